@@ -1,0 +1,42 @@
+"""resi measures how alike the representations of neural networks are, and which similarity measure can be trusted.
+
+The public names load when they are first used, so that ``import resi`` stays instant.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from resi.api import compare, list_measures, pairwise
+    from resi.hookspecs import hookimpl
+    from resi.measures.base import Measure, as_measure
+    from resi.pipeline import run
+
+_PUBLIC = {
+    "Measure": "resi.measures.base",
+    "as_measure": "resi.measures.base",
+    "compare": "resi.api",
+    "hookimpl": "resi.hookspecs",
+    "list_measures": "resi.api",
+    "pairwise": "resi.api",
+    "run": "resi.pipeline",
+}
+
+__all__ = ["Measure", "as_measure", "compare", "hookimpl", "list_measures", "pairwise", "run"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return importlib.metadata.version("resi")
+    if name == "testing":
+        return importlib.import_module("resi.testing")
+    if name in _PUBLIC:
+        return getattr(importlib.import_module(_PUBLIC[name]), name)
+    raise AttributeError(f"module 'resi' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__", "testing"])

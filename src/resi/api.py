@@ -1,0 +1,140 @@
+"""The Python functions: compare two representations, or all pairs of many."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+from resi import registry
+from resi.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import polars as pl
+
+    from resi.measures.base import Measure
+    from resi.measures.shapes import ArrayLike, Layout
+
+
+def compare(R: ArrayLike, S: ArrayLike, measure: str = "cka", shape: Layout = "nd", **parameters: Any) -> float:
+    """Return how alike two representations of the same samples are.
+
+    Parameters
+    ----------
+    R, S : numpy array or torch tensor, floating point
+        Of shape (n_samples, n_features), or as ``shape`` says; the number of features may differ. Values are computed
+        in float64 on the device that ``R`` is on.
+    measure : str
+        Name of a measure, see :func:`list_measures`.
+    shape : str
+        ``nd``, ``ntd`` (samples, tokens, features) or ``nchw`` (samples, channels, height, width).
+    **parameters
+        Parameters of the measure, for example ``k=20`` for ``jaccard``.
+
+    Returns
+    -------
+    float
+        Larger means more similar or more different, as the measure's ``larger_is_more_similar`` says.
+
+    Raises
+    ------
+    UsageError
+        If there is no such measure or parameter.
+    ShapeError
+        If the arrays do not fit the measure or each other.
+    DegenerateInputError
+        If the measure has no value for this input, such as a constant representation.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> R = np.random.default_rng(0).normal(size=(100, 8))
+    >>> round(compare(R, 2 * R[:, ::-1] + 1, measure="cka"), 6)
+    1.0
+    """
+    return make_measure(measure, parameters)(R, S, shape)
+
+
+def pairwise(
+    representations: Mapping[str, ArrayLike],
+    measures: Sequence[str] = ("cka",),
+    shape: Layout = "nd",
+    memory: str = "auto",
+    threads: int | None = None,
+) -> pl.DataFrame:
+    """Compare all pairs among many representations of the same samples.
+
+    Each representation is prepared once, however many pairs it is part of.
+
+    Parameters
+    ----------
+    representations : mapping from name to array
+        As for :func:`compare`; computed on the device that the first one is on.
+    measures : sequence of str
+        Names of measures.
+    shape : str
+        ``nd``, ``ntd`` or ``nchw``.
+    memory : str
+        Budget for prepared representations, such as ``4GB``; ``auto`` is half the machine's.
+    threads : int, optional
+        Threads of torch; its own choice where not given.
+
+    Returns
+    -------
+    polars.DataFrame
+        Columns ``source, target, measure, value, seconds, status, error``: one row per unordered pair for a symmetric
+        measure, per ordered pair otherwise. ``status`` is ``ok``, ``failed`` or ``undefined``; the latter two have no
+        value and say why in ``error``. ``seconds`` is the comparison's own time plus its share of preparing.
+    """
+    import polars as pl
+
+    from resi.engine.budget import parse_memory
+    from resi.engine.execute import Engine
+    from resi.engine.plan import all_pairs
+    from resi.measures.shapes import as_tensor
+    from resi.representations.base import Representation
+    from resi.results.schema import PAIRWISE
+
+    names = [measures] if isinstance(measures, str) else list(measures)
+    chosen = {name: make_measure(name, {}) for name in names}
+    tensors = {name: as_tensor("pairwise", name, array, shape) for name, array in representations.items()}
+    if not tensors:
+        return pl.DataFrame(schema=PAIRWISE)
+    items = {
+        name: Representation(name, tuple(tensor.shape), shape, "", lambda tensor=tensor: tensor)  # type: ignore[misc]
+        for name, tensor in tensors.items()
+    }
+    engine = Engine(chosen, parse_memory(memory), next(iter(tensors.values())).device, threads)
+    tasks = all_pairs(list(items), chosen)
+    outcomes = {outcome.task: outcome for outcome in engine.run(tasks, items)}
+    shares = engine.prepare_shares(tasks)
+    rows = [
+        (
+            *task,
+            outcomes[task].value,
+            outcomes[task].seconds + shares[task],
+            outcomes[task].status,
+            outcomes[task].error,
+        )
+        for task in tasks
+    ]
+    return pl.DataFrame(rows, schema=PAIRWISE, orient="row")
+
+
+def list_measures(pattern: str = "*") -> list[str]:
+    """Return the names of all measures, built in and from plugins, that match a shell-style pattern."""
+    return registry.measures().match(pattern)
+
+
+def make_measure(name: str, parameters: Mapping[str, Any]) -> Measure:
+    """Return a measure with its parameters set, or raise ``UsageError`` naming what exists."""
+    measure = registry.measures().get(name)
+    known = [field.name for field in dataclasses.fields(measure)]  # type: ignore[arg-type]
+    for parameter in parameters:
+        if parameter not in known:
+            raise registry.unknown_name(f"parameter of {name}", parameter, known)
+    try:
+        return measure(**parameters)
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"{name}: {error}") from error

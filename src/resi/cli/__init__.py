@@ -1,0 +1,1 @@
+"""The `resi` subcommands, one short file each."""

@@ -1,0 +1,1 @@
+"""Domains: datasets, architectures, settings, training and extraction; none imports another."""

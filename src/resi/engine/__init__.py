@@ -1,0 +1,1 @@
+"""The all-pairs engine: plan, memory budget, cache of prepared representations, execution."""

@@ -1,0 +1,72 @@
+"""How much memory the engine may use, and what fits into it."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from resi.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from resi.measures.base import Measure
+
+UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "KI": 2**10, "MI": 2**20, "GI": 2**30, "TI": 2**40}
+AUTO_SHARE = 0.5
+CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
+
+
+def parse_memory(text: str | int) -> int:
+    """Return a number of bytes from ``"4GB"``, ``"512 MiB"``, a plain number, or ``"auto"`` (half the machine's)."""
+    if text == "auto":
+        return int(_machine_memory() * AUTO_SHARE)
+    match = re.fullmatch(r"\s*([0-9.]+)\s*([KMGT]I?)?B?\s*", str(text).upper())
+    try:
+        size = int(float(match[1]) * UNITS[match[2] or ""]) if match else 0
+    except ValueError:
+        size = 0
+    if size <= 0:
+        raise UsageError(f"compare.memory={text}: expected a size such as 4GB or 512MiB, or auto")
+    return size
+
+
+def format_bytes(count: float) -> str:
+    """Return a size a person can read, such as ``1.5 GB``."""
+    power = min(int(math.log10(max(count, 1)) // 3), 4)
+    return f"{count / 10 ** (3 * power):.3g} {('B', 'kB', 'MB', 'GB', 'TB')[power]}"
+
+
+def group_measures(measures: Mapping[str, Measure], rows: int, columns: int, budget: int) -> list[list[str]]:
+    """Split measures into groups whose prepared states for two representations fit the budget together.
+
+    A measure that does not fit by itself has a group of its own; the engine reports it.
+    """
+    groups: list[list[str]] = []
+    room = 0
+    for name, measure in measures.items():
+        need = 2 * measure.prepared_bytes(rows, columns)
+        if not groups or need > room:
+            groups.append([])
+            room = budget
+        groups[-1].append(name)
+        room -= need
+    return groups
+
+
+def block_size(measures: Iterable[Measure], rows: int, columns: int, budget: int) -> int:
+    """Return how many representations fit into half the budget, at least one: two such blocks are held at a time."""
+    need = sum(measure.prepared_bytes(rows, columns) for measure in measures)
+    return max(1, budget // (2 * max(need, 1)))
+
+
+def _machine_memory() -> int:
+    physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    try:
+        limit = CGROUP_LIMIT.read_text().strip()
+    except OSError:
+        return physical
+    return min(physical, int(limit)) if limit.isdigit() else physical

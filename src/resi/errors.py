@@ -1,0 +1,39 @@
+"""The errors a user can meet: each is one line that names the thing, its value, and what to do."""
+
+from __future__ import annotations
+
+
+class ResiError(Exception):
+    """Base of every error that is shown as one line, without a traceback."""
+
+    exit_code = 1
+
+
+class UsageError(ResiError):
+    """A name, option or value on the command line, or in a config, that does not exist or does not fit."""
+
+    exit_code = 2
+
+
+class ShapeError(ResiError, ValueError):
+    """Arrays whose shapes, types or values a measure cannot take."""
+
+
+class DegenerateInputError(ResiError, ValueError):
+    """Input for which the measure has no value, such as a constant representation; recorded as ``undefined``."""
+
+
+class DatasetError(ResiError):
+    """A dataset file that is missing or damaged."""
+
+
+class ArtifactError(ResiError):
+    """A stored artifact whose content is not what was written."""
+
+
+class StoreError(ResiError):
+    """A data root that cannot be written to."""
+
+
+class BudgetError(ResiError, MemoryError):
+    """Work that does not fit into ``compare.memory``."""

@@ -1,0 +1,1 @@
+"""The tests in which the true similarity is known: planning their groups, and scoring measures against them."""

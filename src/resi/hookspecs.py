@@ -1,0 +1,32 @@
+"""The hooks a plugin may implement.
+
+A plugin is a distribution with an entry point in the group ``resi`` that names a module; the module implements one or
+more of these hooks, marked with :data:`resi.hookimpl`. The measures and domains that come with resi register through
+the same hooks.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pluggy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from resi.domains.base import Domain
+    from resi.measures.base import Measure
+
+PROJECT = "resi"
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+@hookspec
+def resi_measures() -> Iterable[type[Measure]]:  # type: ignore[empty-body]
+    """Return the measure classes this plugin provides."""
+
+
+@hookspec
+def resi_domains() -> Iterable[type[Domain]]:  # type: ignore[empty-body]
+    """Return the domain classes this plugin provides."""

@@ -1,0 +1,24 @@
+"""Modules that load when first used.
+
+torch takes seconds to import, while listing measures needs only their names and facts. A module that uses torch
+inside functions alone imports it from here, and pays for it at the first call.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+
+class LazyModule:
+    """Stands for a module; the first attribute access imports it."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, attribute: str) -> Any:
+        """Return the attribute of the real module."""
+        return getattr(importlib.import_module(self._name), attribute)
+
+
+torch = LazyModule("torch")

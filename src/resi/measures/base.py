@@ -1,0 +1,172 @@
+"""What a similarity measure is: facts about it, ``prepare`` once per representation, ``compare`` once per pair."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar, cast
+
+from resi.measures.shapes import views
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import Tensor
+
+    from resi.measures.shapes import ArrayLike, Layout
+
+T = TypeVar("T")
+
+INVARIANCES = {
+    "affine": "any invertible affine map of the features",
+    "invertible_linear": "any invertible linear map of the features",
+    "orthogonal": "rotations and reflections of the features",
+    "permutation": "reordering the features",
+    "isotropic_scaling": "multiplying by one positive number",
+    "translation": "adding one vector to every row",
+}
+FAMILIES = ("cca", "kernel", "alignment", "rsm", "neighbours", "topology", "regression", "statistics", "other")
+
+
+class Features:
+    """One representation as measures see it: its matrix, and what has been computed from it so far.
+
+    Attributes
+    ----------
+    matrix : Tensor of shape (n_samples, n_features)
+        float64; rows are samples.
+    """
+
+    def __init__(self, matrix: Tensor) -> None:
+        self.matrix = matrix
+        self._shared: dict[tuple[Any, ...], Any] = {}
+
+    def shared(self, build: Callable[..., T], **parameters: Any) -> T:
+        """Return ``build(self, **parameters)``, computed once however many measures ask for it."""
+        key = (build, *sorted(parameters.items()))
+        if key not in self._shared:
+            self._shared[key] = build(self, **parameters)
+        return cast("T", self._shared[key])
+
+    def held(self) -> tuple[Any, ...]:
+        """Return the matrix and everything computed from it so far."""
+        return (self.matrix, *self._shared.values())
+
+
+class Measure:
+    """A representational similarity measure.
+
+    A subclass states its facts as class attributes and gives either
+
+    - ``prepare(x) -> state``, what one representation ``x`` (:class:`Features`) is turned into once, and
+      ``compare(state, state) -> float``, or
+    - ``__call__(R, S) -> float`` alone, given two float64 torch matrices with the same samples as rows.
+
+    Parameters of a measure are the fields of its dataclass; they become config keys such as ``measure.jaccard.k``.
+    """
+
+    name: ClassVar[str]
+    """Identifier in configs, tables and Python, in snake_case."""
+    family: ClassVar[str] = "other"
+    """One of ``FAMILIES``."""
+    version: ClassVar[int] = 1
+    """Raise it when values change: stored comparisons of other versions are not reused."""
+    larger_is_more_similar: ClassVar[bool]
+    symmetric: ClassVar[bool] = True
+    metric: ClassVar[bool] = False
+    invariances: ClassVar[frozenset[str]] = frozenset()
+    """Names from ``INVARIANCES``: changes to either side that leave the value as it is."""
+    self_value: ClassVar[float | None] = None
+    """Value of a representation compared with itself, where it is always the same."""
+    spatial: ClassVar[Literal["align", "flatten"]] = "flatten"
+    """How ``nchw`` becomes a matrix, see :mod:`resi.measures.shapes`."""
+    deterministic: ClassVar[bool] = True
+    benchmark: ClassVar[bool] = False
+    """Whether it is one of the benchmark's 24 measures."""
+    published_name: ClassVar[str] = ""
+    """Class name in the published benchmark's results files."""
+    cost: ClassVar[str] = ""
+    """Cost of a comparison after preparing, for N samples and D features."""
+    reference: ClassVar[str] = ""
+    """The paper that defines it."""
+
+    def prepare(self, x: Features) -> Any:
+        """Return the state of one representation that ``compare`` needs."""
+        return x.matrix
+
+    def compare(self, a: Any, b: Any) -> float:
+        """Return the value for two prepared states."""
+        return float(self(a, b))
+
+    def __call__(self, R: ArrayLike, S: ArrayLike, shape: Layout = "nd") -> float:
+        """Return the value for two representations of the same samples, numpy arrays or torch tensors."""
+        view_a, view_b = views(self.name, (R, S), (shape, shape), self.spatial)
+        return float(self.compare(self.prepare(Features(view_a())), self.prepare(Features(view_b()))))
+
+    def prepared_bytes(self, n_samples: int, n_features: int) -> int:
+        """Return about how many bytes preparing one representation takes, its matrix included."""
+        return 3 * 8 * n_samples * n_features
+
+    def parameters(self) -> dict[str, Any]:
+        """Return the parameters of this instance by name."""
+        return dataclasses.asdict(self)  # type: ignore[call-overload]
+
+
+def as_measure(
+    function: Callable[[Any, Any, str], float],
+    *,
+    name: str,
+    larger_is_more_similar: bool,
+    **facts: Any,
+) -> type[Measure]:
+    """Wrap a plain function ``f(R, S, shape) -> float`` into a measure class.
+
+    Parameters
+    ----------
+    function
+        Called with two float64 torch matrices of shape (n_samples, n_features) and the shape ``"nd"``.
+    name, larger_is_more_similar, **facts
+        The class attributes of :class:`Measure`.
+
+    Examples
+    --------
+    >>> shift = as_measure(lambda R, S, shape: float((R.mean() - S.mean()).abs()),
+    ...                    name="shift", larger_is_more_similar=False)
+    >>> shift()([[0.0], [1.0]], [[1.0], [2.0]])
+    1.0
+    """
+
+    def compare(self: Measure, a: Tensor, b: Tensor) -> float:
+        return float(function(a, b, "nd"))
+
+    body = {
+        "__doc__": function.__doc__ or f"{name}.",
+        "__module__": function.__module__,
+        "name": name,
+        "larger_is_more_similar": larger_is_more_similar,
+        "compare": compare,
+        **facts,
+    }
+    measure: type[Measure] = dataclasses.dataclass(type(name, (Measure,), body))
+    check_facts(measure)
+    return measure
+
+
+def check_facts(measure: type[Measure]) -> None:
+    """Raise ``ValueError`` naming the first fact of a measure class that is missing or wrong."""
+    if not isinstance(measure, type) or not issubclass(measure, Measure):
+        raise ValueError(f"{measure!r} is not a class derived from resi.Measure (wrap a function with resi.as_measure)")
+    label = measure.__qualname__
+    for fact, kind in (("name", str), ("larger_is_more_similar", bool), ("symmetric", bool), ("version", int)):
+        value = getattr(measure, fact, None)
+        if not isinstance(value, kind):
+            raise ValueError(f"measure {label}: class attribute {fact!r} must be a {kind.__name__}, not {value!r}")
+    if not measure.name.isidentifier() or measure.name != measure.name.lower():
+        raise ValueError(f"measure {label}: name {measure.name!r} must be a snake_case identifier")
+    if unknown := set(measure.invariances) - set(INVARIANCES):
+        raise ValueError(f"measure {label}: unknown invariances {sorted(unknown)}; known: {sorted(INVARIANCES)}")
+    if measure.spatial not in ("align", "flatten"):
+        raise ValueError(f"measure {label}: spatial must be 'align' or 'flatten', not {measure.spatial!r}")
+    if measure.compare is Measure.compare and measure.__call__ is Measure.__call__:
+        raise ValueError(f"measure {label} defines neither compare(a, b) nor __call__(R, S)")
+    if not dataclasses.is_dataclass(measure):
+        raise ValueError(f"measure {label} must be a dataclass (add @dataclass above it)")

@@ -1,0 +1,151 @@
+"""From arrays of any shape to two matrices with matching rows.
+
+``nd`` is (n_samples, n_features) already. ``ntd`` (samples, tokens, features) has one row per token of a sample.
+``nchw`` (samples, channels, height, width) has two policies, of which each measure names one:
+
+- *align*: both sides are average-pooled to the smaller height and width of the two; rows are (sample, cell), columns
+  are channels. Of more than 5000 rows every k-th is kept, k = rows // 5000.
+- *flatten*: one row per sample, all channels and cells as columns.
+
+A 2-D side next to a 3-D or 4-D one is given a single token or cell.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from resi.errors import ShapeError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from torch import Tensor
+
+    ArrayLike = np.ndarray[Any, Any] | Tensor
+else:
+    from resi.lazy import torch
+
+Layout = Literal["nd", "ntd", "nchw"]
+LAYOUTS: tuple[str, ...] = get_args(Layout)
+MAX_ALIGNED_ROWS = 5000
+
+
+@dataclass(frozen=True)
+class View:
+    """How one side of a comparison becomes a matrix; the same view of the same array is the same matrix.
+
+    Attributes
+    ----------
+    layout : str
+        Layout of the array itself.
+    grid : (height, width) or None
+        Size that ``nchw`` maps are pooled to; None flattens them.
+    step : int
+        Every step-th row is kept.
+    """
+
+    layout: Layout
+    grid: tuple[int, int] | None = None
+    step: int = 1
+
+    def matrix(self, array: Tensor) -> Tensor:
+        """Return the float64 matrix of shape (n_rows, n_columns)."""
+        tensor = array.to(torch.float64)
+        if tensor.ndim == 3:
+            tensor = tensor.flatten(0, 1)
+        elif tensor.ndim == 4 and self.grid is None:
+            tensor = tensor.flatten(1)
+        elif tensor.ndim == 4 and self.grid is not None:
+            if tuple(tensor.shape[2:]) != self.grid:
+                tensor = torch.nn.functional.adaptive_avg_pool2d(tensor, self.grid)
+            tensor = tensor.permute(0, 2, 3, 1).flatten(0, 2)
+        return tensor[:: self.step]
+
+
+@dataclass(frozen=True)
+class _Bound:
+    view: View
+    array: Tensor
+
+    def __call__(self) -> Tensor:
+        return self.view.matrix(self.array)
+
+
+def views(
+    measure: str,
+    arrays: tuple[ArrayLike, ArrayLike],
+    layouts: tuple[Layout, Layout],
+    spatial: Literal["align", "flatten"],
+) -> tuple[_Bound, _Bound]:
+    """Check two arrays and return, for each, the call that makes its matrix.
+
+    Raises
+    ------
+    ShapeError
+        One line naming the measure, the argument and the shapes.
+    """
+    tensors = tuple(
+        as_tensor(measure, side, array, layout) for side, array, layout in zip("RS", arrays, layouts, strict=True)
+    )
+    view_a, view_b = pair_views(measure, (tuple(tensors[0].shape), tuple(tensors[1].shape)), layouts, spatial)
+    return _Bound(view_a, tensors[0]), _Bound(view_b, tensors[1])
+
+
+def as_tensor(measure: str, argument: str, array: ArrayLike, layout: Layout) -> Tensor:
+    """Return ``array`` as a tensor after checking its type, rank, size and values."""
+    if layout not in LAYOUTS:
+        raise ShapeError(f"{measure}: unknown shape {layout!r} of {argument}; known: {', '.join(LAYOUTS)}")
+    try:
+        tensor = torch.as_tensor(array).detach()
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ShapeError(f"{measure}: {argument} is not a numeric array: {error}") from error
+    size = tuple(tensor.shape)
+    if not tensor.is_floating_point():
+        kind = str(tensor.dtype).removeprefix("torch.")
+        raise ShapeError(f"{measure}: {argument} of shape {size} is {kind}; expected floating point, convert it first")
+    if tensor.ndim != len(layout) and tensor.ndim != 2:
+        raise ShapeError(f"{measure}: {argument} has shape {size}; shape={layout!r} needs {len(layout)} axes")
+    if tensor.numel() == 0 or size[0] < 2:
+        raise ShapeError(f"{measure}: {argument} has shape {size}; at least 2 samples and 1 feature are needed")
+    if not torch.isfinite(tensor).all():
+        bad = int((~torch.isfinite(tensor)).sum())
+        raise ShapeError(f"{measure}: {argument} of shape {size} holds {bad} NaN or infinite values")
+    return tensor
+
+
+def pair_views(
+    measure: str,
+    sizes: tuple[tuple[int, ...], tuple[int, ...]],
+    layouts: tuple[Layout, Layout],
+    spatial: Literal["align", "flatten"],
+) -> tuple[View, View]:
+    """Return the views of a pair of arrays of the given sizes.
+
+    Raises
+    ------
+    ShapeError
+        If the two sides do not end up with the same rows.
+    """
+    size_a, size_b = sizes
+    if size_a[0] != size_b[0]:
+        raise ShapeError(f"{measure}: R has {size_a[0]} rows, S {size_b[0]}; rows must be the same samples")
+    maps = [size[2:] for size in sizes if len(size) == 4]
+    if not maps:
+        if _tokens(size_a) != _tokens(size_b):
+            raise ShapeError(f"{measure}: R has shape {size_a}, S {size_b}; both need the same number of tokens")
+        return View(layouts[0]), View(layouts[1])
+    if 3 in (len(size_a), len(size_b)):
+        raise ShapeError(f"{measure}: R has shape {size_a}, S {size_b}; ntd and nchw cannot be compared")
+    if spatial == "flatten":
+        return View(layouts[0]), View(layouts[1])
+    # A 2-D side counts as a map of one cell.
+    maps += [(1, 1)] * (2 - len(maps))
+    grid = (min(size[0] for size in maps), min(size[1] for size in maps))
+    rows = size_a[0] * grid[0] * grid[1]
+    step = rows // MAX_ALIGNED_ROWS if rows > MAX_ALIGNED_ROWS else 1
+    return View(layouts[0], grid, step), View(layouts[1], grid, step)
+
+
+def _tokens(size: tuple[int, ...]) -> int:
+    return size[1] if len(size) == 3 else 1

@@ -1,0 +1,115 @@
+"""Discovery of plugins. One that fails is reported and skipped, and never stops the others."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import importlib.metadata
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+from resi import hookspecs
+from resi.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ENTRY_POINT_GROUP = "resi"
+BUILT_IN = ("resi.measures", "resi.domains.graph")
+
+
+@dataclass(frozen=True)
+class PluginInfo:
+    """What became of one plugin: ``error`` is empty when it loaded."""
+
+    name: str
+    distribution: str
+    version: str
+    error: str = ""
+
+
+@dataclass
+class Plugins:
+    """The loaded plugins and a record of each, the failed ones included."""
+
+    manager: pluggy.PluginManager
+    infos: list[PluginInfo] = field(default_factory=list)
+
+    def call(self, hook: str) -> Iterator[tuple[PluginInfo, Any]]:
+        """Yield ``(plugin, item)`` for every item that any plugin returns from ``hook``.
+
+        A plugin whose hook raises is recorded as failed and contributes nothing.
+        """
+        for implementation in reversed(getattr(self.manager.hook, hook).get_hookimpls()):
+            info = next(info for info in self.infos if info.name == implementation.plugin_name)
+            try:
+                items = list(implementation.function())
+            except Exception as error:
+                self.fail(info, f"{hook}: {type(error).__name__}: {error}")
+                continue
+            for item in items:
+                yield info, item
+
+    def fail(self, info: PluginInfo, error: str) -> None:
+        """Record that a plugin failed; with ``RESI_STRICT_PLUGINS=1`` raise instead."""
+        if os.environ.get("RESI_STRICT_PLUGINS", "0") not in ("", "0"):
+            raise UsageError(f"plugin {info.name} ({info.distribution} {info.version}) failed: {error}")
+        known = [i for i, other in enumerate(self.infos) if other.name == info.name]
+        record = PluginInfo(info.name, info.distribution, info.version, error)
+        if known:
+            self.infos[known[0]] = record
+        else:
+            self.infos.append(record)
+
+    @property
+    def failed(self) -> list[PluginInfo]:
+        """The plugins that did not load."""
+        return [info for info in self.infos if info.error]
+
+
+@functools.cache
+def load_plugins() -> Plugins:
+    """Load the built-in plugins, then those of installed distributions.
+
+    ``RESI_LOAD_PLUGINS`` limits the latter to the named distributions (comma-separated; empty: none).
+    """
+    manager = pluggy.PluginManager(hookspecs.PROJECT)
+    manager.add_hookspecs(hookspecs)
+    plugins = Plugins(manager)
+    version = importlib.metadata.version("resi")
+    for name in BUILT_IN:
+        manager.register(importlib.import_module(name), name=name)
+        plugins.infos.append(PluginInfo(name, "resi", version))
+    for entry_point in _entry_points():
+        _load(plugins, entry_point)
+    return plugins
+
+
+def _entry_points() -> list[importlib.metadata.EntryPoint]:
+    found = sorted(importlib.metadata.entry_points(group=ENTRY_POINT_GROUP), key=lambda point: point.name)
+    wanted = os.environ.get("RESI_LOAD_PLUGINS")
+    if wanted is None:
+        return found
+    names = {name.strip() for name in wanted.split(",")}
+    return [point for point in found if _distribution(point)[0] in names]
+
+
+def _load(plugins: Plugins, entry_point: importlib.metadata.EntryPoint) -> None:
+    info = PluginInfo(entry_point.name, *_distribution(entry_point))
+    try:
+        plugins.manager.register(entry_point.load(), name=entry_point.name)
+        plugins.manager.check_pending()
+    except Exception as error:
+        # A module that misspells a hook is registered by then; take it out again.
+        plugins.manager.unregister(name=entry_point.name)
+        plugins.fail(info, f"{type(error).__name__}: {error}")
+    else:
+        plugins.infos.append(info)
+
+
+def _distribution(entry_point: importlib.metadata.EntryPoint) -> tuple[str, str]:
+    distribution = entry_point.dist
+    return (distribution.name, distribution.version) if distribution else ("unknown", "unknown")

@@ -1,0 +1,111 @@
+"""What exists, by name: measures and domains, gathered from all plugins."""
+
+from __future__ import annotations
+
+import difflib
+import fnmatch
+import functools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from resi.errors import UsageError
+from resi.plugins import load_plugins
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+    from resi.domains.base import Domain
+    from resi.measures.base import Measure
+
+T = TypeVar("T")
+
+
+def unknown_name(kind: str, name: str, known: Collection[str], hint: str = "") -> UsageError:
+    """Build the error for a name that does not exist: the nearest names, then all of them."""
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    guess = f"; did you mean {' or '.join(near)}?" if near else "."
+    listing = ", ".join(sorted(known)) or "none"
+    return UsageError(f"unknown {kind} {name!r}{guess} Known: {listing}.{hint}")
+
+
+@dataclass(frozen=True)
+class Registered(Generic[T]):
+    """One registered item and where it comes from."""
+
+    item: T
+    distribution: str
+    version: str
+
+
+class Registry(Generic[T]):
+    """Items of one kind by unique name."""
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self._items: dict[str, Registered[T]] = {}
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted(self._items))
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._items
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def add(self, name: str, item: T, distribution: str, version: str) -> None:
+        """Add an item.
+
+        Raises
+        ------
+        ValueError
+            If the name is taken.
+        """
+        if name in self._items:
+            taken = self._items[name].distribution
+            raise ValueError(f"{self.kind} {name!r} is already provided by {taken}")
+        self._items[name] = Registered(item, distribution, version)
+
+    def origin(self, name: str) -> Registered[T]:
+        """Return an item with the distribution that provides it, or raise ``UsageError`` with suggestions."""
+        if name not in self._items:
+            failed = [f" Plugin {p.name} of {p.distribution} failed to load: {p.error}" for p in load_plugins().failed]
+            raise unknown_name(self.kind, name, list(self), "".join(failed))
+        return self._items[name]
+
+    def get(self, name: str) -> T:
+        """Return an item by name, or raise ``UsageError`` with suggestions."""
+        return self.origin(name).item
+
+    def match(self, pattern: str) -> list[str]:
+        """Return the names that match a shell-style pattern, sorted."""
+        return [name for name in self if fnmatch.fnmatchcase(name, pattern)]
+
+
+@functools.cache
+def measures() -> Registry[type[Measure]]:
+    """All discovered measures by name."""
+    from resi.measures.base import check_facts
+
+    registry: Registry[type[Measure]] = Registry("measure")
+    plugins = load_plugins()
+    for info, measure in plugins.call("resi_measures"):
+        try:
+            check_facts(measure)
+            registry.add(measure.name, measure, info.distribution, info.version)
+        except ValueError as error:
+            plugins.fail(info, str(error))
+    return registry
+
+
+@functools.cache
+def domains() -> Registry[type[Domain]]:
+    """All discovered domains by name."""
+    registry: Registry[type[Domain]] = Registry("domain")
+    plugins = load_plugins()
+    for info, domain in plugins.call("resi_domains"):
+        try:
+            registry.add(domain.name, domain, info.distribution, info.version)
+        except ValueError as error:
+            plugins.fail(info, str(error))
+    return registry

@@ -1,0 +1,1 @@
+"""Representations in memory and in the store."""

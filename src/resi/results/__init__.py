@@ -1,0 +1,1 @@
+"""Result tables: their schema, shards and merging."""

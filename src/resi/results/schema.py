@@ -1,0 +1,73 @@
+"""The columns of all result tables, in one place.
+
+``SCHEMA_VERSION`` is written into every shard. Raise it when a column changes its meaning; adding one needs no change.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+SCHEMA_VERSION = 1
+
+PAIRWISE = {
+    "source": pl.String,
+    "target": pl.String,
+    "measure": pl.String,
+    "value": pl.Float64,
+    "seconds": pl.Float64,
+    "status": pl.String,
+    "error": pl.String,
+}
+
+COMPARISONS = {
+    "domain": pl.String,
+    "dataset": pl.String,
+    "architecture": pl.String,
+    "setting_a": pl.String,
+    "seed_a": pl.Int64,
+    "layer_a": pl.String,
+    "setting_b": pl.String,
+    "seed_b": pl.Int64,
+    "layer_b": pl.String,
+    "measure": pl.String,
+    "value": pl.Float64,  # null unless status is ok
+    "status": pl.String,  # ok, failed or undefined
+    "error": pl.String,  # why there is no value; empty when there is one
+    "seconds": pl.Float64,  # this comparison alone, both sides prepared
+    "prepare_seconds": pl.Float64,  # its share of preparing both sides
+    "device": pl.String,
+    "measure_version": pl.Int64,
+    "parameters": pl.String,  # of the measure, as canonical JSON
+    "samples": pl.Int64,
+    "features_a": pl.Int64,
+    "features_b": pl.Int64,
+    "key": pl.String,  # hash of all that the value depends on; two rows with one key are the same comparison
+    "resi_version": pl.String,
+}
+
+SCORES = {
+    "test": pl.String,
+    "domain": pl.String,
+    "dataset": pl.String,
+    "architecture": pl.String,
+    "measure": pl.String,
+    "parameters": pl.String,
+    "metric": pl.String,  # auprc, violation_rate, spearman, pearson or kendall
+    "functional": pl.String,  # jsd, disagreement or accuracy_difference; empty where the test has none
+    "value": pl.Float64,  # null where nothing could be compared
+    "chance": pl.Float64,  # expected value under random similarities
+    "protocol": pl.String,
+    "groups": pl.Int64,
+    "models": pl.Int64,
+    "pairs": pl.Int64,  # comparisons the score rests on
+    "failed_pairs": pl.Int64,  # comparisons it should rest on, but that have no value
+    "key": pl.String,  # hash of what the score depends on
+    "resi_version": pl.String,
+}
+
+# Sorting by these makes tables independent of the order in which rows came.
+COMPARISON_ORDER = [
+    "domain", "dataset", "architecture", "measure", "parameters",
+    "setting_a", "seed_a", "layer_a", "setting_b", "seed_b", "layer_b", "key",
+]  # fmt: skip
+SCORE_ORDER = ["test", "domain", "dataset", "architecture", "measure", "parameters", "metric", "functional", "key"]
