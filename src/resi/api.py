@@ -108,16 +108,9 @@ def pairwise(
     engine = Engine(chosen, parse_memory(memory), next(iter(tensors.values())).device, threads)
     tasks = all_pairs(list(items), chosen)
     outcomes = {outcome.task: outcome for outcome in engine.run(tasks, items)}
-    shares = engine.prepare_shares(tasks)
     rows = [
-        (
-            *task,
-            outcomes[task].value,
-            outcomes[task].seconds + shares[task],
-            outcomes[task].status,
-            outcomes[task].error,
-        )
-        for task in tasks
+        (*task, found.value, found.seconds + found.prepare_seconds, found.status, found.error)
+        for task, found in ((task, outcomes[task]) for task in tasks)
     ]
     return pl.DataFrame(rows, schema=PAIRWISE, orient="row")
 

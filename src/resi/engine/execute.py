@@ -38,6 +38,8 @@ class Outcome(NamedTuple):
         Why there is no value: the type and text of an error (``failed``), or the reason (``undefined``).
     seconds : float
         Time of this comparison alone, both sides prepared.
+    prepare_seconds : float
+        Its share of the time spent on preparing the two sides: each is prepared once for all its comparisons.
     """
 
     task: Task
@@ -45,6 +47,7 @@ class Outcome(NamedTuple):
     status: str
     error: str
     seconds: float
+    prepare_seconds: float
 
 
 @dataclass
@@ -73,11 +76,13 @@ class Engine:
 
     def __post_init__(self) -> None:
         self.prepared = Prepared(self.memory, self.device)
+        self._uses: Counter[tuple[str, str]] = Counter()
 
     def run(self, tasks: Sequence[Task], representations: Mapping[str, Representation]) -> Iterator[Outcome]:
         """Yield the outcome of every task, in an order that needs few representations at a time."""
         if not tasks:
             return
+        self._uses = Counter((key, task.measure) for task in tasks for key in (task.source, task.target))
         rows, columns = _largest_matrix(representations.values())
         wanted = {name: self.measures[name] for name in dict.fromkeys(task.measure for task in tasks)}
         with torch_threads(self.threads):
@@ -88,35 +93,31 @@ class Engine:
                     yield self._compare(task, representations[task.source], representations[task.target])
                 self.prepared.clear()
 
-    def prepare_shares(self, tasks: Sequence[Task]) -> dict[Task, float]:
-        """Return for each task its share of the time spent on preparing its two sides, in seconds."""
-        uses = Counter((key, task.measure) for task in tasks for key in (task.source, task.target))
-        return {
-            task: sum(
-                self.prepared.seconds.get((key, task.measure), 0.0) / uses[key, task.measure]
-                for key in (task.source, task.target)
-            )
-            for task in tasks
-        }
-
     def _compare(self, task: Task, source: Representation, target: Representation) -> Outcome:
         measure = self.measures[task.measure]
+        seconds = 0.0
         try:
             view_a, view_b = self._views(measure, source, target)
             a = self.prepared.state(source, view_a, measure)
             b = self.prepared.state(target, view_b, measure)
             start = time.perf_counter()
-            value = float(measure.compare(a, b))
+            value: float | None = float(measure.compare(a, b))
             seconds = time.perf_counter() - start
-        except DegenerateInputError as error:
-            return Outcome(task, None, UNDEFINED, str(error), 0.0)
-        except Exception as error:
+            status, error = OK, ""
+            if not math.isfinite(value):  # type: ignore[arg-type]
+                value, status, error = None, FAILED, f"the measure returned {value}"
+        except DegenerateInputError as reason:
+            value, status, error = None, UNDEFINED, str(reason)
+        except Exception as failure:
             if self.on_error == "raise":
                 raise
-            return Outcome(task, None, FAILED, f"{type(error).__name__}: {error}", 0.0)
-        if not math.isfinite(value):
-            return Outcome(task, None, FAILED, f"the measure returned {value}", seconds)
-        return Outcome(task, value, OK, "", seconds)
+            value, status, error = None, FAILED, f"{type(failure).__name__}: {failure}"
+        return Outcome(task, value, status, error, seconds, self._share(task))
+
+    def _share(self, task: Task) -> float:
+        spent = self.prepared.seconds
+        sides = [(key, task.measure) for key in (task.source, task.target)]
+        return sum(spent[side] / self._uses[side] for side in sides if side in spent)
 
     def _views(self, measure: Measure, source: Representation, target: Representation) -> tuple[View, View]:
         if source.samples != target.samples:

@@ -38,9 +38,8 @@ COMPARISONS = {
     "device": pl.String,
     "measure_version": pl.Int64,
     "parameters": pl.String,  # of the measure, as canonical JSON
-    "samples": pl.Int64,
-    "features_a": pl.Int64,
-    "features_b": pl.Int64,
+    "shape_a": pl.String,  # of the stored representation, such as 1000x64
+    "shape_b": pl.String,
     "key": pl.String,  # hash of all that the value depends on; two rows with one key are the same comparison
     "resi_version": pl.String,
 }

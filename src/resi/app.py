@@ -1,0 +1,161 @@
+"""The ``resi`` command: a subcommand, or a run or sweep composed by Hydra."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from resi.console import say
+from resi.errors import ResiError
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+# Subcommand -> (module with a `main(words) -> exit code`, what it does).
+COMMANDS = {
+    "list": ("resi.cli.list", "what exists: measures, models, datasets, tests, domains, plugins, shards"),
+    "describe": ("resi.cli.describe", "one measure, model, dataset or test in full"),
+    "plan": ("resi.cli.plan", "what a run would do, without doing it"),
+    "merge": ("resi.cli.merge", "combine the shards of many runs into one table (also: resi-merge)"),
+}
+INTERRUPTED = 130
+
+
+def main() -> None:
+    """Run the command line, and exit with 0, 1 (something failed), 2 (misuse) or 130 (interrupted)."""
+    sys.exit(run_command(sys.argv[1:]))
+
+
+def run_command(words: list[str]) -> int:
+    """Run the words of a command line; return the exit code.
+
+    An error a user can do something about is one line on standard error; ``HYDRA_FULL_ERROR=1`` adds the traceback.
+    """
+    # PyG compiles a few functions in a way that recent torch announces to drop; nothing a user of resi could change.
+    warnings.filterwarnings("ignore", message=".*torch.jit.script", category=FutureWarning)
+    wants_traceback = os.environ.get("HYDRA_FULL_ERROR", "0") not in ("", "0")
+    try:
+        return _dispatch(words)
+    except KeyboardInterrupt:
+        say("interrupted; what is finished is kept, and the same command goes on from there")
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader, such as `head`, has seen enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        if wants_traceback:
+            raise
+        message, code = explain(error)
+        say(f"resi: {message}")
+        return code
+
+
+def explain(error: BaseException) -> tuple[str, int]:
+    """Return the line and exit code for an error."""
+    from resi.cli.hydra_errors import explain_hydra
+
+    if isinstance(error, ResiError):
+        return str(error), error.exit_code
+    if found := explain_hydra(error):
+        return found, 2
+    if isinstance(error, OSError) and error.filename:
+        return f"cannot use {error.filename}: {error.strerror}. Check RESI_HOME, free space and permissions.", 1
+    return f"{type(error).__name__}: {error} (HYDRA_FULL_ERROR=1 shows where)", 1
+
+
+def _dispatch(words: list[str]) -> int:
+    if words and words[0] in COMMANDS:
+        return int(importlib.import_module(COMMANDS[words[0]][0]).main(words[1:]))
+    if words and words[0] in ("-h", "--help", "help"):
+        from resi.cli.help import show_help
+
+        return show_help(COMMANDS)
+    if words == ["--version"]:
+        from resi import __version__
+
+        sys.stdout.write(f"resi {__version__}\n")
+        return 0
+    if words and not words[0].startswith("-") and "=" not in words[0] and words[0][0] not in "+~":
+        from resi.registry import unknown_name
+
+        raise unknown_name("command", words[0], list(COMMANDS), " A run is given as KEY=VALUE words, see resi --help.")
+    return _run_hydra(words)
+
+
+def _run_hydra(words: list[str]) -> int:
+    import hydra
+
+    from resi import sweeps
+    from resi.config import config_folder, register
+
+    register()
+    # Hydra prints errors in its own way unless told to raise them.
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    ended: list[int | Exception] = []
+
+    def job(composed: DictConfig) -> None:
+        # Hydra prints around an error that leaves the job, so none does.
+        try:
+            ended.append(run_job(composed))
+        except Exception as error:
+            ended.append(error)
+
+    is_sweep = any(word in ("-m", "--multirun") for word in words)
+    task: Any = sweep_job if is_sweep else job
+    sys.argv = [sys.argv[0], *words]
+    hydra.main(version_base="1.3", config_path=str(config_folder()), config_name="config")(task)()
+    if is_sweep:
+        return sweeps.last_exit_code
+    for outcome in ended:
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+    return 0
+
+
+def run_job(composed: DictConfig) -> int:
+    """Run one composed config and print its table; return 0, or 1 if comparisons failed."""
+    from resi.cli.tables import print_result
+    from resi.config import validate
+    from resi.pipeline import run_config
+
+    config = validate(composed)
+    result = run_config(config)
+    print_result(config, result)
+    return 1 if result.count("failed") else 0
+
+
+def sweep_job(composed: DictConfig) -> int:
+    """Run one job of a sweep, in whichever process; an error ends this job alone and is noted for the sweep's end."""
+    from hydra.core.hydra_config import HydraConfig
+
+    from resi.cli.tables import print_result
+    from resi.config import register, validate
+    from resi.pipeline import run_config
+    from resi.sweeps import note_job
+
+    register()
+    hydra = HydraConfig.get()
+    record: dict[str, Any] = {"job": " ".join(hydra.overrides.task), "counts": {}}
+    try:
+        config = validate(composed)
+        result = run_config(config)
+        print_result(config, result)
+        failed = result.count("failed")
+        record |= {
+            "outcome": "read from its shard" if result.reused else "done",
+            "counts": {status: result.count(status) for status in ("ok", "undefined", "failed")},
+            "detail": str(result.shard),
+            "exit_code": 1 if failed else 0,
+        }
+    except Exception as error:
+        message, code = explain(error)
+        record |= {"outcome": "failed", "detail": message, "exit_code": code}
+        say(f"resi: {record['job']}: {message}")
+    note_job(Path(hydra.runtime.output_dir), record)
+    return int(record["exit_code"])

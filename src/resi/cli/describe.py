@@ -1,0 +1,124 @@
+"""``resi describe NAME``: one measure, model, dataset or test in full."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import inspect
+from typing import TYPE_CHECKING, Any
+
+from resi import registry
+from resi.console import output
+from resi.groundings import GROUNDINGS
+from resi.measures.base import INVARIANCES
+
+if TYPE_CHECKING:
+    from resi.measures.base import Measure
+
+    Facts = list[tuple[str, str]]
+
+
+def main(words: list[str]) -> int:
+    """Print all that is known about a name."""
+    parser = argparse.ArgumentParser(
+        prog="resi describe",
+        description="Describe a measure, model, dataset, test or domain: what it is, its paper, properties and parameters.",
+        epilog="example: resi describe cka",
+    )
+    parser.add_argument("name")
+    name = parser.parse_args(words).name
+    kind, text, facts = describe(name)
+    console = output()
+    console.print(f"[bold]{name}[/bold] ({kind})\n")
+    console.print(text, markup=False)
+    console.print()
+    width = max(len(label) for label, _ in facts)
+    for label, value in facts:
+        console.print(f"{label:<{width}}  {value}", markup=False)
+    return 0
+
+
+def describe(name: str) -> tuple[str, str, Facts]:
+    """Return the kind, the text and the facts of a name, or raise ``UsageError`` with suggestions."""
+    if name in registry.measures():
+        return "measure", _definition(registry.measures().get(name)), _measure_facts(name)
+    if name in GROUNDINGS:
+        test = GROUNDINGS[name]
+        facts = [("metrics", ", ".join(test.metrics)), ("ranked by", test.headline), ("seeds", _join(test.seeds))]
+        return "test", test.description, facts
+    if name in registry.domains():
+        domain = registry.domains().get(name)()
+        facts = [("datasets", _join(item.name for item in domain.datasets()))]
+        facts += [("models", _join(item.name for item in domain.architectures())), ("needs", f"resi[{domain.extra}]")]
+        return "domain", domain.title, facts
+    if found := _in_domains(name):
+        return found
+    known = [*registry.measures(), *GROUNDINGS, *registry.domains(), *_domain_names()]
+    raise registry.unknown_name("name", name, known)
+
+
+def _in_domains(name: str) -> tuple[str, str, Facts] | None:
+    for domain in (registry.domains().get(domain)() for domain in registry.domains()):
+        for item in domain.datasets():
+            if item.name == name:
+                facts = [
+                    ("domain", domain.name),
+                    ("source", item.source),
+                    ("embedded", "yes" if item.embedded else "no"),
+                ]
+                return "dataset", item.title, facts
+        for architecture in domain.architectures():
+            if architecture.name == name:
+                facts = [("domain", domain.name), ("reference", architecture.reference)]
+                for dataset in domain.datasets():
+                    values = domain.hyperparameters(name, dataset.name, "standard", {})
+                    text = ", ".join(f"{key}={value}" for key, value in values.items())
+                    facts.append((f"on {dataset.name}", text))
+                keys = _join(field.name for field in dataclasses.fields(domain.model_config))
+                facts.append(("config keys", f"model.{name}.KEY=VALUE with KEY one of {keys}"))
+                return "model", architecture.title, facts
+    return None
+
+
+def _domain_names() -> list[str]:
+    domains = [registry.domains().get(name)() for name in registry.domains()]
+    return [item.name for domain in domains for item in (*domain.datasets(), *domain.architectures())]
+
+
+def _definition(measure: type[Measure]) -> str:
+    """Return a measure's docstring up to its sections on parameters and references."""
+    text = inspect.getdoc(measure) or ""
+    for section in ("Parameters\n---", "References\n---"):
+        text = text.split(section)[0]
+    return text.replace("``", "").strip()
+
+
+def _measure_facts(name: str) -> Facts:
+    entry = registry.measures().origin(name)
+    measure = entry.item
+    invariances = [f"{key} ({INVARIANCES[key]})" for key in INVARIANCES if key in measure.invariances]
+    layout = "flattened into columns" if measure.spatial == "flatten" else "pooled to the same size, one row per cell"
+    return [
+        ("family", measure.family),
+        ("larger values", "more similar" if measure.larger_is_more_similar else "more different"),
+        ("symmetric", "yes" if measure.symmetric else "no"),
+        ("metric", "yes" if measure.metric else "no"),
+        ("invariant to", "; ".join(invariances) or "none declared"),
+        ("with itself", "not fixed" if measure.self_value is None else f"{measure.self_value:g}"),
+        ("maps (nchw)", layout),
+        ("deterministic", "yes" if measure.deterministic else "with its seed"),
+        ("cost per pair", measure.cost or "not stated"),
+        ("parameters", _parameters(name, measure)),
+        ("published as", measure.published_name or "not in the published benchmark"),
+        ("paper", measure.reference or "not stated"),
+        ("provider", f"{entry.distribution} {entry.version}"),
+    ]
+
+
+def _parameters(name: str, measure: type[Measure]) -> str:
+    fields: tuple[Any, ...] = dataclasses.fields(measure)  # type: ignore[arg-type]
+    return ", ".join(f"measure.{name}.{field.name}={field.default}" for field in fields) or "none"
+
+
+def _join(items: Any) -> str:
+    return ", ".join(str(item) for item in items)

@@ -1,0 +1,54 @@
+"""``resi --help``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from resi.console import output
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+RUN = """\
+[bold]resi[/bold] measures how alike the representations of neural networks are, and which measure can be trusted.
+
+[bold]A run[/bold] trains or reads models, takes their representations, compares all pairs, and scores the measures:
+  resi domain=graph test=augmentation measure=cka
+  resi dataset=cora dataset.root=FOLDER 'measure=[cka,rsa]' measure.jaccard.k=20
+[bold]A sweep[/bold] is many runs, one for each combination; each writes a shard:
+  resi -m test=augmentation measure=cka,rsa hydra/launcher=joblib
+
+[bold]Commands[/bold] (each with --help)
+{commands}
+
+[bold]What is compared[/bold] (resi list shows the choices)
+  domain     {domains}
+  dataset    of the domain; dataset.root=FOLDER says where its files lie
+  model      one or a list, of the domain; model.gcn.epochs=50 changes a hyperparameter
+  test       {tests}
+  measure    a name, a list, or: all, benchmark, fast
+  protocol   corrected (default), or published: the published benchmark's numbers, defects included
+  seeds      list of model seeds in each group, such as \\[0,1,2]
+  groups     2, 3 (default) or 5
+
+[bold]How[/bold]
+  stage              models, representations, compare, score or all (default): how far to go
+  device             auto (default: CUDA where there is one), cpu, cuda, cuda:N
+  compare.memory     budget for prepared representations, such as 4GB (default auto: half the machine's)
+  compare.threads    threads of torch
+  compare.overwrite  only_missing (default), failed, always: which stored comparisons are made again
+  on_error           record (default) or raise: what an error in one comparison does
+  root               the data root; default $RESI_HOME, else $REP_SIM, else ./experiments
+
+--cfg job prints the composed config, --hydra-help tells more about launchers and sweeps.
+"""
+
+
+def show_help(commands: Mapping[str, tuple[str, str]]) -> int:
+    """Print the overview."""
+    from resi.groundings import GROUNDINGS
+    from resi.registry import domains
+
+    lines = "\n".join(f"  resi {name:<10} {text}" for name, (_, text) in commands.items())
+    output().print(RUN.format(commands=lines, domains=", ".join(domains()), tests=", ".join(GROUNDINGS)))
+    return 0

@@ -1,0 +1,163 @@
+"""``resi list KIND``: what exists, one line each."""
+
+from __future__ import annotations
+
+import argparse
+import fnmatch
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from resi import registry
+from resi.console import output
+from resi.plugins import load_plugins
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Row = dict[str, Any]
+
+
+def main(words: list[str]) -> int:
+    """Print the items of one kind that match a name pattern, as a table or as JSON."""
+    parser = argparse.ArgumentParser(
+        prog="resi list",
+        description="List what exists, that of plugins included.",
+        epilog="example: resi list measures 'r*' --json",
+    )
+    parser.add_argument("kind", choices=KINDS)
+    parser.add_argument("pattern", nargs="?", default="*", help="shell-style pattern of names")
+    parser.add_argument("--root", type=Path, help="data root of shards; default as for a run")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    arguments = parser.parse_args(words)
+    rows = KINDS[arguments.kind](arguments)
+    rows = [row for row in rows if fnmatch.fnmatchcase(str(row["name"]), arguments.pattern)]
+    if arguments.json:
+        sys.stdout.write(json.dumps(rows, indent=2) + "\n")
+    else:
+        _print(arguments.kind, rows)
+    return 0
+
+
+def list_measures(_arguments: argparse.Namespace) -> list[Row]:
+    """Return all measures with their facts."""
+    rows = []
+    for name in registry.measures():
+        entry = registry.measures().origin(name)
+        measure = entry.item
+        rows.append(
+            {
+                "name": name,
+                "family": measure.family,
+                "larger is": "more similar" if measure.larger_is_more_similar else "more different",
+                "symmetric": measure.symmetric,
+                "metric": measure.metric,
+                "invariant to": ", ".join(sorted(measure.invariances)),
+                "benchmark": measure.benchmark,
+                "provider": f"{entry.distribution} {entry.version}",
+            }
+        )
+    return rows
+
+
+def list_domains(_arguments: argparse.Namespace) -> list[Row]:
+    """Return all domains."""
+    return [
+        {"name": name, "about": entry.item.title, "provider": f"{entry.distribution} {entry.version}"}
+        for name, entry in ((name, registry.domains().origin(name)) for name in registry.domains())
+    ]
+
+
+def list_datasets(_arguments: argparse.Namespace) -> list[Row]:
+    """Return the datasets of all domains."""
+    return [
+        {"name": item.name, "domain": name, "embedded": item.embedded, "source": item.source, "about": item.title}
+        for name in registry.domains()
+        for item in registry.domains().get(name)().datasets()
+    ]
+
+
+def list_models(_arguments: argparse.Namespace) -> list[Row]:
+    """Return the architectures of all domains."""
+    return [
+        {"name": item.name, "domain": name, "about": item.title, "reference": item.reference}
+        for name in registry.domains()
+        for item in registry.domains().get(name)().architectures()
+    ]
+
+
+def list_tests(_arguments: argparse.Namespace) -> list[Row]:
+    """Return the tests."""
+    from resi.groundings import GROUNDINGS
+
+    return [
+        {"name": name, "about": test.title, "metrics": ", ".join(test.metrics), "models per group": len(test.seeds)}
+        for name, test in GROUNDINGS.items()
+    ]
+
+
+def list_plugins(_arguments: argparse.Namespace) -> list[Row]:
+    """Return the loaded plugins and those that failed."""
+    registry.measures(), registry.domains()  # calls every hook, so that failures in them show
+    return [
+        {"name": info.name, "distribution": info.distribution, "version": info.version, "error": info.error}
+        for info in load_plugins().infos
+    ]
+
+
+def list_shards(arguments: argparse.Namespace) -> list[Row]:
+    """Return the shards below a data root."""
+    from resi.errors import ResiError
+    from resi.results.shards import find_shards
+    from resi.store import default_root
+
+    rows = []
+    for shard in find_shards(arguments.root or default_root()):
+        row: Row = {
+            "name": shard.folder.name,
+            "test": "",
+            "measures": "",
+            "ok": "",
+            "failed": "",
+            "state": "unfinished",
+        }
+        if shard.is_complete:
+            try:
+                manifest = shard.verify()
+                row |= {name: manifest["counts"][name] for name in ("ok", "failed")}
+                measures = ", ".join(manifest["measures"])
+                row |= {"test": manifest["test"], "measures": measures, "state": f"finished {manifest['finished']}"}
+            except ResiError as error:
+                row["state"] = str(error)
+        rows.append(row)
+    return rows
+
+
+KINDS: dict[str, Callable[[argparse.Namespace], list[Row]]] = {
+    "measures": list_measures,
+    "models": list_models,
+    "datasets": list_datasets,
+    "tests": list_tests,
+    "domains": list_domains,
+    "plugins": list_plugins,
+    "shards": list_shards,
+}
+
+
+def _print(kind: str, rows: list[Row]) -> None:
+    from rich.table import Table
+
+    if not rows:
+        output().print(f"no {kind}")
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in rows[0]:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(_text(value) for value in row.values()))
+    output().print(table)
+
+
+def _text(value: Any) -> str:
+    return ("no", "yes")[value] if isinstance(value, bool) else str(value)

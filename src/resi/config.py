@@ -1,0 +1,251 @@
+"""The typed config of a run, and how its groups are registered with Hydra."""
+
+from __future__ import annotations
+
+import enum
+import functools
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hydra.core.config_store import ConfigStore
+from omegaconf import MISSING, OmegaConf
+
+from resi import registry
+from resi.api import make_measure
+from resi.engine.budget import parse_memory
+from resi.errors import UsageError
+from resi.groundings import GROUNDINGS
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+    from resi.domains.base import Domain
+    from resi.groundings.base import Grounding
+    from resi.measures.base import Measure
+
+SLOW_FAMILIES = ("topology", "rsm")
+PROTOCOLS = ("corrected", "published")
+ON_ERROR = ("record", "raise")
+
+
+class Stage(enum.Enum):
+    """How far a run goes; see ``resi --help``."""
+
+    models = "models"
+    representations = "representations"
+    compare = "compare"
+    score = "score"
+    all = "all"
+
+
+class Overwrite(enum.Enum):
+    """Which stored comparisons are made again."""
+
+    only_missing = "only_missing"
+    failed = "failed"
+    always = "always"
+
+
+@dataclass
+class DatasetConfig:
+    """A dataset's name, and where its files lie if not below the data root."""
+
+    name: str = MISSING
+    root: str | None = None
+
+
+@dataclass
+class TestConfig:
+    """A test's name."""
+
+    __test__ = False  # no test class, whatever pytest thinks of its name
+    name: str = MISSING
+
+
+@dataclass
+class CompareConfig:
+    """How comparisons are made."""
+
+    memory: str = "auto"
+    threads: int | None = None
+    overwrite: Overwrite = Overwrite.only_missing
+
+
+@dataclass
+class RunSchema:
+    """All keys of a run, as Hydra sees them."""
+
+    root: str = MISSING
+    domain: str = MISSING
+    protocol: str = MISSING
+    seeds: list[int] | None = None
+    groups: int = 3
+    device: str = "auto"
+    stage: Stage = Stage.all
+    on_error: str = "record"
+    dataset: Any = None
+    model: Any = None
+    test: Any = None
+    measure: dict[str, Any] = field(default_factory=dict)
+    compare: CompareConfig = field(default_factory=CompareConfig)
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """A validated run: every name in it exists.
+
+    Attributes
+    ----------
+    models : dict
+        Hyperparameters to change, by architecture.
+    memory : int
+        ``compare.memory`` in bytes.
+    """
+
+    root: Path
+    domain: Domain
+    dataset: str
+    dataset_root: Path | None
+    models: dict[str, dict[str, Any]]
+    test: Grounding
+    measures: dict[str, Measure]
+    protocol: str
+    seeds: tuple[int, ...]
+    groups: int
+    device: str
+    stage: Stage
+    memory: int
+    threads: int | None
+    overwrite: Overwrite
+    on_error: str
+    composed: dict[str, Any]
+    """The composed config itself, for the manifest."""
+
+
+def config_folder() -> Path:
+    """Return the folder of the YAML configs: inside an installed package, at the top of a checkout."""
+    inside = Path(__file__).parent / "conf"
+    return inside if inside.is_dir() else Path(__file__).parents[2] / "conf"
+
+
+@functools.cache
+def register() -> None:
+    """Tell Hydra of every domain, dataset, model, test and measure, those of plugins included."""
+    store = ConfigStore.instance()
+    store.store(name="run_schema", node=RunSchema)
+    for name in registry.domains():
+        domain = registry.domains().get(name)()
+        _register_domain(store, domain)
+    for test in GROUNDINGS:
+        store.store(group="test", name=test, node=TestConfig(name=test))
+    for name, members in measure_sets().items():
+        store.store(group="measure", name=name, node={"defaults": members}, package="measure")
+    for name in registry.measures():
+        store.store(group="measure", name=name, node=registry.measures().get(name), package=f"measure.{name}")
+
+
+def measure_sets() -> dict[str, list[str]]:
+    """Return the named sets of measures."""
+    measures = {name: registry.measures().get(name) for name in registry.measures()}
+    benchmark = [name for name, measure in measures.items() if measure.benchmark]
+    return {
+        "all": list(measures),
+        "benchmark": benchmark,
+        "fast": [name for name in benchmark if measures[name].family not in SLOW_FAMILIES],
+    }
+
+
+def _register_domain(store: ConfigStore, domain: Domain) -> None:
+    defaults: list[Any] = [{"override /dataset": domain.default_dataset}, {"override /model": [*domain.default_models]}]
+    store.store(
+        group="domain", name=domain.name, node={"defaults": defaults, "domain": domain.name}, package="_global_"
+    )
+    for dataset in domain.datasets():
+        store.store(group="dataset", name=dataset.name, node=DatasetConfig(name=dataset.name))
+    for architecture in domain.architectures():
+        name = architecture.name
+        store.store(group="model", name=name, node=domain.model_config, package=f"model.{name}")
+
+
+def compose(overrides: list[str]) -> RunConfig:
+    """Compose and validate the config of one run from command-line words."""
+    import hydra
+
+    register()
+    with hydra.initialize_config_dir(str(config_folder()), version_base="1.3"):
+        return validate(hydra.compose("config", overrides=overrides))
+
+
+def validate(composed: DictConfig) -> RunConfig:
+    """Return the typed config.
+
+    Raises
+    ------
+    UsageError
+        Naming the first key whose value does not exist or does not fit.
+    """
+    domain = registry.domains().get(composed.domain)()
+    if composed.test is None or composed.test.name not in GROUNDINGS:
+        raise registry.unknown_name("test", str(composed.test), list(GROUNDINGS))
+    test = GROUNDINGS[composed.test.name]()
+    if composed.protocol not in PROTOCOLS:
+        raise registry.unknown_name("protocol", composed.protocol, PROTOCOLS)
+    _check_choice(domain, "dataset", composed.dataset.name if composed.dataset else None)
+    for architecture in composed.model or [None]:
+        _check_choice(domain, "model", architecture)
+    if not composed.measure:
+        raise UsageError("measure is empty: name one, a list as in measure=[cka,rsa], or benchmark")
+    domain.settings(test.name, composed.groups)  # says what does not fit
+    root = composed.dataset.root
+    return RunConfig(
+        root=Path(composed.root).expanduser().absolute(),
+        domain=domain,
+        dataset=composed.dataset.name,
+        dataset_root=Path(root).expanduser().absolute() if root else None,
+        models={str(name): _plain(composed.model[name]) for name in composed.model},
+        test=test,
+        measures={str(name): make_measure(str(name), _plain(composed.measure[name])) for name in composed.measure},
+        protocol=composed.protocol,
+        seeds=_seeds(composed.seeds, test),
+        groups=composed.groups,
+        device=composed.device,
+        stage=composed.stage,
+        memory=parse_memory(composed.compare.memory),
+        threads=_threads(composed.compare.threads),
+        overwrite=composed.compare.overwrite,
+        on_error=_on_error(composed.on_error),
+        composed=_plain(composed),
+    )
+
+
+def _check_choice(domain: Domain, kind: str, name: str | None) -> None:
+    known = [item.name for item in (domain.datasets() if kind == "dataset" else domain.architectures())]
+    if name not in known:
+        raise registry.unknown_name(f"{kind} of domain={domain.name}:", str(name), known)
+
+
+def _plain(node: Any) -> dict[str, Any]:
+    content = OmegaConf.to_container(node, resolve=True, enum_to_str=True)
+    return {str(key): value for key, value in content.items()} if isinstance(content, dict) else {}
+
+
+def _seeds(given: Any, test: Grounding) -> tuple[int, ...]:
+    if given is None:
+        return test.seeds
+    seeds = tuple(int(seed) for seed in given)
+    if len(set(seeds)) != len(seeds) or len(seeds) < 2 or min(seeds) < 0:
+        raise UsageError(f"seeds={list(seeds)}: at least two different seeds from 0 up are needed")
+    return seeds
+
+
+def _threads(given: int | None) -> int | None:
+    if given is not None and given < 1:
+        raise UsageError(f"compare.threads={given}: expected a number from 1 up")
+    return given
+
+
+def _on_error(given: str) -> str:
+    if given not in ON_ERROR:
+        raise registry.unknown_name("on_error", given, ON_ERROR)
+    return given

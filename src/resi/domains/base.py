@@ -1,0 +1,247 @@
+"""What a domain gives the pipeline: datasets, architectures, settings, training and extraction.
+
+Planning uses plain data only (:class:`ModelSpec`), so that what a run would do is known before torch is imported.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from resi.errors import UsageError
+from resi.identity import fingerprint
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    import torch
+    from torch import Tensor
+
+    from resi.measures.shapes import Layout
+
+
+@dataclass(frozen=True)
+class DatasetInfo:
+    """A dataset as listed and described to users."""
+
+    name: str
+    title: str
+    source: str
+    embedded: bool = False
+
+
+@dataclass(frozen=True)
+class ArchitectureInfo:
+    """An architecture as listed and described to users; ``published_name`` is its name in the published results."""
+
+    name: str
+    title: str
+    published_name: str
+    reference: str
+
+
+@dataclass(frozen=True)
+class DatasetSpec:
+    """A dataset with its content.
+
+    Attributes
+    ----------
+    name : str
+        Its name in configs and tables.
+    folder : Path or None
+        Where its files lie; None for embedded data.
+    content : str
+        Hash of its files and of the recipe that turns them into inputs.
+    """
+
+    name: str
+    folder: Path | None
+    content: str
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """Everything that shapes a trained model's weights.
+
+    Attributes
+    ----------
+    setting : str
+        What was done to the training, such as ``standard`` or ``augmentation_25``.
+    hyperparameters : mapping
+        Of architecture and training.
+    training_version : int
+        Raised by a domain whenever its training code would give other weights.
+    """
+
+    domain: str
+    dataset: str
+    dataset_content: str
+    architecture: str
+    setting: str
+    seed: int
+    hyperparameters: Mapping[str, Any]
+    training_version: int
+
+    def __hash__(self) -> int:
+        """Hash by fingerprint; the hyperparameters are a mapping."""
+        return hash(self.fingerprint)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash of all fields."""
+        return fingerprint(asdict(self))
+
+    @property
+    def label(self) -> str:
+        """Name for messages."""
+        return f"{self.architecture} on {self.dataset}, {self.setting}, seed {self.seed}"
+
+    @property
+    def folder(self) -> Path:
+        """Readable folder of the model's artifacts, relative to the store's."""
+        from pathlib import Path
+
+        return Path(self.domain, self.dataset, self.architecture)
+
+
+@dataclass(frozen=True)
+class ProbeSpec:
+    """What models are fed when their representations are taken, and which layers are kept.
+
+    Attributes
+    ----------
+    layers : tuple of str
+        In the order of the network.
+    pooling : str
+        How tokens become one vector where a domain has a choice; ``none`` elsewhere.
+    """
+
+    probe: str
+    layers: tuple[str, ...]
+    pooling: str = "none"
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained model: its weights, and its accuracies by split."""
+
+    state: Mapping[str, Tensor]
+    accuracies: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """What one forward pass over the probe set gives.
+
+    Attributes
+    ----------
+    representations : mapping from layer to Tensor
+        With samples as the first axis.
+    logits : Tensor of shape (n_samples, n_classes)
+    accuracy : float
+        On the probe set.
+    samples : list of str
+        Ids of the samples, row by row.
+    """
+
+    representations: Mapping[str, Tensor]
+    logits: Tensor
+    accuracy: float
+    samples: Sequence[str]
+    layout: Layout = "nd"
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Domain(ABC):
+    """One domain of models and data."""
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    extra: ClassVar[str]
+    """The optional dependencies it needs: ``pip install "resi[EXTRA]"``."""
+    default_dataset: ClassVar[str]
+    """An embedded dataset, so that everything runs without a download."""
+    default_models: ClassVar[tuple[str, ...]]
+    model_config: ClassVar[type]
+    """Dataclass of the config of one architecture."""
+
+    @abstractmethod
+    def datasets(self) -> tuple[DatasetInfo, ...]:
+        """Return the datasets."""
+
+    @abstractmethod
+    def architectures(self) -> tuple[ArchitectureInfo, ...]:
+        """Return the architectures."""
+
+    @abstractmethod
+    def settings(self, test: str, groups: int) -> tuple[str, ...]:
+        """Return the settings that form the groups of a test, from unaltered to most altered.
+
+        Raises
+        ------
+        UsageError
+            If the domain does not have that test, or not with so many groups.
+        """
+
+    @abstractmethod
+    def hyperparameters(
+        self, architecture: str, dataset: str, setting: str, overrides: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Return the hyperparameters of a model: the benchmark's for the dataset, with those given put over them."""
+
+    @abstractmethod
+    def probe(self, architecture: str, dataset: str, hyperparameters: Mapping[str, Any], test: str) -> ProbeSpec:
+        """Return the probe set and layers with which a test looks at a model."""
+
+    @abstractmethod
+    def locate(self, dataset: str, root: Path | None, downloads: Path) -> DatasetSpec:
+        """Find a dataset's files, download them where they are missing, and hash them.
+
+        Parameters
+        ----------
+        root : Path, optional
+            Where the user says the files are (``dataset.root``).
+        downloads : Path
+            Where they belong otherwise.
+
+        Raises
+        ------
+        DatasetError
+            If a file is missing or damaged: the message names it and says where it goes.
+        """
+
+    @abstractmethod
+    def train(self, spec: ModelSpec, dataset: DatasetSpec, device: torch.device) -> Trained:
+        """Train a model."""
+
+    @abstractmethod
+    def extract(
+        self,
+        spec: ModelSpec,
+        state: Mapping[str, Tensor],
+        dataset: DatasetSpec,
+        probe: ProbeSpec,
+        device: torch.device,
+    ) -> Extraction:
+        """Run a trained model over a probe set once, and keep the given layers, the logits and the accuracy."""
+
+    def training_version(self) -> int:
+        """Return the version number of the training code."""
+        return 1
+
+    def check_installed(self) -> None:
+        """Raise ``UsageError`` naming the extra to install if what the domain needs is not there."""
+        import importlib.util
+
+        for module in self.requires():
+            if importlib.util.find_spec(module) is None:
+                raise UsageError(
+                    f"domain={self.name} needs the package {module}; install it with: pip install 'resi[{self.extra}]'"
+                )
+
+    def requires(self) -> tuple[str, ...]:
+        """Return the modules that the domain imports beyond resi's own dependencies."""
+        return ()

@@ -1,0 +1,132 @@
+"""Graphs in memory, read from checked files."""
+
+from __future__ import annotations
+
+import functools
+import pickle
+import warnings
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from resi.device import torch_threads
+from resi.errors import DatasetError
+from resi.randomness import generator
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from torch import Tensor
+
+    from resi.domains.base import DatasetSpec
+
+DIGITS_NEIGHBOURS = 10
+DIGITS_TRAIN_PER_CLASS = 5
+DIGITS_VALIDATION = 100
+DIGITS_TEST = 1000
+# Below this share of non-zeros, sparse features make the first layer cheaper than dense ones.
+SPARSE_DENSITY = 0.1
+SMALL_EDGES = 100_000
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A graph with node features, labels and a fixed split.
+
+    Attributes
+    ----------
+    features : Tensor of shape (n_nodes, n_features)
+        float32; in CSR layout where they are mostly zero.
+    edges : Tensor of shape (2, n_edges)
+        Directed edges, both directions of each undirected one.
+    labels : Tensor of shape (n_nodes,)
+    train, validation, test : Tensor
+        Node ids.
+    classes : int
+    """
+
+    features: Tensor
+    edges: Tensor
+    labels: Tensor
+    train: Tensor
+    validation: Tensor
+    test: Tensor
+    classes: int
+
+    def to(self, device: torch.device) -> Graph:
+        """Return the graph on a device."""
+        names = ("features", "edges", "labels", "train", "validation", "test")
+        return replace(self, **{name: getattr(self, name).to(device) for name in names})
+
+    def suitable_threads(self) -> AbstractContextManager[None]:
+        """Limit torch to one thread where a layer's work is too small to be worth sharing out.
+
+        There, more threads gain little on an idle machine and wait for each other on a busy one.
+        """
+        return torch_threads(1 if self.edges.shape[1] < SMALL_EDGES else None)
+
+
+@functools.lru_cache(maxsize=2)
+def load_graph(dataset: DatasetSpec) -> Graph:
+    """Read a dataset that :meth:`GraphDomain.locate` has found."""
+    return _load_cora(dataset) if dataset.name == "cora" else _load_digits_knn()
+
+
+def _load_cora(dataset: DatasetSpec) -> Graph:
+    from torch_geometric.io import read_planetoid_data
+    from torch_geometric.transforms import NormalizeFeatures
+
+    try:
+        data = NormalizeFeatures()(read_planetoid_data(str(dataset.folder), "cora"))
+    except (OSError, EOFError, ValueError, pickle.UnpicklingError) as error:
+        raise DatasetError(f"{dataset.folder} cannot be read as Cora: {error}") from error
+    return Graph(
+        features=_compress(data.x),
+        edges=data.edge_index,
+        labels=data.y,
+        train=data.train_mask.nonzero().squeeze(1),
+        validation=data.val_mask.nonzero().squeeze(1),
+        test=data.test_mask.nonzero().squeeze(1),
+        classes=int(data.y.max()) + 1,
+    )
+
+
+def _load_digits_knn() -> Graph:
+    """Build a graph of scikit-learn's digits: an edge joins each digit with its nearest ones by cosine similarity."""
+    from sklearn.datasets import load_digits
+
+    pixels, labels = load_digits(return_X_y=True)
+    unit = pixels / np.linalg.norm(pixels, axis=1, keepdims=True)
+    similarity = unit @ unit.T
+    np.fill_diagonal(similarity, -np.inf)
+    # Rounded, and sorted stably, so that the graph does not depend on the order in which a BLAS library adds.
+    nearest = np.argsort(-similarity.round(9), axis=1, kind="stable")[:, :DIGITS_NEIGHBOURS]
+    joined = np.zeros(similarity.shape, dtype=bool)
+    np.put_along_axis(joined, nearest, values=True, axis=1)
+    source, target = np.nonzero(joined | joined.T)
+
+    order = generator(0, "digits_knn split").permutation(len(labels))
+    train = np.concatenate([order[labels[order] == c][:DIGITS_TRAIN_PER_CLASS] for c in range(10)])
+    rest = order[~np.isin(order, train)]
+    validation, test = rest[:DIGITS_VALIDATION], rest[DIGITS_VALIDATION : DIGITS_VALIDATION + DIGITS_TEST]
+    return Graph(
+        features=torch.from_numpy(pixels / 16).float(),
+        edges=torch.from_numpy(np.stack([source, target])),
+        labels=torch.from_numpy(labels),
+        train=torch.from_numpy(np.sort(train)),
+        validation=torch.from_numpy(np.sort(validation)),
+        test=torch.from_numpy(np.sort(test)),
+        classes=10,
+    )
+
+
+def _compress(features: Tensor) -> Tensor:
+    density = float((features != 0).float().mean())
+    if density >= SPARSE_DENSITY:
+        return features
+    with warnings.catch_warnings():
+        # torch announces that its CSR layout is in beta.
+        warnings.filterwarnings("ignore", message="Sparse CSR tensor support")
+        return features.to_sparse_csr()

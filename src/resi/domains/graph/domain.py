@@ -1,0 +1,122 @@
+"""What the graph domain offers, as plain data; training and extraction load PyG when they are called."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from resi.domains.base import (
+    ArchitectureInfo,
+    DatasetInfo,
+    DatasetSpec,
+    Domain,
+    Extraction,
+    ModelSpec,
+    ProbeSpec,
+    Trained,
+)
+from resi.domains.graph import files
+from resi.domains.graph.hyperparameters import HYPERPARAMETERS, GraphModelConfig
+from resi.domains.graph.settings import SETTINGS
+from resi.errors import UsageError
+from resi.registry import unknown_name
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    import torch
+    from torch import Tensor
+
+TRAINING_VERSION = 1
+
+
+class GraphDomain(Domain):
+    """Node classification on one graph, full batch, transductive."""
+
+    name = "graph"
+    title = "node classification with graph neural networks"
+    extra = "graph"
+    default_dataset = "digits_knn"
+    default_models = ("gcn", "graphsage", "gat")
+    model_config = GraphModelConfig
+
+    def requires(self) -> tuple[str, ...]:
+        """Return PyG."""
+        return ("torch_geometric",)
+
+    def datasets(self) -> tuple[DatasetInfo, ...]:
+        """Return the datasets."""
+        return (
+            DatasetInfo("cora", "2708 papers, 1433 words, edges are citations, 7 fields; 1000 test nodes", "PyG"),
+            DatasetInfo(
+                "digits_knn",
+                "1797 handwritten digits, 64 pixels, nearest neighbours as edges, 10 classes; 1000 test nodes",
+                "scikit-learn",
+                embedded=True,
+            ),
+        )
+
+    def architectures(self) -> tuple[ArchitectureInfo, ...]:
+        """Return the architectures."""
+        return (
+            ArchitectureInfo("gat", "attention", "GAT", "Velickovic et al., ICLR 2018"),
+            ArchitectureInfo("gcn", "graph convolution", "GCN", "Kipf & Welling, ICLR 2017"),
+            ArchitectureInfo(
+                "graphsage",
+                "mean of neighbours",
+                "GraphSAGE",
+                "Hamilton et al., NeurIPS 2017",
+            ),
+        )
+
+    def settings(self, test: str, groups: int) -> tuple[str, ...]:
+        """Return the settings that form the groups of a test."""
+        if test not in SETTINGS:
+            raise UsageError(f"domain=graph has no test={test}; it has {', '.join(sorted(SETTINGS))}")
+        if groups not in SETTINGS[test]:
+            raise UsageError(f"groups={groups}: test={test} on graphs has 2, 3 or 5 groups")
+        return SETTINGS[test][groups]
+
+    def hyperparameters(
+        self, architecture: str, dataset: str, setting: str, overrides: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Return the benchmark's hyperparameters for the dataset, with those ``overrides`` that are set."""
+        del setting  # only layer tests train deeper models
+        table = HYPERPARAMETERS[architecture]
+        if dataset not in table:
+            raise unknown_name(f"dataset for {architecture}", dataset, list(table))
+        given = {name: value for name, value in overrides.items() if value is not None}
+        return {**table[dataset], **given}
+
+    def probe(self, architecture: str, dataset: str, hyperparameters: Mapping[str, Any], test: str) -> ProbeSpec:
+        """Return the test nodes and the last hidden convolution's raw output."""
+        return ProbeSpec(probe="test", layers=(str(hyperparameters["layers"] - 2),))
+
+    def locate(self, dataset: str, root: Path | None, downloads: Path) -> DatasetSpec:
+        """Find and hash a dataset's files."""
+        if dataset == "cora":
+            return files.locate_cora(root, downloads / "graph" / "cora")
+        return files.locate_digits_knn()
+
+    def train(self, spec: ModelSpec, dataset: DatasetSpec, device: torch.device) -> Trained:
+        """Train a model for a fixed number of epochs; the last epoch's weights are kept."""
+        from resi.domains.graph.training import train
+
+        return train(spec, dataset, device)
+
+    def extract(
+        self,
+        spec: ModelSpec,
+        state: Mapping[str, Tensor],
+        dataset: DatasetSpec,
+        probe: ProbeSpec,
+        device: torch.device,
+    ) -> Extraction:
+        """Run a model over the whole graph, and keep the rows of the probe nodes."""
+        from resi.domains.graph.extraction import extract
+
+        return extract(spec, state, dataset, probe, device)
+
+    def training_version(self) -> int:
+        """Return the version number of the training code."""
+        return TRAINING_VERSION

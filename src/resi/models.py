@@ -1,0 +1,57 @@
+"""Trained models in the store."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+from resi.errors import ArtifactError
+from resi.store import Store, read_metadata, read_tensors, write_tensors
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from torch import Tensor
+
+    from resi.domains.base import ModelSpec, Trained
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelStore:
+    """Reads and writes trained models."""
+
+    store: Store
+
+    def path(self, spec: ModelSpec) -> Path:
+        """Return where a model lies: a readable name that ends in its fingerprint."""
+        name = f"{spec.setting}-s{spec.seed}-{spec.fingerprint[:12]}.safetensors"
+        return self.store.root / "models" / spec.folder / name
+
+    def has(self, spec: ModelSpec) -> bool:
+        """Return whether the model is trained."""
+        return self.path(spec).is_file()
+
+    def save(self, spec: ModelSpec, trained: Trained, seconds: float) -> None:
+        """Write a model's weights with everything that shaped them, its accuracies, and how long training took."""
+        about = {"accuracies": trained.accuracies, "seconds": seconds}
+        metadata = {"spec": dataclasses.asdict(spec), "fingerprint": spec.fingerprint, **about}
+        write_tensors(self.path(spec), trained.state, metadata)
+
+    def load(self, spec: ModelSpec) -> dict[str, Tensor]:
+        """Return the weights of a model.
+
+        Raises
+        ------
+        ArtifactError
+            If the file is damaged, or is another model's under this one's name.
+        """
+        state, metadata = read_tensors(self.path(spec))
+        if metadata.get("fingerprint") != spec.fingerprint:
+            raise ArtifactError(
+                f"{self.path(spec)} holds another model than {spec.label}. Delete it and run again to train that one."
+            )
+        return state
+
+    def about(self, spec: ModelSpec) -> dict[str, Any]:
+        """Return what was noted when the model was trained: ``spec``, ``accuracies`` by split, ``seconds``."""
+        return read_metadata(self.path(spec))

@@ -1,0 +1,132 @@
+"""The six steps of a run: compose, plan, models, representations, compare, score.
+
+Each step is a function of its own and can be called alone from Python.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from resi.config import Overwrite, RunConfig, Stage, compose
+from resi.console import say
+from resi.results.schema import COMPARISONS, SCORES
+from resi.steps.compare import compare_representations
+from resi.steps.manifest import describe_run
+from resi.steps.plan import Plan, make_plan
+from resi.steps.prepare import extract_representations, train_models
+from resi.steps.score import score_measures
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+TURN_POLL_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run leaves.
+
+    Attributes
+    ----------
+    scores, comparisons : polars.DataFrame
+        The tables, empty where ``stage`` ended before them.
+    shard : Path
+        The folder they were written to.
+    reused : bool
+        Whether the run had been finished before, and its stored tables were read.
+    """
+
+    scores: pl.DataFrame
+    comparisons: pl.DataFrame
+    shard: Path
+    reused: bool
+
+    def count(self, status: str) -> int:
+        """Return the number of comparisons with a status."""
+        return self.comparisons.filter(pl.col("status") == status).height
+
+
+def run(overrides: Sequence[str] = ()) -> RunResult:
+    """Run what the words of a command line say, such as ``["test=augmentation", "measure=cka"]``.
+
+    Raises
+    ------
+    ResiError
+        With one line that says what is wrong and what to do.
+    """
+    return run_config(compose(list(overrides)))
+
+
+def run_config(config: RunConfig) -> RunResult:
+    """Run a validated config up to its stage; whatever is stored already is used.
+
+    A finished run is read from its shard, without loading a model or torch.
+    """
+    plan = make_plan(config)
+    with _turn(plan):
+        if _is_finished(plan):
+            return RunResult(plan.shard.scores(), plan.shard.comparisons(), plan.shard.folder, reused=True)
+        return _run_stages(plan)
+
+
+def _run_stages(plan: Plan) -> RunResult:
+    stage, clock = plan.config.stage, Clock()
+    scores, comparisons = pl.DataFrame(schema=SCORES), pl.DataFrame(schema=COMPARISONS)
+    if stage in (Stage.models, Stage.representations, Stage.all):
+        with clock("models"):
+            train_models(plan)
+    if stage in (Stage.representations, Stage.all):
+        with clock("representations"):
+            extract_representations(plan)
+    if stage in (Stage.compare, Stage.score, Stage.all):
+        with clock("compare"):
+            comparisons = compare_representations(plan)
+    if stage in (Stage.score, Stage.all):
+        with clock("score"):
+            scores = score_measures(plan, comparisons)
+        plan.shard.finish(comparisons, scores, describe_run(plan, comparisons, clock.seconds))
+    return RunResult(scores, comparisons, plan.shard.folder, reused=False)
+
+
+@contextlib.contextmanager
+def _turn(plan: Plan) -> Iterator[None]:
+    """Wait until no other process is at the same run, then keep others from it."""
+    told = False
+    while True:
+        with plan.store.try_lock(plan.shard.folder.name) as held:
+            if held:
+                yield
+                return
+        if not told:
+            say("another process is at the same run; waiting for it to finish")
+            told = True
+        time.sleep(TURN_POLL_SECONDS)
+
+
+def _is_finished(plan: Plan) -> bool:
+    config = plan.config
+    if not plan.shard.is_complete or config.stage not in (Stage.all, Stage.score):
+        return False
+    if config.overwrite is Overwrite.failed:
+        return bool(plan.shard.manifest()["counts"]["failed"] == 0)
+    return config.overwrite is Overwrite.only_missing
+
+
+class Clock:
+    """Wall times of the steps of a run, by name, in seconds."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextlib.contextmanager
+    def __call__(self, step: str) -> Iterator[None]:
+        """Time one step."""
+        start = time.perf_counter()
+        yield
+        self.seconds[step] = time.perf_counter() - start

@@ -1,0 +1,83 @@
+"""Representations, logits and accuracies on disk: one file per layer, one for the outputs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from resi.identity import fingerprint
+from resi.representations.base import Representation, hash_samples
+from resi.store import Store, read_metadata, read_tensors, write_tensors
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from torch import Tensor
+
+    from resi.domains.base import Extraction, ModelSpec, ProbeSpec
+
+DTYPE = "float32"
+# Raise it when extraction would give other numbers for the same model.
+EXTRACTION_VERSION = 1
+OUTPUTS = "outputs"
+
+
+@dataclass(frozen=True)
+class RepresentationStore:
+    """Reads and writes what models compute on probe sets."""
+
+    store: Store
+
+    def key(self, model: ModelSpec, probe: ProbeSpec, layer: str) -> str:
+        """Return the identity of one layer's representation, known before it exists."""
+        return fingerprint(
+            {
+                "model": model.fingerprint,
+                "probe": probe.probe,
+                "pooling": probe.pooling,
+                "layer": layer,
+                "dtype": DTYPE,
+                "version": EXTRACTION_VERSION,
+            }
+        )
+
+    def path(self, model: ModelSpec, probe: ProbeSpec, layer: str) -> Path:
+        """Return where a layer lies."""
+        folder = self.store.root / "representations" / model.folder / f"{model.setting}-s{model.seed}"
+        return folder / f"{probe.probe}-{layer}-{self.key(model, probe, layer)[:12]}.safetensors"
+
+    def has(self, model: ModelSpec, probe: ProbeSpec) -> bool:
+        """Return whether all layers and the outputs are there."""
+        return all(self.path(model, probe, layer).is_file() for layer in (*probe.layers, OUTPUTS))
+
+    def save(self, model: ModelSpec, probe: ProbeSpec, extraction: Extraction) -> None:
+        """Write every layer, and last the outputs."""
+        about = {
+            "model": model.fingerprint,
+            "label": model.label,
+            "probe": probe.probe,
+            "pooling": probe.pooling,
+            "samples": hash_samples(extraction.samples),
+        }
+        for layer in probe.layers:
+            tensor = extraction.representations[layer].float()
+            metadata = {**about, "layer": layer, "layout": extraction.layout}
+            write_tensors(self.path(model, probe, layer), {"representation": tensor}, metadata)
+        outputs = {"logits": extraction.logits.float()}
+        write_tensors(self.path(model, probe, OUTPUTS), outputs, {**about, "accuracy": extraction.accuracy})
+
+    def open(self, model: ModelSpec, probe: ProbeSpec, layer: str) -> Representation:
+        """Return a stored representation, its array to be read when it is needed."""
+        path = self.path(model, probe, layer)
+        about = read_metadata(path)
+
+        def load() -> Tensor:
+            return read_tensors(path)[0]["representation"]
+
+        size = about["shapes"]["representation"]
+        return Representation(self.key(model, probe, layer), size, about["layout"], about["samples"], load)
+
+    def outputs(self, model: ModelSpec, probe: ProbeSpec) -> tuple[Tensor, dict[str, Any]]:
+        """Return the logits, shape (n_samples, n_classes), and the metadata with the accuracy."""
+        tensors, metadata = read_tensors(self.path(model, probe, OUTPUTS))
+        return tensors["logits"], metadata

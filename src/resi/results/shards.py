@@ -1,0 +1,178 @@
+"""Shards: what one run writes, a folder with two tables and a manifest.
+
+The manifest is written last and holds the hashes of the tables, so a shard with a manifest is whole. While a run goes
+on, finished comparisons are kept as parts; a later run finds them there.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from resi.errors import ArtifactError, ResiError
+from resi.identity import hash_file
+from resi.results.schema import COMPARISON_ORDER, COMPARISONS, SCHEMA_VERSION, SCORE_ORDER, SCORES
+from resi.results.tables import read_table, table, write_table
+from resi.store import write_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+    from pathlib import Path
+
+COMPARISONS_FILE, SCORES_FILE, MANIFEST = "comparisons.parquet", "scores.parquet", "manifest.json"
+MERGED_COMPARISONS = "comparisons.parquet"
+PARTS = "parts"
+FLUSH_SECONDS = 30.0
+# The better one of two rows for one comparison comes first.
+STATUSES = ("ok", "undefined", "failed")
+
+
+@dataclass
+class Shard:
+    """One run's results.
+
+    Parameters
+    ----------
+    folder : Path
+        ``shards/<name>``; the name is a hash of what the run computes, so the same run has the same shard.
+    """
+
+    folder: Path
+    _pending: list[Mapping[str, Any]] = field(default_factory=list)
+    _flushed: float = field(default_factory=time.monotonic)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the run has finished."""
+        return (self.folder / MANIFEST).is_file()
+
+    def add(self, row: Mapping[str, Any]) -> None:
+        """Keep a finished comparison; it is on disk half a minute later at the latest."""
+        self._pending.append(row)
+        if time.monotonic() - self._flushed > FLUSH_SECONDS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what is pending as one more part."""
+        if self._pending:
+            parts = sorted((self.folder / PARTS).glob("*.parquet"))
+            number = int(parts[-1].stem) + 1 if parts else 0
+            path = self.folder / PARTS / f"{number:06d}.parquet"
+            write_table(path, table(self._pending, COMPARISONS, COMPARISON_ORDER))
+            self._pending.clear()
+        self._flushed = time.monotonic()
+
+    def finish(self, comparisons: pl.DataFrame, scores: pl.DataFrame, manifest: Mapping[str, Any]) -> None:
+        """Write the final tables and the manifest, and drop the parts."""
+        (self.folder / MANIFEST).unlink(missing_ok=True)
+        write_table(self.folder / COMPARISONS_FILE, comparisons.sort(COMPARISON_ORDER, nulls_last=True))
+        write_table(self.folder / SCORES_FILE, scores.sort(SCORE_ORDER, nulls_last=True))
+        files = {name: hash_file(self.folder / name) for name in (COMPARISONS_FILE, SCORES_FILE)}
+        content = {**manifest, "schema_version": SCHEMA_VERSION, "files": files}
+        write_text(self.folder / MANIFEST, json.dumps(content, indent=2, sort_keys=True, default=str) + "\n")
+        self._pending.clear()
+        for part in sorted((self.folder / PARTS).glob("*.parquet")):
+            part.unlink()
+        if (self.folder / PARTS).is_dir():
+            (self.folder / PARTS).rmdir()
+
+    def manifest(self) -> dict[str, Any]:
+        """Read the manifest.
+
+        Raises
+        ------
+        ArtifactError
+            If it is damaged, or of a newer version of resi.
+        """
+        path = self.folder / MANIFEST
+        try:
+            content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            version = int(content["schema_version"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ArtifactError(f"{path} is damaged: {error}. Delete {self.folder} and run again.") from error
+        if version > SCHEMA_VERSION:
+            raise ArtifactError(
+                f"{path} has schema version {version}; this resi reads up to {SCHEMA_VERSION}: upgrade it"
+            )
+        return content
+
+    def verify(self) -> dict[str, Any]:
+        """Return the manifest after checking the tables against their hashes."""
+        manifest = self.manifest()
+        for name, expected in manifest["files"].items():
+            path = self.folder / name
+            if not path.is_file():
+                raise ArtifactError(f"{path} is missing. Delete {self.folder} and run again.")
+            if hash_file(path) != expected:
+                raise ArtifactError(
+                    f"{path} is damaged: it does not match its manifest. Delete {self.folder} and run again."
+                )
+        return manifest
+
+    def comparisons(self, where: pl.Expr | None = None) -> pl.DataFrame:
+        """Return the comparisons, of an unfinished run those done so far."""
+        if self.is_complete:
+            self.verify()
+            return read_table(self.folder / COMPARISONS_FILE, COMPARISONS, where)
+        parts = sorted((self.folder / PARTS).glob("*.parquet"))
+        frames = [read_table(part, COMPARISONS, where) for part in parts]
+        return pl.concat(frames) if frames else pl.DataFrame(schema=COMPARISONS)
+
+    def scores(self) -> pl.DataFrame:
+        """Return the scores of a finished run."""
+        self.verify()
+        return read_table(self.folder / SCORES_FILE, SCORES)
+
+
+def find_shards(root: Path) -> Iterator[Shard]:
+    """Yield all shards below a data root or a folder of shards, in the order of their names."""
+    base = root / "shards" if (root / "shards").is_dir() else root
+    if not base.is_dir():
+        return
+    for folder in sorted(base.iterdir()):
+        if (folder / MANIFEST).is_file() or (folder / PARTS).is_dir():
+            yield Shard(folder)
+
+
+def find_comparisons(
+    root: Path, keys: Collection[str], on_damage: Callable[[ResiError], None]
+) -> dict[str, dict[str, Any]]:
+    """Return the stored comparisons among ``keys``, from every shard and the merged table below a data root.
+
+    Where several rows have one key, one that is ok stands before an undefined one, and that before a failed one.
+
+    Parameters
+    ----------
+    on_damage : callable
+        Called with the error for each shard that cannot be read; it is left out.
+    """
+    wanted = pl.col("key").is_in(list(keys))
+    found: dict[str, dict[str, Any]] = {}
+    for frame in _stored(root, wanted, on_damage):
+        for row in frame.iter_rows(named=True):
+            known = found.get(row["key"])
+            if known is None or _rank(row["status"]) < _rank(known["status"]):
+                found[row["key"]] = row
+    return found
+
+
+def _stored(root: Path, where: pl.Expr, on_damage: Callable[[ResiError], None]) -> Iterable[pl.DataFrame]:
+    for shard in find_shards(root):
+        try:
+            yield shard.comparisons(where)
+        except ResiError as error:
+            on_damage(error)
+    merged = root / "results" / MERGED_COMPARISONS
+    if merged.is_file():
+        try:
+            yield read_table(merged, COMPARISONS, where)
+        except ResiError as error:
+            on_damage(error)
+
+
+def _rank(status: str) -> int:
+    return STATUSES.index(status) if status in STATUSES else len(STATUSES)

@@ -1,0 +1,1 @@
+"""The steps of a run after composing its config: plan, models, representations, compare, score."""

@@ -1,0 +1,127 @@
+"""Every comparison of a plan: found in the store or made now, one row each."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+from resi import __version__
+from resi.config import Overwrite, Stage
+from resi.console import progress, say
+from resi.device import resolve_device
+from resi.engine.execute import FAILED, Engine, Outcome
+from resi.engine.plan import Task
+from resi.errors import UsageError
+from resi.results.schema import COMPARISON_ORDER, COMPARISONS
+from resi.results.shards import find_comparisons
+from resi.results.tables import table
+from resi.steps.plan import Comparison, Plan, parameters
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import polars as pl
+
+    from resi.groundings.base import Experiment
+    from resi.representations.base import Representation
+
+    Row = dict[str, Any]
+
+
+def compare_representations(plan: Plan) -> pl.DataFrame:
+    """Return the table of all comparisons of a plan; those that are stored are not made again.
+
+    Whatever ends the run, comparisons made so far are kept in its shard.
+    """
+    rows = _stored_rows(plan)
+    missing = [comparison for comparison in plan.comparisons if comparison.key not in rows]
+    if missing:
+        _check_ready(plan, len(missing))
+        with contextlib.ExitStack() as stack:
+            stack.callback(plan.shard.flush)
+            advance = stack.enter_context(progress("comparing", len(missing)))
+            for row in _compare(plan, missing):
+                rows[row["key"]] = row
+                plan.shard.add(row)
+                advance()
+    return table((rows[comparison.key] for comparison in plan.comparisons), COMPARISONS, COMPARISON_ORDER)
+
+
+def _stored_rows(plan: Plan) -> dict[str, Row]:
+    overwrite = plan.config.overwrite
+    if overwrite is Overwrite.always:
+        return {}
+    keys = {comparison.key for comparison in plan.comparisons}
+    found = find_comparisons(plan.config.root, keys, lambda error: say(f"left out: {error}"))
+    if overwrite is Overwrite.failed:
+        found = {key: row for key, row in found.items() if row["status"] != FAILED}
+    return found
+
+
+def _check_ready(plan: Plan, comparisons: int) -> None:
+    """Raise ``UsageError`` if an earlier stage has to run first."""
+    stage = plan.config.stage.value
+    if plan.config.stage is Stage.score:
+        raise UsageError(f"stage={stage}: {comparisons} comparisons are not there yet; run stage=compare first")
+    missing = plan.missing_representations()
+    if missing:
+        raise UsageError(
+            f"stage={stage}: the representations of {len(missing)} models are not there yet, the first of "
+            f"{missing[0][0].label}; run stage=representations first"
+        )
+
+
+def _compare(plan: Plan, comparisons: Sequence[Comparison]) -> Iterator[Row]:
+    config = plan.config
+    device = resolve_device(config.device)
+    for number, experiment in enumerate(plan.experiments):
+        items = [_open(plan, experiment, index) for index in range(len(experiment.items))]
+        tasks = {
+            Task(items[c.source].key, items[c.target].key, c.measure): c for c in comparisons if c.experiment == number
+        }
+        engine = Engine(config.measures, config.memory, device, config.threads, config.on_error)
+        for outcome in engine.run(list(tasks), {item.key: item for item in items}):
+            comparison = tasks[outcome.task]
+            yield {
+                **_names(experiment, comparison),
+                **_result(plan, outcome, items[comparison.source], items[comparison.target]),
+                "device": str(device),
+                "key": comparison.key,
+            }
+
+
+def _open(plan: Plan, experiment: Experiment, index: int) -> Representation:
+    item = experiment.items[index]
+    return plan.representations.open(item.model, experiment.probe, item.layer)
+
+
+def _names(experiment: Experiment, comparison: Comparison) -> Row:
+    source, target = experiment.items[comparison.source], experiment.items[comparison.target]
+    return {
+        "domain": experiment.domain,
+        "dataset": experiment.dataset,
+        "architecture": experiment.architecture,
+        "setting_a": source.model.setting,
+        "seed_a": source.model.seed,
+        "layer_a": source.layer,
+        "setting_b": target.model.setting,
+        "seed_b": target.model.seed,
+        "layer_b": target.layer,
+    }
+
+
+def _result(plan: Plan, outcome: Outcome, source: Representation, target: Representation) -> Row:
+    measure = plan.config.measures[outcome.task.measure]
+    return {
+        "measure": measure.name,
+        "measure_version": measure.version,
+        "parameters": parameters(measure),
+        "value": outcome.value,
+        "status": outcome.status,
+        "error": outcome.error,
+        "seconds": outcome.seconds,
+        "prepare_seconds": outcome.prepare_seconds,
+        "shape_a": "x".join(map(str, source.size)),
+        "shape_b": "x".join(map(str, target.size)),
+        "resi_version": __version__,
+    }

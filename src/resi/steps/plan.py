@@ -1,0 +1,137 @@
+"""What a run will do, as plain data: experiments, comparisons, and what is there already. Imports no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import combinations, permutations
+from typing import TYPE_CHECKING, NamedTuple
+
+from resi.groundings.base import Experiment, Item, Models
+from resi.identity import canonical, fingerprint
+from resi.models import ModelStore
+from resi.representations.store import RepresentationStore
+from resi.results.shards import Shard
+from resi.store import Store
+
+if TYPE_CHECKING:
+    from resi.config import RunConfig
+    from resi.domains.base import DatasetSpec, ModelSpec, ProbeSpec
+    from resi.measures.base import Measure
+
+# Raise it when scoring would give other numbers for the same comparisons.
+SCORE_VERSION = 1
+
+
+class Comparison(NamedTuple):
+    """One comparison a run needs.
+
+    Attributes
+    ----------
+    key : str
+        Hash of all that its value depends on.
+    """
+
+    experiment: int
+    source: int
+    target: int
+    measure: str
+    key: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run as data."""
+
+    config: RunConfig
+    dataset: DatasetSpec
+    experiments: tuple[Experiment, ...]
+
+    @cached_property
+    def store(self) -> Store:
+        """The data root."""
+        return Store(self.config.root)
+
+    @cached_property
+    def model_store(self) -> ModelStore:
+        """Where models lie."""
+        return ModelStore(self.store)
+
+    @cached_property
+    def representations(self) -> RepresentationStore:
+        """Where representations lie."""
+        return RepresentationStore(self.store)
+
+    @cached_property
+    def models(self) -> tuple[tuple[ModelSpec, ProbeSpec], ...]:
+        """Every model with the probe of its representations, each once."""
+        pairs = {(model.fingerprint, e.probe): (model, e.probe) for e in self.experiments for model in e.models}
+        return tuple(pairs.values())
+
+    @cached_property
+    def comparisons(self) -> tuple[Comparison, ...]:
+        """Every comparison: unordered pairs for symmetric measures, ordered pairs otherwise."""
+        return tuple(
+            Comparison(number, a, b, name, self._key(experiment, experiment.items[a], experiment.items[b], measure))
+            for number, experiment in enumerate(self.experiments)
+            for name, measure in self.config.measures.items()
+            for a, b in (combinations if measure.symmetric else permutations)(range(len(experiment.items)), 2)
+        )
+
+    @cached_property
+    def shard(self) -> Shard:
+        """The shard this run writes, named by what it computes."""
+        config = self.config
+        content = {
+            "test": config.test.name,
+            "protocol": config.protocol,
+            "groups": [[item.group for item in experiment.items] for experiment in self.experiments],
+            "comparisons": sorted(comparison.key for comparison in self.comparisons),
+            "version": SCORE_VERSION,
+        }
+        name = f"{config.domain.name}-{config.dataset}-{config.test.name}-{fingerprint(content)[:12]}"
+        return Shard(self.store.shards / name)
+
+    def missing_models(self) -> list[ModelSpec]:
+        """Return the models still to be trained."""
+        return [model for model, _ in self.models if not self.model_store.has(model)]
+
+    def missing_representations(self) -> list[tuple[ModelSpec, ProbeSpec]]:
+        """Return the models whose representations are still to be taken."""
+        return [(model, probe) for model, probe in self.models if not self.representations.has(model, probe)]
+
+    def _key(self, experiment: Experiment, a: Item, b: Item, measure: Measure) -> str:
+        sides = [self.representations.key(item.model, experiment.probe, item.layer) for item in (a, b)]
+        return comparison_key(sides[0], sides[1], measure)
+
+
+def comparison_key(source: str, target: str, measure: Measure) -> str:
+    """Return the identity of a comparison; of a symmetric measure it is the same for either order."""
+    sides = sorted((source, target)) if measure.symmetric else [source, target]
+    content = {"measure": measure.name, "version": measure.version, "parameters": parameters(measure)}
+    return fingerprint({"representations": sides, **content})
+
+
+def parameters(measure: Measure) -> str:
+    """Return a measure's parameters as canonical JSON, as they stand in the tables."""
+    return canonical(measure.parameters())
+
+
+def make_plan(config: RunConfig) -> Plan:
+    """Lay out a run.
+
+    Raises
+    ------
+    DatasetError
+        If the dataset's files are missing or damaged.
+    """
+    config.domain.check_installed()
+    dataset = config.domain.locate(config.dataset, config.dataset_root, Store(config.root).datasets)
+    experiments = [
+        experiment
+        for architecture, overrides in config.models.items()
+        for experiment in config.test.plan(
+            Models(config.domain, dataset, architecture, overrides, config.seeds, config.groups)
+        )
+    ]
+    return Plan(config, dataset, tuple(experiments))

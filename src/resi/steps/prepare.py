@@ -1,0 +1,93 @@
+"""Models trained and representations taken, each once, however many jobs want it."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from typing import TYPE_CHECKING, TypeVar
+
+from resi.console import progress
+from resi.device import resolve_device, torch_threads
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import torch
+
+    from resi.domains.base import ModelSpec, ProbeSpec
+    from resi.steps.plan import Plan
+    from resi.store import Store
+
+LOCK_POLL_SECONDS = 0.2
+T = TypeVar("T")
+
+
+def train_models(plan: Plan) -> int:
+    """Train every model that is not in the store; return how many there were to train."""
+    missing = plan.missing_models()
+    if not missing:
+        return 0
+    device = resolve_device(plan.config.device)
+
+    def train(spec: ModelSpec) -> None:
+        start = time.perf_counter()
+        trained = plan.config.domain.train(spec, plan.dataset, device)
+        plan.model_store.save(spec, trained, time.perf_counter() - start)
+
+    names = {spec: spec.fingerprint for spec in missing}
+    with torch_threads(plan.config.threads), progress("training models", len(missing)) as advance:
+        _make_each(plan.store, names, plan.model_store.has, train, advance)
+    return len(missing)
+
+
+def extract_representations(plan: Plan) -> int:
+    """Take every representation that is not in the store; return how many models there were to run."""
+    missing = plan.missing_representations()
+    if not missing:
+        return 0
+    device = resolve_device(plan.config.device)
+
+    def is_there(item: tuple[ModelSpec, ProbeSpec]) -> bool:
+        return plan.representations.has(*item)
+
+    def extract(item: tuple[ModelSpec, ProbeSpec]) -> None:
+        _extract(plan, *item, device)
+
+    names = {item: f"{item[0].fingerprint}-{item[1].probe}" for item in missing}
+    with torch_threads(plan.config.threads), progress("extracting representations", len(missing)) as advance:
+        _make_each(plan.store, names, is_there, extract, advance)
+    return len(missing)
+
+
+def _extract(plan: Plan, model: ModelSpec, probe: ProbeSpec, device: torch.device) -> None:
+    state = plan.model_store.load(model)
+    extraction = plan.config.domain.extract(model, state, plan.dataset, probe, device)
+    plan.representations.save(model, probe, extraction)
+
+
+def _make_each(
+    store: Store,
+    names: dict[T, str],
+    is_there: Callable[[T], bool],
+    make: Callable[[T], None],
+    advance: Callable[[], None],
+) -> None:
+    """Make each item that is not there, under its lock.
+
+    An item that another process is making is put off, so that several jobs share the work instead of queueing.
+    """
+    pending = deque(names)
+    put_off = 0
+    while pending:
+        item = pending.popleft()
+        with store.try_lock(names[item]) as held:
+            if held and not is_there(item):
+                make(item)
+        if held:
+            put_off = 0
+            advance()
+            continue
+        pending.append(item)
+        put_off += 1
+        if put_off >= len(pending):
+            time.sleep(LOCK_POLL_SECONDS)
