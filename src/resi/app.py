@@ -35,8 +35,6 @@ def run_command(words: list[str]) -> int:
 
     An error a user can do something about is one line on standard error; ``HYDRA_FULL_ERROR=1`` adds the traceback.
     """
-    # PyG compiles a few functions in a way that recent torch announces to drop; nothing a user of resi could change.
-    warnings.filterwarnings("ignore", message=".*torch.jit.script", category=FutureWarning)
     wants_traceback = os.environ.get("HYDRA_FULL_ERROR", "0") not in ("", "0")
     try:
         return _dispatch(words)
@@ -124,6 +122,7 @@ def run_job(composed: DictConfig) -> int:
     from resi.config import validate
     from resi.pipeline import run_config
 
+    _quiet()
     config = validate(composed)
     result = run_config(config)
     print_result(config, result)
@@ -139,6 +138,7 @@ def sweep_job(composed: DictConfig) -> int:
     from resi.pipeline import run_config
     from resi.sweeps import note_job
 
+    _quiet()
     register()
     hydra = HydraConfig.get()
     record: dict[str, Any] = {"job": " ".join(hydra.overrides.task), "counts": {}}
@@ -159,3 +159,8 @@ def sweep_job(composed: DictConfig) -> int:
         say(f"resi: {record['job']}: {message}")
     note_job(Path(hydra.runtime.output_dir), record)
     return int(record["exit_code"])
+
+
+def _quiet() -> None:
+    # PyG compiles a few functions in a way that recent torch announces to drop; nothing a user of resi could change.
+    warnings.filterwarnings("ignore", message=".*torch.jit.script", category=FutureWarning)

@@ -32,6 +32,7 @@ class SweepReport(Callback):
         """Read what the jobs left, and print it."""
         global last_exit_code  # noqa: PLW0603 - Hydra makes this object and drops it, the number must outlive both
         del kwargs
+        from rich.markup import escape
         from rich.table import Table
 
         records = [json.loads(path.read_text()) for path in _job_files(Path(config.hydra.sweep.dir))]
@@ -40,7 +41,7 @@ class SweepReport(Callback):
             table.add_column(column, overflow="fold")
         for record in records:
             counts = ", ".join(f"{number} {status}" for status, number in record["counts"].items() if number)
-            table.add_row(record["job"], record["outcome"], counts, record["detail"])
+            table.add_row(*(escape(text) for text in (record["job"], record["outcome"], counts, record["detail"])))
         output().print(table)
         last_exit_code = max((record["exit_code"] for record in records), default=1)
         if last_exit_code == 0:

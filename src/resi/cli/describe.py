@@ -22,7 +22,7 @@ def main(words: list[str]) -> int:
     """Print all that is known about a name."""
     parser = argparse.ArgumentParser(
         prog="resi describe",
-        description="Describe a measure, model, dataset, test or domain: what it is, its paper, properties and parameters.",
+        description="Describe a measure, model, dataset, test or domain: what it is, its properties and parameters.",
         epilog="example: resi describe cka",
     )
     parser.add_argument("name")
@@ -61,12 +61,8 @@ def _in_domains(name: str) -> tuple[str, str, Facts] | None:
     for domain in (registry.domains().get(domain)() for domain in registry.domains()):
         for item in domain.datasets():
             if item.name == name:
-                facts = [
-                    ("domain", domain.name),
-                    ("source", item.source),
-                    ("embedded", "yes" if item.embedded else "no"),
-                ]
-                return "dataset", item.title, facts
+                embedded = "yes" if item.embedded else "no"
+                return "dataset", item.title, [("domain", domain.name), ("source", item.source), ("embedded", embedded)]
         for architecture in domain.architectures():
             if architecture.name == name:
                 facts = [("domain", domain.name), ("reference", architecture.reference)]
@@ -82,7 +78,8 @@ def _in_domains(name: str) -> tuple[str, str, Facts] | None:
 
 def _domain_names() -> list[str]:
     domains = [registry.domains().get(name)() for name in registry.domains()]
-    return [item.name for domain in domains for item in (*domain.datasets(), *domain.architectures())]
+    datasets = [item.name for domain in domains for item in domain.datasets()]
+    return datasets + [item.name for domain in domains for item in domain.architectures()]
 
 
 def _definition(measure: type[Measure]) -> str:

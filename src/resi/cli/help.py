@@ -14,7 +14,7 @@ RUN = """\
 
 [bold]A run[/bold] trains or reads models, takes their representations, compares all pairs, and scores the measures:
   resi domain=graph test=augmentation measure=cka
-  resi dataset=cora dataset.root=FOLDER 'measure=[cka,rsa]' measure.jaccard.k=20
+  resi dataset=cora dataset.root=FOLDER 'measure=\\[cka,rsa]' measure.jaccard.k=20
 [bold]A sweep[/bold] is many runs, one for each combination; each writes a shard:
   resi -m test=augmentation measure=cka,rsa hydra/launcher=joblib
 

@@ -114,23 +114,20 @@ def list_shards(arguments: argparse.Namespace) -> list[Row]:
 
     rows = []
     for shard in find_shards(arguments.root or default_root()):
-        row: Row = {
-            "name": shard.folder.name,
-            "test": "",
-            "measures": "",
-            "ok": "",
-            "failed": "",
-            "state": "unfinished",
-        }
+        about: Row = {"test": "", "measures": "", "ok": "", "failed": "", "state": "unfinished"}
         if shard.is_complete:
             try:
                 manifest = shard.verify()
-                row |= {name: manifest["counts"][name] for name in ("ok", "failed")}
-                measures = ", ".join(manifest["measures"])
-                row |= {"test": manifest["test"], "measures": measures, "state": f"finished {manifest['finished']}"}
+                about = {
+                    "test": manifest["test"],
+                    "measures": ", ".join(manifest["measures"]),
+                    "ok": manifest["counts"]["ok"],
+                    "failed": manifest["counts"]["failed"],
+                    "state": f"finished {manifest['finished']}",
+                }
             except ResiError as error:
-                row["state"] = str(error)
-        rows.append(row)
+                about["state"] = str(error)
+        rows.append({"name": shard.folder.name, **about})
     return rows
 
 
@@ -146,6 +143,7 @@ KINDS: dict[str, Callable[[argparse.Namespace], list[Row]]] = {
 
 
 def _print(kind: str, rows: list[Row]) -> None:
+    from rich.markup import escape
     from rich.table import Table
 
     if not rows:
@@ -155,7 +153,7 @@ def _print(kind: str, rows: list[Row]) -> None:
     for column in rows[0]:
         table.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(*(_text(value) for value in row.values()))
+        table.add_row(*(escape(_text(value)) for value in row.values()))
     output().print(table)
 
 

@@ -16,12 +16,12 @@ def main(words: list[str]) -> int:
 
     parser = argparse.ArgumentParser(
         prog="resi-merge",
-        description="Combine the shards below data roots into comparisons.parquet and scores.parquet. Merging again, or in "
-        "another order, gives the same tables; the same comparison from two shards is one row.",
+        description="Combine the shards below data roots into comparisons.parquet and scores.parquet. Merging again, "
+        "or in another order, gives the same tables; the same comparison from two shards is one row.",
     )
     parser.add_argument("roots", nargs="*", type=Path, metavar="ROOT", help="data roots or shard folders")
     parser.add_argument(
-        "--out", type=Path, metavar="DIR", help="where the tables go; default: results/ of the first root"
+        "--out", type=Path, metavar="DIR", help="folder of the tables; default: results/ of the first root"
     )
     arguments = parser.parse_args(words)
     roots = arguments.roots or [default_root()]

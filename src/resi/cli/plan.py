@@ -18,7 +18,7 @@ def main(words: list[str]) -> int:
     """Print the plan of a run."""
     parser = argparse.ArgumentParser(
         prog="resi plan",
-        description="Print what a run would train, extract and compare, and what of it is done already. Starts nothing.",
+        description="Print what a run would train, extract and compare, and what is done already. Starts nothing.",
         epilog="example: resi plan domain=graph test=augmentation measure=benchmark",
     )
     parser.add_argument("words", nargs="*", metavar="KEY=VALUE", help="the words of the run")

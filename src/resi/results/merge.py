@@ -82,7 +82,7 @@ def _read(roots: Sequence[Path], folder: Path, merged: Merged) -> tuple[pl.DataF
 
 
 def _best_first(comparisons: pl.DataFrame) -> pl.DataFrame:
-    """Return the rows sorted so that the one to keep stands first among those with its key, in whatever order they came.
+    """Return the rows so that the one to keep stands first among those with its key, in whatever order they came.
 
     Of rows with the same status and nearly the same value, the smallest value and the shortest time come first.
     """

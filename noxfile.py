@@ -1,0 +1,65 @@
+"""Sessions that need nothing but nox: each builds its own environment, and uses it again when it is there.
+
+python -m nox -s demo     the main job on embedded data, from a built package
+python -m nox -s tests    the test suite
+python -m nox -s lint types
+python -m nox -s bench    speed beside the published figures
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nox
+
+nox.options.default_venv_backend = "venv"
+nox.options.reuse_venv = "yes"
+nox.options.sessions = ["lint", "types", "tests"]
+
+PROJECT = nox.project.load_toml("pyproject.toml")
+RUN = ("domain=graph", "test=augmentation", "measure=[cka,procrustes,jaccard,rsa]")
+
+
+def group(name: str) -> list[str]:
+    """Return a dependency group; older pips do not know them."""
+    return list(nox.project.dependency_groups(PROJECT, name))
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """Build the package, install it, and run the main job twice: the second time everything is stored."""
+    session.install(".[graph]")
+    # Away from the checkout, so that the installed package is what runs.
+    work = Path(session.create_tmp()).absolute()
+    with session.chdir(work):
+        session.run("resi", *RUN, *session.posargs, env={"RESI_HOME": str(work / "experiments")})
+        session.run("resi", *RUN, *session.posargs, env={"RESI_HOME": str(work / "experiments")})
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run the test suite, that of the example plugin included."""
+    session.install("-e", ".[graph]", "./plugins/resi-example", *group("tests"))
+    session.run("pytest", *(session.posargs or ["tests", "plugins/resi-example/tests"]))
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style and formatting."""
+    session.install(*group("lint"))
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session(venv_location=str(Path(".nox", "tests").absolute()))
+def types(session: nox.Session) -> None:
+    """Check types, in the environment of the tests."""
+    session.install("-e", ".[graph]", *group("types"))
+    session.run("mypy")
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Measure speed beside the published figures; see benchmarks/README.md."""
+    session.install("-e", ".[graph]")
+    session.run("python", "benchmarks/bench.py", *session.posargs)
