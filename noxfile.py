@@ -51,9 +51,9 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "format", "--check", ".")
 
 
-@nox.session(venv_location=str(Path(".nox", "tests").absolute()))
+@nox.session
 def types(session: nox.Session) -> None:
-    """Check types, in the environment of the tests."""
+    """Check types."""
     session.install("-e", ".[graph]", *group("types"))
     session.run("mypy")
 

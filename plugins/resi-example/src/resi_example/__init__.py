@@ -12,8 +12,8 @@ from resi.errors import DegenerateInputError
 class EffectiveRankDifference(resi.Measure):
     """Difference of effective ranks.
 
-    The effective rank of a representation is ``exp(H(p))``, with H the entropy of its centred singular values divided by
-    their sum: about the number of directions it uses. Returns the absolute difference of the two, in directions.
+    The effective rank of a representation is ``exp(H(p))``, with H the entropy of its centred singular values divided
+    by their sum: about the number of directions it uses. Returns the absolute difference of the two, in directions.
 
     References
     ----------

@@ -1,0 +1,36 @@
+"""Fingerprints change with everything that matters, and with nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from resi.api import make_measure
+from resi.domains.base import ModelSpec
+from resi.identity import fingerprint
+from resi.steps.plan import comparison_key
+
+SPEC = ModelSpec("graph", "cora", "content", "gcn", "standard", 0, {"layers": 3, "dropout": 0.5}, 1)
+
+
+def test_the_order_of_keys_does_not_matter() -> None:
+    assert fingerprint({"a": 1, "b": [1, 2]}) == fingerprint({"b": [1, 2], "a": 1})
+
+
+def test_every_field_of_a_model_changes_its_fingerprint() -> None:
+    changed = [
+        replace(SPEC, dataset_content="other"),
+        replace(SPEC, architecture="gat"),
+        replace(SPEC, setting="augmentation_25"),
+        replace(SPEC, seed=1),
+        replace(SPEC, hyperparameters={"layers": 3, "dropout": 0.6}),
+        replace(SPEC, training_version=2),
+    ]
+    assert len({spec.fingerprint for spec in [SPEC, *changed]}) == len(changed) + 1
+
+
+def test_a_symmetric_comparison_has_one_key_and_parameters_are_part_of_it() -> None:
+    jaccard = make_measure("jaccard", {})
+    assert comparison_key("a", "b", jaccard) == comparison_key("b", "a", jaccard)
+    assert comparison_key("a", "b", jaccard) != comparison_key("a", "b", make_measure("jaccard", {"k": 20}))
+    assert comparison_key("a", "b", jaccard) != comparison_key("a", "b", make_measure("cka", {}))
+    assert comparison_key("a", "b", jaccard) != comparison_key("a", "c", jaccard)

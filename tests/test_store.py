@@ -1,0 +1,121 @@
+"""Artifacts are whole or absent, and damage is named."""
+
+from __future__ import annotations
+
+import multiprocessing
+import resource
+from pathlib import Path
+
+import pytest
+import torch
+
+from resi.errors import ArtifactError, StoreError
+from resi.store import Store, atomic_path, read_metadata, read_tensors, write_tensors
+
+TENSORS = {"weight": torch.arange(6.0).reshape(2, 3), "count": torch.tensor(3), "half": torch.ones(4, dtype=torch.bfloat16)}
+
+
+def write(path: Path) -> Path:
+    write_tensors(path, TENSORS, {"label": "a model", "accuracies": {"test": 0.5}})
+    return path
+
+
+def test_tensors_come_back_as_they_were(tmp_path: Path) -> None:
+    tensors, metadata = read_tensors(write(tmp_path / "deep" / "model.safetensors"))
+    assert metadata == {"label": "a model", "accuracies": {"test": 0.5}}
+    assert set(tensors) == set(TENSORS)
+    for name, tensor in TENSORS.items():
+        assert tensors[name].dtype == tensor.dtype
+        assert torch.equal(tensors[name], tensor)
+
+
+def test_metadata_alone_tells_the_shapes(tmp_path: Path) -> None:
+    about = read_metadata(write(tmp_path / "model.safetensors"))
+    assert about["label"] == "a model"
+    assert about["shapes"] == {"weight": (2, 3), "count": (), "half": (4,)}
+
+
+@pytest.mark.parametrize("position", [-1, -20])
+def test_a_flipped_bit_is_found(tmp_path: Path, position: int) -> None:
+    path = write(tmp_path / "model.safetensors")
+    content = bytearray(path.read_bytes())
+    content[position] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ArtifactError, match=rf"{path} is damaged: .*Delete it and run again"):
+        read_tensors(path)
+
+
+@pytest.mark.parametrize("kept", [0, 4, 100, -1])
+def test_a_truncated_file_is_found(tmp_path: Path, kept: int) -> None:
+    path = write(tmp_path / "model.safetensors")
+    path.write_bytes(path.read_bytes()[:kept])
+    with pytest.raises(ArtifactError, match="is damaged"):
+        read_tensors(path)
+    with pytest.raises(ArtifactError, match="is damaged"):
+        read_metadata(path)
+
+
+def test_a_foreign_file_is_refused(tmp_path: Path) -> None:
+    from safetensors.torch import save_file
+
+    path = tmp_path / "model.safetensors"
+    save_file({"weight": torch.zeros(2)}, path)
+    with pytest.raises(ArtifactError, match="not written by resi"):
+        read_tensors(path)
+
+
+def test_a_write_that_fails_leaves_nothing(tmp_path: Path) -> None:
+    target = tmp_path / "table"
+    target.write_text("old")
+    with pytest.raises(RuntimeError, match="killed"), atomic_path(target) as temporary:
+        temporary.write_text("half of it")
+        raise RuntimeError("killed")
+    assert target.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_full_disk_is_one_clear_line(tmp_path: Path) -> None:
+    process = multiprocessing.get_context("spawn").Process(target=write_beyond_limit, args=(tmp_path / "model",))
+    process.start()
+    process.join()
+    assert process.exitcode == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def write_beyond_limit(path: Path) -> None:
+    """Write 4 MB where files may have 1 MB, as on a full disk."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, 2**20))
+    with pytest.raises(StoreError, match=rf"cannot write {path}: File too large. Free space there"):
+        write_tensors(path, {"weight": torch.zeros(2**20)}, {})
+
+
+def test_a_data_root_that_is_a_file_is_one_clear_line(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("")
+    with (
+        pytest.raises(StoreError, match="cannot write .*file.*RESI_HOME"),
+        Store(file).try_lock("a"),
+    ):
+        pass
+
+
+def test_one_process_holds_a_lock_at_a_time(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    with Store(tmp_path).try_lock("a") as held:
+        assert held
+        assert run_in_process(context, tmp_path) is False
+    assert run_in_process(context, tmp_path) is True
+
+
+def run_in_process(context: multiprocessing.context.SpawnContext, root: Path) -> bool:
+    queue: multiprocessing.Queue[bool] = context.Queue()
+    process = context.Process(target=try_to_lock, args=(root, queue))
+    process.start()
+    answer = queue.get(timeout=60)
+    process.join()
+    return answer
+
+
+def try_to_lock(root: Path, queue: multiprocessing.Queue[bool]) -> None:
+    with Store(root).try_lock("a") as held:
+        queue.put(held)
