@@ -13,7 +13,12 @@ CPU = torch.device("cpu")
 def test_equal_keys_draw_equal_numbers_and_others_do_not() -> None:
     first = generator(0, "labels", 3).random(5)
     np.testing.assert_array_equal(first, generator(0, "labels", 3).random(5))
-    for other in (generator(1, "labels", 3), generator(0, "edges", 3), generator(0, "labels", 4), generator(0, "labels")):
+    for other in (
+        generator(1, "labels", 3),
+        generator(0, "edges", 3),
+        generator(0, "labels", 4),
+        generator(0, "labels"),
+    ):
         assert not np.array_equal(first, other.random(5))
 
 

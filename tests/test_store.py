@@ -12,7 +12,11 @@ import torch
 from resi.errors import ArtifactError, StoreError
 from resi.store import Store, atomic_path, read_metadata, read_tensors, write_tensors
 
-TENSORS = {"weight": torch.arange(6.0).reshape(2, 3), "count": torch.tensor(3), "half": torch.ones(4, dtype=torch.bfloat16)}
+TENSORS = {
+    "weight": torch.arange(6.0).reshape(2, 3),
+    "count": torch.tensor(3),
+    "half": torch.ones(4, dtype=torch.bfloat16),
+}
 
 
 def write(path: Path) -> Path:

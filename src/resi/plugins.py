@@ -39,11 +39,11 @@ class Plugins:
     infos: list[PluginInfo] = field(default_factory=list)
 
     def call(self, hook: str) -> Iterator[tuple[PluginInfo, Any]]:
-        """Yield ``(plugin, item)`` for every item that any plugin returns from ``hook``.
+        """Yield ``(plugin, item)`` for every item that any plugin returns from ``hook``, built-in plugins first.
 
         A plugin whose hook raises is recorded as failed and contributes nothing.
         """
-        for implementation in reversed(getattr(self.manager.hook, hook).get_hookimpls()):
+        for implementation in getattr(self.manager.hook, hook).get_hookimpls():
             info = next(info for info in self.infos if info.name == implementation.plugin_name)
             try:
                 items = list(implementation.function())

@@ -14,7 +14,9 @@ from resi.errors import DatasetError
 
 
 def dense(features):
-    return (features.to_dense() if features.layout is not None and "sparse" in str(features.layout) else features).numpy()
+    return (
+        features.to_dense() if features.layout is not None and "sparse" in str(features.layout) else features
+    ).numpy()
 
 
 def test_digits_knn_is_the_graph_it_is_said_to_be() -> None:

@@ -109,7 +109,11 @@ def test_published_weights_give_the_published_comparisons(shared: Path, architec
     layer = DOMAIN.probe(architecture, "cora", spec.hyperparameters, "augmentation").layers[-1]
     # Not jaccard: fourteen test nodes have the same representation as another, which the published one takes for itself.
     names = {"cka": "CKA", "rsa": "RSA", "procrustes": "ProcrustesSizeAndShapeDistance"}
-    for a, b in (("Normal", "Augmentation_25"), ("Normal", "Augmentation_100"), ("Augmentation_25", "Augmentation_100")):
+    for a, b in (
+        ("Normal", "Augmentation_25"),
+        ("Normal", "Augmentation_100"),
+        ("Augmentation_25", "Augmentation_100"),
+    ):
         sides = [f"{name}__{PUBLISHED[architecture]}__cora__0__cora__{layer}" for name in (a, b)]
         for name, published in names.items():
             expected = values[f"{sides[0]}___{sides[1]}___{published}"]

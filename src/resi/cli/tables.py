@@ -73,3 +73,5 @@ def _say_failures(result: RunResult) -> None:
             say(f"  {count} x {measure}: {error}")
         if grouped.height > SHOWN_FAILURES:
             say(f"  and {grouped.height - SHOWN_FAILURES} more reasons, in {result.shard}")
+    if result.count("failed"):
+        say("compare.overwrite=failed makes them again")

@@ -1,0 +1,195 @@
+"""The commands as a user types them: what they print, and one clear line with the right exit code for every mistake."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import resi
+from resi import registry
+from resi.app import run_command
+from resi.cli.describe import describe
+from resi.groundings import GROUNDINGS
+from tests.conftest import TINY
+
+COMMAND = [sys.executable, "-c", "from resi.app import main; main()"]
+
+
+def command(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*COMMAND, *words], capture_output=True, text=True, timeout=300, check=False)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["measure=ckaa"], "unknown measure 'ckaa'; did you mean cka? Known: "),
+        (["measure=[cka,rsaa]"], "unknown measure 'rsaa'; did you mean rsa? Known: "),
+        (["dataset=coraa"], "unknown dataset 'coraa'; did you mean cora? Known: cora, digits_knn."),
+        (["model=gcnn"], "unknown model 'gcnn'; did you mean gcn? Known: gat, gcn, graphsage."),
+        (["test=augmentations"], "unknown test 'augmentations'; did you mean augmentation? Known: "),
+        (["domain=graphs"], "unknown domain 'graphs'; did you mean graph? Known: graph."),
+        (["groups=4"], "groups=4: test=augmentation on graphs has 2, 3 or 5 groups"),
+        (["groups=x"], "groups=x: Value 'x' of type 'str' could not be converted to Integer"),
+        (["measure=jaccard", "measure.jaccard.k=many"], "measure.jaccard.k=many: Value 'many' of type 'str'"),
+        (["measure=jaccard", "measure.jaccard.kk=3"], "Could not override 'measure.jaccard.kk'"),
+        (["sead=3"], "Could not override 'sead'"),
+        (["stage=trains"], "stage=trains: Invalid value 'trains', expected one of [models, "),
+        (["seeds=[0]"], "seeds=[0]: at least two different seeds from 0 up are needed"),
+        (["seeds=[1,1]"], "seeds=[1, 1]: at least two different seeds from 0 up are needed"),
+        (["compare.memory=lots"], "compare.memory=lots: expected a size such as 4GB or 512MiB, or auto"),
+        (["compare.threads=0"], "compare.threads=0: expected a number from 1 up"),
+        (["on_error=ignore"], "unknown on_error 'ignore'"),
+        (["device=cuda:99", *TINY], "device=cuda:99: this machine has"),
+        (["device=gpu", *TINY], "device=gpu: not a device; use auto, cpu, cuda or cuda:N"),
+        (["model.gcn.activation=nothing", *TINY], "model=gcn cannot be built from"),
+        (["lists"], "unknown command 'lists'; did you mean list? Known: describe, list, merge, plan."),
+        (["describe", "ckaa"], "unknown name 'ckaa'; did you mean cka or cora? Known: "),
+        (["protocol=publishd"], "unknown protocol 'publishd'; did you mean published? Known: corrected, published."),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_2(words: list[str], message: str, root: Path) -> None:
+    found = command(*words)
+    assert found.returncode == 2, found.stderr
+    lines = [line for line in found.stderr.splitlines() if line.startswith("resi: ")]
+    assert len(lines) == 1, found.stderr
+    assert lines[0].startswith(f"resi: {message}"), found.stderr
+    assert "Traceback" not in found.stderr
+
+
+def test_missing_files_are_one_line_and_exit_code_1(root: Path, tmp_path: Path) -> None:
+    found = command("dataset=cora", f"dataset.root={tmp_path}")
+    assert found.returncode == 1
+    assert found.stderr.startswith(f"resi: dataset.root={tmp_path} holds no Cora: expected the files ind.cora.allx")
+    assert found.stderr.count("\n") == 1
+
+
+def test_a_data_root_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    found = command(*TINY, "measure=cka", f"root={tmp_path / 'file' / 'below'}")
+    assert found.returncode == 1
+    assert found.stderr.startswith("resi: cannot ")
+    assert str(tmp_path / "file") in found.stderr
+    assert "Not a directory" in found.stderr
+    assert "RESI_HOME" in found.stderr
+    assert found.stderr.count("\n") == 1
+
+
+def test_a_run_prints_a_table_and_where_the_shard_is(root: Path) -> None:
+    found = command(*TINY, "measure=cka")
+    assert found.returncode == 0, found.stderr
+    for text in ("augmentation on digits_knn (corrected protocol)", "AUPRC", "chance", "gcn", "cka"):
+        assert text in found.stdout
+    for text in ("training models: 4/4", "extracting representations: 4/4", "comparing: 6/6", "written to"):
+        assert text in found.stderr
+    again = command(*TINY, "measure=cka")
+    assert again.stdout == found.stdout
+    assert again.stderr.startswith(f"finished before; read from {root / 'shards'}")
+    assert not (Path.cwd() / "outputs").exists()  # Hydra's default litter
+
+
+def test_help_lists_commands_and_every_key_of_a_run(capsys: pytest.CaptureFixture[str]) -> None:
+    from dataclasses import fields
+
+    from resi.app import COMMANDS
+    from resi.config import CompareConfig, RunSchema
+
+    assert run_command(["--help"]) == 0
+    text = capsys.readouterr().out
+    keys = [field.name for field in fields(RunSchema)] + [f"compare.{field.name}" for field in fields(CompareConfig)]
+    keys.remove("compare")
+    for word in (*COMMANDS, *keys, "measure=[cka,rsa]"):
+        assert word in text, word
+
+
+def test_list_prints_every_kind_as_table_and_json(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from resi.cli.list import KINDS
+
+    for kind in KINDS:
+        assert run_command(["list", kind]) == 0
+        table = capsys.readouterr().out
+        assert run_command(["list", kind, "--json"]) == 0
+        rows = json.loads(capsys.readouterr().out)
+        assert all(row["name"] in table for row in rows)
+    assert run_command(["list", "measures", "r*", "--json"]) == 0
+    assert all(row["name"].startswith("r") for row in json.loads(capsys.readouterr().out))
+
+
+def test_everything_listed_can_be_described() -> None:
+    domains = [registry.domains().get(name)() for name in registry.domains()]
+    names = [*registry.measures(), *GROUNDINGS, *registry.domains()]
+    names += [item.name for domain in domains for item in (*domain.datasets(), *domain.architectures())]
+    for name in names:
+        _, text, facts = describe(name)
+        assert text
+        assert facts
+    facts = dict(describe("jaccard")[2])
+    assert facts["parameters"] == "measure.jaccard.k=10"
+    assert facts["published as"] == "JaccardSimilarity"
+
+
+def test_plan_tells_what_is_there_and_what_is_not(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def steps() -> dict[str, list[str]]:
+        assert run_command(["plan", *TINY, "measure=cka"]) == 0
+        rows = [line.strip("│").split("│") for line in capsys.readouterr().out.splitlines() if line.startswith("│")]
+        return {row[0].strip(): [cell.strip() for cell in row[1:4]] for row in rows}
+
+    assert steps() == {
+        "train models": ["4", "0", "4"],
+        "extract representations": ["4", "0", "4"],
+        "compare": ["6", "0", "6"],
+    }
+    assert not list(root.rglob("*.safetensors"))
+    resi.run([*TINY, "measure=cka", "stage=models"])
+    capsys.readouterr()
+    assert steps()["train models"] == ["4", "4", "0"]
+    resi.run([*TINY, "measure=cka"])
+    capsys.readouterr()
+    assert steps()["compare"] == ["6", "6", "0"]
+
+
+def test_merge_combines_shards_and_tells_of_problems(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for measure in ("cka", "rsa"):
+        shard = resi.run([*TINY, f"measure={measure}"]).shard
+    capsys.readouterr()
+    assert run_command(["merge"]) == 0
+    assert "2 shards: 12 comparisons (0 failed) and 4 scores" in capsys.readouterr().err
+    assert {path.name for path in (root / "results").iterdir()} == {"comparisons.parquet", "scores.parquet"}
+    (shard / "scores.parquet").write_bytes(b"")
+    assert run_command(["merge", str(root), "--out", str(root / "elsewhere")]) == 1
+    assert f"left out: {shard / 'scores.parquet'} is damaged" in capsys.readouterr().err
+
+
+def test_a_sweep_trains_each_model_once_and_writes_a_shard_a_job(root: Path) -> None:
+    found = command("-m", *TINY, "measure=cka,rsa,jaccard", "hydra/launcher=joblib")
+    assert found.returncode == 0, found.stderr
+    assert len(list((root / "shards").iterdir())) == 3
+    models = list((root / "models").rglob("*.safetensors"))
+    assert len(models) == 4
+    for measure in ("cka", "rsa", "jaccard"):
+        assert f"measure={measure}" in found.stdout
+    # Models are younger than none of the representations: none was trained again by another job.
+    representations = [path.stat().st_mtime_ns for path in (root / "representations").rglob("test-1-*")]
+    assert max(path.stat().st_mtime_ns for path in models) <= max(representations)
+    assert run_command(["merge"]) == 0
+
+
+def test_a_job_that_fails_leaves_the_others_and_the_exit_code_tells(root: Path, tmp_path: Path) -> None:
+    found = command("-m", *TINY, "measure=cka", "dataset=cora,digits_knn", f"dataset.root={tmp_path}")
+    assert found.returncode == 1, found.stderr
+    assert f"dataset.root={tmp_path} holds no Cora" in found.stderr
+    assert "holds no Cora" in found.stdout  # in the table at the end, too
+    assert "6 ok" in found.stdout
+    assert len(list((root / "shards").iterdir())) == 1
+
+
+def test_failed_comparisons_give_exit_code_1_and_say_what_to_do(root: Path) -> None:
+    found = command(*TINY, "measure=cka", "compare.memory=1kB")
+    assert found.returncode == 1
+    assert "compare.memory allows 1 kB; raise it" in found.stderr
+    assert "compare.overwrite=failed makes them again" in found.stderr
+    assert command(*TINY, "measure=cka").returncode == 1  # kept as it is
+    assert command(*TINY, "measure=cka", "compare.overwrite=failed").returncode == 0

@@ -1,0 +1,205 @@
+"""All pairs at once give what one pair at a time gives, whatever the memory, and errors stay with their pair."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+
+import resi
+from resi import registry
+from resi.api import make_measure
+from resi.engine.budget import format_bytes, parse_memory
+from resi.engine.execute import Engine
+from resi.engine.plan import Task, all_pairs, in_blocks
+from resi.errors import DegenerateInputError, ShapeError, UsageError
+from resi.measures.base import Measure
+from resi.representations.base import Representation
+
+CPU = torch.device("cpu")
+FAST = ["cka", "jaccard", "procrustes", "rsa"]
+
+
+def arrays(count: int = 5, rows: int = 30, seed: int = 0) -> dict[str, np.ndarray]:
+    generator = np.random.default_rng(seed)
+    return {f"r{i}": generator.normal(size=(rows, 4 + i)) for i in range(count)}
+
+
+def wrap(items: dict[str, np.ndarray], samples: str = "") -> dict[str, Representation]:
+    return {k: Representation(k, v.shape, "nd", samples, lambda v=v: torch.as_tensor(v)) for k, v in items.items()}
+
+
+@dataclass
+class Counting(Measure):
+    """Counts how often each representation is prepared."""
+
+    name = "counting"
+    larger_is_more_similar = True
+    symmetric = False
+    prepared = Counter()
+
+    def prepare(self, x):
+        self.prepared[x.matrix.shape[1]] += 1
+        return float(x.matrix[0, 0])
+
+    def compare(self, a, b):
+        return a - b
+
+
+@dataclass
+class Failing(Measure):
+    """Fails in a different way for each width."""
+
+    name = "failing"
+    larger_is_more_similar = True
+
+    def prepare(self, x):
+        if x.matrix.shape[1] == 5:
+            raise RuntimeError("out of luck")
+        if x.matrix.shape[1] == 6:
+            raise DegenerateInputError("nothing to see")
+        return x.matrix.shape[1]
+
+    def compare(self, a, b):
+        return float("nan") if a + b == 11 else a + b
+
+
+def test_pairwise_is_every_pair_by_itself() -> None:
+    given = arrays()
+    frame = resi.pairwise(given, measures=FAST)
+    assert frame.columns == ["source", "target", "measure", "value", "seconds", "status", "error"]
+    assert frame.height == 10 * len(FAST)
+    for row in frame.iter_rows(named=True):
+        alone = resi.compare(given[row["source"]], given[row["target"]], row["measure"])
+        assert row["value"] == alone, row
+        assert row["status"] == "ok"
+
+
+@pytest.mark.parametrize("memory", ["40 kB", "200 kB", "1 GB"])
+def test_the_memory_budget_does_not_change_values(memory: str) -> None:
+    given = arrays(7)
+    expected = resi.pairwise(given, measures=["cka", "procrustes"]).drop("seconds")
+    assert resi.pairwise(given, measures=["cka", "procrustes"], memory=memory).drop("seconds").equals(expected)
+
+
+def test_each_representation_is_prepared_once() -> None:
+    Counting.prepared.clear()
+    items = wrap(arrays(6))
+    measures = {"counting": Counting()}
+    outcomes = list(Engine(measures, 10**9, CPU).run(all_pairs(list(items), measures), items))
+    assert len(outcomes) == 30  # ordered pairs
+    assert set(Counting.prepared.values()) == {1}
+
+
+def test_an_error_stays_with_its_pairs_and_says_why() -> None:
+    items = wrap(arrays(5))  # widths 4 to 8
+    measures = {"failing": Failing()}
+    outcomes = {o.task[:2]: o for o in Engine(measures, 10**9, CPU).run(all_pairs(list(items), measures), items)}
+    assert outcomes["r0", "r3"].status == "failed"
+    assert outcomes["r0", "r3"].error == "the measure returned nan"
+    assert (outcomes["r0", "r1"].status, outcomes["r0", "r1"].error) == ("failed", "RuntimeError: out of luck")
+    assert (outcomes["r0", "r2"].status, outcomes["r0", "r2"].error) == ("undefined", "nothing to see")
+    assert (outcomes["r3", "r4"].status, outcomes["r3", "r4"].value) == ("ok", 15)
+    with pytest.raises(RuntimeError, match="out of luck"):
+        list(Engine(measures, 10**9, CPU, on_error="raise").run(all_pairs(list(items), measures), items))
+
+
+def test_different_samples_and_sizes_are_recorded_as_failed() -> None:
+    items = {
+        **wrap(arrays(1), "here"),
+        **{"other": wrap(arrays(2), "elsewhere")["r1"]},
+        **wrap(arrays(3, rows=31), "here"),
+    }
+    items = {name: Representation(name, r.size, r.layout, r.samples, r.load) for name, r in items.items()}
+    engine = Engine({"cka": make_measure("cka", {})}, 10**9, CPU)
+    found = {o.task[1]: o for o in engine.run([Task("r0", "other", "cka"), Task("r0", "r2", "cka")], items)}
+    assert "different samples" in found["other"].error
+    assert found["r2"].status == "ok"
+    rows = resi.pairwise({**arrays(1), "longer": arrays(1, rows=31)["r0"]})
+    assert rows["error"][0] == "ShapeError: cka: R has 30 rows, S 31; rows must be the same samples"
+
+
+def test_what_cannot_fit_says_what_it_needs() -> None:
+    frame = resi.pairwise(arrays(2, rows=300), measures=["rsa", "cka"], memory="1 MB")
+    failed = frame.row(by_predicate=pl.col("measure") == "rsa", named=True)
+    assert failed["status"] == "failed"
+    assert "rsa needs about" in failed["error"]
+    assert "compare.memory allows 1 MB" in failed["error"]
+    assert frame.row(by_predicate=pl.col("measure") == "cka", named=True)["status"] == "ok"
+
+
+def test_blocks_cover_every_task_once_and_use_few_representations_at_a_time() -> None:
+    keys = [f"r{i}" for i in range(11)]
+    tasks = all_pairs(keys, {"cka": make_measure("cka", {}), "counting": Counting()})
+    ordered = list(in_blocks(tasks, keys, block=3))
+    assert sorted(ordered) == sorted(tasks)
+    position = {key: i // 3 for i, key in enumerate(keys)}
+    tiles = [tuple(sorted((position[task.source], position[task.target]))) for task in ordered]
+    changes = [tile for before, tile in zip([None, *tiles], tiles, strict=False) if tile != before]
+    assert len(changes) == len(set(changes)) == 10
+    # Both blocks change at once at most where one row of tiles ends and the next begins.
+    assert sum(not set(a) & set(b) for a, b in zip(changes, changes[1:], strict=False)) <= 3
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("4GB", 4 * 10**9), ("512 MiB", 512 * 2**20), ("1.5k", 1500), (7, 7), ("100B", 100)]
+)
+def test_memory_is_read(text, expected: int) -> None:
+    assert parse_memory(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "-1GB", "many", "0", "4GX", "1.2.3GB"])
+def test_memory_that_makes_no_sense_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="compare.memory="):
+        parse_memory(text)
+
+
+def test_auto_memory_is_half_the_machine_and_sizes_are_readable() -> None:
+    assert 10**8 < parse_memory("auto") < 10**14
+    assert [format_bytes(n) for n in (0, 999, 1500, 2.5e9, 3e15)] == ["0 B", "999 B", "1.5 kB", "2.5 GB", "3e+03 TB"]
+
+
+def test_unknown_names_list_what_exists() -> None:
+    with pytest.raises(UsageError, match=r"unknown measure 'ckaa'; did you mean cka\?.*Known: cka"):
+        resi.compare(np.eye(3), np.eye(3), "ckaa")
+    with pytest.raises(UsageError, match=r"unknown parameter of jaccard 'kk'.*Known: k"):
+        resi.compare(np.eye(3), np.eye(3), "jaccard", kk=3)
+    assert set(FAST) <= set(registry.measures())
+
+
+@pytest.mark.parametrize(
+    ("R", "S", "shape", "message"),
+    [
+        (np.ones((3, 2)), np.ones((4, 2)), "nd", r"cka: R has 3 rows, S 4; rows must be the same samples"),
+        (
+            np.array([[1.0], [np.nan]]),
+            np.ones((2, 1)),
+            "nd",
+            r"cka: R of shape \(2, 1\) holds 1 NaN or infinite values",
+        ),
+        (np.ones((2, 1), int), np.ones((2, 1)), "nd", r"cka: R of shape \(2, 1\) is int64; expected floating point"),
+        (np.ones((2, 1)), np.ones((2, 1), complex), "nd", r"cka: S of shape \(2, 1\) is complex128; expected floating"),
+        (np.ones(3), np.ones(3), "nd", r"cka: R has shape \(3,\); shape='nd' needs 2 axes"),
+        (np.ones((1, 3)), np.ones((1, 3)), "nd", r"cka: R has shape \(1, 3\); at least 2 samples"),
+        (np.ones((3, 0)), np.ones((3, 2)), "nd", r"cka: R has shape \(3, 0\); at least 2 samples and 1 feature"),
+        (np.ones((3, 2)), np.ones((3, 2)), "nxd", r"cka: unknown shape 'nxd' of R; known: nd, ntd, nchw"),
+        (np.ones((3, 2, 4)), np.ones((3, 5, 4)), "ntd", r"both need the same number of tokens"),
+        ("text", np.ones((3, 2)), "nd", r"cka: R is not a numeric array"),
+    ],
+)
+def test_bad_input_is_one_line_naming_measure_argument_and_shapes(R, S, shape, message: str) -> None:
+    with pytest.raises(ShapeError, match=message) as error:
+        resi.compare(R, S, "cka", shape=shape)
+    assert "\n" not in str(error.value)
+
+
+def test_a_constant_representation_is_undefined_with_the_reason() -> None:
+    frame = resi.pairwise({"constant": np.ones((20, 3)), **arrays(1, rows=20)}, measures=["cka", "rsa", "procrustes"])
+    by_measure = {row["measure"]: row for row in frame.iter_rows(named=True)}
+    assert by_measure["cka"]["status"] == "undefined"
+    assert "all rows are the same" in by_measure["cka"]["error"]
+    assert by_measure["rsa"]["status"] == "undefined"

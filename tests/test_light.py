@@ -1,0 +1,49 @@
+"""What must be instant imports nothing heavy."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = ("torch", "torch_geometric", "sklearn", "scipy", "transformers", "pandas", "pyarrow", "numba")
+CODE = "import sys\n{code}\nsys.stderr.write(' '.join(name for name in {heavy!r} if name in sys.modules))"
+
+
+def heavy_imports(code: str) -> list[str]:
+    script = CODE.format(code=code, heavy=HEAVY)
+    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
+    return found.stderr.split()
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import resi",
+        "import resi; resi.Measure, resi.list_measures()",
+        "from resi.app import run_command; run_command(['--help'])",
+        "from resi.app import run_command; run_command(['list', 'measures'])",
+        "from resi.app import run_command; run_command(['list', 'models'])",
+        "from resi.app import run_command; run_command(['describe', 'cka'])",
+        "from resi.config import compose; compose([])",
+    ],
+)
+def test_no_heavy_module_is_loaded(code: str) -> None:
+    assert heavy_imports(code) == []
+
+
+def test_a_finished_run_is_read_without_torch(tmp_path) -> None:
+    from tests.conftest import TINY
+
+    words = [*TINY, "measure=cka", f"root={tmp_path}"]
+    code = f"from resi.app import run_command; run_command({words!r})"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=300, capture_output=True)
+    assert "torch" not in heavy_imports_after(code)
+
+
+def heavy_imports_after(code: str) -> list[str]:
+    script = CODE.format(code=code, heavy=HEAVY)
+    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
+    assert "finished before" in found.stderr
+    return found.stderr.splitlines()[-1].split()

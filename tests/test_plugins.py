@@ -1,0 +1,129 @@
+"""Plugins: found by entry point, run by name, and isolated when they fail."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from resi import plugins
+from resi.measures.base import Measure, as_measure, check_facts
+from tests.conftest import REPOSITORY, TINY
+
+COMMAND = [sys.executable, "-c", "from resi.app import main; main()"]
+BROKEN = {
+    "raises": ("raise RuntimeError('bad day')", "RuntimeError: bad day"),
+    "misspells": ("import resi\n@resi.hookimpl\ndef resi_mesures(): return ()", "unknown hook 'resi_mesures'"),
+    "clashes": (
+        "import resi\nfrom resi.measures.kernel import CKA\n@resi.hookimpl\ndef resi_measures(): return (CKA,)",
+        "measure 'cka' is already provided by resi",
+    ),
+    "lacks": (
+        "import resi\nclass M(resi.Measure): pass\n@resi.hookimpl\ndef resi_measures(): return (M,)",
+        "measure M: class attribute 'name' must be a str, not None",
+    ),
+}
+
+
+def environment(folder: Path, **changes: str) -> dict[str, str]:
+    import os
+
+    return {**os.environ, "PYTHONPATH": str(folder), "RESI_HOME": str(folder / "home"), **changes}
+
+
+def install(folder: Path, name: str, code: str) -> None:
+    """Lay out a distribution as an installer would: a module, and metadata with an entry point."""
+    folder.mkdir(exist_ok=True)
+    (folder / f"{name}.py").write_text(code)
+    metadata = folder / f"{name}-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text(f"[resi]\n{name} = {name}\n")
+
+
+def run(words: list[str], env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*COMMAND, *words], capture_output=True, text=True, env=env, timeout=300, check=False)
+
+
+def test_the_example_plugin_installs_from_its_folder_and_runs_by_name(tmp_path: Path) -> None:
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(tmp_path)]
+    subprocess.run([*pip, str(REPOSITORY / "plugins" / "resi-example")], check=True, timeout=300)
+    env = environment(tmp_path)
+    listed = run(["list", "measures", "effective*"], env)
+    assert "effective_rank_difference" in listed.stdout
+    assert "resi-example 0.1.0" in listed.stdout
+    found = run([*TINY, "measure=[cka,effective_rank_difference]"], env)
+    assert found.returncode == 0, found.stderr
+    assert "effective_rank_difference" in found.stdout
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_a_plugin_that_fails_is_reported_and_the_rest_works(tmp_path: Path, kind: str) -> None:
+    code, message = BROKEN[kind]
+    install(tmp_path, "broken", code)
+    env = environment(tmp_path)
+    listed = run(["list", "plugins", "--json"], env)
+    assert listed.returncode == 0, listed.stderr
+    assert message in listed.stdout
+    assert '"distribution": "broken"' in listed.stdout
+    assert "cka" in run(["list", "measures"], env).stdout
+    asked = run(["measure=mine"], env)
+    assert asked.returncode == 2
+    assert "Plugin broken of broken failed to load: " in asked.stderr
+    strict = run(["list", "measures"], {**env, "RESI_STRICT_PLUGINS": "1"})
+    assert strict.returncode == 2
+    assert message in strict.stderr
+
+
+def test_plugins_can_be_left_out(tmp_path: Path) -> None:
+    install(tmp_path, "broken", "raise RuntimeError('bad day')")
+    for names, there in (("", False), ("other", False), ("broken,other", True)):
+        listed = run(["list", "plugins"], environment(tmp_path, RESI_LOAD_PLUGINS=names))
+        assert ("bad day" in listed.stdout) is there
+
+
+def test_built_in_measures_come_through_the_hook() -> None:
+    loaded = plugins.load_plugins()
+    provided = [measure for info, measure in loaded.call("resi_measures") if info.distribution == "resi"]
+    assert {"cka", "rsa"} <= {measure.name for measure in provided}
+    assert loaded.manager.get_plugin("resi.measures") is not None
+    assert importlib.metadata.version("resi") in {info.version for info in loaded.infos}
+
+
+def test_a_plain_function_becomes_a_measure_in_one_call() -> None:
+    import numpy as np
+
+    shift = as_measure(lambda R, S, shape: float((R - S).abs().mean()), name="shift", larger_is_more_similar=False)
+    assert issubclass(shift, Measure)
+    assert shift()(np.zeros((3, 2)), np.ones((3, 2))) == 1
+
+
+def test_a_call_alone_makes_a_measure() -> None:
+    from dataclasses import dataclass
+
+    import numpy as np
+
+    @dataclass
+    class Shift(Measure):
+        name = "shift"
+        larger_is_more_similar = False
+
+        def __call__(self, R, S):
+            return (R - S).abs().mean()
+
+    check_facts(Shift)
+    import resi.registry as registry
+
+    assert Shift().compare(*(Shift().prepare(x) for x in map(features, (np.zeros((3, 2)), np.ones((3, 2)))))) == 1
+    assert "shift" not in registry.measures()
+
+
+def features(array):
+    import torch
+
+    from resi.measures.base import Features
+
+    return Features(torch.as_tensor(array))
