@@ -5,8 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from resi.errors import UsageError
 from resi.measures.base import Features, Measure
-from resi.measures.topology_distances import BLOCK, Distances, edge_ends, trial_distances
+from resi.measures.topology_distances import (
+    BLOCK,
+    Distances,
+    edge_ends,
+    squared_distances,
+    trial_distances,
+    unit_scale,
+)
 from resi.measures.topology_spectrum import COLUMNS, heat_trace, times
 
 if TYPE_CHECKING:
@@ -14,7 +22,9 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-# A product with the transpose of an orthogonal map leaves all distances between rows as they are.
+# Up to as many samples, all their distances are computed once (512 MiB); beyond, those of each draw's landmarks.
+TABLE_ROWS = 8192
+# What leaves the distances between rows as they are, up to one factor.
 DISTANCE_INVARIANCES = frozenset({"orthogonal", "permutation", "isotropic_scaling", "translation"})
 
 
@@ -153,3 +163,95 @@ class IMD(Measure):
         """Return the bytes of the scaled matrix, blocks of distances, the graph, and blocks of vectors."""
         graph = 10 * 16 * self.neighbours
         return 8 * n_samples * (5 * n_features + 5 * COLUMNS + graph // 8) + 5 * 8 * BLOCK
+
+
+@dataclass
+class GeometryScore(Measure):
+    """Geometry score.
+
+    The squared Euclidean distance between two vectors of mean relative living times. Entry i of such a vector says for
+    which share of all values up to a limit the witness complex of some landmarks has exactly i loops (see
+    :mod:`resi.measures.topology_witness`), on average over draws of landmarks, with replacement, out of the samples.
+    The limit is the largest distance between a landmark and a sample times n_samples / (128 * 5000). At least 0, at
+    most 2. With far fewer than 5000 samples the limit is so small that hardly any loop is filled.
+
+    Parameters
+    ----------
+    draws : int
+        Number of draws; they are the same for all representations of as many samples.
+    landmarks : int
+        Samples in a draw.
+    holes : int
+        Length of the vectors: the time that a complex has more loops is left out.
+    seed : int
+        Key of the draws.
+
+    References
+    ----------
+    .. [1] Khrulkov and Oseledets, Geometry Score: A Method For Comparing Generative Adversarial Networks, ICML 2018.
+    """
+
+    draws: int = 1000
+    landmarks: int = 64
+    holes: int = 100
+    seed: int = 0
+
+    name = "geometry_score"
+    family = "topology"
+    larger_is_more_similar = False
+    invariances = DISTANCE_INVARIANCES
+    self_value = 0.0
+    spatial = "align"
+    published_name = "GeometryScore"
+    cost = "O(1)"
+    reference = (
+        "Khrulkov and Oseledets, Geometry Score: A Method For Comparing Generative Adversarial Networks, ICML 2018"
+    )
+
+    def prepare(self, x: Features) -> Array:
+        """Return the mean relative living times, shape (holes,)."""
+        keys = {"landmarks": self.landmarks, "holes": self.holes, "seed": self.seed}
+        return x.shared(mean_living_times, draws=self.draws, **keys)
+
+    def compare(self, a: Array, b: Array) -> float:
+        """Return the score, in [0, 2]."""
+        return float(((a - b) ** 2).sum())
+
+    def prepared_bytes(self, n_samples: int, n_features: int) -> int:
+        """Return the bytes of the scaled matrix and of the distances between all samples, or of the last landmarks."""
+        table = n_samples * (n_samples if n_samples <= TABLE_ROWS else self.landmarks)
+        return 8 * (5 * n_samples * n_features + 4 * table + 2 * self.landmarks**3 + 2 * BLOCK)
+
+
+def mean_living_times(x: Features, draws: int, landmarks: int, holes: int, seed: int) -> Array:
+    """Return the relative living times of loops, averaged over draws of landmarks, shape (holes,).
+
+    Raises
+    ------
+    UsageError
+        If there is no draw, or none of its landmarks can bound a triangle.
+    DegenerateInputError
+        If all rows are the same.
+    """
+    import numpy as np
+
+    from resi.measures.topology_witness import living_times
+    from resi.randomness import generator
+
+    if draws < 1 or landmarks < 3 or holes < 1:
+        raise UsageError(
+            f"geometry_score needs draws of at least 3 landmarks, and holes, not {draws=}, {landmarks=}, {holes=}"
+        )
+    matrix = x.shared(unit_scale)
+    n_samples = len(matrix)
+    share = n_samples / (128 * 5000)
+    total = np.zeros(holes)
+    drawn = generator(seed, "geometry_score", n_samples).integers(0, n_samples, (draws, landmarks))
+    table = squared_distances(matrix, matrix).sqrt().cpu().numpy() if n_samples <= TABLE_ROWS else None
+    for rows in drawn:
+        if table is not None:
+            total += living_times(table, rows, share, holes)
+        else:
+            distances = squared_distances(matrix[rows], matrix).sqrt().cpu().numpy()
+            total += living_times(distances, np.arange(landmarks), share, holes)
+    return total / draws
