@@ -6,15 +6,16 @@ The representation topology divergence of (R, S) looks at 2n points whose distan
 ``m = min(d_R, d_S)``. The first n points are all at distance 0 of one another; contracting them to one vertex, the
 apex, leaves first homology as it is. Apex and points are there from 0 on, and so is the edge between the apex and each
 point; the edge bc comes at m(b, c), the triangle bcd with the last of its three edges, and the triangle (apex, b, c) at
-d_R(b, c).
+d_R(b, c). (A point a of the first n that is nearer than that to both b and c would bring the last one earlier, but then
+the triangle b, c, a' with a' the copy of a among the other n, and those of the apex and its edges, fill the same loop.)
 
 The algorithm
 -------------
 Every edge bc closes one loop through the apex, so first homology at any time is Z/2 to the power of the edges present,
 modulo one relation a triangle. The kernel adds edges and triangles in the order of their value and keeps, as bit sets,
 
-- ``class_of(bc)``, the homology class of the loop apex-b-c in terms of the classes now *alive*,
-- the classes alive, each with the edge that gave birth to it.
+- the classes *alive*, each with the edge that gave birth to it,
+- for every edge bc, the class of the loop apex-b-c as a sum of classes alive.
 
 A relation that is not satisfied yet expresses one class by others. The youngest class in it dies (elder rule): what is
 left still spans the image of every earlier time, so births and deaths are those of persistent homology. Nearly all
@@ -92,7 +93,7 @@ class State(NamedTuple):
     total: Array  # (1,) sum of bar lengths so far
 
 
-# Positions in State.counts: free columns, columns to look at, free classes, words of classes in use, classes alive.
+# Positions in State.counts: free columns, columns to look at, free classes, classes to look at, classes alive.
 FREE_ROWS, ROWS, FREE_CLASSES, CLASSES, ALIVE = range(5)
 
 

@@ -161,8 +161,9 @@ class IMD(Measure):
 
     def prepared_bytes(self, n_samples: int, n_features: int) -> int:
         """Return the bytes of the scaled matrix, blocks of distances, the graph, and blocks of vectors."""
-        graph = 10 * 16 * self.neighbours
-        return 8 * n_samples * (5 * n_features + 5 * COLUMNS + graph // 8) + 5 * 8 * BLOCK
+        graph = 20 * self.neighbours
+        block = min(BLOCK, n_samples**2)
+        return 8 * (n_samples * (5 * n_features + 5 * COLUMNS + graph) + 2 * BLOCK + 8 * block)
 
 
 @dataclass
@@ -220,7 +221,7 @@ class GeometryScore(Measure):
     def prepared_bytes(self, n_samples: int, n_features: int) -> int:
         """Return the bytes of the scaled matrix and of the distances between all samples, or of the last landmarks."""
         table = n_samples * (n_samples if n_samples <= TABLE_ROWS else self.landmarks)
-        return 8 * (5 * n_samples * n_features + 4 * table + 2 * self.landmarks**3 + 2 * BLOCK)
+        return 8 * (5 * n_samples * n_features + 6 * table + 2 * self.landmarks**3 + 2 * BLOCK)
 
 
 def mean_living_times(x: Features, draws: int, landmarks: int, holes: int, seed: int) -> Array:
