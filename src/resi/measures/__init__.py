@@ -9,6 +9,7 @@ from resi.measures.alignment import Procrustes
 from resi.measures.kernel import CKA
 from resi.measures.neighbours import Jaccard
 from resi.measures.rsm import RSA
+from resi.measures.topology import IMD, RTD, GeometryScore
 
 if TYPE_CHECKING:
     from resi.measures.base import Measure
@@ -17,4 +18,4 @@ if TYPE_CHECKING:
 @hookimpl
 def resi_measures() -> tuple[type[Measure], ...]:
     """Return the built-in measures."""
-    return (CKA, Jaccard, Procrustes, RSA)
+    return (CKA, GeometryScore, IMD, Jaccard, Procrustes, RSA, RTD)

@@ -1,0 +1,258 @@
+"""Measures on the topology of the point clouds: their loops, and their shape at several scales."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from resi.errors import UsageError
+from resi.measures.base import Features, Measure
+from resi.measures.topology_distances import (
+    BLOCK,
+    Distances,
+    edge_ends,
+    squared_distances,
+    trial_distances,
+    unit_scale,
+)
+from resi.measures.topology_spectrum import COLUMNS, heat_trace, times
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array = np.ndarray[Any, Any]
+
+# Up to as many samples, all their distances are computed once (512 MiB); beyond, those of each draw's landmarks.
+TABLE_ROWS = 8192
+# What leaves the distances between rows as they are, up to one factor.
+DISTANCE_INVARIANCES = frozenset({"orthogonal", "permutation", "isotropic_scaling", "translation"})
+
+
+@dataclass
+class RTD(Measure):
+    """Representation topology divergence.
+
+    How long loops of one point cloud stay open that the other closes: the summed length of the bars of first homology
+    of a complex that compares the two distance matrices (see :mod:`resi.measures.persistence`), averaged over both
+    directions and over trials. Distances are in units of their 0.9-quantile, so the value has no unit; it is 0 for
+    equal distance matrices and grows with the number of rows.
+
+    Each trial looks at its own draw of ``rows`` rows, the same for all representations of as many samples. With no
+    more samples than ``rows`` all are taken and there is one trial.
+
+    Parameters
+    ----------
+    trials : int
+        Number of draws.
+    rows : int
+        Samples in a draw.
+    seed : int
+        Key of the draws.
+
+    References
+    ----------
+    .. [1] Barannikov et al., Representation Topology Divergence: A Method for Comparing Neural Network
+       Representations, ICML 2022.
+    """
+
+    trials: int = 10
+    rows: int = 500
+    seed: int = 0
+
+    name = "rtd"
+    family = "topology"
+    larger_is_more_similar = False
+    invariances = DISTANCE_INVARIANCES
+    self_value = 0.0
+    spatial = "align"
+    benchmark = True
+    published_name = "RTD"
+    cost = "O(trials rows²), more where many loops are open at once"
+    reference = (
+        "Barannikov et al., Representation Topology Divergence: A Method for Comparing Neural Network Representations, "
+        "ICML 2022"
+    )
+
+    def prepare(self, x: Features) -> tuple[Distances, ...]:
+        """Compute, normalise and sort the distances of every trial."""
+        return x.shared(trial_distances, trials=self.trials, rows=self.rows, seed=self.seed)
+
+    def compare(self, a: tuple[Distances, ...], b: tuple[Distances, ...]) -> float:
+        """Return the divergence, at least 0."""
+        return sum(map(_divergence, a, b)) / len(a)
+
+    def prepared_bytes(self, n_samples: int, n_features: int) -> int:
+        """Return the bytes of the scaled matrix, the distances and orders of all trials, and computing one of them."""
+        rows = min(n_samples, self.rows)
+        trials = 1 if n_samples <= self.rows else self.trials
+        matrices = 4 * n_samples * n_features + 2 * rows * n_features
+        return 8 * (matrices + 2 * BLOCK) + trials * 6 * rows**2 + 64 * rows**2
+
+
+def _divergence(a: Distances, b: Distances) -> float:
+    """Return the mean over both directions of the summed bar lengths."""
+    from resi.measures.persistence import Complex, merged_order, total_bar_length
+
+    tail, head = edge_ends(a.n_points)
+    order = merged_order(a.values, a.order, b.values, b.order)
+    there = total_bar_length(Complex(a.n_points, tail, head, a.values, b.values), order, a.order, a.zero_below)
+    back = total_bar_length(Complex(a.n_points, tail, head, b.values, a.values), order, b.order, b.zero_below)
+    return float(there + back) / 2
+
+
+@dataclass
+class IMD(Measure):
+    """Multi-scale intrinsic distance.
+
+    ``1e6 max_t exp(-2 (t + 1/t)) |h_R(t) - h_S(t)|`` over 256 times t, logarithmically spaced in [0.1, 10], where
+    ``h(t) = tr exp(-t L) / n_samples`` is the heat trace of the normalised Laplacian of the symmetric graph of nearest
+    neighbours (Euclidean, unweighted). At least 0, and below 1e6 exp(-4).
+
+    Up to ``exact_rows`` samples the heat trace is exact to rounding error, about 1e-15. Beyond, it is estimated as the
+    mean of zᵀ exp(-t L) z over ``probes`` vectors z of random signs, the same for both sides. The variance of that
+    quadratic form of ``B = exp(-t L)`` is ``2 (|B|_F² - sum_i B_ii²)``; hence the standard deviation of h(t) is at most
+    ``sqrt(2 h(2t) / (probes n_samples))``, and that of h_R(t) - h_S(t) at most ``sqrt(2 / probes) |B_R - B_S|_F /
+    n_samples``, which goes to 0 with the difference. The estimate takes less time than the exact trace by the factor
+    ``probes / n_samples``.
+
+    Parameters
+    ----------
+    neighbours : int
+        Nearest neighbours of each sample that the graph joins it to.
+    exact_rows : int
+        Largest number of samples for which traces are exact; the time grows with its square.
+    probes : int
+        Random vectors beyond that.
+    seed : int
+        Key of the random vectors.
+
+    References
+    ----------
+    .. [1] Tsitsulin et al., The Shape of Data: Intrinsic Distance for Data Distributions, ICLR 2020.
+    """
+
+    neighbours: int = 5
+    exact_rows: int = 20_000
+    probes: int = 8_192
+    seed: int = 0
+
+    name = "imd"
+    family = "topology"
+    larger_is_more_similar = False
+    invariances = DISTANCE_INVARIANCES
+    self_value = 0.0
+    spatial = "align"
+    benchmark = True
+    published_name = "IMDScore"
+    cost = "O(1)"
+    reference = "Tsitsulin et al., The Shape of Data: Intrinsic Distance for Data Distributions, ICLR 2020"
+
+    def prepare(self, x: Features) -> Array:
+        """Return the heat trace, shape (256,)."""
+        keys = {"exact_rows": self.exact_rows, "probes": self.probes, "seed": self.seed}
+        return x.shared(heat_trace, k=self.neighbours, **keys)
+
+    def compare(self, a: Array, b: Array) -> float:
+        """Return the distance, at least 0."""
+        import numpy as np
+
+        t = times()
+        return float(1e6 * (np.exp(-2 * (t + 1 / t)) * abs(a - b)).max())
+
+    def prepared_bytes(self, n_samples: int, n_features: int) -> int:
+        """Return the bytes of the scaled matrix, blocks of distances, the graph, and blocks of vectors."""
+        graph = 20 * self.neighbours
+        block = min(BLOCK, n_samples**2)
+        return 8 * (n_samples * (5 * n_features + 5 * COLUMNS + graph) + 2 * BLOCK + 8 * block)
+
+
+@dataclass
+class GeometryScore(Measure):
+    """Geometry score.
+
+    The squared Euclidean distance between two vectors of mean relative living times. Entry i of such a vector says for
+    which share of all values up to a limit the witness complex of some landmarks has exactly i loops (see
+    :mod:`resi.measures.topology_witness`), on average over draws of landmarks, with replacement, out of the samples.
+    The limit is the largest distance between a landmark and a sample times n_samples / (128 * 5000). At least 0, at
+    most 2. With far fewer than 5000 samples the limit is so small that hardly any loop is filled.
+
+    Parameters
+    ----------
+    draws : int
+        Number of draws; they are the same for all representations of as many samples.
+    landmarks : int
+        Samples in a draw.
+    holes : int
+        Length of the vectors: the time that a complex has more loops is left out.
+    seed : int
+        Key of the draws.
+
+    References
+    ----------
+    .. [1] Khrulkov and Oseledets, Geometry Score: A Method For Comparing Generative Adversarial Networks, ICML 2018.
+    """
+
+    draws: int = 1000
+    landmarks: int = 64
+    holes: int = 100
+    seed: int = 0
+
+    name = "geometry_score"
+    family = "topology"
+    larger_is_more_similar = False
+    invariances = DISTANCE_INVARIANCES
+    self_value = 0.0
+    spatial = "align"
+    published_name = "GeometryScore"
+    cost = "O(1)"
+    reference = (
+        "Khrulkov and Oseledets, Geometry Score: A Method For Comparing Generative Adversarial Networks, ICML 2018"
+    )
+
+    def prepare(self, x: Features) -> Array:
+        """Return the mean relative living times, shape (holes,)."""
+        keys = {"landmarks": self.landmarks, "holes": self.holes, "seed": self.seed}
+        return x.shared(mean_living_times, draws=self.draws, **keys)
+
+    def compare(self, a: Array, b: Array) -> float:
+        """Return the score, in [0, 2]."""
+        return float(((a - b) ** 2).sum())
+
+    def prepared_bytes(self, n_samples: int, n_features: int) -> int:
+        """Return the bytes of the scaled matrix and of the distances between all samples, or of the last landmarks."""
+        table = n_samples * (n_samples if n_samples <= TABLE_ROWS else self.landmarks)
+        return 8 * (5 * n_samples * n_features + 6 * table + 2 * self.landmarks**3 + 2 * BLOCK)
+
+
+def mean_living_times(x: Features, draws: int, landmarks: int, holes: int, seed: int) -> Array:
+    """Return the relative living times of loops, averaged over draws of landmarks, shape (holes,).
+
+    Raises
+    ------
+    UsageError
+        If there is no draw, or none of its landmarks can bound a triangle.
+    DegenerateInputError
+        If all rows are the same.
+    """
+    import numpy as np
+
+    from resi.measures.topology_witness import living_times
+    from resi.randomness import generator
+
+    if draws < 1 or landmarks < 3 or holes < 1:
+        raise UsageError(
+            f"geometry_score needs draws of at least 3 landmarks, and holes, not {draws=}, {landmarks=}, {holes=}"
+        )
+    matrix = x.shared(unit_scale)
+    n_samples = len(matrix)
+    share = n_samples / (128 * 5000)
+    total = np.zeros(holes)
+    drawn = generator(seed, "geometry_score", n_samples).integers(0, n_samples, (draws, landmarks))
+    table = squared_distances(matrix, matrix).sqrt().cpu().numpy() if n_samples <= TABLE_ROWS else None
+    for rows in drawn:
+        if table is not None:
+            total += living_times(table, rows, share, holes)
+        else:
+            distances = squared_distances(matrix[rows], matrix).sqrt().cpu().numpy()
+            total += living_times(distances, np.arange(landmarks), share, holes)
+    return total / draws

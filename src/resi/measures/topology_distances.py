@@ -1,0 +1,135 @@
+"""Euclidean distances as the topological measures need them: exact where points coincide, drawn and normalised."""
+
+from __future__ import annotations
+
+import functools
+import math
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from resi.errors import DegenerateInputError, UsageError
+from resi.measures import artifacts
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from torch import Tensor
+
+    from resi.measures.base import Features
+
+    Array = np.ndarray[Any, Any]
+else:
+    from resi.lazy import torch
+
+# Below this share of the two points' own squared lengths, |a|² + |b|² - 2ab has lost six of its sixteen digits.
+CANCELLED = 1e-6
+# Numbers held at once while distances are computed anew.
+BLOCK = 2**22
+
+
+def squared_distances(a: Tensor, b: Tensor) -> Tensor:
+    """Return the squared distances between the rows of two matrices, shape (len(a), len(b)).
+
+    One matrix product gives them all. Those of points much closer to each other than to the origin are computed again
+    from the differences, so that equal rows are at distance 0 and close ones are told apart.
+    """
+    lengths = a.square().sum(1, keepdim=True) + b.square().sum(1)
+    squared = torch.addmm(lengths, a, b.T, alpha=-2)
+    row, column = (squared <= CANCELLED * lengths).nonzero(as_tuple=True)
+    step = max(1, BLOCK // a.shape[1])
+    for start in range(0, len(row), step):
+        i, j = row[start : start + step], column[start : start + step]
+        squared[i, j] = (a[i] - b[j]).square().sum(1)
+    return squared
+
+
+def unit_scale(x: Features) -> Tensor:
+    """Return the centred matrix divided by its largest entry, so that squares neither overflow nor vanish.
+
+    Raises
+    ------
+    DegenerateInputError
+        If all rows are the same.
+    """
+    matrix = x.shared(artifacts.centred)
+    return matrix / matrix.abs().max()
+
+
+class Distances(NamedTuple):
+    """Normalised distances between some rows of one representation.
+
+    Attributes
+    ----------
+    n_points : int
+        Number of rows.
+    values : array of shape (n_points * (n_points - 1) / 2,), float64
+        Distances in units of their 0.9-quantile, in the order of ``numpy.triu_indices(n_points, 1)``.
+    order : array of the same shape, int32
+        Positions by value, ties by position.
+    zero_below : float
+        Distances below it count as 0: a millionth of the mean.
+    """
+
+    n_points: int
+    values: Array
+    order: Array
+    zero_below: float
+
+
+def trial_distances(x: Features, trials: int, rows: int, seed: int) -> tuple[Distances, ...]:
+    """Return the normalised distances of each trial's subset of rows; of all rows, once, where there are no more.
+
+    The subset depends on ``seed``, the trial and the number of samples alone: it is the same for all representations.
+
+    Raises
+    ------
+    UsageError
+        If ``trials`` or ``rows`` is too small.
+    DegenerateInputError
+        If at least nine tenths of the entries of a distance matrix are zero.
+    """
+    from resi.randomness import generator
+
+    if trials < 1 or rows < 2:
+        raise UsageError(f"rtd needs at least 1 trial of 2 rows, not trials={trials}, rows={rows}")
+    matrix = x.shared(unit_scale)
+    n_samples = len(matrix)
+    if n_samples <= rows:
+        return (_normalised(matrix),)
+    draws = [generator(seed, "rtd", trial, n_samples) for trial in range(trials)]
+    subsets = [torch.as_tensor(draw.choice(n_samples, rows, replace=False)) for draw in draws]
+    return tuple(_normalised(matrix[subset.to(matrix.device)]) for subset in subsets)
+
+
+def _normalised(matrix: Tensor) -> Distances:
+    n_points = len(matrix)
+    upper = torch.triu_indices(n_points, n_points, 1, device=matrix.device)
+    values = squared_distances(matrix, matrix)[upper[0], upper[1]].sqrt()
+    ordered, order = values.sort(stable=True)
+    scale = _full_quantile(ordered, n_points, 0.9)
+    if scale == 0:
+        raise DegenerateInputError(
+            f"nine tenths of the distances between {n_points} rows are zero, so that there is no scale to measure by"
+        )
+    normalised = values.cpu().numpy() / scale
+    mean = 2 * float(normalised.sum()) / n_points**2
+    return Distances(n_points, normalised, order.to(torch.int32).cpu().numpy(), 1e-6 * mean)
+
+
+def _full_quantile(ordered: Tensor, n_points: int, q: float) -> float:
+    """Return a quantile of the full distance matrix: n_points zeros, then every distance twice."""
+    position = q * (n_points**2 - 1)
+    low = math.floor(position)
+    below, above = (
+        0.0 if index < n_points else float(ordered[(index - n_points) // 2])
+        for index in (low, min(low + 1, n_points**2 - 1))
+    )
+    return below + (above - below) * (position - low)
+
+
+@functools.lru_cache(maxsize=8)
+def edge_ends(n_points: int) -> tuple[Array, Array]:
+    """Return the two points of each distance, in the order of ``numpy.triu_indices``, as int32."""
+    import numpy as np
+
+    tail, head = np.triu_indices(n_points, 1)
+    return tail.astype(np.int32), head.astype(np.int32)
