@@ -1,0 +1,174 @@
+"""Our speed beside the published code's: startup, the main job, and every measure. See README.md in this folder."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+# Seconds of the published code, measured on two cores with one thread.
+PUBLISHED_TRAINING = 1114.0
+PUBLISHED_COMPARE = 365.0  # 21 measures, 315 pairs, with evaluation
+PUBLISHED_SIZES = {"1000x64": (1000, 64), "5000x512": (5000, 512)}
+PUBLISHED_SECONDS_PER_PAIR: dict[str, tuple[float | None, float | None]] = {
+    "imd": (41.0, 150.0),
+    "rtd": (30.0, 12.0),
+    "rsm_norm_difference": (0.24, 30.0),
+    "rsa": (0.22, 4.6),
+    "eigenspace_overlap": (0.09, 13.0),
+    "uniformity_difference": (0.05, 3.9),
+    "distance_correlation": (0.06, 3.1),
+    "second_order_cosine": (0.09, 0.90),
+    "pwcca": (0.01, 1.4),
+    "svcca": (0.01, 1.9),
+    "jaccard": (0.07, 0.69),
+    "rank_similarity": (0.08, 0.63),
+    "cka": (0.006, 0.09),
+}
+PUBLISHED_ALL_24 = 88.0  # seconds a pair of 1000x64
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+RESI = [sys.executable, "-c", "from resi.app import main; main()"]
+SECTIONS = ("startup", "run", "measures")
+CONSOLE = Console(width=120)
+
+
+def main() -> None:
+    """Run the chosen sections."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("sections", nargs="*", choices=[[], *SECTIONS], help="default: all")
+    parser.add_argument("--cora", type=Path, default=Path("../shared/data/cora"), help="folder of Cora's raw files")
+    parser.add_argument("--sizes", nargs="*", default=list(PUBLISHED_SIZES), choices=PUBLISHED_SIZES)
+    arguments = parser.parse_args()
+    for section in arguments.sections or SECTIONS:
+        {"startup": bench_startup, "run": bench_run, "measures": bench_measures}[section](arguments)
+
+
+def bench_startup(_arguments: argparse.Namespace) -> None:
+    """Time whole processes that should be instant."""
+    table = Table(title="startup: whole processes, median of 5", title_justify="left")
+    for column in ("command", "seconds", "goal"):
+        table.add_column(column, justify="right" if column == "seconds" else "left")
+    with tempfile.TemporaryDirectory() as home:
+        run = ["model=gcn", "model.gcn.epochs=1", "seeds=[0,1]", "groups=2", "measure=cka", f"root={home}"]
+        subprocess.run([*RESI, *run], check=True, capture_output=True)
+        commands = {
+            "import resi": [sys.executable, "-c", "import resi"],
+            "resi --help": [*RESI, "--help"],
+            "resi list measures": [*RESI, "list", "measures"],
+            "a finished run": [*RESI, *run],
+        }
+        for name, command in commands.items():
+            times = [_wall(lambda c=command: subprocess.run(c, check=True, capture_output=True)) for _ in range(5)]
+            table.add_row(name, f"{statistics.median(times):.2f}", "under 1 s" if name != "a finished run" else "")
+    CONSOLE.print(table)
+
+
+def bench_run(arguments: argparse.Namespace) -> None:
+    """Time the augmentation test on Cora, stage by stage, each stage a process of its own with one thread."""
+    if not arguments.cora.is_dir():
+        CONSOLE.print(f"run: left out, no Cora at {arguments.cora}; name its folder with --cora")
+        return
+    table = Table(title="augmentation test on Cora: 3 architectures x 3 settings x 5 seeds, one thread", title_justify="left")
+    for column in ("stage", "seconds", "published", "ratio", "peak memory"):
+        table.add_column(column, justify="left" if column == "stage" else "right")
+    with tempfile.TemporaryDirectory() as home:
+        base = [*RESI, "dataset=cora", f"dataset.root={arguments.cora.absolute()}", f"root={home}"]
+        stages = [
+            ("train 45 models", [*base, "stage=models"], PUBLISHED_TRAINING),
+            ("extract", [*base, "stage=representations"], None),
+            ("compare and score cka, 315 pairs", [*base, "measure=cka"], None),
+            ("compare and score all but the costliest three, 315 pairs", [*base, _measures()], PUBLISHED_COMPARE),
+        ]
+        for name, command, published in stages:
+            seconds = _wall(lambda c=command: subprocess.run(c, check=True, capture_output=True, env=_environment()))
+            peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e6
+            table.add_row(name, f"{seconds:.1f}", *_ratio(published, seconds), f"{peak:.2f} GB so far")
+    CONSOLE.print(table)
+
+
+def bench_measures(arguments: argparse.Namespace) -> None:
+    """Time every measure alone over 105 pairs, preparing included; in a process with one thread."""
+    if os.environ.get("OMP_NUM_THREADS") != "1":
+        command = [sys.executable, __file__, "measures", "--sizes", *arguments.sizes]
+        subprocess.run(command, check=True, env=_environment())
+        return
+    import numpy as np
+    import torch
+
+    import resi
+    from resi.registry import measures
+
+    torch.set_num_threads(1)
+    CONSOLE.print(f"BLAS: {_blas_rate():.0f} GFlop/s in float64, one thread")
+    for position, size in enumerate(arguments.sizes):
+        rows, columns = PUBLISHED_SIZES[size]
+        generator = np.random.default_rng(0)
+        shared = generator.normal(size=(rows, columns))
+        given = {f"r{i}": shared + 0.5 * generator.normal(size=(rows, columns)) for i in range(15)}
+        few = {name: given[name] for name in ("r0", "r1")}
+        table = Table(title=f"measures: 15 representations of {size}, 105 pairs, one thread", title_justify="left")
+        for column in ("measure", "seconds", "ms a pair", "published ms a pair", "ratio"):
+            table.add_column(column, justify="left" if column == "measure" else "right")
+        index = list(PUBLISHED_SIZES).index(size)
+        total = 0.0
+        names = [name for name in measures() if measures().get(name).benchmark]
+        for name in sorted(names, key=lambda n: list(PUBLISHED_SECONDS_PER_PAIR).index(n) if n in PUBLISHED_SECONDS_PER_PAIR else 99):
+            resi.pairwise({k: v[:50] for k, v in few.items()}, [name])  # compiled and imported beforehand
+            seconds = _wall(lambda n=name: resi.pairwise(given, [n]))
+            total += seconds
+            published = PUBLISHED_SECONDS_PER_PAIR.get(name, (None, None))[index]
+            ours = 1000 * seconds / 105
+            shown = ("", "") if published is None else (f"{1000 * published:.0f}", f"{1000 * published / ours:.0f}x")
+            table.add_row(name, f"{seconds:.2f}", f"{ours:.2f}", *shown)
+        together = _wall(lambda names=names: resi.pairwise(given, names))
+        table.add_section()
+        table.add_row("each by itself", f"{total:.2f}", f"{1000 * total / 105:.2f}", "", "")
+        shown = ("", "")
+        if size == "1000x64" and len(names) == 24:
+            shown = (f"{1000 * PUBLISHED_ALL_24:.0f}", f"{105 * PUBLISHED_ALL_24 / together:.0f}x")
+        table.add_row(f"all {len(names)} in one call", f"{together:.2f}", f"{1000 * together / 105:.2f}", *shown)
+        CONSOLE.print(table)
+        del position
+
+
+def _measures() -> str:
+    """Return the words for the measures of the published comparison: without the three that took hours."""
+    from resi.registry import measures
+
+    costly = ("imd", "rsm_norm_difference", "rtd")
+    return f"measure=[{','.join(n for n in measures() if measures().get(n).benchmark and n not in costly)}]"
+
+
+def _blas_rate() -> float:
+    import torch
+
+    a = torch.randn(2000, 2000, dtype=torch.float64)
+    return 16e9 / min(_wall(lambda: a @ a) for _ in range(5)) / 1e9
+
+
+def _environment() -> dict[str, str]:
+    return {**os.environ, **ONE_THREAD}
+
+
+def _wall(call: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
+
+
+def _ratio(published: float | None, ours: float) -> tuple[str, str]:
+    return ("", "") if published is None else (f"{published:.0f}", f"{published / ours:.1f}x")
+
+
+if __name__ == "__main__":
+    main()
