@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from resi.errors import DegenerateInputError
-from resi.measures import artifacts
+from resi.measures import artifacts, rows
 from resi.measures.base import Features, Measure
 
 if TYPE_CHECKING:
@@ -52,7 +52,15 @@ class _CentredShapes(Measure):
         return x
 
     def _cosine(self, a: Features, b: Features) -> float:
-        """Return the nuclear norm of the product of the matrices divided by their norms, in [0, 1]."""
+        """Return the nuclear norm of the product of the matrices divided by their norms, in [0, 1].
+
+        Raises
+        ------
+        DegenerateInputError
+            If all rows of a side are the same.
+        """
+        for side in (a, b):
+            side.shared(artifacts.centred)
         norms = a.shared(artifacts.centred_norm) * b.shared(artifacts.centred_norm)
         return min(a.shared_with(b, nuclear_norm) / norms, 1.0)
 
@@ -214,7 +222,7 @@ class AlignedCosine(Measure):
         if not x.matrix.any():
             raise DegenerateInputError("all entries are zero")
         compact = x.shared(artifacts.compact)
-        return RowsState(compact, artifacts.with_unit_rows(compact))
+        return RowsState(compact, rows.with_unit_rows(compact))
 
     def compare(self, a: RowsState, b: RowsState) -> float:
         """Return the mean cosine of matching rows, in [-1, 1].

@@ -1,8 +1,8 @@
 """What measures share: intermediates of one representation, each computed once.
 
 Every function takes :class:`~resi.measures.base.Features` and is called through ``x.shared(function)``. Orthonormal
-bases are in :mod:`resi.measures.bases`, distances in :mod:`resi.measures.distances`, nearest neighbours in
-:mod:`resi.measures.nearest`.
+bases are in :mod:`resi.measures.bases`, distances in :mod:`resi.measures.distances`, what is about single rows in
+:mod:`resi.measures.rows`, nearest neighbours in :mod:`resi.measures.nearest`.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import math
 from typing import TYPE_CHECKING, NamedTuple
 
 from resi.errors import DegenerateInputError
+from resi.measures.rows import Distinct, distinct_directions, largest_one
 
 if TYPE_CHECKING:
     import torch
@@ -26,27 +27,17 @@ RELATIVE_ZERO = 1e-12
 # Numbers in this range can be squared twice and summed without leaving what a float64 holds.
 SAFE_RANGE = (2.0**-100, 2.0**100)
 
+# Products of rows of length one are that far from the truth at most.
+PRODUCT_ERROR = 1e-14
+BLOCK_ENTRIES = 2**22
+"""How many entries of a matrix over pairs of rows are computed at a time."""
+
 
 class Scaled(NamedTuple):
     """A matrix of moderate size; ``scale * matrix`` is the representation."""
 
     matrix: Tensor
     scale: float
-
-
-class Distinct(NamedTuple):
-    """Which rows are the same.
-
-    Attributes
-    ----------
-    first : Tensor of shape (n_distinct,)
-        Index of the first row of each kind.
-    kind : Tensor of shape (n_samples,)
-        ``matrix[first[kind]]`` is the matrix.
-    """
-
-    first: Tensor
-    kind: Tensor
 
 
 def scaled(x: Features) -> Scaled:
@@ -83,8 +74,8 @@ def centred(x: Features) -> Tensor:
 
 
 def centred_norm(x: Features) -> float:
-    """Return the Frobenius norm of the centred matrix."""
-    return float(x.shared(centred).norm())
+    """Return the Frobenius norm of the centred matrix, 0 if all rows are the same."""
+    return float(x.shared(shifted).norm())
 
 
 def centred_gram(x: Features) -> Tensor:
@@ -98,7 +89,7 @@ def centred_compact(x: Features) -> Tensor:
 
     The rotation of its features is orthogonal, so the singular values of products with it stay as they are.
     """
-    return _compact(x.shared(centred))
+    return _compact(x.shared(shifted))
 
 
 def centred_cross(a: Features, b: Features) -> Tensor:
@@ -117,20 +108,6 @@ def _compact(matrix: Tensor) -> Tensor:
     return torch.linalg.qr(matrix.T, mode="r").R.T
 
 
-def unit_rows(x: Features) -> Tensor:
-    """Return the matrix with rows of length one; all-zero rows stay zero."""
-    return with_unit_rows(x.matrix)
-
-
-def with_unit_rows(matrix: Tensor) -> Tensor:
-    """Return the matrix with rows of length one; all-zero rows stay zero."""
-    # Divided by their largest number first, rows can be as long or short as floats allow.
-    largest = matrix.abs().amax(1, keepdim=True)
-    result = matrix / largest.where(largest > 0, 1)
-    norms = result.norm(dim=1, keepdim=True)
-    return result.div_(norms.where(norms > 0, 1))
-
-
 def unit_columns(x: Features) -> Tensor:
     """Return the centred matrix with columns of length one; columns of constant neurons are zero."""
     matrix = x.shared(centred)
@@ -139,74 +116,52 @@ def unit_columns(x: Features) -> Tensor:
     return torch.where(constant, 0.0, matrix / norms.where(~constant, 1))
 
 
-def distinct_rows(x: Features) -> Distinct | None:
-    """Return which rows are the same, number for number, or None where all differ.
-
-    Products of identical rows with a third one may differ by rounding, depending on where in a matrix they stand.
-    Measures that order rows by distance therefore compute with one row of each kind.
-    """
-    # Each row is hashed to one integer; adding zero makes a positive zero of a negative one.
-    bits = (x.matrix + 0.0).view(torch.int64)
-    bits = (bits ^ (bits >> 32)) * 0x9E3779B97F4A7C1 ^ (bits >> 17)
-    generator = torch.Generator().manual_seed(0)
-    factors = torch.randint(2**62, (bits.shape[1],), generator=generator).to(bits.device) * 2 + 1
-    keys, kind = _unique((bits * factors).sum(1))
-    n_samples = len(kind)
-    if len(keys) == n_samples:
-        return None
-    result = _first_of_kind(kind, len(keys))
-    if torch.equal(x.matrix[result.first[kind]], x.matrix):
-        return result
-    kinds, kind = _unique(x.matrix)
-    return _first_of_kind(kind, len(kinds)) if len(kinds) < n_samples else None
-
-
-def _unique(entries: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the different entries along the first axis, and for each entry which of these it is."""
-    different, which, _ = torch.unique(entries, dim=0, return_inverse=True, return_counts=True)
-    return different, which
-
-
-def _first_of_kind(kind: Tensor, n_kinds: int) -> Distinct:
-    index = torch.arange(len(kind), device=kind.device)
-    first = torch.full((n_kinds,), len(kind), device=kind.device).scatter_reduce_(0, kind, index, "amin")
-    return Distinct(first, kind)
-
-
 def ranked_correlations(x: Features) -> Tensor:
     """Return the ranks of the pairwise Pearson correlations of rows, centred and of length one.
 
     The vector has length n_samples * (n_samples - 1) / 2, in the order of the strict lower triangle; ties take their
-    average rank, and identical rows have the same correlations to the last digit. A constant row has correlation 0
-    with every other.
+    average rank, and rows of the same direction have the same correlations to the last digit
+    (:func:`resi.measures.rows.distinct_directions`). A constant row has correlation 0 with every other.
 
     Raises
     ------
     DegenerateInputError
         If all correlations are the same, so that their ranks carry no information.
     """
-    largest = x.matrix.abs().amax(1, keepdim=True)
-    raw = x.matrix / largest.where(largest > 0, 1)
+    raw = largest_one(x.matrix)
     matrix = raw - raw.mean(1, keepdim=True)
     norms = matrix.norm(dim=1, keepdim=True)
     constant = norms <= RELATIVE_ZERO * raw.norm(dim=1, keepdim=True)
     matrix = torch.where(constant, 0.0, matrix / norms.where(~constant, 1))
-    distinct = x.shared(distinct_rows)
-    if distinct is None:
-        correlations = matrix @ matrix.T
-    else:
-        matrix = matrix[distinct.first]
-        # A product and its mirror image may differ by rounding, and so may the product of a row with itself from one.
-        correlations = (matrix @ matrix.T).tril_(-1)
-        correlations += correlations.T.clone()
-        correlations.diagonal().copy_(matrix.any(1))
-        correlations = correlations[distinct.kind][:, distinct.kind]
-    ranks = average_ranks(torch.cat([row[:index] for index, row in enumerate(correlations)]))
+    correlations = _products_below_diagonal(matrix, x.shared(distinct_directions))
+    # Those of proportional rows are 1 or -1 whatever the rounding; with two features all are.
+    exact = correlations.abs() > 1 - PRODUCT_ERROR
+    if exact.any():
+        correlations = torch.where(exact, correlations.round(), correlations)
+    ranks = average_ranks(correlations)
     ranks -= ranks.mean()
     norm = float(ranks.norm())
     if norm == 0:
         raise DegenerateInputError("all pairwise correlations of rows are the same")
     return ranks / norm
+
+
+def _products_below_diagonal(matrix: Tensor, distinct: Distinct | None) -> Tensor:
+    """Return the products of rows of length one or zero, in the order of the strict lower triangle."""
+    if distinct is not None:
+        matrix = matrix[distinct.first]
+        # A product and its mirror image may differ by rounding, and so may the product of a row with itself from one.
+        products = (matrix @ matrix.T).tril_(-1)
+        products += products.T.clone()
+        products.diagonal().copy_(matrix.any(1))
+        products = products[distinct.kind][:, distinct.kind]
+        return torch.cat([row[:index] for index, row in enumerate(products)])
+    parts: list[Tensor] = []
+    block = max(1, BLOCK_ENTRIES // len(matrix))
+    for start in range(0, len(matrix), block):
+        stop = min(start + block, len(matrix))
+        parts += [row[: start + index] for index, row in enumerate(matrix[start:stop] @ matrix[:stop].T)]
+    return torch.cat(parts)
 
 
 def average_ranks(values: Tensor) -> Tensor:
@@ -220,5 +175,4 @@ def average_ranks(values: Tensor) -> Tensor:
         counts = starts.diff(append=starts.new_full((1,), len(values)))
         shared = (starts + (counts.to(torch.float64) + 1) / 2).repeat_interleave(counts)
     ranks = torch.empty_like(values, dtype=torch.float64)
-    ranks[order] = shared
-    return ranks
+    return ranks.scatter_(0, order, shared)

@@ -20,6 +20,8 @@ VARIANTS: tuple[str, ...] = get_args(Variant)
 # What the published numbers of svcca add to the variance of every component, relative to the largest one.
 PUBLISHED_RIDGE = 1e-10
 VARIANCE_SHARE = 0.99
+# Canonical correlations this near to 1 are 1.
+SAME = 1e-10
 
 
 @dataclass
@@ -56,7 +58,8 @@ class PWCCA(_CanonicalCorrelation):
     The mean of the canonical correlations, each weighted by how much of one side its variate h accounts for: by
     ``Σ_j |<h, x_j>|`` over the centred neurons x_j of R, or of S where S has the smaller numerical rank. In [0, 1]; 1
     when that side is a linear image of the other. Directions that carry nothing, as of dead neurons, are left out, and
-    more features than samples are allowed.
+    more features than samples are allowed. Where the sides have several directions in common, which happens whenever
+    their ranks add up to more than the number of samples, the variates are the principal axes of R within these.
 
     Parameters
     ----------
@@ -97,7 +100,12 @@ class PWCCA(_CanonicalCorrelation):
         if basis_b.rank < basis_a.rank:
             overlap, basis_a = overlap.T, basis_b
         variates, correlations, _ = bases.thin_svd(overlap)
-        weights = ((variates.T * basis_a.values) @ basis_a.right.T).abs().sum(1)
+        scores = variates.T * basis_a.values
+        shared = int((correlations > 1 - SAME).sum())
+        if 1 < shared < len(scores):
+            # Any rotation of these variates would do; their principal axes are the same for any order of samples.
+            scores[:shared] = bases.thin_svd(scores[:shared])[0].T @ scores[:shared]
+        weights = (scores @ basis_a.right.T).abs().sum(1)
         return float((weights / weights.sum()) @ correlations.clamp(max=1.0))
 
     def _published(self, a: Features, b: Features) -> float:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from resi.measures.artifacts import distinct_rows, scaled, shifted
+from resi.measures.artifacts import BLOCK_ENTRIES, scaled, shifted
+from resi.measures.rows import distinct_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 else:
     from resi.lazy import torch
 
-BLOCK_ENTRIES = 2**22
 # A squared distance below this share of the squared length of its rows has lost too many digits in the difference of
 # products, and is computed again from the difference of rows.
 CANCELLED = 1e-5

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from resi.errors import ShapeError
-from resi.measures.artifacts import distinct_rows, unit_rows
+from resi.measures.artifacts import BLOCK_ENTRIES, PRODUCT_ERROR
+from resi.measures.rows import distinct_directions, unit_rows
 
 if TYPE_CHECKING:
     import torch
@@ -14,10 +15,6 @@ if TYPE_CHECKING:
     from resi.measures.base import Features
 else:
     from resi.lazy import torch
-
-# The cosine distance of parallel rows comes out below this; anything smaller counts as zero.
-COSINE_ZERO = 1e-14
-BLOCK_ENTRIES = 2**22
 
 
 def cosine_distances(x: Features) -> Tensor:
@@ -28,9 +25,9 @@ def cosine_distances(x: Features) -> Tensor:
 def neighbours(x: Features, k: int) -> Tensor:
     """Return each row's k nearest other rows by cosine distance, nearest first, shape (n_samples, k), int64.
 
-    Rows at the same distance are taken in the order of their index; rows that are the same number for number, and rows
-    that are parallel to the one in question, are at the same distance whatever the rounding of products. An all-zero
-    row has distance 1 to every other.
+    Rows at the same distance are taken in the order of their index; rows of the same direction, as far as
+    :func:`resi.measures.rows.distinct_directions` tells, and rows parallel to the one in question are at the same
+    distance, whatever the rounding of products. An all-zero row has distance 1 to every other.
 
     Raises
     ------
@@ -55,15 +52,15 @@ def neighbours(x: Features, k: int) -> Tensor:
 def _distances_from(x: Features, rows: Tensor) -> Tensor:
     """Return the cosine distances of rows of length one to all rows of a representation."""
     unit = x.shared(unit_rows)
-    distinct = x.shared(distinct_rows)
+    distinct = x.shared(distinct_directions)
     others = unit if distinct is None else unit[distinct.first]
     distances = as_distances(rows @ others.T)
     return distances if distinct is None else distances[:, distinct.kind]
 
 
 def as_distances(cosines: Tensor) -> Tensor:
-    """Turn cosines into distances, in place."""
-    return torch.nn.functional.threshold(cosines.neg_().add_(1.0), COSINE_ZERO, 0.0, inplace=True)
+    """Turn cosines into distances, in place; what is within rounding of zero becomes zero."""
+    return torch.nn.functional.threshold(cosines.neg_().add_(1.0), PRODUCT_ERROR, 0.0, inplace=True)
 
 
 def _smallest(distances: Tensor, k: int) -> Tensor:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from resi.errors import ShapeError
-from resi.measures import artifacts, nearest
+from resi.measures import artifacts, nearest, rows
 from resi.measures.base import Features, Measure
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class _NeighbourMeasure(Measure):
 
     def prepared_bytes(self, n_samples: int, n_features: int) -> int:
         """Return the bytes of the unit rows, one block of distances, and the neighbours."""
-        return 3 * 8 * n_samples * n_features + 4 * 8 * nearest.BLOCK_ENTRIES + 8 * self.k * n_samples
+        return 3 * 8 * n_samples * n_features + 4 * 8 * artifacts.BLOCK_ENTRIES + 8 * self.k * n_samples
 
 
 @dataclass
@@ -163,7 +163,7 @@ class SecondOrderCosine(_NeighbourMeasure):
     def prepare(self, x: Features) -> NeighbourhoodState:
         """Find the nearest neighbours, and keep the distances where they fit."""
         distances = x.shared(nearest.cosine_distances) if len(x.matrix) <= HELD_ROWS else None
-        return NeighbourhoodState(self.neighbours(x), x.shared(artifacts.unit_rows), distances)
+        return NeighbourhoodState(self.neighbours(x), x.shared(rows.unit_rows), distances)
 
     def compare(self, a: NeighbourhoodState, b: NeighbourhoodState) -> float:
         """Return the mean cosine, in [0, 1]."""
@@ -188,8 +188,8 @@ def _distances_to(side: NeighbourhoodState, others: Tensor) -> Tensor:
     if side.distances is not None:
         return side.distances.gather(1, others)
     result = torch.empty(others.shape, dtype=side.unit.dtype, device=side.unit.device)
-    chunk = max(1, nearest.BLOCK_ENTRIES // (others.shape[1] * side.unit.shape[1]))
+    chunk = max(1, artifacts.BLOCK_ENTRIES // (others.shape[1] * side.unit.shape[1]))
     for start in range(0, len(others), chunk):
-        rows = slice(start, start + chunk)
-        result[rows] = (side.unit[others[rows]] @ side.unit[rows].unsqueeze(2)).squeeze(2)
+        part = slice(start, start + chunk)
+        result[part] = (side.unit[others[part]] @ side.unit[part].unsqueeze(2)).squeeze(2)
     return nearest.as_distances(result)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from resi.errors import DegenerateInputError
-from resi.measures import artifacts, distances
+from resi.measures import artifacts, distances, rows
 from resi.measures.base import Features, Measure
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class ConcentricityDifference(_StatisticDifference):
         length = float(mean.norm())
         if length <= artifacts.RELATIVE_ZERO * float(matrix.norm()) / math.sqrt(len(matrix)):
             raise DegenerateInputError("the mean row is zero, so that rows have no cosine to it")
-        return float(x.shared(artifacts.unit_rows).mean(0) @ mean) / length
+        return float(x.shared(rows.unit_rows).mean(0) @ mean) / length
 
 
 @dataclass
@@ -112,7 +112,7 @@ class UniformityDifference(_StatisticDifference):
         The pairs i = j alone give -log N, the same on both sides of a comparison. Without it, a small share of all
         other pairs keeps its digits.
         """
-        distinct = x.shared(artifacts.distinct_rows)
+        distinct = x.shared(rows.distinct_rows)
         points = x.shared(artifacts.shifted)
         counts = torch.ones(len(points), dtype=points.dtype, device=points.device)
         if distinct is not None:
@@ -130,4 +130,4 @@ class UniformityDifference(_StatisticDifference):
 
     def prepared_bytes(self, n_samples: int, n_features: int) -> int:
         """Return the bytes of the matrix, its centred copy, and one block of distances."""
-        return 3 * 8 * n_samples * n_features + 3 * 8 * distances.BLOCK_ENTRIES
+        return 3 * 8 * n_samples * n_features + 3 * 8 * artifacts.BLOCK_ENTRIES
