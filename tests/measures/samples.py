@@ -28,7 +28,9 @@ def gaussian(rng: Generator, n: int, d: int) -> Matrix:
 
 
 def rectified(rng: Generator, n: int, d: int) -> Matrix:
-    return np.maximum(gaussian(rng, n, d), 0)
+    X = np.maximum(gaussian(rng, n, d), 0)
+    X[0] += 0.1  # one row at least is not all zero
+    return X
 
 
 def deficient(rng: Generator, n: int, d: int) -> Matrix:

@@ -51,6 +51,10 @@ class _CentredShapes(Measure):
         x.shared(artifacts.centred_norm)
         return x
 
+    def prepared_bytes(self, n_samples: int, n_features: int) -> int:
+        """Return the bytes of the matrix, its centred and compact forms, and the work space of rotating it."""
+        return 4 * 8 * n_samples * n_features
+
     def _cosine(self, a: Features, b: Features) -> float:
         """Return the nuclear norm of the product of the matrices divided by their norms, in [0, 1].
 

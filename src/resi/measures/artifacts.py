@@ -27,8 +27,9 @@ RELATIVE_ZERO = 1e-12
 # Numbers in this range can be squared twice and summed without leaving what a float64 holds.
 SAFE_RANGE = (2.0**-100, 2.0**100)
 
-# Products of rows of length one are that far from the truth at most.
-PRODUCT_ERROR = 1e-14
+# Correlations are ranked in steps of 1e-12, so that rounding does not order what is equal: rows in which few features
+# are active have many equal ones, and with two features all are 1 or -1.
+CORRELATION_STEPS = 2.0**40
 BLOCK_ENTRIES = 2**22
 """How many entries of a matrix over pairs of rows are computed at a time."""
 
@@ -120,8 +121,8 @@ def ranked_correlations(x: Features) -> Tensor:
     """Return the ranks of the pairwise Pearson correlations of rows, centred and of length one.
 
     The vector has length n_samples * (n_samples - 1) / 2, in the order of the strict lower triangle; ties take their
-    average rank, and rows of the same direction have the same correlations to the last digit
-    (:func:`resi.measures.rows.distinct_directions`). A constant row has correlation 0 with every other.
+    average rank, and correlations less than about 1e-12 apart are ties. A constant row has correlation 0 with every
+    other.
 
     Raises
     ------
@@ -134,11 +135,7 @@ def ranked_correlations(x: Features) -> Tensor:
     constant = norms <= RELATIVE_ZERO * raw.norm(dim=1, keepdim=True)
     matrix = torch.where(constant, 0.0, matrix / norms.where(~constant, 1))
     correlations = _products_below_diagonal(matrix, x.shared(distinct_directions))
-    # Those of proportional rows are 1 or -1 whatever the rounding; with two features all are.
-    exact = correlations.abs() > 1 - PRODUCT_ERROR
-    if exact.any():
-        correlations = torch.where(exact, correlations.round(), correlations)
-    ranks = average_ranks(correlations)
+    ranks = average_ranks(correlations.mul_(CORRELATION_STEPS).round_())
     ranks -= ranks.mean()
     norm = float(ranks.norm())
     if norm == 0:

@@ -67,7 +67,7 @@ class RSMNormDifference(Measure):
     """Spectral norm of the difference of the two matrices of Euclidean distances between samples.
 
     In the units of the features. The difference is symmetric, so this is its largest absolute eigenvalue; it comes
-    from a few products with vectors, to a relative accuracy of 1e-11 or better.
+    from a few products with vectors, to a relative accuracy of 2e-10 or better.
 
     References
     ----------
