@@ -79,8 +79,9 @@ def squared_distances(points: Tensor) -> Iterator[Block]:
 
 
 def _recompute(squares: Tensor, points: Tensor, start: int, where: Tensor) -> None:
+    where.diagonal(start).fill_(False)
     row, column = where.nonzero(as_tuple=True)
-    chunk = max(1, BLOCK_ENTRIES // points.shape[1])
+    chunk = max(1, BLOCK_ENTRIES // (4 * points.shape[1]))
     for first in range(0, len(row), chunk):
         i, j = row[first : first + chunk], column[first : first + chunk]
         squares[i, j] = (points[i + start] - points[j]).square().sum(1)

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 else:
     from resi.lazy import torch
 
+BLOCK_ENTRIES = 2**20
+"""How many numbers are hashed at a time."""
+
 
 class Distinct(NamedTuple):
     """Which rows are the same.
@@ -66,12 +69,11 @@ def distinct_directions(x: Features) -> Distinct | None:
 
 
 def _find_distinct(matrix: Tensor) -> Distinct | None:
-    # Each row is hashed to one integer; adding zero makes a positive zero of a negative one.
-    bits = (matrix + 0.0).view(torch.int64)
-    bits = (bits ^ (bits >> 32)) * 0x9E3779B97F4A7C1 ^ (bits >> 17)
     generator = torch.Generator().manual_seed(0)
-    factors = torch.randint(2**62, (bits.shape[1],), generator=generator).to(bits.device) * 2 + 1
-    keys, kind = torch.unique((bits * factors).sum(1), return_inverse=True)
+    factors = torch.randint(2**62, (matrix.shape[1],), generator=generator).to(matrix.device) * 2 + 1
+    block = max(1, BLOCK_ENTRIES // matrix.shape[1])
+    parts = [_hashed(matrix[start : start + block], factors) for start in range(0, len(matrix), block)]
+    keys, kind = torch.unique(torch.cat(parts), return_inverse=True)
     n_samples = len(kind)
     if len(keys) == n_samples:
         return None
@@ -80,6 +82,14 @@ def _find_distinct(matrix: Tensor) -> Distinct | None:
         return result
     kinds, kind = torch.unique(matrix, dim=0, return_inverse=True)
     return _first_of_kind(kind, len(kinds)) if len(kinds) < n_samples else None
+
+
+def _hashed(matrix: Tensor, factors: Tensor) -> Tensor:
+    """Return one integer for each row, the same for rows that are the same number for number."""
+    # Adding zero makes a positive zero of a negative one.
+    bits = (matrix + 0.0).view(torch.int64)
+    bits = (bits ^ (bits >> 32)).mul_(0x9E3779B97F4A7C1) ^ (bits >> 17)
+    return bits.mul_(factors).sum(1)
 
 
 def _first_of_kind(kind: Tensor, n_kinds: int) -> Distinct:

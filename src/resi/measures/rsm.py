@@ -20,8 +20,8 @@ else:
 
 
 def _distance_bytes(n_samples: int, n_features: int) -> int:
-    """Return the bytes of the matrix, its centred copy, the distances, and one more matrix of their size."""
-    return 3 * 8 * n_samples * n_features + 2 * 8 * n_samples**2
+    """Return the bytes of the matrix, its centred copy, the distances, and what expanding duplicate rows takes."""
+    return 4 * 8 * n_samples * n_features + 3 * 8 * n_samples**2
 
 
 @dataclass
@@ -59,7 +59,7 @@ class RSA(Measure):
 
     def prepared_bytes(self, n_samples: int, n_features: int) -> int:
         """Return the bytes of the correlation matrix and of sorting its triangle."""
-        return 2 * 8 * n_samples * n_features + 6 * 8 * n_samples**2
+        return 5 * 8 * n_samples * n_features + 5 * 8 * n_samples**2
 
 
 @dataclass

@@ -86,6 +86,10 @@ class ConcentricityDifference(_StatisticDifference):
             raise DegenerateInputError("the mean row is zero, so that rows have no cosine to it")
         return float(x.shared(rows.unit_rows).mean(0) @ mean) / length
 
+    def prepared_bytes(self, n_samples: int, n_features: int) -> int:
+        """Return the bytes of the matrix and its unit rows, and of finding rows of the same direction."""
+        return 5 * 8 * n_samples * n_features
+
 
 @dataclass
 class UniformityDifference(_StatisticDifference):
@@ -130,4 +134,4 @@ class UniformityDifference(_StatisticDifference):
 
     def prepared_bytes(self, n_samples: int, n_features: int) -> int:
         """Return the bytes of the matrix, its centred copy, and one block of distances."""
-        return 3 * 8 * n_samples * n_features + 3 * 8 * artifacts.BLOCK_ENTRIES
+        return 4 * 8 * n_samples * n_features + 4 * 8 * artifacts.BLOCK_ENTRIES
