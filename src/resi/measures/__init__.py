@@ -5,10 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from resi.hookspecs import hookimpl
-from resi.measures.alignment import Procrustes
+from resi.measures.alignment import AlignedCosine, AngularShape, NormalizedProcrustes, PermutationProcrustes, Procrustes
+from resi.measures.cca import PWCCA, SVCCA
 from resi.measures.kernel import CKA
-from resi.measures.neighbours import Jaccard
-from resi.measures.rsm import RSA
+from resi.measures.matching import HardCorrelationMatch, SoftCorrelationMatch
+from resi.measures.neighbours import Jaccard, RankSimilarity, SecondOrderCosine
+from resi.measures.regression import EigenspaceOverlap, Gulp, LinearRegression
+from resi.measures.rsm import RSA, DistanceCorrelation, RSMNormDifference
+from resi.measures.statistics import ConcentricityDifference, MagnitudeDifference, UniformityDifference
 from resi.measures.topology import IMD, RTD, GeometryScore
 
 if TYPE_CHECKING:
@@ -18,4 +22,30 @@ if TYPE_CHECKING:
 @hookimpl
 def resi_measures() -> tuple[type[Measure], ...]:
     """Return the built-in measures."""
-    return (CKA, GeometryScore, IMD, Jaccard, Procrustes, RSA, RTD)
+    return (
+        AlignedCosine,
+        AngularShape,
+        CKA,
+        ConcentricityDifference,
+        DistanceCorrelation,
+        EigenspaceOverlap,
+        GeometryScore,
+        Gulp,
+        HardCorrelationMatch,
+        IMD,
+        Jaccard,
+        LinearRegression,
+        MagnitudeDifference,
+        NormalizedProcrustes,
+        PermutationProcrustes,
+        Procrustes,
+        PWCCA,
+        RankSimilarity,
+        RSA,
+        RSMNormDifference,
+        RTD,
+        SecondOrderCosine,
+        SoftCorrelationMatch,
+        SVCCA,
+        UniformityDifference,
+    )

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from resi.measures import artifacts
+from resi.errors import DegenerateInputError
+from resi.measures import artifacts, rows
 from resi.measures.base import Features, Measure
 
 if TYPE_CHECKING:
@@ -15,16 +17,60 @@ if TYPE_CHECKING:
 else:
     from resi.lazy import torch
 
+SHAPE_METRICS = "Williams et al., Generalized Shape Metrics on Neural Representations, NeurIPS 2021"
 
-class ProcrustesState(NamedTuple):
-    """Centred features in at most n_samples columns, and their Frobenius norm."""
 
-    compact: Tensor
-    norm: float
+def nuclear_norm(a: Features, b: Features) -> float:
+    """Return the nuclear norm of ``RcᵀSc``, the sum of its singular values (of the scaled matrices)."""
+    return float(torch.linalg.svdvals(a.shared_with(b, artifacts.centred_cross)).sum())
+
+
+def relative_scales(a: Features, b: Features) -> tuple[float, float, float]:
+    """Return the larger of the scales of two representations, and both scales as shares of it."""
+    scale_a, scale_b = a.shared(artifacts.scaled).scale, b.shared(artifacts.scaled).scale
+    larger = max(scale_a, scale_b)
+    return larger, scale_a / larger, scale_b / larger
 
 
 @dataclass
-class Procrustes(Measure):
+class _CentredShapes(Measure):
+    """Measures on the nuclear norm of ``RcᵀSc``, which is computed once for all of them."""
+
+    family = "alignment"
+    larger_is_more_similar = False
+    metric = True
+    self_value = 0.0
+    spatial = "align"
+    benchmark = True
+    cost = "O(N D² + D³)"
+    reference = SHAPE_METRICS
+
+    def prepare(self, x: Features) -> Features:
+        """Centre the features, and rotate them into fewer columns where there are more columns than rows."""
+        x.shared(artifacts.centred_compact)
+        x.shared(artifacts.centred_norm)
+        return x
+
+    def prepared_bytes(self, n_samples: int, n_features: int) -> int:
+        """Return the bytes of the matrix, its centred and compact forms, and the work space of rotating it."""
+        return 4 * 8 * n_samples * n_features
+
+    def _cosine(self, a: Features, b: Features) -> float:
+        """Return the nuclear norm of the product of the matrices divided by their norms, in [0, 1].
+
+        Raises
+        ------
+        DegenerateInputError
+            If all rows of a side are the same.
+        """
+        for side in (a, b):
+            side.shared(artifacts.centred)
+        norms = a.shared(artifacts.centred_norm) * b.shared(artifacts.centred_norm)
+        return min(a.shared_with(b, nuclear_norm) / norms, 1.0)
+
+
+@dataclass
+class Procrustes(_CentredShapes):
     """Procrustes size-and-shape distance.
 
     The smallest Frobenius distance between the column-centred matrices over all rotations and reflections,
@@ -36,23 +82,172 @@ class Procrustes(Measure):
     """
 
     name = "procrustes"
+    invariances = frozenset({"orthogonal", "permutation", "translation"})
+    published_name = "ProcrustesSizeAndShapeDistance"
+
+    def compare(self, a: Features, b: Features) -> float:
+        """Return the distance, in the units of the features."""
+        scale, share_a, share_b = relative_scales(a, b)
+        norm_a, norm_b = share_a * a.shared(artifacts.centred_norm), share_b * b.shared(artifacts.centred_norm)
+        nuclear = share_a * share_b * a.shared_with(b, nuclear_norm)
+        # The difference of nearly equal numbers can fall below zero by rounding.
+        return scale * math.sqrt(max(norm_a**2 + norm_b**2 - 2 * nuclear, 0.0))
+
+
+@dataclass
+class NormalizedProcrustes(_CentredShapes):
+    """Orthogonal Procrustes distance of the centred matrices, each divided by its Frobenius norm; in [0, sqrt(2)].
+
+    References
+    ----------
+    .. [1] Williams et al., Generalized Shape Metrics on Neural Representations, NeurIPS 2021.
+    """
+
+    name = "normalized_procrustes"
+    invariances = frozenset({"orthogonal", "permutation", "isotropic_scaling", "translation"})
+    published_name = "OrthogonalProcrustesCenteredAndNormalized"
+
+    def compare(self, a: Features, b: Features) -> float:
+        """Return the distance, in [0, sqrt(2)]."""
+        return math.sqrt(2 - 2 * self._cosine(a, b))
+
+
+@dataclass
+class AngularShape(_CentredShapes):
+    """Orthogonal angular shape metric.
+
+    The angle between the centred matrices after the best rotation or reflection,
+    ``arccos(‖RcᵀSc‖* / (‖Rc‖F ‖Sc‖F))``, in radians from 0 to π/2.
+
+    References
+    ----------
+    .. [1] Williams et al., Generalized Shape Metrics on Neural Representations, NeurIPS 2021.
+    """
+
+    name = "angular_shape"
+    invariances = frozenset({"orthogonal", "permutation", "isotropic_scaling", "translation"})
+    published_name = "OrthogonalAngularShapeMetricCentered"
+
+    def compare(self, a: Features, b: Features) -> float:
+        """Return the angle in radians, in [0, π/2]."""
+        return math.acos(self._cosine(a, b))
+
+
+@dataclass
+class PermutationProcrustes(Measure):
+    """Procrustes distance over permutations of the neurons.
+
+    The smallest Frobenius distance between the matrices, not centred, over all one-to-one matches of their neurons;
+    the narrower side counts as padded with zero columns.
+
+    References
+    ----------
+    .. [1] Williams et al., Generalized Shape Metrics on Neural Representations, NeurIPS 2021.
+    """
+
+    name = "permutation_procrustes"
     family = "alignment"
     larger_is_more_similar = False
     metric = True
-    invariances = frozenset({"orthogonal", "permutation", "translation"})
+    invariances = frozenset({"permutation"})
     self_value = 0.0
     spatial = "align"
     benchmark = True
-    published_name = "ProcrustesSizeAndShapeDistance"
+    published_name = "PermutationProcrustes"
     cost = "O(N D² + D³)"
-    reference = "Williams et al., Generalized Shape Metrics on Neural Representations, NeurIPS 2021"
+    reference = SHAPE_METRICS
 
-    def prepare(self, x: Features) -> ProcrustesState:
-        """Centre the features, and rotate them into fewer columns where there are more columns than rows."""
-        return ProcrustesState(x.shared(artifacts.centred_compact), x.shared(artifacts.centred_norm))
+    def prepare(self, x: Features) -> Features:
+        """Bring the features to a moderate size."""
+        x.shared(artifacts.scaled)
+        return x
 
-    def compare(self, a: ProcrustesState, b: ProcrustesState) -> float:
+    def compare(self, a: Features, b: Features) -> float:
         """Return the distance, in the units of the features."""
-        nuclear = float(torch.linalg.svdvals(a.compact.T @ b.compact).sum())
-        # The difference of nearly equal numbers can fall below zero by rounding.
-        return math.sqrt(max(a.norm**2 + b.norm**2 - 2 * nuclear, 0.0))
+        scale, share_a, share_b = relative_scales(a, b)
+        first = share_a * a.shared(artifacts.scaled).matrix
+        second = share_b * b.shared(artifacts.scaled).matrix
+        if first.shape[1] > second.shape[1]:
+            first, second = second, first
+        matched = best_match(first.T @ second)
+        squares = (first - second[:, matched]).square().sum()
+        left_over = torch.ones(second.shape[1], dtype=torch.bool, device=second.device)
+        left_over[matched] = False
+        return scale * math.sqrt(float(squares + second[:, left_over].square().sum()))
+
+
+def best_match(gains: Tensor) -> Tensor:
+    """Return a column of its own for each row, of which there are no more, so that the sum of entries is largest."""
+    from scipy.optimize import linear_sum_assignment
+
+    _, columns = linear_sum_assignment(gains.cpu().numpy(), maximize=True)
+    return torch.as_tensor(columns, device=gains.device)
+
+
+class RowsState(NamedTuple):
+    """Features in at most n_samples columns, scaled, and with rows of length one."""
+
+    compact: Tensor
+    unit: Tensor
+
+
+@dataclass
+class AlignedCosine(Measure):
+    """Aligned cosine similarity.
+
+    R is rotated onto S, neither centred, by the orthogonal matrix that brings them closest; the value is the mean
+    cosine of matching rows, in [-1, 1]. Rows that are all zero on either side are left out with a warning. Directions
+    in which one side has nothing in common with the other have no best rotation, and count as orthogonal.
+
+    References
+    ----------
+    .. [1] Hamilton et al., Diachronic Word Embeddings Reveal Statistical Laws of Semantic Change, ACL 2016.
+    """
+
+    name = "aligned_cosine"
+    family = "alignment"
+    larger_is_more_similar = True
+    invariances = frozenset({"orthogonal", "permutation", "isotropic_scaling"})
+    self_value = 1.0
+    spatial = "align"
+    benchmark = True
+    published_name = "AlignedCosineSimilarity"
+    cost = "O(N D² + D³)"
+    reference = "Hamilton et al., Diachronic Word Embeddings Reveal Statistical Laws of Semantic Change, ACL 2016"
+
+    def prepare(self, x: Features) -> RowsState:
+        """Rotate the features into fewer columns where there are more columns than rows, and normalise the rows.
+
+        Raises
+        ------
+        DegenerateInputError
+            If all entries are zero.
+        """
+        if not x.matrix.any():
+            raise DegenerateInputError("all entries are zero")
+        compact = x.shared(artifacts.compact)
+        return RowsState(compact, rows.with_unit_rows(compact))
+
+    def compare(self, a: RowsState, b: RowsState) -> float:
+        """Return the mean cosine of matching rows, in [-1, 1].
+
+        Raises
+        ------
+        DegenerateInputError
+            If every row is zero on one side or the other.
+        """
+        usable = (a.unit != 0).any(1) & (b.unit != 0).any(1)
+        count = int(usable.sum())
+        if count == 0:
+            raise DegenerateInputError("no row is different from zero on both sides")
+        if count < len(usable):
+            warnings.warn(f"{self.name}: {len(usable) - count} all-zero rows are left out", stacklevel=2)
+        cross = a.compact.T @ b.compact
+        left, values, right = torch.linalg.svd(cross, full_matrices=False)
+        rank = int((values > max(cross.shape) * 2.0**-52 * values[0]).sum())
+        rotation = left[:, :rank] @ right[:rank]
+        return max(-1.0, min(1.0, float(((a.unit @ rotation) * b.unit).sum()) / count))
+
+    def prepared_bytes(self, n_samples: int, n_features: int) -> int:
+        """Return the bytes of the matrix, its compact form and its unit rows."""
+        return 5 * 8 * n_samples * n_features

@@ -1,13 +1,17 @@
 """What measures share: intermediates of one representation, each computed once.
 
-Every function takes :class:`~resi.measures.base.Features` and is called through ``x.shared(function)``.
+Every function takes :class:`~resi.measures.base.Features` and is called through ``x.shared(function)``. Orthonormal
+bases are in :mod:`resi.measures.bases`, distances in :mod:`resi.measures.distances`, what is about single rows in
+:mod:`resi.measures.rows`, nearest neighbours in :mod:`resi.measures.nearest`.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import math
+from typing import TYPE_CHECKING, NamedTuple
 
-from resi.errors import DegenerateInputError, ShapeError
+from resi.errors import DegenerateInputError
+from resi.measures.rows import Distinct, distinct_directions, largest_one
 
 if TYPE_CHECKING:
     import torch
@@ -20,25 +24,59 @@ else:
 # Columns of a centred matrix count as constant below this share of the matrix's own size: what is left of a constant
 # after subtracting its mean is rounding error of this order.
 RELATIVE_ZERO = 1e-12
+# Numbers in this range can be squared twice and summed without leaving what a float64 holds.
+SAFE_RANGE = (2.0**-100, 2.0**100)
+
+# Correlations are ranked in steps of 1e-12, so that rounding does not order what is equal: rows in which few features
+# are active have many equal ones, and with two features all are 1 or -1.
+CORRELATION_STEPS = 2.0**40
+BLOCK_ENTRIES = 2**22
+"""How many entries of a matrix over pairs of rows are computed at a time."""
+
+
+class Scaled(NamedTuple):
+    """A matrix of moderate size; ``scale * matrix`` is the representation."""
+
+    matrix: Tensor
+    scale: float
+
+
+def scaled(x: Features) -> Scaled:
+    """Return the matrix divided by a power of two, which is exact, where its numbers are very large or very small."""
+    low, high = x.matrix.aminmax()
+    largest = max(-float(low), float(high))
+    if largest == 0 or SAFE_RANGE[0] <= largest <= SAFE_RANGE[1]:
+        return Scaled(x.matrix, 1.0)
+    scale = 2.0 ** max(-1000, min(1000, math.frexp(largest)[1]))
+    return Scaled(x.matrix / scale, scale)
+
+
+def shifted(x: Features) -> Tensor:
+    """Return the scaled matrix with every column's mean taken off, shape (n_samples, n_features)."""
+    matrix = x.shared(scaled).matrix
+    result = matrix - matrix.mean(0)
+    # A constant column far from zero keeps the rounding error of its mean, which the second pass takes off.
+    result -= result.mean(0)
+    return result
 
 
 def centred(x: Features) -> Tensor:
-    """Return the matrix with every column's mean taken off, shape (n_samples, n_features).
+    """Return the scaled matrix with every column's mean taken off, shape (n_samples, n_features).
 
     Raises
     ------
     DegenerateInputError
         If all rows are the same.
     """
-    result = x.matrix - x.matrix.mean(0)
-    if float(result.norm()) <= RELATIVE_ZERO * float(x.matrix.norm()):
+    result = x.shared(shifted)
+    if float(result.norm()) <= RELATIVE_ZERO * float(x.shared(scaled).matrix.norm()):
         raise DegenerateInputError("the representation is constant: all rows are the same")
     return result
 
 
 def centred_norm(x: Features) -> float:
-    """Return the Frobenius norm of the centred matrix."""
-    return float(x.shared(centred).norm())
+    """Return the Frobenius norm of the centred matrix, 0 if all rows are the same."""
+    return float(x.shared(shifted).norm())
 
 
 def centred_gram(x: Features) -> Tensor:
@@ -52,73 +90,52 @@ def centred_compact(x: Features) -> Tensor:
 
     The rotation of its features is orthogonal, so the singular values of products with it stay as they are.
     """
-    matrix = x.shared(centred)
+    return _compact(x.shared(shifted))
+
+
+def centred_cross(a: Features, b: Features) -> Tensor:
+    """Return the products of the columns of two compact centred matrices."""
+    return a.shared(centred_compact).T @ b.shared(centred_compact)
+
+
+def compact(x: Features) -> Tensor:
+    """Return the scaled matrix rotated into at most n_samples columns."""
+    return _compact(x.shared(scaled).matrix)
+
+
+def _compact(matrix: Tensor) -> Tensor:
     if matrix.shape[1] <= matrix.shape[0]:
         return matrix
     return torch.linalg.qr(matrix.T, mode="r").R.T
 
 
-def neighbours(x: Features, k: int) -> Tensor:
-    """Return each row's k nearest other rows by cosine distance, nearest first, shape (n_samples, k), int64.
-
-    Rows at the same distance are taken in the order of their index. An all-zero row has distance 1 to every other.
-
-    Raises
-    ------
-    ShapeError
-        If there are not more than k rows.
-    """
-    n_samples = x.matrix.shape[0]
-    if not 1 <= k < n_samples:
-        raise ShapeError(f"k = {k} neighbours need at least {k + 1} rows, but there are {n_samples}")
-    unit = x.shared(unit_rows)
-    found = torch.empty((n_samples, k), dtype=torch.int64, device=unit.device)
-    block = max(1, 2**22 // n_samples)
-    for start in range(0, n_samples, block):
-        rows = torch.arange(start, min(start + block, n_samples), device=unit.device)
-        distance = 1 - unit[rows] @ unit.T
-        distance[torch.arange(len(rows), device=unit.device), rows] = torch.inf
-        found[rows] = _smallest(distance, k)
-    return found
-
-
-def _smallest(distance: Tensor, k: int) -> Tensor:
-    """Return the columns of the k smallest values of each row, ties by column."""
-    values, columns = distance.topk(k, dim=1, largest=False)
-    by_column = columns.sort(dim=1)
-    order = values.gather(1, by_column.indices).sort(dim=1, stable=True).indices
-    result = by_column.values.gather(1, order)
-    # Where more columns tie with the k-th value than fit, topk chose among them freely.
-    tied = (distance <= values.amax(1, keepdim=True)).sum(1) > k
-    if tied.any():
-        result[tied] = distance[tied].sort(dim=1, stable=True).indices[:, :k]
-    return result
-
-
-def unit_rows(x: Features) -> Tensor:
-    """Return the matrix with rows of length one; all-zero rows stay zero."""
-    norms = x.matrix.norm(dim=1, keepdim=True)
-    return x.matrix / norms.where(norms > 0, 1)
+def unit_columns(x: Features) -> Tensor:
+    """Return the centred matrix with columns of length one; columns of constant neurons are zero."""
+    matrix = x.shared(centred)
+    norms = matrix.norm(dim=0)
+    constant = norms <= RELATIVE_ZERO * x.shared(scaled).matrix.norm(dim=0)
+    return torch.where(constant, 0.0, matrix / norms.where(~constant, 1))
 
 
 def ranked_correlations(x: Features) -> Tensor:
     """Return the ranks of the pairwise Pearson correlations of rows, centred and of length one.
 
     The vector has length n_samples * (n_samples - 1) / 2, in the order of the strict lower triangle; ties take their
-    average rank. A constant row has correlation 0 with every other.
+    average rank, and correlations less than about 1e-12 apart are ties. A constant row has correlation 0 with every
+    other.
 
     Raises
     ------
     DegenerateInputError
         If all correlations are the same, so that their ranks carry no information.
     """
-    matrix = x.matrix - x.matrix.mean(1, keepdim=True)
+    raw = largest_one(x.matrix)
+    matrix = raw - raw.mean(1, keepdim=True)
     norms = matrix.norm(dim=1, keepdim=True)
-    constant = norms <= RELATIVE_ZERO * x.matrix.norm(dim=1, keepdim=True)
+    constant = norms <= RELATIVE_ZERO * raw.norm(dim=1, keepdim=True)
     matrix = torch.where(constant, 0.0, matrix / norms.where(~constant, 1))
-    n_samples = matrix.shape[0]
-    row, column = torch.tril_indices(n_samples, n_samples, -1, device=matrix.device)
-    ranks = average_ranks((matrix @ matrix.T)[row, column])
+    correlations = _products_below_diagonal(matrix, x.shared(distinct_directions))
+    ranks = average_ranks(correlations.mul_(CORRELATION_STEPS).round_())
     ranks -= ranks.mean()
     norm = float(ranks.norm())
     if norm == 0:
@@ -126,12 +143,33 @@ def ranked_correlations(x: Features) -> Tensor:
     return ranks / norm
 
 
+def _products_below_diagonal(matrix: Tensor, distinct: Distinct | None) -> Tensor:
+    """Return the products of rows of length one or zero, in the order of the strict lower triangle."""
+    if distinct is not None:
+        matrix = matrix[distinct.first]
+        # A product and its mirror image may differ by rounding, and so may the product of a row with itself from one.
+        products = (matrix @ matrix.T).tril_(-1)
+        products += products.T.clone()
+        products.diagonal().copy_(matrix.any(1))
+        products = products[distinct.kind][:, distinct.kind]
+        return torch.cat([row[:index] for index, row in enumerate(products)])
+    parts: list[Tensor] = []
+    block = max(1, BLOCK_ENTRIES // len(matrix))
+    for start in range(0, len(matrix), block):
+        stop = min(start + block, len(matrix))
+        parts += [row[: start + index] for index, row in enumerate(matrix[start:stop] @ matrix[:stop].T)]
+    return torch.cat(parts)
+
+
 def average_ranks(values: Tensor) -> Tensor:
     """Return the ranks from 1 of a vector's values as float64; equal values share the average of their ranks."""
     ordered, order = values.sort()
-    _, group, counts = torch.unique_consecutive(ordered, return_inverse=True, return_counts=True)
-    last = counts.cumsum(0).to(torch.float64)
-    shared = last - (counts - 1) / 2
+    rises = ordered[1:] != ordered[:-1]
+    if rises.all():
+        shared = torch.arange(1, len(values) + 1, dtype=torch.float64, device=values.device)
+    else:
+        starts = torch.cat((rises.new_ones(1), rises)).nonzero().squeeze(1)
+        counts = starts.diff(append=starts.new_full((1,), len(values)))
+        shared = (starts + (counts.to(torch.float64) + 1) / 2).repeat_interleave(counts)
     ranks = torch.empty_like(values, dtype=torch.float64)
-    ranks[order] = shared[group]
-    return ranks
+    return ranks.scatter_(0, order, shared)

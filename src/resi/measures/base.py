@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import weakref
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar, cast
 
 from resi.measures.shapes import views
@@ -39,6 +40,8 @@ class Features:
     def __init__(self, matrix: Tensor) -> None:
         self.matrix = matrix
         self._shared: dict[tuple[Any, ...], Any] = {}
+        self._partner: weakref.ref[Features] | None = None
+        self._shared_with_partner: dict[Any, Any] = {}
 
     def shared(self, build: Callable[..., T], **parameters: Any) -> T:
         """Return ``build(self, **parameters)``, computed once however many measures ask for it."""
@@ -47,9 +50,26 @@ class Features:
             self._shared[key] = build(self, **parameters)
         return cast("T", self._shared[key])
 
+    def known(self, build: Callable[..., T], **parameters: Any) -> T | None:
+        """Return what ``shared`` would, if it has been computed already, else None."""
+        return cast("T | None", self._shared.get((build, *sorted(parameters.items()))))
+
+    def shared_with(self, other: Features, build: Callable[[Features, Features], T]) -> T:
+        """Return ``build(self, other)``, computed once however many measures ask for it.
+
+        Only what belongs to the latest partner is kept: comparisons of one pair follow each other, and products of all
+        pairs would not fit into memory.
+        """
+        if self._partner is None or self._partner() is not other:
+            self._partner = weakref.ref(other)
+            self._shared_with_partner = {}
+        if build not in self._shared_with_partner:
+            self._shared_with_partner[build] = build(self, other)
+        return cast("T", self._shared_with_partner[build])
+
     def held(self) -> tuple[Any, ...]:
         """Return the matrix and everything computed from it so far."""
-        return (self.matrix, *self._shared.values())
+        return (self.matrix, *self._shared.values(), *self._shared_with_partner.values())
 
 
 class Measure:

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from resi.measures import artifacts
 from resi.measures.base import Features, Measure
 
-if TYPE_CHECKING:
-    from torch import Tensor
-
 
 class CkaState(NamedTuple):
-    """Centred features with the Frobenius norm of their (uncentred again) product ``RcᵀRc``."""
+    """Features, with the Frobenius norm of the product ``RcᵀRc`` of the centred ones."""
 
     features: Features
-    centred: Tensor
     self_norm: float
 
 
@@ -48,14 +44,14 @@ class CKA(Measure):
         centred = x.shared(artifacts.centred)
         n_samples, n_features = centred.shape
         product = x.shared(artifacts.centred_gram) if n_samples < n_features else centred.T @ centred
-        return CkaState(x, centred, float(product.norm()))
+        return CkaState(x, float(product.norm()))
 
     def compare(self, a: CkaState, b: CkaState) -> float:
         """Return CKA, in [0, 1]."""
-        n_samples = len(a.centred)
-        if n_samples < min(a.centred.shape[1], b.centred.shape[1]):
-            gram_a, gram_b = a.features.shared(artifacts.centred_gram), b.features.shared(artifacts.centred_gram)
-            cross = float((gram_a * gram_b).sum())
+        first, second = a.features, b.features
+        n_samples = len(first.matrix)
+        if n_samples < min(first.matrix.shape[1], second.matrix.shape[1]):
+            cross = float((first.shared(artifacts.centred_gram) * second.shared(artifacts.centred_gram)).sum())
         else:
-            cross = float((b.centred.T @ a.centred).square().sum())
+            cross = float(first.shared_with(second, artifacts.centred_cross).square().sum())
         return min(cross / (a.self_norm * b.self_norm), 1.0)

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from resi.errors import DegenerateInputError
 from resi.measures import artifacts
 from resi.measures.base import Features, Measure
+from resi.measures.distances import Distances, euclidean_distances
+from resi.measures.spectral import spectral_norm
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
+else:
+    from resi.lazy import torch
+
+
+def _distance_bytes(n_samples: int, n_features: int) -> int:
+    """Return the bytes of the matrix, its centred copy, the distances, and what expanding duplicate rows takes."""
+    return 4 * 8 * n_samples * n_features + 3 * 8 * n_samples**2
 
 
 @dataclass
@@ -47,4 +59,121 @@ class RSA(Measure):
 
     def prepared_bytes(self, n_samples: int, n_features: int) -> int:
         """Return the bytes of the correlation matrix and of sorting its triangle."""
-        return 2 * 8 * n_samples * n_features + 6 * 8 * n_samples**2
+        return 5 * 8 * n_samples * n_features + 5 * 8 * n_samples**2
+
+
+@dataclass
+class RSMNormDifference(Measure):
+    """Spectral norm of the difference of the two matrices of Euclidean distances between samples.
+
+    In the units of the features. The difference is symmetric, so this is its largest absolute eigenvalue; it comes
+    from a few products with vectors, to a relative accuracy of 2e-10 or better.
+
+    References
+    ----------
+    .. [1] Yin and Shen, On the Dimensionality of Word Embedding, NeurIPS 2018.
+    """
+
+    name = "rsm_norm_difference"
+    family = "rsm"
+    larger_is_more_similar = False
+    metric = True
+    invariances = frozenset({"orthogonal", "permutation", "translation"})
+    self_value = 0.0
+    benchmark = True
+    published_name = "RSMNormDifference"
+    cost = "O(N²) times the number of products, tens of them"
+    reference = "Yin and Shen, On the Dimensionality of Word Embedding, NeurIPS 2018"
+
+    def prepare(self, x: Features) -> Distances:
+        """Compute all distances."""
+        return x.shared(euclidean_distances)
+
+    def compare(self, a: Distances, b: Distances) -> float:
+        """Return the norm, in the units of the features."""
+        scale = max(a.scale, b.scale)
+        first, first_means = _at_scale(a, scale)
+        second, second_means = _at_scale(b, scale)
+        # The row means of the difference are its product with a constant vector: one step ahead for nothing.
+        return scale * spectral_norm(first - second, first_means - second_means)
+
+    def prepared_bytes(self, n_samples: int, n_features: int) -> int:
+        """Return the bytes of all distances and of the difference."""
+        return _distance_bytes(n_samples, n_features)
+
+
+def _at_scale(distances: Distances, scale: float) -> tuple[Tensor, Tensor]:
+    share = distances.scale / scale
+    if share == 1:
+        return distances.matrix, distances.row_means
+    return share * distances.matrix, share * distances.row_means
+
+
+class DistanceCorrelationState(NamedTuple):
+    """Distances, the mean of all, and the standard deviation of the double-centred ones."""
+
+    distances: Distances
+    mean: float
+    deviation: float
+
+
+@dataclass
+class DistanceCorrelation(Measure):
+    """Distance correlation.
+
+    ``sqrt(dCov² / sqrt(dVar_R dVar_S))`` of the double-centred Euclidean distances, means over all N² entries (the
+    biased estimate); in [0, 1], 0 for independent representations in the limit of many samples.
+
+    Notes
+    -----
+    Only means of rows have to be taken off: ``dCov² = mean(d d') - 2 mean(m m') + M M'`` with d the distances, m their
+    row means and M their mean. The diagonal keeps the result above a share 1/N of the terms, so that no more digits
+    than those of N are lost.
+
+    References
+    ----------
+    .. [1] Székely et al., Measuring and testing dependence by correlation of distances, Annals of Statistics 2007.
+    """
+
+    name = "distance_correlation"
+    family = "rsm"
+    larger_is_more_similar = True
+    invariances = frozenset({"orthogonal", "permutation", "isotropic_scaling", "translation"})
+    self_value = 1.0
+    benchmark = True
+    published_name = "DistanceCorrelation"
+    cost = "O(N²)"
+    reference = (
+        "Székely et al., Measuring and testing dependence by correlation of distances, Annals of Statistics 2007"
+    )
+
+    def prepare(self, x: Features) -> DistanceCorrelationState:
+        """Compute all distances and their variance.
+
+        Raises
+        ------
+        DegenerateInputError
+            If all distances are zero.
+        """
+        distances = x.shared(euclidean_distances)
+        mean = float(distances.row_means.mean())
+        if mean == 0:
+            raise DegenerateInputError("the representation is constant: all rows are the same")
+        return DistanceCorrelationState(distances, mean, math.sqrt(_covariance((distances, mean), (distances, mean))))
+
+    def compare(self, a: DistanceCorrelationState, b: DistanceCorrelationState) -> float:
+        """Return the distance correlation, in [0, 1]."""
+        covariance = _covariance((a.distances, a.mean), (b.distances, b.mean))
+        return math.sqrt(max(min(covariance / (a.deviation * b.deviation), 1.0), 0.0))
+
+    def prepared_bytes(self, n_samples: int, n_features: int) -> int:
+        """Return the bytes of all distances."""
+        return _distance_bytes(n_samples, n_features)
+
+
+def _covariance(a: tuple[Distances, float], b: tuple[Distances, float]) -> float:
+    (first, first_mean), (second, second_mean) = a, b
+    product = float(torch.dot(first.matrix.flatten(), second.matrix.flatten()))
+    rows = float(first.row_means @ second.row_means)
+    n_samples = len(first.row_means)
+    return product / n_samples**2 - 2 * rows / n_samples + first_mean * second_mean

@@ -96,6 +96,9 @@ def as_tensor(measure: str, argument: str, array: ArrayLike, layout: Layout) -> 
     """Return ``array`` as a tensor after checking its type, rank, size and values."""
     if layout not in LAYOUTS:
         raise ShapeError(f"{measure}: unknown shape {layout!r} of {argument}; known: {', '.join(LAYOUTS)}")
+    if any(stride < 0 for stride in getattr(array, "strides", ())) or _is_read_only(array):
+        # torch has no tensors of either kind.
+        array = array.copy()  # type: ignore[union-attr]
     try:
         tensor = torch.as_tensor(array).detach()
     except (TypeError, ValueError, RuntimeError) as error:
@@ -145,6 +148,10 @@ def pair_views(
     rows = size_a[0] * grid[0] * grid[1]
     step = rows // MAX_ALIGNED_ROWS if rows > MAX_ALIGNED_ROWS else 1
     return View(layouts[0], grid, step), View(layouts[1], grid, step)
+
+
+def _is_read_only(array: ArrayLike) -> bool:
+    return hasattr(array, "flags") and not array.flags.writeable
 
 
 def _tokens(size: tuple[int, ...]) -> int:

@@ -1,0 +1,86 @@
+"""Measures that match neurons by their correlation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from resi.measures import artifacts
+from resi.measures.alignment import best_match
+from resi.measures.base import Features, Measure
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+CONVERGENT_LEARNING = "Li et al., Convergent Learning: Do different neural networks learn the same representations?"
+
+
+def correlations(a: Features, b: Features) -> Tensor:
+    """Return the Pearson correlations of all neurons of two sides; those of constant neurons are 0."""
+    return a.shared(artifacts.unit_columns).T @ b.shared(artifacts.unit_columns)
+
+
+@dataclass
+class _CorrelationMatch(Measure):
+    """What both measures share: neurons centred and of length one, whose products are their correlations."""
+
+    family = "alignment"
+    larger_is_more_similar = True
+    invariances = frozenset({"permutation", "isotropic_scaling", "translation"})
+    spatial = "align"
+    benchmark = True
+    reference = f"{CONVERGENT_LEARNING}, ICLR 2016"
+
+    def prepare(self, x: Features) -> Features:
+        """Centre the neurons and bring them to length one."""
+        x.shared(artifacts.unit_columns)
+        return x
+
+    def prepared_bytes(self, n_samples: int, n_features: int) -> int:
+        """Return the bytes of the matrix, its centred copy and its unit columns."""
+        return 4 * 8 * n_samples * n_features
+
+
+@dataclass
+class HardCorrelationMatch(_CorrelationMatch):
+    """Mean correlation of neurons under the best one-to-one match, in [-1, 1].
+
+    There are as many pairs as the narrower side has neurons. A constant (dead) neuron has correlation 0 with every
+    other, so that a representation with dead neurons is less than 1 like itself.
+
+    References
+    ----------
+    .. [1] Li et al., Convergent Learning: Do different neural networks learn the same representations?, ICLR 2016.
+    """
+
+    name = "hard_correlation_match"
+    published_name = "HardCorrelationMatch"
+    cost = "O(N D² + D³)"
+
+    def compare(self, a: Features, b: Features) -> float:
+        """Return the mean correlation of matched neurons, in [-1, 1]."""
+        gains = a.shared_with(b, correlations)
+        if gains.shape[0] > gains.shape[1]:
+            gains = gains.T
+        return float(gains.gather(1, best_match(gains).unsqueeze(1)).mean())
+
+
+@dataclass
+class SoftCorrelationMatch(_CorrelationMatch):
+    """Mean of each neuron's best correlation with a neuron of the other side, averaged over both directions.
+
+    In [-1, 1]; a constant (dead) neuron has correlation 0 with every other.
+
+    References
+    ----------
+    .. [1] Li et al., Convergent Learning: Do different neural networks learn the same representations?, ICLR 2016.
+    """
+
+    name = "soft_correlation_match"
+    published_name = "SoftCorrelationMatch"
+    cost = "O(N D²)"
+
+    def compare(self, a: Features, b: Features) -> float:
+        """Return the mean of the best correlations, in [-1, 1]."""
+        found = a.shared_with(b, correlations)
+        return float((found.amax(0).mean() + found.amax(1).mean()) / 2)

@@ -1,0 +1,98 @@
+"""Rows of a representation: their directions, and which of them are the same.
+
+Products of identical rows with a third one may differ by rounding, depending on where in a matrix they stand. Measures
+that order or tie rows by products therefore compute with one row of each kind.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from resi.measures.base import Features
+else:
+    from resi.lazy import torch
+
+BLOCK_ENTRIES = 2**20
+"""How many numbers are hashed at a time."""
+
+
+class Distinct(NamedTuple):
+    """Which rows are the same.
+
+    Attributes
+    ----------
+    first : Tensor of shape (n_distinct,)
+        Index of the first row of each kind.
+    kind : Tensor of shape (n_samples,)
+        ``matrix[first[kind]]`` is the matrix.
+    """
+
+    first: Tensor
+    kind: Tensor
+
+
+def unit_rows(x: Features) -> Tensor:
+    """Return the matrix with rows of length one; all-zero rows stay zero."""
+    result = with_unit_rows(x.matrix)
+    distinct = x.shared(distinct_directions)
+    return result if distinct is None else result[distinct.first[distinct.kind]]
+
+
+def with_unit_rows(matrix: Tensor) -> Tensor:
+    """Return the matrix with rows of length one; all-zero rows stay zero."""
+    result = largest_one(matrix)
+    norms = result.norm(dim=1, keepdim=True)
+    return result.div_(norms.where(norms > 0, 1))
+
+
+def largest_one(matrix: Tensor) -> Tensor:
+    """Return each row divided by its largest absolute entry: rows can be as long or short as floats allow."""
+    largest = matrix.abs().amax(1, keepdim=True)
+    return matrix / largest.where(largest > 0, 1)
+
+
+def distinct_rows(x: Features) -> Distinct | None:
+    """Return which rows are the same, number for number, or None where all differ."""
+    return _find_distinct(x.matrix)
+
+
+def distinct_directions(x: Features) -> Distinct | None:
+    """Return which rows are the same once divided by their largest absolute entry, or None where all differ.
+
+    So are identical rows, and rows in which one and the same feature alone is active.
+    """
+    return _find_distinct(largest_one(x.matrix))
+
+
+def _find_distinct(matrix: Tensor) -> Distinct | None:
+    generator = torch.Generator().manual_seed(0)
+    factors = torch.randint(2**62, (matrix.shape[1],), generator=generator).to(matrix.device) * 2 + 1
+    block = max(1, BLOCK_ENTRIES // matrix.shape[1])
+    parts = [_hashed(matrix[start : start + block], factors) for start in range(0, len(matrix), block)]
+    keys, kind = torch.unique(torch.cat(parts), return_inverse=True)
+    n_samples = len(kind)
+    if len(keys) == n_samples:
+        return None
+    result = _first_of_kind(kind, len(keys))
+    if torch.equal(matrix[result.first[kind]], matrix):
+        return result
+    kinds, kind = torch.unique(matrix, dim=0, return_inverse=True)
+    return _first_of_kind(kind, len(kinds)) if len(kinds) < n_samples else None
+
+
+def _hashed(matrix: Tensor, factors: Tensor) -> Tensor:
+    """Return one integer for each row, the same for rows that are the same number for number."""
+    # Adding zero makes a positive zero of a negative one.
+    bits = (matrix + 0.0).view(torch.int64)
+    bits = (bits ^ (bits >> 32)).mul_(0x9E3779B97F4A7C1) ^ (bits >> 17)
+    return bits.mul_(factors).sum(1)
+
+
+def _first_of_kind(kind: Tensor, n_kinds: int) -> Distinct:
+    index = torch.arange(len(kind), device=kind.device)
+    first = torch.full((n_kinds,), len(kind), device=kind.device).scatter_reduce_(0, kind, index, "amin")
+    return Distinct(first, kind)
