@@ -115,7 +115,7 @@ def test_a_call_alone_makes_a_measure() -> None:
             return (R - S).abs().mean()
 
     check_facts(Shift)
-    import resi.registry as registry
+    from resi import registry
 
     assert Shift().compare(*(Shift().prepare(x) for x in map(features, (np.zeros((3, 2)), np.ones((3, 2)))))) == 1
     assert "shift" not in registry.measures()

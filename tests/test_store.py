@@ -97,7 +97,7 @@ def test_a_data_root_that_is_a_file_is_one_clear_line(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_text("")
     with (
-        pytest.raises(StoreError, match="cannot write .*file.*RESI_HOME"),
+        pytest.raises(StoreError, match=r"cannot write .*file.*RESI_HOME"),
         Store(file).try_lock("a"),
     ):
         pass

@@ -1,4 +1,4 @@
-"""Graph models: the architectures are PyG's own, training is keyed, and published weights give the published numbers."""
+"""Graph models: the architectures are PyG's own, training is keyed, published weights give the published numbers."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_published_weights_give_the_published_comparisons(shared: Path, architec
     table = pl.read_parquet(reference / "results_augmentation.parquet", columns=["id", "metric_value"])
     values = dict(table.iter_rows())
     layer = DOMAIN.probe(architecture, "cora", spec.hyperparameters, "augmentation").layers[-1]
-    # Not jaccard: fourteen test nodes have the same representation as another, which the published one takes for itself.
+    # Not jaccard: some test nodes have the same representation as another, which the published one takes for itself.
     names = {"cka": "CKA", "rsa": "RSA", "procrustes": "ProcrustesSizeAndShapeDistance"}
     for a, b in (
         ("Normal", "Augmentation_25"),
