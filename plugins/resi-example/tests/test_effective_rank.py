@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 import resi
+from resi.testing import check_measure
 
 
 def effective_rank(matrix: np.ndarray) -> float:
@@ -19,3 +20,9 @@ def test_matches_its_definition() -> None:
 
 def test_is_found_by_name() -> None:
     assert "effective_rank_difference" in resi.list_measures()
+
+
+def test_conforms_to_what_it_declares() -> None:
+    from resi_example import EffectiveRankDifference
+
+    check_measure(EffectiveRankDifference)

@@ -100,6 +100,7 @@ class Measure:
     spatial: ClassVar[Literal["align", "flatten"]] = "flatten"
     """How ``nchw`` becomes a matrix, see :mod:`resi.measures.shapes`."""
     deterministic: ClassVar[bool] = True
+    """False where random draws, keyed by a parameter ``seed``, decide which samples are looked at."""
     benchmark: ClassVar[bool] = False
     """Whether it is one of the benchmark's 24 measures."""
     published_name: ClassVar[str] = ""

@@ -64,6 +64,7 @@ class RTD(Measure):
     larger_is_more_similar = False
     invariances = DISTANCE_INVARIANCES
     self_value = 0.0
+    deterministic = False
     spatial = "align"
     benchmark = True
     published_name = "RTD"
@@ -202,6 +203,7 @@ class GeometryScore(Measure):
     larger_is_more_similar = False
     invariances = DISTANCE_INVARIANCES
     self_value = 0.0
+    deterministic = False
     spatial = "align"
     published_name = "GeometryScore"
     cost = "O(1)"
