@@ -32,8 +32,8 @@ def check_measure(measure: type[Measure], relative: float = 1e-6, absolute: floa
     """Check a measure class against its own facts on small random representations.
 
     Checked are the facts themselves; that two representations of different width give a finite number, the same one
-    again and whatever was compared before; that the engine gives what a direct call gives; that the order of samples does
-    not matter; symmetry, the value of a representation with itself, the triangle inequality of a metric; and every
+    again and whatever was compared before; that the engine gives what a direct call gives; that the order of samples
+    does not matter; symmetry, the value of a representation with itself, the triangle inequality of a metric; and every
     declared invariance, on both sides for a symmetric measure, on both at once otherwise.
 
     Parameters

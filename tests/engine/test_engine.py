@@ -17,7 +17,7 @@ from resi import registry
 from resi.api import make_measure
 from resi.engine.budget import format_bytes, parse_memory
 from resi.engine.execute import Engine
-from resi.engine.plan import Task, all_pairs, in_blocks
+from resi.engine.plan import Task, all_pairs, in_tiles
 from resi.errors import DegenerateInputError, ShapeError, UsageError
 from resi.measures.base import Measure
 from resi.representations.base import Representation
@@ -134,17 +134,30 @@ def test_what_cannot_fit_says_what_it_needs() -> None:
     assert frame.row(by_predicate=pl.col("measure") == "cka", named=True)["status"] == "ok"
 
 
-def test_blocks_cover_every_task_once_and_use_few_representations_at_a_time() -> None:
+def test_tiles_cover_every_task_once_and_use_two_blocks_at_a_time() -> None:
     keys = [f"r{i}" for i in range(11)]
     tasks = all_pairs(keys, {"cka": make_measure("cka", {}), "counting": Counting()})
-    ordered = list(in_blocks(tasks, keys, block=3))
-    assert sorted(ordered) == sorted(tasks)
-    position = {key: i // 3 for i, key in enumerate(keys)}
-    tiles = [tuple(sorted((position[task.source], position[task.target]))) for task in ordered]
-    changes = [tile for before, tile in zip([None, *tiles], tiles, strict=False) if tile != before]
-    assert len(changes) == len(set(changes)) == 10
+    tiles = list(in_tiles(tasks, keys, block=3))
+    assert sorted(task for tile in tiles for task in tile) == sorted(tasks)
+    used = [{key for task in tile for key in (task.source, task.target)} for tile in tiles]
+    assert len(used) == 10
+    assert max(map(len, used)) == 6
     # Both blocks change at once at most where one row of tiles ends and the next begins.
-    assert sum(not set(a) & set(b) for a, b in itertools.pairwise(changes)) <= 3
+    assert sum(not a & b for a, b in itertools.pairwise(used)) <= 3
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_the_number_of_threads_does_not_change_values(threads: int) -> None:
+    given = arrays(7)
+    measures = [name for name in registry.measures() if registry.measures().get(name).benchmark]
+    expected = resi.pairwise(given, measures, threads=1).drop("seconds")
+    found = resi.pairwise(given, measures, threads=threads)
+    assert set(found["status"]) == {"ok"}
+    assert found.drop("seconds").equals(expected)
+    assert torch.get_num_threads() == torch_threads_before
+
+
+torch_threads_before = torch.get_num_threads()
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,8 @@ from resi.measures.base import Features
 from resi.measures.shapes import as_tensor
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from torch import device
 
     from resi.measures.base import Measure
@@ -28,6 +30,8 @@ class _Entry:
 class Prepared:
     """What a run has prepared: the matrix of each representation and view, and each measure's state.
 
+    Different representations may be prepared by different threads at the same time.
+
     Attributes
     ----------
     seconds : dict
@@ -41,50 +45,65 @@ class Prepared:
         self._entries: OrderedDict[tuple[str, View], _Entry] = OrderedDict()
         self._failures: dict[tuple[str, View, str], Exception] = {}
 
+    def prepare(self, representation: Representation, view: View, measures: Iterable[Measure]) -> None:
+        """Prepare a representation for measures; where that fails, ``state`` raises what was raised here."""
+        for measure in measures:
+            self._prepare(representation, view, measure)
+        entry = self._entries.get((representation.key, view))
+        if entry is not None:
+            entry.size = nbytes(entry.features, *entry.states.values())
+
     def state(self, representation: Representation, view: View, measure: Measure) -> Any:
-        """Return the measure's state of a representation, prepared now if it is not there.
+        """Return the measure's state of a prepared representation.
 
         Raises
         ------
         Exception
-            Whatever preparing raised, now or at an earlier call; it is not tried again.
+            Whatever preparing raised; it is not tried again.
         """
-        attempt = (representation.key, view, measure.name)
-        if attempt in self._failures:
-            raise self._failures[attempt]
-        start = time.perf_counter()
-        try:
-            entry = self._entry(representation, view, measure.name)
-            if measure.name in entry.states:
-                return entry.states[measure.name]
-            entry.states[measure.name] = measure.prepare(entry.features)
-        except Exception as error:
-            self._failures[attempt] = error
-            raise
-        key = (representation.key, measure.name)
-        self.seconds[key] = self.seconds.get(key, 0.0) + time.perf_counter() - start
-        entry.size = nbytes((entry.features, *entry.states.values()))
-        self._evict()
-        return entry.states[measure.name]
+        failure = self._failures.get((representation.key, view, measure.name))
+        if failure is not None:
+            raise failure
+        return self._entries[representation.key, view].states[measure.name]
+
+    def make_room(self, needed: set[tuple[str, View]]) -> None:
+        """Drop what has not been used for longest until the rest is within half the budget, but nothing needed.
+
+        The other half is for what is about to be prepared.
+        """
+        for key in needed & self._entries.keys():
+            self._entries.move_to_end(key)
+        total = sum(entry.size for entry in self._entries.values())
+        for key in [key for key in self._entries if key not in needed]:
+            if total <= self._budget // 2:
+                break
+            total -= self._entries.pop(key).size
 
     def clear(self) -> None:
         """Forget everything that was prepared."""
         self._entries.clear()
+
+    def _prepare(self, representation: Representation, view: View, measure: Measure) -> None:
+        attempt = (representation.key, view, measure.name)
+        if attempt in self._failures:
+            return
+        start = time.perf_counter()
+        try:
+            entry = self._entry(representation, view, measure.name)
+            if measure.name in entry.states:
+                return
+            entry.states[measure.name] = measure.prepare(entry.features)
+        except Exception as error:
+            self._failures[attempt] = error
+        spent = (representation.key, measure.name)
+        self.seconds[spent] = self.seconds.get(spent, 0.0) + time.perf_counter() - start
 
     def _entry(self, representation: Representation, view: View, measure: str) -> _Entry:
         key = (representation.key, view)
         if key not in self._entries:
             array = as_tensor(measure, representation.key, representation.load(), representation.layout)
             self._entries[key] = _Entry(Features(view.matrix(array.to(self._device))))
-        self._entries.move_to_end(key)
         return self._entries[key]
-
-    def _evict(self) -> None:
-        total = sum(entry.size for entry in self._entries.values())
-        # The two newest belong to the pair at hand.
-        while total > self._budget and len(self._entries) > 2:
-            _, entry = self._entries.popitem(last=False)
-            total -= entry.size
 
 
 def nbytes(*values: Any) -> int:
@@ -99,4 +118,6 @@ def nbytes(*values: Any) -> int:
             pending.extend(value)
         elif hasattr(value, "data_ptr"):
             seen[value.data_ptr()] = max(seen.get(value.data_ptr(), 0), value.nbytes)
+        elif hasattr(value, "nbytes"):
+            seen[id(value)] = value.nbytes
     return sum(seen.values())

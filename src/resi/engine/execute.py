@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import math
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from resi.device import torch_threads
 from resi.engine.budget import block_size, format_bytes, group_measures
 from resi.engine.cache import Prepared
-from resi.engine.plan import Task, in_blocks
+from resi.engine.plan import Task, in_tiles
 from resi.errors import BudgetError, DegenerateInputError, ShapeError
 from resi.measures.shapes import pair_views
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from typing import Any
 
+    import torch
     from torch import device
 
     from resi.measures.base import Measure
     from resi.measures.shapes import View
     from resi.representations.base import Representation
+
+    _Pool = Callable[[Callable[[Any], Any], Iterable[Any]], Iterator[Any]]
+else:
+    from resi.lazy import torch
 
 OK, FAILED, UNDEFINED = "ok", "failed", "undefined"
 
@@ -79,27 +88,55 @@ class Engine:
         self._uses: Counter[tuple[str, str]] = Counter()
 
     def run(self, tasks: Sequence[Task], representations: Mapping[str, Representation]) -> Iterator[Outcome]:
-        """Yield the outcome of every task, in an order that needs few representations at a time."""
+        """Yield the outcome of every task, in an order that needs few representations at a time.
+
+        Representations are prepared, and then pairs compared, by as many workers as there are threads.
+        """
         if not tasks:
             return
         self._uses = Counter((key, task.measure) for task in tasks for key in (task.source, task.target))
         rows, columns = _largest_matrix(representations.values())
         wanted = {name: self.measures[name] for name in dict.fromkeys(task.measure for task in tasks)}
-        with torch_threads(self.threads):
+        with _workers(self.device, self.threads, len(representations)) as pool:
             for group in group_measures(wanted, rows, columns, self.memory):
                 block = block_size([wanted[name] for name in group], rows, columns, self.memory)
                 chosen = [task for task in tasks if task.measure in group]
-                for task in in_blocks(chosen, list(representations), block):
-                    yield self._compare(task, representations[task.source], representations[task.target])
+                for tile in in_tiles(chosen, list(representations), block):
+                    yield from self._run_tile(tile, representations, pool)
                 self.prepared.clear()
 
-    def _compare(self, task: Task, source: Representation, target: Representation) -> Outcome:
+    def _run_tile(self, tile: list[Task], items: Mapping[str, Representation], pool: _Pool) -> Iterator[Outcome]:
+        views: dict[Task, tuple[View, View] | Exception] = {}
+        needed: dict[tuple[str, View], list[Measure]] = {}
+        for task in tile:
+            measure = self.measures[task.measure]
+            try:
+                pair = views[task] = self._views(measure, items[task.source], items[task.target])
+            except (ShapeError, BudgetError) as error:
+                views[task] = error
+            else:
+                for key, view in zip((task.source, task.target), pair, strict=True):
+                    measures = needed.setdefault((key, view), [])
+                    if measure not in measures:
+                        measures.append(measure)
+        self.prepared.make_room(set(needed))
+        for _ in pool(lambda side: self.prepared.prepare(items[side[0][0]], side[0][1], side[1]), needed.items()):
+            pass
+        # What belongs to one source is compared by one worker, which may keep products of the pair at hand there.
+        by_source = [list(group) for _, group in itertools.groupby(tile, key=lambda task: task.source)]
+        for outcomes in pool(lambda group: [self._compare(task, items, views[task]) for task in group], by_source):
+            yield from outcomes
+
+    def _compare(
+        self, task: Task, items: Mapping[str, Representation], views: tuple[View, View] | Exception
+    ) -> Outcome:
         measure = self.measures[task.measure]
         seconds = 0.0
         try:
-            view_a, view_b = self._views(measure, source, target)
-            a = self.prepared.state(source, view_a, measure)
-            b = self.prepared.state(target, view_b, measure)
+            if isinstance(views, Exception):
+                raise views
+            a = self.prepared.state(items[task.source], views[0], measure)
+            b = self.prepared.state(items[task.target], views[1], measure)
             start = time.perf_counter()
             value: float | None = float(measure.compare(a, b))
             seconds = time.perf_counter() - start
@@ -130,6 +167,26 @@ class Engine:
                 f"compare.memory allows {format_bytes(self.memory)}; raise it"
             )
         return result
+
+
+@contextlib.contextmanager
+def _workers(device: device, threads: int | None, items: int) -> Iterator[_Pool]:
+    """Yield a ``map`` over as many workers as there are threads, each with its share of torch's own threads.
+
+    With more representations than threads every worker computes with one thread: sharing out whole comparisons costs
+    less than sharing out each operation of one. A GPU has one worker, which keeps it busy.
+    """
+    threads = torch.get_num_threads() if threads is None else threads
+    count = 1 if device.type == "cuda" else min(threads, items)
+    with torch_threads(max(1, threads // count)):
+        if count == 1:
+            yield map
+            return
+        pool = ThreadPoolExecutor(count, thread_name_prefix="resi")
+        try:
+            yield pool.map
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _largest_matrix(representations: Iterable[Representation]) -> tuple[int, int]:

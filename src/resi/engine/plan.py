@@ -29,10 +29,11 @@ def all_pairs(keys: Sequence[str], measures: Mapping[str, Measure]) -> list[Task
     ]
 
 
-def in_blocks(tasks: Iterable[Task], keys: Sequence[str], block: int) -> Iterator[Task]:
-    """Yield tasks tile by tile, so that only two blocks of representations are in use at a time.
+def in_tiles(tasks: Iterable[Task], keys: Sequence[str], block: int) -> Iterator[list[Task]]:
+    """Yield tasks tile by tile: all those between one block of representations and another, or within one.
 
-    Within a tile, tasks on one pair stand together.
+    Only two blocks are in use at a time, and tiles that follow each other share one where they can. Within a tile,
+    tasks on one pair stand together.
     """
     position = {key: index // block for index, key in enumerate(keys)}
     tiles: defaultdict[tuple[int, int], list[Task]] = defaultdict(list)
@@ -40,7 +41,7 @@ def in_blocks(tasks: Iterable[Task], keys: Sequence[str], block: int) -> Iterato
         first, second = sorted((position[task.source], position[task.target]))
         tiles[first, second].append(task)
     for tile in _snake(tiles):
-        yield from sorted(tiles[tile], key=lambda task: (task.source, task.target))
+        yield sorted(tiles[tile], key=lambda task: (task.source, task.target))
 
 
 def _snake(tiles: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -58,7 +58,7 @@ def _distances_from(x: Features, rows: Tensor) -> Tensor:
     distinct = x.shared(distinct_directions)
     others = unit if distinct is None else unit[distinct.first]
     distances = as_distances(rows @ others.T)
-    return distances if distinct is None else distances[:, distinct.kind]
+    return distances if distinct is None else distances.index_select(1, distinct.kind)
 
 
 def as_distances(cosines: Tensor) -> Tensor:

@@ -55,7 +55,9 @@ class _NeighbourMeasure(Measure):
 
     def prepared_bytes(self, n_samples: int, n_features: int) -> int:
         """Return the bytes of the unit rows, one block of distances, and the neighbours."""
-        return 4 * 8 * n_samples * n_features + 8 * 8 * artifacts.BLOCK_ENTRIES + 8 * self.k * n_samples
+        return (
+            4 * 8 * n_samples * n_features + 8 * 8 * min(artifacts.BLOCK_ENTRIES, n_samples**2) + 8 * self.k * n_samples
+        )
 
 
 @dataclass
