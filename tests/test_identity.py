@@ -7,7 +7,7 @@ from dataclasses import replace
 from resi.api import make_measure
 from resi.domains.base import ModelSpec
 from resi.identity import fingerprint
-from resi.steps.plan import comparison_key
+from resi.steps.plan import comparison_key, measure_identity
 
 SPEC = ModelSpec("graph", "cora", "content", "gcn", "standard", 0, {"layers": 3, "dropout": 0.5}, 1)
 
@@ -28,9 +28,14 @@ def test_every_field_of_a_model_changes_its_fingerprint() -> None:
     assert len({spec.fingerprint for spec in [SPEC, *changed]}) == len(changed) + 1
 
 
+def key_of(source: str, target: str, name: str, **parameters) -> str:
+    measure = make_measure(name, parameters)
+    return comparison_key(source, target, measure_identity(measure), measure.symmetric)
+
+
 def test_a_symmetric_comparison_has_one_key_and_parameters_are_part_of_it() -> None:
-    jaccard = make_measure("jaccard", {})
-    assert comparison_key("a", "b", jaccard) == comparison_key("b", "a", jaccard)
-    assert comparison_key("a", "b", jaccard) != comparison_key("a", "b", make_measure("jaccard", {"k": 20}))
-    assert comparison_key("a", "b", jaccard) != comparison_key("a", "b", make_measure("cka", {}))
-    assert comparison_key("a", "b", jaccard) != comparison_key("a", "c", jaccard)
+    assert key_of("a", "b", "jaccard") == key_of("b", "a", "jaccard")
+    assert key_of("a", "b", "jaccard") != key_of("a", "b", "jaccard", k=20)
+    assert key_of("a", "b", "jaccard") != key_of("a", "b", "cka")
+    assert key_of("a", "b", "jaccard") != key_of("a", "c", "jaccard")
+    assert key_of("a", "b", "pwcca") != key_of("b", "a", "pwcca")

@@ -86,6 +86,7 @@ class Engine:
     def __post_init__(self) -> None:
         self.prepared = Prepared(self.memory, self.device)
         self._uses: Counter[tuple[str, str]] = Counter()
+        self._known_views: dict[Any, tuple[View, View]] = {}
 
     def run(self, tasks: Sequence[Task], representations: Mapping[str, Representation]) -> Iterator[Outcome]:
         """Yield the outcome of every task, in an order that needs few representations at a time.
@@ -157,6 +158,13 @@ class Engine:
         return sum(spent[side] / self._uses[side] for side in sides if side in spent)
 
     def _views(self, measure: Measure, source: Representation, target: Representation) -> tuple[View, View]:
+        # Thousands of pairs have the same few shapes.
+        known = (measure.name, *((side.size, side.layout, side.samples) for side in (source, target)))
+        if known not in self._known_views:
+            self._known_views[known] = self._find_views(measure, source, target)
+        return self._known_views[known]
+
+    def _find_views(self, measure: Measure, source: Representation, target: Representation) -> tuple[View, View]:
         if source.samples != target.samples:
             raise ShapeError(f"{measure.name}: {source.key} and {target.key} hold different samples")
         result = pair_views(measure.name, (source.size, target.size), (source.layout, target.layout), measure.spatial)

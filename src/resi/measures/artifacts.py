@@ -147,12 +147,12 @@ def ranked_correlations(x: Features) -> Tensor:
 def _products_below_diagonal(matrix: Tensor, distinct: Distinct | None) -> Tensor:
     """Return the products of rows of length one or zero, in the order of the strict lower triangle."""
     if distinct is not None:
-        matrix = matrix[distinct.first]
         # A product and its mirror image may differ by rounding, and so may the product of a row with itself from one.
         products = (matrix @ matrix.T).tril_(-1)
         products += products.T.clone()
         products.diagonal().copy_(matrix.any(1))
-        products = products[distinct.kind][:, distinct.kind]
+        products[distinct.copies] = products[distinct.originals]
+        products[:, distinct.copies] = products[:, distinct.originals]
         return torch.cat([row[:index] for index, row in enumerate(products)])
     parts: list[Tensor] = []
     block = max(1, BLOCK_ENTRIES // len(matrix))

@@ -48,7 +48,7 @@ class Block(NamedTuple):
 def euclidean_distances(x: Features) -> Distances:
     """Return the Euclidean distances between all rows; identical rows are at distance zero exactly."""
     distinct = x.shared(distinct_rows)
-    points = x.shared(shifted) if distinct is None else x.shared(shifted)[distinct.first]
+    points = x.shared(shifted)
     n_points = len(points)
     matrix = points.new_empty((n_points, n_points))
     for start, stop, squares in squared_distances(points):
@@ -56,7 +56,8 @@ def euclidean_distances(x: Features) -> Distances:
         matrix[start:stop, :stop] = lengths
         matrix[:start, start:stop] = lengths[:, :start].T
     if distinct is not None:
-        matrix = matrix[distinct.kind][:, distinct.kind]
+        matrix[distinct.copies] = matrix[distinct.originals]
+        matrix[:, distinct.copies] = matrix[:, distinct.originals]
     return Distances(matrix, matrix.mean(1), x.shared(scaled).scale)
 
 

@@ -56,9 +56,10 @@ def _distances_from(x: Features, rows: Tensor) -> Tensor:
     """Return the cosine distances of rows of length one to all rows of a representation."""
     unit = x.shared(unit_rows)
     distinct = x.shared(distinct_directions)
-    others = unit if distinct is None else unit[distinct.first]
-    distances = as_distances(rows @ others.T)
-    return distances if distinct is None else distances.index_select(1, distinct.kind)
+    distances = as_distances(rows @ unit.T)
+    if distinct is not None:
+        distances[:, distinct.copies] = distances[:, distinct.originals]
+    return distances
 
 
 def as_distances(cosines: Tensor) -> Tensor:

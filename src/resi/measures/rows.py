@@ -1,7 +1,7 @@
 """Rows of a representation: their directions, and which of them are the same.
 
 Products of identical rows with a third one may differ by rounding, depending on where in a matrix they stand. Measures
-that order or tie rows by products therefore compute with one row of each kind.
+that order or tie rows by products therefore take those of the first row of each kind for all of its kind.
 """
 
 from __future__ import annotations
@@ -29,10 +29,14 @@ class Distinct(NamedTuple):
         Index of the first row of each kind.
     kind : Tensor of shape (n_samples,)
         ``matrix[first[kind]]`` is the matrix.
+    copies, originals : Tensor of shape (n_samples - n_distinct,)
+        Index of each row that repeats an earlier one, and of that one.
     """
 
     first: Tensor
     kind: Tensor
+    copies: Tensor
+    originals: Tensor
 
 
 def unit_rows(x: Features) -> Tensor:
@@ -95,4 +99,5 @@ def _hashed(matrix: Tensor, factors: Tensor) -> Tensor:
 def _first_of_kind(kind: Tensor, n_kinds: int) -> Distinct:
     index = torch.arange(len(kind), device=kind.device)
     first = torch.full((n_kinds,), len(kind), device=kind.device).scatter_reduce_(0, kind, index, "amin")
-    return Distinct(first, kind)
+    copies = (first[kind] != index).nonzero().squeeze(1)
+    return Distinct(first, kind, copies, first[kind[copies]])

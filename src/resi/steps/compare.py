@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from resi.groundings.base import Experiment
+    from resi.measures.base import Measure
     from resi.representations.base import Representation
 
     Row = dict[str, Any]
@@ -74,6 +75,7 @@ def _check_ready(plan: Plan, comparisons: int) -> None:
 def _compare(plan: Plan, comparisons: Sequence[Comparison]) -> Iterator[Row]:
     config = plan.config
     device = resolve_device(config.device)
+    about = {name: _about(measure) for name, measure in config.measures.items()}
     for number, experiment in enumerate(plan.experiments):
         items = [_open(plan, experiment, index) for index in range(len(experiment.items))]
         tasks = {
@@ -84,7 +86,8 @@ def _compare(plan: Plan, comparisons: Sequence[Comparison]) -> Iterator[Row]:
             comparison = tasks[outcome.task]
             yield {
                 **_names(experiment, comparison),
-                **_result(plan, outcome, items[comparison.source], items[comparison.target]),
+                **about[comparison.measure],
+                **_result(outcome, items[comparison.source], items[comparison.target]),
                 "device": str(device),
                 "key": comparison.key,
             }
@@ -110,12 +113,17 @@ def _names(experiment: Experiment, comparison: Comparison) -> Row:
     }
 
 
-def _result(plan: Plan, outcome: Outcome, source: Representation, target: Representation) -> Row:
-    measure = plan.config.measures[outcome.task.measure]
+def _about(measure: Measure) -> Row:
     return {
         "measure": measure.name,
         "measure_version": measure.version,
         "parameters": parameters(measure),
+        "resi_version": __version__,
+    }
+
+
+def _result(outcome: Outcome, source: Representation, target: Representation) -> Row:
+    return {
         "value": outcome.value,
         "status": outcome.status,
         "error": outcome.error,
@@ -123,5 +131,4 @@ def _result(plan: Plan, outcome: Outcome, source: Representation, target: Repres
         "prepare_seconds": outcome.prepare_seconds,
         "shape_a": "x".join(map(str, source.size)),
         "shape_b": "x".join(map(str, target.size)),
-        "resi_version": __version__,
     }

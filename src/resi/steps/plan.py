@@ -7,7 +7,7 @@ from functools import cached_property
 from itertools import combinations, permutations
 from typing import TYPE_CHECKING, NamedTuple
 
-from resi.groundings.base import Experiment, Item, Models
+from resi.groundings.base import Experiment, Models
 from resi.identity import canonical, fingerprint
 from resi.models import ModelStore
 from resi.representations.store import RepresentationStore
@@ -72,11 +72,20 @@ class Plan:
     def comparisons(self) -> tuple[Comparison, ...]:
         """Every comparison: unordered pairs for symmetric measures, ordered pairs otherwise."""
         return tuple(
-            Comparison(number, a, b, name, self._key(experiment, experiment.items[a], experiment.items[b], measure))
-            for number, experiment in enumerate(self.experiments)
+            Comparison(number, a, b, name, comparison_key(keys[a], keys[b], identity, measure.symmetric))
+            for number, keys in enumerate(self._representation_keys)
             for name, measure in self.config.measures.items()
-            for a, b in (combinations if measure.symmetric else permutations)(range(len(experiment.items)), 2)
+            for identity in (measure_identity(measure),)
+            for a, b in (combinations if measure.symmetric else permutations)(range(len(keys)), 2)
         )
+
+    @cached_property
+    def _representation_keys(self) -> list[list[str]]:
+        """The identity of every representation, by experiment."""
+        return [
+            [self.representations.key(item.model, experiment.probe, item.layer) for item in experiment.items]
+            for experiment in self.experiments
+        ]
 
     @cached_property
     def shard(self) -> Shard:
@@ -100,16 +109,19 @@ class Plan:
         """Return the models whose representations are still to be taken."""
         return [(model, probe) for model, probe in self.models if not self.representations.has(model, probe)]
 
-    def _key(self, experiment: Experiment, a: Item, b: Item, measure: Measure) -> str:
-        sides = [self.representations.key(item.model, experiment.probe, item.layer) for item in (a, b)]
-        return comparison_key(sides[0], sides[1], measure)
+
+def comparison_key(source: str, target: str, measure: str, symmetric: bool) -> str:
+    """Return the identity of a comparison from those of its sides and its measure.
+
+    Of a symmetric measure it is the same for either order.
+    """
+    sides = sorted((source, target)) if symmetric else [source, target]
+    return fingerprint({"representations": sides, "measure": measure})
 
 
-def comparison_key(source: str, target: str, measure: Measure) -> str:
-    """Return the identity of a comparison; of a symmetric measure it is the same for either order."""
-    sides = sorted((source, target)) if measure.symmetric else [source, target]
-    content = {"measure": measure.name, "version": measure.version, "parameters": parameters(measure)}
-    return fingerprint({"representations": sides, **content})
+def measure_identity(measure: Measure) -> str:
+    """Return the identity of a measure: its name, version and parameters."""
+    return canonical({"measure": measure.name, "version": measure.version, "parameters": parameters(measure)})
 
 
 def parameters(measure: Measure) -> str:
