@@ -28,14 +28,15 @@ def test_every_field_of_a_model_changes_its_fingerprint() -> None:
     assert len({spec.fingerprint for spec in [SPEC, *changed]}) == len(changed) + 1
 
 
-def key_of(source: str, target: str, name: str, **parameters) -> str:
+def key_of(source: str, target: str, name: str, subsample: int | None = None, **parameters) -> str:
     measure = make_measure(name, parameters)
-    return comparison_key(source, target, measure_identity(measure), measure.symmetric)
+    return comparison_key(source, target, measure_identity(measure, subsample), measure.symmetric)
 
 
 def test_a_symmetric_comparison_has_one_key_and_parameters_are_part_of_it() -> None:
     assert key_of("a", "b", "jaccard") == key_of("b", "a", "jaccard")
     assert key_of("a", "b", "jaccard") != key_of("a", "b", "jaccard", k=20)
+    assert key_of("a", "b", "jaccard") != key_of("a", "b", "jaccard", subsample=500)
     assert key_of("a", "b", "jaccard") != key_of("a", "b", "cka")
     assert key_of("a", "b", "jaccard") != key_of("a", "c", "jaccard")
     assert key_of("a", "b", "pwcca") != key_of("b", "a", "pwcca")

@@ -62,6 +62,7 @@ def pairwise(
     shape: Layout = "nd",
     memory: str = "auto",
     threads: int | None = None,
+    samples: int | None = None,
 ) -> pl.DataFrame:
     """Compare all pairs among many representations of the same samples.
 
@@ -78,7 +79,9 @@ def pairwise(
     memory : str
         Budget for prepared representations, such as ``4GB``; ``auto`` is half the machine's.
     threads : int, optional
-        Threads of torch; its own choice where not given.
+        How many to use; torch's own choice where not given.
+    samples : int, optional
+        Compare that many samples only, the same for all representations, where there are more.
 
     Returns
     -------
@@ -93,7 +96,7 @@ def pairwise(
     from resi.engine.execute import Engine
     from resi.engine.plan import all_pairs
     from resi.measures.shapes import as_tensor
-    from resi.representations.base import Representation
+    from resi.representations.base import Representation, subsample
     from resi.results.schema import PAIRWISE
 
     names = [measures] if isinstance(measures, str) else list(measures)
@@ -102,7 +105,10 @@ def pairwise(
     if not tensors:
         return pl.DataFrame(schema=PAIRWISE)
     items = {
-        name: Representation(name, tuple(tensor.shape), shape, "", lambda tensor=tensor: tensor)  # type: ignore[misc]
+        name: subsample(
+            Representation(name, tuple(tensor.shape), shape, "", lambda tensor=tensor: tensor),  # type: ignore[misc]
+            samples,
+        )
         for name, tensor in tensors.items()
     }
     engine = Engine(chosen, parse_memory(memory), next(iter(tensors.values())).device, threads)

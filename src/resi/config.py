@@ -70,6 +70,7 @@ class CompareConfig:
     memory: str = "auto"
     threads: int | None = None
     overwrite: Overwrite = Overwrite.only_missing
+    subsample: int | None = None
 
 
 @dataclass
@@ -118,6 +119,7 @@ class RunConfig:
     memory: int
     threads: int | None
     overwrite: Overwrite
+    subsample: int | None
     on_error: str
     composed: dict[str, Any]
     """The composed config itself, for the manifest."""
@@ -212,8 +214,9 @@ def validate(composed: DictConfig) -> RunConfig:
         device=composed.device,
         stage=composed.stage,
         memory=parse_memory(composed.compare.memory),
-        threads=_threads(composed.compare.threads),
+        threads=_at_least("compare.threads", composed.compare.threads, 1),
         overwrite=composed.compare.overwrite,
+        subsample=_at_least("compare.subsample", composed.compare.subsample, 2),
         on_error=_on_error(composed.on_error),
         composed=_plain(composed),
     )
@@ -239,9 +242,9 @@ def _seeds(given: Any, test: Grounding) -> tuple[int, ...]:
     return seeds
 
 
-def _threads(given: int | None) -> int | None:
-    if given is not None and given < 1:
-        raise UsageError(f"compare.threads={given}: expected a number from 1 up")
+def _at_least(key: str, given: int | None, smallest: int) -> int | None:
+    if given is not None and given < smallest:
+        raise UsageError(f"{key}={given}: expected a number from {smallest} up")
     return given
 
 

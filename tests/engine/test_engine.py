@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections import Counter
 from dataclasses import dataclass
 from typing import ClassVar
@@ -20,7 +21,7 @@ from resi.engine.execute import Engine
 from resi.engine.plan import Task, all_pairs, in_tiles
 from resi.errors import DegenerateInputError, ShapeError, UsageError
 from resi.measures.base import Measure
-from resi.representations.base import Representation
+from resi.representations.base import Representation, subsample
 
 CPU = torch.device("cpu")
 FAST = ["cka", "jaccard", "procrustes", "rsa"]
@@ -126,11 +127,16 @@ def test_different_samples_and_sizes_are_recorded_as_failed() -> None:
 
 
 def test_what_cannot_fit_says_what_it_needs() -> None:
-    frame = resi.pairwise(arrays(2, rows=300), measures=["rsa", "cka"], memory="1 MB")
+    given = arrays(2, rows=300)
+    frame = resi.pairwise(given, measures=["rsa", "cka"], memory="1 MB")
     failed = frame.row(by_predicate=pl.col("measure") == "rsa", named=True)
     assert failed["status"] == "failed"
     assert "rsa needs about" in failed["error"]
     assert "compare.memory allows 1 MB" in failed["error"]
+    count = int(re.search(r"compare\.subsample=(\d+) or less", failed["error"])[1])
+    assert 50 < count < 300
+    assert resi.pairwise(given, measures="rsa", memory="1 MB", samples=count)["status"][0] == "ok"
+    assert resi.pairwise(given, measures="rsa", memory="1 MB", samples=count + 1)["status"][0] == "failed"
     assert frame.row(by_predicate=pl.col("measure") == "cka", named=True)["status"] == "ok"
 
 
@@ -218,3 +224,14 @@ def test_a_constant_representation_is_undefined_with_the_reason() -> None:
     assert by_measure["cka"]["status"] == "undefined"
     assert "all rows are the same" in by_measure["cka"]["error"]
     assert by_measure["rsa"]["status"] == "undefined"
+
+
+def test_a_subsample_keeps_the_same_samples_of_all() -> None:
+    given = arrays(3, rows=50)
+    frame = resi.pairwise(given, measures=["cka"], samples=20)
+    row = frame.row(0, named=True)
+    kept = subsample(wrap({"r0": np.arange(50.0)[:, None]})["r0"], 20).load().squeeze(1).long()
+    assert len(set(kept.tolist())) == 20
+    expected = resi.compare(given[row["source"]][kept], given[row["target"]][kept])
+    assert row["value"] == pytest.approx(expected, rel=1e-12)
+    assert resi.pairwise(given, samples=50).drop("seconds").equals(resi.pairwise(given).drop("seconds"))

@@ -36,6 +36,7 @@ RUN = """\
   device             auto (default: CUDA where there is one), cpu, cuda, cuda:N
   compare.memory     budget for prepared representations, such as 4GB (default auto: half the machine's)
   compare.threads    threads of torch
+  compare.subsample  compare that many samples only, the same for all representations
   compare.overwrite  only_missing (default), failed, always: which stored comparisons are made again
   on_error           record (default) or raise: what an error in one comparison does
   root               the data root; default $RESI_HOME, else $REP_SIM, else ./experiments

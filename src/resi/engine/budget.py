@@ -63,6 +63,26 @@ def block_size(measures: Iterable[Measure], rows: int, columns: int, budget: int
     return max(1, budget // (2 * max(need, 1)))
 
 
+def largest_sample(measure: Measure, sizes: tuple[tuple[int, ...], tuple[int, ...]], budget: int) -> int:
+    """Return how many samples of two arrays of these sizes a measure can compare within a budget."""
+
+    def need(count: int) -> int:
+        return sum(measure.prepared_bytes(*matrix_size((count, *size[1:]))) for size in sizes)
+
+    low, high = 0, sizes[0][0]
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if need(middle) <= budget else (low, middle - 1)
+    return low
+
+
+def matrix_size(size: tuple[int, ...]) -> tuple[int, int]:
+    """Return rows and columns of the matrix an array becomes (flattened, where it is a map)."""
+    if len(size) == 3:
+        return size[0] * size[1], size[2]
+    return size[0], math.prod(size[1:])
+
+
 def _machine_memory() -> int:
     physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     try:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from resi.device import torch_threads
-from resi.engine.budget import block_size, format_bytes, group_measures
+from resi.engine.budget import block_size, format_bytes, group_measures, largest_sample, matrix_size
 from resi.engine.cache import Prepared
 from resi.engine.plan import Task, in_tiles
 from resi.errors import BudgetError, DegenerateInputError, ShapeError
@@ -168,11 +168,12 @@ class Engine:
         if source.samples != target.samples:
             raise ShapeError(f"{measure.name}: {source.key} and {target.key} hold different samples")
         result = pair_views(measure.name, (source.size, target.size), (source.layout, target.layout), measure.spatial)
-        need = sum(measure.prepared_bytes(*_matrix_size(side.size)) for side in (source, target))
+        need = sum(measure.prepared_bytes(*matrix_size(side.size)) for side in (source, target))
         if need > self.memory:
+            fits = largest_sample(measure, (source.size, target.size), self.memory)
             raise BudgetError(
                 f"{measure.name} needs about {format_bytes(need)} for two representations of shape {source.size}, "
-                f"compare.memory allows {format_bytes(self.memory)}; raise it"
+                f"compare.memory allows {format_bytes(self.memory)}; raise it, or set compare.subsample={fits} or less"
             )
         return result
 
@@ -198,12 +199,5 @@ def _workers(device: device, threads: int | None, items: int) -> Iterator[_Pool]
 
 
 def _largest_matrix(representations: Iterable[Representation]) -> tuple[int, int]:
-    sizes = [_matrix_size(representation.size) for representation in representations]
+    sizes = [matrix_size(representation.size) for representation in representations]
     return max(rows for rows, _ in sizes), max(columns for _, columns in sizes)
-
-
-def _matrix_size(size: tuple[int, ...]) -> tuple[int, int]:
-    """Return rows and columns of the matrix an array becomes (flattened, where it is a map)."""
-    if len(size) == 3:
-        return size[0] * size[1], size[2]
-    return size[0], math.prod(size[1:])

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from resi.randomness import generator
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -35,6 +38,24 @@ class Representation:
     layout: Layout
     samples: str
     load: Callable[[], ArrayLike]
+
+
+def subsample(representation: Representation, count: int | None) -> Representation:
+    """Return a representation of at most ``count`` of the samples; all of them if it is None.
+
+    Which ones depends on the number of samples alone, so that all representations of the same samples keep the same.
+    """
+    n_samples = representation.size[0]
+    if count is None or count >= n_samples:
+        return representation
+    rows = generator(0, "subsample", n_samples, count).choice(n_samples, count, replace=False)
+    rows.sort()
+    return dataclasses.replace(
+        representation,
+        key=f"{representation.key} [{count} samples]",
+        size=(count, *representation.size[1:]),
+        load=lambda: representation.load()[rows],
+    )
 
 
 def hash_samples(ids: Iterable[object]) -> str:

@@ -37,7 +37,7 @@ COMPARISONS = {
     "prepare_seconds": pl.Float64,  # its share of preparing both sides
     "device": pl.String,
     "measure_version": pl.Int64,
-    "parameters": pl.String,  # of the measure, as canonical JSON
+    "parameters": pl.String,  # of the measure (and compare.subsample, where set), as canonical JSON
     "shape_a": pl.String,  # of the stored representation, such as 1000x64
     "shape_b": pl.String,
     "key": pl.String,  # hash of all that the value depends on; two rows with one key are the same comparison

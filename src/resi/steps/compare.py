@@ -12,6 +12,7 @@ from resi.device import resolve_device
 from resi.engine.execute import FAILED, Engine, Outcome
 from resi.engine.plan import Task
 from resi.errors import UsageError
+from resi.representations.base import subsample
 from resi.results.schema import COMPARISON_ORDER, COMPARISONS
 from resi.results.shards import find_comparisons
 from resi.results.tables import table
@@ -75,7 +76,7 @@ def _check_ready(plan: Plan, comparisons: int) -> None:
 def _compare(plan: Plan, comparisons: Sequence[Comparison]) -> Iterator[Row]:
     config = plan.config
     device = resolve_device(config.device)
-    about = {name: _about(measure) for name, measure in config.measures.items()}
+    about = {name: _about(measure, config.subsample) for name, measure in config.measures.items()}
     for number, experiment in enumerate(plan.experiments):
         items = [_open(plan, experiment, index) for index in range(len(experiment.items))]
         tasks = {
@@ -95,7 +96,7 @@ def _compare(plan: Plan, comparisons: Sequence[Comparison]) -> Iterator[Row]:
 
 def _open(plan: Plan, experiment: Experiment, index: int) -> Representation:
     item = experiment.items[index]
-    return plan.representations.open(item.model, experiment.probe, item.layer)
+    return subsample(plan.representations.open(item.model, experiment.probe, item.layer), plan.config.subsample)
 
 
 def _names(experiment: Experiment, comparison: Comparison) -> Row:
@@ -113,11 +114,11 @@ def _names(experiment: Experiment, comparison: Comparison) -> Row:
     }
 
 
-def _about(measure: Measure) -> Row:
+def _about(measure: Measure, sampled: int | None) -> Row:
     return {
         "measure": measure.name,
         "measure_version": measure.version,
-        "parameters": parameters(measure),
+        "parameters": parameters(measure, sampled),
         "resi_version": __version__,
     }
 

@@ -75,7 +75,7 @@ class Plan:
             Comparison(number, a, b, name, comparison_key(keys[a], keys[b], identity, measure.symmetric))
             for number, keys in enumerate(self._representation_keys)
             for name, measure in self.config.measures.items()
-            for identity in (measure_identity(measure),)
+            for identity in (measure_identity(measure, self.config.subsample),)
             for a, b in (combinations if measure.symmetric else permutations)(range(len(keys)), 2)
         )
 
@@ -119,14 +119,16 @@ def comparison_key(source: str, target: str, measure: str, symmetric: bool) -> s
     return fingerprint({"representations": sides, "measure": measure})
 
 
-def measure_identity(measure: Measure) -> str:
+def measure_identity(measure: Measure, subsample: int | None) -> str:
     """Return the identity of a measure: its name, version and parameters."""
-    return canonical({"measure": measure.name, "version": measure.version, "parameters": parameters(measure)})
+    given = parameters(measure, subsample)
+    return canonical({"measure": measure.name, "version": measure.version, "parameters": given})
 
 
-def parameters(measure: Measure) -> str:
-    """Return a measure's parameters as canonical JSON, as they stand in the tables."""
-    return canonical(measure.parameters())
+def parameters(measure: Measure, subsample: int | None) -> str:
+    """Return a measure's parameters, and ``compare.subsample`` where it is set, as they stand in the tables."""
+    sampled = {} if subsample is None else {"subsample": subsample}
+    return canonical({**measure.parameters(), **sampled})
 
 
 def make_plan(config: RunConfig) -> Plan:

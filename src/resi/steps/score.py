@@ -43,7 +43,7 @@ def _score(plan: Plan, measure: Measure, values: Mapping[str, float]) -> Iterato
                 "dataset": experiment.dataset,
                 "architecture": experiment.architecture,
                 "measure": measure.name,
-                "parameters": parameters(measure),
+                "parameters": parameters(measure, config.subsample),
                 "protocol": config.protocol,
                 "groups": len(experiment.groups),
                 "models": len(experiment.models),
