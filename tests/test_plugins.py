@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from resi import plugins
-from resi.measures.base import Measure, as_measure, check_facts
+from resi.measures.base import Measure, as_measure
 from tests.conftest import REPOSITORY, TINY
 
 COMMAND = [sys.executable, "-c", "from resi.app import main; main()"]
@@ -89,7 +89,7 @@ def test_built_in_measures_come_through_the_hook() -> None:
     loaded = plugins.load_plugins()
     provided = [measure for info, measure in loaded.call("resi_measures") if info.distribution == "resi"]
     assert {"cka", "rsa"} <= {measure.name for measure in provided}
-    assert loaded.manager.get_plugin("resi.measures") is not None
+    assert loaded.manager.get_plugin("resi:resi.measures") is not None
     assert importlib.metadata.version("resi") in {info.version for info in loaded.infos}
 
 
@@ -98,32 +98,49 @@ def test_a_plain_function_becomes_a_measure_in_one_call() -> None:
 
     shift = as_measure(lambda R, S, shape: float((R - S).abs().mean()), name="shift", larger_is_more_similar=False)
     assert issubclass(shift, Measure)
-    assert shift()(np.zeros((3, 2)), np.ones((3, 2))) == 1
+    assert shift().evaluate(np.zeros((3, 2)), np.ones((3, 2))) == 1
 
 
-def test_a_call_alone_makes_a_measure() -> None:
-    from dataclasses import dataclass
+CALL_ALONE = """
+from dataclasses import dataclass
+import resi
 
-    import numpy as np
+@dataclass
+class Shift(resi.Measure):
+    name = "{name}"
+    larger_is_more_similar = False
 
-    @dataclass
-    class Shift(Measure):
-        name = "shift"
-        larger_is_more_similar = False
+    def __call__(self, R, S):
+        return (R - S).abs().mean()
 
-        def __call__(self, R, S):
-            return (R - S).abs().mean()
+@resi.hookimpl
+def resi_measures():
+    return (Shift,)
+"""
+USE_IT = """
+import numpy as np, resi
+R, S = np.zeros((3, 2)), np.ones((3, 2))
+print(resi.compare(R, S, measure="shift"), resi.pairwise({"R": R, "S": S}, ["shift"])["value"].to_list())
+"""
 
-    check_facts(Shift)
-    from resi import registry
 
-    assert Shift().compare(*(Shift().prepare(x) for x in map(features, (np.zeros((3, 2)), np.ones((3, 2)))))) == 1
-    assert "shift" not in registry.measures()
+def test_a_call_alone_makes_a_measure(tmp_path: Path) -> None:
+    install(tmp_path, "alone", CALL_ALONE.format(name="shift"))
+    found = subprocess.run(
+        [sys.executable, "-c", USE_IT],
+        capture_output=True,
+        text=True,
+        env=environment(tmp_path),
+        check=True,
+        timeout=60,
+    )
+    assert found.stdout.split("\n")[0] == "1.0 [1.0]"
 
 
-def features(array):
-    import torch
-
-    from resi.measures.base import Features
-
-    return Features(torch.as_tensor(array))
+def test_two_plugins_of_one_name_both_load(tmp_path: Path) -> None:
+    for name in ("first", "second"):
+        install(tmp_path, name, CALL_ALONE.format(name=name))
+        (tmp_path / f"{name}-1.0.dist-info" / "entry_points.txt").write_text(f"[resi]\nplugin = {name}\n")
+    listed = run(["list", "measures"], environment(tmp_path)).stdout
+    assert "first" in listed
+    assert "second" in listed

@@ -6,7 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from resi import registry
-from resi.errors import UsageError
+from resi.errors import UsageError, unknown_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -53,7 +53,7 @@ def compare(R: ArrayLike, S: ArrayLike, measure: str = "cka", shape: Layout = "n
     >>> round(compare(R, 2 * R[:, ::-1] + 1, measure="cka"), 6)
     1.0
     """
-    return make_measure(measure, parameters)(R, S, shape)
+    return make_measure(measure, parameters).evaluate(R, S, shape)
 
 
 def pairwise(
@@ -111,7 +111,8 @@ def pairwise(
         )
         for name, tensor in tensors.items()
     }
-    engine = Engine(chosen, parse_memory(memory), next(iter(tensors.values())).device, threads)
+    device = next(iter(tensors.values())).device
+    engine = Engine(chosen, parse_memory(memory, device), device, threads)
     tasks = all_pairs(list(items), chosen)
     outcomes = {outcome.task: outcome for outcome in engine.run(tasks, items)}
     rows = [
@@ -132,7 +133,7 @@ def make_measure(name: str, parameters: Mapping[str, Any]) -> Measure:
     known = [field.name for field in dataclasses.fields(measure)]  # type: ignore[arg-type]
     for parameter in parameters:
         if parameter not in known:
-            raise registry.unknown_name(f"parameter of {name}", parameter, known)
+            raise unknown_name(f"parameter of {name}", parameter, known)
     try:
         return measure(**parameters)
     except (TypeError, ValueError) as error:

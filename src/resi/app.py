@@ -35,6 +35,9 @@ def run_command(words: list[str]) -> int:
 
     An error a user can do something about is one line on standard error; ``HYDRA_FULL_ERROR=1`` adds the traceback.
     """
+    for name in ("RESI_HOME", "REP_SIM"):
+        if os.environ.get(name) == "":
+            del os.environ[name]  # an empty variable is no data root
     wants_traceback = os.environ.get("HYDRA_FULL_ERROR", "0") not in ("", "0")
     try:
         return _dispatch(words)
@@ -79,7 +82,7 @@ def _dispatch(words: list[str]) -> int:
         sys.stdout.write(f"resi {__version__}\n")
         return 0
     if words and not words[0].startswith("-") and "=" not in words[0] and words[0][0] not in "+~":
-        from resi.registry import unknown_name
+        from resi.errors import unknown_name
 
         raise unknown_name("command", words[0], list(COMMANDS), " A run is given as KEY=VALUE words, see resi --help.")
     return _run_hydra(words)
@@ -92,28 +95,43 @@ def _run_hydra(words: list[str]) -> int:
     from resi.config import config_folder, register
 
     register()
-    # Hydra prints errors in its own way unless told to raise them.
-    os.environ["HYDRA_FULL_ERROR"] = "1"
     ended: list[int | Exception] = []
 
     def job(composed: DictConfig) -> None:
         # Hydra prints around an error that leaves the job, so none does.
+        if _is_sweep():
+            sweep_job(composed)
+            return
         try:
             ended.append(run_job(composed))
         except Exception as error:
             ended.append(error)
 
-    is_sweep = any(word in ("-m", "--multirun") for word in words)
-    task: Any = sweep_job if is_sweep else job
+    sweeps.last_exit_code = 0
+    before = sys.argv, os.environ.get("HYDRA_FULL_ERROR")
     sys.argv = [sys.argv[0], *words]
-    hydra.main(version_base="1.3", config_path=str(config_folder()), config_name="config")(task)()
-    if is_sweep:
-        return sweeps.last_exit_code
+    # Hydra prints errors in its own way unless told to raise them.
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    try:
+        hydra.main(version_base="1.3", config_path=str(config_folder()), config_name="config")(job)()
+    finally:
+        sys.argv = before[0]
+        if before[1] is None:
+            del os.environ["HYDRA_FULL_ERROR"]
+        else:
+            os.environ["HYDRA_FULL_ERROR"] = before[1]
     for outcome in ended:
         if isinstance(outcome, Exception):
             raise outcome
         return outcome
-    return 0
+    return sweeps.last_exit_code
+
+
+def _is_sweep() -> bool:
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
+
+    return bool(HydraConfig.get().mode is RunMode.MULTIRUN)
 
 
 def run_job(composed: DictConfig) -> int:

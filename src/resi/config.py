@@ -14,7 +14,7 @@ from omegaconf import MISSING, OmegaConf
 from resi import registry
 from resi.api import make_measure
 from resi.engine.budget import parse_memory
-from resi.errors import UsageError
+from resi.errors import UsageError, unknown_name
 from resi.groundings import GROUNDINGS
 
 if TYPE_CHECKING:
@@ -100,8 +100,6 @@ class RunConfig:
     ----------
     models : dict
         Hyperparameters to change, by architecture.
-    memory : int
-        ``compare.memory`` in bytes.
     """
 
     root: Path
@@ -116,7 +114,7 @@ class RunConfig:
     groups: int
     device: str
     stage: Stage
-    memory: int
+    memory: str
     threads: int | None
     overwrite: Overwrite
     subsample: int | None
@@ -189,10 +187,10 @@ def validate(composed: DictConfig) -> RunConfig:
     """
     domain = registry.domains().get(composed.domain)()
     if composed.test is None or composed.test.name not in GROUNDINGS:
-        raise registry.unknown_name("test", str(composed.test), list(GROUNDINGS))
+        raise unknown_name("test", str(composed.test), list(GROUNDINGS))
     test = GROUNDINGS[composed.test.name]()
     if composed.protocol not in PROTOCOLS:
-        raise registry.unknown_name("protocol", composed.protocol, PROTOCOLS)
+        raise unknown_name("protocol", composed.protocol, PROTOCOLS)
     _check_choice(domain, "dataset", composed.dataset.name if composed.dataset else None)
     for architecture in composed.model or [None]:
         _check_choice(domain, "model", architecture)
@@ -213,7 +211,7 @@ def validate(composed: DictConfig) -> RunConfig:
         groups=composed.groups,
         device=composed.device,
         stage=composed.stage,
-        memory=parse_memory(composed.compare.memory),
+        memory=_memory(composed.compare.memory),
         threads=_at_least("compare.threads", composed.compare.threads, 1),
         overwrite=composed.compare.overwrite,
         subsample=_at_least("compare.subsample", composed.compare.subsample, 2),
@@ -225,7 +223,7 @@ def validate(composed: DictConfig) -> RunConfig:
 def _check_choice(domain: Domain, kind: str, name: str | None) -> None:
     known = [item.name for item in (domain.datasets() if kind == "dataset" else domain.architectures())]
     if name not in known:
-        raise registry.unknown_name(f"{kind} of domain={domain.name}:", str(name), known)
+        raise unknown_name(f"{kind} of domain={domain.name}:", str(name), known)
 
 
 def _plain(node: Any) -> dict[str, Any]:
@@ -242,6 +240,11 @@ def _seeds(given: Any, test: Grounding) -> tuple[int, ...]:
     return seeds
 
 
+def _memory(given: str) -> str:
+    parse_memory(given)  # says what is wrong with it
+    return given
+
+
 def _at_least(key: str, given: int | None, smallest: int) -> int | None:
     if given is not None and given < smallest:
         raise UsageError(f"{key}={given}: expected a number from {smallest} up")
@@ -250,5 +253,5 @@ def _at_least(key: str, given: int | None, smallest: int) -> int | None:
 
 def _on_error(given: str) -> str:
     if given not in ON_ERROR:
-        raise registry.unknown_name("on_error", given, ON_ERROR)
+        raise unknown_name("on_error", given, ON_ERROR)
     return given

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
 
 class ResiError(Exception):
     """Base of every error that is shown as one line, without a traceback."""
@@ -37,3 +43,11 @@ class StoreError(ResiError):
 
 class BudgetError(ResiError, MemoryError):
     """Work that does not fit into ``compare.memory``."""
+
+
+def unknown_name(kind: str, name: str, known: Collection[str], hint: str = "") -> UsageError:
+    """Build the error for a name that does not exist: the nearest names, then all of them."""
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    guess = f"; did you mean {' or '.join(near)}?" if near else "."
+    listing = ", ".join(sorted(known)) or "none"
+    return UsageError(f"unknown {kind} {name!r}{guess} Known: {listing}.{hint}")

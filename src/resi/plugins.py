@@ -6,7 +6,7 @@ import functools
 import importlib
 import importlib.metadata
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import pluggy
@@ -30,13 +30,18 @@ class PluginInfo:
     version: str
     error: str = ""
 
+    @property
+    def key(self) -> str:
+        """What tells it from others: two distributions may use the same name."""
+        return f"{self.distribution}:{self.name}"
+
 
 @dataclass
 class Plugins:
     """The loaded plugins and a record of each, the failed ones included."""
 
     manager: pluggy.PluginManager
-    infos: list[PluginInfo] = field(default_factory=list)
+    _records: dict[str, PluginInfo] = field(default_factory=dict)
 
     def call(self, hook: str) -> Iterator[tuple[PluginInfo, Any]]:
         """Yield ``(plugin, item)`` for every item that any plugin returns from ``hook``, built-in plugins first.
@@ -44,7 +49,7 @@ class Plugins:
         A plugin whose hook raises is recorded as failed and contributes nothing.
         """
         for implementation in getattr(self.manager.hook, hook).get_hookimpls():
-            info = next(info for info in self.infos if info.name == implementation.plugin_name)
+            info = self._records[implementation.plugin_name]
             try:
                 items = list(implementation.function())
             except Exception as error:
@@ -53,16 +58,20 @@ class Plugins:
             for item in items:
                 yield info, item
 
+    @property
+    def infos(self) -> list[PluginInfo]:
+        """A record of every plugin, the failed ones included."""
+        return list(self._records.values())
+
+    def add(self, info: PluginInfo) -> None:
+        """Record that a plugin has loaded."""
+        self._records[info.key] = info
+
     def fail(self, info: PluginInfo, error: str) -> None:
         """Record that a plugin failed; with ``RESI_STRICT_PLUGINS=1`` raise instead."""
         if os.environ.get("RESI_STRICT_PLUGINS", "0") not in ("", "0"):
             raise UsageError(f"plugin {info.name} ({info.distribution} {info.version}) failed: {error}")
-        known = [i for i, other in enumerate(self.infos) if other.name == info.name]
-        record = PluginInfo(info.name, info.distribution, info.version, error)
-        if known:
-            self.infos[known[0]] = record
-        else:
-            self.infos.append(record)
+        self._records[info.key] = replace(info, error=error)
 
     @property
     def failed(self) -> list[PluginInfo]:
@@ -81,8 +90,9 @@ def load_plugins() -> Plugins:
     plugins = Plugins(manager)
     version = importlib.metadata.version("resi")
     for name in BUILT_IN:
-        manager.register(importlib.import_module(name), name=name)
-        plugins.infos.append(PluginInfo(name, "resi", version))
+        info = PluginInfo(name, "resi", version)
+        manager.register(importlib.import_module(name), name=info.key)
+        plugins.add(info)
     for entry_point in _entry_points():
         _load(plugins, entry_point)
     return plugins
@@ -100,14 +110,19 @@ def _entry_points() -> list[importlib.metadata.EntryPoint]:
 def _load(plugins: Plugins, entry_point: importlib.metadata.EntryPoint) -> None:
     info = PluginInfo(entry_point.name, *_distribution(entry_point))
     try:
-        plugins.manager.register(entry_point.load(), name=entry_point.name)
+        module = entry_point.load()
+        plugins.manager.register(module, name=info.key)
+    except Exception as error:
+        plugins.fail(info, f"{type(error).__name__}: {error}")
+        return
+    try:
         plugins.manager.check_pending()
     except Exception as error:
-        # A module that misspells a hook is registered by then; take it out again.
-        plugins.manager.unregister(name=entry_point.name)
+        # It misspells a hook, but is registered; take it out again.
+        plugins.manager.unregister(module)
         plugins.fail(info, f"{type(error).__name__}: {error}")
     else:
-        plugins.infos.append(info)
+        plugins.add(info)
 
 
 def _distribution(entry_point: importlib.metadata.EntryPoint) -> tuple[str, str]:

@@ -38,7 +38,11 @@ def forked_torch(device: torch.device, seed: int, purpose: str, *items: object) 
 
     Layers such as dropout draw from them and take no generator of their own.
     """
-    devices = [device] if device.type == "cuda" else []
+    devices = [torch.device("cuda", device.index or 0)] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):
-        torch.manual_seed(key_to_int(seed, purpose, *items) % 2**63)
+        # Not torch.manual_seed, which would seed the generators of all devices.
+        key = key_to_int(seed, purpose, *items) % 2**63
+        torch.default_generator.manual_seed(key)
+        for cuda in devices:
+            torch.cuda.default_generators[cuda.index].manual_seed(key)
         yield

@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-import difflib
 import fnmatch
 import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from resi.errors import UsageError
+from resi.errors import unknown_name
 from resi.plugins import load_plugins
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Iterator
 
     from resi.domains.base import Domain
     from resi.measures.base import Measure
 
 T = TypeVar("T")
-
-
-def unknown_name(kind: str, name: str, known: Collection[str], hint: str = "") -> UsageError:
-    """Build the error for a name that does not exist: the nearest names, then all of them."""
-    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-    guess = f"; did you mean {' or '.join(near)}?" if near else "."
-    listing = ", ".join(sorted(known)) or "none"
-    return UsageError(f"unknown {kind} {name!r}{guess} Known: {listing}.{hint}")
 
 
 @dataclass(frozen=True)

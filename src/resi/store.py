@@ -10,7 +10,7 @@ import contextlib
 import hashlib
 import json
 import os
-import tempfile
+import uuid
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -110,20 +110,25 @@ def atomic_path(path: Path) -> Iterator[Path]:
         If the file cannot be written: the data root is full, read-only or no folder. Nothing is left behind.
     """
     make_folder(path.parent)
-    temporary: Path | None = None
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-        os.close(handle)
-        temporary = Path(name)
         yield temporary
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
+        _sync(temporary)
         temporary.replace(path)
+        _sync(path.parent)
     except OSError as error:
         raise _cannot_write(path, error) from error
     finally:
-        if temporary is not None:
+        with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -147,7 +152,8 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[s
     from safetensors.torch import save
 
     ready = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    header = {METADATA: json.dumps(metadata, sort_keys=True), CONTENT_HASH: _content_hash(ready)}
+    text = json.dumps(metadata, sort_keys=True)
+    header = {METADATA: text, CONTENT_HASH: _content_hash(ready, text)}
     data = save(ready, header)
     with atomic_path(path) as temporary:
         temporary.write_bytes(data)
@@ -171,7 +177,7 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise _damaged(path, str(error)) from error
     if CONTENT_HASH not in header or METADATA not in header:
         raise _damaged(path, "it was not written by resi")
-    if _content_hash(tensors) != header[CONTENT_HASH]:
+    if _content_hash(tensors, header[METADATA]) != header[CONTENT_HASH]:
         raise _damaged(path, "its content does not match its hash")
     return tensors, json.loads(header[METADATA])
 
@@ -194,10 +200,10 @@ def read_metadata(path: Path) -> dict[str, Any]:
     return {**metadata, "shapes": {name: tuple(entry["shape"]) for name, entry in header.items()}}
 
 
-def _content_hash(tensors: Mapping[str, Tensor]) -> str:
+def _content_hash(tensors: Mapping[str, Tensor], metadata: str) -> str:
     import torch
 
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(metadata.encode())
     for name in sorted(tensors):
         tensor = tensors[name].contiguous()
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())

@@ -85,7 +85,7 @@ class _Checker:
 
     def finite(self, expectation: str, R: Matrix, S: Matrix) -> float:
         try:
-            value = float(self.measure(R, S))
+            value = float(self.measure.evaluate(R, S))
         except Exception as error:
             raise self._failure(expectation, f"{type(error).__name__}: {error}") from error
         if not math.isfinite(value):

@@ -82,12 +82,47 @@ def test_no_cora_says_which_files_go_where(tmp_path: Path) -> None:
         files.locate_cora(tmp_path, Path("unused"))
 
 
+def serve(source: Path | None, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Stand in for the network: files come from a folder, or not at all; return the list of those asked for."""
+    import torch_geometric.data
+
+    asked: list[str] = []
+
+    def download_url(url: str, folder: str, *, log: bool, filename: str) -> None:
+        asked.append(url.rsplit("/", 1)[1])
+        if source is None:
+            raise OSError("no route to host")
+        shutil.copy(source / asked[-1], Path(folder) / filename)
+
+    monkeypatch.setattr(torch_geometric.data, "download_url", download_url)
+    return asked
+
+
 def test_cora_that_cannot_be_downloaded_says_where_to_put_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import torch_geometric.datasets
-
-    def no_network(*_arguments: object) -> None:
-        raise OSError("no route to host")
-
-    monkeypatch.setattr(torch_geometric.datasets, "Planetoid", no_network)
+    serve(None, monkeypatch)
     with pytest.raises(DatasetError, match=rf"ind\.cora\.allx.* into {tmp_path}/Cora/raw.*dataset\.root"):
         files.locate_cora(None, tmp_path)
+
+
+def test_cora_is_downloaded_file_by_file_and_only_what_is_missing(
+    shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = serve(shared / "data" / "cora" / "raw", monkeypatch)
+    raw = tmp_path / "Cora" / "raw"
+    raw.mkdir(parents=True)
+    shutil.copy(shared / "data" / "cora" / "raw" / "ind.cora.x", raw)
+    assert files.locate_cora(None, tmp_path).folder == raw
+    assert sorted(asked) == sorted(set(files.CORA) - {"ind.cora.x"})
+    files.locate_cora(None, tmp_path)
+    assert len(asked) == 7
+
+
+def test_a_download_that_differs_is_never_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    for name in files.CORA:
+        (source / name).write_text("print('payload')")
+    serve(source, monkeypatch)
+    with pytest.raises(DatasetError, match="is not the Planetoid release of Cora any more"):
+        files.locate_cora(None, tmp_path / "data")
+    assert not list((tmp_path / "data" / "Cora" / "raw").iterdir())

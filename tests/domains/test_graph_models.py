@@ -8,13 +8,14 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
-from torch_geometric.nn import GraphSAGE
+from torch_geometric.nn import GCN, GraphSAGE
 
 import resi
 from resi.domains.base import ModelSpec, ProbeSpec
 from resi.domains.graph import GraphDomain
-from resi.domains.graph.architectures import NarrowingGraphSAGE
+from resi.domains.graph.architectures import SparseGCN, SparseGraphSAGE, build_model, run_model
 from resi.domains.graph.data import load_graph
+from resi.domains.graph.propagation import Edges
 from resi.domains.graph.training import drop_edges, train
 
 CPU = torch.device("cpu")
@@ -33,16 +34,25 @@ def digits():
     return DOMAIN.locate("digits_knn", None, Path("unused"))
 
 
+@pytest.mark.parametrize("drop", [False, True])
 @pytest.mark.parametrize("sparse", [False, True])
-def test_the_cheaper_order_of_operations_changes_nothing(sparse: bool) -> None:
+@pytest.mark.parametrize(("plain", "ours"), [(GraphSAGE, SparseGraphSAGE), (GCN, SparseGCN)])
+def test_outputs_and_gradients_are_those_of_pyg(plain, ours, sparse: bool, drop: bool) -> None:
     torch.manual_seed(0)
     features = torch.rand(30, 40) * (torch.rand(30, 40) < 0.2)
-    edges = torch.randint(0, 30, (2, 90))
-    plain = GraphSAGE(40, 8, num_layers=3, out_channels=4).eval()
-    ours = NarrowingGraphSAGE(40, 8, num_layers=3, out_channels=4).eval()
-    ours.load_state_dict(plain.state_dict())
-    given = features.to_sparse_csr() if sparse else features
-    torch.testing.assert_close(ours(given, edges), plain(features, edges), rtol=1e-4, atol=1e-5)
+    edges = Edges(torch.unique(torch.randint(0, 29, (2, 90)), dim=1), 30)  # one node has no edge
+    propagation = drop_edges(edges, 0.5, 0, 0) if drop else edges.keep(None)
+    theirs = plain(40, 8, num_layers=3, out_channels=4, norm="BatchNorm")
+    mine = ours(40, 8, num_layers=3, out_channels=4, norm="BatchNorm")
+    mine.load_state_dict(theirs.state_dict())
+    expected = theirs(features, propagation.edge_index)
+    found = run_model(mine, features.to_sparse_csr() if sparse else features, propagation)
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+    weights = torch.rand_like(expected)
+    (found * weights).sum().backward()
+    (expected * weights).sum().backward()
+    for (name, a), (_, b) in zip(mine.named_parameters(), theirs.named_parameters(), strict=True):
+        torch.testing.assert_close(a.grad, b.grad, rtol=1e-3, atol=1e-5, msg=name)
 
 
 @pytest.mark.parametrize("architecture", ["gcn", "graphsage", "gat"])
@@ -60,30 +70,29 @@ def test_a_model_learns_and_its_seed_decides_it(digits, architecture: str) -> No
 
 
 def test_edges_drop_at_the_stated_rate_anew_in_every_epoch() -> None:
-    edges = torch.arange(40_000).reshape(2, 20_000)
-    assert drop_edges(edges, 0.0, 0, 0) is edges
-    kept = drop_edges(edges, 0.2, seed=0, epoch=0)
+    edges = Edges(torch.randint(0, 1000, (2, 20_000)), 1000)
+    kept = drop_edges(edges, 0.2, seed=0, epoch=0).edge_index
     # 5 standard deviations of a binomial count
     assert abs(kept.shape[1] - 16_000) < 5 * np.sqrt(20_000 * 0.2 * 0.8)
-    assert torch.equal(kept, drop_edges(edges, 0.2, seed=0, epoch=0))
-    assert not torch.equal(kept[:, :100], drop_edges(edges, 0.2, seed=0, epoch=1)[:, :100])
+    assert torch.equal(kept, drop_edges(edges, 0.2, seed=0, epoch=0).edge_index)
+    assert not torch.equal(kept[:, :100], drop_edges(edges, 0.2, seed=0, epoch=1).edge_index[:, :100])
+    assert not torch.equal(kept[:, :100], drop_edges(edges, 0.2, seed=1, epoch=0).edge_index[:, :100])
 
 
 def test_a_representation_is_what_the_convolution_gives_before_anything_else(digits) -> None:
     spec = spec_of("gcn", epochs=1)
     trained = train(spec, digits, CPU)
     found = DOMAIN.extract(spec, trained.state, digits, ProbeSpec("test", ("0", "1")), CPU)
-    from resi.domains.graph.architectures import build_model
-
     graph = load_graph(digits)
     model = build_model("gcn", spec.hyperparameters, 64, 10)
     model.load_state_dict(dict(trained.state))
     model.eval()
-    first = model.convs[0](graph.features, graph.edges)
-    second = model.convs[1](torch.relu(model.norms[0](first)), graph.edges)
+    edges = Edges(graph.edges, 1797).keep(None)
+    first = model.convs[0](graph.features, edges)
+    second = model.convs[1](torch.relu(model.norms[0](first)), edges)
     torch.testing.assert_close(found.representations["0"], first[graph.test])
     torch.testing.assert_close(found.representations["1"], second[graph.test])
-    torch.testing.assert_close(found.logits, model(graph.features, graph.edges)[graph.test])
+    torch.testing.assert_close(found.logits, run_model(model, graph.features, edges)[graph.test])
     assert found.accuracy == trained.accuracies["test"]
     assert len(set(found.samples)) == 1000
 

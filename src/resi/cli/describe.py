@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from resi import registry
 from resi.console import output
+from resi.errors import unknown_name
 from resi.groundings import GROUNDINGS
 from resi.measures.base import INVARIANCES
 
@@ -54,7 +55,7 @@ def describe(name: str) -> tuple[str, str, Facts]:
     if found := _in_domains(name):
         return found
     known = [*registry.measures(), *GROUNDINGS, *registry.domains(), *_domain_names()]
-    raise registry.unknown_name("name", name, known)
+    raise unknown_name("name", name, known)
 
 
 def _in_domains(name: str) -> tuple[str, str, Facts] | None:

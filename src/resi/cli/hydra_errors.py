@@ -22,7 +22,8 @@ def explain_hydra(error: BaseException) -> str | None:
 
 def _unknown_choice(error: BaseException) -> str:
     from resi.config import register
-    from resi.registry import measures, unknown_name
+    from resi.errors import unknown_name
+    from resi.registry import measures
 
     register()
     path = str(getattr(error, "missing_cfg_file", ""))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from resi.console import output
+from resi.console import output, say
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -38,12 +38,11 @@ def print_plan(plan: Plan) -> None:
     """Print one line per step: how much there is, how much is done, and how long the rest takes as far as is known."""
     from rich.table import Table
 
-    from resi.engine.budget import format_bytes
-    from resi.results.shards import find_comparisons
+    from resi.engine.budget import format_bytes, parse_memory
+    from resi.steps.compare import stored_comparisons
 
     config = plan.config
-    keys = {comparison.key for comparison in plan.comparisons}
-    stored = find_comparisons(config.root, keys, lambda _error: None)
+    stored = stored_comparisons(plan, lambda error: say(f"left out: {error}"))
     models_left, representations_left = plan.missing_models(), plan.missing_representations()
     table = Table(title=f"{config.test.name} on {config.dataset}", title_justify="left")
     table.add_column("step")
@@ -63,7 +62,7 @@ def print_plan(plan: Plan) -> None:
         seeds = ", ".join(str(seed) for seed in config.seeds)
         console.print(f"{experiment.architecture}: {groups}; seeds {seeds}; layer {', '.join(experiment.probe.layers)}")
     console.print(f"measures: {', '.join(config.measures)}")
-    console.print(f"memory for comparing: at most {format_bytes(config.memory)} (compare.memory)")
+    console.print(f"memory for comparing: at most {format_bytes(parse_memory(config.memory))} (compare.memory)")
     state = "finished" if plan.shard.is_complete else "not finished"
     console.print(f"shard ({state}): {plan.shard.folder}", soft_wrap=True)
 

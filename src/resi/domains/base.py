@@ -6,7 +6,7 @@ Planning uses plain data only (:class:`ModelSpec`), so that what a run would do 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -152,7 +152,6 @@ class Extraction:
     accuracy: float
     samples: Sequence[str]
     layout: Layout = "nd"
-    details: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Domain(ABC):

@@ -13,17 +13,26 @@ from resi.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    import torch
+
     from resi.measures.base import Measure
+else:
+    from resi.lazy import torch
 
 UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "KI": 2**10, "MI": 2**20, "GI": 2**30, "TI": 2**40}
 AUTO_SHARE = 0.5
 CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
 
-def parse_memory(text: str | int) -> int:
-    """Return a number of bytes from ``"4GB"``, ``"512 MiB"``, a plain number, or ``"auto"`` (half the machine's)."""
+def parse_memory(text: str | int, device: torch.device | None = None) -> int:
+    """Return a number of bytes from ``"4GB"``, ``"512 MiB"``, a plain number, or ``"auto"``.
+
+    The latter is half the memory of the machine, or of the CUDA device.
+    """
     if text == "auto":
-        return int(_machine_memory() * AUTO_SHARE)
+        is_cuda = device is not None and device.type == "cuda"
+        total = torch.cuda.mem_get_info(device)[1] if is_cuda else _machine_memory()
+        return int(total * AUTO_SHARE)
     match = re.fullmatch(r"\s*([0-9.]+)\s*([KMGT]I?)?B?\s*", str(text).upper())
     try:
         size = int(float(match[1]) * UNITS[match[2] or ""]) if match else 0

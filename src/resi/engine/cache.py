@@ -63,7 +63,8 @@ class Prepared:
         """
         failure = self._failures.get((representation.key, view, measure.name))
         if failure is not None:
-            raise failure
+            # Without the traceback of an earlier pair, which would grow with every one.
+            raise failure.with_traceback(None)
         return self._entries[representation.key, view].states[measure.name]
 
     def make_room(self, needed: set[tuple[str, View]]) -> None:
@@ -94,7 +95,8 @@ class Prepared:
                 return
             entry.states[measure.name] = measure.prepare(entry.features)
         except Exception as error:
-            self._failures[attempt] = error
+            # The traceback would keep the arrays of its frames.
+            self._failures[attempt] = error.with_traceback(None)
         spent = (representation.key, measure.name)
         self.seconds[spent] = self.seconds.get(spent, 0.0) + time.perf_counter() - start
 
@@ -114,8 +116,10 @@ def nbytes(*values: Any) -> int:
         value = pending.pop()
         if isinstance(value, Features):
             pending.extend(value.held())
-        elif isinstance(value, tuple):
+        elif isinstance(value, tuple | list):
             pending.extend(value)
+        elif isinstance(value, dict):
+            pending.extend(value.values())
         elif hasattr(value, "data_ptr"):
             seen[value.data_ptr()] = max(seen.get(value.data_ptr(), 0), value.nbytes)
         elif hasattr(value, "nbytes"):

@@ -2,36 +2,30 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import math
 import time
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from resi.device import torch_threads
 from resi.engine.budget import block_size, format_bytes, group_measures, largest_sample, matrix_size
 from resi.engine.cache import Prepared
 from resi.engine.plan import Task, in_tiles
+from resi.engine.workers import stream, workers
 from resi.errors import BudgetError, DegenerateInputError, ShapeError
 from resi.measures.shapes import pair_views
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from concurrent.futures import ThreadPoolExecutor
     from typing import Any
 
-    import torch
     from torch import device
 
     from resi.measures.base import Measure
     from resi.measures.shapes import View
     from resi.representations.base import Representation
-
-    _Pool = Callable[[Callable[[Any], Any], Iterable[Any]], Iterator[Any]]
-else:
-    from resi.lazy import torch
 
 OK, FAILED, UNDEFINED = "ok", "failed", "undefined"
 
@@ -98,7 +92,7 @@ class Engine:
         self._uses = Counter((key, task.measure) for task in tasks for key in (task.source, task.target))
         rows, columns = _largest_matrix(representations.values())
         wanted = {name: self.measures[name] for name in dict.fromkeys(task.measure for task in tasks)}
-        with _workers(self.device, self.threads, len(representations)) as pool:
+        with workers(self.device, self.threads, len(representations)) as pool:
             for group in group_measures(wanted, rows, columns, self.memory):
                 block = block_size([wanted[name] for name in group], rows, columns, self.memory)
                 chosen = [task for task in tasks if task.measure in group]
@@ -106,7 +100,9 @@ class Engine:
                     yield from self._run_tile(tile, representations, pool)
                 self.prepared.clear()
 
-    def _run_tile(self, tile: list[Task], items: Mapping[str, Representation], pool: _Pool) -> Iterator[Outcome]:
+    def _run_tile(
+        self, tile: list[Task], items: Mapping[str, Representation], pool: ThreadPoolExecutor | None
+    ) -> Iterator[Outcome]:
         views: dict[Task, tuple[View, View] | Exception] = {}
         needed: dict[tuple[str, View], list[Measure]] = {}
         for task in tile:
@@ -121,12 +117,20 @@ class Engine:
                     if measure not in measures:
                         measures.append(measure)
         self.prepared.make_room(set(needed))
-        for _ in pool(lambda side: self.prepared.prepare(items[side[0][0]], side[0][1], side[1]), needed.items()):
+
+        def prepare(side: tuple[tuple[str, View], list[Measure]]) -> Iterator[None]:
+            (key, view), measures = side
+            self.prepared.prepare(items[key], view, measures)
+            yield
+
+        def compare(group: list[Task]) -> Iterator[Outcome]:
+            return (self._compare(task, items, views[task]) for task in group)
+
+        for _ in stream(prepare, needed.items(), pool):
             pass
         # What belongs to one source is compared by one worker, which may keep products of the pair at hand there.
         by_source = [list(group) for _, group in itertools.groupby(tile, key=lambda task: task.source)]
-        for outcomes in pool(lambda group: [self._compare(task, items, views[task]) for task in group], by_source):
-            yield from outcomes
+        yield from stream(compare, by_source, pool)
 
     def _compare(
         self, task: Task, items: Mapping[str, Representation], views: tuple[View, View] | Exception
@@ -176,26 +180,6 @@ class Engine:
                 f"compare.memory allows {format_bytes(self.memory)}; raise it, or set compare.subsample={fits} or less"
             )
         return result
-
-
-@contextlib.contextmanager
-def _workers(device: device, threads: int | None, items: int) -> Iterator[_Pool]:
-    """Yield a ``map`` over as many workers as there are threads, each with its share of torch's own threads.
-
-    With more representations than threads every worker computes with one thread: sharing out whole comparisons costs
-    less than sharing out each operation of one. A GPU has one worker, which keeps it busy.
-    """
-    threads = torch.get_num_threads() if threads is None else threads
-    count = 1 if device.type == "cuda" else min(threads, items)
-    with torch_threads(max(1, threads // count)):
-        if count == 1:
-            yield map
-            return
-        pool = ThreadPoolExecutor(count, thread_name_prefix="resi")
-        try:
-            yield pool.map
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _largest_matrix(representations: Iterable[Representation]) -> tuple[int, int]:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from resi.measures.base import Measure
 
     Values = np.ndarray[Any, np.dtype[np.float64]]
+    Mask = np.ndarray[Any, np.dtype[np.bool_]]
+    Groups = np.ndarray[Any, np.dtype[np.str_]]
 
 PUBLISHED = "published"
 
@@ -47,8 +49,9 @@ class GroupSeparation(Grounding):
         both_directions = protocol != PUBLISHED and not measure.symmetric
         groups = np.array([item.group for item in experiment.items])
         splits = [split_pairs(signed, groups == group, both_directions) for group in experiment.groups]
-        pairs = int(np.isfinite(similarity[_pairs_used(similarity, measure)]).sum())
-        failed = int(_pairs_used(similarity, measure).sum()) - pairs
+        used = _pairs_used(groups, measure, both_directions)
+        pairs = int(np.isfinite(similarity[used]).sum())
+        failed = int(used.sum()) - pairs
         ties = 1.0 if protocol == PUBLISHED else 0.5
         return [
             Score("auprc", _mean(splits, average_precision), _mean(splits, expected_average_precision), pairs, failed),
@@ -74,7 +77,7 @@ class Split(NamedTuple):
     across: Values
 
 
-def split_pairs(signed: Values, members: np.ndarray[Any, np.dtype[np.bool_]], both_directions: bool) -> Split:
+def split_pairs(signed: Values, members: Mask, both_directions: bool) -> Split:
     """Return the values of pairs within a group, and of pairs of its members with others.
 
     Parameters
@@ -133,7 +136,9 @@ def _mean(splits: Sequence[Split], metric: Callable[[Split], float]) -> float | 
     return float(np.mean([metric(split) for split in splits]))
 
 
-def _pairs_used(similarity: Values, measure: type[Measure]) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    """Return which entries are comparisons of their own."""
-    used = ~np.eye(len(similarity), dtype=bool)
-    return np.triu(used) if measure.symmetric else used
+def _pairs_used(groups: Groups, measure: type[Measure], both_directions: bool) -> Mask:
+    """Return which entries of a matrix of similarities are comparisons of their own, and make a difference."""
+    upper = np.triu(np.ones((len(groups), len(groups)), dtype=bool), 1)
+    if measure.symmetric:
+        return upper
+    return upper | upper.T if both_directions else upper | (groups[:, None] != groups)

@@ -52,8 +52,8 @@ class _CentredShapes(Measure):
         return x
 
     def prepared_bytes(self, n_samples: int, n_features: int) -> int:
-        """Return the bytes of the matrix, its centred and compact forms, and the work space of rotating it."""
-        return 4 * 8 * n_samples * n_features
+        """Return the bytes of the matrix, its centred and compact forms, rotating it, and the product of a pair."""
+        return 8 * (4 * n_samples * n_features + 2 * min(n_samples, n_features) ** 2)
 
     def _cosine(self, a: Features, b: Features) -> float:
         """Return the nuclear norm of the product of the matrices divided by their norms, in [0, 1].
@@ -162,6 +162,10 @@ class PermutationProcrustes(Measure):
         x.shared(artifacts.scaled)
         return x
 
+    def prepared_bytes(self, n_samples: int, n_features: int) -> int:
+        """Return the bytes of the matrix, its scaled copy, and the products of a pair's columns."""
+        return 8 * (3 * n_samples * n_features + 2 * n_features**2)
+
     def compare(self, a: Features, b: Features) -> float:
         """Return the distance, in the units of the features."""
         scale, share_a, share_b = relative_scales(a, b)
@@ -249,5 +253,5 @@ class AlignedCosine(Measure):
         return max(-1.0, min(1.0, float(((a.unit @ rotation) * b.unit).sum()) / count))
 
     def prepared_bytes(self, n_samples: int, n_features: int) -> int:
-        """Return the bytes of the matrix, its compact form and its unit rows."""
-        return 5 * 8 * n_samples * n_features
+        """Return the bytes of the matrix, its compact form, its unit rows, and the rotation of a pair."""
+        return 8 * (5 * n_samples * n_features + 4 * min(n_samples, n_features) ** 2)

@@ -119,7 +119,19 @@ class Measure:
         return float(self(a, b))
 
     def __call__(self, R: ArrayLike, S: ArrayLike, shape: Layout = "nd") -> float:
-        """Return the value for two representations of the same samples, numpy arrays or torch tensors."""
+        """Return the value for two representations: here, what ``evaluate`` does; a subclass may define it instead."""
+        return self.evaluate(R, S, shape)
+
+    def evaluate(self, R: ArrayLike, S: ArrayLike, shape: Layout = "nd") -> float:
+        """Return the value for two representations of the same samples, numpy arrays or torch tensors.
+
+        Raises
+        ------
+        ShapeError
+            If the arrays do not fit the measure or each other.
+        DegenerateInputError
+            If the measure has no value for them.
+        """
         view_a, view_b = views(self.name, (R, S), (shape, shape), self.spatial)
         return float(self.compare(self.prepare(Features(view_a())), self.prepare(Features(view_b()))))
 

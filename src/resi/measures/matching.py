@@ -37,8 +37,8 @@ class _CorrelationMatch(Measure):
         return x
 
     def prepared_bytes(self, n_samples: int, n_features: int) -> int:
-        """Return the bytes of the matrix, its centred copy and its unit columns."""
-        return 4 * 8 * n_samples * n_features
+        """Return the bytes of the matrix, its centred copy, its unit columns, and the correlations of a pair."""
+        return 8 * (4 * n_samples * n_features + 2 * n_features**2)
 
 
 @dataclass

@@ -88,6 +88,7 @@ def views(
     tensors = tuple(
         as_tensor(measure, side, array, layout) for side, array, layout in zip("RS", arrays, layouts, strict=True)
     )
+    tensors = (tensors[0], tensors[1].to(tensors[0].device))
     view_a, view_b = pair_views(measure, (tuple(tensors[0].shape), tuple(tensors[1].shape)), layouts, spatial)
     return _Bound(view_a, tensors[0]), _Bound(view_b, tensors[1])
 

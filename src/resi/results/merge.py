@@ -47,6 +47,7 @@ def merge_shards(roots: Sequence[Path], folder: Path) -> Merged:
     kept = comparisons.unique("key", keep="first", maintain_order=True).sort(COMPARISON_ORDER, nulls_last=True)
     best = scores.sort([*SCORE_ORDER, "failed_pairs", "value"], nulls_last=True)
     best = best.unique("key", keep="first", maintain_order=True)
+    (folder / CONFLICTS_FILE).unlink(missing_ok=True)
     if conflicts.height:
         write_table(folder / CONFLICTS_FILE, conflicts)
         count = conflicts["key"].n_unique()
@@ -63,7 +64,10 @@ def _read(roots: Sequence[Path], folder: Path, merged: Merged) -> tuple[pl.DataF
     for root in roots:
         if not root.is_dir():
             raise UsageError(f"{root} is no folder; name a data root or a folder of shards")
-        for shard in find_shards(root):
+        shards = list(find_shards(root))
+        if not shards:
+            merged.problems.append(f"{root} holds no shards; name a data root or a folder of shards")
+        for shard in shards:
             if not shard.is_complete:
                 merged.problems.append(f"{shard.folder} is unfinished and left out; repeat its run to finish it")
                 continue

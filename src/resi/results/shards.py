@@ -7,6 +7,7 @@ on, finished comparisons are kept as parts; a later run finds them there.
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -17,14 +18,13 @@ from resi.errors import ArtifactError, ResiError
 from resi.identity import hash_file
 from resi.results.schema import COMPARISON_ORDER, COMPARISONS, SCHEMA_VERSION, SCORE_ORDER, SCORES
 from resi.results.tables import read_table, table, write_table
-from resi.store import write_text
+from resi.store import Store, write_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
     from pathlib import Path
 
 COMPARISONS_FILE, SCORES_FILE, MANIFEST = "comparisons.parquet", "scores.parquet", "manifest.json"
-MERGED_COMPARISONS = "comparisons.parquet"
 PARTS = "parts"
 FLUSH_SECONDS = 30.0
 # The better one of two rows for one comparison comes first.
@@ -51,17 +51,17 @@ class Shard:
         return (self.folder / MANIFEST).is_file()
 
     def add(self, row: Mapping[str, Any]) -> None:
-        """Keep a finished comparison; it is on disk half a minute later at the latest."""
+        """Keep a finished comparison; it is written with the first that comes half a minute after the last write."""
         self._pending.append(row)
         if time.monotonic() - self._flushed > FLUSH_SECONDS:
             self.flush()
 
     def flush(self) -> None:
-        """Write what is pending as one more part."""
+        """Write what is pending as one more part; from then on the shard is unfinished, whatever it was."""
         if self._pending:
-            parts = sorted((self.folder / PARTS).glob("*.parquet"))
-            number = int(parts[-1].stem) + 1 if parts else 0
-            path = self.folder / PARTS / f"{number:06d}.parquet"
+            (self.folder / MANIFEST).unlink(missing_ok=True)
+            numbers = [int(path.stem) for path in self._parts()]
+            path = self.folder / PARTS / f"{max(numbers, default=-1) + 1:06d}.parquet"
             write_table(path, table(self._pending, COMPARISONS, COMPARISON_ORDER))
             self._pending.clear()
         self._flushed = time.monotonic()
@@ -75,10 +75,7 @@ class Shard:
         content = {**manifest, "schema_version": SCHEMA_VERSION, "files": files}
         write_text(self.folder / MANIFEST, json.dumps(content, indent=2, sort_keys=True, default=str) + "\n")
         self._pending.clear()
-        for part in sorted((self.folder / PARTS).glob("*.parquet")):
-            part.unlink()
-        if (self.folder / PARTS).is_dir():
-            (self.folder / PARTS).rmdir()
+        shutil.rmtree(self.folder / PARTS, ignore_errors=True)
 
     def manifest(self) -> dict[str, Any]:
         """Read the manifest.
@@ -114,13 +111,34 @@ class Shard:
         return manifest
 
     def comparisons(self, where: pl.Expr | None = None) -> pl.DataFrame:
-        """Return the comparisons, of an unfinished run those done so far."""
+        """Return the comparisons, of an unfinished run those done so far, the newest first.
+
+        Another process may finish or begin the run meanwhile; then it is read again.
+        """
+        for last_try in (False, False, True):
+            before = self._state()
+            try:
+                return self._read(where)
+            except ArtifactError:
+                if last_try or self._state() == before:
+                    raise
+        raise AssertionError("unreachable")
+
+    def _read(self, where: pl.Expr | None) -> pl.DataFrame:
         if self.is_complete:
             self.verify()
             return read_table(self.folder / COMPARISONS_FILE, COMPARISONS, where)
-        parts = sorted((self.folder / PARTS).glob("*.parquet"))
-        frames = [read_table(part, COMPARISONS, where) for part in parts]
+        # What a run leaves that was to make some comparisons again: parts hold the new ones, the table the old.
+        paths = [*reversed(self._parts()), self.folder / COMPARISONS_FILE]
+        frames = [read_table(path, COMPARISONS, where) for path in paths if path.is_file()]
         return pl.concat(frames) if frames else pl.DataFrame(schema=COMPARISONS)
+
+    def _state(self) -> list[tuple[str, int]]:
+        paths = [self.folder / MANIFEST, *self._parts()]
+        return [(str(path), path.stat().st_mtime_ns) for path in paths if path.is_file()]
+
+    def _parts(self) -> list[Path]:
+        return sorted((self.folder / PARTS).glob("[0-9]*.parquet"))
 
     def scores(self) -> pl.DataFrame:
         """Return the scores of a finished run."""
@@ -129,21 +147,26 @@ class Shard:
 
 
 def find_shards(root: Path) -> Iterator[Shard]:
-    """Yield all shards below a data root or a folder of shards, in the order of their names."""
-    base = root / "shards" if (root / "shards").is_dir() else root
-    if not base.is_dir():
+    """Yield the shards below a data root or a folder of shards, by name; or ``root`` itself, if it is one."""
+    if _is_shard(root):
+        yield Shard(root)
         return
-    for folder in sorted(base.iterdir()):
-        if (folder / MANIFEST).is_file() or (folder / PARTS).is_dir():
-            yield Shard(folder)
+    base = root / "shards" if (root / "shards").is_dir() else root
+    if base.is_dir():
+        yield from (Shard(folder) for folder in sorted(base.iterdir()) if _is_shard(folder))
+
+
+def _is_shard(folder: Path) -> bool:
+    return (folder / MANIFEST).is_file() or (folder / PARTS).is_dir()
 
 
 def find_comparisons(
-    root: Path, keys: Collection[str], on_damage: Callable[[ResiError], None]
+    root: Path, keys: Collection[str], on_damage: Callable[[ResiError], None], first: Shard | None = None
 ) -> dict[str, dict[str, Any]]:
     """Return the stored comparisons among ``keys``, from every shard and the merged table below a data root.
 
-    Where several rows have one key, one that is ok stands before an undefined one, and that before a failed one.
+    Where several rows have one key, one that is ok stands before an undefined one, and that before a failed one; of
+    equals, the one of the shard ``first``.
 
     Parameters
     ----------
@@ -152,7 +175,7 @@ def find_comparisons(
     """
     wanted = pl.col("key").is_in(list(keys))
     found: dict[str, dict[str, Any]] = {}
-    for frame in _stored(root, wanted, on_damage):
+    for frame in _stored(root, wanted, on_damage, first):
         for row in frame.iter_rows(named=True):
             known = found.get(row["key"])
             if known is None or _rank(row["status"]) < _rank(known["status"]):
@@ -160,13 +183,18 @@ def find_comparisons(
     return found
 
 
-def _stored(root: Path, where: pl.Expr, on_damage: Callable[[ResiError], None]) -> Iterable[pl.DataFrame]:
-    for shard in find_shards(root):
+def _stored(
+    root: Path, where: pl.Expr, on_damage: Callable[[ResiError], None], first: Shard | None
+) -> Iterable[pl.DataFrame]:
+    shards = list(find_shards(root))
+    if first is not None:
+        shards.sort(key=lambda shard: shard.folder != first.folder)
+    for shard in shards:
         try:
             yield shard.comparisons(where)
         except ResiError as error:
             on_damage(error)
-    merged = root / "results" / MERGED_COMPARISONS
+    merged = Store(root).results / COMPARISONS_FILE
     if merged.is_file():
         try:
             yield read_table(merged, COMPARISONS, where)

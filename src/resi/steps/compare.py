@@ -9,6 +9,7 @@ from resi import __version__
 from resi.config import Overwrite, Stage
 from resi.console import progress, say
 from resi.device import resolve_device
+from resi.engine.budget import parse_memory
 from resi.engine.execute import FAILED, Engine, Outcome
 from resi.engine.plan import Task
 from resi.errors import UsageError
@@ -19,10 +20,11 @@ from resi.results.tables import table
 from resi.steps.plan import Comparison, Plan, parameters
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import polars as pl
 
+    from resi.errors import ResiError
     from resi.groundings.base import Experiment
     from resi.measures.base import Measure
     from resi.representations.base import Representation
@@ -35,7 +37,7 @@ def compare_representations(plan: Plan) -> pl.DataFrame:
 
     Whatever ends the run, comparisons made so far are kept in its shard.
     """
-    rows = _stored_rows(plan)
+    rows = stored_comparisons(plan, lambda error: say(f"left out: {error}"))
     missing = [comparison for comparison in plan.comparisons if comparison.key not in rows]
     if missing:
         _check_ready(plan, len(missing))
@@ -49,13 +51,14 @@ def compare_representations(plan: Plan) -> pl.DataFrame:
     return table((rows[comparison.key] for comparison in plan.comparisons), COMPARISONS, COMPARISON_ORDER)
 
 
-def _stored_rows(plan: Plan) -> dict[str, Row]:
+def stored_comparisons(plan: Plan, on_damage: Callable[[ResiError], None]) -> dict[str, Row]:
+    """Return the stored rows of a plan's comparisons by key, but for those that ``compare.overwrite`` makes again."""
     overwrite = plan.config.overwrite
-    if overwrite is Overwrite.always:
+    if overwrite is Overwrite.always and plan.config.stage is not Stage.score:
         return {}
     keys = {comparison.key for comparison in plan.comparisons}
-    found = find_comparisons(plan.config.root, keys, lambda error: say(f"left out: {error}"))
-    if overwrite is Overwrite.failed:
+    found = find_comparisons(plan.config.root, keys, on_damage, plan.shard)
+    if overwrite is Overwrite.failed and plan.config.stage is not Stage.score:
         found = {key: row for key, row in found.items() if row["status"] != FAILED}
     return found
 
@@ -82,7 +85,8 @@ def _compare(plan: Plan, comparisons: Sequence[Comparison]) -> Iterator[Row]:
         tasks = {
             Task(items[c.source].key, items[c.target].key, c.measure): c for c in comparisons if c.experiment == number
         }
-        engine = Engine(config.measures, config.memory, device, config.threads, config.on_error)
+        memory = parse_memory(config.memory, device)
+        engine = Engine(config.measures, memory, device, config.threads, config.on_error)
         for outcome in engine.run(list(tasks), {item.key: item for item in items}):
             comparison = tasks[outcome.task]
             yield {

@@ -1,11 +1,11 @@
-"""Graph neural networks: PyG's own models, built from hyperparameters."""
+"""Graph neural networks: PyG's own models, with the same parameters and functions, built from hyperparameters."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from torch.nn.functional import linear
-from torch_geometric.nn import GAT, GCN, GraphSAGE, SAGEConv
+from torch_geometric.nn import GAT, GCN, GCNConv, GraphSAGE, SAGEConv
 
 from resi.errors import UsageError
 
@@ -15,31 +15,51 @@ if TYPE_CHECKING:
     from torch import Tensor
     from torch_geometric.nn.models.basic_gnn import BasicGNN
 
+    from resi.domains.graph.propagation import Propagation
 
-class TransformFirstSAGEConv(SAGEConv):  # type: ignore[misc]
-    """GraphSAGE's convolution with the linear map before the mean, not after.
 
-    Both orders give the same output; this one sends ``out_channels`` numbers along each edge instead of
-    ``in_channels``, and takes sparse features.
+class SparseGCNConv(GCNConv):  # type: ignore[misc]
+    """PyG's graph convolution, its sum over neighbours a sparse matrix product."""
+
+    def forward(self, x: Tensor, edge_index: Propagation, edge_weight: None = None) -> Tensor:
+        """Return the convolved features, shape (n_nodes, out_channels)."""
+        del edge_weight
+        return edge_index.normalized_sum(linear(x, self.lin.weight)) + self.bias
+
+
+class SparseSAGEConv(SAGEConv):  # type: ignore[misc]
+    """PyG's GraphSAGE convolution, its mean a sparse matrix product.
+
+    Where it narrows, the linear map comes before the mean: both orders give the same output, and this one sends fewer
+    numbers along each edge and takes sparse features.
     """
 
-    def forward(self, x: Tensor, edge_index: Tensor) -> Tensor:
+    def forward(self, x: Tensor, edge_index: Propagation) -> Tensor:
         """Return the convolved features, shape (n_nodes, out_channels)."""
-        mapped = linear(x, self.lin_l.weight)
-        mean = self.propagate(edge_index, x=(mapped, mapped), size=None)
-        return mean + self.lin_l.bias + self.lin_r(x)
+        if self.in_channels > self.out_channels:
+            neighbours = edge_index.mean(linear(x, self.lin_l.weight)) + self.lin_l.bias
+        else:
+            neighbours = self.lin_l(edge_index.mean(x))
+        return neighbours + self.lin_r(x)
 
 
-class NarrowingGraphSAGE(GraphSAGE):  # type: ignore[misc]
-    """PyG's GraphSAGE, with the cheaper order of operations where a layer narrows; same parameters, same outputs."""
+class SparseGCN(GCN):  # type: ignore[misc]
+    """PyG's GCN of :class:`SparseGCNConv`."""
+
+    def init_conv(self, in_channels: int, out_channels: int, **kwargs: Any) -> GCNConv:
+        """Return one convolution."""
+        return SparseGCNConv(in_channels, out_channels, **kwargs)
+
+
+class SparseGraphSAGE(GraphSAGE):  # type: ignore[misc]
+    """PyG's GraphSAGE of :class:`SparseSAGEConv`."""
 
     def init_conv(self, in_channels: int, out_channels: int, **kwargs: Any) -> SAGEConv:
         """Return one convolution."""
-        kind = TransformFirstSAGEConv if in_channels > out_channels else SAGEConv
-        return kind(in_channels, out_channels, **kwargs)
+        return SparseSAGEConv(in_channels, out_channels, **kwargs)
 
 
-MODELS: dict[str, type[BasicGNN]] = {"gcn": GCN, "graphsage": NarrowingGraphSAGE, "gat": GAT}
+MODELS: dict[str, type[BasicGNN]] = {"gcn": SparseGCN, "graphsage": SparseGraphSAGE, "gat": GAT}
 
 
 def build_model(architecture: str, hyperparameters: Mapping[str, Any], features: int, classes: int) -> BasicGNN:
@@ -62,3 +82,10 @@ def build_model(architecture: str, hyperparameters: Mapping[str, Any], features:
         return MODELS[architecture](**arguments)
     except (TypeError, ValueError, AssertionError, RuntimeError) as error:
         raise UsageError(f"model={architecture} cannot be built from {dict(hyperparameters)}: {error}") from error
+
+
+def run_model(model: BasicGNN, features: Tensor, propagation: Propagation) -> Tensor:
+    """Return the logits of all nodes, shape (n_nodes, classes)."""
+    # Attention weighs edges one by one.
+    logits: Tensor = model(features, propagation.edge_index if isinstance(model, GAT) else propagation)
+    return logits

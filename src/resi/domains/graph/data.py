@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import pickle
-import warnings
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ import numpy as np
 import torch
 
 from resi.device import torch_threads
+from resi.domains.graph.propagation import sparse_rows
 from resi.errors import DatasetError
 from resi.randomness import generator
 
@@ -126,7 +126,7 @@ def _compress(features: Tensor) -> Tensor:
     density = float((features != 0).float().mean())
     if density >= SPARSE_DENSITY:
         return features
-    with warnings.catch_warnings():
-        # torch announces that its CSR layout is in beta.
-        warnings.filterwarnings("ignore", message="Sparse CSR tensor support")
-        return features.to_sparse_csr()
+    rows, columns = features.nonzero(as_tuple=True)
+    starts = torch.zeros(len(features) + 1, dtype=torch.int64)
+    starts[1:] = torch.bincount(rows, minlength=len(features)).cumsum(0)
+    return sparse_rows(starts, columns, features[rows, columns], (features.shape[0], features.shape[1]))

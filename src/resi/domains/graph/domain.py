@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from resi.domains.base import (
@@ -17,8 +18,7 @@ from resi.domains.base import (
 from resi.domains.graph import files
 from resi.domains.graph.hyperparameters import HYPERPARAMETERS, GraphModelConfig
 from resi.domains.graph.settings import SETTINGS
-from resi.errors import UsageError
-from resi.registry import unknown_name
+from resi.errors import UsageError, unknown_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,6 +28,16 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 TRAINING_VERSION = 1
+# Smallest value of a hyperparameter, and what it has to stay below. The representation is a hidden layer's.
+LIMITS = {
+    "layers": (2, math.inf),
+    "hidden_channels": (1, math.inf),
+    "heads": (1, math.inf),
+    "epochs": (1, math.inf),
+    "dropout": (0, 1),
+    "learning_rate": (0, math.inf),
+    "weight_decay": (0, math.inf),
+}
 
 
 class GraphDomain(Domain):
@@ -86,7 +96,12 @@ class GraphDomain(Domain):
         if dataset not in table:
             raise unknown_name(f"dataset for {architecture}", dataset, list(table))
         given = {name: value for name, value in overrides.items() if value is not None}
-        return {**table[dataset], **given}
+        values = {**table[dataset], **given}
+        for name, (smallest, below) in LIMITS.items():
+            if name in values and not smallest <= values[name] < below:
+                limit = f"from {smallest}" if below == math.inf else f"from {smallest} to below {below}"
+                raise UsageError(f"model.{architecture}.{name}={values[name]}: expected a number {limit}")
+        return values
 
     def probe(self, architecture: str, dataset: str, hyperparameters: Mapping[str, Any], test: str) -> ProbeSpec:
         """Return the test nodes and the last hidden convolution's raw output."""

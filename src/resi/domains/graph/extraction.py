@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import torch
 
 from resi.domains.base import DatasetSpec, Extraction, ModelSpec, ProbeSpec
-from resi.domains.graph.architectures import build_model
+from resi.domains.graph.architectures import build_model, run_model
 from resi.domains.graph.data import load_graph
+from resi.domains.graph.propagation import Edges
 from resi.errors import ArtifactError
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def extract(
     for layer in probe.layers:
         model.convs[int(layer)].register_forward_hook(_keep_rows(outputs, layer, graph.test))
     with graph.suitable_threads():
-        logits = model(graph.features, graph.edges)[graph.test]
+        logits = run_model(model, graph.features, Edges(graph.edges, len(graph.labels)).keep(None))[graph.test]
     accuracy = float((logits.argmax(1) == graph.labels[graph.test]).double().mean())
     samples = [f"{dataset.content} {node}" for node in graph.test.tolist()]
     return Extraction({layer: outputs[layer] for layer in probe.layers}, logits, accuracy, samples)

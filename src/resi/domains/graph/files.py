@@ -8,7 +8,7 @@ from pathlib import Path
 from resi.domains.base import DatasetSpec
 from resi.errors import DatasetError
 from resi.identity import fingerprint, hash_file
-from resi.store import make_folder
+from resi.store import atomic_path, make_folder
 
 # sha256 of the Planetoid release of Cora. The files are pickles, so none is opened before its hash is known.
 CORA = {
@@ -32,13 +32,13 @@ def locate_cora(root: Path | None, downloads: Path) -> DatasetSpec:
 
     They may lie in ``root`` itself or in ``root/raw`` (also ``root/Cora/raw``, as PyG lays them out).
     """
-    folder = _find_cora(root if root is not None else downloads)
-    if folder is None:
-        if root is not None:
-            raise DatasetError(
-                f"dataset.root={root} holds no Cora: expected the files {', '.join(CORA)} there or in {root / 'raw'}"
-            )
+    folder = _find_cora(root or downloads)
+    if root is None and folder in (None, downloads / "Cora" / "raw"):
         folder = _download_cora(downloads)
+    if folder is None:
+        raise DatasetError(
+            f"dataset.root={root} holds no Cora: expected the files {', '.join(CORA)} there or in {root}/raw"
+        )
     for name, expected in CORA.items():
         path = folder / name
         if not path.is_file():
@@ -67,15 +67,25 @@ def _find_cora(root: Path) -> Path | None:
 
 
 def _download_cora(downloads: Path) -> Path:
+    """Fetch the files from where PyG's Planetoid has them; each is checked before it gets its name."""
+    from filelock import FileLock
+    from torch_geometric.data import download_url
     from torch_geometric.datasets import Planetoid
 
-    make_folder(downloads)
     raw = downloads / "Cora" / "raw"
-    try:
-        Planetoid(str(downloads), "Cora")
-    except Exception as error:  # whatever the network raises, the remedy is the same
-        raise DatasetError(
-            f"Cora is not in {downloads} and cannot be downloaded ({type(error).__name__}: {error}). Without a "
-            f"network, put the files {', '.join(CORA)} into {raw}, or name their folder with dataset.root=FOLDER."
-        ) from error
+    make_folder(raw)
+    with FileLock(downloads / ".lock"):
+        for name, expected in CORA.items():
+            if (raw / name).is_file():
+                continue
+            try:
+                with atomic_path(raw / name) as temporary:
+                    download_url(f"{Planetoid.url}/{name}", str(raw), log=False, filename=temporary.name)
+                    if hash_file(temporary) != expected:
+                        raise DatasetError(f"{Planetoid.url}/{name} is not the Planetoid release of Cora any more")
+            except Exception as error:  # whatever the network raises, the remedy is the same
+                raise DatasetError(
+                    f"Cora is not in {downloads} and cannot be downloaded ({type(error).__name__}: {error}). Without a "
+                    f"network, put the files {', '.join(CORA)} into {raw}, or name their folder with dataset.root."
+                ) from error
     return raw

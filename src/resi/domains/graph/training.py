@@ -8,13 +8,13 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from resi.domains.base import DatasetSpec, ModelSpec, Trained
-from resi.domains.graph.architectures import build_model
+from resi.domains.graph.architectures import build_model, run_model
 from resi.domains.graph.data import Graph, load_graph
+from resi.domains.graph.propagation import Edges, Propagation
 from resi.domains.graph.settings import EDGE_DROP
 from resi.randomness import forked_torch, torch_generator
 
 if TYPE_CHECKING:
-    from torch import Tensor
     from torch_geometric.nn.models.basic_gnn import BasicGNN
 
 
@@ -26,11 +26,12 @@ def train(spec: ModelSpec, dataset: DatasetSpec, device: torch.device) -> Traine
     graph = load_graph(dataset).to(device)
     with graph.suitable_threads(), forked_torch(device, spec.seed, "graph training"):
         model = build_model(spec.architecture, spec.hyperparameters, graph.features.shape[1], graph.classes).to(device)
-        _fit(model, graph, spec)
-    return Trained(dict(model.state_dict()), accuracies(model, graph))
+        edges = Edges(graph.edges, len(graph.labels))
+        _fit(model, graph, edges, spec)
+        return Trained(dict(model.state_dict()), accuracies(model, graph, edges))
 
 
-def _fit(model: BasicGNN, graph: Graph, spec: ModelSpec) -> None:
+def _fit(model: BasicGNN, graph: Graph, edges: Edges, spec: ModelSpec) -> None:
     optimizer = torch.optim.Adam(
         model.parameters(),
         lr=spec.hyperparameters["learning_rate"],
@@ -38,29 +39,28 @@ def _fit(model: BasicGNN, graph: Graph, spec: ModelSpec) -> None:
     )
     targets = graph.labels[graph.train]
     probability = EDGE_DROP[spec.setting]
+    everything = edges.keep(None)
     model.train()
     for epoch in range(spec.hyperparameters["epochs"]):
         optimizer.zero_grad(set_to_none=True)
-        edges = drop_edges(graph.edges, probability, spec.seed, epoch)
-        logits = model(graph.features, edges)
+        propagation = drop_edges(edges, probability, spec.seed, epoch) if probability else everything
+        logits = run_model(model, graph.features, propagation)
         loss = cross_entropy(logits[graph.train], targets)
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
 
 
-def drop_edges(edges: Tensor, probability: float, seed: int, epoch: int) -> Tensor:
-    """Return the directed edges that an epoch keeps, each with probability ``1 - probability``."""
-    if probability == 0:
-        return edges
-    draws = torch_generator(edges.device, seed, "edge drop", epoch)
-    keep = torch.rand(edges.shape[1], generator=draws, device=edges.device) >= probability
-    return edges[:, keep]
+def drop_edges(edges: Edges, probability: float, seed: int, epoch: int) -> Propagation:
+    """Return what is left in an epoch that drops each directed edge with a probability."""
+    device = edges.by_target.device
+    draws = torch_generator(device, seed, "edge drop", epoch)
+    return edges.keep(torch.rand(edges.by_target.shape[1], generator=draws, device=device) >= probability)
 
 
 @torch.no_grad()
-def accuracies(model: BasicGNN, graph: Graph) -> dict[str, float]:
+def accuracies(model: BasicGNN, graph: Graph, edges: Edges) -> dict[str, float]:
     """Return the accuracy on each split, from one forward pass over the whole graph."""
     model.eval()
-    correct = model(graph.features, graph.edges).argmax(1) == graph.labels
+    correct = run_model(model, graph.features, edges.keep(None)).argmax(1) == graph.labels
     splits = {"train": graph.train, "validation": graph.validation, "test": graph.test}
     return {name: float(correct[nodes].double().mean()) for name, nodes in splits.items()}
