@@ -99,8 +99,7 @@ def test_another_measure_reuses_models_representations_and_comparisons(tmp_path:
 def test_two_roots_give_the_same_bits(finished, tmp_path: Path) -> None:
     root, result = finished
     again = resi.run([*TINY, "measure=[rsa,cka]", f"root={tmp_path}"])
-    assert {name: read_tensors(root / name)[0].keys() for name in files(root, "models")}
-    for name in files(root, "representations"):
+    for name in (*files(root, "models"), *files(root, "representations")):
         ours, theirs = read_tensors(root / name)[0], read_tensors(tmp_path / name)[0]
         assert all(ours[key].equal(theirs[key]) for key in ours), name
     assert again.scores.drop("resi_version").equals(result.scores.drop("resi_version"))
@@ -122,6 +121,39 @@ def test_stages_run_one_after_the_other_and_say_what_is_missing(tmp_path: Path) 
     scored = resi.run([*words, "stage=score"])
     assert scored.scores.height == 2
     assert resi.run(words).reused
+
+
+def test_comparing_again_by_stages_reaches_the_scores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from resi.measures.kernel import CKA
+
+    words = [*TINY, "measure=[cka,rsa]", f"root={tmp_path}"]
+    with monkeypatch.context() as patch:
+        patch.setattr(CKA, "compare", lambda *_: 1 / 0)
+        assert resi.run(words).count("failed") == 6
+    assert resi.run([*words, "stage=compare", "compare.overwrite=failed"]).count("ok") == 12
+    scored = resi.run([*words, "stage=score"])
+    assert not scored.reused
+    assert scored.count("ok") == 12
+    assert scored.scores["value"].null_count() == 0
+
+
+def test_a_subsample_is_a_comparison_of_its_own(finished) -> None:
+    root, result = finished
+    smaller = resi.run([*TINY, "measure=[cka,rsa]", f"root={root}", "compare.subsample=300"])
+    assert smaller.shard != result.shard
+    assert set(smaller.comparisons["shape_a"]) == {"300x8"}
+    assert set(smaller.scores["parameters"]) == {'{"subsample":300}'}
+    assert not set(smaller.comparisons["key"]) & set(result.comparisons["key"])
+
+
+def test_two_identical_runs_at_once_share_one_shard(tmp_path: Path) -> None:
+    words = [*COMMAND, *TINY, "measure=cka", f"root={tmp_path}"]
+    both = [subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    outputs = [process.communicate(timeout=300) for process in both]
+    assert [process.returncode for process in both] == [0, 0]
+    assert outputs[0][0] == outputs[1][0]
+    assert sum("training models: 4/4" in errors for _, errors in outputs) == 1
+    assert len(list((tmp_path / "shards").iterdir())) == 1
 
 
 def test_a_damaged_model_is_named_and_nothing_is_trained_over_it(tmp_path: Path) -> None:

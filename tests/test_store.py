@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import resource
 from pathlib import Path
 
@@ -31,6 +32,22 @@ def test_tensors_come_back_as_they_were(tmp_path: Path) -> None:
     for name, tensor in TENSORS.items():
         assert tensors[name].dtype == tensor.dtype
         assert torch.equal(tensors[name], tensor)
+
+
+def test_files_are_as_readable_as_the_umask_says(tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        path = write(tmp_path / "model.safetensors")
+    finally:
+        os.umask(before)
+    assert path.stat().st_mode & 0o777 == 0o640
+
+
+def test_changed_metadata_is_found(tmp_path: Path) -> None:
+    path = write(tmp_path / "model.safetensors")
+    path.write_bytes(path.read_bytes().replace(b"0.5", b"0.9", 1))
+    with pytest.raises(ArtifactError, match="does not match its hash"):
+        read_tensors(path)
 
 
 def test_metadata_alone_tells_the_shapes(tmp_path: Path) -> None:

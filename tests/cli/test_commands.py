@@ -46,6 +46,10 @@ def command(*words: str) -> subprocess.CompletedProcess[str]:
         (["device=cuda:99", *TINY], "device=cuda:99: this machine has"),
         (["device=gpu", *TINY], "device=gpu: not a device; use auto, cpu, cuda or cuda:N"),
         (["model.gcn.activation=nothing", *TINY], "model=gcn cannot be built from"),
+        ([*TINY, "model.gcn.layers=1"], "model.gcn.layers=1: expected a number from 2"),
+        ([*TINY, "model.gcn.epochs=0"], "model.gcn.epochs=0: expected a number from 1"),
+        ([*TINY, "model.gcn.dropout=1.5"], "model.gcn.dropout=1.5: expected a number from 0 to below 1"),
+        (["compare.subsample=1"], "compare.subsample=1: expected a number from 2 up"),
         (["lists"], "unknown command 'lists'; did you mean list? Known: describe, list, merge, plan."),
         (["describe", "ckaa"], "unknown name 'ckaa'; did you mean cka or cora? Known: "),
         (["protocol=publishd"], "unknown protocol 'publishd'; did you mean published? Known: corrected, published."),
@@ -171,9 +175,12 @@ def test_a_sweep_trains_each_model_once_and_writes_a_shard_a_job(root: Path) -> 
     assert len(models) == 4
     for measure in ("cka", "rsa", "jaccard"):
         assert f"measure={measure}" in found.stdout
-    # Models are younger than none of the representations: none was trained again by another job.
-    representations = [path.stat().st_mtime_ns for path in (root / "representations").rglob("test-1-*")]
-    assert max(path.stat().st_mtime_ns for path in models) <= max(representations)
+    # Each model has one lock, and its file has not been replaced: it is older than the representations taken from it.
+    for model in models:
+        taken = (root / "representations" / model.relative_to(root / "models").parent).glob(
+            f"{model.stem[:-13]}/test-1-*"
+        )
+        assert model.stat().st_mtime_ns < min(path.stat().st_mtime_ns for path in taken)
     assert run_command(["merge"]) == 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import threading
 from pathlib import Path
 
 import polars as pl
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from resi.errors import ArtifactError, UsageError
+from resi.errors import ArtifactError, StoreError, UsageError
 from resi.results.merge import merge_shards
 from resi.results.schema import COMPARISON_ORDER, COMPARISONS, SCHEMA_VERSION, SCORE_ORDER, SCORES
 from resi.results.shards import Shard, find_comparisons, find_shards
@@ -62,6 +63,69 @@ def test_an_unfinished_run_keeps_what_it_has_and_is_not_taken_for_finished(tmp_p
     assert set(find_comparisons(tmp_path, ["a", "c"], pytest.fail)) == {"a"}
     again.finish(again.comparisons(), pl.DataFrame(schema=SCORES), MANIFEST)
     assert not (again.folder / "parts").exists()
+
+
+def test_comparisons_made_again_replace_those_of_a_finished_shard(tmp_path: Path) -> None:
+    shard = finish(tmp_path, "one", [comparison("a", None, "failed"), comparison("b", 1.0)], [score("s")])
+    shard.add(comparison("a", 2.0))
+    shard.add(comparison("b", 3.0))
+    shard.flush()
+    assert not shard.is_complete
+    found = find_comparisons(tmp_path, ["a", "b"], pytest.fail)
+    assert {key: row["value"] for key, row in found.items()} == {"a": 2.0, "b": 3.0}
+
+
+def test_a_finish_that_fails_half_way_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shard = finish(tmp_path, "one", [comparison("a", 1.0)])
+    shard.add(comparison("b", 2.0))
+    shard.flush()
+
+    def full_disk(*_arguments: object) -> None:
+        raise StoreError("no space")
+
+    both = shard.comparisons()
+    with monkeypatch.context() as patch, pytest.raises(StoreError):
+        patch.setattr("resi.results.shards.write_table", full_disk)
+        shard.finish(both, pl.DataFrame(schema=SCORES), MANIFEST)
+    assert set(find_comparisons(tmp_path, ["a", "b"], pytest.fail)) == {"a", "b"}
+
+
+def test_what_a_kill_leaves_among_the_parts_does_not_hinder(tmp_path: Path) -> None:
+    shard = Shard(tmp_path / "shards" / "one")
+    shard.add(comparison("a"))
+    shard.flush()
+    (shard.folder / "parts" / ".000001.parquet.0123.tmp").write_text("half")
+    assert shard.comparisons().height == 1
+    shard.finish(shard.comparisons(), pl.DataFrame(schema=SCORES), MANIFEST)
+    assert {path.name for path in shard.folder.iterdir()} == {"comparisons.parquet", "scores.parquet", "manifest.json"}
+
+
+def test_reading_while_another_process_finishes_is_no_damage(tmp_path: Path) -> None:
+    shard = Shard(tmp_path / "shards" / "one")
+    stop = threading.Event()
+
+    def run_again_and_again() -> None:
+        while not stop.is_set():
+            shard.add(comparison("a"))
+            shard.flush()
+            shard.finish(table([comparison("a")], COMPARISONS, COMPARISON_ORDER), pl.DataFrame(schema=SCORES), MANIFEST)
+
+    writer = threading.Thread(target=run_again_and_again)
+    writer.start()
+    try:
+        for _ in range(150):
+            assert set(find_comparisons(tmp_path, ["a"], pytest.fail)) <= {"a"}
+    finally:
+        stop.set()
+        writer.join()
+
+
+def test_one_shard_can_be_merged_by_its_folder_and_a_root_without_any_is_a_problem(tmp_path: Path) -> None:
+    shard = finish(tmp_path, "one", [comparison("a")])
+    assert merge_shards([shard.folder], tmp_path / "out").comparisons == 1
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    assert "holds no shards" in merge_shards([empty], tmp_path / "out").problems[0]
 
 
 def test_stored_comparisons_are_found_by_key_and_ok_comes_before_failed(tmp_path: Path) -> None:
