@@ -99,6 +99,9 @@ def pairwise(
     from resi.representations.base import Representation, subsample
     from resi.results.schema import PAIRWISE
 
+    if not hasattr(representations, "items"):
+        kind = type(representations).__name__
+        raise UsageError(f"pairwise: expected a mapping from names to arrays, such as {{'a': R, 'b': S}}, not a {kind}")
     names = [measures] if isinstance(measures, str) else list(measures)
     chosen = {name: make_measure(name, {}) for name in names}
     tensors = {name: as_tensor("pairwise", name, array, shape) for name, array in representations.items()}
@@ -129,12 +132,25 @@ def list_measures(pattern: str = "*") -> list[str]:
 
 def make_measure(name: str, parameters: Mapping[str, Any]) -> Measure:
     """Return a measure with its parameters set, or raise ``UsageError`` naming what exists."""
+    if not isinstance(name, str):
+        raise UsageError(f"expected the name of a measure, not {name!r}")
     measure = registry.measures().get(name)
-    known = [field.name for field in dataclasses.fields(measure)]  # type: ignore[arg-type]
-    for parameter in parameters:
-        if parameter not in known:
-            raise unknown_name(f"parameter of {name}", parameter, known)
+    defaults = {field.name: field.default for field in dataclasses.fields(measure)}  # type: ignore[arg-type]
+    for parameter, value in parameters.items():
+        if parameter not in defaults:
+            raise unknown_name(f"parameter of {name}", parameter, list(defaults))
+        _check_type(f"{name}: {parameter}={value!r}", value, defaults[parameter])
     try:
         return measure(**parameters)
     except (TypeError, ValueError) as error:
-        raise UsageError(f"{name}: {error}") from error
+        message = str(error)
+        raise UsageError(message if message.startswith(f"{name}:") else f"{name}: {message}") from error
+
+
+def _check_type(label: str, value: Any, default: Any) -> None:
+    """Raise ``UsageError`` if a parameter is not of the kind of its default."""
+    kinds = {bool: (bool,), int: (int,), float: (int, float), str: (str,)}
+    allowed = kinds.get(type(default))
+    if allowed is None or (isinstance(value, allowed) and isinstance(value, bool) == isinstance(default, bool)):
+        return
+    raise UsageError(f"{label}: expected a value such as {default!r}")

@@ -58,14 +58,15 @@ def run_command(words: list[str]) -> int:
 
 def explain(error: BaseException) -> tuple[str, int]:
     """Return the line and exit code for an error."""
-    from resi.cli.hydra_errors import explain_hydra
+    from resi.hydra_errors import explain_hydra
 
     if isinstance(error, ResiError):
         return str(error), error.exit_code
     if found := explain_hydra(error):
         return found, 2
     if isinstance(error, OSError) and error.filename:
-        return f"cannot use {error.filename}: {error.strerror}. Check RESI_HOME, free space and permissions.", 1
+        reason = "it is no folder" if isinstance(error, FileExistsError) else error.strerror
+        return f"cannot use {error.filename}: {reason}. Check RESI_HOME, free space and permissions.", 1
     return f"{type(error).__name__}: {error} (HYDRA_FULL_ERROR=1 shows where)", 1
 
 
@@ -168,7 +169,7 @@ def sweep_job(composed: DictConfig) -> int:
         record |= {
             "outcome": "read from its shard" if result.reused else "done",
             "counts": {status: result.count(status) for status in ("ok", "undefined", "failed")},
-            "detail": str(result.shard),
+            "detail": result.shard.name,
             "exit_code": 1 if failed else 0,
         }
     except Exception as error:

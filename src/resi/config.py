@@ -16,8 +16,11 @@ from resi.api import make_measure
 from resi.engine.budget import parse_memory
 from resi.errors import UsageError, unknown_name
 from resi.groundings import GROUNDINGS
+from resi.hydra_errors import explain_hydra
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from omegaconf import DictConfig
 
     from resi.domains.base import Domain
@@ -168,13 +171,27 @@ def _register_domain(store: ConfigStore, domain: Domain) -> None:
         store.store(group="model", name=name, node=domain.model_config, package=f"model.{name}")
 
 
-def compose(overrides: list[str]) -> RunConfig:
-    """Compose and validate the config of one run from command-line words."""
+def compose(overrides: Sequence[str]) -> RunConfig:
+    """Compose and validate the config of one run from command-line words.
+
+    Raises
+    ------
+    UsageError
+        If a word is not KEY=VALUE, or its key or value does not exist.
+    """
     import hydra
 
+    if isinstance(overrides, str) or not all(isinstance(word, str) for word in overrides):
+        raise UsageError(f"expected a list of words such as ['measure=cka'], not {overrides!r}")
     register()
-    with hydra.initialize_config_dir(str(config_folder()), version_base="1.3"):
-        return validate(hydra.compose("config", overrides=overrides))
+    try:
+        with hydra.initialize_config_dir(str(config_folder()), version_base="1.3"):
+            composed = hydra.compose("config", overrides=list(overrides))
+    except Exception as error:
+        if message := explain_hydra(error):
+            raise UsageError(message) from error
+        raise
+    return validate(composed)
 
 
 def validate(composed: DictConfig) -> RunConfig:
@@ -235,8 +252,8 @@ def _seeds(given: Any, test: Grounding) -> tuple[int, ...]:
     if given is None:
         return test.seeds
     seeds = tuple(int(seed) for seed in given)
-    if len(set(seeds)) != len(seeds) or len(seeds) < 2 or min(seeds) < 0:
-        raise UsageError(f"seeds={list(seeds)}: at least two different seeds from 0 up are needed")
+    if len(seeds) < 2 or len(set(seeds)) != len(seeds) or min(seeds) < 0:
+        raise UsageError(f"seeds={list(seeds)}: expected at least two seeds from 0 up, all different")
     return seeds
 
 

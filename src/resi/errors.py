@@ -47,7 +47,7 @@ class BudgetError(ResiError, MemoryError):
 
 def unknown_name(kind: str, name: str, known: Collection[str], hint: str = "") -> UsageError:
     """Build the error for a name that does not exist: the nearest names, then all of them."""
-    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    near = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.5)
     guess = f"; did you mean {' or '.join(near)}?" if near else "."
     listing = ", ".join(sorted(known)) or "none"
     return UsageError(f"unknown {kind} {name!r}{guess} Known: {listing}.{hint}")

@@ -60,7 +60,7 @@ def run(overrides: Sequence[str] = ()) -> RunResult:
     ResiError
         With one line that says what is wrong and what to do.
     """
-    return run_config(compose(list(overrides)))
+    return run_config(compose(overrides))
 
 
 def run_config(config: RunConfig) -> RunResult:
@@ -113,7 +113,7 @@ def _is_finished(plan: Plan) -> bool:
     config = plan.config
     if not plan.shard.is_complete or config.stage not in (Stage.all, Stage.score):
         return False
-    if config.overwrite is Overwrite.failed:
+    if config.overwrite is Overwrite.failed or config.on_error == "raise":
         return bool(plan.shard.manifest()["counts"]["failed"] == 0)
     return config.overwrite is Overwrite.only_missing
 

@@ -19,7 +19,7 @@ from resi.api import make_measure
 from resi.engine.budget import format_bytes, parse_memory
 from resi.engine.execute import Engine
 from resi.engine.plan import Task, all_pairs, in_tiles
-from resi.errors import DegenerateInputError, ShapeError, UsageError
+from resi.errors import ArtifactError, DegenerateInputError, ShapeError, UsageError
 from resi.measures.base import Measure
 from resi.representations.base import Representation, subsample
 
@@ -210,6 +210,7 @@ def test_unknown_names_list_what_exists() -> None:
         (np.ones((3, 2)), np.ones((3, 2)), "nxd", r"cka: unknown shape 'nxd' of R; known: nd, ntd, nchw"),
         (np.ones((3, 2, 4)), np.ones((3, 5, 4)), "ntd", r"both need the same number of tokens"),
         ("text", np.ones((3, 2)), "nd", r"cka: R is not a numeric array"),
+        (torch.eye(3).to_sparse(), np.ones((3, 2)), "nd", r"cka: R of shape \(3, 3\) is sparse; call its to_dense"),
     ],
 )
 def test_bad_input_is_one_line_naming_measure_argument_and_shapes(R, S, shape, message: str) -> None:
@@ -235,3 +236,36 @@ def test_a_subsample_keeps_the_same_samples_of_all() -> None:
     expected = resi.compare(given[row["source"]][kept], given[row["target"]][kept])
     assert row["value"] == pytest.approx(expected, rel=1e-12)
     assert resi.pairwise(given, samples=50).drop("seconds").equals(resi.pairwise(given).drop("seconds"))
+
+
+def test_lists_have_the_precision_of_python_numbers() -> None:
+    given = list(arrays(2).values())
+    assert resi.compare(given[0].tolist(), given[1].tolist()) == resi.compare(*given)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: resi.pairwise([np.eye(3)]), "pairwise: expected a mapping from names to arrays"),
+        (lambda: resi.compare(np.eye(3), np.eye(3), ["cka"]), r"expected the name of a measure, not \['cka'\]"),
+        (lambda: resi.compare(np.eye(3), np.eye(3), "jaccard", k=2.5), "jaccard: k=2.5: expected a value such as 10"),
+        (lambda: resi.compare(np.eye(3), np.eye(3), "jaccard", k=True), "jaccard: k=True: expected a value such as 10"),
+        (lambda: resi.run("measure=cka"), "expected a list of words such as"),
+        (lambda: resi.run(["measure=ckaa"]), "unknown measure 'ckaa'; did you mean cka"),
+        (lambda: resi.run(["frob"]), "frob"),
+    ],
+)
+def test_calls_that_make_no_sense_say_so_in_one_line(call, message: str) -> None:
+    with pytest.raises(UsageError, match=message) as error:
+        call()
+    assert "\n" not in str(error.value)
+
+
+def test_a_damaged_file_ends_the_run_and_is_no_failure_of_the_measure() -> None:
+    def damaged():
+        raise ArtifactError("file is damaged")
+
+    items = wrap(arrays(2))
+    items["r1"] = Representation("r1", items["r1"].size, "nd", "", damaged)
+    with pytest.raises(ArtifactError):
+        list(Engine({"cka": make_measure("cka", {})}, 10**9, CPU).run([Task("r0", "r1", "cka")], items))

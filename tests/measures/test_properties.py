@@ -26,6 +26,7 @@ every_measure = pytest.mark.parametrize("measure", LINEAR, ids=NAMES)
 CONSTANT_IS_UNDEFINED = {
     *("angular_shape", "cka", "distance_correlation", "gulp", "hard_correlation_match", "linear_regression"),
     *("normalized_procrustes", "pwcca", "rsa", "soft_correlation_match", "svcca"),
+    *("jaccard", "rank_similarity", "second_order_cosine"),
 }
 ZERO_IS_UNDEFINED = CONSTANT_IS_UNDEFINED | {"aligned_cosine", "concentricity_difference", "eigenspace_overlap"}
 SCALE_WITH_FEATURES = {"magnitude_difference", "permutation_procrustes", "procrustes", "rsm_norm_difference"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import shutil
 import threading
 from pathlib import Path
 
@@ -134,9 +135,7 @@ def test_stored_comparisons_are_found_by_key_and_ok_comes_before_failed(tmp_path
     found = find_comparisons(tmp_path, ["a", "b", "z"], pytest.fail)
     assert {key: row["status"] for key, row in found.items()} == {"a": "ok", "b": "undefined"}
     merge_shards([tmp_path], tmp_path / "results")
-    for shard in find_shards(tmp_path):
-        for file in shard.folder.iterdir():
-            file.unlink()
+    shutil.rmtree(tmp_path / "shards")
     assert find_comparisons(tmp_path, ["a"], pytest.fail)["a"]["value"] == 2.0
 
 
@@ -176,6 +175,9 @@ def test_a_newer_schema_is_refused_with_what_to_do(tmp_path: Path) -> None:
 
 def test_merging_keeps_one_row_a_comparison_and_is_idempotent(tmp_path: Path) -> None:
     finish(tmp_path, "one", [comparison("a"), comparison("b", None, "failed")], [score("s")])
+    gone = finish(tmp_path, "gone", [comparison("z")])
+    merge_shards([tmp_path], tmp_path / "results")
+    shutil.rmtree(gone.folder)  # what is no longer there is not in the next tables
     finish(tmp_path, "two", [comparison("a"), comparison("b", 3.0)], [score("s"), score("t")])
     out = tmp_path / "results"
     merged = merge_shards([tmp_path], out)
@@ -191,8 +193,9 @@ def test_contradictions_are_reported_and_kept(tmp_path: Path) -> None:
     merged = merge_shards([tmp_path], tmp_path / "results")
     assert merged.comparisons == 2
     assert len(merged.problems) == 1
-    assert "1 comparisons have two different values" in merged.problems[0]
-    conflicts = read_table(tmp_path / "results" / "conflicts.parquet", COMPARISONS)
+    assert "1 comparisons have different values in different shards" in merged.problems[0]
+    conflicts = pl.read_parquet(tmp_path / "results" / "conflicts.parquet")
+    assert [Path(shard).name for shard in conflicts["shard"]] == ["one", "two"]
     assert conflicts["key"].to_list() == ["b", "b"]
     assert sorted(conflicts["value"]) == [1.0, 1.1]
 

@@ -31,7 +31,7 @@ def print_plan_of(words: list[str]) -> None:
     from resi.config import compose
     from resi.steps.plan import make_plan
 
-    print_plan(make_plan(compose(words)))
+    print_plan(make_plan(compose(words), may_download=False))
 
 
 def print_plan(plan: Plan) -> None:

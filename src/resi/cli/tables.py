@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
+from resi import registry
 from resi.console import output, say
 from resi.results.schema import SCORE_ORDER
 
@@ -24,6 +26,8 @@ def print_result(config: RunConfig, result: RunResult) -> None:
     _say_failures(result)
     if result.comparisons.height == 0:
         say(f"stage={config.stage.value} is done")
+    elif not result.scores.height:
+        say(f"{result.comparisons.height} comparisons are in {result.shard}; stage=score finishes it")
     elif result.reused:
         say(f"finished before; read from {result.shard}")
     else:
@@ -46,7 +50,7 @@ def print_scores(scores: pl.DataFrame, title: str) -> None:
     previous = None
     # Insertion order of the sorted table; each group holds the metrics of one architecture and measure.
     keys = ["architecture", "measure", "parameters"]
-    for (architecture, measure, _), rows in scores.sort(SCORE_ORDER).group_by(keys, maintain_order=True):
+    for (architecture, measure, given), rows in scores.sort(SCORE_ORDER).group_by(keys, maintain_order=True):
         by_metric = {row["metric"]: row for row in rows.iter_rows(named=True)}
         first = next(iter(by_metric.values()))
         if previous not in (None, architecture):
@@ -54,8 +58,15 @@ def print_scores(scores: pl.DataFrame, title: str) -> None:
         previous = architecture
         numbers = [_number(by_metric.get(metric, {}).get(name)) for metric in metrics for name in ("value", "chance")]
         counts = [str(first[name]) for name in ("groups", "models", "pairs", "failed_pairs")]
-        table.add_row(str(architecture), str(measure), *numbers, *counts)
+        table.add_row(str(architecture), _with_parameters(str(measure), str(given)), *numbers, *counts)
     output().print(table)
+
+
+def _with_parameters(measure: str, parameters: str) -> str:
+    """Return a measure's name with those of its parameters that are not at their default."""
+    defaults = registry.measures().get(measure)().parameters() if measure in registry.measures() else {}
+    changed = {name: value for name, value in json.loads(parameters).items() if defaults.get(name) != value}
+    return f"{measure} ({', '.join(f'{name}={value}' for name, value in changed.items())})" if changed else measure
 
 
 def _number(value: Any) -> str:
@@ -74,4 +85,4 @@ def _say_failures(result: RunResult) -> None:
         if grouped.height > SHOWN_FAILURES:
             say(f"  and {grouped.height - SHOWN_FAILURES} more reasons, in {result.shard}")
     if result.count("failed"):
-        say("compare.overwrite=failed makes them again")
+        say("once the cause is mended, compare.overwrite=failed makes them again")

@@ -196,7 +196,7 @@ class Domain(ABC):
         """Return the probe set and layers with which a test looks at a model."""
 
     @abstractmethod
-    def locate(self, dataset: str, root: Path | None, downloads: Path) -> DatasetSpec:
+    def locate(self, dataset: str, root: Path | None, downloads: Path, may_download: bool = True) -> DatasetSpec:
         """Find a dataset's files, download them where they are missing, and hash them.
 
         Parameters

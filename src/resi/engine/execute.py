@@ -13,7 +13,7 @@ from resi.engine.budget import block_size, format_bytes, group_measures, largest
 from resi.engine.cache import Prepared
 from resi.engine.plan import Task, in_tiles
 from resi.engine.workers import stream, workers
-from resi.errors import BudgetError, DegenerateInputError, ShapeError
+from resi.errors import ArtifactError, BudgetError, DegenerateInputError, ShapeError
 from resi.measures.shapes import pair_views
 
 if TYPE_CHECKING:
@@ -151,7 +151,8 @@ class Engine:
         except DegenerateInputError as reason:
             value, status, error = None, UNDEFINED, str(reason)
         except Exception as failure:
-            if self.on_error == "raise":
+            # A damaged file is no failure of the measure: it has to be mended, not recorded.
+            if self.on_error == "raise" or isinstance(failure, ArtifactError):
                 raise
             value, status, error = None, FAILED, f"{type(failure).__name__}: {failure}"
         return Outcome(task, value, status, error, seconds, self._share(task))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from resi.errors import ShapeError
+from resi.errors import DegenerateInputError, ShapeError
 from resi.measures.artifacts import BLOCK_ENTRIES
 from resi.measures.rows import distinct_directions, unit_rows
 
@@ -36,10 +36,15 @@ def neighbours(x: Features, k: int) -> Tensor:
     ------
     ShapeError
         If there are not more than k rows.
+    DegenerateInputError
+        If all rows have the same direction, so that no row is nearer than another.
     """
     n_samples = x.matrix.shape[0]
     if not 1 <= k < n_samples:
         raise ShapeError(f"k = {k} neighbours need at least {k + 1} rows, but there are {n_samples}")
+    distinct = x.shared(distinct_directions)
+    if distinct is not None and len(distinct.first) == 1:
+        raise DegenerateInputError("all rows have the same direction: none is nearer than another")
     whole = x.known(cosine_distances)
     unit = x.shared(unit_rows)
     found = torch.empty((n_samples, k), dtype=torch.int64, device=unit.device)

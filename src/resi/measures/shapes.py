@@ -101,10 +101,14 @@ def as_tensor(measure: str, argument: str, array: ArrayLike, layout: Layout) -> 
         # torch has no tensors of either kind.
         array = array.copy()  # type: ignore[union-attr]
     try:
-        tensor = torch.as_tensor(array).detach()
+        # Numbers in plain lists have the precision of Python's.
+        dtype = None if hasattr(array, "shape") else torch.float64
+        tensor = torch.as_tensor(array, dtype=dtype).detach()
     except (TypeError, ValueError, RuntimeError) as error:
         raise ShapeError(f"{measure}: {argument} is not a numeric array: {error}") from error
     size = tuple(tensor.shape)
+    if tensor.layout != torch.strided:
+        raise ShapeError(f"{measure}: {argument} of shape {size} is sparse; call its to_dense() first")
     if not tensor.is_floating_point():
         kind = str(tensor.dtype).removeprefix("torch.")
         raise ShapeError(f"{measure}: {argument} of shape {size} is {kind}; expected floating point, convert it first")

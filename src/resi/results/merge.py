@@ -10,7 +10,7 @@ import polars as pl
 from resi.errors import ResiError, UsageError
 from resi.results.schema import COMPARISON_ORDER, COMPARISONS, SCORE_ORDER, SCORES
 from resi.results.shards import COMPARISONS_FILE, SCORES_FILE, STATUSES, find_shards
-from resi.results.tables import read_table, write_table
+from resi.results.tables import write_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,24 +34,28 @@ class Merged:
 
 
 def merge_shards(roots: Sequence[Path], folder: Path) -> Merged:
-    """Combine all shards below ``roots`` with the tables already in ``folder``, and write them there.
+    """Combine all shards below ``roots`` into tables in ``folder``, in place of those that are there.
 
     One row is kept per comparison: one that is ok before an undefined one before a failed one. Where two values differ
-    by more than rounding, the rows go to ``conflicts.parquet`` and the problem is reported. A damaged or unfinished
-    shard is reported and left out.
+    by more than rounding, the rows and their shards go to ``conflicts.parquet`` and the problem is reported. A damaged
+    or unfinished shard is reported and left out.
     """
     merged = Merged(folder)
     comparisons, scores = _read(roots, folder, merged)
     comparisons = _best_first(comparisons)
     conflicts = _conflicts(comparisons)
-    kept = comparisons.unique("key", keep="first", maintain_order=True).sort(COMPARISON_ORDER, nulls_last=True)
+    kept = comparisons.drop("shard").unique("key", keep="first", maintain_order=True)
+    kept = kept.sort(COMPARISON_ORDER, nulls_last=True)
     best = scores.sort([*SCORE_ORDER, "failed_pairs", "value"], nulls_last=True)
     best = best.unique("key", keep="first", maintain_order=True)
     (folder / CONFLICTS_FILE).unlink(missing_ok=True)
     if conflicts.height:
         write_table(folder / CONFLICTS_FILE, conflicts)
         count = conflicts["key"].n_unique()
-        merged.problems.append(f"{count} comparisons have two different values, see {folder / CONFLICTS_FILE}")
+        merged.problems.append(
+            f"{count} comparisons have different values in different shards, see {folder / CONFLICTS_FILE}; "
+            "delete the shard that is wrong, and merge again"
+        )
     write_table(folder / COMPARISONS_FILE, kept)
     write_table(folder / SCORES_FILE, best)
     merged.comparisons, merged.scores = kept.height, best.height
@@ -60,7 +64,7 @@ def merge_shards(roots: Sequence[Path], folder: Path) -> Merged:
 
 
 def _read(roots: Sequence[Path], folder: Path, merged: Merged) -> tuple[pl.DataFrame, pl.DataFrame]:
-    comparisons, scores = [pl.DataFrame(schema=COMPARISONS)], [pl.DataFrame(schema=SCORES)]
+    comparisons, scores = [pl.DataFrame(schema={**COMPARISONS, "shard": pl.String})], [pl.DataFrame(schema=SCORES)]
     for root in roots:
         if not root.is_dir():
             raise UsageError(f"{root} is no folder; name a data root or a folder of shards")
@@ -76,12 +80,9 @@ def _read(roots: Sequence[Path], folder: Path, merged: Merged) -> tuple[pl.DataF
             except ResiError as error:
                 merged.problems.append(f"left out: {error}")
                 continue
-            comparisons.append(pair[0])
+            comparisons.append(pair[0].with_columns(shard=pl.lit(str(shard.folder))))
             scores.append(pair[1])
             merged.shards += 1
-    for name, schema, frames in ((COMPARISONS_FILE, COMPARISONS, comparisons), (SCORES_FILE, SCORES, scores)):
-        if (folder / name).is_file():
-            frames.append(read_table(folder / name, schema))
     return pl.concat(comparisons), pl.concat(scores)
 
 
@@ -91,7 +92,7 @@ def _best_first(comparisons: pl.DataFrame) -> pl.DataFrame:
     Of rows with the same status and nearly the same value, the smallest value and the shortest time come first.
     """
     rank = pl.col("status").replace_strict({status: i for i, status in enumerate(STATUSES)}, default=len(STATUSES))
-    by = [*COMPARISON_ORDER, "rank", "value", "seconds", "prepare_seconds", "error", "device", "resi_version"]
+    by = [*COMPARISON_ORDER, "rank", "value", "seconds", "prepare_seconds", "error", "device", "resi_version", "shard"]
     return comparisons.with_columns(rank.alias("rank")).sort(by, nulls_last=True).drop("rank")
 
 

@@ -58,7 +58,8 @@ def stored_comparisons(plan: Plan, on_damage: Callable[[ResiError], None]) -> di
         return {}
     keys = {comparison.key for comparison in plan.comparisons}
     found = find_comparisons(plan.config.root, keys, on_damage, plan.shard)
-    if overwrite is Overwrite.failed and plan.config.stage is not Stage.score:
+    remake_failed = overwrite is Overwrite.failed or plan.config.on_error == "raise"
+    if remake_failed and plan.config.stage is not Stage.score:
         found = {key: row for key, row in found.items() if row["status"] != FAILED}
     return found
 

@@ -131,7 +131,7 @@ def parameters(measure: Measure, subsample: int | None) -> str:
     return canonical({**measure.parameters(), **sampled})
 
 
-def make_plan(config: RunConfig) -> Plan:
+def make_plan(config: RunConfig, may_download: bool = True) -> Plan:
     """Lay out a run.
 
     Raises
@@ -140,7 +140,8 @@ def make_plan(config: RunConfig) -> Plan:
         If the dataset's files are missing or damaged.
     """
     config.domain.check_installed()
-    dataset = config.domain.locate(config.dataset, config.dataset_root, Store(config.root).datasets)
+    downloads = Store(config.root).datasets
+    dataset = config.domain.locate(config.dataset, config.dataset_root, downloads, may_download)
     experiments = [
         experiment
         for architecture, overrides in config.models.items()

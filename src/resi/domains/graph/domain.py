@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 TRAINING_VERSION = 1
 # Smallest value of a hyperparameter, and what it has to stay below. The representation is a hidden layer's.
+ACTIVATIONS = ("elu", "gelu", "leaky_relu", "relu", "sigmoid", "silu", "tanh")
 LIMITS = {
     "layers": (2, math.inf),
     "hidden_channels": (1, math.inf),
@@ -97,6 +98,11 @@ class GraphDomain(Domain):
             raise unknown_name(f"dataset for {architecture}", dataset, list(table))
         given = {name: value for name, value in overrides.items() if value is not None}
         values = {**table[dataset], **given}
+        if foreign := set(given) - set(table[dataset]):
+            has = ", ".join(table[dataset])
+            raise UsageError(f"model.{architecture}.{min(foreign)}: {architecture} has none; it has {has}")
+        if values["activation"] not in ACTIVATIONS:
+            raise unknown_name(f"activation of {architecture}", values["activation"], ACTIVATIONS)
         for name, (smallest, below) in LIMITS.items():
             if name in values and not smallest <= values[name] < below:
                 limit = f"from {smallest}" if below == math.inf else f"from {smallest} to below {below}"
@@ -107,10 +113,10 @@ class GraphDomain(Domain):
         """Return the test nodes and the last hidden convolution's raw output."""
         return ProbeSpec(probe="test", layers=(str(hyperparameters["layers"] - 2),))
 
-    def locate(self, dataset: str, root: Path | None, downloads: Path) -> DatasetSpec:
+    def locate(self, dataset: str, root: Path | None, downloads: Path, may_download: bool = True) -> DatasetSpec:
         """Find and hash a dataset's files."""
         if dataset == "cora":
-            return files.locate_cora(root, downloads / "graph" / "cora")
+            return files.locate_cora(root, downloads / "graph" / "cora", may_download)
         return files.locate_digits_knn()
 
     def train(self, spec: ModelSpec, dataset: DatasetSpec, device: torch.device) -> Trained:

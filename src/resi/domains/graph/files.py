@@ -27,14 +27,16 @@ CORA_RECIPE = 1
 DIGITS_RECIPE = 1
 
 
-def locate_cora(root: Path | None, downloads: Path) -> DatasetSpec:
+def locate_cora(root: Path | None, downloads: Path, may_download: bool = True) -> DatasetSpec:
     """Find the eight raw files of Cora, or download them through PyG.
 
     They may lie in ``root`` itself or in ``root/raw`` (also ``root/Cora/raw``, as PyG lays them out).
     """
     folder = _find_cora(root or downloads)
-    if root is None and folder in (None, downloads / "Cora" / "raw"):
+    if root is None and folder in (None, downloads / "Cora" / "raw") and may_download:
         folder = _download_cora(downloads)
+    if folder is None and root is None:
+        raise DatasetError(f"Cora is not in {downloads} yet; a run downloads it, or reads it from dataset.root=FOLDER")
     if folder is None:
         raise DatasetError(
             f"dataset.root={root} holds no Cora: expected the files {', '.join(CORA)} there or in {root}/raw"

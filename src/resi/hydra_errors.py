@@ -1,0 +1,70 @@
+"""Hydra's errors in one line each."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from dataclasses import fields
+
+from resi.errors import unknown_name
+
+
+def explain_hydra(error: BaseException) -> str | None:
+    """Return what a Hydra or OmegaConf error means for the user, or None for any other error."""
+    from hydra.errors import HydraException, MissingConfigException
+    from omegaconf.errors import OmegaConfBaseException
+
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file:
+        return _unknown_choice(error)
+    if not isinstance(error, HydraException | OmegaConfBaseException):
+        return None
+    lines = [line for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    if unknown := re.match(r"Could not override '([^']+)'", lines[0]):
+        return _unknown_key(unknown[1])
+    if lines[0].startswith("Ambiguous value"):
+        return f"{lines[0]}: write a list in brackets, as in measure=[cka,rsa], or add -m for a sweep over the values"
+    cause = error.__cause__ or error.__context__
+    message = lines[0].removeprefix("Error merging override ")
+    if isinstance(cause, OmegaConfBaseException) and str(cause).strip():
+        reason = str(cause).splitlines()[0]
+        message = f"{message}: {'expected a list such as [0,1]' if 'ListConfig' in reason else reason}"
+    return f"{message} (resi --help lists the keys)"
+
+
+def _unknown_choice(error: BaseException) -> str:
+    from hydra.core.config_store import ConfigStore
+
+    from resi.plugins import load_plugins
+
+    group, _, name = str(getattr(error, "missing_cfg_file", "")).rpartition("/")
+    failed = load_plugins().failed if group in ("measure", "domain") else []
+    hint = "".join(f" Plugin {p.name} of {p.distribution} failed to load: {p.error}" for p in failed)
+    # Of a list of choices Hydra does not say what there is.
+    listed = [item.removesuffix(".yaml") for item in ConfigStore.instance().list(group)]
+    return str(unknown_name(group or "config", name, getattr(error, "options", None) or listed, hint))
+
+
+def _unknown_key(key: str) -> str:
+    known = _keys()
+    if key in known:
+        group, name, _ = key.split(".", 2)
+        return f"{key} is set, but {name} is not chosen; add it to {group}=[...]"
+    near = difflib.get_close_matches(key, known, n=3, cutoff=0.6)
+    guess = f"; did you mean {' or '.join(near)}?" if near else ";"
+    return f"unknown key {key!r}{guess} resi --help lists the keys"
+
+
+def _keys() -> list[str]:
+    """Return every key of a run, those of all models and measures included."""
+    from resi import registry
+    from resi.config import CompareConfig, DatasetConfig, RunSchema
+
+    keys = [field.name for field in fields(RunSchema)]
+    keys += [f"compare.{field.name}" for field in fields(CompareConfig)]
+    keys += [f"dataset.{field.name}" for field in fields(DatasetConfig)]
+    for domain in (registry.domains().get(name)() for name in registry.domains()):
+        names = [field.name for field in fields(domain.model_config)]
+        keys += [f"model.{item.name}.{name}" for item in domain.architectures() for name in names]
+    for name in registry.measures():
+        keys += [f"measure.{name}.{field.name}" for field in fields(registry.measures().get(name))]  # type: ignore[arg-type]
+    return keys
