@@ -39,9 +39,10 @@ def _unknown_choice(error: BaseException) -> str:
     group, _, name = str(getattr(error, "missing_cfg_file", "")).rpartition("/")
     failed = load_plugins().failed if group in ("measure", "domain") else []
     hint = "".join(f" Plugin {p.name} of {p.distribution} failed to load: {p.error}" for p in failed)
-    # Of a list of choices Hydra does not say what there is.
-    listed = [item.removesuffix(".yaml") for item in ConfigStore.instance().list(group)]
-    return str(unknown_name(group or "config", name, getattr(error, "options", None) or listed, hint))
+    options = getattr(error, "options", None)
+    if options is None:  # of a list of choices Hydra does not say what there is
+        options = [item.removesuffix(".yaml") for item in ConfigStore.instance().list(group)]
+    return str(unknown_name(group or "config", name, options, hint))
 
 
 def _unknown_key(key: str) -> str:
