@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+import time
 from collections import Counter
 from dataclasses import dataclass
 from typing import ClassVar
@@ -19,6 +20,7 @@ from resi.api import make_measure
 from resi.engine.budget import format_bytes, parse_memory
 from resi.engine.execute import Engine
 from resi.engine.plan import Task, all_pairs, in_tiles
+from resi.engine.workers import stream, workers
 from resi.errors import ArtifactError, DegenerateInputError, ShapeError, UsageError
 from resi.measures.base import Measure
 from resi.representations.base import Representation, subsample
@@ -269,3 +271,20 @@ def test_a_damaged_file_ends_the_run_and_is_no_failure_of_the_measure() -> None:
     items["r1"] = Representation("r1", items["r1"].size, "nd", "", damaged)
     with pytest.raises(ArtifactError):
         list(Engine({"cka": make_measure("cka", {})}, 10**9, CPU).run([Task("r0", "r1", "cka")], items))
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_leaving_early_stops_the_rest(threads: int) -> None:
+    made = []
+
+    def work(group: int):
+        for item in range(1000):
+            made.append((group, item))
+            time.sleep(0.001)
+            yield group, item
+
+    with workers(CPU, threads, 8) as pool:
+        results = stream(work, range(8), pool)
+        next(results)
+        results.close()
+    assert len(made) < 100

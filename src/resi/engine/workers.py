@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import queue
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
@@ -62,11 +63,14 @@ def _side_by_side(
     work: Callable[[Group], Iterator[Result]], groups: Iterable[Group], pool: ThreadPoolExecutor
 ) -> Iterator[Result]:
     results: queue.SimpleQueue[tuple[Result | None, BaseException | None, bool]] = queue.SimpleQueue()
+    stopped = threading.Event()
 
     def run(group: Group) -> None:
         try:
             for result in work(group):
                 results.put((result, None, False))
+                if stopped.is_set():  # by Ctrl-C, or an error in another group
+                    return
         except BaseException as error:
             results.put((None, error, True))
         else:
@@ -83,5 +87,6 @@ def _side_by_side(
             if not is_last:
                 yield result  # type: ignore[misc]
     finally:
+        stopped.set()
         for future in futures:
             future.cancel()
