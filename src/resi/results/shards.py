@@ -6,6 +6,7 @@ on, finished comparisons are kept as parts; a later run finds them there.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import time
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 COMPARISONS_FILE, SCORES_FILE, MANIFEST = "comparisons.parquet", "scores.parquet", "manifest.json"
 PARTS = "parts"
 FLUSH_SECONDS = 30.0
+READ_TRIES = 50
+READ_PAUSE_SECONDS = 0.01
 # The better one of two rows for one comparison comes first.
 STATUSES = ("ok", "undefined", "failed")
 
@@ -115,14 +118,16 @@ class Shard:
 
         Another process may finish or begin the run meanwhile; then it is read again.
         """
-        for last_try in (False, False, True):
+        tries = 0
+        while True:
             before = self._state()
             try:
                 return self._read(where)
             except ArtifactError:
-                if last_try or self._state() == before:
+                tries += 1
+                if tries == READ_TRIES or self._state() == before:
                     raise
-        raise AssertionError("unreachable")
+            time.sleep(READ_PAUSE_SECONDS)
 
     def _read(self, where: pl.Expr | None) -> pl.DataFrame:
         if self.is_complete:
@@ -133,9 +138,13 @@ class Shard:
         frames = [read_table(path, COMPARISONS, where) for path in paths if path.is_file()]
         return pl.concat(frames) if frames else pl.DataFrame(schema=COMPARISONS)
 
-    def _state(self) -> list[tuple[str, int]]:
-        paths = [self.folder / MANIFEST, *self._parts()]
-        return [(str(path), path.stat().st_mtime_ns) for path in paths if path.is_file()]
+    def _state(self) -> dict[Path, int]:
+        """Return when each file was last written; equal states mean that nobody has written meanwhile."""
+        state = {}
+        for path in (*(self.folder / name for name in (MANIFEST, COMPARISONS_FILE, SCORES_FILE)), *self._parts()):
+            with contextlib.suppress(FileNotFoundError):
+                state[path] = path.stat().st_mtime_ns
+        return state
 
     def _parts(self) -> list[Path]:
         return sorted((self.folder / PARTS).glob("[0-9]*.parquet"))
