@@ -112,6 +112,7 @@ def bench_measures(arguments: argparse.Namespace) -> None:
     import torch
 
     import resi
+    from resi.console import progress
     from resi.registry import measures
 
     torch.set_num_threads(1)
@@ -124,7 +125,11 @@ def bench_measures(arguments: argparse.Namespace) -> None:
         shared = generator.normal(size=(rows, columns))
         given = {f"r{i}": shared + 0.5 * generator.normal(size=(rows, columns)) for i in range(15)}
         resi.pairwise({name: array[:50] for name, array in given.items()}, names)  # imports and compiles beforehand
-        seconds = {name: _wall(functools.partial(resi.pairwise, given, [name])) for name in names}
+        seconds = {}
+        with progress(f"measures on {size}", len(names)) as advance:
+            for name in names:
+                seconds[name] = _wall(functools.partial(resi.pairwise, given, [name]))
+                advance()
         together = _wall(functools.partial(resi.pairwise, given, names))
         CONSOLE.print(_measures_table(size, seconds, together))
 
