@@ -17,7 +17,7 @@ from resi.domains.base import (
 )
 from resi.domains.graph import files
 from resi.domains.graph.hyperparameters import HYPERPARAMETERS, GraphModelConfig
-from resi.domains.graph.settings import SETTINGS
+from resi.domains.graph.settings import SETTINGS, SIX_LAYERS
 from resi.errors import UsageError, unknown_name
 
 if TYPE_CHECKING:
@@ -92,12 +92,12 @@ class GraphDomain(Domain):
         self, architecture: str, dataset: str, setting: str, overrides: Mapping[str, Any]
     ) -> dict[str, Any]:
         """Return the benchmark's hyperparameters for the dataset, with those ``overrides`` that are set."""
-        del setting  # only layer tests train deeper models
         table = HYPERPARAMETERS[architecture]
         if dataset not in table:
             raise unknown_name(f"dataset for {architecture}", dataset, list(table))
         given = {name: value for name, value in overrides.items() if value is not None}
-        values = {**table[dataset], **given}
+        deeper = {"layers": 6} if setting == SIX_LAYERS else {}
+        values = {**table[dataset], **deeper, **given}
         if foreign := set(given) - set(table[dataset]):
             has = ", ".join(table[dataset])
             raise UsageError(f"model.{architecture}.{min(foreign)}: {architecture} has none; it has {has}")
@@ -110,8 +110,9 @@ class GraphDomain(Domain):
         return values
 
     def probe(self, architecture: str, dataset: str, hyperparameters: Mapping[str, Any], test: str) -> ProbeSpec:
-        """Return the test nodes and the last hidden convolution's raw output."""
-        return ProbeSpec(probe="test", layers=(str(hyperparameters["layers"] - 2),))
+        """Return the test nodes and the raw output of hidden convolutions: the last one, for layer tests all."""
+        hidden = [str(layer) for layer in range(hyperparameters["layers"] - 1)]
+        return ProbeSpec(probe="test", layers=tuple(hidden if test == "layer_monotonicity" else hidden[-1:]))
 
     def locate(self, dataset: str, root: Path | None, downloads: Path, may_download: bool = True) -> DatasetSpec:
         """Find and hash a dataset's files."""

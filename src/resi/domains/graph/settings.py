@@ -7,9 +7,10 @@ The level L counts from no to strongest augmentation and is not the probability,
 from __future__ import annotations
 
 STANDARD = "standard"
+SIX_LAYERS = "six_layers"
+"""Deeper models for layer_monotonicity, trained on untouched data."""
 
 EDGE_DROP = {
-    STANDARD: 0.0,
     "augmentation_25": 0.2,
     "augmentation_50": 0.4,
     "augmentation_75": 0.6,
@@ -22,4 +23,7 @@ SETTINGS: dict[str, dict[int, tuple[str, ...]]] = {
         3: (STANDARD, "augmentation_25", "augmentation_100"),
         5: (STANDARD, "augmentation_25", "augmentation_50", "augmentation_75", "augmentation_100"),
     },
+    # One group, whatever the number asked for.
+    **dict.fromkeys(("accuracy_correlation", "output_correlation"), dict.fromkeys((2, 3, 5), (STANDARD,))),
+    "layer_monotonicity": dict.fromkeys((2, 3, 5), (SIX_LAYERS,)),
 }
