@@ -8,6 +8,7 @@ from resi.domains.base import DatasetSpec
 from resi.domains.graph.domain import GraphDomain
 from resi.groundings import GROUNDINGS
 from resi.groundings.base import Models
+from tests.conftest import REPOSITORY
 
 LEVELS = {2: (0, 100), 3: (0, 50, 100), 5: (0, 25, 50, 75, 100)}
 
@@ -25,6 +26,13 @@ def plan(test: str, seeds=None, groups: int = 3):
     grounding = GROUNDINGS[test]()
     dataset = DatasetSpec("digits_knn", None, "content")
     return grounding.plan(Models(FullDomain(), dataset, "gcn", {}, tuple(seeds or grounding.seeds), groups))
+
+
+def test_every_test_and_score_is_documented() -> None:
+    text = (REPOSITORY / "docs" / "tests.md").read_text()
+    for name, grounding in GROUNDINGS.items():
+        for word in (name, *grounding.metrics, *grounding.functional):
+            assert f"`{word}`" in text, word
 
 
 def test_there_are_six_tests() -> None:
