@@ -187,7 +187,8 @@ def _order(values: Values, coefficient: str) -> np.ndarray[Any, Any]:
     """Return small integers in the order of the values, which are faster, where the coefficient asks for no more."""
     if coefficient == "pearson":
         return values
-    return np.unique(values, return_inverse=True)[1].reshape(values.shape).astype(np.int16)
+    order = np.unique(values, return_inverse=True)[1].reshape(values.shape)
+    return order.astype(np.int16 if values.size < 2**15 else np.int32)
 
 
 def _why_undefined(part: _Part, row: int, functional: str) -> str:
