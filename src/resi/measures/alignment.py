@@ -45,12 +45,13 @@ def sum_of_singular_values(matrix: Tensor, single: bool) -> float:
     """
     if single:
         wide = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
-        squares = torch.linalg.eigvalsh(wide @ wide.T)
+        squares = torch.linalg.eigvalsh(wide @ wide.T).cpu().numpy()
+        roots = squares.clip(0) ** 0.5
+        total = float(roots.sum())
         # An eigenvalue is off by about this; its root by half of that over the root, or by the root of it if less.
-        error = len(squares) * 2.0**-52 * squares[-1]
-        roots = squares.clamp(min=0).sqrt()
-        if float((error / (2 * roots).clamp(min=error.sqrt())).sum()) < 1e-7 * float(roots.sum()):
-            return float(roots.sum())
+        error = len(squares) * 2.0**-52 * float(squares[-1])
+        if error > 0 and float((error / (2 * roots).clip(error**0.5)).sum()) < 1e-7 * total:
+            return total
     return float(torch.linalg.svdvals(matrix).sum())
 
 
@@ -203,9 +204,9 @@ class PermutationProcrustes(Measure):
         scale, share_a, share_b = relative_scales(a, b)
         norms = [share_a * a.shared(artifacts.scaled_norm), share_b * b.shared(artifacts.scaled_norm)]
         products = artifacts.products(a.shared(artifacts.scaled_for_products), b.shared(artifacts.scaled_for_products))
-        matched = best_match(products)
+        matched, total = best_match(products)
         if a.single and b.single:
-            inner = share_a * share_b * float(products.gather(1, matched.unsqueeze(1)).double().sum())
+            inner = share_a * share_b * total
             if inner <= SINGLE_IS_ENOUGH * norms[0] * norms[1]:
                 return scale * math.sqrt(norms[0] ** 2 + norms[1] ** 2 - 2 * inner)
         # Nearly equal neurons are subtracted before squaring, which keeps all digits of small distances.
@@ -216,19 +217,29 @@ class PermutationProcrustes(Measure):
         return scale * math.sqrt(float(squares + second[:, left_over].square().sum()))
 
 
-def best_match(gains: Tensor) -> Tensor:
-    """Return a column of its own for each row, of which there are no more, so that the sum of entries is largest."""
+class Match(NamedTuple):
+    """A column of its own for each row, and the sum of the entries there."""
+
+    columns: Tensor
+    total: float
+
+
+def best_match(gains: Tensor) -> Match:
+    """Return the match of rows, of which there are no more, to columns for which the sum of entries is largest."""
     from scipy.optimize import linear_sum_assignment
 
-    _, columns = linear_sum_assignment(gains.cpu().numpy(), maximize=True)
-    return torch.as_tensor(columns, device=gains.device)
+    entries = gains.cpu().numpy()
+    rows, columns = linear_sum_assignment(entries, maximize=True)
+    total = float(entries[rows, columns].sum(dtype="float64"))
+    return Match(torch.as_tensor(columns, device=gains.device), total)
 
 
 class RowsState(NamedTuple):
-    """Features in at most n_samples columns, scaled, and with rows of length one."""
+    """Features in at most n_samples columns, scaled, and with rows of length one; which rows are not all zero."""
 
     compact: Tensor
     unit: Tensor
+    usable: Tensor
 
 
 @dataclass
@@ -266,7 +277,8 @@ class AlignedCosine(Measure):
         if not x.matrix.any():
             raise DegenerateInputError("all entries are zero")
         compact = x.shared(artifacts.compact)
-        return RowsState(compact, rows.with_unit_rows(compact))
+        unit = rows.with_unit_rows(compact)
+        return RowsState(compact, unit, unit.any(1))
 
     def compare(self, a: RowsState, b: RowsState) -> float:
         """Return the mean cosine of matching rows, in [-1, 1].
@@ -276,17 +288,17 @@ class AlignedCosine(Measure):
         DegenerateInputError
             If every row is zero on one side or the other.
         """
-        usable = (a.unit != 0).any(1) & (b.unit != 0).any(1)
-        count = int(usable.sum())
+        count = int((a.usable & b.usable).sum())
         if count == 0:
             raise DegenerateInputError("no row is different from zero on both sides")
-        if count < len(usable):
-            warnings.warn(f"{self.name}: {len(usable) - count} all-zero rows are left out", stacklevel=2)
+        if count < len(a.usable):
+            warnings.warn(f"{self.name}: {len(a.usable) - count} all-zero rows are left out", stacklevel=2)
         cross = a.compact.T @ b.compact
         left, values, right = torch.linalg.svd(cross, full_matrices=False)
         rank = int((values > max(cross.shape) * 2.0**-52 * values[0]).sum())
         rotation = left[:, :rank] @ right[:rank]
-        return max(-1.0, min(1.0, float(((a.unit @ rotation) * b.unit).sum()) / count))
+        # The sum of the cosines u R v over pairs of unit rows; rows that are all zero add nothing.
+        return max(-1.0, min(1.0, float((rotation * (a.unit.T @ b.unit)).sum()) / count))
 
     def prepared_bytes(self, n_samples: int, n_features: int) -> int:
         """Return the bytes of the matrix, its compact form, its unit rows, and the rotation of a pair."""
