@@ -158,6 +158,28 @@ def test_values_do_not_depend_on_what_else_is_compared(dtype: type) -> None:
             assert row[3] == pytest.approx(known[frozenset(row[:2]), row[2]], rel=1e-6)
 
 
+@dataclass
+class Unsized(Counting):
+    """Does not know how much memory it needs."""
+
+    name = "unsized"
+
+    def prepared_bytes(self, n_samples, n_features):
+        raise KeyError("no idea")
+
+
+def test_a_measure_that_cannot_tell_its_memory_fails_alone() -> None:
+    items = wrap(arrays(3))
+    measures = {"unsized": Unsized(), "counting": Counting()}
+    tasks = all_pairs(list(items), measures)
+    outcomes = list(Engine(measures, 10**9, CPU).run(tasks, items))
+    assert len(outcomes) == len(tasks)
+    assert {(o.task.measure, o.status) for o in outcomes} == {("unsized", "failed"), ("counting", "ok")}
+    assert {o.error for o in outcomes if o.status == "failed"} == {"KeyError: 'no idea'"}
+    with pytest.raises(KeyError, match="no idea"):
+        list(Engine(measures, 10**9, CPU, on_error="raise").run(tasks, items))
+
+
 def test_an_error_stays_with_its_pairs_and_says_why() -> None:
     items = wrap(arrays(5))  # widths 4 to 8
     measures = {"failing": Failing()}

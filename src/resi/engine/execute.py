@@ -101,6 +101,11 @@ class Engine:
         self._uses = Counter((key, task.measure) for task in tasks for key in (task.source, task.target))
         rows, columns = _largest_matrix(representations.values())
         wanted = {name: self.measures[name] for name in dict.fromkeys(task.measure for task in tasks)}
+        for name, failure in _without_size(wanted, rows, columns).items():
+            if self.on_error == "raise":
+                raise failure
+            del wanted[name]
+            yield from (Outcome(task, *_failed(failure), 0.0, 0.0) for task in tasks if task.measure == name)
         with workers(self.device, self.threads, len(representations)) as pool:
             for group in group_measures(wanted, rows, columns, self.memory):
                 block = block_size([wanted[name] for name in group], rows, columns, self.memory)
@@ -229,6 +234,17 @@ class Engine:
                 f"compare.memory allows {format_bytes(self.memory)}; raise it, or set compare.subsample={fits} or less"
             )
         return result
+
+
+def _without_size(measures: Mapping[str, Measure], rows: int, columns: int) -> dict[str, Exception]:
+    """Return the errors of measures, of plugins say, that cannot tell how much memory they need."""
+    failures = {}
+    for name, measure in measures.items():
+        try:
+            measure.prepared_bytes(rows, columns)
+        except Exception as failure:
+            failures[name] = failure
+    return failures
 
 
 def _judged(value: float) -> Result:
