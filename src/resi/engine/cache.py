@@ -36,10 +36,13 @@ class Prepared:
     ----------
     seconds : dict
         Time spent on preparing each (representation key, measure name).
+    positions : dict
+        Place of each representation key among those that are compared.
     """
 
     def __init__(self, budget: int, device: device) -> None:
         self.seconds: dict[tuple[str, str], float] = {}
+        self.positions: dict[str, int] = {}
         self._budget = budget
         self._device = device
         self._entries: OrderedDict[tuple[str, View], _Entry] = OrderedDict()
@@ -105,7 +108,8 @@ class Prepared:
         if key not in self._entries:
             array = as_tensor(measure, representation.key, representation.load(), representation.layout)
             matrix = view.matrix(array.to(self._device))
-            self._entries[key] = _Entry(Features(matrix, is_single(array)))
+            position = self.positions[representation.key]
+            self._entries[key] = _Entry(Features(matrix, is_single(array), position))
         return self._entries[key]
 
 

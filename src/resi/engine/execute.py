@@ -99,6 +99,7 @@ class Engine:
         if not tasks:
             return
         self._uses = Counter((key, task.measure) for task in tasks for key in (task.source, task.target))
+        self.prepared.positions = {item.key: position for position, item in enumerate(representations.values())}
         rows, columns = _largest_matrix(representations.values())
         wanted = {name: self.measures[name] for name in dict.fromkeys(task.measure for task in tasks)}
         for name, failure in _without_size(wanted, rows, columns).items():
@@ -134,7 +135,10 @@ class Engine:
 
         def prepare(side: tuple[tuple[str, View], list[Measure]]) -> Iterator[None]:
             (key, view), measures = side
-            self.prepared.prepare(items[key], view, measures)
+            # What holds most comes first: all distances serve those who need the nearest only.
+            rows, columns = matrix_size(items[key].size)
+            by_size = sorted(measures, key=lambda measure: measure.prepared_bytes(rows, columns), reverse=True)
+            self.prepared.prepare(items[key], view, by_size)
             yield
 
         def compare(group: list[Task]) -> Iterator[Outcome]:
@@ -147,9 +151,13 @@ class Engine:
             done.add(outcome.task)
             yield outcome
         tile = [task for task in tile if task not in done]
-        # What belongs to one source is compared by one worker, which may keep products of the pair at hand there.
-        by_source = [list(group) for _, group in itertools.groupby(tile, key=lambda task: task.source)]
-        yield from stream(compare, by_source, pool)
+        # Pairs with one first representation are compared by one worker, which may keep products of a pair there.
+        positions = {key: self.prepared.positions[item.key] for key, item in items.items()}
+        groups = [
+            list(group)
+            for _, group in itertools.groupby(tile, lambda task: min(positions[task.source], positions[task.target]))
+        ]
+        yield from stream(compare, groups, pool)
 
     def _compare_together(
         self,

@@ -44,11 +44,14 @@ class Features:
         float64; rows are samples.
     single : bool
         Whether the numbers come from an array of single precision or less, so that products may be computed in it.
+    position : int
+        Place among all that are compared: of two representations, the first one keeps what belongs to the pair.
     """
 
-    def __init__(self, matrix: Tensor, single: bool = False) -> None:
+    def __init__(self, matrix: Tensor, single: bool = False, position: int = 0) -> None:
         self.matrix = matrix
         self.single = single
+        self.position = position
         self._shared: dict[tuple[Any, ...], Any] = {}
         self._partner: weakref.ref[Features] | None = None
         self._shared_with_partner: dict[Any, Any] = {}
@@ -65,11 +68,14 @@ class Features:
         return cast("T | None", self._shared.get((build, *sorted(parameters.items()))))
 
     def shared_with(self, other: Features, build: Callable[[Features, Features], T]) -> T:
-        """Return ``build(self, other)``, computed once however many measures ask for it.
+        """Return ``build(self, other)``, computed once for both directions, however many measures ask for it.
 
-        Only what belongs to the latest partner is kept: comparisons of one pair follow each other, and products of all
-        pairs would not fit into memory.
+        ``build(other, self)`` has to be its transpose ``T``, or the same number. Only what belongs to the latest
+        partner is kept: comparisons of one pair follow each other, and products of all pairs would not fit into memory.
         """
+        if other.position < self.position:
+            result: Any = other.shared_with(self, build)
+            return cast("T", result.T if hasattr(result, "T") else result)
         if self._partner is None or self._partner() is not other:
             self._partner = weakref.ref(other)
             self._shared_with_partner = {}
