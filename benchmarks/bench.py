@@ -24,7 +24,7 @@ PUBLISHED_TRAINING = 1114.0
 PUBLISHED_COMPARE = 365.0  # 21 measures, 315 pairs, with evaluation
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 RESI = [sys.executable, "-c", "from resi.app import main; main()"]
-SECTIONS = ("startup", "run", "measures", "tools", "large")
+SECTIONS = ("startup", "run", "measures", "tools", "large", "scores")
 CONSOLE = Console(width=120)
 
 
@@ -42,9 +42,10 @@ def main() -> None:
             bench_run(arguments.cora)
         else:
             # In a process of its own, as the number of threads is read when libraries are loaded.
-            script = Path(__file__).with_name("measures.py")
+            script = Path(__file__).with_name("scores.py" if section == "scores" else "measures.py")
+            words = [] if section == "scores" else [section]
             sizes = arguments.sizes if section == "measures" else []
-            subprocess.run([sys.executable, str(script), section, *sizes], check=True, env=_environment())
+            subprocess.run([sys.executable, str(script), *words, *sizes], check=True, env=_environment())
 
 
 def bench_startup() -> None:
