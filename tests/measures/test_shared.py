@@ -207,6 +207,12 @@ def test_products_of_a_pair_are_kept_until_the_next_partner() -> None:
     x.shared_with(z, build)
     x.shared_with(y, build)
     assert len(calls) == 3
+    z.position = 1
+    product = x.shared_with(z, build)
+    calls.clear()
+    assert torch.equal(z.shared_with(x, build), product.T)
+    assert not calls
+    assert len(z.held()) == 1
     calls.clear()
     del y
     gc.collect()
