@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
-from torch_geometric.nn import GCN, GraphSAGE
+from torch_geometric.nn import GAT, GCN, GraphSAGE
 
 import resi
 from resi.domains.base import ModelSpec, ProbeSpec
@@ -36,7 +36,7 @@ def digits():
 
 @pytest.mark.parametrize("drop", [False, True])
 @pytest.mark.parametrize("sparse", [False, True])
-@pytest.mark.parametrize(("plain", "ours"), [(GraphSAGE, SparseGraphSAGE), (GCN, SparseGCN)])
+@pytest.mark.parametrize(("plain", "ours"), [(GraphSAGE, SparseGraphSAGE), (GCN, SparseGCN), (GAT, GAT)])
 def test_outputs_and_gradients_are_those_of_pyg(plain, ours, sparse: bool, drop: bool) -> None:
     torch.manual_seed(0)
     features = torch.rand(30, 40) * (torch.rand(30, 40) < 0.2)
