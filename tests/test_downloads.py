@@ -63,6 +63,14 @@ def test_a_part_that_is_whole_already_is_checked_and_named(server: FileServer, t
     assert (tmp_path / "file").read_bytes() == CONTENT
 
 
+def test_a_part_that_is_longer_than_the_file_is_deleted(server: FileServer, tmp_path: Path) -> None:
+    (tmp_path / "file.part").write_bytes(CONTENT + b"more")
+    with pytest.raises(DownloadError, match=r"file\.part was no part of .*/file and was deleted; try again"):
+        download(f"{server.url}/file", tmp_path / "file", checksum=SHA)
+    download(f"{server.url}/file", tmp_path / "file", checksum=SHA)
+    assert (tmp_path / "file").read_bytes() == CONTENT
+
+
 def test_what_differs_from_its_checksum_is_deleted(server: FileServer, tmp_path: Path) -> None:
     server.files["/file"] = CONTENT[:-1] + b"x"
     with pytest.raises(DownloadError, match=rf"{server.url}/file is damaged on arrival and was deleted; .*sha256"):

@@ -76,7 +76,7 @@ def download(
 
 def _fetch_rest(url: str, part: Path, limit: int | None, advance: Callable[[int], None]) -> None:
     done = part.stat().st_size if part.exists() else 0
-    with _open(url, done) as response:
+    with _open(url, part, done) as response:
         if response is None:  # all of it is there
             advance(done)
             return
@@ -98,8 +98,8 @@ def _fetch_rest(url: str, part: Path, limit: int | None, advance: Callable[[int]
 
 
 @contextlib.contextmanager
-def _open(url: str, done: int) -> Iterator[http.client.HTTPResponse | None]:
-    """Open a URL from a byte on; None if there is nothing beyond it."""
+def _open(url: str, part: Path, done: int) -> Iterator[http.client.HTTPResponse | None]:
+    """Open a URL from behind the ``done`` bytes that a part has; None if there is nothing beyond them."""
     if not url.startswith(("https://", "http://")):
         raise DownloadError(f"{url} is no address of a file: expected one that begins with https:// or http://")
     headers = {"Range": f"bytes={done}-"} if done else {}
@@ -108,10 +108,13 @@ def _open(url: str, done: int) -> Iterator[http.client.HTTPResponse | None]:
         response = urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS)  # noqa: S310
     except urllib.error.HTTPError as error:
         with error:
-            if error.code == RANGE_NOT_SATISFIABLE and error.headers.get("Content-Range") == f"bytes */{done}":
-                yield None
-                return
-            raise
+            if error.code != RANGE_NOT_SATISFIABLE:
+                raise
+            if error.headers.get("Content-Range") != f"bytes */{done}":
+                part.unlink()
+                raise DownloadError(f"{part} was no part of {url} and was deleted; try again") from error
+        yield None
+        return
     with response:
         yield response
 
