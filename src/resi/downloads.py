@@ -119,6 +119,15 @@ def _open(url: str, part: Path, done: int) -> Iterator[http.client.HTTPResponse 
         yield response
 
 
+@contextlib.contextmanager
+def network_errors() -> Iterator[None]:
+    """Raise what the network raises as ``DownloadError``, so that it is not taken for a disk that cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        raise DownloadError(str(getattr(error, "reason", None) or error)) from error
+
+
 def _check(path: Path, checksum: str | None, message: str) -> None:
     if checksum is None:
         return

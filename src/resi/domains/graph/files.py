@@ -74,6 +74,8 @@ def _download_cora(downloads: Path) -> Path:
     from torch_geometric.data import download_url
     from torch_geometric.datasets import Planetoid
 
+    from resi.downloads import network_errors
+
     raw = downloads / "Cora" / "raw"
     make_folder(raw)
     with FileLock(downloads / ".lock"):
@@ -82,12 +84,13 @@ def _download_cora(downloads: Path) -> Path:
                 continue
             try:
                 with atomic_path(raw / name) as temporary:
-                    download_url(f"{Planetoid.url}/{name}", str(raw), log=False, filename=temporary.name)
+                    with network_errors():
+                        download_url(f"{Planetoid.url}/{name}", str(raw), log=False, filename=temporary.name)
                     if hash_file(temporary) != expected:
                         raise DatasetError(f"{Planetoid.url}/{name} is not the Planetoid release of Cora any more")
             except Exception as error:  # whatever the network raises, the remedy is the same
                 raise DatasetError(
-                    f"Cora is not in {downloads} and cannot be downloaded ({type(error).__name__}: {error}). Without a "
+                    f"Cora is not in {downloads} and cannot be downloaded ({error}). Without a "
                     f"network, put the files {', '.join(CORA)} into {raw}, or name their folder with dataset.root."
                 ) from error
     return raw

@@ -75,6 +75,8 @@ def _download(raw: Path) -> Path:
     from torch_geometric.data import download_google_url
     from torch_geometric.datasets import Flickr
 
+    from resi.downloads import network_errors
+
     ids = {name: getattr(Flickr, f"{name.partition('.')[0]}_id") for name in FILES}
     make_folder(raw)
     with FileLock(raw.parent / ".lock"):
@@ -83,13 +85,14 @@ def _download(raw: Path) -> Path:
                 continue
             try:
                 with atomic_path(raw / name) as temporary:
-                    download_google_url(ids[name], str(raw), temporary.name, log=False)
+                    with network_errors():
+                        download_google_url(ids[name], str(raw), temporary.name, log=False)
                     with temporary.open("rb") as file:
                         if file.read(len(start)) != start:
                             raise DatasetError(f"what was sent for {name} is another file")
             except Exception as error:  # whatever the network raises, the remedy is the same
                 raise DatasetError(
-                    f"Flickr is not in {raw.parent} and cannot be downloaded ({type(error).__name__}: {error}). "
+                    f"Flickr is not in {raw.parent} and cannot be downloaded ({error}). "
                     f"Without a network, put the files {', '.join(FILES)} into {raw}, or name their folder with "
                     "dataset.root."
                 ) from error
