@@ -169,7 +169,7 @@ def test_a_newer_schema_is_refused_with_what_to_do(tmp_path: Path) -> None:
     shard = finish(tmp_path, "new", [comparison("a")])
     path = shard.folder / "manifest.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "schema_version": SCHEMA_VERSION + 1}))
-    with pytest.raises(ArtifactError, match=r"schema version 2; this resi reads up to 1: upgrade"):
+    with pytest.raises(ArtifactError, match=r"schema version 3; this resi reads up to 2: upgrade"):
         shard.scores()
 
 
@@ -210,7 +210,7 @@ def test_an_unfinished_shard_is_left_out_with_a_word(tmp_path: Path) -> None:
 
 
 def test_a_root_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="nowhere is no folder"):
+    with pytest.raises(UsageError, match="nowhere does not exist"):
         merge_shards([tmp_path / "nowhere"], tmp_path)
 
 

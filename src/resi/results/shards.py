@@ -17,8 +17,9 @@ import polars as pl
 
 from resi.errors import ArtifactError, ResiError
 from resi.identity import hash_file
+from resi.results.resolve import STATUSES
 from resi.results.schema import COMPARISON_ORDER, COMPARISONS, SCHEMA_VERSION, SCORE_ORDER, SCORES
-from resi.results.tables import read_table, table, write_table
+from resi.results.tables import read_batches, read_table, table, write_table
 from resi.store import Store, write_text
 
 if TYPE_CHECKING:
@@ -26,12 +27,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 COMPARISONS_FILE, SCORES_FILE, MANIFEST = "comparisons.parquet", "scores.parquet", "manifest.json"
+# Only merged tables have them: rows for one key that contradict each other.
+CONFLICTS_FILE, SCORE_CONFLICTS_FILE = "conflicts.parquet", "score_conflicts.parquet"
 PARTS = "parts"
+MERGED = "merged"
 FLUSH_SECONDS = 30.0
 READ_TRIES = 50
 READ_PAUSE_SECONDS = 0.01
-# The better one of two rows for one comparison comes first.
-STATUSES = ("ok", "undefined", "failed")
 
 
 @dataclass
@@ -74,9 +76,7 @@ class Shard:
         (self.folder / MANIFEST).unlink(missing_ok=True)
         write_table(self.folder / COMPARISONS_FILE, comparisons.sort(COMPARISON_ORDER, nulls_last=True))
         write_table(self.folder / SCORES_FILE, scores.sort(SCORE_ORDER, nulls_last=True))
-        files = {name: hash_file(self.folder / name) for name in (COMPARISONS_FILE, SCORES_FILE)}
-        content = {**manifest, "schema_version": SCHEMA_VERSION, "files": files}
-        write_text(self.folder / MANIFEST, json.dumps(content, indent=2, sort_keys=True, default=str) + "\n")
+        write_manifest(self.folder, manifest)
         self._pending.clear()
         shutil.rmtree(self.folder / PARTS, ignore_errors=True)
 
@@ -92,7 +92,9 @@ class Shard:
         try:
             content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
             version = int(content["schema_version"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            if version <= SCHEMA_VERSION and not {COMPARISONS_FILE, SCORES_FILE} <= set(content["files"]):
+                raise ValueError("it does not name both tables")
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise ArtifactError(f"{path} is damaged: {error}. Delete {self.folder} and run again.") from error
         if version > SCHEMA_VERSION:
             raise ArtifactError(
@@ -138,6 +140,12 @@ class Shard:
         frames = [read_table(path, COMPARISONS, where) for path in paths if path.is_file()]
         return pl.concat(frames) if frames else pl.DataFrame(schema=COMPARISONS)
 
+    def batches(self) -> Iterator[pl.DataFrame]:
+        """Yield the comparisons of a finished run, or of merged tables with those that contradict each other."""
+        for name in (COMPARISONS_FILE, CONFLICTS_FILE):
+            if name in self.verify()["files"]:
+                yield from read_batches(self.folder / name, COMPARISONS)
+
     def _state(self) -> dict[Path, int]:
         """Return when each file was last written; equal states mean that nobody has written meanwhile."""
         state = {}
@@ -155,18 +163,49 @@ class Shard:
         return read_table(self.folder / SCORES_FILE, SCORES)
 
 
+def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
+    """Write the manifest of a folder whose tables are complete: what is given, their hashes and the schema version."""
+    names = (COMPARISONS_FILE, SCORES_FILE, CONFLICTS_FILE, SCORE_CONFLICTS_FILE)
+    files = {name: hash_file(folder / name) for name in names if (folder / name).is_file()}
+    content = {**manifest, "schema_version": SCHEMA_VERSION, "files": files}
+    write_text(folder / MANIFEST, json.dumps(content, indent=2, sort_keys=True, default=str) + "\n")
+
+
 def find_shards(root: Path) -> Iterator[Shard]:
     """Yield the shards below a data root or a folder of shards, by name; or ``root`` itself, if it is one."""
     if _is_shard(root):
         yield Shard(root)
         return
-    base = root / "shards" if (root / "shards").is_dir() else root
-    if base.is_dir():
-        yield from (Shard(folder) for folder in sorted(base.iterdir()) if _is_shard(folder))
+    yield from (Shard(folder) for folder in _entries(root) if _is_shard(folder) and not _is_merged(folder))
+
+
+def find_strays(root: Path) -> Iterator[Path]:
+    """Yield what lies among the shards but is none."""
+    if _is_shard(root) or (shards_folder(root) == root and not any(find_shards(root))):
+        return
+    yield from (path for path in _entries(root) if not _is_shard(path) and not path.name.startswith("."))
+
+
+def shards_folder(root: Path) -> Path:
+    """Return the folder of shards of a data root; any other folder is taken for one of shards itself."""
+    return root / "shards" if (root / "shards").is_dir() else root
+
+
+def _entries(root: Path) -> list[Path]:
+    folder = shards_folder(root)
+    return sorted(folder.iterdir()) if folder.is_dir() else []
 
 
 def _is_shard(folder: Path) -> bool:
     return (folder / MANIFEST).is_file() or (folder / PARTS).is_dir()
+
+
+def _is_merged(folder: Path) -> bool:
+    """Return whether a folder holds merged tables, so that merging again does not take them for one more shard."""
+    try:
+        return bool(json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["kind"] == MERGED)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return False
 
 
 def find_comparisons(
@@ -198,15 +237,9 @@ def _stored(
     shards = list(find_shards(root))
     if first is not None:
         shards.sort(key=lambda shard: shard.folder != first.folder)
-    for shard in shards:
+    for shard in (*shards, Shard(Store(root).results)):
         try:
             yield shard.comparisons(where)
-        except ResiError as error:
-            on_damage(error)
-    merged = Store(root).results / COMPARISONS_FILE
-    if merged.is_file():
-        try:
-            yield read_table(merged, COMPARISONS, where)
         except ResiError as error:
             on_damage(error)
 

@@ -14,7 +14,7 @@ from resi.engine.execute import FAILED, Engine, Outcome
 from resi.engine.plan import Task
 from resi.errors import UsageError
 from resi.representations.base import subsample
-from resi.results.schema import COMPARISON_ORDER, COMPARISONS
+from resi.results.schema import COMPARISON_ORDER, COMPARISONS, COMPUTED
 from resi.results.shards import find_comparisons
 from resi.results.tables import table
 from resi.steps.plan import Comparison, Plan, parameters
@@ -116,6 +116,9 @@ def _names(experiment: Experiment, comparison: Comparison) -> Row:
         "setting_b": target.model.setting,
         "seed_b": target.model.seed,
         "layer_b": target.layer,
+        "origin": COMPUTED,
+        "probe": experiment.probe.probe,
+        "pooling": experiment.probe.pooling,
     }
 
 
