@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import bisect
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -12,7 +13,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
+    Place = tuple[tuple[bool, Any], ...]
+
 BUCKETS = 32
+SAMPLES = 100  # of the rows of a range, to find where ranges begin
+ROW_GROUP = 20_000  # small enough that a slice of a file is read without much beside it
 
 
 class Buckets:
@@ -65,40 +70,46 @@ def write_sorted(
 ) -> None:
     """Write the rows of all parts as one sorted table.
 
-    The rows are cut into ranges that follow each other in ``order``, of about ``batch`` rows each; one range at a time
-    is in memory.
+    Each part is sorted by itself; then the parts are cut into ranges that follow each other in ``order``, of about
+    ``batch`` rows each, and one range at a time is put together.
 
     Parameters
     ----------
     parts : iterable of DataFrame
         At least one; each fits into memory.
     order : sequence of str
-        Columns to sort by, nulls last. Few rows share the values of all but the last five.
+        Columns to sort by, nulls last.
     scratch : Path
         An existing folder for temporary files; the caller deletes it.
     """
-    leading = list(order[:-5])
-    runs, counts = [], []
-    for number, part in enumerate(parts):
-        runs.append(scratch / f"run-{number}.arrow")
-        part.write_ipc(runs[-1], compression="lz4")
-        counts.append(part.group_by(leading).len())
-    sizes = pl.concat(counts).group_by(leading).agg(pl.col("len").sum()).sort(leading, nulls_last=True)
-    ranges = sizes.select(*leading, range=(pl.col("len").cum_sum() - pl.col("len")) // batch)
-    if ranges["range"].n_unique() < 2:
-        write_table(path, pl.concat(pl.read_ipc(run) for run in runs).sort(order, nulls_last=True))
-        return
-    pieces: dict[int, list[Path]] = {}
-    for run in runs:
-        placed = pl.read_ipc(run).join(ranges, on=leading, nulls_equal=True)
-        run.unlink()
-        for (number,), rows in placed.partition_by("range", as_dict=True, include_key=False).items():
-            pieces.setdefault(int(number), []).append(run.with_suffix(f".{number}.arrow"))
-            rows.write_ipc(pieces[int(number)][-1], compression="lz4")
-    done = []
-    for number, files in sorted(pieces.items()):
-        done.append(scratch / f"range-{number}.arrow")
-        pl.concat(pl.read_ipc(file) for file in files).sort(order, nulls_last=True).write_ipc(done[-1], compression="lz4")
-        for file in files:
-            file.unlink()
-    write_table(path, pl.scan_ipc(done))
+    runs: list[Path] = []
+    sample: list[Place] = []
+    step = max(1, batch // SAMPLES)
+    for part in parts:
+        ordered = part.sort(order, nulls_last=True)
+        runs.append(scratch / f"run-{len(runs)}.parquet")
+        ordered.write_parquet(runs[-1], compression="lz4", row_group_size=ROW_GROUP)
+        sample += [_place(row) for row in ordered.select(order).gather_every(step).iter_rows()]
+    splits = sorted(sample)[SAMPLES::SAMPLES]
+    cuts = [_cuts(pl.read_parquet(run, columns=list(order)).select(order), splits) for run in runs]
+    ranges: list[Path] = []
+    for number in range(len(splits) + 1):
+        pieces = [
+            pl.scan_parquet(run).slice(ends[number], ends[number + 1] - ends[number]).collect()
+            for run, ends in zip(runs, cuts, strict=True)
+        ]
+        ranges.append(scratch / f"range-{number}.parquet")
+        whole = pl.concat(pieces).sort(order, nulls_last=True)
+        whole.write_parquet(ranges[-1], compression="lz4", row_group_size=ROW_GROUP)
+    write_table(path, pl.scan_parquet(ranges))
+
+
+def _place(row: tuple[Any, ...]) -> Place:
+    """Return what compares as the row is sorted."""
+    return tuple((value is None, value) for value in row)
+
+
+def _cuts(rows: pl.DataFrame, splits: Sequence[Place]) -> list[int]:
+    """Return the ends of the ranges in a sorted table: 0, the first row not before each split, and its height."""
+    inner = [bisect.bisect_left(range(rows.height), split, key=lambda i: _place(rows.row(i))) for split in splits]
+    return [0, *inner, rows.height]

@@ -129,7 +129,8 @@ def _write_comparisons(rows: Buckets, merged: Merged, scratch: Path) -> None:
         yield pl.DataFrame(schema=COMPARISONS)
         for part in rows.parts():
             kept, contradictory = resolve_comparisons(part)
-            conflicts.append(contradictory)
+            if contradictory.height:  # an empty one would keep the strings of the part in memory
+                conflicts.append(contradictory)
             merged.comparisons += kept.height
             merged.failed += kept.filter(status="failed").height
             yield kept
