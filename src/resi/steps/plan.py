@@ -7,7 +7,7 @@ from functools import cached_property
 from itertools import combinations, permutations
 from typing import TYPE_CHECKING, NamedTuple
 
-from resi.groundings.base import Experiment, Models
+from resi.groundings.base import SCORE_VERSION, Experiment, Models
 from resi.identity import canonical, fingerprint
 from resi.models import ModelStore
 from resi.representations.store import RepresentationStore
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from resi.config import RunConfig
     from resi.domains.base import DatasetSpec, ModelSpec, ProbeSpec
     from resi.measures.base import Measure
-
-# Raise it when scoring would give other numbers for the same comparisons.
-SCORE_VERSION = 1
 
 
 class Comparison(NamedTuple):
