@@ -14,7 +14,18 @@ COMPUTED, PUBLISHED = "resi", "published"
 """Where a row comes from: computed by resi, or imported from the published benchmark's results."""
 
 # Columns that tables of version 1 lack, with what stands there when one is read.
-LATER_COLUMNS: dict[str, str | None] = {"origin": COMPUTED, "probe": None, "pooling": None}
+LATER_COLUMNS: dict[str, str | None] = {
+    "origin": COMPUTED,
+    "probe": None,
+    "pooling": None,
+    "setting": "",
+    "seed": None,
+    "low": None,
+    "high": None,
+    "p_value": None,
+    "normalised": None,
+    "reason": "",
+}
 
 PAIRWISE = {
     "source": pl.String,
@@ -79,6 +90,8 @@ SCORES = {
     "failed_pairs": pl.Int64,  # comparisons it should rest on, but that have no value
     "key": pl.String,  # hash of what the score depends on
     "resi_version": pl.String,
+    "origin": pl.String,  # of the comparisons
+    "pooling": pl.String,
 }
 
 # Sorting by these makes tables independent of the order in which rows came.
@@ -88,5 +101,5 @@ COMPARISON_ORDER = [
 ]  # fmt: skip
 SCORE_ORDER = [
     "test", "domain", "dataset", "architecture", "setting",
-    "measure", "parameters", "metric", "functional", "seed", "key",
+    "measure", "parameters", "origin", "pooling", "metric", "functional", "seed", "key",
 ]  # fmt: skip

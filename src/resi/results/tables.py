@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import polars as pl
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from polars._typing import PolarsDataType
 
     Schema = Mapping[str, PolarsDataType]
+    Frame = TypeVar("Frame", pl.DataFrame, pl.LazyFrame)
 
 VERSION_KEY = "resi_schema_version"
 BATCH_ROWS = 500_000
@@ -76,10 +77,16 @@ def _scan(path: Path, schema: Schema) -> pl.LazyFrame:
     found = frame.collect_schema()
     if missing := sorted(set(schema) - set(found) - set(LATER_COLUMNS)):
         raise ArtifactError(f"{path} lacks the columns {missing}: it is not a table of resi, or not of this kind")
-    later = [pl.lit(LATER_COLUMNS[name], dtype).alias(name) for name, dtype in schema.items() if name not in found]
     for name, dtype in schema.items():
         if name in found and found[name] not in (dtype, pl.Null):
             raise ArtifactError(f"{path} holds {found[name]} in column {name}, not {dtype}: it is not a table of resi")
+    return complete(frame, schema)
+
+
+def complete(frame: Frame, schema: Schema) -> Frame:
+    """Return the columns of ``schema``; those that came later than the table are filled as ``LATER_COLUMNS`` says."""
+    found = frame.lazy().collect_schema()
+    later = [pl.lit(LATER_COLUMNS[name], dtype).alias(name) for name, dtype in schema.items() if name not in found]
     return frame.with_columns(later).select(pl.col(name).cast(dtype) for name, dtype in schema.items())
 
 
