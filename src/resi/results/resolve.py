@@ -49,7 +49,7 @@ def resolve_comparisons(rows: pl.DataFrame) -> Resolved:
         low=pl.col("value").min(), high=pl.col("value").max(), n=pl.len()
     )
     contradicted = pl.col("n").is_not_null()
-    text = pl.format("{} values, from {} to {}, in different shards; see conflicts.parquet", "n", "low", "high")
+    text = pl.format("{} values, from {} to {}, see conflicts.parquet", "n", "low", "high")
     best = best.join(values, on="key", how="left", maintain_order="left").with_columns(
         value=pl.when(~contradicted).then("value"),
         status=pl.when(contradicted).then(pl.lit("failed")).otherwise("status"),

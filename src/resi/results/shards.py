@@ -181,14 +181,23 @@ def find_shards(root: Path) -> Iterator[Shard]:
 
 def find_strays(root: Path) -> Iterator[Path]:
     """Yield what lies among the shards but is none."""
-    if _is_shard(root) or (shards_folder(root) == root and not any(find_shards(root))):
+    if _is_shard(root):
         return
     yield from (path for path in _entries(root) if not _is_shard(path) and not path.name.startswith("."))
 
 
 def shards_folder(root: Path) -> Path:
-    """Return the folder of shards of a data root; any other folder is taken for one of shards itself."""
-    return root / "shards" if (root / "shards").is_dir() else root
+    """Return the folder of shards of a data root, or ``root`` itself where shards lie right in it."""
+    below = root / "shards"
+    if not below.is_dir() and root.is_dir() and any(_is_shard(folder) for folder in root.iterdir()):
+        return root
+    return below
+
+
+def count_statuses(comparisons: pl.DataFrame) -> dict[str, int]:
+    """Return how many comparisons have each status."""
+    counts = dict(comparisons["status"].value_counts().iter_rows())
+    return {status: counts.get(status, 0) for status in STATUSES}
 
 
 def _entries(root: Path) -> list[Path]:

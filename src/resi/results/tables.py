@@ -49,7 +49,7 @@ def read_table(path: Path, schema: Schema, where: pl.Expr | None = None) -> pl.D
     ArtifactError
         If the file is damaged, no table of resi, or of a later version; the message names it and says what to do.
     """
-    with _named(path):
+    with named_damage(path):
         frame = _scan(path, schema)
         return (frame if where is None else frame.filter(where)).collect()
 
@@ -62,7 +62,7 @@ def read_batches(path: Path, schema: Schema) -> Iterator[pl.DataFrame]:
     ArtifactError
         As :func:`read_table`.
     """
-    with _named(path):
+    with named_damage(path):
         frame = _scan(path, schema)
         rows = frame.select(pl.len()).collect().item()
         for start in range(0, rows, BATCH_ROWS):
@@ -91,10 +91,10 @@ def complete(frame: Frame, schema: Schema) -> Frame:
 
 
 @contextlib.contextmanager
-def _named(path: Path) -> Iterator[None]:
+def named_damage(path: Path, advice: str = "Delete it and run again to have it made anew.") -> Iterator[None]:
     """Turn whatever a damaged file makes Polars raise into an ``ArtifactError`` that names it."""
     try:
         yield
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ArtifactError(f"{path} is damaged: {reason}. Delete it and run again to have it made anew.") from error
+        raise ArtifactError(f"{path} is damaged: {reason}. {advice}") from error
