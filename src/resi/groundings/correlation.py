@@ -7,75 +7,72 @@ permutations.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from resi.groundings.base import Values
-    from resi.groundings.resampling import Integers
 
 COEFFICIENTS = ("pearson", "spearman", "kendall")
 # A weighted variance below this share of the sum of squares is rounding: the values are equal.
 SMALLEST_SPREAD = 1e-12
-BLOCK_ENTRIES = 2**21
+# Large enough for few calls, small enough for the cache.
+BLOCK_ENTRIES = 2**19
 
 
-def embed(values: Values, coefficient: str) -> Values:
-    """Return vectors of length 1 whose inner products are correlation coefficients.
+def correlate(x: Values, y: Values, coefficient: str) -> Values:
+    """Return the correlation of each row of ``x`` with each row of ``y``.
 
     Parameters
     ----------
-    values : array of shape (..., n)
+    x, y : array of shape (n_x, n), (n_y, n)
     coefficient : str
         ``pearson``, ``spearman`` or ``kendall`` (tau-b).
 
     Returns
     -------
-    array of shape (..., n), or (..., n (n - 1) / 2) for ``kendall``
-        NaN for vectors whose values are all equal.
+    array of shape (n_x, n_y)
+        NaN where a row is constant.
 
     References
     ----------
-    .. [1] Daniels, The relation between measures of correlation in the universe of sample permutations, Biometrika 1944.
+    .. [1] Daniels, The relation between measures of correlation in the universe of sample permutations,
+       Biometrika 1944.
     """
+    left = _embed(x, coefficient)
+    step = max(1, BLOCK_ENTRIES // len(left.vectors))
+    blocks = []
+    for start in range(0, len(y), step):
+        right = _embed(y[start : start + step], coefficient)
+        with np.errstate(invalid="ignore"):
+            blocks.append((left.vectors.T @ right.vectors) / (left.lengths[:, None] * right.lengths))
+    return np.clip(np.concatenate(blocks, axis=1), -1, 1)
+
+
+class _Embedded(NamedTuple):
+    """Vectors as columns, and their lengths: NaN for vectors made of equal values."""
+
+    vectors: np.ndarray[Any, Any]
+    lengths: Values
+
+
+def _embed(rows: np.ndarray[Any, Any], coefficient: str) -> _Embedded:
+    constant = (rows == rows[:, :1]).all(axis=1)
     if coefficient == "kendall":
-        first, second = np.triu_indices(values.shape[-1], 1)
-        vectors = np.sign(values[..., first] - values[..., second])
+        columns = np.ascontiguousarray(rows.T)
+        first, second = np.triu_indices(len(columns), 1)
+        # float32 holds these whole numbers, and sums of them, exactly.
+        vectors = np.sign(columns[first] - columns[second]).astype(np.float32)
+        lengths = np.sqrt((vectors != 0).sum(axis=0))
     else:
-        vectors = average_ranks(values) if coefficient == "spearman" else values
-        vectors = vectors - vectors.mean(axis=-1, keepdims=True)
-    constant = (values == values[..., :1]).all(axis=-1, keepdims=True)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(constant, np.nan, vectors / np.linalg.norm(vectors, axis=-1, keepdims=True))
+        ranks = average_ranks(rows) if coefficient == "spearman" else rows
+        vectors = (ranks - ranks.mean(axis=1, keepdims=True)).T
+        lengths = np.sqrt((vectors**2).sum(axis=0))
+    return _Embedded(vectors, np.where(constant, np.nan, lengths))
 
 
-def correlate(x: Values, y: Values, coefficient: str) -> Values:
-    """Return the correlation of each row of ``x`` with each row of ``y``, NaN where either is constant.
-
-    Parameters
-    ----------
-    x, y : array of shape (n_x, n), (n_y, n)
-
-    Returns
-    -------
-    array of shape (n_x, n_y)
-    """
-    vectors = embed(x, coefficient)
-    blocks = [vectors @ embed(block, coefficient).T for block in _blocks(y, vectors.shape[1])]
-    return np.concatenate(blocks, axis=1)
-
-
-def _blocks(rows: Values, width: int) -> Iterator[Values]:
-    """Yield rows in blocks whose embeddings stay small."""
-    step = max(1, BLOCK_ENTRIES // width)
-    for start in range(0, len(rows), step):
-        yield rows[start : start + step]
-
-
-def average_ranks(values: Values) -> Values:
+def average_ranks(values: np.ndarray[Any, Any]) -> Values:
     """Return the ranks of values along the last axis, from 1; equal values share the mean of theirs."""
     order = np.argsort(values, axis=-1, kind="stable")
     ordered = np.take_along_axis(values, order, axis=-1)

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     Bounds = list[tuple[float | None, float | None]]
     Array = np.ndarray[Any, Any]
 
+# Sets of models are told apart as bits of one integer.
+MOST_BITS = 62
+BLOCK = 4096
+
 
 def intervals(signed: Values, groups: Array, indices: Sequence[PairIndex], seed: int) -> dict[str, Bounds]:
     """Return the 95 % intervals of ``auprc`` and ``violation_rate``, one for each measure.
@@ -31,7 +35,7 @@ def intervals(signed: Values, groups: Array, indices: Sequence[PairIndex], seed:
     indices : sequence of PairIndex
         Of each group.
     """
-    counts = resampled_counts(groups.tolist(), seed)
+    counts = resampled_counts(tuple(groups.tolist()), seed)
     resampled = np.mean([_weighted_scores(signed, index, counts) for index in indices], axis=0)
     fewest = int(np.unique(groups, return_counts=True)[1].min())
     bounds = [[interval(statistics, fewest) for statistics in metric] for metric in resampled]
@@ -81,14 +85,23 @@ def p_values(signed: Values, groups: Array, observed: Mapping[str, Values], seed
     null = np.zeros((2, len(signed), len(deals.orders)))
     for size in {group.shape[1] for group in members}:
         of_size = [group for group in members if group.shape[1] == size]
-        sets, where = np.unique(np.concatenate(of_size), axis=0, return_inverse=True)
-        scores = _score_sets(signed, sets)
+        sets, where = _distinct(np.concatenate(of_size), len(groups))
+        parts = [_score_sets(signed, sets[start : start + BLOCK]) for start in range(0, len(sets), BLOCK)]
+        scores = np.concatenate(parts, axis=-1)
         for positions in where.reshape(len(of_size), -1):
             null += scores[:, :, positions] / len(names)
     return {
         "auprc": share_as_large(observed["auprc"], null[0], deals.exact),
         "violation_rate": share_as_large(-observed["violation_rate"], -null[1], deals.exact),
     }
+
+
+def _distinct(sets: Array, models: int) -> tuple[Array, Array]:
+    """Return the different rows, and for every row which of them it is."""
+    if models > MOST_BITS:
+        return sets, np.arange(len(sets))
+    _, first, where = np.unique((1 << sets).sum(axis=1), return_index=True, return_inverse=True)
+    return sets[first], where
 
 
 def _score_sets(signed: Values, sets: Array) -> Values:

@@ -11,7 +11,7 @@ from resi.groundings.correlation import correlate
 from resi.groundings.resampling import interval, resampled_counts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from resi.groundings.base import Member, Values
 
@@ -41,7 +41,9 @@ class LayerMonotonicity(Grounding):
         probe = models.probe(setting, self.name)
         about = self.name, models.domain.name, models.dataset.name, models.architecture
         specs = [models.spec(setting, seed) for seed in models.seeds]
-        return [Experiment(*about, tuple(Item(spec, layer, setting) for layer in probe.layers), probe) for spec in specs]
+        return [
+            Experiment(*about, tuple(Item(spec, layer, setting) for layer in probe.layers), probe) for spec in specs
+        ]
 
     def score(self, similarities: Similarities, protocol: str, seed: int) -> Sequence[Score]:
         """Return both scores of every measure for each model, and their means over models."""
@@ -52,7 +54,7 @@ class LayerMonotonicity(Grounding):
             "spearman": np.stack([layer_correlation(matrix, protocol) for matrix in matrices], axis=1),
             "violation_rate": np.stack([layer_violations(matrix, protocol) for matrix in matrices], axis=1),
         }
-        counts = resampled_counts([setting for setting, _ in by_model], seed)
+        counts = resampled_counts(tuple(setting for setting, _ in by_model), seed)
         scores = []
         for number, measure in enumerate(similarities.measures):
             one_direction = measure.symmetric or protocol != PUBLISHED
@@ -63,7 +65,7 @@ class LayerMonotonicity(Grounding):
                     _score(number, metric, value, [count], setting, seed)
                     for value, count, (setting, seed) in zip(found, pairs, by_model, strict=True)
                 ]
-                mean = _score(number, metric, _mean(found), pairs, similarities.settings[0], None)
+                mean = _score(number, metric, float(_mean(found)), pairs, similarities.settings[0], None)
                 if protocol != PUBLISHED and mean.value is not None:
                     low, high = interval(_resampled_means(found, counts), int((~np.isnan(found)).sum()))
                     mean = mean._replace(low=low, high=high)
@@ -104,7 +106,7 @@ def layer_correlation(signed: Values, protocol: str) -> Values:
     """Return the mean Spearman correlation, over layers and both directions, of dissimilarity with distance.
 
     A layer takes part in a direction where at least two layers lie. Unless the protocol is the published one, missing
-    values are left out and a layer to which all others are equally similar counts 0; there, it is left out in either case.
+    values are left out, and a layer to which all others are equally similar counts 0; there, either layer is left out.
 
     Parameters
     ----------

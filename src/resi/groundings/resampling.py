@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from itertools import permutations
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -11,8 +12,6 @@ import numpy as np
 from resi.randomness import generator
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from resi.groundings.base import Values
 
     Integers = np.ndarray[Any, np.dtype[np.int64]]
@@ -42,21 +41,26 @@ class Relabellings(NamedTuple):
     exact: bool
 
 
+@functools.lru_cache(maxsize=16)
 def relabellings(count: int, seed: int, purpose: str) -> Relabellings:
     """Return all permutations of ``count`` items where they are at most 9999, else 9999 random ones."""
-    if math.factorial(count) <= PERMUTATIONS:
-        return Relabellings(np.array(list(permutations(range(count))), dtype=np.int64), exact=True)
-    draw = generator(seed, purpose, count)
-    orders = np.tile(np.arange(count, dtype=np.int64), (PERMUTATIONS, 1))
-    return Relabellings(draw.permuted(orders, axis=1), exact=False)
+    exact = math.factorial(count) <= PERMUTATIONS
+    if exact:
+        orders = np.array(list(permutations(range(count))), dtype=np.int64)
+    else:
+        orders = np.tile(np.arange(count, dtype=np.int64), (PERMUTATIONS, 1))
+        orders = generator(seed, purpose, count).permuted(orders, axis=1)
+    orders.flags.writeable = False  # it is remembered
+    return Relabellings(orders, exact)
 
 
-def resampled_counts(groups: Sequence[object], seed: int) -> Values:
+@functools.lru_cache(maxsize=16)
+def resampled_counts(groups: tuple[str, ...], seed: int) -> Values:
     """Draw models with replacement, from each group as many as it has.
 
     Parameters
     ----------
-    groups : sequence
+    groups : tuple of str
         The group of each model.
 
     Returns
@@ -68,11 +72,12 @@ def resampled_counts(groups: Sequence[object], seed: int) -> Values:
     counts = np.zeros((RESAMPLES, len(groups)))
     for group in dict.fromkeys(groups):
         members = np.array([index for index, other in enumerate(groups) if other == group])
-        drawn = generator(seed, "resample models", str(group), len(members)).integers(
+        drawn = generator(seed, "resample models", group, len(members)).integers(
             len(members), size=(RESAMPLES, len(members))
         )
         for column in drawn.T:
             counts[np.arange(RESAMPLES), members[column]] += 1
+    counts.flags.writeable = False  # it is remembered
     return counts
 
 

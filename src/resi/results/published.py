@@ -61,8 +61,7 @@ def import_published(path: Path, folder: Path, pooling: str | None = None) -> Im
     UsageError
         If it is no results file of the published benchmark, or ``pooling`` is missing.
     """
-    if pooling not in (None, *POOLINGS):
-        raise unknown_name("pooling", str(pooling), POOLINGS)
+    check_pooling(pooling)
     rows, problems = _read(path, pooling)
     kept, conflicts = resolve_comparisons(rows.with_columns(shard=pl.lit(str(path))))
     if conflicts.height:
@@ -77,6 +76,12 @@ def import_published(path: Path, folder: Path, pooling: str | None = None) -> Im
         write_table(shard.folder / CONFLICTS_FILE, conflicts.sort([*COMPARISON_ORDER, "value"], nulls_last=True))
     shard.finish(kept, scores, _manifest(path, digest, kept, scores))
     return Imported(shard, kept.height, scores, [f"{path}: {problem}" for problem in problems])
+
+
+def check_pooling(pooling: str | None) -> None:
+    """Raise ``UsageError`` unless a pooling is known or left open."""
+    if pooling not in (None, *POOLINGS):
+        raise unknown_name("pooling", pooling, POOLINGS)
 
 
 def _read(path: Path, pooling: str | None) -> tuple[pl.DataFrame, list[str]]:

@@ -173,23 +173,23 @@ def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
 
 def find_shards(root: Path) -> Iterator[Shard]:
     """Yield the shards below a data root or a folder of shards, by name; or ``root`` itself, if it is one."""
-    if _is_shard(root):
+    if is_shard(root):
         yield Shard(root)
         return
-    yield from (Shard(folder) for folder in _entries(root) if _is_shard(folder) and not _is_merged(folder))
+    yield from (Shard(folder) for folder in _entries(root) if is_shard(folder) and not _is_merged(folder))
 
 
 def find_strays(root: Path) -> Iterator[Path]:
     """Yield what lies among the shards but is none."""
-    if _is_shard(root):
+    if is_shard(root):
         return
-    yield from (path for path in _entries(root) if not _is_shard(path) and not path.name.startswith("."))
+    yield from (path for path in _entries(root) if not is_shard(path) and not path.name.startswith("."))
 
 
 def shards_folder(root: Path) -> Path:
     """Return the folder of shards of a data root, or ``root`` itself where shards lie right in it."""
     below = root / "shards"
-    if not below.is_dir() and root.is_dir() and any(_is_shard(folder) for folder in root.iterdir()):
+    if not below.is_dir() and root.is_dir() and any(is_shard(folder) for folder in root.iterdir()):
         return root
     return below
 
@@ -205,7 +205,8 @@ def _entries(root: Path) -> list[Path]:
     return sorted(folder.iterdir()) if folder.is_dir() else []
 
 
-def _is_shard(folder: Path) -> bool:
+def is_shard(folder: Path) -> bool:
+    """Return whether a folder holds a manifest, or parts of an unfinished run."""
     return (folder / MANIFEST).is_file() or (folder / PARTS).is_dir()
 
 
