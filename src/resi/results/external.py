@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from resi.results.tables import BATCH_ROWS, write_table
+from resi.results.tables import write_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -31,7 +31,7 @@ class Buckets:
         An existing folder for the files; the caller deletes it.
     """
 
-    def __init__(self, scratch: Path, batch: int = BATCH_ROWS) -> None:
+    def __init__(self, scratch: Path, batch: int) -> None:
         self._scratch = scratch
         self._batch = batch
         self._pending: list[pl.DataFrame] = []
@@ -51,7 +51,8 @@ class Buckets:
             if self._pending:
                 yield pl.concat(self._pending)
             return
-        self._spread()
+        if self._pending:
+            self._spread()
         for _, files in sorted(self._files.items()):
             yield pl.concat(pl.read_ipc(path) for path in files)
 
@@ -65,9 +66,7 @@ class Buckets:
         self._rows = 0
 
 
-def write_sorted(
-    path: Path, parts: Iterable[pl.DataFrame], order: Sequence[str], scratch: Path, batch: int = BATCH_ROWS
-) -> None:
+def write_sorted(path: Path, parts: Iterable[pl.DataFrame], order: Sequence[str], scratch: Path, batch: int) -> None:
     """Write the rows of all parts as one sorted table.
 
     Each part is sorted by itself; then the parts are cut into ranges that follow each other in ``order``, of about

@@ -26,7 +26,7 @@ from resi.results.shards import (
     find_strays,
     write_manifest,
 )
-from resi.results.tables import write_table
+from resi.results.tables import BATCH_ROWS, write_table
 from resi.store import make_folder
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Merged:
     problems: list[str] = field(default_factory=list)
 
 
-def merge_shards(roots: Sequence[Path], folder: Path) -> Merged:
+def merge_shards(roots: Sequence[Path], folder: Path, batch: int = BATCH_ROWS) -> Merged:
     """Combine all shards below ``roots`` into tables in ``folder``, in place of those that are there.
 
     One row is kept for each comparison and score, see :mod:`resi.results.resolve`; rows that contradict each other go
@@ -59,6 +59,8 @@ def merge_shards(roots: Sequence[Path], folder: Path) -> Merged:
     ----------
     roots : sequence of Path
         Data roots, folders of shards, shards, or folders of merged tables.
+    batch : int
+        About how many comparisons to have in memory at a time.
 
     Raises
     ------
@@ -69,7 +71,7 @@ def merge_shards(roots: Sequence[Path], folder: Path) -> Merged:
     shards = list(_find(roots, merged))
     make_folder(folder)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".merge-") as scratch:
-        comparisons = Buckets(Path(scratch))
+        comparisons = Buckets(Path(scratch), batch)
         scores = [pl.DataFrame(schema={**SCORES, **SHARD})]
         for shard in shards:
             with _reported(merged):
@@ -77,7 +79,7 @@ def merge_shards(roots: Sequence[Path], folder: Path) -> Merged:
                 merged.shards += 1
         for name in (MANIFEST, CONFLICTS_FILE, SCORE_CONFLICTS_FILE):
             (folder / name).unlink(missing_ok=True)
-        _write_comparisons(comparisons, merged, Path(scratch))
+        _write_comparisons(comparisons, merged, Path(scratch), batch)
         _write_scores(pl.concat(scores), merged)
     write_manifest(folder, {"kind": MERGED, "shards": sorted(shard.folder.name for shard in shards)})
     return merged
@@ -122,7 +124,7 @@ def _read(shard: Shard, comparisons: Buckets) -> pl.DataFrame:
     return scores
 
 
-def _write_comparisons(rows: Buckets, merged: Merged, scratch: Path) -> None:
+def _write_comparisons(rows: Buckets, merged: Merged, scratch: Path, batch: int) -> None:
     conflicts = [pl.DataFrame(schema={**COMPARISONS, **SHARD})]
 
     def resolved() -> Iterator[pl.DataFrame]:
@@ -135,7 +137,7 @@ def _write_comparisons(rows: Buckets, merged: Merged, scratch: Path) -> None:
             merged.failed += kept.filter(status="failed").height
             yield kept
 
-    write_sorted(merged.folder / COMPARISONS_FILE, resolved(), COMPARISON_ORDER, scratch)
+    write_sorted(merged.folder / COMPARISONS_FILE, resolved(), COMPARISON_ORDER, scratch, batch)
     found = pl.concat(conflicts)
     if found.height:
         path = merged.folder / CONFLICTS_FILE
@@ -154,5 +156,6 @@ def _write_scores(rows: pl.DataFrame, merged: Merged) -> None:
         path = merged.folder / SCORE_CONFLICTS_FILE
         write_table(path, conflicts.sort([*SCORE_ORDER, "value", "shard"], nulls_last=True))
         merged.problems.append(
-            f"{conflicts['key'].n_unique()} scores have different values in different shards, see {path}"
+            f"{conflicts['key'].n_unique()} scores have different values in different shards, see {path}; "
+            "none of them is chosen"
         )

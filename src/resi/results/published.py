@@ -65,7 +65,9 @@ def import_published(path: Path, folder: Path, pooling: str | None = None) -> Im
     rows, problems = _read(path, pooling)
     kept, conflicts = resolve_comparisons(rows.with_columns(shard=pl.lit(str(path))))
     if conflicts.height:
-        problems.append(f"{conflicts['key'].n_unique()} comparisons have different values in it; none of them is chosen")
+        problems.append(
+            f"{conflicts['key'].n_unique()} comparisons have different values in it; none of them is chosen"
+        )
     parts = [_score(part) for part in kept.partition_by(SCOPE)]
     scores = pl.concat([pl.DataFrame(schema=SCORES), *(found for found, _ in parts)])
     problems += [problem for _, unscored in parts for problem in unscored]
@@ -116,6 +118,8 @@ def _read(path: Path, pooling: str | None) -> tuple[pl.DataFrame, list[str]]:
 
 
 def _read_columns(path: Path) -> pl.DataFrame:
+    if not path.is_file():
+        raise UsageError(f"{path} is no file; --published takes a results file of the published benchmark")
     with named_damage(path, "Get it again."):
         frame = pl.scan_parquet(path, glob=False)
         found = frame.collect_schema()
@@ -166,14 +170,18 @@ def _comparisons(rows: pl.DataFrame, file: str, pooling: str | None) -> pl.DataF
             for name in ("setting", "seed", "layer")
             for side in "ab"
         ),
-        pooling=pl.when(encoder).then(pl.lit(pooling))
-        .when(pl.col("architecture").is_in(LAST_TOKEN)).then(pl.lit("last"))
+        pooling=pl.when(encoder)
+        .then(pl.lit(pooling))
+        .when(pl.col("architecture").is_in(LAST_TOKEN))
+        .then(pl.lit("last"))
         .otherwise(pl.lit("none")),
         origin=pl.lit(PUBLISHED),
         value=pl.when(ok).then(value),
         status=pl.when(ok).then(pl.lit("ok")).otherwise(pl.lit("failed")),
-        error=pl.when(ok).then(pl.lit(""))
-        .when(value.is_null()).then(pl.lit(f"no value in {file}, which keeps no reasons"))
+        error=pl.when(ok)
+        .then(pl.lit(""))
+        .when(value.is_null())
+        .then(pl.lit(f"no value in {file}, which keeps no reasons"))
         .otherwise(pl.format("{} in " + file.replace("{", "{{").replace("}", "}}"), value)),
         seconds=pl.col("runtime").fill_nan(None),
         prepare_seconds=None,

@@ -45,12 +45,10 @@ def resolve_comparisons(rows: pl.DataFrame) -> Resolved:
     several = several.sort(["key", status_rank(), "value", "seconds", *_others(rows)], nulls_last=True)
     conflicts = several.filter(_differs(pl.when(status="ok").then("value")))
     best = several.unique("key", keep="first", maintain_order=True).drop("shard")
-    values = conflicts.group_by("key").agg(
-        low=pl.col("value").min(), high=pl.col("value").max(), n=pl.len()
-    )
-    contradicted = pl.col("n").is_not_null()
-    text = pl.format("{} values, from {} to {}, see conflicts.parquet", "n", "low", "high")
-    best = best.join(values, on="key", how="left", maintain_order="left").with_columns(
+    span = conflicts.group_by("key").agg(low=pl.col("value").min(), high=pl.col("value").max())
+    contradicted = pl.col("low").is_not_null()
+    text = pl.format("different values, from {} to {}, see conflicts.parquet", "low", "high")
+    best = best.join(span, on="key", how="left", maintain_order="left").with_columns(
         value=pl.when(~contradicted).then("value"),
         status=pl.when(contradicted).then(pl.lit("failed")).otherwise("status"),
         error=pl.when(contradicted).then(text).otherwise("error"),
@@ -59,9 +57,9 @@ def resolve_comparisons(rows: pl.DataFrame) -> Resolved:
 
 
 def resolve_scores(rows: pl.DataFrame) -> Resolved:
-    """Keep one row for each score: the one with the fewest failed comparisons, and of those the smallest value.
+    """Keep one row for each score: the one that lacks the fewest comparisons.
 
-    Contradictions are scores that rest on the same number of comparisons but differ by more than rounding.
+    Where several of those differ by more than rounding, none of their values is chosen.
 
     Parameters
     ----------
@@ -71,7 +69,16 @@ def resolve_scores(rows: pl.DataFrame) -> Resolved:
     rows = rows.sort(["key", "failed_pairs", "value", *_others(rows)], nulls_last=True)
     fewest = rows.filter(pl.col("failed_pairs") == pl.col("failed_pairs").min().over("key"))
     conflicts = fewest.filter(_differs(pl.col("value")))
-    return Resolved(rows.drop("shard").unique("key", keep="first", maintain_order=True), conflicts)
+    contradicted = pl.col("key").is_in(conflicts["key"].unique().to_list())
+    text = pl.lit("different values in different shards, see score_conflicts.parquet")
+    kept = rows.drop("shard").unique("key", keep="first", maintain_order=True)
+    return Resolved(
+        kept.with_columns(
+            pl.when(~contradicted).then(pl.col("value", "low", "high", "p_value", "normalised")),
+            reason=pl.when(contradicted).then(text).otherwise("reason"),
+        ),
+        conflicts,
+    )
 
 
 def _others(rows: pl.DataFrame) -> list[str]:

@@ -146,6 +146,10 @@ class Shard:
             if name in self.verify()["files"]:
                 yield from read_batches(self.folder / name, COMPARISONS)
 
+    def changed(self) -> float:
+        """Return when a file of the shard was last written, in seconds since 1970."""
+        return max(self._state().values(), default=0) / 1e9
+
     def _state(self) -> dict[Path, int]:
         """Return when each file was last written; equal states mean that nobody has written meanwhile."""
         state = {}

@@ -31,7 +31,11 @@ def table(rows: Iterable[Mapping[str, Any]], schema: Schema, order: Sequence[str
 
 def write_table(path: Path, frame: pl.DataFrame | pl.LazyFrame) -> None:
     """Write a Parquet file atomically, with the schema version in its metadata; a lazy frame is streamed."""
-    options: dict[str, Any] = {"compression": "zstd", "statistics": True, "metadata": {VERSION_KEY: str(SCHEMA_VERSION)}}
+    options: dict[str, Any] = {
+        "compression": "zstd",
+        "statistics": True,
+        "metadata": {VERSION_KEY: str(SCHEMA_VERSION)},
+    }
     with atomic_path(path) as temporary:
         if isinstance(frame, pl.LazyFrame):
             frame.sink_parquet(temporary, **options)
