@@ -106,7 +106,7 @@ def damage(path: Path, how: str) -> None:
         changed = {
             "empty": b"",
             "truncated": content[:middle],
-            "without its end": content[:-1],
+            "without its end": content[:-2],
             "zeros": bytes(len(content)),
             "text": b"not a table",
         }
