@@ -1,4 +1,4 @@
-"""Merging keeps one row for each comparison and score, whatever the order and split of shards, and names what is wrong."""
+"""Merging keeps one row a comparison and score, whatever the order and split of shards, and names what is wrong."""
 
 from __future__ import annotations
 

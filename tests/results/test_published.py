@@ -1,4 +1,4 @@
-"""The published benchmark's results, imported: names, keys, mirrored rows, what is left out, and the published scores."""
+"""Imported results of the published benchmark: names, keys, mirrored rows, what is left out, and their scores."""
 
 from __future__ import annotations
 
@@ -292,7 +292,10 @@ def test_vision_results_are_scored_by_their_tests(tmp_path: Path) -> None:
         ("Shortcut_08385__albert-base-v2__mnli_sc_rate08385__1__p__0", "language mnli albert shortcut_83.85 1 0 p"),
         ("Shortcut_1__BERT-L__mnli_sc_rate1__1__p__12", "language mnli bert shortcut_100 1 12 p"),
         ("Shortcut_10__smollm2-1.7b__sst2_sft_sc_rate10__1__p__24", "language sst2 smollm2 shortcut_100 1 24 p"),
-        ("RandomLabels_75__BERT-L__sst2_mem_rate075__1__sst2_mem_rate0__12", "language sst2 bert label_randomization_75 1 12 sst2"),
+        (
+            "RandomLabels_75__BERT-L__sst2_mem_rate075__1__sst2_mem_rate0__12",
+            "language sst2 bert label_randomization_75 1 12 sst2",
+        ),
     ],
 )  # fmt: skip
 def test_published_ids_become_our_names(text: str, expected: str) -> None:
@@ -311,7 +314,7 @@ def test_published_ids_become_our_names(text: str, expected: str) -> None:
     ],
 )  # fmt: skip
 def test_ids_that_are_not_published_ones_are_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError, match=r"unknown|does not go with|is no layer|to be numbers"):
         parse_side(text)
 
 

@@ -31,12 +31,12 @@ ARCHITECTURES = {
     "ViT_B32": (VISION, "vit_b32"),
     "ViT_L32": (VISION, "vit_l32"),
 }
-# Architectures whose representations are pooled over tokens, by the class token or the mean: the files do not say which.
+# Architectures whose tokens are pooled, by the class token or the mean: the files do not say which.
 POOLED = ("albert", "bert")
 LAST_TOKEN = ("smollm2",)
 
 GRAPH_DATASETS = {"cora": "cora", "flickr": "flickr", "ogbn-arxiv": "ogbn_arxiv"}
-LANGUAGE_DATASETS = ("mnli", "sst2")
+LANGUAGE_DATASETS = {"mnli": "mnli", "sst2": "sst2"}
 VISION_DATASETS = {"ImageNet100": "imagenet100", "IN100": "imagenet100", "CIFAR100": "cifar100", "C100": "cifar100",
                    "CIFAR10": "cifar10"}  # fmt: skip
 # One and the same data under other names.
@@ -111,7 +111,7 @@ def _names(domain: str, trained_on: str, setting: str) -> tuple[str, str]:
     if domain == GRAPH:
         dataset = GRAPH_DATASETS.get(trained_on)
     else:
-        dataset = trained_on.split("_")[0] if trained_on.split("_")[0] in LANGUAGE_DATASETS else None
+        dataset = LANGUAGE_DATASETS.get(trained_on.partition("_")[0])
     if dataset is None:
         raise ValueError(f"unknown training set {trained_on!r}")
     if setting in UNALTERED:
