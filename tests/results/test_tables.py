@@ -148,7 +148,7 @@ def test_flipped_bits_never_pass_for_a_shard_and_never_end_in_anything_but_one_l
             content[place] ^= 1 << place % 8
             (shard.folder / name).write_bytes(content)
             with pytest.raises(ArtifactError, match="does not match its manifest"):
-                list(shard.batches())
+                shard.tables()
             try:  # as a table that no manifest vouches for
                 read_table(shard.folder / name, COMPARISONS if name.startswith("c") else SCORES)
             except ArtifactError as error:

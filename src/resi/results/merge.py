@@ -117,11 +117,14 @@ def _reported(merged: Merged) -> Iterator[None]:
 
 def _read(shard: Shard, comparisons: Buckets) -> pl.DataFrame:
     """Pass a shard's comparisons on, and return its scores."""
-    where = pl.lit(str(shard.folder)).alias("shard")
-    scores = shard.scores().with_columns(where)
-    for batch in shard.batches():
-        comparisons.add(batch.with_columns(where))
-    return scores
+    scores, batches = shard.tables()
+    for batch in batches:
+        comparisons.add(_with_shard(batch, shard))
+    return _with_shard(scores, shard)
+
+
+def _with_shard(rows: pl.DataFrame, shard: Shard) -> pl.DataFrame:
+    return rows.hstack([pl.Series("shard", [str(shard.folder)]).new_from_index(0, rows.height)])
 
 
 def _write_comparisons(rows: Buckets, merged: Merged, scratch: Path, batch: int) -> None:

@@ -140,11 +140,15 @@ class Shard:
         frames = [read_table(path, COMPARISONS, where) for path in paths if path.is_file()]
         return pl.concat(frames) if frames else pl.DataFrame(schema=COMPARISONS)
 
-    def batches(self) -> Iterator[pl.DataFrame]:
-        """Yield the comparisons of a finished run, or of merged tables with those that contradict each other."""
-        for name in (COMPARISONS_FILE, CONFLICTS_FILE):
-            if name in self.verify()["files"]:
-                yield from read_batches(self.folder / name, COMPARISONS)
+    def tables(self) -> tuple[pl.DataFrame, Iterator[pl.DataFrame]]:
+        """Return the scores of a finished run, and its comparisons a part at a time.
+
+        Of merged tables, the comparisons that contradict each other are among them.
+        """
+        files = self.verify()["files"]
+        names = [name for name in (COMPARISONS_FILE, CONFLICTS_FILE) if name in files]
+        batches = (batch for name in names for batch in read_batches(self.folder / name, COMPARISONS))
+        return read_table(self.folder / SCORES_FILE, SCORES), batches
 
     def changed(self) -> float:
         """Return when a file of the shard was last written, in seconds since 1970."""

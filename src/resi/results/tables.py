@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import polars as pl
@@ -68,9 +69,11 @@ def read_batches(path: Path, schema: Schema) -> Iterator[pl.DataFrame]:
     """
     with named_damage(path):
         frame = _scan(path, schema)
-        rows = frame.select(pl.len()).collect().item()
-        for start in range(0, rows, BATCH_ROWS):
-            yield frame.slice(start, BATCH_ROWS).collect()
+        for start in itertools.count(step=BATCH_ROWS):
+            rows = frame.slice(start, BATCH_ROWS).collect()
+            yield rows
+            if rows.height < BATCH_ROWS:
+                return
 
 
 def _scan(path: Path, schema: Schema) -> pl.LazyFrame:
@@ -90,8 +93,12 @@ def _scan(path: Path, schema: Schema) -> pl.LazyFrame:
 def complete(frame: Frame, schema: Schema) -> Frame:
     """Return the columns of ``schema``; those that came later than the table are filled as ``LATER_COLUMNS`` says."""
     found = frame.lazy().collect_schema()
-    later = [pl.lit(LATER_COLUMNS[name], dtype).alias(name) for name, dtype in schema.items() if name not in found]
-    return frame.with_columns(later).select(pl.col(name).cast(dtype) for name, dtype in schema.items())
+    filled = [
+        pl.lit(LATER_COLUMNS[name], dtype).alias(name) if name not in found else pl.col(name).cast(dtype)
+        for name, dtype in schema.items()
+        if name not in found or found[name] != dtype
+    ]
+    return (frame.with_columns(filled) if filled else frame).select(*schema)
 
 
 @contextlib.contextmanager
