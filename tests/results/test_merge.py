@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from resi.errors import UsageError
 from resi.results import external
 from resi.results.merge import merge_shards
+from resi.results.resume import find_comparisons
 from resi.results.schema import COMPARISON_ORDER, COMPARISONS, SCORES
-from resi.results.shards import Shard, find_comparisons, find_shards
+from resi.results.shards import Shard, find_shards
 from resi.results.tables import read_table
 from tests.results.rows import comparison, finish, score
 

@@ -12,8 +12,9 @@ import pytest
 
 from resi.errors import ArtifactError, StoreError
 from resi.results.merge import merge_shards
+from resi.results.resume import Scope, find_comparisons
 from resi.results.schema import COMPARISON_ORDER, COMPARISONS, SCHEMA_VERSION, SCORES
-from resi.results.shards import Shard, find_comparisons, find_shards
+from resi.results.shards import Shard, find_shards
 from resi.results.tables import table
 from tests.results.rows import MANIFEST, comparison, finish, score
 
@@ -139,3 +140,27 @@ def test_a_newer_schema_is_refused_with_what_to_do(tmp_path: Path) -> None:
     path.write_text(json.dumps({**json.loads(path.read_text()), "schema_version": SCHEMA_VERSION + 1}))
     with pytest.raises(ArtifactError, match=r"schema version 3; this resi reads up to 2: upgrade"):
         shard.scores()
+
+
+def test_shards_that_cannot_hold_a_comparison_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    about = {"kind": "run", "domain": "graph", "dataset": "cora"}
+    for name, manifest in {
+        "same": about,
+        "other": {**about, "dataset": "flickr"},
+        "imported": {**about, "kind": "published"},
+        "old": {},
+    }.items():
+        rows = table([comparison(name, domain="graph", dataset="cora")], COMPARISONS, COMPARISON_ORDER)
+        Shard(tmp_path / "shards" / name).finish(rows, pl.DataFrame(schema=SCORES), manifest)
+    read = []
+    plain = Shard.comparisons
+
+    def comparisons(shard: Shard, where: pl.Expr) -> pl.DataFrame:
+        read.append(shard.folder.name)
+        return plain(shard, where)
+
+    monkeypatch.setattr(Shard, "comparisons", comparisons)
+    found = find_comparisons(tmp_path, ["same", "old"], pytest.fail, scope=Scope("graph", "cora"))
+    assert read == ["old", "same", "results"]
+    assert set(found) == {"old", "same"}
+    assert find_comparisons(tmp_path, ["old"], pytest.fail, scope=Scope("graph", "flickr")) == {}

@@ -17,7 +17,7 @@ COMPUTED, PUBLISHED = "resi", "published"
 LATER_COLUMNS: dict[str, str | None] = {
     "origin": COMPUTED,
     "probe": None,
-    "pooling": None,
+    "pooling": "none",  # no model of that time had tokens
     "setting": "",
     "seed": None,
     "low": None,

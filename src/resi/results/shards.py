@@ -15,22 +15,22 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from resi.errors import ArtifactError, ResiError
+from resi.errors import ArtifactError
 from resi.identity import hash_file
 from resi.results.resolve import STATUSES
 from resi.results.schema import COMPARISON_ORDER, COMPARISONS, SCHEMA_VERSION, SCORE_ORDER, SCORES
 from resi.results.tables import read_batches, read_table, table, write_table
-from resi.store import Store, write_text
+from resi.store import write_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 COMPARISONS_FILE, SCORES_FILE, MANIFEST = "comparisons.parquet", "scores.parquet", "manifest.json"
 # Only merged tables have them: rows for one key that contradict each other.
 CONFLICTS_FILE, SCORE_CONFLICTS_FILE = "conflicts.parquet", "score_conflicts.parquet"
 PARTS = "parts"
-MERGED = "merged"
+RUN, MERGED = "run", "merged"
 FLUSH_SECONDS = 30.0
 READ_TRIES = 50
 READ_PAUSE_SECONDS = 0.01
@@ -224,43 +224,3 @@ def _is_merged(folder: Path) -> bool:
         return bool(json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["kind"] == MERGED)
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return False
-
-
-def find_comparisons(
-    root: Path, keys: Collection[str], on_damage: Callable[[ResiError], None], first: Shard | None = None
-) -> dict[str, dict[str, Any]]:
-    """Return the stored comparisons among ``keys``, from every shard and the merged table below a data root.
-
-    Where several rows have one key, one that is ok stands before an undefined one, and that before a failed one; of
-    equals, the one of the shard ``first``.
-
-    Parameters
-    ----------
-    on_damage : callable
-        Called with the error for each shard that cannot be read; it is left out.
-    """
-    wanted = pl.col("key").is_in(list(keys))
-    found: dict[str, dict[str, Any]] = {}
-    for frame in _stored(root, wanted, on_damage, first):
-        for row in frame.iter_rows(named=True):
-            known = found.get(row["key"])
-            if known is None or _rank(row["status"]) < _rank(known["status"]):
-                found[row["key"]] = row
-    return found
-
-
-def _stored(
-    root: Path, where: pl.Expr, on_damage: Callable[[ResiError], None], first: Shard | None
-) -> Iterable[pl.DataFrame]:
-    shards = list(find_shards(root))
-    if first is not None:
-        shards.sort(key=lambda shard: shard.folder != first.folder)
-    for shard in (*shards, Shard(Store(root).results)):
-        try:
-            yield shard.comparisons(where)
-        except ResiError as error:
-            on_damage(error)
-
-
-def _rank(status: str) -> int:
-    return STATUSES.index(status) if status in STATUSES else len(STATUSES)

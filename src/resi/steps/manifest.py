@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from resi.provenance import describe_environment
-from resi.results.shards import count_statuses
+from resi.results.shards import RUN, count_statuses
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def describe_run(plan: Plan, comparisons: pl.DataFrame, seconds: Mapping[str, float]) -> dict[str, Any]:
     """Return the manifest of a run, without the hashes of its files."""
     return {
-        "kind": "run",
+        "kind": RUN,
         "test": plan.config.test.name,
         "domain": plan.config.domain.name,
         "dataset": plan.config.dataset,
