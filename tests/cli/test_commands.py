@@ -140,6 +140,9 @@ def test_everything_listed_can_be_described() -> None:
         _, text, facts = describe(name)
         assert text
         assert facts
+    facts = dict(describe("output_correlation")[2])
+    assert "rank correlation, over pairs of models" in facts["spearman"]
+    assert facts["against"] == "jsd, disagreement"
     facts = dict(describe("jaccard")[2])
     assert facts["parameters"] == "measure.jaccard.k=10"
     assert facts["published as"] == "JaccardSimilarity"
