@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 COMPARISONS_FILE, SCORES_FILE, MANIFEST = "comparisons.parquet", "scores.parquet", "manifest.json"
-# Only merged tables have them: rows for one key that contradict each other.
+# Rows for one key that contradict each other, in merged tables and imports.
 CONFLICTS_FILE, SCORE_CONFLICTS_FILE = "conflicts.parquet", "score_conflicts.parquet"
 TABLES = (COMPARISONS_FILE, SCORES_FILE, CONFLICTS_FILE, SCORE_CONFLICTS_FILE)
 PARTS = "parts"
