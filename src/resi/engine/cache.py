@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from resi.measures.base import Features
-from resi.measures.shapes import as_tensor
+from resi.measures.shapes import as_tensor, is_single
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -104,7 +104,8 @@ class Prepared:
         key = (representation.key, view)
         if key not in self._entries:
             array = as_tensor(measure, representation.key, representation.load(), representation.layout)
-            self._entries[key] = _Entry(Features(view.matrix(array.to(self._device))))
+            matrix = view.matrix(array.to(self._device))
+            self._entries[key] = _Entry(Features(matrix, is_single(array)))
         return self._entries[key]
 
 
