@@ -263,7 +263,8 @@ def test_a_run_finds_its_comparisons_in_merged_tables_alone(
     shutil.rmtree(root / "shards")
     monkeypatch.setattr("resi.steps.compare._compare", None)  # nothing is to be compared
     again = resi.run([*TINY, "measure=[cka,rsa]", f"root={root}"])
-    assert again.comparisons.equals(finished[1].comparisons)
+    times = ["seconds", "prepare_seconds"]  # which another test may have changed
+    assert again.comparisons.drop(times).equals(finished[1].comparisons.drop(times))
     assert again.scores.equals(finished[1].scores)
 
 
