@@ -24,7 +24,8 @@ def compare(R: ArrayLike, S: ArrayLike, measure: str = "cka", shape: Layout = "n
     ----------
     R, S : numpy array or torch tensor, floating point
         Of shape (n_samples, n_features), or as ``shape`` says; the number of features may differ. Values are computed
-        in float64 on the device that ``R`` is on.
+        on the device that ``R`` is on, in float64; the products of some measures in float32, where the arrays have no
+        more and six digits of the value are sure.
     measure : str
         Name of a measure, see :func:`list_measures`.
     shape : str
