@@ -233,5 +233,5 @@ def test_flickr_is_downloaded_by_pyg_and_an_error_page_is_no_file(
 def test_the_layer_probe_of_a_large_dataset_has_all_hidden_layers() -> None:
     values = DOMAIN.hyperparameters("gat", "flickr", "six_layers", {})
     assert (values["layers"], values["hidden_channels"], values["epochs"]) == (6, 256, 500)
-    expected = ProbeSpec("test", ("0", "1", "2", "3", "4"), representation="conv_output")
+    expected = ProbeSpec("test", ("0", "1", "2", "3", "4"))
     assert DOMAIN.probe("gat", "flickr", values, "layer_monotonicity") == expected

@@ -122,15 +122,13 @@ class ProbeSpec:
     layers : tuple of str
         In the order of the network.
     pooling : str
-        How tokens become one vector where a domain has a choice; ``none`` elsewhere.
-    representation : str
-        What is taken of a layer, one of the domain's ``representations``.
+        What becomes of a layer's output where a domain has a choice, such as how tokens become one vector; ``none``
+        elsewhere and for a domain's own choice.
     """
 
     probe: str
     layers: tuple[str, ...]
     pooling: str = "none"
-    representation: str = "default"
 
 
 @dataclass(frozen=True)

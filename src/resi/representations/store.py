@@ -35,7 +35,6 @@ class RepresentationStore:
                 "model": model.fingerprint,
                 "probe": probe.probe,
                 "pooling": probe.pooling,
-                "representation": probe.representation,
                 "layer": layer,
                 "dtype": DTYPE,
                 "version": EXTRACTION_VERSION,
@@ -58,7 +57,6 @@ class RepresentationStore:
             "label": model.label,
             "probe": probe.probe,
             "pooling": probe.pooling,
-            "representation": probe.representation,
             "samples": hash_samples(extraction.samples),
         }
         for layer in probe.layers:

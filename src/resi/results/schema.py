@@ -62,7 +62,7 @@ COMPARISONS = {
     "resi_version": pl.String,
     "origin": pl.String,  # resi, or published for imported rows
     "probe": pl.String,  # the input on which both representations were taken
-    "pooling": pl.String,  # how tokens became one vector; none where there are no tokens
+    "pooling": pl.String,  # how tokens became one vector, or post_activation; none where nothing was chosen
 }
 
 SCORES = {

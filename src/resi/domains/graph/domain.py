@@ -155,7 +155,7 @@ class GraphDomain(Domain):
         probe = PROBE
         if test == "shortcut":
             probe = OWN_SHORTCUT_PROBE if self.protocol == "published" else SHORTCUT_PROBE
-        return ProbeSpec(probe, layers, representation=self.representation)
+        return ProbeSpec(probe, layers, "none" if self.representation == CONV_OUTPUT else self.representation)
 
     def locate(self, dataset: str, root: Path | None, downloads: Path, may_download: bool = True) -> DatasetSpec:
         """Find and hash a dataset's files."""

@@ -28,8 +28,8 @@ def extract(
 ) -> Extraction:
     """Run a model once over the whole graph in evaluation mode.
 
-    ``conv_output`` of layer ``i`` is the raw output of convolution ``i``, before batch norm, activation and dropout;
-    ``post_activation`` is what the next convolution sees. Rows are the probe nodes in the order of the dataset.
+    Layer ``i`` is the raw output of convolution ``i``, before batch norm, activation and dropout, or with the pooling
+    ``post_activation`` what the next convolution sees. Rows are the probe nodes in the order of the dataset.
     """
     graph = load_graph(dataset)
     if spec.setting in SHORTCUT:
@@ -46,7 +46,7 @@ def extract(
         for layer in probe.layers:
             model.convs[int(layer)].register_forward_hook(_keep_rows(outputs, layer, graph.probe))
         logits = run_model(model, graph.features, Edges(graph.edges, len(graph.labels)).keep(None))[graph.probe]
-        if probe.representation == POST_ACTIVATION:
+        if probe.pooling == POST_ACTIVATION:
             outputs = {layer: _activated(model, int(layer), output) for layer, output in outputs.items()}
     accuracy = float((logits.argmax(1) == graph.labels[graph.probe]).double().mean())
     samples = [f"{dataset.content} {node}" for node in graph.probe.tolist()]
