@@ -1,0 +1,1 @@
+"""The vision domain: image classification with ResNets, VGGs and vision transformers."""
