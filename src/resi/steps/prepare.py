@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from resi.console import progress
 from resi.device import resolve_device, torch_threads
+from resi.engine.budget import parse_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,8 +32,10 @@ def train_models(plan: Plan) -> int:
 
     def train(spec: ModelSpec) -> None:
         start = time.perf_counter()
-        trained = plan.config.domain.train(spec, plan.dataset, device)
+        unfinished = plan.model_store.unfinished_path(spec)
+        trained = plan.config.domain.train_on(spec, plan.dataset, device, unfinished)
         plan.model_store.save(spec, trained, time.perf_counter() - start)
+        unfinished.unlink(missing_ok=True)
 
     names = {spec: spec.fingerprint for spec in missing}
     with torch_threads(plan.config.threads), progress("training models", len(missing)) as advance:
@@ -61,8 +64,9 @@ def extract_representations(plan: Plan) -> int:
 
 def _extract(plan: Plan, model: ModelSpec, probe: ProbeSpec, device: torch.device) -> None:
     state = plan.model_store.load(model)
-    extraction = plan.config.domain.extract(model, state, plan.dataset, probe, device)
-    plan.representations.save(model, probe, extraction)
+    memory = parse_memory(plan.config.memory, device)
+    pieces = plan.config.domain.extract_batches(model, state, plan.dataset, probe, device, memory)
+    plan.representations.save(model, probe, pieces)
 
 
 def _make_each(

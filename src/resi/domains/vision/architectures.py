@@ -57,15 +57,15 @@ def build_model(architecture: str, hyperparameters: Mapping[str, Any], classes: 
 def _build_resnet(design: ResNetDesign, classes: int, early_downsampling: bool, head_pooling: str) -> ResNet:
     block = Bottleneck if design.bottleneck else BasicBlock
     model = ResNet(block, design.blocks, num_classes=classes, channels=design.channels)
-    width = model.conv1.out_channels
     stride, padding = (2, 3) if early_downsampling else (1, 1)
-    model.conv1 = nn.Conv2d(3, width, 3, stride=stride, padding=padding, bias=False)
+    model.conv1 = nn.Conv2d(3, design.stem, 3, stride=stride, padding=padding, bias=False)
+    model.bn1 = nn.BatchNorm2d(design.stem)
     model.maxpool = nn.Identity()
-    if early_downsampling:
-        # timm's first stage keeps the size of the map; this one halves it.
-        planes = design.channels[0]
-        projection = downsample_conv(width, planes * block.expansion, kernel_size=1, stride=2)
-        model.layer1[0] = block(width, planes, stride=2, downsample=projection)
+    # timm's first stage takes 64 channels and keeps the size of the map.
+    width = design.channels[0] * block.expansion
+    is_same = stride == 1 and design.stem == width
+    projection = None if is_same else downsample_conv(design.stem, width, kernel_size=1, stride=stride)
+    model.layer1[0] = block(design.stem, design.channels[0], stride=stride, downsample=projection)
     if head_pooling == "corner":
         model.global_pool = CornerPool()
     return model

@@ -19,10 +19,13 @@ class ResNetDesign:
         Residual blocks of each stage.
     channels : tuple of int
         Of each stage, before the fourfold expansion of a bottleneck.
+    stem : int
+        Channels of the first convolution.
     """
 
     blocks: tuple[int, ...]
     channels: tuple[int, ...] = (64, 128, 256, 512)
+    stem: int = 64
     bottleneck: bool = False
     last_layers: int = 6
 
@@ -77,9 +80,9 @@ DESIGNS: dict[str, Design] = {
     "vgg19": VGGDesign(((64,) * 2, (128,) * 2, (256,) * 4, (512,) * 4, (512,) * 4)),
     "vit_b32": ViTDesign(width=768, depth=12, heads=12, patch=32),
     "vit_l32": ViTDesign(width=1024, depth=24, heads=16, patch=32),
-    "tiny_resnet": ResNetDesign((1, 1, 1), channels=(16, 32, 64), last_layers=5),
+    "tiny_resnet": ResNetDesign((1, 1, 1, 1), channels=(8, 16, 32, 64), stem=8, last_layers=5),
     "tiny_vgg": VGGDesign(((16,), (32,), (64, 64)), last_layers=5),
-    "tiny_vit": ViTDesign(width=64, depth=4, heads=4, patch=4, last_layers=5),
+    "tiny_vit": ViTDesign(width=48, depth=4, heads=4, patch=4, last_layers=5),
 }
 
 
