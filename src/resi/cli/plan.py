@@ -48,7 +48,8 @@ def print_plan(plan: Plan) -> None:
     table.add_column("step")
     for column in ("all", "done", "to do", "time"):
         table.add_column(column, justify="right")
-    _add(table, "train models", len(plan.models), len(models_left), _training_seconds(plan, models_left))
+    models = "train models" if config.models_root is None else "read published models"
+    _add(table, models, len(plan.models), len(models_left), _training_seconds(plan, models_left))
     _add(table, "extract representations", len(plan.models), len(representations_left), None)
     rates = {row["measure"]: row["seconds"] + row["prepare_seconds"] for row in stored.values()}
     left = [comparison for comparison in plan.comparisons if comparison.key not in stored]

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+from resi.identity import hash_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     import numpy as np
 
@@ -90,12 +93,14 @@ class Models:
     overrides: Mapping[str, Any]
     seeds: tuple[int, ...]
     groups: int
+    published: Path | None = None
+    """Where published models lie, for runs that read them instead of training their own."""
 
     def spec(self, setting: str, seed: int) -> ModelSpec:
         """Return the model of a setting and seed."""
         from resi.domains.base import ModelSpec
 
-        return ModelSpec(
+        model = ModelSpec(
             domain=self.domain.name,
             dataset=self.dataset.name,
             dataset_content=self.dataset.content,
@@ -104,7 +109,11 @@ class Models:
             seed=seed,
             hyperparameters=self.hyperparameters(setting),
             training_version=self.domain.training_version(),
+            rules=self.domain.rules(setting),
         )
+        if self.published is None:
+            return model
+        return replace(model, checkpoint=hash_file(self.domain.checkpoint(self.published, model)))
 
     def hyperparameters(self, setting: str) -> dict[str, Any]:
         """Return the hyperparameters of a setting's models."""

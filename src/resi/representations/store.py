@@ -37,6 +37,7 @@ class RepresentationStore:
                 "model": model.fingerprint,
                 "probe": probe.probe,
                 "pooling": probe.pooling,
+                "representation": probe.representation,
                 "layer": layer,
                 "dtype": DTYPE,
                 "version": EXTRACTION_VERSION,
@@ -65,6 +66,7 @@ class RepresentationStore:
             "label": model.label,
             "probe": probe.probe,
             "pooling": probe.pooling,
+            "representation": probe.representation,
         }
         samples: list[object] = []
         logits: list[Tensor] = []

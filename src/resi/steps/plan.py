@@ -146,7 +146,7 @@ def make_plan(config: RunConfig, may_download: bool = True) -> Plan:
         experiment
         for architecture, overrides in config.models.items()
         for experiment in config.test.plan(
-            Models(config.domain, dataset, architecture, overrides, config.seeds, config.groups)
+            Models(config.domain, dataset, architecture, overrides, config.seeds, config.groups, config.models_root)
         )
     ]
     return Plan(config, dataset, tuple(experiments))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections import deque
 from typing import TYPE_CHECKING, TypeVar
@@ -9,13 +10,14 @@ from typing import TYPE_CHECKING, TypeVar
 from resi.console import progress
 from resi.device import resolve_device, torch_threads
 from resi.engine.budget import parse_memory
+from resi.errors import ArtifactError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import torch
 
-    from resi.domains.base import ModelSpec, ProbeSpec
+    from resi.domains.base import ModelSpec, ProbeSpec, Trained
     from resi.steps.plan import Plan
     from resi.store import Store
 
@@ -24,7 +26,7 @@ T = TypeVar("T")
 
 
 def train_models(plan: Plan) -> int:
-    """Train every model that is not in the store; return how many there were to train."""
+    """Train every model that is not in the store, or read it if it is a published one; return how many there were."""
     missing = plan.missing_models()
     if not missing:
         return 0
@@ -33,14 +35,33 @@ def train_models(plan: Plan) -> int:
     def train(spec: ModelSpec) -> None:
         start = time.perf_counter()
         unfinished = plan.model_store.unfinished_path(spec)
-        trained = plan.config.domain.train_on(spec, plan.dataset, device, unfinished)
+        if spec.checkpoint:
+            trained = _read_published(plan, spec, device)
+        else:
+            trained = plan.config.domain.train_on(spec, plan.dataset, device, unfinished)
         plan.model_store.save(spec, trained, time.perf_counter() - start)
         unfinished.unlink(missing_ok=True)
 
     names = {spec: spec.fingerprint for spec in missing}
-    with torch_threads(plan.config.threads), progress("training models", len(missing)) as advance:
+    title = "training models" if plan.config.models_root is None else "reading published models"
+    with torch_threads(plan.config.threads), progress(title, len(missing)) as advance:
         _make_each(plan.store, names, plan.model_store.has, train, advance)
     return len(missing)
+
+
+def _read_published(plan: Plan, spec: ModelSpec, device: torch.device) -> Trained:
+    """Read a published model; its file has to be the one that was planned with."""
+    root = plan.config.models_root
+    if root is None:
+        raise UsageError(f"{spec.label} is a published model, but models.source=train")
+    path = plan.config.domain.checkpoint(root, spec)
+    content = path.read_bytes()
+    if hashlib.sha256(content).hexdigest() != spec.checkpoint:
+        raise ArtifactError(f"{path} has changed since the run began; run again")
+    try:
+        return plan.config.domain.read_checkpoint(content, spec, plan.dataset, device)
+    except ArtifactError as error:
+        raise ArtifactError(f"{path} {error}") from error
 
 
 def extract_representations(plan: Plan) -> int:

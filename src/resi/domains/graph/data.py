@@ -44,6 +44,8 @@ class Graph:
     labels : Tensor of shape (n_nodes,)
     train, validation, test : Tensor
         Node ids.
+    probe : Tensor
+        Ids of the test nodes at which representations are taken: at most 10,000.
     classes : int
     """
 
@@ -53,11 +55,12 @@ class Graph:
     train: Tensor
     validation: Tensor
     test: Tensor
+    probe: Tensor
     classes: int
 
     def to(self, device: torch.device) -> Graph:
         """Return the graph on a device."""
-        names = ("features", "edges", "labels", "train", "validation", "test")
+        names = ("features", "edges", "labels", "train", "validation", "test", "probe")
         return replace(self, **{name: getattr(self, name).to(device) for name in names})
 
     def suitable_threads(self) -> AbstractContextManager[None]:
@@ -89,6 +92,7 @@ def _load_cora(dataset: DatasetSpec) -> Graph:
         train=data.train_mask.nonzero().squeeze(1),
         validation=data.val_mask.nonzero().squeeze(1),
         test=data.test_mask.nonzero().squeeze(1),
+        probe=data.test_mask.nonzero().squeeze(1),
         classes=int(data.y.max()) + 1,
     )
 
@@ -118,6 +122,7 @@ def _load_digits_knn() -> Graph:
         train=torch.from_numpy(np.sort(train)),
         validation=torch.from_numpy(np.sort(validation)),
         test=torch.from_numpy(np.sort(test)),
+        probe=torch.from_numpy(np.sort(test)),
         classes=10,
     )
 
