@@ -16,6 +16,7 @@ from resi.api import make_measure
 from resi.engine.budget import parse_memory
 from resi.errors import UsageError, unknown_name
 from resi.groundings import GROUNDINGS
+from resi.groundings.base import PROTOCOLS
 from resi.hydra_errors import explain_hydra
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from resi.measures.base import Measure
 
 SLOW_FAMILIES = ("topology", "rsm")
-PROTOCOLS = ("corrected", "published")
 SOURCES = ("train", "published")
 ON_ERROR = ("record", "raise")
 
