@@ -71,7 +71,13 @@ def from_transformers(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def load_weights(model: nn.Module, state: Mapping[str, Tensor], source: object) -> None:
-    """Load weights that have to fit exactly.
+    """Load weights that have to fit exactly, see :func:`check_fit`."""
+    check_fit(model, state, source)
+    model.load_state_dict(dict(state), strict=True)
+
+
+def check_fit(model: nn.Module, state: Mapping[str, Tensor], source: object) -> None:
+    """Check that weights have the names and shapes of a model's.
 
     Raises
     ------
@@ -89,7 +95,6 @@ def load_weights(model: nn.Module, state: Mapping[str, Tensor], source: object) 
     if problems:
         more = f" and {len(problems) - 3} more" if len(problems) > 3 else ""
         raise ArtifactError(f"the weights of {source} do not fit its architecture: {'; '.join(problems[:3])}{more}")
-    model.load_state_dict(dict(state), strict=True)
 
 
 def _unwrap(state: Mapping[str, Tensor], roots: tuple[str, ...]) -> dict[str, Tensor]:

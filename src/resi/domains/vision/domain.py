@@ -14,7 +14,7 @@ from resi.domains.base import (
     ProbeSpec,
     Trained,
 )
-from resi.domains.vision import files
+from resi.domains.vision import files, published
 from resi.domains.vision.designs import DESIGNS, layer_names
 from resi.domains.vision.hyperparameters import VisionModelConfig, hyperparameters
 from resi.domains.vision.settings import SETTINGS, TEST_IMAGES, TEST_IMAGES_WITH_DOTS
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 TRAINING_VERSION = 1
+PUBLISHED_VIT_L32_LAYERS = 13
 
 RESNET = "He et al., CVPR 2016"
 VGG = "Simonyan & Zisserman, ICLR 2015"
@@ -92,13 +93,26 @@ class VisionDomain(Domain):
     def hyperparameters(
         self, architecture: str, dataset: str, setting: str, overrides: Mapping[str, Any]
     ) -> dict[str, Any]:
-        """Return the benchmark's hyperparameters for the dataset, with those ``overrides`` that are set."""
-        del setting  # all settings train alike
-        return hyperparameters(architecture, dataset, overrides)
+        """Return the benchmark's hyperparameters for the dataset, with those ``overrides`` that are set.
+
+        The published protocol normalizes CIFAR-100 by the statistics of CIFAR-10, and tosses its coin for dots twice.
+        """
+        values = hyperparameters(architecture, dataset, overrides)
+        if self.protocol == "published" and dataset == "cifar100":
+            if overrides.get("normalization") is None:
+                values["normalization"] = "cifar10"
+            if setting.startswith("shortcut"):
+                values["shortcut_coins"] = 2
+        return values
 
     def probe(self, architecture: str, dataset: str, hyperparameters: Mapping[str, Any], test: str) -> ProbeSpec:
-        """Return the test images and the last layer before the output; for layer tests the last five or six."""
+        """Return the test images and the last layer before the output; for layer tests the last five or six.
+
+        The published protocol takes the 13th of the 24 layers of ``vit_l32`` for its last.
+        """
         layers = layer_names(architecture)
+        if self.protocol == "published" and architecture == "vit_l32":
+            layers = layers[:PUBLISHED_VIT_L32_LAYERS]
         count = DESIGNS[architecture].last_layers if test == "layer_monotonicity" else 1
         return ProbeSpec(TEST_IMAGES_WITH_DOTS if test == "shortcut" else TEST_IMAGES, layers[-count:])
 
@@ -160,6 +174,15 @@ class VisionDomain(Domain):
         from resi.domains.vision.extraction import extract
 
         return extract(spec, state, dataset, probe, device, memory)
+
+    def checkpoint(self, root: Path, model: ModelSpec) -> Path:
+        """Return the file of a published model: ``{setting}__{dataset}__{architecture}/groupid_{seed}/checkpoints``."""
+        architecture = next(item for item in ARCHITECTURES if item.name == model.architecture)
+        return published.find_checkpoint(root, model, architecture.published_name)
+
+    def read_checkpoint(self, content: bytes, model: ModelSpec, dataset: DatasetSpec, device: torch.device) -> Trained:
+        """Return a published model from its file's content."""
+        return published.read_checkpoint(content, model)
 
     def training_version(self) -> int:
         """Return the version number of the training code."""

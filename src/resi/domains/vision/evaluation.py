@@ -31,7 +31,7 @@ def accuracies(
     is the accuracy on test images whose dots tell nothing, and ``test_dots_followed`` the share of them that the model
     takes for the class whose colour their dot has.
     """
-    altered = alteration(spec.setting)
+    altered = alteration(spec.setting, spec.hyperparameters.get("shortcut_coins", 1))
     size = spec.hyperparameters["image_size"]
     some = np.linspace(0, len(images.train) - 1, min(len(images.train), MAX_TRAINING_IMAGES)).astype(np.int64)
     train = Split([images.train.ids[i] for i in some], images.train.labels[some], _Part(images.train, some))

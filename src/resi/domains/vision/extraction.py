@@ -11,6 +11,7 @@ from resi.domains.vision.architectures import build_model
 from resi.domains.vision.checkpoints import load_weights
 from resi.domains.vision.images import load_images
 from resi.domains.vision.inputs import EpochBatches, Inputs, loader
+from resi.domains.vision.published import as_built
 from resi.domains.vision.settings import TEST_IMAGES_WITH_DOTS
 from resi.domains.vision.taps import Recorder
 from resi.domains.vision.training import to_device
@@ -47,10 +48,11 @@ def extract(
         Bytes that the pass may take for what it computes.
     """
     images = load_images(dataset)
-    model = build_model(spec.architecture, spec.hyperparameters, images.classes)
+    built = as_built(spec)
+    model = build_model(spec.architecture, built, images.classes)
     load_weights(model, state, spec.label)
     model.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
-    statistics, size = spec.hyperparameters["normalization"], spec.hyperparameters["image_size"]
+    statistics, size = built["normalization"], built["image_size"]
     inputs = Inputs(images, images.test, size, dots=0.0 if probe.probe == TEST_IMAGES_WITH_DOTS else None)
     batch = batch_size(model, size, device, memory)
     recorder = Recorder(spec.architecture, model, probe.layers)

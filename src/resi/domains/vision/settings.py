@@ -1,7 +1,7 @@
 """What each test does to the training of vision models.
 
 ``augmentation_L`` adds Gaussian noise anew in every epoch; ``shortcut_L`` puts a colour dot on every image whose colour
-tells the class in L per cent of them; ``random_labels_L`` draws the labels of L per cent of the training images anew.
+tells the class in L per cent of them; ``label_randomization_L`` draws the labels of L per cent of the training images anew.
 The groups, and which levels form them, are the published benchmark's.
 """
 
@@ -26,9 +26,9 @@ SETTINGS: dict[str, dict[int, tuple[str, ...]]] = {
         5: ("shortcut_0", "shortcut_25", "shortcut_50", "shortcut_75", "shortcut_100"),
     },
     "label_randomization": {
-        2: (STANDARD, "random_labels_75"),
-        3: (STANDARD, "random_labels_50", "random_labels_75"),
-        5: (STANDARD, "random_labels_25", "random_labels_50", "random_labels_75", "random_labels_100"),
+        2: (STANDARD, "label_randomization_75"),
+        3: (STANDARD, "label_randomization_50", "label_randomization_75"),
+        5: (STANDARD, "label_randomization_25", "label_randomization_50", "label_randomization_75", "label_randomization_100"),
     },
     # One group, whatever the number asked for.
     **dict.fromkeys(
@@ -63,13 +63,20 @@ class Alteration:
     strong: bool = True
 
 
-def alteration(setting: str) -> Alteration:
-    """Return what a setting does."""
+def alteration(setting: str, coins: int = 1) -> Alteration:
+    """Return what a setting does.
+
+    Parameters
+    ----------
+    coins : int
+        How many coins of a shortcut's probability have to agree before a dot has its class's colour. The published code
+        tosses two on CIFAR-100, and so has fewer such dots than its levels say.
+    """
     if setting == STANDARD:
         return Alteration()
     kind, _, level = setting.rpartition("_")
     if kind == "augmentation":
         return Alteration(noise=NOISE_VARIANCE[int(level)], strong=False)
     if kind == "shortcut":
-        return Alteration(dots=int(level) / 100)
+        return Alteration(dots=(int(level) / 100) ** coins)
     return Alteration(random_labels=int(level) / 100)

@@ -56,7 +56,7 @@ def train(
         If the loss is no number any more.
     """
     images = load_images(dataset)
-    inputs = TrainingInputs(images, spec, alteration(spec.setting))
+    inputs = TrainingInputs(images, spec, alteration(spec.setting, spec.hyperparameters.get("shortcut_coins", 1)))
     batches = EpochBatches(len(inputs), spec.hyperparameters["batch_size"], spec.seed)
     model = initial_model(spec, images.classes).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = build_optimizer(model, spec.hyperparameters)
