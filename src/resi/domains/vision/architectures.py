@@ -81,7 +81,7 @@ def _build_vgg(design: VGGDesign, classes: int) -> VGG:
 
 
 def _build_vit(design: ViTDesign, classes: int, image_size: int) -> VisionTransformer:
-    return VisionTransformer(
+    model = VisionTransformer(
         img_size=image_size,
         patch_size=design.patch,
         num_classes=classes,
@@ -89,4 +89,7 @@ def _build_vit(design: ViTDesign, classes: int, image_size: int) -> VisionTransf
         depth=design.depth,
         num_heads=design.heads,
         norm_layer=functools.partial(nn.LayerNorm, eps=1e-12),
+        weight_init="jax",  # scaled by the width, unlike timm's own, under which narrow ones hardly learn
     )
+    model.head.reset_parameters()  # a fresh linear layer, as on pre-trained weights
+    return model
