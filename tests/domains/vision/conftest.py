@@ -11,7 +11,7 @@ import pytest
 
 from resi.domains.vision import files
 
-CLASSES = ("n01440764", "n01443537", "n01484850")
+CLASSES = ("n01440764", "n01443537")
 COUNTS = {"train": 10, "val": 2}
 
 
@@ -30,21 +30,22 @@ def write_jpeg(path: Path, label: int, seed: int) -> None:
 
 @pytest.fixture
 def small_imagenet(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let ImageNet100 have three classes of a few images."""
+    """Let ImageNet100 have two classes of a few images."""
     monkeypatch.setattr(files, "WNIDS", CLASSES)
     monkeypatch.setattr(files, "IMAGES_PER_CLASS", COUNTS)
 
 
 @pytest.fixture
 def kaggle(tmp_path: Path, small_imagenet: None) -> Path:
-    """Return a folder in the layout of the archive: training images in four parts."""
+    """Return a folder in the layout of the archive: training images in four parts, two of them empty."""
     root = tmp_path / "archive"
     for label, wnid in enumerate(CLASSES):
         for i in range(COUNTS["train"]):
             write_jpeg(root / f"train.X{label + 1}" / wnid / f"{wnid}_{i}.JPEG", label, i)
         for i in range(COUNTS["val"]):
             write_jpeg(root / "val.X" / wnid / f"ILSVRC2012_val_{label}{i}.JPEG", label, 100 + i)
-    (root / "train.X4").mkdir()
+    for part in ("train.X3", "train.X4"):
+        (root / part).mkdir()
     (root / "Labels.json").write_text("{}")
     return root
 

@@ -66,7 +66,7 @@ NORMALIZATION = {
     "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
     "cifar100": ((0.5071, 0.4865, 0.4409), (0.2673, 0.2564, 0.2762)),
     "cifar10": ((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)),
-    "digits": ((0.305,) * 3, (0.323,) * 3),
+    "digits": ((0.0482,) * 3, (0.0508,) * 3),
 }
 CHOICES = {
     "optimizer": ("sgd", "adamw"),
@@ -118,14 +118,14 @@ _IMAGENET100_VIT = _values(
     warmup_epochs=35,
     normalization="imagenet",
 )
-_DIGITS = _values(epochs=30, batch_size=64, normalization="digits")
+_DIGITS = _values(epochs=30, batch_size=32, learning_rate=0.05, weight_decay=1e-4, normalization="digits")
 _DIGITS_VIT = _values(
-    epochs=40,
-    batch_size=64,
+    epochs=30,
+    batch_size=32,
     optimizer="adamw",
     learning_rate=2e-3,
     weight_decay=0.01,
-    warmup_epochs=4,
+    warmup_epochs=3,
     normalization="digits",
 )
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     Labels = np.ndarray[Any, np.dtype[np.int64]]
 
 DIGITS_SIDE = 12
+# Dim, so that a shortcut's dot outshines them: digits are too easy to learn for a shortcut to be needed.
+DIGITS_WHITE = 40
 DIGITS_TEST = 500
 DIGITS_VALIDATION = 200
 CIFAR_VALIDATION = 10_000
@@ -118,7 +120,7 @@ def _load_digits(_dataset: DatasetSpec) -> Images:
     from sklearn.datasets import load_digits
 
     grey, labels = load_digits(return_X_y=True)
-    grey = np.rint(grey.reshape(-1, 8, 8) * (255 / 16)).astype(np.uint8)
+    grey = np.rint(grey.reshape(-1, 8, 8) * (DIGITS_WHITE / 16)).astype(np.uint8)
     size = (DIGITS_SIDE, DIGITS_SIDE)
     enlarged = np.stack([np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR)) for image in grey])
     pixels = np.repeat(enlarged[..., None], 3, axis=3)

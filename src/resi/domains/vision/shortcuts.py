@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     Pixels = np.ndarray[Any, np.dtype[np.uint8]]
 
 # Nominal diameter by the height of the image; a dot is about two pixels wider.
-DIAMETERS = {224: 5, 32: 3, 12: 1}
+DIAMETERS = {224: 5, 32: 3, 12: 3}
 
 
 @dataclass(frozen=True)

@@ -89,7 +89,7 @@ def initial_model(spec: ModelSpec, classes: int) -> nn.Module:
 
 def build_optimizer(model: nn.Module, hyperparameters: Mapping[str, Any]) -> Optimizer:
     """Return SGD with Nesterov's momentum 0.9, or AdamW; weight decay is of all parameters."""
-    arguments = {"lr": hyperparameters["learning_rate"], "weight_decay": hyperparameters["weight_decay"]}
+    arguments = {"lr": hyperparameters["learning_rate"], "weight_decay": hyperparameters["weight_decay"], "fused": True}
     if hyperparameters["optimizer"] == "adamw":
         return torch.optim.AdamW(model.parameters(), betas=(0.9, 0.999), eps=1e-8, **arguments)
     return torch.optim.SGD(model.parameters(), momentum=0.9, nesterov=True, **arguments)
