@@ -190,6 +190,8 @@ class Domain(ABC):
     """Dataclass of the config of one architecture."""
     representations: ClassVar[tuple[str, ...]] = ("default",)
     """What can be taken of a layer, the default first."""
+    has_maps: ClassVar[bool] = False
+    """Whether layers may be maps (n_samples, channels, height, width)."""
 
     def __init__(self, protocol: str = "corrected", representation: str | None = None) -> None:
         self.protocol = protocol

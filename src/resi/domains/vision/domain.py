@@ -56,6 +56,7 @@ class VisionDomain(Domain):
     default_dataset = "digits"
     default_models = ("tiny_resnet", "tiny_vgg", "tiny_vit")
     model_config = VisionModelConfig
+    has_maps = True
 
     def requires(self) -> tuple[str, ...]:
         """Return timm and torchvision."""
