@@ -237,7 +237,7 @@ def validate(composed: DictConfig) -> RunConfig:
         models={str(name): _plain(composed.model[name]) for name in composed.model},
         models_root=_models_root(composed),
         test=test,
-        measures={str(name): make_measure(str(name), _plain(composed.measure[name])) for name in composed.measure},
+        measures={str(name): _measure(str(name), composed) for name in composed.measure},
         protocol=composed.protocol,
         seeds=_seeds(composed.seeds, test),
         groups=composed.groups,
@@ -272,6 +272,14 @@ def _models_root(composed: DictConfig) -> Path | None:
             if value is not None:
                 raise UsageError(f"model.{name}.{key}={value}: models.source=published reads models as they are")
     return Path(given.root or composed.root).expanduser().absolute()
+
+
+def _measure(name: str, composed: DictConfig) -> Measure:
+    """Return a measure with its parameters; the published protocol compares by published variants."""
+    parameters = _plain(composed.measure[name])
+    if composed.protocol == "published" and "variant" in parameters:
+        parameters["variant"] = "published"
+    return make_measure(name, parameters)
 
 
 def _plain(node: Any) -> dict[str, Any]:

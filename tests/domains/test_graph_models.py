@@ -13,7 +13,7 @@ from torch_geometric.nn import GCN, GraphSAGE
 import resi
 from resi.domains.base import ModelSpec, ProbeSpec
 from resi.domains.graph import GraphDomain
-from resi.domains.graph.architectures import SparseGCN, SparseGraphSAGE, build_model, run_model
+from resi.domains.graph.architectures import SparseGCN, SparseGraphSAGE, build_model, model_for, run_model
 from resi.domains.graph.data import load_graph
 from resi.domains.graph.propagation import Edges
 from resi.domains.graph.training import drop_edges, train
@@ -95,6 +95,48 @@ def test_a_representation_is_what_the_convolution_gives_before_anything_else(dig
     torch.testing.assert_close(found.logits, run_model(model, graph.features, edges)[graph.test])
     assert found.accuracy == trained.accuracies["test"]
     assert len(set(found.samples)) == 1000
+
+
+@pytest.mark.parametrize("architecture", ["gcn", "graphsage", "gat", "pgnn"])
+def test_post_activation_is_what_the_next_convolution_sees(digits, architecture: str) -> None:
+    domain = GraphDomain(representation="post_activation")
+    spec = spec_of(architecture, "six_layers", epochs=2)
+    state = train(spec, digits, CPU).state
+    seen: dict[str, torch.Tensor] = {}
+    graph = load_graph(digits)
+    model = model_for(spec, graph)
+    model.load_state_dict(dict(state))
+    model.eval()
+    for layer in range(1, 6):
+        model.convs[layer].register_forward_hook(lambda _m, i, _o, n=str(layer - 1): seen.update({n: i[0]}))
+    run_model(model, graph.features, Edges(graph.edges, 1797).keep(None))
+    probe = domain.probe(architecture, "digits_knn", spec.hyperparameters, "layer_monotonicity")
+    found = domain.extract(spec, state, digits, probe, CPU).representations
+    assert list(found) == ["0", "1", "2", "3", "4"]
+    for layer, representation in found.items():
+        torch.testing.assert_close(representation, seen[layer][graph.test])
+
+
+def test_the_two_representations_are_stored_and_compared_apart(tmp_path: Path) -> None:
+    words = ["model=gcn", "model.gcn.epochs=2", "seeds=[0,1]", "groups=2", "measure=cka", f"root={tmp_path}"]
+    raw = resi.run(words)
+    default = resi.run([*words, "representation=conv_output"])
+    activated = resi.run([*words, "representation=post_activation"])
+    assert default.reused
+    assert activated.shard != raw.shard
+    assert not set(activated.comparisons["key"]) & set(raw.comparisons["key"])
+    assert activated.comparisons["value"].to_list() != raw.comparisons["value"].to_list()
+
+
+def test_bfloat16_training_learns_as_well_and_leaves_float32_weights(digits) -> None:
+    for architecture in ("gcn", "graphsage", "gat"):
+        full, half = (
+            train(spec_of(architecture, epochs=40, precision=name), digits, CPU) for name in ("float32", "bfloat16")
+        )
+        assert half.accuracies["test"] > full.accuracies["test"] - 0.05
+        assert {tensor.dtype for tensor in half.state.values()} <= {torch.float32, torch.int64}
+        name = next(iter(full.state))
+        assert not torch.equal(full.state[name], half.state[name])
 
 
 @pytest.mark.parametrize("architecture", ["gcn", "graphsage", "gat"])

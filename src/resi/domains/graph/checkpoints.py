@@ -27,7 +27,8 @@ def read_checkpoint(content: bytes, spec: ModelSpec, dataset: DatasetSpec, devic
     try:
         loaded = torch.load(io.BytesIO(content), weights_only=True, map_location="cpu")
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        raise ArtifactError(f"cannot be read as a checkpoint: {str(error).splitlines()[0]}") from error
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise ArtifactError(f"cannot be read as a checkpoint: {reason}") from error
     if not isinstance(loaded, dict) or not all(isinstance(value, torch.Tensor) for value in loaded.values()):
         raise ArtifactError("holds no dictionary of weights")
     state = to_current_keys(loaded)

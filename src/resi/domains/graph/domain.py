@@ -16,7 +16,7 @@ from resi.domains.base import (
     ProbeSpec,
     Trained,
 )
-from resi.domains.graph import files
+from resi.domains.graph import files, flickr, ogbn_arxiv
 from resi.domains.graph.hyperparameters import HYPERPARAMETERS, GraphModelConfig
 from resi.domains.graph.settings import (
     CONV_OUTPUT,
@@ -79,6 +79,16 @@ class GraphDomain(Domain):
                 "1797 handwritten digits, 64 pixels, nearest neighbours as edges, 10 classes; 1000 test nodes",
                 "scikit-learn",
                 embedded=True,
+            ),
+            DatasetInfo(
+                "flickr",
+                "89250 images, 500 tags, edges are shared properties, 7 classes; 10000 of 22313 test nodes",
+                "PyG",
+            ),
+            DatasetInfo(
+                "ogbn_arxiv",
+                "169343 papers, 128 word features, edges are citations, 40 fields; 10000 of 48603 test nodes",
+                "OGB",
             ),
         )
 
@@ -151,6 +161,10 @@ class GraphDomain(Domain):
         """Find and hash a dataset's files."""
         if dataset == "cora":
             return files.locate_cora(root, downloads / "graph" / "cora", may_download)
+        if dataset == "flickr":
+            return flickr.locate(root, downloads / "graph" / "flickr", may_download)
+        if dataset == "ogbn_arxiv":
+            return ogbn_arxiv.locate(root, downloads / "graph" / "ogbn_arxiv", may_download)
         return files.locate_digits_knn()
 
     def train(self, spec: ModelSpec, dataset: DatasetSpec, device: torch.device) -> Trained:

@@ -62,9 +62,14 @@ _GRAPHSAGE = _values(learning_rate=0.005, weight_decay=5e-4)
 _PGNN = _values(layers=2, hidden_channels=32)
 _GAT = _values(layers=2, heads=8, dropout=0.6, activation="elu", learning_rate=0.005, weight_decay=5e-4)
 
+# The large datasets share most values among architectures.
+_FLICKR = _values(hidden_channels=256)
+_ARXIV = _values(hidden_channels=256, epochs=500)
+_LARGE_GAT = _values(hidden_channels=256, heads=8, epochs=500)
+
 HYPERPARAMETERS: dict[str, dict[str, dict[str, Any]]] = {
-    "gcn": {"cora": _GCN, "digits_knn": _GCN},
-    "graphsage": {"cora": _GRAPHSAGE, "digits_knn": _GRAPHSAGE},
-    "gat": {"cora": _GAT, "digits_knn": _GAT},
+    "gcn": {"cora": _GCN, "digits_knn": _GCN, "flickr": _FLICKR, "ogbn_arxiv": _ARXIV},
+    "graphsage": {"cora": _GRAPHSAGE, "digits_knn": _GRAPHSAGE, "flickr": _FLICKR, "ogbn_arxiv": _ARXIV},
+    "gat": {"cora": _GAT, "digits_knn": _GAT, "flickr": _LARGE_GAT, "ogbn_arxiv": _LARGE_GAT},
     "pgnn": {"cora": _PGNN, "digits_knn": _PGNN},
 }

@@ -30,7 +30,12 @@ def train(spec: ModelSpec, dataset: DatasetSpec, device: torch.device) -> Traine
     The model's seed draws weights and dropout, which edges an epoch drops, and a P-GNN's anchors. Where the setting
     alters labels, accuracies are by the altered ones.
     """
-    graph = training_graph(load_graph(dataset), spec)
+    return train_on(load_graph(dataset), spec, device)
+
+
+def train_on(graph: Graph, spec: ModelSpec, device: torch.device) -> Trained:
+    """Train one model on a graph as it was read."""
+    graph = training_graph(graph, spec)
     with graph.suitable_threads(), forked_torch(device, spec.seed, "graph training"):
         model = model_for(spec, graph).to(device)
         graph = graph.to(device)
