@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from itertools import combinations, permutations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,8 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    import polars as pl
 
 # Seconds of the published code, measured on two cores with one thread.
 PUBLISHED_TRAINING = 1114.0
@@ -43,7 +46,16 @@ PUBLISHED_SECONDS_PER_PAIR: dict[str, tuple[float | None, float | None]] = {
 PUBLISHED_ALL_24 = 88.0  # seconds a pair of 1000x64
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 RESI = [sys.executable, "-c", "from resi.app import main; main()"]
-SECTIONS = ("startup", "run", "measures", "large")
+SECTIONS = ("startup", "run", "measures", "large", "vision", "scores")
+# In this order every test but the last trains models of its own; the last finds those of the first two.
+VISION_TESTS = (
+    "layer_monotonicity",
+    "accuracy_correlation",
+    "label_randomization",
+    "shortcut",
+    "augmentation",
+    "output_correlation",
+)
 CONSOLE = Console(width=120)
 
 
@@ -55,9 +67,7 @@ def main() -> None:
     parser.add_argument("--sizes", nargs="*", default=list(PUBLISHED_SIZES), choices=PUBLISHED_SIZES)
     arguments = parser.parse_args()
     for section in arguments.sections or SECTIONS:
-        {"startup": bench_startup, "run": bench_run, "measures": bench_measures, "large": bench_large}[section](
-            arguments
-        )
+        SECTION[section](arguments)
 
 
 def bench_startup(_arguments: argparse.Namespace) -> None:
@@ -122,6 +132,21 @@ def bench_large(_arguments: argparse.Namespace) -> None:
     CONSOLE.print(table)
 
 
+def bench_vision(_arguments: argparse.Namespace) -> None:
+    """Time the six tests on the embedded digits, one architecture, from nothing, each test a process with one thread."""
+    table = Table(title="vision: tests on digits, tiny_vgg, measure cka, one thread", title_justify="left")
+    for column in ("test", "seconds", "peak memory"):
+        table.add_column(column, justify="left" if column == "test" else "right")
+    with tempfile.TemporaryDirectory() as home:
+        for test in VISION_TESTS:
+            words = ["domain=vision", f"test={test}", "model=tiny_vgg", "measure=cka", f"root={home}"]
+            command = [*RESI, *words]
+            seconds = _wall(lambda c=command: subprocess.run(c, check=True, capture_output=True, env=_environment()))
+            peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e6
+            table.add_row(test, f"{seconds:.0f}", f"{peak:.2f} GB so far")
+    CONSOLE.print(table)
+
+
 def bench_measures(arguments: argparse.Namespace) -> None:
     """Time every measure alone over 105 pairs, preparing included; in a process with one thread."""
     if os.environ.get("OMP_NUM_THREADS") != "1":
@@ -152,6 +177,48 @@ def bench_measures(arguments: argparse.Namespace) -> None:
                 advance()
         together = _wall(functools.partial(resi.pairwise, given, names))
         CONSOLE.print(_measures_table(size, seconds, together))
+
+
+def bench_scores(_arguments: argparse.Namespace) -> None:
+    """Time the scores of 24 measures on 3 architectures, given random comparisons in the benchmark's numbers."""
+    from resi.results.scoring import score_table
+
+    table = Table(title="scores: 24 measures x 3 architectures, from the table of comparisons", title_justify="left")
+    for column in ("test", "comparisons", "corrected", "published", "goal"):
+        table.add_column(column, justify="left" if column == "test" else "right")
+    groups = [(f"augmentation_{level}", seed, "1") for level in range(3) for seed in range(5)]
+    seeds = [("standard", seed, "1") for seed in range(10)]
+    layers = [[("standard", seed, str(layer)) for layer in range(5)] for seed in range(5)]
+    for test, members, functional in (
+        ("augmentation", [groups], []),
+        ("output_correlation", [seeds], ["jsd", "disagreement"]),
+        ("accuracy_correlation", [seeds], ["accuracy_difference"]),
+        ("layer_monotonicity", layers, []),
+    ):
+        comparisons = _random_comparisons(members, functional)
+        seconds = [_wall(functools.partial(score_table, comparisons, test, how)) for how in ("corrected", "published")]
+        table.add_row(test, str(comparisons.height), *(f"{time_:.2f}" for time_ in seconds), "under 2 s")
+    CONSOLE.print(table)
+
+
+def _random_comparisons(members: list[list[tuple[str, int, str]]], functional: list[str]) -> pl.DataFrame:
+    """Return comparisons of all pairs in each list of (setting, seed, layer), by 24 measures on 3 architectures."""
+    import numpy as np
+    import polars as pl
+
+    from resi.registry import measures
+
+    draw = np.random.default_rng(0)
+    rows = []
+    for architecture in ("a", "b", "c"):
+        for name in [*(name for name in measures() if measures().get(name).benchmark), *functional]:
+            symmetric = name in functional or measures().get(name).symmetric
+            for part in members:
+                for a, b in (combinations if symmetric else permutations)(part, 2):
+                    rows.append(("bench", "random", architecture, *a, *b, name, "{}", draw.normal(), str(len(rows))))
+    sides = [f"{name}_{side}" for side in "ab" for name in ("setting", "seed", "layer")]
+    columns = ["domain", "dataset", "architecture", *sides, "measure", "parameters", "value", "key"]
+    return pl.DataFrame(rows, schema=columns, orient="row")
 
 
 def _measures_table(size: str, seconds: dict[str, float], together: float) -> Table:
@@ -202,6 +269,15 @@ def _wall(call: Callable[[], object]) -> float:
 def _ratio(published: float | None, ours: float) -> tuple[str, str]:
     return ("", "") if published is None else (f"{published:.0f}", f"{published / ours:.1f}x")
 
+
+SECTION = {
+    "startup": bench_startup,
+    "run": bench_run,
+    "measures": bench_measures,
+    "large": bench_large,
+    "vision": bench_vision,
+    "scores": bench_scores,
+}
 
 if __name__ == "__main__":
     main()

@@ -21,6 +21,11 @@ BROKEN = {
         "import resi\nfrom resi.measures.kernel import CKA\n@resi.hookimpl\ndef resi_measures(): return (CKA,)",
         "measure 'cka' is already provided by resi",
     ),
+    "shadows": (
+        "import resi\n@resi.hookimpl\ndef resi_measures():\n"
+        "    return (resi.as_measure(lambda R, S, shape: 0.0, name='jsd', larger_is_more_similar=False),)",
+        "measure 'jsd': the name is taken by a function of outputs",
+    ),
     "lacks": (
         "import resi\nclass M(resi.Measure): pass\n@resi.hookimpl\ndef resi_measures(): return (M,)",
         "measure M: class attribute 'name' must be a str, not None",

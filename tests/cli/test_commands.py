@@ -30,7 +30,10 @@ def command(*words: str) -> subprocess.CompletedProcess[str]:
         (["measure=[cka,rsaa]"], "unknown measure 'rsaa'; did you mean rsa"),
         (["dataset=coraa"], "unknown dataset 'coraa'; did you mean cora? Known: cora, digits_knn."),
         (["model=gcnn"], "unknown model 'gcnn'; did you mean gcn? Known: gat, gcn, graphsage."),
-        (["test=augmentations"], "unknown test 'augmentations'; did you mean augmentation? Known: "),
+        (
+            ["test=augmentations"],
+            "unknown test 'augmentations'; did you mean augmentation or label_randomization? Known: ",
+        ),
         (["domain=graphs"], "unknown domain 'graphs'; did you mean graph? Known: graph."),
         (["groups=4"], "groups=4: test=augmentation on graphs has 2, 3 or 5 groups"),
         (["groups=x"], "groups=x: Value 'x' of type 'str' could not be converted to Integer"),
@@ -137,6 +140,9 @@ def test_everything_listed_can_be_described() -> None:
         _, text, facts = describe(name)
         assert text
         assert facts
+    facts = dict(describe("output_correlation")[2])
+    assert "rank correlation, over pairs of models" in facts["spearman"]
+    assert facts["against"] == "jsd, disagreement"
     facts = dict(describe("jaccard")[2])
     assert facts["parameters"] == "measure.jaccard.k=10"
     assert facts["published as"] == "JaccardSimilarity"

@@ -7,7 +7,7 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from resi.groundings import group_resampling
+from resi.groundings import group_resampling, output_correlation
 from resi.groundings.group_resampling import p_values
 from resi.groundings.resampling import FEWEST_MODELS, interval, relabellings, resampled_counts, share_as_large
 from resi.groundings.separation import Split, average_precision, pair_index, violation_rate
@@ -131,3 +131,11 @@ def test_intervals_cover_the_expected_score() -> None:
     for metric, bounds in group_resampling.intervals(signed, groups, indices, seed=0).items():
         covered = [low <= expected[metric].mean() <= high for low, high in bounds]
         assert np.mean(covered) >= 0.9
+
+
+def test_ranks_hold_however_many_values_there_are() -> None:
+    for size in (3, 200):
+        values = np.arange(size * size, dtype=float).reshape(size, size)
+        assert group_resampling._ranks(values).tolist() == list(range(size * size))
+        assert output_correlation._order(values, "kendall").ravel().tolist() == list(range(size * size))
+    assert group_resampling._ranks(np.array([2.0, np.nan, 1.0, 2.0])).tolist() == [1, -1, 0, 1]

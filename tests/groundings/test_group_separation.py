@@ -6,7 +6,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score
 
@@ -47,9 +47,11 @@ def test_average_precision_by_hand() -> None:
     assert average_precision(split_of([2.0, 3.0], [1.0, 0.0])) == 1
 
 
+few = settings(max_examples=60, deadline=None)
 VALUES = st.lists(st.integers(0, 6), min_size=1, max_size=12)
 
 
+@few
 @given(VALUES, VALUES)
 def test_average_precision_is_that_of_scikit_learn_ties_included(within, across) -> None:
     labels = [1] * len(within) + [0] * len(across)
@@ -57,6 +59,7 @@ def test_average_precision_is_that_of_scikit_learn_ties_included(within, across)
     assert average_precision(split_of(within, across)) == pytest.approx(expected, abs=1e-12)
 
 
+@few
 @given(VALUES, VALUES)
 def test_violation_rate_is_a_plain_count(within, across) -> None:
     worse = np.mean([[a > w for a in across] for w in within])
@@ -65,6 +68,7 @@ def test_violation_rate_is_a_plain_count(within, across) -> None:
     assert violation_rate(split_of(within, across), ties=0.5) == pytest.approx(worse + equal / 2)
 
 
+@few
 @given(VALUES, VALUES)
 def test_missing_values_are_as_if_they_were_not_there(within, across) -> None:
     full, holes = split_of(within, across), split_of([np.nan, *within], [*across, np.nan, np.nan])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
@@ -56,9 +56,11 @@ def slow_correlation(matrix) -> float:
     return float(np.mean(found))
 
 
+few = settings(max_examples=60, deadline=None)
 MATRICES = st.integers(3, 7).flatmap(lambda n: arrays(float, (n, n), elements=st.integers(0, 5).map(float)))
 
 
+@few
 @given(MATRICES)
 def test_scores_are_those_of_a_plain_loop(matrix) -> None:
     """Rows of an asymmetric matrix: forwards one reads above the diagonal, backwards below it."""

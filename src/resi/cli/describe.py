@@ -46,7 +46,10 @@ def describe(name: str) -> tuple[str, str, Facts]:
         return "measure", _definition(registry.measures().get(name)), _measure_facts(name)
     if name in GROUNDINGS:
         test = GROUNDINGS[name]
-        facts = [("metrics", ", ".join(test.metrics)), ("ranked by", test.headline), ("seeds", _join(test.seeds))]
+        facts = [*test.metrics.items(), ("ranked by", test.headline), ("uncertainty", test.uncertainty)]
+        if test.functional:
+            facts.append(("against", _join(test.functional)))
+        facts += [("seeds", _join(test.seeds)), ("in full", "docs/tests.md")]
         return "test", test.description, facts
     if name in registry.domains():
         domain = registry.domains().get(name)()

@@ -222,7 +222,10 @@ class Grounding(ABC):
     name: ClassVar[str]
     title: ClassVar[str]
     description: ClassVar[str]
-    metrics: ClassVar[tuple[str, ...]]
+    metrics: ClassVar[Mapping[str, str]]
+    """Each metric with its definition in a sentence; ``docs/tests.md`` has them in full."""
+    uncertainty: ClassVar[str]
+    """What intervals and p-values rest on."""
     headline: ClassVar[str]
     """The metric that ranks measures."""
     kind: ClassVar[str]

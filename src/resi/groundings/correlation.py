@@ -14,7 +14,6 @@ import numpy as np
 if TYPE_CHECKING:
     from resi.groundings.base import Values
 
-COEFFICIENTS = ("pearson", "spearman", "kendall")
 # A weighted variance below this share of the sum of squares is rounding: the values are equal.
 SMALLEST_SPREAD = 1e-12
 # Large enough for few calls, small enough for the cache.

@@ -124,7 +124,7 @@ def _score_sets(signed: Values, sets: Array) -> Values:
 def _ranks(values: Values) -> Array:
     """Return integers in the order of the values, equal where these are; -1 where there is none."""
     known = ~np.isnan(values)
-    ranks = np.full(values.size, -1, dtype=np.int16)
+    ranks = np.full(values.size, -1, dtype=np.int16 if values.size < 2**15 else np.int32)
     ranks[known.ravel()] = np.unique(values[known], return_inverse=True)[1]
     return ranks
 

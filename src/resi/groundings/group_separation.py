@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from resi.groundings.group_resampling import intervals, p_values
 from resi.groundings.separation import average_precision, expected_average_precision, pair_index, violation_rate
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from resi.groundings.base import Mask
     from resi.groundings.separation import Split
@@ -27,7 +27,16 @@ class GroupSeparation(Grounding):
     of combinations of one pair of either kind that are in the wrong order; both are means over groups.
     """
 
-    metrics = ("auprc", "violation_rate")
+    metrics: ClassVar[Mapping[str, str]] = {
+        "auprc": "average precision of finding the pairs within a group by their similarity, mean over groups; 1 is "
+        "best, chance is its mean over random orders",
+        "violation_rate": "share of (pair within a group, pair of a member with another group) of which the latter is "
+        "the more similar, ties one half, mean over groups; 0 is best, chance is 0.5",
+    }
+    uncertainty = (
+        "intervals resample models within their groups; p is the share of random deals of the models to the groups "
+        "that score at least as well"
+    )
     headline = "auprc"
     kind = "settings"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from resi.groundings.correlation import correlate
 from resi.groundings.resampling import interval, resampled_counts
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from resi.groundings.base import Member, Values
 
@@ -31,7 +31,13 @@ class LayerMonotonicity(Grounding):
         "Layers of one network build on each other, so that a layer should be the less similar to another the more "
         "layers lie between them."
     )
-    metrics = ("spearman", "violation_rate")
+    metrics: ClassVar[Mapping[str, str]] = {
+        "spearman": "rank correlation of dissimilarity with the number of layers between, mean over layers, both "
+        "directions and models; 1 is best, chance is 0",
+        "violation_rate": "share of (nearer, farther) layers as seen from a third of which the farther one is the more "
+        "similar, ties one half; 0 is best, chance is 0.5",
+    }
+    uncertainty = "intervals resample models; there is no p-value"
     headline = "spearman"
     kind = "layers"
 

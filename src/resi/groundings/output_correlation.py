@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from resi.groundings.correlation import correlate, weighted_correlations
 from resi.groundings.resampling import interval, relabellings, resampled_counts, share_as_large
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from resi.groundings.base import Values
     from resi.groundings.resampling import Integers
@@ -23,7 +23,16 @@ class PredictionCorrelation(Grounding):
     Positive correlations are good, whether a measure's large values mean similar or dissimilar.
     """
 
-    metrics = ("spearman", "pearson", "kendall")
+    metrics: ClassVar[Mapping[str, str]] = {
+        "spearman": "rank correlation, over pairs of models, of dissimilarity with the difference of outputs; 1 is "
+        "best, chance is 0",
+        "pearson": "linear correlation of the two",
+        "kendall": "Kendall's tau-b of the two",
+    }
+    uncertainty = (
+        "intervals resample models; p is the share of permutations of the models that correlate at least as well "
+        "(Mantel test)"
+    )
     headline = "spearman"
     kind = "seeds"
     seeds = tuple(range(10))
@@ -178,7 +187,8 @@ def _order(values: Values, coefficient: str) -> np.ndarray[Any, Any]:
     """Return small integers in the order of the values, which are faster, where the coefficient asks for no more."""
     if coefficient == "pearson":
         return values
-    return np.unique(values, return_inverse=True)[1].reshape(values.shape).astype(np.int16)
+    order = np.unique(values, return_inverse=True)[1].reshape(values.shape)
+    return order.astype(np.int16 if values.size < 2**15 else np.int32)
 
 
 def _why_undefined(part: _Part, row: int, functional: str) -> str:
