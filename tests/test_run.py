@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,9 +20,10 @@ import resi
 from resi.cli import tables
 from resi.errors import ArtifactError, UsageError
 from resi.pipeline import run_config
+from resi.results.merge import merge_shards
 from resi.results.schema import COMPARISONS, SCORES
 from resi.store import read_tensors
-from tests.conftest import TINY
+from tests.conftest import REPOSITORY, TINY
 
 COMMAND = [sys.executable, "-c", "from resi.app import main; main()"]
 
@@ -242,6 +245,26 @@ def test_the_manifest_tells_how_the_shard_came_to_be(finished) -> None:
     assert manifest["config"]["seeds"] == [0, 1]
     assert manifest["config"]["measure"] == {"cka": {}, "rsa": {}}
     assert manifest["packages"]["torch"]
+    assert (manifest["kind"], manifest["devices"]) == ("run", ["cpu"])
+    assert manifest["host"]
+    assert manifest["cpus"] >= 1
+    assert datetime.datetime.fromisoformat(manifest["finished"]).tzinfo is datetime.UTC
+    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    if head.returncode == 0:
+        assert manifest["git"].removesuffix("-dirty") == head.stdout.strip()
+
+
+def test_a_run_finds_its_comparisons_in_merged_tables_alone(
+    finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "copy"
+    shutil.copytree(finished[0], root)
+    merge_shards([root], root / "results")
+    shutil.rmtree(root / "shards")
+    monkeypatch.setattr("resi.steps.compare._compare", None)  # nothing is to be compared
+    again = resi.run([*TINY, "measure=[cka,rsa]", f"root={root}"])
+    assert again.comparisons.equals(finished[1].comparisons)
+    assert again.scores.equals(finished[1].scores)
 
 
 def test_the_published_protocol_has_a_shard_of_its_own(finished) -> None:

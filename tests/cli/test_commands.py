@@ -174,7 +174,7 @@ def test_merge_combines_shards_and_tells_of_problems(root: Path, capsys: pytest.
     capsys.readouterr()
     assert run_command(["merge"]) == 0
     assert "2 shards: 12 comparisons (0 failed) and 4 scores" in capsys.readouterr().err
-    assert {path.name for path in (root / "results").iterdir()} == {"comparisons.parquet", "scores.parquet"}
+    assert {path.name for path in (root / "results").glob("*.parquet")} == {"comparisons.parquet", "scores.parquet"}
     (shard / "scores.parquet").write_bytes(b"")
     assert run_command(["merge", str(root), "--out", str(root / "elsewhere")]) == 1
     assert f"left out: {shard / 'scores.parquet'} is damaged" in capsys.readouterr().err

@@ -1,8 +1,7 @@
-"""Shards are whole or unfinished, are found again, and merge into the same tables in any order."""
+"""Shards are whole or unfinished, are found again, and damage to them is named."""
 
 from __future__ import annotations
 
-import itertools
 import json
 import shutil
 import threading
@@ -10,37 +9,14 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from resi.errors import ArtifactError, StoreError, UsageError
+from resi.errors import ArtifactError, StoreError
 from resi.results.merge import merge_shards
-from resi.results.schema import COMPARISON_ORDER, COMPARISONS, SCHEMA_VERSION, SCORE_ORDER, SCORES
-from resi.results.shards import Shard, find_comparisons, find_shards
-from resi.results.tables import read_table, table
-
-MANIFEST = {"counts": {"ok": 1, "failed": 0, "undefined": 0}}
-
-
-def comparison(key: str, value: float | None = 1.0, status: str = "ok", **changes) -> dict:
-    row = dict.fromkeys(COMPARISONS, "x")
-    numbers = {"seed_a": 0, "seed_b": 1, "seconds": 0.1, "prepare_seconds": 0.1, "measure_version": 1}
-    error = "" if status == "ok" else "why"
-    return {**row, **numbers, "key": key, "value": value, "status": status, "error": error, **changes}
-
-
-def score(key: str, value: float = 0.5) -> dict:
-    row = dict.fromkeys(SCORES, "x")
-    counts = {"groups": 3, "models": 15, "pairs": 105, "failed_pairs": 0, "seed": None}
-    numbers = {"low": 0.4, "high": 0.6, "p_value": 0.01, "chance": 0.2, "normalised": 0.375}
-    return {**row, **counts, **numbers, "key": key, "value": value}
-
-
-def finish(root: Path, name: str, rows: list[dict], scores: list[dict] = ()) -> Shard:
-    shard = Shard(root / "shards" / name)
-    comparisons = table(rows, COMPARISONS, COMPARISON_ORDER)
-    shard.finish(comparisons, table(scores, SCORES, SCORE_ORDER), MANIFEST)
-    return shard
+from resi.results.resume import Scope, find_comparisons
+from resi.results.schema import COMPARISON_ORDER, COMPARISONS, SCHEMA_VERSION, SCORES
+from resi.results.shards import Shard, find_shards
+from resi.results.tables import table
+from tests.results.rows import MANIFEST, comparison, finish, score
 
 
 def test_a_finished_shard_reads_back(tmp_path: Path) -> None:
@@ -122,14 +98,6 @@ def test_reading_while_another_process_finishes_is_no_damage(tmp_path: Path) -> 
         writer.join()
 
 
-def test_one_shard_can_be_merged_by_its_folder_and_a_root_without_any_is_a_problem(tmp_path: Path) -> None:
-    shard = finish(tmp_path, "one", [comparison("a")])
-    assert merge_shards([shard.folder], tmp_path / "out").comparisons == 1
-    empty = tmp_path / "empty"
-    empty.mkdir()
-    assert "holds no shards" in merge_shards([empty], tmp_path / "out").problems[0]
-
-
 def test_stored_comparisons_are_found_by_key_and_ok_comes_before_failed(tmp_path: Path) -> None:
     finish(tmp_path, "one", [comparison("a", None, "failed"), comparison("b", None, "undefined")])
     finish(tmp_path, "two", [comparison("a", 2.0), comparison("b", None, "failed"), comparison("c")])
@@ -170,73 +138,29 @@ def test_a_newer_schema_is_refused_with_what_to_do(tmp_path: Path) -> None:
     shard = finish(tmp_path, "new", [comparison("a")])
     path = shard.folder / "manifest.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "schema_version": SCHEMA_VERSION + 1}))
-    with pytest.raises(ArtifactError, match=r"schema version 2; this resi reads up to 1: upgrade"):
+    with pytest.raises(ArtifactError, match=r"schema version 3; this resi reads up to 2: upgrade"):
         shard.scores()
 
 
-def test_merging_keeps_one_row_a_comparison_and_is_idempotent(tmp_path: Path) -> None:
-    finish(tmp_path, "one", [comparison("a"), comparison("b", None, "failed")], [score("s")])
-    gone = finish(tmp_path, "gone", [comparison("z")])
-    merge_shards([tmp_path], tmp_path / "results")
-    shutil.rmtree(gone.folder)  # what is no longer there is not in the next tables
-    finish(tmp_path, "two", [comparison("a"), comparison("b", 3.0)], [score("s"), score("t")])
-    out = tmp_path / "results"
-    merged = merge_shards([tmp_path], out)
-    assert (merged.shards, merged.comparisons, merged.failed, merged.scores, merged.problems) == (2, 2, 0, 2, [])
-    first = {path.name: path.read_bytes() for path in out.iterdir()}
-    merge_shards([tmp_path], out)
-    assert {path.name: path.read_bytes() for path in out.iterdir()} == first
+def test_shards_that_cannot_hold_a_comparison_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    about = {"kind": "run", "domain": "graph", "dataset": "cora"}
+    for name, manifest in {
+        "same": about,
+        "other": {**about, "dataset": "flickr"},
+        "imported": {**about, "kind": "published"},
+        "old": {},
+    }.items():
+        rows = table([comparison(name, domain="graph", dataset="cora")], COMPARISONS, COMPARISON_ORDER)
+        Shard(tmp_path / "shards" / name).finish(rows, pl.DataFrame(schema=SCORES), manifest)
+    read = []
+    plain = Shard.comparisons
 
+    def comparisons(shard: Shard, where: pl.Expr) -> pl.DataFrame:
+        read.append(shard.folder.name)
+        return plain(shard, where)
 
-def test_contradictions_are_reported_and_kept(tmp_path: Path) -> None:
-    finish(tmp_path, "one", [comparison("a", 1.0), comparison("b", 1.0)])
-    finish(tmp_path, "two", [comparison("a", 1.0 + 1e-9), comparison("b", 1.1)])
-    merged = merge_shards([tmp_path], tmp_path / "results")
-    assert merged.comparisons == 2
-    assert len(merged.problems) == 1
-    assert "1 comparisons have different values in different shards" in merged.problems[0]
-    conflicts = pl.read_parquet(tmp_path / "results" / "conflicts.parquet")
-    assert [Path(shard).name for shard in conflicts["shard"]] == ["one", "two"]
-    assert conflicts["key"].to_list() == ["b", "b"]
-    assert sorted(conflicts["value"]) == [1.0, 1.1]
-
-
-def test_an_unfinished_shard_is_left_out_with_a_word(tmp_path: Path) -> None:
-    shard = Shard(tmp_path / "shards" / "one")
-    shard.add(comparison("a"))
-    shard.flush()
-    merged = merge_shards([tmp_path], tmp_path / "results")
-    assert merged.comparisons == 0
-    assert "unfinished" in merged.problems[0]
-
-
-def test_a_root_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="nowhere is no folder"):
-        merge_shards([tmp_path / "nowhere"], tmp_path)
-
-
-ROWS = st.lists(
-    st.tuples(
-        st.sampled_from("abcd"), st.sampled_from(["ok", "failed", "undefined"]), st.sampled_from([1.0, 2.0, 3.0])
-    ),
-    min_size=1,
-    max_size=8,
-)
-
-
-@settings(max_examples=20, deadline=None)
-@given(ROWS, st.integers(1, 3), st.randoms(use_true_random=False))
-def test_any_split_and_order_of_shards_merges_into_the_same_table(tmp_path_factory, rows, shards, random) -> None:
-    given_rows = [comparison(key, value if status == "ok" else None, status) for key, status, value in rows]
-    tables = []
-    for shuffle in (False, True):
-        root = tmp_path_factory.mktemp("root")
-        order = random.sample(given_rows, len(given_rows)) if shuffle else given_rows
-        for number, part in itertools.groupby(enumerate(order), key=lambda item: item[0] % shards if shuffle else 0):
-            name = (
-                f"{number}-{sum(1 for _ in (root / 'shards').glob('*'))}" if (root / "shards").is_dir() else f"{number}"
-            )
-            finish(root, name, [row for _, row in part])
-        merge_shards([root], root / "results")
-        tables.append(read_table(root / "results" / "comparisons.parquet", COMPARISONS))
-    assert tables[0].equals(tables[1])
+    monkeypatch.setattr(Shard, "comparisons", comparisons)
+    found = find_comparisons(tmp_path, ["same", "old"], pytest.fail, scope=Scope("graph", "cora"))
+    assert read == ["old", "same", "results"]
+    assert set(found) == {"old", "same"}
+    assert find_comparisons(tmp_path, ["old"], pytest.fail, scope=Scope("graph", "flickr")) == {}

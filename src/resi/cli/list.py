@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import datetime
 import fnmatch
 import json
 import sys
@@ -16,7 +17,12 @@ from resi.plugins import load_plugins
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from resi.results.shards import Shard
+
     Row = dict[str, Any]
+
+
+SHOWN_NAMES = 4
 
 
 def main(words: list[str]) -> int:
@@ -107,28 +113,48 @@ def list_plugins(_arguments: argparse.Namespace) -> list[Row]:
 
 
 def list_shards(arguments: argparse.Namespace) -> list[Row]:
-    """Return the shards below a data root."""
-    from resi.errors import ResiError
+    """Return the shards below a data root: what is in them, when they were written, and what is wrong with them."""
     from resi.results.shards import find_shards
     from resi.store import default_root
 
-    rows = []
-    for shard in find_shards(arguments.root or default_root()):
-        about: Row = {"test": "", "measures": "", "ok": "", "failed": "", "state": "unfinished"}
-        if shard.is_complete:
-            try:
-                manifest = shard.verify()
-                about = {
-                    "test": manifest["test"],
-                    "measures": ", ".join(manifest["measures"]),
-                    "ok": manifest["counts"]["ok"],
-                    "failed": manifest["counts"]["failed"],
-                    "state": f"finished {manifest['finished']}",
-                }
-            except ResiError as error:
-                about["state"] = str(error)
-        rows.append({"name": shard.folder.name, **about})
-    return rows
+    return [
+        {"name": shard.folder.name, **_describe_shard(shard)} for shard in find_shards(arguments.root or default_root())
+    ]
+
+
+def _describe_shard(shard: Shard) -> Row:
+    from resi.errors import ResiError
+
+    about: Row = dict.fromkeys(("domain", "dataset", "test", "measures", "rows", "failed", "when"), "")
+    try:
+        return {**about, **(_finished(shard) if shard.is_complete else _unfinished(shard))}
+    except ResiError as error:
+        return {**about, "state": str(error)}
+
+
+def _finished(shard: Shard) -> Row:
+    manifest = shard.verify()
+    counts = manifest.get("counts", {})
+    return {
+        **{name: manifest.get(name, "") for name in ("domain", "dataset", "test")},
+        "measures": manifest.get("measures", []),
+        "rows": sum(counts.values()),
+        "failed": counts.get("failed", 0),
+        "when": manifest.get("finished", ""),
+        "state": "finished",
+    }
+
+
+def _unfinished(shard: Shard) -> Row:
+    rows = shard.comparisons()
+    return {
+        **{name: ", ".join(rows[name].unique().sort()) for name in ("domain", "dataset")},
+        "measures": rows["measure"].unique().sort().to_list(),
+        "rows": rows["key"].n_unique(),
+        "failed": rows.filter(status="failed")["key"].n_unique(),
+        "when": datetime.datetime.fromtimestamp(shard.changed(), datetime.UTC).isoformat(timespec="seconds"),
+        "state": "unfinished; the same command goes on from there",
+    }
 
 
 KINDS: dict[str, Callable[[argparse.Namespace], list[Row]]] = {
@@ -158,4 +184,7 @@ def _print(kind: str, rows: list[Row]) -> None:
 
 
 def _text(value: Any) -> str:
+    if isinstance(value, list):
+        more = [f"and {len(value) - SHOWN_NAMES} more"] if len(value) > SHOWN_NAMES else []
+        return ", ".join([*map(str, value[:SHOWN_NAMES]), *more])
     return ("no", "yes")[value] if isinstance(value, bool) else str(value)

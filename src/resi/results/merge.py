@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
+import contextlib
+import tempfile
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
 
 from resi.errors import ResiError, UsageError
+from resi.results.external import Buckets, write_sorted
+from resi.results.resolve import resolve_comparisons, resolve_scores
 from resi.results.schema import COMPARISON_ORDER, COMPARISONS, SCORE_ORDER, SCORES
-from resi.results.shards import COMPARISONS_FILE, SCORES_FILE, STATUSES, find_shards
-from resi.results.tables import write_table
+from resi.results.shards import (
+    COMPARISONS_FILE,
+    CONFLICTS_FILE,
+    MANIFEST,
+    MERGED,
+    SCORE_CONFLICTS_FILE,
+    SCORES_FILE,
+    Shard,
+    find_shards,
+    find_strays,
+    write_manifest,
+)
+from resi.results.tables import BATCH_ROWS, write_table
+from resi.store import make_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
+    from collections.abc import Iterator, Sequence
 
-CONFLICTS_FILE = "conflicts.parquet"
-# Two values for one comparison agree within this share of their size; what is left is the order of additions.
-RELATIVE_TOLERANCE = 1e-6
+SHARD = {"shard": pl.String}
 
 
 @dataclass
@@ -33,71 +47,118 @@ class Merged:
     problems: list[str] = field(default_factory=list)
 
 
-def merge_shards(roots: Sequence[Path], folder: Path) -> Merged:
+def merge_shards(roots: Sequence[Path], folder: Path, batch: int = BATCH_ROWS) -> Merged:
     """Combine all shards below ``roots`` into tables in ``folder``, in place of those that are there.
 
-    One row is kept per comparison: one that is ok before an undefined one before a failed one. Where two values differ
-    by more than rounding, the rows and their shards go to ``conflicts.parquet`` and the problem is reported. A damaged
-    or unfinished shard is reported and left out.
+    One row is kept for each comparison and score, see :mod:`resi.results.resolve`; rows that contradict each other go
+    to ``conflicts.parquet`` and ``score_conflicts.parquet``, with the shard of each, and are reported. What is damaged,
+    unfinished or no shard is reported and left out. Shards are read a part at a time, so that the tables may be larger
+    than memory.
+
+    Parameters
+    ----------
+    roots : sequence of Path
+        Data roots, folders of shards, shards, or folders of merged tables.
+    batch : int
+        About how many comparisons to have in memory at a time.
+
+    Raises
+    ------
+    UsageError
+        If one of the roots does not exist.
     """
     merged = Merged(folder)
-    comparisons, scores = _read(roots, folder, merged)
-    comparisons = _best_first(comparisons)
-    conflicts = _conflicts(comparisons)
-    kept = comparisons.drop("shard").unique("key", keep="first", maintain_order=True)
-    kept = kept.sort(COMPARISON_ORDER, nulls_last=True)
-    best = scores.sort([*SCORE_ORDER, "failed_pairs", "value"], nulls_last=True)
-    best = best.unique("key", keep="first", maintain_order=True)
-    (folder / CONFLICTS_FILE).unlink(missing_ok=True)
-    if conflicts.height:
-        write_table(folder / CONFLICTS_FILE, conflicts)
-        count = conflicts["key"].n_unique()
-        merged.problems.append(
-            f"{count} comparisons have different values in different shards, see {folder / CONFLICTS_FILE}; "
-            "delete the shard that is wrong, and merge again"
-        )
-    write_table(folder / COMPARISONS_FILE, kept)
-    write_table(folder / SCORES_FILE, best)
-    merged.comparisons, merged.scores = kept.height, best.height
-    merged.failed = kept.filter(status="failed").height
+    shards = list(_find(roots, merged))
+    make_folder(folder)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".merge-") as scratch:
+        comparisons = Buckets(Path(scratch), batch)
+        scores = [pl.DataFrame(schema={**SCORES, **SHARD})]
+        for shard in shards:
+            with _reported(merged):
+                scores.append(_read(shard, comparisons))
+                merged.shards += 1
+        for name in (MANIFEST, CONFLICTS_FILE, SCORE_CONFLICTS_FILE):
+            (folder / name).unlink(missing_ok=True)
+        _write_comparisons(comparisons, merged, Path(scratch), batch)
+        _write_scores(pl.concat(scores), merged)
+    write_manifest(folder, {"kind": MERGED, "shards": sorted(shard.folder.name for shard in shards)})
     return merged
 
 
-def _read(roots: Sequence[Path], folder: Path, merged: Merged) -> tuple[pl.DataFrame, pl.DataFrame]:
-    comparisons, scores = [pl.DataFrame(schema={**COMPARISONS, "shard": pl.String})], [pl.DataFrame(schema=SCORES)]
+def _find(roots: Sequence[Path], merged: Merged) -> Iterator[Shard]:
+    seen = set()
     for root in roots:
+        if not root.exists():
+            raise UsageError(f"{root} does not exist; name a data root or a folder of shards")
         if not root.is_dir():
-            raise UsageError(f"{root} is no folder; name a data root or a folder of shards")
+            merged.problems.append(f"{root} is no folder and left out; name a data root or a folder of shards")
+            continue
         shards = list(find_shards(root))
         if not shards:
             merged.problems.append(f"{root} holds no shards; name a data root or a folder of shards")
+        merged.problems += [f"{stray} is no shard of resi and left out" for stray in find_strays(root)]
         for shard in shards:
-            if not shard.is_complete:
+            if shard.folder.resolve() in seen:
+                continue
+            seen.add(shard.folder.resolve())
+            if shard.is_complete:
+                yield shard
+            else:
                 merged.problems.append(f"{shard.folder} is unfinished and left out; repeat its run to finish it")
-                continue
-            try:
-                pair = shard.comparisons(), shard.scores()
-            except ResiError as error:
-                merged.problems.append(f"left out: {error}")
-                continue
-            comparisons.append(pair[0].with_columns(shard=pl.lit(str(shard.folder))))
-            scores.append(pair[1])
-            merged.shards += 1
-    return pl.concat(comparisons), pl.concat(scores)
 
 
-def _best_first(comparisons: pl.DataFrame) -> pl.DataFrame:
-    """Return the rows so that the one to keep stands first among those with its key, in whatever order they came.
-
-    Of rows with the same status and nearly the same value, the smallest value and the shortest time come first.
-    """
-    rank = pl.col("status").replace_strict({status: i for i, status in enumerate(STATUSES)}, default=len(STATUSES))
-    by = [*COMPARISON_ORDER, "rank", "value", "seconds", "prepare_seconds", "error", "device", "resi_version", "shard"]
-    return comparisons.with_columns(rank.alias("rank")).sort(by, nulls_last=True).drop("rank")
+@contextlib.contextmanager
+def _reported(merged: Merged) -> Iterator[None]:
+    try:
+        yield
+    except ResiError as error:
+        merged.problems.append(f"left out: {error}")
 
 
-def _conflicts(comparisons: pl.DataFrame) -> pl.DataFrame:
-    value = pl.col("value")
-    spread = value.max().over("key") - value.min().over("key")
-    size = value.abs().max().over("key")
-    return comparisons.filter(value.is_not_null() & (spread > RELATIVE_TOLERANCE * size))
+def _read(shard: Shard, comparisons: Buckets) -> pl.DataFrame:
+    """Pass a shard's comparisons on, and return its scores."""
+    scores, batches = shard.tables()
+    for batch in batches:
+        comparisons.add(_with_shard(batch, shard))
+    return _with_shard(scores, shard)
+
+
+def _with_shard(rows: pl.DataFrame, shard: Shard) -> pl.DataFrame:
+    return rows.hstack([pl.Series("shard", [str(shard.folder)]).new_from_index(0, rows.height)])
+
+
+def _write_comparisons(rows: Buckets, merged: Merged, scratch: Path, batch: int) -> None:
+    conflicts = [pl.DataFrame(schema={**COMPARISONS, **SHARD})]
+
+    def resolved() -> Iterator[pl.DataFrame]:
+        yield pl.DataFrame(schema=COMPARISONS)
+        for part in rows.parts():
+            kept, contradictory = resolve_comparisons(part)
+            if contradictory.height:  # an empty one would keep the strings of the part in memory
+                conflicts.append(contradictory)
+            merged.comparisons += kept.height
+            merged.failed += kept.filter(status="failed").height
+            yield kept
+
+    write_sorted(merged.folder / COMPARISONS_FILE, resolved(), COMPARISON_ORDER, scratch, batch)
+    found = pl.concat(conflicts)
+    if found.height:
+        path = merged.folder / CONFLICTS_FILE
+        write_table(path, found.sort([*COMPARISON_ORDER, "value", "shard"], nulls_last=True))
+        merged.problems.append(
+            f"{found['key'].n_unique()} comparisons have different values in different shards, see {path}; "
+            "none of them is chosen: delete the shard that is wrong, and merge again"
+        )
+
+
+def _write_scores(rows: pl.DataFrame, merged: Merged) -> None:
+    kept, conflicts = resolve_scores(rows)
+    write_table(merged.folder / SCORES_FILE, kept.sort(SCORE_ORDER, nulls_last=True))
+    merged.scores = kept.height
+    if conflicts.height:
+        path = merged.folder / SCORE_CONFLICTS_FILE
+        write_table(path, conflicts.sort([*SCORE_ORDER, "value", "shard"], nulls_last=True))
+        merged.problems.append(
+            f"{conflicts['key'].n_unique()} scores have different values in different shards, see {path}; "
+            "none of them is chosen"
+        )

@@ -1,13 +1,31 @@
-"""The columns of all result tables, in one place.
+"""The columns of all result tables, in one place; docs/results.md describes each of them.
 
-``SCHEMA_VERSION`` is written into every shard. Raise it when a column changes its meaning; adding one needs no change.
+``SCHEMA_VERSION`` is written into every table and manifest. Raise it with every change: tables of a later version are
+refused. A new column also goes into ``LATER_COLUMNS``, so that tables of earlier versions can still be read.
 """
 
 from __future__ import annotations
 
 import polars as pl
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+
+COMPUTED, PUBLISHED = "resi", "published"
+"""Where a row comes from: computed by resi, or imported from the published benchmark's results."""
+
+# Columns that tables of version 1 lack, with what stands there when one is read.
+LATER_COLUMNS: dict[str, str | None] = {
+    "origin": COMPUTED,
+    "probe": None,
+    "pooling": "none",  # no model of that time had tokens
+    "setting": "",
+    "seed": None,
+    "low": None,
+    "high": None,
+    "p_value": None,
+    "normalised": None,
+    "reason": "",
+}
 
 PAIRWISE = {
     "source": pl.String,
@@ -42,6 +60,9 @@ COMPARISONS = {
     "shape_b": pl.String,
     "key": pl.String,  # hash of all that the value depends on; two rows with one key are the same comparison
     "resi_version": pl.String,
+    "origin": pl.String,  # resi, or published for imported rows
+    "probe": pl.String,  # the input on which both representations were taken
+    "pooling": pl.String,  # how tokens became one vector; none where there are no tokens
 }
 
 SCORES = {
@@ -69,14 +90,16 @@ SCORES = {
     "failed_pairs": pl.Int64,  # comparisons it should rest on, but that have no value
     "key": pl.String,  # hash of what the score depends on
     "resi_version": pl.String,
+    "origin": pl.String,  # of the comparisons
+    "pooling": pl.String,
 }
 
 # Sorting by these makes tables independent of the order in which rows came.
 COMPARISON_ORDER = [
-    "domain", "dataset", "architecture", "measure", "parameters",
+    "domain", "dataset", "architecture", "measure", "parameters", "origin", "pooling", "probe",
     "setting_a", "seed_a", "layer_a", "setting_b", "seed_b", "layer_b", "key",
 ]  # fmt: skip
 SCORE_ORDER = [
     "test", "domain", "dataset", "architecture", "setting",
-    "measure", "parameters", "metric", "functional", "seed", "key",
+    "measure", "parameters", "origin", "pooling", "metric", "functional", "seed", "key",
 ]  # fmt: skip

@@ -14,8 +14,8 @@ from resi.groundings import GROUNDINGS
 from resi.groundings.base import CORRECTED, PROTOCOLS, SCORE_VERSION, MeasureFacts, Member, Similarities
 from resi.identity import fingerprint
 from resi.measures.functional import FUNCTIONAL
-from resi.results.schema import COMPARISONS, SCORE_ORDER, SCORES
-from resi.results.tables import table
+from resi.results.schema import COMPARISONS, LATER_COLUMNS, SCORE_ORDER, SCORES
+from resi.results.tables import complete, table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     Measures = Mapping[str, type[Measure]]
     Integers = np.ndarray[Any, np.dtype[np.int64]]
 
-SCOPE = ["domain", "dataset", "architecture"]
+SCOPE = ["domain", "dataset", "architecture", "origin", "pooling"]
 SIDE_A, SIDE_B = ["setting_a", "seed_a", "layer_a"], ["setting_b", "seed_b", "layer_b"]
 NEEDED = [*SCOPE, *SIDE_A, *SIDE_B, "measure", "parameters", "value", "key"]
 # Settings that are nobody's alone: untouched training.
@@ -88,10 +88,10 @@ def score_table(  # noqa: PLR0913 - all but the first are options
         raise unknown_name("test", test, list(GROUNDINGS))
     if protocol not in PROTOCOLS:
         raise unknown_name("protocol", protocol, PROTOCOLS)
-    if missing := [column for column in NEEDED if column not in comparisons.columns]:
+    if missing := [column for column in NEEDED if column not in (*comparisons.columns, *LATER_COLUMNS)]:
         raise UsageError(f"the table lacks the columns {', '.join(missing)}: it is no table of comparisons")
     grounding = GROUNDINGS[test]()
-    frame = comparisons.select(pl.col(name).cast(COMPARISONS[name]) for name in NEEDED)
+    frame = complete(comparisons, {name: COMPARISONS[name] for name in NEEDED})
     rows = _relevant(frame, grounding, settings)
     scope = SCOPE if grounding.kind == "settings" else [*SCOPE, "setting_a"]
     scores = [

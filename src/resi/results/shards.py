@@ -15,23 +15,25 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from resi.errors import ArtifactError, ResiError
+from resi.errors import ArtifactError
 from resi.identity import hash_file
+from resi.results.resolve import STATUSES
 from resi.results.schema import COMPARISON_ORDER, COMPARISONS, SCHEMA_VERSION, SCORE_ORDER, SCORES
-from resi.results.tables import read_table, table, write_table
-from resi.store import Store, write_text
+from resi.results.tables import read_batches, read_table, table, write_table
+from resi.store import write_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 COMPARISONS_FILE, SCORES_FILE, MANIFEST = "comparisons.parquet", "scores.parquet", "manifest.json"
+# Only merged tables have them: rows for one key that contradict each other.
+CONFLICTS_FILE, SCORE_CONFLICTS_FILE = "conflicts.parquet", "score_conflicts.parquet"
 PARTS = "parts"
+RUN, MERGED = "run", "merged"
 FLUSH_SECONDS = 30.0
 READ_TRIES = 50
 READ_PAUSE_SECONDS = 0.01
-# The better one of two rows for one comparison comes first.
-STATUSES = ("ok", "undefined", "failed")
 
 
 @dataclass
@@ -74,9 +76,7 @@ class Shard:
         (self.folder / MANIFEST).unlink(missing_ok=True)
         write_table(self.folder / COMPARISONS_FILE, comparisons.sort(COMPARISON_ORDER, nulls_last=True))
         write_table(self.folder / SCORES_FILE, scores.sort(SCORE_ORDER, nulls_last=True))
-        files = {name: hash_file(self.folder / name) for name in (COMPARISONS_FILE, SCORES_FILE)}
-        content = {**manifest, "schema_version": SCHEMA_VERSION, "files": files}
-        write_text(self.folder / MANIFEST, json.dumps(content, indent=2, sort_keys=True, default=str) + "\n")
+        write_manifest(self.folder, manifest)
         self._pending.clear()
         shutil.rmtree(self.folder / PARTS, ignore_errors=True)
 
@@ -92,7 +92,9 @@ class Shard:
         try:
             content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
             version = int(content["schema_version"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            if version <= SCHEMA_VERSION and not {COMPARISONS_FILE, SCORES_FILE} <= set(content["files"]):
+                raise ValueError("it does not name both tables")
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise ArtifactError(f"{path} is damaged: {error}. Delete {self.folder} and run again.") from error
         if version > SCHEMA_VERSION:
             raise ArtifactError(
@@ -138,6 +140,20 @@ class Shard:
         frames = [read_table(path, COMPARISONS, where) for path in paths if path.is_file()]
         return pl.concat(frames) if frames else pl.DataFrame(schema=COMPARISONS)
 
+    def tables(self) -> tuple[pl.DataFrame, Iterator[pl.DataFrame]]:
+        """Return the scores of a finished run, and its comparisons a part at a time.
+
+        Of merged tables, the comparisons that contradict each other are among them.
+        """
+        files = self.verify()["files"]
+        names = [name for name in (COMPARISONS_FILE, CONFLICTS_FILE) if name in files]
+        batches = (batch for name in names for batch in read_batches(self.folder / name, COMPARISONS))
+        return read_table(self.folder / SCORES_FILE, SCORES), batches
+
+    def changed(self) -> float:
+        """Return when a file of the shard was last written, in seconds since 1970."""
+        return max(self._state().values(), default=0) / 1e9
+
     def _state(self) -> dict[Path, int]:
         """Return when each file was last written; equal states mean that nobody has written meanwhile."""
         state = {}
@@ -155,61 +171,56 @@ class Shard:
         return read_table(self.folder / SCORES_FILE, SCORES)
 
 
+def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
+    """Write the manifest of a folder whose tables are complete: what is given, their hashes and the schema version."""
+    names = (COMPARISONS_FILE, SCORES_FILE, CONFLICTS_FILE, SCORE_CONFLICTS_FILE)
+    files = {name: hash_file(folder / name) for name in names if (folder / name).is_file()}
+    content = {**manifest, "schema_version": SCHEMA_VERSION, "files": files}
+    write_text(folder / MANIFEST, json.dumps(content, indent=2, sort_keys=True, default=str) + "\n")
+
+
 def find_shards(root: Path) -> Iterator[Shard]:
     """Yield the shards below a data root or a folder of shards, by name; or ``root`` itself, if it is one."""
-    if _is_shard(root):
+    if is_shard(root):
         yield Shard(root)
         return
-    base = root / "shards" if (root / "shards").is_dir() else root
-    if base.is_dir():
-        yield from (Shard(folder) for folder in sorted(base.iterdir()) if _is_shard(folder))
+    yield from (Shard(folder) for folder in _entries(root) if is_shard(folder) and not _is_merged(folder))
 
 
-def _is_shard(folder: Path) -> bool:
+def find_strays(root: Path) -> Iterator[Path]:
+    """Yield what lies among the shards but is none."""
+    if is_shard(root):
+        return
+    yield from (path for path in _entries(root) if not is_shard(path) and not path.name.startswith("."))
+
+
+def shards_folder(root: Path) -> Path:
+    """Return the folder of shards of a data root, or ``root`` itself where shards lie right in it."""
+    below = root / "shards"
+    if not below.is_dir() and root.is_dir() and any(is_shard(folder) for folder in root.iterdir()):
+        return root
+    return below
+
+
+def count_statuses(comparisons: pl.DataFrame) -> dict[str, int]:
+    """Return how many comparisons have each status."""
+    counts = dict(comparisons["status"].value_counts().iter_rows())
+    return {status: counts.get(status, 0) for status in STATUSES}
+
+
+def _entries(root: Path) -> list[Path]:
+    folder = shards_folder(root)
+    return sorted(folder.iterdir()) if folder.is_dir() else []
+
+
+def is_shard(folder: Path) -> bool:
+    """Return whether a folder holds a manifest, or parts of an unfinished run."""
     return (folder / MANIFEST).is_file() or (folder / PARTS).is_dir()
 
 
-def find_comparisons(
-    root: Path, keys: Collection[str], on_damage: Callable[[ResiError], None], first: Shard | None = None
-) -> dict[str, dict[str, Any]]:
-    """Return the stored comparisons among ``keys``, from every shard and the merged table below a data root.
-
-    Where several rows have one key, one that is ok stands before an undefined one, and that before a failed one; of
-    equals, the one of the shard ``first``.
-
-    Parameters
-    ----------
-    on_damage : callable
-        Called with the error for each shard that cannot be read; it is left out.
-    """
-    wanted = pl.col("key").is_in(list(keys))
-    found: dict[str, dict[str, Any]] = {}
-    for frame in _stored(root, wanted, on_damage, first):
-        for row in frame.iter_rows(named=True):
-            known = found.get(row["key"])
-            if known is None or _rank(row["status"]) < _rank(known["status"]):
-                found[row["key"]] = row
-    return found
-
-
-def _stored(
-    root: Path, where: pl.Expr, on_damage: Callable[[ResiError], None], first: Shard | None
-) -> Iterable[pl.DataFrame]:
-    shards = list(find_shards(root))
-    if first is not None:
-        shards.sort(key=lambda shard: shard.folder != first.folder)
-    for shard in shards:
-        try:
-            yield shard.comparisons(where)
-        except ResiError as error:
-            on_damage(error)
-    merged = Store(root).results / COMPARISONS_FILE
-    if merged.is_file():
-        try:
-            yield read_table(merged, COMPARISONS, where)
-        except ResiError as error:
-            on_damage(error)
-
-
-def _rank(status: str) -> int:
-    return STATUSES.index(status) if status in STATUSES else len(STATUSES)
+def _is_merged(folder: Path) -> bool:
+    """Return whether a folder holds merged tables, so that merging again does not take them for one more shard."""
+    try:
+        return bool(json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["kind"] == MERGED)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return False

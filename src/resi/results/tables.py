@@ -1,21 +1,28 @@
-"""Result tables as Parquet files: written atomically, read with their columns checked."""
+"""Result tables as Parquet files: written atomically, read with their columns and version checked."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import contextlib
+import itertools
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import polars as pl
 
 from resi.errors import ArtifactError
+from resi.results.schema import LATER_COLUMNS, SCHEMA_VERSION
 from resi.store import atomic_path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from polars._typing import PolarsDataType
 
     Schema = Mapping[str, PolarsDataType]
+    Frame = TypeVar("Frame", pl.DataFrame, pl.LazyFrame)
+
+VERSION_KEY = "resi_schema_version"
+BATCH_ROWS = 500_000
 
 
 def table(rows: Iterable[Mapping[str, Any]], schema: Schema, order: Sequence[str]) -> pl.DataFrame:
@@ -23,30 +30,82 @@ def table(rows: Iterable[Mapping[str, Any]], schema: Schema, order: Sequence[str
     return pl.DataFrame(list(rows), schema=dict(schema), orient="row").sort(order, nulls_last=True)
 
 
-def write_table(path: Path, frame: pl.DataFrame) -> None:
-    """Write a Parquet file atomically."""
+def write_table(path: Path, frame: pl.DataFrame | pl.LazyFrame) -> None:
+    """Write a Parquet file atomically, with the schema version in its metadata; a lazy frame is streamed."""
+    options: dict[str, Any] = {
+        "compression": "zstd",
+        "statistics": True,
+        "metadata": {VERSION_KEY: str(SCHEMA_VERSION)},
+    }
     with atomic_path(path) as temporary:
-        frame.write_parquet(temporary, compression="zstd", statistics=True)
+        if isinstance(frame, pl.LazyFrame):
+            frame.sink_parquet(temporary, **options)
+        else:
+            frame.write_parquet(temporary, **options)
 
 
 def read_table(path: Path, schema: Schema, where: pl.Expr | None = None) -> pl.DataFrame:
     """Read the rows of a Parquet file that satisfy ``where``, with the columns of ``schema``.
 
+    Columns that came with a later version than the file's are filled as ``LATER_COLUMNS`` says.
+
     Raises
     ------
     ArtifactError
-        If the file is damaged or lacks a column; the message names it.
+        If the file is damaged, no table of resi, or of a later version; the message names it and says what to do.
     """
+    with named_damage(path):
+        frame = _scan(path, schema)
+        return (frame if where is None else frame.filter(where)).collect()
+
+
+def read_batches(path: Path, schema: Schema) -> Iterator[pl.DataFrame]:
+    """Yield a table in order, at most ``BATCH_ROWS`` rows at a time.
+
+    Raises
+    ------
+    ArtifactError
+        As :func:`read_table`.
+    """
+    with named_damage(path):
+        frame = _scan(path, schema)
+        for start in itertools.count(step=BATCH_ROWS):
+            rows = frame.slice(start, BATCH_ROWS).collect()
+            yield rows
+            if rows.height < BATCH_ROWS:
+                return
+
+
+def _scan(path: Path, schema: Schema) -> pl.LazyFrame:
+    version = pl.read_parquet_metadata(path).get(VERSION_KEY, "1")
+    if not version.isdigit() or int(version) > SCHEMA_VERSION:
+        raise ArtifactError(f"{path} has schema version {version}; this resi reads up to {SCHEMA_VERSION}: upgrade it")
+    frame = pl.scan_parquet(path, glob=False)
+    found = frame.collect_schema()
+    if missing := sorted(set(schema) - set(found) - set(LATER_COLUMNS)):
+        raise ArtifactError(f"{path} lacks the columns {missing}: it is not a table of resi, or not of this kind")
+    for name, dtype in schema.items():
+        if name in found and found[name] not in (dtype, pl.Null):
+            raise ArtifactError(f"{path} holds {found[name]} in column {name}, not {dtype}: it is not a table of resi")
+    return complete(frame, schema)
+
+
+def complete(frame: Frame, schema: Schema) -> Frame:
+    """Return the columns of ``schema``; those that came later than the table are filled as ``LATER_COLUMNS`` says."""
+    found = frame.lazy().collect_schema()
+    filled = [
+        pl.lit(LATER_COLUMNS[name], dtype).alias(name) if name not in found else pl.col(name).cast(dtype)
+        for name, dtype in schema.items()
+        if name not in found or found[name] != dtype
+    ]
+    return (frame.with_columns(filled) if filled else frame).select(*schema)
+
+
+@contextlib.contextmanager
+def named_damage(path: Path, advice: str = "Delete it and run again to have it made anew.") -> Iterator[None]:
+    """Turn whatever a damaged file makes Polars raise into an ``ArtifactError`` that names it."""
     try:
-        frame = pl.scan_parquet(path, glob=False)
-        missing = set(schema) - set(frame.collect_schema())
-        if missing:
-            raise ArtifactError(
-                f"{path} lacks the columns {sorted(missing)}: it is not a table of this version of resi"
-            )
-        if where is not None:
-            frame = frame.filter(where)
-        return frame.select(pl.col(name).cast(dtype) for name, dtype in schema.items()).collect()
-    except (pl.exceptions.PolarsError, OSError) as error:
+        yield
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ArtifactError(f"{path} is damaged: {reason}. Delete it and run again to have it made anew.") from error
+        raise ArtifactError(f"{path} is damaged: {reason}. {advice}") from error

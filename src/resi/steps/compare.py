@@ -14,8 +14,8 @@ from resi.engine.execute import FAILED, Engine, Outcome
 from resi.engine.plan import Task
 from resi.errors import UsageError
 from resi.representations.base import subsample
+from resi.results.resume import Scope, find_comparisons
 from resi.results.schema import COMPARISON_ORDER, COMPARISONS
-from resi.results.shards import find_comparisons
 from resi.results.tables import table
 from resi.steps.outputs import compare_outputs
 from resi.steps.plan import Comparison, Plan, compared, parameters
@@ -59,7 +59,8 @@ def stored_comparisons(plan: Plan, on_damage: Callable[[ResiError], None]) -> di
     if overwrite is Overwrite.always and plan.config.stage is not Stage.score:
         return {}
     keys = {comparison.key for comparison in plan.comparisons}
-    found = find_comparisons(plan.config.root, keys, on_damage, plan.shard)
+    scope = Scope(plan.config.domain.name, plan.config.dataset)
+    found = find_comparisons(plan.config.root, keys, on_damage, plan.shard, scope)
     remake_failed = overwrite is Overwrite.failed or plan.config.on_error == "raise"
     if remake_failed and plan.config.stage is not Stage.score:
         found = {key: row for key, row in found.items() if row["status"] != FAILED}

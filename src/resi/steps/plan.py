@@ -12,6 +12,7 @@ from resi.identity import canonical, fingerprint
 from resi.measures.functional import FUNCTIONAL, FUNCTIONAL_VERSION
 from resi.models import ModelStore
 from resi.representations.store import OUTPUTS, RepresentationStore
+from resi.results.schema import COMPUTED
 from resi.results.shards import Shard
 from resi.store import Store
 
@@ -160,6 +161,9 @@ def compared(experiment: Experiment, comparison: Comparison) -> dict[str, Any]:
         "setting_b": target.model.setting,
         "seed_b": target.model.seed,
         "layer_b": "" if comparison.is_of_outputs else target.layer,
+        "origin": COMPUTED,
+        "probe": experiment.probe.probe,
+        "pooling": experiment.probe.pooling,
     }
 
 

@@ -1,0 +1,92 @@
+"""Which of several rows for one comparison, or one score, is kept."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import polars as pl
+
+# The better one of two rows for one comparison comes first.
+STATUSES = ("ok", "undefined", "failed")
+# Two values for one comparison agree within this share of their size, or this distance where they are near zero, as a
+# distance between equal representations is; what is left is the order of additions and the square root of rounding.
+RELATIVE_TOLERANCE = 1e-6
+ABSOLUTE_TOLERANCE = 1e-8
+
+
+class Resolved(NamedTuple):
+    """One row for each key, and all rows of those keys whose rows contradict each other."""
+
+    kept: pl.DataFrame
+    conflicts: pl.DataFrame
+
+
+def status_rank(column: str = "status") -> pl.Expr:
+    """Return the place of a status in ``STATUSES``."""
+    places = {status: place for place, status in enumerate(STATUSES)}
+    return pl.col(column).replace_strict(places, default=len(STATUSES), return_dtype=pl.Int8)
+
+
+def resolve_comparisons(rows: pl.DataFrame) -> Resolved:
+    """Keep one row for each comparison, in no particular order.
+
+    A row that is ok is kept before an undefined one, and that before a failed one. Where values differ by more than
+    rounding, none of them is chosen: the row that is kept has status ``failed`` and says so, and all rows with a value
+    are returned beside. Among rows that agree, the smallest value and the shortest time come first, so that the order
+    of ``rows`` makes no difference.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Of the columns ``COMPARISONS`` and ``shard``, where each row was found.
+    """
+    repeated = rows["key"].is_duplicated()
+    single, several = rows.filter(~repeated).drop("shard"), rows.filter(repeated)
+    several = several.sort(["key", status_rank(), "value", "seconds", *_others(rows)], nulls_last=True)
+    conflicts = several.filter(_differs(pl.when(status="ok").then("value")))
+    best = several.unique("key", keep="first", maintain_order=True).drop("shard")
+    span = conflicts.group_by("key").agg(low=pl.col("value").min(), high=pl.col("value").max())
+    contradicted = pl.col("low").is_not_null()
+    text = pl.format("different values, from {} to {}, see conflicts.parquet", "low", "high")
+    best = best.join(span, on="key", how="left", maintain_order="left").with_columns(
+        value=pl.when(~contradicted).then("value"),
+        status=pl.when(contradicted).then(pl.lit("failed")).otherwise("status"),
+        error=pl.when(contradicted).then(text).otherwise("error"),
+    )
+    return Resolved(pl.concat([single, best.select(single.columns)]), conflicts)
+
+
+def resolve_scores(rows: pl.DataFrame) -> Resolved:
+    """Keep one row for each score: the one that lacks the fewest comparisons.
+
+    Where several of those differ by more than rounding, none of their values is chosen.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Of the columns ``SCORES`` and ``shard``.
+    """
+    rows = rows.sort(["key", "failed_pairs", "value", *_others(rows)], nulls_last=True)
+    fewest = rows.filter(pl.col("failed_pairs") == pl.col("failed_pairs").min().over("key"))
+    conflicts = fewest.filter(_differs(pl.col("value")))
+    contradicted = pl.col("key").is_in(conflicts["key"].unique().to_list())
+    text = pl.lit("different values in different shards, see score_conflicts.parquet")
+    kept = rows.drop("shard").unique("key", keep="first", maintain_order=True)
+    return Resolved(
+        kept.with_columns(
+            pl.when(~contradicted).then(pl.col("value", "low", "high", "p_value", "normalised")),
+            reason=pl.when(contradicted).then(text).otherwise("reason"),
+        ),
+        conflicts,
+    )
+
+
+def _others(rows: pl.DataFrame) -> list[str]:
+    return [name for name in rows.columns if name not in ("key", "status", "value", "seconds", "failed_pairs")]
+
+
+def _differs(value: pl.Expr) -> pl.Expr:
+    """Return whether a row has a value and those of its key differ by more than rounding."""
+    spread = value.max().over("key") - value.min().over("key")
+    allowed = RELATIVE_TOLERANCE * value.abs().max().over("key") + ABSOLUTE_TOLERANCE
+    return value.is_not_null() & (spread > allowed)
