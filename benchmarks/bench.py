@@ -133,7 +133,7 @@ def bench_large(_arguments: argparse.Namespace) -> None:
 
 
 def bench_vision(_arguments: argparse.Namespace) -> None:
-    """Time the six tests on the embedded digits, one architecture, from nothing, each test a process with one thread."""
+    """Time the six tests on the embedded digits from nothing, each a process with one thread."""
     table = Table(title="vision: tests on digits, tiny_vgg, measure cka, one thread", title_justify="left")
     for column in ("test", "seconds", "peak memory"):
         table.add_column(column, justify="left" if column == "test" else "right")

@@ -1,7 +1,8 @@
 """Bring ImageNet100 from the layout of its Kaggle archive (ambityga/imagenet100) into the one that resi reads.
 
 The archive has the training images in train.X1 to train.X4 and the validation images in val.X, a folder a class. They
-become SOURCE -> DESTINATION/train and DESTINATION/val; then the 100 classes and the number of images of each are checked.
+are placed in the destination's folders train and val; then the 100 classes and the number of images of each are
+checked.
 
     python scripts/prepare_imagenet100.py ARCHIVE_FOLDER experiments/datasets/vision/Imagenet100
 

@@ -175,7 +175,9 @@ class Engine:
     def _find_views(self, measure: Measure, source: Representation, target: Representation) -> tuple[View, View]:
         if source.samples != target.samples:
             raise ShapeError(f"{measure.name}: {source.key} and {target.key} hold different samples")
-        result = pair_views(measure.name, (source.size, target.size), (source.layout, target.layout), measure.spatial, self.sampling)
+        result = pair_views(
+            measure.name, (source.size, target.size), (source.layout, target.layout), measure.spatial, self.sampling
+        )
         need = sum(measure.prepared_bytes(*matrix_size(side.size)) for side in (source, target))
         if need > self.memory:
             fits = largest_sample(measure, (source.size, target.size), self.memory)

@@ -74,7 +74,12 @@ def cifar100(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         pixels = draws.integers(0, 256, (count, 3 * 32 * 32), dtype=np.uint8)
         fine = [i % 100 for i in range(count)]
         coarse = [label // 5 for label in fine]
-        contents[part] = {"data": pixels, "fine_labels": fine, "coarse_labels": coarse, "filenames": list(map(str, fine))}
+        contents[part] = {
+            "data": pixels,
+            "fine_labels": fine,
+            "coarse_labels": coarse,
+            "filenames": list(map(str, fine)),
+        }
     hashes = {}
     for part, content in contents.items():
         data = pickle.dumps(content)

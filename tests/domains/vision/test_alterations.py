@@ -88,7 +88,11 @@ def test_random_labels_are_uniform_on_the_stated_share(share: float) -> None:
 def test_models_of_a_setting_learn_the_same_labels_and_of_another_setting_others(digits) -> None:
     half, again, more = (
         TrainingInputs(digits, spec_of(setting, seed), alteration(setting)).labels
-        for setting, seed in (("label_randomization_50", 0), ("label_randomization_50", 1), ("label_randomization_75", 0))
+        for setting, seed in (
+            ("label_randomization_50", 0),
+            ("label_randomization_50", 1),
+            ("label_randomization_75", 0),
+        )
     )
     assert (half == again).all()
     both = (half != digits.train.labels) & (more != digits.train.labels)
@@ -117,7 +121,10 @@ def test_noise_is_drawn_anew_by_epoch_and_model_and_image(digits) -> None:
     assert (first == inputs.pixels(0, 5)).all()
     assert (first != inputs.pixels(1, 5)).any()
     assert (first != other.pixels(0, 5)).any()
-    assert (TrainingInputs(digits, spec_of("standard"), alteration("standard")).pixels(0, 5) == inputs.split.source.pixels[5]).all()
+    assert (
+        TrainingInputs(digits, spec_of("standard"), alteration("standard")).pixels(0, 5)
+        == inputs.split.source.pixels[5]
+    ).all()
 
 
 def test_batches_do_not_depend_on_the_number_of_workers(digits) -> None:

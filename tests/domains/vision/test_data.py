@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scripts.prepare_imagenet100 import main as prepare
 
 from resi.domains.vision import files
 from resi.domains.vision.domain import VisionDomain
 from resi.domains.vision.images import load_images
 from resi.domains.vision.inputs import Inputs
 from resi.errors import DatasetError
-from scripts.prepare_imagenet100 import main as prepare
 from tests.domains.vision.conftest import CLASSES
 
 DOMAIN = VisionDomain()
@@ -104,7 +104,9 @@ def test_what_imagenet100_lacks_is_said(kaggle: Path, tmp_path: Path, capsys: py
     assert f"train/{CLASSES[1]} is missing" in said.err
     assert f"val/{CLASSES[0]} holds 1 images instead of 2" in said.err
     assert "2 problems" in said.out
-    with pytest.raises(DatasetError, match=f"is not ImageNet100: train/{CLASSES[1]} is missing; val/{CLASSES[0]} holds 1"):
+    with pytest.raises(
+        DatasetError, match=f"is not ImageNet100: train/{CLASSES[1]} is missing; val/{CLASSES[0]} holds 1"
+    ):
         DOMAIN.locate("imagenet100", target, Path("unused"))
     with pytest.raises(DatasetError, match=r"ImageNet100 is not in .*prepare_imagenet100.py"):
         DOMAIN.locate("imagenet100", tmp_path, Path("unused"))

@@ -28,7 +28,9 @@ def digits():
     return DOMAIN.locate("digits", None, Path("unused"))
 
 
-def spec_of(architecture: str, setting: str = "standard", seed: int = 0, dataset: str = "digits", **changes) -> ModelSpec:
+def spec_of(
+    architecture: str, setting: str = "standard", seed: int = 0, dataset: str = "digits", **changes
+) -> ModelSpec:
     values = DOMAIN.hyperparameters(architecture, dataset, setting, changes)
     return ModelSpec("vision", dataset, "content", architecture, setting, seed, values, 1)
 
@@ -63,7 +65,9 @@ def test_a_model_with_a_perfect_shortcut_follows_the_dot(digits) -> None:
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
-def test_a_stopped_training_ends_with_the_same_weights(digits, tmp_path: Path, every_epoch: None, optimizer: str) -> None:
+def test_a_stopped_training_ends_with_the_same_weights(
+    digits, tmp_path: Path, every_epoch: None, optimizer: str
+) -> None:
     architecture = {"sgd": "tiny_vgg", "adamw": "tiny_vit"}[optimizer]
     spec = spec_of(architecture, "augmentation_50", epochs=3, optimizer=optimizer, warmup_epochs=1, learning_rate=1e-3)
     whole = train(spec, digits, CPU)
@@ -84,7 +88,7 @@ def test_a_stopped_training_ends_with_the_same_weights(digits, tmp_path: Path, e
     assert resumed.accuracies == whole.accuracies
     for name, tensor in whole.state.items():
         assert torch.equal(tensor, resumed.state[name]), name
-    with pytest.raises(ArtifactError, match="is of another model's training. Delete it"):
+    with pytest.raises(ArtifactError, match=r"is of another model's training\. Delete it"):
         train(spec_of(architecture, epochs=3), digits, CPU, unfinished)
 
 
@@ -185,7 +189,9 @@ def test_label_smoothing_and_clipping_are_off_unless_asked_for(digits) -> None:
 
 
 def test_a_loss_that_is_no_number_ends_the_training(digits) -> None:
-    with pytest.raises(TrainingError, match=r"tiny_vgg on digits, standard, seed 0 failed in epoch 1: its loss is (nan|inf)"):
+    with pytest.raises(
+        TrainingError, match=r"tiny_vgg on digits, standard, seed 0 failed in epoch 1: its loss is (nan|inf)"
+    ):
         train(spec_of("tiny_vgg", epochs=2, learning_rate=1e30), digits, CPU)
 
 
@@ -201,11 +207,15 @@ def test_a_vit_starts_from_the_weights_of_a_local_folder(tmp_path: Path, monkeyp
         hidden_size=48, num_hidden_layers=4, num_attention_heads=4, intermediate_size=192, image_size=12, patch_size=4,
     )  # fmt: skip
     plain = transformers.ViTModel(config)  # with a pooler, as the published weights
-    save_file({name: tensor.contiguous() for name, tensor in plain.state_dict().items()}, tmp_path / "model.safetensors")
+    save_file(
+        {name: tensor.contiguous() for name, tensor in plain.state_dict().items()}, tmp_path / "model.safetensors"
+    )
     spec = spec_of("tiny_vit", pretrained=str(tmp_path))
     assert spec.hyperparameters["pretrained_sha256"]
     model = initial_model(spec, 10)
-    query = dict(plain.named_parameters())[next(n for n, _ in plain.named_parameters() if "q_proj.weight" in n or "query.weight" in n)]
+    query = dict(plain.named_parameters())[
+        next(n for n, _ in plain.named_parameters() if "q_proj.weight" in n or "query.weight" in n)
+    ]
     assert torch.equal(model.blocks[0].attn.qkv.weight[:48], query)
     scratch = initial_model(spec_of("tiny_vit"), 10)
     assert torch.equal(model.head.weight, scratch.head.weight)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from timm.models.resnet import BasicBlock, Bottleneck, ResNet, downsample_conv
@@ -15,7 +15,6 @@ from resi.domains.vision.designs import DESIGNS, ResNetDesign, VGGDesign, ViTDes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import Any
 
     from torch import Tensor
 
@@ -39,6 +38,7 @@ def build_model(architecture: str, hyperparameters: Mapping[str, Any], classes: 
     Convolutional networks begin with torch's default weights, and every residual block as the identity.
     """
     design = DESIGNS[architecture]
+    model: Any  # timm leaves the types of what its models hold open
     if isinstance(design, ResNetDesign):
         early = hyperparameters["early_downsampling"]
         model = _build_resnet(design, classes, early, hyperparameters["head_pooling"])
@@ -54,9 +54,9 @@ def build_model(architecture: str, hyperparameters: Mapping[str, Any], classes: 
     return model
 
 
-def _build_resnet(design: ResNetDesign, classes: int, early_downsampling: bool, head_pooling: str) -> ResNet:
-    block = Bottleneck if design.bottleneck else BasicBlock
-    model = ResNet(block, design.blocks, num_classes=classes, channels=design.channels)
+def _build_resnet(design: ResNetDesign, classes: int, early_downsampling: bool, head_pooling: str) -> Any:
+    block: Any = Bottleneck if design.bottleneck else BasicBlock
+    model: Any = ResNet(block, design.blocks, num_classes=classes, channels=design.channels)
     stride, padding = (2, 3) if early_downsampling else (1, 1)
     model.conv1 = nn.Conv2d(3, design.stem, 3, stride=stride, padding=padding, bias=False)
     model.bn1 = nn.BatchNorm2d(design.stem)
@@ -71,17 +71,17 @@ def _build_resnet(design: ResNetDesign, classes: int, early_downsampling: bool, 
     return model
 
 
-def _build_vgg(design: VGGDesign, classes: int) -> VGG:
+def _build_vgg(design: VGGDesign, classes: int) -> Any:
     config = [entry for stage in design.stages for entry in (*stage, "M")]
     with torch.device("meta"):  # timm's two wide layers, which go, are 100 million weights
-        model = VGG(config, num_classes=classes, norm_layer=nn.BatchNorm2d)
+        model: Any = VGG(config, num_classes=classes, norm_layer=nn.BatchNorm2d)
         model.pre_logits = nn.Identity()
         model.head.fc = nn.Linear(model.num_features, classes)
     return model.to_empty(device="cpu")
 
 
-def _build_vit(design: ViTDesign, classes: int, image_size: int) -> VisionTransformer:
-    model = VisionTransformer(
+def _build_vit(design: ViTDesign, classes: int, image_size: int) -> Any:
+    model: Any = VisionTransformer(
         img_size=image_size,
         patch_size=design.patch,
         num_classes=classes,

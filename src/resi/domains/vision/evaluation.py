@@ -13,9 +13,11 @@ from resi.domains.vision.settings import alteration
 from resi.domains.vision.transforms import normalize
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
+    from torch import Tensor, nn
+
     from resi.domains.base import ModelSpec
     from resi.domains.vision.images import Images, Labels
-    from torch import Tensor, nn
 
 BATCH_SIZE = 128
 # Of the training images, a sample is enough for an accuracy.
@@ -27,9 +29,9 @@ def accuracies(
 ) -> dict[str, float]:
     """Return accuracies of a model in evaluation mode, on images without augmentation and noise.
 
-    ``train`` is about the labels the model was given. Images have the setting's dots; where there are any, ``test_dots``
-    is the accuracy on test images whose dots tell nothing, and ``test_dots_followed`` the share of them that the model
-    takes for the class whose colour their dot has.
+    ``train`` is about the labels the model was given. Images have the setting's dots; with them, ``test_dots``
+    is the accuracy on test images whose dots tell nothing, and ``test_dots_followed`` the share of them that the
+    model takes for the class whose colour their dot has.
     """
     altered = alteration(spec.setting, spec.hyperparameters.get("shortcut_coins", 1))
     size = spec.hyperparameters["image_size"]
@@ -65,7 +67,7 @@ class _Part:
         self._split = split
         self._indices = indices
 
-    def __getitem__(self, index: int):  # type: ignore[no-untyped-def]  # noqa: ANN204
+    def __getitem__(self, index: int) -> Image:
         return self._split.source[int(self._indices[index])]
 
 

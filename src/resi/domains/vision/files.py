@@ -106,8 +106,7 @@ def locate_imagenet100(root: Path | None, downloads: Path) -> DatasetSpec:
 def list_imagenet100(folder: Path) -> dict[str, dict[str, list[str]]]:
     """Return the images by part and class, sorted, as paths relative to the folder."""
     return {
-        part: {wnid: _images(folder, f"{part}/{wnid}") for wnid in _folders(folder / part)}
-        for part in IMAGES_PER_CLASS
+        part: {wnid: _images(folder, f"{part}/{wnid}") for wnid in _folders(folder / part)} for part in IMAGES_PER_CLASS
     }
 
 
@@ -140,14 +139,14 @@ def _images(folder: Path, inside: str) -> list[str]:
 
 def _download_cifar100(base: Path) -> None:
     from filelock import FileLock
-    from torchvision.datasets import CIFAR100 as Download
+    from torchvision import datasets
 
     make_folder(base)
     with FileLock(base / ".lock"):
         if (base / CIFAR100_FOLDER).is_dir():
             return
         try:
-            Download(str(base), download=True)
+            datasets.CIFAR100(str(base), download=True)
         except Exception as error:  # whatever the network raises, the remedy is the same
             raise DatasetError(
                 f"CIFAR-100 is not in {base} and cannot be downloaded ({type(error).__name__}: {error}). Without a "

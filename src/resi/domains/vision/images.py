@@ -127,7 +127,11 @@ def _load_digits(_dataset: DatasetSpec) -> Images:
     order = generator(0, "digits split").permutation(len(labels))
     parts = np.split(order, [DIGITS_TEST, DIGITS_TEST + DIGITS_VALIDATION])
     test, validation, train = (
-        Split([f"digit {i}" for i in np.sort(part)], labels[np.sort(part)].astype(np.int64), InMemory(pixels[np.sort(part)]))
+        Split(
+            [f"digit {i}" for i in np.sort(part)],
+            labels[np.sort(part)].astype(np.int64),
+            InMemory(pixels[np.sort(part)]),
+        )
         for part in parts
     )
     return Images(train, validation, test, classes=10, side=DIGITS_SIDE)

@@ -6,6 +6,7 @@ and after whatever interruption.
 
 from __future__ import annotations
 
+import itertools
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -138,7 +139,7 @@ class EpochBatches:
         if self._seed is not None:
             order = generator(self._seed, "training order", self.epoch).permutation(self._count)
         bounds = self._bounds()
-        for start, stop in zip(bounds, bounds[1:], strict=False):
+        for start, stop in itertools.pairwise(bounds):
             yield [(self.epoch, int(index)) for index in order[start:stop]]
 
     def _bounds(self) -> list[int]:
@@ -148,12 +149,14 @@ class EpochBatches:
         return [*starts, self._count]
 
 
-def loader(inputs: Inputs, batches: EpochBatches, device: torch.device, workers: int | None = None) -> DataLoader[Batch]:
+def loader(
+    inputs: Inputs, batches: EpochBatches, device: torch.device, workers: int | None = None
+) -> DataLoader[Batch]:
     """Return the loader of batches; ``workers`` None chooses the number of processes that read."""
     count = suitable_workers(inputs.split) if workers is None else workers
     return DataLoader(
         inputs,
-        batch_sampler=batches,  # type: ignore[arg-type] - of pairs
+        batch_sampler=batches,
         collate_fn=_as_it_is,
         num_workers=count,
         persistent_workers=count > 0,
@@ -169,5 +172,5 @@ def suitable_workers(split: Split) -> int:
     return min(len(os.sched_getaffinity(0)), MAX_WORKERS)
 
 
-def _as_it_is(batch: Batch) -> Batch:
+def _as_it_is(batch: Any) -> Any:
     return batch

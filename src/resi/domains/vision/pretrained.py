@@ -51,10 +51,10 @@ def _download(repository: str) -> Path:
     for name in WEIGHT_FILES:
         try:
             return Path(hf_hub_download(repository, name))
-        except Exception as error:  # noqa: BLE001, PERF203 - not there in this format, or no network: told below
+        except Exception as error:
             problem = error
     raise DatasetError(
         f"the pre-trained weights {repository} cannot be downloaded ({type(problem).__name__}: {problem}). Without a "
-        f"network, put {' or '.join(WEIGHT_FILES)} into a folder and name it with model.ARCHITECTURE.pretrained=FOLDER, "
-        "or train from scratch with pretrained=none."
+        f"network, put {' or '.join(WEIGHT_FILES)} into a folder and name it with model.NAME.pretrained=FOLDER, or "
+        "train from scratch with pretrained=none."
     ) from problem

@@ -80,8 +80,8 @@ def find_checkpoint(root: Path, model: ModelSpec, published_architecture: str) -
                 return path
     raise DatasetError(
         f"{root / FOLDERS[0] / name / CHECKPOINT} is missing: with models.source=published it holds {model.label}. "
-        f"Download the published models with python scripts/download_models.py vision_{model.dataset}, name their folder with "
-        "models.root, or train models with models.source=train"
+        f"Download the published models with python scripts/download_models.py vision_{model.dataset}, name their "
+        "folder with models.root, or train models with models.source=train"
     )
 
 
@@ -93,7 +93,9 @@ def _check_network(path: Path, model: ModelSpec) -> None:
     keys = BUILT_FROM[model.dataset] if isinstance(DESIGNS[model.architecture], ResNetDesign) else {"n_cls": 100}
     for key, expected in keys.items():
         if found.get(key) != expected:
-            raise DatasetError(f"{path} has {key}={found.get(key)}; published networks on {model.dataset} have {expected}")
+            raise DatasetError(
+                f"{path} has {key}={found.get(key)}; published networks on {model.dataset} have {expected}"
+            )
 
 
 def read_checkpoint(content: bytes, model: ModelSpec) -> Trained:

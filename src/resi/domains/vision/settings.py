@@ -1,7 +1,9 @@
 """What each test does to the training of vision models.
 
-``augmentation_L`` adds Gaussian noise anew in every epoch; ``shortcut_L`` puts a colour dot on every image whose colour
-tells the class in L per cent of them; ``label_randomization_L`` draws the labels of L per cent of the training images anew.
+- ``augmentation_L`` adds Gaussian noise anew in every epoch.
+- ``shortcut_L`` puts a colour dot on every image, whose colour tells the class in L per cent of them.
+- ``label_randomization_L`` draws the labels of L per cent of the training images anew.
+
 The groups, and which levels form them, are the published benchmark's.
 """
 
@@ -28,7 +30,13 @@ SETTINGS: dict[str, dict[int, tuple[str, ...]]] = {
     "label_randomization": {
         2: (STANDARD, "label_randomization_75"),
         3: (STANDARD, "label_randomization_50", "label_randomization_75"),
-        5: (STANDARD, "label_randomization_25", "label_randomization_50", "label_randomization_75", "label_randomization_100"),
+        5: (
+            STANDARD,
+            "label_randomization_25",
+            "label_randomization_50",
+            "label_randomization_75",
+            "label_randomization_100",
+        ),
     },
     # One group, whatever the number asked for.
     **dict.fromkeys(

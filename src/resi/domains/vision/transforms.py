@@ -1,7 +1,7 @@
 """Augmentation and normalization of images, of torchvision's transforms where it has them.
 
-Transforms take and return images of Pillow, and draw from torch's own generator, which :mod:`resi.domains.vision.inputs`
-keys by model, epoch and image.
+Transforms take and return images of Pillow, and draw from torch's own generator, which
+:mod:`resi.domains.vision.inputs` keys by model, epoch and image.
 """
 
 from __future__ import annotations
@@ -92,5 +92,7 @@ def add_noise(
 
 def normalize(images: Tensor, statistics: str) -> Tensor:
     """Return float images, shape (n_images, 3, height, width), from bytes: minus the mean, by the deviation."""
-    mean, deviation = (torch.tensor(values, device=images.device).view(1, 3, 1, 1) for values in NORMALIZATION[statistics])
+    mean, deviation = (
+        torch.tensor(values, device=images.device).view(1, 3, 1, 1) for values in NORMALIZATION[statistics]
+    )
     return (images.float() / 255 - mean) / deviation
