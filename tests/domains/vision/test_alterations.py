@@ -11,7 +11,7 @@ import torch
 from resi.domains.base import ModelSpec
 from resi.domains.vision.domain import VisionDomain
 from resi.domains.vision.images import load_images
-from resi.domains.vision.inputs import EpochBatches, Inputs, TrainingInputs, loader
+from resi.domains.vision.inputs import EpochBatches, Inputs, Loader, TrainingInputs
 from resi.domains.vision.labels import randomize
 from resi.domains.vision.settings import NOISE_VARIANCE, SETTINGS, alteration
 from resi.domains.vision.shortcuts import Dot, choose_dot, draw_dot, palette
@@ -135,7 +135,7 @@ def test_batches_do_not_depend_on_the_number_of_workers(digits) -> None:
     for workers in (0, 2):
         batches = EpochBatches(200, 64, seed=3)
         batches.epoch = 4
-        found.append(list(loader(inputs, batches, CPU, workers)))
+        found.append(list(Loader(inputs, batches, CPU, workers)))
     assert torch.equal(torch.get_rng_state(), state)
     for (images, labels), (others, other_labels) in zip(*found, strict=True):
         assert images.dtype == torch.uint8

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from scripts.prepare_imagenet100 import main as prepare
 
 from resi.domains.vision import files
 from resi.domains.vision.domain import VisionDomain
 from resi.domains.vision.images import load_images
-from resi.domains.vision.inputs import Inputs
+from resi.domains.vision.inputs import EpochBatches, Inputs, Loader
 from resi.errors import DatasetError
 from tests.domains.vision.conftest import CLASSES
 
@@ -140,3 +141,6 @@ def test_an_unreadable_image_is_named(imagenet100: Path) -> None:
     path.write_bytes(b"no image")
     with pytest.raises(DatasetError, match=f"{path.name} cannot be read as an image"):
         images.test.source[2]
+    for workers in (0, 1):
+        with pytest.raises(DatasetError, match=f"^[^\n]*{path.name} cannot be read as an image[^\n]*$"):
+            list(Loader(Inputs(images, images.test, 224), EpochBatches(4, 2), torch.device("cpu"), workers))

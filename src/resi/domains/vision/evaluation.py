@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from resi.domains.vision.images import Split
-from resi.domains.vision.inputs import EpochBatches, Inputs, loader
+from resi.domains.vision.inputs import EpochBatches, Inputs, Loader
 from resi.domains.vision.settings import alteration
 from resi.domains.vision.transforms import normalize
 
@@ -35,12 +35,11 @@ def accuracies(
     """
     altered = alteration(spec.setting, spec.hyperparameters.get("shortcut_coins", 1))
     size = spec.hyperparameters["image_size"]
-    some = np.linspace(0, len(images.train) - 1, min(len(images.train), MAX_TRAINING_IMAGES)).astype(np.int64)
-    train = Split([images.train.ids[i] for i in some], images.train.labels[some], _Part(images.train, some))
+    train, training_labels = _sample(images.train, training_labels)
     found = {}
     for name, split in (("train", train), ("validation", images.validation), ("test", images.test)):
         inputs = Inputs(images, split, size, altered.dots)
-        labels = training_labels[some] if name == "train" else split.labels
+        labels = training_labels if name == "train" else split.labels
         found[name] = _share(predictions(spec, model, inputs, device), torch.from_numpy(labels))
     if altered.dots is not None:
         inputs = Inputs(images, images.test, size, dots=0.0)
@@ -55,9 +54,17 @@ def predictions(spec: ModelSpec, model: nn.Module, inputs: Inputs, device: torch
     """Return the class a model takes each image for, shape (n_images,), on the CPU."""
     model.eval()
     found = []
-    for images, _ in loader(inputs, EpochBatches(len(inputs), BATCH_SIZE), device):
+    for images, _ in Loader(inputs, EpochBatches(len(inputs), BATCH_SIZE), device):
         found.append(model(normalize(images.to(device), spec.hyperparameters["normalization"])).argmax(1).cpu())
     return torch.cat(found)
+
+
+def _sample(split: Split, labels: Labels) -> tuple[Split, Labels]:
+    """Return evenly spaced images of a large split with their labels, all of a small one."""
+    if len(split) <= MAX_TRAINING_IMAGES:
+        return split, labels
+    some = np.linspace(0, len(split) - 1, MAX_TRAINING_IMAGES).astype(np.int64)
+    return Split([split.ids[i] for i in some], split.labels[some], _Part(split, some)), labels[some]
 
 
 class _Part:

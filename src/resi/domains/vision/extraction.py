@@ -10,7 +10,7 @@ from resi.domains.base import Extraction
 from resi.domains.vision.architectures import build_model
 from resi.domains.vision.checkpoints import load_weights
 from resi.domains.vision.images import load_images
-from resi.domains.vision.inputs import EpochBatches, Inputs, loader
+from resi.domains.vision.inputs import EpochBatches, Inputs, Loader
 from resi.domains.vision.published import as_built
 from resi.domains.vision.settings import TEST_IMAGES_WITH_DOTS
 from resi.domains.vision.taps import Recorder
@@ -57,7 +57,7 @@ def extract(
     batch = batch_size(model, size, device, memory)
     recorder = Recorder(spec.architecture, model, probe.layers)
     start = 0
-    for pixels, labels in loader(inputs, EpochBatches(len(inputs), batch), device):
+    for pixels, labels in Loader(inputs, EpochBatches(len(inputs), batch), device):
         logits = model(to_device(pixels, device, statistics))
         ids = inputs.split.ids[start : start + len(labels)]
         start += len(labels)

@@ -18,6 +18,7 @@ from resi.domains.vision.images import InMemory, Split
 from resi.domains.vision.labels import randomize
 from resi.domains.vision.shortcuts import choose_dot, draw_dot, palette
 from resi.domains.vision.transforms import add_noise, resize, training_transform
+from resi.errors import ResiError
 from resi.randomness import forked_torch, generator
 
 if TYPE_CHECKING:
@@ -64,9 +65,15 @@ class Inputs(Dataset["Batch"]):
         """Return the number of images."""
         return len(self.split)
 
-    def __getitems__(self, items: list[tuple[int, int]]) -> Batch:
-        """Return the images, uint8 of shape (n_images, 3, height, width), and labels of (epoch, index) pairs."""
-        pixels = np.stack([self.pixels(epoch, index) for epoch, index in items])
+    def __getitems__(self, items: list[tuple[int, int]]) -> Batch | ResiError:
+        """Return the images, uint8 of shape (n_images, 3, height, width), and labels of (epoch, index) pairs.
+
+        An image that cannot be read is returned as its error: raised in a worker, it would become a traceback.
+        """
+        try:
+            pixels = np.stack([self.pixels(epoch, index) for epoch, index in items])
+        except ResiError as error:
+            return error
         labels = self.labels[[index for _, index in items]]
         return torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous(), torch.from_numpy(labels)
 
@@ -149,20 +156,41 @@ class EpochBatches:
         return [*starts, self._count]
 
 
-def loader(
-    inputs: Inputs, batches: EpochBatches, device: torch.device, workers: int | None = None
-) -> DataLoader[Batch]:
-    """Return the loader of batches; ``workers`` None chooses the number of processes that read."""
-    count = suitable_workers(inputs.split) if workers is None else workers
-    return DataLoader(
-        inputs,
-        batch_sampler=batches,
-        collate_fn=_as_it_is,
-        num_workers=count,
-        persistent_workers=count > 0,
-        pin_memory=device.type == "cuda",
-        generator=torch.Generator(),  # not torch's own, from which a loader otherwise takes a number
-    )
+class Loader:
+    """Batches of images and labels, read by other processes where that pays.
+
+    Parameters
+    ----------
+    inputs : Inputs
+    batches : EpochBatches
+    device : torch.device
+        Where the batches go.
+    workers : int, optional
+        How many processes read.
+    """
+
+    def __init__(self, inputs: Inputs, batches: EpochBatches, device: torch.device, workers: int | None = None) -> None:
+        count = suitable_workers(inputs.split) if workers is None else workers
+        self._loader = DataLoader(
+            inputs,
+            batch_sampler=batches,
+            collate_fn=_as_it_is,
+            num_workers=count,
+            persistent_workers=count > 0,
+            pin_memory=device.type == "cuda",
+            generator=torch.Generator(),  # not torch's own, from which a loader otherwise takes a number
+        )
+
+    def __len__(self) -> int:
+        """Return the number of batches."""
+        return len(self._loader)
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Yield the batches of the current epoch."""
+        for batch in self._loader:
+            if isinstance(batch, ResiError):
+                raise batch
+            yield batch
 
 
 def suitable_workers(split: Split) -> int:

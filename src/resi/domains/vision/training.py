@@ -14,7 +14,7 @@ from resi.domains.base import Trained
 from resi.domains.vision.architectures import build_model
 from resi.domains.vision.evaluation import accuracies
 from resi.domains.vision.images import load_images
-from resi.domains.vision.inputs import EpochBatches, TrainingInputs, loader
+from resi.domains.vision.inputs import EpochBatches, Loader, TrainingInputs
 from resi.domains.vision.pretrained import load_pretrained
 from resi.domains.vision.progress import Progress
 from resi.domains.vision.settings import alteration
@@ -62,7 +62,7 @@ def train(
     optimizer = build_optimizer(model, spec.hyperparameters)
     scaler = torch.amp.GradScaler("cuda", enabled=device.type == "cuda")
     progress = Progress(unfinished, spec.fingerprint, model, optimizer, scaler)
-    read = loader(inputs, batches, device, workers)
+    read = Loader(inputs, batches, device, workers)
     report = _Report(spec)
     for epoch in range(progress.load(), spec.hyperparameters["epochs"]):
         batches.epoch = epoch
