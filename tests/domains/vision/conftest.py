@@ -12,7 +12,7 @@ import pytest
 from resi.domains.vision import files
 
 CLASSES = ("n01440764", "n01443537")
-COUNTS = {"train": 10, "val": 2}
+COUNTS = {"train": 10, "val": 5}
 
 
 def write_jpeg(path: Path, label: int, seed: int) -> None:

@@ -81,7 +81,7 @@ def test_a_missing_or_changed_file_of_cifar100_is_named(cifar100: Path) -> None:
 def test_imagenet100_is_read_from_the_layout_of_the_archive(imagenet100: Path) -> None:
     images = load_images(DOMAIN.locate("imagenet100", imagenet100, Path("unused")))
     assert images.classes == 2
-    assert [len(split) for split in (images.train, images.validation, images.test)] == [18, 2, 4]
+    assert [len(split) for split in (images.train, images.validation, images.test)] == [18, 2, 10]
     for split in (images.train, images.validation, images.test):
         assert all(CLASSES[label] in name for label, name in zip(split.labels, split.ids, strict=True))
     assert not set(images.train.ids) & set(images.validation.ids)
@@ -103,10 +103,10 @@ def test_what_imagenet100_lacks_is_said(kaggle: Path, tmp_path: Path, capsys: py
     said = capsys.readouterr()
     assert "lacks train.X2 of the archive ambityga/imagenet100" in said.err
     assert f"train/{CLASSES[1]} is missing" in said.err
-    assert f"val/{CLASSES[0]} holds 1 images instead of 2" in said.err
+    assert f"val/{CLASSES[0]} holds 4 images instead of 5" in said.err
     assert "2 problems" in said.out
     with pytest.raises(
-        DatasetError, match=f"is not ImageNet100: train/{CLASSES[1]} is missing; val/{CLASSES[0]} holds 1"
+        DatasetError, match=f"is not ImageNet100: train/{CLASSES[1]} is missing; val/{CLASSES[0]} holds 4"
     ):
         DOMAIN.locate("imagenet100", target, Path("unused"))
     with pytest.raises(DatasetError, match=r"ImageNet100 is not in .*prepare_imagenet100.py"):
@@ -120,7 +120,7 @@ def test_preparing_goes_on_where_it_stopped(kaggle: Path, tmp_path: Path, capsys
     lost.unlink()
     assert prepare([str(target)]) == 1
     assert prepare([str(kaggle), str(target)]) == 0
-    assert "24 images placed" in (said := capsys.readouterr().out)
+    assert "30 images placed" in (said := capsys.readouterr().out)
     assert "1 images placed" in said
     assert lost.is_file()
 

@@ -144,8 +144,8 @@ def test_a_full_size_network_trains_stops_and_goes_on_through_the_real_loaders(
     probe = ProbeSpec("test", layer_names("resnet18"))
     found = DOMAIN.extract(spec, trained.state, dataset, probe, CPU)
     sizes = [tuple(found.representations[layer].shape) for layer in probe.layers]
-    assert sizes[0] == (4, 64, 7, 7)
-    assert sizes[-1] == (4, 512, 1, 1)
+    assert sizes[0] == (10, 64, 7, 7)
+    assert sizes[-1] == (10, 512, 1, 1)
     assert found.accuracy == trained.accuracies["test"]
 
 

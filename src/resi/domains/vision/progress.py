@@ -55,10 +55,11 @@ class Progress:
         if metadata.get("fingerprint") != self._fingerprint:
             raise ArtifactError(f"{self._path} is of another model's training. Delete it and run again.")
         self._model.load_state_dict(_below("model", tensors))
+        parameters = [parameter for group in self._optimizer.param_groups for parameter in group["params"]]
         state: dict[int, dict[str, Tensor]] = {}
         for name, tensor in _below("optimizer", tensors).items():
             number, _, key = name.partition(".")
-            state.setdefault(int(number), {})[key] = tensor
+            state.setdefault(int(number), {})[key] = _laid_out_like(parameters[int(number)], tensor)
         groups = self._optimizer.state_dict()["param_groups"]
         self._optimizer.load_state_dict({"state": state, "param_groups": groups})
         if metadata["scaler"]:
@@ -75,6 +76,11 @@ class Progress:
         metadata = {"fingerprint": self._fingerprint, "epochs": epochs, "scaler": self._scaler.state_dict()}
         write_tensors(self._path, tensors, metadata)
         self._saved = time.monotonic()
+
+
+def _laid_out_like(parameter: Tensor, tensor: Tensor) -> Tensor:
+    """Return a tensor with the strides of its parameter, which fused optimizers take for granted; files have none."""
+    return parameter.detach().clone().copy_(tensor) if tensor.shape == parameter.shape else tensor
 
 
 def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
