@@ -63,5 +63,5 @@ def types(session: nox.Session) -> None:
 @nox.session
 def bench(session: nox.Session) -> None:
     """Measure speed beside the published figures; see benchmarks/README.md."""
-    session.install("-e", ".[graph,vision]")
+    session.install("-e", ".[graph,vision]", *group("bench"))
     session.run("python", "benchmarks/bench.py", *session.posargs)

@@ -28,8 +28,8 @@ def command(*words: str) -> subprocess.CompletedProcess[str]:
     [
         (["measure=ckaa"], "unknown measure 'ckaa'; did you mean cka"),
         (["measure=[cka,rsaa]"], "unknown measure 'rsaa'; did you mean rsa"),
-        (["dataset=coraa"], "unknown dataset 'coraa'; did you mean cora? Known: cora, digits_knn."),
-        (["model=gcnn"], "unknown model 'gcnn'; did you mean gcn? Known: gat, gcn, graphsage."),
+        (["dataset=coraa"], "unknown dataset 'coraa'; did you mean cora? Known: cora, digits_knn, flickr, ogbn_arxiv."),
+        (["model=gcnn"], "unknown model 'gcnn'; did you mean gcn or pgnn? Known: gat, gcn, graphsage, pgnn."),
         (
             ["test=augmentations"],
             "unknown test 'augmentations'; did you mean augmentation or label_randomization? Known: ",
@@ -144,7 +144,7 @@ def test_everything_listed_can_be_described() -> None:
     assert "rank correlation, over pairs of models" in facts["spearman"]
     assert facts["against"] == "jsd, disagreement"
     facts = dict(describe("jaccard")[2])
-    assert facts["parameters"] == "measure.jaccard.k=10"
+    assert facts["parameters"] == "measure.jaccard.k=10, measure.jaccard.variant=corrected"
     assert facts["published as"] == "JaccardSimilarity"
 
 

@@ -207,6 +207,12 @@ def test_products_of_a_pair_are_kept_until_the_next_partner() -> None:
     x.shared_with(z, build)
     x.shared_with(y, build)
     assert len(calls) == 3
+    z.position = 1
+    product = x.shared_with(z, build)
+    calls.clear()
+    assert torch.equal(z.shared_with(x, build), product.T)
+    assert not calls
+    assert len(z.held()) == 1
     calls.clear()
     del y
     gc.collect()
@@ -224,3 +230,13 @@ def test_published_variant_of_svcca_keeps_one_component() -> None:
     # Below a sum of squares of 1.01 there are more components than one, and the share needed shrinks with it.
     small = [X / np.linalg.norm(X - X.mean(0)) for X in (R, S)]
     assert published(*small) == pytest.approx(MEASURES["svcca"]()(R, S), rel=1e-6)
+
+
+@pytest.mark.parametrize("name", ["jaccard", "rank_similarity", "second_order_cosine"])
+def test_published_neighbours_are_the_nearest_ones_where_no_rows_coincide(name: str) -> None:
+    draws = np.random.default_rng(0)
+    R, S = draws.normal(size=(60, 5)), draws.normal(size=(60, 4))
+    published = MEASURES[name](variant="published")  # type: ignore[call-arg]
+    assert published(R, S) == pytest.approx(MEASURES[name]()(R, S), rel=1e-12)
+    # Four copies of every row: which of them comes first is left to rounding, so that others than itself stay out.
+    assert published(np.repeat(R, 4, axis=0), np.repeat(S, 4, axis=0)) <= 1

@@ -10,9 +10,10 @@ import torch
 
 from resi.errors import DegenerateInputError, UsageError
 from resi.measures.base import Features
+from resi.measures.distances import squared_distances
 from resi.measures.persistence import Complex, merged_order, total_bar_length
 from resi.measures.topology import RTD
-from resi.measures.topology_distances import edge_ends, squared_distances
+from resi.measures.topology_distances import edge_ends
 
 
 def rng(key: int) -> np.random.Generator:

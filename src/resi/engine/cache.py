@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from resi.measures.base import Features
-from resi.measures.shapes import as_tensor
+from resi.measures.shapes import as_tensor, is_single
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -36,10 +36,13 @@ class Prepared:
     ----------
     seconds : dict
         Time spent on preparing each (representation key, measure name).
+    positions : dict
+        Place of each representation key among those that are compared.
     """
 
     def __init__(self, budget: int, device: device) -> None:
         self.seconds: dict[tuple[str, str], float] = {}
+        self.positions: dict[str, int] = {}
         self._budget = budget
         self._device = device
         self._entries: OrderedDict[tuple[str, View], _Entry] = OrderedDict()
@@ -104,7 +107,9 @@ class Prepared:
         key = (representation.key, view)
         if key not in self._entries:
             array = as_tensor(measure, representation.key, representation.load(), representation.layout)
-            self._entries[key] = _Entry(Features(view.matrix(array.to(self._device))))
+            matrix = view.matrix(array.to(self._device))
+            position = self.positions[representation.key]
+            self._entries[key] = _Entry(Features(matrix, is_single(array), position))
         return self._entries[key]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import math
 import time
@@ -14,6 +15,7 @@ from resi.engine.cache import Prepared
 from resi.engine.plan import Task, in_tiles
 from resi.engine.workers import stream, workers
 from resi.errors import ArtifactError, BudgetError, DegenerateInputError, ShapeError
+from resi.measures.base import Measure
 from resi.measures.shapes import pair_views
 
 if TYPE_CHECKING:
@@ -23,11 +25,18 @@ if TYPE_CHECKING:
 
     from torch import device
 
-    from resi.measures.base import Measure
     from resi.measures.shapes import Sampling, View
     from resi.representations.base import Representation
 
 OK, FAILED, UNDEFINED = "ok", "failed", "undefined"
+
+
+class Result(NamedTuple):
+    """What a measure said about a pair, see :class:`Outcome`."""
+
+    value: float | None
+    status: str
+    error: str
 
 
 class Outcome(NamedTuple):
@@ -93,8 +102,14 @@ class Engine:
         if not tasks:
             return
         self._uses = Counter((key, task.measure) for task in tasks for key in (task.source, task.target))
+        self.prepared.positions = {item.key: position for position, item in enumerate(representations.values())}
         rows, columns = _largest_matrix(representations.values())
         wanted = {name: self.measures[name] for name in dict.fromkeys(task.measure for task in tasks)}
+        for name, failure in _without_size(wanted, rows, columns).items():
+            if self.on_error == "raise":
+                raise failure
+            del wanted[name]
+            yield from (Outcome(task, *_failed(failure), 0.0, 0.0) for task in tasks if task.measure == name)
         with workers(self.device, self.threads, len(representations)) as pool:
             for group in group_measures(wanted, rows, columns, self.memory):
                 block = block_size([wanted[name] for name in group], rows, columns, self.memory)
@@ -123,7 +138,10 @@ class Engine:
 
         def prepare(side: tuple[tuple[str, View], list[Measure]]) -> Iterator[None]:
             (key, view), measures = side
-            self.prepared.prepare(items[key], view, measures)
+            # What holds most comes first: all distances serve those who need the nearest only.
+            rows, columns = matrix_size(items[key].size)
+            by_size = sorted(measures, key=lambda measure: measure.prepared_bytes(rows, columns), reverse=True)
+            self.prepared.prepare(items[key], view, by_size)
             yield
 
         def compare(group: list[Task]) -> Iterator[Outcome]:
@@ -131,9 +149,55 @@ class Engine:
 
         for _ in stream(prepare, needed.items(), pool):
             pass
-        # What belongs to one source is compared by one worker, which may keep products of the pair at hand there.
-        by_source = [list(group) for _, group in itertools.groupby(tile, key=lambda task: task.source)]
-        yield from stream(compare, by_source, pool)
+        done = set()
+        for outcome in self._compare_together(tile, items, views, pool):
+            done.add(outcome.task)
+            yield outcome
+        tile = [task for task in tile if task not in done]
+        # Pairs with one first representation are compared by one worker, which may keep products of a pair there.
+        positions = {key: self.prepared.positions[item.key] for key, item in items.items()}
+        groups = [
+            list(group)
+            for _, group in itertools.groupby(tile, lambda task: min(positions[task.source], positions[task.target]))
+        ]
+        yield from stream(compare, groups, pool)
+
+    def _compare_together(
+        self,
+        tile: list[Task],
+        items: Mapping[str, Representation],
+        views: Mapping[Task, tuple[View, View] | Exception],
+        pool: ThreadPoolExecutor | None,
+    ) -> Iterator[Outcome]:
+        """Yield the outcomes of pairs that their measure compares many of at once; the rest is compared one by one."""
+        for name in dict.fromkeys(task.measure for task in tile):
+            measure = self.measures[name]
+            if type(measure).compare_many is Measure.compare_many:
+                continue
+            states: dict[tuple[str, View], Any] = {}
+            chosen: dict[Task, tuple[tuple[str, View], tuple[str, View]]] = {}
+            for task in tile:
+                pair = views[task]
+                if task.measure != name or isinstance(pair, Exception):
+                    continue
+                sides = (task.source, pair[0]), (task.target, pair[1])
+                # What could not be prepared is reported where pairs are compared one by one.
+                with contextlib.suppress(Exception):
+                    states.update({side: self.prepared.state(items[side[0]], side[1], measure) for side in sides})
+                    chosen[task] = sides
+            position = {side: index for index, side in enumerate(states)}
+            pairs = [(position[one], position[other]) for one, other in chosen.values()]
+            start = time.perf_counter()
+            try:
+                values = measure.compare_many(list(states.values()), pairs, pool.map if pool else map)
+                results = [None if value is None else _judged(value) for value in values]
+            except Exception as failure:
+                if self.on_error == "raise":
+                    raise
+                results = [_failed(failure)] * len(pairs)
+            made = [(task, result) for task, result in zip(chosen, results, strict=True) if result is not None]
+            seconds = (time.perf_counter() - start) / max(len(made), 1)
+            yield from (Outcome(task, *result, seconds, self._share(task)) for task, result in made)
 
     def _compare(
         self, task: Task, items: Mapping[str, Representation], views: tuple[View, View] | Exception
@@ -146,19 +210,16 @@ class Engine:
             a = self.prepared.state(items[task.source], views[0], measure)
             b = self.prepared.state(items[task.target], views[1], measure)
             start = time.perf_counter()
-            value: float | None = float(measure.compare(a, b))
+            result = _judged(measure.compare(a, b))
             seconds = time.perf_counter() - start
-            status, error = OK, ""
-            if not math.isfinite(value):  # type: ignore[arg-type]
-                value, status, error = None, FAILED, f"the measure returned {value}"
         except DegenerateInputError as reason:
-            value, status, error = None, UNDEFINED, str(reason)
+            result = Result(None, UNDEFINED, str(reason))
         except Exception as failure:
             # A damaged file is no failure of the measure: it has to be mended, not recorded.
             if self.on_error == "raise" or isinstance(failure, ArtifactError):
                 raise
-            value, status, error = None, FAILED, f"{type(failure).__name__}: {failure}"
-        return Outcome(task, value, status, error, seconds, self._share(task))
+            result = _failed(failure)
+        return Outcome(task, *result, seconds, self._share(task))
 
     def _share(self, task: Task) -> float:
         spent = self.prepared.seconds
@@ -186,6 +247,26 @@ class Engine:
                 f"compare.memory allows {format_bytes(self.memory)}; raise it, or set compare.subsample={fits} or less"
             )
         return result
+
+
+def _without_size(measures: Mapping[str, Measure], rows: int, columns: int) -> dict[str, Exception]:
+    """Return the errors of measures, of plugins say, that cannot tell how much memory they need."""
+    failures = {}
+    for name, measure in measures.items():
+        try:
+            measure.prepared_bytes(rows, columns)
+        except Exception as failure:
+            failures[name] = failure
+    return failures
+
+
+def _judged(value: float) -> Result:
+    value = float(value)
+    return Result(value, OK, "") if math.isfinite(value) else Result(None, FAILED, f"the measure returned {value}")
+
+
+def _failed(failure: Exception) -> Result:
+    return Result(None, FAILED, f"{type(failure).__name__}: {failure}")
 
 
 def _largest_matrix(representations: Iterable[Representation]) -> tuple[int, int]:

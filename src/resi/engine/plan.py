@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from itertools import combinations, permutations
+from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -33,15 +34,15 @@ def in_tiles(tasks: Iterable[Task], keys: Sequence[str], block: int) -> Iterator
     """Yield tasks tile by tile: all those between one block of representations and another, or within one.
 
     Only two blocks are in use at a time, and tiles that follow each other share one where they can. Within a tile,
-    tasks on one pair stand together.
+    tasks on one pair stand together, in either direction, and pairs with the same first representation.
     """
-    position = {key: index // block for index, key in enumerate(keys)}
-    tiles: defaultdict[tuple[int, int], list[Task]] = defaultdict(list)
+    position = {key: index for index, key in enumerate(keys)}
+    tiles: defaultdict[tuple[int, int], list[tuple[tuple[int, int], Task]]] = defaultdict(list)
     for task in tasks:
         first, second = sorted((position[task.source], position[task.target]))
-        tiles[first, second].append(task)
+        tiles[first // block, second // block].append(((first, second), task))
     for tile in _snake(tiles):
-        yield sorted(tiles[tile], key=lambda task: (task.source, task.target))
+        yield [task for _, task in sorted(tiles[tile], key=itemgetter(0))]
 
 
 def _snake(tiles: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:

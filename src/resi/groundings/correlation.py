@@ -63,7 +63,7 @@ def _embed(rows: np.ndarray[Any, Any], coefficient: str) -> _Embedded:
         first, second = np.triu_indices(len(columns), 1)
         # float32 holds these whole numbers, and sums of them, exactly.
         vectors = np.sign(columns[first] - columns[second]).astype(np.float32)
-        lengths = np.sqrt((vectors != 0).sum(axis=0))
+        lengths = np.sqrt(np.einsum("ij,ij->j", vectors, vectors).astype(float))
     else:
         ranks = average_ranks(rows) if coefficient == "spearman" else rows
         vectors = (ranks - ranks.mean(axis=1, keepdims=True)).T

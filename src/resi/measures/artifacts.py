@@ -24,8 +24,10 @@ else:
 # Columns of a centred matrix count as constant below this share of the matrix's own size: what is left of a constant
 # after subtracting its mean is rounding error of this order.
 RELATIVE_ZERO = 1e-12
-# Numbers in this range can be squared twice and summed without leaving what a float64 holds.
+# Numbers in this range can be squared twice and summed without leaving what a float64 holds; or, of single precision,
+# squared once without leaving what a float32 holds.
 SAFE_RANGE = (2.0**-100, 2.0**100)
+SAFE_RANGE_SINGLE = (2.0**-30, 2.0**30)
 
 # Correlations are ranked in steps of 1e-12, so that rounding does not order what is equal: rows in which few features
 # are active have many equal ones, and with two features all are 1 or -1.
@@ -45,7 +47,8 @@ def scaled(x: Features) -> Scaled:
     """Return the matrix divided by a power of two, which is exact, where its numbers are very large or very small."""
     low, high = x.matrix.aminmax()
     largest = max(-float(low), float(high))
-    if largest == 0 or SAFE_RANGE[0] <= largest <= SAFE_RANGE[1]:
+    smallest_safe, largest_safe = SAFE_RANGE_SINGLE if x.single else SAFE_RANGE
+    if largest == 0 or smallest_safe <= largest <= largest_safe:
         return Scaled(x.matrix, 1.0)
     scale = 2.0 ** max(-1000, min(1000, math.frexp(largest)[1]))
     return Scaled(x.matrix / scale, scale)
@@ -79,6 +82,17 @@ def centred_norm(x: Features) -> float:
     return float(x.shared(shifted).norm())
 
 
+def centred_for_products(x: Features) -> Tensor:
+    """Return the centred matrix in the precision in which products are computed: single where the array had no more.
+
+    Raises
+    ------
+    DegenerateInputError
+        If all rows are the same.
+    """
+    return _in_precision(x, x.shared(centred))
+
+
 def centred_gram(x: Features) -> Tensor:
     """Return the Gram matrix of the centred rows, shape (n_samples, n_samples)."""
     matrix = x.shared(centred)
@@ -93,9 +107,44 @@ def centred_compact(x: Features) -> Tensor:
     return _compact(x.shared(shifted))
 
 
+def compact_for_products(x: Features) -> Tensor:
+    """Return the compact centred matrix in the precision in which products are computed."""
+    return _in_precision(x, x.shared(centred_compact))
+
+
 def centred_cross(a: Features, b: Features) -> Tensor:
-    """Return the products of the columns of two compact centred matrices."""
+    """Return the products of the columns of two compact centred matrices, as float64.
+
+    They are computed in single precision where both arrays had no more, and then known to about 1e-7 of the product of
+    the columns' lengths.
+    """
+    return products(a.shared(compact_for_products), b.shared(compact_for_products)).double()
+
+
+def exact_centred_cross(a: Features, b: Features) -> Tensor:
+    """Return the products of the columns of two compact centred matrices, in double precision."""
     return a.shared(centred_compact).T @ b.shared(centred_compact)
+
+
+def scaled_for_products(x: Features) -> Tensor:
+    """Return the scaled matrix in the precision in which products are computed."""
+    return _in_precision(x, x.shared(scaled).matrix)
+
+
+def scaled_norm(x: Features) -> float:
+    """Return the Frobenius norm of the scaled matrix."""
+    return float(x.shared(scaled).matrix.norm())
+
+
+def products(first: Tensor, second: Tensor) -> Tensor:
+    """Return the products of the columns of two matrices: in single precision if both have it, else in double."""
+    if first.dtype != second.dtype:
+        first, second = first.double(), second.double()
+    return first.T @ second
+
+
+def _in_precision(x: Features, matrix: Tensor) -> Tensor:
+    return matrix.float() if x.single else matrix
 
 
 def compact(x: Features) -> Tensor:

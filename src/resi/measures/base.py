@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 import weakref
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeVar, cast
 
-from resi.measures.shapes import views
+from resi.measures.shapes import is_single, views
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from torch import Tensor
 
     from resi.measures.shapes import ArrayLike, Layout
+
+    class Spread(Protocol):
+        """What works like ``map`` on one iterable, and may do so on several threads."""
+
+        def __call__(self, function: Callable[[Any], Any], items: Iterable[Any], /) -> Iterator[Any]:
+            """Yield what the function returns for each item, in their order."""
+
 
 T = TypeVar("T")
 
@@ -39,10 +46,16 @@ class Features:
     ----------
     matrix : Tensor of shape (n_samples, n_features)
         float64; rows are samples.
+    single : bool
+        Whether the numbers come from an array of single precision or less, so that products may be computed in it.
+    position : int
+        Place among all that are compared: of two representations, the first one keeps what belongs to the pair.
     """
 
-    def __init__(self, matrix: Tensor) -> None:
+    def __init__(self, matrix: Tensor, single: bool = False, position: int = 0) -> None:
         self.matrix = matrix
+        self.single = single
+        self.position = position
         self._shared: dict[tuple[Any, ...], Any] = {}
         self._partner: weakref.ref[Features] | None = None
         self._shared_with_partner: dict[Any, Any] = {}
@@ -59,11 +72,14 @@ class Features:
         return cast("T | None", self._shared.get((build, *sorted(parameters.items()))))
 
     def shared_with(self, other: Features, build: Callable[[Features, Features], T]) -> T:
-        """Return ``build(self, other)``, computed once however many measures ask for it.
+        """Return ``build(self, other)``, computed once for both directions, however many measures ask for it.
 
-        Only what belongs to the latest partner is kept: comparisons of one pair follow each other, and products of all
-        pairs would not fit into memory.
+        ``build(other, self)`` has to be its transpose ``T``, or the same number. Only what belongs to the latest
+        partner is kept: comparisons of one pair follow each other, and products of all pairs would not fit into memory.
         """
+        if other.position < self.position:
+            result: Any = other.shared_with(self, build)
+            return cast("T", result.T if hasattr(result, "T") else result)
         if self._partner is None or self._partner() is not other:
             self._partner = weakref.ref(other)
             self._shared_with_partner = {}
@@ -122,6 +138,29 @@ class Measure:
         """Return the value for two prepared states."""
         return float(self(a, b))
 
+    def compare_many(
+        self, states: Sequence[Any], pairs: Sequence[tuple[int, int]], spread: Spread
+    ) -> Sequence[float | None]:
+        """Compare many pairs of prepared states at once, where that takes less work than one by one.
+
+        Parameters
+        ----------
+        states : sequence
+            What ``prepare`` returned.
+        pairs : sequence of (int, int)
+            Positions in ``states``.
+        spread : callable
+            Does what ``map`` does, on as many threads as there are.
+
+        Returns
+        -------
+        sequence
+            One value for each pair; None for those that are to be compared one by one. A value must not depend on
+            which other pairs there are, not even in its last bit.
+        """
+        del states, spread
+        return [None] * len(pairs)
+
     def __call__(self, R: ArrayLike, S: ArrayLike, shape: Layout = "nd") -> float:
         """Return the value for two representations: here, what ``evaluate`` does; a subclass may define it instead."""
         return self.evaluate(R, S, shape)
@@ -136,8 +175,9 @@ class Measure:
         DegenerateInputError
             If the measure has no value for them.
         """
-        view_a, view_b = views(self.name, (R, S), (shape, shape), self.spatial)
-        return float(self.compare(self.prepare(Features(view_a())), self.prepare(Features(view_b()))))
+        sides = views(self.name, (R, S), (shape, shape), self.spatial)
+        a, b = (self.prepare(Features(side(), is_single(side.array))) for side in sides)
+        return float(self.compare(a, b))
 
     def prepared_bytes(self, n_samples: int, n_features: int) -> int:
         """Return about how many bytes preparing one representation takes, its matrix included."""

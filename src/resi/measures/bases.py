@@ -71,6 +71,34 @@ def centred_overlap(a: Features, b: Features) -> Tensor:
     return a.shared(centred_basis).left.T @ b.shared(centred_basis).left
 
 
+class Canonical(NamedTuple):
+    """Singular value decomposition of the overlap of two column spaces.
+
+    Attributes
+    ----------
+    left : Tensor of shape (rank_a, k)
+        Canonical variates of the first side, in its basis; k is the smaller rank.
+    correlations : Tensor of shape (k,)
+        Canonical correlations, largest first.
+    right : Tensor of shape (rank_b, k)
+    """
+
+    left: Tensor
+    correlations: Tensor
+    right: Tensor
+
+    @property
+    def T(self) -> Canonical:  # noqa: N802 - as tensors have it
+        """The same with sides exchanged."""
+        return Canonical(self.right, self.correlations, self.left)
+
+
+def canonical(a: Features, b: Features) -> Canonical:
+    """Return the canonical variates and correlations of two centred matrices."""
+    left, correlations, right = thin_svd(a.shared_with(b, centred_overlap))
+    return Canonical(left, correlations, right.T)
+
+
 def basis_bytes(n_samples: int, n_features: int) -> int:
     """Return the bytes of a matrix, its centred copy, both bases and the work space of the decomposition."""
     smaller = min(n_samples, n_features)

@@ -93,10 +93,9 @@ class PWCCA(_CanonicalCorrelation):
         if self.variant == "published":
             return self._published(a, b)
         basis_a, basis_b = a.shared(bases.centred_basis), b.shared(bases.centred_basis)
-        overlap = a.shared_with(b, bases.centred_overlap)
+        variates, correlations, variates_b = a.shared_with(b, bases.canonical)
         if basis_b.rank < basis_a.rank:
-            overlap, basis_a = overlap.T, basis_b
-        variates, correlations, _ = bases.thin_svd(overlap)
+            variates, basis_a = variates_b, basis_b
         scores = variates.T * basis_a.values
         shared = int((correlations > 1 - SAME).sum())
         if 1 < shared < len(scores):

@@ -17,9 +17,8 @@ if TYPE_CHECKING:
 else:
     from resi.lazy import torch
 
-# A squared distance below this share of the squared length of its rows has lost too many digits in the difference of
-# products, and is computed again from the difference of rows.
-CANCELLED = 1e-5
+# Below this share of the two rows' own squared lengths, |a|² + |b|² - 2ab has lost five of its sixteen digits.
+CANCELLED = 5e-6
 
 
 class Distances(NamedTuple):
@@ -51,7 +50,7 @@ def euclidean_distances(x: Features) -> Distances:
     points = x.shared(shifted)
     n_points = len(points)
     matrix = points.new_empty((n_points, n_points))
-    for start, stop, squares in squared_distances(points):
+    for start, stop, squares in lower_triangle(points):
         lengths = squares.sqrt_()
         matrix[start:stop, :stop] = lengths
         matrix[:start, start:stop] = lengths[:, :start].T
@@ -61,28 +60,29 @@ def euclidean_distances(x: Features) -> Distances:
     return Distances(matrix, matrix.mean(1), x.shared(scaled).scale)
 
 
-def squared_distances(points: Tensor) -> Iterator[Block]:
+def lower_triangle(points: Tensor) -> Iterator[Block]:
     """Yield the squared distances between rows, the lower triangle in blocks of rows.
 
     The square within a block is symmetric only up to rounding, and its diagonal is zero.
     """
-    norms = points.square().sum(1)
     n_points = len(points)
     block = max(1, BLOCK_ENTRIES // n_points)
     for start in range(0, n_points, block):
         stop = min(start + block, n_points)
-        rows = points[start:stop]
-        squares = torch.addmm(norms[:stop].unsqueeze(0), rows, points[:stop].T, alpha=-2)
-        squares += norms[start:stop].unsqueeze(1)
-        _recompute(squares, points, start, squares < CANCELLED * norms[start:stop].unsqueeze(1))
-        squares.diagonal(start).zero_()
-        yield Block(start, stop, squares)
+        yield Block(start, stop, squared_distances(points[start:stop], points[:stop]))
 
 
-def _recompute(squares: Tensor, points: Tensor, start: int, where: Tensor) -> None:
-    where.diagonal(start).fill_(False)
-    row, column = where.nonzero(as_tuple=True)
-    chunk = max(1, BLOCK_ENTRIES // (4 * points.shape[1]))
+def squared_distances(a: Tensor, b: Tensor) -> Tensor:
+    """Return the squared distances between the rows of two matrices, shape (len(a), len(b)).
+
+    One matrix product gives them all. Those of points much closer to each other than to the origin are computed again
+    from the differences, so that equal rows are at distance 0 and close ones are told apart.
+    """
+    lengths = a.square().sum(1, keepdim=True) + b.square().sum(1)
+    squares = torch.addmm(lengths, a, b.T, alpha=-2)
+    row, column = (squares <= lengths.mul_(CANCELLED)).nonzero(as_tuple=True)
+    chunk = max(1, BLOCK_ENTRIES // (4 * a.shape[1]))
     for first in range(0, len(row), chunk):
         i, j = row[first : first + chunk], column[first : first + chunk]
-        squares[i, j] = (points[i + start] - points[j]).square().sum(1)
+        squares[i, j] = (a[i] - b[j]).square().sum(1)
+    return squares

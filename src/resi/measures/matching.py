@@ -62,7 +62,7 @@ class HardCorrelationMatch(_CorrelationMatch):
         gains = a.shared_with(b, correlations)
         if gains.shape[0] > gains.shape[1]:
             gains = gains.T
-        return float(gains.gather(1, best_match(gains).unsqueeze(1)).mean())
+        return best_match(gains).total / len(gains)
 
 
 @dataclass

@@ -9,6 +9,8 @@ from resi.measures.artifacts import BLOCK_ENTRIES
 from resi.measures.rows import distinct_directions, unit_rows
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import torch
     from torch import Tensor
 
@@ -22,7 +24,11 @@ PRODUCT_ERROR = 1e-14
 
 def cosine_distances(x: Features) -> Tensor:
     """Return all cosine distances between rows, shape (n_samples, n_samples)."""
-    return _distances_from(x, x.shared(unit_rows))
+    unit = x.shared(unit_rows)
+    result = unit.new_empty((len(unit), len(unit)))
+    for part in _blocks(len(unit)):
+        result[part] = _distances_from(x, unit[part])
+    return result
 
 
 def neighbours(x: Features, k: int) -> Tensor:
@@ -48,12 +54,10 @@ def neighbours(x: Features, k: int) -> Tensor:
     whole = x.known(cosine_distances)
     unit = x.shared(unit_rows)
     found = torch.empty((n_samples, k), dtype=torch.int64, device=unit.device)
-    block = max(1, BLOCK_ENTRIES // n_samples)
-    for start in range(0, n_samples, block):
-        stop = min(start + block, n_samples)
-        distances = _distances_from(x, unit[start:stop]) if whole is None else whole[start:stop].clone()
-        distances[torch.arange(stop - start), torch.arange(start, stop)] = torch.inf
-        found[start:stop] = _smallest(distances, k)
+    for part in _blocks(n_samples):
+        distances = _distances_from(x, unit[part]) if whole is None else whole[part].clone()
+        distances.diagonal(part.start).fill_(torch.inf)
+        found[part] = _smallest(distances, k)
     return found
 
 
@@ -69,6 +73,12 @@ def first_but_one(x: Features, k: int) -> Tensor:
     # The rows asked for are a copy, since scikit-learn otherwise knows that each is itself.
     found = NearestNeighbors(n_neighbors=k + 1, metric="cosine").fit(matrix).kneighbors(matrix.copy())[1]
     return torch.from_numpy(found[:, 1:]).to(x.matrix.device)
+
+
+def _blocks(n_samples: int) -> Iterator[slice]:
+    """Yield the rows whose distances are computed at a time: always the same, so that their last bits are, too."""
+    block = max(1, BLOCK_ENTRIES // n_samples)
+    return (slice(start, min(start + block, n_samples)) for start in range(0, n_samples, block))
 
 
 def _distances_from(x: Features, rows: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ A 2-D side next to a 3-D or 4-D one is given a single token or cell.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -133,7 +134,8 @@ def as_tensor(measure: str, argument: str, array: ArrayLike, layout: Layout) -> 
         raise ShapeError(f"{measure}: {argument} has shape {size}; shape={layout!r} needs {len(layout)} axes")
     if tensor.numel() == 0 or size[0] < 2:
         raise ShapeError(f"{measure}: {argument} has shape {size}; at least 2 samples and 1 feature are needed")
-    if not torch.isfinite(tensor).all():
+    # The extremes of what holds a NaN are NaN.
+    if not all(map(math.isfinite, (float(extreme) for extreme in tensor.aminmax()))):
         bad = int((~torch.isfinite(tensor)).sum())
         raise ShapeError(f"{measure}: {argument} of shape {size} holds {bad} NaN or infinite values")
     return tensor
@@ -180,6 +182,11 @@ def pair_views(
     # Maps of one cell are vectors, of which all are kept.
     kept = MAX_ALIGNED_ROWS if rows > MAX_ALIGNED_ROWS and grid != (1, 1) else None
     return View(layouts[0], grid, kept), View(layouts[1], grid, kept)
+
+
+def is_single(tensor: Tensor) -> bool:
+    """Return whether a tensor's numbers have single precision, or less."""
+    return tensor.dtype.itemsize <= 4
 
 
 def _is_read_only(array: ArrayLike) -> bool:

@@ -125,7 +125,7 @@ class UniformityDifference(_StatisticDifference):
         scale = x.shared(artifacts.scaled).scale
         n_samples = len(x.matrix)
         others = float(counts.square().sum()) - n_samples
-        for start, stop, squares in distances.squared_distances(points):
+        for start, stop, squares in distances.lower_triangle(points):
             # In two steps, so that zero stays zero where the square of the scale is infinite.
             kernel = squares.mul_(-2.0 * scale).mul_(scale).exp_()
             kernel[:, start:].tril_(-1)

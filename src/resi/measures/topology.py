@@ -6,15 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from resi.errors import UsageError
+from resi.measures.artifacts import BLOCK_ENTRIES
 from resi.measures.base import Features, Measure
-from resi.measures.topology_distances import (
-    BLOCK,
-    Distances,
-    edge_ends,
-    squared_distances,
-    trial_distances,
-    unit_scale,
-)
+from resi.measures.distances import squared_distances
+from resi.measures.topology_distances import Distances, edge_ends, trial_distances, unit_scale
 from resi.measures.topology_spectrum import COLUMNS, heat_trace, times
 
 if TYPE_CHECKING:
@@ -87,7 +82,7 @@ class RTD(Measure):
         rows = min(n_samples, self.rows)
         trials = 1 if n_samples <= self.rows else self.trials
         matrices = 4 * n_samples * n_features + 2 * rows * n_features
-        return 8 * (matrices + 2 * BLOCK) + trials * 6 * rows**2 + 64 * rows**2
+        return 8 * (matrices + 2 * BLOCK_ENTRIES) + trials * 6 * rows**2 + 64 * rows**2
 
 
 def _divergence(a: Distances, b: Distances) -> float:
@@ -163,8 +158,8 @@ class IMD(Measure):
     def prepared_bytes(self, n_samples: int, n_features: int) -> int:
         """Return the bytes of the scaled matrix, blocks of distances, the graph, and blocks of vectors."""
         graph = 20 * self.neighbours
-        block = min(BLOCK, n_samples**2)
-        return 8 * (n_samples * (5 * n_features + 5 * COLUMNS + graph) + 2 * BLOCK + 8 * block)
+        block = min(BLOCK_ENTRIES, n_samples**2)
+        return 8 * (n_samples * (5 * n_features + 5 * COLUMNS + graph) + 2 * BLOCK_ENTRIES + 8 * block)
 
 
 @dataclass
@@ -223,7 +218,7 @@ class GeometryScore(Measure):
     def prepared_bytes(self, n_samples: int, n_features: int) -> int:
         """Return the bytes of the scaled matrix and of the distances between all samples, or of the last landmarks."""
         table = n_samples * (n_samples if n_samples <= TABLE_ROWS else self.landmarks)
-        return 8 * (5 * n_samples * n_features + 6 * table + 2 * self.landmarks**3 + 2 * BLOCK)
+        return 8 * (5 * n_samples * n_features + 6 * table + 2 * self.landmarks**3 + 2 * BLOCK_ENTRIES)
 
 
 def mean_living_times(x: Features, draws: int, landmarks: int, holes: int, seed: int) -> Array:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from resi.errors import DegenerateInputError, UsageError
 from resi.measures import artifacts
+from resi.measures.distances import squared_distances
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,27 +20,6 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 else:
     from resi.lazy import torch
-
-# Below this share of the two points' own squared lengths, |a|² + |b|² - 2ab has lost six of its sixteen digits.
-CANCELLED = 1e-6
-# Numbers held at once while distances are computed anew.
-BLOCK = 2**22
-
-
-def squared_distances(a: Tensor, b: Tensor) -> Tensor:
-    """Return the squared distances between the rows of two matrices, shape (len(a), len(b)).
-
-    One matrix product gives them all. Those of points much closer to each other than to the origin are computed again
-    from the differences, so that equal rows are at distance 0 and close ones are told apart.
-    """
-    lengths = a.square().sum(1, keepdim=True) + b.square().sum(1)
-    squared = torch.addmm(lengths, a, b.T, alpha=-2)
-    row, column = (squared <= CANCELLED * lengths).nonzero(as_tuple=True)
-    step = max(1, BLOCK // a.shape[1])
-    for start in range(0, len(row), step):
-        i, j = row[start : start + step], column[start : start + step]
-        squared[i, j] = (a[i] - b[j]).square().sum(1)
-    return squared
 
 
 def unit_scale(x: Features) -> Tensor:

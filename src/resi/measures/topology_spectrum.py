@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from resi.errors import ShapeError
-from resi.measures.topology_distances import BLOCK, squared_distances, unit_scale
+from resi.measures.artifacts import BLOCK_ENTRIES
+from resi.measures.distances import squared_distances
+from resi.measures.topology_distances import unit_scale
 
 if TYPE_CHECKING:
     import numpy as np
@@ -65,7 +67,7 @@ def _nearest(matrix: Tensor, k: int) -> Tensor:
     """Return every row with each of its k nearest other rows, shape (2, n_samples * k); ties by index."""
     n_samples = len(matrix)
     tie = TIE * 4 * float(matrix.square().sum(1).max())
-    step = max(1, BLOCK // n_samples)
+    step = max(1, BLOCK_ENTRIES // n_samples)
     pairs = []
     for start in range(0, n_samples, step):
         rows = torch.arange(start, min(start + step, n_samples), device=matrix.device)

@@ -95,11 +95,13 @@ def _uniform_labels(graph: Graph, nodes: Tensor, share: float, purpose: str) -> 
 def _wrong_labels(labels: Tensor, nodes: Tensor, share: float, seed: int) -> Tensor:
     """Return the labels with those of a share of ``nodes`` replaced by others of the classes among them."""
     draws = random.Random(seed)  # noqa: S311 - no secret, and the generator of the published code
-    classes = sorted(set(labels[nodes].tolist()))
+    given = labels[nodes].tolist()
+    classes = sorted(set(given))
+    others = {label: [other for other in classes if other != label] for label in classes}
+    for index in draws.sample(range(len(given)), _count(share, len(given))):
+        given[index] = draws.choice(others[given[index]])
     result = labels.clone()
-    for index in draws.sample(range(len(nodes)), _count(share, len(nodes))):
-        node = nodes[index]
-        result[node] = draws.choice([label for label in classes if label != int(labels[node])])
+    result[nodes] = torch.tensor(given)
     return result
 
 

@@ -1,8 +1,8 @@
 """Full-batch training of a three-layer GCN on a synthetic graph of the size of ogbn-arxiv; one JSON line of its cost.
 
-python benchmarks/large_graph.py resi        our training
-python benchmarks/large_graph.py pyg         PyG's model in a bare loop, messages along edges
-python benchmarks/large_graph.py pyg-sparse  the same with a sparse adjacency matrix
+python benchmarks/training.py resi        our training
+python benchmarks/training.py pyg         PyG's model in a bare loop, messages along edges
+python benchmarks/training.py pyg-sparse  the same with a sparse adjacency matrix
 """
 
 from __future__ import annotations
