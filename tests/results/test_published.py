@@ -150,10 +150,10 @@ def test_a_value_is_kept_where_its_mirrored_row_has_none(tmp_path: Path) -> None
 
 def test_values_that_are_not_finite_are_failures_that_say_what_the_file_holds(tmp_path: Path) -> None:
     rows = [(layer(0), layer(1), "CKA", math.nan), (layer(0), layer(2), "CKA", math.inf)]
-    nan, inf = comparisons(import_published(write(tmp_path / "r.parquet", rows), tmp_path).shard)
+    nan, inf = comparisons(import_published(write(tmp_path / "r{0}.parquet", rows), tmp_path).shard)
     assert (nan["value"], nan["status"], nan["seconds"]) == (None, "failed", None)
-    assert nan["error"] == "no value in r.parquet, which keeps no reasons"
-    assert (inf["value"], inf["status"], inf["error"]) == (None, "failed", "inf in r.parquet")
+    assert nan["error"] == "no value in r{0}.parquet, which keeps no reasons"
+    assert (inf["value"], inf["status"], inf["error"]) == (None, "failed", "inf in r{0}.parquet")
 
 
 def test_keys_are_the_same_in_every_file_and_differ_between_comparisons(tmp_path: Path) -> None:

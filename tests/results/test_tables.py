@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import shutil
+from argparse import Namespace
 from pathlib import Path
 
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from resi.cli.list import list_shards
 from resi.errors import ArtifactError, ResiError
 from resi.identity import hash_file
 from resi.results.merge import merge_shards
 from resi.results.published import import_published
-from resi.results.resume import find_comparisons
+from resi.results.resume import Scope, find_comparisons
 from resi.results.schema import COMPARISON_ORDER, COMPARISONS, LATER_COLUMNS, SCHEMA_VERSION, SCORES
 from resi.results.tables import VERSION_KEY, read_batches, read_table, table, write_table
 from tests.results.rows import comparison, finish, score
@@ -154,6 +158,31 @@ def test_flipped_bits_never_pass_for_a_shard_and_never_end_in_anything_but_one_l
             except ArtifactError as error:
                 assert str(shard.folder / name) in str(error)
         (shard.folder / name).write_bytes(whole)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-3, 3) | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner, max_size=2),
+    max_leaves=4,
+)
+KEYS = st.sampled_from(
+    ["schema_version", "files", "counts", "kind", "domain", "dataset", "measures", "test", "finished"]
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(changes=st.dictionaries(KEYS, JSON, min_size=1, max_size=2))
+def test_no_manifest_whatever_it_holds_ends_in_anything_but_one_line(tmp_path_factory, changes: dict) -> None:
+    root = tmp_path_factory.mktemp("root")
+    shard = finish(root, "one", [comparison("a")])
+    path = shard.folder / "manifest.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+    merged = merge_shards([root], root / "results")
+    assert merged.shards + len(merged.problems) == 1
+    problems: list[ResiError] = []
+    assert len(find_comparisons(root, ["a"], problems.append, scope=Scope("x", "x"))) <= 1
+    (row,) = list_shards(Namespace(root=root)) or [{"name": "one"}]
+    assert row["name"] == "one"
 
 
 @pytest.mark.parametrize("how", DAMAGE)

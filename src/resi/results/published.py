@@ -147,16 +147,16 @@ def _sides(texts: list[str]) -> tuple[pl.DataFrame, list[str]]:
 
 def _measures() -> pl.DataFrame:
     """Return the measures by their published names, with the parameters that the published code uses."""
-    rows = [(metric, name, True, canonical({}), False) for metric, name in FUNCTIONAL.items()]
+    rows = [(metric, name, True, canonical({})) for metric, name in FUNCTIONAL.items()]
     for name in registry.measures():
         measure = registry.measures().get(name)
         if measure.published_name:
             parameters = measure().parameters()
             if "variant" in parameters:
                 parameters["variant"] = PUBLISHED
-            rows.append((measure.published_name, name, measure.symmetric, canonical(parameters), True))
+            rows.append((measure.published_name, name, measure.symmetric, canonical(parameters)))
     columns = {"metric": pl.String, "measure": pl.String, "symmetric": pl.Boolean, "parameters": pl.String}
-    return pl.DataFrame(rows, schema={**columns, "has_layer": pl.Boolean}, orient="row")
+    return pl.DataFrame(rows, schema=columns, orient="row")
 
 
 def _comparisons(rows: pl.DataFrame, file: str, pooling: str | None) -> pl.DataFrame:
@@ -182,7 +182,7 @@ def _comparisons(rows: pl.DataFrame, file: str, pooling: str | None) -> pl.DataF
         .then(pl.lit(""))
         .when(value.is_null())
         .then(pl.lit(f"no value in {file}, which keeps no reasons"))
-        .otherwise(pl.format("{} in " + file.replace("{", "{{").replace("}", "}}"), value)),
+        .otherwise(pl.concat_str(value.cast(pl.String), pl.lit(f" in {file}"))),
         seconds=pl.col("runtime").fill_nan(None),
         prepare_seconds=None,
         device=None,

@@ -21,12 +21,6 @@ class Resolved(NamedTuple):
     conflicts: pl.DataFrame
 
 
-def status_rank(column: str = "status") -> pl.Expr:
-    """Return the place of a status in ``STATUSES``."""
-    places = {status: place for place, status in enumerate(STATUSES)}
-    return pl.col(column).replace_strict(places, default=len(STATUSES), return_dtype=pl.Int8)
-
-
 def resolve_comparisons(rows: pl.DataFrame) -> Resolved:
     """Keep one row for each comparison, in no particular order.
 
@@ -42,7 +36,7 @@ def resolve_comparisons(rows: pl.DataFrame) -> Resolved:
     """
     repeated = rows["key"].is_duplicated()
     single, several = rows.filter(~repeated).drop("shard"), rows.filter(repeated)
-    several = several.sort(["key", status_rank(), "value", "seconds", *_others(rows)], nulls_last=True)
+    several = several.sort(["key", _status_rank(), "value", "seconds", *_others(rows)], nulls_last=True)
     conflicts = several.filter(_differs(pl.when(status="ok").then("value")))
     best = several.unique("key", keep="first", maintain_order=True).drop("shard")
     span = conflicts.group_by("key").agg(low=pl.col("value").min(), high=pl.col("value").max())
@@ -79,6 +73,12 @@ def resolve_scores(rows: pl.DataFrame) -> Resolved:
         ),
         conflicts,
     )
+
+
+def _status_rank() -> pl.Expr:
+    """Return the place of a row's status in ``STATUSES``."""
+    places = {status: place for place, status in enumerate(STATUSES)}
+    return pl.col("status").replace_strict(places, default=len(STATUSES), return_dtype=pl.Int8)
 
 
 def _others(rows: pl.DataFrame) -> list[str]:

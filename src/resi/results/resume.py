@@ -31,11 +31,9 @@ class Scope:
 
     def covers(self, manifest: Mapping[str, Any]) -> bool:
         """Return whether a finished shard may hold such comparisons."""
-        is_other = manifest.get("kind") == RUN and (manifest["domain"], manifest["dataset"]) != (
-            self.domain,
-            self.dataset,
-        )
-        return not is_other and manifest.get("kind") != PUBLISHED
+        if manifest.get("kind") == RUN:
+            return bool(manifest.get("domain") == self.domain and manifest.get("dataset") == self.dataset)
+        return manifest.get("kind") != PUBLISHED
 
 
 def find_comparisons(

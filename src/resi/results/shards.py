@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 COMPARISONS_FILE, SCORES_FILE, MANIFEST = "comparisons.parquet", "scores.parquet", "manifest.json"
-# Only merged tables have them: rows for one key that contradict each other.
+# Rows for one key that contradict each other, in merged tables and imports.
 CONFLICTS_FILE, SCORE_CONFLICTS_FILE = "conflicts.parquet", "score_conflicts.parquet"
+TABLES = (COMPARISONS_FILE, SCORES_FILE, CONFLICTS_FILE, SCORE_CONFLICTS_FILE)
 PARTS = "parts"
 RUN, MERGED = "run", "merged"
 FLUSH_SECONDS = 30.0
@@ -92,10 +93,10 @@ class Shard:
         try:
             content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
             version = int(content["schema_version"])
-            if version <= SCHEMA_VERSION and not {COMPARISONS_FILE, SCORES_FILE} <= set(content["files"]):
-                raise ValueError("it does not name both tables")
+            if version <= SCHEMA_VERSION:
+                _check_manifest(content)
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-            raise ArtifactError(f"{path} is damaged: {error}. Delete {self.folder} and run again.") from error
+            raise ArtifactError(f"{path} is damaged: {error}. Delete {self.folder}, and run or merge again.") from error
         if version > SCHEMA_VERSION:
             raise ArtifactError(
                 f"{path} has schema version {version}; this resi reads up to {SCHEMA_VERSION}: upgrade it"
@@ -108,10 +109,10 @@ class Shard:
         for name, expected in manifest["files"].items():
             path = self.folder / name
             if not path.is_file():
-                raise ArtifactError(f"{path} is missing. Delete {self.folder} and run again.")
+                raise ArtifactError(f"{path} is missing. Delete {self.folder}, and run or merge again.")
             if hash_file(path) != expected:
                 raise ArtifactError(
-                    f"{path} is damaged: it does not match its manifest. Delete {self.folder} and run again."
+                    f"{path} is damaged: it does not match its manifest. Delete {self.folder}, and run or merge again."
                 )
         return manifest
 
@@ -173,10 +174,18 @@ class Shard:
 
 def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
     """Write the manifest of a folder whose tables are complete: what is given, their hashes and the schema version."""
-    names = (COMPARISONS_FILE, SCORES_FILE, CONFLICTS_FILE, SCORE_CONFLICTS_FILE)
-    files = {name: hash_file(folder / name) for name in names if (folder / name).is_file()}
+    files = {name: hash_file(folder / name) for name in TABLES if (folder / name).is_file()}
     content = {**manifest, "schema_version": SCHEMA_VERSION, "files": files}
     write_text(folder / MANIFEST, json.dumps(content, indent=2, sort_keys=True, default=str) + "\n")
+
+
+def _check_manifest(content: Mapping[str, Any]) -> None:
+    """Raise ``ValueError`` unless what is read from a manifest is of the form that this version writes."""
+    files, counts = content["files"], content.get("counts", {})
+    if not isinstance(files, dict) or not {COMPARISONS_FILE, SCORES_FILE} <= set(files) <= set(TABLES):
+        raise ValueError("files: expected the hashes of the tables")
+    if not isinstance(counts, dict) or not all(isinstance(count, int) for count in counts.values()):
+        raise ValueError("counts: expected a number for each status")
 
 
 def find_shards(root: Path) -> Iterator[Shard]:
@@ -221,6 +230,6 @@ def is_shard(folder: Path) -> bool:
 def _is_merged(folder: Path) -> bool:
     """Return whether a folder holds merged tables, so that merging again does not take them for one more shard."""
     try:
-        return bool(json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["kind"] == MERGED)
+        return bool(json.loads((folder / MANIFEST).read_bytes())["kind"] == MERGED)
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return False
