@@ -114,7 +114,7 @@ def plain_vit():
     """Return a small ViT of transformers with random weights."""
     transformers = pytest.importorskip("transformers")
     config = transformers.ViTConfig(
-        hidden_size=64, num_hidden_layers=4, num_attention_heads=4, intermediate_size=256, image_size=16, patch_size=4,
+        hidden_size=48, num_hidden_layers=4, num_attention_heads=4, intermediate_size=192, image_size=12, patch_size=4,
         num_labels=10, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0,
     )  # fmt: skip
     generator = torch.Generator().manual_seed(0)
@@ -151,11 +151,11 @@ def test_a_vit_of_transformers_loads_and_computes_the_same(plain_vit, style: str
     newer = renamed(plain_vit.state_dict(), {old: new for new, old in OLDER.items()})
     state = newer if style == "newer" else renamed(newer, OLDER)
     assert any("encoder.layer" in name for name in state) == (style == "older")
-    model = build_model("tiny_vit", {"image_size": 16}, 10)
+    model = build_model("tiny_vit", {"image_size": 12}, 10)
     load_weights(model, from_published("tiny_vit", {f"model.{name}": t for name, t in state.items()}), style)
     model.eval()
     recorder = Recorder("tiny_vit", model, layer_names("tiny_vit"))
-    images = torch.randn(3, 3, 16, 16, generator=torch.Generator().manual_seed(1))
+    images = torch.randn(3, 3, 12, 12, generator=torch.Generator().manual_seed(1))
     logits = model(images)
     expected = plain_vit(images, output_hidden_states=True)
     for layer in range(4):

@@ -56,7 +56,7 @@ def test_a_model_learns_and_its_seed_decides_it(digits) -> None:
 
 
 def test_a_model_with_a_perfect_shortcut_follows_the_dot(digits) -> None:
-    follows = train(spec_of("tiny_vgg", "shortcut_100", epochs=6), digits, CPU).accuracies
+    follows = train(spec_of("tiny_vgg", "shortcut_100", epochs=5), digits, CPU).accuracies
     assert follows["test"] > 0.95
     assert follows["test_dots_followed"] > 0.7
     ignores = train(spec_of("tiny_vgg", "shortcut_0", epochs=6), digits, CPU).accuracies
