@@ -29,7 +29,7 @@ def command(*words: str) -> subprocess.CompletedProcess[str]:
         (["measure=ckaa"], "unknown measure 'ckaa'; did you mean cka"),
         (["measure=[cka,rsaa]"], "unknown measure 'rsaa'; did you mean rsa"),
         (["dataset=coraa"], "unknown dataset 'coraa'; did you mean cora? Known: cifar100, cora, "),
-        (["model=gcnn"], "unknown model 'gcnn'; did you mean gcn or pgnn? Known: gat, gcn, graphsage, pgnn, resnet101, "),
+        (["model=gcnn"], "unknown model 'gcnn'; did you mean gcn or pgnn? Known: gat, gcn, graphsage, pgnn, "),
         (
             ["test=augmentations"],
             "unknown test 'augmentations'; did you mean augmentation or label_randomization? Known: ",
