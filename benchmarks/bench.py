@@ -25,7 +25,16 @@ PUBLISHED_TRAINING = 1114.0
 PUBLISHED_COMPARE = 365.0  # 21 measures, 315 pairs, with evaluation
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 RESI = [sys.executable, "-c", "from resi.app import main; main()"]
-SECTIONS = ("startup", "run", "measures", "tools", "large", "scores", "training")
+SECTIONS = ("startup", "run", "measures", "tools", "large", "scores", "training", "vision")
+# In this order every test trains models of its own but the last, which finds those of the second.
+VISION_TESTS = (
+    "layer_monotonicity",
+    "accuracy_correlation",
+    "label_randomization",
+    "shortcut",
+    "augmentation",
+    "output_correlation",
+)
 CONSOLE = Console(width=120)
 
 
@@ -43,12 +52,28 @@ def main() -> None:
             bench_run(arguments.cora)
         elif section == "training":
             bench_training()
+        elif section == "vision":
+            bench_vision()
         else:
             # In a process of its own, as the number of threads is read when libraries are loaded.
             script = Path(__file__).with_name("scores.py" if section == "scores" else "measures.py")
             words = [] if section == "scores" else [section]
             sizes = arguments.sizes if section == "measures" else []
             subprocess.run([sys.executable, str(script), *words, *sizes], check=True, env=_environment())
+
+
+def bench_vision() -> None:
+    """Time the six tests on the embedded digits from nothing, each in a process of its own with one thread."""
+    table = Table(title="vision: tests on digits, tiny_vgg, measure cka, one thread", title_justify="left")
+    for column in ("test", "seconds", "peak memory"):
+        table.add_column(column, justify="left" if column == "test" else "right")
+    with tempfile.TemporaryDirectory() as home:
+        for test in VISION_TESTS:
+            command = [*RESI, "domain=vision", f"test={test}", "model=tiny_vgg", "measure=cka", f"root={home}"]
+            seconds = _wall(lambda c=command: subprocess.run(c, check=True, capture_output=True, env=_environment()))
+            peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e6
+            table.add_row(test, f"{seconds:.0f}", f"{peak:.2f} GB so far")
+    CONSOLE.print(table)
 
 
 def bench_startup() -> None:

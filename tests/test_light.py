@@ -7,7 +7,18 @@ import sys
 
 import pytest
 
-HEAVY = ("torch", "torch_geometric", "sklearn", "scipy", "transformers", "pandas", "pyarrow", "numba")
+HEAVY = (
+    "torch",
+    "torch_geometric",
+    "timm",
+    "torchvision",
+    "sklearn",
+    "scipy",
+    "transformers",
+    "pandas",
+    "pyarrow",
+    "numba",
+)
 CODE = "import sys\n{code}\nsys.stderr.write(' '.join(name for name in {heavy!r} if name in sys.modules))"
 
 

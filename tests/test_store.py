@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from resi.errors import ArtifactError, StoreError
-from resi.store import Store, atomic_path, read_metadata, read_tensors, write_tensors
+from resi.store import Store, atomic_path, read_metadata, read_tensors, stream_tensor, write_tensors
 
 TENSORS = {
     "weight": torch.arange(6.0).reshape(2, 3),
@@ -140,3 +140,38 @@ def run_in_process(context: multiprocessing.context.SpawnContext, root: Path) ->
 def try_to_lock(root: Path, queue: multiprocessing.Queue[bool]) -> None:
     with Store(root).try_lock("a") as held:
         queue.put(held)
+
+
+def test_a_streamed_tensor_is_read_like_one_written_at_once(tmp_path: Path) -> None:
+    whole = torch.randn(1000, 3, 2, 2)
+    with stream_tensor(tmp_path / "streamed.safetensors", "representation") as stream:
+        for piece in whole.split(333):
+            stream.append(piece)
+        stream.metadata = {"layer": "5"}
+    write_tensors(tmp_path / "written.safetensors", {"representation": whole}, {"layer": "5"})
+    streamed, written = (read_tensors(tmp_path / f"{name}.safetensors") for name in ("streamed", "written"))
+    assert torch.equal(streamed[0]["representation"], whole)
+    assert streamed[1] == written[1] == {"layer": "5"}
+    assert read_metadata(tmp_path / "streamed.safetensors") == read_metadata(tmp_path / "written.safetensors")
+
+
+def test_a_stream_that_breaks_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt), stream_tensor(tmp_path / "a.safetensors", "x") as stream:
+        stream.append(torch.ones(2, 2))
+        raise KeyboardInterrupt
+    with pytest.raises(ValueError, match=r"rows of shape \(3,\) after rows of shape \(2,\)"):
+        with stream_tensor(tmp_path / "a.safetensors", "x") as stream:
+            stream.append(torch.ones(2, 2))
+            stream.append(torch.ones(2, 3))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_damage_to_a_streamed_tensor_is_found(tmp_path: Path) -> None:
+    path = tmp_path / "a.safetensors"
+    with stream_tensor(path, "x") as stream:
+        stream.append(torch.ones(100, 2))
+    data = bytearray(path.read_bytes())
+    data[-3] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(ArtifactError, match="its content does not match its hash"):
+        read_tensors(path)

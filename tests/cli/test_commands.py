@@ -28,13 +28,13 @@ def command(*words: str) -> subprocess.CompletedProcess[str]:
     [
         (["measure=ckaa"], "unknown measure 'ckaa'; did you mean cka"),
         (["measure=[cka,rsaa]"], "unknown measure 'rsaa'; did you mean rsa"),
-        (["dataset=coraa"], "unknown dataset 'coraa'; did you mean cora? Known: cora, digits_knn, flickr, ogbn_arxiv."),
-        (["model=gcnn"], "unknown model 'gcnn'; did you mean gcn or pgnn? Known: gat, gcn, graphsage, pgnn."),
+        (["dataset=coraa"], "unknown dataset 'coraa'; did you mean cora? Known: cifar100, cora, "),
+        (["model=gcnn"], "unknown model 'gcnn'; did you mean gcn or pgnn? Known: gat, gcn, graphsage, pgnn, "),
         (
             ["test=augmentations"],
             "unknown test 'augmentations'; did you mean augmentation or label_randomization? Known: ",
         ),
-        (["domain=graphs"], "unknown domain 'graphs'; did you mean graph? Known: graph."),
+        (["domain=graphs"], "unknown domain 'graphs'; did you mean graph? Known: graph, vision."),
         (["groups=4"], "groups=4: test=augmentation on graphs has 2, 3 or 5 groups"),
         (["groups=x"], "groups=x: Value 'x' of type 'str' could not be converted to Integer"),
         (["measure=jaccard", "measure.jaccard.k=many"], "measure.jaccard.k=many: Value 'many' of type 'str'"),

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from torch import device
 
-    from resi.measures.shapes import View
+    from resi.measures.shapes import Sampling, View
     from resi.representations.base import Representation
 
 OK, FAILED, UNDEFINED = "ok", "failed", "undefined"
@@ -78,6 +78,8 @@ class Engine:
         Threads of torch; None leaves its own choice.
     on_error : str
         ``record`` turns an error into a failed outcome and goes on; ``raise`` raises it.
+    sampling : {"spread", "strided"}
+        Which of many rows of maps are compared, see :func:`~resi.measures.shapes.pair_views`.
     """
 
     measures: Mapping[str, Measure]
@@ -85,6 +87,7 @@ class Engine:
     device: device
     threads: int | None = None
     on_error: str = "record"
+    sampling: Sampling = "spread"
 
     def __post_init__(self) -> None:
         self.prepared = Prepared(self.memory, self.device)
@@ -233,7 +236,9 @@ class Engine:
     def _find_views(self, measure: Measure, source: Representation, target: Representation) -> tuple[View, View]:
         if source.samples != target.samples:
             raise ShapeError(f"{measure.name}: {source.key} and {target.key} hold different samples")
-        result = pair_views(measure.name, (source.size, target.size), (source.layout, target.layout), measure.spatial)
+        result = pair_views(
+            measure.name, (source.size, target.size), (source.layout, target.layout), measure.spatial, self.sampling
+        )
         need = sum(measure.prepared_bytes(*matrix_size(side.size)) for side in (source, target))
         if need > self.memory:
             fits = largest_sample(measure, (source.size, target.size), self.memory)

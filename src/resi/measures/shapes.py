@@ -4,7 +4,8 @@
 ``nchw`` (samples, channels, height, width) has two policies, of which each measure names one:
 
 - *align*: both sides are average-pooled to the smaller height and width of the two; rows are (sample, cell), columns
-  are channels. Of more than 5000 rows every k-th is kept, k = rows // 5000.
+  are channels. Of more than 5000 rows of several cells, 5000 are kept, drawn over all samples and cells: the same ones
+  for all pairs of that many samples and cells.
 - *flatten*: one row per sample, all channels and cells as columns.
 
 A 2-D side next to a 3-D or 4-D one is given a single token or cell.
@@ -28,6 +29,7 @@ else:
     from resi.lazy import torch
 
 Layout = Literal["nd", "ntd", "nchw"]
+Sampling = Literal["spread", "strided"]
 LAYOUTS: tuple[str, ...] = get_args(Layout)
 MAX_ALIGNED_ROWS = 5000
 
@@ -42,12 +44,16 @@ class View:
         Layout of the array itself.
     grid : (height, width) or None
         Size that ``nchw`` maps are pooled to; None flattens them.
+    rows : int or None
+        How many rows of ``nchw`` maps are kept, drawn at random; None keeps all.
     step : int
-        Every step-th row is kept.
+        Every step-th row is kept. The published code does so, and with steps that the number of cells divides keeps
+        the top-left cells alone.
     """
 
     layout: Layout
     grid: tuple[int, int] | None = None
+    rows: int | None = None
     step: int = 1
 
     def matrix(self, array: Tensor) -> Tensor:
@@ -61,7 +67,18 @@ class View:
             if tuple(tensor.shape[2:]) != self.grid:
                 tensor = torch.nn.functional.adaptive_avg_pool2d(tensor, self.grid)
             tensor = tensor.permute(0, 2, 3, 1).flatten(0, 2)
+        if self.rows is not None:
+            return tensor[torch.from_numpy(spread_rows(len(tensor), self.rows)).to(tensor.device)]
         return tensor[:: self.step]
+
+
+def spread_rows(total: int, count: int) -> np.ndarray[Any, Any]:
+    """Return ``count`` of ``total`` row numbers, drawn by these two numbers alone, in order."""
+    from resi.randomness import generator
+
+    rows = generator(0, "spatial rows", total, count).choice(total, count, replace=False)
+    rows.sort()
+    return rows
 
 
 @dataclass(frozen=True)
@@ -129,8 +146,14 @@ def pair_views(
     sizes: tuple[tuple[int, ...], tuple[int, ...]],
     layouts: tuple[Layout, Layout],
     spatial: Literal["align", "flatten"],
+    sampling: Sampling = "spread",
 ) -> tuple[View, View]:
     """Return the views of a pair of arrays of the given sizes.
+
+    Parameters
+    ----------
+    sampling : {"spread", "strided"}
+        Which of many rows of maps are kept: rows at random, or every k-th as in the published code, k = rows // 5000.
 
     Raises
     ------
@@ -153,8 +176,12 @@ def pair_views(
     maps += [(1, 1)] * (2 - len(maps))
     grid = (min(size[0] for size in maps), min(size[1] for size in maps))
     rows = size_a[0] * grid[0] * grid[1]
-    step = rows // MAX_ALIGNED_ROWS if rows > MAX_ALIGNED_ROWS else 1
-    return View(layouts[0], grid, step), View(layouts[1], grid, step)
+    if sampling == "strided":
+        step = max(1, rows // MAX_ALIGNED_ROWS)
+        return View(layouts[0], grid, step=step), View(layouts[1], grid, step=step)
+    # Maps of one cell are vectors, of which all are kept.
+    kept = MAX_ALIGNED_ROWS if rows > MAX_ALIGNED_ROWS and grid != (1, 1) else None
+    return View(layouts[0], grid, kept), View(layouts[1], grid, kept)
 
 
 def is_single(tensor: Tensor) -> bool:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from resi.errors import ResiError
     from resi.groundings.base import Experiment
     from resi.measures.base import Measure
+    from resi.measures.shapes import Sampling
     from resi.representations.base import Representation
 
     Row = dict[str, Any]
@@ -84,14 +85,14 @@ def _compare(plan: Plan, comparisons: Sequence[Comparison]) -> Iterator[Row]:
     yield from compare_outputs(plan, [comparison for comparison in comparisons if comparison.is_of_outputs])
     comparisons = [comparison for comparison in comparisons if not comparison.is_of_outputs]
     device = resolve_device(config.device)
-    about = {name: _about(measure, config.subsample) for name, measure in config.measures.items()}
+    about = {name: _about(measure, config.subsample, plan.sampling) for name, measure in config.measures.items()}
     for number, experiment in enumerate(plan.experiments):
         items = [_open(plan, experiment, index) for index in range(len(experiment.items))]
         tasks = {
             Task(items[c.source].key, items[c.target].key, c.measure): c for c in comparisons if c.experiment == number
         }
         memory = parse_memory(config.memory, device)
-        engine = Engine(config.measures, memory, device, config.threads, config.on_error)
+        engine = Engine(config.measures, memory, device, config.threads, config.on_error, plan.sampling)
         for outcome in engine.run(list(tasks), {item.key: item for item in items}):
             comparison = tasks[outcome.task]
             yield {
@@ -108,11 +109,11 @@ def _open(plan: Plan, experiment: Experiment, index: int) -> Representation:
     return subsample(plan.representations.open(item.model, experiment.probe, item.layer), plan.config.subsample)
 
 
-def _about(measure: Measure, sampled: int | None) -> Row:
+def _about(measure: Measure, sampled: int | None, sampling: Sampling) -> Row:
     return {
         "measure": measure.name,
         "measure_version": measure.version,
-        "parameters": parameters(measure, sampled),
+        "parameters": parameters(measure, sampled, sampling),
         "resi_version": __version__,
     }
 

@@ -7,7 +7,7 @@ from functools import cached_property
 from itertools import combinations, permutations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from resi.groundings.base import SCORE_VERSION, Experiment, Models
+from resi.groundings.base import PUBLISHED, SCORE_VERSION, Experiment, Models
 from resi.identity import canonical, fingerprint
 from resi.measures.functional import FUNCTIONAL, FUNCTIONAL_VERSION
 from resi.models import ModelStore
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from resi.config import RunConfig
     from resi.domains.base import DatasetSpec, ModelSpec, ProbeSpec
     from resi.measures.base import Measure
+    from resi.measures.shapes import Sampling
 
 NO_PARAMETERS = canonical({})
 
@@ -59,6 +60,11 @@ class Plan:
     dataset: DatasetSpec
     experiments: tuple[Experiment, ...]
 
+    @property
+    def sampling(self) -> Sampling:
+        """Which of many rows of maps are compared."""
+        return "strided" if self.config.protocol == PUBLISHED and self.config.domain.has_maps else "spread"
+
     @cached_property
     def store(self) -> Store:
         """The data root."""
@@ -87,7 +93,7 @@ class Plan:
             Comparison(number, a, b, name, comparison_key(keys[a], keys[b], identity, measure.symmetric))
             for number, keys in enumerate(self._representation_keys)
             for name, measure in self.config.measures.items()
-            for identity in (measure_identity(measure, self.config.subsample),)
+            for identity in (measure_identity(measure, self.config.subsample, self.sampling),)
             for a, b in (combinations if measure.symmetric else permutations)(range(len(keys)), 2)
         )
         return (*of_representations, *self._output_comparisons())
@@ -161,15 +167,20 @@ def compared(experiment: Experiment, comparison: Comparison) -> dict[str, Any]:
     }
 
 
-def measure_identity(measure: Measure, subsample: int | None) -> str:
+def measure_identity(measure: Measure, subsample: int | None, sampling: Sampling = "spread") -> str:
     """Return the identity of a measure: its name, version and parameters."""
-    given = parameters(measure, subsample)
+    given = parameters(measure, subsample, sampling)
     return canonical({"measure": measure.name, "version": measure.version, "parameters": given})
 
 
-def parameters(measure: Measure, subsample: int | None) -> str:
-    """Return a measure's parameters, and ``compare.subsample`` where it is set, as they stand in the tables."""
-    sampled = {} if subsample is None else {"subsample": subsample}
+def parameters(measure: Measure, subsample: int | None, sampling: Sampling = "spread") -> str:
+    """Return a measure's parameters as they stand in the tables, and what was compared where that is not the default.
+
+    That is ``compare.subsample``, and the published choice of rows of maps by measures that align them.
+    """
+    sampled: dict[str, object] = {} if subsample is None else {"subsample": subsample}
+    if sampling != "spread" and measure.spatial == "align":
+        sampled["sampling"] = sampling
     return canonical({**measure.parameters(), **sampled})
 
 
