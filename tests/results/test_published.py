@@ -187,7 +187,7 @@ def test_measures_with_a_published_variant_are_imported_as_that_variant(tmp_path
     rows = [(layer(0), layer(1), name, 0.5) for name in ("SVCCA", "JaccardSimilarity", "CKA")]
     imported = import_published(write(tmp_path / "r.parquet", rows), tmp_path)
     found = {row["measure"]: row["parameters"] for row in comparisons(imported.shard)}
-    assert found == {"svcca": '{"variant":"published"}', "jaccard": '{"k":10}', "cka": "{}"}
+    assert found == {"svcca": '{"variant":"published"}', "jaccard": '{"k":10,"variant":"published"}', "cka": "{}"}
 
 
 def test_rows_that_are_not_understood_are_counted_named_and_left_out(tmp_path: Path) -> None:
