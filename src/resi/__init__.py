@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from resi.hookspecs import hookimpl
     from resi.measures.base import Measure, as_measure
     from resi.pipeline import run
+    from resi.results.scoring import score_table
 
 _PUBLIC = {
     "Measure": "resi.measures.base",
@@ -23,9 +24,10 @@ _PUBLIC = {
     "list_measures": "resi.api",
     "pairwise": "resi.api",
     "run": "resi.pipeline",
+    "score_table": "resi.results.scoring",
 }
 
-__all__ = ["Measure", "as_measure", "compare", "hookimpl", "list_measures", "pairwise", "run"]
+__all__ = ["Measure", "as_measure", "compare", "hookimpl", "list_measures", "pairwise", "run", "score_table"]
 
 
 def __getattr__(name: str) -> Any:

@@ -16,6 +16,7 @@ from resi.api import make_measure
 from resi.engine.budget import parse_memory
 from resi.errors import UsageError, unknown_name
 from resi.groundings import GROUNDINGS
+from resi.groundings.base import PROTOCOLS
 from resi.hydra_errors import explain_hydra
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from resi.measures.base import Measure
 
 SLOW_FAMILIES = ("topology", "rsm")
-PROTOCOLS = ("corrected", "published")
+SOURCES = ("train", "published")
 ON_ERROR = ("record", "raise")
 
 
@@ -77,6 +78,14 @@ class CompareConfig:
 
 
 @dataclass
+class ModelsConfig:
+    """Where models come from: trained here, or published checkpoints below a folder."""
+
+    source: str = "train"
+    root: str | None = None
+
+
+@dataclass
 class RunSchema:
     """All keys of a run, as Hydra sees them."""
 
@@ -90,6 +99,8 @@ class RunSchema:
     on_error: str = "record"
     dataset: Any = None
     model: Any = None
+    models: ModelsConfig = field(default_factory=ModelsConfig)
+    representation: str | None = None
     test: Any = None
     measure: dict[str, Any] = field(default_factory=dict)
     compare: CompareConfig = field(default_factory=CompareConfig)
@@ -103,6 +114,8 @@ class RunConfig:
     ----------
     models : dict
         Hyperparameters to change, by architecture.
+    models_root : Path or None
+        Where published models lie; None where models are trained.
     """
 
     root: Path
@@ -110,6 +123,7 @@ class RunConfig:
     dataset: str
     dataset_root: Path | None
     models: dict[str, dict[str, Any]]
+    models_root: Path | None
     test: Grounding
     measures: dict[str, Measure]
     protocol: str
@@ -202,12 +216,12 @@ def validate(composed: DictConfig) -> RunConfig:
     UsageError
         Naming the first key whose value does not exist or does not fit.
     """
-    domain = registry.domains().get(composed.domain)()
+    if composed.protocol not in PROTOCOLS:
+        raise unknown_name("protocol", composed.protocol, PROTOCOLS)
+    domain = registry.domains().get(composed.domain)(composed.protocol, composed.representation)
     if composed.test is None or composed.test.name not in GROUNDINGS:
         raise unknown_name("test", str(composed.test), list(GROUNDINGS))
     test = GROUNDINGS[composed.test.name]()
-    if composed.protocol not in PROTOCOLS:
-        raise unknown_name("protocol", composed.protocol, PROTOCOLS)
     _check_choice(domain, "dataset", composed.dataset.name if composed.dataset else None)
     for architecture in composed.model or [None]:
         _check_choice(domain, "model", architecture)
@@ -221,8 +235,9 @@ def validate(composed: DictConfig) -> RunConfig:
         dataset=composed.dataset.name,
         dataset_root=Path(root).expanduser().absolute() if root else None,
         models={str(name): _plain(composed.model[name]) for name in composed.model},
+        models_root=_models_root(composed),
         test=test,
-        measures={str(name): make_measure(str(name), _plain(composed.measure[name])) for name in composed.measure},
+        measures={str(name): _measure(str(name), composed) for name in composed.measure},
         protocol=composed.protocol,
         seeds=_seeds(composed.seeds, test),
         groups=composed.groups,
@@ -241,6 +256,30 @@ def _check_choice(domain: Domain, kind: str, name: str | None) -> None:
     known = [item.name for item in (domain.datasets() if kind == "dataset" else domain.architectures())]
     if name not in known:
         raise unknown_name(f"{kind} of domain={domain.name}:", str(name), known)
+
+
+def _models_root(composed: DictConfig) -> Path | None:
+    """Return where published models lie, None where models are trained."""
+    given = composed.models
+    if given.source not in SOURCES:
+        raise unknown_name("models.source", given.source, SOURCES)
+    if given.source == "train":
+        if given.root:
+            raise UsageError(f"models.root={given.root}: it is read with models.source=published only")
+        return None
+    for name, values in composed.model.items():
+        for key, value in _plain(values).items():
+            if value is not None:
+                raise UsageError(f"model.{name}.{key}={value}: models.source=published reads models as they are")
+    return Path(given.root or composed.root).expanduser().absolute()
+
+
+def _measure(name: str, composed: DictConfig) -> Measure:
+    """Return a measure with its parameters; the published protocol compares by published variants."""
+    parameters = _plain(composed.measure[name])
+    if composed.protocol == "published" and "variant" in parameters:
+        parameters["variant"] = "published"
+    return make_measure(name, parameters)
 
 
 def _plain(node: Any) -> dict[str, Any]:

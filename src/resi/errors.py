@@ -33,6 +33,10 @@ class DatasetError(ResiError):
     """A dataset file that is missing or damaged."""
 
 
+class DownloadError(ResiError):
+    """A file that could not be fetched, or is not what it should be."""
+
+
 class ArtifactError(ResiError):
     """A stored artifact whose content is not what was written."""
 

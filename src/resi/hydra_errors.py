@@ -58,11 +58,12 @@ def _unknown_key(key: str) -> str:
 def _keys() -> list[str]:
     """Return every key of a run, those of all models and measures included."""
     from resi import registry
-    from resi.config import CompareConfig, DatasetConfig, RunSchema
+    from resi.config import CompareConfig, DatasetConfig, ModelsConfig, RunSchema
 
     keys = [field.name for field in fields(RunSchema)]
     keys += [f"compare.{field.name}" for field in fields(CompareConfig)]
     keys += [f"dataset.{field.name}" for field in fields(DatasetConfig)]
+    keys += [f"models.{field.name}" for field in fields(ModelsConfig)]
     for domain in (registry.domains().get(name)() for name in registry.domains()):
         names = [field.name for field in fields(domain.model_config)]
         keys += [f"model.{item.name}.{name}" for item in domain.architectures() for name in names]

@@ -77,12 +77,15 @@ class Registry(Generic[T]):
 def measures() -> Registry[type[Measure]]:
     """All discovered measures by name."""
     from resi.measures.base import check_facts
+    from resi.measures.functional import FUNCTIONAL
 
     registry: Registry[type[Measure]] = Registry("measure")
     plugins = load_plugins()
     for info, measure in plugins.call("resi_measures"):
         try:
             check_facts(measure)
+            if measure.name in FUNCTIONAL:
+                raise ValueError(f"measure {measure.name!r}: the name is taken by a function of outputs")
             registry.add(measure.name, measure, info.distribution, info.version)
         except ValueError as error:
             plugins.fail(info, str(error))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from itertools import combinations
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,30 +10,33 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score
 
-from resi.groundings.base import Experiment, Item
-from resi.groundings.group_separation import (
-    Augmentation,
+from resi.groundings import GROUNDINGS
+from resi.groundings.base import MeasureFacts, Member, Similarities
+from resi.groundings.separation import (
     Split,
     average_precision,
     expected_average_precision,
-    split_pairs,
+    pair_index,
     violation_rate,
 )
 
-SIMILARITY = SimpleNamespace(larger_is_more_similar=True, symmetric=True)
-DISTANCE = SimpleNamespace(larger_is_more_similar=False, symmetric=True)
-ASYMMETRIC = SimpleNamespace(larger_is_more_similar=True, symmetric=False)
+SIMILARITY = MeasureFacts("m", "{}", larger_is_more_similar=True, symmetric=True)
+DISTANCE = SIMILARITY._replace(larger_is_more_similar=False)
+ASYMMETRIC = SIMILARITY._replace(symmetric=False)
 
 
 def split_of(within, across) -> Split:
     return Split(np.array(within, float), np.array(across, float))
 
 
+def members(groups: str) -> tuple[Member, ...]:
+    return tuple(Member(group, groups[:place].count(group)) for place, group in enumerate(groups))
+
+
 def score(groups: str, similarity, measure=SIMILARITY, protocol: str = "corrected"):
-    items = tuple(Item(SimpleNamespace(name=i), "0", group) for i, group in enumerate(groups))
-    experiment = Experiment("augmentation", "graph", "data", "gcn", items, None)
-    found = Augmentation().score(experiment, np.array(similarity, float), measure, protocol)
-    return {entry.metric: entry for entry in found}
+    found = Similarities(members(groups), (measure,), np.array(similarity, float)[None], {})
+    scores = GROUNDINGS["augmentation"]().score(found, protocol, seed=0)
+    return {entry.metric: entry for entry in scores}
 
 
 def test_average_precision_by_hand() -> None:
@@ -63,6 +65,14 @@ def test_violation_rate_is_a_plain_count(within, across) -> None:
     assert violation_rate(split_of(within, across), ties=0.5) == pytest.approx(worse + equal / 2)
 
 
+@given(VALUES, VALUES)
+def test_missing_values_are_as_if_they_were_not_there(within, across) -> None:
+    full, holes = split_of(within, across), split_of([np.nan, *within], [*across, np.nan, np.nan])
+    assert average_precision(holes) == pytest.approx(average_precision(full), abs=1e-12)
+    assert violation_rate(holes, 0.5) == pytest.approx(violation_rate(full, 0.5), abs=1e-12)
+    assert expected_average_precision(holes) == pytest.approx(expected_average_precision(full), abs=1e-12)
+
+
 @pytest.mark.parametrize(("within", "across"), [(1, 3), (2, 3), (3, 4)])
 def test_chance_is_the_mean_over_all_orders(within: int, across: int) -> None:
     total = within + across
@@ -74,14 +84,11 @@ def test_chance_is_the_mean_over_all_orders(within: int, across: int) -> None:
     assert expected_average_precision(split_of(range(within), range(across))) == pytest.approx(np.mean(every))
 
 
-def test_split_takes_each_pair_once_and_members_first() -> None:
+def test_pairs_are_taken_once_and_members_first() -> None:
     table = np.arange(16, dtype=float).reshape(4, 4)
-    found = split_pairs(table, np.array([True, True, False, False]), both_directions=False)
+    found = pair_index(np.array([True, True, False, False])).split(table)
     assert found.within.tolist() == [1]
     assert found.across.tolist() == [2, 3, 6, 7]
-    both = split_pairs(table, np.array([True, True, False, False]), both_directions=True)
-    assert sorted(both.within) == [1, 4]
-    assert sorted(both.across) == [2, 3, 6, 7, 8, 9, 12, 13]
 
 
 def test_perfectly_separated_groups_score_one_and_no_violations() -> None:
@@ -106,33 +113,21 @@ def test_missing_values_are_counted_and_an_empty_group_is_undefined() -> None:
     table[0, 1] = table[1, 0] = np.nan
     found = score("aabb", table)
     assert found["auprc"].value is None
+    assert found["auprc"].p_value is None
     assert found["violation_rate"].value is None
     assert found["auprc"].failed_pairs == 2
+    assert found["auprc"].reason == "no pair of two models of a has a value"
 
 
-def test_an_asymmetric_measure_uses_both_directions_unless_published() -> None:
+def test_an_asymmetric_measure_counts_by_the_mean_of_its_directions_unless_published() -> None:
     table = [[0, 9, 1, 1], [0, 0, 1, 1], [1, 1, 0, 9], [1, 1, 0, 0]]
     assert score("aabb", table, ASYMMETRIC, "published")["violation_rate"].value == 0
-    # The other directions, 0 within and 1 across, are all in the wrong order: half of all combinations.
-    assert score("aabb", table, ASYMMETRIC, "corrected")["violation_rate"].value == 0.5
-    assert score("aabb", table, ASYMMETRIC, "corrected")["auprc"].pairs == 12
-
-
-def test_published_scores_of_cka_on_cora(shared) -> None:
-    """From the published comparisons, ours are the published scores."""
-    import polars as pl
-
-    folder = shared / "reference" / "cora"
-    values = dict(pl.read_parquet(folder / "results_augmentation.parquet", columns=["id", "metric_value"]).iter_rows())
-    expected = pl.read_csv(folder / "scores_augmentation.csv")
-    settings = ("Normal", "Augmentation_25", "Augmentation_100")
-    for architecture, layer in (("GCN", 1), ("GraphSAGE", 1), ("GAT", 0)):
-        ids = [f"{s}__{architecture}__cora__{seed}__cora__{layer}" for s in settings for seed in range(5)]
-        groups = [s[:-1] + s[-1] for s in settings for _ in range(5)]
-        for measure, kind in (("CKA", SIMILARITY), ("RSA", SIMILARITY), ("ProcrustesSizeAndShapeDistance", DISTANCE)):
-            table = [[values.get(f"{a}___{b}___{measure}", np.nan) for b in ids] for a in ids]
-            found = score(groups, table, kind, "published")
-            rows = expected.filter(architecture=architecture, similarity_measure=measure)
-            published = dict(rows.select("quality_measure", "value").iter_rows())
-            assert found["auprc"].value == pytest.approx(published["AUPRC"], abs=1e-12)
-            assert found["violation_rate"].value == pytest.approx(published["violation_rate"], abs=1e-12)
+    table = [[0, 2, 4, 4], [0, 0, 4, 4], [0, 0, 0, 2], [0, 0, 0, 0]]
+    found = score("aabb", table, ASYMMETRIC, "corrected")
+    assert found["violation_rate"].value == 1  # means: 1 within, 2 across
+    assert found["auprc"].pairs == 6
+    published = score("aabb", table, ASYMMETRIC, "published")
+    assert published["violation_rate"].value == 0.5  # a sees 4 across, b sees 0; both see 2 within
+    assert published["auprc"].pairs == 10
+    table[1][0] = np.nan
+    assert score("aabb", table, ASYMMETRIC, "corrected")["auprc"].failed_pairs == 1

@@ -31,8 +31,9 @@ def comparison(key: str, value: float | None = 1.0, status: str = "ok", **change
 
 def score(key: str, value: float = 0.5) -> dict:
     row = dict.fromkeys(SCORES, "x")
-    counts = {"groups": 3, "models": 15, "pairs": 105, "failed_pairs": 0, "chance": 0.2}
-    return {**row, **counts, "key": key, "value": value}
+    counts = {"groups": 3, "models": 15, "pairs": 105, "failed_pairs": 0, "seed": None}
+    numbers = {"low": 0.4, "high": 0.6, "p_value": 0.01, "chance": 0.2, "normalised": 0.375}
+    return {**row, **counts, **numbers, "key": key, "value": value}
 
 
 def finish(root: Path, name: str, rows: list[dict], scores: list[dict] = ()) -> Shard:

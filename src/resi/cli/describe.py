@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from resi import registry
 from resi.console import output
-from resi.errors import unknown_name
+from resi.errors import UsageError, unknown_name
 from resi.groundings import GROUNDINGS
 from resi.measures.base import INVARIANCES
 
 if TYPE_CHECKING:
+    from resi.domains.base import Domain
     from resi.measures.base import Measure
 
     Facts = list[tuple[str, str]]
@@ -67,14 +68,19 @@ def _in_domains(name: str) -> tuple[str, str, Facts] | None:
         for architecture in domain.architectures():
             if architecture.name == name:
                 facts = [("domain", domain.name), ("reference", architecture.reference)]
-                for dataset in domain.datasets():
-                    values = domain.hyperparameters(name, dataset.name, "standard", {})
-                    text = ", ".join(f"{key}={value}" for key, value in values.items())
-                    facts.append((f"on {dataset.name}", text))
+                facts += [(f"on {item.name}", _hyperparameters(domain, name, item.name)) for item in domain.datasets()]
                 keys = _join(field.name for field in dataclasses.fields(domain.model_config))
                 facts.append(("config keys", f"model.{name}.KEY=VALUE with KEY one of {keys}"))
                 return "model", architecture.title, facts
     return None
+
+
+def _hyperparameters(domain: Domain, architecture: str, dataset: str) -> str:
+    try:
+        values = domain.hyperparameters(architecture, dataset, "standard", {})
+    except UsageError:
+        return "not in the benchmark"
+    return ", ".join(f"{key}={value}" for key, value in values.items())
 
 
 def _domain_names() -> list[str]:

@@ -48,7 +48,8 @@ def print_plan(plan: Plan) -> None:
     table.add_column("step")
     for column in ("all", "done", "to do", "time"):
         table.add_column(column, justify="right")
-    _add(table, "train models", len(plan.models), len(models_left), _training_seconds(plan, models_left))
+    models = "train models" if config.models_root is None else "read published models"
+    _add(table, models, len(plan.models), len(models_left), _training_seconds(plan, models_left))
     _add(table, "extract representations", len(plan.models), len(representations_left), None)
     rates = {row["measure"]: row["seconds"] + row["prepare_seconds"] for row in stored.values()}
     left = [comparison for comparison in plan.comparisons if comparison.key not in stored]
@@ -57,10 +58,14 @@ def print_plan(plan: Plan) -> None:
     _add(table, "compare", len(plan.comparisons), len(left), known)
     console = output()
     console.print(table)
-    for experiment in plan.experiments:
-        groups = ", ".join(experiment.groups)
-        seeds = ", ".join(str(seed) for seed in config.seeds)
-        console.print(f"{experiment.architecture}: {groups}; seeds {seeds}; layer {', '.join(experiment.probe.layers)}")
+    seeds = ", ".join(str(seed) for seed in config.seeds)
+    lines = [
+        f"{experiment.architecture}: {', '.join(experiment.groups)}; seeds {seeds}; "
+        f"layer {', '.join(dict.fromkeys(item.layer for item in experiment.items))}"
+        for experiment in plan.experiments
+    ]
+    for line in dict.fromkeys(lines):
+        console.print(line)
     console.print(f"measures: {', '.join(config.measures)}")
     console.print(f"memory for comparing: at most {format_bytes(parse_memory(config.memory))} (compare.memory)")
     state = "finished" if plan.shard.is_complete else "not finished"

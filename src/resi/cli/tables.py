@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import polars as pl
 
 from resi import registry
 from resi.console import output, say
-from resi.results.schema import SCORE_ORDER
+from resi.groundings import GROUNDINGS
 
 if TYPE_CHECKING:
-    import polars as pl
+    from collections.abc import Mapping
 
     from resi.config import RunConfig
+    from resi.groundings.base import Grounding
     from resi.pipeline import RunResult
 
-ARROWS = {"auprc": "AUPRC ↑", "violation_rate": "violations ↓"}
+TITLES = {
+    "auprc": "AUPRC ↑",
+    "violation_rate": "violations ↓",
+    "spearman": "Spearman ↑",
+    "pearson": "Pearson ↑",
+    "kendall": "Kendall ↑",
+}
+COUNTS = ("groups", "models", "pairs", "failed_pairs")
 SHOWN_FAILURES = 5
 
 
@@ -35,31 +45,63 @@ def print_result(config: RunConfig, result: RunResult) -> None:
 
 
 def print_scores(scores: pl.DataFrame, title: str) -> None:
-    """Print one line per architecture and measure, with a column per metric."""
+    """Print one line per architecture and measure, with a column per metric; of single models nothing."""
     from rich.table import Table
 
-    metrics = list(dict.fromkeys(scores["metric"]))
+    test = GROUNDINGS[scores["test"][0]]
+    scores = scores.filter(pl.col("seed").is_null())
+    columns = _columns(scores, test)
+    labels = ["architecture", "measure", "against"] if test.functional else ["architecture", "measure"]
     table = Table(title=title, title_justify="left")
-    table.add_column("architecture")
-    table.add_column("measure")
-    for metric in metrics:
-        table.add_column(ARROWS.get(metric, metric), justify="right")
-        table.add_column("chance", justify="right", style="dim")
-    for column in ("groups", "models", "pairs", "failed"):
-        table.add_column(column, justify="right")
+    for label in labels:
+        table.add_column(label)
+    for column in columns:
+        table.add_column(column.title, justify="right", style="dim" if column.kind == "chance" else None)
+    for count in COUNTS:
+        table.add_column("failed" if count == "failed_pairs" else count, justify="right")
     previous = None
     # Insertion order of the sorted table; each group holds the metrics of one architecture and measure.
-    keys = ["architecture", "measure", "parameters"]
-    for (architecture, measure, given), rows in scores.sort(SCORE_ORDER).group_by(keys, maintain_order=True):
+    keys = ["architecture", "measure", "parameters", "functional"]
+    for (architecture, measure, given, functional), rows in scores.group_by(keys, maintain_order=True):
         by_metric = {row["metric"]: row for row in rows.iter_rows(named=True)}
         first = next(iter(by_metric.values()))
         if previous not in (None, architecture):
             table.add_section()
         previous = architecture
-        numbers = [_number(by_metric.get(metric, {}).get(name)) for metric in metrics for name in ("value", "chance")]
-        counts = [str(first[name]) for name in ("groups", "models", "pairs", "failed_pairs")]
-        table.add_row(str(architecture), _with_parameters(str(measure), str(given)), *numbers, *counts)
+        names = [str(architecture), _with_parameters(str(measure), str(given)), str(functional)][: len(labels)]
+        cells = [_cell(by_metric.get(column.metric, {}), column.kind) for column in columns]
+        table.add_row(*names, *cells, *(str(first[count]) for count in COUNTS))
     output().print(table)
+
+
+class _Column(NamedTuple):
+    metric: str
+    kind: str
+    title: str
+
+
+def _columns(scores: pl.DataFrame, test: type[Grounding]) -> list[_Column]:
+    """Return the columns of numbers: each metric's value, for the one that ranks also what tells how sure it is."""
+    columns = []
+    for metric in test.metrics:
+        columns.append(_Column(metric, "value", TITLES.get(metric, metric)))
+        of_metric = scores.filter(metric=metric)
+        if metric == test.headline and of_metric["low"].count():
+            columns.append(_Column(metric, "interval", "95 %"))
+        if metric == test.headline and of_metric["p_value"].count():
+            columns.append(_Column(metric, "p_value", "p"))
+        if of_metric["chance"].drop_nulls().ne(0).any():
+            columns.append(_Column(metric, "chance", "chance"))
+    return columns
+
+
+def _cell(row: Mapping[str, Any], kind: str) -> str:
+    if kind == "interval":
+        return "-" if row.get("low") is None else f"{row['low']:.2f}..{row['high']:.2f}"
+    number = row.get(kind)
+    if number is None:
+        return "undefined" if kind == "value" else "-"
+    return f"{number:.4f}" if kind == "p_value" else f"{number:.3f}"
 
 
 def _with_parameters(measure: str, parameters: str) -> str:
@@ -67,10 +109,6 @@ def _with_parameters(measure: str, parameters: str) -> str:
     defaults = registry.measures().get(measure)().parameters() if measure in registry.measures() else {}
     changed = {name: value for name, value in json.loads(parameters).items() if defaults.get(name) != value}
     return f"{measure} ({', '.join(f'{name}={value}' for name, value in changed.items())})" if changed else measure
-
-
-def _number(value: Any) -> str:
-    return "undefined" if value is None else f"{value:.3f}"
 
 
 def _say_failures(result: RunResult) -> None:
@@ -84,5 +122,8 @@ def _say_failures(result: RunResult) -> None:
             say(f"  {count} x {measure}: {error}")
         if grouped.height > SHOWN_FAILURES:
             say(f"  and {grouped.height - SHOWN_FAILURES} more reasons, in {result.shard}")
+    undefined = result.scores.filter((pl.col("reason") != "") & pl.col("seed").is_null())
+    for measure, reason in undefined.select("measure", "reason").unique(maintain_order=True).iter_rows():
+        say(f"scores of {measure} are undefined: {reason}")
     if result.count("failed"):
         say("once the cause is mended, compare.overwrite=failed makes them again")

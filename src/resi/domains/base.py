@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from resi.errors import UsageError
+from resi.errors import UsageError, unknown_name
 from resi.identity import fingerprint
 
 if TYPE_CHECKING:
@@ -74,6 +74,10 @@ class ModelSpec:
         Of architecture and training.
     training_version : int
         Raised by a domain whenever its training code would give other weights.
+    rules : str
+        ``published`` where the setting alters the data as the published benchmark does, see :meth:`Domain.rules`.
+    checkpoint : str
+        sha256 of the file the weights are read from; empty for a model that resi trains.
     """
 
     domain: str
@@ -84,6 +88,8 @@ class ModelSpec:
     seed: int
     hyperparameters: Mapping[str, Any]
     training_version: int
+    rules: str = ""
+    checkpoint: str = ""
 
     def __hash__(self) -> int:
         """Hash by fingerprint; the hyperparameters are a mapping."""
@@ -117,11 +123,14 @@ class ProbeSpec:
         In the order of the network.
     pooling : str
         How tokens become one vector where a domain has a choice; ``none`` elsewhere.
+    representation : str
+        What is taken of a layer, one of the domain's ``representations``.
     """
 
     probe: str
     layers: tuple[str, ...]
     pooling: str = "none"
+    representation: str = "default"
 
 
 @dataclass(frozen=True)
@@ -155,7 +164,20 @@ class Extraction:
 
 
 class Domain(ABC):
-    """One domain of models and data."""
+    """One domain of models and data.
+
+    Parameters
+    ----------
+    protocol : {"corrected", "published"}
+        Of the run.
+    representation : str, optional
+        What is taken of a layer, one of ``representations``; the first of them if not given.
+
+    Raises
+    ------
+    UsageError
+        If the domain has no such representation.
+    """
 
     name: ClassVar[str]
     title: ClassVar[str]
@@ -166,6 +188,14 @@ class Domain(ABC):
     default_models: ClassVar[tuple[str, ...]]
     model_config: ClassVar[type]
     """Dataclass of the config of one architecture."""
+    representations: ClassVar[tuple[str, ...]] = ("default",)
+    """What can be taken of a layer, the default first."""
+
+    def __init__(self, protocol: str = "corrected", representation: str | None = None) -> None:
+        self.protocol = protocol
+        self.representation = self.representations[0] if representation is None else representation
+        if self.representation not in self.representations:
+            raise unknown_name(f"representation of domain={self.name}:", self.representation, self.representations)
 
     @abstractmethod
     def datasets(self) -> tuple[DatasetInfo, ...]:
@@ -230,6 +260,36 @@ class Domain(ABC):
     def training_version(self) -> int:
         """Return the version number of the training code."""
         return 1
+
+    def rules(self, setting: str) -> str:
+        """Return ``published`` if the run's protocol alters a setting's training data in the published way, else empty.
+
+        It is part of a model's identity: models that both protocols train alike are trained once.
+        """
+        del setting
+        return ""
+
+    def checkpoint(self, root: Path, model: ModelSpec) -> Path:
+        """Return the file that holds a published model, below the folder ``models.root``.
+
+        Raises
+        ------
+        UsageError
+            If no such model was published.
+        DatasetError
+            If its file is missing: the message names it.
+        """
+        raise UsageError(f"models.source=published: domain={self.name} reads no published models")
+
+    def read_checkpoint(self, content: bytes, model: ModelSpec, dataset: DatasetSpec, device: torch.device) -> Trained:
+        """Return a published model from its file's content.
+
+        Raises
+        ------
+        ArtifactError
+            If the content is damaged or is another architecture's.
+        """
+        raise UsageError(f"models.source=published: domain={self.name} reads no published models")
 
     def check_installed(self) -> None:
         """Raise ``UsageError`` naming the extra to install if what the domain needs is not there."""

@@ -1,12 +1,16 @@
-"""The tests in which the true similarity is known: planning their groups, and scoring measures against them."""
+"""The tests in which the true similarity is known: planning their models, and scoring measures against them."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from resi.groundings.group_separation import Augmentation
+from resi.groundings.group_separation import Augmentation, LabelRandomization, Shortcut
+from resi.groundings.layer_monotonicity import LayerMonotonicity
+from resi.groundings.output_correlation import AccuracyCorrelation, OutputCorrelation
 
 if TYPE_CHECKING:
     from resi.groundings.base import Grounding
 
-GROUNDINGS: dict[str, type[Grounding]] = {grounding.name: grounding for grounding in (Augmentation,)}
+_TESTS = (AccuracyCorrelation, OutputCorrelation, LabelRandomization, Shortcut, Augmentation, LayerMonotonicity)
+
+GROUNDINGS: dict[str, type[Grounding]] = {grounding.name: grounding for grounding in _TESTS}

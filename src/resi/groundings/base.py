@@ -1,18 +1,28 @@
-"""What a test is: which models it compares, and how it scores a measure by what is known about them."""
+"""What a test is: which models it compares, and how it scores measures by what is known about them."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+import numpy as np
+
+from resi.identity import hash_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-    import numpy as np
+    from pathlib import Path
 
     from resi.domains.base import DatasetSpec, Domain, ModelSpec, ProbeSpec
-    from resi.measures.base import Measure
+
+    Values = np.ndarray[Any, np.dtype[np.float64]]
+    Mask = np.ndarray[Any, np.dtype[np.bool_]]
+
+CORRECTED, PUBLISHED = "corrected", "published"
+PROTOCOLS = (CORRECTED, PUBLISHED)
+# Raise it when scoring would give other numbers for the same comparisons.
+SCORE_VERSION = 2
 
 
 class Item(NamedTuple):
@@ -31,14 +41,16 @@ class Item(NamedTuple):
 
 @dataclass(frozen=True)
 class Experiment:
-    """One architecture under one test: its representations are compared with each other.
+    """Representations under one test that are all compared with each other.
 
     Attributes
     ----------
     items : tuple of Item
-        In the order of groups, then seeds.
+        In the order of groups, then seeds, then layers.
     probe : ProbeSpec
         The input on which all of them are taken.
+    functional : tuple of str
+        Functions of outputs (:mod:`resi.measures.functional`) by which its models are compared as well.
     """
 
     test: str
@@ -47,6 +59,7 @@ class Experiment:
     architecture: str
     items: tuple[Item, ...]
     probe: ProbeSpec
+    functional: tuple[str, ...] = ()
 
     @property
     def models(self) -> tuple[ModelSpec, ...]:
@@ -59,27 +72,6 @@ class Experiment:
         return tuple(dict.fromkeys(item.group for item in self.items))
 
 
-class Score(NamedTuple):
-    """One number about a measure.
-
-    Attributes
-    ----------
-    value : float or None
-        None where nothing could be compared.
-    chance : float or None
-        Expected value under random similarities.
-    pairs, failed_pairs : int
-        Comparisons the value rests on, and comparisons it lacks.
-    """
-
-    metric: str
-    value: float | None
-    chance: float | None
-    pairs: int
-    failed_pairs: int
-    functional: str = ""
-
-
 @dataclass(frozen=True)
 class Models:
     """What a test needs to know to plan its models."""
@@ -90,12 +82,14 @@ class Models:
     overrides: Mapping[str, Any]
     seeds: tuple[int, ...]
     groups: int
+    published: Path | None = None
+    """Where published models lie, for runs that read them instead of training their own."""
 
     def spec(self, setting: str, seed: int) -> ModelSpec:
         """Return the model of a setting and seed."""
         from resi.domains.base import ModelSpec
 
-        return ModelSpec(
+        model = ModelSpec(
             domain=self.domain.name,
             dataset=self.dataset.name,
             dataset_content=self.dataset.content,
@@ -104,11 +98,122 @@ class Models:
             seed=seed,
             hyperparameters=self.hyperparameters(setting),
             training_version=self.domain.training_version(),
+            rules=self.domain.rules(setting),
         )
+        if self.published is None:
+            return model
+        return replace(model, checkpoint=hash_file(self.domain.checkpoint(self.published, model)))
 
     def hyperparameters(self, setting: str) -> dict[str, Any]:
         """Return the hyperparameters of a setting's models."""
         return self.domain.hyperparameters(self.architecture, self.dataset.name, setting, self.overrides)
+
+    def probe(self, setting: str, test: str) -> ProbeSpec:
+        """Return the input and layers at which a test looks at models of a setting."""
+        return self.domain.probe(self.architecture, self.dataset.name, self.hyperparameters(setting), test)
+
+
+class Member(NamedTuple):
+    """What a row and a column of the arrays in :class:`Similarities` stand for.
+
+    Attributes
+    ----------
+    layer : str
+        Empty where a test looks at one layer of each model.
+    """
+
+    setting: str
+    seed: int
+    layer: str = ""
+
+
+class MeasureFacts(NamedTuple):
+    """A measure with its parameters as the tables hold them, and how to read its values."""
+
+    name: str
+    parameters: str
+    larger_is_more_similar: bool
+    symmetric: bool
+
+
+@dataclass(frozen=True)
+class Similarities:
+    """All comparisons among the models of one architecture, as arrays.
+
+    Attributes
+    ----------
+    members : tuple of Member
+        Sorted by setting and seed, layers in the order of the network.
+    measures : tuple of MeasureFacts
+    values : array of shape (n_measures, n_members, n_members)
+        NaN where there is none. For a symmetric measure both triangles hold the same numbers; the diagonal is unused.
+    functional : mapping from name to array of shape (n_members, n_members)
+        How differently models predict; symmetric.
+    """
+
+    members: tuple[Member, ...]
+    measures: tuple[MeasureFacts, ...]
+    values: Values
+    functional: Mapping[str, Values]
+
+    @property
+    def settings(self) -> tuple[str, ...]:
+        """The settings, each once."""
+        return tuple(dict.fromkeys(member.setting for member in self.members))
+
+    def signed(self, protocol: str) -> Values:
+        """Return values of which larger ones mean more similar.
+
+        Unless the protocol is the published one, a pair under an asymmetric measure has one value, the mean of its two
+        directions, and none if a direction has none.
+        """
+        sign = np.array([1.0 if measure.larger_is_more_similar else -1.0 for measure in self.measures])
+        values = self.values * sign[:, None, None]
+        if protocol == PUBLISHED:
+            return values
+        # Halves first, so that symmetric values come back bit by bit.
+        return values / 2 + values.transpose(0, 2, 1) / 2
+
+
+class Score(NamedTuple):
+    """One number about a measure.
+
+    Attributes
+    ----------
+    measure : int
+        Which of the measures in :class:`Similarities`.
+    value : float or None
+        None where nothing could be compared; ``reason`` says why.
+    pairs, failed_pairs : int
+        Comparisons the value rests on, and comparisons it lacks.
+    models : int
+        How many models these are comparisons of.
+    chance : float or None
+        Expected value under random similarities.
+    low, high : float or None
+        95 % interval over resampled models.
+    p_value : float or None
+        Share of random relabellings of the models under which the measure scores at least as well.
+    functional : str
+        The function of outputs it is about; empty where there is none.
+    setting, seed : str, int or None
+        The one setting and the one model it is about; empty and None where there are several.
+    """
+
+    measure: int
+    metric: str
+    value: float | None
+    pairs: int
+    failed_pairs: int
+    models: int
+    chance: float | None = None
+    low: float | None = None
+    high: float | None = None
+    p_value: float | None = None
+    functional: str = ""
+    setting: str = ""
+    seed: int | None = None
+    reason: str = ""
 
 
 class Grounding(ABC):
@@ -120,6 +225,11 @@ class Grounding(ABC):
     metrics: ClassVar[tuple[str, ...]]
     headline: ClassVar[str]
     """The metric that ranks measures."""
+    kind: ClassVar[str]
+    """Which comparisons count: of models of different ``settings``, of models of one setting (``seeds``), or of the
+    ``layers`` of one model."""
+    functional: ClassVar[tuple[str, ...]] = ()
+    """Functions of outputs that the similarities are held against."""
     seeds: ClassVar[tuple[int, ...]] = (0, 1, 2, 3, 4)
     """Seeds of each group's models in the benchmark."""
 
@@ -128,14 +238,13 @@ class Grounding(ABC):
         """Return the experiments for one architecture."""
 
     @abstractmethod
-    def score(
-        self, experiment: Experiment, similarity: np.ndarray[Any, Any], measure: type[Measure], protocol: str
-    ) -> Sequence[Score]:
-        """Score a measure.
+    def score(self, similarities: Similarities, protocol: str, seed: int) -> Sequence[Score]:
+        """Score all measures.
 
         Parameters
         ----------
-        similarity : array of shape (n_items, n_items)
-            The measure's values; NaN where there is none. Both triangles are filled, for a symmetric measure with the
-            same numbers; the diagonal is not used.
+        protocol : str
+            ``corrected`` or ``published``.
+        seed : int
+            Of the draws for intervals and p-values.
         """

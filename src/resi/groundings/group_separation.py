@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from resi.groundings.base import Experiment, Grounding, Item, Models, Score
+from resi.groundings.base import PUBLISHED, Experiment, Grounding, Item, Models, Score, Similarities
+from resi.groundings.group_resampling import intervals, p_values
+from resi.groundings.separation import average_precision, expected_average_precision, pair_index, violation_rate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
-    from resi.measures.base import Measure
+    from resi.groundings.base import Mask
+    from resi.groundings.separation import Split
 
-    Values = np.ndarray[Any, np.dtype[np.float64]]
-    Mask = np.ndarray[Any, np.dtype[np.bool_]]
-    Groups = np.ndarray[Any, np.dtype[np.str_]]
-
-PUBLISHED = "published"
+CHANCE_OF_VIOLATION = 0.5
 
 
 class GroupSeparation(Grounding):
@@ -30,33 +29,72 @@ class GroupSeparation(Grounding):
 
     metrics = ("auprc", "violation_rate")
     headline = "auprc"
+    kind = "settings"
 
     def plan(self, models: Models) -> list[Experiment]:
         """Return one experiment: every setting's models, at their last layer before the output."""
         settings = models.domain.settings(self.name, models.groups)
-        specs = [models.spec(setting, seed) for setting in settings for seed in models.seeds]
-        probe = models.domain.probe(
-            models.architecture, models.dataset.name, models.hyperparameters(settings[0]), self.name
+        probe = models.probe(settings[0], self.name)
+        items = tuple(
+            Item(models.spec(setting, seed), probe.layers[-1], setting) for setting in settings for seed in models.seeds
         )
-        items = tuple(Item(spec, probe.layers[-1], spec.setting) for spec in specs)
         return [Experiment(self.name, models.domain.name, models.dataset.name, models.architecture, items, probe)]
 
-    def score(
-        self, experiment: Experiment, similarity: Values, measure: type[Measure], protocol: str
-    ) -> Sequence[Score]:
-        """Return AUPRC and violation rate."""
-        signed = similarity if measure.larger_is_more_similar else -similarity
-        both_directions = protocol != PUBLISHED and not measure.symmetric
-        groups = np.array([item.group for item in experiment.items])
-        splits = [split_pairs(signed, groups == group, both_directions) for group in experiment.groups]
-        used = _pairs_used(groups, measure, both_directions)
-        pairs = int(np.isfinite(similarity[used]).sum())
-        failed = int(used.sum()) - pairs
+    def score(self, similarities: Similarities, protocol: str, seed: int) -> Sequence[Score]:
+        """Return AUPRC and violation rate of every measure."""
+        groups = np.array([member.setting for member in similarities.members])
+        signed = similarities.signed(protocol)
+        indices = [pair_index(groups == group) for group in similarities.settings]
+        splits = [index.split(signed) for index in indices]
         ties = 1.0 if protocol == PUBLISHED else 0.5
-        return [
-            Score("auprc", _mean(splits, average_precision), _mean(splits, expected_average_precision), pairs, failed),
-            Score("violation_rate", _mean(splits, lambda s: violation_rate(s, ties)), 0.5, pairs, failed),
-        ]
+        values = {
+            "auprc": np.mean([average_precision(split) for split in splits], axis=0),
+            "violation_rate": np.mean([violation_rate(split, ties) for split in splits], axis=0),
+        }
+        chance = np.mean([expected_average_precision(split) for split in splits], axis=0)
+        bounds = {} if protocol == PUBLISHED else intervals(signed, groups, indices, seed)
+        p = {} if protocol == PUBLISHED else p_values(signed, groups, values, seed)
+        scores = []
+        for number, measure in enumerate(similarities.measures):
+            used = _pairs_used(groups, both_directions=protocol == PUBLISHED and not measure.symmetric)
+            found = int(np.isfinite(signed[number][used]).sum())
+            reason = _why_undefined(splits, similarities.settings, number)
+            for metric in self.metrics:
+                score = Score(number, metric, None, found, int(used.sum()) - found, len(groups), reason=reason)
+                if not reason:
+                    low, high = bounds[metric][number] if bounds else (None, None)
+                    score = score._replace(
+                        value=float(values[metric][number]),
+                        chance=float(chance[number]) if metric == "auprc" else CHANCE_OF_VIOLATION,
+                        low=low,
+                        high=high,
+                        p_value=float(p[metric][number]) if p else None,
+                    )
+                scores.append(score)
+        return scores
+
+
+class LabelRandomization(GroupSeparation):
+    """Models trained on labels of which more or fewer are random."""
+
+    name = "label_randomization"
+    title = "models trained with more or fewer random labels"
+    description = (
+        "Models that were trained with the same share of random labels should be more alike than models trained with "
+        "different shares: the more labels are random, the more a model has to memorise instead of generalising."
+    )
+
+
+class Shortcut(GroupSeparation):
+    """Models trained on inputs in which a shortcut gives the label away more or less often."""
+
+    name = "shortcut"
+    title = "models trained with a shortcut that is more or less reliable"
+    description = (
+        "Models should be more alike where a shortcut in their training data gave the label away equally often: the "
+        "more reliable it is, the more a model relies on it instead of on the content. All are probed with the same "
+        "input, in which the shortcut tells nothing."
+    )
 
 
 class Augmentation(GroupSeparation):
@@ -70,75 +108,19 @@ class Augmentation(GroupSeparation):
     )
 
 
-class Split(NamedTuple):
-    """Signed values (larger is more similar) of pairs within a group and across; those that have a value."""
-
-    within: Values
-    across: Values
-
-
-def split_pairs(signed: Values, members: Mask, both_directions: bool) -> Split:
-    """Return the values of pairs within a group, and of pairs of its members with others.
-
-    Parameters
-    ----------
-    signed : array of shape (n, n)
-    members : boolean array of shape (n,)
-    both_directions : bool
-        Whether (i, j) and (j, i) both count; else within the group only i < j, and across only member first.
-    """
-    inside, outside = np.flatnonzero(members), np.flatnonzero(~members)
-    block = signed[np.ix_(inside, inside)]
-    upper = np.triu_indices(len(inside), 1)
-    within, across = block[upper], signed[np.ix_(inside, outside)].ravel()
-    if both_directions:
-        within = np.concatenate([within, block.T[upper]])
-        across = np.concatenate([across, signed[np.ix_(outside, inside)].ravel()])
-    return Split(within[~np.isnan(within)], across[~np.isnan(across)])
-
-
-def average_precision(split: Split) -> float:
-    """Return the average precision of ranking pairs within the group first; equal values share one threshold."""
-    values = np.concatenate(split)
-    relevant = np.arange(len(values)) < len(split.within)
-    order = np.argsort(-values, kind="stable")
-    values, relevant = values[order], relevant[order]
-    threshold = np.append(np.flatnonzero(values[1:] != values[:-1]), len(values) - 1)
-    found = np.cumsum(relevant)[threshold]
-    precision = found / (threshold + 1)
-    return float(np.sum(np.diff(found, prepend=0) * precision) / len(split.within))
-
-
-def expected_average_precision(split: Split) -> float:
-    """Return the expected average precision of a random order without ties."""
-    relevant, total = len(split.within), len(split.within) + len(split.across)
-    harmonic = float(np.sum(1 / np.arange(1, total + 1)))
-    return (harmonic + (relevant - 1) / (total - 1) * (total - harmonic)) / total
-
-
-def violation_rate(split: Split, ties: float) -> float:
-    """Return the share of (within, across) combinations in which the pair within is not the more similar one.
-
-    Parameters
-    ----------
-    ties : float
-        What a tie counts: 1 in the published benchmark, 1/2 in ours, so that random values give 1/2.
-    """
-    ordered = np.sort(split.across)
-    above = len(ordered) - np.searchsorted(ordered, split.within, side="right")
-    equal = np.searchsorted(ordered, split.within, side="right") - np.searchsorted(ordered, split.within, side="left")
-    return float(np.sum(above + ties * equal) / (len(split.within) * len(split.across)))
-
-
-def _mean(splits: Sequence[Split], metric: Callable[[Split], float]) -> float | None:
-    if any(len(split.within) == 0 or len(split.across) == 0 for split in splits):
-        return None
-    return float(np.mean([metric(split) for split in splits]))
-
-
-def _pairs_used(groups: Groups, measure: type[Measure], both_directions: bool) -> Mask:
-    """Return which entries of a matrix of similarities are comparisons of their own, and make a difference."""
+def _pairs_used(groups: np.ndarray[Any, Any], both_directions: bool) -> Mask:
+    """Return which entries of a matrix of similarities make a difference; each pair once unless both directions do."""
     upper = np.triu(np.ones((len(groups), len(groups)), dtype=bool), 1)
-    if measure.symmetric:
-        return upper
-    return upper | upper.T if both_directions else upper | (groups[:, None] != groups)
+    # Within a group the published benchmark uses one direction of an asymmetric measure, across both.
+    return upper | (groups[:, None] != groups) if both_directions else upper
+
+
+def _why_undefined(splits: Sequence[Split], settings: Sequence[str], measure: int) -> str:
+    if len(settings) < 2:
+        return f"there is only the group {settings[0]}"
+    for split, setting in zip(splits, settings, strict=True):
+        if np.isnan(split.within[measure]).all():
+            return f"no pair of two models of {setting} has a value"
+        if np.isnan(split.across[measure]).all():
+            return f"no pair of a model of {setting} with one of another group has a value"
+    return ""

@@ -35,6 +35,10 @@ INVARIANCES = {
 FAMILIES = ("cca", "kernel", "alignment", "rsm", "neighbours", "topology", "regression", "statistics", "other")
 
 
+VARIANTS = ("corrected", "published")
+"""Values of the parameter ``variant`` of measures whose published value differs by design."""
+
+
 class Features:
     """One representation as measures see it: its matrix, and what has been computed from it so far.
 
@@ -216,6 +220,12 @@ def as_measure(
     measure: type[Measure] = dataclasses.dataclass(type(name, (Measure,), body))
     check_facts(measure)
     return measure
+
+
+def check_variant(name: str, variant: str) -> None:
+    """Raise ``ValueError`` unless a measure's parameter ``variant`` is one of ``VARIANTS``."""
+    if variant not in VARIANTS:
+        raise ValueError(f"{name}: variant {variant!r} does not exist; known: {', '.join(VARIANTS)}")
 
 
 def check_facts(measure: type[Measure]) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING
 
 from resi.errors import DegenerateInputError
 from resi.measures import artifacts, bases
-from resi.measures.base import Features, Measure
+from resi.measures.base import Features, Measure, check_variant
 
 if TYPE_CHECKING:
     import torch
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 else:
     from resi.lazy import torch
 
-Variant = Literal["corrected", "published"]
-VARIANTS: tuple[str, ...] = get_args(Variant)
 # What the published numbers of svcca add to the variance of every component, relative to the largest one.
 PUBLISHED_RIDGE = 1e-10
 VARIANCE_SHARE = 0.99
@@ -38,8 +36,7 @@ class _CanonicalCorrelation(Measure):
     cost = "O(N D² + D³)"
 
     def __post_init__(self) -> None:
-        if self.variant not in VARIANTS:
-            raise ValueError(f"{self.name}: variant {self.variant!r} does not exist; known: {', '.join(VARIANTS)}")
+        check_variant(self.name, self.variant)
 
     def prepare(self, x: Features) -> Features:
         """Decompose the centred features."""

@@ -89,6 +89,8 @@ FUNCTIONAL: dict[str, Callable[..., float]] = {
     "jsd": jsd,
 }
 """The functions by name."""
+# Raise it when values change: stored ones of other versions are not reused.
+FUNCTIONAL_VERSION = 1
 
 
 def _pair(name: str, a: ArrayLike, b: ArrayLike) -> tuple[Tensor, Tensor]:

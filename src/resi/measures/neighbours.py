@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from resi.errors import ShapeError
 from resi.measures import artifacts, nearest, rows
-from resi.measures.base import Features, Measure
+from resi.measures.base import Features, Measure, check_variant
 
 if TYPE_CHECKING:
     import torch
@@ -21,9 +21,10 @@ HELD_ROWS = 8192
 
 @dataclass
 class _NeighbourMeasure(Measure):
-    """What the measures here share: the number of neighbours and the search for them."""
+    """What the measures here share: the number of neighbours, and how they are found."""
 
     k: int = 10
+    variant: str = "corrected"
 
     family = "neighbours"
     larger_is_more_similar = True
@@ -36,6 +37,7 @@ class _NeighbourMeasure(Measure):
     def __post_init__(self) -> None:
         if self.k < 1:
             raise ValueError(f"{self.name}: k = {self.k}; at least one neighbour is needed")
+        check_variant(self.name, self.variant)
 
     def neighbours(self, x: Features) -> Tensor:
         """Return the k nearest neighbours of every sample, shape (n_samples, k).
@@ -51,7 +53,8 @@ class _NeighbourMeasure(Measure):
                 f"{self.name}: k = {self.k} neighbours need at least {self.k + 1} rows, but the representation has "
                 f"shape ({n_samples}, {n_features})"
             )
-        return x.shared(nearest.neighbours, k=self.k)
+        search = nearest.first_but_one if self.variant == "published" else nearest.neighbours
+        return x.shared(search, k=self.k)
 
     def prepared_bytes(self, n_samples: int, n_features: int) -> int:
         """Return the bytes of the unit rows, one block of distances, and the neighbours."""
@@ -71,6 +74,8 @@ class Jaccard(_NeighbourMeasure):
     ----------
     k : int
         Number of neighbours.
+    variant : {"corrected", "published"}
+        ``published`` gives the numbers of the published benchmark, see :func:`resi.measures.nearest.first_but_one`.
 
     References
     ----------
@@ -103,6 +108,8 @@ class RankSimilarity(_NeighbourMeasure):
     ----------
     k : int
         Number of neighbours.
+    variant : {"corrected", "published"}
+        ``published`` gives the numbers of the published benchmark, see :func:`resi.measures.nearest.first_but_one`.
 
     References
     ----------
@@ -147,6 +154,8 @@ class SecondOrderCosine(_NeighbourMeasure):
     ----------
     k : int
         Number of neighbours.
+    variant : {"corrected", "published"}
+        ``published`` gives the numbers of the published benchmark, see :func:`resi.measures.nearest.first_but_one`.
 
     References
     ----------

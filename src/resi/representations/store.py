@@ -35,6 +35,7 @@ class RepresentationStore:
                 "model": model.fingerprint,
                 "probe": probe.probe,
                 "pooling": probe.pooling,
+                "representation": probe.representation,
                 "layer": layer,
                 "dtype": DTYPE,
                 "version": EXTRACTION_VERSION,
@@ -57,6 +58,7 @@ class RepresentationStore:
             "label": model.label,
             "probe": probe.probe,
             "pooling": probe.pooling,
+            "representation": probe.representation,
             "samples": hash_samples(extraction.samples),
         }
         for layer in probe.layers:

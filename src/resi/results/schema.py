@@ -29,7 +29,7 @@ COMPARISONS = {
     "setting_b": pl.String,
     "seed_b": pl.Int64,
     "layer_b": pl.String,
-    "measure": pl.String,
+    "measure": pl.String,  # or jsd, disagreement, accuracy_difference: how differently two models predict, layer empty
     "value": pl.Float64,  # null unless status is ok
     "status": pl.String,  # ok, failed or undefined
     "error": pl.String,  # why there is no value; empty when there is one
@@ -49,12 +49,19 @@ SCORES = {
     "domain": pl.String,
     "dataset": pl.String,
     "architecture": pl.String,
+    "setting": pl.String,  # of the models, where all have one; else empty
+    "seed": pl.Int64,  # of the model, where the score is about one alone; else null
     "measure": pl.String,
     "parameters": pl.String,
     "metric": pl.String,  # auprc, violation_rate, spearman, pearson or kendall
     "functional": pl.String,  # jsd, disagreement or accuracy_difference; empty where the test has none
     "value": pl.Float64,  # null where nothing could be compared
+    "low": pl.Float64,  # 95 % interval over resampled models; null where there is none
+    "high": pl.Float64,
+    "p_value": pl.Float64,  # share of random relabellings of the models that score at least as well; null as above
     "chance": pl.Float64,  # expected value under random similarities
+    "normalised": pl.Float64,  # share of the way from chance to the best value; 0 at chance, 1 at best
+    "reason": pl.String,  # why there is no value; empty when there is one
     "protocol": pl.String,
     "groups": pl.Int64,
     "models": pl.Int64,
@@ -69,4 +76,7 @@ COMPARISON_ORDER = [
     "domain", "dataset", "architecture", "measure", "parameters",
     "setting_a", "seed_a", "layer_a", "setting_b", "seed_b", "layer_b", "key",
 ]  # fmt: skip
-SCORE_ORDER = ["test", "domain", "dataset", "architecture", "measure", "parameters", "metric", "functional", "key"]
+SCORE_ORDER = [
+    "test", "domain", "dataset", "architecture", "setting",
+    "measure", "parameters", "metric", "functional", "seed", "key",
+]  # fmt: skip

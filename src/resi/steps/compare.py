@@ -17,7 +17,8 @@ from resi.representations.base import subsample
 from resi.results.schema import COMPARISON_ORDER, COMPARISONS
 from resi.results.shards import find_comparisons
 from resi.results.tables import table
-from resi.steps.plan import Comparison, Plan, parameters
+from resi.steps.outputs import compare_outputs
+from resi.steps.plan import Comparison, Plan, compared, parameters
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -79,6 +80,8 @@ def _check_ready(plan: Plan, comparisons: int) -> None:
 
 def _compare(plan: Plan, comparisons: Sequence[Comparison]) -> Iterator[Row]:
     config = plan.config
+    yield from compare_outputs(plan, [comparison for comparison in comparisons if comparison.is_of_outputs])
+    comparisons = [comparison for comparison in comparisons if not comparison.is_of_outputs]
     device = resolve_device(config.device)
     about = {name: _about(measure, config.subsample) for name, measure in config.measures.items()}
     for number, experiment in enumerate(plan.experiments):
@@ -91,7 +94,7 @@ def _compare(plan: Plan, comparisons: Sequence[Comparison]) -> Iterator[Row]:
         for outcome in engine.run(list(tasks), {item.key: item for item in items}):
             comparison = tasks[outcome.task]
             yield {
-                **_names(experiment, comparison),
+                **compared(experiment, comparison),
                 **about[comparison.measure],
                 **_result(outcome, items[comparison.source], items[comparison.target]),
                 "device": str(device),
@@ -102,21 +105,6 @@ def _compare(plan: Plan, comparisons: Sequence[Comparison]) -> Iterator[Row]:
 def _open(plan: Plan, experiment: Experiment, index: int) -> Representation:
     item = experiment.items[index]
     return subsample(plan.representations.open(item.model, experiment.probe, item.layer), plan.config.subsample)
-
-
-def _names(experiment: Experiment, comparison: Comparison) -> Row:
-    source, target = experiment.items[comparison.source], experiment.items[comparison.target]
-    return {
-        "domain": experiment.domain,
-        "dataset": experiment.dataset,
-        "architecture": experiment.architecture,
-        "setting_a": source.model.setting,
-        "seed_a": source.model.seed,
-        "layer_a": source.layer,
-        "setting_b": target.model.setting,
-        "seed_b": target.model.seed,
-        "layer_b": target.layer,
-    }
 
 
 def _about(measure: Measure, sampled: int | None) -> Row:

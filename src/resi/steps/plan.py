@@ -5,22 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations, permutations
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from resi.groundings.base import Experiment, Models
+from resi.groundings.base import SCORE_VERSION, Experiment, Models
 from resi.identity import canonical, fingerprint
+from resi.measures.functional import FUNCTIONAL, FUNCTIONAL_VERSION
 from resi.models import ModelStore
-from resi.representations.store import RepresentationStore
+from resi.representations.store import OUTPUTS, RepresentationStore
 from resi.results.shards import Shard
 from resi.store import Store
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from resi.config import RunConfig
     from resi.domains.base import DatasetSpec, ModelSpec, ProbeSpec
     from resi.measures.base import Measure
 
-# Raise it when scoring would give other numbers for the same comparisons.
-SCORE_VERSION = 1
+NO_PARAMETERS = canonical({})
 
 
 class Comparison(NamedTuple):
@@ -28,6 +30,10 @@ class Comparison(NamedTuple):
 
     Attributes
     ----------
+    source, target : int
+        Which of the experiment's items.
+    measure : str
+        Name of a measure, or of a function of outputs.
     key : str
         Hash of all that its value depends on.
     """
@@ -37,6 +43,11 @@ class Comparison(NamedTuple):
     target: int
     measure: str
     key: str
+
+    @property
+    def is_of_outputs(self) -> bool:
+        """Whether it compares what models predict instead of their representations."""
+        return self.measure in FUNCTIONAL
 
 
 @dataclass(frozen=True)
@@ -70,14 +81,25 @@ class Plan:
 
     @cached_property
     def comparisons(self) -> tuple[Comparison, ...]:
-        """Every comparison: unordered pairs for symmetric measures, ordered pairs otherwise."""
-        return tuple(
+        """Every comparison: unordered pairs for symmetric measures, ordered pairs otherwise; then those of outputs."""
+        of_representations = (
             Comparison(number, a, b, name, comparison_key(keys[a], keys[b], identity, measure.symmetric))
             for number, keys in enumerate(self._representation_keys)
             for name, measure in self.config.measures.items()
             for identity in (measure_identity(measure, self.config.subsample),)
             for a, b in (combinations if measure.symmetric else permutations)(range(len(keys)), 2)
         )
+        return (*of_representations, *self._output_comparisons())
+
+    def _output_comparisons(self) -> Iterator[Comparison]:
+        """Yield the comparisons of outputs by the functions that a test holds similarities against."""
+        for number, experiment in enumerate(self.experiments):
+            if experiment.functional:
+                keys = [self.representations.key(item.model, experiment.probe, OUTPUTS) for item in experiment.items]
+            for name in experiment.functional:
+                identity = canonical({"measure": name, "version": FUNCTIONAL_VERSION, "parameters": NO_PARAMETERS})
+                for a, b in combinations(range(len(experiment.items)), 2):
+                    yield Comparison(number, a, b, name, comparison_key(keys[a], keys[b], identity, symmetric=True))
 
     @cached_property
     def _representation_keys(self) -> list[list[str]]:
@@ -119,6 +141,22 @@ def comparison_key(source: str, target: str, measure: str, symmetric: bool) -> s
     return fingerprint({"representations": sides, "measure": measure})
 
 
+def compared(experiment: Experiment, comparison: Comparison) -> dict[str, Any]:
+    """Return the columns of a row that say what it compares; of outputs the layer is empty."""
+    source, target = experiment.items[comparison.source], experiment.items[comparison.target]
+    return {
+        "domain": experiment.domain,
+        "dataset": experiment.dataset,
+        "architecture": experiment.architecture,
+        "setting_a": source.model.setting,
+        "seed_a": source.model.seed,
+        "layer_a": "" if comparison.is_of_outputs else source.layer,
+        "setting_b": target.model.setting,
+        "seed_b": target.model.seed,
+        "layer_b": "" if comparison.is_of_outputs else target.layer,
+    }
+
+
 def measure_identity(measure: Measure, subsample: int | None) -> str:
     """Return the identity of a measure: its name, version and parameters."""
     given = parameters(measure, subsample)
@@ -146,7 +184,7 @@ def make_plan(config: RunConfig, may_download: bool = True) -> Plan:
         experiment
         for architecture, overrides in config.models.items()
         for experiment in config.test.plan(
-            Models(config.domain, dataset, architecture, overrides, config.seeds, config.groups)
+            Models(config.domain, dataset, architecture, overrides, config.seeds, config.groups, config.models_root)
         )
     ]
     return Plan(config, dataset, tuple(experiments))

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections import deque
 from typing import TYPE_CHECKING, TypeVar
 
 from resi.console import progress
 from resi.device import resolve_device, torch_threads
+from resi.errors import ArtifactError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import torch
 
-    from resi.domains.base import ModelSpec, ProbeSpec
+    from resi.domains.base import ModelSpec, ProbeSpec, Trained
     from resi.steps.plan import Plan
     from resi.store import Store
 
@@ -23,7 +25,7 @@ T = TypeVar("T")
 
 
 def train_models(plan: Plan) -> int:
-    """Train every model that is not in the store; return how many there were to train."""
+    """Train every model that is not in the store, or read it if it is a published one; return how many there were."""
     missing = plan.missing_models()
     if not missing:
         return 0
@@ -31,13 +33,32 @@ def train_models(plan: Plan) -> int:
 
     def train(spec: ModelSpec) -> None:
         start = time.perf_counter()
-        trained = plan.config.domain.train(spec, plan.dataset, device)
+        if spec.checkpoint:
+            trained = _read_published(plan, spec, device)
+        else:
+            trained = plan.config.domain.train(spec, plan.dataset, device)
         plan.model_store.save(spec, trained, time.perf_counter() - start)
 
     names = {spec: spec.fingerprint for spec in missing}
-    with torch_threads(plan.config.threads), progress("training models", len(missing)) as advance:
+    title = "training models" if plan.config.models_root is None else "reading published models"
+    with torch_threads(plan.config.threads), progress(title, len(missing)) as advance:
         _make_each(plan.store, names, plan.model_store.has, train, advance)
     return len(missing)
+
+
+def _read_published(plan: Plan, spec: ModelSpec, device: torch.device) -> Trained:
+    """Read a published model; its file has to be the one that was planned with."""
+    root = plan.config.models_root
+    if root is None:
+        raise UsageError(f"{spec.label} is a published model, but models.source=train")
+    path = plan.config.domain.checkpoint(root, spec)
+    content = path.read_bytes()
+    if hashlib.sha256(content).hexdigest() != spec.checkpoint:
+        raise ArtifactError(f"{path} has changed since the run began; run again")
+    try:
+        return plan.config.domain.read_checkpoint(content, spec, plan.dataset, device)
+    except ArtifactError as error:
+        raise ArtifactError(f"{path} {error}") from error
 
 
 def extract_representations(plan: Plan) -> int:

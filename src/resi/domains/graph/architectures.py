@@ -1,4 +1,4 @@
-"""Graph neural networks: PyG's own models, with the same parameters and functions, built from hyperparameters."""
+"""Graph neural networks: PyG's own models, with the same parameters and functions, and P-GNN, which PyG lacks."""
 
 from __future__ import annotations
 
@@ -7,14 +7,18 @@ from typing import TYPE_CHECKING, Any
 from torch.nn.functional import linear
 from torch_geometric.nn import GAT, GCN, GCNConv, GraphSAGE, SAGEConv
 
-from resi.errors import UsageError
+from resi.domains.graph.anchors import find_anchors
+from resi.domains.graph.pgnn import PGNN
+from resi.errors import ArtifactError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from torch import Tensor
+    from torch import Tensor, nn
     from torch_geometric.nn.models.basic_gnn import BasicGNN
 
+    from resi.domains.base import ModelSpec
+    from resi.domains.graph.data import Graph
     from resi.domains.graph.propagation import Propagation
 
 
@@ -62,8 +66,23 @@ class SparseGraphSAGE(GraphSAGE):  # type: ignore[misc]
 MODELS: dict[str, type[BasicGNN]] = {"gcn": SparseGCN, "graphsage": SparseGraphSAGE, "gat": GAT}
 
 
+def model_for(spec: ModelSpec, graph: Graph) -> BasicGNN | PGNN:
+    """Return the untrained model of a spec for a graph on the CPU; weights are drawn from torch's own generator."""
+    features = graph.features.shape[1]
+    if spec.architecture != "pgnn":
+        return build_model(spec.architecture, spec.hyperparameters, features, graph.classes)
+    return PGNN(
+        features=features,
+        hidden_channels=spec.hyperparameters["hidden_channels"],
+        layers=spec.hyperparameters["layers"],
+        classes=graph.classes,
+        dropout=spec.hyperparameters["dropout"],
+        anchors=find_anchors(graph.edges, len(graph.labels), spec.seed),
+    )
+
+
 def build_model(architecture: str, hyperparameters: Mapping[str, Any], features: int, classes: int) -> BasicGNN:
-    """Return an untrained model; its weights are drawn from torch's own generator.
+    """Return an untrained model of PyG's; its weights are drawn from torch's own generator.
 
     Layer ``i`` but the last is: convolution, batch norm, activation, dropout. The last is a convolution to the classes.
     """
@@ -84,7 +103,21 @@ def build_model(architecture: str, hyperparameters: Mapping[str, Any], features:
         raise UsageError(f"model={architecture} cannot be built from {dict(hyperparameters)}: {error}") from error
 
 
-def run_model(model: BasicGNN, features: Tensor, propagation: Propagation) -> Tensor:
+def load_weights(model: nn.Module, state: Mapping[str, Tensor]) -> None:
+    """Put weights into a model.
+
+    Raises
+    ------
+    ArtifactError
+        Saying what does not fit.
+    """
+    try:
+        model.load_state_dict(dict(state), strict=True)
+    except RuntimeError as error:
+        raise ArtifactError(f"do not fit the architecture: {error}") from error
+
+
+def run_model(model: BasicGNN | PGNN, features: Tensor, propagation: Propagation) -> Tensor:
     """Return the logits of all nodes, shape (n_nodes, classes)."""
     # Attention weighs edges one by one.
     logits: Tensor = model(features, propagation.edge_index if isinstance(model, GAT) else propagation)

@@ -11,12 +11,14 @@ import numpy as np
 import torch
 
 from resi.device import torch_threads
+from resi.domains.graph import flickr, ogbn_arxiv
 from resi.domains.graph.propagation import sparse_rows
 from resi.errors import DatasetError
 from resi.randomness import generator
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
+    from pathlib import Path
 
     from torch import Tensor
 
@@ -29,6 +31,8 @@ DIGITS_TEST = 1000
 # Below this share of non-zeros, sparse features make the first layer cheaper than dense ones.
 SPARSE_DENSITY = 0.1
 SMALL_EDGES = 100_000
+PROBE_NODES = 10_000
+PROBE_SEED = 2024
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,8 @@ class Graph:
     labels : Tensor of shape (n_nodes,)
     train, validation, test : Tensor
         Node ids.
+    probe : Tensor
+        Ids of the test nodes at which representations are taken: at most 10,000.
     classes : int
     """
 
@@ -53,11 +59,12 @@ class Graph:
     train: Tensor
     validation: Tensor
     test: Tensor
+    probe: Tensor
     classes: int
 
     def to(self, device: torch.device) -> Graph:
         """Return the graph on a device."""
-        names = ("features", "edges", "labels", "train", "validation", "test")
+        names = ("features", "edges", "labels", "train", "validation", "test", "probe")
         return replace(self, **{name: getattr(self, name).to(device) for name in names})
 
     def suitable_threads(self) -> AbstractContextManager[None]:
@@ -71,7 +78,19 @@ class Graph:
 @functools.lru_cache(maxsize=2)
 def load_graph(dataset: DatasetSpec) -> Graph:
     """Read a dataset that :meth:`GraphDomain.locate` has found."""
-    return _load_cora(dataset) if dataset.name == "cora" else _load_digits_knn()
+    loaders = {"cora": _load_cora, "flickr": _load_flickr, "ogbn_arxiv": _load_ogbn_arxiv}
+    return loaders[dataset.name](dataset) if dataset.name in loaders else _load_digits_knn()
+
+
+def probe_nodes(test: Tensor) -> Tensor:
+    """Return the test nodes at which representations are taken: the published 10,000 of them where there are more.
+
+    They are in the order they were drawn in.
+    """
+    if len(test) <= PROBE_NODES:
+        return test
+    draws = np.random.RandomState(PROBE_SEED)  # the published draw; no global state
+    return torch.from_numpy(draws.choice(test.numpy(), PROBE_NODES, replace=False))
 
 
 def _load_cora(dataset: DatasetSpec) -> Graph:
@@ -89,8 +108,47 @@ def _load_cora(dataset: DatasetSpec) -> Graph:
         train=data.train_mask.nonzero().squeeze(1),
         validation=data.val_mask.nonzero().squeeze(1),
         test=data.test_mask.nonzero().squeeze(1),
+        probe=probe_nodes(data.test_mask.nonzero().squeeze(1)),
         classes=int(data.y.max()) + 1,
     )
+
+
+def _load_flickr(dataset: DatasetSpec) -> Graph:
+    data = flickr.read(_folder(dataset))
+    test = data.test_mask.nonzero().squeeze(1)
+    return Graph(
+        features=_compress(data.x),
+        edges=data.edge_index,
+        labels=data.y,
+        train=data.train_mask.nonzero().squeeze(1),
+        validation=data.val_mask.nonzero().squeeze(1),
+        test=test,
+        probe=probe_nodes(test).sort().values,
+        classes=int(data.y.max()) + 1,
+    )
+
+
+def _load_ogbn_arxiv(dataset: DatasetSpec) -> Graph:
+    from torch_geometric.utils import to_undirected
+
+    tables = ogbn_arxiv.read(_folder(dataset))
+    test = torch.from_numpy(tables.test)
+    return Graph(
+        features=_compress(torch.from_numpy(tables.features)),
+        edges=to_undirected(torch.from_numpy(tables.edges), num_nodes=len(tables.labels)),
+        labels=torch.from_numpy(tables.labels),
+        train=torch.from_numpy(tables.train),
+        validation=torch.from_numpy(tables.validation),
+        test=test,
+        probe=probe_nodes(test),
+        classes=ogbn_arxiv.CLASSES,
+    )
+
+
+def _folder(dataset: DatasetSpec) -> Path:
+    if dataset.folder is None:
+        raise DatasetError(f"dataset={dataset.name} was not located: its folder is not known")
+    return dataset.folder
 
 
 def _load_digits_knn() -> Graph:
@@ -118,6 +176,7 @@ def _load_digits_knn() -> Graph:
         train=torch.from_numpy(np.sort(train)),
         validation=torch.from_numpy(np.sort(validation)),
         test=torch.from_numpy(np.sort(test)),
+        probe=probe_nodes(torch.from_numpy(np.sort(test))),
         classes=10,
     )
 

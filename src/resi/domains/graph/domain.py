@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resi.domains.base import (
@@ -15,20 +16,33 @@ from resi.domains.base import (
     ProbeSpec,
     Trained,
 )
-from resi.domains.graph import files
+from resi.domains.graph import files, flickr, ogbn_arxiv
 from resi.domains.graph.hyperparameters import HYPERPARAMETERS, GraphModelConfig
-from resi.domains.graph.settings import SETTINGS, SIX_LAYERS
-from resi.errors import UsageError, unknown_name
+from resi.domains.graph.settings import (
+    CONV_OUTPUT,
+    EDGE_DROP,
+    OWN_SHORTCUT_PROBE,
+    POST_ACTIVATION,
+    PROBE,
+    PUBLISHED_NAMES,
+    RANDOM_LABELS,
+    SETTINGS,
+    SHORTCUT,
+    SHORTCUT_PROBE,
+    SIX_LAYERS,
+)
+from resi.errors import DatasetError, UsageError, unknown_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     import torch
     from torch import Tensor
 
 TRAINING_VERSION = 1
+PUBLISHED_DATASETS = {"cora": "cora", "flickr": "flickr", "ogbn_arxiv": "ogbn-arxiv"}
 # Smallest value of a hyperparameter, and what it has to stay below. The representation is a hidden layer's.
+PRECISIONS = ("bfloat16", "float32")
 ACTIVATIONS = ("elu", "gelu", "leaky_relu", "relu", "sigmoid", "silu", "tanh")
 LIMITS = {
     "layers": (2, math.inf),
@@ -50,6 +64,7 @@ class GraphDomain(Domain):
     default_dataset = "digits_knn"
     default_models = ("gcn", "graphsage", "gat")
     model_config = GraphModelConfig
+    representations = (CONV_OUTPUT, POST_ACTIVATION)
 
     def requires(self) -> tuple[str, ...]:
         """Return PyG."""
@@ -65,6 +80,16 @@ class GraphDomain(Domain):
                 "scikit-learn",
                 embedded=True,
             ),
+            DatasetInfo(
+                "flickr",
+                "89250 images, 500 tags, edges are shared properties, 7 classes; 10000 of 22313 test nodes",
+                "PyG",
+            ),
+            DatasetInfo(
+                "ogbn_arxiv",
+                "169343 papers, 128 word features, edges are citations, 40 fields; 10000 of 48603 test nodes",
+                "OGB",
+            ),
         )
 
     def architectures(self) -> tuple[ArchitectureInfo, ...]:
@@ -78,6 +103,7 @@ class GraphDomain(Domain):
                 "GraphSAGE",
                 "Hamilton et al., NeurIPS 2017",
             ),
+            ArchitectureInfo("pgnn", "position relative to anchors", "PGNN", "You et al., ICML 2019"),
         )
 
     def settings(self, test: str, groups: int) -> tuple[str, ...]:
@@ -95,14 +121,23 @@ class GraphDomain(Domain):
         table = HYPERPARAMETERS[architecture]
         if dataset not in table:
             raise unknown_name(f"dataset for {architecture}", dataset, list(table))
+        if architecture == "pgnn" and setting in EDGE_DROP:
+            raise UsageError(
+                "model=pgnn has no test=augmentation: dropped edges would change its anchor distances, which are "
+                "computed once; choose gcn, graphsage or gat"
+            )
         given = {name: value for name, value in overrides.items() if value is not None}
         deeper = {"layers": 6} if setting == SIX_LAYERS else {}
         values = {**table[dataset], **deeper, **given}
         if foreign := set(given) - set(table[dataset]):
             has = ", ".join(table[dataset])
             raise UsageError(f"model.{architecture}.{min(foreign)}: {architecture} has none; it has {has}")
+        if architecture == "pgnn" and values["activation"] != "relu":
+            raise UsageError(f"model.pgnn.activation={values['activation']}: it is always relu")
         if values["activation"] not in ACTIVATIONS:
             raise unknown_name(f"activation of {architecture}", values["activation"], ACTIVATIONS)
+        if values["precision"] not in PRECISIONS:
+            raise unknown_name(f"precision of {architecture}", values["precision"], PRECISIONS)
         for name, (smallest, below) in LIMITS.items():
             if name in values and not smallest <= values[name] < below:
                 limit = f"from {smallest}" if below == math.inf else f"from {smallest} to below {below}"
@@ -110,14 +145,26 @@ class GraphDomain(Domain):
         return values
 
     def probe(self, architecture: str, dataset: str, hyperparameters: Mapping[str, Any], test: str) -> ProbeSpec:
-        """Return the test nodes and the raw output of hidden convolutions: the last one, for layer tests all."""
+        """Return the test nodes and hidden convolutions: the last one, for layer tests all.
+
+        All models of a test see one input, but by the published protocol, in which models of the shortcut test see
+        their own training features.
+        """
         hidden = [str(layer) for layer in range(hyperparameters["layers"] - 1)]
-        return ProbeSpec(probe="test", layers=tuple(hidden if test == "layer_monotonicity" else hidden[-1:]))
+        layers = tuple(hidden if test == "layer_monotonicity" else hidden[-1:])
+        probe = PROBE
+        if test == "shortcut":
+            probe = OWN_SHORTCUT_PROBE if self.protocol == "published" else SHORTCUT_PROBE
+        return ProbeSpec(probe, layers, representation=self.representation)
 
     def locate(self, dataset: str, root: Path | None, downloads: Path, may_download: bool = True) -> DatasetSpec:
         """Find and hash a dataset's files."""
         if dataset == "cora":
             return files.locate_cora(root, downloads / "graph" / "cora", may_download)
+        if dataset == "flickr":
+            return flickr.locate(root, downloads / "graph" / "flickr", may_download)
+        if dataset == "ogbn_arxiv":
+            return ogbn_arxiv.locate(root, downloads / "graph" / "ogbn_arxiv", may_download)
         return files.locate_digits_knn()
 
     def train(self, spec: ModelSpec, dataset: DatasetSpec, device: torch.device) -> Trained:
@@ -138,6 +185,39 @@ class GraphDomain(Domain):
         from resi.domains.graph.extraction import extract
 
         return extract(spec, state, dataset, probe, device)
+
+    def rules(self, setting: str) -> str:
+        """Return ``published`` for settings that alter labels or features, under the published protocol."""
+        alters = setting in RANDOM_LABELS or setting in SHORTCUT
+        return "published" if alters and self.protocol == "published" else ""
+
+    def checkpoint(self, root: Path, model: ModelSpec) -> Path:
+        """Return the file of a published model: ``DATASET/ARCHITECTURE/SETTING/model_sSEED.pt`` in published names.
+
+        That folder may lie in ``root`` itself, in ``root/graphs`` or in ``root/models/graphs``.
+        """
+        if model.dataset not in PUBLISHED_DATASETS:
+            known = ", ".join(PUBLISHED_DATASETS)
+            raise UsageError(
+                f"models.source=published: no models on dataset={model.dataset} are published, but on {known}"
+            )
+        architecture = next(item for item in self.architectures() if item.name == model.architecture)
+        below = Path(PUBLISHED_DATASETS[model.dataset], architecture.published_name, PUBLISHED_NAMES[model.setting])
+        folders = [root / "models" / "graphs", root / "graphs", root]
+        folder = next((found for found in folders if (found / below.parts[0]).is_dir()), folders[0])
+        path = folder / below / f"model_s{model.seed}.pt"
+        if not path.is_file():
+            raise DatasetError(
+                f"{path} is missing: with models.source=published it holds {model.label}. Put the published models "
+                "there, name their folder with models.root, or train models with models.source=train"
+            )
+        return path
+
+    def read_checkpoint(self, content: bytes, model: ModelSpec, dataset: DatasetSpec, device: torch.device) -> Trained:
+        """Return a published model from its file's content, a dictionary of weights without any code."""
+        from resi.domains.graph.checkpoints import read_checkpoint
+
+        return read_checkpoint(content, model, dataset, device)
 
     def training_version(self) -> int:
         """Return the version number of the training code."""

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from resi.domains.base import DatasetSpec, Extraction, ModelSpec, ProbeSpec
-from resi.domains.graph.architectures import build_model, run_model
+from resi.domains.graph.alterations import shortcut_probe
+from resi.domains.graph.architectures import load_weights, model_for, run_model
 from resi.domains.graph.data import load_graph
+from resi.domains.graph.pgnn import PGNN
 from resi.domains.graph.propagation import Edges
+from resi.domains.graph.settings import OWN_SHORTCUT_PROBE, POST_ACTIVATION, SHORTCUT
 from resi.errors import ArtifactError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from torch import Tensor, nn
+    from torch_geometric.nn.models.basic_gnn import BasicGNN
 
 
 @torch.no_grad()
@@ -24,29 +28,43 @@ def extract(
 ) -> Extraction:
     """Run a model once over the whole graph in evaluation mode.
 
-    Layer ``i`` is the raw output of convolution ``i``, before batch norm, activation and dropout; rows are the test
-    nodes in the order of their ids.
+    ``conv_output`` of layer ``i`` is the raw output of convolution ``i``, before batch norm, activation and dropout;
+    ``post_activation`` is what the next convolution sees. Rows are the probe nodes in the order of the dataset.
     """
-    graph = load_graph(dataset).to(device)
-    model = build_model(spec.architecture, spec.hyperparameters, graph.features.shape[1], graph.classes)
-    try:
-        model.load_state_dict(dict(state), strict=True)
-    except RuntimeError as error:
-        raise ArtifactError(f"the weights of {spec.label} do not fit its architecture: {error}") from error
-    model.to(device).eval()
-
-    outputs: dict[str, Tensor] = {}
-    for layer in probe.layers:
-        model.convs[int(layer)].register_forward_hook(_keep_rows(outputs, layer, graph.test))
+    graph = load_graph(dataset)
+    if spec.setting in SHORTCUT:
+        graph = shortcut_probe(graph, spec, own=probe.probe == OWN_SHORTCUT_PROBE)
     with graph.suitable_threads():
-        logits = run_model(model, graph.features, Edges(graph.edges, len(graph.labels)).keep(None))[graph.test]
-    accuracy = float((logits.argmax(1) == graph.labels[graph.test]).double().mean())
-    samples = [f"{dataset.content} {node}" for node in graph.test.tolist()]
+        model = model_for(spec, graph)
+        try:
+            load_weights(model, state)
+        except ArtifactError as error:
+            raise ArtifactError(f"the weights of {spec.label} {error}") from error
+        graph = graph.to(device)
+        model.to(device).eval()
+        outputs: dict[str, Tensor] = {}
+        for layer in probe.layers:
+            model.convs[int(layer)].register_forward_hook(_keep_rows(outputs, layer, graph.probe))
+        logits = run_model(model, graph.features, Edges(graph.edges, len(graph.labels)).keep(None))[graph.probe]
+        if probe.representation == POST_ACTIVATION:
+            outputs = {layer: _activated(model, int(layer), output) for layer, output in outputs.items()}
+    accuracy = float((logits.argmax(1) == graph.labels[graph.probe]).double().mean())
+    samples = [f"{dataset.content} {node}" for node in graph.probe.tolist()]
     return Extraction({layer: outputs[layer] for layer in probe.layers}, logits, accuracy, samples)
 
 
-def _keep_rows(outputs: dict[str, Tensor], layer: str, rows: Tensor) -> Callable[[nn.Module, object, Tensor], None]:
-    def hook(_module: nn.Module, _inputs: object, output: Tensor) -> None:
-        outputs[layer] = output[rows]
+def _keep_rows(outputs: dict[str, Tensor], layer: str, rows: Tensor) -> Callable[[nn.Module, object, Any], None]:
+    def hook(_module: nn.Module, _inputs: object, output: Any) -> None:
+        # P-GNN's convolutions give positions and structures; the latter are what the next one sees.
+        features = output[1] if isinstance(output, tuple) else output
+        outputs[layer] = features[rows]
 
     return hook
+
+
+def _activated(model: BasicGNN | PGNN, layer: int, output: Tensor) -> Tensor:
+    """Return what becomes of a hidden convolution's output before the next one; dropout does nothing in evaluation."""
+    if isinstance(model, PGNN):
+        return output  # whose messages are activated already
+    activated: Tensor = model.act(model.norms[layer](output))
+    return activated

@@ -77,7 +77,9 @@ class Propagation:
         return torch.bincount(source[source == target], minlength=self._edges.n_nodes).float()
 
     def _sum(self, x: Tensor) -> Tensor:
-        result: Tensor = _SparseProduct.apply(x, *self._matrices)
+        # Sums over neighbours stay in float32 where linear maps are not.
+        with torch.autocast(x.device.type, enabled=False):
+            result: Tensor = _SparseProduct.apply(x.float(), *self._matrices)
         return result
 
     @cached_property

@@ -8,30 +8,56 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from resi.domains.base import DatasetSpec, ModelSpec, Trained
-from resi.domains.graph.architectures import build_model, run_model
+from resi.domains.graph.alterations import training_graph
+from resi.domains.graph.architectures import load_weights, model_for, run_model
 from resi.domains.graph.data import Graph, load_graph
 from resi.domains.graph.propagation import Edges, Propagation
 from resi.domains.graph.settings import EDGE_DROP
 from resi.randomness import forked_torch, torch_generator
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from torch import Tensor
     from torch_geometric.nn.models.basic_gnn import BasicGNN
+
+    from resi.domains.graph.pgnn import PGNN
 
 
 def train(spec: ModelSpec, dataset: DatasetSpec, device: torch.device) -> Trained:
     """Train one model: one forward pass an epoch, and one at the end for the accuracies.
 
-    Everything is drawn by the model's seed: weights and dropout, and which edges an epoch drops.
+    The model's seed draws weights and dropout, which edges an epoch drops, and a P-GNN's anchors. Where the setting
+    alters labels, accuracies are by the altered ones.
     """
-    graph = load_graph(dataset).to(device)
+    graph = training_graph(load_graph(dataset), spec)
     with graph.suitable_threads(), forked_torch(device, spec.seed, "graph training"):
-        model = build_model(spec.architecture, spec.hyperparameters, graph.features.shape[1], graph.classes).to(device)
+        model = model_for(spec, graph).to(device)
+        graph = graph.to(device)
         edges = Edges(graph.edges, len(graph.labels))
         _fit(model, graph, edges, spec)
         return Trained(dict(model.state_dict()), accuracies(model, graph, edges))
 
 
-def _fit(model: BasicGNN, graph: Graph, edges: Edges, spec: ModelSpec) -> None:
+def measure_accuracies(
+    spec: ModelSpec, state: Mapping[str, Tensor], dataset: DatasetSpec, device: torch.device
+) -> dict[str, float]:
+    """Return the accuracies of a model trained elsewhere, as :func:`train` would.
+
+    Raises
+    ------
+    ArtifactError
+        If the weights do not fit.
+    """
+    graph = training_graph(load_graph(dataset), spec)
+    with graph.suitable_threads():
+        model = model_for(spec, graph)
+        load_weights(model, state)
+        graph = graph.to(device)
+        return accuracies(model.to(device), graph, Edges(graph.edges, len(graph.labels)))
+
+
+def _fit(model: BasicGNN | PGNN, graph: Graph, edges: Edges, spec: ModelSpec) -> None:
     optimizer = torch.optim.Adam(
         model.parameters(),
         lr=spec.hyperparameters["learning_rate"],
@@ -40,12 +66,16 @@ def _fit(model: BasicGNN, graph: Graph, edges: Edges, spec: ModelSpec) -> None:
     targets = graph.labels[graph.train]
     probability = EDGE_DROP.get(spec.setting, 0.0)
     everything = edges.keep(None)
+    halved = spec.hyperparameters["precision"] == "bfloat16"
+    # Products of sparse matrices exist in float32 alone.
+    features = graph.features.to_dense() if halved and graph.features.is_sparse_csr else graph.features
     model.train()
     for epoch in range(spec.hyperparameters["epochs"]):
         optimizer.zero_grad(set_to_none=True)
         propagation = drop_edges(edges, probability, spec.seed, epoch) if probability else everything
-        logits = run_model(model, graph.features, propagation)
-        loss = cross_entropy(logits[graph.train], targets)
+        with torch.autocast(graph.labels.device.type, torch.bfloat16, enabled=halved):
+            logits = run_model(model, features, propagation)
+        loss = cross_entropy(logits[graph.train].float(), targets)
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
 
@@ -58,7 +88,7 @@ def drop_edges(edges: Edges, probability: float, seed: int, epoch: int) -> Propa
 
 
 @torch.no_grad()
-def accuracies(model: BasicGNN, graph: Graph, edges: Edges) -> dict[str, float]:
+def accuracies(model: BasicGNN | PGNN, graph: Graph, edges: Edges) -> dict[str, float]:
     """Return the accuracy on each split, from one forward pass over the whole graph."""
     model.eval()
     correct = run_model(model, graph.features, edges.keep(None)).argmax(1) == graph.labels

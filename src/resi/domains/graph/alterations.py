@@ -1,0 +1,128 @@
+"""What settings do to a graph before training: random labels, and labels given away as features.
+
+By the corrected rules the draw of a node depends on the node alone. So all models of a group see the same data,
+whatever their seeds; the labels that are random at one level are so at the next; and a random label is uniform over all
+classes, which makes it independent of the true one. Only nodes of a split are touched.
+
+By the published rules the model's own seed draws; a random label is always a wrong one, which still tells something
+about the true one; labels are drawn for validation, test and remaining nodes, too; and nodes in no split carry their
+true label as shortcut at every level.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from resi.domains.graph.propagation import sparse_rows
+from resi.domains.graph.settings import RANDOM_LABELS, SHORTCUT
+from resi.randomness import generator
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from resi.domains.base import ModelSpec
+    from resi.domains.graph.data import Graph
+
+PUBLISHED = "published"
+PUBLISHED_TEST_SEED = 2024
+NO_LABEL = -1
+
+
+def training_graph(graph: Graph, spec: ModelSpec) -> Graph:
+    """Return the graph that a model is trained on."""
+    published = spec.rules == PUBLISHED
+    if spec.setting in RANDOM_LABELS:
+        share = RANDOM_LABELS[spec.setting]
+        everywhere = torch.arange(len(graph.labels))
+        if published:
+            return replace(graph, labels=_wrong_labels(graph.labels, everywhere, share, spec.seed))
+        return replace(graph, labels=_uniform_labels(graph, graph.train, share, "random labels"))
+    if spec.setting in SHORTCUT:
+        return _with_labels(graph, _published_shortcut(graph, spec) if published else _shortcut(graph, spec))
+    return graph
+
+
+def shortcut_probe(graph: Graph, spec: ModelSpec, own: bool) -> Graph:
+    """Return the graph that a model of the shortcut test is probed with.
+
+    Parameters
+    ----------
+    own : bool
+        Whether training and validation nodes carry the labels they had in the model's training, as published. Else all
+        models are probed with one and the same input, in which no label feature tells anything about the node's label.
+    """
+    return training_graph(graph, replace(spec, setting=spec.setting if own else "shortcut_0"))
+
+
+def _shortcut(graph: Graph, spec: ModelSpec) -> Tensor:
+    """Return the label each node carries: its own for a share of training and validation nodes, else a random one."""
+    share = 1 - SHORTCUT[spec.setting]
+    carried = torch.full_like(graph.labels, NO_LABEL)
+    for nodes, random_share in ((graph.train, share), (graph.validation, share), (graph.test, 1.0)):
+        carried[nodes] = _uniform_labels(graph, nodes, random_share, "shortcut labels")[nodes]
+    return carried
+
+
+def _published_shortcut(graph: Graph, spec: ModelSpec) -> Tensor:
+    share = 1 - SHORTCUT[spec.setting]
+    carried = graph.labels
+    for nodes, wrong_share, seed in (
+        (graph.train, share, spec.seed),
+        (graph.validation, share, spec.seed),
+        (graph.test, 1.0, PUBLISHED_TEST_SEED),
+    ):
+        carried = _wrong_labels(carried, nodes, wrong_share, seed)
+    return carried
+
+
+def _uniform_labels(graph: Graph, nodes: Tensor, share: float, purpose: str) -> Tensor:
+    """Return the labels with those of a share of ``nodes`` replaced by labels uniform over all classes."""
+    # The i-th number is node i's, whichever nodes are asked for.
+    rank, label = (generator(0, purpose, what).random(len(graph.labels)) for what in ("rank", "label"))
+    drawn = torch.from_numpy((label * graph.classes).astype(np.int64))
+    order = torch.from_numpy(np.argsort(rank[nodes.numpy()], kind="stable"))
+    chosen = nodes[order[: _count(share, len(nodes))]]
+    labels = graph.labels.clone()
+    labels[chosen] = drawn[chosen]
+    return labels
+
+
+def _wrong_labels(labels: Tensor, nodes: Tensor, share: float, seed: int) -> Tensor:
+    """Return the labels with those of a share of ``nodes`` replaced by others of the classes among them."""
+    draws = random.Random(seed)  # noqa: S311 - no secret, and the generator of the published code
+    classes = sorted(set(labels[nodes].tolist()))
+    result = labels.clone()
+    for index in draws.sample(range(len(nodes)), _count(share, len(nodes))):
+        node = nodes[index]
+        result[node] = draws.choice([label for label in classes if label != int(labels[node])])
+    return result
+
+
+def _count(share: float, total: int) -> int:
+    # Shares are multiples of a quarter, exact in floating point.
+    return int(share * total)
+
+
+def _with_labels(graph: Graph, carried: Tensor) -> Graph:
+    """Return the graph with the one-hot vector of a label appended to each node's features, zeros for ``NO_LABEL``."""
+    rows = (carried != NO_LABEL).nonzero().squeeze(1)
+    n_nodes, n_features = graph.features.shape
+    if graph.features.layout == torch.strided:
+        hot = torch.zeros(n_nodes, graph.classes)
+        hot[rows, carried[rows]] = 1.0
+        return replace(graph, features=torch.cat([graph.features, hot], dim=1))
+    # The new columns come last, so that each row's new entry follows its old ones.
+    starts = graph.features.crow_indices()
+    old_rows = torch.arange(n_nodes).repeat_interleave(starts.diff())
+    order = torch.cat([old_rows, rows]).argsort(stable=True)
+    columns = torch.cat([graph.features.col_indices(), n_features + carried[rows]])[order]
+    values = torch.cat([graph.features.values(), torch.ones(len(rows))])[order]
+    added = torch.zeros(n_nodes + 1, dtype=torch.int64)
+    added[1:] = (carried != NO_LABEL).cumsum(0)
+    size = (n_nodes, n_features + graph.classes)
+    return replace(graph, features=sparse_rows(starts + added, columns, values, size))

@@ -1,0 +1,142 @@
+"""ogbn-arxiv in the raw format of the Open Graph Benchmark (OGB): found on disk or downloaded, hashed, and read.
+
+OGB's own loader asks at the terminal before it downloads, looks for its newest version on the network, and keeps a
+pickle that recent torch does not open; the files are plain tables.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from resi.domains.base import DatasetSpec
+from resi.errors import DatasetError, ResiError
+from resi.identity import fingerprint, hash_file
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Table = np.ndarray[Any, Any]
+
+FILES = (
+    "raw/edge.csv.gz",
+    "raw/node-feat.csv.gz",
+    "raw/node-label.csv.gz",
+    "raw/num-node-list.csv.gz",
+    *(f"split/time/{name}.csv.gz" for name in ("train", "valid", "test")),
+)
+CLASSES = 40
+URL = "http://snap.stanford.edu/ogb/data/nodeproppred/arxiv.zip"
+UNPACKED_LIMIT = 2 * 2**30
+# Raise it when the code that turns files into graphs would give another graph.
+RECIPE = 1
+
+
+class Tables(NamedTuple):
+    """The content of the files; node ids count from 0.
+
+    Attributes
+    ----------
+    edges : int64 array of shape (2, n_edges)
+        One direction each: who cites, who is cited.
+    features : float32 array of shape (n_nodes, n_features)
+    labels : int64 array of shape (n_nodes,)
+    train, validation, test : int64 array
+        In the order of the files.
+    """
+
+    edges: Table
+    features: Table
+    labels: Table
+    train: Table
+    validation: Table
+    test: Table
+
+
+def locate(root: Path | None, downloads: Path, may_download: bool = True) -> DatasetSpec:
+    """Find the raw files in ``root`` or ``root/ogbn_arxiv``, or download OGB's archive, and hash them."""
+    given = root or downloads
+    folders = (given, given / "ogbn_arxiv", given / "ogbn_arxiv_pyg", given / "arxiv")
+    folder = next((found for found in folders if any((found / name).exists() for name in FILES)), None)
+    if root is None and may_download and (folder is None or not all((folder / name).is_file() for name in FILES)):
+        folder = _download(downloads)
+    if folder is None and root is None:
+        raise DatasetError(
+            f"ogbn-arxiv is not in {downloads} yet; a run downloads it, or reads it from dataset.root=FOLDER"
+        )
+    if folder is None:
+        names = ", ".join(FILES)
+        raise DatasetError(
+            f"dataset.root={root} holds no ogbn-arxiv: expected the files {names} there or in {root}/ogbn_arxiv"
+        )
+    for name in FILES:
+        if not (folder / name).is_file():
+            raise DatasetError(f"{folder / name} is missing; ogbn-arxiv needs the files {', '.join(FILES)} in {folder}")
+    hashes = {name: hash_file(folder / name) for name in FILES}
+    return DatasetSpec("ogbn_arxiv", folder, fingerprint({"files": hashes, "recipe": RECIPE}))
+
+
+def read(folder: Path) -> Tables:
+    """Read the raw files.
+
+    Raises
+    ------
+    DatasetError
+        Naming the file that is damaged, or does not fit the others.
+    """
+    n_nodes = int(_column(folder, "raw/num-node-list.csv.gz")[0])
+    edges = _table(folder, "raw/edge.csv.gz").astype("int64").T
+    features = _table(folder, "raw/node-feat.csv.gz").astype("float32")
+    labels = _column(folder, "raw/node-label.csv.gz")
+    splits = [_column(folder, f"split/time/{name}.csv.gz") for name in ("train", "valid", "test")]
+    for name, found in (("raw/node-feat.csv.gz", features), ("raw/node-label.csv.gz", labels)):
+        if len(found) != n_nodes:
+            raise DatasetError(f"{folder / name} has {len(found)} rows instead of one for each of {n_nodes} nodes")
+    for name, ids in zip((FILES[0], *FILES[-3:]), (edges, *splits), strict=True):
+        if ids.min() < 0 or ids.max() >= n_nodes:
+            raise DatasetError(f"{folder / name} names the node {ids.max()}, but nodes count from 0 to {n_nodes - 1}")
+    if labels.min() < 0 or labels.max() >= CLASSES:
+        raise DatasetError(
+            f"{folder / FILES[2]} has the label {labels.max()}, but labels count from 0 to {CLASSES - 1}"
+        )
+    return Tables(edges, features, labels, *splits)
+
+
+def _table(folder: Path, name: str) -> Table:
+    import polars as pl
+
+    try:
+        return pl.read_csv(folder / name, has_header=False).to_numpy()
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise DatasetError(f"{folder / name} cannot be read as a table: {error}") from error
+
+
+def _column(folder: Path, name: str) -> Table:
+    return _table(folder, name)[:, 0].astype("int64")
+
+
+def _download(downloads: Path) -> Path:
+    from filelock import FileLock
+
+    from resi.downloads import download, extract_zip
+    from resi.store import make_folder
+
+    folder = downloads / "ogbn_arxiv"
+    make_folder(downloads)
+    archive = downloads / "arxiv.zip"
+    try:
+        with FileLock(downloads / ".lock"):
+            download(URL, archive)
+            extract_zip(archive, folder, limit=UNPACKED_LIMIT, place=_without_first_folder)
+            archive.unlink()
+    except ResiError as error:
+        raise DatasetError(
+            f"ogbn-arxiv is not in {downloads} and cannot be downloaded: {error} Without a network, unpack OGB's "
+            f"arxiv.zip so that {folder / FILES[0]} is there, or name its folder with dataset.root."
+        ) from error
+    return folder
+
+
+def _without_first_folder(name: PurePosixPath) -> PurePosixPath | None:
+    below = PurePosixPath(*name.parts[1:])
+    return below if str(below) in FILES else None

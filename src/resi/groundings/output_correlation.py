@@ -1,0 +1,189 @@
+"""Tests by prediction: models that predict more alike should have more similar representations."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from resi.groundings.base import PUBLISHED, Experiment, Grounding, Item, Models, Score, Similarities
+from resi.groundings.correlation import correlate, weighted_correlations
+from resi.groundings.resampling import interval, relabellings, resampled_counts, share_as_large
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from resi.groundings.base import Values
+    from resi.groundings.resampling import Integers
+
+
+class PredictionCorrelation(Grounding):
+    """Correlates, over pairs of models, how dissimilar representations are with how differently the models predict.
+
+    Positive correlations are good, whether a measure's large values mean similar or dissimilar.
+    """
+
+    metrics = ("spearman", "pearson", "kendall")
+    headline = "spearman"
+    kind = "seeds"
+    seeds = tuple(range(10))
+
+    def plan(self, models: Models) -> list[Experiment]:
+        """Return one experiment: models that differ in their seed alone, at their last layer before the output."""
+        (setting,) = models.domain.settings(self.name, models.groups)
+        probe = models.probe(setting, self.name)
+        items = tuple(Item(models.spec(setting, seed), probe.layers[-1], setting) for seed in models.seeds)
+        about = self.name, models.domain.name, models.dataset.name, models.architecture
+        return [Experiment(*about, items, probe, self.functional)]
+
+    def score(self, similarities: Similarities, protocol: str, seed: int) -> Sequence[Score]:
+        """Return the correlations of every measure with every function of outputs."""
+        dissimilar = -similarities.signed(protocol)
+        return [
+            score
+            for functional in self.functional
+            if functional in similarities.functional
+            for part in _parts(similarities, dissimilar, similarities.functional[functional], protocol)
+            for coefficient in self.metrics
+            for score in _score_part(part, similarities, functional, coefficient, protocol, seed)
+        ]
+
+
+class AccuracyCorrelation(PredictionCorrelation):
+    """Similarities against differences of accuracy."""
+
+    name = "accuracy_correlation"
+    title = "correlation with differences of accuracy"
+    description = (
+        "Of models that were trained alike but for their seed, those whose accuracies differ more should have less "
+        "similar representations."
+    )
+    functional = ("accuracy_difference",)
+
+
+class OutputCorrelation(PredictionCorrelation):
+    """Similarities against differences of predictions."""
+
+    name = "output_correlation"
+    title = "correlation with differences of predictions"
+    description = (
+        "Of models that were trained alike but for their seed, those that predict more differently should have less "
+        "similar representations. Differences of predictions are the mean Jensen-Shannon divergence of the predicted "
+        "probabilities (jsd) and the share of samples with different predicted classes (disagreement)."
+    )
+    functional = ("jsd", "disagreement")
+
+
+class _Part(NamedTuple):
+    """Measures that have values for the same pairs of models.
+
+    Attributes
+    ----------
+    measures : integer array of shape (n_measures,)
+        Their numbers.
+    pairs : integer array of shape (2, n_pairs)
+        The models of each pair with a value on either side.
+    x, y : array of shape (n_measures, n_pairs), (n_pairs,)
+        How dissimilar the pairs' representations are, and their predictions.
+    predictions : array of shape (n, n)
+        The latter for all pairs of models.
+    expected : int
+        How many pairs there would be if none had failed.
+    """
+
+    measures: Integers
+    pairs: Integers
+    x: Values
+    y: Values
+    predictions: Values
+    expected: int
+
+
+def _parts(similarities: Similarities, dissimilar: Values, predictions: Values, protocol: str) -> Iterator[_Part]:
+    size = len(similarities.members)
+    upper = np.triu(np.ones((size, size), dtype=bool), 1)
+    masks: dict[bytes, list[int]] = {}
+    for number, measure in enumerate(similarities.measures):
+        # The published benchmark uses both directions of an asymmetric measure, as pairs of their own.
+        used = upper if measure.symmetric or protocol != PUBLISHED else upper | upper.T
+        valid = used & ~np.isnan(dissimilar[number]) & ~np.isnan(predictions)
+        masks.setdefault(used.tobytes() + valid.tobytes(), []).append(number)
+    for mask, numbers in masks.items():
+        used, valid = np.frombuffer(mask, dtype=bool).reshape(2, size, size)
+        pairs = np.stack(np.nonzero(valid))
+        x = dissimilar[numbers][:, *pairs]
+        yield _Part(np.array(numbers), pairs, x, predictions[*pairs], predictions, int(used.sum()))
+
+
+def _score_part(
+    part: _Part, similarities: Similarities, functional: str, coefficient: str, protocol: str, seed: int
+) -> Iterator[Score]:
+    models = len(similarities.members)
+    found = part.pairs.shape[1]
+    values = correlate(part.x, part.y[None], coefficient)[:, 0] if found > 1 else np.full(len(part.x), np.nan)
+    defined = ~np.isnan(values)
+    p_values = np.full(len(part.x), np.nan)
+    bounds: list[tuple[float | None, float | None]] = [(None, None)] * len(part.x)
+    if defined.any():
+        if protocol == PUBLISHED:
+            p_values[defined] = _p_values_of_pairs(part, values, coefficient, seed)[defined]
+        else:
+            p_values[defined] = _p_values_of_models(part, values, coefficient, seed)[defined]
+            counts = resampled_counts(tuple(member.setting for member in similarities.members), seed)
+            weights = counts[:, part.pairs[0]] * counts[:, part.pairs[1]]
+            resampled = weighted_correlations(part.x, part.y, weights, coefficient)
+            bounds = [interval(statistics, models) for statistics in resampled]
+    for row, number in enumerate(part.measures):
+        score = Score(int(number), coefficient, None, found, part.expected - found, models, functional=functional)
+        score = score._replace(setting=similarities.settings[0])
+        if not defined[row]:
+            yield score._replace(reason=_why_undefined(part, row, functional))
+            continue
+        low, high = bounds[row]
+        p_value = None if np.isnan(p_values[row]) else float(p_values[row])
+        yield score._replace(value=float(values[row]), chance=0.0, low=low, high=high, p_value=p_value)
+
+
+def _p_values_of_models(part: _Part, values: Values, coefficient: str, seed: int) -> Values:
+    """Return one-sided p-values of the Mantel test, which permutes the models of one of the two matrices.
+
+    NaN where single pairs of models lack the function of outputs: then a permutation would move the holes about.
+
+    References
+    ----------
+    .. [1] Mantel, The detection of disease clustering and a generalized regression approach, Cancer Research 1967.
+    """
+    off_diagonal = part.predictions.copy()
+    np.fill_diagonal(off_diagonal, np.nan)
+    alive = ~np.isnan(off_diagonal).all(axis=1)
+    kept = part.predictions[np.ix_(alive, alive)]
+    if np.isnan(kept[np.triu_indices(len(kept), 1)]).any():
+        return np.full(len(values), np.nan)
+    first, second = (np.cumsum(alive) - 1)[part.pairs]
+    found = relabellings(len(kept), seed, "permute models")
+    kept = _order(kept, coefficient)
+    null = correlate(part.x, kept[found.orders[:, first], found.orders[:, second]], coefficient)
+    return share_as_large(values, null, found.exact)
+
+
+def _p_values_of_pairs(part: _Part, values: Values, coefficient: str, seed: int) -> Values:
+    """Return two-sided p-values of permuting pairs, as if these did not share models."""
+    found = relabellings(len(part.y), seed, "permute pairs")
+    null = correlate(part.x, _order(part.y, coefficient)[found.orders], coefficient)
+    larger, smaller = share_as_large(values, null, found.exact), share_as_large(-values, -null, found.exact)
+    return np.minimum(1, 2 * np.minimum(larger, smaller))
+
+
+def _order(values: Values, coefficient: str) -> np.ndarray[Any, Any]:
+    """Return small integers in the order of the values, which are faster, where the coefficient asks for no more."""
+    if coefficient == "pearson":
+        return values
+    return np.unique(values, return_inverse=True)[1].reshape(values.shape).astype(np.int16)
+
+
+def _why_undefined(part: _Part, row: int, functional: str) -> str:
+    if part.pairs.shape[1] < 2:
+        return "fewer than two pairs of models have values"
+    if np.all(part.x[row] == part.x[row][0]):
+        return "all pairs of models have the same similarity"
+    return f"all pairs of models have the same {functional}"

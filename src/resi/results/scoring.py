@@ -1,0 +1,297 @@
+"""Scores from a table of comparisons alone, whoever made it: a run, a merge of many, or an import."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import polars as pl
+
+from resi import __version__, registry
+from resi.errors import UsageError, unknown_name
+from resi.groundings import GROUNDINGS
+from resi.groundings.base import CORRECTED, PROTOCOLS, SCORE_VERSION, MeasureFacts, Member, Similarities
+from resi.identity import fingerprint
+from resi.measures.functional import FUNCTIONAL
+from resi.results.schema import COMPARISONS, SCORE_ORDER, SCORES
+from resi.results.tables import table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from resi.groundings.base import Grounding, Score, Values
+    from resi.measures.base import Measure
+
+    Row = dict[str, Any]
+    Measures = Mapping[str, type[Measure]]
+    Integers = np.ndarray[Any, np.dtype[np.int64]]
+
+SCOPE = ["domain", "dataset", "architecture"]
+SIDE_A, SIDE_B = ["setting_a", "seed_a", "layer_a"], ["setting_b", "seed_b", "layer_b"]
+NEEDED = [*SCOPE, *SIDE_A, *SIDE_B, "measure", "parameters", "value", "key"]
+# Settings that are nobody's alone: untouched training.
+STANDARD = "standard"
+# Metrics of which 0 is best; of all others 1 is.
+LOSSES = ("violation_rate",)
+# Two values for one pair agree within this share of their size; what is left is the order of additions.
+RELATIVE_TOLERANCE = 1e-6
+
+
+def score_table(  # noqa: PLR0913 - all but the first are options
+    comparisons: pl.DataFrame,
+    test: str,
+    protocol: str = CORRECTED,
+    *,
+    settings: Sequence[str] | None = None,
+    layers: Mapping[str, Sequence[str]] | None = None,
+    measures: Measures | None = None,
+    seed: int = 0,
+) -> pl.DataFrame:
+    """Score every measure in a table of comparisons by one test.
+
+    Parameters
+    ----------
+    comparisons : polars.DataFrame
+        With the columns of :data:`resi.results.schema.COMPARISONS` up to ``value``, ``parameters`` and ``key``. Rows
+        that do not belong to the test are left aside; rows without a value count as failed.
+    test : str
+        Name of a test; ``resi list tests``.
+    protocol : str
+        ``corrected`` or ``published``.
+    settings : sequence of str, optional
+        The settings to use; by default ``standard`` and those named after the test, as far as they are there.
+    layers : mapping from architecture to sequence of str, optional
+        The order of layers in the network, for ``layer_monotonicity``; by default that of the numbers in their names.
+    measures : mapping from name to measure class, optional
+        Measures that are not installed as plugins.
+    seed : int
+        Of the draws for intervals and p-values.
+
+    Returns
+    -------
+    polars.DataFrame
+        With the columns of :data:`resi.results.schema.SCORES`; ``docs/tests.md`` defines them.
+
+    Raises
+    ------
+    UsageError
+        If a name does not exist, nothing in the table belongs to the test, or a pair has two different values.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> merged = pl.read_parquet("experiments/results/comparisons.parquet")  # doctest: +SKIP
+    >>> score_table(merged, "augmentation", protocol="published")  # doctest: +SKIP
+    """
+    if test not in GROUNDINGS:
+        raise unknown_name("test", test, list(GROUNDINGS))
+    if protocol not in PROTOCOLS:
+        raise unknown_name("protocol", protocol, PROTOCOLS)
+    if missing := [column for column in NEEDED if column not in comparisons.columns]:
+        raise UsageError(f"the table lacks the columns {', '.join(missing)}: it is no table of comparisons")
+    grounding = GROUNDINGS[test]()
+    frame = comparisons.select(pl.col(name).cast(COMPARISONS[name]) for name in NEEDED)
+    rows = _relevant(frame, grounding, settings)
+    scope = SCOPE if grounding.kind == "settings" else [*SCOPE, "setting_a"]
+    scores = [
+        row
+        for names, part in rows.group_by(scope, maintain_order=True)
+        for row in _score_part(
+            part, [str(name) for name in names], _Request(grounding, protocol, layers, measures, seed)
+        )
+    ]
+    return table(scores, SCORES, SCORE_ORDER)
+
+
+class _Request(NamedTuple):
+    grounding: Grounding
+    protocol: str
+    layers: Mapping[str, Sequence[str]] | None
+    measures: Measures | None
+    seed: int
+
+
+def _relevant(frame: pl.DataFrame, grounding: Grounding, settings: Sequence[str] | None) -> pl.DataFrame:
+    """Return the comparisons that belong to a test."""
+    same_setting = pl.col("setting_a") == pl.col("setting_b")
+    same_model = same_setting & (pl.col("seed_a") == pl.col("seed_b"))
+    is_functional = pl.col("measure").is_in(list(FUNCTIONAL))
+    if grounding.kind == "layers":
+        belongs = same_model & (pl.col("layer_a") != pl.col("layer_b"))
+    elif grounding.kind == "seeds":
+        belongs = same_setting & ~same_model & (~is_functional | pl.col("measure").is_in(grounding.functional))
+    else:
+        belongs = ~same_model & ~is_functional
+    rows = frame.filter(belongs)
+    if settings is not None or grounding.kind == "settings":
+        known = sorted({*rows["setting_a"], *rows["setting_b"]})
+        chosen = list(settings) if settings is not None else _own_settings(known, grounding.name)
+        for setting in chosen:
+            if setting not in known:
+                raise unknown_name("setting among the comparisons", setting, known)
+        rows = rows.filter(pl.col("setting_a").is_in(chosen) & pl.col("setting_b").is_in(chosen))
+    rows = _models_that_take_part(rows, grounding)
+    if rows.is_empty():
+        raise UsageError(
+            f"none of the {frame.height} comparisons belongs to test={grounding.name}: {_wanted(grounding)}"
+        )
+    return rows
+
+
+def _own_settings(known: Sequence[str], test: str) -> list[str]:
+    return [setting for setting in known if setting == STANDARD or setting.startswith(f"{test}_")]
+
+
+def _wanted(grounding: Grounding) -> str:
+    if grounding.kind == "layers":
+        return "it needs pairs of layers of one model"
+    if grounding.kind == "seeds":
+        return f"it needs pairs of models of one setting, and their {' or '.join(grounding.functional)}"
+    return f"it needs pairs of models of different settings, {STANDARD} or {grounding.name}_..."
+
+
+def _models_that_take_part(rows: pl.DataFrame, grounding: Grounding) -> pl.DataFrame:
+    """Leave out models that other tests brought in: those compared with no other group, or not by their outputs."""
+    if grounding.kind == "layers":
+        return rows
+    if grounding.kind == "seeds":
+        linked = rows.filter(pl.col("measure").is_in(list(FUNCTIONAL)))
+    else:
+        linked = rows.filter(pl.col("setting_a") != pl.col("setting_b"))
+    sides = [linked.select(*SCOPE, setting=f"setting_{side}", seed=f"seed_{side}") for side in "ab"]
+    taking_part = pl.concat(sides).unique()
+    for side in "ab":
+        on = [*SCOPE, f"setting_{side}", f"seed_{side}"]
+        rows = rows.join(taking_part, left_on=on, right_on=[*SCOPE, "setting", "seed"], how="semi")
+    return rows
+
+
+def _score_part(rows: pl.DataFrame, names: Sequence[str], request: _Request) -> Iterator[Row]:
+    similarities, keys = _similarities(rows, names, request)
+    grounding, protocol = request.grounding, request.protocol
+    functional_keys = rows.filter(pl.col("measure").is_in(list(FUNCTIONAL)))["key"].sort().to_list()
+    used = [fingerprint({"comparisons": [*found, *functional_keys]}) for found in keys]
+    for score in grounding.score(similarities, protocol, request.seed):
+        measure = similarities.measures[score.measure]
+        about = {"metric": score.metric, "functional": score.functional, "setting": score.setting, "seed": score.seed}
+        how = {"test": grounding.name, "protocol": protocol, "draws": request.seed, "version": SCORE_VERSION}
+        yield {
+            **score._asdict(),
+            "test": grounding.name,
+            **dict(zip(SCOPE, names, strict=False)),
+            "measure": measure.name,
+            "parameters": measure.parameters,
+            "normalised": _normalised(score),
+            "protocol": protocol,
+            "groups": len(similarities.settings),
+            "key": fingerprint({"comparisons": used[score.measure], **about, **how}),
+            "resi_version": __version__,
+        }
+
+
+def _normalised(score: Score) -> float | None:
+    """Return which share of the way from chance to the best value a score has come."""
+    if score.value is None or score.chance is None:
+        return None
+    best = 0.0 if score.metric in LOSSES else 1.0
+    return None if best == score.chance else (score.value - score.chance) / (best - score.chance)
+
+
+def _similarities(rows: pl.DataFrame, names: Sequence[str], request: _Request) -> tuple[Similarities, list[list[str]]]:
+    """Return the comparisons of one architecture as arrays, and the keys of each measure's comparisons, sorted."""
+    by_layer = request.grounding.kind == "layers"
+    order = _layer_order(rows, names, request) if by_layer else {}
+    if not by_layer:
+        _check_one_layer(rows, names)
+    sides = [_members(rows.select(side), by_layer) for side in (SIDE_A, SIDE_B)]
+    members = sorted({*sides[0], *sides[1]}, key=lambda m: (m.setting, m.seed, order.get(m.layer, 0)))
+    index = {member: number for number, member in enumerate(members)}
+    rows = rows.with_columns(
+        pl.Series("a", [index[member] for member in sides[0]], dtype=pl.Int64),
+        pl.Series("b", [index[member] for member in sides[1]], dtype=pl.Int64),
+    )
+    functional, measures, values, keys = {}, [], [], []
+    for (name, parameters), part in rows.sort("measure", "parameters").group_by(
+        "measure", "parameters", maintain_order=True
+    ):
+        if name in FUNCTIONAL:
+            functional[str(name)] = _matrix(part, members, symmetric=True)
+            continue
+        facts = _facts(str(name), str(parameters), request.measures)
+        measures.append(facts)
+        values.append(_matrix(part, members, facts.symmetric))
+        keys.append(part["key"].sort().to_list())
+    stacked = np.stack(values) if values else np.empty((0, len(members), len(members)))
+    return Similarities(tuple(members), tuple(measures), stacked, functional), keys
+
+
+def _members(side: pl.DataFrame, by_layer: bool) -> list[Member]:
+    return [Member(setting, seed, layer if by_layer else "") for setting, seed, layer in side.iter_rows()]
+
+
+def _facts(name: str, parameters: str, measures: Measures | None) -> MeasureFacts:
+    if measures is not None and name in measures:
+        measure = measures[name]
+    elif name in registry.measures():
+        measure = registry.measures().get(name)
+    else:
+        hint = " Install its plugin, pass its class in measures=, or leave its rows out."
+        raise unknown_name("measure among the comparisons", name, list(registry.measures()), hint)
+    return MeasureFacts(name, parameters, measure.larger_is_more_similar, measure.symmetric)
+
+
+def _matrix(rows: pl.DataFrame, members: Sequence[Member], symmetric: bool) -> Values:
+    """Return values as a matrix, NaN where there is none.
+
+    Raises
+    ------
+    UsageError
+        If a pair has two different values.
+    """
+    # Missing values first: of two rows of one pair the last one stays.
+    given = rows.with_columns(pl.col("value").fill_nan(None)).sort("value", nulls_last=False)
+    a, b, value = (given[name].to_numpy() for name in ("a", "b", "value"))
+    value = np.where(np.isfinite(value), value, np.nan)
+    if symmetric:
+        a, b = np.minimum(a, b), np.maximum(a, b)
+    matrix = np.full((len(members), len(members)), np.nan)
+    matrix[a, b] = value
+    if symmetric:
+        matrix[b, a] = matrix[a, b]
+    differs = np.abs(matrix[a, b] - value) > RELATIVE_TOLERANCE * np.abs(value)
+    if differs.any():
+        first = int(np.flatnonzero(differs)[0])
+        pair = f"{members[a[first]]} and {members[b[first]]}"
+        raise UsageError(
+            f"{given['measure'][0]}: {int(differs.sum())} pairs have two different values, the first of them "
+            f"{pair} with {value[first]:.9g} and {matrix[a[first], b[first]]:.9g}. The table holds comparisons of "
+            "different models or data under one name; keep those of one run"
+        )
+    return matrix
+
+
+def _check_one_layer(rows: pl.DataFrame, names: Sequence[str]) -> None:
+    rows = rows.filter(~pl.col("measure").is_in(list(FUNCTIONAL)))
+    layers = sorted({*rows["layer_a"], *rows["layer_b"]})
+    if len(layers) > 1:
+        raise UsageError(
+            f"{' '.join(names)}: the comparisons between models are of the layers {', '.join(layers)}; "
+            "this test looks at one layer: keep the rows of one"
+        )
+
+
+def _layer_order(rows: pl.DataFrame, names: Sequence[str], request: _Request) -> dict[str, int]:
+    found = {*rows["layer_a"], *rows["layer_b"]}
+    given = (request.layers or {}).get(names[SCOPE.index("architecture")])
+    if given is None:
+        given = sorted(found, key=_natural)
+    if unknown := sorted(found - set(given)):
+        raise UsageError(f"{' '.join(names)}: the layers {', '.join(unknown)} are not among those given in order")
+    return {layer: position for position, layer in enumerate(given)}
+
+
+def _natural(layer: str) -> list[tuple[int, int, str]]:
+    """Return a key that sorts ``blocks.2`` before ``blocks.10``."""
+    parts = re.findall(r"\d+|\D+", layer)
+    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in parts]

@@ -1,0 +1,69 @@
+"""Comparisons of what models predict: rows of their own in the table, so that it can be scored by itself."""
+
+from __future__ import annotations
+
+import functools
+import time
+from typing import TYPE_CHECKING, Any
+
+from resi import __version__
+from resi.engine.execute import FAILED, OK
+from resi.errors import ArtifactError
+from resi.measures.functional import FUNCTIONAL, FUNCTIONAL_VERSION
+from resi.steps.plan import NO_PARAMETERS, Comparison, Plan, compared
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from torch import Tensor
+
+    from resi.groundings.base import Experiment
+
+    Row = dict[str, Any]
+    Outputs = tuple[Tensor, float]
+
+
+def compare_outputs(plan: Plan, comparisons: Sequence[Comparison]) -> Iterator[Row]:
+    """Yield one row for each comparison of outputs: over the whole probe set, whatever ``compare.subsample`` says."""
+    for number, experiment in enumerate(plan.experiments):
+
+        @functools.cache
+        def outputs(item: int, experiment: Experiment = experiment) -> Outputs:
+            logits, about = plan.representations.outputs(experiment.items[item].model, experiment.probe)
+            return logits, float(about["accuracy"])
+
+        for comparison in comparisons:
+            if comparison.experiment == number:
+                source, target = outputs(comparison.source), outputs(comparison.target)
+                yield {
+                    **compared(experiment, comparison),
+                    **_result(comparison.measure, source, target, plan.config.on_error),
+                    "measure": comparison.measure,
+                    "measure_version": FUNCTIONAL_VERSION,
+                    "parameters": NO_PARAMETERS,
+                    "device": "cpu",
+                    "key": comparison.key,
+                    "resi_version": __version__,
+                }
+
+
+def _result(name: str, source: Outputs, target: Outputs, on_error: str) -> Row:
+    start = time.perf_counter()
+    # Logits and accuracy, of which a function takes one.
+    which = 1 if name == "accuracy_difference" else 0
+    try:
+        value: float | None = FUNCTIONAL[name](source[which], target[which])
+        status, error = OK, ""
+    except Exception as failure:
+        if on_error == "raise" or isinstance(failure, ArtifactError):
+            raise
+        value, status, error = None, FAILED, f"{type(failure).__name__}: {failure}"
+    return {
+        "value": value,
+        "status": status,
+        "error": error,
+        "seconds": time.perf_counter() - start,
+        "prepare_seconds": 0.0,
+        "shape_a": "x".join(map(str, source[0].shape)),
+        "shape_b": "x".join(map(str, target[0].shape)),
+    }

@@ -1,0 +1,133 @@
+"""Intervals and p-values of group tests against slow and obvious formulas."""
+
+from __future__ import annotations
+
+from itertools import permutations
+
+import numpy as np
+import pytest
+
+from resi.groundings import group_resampling
+from resi.groundings.group_resampling import p_values
+from resi.groundings.resampling import FEWEST_MODELS, interval, relabellings, resampled_counts, share_as_large
+from resi.groundings.separation import Split, average_precision, pair_index, violation_rate
+
+
+def symmetric(count: int, size: int, seed: int, decimals: int = 1) -> np.ndarray:
+    """Return matrices with ties."""
+    table = np.triu(np.random.default_rng(seed).normal(size=(count, size, size)).round(decimals), 1)
+    return table + table.transpose(0, 2, 1)
+
+
+def scores(signed, groups) -> dict[str, np.ndarray]:
+    splits = [pair_index(np.array(groups) == group).split(signed) for group in sorted(set(groups))]
+    return {
+        "auprc": np.mean([average_precision(split) for split in splits], axis=0),
+        "violation_rate": np.mean([violation_rate(split, 0.5) for split in splits], axis=0),
+    }
+
+
+def test_p_values_are_shares_of_all_deals_of_models_to_groups() -> None:
+    signed = symmetric(3, 6, seed=0)
+    signed[0, :2, :2] += 2  # a group that is one
+    signed[2, 0, 3] = signed[2, 3, 0] = np.nan
+    groups = np.array(list("aabbbb"))
+    observed = scores(signed, groups)
+    null = [scores(signed, groups[list(order)]) for order in permutations(range(6))]
+    found = p_values(signed, groups, observed, seed=0)
+    auprc, violations = (np.array([deal[metric] for deal in null]) for metric in ("auprc", "violation_rate"))
+    # Of the last measure, a deal that puts 0 and 3 together leaves nothing to score.
+    defined = (~np.isnan(auprc)).sum(axis=0)
+    assert defined.tolist() == [720, 720, 672]
+    assert found["auprc"] == pytest.approx((auprc >= observed["auprc"] - 1e-9).sum(axis=0) / defined)
+    reached = (violations <= observed["violation_rate"] + 1e-9).sum(axis=0)
+    assert found["violation_rate"] == pytest.approx(reached / defined)
+
+
+def test_many_models_are_dealt_at_random_and_the_number_of_bits_makes_no_difference(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    signed = symmetric(2, 10, seed=1)
+    groups = np.array(list("aaaaabbbbb"))
+    signed[0] += groups[:, None] == groups
+    observed = scores(signed, groups)
+    found = p_values(signed, groups, observed, seed=0)
+    # 252 deals of ten models to two groups of five, of which two are the one observed.
+    assert found["auprc"][0] == pytest.approx(2 / 252, abs=0.004)
+    monkeypatch.setattr(group_resampling, "MOST_BITS", 5)
+    monkeypatch.setattr(group_resampling, "BLOCK", 1000)
+    again = p_values(signed, groups, observed, seed=0)
+    assert again["auprc"] == pytest.approx(found["auprc"])
+    assert again["violation_rate"] == pytest.approx(found["violation_rate"])
+
+
+def test_resampled_scores_are_those_of_copies_without_pairs_of_a_model_with_its_copy() -> None:
+    signed = symmetric(2, 7, seed=2)
+    signed[1, 0, 4] = signed[1, 4, 0] = np.nan
+    groups = np.array(list("aaabbbb"))
+    counts = resampled_counts(tuple(groups.tolist()), seed=0)[:40]
+    for group in "ab":
+        index = pair_index(groups == group)
+        found = group_resampling._weighted_scores(signed, index, counts)
+        for number, count in enumerate(counts):
+            drawn = np.repeat(np.arange(7), count.astype(int))
+            inside, outside = drawn[groups[drawn] == group], drawn[groups[drawn] != group]
+            within = [(a, b) for place, a in enumerate(inside) for b in inside[:place] if a != b]
+            for measure in range(2):
+                split = Split(
+                    np.array([signed[measure][pair] for pair in within], float),
+                    np.array([signed[measure][a, b] for a in inside for b in outside], float),
+                )
+                assert found[0, measure, number] == pytest.approx(float(average_precision(split)), nan_ok=True)
+                assert found[1, measure, number] == pytest.approx(float(violation_rate(split, 0.5)), nan_ok=True)
+
+
+def test_models_are_drawn_within_their_groups() -> None:
+    groups = tuple("aaabb")
+    counts = resampled_counts(groups, seed=0)
+    assert (counts[:, :3].sum(axis=1) == 3).all()
+    assert (counts[:, 3:].sum(axis=1) == 2).all()
+    assert counts.mean(axis=0) == pytest.approx(np.ones(5), abs=0.1)
+    assert not np.array_equal(counts, resampled_counts(groups, seed=1))
+
+
+def test_relabellings_are_all_there_are_where_they_are_few() -> None:
+    few = relabellings(4, 0, "test")
+    assert few.exact
+    assert len({tuple(order) for order in few.orders}) == 24
+    many = relabellings(8, 0, "test")
+    assert not many.exact
+    assert many.orders.shape == (9999, 8)
+    assert (np.sort(many.orders, axis=1) == np.arange(8)).all()
+    assert not np.array_equal(many.orders, relabellings(8, 1, "test").orders)
+    assert not np.array_equal(many.orders, relabellings(8, 0, "other").orders)
+
+
+def test_p_values_count_the_observed_arrangement_once_and_nothing_undefined() -> None:
+    null = np.array([[0.1, 0.5, np.nan, 0.9]])
+    assert share_as_large(np.array([0.5]), null, exact=False) == pytest.approx(3 / 4)
+    assert share_as_large(np.array([0.5]), null, exact=True) == pytest.approx(2 / 3)
+    assert np.isnan(share_as_large(np.array([np.nan]), null, exact=False))
+
+
+def test_an_interval_needs_three_models_and_mostly_defined_resamples() -> None:
+    values = np.linspace(0, 1, 1001)
+    assert interval(values, FEWEST_MODELS) == pytest.approx((0.025, 0.975))
+    assert interval(values, FEWEST_MODELS - 1) == (None, None)
+    assert interval(np.concatenate([values, np.full(200, np.nan)]), 5) == pytest.approx((0.025, 0.975))
+    assert interval(np.concatenate([values, np.full(300, np.nan)]), 5) == (None, None)
+
+
+def test_intervals_cover_the_expected_score() -> None:
+    """Repeated studies of 15 models each: the mean over studies lies in at least nine of ten intervals."""
+    rng = np.random.default_rng(0)
+    groups = np.repeat(["a", "b", "c"], 5)
+    centres = 1.5 * np.eye(3).repeat(5, axis=0)
+    points = np.concatenate([np.broadcast_to(centres, (100, 15, 3)), np.zeros((100, 15, 3))], axis=2)
+    points = points + rng.normal(size=points.shape)
+    signed = -np.linalg.norm(points[:, :, None] - points[:, None], axis=-1)
+    indices = [pair_index(groups == group) for group in "abc"]
+    expected = scores(signed, groups)
+    for metric, bounds in group_resampling.intervals(signed, groups, indices, seed=0).items():
+        covered = [low <= expected[metric].mean() <= high for low, high in bounds]
+        assert np.mean(covered) >= 0.9

@@ -1,0 +1,152 @@
+"""The download script against a local server that speaks like Zenodo: from records to models a run can read."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import io
+import json
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+import pytest
+import torch
+
+from resi.domains.base import ModelSpec
+from resi.domains.graph import GraphDomain
+from tests.conftest import REPOSITORY
+from tests.file_server import FileServer, serve
+
+SPEC = importlib.util.spec_from_file_location("download_models", REPOSITORY / "scripts" / "download_models.py")
+assert SPEC is not None
+assert SPEC.loader is not None
+script = importlib.util.module_from_spec(SPEC)
+sys.modules["download_models"] = script
+SPEC.loader.exec_module(script)
+
+
+def weights() -> bytes:
+    buffer = io.BytesIO()
+    torch.save({"convs.0.bias": torch.arange(4.0)}, buffer)
+    return buffer.getvalue()
+
+
+def zipped(members: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+def publish(server: FileServer, record: str, files: dict[str, bytes], **changes: object) -> None:
+    """Put files on the server, and a record that describes them as Zenodo does."""
+    described = []
+    for name, content in files.items():
+        address = f"/files/{record}/{name}"
+        server.files[address] = content
+        about = {
+            "key": name,
+            "size": len(content),
+            "checksum": f"md5:{hashlib.md5(content).hexdigest()}",
+            "links": {"self": f"{server.url}{address}"},
+        }
+        described.append({**about, **changes})
+    server.files[f"/api/{record}"] = json.dumps({"id": record, "files": described}).encode()
+
+
+@pytest.fixture
+def server() -> Iterator[FileServer]:
+    with serve() as running:
+        yield running
+
+
+def run(server: FileServer, root: Path, *words: str) -> int:
+    return script.main([*words, "--root", str(root), "--api", f"{server.url}/api"])
+
+
+@pytest.mark.parametrize("prefix", ["", "graph_data/", "graph_data/models/graphs/"])
+def test_graph_models_land_where_a_run_looks_for_them(server: FileServer, tmp_path: Path, prefix: str) -> None:
+    member = f"{prefix}cora/GCN/Normal/model_s0.pt"
+    archive = zipped({member: weights(), f"{prefix}readme.txt": b"about", f"{prefix}cora/GCN/Normal/log.csv": b"1"})
+    publish(server, "11565486", {"graph_data.zip": archive, "nlp_data.zip": b"not asked for"})
+    assert run(server, tmp_path, "graph") == 0
+    spec = ModelSpec("graph", "cora", "content", "gcn", "standard", 0, {}, 1)
+    path = GraphDomain().checkpoint(tmp_path, spec)
+    assert path == tmp_path / "models" / "graphs" / "cora" / "GCN" / "Normal" / "model_s0.pt"
+    assert torch.equal(torch.load(path, weights_only=True)["convs.0.bias"], torch.arange(4.0))
+    assert not list(tmp_path.rglob("*.zip"))
+    assert not list(tmp_path.rglob("readme.txt"))
+    asked = len(server.asked)
+    assert run(server, tmp_path, "graph") == 0
+    assert [path for path, _ in server.asked[asked:]] == ["/api/11565486"]
+
+
+def test_an_interrupted_download_goes_on(
+    server: FileServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = torch.rand(300_000, generator=torch.Generator().manual_seed(0)).numpy().tobytes()
+    archive = zipped({"cora/GCN/Normal/model_s0.pt": content})
+    publish(server, "11565486", {"graph_data.zip": archive})
+    server.break_after = None
+    assert run(server, tmp_path, "graph", "--keep-archives") == 0
+    for path in (tmp_path / "downloads" / "11565486").iterdir():
+        path.unlink()
+    (tmp_path / "downloads" / "11565486" / "graph_data.zip.part").write_bytes(archive[:400_000])
+    assert run(server, tmp_path, "graph", "--keep-archives") == 0
+    assert server.asked[-1] == ("/files/11565486/graph_data.zip", "bytes=400000-")
+    assert (tmp_path / "downloads" / "11565486" / "graph_data.zip").read_bytes() == archive
+    assert "cannot" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("members", "changes", "message"),
+    [
+        ({"cora/../../../../evil": b"1", "cora/a": b"1"}, {}, "lies outside its folder; refused"),
+        ({"cora/zeros": bytes(10**7)}, {}, "more than the"),
+        ({"cora/a": b"1"}, {"checksum": "md5:" + "0" * 32}, "is damaged on arrival and was deleted"),
+        ({"cora/a": b"1"}, {"size": 10}, "is larger than the 10 bytes it should have at most"),
+        ({"elsewhere/a": b"1"}, {}, "holds no folder cora|flickr|ogbn-arxiv"),
+        ({"cora/a": b"1"}, {"key": "../graph_data.zip"}, "has no file graph_data"),
+        ({"cora/a": b"1"}, {"size": "many"}, "is no Zenodo record: ValueError"),
+        ({"cora/a": b"1"}, {"size": 10**18}, "GB are needed; use --root"),
+    ],
+)
+def test_what_is_wrong_is_one_line_and_nothing_lands(
+    server: FileServer, tmp_path: Path, capsys: pytest.CaptureFixture[str], members, changes, message: str
+) -> None:
+    publish(server, "11565486", {"graph_data.zip": zipped(members)}, **changes)
+    root = tmp_path / "root"
+    assert run(server, root, "graph") == 1
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("download_models: ")]
+    assert len(lines) == 1
+    assert message in lines[0]
+    assert not (root / "models").exists()
+    assert not (tmp_path / "evil").exists()
+
+
+def test_a_server_that_is_not_there_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert script.main(["graph", "--root", str(tmp_path), "--api", "http://127.0.0.1:9/api"]) == 1
+    assert "http://127.0.0.1:9/api/11565486 cannot be reached: " in capsys.readouterr().err
+
+
+def test_language_vision_and_results_have_their_own_places(server: FileServer, tmp_path: Path) -> None:
+    nlp = zipped({"nlp_data/models/nlp/sst2/x.bin": b"1", "nlp_data/datasets/y": b"2"})
+    publish(server, "11565486", {"nlp_data.zip": nlp, "results.parquet": b"PAR1"})
+    publish(server, "11544180", {"normal.zip": zipped({"Normal__ImageNet100__ResNet18/groupid_0/a.ckpt": b"3"})})
+    publish(server, "11548523", {"augment.zip": zipped({"x/Aug__ImageNet100__ViT/groupid_0/a.ckpt": b"4"})})
+    assert run(server, tmp_path, "language", "results", "vision_imagenet100") == 0
+    assert (tmp_path / "models" / "nlp" / "sst2" / "x.bin").read_bytes() == b"1"
+    assert (tmp_path / "published" / "results.parquet").read_bytes() == b"PAR1"
+    vision = tmp_path / "models" / "vision" / "vision_models_simbench"
+    assert (vision / "Normal__ImageNet100__ResNet18" / "groupid_0" / "a.ckpt").read_bytes() == b"3"
+    assert (vision / "Aug__ImageNet100__ViT" / "groupid_0" / "a.ckpt").read_bytes() == b"4"
+    assert not (tmp_path / "datasets").exists()
+
+
+def test_a_member_is_placed_by_the_first_folder_of_the_right_name() -> None:
+    (source,) = script.SOURCES["graph"]
+    assert script.place(source, PurePosixPath("a/cora/GCN/cora/m.pt")) == PurePosixPath("cora/GCN/cora/m.pt")
+    assert script.place(source, PurePosixPath("a/b/cora")) is None
