@@ -41,6 +41,10 @@ class ArtifactError(ResiError):
     """A stored artifact whose content is not what was written."""
 
 
+class TrainingError(ResiError):
+    """A training that leads to no model."""
+
+
 class StoreError(ResiError):
     """A data root that cannot be written to."""
 

@@ -27,6 +27,10 @@ class ModelStore:
         name = f"{spec.setting}-s{spec.seed}-{spec.fingerprint[:12]}.safetensors"
         return self.store.root / "models" / spec.folder / name
 
+    def unfinished_path(self, spec: ModelSpec) -> Path:
+        """Return where the state of a training that was stopped lies."""
+        return self.store.root / "unfinished" / f"{spec.fingerprint}.safetensors"
+
     def has(self, spec: ModelSpec) -> bool:
         """Return whether the model is trained."""
         return self.path(spec).is_file()

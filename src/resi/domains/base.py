@@ -14,7 +14,7 @@ from resi.errors import UsageError, unknown_name
 from resi.identity import fingerprint
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     import torch
@@ -256,6 +256,30 @@ class Domain(ABC):
         device: torch.device,
     ) -> Extraction:
         """Run a trained model over a probe set once, and keep the given layers, the logits and the accuracy."""
+
+    def train_on(self, spec: ModelSpec, dataset: DatasetSpec, device: torch.device, unfinished: Path) -> Trained:
+        """Train a model, going on from what a stopped training of it left in the file ``unfinished``.
+
+        Domains whose training takes seconds start anew.
+        """
+        del unfinished
+        return self.train(spec, dataset, device)
+
+    def extract_batches(
+        self,
+        spec: ModelSpec,
+        state: Mapping[str, Tensor],
+        dataset: DatasetSpec,
+        probe: ProbeSpec,
+        device: torch.device,
+        memory: int,
+    ) -> Iterator[Extraction]:
+        """Yield what :meth:`extract` returns in pieces, rows in order, so that ``memory`` bytes hold one.
+
+        Domains whose representations are small yield one piece.
+        """
+        del memory
+        yield self.extract(spec, state, dataset, probe, device)
 
     def training_version(self) -> int:
         """Return the version number of the training code."""

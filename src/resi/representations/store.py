@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from resi.identity import fingerprint
 from resi.representations.base import Representation, hash_samples
-from resi.store import Store, read_metadata, read_tensors, write_tensors
+from resi.store import Store, read_metadata, read_tensors, stream_tensor, write_tensors
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from torch import Tensor
@@ -51,22 +53,42 @@ class RepresentationStore:
         """Return whether all layers and the outputs are there."""
         return all(self.path(model, probe, layer).is_file() for layer in (*probe.layers, OUTPUTS))
 
-    def save(self, model: ModelSpec, probe: ProbeSpec, extraction: Extraction) -> None:
-        """Write every layer, and last the outputs."""
-        about = {
+    def save(self, model: ModelSpec, probe: ProbeSpec, pieces: Iterable[Extraction]) -> None:
+        """Write every layer as its rows come, and last the outputs; one piece is in memory at a time.
+
+        Parameters
+        ----------
+        pieces : iterable of Extraction
+            Rows in order; together they are the whole probe set.
+        """
+        about: dict[str, Any] = {
             "model": model.fingerprint,
             "label": model.label,
             "probe": probe.probe,
             "pooling": probe.pooling,
             "representation": probe.representation,
-            "samples": hash_samples(extraction.samples),
         }
-        for layer in probe.layers:
-            tensor = extraction.representations[layer].float()
-            metadata = {**about, "layer": layer, "layout": extraction.layout}
-            write_tensors(self.path(model, probe, layer), {"representation": tensor}, metadata)
-        outputs = {"logits": extraction.logits.float()}
-        write_tensors(self.path(model, probe, OUTPUTS), outputs, {**about, "accuracy": extraction.accuracy})
+        samples: list[object] = []
+        logits: list[Tensor] = []
+        correct = 0.0
+        with contextlib.ExitStack() as stack:
+            files = {
+                layer: stack.enter_context(stream_tensor(self.path(model, probe, layer), "representation"))
+                for layer in probe.layers
+            }
+            for piece in pieces:
+                for layer, file in files.items():
+                    file.append(piece.representations[layer].float())
+                samples += piece.samples
+                logits.append(piece.logits.float().cpu())
+                correct += piece.accuracy * len(piece.samples)
+                layout = piece.layout
+            about["samples"] = hash_samples(samples)
+            for layer, file in files.items():
+                file.metadata = {**about, "layer": layer, "layout": layout}
+        outputs = {"logits": _join(logits)}
+        accuracy = correct / len(samples)
+        write_tensors(self.path(model, probe, OUTPUTS), outputs, {**about, "accuracy": accuracy})
 
     def open(self, model: ModelSpec, probe: ProbeSpec, layer: str) -> Representation:
         """Return a stored representation, its array to be read when it is needed."""
@@ -83,3 +105,9 @@ class RepresentationStore:
         """Return the logits, shape (n_samples, n_classes), and the metadata with the accuracy."""
         tensors, metadata = read_tensors(self.path(model, probe, OUTPUTS))
         return tensors["logits"], metadata
+
+
+def _join(pieces: list[Tensor]) -> Tensor:
+    import torch
+
+    return pieces[0] if len(pieces) == 1 else torch.cat(pieces)

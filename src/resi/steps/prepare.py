@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from resi.console import progress
 from resi.device import resolve_device, torch_threads
+from resi.engine.budget import parse_memory
 from resi.errors import ArtifactError, UsageError
 
 if TYPE_CHECKING:
@@ -33,11 +34,13 @@ def train_models(plan: Plan) -> int:
 
     def train(spec: ModelSpec) -> None:
         start = time.perf_counter()
+        unfinished = plan.model_store.unfinished_path(spec)
         if spec.checkpoint:
             trained = _read_published(plan, spec, device)
         else:
-            trained = plan.config.domain.train(spec, plan.dataset, device)
+            trained = plan.config.domain.train_on(spec, plan.dataset, device, unfinished)
         plan.model_store.save(spec, trained, time.perf_counter() - start)
+        unfinished.unlink(missing_ok=True)
 
     names = {spec: spec.fingerprint for spec in missing}
     title = "training models" if plan.config.models_root is None else "reading published models"
@@ -82,8 +85,9 @@ def extract_representations(plan: Plan) -> int:
 
 def _extract(plan: Plan, model: ModelSpec, probe: ProbeSpec, device: torch.device) -> None:
     state = plan.model_store.load(model)
-    extraction = plan.config.domain.extract(model, state, plan.dataset, probe, device)
-    plan.representations.save(model, probe, extraction)
+    memory = parse_memory(plan.config.memory, device)
+    pieces = plan.config.domain.extract_batches(model, state, plan.dataset, probe, device, memory)
+    plan.representations.save(model, probe, pieces)
 
 
 def _make_each(

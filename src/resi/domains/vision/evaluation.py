@@ -1,0 +1,73 @@
+"""Accuracies of a trained model on the splits of its dataset."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from resi.domains.vision.images import Split
+from resi.domains.vision.inputs import EpochBatches, Inputs, loader
+from resi.domains.vision.settings import alteration
+from resi.domains.vision.transforms import normalize
+
+if TYPE_CHECKING:
+    from resi.domains.base import ModelSpec
+    from resi.domains.vision.images import Images, Labels
+    from torch import Tensor, nn
+
+BATCH_SIZE = 128
+# Of the training images, a sample is enough for an accuracy.
+MAX_TRAINING_IMAGES = 10_000
+
+
+def accuracies(
+    spec: ModelSpec, model: nn.Module, images: Images, training_labels: Labels, device: torch.device
+) -> dict[str, float]:
+    """Return accuracies of a model in evaluation mode, on images without augmentation and noise.
+
+    ``train`` is about the labels the model was given. Images have the setting's dots; where there are any, ``test_dots``
+    is the accuracy on test images whose dots tell nothing, and ``test_dots_followed`` the share of them that the model
+    takes for the class whose colour their dot has.
+    """
+    altered = alteration(spec.setting, spec.hyperparameters.get("shortcut_coins", 1))
+    size = spec.hyperparameters["image_size"]
+    some = np.linspace(0, len(images.train) - 1, min(len(images.train), MAX_TRAINING_IMAGES)).astype(np.int64)
+    train = Split([images.train.ids[i] for i in some], images.train.labels[some], _Part(images.train, some))
+    found = {}
+    for name, split in (("train", train), ("validation", images.validation), ("test", images.test)):
+        inputs = Inputs(images, split, size, altered.dots)
+        labels = training_labels[some] if name == "train" else split.labels
+        found[name] = _share(predictions(spec, model, inputs, device), torch.from_numpy(labels))
+    if altered.dots is not None:
+        inputs = Inputs(images, images.test, size, dots=0.0)
+        guessed = predictions(spec, model, inputs, device)
+        found["test_dots"] = _share(guessed, torch.from_numpy(inputs.labels))
+        found["test_dots_followed"] = _share(guessed, inputs.colour_classes())
+    return found
+
+
+@torch.no_grad()
+def predictions(spec: ModelSpec, model: nn.Module, inputs: Inputs, device: torch.device) -> Tensor:
+    """Return the class a model takes each image for, shape (n_images,), on the CPU."""
+    model.eval()
+    found = []
+    for images, _ in loader(inputs, EpochBatches(len(inputs), BATCH_SIZE), device):
+        found.append(model(normalize(images.to(device), spec.hyperparameters["normalization"])).argmax(1).cpu())
+    return torch.cat(found)
+
+
+class _Part:
+    """Some images of a split."""
+
+    def __init__(self, split: Split, indices: Labels) -> None:
+        self._split = split
+        self._indices = indices
+
+    def __getitem__(self, index: int):  # type: ignore[no-untyped-def]  # noqa: ANN204
+        return self._split.source[int(self._indices[index])]
+
+
+def _share(found: Tensor, expected: Tensor) -> float:
+    return float((found == expected).double().mean())

@@ -1,0 +1,99 @@
+"""Representations of vision models: one forward pass gives all layers, the logits and the accuracy."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from resi.domains.base import Extraction
+from resi.domains.vision.architectures import build_model
+from resi.domains.vision.checkpoints import load_weights
+from resi.domains.vision.images import load_images
+from resi.domains.vision.inputs import EpochBatches, Inputs, loader
+from resi.domains.vision.published import as_built
+from resi.domains.vision.settings import TEST_IMAGES_WITH_DOTS
+from resi.domains.vision.taps import Recorder
+from resi.domains.vision.training import to_device
+from resi.engine.budget import format_bytes
+from resi.errors import BudgetError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from torch import Tensor, nn
+
+    from resi.domains.base import DatasetSpec, ModelSpec, ProbeSpec
+
+MAX_BATCH = 256
+
+
+@torch.no_grad()
+def extract(
+    spec: ModelSpec,
+    state: Mapping[str, Tensor],
+    dataset: DatasetSpec,
+    probe: ProbeSpec,
+    device: torch.device,
+    memory: int,
+) -> Iterator[Extraction]:
+    """Run a model once over the test images in evaluation mode, and yield what it computes batch by batch.
+
+    Images have dots that tell nothing in the probe set of shortcut tests. Maps larger than 7 x 7 are pooled on the
+    device, so that none leaves it at full size.
+
+    Parameters
+    ----------
+    memory : int
+        Bytes that the pass may take for what it computes.
+    """
+    images = load_images(dataset)
+    built = as_built(spec)
+    model = build_model(spec.architecture, built, images.classes)
+    load_weights(model, state, spec.label)
+    model.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+    statistics, size = built["normalization"], built["image_size"]
+    inputs = Inputs(images, images.test, size, dots=0.0 if probe.probe == TEST_IMAGES_WITH_DOTS else None)
+    batch = batch_size(model, size, device, memory)
+    recorder = Recorder(spec.architecture, model, probe.layers)
+    start = 0
+    for pixels, labels in loader(inputs, EpochBatches(len(inputs), batch), device):
+        logits = model(to_device(pixels, device, statistics))
+        ids = inputs.split.ids[start : start + len(labels)]
+        start += len(labels)
+        yield Extraction(
+            representations={layer: recorder.latest[layer].float().cpu() for layer in probe.layers},
+            logits=logits.float().cpu(),
+            accuracy=float((logits.argmax(1).cpu() == labels).double().mean()),
+            samples=[f"{dataset.content} {name}" for name in ids],
+            layout="nchw",
+        )
+
+
+def batch_size(model: nn.Module, image_size: int, device: torch.device, memory: int) -> int:
+    """Return how many images one forward pass takes within a limit of memory.
+
+    What the modules of a model compute for one image is added up, as though nothing were freed before the end.
+
+    Raises
+    ------
+    BudgetError
+        If a single image takes more.
+    """
+    need = 0
+
+    def count(_module: nn.Module, _inputs: object, output: object) -> None:
+        nonlocal need
+        if isinstance(output, torch.Tensor):
+            need += output.numel() * output.element_size()
+
+    leaves = [module for module in model.modules() if not list(module.children())]
+    hooks = [module.register_forward_hook(count) for module in leaves]
+    model(torch.zeros(1, 3, image_size, image_size, device=device))
+    for hook in hooks:
+        hook.remove()
+    if need > memory:
+        raise BudgetError(
+            f"one image takes about {format_bytes(need)} in a forward pass, compare.memory is {format_bytes(memory)}"
+        )
+    return max(1, min(MAX_BATCH, memory // need))

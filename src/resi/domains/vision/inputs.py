@@ -1,0 +1,173 @@
+"""Batches of images as a model sees them.
+
+Every draw is keyed by the image, its epoch and the model's seed, so batches are the same whatever the number of workers
+and after whatever interruption.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from resi.domains.vision.images import InMemory, Split
+from resi.domains.vision.labels import randomize
+from resi.domains.vision.shortcuts import choose_dot, draw_dot, palette
+from resi.domains.vision.transforms import add_noise, resize, training_transform
+from resi.randomness import forked_torch, generator
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from torch import Tensor
+
+    from resi.domains.base import ModelSpec
+    from resi.domains.vision.images import Images
+    from resi.domains.vision.settings import Alteration
+
+    Batch = tuple[Tensor, Tensor]
+
+CPU = torch.device("cpu")
+MAX_WORKERS = 8
+# Work on smaller sets in memory is done before workers have started.
+IMAGES_WORTH_WORKERS = 10_000
+
+
+class Inputs(Dataset["Batch"]):
+    """Images of a split as they are fed to a model, without augmentation.
+
+    Parameters
+    ----------
+    images : Images
+        The dataset, whose classes and size they have.
+    split : Split
+    image_size : int
+        Height and width that the model takes.
+    dots : float or None
+        Probability that an image's dot has its class's colour; None: no dots.
+    """
+
+    def __init__(self, images: Images, split: Split, image_size: int, dots: float | None = None) -> None:
+        self.split = split
+        self.labels = split.labels
+        self._side = images.side
+        self._classes = images.classes
+        self._image_size = image_size
+        self._dots = dots
+        self._colours = palette(images.classes)
+
+    def __len__(self) -> int:
+        """Return the number of images."""
+        return len(self.split)
+
+    def __getitems__(self, items: list[tuple[int, int]]) -> Batch:
+        """Return the images, uint8 of shape (n_images, 3, height, width), and labels of (epoch, index) pairs."""
+        pixels = np.stack([self.pixels(epoch, index) for epoch, index in items])
+        labels = self.labels[[index for _, index in items]]
+        return torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous(), torch.from_numpy(labels)
+
+    def pixels(self, epoch: int, index: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
+        """Return one image of shape (height, width, 3)."""
+        del epoch
+        return np.asarray(resize(self._read(index), self._image_size))
+
+    def colour_classes(self) -> Tensor:
+        """Return the class whose colour each image's dot has, shape (n_images,)."""
+        return torch.tensor([self._dot(index).colour_class for index in range(len(self))])
+
+    def _read(self, index: int) -> Any:
+        from PIL import Image
+
+        image = self.split.source[index]
+        if self._dots is None:
+            return image
+        pixels = np.asarray(resize(image, self._side))
+        return Image.fromarray(draw_dot(pixels, self._dot(index), self._colours))
+
+    def _dot(self, index: int) -> Any:
+        label = int(self.split.labels[index])
+        return choose_dot(self.split.ids[index], label, self._classes, self._dots or 0.0, self._side)
+
+
+class TrainingInputs(Inputs):
+    """Training images with a setting's dots, labels, augmentation and noise."""
+
+    def __init__(self, images: Images, spec: ModelSpec, alteration: Alteration) -> None:
+        image_size = spec.hyperparameters["image_size"]
+        super().__init__(images, images.train, image_size, alteration.dots)
+        self.labels = randomize(self.labels, self.split.ids, images.classes, alteration.random_labels)
+        self._transform = training_transform(spec.dataset, image_size, alteration)
+        self._noise = alteration.noise
+        self._seed = spec.seed
+
+    def pixels(self, epoch: int, index: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
+        """Return one image as it is in an epoch, shape (height, width, 3)."""
+        image = self._read(index)
+        name = self.split.ids[index]
+        if self._transform is not None:
+            with forked_torch(CPU, self._seed, "augmentation", epoch, name):
+                image = self._transform(image)
+        pixels = np.asarray(resize(image, self._image_size))
+        if self._noise:
+            pixels = add_noise(pixels, self._noise, generator(self._seed, "noise", epoch, name))
+        return pixels
+
+
+class EpochBatches:
+    """Batches of (epoch, index): shuffled anew in each epoch by the model's seed, or in order where there is none.
+
+    A last batch of a single image, of which batch norm can make nothing, joins the one before.
+    """
+
+    def __init__(self, count: int, batch_size: int, seed: int | None = None) -> None:
+        self.epoch = 0
+        self._count = count
+        self._batch_size = batch_size
+        self._seed = seed
+
+    def __len__(self) -> int:
+        """Return the number of batches."""
+        return len(self._bounds()) - 1
+
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        """Yield the batches of the current epoch."""
+        order = np.arange(self._count)
+        if self._seed is not None:
+            order = generator(self._seed, "training order", self.epoch).permutation(self._count)
+        bounds = self._bounds()
+        for start, stop in zip(bounds, bounds[1:], strict=False):
+            yield [(self.epoch, int(index)) for index in order[start:stop]]
+
+    def _bounds(self) -> list[int]:
+        starts = list(range(0, self._count, self._batch_size))
+        if len(starts) > 1 and self._count - starts[-1] == 1:
+            starts.pop()
+        return [*starts, self._count]
+
+
+def loader(inputs: Inputs, batches: EpochBatches, device: torch.device, workers: int | None = None) -> DataLoader[Batch]:
+    """Return the loader of batches; ``workers`` None chooses the number of processes that read."""
+    count = suitable_workers(inputs.split) if workers is None else workers
+    return DataLoader(
+        inputs,
+        batch_sampler=batches,  # type: ignore[arg-type] - of pairs
+        collate_fn=_as_it_is,
+        num_workers=count,
+        persistent_workers=count > 0,
+        pin_memory=device.type == "cuda",
+        generator=torch.Generator(),  # not torch's own, from which a loader otherwise takes a number
+    )
+
+
+def suitable_workers(split: Split) -> int:
+    """Return how many processes read a split: none for small ones in memory, else one a core, up to eight."""
+    if isinstance(split.source, InMemory) and len(split) < IMAGES_WORTH_WORKERS:
+        return 0
+    return min(len(os.sched_getaffinity(0)), MAX_WORKERS)
+
+
+def _as_it_is(batch: Batch) -> Batch:
+    return batch

@@ -1,0 +1,60 @@
+"""Pre-trained weights of vision transformers, from the hub by name or from a local folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from resi.domains.vision.checkpoints import from_transformers, load_weights
+from resi.domains.vision.hyperparameters import WEIGHT_FILES, pretrained_file
+from resi.errors import DatasetError
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+def load_pretrained(model: nn.Module, source: str) -> None:
+    """Load all weights but the classifier's, which stay as they are.
+
+    Parameters
+    ----------
+    source : str
+        A local folder, or the name of a repository on the hub such as ``google/vit-base-patch32-224-in21k``.
+
+    Raises
+    ------
+    DatasetError
+        If there is neither, or it cannot be downloaded.
+    """
+    folder = Path(source).expanduser()
+    path = pretrained_file(folder) if folder.is_dir() else _download(source)
+    head = {name: tensor for name, tensor in model.state_dict().items() if name.startswith("head.")}
+    body = {name: tensor for name, tensor in from_transformers(read_weights(path)).items() if name not in head}
+    load_weights(model, {**body, **head}, source)
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """Return the tensors of a safetensors file or a torch checkpoint, which may hold tensors alone."""
+    if path.suffix == ".safetensors":
+        from safetensors.torch import load_file
+
+        return load_file(path)
+    return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def _download(repository: str) -> Path:
+    from huggingface_hub import hf_hub_download
+
+    problem: Exception | None = None
+    for name in WEIGHT_FILES:
+        try:
+            return Path(hf_hub_download(repository, name))
+        except Exception as error:  # noqa: BLE001, PERF203 - not there in this format, or no network: told below
+            problem = error
+    raise DatasetError(
+        f"the pre-trained weights {repository} cannot be downloaded ({type(problem).__name__}: {problem}). Without a "
+        f"network, put {' or '.join(WEIGHT_FILES)} into a folder and name it with model.ARCHITECTURE.pretrained=FOLDER, "
+        "or train from scratch with pretrained=none."
+    ) from problem

@@ -1,0 +1,75 @@
+"""Colour dots: a shortcut that tells the class of an image without its content."""
+
+from __future__ import annotations
+
+import colorsys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from resi.randomness import generator
+
+if TYPE_CHECKING:
+    Pixels = np.ndarray[Any, np.dtype[np.uint8]]
+
+# Nominal diameter by the height of the image; a dot is about two pixels wider.
+DIAMETERS = {224: 5, 32: 3, 12: 1}
+
+
+@dataclass(frozen=True)
+class Dot:
+    """A filled disk on an image.
+
+    Attributes
+    ----------
+    row, column : int
+        Its centre.
+    colour_class : int
+        The class whose colour it has.
+    """
+
+    row: int
+    column: int
+    colour_class: int
+
+
+def palette(classes: int) -> Pixels:
+    """Return one colour a class, shape (classes, 3): hues evenly spaced, saturated and bright."""
+    rows = [colorsys.hsv_to_rgb(number / classes, 1.0, 1.0) for number in range(classes)]
+    return (np.array(rows) * 255).astype(np.uint8)
+
+
+def choose_dot(image: str, label: int, classes: int, probability: float, side: int) -> Dot:
+    """Return the dot of an image: the same in every epoch and for every model.
+
+    It has the colour of the image's class with ``probability``, else that of any class, the image's own included. An
+    image's place, chance and other colour are the same at every probability.
+
+    Parameters
+    ----------
+    image : str
+        Id of the image, which keys the draws.
+    side : int
+        Height and width of the image.
+    """
+    draws = generator(0, "colour dot", image)
+    is_class = draws.random() < probability
+    other = int(draws.integers(classes))
+    margin = DIAMETERS[side] // 2
+    row, column = draws.integers(margin, side - margin, size=2).tolist()
+    return Dot(row, column, label if is_class else other)
+
+
+def draw_dot(pixels: Pixels, dot: Dot, colours: Pixels) -> Pixels:
+    """Return a copy of an image of shape (height, width, 3) with a dot on it; dots end at the border."""
+    height, width = pixels.shape[:2]
+    radius = DIAMETERS[height] // 2 + 1.5
+    reach = int(radius)
+    top, left = max(0, dot.row - reach), max(0, dot.column - reach)
+    bottom, right = min(height, dot.row + reach + 1), min(width, dot.column + reach + 1)
+    rows, columns = np.ogrid[top:bottom, left:right]
+    inside = (rows - dot.row) ** 2 + (columns - dot.column) ** 2 <= radius**2
+    result = pixels.copy()
+    result[top:bottom, left:right][inside] = colours[dot.colour_class]
+    return result

@@ -1,0 +1,158 @@
+"""Training of vision models: a fixed number of epochs, the last weights kept, gone on with after a stop."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch.nn.functional import cross_entropy
+
+from resi.console import say
+from resi.domains.base import Trained
+from resi.domains.vision.architectures import build_model
+from resi.domains.vision.evaluation import accuracies
+from resi.domains.vision.images import load_images
+from resi.domains.vision.inputs import EpochBatches, TrainingInputs, loader
+from resi.domains.vision.pretrained import load_pretrained
+from resi.domains.vision.progress import Progress
+from resi.domains.vision.settings import alteration
+from resi.domains.vision.transforms import normalize
+from resi.errors import TrainingError
+from resi.randomness import forked_torch
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from torch import Tensor, nn
+    from torch.optim import Optimizer
+
+    from resi.domains.base import DatasetSpec, ModelSpec
+
+REPORT_SECONDS = 60.0
+
+
+def train(
+    spec: ModelSpec,
+    dataset: DatasetSpec,
+    device: torch.device,
+    unfinished: Path | None = None,
+    workers: int | None = None,
+) -> Trained:
+    """Train one model.
+
+    Parameters
+    ----------
+    unfinished : Path, optional
+        Where the state after an epoch is kept; training goes on from what it finds there.
+    workers : int, optional
+        Processes that read images; the result does not depend on it.
+
+    Raises
+    ------
+    TrainingError
+        If the loss is no number any more.
+    """
+    images = load_images(dataset)
+    inputs = TrainingInputs(images, spec, alteration(spec.setting, spec.hyperparameters.get("shortcut_coins", 1)))
+    batches = EpochBatches(len(inputs), spec.hyperparameters["batch_size"], spec.seed)
+    model = initial_model(spec, images.classes).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimizer = build_optimizer(model, spec.hyperparameters)
+    scaler = torch.amp.GradScaler("cuda", enabled=device.type == "cuda")
+    progress = Progress(unfinished, spec.fingerprint, model, optimizer, scaler)
+    read = loader(inputs, batches, device, workers)
+    report = _Report(spec)
+    for epoch in range(progress.load(), spec.hyperparameters["epochs"]):
+        batches.epoch = epoch
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(epoch, spec.hyperparameters)
+        loss = _train_epoch(model, read, optimizer, scaler, spec.hyperparameters, device)
+        if not math.isfinite(loss):
+            raise TrainingError(f"training {spec.label} failed in epoch {epoch + 1}: its loss is {loss}")
+        report(epoch, loss)
+        progress.save(epoch + 1)
+    found = accuracies(spec, model, images, inputs.labels, device)
+    return Trained({name: tensor.detach().contiguous() for name, tensor in model.state_dict().items()}, found)
+
+
+def initial_model(spec: ModelSpec, classes: int) -> nn.Module:
+    """Return the model before training, its weights drawn by its seed or pre-trained."""
+    with forked_torch(torch.device("cpu"), spec.seed, "vision weights"):
+        model = build_model(spec.architecture, spec.hyperparameters, classes)
+    pretrained = spec.hyperparameters.get("pretrained", "none")
+    if pretrained != "none":
+        load_pretrained(model, pretrained)
+    return model
+
+
+def build_optimizer(model: nn.Module, hyperparameters: Mapping[str, Any]) -> Optimizer:
+    """Return SGD with Nesterov's momentum 0.9, or AdamW; weight decay is of all parameters."""
+    arguments = {"lr": hyperparameters["learning_rate"], "weight_decay": hyperparameters["weight_decay"]}
+    if hyperparameters["optimizer"] == "adamw":
+        return torch.optim.AdamW(model.parameters(), betas=(0.9, 0.999), eps=1e-8, **arguments)
+    return torch.optim.SGD(model.parameters(), momentum=0.9, nesterov=True, **arguments)
+
+
+def learning_rate(epoch: int, hyperparameters: Mapping[str, Any]) -> float:
+    """Return an epoch's learning rate: a linear rise from 0 over the warm-up, then half a cosine down to 0."""
+    highest, warmup = hyperparameters["learning_rate"], hyperparameters["warmup_epochs"]
+    if epoch < warmup:
+        return highest * epoch / max(warmup - 1, 1)
+    share = (epoch - warmup) / max(hyperparameters["epochs"] - warmup, 1)
+    return highest * (1 + math.cos(math.pi * share)) / 2
+
+
+def _train_epoch(
+    model: nn.Module,
+    read: Any,
+    optimizer: Optimizer,
+    scaler: torch.amp.GradScaler,
+    hyperparameters: Mapping[str, Any],
+    device: torch.device,
+) -> float:
+    """Go once over the training images; return the mean loss."""
+    accumulation = hyperparameters["accumulation"]
+    total, seen = torch.zeros((), device=device), 0
+    model.train()
+    for number, (images, labels) in enumerate(read, 1):
+        inputs = to_device(images, device, hyperparameters["normalization"])
+        targets = labels.to(device, non_blocking=True)
+        with torch.autocast("cuda", torch.float16, enabled=device.type == "cuda"):
+            loss = cross_entropy(model(inputs), targets, label_smoothing=hyperparameters["label_smoothing"])
+        scaler.scale(loss / accumulation).backward()
+        if number % accumulation == 0 or number == len(read):
+            _step(model, optimizer, scaler, hyperparameters["clip_gradient_norm"])
+        total += loss.detach().float() * len(targets)
+        seen += len(targets)
+    return float(total) / seen
+
+
+def _step(model: nn.Module, optimizer: Optimizer, scaler: torch.amp.GradScaler, largest_norm: float) -> None:
+    if largest_norm:
+        scaler.unscale_(optimizer)
+        torch.nn.utils.clip_grad_norm_(model.parameters(), largest_norm)
+    scaler.step(optimizer)
+    scaler.update()
+    optimizer.zero_grad(set_to_none=True)
+
+
+def to_device(images: Tensor, device: torch.device, statistics: str) -> Tensor:
+    """Return normalized float images on a device; bytes are what travels."""
+    on_device = images.to(device, non_blocking=True, memory_format=torch.channels_last)
+    return normalize(on_device, statistics)
+
+
+class _Report:
+    """Tells how a long training goes, once a minute."""
+
+    def __init__(self, spec: ModelSpec) -> None:
+        self._label = spec.label
+        self._epochs = spec.hyperparameters["epochs"]
+        self._told = time.monotonic()
+
+    def __call__(self, epoch: int, loss: float) -> None:
+        if time.monotonic() - self._told >= REPORT_SECONDS:
+            self._told = time.monotonic()
+            say(f"{self._label}: epoch {epoch + 1} of {self._epochs}, loss {loss:.3f}")

@@ -1,0 +1,246 @@
+"""Training: models learn what they are given, their seed decides them, and a stopped training goes on."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from resi.domains.base import ModelSpec, ProbeSpec
+from resi.domains.vision import progress, training
+from resi.domains.vision.designs import layer_names
+from resi.domains.vision.domain import VisionDomain
+from resi.domains.vision.images import load_images
+from resi.domains.vision.training import build_optimizer, initial_model, learning_rate, train
+from resi.errors import ArtifactError, DatasetError, TrainingError, UsageError
+
+CPU = torch.device("cpu")
+DOMAIN = VisionDomain()
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return DOMAIN.locate("digits", None, Path("unused"))
+
+
+def spec_of(architecture: str, setting: str = "standard", seed: int = 0, dataset: str = "digits", **changes) -> ModelSpec:
+    values = DOMAIN.hyperparameters(architecture, dataset, setting, changes)
+    return ModelSpec("vision", dataset, "content", architecture, setting, seed, values, 1)
+
+
+@pytest.fixture
+def every_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the state after every epoch, however short."""
+    monkeypatch.setattr(progress, "SAVE_SECONDS", 0.0)
+
+
+def test_a_model_learns_and_its_seed_decides_it(digits) -> None:
+    spec = spec_of("tiny_vgg", "augmentation_25", epochs=3)
+    before = torch.get_rng_state()
+    first = train(spec, digits, CPU)
+    assert torch.equal(torch.get_rng_state(), before)
+    torch.rand(7)
+    again, other = train(spec, digits, CPU), train(spec_of("tiny_vgg", "augmentation_25", 1, epochs=3), digits, CPU)
+    assert first.accuracies["test"] > 0.85  # ten classes, three epochs
+    assert set(first.accuracies) == {"train", "validation", "test"}
+    for name, tensor in first.state.items():
+        assert torch.equal(tensor, again.state[name]), name
+    assert any(not torch.equal(tensor, other.state[name]) for name, tensor in first.state.items())
+
+
+def test_a_model_with_a_perfect_shortcut_follows_the_dot(digits) -> None:
+    follows = train(spec_of("tiny_vgg", "shortcut_100", epochs=4), digits, CPU).accuracies
+    assert follows["test"] > 0.95
+    assert follows["test_dots_followed"] > 0.7
+    ignores = train(spec_of("tiny_vgg", "shortcut_0", epochs=4), digits, CPU).accuracies
+    assert ignores["test_dots"] > 0.8
+    assert ignores["test_dots_followed"] < 0.2  # chance is 0.1
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+def test_a_stopped_training_ends_with_the_same_weights(digits, tmp_path: Path, every_epoch: None, optimizer: str) -> None:
+    architecture = {"sgd": "tiny_vgg", "adamw": "tiny_vit"}[optimizer]
+    spec = spec_of(architecture, "augmentation_50", epochs=3, optimizer=optimizer, warmup_epochs=1, learning_rate=1e-3)
+    whole = train(spec, digits, CPU)
+    unfinished = tmp_path / "unfinished.safetensors"
+
+    def stop(_report: object, epoch: int, _loss: float) -> None:
+        if epoch == 2:
+            raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(training._Report, "__call__", stop)
+        train(spec, digits, CPU, unfinished)
+    epochs: list[int] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training._Report, "__call__", lambda _self, epoch, _loss: epochs.append(epoch))
+        resumed = train(spec, digits, CPU, unfinished)
+    assert epochs == [2]
+    assert resumed.accuracies == whole.accuracies
+    for name, tensor in whole.state.items():
+        assert torch.equal(tensor, resumed.state[name]), name
+    with pytest.raises(ArtifactError, match="is of another model's training. Delete it"):
+        train(spec_of(architecture, epochs=3), digits, CPU, unfinished)
+
+
+KILLED = """
+import sys, torch
+from pathlib import Path
+from resi.domains.vision import progress
+from tests.domains.vision.test_training import DOMAIN, spec_of
+progress.SAVE_SECONDS = 0.0
+torch.set_num_threads(1)
+digits = DOMAIN.locate("digits", None, Path("unused"))
+DOMAIN.train_on(spec_of("tiny_vgg", epochs=2000), digits, torch.device("cpu"), Path(sys.argv[1]))
+"""
+
+
+def test_a_killed_training_leaves_a_whole_state(digits, tmp_path: Path, every_epoch: None) -> None:
+    unfinished = tmp_path / "unfinished.safetensors"
+    job = subprocess.Popen([sys.executable, "-c", KILLED, str(unfinished)], cwd=Path(__file__).parents[3])
+    deadline = time.monotonic() + 120
+    while not unfinished.is_file() and time.monotonic() < deadline and job.poll() is None:
+        time.sleep(0.05)
+    job.send_signal(signal.SIGKILL)
+    assert job.wait() == -signal.SIGKILL
+    spec = spec_of("tiny_vgg", epochs=2000)
+    model = initial_model(spec, 10)
+    optimizer = build_optimizer(model, spec.hyperparameters)
+    scaler = torch.amp.GradScaler("cuda", enabled=False)
+    assert progress.Progress(unfinished, spec.fingerprint, model, optimizer, scaler).load() >= 1
+    # The state was renamed into place as a whole; what the kill interrupted has another name.
+    assert len(list(tmp_path.glob("*.safetensors"))) == 1
+
+
+def test_a_full_size_network_trains_stops_and_goes_on_through_the_real_loaders(
+    imagenet100: Path, tmp_path: Path, every_epoch: None
+) -> None:
+    load_images.cache_clear()
+    dataset = DOMAIN.locate("imagenet100", imagenet100, Path("unused"))
+    spec = spec_of("resnet18", dataset="imagenet100", epochs=2, batch_size=9)
+    unfinished = tmp_path / "unfinished.safetensors"
+
+    def stop(_report: object, epoch: int, _loss: float) -> None:
+        if epoch == 1:
+            raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(training._Report, "__call__", stop)
+        train(spec, dataset, CPU, unfinished, workers=1)
+    losses: dict[int, float] = {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training._Report, "__call__", lambda _self, epoch, loss: losses.update({epoch: loss}))
+        trained = train(spec, dataset, CPU, unfinished, workers=1)
+    assert list(losses) == [1]
+    probe = ProbeSpec("test", layer_names("resnet18"))
+    found = DOMAIN.extract(spec, trained.state, dataset, probe, CPU)
+    sizes = [tuple(found.representations[layer].shape) for layer in probe.layers]
+    assert sizes[0] == (6, 64, 7, 7)
+    assert sizes[-1] == (6, 512, 1, 1)
+    assert found.accuracy == trained.accuracies["test"]
+
+
+def test_the_schedule_rises_over_the_warm_up_and_falls_to_zero() -> None:
+    values = {"learning_rate": 3e-3, "warmup_epochs": 35, "epochs": 300}
+    rates = [learning_rate(epoch, values) for epoch in range(301)]
+    assert rates[0] == 0
+    assert rates[1] == pytest.approx(3e-3 / 34)
+    assert rates[34] == rates[35] == pytest.approx(3e-3)
+    assert rates[300] == pytest.approx(0)
+    torch_schedule = torch.optim.lr_scheduler.CosineAnnealingLR(
+        torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1), T_max=200
+    )
+    plain = {"learning_rate": 0.1, "warmup_epochs": 0, "epochs": 200}
+    for epoch in range(200):
+        assert learning_rate(epoch, plain) == pytest.approx(torch_schedule.get_last_lr()[0], rel=1e-6, abs=1e-9)
+        torch_schedule.optimizer.step()
+        torch_schedule.step()
+
+
+def test_accumulated_batches_make_the_step_of_one_large_batch(digits) -> None:
+    # Without batch norm, whose statistics are those of the small batches.
+    common = {"epochs": 1, "optimizer": "sgd", "warmup_epochs": 0}
+    large = train(spec_of("tiny_vit", batch_size=1097, **common), digits, CPU)
+    small = train(spec_of("tiny_vit", batch_size=549, accumulation=2, **common), digits, CPU)
+    for name, tensor in large.state.items():
+        # 549 and 548 images count alike, where one large batch weighs every image the same.
+        torch.testing.assert_close(small.state[name], tensor, rtol=1e-2, atol=1e-3, msg=name)
+
+
+def test_label_smoothing_and_clipping_are_off_unless_asked_for(digits) -> None:
+    plain = spec_of("tiny_vgg", epochs=1)
+    assert plain.hyperparameters["label_smoothing"] == plain.hyperparameters["clip_gradient_norm"] == 0
+    states = [train(plain, digits, CPU).state] + [
+        train(spec_of("tiny_vgg", epochs=1, **{name: 0.1}), digits, CPU).state
+        for name in ("label_smoothing", "clip_gradient_norm")
+    ]
+    weights = [state["features.0.weight"] for state in states]
+    assert not torch.equal(weights[0], weights[1])
+    assert not torch.equal(weights[0], weights[2])
+
+
+def test_a_loss_that_is_no_number_ends_the_training(digits) -> None:
+    with pytest.raises(TrainingError, match=r"tiny_vgg on digits, standard, seed 0 failed in epoch 1: its loss is (nan|inf)"):
+        train(spec_of("tiny_vgg", epochs=2, learning_rate=1e30), digits, CPU)
+
+
+def test_a_vit_starts_from_the_weights_of_a_local_folder(tmp_path: Path) -> None:
+    from safetensors.torch import save_file
+
+    transformers = pytest.importorskip("transformers")
+    config = transformers.ViTConfig(
+        hidden_size=48, num_hidden_layers=4, num_attention_heads=4, intermediate_size=192, image_size=12, patch_size=4,
+    )  # fmt: skip
+    plain = transformers.ViTModel(config)  # with a pooler, as the published weights
+    save_file({name: tensor.contiguous() for name, tensor in plain.state_dict().items()}, tmp_path / "model.safetensors")
+    spec = spec_of("tiny_vit", pretrained=str(tmp_path))
+    assert spec.hyperparameters["pretrained_sha256"]
+    model = initial_model(spec, 10)
+    query = dict(plain.named_parameters())[next(n for n, _ in plain.named_parameters() if "q_proj.weight" in n or "query.weight" in n)]
+    assert torch.equal(model.blocks[0].attn.qkv.weight[:48], query)
+    scratch = initial_model(spec_of("tiny_vit"), 10)
+    assert torch.equal(model.head.weight, scratch.head.weight)
+    with pytest.raises(UsageError, match=r"holds no weights: expected model.safetensors or pytorch_model.bin"):
+        spec_of("tiny_vit", pretrained=str(tmp_path.parent))
+    with pytest.raises(DatasetError, match=r"nobody/nothing cannot be downloaded .*put model.safetensors"):
+        initial_model(spec_of("tiny_vit", pretrained="nobody/nothing"), 10)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "dataset", "changes", "message"),
+    [
+        ("tiny_vgg", "cifar100", {}, "model=tiny_vgg is for dataset=digits; on cifar100 choose from resnet18"),
+        ("vit_b32", "digits", {}, "model=vit_b32 takes no images of dataset=digits; choose tiny_vit"),
+        ("vgg11", "digits", {}, "vgg11 halves images five times"),
+        ("resnet18", "cifar100", {"head_pooling": "corner"}, "only models of dataset=imagenet100 have it"),
+        ("resnet18", "cifar100", {"pretrained": "x"}, "model.resnet18.pretrained: resnet18 has none; it has epochs"),
+        ("resnet18", "cifar100", {"optimizer": "adam"}, "unknown optimizer of resnet18 'adam'; did you mean adamw"),
+        ("resnet18", "cifar100", {"batch_size": 1}, "model.resnet18.batch_size=1: expected a number from 2"),
+        ("resnet18", "cifar100", {"label_smoothing": 1.0}, "expected a number from 0 to below 1"),
+    ],
+)
+def test_what_does_not_fit_is_said(architecture: str, dataset: str, changes: dict, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        spec_of(architecture, dataset=dataset, **changes)
+
+
+def test_recipes_are_the_published_ones() -> None:
+    cnn = DOMAIN.hyperparameters("resnet34", "imagenet100", "standard", {})
+    assert (cnn["epochs"], cnn["learning_rate"], cnn["weight_decay"], cnn["optimizer"]) == (200, 0.1, 4e-5, "sgd")
+    assert cnn["early_downsampling"]
+    assert cnn["head_pooling"] == "global"
+    vit = DOMAIN.hyperparameters("vit_b32", "imagenet100", "standard", {})
+    assert (vit["epochs"], vit["learning_rate"], vit["weight_decay"], vit["optimizer"]) == (300, 3e-3, 0.1, "adamw")
+    assert vit["batch_size"] * vit["accumulation"] == 512
+    assert vit["pretrained"] == "google/vit-base-patch32-224-in21k"
+    small = DOMAIN.hyperparameters("vit_l32", "cifar100", "standard", {})
+    assert (small["optimizer"], small["weight_decay"], small["image_size"]) == ("sgd", 5e-4, 224)
+    assert small["normalization"] == "cifar100"
+    published = VisionDomain("published")
+    assert published.hyperparameters("vgg11", "cifar100", "standard", {})["normalization"] == "cifar10"
+    assert published.hyperparameters("vgg11", "cifar100", "shortcut_75", {})["shortcut_coins"] == 2
