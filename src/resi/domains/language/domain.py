@@ -14,11 +14,11 @@ from resi.domains.base import (
     ProbeSpec,
     Trained,
 )
-from resi.domains.language import files
+from resi.domains.language import files, published
 from resi.domains.language.designs import DESIGNS
 from resi.domains.language.hyperparameters import LAST, LOWEST_LOSS, LanguageModelConfig, hyperparameters
 from resi.domains.language.settings import PROBE_SPLIT, SETTINGS, shortcut_probe
-from resi.errors import UsageError
+from resi.errors import ArtifactError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,6 +53,7 @@ class LanguageDomain(Domain):
     default_models = ("bert_tiny", "albert_tiny", "smollm2_tiny")
     model_config = LanguageModelConfig
     representations = (DEFAULT, "cls", "mean", "last")
+    published_keys = ("tokenizer", "instruction")
 
     def requires(self) -> tuple[str, ...]:
         """Return transformers and what it needs to train, and to read tokenizers and datasets."""
@@ -153,6 +154,20 @@ class LanguageDomain(Domain):
         from resi.domains.language.extraction import extract
 
         return extract(spec, state, dataset, probe, device)
+
+    def checkpoint(self, root: Path, model: ModelSpec) -> Path:
+        """Return the file of a published model's weights, in the folders of the published archives."""
+        return published.find_checkpoint(root, model)
+
+    def hash_checkpoint(self, path: Path) -> str:
+        """Return the hash of all parts of a published model's weights."""
+        return published.hash_checkpoint(path)
+
+    def read_published(self, path: Path, model: ModelSpec, dataset: DatasetSpec, device: torch.device) -> Trained:
+        """Return a published model from its folder, with its tokenizer from the hub or a local folder."""
+        if published.hash_checkpoint(path) != model.checkpoint:
+            raise ArtifactError("has changed since the run began; run again")
+        return published.read_published(path, model)
 
     def training_version(self) -> int:
         """Return the version number of the training code."""
