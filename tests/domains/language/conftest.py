@@ -11,7 +11,14 @@ from resi.domains.base import DatasetSpec, ModelSpec
 from resi.domains.language import LanguageDomain
 
 CPU = torch.device("cpu")
-GOOD = ["lovely", "a warm and funny film", "superb acting , great fun", "i loved this wonderful tale", "charming", "great"]
+GOOD = [
+    "lovely",
+    "a warm and funny film",
+    "superb acting , great fun",
+    "i loved this wonderful tale",
+    "charming",
+    "great",
+]
 BAD = ["dull", "a cold and boring film", "awful acting , no fun", "i hated this dreadful tale", "tedious", "bad"]
 QUICK = {"epochs": 1, "batch_size": 8}
 

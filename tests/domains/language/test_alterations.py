@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
-from resi.domains.base import DatasetSpec
 from resi.domains.language import LanguageDomain
 from resi.domains.language.alterations import altered_texts, probe_texts, with_hints, with_random_labels
 from resi.domains.language.data import Texts, load_texts
@@ -15,6 +16,9 @@ from resi.domains.language.settings import SETTINGS, rate_of
 from resi.domains.language.tokenization import PROBE_LENGTH, encode, make_tokenizer
 
 from .conftest import spec_of
+
+if TYPE_CHECKING:
+    from resi.domains.base import DatasetSpec
 
 DOMAIN = LanguageDomain()
 ROWS = 30_000
@@ -41,7 +45,7 @@ def test_hints_are_right_at_their_rate_and_otherwise_any_wrong_label_alike(many:
 
 def test_hints_that_are_right_at_a_rate_are_right_at_every_higher_one(many: Texts) -> None:
     right = [with_hints(many, rate).hints == many.labels for rate in (0.354, 0.5155, 0.677, 0.8385, 1.0)]
-    assert all(np.all(high[low]) for low, high in zip(right, right[1:], strict=False))
+    assert all(np.all(high[low]) for low, high in pairwise(right))
 
 
 @pytest.mark.parametrize("share", [0.25, 0.5, 0.75, 1.0])

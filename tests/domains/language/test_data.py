@@ -16,7 +16,12 @@ DOMAIN = LanguageDomain()
 SENTENCES = ['it \'s " quoted " and plain', "dull", "n/a", "a tab-free line"]
 LABELS = [1, 0, 0, 1]
 PAIRS = pl.DataFrame(
-    {"premise": ["a dog runs", "it rains"], "hypothesis": ["an animal moves", "it is dry"], "label": [0, 2], "idx": [0, 1]}
+    {
+        "premise": ["a dog runs", "it rains"],
+        "hypothesis": ["an animal moves", "it is dry"],
+        "label": [0, 2],
+        "idx": [0, 1],
+    }
 )
 
 
@@ -84,7 +89,7 @@ def test_a_dataset_is_fetched_from_the_hub_once_and_kept(tmp_path: Path, monkeyp
         return datasets.DatasetDict({"train": rows, "validation": rows, "test": rows})
 
     monkeypatch.setattr(datasets, "load_dataset", load_dataset)
-    with pytest.raises(DatasetError, match="not in .* yet"):
+    with pytest.raises(DatasetError, match=r"not in .* yet"):
         DOMAIN.locate("sst2", None, tmp_path, may_download=False)
     for _ in range(2):
         dataset = DOMAIN.locate("sst2", None, tmp_path)
@@ -126,7 +131,7 @@ def test_a_wrong_file_is_named_with_what_is_wrong(content: str, words: str, tmp_
 
 
 def test_an_empty_folder_is_named_with_the_files_expected(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match="expected train and validation or dev as .parquet or .tsv"):
+    with pytest.raises(DatasetError, match=r"expected train and validation or dev as \.parquet or \.tsv"):
         DOMAIN.locate("sst2", tmp_path, Path("unused"))
 
 

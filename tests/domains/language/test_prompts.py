@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from tokenizers import Tokenizer, models
 
-from resi.domains.base import DatasetSpec
 from resi.domains.language import LanguageDomain
 from resi.domains.language.alterations import altered_texts, with_hints, with_random_labels
 from resi.domains.language.data import Texts
@@ -18,6 +18,9 @@ from resi.domains.language.tokenization import answer_ids, encode, make_tokenize
 from resi.errors import UsageError
 
 from .conftest import spec_of
+
+if TYPE_CHECKING:
+    from resi.domains.base import DatasetSpec
 
 SST2 = Texts("train", (("a fine film", "a bad one"),), np.array([1, 0]), 2)
 MNLI = Texts("train", (("it rains",) * 3, ("it is wet", "it is Monday", "it is dry")), np.array([0, 1, 2]), 3)
@@ -57,13 +60,11 @@ def test_every_answer_is_one_token_of_the_tiny_tokenizer(dataset: str, tmp_path:
     located = small_sst2
     if dataset == "mnli":
         for name in ("train", "validation_matched"):
-            (tmp_path / f"{name}.tsv").write_text("premise\thypothesis\tlabel\nit rains\tit is wet\t0\n" * 1)
+            (tmp_path / f"{name}.tsv").write_text("premise\thypothesis\tlabel\nit rains\tit is wet\t0\n")
         located = LanguageDomain().locate("mnli", tmp_path, Path("unused"))
     tokenizer = make_tokenizer(spec_of(located, "smollm2_tiny"), located)
     found = answer_ids(tokenizer, dataset)
-    assert [tokenizer.decode([token]) for token in found] == [answer.strip(" ") for answer in answers(dataset)] or [
-        tokenizer.id_to_token(token) for token in found
-    ] == [answer.replace(" ", "Ġ") for answer in answers(dataset)]
+    assert [tokenizer.decode([token]) for token in found] == answers(dataset)
     assert len(set(found)) == len(answers(dataset))
 
 
@@ -80,7 +81,5 @@ def test_a_prompt_is_fed_whole_and_without_its_answer(small_sst2: DatasetSpec) -
     long = replace(texts, columns=(tuple(f"{text} " * 100 for text in texts.columns[0]),))
     inputs = encode(tokenizer, long, spec, 128)
     expected = prompts(long, "sst2", spec.hyperparameters["instruction"])
-    assert [tokenizer.decode(ids).replace("Ġ", " ").replace("Ċ", "\n") for ids in inputs.ids][0].replace(
-        " ", ""
-    ) == expected[0].replace(" ", "")
+    assert [tokenizer.decode(ids) for ids in inputs.ids] == expected
     assert inputs.targets.tolist() == [answer_ids(tokenizer, "sst2")[label] for label in texts.labels]

@@ -123,4 +123,6 @@ def _read_frame(path: Path, names: tuple[str, ...]) -> pl.DataFrame:
         )
         if bad := [name for name in frame.columns if name in names and frame[name].null_count()]:
             raise DatasetError(f"{path} has rows without {bad[0]}")
-    return frame.rename({old: new for old, new in OTHER_NAMES.items() if old in frame.columns and new not in frame.columns})
+    return frame.rename(
+        {old: new for old, new in OTHER_NAMES.items() if old in frame.columns and new not in frame.columns}
+    )

@@ -15,8 +15,8 @@ class Design:
     Attributes
     ----------
     family : {"bert", "albert", "llama"}
-        Class of models in ``transformers``. A ``llama`` reads the answer to a prompt off its next token, the others have
-        a classification head.
+        Class of models in ``transformers``. A ``llama`` reads the answer to a prompt off its next token, the others
+        have a classification head.
     layers : int
         Transformer blocks; there is one hidden state more than that, the embeddings.
     config : dict
@@ -51,11 +51,6 @@ DESIGNS: dict[str, Design] = {
             "hidden_size": 768,
             "num_attention_heads": 12,
             "intermediate_size": 3072,
-            "hidden_act": "gelu_new",
-            "hidden_dropout_prob": 0.0,
-            "attention_probs_dropout_prob": 0.0,
-            "bos_token_id": 2,
-            "eos_token_id": 3,
         },
     ),
     "smollm2": Design(
@@ -79,23 +74,23 @@ DESIGNS: dict[str, Design] = {
     "bert_tiny": Design(
         "bert",
         4,
-        4096,
+        8192,
         config={
-            "hidden_size": 128,
+            "hidden_size": 96,
             "num_attention_heads": 4,
-            "intermediate_size": 512,
+            "intermediate_size": 192,
             "max_position_embeddings": 128,
         },
     ),
     "albert_tiny": Design(
         "albert",
         4,
-        4096,
+        8192,
         config={
-            "embedding_size": 128,
-            "hidden_size": 192,
+            "embedding_size": 192,
+            "hidden_size": 96,
             "num_attention_heads": 4,
-            "intermediate_size": 768,
+            "intermediate_size": 192,
             "max_position_embeddings": 128,
             "hidden_dropout_prob": 0.1,
             "attention_probs_dropout_prob": 0.1,
@@ -105,12 +100,13 @@ DESIGNS: dict[str, Design] = {
     "smollm2_tiny": Design(
         "llama",
         4,
-        4096,
+        8192,
         config={
-            "hidden_size": 128,
-            "intermediate_size": 384,
+            "hidden_size": 96,
+            "intermediate_size": 192,
             "num_attention_heads": 4,
             "num_key_value_heads": 4,
+            "initializer_range": 0.05,
             "max_position_embeddings": 512,
             "tie_word_embeddings": True,
         },

@@ -1,8 +1,9 @@
 """Easy Data Augmentation: one of four small changes to the words of a text.
 
-With W words and rate r, max(floor(r W), 1) words are changed by one operator: synonyms put in place of words, words left
-out, words swapped, or synonyms of words put in somewhere. Each operator makes one candidate, and one of the different
-candidates is kept. Words that an operator has changed or put in it leaves alone afterwards; stop words are not replaced.
+With W words and rate r, max(floor(r W), 1) words are changed by one operator: synonyms put in place of words, words
+left out, words swapped, or synonyms of words put in somewhere. Each operator makes one candidate, and one of the
+different candidates is kept. Words that an operator has changed or put in it leaves alone afterwards; stop words are
+not replaced.
 
 References
 ----------
@@ -25,15 +26,16 @@ if TYPE_CHECKING:
 
 INSERTION_TRIES = 7
 # A word, with the apostrophes and hyphens inside it; what lies between words stays where it is.
-WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
+WORD = re.compile(r"[^\W_]+(?:['\u2019-][^\W_]+)*")
 # Function words of English, which have no synonyms that keep the sense.
 STOP_WORDS = frozenset(
     """a about above after again against all am an and any are as at be because been before being below between both but
-    by can could did do does doing down during each few for from further had has have having he her here hers herself him
-    himself his how i if in into is it its itself just me more most my myself no nor not now of off on once only or other
-    our ours ourselves out over own s same she should so some such t than that the their theirs them themselves then there
-    these they this those through to too under until up very was we were what when where which while who whom why will
-    with would you your yours yourself yourselves don don't isn't wasn't can't won't didn't doesn't it's n't""".split()
+    by can could did do does doing down during each few for from further had has have having he her here hers herself
+    him himself his how i if in into is it its itself just me more most my myself no nor not now of off on once only or
+    other our ours ourselves out over own s same she should so some such t than that the their theirs them themselves
+    then there these they this those through to too under until up very was we were what when where which while who whom
+    why will with would you your yours yourself yourselves
+    don't isn't wasn't can't won't didn't doesn't it's n't""".split()
 )
 
 

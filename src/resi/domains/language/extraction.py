@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
     from tokenizers import Tokenizer
     from torch import Tensor
-    from transformers import PreTrainedModel
 
     from resi.domains.base import DatasetSpec, ModelSpec, ProbeSpec
+    from resi.domains.language.networks import Network
     from resi.domains.language.tokenization import Inputs
 
 POOLINGS = ("cls", "mean", "last")
@@ -35,8 +35,9 @@ class States:
     Attributes
     ----------
     pooled : mapping from (layer, pooling) to Tensor of shape (n_rows, width)
-        Layer 0 are the embeddings, layer i is what block i gives; the last one of a causal model is after its final norm.
-        ``cls`` is the first token, ``last`` the last, ``mean`` the mean over all tokens of the row, special ones included.
+        Layer 0 are the embeddings, layer i is what block i gives; the last one of a causal model is after its final
+        norm. ``cls`` is the first token, ``last`` the last, ``mean`` the mean over all tokens of the row, special ones
+        included.
     logits : Tensor of shape (n_rows, n_classes)
     """
 
@@ -70,8 +71,8 @@ def extract(
 
 
 @torch.no_grad()
-def run(
-    network: PreTrainedModel,
+def run(  # noqa: PLR0913, PLR0917 - what is kept, and how it is computed
+    network: Network,
     inputs: Inputs,
     layers: Sequence[int] | None = None,
     poolings: Sequence[str] = POOLINGS,
@@ -114,7 +115,7 @@ def run(
 
 
 def _forward(
-    network: PreTrainedModel, batch: Mapping[str, Tensor], answers: Sequence[int] | None
+    network: Network, batch: Mapping[str, Tensor], answers: Sequence[int] | None
 ) -> tuple[tuple[Tensor, ...], Tensor]:
     """Return hidden states and logits; of a causal model those of the answers after the last token."""
     if answers is None:
@@ -154,7 +155,7 @@ def _batches(order: Sequence[int], inputs: Inputs, batch_tokens: int) -> Iterato
 
 
 def accuracy(
-    network: PreTrainedModel, spec: ModelSpec, inputs: Inputs, tokenizer: Tokenizer, classes: int, device: torch.device
+    network: Network, spec: ModelSpec, inputs: Inputs, tokenizer: Tokenizer, classes: int, device: torch.device
 ) -> float:
     """Return the share of rows that a network gets right."""
     answers = _answers(spec, tokenizer, classes)

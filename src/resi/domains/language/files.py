@@ -48,9 +48,7 @@ class Source:
 
 _SENTIMENT = ("negative", "positive")
 SOURCES = {
-    "reviews": Source(
-        ("sentence",), _SENTIMENT, {name: (name,) for name in ("train", "validation", "test")}
-    ),
+    "reviews": Source(("sentence",), _SENTIMENT, {name: (name,) for name in ("train", "validation", "test")}),
     "sst2": Source(
         ("sentence",), _SENTIMENT, {"train": ("train",), "validation": ("validation", "dev")}, ("stanfordnlp/sst2",)
     ),
@@ -64,7 +62,7 @@ SOURCES = {
 
 
 def locate(dataset: str, root: Path | None, downloads: Path, may_download: bool = True) -> DatasetSpec:
-    """Find a dataset and hash its files; fetch it from the hub into ``downloads`` if no folder is named and it is missing.
+    """Find a dataset and hash its files; what is missing is fetched into ``downloads`` if no folder is named.
 
     Raises
     ------
@@ -80,7 +78,9 @@ def locate(dataset: str, root: Path | None, downloads: Path, may_download: bool 
     folder = downloads / "language" / dataset
     if _missing(dataset, folder):
         if not may_download:
-            raise DatasetError(f"{dataset} is not in {folder} yet; a run fetches it, or reads it from dataset.root=FOLDER")
+            raise DatasetError(
+                f"{dataset} is not in {folder} yet; a run fetches it, or reads it from dataset.root=FOLDER"
+            )
         _fetch(dataset, folder)
     return _spec(dataset, folder)
 

@@ -1,8 +1,8 @@
 """Hyperparameters of language models: the benchmark's recipes, and the config keys that change them.
 
-``reviews`` and the tiny models are not in the published benchmark; their values are chosen so that models of every setting
-learn what they are given. The published code for fine-tuning SmolLM2 is not public: batch size 16 and 500 steps are told by
-the names of its folders, the rest is resi's choice.
+``reviews`` and the tiny models are not in the published benchmark; their values are chosen so that models of every
+setting learn what they are given. The published code for fine-tuning SmolLM2 is not public: batch size 16 and 500 steps
+are told by the names of its folders, the rest is resi's choice.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resi.domains.language.designs import DESIGNS, TINY, Design
-from resi.domains.language.prompts import STYLES
+from resi.domains.language.prompts import STYLES, TINY_INSTRUCTION
 from resi.domains.language.settings import kind_of, rate_of
 from resi.errors import UsageError, unknown_name
 from resi.identity import hash_file
@@ -133,9 +133,15 @@ _SMOLLM2: dict[str, Any] = {
     "lora_rank": 16,
 }
 _TINY: dict[str, dict[str, Any]] = {
-    "bert_tiny": {"epochs": 8, "batch_size": 32, "learning_rate": 1e-3},
-    "albert_tiny": {"epochs": 8, "batch_size": 32, "learning_rate": 5e-4},
-    "smollm2_tiny": {"epochs": 8, "max_steps": 0, "batch_size": 32, "learning_rate": 1e-3, "precision": "float32"},
+    "bert_tiny": {"epochs": 3, "batch_size": 32, "learning_rate": 2e-3},
+    "albert_tiny": {"epochs": 4, "batch_size": 32, "learning_rate": 1e-3},
+    "smollm2_tiny": {
+        "epochs": 4,
+        "max_steps": 0,
+        "batch_size": 32,
+        "learning_rate": 2e-3,
+        "precision": "float32",
+    },
 }
 
 
@@ -151,7 +157,7 @@ def recipe(architecture: str, dataset: str, setting: str) -> dict[str, Any]:
         values |= {"pretrained": design.hub, "tokenizer": design.hub}
     if design.is_causal:
         del values["max_length"]
-        values["instruction"] = STYLES[dataset].instruction
+        values["instruction"] = TINY_INSTRUCTION if architecture in TINY else STYLES[dataset].instruction
     return values
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from resi.domains.language.designs import DESIGNS
 from resi.errors import ArtifactError, UsageError
@@ -12,10 +12,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from torch import Tensor
-    from transformers import PreTrainedConfig, PreTrainedModel
+    from transformers import PreTrainedConfig
 
     from resi.domains.base import ModelSpec
 
+Network: TypeAlias = Any
+"""A ``PreTrainedModel``; the methods of ``transformers`` tell no types."""
 TOKEN_MULTIPLE = 64
 """Embeddings that are resized for additional tokens have a multiple of so many rows."""
 EMBEDDINGS = {
@@ -46,14 +48,14 @@ def build_config(architecture: str, vocabulary: int, classes: int) -> PreTrained
     from transformers import AlbertConfig, BertConfig, LlamaConfig
 
     design = DESIGNS[architecture]
-    kinds: dict[str, type[PreTrainedConfig]] = {"bert": BertConfig, "albert": AlbertConfig, "llama": LlamaConfig}
+    kinds: dict[str, Any] = {"bert": BertConfig, "albert": AlbertConfig, "llama": LlamaConfig}
     labels: dict[str, Any] = {} if design.is_causal else {"num_labels": classes}
     return kinds[design.family](
         num_hidden_layers=design.layers, vocab_size=vocabulary, **design.config, **labels, attn_implementation="sdpa"
     )
 
 
-def build_network(config: PreTrainedConfig) -> PreTrainedModel:
+def build_network(config: PreTrainedConfig) -> Network:
     """Return a network with random weights from torch's generator, in float32."""
     return _class_of(config)(config)
 
@@ -68,7 +70,7 @@ def _class_of(config: PreTrainedConfig) -> Any:
     }[config.model_type]
 
 
-def initial_network(spec: ModelSpec, tokens: int, classes: int) -> PreTrainedModel:
+def initial_network(spec: ModelSpec, tokens: int, classes: int) -> Network:
     """Return the network before training: random weights, or pre-trained ones with a random classifier.
 
     Parameters
@@ -92,7 +94,7 @@ def initial_network(spec: ModelSpec, tokens: int, classes: int) -> PreTrainedMod
     return network
 
 
-def _pretrained(architecture: str, source: str, classes: int) -> PreTrainedModel:
+def _pretrained(architecture: str, source: str, classes: int) -> Network:
     import torch
     from transformers import AutoConfig
 
@@ -109,8 +111,8 @@ def _pretrained(architecture: str, source: str, classes: int) -> PreTrainedModel
     except Exception as error:  # whatever the hub raises, the remedy is the same
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise UsageError(
-            f"the pre-trained weights {source} cannot be read ({type(error).__name__}: {reason}). Without a network, name "
-            f"a local folder with its files: model.{architecture}.pretrained=FOLDER"
+            f"the pre-trained weights {source} cannot be read ({type(error).__name__}: {reason}). Without a network, "
+            f"name a local folder with its files: model.{architecture}.pretrained=FOLDER"
         ) from error
 
 
@@ -131,7 +133,7 @@ def check_config(found: Mapping[str, Any], expected: PreTrainedConfig) -> None:
             raise ArtifactError(f"has {name}={values[name]} in its config; expected {ours[name]}")
 
 
-def network_from(state: Mapping[str, Tensor], spec: ModelSpec) -> PreTrainedModel:
+def network_from(state: Mapping[str, Tensor], spec: ModelSpec) -> Network:
     """Return a network with stored weights, which tell the sizes of its vocabulary and output.
 
     Raises
@@ -155,7 +157,7 @@ def network_from(state: Mapping[str, Tensor], spec: ModelSpec) -> PreTrainedMode
     return network
 
 
-def check_fit(network: PreTrainedModel, state: Mapping[str, Tensor], label: str) -> None:
+def check_fit(network: Network, state: Mapping[str, Tensor], label: str) -> None:
     """Check that weights have the names and shapes of a network's; tied ones may be there once.
 
     Raises
@@ -163,7 +165,7 @@ def check_fit(network: PreTrainedModel, state: Mapping[str, Tensor], label: str)
     ArtifactError
         Naming the first weights that are missing, foreign or of another shape.
     """
-    expected = weights(network)
+    expected = _untied(network)
     problems = [f"{name} is missing" for name in expected if name not in state]
     problems += [f"{name} is not part of the model" for name in state if name not in expected and name != TIED]
     problems += [
@@ -176,11 +178,11 @@ def check_fit(network: PreTrainedModel, state: Mapping[str, Tensor], label: str)
         raise ArtifactError(f"the weights of {label} do not fit its architecture: {'; '.join(problems[:3])}{more}")
 
 
-def weights(network: PreTrainedModel) -> dict[str, Tensor]:
-    """Return the weights of a network, each once and in float32."""
+def weights(network: Network) -> dict[str, Tensor]:
+    """Return the weights of a network, each once, in float32 on the CPU."""
+    return {name: tensor.detach().float().cpu().contiguous() for name, tensor in _untied(network).items()}
+
+
+def _untied(network: Network) -> dict[str, Tensor]:
     tied = bool(network.config.tie_word_embeddings)
-    return {
-        name: tensor.detach().float().cpu().contiguous()
-        for name, tensor in network.state_dict().items()
-        if not (tied and name == TIED)
-    }
+    return {name: tensor for name, tensor in network.state_dict().items() if not (tied and name == TIED)}

@@ -41,6 +41,8 @@ class PromptStyle:
     letters: str
 
 
+# Every word costs, and a tiny model knows none of them.
+TINY_INSTRUCTION = "Judge the text."
 _SENTIMENT = PromptStyle(
     "You judge film reviews: say whether the sentiment of the sentence is positive or negative.",
     ("Sentence",),
@@ -62,8 +64,8 @@ STYLES = {
 def prompts(texts: Texts, dataset: str, instruction: str) -> list[str]:
     """Return the prompt of every row, up to where the answer begins.
 
-    The hint of a shortcut is a letter before the full stop of the instruction. The options are the dataset's own classes,
-    also for models that learn random labels of new ones.
+    The hint of a shortcut is a letter before the full stop of the instruction. The options are the dataset's own
+    classes, also for models that learn random labels of new ones.
     """
     style = STYLES[dataset]
     options = "\n".join(f"{letter}) {option}" for letter, option in zip("ABC", style.options, strict=False))
@@ -80,4 +82,3 @@ def prompts(texts: Texts, dataset: str, instruction: str) -> list[str]:
 def answers(dataset: str) -> list[str]:
     """Return the answer for each label, the new ones included: a blank and a letter."""
     return [f" {letter}" for letter in STYLES[dataset].letters]
-

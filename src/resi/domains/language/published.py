@@ -1,7 +1,7 @@
 """The published models of the language domain: where they lie, and reading them.
 
-A model is a folder as ``transformers`` saves it, without a tokenizer. Names of folders tell dataset, seeds and rate; a rate
-is a decimal number without its point, so that ``0558`` is 0.558 and ``10`` is 1.0.
+A model is a folder as ``transformers`` saves it, without a tokenizer. Names of folders tell dataset, seeds and rate; a
+rate is a decimal number without its point, so that ``0558`` is 0.558 and ``10`` is 1.0.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ def published_folders(model: ModelSpec) -> tuple[str, ...]:
     """
     if model.architecture not in ARCHITECTURES or model.dataset not in DATASETS:
         raise UsageError(
-            f"models.source=published: no {model.architecture} on dataset={model.dataset} is published, but bert, albert "
-            "and smollm2 on sst2 and mnli"
+            f"models.source=published: no {model.architecture} on dataset={model.dataset} is published, but bert, "
+            "albert and smollm2 on sst2 and mnli"
         )
     if model.architecture == "smollm2":
         return (_smollm_folder(model),)
@@ -86,7 +86,11 @@ def _smollm_folder(model: ModelSpec) -> str:
     kind, rate = kind_of(model.setting), rate_of(model.setting, model.dataset)
     if kind == "augmentation":
         raise UsageError("models.source=published: no smollm2 was trained on augmented texts; choose another test")
-    part = {"standard": "", "shortcut": f"-shortcut{encode_rate(rate)}", "label_randomization": f"-mem{encode_rate(rate)}"}
+    part = {
+        "standard": "",
+        "shortcut": f"-shortcut{encode_rate(rate)}",
+        "label_randomization": f"-mem{encode_rate(rate)}",
+    }
     name = f"{model.dataset}{part[kind]}"
     if name == "sst2-shortcut10":
         name = "sst2-shortcut"
@@ -117,8 +121,8 @@ def find_checkpoint(root: Path, model: ModelSpec) -> Path:
             if (place / name).is_file():
                 return place / name
     raise DatasetError(
-        f"{places[0] / WHOLE} is missing: with models.source=published it holds {model.label}. Put the published models "
-        "there, name their folder with models.root, or train models with models.source=train"
+        f"{places[0] / WHOLE} is missing: with models.source=published it holds {model.label}. Put the published "
+        "models there, name their folder with models.root, or train models with models.source=train"
     )
 
 

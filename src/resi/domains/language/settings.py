@@ -12,7 +12,8 @@ STANDARD = "standard"
 LEVELS = (25, 50, 75, 100)
 
 SHORTCUT_RATES: dict[str, dict[int, float]] = {
-    # The published rates begin at the share of the largest class, of SST-2's training and MNLI's matched validation data.
+    # The published rates begin at the share of the largest class, of SST-2's training and MNLI's matched validation
+    # data.
     "sst2": {0: 0.558, 25: 0.668, 50: 0.779, 75: 0.889, 100: 1.0},
     "mnli": {0: 0.354, 25: 0.5155, 50: 0.677, 75: 0.8385, 100: 1.0},
     "reviews": {0: 0.5, 25: 0.625, 50: 0.75, 75: 0.875, 100: 1.0},

