@@ -132,6 +132,8 @@ _SMOLLM2: dict[str, Any] = {
     "fine_tuning": "full",
     "lora_rank": 16,
 }
+TINY_MEMORIZING_EPOCHS = 10
+"""Random labels take longer to learn than true ones."""
 _TINY: dict[str, dict[str, Any]] = {
     "bert_tiny": {"epochs": 3, "batch_size": 32, "learning_rate": 2e-3},
     "albert_tiny": {"epochs": 4, "batch_size": 32, "learning_rate": 1e-3},
@@ -151,6 +153,8 @@ def recipe(architecture: str, dataset: str, setting: str) -> dict[str, Any]:
     values = dict(_SMOLLM2 if design.is_causal else _ENCODER)
     if architecture in TINY:
         values |= _TINY[architecture]
+        if kind_of(setting) == "label_randomization":
+            values["epochs"] = TINY_MEMORIZING_EPOCHS
     elif not design.is_causal:
         values |= _published_encoder(dataset, kind_of(setting))
     if design.hub:
