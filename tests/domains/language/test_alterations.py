@@ -13,7 +13,7 @@ from resi.domains.language import LanguageDomain
 from resi.domains.language.alterations import altered_texts, probe_texts, with_hints, with_random_labels
 from resi.domains.language.data import Texts, load_texts
 from resi.domains.language.settings import SETTINGS, rate_of
-from resi.domains.language.tokenization import PROBE_LENGTH, encode, make_tokenizer
+from resi.domains.language.tokenization import PROBE_LENGTH, _trained_on, encode, make_tokenizer
 
 from .conftest import spec_of
 
@@ -124,3 +124,10 @@ def test_probes_of_label_and_augmentation_tests_are_untouched(small_sst2: Datase
     for test in ("label_randomization", "augmentation", "accuracy_correlation", "layer_monotonicity"):
         probe = DOMAIN.probe("bert_tiny", "sst2", {}, test)
         assert probe_texts(small_sst2, probe.probe) is plain
+
+
+@pytest.mark.parametrize("architecture", ["bert_tiny", "albert_tiny", "smollm2_tiny"])
+def test_training_a_tokenizer_twice_gives_the_same(architecture: str) -> None:
+    reviews = DOMAIN.locate("reviews", None, Path("unused"))
+    first, second = (_trained_on.__wrapped__(reviews, architecture) for _ in range(2))
+    assert first == second

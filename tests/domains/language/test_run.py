@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 import resi
-from resi.domains.base import DatasetSpec
 from resi.errors import UsageError
+
+if TYPE_CHECKING:
+    from resi.domains.base import DatasetSpec
 
 TESTS = (
     "accuracy_correlation",

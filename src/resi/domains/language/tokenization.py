@@ -170,45 +170,55 @@ def _trained_on(dataset: DatasetSpec, architecture: str) -> str:
         corpus += ["".join(answers(dataset.name))] * len(texts)
         return _byte_pairs(corpus, design)
     corpus = [text for column in texts.columns for text in column]
-    return _word_pieces(corpus, design) if design.family == "bert" else _unigrams(corpus, design)
+    return _word_pieces(corpus, design) if design.family == "bert" else _lower_case_pieces(corpus, design)
 
 
 def _word_pieces(corpus: list[str], design: Design) -> str:
-    """Train BERT's kind: pieces of lower-case words."""
+    """Train BERT's kind: pieces of lower-case words, those inside a word marked by ``##``.
+
+    The pieces are merged without marks, and each gets both forms; the trainer for marked ones gives another tokenizer
+    every time.
+    """
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 
     special = ENCODER_TOKENS["bert"]
-    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))  # noqa: S106 - no password
-    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    trainer = trainers.WordPieceTrainer(vocab_size=design.vocabulary, special_tokens=special, show_progress=False)
-    return _finish(tokenizer, corpus, trainer)
+    merged = Tokenizer(models.BPE())
+    merged.normalizer = normalizers.BertNormalizer(lowercase=True)
+    merged.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    trainer = trainers.BpeTrainer(vocab_size=(design.vocabulary - len(special)) // 2, show_progress=False)
+    merged.train_from_iterator(corpus, trainer)
+    pieces = sorted(merged.get_vocab())
+    names = [*special, *pieces, *(f"##{piece}" for piece in pieces)]
+    vocabulary = {name: number for number, name in enumerate(names)}
+    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))  # noqa: S106 - no password
+    tokenizer.normalizer = merged.normalizer
+    tokenizer.pre_tokenizer = merged.pre_tokenizer
+    tokenizer.add_special_tokens(special)
+    return _frame(tokenizer)
 
 
-def _unigrams(corpus: list[str], design: Design) -> str:
-    """Train ALBERT's kind: likely pieces of lower-case text."""
+def _lower_case_pieces(corpus: list[str], design: Design) -> str:
+    """Train pieces of lower-case text with its blanks, as ALBERT has, by merging.
+
+    ALBERT's own are chosen by likelihood; training that twice gives two tokenizers.
+    """
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 
-    special = ENCODER_TOKENS["albert"]
-    tokenizer = Tokenizer(models.Unigram())
+    tokenizer = Tokenizer(models.BPE(unk_token="<unk>"))  # noqa: S106 - no password
     tokenizer.normalizer = normalizers.Sequence(
         [normalizers.NFKD(), normalizers.StripAccents(), normalizers.Lowercase()]
     )
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
-    trainer = trainers.UnigramTrainer(
-        vocab_size=design.vocabulary,
-        special_tokens=special,
-        unk_token="<unk>",  # noqa: S106 - no password
-        show_progress=False,
-    )
-    return _finish(tokenizer, corpus, trainer)
+    special = ENCODER_TOKENS["albert"]
+    trainer = trainers.BpeTrainer(vocab_size=design.vocabulary, special_tokens=special, show_progress=False)
+    tokenizer.train_from_iterator(corpus, trainer)
+    return _frame(tokenizer)
 
 
-def _finish(tokenizer: Tokenizer, corpus: list[str], trainer: Any) -> str:
-    """Train an encoder's tokenizer and let it frame texts by ``[CLS]`` and ``[SEP]``."""
+def _frame(tokenizer: Tokenizer) -> str:
+    """Let an encoder's tokenizer frame texts by ``[CLS]`` and ``[SEP]``; return it as JSON."""
     from tokenizers import processors
 
-    tokenizer.train_from_iterator(corpus, trainer)
     tokenizer.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]",
         pair="[CLS] $A [SEP] $B:1 [SEP]:1",
