@@ -36,9 +36,9 @@ ARCHITECTURES = (
     ArchitectureInfo("albert", "12 layers that share weights, ALBERT base v2", "albert-base-v2", ALBERT),
     ArchitectureInfo("bert", "12 layers, MultiBERTs", "BERT-L", "Sellam et al., ICLR 2022"),
     ArchitectureInfo("smollm2", "24 layers, 1.7 billion parameters, asked by prompts", "smollm2-1.7b", SMOLLM2),
-    ArchitectureInfo("albert_tiny", "4 layers that share weights, 0.9 million parameters", "", ALBERT),
-    ArchitectureInfo("bert_tiny", "4 layers, 1.3 million parameters", "", BERT),
-    ArchitectureInfo("smollm2_tiny", "4 layers, 1.3 million parameters, asked by prompts", "", SMOLLM2),
+    ArchitectureInfo("albert_tiny", "4 layers that share weights, 1.3 million parameters", "", ALBERT),
+    ArchitectureInfo("bert_tiny", "4 layers, 1.1 million parameters", "", BERT),
+    ArchitectureInfo("smollm2_tiny", "4 layers, 0.9 million parameters, asked by prompts", "", SMOLLM2),
 )
 DEFAULT = "default"
 
