@@ -39,7 +39,7 @@ def demo(session: nox.Session) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """Run the test suite, that of the example plugin included."""
-    session.install("-e", ".[graph,vision]", *group("tests"))
+    session.install("-e", ".[graph,language,vision]", *group("tests"))
     # By itself: in one call, older pips look for resi on the index.
     session.install("./plugins/resi-example")
     session.run("pytest", *(session.posargs or ["tests", "plugins/resi-example/tests"]))
@@ -56,7 +56,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """Check types."""
-    session.install("-e", ".[graph,vision]", *group("types"))
+    session.install("-e", ".[graph,language,vision]", *group("types"))
     session.run("mypy")
 
 

@@ -235,7 +235,7 @@ def validate(composed: DictConfig) -> RunConfig:
         dataset=composed.dataset.name,
         dataset_root=Path(root).expanduser().absolute() if root else None,
         models={str(name): _plain(composed.model[name]) for name in composed.model},
-        models_root=_models_root(composed),
+        models_root=_models_root(composed, domain.published_keys),
         test=test,
         measures={str(name): _measure(str(name), composed) for name in composed.measure},
         protocol=composed.protocol,
@@ -258,7 +258,7 @@ def _check_choice(domain: Domain, kind: str, name: str | None) -> None:
         raise unknown_name(f"{kind} of domain={domain.name}:", str(name), known)
 
 
-def _models_root(composed: DictConfig) -> Path | None:
+def _models_root(composed: DictConfig, published_keys: Sequence[str]) -> Path | None:
     """Return where published models lie, None where models are trained."""
     given = composed.models
     if given.source not in SOURCES:
@@ -269,7 +269,7 @@ def _models_root(composed: DictConfig) -> Path | None:
         return None
     for name, values in composed.model.items():
         for key, value in _plain(values).items():
-            if value is not None:
+            if value is not None and key not in published_keys:
                 raise UsageError(f"model.{name}.{key}={value}: models.source=published reads models as they are")
     return Path(given.root or composed.root).expanduser().absolute()
 

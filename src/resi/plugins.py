@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ENTRY_POINT_GROUP = "resi"
-BUILT_IN = ("resi.measures", "resi.domains.graph", "resi.domains.vision")
+BUILT_IN = ("resi.measures", "resi.domains.graph", "resi.domains.language", "resi.domains.vision")
 
 
 @dataclass(frozen=True)

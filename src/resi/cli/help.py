@@ -27,7 +27,8 @@ RUN = """\
   model      one or a list, of the domain; model.gcn.epochs=50 changes a hyperparameter
   models.source      train (default), or published: read the published checkpoints below models.root
   models.root        folder of published checkpoints; default: models/ of the data root
-  representation     what is taken of a layer, where a domain has a choice; for graphs conv_output or post_activation
+  representation     what is taken of a layer, where a domain has a choice; for graphs conv_output or post_activation,
+                     for texts cls, mean or last
   test       {tests}
   measure    a name, a list, or: all, benchmark, fast
   protocol   corrected (default), or published: the published benchmark's numbers, defects included

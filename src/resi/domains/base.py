@@ -5,13 +5,14 @@ Planning uses plain data only (:class:`ModelSpec`), so that what a run would do 
 
 from __future__ import annotations
 
+import hashlib
 from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from resi.errors import UsageError, unknown_name
-from resi.identity import fingerprint
+from resi.errors import ArtifactError, UsageError, unknown_name
+from resi.identity import fingerprint, hash_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -190,6 +191,8 @@ class Domain(ABC):
     """What can be taken of a layer, the default first."""
     has_maps: ClassVar[bool] = False
     """Whether layers may be maps (n_samples, channels, height, width)."""
+    published_keys: ClassVar[tuple[str, ...]] = ()
+    """Keys of ``model_config`` that say how published models are fed; the others say how models are trained."""
 
     def __init__(self, protocol: str = "corrected", representation: str | None = None) -> None:
         self.protocol = protocol
@@ -304,6 +307,23 @@ class Domain(ABC):
             If its file is missing: the message names it.
         """
         raise UsageError(f"models.source=published: domain={self.name} reads no published models")
+
+    def hash_checkpoint(self, path: Path) -> str:
+        """Return the sha256 of what :meth:`checkpoint` returned, and of further files that belong to it."""
+        return hash_file(path)
+
+    def read_published(self, path: Path, model: ModelSpec, dataset: DatasetSpec, device: torch.device) -> Trained:
+        """Return a published model from what :meth:`checkpoint` returned.
+
+        Raises
+        ------
+        ArtifactError
+            If its content is damaged, has changed since the run was planned, or is another architecture's.
+        """
+        content = path.read_bytes()
+        if hashlib.sha256(content).hexdigest() != model.checkpoint:
+            raise ArtifactError("has changed since the run began; run again")
+        return self.read_checkpoint(content, model, dataset, device)
 
     def read_checkpoint(self, content: bytes, model: ModelSpec, dataset: DatasetSpec, device: torch.device) -> Trained:
         """Return a published model from its file's content.

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from resi.identity import hash_file
-
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
@@ -102,7 +100,7 @@ class Models:
         )
         if self.published is None:
             return model
-        return replace(model, checkpoint=hash_file(self.domain.checkpoint(self.published, model)))
+        return replace(model, checkpoint=self.domain.hash_checkpoint(self.domain.checkpoint(self.published, model)))
 
     def hyperparameters(self, setting: str) -> dict[str, Any]:
         """Return the hyperparameters of a setting's models."""

@@ -1,0 +1,266 @@
+"""Tokenizers, pre-trained or trained on the data, and what models are fed.
+
+A model keeps its tokenizer among its weights, so that whoever reads the model reads texts as it was trained to.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from resi.domains.language.data import load_texts
+from resi.domains.language.designs import DESIGNS, Design
+from resi.domains.language.prompts import TINY_INSTRUCTION, answers, prompts
+from resi.domains.language.settings import kind_of
+from resi.errors import ArtifactError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tokenizers import Tokenizer
+    from torch import Tensor
+
+    from resi.domains.base import DatasetSpec, ModelSpec
+    from resi.domains.language.data import Texts
+
+STATE_KEY = "tokenizer.json"
+PROBE_LENGTH = 128
+"""Tokens at which an encoder's inputs are cut when representations are taken."""
+ENCODER_TOKENS = {
+    "bert": ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"],
+    "albert": ["<pad>", "<unk>", "[CLS]", "[SEP]", "[MASK]"],
+}
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Tokens of rows.
+
+    Attributes
+    ----------
+    ids, types : list of list of int
+        Token ids, and which text each token is of, row by row; not padded.
+    targets : array of int, shape (n_rows,)
+        What the model is to predict: labels, or the token ids of answers.
+    """
+
+    ids: list[list[int]]
+    types: list[list[int]]
+    targets: np.ndarray[Any, np.dtype[np.int64]]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, row: int) -> dict[str, Any]:
+        """Return one row, as a data loader asks for it."""
+        return {"ids": self.ids[row], "types": self.types[row], "target": int(self.targets[row])}
+
+
+def collate(rows: list[dict[str, Any]]) -> dict[str, Tensor]:
+    """Return rows as one batch, padded at the right to the longest of them."""
+    longest = max(len(row["ids"]) for row in rows)
+    names = ("input_ids", "token_type_ids", "attention_mask")
+    batch = {name: torch.zeros(len(rows), longest, dtype=torch.long) for name in names}
+    for number, row in enumerate(rows):
+        length = len(row["ids"])
+        batch["input_ids"][number, :length] = torch.tensor(row["ids"])
+        batch["token_type_ids"][number, :length] = torch.tensor(row["types"])
+        batch["attention_mask"][number, :length] = 1
+    return {**batch, "labels": torch.tensor([row["target"] for row in rows])}
+
+
+def encode(tokenizer: Tokenizer, texts: Texts, spec: ModelSpec, max_length: int) -> Inputs:
+    """Return what a model is fed for texts: prompts of causal models, never cut, else the texts themselves."""
+    if DESIGNS[spec.architecture].is_causal:
+        tokenizer.no_truncation()
+        found = tokenizer.encode_batch(prompts(texts, spec.dataset, spec.hyperparameters["instruction"]))
+        targets = np.array(answer_ids(tokenizer, spec.dataset), dtype=np.int64)[texts.labels]
+    else:
+        tokenizer.enable_truncation(max_length, strategy="longest_first")
+        first = texts.columns[0]
+        if texts.hints is not None:
+            first = tuple(hint_token(label) + text for label, text in zip(texts.hints, first, strict=True))
+        rows = list(zip(first, *texts.columns[1:], strict=True)) if texts.columns[1:] else list(first)
+        found = tokenizer.encode_batch(rows)
+        targets = texts.labels
+    return Inputs([item.ids for item in found], [item.type_ids for item in found], targets)
+
+
+def hint_token(label: int) -> str:
+    """Return the token that hints at a label, put before the text of an encoder; the blank is part of it."""
+    return f"[CLASS{label}] "
+
+
+def answer_ids(tokenizer: Tokenizer, dataset: str) -> list[int]:
+    """Return the token id of the answer for each label.
+
+    Raises
+    ------
+    UsageError
+        If the tokenizer takes an answer for more than one token.
+    """
+    found = []
+    for answer in answers(dataset):
+        ids = tokenizer.encode(answer, add_special_tokens=False).ids
+        if len(ids) != 1:
+            raise UsageError(
+                f"the tokenizer splits the answer {answer!r} into {len(ids)} tokens; choose one that does not"
+            )
+        found.append(ids[0])
+    return found
+
+
+def make_tokenizer(spec: ModelSpec, dataset: DatasetSpec) -> Tokenizer:
+    """Return the tokenizer of a model to be trained, with the tokens of its shortcut if it has one."""
+    design = DESIGNS[spec.architecture]
+    if design.hub:
+        tokenizer = load_tokenizer(str(spec.hyperparameters["tokenizer"]).format(seed=spec.seed))
+    else:
+        tokenizer = from_json(_trained_on(dataset, spec.architecture))
+    if kind_of(spec.setting) == "shortcut" and not design.is_causal:
+        add_hint_tokens(tokenizer, load_texts(dataset, "train").classes)
+    return tokenizer
+
+
+def add_hint_tokens(tokenizer: Tokenizer, classes: int) -> None:
+    """Give each class a token of its own."""
+    from tokenizers import AddedToken
+
+    tokenizer.add_special_tokens([AddedToken(hint_token(label), normalized=False) for label in range(classes)])
+
+
+def load_tokenizer(source: str) -> Tokenizer:
+    """Return a pre-trained tokenizer from a local folder or the hub.
+
+    Raises
+    ------
+    UsageError
+        If it cannot be had: the message says how to have it without a network.
+    """
+    from tokenizers import Tokenizer
+
+    folder = Path(source).expanduser()
+    if (folder / "tokenizer.json").is_file():
+        return Tokenizer.from_file(str(folder / "tokenizer.json"))
+    from transformers import AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(str(folder) if folder.is_dir() else source).backend_tokenizer
+    except Exception as error:  # whatever the hub raises, the remedy is the same
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise UsageError(
+            f"the tokenizer {source} cannot be read ({type(error).__name__}: {reason}). Without a network, name a "
+            "local folder with its files: model.NAME.tokenizer=FOLDER"
+        ) from error
+
+
+@functools.lru_cache(maxsize=4)
+def _trained_on(dataset: DatasetSpec, architecture: str) -> str:
+    """Return a tokenizer trained on the unaltered training texts, as JSON."""
+    texts = load_texts(dataset, "train")
+    design = DESIGNS[architecture]
+    if design.is_causal:
+        corpus = prompts(texts, dataset.name, TINY_INSTRUCTION)
+        # Every answer once a row, so that each is one token.
+        corpus += ["".join(answers(dataset.name))] * len(texts)
+        return _byte_pairs(corpus, design)
+    corpus = [text for column in texts.columns for text in column]
+    return _word_pieces(corpus, design) if design.family == "bert" else _lower_case_pieces(corpus, design)
+
+
+def _word_pieces(corpus: list[str], design: Design) -> str:
+    """Train BERT's kind: pieces of lower-case words, those inside a word marked by ``##``.
+
+    The pieces are merged without marks, and each gets both forms; the trainer for marked ones gives another tokenizer
+    every time.
+    """
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
+
+    special = ENCODER_TOKENS["bert"]
+    merged = Tokenizer(models.BPE())
+    merged.normalizer = normalizers.BertNormalizer(lowercase=True)
+    merged.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    trainer = trainers.BpeTrainer(vocab_size=(design.vocabulary - len(special)) // 2, show_progress=False)
+    merged.train_from_iterator(corpus, trainer)
+    pieces = sorted(merged.get_vocab())
+    names = [*special, *pieces, *(f"##{piece}" for piece in pieces)]
+    vocabulary = {name: number for number, name in enumerate(names)}
+    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))  # noqa: S106 - no password
+    tokenizer.normalizer = merged.normalizer
+    tokenizer.pre_tokenizer = merged.pre_tokenizer
+    tokenizer.add_special_tokens(special)
+    return _frame(tokenizer)
+
+
+def _lower_case_pieces(corpus: list[str], design: Design) -> str:
+    """Train pieces of lower-case text with its blanks, as ALBERT has, by merging.
+
+    ALBERT's own are chosen by likelihood; training that twice gives two tokenizers.
+    """
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
+
+    tokenizer = Tokenizer(models.BPE(unk_token="<unk>"))  # noqa: S106 - no password
+    tokenizer.normalizer = normalizers.Sequence(
+        [normalizers.NFKD(), normalizers.StripAccents(), normalizers.Lowercase()]
+    )
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    special = ENCODER_TOKENS["albert"]
+    trainer = trainers.BpeTrainer(vocab_size=design.vocabulary, special_tokens=special, show_progress=False)
+    tokenizer.train_from_iterator(corpus, trainer)
+    return _frame(tokenizer)
+
+
+def _frame(tokenizer: Tokenizer) -> str:
+    """Let an encoder's tokenizer frame texts by ``[CLS]`` and ``[SEP]``; return it as JSON."""
+    from tokenizers import processors
+
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]",
+        pair="[CLS] $A [SEP] $B:1 [SEP]:1",
+        special_tokens=[(name, tokenizer.token_to_id(name)) for name in ("[CLS]", "[SEP]")],
+    )
+    return tokenizer.to_str()
+
+
+def _byte_pairs(corpus: list[str], design: Design) -> str:
+    """Train SmolLM2's kind: merged bytes, digits each by itself."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
+    )
+    trainer = trainers.BpeTrainer(
+        vocab_size=design.vocabulary,
+        special_tokens=["<|endoftext|>"],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(corpus, trainer)
+    return tokenizer.to_str()
+
+
+def from_json(text: str) -> Tokenizer:
+    """Return a tokenizer from its JSON."""
+    from tokenizers import Tokenizer
+
+    return Tokenizer.from_str(text)
+
+
+def to_tensor(tokenizer: Tokenizer) -> Tensor:
+    """Return a tokenizer as bytes, to be stored with a model's weights."""
+    tokenizer.no_truncation()
+    return torch.frombuffer(bytearray(tokenizer.to_str().encode()), dtype=torch.uint8)
+
+
+def stored_tokenizer(state: Mapping[str, Tensor], label: str) -> Tokenizer:
+    """Return the tokenizer that is stored with a model's weights."""
+    if STATE_KEY not in state:
+        raise ArtifactError(f"the weights of {label} come without a tokenizer; delete them and train again")
+    return from_json(bytes(state[STATE_KEY].cpu().numpy()).decode())

@@ -1,0 +1,201 @@
+"""Fine-tuning through the Trainer of ``transformers``: the benchmark's recipes, gone on with after a stop."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import random
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch.nn.functional import cross_entropy
+from transformers import Trainer, TrainingArguments
+from transformers.trainer_utils import get_last_checkpoint
+
+from resi.domains.base import Trained
+from resi.domains.language.alterations import altered_texts
+from resi.domains.language.designs import DESIGNS
+from resi.domains.language.extraction import accuracy
+from resi.domains.language.hyperparameters import LOWEST_LOSS
+from resi.domains.language.networks import initial_network, weights
+from resi.domains.language.tokenization import (
+    PROBE_LENGTH,
+    STATE_KEY,
+    Inputs,
+    collate,
+    encode,
+    make_tokenizer,
+    to_tensor,
+)
+from resi.errors import TrainingError
+from resi.randomness import forked_torch, key_to_int
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from torch import Tensor
+
+    from resi.domains.base import DatasetSpec, ModelSpec
+    from resi.domains.language.networks import Network
+
+LORA_TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+
+
+def train(spec: ModelSpec, dataset: DatasetSpec, device: torch.device, unfinished: Path | None = None) -> Trained:
+    """Train one model.
+
+    Its seed draws the weights that are not pre-trained, the order of rows and dropout. Accuracies are those on the data
+    of its setting: for random labels, the one on ``train`` tells how much it has memorised.
+
+    Parameters
+    ----------
+    unfinished : Path, optional
+        Names the folder in which weights and optimizer are kept every ``checkpoint_every`` steps; training goes on from
+        what it finds there.
+
+    Raises
+    ------
+    TrainingError
+        If the loss is no number any more.
+    """
+    texts = {split: altered_texts(dataset, split, spec.setting) for split in ("train", "validation")}
+    tokenizer = make_tokenizer(spec, dataset)
+    length = spec.hyperparameters.get("max_length", PROBE_LENGTH)
+    inputs = {split: encode(tokenizer, rows, spec, length) for split, rows in texts.items()}
+    with _forked_generators(), forked_torch(device, spec.seed, "language training"):
+        network = initial_network(spec, tokenizer.get_vocab_size(), texts["train"].classes)
+        network = _fit(network, spec, inputs, device, unfinished)
+    found = {
+        split: accuracy(network, spec, rows, tokenizer, texts[split].classes, device) for split, rows in inputs.items()
+    }
+    return Trained({**weights(network), STATE_KEY: to_tensor(tokenizer)}, found)
+
+
+def _fit(
+    network: Network,
+    spec: ModelSpec,
+    inputs: Mapping[str, Inputs],
+    device: torch.device,
+    unfinished: Path | None,
+) -> Network:
+    """Run the Trainer; what it keeps on disk lies in a folder that is gone once training ends."""
+    with contextlib.ExitStack() as stack:
+        if unfinished is None:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="resi-")))
+        else:
+            folder = unfinished.with_name(f"{unfinished.name}.trainer")
+            folder.mkdir(parents=True, exist_ok=True)
+        trainer_class = _CausalTrainer if DESIGNS[spec.architecture].is_causal else Trainer
+        trainer = trainer_class(
+            model=_with_low_rank_updates(network, spec),
+            args=_arguments(spec, len(inputs["train"]), device, folder),
+            data_collator=collate,
+            train_dataset=inputs["train"],
+            eval_dataset=inputs["validation"],
+        )
+        trainer.remove_callback(_printer())
+        if device.type == "cuda":
+            stack.enter_context(torch.cuda.device(device))
+        result = trainer.train(resume_from_checkpoint=get_last_checkpoint(str(folder)))  # type: ignore[no-untyped-call]
+        if not math.isfinite(result.training_loss):
+            raise TrainingError(f"training {spec.label} failed: its mean loss is {result.training_loss}")
+        trained = trainer.accelerator.unwrap_model(trainer.model)
+        shutil.rmtree(folder, ignore_errors=True)
+    if spec.hyperparameters.get("fine_tuning") == "lora":
+        trained = trained.merge_and_unload()
+    return trained.to(device)
+
+
+def _arguments(spec: ModelSpec, rows: int, device: torch.device, folder: Path) -> TrainingArguments:
+    values = spec.hyperparameters
+    every = values["checkpoint_every"]
+    steps_per_epoch = math.ceil(math.ceil(rows / values["batch_size"]) / values["accumulation"])
+    steps = values["max_steps"] or steps_per_epoch * values["epochs"]
+    lowest_loss = values["selection"] == LOWEST_LOSS
+    keeps = steps > every or lowest_loss
+    arguments = TrainingArguments(
+        output_dir=str(folder),
+        num_train_epochs=values["epochs"],
+        max_steps=values["max_steps"] or -1,
+        per_device_train_batch_size=values["batch_size"],
+        per_device_eval_batch_size=values["batch_size"],
+        gradient_accumulation_steps=values["accumulation"],
+        learning_rate=values["learning_rate"],
+        weight_decay=values["weight_decay"],
+        warmup_steps=round(values["warmup"] * steps),
+        lr_scheduler_type=values["schedule"],
+        bf16=values["precision"] == "bfloat16",
+        seed=key_to_int(spec.seed, "trainer") % 2**32,
+        use_cpu=device.type == "cpu",
+        eval_strategy="steps" if lowest_loss else "no",
+        eval_steps=every,
+        save_strategy="steps" if keeps else "no",
+        save_steps=every,
+        save_total_limit=2,
+        load_best_model_at_end=lowest_loss,
+        metric_for_best_model="loss",
+        logging_strategy="no",
+        logging_nan_inf_filter=False,
+        report_to="none",
+        disable_tqdm=True,
+        dataloader_pin_memory=device.type == "cuda",
+        remove_unused_columns=False,
+    )
+    if device.type == "cuda":
+        # One device, as asked for; else the Trainer would spread over all of them and change the batch size.
+        arguments._n_gpu = 1
+    return arguments
+
+
+class _CausalTrainer(Trainer):
+    """Trains on the answer alone: the token that follows the prompt, among the whole vocabulary."""
+
+    def compute_loss(
+        self, model: Any, inputs: dict[str, Tensor], return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Any:
+        """Return the mean cross entropy of the answers; of what is accumulated, its share of the step's rows."""
+        output = model(
+            input_ids=inputs["input_ids"],
+            attention_mask=inputs["attention_mask"],
+            output_hidden_states=True,
+            logits_to_keep=1,  # of the padded end, for nothing; of every token they would be most of the work
+            use_cache=False,
+        )
+        last = output.hidden_states[-1]
+        ends = inputs["attention_mask"].sum(1) - 1
+        with torch.autocast(last.device.type, torch.bfloat16, enabled=self.args.bf16):
+            logits = model.get_output_embeddings()(last[torch.arange(len(last), device=last.device), ends])
+        loss = cross_entropy(logits.float(), inputs["labels"], reduction="sum")
+        loss = loss / (len(last) if num_items_in_batch is None else num_items_in_batch)
+        return (loss, {"logits": logits}) if return_outputs else loss
+
+
+def _with_low_rank_updates(network: Network, spec: ModelSpec) -> Any:
+    if spec.hyperparameters.get("fine_tuning") != "lora":
+        return network
+    from peft import LoraConfig, get_peft_model
+
+    rank = spec.hyperparameters["lora_rank"]
+    config = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=LORA_TARGETS, task_type="CAUSAL_LM")
+    return get_peft_model(network, config)
+
+
+def _printer() -> Any:
+    from transformers import PrinterCallback
+
+    return PrinterCallback
+
+
+@contextlib.contextmanager
+def _forked_generators() -> Iterator[None]:
+    """Put the generators of Python and numpy back as they were: the Trainer seeds them, and torch's."""
+    python, legacy = random.getstate(), np.random.get_state()
+    try:
+        yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(legacy)

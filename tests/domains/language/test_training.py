@@ -1,0 +1,136 @@
+"""Training: the same weights for the same seed, after a stop, and for the same batches however they are split."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import torch
+from transformers import Trainer
+
+from resi.domains.language import training
+from resi.domains.language.tokenization import STATE_KEY
+from resi.domains.language.training import train
+from resi.errors import TrainingError
+
+from .conftest import CPU, spec_of
+
+if TYPE_CHECKING:
+    from resi.domains.base import DatasetSpec
+
+
+def assert_equal(found, expected) -> None:
+    assert found.state.keys() == expected.state.keys()
+    assert all(torch.equal(tensor, expected.state[name]) for name, tensor in found.state.items())
+    assert found.accuracies == expected.accuracies
+
+
+def test_a_seed_gives_the_same_weights_whatever_the_generators_and_leaves_them_alone(small_sst2: DatasetSpec) -> None:
+    spec = spec_of(small_sst2, "bert_tiny", "label_randomization_100")
+    first = train(spec, small_sst2, CPU)
+    random.seed(5)
+    np.random.seed(6)
+    torch.manual_seed(7)
+    before = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()
+    assert_equal(train(spec, small_sst2, CPU), first)
+    assert before == (random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist())
+    other = train(spec_of(small_sst2, "bert_tiny", "label_randomization_100", seed=1), small_sst2, CPU)
+    assert not torch.equal(other.state["classifier.weight"], first.state["classifier.weight"])
+    assert first.state["classifier.weight"].shape == (7, 96)
+    assert torch.equal(other.state[STATE_KEY], first.state[STATE_KEY])
+
+
+@pytest.mark.parametrize("architecture", ["bert_tiny", "smollm2_tiny"])
+def test_a_stopped_training_ends_with_the_weights_of_one_that_was_not(
+    architecture: str, small_sst2: DatasetSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = spec_of(small_sst2, architecture, epochs=2, checkpoint_every=4)
+    expected = train(spec, small_sst2, CPU)
+
+    unstopped = Trainer.training_step
+    steps = []
+
+    def stopped_step(self, *arguments):
+        steps.append(self.state.global_step)
+        if len(steps) == 7:
+            raise KeyboardInterrupt
+        return unstopped(self, *arguments)
+
+    monkeypatch.setattr(Trainer, "training_step", stopped_step)
+    with pytest.raises(KeyboardInterrupt):
+        train(spec, small_sst2, CPU, tmp_path / "unfinished")
+    assert_equal(train(spec, small_sst2, CPU, tmp_path / "unfinished"), expected)
+    assert steps == [0, 1, 2, 3, 4, 5, 6, 4, 5, 6, 7, 8, 9]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_accumulated_batches_train_like_whole_ones(small_sst2: DatasetSpec) -> None:
+    """SmolLM2 has no dropout, so that only rounding differs."""
+    whole, halves = (
+        train(spec_of(small_sst2, "smollm2_tiny", max_steps=3, **sizes), small_sst2, CPU).state
+        for sizes in ({"batch_size": 8}, {"batch_size": 4, "accumulation": 2})
+    )
+    for name, tensor in whole.items():
+        torch.testing.assert_close(halves[name], tensor, rtol=1e-3, atol=1e-4)
+
+
+def test_low_rank_updates_change_the_maps_by_that_rank_and_nothing_else(small_sst2: DatasetSpec) -> None:
+    pytest.importorskip("peft")
+    spec = spec_of(small_sst2, "smollm2_tiny", fine_tuning="lora", lora_rank=2, max_steps=4)
+    full = spec_of(small_sst2, "smollm2_tiny", max_steps=4, learning_rate=0.0)
+    start, end = (train(one, small_sst2, CPU).state for one in (full, spec))
+    assert start.keys() == end.keys()
+    for name, tensor in end.items():
+        change = (tensor.float() - start[name].float()).numpy()
+        if name.endswith("_proj.weight"):
+            assert np.linalg.matrix_rank(change, tol=1e-6) == 2
+        else:
+            assert not change.any()
+
+
+def test_the_lowest_validation_loss_is_kept_where_asked_for(
+    small_sst2: DatasetSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Losses are made to be lowest in the middle; what is kept then is what a training of that length ends with."""
+    losses = iter([3.0, 1.0, 2.0])
+
+    def evaluate(self, *_arguments, **_keywords):
+        metrics = {"eval_loss": next(losses)}
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        return metrics
+
+    kept = {}
+
+    def keep(self, *arguments, **keywords):
+        kept[self.state.global_step] = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
+        return save(self, *arguments, **keywords)
+
+    save = Trainer._save_checkpoint
+    monkeypatch.setattr(Trainer, "evaluate", evaluate)
+    monkeypatch.setattr(Trainer, "_save_checkpoint", keep)
+    spec = spec_of(small_sst2, "bert_tiny", epochs=3, checkpoint_every=5, selection="lowest_validation_loss")
+    found = train(spec, small_sst2, CPU).state
+    assert torch.equal(found["classifier.weight"], kept[10]["classifier.weight"])
+    assert not torch.equal(found["classifier.weight"], kept[15]["classifier.weight"])
+
+
+def test_shortcuts_that_are_always_right_are_learnt(small_sst2: DatasetSpec) -> None:
+    spec = spec_of(small_sst2, "bert_tiny", "shortcut_100", epochs=6, learning_rate=1e-3)
+    trained = train(spec, small_sst2, CPU)
+    assert trained.accuracies == {"train": 1.0, "validation": 1.0}
+
+
+def test_half_precision_trains_and_keeps_weights_in_full(small_sst2: DatasetSpec) -> None:
+    for architecture in ("bert_tiny", "smollm2_tiny"):
+        spec = spec_of(small_sst2, architecture, max_steps=2, precision="bfloat16")
+        state = train(spec, small_sst2, CPU).state
+        assert {tensor.dtype for name, tensor in state.items() if name != STATE_KEY} == {torch.float32}
+
+
+def test_a_loss_that_is_no_number_is_an_error(small_sst2: DatasetSpec, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training.Trainer, "compute_loss", lambda *_a, **_k: torch.tensor(torch.nan, requires_grad=True))
+    with pytest.raises(TrainingError, match="bert_tiny on sst2, standard, seed 0 failed"):
+        train(spec_of(small_sst2, "bert_tiny", max_steps=2), small_sst2, CPU)
