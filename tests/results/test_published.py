@@ -288,8 +288,8 @@ def test_vision_results_are_scored_by_their_tests(tmp_path: Path) -> None:
             "vision cifar100 vit_l32 shortcut_0 7  CIFAR100",
         ),
         ("NLP_BERT-L_sst2_Normal_0_{'token_pos': 'mean'}__sst2__output", "language sst2 bert standard 0  sst2"),
-        ("Shortcut_0558__BERT-L__sst2_sc_rate0558__1__p__12", "language sst2 bert shortcut_55.8 1 12 p"),
-        ("Shortcut_08385__albert-base-v2__mnli_sc_rate08385__1__p__0", "language mnli albert shortcut_83.85 1 0 p"),
+        ("Shortcut_0558__BERT-L__sst2_sc_rate0558__1__p__12", "language sst2 bert shortcut_0 1 12 p"),
+        ("Shortcut_08385__albert-base-v2__mnli_sc_rate08385__1__p__0", "language mnli albert shortcut_75 1 0 p"),
         ("Shortcut_1__BERT-L__mnli_sc_rate1__1__p__12", "language mnli bert shortcut_100 1 12 p"),
         ("Shortcut_10__smollm2-1.7b__sst2_sft_sc_rate10__1__p__24", "language sst2 smollm2 shortcut_100 1 24 p"),
         (

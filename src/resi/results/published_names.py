@@ -11,6 +11,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from resi.domains.language.settings import SHORTCUT_RATES
+
 GRAPH, LANGUAGE, VISION = "graph", "language", "vision"
 STANDARD = "standard"
 
@@ -123,7 +125,11 @@ def _names(domain: str, trained_on: str, setting: str) -> tuple[str, str]:
         raise ValueError(f"unknown setting {setting!r}")
     if domain == LANGUAGE and kind == "Shortcut":
         # A share without its decimal point: 0558 is 0.558, 10 and 1 are 1.
-        level = f"{100 * float(f'{level[0]}.{level[1:]}'):g}"
+        share = float(f"{level[0]}.{level[1:]}")
+        levels = [str(level) for level, rate in SHORTCUT_RATES[dataset].items() if rate == share]
+        if not levels:
+            raise ValueError(f"unknown share of hints {share} of {setting!r}")
+        level = levels[0]
     return dataset, f"{TESTS[kind]}_{level}"
 
 
