@@ -183,7 +183,9 @@ def extract_zip(
                 _check_inside(archive, folder, path)
                 if not _is_there(member, path):
                     _extract_one(opened, member, path)
-    except (zipfile.BadZipFile, EOFError, NotImplementedError) as error:
+    except NotImplementedError as error:  # what zipfile raises for methods it does not know
+        raise DownloadError(f"{archive} is packed in a way that Python cannot unpack: {error}") from error
+    except (zipfile.BadZipFile, EOFError) as error:
         raise DownloadError(f"{archive} is damaged: {error}. Delete it and fetch it again.") from error
     return [path for _, path in members]
 

@@ -35,7 +35,7 @@ def command(*words: str) -> subprocess.CompletedProcess[str]:
             "unknown test 'augmentations'; did you mean augmentation or label_randomization? Known: ",
         ),
         (["domain=graphs"], "unknown domain 'graphs'; did you mean graph? Known: graph, language, vision."),
-        (["groups=4"], "groups=4: test=augmentation on graphs has 2, 3 or 5 groups"),
+        (["groups=4"], "groups=4: test=augmentation of domain=graph has groups=2, 3, 5"),
         (["groups=x"], "groups=x: Value 'x' of type 'str' could not be converted to Integer"),
         (["measure=jaccard", "measure.jaccard.k=many"], "measure.jaccard.k=many: Value 'many' of type 'str'"),
         (

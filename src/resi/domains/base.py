@@ -187,6 +187,8 @@ class Domain(ABC):
     default_models: ClassVar[tuple[str, ...]]
     model_config: ClassVar[type]
     """Dataclass of the config of one architecture."""
+    settings_by_test: ClassVar[Mapping[str, Mapping[int, tuple[str, ...]]]] = {}
+    """Settings that form the groups of a test, by its name and the number of groups."""
     representations: ClassVar[tuple[str, ...]] = ("default",)
     """What can be taken of a layer, the default first."""
     has_maps: ClassVar[bool] = False
@@ -208,7 +210,6 @@ class Domain(ABC):
     def architectures(self) -> tuple[ArchitectureInfo, ...]:
         """Return the architectures."""
 
-    @abstractmethod
     def settings(self, test: str, groups: int) -> tuple[str, ...]:
         """Return the settings that form the groups of a test, from unaltered to most altered.
 
@@ -217,6 +218,15 @@ class Domain(ABC):
         UsageError
             If the domain does not have that test, or not with so many groups.
         """
+        if test not in self.settings_by_test:
+            raise UsageError(
+                f"domain={self.name} has no test={test}; it has {', '.join(sorted(self.settings_by_test))}"
+            )
+        by_groups = self.settings_by_test[test]
+        if groups not in by_groups:
+            known = ", ".join(map(str, by_groups))
+            raise UsageError(f"groups={groups}: test={test} of domain={self.name} has groups={known}")
+        return by_groups[groups]
 
     @abstractmethod
     def hyperparameters(
@@ -246,8 +256,17 @@ class Domain(ABC):
         """
 
     @abstractmethod
-    def train(self, spec: ModelSpec, dataset: DatasetSpec, device: torch.device) -> Trained:
-        """Train a model."""
+    def train(
+        self, spec: ModelSpec, dataset: DatasetSpec, device: torch.device, unfinished: Path | None = None
+    ) -> Trained:
+        """Train a model.
+
+        Parameters
+        ----------
+        unfinished : Path, optional
+            File in which a training keeps what it needs to go on after a stop. Domains whose training takes seconds
+            start anew.
+        """
 
     @abstractmethod
     def extract(
@@ -259,14 +278,6 @@ class Domain(ABC):
         device: torch.device,
     ) -> Extraction:
         """Run a trained model over a probe set once, and keep the given layers, the logits and the accuracy."""
-
-    def train_on(self, spec: ModelSpec, dataset: DatasetSpec, device: torch.device, unfinished: Path) -> Trained:
-        """Train a model, going on from what a stopped training of it left in the file ``unfinished``.
-
-        Domains whose training takes seconds start anew.
-        """
-        del unfinished
-        return self.train(spec, dataset, device)
 
     def extract_batches(
         self,

@@ -37,7 +37,7 @@ def train_models(plan: Plan) -> int:
         if spec.checkpoint:
             trained = _read_published(plan, spec, device)
         else:
-            trained = plan.config.domain.train_on(spec, plan.dataset, device, unfinished)
+            trained = plan.config.domain.train(spec, plan.dataset, device, unfinished)
         plan.model_store.save(spec, trained, time.perf_counter() - start)
         unfinished.unlink(missing_ok=True)
 

@@ -100,7 +100,7 @@ from tests.domains.vision.test_training import DOMAIN, spec_of
 progress.SAVE_SECONDS = 0.0
 torch.set_num_threads(1)
 digits = DOMAIN.locate("digits", None, Path("unused"))
-DOMAIN.train_on(spec_of("tiny_vgg", epochs=2000), digits, torch.device("cpu"), Path(sys.argv[1]))
+DOMAIN.train(spec_of("tiny_vgg", epochs=2000), digits, torch.device("cpu"), Path(sys.argv[1]))
 """
 
 

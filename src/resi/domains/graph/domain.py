@@ -31,6 +31,7 @@ from resi.domains.graph.settings import (
     SHORTCUT_PROBE,
     SIX_LAYERS,
 )
+from resi.domains.overrides import put_over
 from resi.errors import DatasetError, UsageError, unknown_name
 
 if TYPE_CHECKING:
@@ -42,8 +43,10 @@ if TYPE_CHECKING:
 TRAINING_VERSION = 1
 PUBLISHED_DATASETS = {"cora": "cora", "flickr": "flickr", "ogbn_arxiv": "ogbn-arxiv"}
 # Smallest value of a hyperparameter, and what it has to stay below. The representation is a hidden layer's.
-PRECISIONS = ("bfloat16", "float32")
-ACTIVATIONS = ("elu", "gelu", "leaky_relu", "relu", "sigmoid", "silu", "tanh")
+CHOICES = {
+    "activation": ("elu", "gelu", "leaky_relu", "relu", "sigmoid", "silu", "tanh"),
+    "precision": ("bfloat16", "float32"),
+}
 LIMITS = {
     "layers": (2, math.inf),
     "hidden_channels": (1, math.inf),
@@ -64,6 +67,7 @@ class GraphDomain(Domain):
     default_dataset = "digits_knn"
     default_models = ("gcn", "graphsage", "gat")
     model_config = GraphModelConfig
+    settings_by_test = SETTINGS
     representations = (CONV_OUTPUT, POST_ACTIVATION)
 
     def requires(self) -> tuple[str, ...]:
@@ -106,14 +110,6 @@ class GraphDomain(Domain):
             ArchitectureInfo("pgnn", "position relative to anchors", "PGNN", "You et al., ICML 2019"),
         )
 
-    def settings(self, test: str, groups: int) -> tuple[str, ...]:
-        """Return the settings that form the groups of a test."""
-        if test not in SETTINGS:
-            raise UsageError(f"domain=graph has no test={test}; it has {', '.join(sorted(SETTINGS))}")
-        if groups not in SETTINGS[test]:
-            raise UsageError(f"groups={groups}: test={test} on graphs has 2, 3 or 5 groups")
-        return SETTINGS[test][groups]
-
     def hyperparameters(
         self, architecture: str, dataset: str, setting: str, overrides: Mapping[str, Any]
     ) -> dict[str, Any]:
@@ -126,22 +122,10 @@ class GraphDomain(Domain):
                 "model=pgnn has no test=augmentation: dropped edges would change its anchor distances, which are "
                 "computed once; choose gcn, graphsage or gat"
             )
-        given = {name: value for name, value in overrides.items() if value is not None}
         deeper = {"layers": 6} if setting == SIX_LAYERS else {}
-        values = {**table[dataset], **deeper, **given}
-        if foreign := set(given) - set(table[dataset]):
-            has = ", ".join(table[dataset])
-            raise UsageError(f"model.{architecture}.{min(foreign)}: {architecture} has none; it has {has}")
+        values = put_over(architecture, {**table[dataset], **deeper}, overrides, CHOICES, LIMITS)
         if architecture == "pgnn" and values["activation"] != "relu":
             raise UsageError(f"model.pgnn.activation={values['activation']}: it is always relu")
-        if values["activation"] not in ACTIVATIONS:
-            raise unknown_name(f"activation of {architecture}", values["activation"], ACTIVATIONS)
-        if values["precision"] not in PRECISIONS:
-            raise unknown_name(f"precision of {architecture}", values["precision"], PRECISIONS)
-        for name, (smallest, below) in LIMITS.items():
-            if name in values and not smallest <= values[name] < below:
-                limit = f"from {smallest}" if below == math.inf else f"from {smallest} to below {below}"
-                raise UsageError(f"model.{architecture}.{name}={values[name]}: expected a number {limit}")
         return values
 
     def probe(self, architecture: str, dataset: str, hyperparameters: Mapping[str, Any], test: str) -> ProbeSpec:
@@ -167,8 +151,11 @@ class GraphDomain(Domain):
             return ogbn_arxiv.locate(root, downloads / "graph" / "ogbn_arxiv", may_download)
         return files.locate_digits_knn()
 
-    def train(self, spec: ModelSpec, dataset: DatasetSpec, device: torch.device) -> Trained:
-        """Train a model for a fixed number of epochs; the last epoch's weights are kept."""
+    def train(
+        self, spec: ModelSpec, dataset: DatasetSpec, device: torch.device, unfinished: Path | None = None
+    ) -> Trained:
+        """Train a model for a fixed number of epochs, always from the first; the last epoch's weights are kept."""
+        del unfinished
         from resi.domains.graph.training import train
 
         return train(spec, dataset, device)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from resi.domains.base import DatasetSpec
+from resi.domains.digits import hash_digits
 from resi.errors import DatasetError
 from resi.identity import fingerprint, hash_file
 from resi.store import atomic_path, make_folder
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 # sha256 of the Planetoid release of Cora. The files are pickles, so none is opened before its hash is known.
 CORA = {
@@ -52,13 +55,7 @@ def locate_cora(root: Path | None, downloads: Path, may_download: bool = True) -
 
 def locate_digits_knn() -> DatasetSpec:
     """Hash the digits that come with scikit-learn, without importing it."""
-    package = importlib.util.find_spec("sklearn")
-    if package is None or package.origin is None:
-        raise DatasetError("scikit-learn, which holds the digits, is not installed: pip install scikit-learn")
-    path = Path(package.origin).parent / "datasets" / "data" / "digits.csv.gz"
-    if not path.is_file():
-        raise DatasetError(f"{path} is missing: the installed scikit-learn holds no digits; install it again")
-    return DatasetSpec("digits_knn", None, fingerprint({"files": hash_file(path), "recipe": DIGITS_RECIPE}))
+    return DatasetSpec("digits_knn", None, fingerprint({"files": hash_digits(), "recipe": DIGITS_RECIPE}))
 
 
 def _find_cora(root: Path) -> Path | None:

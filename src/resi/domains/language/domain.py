@@ -52,6 +52,7 @@ class LanguageDomain(Domain):
     default_dataset = "reviews"
     default_models = ("bert_tiny", "albert_tiny", "smollm2_tiny")
     model_config = LanguageModelConfig
+    settings_by_test = SETTINGS
     representations = (DEFAULT, "cls", "mean", "last")
     published_keys = ("tokenizer", "instruction")
 
@@ -80,14 +81,6 @@ class LanguageDomain(Domain):
     def architectures(self) -> tuple[ArchitectureInfo, ...]:
         """Return the architectures."""
         return ARCHITECTURES
-
-    def settings(self, test: str, groups: int) -> tuple[str, ...]:
-        """Return the settings that form the groups of a test."""
-        if test not in SETTINGS:
-            raise UsageError(f"domain=language has no test={test}; it has {', '.join(sorted(SETTINGS))}")
-        if groups not in SETTINGS[test]:
-            raise UsageError(f"groups={groups}: test={test} on texts has 2, 3 or 5 groups")
-        return SETTINGS[test][groups]
 
     def hyperparameters(
         self, architecture: str, dataset: str, setting: str, overrides: Mapping[str, Any]
@@ -130,13 +123,9 @@ class LanguageDomain(Domain):
         """Find and hash a dataset's files, or fetch them from the hub."""
         return files.locate(dataset, root, downloads, may_download)
 
-    def train(self, spec: ModelSpec, dataset: DatasetSpec, device: torch.device) -> Trained:
-        """Fine-tune a model, or train a tiny one from random weights."""
-        from resi.domains.language.training import train
-
-        return train(spec, dataset, device)
-
-    def train_on(self, spec: ModelSpec, dataset: DatasetSpec, device: torch.device, unfinished: Path) -> Trained:
+    def train(
+        self, spec: ModelSpec, dataset: DatasetSpec, device: torch.device, unfinished: Path | None = None
+    ) -> Trained:
         """Train a model, going on after the last checkpoint of a training that was stopped."""
         from resi.domains.language.training import train
 

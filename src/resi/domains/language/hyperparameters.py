@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 from resi.domains.language.designs import DESIGNS, TINY, Design
 from resi.domains.language.prompts import STYLES, TINY_INSTRUCTION
 from resi.domains.language.settings import kind_of, rate_of
-from resi.errors import UsageError, unknown_name
+from resi.domains.overrides import put_over
+from resi.errors import UsageError
 from resi.identity import hash_file
 
 if TYPE_CHECKING:
@@ -190,13 +191,8 @@ def hyperparameters(
     UsageError
         If an override does not exist for the architecture, or does not fit.
     """
-    values = {**recipe(architecture, dataset, setting), "selection": selection}
-    for name, value in overrides.items():
-        if value is None:
-            continue
-        if name not in values:
-            raise UsageError(f"model.{architecture}.{name}: {architecture} has none; it has {', '.join(values)}")
-        values[name] = _checked(architecture, name, value)
+    benchmark = {**recipe(architecture, dataset, setting), "selection": selection}
+    values = put_over(architecture, benchmark, overrides, CHOICES, LIMITS)
     _check_length(architecture, DESIGNS[architecture], values)
     for name in ("pretrained", "tokenizer"):
         if name in values and (digest := _local_hash(name, str(values[name]))):
@@ -209,17 +205,6 @@ def hyperparameters(
 
         values["wordnet_sha256"] = wordnet_hash()
     return values
-
-
-def _checked(architecture: str, name: str, value: Any) -> Any:
-    if name in CHOICES and value not in CHOICES[name]:
-        raise unknown_name(f"{name} of {architecture}", str(value), CHOICES[name])
-    if name in LIMITS:
-        smallest, below = LIMITS[name]
-        if not smallest <= value < below:
-            limit = f"from {smallest}" if below == math.inf else f"from {smallest} to below {below}"
-            raise UsageError(f"model.{architecture}.{name}={value}: expected a number {limit}")
-    return value
 
 
 def _check_length(architecture: str, design: Design, values: Mapping[str, Any]) -> None:

@@ -18,7 +18,6 @@ from resi.domains.vision import files, published
 from resi.domains.vision.designs import DESIGNS, layer_names
 from resi.domains.vision.hyperparameters import VisionModelConfig, hyperparameters
 from resi.domains.vision.settings import SETTINGS, TEST_IMAGES, TEST_IMAGES_WITH_DOTS
-from resi.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -56,6 +55,7 @@ class VisionDomain(Domain):
     default_dataset = "digits"
     default_models = ("tiny_resnet", "tiny_vgg", "tiny_vit")
     model_config = VisionModelConfig
+    settings_by_test = SETTINGS
     has_maps = True
 
     def requires(self) -> tuple[str, ...]:
@@ -82,14 +82,6 @@ class VisionDomain(Domain):
     def architectures(self) -> tuple[ArchitectureInfo, ...]:
         """Return the architectures."""
         return ARCHITECTURES
-
-    def settings(self, test: str, groups: int) -> tuple[str, ...]:
-        """Return the settings that form the groups of a test."""
-        if test not in SETTINGS:
-            raise UsageError(f"domain=vision has no test={test}; it has {', '.join(sorted(SETTINGS))}")
-        if groups not in SETTINGS[test]:
-            raise UsageError(f"groups={groups}: test={test} on images has 2, 3 or 5 groups")
-        return SETTINGS[test][groups]
 
     def hyperparameters(
         self, architecture: str, dataset: str, setting: str, overrides: Mapping[str, Any]
@@ -125,13 +117,9 @@ class VisionDomain(Domain):
             return files.locate_imagenet100(root, downloads / "vision" / "Imagenet100")
         return files.locate_digits()
 
-    def train(self, spec: ModelSpec, dataset: DatasetSpec, device: torch.device) -> Trained:
-        """Train a model for a fixed number of epochs; the last epoch's weights are kept."""
-        from resi.domains.vision.training import train
-
-        return train(spec, dataset, device)
-
-    def train_on(self, spec: ModelSpec, dataset: DatasetSpec, device: torch.device, unfinished: Path) -> Trained:
+    def train(
+        self, spec: ModelSpec, dataset: DatasetSpec, device: torch.device, unfinished: Path | None = None
+    ) -> Trained:
         """Train a model, going on after the last epoch of a training that was stopped."""
         from resi.domains.vision.training import train
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import os
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from resi.domains.base import DatasetSpec
+from resi.domains.digits import hash_digits
 from resi.errors import DatasetError
-from resi.identity import fingerprint, hash_file
+from resi.identity import fingerprint
 from resi.store import make_folder
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 # Raise a number when the code that turns files into images, splits or labels would give others.
 DIGITS_RECIPE = 1
@@ -45,13 +48,7 @@ IMAGES_PER_CLASS = {"train": 1300, "val": 50}
 
 def locate_digits() -> DatasetSpec:
     """Hash the digits that come with scikit-learn, without importing it."""
-    package = importlib.util.find_spec("sklearn")
-    if package is None or package.origin is None:
-        raise DatasetError("scikit-learn, which holds the digits, is not installed: pip install scikit-learn")
-    path = Path(package.origin).parent / "datasets" / "data" / "digits.csv.gz"
-    if not path.is_file():
-        raise DatasetError(f"{path} is missing: the installed scikit-learn holds no digits; install it again")
-    return DatasetSpec("digits", None, fingerprint({"files": hash_file(path), "recipe": DIGITS_RECIPE}))
+    return DatasetSpec("digits", None, fingerprint({"files": hash_digits(), "recipe": DIGITS_RECIPE}))
 
 
 def locate_cifar100(root: Path | None, downloads: Path, may_download: bool = True) -> DatasetSpec:

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from resi.domains.overrides import put_over
 from resi.domains.vision.designs import DESIGNS, ResNetDesign, VGGDesign, ViTDesign
-from resi.errors import UsageError, unknown_name
+from resi.errors import UsageError
 from resi.identity import hash_file
 
 if TYPE_CHECKING:
@@ -165,13 +166,7 @@ def hyperparameters(architecture: str, dataset: str, overrides: Mapping[str, Any
     UsageError
         If an override does not exist for the architecture, or does not fit.
     """
-    values = recipe(architecture, dataset)
-    for name, value in overrides.items():
-        if value is None:
-            continue
-        if name not in values:
-            raise UsageError(f"model.{architecture}.{name}: {architecture} has none; it has {', '.join(values)}")
-        values[name] = _checked(architecture, name, value)
+    values = put_over(architecture, recipe(architecture, dataset), overrides, CHOICES, LIMITS)
     design = DESIGNS[architecture]
     full_size_vit = isinstance(design, ViTDesign) and architecture not in TINY
     values["image_size"] = VIT_IMAGE_SIZE if full_size_vit else IMAGE_SIZE[dataset]
@@ -193,14 +188,3 @@ def pretrained_file(folder: Path) -> Path:
         if (folder / name).is_file():
             return folder / name
     raise UsageError(f"pretrained={folder} holds no weights: expected {' or '.join(WEIGHT_FILES)}")
-
-
-def _checked(architecture: str, name: str, value: Any) -> Any:
-    if name in CHOICES and value not in CHOICES[name]:
-        raise unknown_name(f"{name} of {architecture}", value, CHOICES[name])
-    if name in LIMITS:
-        smallest, below = LIMITS[name]
-        if not smallest <= value < below:
-            limit = f"from {smallest}" if below == math.inf else f"from {smallest} to below {below}"
-            raise UsageError(f"model.{architecture}.{name}={value}: expected a number {limit}")
-    return value
