@@ -53,6 +53,10 @@ class BudgetError(ResiError, MemoryError):
     """Work that does not fit into ``compare.memory``."""
 
 
+class MeasureError(ResiError):
+    """A measure that was stopped, or that ended the process it ran in."""
+
+
 def unknown_name(kind: str, name: str, known: Collection[str], hint: str = "") -> UsageError:
     """Build the error for a name that does not exist: the nearest names, then all of them."""
     near = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.5)

@@ -23,7 +23,9 @@ Result = TypeVar("Result")
 
 
 @contextlib.contextmanager
-def workers(device: device, threads: int | None, items: int) -> Iterator[ThreadPoolExecutor | None]:
+def workers(
+    device: device, threads: int | None, items: int, one_by_one: bool = False
+) -> Iterator[ThreadPoolExecutor | None]:
     """Yield as many workers as there are threads, each with its share of torch's own threads; None stands for one.
 
     With more items than threads every worker computes with one thread: sharing out whole comparisons costs less than
@@ -35,11 +37,13 @@ def workers(device: device, threads: int | None, items: int) -> Iterator[ThreadP
         None takes torch's own number.
     items : int
         How many pieces of work there are at least.
+    one_by_one : bool
+        Yield a single worker with the share of threads that each of many would have, so that its numbers are theirs.
     """
     threads = torch.get_num_threads() if threads is None else threads
     count = 1 if device.type == "cuda" else max(1, min(threads, items))
     with torch_threads(max(1, threads // count)):
-        if count == 1:
+        if count == 1 or one_by_one:
             yield None
             return
         pool = ThreadPoolExecutor(count, thread_name_prefix="resi")
