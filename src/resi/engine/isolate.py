@@ -12,17 +12,16 @@ import signal
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from resi.engine import process
 from resi.engine.budget import format_bytes, machine_memory
 from resi.engine.execute import FAILED, Outcome
-from resi.engine.process import BEGIN, DONE, END, ERROR, OUTCOME, Job
+from resi.engine.process import BEGIN, DONE, END, ERROR, Job
 from resi.errors import MeasureError, ResiError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from multiprocessing.connection import Connection
     from multiprocessing.context import BaseContext
     from multiprocessing.process import BaseProcess
 

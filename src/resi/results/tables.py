@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import os
+import re
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import polars as pl
@@ -37,11 +39,22 @@ def write_table(path: Path, frame: pl.DataFrame | pl.LazyFrame) -> None:
         "statistics": True,
         "metadata": {VERSION_KEY: str(SCHEMA_VERSION)},
     }
-    with atomic_path(path) as temporary:
+    with atomic_path(path) as temporary, polars_io():
         if isinstance(frame, pl.LazyFrame):
             frame.sink_parquet(temporary, **options)
         else:
             frame.write_parquet(temporary, **options)
+
+
+@contextlib.contextmanager
+def polars_io() -> Iterator[None]:
+    """Raise as ``OSError`` what Polars calls an error of computation where the system refused to write."""
+    try:
+        yield
+    except pl.exceptions.PolarsError as error:
+        if number := re.search(r"\(os error (\d+)\)", str(error)):
+            raise OSError(int(number[1]), os.strerror(int(number[1]))) from error
+        raise
 
 
 def read_table(path: Path, schema: Schema, where: pl.Expr | None = None) -> pl.DataFrame:
