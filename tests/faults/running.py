@@ -5,14 +5,19 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
+from typing import NamedTuple
 
 import polars as pl
+import pytest
 
 from tests.conftest import REPOSITORY
 from tests.test_plugins import install
 
 COMMAND = [sys.executable, "-c", "from resi.app import main; main()"]
+RECORDED = [sys.executable, "-c", "import recorder; from resi.app import main; main()"]
+LONG = pytest.mark.skipif("RESI_FAULTS" not in os.environ, reason="takes minutes: python -m nox -s faults")
 FOLDER = Path(__file__).parent
 # What differs from run to run.
 TIMES = ["seconds", "prepare_seconds"]
@@ -31,9 +36,34 @@ def install_plugin(folder: Path, name: str) -> Path:
 
 
 def start(words: list[str], env: dict[str, str]) -> subprocess.Popen[str]:
-    """Start resi as a process group of its own."""
+    """Start resi as a process group of its own; with ``RECORD`` in the environment, it notes what it does there."""
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return subprocess.Popen([*COMMAND, *words], text=True, env=env, start_new_session=True, **pipes)
+    command = RECORDED if "RECORD" in env else COMMAND
+    return subprocess.Popen([*command, *words], text=True, env=env, start_new_session=True, **pipes)
+
+
+class Note(NamedTuple):
+    """One line of the file in which the recorder notes what a process begins."""
+
+    pid: int
+    stage: str
+    detail: str
+
+
+def notes(path: Path) -> list[Note]:
+    """Return what has been noted so far."""
+    lines = path.read_text().splitlines() if path.exists() else []
+    return [Note(int(pid), stage, detail) for pid, stage, detail in (line.split(" ") for line in lines)]
+
+
+def wait_for(path: Path, stage: str, skip: int, process: subprocess.Popen[str]) -> Note | None:
+    """Wait until a stage is noted after the first ``skip`` notes; None if the process ends before."""
+    while True:
+        has_ended = process.poll() is not None
+        found = next((note for note in notes(path)[skip:] if note.stage == stage), None)
+        if found or has_ended:
+            return found
+        time.sleep(0.01)
 
 
 def run(words: list[str], env: dict[str, str]) -> subprocess.CompletedProcess[str]:

@@ -47,10 +47,15 @@ def workers(
             yield None
             return
         pool = ThreadPoolExecutor(count, thread_name_prefix="resi")
+        is_stopped = False
         try:
             yield pool
+        except (KeyboardInterrupt, GeneratorExit):
+            # By Ctrl-C, here or where the results go: a comparison that hangs must not keep the process from ending.
+            is_stopped = True
+            raise
         finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+            pool.shutdown(wait=not is_stopped, cancel_futures=True)
 
 
 def stream(

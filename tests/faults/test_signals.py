@@ -1,0 +1,93 @@
+"""Ctrl-C and SIGTERM in every stage: an exit code, one line, what is done is kept, and the next run goes on."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+import resi
+from tests.conftest import TINY
+from tests.faults.running import TIMES, comparisons, environment, install_plugin, notes, run, start, wait_for
+
+CODES = {signal.SIGINT: (130, "interrupted"), signal.SIGTERM: (143, "terminated")}
+STAGES = ["train", "extract", "compare", "score", "write"]
+WORDS = [*TINY, "measure=[cka,rsa]"]
+SPAN = {"train": "models", "extract": "representations"}
+
+
+def stop_in(stage: str, number: signal.Signals, words: list[str], env: dict[str, str]) -> str:
+    """Run until a stage is reached, send a signal there, check how the run ends, and return what it said."""
+    record = Path(env["RECORD"])
+    process = start(words, {**env, "RECORD_PAUSE": stage})
+    try:
+        assert wait_for(record, stage, len(notes(record)), process), process.communicate()
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=120)
+    finally:
+        process.kill()
+    code, word = CODES[number]
+    assert process.returncode == code, errors
+    told = f"{word}; what is finished is kept, and the same command goes on from there"
+    assert errors.splitlines()[-1] == told
+    assert "Traceback" not in errors
+    return errors
+
+
+def test_a_run_stopped_in_every_stage_goes_on_to_the_values_of_an_undisturbed_one(tmp_path: Path) -> None:
+    plugins = install_plugin(tmp_path / "plugins", "recorder")
+    home = tmp_path / "home"
+    env = environment(plugins, RECORD=str(tmp_path / "record"))
+    for stage, number in zip(STAGES, [signal.SIGINT, signal.SIGTERM] * 3, strict=False):
+        stop_in(stage, number, [*WORDS, f"root={home}"], env)
+        assert not list(home.rglob("*.tmp"))
+    last = run([*WORDS, f"root={home}"], env)
+    assert last.returncode == 0, last.stderr
+    # Nothing was done twice but what was under way when a signal came.
+    trained = [note.detail for note in notes(tmp_path / "record") if note.stage == "train"]
+    assert len(trained) == len(set(trained)) + 1
+    assert "training models" not in last.stderr
+    undisturbed = resi.run([*WORDS, f"root={tmp_path / 'undisturbed'}"]).comparisons.drop(TIMES)
+    assert comparisons(home).equals(undisturbed)
+
+
+def test_a_hanging_measure_does_not_keep_ctrl_c_from_stopping_a_run(tmp_path: Path) -> None:
+    plugins = install_plugin(install_plugin(tmp_path / "plugins", "recorder"), "unruly")
+    env = environment(plugins, RECORD=str(tmp_path / "record"))
+    words = [*TINY, "measure=[cka,sleeps]", "compare.threads=2", f"root={tmp_path / 'home'}"]
+    process = start(words, env)
+    try:
+        for _ in range(6 + 5):  # all comparisons but the one that hangs
+            assert wait_for(tmp_path / "record", "compare", 0, process)
+        while sum(note.stage == "compare" for note in notes(tmp_path / "record")) < 9:
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 130, errors
+    assert list((tmp_path / "home" / "shards").glob("*/parts/*.parquet"))
+
+
+@pytest.mark.parametrize("number", CODES)
+def test_a_merge_that_is_stopped_leaves_the_earlier_tables_whole(tmp_path: Path, number: signal.Signals) -> None:
+    from resi.results.merge import merge_shards
+    from resi.results.shards import Shard
+    from tests.results.rows import comparison
+    from tests.results.test_shards import finish
+
+    finish(tmp_path, "one", [comparison("a")])
+    merge_shards([tmp_path], tmp_path / "results")
+    finish(tmp_path, "two", [comparison("b")])
+    plugins = install_plugin(tmp_path / "plugins", "recorder")
+    env = environment(plugins, RECORD=str(tmp_path / "record"))
+    stop_in("replace", number, ["merge", str(tmp_path)], env)
+    results = tmp_path / "results"
+    assert Shard(results).comparisons()["key"].to_list() == ["a"]
+    assert not list(results.glob(".merge-*"))
+    again = run(["merge", str(tmp_path)], env)
+    assert again.returncode == 0, again.stderr
+    assert Shard(results).comparisons()["key"].to_list() == ["a", "b"]
+    assert os.listdir(tmp_path / "shards")  # noqa: PTH208
