@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 else:
     from resi.lazy import torch
 
+# Libraries catch Ctrl-C in a way that does not end waiting for a lock, so waiting has to end by itself.
+WAKE_SECONDS = 0.5
 Group = TypeVar("Group")
 Result = TypeVar("Result")
 
@@ -89,7 +91,10 @@ def _side_by_side(
     left = len(futures)
     try:
         while left:
-            result, error, is_last = results.get()
+            try:
+                result, error, is_last = results.get(timeout=WAKE_SECONDS)
+            except queue.Empty:
+                continue
             if error is not None:
                 raise error
             left -= is_last
