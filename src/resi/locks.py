@@ -16,11 +16,11 @@ import platform
 import threading
 import time
 import warnings
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from filelock import BaseFileLock
 
@@ -57,7 +57,7 @@ def try_lock(path: Path) -> Iterator[bool]:
     with contextlib.ExitStack() as stack:
         stack.callback(lock.release)
         if _is_soft(lock):
-            stack.enter_context(_touching(path))
+            stack.enter_context(_touching(Path(lock.lock_file)))
         stack.enter_context(_noted(_note(path)))
         yield True
 
@@ -80,11 +80,12 @@ def _acquire(path: Path) -> BaseFileLock | None:
                 warnings.simplefilter("ignore", UserWarning)  # of the missing flock, with which we know what to do
                 lock.acquire(timeout=0)
         except Timeout:
-            if not _is_soft(lock) or not _is_silent(path):
+            file = Path(lock.lock_file)
+            if not _is_soft(lock) or not _is_silent(file):
                 return None
-            path.unlink(missing_ok=True)
-            _seen.pop(path, None)
-            return attempt(SoftFileLock(path))
+            file.unlink(missing_ok=True)
+            _seen.pop(file, None)
+            return attempt(SoftFileLock(file))
         return lock
 
     try:
@@ -92,7 +93,8 @@ def _acquire(path: Path) -> BaseFileLock | None:
     except OSError as error:
         if error.errno not in NO_FLOCK:
             raise
-        return attempt(SoftFileLock(path))
+        # Beside the file that is to be locked by the kernel, which is there whoever holds it.
+        return attempt(SoftFileLock(path.with_suffix(".held")))
 
 
 def _is_soft(lock: BaseFileLock) -> bool:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,6 @@ from tests.faults.running import TIMES, comparisons, environment, install_plugin
 CODES = {signal.SIGINT: (130, "interrupted"), signal.SIGTERM: (143, "terminated")}
 STAGES = ["train", "extract", "compare", "score", "write"]
 WORDS = [*TINY, "measure=[cka,rsa]"]
-SPAN = {"train": "models", "extract": "representations"}
 
 
 def stop_in(stage: str, number: signal.Signals, words: list[str], env: dict[str, str]) -> str:
@@ -59,10 +58,9 @@ def test_a_hanging_measure_does_not_keep_ctrl_c_from_stopping_a_run(tmp_path: Pa
     words = [*TINY, "measure=[cka,sleeps]", "compare.threads=2", f"root={tmp_path / 'home'}"]
     process = start(words, env)
     try:
-        for _ in range(6 + 5):  # all comparisons but the one that hangs
-            assert wait_for(tmp_path / "record", "compare", 0, process)
-        while sum(note.stage == "compare" for note in notes(tmp_path / "record")) < 9:
+        while sum(note.stage == "compare" for note in notes(tmp_path / "record")) < 6:
             assert process.poll() is None
+            time.sleep(0.02)
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=60)
     finally:
@@ -90,4 +88,3 @@ def test_a_merge_that_is_stopped_leaves_the_earlier_tables_whole(tmp_path: Path,
     again = run(["merge", str(tmp_path)], env)
     assert again.returncode == 0, again.stderr
     assert Shard(results).comparisons()["key"].to_list() == ["a", "b"]
-    assert os.listdir(tmp_path / "shards")  # noqa: PTH208

@@ -88,7 +88,7 @@ def _turn(folder: Path) -> Iterator[None]:
 
 def _merge(shards: Sequence[Shard], merged: Merged, batch: int) -> None:
     folder = merged.folder
-    with written_to(folder), polars_io(), tempfile.TemporaryDirectory(dir=folder, prefix=".merge-") as scratch:
+    with written_to(folder), polars_io(folder), tempfile.TemporaryDirectory(dir=folder, prefix=".merge-") as scratch:
         comparisons = Buckets(Path(scratch), batch)
         scores = [pl.DataFrame(schema={**SCORES, **SHARD})]
         for shard in shards:
