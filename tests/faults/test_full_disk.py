@@ -7,8 +7,8 @@ import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import polars as pl
 import pytest
 
 import resi
@@ -18,6 +18,9 @@ from resi.results.shards import Shard
 from resi.store import read_tensors
 from tests.conftest import TINY
 from tests.faults.running import TIMES
+
+if TYPE_CHECKING:
+    import polars as pl
 
 WORDS = [*TINY, "measure=[cka,rsa]"]
 NO_SPACE = "No space left on device. Free space there, or choose another data root with RESI_HOME."

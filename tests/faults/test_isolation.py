@@ -7,8 +7,11 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+import resi
+from resi.config import compose
+from resi.errors import UsageError
 from tests.conftest import TINY
-from tests.faults.running import comparisons, environment, install_plugin, run
+from tests.faults.running import LONG, TIMES, comparisons, environment, install_plugin, run
 
 NAMES = ["raises", "sleeps", "spins", "exhausts", "leaks", "leaves", "crashes", "crashes_preparing", "crashes_once"]
 ERRORS = {
@@ -30,11 +33,10 @@ def finished(tmp_path_factory: pytest.TempPathFactory):
     folder = tmp_path_factory.mktemp("isolation")
     plugins = install_plugin(folder / "plugins", "unruly")
     env = environment(plugins, UNRULY_FLAG=str(folder / "flag"))
-    plain = run([*TINY, f"measure=[{','.join(SAFE)}]", f"root={folder / 'plain'}"], env)
-    assert plain.returncode == 0, plain.stderr
+    plain = resi.run([*TINY, f"measure=[{','.join(SAFE)}]", f"root={folder / 'plain'}"]).comparisons.drop(TIMES)
     isolate = ["compare.isolate=true", "compare.time_limit=3", "compare.memory=400MB", "compare.threads=2"]
     words = [*TINY, *isolate, f"measure=[{','.join(SAFE + NAMES)}]", f"root={folder / 'isolated'}"]
-    return comparisons(folder / "plain"), run(words, env), comparisons(folder / "isolated"), (words, env)
+    return plain, run(words, env), comparisons(folder / "isolated"), (words, env)
 
 
 def test_values_beside_measures_that_break_are_those_of_an_undisturbed_run(finished) -> None:
@@ -82,15 +84,14 @@ def test_a_failure_is_stored_and_not_tried_again(finished) -> None:
     assert "finished before" in again.stderr
 
 
-def test_a_time_limit_without_a_process_of_its_own_is_refused(tmp_path: Path) -> None:
-    refused = run(["compare.time_limit=5", f"root={tmp_path}"], environment())
-    assert refused.returncode == 2
-    assert "compare.time_limit=5 needs compare.isolate=true" in refused.stderr
-    wrong = run(["compare.time_limit=-1", "compare.isolate=true", f"root={tmp_path}"], environment())
-    assert wrong.returncode == 2
-    assert "compare.time_limit=-1: expected a number of seconds above 0" in wrong.stderr
+def test_a_time_limit_without_a_process_of_its_own_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"compare.time_limit=5 needs compare.isolate=true"):
+        compose(["compare.time_limit=5"])
+    with pytest.raises(UsageError, match=r"compare.time_limit=-1: expected a number of seconds above 0"):
+        compose(["compare.time_limit=-1", "compare.isolate=true"])
 
 
+@LONG
 def test_on_error_raise_stops_at_the_measure_that_dies(tmp_path: Path) -> None:
     env = environment(install_plugin(tmp_path / "plugins", "unruly"))
     words = [*TINY, "measure=leaves", "compare.isolate=true", "on_error=raise", f"root={tmp_path / 'home'}"]

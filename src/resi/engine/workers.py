@@ -22,6 +22,7 @@ else:
 WAKE_SECONDS = 0.5
 Group = TypeVar("Group")
 Result = TypeVar("Result")
+Item = TypeVar("Item")
 
 
 @contextlib.contextmanager
@@ -91,10 +92,7 @@ def _side_by_side(
     left = len(futures)
     try:
         while left:
-            try:
-                result, error, is_last = results.get(timeout=WAKE_SECONDS)
-            except queue.Empty:
-                continue
+            result, error, is_last = _next(results)
             if error is not None:
                 raise error
             left -= is_last
@@ -104,3 +102,10 @@ def _side_by_side(
         stopped.set()
         for future in futures:
             future.cancel()
+
+
+def _next(results: queue.SimpleQueue[Item]) -> Item:
+    """Wait for an item, and wake up in between."""
+    while True:
+        with contextlib.suppress(queue.Empty):
+            return results.get(timeout=WAKE_SECONDS)
