@@ -10,6 +10,7 @@ import pytest
 import resi
 from resi.config import compose
 from resi.errors import UsageError
+from resi.results.shards import Shard
 from tests.conftest import TINY
 from tests.faults.running import LONG, TIMES, comparisons, environment, install_plugin, run
 
@@ -99,3 +100,14 @@ def test_on_error_raise_stops_at_the_measure_that_dies(tmp_path: Path) -> None:
     assert stopped.returncode == 1
     assert "its process ended with exit code 7" in stopped.stderr
     assert "Traceback" not in stopped.stderr
+
+
+@LONG
+def test_a_sweep_in_several_processes_can_isolate_its_comparisons(finished, tmp_path: Path) -> None:
+    launcher = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
+    words = ["-m", *TINY, *launcher, "measure=cka,rsa", "compare.isolate=true", f"root={tmp_path}"]
+    swept = run(words, environment())
+    assert swept.returncode == 0, swept.stderr
+    for shard in (tmp_path / "shards").iterdir():
+        rows = Shard(shard).comparisons().drop(TIMES)
+        assert rows.equals(finished[0].filter(measure=rows["measure"][0]))

@@ -7,33 +7,30 @@ whatever was under way is made again one by one in a new process, where it is ce
 
 from __future__ import annotations
 
-import multiprocessing
 import signal
 import time
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from resi.engine import process
 from resi.engine.budget import format_bytes, machine_memory
 from resi.engine.execute import FAILED, Outcome
+from resi.engine.forkserver import ForkServer
 from resi.engine.process import BEGIN, DONE, END, ERROR, Job
 from resi.errors import MeasureError, ResiError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from multiprocessing.context import BaseContext
-    from multiprocessing.process import BaseProcess
 
     from torch import device
 
+    from resi.engine.forkserver import ForkedProcess
     from resi.engine.plan import Task
     from resi.engine.watch import Work
     from resi.measures.base import Measure
     from resi.measures.shapes import Sampling
     from resi.representations.base import Representation
 
-PRELOADED = "resi.engine.preload"
 LEAST_ALLOWANCE = 2**29
 MACHINE_SHARE = 0.9
 # A failure counts only if it comes again when the comparison is made first in a new process: another one may have been
@@ -89,6 +86,7 @@ class IsolatedEngine:
     _pending: dict[Task, None] = field(default_factory=dict, init=False)
     _strikes: Counter[Task] = field(default_factory=Counter, init=False)
     _unruly: set[str] = field(default_factory=set, init=False)
+    _server: ForkServer | None = field(default=None, init=False)
 
     def run(self, tasks: Sequence[Task], representations: Mapping[str, Representation]) -> Iterator[Outcome]:
         """Yield the outcome of every task.
@@ -110,9 +108,20 @@ class IsolatedEngine:
             starts = 0 if before != (len(self._pending), self._strikes.total()) else starts + 1
             if starts == STARTS:
                 raise MeasureError(
-                    f"compare.isolate: the process for comparisons ended {STARTS} times before it compared anything; "
-                    "try compare.isolate=false. In a script, resi.run has to stand below if __name__ == '__main__'"
+                    f"compare.isolate=true: the process for comparisons ended {STARTS} times before it compared "
+                    "anything; compare.isolate=false shows why"
                 )
+
+    def close(self) -> None:
+        """End what was started to run processes."""
+        if self._server is not None:
+            self._server.close()
+
+    def _start(self, job: Job) -> ForkedProcess:
+        if self._server is None or not self._server.is_alive:
+            self.close()
+            self._server = ForkServer()
+        return self._server.start(job)
 
     def _careful(self) -> list[Task]:
         """Return the tasks to be made one by one: first those that may have ended a process, the latest foremost."""
@@ -143,7 +152,7 @@ class IsolatedEngine:
     def _run_process(self, job: Job) -> Iterator[Outcome]:
         """Run one process until it is done or ends; take its outcomes, and hold its end against what was under way."""
         is_first = True
-        with _Process(job) as running:
+        with _Running(self._start(job)) as running:
             while True:
                 message = running.next_message(self.time_limit)
                 if message is None:
@@ -178,24 +187,19 @@ class IsolatedEngine:
             yield Outcome(task, None, FAILED, end.error, end.seconds, 0.0)
 
 
-class _Process:
-    """A running process; leaving the context ends it, whatever it is doing."""
+class _Running:
+    """A running process, and what it has begun; leaving the context ends it, whatever it is doing."""
 
-    def __init__(self, job: Job) -> None:
-        context = _context()
-        self._connection, theirs = context.Pipe(duplex=False)
-        self._process: BaseProcess = context.Process(target=process.work, args=(theirs, job), name="resi-comparisons")  # type: ignore[attr-defined]
-        self._process.start()
-        theirs.close()
+    def __init__(self, process: ForkedProcess) -> None:
+        self._process = process
+        self._connection = process.connection
         self._begun: dict[int, tuple[float, Work]] = {}
 
-    def __enter__(self) -> _Process:
+    def __enter__(self) -> _Running:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._process.kill()
-        self._process.join()
-        self._connection.close()
+        self._process.end()
 
     def next_message(self, time_limit: float | None) -> Outcome | End | None:
         """Return the next outcome, the end if there is no further one, or None if all is done.
@@ -212,8 +216,7 @@ class _Process:
             try:
                 kind, thread, content = self._connection.recv()
             except (EOFError, OSError):
-                self._process.join()
-                return self._end(_explain(self._process.exitcode))
+                return self._end(_explain(self._process.wait()))
             if kind == BEGIN:
                 self._begun[thread] = time.monotonic(), content
             elif kind == END:
@@ -254,18 +257,9 @@ def _allowed(work: Work, time_limit: float) -> float:
     return time_limit * max(1, len(work.pairs))
 
 
-def _context() -> BaseContext:
-    """Return how processes are started: from one that has loaded what all of them need, where the system can."""
-    if "forkserver" not in multiprocessing.get_all_start_methods():
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([PRELOADED])
-    return context
-
-
-def _explain(exit_code: int | None) -> str:
+def _explain(exit_code: int) -> str:
     """Return how a process ended."""
-    if exit_code is None or exit_code >= 0:
+    if exit_code >= 0:
         return f"ChildProcessError: its process ended with exit code {exit_code}, and so did a second one"
     name = signal.Signals(-exit_code).name
     hint = "; the system does that when memory runs out" if name == "SIGKILL" else ""

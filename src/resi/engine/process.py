@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
 import os
 import re
-import signal
 import sys
 import threading
 from dataclasses import dataclass
@@ -52,16 +50,14 @@ class Job:
     one_by_one: bool
 
 
-def work(connection: Connection, job: Job) -> None:
-    """Make the comparisons of a job; every outcome is sent, and before it what is being worked on."""
+def work(connection: Connection[Any, Any]) -> None:
+    """Receive a job and make its comparisons; every outcome is sent, and before it what is being worked on."""
     import torch
 
     from resi.api import make_measure
 
-    # Both are sent to all processes of a terminal or a cluster job; the parent stops this one when it stops itself.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    job: Job = connection.recv()
+    threading.Thread(target=_end_with_reader, args=(connection,), daemon=True).start()
     send = _sender(connection)
     measures = {name: make_measure(name, parameters) for name, parameters in job.measures.items()}
     _limit_memory(job.allowance)
@@ -94,7 +90,7 @@ def work(connection: Connection, job: Job) -> None:
         send((DONE, 0, None))
 
 
-def _sender(connection: Connection) -> Callable[[tuple[int, int, Any]], None]:
+def _sender(connection: Connection[Any, Any]) -> Callable[[tuple[int, int, Any]], None]:
     """Return a function that sends a message from any thread."""
     lock = threading.Lock()
 
@@ -114,12 +110,11 @@ def _sender(connection: Connection) -> Callable[[tuple[int, int, Any]], None]:
     return send
 
 
-def _end_with_parent() -> None:
-    """End this process when its parent has ended, however that came about."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+def _end_with_reader(connection: Connection[Any, Any]) -> None:
+    """End this process when the one that reads its messages has ended, however that came about."""
+    with contextlib.suppress(EOFError, OSError):
+        connection.recv()
+    os._exit(1)
 
 
 def _limit_memory(allowance: int) -> None:

@@ -87,29 +87,39 @@ def _compare(plan: Plan, comparisons: Sequence[Comparison]) -> Iterator[Row]:
     yield from compare_outputs(plan, [comparison for comparison in comparisons if comparison.is_of_outputs])
     comparisons = [comparison for comparison in comparisons if not comparison.is_of_outputs]
     device = resolve_device(config.device)
-    engine = _engine(plan, device)
     about = {name: _about(measure, config.subsample, plan.sampling) for name, measure in config.measures.items()}
-    for number, experiment in enumerate(plan.experiments):
-        items = [_open(plan, experiment, index) for index in range(len(experiment.items))]
-        tasks = {
-            Task(items[c.source].key, items[c.target].key, c.measure): c for c in comparisons if c.experiment == number
-        }
-        for outcome in engine.run(list(tasks), {item.key: item for item in items}):
-            comparison = tasks[outcome.task]
-            yield {
-                **compared(experiment, comparison),
-                **about[comparison.measure],
-                **_result(outcome, items[comparison.source], items[comparison.target]),
-                "device": str(device),
-                "key": comparison.key,
+    with _engine(plan, device) as engine:
+        for number, experiment in enumerate(plan.experiments):
+            items = [_open(plan, experiment, index) for index in range(len(experiment.items))]
+            tasks = {
+                Task(items[c.source].key, items[c.target].key, c.measure): c
+                for c in comparisons
+                if c.experiment == number
             }
+            for outcome in engine.run(list(tasks), {item.key: item for item in items}):
+                comparison = tasks[outcome.task]
+                yield {
+                    **compared(experiment, comparison),
+                    **about[comparison.measure],
+                    **_result(outcome, items[comparison.source], items[comparison.target]),
+                    "device": str(device),
+                    "key": comparison.key,
+                }
 
 
-def _engine(plan: Plan, device: torch.device) -> Engine | IsolatedEngine:
+@contextlib.contextmanager
+def _engine(plan: Plan, device: torch.device) -> Iterator[Engine | IsolatedEngine]:
     config = plan.config
     memory = parse_memory(config.memory, device)
     given = (config.measures, memory, device, config.threads, config.on_error, plan.sampling)
-    return IsolatedEngine(*given, config.time_limit) if config.isolate else Engine(*given)
+    if not config.isolate:
+        yield Engine(*given)
+        return
+    engine = IsolatedEngine(*given, config.time_limit)
+    try:
+        yield engine
+    finally:
+        engine.close()
 
 
 def _open(plan: Plan, experiment: Experiment, index: int) -> Representation:
