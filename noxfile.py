@@ -2,6 +2,7 @@
 
 python -m nox -s demo     the main job on embedded data, from a built package
 python -m nox -s tests    the test suite
+python -m nox -s faults   kills, signals, full disks and damage, at length
 python -m nox -s lint types
 python -m nox -s bench    speed beside the published figures
 """
@@ -43,6 +44,13 @@ def tests(session: nox.Session) -> None:
     # By itself: in one call, older pips look for resi on the index.
     session.install("./plugins/resi-example")
     session.run("pytest", *(session.posargs or ["tests", "plugins/resi-example/tests"]))
+
+
+@nox.session
+def faults(session: nox.Session) -> None:
+    """Run the tests of what a run survives that take long: thirty kills, signals in every stage; about half an hour."""
+    session.install("-e", ".[graph]", *group("tests"))
+    session.run("pytest", "tests/faults", *session.posargs, env={"RESI_FAULTS": "1"})
 
 
 @nox.session

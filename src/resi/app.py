@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from resi.console import say
 from resi.errors import ResiError
+from resi.signals import INTERRUPTED, TERMINATED, Terminated, leave, raise_on_term
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -22,12 +23,12 @@ COMMANDS = {
     "plan": ("resi.cli.plan", "what a run would do, without doing it"),
     "merge": ("resi.cli.merge", "combine the shards of many runs into one table (also: resi-merge)"),
 }
-INTERRUPTED = 130
 
 
 def main() -> None:
-    """Run the command line, and exit with 0, 1 (something failed), 2 (misuse) or 130 (interrupted)."""
-    sys.exit(run_command(sys.argv[1:]))
+    """Run the command line, and exit with its code: see docs/faults.md."""
+    raise_on_term()
+    leave(run_command(sys.argv[1:]))
 
 
 def run_command(words: list[str]) -> int:
@@ -41,9 +42,11 @@ def run_command(words: list[str]) -> int:
     wants_traceback = os.environ.get("HYDRA_FULL_ERROR", "0") not in ("", "0")
     try:
         return _dispatch(words)
-    except KeyboardInterrupt:
-        say("interrupted; what is finished is kept, and the same command goes on from there")
-        return INTERRUPTED
+    except KeyboardInterrupt as stop:
+        is_term = isinstance(stop, Terminated)
+        word = "terminated" if is_term else "interrupted"
+        say(f"{word}; what is finished is kept, and the same command goes on from there")
+        return TERMINATED if is_term else INTERRUPTED
     except BrokenPipeError:
         # The reader, such as `head`, has seen enough.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -67,7 +70,9 @@ def explain(error: BaseException) -> tuple[str, int]:
     if isinstance(error, OSError) and error.filename:
         reason = "it is no folder" if isinstance(error, FileExistsError) else error.strerror
         return f"cannot use {error.filename}: {reason}. Check RESI_HOME, free space and permissions.", 1
-    return f"{type(error).__name__}: {error} (HYDRA_FULL_ERROR=1 shows where)", 1
+    if type(error).__name__ == "TerminatedWorkerError":  # of joblib, which is not imported for this
+        return "a process of the sweep was killed; what is finished is kept, and the same command goes on from there", 1
+    return f"{type(error).__name__}: {' '.join(str(error).split())} (HYDRA_FULL_ERROR=1 shows where)", 1
 
 
 def _dispatch(words: list[str]) -> int:
@@ -158,6 +163,7 @@ def sweep_job(composed: DictConfig) -> int:
     from resi.sweeps import note_job
 
     _quiet()
+    raise_on_term()
     register()
     hydra = HydraConfig.get()
     record: dict[str, Any] = {"job": " ".join(hydra.overrides.task), "counts": {}}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import functools
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -74,6 +75,8 @@ class CompareConfig:
     threads: int | None = None
     overwrite: Overwrite = Overwrite.only_missing
     subsample: int | None = None
+    isolate: bool = False
+    time_limit: float | None = None
 
 
 @dataclass
@@ -134,6 +137,8 @@ class RunConfig:
     threads: int | None
     overwrite: Overwrite
     subsample: int | None
+    isolate: bool
+    time_limit: float | None
     on_error: str
     composed: dict[str, Any]
     """The composed config itself, for the manifest."""
@@ -235,6 +240,8 @@ def validate(composed: DictConfig) -> RunConfig:
         threads=_at_least("compare.threads", composed.compare.threads, 1),
         overwrite=composed.compare.overwrite,
         subsample=_at_least("compare.subsample", composed.compare.subsample, 2),
+        isolate=composed.compare.isolate,
+        time_limit=_time_limit(composed.compare),
         on_error=_on_error(composed.on_error),
         composed=_plain(composed),
     )
@@ -293,6 +300,19 @@ def _at_least(key: str, given: int | None, smallest: int) -> int | None:
     if given is not None and given < smallest:
         raise UsageError(f"{key}={given}: expected a number from {smallest} up")
     return given
+
+
+def _time_limit(given: DictConfig) -> float | None:
+    limit: float | None = given.time_limit
+    if limit is None:
+        return None
+    if not 0 < limit < math.inf:
+        raise UsageError(f"compare.time_limit={limit:g}: expected a number of seconds above 0")
+    if not given.isolate:
+        raise UsageError(
+            f"compare.time_limit={limit:g} needs compare.isolate=true: only a process of its own can be stopped"
+        )
+    return limit
 
 
 def _on_error(given: str) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+    from pathlib import Path
 
 
 class ResiError(Exception):
@@ -38,7 +39,20 @@ class DownloadError(ResiError):
 
 
 class ArtifactError(ResiError):
-    """A stored artifact whose content is not what was written."""
+    """A stored artifact whose content is not what was written.
+
+    Attributes
+    ----------
+    message : str
+        What is wrong, without the advice.
+    path : Path or None
+        The file, if it is one that resi can make anew.
+    """
+
+    def __init__(self, message: str, path: Path | None = None, advice: str = "") -> None:
+        super().__init__(f"{message} {advice}".strip())
+        self.message = message
+        self.path = path
 
 
 class TrainingError(ResiError):
@@ -51,6 +65,10 @@ class StoreError(ResiError):
 
 class BudgetError(ResiError, MemoryError):
     """Work that does not fit into ``compare.memory``."""
+
+
+class MeasureError(ResiError):
+    """A measure that was stopped, or that ended the process it ran in."""
 
 
 def unknown_name(kind: str, name: str, known: Collection[str], hint: str = "") -> UsageError:

@@ -14,6 +14,7 @@ import polars as pl
 
 from resi.config import Overwrite, RunConfig, Stage, compose
 from resi.console import say
+from resi.errors import ArtifactError
 from resi.results.schema import COMPARISONS, SCORES
 from resi.steps.compare import compare_representations
 from resi.steps.manifest import describe_run
@@ -24,8 +25,6 @@ from resi.steps.score import score_measures
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
-
-TURN_POLL_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -69,10 +68,25 @@ def run_config(config: RunConfig) -> RunResult:
     A finished run is read from its shard, without loading a model or torch.
     """
     plan = make_plan(config)
-    with _turn(plan):
-        if _is_finished(plan):
-            return RunResult(plan.shard.scores(), plan.shard.comparisons(), plan.shard.folder, reused=True)
-        return _run_stages(plan)
+    with plan.store.lock(plan.shard.folder.name, "is at the same run"):
+        if finished := _finished(plan):
+            return finished
+        return _run_mending(plan)
+
+
+def _run_mending(plan: Plan) -> RunResult:
+    """Run the stages; a damaged artifact that comes up is set aside once, and the stages make it anew."""
+    mended: set[Path] = set()
+    while True:
+        try:
+            return _run_stages(plan)
+        except ArtifactError as error:
+            path = error.path
+            if path is None or path in mended or not plan.store.makes(path):
+                raise
+            mended.add(path)
+            plan.store.set_aside(path)
+            say(f"{error.message} It is set aside and made anew.")
 
 
 def _run_stages(plan: Plan) -> RunResult:
@@ -94,28 +108,22 @@ def _run_stages(plan: Plan) -> RunResult:
     return RunResult(scores, comparisons, plan.shard.folder, reused=False)
 
 
-@contextlib.contextmanager
-def _turn(plan: Plan) -> Iterator[None]:
-    """Wait until no other process is at the same run, then keep others from it."""
-    told = False
-    while True:
-        with plan.store.try_lock(plan.shard.folder.name) as held:
-            if held:
-                yield
-                return
-        if not told:
-            say("another process is at the same run; waiting for it to finish")
-            told = True
-        time.sleep(TURN_POLL_SECONDS)
-
-
-def _is_finished(plan: Plan) -> bool:
+def _finished(plan: Plan) -> RunResult | None:
+    """Return what an earlier run has stored, if the config asks for no more; a damaged shard is as good as none."""
     config = plan.config
     if not plan.shard.is_complete or config.stage not in (Stage.all, Stage.score):
-        return False
-    if config.overwrite is Overwrite.failed or config.on_error == "raise":
-        return bool(plan.shard.manifest()["counts"]["failed"] == 0)
-    return config.overwrite is Overwrite.only_missing
+        return None
+    try:
+        if config.overwrite is Overwrite.failed or config.on_error == "raise":
+            is_enough = plan.shard.manifest()["counts"]["failed"] == 0
+        else:
+            is_enough = config.overwrite is Overwrite.only_missing
+        if not is_enough:
+            return None
+        return RunResult(plan.shard.scores(), plan.shard.comparisons(), plan.shard.folder, reused=True)
+    except ArtifactError as error:
+        say(f"made anew: {error}")
+        return None
 
 
 class Clock:

@@ -7,15 +7,20 @@ hash of their content, which every read verifies. Nothing is pickled.
 from __future__ import annotations
 
 import contextlib
+import glob
 import hashlib
 import json
 import math
 import os
+import platform
+import time
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from resi import locks
+from resi.console import say
 from resi.errors import ArtifactError, StoreError
 
 if TYPE_CHECKING:
@@ -25,6 +30,10 @@ if TYPE_CHECKING:
 
 CONTENT_HASH = "content_sha256"
 METADATA = "resi"
+MADE = ("models", "representations", "unfinished")
+LOCK_POLL_SECONDS = 0.5
+# A temporary file of another host is left over when nobody has written to it for a day.
+LEFTOVER_SECONDS = 86400.0
 
 
 @dataclass(frozen=True)
@@ -54,6 +63,19 @@ class Store:
         """Where merged tables are written."""
         return self.root / "results"
 
+    def makes(self, path: Path) -> bool:
+        """Return whether a file is one that resi makes, and can make anew."""
+        return any(path.is_relative_to(self.root / folder) for folder in MADE)
+
+    def set_aside(self, path: Path) -> None:
+        """Give a damaged file another name, unless another process has done so and made it anew."""
+        with self.lock(f"damaged-{hashlib.sha256(str(path).encode()).hexdigest()[:16]}", "looks at the same damage"):
+            try:
+                read_tensors(path)
+            except ArtifactError:
+                with contextlib.suppress(FileNotFoundError):
+                    path.replace(path.with_name(f"{path.name}.damaged"))
+
     @contextlib.contextmanager
     def try_lock(self, name: str) -> Iterator[bool]:
         """Hold the lock of an artifact if no other process does, so that no two jobs make it at once.
@@ -70,22 +92,55 @@ class Store:
         bool
             Whether the lock is held.
         """
-        from filelock import FileLock, Timeout
+        with try_lock(self._lock(name)) as held:
+            yield held
 
-        path = self.root / "locks" / f"{name}.lock"
-        make_folder(path.parent)
-        lock = FileLock(path)
+    @contextlib.contextmanager
+    def lock(self, name: str, doing: str) -> Iterator[None]:
+        """Wait for the lock of an artifact and hold it; ``doing`` says what the other process does meanwhile."""
+        with wait_for_lock(self._lock(name), doing):
+            yield
+
+    def holder(self, name: str) -> str:
+        """Return who holds the lock of an artifact, in words."""
+        return locks.holder(self._lock(name))
+
+    def _lock(self, name: str) -> Path:
+        return self.root / "locks" / f"{name}.lock"
+
+
+@contextlib.contextmanager
+def try_lock(path: Path) -> Iterator[bool]:
+    """Hold a lock if no other process does, see :func:`resi.locks.try_lock`; its folder is created."""
+    make_folder(path.parent)
+    with contextlib.ExitStack() as stack:
         try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            yield False
-            return
+            held = stack.enter_context(locks.try_lock(path))
         except OSError as error:
             raise _cannot_write(path, error) from error
-        try:
-            yield True
-        finally:
-            lock.release()
+        yield held
+
+
+@contextlib.contextmanager
+def wait_for_lock(path: Path, doing: str) -> Iterator[None]:
+    """Wait until no other process holds a lock, and hold it; whom we wait for is told once.
+
+    Parameters
+    ----------
+    doing : str
+        What the other process does, such as "is at the same run".
+    """
+    told: set[str] = set()
+    while True:
+        with try_lock(path) as held:
+            if held:
+                yield
+                return
+        owner = locks.holder(path)
+        if owner not in told:
+            say(f"waiting for {owner}, which {doing}")
+            told.add(owner)
+        time.sleep(LOCK_POLL_SECONDS)
 
 
 def default_root() -> Path:
@@ -102,6 +157,15 @@ def make_folder(path: Path) -> None:
 
 
 @contextlib.contextmanager
+def written_to(path: Path) -> Iterator[None]:
+    """Turn whatever keeps a file below ``path`` from being written into ``StoreError``, in this block."""
+    try:
+        yield
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+
+
+@contextlib.contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; when the block ends well, it becomes ``path``.
 
@@ -111,7 +175,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
         If the file cannot be written: the data root is full, read-only or no folder. Nothing is left behind.
     """
     make_folder(path.parent)
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    _remove_leftovers(path)
+    temporary = path.with_name(f".{path.name}.{_writer()}-{uuid.uuid4().hex}.tmp")
     try:
         yield temporary
         _sync(temporary)
@@ -122,6 +187,33 @@ def atomic_path(path: Path) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def _writer() -> str:
+    return f"{platform.node() or 'host'}-{os.getpid()}"
+
+
+def _remove_leftovers(path: Path) -> None:
+    """Remove what killed processes have left of the same file: on a full disk, it may be what fills it."""
+    for leftover in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+        host, _, rest = leftover.name.removeprefix(f".{path.name}.").rpartition("-")[0].rpartition("-")
+        with contextlib.suppress(OSError):
+            if host == (platform.node() or "host") and rest.isdigit():
+                is_left = not _is_alive(int(rest))
+            else:
+                is_left = time.time() - leftover.stat().st_mtime > LEFTOVER_SECONDS
+            if is_left:
+                leftover.unlink(missing_ok=True)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def _sync(path: Path) -> None:
@@ -231,6 +323,8 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """
     from safetensors import SafetensorError, safe_open
 
+    if not path.exists():
+        raise ArtifactError(f"{path} is missing.", path, "Run again to have it made.")
     try:
         with safe_open(path, framework="pt") as file:
             header = file.metadata() or {}
@@ -255,7 +349,9 @@ def read_metadata(path: Path) -> dict[str, Any]:
             header = json.loads(file.read(length))
         metadata: dict[str, Any] = json.loads(header.pop("__metadata__")[METADATA])
         end = max((entry["data_offsets"][1] for entry in header.values()), default=0)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except FileNotFoundError as error:
+        raise ArtifactError(f"{path} is missing.", path, "Run again to have it made.") from error
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise _damaged(path, f"its header cannot be read: {error}") from error
     if 8 + length + end != size:
         raise _damaged(path, f"it has {size} bytes instead of {8 + length + end}")
@@ -275,7 +371,7 @@ def _content_hash(tensors: Mapping[str, Tensor], metadata: str) -> str:
 
 
 def _damaged(path: Path, why: str) -> ArtifactError:
-    return ArtifactError(f"{path} is damaged: {why}. Delete it and run again to have it made anew.")
+    return ArtifactError(f"{path} is damaged: {why}.", path, "Delete it and run again to have it made anew.")
 
 
 def _cannot_write(path: Path, error: OSError) -> StoreError:

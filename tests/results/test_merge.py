@@ -22,7 +22,8 @@ from tests.results.rows import comparison, finish, score
 
 
 def tables(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+    shown = (path for path in sorted(folder.iterdir()) if not path.name.startswith("."))
+    return {path.name: path.read_bytes() for path in shown}
 
 
 def test_merging_keeps_one_row_a_comparison_and_is_idempotent(tmp_path: Path) -> None:

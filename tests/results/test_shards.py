@@ -6,6 +6,7 @@ import json
 import shutil
 import threading
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -138,7 +139,7 @@ def test_a_newer_schema_is_refused_with_what_to_do(tmp_path: Path) -> None:
     shard = finish(tmp_path, "new", [comparison("a")])
     path = shard.folder / "manifest.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "schema_version": SCHEMA_VERSION + 1}))
-    with pytest.raises(ArtifactError, match=r"schema version 3; this resi reads up to 2: upgrade"):
+    with pytest.raises(ArtifactError, match=r"schema version 4; this resi reads up to 3: upgrade"):
         shard.scores()
 
 
@@ -155,9 +156,9 @@ def test_shards_that_cannot_hold_a_comparison_are_not_read(tmp_path: Path, monke
     read = []
     plain = Shard.comparisons
 
-    def comparisons(shard: Shard, where: pl.Expr) -> pl.DataFrame:
+    def comparisons(shard: Shard, *given: Any) -> pl.DataFrame:
         read.append(shard.folder.name)
-        return plain(shard, where)
+        return plain(shard, *given)
 
     monkeypatch.setattr(Shard, "comparisons", comparisons)
     found = find_comparisons(tmp_path, ["same", "old"], pytest.fail, scope=Scope("graph", "cora"))

@@ -42,6 +42,8 @@ RUN = """\
   compare.threads    threads of torch
   compare.subsample  compare that many samples only, the same for all representations
   compare.overwrite  only_missing (default), failed, always: which stored comparisons are made again
+  compare.isolate    true: compare in a process of its own, which may crash without harm to the rest
+  compare.time_limit seconds after which a comparison is stopped and recorded as failed; needs compare.isolate=true
   on_error           record (default) or raise: what an error in one comparison does
   root               the data root; default $RESI_HOME, else $REP_SIM, else ./experiments
 

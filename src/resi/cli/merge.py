@@ -53,8 +53,10 @@ def main(words: list[str]) -> int:
 def entry() -> None:
     """Run as the command ``resi-merge``."""
     from resi.app import run_command
+    from resi.signals import leave, raise_on_term
 
-    sys.exit(run_command(["merge", *sys.argv[1:]]))
+    raise_on_term()
+    leave(run_command(["merge", *sys.argv[1:]]))
 
 
 def _import(files: list[Path], root: Path, pooling: str | None) -> list[str]:

@@ -32,7 +32,7 @@ def parse_memory(text: str | int, device: torch.device | None = None) -> int:
     """
     if text == "auto":
         is_cuda = device is not None and device.type == "cuda"
-        total = torch.cuda.mem_get_info(device)[1] if is_cuda else _machine_memory()
+        total = torch.cuda.mem_get_info(device)[1] if is_cuda else machine_memory()
         return int(total * AUTO_SHARE)
     match = re.fullmatch(r"\s*([0-9.]+)\s*([KMGT]I?)?B?\s*", str(text).upper())
     try:
@@ -101,7 +101,8 @@ def largest_sample(need: Callable[[int], int], most: int, budget: int) -> int:
     return low
 
 
-def _machine_memory() -> int:
+def machine_memory() -> int:
+    """Return the memory of the machine, or of the container, in bytes."""
     physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     try:
         limit = CGROUP_LIMIT.read_text().strip()

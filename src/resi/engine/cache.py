@@ -7,6 +7,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from resi.engine.watch import Work, unwatched
 from resi.measures.base import Features
 from resi.measures.shapes import as_tensor, is_single
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from torch import device
 
+    from resi.engine.watch import Watch
     from resi.measures.base import Measure
     from resi.measures.shapes import View
     from resi.representations.base import Representation
@@ -40,11 +42,12 @@ class Prepared:
         Place of each representation key among those that are compared.
     """
 
-    def __init__(self, budget: int, device: device) -> None:
+    def __init__(self, budget: int, device: device, watch: Watch = unwatched) -> None:
         self.seconds: dict[tuple[str, str], float] = {}
         self.positions: dict[str, int] = {}
         self._budget = budget
         self._device = device
+        self._watch = watch
         self._entries: OrderedDict[tuple[str, View], _Entry] = OrderedDict()
         self._failures: dict[tuple[str, View, str], Exception] = {}
 
@@ -89,14 +92,14 @@ class Prepared:
 
     def _prepare(self, representation: Representation, view: View, measure: Measure) -> None:
         attempt = (representation.key, view, measure.name)
-        if attempt in self._failures:
+        known = self._entries.get((representation.key, view))
+        if attempt in self._failures or (known is not None and measure.name in known.states):
             return
         start = time.perf_counter()
         try:
-            entry = self._entry(representation, view, measure.name)
-            if measure.name in entry.states:
-                return
-            entry.states[measure.name] = measure.prepare(entry.features)
+            with self._watch(Work(measure.name, representation=representation.key)):
+                entry = self._entry(representation, view, measure.name)
+                entry.states[measure.name] = measure.prepare(entry.features)
         except Exception as error:
             # The traceback would keep the arrays of its frames.
             self._failures[attempt] = error.with_traceback(None)

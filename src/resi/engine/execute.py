@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from resi.engine.budget import block_size, format_bytes, group_measures, largest_sample
 from resi.engine.cache import Prepared
 from resi.engine.plan import Task, in_tiles
+from resi.engine.watch import Work, unwatched
 from resi.engine.workers import stream, workers
 from resi.errors import ArtifactError, BudgetError, DegenerateInputError, ShapeError
 from resi.measures.base import Measure
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from torch import device
 
+    from resi.engine.watch import Watch
     from resi.measures.shapes import Sampling, View
     from resi.representations.base import Representation
 
@@ -80,6 +82,10 @@ class Engine:
         ``record`` turns an error into a failed outcome and goes on; ``raise`` raises it.
     sampling : {"spread", "strided"}
         Which of many rows of maps are compared, see :func:`~resi.measures.shapes.pair_views`.
+    watch : callable
+        Told of every piece of work that a measure does.
+    one_by_one : bool
+        Make the comparisons in the order given, one at a time.
     """
 
     measures: Mapping[str, Measure]
@@ -88,9 +94,11 @@ class Engine:
     threads: int | None = None
     on_error: str = "record"
     sampling: Sampling = "spread"
+    watch: Watch = unwatched
+    one_by_one: bool = False
 
     def __post_init__(self) -> None:
-        self.prepared = Prepared(self.memory, self.device)
+        self.prepared = Prepared(self.memory, self.device, self.watch)
         self._uses: Counter[tuple[str, str]] = Counter()
         self._known_views: dict[Any, tuple[View, View]] = {}
 
@@ -112,7 +120,12 @@ class Engine:
                     raise
                 result = _failed(failure)
                 yield from (Outcome(task, *result, 0.0, 0.0) for task in tasks if task.measure == name)
-        with workers(self.device, self.threads, len(representations)) as pool:
+        with workers(self.device, self.threads, len(representations), self.one_by_one) as pool:
+            if self.one_by_one:
+                for task in tasks:
+                    if task.measure in needs:
+                        yield from self._run_tile([task], representations, pool)
+                return
             families = {name: self.measures[name].family for name in needs}
             for group in group_measures(needs, families, len(representations), self.memory):
                 block = block_size(sum(needs[name] for name in group), len(representations), self.memory)
@@ -191,8 +204,10 @@ class Engine:
             position = {side: index for index, side in enumerate(states)}
             pairs = [(position[one], position[other]) for one, other in chosen.values()]
             start = time.perf_counter()
+            work = Work(name, pairs=tuple((task.source, task.target) for task in chosen))
             try:
-                values = measure.compare_many(list(states.values()), pairs, pool.map if pool else map)
+                with self.watch(work):
+                    values = measure.compare_many(list(states.values()), pairs, pool.map if pool else map)
                 results = [None if value is None else _judged(value) for value in values]
             except Exception as failure:
                 if self.on_error == "raise":
@@ -215,7 +230,8 @@ class Engine:
                 for side, key, view in zip("RS", (task.source, task.target), views, strict=True)
             )
             start = time.perf_counter()
-            result = _judged(measure.compare(a, b))
+            with self.watch(Work(task.measure, pairs=((task.source, task.target),))):
+                result = _judged(measure.compare(a, b))
             seconds = time.perf_counter() - start
         except DegenerateInputError as reason:
             result = Result(None, UNDEFINED, str(reason))

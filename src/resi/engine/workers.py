@@ -18,12 +18,17 @@ if TYPE_CHECKING:
 else:
     from resi.lazy import torch
 
+# Libraries catch Ctrl-C in a way that does not end waiting for a lock, so waiting has to end by itself.
+WAKE_SECONDS = 0.5
 Group = TypeVar("Group")
 Result = TypeVar("Result")
+Item = TypeVar("Item")
 
 
 @contextlib.contextmanager
-def workers(device: device, threads: int | None, items: int) -> Iterator[ThreadPoolExecutor | None]:
+def workers(
+    device: device, threads: int | None, items: int, one_by_one: bool = False
+) -> Iterator[ThreadPoolExecutor | None]:
     """Yield as many workers as there are threads, each with its share of torch's own threads; None stands for one.
 
     With more items than threads every worker computes with one thread: sharing out whole comparisons costs less than
@@ -35,18 +40,25 @@ def workers(device: device, threads: int | None, items: int) -> Iterator[ThreadP
         None takes torch's own number.
     items : int
         How many pieces of work there are at least.
+    one_by_one : bool
+        Yield a single worker with the share of threads that each of many would have, so that its numbers are theirs.
     """
     threads = torch.get_num_threads() if threads is None else threads
     count = 1 if device.type == "cuda" else max(1, min(threads, items))
     with torch_threads(max(1, threads // count)):
-        if count == 1:
+        if count == 1 or one_by_one:
             yield None
             return
         pool = ThreadPoolExecutor(count, thread_name_prefix="resi")
+        is_stopped = False
         try:
             yield pool
+        except (KeyboardInterrupt, GeneratorExit):
+            # By Ctrl-C, here or where the results go: a comparison that hangs must not keep the process from ending.
+            is_stopped = True
+            raise
         finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+            pool.shutdown(wait=not is_stopped, cancel_futures=True)
 
 
 def stream(
@@ -80,7 +92,7 @@ def _side_by_side(
     left = len(futures)
     try:
         while left:
-            result, error, is_last = results.get()
+            result, error, is_last = _next(results)
             if error is not None:
                 raise error
             left -= is_last
@@ -90,3 +102,10 @@ def _side_by_side(
         stopped.set()
         for future in futures:
             future.cancel()
+
+
+def _next(results: queue.SimpleQueue[Item]) -> Item:
+    """Wait for an item, and wake up in between."""
+    while True:
+        with contextlib.suppress(queue.Empty):
+            return results.get(timeout=WAKE_SECONDS)

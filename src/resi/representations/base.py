@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from resi.randomness import generator
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+    import numpy as np
+    from numpy.typing import NDArray
 
     from resi.measures.shapes import ArrayLike, Layout
 
@@ -30,7 +34,7 @@ class Representation:
     samples : str
         Hash of the sample ids, row by row (:func:`hash_samples`); empty where they are not known.
     load : callable
-        Returns the array.
+        Returns the array. One that can be pickled lets another process load it.
     """
 
     key: str
@@ -54,8 +58,12 @@ def subsample(representation: Representation, count: int | None) -> Representati
         representation,
         key=f"{representation.key} [{count} samples]",
         size=(count, *representation.size[1:]),
-        load=lambda: representation.load()[rows],
+        load=functools.partial(_load_rows, representation.load, rows),
     )
+
+
+def _load_rows(load: Callable[[], Any], rows: NDArray[np.int64]) -> Any:
+    return load()[rows]
 
 
 def hash_samples(ids: Iterable[object]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -92,17 +93,18 @@ class RepresentationStore:
         """Return a stored representation, its array to be read when it is needed."""
         path = self.path(model, probe, layer)
         about = read_metadata(path)
-
-        def load() -> Tensor:
-            return read_tensors(path)[0]["representation"]
-
         size = about["shapes"]["representation"]
+        load = functools.partial(_load, path)
         return Representation(self.key(model, probe, layer), size, about["layout"], about["samples"], load)
 
     def outputs(self, model: ModelSpec, probe: ProbeSpec) -> tuple[Tensor, dict[str, Any]]:
         """Return the logits, shape (n_samples, n_classes), and the metadata with the accuracy."""
         tensors, metadata = read_tensors(self.path(model, probe, OUTPUTS))
         return tensors["logits"], metadata
+
+
+def _load(path: Path) -> Tensor:
+    return read_tensors(path)[0]["representation"]
 
 
 def _join(pieces: list[Tensor]) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,8 +27,8 @@ from resi.results.shards import (
     find_strays,
     write_manifest,
 )
-from resi.results.tables import BATCH_ROWS, write_table
-from resi.store import make_folder
+from resi.results.tables import BATCH_ROWS, polars_io, write_table
+from resi.store import make_folder, wait_for_lock, written_to
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -70,19 +71,39 @@ def merge_shards(roots: Sequence[Path], folder: Path, batch: int = BATCH_ROWS) -
     merged = Merged(folder)
     shards = list(_find(roots, merged))
     make_folder(folder)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".merge-") as scratch:
+    with _turn(folder):
+        _merge(shards, merged, batch)
+    return merged
+
+
+@contextlib.contextmanager
+def _turn(folder: Path) -> Iterator[None]:
+    """Wait until no other process merges into the folder; what a killed one has left is removed."""
+    lock = folder / ".merge.lock"
+    with wait_for_lock(lock, "merges into the same folder"):
+        for leftover in folder.glob(".merge-*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+        yield
+
+
+def _merge(shards: Sequence[Shard], merged: Merged, batch: int) -> None:
+    folder = merged.folder
+    with written_to(folder), polars_io(folder), tempfile.TemporaryDirectory(dir=folder, prefix=".merge-") as scratch:
         comparisons = Buckets(Path(scratch), batch)
         scores = [pl.DataFrame(schema={**SCORES, **SHARD})]
         for shard in shards:
             with _reported(merged):
                 scores.append(_read(shard, comparisons))
                 merged.shards += 1
+        # An earlier merge stays whole until all of this one is written.
+        written = Path(scratch) / "tables"
+        _write_comparisons(comparisons, merged, written, Path(scratch), batch)
+        _write_scores(pl.concat(scores), merged, written)
         for name in (MANIFEST, CONFLICTS_FILE, SCORE_CONFLICTS_FILE):
             (folder / name).unlink(missing_ok=True)
-        _write_comparisons(comparisons, merged, Path(scratch), batch)
-        _write_scores(pl.concat(scores), merged)
+        for path in written.iterdir():
+            path.replace(folder / path.name)
     write_manifest(folder, {"kind": MERGED, "shards": sorted(shard.folder.name for shard in shards)})
-    return merged
 
 
 def _find(roots: Sequence[Path], merged: Merged) -> Iterator[Shard]:
@@ -127,7 +148,7 @@ def _with_shard(rows: pl.DataFrame, shard: Shard) -> pl.DataFrame:
     return rows.hstack([pl.Series("shard", [str(shard.folder)]).new_from_index(0, rows.height)])
 
 
-def _write_comparisons(rows: Buckets, merged: Merged, scratch: Path, batch: int) -> None:
+def _write_comparisons(rows: Buckets, merged: Merged, folder: Path, scratch: Path, batch: int) -> None:
     conflicts = [pl.DataFrame(schema={**COMPARISONS, **SHARD})]
 
     def resolved() -> Iterator[pl.DataFrame]:
@@ -140,24 +161,24 @@ def _write_comparisons(rows: Buckets, merged: Merged, scratch: Path, batch: int)
             merged.failed += kept.filter(status="failed").height
             yield kept
 
-    write_sorted(merged.folder / COMPARISONS_FILE, resolved(), COMPARISON_ORDER, scratch, batch)
+    write_sorted(folder / COMPARISONS_FILE, resolved(), COMPARISON_ORDER, scratch, batch)
     found = pl.concat(conflicts)
     if found.height:
         path = merged.folder / CONFLICTS_FILE
-        write_table(path, found.sort([*COMPARISON_ORDER, "value", "shard"], nulls_last=True))
+        write_table(folder / CONFLICTS_FILE, found.sort([*COMPARISON_ORDER, "value", "shard"], nulls_last=True))
         merged.problems.append(
             f"{found['key'].n_unique()} comparisons have different values in different shards, see {path}; "
             "none of them is chosen: delete the shard that is wrong, and merge again"
         )
 
 
-def _write_scores(rows: pl.DataFrame, merged: Merged) -> None:
+def _write_scores(rows: pl.DataFrame, merged: Merged, folder: Path) -> None:
     kept, conflicts = resolve_scores(rows)
-    write_table(merged.folder / SCORES_FILE, kept.sort(SCORE_ORDER, nulls_last=True))
+    write_table(folder / SCORES_FILE, kept.sort(SCORE_ORDER, nulls_last=True))
     merged.scores = kept.height
     if conflicts.height:
         path = merged.folder / SCORE_CONFLICTS_FILE
-        write_table(path, conflicts.sort([*SCORE_ORDER, "value", "shard"], nulls_last=True))
+        write_table(folder / SCORE_CONFLICTS_FILE, conflicts.sort([*SCORE_ORDER, "value", "shard"], nulls_last=True))
         merged.problems.append(
             f"{conflicts['key'].n_unique()} scores have different values in different shards, see {path}; "
             "none of them is chosen"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from resi.errors import ResiError
+from resi.errors import ArtifactError, ResiError
 from resi.results.resolve import STATUSES
 from resi.results.schema import PUBLISHED
 from resi.results.shards import RUN, Shard, find_shards
@@ -79,7 +79,9 @@ def _stored(
     for shard in (*shards, Shard(Store(root).results)):
         try:
             if scope is None or not shard.is_complete or scope.covers(shard.manifest()):
-                yield shard.comparisons(where)
+                yield shard.comparisons(where, on_damage)
+            if table := shard.unfinished_table():
+                on_damage(ArtifactError(f"{table} has no manifest: nothing tells whether it is whole"))
         except ResiError as error:
             on_damage(error)
 

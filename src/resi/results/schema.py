@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import polars as pl
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 COMPUTED, PUBLISHED = "resi", "published"
 """Where a row comes from: computed by resi, or imported from the published benchmark's results."""

@@ -1,15 +1,18 @@
 """Shards: what one run writes, a folder with two tables and a manifest.
 
-The manifest is written last and holds the hashes of the tables, so a shard with a manifest is whole. While a run goes
-on, finished comparisons are kept as parts; a later run finds them there.
+The manifest is written last and holds the hashes of the tables and its own, so a shard with a manifest is whole. While
+a run goes on, finished comparisons are kept as parts that carry their hash in their name; a later run finds them there.
+A table without a manifest is never read: nothing tells whether it is whole.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import shutil
 import time
+import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -20,10 +23,10 @@ from resi.identity import hash_file
 from resi.results.resolve import STATUSES
 from resi.results.schema import COMPARISON_ORDER, COMPARISONS, SCHEMA_VERSION, SCORE_ORDER, SCORES
 from resi.results.tables import read_batches, read_table, table, write_table
-from resi.store import write_text
+from resi.store import make_folder, write_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
 COMPARISONS_FILE, SCORES_FILE, MANIFEST = "comparisons.parquet", "scores.parquet", "manifest.json"
@@ -31,6 +34,9 @@ COMPARISONS_FILE, SCORES_FILE, MANIFEST = "comparisons.parquet", "scores.parquet
 CONFLICTS_FILE, SCORE_CONFLICTS_FILE = "conflicts.parquet", "score_conflicts.parquet"
 TABLES = (COMPARISONS_FILE, SCORES_FILE, CONFLICTS_FILE, SCORE_CONFLICTS_FILE)
 PARTS = "parts"
+OWN_HASH = "manifest_sha256"
+HASHED_SINCE = 3
+"""Schema version from which on manifests hold their own hash."""
 RUN, MERGED = "run", "merged"
 FLUSH_SECONDS = 30.0
 READ_TRIES = 50
@@ -65,21 +71,41 @@ class Shard:
     def flush(self) -> None:
         """Write what is pending as one more part; from then on the shard is unfinished, whatever it was."""
         if self._pending:
-            (self.folder / MANIFEST).unlink(missing_ok=True)
-            numbers = [int(path.stem) for path in self._parts()]
-            path = self.folder / PARTS / f"{max(numbers, default=-1) + 1:06d}.parquet"
-            write_table(path, table(self._pending, COMPARISONS, COMPARISON_ORDER))
+            self._reopen()
+            self._add_part(table(self._pending, COMPARISONS, COMPARISON_ORDER))
             self._pending.clear()
         self._flushed = time.monotonic()
 
     def finish(self, comparisons: pl.DataFrame, scores: pl.DataFrame, manifest: Mapping[str, Any]) -> None:
         """Write the final tables and the manifest, and drop the parts."""
-        (self.folder / MANIFEST).unlink(missing_ok=True)
+        self._reopen()
         write_table(self.folder / COMPARISONS_FILE, comparisons.sort(COMPARISON_ORDER, nulls_last=True))
         write_table(self.folder / SCORES_FILE, scores.sort(SCORE_ORDER, nulls_last=True))
         write_manifest(self.folder, manifest)
         self._pending.clear()
         shutil.rmtree(self.folder / PARTS, ignore_errors=True)
+
+    def _reopen(self) -> None:
+        """Make a finished shard an unfinished one that has the same comparisons; what is damaged is lost."""
+        if not self.is_complete:
+            return
+        with contextlib.suppress(ArtifactError):
+            self.verify()
+            shutil.rmtree(self.folder / PARTS, ignore_errors=True)  # what a kill has left of an earlier run
+            self._add_part(read_table(self.folder / COMPARISONS_FILE, COMPARISONS))
+        for name in (MANIFEST, *TABLES):
+            (self.folder / name).unlink(missing_ok=True)
+
+    def _add_part(self, rows: pl.DataFrame) -> None:
+        numbers = [int(path.stem.partition("-")[0]) for path in self._parts()]
+        folder = self.folder / PARTS
+        make_folder(folder)
+        written = folder / f".{uuid.uuid4().hex}.parquet"
+        try:
+            write_table(written, rows)
+            written.replace(folder / f"{max(numbers, default=-1) + 1:06d}-{hash_file(written)}.parquet")
+        finally:
+            written.unlink(missing_ok=True)
 
     def manifest(self) -> dict[str, Any]:
         """Read the manifest.
@@ -116,30 +142,47 @@ class Shard:
                 )
         return manifest
 
-    def comparisons(self, where: pl.Expr | None = None) -> pl.DataFrame:
+    def comparisons(
+        self, where: pl.Expr | None = None, on_damage: Callable[[ArtifactError], None] | None = None
+    ) -> pl.DataFrame:
         """Return the comparisons, of an unfinished run those done so far, the newest first.
 
         Another process may finish or begin the run meanwhile; then it is read again.
-        """
-        tries = 0
-        while True:
-            before = self._state()
-            try:
-                return self._read(where)
-            except ArtifactError:
-                tries += 1
-                if tries == READ_TRIES or self._state() == before:
-                    raise
-            time.sleep(READ_PAUSE_SECONDS)
 
-    def _read(self, where: pl.Expr | None) -> pl.DataFrame:
-        if self.is_complete:
-            self.verify()
-            return read_table(self.folder / COMPARISONS_FILE, COMPARISONS, where)
-        # What a run leaves that was to make some comparisons again: parts hold the new ones, the table the old.
-        paths = [*reversed(self._parts()), self.folder / COMPARISONS_FILE]
-        frames = [read_table(path, COMPARISONS, where) for path in paths if path.is_file()]
-        return pl.concat(frames) if frames else pl.DataFrame(schema=COMPARISONS)
+        Parameters
+        ----------
+        where : polars expression, optional
+            Which rows to return.
+        on_damage : callable, optional
+            Called with the error for each damaged table or part, which is left out; without it, the first such error
+            is raised.
+        """
+        for _ in range(READ_TRIES):
+            before = self._state()
+            rows, damage = self._read(where)
+            if not damage or self._state() == before:
+                break
+            time.sleep(READ_PAUSE_SECONDS)
+        for error in damage:
+            if on_damage is None:
+                raise error
+            on_damage(error)
+        return rows
+
+    def _read(self, where: pl.Expr | None) -> tuple[pl.DataFrame, list[ArtifactError]]:
+        """Return the comparisons that can be read, and what is wrong with the others."""
+        frames, damage = [pl.DataFrame(schema=COMPARISONS)], []
+        is_complete = self.is_complete
+        for path in [self.folder / COMPARISONS_FILE] if is_complete else reversed(self._parts()):
+            try:
+                if is_complete:
+                    self.verify()
+                else:
+                    _check_part(path)
+                frames.append(read_table(path, COMPARISONS, where))
+            except ArtifactError as error:
+                damage.append(error)
+        return pl.concat(frames), damage
 
     def tables(self) -> tuple[pl.DataFrame, Iterator[pl.DataFrame]]:
         """Return the scores of a finished run, and its comparisons a part at a time.
@@ -150,6 +193,11 @@ class Shard:
         names = [name for name in (COMPARISONS_FILE, CONFLICTS_FILE) if name in files]
         batches = (batch for name in names for batch in read_batches(self.folder / name, COMPARISONS))
         return read_table(self.folder / SCORES_FILE, SCORES), batches
+
+    def unfinished_table(self) -> Path | None:
+        """Return the table of comparisons that a run or merge left which was killed before it wrote the manifest."""
+        path = self.folder / COMPARISONS_FILE
+        return path if path.is_file() and not self.is_complete and not (self.folder / PARTS).is_dir() else None
 
     def changed(self) -> float:
         """Return when a file of the shard was last written, in seconds since 1970."""
@@ -176,11 +224,32 @@ def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
     """Write the manifest of a folder whose tables are complete: what is given, their hashes and the schema version."""
     files = {name: hash_file(folder / name) for name in TABLES if (folder / name).is_file()}
     content = {**manifest, "schema_version": SCHEMA_VERSION, "files": files}
-    write_text(folder / MANIFEST, json.dumps(content, indent=2, sort_keys=True, default=str) + "\n")
+    plain = json.loads(json.dumps(content, default=str))
+    plain[OWN_HASH] = _hash_of(plain)
+    write_text(folder / MANIFEST, json.dumps(plain, indent=2, sort_keys=True) + "\n")
+
+
+def _hash_of(manifest: Mapping[str, Any]) -> str:
+    """Return the hash of a manifest's content, its own hash left out."""
+    content = {key: value for key, value in manifest.items() if key != OWN_HASH}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _check_part(path: Path) -> None:
+    """Raise ``ArtifactError`` unless a part's content is what its name says; one that is gone is no damage."""
+    try:
+        found = hash_file(path)
+    except FileNotFoundError as error:
+        raise ArtifactError(f"{path} is gone: another process has finished the run") from error
+    if found != path.stem.partition("-")[2]:
+        raise ArtifactError(f"{path} is damaged: it does not match the hash in its name. Its run makes it anew.")
 
 
 def _check_manifest(content: Mapping[str, Any]) -> None:
     """Raise ``ValueError`` unless what is read from a manifest is of the form that this version writes."""
+    if OWN_HASH in content or content["schema_version"] >= HASHED_SINCE:
+        if content.get(OWN_HASH) != _hash_of(content):
+            raise ValueError("its content does not match its hash")
     files, counts = content["files"], content.get("counts", {})
     if not isinstance(files, dict) or not {COMPARISONS_FILE, SCORES_FILE} <= set(files) <= set(TABLES):
         raise ValueError("files: expected the hashes of the tables")

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import itertools
+import os
+import re
+import shutil
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import polars as pl
@@ -23,6 +27,7 @@ if TYPE_CHECKING:
 
 VERSION_KEY = "resi_schema_version"
 BATCH_ROWS = 500_000
+LEAST_FREE_BYTES = 2**20
 
 
 def table(rows: Iterable[Mapping[str, Any]], schema: Schema, order: Sequence[str]) -> pl.DataFrame:
@@ -37,11 +42,24 @@ def write_table(path: Path, frame: pl.DataFrame | pl.LazyFrame) -> None:
         "statistics": True,
         "metadata": {VERSION_KEY: str(SCHEMA_VERSION)},
     }
-    with atomic_path(path) as temporary:
+    with atomic_path(path) as temporary, polars_io(path.parent):
         if isinstance(frame, pl.LazyFrame):
             frame.sink_parquet(temporary, **options)
         else:
             frame.write_parquet(temporary, **options)
+
+
+@contextlib.contextmanager
+def polars_io(folder: Path) -> Iterator[None]:
+    """Raise as ``OSError`` what Polars calls an error of computation where the system refused to write to a folder."""
+    try:
+        yield
+    except pl.exceptions.PolarsError as error:
+        if number := re.search(r"\(os error (\d+)\)", str(error)):
+            raise OSError(int(number[1]), os.strerror(int(number[1]))) from error
+        if shutil.disk_usage(folder).free < LEAST_FREE_BYTES:  # its words do not always tell
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
+        raise
 
 
 def read_table(path: Path, schema: Schema, where: pl.Expr | None = None) -> pl.DataFrame:

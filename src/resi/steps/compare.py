@@ -11,6 +11,7 @@ from resi.console import progress, say
 from resi.device import resolve_device
 from resi.engine.budget import parse_memory
 from resi.engine.execute import FAILED, Engine, Outcome
+from resi.engine.isolate import IsolatedEngine
 from resi.engine.plan import Task
 from resi.errors import UsageError
 from resi.representations.base import subsample
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     import polars as pl
+    import torch
 
     from resi.errors import ResiError
     from resi.groundings.base import Experiment
@@ -86,22 +88,38 @@ def _compare(plan: Plan, comparisons: Sequence[Comparison]) -> Iterator[Row]:
     comparisons = [comparison for comparison in comparisons if not comparison.is_of_outputs]
     device = resolve_device(config.device)
     about = {name: _about(measure, config.subsample, plan.sampling) for name, measure in config.measures.items()}
-    for number, experiment in enumerate(plan.experiments):
-        items = [_open(plan, experiment, index) for index in range(len(experiment.items))]
-        tasks = {
-            Task(items[c.source].key, items[c.target].key, c.measure): c for c in comparisons if c.experiment == number
-        }
-        memory = parse_memory(config.memory, device)
-        engine = Engine(config.measures, memory, device, config.threads, config.on_error, plan.sampling)
-        for outcome in engine.run(list(tasks), {item.key: item for item in items}):
-            comparison = tasks[outcome.task]
-            yield {
-                **compared(experiment, comparison),
-                **about[comparison.measure],
-                **_result(outcome, items[comparison.source], items[comparison.target]),
-                "device": str(device),
-                "key": comparison.key,
+    with _engine(plan, device) as engine:
+        for number, experiment in enumerate(plan.experiments):
+            items = [_open(plan, experiment, index) for index in range(len(experiment.items))]
+            tasks = {
+                Task(items[c.source].key, items[c.target].key, c.measure): c
+                for c in comparisons
+                if c.experiment == number
             }
+            for outcome in engine.run(list(tasks), {item.key: item for item in items}):
+                comparison = tasks[outcome.task]
+                yield {
+                    **compared(experiment, comparison),
+                    **about[comparison.measure],
+                    **_result(outcome, items[comparison.source], items[comparison.target]),
+                    "device": str(device),
+                    "key": comparison.key,
+                }
+
+
+@contextlib.contextmanager
+def _engine(plan: Plan, device: torch.device) -> Iterator[Engine | IsolatedEngine]:
+    config = plan.config
+    memory = parse_memory(config.memory, device)
+    given = (config.measures, memory, device, config.threads, config.on_error, plan.sampling)
+    if not config.isolate:
+        yield Engine(*given)
+        return
+    engine = IsolatedEngine(*given, config.time_limit)
+    try:
+        yield engine
+    finally:
+        engine.close()
 
 
 def _open(plan: Plan, experiment: Experiment, index: int) -> Representation:

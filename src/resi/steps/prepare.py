@@ -6,7 +6,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, TypeVar
 
-from resi.console import progress
+from resi.console import progress, say
 from resi.device import resolve_device, torch_threads
 from resi.engine.budget import parse_memory
 from resi.errors import ArtifactError, UsageError
@@ -95,10 +95,12 @@ def _make_each(
 ) -> None:
     """Make each item that is not there, under its lock.
 
-    An item that another process is making is put off, so that several jobs share the work instead of queueing.
+    An item that another process is making is put off, so that several jobs share the work instead of queueing. Where
+    nothing else is left to do, it is told once whom this one waits for.
     """
     pending = deque(names)
     put_off = 0
+    told: set[str] = set()
     while pending:
         item = pending.popleft()
         with store.try_lock(names[item]) as held:
@@ -111,4 +113,8 @@ def _make_each(
         pending.append(item)
         put_off += 1
         if put_off >= len(pending):
+            owner = store.holder(names[item])
+            if owner not in told:
+                say(f"waiting for {owner}, which is making what is left here")
+                told.add(owner)
             time.sleep(LOCK_POLL_SECONDS)

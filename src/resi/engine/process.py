@@ -1,0 +1,138 @@
+"""The process in which comparisons are made for ``compare.isolate``: it runs the engine and tells what it is doing."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import sys
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from resi.engine.execute import Engine
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from multiprocessing.connection import Connection
+
+    from resi.engine.plan import Task
+    from resi.engine.watch import Work
+    from resi.measures.shapes import Sampling
+    from resi.representations.base import Representation
+
+# What a message is about.
+BEGIN, END, OUTCOME, ERROR, DONE = range(5)
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a process is to do; all of it can be pickled.
+
+    Attributes
+    ----------
+    measures : mapping
+        Parameters by name of the measure. A class need not be found by its name, so the process makes them anew.
+    allowance : int
+        Bytes the process may use beyond those it has when it begins.
+    """
+
+    tasks: list[Task]
+    representations: Mapping[str, Representation]
+    measures: Mapping[str, Mapping[str, Any]]
+    memory: int
+    allowance: int
+    device: str
+    threads: int
+    on_error: str
+    sampling: Sampling
+    one_by_one: bool
+
+
+def work(connection: Connection[Any, Any]) -> None:
+    """Receive a job and make its comparisons; every outcome is sent, and before it what is being worked on."""
+    import torch
+
+    from resi.api import make_measure
+
+    job: Job = connection.recv()
+    threading.Thread(target=_end_with_reader, args=(connection,), daemon=True).start()
+    send = _sender(connection)
+    measures = {name: make_measure(name, parameters) for name, parameters in job.measures.items()}
+    _limit_memory(job.allowance)
+
+    @contextlib.contextmanager
+    def watch(piece: Work) -> Iterator[None]:
+        thread = threading.get_ident()
+        send((BEGIN, thread, piece))
+        try:
+            yield
+        finally:
+            send((END, thread, None))
+
+    engine = Engine(
+        measures,
+        job.memory,
+        torch.device(job.device),
+        job.threads,
+        job.on_error,
+        job.sampling,
+        watch,
+        job.one_by_one,
+    )
+    try:
+        for outcome in engine.run(job.tasks, job.representations):
+            send((OUTCOME, 0, outcome))
+    except Exception as error:
+        send((ERROR, 0, error.with_traceback(None)))
+    else:
+        send((DONE, 0, None))
+
+
+def _sender(connection: Connection[Any, Any]) -> Callable[[tuple[int, int, Any]], None]:
+    """Return a function that sends a message from any thread."""
+    lock = threading.Lock()
+
+    def send(message: tuple[int, int, Any]) -> None:
+        with lock:
+            try:
+                connection.send(message)
+            except (BrokenPipeError, ConnectionResetError):
+                os._exit(1)  # nobody listens any more
+            except Exception:
+                kind, thread, content = message
+                if kind != ERROR:
+                    raise
+                # Errors of a plugin may hold what cannot be pickled.
+                connection.send((kind, thread, RuntimeError(f"{type(content).__name__}: {content}")))
+
+    return send
+
+
+def _end_with_reader(connection: Connection[Any, Any]) -> None:
+    """End this process when the one that reads its messages has ended, however that came about."""
+    with contextlib.suppress(EOFError, OSError):
+        connection.recv()
+    os._exit(1)
+
+
+def _limit_memory(allowance: int) -> None:
+    """Let allocations fail that go beyond the allowance: an error in this process instead of a machine without memory.
+
+    The limit counts private memory; mapped files and a GPU's address space do not matter to it. Linux keeps it, other
+    systems have no such limit.
+    """
+    if sys.platform != "linux":
+        return
+    import resource
+
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    found = re.search(r"VmData:\s+(\d+) kB", status)
+    if found is None:
+        return
+    limit = int(found[1]) * 1024 + allowance
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    if hard != resource.RLIM_INFINITY:
+        limit = min(limit, hard)
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))

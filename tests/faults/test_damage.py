@@ -1,0 +1,128 @@
+"""Truncated and bit-flipped files: found by hash, told in one line, made anew or left out, never used."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import resi
+from resi.app import run_command
+from resi.results.shards import Shard
+from tests.conftest import TINY
+from tests.faults.running import TIMES
+
+if TYPE_CHECKING:
+    import polars as pl
+
+WORDS = [*TINY, "measure=[cka,rsa]"]
+
+
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) * 2 // 3] ^= 4
+    path.write_bytes(content)
+
+
+DAMAGES = [truncate, flip]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, pl.DataFrame]:
+    """Return a finished run's data root and comparisons; tests change copies of it."""
+    root = tmp_path_factory.mktemp("finished")
+    return root, resi.run([*WORDS, f"root={root}"]).comparisons.drop(TIMES)
+
+
+@pytest.fixture
+def copy(finished: tuple[Path, pl.DataFrame], tmp_path: Path) -> Path:
+    return Path(shutil.copytree(finished[0], tmp_path / "copy"))
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("name", ["comparisons.parquet", "scores.parquet", "manifest.json"])
+def test_a_damaged_shard_is_told_and_made_anew(
+    finished, copy: Path, capsys, name: str, damage: Callable[[Path], None]
+) -> None:
+    (path,) = (copy / "shards").glob(f"*/{name}")
+    damage(path)
+    assert run_command([*WORDS, f"root={copy}"]) == 0
+    told = capsys.readouterr().err
+    assert f"made anew: {path} is damaged: " in told
+    assert "comparing: 12/12" in told
+    shard = Shard(path.parent)
+    shard.verify()
+    assert shard.comparisons().drop(TIMES).equals(finished[1])
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("kind", ["models", "representations"])
+def test_a_damaged_artifact_is_told_set_aside_and_made_anew(
+    finished, copy: Path, capsys, kind: str, damage: Callable[[Path], None]
+) -> None:
+    shutil.rmtree(copy / "shards")
+    if kind == "models":
+        shutil.rmtree(copy / "representations")
+    path = sorted((copy / kind).rglob("*.safetensors"))[0]
+    damage(path)
+    assert run_command([*WORDS, f"root={copy}"]) == 0
+    told = [line for line in capsys.readouterr().err.splitlines() if line.endswith("It is set aside and made anew.")]
+    assert [line.startswith(f"{path} is damaged: ") for line in told] == [True]
+    (shard,) = (copy / "shards").iterdir()
+    assert Shard(shard).comparisons().drop(TIMES).equals(finished[1])
+    assert path.with_name(f"{path.name}.damaged").is_file()
+
+
+def test_a_damaged_representation_is_told_also_with_a_process_of_its_own(finished, copy: Path, capsys) -> None:
+    shutil.rmtree(copy / "shards")
+    path = next(
+        path for path in sorted((copy / "representations").rglob("*.safetensors")) if "outputs" not in path.name
+    )
+    flip(path)
+    assert run_command([*WORDS, "compare.isolate=true", f"root={copy}"]) == 0
+    assert f"{path} is damaged: " in capsys.readouterr().err
+    (shard,) = (copy / "shards").iterdir()
+    assert Shard(shard).comparisons().drop(TIMES).equals(finished[1])
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_part_of_an_unfinished_run_is_told_and_the_other_parts_are_used(
+    finished, copy: Path, capsys, damage: Callable[[Path], None]
+) -> None:
+    (folder,) = (copy / "shards").iterdir()
+    rows = Shard(folder).comparisons()
+    shutil.rmtree(folder)
+    for half in (rows[:6], rows[6:]):
+        unfinished = Shard(folder)
+        for row in half.iter_rows(named=True):
+            unfinished.add(row)
+        unfinished.flush()
+    damage(sorted((folder / "parts").iterdir())[0])
+    assert run_command([*WORDS, f"root={copy}"]) == 0
+    told = capsys.readouterr().err
+    assert "left out: " in told
+    assert "does not match the hash in its name" in told
+    assert "comparing: 6/6" in told
+    assert Shard(folder).comparisons().drop(TIMES).equals(finished[1])
+
+
+def test_no_flipped_bit_of_a_manifest_goes_unnoticed(copy: Path) -> None:
+    (path,) = (copy / "shards").glob("*/manifest.json")
+    whole = path.read_bytes()
+    before = Shard(path.parent).manifest()
+    for place in range(0, len(whole), 5):  # every bit of every kind of entry comes up
+        content = bytearray(whole)
+        content[place] ^= 1 << place % 8
+        path.write_bytes(content)
+        try:
+            found = Shard(path.parent).manifest()
+        except resi.errors.ResiError:
+            continue
+        assert found == before, f"byte {place}: only blanks may change"

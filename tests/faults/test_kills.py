@@ -1,0 +1,88 @@
+"""Kill -9 of any process of a sweep at any time: the rerun goes on, to the tables of an undisturbed sweep."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import polars as pl
+
+from resi.app import run_command
+from resi.results.merge import merge_shards
+from resi.results.shards import Shard
+from tests.conftest import TINY
+from tests.faults.running import LONG, TIMES, environment, install_plugin, notes, start, wait_for
+
+STAGES = ["train", "extract", "compare", "score", "write"]
+
+
+def kill(stage: str, delay: float, words: list[str], env: dict[str, str]) -> bool:
+    """Start a sweep, kill the process that comes to a stage, and end the rest; return whether there was one to kill."""
+    record = Path(env["RECORD"])
+    process = start(words, env)
+    try:
+        note = wait_for(record, stage, len(notes(record)), process)
+        if note is None:
+            assert process.returncode == 0, process.communicate()
+            return False
+        time.sleep(delay)
+        os.kill(note.pid, signal.SIGKILL)
+        _, errors = process.communicate(timeout=300)
+        # The process that was killed is the sweep itself, or one of its workers.
+        assert process.returncode == -signal.SIGKILL or (process.returncode == 1 and "was killed" in errors), errors
+    finally:
+        # Workers whose parent was killed may be left, as on a real machine.
+        kill_group(process)
+    return True
+
+
+def kill_group(process: subprocess.Popen[str]) -> None:
+    """Kill what is left of a process group."""
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    process.wait()
+
+
+def merged(root: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Merge a data root, and return its comparisons without times, and its scores."""
+    assert merge_shards([root], root / "results").problems == []
+    scores, batches = Shard(root / "results").tables()
+    return pl.concat(batches).drop(TIMES), scores
+
+
+def assert_survives(tmp_path: Path, sweep: list[str], kills: list[tuple[str, float]]) -> None:
+    """Kill a sweep so often, let it finish, and compare its merged tables with those of an undisturbed one."""
+    env = environment(install_plugin(tmp_path / "plugins", "recorder"), RECORD=str(tmp_path / "record"))
+    made = 0
+    for stage, delay in kills:
+        made += kill(stage, delay, [*sweep, f"root={tmp_path / 'killed'}"], env)
+    assert made == len(kills), "the sweep is too short for so many kills"
+    assert run_command([*sweep, f"root={tmp_path / 'killed'}"]) == 0
+    assert run_command([*sweep, f"root={tmp_path / 'undisturbed'}"]) == 0
+    ours, theirs = merged(tmp_path / "killed"), merged(tmp_path / "undisturbed")
+    assert ours[0].equals(theirs[0])
+    assert ours[1].equals(theirs[1])
+    assert set(ours[0]["status"]) == {"ok"}
+
+
+def test_two_kills_lose_nothing(tmp_path: Path) -> None:
+    sweep = ["-m", *TINY, "measure=cka,rsa"]
+    assert_survives(tmp_path, sweep, [("train", 0.05), ("write", 0.001)])
+
+
+@LONG
+def test_thirty_kills_of_random_workers_at_random_times_lose_nothing(tmp_path: Path) -> None:
+    draw = random.Random(8)
+    kills = [(draw.choice(STAGES), draw.random() ** 3 * 0.3) for _ in range(30)]
+    sweep = [
+        "-m", "model=gcn", "model.gcn.epochs=2", "model.gcn.hidden_channels=8", "seeds=[0,1,2,3,4]", "groups=2",
+        "test=augmentation,label_randomization,shortcut", "measure=cka,procrustes,jaccard,rsa,svcca,pwcca",
+        "hydra/launcher=joblib", "hydra.launcher.n_jobs=2",
+    ]  # fmt: skip
+    assert_survives(tmp_path, sweep, kills)

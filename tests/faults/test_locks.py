@@ -1,0 +1,127 @@
+"""Locks: a dead owner blocks nobody, and who is waited for is told."""
+
+from __future__ import annotations
+
+import errno
+import os
+import platform
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from resi import locks
+from resi.store import Store, wait_for_lock
+from tests.faults.running import environment
+
+HOLD = """
+import sys, time
+from resi.store import Store
+{before}
+with Store(__import__("pathlib").Path(sys.argv[1])).try_lock("a") as held:
+    print(held, flush=True)
+    time.sleep(600)
+"""
+# As on a file system that has no flock.
+NO_FLOCK = """
+import errno, fcntl
+def missing(*_): raise OSError(errno.{name}, "no flock here")
+fcntl.flock = missing
+"""
+
+
+def hold(root: Path, before: str = "") -> subprocess.Popen[str]:
+    """Start a process that takes a lock and keeps it."""
+    words = [sys.executable, "-c", HOLD.format(before=before), str(root)]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=environment())
+    assert process.stdout is not None
+    assert process.stdout.readline() == "True\n"
+    return process
+
+
+def test_the_lock_of_a_killed_process_is_free_and_its_note_is_replaced(tmp_path: Path) -> None:
+    store, process = Store(tmp_path), hold(tmp_path)
+    with store.try_lock("a") as held:
+        assert not held
+    assert store.holder("a").startswith(f"process {process.pid} on {platform.node()} since 20")
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert (tmp_path / "locks" / "a.owner.json").exists()  # stale: it was killed
+    with store.try_lock("a") as held:
+        assert held
+        assert store.holder("a").startswith(f"process {os.getpid()} on ")
+    assert not (tmp_path / "locks" / "a.owner.json").exists()
+
+
+def test_whom_one_waits_for_is_told_once_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    process = hold(tmp_path)
+    timer = threading.Timer(1.5, process.kill)
+    timer.start()
+    with Store(tmp_path).lock("a", "is at the same run"):
+        pass
+    process.wait()
+    told = capsys.readouterr().err.splitlines()
+    assert len(told) == 1
+    assert told[0].startswith(f"waiting for process {process.pid} on {platform.node()} since ")
+    assert told[0].endswith(", which is at the same run")
+
+
+@pytest.mark.parametrize("name", ["ENOSYS", "ENOTSUP", "ENOLCK"])
+def test_without_flock_locks_exclude_too_and_those_of_the_dead_are_taken_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    import fcntl
+
+    def missing(*_: object) -> None:
+        raise OSError(getattr(errno, name), "no flock here")
+
+    process = hold(tmp_path, NO_FLOCK.format(name=name))
+    monkeypatch.setattr(fcntl, "flock", missing)
+    monkeypatch.setattr(locks, "SILENT_SECONDS", 1.0)
+    store = Store(tmp_path)
+    with store.try_lock("a") as held:
+        assert not held
+    process.kill()
+    process.wait()
+    with store.lock("a", "holds it"), store.try_lock("a") as again:
+        assert not again
+    with store.try_lock("a") as held:
+        assert held
+
+
+def test_without_flock_the_lock_of_a_dead_host_is_taken_over_and_that_of_a_living_one_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import fcntl
+
+    def missing(*_: object) -> None:
+        raise OSError(errno.ENOSYS, "no flock here")
+
+    monkeypatch.setattr(fcntl, "flock", missing)
+    monkeypatch.setattr(locks, "SILENT_SECONDS", 1.5)
+    path = tmp_path / "a.lock"
+    path.write_text("1234\nanother-host\n")  # as its owner left it
+    ended = threading.Event()
+
+    def touch() -> None:
+        while not ended.wait(0.2):
+            os.utime(path)
+
+    living = threading.Thread(target=touch)
+    living.start()
+    taken = threading.Event()
+
+    def take() -> None:
+        with wait_for_lock(path, "holds it"):
+            taken.set()
+
+    taker = threading.Thread(target=take)
+    taker.start()
+    assert not taken.wait(4.0)
+    ended.set()
+    living.join()
+    assert taken.wait(20.0)
+    taker.join()
