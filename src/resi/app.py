@@ -98,15 +98,15 @@ def _run_hydra(words: list[str]) -> int:
     register()
     ended: list[int | Exception] = []
 
-    def job(composed: DictConfig) -> None:
+    def job(composed: DictConfig) -> int:
         # Hydra prints around an error that leaves the job, so none does.
         if _is_sweep():
-            sweep_job(composed)
-            return
+            return sweep_job(composed)
         try:
             ended.append(run_job(composed))
         except Exception as error:
             ended.append(error)
+        return 0
 
     sweeps.last_exit_code = 0
     before = sys.argv, os.environ.get("HYDRA_FULL_ERROR")
@@ -116,6 +116,7 @@ def _run_hydra(words: list[str]) -> int:
     try:
         hydra.main(version_base="1.3", config_path=str(config_folder()), config_name="config")(job)()
     finally:
+        sweeps.report_running()  # what broke a sweep off does not keep back what became of its jobs
         sys.argv = before[0]
         if before[1] is None:
             del os.environ["HYDRA_FULL_ERROR"]
@@ -155,12 +156,14 @@ def sweep_job(composed: DictConfig) -> int:
     from resi.cli.tables import print_result
     from resi.config import register, validate
     from resi.pipeline import run_config
-    from resi.sweeps import note_job
+    from resi.sweeps import note_job, note_start
 
     _quiet()
     register()
     hydra = HydraConfig.get()
-    record: dict[str, Any] = {"job": " ".join(hydra.overrides.task), "counts": {}}
+    folder = Path(hydra.runtime.output_dir)
+    record: dict[str, Any] = {"number": hydra.job.num, "job": " ".join(hydra.overrides.task), "counts": {}}
+    note_start(folder, record)
     try:
         config = validate(composed)
         result = run_config(config)
@@ -176,7 +179,7 @@ def sweep_job(composed: DictConfig) -> int:
         message, code = explain(error)
         record |= {"outcome": "failed", "detail": message, "exit_code": code}
         say(f"resi: {record['job']}: {message}")
-    note_job(Path(hydra.runtime.output_dir), record)
+    note_job(folder, record)
     return int(record["exit_code"])
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from resi.errors import UsageError
+from resi.share import jobs_per_device, read_slot
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -27,12 +28,14 @@ CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 def parse_memory(text: str | int, device: torch.device | None = None) -> int:
     """Return a number of bytes from ``"4GB"``, ``"512 MiB"``, a plain number, or ``"auto"``.
 
-    The latter is half the memory of the machine, or of the CUDA device.
+    The latter is half the memory of the machine, or of the CUDA device, over the jobs of a sweep that share it.
     """
     if text == "auto":
-        is_cuda = device is not None and device.type == "cuda"
-        total = torch.cuda.mem_get_info(device)[1] if is_cuda else _machine_memory()
-        return int(total * AUTO_SHARE)
+        slots = read_slot(os.environ)[1]
+        if device is None or device.type != "cuda":
+            return int(machine_memory() * AUTO_SHARE / slots)
+        jobs = jobs_per_device(slots, torch.cuda.device_count())
+        return int(torch.cuda.mem_get_info(device)[1] * AUTO_SHARE / jobs)
     match = re.fullmatch(r"\s*([0-9.]+)\s*([KMGT]I?)?B?\s*", str(text).upper())
     try:
         size = int(float(match[1]) * UNITS[match[2] or ""]) if match else 0
@@ -92,8 +95,12 @@ def matrix_size(size: tuple[int, ...]) -> tuple[int, int]:
     return size[0], math.prod(size[1:])
 
 
-def _machine_memory() -> int:
+def machine_memory() -> int:
+    """Return the memory of the machine in bytes, or what a container or Slurm allows of it."""
     physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    allocated = os.environ.get("SLURM_MEM_PER_NODE", "")  # MiB
+    if allocated.isdigit() and int(allocated) > 0:
+        physical = min(physical, int(allocated) * 2**20)
     try:
         limit = CGROUP_LIMIT.read_text().strip()
     except OSError:
