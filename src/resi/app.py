@@ -116,7 +116,8 @@ def _run_hydra(words: list[str]) -> int:
     try:
         hydra.main(version_base="1.3", config_path=str(config_folder()), config_name="config")(job)()
     finally:
-        sweeps.report_running()  # what broke a sweep off does not keep back what became of its jobs
+        # What broke a sweep off does not keep back what became of its jobs.
+        sweeps.report_running(is_broken_off=True)
         sys.argv = before[0]
         if before[1] is None:
             del os.environ["HYDRA_FULL_ERROR"]

@@ -1,4 +1,4 @@
-"""What of a machine a job may use while others run beside it: threads, a GPU and memory, told through the environment."""
+"""What a job may use of a machine where others run beside it: threads, a GPU, memory; told through the environment."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ THREAD_VARIABLES = (
     "RAYON_NUM_THREADS",
 )
 SLOT = "RESI_SLOT"
+MEMORY = "RESI_MEMORY"
 DEVICES = Path("/dev")
 
 
@@ -36,23 +37,39 @@ class Share:
     ----------
     threads : int
         Threads it computes with.
+    memory : int or None
+        Bytes of main memory it may use; None: all there is.
     slot, slots : int
         Which of so many places for jobs on this machine it has; no two jobs have the same place at the same time.
     """
 
     threads: int
+    memory: int | None = None
     slot: int = 0
     slots: int = 1
 
     def environment(self) -> dict[str, str]:
         """Return the variables that tell a process of its share."""
-        return {**dict.fromkeys(THREAD_VARIABLES, str(self.threads)), SLOT: f"{self.slot}/{self.slots}"}
+        told = {**dict.fromkeys(THREAD_VARIABLES, str(self.threads)), SLOT: f"{self.slot}/{self.slots}"}
+        return told if self.memory is None else {**told, MEMORY: str(self.memory)}
 
 
 def read_slot(environment: Mapping[str, str]) -> tuple[int, int]:
     """Return this process's place and how many there are; 0 of 1 where no launcher has given it one."""
     found = re.fullmatch(r"(\d+)/([1-9]\d*)", environment.get(SLOT, ""))
     return (int(found[1]), int(found[2])) if found else (0, 1)
+
+
+def allotted_memory(environment: Mapping[str, str]) -> int | None:
+    """Return the bytes of main memory that a launcher or Slurm allots to this process; None where neither does."""
+
+    def read(name: str) -> int:
+        text = environment.get(name, "")
+        return int(text) if text.isdigit() else 0
+
+    per_cpu = read("SLURM_MEM_PER_CPU") * read("SLURM_CPUS_ON_NODE")
+    mebibytes = read("SLURM_MEM_PER_NODE") or per_cpu
+    return min((size for size in (read(MEMORY), mebibytes * 2**20) if size), default=None)
 
 
 def device_index(slot: int, devices: int) -> int:

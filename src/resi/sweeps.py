@@ -99,15 +99,18 @@ class SweepReport(Callback):
         report_running()
 
 
-def report_running() -> None:
-    """Print what became of the jobs of this process's sweep, once; nothing if there is none."""
+def report_running(is_broken_off: bool = False) -> None:
+    """Print what became of the jobs of this process's sweep, once; nothing if there is none.
+
+    Of a sweep that an error broke off before its first job the error says all there is to say.
+    """
     global _running, last_exit_code  # noqa: PLW0603 - Hydra makes the callback and drops it, these must outlive it
     folder, _running = _running, None
     if folder is None:
         return
     records = read_jobs(folder)
     last_exit_code = max((record["exit_code"] for record in records), default=0)
-    if not records:
+    if not records or (is_broken_off and all(record["outcome"] == NOT_RUN for record in records)):
         return
     print_report(records)
     if last_exit_code == 0:

@@ -1,7 +1,7 @@
 """A sweep whose jobs tell what they may use, started as resi's own are: ``python -m tests.launchers.probe -m ...``.
 
 ``PROBE_KILL=1,3`` lets jobs 1 and 3 die by SIGKILL, ``PROBE_RAISE=2`` lets job 2 raise; ``PROBE_PREEMPT=0`` sends job 0
-submitit's signal the first time it runs.
+submitit's signal the first time it runs; ``PROBE_WAIT=0,1`` lets jobs 0 and 1 wait until they are interrupted.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import json
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +33,21 @@ def probe(config: Any) -> int:
         raise RuntimeError("told to fail")
     if is_told("PROBE_PREEMPT", number) and len(tries.read_text().splitlines()) == 1:
         os.kill(os.getpid(), signal.SIGUSR2)
+    if is_told("PROBE_WAIT", number):
+        wait_for_interrupt(folder)
     (folder / "probe.json").write_text(json.dumps(what_there_is()))
     sweeps.note_job(folder, {**record, "outcome": "done", "detail": "", "exit_code": 0})
     return 0
+
+
+def wait_for_interrupt(folder: Path) -> None:
+    try:
+        (folder / "waiting").touch()
+        time.sleep(120)
+    except KeyboardInterrupt:
+        time.sleep(0.5)  # as long as it takes to keep what is finished: a second interrupt would break in here
+        (folder / "kept").touch()
+        raise
 
 
 def is_told(variable: str, number: int) -> bool:
@@ -73,8 +86,10 @@ def main() -> int:
     register()
     try:
         hydra.main(version_base="1.3", config_path=str(config_folder()), config_name="config")(probe)()
+    except KeyboardInterrupt:
+        return 130
     finally:
-        sweeps.report_running()
+        sweeps.report_running(is_broken_off=True)
     return sweeps.last_exit_code
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import re
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from resi.errors import UsageError
-from resi.share import jobs_per_device, read_slot
+from resi.share import allotted_memory, jobs_per_device, read_slot
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -31,10 +32,9 @@ def parse_memory(text: str | int, device: torch.device | None = None) -> int:
     The latter is half the memory of the machine, or of the CUDA device, over the jobs of a sweep that share it.
     """
     if text == "auto":
-        slots = read_slot(os.environ)[1]
         if device is None or device.type != "cuda":
-            return int(machine_memory() * AUTO_SHARE / slots)
-        jobs = jobs_per_device(slots, torch.cuda.device_count())
+            return int(machine_memory() * AUTO_SHARE)
+        jobs = jobs_per_device(read_slot(os.environ)[1], torch.cuda.device_count())
         return int(torch.cuda.mem_get_info(device)[1] * AUTO_SHARE / jobs)
     match = re.fullmatch(r"\s*([0-9.]+)\s*([KMGT]I?)?B?\s*", str(text).upper())
     try:
@@ -96,13 +96,9 @@ def matrix_size(size: tuple[int, ...]) -> tuple[int, int]:
 
 
 def machine_memory() -> int:
-    """Return the memory of the machine in bytes, or what a container or Slurm allows of it."""
-    physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    allocated = os.environ.get("SLURM_MEM_PER_NODE", "")  # MiB
-    if allocated.isdigit() and int(allocated) > 0:
-        physical = min(physical, int(allocated) * 2**20)
-    try:
+    """Return the memory of the machine in bytes, or what a container, a launcher or Slurm allows of it."""
+    sizes = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"), allotted_memory(os.environ)]
+    with contextlib.suppress(OSError):
         limit = CGROUP_LIMIT.read_text().strip()
-    except OSError:
-        return physical
-    return min(physical, int(limit)) if limit.isdigit() else physical
+        sizes.append(int(limit) if limit.isdigit() else None)
+    return min(size for size in sizes if size is not None)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from hydra.plugins.launcher import Launcher
 
-from resi.errors import ResiError, UsageError
+from resi.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -32,7 +32,12 @@ class SweepLauncher(Launcher):
     """
 
     def __init__(self, **options: Any) -> None:
-        self.options = options
+        from omegaconf import OmegaConf
+
+        self.options: dict[str, Any] = {
+            key: OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
+            for key, value in options.items()
+        }
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Take what Hydra gives."""
@@ -100,14 +105,4 @@ class SerialLauncher(SweepLauncher):
     def run(self, jobs: Sequence[Job], runner: JobRunner) -> Iterator[tuple[Job, int, str]]:
         """Run each job."""
         for job in jobs:
-            try:
-                yield job, runner.run(job), ""
-            except Exception as error:
-                yield job, 1, describe(error)
-
-
-def describe(error: BaseException) -> str:
-    """Return an error that ended a job as one line."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    text = lines[0] if lines else "no message"
-    return text if isinstance(error, ResiError) else f"{type(error).__name__}: {text}"
+            yield (job, *runner.run(job))

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from resi.errors import ResiError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -51,8 +53,8 @@ class JobRunner:
         self.folder = Path.cwd()
         self.environment = {name: os.environ[name] for name in ROOTS if name in os.environ}
 
-    def __call__(self, job: Job, share: Share) -> int:
-        """Run a job in a process of its own that starts from nothing; return its exit code."""
+    def __call__(self, job: Job, share: Share) -> tuple[int, str]:
+        """Run a job in a process that starts from nothing; return its exit code and why it broke off, if it did."""
         from hydra.core.singleton import Singleton
         from hydra.core.utils import setup_globals
 
@@ -64,8 +66,14 @@ class JobRunner:
         Singleton.set_state(self.state)
         return self.run(job, share)
 
-    def run(self, job: Job, share: Share | None = None) -> int:
-        """Run a job in this process; return its exit code."""
+    def run(self, job: Job, share: Share | None = None) -> tuple[int, str]:
+        """Run a job in this process; return its exit code and why it broke off, if it did."""
+        try:
+            return self._run(job, share), ""
+        except Exception as error:
+            return 1, describe(error)
+
+    def _run(self, job: Job, share: Share | None) -> int:
         from hydra.core.utils import JobStatus, run_job
         from omegaconf import open_dict
 
@@ -87,6 +95,13 @@ class JobRunner:
         if ended.status is JobStatus.FAILED:
             raise ended._return_value
         return int(ended.return_value or 0)
+
+
+def describe(error: BaseException) -> str:
+    """Return an error that ended a job as one line."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    text = lines[0] if lines else "no message"
+    return text if isinstance(error, ResiError) else f"{type(error).__name__}: {text}"
 
 
 def explicit_threads(config: Mapping[str, Any]) -> int | None:

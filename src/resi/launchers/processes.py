@@ -5,16 +5,16 @@ from __future__ import annotations
 import contextlib
 import os
 import queue
+import re
 import signal
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from resi.engine.budget import machine_memory
 from resi.errors import UsageError
-from resi.launchers.base import SweepLauncher, describe
-from resi.launchers.jobs import explicit_threads
+from resi.launchers.base import SweepLauncher
+from resi.launchers.jobs import describe, explicit_threads
 from resi.share import Share, available_cores, threads_per_job, visible_devices
 
 if TYPE_CHECKING:
@@ -46,7 +46,8 @@ class ProcessLauncher(SweepLauncher):
             waiting.put(job)
         ended: queue.SimpleQueue[tuple[Job, int, str]] = queue.SimpleQueue()
         stopped = threading.Event()
-        places = [Place(Share(threads, slot, n_jobs), runner) for slot in range(n_jobs)]
+        memory = machine_memory() // n_jobs
+        places = [Place(Share(threads, memory, slot, n_jobs), runner) for slot in range(n_jobs)]
 
         def keep_busy(place: Place) -> None:
             with contextlib.suppress(queue.Empty):
@@ -104,11 +105,11 @@ class Place:
                 1, timeout=IDLE_SECONDS, initializer=_leave_terminal, env=self.share.environment()
             )
         try:
-            return self._pool.submit(self.runner, job, self.share).result(), ""
+            return self._pool.submit(self.runner, job, self.share).result()
         except BrokenProcessPool as error:
             self._pool.shutdown(wait=False, kill_workers=True)
             self._pool = None
-            return 1, f"its process died{_exit_codes(error)}: killed, out of memory, or crashed"
+            return 1, f"its process died{_signals(error)}: killed, out of memory, or crashed"
         except BaseException as error:  # raised in the job's process, whatever it is
             return 1, describe(error)
 
@@ -136,7 +137,7 @@ def _leave_terminal() -> None:
     os.setpgrp()
 
 
-def _exit_codes(error: BaseException) -> str:
-    """Return how the process ended, in brackets, from joblib's text, such as ``{SIGKILL(-9)}``."""
-    _, mark, codes = str(error).rpartition("exit codes of the workers are ")
-    return f" ({codes.strip(' {}').rstrip('}')})" if mark else ""
+def _signals(error: BaseException) -> str:
+    """Return what ended a process, in brackets, from joblib's text, such as ``{SIGKILL(-9)}``."""
+    found = re.search(r"exit codes of the workers are \{(.+?)\}", str(error))
+    return f" ({found[1]})" if found else ""

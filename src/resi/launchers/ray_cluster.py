@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import importlib
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from omegaconf import OmegaConf
-
+from resi.engine.budget import machine_memory
 from resi.errors import UsageError
-from resi.launchers.base import SweepLauncher, describe
-from resi.launchers.jobs import explicit_threads
-from resi.share import Share
+from resi.launchers.base import SweepLauncher
+from resi.launchers.jobs import describe, explicit_threads
+from resi.share import Share, available_cores
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -25,14 +25,15 @@ class RayLauncher(SweepLauncher):
     def run(self, jobs: Sequence[Job], runner: JobRunner) -> Iterator[tuple[Job, int, str]]:
         """Hand all jobs to Ray, which runs as many at a time as there are CPUs and GPUs for."""
         ray = _load_ray()
-        share = Share(explicit_threads(self.config) or self.required("num_cpus"))
+        cpus, memory = self.required("num_cpus"), self.number("mem_gb")
+        share = Share(explicit_threads(self.config) or cpus, memory and memory * 10**9)
         was_there = ray.is_initialized()
         if not was_there:
             self._connect(ray)
         try:
             remote = ray.remote(**self._resources())(_run)
             runner_there = ray.put(runner)
-            tasks = {remote.remote(runner_there, job, share): job for job in jobs}
+            tasks = {remote.remote(runner_there, job, share, cpus): job for job in jobs}
             left = list(tasks)
             while left:
                 done, left = ray.wait(left)
@@ -43,7 +44,7 @@ class RayLauncher(SweepLauncher):
                 ray.shutdown()
 
     def _connect(self, ray: ModuleType) -> None:
-        address, given = self.options.get("address"), _plain(self.options.get("init"))
+        address, given = self.options.get("address"), self.options["init"]
         if address is None:
             given = {"include_dashboard": False, **given}
         try:
@@ -62,14 +63,17 @@ class RayLauncher(SweepLauncher):
             "num_cpus": self.required("num_cpus"),
             "num_gpus": gpus,
             "max_retries": self.required("max_retries", 0),
-            **_plain(self.options.get("remote")),
+            **self.options["remote"],
         }
         if (memory := self.number("mem_gb")) is not None:
             resources["memory"] = memory * 10**9
         return resources
 
 
-def _run(runner: JobRunner, job: Job, share: Share) -> int:
+def _run(runner: JobRunner, job: Job, share: Share, cpus: int) -> tuple[int, str]:
+    """Run a job where Ray has placed it; without a given memory, it has a part as large as its part of the cores."""
+    if share.memory is None:
+        share = replace(share, memory=machine_memory() * cpus // max(available_cores(), cpus))
     return runner(job, share)
 
 
@@ -80,18 +84,12 @@ def _load_ray() -> ModuleType:
         raise UsageError("hydra/launcher=ray needs the package ray: python -m pip install 'resi[ray]'") from None
 
 
-def _plain(node: Any) -> dict[str, Any]:
-    content = OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node
-    return {str(key): value for key, value in (content or {}).items()}
-
-
 def _outcome(ray: ModuleType, task: Any) -> tuple[int, str]:
-    """Return the exit code of a task that has ended and, if it has none, why."""
+    """Return the exit code of a task that has ended and why it broke off, if it did."""
     try:
-        return int(ray.get(task)), ""
+        code, reason = ray.get(task)
+        return int(code), str(reason)
     except ray.exceptions.WorkerCrashedError:
         return 1, "its process died, and so did the tries after it: killed, out of memory, or crashed"
-    except ray.exceptions.RayTaskError as error:
-        return 1, describe(error.cause) if error.cause is not None else describe(error)
     except ray.exceptions.RayError as error:
         return 1, describe(error)

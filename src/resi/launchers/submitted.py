@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resi.console import output, say
+from resi.engine.budget import machine_memory
 from resi.errors import UsageError
-from resi.launchers.base import SweepLauncher, describe
-from resi.launchers.jobs import explicit_threads
+from resi.launchers.base import SweepLauncher
+from resi.launchers.jobs import describe, explicit_threads
 from resi.launchers.processes import jobs_at_once
 from resi.share import Share, available_cores, threads_per_job
 
@@ -65,8 +66,8 @@ class Submission:
         self.share = share
         self.devices = devices
 
-    def __call__(self) -> int:
-        """Run the job."""
+    def __call__(self) -> tuple[int, str]:
+        """Run the job; return its exit code and why it broke off, if it did."""
         if self.devices is not None:  # submitit hides them from local jobs
             os.environ["CUDA_VISIBLE_DEVICES"] = self.devices
         elif "SUBMITIT_LOCAL_JOB_ID" in os.environ:
@@ -117,19 +118,19 @@ class LocalSubmitLauncher(SweepLauncher):
             timeout_min=self.required("timeout_min"), signal_delay_s=self.required("signal_delay_s", 0)
         )
         devices = os.environ.get("CUDA_VISIBLE_DEVICES")
-        waiting, places, running = deque(jobs), deque(range(n_jobs)), {}
+        memory = machine_memory() // n_jobs
+        waiting, places = deque(jobs), deque(range(n_jobs))
+        running: dict[int, tuple[Job, Any]] = {}
         try:
             while waiting or running:
                 while waiting and places:
                     job, slot = waiting.popleft(), places.popleft()
-                    running[slot] = job, executor.submit(
-                        Submission(runner, job, Share(threads, slot, n_jobs), devices)
-                    )
-                for slot, (job, handle) in list(running.items()):
-                    if handle.done():
-                        del running[slot]
-                        places.append(slot)
-                        yield (job, *_outcome(handle))
+                    submission = Submission(runner, job, Share(threads, memory, slot, n_jobs), devices)
+                    running[slot] = job, executor.submit(submission)
+                for slot in [slot for slot, (_, handle) in running.items() if handle.done()]:
+                    job, handle = running.pop(slot)
+                    places.append(slot)
+                    yield (job, *_outcome(handle, is_local=True))
                 time.sleep(POLL_SECONDS)
         except BaseException:
             for _, handle in running.values():
@@ -169,8 +170,8 @@ class SlurmLauncher(SweepLauncher):
             )
         except RuntimeError as error:
             raise UsageError(
-                f"hydra/launcher=submitit_slurm: {error}. Start the sweep where sbatch and srun are; "
-                "hydra.launcher.dry_run=true shows the batch script anywhere"
+                "hydra/launcher=submitit_slurm: there is no srun on this machine; start the sweep where Slurm is, or "
+                "see what would be submitted with hydra.launcher.dry_run=true"
             ) from error
         executor.update_parameters(**self.parameters())
         size = self.required("array_size")
@@ -192,8 +193,8 @@ class SlurmLauncher(SweepLauncher):
             given["mem"] = f"{self.required('mem_gb')}GB"
         # Since Slurm 22.05 srun does not take over the number of CPUs from sbatch.
         given["srun_args"] = [f"--cpus-per-task={self.required('cpus_per_task')}"]
-        given["additional_parameters"] = {"requeue": True, **(self.options.get("additional_parameters") or {})}
-        return {key: list(value) if key == "setup" else value for key, value in given.items()}
+        given["additional_parameters"] = {"requeue": True, **self.options["additional_parameters"]}
+        return given
 
     def script(self, jobs: int) -> str:
         """Return the batch script of an array of so many jobs, as submitit writes it."""
@@ -214,17 +215,17 @@ def _array_sizes(jobs: int, size: int) -> Iterator[tuple[int, int]]:
         yield rest, 1
 
 
-def _outcome(handle: Any) -> tuple[int, str]:
-    """Wait for a job; return its exit code and, if it left none, why and where its log is."""
-    from submitit.core.utils import FailedJobError, UncompletedJobError
+def _outcome(handle: Any, is_local: bool = False) -> tuple[int, str]:
+    """Wait for a job; return its exit code and, if it broke off, why and where its log is."""
+    from submitit.core.utils import UncompletedJobError
 
     try:
-        return int(handle.result()), ""
+        # For a result that a slow network file system does not show yet submitit waits; here there is none.
+        if is_local and not handle.paths.result_pickle.exists():
+            raise UncompletedJobError
+        code, reason = handle.result()
     except UncompletedJobError:
-        reason = f"its process ended without a result (state {handle.state}): killed, out of memory, or out of time"
-    except FailedJobError as error:
-        # The text is the traceback in the job's process, whose last line names the error.
-        reason = describe(RuntimeError(str(error).strip().splitlines()[-1])).removeprefix("RuntimeError: ")
+        code, reason = 1, f"its process ended without a result ({handle.state}): killed, out of memory, or out of time"
     except Exception as error:
-        reason = describe(error)
-    return 1, f"{reason}; its log: {handle.paths.stderr}"
+        code, reason = 1, describe(error)
+    return code, f"{reason}; its log: {handle.paths.stderr}" if reason else ""
