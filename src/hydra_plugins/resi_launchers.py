@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from resi.launchers import base, processes, ray_cluster, submitted
+from resi.launchers import base, local_submission, processes, ray_cluster, slurm
 
 
 class SerialLauncher(base.SerialLauncher):
@@ -13,11 +13,11 @@ class ProcessLauncher(processes.ProcessLauncher):
     """``hydra/launcher=joblib``."""
 
 
-class LocalSubmitLauncher(submitted.LocalSubmitLauncher):
+class LocalSubmitLauncher(local_submission.LocalSubmitLauncher):
     """``hydra/launcher=submitit_local``."""
 
 
-class SlurmLauncher(submitted.SlurmLauncher):
+class SlurmLauncher(slurm.SlurmLauncher):
     """``hydra/launcher=submitit_slurm``, and the presets slurm_cpu and slurm_gpu."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ from resi.engine.budget import machine_memory
 from resi.errors import UsageError
 from resi.launchers.base import SweepLauncher
 from resi.launchers.jobs import describe, explicit_threads
-from resi.share import Share, available_cores
+from resi.share import MEMORY, Share, available_cores
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -73,6 +74,7 @@ class RayLauncher(SweepLauncher):
 def _run(runner: JobRunner, job: Job, share: Share, cpus: int) -> tuple[int, str]:
     """Run a job where Ray has placed it; without a given memory, it has a part as large as its part of the cores."""
     if share.memory is None:
+        os.environ.pop(MEMORY, None)  # of the job that this process ran before
         share = replace(share, memory=machine_memory() * cpus // max(available_cores(), cpus))
     return runner(job, share)
 
