@@ -3,6 +3,7 @@
 python -m nox -s demo     the main job on embedded data, from a built package
 python -m nox -s tests    the test suite
 python -m nox -s lint types
+python -m nox -s ray      sweeps on a Ray cluster
 python -m nox -s bench    speed beside the published figures
 """
 
@@ -43,6 +44,13 @@ def tests(session: nox.Session) -> None:
     # By itself: in one call, older pips look for resi on the index.
     session.install("./plugins/resi-example")
     session.run("pytest", *(session.posargs or ["tests", "plugins/resi-example/tests"]))
+
+
+@nox.session
+def ray(session: nox.Session) -> None:
+    """Run sweeps on a Ray cluster of two nodes on this machine; Ray's 270 MB are not for every run of the tests."""
+    session.install("-e", ".[ray]", *group("tests"))
+    session.run("pytest", "tests/launchers/test_ray.py", *session.posargs)
 
 
 @nox.session

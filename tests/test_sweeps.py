@@ -31,7 +31,7 @@ def folder(tmp_path: Path) -> Path:
 def test_every_planned_job_is_told_of(folder: Path) -> None:
     records = sweeps.read_jobs(folder)
     assert [record["job"] for record in records] == [f"domain=graph measure={name}" for name in "abcd"]
-    assert [record["outcome"] for record in records] == ["done", "failed", "failed", "not run"]
+    assert [record["outcome"] for record in records] == ["done", "failed", "not finished", "not run"]
     assert [record["exit_code"] for record in records] == [0, 1, 1, 1]
     assert records[1]["detail"] == "killed"
     assert "left no word of its end" in records[2]["detail"]
@@ -45,7 +45,7 @@ def test_the_report_gives_every_job_and_the_exit_code(
     found = capsys.readouterr()
     for text in ("measure=a", "measure=d", "6 ok", "killed", "not run"):
         assert text in found.out
-    assert "4 jobs: 2 failed, 1 done, 1 not run" in found.err
+    assert "4 jobs: 1 done, 1 failed, 1 not finished, 1 not run" in found.err
     assert sweeps.last_exit_code == 1
     sweeps.report_running()
     assert capsys.readouterr() == ("", "")  # told once

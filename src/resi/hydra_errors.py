@@ -65,7 +65,7 @@ def _keys() -> list[str]:
     keys += [f"compare.{field.name}" for field in fields(CompareConfig)]
     keys += [f"dataset.{field.name}" for field in fields(DatasetConfig)]
     keys += [f"models.{field.name}" for field in fields(ModelsConfig)]
-    keys += [f"hydra.launcher.{field.name}" for options in LAUNCHERS.values() for field in fields(options)]
+    keys += sorted({f"hydra.launcher.{field.name}" for options in LAUNCHERS.values() for field in fields(options)})
     for domain in (registry.domains().get(name)() for name in registry.domains()):
         names = [field.name for field in fields(domain.model_config)]
         keys += [f"model.{item.name}.{name}" for item in domain.architectures() for name in names]

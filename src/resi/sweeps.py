@@ -1,7 +1,7 @@
 """What a multirun tells at its end: every job's outcome, and an exit code that says whether all of them succeeded.
 
-In a sweep's folder stand ``planned.jsonl``, the jobs it has; ``NUMBER/job.json``, what a job notes when it starts and
-when it ends; ``lost.jsonl``, why jobs ended that noted nothing at their end.
+In a sweep's folder stand ``planned.jsonl``, the jobs it has; ``NUMBER/started.json`` and ``NUMBER/job.json``, what a
+job notes when it starts and when it ends; ``lost.jsonl``, why jobs ended that noted nothing at their end.
 """
 
 from __future__ import annotations
@@ -26,10 +26,11 @@ if TYPE_CHECKING:
 
     Record = dict[str, Any]
 
+START_FILE = "started.json"
 JOB_FILE = "job.json"
 PLANNED_FILE = "planned.jsonl"
 LOST_FILE = "lost.jsonl"
-STARTED = "started"
+STARTED = "not finished"
 FAILED = "failed"
 NOT_RUN = "not run"
 # A sweep of more jobs is told by those that failed.
@@ -53,8 +54,10 @@ def note_lost(folder: Path, job: Job, reason: str) -> None:
 
 def note_start(folder: Path, record: Record) -> None:
     """Note in a job's output folder that the job has begun, and in which process."""
-    where = {"host": platform.node(), "pid": os.getpid()}
-    note_job(folder, {**record, "outcome": STARTED, "detail": "", "exit_code": 1, **where})
+    from resi.store import write_text
+
+    where = f"began in process {os.getpid()} on {platform.node()}, and left no word of its end"
+    write_text(folder / START_FILE, json.dumps({**record, "outcome": STARTED, "detail": where, "exit_code": 1}))
 
 
 def note_job(folder: Path, record: Record) -> None:
@@ -66,19 +69,17 @@ def note_job(folder: Path, record: Record) -> None:
 
 def read_jobs(folder: Path) -> list[Record]:
     """Return what became of each job of a sweep, by number: those that left no word are there, too."""
-    lost = {row["number"]: row["detail"] for row in _rows(folder / LOST_FILE)}
     records: dict[int, Record] = {}
     for row in _rows(folder / PLANNED_FILE):
         records[row["number"]] = {**row, "counts": {}, "outcome": NOT_RUN, "detail": "", "exit_code": 1}
-    for path in folder.glob(f"*/{JOB_FILE}"):
-        record = json.loads(path.read_text())
-        records[record["number"]] = record
-    for number, record in records.items():
-        if record["outcome"] in (STARTED, NOT_RUN) and number in lost:
-            record |= {"outcome": FAILED, "detail": lost[number]}
-        elif record["outcome"] == STARTED:
-            where = f"process {record['pid']} on {record['host']}"
-            record |= {"outcome": FAILED, "detail": f"it began in {where} and left no word of its end"}
+    for name in (START_FILE, JOB_FILE):
+        for path in folder.glob(f"*/{name}"):
+            record = json.loads(path.read_text())
+            records[record["number"]] = record
+    for row in _rows(folder / LOST_FILE):
+        record = records[row["number"]]
+        if record["outcome"] in (STARTED, NOT_RUN):
+            record |= {"outcome": FAILED, "detail": row["detail"]}
     return [records[number] for number in sorted(records)]
 
 
@@ -90,8 +91,9 @@ class SweepReport(Callback):
         global _running  # noqa: PLW0603 - see below
         del kwargs
         _running = Path(config.hydra.sweep.dir).absolute()
-        for path in (*_running.glob(f"*/{JOB_FILE}"), _running / PLANNED_FILE, _running / LOST_FILE):
-            path.unlink(missing_ok=True)
+        for name in (f"*/{START_FILE}", f"*/{JOB_FILE}", PLANNED_FILE, LOST_FILE):
+            for path in _running.glob(name):
+                path.unlink()
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         """Read what the jobs left, and print it."""

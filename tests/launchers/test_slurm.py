@@ -124,9 +124,9 @@ def test_on_a_real_cluster_a_job_that_dies_takes_no_other_with_it(tmp_path: Path
 
 
 def _launcher(folder: Path) -> slurm.SlurmLauncher:
-    from hydra_plugins.resi_launchers import SlurmLauncher
     from omegaconf import OmegaConf
 
+    from hydra_plugins.resi_launchers import SlurmLauncher
     from resi.launchers.options import SlurmOptions
 
     options = OmegaConf.to_container(OmegaConf.structured(SlurmOptions(submitit_folder=str(folder))))

@@ -16,7 +16,7 @@ RUN = """\
   resi domain=graph test=augmentation measure=cka
   resi dataset=cora dataset.root=FOLDER 'measure=\\[cka,rsa]' measure.jaccard.k=20
 [bold]A sweep[/bold] is many runs, one for each combination; each writes a shard:
-  resi -m test=augmentation measure=cka,rsa hydra/launcher=joblib
+  resi -m test=augmentation measure=cka,rsa hydra/launcher=joblib  (or submitit_local, slurm_cpu, slurm_gpu, ray)
 
 [bold]Commands[/bold] (each with --help)
 {commands}
