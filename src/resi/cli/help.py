@@ -39,7 +39,7 @@ RUN = """\
   stage              models, representations, compare, score or all (default): how far to go
   device             auto (default: CUDA where there is one), cpu, cuda, cuda:N
   compare.memory     budget for prepared representations, such as 4GB (default auto: half the machine's)
-  compare.threads    threads of torch
+  compare.threads    threads to compute with; in a sweep, those of each job
   compare.subsample  compare that many samples only, the same for all representations
   compare.overwrite  only_missing (default), failed, always: which stored comparisons are made again
   on_error           record (default) or raise: what an error in one comparison does
