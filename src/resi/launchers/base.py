@@ -58,19 +58,23 @@ class SweepLauncher(Launcher):
         setup_globals()
         configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
         jobs = [Job(initial_job_idx + index, tuple(words)) for index, words in enumerate(job_overrides)]
-        folder = Path(str(self.config.hydra.sweep.dir))
         runner = JobRunner(self.context, self.config, self.function)
-        sweeps.note_planned(folder, jobs)
+        sweeps.note_planned(self.folder, jobs)
         codes: dict[int, int] = {}
         for job, code, reason in self.run(jobs, runner):
             codes[job.number] = code
             if reason:
-                sweeps.note_lost(folder, job, reason)
+                sweeps.note_lost(self.folder, job, reason)
         configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
         return [
             JobReturn(overrides=job.words, status=JobStatus.COMPLETED, _return_value=codes.get(job.number, 1))
             for job in jobs
         ]
+
+    @property
+    def folder(self) -> Path:
+        """The sweep's folder."""
+        return Path(str(self.config.hydra.sweep.dir))
 
     @abstractmethod
     def run(self, jobs: Sequence[Job], runner: JobRunner) -> Iterator[tuple[Job, int, str]]:

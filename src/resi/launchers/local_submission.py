@@ -11,7 +11,7 @@ from resi.engine.budget import machine_memory
 from resi.launchers.base import SweepLauncher
 from resi.launchers.jobs import explicit_threads
 from resi.launchers.processes import jobs_at_once
-from resi.launchers.submission import Submission, death, has_result, load_submitit, read_result
+from resi.launchers.submission import Submission, death, has_result, load_submitit, read_result, store_runner
 from resi.share import Share, available_cores, threads_per_job
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ class LocalSubmitLauncher(SweepLauncher):
         executor.update_parameters(
             timeout_min=self.required("timeout_min"), signal_delay_s=self.required("signal_delay_s", 0)
         )
+        stored = store_runner(runner, self.folder)
         devices, memory = os.environ.get("CUDA_VISIBLE_DEVICES"), machine_memory() // n_jobs
         waiting, places = deque(jobs), deque(range(n_jobs))
         running: dict[int, tuple[Job, Any]] = {}
@@ -42,7 +43,7 @@ class LocalSubmitLauncher(SweepLauncher):
             while waiting or running:
                 while waiting and places:
                     job, slot = waiting.popleft(), places.popleft()
-                    submission = Submission(runner, job, Share(threads, memory, slot, n_jobs), devices)
+                    submission = Submission(stored, job, Share(threads, memory, slot, n_jobs), devices)
                     running[slot] = job, executor.submit(submission)
                 for slot in [slot for slot, (_, handle) in running.items() if handle.done()]:
                     job, handle = running.pop(slot)

@@ -13,7 +13,7 @@ from resi.console import output, say
 from resi.errors import UsageError
 from resi.launchers.base import SweepLauncher
 from resi.launchers.jobs import explicit_threads
-from resi.launchers.submission import Submission, death, has_result, load_submitit, read_result
+from resi.launchers.submission import Submission, death, has_result, load_submitit, read_result, store_runner
 from resi.share import Share
 
 if TYPE_CHECKING:
@@ -60,12 +60,12 @@ class SlurmLauncher(SweepLauncher):
     def run(self, jobs: Sequence[Job], runner: JobRunner) -> Iterator[tuple[Job, int, str]]:
         """Submit arrays of at most ``array_size`` jobs; yield jobs as they end."""
         executor, share = self._executor(), Share(explicit_threads(self.config) or self.required("cpus_per_task"))
-        size = self.required("array_size")
+        stored, size = store_runner(runner, self.folder), self.required("array_size")
         running: dict[str, tuple[Job, Any]] = {}
         for start in range(0, len(jobs), size):
             part = jobs[start : start + size]
             with executor.batch():
-                handles = [executor.submit(Submission(runner, job, share)) for job in part]
+                handles = [executor.submit(Submission(stored, job, share)) for job in part]
             running |= {handle.job_id: (job, handle) for job, handle in zip(part, handles, strict=True)}
         arrays = sorted({name.partition("_")[0] for name in running}, key=int)
         say(f"submitted {len(jobs)} jobs as {', '.join(arrays)}; if this command ends, they stay in the queue")

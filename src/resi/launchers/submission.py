@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import importlib
 import os
+import pickle
 import signal
 from typing import TYPE_CHECKING, Any
 
 from resi.errors import UsageError
 from resi.launchers.jobs import describe
+from resi.store import atomic_path
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from types import FrameType, ModuleType
 
     from resi.launchers.jobs import Job, JobRunner
     from resi.share import Share
 
+RUNNER_FILE = "runner.pkl"
 LOCAL_JOB = "SUBMITIT_LOCAL_JOB_ID"
 
 
@@ -29,16 +33,28 @@ def load_submitit(launcher: str) -> ModuleType:
         ) from None
 
 
+def store_runner(runner: JobRunner, folder: Path) -> Path:
+    """Write what runs jobs to one file: submitit would put its 100 kB beside each of thousands of jobs."""
+    import cloudpickle
+
+    path = folder.absolute() / RUNNER_FILE
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(cloudpickle.dumps(runner))
+    return path
+
+
 class Submission:
     """What submitit calls: a job that may be queued again, and then goes on from what it has stored.
 
     Parameters
     ----------
+    runner : Path
+        File of the runner that all jobs share; see ``store_runner``.
     devices : str, optional
         ``CUDA_VISIBLE_DEVICES`` of the process that started the sweep, for a job on the same machine.
     """
 
-    def __init__(self, runner: JobRunner, job: Job, share: Share, devices: str | None = None) -> None:
+    def __init__(self, runner: Path, job: Job, share: Share, devices: str | None = None) -> None:
         self.runner = runner
         self.job = job
         self.share = share
@@ -51,7 +67,8 @@ class Submission:
             if self.devices is not None:
                 os.environ["CUDA_VISIBLE_DEVICES"] = self.devices
         _leave_when_told()
-        return self.runner(self.job, self.share)
+        runner: JobRunner = pickle.loads(self.runner.read_bytes())  # noqa: S301 - as submitit does for the job itself
+        return runner(self.job, self.share)
 
     def checkpoint(self) -> Any:
         """Return what submitit queues again when the job is preempted or runs out of time: the same."""
