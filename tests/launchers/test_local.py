@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -78,7 +79,9 @@ def test_a_preempted_job_is_queued_again_and_ends(submitit_sweep: Sweep) -> None
     assert submitit_sweep.outcomes()[3] == "done"
 
 
-def test_an_interrupt_reaches_each_job_once_and_the_report_is_made(tmp_path: Path) -> None:
+@pytest.fixture
+def waiting_sweep(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """Yield a sweep of which two jobs wait in their processes, and two have not begun."""
     words = (SEEDS, "hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
     with subprocess.Popen(
         command(*words),
@@ -90,14 +93,31 @@ def test_an_interrupt_reaches_each_job_once_and_the_report_is_made(tmp_path: Pat
         start_new_session=True,
     ) as process:
         _wait_for(lambda: len(list(tmp_path.glob("sweeps/*/*/waiting"))) == 2)
-        os.killpg(process.pid, signal.SIGINT)  # as a terminal's Ctrl-C does
-        stdout, stderr = process.communicate(timeout=START_SECONDS)
-    assert process.returncode == 130, stderr
+        yield process
+
+
+def test_an_interrupt_reaches_each_job_once_and_the_report_is_made(
+    waiting_sweep: subprocess.Popen[str], tmp_path: Path
+) -> None:
+    os.killpg(waiting_sweep.pid, signal.SIGINT)  # as a terminal's Ctrl-C does
+    stdout, stderr = waiting_sweep.communicate(timeout=START_SECONDS)
+    assert waiting_sweep.returncode == 130, stderr
     assert {path.parent.name for path in tmp_path.glob("sweeps/*/*/kept")} == {"0", "1"}
+    assert stdout.count("not finished") == 2, stdout + stderr
     assert stdout.count("not run") == 2, stdout + stderr
 
 
-def _wait_for(is_so) -> None:
+def test_jobs_end_with_the_process_that_started_them_and_keep_what_is_finished(
+    waiting_sweep: subprocess.Popen[str], tmp_path: Path
+) -> None:
+    workers = [int(path.read_text()) for path in tmp_path.glob("sweeps/*/*/tries")]
+    waiting_sweep.kill()
+    waiting_sweep.communicate(timeout=START_SECONDS)
+    _wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers))
+    assert {path.parent.name for path in tmp_path.glob("sweeps/*/*/kept")} == {"0", "1"}
+
+
+def _wait_for(is_so: Callable[[], bool]) -> None:
     for _ in range(START_SECONDS * 10):
         if is_so():
             return

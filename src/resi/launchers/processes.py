@@ -8,6 +8,7 @@ import queue
 import re
 import signal
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,7 @@ ALL_CORES = -1
 PROCESS_BYTES = 2 * 10**9
 IDLE_SECONDS = 60
 INTERRUPT_SECONDS = 20
+PARENT_POLL_SECONDS = 1
 
 
 class ProcessLauncher(SweepLauncher):
@@ -102,7 +104,11 @@ class Place:
 
         if self._pool is None:
             self._pool = ProcessPoolExecutor(
-                1, timeout=IDLE_SECONDS, initializer=_leave_terminal, env=self.share.environment()
+                1,
+                timeout=IDLE_SECONDS,
+                initializer=_begin,
+                initargs=(os.getpid(),),
+                env=self.share.environment(),
             )
         try:
             return self._pool.submit(self.runner, job, self.share).result()
@@ -131,10 +137,22 @@ def interrupt(lanes: Sequence[Any]) -> None:
     wait(lanes, timeout=INTERRUPT_SECONDS)
 
 
-def _leave_terminal() -> None:
-    # Ctrl-C reaches the process that started the sweep alone, which then interrupts each job once: a second interrupt
-    # would break off what the first makes a job keep.
+def _begin(parent: int) -> None:
+    """Prepare a process for jobs.
+
+    Ctrl-C reaches the process that started the sweep alone, which then interrupts each job once: a second interrupt
+    would break off what the first makes a job keep. When that process dies, its jobs are interrupted, too.
+    """
     os.setpgrp()
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+
+def _end_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(PARENT_POLL_SECONDS)
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(INTERRUPT_SECONDS)
+    os._exit(1)
 
 
 def _signals(error: BaseException) -> str:
