@@ -9,6 +9,7 @@ import re
 import signal
 import threading
 import time
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -57,7 +58,9 @@ class ProcessLauncher(SweepLauncher):
                     job = waiting.get_nowait()
                     ended.put((job, *place.run(job)))
 
-        with ThreadPoolExecutor(n_jobs) as pool:
+        with warnings.catch_warnings(), ThreadPoolExecutor(n_jobs) as pool:
+            # joblib replaces a process that keeps 300 MB of earlier jobs, and takes it for a fault of its user.
+            warnings.filterwarnings("ignore", message="A worker stopped while some jobs", category=UserWarning)
             lanes = [pool.submit(keep_busy, place) for place in places]
             try:
                 for _ in jobs:
