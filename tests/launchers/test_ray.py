@@ -67,6 +67,7 @@ def test_a_job_computes_with_the_cpus_it_asks_for(found: Sweep, number: int) -> 
     seen = found.probe(number)
     assert (seen["torch"], seen["numba"], seen["polars"]) == (1, 1, 1)
     assert set(seen["pools"].values()) == {1}
+    assert seen["visible"] == ""  # it asks for no GPU
     assert seen["memory"] == int(machine_memory() // available_cores() * 0.5)
 
 

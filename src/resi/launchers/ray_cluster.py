@@ -32,9 +32,9 @@ class RayLauncher(SweepLauncher):
         if not was_there:
             self._connect(ray)
         try:
-            remote = ray.remote(**self._resources())(_run)
-            runner_there = ray.put(runner)
-            tasks = {remote.remote(runner_there, job, share, cpus): job for job in jobs}
+            resources, runner_there = self._resources(), ray.put(runner)
+            remote = ray.remote(**resources)(_run)
+            tasks = {remote.remote(runner_there, job, share, cpus, resources["num_gpus"]): job for job in jobs}
             left = list(tasks)
             while left:
                 done, left = ray.wait(left)
@@ -71,8 +71,10 @@ class RayLauncher(SweepLauncher):
         return resources
 
 
-def _run(runner: JobRunner, job: Job, share: Share, cpus: int) -> tuple[int, str]:
+def _run(runner: JobRunner, job: Job, share: Share, cpus: int, gpus: float) -> tuple[int, str]:
     """Run a job where Ray has placed it; without a given memory, it has a part as large as its part of the cores."""
+    if not gpus:
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""  # Ray hides GPUs from those that ask for none on some versions only
     if share.memory is None:
         os.environ.pop(MEMORY, None)  # of the job that this process ran before
         share = replace(share, memory=machine_memory() * cpus // max(available_cores(), cpus))
