@@ -74,7 +74,7 @@ def pairwise(
     representations : mapping from name to array
         As for :func:`compare`; computed on the device that the first one is on.
     measures : sequence of str
-        Names of measures.
+        Names of measures, or of the sets ``benchmark``, ``fast`` and ``all``.
     shape : str
         ``nd``, ``ntd`` or ``nchw``.
     memory : str
@@ -103,8 +103,9 @@ def pairwise(
     if not hasattr(representations, "items"):
         kind = type(representations).__name__
         raise UsageError(f"pairwise: expected a mapping from names to arrays, such as {{'a': R, 'b': S}}, not a {kind}")
+    sets = registry.measure_sets()
     names = [measures] if isinstance(measures, str) else list(measures)
-    chosen = {name: make_measure(name, {}) for name in names}
+    chosen = {name: make_measure(name, {}) for given in names for name in sets.get(given, [given])}
     tensors = {name: as_tensor("pairwise", name, array, shape) for name, array in representations.items()}
     if not tensors:
         return pl.DataFrame(schema=PAIRWISE)

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from resi.groundings.base import Grounding
     from resi.measures.base import Measure
 
-SLOW_FAMILIES = ("topology", "rsm")
 SOURCES = ("train", "published")
 ON_ERROR = ("record", "raise")
 
@@ -161,21 +160,10 @@ def register() -> None:
         _register_domain(store, domain)
     for test in GROUNDINGS:
         store.store(group="test", name=test, node=TestConfig(name=test))
-    for name, members in measure_sets().items():
+    for name, members in registry.measure_sets().items():
         store.store(group="measure", name=name, node={"defaults": members}, package="measure")
     for name in registry.measures():
         store.store(group="measure", name=name, node=registry.measures().get(name), package=f"measure.{name}")
-
-
-def measure_sets() -> dict[str, list[str]]:
-    """Return the named sets of measures."""
-    measures = {name: registry.measures().get(name) for name in registry.measures()}
-    benchmark = [name for name, measure in measures.items() if measure.benchmark]
-    return {
-        "all": list(measures),
-        "benchmark": benchmark,
-        "fast": [name for name in benchmark if measures[name].family not in SLOW_FAMILIES],
-    }
 
 
 def _register_domain(store: ConfigStore, domain: Domain) -> None:

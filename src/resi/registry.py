@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+SLOW_FAMILIES = ("topology", "rsm")
+"""Families of measures that the set ``fast`` leaves out."""
+
 
 @dataclass(frozen=True)
 class Registered(Generic[T]):
@@ -90,6 +93,17 @@ def measures() -> Registry[type[Measure]]:
         except ValueError as error:
             plugins.fail(info, str(error))
     return registry
+
+
+def measure_sets() -> dict[str, list[str]]:
+    """Return the named sets of measures."""
+    facts = {name: measures().get(name) for name in measures()}
+    benchmark = [name for name, measure in facts.items() if measure.benchmark]
+    return {
+        "all": list(facts),
+        "benchmark": benchmark,
+        "fast": [name for name in benchmark if facts[name].family not in SLOW_FAMILIES],
+    }
 
 
 @functools.cache

@@ -301,6 +301,32 @@ def test_bad_input_is_one_line_naming_measure_argument_and_shapes(R, S, shape, m
     assert "\n" not in str(error.value)
 
 
+def test_a_reason_names_the_side_it_is_about() -> None:
+    constant, other = np.ones((20, 3)), arrays(1, rows=20)["r0"]
+    with pytest.raises(DegenerateInputError, match=r"^cka: S of shape \(20, 3\): the representation is constant"):
+        resi.compare(other, constant, "cka")
+    frame = resi.pairwise({"other": other, "constant": constant}, ["cka"])
+    assert frame["error"][0].startswith("S: the representation is constant")
+
+
+def test_memory_is_that_of_the_matrix_a_measure_makes_of_maps() -> None:
+    generator = np.random.default_rng(0)
+    given = {name: generator.normal(size=(100, 8, 7, 7)) for name in "ab"}
+    measures = {name: make_measure(name, {}) for name in ("linear_regression", "cka", "rsa")}
+    views = {"linear_regression": (4900, 8), "cka": (4900, 8), "rsa": (100, 392)}
+    for name, measure in measures.items():
+        most = 2 * measure.prepared_bytes(*views[name])
+        assert resi.pairwise(given, [name], shape="nchw", memory=str(most))["status"][0] == "ok"
+        refused = resi.pairwise(given, [name], shape="nchw", memory=str(most - 1))
+        assert "compare.memory allows" in refused["error"][0]
+
+
+def test_sets_of_measures_can_be_named() -> None:
+    given = arrays(2, rows=20)
+    frame = resi.pairwise(given, ["fast", "rsa"])
+    assert set(frame["measure"]) == {*registry.measure_sets()["fast"], "rsa"}
+
+
 def test_a_constant_representation_is_undefined_with_the_reason() -> None:
     frame = resi.pairwise({"constant": np.ones((20, 3)), **arrays(1, rows=20)}, measures=["cka", "rsa", "procrustes"])
     by_measure = {row["measure"]: row for row in frame.iter_rows(named=True)}

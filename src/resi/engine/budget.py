@@ -13,11 +13,9 @@ from resi.errors import UsageError
 from resi.share import allotted_memory, jobs_per_device, read_slot
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Mapping
 
     import torch
-
-    from resi.measures.base import Measure
 else:
     from resi.lazy import torch
 
@@ -52,15 +50,16 @@ def format_bytes(count: float) -> str:
     return f"{count / 10 ** (3 * power):.3g} {('B', 'kB', 'MB', 'GB', 'TB')[power]}"
 
 
-def group_measures(measures: Mapping[str, Measure], rows: int, columns: int, budget: int) -> list[list[str]]:
+def group_measures(needs: Mapping[str, int], budget: int) -> list[list[str]]:
     """Split measures into groups whose prepared states for two representations fit the budget together.
 
-    A measure that does not fit by itself has a group of its own; the engine reports it.
+    ``needs`` are the bytes of one representation by measure. A measure that does not fit by itself has a group of its
+    own; the engine reports it.
     """
     groups: list[list[str]] = []
     room = 0
-    for name, measure in measures.items():
-        need = 2 * measure.prepared_bytes(rows, columns)
+    for name, bytes_ in needs.items():
+        need = 2 * bytes_
         if not groups or need > room:
             groups.append([])
             room = budget
@@ -69,30 +68,21 @@ def group_measures(measures: Mapping[str, Measure], rows: int, columns: int, bud
     return groups
 
 
-def block_size(measures: Iterable[Measure], rows: int, columns: int, budget: int) -> int:
-    """Return how many representations fit into half the budget, at least one: two such blocks are held at a time."""
-    need = sum(measure.prepared_bytes(rows, columns) for measure in measures)
+def block_size(need: int, budget: int) -> int:
+    """Return how many representations of that many bytes fit into half the budget, at least one.
+
+    Two such blocks are held at a time.
+    """
     return max(1, budget // (2 * max(need, 1)))
 
 
-def largest_sample(measure: Measure, sizes: tuple[tuple[int, ...], tuple[int, ...]], budget: int) -> int:
-    """Return how many samples of two arrays of these sizes a measure can compare within a budget."""
-
-    def need(count: int) -> int:
-        return sum(measure.prepared_bytes(*matrix_size((count, *size[1:]))) for size in sizes)
-
-    low, high = 0, sizes[0][0]
+def largest_sample(need: Callable[[int], int], most: int, budget: int) -> int:
+    """Return how many samples, up to ``most``, fit into a budget, given the bytes that a number of them needs."""
+    low, high = 0, most
     while low < high:
         middle = (low + high + 1) // 2
         low, high = (middle, high) if need(middle) <= budget else (low, middle - 1)
     return low
-
-
-def matrix_size(size: tuple[int, ...]) -> tuple[int, int]:
-    """Return rows and columns of the matrix an array becomes (flattened, where it is a map)."""
-    if len(size) == 3:
-        return size[0] * size[1], size[2]
-    return size[0], math.prod(size[1:])
 
 
 def machine_memory() -> int:

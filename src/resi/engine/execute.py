@@ -7,10 +7,10 @@ import itertools
 import math
 import time
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from resi.engine.budget import block_size, format_bytes, group_measures, largest_sample, matrix_size
+from resi.engine.budget import block_size, format_bytes, group_measures, largest_sample
 from resi.engine.cache import Prepared
 from resi.engine.plan import Task, in_tiles
 from resi.engine.workers import stream, workers
@@ -103,16 +103,18 @@ class Engine:
             return
         self._uses = Counter((key, task.measure) for task in tasks for key in (task.source, task.target))
         self.prepared.positions = {item.key: position for position, item in enumerate(representations.values())}
-        rows, columns = _largest_matrix(representations.values())
-        wanted = {name: self.measures[name] for name in dict.fromkeys(task.measure for task in tasks)}
-        for name, failure in _without_size(wanted, rows, columns).items():
-            if self.on_error == "raise":
-                raise failure
-            del wanted[name]
-            yield from (Outcome(task, *_failed(failure), 0.0, 0.0) for task in tasks if task.measure == name)
+        needs: dict[str, int] = {}
+        for name in dict.fromkeys(task.measure for task in tasks):
+            try:
+                needs[name] = self._largest_need(self.measures[name], representations.values())
+            except Exception as failure:  # of a plugin, say, that cannot tell how much memory it needs
+                if self.on_error == "raise":
+                    raise
+                result = _failed(failure)
+                yield from (Outcome(task, *result, 0.0, 0.0) for task in tasks if task.measure == name)
         with workers(self.device, self.threads, len(representations)) as pool:
-            for group in group_measures(wanted, rows, columns, self.memory):
-                block = block_size([wanted[name] for name in group], rows, columns, self.memory)
+            for group in group_measures(needs, self.memory):
+                block = block_size(sum(needs[name] for name in group), self.memory)
                 chosen = [task for task in tasks if task.measure in group]
                 for tile in in_tiles(chosen, list(representations), block):
                     yield from self._run_tile(tile, representations, pool)
@@ -139,7 +141,7 @@ class Engine:
         def prepare(side: tuple[tuple[str, View], list[Measure]]) -> Iterator[None]:
             (key, view), measures = side
             # What holds most comes first: all distances serve those who need the nearest only.
-            rows, columns = matrix_size(items[key].size)
+            rows, columns = view.size(items[key].size)
             by_size = sorted(measures, key=lambda measure: measure.prepared_bytes(rows, columns), reverse=True)
             self.prepared.prepare(items[key], view, by_size)
             yield
@@ -207,8 +209,10 @@ class Engine:
         try:
             if isinstance(views, Exception):
                 raise views
-            a = self.prepared.state(items[task.source], views[0], measure)
-            b = self.prepared.state(items[task.target], views[1], measure)
+            a, b = (
+                self._state(side, items[key], view, measure)
+                for side, key, view in zip("RS", (task.source, task.target), views, strict=True)
+            )
             start = time.perf_counter()
             result = _judged(measure.compare(a, b))
             seconds = time.perf_counter() - start
@@ -220,6 +224,12 @@ class Engine:
                 raise
             result = _failed(failure)
         return Outcome(task, *result, seconds, self._share(task))
+
+    def _state(self, side: str, item: Representation, view: View, measure: Measure) -> Any:
+        try:
+            return self.prepared.state(item, view, measure)
+        except DegenerateInputError as reason:
+            raise DegenerateInputError(f"{side}: {reason}") from None
 
     def _share(self, task: Task) -> float:
         spent = self.prepared.seconds
@@ -236,28 +246,35 @@ class Engine:
     def _find_views(self, measure: Measure, source: Representation, target: Representation) -> tuple[View, View]:
         if source.samples != target.samples:
             raise ShapeError(f"{measure.name}: {source.key} and {target.key} hold different samples")
-        result = pair_views(
-            measure.name, (source.size, target.size), (source.layout, target.layout), measure.spatial, self.sampling
-        )
-        need = sum(measure.prepared_bytes(*matrix_size(side.size)) for side in (source, target))
+        result = self._pair_views(measure, source, target)
+        need = self._bytes(measure, source, target)
         if need > self.memory:
-            fits = largest_sample(measure, (source.size, target.size), self.memory)
+
+            def bytes_of(count: int) -> int:
+                return self._bytes(measure, *(replace(side, size=(count, *side.size[1:])) for side in (source, target)))
+
+            fits = largest_sample(bytes_of, source.size[0], self.memory)
             raise BudgetError(
                 f"{measure.name} needs about {format_bytes(need)} for two representations of shape {source.size}, "
                 f"compare.memory allows {format_bytes(self.memory)}; raise it, or set compare.subsample={fits} or less"
             )
         return result
 
+    def _largest_need(self, measure: Measure, representations: Iterable[Representation]) -> int:
+        """Return the most bytes that preparing one of the representations for a measure takes."""
+        by_shape = {(item.size, item.layout): item for item in representations}
+        return max(self._bytes(measure, item, item) // 2 for item in by_shape.values())
 
-def _without_size(measures: Mapping[str, Measure], rows: int, columns: int) -> dict[str, Exception]:
-    """Return the errors of measures, of plugins say, that cannot tell how much memory they need."""
-    failures = {}
-    for name, measure in measures.items():
-        try:
-            measure.prepared_bytes(rows, columns)
-        except Exception as failure:
-            failures[name] = failure
-    return failures
+    def _bytes(self, measure: Measure, source: Representation, target: Representation) -> int:
+        """Return the bytes that preparing two representations for a measure takes."""
+        views = self._pair_views(measure, source, target)
+        sizes = (view.size(side.size) for view, side in zip(views, (source, target), strict=True))
+        return sum(measure.prepared_bytes(*size) for size in sizes)
+
+    def _pair_views(self, measure: Measure, source: Representation, target: Representation) -> tuple[View, View]:
+        return pair_views(
+            measure.name, (source.size, target.size), (source.layout, target.layout), measure.spatial, self.sampling
+        )
 
 
 def _judged(value: float) -> Result:
@@ -267,8 +284,3 @@ def _judged(value: float) -> Result:
 
 def _failed(failure: Exception) -> Result:
     return Result(None, FAILED, f"{type(failure).__name__}: {failure}")
-
-
-def _largest_matrix(representations: Iterable[Representation]) -> tuple[int, int]:
-    sizes = [matrix_size(representation.size) for representation in representations]
-    return max(rows for rows, _ in sizes), max(columns for _, columns in sizes)

@@ -6,6 +6,7 @@ import dataclasses
 import weakref
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeVar, cast
 
+from resi.errors import DegenerateInputError
 from resi.measures.shapes import is_single, views
 
 if TYPE_CHECKING:
@@ -176,8 +177,16 @@ class Measure:
             If the measure has no value for them.
         """
         sides = views(self.name, (R, S), (shape, shape), self.spatial)
-        a, b = (self.prepare(Features(side(), is_single(side.array))) for side in sides)
-        return float(self.compare(a, b))
+        label = self.name
+        try:
+            states = []
+            for argument, side in zip("RS", sides, strict=True):
+                label = f"{self.name}: {argument} of shape {tuple(side.array.shape)}"
+                states.append(self.prepare(Features(side(), is_single(side.array))))
+            label = self.name
+            return float(self.compare(*states))
+        except DegenerateInputError as reason:
+            raise DegenerateInputError(f"{label}: {reason}") from None
 
     def prepared_bytes(self, n_samples: int, n_features: int) -> int:
         """Return about how many bytes preparing one representation takes, its matrix included."""

@@ -56,6 +56,16 @@ class View:
     rows: int | None = None
     step: int = 1
 
+    def size(self, size: tuple[int, ...]) -> tuple[int, int]:
+        """Return rows and columns of the matrix that an array of a size becomes."""
+        if len(size) == 3:
+            rows, columns = size[0] * size[1], size[2]
+        elif len(size) == 4 and self.grid is not None:
+            rows, columns = size[0] * math.prod(self.grid), size[1]
+        else:
+            rows, columns = size[0], math.prod(size[1:])
+        return math.ceil((self.rows or rows) / self.step), columns
+
     def matrix(self, array: Tensor) -> Tensor:
         """Return the float64 matrix of shape (n_rows, n_columns)."""
         tensor = array.to(torch.float64)
