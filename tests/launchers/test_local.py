@@ -17,7 +17,7 @@ from resi.sweeps import FAILED
 from tests.conftest import REPOSITORY
 from tests.launchers.sweep import SEEDS, Sweep, command, environment, sweep
 
-START_SECONDS = 180
+START_SECONDS = 300
 # Another number than two jobs would get by themselves, and one that there are cores for.
 EXPLICIT_THREADS = 2 if available_cores() in (2, 3) else 1
 

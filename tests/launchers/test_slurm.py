@@ -31,7 +31,7 @@ def script_of(home: Path, *words: str) -> list[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=300,
     )
     assert found.returncode == 0, found.stderr
     return found.stdout.splitlines()
