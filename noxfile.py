@@ -4,6 +4,7 @@ python -m nox -s demo     the main job on embedded data, from a built package
 python -m nox -s tests    the test suite
 python -m nox -s faults   kills, signals, full disks and damage, at length
 python -m nox -s lint types
+python -m nox -s ray      sweeps on a Ray cluster
 python -m nox -s bench    speed beside the published figures
 """
 
@@ -51,6 +52,13 @@ def faults(session: nox.Session) -> None:
     """Run the tests of what a run survives that take long: thirty kills, signals in every stage; about half an hour."""
     session.install("-e", ".[graph]", *group("tests"))
     session.run("pytest", "tests/faults", *session.posargs, env={"RESI_FAULTS": "1"})
+
+
+@nox.session
+def ray(session: nox.Session) -> None:
+    """Run sweeps on a Ray cluster of two nodes on this machine; Ray's 270 MB are not for every run of the tests."""
+    session.install("-e", ".[ray]", *group("tests"))
+    session.run("pytest", "tests/launchers/test_ray.py", *session.posargs)
 
 
 @nox.session

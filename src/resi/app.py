@@ -103,15 +103,15 @@ def _run_hydra(words: list[str]) -> int:
     register()
     ended: list[int | Exception] = []
 
-    def job(composed: DictConfig) -> None:
+    def job(composed: DictConfig) -> int:
         # Hydra prints around an error that leaves the job, so none does.
         if _is_sweep():
-            sweep_job(composed)
-            return
+            return sweep_job(composed)
         try:
             ended.append(run_job(composed))
         except Exception as error:
             ended.append(error)
+        return 0
 
     sweeps.last_exit_code = 0
     before = sys.argv, os.environ.get("HYDRA_FULL_ERROR")
@@ -121,6 +121,8 @@ def _run_hydra(words: list[str]) -> int:
     try:
         hydra.main(version_base="1.3", config_path=str(config_folder()), config_name="config")(job)()
     finally:
+        # What broke a sweep off does not keep back what became of its jobs.
+        sweeps.report_running(is_broken_off=True)
         sys.argv = before[0]
         if before[1] is None:
             del os.environ["HYDRA_FULL_ERROR"]
@@ -160,13 +162,15 @@ def sweep_job(composed: DictConfig) -> int:
     from resi.cli.tables import print_result
     from resi.config import register, validate
     from resi.pipeline import run_config
-    from resi.sweeps import note_job
+    from resi.sweeps import note_job, note_start
 
     _quiet()
     raise_on_term()
     register()
     hydra = HydraConfig.get()
-    record: dict[str, Any] = {"job": " ".join(hydra.overrides.task), "counts": {}}
+    folder = Path(hydra.runtime.output_dir)
+    record: dict[str, Any] = {"number": hydra.job.num, "job": " ".join(hydra.overrides.task), "counts": {}}
+    note_start(folder, record)
     try:
         config = validate(composed)
         result = run_config(config)
@@ -182,7 +186,7 @@ def sweep_job(composed: DictConfig) -> int:
         message, code = explain(error)
         record |= {"outcome": "failed", "detail": message, "exit_code": code}
         say(f"resi: {record['job']}: {message}")
-    note_job(Path(hydra.runtime.output_dir), record)
+    note_job(folder, record)
     return int(record["exit_code"])
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hydra.core.config_store import ConfigStore
+from hydra.core.plugins import Plugins
 from omegaconf import MISSING, OmegaConf
 
 from resi import registry
@@ -19,6 +20,7 @@ from resi.errors import UsageError, unknown_name
 from resi.groundings import GROUNDINGS
 from resi.groundings.base import PROTOCOLS
 from resi.hydra_errors import explain_hydra
+from resi.launchers.options import LAUNCHERS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -152,8 +154,11 @@ def config_folder() -> Path:
 
 @functools.cache
 def register() -> None:
-    """Tell Hydra of every domain, dataset, model, test and measure, those of plugins included."""
+    """Tell Hydra of every launcher, domain, dataset, model, test and measure, those of plugins included."""
+    Plugins.instance()  # those of other packages register launchers of the same names, and not after us
     store = ConfigStore.instance()
+    for name, options in LAUNCHERS.items():
+        store.store(group="hydra/launcher", name=name, node=options)
     store.store(name="run_schema", node=RunSchema)
     for name in registry.domains():
         domain = registry.domains().get(name)()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from typing import TYPE_CHECKING
 
 from resi.errors import UsageError
+from resi.share import device_index, read_slot
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,13 +20,18 @@ else:
 def resolve_device(name: str) -> torch.device:
     """Return the device for a config value: ``auto`` is CUDA where there is one, else the CPU.
 
+    Of several CUDA devices, jobs of a sweep that run on one machine at the same time take one after the other, unless
+    told ``cuda:N``. Which devices a job can see is left to ``CUDA_VISIBLE_DEVICES``, as Slurm and Ray set it.
+
     Raises
     ------
     UsageError
         If the name is no device, or a device this machine does not have; there is no silent fallback.
     """
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and (count := torch.cuda.device_count()) > 1:
+        return torch.device("cuda", device_index(read_slot(os.environ)[0], count))
     try:
         device = torch.device(name)
     except RuntimeError as error:

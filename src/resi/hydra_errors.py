@@ -59,11 +59,13 @@ def _keys() -> list[str]:
     """Return every key of a run, those of all models and measures included."""
     from resi import registry
     from resi.config import CompareConfig, DatasetConfig, ModelsConfig, RunSchema
+    from resi.launchers.options import LAUNCHERS
 
     keys = [field.name for field in fields(RunSchema)]
     keys += [f"compare.{field.name}" for field in fields(CompareConfig)]
     keys += [f"dataset.{field.name}" for field in fields(DatasetConfig)]
     keys += [f"models.{field.name}" for field in fields(ModelsConfig)]
+    keys += sorted({f"hydra.launcher.{field.name}" for options in LAUNCHERS.values() for field in fields(options)})
     for domain in (registry.domains().get(name)() for name in registry.domains()):
         names = [field.name for field in fields(domain.model_config)]
         keys += [f"model.{item.name}.{name}" for item in domain.architectures() for name in names]

@@ -16,7 +16,7 @@ RUN = """\
   resi domain=graph test=augmentation measure=cka
   resi dataset=cora dataset.root=FOLDER 'measure=\\[cka,rsa]' measure.jaccard.k=20
 [bold]A sweep[/bold] is many runs, one for each combination; each writes a shard:
-  resi -m test=augmentation measure=cka,rsa hydra/launcher=joblib
+  resi -m test=augmentation measure=cka,rsa hydra/launcher=joblib  (or submitit_local, slurm_cpu, slurm_gpu, ray)
 
 [bold]Commands[/bold] (each with --help)
 {commands}
@@ -39,7 +39,7 @@ RUN = """\
   stage              models, representations, compare, score or all (default): how far to go
   device             auto (default: CUDA where there is one), cpu, cuda, cuda:N
   compare.memory     budget for prepared representations, such as 4GB (default auto: half the machine's)
-  compare.threads    threads of torch
+  compare.threads    threads to compute with; in a sweep, those of each job
   compare.subsample  compare that many samples only, the same for all representations
   compare.overwrite  only_missing (default), failed, always: which stored comparisons are made again
   compare.isolate    true: compare in a process of its own, which may crash without harm to the rest

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import re
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from resi.errors import UsageError
+from resi.share import allotted_memory, jobs_per_device, read_slot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -28,12 +30,13 @@ CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 def parse_memory(text: str | int, device: torch.device | None = None) -> int:
     """Return a number of bytes from ``"4GB"``, ``"512 MiB"``, a plain number, or ``"auto"``.
 
-    The latter is half the memory of the machine, or of the CUDA device.
+    The latter is half the memory of the machine, or of the CUDA device, over the jobs of a sweep that share it.
     """
     if text == "auto":
-        is_cuda = device is not None and device.type == "cuda"
-        total = torch.cuda.mem_get_info(device)[1] if is_cuda else machine_memory()
-        return int(total * AUTO_SHARE)
+        if device is None or device.type != "cuda":
+            return int(machine_memory() * AUTO_SHARE)
+        jobs = jobs_per_device(read_slot(os.environ)[1], torch.cuda.device_count())
+        return int(torch.cuda.mem_get_info(device)[1] * AUTO_SHARE / jobs)
     match = re.fullmatch(r"\s*([0-9.]+)\s*([KMGT]I?)?B?\s*", str(text).upper())
     try:
         size = int(float(match[1]) * UNITS[match[2] or ""]) if match else 0
@@ -102,10 +105,9 @@ def largest_sample(need: Callable[[int], int], most: int, budget: int) -> int:
 
 
 def machine_memory() -> int:
-    """Return the memory of the machine, or of the container, in bytes."""
-    physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    try:
+    """Return the memory of the machine in bytes, or what a container, a launcher or Slurm allows of it."""
+    sizes = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"), allotted_memory(os.environ)]
+    with contextlib.suppress(OSError):
         limit = CGROUP_LIMIT.read_text().strip()
-    except OSError:
-        return physical
-    return min(physical, int(limit)) if limit.isdigit() else physical
+        sizes.append(int(limit) if limit.isdigit() else None)
+    return min(size for size in sizes if size is not None)
