@@ -96,6 +96,8 @@ def _run_hydra(words: list[str]) -> int:
     from resi.config import config_folder, register
 
     register()
+    if sweeps.names_suite(words):
+        words, sweeps.suite_words = sweeps.split_suite_words(words)
     ended: list[int | Exception] = []
 
     def job(composed: DictConfig) -> None:

@@ -102,6 +102,7 @@ class RunSchema:
     models: ModelsConfig = field(default_factory=ModelsConfig)
     representation: str | None = None
     test: Any = None
+    suite: Any = None
     measure: dict[str, Any] = field(default_factory=dict)
     compare: CompareConfig = field(default_factory=CompareConfig)
 
@@ -216,6 +217,8 @@ def validate(composed: DictConfig) -> RunConfig:
     UsageError
         Naming the first key whose value does not exist or does not fit.
     """
+    if composed.suite is not None:
+        raise UsageError("a suite is many runs: start them with resi -m suite=NAME, count them with resi plan suite=NAME")
     if composed.protocol not in PROTOCOLS:
         raise unknown_name("protocol", composed.protocol, PROTOCOLS)
     domain = registry.domains().get(composed.domain)(composed.protocol, composed.representation)
