@@ -162,7 +162,8 @@ def sweep_job(composed: DictConfig) -> int:
     _quiet()
     register()
     hydra = HydraConfig.get()
-    record: dict[str, Any] = {"job": " ".join(hydra.overrides.task), "counts": {}}
+    words = list(hydra.overrides.task)
+    record: dict[str, Any] = {"job": " ".join(words), "words": words, "counts": {}}
     try:
         config = validate(composed)
         result = run_config(config)

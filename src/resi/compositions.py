@@ -8,15 +8,17 @@ a search path with groups of its own, are composed each by itself. Either way th
 
 from __future__ import annotations
 
+import contextlib
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from resi.config import RunConfig, validate
+from resi.config import RunConfig, config_folder, register, validate
 from resi.errors import ResiError, UsageError
 from resi.hydra_errors import explain_hydra
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from hydra.core.config_loader import ConfigLoader
 
@@ -44,7 +46,36 @@ class Part(NamedTuple):
     words: Words
 
 
-def compose_all(jobs: Sequence[Sequence[str]], loader: ConfigLoader) -> list[RunConfig | ResiError]:
+@contextlib.contextmanager
+def open_configs(folder: Path | None = None) -> Iterator[ConfigLoader]:
+    """Yield what reads configs: resi's own, and those in a folder of a user's.
+
+    Raises
+    ------
+    UsageError
+        If the folder does not exist.
+    """
+    from hydra._internal.hydra import Hydra
+    from hydra._internal.utils import create_config_search_path
+    from hydra.core.global_hydra import GlobalHydra
+
+    register()
+    path = create_config_search_path(str(config_folder()))
+    if folder is not None:
+        if not folder.is_dir():
+            raise UsageError(f"--config-dir {folder}: there is no such folder")
+        path.append("command-line", f"file://{folder.absolute()}")
+    before = GlobalHydra.instance().hydra
+    GlobalHydra.instance().clear()
+    try:
+        yield Hydra.create_main_hydra2("resi", path).config_loader
+    finally:
+        GlobalHydra.instance().hydra = before
+
+
+def compose_all(
+    jobs: Sequence[Sequence[str]], loader: ConfigLoader, common: Sequence[str] = ()
+) -> list[RunConfig | ResiError]:
     """Return the config of each job, or the error that composing it alone would raise.
 
     ``RunConfig.composed`` is left empty.
@@ -53,20 +84,23 @@ def compose_all(jobs: Sequence[Sequence[str]], loader: ConfigLoader) -> list[Run
     ----------
     jobs : sequence of sequence of str
         The words of each; none a sweep over several values.
+    common : sequence of str
+        Words of Hydra's that hold for all, such as ``hydra.searchpath=[file:///FOLDER]``.
     """
-    composer = _Composer(loader)
+    composer = _Composer(loader, common)
     by_job = [composer.parts_of(job) for job in jobs]
     composer.compose_parts({part: None for parts in by_job if parts for part in parts})
     return [composer.assemble(job, parts) for job, parts in zip(jobs, by_job, strict=True)]
 
 
 class _Composer:
-    def __init__(self, loader: ConfigLoader) -> None:
+    def __init__(self, loader: ConfigLoader, common: Sequence[str]) -> None:
         self._loader = loader
+        self._common = common
         self._fields: dict[Part, dict[str, Any]] = {}
         self._alone: dict[Words, RunConfig | ResiError] = {}
         # Groups of a user's own may set anything.
-        self._is_ours = _only_ours(loader)
+        self._is_ours = not common and _only_ours(loader)
 
     def parts_of(self, job: Sequence[str]) -> list[Part] | None:
         """Return the parts of a job, or None if it has words beyond them."""
@@ -117,7 +151,7 @@ class _Composer:
         from omegaconf import open_dict
 
         try:
-            composed = self._loader.load_configuration("config", list(words), RunMode.RUN)
+            composed = self._loader.load_configuration("config", [*self._common, *words], RunMode.RUN)
             with open_dict(composed):
                 del composed["hydra"]
             return validate(composed)

@@ -88,6 +88,14 @@ class Store:
             lock.release()
 
 
+    def is_locked(self, name: str) -> bool:
+        """Return whether a process holds the lock of an artifact."""
+        if not (self.root / "locks" / f"{name}.lock").exists():
+            return False
+        with self.try_lock(name) as held:
+            return not held
+
+
 def default_root() -> Path:
     """Return the data root of this environment: ``$RESI_HOME``, else ``$REP_SIM``, else ``./experiments``."""
     return Path(os.environ.get("RESI_HOME") or os.environ.get("REP_SIM") or "experiments").absolute()

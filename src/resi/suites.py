@@ -60,6 +60,27 @@ def read_suite(name: str, node: DictConfig | None) -> Suite:
     return Suite(name, str(content.get("about", "")), grids)  # type: ignore[union-attr]
 
 
+def load_suite(name: str, loader: ConfigLoader) -> Suite:
+    """Return a suite by name.
+
+    Raises
+    ------
+    UsageError
+        If there is none of that name, or its YAML is no suite.
+    """
+    from hydra.types import RunMode
+
+    known = suite_names(loader)
+    if name not in known:
+        raise unknown_name("suite", name, known)
+    return read_suite(name, loader.load_configuration("config", [f"suite={name}", "measure=cka"], RunMode.RUN).suite)
+
+
+def suite_names(loader: ConfigLoader) -> list[str]:
+    """Return the names of all suites."""
+    return sorted(loader.get_group_options("suite"))
+
+
 def expand(words: Sequence[str], suite: Suite | None = None, loader: ConfigLoader | None = None) -> list[Job]:
     """Return the jobs of a sweep over ``words``, or those of a suite with further words.
 

@@ -64,10 +64,11 @@ def plan_suite_jobs(config: DictConfig, loader: ConfigLoader, folder: Path) -> l
 
     name = str(config.hydra.runtime.choices.suite)
     jobs = expand(suite_words, read_suite(name, config.suite), loader)
-    for job, composed in zip(jobs, compose_all(jobs, loader), strict=True):
+    common = [word for word in config.hydra.overrides.hydra if word.startswith("hydra.searchpath=")]
+    for job, composed in zip(jobs, compose_all(jobs, loader, common), strict=True):
         if isinstance(composed, ResiError):
             raise type(composed)(f"{' '.join(job)}: {composed}")
-    record = {"suite": name, "words": suite_words, "jobs": [" ".join(job) for job in jobs]}
+    record = {"suite": name, "words": suite_words, "jobs": jobs}
     write_text(folder / SUITE_FILE, json.dumps(record, indent=1))
     say(f"suite={name}: {len(jobs)} jobs; resi list progress {name} tells how far they are")
     return [list(job) for job in jobs]
