@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from resi.config import RunConfig, config_folder, register, validate
@@ -19,6 +18,7 @@ from resi.hydra_errors import explain_hydra
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
 
     from hydra.core.config_loader import ConfigLoader
 
@@ -32,7 +32,7 @@ PARTS: dict[tuple[str, ...], tuple[str, ...]] = {
         "memory", "threads", "overwrite", "subsample", "device", "on_error", "stage",
     ),
 }  # fmt: skip
-"""Heads of words (``measure`` of ``measure.jaccard.k=20``), and the fields of a ``RunConfig`` that they alone decide."""
+"""Heads of words (``measure`` of ``measure.jaccard.k=20``), and the fields of a ``RunConfig`` that they decide."""
 HEADS = {head for heads in PARTS for head in heads}
 GROUPS = ("domain", "dataset", "model", "test", "measure", "protocol")
 
@@ -116,7 +116,8 @@ class _Composer:
         left = list(parts)
         while left:
             chosen: dict[str, Words] = {}
-            taken, rest = [], []
+            taken: list[Part] = []
+            rest: list[Part] = []
             for part in left:
                 given = {head: tuple(word for word in part.words if _head(word) == head) for head in part.heads}
                 fits = all(chosen.get(head, words) == words for head, words in given.items())
@@ -174,4 +175,3 @@ def _only_ours(loader: ConfigLoader) -> bool:
     ours = {"main", "hydra", "schema"}
     others = [source for source in loader.get_sources() if source.provider not in ours and source.path]
     return not any(source.is_group(group) for source in others for group in GROUPS)
-

@@ -218,7 +218,9 @@ def validate(composed: DictConfig) -> RunConfig:
         Naming the first key whose value does not exist or does not fit.
     """
     if composed.suite is not None:
-        raise UsageError("a suite is many runs: start them with resi -m suite=NAME, count them with resi plan suite=NAME")
+        raise UsageError(
+            "a suite is many runs: start them with resi -m suite=NAME, count them with resi plan suite=NAME"
+        )
     if composed.protocol not in PROTOCOLS:
         raise unknown_name("protocol", composed.protocol, PROTOCOLS)
     domain = registry.domains().get(composed.domain)(composed.protocol, composed.representation)

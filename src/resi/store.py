@@ -87,7 +87,6 @@ class Store:
         finally:
             lock.release()
 
-
     def is_locked(self, name: str) -> bool:
         """Return whether a process holds the lock of an artifact."""
         if not (self.root / "locks" / f"{name}.lock").exists():

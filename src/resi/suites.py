@@ -60,7 +60,7 @@ def read_suite(name: str, node: DictConfig | None) -> Suite:
     return Suite(name, str(content.get("about", "")), grids)  # type: ignore[union-attr]
 
 
-def load_suite(name: str, loader: ConfigLoader) -> Suite:
+def load_suite(name: str, loader: ConfigLoader, common: Sequence[str] = ()) -> Suite:
     """Return a suite by name.
 
     Raises
@@ -70,10 +70,11 @@ def load_suite(name: str, loader: ConfigLoader) -> Suite:
     """
     from hydra.types import RunMode
 
-    known = suite_names(loader)
+    known = sorted(loader.get_group_options("suite", config_name="config", overrides=list(common)))
     if name not in known:
         raise unknown_name("suite", name, known)
-    return read_suite(name, loader.load_configuration("config", [f"suite={name}", "measure=cka"], RunMode.RUN).suite)
+    words = [*common, f"suite={name}", "measure=cka"]
+    return read_suite(name, loader.load_configuration("config", words, RunMode.RUN).suite)
 
 
 def suite_names(loader: ConfigLoader) -> list[str]:

@@ -21,8 +21,8 @@ JOB_FILE = "job.json"
 SUITE_FILE = "suite.json"
 # The exit code of the sweep that has just ended in this process.
 last_exit_code = 0
-# Words beside `suite=NAME` of the sweep that this process starts. They are kept from Hydra's own composition of a sweep,
-# which would hold `model.resnet18.epochs=10` against the default domain.
+# Words beside `suite=NAME` of the sweep that this process starts. They are kept from Hydra's own composition of a
+# sweep, which would hold `model.resnet18.epochs=10` against the default domain.
 suite_words: tuple[str, ...] = ()
 # Heads of words that a sweep as a whole is composed with.
 SWEEP_KEYS = ("hydra", "suite", "root")
@@ -37,7 +37,9 @@ def split_suite_words(words: Sequence[str]) -> tuple[list[str], tuple[str, ...]]
     further = []
     for word in words:
         key = word.lstrip("+~").replace("/", ".").split("=")[0].split(".")[0]
-        is_of_jobs = not word.startswith("-") and ("=" in word or word.startswith("~")) and key not in ("hydra", "suite")
+        is_of_jobs = (
+            not word.startswith("-") and ("=" in word or word.startswith("~")) and key not in ("hydra", "suite")
+        )
         if is_of_jobs:
             further.append(word)
         if not is_of_jobs or key in SWEEP_KEYS:

@@ -11,6 +11,7 @@ from itertools import combinations, permutations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from resi.config import Stage
+from resi.domains.base import DatasetSpec
 from resi.errors import DatasetError
 from resi.groundings.base import PUBLISHED, SCORE_VERSION, Experiment, Models
 from resi.identity import LENGTH, canonical, fingerprint
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from resi.config import RunConfig
-    from resi.domains.base import DatasetSpec, ModelSpec, ProbeSpec
+    from resi.domains.base import ModelSpec, ProbeSpec
     from resi.measures.base import Measure
     from resi.measures.shapes import Sampling
 
@@ -118,13 +119,14 @@ class Plan:
                 for a, b in combinations(range(len(experiment.items)), 2):
                     yield Comparison(number, a, b, name, comparison_key(keys[a], keys[b], identity, symmetric=True))
 
+    def keys_of(self, experiment: Experiment) -> tuple[str, ...]:
+        """Return the identities of the representations of an experiment."""
+        return tuple(self.representations.key(item.model, experiment.probe, item.layer) for item in experiment.items)
+
     @cached_property
-    def _representation_keys(self) -> list[list[str]]:
+    def _representation_keys(self) -> list[tuple[str, ...]]:
         """The identity of every representation, by experiment."""
-        return [
-            [self.representations.key(item.model, experiment.probe, item.layer) for item in experiment.items]
-            for experiment in self.experiments
-        ]
+        return [self.keys_of(experiment) for experiment in self.experiments]
 
     @cached_property
     def shard(self) -> Shard:
@@ -219,9 +221,13 @@ class Planner:
         Whether datasets may be fetched and noted in the data root; otherwise nothing is written.
     reads_files : bool
         Whether a dataset's files are looked at where the data root knows it. They may have changed since.
+    needs_datasets : bool
+        Whether a dataset that is nowhere is an error; otherwise ``Plan.absent`` holds it, and of such a plan nothing
+        counts as done.
     """
 
-    def __init__(self, may_download: bool = True, reads_files: bool = True) -> None:
+    def __init__(self, may_download: bool = True, reads_files: bool = True, needs_datasets: bool = True) -> None:
+        self._needs_datasets = needs_datasets
         self._may_download = may_download
         self._reads_files = reads_files
         self._datasets: dict[tuple[object, ...], tuple[DatasetSpec, DatasetError | None]] = {}
@@ -251,7 +257,12 @@ class Planner:
         try:
             dataset = config.domain.locate(config.dataset, config.dataset_root, downloads, may_download)
         except DatasetError as error:
-            return sources.dataset(config.domain.name, config.dataset, error), error
+            try:
+                return sources.dataset(config.domain.name, config.dataset, error), error
+            except DatasetError as unknown:
+                if self._needs_datasets:
+                    raise
+                return DatasetSpec(config.dataset, None, ""), unknown
         if self._may_download:
             sources.remember_dataset(config.domain.name, dataset)
         return dataset, None
@@ -268,7 +279,7 @@ class Planner:
     ) -> tuple[Experiment, ...]:
         domain, test = config.domain, config.test
         about = (domain.name, domain.protocol, domain.representation, test.name, architecture, canonical(overrides))
-        key = (*about, dataset.content, config.seeds, config.groups, config.models_root, config.root)
+        key = (*about, dataset.name, dataset.content, config.seeds, config.groups, config.models_root, config.root)
         if key not in self._experiments:
             sources = Sources(config.root) if config.models_root else None
             common = Models(
