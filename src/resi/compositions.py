@@ -8,7 +8,6 @@ a search path with groups of its own, are composed each by itself. Either way th
 
 from __future__ import annotations
 
-import contextlib
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,7 +16,7 @@ from resi.errors import ResiError, UsageError
 from resi.hydra_errors import explain_hydra
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from hydra.core.config_loader import ConfigLoader
@@ -46,9 +45,8 @@ class Part(NamedTuple):
     words: Words
 
 
-@contextlib.contextmanager
-def open_configs(folder: Path | None = None) -> Iterator[ConfigLoader]:
-    """Yield what reads configs: resi's own, and those in a folder of a user's.
+def open_configs(folder: Path | None = None) -> ConfigLoader:
+    """Return what reads configs: resi's own, and those in a folder of a user's.
 
     Raises
     ------
@@ -57,6 +55,7 @@ def open_configs(folder: Path | None = None) -> Iterator[ConfigLoader]:
     """
     from hydra._internal.hydra import Hydra
     from hydra._internal.utils import create_config_search_path
+    from hydra.core.config_search_path import SearchPathQuery
     from hydra.core.global_hydra import GlobalHydra
 
     register()
@@ -64,13 +63,14 @@ def open_configs(folder: Path | None = None) -> Iterator[ConfigLoader]:
     if folder is not None:
         if not folder.is_dir():
             raise UsageError(f"--config-dir {folder}: there is no such folder")
-        path.append("command-line", f"file://{folder.absolute()}")
-    before = GlobalHydra.instance().hydra
-    GlobalHydra.instance().clear()
+        path.prepend("command-line", f"file://{folder.absolute()}", SearchPathQuery(provider="schema"))
+    shared = GlobalHydra.instance()
+    before = shared.hydra
+    shared.clear()
     try:
-        yield Hydra.create_main_hydra2("resi", path).config_loader
+        return Hydra.create_main_hydra2("resi", path).config_loader
     finally:
-        GlobalHydra.instance().hydra = before
+        shared.hydra = before
 
 
 def compose_all(

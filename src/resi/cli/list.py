@@ -128,9 +128,9 @@ def list_suites(arguments: argparse.Namespace) -> list[Row]:
     from resi.compositions import open_configs
     from resi.suites import expand, load_suite, suite_names
 
-    with open_configs(arguments.config_dir) as loader:
-        suites = [load_suite(name, loader) for name in suite_names(loader) if _matches(name, arguments)]
-        return [{"name": suite.name, "jobs": len(expand((), suite, loader)), "about": suite.about} for suite in suites]
+    loader = open_configs(arguments.config_dir)
+    suites = [load_suite(name, loader) for name in suite_names(loader) if _matches(name, arguments)]
+    return [{"name": suite.name, "jobs": len(expand((), suite, loader)), "about": suite.about} for suite in suites]
 
 
 def list_progress(arguments: argparse.Namespace) -> list[Row]:
@@ -140,8 +140,8 @@ def list_progress(arguments: argparse.Namespace) -> list[Row]:
     from resi.store import default_root
 
     root = (arguments.root or default_root()).expanduser().absolute()
-    with open_configs(arguments.config_dir) as loader:
-        suites = read_progress(loader, root, lambda name: _matches(name, arguments))
+    loader = open_configs(arguments.config_dir)
+    suites = read_progress(loader, root, lambda name: _matches(name, arguments))
     return [
         {
             "name": suite.name,

@@ -106,10 +106,10 @@ def plan_sweep(
     names = [word.partition("=")[2] for word in words if word.startswith("suite=")]
     common = [word for word in words if word.startswith("hydra.searchpath=")]
     further = [word for word in words if not word.startswith(("suite=", "hydra"))]
-    with open_configs(config_dir) as loader:
-        suite = load_suite(names[-1], loader, common) if names else None
-        jobs = expand(further, suite, loader)
-        configs = compose_all(jobs, loader, common)
+    loader = open_configs(config_dir)
+    suite = load_suite(names[-1], loader, common) if names else None
+    jobs = expand(further, suite, loader)
+    configs = compose_all(jobs, loader, common)
     planner = Planner(may_download=False, needs_datasets=False)
     plans: list[Plan] = []
     problems: dict[Job, ResiError] = {}
