@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-
-import pytest
+from typing import TYPE_CHECKING
 
 import resi
 from resi.app import run_command
 from resi.compositions import open_configs
-from resi.pipeline import make_plan
 from resi.config import compose
+from resi.pipeline import make_plan
 from resi.progress import STATES, find_states
 from resi.store import Store
 from resi.sweeps import note_job
 from tests.conftest import TINY
+
+if TYPE_CHECKING:
+    import pytest
 
 JOB = (*TINY, "measure=cka")
 

@@ -17,9 +17,12 @@ if TYPE_CHECKING:
 
 # Subcommand -> (module with a `main(words) -> exit code`, what it does).
 COMMANDS = {
-    "list": ("resi.cli.list", "what exists: measures, models, datasets, tests, domains, plugins, shards"),
-    "describe": ("resi.cli.describe", "one measure, model, dataset or test in full"),
-    "plan": ("resi.cli.plan", "what a run would do, without doing it"),
+    "list": (
+        "resi.cli.list",
+        "what exists: measures, models, datasets, tests, domains, plugins, suites, shards; progress of suites",
+    ),
+    "describe": ("resi.cli.describe", "one measure, model, dataset, test or suite in full"),
+    "plan": ("resi.cli.plan", "what a run, sweep or suite would do and take, without doing it"),
     "merge": ("resi.cli.merge", "combine the shards of many runs into one table (also: resi-merge)"),
 }
 INTERRUPTED = 130

@@ -90,6 +90,7 @@ class RunSchema:
     """All keys of a run, as Hydra sees them."""
 
     root: str = MISSING
+    shards: str | None = None
     domain: str = MISSING
     protocol: str = MISSING
     seeds: list[int] | None = None
@@ -117,6 +118,8 @@ class RunConfig:
         Hyperparameters to change, by architecture.
     models_root : Path or None
         Where published models lie; None where models are trained.
+    shards : str or None
+        URL of a folder in which finished shards are kept as well.
     """
 
     root: Path
@@ -137,6 +140,7 @@ class RunConfig:
     overwrite: Overwrite
     subsample: int | None
     on_error: str
+    shards: str | None
     composed: dict[str, Any]
     """The composed config itself, for the manifest."""
 
@@ -253,6 +257,7 @@ def validate(composed: DictConfig) -> RunConfig:
         overwrite=composed.compare.overwrite,
         subsample=_at_least("compare.subsample", composed.compare.subsample, 2),
         on_error=_on_error(composed.on_error),
+        shards=_url("shards", composed.shards),
         composed=_plain(composed),
     )
 
@@ -299,6 +304,12 @@ def _seeds(given: Any, test: Grounding) -> tuple[int, ...]:
     if len(seeds) < 2 or len(set(seeds)) != len(seeds) or min(seeds) < 0:
         raise UsageError(f"seeds={list(seeds)}: expected at least two seeds from 0 up, all different")
     return seeds
+
+
+def _url(key: str, given: str | None) -> str | None:
+    if given is not None and "://" not in given:
+        raise UsageError(f"{key}={given}: expected a URL such as s3://bucket/folder; root=FOLDER says where runs work")
+    return given
 
 
 def _memory(given: str) -> str:

@@ -14,6 +14,7 @@ import polars as pl
 
 from resi.config import Overwrite, RunConfig, Stage, compose
 from resi.console import say
+from resi.results.remote import RemoteFolder
 from resi.results.schema import COMPARISONS, SCORES
 from resi.steps.compare import compare_representations
 from resi.steps.manifest import describe_run
@@ -69,10 +70,17 @@ def run_config(config: RunConfig) -> RunResult:
     A finished run is read from its shard, without loading a model or torch.
     """
     plan = make_plan(config)
+    elsewhere = RemoteFolder(config.shards) if config.shards else None
     with _turn(plan):
+        if elsewhere and not plan.shard.is_complete:
+            elsewhere.fetch(plan.shard.folder)
         if _is_finished(plan):
-            return RunResult(plan.shard.scores(), plan.shard.comparisons(), plan.shard.folder, reused=True)
-        return _run_stages(plan)
+            result = RunResult(plan.shard.scores(), plan.shard.comparisons(), plan.shard.folder, reused=True)
+        else:
+            result = _run_stages(plan)
+        if elsewhere and plan.shard.is_complete:
+            elsewhere.store(plan.shard.folder)
+        return result
 
 
 def _run_stages(plan: Plan) -> RunResult:

@@ -102,7 +102,7 @@ def expand(words: Sequence[str], suite: Suite | None = None, loader: ConfigLoade
     further = _parse(words, loader)
     if suite is None:
         return _product(further)
-    grids = [_parse(_as_words(grid), loader) for grid in suite.grids.values()]
+    grids = [_parse(as_words(grid), loader) for grid in suite.grids.values()]
     wanted = {item.key_or_group: _values(item) for item in further if item.key_or_group in CHOICES}
     _check_wanted(suite, wanted, grids)
     jobs = []
@@ -119,7 +119,8 @@ def expand(words: Sequence[str], suite: Suite | None = None, loader: ConfigLoade
     return list(dict.fromkeys(jobs))
 
 
-def _as_words(grid: Grid) -> list[str]:
+def as_words(grid: Grid) -> list[str]:
+    """Return a grid as words of a command line."""
     return [f"{key}={_text(value)}" for key, value in grid.items()]
 
 
