@@ -24,7 +24,7 @@ def main(words: list[str]) -> int:
     """Print all that is known about a name."""
     parser = argparse.ArgumentParser(
         prog="resi describe",
-        description="Describe a measure, model, dataset, test, domain or suite: what it is, its properties and parameters.",
+        description="Describe a measure, model, dataset, test, domain or suite: what it is and its properties.",
         epilog="example: resi describe cka",
     )
     parser.add_argument("name")
