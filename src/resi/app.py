@@ -18,9 +18,12 @@ if TYPE_CHECKING:
 
 # Subcommand -> (module with a `main(words) -> exit code`, what it does).
 COMMANDS = {
-    "list": ("resi.cli.list", "what exists: measures, models, datasets, tests, domains, plugins, shards"),
-    "describe": ("resi.cli.describe", "one measure, model, dataset or test in full"),
-    "plan": ("resi.cli.plan", "what a run would do, without doing it"),
+    "list": (
+        "resi.cli.list",
+        "what exists: measures, models, datasets, tests, domains, plugins, suites, shards; progress of suites",
+    ),
+    "describe": ("resi.cli.describe", "one measure, model, dataset, test or suite in full"),
+    "plan": ("resi.cli.plan", "what a run, sweep or suite would do and take, without doing it"),
     "merge": ("resi.cli.merge", "combine the shards of many runs into one table (also: resi-merge)"),
 }
 
@@ -97,10 +100,12 @@ def _dispatch(words: list[str]) -> int:
 def _run_hydra(words: list[str]) -> int:
     import hydra
 
-    from resi import sweeps
+    from resi import suite_jobs, sweeps
     from resi.config import config_folder, register
 
     register()
+    if suite_jobs.names_suite(words):
+        words, suite_jobs.suite_words = suite_jobs.split_suite_words(words)
     ended: list[int | Exception] = []
 
     def job(composed: DictConfig) -> int:
@@ -168,8 +173,8 @@ def sweep_job(composed: DictConfig) -> int:
     raise_on_term()
     register()
     hydra = HydraConfig.get()
-    folder = Path(hydra.runtime.output_dir)
-    record: dict[str, Any] = {"number": hydra.job.num, "job": " ".join(hydra.overrides.task), "counts": {}}
+    folder, words = Path(hydra.runtime.output_dir), list(hydra.overrides.task)
+    record: dict[str, Any] = {"number": hydra.job.num, "job": " ".join(words), "words": words, "counts": {}}
     note_start(folder, record)
     try:
         config = validate(composed)

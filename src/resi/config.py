@@ -94,6 +94,7 @@ class RunSchema:
     """All keys of a run, as Hydra sees them."""
 
     root: str = MISSING
+    shards: str | None = None
     domain: str = MISSING
     protocol: str = MISSING
     seeds: list[int] | None = None
@@ -106,6 +107,7 @@ class RunSchema:
     models: ModelsConfig = field(default_factory=ModelsConfig)
     representation: str | None = None
     test: Any = None
+    suite: Any = None
     measure: dict[str, Any] = field(default_factory=dict)
     compare: CompareConfig = field(default_factory=CompareConfig)
 
@@ -120,6 +122,8 @@ class RunConfig:
         Hyperparameters to change, by architecture.
     models_root : Path or None
         Where published models lie; None where models are trained.
+    shards : str or None
+        URL of a folder in which finished shards are kept as well.
     """
 
     root: Path
@@ -142,6 +146,7 @@ class RunConfig:
     isolate: bool
     time_limit: float | None
     on_error: str
+    shards: str | None
     composed: dict[str, Any]
     """The composed config itself, for the manifest."""
 
@@ -214,6 +219,10 @@ def validate(composed: DictConfig) -> RunConfig:
     UsageError
         Naming the first key whose value does not exist or does not fit.
     """
+    if composed.suite is not None:
+        raise UsageError(
+            "a suite is many runs: start them with resi -m suite=NAME, count them with resi plan suite=NAME"
+        )
     if composed.protocol not in PROTOCOLS:
         raise unknown_name("protocol", composed.protocol, PROTOCOLS)
     domain = registry.domains().get(composed.domain)(composed.protocol, composed.representation)
@@ -248,6 +257,7 @@ def validate(composed: DictConfig) -> RunConfig:
         isolate=composed.compare.isolate,
         time_limit=_time_limit(composed.compare),
         on_error=_on_error(composed.on_error),
+        shards=_url("shards", composed.shards),
         composed=_plain(composed),
     )
 
@@ -294,6 +304,12 @@ def _seeds(given: Any, test: Grounding) -> tuple[int, ...]:
     if len(seeds) < 2 or len(set(seeds)) != len(seeds) or min(seeds) < 0:
         raise UsageError(f"seeds={list(seeds)}: expected at least two seeds from 0 up, all different")
     return seeds
+
+
+def _url(key: str, given: str | None) -> str | None:
+    if given is not None and "://" not in given:
+        raise UsageError(f"{key}={given}: expected a URL such as s3://bucket/folder; root=FOLDER says where runs work")
+    return given
 
 
 def _memory(given: str) -> str:

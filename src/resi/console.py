@@ -29,6 +29,14 @@ def say(message: str) -> None:
     sys.stderr.flush()
 
 
+def format_seconds(seconds: float) -> str:
+    """Return a time as a person says it: ``12.3 s``, ``5 min``, ``2.5 h``, ``3 days``."""
+    for limit, size, unit, digits in ((120, 1, "s", 1), (7200, 60, "min", 0), (172_800, 3600, "h", 1)):
+        if seconds < limit:
+            return f"{seconds / size:.{digits}f} {unit}"
+    return f"{seconds / 86_400:.0f} days"
+
+
 @contextlib.contextmanager
 def progress(label: str, total: int) -> Iterator[Callable[[], None]]:
     """Show progress over ``total`` steps: a bar on a terminal, else a line every ten seconds and one at the end.

@@ -15,6 +15,7 @@ import polars as pl
 from resi.config import Overwrite, RunConfig, Stage, compose
 from resi.console import say
 from resi.errors import ArtifactError
+from resi.results.remote import RemoteFolder
 from resi.results.schema import COMPARISONS, SCORES
 from resi.steps.compare import compare_representations
 from resi.steps.manifest import describe_run
@@ -68,10 +69,14 @@ def run_config(config: RunConfig) -> RunResult:
     A finished run is read from its shard, without loading a model or torch.
     """
     plan = make_plan(config)
+    elsewhere = RemoteFolder(config.shards) if config.shards else None
     with plan.store.lock(plan.shard.folder.name, "is at the same run"):
-        if finished := _finished(plan):
-            return finished
-        return _run_mending(plan)
+        if elsewhere and not plan.shard.is_complete:
+            elsewhere.fetch(plan.shard.folder)
+        result = _finished(plan) or _run_mending(plan)
+        if elsewhere and plan.shard.is_complete:
+            elsewhere.store(plan.shard.folder)
+        return result
 
 
 def _run_mending(plan: Plan) -> RunResult:

@@ -142,6 +142,13 @@ def wait_for_lock(path: Path, doing: str) -> Iterator[None]:
             told.add(owner)
         time.sleep(LOCK_POLL_SECONDS)
 
+    def is_locked(self, name: str) -> bool:
+        """Return whether a process holds the lock of an artifact."""
+        if not (self.root / "locks" / f"{name}.lock").exists():
+            return False
+        with self.try_lock(name) as held:
+            return not held
+
 
 def default_root() -> Path:
     """Return the data root of this environment: ``$RESI_HOME``, else ``$REP_SIM``, else ``./experiments``."""

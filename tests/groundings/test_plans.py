@@ -74,3 +74,14 @@ def test_the_layer_test_compares_all_hidden_layers_of_one_model_at_a_time() -> N
     for experiment in experiments:
         assert len(experiment.models) == 1
         assert [item.layer for item in experiment.items] == ["0", "1", "2", "3", "4"]
+
+
+def test_the_key_of_a_comparison_is_the_fingerprint_of_what_it_is() -> None:
+    from resi.identity import canonical, fingerprint
+    from resi.steps.plan import comparison_key
+
+    measure = canonical({"measure": 'quoted "ä"', "version": 1, "parameters": canonical({"k": 10})})
+    for sides, symmetric in ((("b", "a"), True), (("b", "a"), False), (("a", "b"), True)):
+        first, second = sorted(sides) if symmetric else sides
+        expected = fingerprint({"representations": [first, second], "measure": measure})
+        assert comparison_key(*sides, measure, symmetric) == expected

@@ -1,4 +1,4 @@
-"""``resi describe NAME``: one measure, model, dataset or test in full."""
+"""``resi describe NAME``: one measure, model, dataset, test or suite in full."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def main(words: list[str]) -> int:
     """Print all that is known about a name."""
     parser = argparse.ArgumentParser(
         prog="resi describe",
-        description="Describe a measure, model, dataset, test or domain: what it is, its properties and parameters.",
+        description="Describe a measure, model, dataset, test, domain or suite: what it is and its properties.",
         epilog="example: resi describe cka",
     )
     parser.add_argument("name")
@@ -58,8 +58,34 @@ def describe(name: str) -> tuple[str, str, Facts]:
         return "domain", domain.title, facts
     if found := _in_domains(name):
         return found
-    known = [*registry.measures(), *GROUNDINGS, *registry.domains(), *_domain_names()]
+    if found := _suite(name):
+        return found
+    known = [*registry.measures(), *GROUNDINGS, *registry.domains(), *_domain_names(), *_suite_names()]
     raise unknown_name("name", name, known)
+
+
+def _suite(name: str) -> tuple[str, str, Facts] | None:
+    """Describe a suite that comes with resi."""
+    from resi.compositions import open_configs
+    from resi.suites import as_words, expand, load_suite
+
+    if name not in _suite_names():
+        return None
+    loader = open_configs()
+    suite = load_suite(name, loader)
+    facts = [(grid, " ".join(as_words(words))) for grid, words in suite.grids.items()]
+    facts += [
+        ("jobs", str(len(expand((), suite, loader)))),
+        ("run it", f"resi -m suite={name}"),
+        ("in full", "docs/sweeps.md"),
+    ]
+    return "suite", suite.about, facts
+
+
+def _suite_names() -> list[str]:
+    from resi.config import config_folder
+
+    return sorted(path.stem for path in (config_folder() / "suite").glob("*.yaml"))
 
 
 def _in_domains(name: str) -> tuple[str, str, Facts] | None:

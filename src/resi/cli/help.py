@@ -17,6 +17,7 @@ RUN = """\
   resi dataset=cora dataset.root=FOLDER 'measure=\\[cka,rsa]' measure.jaccard.k=20
 [bold]A sweep[/bold] is many runs, one for each combination; each writes a shard:
   resi -m test=augmentation measure=cka,rsa hydra/launcher=joblib  (or submitit_local, slurm_cpu, slurm_gpu, ray)
+  resi -m suite=smoke     a named list of runs; resi list suites, resi plan suite=smoke, resi list progress smoke
 
 [bold]Commands[/bold] (each with --help)
 {commands}
@@ -46,6 +47,7 @@ RUN = """\
   compare.time_limit seconds after which a comparison is stopped and recorded as failed; needs compare.isolate=true
   on_error           record (default) or raise: what an error in one comparison does
   root               the data root; default $RESI_HOME, else $REP_SIM, else ./experiments
+  shards             a URL, such as s3://bucket/folder, to which finished shards are copied
 
 --cfg job prints the composed config, --hydra-help tells more about launchers and sweeps.
 """

@@ -34,11 +34,12 @@ def main(words: list[str]) -> int:
     )
     parser.add_argument("kind", choices=KINDS)
     parser.add_argument("pattern", nargs="?", default="*", help="shell-style pattern of names")
-    parser.add_argument("--root", type=Path, help="data root of shards; default as for a run")
+    parser.add_argument("--root", type=Path, help="data root of shards and progress; default as for a run")
+    parser.add_argument("--config-dir", type=Path, help="folder with suites of your own, in suite/")
     parser.add_argument("--json", action="store_true", help="print JSON")
     arguments = parser.parse_args(words)
     rows = KINDS[arguments.kind](arguments)
-    rows = [row for row in rows if fnmatch.fnmatchcase(str(row["name"]), arguments.pattern)]
+    rows = [row for row in rows if _matches(str(row["name"]), arguments)]
     if arguments.json:
         sys.stdout.write(json.dumps(rows, indent=2) + "\n")
     else:
@@ -122,6 +123,43 @@ def list_shards(arguments: argparse.Namespace) -> list[Row]:
     ]
 
 
+def list_suites(arguments: argparse.Namespace) -> list[Row]:
+    """Return the suites with their numbers of jobs."""
+    from resi.compositions import open_configs
+    from resi.suites import expand, load_suite, suite_names
+
+    loader = open_configs(arguments.config_dir)
+    suites = [load_suite(name, loader) for name in suite_names(loader) if _matches(name, arguments)]
+    return [{"name": suite.name, "jobs": len(expand((), suite, loader)), "about": suite.about} for suite in suites]
+
+
+def list_progress(arguments: argparse.Namespace) -> list[Row]:
+    """Return how far suites are; without a pattern, those of which the data root holds anything."""
+    from resi.compositions import open_configs
+    from resi.progress import FAILED, RUNNING, STATES, read_progress
+    from resi.store import default_root
+
+    root = (arguments.root or default_root()).expanduser().absolute()
+    loader = open_configs(arguments.config_dir)
+    suites = read_progress(loader, root, lambda name: _matches(name, arguments))
+    return [
+        {
+            "name": suite.name,
+            "words": " ".join(suite.words),
+            "jobs": len(suite.states),
+            **{state: len(suite.jobs(state)) for state in STATES},
+            "at work": [" ".join(job) for job in suite.jobs(RUNNING)],
+            "failures": [f"{' '.join(job)}: {suite.states[job].reason}" for job in suite.jobs(FAILED)],
+        }
+        for suite in suites
+        if suite.is_begun or (arguments.pattern != "*" and not suite.words)
+    ]
+
+
+def _matches(name: str, arguments: argparse.Namespace) -> bool:
+    return fnmatch.fnmatchcase(name, arguments.pattern)
+
+
 def _describe_shard(shard: Shard) -> Row:
     from resi.errors import ResiError
 
@@ -165,6 +203,8 @@ KINDS: dict[str, Callable[[argparse.Namespace], list[Row]]] = {
     "domains": list_domains,
     "plugins": list_plugins,
     "shards": list_shards,
+    "suites": list_suites,
+    "progress": list_progress,
 }
 
 

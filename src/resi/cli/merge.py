@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from resi.console import say
+from resi.errors import UsageError
 
 if TYPE_CHECKING:
     import polars as pl
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 def main(words: list[str]) -> int:
     """Merge shards; return 1 if anything had to be left out or contradicts itself."""
     from resi.results.merge import merge_shards
+    from resi.results.remote import RemoteFolder, is_url
     from resi.store import default_root
 
     parser = argparse.ArgumentParser(
@@ -23,9 +26,14 @@ def main(words: list[str]) -> int:
         description="Combine the shards below data roots into comparisons.parquet and scores.parquet. Merging again, "
         "or in another order, gives the same tables; the same comparison from two shards is one row.",
     )
-    parser.add_argument("roots", nargs="*", type=Path, metavar="ROOT", help="data roots, shards or folders of shards")
     parser.add_argument(
-        "--out", type=Path, metavar="DIR", help="folder of the tables; default: results/ of the first data root"
+        "roots",
+        nargs="*",
+        metavar="ROOT",
+        help="data roots, shards or folders of shards; or URLs of such, as s3://bucket/folder",
+    )
+    parser.add_argument(
+        "--out", metavar="DIR", help="folder of the tables, or its URL; default: results/ of the first data root"
     )
     parser.add_argument(
         "--published",
@@ -37,17 +45,51 @@ def main(words: list[str]) -> int:
     )
     parser.add_argument("--pooling", help="how BERT's and ALBERT's tokens were pooled in those files: cls or mean")
     arguments = parser.parse_args(words)
-    roots = arguments.roots or [default_root()]
-    problems = _import(arguments.published, roots[0], arguments.pooling)
-    merged = merge_shards(roots, arguments.out or _default_folder(roots[0]))
-    problems += merged.problems
+    given = arguments.roots or [str(default_root())]
+    out = arguments.out or _default_out(given[0])
+    if arguments.published and is_url(given[0]):
+        raise UsageError(f"{given[0]}: --published makes a shard of the first root, which has to be a folder")
+    with tempfile.TemporaryDirectory(prefix="resi-merge-") as scratch:
+        copies = _Copies(Path(scratch))
+        roots = [copies.of(root) for root in given]
+        problems = _import(arguments.published, roots[0], arguments.pooling)
+        folder = Path(scratch) / "tables" if is_url(out) else Path(out)
+        merged = merge_shards(roots, folder)
+        if is_url(out):
+            RemoteFolder(out).store_tables(folder)
+        problems += [copies.named(problem) for problem in merged.problems]
     for problem in problems:
         say(f"resi-merge: {problem}")
     say(
         f"{merged.shards} shards: {merged.comparisons} comparisons ({merged.failed} failed) and {merged.scores} scores "
-        f"in {merged.folder}"
+        f"in {out}"
     )
     return 1 if problems else 0
+
+
+class _Copies:
+    """Local copies of the shards at URLs."""
+
+    def __init__(self, scratch: Path) -> None:
+        self._scratch = scratch
+        self._urls: dict[str, str] = {}
+
+    def of(self, root: str) -> Path:
+        """Return the folder of a root's shards on this machine."""
+        from resi.results.remote import RemoteFolder, is_url
+
+        if not is_url(root):
+            return Path(root)
+        copy = self._scratch / f"root-{len(self._urls)}"
+        RemoteFolder(root).fetch_all(copy)
+        self._urls[str(copy)] = root
+        return copy
+
+    def named(self, problem: str) -> str:
+        """Return what is said of a copy as said of the original."""
+        for copy, url in self._urls.items():
+            problem = problem.replace(copy, url)
+        return problem
 
 
 def entry() -> None:
@@ -90,10 +132,14 @@ def _print_scores(scores: pl.DataFrame) -> None:
         print_scores(rows, f"{test} on {dataset}{pooled} (published results, published protocol)")
 
 
-def _default_folder(root: Path) -> Path:
+def _default_out(root: str) -> str:
     """Return the results folder of a data root, also where a folder of shards or a shard in it is given."""
+    from resi.results.remote import is_url
     from resi.results.shards import is_shard, shards_folder
     from resi.store import Store
 
-    folder = root.parent if is_shard(root) else shards_folder(root)
-    return Store(folder.parent if folder.name == "shards" else folder).results
+    if is_url(root):
+        raise UsageError(f"{root}: --out says where its tables go, a folder or a URL")
+    path = Path(root)
+    folder = path.parent if is_shard(path) else shards_folder(path)
+    return str(Store(folder.parent if folder.name == "shards" else folder).results)

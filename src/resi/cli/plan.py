@@ -1,33 +1,45 @@
-"""``resi plan ...``: what a run would do, with the same words as the run."""
+"""``resi plan ...``: what a run, a sweep or a suite would do, with the same words."""
 
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from resi.console import output, say
+from resi.console import format_seconds, output, say
+from resi.errors import ResiError, UsageError
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from collections.abc import Iterable, Sequence
 
-    from resi.domains.base import ModelSpec
+    from resi.planning import Total, Work
     from resi.steps.plan import Plan
+    from resi.suites import Job
+
+SHOWN_JOBS = 5
+SHOWN_MEASURES = 5
 
 
 def main(words: list[str]) -> int:
-    """Print the plan of a run."""
+    """Print the plan of a run, or of all runs of a sweep."""
     parser = argparse.ArgumentParser(
         prog="resi plan",
-        description="Print what a run would train, extract and compare, and what is done already. Starts nothing.",
-        epilog="example: resi plan domain=graph test=augmentation measure=benchmark",
+        description="Print what a run, a sweep or a suite would train, extract and compare, what is done already, and "
+        "an estimate of time and memory. Starts nothing.",
+        epilog="examples: resi plan test=augmentation; resi plan -m measure=cka,rsa; resi plan suite=smoke",
     )
     parser.add_argument("words", nargs="*", metavar="KEY=VALUE", help="the words of the run")
-    print_plan_of(parser.parse_args(words).words)
+    parser.add_argument("-m", "--multirun", action="store_true", help="the words are those of a sweep")
+    parser.add_argument("--config-dir", type=Path, help="folder with configs of your own")
+    arguments = parser.parse_intermixed_args(words)
+    if arguments.multirun or any(word.startswith("suite=") for word in arguments.words):
+        return print_sweep(arguments.words, arguments.config_dir)
+    print_plan_of(arguments.words)
     return 0
 
 
 def print_plan_of(words: list[str]) -> None:
-    """Compose, plan and print."""
+    """Compose, plan and print a run."""
     from resi.config import compose
     from resi.steps.plan import make_plan
 
@@ -36,28 +48,12 @@ def print_plan_of(words: list[str]) -> None:
 
 def print_plan(plan: Plan) -> None:
     """Print one line per step: how much there is, how much is done, and how long the rest takes as far as is known."""
-    from rich.table import Table
-
-    from resi.engine.budget import format_bytes, parse_memory
-    from resi.steps.compare import stored_comparisons
+    from resi.planning import total_work
 
     config = plan.config
-    stored = stored_comparisons(plan, lambda error: say(f"left out: {error}"))
-    models_left, representations_left = plan.missing_models(), plan.missing_representations()
-    table = Table(title=f"{config.test.name} on {config.dataset}", title_justify="left")
-    table.add_column("step")
-    for column in ("all", "done", "to do", "time"):
-        table.add_column(column, justify="right")
-    models = "train models" if config.models_root is None else "read published models"
-    _add(table, models, len(plan.models), len(models_left), _training_seconds(plan, models_left))
-    _add(table, "extract representations", len(plan.models), len(representations_left), None)
-    rates = {row["measure"]: row["seconds"] + row["prepare_seconds"] for row in stored.values()}
-    left = [comparison for comparison in plan.comparisons if comparison.key not in stored]
-    times = [rates.get(comparison.measure) for comparison in left]
-    known = None if None in times else sum(time for time in times if time is not None)
-    _add(table, "compare", len(plan.comparisons), len(left), known)
+    total = total_work([plan], lambda error: say(f"left out: {error}"))
+    _print_steps(f"{config.test.name} on {config.dataset}", total, [plan])
     console = output()
-    console.print(table)
     seeds = ", ".join(str(seed) for seed in config.seeds)
     lines = [
         f"{experiment.architecture}: {', '.join(experiment.groups)}; seeds {seeds}; "
@@ -67,22 +63,155 @@ def print_plan(plan: Plan) -> None:
     for line in dict.fromkeys(lines):
         console.print(line)
     console.print(f"measures: {', '.join(config.measures)}")
-    console.print(f"memory for comparing: at most {format_bytes(parse_memory(config.memory))} (compare.memory)")
+    _print_estimates(total, [plan])
     state = "finished" if plan.shard.is_complete else "not finished"
     console.print(f"shard ({state}): {plan.shard.folder}", soft_wrap=True)
 
 
-def _add(table: Table, step: str, total: int, left: int, seconds: float | None) -> None:
-    time = "-" if left == 0 else ("unknown" if seconds is None else f"{seconds:.1f} s")
-    table.add_row(step, str(total), str(total - left), str(left), time)
+def print_sweep(words: Sequence[str], config_dir: Path | None = None) -> int:
+    """Print what all jobs of a sweep or a suite need together; return 1 if some of them cannot run."""
+    from resi.planning import total_work
+
+    title, jobs, plans, problems = plan_sweep(words, config_dir)
+    for job, error in list(problems.items())[:SHOWN_JOBS]:
+        say(f"will fail: {' '.join(job)}: {error}")
+    if len(problems) > SHOWN_JOBS:
+        say(f"and {len(problems) - SHOWN_JOBS} more jobs will fail")
+    for absent in dict.fromkeys(str(plan.absent) for plan in plans if plan.absent is not None):
+        say(f"not there yet: {absent}")
+    if plans:
+        total = total_work(plans, lambda error: say(f"left out: {error}"))
+        finished = sum(map(_is_finished, plans))
+        _print_steps(f"{title}: {len(jobs)} jobs, {finished} finished", total, plans)
+        if len(total.works) > 1:
+            _print_places(total)
+        _print_estimates(total, plans)
+    return 1 if problems else 0
 
 
-def _training_seconds(plan: Plan, left: list[ModelSpec]) -> float | None:
-    """Return the time to train the rest, from models of the same architecture trained here before."""
-    total = 0.0
-    for spec in left:
-        trained = [model for model, _ in plan.models if model.architecture == spec.architecture and model not in left]
-        if not trained:
-            return None
-        total += float(plan.model_store.about(trained[0])["seconds"])
-    return total
+def plan_sweep(
+    words: Sequence[str], config_dir: Path | None = None
+) -> tuple[str, list[Job], list[Plan], dict[Job, ResiError]]:
+    """Return the title, the jobs, their plans, and the errors of those that cannot be planned.
+
+    Raises
+    ------
+    UsageError
+        Of the first job that cannot be composed; the sweep would not start.
+    """
+    from resi.compositions import compose_all, open_configs
+    from resi.steps.plan import Planner
+    from resi.suites import expand, load_suite
+
+    names = [word.partition("=")[2] for word in words if word.startswith("suite=")]
+    common = [word for word in words if word.startswith("hydra.searchpath=")]
+    further = [word for word in words if not word.startswith(("suite=", "hydra"))]
+    loader = open_configs(config_dir)
+    suite = load_suite(names[-1], loader, common) if names else None
+    jobs = expand(further, suite, loader)
+    configs = compose_all(jobs, loader, common)
+    planner = Planner(may_download=False, needs_datasets=False)
+    plans: list[Plan] = []
+    problems: dict[Job, ResiError] = {}
+    for job, config in zip(jobs, configs, strict=True):
+        if isinstance(config, ResiError):
+            raise UsageError(f"{' '.join(job)}: {config}")
+        try:
+            plans.append(planner.plan(config))
+        except ResiError as error:
+            problems[job] = error
+    return f"suite={suite.name}" if suite else "sweep", jobs, plans, problems
+
+
+def _is_finished(plan: Plan) -> bool:
+    """Return whether a plan's shard is there; its name takes long to compute where there is none it could be."""
+    prefix = f"{plan.config.domain.name}-{plan.config.dataset}-{plan.config.test.name}-"
+    folder = plan.store.shards
+    if not folder.is_dir() or not any(True for _ in folder.glob(f"{prefix}*")):
+        return False
+    return plan.shard.is_complete
+
+
+def _print_steps(title: str, total: Total, plans: Sequence[Plan]) -> None:
+    from rich.table import Table
+
+    works = total.works
+    table = Table(title=title, title_justify="left")
+    table.add_column("step")
+    for column in ("all", "done", "to do", "time, about"):
+        table.add_column(column, justify="right")
+    published = all(plan.config.models_root is not None for plan in plans)
+    trained = sum(len(work.models) for work in works), sum(len(work.models_left) for work in works)
+    extracted = sum(len(work.extractions) for work in works), sum(work.extractions_left for work in works)
+    compared = sum(work.comparisons.total() for work in works), sum(work.left.total() for work in works)
+    rows = (
+        ("read published models" if published else "train models", trained, map(total.training_seconds, works)),
+        ("extract representations", extracted, ()),
+        ("compare", compared, map(total.comparing_seconds, works)),
+    )
+    for step, (number, left), seconds in rows:
+        table.add_row(step, str(number), str(number - left), str(left), _time(left, seconds))
+    output().print(table)
+
+
+def _time(left: int, parts: Iterable[tuple[float, int]]) -> str:
+    """Return the sum of estimates; of what nothing tells, how much it is."""
+    found = list(parts)
+    if left == 0:
+        return "-"
+    unknown = sum(count for _, count in found)
+    if not any(seconds for seconds, _ in found):
+        return "unknown"
+    known = format_seconds(sum(seconds for seconds, _ in found))
+    return f"{known} and {unknown} unknown" if unknown else known
+
+
+def _print_places(total: Total) -> None:
+    from rich.table import Table
+
+    table = Table(title="by architecture, what is to do", title_justify="left")
+    for column in ("domain", "dataset", "architecture"):
+        table.add_column(column)
+    for column in ("models", "time, about", "comparisons", "time, about"):
+        table.add_column(column, justify="right")
+    for work in sorted(total.works, key=lambda work: work.place):
+        models, comparisons = len(work.models_left), work.left.total()
+        times = _time(models, [total.training_seconds(work)]), _time(comparisons, [total.comparing_seconds(work)])
+        table.add_row(*work.place, str(models), times[0], str(comparisons), times[1])
+    output().print(table)
+
+
+def _print_estimates(total: Total, plans: Sequence[Plan]) -> None:
+    """Print which measures take longest, what the estimates rest on, and how much memory comparing takes."""
+    from resi.engine.budget import format_bytes, parse_memory
+    from resi.rates import shipped_machine
+
+    console = output()
+    by_measure: dict[str, float] = {}
+    here: set[str] = set()
+    shipped: set[str] = set()
+    for work in total.works:
+        for kind, count in work.left.items():
+            if estimate := total.rates.comparison(kind.name, work.size_of(kind)):
+                by_measure[kind.name] = by_measure.get(kind.name, 0) + count * estimate.seconds
+                (here if estimate.is_measured_here else shipped).add(kind.name)
+    slowest = sorted(by_measure, key=lambda name: -by_measure[name])[:SHOWN_MEASURES]
+    if len(by_measure) > 1:
+        times = ", ".join(f"{name} {format_seconds(by_measure[name])}" for name in slowest)
+        console.print(f"slowest measures: {times}")
+    if by_measure:
+        console.print(f"rates measured with this data root: {', '.join(sorted(here)) or 'none'}")
+        if others := ", ".join(sorted(shipped - here)):
+            console.print(f"rates shipped with resi ({shipped_machine()}), scaled by declared cost: {others}")
+        console.print("times are estimates for one process with one thread, of the last layer; N processes share them")
+    budget = max(parse_memory(plan.config.memory) for plan in {plan.config.memory: plan for plan in plans}.values())
+    least = max((_least_memory(work, plans) for work in total.works), default=0)
+    needed = f"at least {format_bytes(least)}, " if least else ""
+    console.print(f"memory for comparing: {needed}at most {format_bytes(budget)} a process (compare.memory)")
+
+
+def _least_memory(work: Work, plans: Sequence[Plan]) -> int:
+    """Return what the most demanding comparison left to do takes, as its measure says."""
+    measures = {name: measure for plan in plans for name, measure in plan.config.measures.items()}
+    sizes = ((kind.name, work.size_of(kind)) for kind in work.left if kind.name in measures)
+    return max((2 * measures[name].prepared_bytes(*size) for name, size in sizes if size), default=0)

@@ -238,6 +238,16 @@ class Domain(ABC):
     def probe(self, architecture: str, dataset: str, hyperparameters: Mapping[str, Any], test: str) -> ProbeSpec:
         """Return the probe set and layers with which a test looks at a model."""
 
+    def representation_size(
+        self, architecture: str, dataset: str, hyperparameters: Mapping[str, Any]
+    ) -> tuple[int, int] | None:
+        """Return (n_samples, n_features) of the last layer's representations, to estimate what comparing them takes.
+
+        None where it is not known before a model has run.
+        """
+        del architecture, dataset, hyperparameters
+        return None
+
     @abstractmethod
     def locate(self, dataset: str, root: Path | None, downloads: Path, may_download: bool = True) -> DatasetSpec:
         """Find a dataset's files, download them where they are missing, and hash them.

@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 
+from resi.errors import DatasetError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from resi.domains.base import DatasetSpec, Domain, ModelSpec, ProbeSpec
+    from resi.sources import Sources
 
     Values = np.ndarray[Any, np.dtype[np.float64]]
     Mask = np.ndarray[Any, np.dtype[np.bool_]]
@@ -82,6 +85,8 @@ class Models:
     groups: int
     published: Path | None = None
     """Where published models lie, for runs that read them instead of training their own."""
+    sources: Sources | None = None
+    """What is known of published models whose files are not there."""
 
     def spec(self, setting: str, seed: int) -> ModelSpec:
         """Return the model of a setting and seed."""
@@ -100,7 +105,16 @@ class Models:
         )
         if self.published is None:
             return model
-        return replace(model, checkpoint=self.domain.hash_checkpoint(self.domain.checkpoint(self.published, model)))
+        return replace(model, checkpoint=self._checkpoint(self.published, model))
+
+    def _checkpoint(self, root: Path, model: ModelSpec) -> str:
+        try:
+            path = self.domain.checkpoint(root, model)
+        except DatasetError as error:
+            if self.sources is None:
+                raise
+            return self.sources.checkpoint(model, error)
+        return self.domain.hash_checkpoint(path)
 
     def hyperparameters(self, setting: str) -> dict[str, Any]:
         """Return the hyperparameters of a setting's models."""

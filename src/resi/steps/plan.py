@@ -2,29 +2,38 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations, permutations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from resi.config import Stage
+from resi.domains.base import DatasetSpec
+from resi.errors import DatasetError
 from resi.groundings.base import PUBLISHED, SCORE_VERSION, Experiment, Models
-from resi.identity import canonical, fingerprint
+from resi.identity import LENGTH, canonical, fingerprint
 from resi.measures.functional import FUNCTIONAL, FUNCTIONAL_VERSION
 from resi.models import ModelStore
 from resi.representations.store import OUTPUTS, RepresentationStore
 from resi.results.schema import COMPUTED
 from resi.results.shards import Shard
+from resi.sources import Sources
 from resi.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from resi.config import RunConfig
-    from resi.domains.base import DatasetSpec, ModelSpec, ProbeSpec
+    from resi.domains.base import ModelSpec, ProbeSpec
     from resi.measures.base import Measure
     from resi.measures.shapes import Sampling
 
 NO_PARAMETERS = canonical({})
+# Stages that use nothing but stored representations, outputs and comparisons.
+READS_NO_DATASET = (Stage.compare, Stage.score)
 
 
 class Comparison(NamedTuple):
@@ -59,6 +68,8 @@ class Plan:
     config: RunConfig
     dataset: DatasetSpec
     experiments: tuple[Experiment, ...]
+    absent: DatasetError | None = None
+    """Why the dataset's files are not there, where the data root alone knows it."""
 
     @property
     def sampling(self) -> Sampling:
@@ -108,13 +119,14 @@ class Plan:
                 for a, b in combinations(range(len(experiment.items)), 2):
                     yield Comparison(number, a, b, name, comparison_key(keys[a], keys[b], identity, symmetric=True))
 
+    def keys_of(self, experiment: Experiment) -> tuple[str, ...]:
+        """Return the identities of the representations of an experiment."""
+        return tuple(self.representations.key(item.model, experiment.probe, item.layer) for item in experiment.items)
+
     @cached_property
-    def _representation_keys(self) -> list[list[str]]:
+    def _representation_keys(self) -> list[tuple[str, ...]]:
         """The identity of every representation, by experiment."""
-        return [
-            [self.representations.key(item.model, experiment.probe, item.layer) for item in experiment.items]
-            for experiment in self.experiments
-        ]
+        return [self.keys_of(experiment) for experiment in self.experiments]
 
     @cached_property
     def shard(self) -> Shard:
@@ -144,8 +156,13 @@ def comparison_key(source: str, target: str, measure: str, symmetric: bool) -> s
 
     Of a symmetric measure it is the same for either order.
     """
-    sides = sorted((source, target)) if symmetric else [source, target]
-    return fingerprint({"representations": sides, "measure": measure})
+    first, second = (target, source) if symmetric and target < source else (source, target)
+    # What `fingerprint` makes of {"representations": [...], "measure": ...}: there are thousands of keys a run.
+    text = f'{{"measure":{_quoted(measure)},"representations":["{first}","{second}"]}}'
+    return hashlib.sha256(text.encode()).hexdigest()[:LENGTH]
+
+
+_quoted = functools.lru_cache(canonical)
 
 
 def compared(experiment: Experiment, comparison: Comparison) -> dict[str, Any]:
@@ -190,16 +207,86 @@ def make_plan(config: RunConfig, may_download: bool = True) -> Plan:
     Raises
     ------
     DatasetError
-        If the dataset's files are missing or damaged.
+        If the dataset's files are missing or damaged, and the data root does not know them.
     """
-    config.domain.check_installed()
-    downloads = Store(config.root).datasets
-    dataset = config.domain.locate(config.dataset, config.dataset_root, downloads, may_download)
-    experiments = [
-        experiment
-        for architecture, overrides in config.models.items()
-        for experiment in config.test.plan(
-            Models(config.domain, dataset, architecture, overrides, config.seeds, config.groups, config.models_root)
+    return Planner(may_download).plan(config)
+
+
+class Planner:
+    """Lays out runs, and looks up once what several of them have in common.
+
+    Parameters
+    ----------
+    may_download : bool
+        Whether datasets may be fetched and noted in the data root; otherwise nothing is written.
+    reads_files : bool
+        Whether a dataset's files are looked at where the data root knows it. They may have changed since.
+    needs_datasets : bool
+        Whether a dataset that is nowhere is an error; otherwise ``Plan.absent`` holds it, and of such a plan nothing
+        counts as done.
+    """
+
+    def __init__(self, may_download: bool = True, reads_files: bool = True, needs_datasets: bool = True) -> None:
+        self._needs_datasets = needs_datasets
+        self._may_download = may_download
+        self._reads_files = reads_files
+        self._datasets: dict[tuple[object, ...], tuple[DatasetSpec, DatasetError | None]] = {}
+        self._experiments: dict[tuple[object, ...], tuple[Experiment, ...]] = {}
+
+    def plan(self, config: RunConfig) -> Plan:
+        """Lay out a run, see :func:`make_plan`."""
+        dataset, absent = self._dataset(config)
+        return Plan(config, dataset, self._all_experiments(config, dataset), absent)
+
+    def _dataset(self, config: RunConfig) -> tuple[DatasetSpec, DatasetError | None]:
+        key = (config.root, config.domain.name, config.dataset, config.dataset_root, config.stage in READS_NO_DATASET)
+        if key not in self._datasets:
+            self._datasets[key] = self._find_dataset(config)
+        return self._datasets[key]
+
+    def _find_dataset(self, config: RunConfig) -> tuple[DatasetSpec, DatasetError | None]:
+        """Find a dataset's files, or what the data root knows of them and why they are not there."""
+        config.domain.check_installed()
+        sources = Sources(config.root)
+        if not self._reads_files:
+            with contextlib.suppress(DatasetError):
+                unread = DatasetError(f"{config.dataset}: its files have not been looked at")
+                return sources.dataset(config.domain.name, config.dataset, unread), unread
+        may_download = self._may_download and config.stage not in READS_NO_DATASET
+        downloads = Store(config.root).datasets
+        try:
+            dataset = config.domain.locate(config.dataset, config.dataset_root, downloads, may_download)
+        except DatasetError as error:
+            try:
+                return sources.dataset(config.domain.name, config.dataset, error), error
+            except DatasetError as unknown:
+                if self._needs_datasets:
+                    raise
+                return DatasetSpec(config.dataset, None, ""), unknown
+        if self._may_download:
+            sources.remember_dataset(config.domain.name, dataset)
+        return dataset, None
+
+    def _all_experiments(self, config: RunConfig, dataset: DatasetSpec) -> tuple[Experiment, ...]:
+        return tuple(
+            experiment
+            for architecture, overrides in config.models.items()
+            for experiment in self._experiments_of(config, dataset, architecture, overrides)
         )
-    ]
-    return Plan(config, dataset, tuple(experiments))
+
+    def _experiments_of(
+        self, config: RunConfig, dataset: DatasetSpec, architecture: str, overrides: Mapping[str, Any]
+    ) -> tuple[Experiment, ...]:
+        domain, test = config.domain, config.test
+        about = (domain.name, domain.protocol, domain.representation, test.name, architecture, canonical(overrides))
+        key = (*about, dataset.name, dataset.content, config.seeds, config.groups, config.models_root, config.root)
+        if key not in self._experiments:
+            sources = Sources(config.root) if config.models_root else None
+            common = Models(
+                domain, dataset, architecture, overrides, config.seeds, config.groups, config.models_root, sources
+            )
+            self._experiments[key] = tuple(test.plan(common))
+            if sources and self._may_download:
+                for model in {model for experiment in self._experiments[key] for model in experiment.models}:
+                    sources.remember_checkpoint(model)
+        return self._experiments[key]

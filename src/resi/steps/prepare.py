@@ -29,6 +29,7 @@ def train_models(plan: Plan) -> int:
     missing = plan.missing_models()
     if not missing:
         return 0
+    _check_dataset(plan)
     device = resolve_device(plan.config.device)
 
     def train(spec: ModelSpec) -> None:
@@ -48,6 +49,12 @@ def train_models(plan: Plan) -> int:
     return len(missing)
 
 
+def _check_dataset(plan: Plan) -> None:
+    """Raise the error that names the files if something has to be made from a dataset that is not there."""
+    if plan.absent is not None:
+        raise plan.absent
+
+
 def _read_published(plan: Plan, spec: ModelSpec, device: torch.device) -> Trained:
     """Read a published model; its file has to be the one that was planned with."""
     root = plan.config.models_root
@@ -65,6 +72,7 @@ def extract_representations(plan: Plan) -> int:
     missing = plan.missing_representations()
     if not missing:
         return 0
+    _check_dataset(plan)
     device = resolve_device(plan.config.device)
 
     def is_there(item: tuple[ModelSpec, ProbeSpec]) -> bool:

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 TRAINING_VERSION = 1
+PROBE_NODES = {"cora": 1000, "digits_knn": 1000, "flickr": 10_000, "ogbn_arxiv": 10_000}
 PUBLISHED_DATASETS = {"cora": "cora", "flickr": "flickr", "ogbn_arxiv": "ogbn-arxiv"}
 # Smallest value of a hyperparameter, and what it has to stay below. The representation is a hidden layer's.
 CHOICES = {
@@ -140,6 +141,13 @@ class GraphDomain(Domain):
         if test == "shortcut":
             probe = OWN_SHORTCUT_PROBE if self.protocol == "published" else SHORTCUT_PROBE
         return ProbeSpec(probe, layers, "none" if self.representation == CONV_OUTPUT else self.representation)
+
+    def representation_size(
+        self, architecture: str, dataset: str, hyperparameters: Mapping[str, Any]
+    ) -> tuple[int, int] | None:
+        """Return the numbers of probe nodes and hidden channels."""
+        del architecture
+        return PROBE_NODES[dataset], hyperparameters["hidden_channels"]
 
     def locate(self, dataset: str, root: Path | None, downloads: Path, may_download: bool = True) -> DatasetSpec:
         """Find and hash a dataset's files."""

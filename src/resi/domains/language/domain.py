@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 TRAINING_VERSION = 1
+PROBE_SENTENCES = {"mnli": 9815, "reviews": 350, "sst2": 872}
+BERT_WIDTH = 768
 
 BERT = "Devlin et al., NAACL 2019"
 ALBERT = "Lan et al., ICLR 2020"
@@ -118,6 +120,13 @@ class LanguageDomain(Domain):
                 "sentence; choose last or mean"
             )
         return self.representation
+
+    def representation_size(
+        self, architecture: str, dataset: str, hyperparameters: Mapping[str, Any]
+    ) -> tuple[int, int] | None:
+        """Return the numbers of evaluation sentences and of hidden features."""
+        del hyperparameters
+        return PROBE_SENTENCES[dataset], DESIGNS[architecture].config.get("hidden_size", BERT_WIDTH)
 
     def locate(self, dataset: str, root: Path | None, downloads: Path, may_download: bool = True) -> DatasetSpec:
         """Find and hash a dataset's files, or fetch them from the hub."""

@@ -34,6 +34,11 @@ class ResNetDesign:
         """The stem, every block, and the pooled map."""
         return 1 + sum(self.blocks) + 1
 
+    @property
+    def features(self) -> int:
+        """Channels of the last layer."""
+        return self.channels[-1] * (4 if self.bottleneck else 1)
+
 
 @dataclass(frozen=True)
 class VGGDesign:
@@ -53,6 +58,11 @@ class VGGDesign:
         """Every convolution, and the input of the classifier."""
         return sum(map(len, self.stages)) + 1
 
+    @property
+    def features(self) -> int:
+        """Features of the last layer."""
+        return self.stages[-1][-1]
+
 
 @dataclass(frozen=True)
 class ViTDesign:
@@ -68,6 +78,11 @@ class ViTDesign:
     def layers(self) -> int:
         """Every encoder layer, and the input of the classifier."""
         return self.depth + 1
+
+    @property
+    def features(self) -> int:
+        """Features of the last layer."""
+        return self.width
 
 
 Design = ResNetDesign | VGGDesign | ViTDesign

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 TRAINING_VERSION = 1
+TEST_SIZES = {"cifar100": 10_000, "digits": 500, "imagenet100": 5000}
 PUBLISHED_VIT_L32_LAYERS = 13
 
 RESNET = "He et al., CVPR 2016"
@@ -108,6 +109,13 @@ class VisionDomain(Domain):
             layers = layers[:PUBLISHED_VIT_L32_LAYERS]
         count = DESIGNS[architecture].last_layers if test == "layer_monotonicity" else 1
         return ProbeSpec(TEST_IMAGES_WITH_DOTS if test == "shortcut" else TEST_IMAGES, layers[-count:])
+
+    def representation_size(
+        self, architecture: str, dataset: str, hyperparameters: Mapping[str, Any]
+    ) -> tuple[int, int] | None:
+        """Return the numbers of test images and of features before the classifier."""
+        del hyperparameters
+        return TEST_SIZES[dataset], DESIGNS[architecture].features
 
     def locate(self, dataset: str, root: Path | None, downloads: Path, may_download: bool = True) -> DatasetSpec:
         """Find and check a dataset's files."""

@@ -1,0 +1,177 @@
+"""The configs of many runs, composed with the work shared that Hydra would do again for each.
+
+Hydra takes some 100 ms to compose one config. Of a run, though, each part of the config depends on a few words alone:
+the measures on those about measures and the protocol, the models on those about the domain and models. So each part is
+composed once for all runs that have it in common, several parts at a time. Runs with words beyond these parts, or from
+a search path with groups of its own, are composed each by itself. Either way the result is what composing each gives.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from resi.config import RunConfig, config_folder, register, validate
+from resi.errors import ResiError, UsageError
+from resi.hydra_errors import explain_hydra
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from hydra.core.config_loader import ConfigLoader
+
+PARTS: dict[tuple[str, ...], tuple[str, ...]] = {
+    ("domain", "protocol", "representation"): ("domain", "protocol"),
+    ("domain", "dataset"): ("dataset", "dataset_root"),
+    ("domain", "model", "models", "root"): ("models", "models_root", "root"),
+    ("domain", "test", "groups", "seeds"): ("test", "groups", "seeds"),
+    ("protocol", "measure"): ("measures",),
+    ("compare", "device", "on_error", "shards", "stage"): (
+        "memory", "threads", "overwrite", "subsample", "device", "on_error", "shards", "stage",
+    ),
+}  # fmt: skip
+"""Heads of words (``measure`` of ``measure.jaccard.k=20``), and the fields of a ``RunConfig`` that they decide."""
+HEADS = {head for heads in PARTS for head in heads}
+GROUPS = ("domain", "dataset", "model", "test", "measure", "protocol")
+
+Words = tuple[str, ...]
+
+
+class Part(NamedTuple):
+    """The words under some heads, in the order in which they were given."""
+
+    heads: tuple[str, ...]
+    words: Words
+
+
+def open_configs(folder: Path | None = None) -> ConfigLoader:
+    """Return what reads configs: resi's own, and those in a folder of a user's.
+
+    Raises
+    ------
+    UsageError
+        If the folder does not exist.
+    """
+    from hydra._internal.hydra import Hydra
+    from hydra._internal.utils import create_config_search_path
+    from hydra.core.config_search_path import SearchPathQuery
+    from hydra.core.global_hydra import GlobalHydra
+
+    register()
+    path = create_config_search_path(str(config_folder()))
+    if folder is not None:
+        if not folder.is_dir():
+            raise UsageError(f"--config-dir {folder}: there is no such folder")
+        path.prepend("command-line", f"file://{folder.absolute()}", SearchPathQuery(provider="schema"))
+    shared = GlobalHydra.instance()
+    before = shared.hydra
+    shared.clear()
+    try:
+        return Hydra.create_main_hydra2("resi", path).config_loader
+    finally:
+        shared.hydra = before
+
+
+def compose_all(
+    jobs: Sequence[Sequence[str]], loader: ConfigLoader, common: Sequence[str] = ()
+) -> list[RunConfig | ResiError]:
+    """Return the config of each job, or the error that composing it alone would raise.
+
+    ``RunConfig.composed`` is left empty.
+
+    Parameters
+    ----------
+    jobs : sequence of sequence of str
+        The words of each; none a sweep over several values.
+    common : sequence of str
+        Words of Hydra's that hold for all, such as ``hydra.searchpath=[file:///FOLDER]``.
+    """
+    composer = _Composer(loader, common)
+    by_job = [composer.parts_of(job) for job in jobs]
+    composer.compose_parts({part: None for parts in by_job if parts for part in parts})
+    return [composer.assemble(job, parts) for job, parts in zip(jobs, by_job, strict=True)]
+
+
+class _Composer:
+    def __init__(self, loader: ConfigLoader, common: Sequence[str]) -> None:
+        self._loader = loader
+        self._common = common
+        self._fields: dict[Part, dict[str, Any]] = {}
+        self._alone: dict[Words, RunConfig | ResiError] = {}
+        # Groups of a user's own may set anything.
+        self._is_ours = not common and _only_ours(loader)
+
+    def parts_of(self, job: Sequence[str]) -> list[Part] | None:
+        """Return the parts of a job, or None if it has words beyond them."""
+        heads = [_head(word) for word in job]
+        if not self._is_ours or not all(head in HEADS for head in heads):
+            return None
+        return [
+            Part(part, tuple(word for word, head in zip(job, heads, strict=True) if head in part)) for part in PARTS
+        ]
+
+    def compose_parts(self, parts: Iterable[Part]) -> None:
+        """Compose all parts, in each config as many as agree on the words they share."""
+        left = list(parts)
+        while left:
+            chosen: dict[str, Words] = {}
+            taken: list[Part] = []
+            rest: list[Part] = []
+            for part in left:
+                given = {head: tuple(word for word in part.words if _head(word) == head) for head in part.heads}
+                fits = all(chosen.get(head, words) == words for head, words in given.items())
+                (taken if fits else rest).append(part)
+                if fits:
+                    chosen |= given
+            # Where none is asked for it makes no difference which measure there is, and one takes less than 24.
+            chosen.setdefault("measure", ("measure=cka",))
+            config = self._compose([word for words in chosen.values() for word in words])
+            if isinstance(config, RunConfig):
+                for part in taken:
+                    self._fields[part] = {name: getattr(config, name) for name in PARTS[part.heads]}
+            elif len(taken) > 1:
+                for part in taken:
+                    self.compose_parts([part])
+            left = rest
+
+    def assemble(self, job: Sequence[str], parts: list[Part] | None) -> RunConfig | ResiError:
+        """Return the config of a job from its parts; by itself if it has others, or a part that is not valid alone."""
+        if parts is None or not all(part in self._fields for part in parts):
+            words = tuple(job)
+            if words not in self._alone:
+                self._alone[words] = self._compose(words)
+            return self._alone[words]
+        values: dict[str, Any] = {"composed": {}}
+        for part in parts:
+            values |= self._fields[part]
+        return RunConfig(**values)
+
+    def _compose(self, words: Sequence[str]) -> RunConfig | ResiError:
+        from hydra.types import RunMode
+        from omegaconf import open_dict
+
+        try:
+            composed = self._loader.load_configuration("config", [*self._common, *words], RunMode.RUN)
+            with open_dict(composed):
+                del composed["hydra"]
+            return validate(composed)
+        except ResiError as error:
+            return error
+        except Exception as error:
+            if message := explain_hydra(error):
+                return UsageError(message)
+            raise
+
+
+def _head(word: str) -> str:
+    """Return the first name of a word's key; of one that adds, deletes or moves, something else."""
+    found = re.match(r"([a-z_]+)[.=]", word)
+    return found[1] if found else word
+
+
+def _only_ours(loader: ConfigLoader) -> bool:
+    """Return whether no folder beside resi's own has choices of the groups of a run."""
+    ours = {"main", "hydra", "schema"}
+    others = [source for source in loader.get_sources() if source.provider not in ours and source.path]
+    return not any(source.is_group(group) for source in others for group in GROUPS)

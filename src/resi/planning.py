@@ -1,0 +1,258 @@
+"""What many runs come to together: each model and comparison counted once, and how long the rest takes."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from itertools import combinations, permutations
+from typing import TYPE_CHECKING, NamedTuple
+
+from resi.config import Overwrite
+from resi.identity import canonical
+from resi.measures.functional import FUNCTIONAL, FUNCTIONAL_VERSION
+from resi.representations.store import OUTPUTS
+from resi.results.stored import read_stored
+from resi.steps.plan import NO_PARAMETERS, comparison_key, measure_identity
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from resi.domains.base import ModelSpec, ProbeSpec
+    from resi.errors import ResiError
+    from resi.groundings.base import Experiment
+    from resi.rates import Rates
+    from resi.results.stored import Stored
+    from resi.steps.plan import Plan
+
+Pair = tuple[str, str]
+
+
+class Place(NamedTuple):
+    """Where models and comparisons belong; none belongs to two places."""
+
+    domain: str
+    dataset: str
+    architecture: str
+
+
+class Kind(NamedTuple):
+    """A measure with its version and parameters, or a function of outputs.
+
+    Attributes
+    ----------
+    samples : int or None
+        How many are compared at most (``compare.subsample``).
+    """
+
+    name: str
+    identity: str
+    symmetric: bool
+    samples: int | None = None
+
+
+class Masks(NamedTuple):
+    """Sets of measures, the symmetric ones and the others: bit i stands for the i-th kind."""
+
+    symmetric: int
+    directed: int
+
+
+NO_MEASURES = Masks(0, 0)
+
+
+@dataclass
+class Work:
+    """What runs need in one place.
+
+    Attributes
+    ----------
+    models : dict from ModelSpec to bool
+        Whether each is trained.
+    extractions : dict from (fingerprint, probe) to bool
+        Whether the representations of a model are there.
+    comparisons, left : Counter of Kind
+        All of them, and those that are not stored.
+    """
+
+    place: Place
+    size: tuple[int, int] | None
+    models: dict[ModelSpec, bool] = field(default_factory=dict)
+    extractions: dict[tuple[str, ProbeSpec], bool] = field(default_factory=dict)
+    comparisons: Counter[Kind] = field(default_factory=Counter)
+    left: Counter[Kind] = field(default_factory=Counter)
+
+    def size_of(self, kind: Kind) -> tuple[int, int] | None:
+        """Return the size of the representations that are compared, as (n_samples, n_features), if it is known."""
+        if self.size is None or kind.samples is None:
+            return self.size
+        return min(self.size[0], kind.samples), self.size[1]
+
+    @property
+    def models_left(self) -> list[ModelSpec]:
+        """The models to train."""
+        return [model for model, is_there in self.models.items() if not is_there]
+
+    @property
+    def extractions_left(self) -> int:
+        """How many models are to be run."""
+        return sum(not is_there for is_there in self.extractions.values())
+
+
+@dataclass
+class Total:
+    """What all runs need, by place, and what a data root knows about how long that takes."""
+
+    works: list[Work]
+    stored: Stored
+    rates: Rates
+
+    def training_seconds(self, work: Work) -> tuple[float, int]:
+        """Return the seconds of the trainings that can be estimated, and the number of the others."""
+        found = [self.rates.training(model) for model in work.models_left]
+        known = [estimate.seconds for estimate in found if estimate is not None]
+        return sum(known), len(found) - len(known)
+
+    def comparing_seconds(self, work: Work) -> tuple[float, int]:
+        """Return the seconds of the comparisons that can be estimated, and the number of the others."""
+        seconds, unknown = 0.0, 0
+        for kind, count in work.left.items():
+            estimate = self.rates.comparison(kind.name, work.size_of(kind))
+            if estimate is not None:
+                seconds += count * estimate.seconds
+            elif kind.name not in FUNCTIONAL:  # functions of outputs take no time to speak of
+                unknown += count
+        return seconds, unknown
+
+
+def total_work(plans: Sequence[Plan], on_damage: Callable[[ResiError], None]) -> Total:
+    """Add up what runs in one data root need.
+
+    Parameters
+    ----------
+    on_damage : callable
+        Called with the error for each table that cannot be read; it is left out.
+    """
+    stored = read_stored(plans[0].config.root, on_damage)
+    tally = _Tally()
+    for plan in plans:
+        tally.add(plan, stored)
+    again = {plan.config.overwrite for plan in plans}
+    remake_failed = Overwrite.failed in again or any(plan.config.on_error == "raise" for plan in plans)
+    usable = stored.without(failed=remake_failed or Overwrite.always in again, others=Overwrite.always in again)
+    works = tally.count(usable)
+    trained = (model for work in works for model, is_there in work.models.items() if is_there)
+    return Total(works, stored, stored.rates(plans[0].model_store, trained))
+
+
+class _Tally:
+    """Models and comparisons of many plans, each once.
+
+    Measures are bits of a number, so that the work grows with pairs of representations and not with measures: a sweep
+    may come to millions of comparisons.
+    """
+
+    def __init__(self) -> None:
+        self._works: dict[Place, Work] = {}
+        self._kinds: dict[Kind, int] = {}
+        self._measures: dict[tuple[object, ...], Masks] = {}
+        self._sides: dict[int, tuple[Experiment, list[tuple[tuple[str, ...], Masks | None]]]] = {}
+        self._wanted: dict[tuple[Place, tuple[str, ...]], Masks] = {}
+
+    def add(self, plan: Plan, stored: Stored) -> None:
+        """Take in what a plan needs."""
+        measures = self._masks(plan)
+        for experiment in plan.experiments:
+            place = Place(experiment.domain, experiment.dataset, experiment.architecture)
+            if place not in self._works:
+                self._works[place] = Work(place, stored.size(place) or _size(plan, experiment))
+            if id(experiment) not in self._sides:  # a planner gives equal runs the same experiments
+                self._sides[id(experiment)] = experiment, list(self._sides_of(plan, experiment))
+                _add_models(plan, experiment, self._works[place])
+            for keys, of_outputs in self._sides[id(experiment)][1]:
+                masks = measures if of_outputs is None else of_outputs
+                known = self._wanted.get((place, keys), NO_MEASURES)
+                self._wanted[place, keys] = Masks(known.symmetric | masks.symmetric, known.directed | masks.directed)
+
+    def count(self, stored: Stored) -> list[Work]:
+        """Return all work, with its comparisons counted."""
+        pairs: dict[Place, defaultdict[tuple[Pair, bool], int]] = {place: defaultdict(int) for place in self._works}
+        for (place, keys), masks in self._wanted.items():
+            _add_pairs(pairs[place], keys, masks)
+        for place, work in self._works.items():
+            _count(work, pairs[place], list(self._kinds), stored)
+        return list(self._works.values())
+
+    def _bit(self, kind: Kind) -> int:
+        return 1 << self._kinds.setdefault(kind, len(self._kinds))
+
+    def _masks(self, plan: Plan) -> Masks:
+        """Return a plan's measures."""
+        config = plan.config
+        key = (id(config.measures), config.subsample, plan.sampling)
+        if key not in self._measures:
+            masks = [0, 0]
+            for name, measure in config.measures.items():
+                identity = measure_identity(measure, config.subsample, plan.sampling)
+                masks[not measure.symmetric] |= self._bit(Kind(name, identity, measure.symmetric, config.subsample))
+            self._measures[key] = Masks(*masks)
+        return self._measures[key]
+
+    def _sides_of(self, plan: Plan, experiment: Experiment) -> Iterator[tuple[tuple[str, ...], Masks | None]]:
+        """Yield the identities of all representations compared, then those of outputs and the functions of these."""
+        yield plan.keys_of(experiment), None
+        if experiment.functional:
+            mask = 0
+            for name in experiment.functional:
+                identity = canonical({"measure": name, "version": FUNCTIONAL_VERSION, "parameters": NO_PARAMETERS})
+                mask |= self._bit(Kind(name, identity, True))
+            keys = (plan.representations.key(item.model, experiment.probe, OUTPUTS) for item in experiment.items)
+            yield tuple(keys), Masks(mask, 0)
+
+
+def _size(plan: Plan, experiment: Experiment) -> tuple[int, int] | None:
+    model = experiment.items[0].model
+    return plan.config.domain.representation_size(model.architecture, model.dataset, model.hyperparameters)
+
+
+def _add_models(plan: Plan, experiment: Experiment, work: Work) -> None:
+    for model in experiment.models:
+        if model not in work.models:
+            work.models[model] = plan.model_store.has(model)
+        extraction = model.fingerprint, experiment.probe
+        if extraction not in work.extractions:
+            work.extractions[extraction] = plan.representations.has(model, experiment.probe)
+
+
+def _add_pairs(pairs: defaultdict[tuple[Pair, bool], int], keys: Sequence[str], masks: Masks) -> None:
+    if masks.symmetric:
+        for a, b in combinations(keys, 2):
+            pairs[(a, b) if a < b else (b, a), True] |= masks.symmetric
+    if masks.directed:
+        for pair in permutations(keys, 2):
+            pairs[pair, False] |= masks.directed
+
+
+def _count(work: Work, pairs: dict[tuple[Pair, bool], int], kinds: Sequence[Kind], stored: Stored) -> None:
+    """Count the comparisons of a place by kind; only those that may be stored are looked up one by one."""
+    by_mask = Counter(pairs.values())
+    work.comparisons = Counter()
+    for mask, count in by_mask.items():
+        for kind in _kinds(mask, kinds):
+            work.comparisons[kind] += count
+    work.left = Counter(work.comparisons)
+    names = stored.measures(work.place)
+    possible = sum(1 << bit for bit, kind in enumerate(kinds) if kind.name in names)
+    if not possible:
+        return
+    for ((a, b), symmetric), mask in pairs.items():
+        for kind in _kinds(mask & possible, kinds):
+            if comparison_key(a, b, kind.identity, symmetric) in stored.keys:
+                work.left[kind] -= 1
+    work.left = +work.left
+
+
+def _kinds(mask: int, kinds: Sequence[Kind]) -> Iterator[Kind]:
+    while mask:
+        lowest = mask & -mask
+        yield kinds[lowest.bit_length() - 1]
+        mask ^= lowest

@@ -1,0 +1,157 @@
+"""How far the suites of a data root are, told from what lies there: shards, locks, and what jobs have noted."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from resi.compositions import compose_all
+from resi.config import RunConfig, Stage
+from resi.errors import ResiError
+from resi.results.shards import is_shard
+from resi.steps.plan import Plan, Planner
+from resi.suite_jobs import SUITE_FILE
+from resi.suites import Job, expand, load_suite, suite_names
+from resi.sweeps import JOB_FILE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
+
+    from hydra.core.config_loader import ConfigLoader
+
+DONE, RUNNING, FAILED, STOPPED, MISSING = "done", "running", "failed", "stopped", "missing"
+STATES = (DONE, RUNNING, FAILED, STOPPED, MISSING)
+
+
+@dataclass(frozen=True)
+class State:
+    """How far a job is.
+
+    Attributes
+    ----------
+    name : str
+        One of ``STATES``. ``failed``: it has ended with an error, or some of its comparisons have failed. ``stopped``:
+        it was begun, and no process is at it.
+    reason : str
+        Why it failed.
+    """
+
+    name: str
+    reason: str = ""
+
+
+@dataclass
+class SuiteProgress:
+    """A suite, with the further words it was started with, and the state of each of its jobs."""
+
+    name: str
+    words: tuple[str, ...]
+    states: dict[Job, State] = field(default_factory=dict)
+
+    def jobs(self, state: str) -> list[Job]:
+        """Return the jobs in a state."""
+        return [job for job, found in self.states.items() if found.name == state]
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether the data root holds anything of it."""
+        return len(self.jobs(MISSING)) < len(self.states)
+
+
+def read_progress(loader: ConfigLoader, root: Path, wanted: Callable[[str], bool]) -> list[SuiteProgress]:
+    """Return the suites whose name is wanted: each as it is defined, and as it was started with further words.
+
+    A suite that was started is taken to have the jobs it had then.
+    """
+    suites = {
+        (name, ()): SuiteProgress(name, (), _states_to_find(expand((), load_suite(name, loader), loader)))
+        for name in suite_names(loader)
+        if wanted(name)
+    }
+    for record in _started(root):
+        if wanted(record["suite"]):
+            name, words = record["suite"], tuple(record["words"])
+            suites[name, words] = SuiteProgress(name, words, _states_to_find(map(tuple, record["jobs"])))
+    states = find_states({job for suite in suites.values() for job in suite.states}, loader, root)
+    for suite in suites.values():
+        suite.states = {job: states[job] for job in suite.states}
+    return [suites[key] for key in sorted(suites)]
+
+
+def find_states(jobs: Iterable[Job], loader: ConfigLoader, root: Path) -> dict[Job, State]:
+    """Return the state of each job."""
+    notes = _notes(root)
+    planner = Planner(may_download=False, reads_files=False)
+    ordered = sorted(jobs)
+    return {
+        job: _state(config, planner, root, notes.get(job))
+        for job, config in zip(ordered, compose_all(ordered, loader), strict=True)
+    }
+
+
+def _state(config: RunConfig | ResiError, planner: Planner, root: Path, note: dict[str, Any] | None) -> State:
+    if isinstance(config, ResiError):
+        return State(FAILED, str(config))
+    failed = State(FAILED, str(note["detail"])) if note and note["outcome"] == "failed" else None
+    try:
+        plan = planner.plan(dataclasses.replace(config, root=root))
+        return _state_of_plan(plan, note, failed)
+    except ResiError as error:  # a dataset that is not there, or a damaged shard
+        return failed or (State(FAILED, str(error)) if note else State(MISSING, str(error)))
+
+
+def _state_of_plan(plan: Plan, note: dict[str, Any] | None, failed: State | None) -> State:
+    shard, stage = plan.shard, plan.config.stage
+    if plan.store.is_locked(shard.folder.name):
+        return State(RUNNING)
+    if stage in (Stage.all, Stage.score) and shard.is_complete:
+        count = shard.manifest().get("counts", {}).get("failed", 0)
+        return State(FAILED, f"{count} comparisons failed, see {shard.folder}") if count else State(DONE)
+    if failed:
+        return failed
+    is_done = (
+        (stage is Stage.models and not plan.missing_models())
+        or (stage is Stage.representations and not plan.missing_representations())
+        or (stage is Stage.compare and note is not None)
+    )
+    if is_done:
+        return State(DONE)
+    return State(STOPPED if is_shard(shard.folder) else MISSING)
+
+
+def _started(root: Path) -> Iterator[dict[str, Any]]:
+    """Yield what sweeps over suites have noted, oldest first."""
+    for path in sorted((root / "sweeps").glob(f"*/{SUITE_FILE}"), key=_written):
+        record = _read(path)
+        if record and {"suite", "words", "jobs"} <= set(record):
+            yield record
+
+
+def _notes(root: Path) -> dict[Job, dict[str, Any]]:
+    """Return what the latest run of each job of a sweep has noted."""
+    paths = sorted((root / "sweeps").glob(f"*/*/{JOB_FILE}"), key=_written)
+    records = [record for record in map(_read, paths) if record and {"words", "outcome", "detail"} <= set(record)]
+    return {tuple(record["words"]): record for record in records}
+
+
+def _written(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    """Return a note, or None for one that is no JSON object; it only tells of a job."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return content if isinstance(content, dict) else None
+
+
+def _states_to_find(jobs: Iterable[Job]) -> dict[Job, State]:
+    return dict.fromkeys(jobs, State(MISSING))

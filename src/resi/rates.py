@@ -1,0 +1,133 @@
+"""How long comparisons and trainings take: as measured with a data root, else as measured once for resi."""
+
+from __future__ import annotations
+
+import functools
+import json
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from resi import registry
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from resi.domains.base import ModelSpec
+
+SHIPPED_FILE = "rates.json"
+LIKE_SIZE = math.log(4)
+"""How far a size may be for a rate of the data root to be taken before any other: a factor of four in all."""
+COSTS = {
+    "O(1)": lambda n, d: n * d,  # all work is preparing
+    "O(N k)": lambda n, d: n**2,  # the search for neighbours comes before
+    "O(N k²)": lambda n, d: n**2,
+    "O(N²)": lambda n, d: n**2,
+    "O(N D²)": lambda n, d: n * d**2,
+    "O(N D² + D³)": lambda n, d: n * d**2 + d**3,
+}
+"""Growth of the time with samples and features, by the cost a measure declares."""
+
+
+class Rate(NamedTuple):
+    """Seconds of one comparison at one size, preparing included."""
+
+    samples: int
+    features: int
+    seconds: float
+
+
+class Estimate(NamedTuple):
+    """Seconds that something takes, and whether that was measured with this data root."""
+
+    seconds: float
+    is_measured_here: bool
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Rates of comparisons by measure, and of trainings by domain, dataset and architecture.
+
+    Attributes
+    ----------
+    comparisons : mapping from measure to list of Rate
+        As stored in shards of this data root.
+    trainings : mapping from (domain, dataset, architecture) to float
+        Seconds a model took that is stored in this data root.
+    """
+
+    comparisons: Mapping[str, list[Rate]] = field(default_factory=dict)
+    trainings: Mapping[tuple[str, str, str], float] = field(default_factory=dict)
+
+    def comparison(self, measure: str, size: tuple[int, int] | None) -> Estimate | None:
+        """Return the time of one comparison of representations of a size, or None if nothing tells it.
+
+        From the rate at the nearest size, one of this data root where it is like enough, scaled as the measure's
+        declared cost grows.
+        """
+        here, shipped = self.comparisons.get(measure, []), shipped_comparisons().get(measure, [])
+        if not here and not shipped:
+            return None
+        if size is None:
+            return Estimate(_mean([rate.seconds for rate in here or shipped]), bool(here))
+        like = [rate for rate in here if _distance(size, rate) <= LIKE_SIZE]
+        nearest = min(like or [*here, *shipped], key=lambda rate: _distance(size, rate))
+        return Estimate(nearest.seconds * _growth(measure, size, nearest), nearest in here)
+
+    def training(self, model: ModelSpec) -> Estimate | None:
+        """Return the time of training a model, or None if nothing tells it."""
+        key = model.domain, model.dataset, model.architecture
+        if key in self.trainings:
+            return Estimate(self.trainings[key], True)
+        epochs = model.hyperparameters.get("epochs")
+        if key in shipped_trainings() and epochs and not model.checkpoint:
+            return Estimate(shipped_trainings()[key] * epochs, False)
+        return None
+
+
+def _mean(values: list[float]) -> float:
+    return sum(values) / len(values)
+
+
+def _distance(size: tuple[int, int], rate: Rate) -> float:
+    return abs(math.log(size[0] / rate.samples)) + abs(math.log(size[1] / rate.features))
+
+
+def _growth(measure: str, size: tuple[int, int], rate: Rate) -> float:
+    """Return how many times longer a comparison takes at a size than at the rate's."""
+    if measure not in registry.measures():
+        return 1.0
+    cost = COSTS.get(registry.measures().get(measure).cost.split(",")[0].split(" times")[0])
+    return 1.0 if cost is None else cost(*size) / cost(rate.samples, rate.features)
+
+
+@functools.cache
+def shipped_comparisons() -> dict[str, list[Rate]]:
+    """Return the rates of comparisons that come with resi: of one thread, see ``benchmarks/rates.py``."""
+    return {
+        name: [Rate(int(n), int(d), seconds) for n, d, seconds in rates]
+        for name, rates in _shipped()["seconds"].items()
+    }
+
+
+@functools.cache
+def shipped_trainings() -> dict[tuple[str, str, str], float]:
+    """Return the seconds an epoch of training takes, by domain, dataset and architecture, measured the same way."""
+    found = {}
+    for name, seconds in _shipped()["epochs"].items():
+        domain, dataset, architecture = name.split("/")
+        found[domain, dataset, architecture] = float(seconds)
+    return found
+
+
+def shipped_machine() -> str:
+    """Return on what the rates that come with resi were measured."""
+    return str(_shipped()["machine"])
+
+
+@functools.cache
+def _shipped() -> dict[str, Any]:
+    content = (Path(__file__).parent / SHIPPED_FILE).read_text(encoding="utf-8")
+    rates: dict[str, Any] = json.loads(content)
+    return rates

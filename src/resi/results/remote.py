@@ -1,0 +1,107 @@
+"""Finished shards and merged tables at a URL that fsspec knows, such as ``s3://bucket/folder``.
+
+Runs work below their local data root, where there are locks and renames. What is finished is copied: tables first, the
+manifest last, so that at the URL, too, a shard with a manifest is whole.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from resi.errors import StoreError, UsageError
+from resi.results.shards import MANIFEST, TABLES
+from resi.store import atomic_path
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+def is_url(text: str) -> bool:
+    """Return whether a text is a URL and no path of this machine."""
+    return "://" in text
+
+
+@dataclass(frozen=True)
+class RemoteFolder:
+    """A folder of shards, or one of merged tables, at a URL."""
+
+    url: str
+
+    def fetch(self, shard: Path) -> bool:
+        """Copy the finished shard of a folder's name here, if there is one; return whether there was."""
+        with self._named() as (system, folder):
+            source = f"{folder}/{shard.name}"
+            if not system.exists(f"{source}/{MANIFEST}"):
+                return False
+            self._copy_here(system, source, shard)
+            return True
+
+    def fetch_all(self, folder: Path) -> None:
+        """Copy all finished shards into a folder; of a data root, those in its ``shards``."""
+        with self._named() as (system, root):
+            found = system.glob(f"{root}/*/{MANIFEST}") or system.glob(f"{root}/shards/*/{MANIFEST}")
+            if not found:
+                raise UsageError(f"{self.url} holds no shards; name a folder of shards or a data root")
+            for manifest in sorted(map(str, found)):
+                source = manifest.removesuffix(f"/{MANIFEST}")
+                self._copy_here(system, source, folder / source.rpartition("/")[2])
+
+    def store(self, shard: Path) -> None:
+        """Copy a finished shard to the URL, unless it is there as it is here."""
+        with self._named() as (system, folder):
+            target = f"{folder}/{shard.name}"
+            manifest = (shard / MANIFEST).read_bytes()
+            if system.exists(f"{target}/{MANIFEST}"):
+                if system.cat_file(f"{target}/{MANIFEST}") == manifest:
+                    return
+                system.rm_file(f"{target}/{MANIFEST}")  # no shard while its tables are replaced
+            self._copy_there(system, shard, target)
+
+    def store_tables(self, tables: Path) -> None:
+        """Copy merged tables to the URL, in place of those that are there."""
+        with self._named() as (system, folder):
+            for name in (MANIFEST, *TABLES):
+                if system.exists(f"{folder}/{name}"):
+                    system.rm_file(f"{folder}/{name}")
+            self._copy_there(system, tables, folder)
+
+    def _copy_here(self, system: Any, source: str, folder: Path) -> None:
+        for name in (*TABLES, MANIFEST):
+            if system.exists(f"{source}/{name}"):
+                with atomic_path(folder / name) as temporary:
+                    system.get_file(f"{source}/{name}", str(temporary))
+
+    def _copy_there(self, system: Any, folder: Path, target: str) -> None:
+        system.makedirs(target, exist_ok=True)
+        for name in (*TABLES, MANIFEST):
+            if (folder / name).is_file():
+                system.put_file(str(folder / name), f"{target}/{name}")
+
+    @contextlib.contextmanager
+    def _named(self) -> Iterator[tuple[Any, str]]:
+        """Yield the file system and the folder in it; errors of either name the URL.
+
+        Raises
+        ------
+        UsageError
+            If the URL's protocol is unknown, or its package is not installed.
+        StoreError
+            If the store refuses something.
+        """
+        from fsspec.core import url_to_fs
+
+        try:
+            system, folder = url_to_fs(self.url)
+        except (ImportError, ValueError) as error:
+            raise UsageError(f"{self.url}: {error}") from error
+        try:
+            # What is listed may be old: another machine may have stored a shard since.
+            system.invalidate_cache()
+            yield system, str(folder).rstrip("/")
+        except (UsageError, StoreError):
+            raise
+        except Exception as error:  # each store has errors of its own
+            raise StoreError(f"{self.url}: {type(error).__name__}: {error}") from error

@@ -1,0 +1,84 @@
+"""How far suites are, from the data root alone."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import resi
+from resi.app import run_command
+from resi.compositions import open_configs
+from resi.config import compose
+from resi.pipeline import make_plan
+from resi.progress import STATES, find_states
+from resi.store import Store
+from resi.sweeps import note_job
+from tests.conftest import TINY
+
+if TYPE_CHECKING:
+    import pytest
+
+JOB = (*TINY, "measure=cka")
+
+
+def state(root: Path, job: tuple[str, ...] = JOB) -> tuple[str, str]:
+    found = find_states([job], open_configs(), root)[job]
+    return found.name, found.reason
+
+
+def test_a_job_goes_from_missing_over_running_and_stopped_to_done(root: Path) -> None:
+    assert state(root) == ("missing", "")
+    plan = make_plan(compose([*JOB]))
+    with Store(root).try_lock(plan.shard.folder.name) as held:
+        assert held
+        assert state(root) == ("running", "")
+    assert state(root) == ("missing", "")
+    resi.run([*JOB, "stage=compare"] if plan.missing_models() == [] else [*JOB, "stage=representations"])
+    resi.run([*JOB, "stage=compare"])
+    assert state(root) == ("stopped", "")  # compared, not scored
+    resi.run([*JOB])
+    assert state(root) == ("done", "")
+
+
+def test_earlier_stages_are_done_when_what_they_make_is_there(root: Path) -> None:
+    for stage in ("models", "representations"):
+        job = (*JOB, f"stage={stage}")
+        assert state(root, job)[0] == "missing"
+        resi.run([*job])
+        assert state(root, job)[0] == "done"
+
+
+def test_failed_comparisons_and_failed_jobs_say_why(root: Path) -> None:
+    job = (*JOB, "compare.memory=1kB")
+    shard = resi.run([*job]).shard
+    assert state(root, job) == ("failed", f"6 comparisons failed, see {shard}")
+    lost = (*JOB, "dataset=cora", f"dataset.root={root}")
+    assert state(root, lost)[0] == "missing"
+    note_job(root / "sweeps" / "now" / "0", {"words": [*lost], "outcome": "failed", "detail": "no Cora"})
+    assert state(root, lost) == ("failed", "no Cora")
+
+
+def test_a_job_that_failed_and_was_repeated_is_done(root: Path) -> None:
+    note_job(root / "sweeps" / "now" / "0", {"words": [*JOB], "outcome": "failed", "detail": "out of luck"})
+    assert state(root) == ("failed", "out of luck")
+    resi.run([*JOB])
+    assert state(root) == ("done", "")
+
+
+def test_what_is_no_note_is_passed_over(root: Path) -> None:
+    for name, text in (("0", "{"), ("1", "[]"), ("2", '{"words": []}')):
+        (root / "sweeps" / "now" / name).mkdir(parents=True)
+        (root / "sweeps" / "now" / name / "job.json").write_text(text)
+    (root / "sweeps" / "now" / "suite.json").write_text('{"suite": "smoke"}')
+    assert state(root) == ("missing", "")
+
+
+def test_list_progress_counts_every_job_of_a_suite(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command(["list", "progress"]) == 0
+    assert capsys.readouterr().out == "no progress\n"
+    assert run_command(["list", "progress", "paper_graph", "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert (row["name"], row["jobs"], row["missing"]) == ("paper_graph", 59, 59)
+    assert sum(row[name] for name in STATES) == row["jobs"]
+    assert not root.exists()  # looking changes nothing

@@ -1,0 +1,276 @@
+"""Suites: which jobs they hold, and what further words make of them."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from resi.compositions import compose_all, open_configs
+from resi.config import RunConfig, compose
+from resi.errors import UsageError
+from resi.suites import Job, Suite, expand, load_suite, suite_names
+from tests.conftest import TINY
+
+COMMAND = [sys.executable, "-c", "from resi.app import main; main()"]
+TESTS = ["accuracy_correlation", "augmentation", "label_randomization", "layer_monotonicity", "output_correlation"]
+TESTS += ["shortcut"]
+SMALL = Suite(
+    "small",
+    "",
+    {
+        "one": {"domain": "graph", "dataset": "cora,flickr", "model": "gcn,gat", "test": "shortcut", "seeds": [0, 1]},
+        "two": {"domain": "vision", "model": "tiny_vgg", "model.tiny_vgg.epochs": 2, "test": "shortcut,augmentation"},
+    },
+)
+
+
+@pytest.fixture(scope="module")
+def loader():
+    return open_configs()
+
+
+def value(job: Job, key: str) -> str | None:
+    return next((word.partition("=")[2] for word in job if word.startswith(f"{key}=")), None)
+
+
+def table(jobs: list[Job], *keys: str) -> list[tuple[str | None, ...]]:
+    return sorted(tuple(value(job, key) for key in keys) for job in jobs)
+
+
+def test_the_graph_suite_is_the_published_grid(loader) -> None:
+    jobs = expand((), load_suite("paper_graph", loader))
+    expected = [
+        (dataset, model, test)
+        for dataset in ("cora", "flickr", "ogbn_arxiv")
+        for model in ("gat", "gcn", "graphsage")
+        for test in TESTS
+    ]
+    expected += [("cora", "pgnn", test) for test in TESTS if test != "augmentation"]
+    assert table(jobs, "dataset", "model", "test") == sorted(expected)
+
+
+def test_the_language_suite_is_the_published_grid(loader) -> None:
+    jobs = expand((), load_suite("paper_language", loader))
+    for representation in (None, "mean"):
+        encoders = [job for job in jobs if value(job, "representation") == representation]
+        models = ("albert", "bert") if representation else ("albert", "bert", "smollm2")
+        every = [(d, m, t) for d in ("mnli", "sst2") for m in models for t in TESTS]
+        expected = [item for item in every if item[1:] != ("smollm2", "augmentation")]
+        assert table(encoders, "dataset", "model", "test") == sorted(expected)
+    two_groups = {
+        (value(job, "dataset"), value(job, "model"), value(job, "test")) for job in jobs if value(job, "groups") == "2"
+    }
+    assert two_groups == {
+        ("sst2", "smollm2", "label_randomization"),
+        ("mnli", "smollm2", "label_randomization"),
+        ("sst2", "bert", "augmentation"),
+        ("sst2", "albert", "augmentation"),
+        ("mnli", "albert", "augmentation"),
+    }
+
+
+def test_the_vision_suite_is_the_published_grid(loader) -> None:
+    jobs = expand((), load_suite("paper_vision", loader))
+    models = ("resnet101", "resnet18", "resnet34", "vgg11", "vgg19", "vit_b32", "vit_l32")
+    every = [(d, m, t) for d in ("cifar100", "imagenet100") for m in models for t in TESTS]
+    left_out = {("cifar100", model, "augmentation") for model in ("vit_b32", "vit_l32")}
+    assert table(jobs, "dataset", "model", "test") == sorted(set(every) - left_out)
+    seeds = {value(job, "test"): value(job, "seeds") for job in jobs if value(job, "seeds")}
+    assert seeds == {"layer_monotonicity": "[0,1,2,3,4,5,6,7,8,9]"}
+
+
+def test_the_paper_suite_is_its_three_parts(loader) -> None:
+    parts = [job for name in ("graph", "language", "vision") for job in expand((), load_suite(f"paper_{name}", loader))]
+    assert expand((), load_suite("paper", loader)) == parts
+
+
+def test_the_smoke_suite_has_all_tests_of_all_domains_on_embedded_data(loader) -> None:
+    jobs = expand((), load_suite("smoke", loader))
+    assert table(jobs, "domain", "test") == sorted((d, t) for d in ("graph", "language", "vision") for t in TESTS)
+    for config in compose_all(jobs, loader):
+        assert isinstance(config, RunConfig)
+        assert {item.name: item for item in config.domain.datasets()}[config.dataset].embedded
+
+
+def test_every_job_of_every_suite_is_a_valid_run(loader) -> None:
+    jobs = {job for name in suite_names(loader) for job in expand((), load_suite(name, loader))}
+    assert not [found for found in compose_all(sorted(jobs), loader) if not isinstance(found, RunConfig)]
+
+
+def test_a_comma_is_two_jobs_and_a_list_one_value() -> None:
+    jobs = expand((), SMALL)
+    assert len(jobs) == 4 + 2
+    assert jobs[0] == ("domain=graph", "dataset=cora", "model=gcn", "test=shortcut", "seeds=[0,1]")
+    assert jobs[4] == ("domain=vision", "model=tiny_vgg", "model.tiny_vgg.epochs=2", "test=shortcut")
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["model=gcn"], [("graph", "cora", "gcn", "shortcut"), ("graph", "flickr", "gcn", "shortcut")]),
+        (["model=[gcn]", "dataset=cora"], [("graph", "cora", "gcn", "shortcut")]),
+        (["model=gat,tiny_vgg", "dataset=flickr", "test=shortcut"], "gat on flickr, tiny_vgg on flickr"),
+        (["test=augmentation"], [("vision", None, "tiny_vgg", "augmentation")]),
+    ],
+)
+def test_words_choose_among_the_jobs_of_a_suite(words: list[str], expected) -> None:
+    found = table(expand(words, SMALL), "domain", "dataset", "model", "test")
+    if isinstance(expected, str):  # a grid that names no dataset takes any; whether it exists is the job's to say
+        expected = [("graph", "flickr", "gat", "shortcut"), ("vision", "flickr", "tiny_vgg", "shortcut")]
+    assert found == expected
+
+
+def test_other_words_replace_what_a_grid_says_or_multiply_its_jobs() -> None:
+    jobs = expand(["seeds=[3,4]", "measure=cka,rsa"], SMALL)
+    assert len(jobs) == 12
+    assert {value(job, "seeds") for job in jobs} == {"[3,4]"}
+    assert {value(job, "measure") for job in jobs} == {"cka", "rsa"}
+
+
+def test_words_about_a_model_go_to_its_jobs_alone() -> None:
+    jobs = expand(["model.gcn.epochs=7"], SMALL)
+    assert [value(job, "model") for job in jobs if value(job, "model.gcn.epochs") == "7"] == ["gcn", "gcn"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["model=gcnn"], r"unknown model of suite=small: 'gcnn'; did you mean gcn\? Known: gat, gcn, tiny_vgg\."),
+        (["model=gcn", "test=augmentation"], r"suite=small has no job with model=gcn test=augmentation"),
+        (["model.vgg11.epochs=1"], r"model\.vgg11\.epochs=1: no job of this suite has model=vgg11"),
+    ],
+)
+def test_words_that_fit_no_job_are_one_clear_line(words: list[str], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        expand(words, SMALL)
+
+
+def test_words_without_a_suite_expand_as_hydra_does() -> None:
+    assert expand(["test=shortcut", "measure=cka,rsa", "seeds=[0,1]"]) == [
+        ("test=shortcut", "measure=cka", "seeds=[0,1]"),
+        ("test=shortcut", "measure=rsa", "seeds=[0,1]"),
+    ]
+
+
+def test_a_suite_alone_is_no_run() -> None:
+    with pytest.raises(UsageError, match="a suite is many runs"):
+        compose(["suite=smoke"])
+
+
+WORDS = [
+    [],
+    ["measure=[cka,rsa]", "seeds=[2,1]"],
+    ["domain=vision", "model=[tiny_vgg,tiny_vit]", "model.tiny_vit.epochs=3", "test=shortcut", "groups=5"],
+    ["domain=language", "representation=mean", "test=layer_monotonicity", "stage=models", "device=cpu"],
+    ["protocol=published", "measure=[jaccard,gulp]", "measure.jaccard.k=7"],
+    ["protocol=published", "dataset=cora", "models.source=published", "models.root=/there", "root=/here"],
+    ["compare.subsample=50", "compare.memory=1GB", "compare.threads=1", "compare.overwrite=failed", "on_error=raise"],
+    ["dataset=cora", "dataset.root=/data", "model=pgnn", "+measure.cka={}"],
+    ["++seeds=[0,3]", "measure=cka"],
+]
+
+
+def as_plain(config: RunConfig) -> dict[str, object]:
+    fields = {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}
+    domain, test = fields.pop("domain"), fields.pop("test")
+    del fields["composed"]
+    return {**fields, "domain": (type(domain), vars(domain)), "test": (type(test), vars(test))}
+
+
+def test_composing_together_gives_what_composing_each_gives(loader) -> None:
+    for words, found in zip(WORDS, compose_all(WORDS, loader), strict=True):
+        if words == WORDS[7]:  # the benchmark's measures are mappings already
+            assert isinstance(found, RunConfig | UsageError)
+            continue
+        assert isinstance(found, RunConfig), found
+        assert as_plain(found) == as_plain(compose(words)), words
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["measure=ckaa"],
+        ["model=tiny_vgg"],
+        ["groups=4"],
+        ["seeds=[1]"],
+        ["seedz=[1,2]"],
+        ["measure.rtd.trials=x"],
+        ["domain=vision", "dataset=cora"],
+        ["models.root=/there"],
+    ],
+)
+def test_a_job_that_is_no_run_says_what_it_would_say_alone(words: list[str], loader) -> None:
+    with pytest.raises(UsageError) as alone:
+        compose(words)
+    together = compose_all([["measure=cka"], words, ["measure=rsa"]], loader)
+    assert str(together[1]) == str(alone.value)
+    assert isinstance(together[0], RunConfig)
+    assert isinstance(together[2], RunConfig)
+
+
+def test_a_users_own_choices_are_composed_by_themselves(tmp_path: Path) -> None:
+    (tmp_path / "protocol").mkdir()
+    (tmp_path / "protocol" / "mine.yaml").write_text("# @package _global_\nprotocol: corrected\nseeds: [5, 6]\n")
+    mine, plain = compose_all([["protocol=mine"], []], open_configs(tmp_path))
+    assert isinstance(mine, RunConfig)
+    assert isinstance(plain, RunConfig)
+    assert (mine.seeds, plain.seeds) == ((5, 6), (0, 1, 2, 3, 4))
+
+
+def own_suite(folder: Path) -> None:
+    (folder / "suite").mkdir(parents=True)
+    lines = [f"    {word.replace('=', ': ', 1)}" for word in [*TINY, "test=augmentation,shortcut"]]
+    (folder / "suite" / "mine.yaml").write_text("about: my own\ngrids:\n  tiny:\n" + "\n".join(lines) + "\n")
+
+
+def resi_command(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*COMMAND, *words], capture_output=True, text=True, timeout=600, check=False)
+
+
+def test_a_suite_of_ones_own_runs_with_and_without_m_and_its_progress_is_told(root: Path, tmp_path: Path) -> None:
+    own_suite(tmp_path / "conf")
+    own = ["--config-dir", str(tmp_path / "conf")]
+    found = resi_command(*own, "suite=mine", "measure=cka", "test=shortcut", "hydra/launcher=joblib")
+    assert found.returncode == 0, found.stderr
+    assert "suite=mine: 1 jobs" in found.stderr
+    assert len(list((root / "shards").iterdir())) == 1
+    found = resi_command(*own, "-m", f"hydra.searchpath=[file://{tmp_path / 'conf'}]", "suite=mine", "measure=cka")
+    assert found.returncode == 0, found.stderr
+    assert "read from its shard" in found.stdout  # of the first sweep
+    assert len(list((root / "shards").iterdir())) == 2
+    rows = json.loads(resi_command("list", "progress", *own, "--json").stdout)
+    assert [(row["name"], row["words"], row["jobs"], row["done"]) for row in rows] == [
+        ("mine", "measure=cka", 2, 2),
+        ("mine", "measure=cka test=shortcut", 1, 1),
+    ]
+    suites = json.loads(resi_command("list", "suites", "mi*", *own, "--json").stdout)
+    assert suites == [{"name": "mine", "jobs": 2, "about": "my own"}]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["suite=smok"], "unknown suite 'smok'; did you mean smoke? Known: paper, paper_graph, "),
+        (["suite=smoke", "model=gat"], "unknown model of suite=smoke: 'gat'. Known: bert_tiny, gcn, tiny_vgg."),
+        (["-m", "suite=smoke", "groups=7"], "domain=graph model=gcn "),
+    ],
+)
+def test_a_suite_that_cannot_run_starts_nothing(words: list[str], message: str, root: Path) -> None:
+    found = resi_command(*words)
+    assert found.returncode == 2, found.stderr
+    lines = [line for line in found.stderr.splitlines() if line.startswith("resi: ")]
+    assert len(lines) == 1
+    assert lines[0].startswith(f"resi: {message}"), found.stderr
+    assert not (root / "models").exists()
+
+
+def test_a_suite_without_grids_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "suite").mkdir()
+    (tmp_path / "suite" / "empty.yaml").write_text("about: nothing\n")
+    with pytest.raises(UsageError, match="suite=empty: expected `grids:`"):
+        load_suite("empty", open_configs(tmp_path))
