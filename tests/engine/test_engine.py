@@ -17,7 +17,7 @@ import torch
 import resi
 from resi import registry
 from resi.api import make_measure
-from resi.engine.budget import format_bytes, parse_memory
+from resi.engine.budget import block_size, format_bytes, group_measures, parse_memory
 from resi.engine.execute import Engine
 from resi.engine.plan import Task, all_pairs, in_tiles
 from resi.engine.workers import stream, workers
@@ -187,7 +187,7 @@ def test_an_error_stays_with_its_pairs_and_says_why() -> None:
     assert outcomes["r0", "r3"].status == "failed"
     assert outcomes["r0", "r3"].error == "the measure returned nan"
     assert (outcomes["r0", "r1"].status, outcomes["r0", "r1"].error) == ("failed", "RuntimeError: out of luck")
-    assert (outcomes["r0", "r2"].status, outcomes["r0", "r2"].error) == ("undefined", "nothing to see")
+    assert (outcomes["r0", "r2"].status, outcomes["r0", "r2"].error) == ("undefined", "S: nothing to see")
     assert (outcomes["r3", "r4"].status, outcomes["r3", "r4"].value) == ("ok", 15)
     with pytest.raises(RuntimeError, match="out of luck"):
         list(Engine(measures, 10**9, CPU, on_error="raise").run(all_pairs(list(items), measures), items))
@@ -313,7 +313,7 @@ def test_memory_is_that_of_the_matrix_a_measure_makes_of_maps() -> None:
     generator = np.random.default_rng(0)
     given = {name: generator.normal(size=(100, 8, 7, 7)) for name in "ab"}
     measures = {name: make_measure(name, {}) for name in ("linear_regression", "cka", "rsa")}
-    views = {"linear_regression": (4900, 8), "cka": (4900, 8), "rsa": (100, 392)}
+    views = {"linear_regression": (4900, 8), "cka": (100, 392), "rsa": (100, 392)}
     for name, measure in measures.items():
         most = 2 * measure.prepared_bytes(*views[name])
         assert resi.pairwise(given, [name], shape="nchw", memory=str(most))["status"][0] == "ok"
@@ -394,3 +394,14 @@ def test_leaving_early_stops_the_rest(threads: int) -> None:
         next(results)
         results.close()
     assert len(made) < 100
+
+
+def test_groups_of_measures_fit_all_representations_and_keep_families_together() -> None:
+    families = {"a": "rsm", "b": "alignment", "c": "rsm", "d": "alignment", "e": "kernel"}
+    needs = {"a": 40, "b": 30, "c": 20, "d": 30, "e": 5}
+    assert group_measures(needs, families, 2, 1000) == [["b", "d", "e", "a", "c"]]
+    # Of ten representations 'a' fits by itself, 'b' and 'd' do not, but are prepared and compared together.
+    assert group_measures(needs, families, 10, 400) == [["b", "d"], ["e"], ["a"], ["c"]]
+    assert group_measures(needs, families, 10, 100) == [["b"], ["d"], ["e"], ["a"], ["c"]]
+    assert block_size(40, 10, 400) == 10
+    assert block_size(40, 10, 399) == 4

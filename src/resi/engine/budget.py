@@ -21,6 +21,9 @@ else:
 
 UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "KI": 2**10, "MI": 2**20, "GI": 2**30, "TI": 2**40}
 AUTO_SHARE = 0.5
+# Families whose measures share products of pairs, which cost more than preparing: they stay together if possible.
+SHARED_PRODUCTS_OF = {"cca": "bases", "regression": "bases", "alignment": "alignment"}
+SHARED_PRODUCTS = frozenset(SHARED_PRODUCTS_OF.values())
 CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
 
@@ -50,30 +53,46 @@ def format_bytes(count: float) -> str:
     return f"{count / 10 ** (3 * power):.3g} {('B', 'kB', 'MB', 'GB', 'TB')[power]}"
 
 
-def group_measures(needs: Mapping[str, int], budget: int) -> list[list[str]]:
-    """Split measures into groups whose prepared states for two representations fit the budget together.
+def group_measures(needs: Mapping[str, int], families: Mapping[str, str], count: int, budget: int) -> list[list[str]]:
+    """Split measures into groups, each of which is prepared and compared before the next.
 
-    ``needs`` are the bytes of one representation by measure. A measure that does not fit by itself has a group of its
-    own; the engine reports it.
+    Best is a group of which all representations fit into the budget, so that none is prepared twice; within that, a
+    family whose measures share most stays together. A measure that does not fit by itself has a group of its own.
+
+    Parameters
+    ----------
+    needs, families
+        Bytes of preparing one representation, and the family, by measure.
+    count : int
+        How many representations there are.
     """
     groups: list[list[str]] = []
     room = 0
-    for name, bytes_ in needs.items():
-        need = 2 * bytes_
-        if not groups or need > room:
-            groups.append([])
-            room = budget
-        groups[-1].append(name)
-        room -= need
-    return groups
+    for kind in sorted({_sharing(family) for family in families.values()}):
+        names = [name for name in needs if _sharing(families[name]) == kind]
+        whole = sum(needs[name] for name in names)
+        together = count * whole <= budget or (kind in SHARED_PRODUCTS and 2 * whole <= budget)
+        for unit in [names] if together else [[name] for name in names]:
+            need = count * sum(needs[name] for name in unit)
+            if not groups or need > room:
+                groups.append([])
+                room = budget
+            groups[-1] += unit
+            room -= need
+    return [group for group in groups if group]
 
 
-def block_size(need: int, budget: int) -> int:
-    """Return how many representations of that many bytes fit into half the budget, at least one.
+def block_size(need: int, count: int, budget: int) -> int:
+    """Return how many of ``count`` representations of that many bytes to hold as a block: all, if they fit.
 
-    Two such blocks are held at a time.
+    Otherwise two blocks are held at a time, each of at least one.
     """
-    return max(1, budget // (2 * max(need, 1)))
+    need = max(need, 1)
+    return count if count * need <= budget else max(1, budget // (2 * need))
+
+
+def _sharing(family: str) -> str:
+    return SHARED_PRODUCTS_OF.get(family, family)
 
 
 def largest_sample(need: Callable[[int], int], most: int, budget: int) -> int:

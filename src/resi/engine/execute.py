@@ -113,8 +113,9 @@ class Engine:
                 result = _failed(failure)
                 yield from (Outcome(task, *result, 0.0, 0.0) for task in tasks if task.measure == name)
         with workers(self.device, self.threads, len(representations)) as pool:
-            for group in group_measures(needs, self.memory):
-                block = block_size(sum(needs[name] for name in group), self.memory)
+            families = {name: self.measures[name].family for name in needs}
+            for group in group_measures(needs, families, len(representations), self.memory):
+                block = block_size(sum(needs[name] for name in group), len(representations), self.memory)
                 chosen = [task for task in tasks if task.measure in group]
                 for tile in in_tiles(chosen, list(representations), block):
                     yield from self._run_tile(tile, representations, pool)
