@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any
 
-import polars as pl
-
 from resi import __version__
 from resi.config import Overwrite, Stage
 from resi.console import progress, say
@@ -19,11 +17,14 @@ from resi.errors import UsageError
 from resi.representations.base import subsample
 from resi.results.resume import Scope, find_comparisons
 from resi.results.schema import COMPARISON_ORDER, COMPARISONS
+from resi.results.tables import table
 from resi.steps.outputs import compare_outputs
 from resi.steps.plan import Comparison, Plan, compared, parameters
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
+
+    import polars as pl
 
     import torch
 
@@ -36,54 +37,23 @@ if TYPE_CHECKING:
     Row = dict[str, Any]
 
 
-PACKED_ROWS = 5000
-
-
 def compare_representations(plan: Plan) -> pl.DataFrame:
     """Return the table of all comparisons of a plan; those that are stored are not made again.
 
     Whatever ends the run, comparisons made so far are kept in its shard.
     """
-    stored = stored_comparisons(plan, lambda error: say(f"left out: {error}"))
-    missing = [comparison for comparison in plan.comparisons if comparison.key not in stored]
-    rows = _Rows(stored.values())
+    rows = stored_comparisons(plan, lambda error: say(f"left out: {error}"))
+    missing = [comparison for comparison in plan.comparisons if comparison.key not in rows]
     if missing:
         _check_ready(plan, len(missing))
         with contextlib.ExitStack() as stack:
             stack.callback(plan.shard.flush)
             advance = stack.enter_context(progress("comparing", len(missing)))
             for row in _compare(plan, missing):
-                rows.add(row)
+                rows[row["key"]] = row
                 plan.shard.add(row)
                 advance()
-    return rows.of([comparison.key for comparison in plan.comparisons])
-
-
-class _Rows:
-    """Rows of comparisons, in tables of some thousand: as dictionaries they would take twenty times the memory."""
-
-    def __init__(self, rows: Iterable[Row]) -> None:
-        self._frames = [pl.DataFrame(schema=COMPARISONS)]
-        self._pending = list(rows)
-        self._pack()
-
-    def add(self, row: Row) -> None:
-        self._pending.append(row)
-        if len(self._pending) >= PACKED_ROWS:
-            self._pack()
-
-    def of(self, keys: Sequence[str]) -> pl.DataFrame:
-        """Return the row of each key, sorted."""
-        self._pack()
-        # Of two rows for one comparison, the later one has been made after the other.
-        rows = pl.concat(self._frames).unique("key", keep="last")
-        wanted = pl.DataFrame({"key": keys}, schema={"key": pl.String})
-        return wanted.join(rows, on="key").select(*COMPARISONS).sort(COMPARISON_ORDER, nulls_last=True)
-
-    def _pack(self) -> None:
-        if self._pending:
-            self._frames.append(pl.DataFrame(self._pending, schema=COMPARISONS, orient="row"))
-            self._pending.clear()
+    return table((rows[comparison.key] for comparison in plan.comparisons), COMPARISONS, COMPARISON_ORDER)
 
 
 def stored_comparisons(plan: Plan, on_damage: Callable[[ResiError], None]) -> dict[str, Row]:
