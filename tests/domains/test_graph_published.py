@@ -227,6 +227,7 @@ def test_every_published_comparison_is_made_again(compared: pl.DataFrame) -> Non
     assert set(compared["status"]) == {"ok"}
     counts = dict(compared["measure"].value_counts().iter_rows())
     assert len(counts) == 21
+    assert set(compared["model_source"]) == {"published"}
     for measure, count in counts.items():
         assert count == (315 if registry.measures().get(measure).symmetric else 630), measure
     assert compared["expected"].is_not_nan().all()

@@ -18,7 +18,7 @@ import polars as pl
 from resi.errors import ArtifactError
 from resi.identity import hash_file
 from resi.results.resolve import STATUSES
-from resi.results.schema import COMPARISON_ORDER, COMPARISONS, SCHEMA_VERSION, SCORE_ORDER, SCORES
+from resi.results.schema import COMPARISON_ORDER, COMPARISONS, PUBLISHED, SCHEMA_VERSION, SCORE_ORDER, SCORES, TRAINED
 from resi.results.tables import read_batches, read_table, table, write_table
 from resi.store import write_text
 
@@ -134,8 +134,8 @@ class Shard:
 
     def _read(self, where: pl.Expr | None) -> pl.DataFrame:
         if self.is_complete:
-            self.verify()
-            return read_table(self.folder / COMPARISONS_FILE, COMPARISONS, where)
+            known = _known(self.verify())
+            return read_table(self.folder / COMPARISONS_FILE, COMPARISONS, where, known)
         # What a run leaves that was to make some comparisons again: parts hold the new ones, the table the old.
         paths = [*reversed(self._parts()), self.folder / COMPARISONS_FILE]
         frames = [read_table(path, COMPARISONS, where) for path in paths if path.is_file()]
@@ -146,10 +146,11 @@ class Shard:
 
         Of merged tables, the comparisons that contradict each other are among them.
         """
-        files = self.verify()["files"]
-        names = [name for name in (COMPARISONS_FILE, CONFLICTS_FILE) if name in files]
-        batches = (batch for name in names for batch in read_batches(self.folder / name, COMPARISONS))
-        return read_table(self.folder / SCORES_FILE, SCORES), batches
+        manifest = self.verify()
+        known = _known(manifest)
+        names = [name for name in (COMPARISONS_FILE, CONFLICTS_FILE) if name in manifest["files"]]
+        batches = (batch for name in names for batch in read_batches(self.folder / name, COMPARISONS, known))
+        return read_table(self.folder / SCORES_FILE, SCORES, known=known), batches
 
     def changed(self) -> float:
         """Return when a file of the shard was last written, in seconds since 1970."""
@@ -168,8 +169,7 @@ class Shard:
 
     def scores(self) -> pl.DataFrame:
         """Return the scores of a finished run."""
-        self.verify()
-        return read_table(self.folder / SCORES_FILE, SCORES)
+        return read_table(self.folder / SCORES_FILE, SCORES, known=_known(self.verify()))
 
 
 def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
@@ -177,6 +177,19 @@ def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
     files = {name: hash_file(folder / name) for name in TABLES if (folder / name).is_file()}
     content = {**manifest, "schema_version": SCHEMA_VERSION, "files": files}
     write_text(folder / MANIFEST, json.dumps(content, indent=2, sort_keys=True, default=str) + "\n")
+
+
+def _known(manifest: Mapping[str, Any]) -> dict[str, str]:
+    """Return what a manifest says of columns that its tables may lack: for a run or an import, where models are from.
+
+    Of merged tables it does not say it.
+    """
+    if manifest.get("kind") == PUBLISHED:
+        return {"model_source": PUBLISHED}
+    if manifest.get("kind", RUN) != RUN or "config" not in manifest:
+        return {}
+    source = (manifest["config"].get("models") or {}).get("source")
+    return {"model_source": PUBLISHED if source == PUBLISHED else TRAINED}
 
 
 def _check_manifest(content: Mapping[str, Any]) -> None:

@@ -70,7 +70,7 @@ class _Hear(torch.autograd.Function):
         return positions, structures
 
     @staticmethod
-    @once_differentiable  # type: ignore[misc]
+    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         found = [torch.zeros_like(tensor) for tensor in ctx.saved_tensors[:4]]
         given = (*ctx.saved_tensors, *(gradient.contiguous() for gradient in gradients), *found)

@@ -57,7 +57,7 @@ class PGNNLayer(nn.Module):
             nodes' many features are mapped once, and sparse ones never become dense.
         """
         # W splits into a part for the anchor and one for the node, so that each is mapped once, not once a message.
-        weight = torch.cat(self.linear_hidden.weight.split(self.in_channels, dim=1))
+        weight = torch.cat(self.linear_hidden.weight.chunk(2, dim=1))
         bias = torch.cat([torch.zeros_like(self.linear_hidden.bias), self.linear_hidden.bias])
         if before is not None:
             weight, bias = weight @ before.weight, bias + weight @ before.bias
@@ -101,9 +101,8 @@ class PGNN(nn.Module):
 
     def forward(self, x: Tensor, _propagation: object = None) -> Tensor:
         """Return the logits of all nodes, shape (n_nodes, classes)."""
-        before = self.linear_pre
-        for conv in self.convs:
-            position, structure = conv(x, self.anchors, before)
-            x, before = dropout(structure, self.dropout, self.training), None
+        for layer, conv in enumerate(self.convs):
+            position, structure = conv(x, self.anchors, self.linear_pre if layer == 0 else None)
+            x = dropout(structure, self.dropout, self.training)
         logits: Tensor = self.lin_out(normalize(position, dim=1))
         return logits
