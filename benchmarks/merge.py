@@ -68,6 +68,7 @@ def make_shard(root: Path, number: int, rows: int) -> None:
             "origin": "resi",
             "probe": "test",
             "pooling": "none",
+            "model_source": "trained",
         }
     ).select(pl.col(name).cast(dtype) for name, dtype in COMPARISONS.items())
     folder = root / "shards" / f"graph-cora-augmentation-{number:012x}"

@@ -14,10 +14,9 @@ from pathlib import Path
 import polars as pl
 
 from resi.groundings import GROUNDINGS
-from resi.models import ModelStore
 from resi.registry import measures
-from resi.results.shards import find_shards
-from resi.store import Store, read_metadata
+from resi.results.shards import Shard, find_shards
+from resi.store import read_metadata
 
 # The outputs whose distance a correlation test ranks by here.
 FUNCTIONALS = {"output_correlation": "jsd", "accuracy_correlation": "accuracy_difference"}
@@ -38,7 +37,7 @@ def main() -> None:
 def accuracy_table(root: Path, dataset: str) -> str:
     """Return mean test accuracies of trained models with their standard errors."""
     rows = []
-    for path in sorted((ModelStore(Store(root)).store.root / "models" / "graph" / dataset).rglob("*.safetensors")):
+    for path in sorted((root / "models" / "graph" / dataset).rglob("*.safetensors")):
         about = read_metadata(path)
         if not about["spec"]["checkpoint"]:
             rows.append((about["spec"]["architecture"], about["spec"]["setting"], about["accuracies"]["test"]))
@@ -55,8 +54,9 @@ def accuracy_table(root: Path, dataset: str) -> str:
 
 
 def read_scores(root: Path, dataset: str) -> pl.DataFrame:
-    """Return the scores of all finished shards that rank measures: one row for each test, protocol and measure."""
-    tables = [shard.scores() for shard in find_shards(root) if shard.is_complete]
+    """Return the scores of all finished shards that rank measures, those of the newest shard last."""
+    shards = sorted((shard for shard in find_shards(root) if shard.is_complete), key=Shard.changed)
+    tables = [shard.scores() for shard in shards]
     scores = pl.concat(tables).filter(domain="graph", dataset=dataset).filter(pl.col("seed").is_null())
     chosen = [
         scores.filter(test=name, metric=test.headline, functional=FUNCTIONALS.get(name, ""))

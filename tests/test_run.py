@@ -22,6 +22,8 @@ from resi.errors import UsageError
 from resi.pipeline import run_config
 from resi.results.merge import merge_shards
 from resi.results.schema import COMPARISONS, SCORES
+from resi.results.shards import MERGED, write_manifest
+from resi.results.tables import write_table
 from resi.store import read_tensors
 from tests.conftest import REPOSITORY, TINY
 
@@ -255,15 +257,21 @@ def test_the_manifest_tells_how_the_shard_came_to_be(finished) -> None:
         assert manifest["git"].removesuffix("-dirty") == head.stdout.strip()
 
 
+@pytest.mark.parametrize("lost", [[], ["model_source", "probe"]])
 def test_a_run_finds_its_comparisons_in_merged_tables_alone(
-    finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    finished, lost: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Also in those of an earlier version, which lack columns."""
     root = tmp_path / "copy"
     shutil.copytree(finished[0], root)
     merge_shards([root], root / "results")
+    table = root / "results" / "comparisons.parquet"
+    write_table(table, pl.read_parquet(table).drop(lost))
+    write_manifest(root / "results", {"kind": MERGED})
     shutil.rmtree(root / "shards")
     monkeypatch.setattr("resi.steps.compare._compare", None)  # nothing is to be compared
     again = resi.run([*TINY, "measure=[cka,rsa]", f"root={root}"])
+    assert set(again.scores["model_source"]) == {"trained"}
     times = ["seconds", "prepare_seconds"]  # which another test may have changed
     assert again.comparisons.drop(times).equals(finished[1].comparisons.drop(times))
     assert again.scores.equals(finished[1].scores)

@@ -28,7 +28,7 @@ PARTS: dict[tuple[str, ...], tuple[str, ...]] = {
     ("domain", "test", "groups", "seeds"): ("test", "groups", "seeds"),
     ("protocol", "measure"): ("measures",),
     ("compare", "device", "on_error", "shards", "stage"): (
-        "memory", "threads", "overwrite", "subsample", "device", "on_error", "shards", "stage",
+        "memory", "threads", "overwrite", "subsample", "isolate", "time_limit", "device", "on_error", "shards", "stage",
     ),
 }  # fmt: skip
 """Heads of words (``measure`` of ``measure.jaccard.k=20``), and the fields of a ``RunConfig`` that they decide."""

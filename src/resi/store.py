@@ -105,6 +105,13 @@ class Store:
         """Return who holds the lock of an artifact, in words."""
         return locks.holder(self._lock(name))
 
+    def is_locked(self, name: str) -> bool:
+        """Return whether a process holds the lock of an artifact."""
+        if not self._lock(name).exists():
+            return False
+        with self.try_lock(name) as held:
+            return not held
+
     def _lock(self, name: str) -> Path:
         return self.root / "locks" / f"{name}.lock"
 
@@ -141,13 +148,6 @@ def wait_for_lock(path: Path, doing: str) -> Iterator[None]:
             say(f"waiting for {owner}, which {doing}")
             told.add(owner)
         time.sleep(LOCK_POLL_SECONDS)
-
-    def is_locked(self, name: str) -> bool:
-        """Return whether a process holds the lock of an artifact."""
-        if not (self.root / "locks" / f"{name}.lock").exists():
-            return False
-        with self.try_lock(name) as held:
-            return not held
 
 
 def default_root() -> Path:

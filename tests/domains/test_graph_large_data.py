@@ -46,7 +46,7 @@ def flickr_folder(tmp_path: Path) -> Path:
 def write_csv(path: Path, array: np.ndarray) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with gzip.open(path, "wt") as file:
-        np.savetxt(file, array, delimiter=",", fmt="%d" if array.dtype.kind == "i" else "%.6g")
+        np.savetxt(file, array, delimiter=",", fmt={"i": "%d", "f": "%.6g", "U": "%s"}[array.dtype.kind])
 
 
 @pytest.fixture
@@ -174,6 +174,9 @@ def test_damaged_flickr_is_one_line_that_names_the_folder(flickr_folder: Path) -
         ("raw/node-feat.csv.gz", np.zeros((5, 16)), "node-feat.csv.gz has 5 rows instead of one for each of 120 nodes"),
         ("raw/edge.csv.gz", np.array([[0, 500]]), "edge.csv.gz names the node 500, but nodes count from 0 to 119"),
         ("split/time/test.csv.gz", np.array([[120]]), "test.csv.gz names the node 120"),
+        ("split/time/test.csv.gz", np.array([[3], [-1]]), "test.csv.gz names the node -1, but nodes count from 0"),
+        ("split/time/test.csv.gz", np.array([[0.5]]), "test.csv.gz holds something else than whole numbers"),
+        ("raw/node-feat.csv.gz", np.full((NODES, 2), "x"), "node-feat.csv.gz holds something else than numbers"),
         ("raw/node-label.csv.gz", np.full((NODES, 1), 40), "has the label 40, but labels count from 0 to 39"),
     ],
 )

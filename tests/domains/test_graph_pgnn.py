@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from scipy.sparse.csgraph import shortest_path
 
 import resi
 from resi.domains.base import ModelSpec
-from resi.domains.graph import GraphDomain, pgnn
+from resi.domains.graph import GraphDomain, messages, pgnn
 from resi.domains.graph.anchors import draw_sets, find_anchors
 from resi.domains.graph.architectures import model_for
 from resi.domains.graph.data import load_graph
@@ -67,28 +68,47 @@ def test_the_nearest_anchors_are_those_of_all_shortest_paths(edges: torch.Tensor
     assert nearness.max() == 1
 
 
-@pytest.mark.parametrize("block", [2**20, 600])
-def test_a_layer_is_the_plain_formula_whatever_its_blocks(
-    edges: torch.Tensor, block: int, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("listen", [messages.hear, messages.hear_at_once])
+@pytest.mark.parametrize("sparse", [False, True])
+def test_a_layer_is_the_plain_formula(
+    edges: torch.Tensor, listen: Callable, sparse: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pgnn, "BLOCK_ENTRIES", block)
+    """Its outputs and all gradients, compiled and not, also where a linear map comes before it."""
+    monkeypatch.setattr(pgnn, "hear", listen)
     anchors = find_anchors(edges, NODES, 0)
     torch.manual_seed(0)
-    layer = pgnn.PGNNLayer(7, 5)
-    x = torch.randn(NODES, 7)
+    before, layer = torch.nn.Linear(9, 7), pgnn.PGNNLayer(7, 5)
+    features = torch.randn(NODES, 9).relu()
+    given = features.to_sparse_csr() if sparse else features
+
+    x = before(features)
     weighted = layer.dist_compute(anchors.values[anchors.steps])
     own = x.unsqueeze(1).expand(-1, anchors.nodes.shape[1], -1)
-    messages = torch.relu(layer.linear_hidden(torch.cat([x[anchors.nodes] * weighted.unsqueeze(-1), own], dim=-1)))
-    expected = (layer.linear_out_position(messages).squeeze(-1), messages.mean(1))
+    said = torch.relu(layer.linear_hidden(torch.cat([x[anchors.nodes] * weighted.unsqueeze(-1), own], dim=-1)))
+    expected = (layer.linear_out_position(said).squeeze(-1), said.mean(1))
     weights = [torch.randn_like(part) for part in expected]
     gradients = []
-    for outputs in (expected, layer(x, anchors)):
-        layer.zero_grad()
+    for outputs in (expected, layer(given, anchors, before)):
+        for module in (before, layer):
+            module.zero_grad()
         sum((output * weight).sum() for output, weight in zip(outputs, weights, strict=True)).backward()
-        gradients.append([parameter.grad.clone() for parameter in layer.parameters()])
-    found = layer(x, anchors)
+        gradients.append([parameter.grad.clone() for parameter in (*before.parameters(), *layer.parameters())])
+    found = layer(given, anchors, before)
     for a, b in zip((*found, *gradients[1]), (*expected, *gradients[0]), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-4)
+    for a, b in zip(layer(x, anchors), expected, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+def test_numbers_that_are_not_finite_are_not_hidden(edges: torch.Tensor, value: float) -> None:
+    """What went wrong in training shows in the loss."""
+    anchors = find_anchors(edges, NODES, 0)
+    layer = pgnn.PGNNLayer(7, 5)
+    x = torch.randn(NODES, 7, generator=torch.Generator().manual_seed(0))
+    x[3] = value
+    for part in layer(x, anchors):
+        assert not part[3].isfinite().any()
 
 
 def test_the_network_is_the_published_one(digits) -> None:

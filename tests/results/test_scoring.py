@@ -146,6 +146,24 @@ def test_models_that_only_another_test_compares_are_left_out() -> None:
         score_table(together, "accuracy_correlation")
 
 
+def test_trained_and_published_models_are_scored_apart() -> None:
+    names = models("standard", "augmentation_25", "augmentation_100")
+    sources = {"trained": separated, "published": spread, None: lambda a, b: spread(b, a)}
+    tables = {
+        source: pl.DataFrame(rows_between(names, value, key=f"{source}")).with_columns(
+            pl.lit(source, pl.String).alias("model_source"), key=pl.format("{} {}", "key", pl.int_range(pl.len()))
+        )
+        for source, value in sources.items()
+    }
+    alone = {source: score_table(table, "augmentation") for source, table in tables.items()}
+    together = score_table(pl.concat(tables.values()), "augmentation")
+    assert together.height == 6
+    for source, scores in alone.items():
+        of_source = together.filter(pl.col("model_source").eq_missing(source))
+        assert of_source.equals(scores)
+    assert len({tuple(scores["value"]) for scores in alone.values()}) == 3
+
+
 def test_layers_are_ordered_by_number_or_as_told() -> None:
     names = [f"block.{number}" for number in (0, 1, 2, 9, 10, 11)]
     rows = [

@@ -139,7 +139,9 @@ def test_a_newer_schema_is_refused_with_what_to_do(tmp_path: Path) -> None:
     shard = finish(tmp_path, "new", [comparison("a")])
     path = shard.folder / "manifest.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "schema_version": SCHEMA_VERSION + 1}))
-    with pytest.raises(ArtifactError, match=r"schema version 4; this resi reads up to 3: upgrade"):
+    with pytest.raises(
+        ArtifactError, match=rf"version {SCHEMA_VERSION + 1}; this resi reads up to {SCHEMA_VERSION}: upgrade"
+    ):
         shard.scores()
 
 

@@ -53,6 +53,31 @@ def test_a_shard_of_the_first_schema_version_is_read_and_merged_with_a_new_one(t
     assert set(find_comparisons(tmp_path, ["a", "b"], pytest.fail)) == {"a", "b"}
 
 
+@pytest.mark.parametrize(
+    ("manifest", "expected"),
+    [
+        ({"kind": "run", "config": {"models": {"source": "train", "root": None}}}, "trained"),
+        ({"kind": "run", "config": {"models": {"source": "published", "root": "zoo"}}}, "published"),
+        ({"config": {"seeds": [0]}}, "trained"),  # of the first version, which read no published models
+        ({"kind": "published"}, "published"),
+        ({"kind": "merged"}, None),
+    ],
+)
+def test_where_models_of_older_shards_are_from_is_read_from_their_manifest(
+    tmp_path: Path, manifest: dict, expected: str | None
+) -> None:
+    shard = finish(tmp_path, "old", [comparison("a")], [score("s")])
+    for name in ("comparisons.parquet", "scores.parquet"):
+        pl.read_parquet(shard.folder / name).drop("model_source").write_parquet(
+            shard.folder / name, metadata={VERSION_KEY: "2"}
+        )
+    files = {path.name: hash_file(path) for path in shard.folder.glob("*.parquet")}
+    (shard.folder / "manifest.json").write_text(json.dumps({"schema_version": 2, "files": files, **manifest}))
+    scores, batches = shard.tables()
+    for rows in (shard.comparisons(), shard.scores(), scores, *batches):
+        assert rows["model_source"].to_list() == [expected]
+
+
 def test_every_column_since_the_first_version_can_be_filled() -> None:
     assert set(COMPARISONS) - set(FIRST_COMPARISONS) <= set(LATER_COLUMNS)
     assert set(SCORES) - set(FIRST_SCORES) <= set(LATER_COLUMNS)

@@ -176,6 +176,7 @@ def _comparisons(rows: pl.DataFrame, file: str, pooling: str | None) -> pl.DataF
         .then(pl.lit("last"))
         .otherwise(pl.lit("none")),
         origin=pl.lit(PUBLISHED),
+        model_source=pl.lit(PUBLISHED),
         value=pl.when(ok).then(value),
         status=pl.when(ok).then(pl.lit("ok")).otherwise(pl.lit("failed")),
         error=pl.when(ok)

@@ -11,9 +11,14 @@ import polars as pl
 SCHEMA_VERSION = 3
 
 COMPUTED, PUBLISHED = "resi", "published"
-"""Where a row comes from: computed by resi, or imported from the published benchmark's results."""
+"""Where a row comes from: computed by resi, or imported from the published benchmark's results.
 
-# Columns that tables of version 1 lack, with what stands there when one is read.
+Of its models, ``PUBLISHED`` says that they are the published ones.
+"""
+TRAINED = "trained"
+"""Models that resi has trained."""
+
+# Columns that tables of earlier versions lack, with what stands there when one is read.
 LATER_COLUMNS: dict[str, str | None] = {
     "origin": COMPUTED,
     "probe": None,
@@ -25,6 +30,7 @@ LATER_COLUMNS: dict[str, str | None] = {
     "p_value": None,
     "normalised": None,
     "reason": "",
+    "model_source": None,  # but see Shard, which knows it of most tables
 }
 
 PAIRWISE = {
@@ -63,6 +69,7 @@ COMPARISONS = {
     "origin": pl.String,  # resi, or published for imported rows
     "probe": pl.String,  # the input on which both representations were taken
     "pooling": pl.String,  # how tokens became one vector, or post_activation; none where nothing was chosen
+    "model_source": pl.String,  # trained by resi, or published; null where a table of an earlier version does not say
 }
 
 SCORES = {
@@ -92,14 +99,15 @@ SCORES = {
     "resi_version": pl.String,
     "origin": pl.String,  # of the comparisons
     "pooling": pl.String,
+    "model_source": pl.String,
 }
 
 # Sorting by these makes tables independent of the order in which rows came.
 COMPARISON_ORDER = [
-    "domain", "dataset", "architecture", "measure", "parameters", "origin", "pooling", "probe",
+    "domain", "dataset", "architecture", "measure", "parameters", "origin", "model_source", "pooling", "probe",
     "setting_a", "seed_a", "layer_a", "setting_b", "seed_b", "layer_b", "key",
 ]  # fmt: skip
 SCORE_ORDER = [
     "test", "domain", "dataset", "architecture", "setting",
-    "measure", "parameters", "origin", "pooling", "metric", "functional", "seed", "key",
+    "measure", "parameters", "origin", "model_source", "pooling", "metric", "functional", "seed", "key",
 ]  # fmt: skip

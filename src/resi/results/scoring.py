@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     Measures = Mapping[str, type[Measure]]
     Integers = np.ndarray[Any, np.dtype[np.int64]]
 
-SCOPE = ["domain", "dataset", "architecture", "origin", "pooling"]
+SCOPE = ["domain", "dataset", "architecture", "origin", "model_source", "pooling"]
 SIDE_A, SIDE_B = ["setting_a", "seed_a", "layer_a"], ["setting_b", "seed_b", "layer_b"]
 NEEDED = [*SCOPE, *SIDE_A, *SIDE_B, "measure", "parameters", "value", "key"]
 # Settings that are nobody's alone: untouched training.
@@ -97,9 +97,7 @@ def score_table(  # noqa: PLR0913 - all but the first are options
     scores = [
         row
         for names, part in rows.group_by(scope, maintain_order=True)
-        for row in _score_part(
-            part, [str(name) for name in names], _Request(grounding, protocol, layers, measures, seed)
-        )
+        for row in _score_part(part, names, _Request(grounding, protocol, layers, measures, seed))
     ]
     return table(scores, SCORES, SCORE_ORDER)
 
@@ -163,11 +161,11 @@ def _models_that_take_part(rows: pl.DataFrame, grounding: Grounding) -> pl.DataF
     taking_part = pl.concat(sides).unique()
     for side in "ab":
         on = [*SCOPE, f"setting_{side}", f"seed_{side}"]
-        rows = rows.join(taking_part, left_on=on, right_on=[*SCOPE, "setting", "seed"], how="semi")
+        rows = rows.join(taking_part, left_on=on, right_on=[*SCOPE, "setting", "seed"], how="semi", nulls_equal=True)
     return rows
 
 
-def _score_part(rows: pl.DataFrame, names: Sequence[str], request: _Request) -> Iterator[Row]:
+def _score_part(rows: pl.DataFrame, names: Sequence[Any], request: _Request) -> Iterator[Row]:
     similarities, keys = _similarities(rows, names, request)
     grounding, protocol = request.grounding, request.protocol
     functional_keys = rows.filter(pl.col("measure").is_in(list(FUNCTIONAL)))["key"].sort().to_list()
@@ -198,7 +196,7 @@ def _normalised(score: Score) -> float | None:
     return None if best == score.chance else (score.value - score.chance) / (best - score.chance)
 
 
-def _similarities(rows: pl.DataFrame, names: Sequence[str], request: _Request) -> tuple[Similarities, list[list[str]]]:
+def _similarities(rows: pl.DataFrame, names: Sequence[Any], request: _Request) -> tuple[Similarities, list[list[str]]]:
     """Return the comparisons of one architecture as arrays, and the keys of each measure's comparisons, sorted."""
     by_layer = request.grounding.kind == "layers"
     order = _layer_order(rows, names, request) if by_layer else {}
@@ -271,23 +269,27 @@ def _matrix(rows: pl.DataFrame, members: Sequence[Member], symmetric: bool) -> V
     return matrix
 
 
-def _check_one_layer(rows: pl.DataFrame, names: Sequence[str]) -> None:
+def _check_one_layer(rows: pl.DataFrame, names: Sequence[Any]) -> None:
     rows = rows.filter(~pl.col("measure").is_in(list(FUNCTIONAL)))
     layers = sorted({*rows["layer_a"], *rows["layer_b"]})
     if len(layers) > 1:
         raise UsageError(
-            f"{' '.join(names)}: the comparisons between models are of the layers {', '.join(layers)}; "
+            f"{_label(names)}: the comparisons between models are of the layers {', '.join(layers)}; "
             "this test looks at one layer: keep the rows of one"
         )
 
 
-def _layer_order(rows: pl.DataFrame, names: Sequence[str], request: _Request) -> dict[str, int]:
+def _label(names: Sequence[Any]) -> str:
+    return " ".join(str(name) for name in names if name is not None)
+
+
+def _layer_order(rows: pl.DataFrame, names: Sequence[Any], request: _Request) -> dict[str, int]:
     found = {*rows["layer_a"], *rows["layer_b"]}
     given = (request.layers or {}).get(names[SCOPE.index("architecture")])
     if given is None:
         given = sorted(found, key=_natural)
     if unknown := sorted(found - set(given)):
-        raise UsageError(f"{' '.join(names)}: the layers {', '.join(unknown)} are not among those given in order")
+        raise UsageError(f"{_label(names)}: the layers {', '.join(unknown)} are not among those given in order")
     return {layer: position for position, layer in enumerate(given)}
 
 

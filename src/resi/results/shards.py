@@ -21,7 +21,7 @@ import polars as pl
 from resi.errors import ArtifactError
 from resi.identity import hash_file
 from resi.results.resolve import STATUSES
-from resi.results.schema import COMPARISON_ORDER, COMPARISONS, SCHEMA_VERSION, SCORE_ORDER, SCORES
+from resi.results.schema import COMPARISON_ORDER, COMPARISONS, PUBLISHED, SCHEMA_VERSION, SCORE_ORDER, SCORES, TRAINED
 from resi.results.tables import read_batches, read_table, table, write_table
 from resi.store import make_folder, write_text
 
@@ -90,9 +90,9 @@ class Shard:
         if not self.is_complete:
             return
         with contextlib.suppress(ArtifactError):
-            self.verify()
+            known = _known(self.verify())
             shutil.rmtree(self.folder / PARTS, ignore_errors=True)  # what a kill has left of an earlier run
-            self._add_part(read_table(self.folder / COMPARISONS_FILE, COMPARISONS))
+            self._add_part(read_table(self.folder / COMPARISONS_FILE, COMPARISONS, known=known))
         for name in (MANIFEST, *TABLES):
             (self.folder / name).unlink(missing_ok=True)
 
@@ -175,11 +175,12 @@ class Shard:
         is_complete = self.is_complete
         for path in [self.folder / COMPARISONS_FILE] if is_complete else reversed(self._parts()):
             try:
+                known = None
                 if is_complete:
-                    self.verify()
+                    known = _known(self.verify())
                 else:
                     _check_part(path)
-                frames.append(read_table(path, COMPARISONS, where))
+                frames.append(read_table(path, COMPARISONS, where, known))
             except ArtifactError as error:
                 damage.append(error)
         return pl.concat(frames), damage
@@ -189,10 +190,11 @@ class Shard:
 
         Of merged tables, the comparisons that contradict each other are among them.
         """
-        files = self.verify()["files"]
-        names = [name for name in (COMPARISONS_FILE, CONFLICTS_FILE) if name in files]
-        batches = (batch for name in names for batch in read_batches(self.folder / name, COMPARISONS))
-        return read_table(self.folder / SCORES_FILE, SCORES), batches
+        manifest = self.verify()
+        known = _known(manifest)
+        names = [name for name in (COMPARISONS_FILE, CONFLICTS_FILE) if name in manifest["files"]]
+        batches = (batch for name in names for batch in read_batches(self.folder / name, COMPARISONS, known))
+        return read_table(self.folder / SCORES_FILE, SCORES, known=known), batches
 
     def unfinished_table(self) -> Path | None:
         """Return the table of comparisons that a run or merge left which was killed before it wrote the manifest."""
@@ -216,8 +218,7 @@ class Shard:
 
     def scores(self) -> pl.DataFrame:
         """Return the scores of a finished run."""
-        self.verify()
-        return read_table(self.folder / SCORES_FILE, SCORES)
+        return read_table(self.folder / SCORES_FILE, SCORES, known=_known(self.verify()))
 
 
 def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
@@ -243,6 +244,19 @@ def _check_part(path: Path) -> None:
         raise ArtifactError(f"{path} is gone: another process has finished the run") from error
     if found != path.stem.partition("-")[2]:
         raise ArtifactError(f"{path} is damaged: it does not match the hash in its name. Its run makes it anew.")
+
+
+def _known(manifest: Mapping[str, Any]) -> dict[str, str]:
+    """Return what a manifest says of columns that its tables may lack: for a run or an import, where models are from.
+
+    Of merged tables it does not say it.
+    """
+    if manifest.get("kind") == PUBLISHED:
+        return {"model_source": PUBLISHED}
+    if manifest.get("kind", RUN) != RUN or "config" not in manifest:
+        return {}
+    source = (manifest["config"].get("models") or {}).get("source")
+    return {"model_source": PUBLISHED if source == PUBLISHED else TRAINED}
 
 
 def _check_manifest(content: Mapping[str, Any]) -> None:

@@ -62,10 +62,13 @@ def polars_io(folder: Path) -> Iterator[None]:
         raise
 
 
-def read_table(path: Path, schema: Schema, where: pl.Expr | None = None) -> pl.DataFrame:
+def read_table(
+    path: Path, schema: Schema, where: pl.Expr | None = None, known: Mapping[str, str] | None = None
+) -> pl.DataFrame:
     """Read the rows of a Parquet file that satisfy ``where``, with the columns of ``schema``.
 
-    Columns that came with a later version than the file's are filled as ``LATER_COLUMNS`` says.
+    Columns that came with a later version than the file's are filled with what is ``known`` of them, else as
+    ``LATER_COLUMNS`` says.
 
     Raises
     ------
@@ -73,12 +76,12 @@ def read_table(path: Path, schema: Schema, where: pl.Expr | None = None) -> pl.D
         If the file is damaged, no table of resi, or of a later version; the message names it and says what to do.
     """
     with named_damage(path):
-        frame = _scan(path, schema)
+        frame = _scan(path, schema, known)
         return (frame if where is None else frame.filter(where)).collect()
 
 
-def read_batches(path: Path, schema: Schema) -> Iterator[pl.DataFrame]:
-    """Yield a table in order, at most ``BATCH_ROWS`` rows at a time.
+def read_batches(path: Path, schema: Schema, known: Mapping[str, str] | None = None) -> Iterator[pl.DataFrame]:
+    """Yield a table in order, at most ``BATCH_ROWS`` rows at a time, filled as by :func:`read_table`.
 
     Raises
     ------
@@ -86,7 +89,7 @@ def read_batches(path: Path, schema: Schema) -> Iterator[pl.DataFrame]:
         As :func:`read_table`.
     """
     with named_damage(path):
-        frame = _scan(path, schema)
+        frame = _scan(path, schema, known)
         for start in itertools.count(step=BATCH_ROWS):
             rows = frame.slice(start, BATCH_ROWS).collect()
             yield rows
@@ -94,7 +97,7 @@ def read_batches(path: Path, schema: Schema) -> Iterator[pl.DataFrame]:
                 return
 
 
-def _scan(path: Path, schema: Schema) -> pl.LazyFrame:
+def _scan(path: Path, schema: Schema, known: Mapping[str, str] | None) -> pl.LazyFrame:
     version = pl.read_parquet_metadata(path).get(VERSION_KEY, "1")
     if not version.isdigit() or int(version) > SCHEMA_VERSION:
         raise ArtifactError(f"{path} has schema version {version}; this resi reads up to {SCHEMA_VERSION}: upgrade it")
@@ -105,14 +108,15 @@ def _scan(path: Path, schema: Schema) -> pl.LazyFrame:
     for name, dtype in schema.items():
         if name in found and found[name] not in (dtype, pl.Null):
             raise ArtifactError(f"{path} holds {found[name]} in column {name}, not {dtype}: it is not a table of resi")
-    return complete(frame, schema)
+    return complete(frame, schema, known)
 
 
-def complete(frame: Frame, schema: Schema) -> Frame:
-    """Return the columns of ``schema``; those that came later than the table are filled as ``LATER_COLUMNS`` says."""
+def complete(frame: Frame, schema: Schema, known: Mapping[str, str] | None = None) -> Frame:
+    """Return the columns of ``schema``; those that came later than the table are filled as by :func:`read_table`."""
+    fillings = {**LATER_COLUMNS, **(known or {})}
     found = frame.lazy().collect_schema()
     filled = [
-        pl.lit(LATER_COLUMNS[name], dtype).alias(name) if name not in found else pl.col(name).cast(dtype)
+        pl.lit(fillings[name], dtype).alias(name) if name not in found else pl.col(name).cast(dtype)
         for name, dtype in schema.items()
         if name not in found or found[name] != dtype
     ]

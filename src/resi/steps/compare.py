@@ -19,13 +19,12 @@ from resi.results.resume import Scope, find_comparisons
 from resi.results.schema import COMPARISON_ORDER, COMPARISONS
 from resi.results.tables import table
 from resi.steps.outputs import compare_outputs
-from resi.steps.plan import Comparison, Plan, compared, parameters
+from resi.steps.plan import Comparison, Plan, compared, parameters, scope
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     import polars as pl
-
     import torch
 
     from resi.errors import ResiError
@@ -53,7 +52,10 @@ def compare_representations(plan: Plan) -> pl.DataFrame:
                 rows[row["key"]] = row
                 plan.shard.add(row)
                 advance()
-    return table((rows[comparison.key] for comparison in plan.comparisons), COMPARISONS, COMPARISON_ORDER)
+    # What an earlier version has stored may lack columns that the plan knows.
+    known = [scope(experiment) for experiment in plan.experiments]
+    done = ({**rows[comparison.key], **known[comparison.experiment]} for comparison in plan.comparisons)
+    return table(done, COMPARISONS, COMPARISON_ORDER)
 
 
 def stored_comparisons(plan: Plan, on_damage: Callable[[ResiError], None]) -> dict[str, Row]:

@@ -18,7 +18,8 @@ from resi.identity import LENGTH, canonical, fingerprint
 from resi.measures.functional import FUNCTIONAL, FUNCTIONAL_VERSION
 from resi.models import ModelStore
 from resi.representations.store import OUTPUTS, RepresentationStore
-from resi.results.schema import COMPUTED
+from resi.results.schema import COMPUTED, TRAINED
+from resi.results.schema import PUBLISHED as PUBLISHED_MODELS
 from resi.results.shards import Shard
 from resi.sources import Sources
 from resi.store import Store
@@ -169,16 +170,24 @@ def compared(experiment: Experiment, comparison: Comparison) -> dict[str, Any]:
     """Return the columns of a row that say what it compares; of outputs the layer is empty."""
     source, target = experiment.items[comparison.source], experiment.items[comparison.target]
     return {
-        "domain": experiment.domain,
-        "dataset": experiment.dataset,
-        "architecture": experiment.architecture,
+        **scope(experiment),
         "setting_a": source.model.setting,
         "seed_a": source.model.seed,
         "layer_a": "" if comparison.is_of_outputs else source.layer,
         "setting_b": target.model.setting,
         "seed_b": target.model.seed,
         "layer_b": "" if comparison.is_of_outputs else target.layer,
+    }
+
+
+def scope(experiment: Experiment) -> dict[str, str]:
+    """Return the columns that all rows of an experiment share."""
+    return {
+        "domain": experiment.domain,
+        "dataset": experiment.dataset,
+        "architecture": experiment.architecture,
         "origin": COMPUTED,
+        "model_source": PUBLISHED_MODELS if experiment.items[0].model.checkpoint else TRAINED,
         "probe": experiment.probe.probe,
         "pooling": experiment.probe.pooling,
     }

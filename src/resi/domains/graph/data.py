@@ -78,8 +78,13 @@ class Graph:
 @functools.lru_cache(maxsize=2)
 def load_graph(dataset: DatasetSpec) -> Graph:
     """Read a dataset that :meth:`GraphDomain.locate` has found."""
-    loaders = {"cora": _load_cora, "flickr": _load_flickr, "ogbn_arxiv": _load_ogbn_arxiv}
-    return loaders[dataset.name](dataset) if dataset.name in loaders else _load_digits_knn()
+    loaders = {
+        "cora": _load_cora,
+        "digits_knn": _load_digits_knn,
+        "flickr": _load_flickr,
+        "ogbn_arxiv": _load_ogbn_arxiv,
+    }
+    return loaders[dataset.name](dataset)
 
 
 def probe_nodes(test: Tensor) -> Tensor:
@@ -151,7 +156,7 @@ def _folder(dataset: DatasetSpec) -> Path:
     return dataset.folder
 
 
-def _load_digits_knn() -> Graph:
+def _load_digits_knn(_dataset: DatasetSpec) -> Graph:
     """Build a graph of scikit-learn's digits: an edge joins each digit with its nearest ones by cosine similarity."""
     from sklearn.datasets import load_digits
 

@@ -43,11 +43,12 @@ if TYPE_CHECKING:
 TRAINING_VERSION = 1
 PROBE_NODES = {"cora": 1000, "digits_knn": 1000, "flickr": 10_000, "ogbn_arxiv": 10_000}
 PUBLISHED_DATASETS = {"cora": "cora", "flickr": "flickr", "ogbn_arxiv": "ogbn-arxiv"}
-# Smallest value of a hyperparameter, and what it has to stay below. The representation is a hidden layer's.
 CHOICES = {
     "activation": ("elu", "gelu", "leaky_relu", "relu", "sigmoid", "silu", "tanh"),
     "precision": ("bfloat16", "float32"),
 }
+# Smallest value of a hyperparameter, and what it has to stay below. The representation is a hidden layer's, so that
+# there have to be two.
 LIMITS = {
     "layers": (2, math.inf),
     "hidden_channels": (1, math.inf),

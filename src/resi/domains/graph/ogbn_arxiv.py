@@ -85,34 +85,43 @@ def read(folder: Path) -> Tables:
         Naming the file that is damaged, or does not fit the others.
     """
     n_nodes = int(_column(folder, "raw/num-node-list.csv.gz")[0])
-    edges = _table(folder, "raw/edge.csv.gz").astype("int64").T
-    features = _table(folder, "raw/node-feat.csv.gz").astype("float32")
+    edges = _table(folder, "raw/edge.csv.gz", "int64").T
+    features = _table(folder, "raw/node-feat.csv.gz", "float32")
     labels = _column(folder, "raw/node-label.csv.gz")
     splits = [_column(folder, f"split/time/{name}.csv.gz") for name in ("train", "valid", "test")]
     for name, found in (("raw/node-feat.csv.gz", features), ("raw/node-label.csv.gz", labels)):
         if len(found) != n_nodes:
             raise DatasetError(f"{folder / name} has {len(found)} rows instead of one for each of {n_nodes} nodes")
     for name, ids in zip((FILES[0], *FILES[-3:]), (edges, *splits), strict=True):
-        if ids.min() < 0 or ids.max() >= n_nodes:
-            raise DatasetError(f"{folder / name} names the node {ids.max()}, but nodes count from 0 to {n_nodes - 1}")
-    if labels.min() < 0 or labels.max() >= CLASSES:
-        raise DatasetError(
-            f"{folder / FILES[2]} has the label {labels.max()}, but labels count from 0 to {CLASSES - 1}"
-        )
+        if (wrong := _beyond(ids, n_nodes)) is not None:
+            raise DatasetError(f"{folder / name} names the node {wrong}, but nodes count from 0 to {n_nodes - 1}")
+    if (wrong := _beyond(labels, CLASSES)) is not None:
+        raise DatasetError(f"{folder / FILES[2]} has the label {wrong}, but labels count from 0 to {CLASSES - 1}")
     return Tables(edges, features, labels, *splits)
 
 
-def _table(folder: Path, name: str) -> Table:
+def _beyond(numbers: Table, limit: int) -> int | None:
+    """Return the first number that is not from 0 to ``limit - 1``; None if there is none."""
+    wrong = numbers[(numbers < 0) | (numbers >= limit)]
+    return int(wrong[0]) if len(wrong) else None
+
+
+def _table(folder: Path, name: str, dtype: str) -> Table:
     import polars as pl
 
     try:
-        return pl.read_csv(folder / name, has_header=False).to_numpy()
+        rows = pl.read_csv(folder / name, has_header=False)
     except (OSError, pl.exceptions.PolarsError) as error:
         raise DatasetError(f"{folder / name} cannot be read as a table: {error}") from error
+    is_right = all(found.is_integer() or (found.is_numeric() and dtype == "float32") for found in rows.dtypes)
+    if not is_right or sum(rows.null_count().row(0)):
+        kind = "whole numbers" if dtype == "int64" else "numbers"
+        raise DatasetError(f"{folder / name} holds something else than {kind}. Get the file again.")
+    return rows.to_numpy().astype(dtype)
 
 
 def _column(folder: Path, name: str) -> Table:
-    return _table(folder, name)[:, 0].astype("int64")
+    return _table(folder, name, "int64")[:, 0]
 
 
 def _download(downloads: Path) -> Path:

@@ -9,13 +9,12 @@ import torch
 from torch import nn
 from torch.nn.functional import dropout, linear, normalize, relu
 
+from resi.domains.graph.messages import hear
+
 if TYPE_CHECKING:
     from torch import Tensor
 
     from resi.domains.graph.anchors import Anchors
-
-BLOCK_ENTRIES = 2**20
-"""How many entries of messages are computed at a time."""
 
 
 class Nearness(nn.Module):
@@ -46,28 +45,27 @@ class PGNNLayer(nn.Module):
         self.linear_hidden = nn.Linear(2 * in_channels, out_channels)
         self.linear_out_position = nn.Linear(out_channels, 1)
 
-    def forward(self, x: Tensor, anchors: Anchors) -> tuple[Tensor, Tensor]:
-        """Return positions, shape (n_nodes, n_sets), and structures, shape (n_nodes, out_channels)."""
-        # W splits into a part for the anchor and one for the node, so that each is mapped once, not once a message.
-        weight = self.linear_hidden.weight
-        from_anchors = linear(x, weight[:, : self.in_channels])
-        from_nodes = linear(x, weight[:, self.in_channels :], self.linear_hidden.bias)
-        nearness = self.dist_compute(anchors.values)
-        block = max(1, BLOCK_ENTRIES // (anchors.nodes.shape[1] * len(weight)))
-        parts = [
-            self._hear(from_nodes[rows], from_anchors, nearness, anchors.nodes[rows], anchors.steps[rows])
-            for rows in (slice(start, start + block) for start in range(0, len(x), block))
-        ]
-        return torch.cat([position for position, _ in parts]), torch.cat([structure for _, structure in parts])
+    def forward(self, x: Tensor, anchors: Anchors, before: nn.Linear | None = None) -> tuple[Tensor, Tensor]:
+        """Return positions, shape (n_nodes, n_sets), and structures, shape (n_nodes, out_channels).
 
-    def _hear(
-        self, own: Tensor, from_anchors: Tensor, nearness: Tensor, nodes: Tensor, index: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Return the positions and structures of a block of nodes, small enough to stay in the processor's cache."""
-        heard = from_anchors.index_select(0, nodes.flatten()).view(*nodes.shape, -1)
-        weights = nearness.index_select(0, index.flatten()).view(*index.shape, 1)
-        messages = relu(heard * weights + own.unsqueeze(1))
-        return self.linear_out_position(messages).squeeze(-1), messages.mean(1)
+        Parameters
+        ----------
+        x : Tensor of shape (n_nodes, n_features)
+            Dense, or in CSR layout.
+        before : Linear, optional
+            A linear map of ``x`` to the layer's input. Two linear maps in a row are one, with fewer outputs: so the
+            nodes' many features are mapped once, and sparse ones never become dense.
+        """
+        # W splits into a part for the anchor and one for the node, so that each is mapped once, not once a message.
+        weight = torch.cat(self.linear_hidden.weight.chunk(2, dim=1))
+        bias = torch.cat([torch.zeros_like(self.linear_hidden.bias), self.linear_hidden.bias])
+        if before is not None:
+            weight, bias = weight @ before.weight, bias + weight @ before.bias
+        from_anchors, from_nodes = (linear(x, weight) + bias).chunk(2, dim=1)
+        nearness = self.dist_compute(anchors.values)
+        position = self.linear_out_position
+        positions, structures = hear(from_nodes, from_anchors, nearness, position.weight[0], anchors)
+        return positions + position.bias, structures
 
 
 class PGNN(nn.Module):
@@ -103,10 +101,8 @@ class PGNN(nn.Module):
 
     def forward(self, x: Tensor, _propagation: object = None) -> Tensor:
         """Return the logits of all nodes, shape (n_nodes, classes)."""
-        # Apart, because x may be sparse.
-        x = linear(x, self.linear_pre.weight) + self.linear_pre.bias
-        for conv in self.convs:
-            position, structure = conv(x, self.anchors)
+        for layer, conv in enumerate(self.convs):
+            position, structure = conv(x, self.anchors, self.linear_pre if layer == 0 else None)
             x = dropout(structure, self.dropout, self.training)
         logits: Tensor = self.lin_out(normalize(position, dim=1))
         return logits
