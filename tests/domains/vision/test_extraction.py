@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +22,7 @@ from resi.domains.vision.images import load_images
 from resi.domains.vision.inputs import Inputs
 from resi.domains.vision.transforms import normalize
 from resi.errors import ArtifactError, BudgetError, DatasetError, UsageError
+from resi.groundings import GROUNDINGS
 from resi.representations.store import RepresentationStore
 from resi.store import Store, TensorStream
 
@@ -130,6 +133,45 @@ def test_a_batch_is_written_before_the_next_is_made(tmp_path: Path, monkeypatch:
     assert store.open(spec, probe, "0").size == (50, 2)
 
 
+EXTRACT = """
+import resource, sys
+from pathlib import Path
+import numpy as np, torch
+from resi.domains.base import ProbeSpec
+from resi.domains.vision import designs, extraction
+from resi.domains.vision.images import Images, InMemory, Split
+from resi.representations.store import RepresentationStore
+from resi.store import Store
+from tests.domains.vision.test_extraction import CPU, DOMAIN, spec_of, weights
+
+# Ten layers, as resnet18 has, narrow enough for a test.
+designs.DESIGNS["tiny_resnet"] = designs.ResNetDesign((2, 2, 2, 2), channels=(16,) * 4, stem=16)
+torch.set_num_threads(1)
+probe = ProbeSpec("test", designs.layer_names("tiny_resnet"))
+assert len(probe.layers) == 10
+for count in map(int, sys.argv[2:]):
+    pixels = np.zeros((count, 12, 12, 3), dtype=np.uint8)
+    split = Split([str(i) for i in range(count)], np.zeros(count, dtype=np.int64), InMemory(pixels))
+    extraction.load_images = lambda _dataset: Images(split, split, split, classes=10, side=12)
+    spec = spec_of("tiny_resnet", seed=count)
+    store = RepresentationStore(Store(Path(sys.argv[1])))
+    dataset = DOMAIN.locate("digits", None, Path("unused"))
+    store.save(spec, probe, DOMAIN.extract_batches(spec, weights(spec), dataset, probe, CPU, 10**9))
+    sizes = [store.open(spec, probe, layer).size for layer in probe.layers]
+    written = 4 * sum(int(np.prod(size)) for size in sizes)
+    print(count, written, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+"""
+
+
+def test_memory_does_not_grow_with_the_number_of_images(tmp_path: Path) -> None:
+    words = [sys.executable, "-c", EXTRACT, str(tmp_path), "1000", "10000"]
+    done = subprocess.run(words, cwd=Path(__file__).parents[3], check=True, capture_output=True, text=True)
+    (few, _, before), (many, written, after) = (map(int, line.split()) for line in done.stdout.splitlines())
+    assert (few, many) == (1000, 10_000)
+    assert written > 150e6
+    assert after - before < written / 5
+
+
 def test_dots_of_the_probe_set_tell_nothing(digits) -> None:
     spec = spec_of("tiny_vgg", "shortcut_100")
     state = weights(spec)
@@ -139,6 +181,16 @@ def test_dots_of_the_probe_set_tell_nothing(digits) -> None:
     images = load_images(digits)
     colours = Inputs(images, images.test, 12, dots=0.0).colour_classes()
     assert abs(float((colours == torch.from_numpy(images.test.labels)).double().mean()) - 0.1) < 0.07
+
+
+def test_seeds_are_those_of_the_benchmark() -> None:
+    for protocol in ("corrected", "published"):
+        for test in GROUNDINGS:
+            ten = test in ("accuracy_correlation", "output_correlation", "layer_monotonicity")
+            config = compose(["domain=vision", f"test={test}", "measure=cka", f"protocol={protocol}"])
+            assert config.seeds == tuple(range(10 if ten else 5)), test
+    assert compose(["domain=vision", "test=layer_monotonicity", "measure=cka", "seeds=[3,1]"]).seeds == (3, 1)
+    assert compose(["domain=graph", "test=layer_monotonicity", "measure=cka"]).seeds == tuple(range(5))
 
 
 def test_layers_are_those_of_the_benchmark() -> None:
@@ -184,8 +236,9 @@ def test_a_published_model_is_found_and_read(zoo: Path) -> None:
         DOMAIN.checkpoint(zoo, replace(spec, seed=4))
     with pytest.raises(UsageError, match="no tiny_vgg on dataset=digits is published, but resnet18"):
         DOMAIN.checkpoint(zoo, spec_of("tiny_vgg"))
-    with pytest.raises(ArtifactError, match="cannot be read as a checkpoint"):
-        DOMAIN.read_checkpoint(path.read_bytes()[:1000], spec, None, CPU)  # type: ignore[arg-type]
+    for content in (b"", path.read_bytes()[:1000]):
+        with pytest.raises(ArtifactError, match="cannot be read as a checkpoint"):
+            DOMAIN.read_checkpoint(content, spec, None, CPU)  # type: ignore[arg-type]
     (path.parents[1] / "output.json").write_text(json.dumps({"n_cls": 10}))
     with pytest.raises(DatasetError, match=r"output.json has n_cls=10; published networks on cifar100 have 100"):
         DOMAIN.checkpoint(zoo, spec)

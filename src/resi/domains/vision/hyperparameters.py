@@ -120,6 +120,7 @@ _IMAGENET100_VIT = _values(
     normalization="imagenet",
 )
 _DIGITS = _values(epochs=30, batch_size=32, learning_rate=0.05, weight_decay=1e-4, normalization="digits")
+_DIGITS_RESNET = {**_DIGITS, "epochs": 25, "batch_size": 64, "learning_rate": 0.1}
 _DIGITS_VIT = _values(
     epochs=30,
     batch_size=32,
@@ -145,8 +146,9 @@ def recipe(architecture: str, dataset: str) -> dict[str, Any]:
         raise UsageError(f"model={architecture} is for dataset=digits; on {dataset} choose from {', '.join(FULL_SIZE)}")
     if is_vit and architecture not in TINY and dataset == "digits":
         raise UsageError(f"model={architecture} takes no images of dataset=digits; choose tiny_vit")
+    on_digits = _DIGITS_VIT if is_vit else _DIGITS_RESNET if isinstance(design, ResNetDesign) else _DIGITS
     table = {
-        "digits": _DIGITS_VIT if is_vit else _DIGITS,
+        "digits": on_digits,
         "cifar100": _CIFAR100,
         "imagenet100": _IMAGENET100_VIT if is_vit else _IMAGENET100,
     }
