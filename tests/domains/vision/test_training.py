@@ -18,6 +18,7 @@ from resi.domains.vision.domain import VisionDomain
 from resi.domains.vision.images import load_images
 from resi.domains.vision.training import initial_model, learning_rate, train
 from resi.errors import ArtifactError, DatasetError, TrainingError, UsageError
+from tests.domains.vision.conftest import spec_of
 
 REPOSITORY = Path(__file__).parents[3]
 CPU = torch.device("cpu")
@@ -27,13 +28,6 @@ DOMAIN = VisionDomain()
 @pytest.fixture(scope="module")
 def digits():
     return DOMAIN.locate("digits", None, Path("unused"))
-
-
-def spec_of(
-    architecture: str, setting: str = "standard", seed: int = 0, dataset: str = "digits", **changes
-) -> ModelSpec:
-    values = DOMAIN.hyperparameters(architecture, dataset, setting, changes)
-    return ModelSpec("vision", dataset, "content", architecture, setting, seed, values, 1)
 
 
 @pytest.fixture
