@@ -15,6 +15,7 @@ QUICK = [
     "domain=vision",
     "model=tiny_vgg",
     "model.tiny_vgg.epochs=1",
+    "model.tiny_vgg.batch_size=128",
     "seeds=[0,1]",
     "groups=2",
     "measure=[cka,jaccard]",

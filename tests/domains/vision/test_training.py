@@ -64,7 +64,8 @@ def test_a_stopped_training_ends_with_the_same_weights(
     digits, tmp_path: Path, every_epoch: None, optimizer: str
 ) -> None:
     architecture = {"sgd": "tiny_vgg", "adamw": "tiny_vit"}[optimizer]
-    spec = spec_of(architecture, "augmentation_50", epochs=3, optimizer=optimizer, warmup_epochs=1, learning_rate=1e-3)
+    changes = {"epochs": 3, "batch_size": 128, "optimizer": optimizer, "warmup_epochs": 1, "learning_rate": 1e-3}
+    spec = spec_of(architecture, "augmentation_50", **changes)
     whole = train(spec, digits, CPU)
     unfinished = tmp_path / "unfinished.safetensors"
 
