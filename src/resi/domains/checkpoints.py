@@ -8,6 +8,7 @@ from typing import IO, TYPE_CHECKING
 from resi.errors import ArtifactError
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 else:
     from resi.lazy import torch
