@@ -6,13 +6,14 @@ import argparse
 import json
 import os
 import resource
+import shlex
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from rich.console import Console
 from rich.table import Table
@@ -44,6 +45,8 @@ def main() -> None:
     parser.add_argument("sections", nargs="*", choices=[[], *SECTIONS], help="default: all")
     parser.add_argument("--cora", type=Path, help="folder of Cora's raw files, for the section `run`")
     parser.add_argument("--sizes", nargs="*", default=["1000x64", "5000x512"], help="of the section `measures`")
+    parser.add_argument("--models", nargs="*", default=["tiny_vgg"], help="of the section `vision`")
+    parser.add_argument("--home", type=Path, help="data root that the section `vision` keeps its models in")
     arguments = parser.parse_args()
     for section in arguments.sections or SECTIONS:
         if section == "startup":
@@ -53,7 +56,8 @@ def main() -> None:
         elif section == "training":
             bench_training()
         elif section == "vision":
-            bench_vision()
+            with tempfile.TemporaryDirectory() as home:
+                bench_vision(arguments.models, arguments.home or Path(home))
         else:
             # In a process of its own, as the number of threads is read when libraries are loaded.
             script = Path(__file__).with_name("scores.py" if section == "scores" else "measures.py")
@@ -62,18 +66,25 @@ def main() -> None:
             subprocess.run([sys.executable, str(script), *words, *sizes], check=True, env=_environment())
 
 
-def bench_vision() -> None:
-    """Time the six tests on the embedded digits from nothing, each in a process of its own with one thread."""
-    table = Table(title="vision: tests on digits, tiny_vgg, measure cka, one thread", title_justify="left")
-    for column in ("test", "seconds", "peak memory"):
-        table.add_column(column, justify="left" if column == "test" else "right")
-    with tempfile.TemporaryDirectory() as home:
+def bench_vision(models: list[str], home: Path) -> None:
+    """Time the six tests on the embedded digits, each in a process of its own with one thread."""
+    for model in models:
+        table = Table(title=f"vision: tests on digits, {model}, measure cka, one thread", title_justify="left")
+        for column in ("test", "models trained", "seconds", "of them computing", "peak memory"):
+            table.add_column(column, justify="left" if column == "test" else "right")
         for test in VISION_TESTS:
-            command = [*RESI, "domain=vision", f"test={test}", "model=tiny_vgg", "measure=cka", f"root={home}"]
-            seconds = _wall(lambda c=command: subprocess.run(c, check=True, capture_output=True, env=_environment()))
-            peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e6
-            table.add_row(test, f"{seconds:.0f}", f"{peak:.2f} GB so far")
-    CONSOLE.print(table)
+            trained = _count_models(home, model)
+            words = ["domain=vision", f"test={test}", f"model={model}", "measure=cka", f"root={home}"]
+            cost = _cost([*RESI, *words])
+            trained = _count_models(home, model) - trained
+            table.add_row(
+                test, str(trained), f"{cost.seconds:.0f}", f"{cost.computing:.0f}", f"{cost.peak / 1e9:.2f} GB"
+            )
+        CONSOLE.print(table)
+
+
+def _count_models(home: Path, model: str) -> int:
+    return len(list((home / "models").glob(f"vision/digits/{model}/*.safetensors")))
 
 
 def bench_startup() -> None:
@@ -147,6 +158,29 @@ def _measures() -> str:
 
     costly = ("imd", "rsm_norm_difference", "rtd")
     return f"measure=[{','.join(n for n in measures() if measures().get(n).benchmark and n not in costly)}]"
+
+
+class Cost(NamedTuple):
+    """What a process took: wall-clock seconds, seconds of computing on all cores, bytes of memory at its peak."""
+
+    seconds: float
+    computing: float
+    peak: float
+
+
+def _cost(command: list[str]) -> Cost:
+    """Run a command to its end; its output goes nowhere unless it fails."""
+    start = time.perf_counter()
+    with (
+        tempfile.TemporaryFile() as output,
+        subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env=_environment()) as job,
+    ):
+        _, status, used = os.wait4(job.pid, 0)
+        job.returncode = os.waitstatus_to_exitcode(status)
+        if job.returncode:
+            output.seek(0)
+            raise SystemExit(f"{shlex.join(command)} failed:\n{output.read().decode()}")
+    return Cost(time.perf_counter() - start, used.ru_utime + used.ru_stime, used.ru_maxrss * 1024)
 
 
 def _environment() -> dict[str, str]:

@@ -143,7 +143,7 @@ def list_files(source: Source, api: str) -> list[Remote]:
     except (OSError, urllib.error.URLError) as error:
         raise DownloadError(
             f"{url} cannot be reached: {getattr(error, 'reason', None) or error}. Without a network, fetch the record "
-            "on another machine and unpack it as docs/graph.md says."
+            "on another machine and unpack it as the page of its domain in docs/ says."
         ) from error
     except (ValueError, KeyError, TypeError) as error:
         raise DownloadError(f"{url} is no Zenodo record: {type(error).__name__}: {error}") from error

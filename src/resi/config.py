@@ -246,7 +246,7 @@ def validate(composed: DictConfig) -> RunConfig:
         test=test,
         measures={str(name): _measure(str(name), composed) for name in composed.measure},
         protocol=composed.protocol,
-        seeds=_seeds(composed.seeds, test),
+        seeds=_seeds(composed.seeds, domain.seeds_by_test.get(test.name, test.seeds)),
         groups=composed.groups,
         device=composed.device,
         stage=composed.stage,
@@ -297,9 +297,9 @@ def _plain(node: Any) -> dict[str, Any]:
     return {str(key): value for key, value in content.items()} if isinstance(content, dict) else {}
 
 
-def _seeds(given: Any, test: Grounding) -> tuple[int, ...]:
+def _seeds(given: Any, default: tuple[int, ...]) -> tuple[int, ...]:
     if given is None:
-        return test.seeds
+        return default
     seeds = tuple(int(seed) for seed in given)
     if len(seeds) < 2 or len(set(seeds)) != len(seeds) or min(seeds) < 0:
         raise UsageError(f"seeds={list(seeds)}: expected at least two seeds from 0 up, all different")

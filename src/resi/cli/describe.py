@@ -15,6 +15,7 @@ from resi.measures.base import INVARIANCES
 
 if TYPE_CHECKING:
     from resi.domains.base import Domain
+    from resi.groundings.base import Grounding
     from resi.measures.base import Measure
 
     Facts = list[tuple[str, str]]
@@ -49,7 +50,7 @@ def describe(name: str) -> tuple[str, str, Facts]:
         facts = [*test.metrics.items(), ("ranked by", test.headline), ("uncertainty", test.uncertainty)]
         if test.functional:
             facts.append(("against", _join(test.functional)))
-        facts += [("seeds", _join(test.seeds)), ("in full", "docs/tests.md")]
+        facts += [("seeds", _seeds(test)), ("in full", "docs/tests.md")]
         return "test", test.description, facts
     if name in registry.domains():
         domain = registry.domains().get(name)()
@@ -151,6 +152,15 @@ def _measure_facts(name: str) -> Facts:
 def _parameters(name: str, measure: type[Measure]) -> str:
     fields: tuple[Any, ...] = dataclasses.fields(measure)  # type: ignore[arg-type]
     return ", ".join(f"measure.{name}.{field.name}={field.default}" for field in fields) or "none"
+
+
+def _seeds(test: type[Grounding]) -> str:
+    """Return a test's seeds, and those of domains that have others."""
+    parts = [_join(test.seeds)]
+    for name in registry.domains():
+        if seeds := registry.domains().get(name).seeds_by_test.get(test.name):
+            parts.append(f"{name}: {_join(seeds)}")
+    return "; ".join(parts)
 
 
 def _join(items: Any) -> str:

@@ -189,6 +189,8 @@ class Domain(ABC):
     """Dataclass of the config of one architecture."""
     settings_by_test: ClassVar[Mapping[str, Mapping[int, tuple[str, ...]]]] = {}
     """Settings that form the groups of a test, by its name and the number of groups."""
+    seeds_by_test: ClassVar[Mapping[str, tuple[int, ...]]] = {}
+    """Seeds of a test's models where the benchmark has others in this domain than :attr:`Grounding.seeds`."""
     representations: ClassVar[tuple[str, ...]] = ("default",)
     """What can be taken of a layer, the default first."""
     has_maps: ClassVar[bool] = False

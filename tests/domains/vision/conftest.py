@@ -9,10 +9,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from resi.domains.base import ModelSpec
 from resi.domains.vision import files
+from resi.domains.vision.domain import VisionDomain
 
 CLASSES = ("n01440764", "n01443537")
 COUNTS = {"train": 10, "val": 5}
+
+
+def spec_of(
+    architecture: str, setting: str = "standard", seed: int = 0, dataset: str = "digits", **changes
+) -> ModelSpec:
+    """Return a model with the benchmark's hyperparameters but for ``changes``."""
+    values = VisionDomain().hyperparameters(architecture, dataset, setting, changes)
+    return ModelSpec("vision", dataset, "content", architecture, setting, seed, values, 1)
 
 
 def write_jpeg(path: Path, label: int, seed: int) -> None:

@@ -16,9 +16,11 @@ from resi.domains.vision import progress, training
 from resi.domains.vision.designs import layer_names
 from resi.domains.vision.domain import VisionDomain
 from resi.domains.vision.images import load_images
-from resi.domains.vision.training import build_optimizer, initial_model, learning_rate, train
+from resi.domains.vision.training import initial_model, learning_rate, train
 from resi.errors import ArtifactError, DatasetError, TrainingError, UsageError
+from tests.domains.vision.conftest import spec_of
 
+REPOSITORY = Path(__file__).parents[3]
 CPU = torch.device("cpu")
 DOMAIN = VisionDomain()
 
@@ -26,13 +28,6 @@ DOMAIN = VisionDomain()
 @pytest.fixture(scope="module")
 def digits():
     return DOMAIN.locate("digits", None, Path("unused"))
-
-
-def spec_of(
-    architecture: str, setting: str = "standard", seed: int = 0, dataset: str = "digits", **changes
-) -> ModelSpec:
-    values = DOMAIN.hyperparameters(architecture, dataset, setting, changes)
-    return ModelSpec("vision", dataset, "content", architecture, setting, seed, values, 1)
 
 
 @pytest.fixture
@@ -69,7 +64,8 @@ def test_a_stopped_training_ends_with_the_same_weights(
     digits, tmp_path: Path, every_epoch: None, optimizer: str
 ) -> None:
     architecture = {"sgd": "tiny_vgg", "adamw": "tiny_vit"}[optimizer]
-    spec = spec_of(architecture, "augmentation_50", epochs=3, optimizer=optimizer, warmup_epochs=1, learning_rate=1e-3)
+    changes = {"epochs": 3, "batch_size": 128, "optimizer": optimizer, "warmup_epochs": 1, "learning_rate": 1e-3}
+    spec = spec_of(architecture, "augmentation_50", **changes)
     whole = train(spec, digits, CPU)
     unfinished = tmp_path / "unfinished.safetensors"
 
@@ -92,61 +88,55 @@ def test_a_stopped_training_ends_with_the_same_weights(
         train(spec_of(architecture, epochs=3), digits, CPU, unfinished)
 
 
-KILLED = """
+TRAIN = """
 import sys, torch
 from pathlib import Path
-from resi.domains.vision import progress
-from tests.domains.vision.test_training import DOMAIN, spec_of
+from resi.domains.vision import files, progress
+from tests.domains.vision.conftest import CLASSES, COUNTS
+from tests.domains.vision.test_training import CPU, DOMAIN, full_size
+files.WNIDS, files.IMAGES_PER_CLASS = CLASSES, COUNTS
 progress.SAVE_SECONDS = 0.0
-torch.set_num_threads(1)
-digits = DOMAIN.locate("digits", None, Path("unused"))
-DOMAIN.train(spec_of("tiny_vgg", epochs=2000), digits, torch.device("cpu"), Path(sys.argv[1]))
+torch.set_num_threads(int(sys.argv[3]))
+dataset = DOMAIN.locate("imagenet100", Path(sys.argv[1]), Path("unused"))
+DOMAIN.train(full_size(), dataset, CPU, Path(sys.argv[2]))
 """
 
 
-def test_a_killed_training_leaves_a_whole_state(digits, tmp_path: Path, every_epoch: None) -> None:
-    unfinished = tmp_path / "unfinished.safetensors"
-    job = subprocess.Popen([sys.executable, "-c", KILLED, str(unfinished)], cwd=Path(__file__).parents[3])
-    deadline = time.monotonic() + 120
-    while not unfinished.is_file() and time.monotonic() < deadline and job.poll() is None:
-        time.sleep(0.05)
-    job.send_signal(signal.SIGKILL)
-    assert job.wait() == -signal.SIGKILL
-    spec = spec_of("tiny_vgg", epochs=2000)
-    model = initial_model(spec, 10)
-    optimizer = build_optimizer(model, spec.hyperparameters)
-    scaler = torch.amp.GradScaler("cuda", enabled=False)
-    assert progress.Progress(unfinished, spec.fingerprint, model, optimizer, scaler).load() >= 1
-    # The state was renamed into place as a whole; what the kill interrupted has another name.
-    assert len(list(tmp_path.glob("*.safetensors"))) == 1
+def full_size() -> ModelSpec:
+    return spec_of("resnet18", dataset="imagenet100", epochs=2, batch_size=9)
 
 
-def test_a_full_size_network_trains_stops_and_goes_on_through_the_real_loaders(
+def test_a_killed_training_of_a_full_size_network_goes_on_to_the_weights_of_an_uninterrupted_one(
     imagenet100: Path, tmp_path: Path, every_epoch: None
 ) -> None:
+    unfinished = tmp_path / "unfinished.safetensors"
+    words = [sys.executable, "-c", TRAIN, str(imagenet100), str(unfinished), str(torch.get_num_threads())]
+    job = subprocess.Popen(words, cwd=REPOSITORY)
+    deadline = time.monotonic() + 300
+    while not unfinished.is_file() and time.monotonic() < deadline and job.poll() is None:
+        time.sleep(0.05)
+    job.send_signal(signal.SIGKILL)  # in the middle of the second epoch
+    assert job.wait() == -signal.SIGKILL
+    # The state was renamed into place as a whole; what the kill interrupted has another name.
+    assert len(list(tmp_path.glob("*.safetensors"))) == 1
     load_images.cache_clear()
     dataset = DOMAIN.locate("imagenet100", imagenet100, Path("unused"))
-    spec = spec_of("resnet18", dataset="imagenet100", epochs=2, batch_size=9)
-    unfinished = tmp_path / "unfinished.safetensors"
-
-    def stop(_report: object, epoch: int, _loss: float) -> None:
-        if epoch == 1:
-            raise KeyboardInterrupt
-
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(training._Report, "__call__", stop)
-        train(spec, dataset, CPU, unfinished, workers=1)
     losses: dict[int, float] = {}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(training._Report, "__call__", lambda _self, epoch, loss: losses.update({epoch: loss}))
-        trained = train(spec, dataset, CPU, unfinished, workers=1)
+        resumed = train(full_size(), dataset, CPU, unfinished)
     assert list(losses) == [1]
+    # Without a stop, and with the images read in this process.
+    whole = train(full_size(), dataset, CPU, workers=0)
+    assert resumed.accuracies == whole.accuracies
+    for name, tensor in whole.state.items():
+        assert torch.equal(tensor, resumed.state[name]), name
     probe = ProbeSpec("test", layer_names("resnet18"))
-    found = DOMAIN.extract(spec, trained.state, dataset, probe, CPU)
+    found = DOMAIN.extract(full_size(), resumed.state, dataset, probe, CPU)
     sizes = [tuple(found.representations[layer].shape) for layer in probe.layers]
     assert sizes[0] == (10, 64, 7, 7)
     assert sizes[-1] == (10, 512, 1, 1)
-    assert found.accuracy == trained.accuracies["test"]
+    assert found.accuracy == resumed.accuracies["test"]
 
 
 def test_the_schedule_rises_over_the_warm_up_and_falls_to_zero() -> None:
@@ -221,6 +211,12 @@ def test_a_vit_starts_from_the_weights_of_a_local_folder(tmp_path: Path, monkeyp
     assert torch.equal(model.head.weight, scratch.head.weight)
     with pytest.raises(UsageError, match=r"holds no weights: expected model.safetensors or pytorch_model.bin"):
         spec_of("tiny_vit", pretrained=str(tmp_path.parent))
+    (tmp_path / "model.safetensors").write_bytes(b"no weights")
+    with pytest.raises(ArtifactError, match=r"the pre-trained weights .*model.safetensors cannot be used: "):
+        initial_model(spec, 10)
+    (tmp_path / "model.safetensors").rename(tmp_path / "pytorch_model.bin")
+    with pytest.raises(ArtifactError, match=r"pytorch_model.bin cannot be used: cannot be read as a checkpoint"):
+        initial_model(spec, 10)
     monkeypatch.setattr("huggingface_hub.hf_hub_download", no_network)
     with pytest.raises(DatasetError, match=r"nobody/nothing cannot be downloaded .*put model.safetensors"):
         initial_model(spec_of("tiny_vit", pretrained="nobody/nothing"), 10)

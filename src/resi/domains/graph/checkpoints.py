@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import io
-import pickle
 from typing import TYPE_CHECKING
 
 import torch
 
 from resi.domains.base import DatasetSpec, ModelSpec, Trained
+from resi.domains.checkpoints import read_weights
 from resi.domains.graph.training import measure_accuracies
 from resi.errors import ArtifactError
 
@@ -24,14 +24,7 @@ def read_checkpoint(content: bytes, spec: ModelSpec, dataset: DatasetSpec, devic
     ArtifactError
         If it is no dictionary of weights, or one that does not fit the architecture.
     """
-    try:
-        loaded = torch.load(io.BytesIO(content), weights_only=True, map_location="cpu")
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise ArtifactError(f"cannot be read as a checkpoint: {reason}") from error
-    if not isinstance(loaded, dict) or not all(isinstance(value, torch.Tensor) for value in loaded.values()):
-        raise ArtifactError("holds no dictionary of weights")
-    state = to_current_keys(loaded)
+    state = to_current_keys(read_weights(io.BytesIO(content)))
     return Trained(state, measure_accuracies(spec, state, dataset, device))
 
 

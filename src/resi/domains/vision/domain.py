@@ -17,7 +17,7 @@ from resi.domains.base import (
 from resi.domains.vision import files, published
 from resi.domains.vision.designs import DESIGNS, layer_names
 from resi.domains.vision.hyperparameters import VisionModelConfig, hyperparameters
-from resi.domains.vision.settings import SETTINGS, TEST_IMAGES, TEST_IMAGES_WITH_DOTS
+from resi.domains.vision.settings import SEEDS, SETTINGS, TEST_IMAGES, TEST_IMAGES_WITH_DOTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -57,6 +57,7 @@ class VisionDomain(Domain):
     default_models = ("tiny_resnet", "tiny_vgg", "tiny_vit")
     model_config = VisionModelConfig
     settings_by_test = SETTINGS
+    seeds_by_test = SEEDS
     has_maps = True
 
     def requires(self) -> tuple[str, ...]:

@@ -119,7 +119,8 @@ _IMAGENET100_VIT = _values(
     warmup_epochs=35,
     normalization="imagenet",
 )
-_DIGITS = _values(epochs=30, batch_size=32, learning_rate=0.05, weight_decay=1e-4, normalization="digits")
+_DIGITS_VGG = _values(epochs=30, batch_size=32, learning_rate=0.05, weight_decay=1e-4, normalization="digits")
+_DIGITS_RESNET = {**_DIGITS_VGG, "epochs": 25, "batch_size": 64, "learning_rate": 0.1}
 _DIGITS_VIT = _values(
     epochs=30,
     batch_size=32,
@@ -146,7 +147,7 @@ def recipe(architecture: str, dataset: str) -> dict[str, Any]:
     if is_vit and architecture not in TINY and dataset == "digits":
         raise UsageError(f"model={architecture} takes no images of dataset=digits; choose tiny_vit")
     table = {
-        "digits": _DIGITS_VIT if is_vit else _DIGITS,
+        "digits": {VGGDesign: _DIGITS_VGG, ResNetDesign: _DIGITS_RESNET, ViTDesign: _DIGITS_VIT}[type(design)],
         "cifar100": _CIFAR100,
         "imagenet100": _IMAGENET100_VIT if is_vit else _IMAGENET100,
     }

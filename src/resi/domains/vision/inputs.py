@@ -197,7 +197,9 @@ def suitable_workers(split: Split) -> int:
     """Return how many processes read a split: none for small ones in memory, else one a core, up to eight."""
     if isinstance(split.source, InMemory) and len(split) < IMAGES_WORTH_WORKERS:
         return 0
-    return min(len(os.sched_getaffinity(0)), MAX_WORKERS)
+    # Not every system says which cores a process may use.
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores, MAX_WORKERS)
 
 
 def _as_it_is(batch: Any) -> Any:

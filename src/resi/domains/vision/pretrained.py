@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 
+from resi.domains.checkpoints import read_weights
 from resi.domains.vision.checkpoints import from_transformers, load_weights
 from resi.domains.vision.hyperparameters import WEIGHT_FILES, pretrained_file
-from resi.errors import DatasetError
+from resi.errors import ArtifactError, DatasetError
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -27,21 +29,25 @@ def load_pretrained(model: nn.Module, source: str) -> None:
     ------
     DatasetError
         If there is neither, or it cannot be downloaded.
+    ArtifactError
+        If its files are damaged, or another architecture's.
     """
     folder = Path(source).expanduser()
     path = pretrained_file(folder) if folder.is_dir() else _download(source)
     head = {name: tensor for name, tensor in model.state_dict().items() if name.startswith("head.")}
-    body = {name: tensor for name, tensor in from_transformers(read_weights(path)).items() if name not in head}
+    body = {name: tensor for name, tensor in from_transformers(_read(path)).items() if name not in head}
     load_weights(model, {**body, **head}, source)
 
 
-def read_weights(path: Path) -> dict[str, Tensor]:
-    """Return the tensors of a safetensors file or a torch checkpoint, which may hold tensors alone."""
-    if path.suffix == ".safetensors":
-        from safetensors.torch import load_file
-
-        return load_file(path)
-    return torch.load(path, map_location="cpu", weights_only=True)
+def _read(path: Path) -> dict[str, Tensor]:
+    """Return the tensors of a safetensors file or a torch checkpoint."""
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        with path.open("rb") as file:
+            return read_weights(file)
+    except (ArtifactError, SafetensorError) as error:
+        raise ArtifactError(f"the pre-trained weights {path} cannot be used: {error}") from error
 
 
 def _download(repository: str) -> Path:

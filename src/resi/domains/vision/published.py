@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import io
 import json
-import pickle
 from typing import TYPE_CHECKING, Any
 
 from resi.domains.base import Trained
+from resi.domains.checkpoints import read_weights
 from resi.domains.vision.designs import DESIGNS, ResNetDesign
-from resi.errors import ArtifactError, DatasetError, UsageError
+from resi.errors import DatasetError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -113,13 +113,7 @@ def read_checkpoint(content: bytes, model: ModelSpec) -> Trained:
     from resi.domains.vision.architectures import build_model
     from resi.domains.vision.checkpoints import check_fit, from_published
 
-    try:
-        loaded = torch.load(io.BytesIO(content), weights_only=True, map_location="cpu")
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        raise ArtifactError(f"cannot be read as a checkpoint: {str(error).splitlines()[0]}") from error
-    if not isinstance(loaded, dict) or not all(isinstance(value, torch.Tensor) for value in loaded.values()):
-        raise ArtifactError("holds no dictionary of weights")
-    state = from_published(model.architecture, loaded)
+    state = from_published(model.architecture, read_weights(io.BytesIO(content)))
     with torch.device("meta"):
         network = build_model(model.architecture, as_built(model), BUILT_FROM[model.dataset]["n_cls"])
     check_fit(network, state, model.label)

@@ -44,6 +44,9 @@ SETTINGS: dict[str, dict[int, tuple[str, ...]]] = {
     ),
 }
 
+# The layer test looks at all ten standard models, not at five as in other domains.
+SEEDS = {"layer_monotonicity": tuple(range(10))}
+
 TEST_IMAGES = "test"
 TEST_IMAGES_WITH_DOTS = "test_dots"
 """The test images with dots whose colour tells nothing about the class."""
