@@ -43,11 +43,11 @@ def test_a_seed_gives_the_same_weights_whatever_the_generators_and_leaves_them_a
     assert torch.equal(other.state[STATE_KEY], first.state[STATE_KEY])
 
 
-@pytest.mark.parametrize("architecture", ["bert_tiny", "smollm2_tiny"])
+@pytest.mark.parametrize(("architecture", "batching"), [("bert_tiny", "by_length"), ("smollm2_tiny", "random")])
 def test_a_stopped_training_ends_with_the_weights_of_one_that_was_not(
-    architecture: str, small_sst2: DatasetSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    architecture: str, batching: str, small_sst2: DatasetSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    spec = spec_of(small_sst2, architecture, epochs=2, checkpoint_every=4)
+    spec = spec_of(small_sst2, architecture, epochs=2, checkpoint_every=4, batching=batching)
     expected = train(spec, small_sst2, CPU)
 
     unstopped = Trainer.training_step

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-TRAINING_VERSION = 1
+TRAINING_VERSION = 2
 
 BERT = "Devlin et al., NAACL 2019"
 ALBERT = "Lan et al., ICLR 2020"

@@ -13,14 +13,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from torch.nn.functional import cross_entropy
+from torch.utils.data import DataLoader
 from transformers import Trainer, TrainingArguments
 from transformers.trainer_utils import get_last_checkpoint
 
 from resi.domains.base import Trained
 from resi.domains.language.alterations import altered_texts
+from resi.domains.language.batching import RowOrder
 from resi.domains.language.designs import DESIGNS
 from resi.domains.language.extraction import accuracy
-from resi.domains.language.hyperparameters import LOWEST_LOSS
+from resi.domains.language.hyperparameters import BY_LENGTH, LOWEST_LOSS
 from resi.domains.language.networks import initial_network, weights
 from resi.domains.language.tokenization import (
     PROBE_LENGTH,
@@ -89,8 +91,9 @@ def _fit(
         else:
             folder = unfinished.with_name(f"{unfinished.name}.trainer")
             folder.mkdir(parents=True, exist_ok=True)
-        trainer_class = _CausalTrainer if DESIGNS[spec.architecture].is_causal else Trainer
+        trainer_class = _CausalTrainer if DESIGNS[spec.architecture].is_causal else _Trainer
         trainer = trainer_class(
+            order=_row_order(spec, inputs["train"]),
             model=_with_low_rank_updates(network, spec),
             args=_arguments(spec, len(inputs["train"]), device, folder),
             data_collator=collate,
@@ -151,7 +154,32 @@ def _arguments(spec: ModelSpec, rows: int, device: torch.device, folder: Path) -
     return arguments
 
 
-class _CausalTrainer(Trainer):
+def _row_order(spec: ModelSpec, inputs: Inputs) -> RowOrder:
+    values = spec.hyperparameters
+    lengths = [len(ids) for ids in inputs.ids]
+    return RowOrder(lengths, values["batch_size"], spec.seed, values["batching"] == BY_LENGTH)
+
+
+class _Trainer(Trainer):
+    """Goes through the rows in an order of our own, which a stop and other draws leave as it is."""
+
+    def __init__(self, *, order: RowOrder, **keywords: Any) -> None:
+        super().__init__(**keywords)
+        self.order = order
+
+    def get_train_dataloader(self) -> DataLoader[Any]:
+        """Return the batches of an epoch."""
+        batches = DataLoader(
+            self.train_dataset,
+            self.order.batch_size,
+            sampler=self.order,
+            collate_fn=collate,
+            pin_memory=self.args.dataloader_pin_memory,
+        )
+        return self.accelerator.prepare(batches)
+
+
+class _CausalTrainer(_Trainer):
     """Trains on the answer alone: the token that follows the prompt, among the whole vocabulary."""
 
     def compute_loss(
