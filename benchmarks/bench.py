@@ -6,13 +6,14 @@ import argparse
 import json
 import os
 import resource
+import shlex
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from rich.console import Console
 from rich.table import Table
@@ -25,9 +26,11 @@ PUBLISHED_TRAINING = 1114.0
 PUBLISHED_COMPARE = 365.0  # 21 measures, 315 pairs, with evaluation
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 RESI = [sys.executable, "-c", "from resi.app import main; main()"]
-SECTIONS = ("startup", "run", "measures", "tools", "large", "scores", "training", "vision")
+SECTIONS = ("startup", "run", "measures", "tools", "large", "scores", "training", "vision", "language")
+# Embedded dataset and default architecture of the domains whose six tests are timed.
+EMBEDDED = {"vision": ("digits", "tiny_vgg"), "language": ("reviews", "bert_tiny")}
 # In this order every test trains models of its own but the last, which finds those of the second.
-VISION_TESTS = (
+TESTS = (
     "layer_monotonicity",
     "accuracy_correlation",
     "label_randomization",
@@ -44,6 +47,8 @@ def main() -> None:
     parser.add_argument("sections", nargs="*", choices=[[], *SECTIONS], help="default: all")
     parser.add_argument("--cora", type=Path, help="folder of Cora's raw files, for the section `run`")
     parser.add_argument("--sizes", nargs="*", default=["1000x64", "5000x512"], help="of the section `measures`")
+    parser.add_argument("--models", nargs="*", help="of the sections `vision` and `language`")
+    parser.add_argument("--home", type=Path, help="data root that `vision` and `language` keep their models in")
     arguments = parser.parse_args()
     for section in arguments.sections or SECTIONS:
         if section == "startup":
@@ -52,8 +57,9 @@ def main() -> None:
             bench_run(arguments.cora)
         elif section == "training":
             bench_training()
-        elif section == "vision":
-            bench_vision()
+        elif section in EMBEDDED:
+            with tempfile.TemporaryDirectory() as home:
+                bench_tests(section, arguments.models, arguments.home or Path(home))
         else:
             # In a process of its own, as the number of threads is read when libraries are loaded.
             script = Path(__file__).with_name("scores.py" if section == "scores" else "measures.py")
@@ -62,18 +68,25 @@ def main() -> None:
             subprocess.run([sys.executable, str(script), *words, *sizes], check=True, env=_environment())
 
 
-def bench_vision() -> None:
-    """Time the six tests on the embedded digits from nothing, each in a process of its own with one thread."""
-    table = Table(title="vision: tests on digits, tiny_vgg, measure cka, one thread", title_justify="left")
-    for column in ("test", "seconds", "peak memory"):
-        table.add_column(column, justify="left" if column == "test" else "right")
-    with tempfile.TemporaryDirectory() as home:
-        for test in VISION_TESTS:
-            command = [*RESI, "domain=vision", f"test={test}", "model=tiny_vgg", "measure=cka", f"root={home}"]
-            seconds = _wall(lambda c=command: subprocess.run(c, check=True, capture_output=True, env=_environment()))
-            peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e6
-            table.add_row(test, f"{seconds:.0f}", f"{peak:.2f} GB so far")
-    CONSOLE.print(table)
+def bench_tests(domain: str, models: list[str] | None, home: Path) -> None:
+    """Time the six tests of a domain on its embedded dataset, each in a process of its own with one thread."""
+    dataset, default = EMBEDDED[domain]
+    for model in models or [default]:
+        table = Table(title=f"{domain}: tests on {dataset}, {model}, measure cka, one thread", title_justify="left")
+        for column in ("test", "models trained", "seconds", "of them computing", "peak memory"):
+            table.add_column(column, justify="left" if column == "test" else "right")
+        trained = home / "models" / domain / dataset / model
+        for test in TESTS:
+            before = _count_models(trained)
+            words = [f"domain={domain}", f"test={test}", f"model={model}", "measure=cka", f"root={home}"]
+            cost = _cost([*RESI, *words])
+            count = _count_models(trained) - before
+            table.add_row(test, str(count), f"{cost.seconds:.0f}", f"{cost.computing:.0f}", f"{cost.peak / 1e9:.2f} GB")
+        CONSOLE.print(table)
+
+
+def _count_models(folder: Path) -> int:
+    return len(list(folder.glob("*.safetensors")))
 
 
 def bench_startup() -> None:
@@ -144,6 +157,29 @@ def _measures() -> str:
 
     costly = ("imd", "rsm_norm_difference", "rtd")
     return f"measure=[{','.join(n for n in measures() if measures().get(n).benchmark and n not in costly)}]"
+
+
+class Cost(NamedTuple):
+    """What a process took: wall-clock seconds, seconds of computing on all cores, bytes of memory at its peak."""
+
+    seconds: float
+    computing: float
+    peak: float
+
+
+def _cost(command: list[str]) -> Cost:
+    """Run a command to its end; its output goes nowhere unless it fails."""
+    start = time.perf_counter()
+    with (
+        tempfile.TemporaryFile() as output,
+        subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env=_environment()) as job,
+    ):
+        _, status, used = os.wait4(job.pid, 0)
+        job.returncode = os.waitstatus_to_exitcode(status)
+        if job.returncode:
+            output.seek(0)
+            raise SystemExit(f"{shlex.join(command)} failed:\n{output.read().decode()}")
+    return Cost(time.perf_counter() - start, used.ru_utime + used.ru_stime, used.ru_maxrss * 1024)
 
 
 def _environment() -> dict[str, str]:
