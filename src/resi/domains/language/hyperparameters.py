@@ -7,6 +7,7 @@ are told by the names of its folders, the rest is resi's choice.
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 from resi.domains.language.designs import DESIGNS, TINY, Design
 from resi.domains.language.prompts import STYLES, TINY_INSTRUCTION
+from resi.domains.language.published import PARTS, WHOLE, hash_checkpoint
 from resi.domains.language.settings import kind_of, rate_of
 from resi.domains.overrides import put_over
 from resi.errors import UsageError
-from resi.identity import hash_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -111,7 +112,7 @@ LIMITS = {
     "lora_rank": (1, math.inf),
 }
 FOLDER_FILES = {
-    "pretrained": ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin"),
+    "pretrained": (WHOLE, PARTS, "pytorch_model.bin"),
     "tokenizer": ("tokenizer.json", "vocab.txt", "spiece.model"),
 }
 
@@ -242,7 +243,14 @@ def _local_hash(kind: str, source: str) -> dict[str, str]:
         files = [folder / name for name in FOLDER_FILES[kind] if (folder / name).is_file()]
         if not files:
             raise UsageError(f"{kind}={folder} holds none of {', '.join(FOLDER_FILES[kind])}")
-        found[folder.name] = hash_file(files[0])
+        found[folder.name] = _hash(files[0], files[0].stat().st_mtime_ns)
     if not found and source.startswith(("/", "./", "../", "~")):
         raise UsageError(f"{kind}={source}: there is no such folder")
     return found
+
+
+@functools.lru_cache(maxsize=64)
+def _hash(path: Path, changed: int) -> str:
+    """Return the hash of a file, and of the parts it lists; once for all settings, as weights are large."""
+    del changed  # tells one content from the next
+    return hash_checkpoint(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import math
 import random
 import shutil
@@ -103,7 +104,7 @@ def _fit(
         trainer.remove_callback(_printer())
         if device.type == "cuda":
             stack.enter_context(torch.cuda.device(device))
-        result = trainer.train(resume_from_checkpoint=get_last_checkpoint(str(folder)))  # type: ignore[no-untyped-call]
+        result = trainer.train(resume_from_checkpoint=_last_checkpoint(folder))
         if not math.isfinite(result.training_loss):
             raise TrainingError(f"training {spec.label} failed: its mean loss is {result.training_loss}")
         trained = trainer.accelerator.unwrap_model(trainer.model)
@@ -111,6 +112,16 @@ def _fit(
     if spec.hyperparameters.get("fine_tuning") == "lora":
         trained = trained.merge_and_unload()
     return trained.to(device)
+
+
+def _last_checkpoint(folder: Path) -> str | None:
+    """Return the last checkpoint, if any; one that was not written to its end is deleted."""
+    for path in folder.glob("checkpoint-*"):
+        try:
+            json.loads((path / "trainer_state.json").read_text(encoding="utf-8"))  # which is written last
+        except (OSError, ValueError):
+            shutil.rmtree(path)
+    return get_last_checkpoint(str(folder))  # type: ignore[no-untyped-call,no-any-return]
 
 
 def _arguments(spec: ModelSpec, rows: int, device: torch.device, folder: Path) -> TrainingArguments:
@@ -161,11 +172,16 @@ def _row_order(spec: ModelSpec, inputs: Inputs) -> RowOrder:
 
 
 class _Trainer(Trainer):
-    """Goes through the rows in an order of our own, which a stop and other draws leave as it is."""
+    """Goes through rows in an order of our own, and averages the loss over all rows of a step, however they are split.
+
+    The Trainer by itself counts those of a causal model one short in every batch, and does not average the losses of an
+    encoder's batches that are accumulated.
+    """
 
     def __init__(self, *, order: RowOrder, **keywords: Any) -> None:
         super().__init__(**keywords)
         self.order = order
+        self.model_accepts_loss_kwargs = True  # that is: compute_loss wants the number of rows of a step
 
     def get_train_dataloader(self) -> DataLoader[Any]:
         """Return the batches of an epoch."""
@@ -178,14 +194,30 @@ class _Trainer(Trainer):
         )
         return self.accelerator.prepare(batches)
 
-
-class _CausalTrainer(_Trainer):
-    """Trains on the answer alone: the token that follows the prompt, among the whole vocabulary."""
+    def get_batch_samples(self, *arguments: Any) -> tuple[list[dict[str, Tensor]], int]:
+        """Return the batches of a step of the optimizer, and the number of their rows."""
+        batches, _ = super().get_batch_samples(*arguments)
+        return batches, sum(len(batch["labels"]) for batch in batches)
 
     def compute_loss(
         self, model: Any, inputs: dict[str, Tensor], return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
-        """Return the mean cross entropy of the answers; of what is accumulated, its share of the step's rows."""
+        """Return the mean cross entropy; of what is accumulated, its share of the step's rows."""
+        logits = self.logits(model, inputs)
+        loss = cross_entropy(logits.float(), inputs["labels"], reduction="sum")
+        loss = loss / (len(logits) if num_items_in_batch is None else num_items_in_batch)
+        return (loss, {"logits": logits}) if return_outputs else loss
+
+    def logits(self, model: Any, inputs: Mapping[str, Tensor]) -> Tensor:
+        """Return the logits of the classes, of shape (n_rows, n_classes)."""
+        return model(**{name: tensor for name, tensor in inputs.items() if name != "labels"}).logits
+
+
+class _CausalTrainer(_Trainer):
+    """Trains on the answer alone: the token that follows the prompt, among the whole vocabulary."""
+
+    def logits(self, model: Any, inputs: Mapping[str, Tensor]) -> Tensor:
+        """Return the logits of the token after each prompt, of shape (n_rows, n_tokens)."""
         output = model(
             input_ids=inputs["input_ids"],
             attention_mask=inputs["attention_mask"],
@@ -196,10 +228,7 @@ class _CausalTrainer(_Trainer):
         last = output.hidden_states[-1]
         ends = inputs["attention_mask"].sum(1) - 1
         with torch.autocast(last.device.type, torch.bfloat16, enabled=self.args.bf16):
-            logits = model.get_output_embeddings()(last[torch.arange(len(last), device=last.device), ends])
-        loss = cross_entropy(logits.float(), inputs["labels"], reduction="sum")
-        loss = loss / (len(last) if num_items_in_batch is None else num_items_in_batch)
-        return (loss, {"logits": logits}) if return_outputs else loss
+            return model.get_output_embeddings()(last[torch.arange(len(last), device=last.device), ends])
 
 
 def _with_low_rank_updates(network: Network, spec: ModelSpec) -> Any:
