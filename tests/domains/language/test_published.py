@@ -146,6 +146,19 @@ def test_a_model_in_parts_is_read_whole_and_its_hash_is_that_of_all_parts(
         hash_checkpoint(path)
 
 
+def test_pretrained_weights_in_parts_are_known_by_all_parts(tmp_path: Path, small_designs: None) -> None:
+    save_model(tmp_path, "bert", 100, 2, shards=True)
+
+    def known() -> object:
+        return LanguageDomain().hyperparameters("bert", "sst2", "standard", {"pretrained": str(tmp_path)})
+
+    before = known()
+    assert known() == before
+    part = sorted(tmp_path.glob("*.safetensors"))[-1]
+    save_file({name: tensor + 1 for name, tensor in load_file(part).items()}, part, {"format": "pt"})
+    assert known() != before
+
+
 def test_the_first_release_and_smollm_elsewhere_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     old = tmp_path / "models" / "nlp" / "standard" / "sst2_pretrain0_finetune0"
     elsewhere = tmp_path / "other" / "ft_smollm2_1-7b_sst2_seed0_bs16_ff" / "checkpoint-500"

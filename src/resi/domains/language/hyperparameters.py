@@ -243,7 +243,7 @@ def _local_hash(kind: str, source: str) -> dict[str, str]:
         files = [folder / name for name in FOLDER_FILES[kind] if (folder / name).is_file()]
         if not files:
             raise UsageError(f"{kind}={folder} holds none of {', '.join(FOLDER_FILES[kind])}")
-        found[folder.name] = _hash(files[0], files[0].stat().st_mtime_ns)
+        found[folder.name] = _hash(files[0], max(file.stat().st_mtime_ns for file in folder.iterdir()))
     if not found and source.startswith(("/", "./", "../", "~")):
         raise UsageError(f"{kind}={source}: there is no such folder")
     return found
@@ -252,5 +252,5 @@ def _local_hash(kind: str, source: str) -> dict[str, str]:
 @functools.lru_cache(maxsize=64)
 def _hash(path: Path, changed: int) -> str:
     """Return the hash of a file, and of the parts it lists; once for all settings, as weights are large."""
-    del changed  # tells one content from the next
+    del changed  # when the folder was: tells one content from the next
     return hash_checkpoint(path)
