@@ -20,7 +20,7 @@ from resi.domains.language.designs import DESIGNS
 from resi.domains.language.networks import initial_network
 from resi.domains.language.tokenization import PROBE_LENGTH, STATE_KEY, encode, make_tokenizer
 from resi.domains.language.training import train
-from resi.errors import TrainingError
+from resi.errors import TrainingError, UsageError
 from resi.randomness import forked_torch
 
 from .conftest import CPU, spec_of
@@ -124,6 +124,14 @@ def test_low_rank_updates_change_the_maps_by_that_rank_and_nothing_else(small_ss
             assert np.linalg.matrix_rank(change, tol=1e-6) == 2
         else:
             assert not change.any()
+
+
+def test_low_rank_updates_without_their_package_are_refused_at_once(
+    small_sst2: DatasetSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
+    with pytest.raises(UsageError, match="fine_tuning=lora needs the package peft"):
+        spec_of(small_sst2, "smollm2_tiny", fine_tuning="lora")
 
 
 def test_the_lowest_validation_loss_is_kept_where_asked_for(

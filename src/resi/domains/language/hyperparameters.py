@@ -8,6 +8,7 @@ are told by the names of its folders, the rest is resi's choice.
 from __future__ import annotations
 
 import functools
+import importlib.util
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -203,6 +204,8 @@ def hyperparameters(
     benchmark = {**recipe(architecture, dataset, setting), "selection": selection}
     values = put_over(architecture, benchmark, overrides, CHOICES, LIMITS)
     _check_length(architecture, DESIGNS[architecture], values)
+    if values.get("fine_tuning") == "lora" and importlib.util.find_spec("peft") is None:
+        raise UsageError(f"model.{architecture}.fine_tuning=lora needs the package peft: pip install 'resi[language]'")
     for name in ("pretrained", "tokenizer"):
         if name in values and (digest := _local_hash(name, str(values[name]))):
             # Where files lie says nothing about what they are.
