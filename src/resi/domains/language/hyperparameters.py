@@ -164,6 +164,9 @@ def recipe(architecture: str, dataset: str, setting: str) -> dict[str, Any]:
     values = dict(_SMOLLM2 if design.is_causal else _ENCODER)
     if architecture in TINY:
         values |= _TINY[architecture]
+        if architecture == "bert_tiny" and dataset != "reviews":
+            # At the higher rate one of two seeds never left chance on SST-2; with more rows the lower one does as well.
+            values["learning_rate"] = 1e-3
         if kind_of(setting) == "label_randomization":
             values["epochs"] = TINY_MEMORIZING_EPOCHS
     elif not design.is_causal:
