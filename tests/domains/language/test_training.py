@@ -52,7 +52,12 @@ def test_a_seed_gives_the_same_weights_whatever_the_generators_and_leaves_them_a
 
 @pytest.mark.parametrize(("architecture", "batching"), [("bert_tiny", "by_length"), ("smollm2_tiny", "random")])
 def test_a_stopped_training_ends_with_the_weights_of_one_that_was_not(
-    architecture: str, batching: str, small_sst2: DatasetSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    architecture: str,
+    batching: str,
+    small_sst2: DatasetSpec,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     spec = spec_of(small_sst2, architecture, epochs=2, checkpoint_every=4, batching=batching)
     expected = train(spec, small_sst2, CPU)
@@ -77,6 +82,7 @@ def test_a_stopped_training_ends_with_the_weights_of_one_that_was_not(
     assert_equal(train(spec, small_sst2, CPU, tmp_path / "unfinished"), expected)
     assert steps == [0, 1, 2, 3, 4, 5, 6, 4, 5, 6, 7, 8, 9]
     assert list(tmp_path.iterdir()) == []
+    assert "Writing model shards" not in capfd.readouterr().err
 
 
 @pytest.mark.parametrize("architecture", ["bert_tiny", "smollm2_tiny"])

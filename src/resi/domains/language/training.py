@@ -17,6 +17,7 @@ from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader
 from transformers import Trainer, TrainingArguments
 from transformers.trainer_utils import get_last_checkpoint
+from transformers.utils import logging
 
 from resi.domains.base import Trained
 from resi.domains.language.alterations import altered_texts
@@ -104,6 +105,7 @@ def _fit(
         trainer.remove_callback(_printer())
         if device.type == "cuda":
             stack.enter_context(torch.cuda.device(device))
+        stack.enter_context(_quiet())
         result = trainer.train(resume_from_checkpoint=_last_checkpoint(folder))
         if not math.isfinite(result.training_loss):
             raise TrainingError(f"training {spec.label} failed: its mean loss is {result.training_loss}")
@@ -121,7 +123,7 @@ def _last_checkpoint(folder: Path) -> str | None:
             json.loads((path / "trainer_state.json").read_text(encoding="utf-8"))  # which is written last
         except (OSError, ValueError):
             shutil.rmtree(path)
-    return get_last_checkpoint(str(folder))  # type: ignore[no-untyped-call,no-any-return]
+    return get_last_checkpoint(str(folder))  # type: ignore[no-untyped-call]
 
 
 def _arguments(spec: ModelSpec, rows: int, device: torch.device, folder: Path) -> TrainingArguments:
@@ -185,8 +187,9 @@ class _Trainer(Trainer):
 
     def get_train_dataloader(self) -> DataLoader[Any]:
         """Return the batches of an epoch."""
+        rows: Any = self.train_dataset
         batches = DataLoader(
-            self.train_dataset,
+            rows,
             self.order.batch_size,
             sampler=self.order,
             collate_fn=collate,
@@ -245,6 +248,18 @@ def _printer() -> Any:
     from transformers import PrinterCallback
 
     return PrinterCallback
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Show no bars of transformers for every file that is saved."""
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()  # type: ignore[no-untyped-call]
 
 
 @contextlib.contextmanager
