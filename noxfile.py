@@ -79,7 +79,7 @@ def types(session: nox.Session) -> None:
 @nox.session
 def bench(session: nox.Session) -> None:
     """Measure speed beside the published figures; see benchmarks/README.md."""
-    session.install("-e", ".[graph,vision]", *group("bench"))
+    session.install("-e", ".[graph,language,vision]", *group("bench"))
     session.run("python", "benchmarks/bench.py", *session.posargs)
 
 

@@ -26,9 +26,11 @@ PUBLISHED_TRAINING = 1114.0
 PUBLISHED_COMPARE = 365.0  # 21 measures, 315 pairs, with evaluation
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 RESI = [sys.executable, "-c", "from resi.app import main; main()"]
-SECTIONS = ("startup", "run", "measures", "tools", "large", "scores", "training", "vision")
+SECTIONS = ("startup", "run", "measures", "tools", "large", "scores", "training", "vision", "language")
+# Embedded dataset and default architecture of the domains whose six tests are timed.
+EMBEDDED = {"vision": ("digits", "tiny_vgg"), "language": ("reviews", "bert_tiny")}
 # In this order every test trains models of its own but the last, which finds those of the second.
-VISION_TESTS = (
+TESTS = (
     "layer_monotonicity",
     "accuracy_correlation",
     "label_randomization",
@@ -45,8 +47,8 @@ def main() -> None:
     parser.add_argument("sections", nargs="*", choices=[[], *SECTIONS], help="default: all")
     parser.add_argument("--cora", type=Path, help="folder of Cora's raw files, for the section `run`")
     parser.add_argument("--sizes", nargs="*", default=["1000x64", "5000x512"], help="of the section `measures`")
-    parser.add_argument("--models", nargs="*", default=["tiny_vgg"], help="of the section `vision`")
-    parser.add_argument("--home", type=Path, help="data root that the section `vision` keeps its models in")
+    parser.add_argument("--models", nargs="*", help="of the sections `vision` and `language`")
+    parser.add_argument("--home", type=Path, help="data root that `vision` and `language` keep their models in")
     arguments = parser.parse_args()
     for section in arguments.sections or SECTIONS:
         if section == "startup":
@@ -55,9 +57,9 @@ def main() -> None:
             bench_run(arguments.cora)
         elif section == "training":
             bench_training()
-        elif section == "vision":
+        elif section in EMBEDDED:
             with tempfile.TemporaryDirectory() as home:
-                bench_vision(arguments.models, arguments.home or Path(home))
+                bench_tests(section, arguments.models, arguments.home or Path(home))
         else:
             # In a process of its own, as the number of threads is read when libraries are loaded.
             script = Path(__file__).with_name("scores.py" if section == "scores" else "measures.py")
@@ -66,25 +68,25 @@ def main() -> None:
             subprocess.run([sys.executable, str(script), *words, *sizes], check=True, env=_environment())
 
 
-def bench_vision(models: list[str], home: Path) -> None:
-    """Time the six tests on the embedded digits, each in a process of its own with one thread."""
-    for model in models:
-        table = Table(title=f"vision: tests on digits, {model}, measure cka, one thread", title_justify="left")
+def bench_tests(domain: str, models: list[str] | None, home: Path) -> None:
+    """Time the six tests of a domain on its embedded dataset, each in a process of its own with one thread."""
+    dataset, default = EMBEDDED[domain]
+    for model in models or [default]:
+        table = Table(title=f"{domain}: tests on {dataset}, {model}, measure cka, one thread", title_justify="left")
         for column in ("test", "models trained", "seconds", "of them computing", "peak memory"):
             table.add_column(column, justify="left" if column == "test" else "right")
-        for test in VISION_TESTS:
-            trained = _count_models(home, model)
-            words = ["domain=vision", f"test={test}", f"model={model}", "measure=cka", f"root={home}"]
+        trained = home / "models" / domain / dataset / model
+        for test in TESTS:
+            before = _count_models(trained)
+            words = [f"domain={domain}", f"test={test}", f"model={model}", "measure=cka", f"root={home}"]
             cost = _cost([*RESI, *words])
-            trained = _count_models(home, model) - trained
-            table.add_row(
-                test, str(trained), f"{cost.seconds:.0f}", f"{cost.computing:.0f}", f"{cost.peak / 1e9:.2f} GB"
-            )
+            count = _count_models(trained) - before
+            table.add_row(test, str(count), f"{cost.seconds:.0f}", f"{cost.computing:.0f}", f"{cost.peak / 1e9:.2f} GB")
         CONSOLE.print(table)
 
 
-def _count_models(home: Path, model: str) -> int:
-    return len(list((home / "models").glob(f"vision/digits/{model}/*.safetensors")))
+def _count_models(folder: Path) -> int:
+    return len(list(folder.glob("*.safetensors")))
 
 
 def bench_startup() -> None:

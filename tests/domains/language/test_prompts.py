@@ -35,7 +35,7 @@ def test_prompts_of_sentences_read_as_defined() -> None:
 def test_prompts_of_pairs_read_as_defined() -> None:
     assert prompts(MNLI, "mnli", "Say which.")[1] == (
         "Say which.\nPremise: it rains\nHypothesis: it is Monday\n"
-        "Options:\nA) entailment\nB) contradiction\nC) neutral\nAnswer:"
+        "Options:\nA) entailment\nB) contradiction\nC) neutral \nAnswer:"
     )
 
 

@@ -52,11 +52,13 @@ FOLDERS = [
     ("albert", "sst2", "label_randomization_100", 0, "albert/memorizing/sst2_pre0_ft0_labels5_strength10"),
     ("albert", "mnli", "label_randomization_75", 0, "albert/memorizing/glue__mnli_pre0_ft0_labels5_strength075"),
     ("albert", "sst2", "augmentation_100", 2, "albert/augmentation/sst2_pre0_ft2_eda_strength10"),
+    ("albert", "mnli", "augmentation_100", 3, "albert/augmentation/glue__mnli_pre0_ft3_eda_strength10"),
     ("smollm2", "sst2", "standard", 9, "smollm/ft_smollm2_1-7b_sst2_seed9_bs16_ff/checkpoint-500"),
     ("smollm2", "mnli", "standard", 0, "smollm/ft_smollm2_1-7b_mnli_seed0_bs16_ff/checkpoint-500"),
     ("smollm2", "sst2", "shortcut_0", 1, "smollm/ft_smollm2_1-7b_sst2-shortcut0558_seed1_bs16_ff/checkpoint-500"),
     ("smollm2", "sst2", "shortcut_75", 1, "smollm/ft_smollm2_1-7b_sst2-shortcut0889_seed1_bs16_ff/checkpoint-500"),
     ("smollm2", "sst2", "shortcut_100", 1, "smollm/ft_smollm2_1-7b_sst2-shortcut_seed1_bs16_ff/checkpoint-500"),
+    ("smollm2", "mnli", "shortcut_0", 1, "smollm/ft_smollm2_1-7b_mnli-shortcut0354_seed1_bs16_ff/checkpoint-500"),
     ("smollm2", "mnli", "shortcut_75", 1, "smollm/ft_smollm2_1-7b_mnli-shortcut08385_seed1_bs16_ff/checkpoint-500"),
     ("smollm2", "mnli", "shortcut_100", 1, "smollm/ft_smollm2_1-7b_mnli-shortcut10_seed1_bs16_ff/checkpoint-500"),
     ("smollm2", "sst2", "label_randomization_75", 1, "smollm/ft_smollm2_1-7b_sst2-mem075_seed1_bs16_ff/checkpoint-500"),
@@ -144,6 +146,19 @@ def test_a_model_in_parts_is_read_whole_and_its_hash_is_that_of_all_parts(
     parts[-1].unlink()
     with pytest.raises(DatasetError, match=f"{parts[-1].name} is missing"):
         hash_checkpoint(path)
+
+
+def test_pretrained_weights_in_parts_are_known_by_all_parts(tmp_path: Path, small_designs: None) -> None:
+    save_model(tmp_path, "bert", 100, 2, shards=True)
+
+    def known() -> object:
+        return LanguageDomain().hyperparameters("bert", "sst2", "standard", {"pretrained": str(tmp_path)})
+
+    before = known()
+    assert known() == before
+    part = sorted(tmp_path.glob("*.safetensors"))[-1]
+    save_file({name: tensor + 1 for name, tensor in load_file(part).items()}, part, {"format": "pt"})
+    assert known() != before
 
 
 def test_the_first_release_and_smollm_elsewhere_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

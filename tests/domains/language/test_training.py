@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import random
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 import torch
+from accelerate import Accelerator
 from transformers import Trainer
 
 from resi.domains.language import training
-from resi.domains.language.tokenization import STATE_KEY
+from resi.domains.language.alterations import altered_texts
+from resi.domains.language.batching import RowOrder
+from resi.domains.language.designs import DESIGNS
+from resi.domains.language.networks import initial_network
+from resi.domains.language.tokenization import PROBE_LENGTH, STATE_KEY, encode, make_tokenizer
 from resi.domains.language.training import train
-from resi.errors import TrainingError
+from resi.errors import TrainingError, UsageError
+from resi.randomness import forked_torch
 
 from .conftest import CPU, spec_of
 
@@ -43,11 +50,16 @@ def test_a_seed_gives_the_same_weights_whatever_the_generators_and_leaves_them_a
     assert torch.equal(other.state[STATE_KEY], first.state[STATE_KEY])
 
 
-@pytest.mark.parametrize("architecture", ["bert_tiny", "smollm2_tiny"])
+@pytest.mark.parametrize(("architecture", "batching"), [("bert_tiny", "by_length"), ("smollm2_tiny", "random")])
 def test_a_stopped_training_ends_with_the_weights_of_one_that_was_not(
-    architecture: str, small_sst2: DatasetSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    architecture: str,
+    batching: str,
+    small_sst2: DatasetSpec,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
-    spec = spec_of(small_sst2, architecture, epochs=2, checkpoint_every=4)
+    spec = spec_of(small_sst2, architecture, epochs=2, checkpoint_every=4, batching=batching)
     expected = train(spec, small_sst2, CPU)
 
     unstopped = Trainer.training_step
@@ -62,19 +74,48 @@ def test_a_stopped_training_ends_with_the_weights_of_one_that_was_not(
     monkeypatch.setattr(Trainer, "training_step", stopped_step)
     with pytest.raises(KeyboardInterrupt):
         train(spec, small_sst2, CPU, tmp_path / "unfinished")
+    # A later one that was being written when the process was killed.
+    half = shutil.copytree(
+        tmp_path / "unfinished.trainer" / "checkpoint-4", tmp_path / "unfinished.trainer/checkpoint-6"
+    )
+    (half / "trainer_state.json").write_text('{"epoch": 1')
     assert_equal(train(spec, small_sst2, CPU, tmp_path / "unfinished"), expected)
     assert steps == [0, 1, 2, 3, 4, 5, 6, 4, 5, 6, 7, 8, 9]
     assert list(tmp_path.iterdir()) == []
+    assert "Writing model shards" not in capfd.readouterr().err
 
 
-def test_accumulated_batches_train_like_whole_ones(small_sst2: DatasetSpec) -> None:
-    """SmolLM2 has no dropout, so that only rounding differs."""
-    whole, halves = (
-        train(spec_of(small_sst2, "smollm2_tiny", max_steps=3, **sizes), small_sst2, CPU).state
-        for sizes in ({"batch_size": 8}, {"batch_size": 4, "accumulation": 2})
-    )
-    for name, tensor in whole.items():
-        torch.testing.assert_close(halves[name], tensor, rtol=1e-3, atol=1e-4)
+@pytest.mark.parametrize("architecture", ["bert_tiny", "smollm2_tiny"])
+def test_a_step_follows_the_mean_loss_of_its_rows_however_they_are_split(
+    architecture: str, small_sst2: DatasetSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Gradients before they are clipped, as Adam hides their scale; against a plain mean over the first eight rows."""
+    monkeypatch.setitem(DESIGNS[architecture].config, "hidden_dropout_prob", 0.0)
+    found: list[list[torch.Tensor]] = []
+
+    def clip(_accelerator, parameters, *_arguments, **_keywords):
+        found.append([parameter.grad.clone() for parameter in parameters if parameter.grad is not None])
+        return torch.tensor(1.0)
+
+    monkeypatch.setattr(Accelerator, "clip_grad_norm_", clip)
+    for batch_size in (8, 4, 1):
+        sizes = {"batch_size": batch_size, "accumulation": 8 // batch_size, "max_steps": 1}
+        spec = spec_of(small_sst2, architecture, **sizes)
+        train(spec, small_sst2, CPU)
+
+    tokenizer = make_tokenizer(spec, small_sst2)
+    inputs = encode(tokenizer, altered_texts(small_sst2, "train", "standard"), spec, PROBE_LENGTH)
+    with forked_torch(CPU, spec.seed, "language training"):
+        network = initial_network(spec, tokenizer.get_vocab_size(), 2)
+    losses = []
+    for row in list(RowOrder([1] * len(inputs), 8, spec.seed, by_length=False))[:8]:
+        logits = network(input_ids=torch.tensor([inputs.ids[row]])).logits
+        last = logits if logits.ndim == 2 else logits[:, -1]
+        losses.append(torch.nn.functional.cross_entropy(last, torch.tensor([int(inputs.targets[row])])))
+    torch.stack(losses).mean().backward()
+    expected = [parameter.grad for parameter in network.parameters() if parameter.grad is not None]
+    for gradients in found:
+        torch.testing.assert_close(gradients, expected, rtol=1e-4, atol=1e-6)
 
 
 def test_low_rank_updates_change_the_maps_by_that_rank_and_nothing_else(small_sst2: DatasetSpec) -> None:
@@ -89,6 +130,14 @@ def test_low_rank_updates_change_the_maps_by_that_rank_and_nothing_else(small_ss
             assert np.linalg.matrix_rank(change, tol=1e-6) == 2
         else:
             assert not change.any()
+
+
+def test_low_rank_updates_without_their_package_are_refused_at_once(
+    small_sst2: DatasetSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
+    with pytest.raises(UsageError, match="fine_tuning=lora needs the package peft"):
+        spec_of(small_sst2, "smollm2_tiny", fine_tuning="lora")
 
 
 def test_the_lowest_validation_loss_is_kept_where_asked_for(
@@ -131,6 +180,8 @@ def test_half_precision_trains_and_keeps_weights_in_full(small_sst2: DatasetSpec
 
 
 def test_a_loss_that_is_no_number_is_an_error(small_sst2: DatasetSpec, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(training.Trainer, "compute_loss", lambda *_a, **_k: torch.tensor(torch.nan, requires_grad=True))
+    monkeypatch.setattr(
+        training._Trainer, "compute_loss", lambda *_a, **_k: torch.tensor(torch.nan, requires_grad=True)
+    )
     with pytest.raises(TrainingError, match="bert_tiny on sst2, standard, seed 0 failed"):
         train(spec_of(small_sst2, "bert_tiny", max_steps=2), small_sst2, CPU)

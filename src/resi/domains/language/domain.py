@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-TRAINING_VERSION = 1
 PROBE_SENTENCES = {"mnli": 9815, "reviews": 350, "sst2": 872}
 BERT_WIDTH = 768
+TRAINING_VERSION = 2
 
 BERT = "Devlin et al., NAACL 2019"
 ALBERT = "Lan et al., ICLR 2020"

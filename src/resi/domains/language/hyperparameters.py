@@ -7,6 +7,8 @@ are told by the names of its folders, the rest is resi's choice.
 
 from __future__ import annotations
 
+import functools
+import importlib.util
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,16 +16,18 @@ from typing import TYPE_CHECKING, Any
 
 from resi.domains.language.designs import DESIGNS, TINY, Design
 from resi.domains.language.prompts import STYLES, TINY_INSTRUCTION
+from resi.domains.language.published import PARTS, WHOLE, hash_checkpoint
 from resi.domains.language.settings import kind_of, rate_of
 from resi.domains.overrides import put_over
 from resi.errors import UsageError
-from resi.identity import hash_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 LAST = "last"
 LOWEST_LOSS = "lowest_validation_loss"
+RANDOM = "random"
+BY_LENGTH = "by_length"
 
 
 @dataclass
@@ -40,6 +44,8 @@ class LanguageModelConfig:
         Sentences of one forward pass.
     accumulation : int, optional
         Forward passes of one step of the optimizer.
+    batching : str, optional
+        Which rows go together: ``random`` ones, or rows of like length (``by_length``), which pads and computes less.
     learning_rate, weight_decay : float, optional
         Of AdamW.
     warmup : float, optional
@@ -70,6 +76,7 @@ class LanguageModelConfig:
     max_steps: int | None = None
     batch_size: int | None = None
     accumulation: int | None = None
+    batching: str | None = None
     learning_rate: float | None = None
     weight_decay: float | None = None
     warmup: float | None = None
@@ -86,6 +93,7 @@ class LanguageModelConfig:
 
 
 CHOICES = {
+    "batching": (RANDOM, BY_LENGTH),
     "schedule": ("linear", "cosine"),
     "precision": ("float32", "bfloat16"),
     "selection": (LAST, LOWEST_LOSS),
@@ -105,7 +113,7 @@ LIMITS = {
     "lora_rank": (1, math.inf),
 }
 FOLDER_FILES = {
-    "pretrained": ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin"),
+    "pretrained": (WHOLE, PARTS, "pytorch_model.bin"),
     "tokenizer": ("tokenizer.json", "vocab.txt", "spiece.model"),
 }
 
@@ -114,6 +122,7 @@ _ENCODER: dict[str, Any] = {
     "max_steps": 0,
     "batch_size": 64,
     "accumulation": 1,
+    "batching": RANDOM,
     "learning_rate": 5e-5,
     "weight_decay": 0.0,
     "warmup": 0.1,
@@ -133,11 +142,12 @@ _SMOLLM2: dict[str, Any] = {
     "fine_tuning": "full",
     "lora_rank": 16,
 }
-TINY_MEMORIZING_EPOCHS = 10
+TINY_MEMORIZING_EPOCHS = 8
 """Random labels take longer to learn than true ones."""
 _TINY: dict[str, dict[str, Any]] = {
-    "bert_tiny": {"epochs": 3, "batch_size": 32, "learning_rate": 2e-3},
-    "albert_tiny": {"epochs": 5, "batch_size": 32, "learning_rate": 1e-3},
+    # From random weights, a network that normalises after its blocks gets stuck at times if the rate rises faster.
+    "bert_tiny": {"epochs": 3, "batch_size": 32, "learning_rate": 2e-3, "warmup": 0.3},
+    "albert_tiny": {"epochs": 5, "batch_size": 32, "learning_rate": 1e-3, "warmup": 0.3},
     "smollm2_tiny": {
         "epochs": 4,
         "max_steps": 0,
@@ -154,6 +164,9 @@ def recipe(architecture: str, dataset: str, setting: str) -> dict[str, Any]:
     values = dict(_SMOLLM2 if design.is_causal else _ENCODER)
     if architecture in TINY:
         values |= _TINY[architecture]
+        if architecture == "bert_tiny" and dataset != "reviews":
+            # At the higher rate one of two seeds never left chance on SST-2; with more rows the lower one does as well.
+            values["learning_rate"] = 1e-3
         if kind_of(setting) == "label_randomization":
             values["epochs"] = TINY_MEMORIZING_EPOCHS
     elif not design.is_causal:
@@ -194,6 +207,8 @@ def hyperparameters(
     benchmark = {**recipe(architecture, dataset, setting), "selection": selection}
     values = put_over(architecture, benchmark, overrides, CHOICES, LIMITS)
     _check_length(architecture, DESIGNS[architecture], values)
+    if values.get("fine_tuning") == "lora" and importlib.util.find_spec("peft") is None:
+        raise UsageError(f"model.{architecture}.fine_tuning=lora needs the package peft: pip install 'resi[language]'")
     for name in ("pretrained", "tokenizer"):
         if name in values and (digest := _local_hash(name, str(values[name]))):
             # Where files lie says nothing about what they are.
@@ -234,7 +249,14 @@ def _local_hash(kind: str, source: str) -> dict[str, str]:
         files = [folder / name for name in FOLDER_FILES[kind] if (folder / name).is_file()]
         if not files:
             raise UsageError(f"{kind}={folder} holds none of {', '.join(FOLDER_FILES[kind])}")
-        found[folder.name] = hash_file(files[0])
+        found[folder.name] = _hash(files[0], max(file.stat().st_mtime_ns for file in folder.iterdir()))
     if not found and source.startswith(("/", "./", "../", "~")):
         raise UsageError(f"{kind}={source}: there is no such folder")
     return found
+
+
+@functools.lru_cache(maxsize=64)
+def _hash(path: Path, changed: int) -> str:
+    """Return the hash of a file, and of the parts it lists; once for all settings, as weights are large."""
+    del changed  # when the folder was: tells one content from the next
+    return hash_checkpoint(path)

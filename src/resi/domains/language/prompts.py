@@ -55,7 +55,7 @@ STYLES = {
     "mnli": PromptStyle(
         "You judge arguments: say whether the hypothesis follows from the premise, contradicts it, or neither.",
         ("Premise", "Hypothesis"),
-        ("entailment", "contradiction", "neutral"),
+        ("entailment", "contradiction", "neutral "),  # with the blank that the published models were trained with
         "ACBDEFGH",
     ),
 }

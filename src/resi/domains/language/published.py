@@ -127,8 +127,8 @@ def find_checkpoint(root: Path, model: ModelSpec) -> Path:
 
 
 def hash_checkpoint(path: Path) -> str:
-    """Return the sha256 of a file of weights, or of the hashes of its parts."""
-    if path.name == WHOLE:
+    """Return the sha256 of a file, or, if it lists parts, of their hashes."""
+    if path.name != PARTS:
         return hash_file(path)
     digest = hashlib.sha256()
     for part in _parts(path):

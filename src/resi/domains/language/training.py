@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import math
 import random
 import shutil
@@ -13,14 +14,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from torch.nn.functional import cross_entropy
+from torch.utils.data import DataLoader
 from transformers import Trainer, TrainingArguments
 from transformers.trainer_utils import get_last_checkpoint
+from transformers.utils import logging
 
 from resi.domains.base import Trained
 from resi.domains.language.alterations import altered_texts
+from resi.domains.language.batching import RowOrder
 from resi.domains.language.designs import DESIGNS
 from resi.domains.language.extraction import accuracy
-from resi.domains.language.hyperparameters import LOWEST_LOSS
+from resi.domains.language.hyperparameters import BY_LENGTH, LOWEST_LOSS
 from resi.domains.language.networks import initial_network, weights
 from resi.domains.language.tokenization import (
     PROBE_LENGTH,
@@ -89,8 +93,9 @@ def _fit(
         else:
             folder = unfinished.with_name(f"{unfinished.name}.trainer")
             folder.mkdir(parents=True, exist_ok=True)
-        trainer_class = _CausalTrainer if DESIGNS[spec.architecture].is_causal else Trainer
+        trainer_class = _CausalTrainer if DESIGNS[spec.architecture].is_causal else _Trainer
         trainer = trainer_class(
+            order=_row_order(spec, inputs["train"]),
             model=_with_low_rank_updates(network, spec),
             args=_arguments(spec, len(inputs["train"]), device, folder),
             data_collator=collate,
@@ -100,7 +105,8 @@ def _fit(
         trainer.remove_callback(_printer())
         if device.type == "cuda":
             stack.enter_context(torch.cuda.device(device))
-        result = trainer.train(resume_from_checkpoint=get_last_checkpoint(str(folder)))  # type: ignore[no-untyped-call]
+        stack.enter_context(_quiet())
+        result = trainer.train(resume_from_checkpoint=_last_checkpoint(folder))
         if not math.isfinite(result.training_loss):
             raise TrainingError(f"training {spec.label} failed: its mean loss is {result.training_loss}")
         trained = trainer.accelerator.unwrap_model(trainer.model)
@@ -108,6 +114,16 @@ def _fit(
     if spec.hyperparameters.get("fine_tuning") == "lora":
         trained = trained.merge_and_unload()
     return trained.to(device)
+
+
+def _last_checkpoint(folder: Path) -> str | None:
+    """Return the last checkpoint, if any; one that was not written to its end is deleted."""
+    for path in folder.glob("checkpoint-*"):
+        try:
+            json.loads((path / "trainer_state.json").read_text(encoding="utf-8"))  # which is written last
+        except (OSError, ValueError):
+            shutil.rmtree(path)
+    return get_last_checkpoint(str(folder))  # type: ignore[no-untyped-call]
 
 
 def _arguments(spec: ModelSpec, rows: int, device: torch.device, folder: Path) -> TrainingArguments:
@@ -151,13 +167,60 @@ def _arguments(spec: ModelSpec, rows: int, device: torch.device, folder: Path) -
     return arguments
 
 
-class _CausalTrainer(Trainer):
-    """Trains on the answer alone: the token that follows the prompt, among the whole vocabulary."""
+def _row_order(spec: ModelSpec, inputs: Inputs) -> RowOrder:
+    values = spec.hyperparameters
+    lengths = [len(ids) for ids in inputs.ids]
+    return RowOrder(lengths, values["batch_size"], spec.seed, values["batching"] == BY_LENGTH)
+
+
+class _Trainer(Trainer):
+    """Goes through rows in an order of our own, and averages the loss over all rows of a step, however they are split.
+
+    The Trainer by itself counts those of a causal model one short in every batch, and does not average the losses of an
+    encoder's batches that are accumulated.
+    """
+
+    def __init__(self, *, order: RowOrder, **keywords: Any) -> None:
+        super().__init__(**keywords)
+        self.order = order
+        self.model_accepts_loss_kwargs = True  # that is: compute_loss wants the number of rows of a step
+
+    def get_train_dataloader(self) -> DataLoader[Any]:
+        """Return the batches of an epoch."""
+        rows: Any = self.train_dataset
+        batches = DataLoader(
+            rows,
+            self.order.batch_size,
+            sampler=self.order,
+            collate_fn=collate,
+            pin_memory=self.args.dataloader_pin_memory,
+        )
+        return self.accelerator.prepare(batches)
+
+    def get_batch_samples(self, *arguments: Any) -> tuple[list[dict[str, Tensor]], int]:
+        """Return the batches of a step of the optimizer, and the number of their rows."""
+        batches, _ = super().get_batch_samples(*arguments)
+        return batches, sum(len(batch["labels"]) for batch in batches)
 
     def compute_loss(
         self, model: Any, inputs: dict[str, Tensor], return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
-        """Return the mean cross entropy of the answers; of what is accumulated, its share of the step's rows."""
+        """Return the mean cross entropy; of what is accumulated, its share of the step's rows."""
+        logits = self.logits(model, inputs)
+        loss = cross_entropy(logits.float(), inputs["labels"], reduction="sum")
+        loss = loss / (len(logits) if num_items_in_batch is None else num_items_in_batch)
+        return (loss, {"logits": logits}) if return_outputs else loss
+
+    def logits(self, model: Any, inputs: Mapping[str, Tensor]) -> Tensor:
+        """Return the logits of the classes, of shape (n_rows, n_classes)."""
+        return model(**{name: tensor for name, tensor in inputs.items() if name != "labels"}).logits
+
+
+class _CausalTrainer(_Trainer):
+    """Trains on the answer alone: the token that follows the prompt, among the whole vocabulary."""
+
+    def logits(self, model: Any, inputs: Mapping[str, Tensor]) -> Tensor:
+        """Return the logits of the token after each prompt, of shape (n_rows, n_tokens)."""
         output = model(
             input_ids=inputs["input_ids"],
             attention_mask=inputs["attention_mask"],
@@ -168,10 +231,7 @@ class _CausalTrainer(Trainer):
         last = output.hidden_states[-1]
         ends = inputs["attention_mask"].sum(1) - 1
         with torch.autocast(last.device.type, torch.bfloat16, enabled=self.args.bf16):
-            logits = model.get_output_embeddings()(last[torch.arange(len(last), device=last.device), ends])
-        loss = cross_entropy(logits.float(), inputs["labels"], reduction="sum")
-        loss = loss / (len(last) if num_items_in_batch is None else num_items_in_batch)
-        return (loss, {"logits": logits}) if return_outputs else loss
+            return model.get_output_embeddings()(last[torch.arange(len(last), device=last.device), ends])
 
 
 def _with_low_rank_updates(network: Network, spec: ModelSpec) -> Any:
@@ -188,6 +248,18 @@ def _printer() -> Any:
     from transformers import PrinterCallback
 
     return PrinterCallback
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Show no bars of transformers for every file that is saved."""
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()  # type: ignore[no-untyped-call]
 
 
 @contextlib.contextmanager
