@@ -19,7 +19,7 @@ from resi.results.merge import merge_shards
 from resi.results.published import import_published
 from resi.results.resume import Scope, find_comparisons
 from resi.results.schema import COMPARISON_ORDER, COMPARISONS, LATER_COLUMNS, SCHEMA_VERSION, SCORES
-from resi.results.tables import VERSION_KEY, read_batches, read_table, table, write_table
+from resi.results.tables import PACKED_ROWS, VERSION_KEY, TableBuilder, read_batches, read_table, table, write_table
 from tests.results.rows import comparison, finish, score
 
 FIRST_COMPARISONS = [
@@ -222,3 +222,12 @@ def test_a_damaged_published_file_is_named(tmp_path: Path, how: str) -> None:
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "shards").exists()
+
+
+@pytest.mark.parametrize("count", [0, 1, PACKED_ROWS, 2 * PACKED_ROWS + 1])
+def test_rows_added_one_by_one_make_the_table_of_all(count: int) -> None:
+    rows = [comparison(f"{i:05d}", None if i % 7 == 0 else float(i), seed_a=i % 11) for i in reversed(range(count))]
+    builder = TableBuilder(COMPARISONS)
+    for row in rows:
+        builder.add(row)
+    assert builder.table(COMPARISON_ORDER).equals(table(rows, COMPARISONS, COMPARISON_ORDER))

@@ -39,6 +39,7 @@ HASHED_SINCE = 3
 """Schema version from which on manifests hold their own hash."""
 RUN, MERGED = "run", "merged"
 FLUSH_SECONDS = 30.0
+FLUSH_ROWS = 20_000
 READ_TRIES = 50
 READ_PAUSE_SECONDS = 0.01
 
@@ -63,9 +64,9 @@ class Shard:
         return (self.folder / MANIFEST).is_file()
 
     def add(self, row: Mapping[str, Any]) -> None:
-        """Keep a finished comparison; it is written with the first that comes half a minute after the last write."""
+        """Keep a finished comparison; written half a minute after the last write, or once there are many."""
         self._pending.append(row)
-        if time.monotonic() - self._flushed > FLUSH_SECONDS:
+        if len(self._pending) >= FLUSH_ROWS or time.monotonic() - self._flushed > FLUSH_SECONDS:
             self.flush()
 
     def flush(self) -> None:

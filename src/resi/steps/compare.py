@@ -17,7 +17,7 @@ from resi.errors import UsageError
 from resi.representations.base import subsample
 from resi.results.resume import Scope, find_comparisons
 from resi.results.schema import COMPARISON_ORDER, COMPARISONS
-from resi.results.tables import table
+from resi.results.tables import TableBuilder
 from resi.steps.outputs import compare_outputs
 from resi.steps.plan import Comparison, Plan, compared, parameters, scope
 
@@ -41,21 +41,27 @@ def compare_representations(plan: Plan) -> pl.DataFrame:
 
     Whatever ends the run, comparisons made so far are kept in its shard.
     """
-    rows = stored_comparisons(plan, lambda error: say(f"left out: {error}"))
-    missing = [comparison for comparison in plan.comparisons if comparison.key not in rows]
+    stored = stored_comparisons(plan, lambda error: say(f"left out: {error}"))
+    # What an earlier version has stored may lack columns that the plan knows.
+    known = [scope(experiment) for experiment in plan.experiments]
+    rows, missing = TableBuilder(COMPARISONS), []
+    for comparison in plan.comparisons:
+        row = stored.get(comparison.key)
+        if row is None:
+            missing.append(comparison)
+        else:
+            rows.add({**row, **known[comparison.experiment]})
+    del stored
     if missing:
         _check_ready(plan, len(missing))
         with contextlib.ExitStack() as stack:
             stack.callback(plan.shard.flush)
             advance = stack.enter_context(progress("comparing", len(missing)))
             for row in _compare(plan, missing):
-                rows[row["key"]] = row
+                rows.add(row)
                 plan.shard.add(row)
                 advance()
-    # What an earlier version has stored may lack columns that the plan knows.
-    known = [scope(experiment) for experiment in plan.experiments]
-    done = ({**rows[comparison.key], **known[comparison.experiment]} for comparison in plan.comparisons)
-    return table(done, COMPARISONS, COMPARISON_ORDER)
+    return rows.table(COMPARISON_ORDER)
 
 
 def stored_comparisons(plan: Plan, on_damage: Callable[[ResiError], None]) -> dict[str, Row]:
