@@ -42,7 +42,7 @@ def command(*words: str) -> subprocess.CompletedProcess[str]:
             ["measure=jaccard", "measure.jaccard.kk=3"],
             "unknown key 'measure.jaccard.kk'; did you mean",
         ),
-        (["sead=3"], "unknown key 'sead'; did you mean seeds?"),
+        (["sead=3"], "unknown key 'sead'; did you mean seeds or shards?"),
         (["model=gcn", "model.gat.epochs=5"], "model.gat.epochs is set, but gat is not chosen; add it to model=[...]"),
         (["seeds=3"], "seeds=3: expected a list such as [0,1]"),
         (["measure=cka,rsa"], "Ambiguous value for argument 'measure=cka,rsa'"),
