@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 import polars as pl
 import pytest
@@ -35,9 +35,12 @@ def install_plugin(folder: Path, name: str) -> Path:
     return folder
 
 
-def start(words: list[str], env: dict[str, str]) -> subprocess.Popen[str]:
-    """Start resi as a process group of its own; with ``RECORD`` in the environment, it notes what it does there."""
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+def start(words: list[str], env: dict[str, str], output: IO[str] | None = None) -> subprocess.Popen[str]:
+    """Start resi as a process group of its own; with ``RECORD`` in the environment, it notes what it does there.
+
+    What it says goes to ``output``, a file, or else to pipes, which hold 64 KB until somebody reads them.
+    """
+    pipes = {"stdout": output or subprocess.PIPE, "stderr": subprocess.STDOUT if output else subprocess.PIPE}
     command = RECORDED if "RECORD" in env else COMMAND
     return subprocess.Popen([*command, *words], text=True, env=env, start_new_session=True, **pipes)
 

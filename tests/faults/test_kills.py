@@ -42,18 +42,21 @@ class Kill(NamedTuple):
 def kill(planned: Kill, words: list[str], env: dict[str, str]) -> bool:
     """Start a sweep and kill what is planned; return whether there was a process to kill."""
     record = Path(env["RECORD"])
-    process = start(words, env)
+    log = record.with_name("log")
+    with log.open("w") as output:
+        process = start(words, env, output)
     try:
         note = wait_for(record, planned.stage, len(notes(record)), process)
         if note is None:
-            assert process.returncode == 0, process.communicate()
+            assert process.returncode == 0, log.read_text()
             return False
         time.sleep(planned.delay)
         os.kill(note.pid, signal.SIGKILL)
         if planned.rest is not None:
             time.sleep(planned.rest)
             return True
-        told = "".join(process.communicate(timeout=300))
+        process.wait(timeout=300)
+        told = log.read_text()
         # The process that was killed is the sweep itself, or one of its workers.
         assert process.returncode == -signal.SIGKILL or (process.returncode == 1 and "SIGKILL" in told), told
     finally:
