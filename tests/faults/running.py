@@ -59,11 +59,11 @@ def notes(path: Path) -> list[Note]:
     return [Note(int(pid), stage, detail) for pid, stage, detail in (line.split(" ") for line in lines)]
 
 
-def wait_for(path: Path, stage: str, skip: int, process: subprocess.Popen[str]) -> Note | None:
-    """Wait until a stage is noted after the first ``skip`` notes; None if the process ends before."""
+def wait_for(path: Path, stage: str | None, skip: int, process: subprocess.Popen[str]) -> Note | None:
+    """Wait until a stage, or any, is noted after the first ``skip`` notes; None if the process ends before."""
     while True:
         has_ended = process.poll() is not None
-        found = next((note for note in notes(path)[skip:] if note.stage == stage), None)
+        found = next((note for note in notes(path)[skip:] if stage in (None, note.stage)), None)
         if found or has_ended:
             return found
         time.sleep(0.01)
