@@ -109,7 +109,8 @@ def test_thirty_kills_of_random_workers_at_random_times_lose_nothing(tmp_path: P
     # A job makes about 30 notes, most of them of comparisons.
     kills = [Kill(None, draw.random() ** 3 * 0.3, draw.randrange(24), draw.random()) for _ in range(30)]
     sweep = [
-        "-m", "model=gcn", "model.gcn.epochs=2", "model.gcn.hidden_channels=8", "seeds=[0,1,2,3,4],[0,1,2],[0,1,3]", "groups=2",
+        "-m", "model=gcn", "model.gcn.epochs=2", "model.gcn.hidden_channels=8", "groups=2",
+        "seeds=[0,1,2,3,4],[0,1,2],[0,1,3],[0,1,4],[0,2,3]",
         "test=augmentation,label_randomization,shortcut",
         "measure=cka,procrustes,jaccard,rsa,svcca,pwcca,gulp,linear_regression",
         "hydra/launcher=joblib", "hydra.launcher.n_jobs=2",
