@@ -21,8 +21,10 @@ else:
     from resi.lazy import torch
 
 BLOCK_ROWS = 256
-"""Gram matrices are computed in square blocks of so many rows."""
-GROUP = 8
+"""Gram matrices are computed in blocks of so many rows; little is computed twice where they meet the diagonal."""
+BLOCK_COLUMNS = 512
+"""The most columns of a block. A square of 256 reaches five sixths of the speed of this shape."""
+GROUP = 16
 """So many representations enter one product, whatever their number: a value's last bits depend on the shape of that
 product, and must not depend on which other representations are compared."""
 CHUNK = 1024
@@ -68,16 +70,20 @@ def _products_of_rows(factors: Sequence[Tensor], top: int) -> Tensor:
     """Return what a block of rows of all Gram matrices adds to their inner products, its mirror image included."""
     n_groups = -(-len(factors) // GROUP)
     total = torch.zeros((n_groups * GROUP,) * 2, dtype=torch.float64, device=factors[0].device)
-    most = min(len(factors[0]), BLOCK_ROWS) ** 2
-    blocks = factors[0].new_zeros((n_groups * GROUP, -(-most // CHUNK) * CHUNK))
-    for left in range(0, top + 1, BLOCK_ROWS):
-        for number, factor in enumerate(factors):
-            block = (factor[top : top + BLOCK_ROWS] @ factor[left : left + BLOCK_ROWS].T).view(-1)
-            blocks[number, : len(block)] = block
-            blocks[number, len(block) :] = 0
-        chunks = blocks.view(n_groups, GROUP, -1, CHUNK)
+    n_samples = len(factors[0])
+    n_rows = min(BLOCK_ROWS, n_samples - top)
+    lefts = [*range(0, top, BLOCK_COLUMNS), top]
+    storage = factors[0].new_zeros(n_groups * GROUP * (n_rows * BLOCK_COLUMNS + CHUNK))
+    for left, right in zip(lefts, [*lefts[1:], top + n_rows], strict=True):
+        size = n_rows * (right - left)
+        n_chunks = -(-size // CHUNK)
+        chunks = storage[: n_groups * GROUP * n_chunks * CHUNK].view(n_groups, GROUP, n_chunks, CHUNK)
+        blocks = chunks.view(n_groups * GROUP, -1)
+        blocks[:, size:] = 0
+        for factor, block in zip(factors, blocks, strict=False):
+            torch.mm(factor[top : top + n_rows], factor[left:right].T, out=block[:size].view(n_rows, right - left))
         for one, other in combinations_with_replacement(range(n_groups), 2):
             products = torch.bmm(chunks[other].transpose(0, 1), chunks[one].permute(1, 2, 0))
-            added = products.sum(0, dtype=torch.float64) * (1 if top == left else 2)
+            added = products.sum(0, dtype=torch.float64) * (1 if left == top else 2)
             total[other * GROUP : (other + 1) * GROUP, one * GROUP : (one + 1) * GROUP] += added
     return total
