@@ -2,10 +2,11 @@
 
     python benchmarks/rates.py src/resi/rates.json              about a quarter of an hour
     python benchmarks/rates.py src/resi/rates.json cka rsa      these measures again
+    python benchmarks/rates.py --cora FOLDER src/resi/rates.json    training on Cora, too; its raw files lie there
 
 Seconds a comparison takes, by measure: random representations of three sizes are compared by each measure alone.
-Seconds an epoch of training takes, of the architectures on embedded data. Both in one thread, and those of the
-processor, preparing included, so that other work on the machine does not count.
+Seconds an epoch of training takes, of the architectures on embedded data and on Cora. Both in one thread, and those
+of the processor, preparing included, so that other work on the machine does not count.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import re
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -25,6 +27,11 @@ from resi.engine.execute import OK, Engine
 from resi.engine.plan import all_pairs
 from resi.measures.functional import FUNCTIONAL
 from resi.representations.base import Representation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from resi.domains.base import DatasetSpec, Domain
 
 SIZES = ((1000, 64), (1000, 768), (5000, 512))
 REPRESENTATIONS = 3
@@ -46,24 +53,34 @@ def seconds(measure: str, size: tuple[int, int]) -> float | None:
     return spent / len(tasks) if all(outcome.status == OK for outcome in outcomes) else None
 
 
-def epochs() -> dict[str, float]:
+def epochs(domain: Domain, dataset: DatasetSpec, architectures: Iterable[str]) -> dict[str, float]:
     """Return the seconds of an epoch by domain, dataset and architecture."""
     from resi.groundings.base import Models
 
     found = {}
-    for name, number in EPOCHS.items():
+    number = EPOCHS[domain.name]
+    for architecture in architectures:
+        spent = []
+        for count in (1, 1, 1 + number):  # the first imports what it needs; what is done once a training falls out
+            models = Models(domain, dataset, architecture, {"epochs": count}, (0,), 3)
+            start = time.process_time()
+            domain.train(models.spec("standard", 0), dataset, torch.device("cpu"))
+            spent.append(time.process_time() - start)
+        found[f"{domain.name}/{dataset.name}/{architecture}"] = float(f"{(spent[2] - spent[1]) / number:.3g}")
+        sys.stdout.write(f"{domain.name}/{dataset.name}/{architecture}: {spent}\n")
+        sys.stdout.flush()
+    return found
+
+
+def all_epochs(cora: Path | None) -> dict[str, float]:
+    """Return the seconds of an epoch on embedded data, and on Cora if there is a folder with it."""
+    found = {}
+    for name in EPOCHS:
         domain = registry.domains().get(name)()
-        dataset = domain.locate(domain.default_dataset, None, Path())
-        for architecture in domain.default_models:
-            spent = []
-            for count in (1, 1, 1 + number):  # the first imports what it needs; what is done once a training falls out
-                models = Models(domain, dataset, architecture, {"epochs": count}, (0,), 3)
-                start = time.process_time()
-                domain.train(models.spec("standard", 0), dataset, torch.device("cpu"))
-                spent.append(time.process_time() - start)
-            found[f"{name}/{dataset.name}/{architecture}"] = float(f"{(spent[2] - spent[1]) / number:.3g}")
-            sys.stdout.write(f"{name}/{dataset.name}/{architecture}: {spent}\n")
-            sys.stdout.flush()
+        found |= epochs(domain, domain.locate(domain.default_dataset, None, Path()), domain.default_models)
+    if cora is not None:
+        graph = registry.domains().get("graph")()
+        found |= epochs(graph, graph.locate("cora", cora, Path()), (*graph.default_models, "pgnn"))
     return found
 
 
@@ -72,6 +89,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
     parser.add_argument("measures", nargs="*", help="only these; the file keeps all else")
+    parser.add_argument("--cora", type=Path, help="folder of Cora's raw files, to measure training on it, too")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     known = json.loads(arguments.out.read_text()) if arguments.out.is_file() else {}
@@ -88,7 +106,7 @@ def main() -> None:
         content = {"machine": f"{platform.machine()}, one thread", "epochs": known.get("epochs", {}), "seconds": rates}
         write(arguments.out, content)
     if not arguments.measures:
-        write(arguments.out, {**content, "epochs": epochs()})
+        write(arguments.out, {**content, "epochs": {**content["epochs"], **all_epochs(arguments.cora)}})
 
 
 def write(path: Path, content: object) -> None:

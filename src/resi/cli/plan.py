@@ -204,6 +204,8 @@ def _print_estimates(total: Total, plans: Sequence[Plan]) -> None:
         if others := ", ".join(sorted(shipped - here)):
             console.print(f"rates shipped with resi ({shipped_machine()}), scaled by declared cost: {others}")
         console.print("times are estimates for one process with one thread, of the last layer; N processes share them")
+    if any(total.training_seconds(work)[1] for work in total.works):
+        console.print("unknown training times: they are known once a model of that dataset and architecture is trained")
     budget = max(parse_memory(plan.config.memory) for plan in {plan.config.memory: plan for plan in plans}.values())
     least = max((_least_memory(work, plans) for work in total.works), default=0)
     needed = f"at least {format_bytes(least)}, " if least else ""
