@@ -43,6 +43,13 @@ def gram_is_cheaper(n_samples: int, n_features: int) -> bool:
     return n_samples <= MAX_ROWS_PER_FEATURE * n_features
 
 
+def block_entries(n_samples: int) -> int:
+    """Return the most entries of a block of a Gram matrix."""
+    n_rows = min(n_samples, BLOCK_ROWS)
+    last_top = (n_samples - 1) // BLOCK_ROWS * BLOCK_ROWS
+    return n_rows * max(n_rows, min(last_top, BLOCK_COLUMNS))
+
+
 def gram_products(factors: Sequence[Tensor], spread: Spread = map) -> Tensor:
     """Return the inner products of the Gram matrices ``F Fᵀ`` of all factors with each other.
 
@@ -73,7 +80,7 @@ def _products_of_rows(factors: Sequence[Tensor], top: int) -> Tensor:
     n_samples = len(factors[0])
     n_rows = min(BLOCK_ROWS, n_samples - top)
     lefts = [*range(0, top, BLOCK_COLUMNS), top]
-    storage = factors[0].new_zeros(n_groups * GROUP * (n_rows * BLOCK_COLUMNS + CHUNK))
+    storage = factors[0].new_zeros(n_groups * GROUP * (block_entries(n_samples) + CHUNK))
     for left, right in zip(lefts, [*lefts[1:], top + n_rows], strict=True):
         size = n_rows * (right - left)
         n_chunks = -(-size // CHUNK)

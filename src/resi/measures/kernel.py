@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from resi.measures import artifacts
 from resi.measures.base import Features, Measure
-from resi.measures.gram import BLOCK_COLUMNS, BLOCK_ROWS, gram_is_cheaper, gram_products
+from resi.measures.gram import block_entries, gram_is_cheaper, gram_products
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -85,4 +85,4 @@ class CKA(Measure):
 
     def prepared_bytes(self, n_samples: int, n_features: int) -> int:
         """Return the bytes of the matrix, its centred copy in both precisions, and blocks of Gram matrices."""
-        return 20 * n_samples * n_features + 8 * min(n_samples, BLOCK_ROWS) * min(n_samples, BLOCK_COLUMNS)
+        return 20 * n_samples * n_features + 8 * block_entries(n_samples)
