@@ -40,11 +40,12 @@ def demo(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Run the test suite, that of the example plugin included."""
+    """Run the test suite, that of the example plugin included: two processes, each with one thread."""
     session.install("-e", ".[graph,language,vision]", *group("tests"))
     # By itself: in one call, older pips look for resi on the index.
     session.install("./plugins/resi-example")
-    session.run("pytest", *(session.posargs or ["tests", "plugins/resi-example/tests"]))
+    words = session.posargs or ["tests", "plugins/resi-example/tests"]
+    session.run("pytest", "--numprocesses=2", "--dist=worksteal", *words, env={"OMP_NUM_THREADS": "1"})
 
 
 @nox.session
