@@ -15,7 +15,6 @@ import os
 import platform
 import threading
 import time
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -76,9 +75,7 @@ def _acquire(path: Path) -> BaseFileLock | None:
 
     def attempt(lock: BaseFileLock) -> BaseFileLock | None:
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", UserWarning)  # of the missing flock, with which we know what to do
-                lock.acquire(timeout=0)
+            lock.acquire(timeout=0)
         except Timeout:
             file = Path(lock.lock_file)
             if not _is_soft(lock) or not _is_silent(file):
@@ -89,7 +86,8 @@ def _acquire(path: Path) -> BaseFileLock | None:
         return lock
 
     try:
-        return attempt(FileLock(path))
+        # By itself filelock turns to a file only for some of the errors that say there is no flock.
+        return attempt(FileLock(path, fallback_to_soft=False))
     except OSError as error:
         if error.errno not in NO_FLOCK:
             raise
@@ -98,7 +96,7 @@ def _acquire(path: Path) -> BaseFileLock | None:
 
 
 def _is_soft(lock: BaseFileLock) -> bool:
-    """Return whether a lock is only a file; filelock itself turns to one where there is no ``flock``."""
+    """Return whether a lock is only a file."""
     from filelock import SoftFileLock
 
     return isinstance(lock, SoftFileLock)

@@ -103,12 +103,13 @@ def test_without_flock_the_lock_of_a_dead_host_is_taken_over_and_that_of_a_livin
     monkeypatch.setattr(fcntl, "flock", missing)
     monkeypatch.setattr(locks, "SILENT_SECONDS", 1.5)
     path = tmp_path / "a.lock"
-    path.write_text("1234\nanother-host\n")  # as its owner left it
+    owned = path.with_suffix(".held")
+    owned.write_text("1234\nanother-host\n")  # as its owner left it
     ended = threading.Event()
 
     def touch() -> None:
         while not ended.wait(0.2):
-            os.utime(path)
+            os.utime(owned)
 
     living = threading.Thread(target=touch)
     living.start()
