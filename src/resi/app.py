@@ -25,6 +25,7 @@ COMMANDS = {
     "describe": ("resi.cli.describe", "one measure, model, dataset, test or suite in full"),
     "plan": ("resi.cli.plan", "what a run, sweep or suite would do and take, without doing it"),
     "merge": ("resi.cli.merge", "combine the shards of many runs into one table (also: resi-merge)"),
+    "report": ("resi.cli.report", "merged tables as a page for the browser: rankings, scores, failures"),
 }
 
 

@@ -1,0 +1,191 @@
+"""Which measure does best in a test: ranks over all architectures and datasets on which it was scored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import polars as pl
+
+from resi.groundings import GROUNDINGS
+from resi.report.tables import interval_text, measure_label
+from resi.results.schema import PUBLISHED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    Key = tuple[Any, ...]
+
+# What a column of a leaderboard is about: scores with the same of these can be ranked among each other.
+COLUMN = ["architecture", "dataset", "domain", "functional", "setting", "pooling", "model_source", "groups", "models"]
+ALWAYS_SHOWN = ("architecture", "dataset")
+PLAIN = ("architecture", "dataset", "domain", "functional", "setting")
+NOTHING = (None, "", "none")
+ROW = ["measure", "parameters", "origin"]
+# A score is told from chance if this many random deals of the models at most do as well.
+LEVEL = 0.05
+RANGES = {"auprc": (0.0, 1.0), "violation_rate": (0.0, 1.0)}
+CORRELATION_RANGE = (-1.0, 1.0)
+
+
+class Strip(NamedTuple):
+    """Where a score, its interval and chance lie on the metric's range, in hundredths; None where there is none."""
+
+    value: float
+    low: float | None
+    high: float | None
+    chance: float | None
+
+
+class Cell(NamedTuple):
+    """A measure's score in one column.
+
+    Attributes
+    ----------
+    text : str
+        The score, or why there is none in a word.
+    interval : str
+        95 % interval, ``-`` where there is none.
+    shade : int or None
+        How far it is from chance (0) to the best value (10).
+    differs : bool or None
+        Whether it is told from chance; None where nothing tells.
+    rank : float or None
+        Among the measures of the column, 1 the best, equal scores sharing their mean rank.
+    strip : Strip or None
+        For the plot.
+    reason : str
+        Why there is no score.
+    """
+
+    text: str
+    interval: str = "-"
+    shade: int | None = None
+    differs: bool | None = None
+    rank: float | None = None
+    strip: Strip | None = None
+    reason: str = ""
+
+
+@dataclass
+class Row:
+    """A measure and its cells, in the order of columns; None where it was not scored."""
+
+    label: str
+    imported: bool
+    cells: list[Cell | None] = field(default_factory=list)
+
+    @property
+    def ranks(self) -> list[float]:
+        """The ranks it has."""
+        return [cell.rank for cell in self.cells if cell is not None and cell.rank is not None]
+
+    @property
+    def mean_rank(self) -> float | None:
+        """Mean over the columns in which it has a rank."""
+        return sum(self.ranks) / len(self.ranks) if self.ranks else None
+
+
+class Leaderboard(NamedTuple):
+    """The measures of one test and protocol, those of the smallest mean rank first.
+
+    Attributes
+    ----------
+    columns : list of list of str
+        What each column is about, a few words each.
+    ambiguous : int
+        Cells with several scores, which are not ranked.
+    """
+
+    test: str
+    protocol: str
+    metric: str
+    columns: list[list[str]]
+    rows: list[Row]
+    ambiguous: int
+
+
+def leaderboards(scores: pl.DataFrame) -> Iterator[Leaderboard]:
+    """Yield a leaderboard for each test and protocol.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        With the columns :data:`resi.results.schema.SCORES`; rows of unknown tests are left out.
+    """
+    known = scores.filter(pl.col("seed").is_null() & pl.col("test").is_in(list(GROUNDINGS)))
+    for (test, protocol), rows in known.group_by("test", "protocol", maintain_order=True):
+        metric = GROUNDINGS[str(test)].headline
+        ranking = rows.filter(metric=metric)
+        if ranking.height:
+            yield _leaderboard(ranking, str(test), str(protocol), metric)
+
+
+def _leaderboard(scores: pl.DataFrame, test: str, protocol: str, metric: str) -> Leaderboard:
+    cell_of = ROW + COLUMN
+    scores = scores.with_columns(value=pl.col("value").fill_nan(None), several=pl.len().over(cell_of))
+    rankable = pl.when(pl.col("several") == 1).then("value")
+    scores = scores.with_columns(rank=rankable.rank("average", descending=True).over(COLUMN))
+    keys = scores.select(COLUMN).unique().sort(COLUMN, nulls_last=True)
+    places = {key: place for place, key in enumerate(keys.iter_rows())}
+    rows: dict[Key, Row] = {}
+    for score in scores.iter_rows(named=True):
+        row = rows.setdefault(
+            tuple(score[name] for name in ROW),
+            Row(
+                measure_label(score["measure"], score["parameters"]), score["origin"] == PUBLISHED, [None] * len(places)
+            ),
+        )
+        row.cells[places[tuple(score[name] for name in COLUMN)]] = _cell(score, metric)
+    ordered = sorted(rows.values(), key=lambda row: (row.mean_rank is None, row.mean_rank, row.label, row.imported))
+    ambiguous = scores.filter(pl.col("several") > 1).select(cell_of).unique().height
+    return Leaderboard(test, protocol, metric, _headings(keys), ordered, ambiguous)
+
+
+def _cell(score: Mapping[str, Any], metric: str) -> Cell:
+    if score["several"] > 1:
+        return Cell(f"{score['several']} scores")
+    value = score["value"]
+    if value is None:
+        return Cell("undefined", reason=score["reason"])
+    share = score["normalised"]
+    return Cell(
+        f"{value:.3f}",
+        interval_text(score["low"], score["high"]),
+        None if share is None else round(10 * min(max(share, 0.0), 1.0)),
+        _differs(score),
+        score["rank"],
+        _strip(score, metric),
+    )
+
+
+def _differs(score: Mapping[str, Any]) -> bool | None:
+    """Return whether a score is told from chance, by its p-value or else by its interval; None where it has neither."""
+    if score["p_value"] is not None:
+        return bool(score["p_value"] <= LEVEL)
+    if score["low"] is None or score["chance"] is None:
+        return None
+    return bool(score["low"] > score["chance"])
+
+
+def _strip(score: Mapping[str, Any], metric: str) -> Strip:
+    start, end = RANGES.get(metric, CORRELATION_RANGE)
+
+    def place(name: str) -> float | None:
+        number = score[name]
+        return None if number is None else round(100 * min(max((number - start) / (end - start), 0.0), 1.0), 1)
+
+    value, low, high, chance = (place(name) for name in ("value", "low", "high", "chance"))
+    return Strip(value or 0.0, low, high, chance)
+
+
+def _headings(keys: pl.DataFrame) -> list[list[str]]:
+    """Return a few words for each column: what is always told, and what tells it from others."""
+    shown = [name for name in COLUMN if name in ALWAYS_SHOWN or keys[name].n_unique() > 1]
+    return [[_heading(name, row[name]) for name in shown if row[name] not in NOTHING] for row in keys.to_dicts()]
+
+
+def _heading(name: str, value: Any) -> str:
+    if name in PLAIN:
+        return str(value)
+    return {"pooling": f"pooling {value}", "model_source": f"{value} models"}.get(name, f"{value} {name}")

@@ -1,0 +1,118 @@
+"""Scores as lines of text, for the terminal and for the page of ``resi report``."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import polars as pl
+
+from resi import registry
+from resi.groundings import GROUNDINGS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from resi.groundings.base import Grounding
+
+TITLES = {
+    "auprc": "AUPRC ↑",
+    "violation_rate": "violations ↓",
+    "spearman": "Spearman ↑",
+    "pearson": "Pearson ↑",
+    "kendall": "Kendall ↑",
+}
+COUNTS = ("groups", "models", "pairs", "failed_pairs")
+# What a line is about; each line holds its scores by all metrics.
+LINE = ["architecture", "measure", "parameters", "functional", "setting", "groups", "models"]
+
+
+class Column(NamedTuple):
+    """A column of numbers: a metric's ``value``, or its ``interval``, ``p_value`` or ``chance``."""
+
+    metric: str
+    kind: str
+    title: str
+
+
+class Line(NamedTuple):
+    """The scores of one measure on one architecture, a text for each column."""
+
+    labels: list[str]
+    cells: list[str]
+    counts: list[str]
+
+
+class ScoreTable(NamedTuple):
+    """Lines sorted by architecture and measure, and their headings."""
+
+    labels: list[str]
+    columns: list[Column]
+    counts: list[str]
+    lines: list[Line]
+
+
+def score_lines(scores: pl.DataFrame) -> ScoreTable:
+    """Return one line per architecture and measure, with a column per metric; of single models nothing.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        Of one test, with the columns :data:`resi.results.schema.SCORES`.
+    """
+    test = GROUNDINGS[scores["test"][0]]
+    scores = scores.filter(pl.col("seed").is_null())
+    columns = _columns(scores, test)
+    labels = ["architecture", "measure", "against"] if test.functional else ["architecture", "measure"]
+    lines = []
+    # Scores of runs that differ in what has no column are told apart by nothing: each has a line of its own.
+    several = pl.when(pl.struct(*LINE, "metric").is_duplicated()).then("key").alias("alone")
+    for names, rows in scores.group_by([*LINE, several], maintain_order=True):
+        by_metric = {row["metric"]: row for row in rows.iter_rows(named=True)}
+        first = next(iter(by_metric.values()))
+        architecture, measure, parameters, functional = (str(name) for name in names[:4])
+        texts = [architecture, measure_label(measure, parameters), functional][: len(labels)]
+        cells = [_cell(by_metric.get(column.metric, {}), column.kind) for column in columns]
+        lines.append(Line(texts, cells, [str(first[count]) for count in COUNTS]))
+    counts = ["failed" if count == "failed_pairs" else count for count in COUNTS]
+    return ScoreTable(labels, columns, counts, lines)
+
+
+def measure_label(measure: str, parameters: str) -> str:
+    """Return a measure's name with those of its parameters that are not at their default."""
+    defaults = registry.measures().get(measure)().parameters() if measure in registry.measures() else {}
+    try:
+        given = dict(json.loads(parameters))
+    except (ValueError, TypeError):  # a table from elsewhere: what it holds, as it is
+        return f"{measure} ({parameters})"
+    changed = {name: value for name, value in given.items() if defaults.get(name) != value}
+    return f"{measure} ({', '.join(f'{name}={value}' for name, value in changed.items())})" if changed else measure
+
+
+def interval_text(low: float | None, high: float | None) -> str:
+    """Return an interval as text, ``-`` where there is none."""
+    return "-" if low is None or high is None else f"{low:.2f}..{high:.2f}"
+
+
+def _columns(scores: pl.DataFrame, test: type[Grounding]) -> list[Column]:
+    """Return the columns of numbers: each metric's value, for the one that ranks also what tells how sure it is."""
+    columns = []
+    for metric in test.metrics:
+        columns.append(Column(metric, "value", TITLES.get(metric, metric)))
+        of_metric = scores.filter(metric=metric)
+        if metric == test.headline and of_metric["low"].count():
+            columns.append(Column(metric, "interval", "95 %"))
+        if metric == test.headline and of_metric["p_value"].count():
+            columns.append(Column(metric, "p_value", "p"))
+        if of_metric["chance"].drop_nulls().ne(0).any():
+            columns.append(Column(metric, "chance", "chance"))
+    return columns
+
+
+def _cell(row: Mapping[str, Any], kind: str) -> str:
+    if kind == "interval":
+        return interval_text(row.get("low"), row.get("high"))
+    number = row.get(kind)
+    if number is None:
+        return "undefined" if kind == "value" and row else "-"
+    return f"{number:.4f}" if kind == "p_value" else f"{number:.3f}"
