@@ -130,12 +130,8 @@ def _leaderboard(scores: pl.DataFrame, test: str, protocol: str, metric: str) ->
     places = {key: place for place, key in enumerate(keys.iter_rows())}
     rows: dict[Key, Row] = {}
     for score in scores.iter_rows(named=True):
-        row = rows.setdefault(
-            tuple(score[name] for name in ROW),
-            Row(
-                measure_label(score["measure"], score["parameters"]), score["origin"] == PUBLISHED, [None] * len(places)
-            ),
-        )
+        label, imported = measure_label(score["measure"], score["parameters"]), score["origin"] == PUBLISHED
+        row = rows.setdefault(tuple(score[name] for name in ROW), Row(label, imported, [None] * len(places)))
         row.cells[places[tuple(score[name] for name in COLUMN)]] = _cell(score, metric)
     ordered = sorted(rows.values(), key=lambda row: (row.mean_rank is None, row.mean_rank, row.label, row.imported))
     ambiguous = scores.filter(pl.col("several") > 1).select(cell_of).unique().height

@@ -49,7 +49,7 @@ class Cost(NamedTuple):
 class Reason(NamedTuple):
     """Why comparisons have no value."""
 
-    count: int
+    comparisons: int
     measure: str
     status: str
     error: str
@@ -154,8 +154,8 @@ def _notes(manifest: dict[str, Any], scores: pl.DataFrame, sections: Sequence[Se
             yield f"{of} of different shards contradict each other and have no value here; they are in {name}."
     if ambiguous := sum(section.board.ambiguous for section in sections):
         yield (
-            f"{ambiguous} cells hold several scores, of runs that differ in what has no column, such as hyperparameters. "
-            "They are not ranked; report such runs by themselves: resi report shards/NAME."
+            f"{ambiguous} cells hold several scores, of runs that differ in what has no column, such as "
+            "hyperparameters. They are not ranked; report such runs by themselves: resi report shards/NAME."
         )
     if unknown := sorted(set(scores["test"]) - set(GROUNDINGS)):
         yield f"Scores of unknown tests are left out: {', '.join(unknown)}."
@@ -168,9 +168,8 @@ def _summary(shard: Shard) -> pl.DataFrame:
     seconds = pl.col("seconds") + pl.col("prepare_seconds")
     with named_damage(path):
         rows = pl.scan_parquet(path, glob=False).group_by(by)
-        return (
-            rows.agg(count=pl.len(), seconds=seconds.sum(), timed=seconds.count()).sort(by).collect(engine="streaming")
-        )
+        counted = rows.agg(count=pl.len(), seconds=seconds.sum(), timed=seconds.count()).sort(by)
+        return counted.collect(engine="streaming")
 
 
 def _counts(summary: pl.DataFrame) -> dict[str, int]:
@@ -182,12 +181,12 @@ def _costs(summary: pl.DataFrame) -> list[Cost]:
     costs = []
     for (measure, parameters), rows in summary.group_by("measure", "parameters", maintain_order=True):
         timed = rows.filter(status="ok")
-        number = timed["timed"].sum()
+        number, seconds = int(timed["timed"].sum()), float(timed["seconds"].sum())
         costs.append(
             Cost(
                 measure_label(str(measure), str(parameters)),
                 **_counts(rows),
-                milliseconds=1000 * timed["seconds"].sum() / number if number else None,
+                milliseconds=1000 * seconds / number if number else None,
             )
         )
     return costs
