@@ -52,13 +52,15 @@ def _tables(root: Path) -> Shard:
     UsageError
         If there are none.
     """
-    from resi.results.shards import Shard
+    from resi.results.shards import Shard, is_shard
     from resi.store import Store
 
     for folder in (root, Store(root).results):
         tables = Shard(folder)
         if tables.is_complete:
             return tables
+    if is_shard(root):
+        raise UsageError(f"{root} is unfinished; repeat its run to finish it")
     if not root.is_dir():
         raise UsageError(f"{root} is no folder; name a data root, a folder of merged tables or a shard")
     raise UsageError(f"{root} holds no merged tables; resi-merge {root} makes them of its shards")

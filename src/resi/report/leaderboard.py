@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import polars as pl
 
 from resi.groundings import GROUNDINGS
+from resi.groundings.base import CORRECTED
 from resi.report.tables import interval_text, measure_label
 from resi.results.schema import PUBLISHED
 
@@ -16,8 +17,9 @@ if TYPE_CHECKING:
 
     Key = tuple[Any, ...]
 
+BOARD = ["test", "protocol", "model_source"]
 # What a column of a leaderboard is about: scores with the same of these can be ranked among each other.
-COLUMN = ["architecture", "dataset", "domain", "functional", "setting", "pooling", "model_source", "groups", "models"]
+COLUMN = ["architecture", "dataset", "domain", "functional", "setting", "pooling", "groups", "models"]
 ALWAYS_SHOWN = ("architecture", "dataset")
 PLAIN = ("architecture", "dataset", "domain", "functional", "setting")
 NOTHING = (None, "", "none")
@@ -87,7 +89,7 @@ class Row:
 
 
 class Leaderboard(NamedTuple):
-    """The measures of one test and protocol, those of the smallest mean rank first.
+    """The measures of one test and protocol, on trained or on published models; the smallest mean rank comes first.
 
     Attributes
     ----------
@@ -99,14 +101,22 @@ class Leaderboard(NamedTuple):
 
     test: str
     protocol: str
+    model_source: str | None
     metric: str
     columns: list[list[str]]
     rows: list[Row]
     ambiguous: int
 
+    @property
+    def conditions(self) -> str:
+        """What differs from trained models and the corrected protocol; empty if nothing does."""
+        words = ["published models"] * (self.model_source == PUBLISHED)
+        words += [f"{self.protocol} protocol"] * (self.protocol != CORRECTED)
+        return ", ".join(words)
+
 
 def leaderboards(scores: pl.DataFrame) -> Iterator[Leaderboard]:
-    """Yield a leaderboard for each test and protocol.
+    """Yield a leaderboard for each test, protocol, and source of models.
 
     Parameters
     ----------
@@ -114,14 +124,16 @@ def leaderboards(scores: pl.DataFrame) -> Iterator[Leaderboard]:
         With the columns :data:`resi.results.schema.SCORES`; rows of unknown tests are left out.
     """
     known = scores.filter(pl.col("seed").is_null() & pl.col("test").is_in(list(GROUNDINGS)))
-    for (test, protocol), rows in known.group_by("test", "protocol", maintain_order=True):
+    for (test, protocol, model_source), rows in known.group_by(BOARD, maintain_order=True):
         metric = GROUNDINGS[str(test)].headline
         ranking = rows.filter(metric=metric)
         if ranking.height:
-            yield _leaderboard(ranking, str(test), str(protocol), metric)
+            source = None if model_source is None else str(model_source)
+            yield Leaderboard(str(test), str(protocol), source, metric, *_ranked(ranking, metric))
 
 
-def _leaderboard(scores: pl.DataFrame, test: str, protocol: str, metric: str) -> Leaderboard:
+def _ranked(scores: pl.DataFrame, metric: str) -> tuple[list[list[str]], list[Row], int]:
+    """Return the columns of a leaderboard, its rows, and its number of ambiguous cells."""
     cell_of = ROW + COLUMN
     scores = scores.with_columns(value=pl.col("value").fill_nan(None), several=pl.len().over(cell_of))
     rankable = pl.when(pl.col("several") == 1).then("value")
@@ -135,7 +147,7 @@ def _leaderboard(scores: pl.DataFrame, test: str, protocol: str, metric: str) ->
         row.cells[places[tuple(score[name] for name in COLUMN)]] = _cell(score, metric)
     ordered = sorted(rows.values(), key=lambda row: (row.mean_rank is None, row.mean_rank, row.label, row.imported))
     ambiguous = scores.filter(pl.col("several") > 1).select(cell_of).unique().height
-    return Leaderboard(test, protocol, metric, _headings(keys), ordered, ambiguous)
+    return _headings(keys), ordered, ambiguous
 
 
 def _cell(score: Mapping[str, Any], metric: str) -> Cell:
@@ -184,4 +196,4 @@ def _headings(keys: pl.DataFrame) -> list[list[str]]:
 def _heading(name: str, value: Any) -> str:
     if name in PLAIN:
         return str(value)
-    return {"pooling": f"pooling {value}", "model_source": f"{value} models"}.get(name, f"{value} {name}")
+    return f"pooling {value}" if name == "pooling" else f"{value} {name}"

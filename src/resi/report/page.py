@@ -22,18 +22,34 @@ if TYPE_CHECKING:
     from resi.results.shards import Shard
 
 # What a table of scores is about.
-TABLE = ["domain", "dataset", "origin", "model_source", "pooling"]
+TABLE = ["domain", "dataset", "origin", "pooling"]
 SHOWN_REASONS = 100
 
 
 class Section(NamedTuple):
-    """One test under one protocol: its leaderboard, all scores behind it, and why measures have none."""
+    """A leaderboard, all scores behind it, and why measures have none."""
 
     board: Leaderboard
     about: str
     metric: str
     tables: list[tuple[str, ScoreTable]]
     undefined: list[tuple[str, list[str]]]
+
+
+class Overview(NamedTuple):
+    """Mean ranks of each measure in several tests.
+
+    Attributes
+    ----------
+    tests : list of (str, int)
+        Each test, and how many measures it ranks.
+    rows : list of (str, bool, list of float or None)
+        Each measure, whether its results are imported, and its rank in each test.
+    """
+
+    conditions: str
+    tests: list[tuple[str, int]]
+    rows: list[tuple[str, bool, list[float | None]]]
 
 
 class Cost(NamedTuple):
@@ -91,7 +107,7 @@ def make_page(shard: Shard, notes: Sequence[str] = ()) -> str:
         counts=_counts(comparisons),
         scores=scores.height,
         versions=", ".join(map(str, scores["resi_version"].unique().sort())),
-        overview=_overview([section.board for section in sections]),
+        overviews=list(_overviews([section.board for section in sections])),
         sections=sections,
         costs=_costs(comparisons),
         reasons=reasons[:SHOWN_REASONS],
@@ -103,7 +119,8 @@ def make_page(shard: Shard, notes: Sequence[str] = ()) -> str:
 def _sections(scores: pl.DataFrame) -> Iterator[Section]:
     for board in leaderboards(scores):
         test = GROUNDINGS[board.test]
-        rows = scores.filter(test=board.test, protocol=board.protocol)
+        same_models = pl.col("model_source").eq_missing(pl.lit(board.model_source, pl.String))
+        rows = scores.filter(same_models, test=board.test, protocol=board.protocol)
         tables = [
             (" · ".join(_words(names)), score_lines(part)) for names, part in rows.group_by(TABLE, maintain_order=True)
         ]
@@ -119,10 +136,8 @@ def _undefined(scores: pl.DataFrame) -> list[tuple[str, list[str]]]:
 
 def _words(names: Sequence[Any]) -> list[str]:
     """Return in words what a table of scores is about."""
-    domain, dataset, origin, model_source, pooling = names
+    domain, dataset, origin, pooling = names
     words = [f"{dataset} ({domain})"]
-    if model_source == PUBLISHED:
-        words.append("published models")
     if origin == PUBLISHED:
         words.append("published results")
     if pooling not in (None, "none"):
@@ -130,22 +145,29 @@ def _words(names: Sequence[Any]) -> list[str]:
     return words
 
 
-def _overview(boards: Sequence[Leaderboard]) -> dict[str, Any] | None:
-    """Return the mean ranks of each measure in all tests, if there are several."""
-    if len(boards) < 2:
-        return None
-    ranks: dict[str, list[str]] = {}
-    means: dict[str, list[float]] = {}
+def _overviews(boards: Sequence[Leaderboard]) -> Iterator[Overview]:
+    """Yield the mean ranks of each measure in all tests, where there are several on the same models."""
+    together: dict[str, list[Leaderboard]] = {}
+    for board in boards:
+        together.setdefault(board.conditions, []).append(board)
+    for conditions, tests in together.items():
+        if len(tests) > 1:
+            yield _overview(conditions, tests)
+
+
+def _overview(conditions: str, boards: Sequence[Leaderboard]) -> Overview:
+    ranks: dict[tuple[str, bool], list[float | None]] = {}
     for place, board in enumerate(boards):
         for row in board.rows:
-            label = f"{row.label} (published results)" if row.imported else row.label
-            if row.mean_rank is not None:
-                ranks.setdefault(label, ["-"] * len(boards))[place] = f"{row.mean_rank:.1f}"
-                means.setdefault(label, []).append(row.mean_rank)
-    ordered = sorted(ranks, key=lambda label: (sum(means[label]) / len(means[label]), label))
-    headings = [f"{board.test}{'' if board.protocol == 'corrected' else f' ({board.protocol})'}" for board in boards]
+            ranks.setdefault((row.label, row.imported), [None] * len(boards))[place] = row.mean_rank
     sizes = [sum(row.mean_rank is not None for row in board.rows) for board in boards]
-    return {"headings": list(zip(headings, sizes, strict=True)), "rows": [(label, ranks[label]) for label in ordered]}
+
+    def mean_share(key: tuple[str, bool]) -> float:
+        shares = [rank / size for rank, size in zip(ranks[key], sizes, strict=True) if rank is not None]
+        return sum(shares) / len(shares) if shares else 1.0
+
+    rows = [(*key, ranks[key]) for key in sorted(ranks, key=lambda key: (mean_share(key), key))]
+    return Overview(conditions, [(board.test, size) for board, size in zip(boards, sizes, strict=True)], rows)
 
 
 def _notes(manifest: dict[str, Any], scores: pl.DataFrame, sections: Sequence[Section]) -> Iterator[str]:
