@@ -1,0 +1,104 @@
+"""Ranks of measures within a test."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.stats import rankdata
+
+from resi.report.leaderboard import leaderboards
+from tests.report.rows import frame, score
+
+
+def test_mean_ranks_are_those_of_scipy_and_order_the_measures() -> None:
+    rng = np.random.default_rng(0)
+    measures, architectures = ["cka", "rsa", "gulp", "imd", "svcca"], ["gcn", "gat", "pgnn"]
+    values = rng.integers(0, 4, (3, 5)) / 4  # with ties
+    rows = [
+        score(measure, values[a, m], architecture)
+        for a, architecture in enumerate(architectures)
+        for m, measure in enumerate(measures)
+    ]
+    (board,) = leaderboards(frame(rows))
+    expected = np.mean([rankdata(-column) for column in values], axis=0)
+    found = {row.label: row.mean_rank for row in board.rows}
+    assert found == pytest.approx(dict(zip(measures, expected, strict=True)))
+    ranks = [row.mean_rank for row in board.rows]
+    assert ranks == sorted(ranks)
+    assert board.columns == [["gat", "cora"], ["gcn", "cora"], ["pgnn", "cora"]]
+
+
+def test_a_measure_without_a_value_has_no_rank_and_does_not_move_others() -> None:
+    rows = [score("cka", 0.9), score("rsa", None, reason="all pairs failed"), score("gulp", float("nan"))]
+    rows += [score("rsa", 0.5, "gat")]
+    (board,) = leaderboards(frame(rows))
+    by_label = {row.label: row for row in board.rows}
+    assert [row.label for row in board.rows] == ["cka", "rsa", "gulp"]
+    assert by_label["cka"].ranks == [1]
+    assert by_label["rsa"].ranks == [1]
+    assert by_label["gulp"].mean_rank is None
+    gat, gcn = by_label["rsa"].cells
+    assert (gat.text, gcn.text, gcn.reason) == ("0.500", "undefined", "all pairs failed")
+    assert by_label["cka"].cells[0] is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"p_value": 0.05, "low": 0.1, "high": 0.9}, True),
+        ({"p_value": 0.0501, "low": 0.3, "high": 0.9}, False),
+        ({"low": 0.21, "high": 0.9}, True),
+        ({"low": 0.2, "high": 0.9}, False),
+        ({}, None),
+    ],
+)
+def test_a_score_is_told_from_chance_by_its_p_value_or_else_its_interval(changes: dict, expected: bool | None) -> None:
+    (board,) = leaderboards(frame([score("cka", 0.6, **changes)]))
+    assert board.rows[0].cells[0].differs is expected
+
+
+def test_models_of_another_source_and_scores_of_another_protocol_are_ranked_by_themselves() -> None:
+    rows = [score("cka", 0.9), score("cka", 0.2, model_source="published"), score("cka", 0.3, protocol="published")]
+    rows += [score("rsa", 0.4, model_source="published", origin="published")]
+    boards = {board.conditions: board for board in leaderboards(frame(rows))}
+    assert set(boards) == {"", "published models", "published protocol"}
+    assert [(row.label, row.imported) for row in boards["published models"].rows] == [("rsa", True), ("cka", False)]
+    assert [row.ranks for row in boards[""].rows] == [[1]]
+
+
+def test_what_tells_columns_apart_is_said_and_nothing_else() -> None:
+    rows = [score("cka", 0.9), score("cka", 0.8, groups=2, models=10), score("cka", 0.7, dataset="flickr")]
+    (board,) = leaderboards(frame(rows))
+    assert board.columns == [
+        ["gcn", "cora", "2 groups", "10 models"],
+        ["gcn", "cora", "3 groups", "15 models"],
+        ["gcn", "flickr", "3 groups", "15 models"],
+    ]
+
+
+def test_several_scores_of_one_name_are_counted_and_not_ranked() -> None:
+    rows = [score("cka", 0.9, key="a"), score("cka", 0.1, key="b"), score("rsa", 0.5)]
+    (board,) = leaderboards(frame(rows))
+    assert board.ambiguous == 1
+    assert [(row.label, row.cells[0].text, row.ranks) for row in board.rows] == [
+        ("rsa", "0.500", [1]),
+        ("cka", "2 scores", []),
+    ]
+
+
+def test_scores_of_single_models_and_of_unknown_tests_are_left_out() -> None:
+    rows = [score("cka", 0.9, test="layer_monotonicity", metric="spearman", seed=0), score("cka", 0.9, test="later")]
+    assert list(leaderboards(frame(rows))) == []
+
+
+def test_shade_and_strip_follow_the_score_within_the_range_of_its_metric() -> None:
+    rows = [
+        score("cka", 0.6, normalised=0.5, low=0.4, high=1.2),
+        score("rsa", 0.1, normalised=-0.125),
+        score("gulp", 0.0, test="layer_monotonicity", metric="spearman", normalised=0.0, chance=0.0),
+    ]
+    groups, layers = leaderboards(frame(rows))
+    cka, rsa = (row.cells[0] for row in groups.rows)
+    assert (cka.shade, rsa.shade) == (5, 0)
+    assert cka.strip == (60.0, 40.0, 100.0, 20.0)
+    assert layers.rows[0].cells[0].strip == (50.0, None, None, 50.0)

@@ -1,0 +1,173 @@
+"""The page of ``resi report``."""
+
+from __future__ import annotations
+
+import html
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from resi.app import run_command
+from resi.report.page import make_page
+from resi.results.schema import COMPARISON_ORDER, COMPARISONS, SCORE_ORDER, SCORES
+from resi.results.shards import Shard
+from resi.results.tables import table
+from tests.report.rows import score
+from tests.results.rows import comparison
+
+ATTACKS = [
+    "<script>alert(1)</script>",
+    "\"><img src=x onerror='alert(1)'>",
+    "' onmouseover='alert(1)",
+    "</style></title><svg onload=alert(1)>",
+    "{{ 7 * 7 }}{% raw %}&lt;b&gt;",
+]
+
+
+def finish(folder: Path, scores: list[dict], comparisons: list[dict], **manifest) -> Shard:
+    shard = Shard(folder)
+    rows = table(comparisons, COMPARISONS, COMPARISON_ORDER)
+    shard.finish(rows, table(scores, SCORES, SCORE_ORDER), {"kind": "run", **manifest})
+    return shard
+
+
+class Structure(HTMLParser):
+    """All elements with the names of their attributes, and all text."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, list[str]]] = []
+        self.text = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, [name for name, _ in attrs]))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def hostile(folder: Path, texts: dict[str, str]) -> Shard:
+    """Return tables in which every column of text holds the text of its name; the test alone has to be a known one.
+
+    One score more lacks what columns show only where it differs.
+    """
+    of_scores = {name: texts[name] for name, dtype in SCORES.items() if dtype == pl.String}
+    of_rows = {name: texts[name] for name, dtype in COMPARISONS.items() if dtype == pl.String}
+    known = {"test": "augmentation", "metric": "auprc"}
+    less = dict.fromkeys(("setting", "pooling", "functional", "domain"), "")
+    blank = score("", 0.5, low=0.3, high=0.6, normalised=0.4)
+    scores = [
+        {**blank, **of_scores, **known, "key": "a"},
+        {**blank, **of_scores, **known, **less, "key": "b", "value": None},
+        {**blank, **of_scores, "key": "c"},
+    ]
+    rows = [
+        {**comparison("a"), **of_rows, "key": "a", "status": "ok"},
+        {**comparison("b", None, "failed"), **of_rows, "status": "failed"},
+    ]
+    return finish(folder, scores, rows, finished=texts["test"])
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_every_string_that_came_from_a_file_is_text_on_the_page(tmp_path: Path, attack: str) -> None:
+    names = [name for name, dtype in {**SCORES, **COMPARISONS}.items() if dtype == pl.String]
+    plain = hostile(tmp_path / "plain", {name: f"{name}-" for name in names})
+    attacked = hostile(tmp_path / "attacked", {name: f"{name}-{attack}" for name in names})
+    expected, found = Structure(make_page(plain)), Structure(make_page(attacked, ["a note-" + attack]))
+    note = ("p", ["class"])
+    assert found.elements.count(note) == expected.elements.count(note) + 1
+    found.elements.remove(note)
+    assert found.elements == expected.elements
+    shown = ("test", "measure", "parameters", "architecture", "dataset", "domain", "setting", "pooling", "functional")
+    for name in (*shown, "reason", "error", "protocol", "resi_version", "a note"):
+        assert f"{name}-{attack}" in found.text, name
+
+
+def test_a_page_needs_nothing_beside_it_and_runs_nothing(tmp_path: Path) -> None:
+    page = make_page(finish(tmp_path, [score("cka", 0.9)], [comparison("a")]))
+    assert not re.search(r"<script|<link|<iframe|\ssrc=|\shref=|url\(|\son\w+=", page)
+    assert "default-src 'none'" in page
+
+
+def test_the_page_tells_ranks_counts_times_and_why_values_are_missing(tmp_path: Path) -> None:
+    scores = [
+        score("cka", 0.9, low=0.8, high=0.95, p_value=0.001),
+        score("rsa", 0.3),
+        score("gulp", None, reason="all pairs failed"),
+    ]
+    rows = [comparison(f"a{n}", measure="cka", parameters="{}", seconds=0.01, prepare_seconds=0.02) for n in range(3)]
+    why = {"measure": "gulp", "parameters": "{}", "error": "ValueError: singular <matrix>"}
+    rows += [comparison(f"b{n}", None, "failed", **why) for n in range(2)]
+    page = html.unescape(re.sub(r"\s*<[^>]*>\s*", "|", make_page(finish(tmp_path, scores, rows))))
+    page = re.sub(r"\|+", "|", page)
+    assert "3 comparisons, 0 undefined, 2 failed" in page
+    assert "|cka|1.0|0.900|" in page
+    assert "|rsa|2.0|0.300|" in page
+    assert "|cka|3|0|0|30|" in page
+    assert "|2|gulp|failed|ValueError: singular <matrix>|" in page
+    assert "Undefined (gulp): all pairs failed" in page
+    assert "All tests" not in page
+
+
+def test_several_tests_have_an_overview_of_mean_ranks(tmp_path: Path) -> None:
+    rows = [
+        score("cka", 0.9),
+        score("rsa", 0.3),
+        score("cka", 0.1, test="shortcut"),
+        score("rsa", 0.2, test="shortcut"),
+    ]
+    rows += [score("gulp", 0.05, test="shortcut")]
+    text = re.sub(r"\s*(<[^>]*>\s*)+", "|", make_page(finish(tmp_path, rows, [comparison("a")])))
+    overview = text[text.index("|All tests|") : text.index("|augmentation|")]
+    # cka has 1 of 2 and 2 of 3, rsa 2 of 2 and 1 of 3, gulp 3 of 3.
+    assert overview.endswith("|measure|augmentation [2]|shortcut [3]|cka|1.0|2.0|rsa|2.0|1.0|gulp|-|3.0")
+
+
+def test_the_command_writes_the_page_of_merged_tables_and_of_one_shard(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shard = finish(root / "shards" / "one", [score("cka", 0.9)], [comparison("a")])
+    assert run_command(["report"]) == 2
+    assert f"{root} holds no merged tables; resi-merge {root} makes them" in capsys.readouterr().err
+    assert run_command(["merge"]) == 0
+    capsys.readouterr()
+    assert run_command(["report"]) == 0
+    assert capsys.readouterr().err == f"written to {root / 'results' / 'report.html'}\n"
+    first = (root / "results" / "report.html").read_bytes()
+    assert run_command(["report", str(root / "results"), "--out", str(tmp_path / "new" / "page.html")]) == 0
+    assert (tmp_path / "new" / "page.html").read_bytes() == first
+    assert run_command(["report", str(shard.folder), "--out", str(tmp_path / "shard.html")]) == 0
+    assert "0.900" in (tmp_path / "shard.html").read_text(encoding="utf-8")
+    assert run_command(["merge"]) == 0, "a report beside the tables is no stray"
+
+
+def test_shards_that_are_not_merged_and_contradictions_are_told(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    finish(root / "shards" / "one", [score("cka", 0.9)], [comparison("a", 1.0)])
+    finish(root / "shards" / "two", [score("cka", 0.9)], [comparison("a", 2.0)])
+    assert run_command(["merge"]) == 1
+    finish(root / "shards" / "three", [], [comparison("b")])
+    capsys.readouterr()
+    assert run_command(["report"]) == 0
+    assert f"1 shards of {root} are not in these tables" in capsys.readouterr().err
+    page = (root / "results" / "report.html").read_text(encoding="utf-8")
+    assert "1 shards of" in page
+    assert "contradict each other and have no value here; they are in conflicts.parquet" in page
+
+
+def test_what_cannot_be_reported_is_one_line(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command(["report", str(tmp_path / "nowhere")]) == 2
+    assert "nowhere is no folder; name a data root" in capsys.readouterr().err
+    shard = Shard(root / "shards" / "begun")
+    shard.add(comparison("a"))
+    shard.flush()
+    assert run_command(["report", str(shard.folder)]) == 2
+    assert "begun is unfinished; repeat its run" in capsys.readouterr().err
+    whole = finish(root / "shards" / "one", [score("cka", 0.9)], [comparison("a")])
+    (whole.folder / "scores.parquet").write_bytes(b"")
+    assert run_command(["report", str(whole.folder)]) != 0
+    assert "scores.parquet is damaged" in capsys.readouterr().err
+    assert not list(root.rglob("*.html"))
