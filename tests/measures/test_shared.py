@@ -240,3 +240,15 @@ def test_published_neighbours_are_the_nearest_ones_where_no_rows_coincide(name: 
     assert published(R, S) == pytest.approx(MEASURES[name]()(R, S), rel=1e-12)
     # Four copies of every row: which of them comes first is left to rounding, so that others than itself stay out.
     assert published(np.repeat(R, 4, axis=0), np.repeat(S, 4, axis=0)) <= 1
+
+
+def test_double_precision_is_made_once_and_only_where_it_is_asked_for() -> None:
+    given = torch.rand(5, 2)
+    x = Features(given, single=True)
+    assert x.shared(artifacts.scaled_for_products) is given
+    assert x.shared(artifacts.scaled_norm) == pytest.approx(float(given.double().norm()), rel=1e-15)
+    assert sum(hasattr(value, "dtype") and value.dtype == torch.float64 for value in x.held()) == 0
+    assert x.matrix is x.matrix
+    assert torch.equal(x.matrix, given.double())
+    double = Features(given.double())
+    assert double.matrix is double.given

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from resi.errors import DegenerateInputError
 from resi.measures import artifacts, rows
 from resi.measures.base import Features, Measure
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
     from torch import Tensor
 else:
@@ -57,7 +58,7 @@ def sum_of_singular_values(matrix: Tensor, single: bool) -> float:
 
 def relative_scales(a: Features, b: Features) -> tuple[float, float, float]:
     """Return the larger of the scales of two representations, and both scales as shares of it."""
-    scale_a, scale_b = a.shared(artifacts.scaled).scale, b.shared(artifacts.scaled).scale
+    scale_a, scale_b = a.shared(artifacts.scale), b.shared(artifacts.scale)
     larger = max(scale_a, scale_b)
     return larger, scale_a / larger, scale_b / larger
 
@@ -199,7 +200,7 @@ class PermutationProcrustes(Measure):
 
     def compare(self, a: Features, b: Features) -> float:
         """Return the distance, in the units of the features."""
-        if a.matrix.shape[1] > b.matrix.shape[1]:
+        if a.shape[1] > b.shape[1]:
             a, b = b, a
         scale, share_a, share_b = relative_scales(a, b)
         norms = [share_a * a.shared(artifacts.scaled_norm), share_b * b.shared(artifacts.scaled_norm)]
@@ -211,16 +212,17 @@ class PermutationProcrustes(Measure):
                 return scale * math.sqrt(norms[0] ** 2 + norms[1] ** 2 - 2 * inner)
         # Nearly equal neurons are subtracted before squaring, which keeps all digits of small distances.
         first, second = (share * x.shared(artifacts.scaled).matrix for share, x in ((share_a, a), (share_b, b)))
-        squares = (first - second[:, matched]).square().sum()
+        columns = torch.as_tensor(matched, device=second.device)
+        squares = (first - second[:, columns]).square().sum()
         left_over = torch.ones(second.shape[1], dtype=torch.bool, device=second.device)
-        left_over[matched] = False
+        left_over[columns] = False
         return scale * math.sqrt(float(squares + second[:, left_over].square().sum()))
 
 
 class Match(NamedTuple):
     """A column of its own for each row, and the sum of the entries there."""
 
-    columns: Tensor
+    columns: np.ndarray[Any, np.dtype[np.int64]]
     total: float
 
 
@@ -231,7 +233,7 @@ def best_match(gains: Tensor) -> Match:
     entries = gains.cpu().numpy()
     rows, columns = linear_sum_assignment(entries, maximize=True)
     total = float(entries[rows, columns].sum(dtype="float64"))
-    return Match(torch.as_tensor(columns, device=gains.device), total)
+    return Match(columns, total)
 
 
 class RowsState(NamedTuple):

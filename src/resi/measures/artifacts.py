@@ -43,15 +43,20 @@ class Scaled(NamedTuple):
     scale: float
 
 
-def scaled(x: Features) -> Scaled:
-    """Return the matrix divided by a power of two, which is exact, where its numbers are very large or very small."""
-    low, high = x.matrix.aminmax()
+def scale(x: Features) -> float:
+    """Return the power of two that brings numbers that are very large or very small to a moderate size; else 1."""
+    low, high = x.given.aminmax()
     largest = max(-float(low), float(high))
     smallest_safe, largest_safe = SAFE_RANGE_SINGLE if x.single else SAFE_RANGE
     if largest == 0 or smallest_safe <= largest <= largest_safe:
-        return Scaled(x.matrix, 1.0)
-    scale = 2.0 ** max(-1000, min(1000, math.frexp(largest)[1]))
-    return Scaled(x.matrix / scale, scale)
+        return 1.0
+    return 2.0 ** max(-1000, min(1000, math.frexp(largest)[1]))
+
+
+def scaled(x: Features) -> Scaled:
+    """Return the matrix divided by its scale, which is exact."""
+    by = x.shared(scale)
+    return Scaled(x.matrix if by == 1 else x.matrix / by, by)
 
 
 def shifted(x: Features) -> Tensor:
@@ -128,12 +133,15 @@ def exact_centred_cross(a: Features, b: Features) -> Tensor:
 
 def scaled_for_products(x: Features) -> Tensor:
     """Return the scaled matrix in the precision in which products are computed."""
+    if x.single and x.shared(scale) == 1:
+        return x.given.float()  # without the detour through double precision
     return _in_precision(x, x.shared(scaled).matrix)
 
 
 def scaled_norm(x: Features) -> float:
     """Return the Frobenius norm of the scaled matrix."""
-    return float(x.shared(scaled).matrix.norm())
+    matrix = x.given if x.shared(scale) == 1 else x.shared(scaled).matrix
+    return float(torch.linalg.vector_norm(matrix, dtype=torch.float64))
 
 
 def products(first: Tensor, second: Tensor) -> Tensor:

@@ -35,6 +35,7 @@ INVARIANCES = {
 }
 FAMILIES = ("cca", "kernel", "alignment", "rsm", "neighbours", "topology", "regression", "statistics", "other")
 
+DOUBLE_BYTES = 8
 
 VARIANTS = ("corrected", "published")
 """Values of the parameter ``variant`` of measures whose published value differs by design."""
@@ -45,25 +46,36 @@ class Features:
 
     Attributes
     ----------
-    matrix : Tensor of shape (n_samples, n_features)
-        float64; rows are samples.
+    given : Tensor of shape (n_samples, n_features)
+        The matrix in the precision it has; rows are samples.
     single : bool
         Whether the numbers come from an array of single precision or less, so that products may be computed in it.
     position : int
         Place among all that are compared: of two representations, the first one keeps what belongs to the pair.
     """
 
-    def __init__(self, matrix: Tensor, single: bool = False, position: int = 0) -> None:
-        self.matrix = matrix
+    def __init__(self, given: Tensor, single: bool = False, position: int = 0) -> None:
+        self.given = given
         self.single = single
         self.position = position
         self._shared: dict[tuple[Any, ...], Any] = {}
         self._partner: weakref.ref[Features] | None = None
         self._shared_with_partner: dict[Any, Any] = {}
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Numbers of samples and features."""
+        n_samples, n_features = self.given.shape
+        return n_samples, n_features
+
+    @property
+    def matrix(self) -> Tensor:
+        """The matrix in float64, shape (n_samples, n_features)."""
+        return self.shared(_in_double) if self.given.dtype.itemsize < DOUBLE_BYTES else self.given
+
     def shared(self, build: Callable[..., T], **parameters: Any) -> T:
         """Return ``build(self, **parameters)``, computed once however many measures ask for it."""
-        key = (build, *sorted(parameters.items()))
+        key = (build, *sorted(parameters.items())) if parameters else (build,)
         if key not in self._shared:
             self._shared[key] = build(self, **parameters)
         return cast("T", self._shared[key])
@@ -90,7 +102,11 @@ class Features:
 
     def held(self) -> tuple[Any, ...]:
         """Return the matrix and everything computed from it so far."""
-        return (self.matrix, *self._shared.values(), *self._shared_with_partner.values())
+        return (self.given, *self._shared.values(), *self._shared_with_partner.values())
+
+
+def _in_double(x: Features) -> Tensor:
+    return x.given.double()
 
 
 class Measure:

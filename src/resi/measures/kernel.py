@@ -55,7 +55,7 @@ class CKA(Measure):
 
     def compare(self, a: Features, b: Features) -> float:
         """Return CKA, in [0, 1]."""
-        if len(a.matrix) < min(a.matrix.shape[1], b.matrix.shape[1]):
+        if a.shape[0] < min(a.shape[1], b.shape[1]):
             cross = float((a.shared(artifacts.centred_gram) * b.shared(artifacts.centred_gram)).sum())
         else:
             cross = float(a.shared_with(b, artifacts.exact_centred_cross).square().sum())
@@ -69,7 +69,7 @@ class CKA(Measure):
         kinds: defaultdict[tuple[int, bool], list[int]] = defaultdict(list)
         for number, (one, other) in enumerate(pairs):
             a, b = states[one], states[other]
-            n_samples, n_features = len(a.matrix), min(a.matrix.shape[1], b.matrix.shape[1])
+            n_samples, n_features = a.shape[0], min(a.shape[1], b.shape[1])
             if a.single == b.single and gram_is_cheaper(n_samples, n_features):
                 kinds[n_samples, a.single].append(number)
         for numbers in kinds.values():

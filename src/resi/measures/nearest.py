@@ -45,7 +45,7 @@ def neighbours(x: Features, k: int) -> Tensor:
     DegenerateInputError
         If all rows have the same direction, so that no row is nearer than another.
     """
-    n_samples = x.matrix.shape[0]
+    n_samples = x.shape[0]
     if not 1 <= k < n_samples:
         raise ShapeError(f"k = {k} neighbours need at least {k + 1} rows, but there are {n_samples}")
     distinct = x.shared(distinct_directions)
@@ -69,10 +69,10 @@ def first_but_one(x: Features, k: int) -> Tensor:
     """
     from sklearn.neighbors import NearestNeighbors
 
-    matrix = x.matrix.float().cpu().numpy()
+    matrix = x.given.float().cpu().numpy()
     # The rows asked for are a copy, since scikit-learn otherwise knows that each is itself.
     found = NearestNeighbors(n_neighbors=k + 1, metric="cosine").fit(matrix).kneighbors(matrix.copy())[1]
-    return torch.from_numpy(found[:, 1:]).to(x.matrix.device)
+    return torch.from_numpy(found[:, 1:]).to(x.given.device)
 
 
 def _blocks(n_samples: int) -> Iterator[slice]:

@@ -47,7 +47,7 @@ class _NeighbourMeasure(Measure):
         ShapeError
             If there are not more than k rows.
         """
-        n_samples, n_features = x.matrix.shape
+        n_samples, n_features = x.shape
         if self.k >= n_samples:
             raise ShapeError(
                 f"{self.name}: k = {self.k} neighbours need at least {self.k + 1} rows, but the representation has "
@@ -173,7 +173,7 @@ class SecondOrderCosine(_NeighbourMeasure):
 
     def prepare(self, x: Features) -> NeighbourhoodState:
         """Find the nearest neighbours, and keep the distances where they fit."""
-        distances = x.shared(nearest.cosine_distances) if len(x.matrix) <= HELD_ROWS else None
+        distances = x.shared(nearest.cosine_distances) if x.shape[0] <= HELD_ROWS else None
         return NeighbourhoodState(self.neighbours(x), x.shared(rows.unit_rows), distances)
 
     def compare(self, a: NeighbourhoodState, b: NeighbourhoodState) -> float:

@@ -144,7 +144,7 @@ class EigenspaceOverlap(Measure):
 
     def prepare(self, x: Features) -> ColumnSpace:
         """Find an orthonormal basis of the features."""
-        return ColumnSpace(x.shared(bases.uncentred_basis).left, x.matrix.shape[1])
+        return ColumnSpace(x.shared(bases.uncentred_basis).left, x.shape[1])
 
     def compare(self, a: ColumnSpace, b: ColumnSpace) -> float:
         """Return the overlap, in [0, 1]."""

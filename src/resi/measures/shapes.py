@@ -67,15 +67,15 @@ class View:
         return math.ceil((self.rows or rows) / self.step), columns
 
     def matrix(self, array: Tensor) -> Tensor:
-        """Return the float64 matrix of shape (n_rows, n_columns)."""
-        tensor = array.to(torch.float64)
+        """Return the matrix of shape (n_rows, n_columns), of averaged maps in float64, else as precise as the array."""
+        tensor = array
         if tensor.ndim == 3:
             tensor = tensor.flatten(0, 1)
         elif tensor.ndim == 4 and self.grid is None:
             tensor = tensor.flatten(1)
         elif tensor.ndim == 4 and self.grid is not None:
             if tuple(tensor.shape[2:]) != self.grid:
-                tensor = torch.nn.functional.adaptive_avg_pool2d(tensor, self.grid)
+                tensor = torch.nn.functional.adaptive_avg_pool2d(tensor.double(), self.grid)
             tensor = tensor.permute(0, 2, 3, 1).flatten(0, 2)
         if self.rows is not None:
             return tensor[torch.from_numpy(spread_rows(len(tensor), self.rows)).to(tensor.device)]

@@ -123,7 +123,7 @@ class UniformityDifference(_StatisticDifference):
             points = points[distinct.first]
             counts = distinct.kind.bincount().to(points.dtype)
         scale = x.shared(artifacts.scaled).scale
-        n_samples = len(x.matrix)
+        n_samples = x.shape[0]
         others = float(counts.square().sum()) - n_samples
         for start, stop, squares in distances.lower_triangle(points):
             # In two steps, so that zero stays zero where the square of the scale is infinite.
