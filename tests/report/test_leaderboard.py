@@ -59,9 +59,9 @@ def test_a_score_is_told_from_chance_by_its_p_value_or_else_its_interval(changes
 
 def test_models_of_another_source_and_scores_of_another_protocol_are_ranked_by_themselves() -> None:
     rows = [score("cka", 0.9), score("cka", 0.2, model_source="published"), score("cka", 0.3, protocol="published")]
-    rows += [score("rsa", 0.4, model_source="published", origin="published")]
+    rows += [score("rsa", 0.4, model_source="published", origin="published"), score("cka", 0.5, model_source=None)]
     boards = {board.conditions: board for board in leaderboards(frame(rows))}
-    assert set(boards) == {"", "published models", "published protocol"}
+    assert set(boards) == {"", "published models", "published protocol", "models of unknown source"}
     assert [(row.label, row.imported) for row in boards["published models"].rows] == [("rsa", True), ("cka", False)]
     assert [row.ranks for row in boards[""].rows] == [[1]]
 

@@ -110,9 +110,8 @@ class Leaderboard(NamedTuple):
     @property
     def conditions(self) -> str:
         """What differs from trained models and the corrected protocol; empty if nothing does."""
-        words = ["published models"] * (self.model_source == PUBLISHED)
-        words += [f"{self.protocol} protocol"] * (self.protocol != CORRECTED)
-        return ", ".join(words)
+        words = {PUBLISHED: ["published models"], None: ["models of unknown source"]}.get(self.model_source, [])
+        return ", ".join([*words, *([] if self.protocol == CORRECTED else [f"{self.protocol} protocol"])])
 
 
 def leaderboards(scores: pl.DataFrame) -> Iterator[Leaderboard]:

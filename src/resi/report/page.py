@@ -120,7 +120,7 @@ def _sections(scores: pl.DataFrame) -> Iterator[Section]:
     for board in leaderboards(scores):
         test = GROUNDINGS[board.test]
         same_models = pl.col("model_source").eq_missing(pl.lit(board.model_source, pl.String))
-        rows = scores.filter(same_models, test=board.test, protocol=board.protocol)
+        rows = scores.filter(same_models, pl.col("seed").is_null(), test=board.test, protocol=board.protocol)
         tables = [
             (" · ".join(_words(names)), score_lines(part)) for names, part in rows.group_by(TABLE, maintain_order=True)
         ]
@@ -129,7 +129,7 @@ def _sections(scores: pl.DataFrame) -> Iterator[Section]:
 
 def _undefined(scores: pl.DataFrame) -> list[tuple[str, list[str]]]:
     """Return the reasons for which there is no score, with the measures that each holds for."""
-    without = scores.filter((pl.col("reason") != "") & pl.col("seed").is_null())
+    without = scores.filter(pl.col("reason") != "")
     by_reason = without.group_by("reason", maintain_order=True).agg(pl.col("measure").unique().sort())
     return list(by_reason.iter_rows())
 
@@ -184,7 +184,7 @@ def _notes(manifest: dict[str, Any], scores: pl.DataFrame, sections: Sequence[Se
 
 
 def _summary(shard: Shard) -> pl.DataFrame:
-    """Return how many comparisons there are of each measure, origin, status and error, and their seconds in all."""
+    """Return how many comparisons there are of each measure, status and error, and their seconds in all."""
     path = shard.folder / COMPARISONS_FILE
     by = ["measure", "parameters", "status", "error"]
     seconds = pl.col("seconds") + pl.col("prepare_seconds")
