@@ -30,12 +30,13 @@ def test_mean_ranks_are_those_of_scipy_and_order_the_measures() -> None:
 
 def test_a_measure_without_a_value_has_no_rank_and_does_not_move_others() -> None:
     rows = [score("cka", 0.9), score("rsa", None, reason="all pairs failed"), score("gulp", float("nan"))]
-    rows += [score("rsa", 0.5, "gat")]
+    rows += [score("svcca", 0.8), score("rsa", 0.5, "gat"), score("svcca", 0.4, "gat")]
     (board,) = leaderboards(frame(rows))
     by_label = {row.label: row for row in board.rows}
-    assert [row.label for row in board.rows] == ["cka", "rsa", "gulp"]
+    assert [row.label for row in board.rows] == ["cka", "rsa", "svcca", "gulp"]
     assert by_label["cka"].ranks == [1]
     assert by_label["rsa"].ranks == [1]
+    assert by_label["svcca"].ranks == [2, 2]
     assert by_label["gulp"].mean_rank is None
     gat, gcn = by_label["rsa"].cells
     assert (gat.text, gcn.text, gcn.reason) == ("0.500", "undefined", "all pairs failed")
@@ -63,7 +64,7 @@ def test_models_of_another_source_and_scores_of_another_protocol_are_ranked_by_t
     boards = {board.conditions: board for board in leaderboards(frame(rows))}
     assert set(boards) == {"", "published models", "published protocol", "models of unknown source"}
     assert [(row.label, row.imported) for row in boards["published models"].rows] == [("rsa", True), ("cka", False)]
-    assert [row.ranks for row in boards[""].rows] == [[1]]
+    assert [row.ranks for row in boards[""].rows] == [[]]  # with nothing to rank it against
 
 
 def test_what_tells_columns_apart_is_said_and_nothing_else() -> None:
@@ -77,13 +78,43 @@ def test_what_tells_columns_apart_is_said_and_nothing_else() -> None:
 
 
 def test_several_scores_of_one_name_are_counted_and_not_ranked() -> None:
-    rows = [score("cka", 0.9, key="a"), score("cka", 0.1, key="b"), score("rsa", 0.5)]
+    rows = [score("cka", 0.9, key="a"), score("cka", 0.1, key="b"), score("rsa", 0.5), score("gulp", 0.4)]
     (board,) = leaderboards(frame(rows))
     assert board.ambiguous == 1
     assert [(row.label, row.cells[0].text, row.ranks) for row in board.rows] == [
         ("rsa", "0.500", [1]),
+        ("gulp", "0.400", [2]),
         ("cka", "2 scores", []),
     ]
+
+
+def test_measures_that_were_scored_on_other_models_are_not_ranked_against_each_other() -> None:
+    rows = [score("cka", 0.9, compared="a"), score("cka", 0.1, compared="b"), score("rsa", 0.5, compared="b")]
+    (board,) = leaderboards(frame(rows))
+    assert board.columns == [["gcn", "cora", "run 1"], ["gcn", "cora", "run 2"]]
+    assert [(row.label, row.ranks) for row in board.rows] == [("rsa", [1]), ("cka", [2])]
+    assert board.ambiguous == 0
+
+
+def test_failed_pairs_are_told_and_chance_is_taken_off_before_ranking() -> None:
+    rows = [
+        score("cka", 0.148, chance=0.314, normalised=-0.24),
+        score("partial", 0.278, chance=0.551, normalised=-0.61, pairs=7, failed_pairs=8),
+    ]
+    (board,) = leaderboards(frame(rows))
+    assert [(row.label, row.ranks, row.cells[0].failed) for row in board.rows] == [
+        ("cka", [1], ""),
+        ("partial", [2], "8 of 15 failed"),
+    ]
+    assert board.rows[0].cells[0].shade == 0
+
+
+def test_what_is_no_number_in_a_table_from_elsewhere_counts_as_missing() -> None:
+    nothing = dict.fromkeys(("normalised", "low", "high", "p_value", "chance"), float("nan"))
+    (board,) = leaderboards(frame([score("cka", 0.9, **nothing), score("rsa", 0.5)]))
+    cell = board.rows[0].cells[0]
+    assert (cell.text, cell.interval, cell.shade, cell.differs) == ("0.900", "-", None, None)
+    assert [row.ranks for row in board.rows] == [[1], [2]]
 
 
 def test_scores_of_single_models_and_of_unknown_tests_are_left_out() -> None:

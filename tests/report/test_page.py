@@ -123,8 +123,22 @@ def test_several_tests_have_an_overview_of_mean_ranks(tmp_path: Path) -> None:
     rows += [score("gulp", 0.05, test="shortcut")]
     text = re.sub(r"\s*(<[^>]*>\s*)+", "|", make_page(finish(tmp_path, rows, [comparison("a")])))
     overview = text[text.index("|All tests|") : text.index("|augmentation|")]
-    # cka has 1 of 2 and 2 of 3, rsa 2 of 2 and 1 of 3, gulp 3 of 3.
+    # Of the middle of a rank's step: cka has 1/4 and 3/6, rsa 3/4 and 1/6, gulp 5/6.
     assert overview.endswith("|measure|augmentation [2]|shortcut [3]|cka|1.0|2.0|rsa|2.0|1.0|gulp|-|3.0")
+
+
+def test_a_test_with_one_measure_ranks_nothing_and_a_parameter_makes_another_row(tmp_path: Path) -> None:
+    rows = [score("cka", 0.9), score("rsa", 0.3), score("cka", 0.1, test="shortcut")]
+    rows += [score("jaccard", 0.5, parameters='{"k":10}'), score("jaccard", 0.1, parameters="{}")]
+    text = re.sub(r"\s*(<[^>]*>\s*)+", "|", make_page(finish(tmp_path, rows, [comparison("a")])))
+    overview = text[text.index("|All tests|") : text.index("|augmentation|")]
+    assert overview.endswith("|augmentation [4]|shortcut [0]|cka|1.0|-|jaccard|2.0|-|rsa|3.0|-|jaccard|4.0|-")
+
+
+def test_scores_that_do_not_say_what_was_compared_are_told_of(tmp_path: Path) -> None:
+    told = "Some scores do not say which models they are about"
+    assert told not in make_page(finish(tmp_path / "a", [score("cka", 0.9)], [comparison("a")]))
+    assert told in make_page(finish(tmp_path / "b", [score("cka", 0.9, compared=None)], [comparison("a")]))
 
 
 def test_the_command_writes_the_page_of_merged_tables_and_of_one_shard(

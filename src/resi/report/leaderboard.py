@@ -9,7 +9,7 @@ import polars as pl
 
 from resi.groundings import GROUNDINGS
 from resi.groundings.base import CORRECTED
-from resi.report.tables import interval_text, measure_label
+from resi.report.tables import interval_text, measure_label, without_nan
 from resi.results.schema import PUBLISHED
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 BOARD = ["test", "protocol", "model_source"]
 # What a column of a leaderboard is about: scores with the same of these can be ranked among each other.
-COLUMN = ["architecture", "dataset", "domain", "functional", "setting", "pooling", "groups", "models"]
+COLUMN = ["architecture", "dataset", "domain", "functional", "setting", "pooling", "groups", "models", "compared"]
 ALWAYS_SHOWN = ("architecture", "dataset")
 PLAIN = ("architecture", "dataset", "domain", "functional", "setting")
 NOTHING = (None, "", "none")
@@ -56,6 +56,8 @@ class Cell(NamedTuple):
         Among the measures of the column, 1 the best, equal scores sharing their mean rank.
     strip : Strip or None
         For the plot.
+    failed : str
+        How many of its comparisons have no value; empty if all have one.
     reason : str
         Why there is no score.
     """
@@ -66,6 +68,7 @@ class Cell(NamedTuple):
     differs: bool | None = None
     rank: float | None = None
     strip: Strip | None = None
+    failed: str = ""
     reason: str = ""
 
 
@@ -73,6 +76,7 @@ class Cell(NamedTuple):
 class Row:
     """A measure and its cells, in the order of columns; None where it was not scored."""
 
+    key: Key
     label: str
     imported: bool
     cells: list[Cell | None] = field(default_factory=list)
@@ -122,7 +126,7 @@ def leaderboards(scores: pl.DataFrame) -> Iterator[Leaderboard]:
     scores : DataFrame
         With the columns :data:`resi.results.schema.SCORES`; rows of unknown tests are left out.
     """
-    known = scores.filter(pl.col("seed").is_null() & pl.col("test").is_in(list(GROUNDINGS)))
+    known = without_nan(scores).filter(pl.col("seed").is_null() & pl.col("test").is_in(list(GROUNDINGS)))
     for (test, protocol, model_source), rows in known.group_by(BOARD, maintain_order=True):
         metric = GROUNDINGS[str(test)].headline
         ranking = rows.filter(metric=metric)
@@ -134,15 +138,22 @@ def leaderboards(scores: pl.DataFrame) -> Iterator[Leaderboard]:
 def _ranked(scores: pl.DataFrame, metric: str) -> tuple[list[list[str]], list[Row], int]:
     """Return the columns of a leaderboard, its rows, and its number of ambiguous cells."""
     cell_of = ROW + COLUMN
-    scores = scores.with_columns(value=pl.col("value").fill_nan(None), several=pl.len().over(cell_of))
-    rankable = pl.when(pl.col("several") == 1).then("value")
-    scores = scores.with_columns(rank=rankable.rank("average", descending=True).over(COLUMN))
+    # Where comparisons have failed, chance is another one: measures are ranked by how far they come from it.
+    goodness = pl.when(pl.col("normalised").count().over(COLUMN) == pl.col("value").count().over(COLUMN))
+    scores = scores.with_columns(
+        goodness=goodness.then("normalised").otherwise("value"), several=pl.len().over(cell_of)
+    )
+    rankable = pl.when((pl.col("several") == 1) & pl.col("value").is_not_null()).then("goodness")
+    # The only measure of a column is neither first nor last.
+    rank = pl.when(rankable.count() > 1).then(rankable.rank("average", descending=True))
+    scores = scores.with_columns(rank=rank.over(COLUMN))
     keys = scores.select(COLUMN).unique().sort(COLUMN, nulls_last=True)
     places = {key: place for place, key in enumerate(keys.iter_rows())}
     rows: dict[Key, Row] = {}
     for score in scores.iter_rows(named=True):
         label, imported = measure_label(score["measure"], score["parameters"]), score["origin"] == PUBLISHED
-        row = rows.setdefault(tuple(score[name] for name in ROW), Row(label, imported, [None] * len(places)))
+        key = tuple(score[name] for name in ROW)
+        row = rows.setdefault(key, Row(key, label, imported, [None] * len(places)))
         row.cells[places[tuple(score[name] for name in COLUMN)]] = _cell(score, metric)
     ordered = sorted(rows.values(), key=lambda row: (row.mean_rank is None, row.mean_rank, row.label, row.imported))
     ambiguous = scores.filter(pl.col("several") > 1).select(cell_of).unique().height
@@ -163,6 +174,7 @@ def _cell(score: Mapping[str, Any], metric: str) -> Cell:
         _differs(score),
         score["rank"],
         _strip(score, metric),
+        f"{score['failed_pairs']} of {score['pairs'] + score['failed_pairs']} failed" if score["failed_pairs"] else "",
     )
 
 
@@ -188,8 +200,14 @@ def _strip(score: Mapping[str, Any], metric: str) -> Strip:
 
 def _headings(keys: pl.DataFrame) -> list[list[str]]:
     """Return a few words for each column: what is always told, and what tells it from others."""
-    shown = [name for name in COLUMN if name in ALWAYS_SHOWN or keys[name].n_unique() > 1]
-    return [[_heading(name, row[name]) for name in shown if row[name] not in NOTHING] for row in keys.to_dicts()]
+    shown = [name for name in COLUMN[:-1] if name in ALWAYS_SHOWN or keys[name].n_unique() > 1]
+    # Other hyperparameters, or other seeds.
+    keys = keys.with_columns(run=pl.int_range(1, pl.len() + 1).over(shown), runs=pl.len().over(shown))
+    return [
+        [_heading(name, row[name]) for name in shown if row[name] not in NOTHING]
+        + [f"run {row['run']}"] * (row["runs"] > 1)
+        for row in keys.to_dicts()
+    ]
 
 
 def _heading(name: str, value: Any) -> str:

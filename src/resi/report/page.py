@@ -19,6 +19,7 @@ from resi.results.tables import named_damage
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from resi.report.leaderboard import Key
     from resi.results.shards import Shard
 
 # What a table of scores is about.
@@ -44,7 +45,7 @@ class Overview(NamedTuple):
     tests : list of (str, int)
         Each test, and how many measures it ranks.
     rows : list of (str, bool, list of float or None)
-        Each measure, whether its results are imported, and its rank in each test.
+        Each measure, whether its results are imported, and its mean rank in each test.
     """
 
     conditions: str
@@ -106,7 +107,7 @@ def make_page(shard: Shard, notes: Sequence[str] = ()) -> str:
         notes=[*notes, *_notes(manifest, scores, sections)],
         counts=_counts(comparisons),
         scores=scores.height,
-        versions=", ".join(map(str, scores["resi_version"].unique().sort())),
+        versions=", ".join(map(str, scores["resi_version"].drop_nulls().unique().sort())),
         overviews=list(_overviews([section.board for section in sections])),
         sections=sections,
         costs=_costs(comparisons),
@@ -156,17 +157,21 @@ def _overviews(boards: Sequence[Leaderboard]) -> Iterator[Overview]:
 
 
 def _overview(conditions: str, boards: Sequence[Leaderboard]) -> Overview:
-    ranks: dict[tuple[str, bool], list[float | None]] = {}
+    ranks: dict[Key, list[float | None]] = {}
+    known = {row.key: row for board in boards for row in board.rows}
     for place, board in enumerate(boards):
         for row in board.rows:
-            ranks.setdefault((row.label, row.imported), [None] * len(boards))[place] = row.mean_rank
+            ranks.setdefault(row.key, [None] * len(boards))[place] = row.mean_rank
     sizes = [sum(row.mean_rank is not None for row in board.rows) for board in boards]
 
-    def mean_share(key: tuple[str, bool]) -> float:
-        shares = [rank / size for rank, size in zip(ranks[key], sizes, strict=True) if rank is not None]
+    def mean_share(key: Key) -> float:
+        # In the middle of the pack is a half, however large it is.
+        shares = [(rank - 0.5) / size for rank, size in zip(ranks[key], sizes, strict=True) if rank is not None]
         return sum(shares) / len(shares) if shares else 1.0
 
-    rows = [(*key, ranks[key]) for key in sorted(ranks, key=lambda key: (mean_share(key), key))]
+    rows = [
+        (known[key].label, known[key].imported, ranks[key]) for key in sorted(ranks, key=lambda k: (mean_share(k), k))
+    ]
     return Overview(conditions, [(board.test, size) for board, size in zip(boards, sizes, strict=True)], rows)
 
 
@@ -176,8 +181,13 @@ def _notes(manifest: dict[str, Any], scores: pl.DataFrame, sections: Sequence[Se
             yield f"{of} of different shards contradict each other and have no value here; they are in {name}."
     if ambiguous := sum(section.board.ambiguous for section in sections):
         yield (
-            f"{ambiguous} cells hold several scores, of runs that differ in what has no column, such as "
-            "hyperparameters. They are not ranked; report such runs by themselves: resi report shards/NAME."
+            f"Cells with several scores, of runs that nothing tells apart: {ambiguous}. They are not ranked; report "
+            "such runs by themselves (resi report shards/NAME)."
+        )
+    if scores.filter(pl.col("compared").is_null() & pl.col("seed").is_null()).height:
+        yield (
+            "Some scores do not say which models they are about: of tables of an earlier version, or scored by hand. "
+            "Those of one column may be of different models."
         )
     if unknown := sorted(set(scores["test"]) - set(GROUNDINGS)):
         yield f"Scores of unknown tests are left out: {', '.join(unknown)}."
@@ -187,7 +197,7 @@ def _summary(shard: Shard) -> pl.DataFrame:
     """Return how many comparisons there are of each measure, status and error, and their seconds in all."""
     path = shard.folder / COMPARISONS_FILE
     by = ["measure", "parameters", "status", "error"]
-    seconds = pl.col("seconds") + pl.col("prepare_seconds")
+    seconds = (pl.col("seconds") + pl.col("prepare_seconds")).fill_nan(None)
     with named_damage(path):
         rows = pl.scan_parquet(path, glob=False).group_by(by)
         counted = rows.agg(count=pl.len(), seconds=seconds.sum(), timed=seconds.count()).sort(by)

@@ -24,7 +24,7 @@ TITLES = {
 }
 COUNTS = ("groups", "models", "pairs", "failed_pairs")
 # What a line is about; each line holds its scores by all metrics.
-LINE = ["architecture", "measure", "parameters", "functional", "setting", "groups", "models"]
+LINE = ["architecture", "measure", "parameters", "functional", "setting", "groups", "models", "compared"]
 
 
 class Column(NamedTuple):
@@ -61,7 +61,7 @@ def score_lines(scores: pl.DataFrame) -> ScoreTable:
         Of one test, with the columns :data:`resi.results.schema.SCORES`.
     """
     test = GROUNDINGS[scores["test"][0]]
-    scores = scores.filter(pl.col("seed").is_null())
+    scores = without_nan(scores).filter(pl.col("seed").is_null())
     columns = _columns(scores, test)
     labels = ["architecture", "measure", "against"] if test.functional else ["architecture", "measure"]
     lines = []
@@ -87,6 +87,11 @@ def measure_label(measure: str, parameters: str) -> str:
         return f"{measure} ({parameters})"
     changed = {name: value for name, value in given.items() if defaults.get(name) != value}
     return f"{measure} ({', '.join(f'{name}={value}' for name, value in changed.items())})" if changed else measure
+
+
+def without_nan(scores: pl.DataFrame) -> pl.DataFrame:
+    """Return scores with null where a table from elsewhere holds NaN."""
+    return scores.with_columns(pl.col(pl.Float64).fill_nan(None))
 
 
 def interval_text(low: float | None, high: float | None) -> str:

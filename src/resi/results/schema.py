@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import polars as pl
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 COMPUTED, PUBLISHED = "resi", "published"
 """Where a row comes from: computed by resi, or imported from the published benchmark's results.
@@ -31,6 +31,7 @@ LATER_COLUMNS: dict[str, str | None] = {
     "normalised": None,
     "reason": "",
     "model_source": None,  # but see Shard, which knows it of most tables
+    "compared": None,
 }
 
 PAIRWISE = {
@@ -100,6 +101,7 @@ SCORES = {
     "origin": pl.String,  # of the comparisons
     "pooling": pl.String,
     "model_source": pl.String,
+    "compared": pl.String,  # hash of what was compared: scores that have it in common are about the same models
 }
 
 # Sorting by these makes tables independent of the order in which rows came.

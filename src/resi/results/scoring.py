@@ -14,7 +14,7 @@ from resi.groundings import GROUNDINGS
 from resi.groundings.base import CORRECTED, PROTOCOLS, SCORE_VERSION, MeasureFacts, Member, Similarities
 from resi.identity import fingerprint
 from resi.measures.functional import FUNCTIONAL
-from resi.results.schema import COMPARISONS, LATER_COLUMNS, SCORE_ORDER, SCORES
+from resi.results.schema import COMPARISONS, LATER_COLUMNS, PUBLISHED, SCORE_ORDER, SCORES
 from resi.results.tables import complete, table
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ def score_table(  # noqa: PLR0913 - all but the first are options
     settings: Sequence[str] | None = None,
     layers: Mapping[str, Sequence[str]] | None = None,
     measures: Measures | None = None,
+    compared: Mapping[str, str] | None = None,
     seed: int = 0,
 ) -> pl.DataFrame:
     """Score every measure in a table of comparisons by one test.
@@ -65,6 +66,8 @@ def score_table(  # noqa: PLR0913 - all but the first are options
         The order of layers in the network, for ``layer_monotonicity``; by default that of the numbers in their names.
     measures : mapping from name to measure class, optional
         Measures that are not installed as plugins.
+    compared : mapping from architecture to str, optional
+        The identity of what the comparisons are of, which the table does not hold of models that were trained here.
     seed : int
         Of the draws for intervals and p-values.
 
@@ -97,7 +100,7 @@ def score_table(  # noqa: PLR0913 - all but the first are options
     scores = [
         row
         for names, part in rows.group_by(scope, maintain_order=True)
-        for row in _score_part(part, names, _Request(grounding, protocol, layers, measures, seed))
+        for row in _score_part(part, names, _Request(grounding, protocol, layers, measures, compared or {}, seed))
     ]
     return table(scores, SCORES, SCORE_ORDER)
 
@@ -107,6 +110,7 @@ class _Request(NamedTuple):
     protocol: str
     layers: Mapping[str, Sequence[str]] | None
     measures: Measures | None
+    compared: Mapping[str, str]
     seed: int
 
 
@@ -182,10 +186,18 @@ def _score_part(rows: pl.DataFrame, names: Sequence[Any], request: _Request) -> 
             "parameters": measure.parameters,
             "normalised": _normalised(score),
             "protocol": protocol,
+            "compared": _compared(similarities, names, request),
             "groups": len(similarities.settings),
             "key": fingerprint({"comparisons": used[score.measure], **about, **how}),
             "resi_version": __version__,
         }
+
+
+def _compared(similarities: Similarities, names: Sequence[Any], request: _Request) -> str | None:
+    """Return the identity of what was compared; published models are known by their settings and seeds."""
+    if names[SCOPE.index("model_source")] != PUBLISHED:
+        return request.compared.get(names[SCOPE.index("architecture")])
+    return fingerprint({"published": sorted({(member.setting, member.seed) for member in similarities.members})})
 
 
 def _normalised(score: Score) -> float | None:
