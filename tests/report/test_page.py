@@ -166,10 +166,29 @@ def test_shards_that_are_not_merged_and_contradictions_are_told(root: Path, caps
     finish(root / "shards" / "three", [], [comparison("b")])
     capsys.readouterr()
     assert run_command(["report"]) == 0
-    assert f"1 shards of {root} are not in these tables" in capsys.readouterr().err
+    told = f"Shards of {root} that these tables do not have, or not as they are now: 1, the first of them three."
+    assert told in capsys.readouterr().err
     page = (root / "results" / "report.html").read_text(encoding="utf-8")
-    assert "1 shards of" in page
+    assert told in page
     assert "contradict each other and have no value here; they are in conflicts.parquet" in page
+
+
+def test_shards_that_were_left_out_or_made_again_are_told_of(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    finish(root / "shards" / "one", [score("cka", 0.9)], [comparison("a", 1.0)])
+    two = finish(root / "shards" / "two", [score("rsa", 0.9)], [comparison("b", 2.0)])
+    (two.folder / "comparisons.parquet").write_bytes(b"")
+    assert run_command(["merge"]) == 1
+    capsys.readouterr()
+    assert run_command(["report"]) == 0
+    assert "1, the first of them two. resi-merge" in capsys.readouterr().err
+    finish(two.folder, [score("rsa", 0.9)], [comparison("b", 2.0)])
+    assert run_command(["merge", str(root / "shards")]) == 0
+    capsys.readouterr()
+    assert run_command(["report", str(root / "shards"), "--out", str(root)]) == 0
+    assert capsys.readouterr().err == f"written to {root / 'report.html'}\n"
+    finish(root / "shards" / "one", [score("cka", 0.8)], [comparison("a", 3.0)])
+    assert run_command(["report"]) == 0
+    assert "1, the first of them one. resi-merge" in capsys.readouterr().err
 
 
 def test_what_cannot_be_reported_is_one_line(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from resi.errors import UsageError
+from resi.identity import hash_file
 from resi.results import external
 from resi.results.merge import merge_shards
 from resi.results.resume import find_comparisons
@@ -254,8 +255,10 @@ def test_merged_tables_that_are_damaged_are_named_by_a_run_that_looks_for_its_co
 
 
 def test_the_manifest_of_merged_tables_says_what_they_are_made_of(tmp_path: Path) -> None:
-    finish(tmp_path, "one", [comparison("a")])
+    shard = finish(tmp_path, "one", [comparison("a")])
+    broken = finish(tmp_path, "broken", [comparison("b")])
+    (broken.folder / "scores.parquet").write_bytes(b"")
     merge_shards([tmp_path], tmp_path / "results")
     manifest = json.loads((tmp_path / "results" / "manifest.json").read_text())
-    assert (manifest["kind"], manifest["shards"]) == ("merged", ["one"])
+    assert (manifest["kind"], manifest["shards"]) == ("merged", {"one": [hash_file(shard.folder / "manifest.json")]})
     assert set(manifest["files"]) == {"comparisons.parquet", "scores.parquet"}

@@ -46,7 +46,7 @@ def main(words: list[str]) -> int:
     parser.add_argument("--pooling", help="how BERT's and ALBERT's tokens were pooled in those files: cls or mean")
     arguments = parser.parse_args(words)
     given = arguments.roots or [str(default_root())]
-    out = arguments.out or _default_out(given[0])
+    out = arguments.out or default_out(given[0])
     if arguments.published and is_url(given[0]):
         raise UsageError(f"{given[0]}: --published makes a shard of the first root, which has to be a folder")
     with tempfile.TemporaryDirectory(prefix="resi-merge-") as scratch:
@@ -132,7 +132,7 @@ def _print_scores(scores: pl.DataFrame) -> None:
         print_scores(rows, f"{test} on {dataset}{pooled} (published results, published protocol)")
 
 
-def _default_out(root: str) -> str:
+def default_out(root: str) -> str:
     """Return the results folder of a data root, also where a folder of shards or a shard in it is given."""
     from resi.results.remote import is_url
     from resi.results.shards import is_shard, shards_folder

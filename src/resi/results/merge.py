@@ -38,10 +38,17 @@ SHARD = {"shard": pl.String}
 
 @dataclass
 class Merged:
-    """What a merge made: counts of rows, and the problems it met, one line each."""
+    """What a merge made: counts of rows, and the problems it met, one line each.
+
+    Attributes
+    ----------
+    manifests : mapping from str to list of str
+        The hashes of the manifests of all shards of a name: of several roots there may be several.
+    """
 
     folder: Path
     shards: int = 0
+    manifests: dict[str, list[str]] = field(default_factory=dict)
     comparisons: int = 0
     failed: int = 0
     scores: int = 0
@@ -95,6 +102,7 @@ def _merge(shards: Sequence[Shard], merged: Merged, batch: int) -> None:
             with _reported(merged):
                 scores.append(_read(shard, comparisons))
                 merged.shards += 1
+                merged.manifests.setdefault(shard.folder.name, []).append(shard.identity())
         # An earlier merge stays whole until all of this one is written.
         written = Path(scratch) / "tables"
         _write_comparisons(comparisons, merged, written, Path(scratch), batch)
@@ -103,7 +111,8 @@ def _merge(shards: Sequence[Shard], merged: Merged, batch: int) -> None:
             (folder / name).unlink(missing_ok=True)
         for path in written.iterdir():
             path.replace(folder / path.name)
-    write_manifest(folder, {"kind": MERGED, "shards": sorted(shard.folder.name for shard in shards)})
+    made_of = {name: sorted(set(hashes)) for name, hashes in merged.manifests.items()}
+    write_manifest(folder, {"kind": MERGED, "shards": made_of})
 
 
 def _find(roots: Sequence[Path], merged: Merged) -> Iterator[Shard]:

@@ -130,6 +130,10 @@ class Shard:
             )
         return content
 
+    def identity(self) -> str:
+        """Return the hash of a finished run's manifest, which is another one when the run is made again."""
+        return hash_file(self.folder / MANIFEST)
+
     def verify(self) -> dict[str, Any]:
         """Return the manifest after checking the tables against their hashes."""
         manifest = self.manifest()
