@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,10 +11,11 @@ import resi
 from resi.app import run_command
 from resi.compositions import open_configs
 from resi.config import compose
+from resi.launchers.jobs import Job
 from resi.pipeline import make_plan
 from resi.progress import STATES, find_states
 from resi.store import Store
-from resi.sweeps import note_job
+from resi.sweeps import note_job, note_lost, note_start
 from tests.conftest import TINY
 
 if TYPE_CHECKING:
@@ -64,6 +66,48 @@ def test_a_job_that_failed_and_was_repeated_is_done(root: Path) -> None:
     assert state(root) == ("failed", "out of luck")
     resi.run([*JOB])
     assert state(root) == ("done", "")
+
+
+def test_a_job_that_was_begun_and_left_no_word_is_stopped_or_failed_as_its_launcher_says(root: Path) -> None:
+    sweep = root / "sweeps" / "now"
+    record = {"number": 3, "job": " ".join(JOB), "words": [*JOB], "counts": {}}
+    (sweep / "3").mkdir(parents=True)
+    note_start(sweep / "3", record)
+    assert state(root)[0] == "stopped"
+    note_lost(sweep, Job(4, JOB), "of another")
+    assert state(root)[0] == "stopped"
+    note_lost(sweep, Job(3, JOB), "its process died (SIGKILL)")
+    assert state(root) == ("failed", "its process died (SIGKILL)")
+    with (sweep / "lost.jsonl").open("a") as file:
+        file.write('{"number": 3, "det')  # still being written
+    assert state(root) == ("failed", "its process died (SIGKILL)")
+    resi.run([*JOB])
+    assert state(root) == ("done", "")
+
+
+def test_comparing_is_done_when_all_comparisons_are_there(root: Path) -> None:
+    job = (*JOB, "stage=compare")
+    note_job(root / "sweeps" / "now" / "0", {"words": [*job], "outcome": "done", "detail": ""})
+    assert state(root, job)[0] == "stopped"  # whatever was noted
+    resi.run([*JOB])
+    assert state(root, job) == ("done", "")
+    broken = (*job, "compare.memory=1kB", "measure=rsa")
+    resi.run([*broken])
+    assert state(root, broken) == ("failed", "6 comparisons failed")
+    shutil.rmtree(root / "shards")
+    assert state(root, job)[0] == "stopped"
+
+
+def test_a_sweep_that_was_started_with_words_has_a_line_from_its_start(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = root / "sweeps" / "now"
+    folder.mkdir(parents=True)
+    begun = {"suite": "smoke", "words": ["device=cpu"], "jobs": [[*JOB, "device=cpu"]]}
+    (folder / "suite.json").write_text(json.dumps(begun))
+    assert run_command(["list", "progress", "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert (row["name"], row["words"], row["jobs"], row["missing"]) == ("smoke", "device=cpu", 1, 1)
 
 
 def test_what_is_no_note_is_passed_over(root: Path) -> None:

@@ -5,16 +5,21 @@ from __future__ import annotations
 import dataclasses
 import json
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
+
+import polars as pl
 
 from resi.compositions import compose_all
 from resi.config import RunConfig, Stage
 from resi.errors import ResiError
 from resi.results.shards import is_shard
+from resi.results.stored import read_stored
 from resi.steps.plan import Plan, Planner
 from resi.suite_jobs import SUITE_FILE
 from resi.suites import Job, expand, load_suite, suite_names
-from resi.sweeps import JOB_FILE
+from resi.sweeps import FAILED as NOTED_FAILED
+from resi.sweeps import JOB_FILE, START_FILE, STARTED, lost_jobs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -50,6 +55,7 @@ class SuiteProgress:
     name: str
     words: tuple[str, ...]
     states: dict[Job, State] = field(default_factory=dict)
+    was_started: bool = False
 
     def jobs(self, state: str) -> list[Job]:
         """Return the jobs in a state."""
@@ -57,8 +63,8 @@ class SuiteProgress:
 
     @property
     def is_begun(self) -> bool:
-        """Whether the data root holds anything of it."""
-        return len(self.jobs(MISSING)) < len(self.states)
+        """Whether a sweep over it was started, or the data root holds anything of it."""
+        return self.was_started or len(self.jobs(MISSING)) < len(self.states)
 
 
 def read_progress(loader: ConfigLoader, root: Path, wanted: Callable[[str], bool]) -> list[SuiteProgress]:
@@ -74,7 +80,7 @@ def read_progress(loader: ConfigLoader, root: Path, wanted: Callable[[str], bool
     for record in _started(root):
         if wanted(record["suite"]):
             name, words = record["suite"], tuple(record["words"])
-            suites[name, words] = SuiteProgress(name, words, _states_to_find(map(tuple, record["jobs"])))
+            suites[name, words] = SuiteProgress(name, words, _states_to_find(map(tuple, record["jobs"])), True)
     states = find_states({job for suite in suites.values() for job in suite.states}, loader, root)
     for suite in suites.values():
         suite.states = {job: states[job] for job in suite.states}
@@ -85,41 +91,64 @@ def find_states(jobs: Iterable[Job], loader: ConfigLoader, root: Path) -> dict[J
     """Return the state of each job."""
     notes = _notes(root)
     planner = Planner(may_download=False, reads_files=False)
+    stored = _StoredStatuses(root)
     ordered = sorted(jobs)
     return {
-        job: _state(config, planner, root, notes.get(job))
+        job: _state(config, planner, stored, notes.get(job))
         for job, config in zip(ordered, compose_all(ordered, loader), strict=True)
     }
 
 
-def _state(config: RunConfig | ResiError, planner: Planner, root: Path, note: dict[str, Any] | None) -> State:
+@dataclass
+class _StoredStatuses:
+    """What became of all comparisons of a data root, read when it is first asked for."""
+
+    root: Path
+
+    @cached_property
+    def _keys(self) -> tuple[set[str], set[str]]:
+        rows = read_stored(self.root, lambda _error: None).rows  # damage makes comparisons missing
+        failed = pl.col("status") == "failed"
+        return set(rows.filter(failed)["key"]), set(rows.filter(~failed)["key"])
+
+    def state(self, plan: Plan) -> State | None:
+        """Return the state of a plan's comparisons, None if some are missing."""
+        failed, made = self._keys
+        left = {comparison.key for comparison in plan.comparisons} - made
+        if left - failed:
+            return None
+        return State(FAILED, f"{len(left)} comparisons failed") if left else State(DONE)
+
+
+def _state(
+    config: RunConfig | ResiError, planner: Planner, stored: _StoredStatuses, note: dict[str, Any] | None
+) -> State:
     if isinstance(config, ResiError):
         return State(FAILED, str(config))
-    failed = State(FAILED, str(note["detail"])) if note and note["outcome"] == "failed" else None
+    failed = State(FAILED, str(note["detail"])) if note and note["outcome"] == NOTED_FAILED else None
     try:
-        plan = planner.plan(dataclasses.replace(config, root=root))
-        return _state_of_plan(plan, note, failed)
+        plan = planner.plan(dataclasses.replace(config, root=stored.root))
+        return _state_of_plan(plan, stored, failed, bool(note))
     except ResiError as error:  # a dataset that is not there, or a damaged shard
         return failed or (State(FAILED, str(error)) if note else State(MISSING, str(error)))
 
 
-def _state_of_plan(plan: Plan, note: dict[str, Any] | None, failed: State | None) -> State:
+def _state_of_plan(plan: Plan, stored: _StoredStatuses, failed: State | None, was_begun: bool) -> State:
     shard, stage = plan.shard, plan.config.stage
     if plan.store.is_locked(shard.folder.name):
         return State(RUNNING)
     if stage in (Stage.all, Stage.score) and shard.is_complete:
         count = shard.manifest().get("counts", {}).get("failed", 0)
         return State(FAILED, f"{count} comparisons failed, see {shard.folder}") if count else State(DONE)
+    if stage is Stage.compare and (found := stored.state(plan)):
+        return found
     if failed:
         return failed
-    is_done = (
-        (stage is Stage.models and not plan.missing_models())
-        or (stage is Stage.representations and not plan.missing_representations())
-        or (stage is Stage.compare and note is not None)
-    )
-    if is_done:
+    if (stage is Stage.models and not plan.missing_models()) or (
+        stage is Stage.representations and not plan.missing_representations()
+    ):
         return State(DONE)
-    return State(STOPPED if is_shard(shard.folder) else MISSING)
+    return State(STOPPED if was_begun or is_shard(shard.folder) else MISSING)
 
 
 def _started(root: Path) -> Iterator[dict[str, Any]]:
@@ -131,10 +160,20 @@ def _started(root: Path) -> Iterator[dict[str, Any]]:
 
 
 def _notes(root: Path) -> dict[Job, dict[str, Any]]:
-    """Return what the latest run of each job of a sweep has noted."""
-    paths = sorted((root / "sweeps").glob(f"*/*/{JOB_FILE}"), key=_written)
-    records = [record for record in map(_read, paths) if record and {"words", "outcome", "detail"} <= set(record)]
-    return {tuple(record["words"]): record for record in records}
+    """Return what the latest run of each job of a sweep has noted, or of one that could not, what its launcher has."""
+    found = [path for name in (START_FILE, JOB_FILE) for path in (root / "sweeps").glob(f"*/*/{name}")]
+    notes, lost = {}, {}
+    for path in sorted(found, key=_written):
+        record, sweep = _read(path), path.parent.parent
+        if record is None or not {"words", "outcome", "detail"} <= set(record):
+            continue
+        if record["outcome"] == STARTED:
+            if sweep not in lost:
+                lost[sweep] = lost_jobs(sweep)
+            if reason := lost[sweep].get(record.get("number", -1)):
+                record |= {"outcome": NOTED_FAILED, "detail": reason}
+        notes[tuple(record["words"])] = record
+    return notes
 
 
 def _written(path: Path) -> int:

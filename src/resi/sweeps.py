@@ -67,6 +67,11 @@ def note_job(folder: Path, record: Record) -> None:
     write_text(folder / JOB_FILE, json.dumps(record))
 
 
+def lost_jobs(folder: Path) -> dict[int, str]:
+    """Return why jobs of a sweep ended that could not note it themselves, by number."""
+    return {row["number"]: row["detail"] for row in _rows(folder / LOST_FILE)}
+
+
 def read_jobs(folder: Path) -> list[Record]:
     """Return what became of each job of a sweep, by number: those that left no word are there, too."""
     records: dict[int, Record] = {}
@@ -76,10 +81,9 @@ def read_jobs(folder: Path) -> list[Record]:
         for path in folder.glob(f"*/{name}"):
             record = json.loads(path.read_text())
             records[record["number"]] = record
-    for row in _rows(folder / LOST_FILE):
-        record = records[row["number"]]
-        if record["outcome"] in (STARTED, NOT_RUN):
-            record |= {"outcome": FAILED, "detail": row["detail"]}
+    for number, reason in lost_jobs(folder).items():
+        if records[number]["outcome"] in (STARTED, NOT_RUN):
+            records[number] |= {"outcome": FAILED, "detail": reason}
     return [records[number] for number in sorted(records)]
 
 
@@ -146,4 +150,5 @@ def _append(path: Path, rows: Iterable[Record]) -> None:
 
 
 def _rows(path: Path) -> list[Record]:
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    # What follows the last line break is still being written.
+    return [json.loads(line) for line in path.read_text().split("\n")[:-1]] if path.exists() else []
