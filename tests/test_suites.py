@@ -242,6 +242,10 @@ def test_a_suite_of_ones_own_runs_with_and_without_m_and_its_progress_is_told(ro
     found = resi_command(*own, "-m", f"hydra.searchpath=[file://{tmp_path / 'conf'}]", "suite=mine", "measure=cka")
     assert found.returncode == 0, found.stderr
     assert "read from its shard" in found.stdout  # of the first sweep
+    found = resi_command("plan", f"hydra.searchpath=[file://{tmp_path / 'conf'}]", "suite=mine", "measure=cka")
+    assert "2 jobs" in found.stdout, found.stderr
+    found = resi_command("describe", "mine", *own)
+    assert "resi --config-dir" in found.stdout, found.stderr
     assert len(list((root / "shards").iterdir())) == 2
     rows = json.loads(resi_command("list", "progress", *own, "--json").stdout)
     assert [(row["name"], row["words"], row["jobs"], row["done"]) for row in rows] == [

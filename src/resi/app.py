@@ -182,8 +182,10 @@ def sweep_job(composed: DictConfig) -> int:
         result = run_config(config)
         print_result(config, result)
         failed = result.count("failed")
+        made = "read from its shard" if result.reused else "done"
         record |= {
-            "outcome": "read from its shard" if result.reused else "done",
+            "stage": config.stage.value,
+            "outcome": "comparisons failed" if failed else made,
             "counts": {status: result.count(status) for status in ("ok", "undefined", "failed")},
             "detail": result.shard.name,
             "exit_code": 1 if failed else 0,

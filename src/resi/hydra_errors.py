@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import re
 from dataclasses import fields
@@ -41,7 +42,9 @@ def _unknown_choice(error: BaseException) -> str:
     hint = "".join(f" Plugin {p.name} of {p.distribution} failed to load: {p.error}" for p in failed)
     options = getattr(error, "options", None)
     if options is None:  # of a list of choices Hydra does not say what there is
-        options = [item.removesuffix(".yaml") for item in ConfigStore.instance().list(group)]
+        options = []
+        with contextlib.suppress(OSError):  # what it raises for a group of files alone
+            options = [item.removesuffix(".yaml") for item in ConfigStore.instance().list(group)]
     return str(unknown_name(group or "config", name, options, hint))
 
 

@@ -73,8 +73,11 @@ def load_suite(name: str, loader: ConfigLoader, common: Sequence[str] = ()) -> S
     known = sorted(loader.get_group_options("suite", config_name="config", overrides=list(common)))
     if name not in known:
         raise unknown_name("suite", name, known)
-    # By itself it is composed sooner than as a part of a run.
-    return read_suite(name, loader.load_configuration(f"suite/{name}", list(common), RunMode.RUN).get("suite"))
+    if common:
+        words = [*common, f"suite={name}", "measure=cka"]
+        return read_suite(name, loader.load_configuration("config", words, RunMode.RUN).get("suite"))
+    # By itself it is composed sooner than as a part of a run, but Hydra looks for it in no further search path.
+    return read_suite(name, loader.load_configuration(f"suite/{name}", [], RunMode.RUN).get("suite"))
 
 
 def suite_names(loader: ConfigLoader) -> list[str]:

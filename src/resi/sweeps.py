@@ -33,6 +33,8 @@ LOST_FILE = "lost.jsonl"
 STARTED = "not finished"
 FAILED = "failed"
 NOT_RUN = "not run"
+# Stages whose end is a finished shard.
+MAKES_SHARDS = ("all", "score")
 # A sweep of more jobs is told by those that failed.
 LONGEST_TABLE = 50
 # The exit code of the sweep that has just ended in this process.
@@ -57,7 +59,8 @@ def note_start(folder: Path, record: Record) -> None:
     from resi.store import write_text
 
     where = f"began in process {os.getpid()} on {platform.node()}, and left no word of its end"
-    write_text(folder / START_FILE, json.dumps({**record, "outcome": STARTED, "detail": where, "exit_code": 1}))
+    note = {**record, "outcome": STARTED, "detail": where, "process": os.getpid(), "exit_code": 1}
+    write_text(folder / START_FILE, json.dumps(note))
 
 
 def note_job(folder: Path, record: Record) -> None:
@@ -118,8 +121,11 @@ def report_running(is_broken_off: bool = False) -> None:
     last_exit_code = max((record["exit_code"] for record in records), default=0)
     if not records or (is_broken_off and all(record["outcome"] == NOT_RUN for record in records)):
         return
+    for record in records:
+        if record["outcome"] == STARTED and record.get("process") == os.getpid():
+            record["detail"] = "interrupted"
     print_report(records)
-    if last_exit_code == 0:
+    if last_exit_code == 0 and any(record.get("stage") in MAKES_SHARDS for record in records):
         say("resi-merge combines the shards into one table")
 
 

@@ -18,11 +18,14 @@ import resi
 from resi import registry
 from resi.api import make_measure
 from resi.engine.budget import block_size, format_bytes, group_measures, parse_memory
+from resi.engine.cache import Prepared
 from resi.engine.execute import Engine
 from resi.engine.plan import Task, all_pairs, in_tiles
 from resi.engine.workers import stream, workers
 from resi.errors import ArtifactError, DegenerateInputError, ShapeError, UsageError
+from resi.measures import artifacts
 from resi.measures.base import Measure
+from resi.measures.shapes import View
 from resi.representations.base import Representation, subsample
 
 CPU = torch.device("cpu")
@@ -405,3 +408,22 @@ def test_groups_of_measures_fit_all_representations_and_keep_families_together()
     assert group_measures(needs, families, 10, 100) == [["b"], ["d"], ["e"], ["a"], ["c"]]
     assert block_size(40, 10, 400) == 10
     assert block_size(40, 10, 399) == 4
+
+
+def test_what_comparing_adds_to_a_representation_counts_as_its_memory() -> None:
+    given = {"a": torch.rand(50, 4), "b": torch.rand(50, 4)}
+    items = {key: Representation(key, tuple(x.shape), "nd", "", lambda x=x: x) for key, x in given.items()}
+    view, measure = View("nd"), make_measure("permutation_procrustes", {})
+    prepared = Prepared(budget=2 * 2500, device=CPU)
+    prepared.positions = {"a": 0, "b": 1}
+    for key, item in items.items():
+        prepared.make_room({(key, view)})
+        prepared.prepare(item, view, [measure])
+    prepared.make_room({("a", view)})
+    prepared.make_room({("b", view)})
+    assert prepared.state(items["a"], view, measure).shape == (50, 4)  # 800 bytes each are within half the budget
+    prepared.make_room({("a", view)})
+    prepared.state(items["a"], view, measure).shared(artifacts.scaled)  # 1600 bytes more, which are not
+    prepared.make_room({("b", view)})
+    with pytest.raises(KeyError):
+        prepared.state(items["a"], view, measure)

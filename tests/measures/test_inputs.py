@@ -37,6 +37,7 @@ BAD = {
     "vector": (GOOD[0], r"R has shape \(4,\)"),
     "cube": (GOOD.reshape(20, 2, 2), r"R has shape \(20, 2, 2\); shape='nd' needs 2 axes"),
     "integers": (np.arange(80).reshape(20, 4), r"R of shape \(20, 4\) is int64; expected floating point"),
+    "float8": (torch.ones(20, 4).to(torch.float8_e4m3fn), r"R of shape \(20, 4\) is float8_e4m3fn; expected floating"),
     "complex": (GOOD * 1j, r"R of shape \(20, 4\) is complex128; expected floating point"),
     "text": (np.array([["a"] * 4] * 20), "R is not a numeric array"),
     "no columns": (GOOD[:, :0], r"R has shape \(20, 0\); at least 2 samples and 1 feature are needed"),

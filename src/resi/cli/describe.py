@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import inspect
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resi import registry
@@ -29,8 +30,10 @@ def main(words: list[str]) -> int:
         epilog="example: resi describe cka",
     )
     parser.add_argument("name")
-    name = parser.parse_args(words).name
-    kind, text, facts = describe(name)
+    parser.add_argument("--config-dir", type=Path, metavar="DIR", help="folder with suites of your own, in suite/")
+    arguments = parser.parse_args(words)
+    name = arguments.name
+    kind, text, facts = describe(name, arguments.config_dir)
     console = output()
     console.print(f"[bold]{name}[/bold] ({kind})\n")
     console.print(text, markup=False)
@@ -41,7 +44,7 @@ def main(words: list[str]) -> int:
     return 0
 
 
-def describe(name: str) -> tuple[str, str, Facts]:
+def describe(name: str, config_dir: Path | None = None) -> tuple[str, str, Facts]:
     """Return the kind, the text and the facts of a name, or raise ``UsageError`` with suggestions."""
     if name in registry.measures():
         return "measure", _definition(registry.measures().get(name)), _measure_facts(name)
@@ -59,34 +62,35 @@ def describe(name: str) -> tuple[str, str, Facts]:
         return "domain", domain.title, facts
     if found := _in_domains(name):
         return found
-    if found := _suite(name):
+    if found := _suite(name, config_dir):
         return found
-    known = [*registry.measures(), *GROUNDINGS, *registry.domains(), *_domain_names(), *_suite_names()]
+    known = [*registry.measures(), *GROUNDINGS, *registry.domains(), *_domain_names(), *_suite_names(config_dir)]
     raise unknown_name("name", name, known)
 
 
-def _suite(name: str) -> tuple[str, str, Facts] | None:
-    """Describe a suite that comes with resi."""
+def _suite(name: str, config_dir: Path | None) -> tuple[str, str, Facts] | None:
+    """Describe a suite that comes with resi, or one of a user's own."""
     from resi.compositions import open_configs
     from resi.suites import as_words, expand, load_suite
 
-    if name not in _suite_names():
+    if name not in _suite_names(config_dir):
         return None
-    loader = open_configs()
+    loader = open_configs(config_dir)
     suite = load_suite(name, loader)
     facts = [(grid, " ".join(as_words(words))) for grid, words in suite.grids.items()]
     facts += [
         ("jobs", str(len(expand((), suite, loader)))),
-        ("run it", f"resi -m suite={name}"),
+        ("run it", f"resi {f'--config-dir {config_dir} ' if config_dir else ''}-m suite={name}"),
         ("in full", "docs/sweeps.md"),
     ]
     return "suite", suite.about, facts
 
 
-def _suite_names() -> list[str]:
+def _suite_names(config_dir: Path | None) -> list[str]:
     from resi.config import config_folder
 
-    return sorted(path.stem for path in (config_folder() / "suite").glob("*.yaml"))
+    folders = [config_folder(), *([config_dir] if config_dir else [])]
+    return sorted({path.stem for folder in folders for path in (folder / "suite").glob("*.yaml")})
 
 
 def _in_domains(name: str) -> tuple[str, str, Facts] | None:

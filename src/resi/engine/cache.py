@@ -50,6 +50,7 @@ class Prepared:
         self._watch = watch
         self._entries: OrderedDict[tuple[str, View], _Entry] = OrderedDict()
         self._failures: dict[tuple[str, View, str], Exception] = {}
+        self._in_use: set[tuple[str, View]] = set()
 
     def prepare(self, representation: Representation, view: View, measures: Iterable[Measure]) -> None:
         """Prepare a representation for measures; where that fails, ``state`` raises what was raised here."""
@@ -57,7 +58,7 @@ class Prepared:
             self._prepare(representation, view, measure)
         entry = self._entries.get((representation.key, view))
         if entry is not None:
-            entry.size = nbytes(entry.features, *entry.states.values())
+            entry.size = _size(entry)
 
     def state(self, representation: Representation, view: View, measure: Measure) -> Any:
         """Return the measure's state of a prepared representation.
@@ -78,6 +79,10 @@ class Prepared:
 
         The other half is for what is about to be prepared.
         """
+        # Comparing may have added to what was prepared.
+        for key in self._in_use & self._entries.keys():
+            self._entries[key].size = _size(self._entries[key])
+        self._in_use = needed
         for key in needed & self._entries.keys():
             self._entries.move_to_end(key)
         total = sum(entry.size for entry in self._entries.values())
@@ -114,6 +119,10 @@ class Prepared:
             position = self.positions[representation.key]
             self._entries[key] = _Entry(Features(matrix, is_single(array), position))
         return self._entries[key]
+
+
+def _size(entry: _Entry) -> int:
+    return nbytes(entry.features, *entry.states.values())
 
 
 def nbytes(*values: Any) -> int:

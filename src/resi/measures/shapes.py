@@ -137,9 +137,12 @@ def as_tensor(measure: str, argument: str, array: ArrayLike, layout: Layout) -> 
     size = tuple(tensor.shape)
     if tensor.layout != torch.strided:
         raise ShapeError(f"{measure}: {argument} of shape {size} is sparse; call its to_dense() first")
-    if not tensor.is_floating_point():
+    if tensor.dtype not in (torch.float64, torch.float32, torch.bfloat16, torch.float16):
         kind = str(tensor.dtype).removeprefix("torch.")
-        raise ShapeError(f"{measure}: {argument} of shape {size} is {kind}; expected floating point, convert it first")
+        raise ShapeError(
+            f"{measure}: {argument} of shape {size} is {kind}; expected floating point of 16, 32 or 64 bits, "
+            "convert it first"
+        )
     if tensor.ndim != len(layout) and tensor.ndim != 2:
         raise ShapeError(f"{measure}: {argument} has shape {size}; shape={layout!r} needs {len(layout)} axes")
     if tensor.numel() == 0 or size[0] < 2:
