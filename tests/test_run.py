@@ -48,6 +48,23 @@ def finished(tmp_path_factory: pytest.TempPathFactory):
     return root, resi.run([*TINY, "measure=[cka,rsa]", f"root={root}"])
 
 
+def test_rows_and_scores_say_what_was_compared_whatever_the_measure(finished, tmp_path: Path) -> None:
+    root, result = tmp_path / "copy", finished[1]
+    shutil.copytree(finished[0], root)
+    by_measure = {
+        m: rows["pair"].to_list() for (m,), rows in result.comparisons.partition_by("measure", as_dict=True).items()
+    }
+    assert sorted(by_measure["cka"]) == sorted(by_measure["rsa"])
+    assert len(set(by_measure["cka"])) == 6
+    other = resi.run([*TINY, "measure=linear_regression", f"root={root}"])  # both directions of each pair
+    assert sorted(other.comparisons["pair"]) == sorted(2 * by_measure["cka"])
+    (compared,) = set(result.scores["compared"])
+    assert set(other.scores["compared"]) == {compared}
+    longer = resi.run([*TINY, "measure=cka", "model.gcn.epochs=3", f"root={root}"])
+    seeds = resi.run([*TINY, "measure=cka", "seeds=[1,2]", f"root={root}"])
+    assert len({compared, *longer.scores["compared"], *seeds.scores["compared"]}) == 3
+
+
 def test_a_run_leaves_models_representations_and_a_shard(finished) -> None:
     root, result = finished
     assert len(files(root, "models")) == 4
@@ -258,7 +275,7 @@ def test_the_manifest_tells_how_the_shard_came_to_be(finished) -> None:
         assert manifest["git"].removesuffix("-dirty") == head.stdout.strip()
 
 
-@pytest.mark.parametrize("lost", [[], ["model_source", "probe"]])
+@pytest.mark.parametrize("lost", [[], ["model_source", "probe", "pair"]])
 def test_a_run_finds_its_comparisons_in_merged_tables_alone(
     finished, lost: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -254,6 +254,15 @@ def test_merged_tables_that_are_damaged_are_named_by_a_run_that_looks_for_its_co
     assert [str(path) in str(problem) for problem in problems] == [True]
 
 
+def test_a_pair_that_an_earlier_version_did_not_write_is_taken_from_the_row_that_has_it(tmp_path: Path) -> None:
+    finish(tmp_path, "old", [comparison("a", seconds=0.1, pair=None), comparison("b", pair=None)])
+    finish(tmp_path, "new", [comparison("a", seconds=0.2, pair="both")])
+    assert merge_shards([tmp_path], tmp_path / "results").problems == []
+    rows = read_table(tmp_path / "results" / "comparisons.parquet", COMPARISONS)
+    assert dict(rows.select("key", "pair").iter_rows()) == {"a": "both", "b": None}
+    assert rows.filter(key="a")["seconds"].to_list() == [0.1]
+
+
 def test_the_manifest_of_merged_tables_says_what_they_are_made_of(tmp_path: Path) -> None:
     shard = finish(tmp_path, "one", [comparison("a")])
     broken = finish(tmp_path, "broken", [comparison("b")])

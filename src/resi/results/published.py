@@ -191,6 +191,7 @@ def _comparisons(rows: pl.DataFrame, file: str, pooling: str | None) -> pl.DataF
         shape_a=None,
         shape_b=None,
         resi_version=pl.lit(__version__),
+        pair=None,
     )
     what = pl.concat_str(
         *SCOPE, "probe", "pooling", "measure", "parameters",

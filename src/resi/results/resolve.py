@@ -36,6 +36,8 @@ def resolve_comparisons(rows: pl.DataFrame) -> Resolved:
     """
     repeated = rows["key"].is_duplicated()
     single, several = rows.filter(~repeated).drop("shard"), rows.filter(repeated)
+    # Of an earlier version's row the pair may be missing.
+    several = several.with_columns(pl.col("pair").max().over("key"))
     several = several.sort(["key", _status_rank(), "value", "seconds", *_others(rows)], nulls_last=True)
     conflicts = several.filter(_differs(pl.when(status="ok").then("value")))
     best = several.unique("key", keep="first", maintain_order=True).drop("shard")

@@ -31,6 +31,7 @@ LATER_COLUMNS: dict[str, str | None] = {
     "normalised": None,
     "reason": "",
     "model_source": None,  # but see Shard, which knows it of most tables
+    "pair": None,
     "compared": None,
 }
 
@@ -71,6 +72,7 @@ COMPARISONS = {
     "probe": pl.String,  # the input on which both representations were taken
     "pooling": pl.String,  # how tokens became one vector, or post_activation; none where nothing was chosen
     "model_source": pl.String,  # trained by resi, or published; null where a table of an earlier version does not say
+    "pair": pl.String,  # hash of both representations in either order: the same for all measures of one pair
 }
 
 SCORES = {

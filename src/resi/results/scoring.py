@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 SCOPE = ["domain", "dataset", "architecture", "origin", "model_source", "pooling"]
 SIDE_A, SIDE_B = ["setting_a", "seed_a", "layer_a"], ["setting_b", "seed_b", "layer_b"]
-NEEDED = [*SCOPE, *SIDE_A, *SIDE_B, "measure", "parameters", "value", "key"]
+NEEDED = [*SCOPE, *SIDE_A, *SIDE_B, "measure", "parameters", "value", "key", "pair"]
 # Settings that are nobody's alone: untouched training.
 STANDARD = "standard"
 # Metrics of which 0 is best; of all others 1 is.
@@ -46,7 +46,6 @@ def score_table(  # noqa: PLR0913 - all but the first are options
     settings: Sequence[str] | None = None,
     layers: Mapping[str, Sequence[str]] | None = None,
     measures: Measures | None = None,
-    compared: Mapping[str, str] | None = None,
     seed: int = 0,
 ) -> pl.DataFrame:
     """Score every measure in a table of comparisons by one test.
@@ -66,8 +65,6 @@ def score_table(  # noqa: PLR0913 - all but the first are options
         The order of layers in the network, for ``layer_monotonicity``; by default that of the numbers in their names.
     measures : mapping from name to measure class, optional
         Measures that are not installed as plugins.
-    compared : mapping from architecture to str, optional
-        The identity of what the comparisons are of, which the table does not hold of models that were trained here.
     seed : int
         Of the draws for intervals and p-values.
 
@@ -100,7 +97,7 @@ def score_table(  # noqa: PLR0913 - all but the first are options
     scores = [
         row
         for names, part in rows.group_by(scope, maintain_order=True)
-        for row in _score_part(part, names, _Request(grounding, protocol, layers, measures, compared or {}, seed))
+        for row in _score_part(part, names, _Request(grounding, protocol, layers, measures, seed))
     ]
     return table(scores, SCORES, SCORE_ORDER)
 
@@ -110,7 +107,6 @@ class _Request(NamedTuple):
     protocol: str
     layers: Mapping[str, Sequence[str]] | None
     measures: Measures | None
-    compared: Mapping[str, str]
     seed: int
 
 
@@ -170,7 +166,9 @@ def _models_that_take_part(rows: pl.DataFrame, grounding: Grounding) -> pl.DataF
 
 
 def _score_part(rows: pl.DataFrame, names: Sequence[Any], request: _Request) -> Iterator[Row]:
-    similarities, keys = _similarities(rows, names, request)
+    similarities, keys, pairs = _similarities(rows, names, request)
+    is_published = names[SCOPE.index("model_source")] == PUBLISHED
+    compared = [_known_by_name(similarities)] * len(pairs) if is_published else list(map(_compared, pairs))
     grounding, protocol = request.grounding, request.protocol
     functional_keys = rows.filter(pl.col("measure").is_in(list(FUNCTIONAL)))["key"].sort().to_list()
     used = [fingerprint({"comparisons": [*found, *functional_keys]}) for found in keys]
@@ -186,17 +184,20 @@ def _score_part(rows: pl.DataFrame, names: Sequence[Any], request: _Request) -> 
             "parameters": measure.parameters,
             "normalised": _normalised(score),
             "protocol": protocol,
-            "compared": _compared(similarities, names, request),
+            "compared": compared[score.measure],
             "groups": len(similarities.settings),
             "key": fingerprint({"comparisons": used[score.measure], **about, **how}),
             "resi_version": __version__,
         }
 
 
-def _compared(similarities: Similarities, names: Sequence[Any], request: _Request) -> str | None:
-    """Return the identity of what was compared; published models are known by their settings and seeds."""
-    if names[SCOPE.index("model_source")] != PUBLISHED:
-        return request.compared.get(names[SCOPE.index("architecture")])
+def _compared(pairs: pl.Series) -> str | None:
+    """Return the identity of all that a measure has compared, None if the table does not hold it."""
+    return None if pairs.has_nulls() else fingerprint({"pairs": pairs.unique().sort().to_list()})
+
+
+def _known_by_name(similarities: Similarities) -> str:
+    """Return the identity of published models, which are the same whoever compares them."""
     return fingerprint({"published": sorted({(member.setting, member.seed) for member in similarities.members})})
 
 
@@ -208,8 +209,10 @@ def _normalised(score: Score) -> float | None:
     return None if best == score.chance else (score.value - score.chance) / (best - score.chance)
 
 
-def _similarities(rows: pl.DataFrame, names: Sequence[Any], request: _Request) -> tuple[Similarities, list[list[str]]]:
-    """Return the comparisons of one architecture as arrays, and the keys of each measure's comparisons, sorted."""
+def _similarities(
+    rows: pl.DataFrame, names: Sequence[Any], request: _Request
+) -> tuple[Similarities, list[list[str]], list[pl.Series]]:
+    """Return the comparisons of one architecture as arrays, and the sorted keys and the pairs of each measure."""
     by_layer = request.grounding.kind == "layers"
     order = _layer_order(rows, names, request) if by_layer else {}
     if not by_layer:
@@ -221,7 +224,7 @@ def _similarities(rows: pl.DataFrame, names: Sequence[Any], request: _Request) -
         pl.Series("a", [index[member] for member in sides[0]], dtype=pl.Int64),
         pl.Series("b", [index[member] for member in sides[1]], dtype=pl.Int64),
     )
-    functional, measures, values, keys = {}, [], [], []
+    functional, measures, values, keys, pairs = {}, [], [], [], []
     for (name, parameters), part in rows.sort("measure", "parameters").group_by(
         "measure", "parameters", maintain_order=True
     ):
@@ -232,8 +235,9 @@ def _similarities(rows: pl.DataFrame, names: Sequence[Any], request: _Request) -
         measures.append(facts)
         values.append(_matrix(part, members, facts.symmetric))
         keys.append(part["key"].sort().to_list())
+        pairs.append(part["pair"])
     stacked = np.stack(values) if values else np.empty((0, len(members), len(members)))
-    return Similarities(tuple(members), tuple(measures), stacked, functional), keys
+    return Similarities(tuple(members), tuple(measures), stacked, functional), keys, pairs
 
 
 def _members(side: pl.DataFrame, by_layer: bool) -> list[Member]:

@@ -50,7 +50,7 @@ def compare_representations(plan: Plan) -> pl.DataFrame:
         if row is None:
             missing.append(comparison)
         else:
-            rows.add({**row, **known[comparison.experiment]})
+            rows.add({**row, **known[comparison.experiment], "pair": plan.pair(comparison)})
     del stored
     if missing:
         _check_ready(plan, len(missing))
@@ -113,6 +113,7 @@ def _compare(plan: Plan, comparisons: Sequence[Comparison]) -> Iterator[Row]:
                     **_result(outcome, items[comparison.source], items[comparison.target]),
                     "device": str(device),
                     "key": comparison.key,
+                    "pair": plan.pair(comparison),
                 }
 
 

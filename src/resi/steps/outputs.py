@@ -43,6 +43,7 @@ def compare_outputs(plan: Plan, comparisons: Sequence[Comparison]) -> Iterator[R
                     "parameters": NO_PARAMETERS,
                     "device": "cpu",
                     "key": comparison.key,
+                    "pair": plan.pair(comparison),
                     "resi_version": __version__,
                 }
 

@@ -112,9 +112,7 @@ class Plan:
 
     def _output_comparisons(self) -> Iterator[Comparison]:
         """Yield the comparisons of outputs by the functions that a test holds similarities against."""
-        for number, experiment in enumerate(self.experiments):
-            if experiment.functional:
-                keys = [self.representations.key(item.model, experiment.probe, OUTPUTS) for item in experiment.items]
+        for number, (experiment, keys) in enumerate(zip(self.experiments, self._output_keys, strict=True)):
             for name in experiment.functional:
                 identity = canonical({"measure": name, "version": FUNCTIONAL_VERSION, "parameters": NO_PARAMETERS})
                 for a, b in combinations(range(len(experiment.items)), 2):
@@ -128,6 +126,21 @@ class Plan:
     def _representation_keys(self) -> list[tuple[str, ...]]:
         """The identity of every representation, by experiment."""
         return [self.keys_of(experiment) for experiment in self.experiments]
+
+    @cached_property
+    def _output_keys(self) -> list[tuple[str, ...]]:
+        """The identity of every model's outputs, by experiment."""
+        return [
+            tuple(self.representations.key(item.model, experiment.probe, OUTPUTS) for item in experiment.items)
+            if experiment.functional
+            else ()
+            for experiment in self.experiments
+        ]
+
+    def pair(self, comparison: Comparison) -> str:
+        """Return the identity of what is compared, in either order and whatever the measure."""
+        keys = (self._output_keys if comparison.is_of_outputs else self._representation_keys)[comparison.experiment]
+        return _pair(*sorted((keys[comparison.source], keys[comparison.target])))
 
     @cached_property
     def shard(self) -> Shard:
@@ -161,6 +174,11 @@ def comparison_key(source: str, target: str, measure: str, symmetric: bool) -> s
     # What `fingerprint` makes of {"representations": [...], "measure": ...}: there are thousands of keys a run.
     text = f'{{"measure":{_quoted(measure)},"representations":["{first}","{second}"]}}'
     return hashlib.sha256(text.encode()).hexdigest()[:LENGTH]
+
+
+@functools.lru_cache(2**16)
+def _pair(first: str, second: str) -> str:
+    return fingerprint({"pair": [first, second]})
 
 
 _quoted = functools.lru_cache(canonical)

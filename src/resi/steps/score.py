@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from resi.identity import fingerprint
 from resi.results.scoring import score_table
 
 if TYPE_CHECKING:
@@ -21,13 +20,4 @@ def score_measures(plan: Plan, comparisons: pl.DataFrame) -> pl.DataFrame:
         plan.config.protocol,
         settings=list(dict.fromkeys(group for experiment in plan.experiments for group in experiment.groups)),
         layers={experiment.architecture: experiment.probe.layers for experiment in plan.experiments},
-        compared=_compared(plan),
     )
-
-
-def _compared(plan: Plan) -> dict[str, str]:
-    """Return the identity of all representations of each architecture."""
-    keys: dict[str, list[str]] = {}
-    for experiment in plan.experiments:
-        keys.setdefault(experiment.architecture, []).extend(plan.keys_of(experiment))
-    return {architecture: fingerprint({"representations": sorted(of)}) for architecture, of in keys.items()}
