@@ -63,16 +63,22 @@ def make_shard(root: Path, number: int, rows: int) -> None:
             "parameters": "{}",
             "shape_a": "1000x64",
             "shape_b": "1000x64",
-            "key": [f"{value:032x}" for value in (index.astype(object) * 0x9E3779B97F4A7C15F39CC0605CEDC835) % 2**128],
+            "key": _hashes(index),
             "resi_version": "0.1.0",
             "origin": "resi",
             "probe": "test",
             "pooling": "none",
             "model_source": "trained",
+            "pair": _hashes(models),
         }
     ).select(pl.col(name).cast(dtype) for name, dtype in COMPARISONS.items())
     folder = root / "shards" / f"graph-cora-augmentation-{number:012x}"
     Shard(folder).finish(frame.unique("key"), pl.DataFrame(schema=SCORES), {"counts": {"failed": 0}})
+
+
+def _hashes(numbers: np.ndarray) -> list[str]:
+    """Return what looks like a hash of each number."""
+    return [f"{value:032x}" for value in (numbers.astype(object) * 0x9E3779B97F4A7C15F39CC0605CEDC835) % 2**128]
 
 
 def main() -> None:
