@@ -51,6 +51,30 @@ def spread(a, b) -> float:
     return ((a[1] * 7 + b[1] * 13) % 17 + a[1] / 10 + b[1] / 100) / 20
 
 
+def compared(rows: list[dict]) -> str | None:
+    (found,) = set(score_table(pl.DataFrame(rows, infer_schema_length=None), "augmentation")["compared"])
+    return found
+
+
+def test_scores_say_what_was_compared() -> None:
+    members = models("standard", "augmentation_50")
+    trained = [{**row, "pair": row["key"][:-6]} for row in rows_between(members, separated)]
+    unknown = [{**row, "pair": None} for row in trained]
+    assert compared(trained) == compared([{**row, "measure": "rsa", "value": 0.1} for row in trained])
+    assert compared(trained) != compared([{**row, "pair": f"other {row['pair']}"} for row in trained])
+    assert compared([*trained[1:], unknown[0]]) is None
+    assert compared(rows_between(members, separated)) is None
+
+
+def test_published_models_are_the_same_whoever_has_compared_them() -> None:
+    members = models("standard", "augmentation_50")
+    ours = rows_between(members, separated, pair="x", model_source="published", layer="conv_1")
+    imported = rows_between(members, separated, model_source="published", origin="published")
+    fewer = rows_between(members[1:], separated, model_source="published")
+    assert compared(ours) == compared(imported) is not None
+    assert compared(fewer) != compared(ours)
+
+
 # Published results
 
 
