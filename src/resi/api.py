@@ -87,9 +87,10 @@ def pairwise(
     Returns
     -------
     polars.DataFrame
-        Columns ``source, target, measure, value, seconds, status, error``: one row per unordered pair for a symmetric
-        measure, per ordered pair otherwise. ``status`` is ``ok``, ``failed`` or ``undefined``; the latter two have no
-        value and say why in ``error``. ``seconds`` is the comparison's own time plus its share of preparing.
+        Columns ``source, target, measure, value, seconds, status, error, note``: one row per unordered pair for a
+        symmetric measure, per ordered pair otherwise. ``status`` is ``ok``, ``failed`` or ``undefined``; the latter
+        two have no value and say why in ``error``. ``seconds`` is the comparison's own time plus its share of
+        preparing. ``note`` says why a value carries little information, and is empty otherwise.
     """
     import polars as pl
 
@@ -121,7 +122,7 @@ def pairwise(
     tasks = all_pairs(list(items), chosen)
     outcomes = {outcome.task: outcome for outcome in engine.run(tasks, items)}
     rows = [
-        (*task, found.value, found.seconds + found.prepare_seconds, found.status, found.error)
+        (*task, found.value, found.seconds + found.prepare_seconds, found.status, found.error, found.note)
         for task, found in ((task, outcomes[task]) for task in tasks)
     ]
     return pl.DataFrame(rows, schema=PAIRWISE, orient="row")

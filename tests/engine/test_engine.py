@@ -79,7 +79,7 @@ class Failing(Measure):
 def test_pairwise_is_every_pair_by_itself() -> None:
     given = arrays()
     frame = resi.pairwise(given, measures=FAST)
-    assert frame.columns == ["source", "target", "measure", "value", "seconds", "status", "error"]
+    assert frame.columns == ["source", "target", "measure", "value", "seconds", "status", "error", "note"]
     assert frame.height == 10 * len(FAST)
     for row in frame.iter_rows(named=True):
         alone = resi.compare(given[row["source"]], given[row["target"]], row["measure"])
@@ -102,6 +102,44 @@ def test_each_representation_is_prepared_once() -> None:
     outcomes = list(Engine(measures, 10**9, CPU).run(all_pairs(list(items), measures), items))
     assert len(outcomes) == 30  # ordered pairs
     assert set(Counting.prepared.values()) == {1}
+
+
+@dataclass
+class Precision(Measure):
+    """Notes in which precision it was given the numbers."""
+
+    name = "precision"
+    larger_is_more_similar = True
+
+    def prepare(self, x):
+        return x.epsilon, x.single, x.matrix.dtype
+
+    def compare(self, a, b):
+        return a[0]
+
+    def note(self, a, b):
+        return f"{a[1]} {a[2]}"
+
+
+def test_measures_know_the_precision_that_numbers_had_before_they_were_stored() -> None:
+    array = torch.rand(5, 2, dtype=torch.float64)
+    kinds = {"own": (array, None), "wide": (array.float(), "bfloat16"), "narrow": (array.half(), "float64")}
+    items = {key: Representation(key, (5, 2), "nd", "", lambda x=x: x, dtype) for key, (x, dtype) in kinds.items()}
+    tasks = [Task(key, "own", "precision") for key in ("own", "wide", "narrow")]
+    for together in ([], tasks):  # one by one, and all
+        engine = Engine({"precision": Precision()}, 10**9, CPU, one_by_one=not together)
+        found = {outcome.task.source: outcome for outcome in engine.run(tasks, items)}
+        assert [found[key].value for key in kinds] == [2.0**-52, 2.0**-7, 2.0**-10]
+        assert [found[key].note for key in kinds] == ["False torch.float64", "True torch.float64", "True torch.float64"]
+
+
+def test_a_note_stands_beside_a_value_in_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resi.api, "make_measure", lambda name, parameters: Precision())
+    frame = resi.pairwise({"a": np.eye(3), "b": np.eye(3)}, measures=["precision"])
+    assert frame["note"].to_list() == ["False torch.float64"]
+    monkeypatch.setattr(Precision, "compare", lambda self, a, b: float("nan"))
+    frame = resi.pairwise({"a": np.eye(3), "b": np.eye(3)}, measures=["precision"])
+    assert frame.select("status", "note").rows() == [("failed", "")]
 
 
 @dataclass

@@ -244,7 +244,7 @@ def test_published_neighbours_are_the_nearest_ones_where_no_rows_coincide(name: 
 
 def test_double_precision_is_made_once_and_only_where_it_is_asked_for() -> None:
     given = torch.rand(5, 2)
-    x = Features(given, single=True)
+    x = Features(given, torch.float32)
     assert x.shared(artifacts.scaled_for_products) is given
     assert x.shared(artifacts.scaled_norm) == pytest.approx(float(given.double().norm()), rel=1e-15)
     assert sum(hasattr(value, "dtype") and value.dtype == torch.float64 for value in x.held()) == 0

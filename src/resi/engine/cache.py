@@ -9,17 +9,20 @@ from typing import TYPE_CHECKING, Any
 
 from resi.engine.watch import Work, unwatched
 from resi.measures.base import Features
-from resi.measures.shapes import as_tensor, is_single
+from resi.measures.shapes import as_tensor, least_precise
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from torch import device
+    import torch
+    from torch import Tensor, device
 
     from resi.engine.watch import Watch
     from resi.measures.base import Measure
     from resi.measures.shapes import View
     from resi.representations.base import Representation
+else:
+    from resi.lazy import torch
 
 
 @dataclass
@@ -117,8 +120,14 @@ class Prepared:
             array = as_tensor(measure, representation.key, representation.load(), representation.layout)
             matrix = view.matrix(array.to(self._device))
             position = self.positions[representation.key]
-            self._entries[key] = _Entry(Features(matrix, is_single(array), position))
+            self._entries[key] = _Entry(Features(matrix, _precision(representation, array), position))
         return self._entries[key]
+
+
+def _precision(representation: Representation, array: Tensor) -> torch.dtype:
+    """Return the precision of a representation's numbers, which an array of more digits does not raise."""
+    known = representation.dtype
+    return array.dtype if known is None else least_precise(array.dtype, getattr(torch, known))
 
 
 def _size(entry: _Entry) -> int:

@@ -39,6 +39,7 @@ class Result(NamedTuple):
     value: float | None
     status: str
     error: str
+    note: str = ""
 
 
 class Outcome(NamedTuple):
@@ -54,6 +55,8 @@ class Outcome(NamedTuple):
         Time of this comparison alone, both sides prepared.
     prepare_seconds : float
         Its share of the time spent on preparing the two sides: each is prepared once for all its comparisons.
+    note : str
+        Why the value says little, or what was warned about while it was computed; empty where there is nothing to note.
     """
 
     task: Task
@@ -62,6 +65,7 @@ class Outcome(NamedTuple):
     error: str
     seconds: float
     prepare_seconds: float
+    note: str = ""
 
 
 @dataclass
@@ -119,7 +123,7 @@ class Engine:
                 if self.on_error == "raise":
                     raise
                 result = _failed(failure)
-                yield from (Outcome(task, *result, 0.0, 0.0) for task in tasks if task.measure == name)
+                yield from (_outcome(task, result, 0.0, 0.0) for task in tasks if task.measure == name)
         with workers(self.device, self.threads, len(representations), self.one_by_one) as pool:
             if self.one_by_one:
                 for task in tasks:
@@ -208,14 +212,17 @@ class Engine:
             try:
                 with self.watch(work):
                     values = measure.compare_many(list(states.values()), pairs, pool.map if pool else map)
-                results = [None if value is None else _judged(value) for value in values]
+                results = [
+                    None if value is None else _noted(_judged(value), measure, *(states[side] for side in sides))
+                    for value, sides in zip(values, chosen.values(), strict=True)
+                ]
             except Exception as failure:
                 if self.on_error == "raise":
                     raise
                 results = [_failed(failure)] * len(pairs)
             made = [(task, result) for task, result in zip(chosen, results, strict=True) if result is not None]
             seconds = (time.perf_counter() - start) / max(len(made), 1)
-            yield from (Outcome(task, *result, seconds, self._share(task)) for task, result in made)
+            yield from (_outcome(task, result, seconds, self._share(task)) for task, result in made)
 
     def _compare(
         self, task: Task, items: Mapping[str, Representation], views: tuple[View, View] | Exception
@@ -231,7 +238,7 @@ class Engine:
             )
             start = time.perf_counter()
             with self.watch(Work(task.measure, pairs=((task.source, task.target),))):
-                result = _judged(measure.compare(a, b))
+                result = _noted(_judged(measure.compare(a, b)), measure, a, b)
             seconds = time.perf_counter() - start
         except DegenerateInputError as reason:
             result = Result(None, UNDEFINED, str(reason))
@@ -240,7 +247,7 @@ class Engine:
             if self.on_error == "raise" or isinstance(failure, ArtifactError):
                 raise
             result = _failed(failure)
-        return Outcome(task, *result, seconds, self._share(task))
+        return _outcome(task, result, seconds, self._share(task))
 
     def _state(self, side: str, item: Representation, view: View, measure: Measure) -> Any:
         try:
@@ -297,6 +304,15 @@ class Engine:
 def _judged(value: float) -> Result:
     value = float(value)
     return Result(value, OK, "") if math.isfinite(value) else Result(None, FAILED, f"the measure returned {value}")
+
+
+def _noted(result: Result, measure: Measure, a: Any, b: Any) -> Result:
+    """Return a result with what its measure notes about the value, if there is one."""
+    return result._replace(note=measure.note(a, b)) if result.status == OK else result
+
+
+def _outcome(task: Task, result: Result, seconds: float, prepare_seconds: float) -> Outcome:
+    return Outcome(task, result.value, result.status, result.error, seconds, prepare_seconds, result.note)
 
 
 def _failed(failure: Exception) -> Result:

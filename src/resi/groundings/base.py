@@ -210,6 +210,10 @@ class Score(NamedTuple):
         The function of outputs it is about; empty where there is none.
     setting, seed : str, int or None
         The one setting and the one model it is about; empty and None where there are several.
+    reason : str
+        Why there is no value; empty when there is one.
+    note : str
+        Why the score says little; empty where there is nothing to note.
     """
 
     measure: int
@@ -226,6 +230,7 @@ class Score(NamedTuple):
     setting: str = ""
     seed: int | None = None
     reason: str = ""
+    note: str = ""
 
 
 class Grounding(ABC):

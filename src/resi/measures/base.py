@@ -7,11 +7,12 @@ import weakref
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeVar, cast
 
 from resi.errors import DegenerateInputError
-from resi.measures.shapes import is_single, views
+from resi.measures.shapes import views
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    import torch
     from torch import Tensor
 
     from resi.measures.shapes import ArrayLike, Layout
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 
         def __call__(self, function: Callable[[Any], Any], items: Iterable[Any], /) -> Iterator[Any]:
             """Yield what the function returns for each item, in their order."""
-
+else:
+    from resi.lazy import torch
 
 T = TypeVar("T")
 
@@ -48,15 +50,16 @@ class Features:
     ----------
     given : Tensor of shape (n_samples, n_features)
         The matrix in the precision it has; rows are samples.
-    single : bool
-        Whether the numbers come from an array of single precision or less, so that products may be computed in it.
+    dtype : torch.dtype
+        The precision that the numbers have, which the matrix may exceed: bfloat16 for numbers that a network computed
+        in bfloat16 and a file keeps as float32, float32 for the averages of float32 maps in float64.
     position : int
         Place among all that are compared: of two representations, the first one keeps what belongs to the pair.
     """
 
-    def __init__(self, given: Tensor, single: bool = False, position: int = 0) -> None:
+    def __init__(self, given: Tensor, dtype: torch.dtype | None = None, position: int = 0) -> None:
         self.given = given
-        self.single = single
+        self.dtype = given.dtype if dtype is None else dtype
         self.position = position
         self._shared: dict[tuple[Any, ...], Any] = {}
         self._partner: weakref.ref[Features] | None = None
@@ -67,6 +70,16 @@ class Features:
         """Numbers of samples and features."""
         n_samples, n_features = self.given.shape
         return n_samples, n_features
+
+    @property
+    def epsilon(self) -> float:
+        """Distance from 1 to the next larger number of the precision that the numbers have."""
+        return torch.finfo(self.dtype).eps
+
+    @property
+    def single(self) -> bool:
+        """Whether the numbers have single precision or less, so that products may be computed in it."""
+        return self.dtype.itemsize < DOUBLE_BYTES
 
     @property
     def matrix(self) -> Tensor:
@@ -178,6 +191,15 @@ class Measure:
         del states, spread
         return [None] * len(pairs)
 
+    def note(self, a: Any, b: Any) -> str:
+        """Return why the value for two prepared states says little about them, in one sentence; else an empty text.
+
+        For example, because unrelated representations of so few samples have about the same value. Tables, the terminal
+        and the report show it beside the value.
+        """
+        del a, b
+        return ""
+
     def __call__(self, R: ArrayLike, S: ArrayLike, shape: Layout = "nd") -> float:
         """Return the value for two representations: here, what ``evaluate`` does; a subclass may define it instead."""
         return self.evaluate(R, S, shape)
@@ -198,7 +220,7 @@ class Measure:
             states = []
             for argument, side in zip("RS", sides, strict=True):
                 label = f"{self.name}: {argument} of shape {tuple(side.array.shape)}"
-                states.append(self.prepare(Features(side(), is_single(side.array))))
+                states.append(self.prepare(Features(side(), side.array.dtype)))
             label = self.name
             return float(self.compare(*states))
         except DegenerateInputError as reason:

@@ -197,9 +197,9 @@ def pair_views(
     return View(layouts[0], grid, kept), View(layouts[1], grid, kept)
 
 
-def is_single(tensor: Tensor) -> bool:
-    """Return whether a tensor's numbers have single precision, or less."""
-    return tensor.dtype.itemsize <= 4
+def least_precise(*dtypes: torch.dtype) -> torch.dtype:
+    """Return the floating point type of lowest precision."""
+    return max(dtypes, key=lambda dtype: torch.finfo(dtype).eps)
 
 
 def _is_read_only(array: ArrayLike) -> bool:

@@ -35,6 +35,9 @@ class Representation:
         Hash of the sample ids, row by row (:func:`hash_samples`); empty where they are not known.
     load : callable
         Returns the array. One that can be pickled lets another process load it.
+    dtype : str, optional
+        Name of the floating point type in which the numbers were computed, such as ``bfloat16``: the array may be of a
+        wider one. None where it is the array's own.
     """
 
     key: str
@@ -42,6 +45,7 @@ class Representation:
     layout: Layout
     samples: str
     load: Callable[[], ArrayLike]
+    dtype: str | None = None
 
 
 def subsample(representation: Representation, count: int | None) -> Representation:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from resi.identity import fingerprint
+from resi.measures.shapes import least_precise
 from resi.representations.base import Representation, hash_samples
 from resi.store import Store, read_metadata, read_tensors, stream_tensor, write_tensors
 
@@ -15,13 +16,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    import torch
     from torch import Tensor
 
     from resi.domains.base import Extraction, ModelSpec, ProbeSpec
 
 DTYPE = "float32"
 # Raise it when extraction would give other numbers for the same model.
-EXTRACTION_VERSION = 1
+EXTRACTION_VERSION = 2
 OUTPUTS = "outputs"
 
 
@@ -70,6 +72,7 @@ class RepresentationStore:
         samples: list[object] = []
         logits: list[Tensor] = []
         correct = 0.0
+        dtypes: dict[str, set[torch.dtype]] = {layer: set() for layer in probe.layers}
         with contextlib.ExitStack() as stack:
             files = {
                 layer: stack.enter_context(stream_tensor(self.path(model, probe, layer), "representation"))
@@ -77,14 +80,17 @@ class RepresentationStore:
             }
             for piece in pieces:
                 for layer, file in files.items():
-                    file.append(piece.representations[layer].float())
+                    rows = piece.representations[layer]
+                    dtypes[layer].add(rows.dtype)
+                    file.append(rows.float())
                 samples += piece.samples
                 logits.append(piece.logits.float().cpu())
                 correct += piece.accuracy * len(piece.samples)
                 layout = piece.layout
             about["samples"] = hash_samples(samples)
             for layer, file in files.items():
-                file.metadata = {**about, "layer": layer, "layout": layout}
+                dtype = str(least_precise(*dtypes[layer])).removeprefix("torch.")
+                file.metadata = {**about, "layer": layer, "layout": layout, "dtype": dtype}
         outputs = {"logits": _join(logits)}
         accuracy = correct / len(samples)
         write_tensors(self.path(model, probe, OUTPUTS), outputs, {**about, "accuracy": accuracy})
@@ -95,7 +101,8 @@ class RepresentationStore:
         about = read_metadata(path)
         size = about["shapes"]["representation"]
         load = functools.partial(_load, path)
-        return Representation(self.key(model, probe, layer), size, about["layout"], about["samples"], load)
+        key = self.key(model, probe, layer)
+        return Representation(key, size, about["layout"], about["samples"], load, about["dtype"])
 
     def outputs(self, model: ModelSpec, probe: ProbeSpec) -> tuple[Tensor, dict[str, Any]]:
         """Return the logits, shape (n_samples, n_classes), and the metadata with the accuracy."""

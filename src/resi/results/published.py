@@ -192,6 +192,7 @@ def _comparisons(rows: pl.DataFrame, file: str, pooling: str | None) -> pl.DataF
         shape_b=None,
         resi_version=pl.lit(__version__),
         pair=None,
+        note=pl.lit(""),
     )
     what = pl.concat_str(
         *SCOPE, "probe", "pooling", "measure", "parameters",

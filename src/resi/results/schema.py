@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import polars as pl
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 COMPUTED, PUBLISHED = "resi", "published"
 """Where a row comes from: computed by resi, or imported from the published benchmark's results.
@@ -33,6 +33,7 @@ LATER_COLUMNS: dict[str, str | None] = {
     "model_source": None,  # but see Shard, which knows it of most tables
     "pair": None,
     "compared": None,
+    "note": "",
 }
 
 PAIRWISE = {
@@ -43,6 +44,7 @@ PAIRWISE = {
     "seconds": pl.Float64,
     "status": pl.String,
     "error": pl.String,
+    "note": pl.String,
 }
 
 COMPARISONS = {
@@ -73,6 +75,7 @@ COMPARISONS = {
     "pooling": pl.String,  # how tokens became one vector, or post_activation; none where nothing was chosen
     "model_source": pl.String,  # trained by resi, or published; null where a table of an earlier version does not say
     "pair": pl.String,  # hash of both representations in either order: the same for all measures of one pair
+    "note": pl.String,  # why the value says little, or what was warned about; empty where there is nothing to note
 }
 
 SCORES = {
@@ -104,6 +107,7 @@ SCORES = {
     "pooling": pl.String,
     "model_source": pl.String,
     "compared": pl.String,  # hash of what was compared: scores that have it in common are about the same models
+    "note": pl.String,  # why the score says little; empty where there is nothing to note
 }
 
 # Sorting by these makes tables independent of the order in which rows came.

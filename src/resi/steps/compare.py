@@ -151,6 +151,7 @@ def _result(outcome: Outcome, source: Representation, target: Representation) ->
         "value": outcome.value,
         "status": outcome.status,
         "error": outcome.error,
+        "note": outcome.note,
         "seconds": outcome.seconds,
         "prepare_seconds": outcome.prepare_seconds,
         "shape_a": "x".join(map(str, source.size)),

@@ -63,6 +63,7 @@ def _result(name: str, source: Outputs, target: Outputs, on_error: str) -> Row:
         "value": value,
         "status": status,
         "error": error,
+        "note": "",
         "seconds": time.perf_counter() - start,
         "prepare_seconds": 0.0,
         "shape_a": "x".join(map(str, source[0].shape)),

@@ -124,6 +124,17 @@ def test_a_batch_is_written_before_the_next_is_made(tmp_path: Path, monkeypatch:
     assert store.open(spec, probe, "0").size == (50, 2)
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32, torch.float64])
+def test_the_precision_of_the_forward_pass_is_stored(tmp_path: Path, dtype: torch.dtype) -> None:
+    spec, probe = spec_of("tiny_vgg"), ProbeSpec("test", ("0",))
+    store = RepresentationStore(Store(tmp_path))
+    batch = torch.ones(2, 3, dtype=dtype)
+    store.save(spec, probe, [Extraction({"0": batch}, torch.zeros(2, 3), 0.5, ["a", "b"])])
+    opened = store.open(spec, probe, "0")
+    assert opened.dtype == str(dtype).removeprefix("torch.")
+    assert opened.load().dtype == torch.float32
+
+
 EXTRACT = """
 import resource, sys
 from pathlib import Path
