@@ -3,6 +3,8 @@
 python -m nox -s demo     the main job on embedded data, from a built package
 python -m nox -s tests    the test suite
 python -m nox -s faults   kills, signals, full disks and damage, at length
+python -m nox -s fuzz     values of all measures for arrays of every kind, beside their definitions at 50 digits
+python -m nox -s numerics digits of each measure by precision, offset, scale and condition; writes docs/numerics.md
 python -m nox -s lint types
 python -m nox -s ray      sweeps on a Ray cluster
 python -m nox -s bench    speed beside the published figures
@@ -53,6 +55,21 @@ def faults(session: nox.Session) -> None:
     """Run the tests of what a run survives that take long: thirty kills, signals in every stage; about half an hour."""
     session.install("-e", ".[graph]", *group("tests"))
     session.run("pytest", "tests/faults", *session.posargs, env={"RESI_FAULTS": "1"})
+
+
+@nox.session
+def fuzz(session: nox.Session) -> None:
+    """Search for arrays of which a measure's value is wrong: five minutes for each kind of test, or `-- MINUTES`."""
+    session.install("-e", ".[vision]", *group("tests"))
+    minutes, *words = [*session.posargs, "5"][: max(1, len(session.posargs))]
+    session.run("pytest", "tests/fuzz", *words, env={"RESI_FUZZ": minutes, "OMP_NUM_THREADS": "1"})
+
+
+@nox.session
+def numerics(session: nox.Session) -> None:
+    """Write the table of docs/numerics.md: how many digits of each measure hold."""
+    session.install("-e", ".", *group("tests"))
+    session.run("python", "-m", "tests.exact.digits", *session.posargs)
 
 
 @nox.session
