@@ -1,7 +1,7 @@
 """Every measure once more, with 50 digits, straight from its definition.
 
-Representations are numpy arrays of mpmath numbers, so that neither an offset nor a scale nor a small singular value costs
-a digit that a float64 has. Slow: meant for tens of samples and a handful of features.
+Representations are numpy arrays of mpmath numbers, so that neither an offset nor a scale nor a small singular value
+costs a digit that a float64 has. Slow: meant for tens of samples and a handful of features.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How many digits of each measure hold, by precision, offset, scale, condition and nearness: the tables of a page of docs.
+"""How many digits of each measure hold, by precision, offset, scale, condition and nearness: tables for the docs.
 
 ``python -m tests.exact.digits`` prints them; with ``--write`` it puts them into docs/numerics.md.
 """
@@ -131,8 +131,8 @@ def tables() -> Iterator[tuple[str, str]]:
             found = [measured(name, change, dtype) for dtype in DTYPES.values()]
             for kind, numbers in zip(rows, zip(*found, strict=True), strict=True):
                 cells[kind].append(" ".join(f"{number:>2}" for number in numbers))
-        for kind in rows:
-            rows[kind].append(f"| `{name}` | {' | '.join(cells[kind])} |")
+        for kind, lines in rows.items():
+            lines.append(f"| `{name}` | {' | '.join(cells[kind])} |")
         sys.stderr.write(f"{name}\n")
     head = f"| measure | {' | '.join(CIRCUMSTANCES)} |\n|---|{'---|' * len(CIRCUMSTANCES)}\n"
     for kind, lines in rows.items():

@@ -6,6 +6,7 @@ rounding is kept, and with it the ranks that the rounded numbers no longer show.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,19 @@ DTYPES = {"float64": torch.float64, "float32": torch.float32, "bfloat16": torch.
 # The largest numbers have up to this power of two, on either side of 1: well within the range of their type, but not
 # their squares.
 SCALES = {"float64": 500, "float32": 100, "bfloat16": 100, "float16": 12}
-LAYOUTS = ("numpy", "fortran", "strided", "negative", "read-only", "torch", "transposed", "requires_grad")
+TORCH_LAYOUTS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    "torch": lambda tensor: tensor,
+    "transposed": lambda tensor: tensor.T.contiguous().T,
+    "requires_grad": torch.Tensor.requires_grad_,
+}
+NUMPY_LAYOUTS: dict[str, Callable[[Any], Any]] = {
+    "numpy": lambda array: array,
+    "read-only": lambda array: array,
+    "fortran": np.asfortranarray,
+    "strided": lambda array: np.repeat(array, 2, axis=1)[:, ::2],
+    "negative": lambda array: array[::-1].copy()[::-1],
+}
+LAYOUTS = (*NUMPY_LAYOUTS, *TORCH_LAYOUTS)
 KINDS = ("gaussian", "rectified", "low rank", "duplicates", "dead", "integers", "column scales")
 RELATIONS = ("unrelated", "related", "rotated", "nearly equal", "equal")
 
@@ -103,14 +116,14 @@ def cases(draw: st.DrawFn, kinds: tuple[str, ...] = KINDS) -> Case:
         nearness = 0.0 if relation == "equal" else draw(_powers(-10, -1))
         S = R + exact(rng.normal(size=R.shape)) * exact(nearness)
     sides, words = [], []
-    for X in (R, S):
+    for made_side in (R, S):
         dtype, layout = draw(st.sampled_from(list(DTYPES))), draw(st.sampled_from(LAYOUTS))
         offset = draw(st.just(0.0) | _powers(0, 7))
-        X = X + exact(rng.normal(size=(1, X.shape[1])) * offset)
+        X = made_side + exact(rng.normal(size=(1, made_side.shape[1])) * offset)
         largest = MP.frexp(abs(X).max())[1]
         scale = draw(st.just(0) | st.integers(-SCALES[dtype] - largest, SCALES[dtype] - largest))
         scale = min(scale, SCALES[dtype] - largest)
-        X = X * MP.mpf(2) ** scale
+        X *= MP.mpf(2) ** scale
         sides.append(Side(_laid_out(_rounded(X, dtype), layout), dtype, X))
         words.append(f"{'x'.join(map(str, X.shape))} {dtype} {layout} offset {offset:.3g} scale 2**{scale}")
     return Case(sides[0], sides[1], f"Case({relation}, {made[0]} {words[0]}; {made[1]} {words[1]})")
@@ -146,19 +159,11 @@ def _rounded(X: Matrix, dtype: str) -> torch.Tensor:
 
 def _laid_out(tensor: torch.Tensor, layout: str) -> Any:
     """Return the same numbers as an array of some layout in memory."""
-    if layout == "transposed":
-        return tensor.T.contiguous().T
-    if layout == "requires_grad":
-        return tensor.requires_grad_()
-    if layout == "torch" or tensor.dtype == torch.bfloat16:  # which numpy does not have
+    if layout in TORCH_LAYOUTS:
+        return TORCH_LAYOUTS[layout](tensor)
+    if tensor.dtype == torch.bfloat16:  # which numpy does not have
         return tensor
-    array = tensor.numpy()
-    if layout == "fortran":
-        return np.asfortranarray(array)
-    if layout == "strided":
-        return np.repeat(array, 2, axis=1)[:, ::2]
-    if layout == "negative":
-        return array[::-1].copy()[::-1]
+    array = NUMPY_LAYOUTS[layout](tensor.numpy())
     if layout == "read-only":
         array.setflags(write=False)
     return array

@@ -62,7 +62,7 @@ def sensitivity(name: str, case: Case, epsilons: tuple[float, float], ranks: Ran
 
 
 def excess(name: str, found: float, case: Case) -> float:
-    """Return the error of a value as a share of what is allowed: against the numbers given, or those before rounding."""
+    """Return the error of a value as a share of what is allowed, for the numbers given or those before rounding."""
     shares = []
     tries = [((DOUBLE, DOUBLE), Ranks())]
     if name in BY_RANK:
@@ -74,7 +74,7 @@ def excess(name: str, found: float, case: Case) -> float:
         tolerance = allowed(name, case) * max(abs(expected), SIZES.get(name, 1e-3))
         if abs(found - expected) > tolerance:
             tolerance += AS_MUCH * sensitivity(name, case, epsilons, ranks)
-        shares.append(abs(found - expected) / tolerance if tolerance == tolerance else 0.0)
+        shares.append(0.0 if math.isnan(tolerance) else abs(found - expected) / tolerance)
         if shares[-1] <= 1:
             break
     return min(shares, default=0.0)

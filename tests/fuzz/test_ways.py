@@ -1,4 +1,4 @@
-"""One value, whatever the way to it: alone or among others, stored, on any number of threads, in any memory and order."""
+"""One value, whatever the way to it: alone or among others, stored, on any number of threads, in any order."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import warnings
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import polars as pl
 import pytest
 import torch
 from hypothesis import strategies as st
@@ -27,6 +26,8 @@ from .test_values import AS_MUCH, DOUBLE, SINGLE_PRODUCTS, SIZES, sensitivity
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import polars as pl
 
     from .conftest import Search
 
