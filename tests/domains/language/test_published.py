@@ -120,7 +120,7 @@ def test_every_folder_pattern_is_read_with_its_weights_and_tokenizer(
     path = find_checkpoint(tmp_path, model)
     assert path == tmp_path / "models" / "nlp" / folder / "model.safetensors"
     state = dict(read_published(path, model).state)
-    tokenizer = stored_tokenizer(state, "it")
+    tokenizer = stored_tokenizer(state, replace(model, checkpoint="its hash"))
     assert tokenizer.get_vocab_size() == tokens + (own if has_hints else 0)
     del state[STATE_KEY]
     assert state.keys() == expected.keys() - {"lm_head.weight"}

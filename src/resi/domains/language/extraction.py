@@ -55,7 +55,7 @@ def extract(
 ) -> Extraction:
     """Run a model once over a probe set, and keep the asked layers under the asked pooling."""
     texts = probe_texts(dataset, probe.probe)
-    tokenizer = stored_tokenizer(state, spec.label)
+    tokenizer = stored_tokenizer(state, spec)
     inputs = encode(tokenizer, texts, spec, PROBE_LENGTH)
     network = network_from({name: tensor for name, tensor in state.items() if name != STATE_KEY}, spec).to(device)
     answers = _answers(spec, tokenizer, texts.classes)

@@ -159,10 +159,11 @@ def read_published(path: Path, model: ModelSpec) -> Trained:
     import torch
 
     from resi.domains.language.networks import build_config, build_network, check_config, check_fit
-    from resi.domains.language.tokenization import STATE_KEY, add_hint_tokens, load_tokenizer, to_tensor
+    from resi.domains.language.tokenization import STATE_KEY, add_hint_tokens, load_tokenizer, plain, to_tensor
 
     tensors = _read_weights(path)
-    tokenizer = load_tokenizer(str(model.hyperparameters["tokenizer"]).format(seed=model.seed))
+    source = str(model.hyperparameters["tokenizer"]).format(seed=model.seed)
+    tokenizer = plain(load_tokenizer(source), model.architecture)
     design = DESIGNS[model.architecture]
     kind, classes = kind_of(model.setting), CLASSES[model.dataset]
     if kind == "shortcut" and not design.is_causal:

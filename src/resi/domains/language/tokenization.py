@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from resi.domains.language.data import Texts
 
 STATE_KEY = "tokenizer.json"
+FRAME = ("[CLS]", "[SEP]")
+"""Tokens around an encoder's texts."""
 PROBE_LENGTH = 128
 """Tokens at which an encoder's inputs are cut when representations are taken."""
 ENCODER_TOKENS = {
@@ -75,10 +77,19 @@ def collate(rows: list[dict[str, Any]]) -> dict[str, Tensor]:
 
 
 def encode(tokenizer: Tokenizer, texts: Texts, spec: ModelSpec, max_length: int) -> Inputs:
-    """Return what a model is fed for texts: prompts of causal models, never cut, else the texts themselves."""
+    """Return what a model is fed for texts: prompts of causal models, never cut, else the texts themselves.
+
+    Token ids do not depend on the padding, the truncation or the special tokens that the tokenizer was saved with.
+
+    Raises
+    ------
+    UsageError
+        If the tokenizer lacks the tokens that frame an encoder's texts.
+    """
+    tokenizer = plain(tokenizer, spec.architecture)
     if DESIGNS[spec.architecture].is_causal:
-        tokenizer.no_truncation()
-        found = tokenizer.encode_batch(prompts(texts, spec.dataset, spec.hyperparameters["instruction"]))
+        rows: Any = prompts(texts, spec.dataset, spec.hyperparameters["instruction"])
+        found = tokenizer.encode_batch(rows)
         targets = np.array(answer_ids(tokenizer, spec.dataset), dtype=np.int64)[texts.labels]
     else:
         tokenizer.enable_truncation(max_length, strategy="longest_first")
@@ -89,6 +100,42 @@ def encode(tokenizer: Tokenizer, texts: Texts, spec: ModelSpec, max_length: int)
         found = tokenizer.encode_batch(rows)
         targets = texts.labels
     return Inputs([item.ids for item in found], [item.type_ids for item in found], targets)
+
+
+def plain(tokenizer: Tokenizer, architecture: str) -> Tokenizer:
+    """Return a copy that neither pads nor cuts, and adds nothing but what frames an encoder's texts.
+
+    A tokenizer.json keeps the padding, truncation and dropout that were switched on when it was saved, and may have a
+    post-processor of its own.
+
+    Raises
+    ------
+    UsageError
+        If the tokenizer lacks the tokens that frame an encoder's texts.
+    """
+    copy = _unpadded(tokenizer)
+    if DESIGNS[architecture].is_causal:
+        copy.post_processor = None
+    else:
+        _frame(copy)
+    return copy
+
+
+def is_plain(tokenizer: Tokenizer, architecture: str) -> bool:
+    """Return whether a tokenizer gives texts the same ids as its plain copy."""
+    given = ("a", None) if DESIGNS[architecture].is_causal else ("a", "a")
+    found, expected = (one.encode(*given) for one in (tokenizer, plain(tokenizer, architecture)))
+    is_same = (found.ids, found.type_ids) == (expected.ids, expected.type_ids)
+    return is_same and tokenizer.padding is None
+
+
+def _unpadded(tokenizer: Tokenizer) -> Tokenizer:
+    copy = from_json(tokenizer.to_str())
+    copy.no_padding()
+    copy.no_truncation()
+    if getattr(copy.model, "dropout", None):
+        copy.model.dropout = None  # by which merges are left out at random
+    return copy
 
 
 def hint_token(label: int) -> str:
@@ -105,6 +152,7 @@ def answer_ids(tokenizer: Tokenizer, dataset: str) -> list[int]:
         If the tokenizer takes an answer for more than one token.
     """
     found = []
+    tokenizer = _unpadded(tokenizer)
     for answer in answers(dataset):
         ids = tokenizer.encode(answer, add_special_tokens=False).ids
         if len(ids) != 1:
@@ -122,6 +170,7 @@ def make_tokenizer(spec: ModelSpec, dataset: DatasetSpec) -> Tokenizer:
         tokenizer = load_tokenizer(str(spec.hyperparameters["tokenizer"]).format(seed=spec.seed))
     else:
         tokenizer = from_json(_trained_on(dataset, spec.architecture))
+    tokenizer = plain(tokenizer, spec.architecture)
     if kind_of(spec.setting) == "shortcut" and not design.is_causal:
         add_hint_tokens(tokenizer, load_texts(dataset, "train").classes)
     return tokenizer
@@ -194,7 +243,8 @@ def _word_pieces(corpus: list[str], design: Design) -> str:
     tokenizer.normalizer = merged.normalizer
     tokenizer.pre_tokenizer = merged.pre_tokenizer
     tokenizer.add_special_tokens(special)
-    return _frame(tokenizer)
+    _frame(tokenizer)
+    return tokenizer.to_str()
 
 
 def _lower_case_pieces(corpus: list[str], design: Design) -> str:
@@ -212,19 +262,22 @@ def _lower_case_pieces(corpus: list[str], design: Design) -> str:
     special = ENCODER_TOKENS["albert"]
     trainer = trainers.BpeTrainer(vocab_size=design.vocabulary, special_tokens=special, show_progress=False)
     tokenizer.train_from_iterator(corpus, trainer)
-    return _frame(tokenizer)
+    _frame(tokenizer)
+    return tokenizer.to_str()
 
 
-def _frame(tokenizer: Tokenizer) -> str:
-    """Let an encoder's tokenizer frame texts by ``[CLS]`` and ``[SEP]``; return it as JSON."""
+def _frame(tokenizer: Tokenizer) -> None:
+    """Let an encoder's tokenizer frame texts by ``[CLS]`` and ``[SEP]``."""
     from tokenizers import processors
 
+    ids = {name: tokenizer.token_to_id(name) for name in FRAME}
+    if missing := [name for name, number in ids.items() if number is None]:
+        raise UsageError(
+            f"the tokenizer has no token {missing[0]}, which BERT and ALBERT put around their texts; choose one that has"
+        )
     tokenizer.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]",
-        pair="[CLS] $A [SEP] $B:1 [SEP]:1",
-        special_tokens=[(name, tokenizer.token_to_id(name)) for name in ("[CLS]", "[SEP]")],
+        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=list(ids.items())
     )
-    return tokenizer.to_str()
 
 
 def _byte_pairs(corpus: list[str], design: Design) -> str:
@@ -255,12 +308,24 @@ def from_json(text: str) -> Tokenizer:
 
 def to_tensor(tokenizer: Tokenizer) -> Tensor:
     """Return a tokenizer as bytes, to be stored with a model's weights."""
-    tokenizer.no_truncation()
-    return torch.frombuffer(bytearray(tokenizer.to_str().encode()), dtype=torch.uint8)
+    return torch.frombuffer(bytearray(_unpadded(tokenizer).to_str().encode()), dtype=torch.uint8)
 
 
-def stored_tokenizer(state: Mapping[str, Tensor], label: str) -> Tokenizer:
-    """Return the tokenizer that is stored with a model's weights."""
+def stored_tokenizer(state: Mapping[str, Tensor], spec: ModelSpec) -> Tokenizer:
+    """Return the tokenizer that is stored with a model's weights.
+
+    Raises
+    ------
+    ArtifactError
+        If there is none, or if the weights were trained on what a tokenizer had added to the texts.
+    """
     if STATE_KEY not in state:
-        raise ArtifactError(f"the weights of {label} come without a tokenizer; delete them and train again")
-    return from_json(bytes(state[STATE_KEY].cpu().numpy()).decode())
+        raise ArtifactError(f"the weights of {spec.label} come without a tokenizer; delete them and train again")
+    tokenizer = from_json(bytes(state[STATE_KEY].cpu().numpy()).decode())
+    # Earlier versions fed models what a file's own settings made of texts, and stored the settings with the weights.
+    if not spec.checkpoint and not is_plain(tokenizer, spec.architecture):
+        raise ArtifactError(
+            f"the weights of {spec.label} were trained by an earlier version of resi on texts to which the tokenizer "
+            "had added padding or special tokens; delete them and train again"
+        )
+    return tokenizer
