@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -153,6 +153,9 @@ class Extraction:
         On the probe set.
     samples : list of str
         Ids of the samples, row by row.
+    precision : mapping from layer to torch.dtype
+        The precision in which the pass computed a layer, where its tensor is of a wider type: pooled or stored in
+        float32, numbers of bfloat16 have no more digits than before.
     """
 
     representations: Mapping[str, Tensor]
@@ -160,6 +163,7 @@ class Extraction:
     accuracy: float
     samples: Sequence[str]
     layout: Layout = "nd"
+    precision: Mapping[str, torch.dtype] = field(default_factory=dict)
 
 
 class Domain(ABC):

@@ -81,7 +81,7 @@ class RepresentationStore:
             for piece in pieces:
                 for layer, file in files.items():
                     rows = piece.representations[layer]
-                    dtypes[layer].add(rows.dtype)
+                    dtypes[layer].add(least_precise(rows.dtype, piece.precision.get(layer, rows.dtype)))
                     file.append(rows.float())
                 samples += piece.samples
                 logits.append(piece.logits.float().cpu())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -24,6 +25,8 @@ from resi.domains.language.tokenization import (
 )
 from resi.errors import UsageError
 from resi.randomness import forked_torch
+from resi.representations.store import RepresentationStore
+from resi.store import Store
 
 from .conftest import CPU, spec_of
 
@@ -140,6 +143,25 @@ def test_stored_weights_and_tokenizer_give_what_the_network_gave(sample: Sample,
     assert found.samples[20] == f"{small_sst2.content} validation 20"
     labels = torch.arange(21) % 2
     assert found.accuracy == pytest.approx(float((expected.logits.argmax(1) == labels).double().mean()))
+
+
+def test_what_was_computed_in_half_precision_is_said_to_be(
+    sample: Sample, small_sst2: DatasetSpec, tmp_path: Path
+) -> None:
+    """Rounded to bfloat16 in between, states differ from those in float32; embeddings that are looked up do not."""
+    halved = spec_of(small_sst2, sample.spec.architecture, precision="bfloat16")
+    probe = ProbeSpec("validation", ("0", "1", "4"), "mean")
+    whole, found = (extract(spec, sample.state, small_sst2, probe, CPU) for spec in (sample.spec, halved))
+    store = RepresentationStore(Store(tmp_path))
+    store.save(halved, probe, [found])
+    store.save(sample.spec, probe, [whole])
+    for layer in probe.layers:
+        same = torch.equal(found.representations[layer], whole.representations[layer])
+        assert store.open(halved, probe, layer).dtype == ("float32" if same else "bfloat16")
+        assert same is (layer == "0" and sample.spec.architecture != "albert_tiny")
+        assert store.open(sample.spec, probe, layer).dtype == "float32"
+    published = replace(halved, checkpoint="its hash")  # which is read in full precision
+    assert extract(published, sample.state, small_sst2, probe, CPU).precision["4"] == torch.float32
 
 
 def test_embeddings_of_the_first_token_are_left_out_of_layer_tests_as_they_are_constant(

@@ -39,6 +39,11 @@ class Design:
         """Whether it is a causal language model, which is asked by a prompt."""
         return self.family == "llama"
 
+    @property
+    def projects_embeddings(self) -> bool:
+        """Whether state 0 is a product with a matrix; else it is read from a table and never of half precision."""
+        return self.family == "albert"
+
 
 DESIGNS: dict[str, Design] = {
     "bert": Design("bert", 12, 30522, "google/multiberts-seed_{seed}"),

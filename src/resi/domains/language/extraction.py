@@ -59,14 +59,17 @@ def extract(
     inputs = encode(tokenizer, texts, spec, PROBE_LENGTH)
     network = network_from({name: tensor for name, tensor in state.items() if name != STATE_KEY}, spec).to(device)
     answers = _answers(spec, tokenizer, texts.classes)
+    design = DESIGNS[spec.architecture]
     layers = [int(layer) for layer in probe.layers]
-    found = run(network, inputs, layers, [probe.pooling], answers, precision(spec), batch_tokens)
+    computed = precision(spec)
+    found = run(network, inputs, layers, [probe.pooling], answers, computed, batch_tokens)
     labels = torch.from_numpy(texts.labels)
     return Extraction(
         representations={str(layer): found.pooled[layer, probe.pooling] for layer in layers},
         logits=found.logits,
         accuracy=float((found.logits.argmax(1) == labels).double().mean()),
         samples=[f"{dataset.content} {texts.split} {row}" for row in range(len(texts))],
+        precision={str(layer): computed for layer in layers if layer or design.projects_embeddings},
     )
 
 

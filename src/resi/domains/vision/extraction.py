@@ -62,7 +62,7 @@ def extract(
         ids = inputs.split.ids[start : start + len(labels)]
         start += len(labels)
         yield Extraction(
-            representations={layer: recorder.latest[layer].float().cpu() for layer in probe.layers},
+            representations={layer: recorder.latest[layer].cpu() for layer in probe.layers},
             logits=logits.float().cpu(),
             accuracy=float((logits.argmax(1).cpu() == labels).double().mean()),
             samples=[f"{dataset.content} {name}" for name in ids],
