@@ -84,8 +84,32 @@ def test_a_stopped_training_ends_with_the_same_weights(
     assert resumed.accuracies == whole.accuracies
     for name, tensor in whole.state.items():
         assert torch.equal(tensor, resumed.state[name]), name
-    with pytest.raises(ArtifactError, match=r"is of another model's training\. Delete it"):
-        train(spec_of(architecture, epochs=3), digits, CPU, unfinished)
+
+
+@pytest.mark.parametrize("damage", ["a flipped bit", "cut short", "another model's"])
+def test_a_state_that_is_not_as_it_was_written_is_set_aside_and_training_begins_again(
+    damage: str, digits, tmp_path: Path, every_epoch: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec = spec_of("tiny_vgg", epochs=2, batch_size=128)
+    whole = train(spec, digits, CPU, tmp_path / "unfinished.safetensors")
+    content = bytearray((tmp_path / "unfinished.safetensors").read_bytes())
+    if damage == "a flipped bit":
+        content[-100] ^= 1
+    elif damage == "cut short":
+        del content[-100:]
+    else:
+        train(spec_of("tiny_vgg", seed=1, epochs=1, batch_size=128), digits, CPU, tmp_path / "other")
+        content = (tmp_path / "other").read_bytes()
+    (tmp_path / "unfinished.safetensors").write_bytes(content)
+    epochs: list[int] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training._Report, "__call__", lambda _self, epoch, _loss: epochs.append(epoch))
+        again = train(spec, digits, CPU, tmp_path / "unfinished.safetensors")
+    assert epochs == [0, 1]
+    assert again.accuracies == whole.accuracies
+    assert all(torch.equal(tensor, again.state[name]) for name, tensor in whole.state.items())
+    assert (tmp_path / "unfinished.safetensors.damaged").read_bytes() == content
+    assert "It is set aside, and the training begins again." in capsys.readouterr().err
 
 
 TRAIN = """

@@ -273,7 +273,7 @@ def _frame(tokenizer: Tokenizer) -> None:
     ids = {name: tokenizer.token_to_id(name) for name in FRAME}
     if missing := [name for name, number in ids.items() if number is None]:
         raise UsageError(
-            f"the tokenizer has no token {missing[0]}, which BERT and ALBERT put around their texts; choose one that has"
+            f"the tokenizer has no token {missing[0]}, which BERT and ALBERT put around texts; choose another one"
         )
     tokenizer.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=list(ids.items())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import math
 import random
 import shutil
@@ -16,7 +15,6 @@ import torch
 from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader
 from transformers import Trainer, TrainingArguments
-from transformers.trainer_utils import get_last_checkpoint
 from transformers.utils import logging
 
 from resi.domains.base import Trained
@@ -35,6 +33,7 @@ from resi.domains.language.tokenization import (
     make_tokenizer,
     to_tensor,
 )
+from resi.domains.language.unfinished import Sealing, check_whole, last_whole
 from resi.errors import TrainingError
 from resi.randomness import forked_torch, key_to_int
 
@@ -95,18 +94,20 @@ def _fit(
             folder.mkdir(parents=True, exist_ok=True)
         trainer_class = _CausalTrainer if DESIGNS[spec.architecture].is_causal else _Trainer
         trainer = trainer_class(
+            fingerprint=spec.fingerprint,
             order=_row_order(spec, inputs["train"]),
             model=_with_low_rank_updates(network, spec),
             args=_arguments(spec, len(inputs["train"]), device, folder),
             data_collator=collate,
             train_dataset=inputs["train"],
             eval_dataset=inputs["validation"],
+            callbacks=[Sealing(spec.fingerprint)],
         )
         trainer.remove_callback(_printer())
         if device.type == "cuda":
             stack.enter_context(torch.cuda.device(device))
         stack.enter_context(_quiet())
-        result = trainer.train(resume_from_checkpoint=_last_checkpoint(folder))
+        result = trainer.train(resume_from_checkpoint=last_whole(folder, spec.fingerprint))
         if not math.isfinite(result.training_loss):
             raise TrainingError(f"training {spec.label} failed: its mean loss is {result.training_loss}")
         trained = trainer.accelerator.unwrap_model(trainer.model)
@@ -114,16 +115,6 @@ def _fit(
     if spec.hyperparameters.get("fine_tuning") == "lora":
         trained = trained.merge_and_unload()
     return trained.to(device)
-
-
-def _last_checkpoint(folder: Path) -> str | None:
-    """Return the last checkpoint, if any; one that was not written to its end is deleted."""
-    for path in folder.glob("checkpoint-*"):
-        try:
-            json.loads((path / "trainer_state.json").read_text(encoding="utf-8"))  # which is written last
-        except (OSError, ValueError):
-            shutil.rmtree(path)
-    return get_last_checkpoint(str(folder))  # type: ignore[no-untyped-call]
 
 
 def _arguments(spec: ModelSpec, rows: int, device: torch.device, folder: Path) -> TrainingArguments:
@@ -180,8 +171,9 @@ class _Trainer(Trainer):
     encoder's batches that are accumulated.
     """
 
-    def __init__(self, *, order: RowOrder, **keywords: Any) -> None:
+    def __init__(self, *, fingerprint: str, order: RowOrder, **keywords: Any) -> None:
         super().__init__(**keywords)
+        self.fingerprint = fingerprint
         self.order = order
         self.model_accepts_loss_kwargs = True  # that is: compute_loss wants the number of rows of a step
 
@@ -201,6 +193,10 @@ class _Trainer(Trainer):
         """Return the batches of a step of the optimizer, and the number of their rows."""
         batches, _ = super().get_batch_samples(*arguments)
         return batches, sum(len(batch["labels"]) for batch in batches)
+
+    def _load_best_model(self) -> None:
+        check_whole(Path(str(self.state.best_model_checkpoint)), self.fingerprint)
+        super()._load_best_model()
 
     def compute_loss(
         self, model: Any, inputs: dict[str, Tensor], return_outputs: bool = False, num_items_in_batch: Any = None

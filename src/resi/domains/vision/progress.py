@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+from resi.console import say
 from resi.errors import ArtifactError
 from resi.store import read_tensors, write_tensors
 
@@ -48,12 +49,20 @@ class Progress:
         self._saved = time.monotonic()
 
     def load(self) -> int:
-        """Take up what is saved; return the number of epochs done."""
+        """Take up what is saved; return the number of epochs done.
+
+        A file that is damaged, or of another model's training, is set aside, and the training begins again.
+        """
         if self._path is None or not self._path.is_file():
             return 0
-        tensors, metadata = read_tensors(self._path)
-        if metadata.get("fingerprint") != self._fingerprint:
-            raise ArtifactError(f"{self._path} is of another model's training. Delete it and run again.")
+        try:
+            tensors, metadata = read_tensors(self._path)
+            if metadata.get("fingerprint") != self._fingerprint:
+                raise ArtifactError(f"{self._path} is of another model's training.")
+        except ArtifactError as error:
+            self._path.replace(self._path.with_name(f"{self._path.name}.damaged"))
+            say(f"{error.message} It is set aside, and the training begins again.")
+            return 0
         self._model.load_state_dict(_below("model", tensors))
         parameters = [parameter for group in self._optimizer.param_groups for parameter in group["params"]]
         state: dict[int, dict[str, Tensor]] = {}
