@@ -1,12 +1,14 @@
-"""Which device computes, and with how many threads."""
+"""Which device computes, with how many threads, and in which arithmetic."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-from typing import TYPE_CHECKING
+import threading
+from typing import TYPE_CHECKING, NamedTuple
 
 from resi.errors import UsageError
+from resi.precision import full_convolutions, full_products
 from resi.share import device_index, read_slot
 
 if TYPE_CHECKING:
@@ -47,13 +49,97 @@ def resolve_device(name: str) -> torch.device:
 
 @contextlib.contextmanager
 def torch_threads(count: int | None) -> Iterator[None]:
-    """Limit torch to ``count`` threads for a while; None leaves its own choice."""
+    """Limit torch to ``count`` threads for a while; None leaves its own choice.
+
+    A thread that begins while another one limits torch finds that one's number; what it leaves behind is what there
+    was before both.
+    """
     if count is None:
         yield
         return
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
+    here = threading.get_ident()
+    with _LIMITS_LOCK:
+        found = torch.get_num_threads()
+        others = [limit for limit in _LIMITS if limit.thread != here]
+        before = others[0].before if any(limit.number == found for limit in others) else found
+        limit = _Limit(here, count, before)
+        _LIMITS.append(limit)
+        torch.set_num_threads(count)
     try:
         yield
     finally:
-        torch.set_num_threads(before)
+        with _LIMITS_LOCK:
+            _LIMITS.remove(limit)
+            torch.set_num_threads(before)
+
+
+class _Limit(NamedTuple):
+    thread: int
+    number: int
+    before: int
+
+
+_LIMITS: list[_Limit] = []
+_LIMITS_LOCK = threading.Lock()
+
+
+AUTOCAST_DEVICES = ("cpu", "cuda")
+NUMPY_ERRORS = {"divide": "warn", "over": "warn", "under": "ignore", "invalid": "warn"}
+"""How numpy is when a program has changed nothing."""
+
+
+@contextlib.contextmanager
+def plain_arithmetic(device: torch.device | None = None) -> Iterator[None]:
+    """Compute as a fresh process does, whatever the caller's program has switched on; afterwards all is as it was.
+
+    Inside, autocast and inference mode are off, gradients are recorded, tensors are made on the CPU unless a device is
+    given, numpy warns of an overflow instead of raising it, and float32 products have full precision: all of them for
+    this thread alone, but for the last, which torch has for the whole process only (see :mod:`resi.precision`). Threads
+    that are started inside do not inherit it: enter it in each, or :func:`plain_thread`.
+
+    Not changed are the type of tensors that are made without one (``torch.set_default_dtype``) and whether torch is to
+    use deterministic algorithms. Both are of the whole process, and changing them would change what other threads
+    compute. Code of resi names the type of every tensor it makes.
+
+    Parameters
+    ----------
+    device
+        Where the work is done. On CUDA, convolutions have full precision, too: by default they have not.
+    """
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(full_products())
+        if device is not None and device.type == "cuda":
+            stack.enter_context(full_convolutions())
+        stack.enter_context(plain_thread())
+        yield
+
+
+def plain_thread() -> contextlib.AbstractContextManager[object]:
+    """Return the part of :func:`plain_arithmetic` that is about this thread, which takes a microsecond.
+
+    A thread that has just been started needs none of it.
+    """
+    switches = _thread_switches()
+    if not switches:
+        return contextlib.nullcontext()
+    stack = contextlib.ExitStack()
+    for switch in switches:
+        stack.enter_context(switch)
+    return stack
+
+
+def _thread_switches() -> list[contextlib.AbstractContextManager[object]]:
+    """Return what has to be entered for this thread to compute as a new one."""
+    import numpy as np
+
+    switches: list[contextlib.AbstractContextManager[object]] = []
+    if torch.is_inference_mode_enabled():
+        switches.append(torch.inference_mode(False))
+    if not torch.is_grad_enabled():
+        switches.append(torch.enable_grad())
+    switches += [torch.autocast(kind, enabled=False) for kind in AUTOCAST_DEVICES if torch.is_autocast_enabled(kind)]
+    if torch.empty(0).device.type != "cpu":  # in a sixth of the time that asking for the default takes
+        switches.append(torch.device("cpu"))
+    if np.geterr() != NUMPY_ERRORS:
+        switches.append(np.errstate(divide="warn", over="warn", under="ignore", invalid="warn"))
+    return switches
