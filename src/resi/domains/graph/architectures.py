@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import torch
 from torch.nn.functional import linear
 from torch_geometric.nn import GAT, GCN, GCNConv, GraphSAGE, SAGEConv
 
@@ -101,6 +102,20 @@ def build_model(architecture: str, hyperparameters: Mapping[str, Any], features:
         return MODELS[architecture](**arguments)
     except (TypeError, ValueError, AssertionError, RuntimeError) as error:
         raise UsageError(f"model={architecture} cannot be built from {dict(hyperparameters)}: {error}") from error
+
+
+def trained_model(spec: ModelSpec, graph: Graph, state: Mapping[str, Tensor]) -> BasicGNN | PGNN:
+    """Return the model of a spec with given weights, on the CPU.
+
+    Raises
+    ------
+    ArtifactError
+        If the weights do not fit.
+    """
+    with torch.random.fork_rng(devices=[]):  # weights that are drawn only to be replaced
+        model = model_for(spec, graph)
+    load_weights(model, state)
+    return model
 
 
 def load_weights(model: nn.Module, state: Mapping[str, Tensor]) -> None:

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from resi.domains.arithmetic import plain_networks
 from resi.domains.base import DatasetSpec, Extraction, ModelSpec, ProbeSpec
 from resi.domains.graph.alterations import shortcut_probe
-from resi.domains.graph.architectures import load_weights, model_for, run_model
+from resi.domains.graph.architectures import run_model, trained_model
 from resi.domains.graph.data import load_graph
 from resi.domains.graph.pgnn import PGNN
 from resi.domains.graph.propagation import Edges
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from torch_geometric.nn.models.basic_gnn import BasicGNN
 
 
-@torch.no_grad()
 def extract(
     spec: ModelSpec, state: Mapping[str, Tensor], dataset: DatasetSpec, probe: ProbeSpec, device: torch.device
 ) -> Extraction:
@@ -31,13 +31,20 @@ def extract(
     Layer ``i`` is the raw output of convolution ``i``, before batch norm, activation and dropout, or with the pooling
     ``post_activation`` what the next convolution sees. Rows are the probe nodes in the order of the dataset.
     """
+    with plain_networks(device):
+        return _extract(spec, state, dataset, probe, device)
+
+
+@torch.no_grad()
+def _extract(
+    spec: ModelSpec, state: Mapping[str, Tensor], dataset: DatasetSpec, probe: ProbeSpec, device: torch.device
+) -> Extraction:
     graph = load_graph(dataset)
     if spec.setting in SHORTCUT:
         graph = shortcut_probe(graph, spec, own=probe.probe == OWN_SHORTCUT_PROBE)
     with graph.suitable_threads():
-        model = model_for(spec, graph)
         try:
-            load_weights(model, state)
+            model = trained_model(spec, graph, state)
         except ArtifactError as error:
             raise ArtifactError(f"the weights of {spec.label} {error}") from error
         graph = graph.to(device)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 import torch
 from torch.nn.functional import cross_entropy
 
+from resi.domains.arithmetic import plain_networks
 from resi.domains.base import DatasetSpec, ModelSpec, Trained
 from resi.domains.graph.alterations import training_graph
-from resi.domains.graph.architectures import load_weights, model_for, run_model
+from resi.domains.graph.architectures import model_for, run_model, trained_model
 from resi.domains.graph.data import Graph, load_graph
 from resi.domains.graph.propagation import Edges, Propagation
 from resi.domains.graph.settings import EDGE_DROP
@@ -30,13 +32,17 @@ def train(spec: ModelSpec, dataset: DatasetSpec, device: torch.device) -> Traine
     The model's seed draws weights and dropout, which edges an epoch drops, and a P-GNN's anchors. Where the setting
     alters labels, accuracies are by the altered ones.
     """
-    return train_on(load_graph(dataset), spec, device)
+    with plain_networks(device):
+        return train_on(load_graph(dataset), spec, device)
 
 
 def train_on(graph: Graph, spec: ModelSpec, device: torch.device) -> Trained:
     """Train one model on a graph as it was read."""
-    graph = training_graph(graph, spec)
-    with graph.suitable_threads(), forked_torch(device, spec.seed, "graph training"):
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(plain_networks(device))
+        graph = training_graph(graph, spec)
+        stack.enter_context(graph.suitable_threads())
+        stack.enter_context(forked_torch(device, spec.seed, "graph training"))
         model = model_for(spec, graph).to(device)
         graph = graph.to(device)
         edges = Edges(graph.edges, len(graph.labels))
@@ -54,10 +60,11 @@ def measure_accuracies(
     ArtifactError
         If the weights do not fit.
     """
-    graph = training_graph(load_graph(dataset), spec)
-    with graph.suitable_threads():
-        model = model_for(spec, graph)
-        load_weights(model, state)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(plain_networks(device))
+        graph = training_graph(load_graph(dataset), spec)
+        stack.enter_context(graph.suitable_threads())
+        model = trained_model(spec, graph, state)
         graph = graph.to(device)
         return accuracies(model.to(device), graph, Edges(graph.edges, len(graph.labels)))
 

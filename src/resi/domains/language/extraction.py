@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from resi.domains.arithmetic import plain_networks
 from resi.domains.base import Extraction
 from resi.domains.language.alterations import probe_texts
 from resi.domains.language.designs import DESIGNS
@@ -54,6 +55,18 @@ def extract(
     batch_tokens: int = BATCH_TOKENS,
 ) -> Extraction:
     """Run a model once over a probe set, and keep the asked layers under the asked pooling."""
+    with plain_networks(device):
+        return _extract(spec, state, dataset, probe, device, batch_tokens)
+
+
+def _extract(  # noqa: PLR0913, PLR0917 - as above
+    spec: ModelSpec,
+    state: Mapping[str, Tensor],
+    dataset: DatasetSpec,
+    probe: ProbeSpec,
+    device: torch.device,
+    batch_tokens: int,
+) -> Extraction:
     texts = probe_texts(dataset, probe.probe)
     tokenizer = stored_tokenizer(state, spec)
     inputs = encode(tokenizer, texts, spec, PROBE_LENGTH)
@@ -73,7 +86,6 @@ def extract(
     )
 
 
-@torch.no_grad()
 def run(  # noqa: PLR0913, PLR0917 - what is kept, and how it is computed
     network: Network,
     inputs: Inputs,
@@ -98,7 +110,19 @@ def run(  # noqa: PLR0913, PLR0917 - what is kept, and how it is computed
     batch_tokens : int
         Most tokens of a forward pass, padding included.
     """
-    network.eval()
+    with plain_networks(next(network.parameters()).device), torch.no_grad():
+        return _run(network.eval(), inputs, layers, poolings, answers, dtype, batch_tokens)
+
+
+def _run(  # noqa: PLR0913, PLR0917 - as above
+    network: Network,
+    inputs: Inputs,
+    layers: Sequence[int] | None,
+    poolings: Sequence[str],
+    answers: Sequence[int] | None,
+    dtype: torch.dtype,
+    batch_tokens: int,
+) -> States:
     device = next(network.parameters()).device
     order = sorted(range(len(inputs)), key=lambda row: len(inputs.ids[row]))
     pooled: dict[tuple[int, str], list[Tensor]] = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
 import random
 import shutil
 import tempfile
@@ -17,6 +18,7 @@ from torch.utils.data import DataLoader
 from transformers import Trainer, TrainingArguments
 from transformers.utils import logging
 
+from resi.domains.arithmetic import plain_networks
 from resi.domains.base import Trained
 from resi.domains.language.alterations import altered_texts
 from resi.domains.language.batching import RowOrder
@@ -65,6 +67,11 @@ def train(spec: ModelSpec, dataset: DatasetSpec, device: torch.device, unfinishe
     TrainingError
         If the loss is no number any more.
     """
+    with plain_networks(device), _plain_accelerate():
+        return _train(spec, dataset, device, unfinished)
+
+
+def _train(spec: ModelSpec, dataset: DatasetSpec, device: torch.device, unfinished: Path | None) -> Trained:
     texts = {split: altered_texts(dataset, split, spec.setting) for split in ("train", "validation")}
     tokenizer = make_tokenizer(spec, dataset)
     length = spec.hyperparameters.get("max_length", PROBE_LENGTH)
@@ -267,3 +274,23 @@ def _forked_generators() -> Iterator[None]:
     finally:
         random.setstate(python)
         np.random.set_state(legacy)
+
+
+@contextlib.contextmanager
+def _plain_accelerate() -> Iterator[None]:
+    """Hide from the Trainer what a program has told accelerate, and put it back: the Trainer begins by forgetting it.
+
+    ``accelerate launch --mixed_precision=bf16``, for one, would have a model trained in another precision than its own.
+    """
+    from accelerate.state import AcceleratorState, GradientState, PartialState
+
+    states = [kind._shared_state for kind in (PartialState, AcceleratorState, GradientState)]
+    before = [dict(state) for state in states]
+    variables = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("ACCELERATE_")}
+    try:
+        yield
+    finally:
+        os.environ.update(variables)
+        for state, content in zip(states, before, strict=True):
+            state.clear()
+            state.update(content)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from resi.domains.arithmetic import plain_networks
 from resi.domains.base import Extraction
 from resi.domains.vision.architectures import build_model
 from resi.domains.vision.checkpoints import load_weights
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 MAX_BATCH = 256
 
 
-@torch.no_grad()
 def extract(
     spec: ModelSpec,
     state: Mapping[str, Tensor],
@@ -47,9 +47,28 @@ def extract(
     memory : int
         Bytes that the pass may take for what it computes.
     """
+    pieces = _extract(spec, state, dataset, probe, device, memory)
+    while True:
+        with plain_networks(device):  # not while the caller has the piece
+            piece = next(pieces, None)
+        if piece is None:
+            return
+        yield piece
+
+
+@torch.no_grad()
+def _extract(
+    spec: ModelSpec,
+    state: Mapping[str, Tensor],
+    dataset: DatasetSpec,
+    probe: ProbeSpec,
+    device: torch.device,
+    memory: int,
+) -> Iterator[Extraction]:
     images = load_images(dataset)
     built = as_built(spec)
-    model = build_model(spec.architecture, built, images.classes)
+    with torch.random.fork_rng(devices=[]):  # weights that are drawn only to be replaced
+        model = build_model(spec.architecture, built, images.classes)
     load_weights(model, state, spec.label)
     model.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
     statistics, size = built["normalization"], built["image_size"]

@@ -10,6 +10,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from resi.console import say
+from resi.domains.arithmetic import plain_networks
 from resi.domains.base import Trained
 from resi.domains.vision.architectures import build_model
 from resi.domains.vision.evaluation import accuracies
@@ -55,6 +56,13 @@ def train(
     TrainingError
         If the loss is no number any more.
     """
+    with plain_networks(device):
+        return _train(spec, dataset, device, unfinished, workers)
+
+
+def _train(
+    spec: ModelSpec, dataset: DatasetSpec, device: torch.device, unfinished: Path | None, workers: int | None
+) -> Trained:
     images = load_images(dataset)
     inputs = TrainingInputs(images, spec, alteration(spec.setting, spec.hyperparameters.get("shortcut_coins", 1)))
     batches = EpochBatches(len(inputs), spec.hyperparameters["batch_size"], spec.seed)

@@ -1,0 +1,92 @@
+"""Networks trained and run as in a fresh process, whatever the caller's program has switched on."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+
+from resi.device import plain_arithmetic
+from resi.precision import full_convolutions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+class _Switch(NamedTuple):
+    """A switch of the process, and how it stands where a program has changed nothing."""
+
+    read: Callable[[], Any]
+    turn: Callable[[Any], Any]
+    fresh: Any
+
+
+def _flag(module: Any, name: str, fresh: bool) -> _Switch:
+    return _Switch(lambda: getattr(module, name), lambda value: setattr(module, name, value), fresh)
+
+
+_MATMUL, _CUDA = torch.backends.cuda.matmul, torch.backends.cuda
+SWITCHES = (
+    # Of what weights are made; the layers of others do not name it.
+    _Switch(torch.get_default_dtype, torch.set_default_dtype, torch.float32),
+    # Deterministic operations add in another order, and some there are none of.
+    _Switch(torch.get_deterministic_debug_mode, torch.set_deterministic_debug_mode, 0),
+    _flag(torch.backends.cudnn, "enabled", True),
+    _flag(torch.backends.cudnn, "benchmark", False),
+    _flag(torch.backends.cudnn, "deterministic", False),
+    _flag(torch.backends.mkldnn, "enabled", True),
+    _flag(_MATMUL, "allow_fp16_reduced_precision_reduction", True),
+    _flag(_MATMUL, "allow_bf16_reduced_precision_reduction", True),
+    # Attention, on a CPU as well.
+    _Switch(_CUDA.flash_sdp_enabled, _CUDA.enable_flash_sdp, True),
+    _Switch(_CUDA.mem_efficient_sdp_enabled, _CUDA.enable_mem_efficient_sdp, True),
+    _Switch(_CUDA.math_sdp_enabled, _CUDA.enable_math_sdp, True),
+    _Switch(_CUDA.cudnn_sdp_enabled, _CUDA.enable_cudnn_sdp, True),
+)
+
+
+class _Hold:
+    """Switches that stand as in a fresh process as long as anything holds them; several threads may."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._holders = 0
+        self._back = contextlib.ExitStack()
+
+    @contextlib.contextmanager
+    def __call__(self) -> Iterator[None]:
+        with self._lock:
+            for switch in SWITCHES:
+                if (before := switch.read()) != switch.fresh:
+                    self._back.callback(switch.turn, before)
+                    switch.turn(switch.fresh)
+            self._holders += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._holders -= 1
+                if not self._holders:
+                    self._back.close()
+
+
+_fresh_switches = _Hold()
+
+
+@contextlib.contextmanager
+def plain_networks(device: torch.device) -> Iterator[None]:
+    """Compute as :func:`resi.device.plain_arithmetic` says, with torch's own defaults for networks.
+
+    These are float32 for new weights, no deterministic algorithms, no search for the fastest convolutions, and any kind
+    of attention. They are of the process: its other threads have them for the time, too, and when nothing of resi runs
+    any more they are as they were.
+
+    Parameters
+    ----------
+    device : torch.device
+        Where the networks are.
+    """
+    with _fresh_switches(), full_convolutions(), plain_arithmetic(device):
+        yield
