@@ -105,7 +105,9 @@ class Models:
         )
         if self.published is None:
             return model
-        return replace(model, checkpoint=self._checkpoint(self.published, model))
+        checkpoint = self._checkpoint(self.published, model)
+        values = self.domain.published_hyperparameters(self.published, model, self.overrides)
+        return replace(model, checkpoint=checkpoint, hyperparameters=values)
 
     def _checkpoint(self, root: Path, model: ModelSpec) -> str:
         try:

@@ -17,6 +17,7 @@ from resi.domains.base import (
 from resi.domains.language import files, published
 from resi.domains.language.designs import DESIGNS
 from resi.domains.language.hyperparameters import LAST, LOWEST_LOSS, LanguageModelConfig, hyperparameters
+from resi.domains.language.instructions import find_instruction
 from resi.domains.language.settings import PROBE_SPLIT, SETTINGS, shortcut_probe
 from resi.errors import ArtifactError, UsageError
 
@@ -156,6 +157,14 @@ class LanguageDomain(Domain):
     def checkpoint(self, root: Path, model: ModelSpec) -> Path:
         """Return the file of a published model's weights, in the folders of the published archives."""
         return published.find_checkpoint(root, model)
+
+    def published_hyperparameters(
+        self, root: Path, model: ModelSpec, overrides: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
+        """Return the hyperparameters with the first line of prompts that the publishers trained a model with."""
+        if "instruction" not in model.hyperparameters or overrides.get("instruction") is not None:
+            return model.hyperparameters
+        return {**model.hyperparameters, "instruction": find_instruction(root, model)}
 
     def hash_checkpoint(self, path: Path) -> str:
         """Return the hash of all parts of a published model's weights."""

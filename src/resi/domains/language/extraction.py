@@ -59,7 +59,7 @@ def extract(
         return _extract(spec, state, dataset, probe, device, batch_tokens)
 
 
-def _extract(  # noqa: PLR0913, PLR0917 - as above
+def _extract(
     spec: ModelSpec,
     state: Mapping[str, Tensor],
     dataset: DatasetSpec,

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resi.domains.language.designs import DESIGNS, TINY, Design
+from resi.domains.language.instructions import check_instruction
 from resi.domains.language.prompts import STYLES, TINY_INSTRUCTION
 from resi.domains.language.published import PARTS, WHOLE, hash_checkpoint
 from resi.domains.language.settings import kind_of, rate_of
@@ -69,7 +70,7 @@ class LanguageModelConfig:
     tokenizer : str, optional
         A repository on the hub or a local folder, ``{seed}`` for the model's seed.
     instruction : str, optional
-        Of SmolLM2: the first line of prompts, which ends in a full stop.
+        Of SmolLM2: the first line of prompts, which ends in a full stop. Published models need their publishers'.
     """
 
     epochs: int | None = None
@@ -207,6 +208,8 @@ def hyperparameters(
     benchmark = {**recipe(architecture, dataset, setting), "selection": selection}
     values = put_over(architecture, benchmark, overrides, CHOICES, LIMITS)
     _check_length(architecture, DESIGNS[architecture], values)
+    if "instruction" in values:
+        check_instruction(f"model.{architecture}.instruction is", str(values["instruction"]))
     if values.get("fine_tuning") == "lora" and importlib.util.find_spec("peft") is None:
         raise UsageError(f"model.{architecture}.fine_tuning=lora needs the package peft: pip install 'resi[language]'")
     for name in ("pretrained", "tokenizer"):

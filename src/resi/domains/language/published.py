@@ -112,10 +112,7 @@ def find_checkpoint(root: Path, model: ModelSpec) -> Path:
     DatasetError
         If its file is missing: the message names it.
     """
-    names = published_folders(model)
-    places = [root / folder / name for folder in FOLDERS for name in names]
-    if model.architecture == "smollm2" and (elsewhere := os.environ.get(SMOLLM_VARIABLE)):
-        places.insert(0, Path(elsewhere).expanduser() / names[0].removeprefix("smollm/"))
+    places = places_of(root, model)
     for place in places:
         for name in (WHOLE, PARTS):
             if (place / name).is_file():
@@ -124,6 +121,15 @@ def find_checkpoint(root: Path, model: ModelSpec) -> Path:
         f"{places[0] / WHOLE} is missing: with models.source=published it holds {model.label}. Put the published "
         "models there, name their folder with models.root, or train models with models.source=train"
     )
+
+
+def places_of(root: Path, model: ModelSpec) -> list[Path]:
+    """Return the folders in which a published model may lie."""
+    names = published_folders(model)
+    places = [root / folder / name for folder in FOLDERS for name in names]
+    if model.architecture == "smollm2" and (elsewhere := os.environ.get(SMOLLM_VARIABLE)):
+        places.insert(0, Path(elsewhere).expanduser() / names[0].removeprefix("smollm/"))
+    return places
 
 
 def hash_checkpoint(path: Path) -> str:

@@ -282,7 +282,7 @@ def _plain_accelerate() -> Iterator[None]:
 
     ``accelerate launch --mixed_precision=bf16``, for one, would have a model trained in another precision than its own.
     """
-    from accelerate.state import AcceleratorState, GradientState, PartialState
+    from accelerate.state import AcceleratorState, GradientState, PartialState  # type: ignore[import-untyped]
 
     states = [kind._shared_state for kind in (PartialState, AcceleratorState, GradientState)]
     before = [dict(state) for state in states]
