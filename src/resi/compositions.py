@@ -25,7 +25,7 @@ PARTS: dict[tuple[str, ...], tuple[str, ...]] = {
     ("domain", "protocol", "representation"): ("domain", "protocol"),
     ("domain", "dataset"): ("dataset", "dataset_root"),
     ("domain", "model", "models", "root"): ("models", "models_root", "root"),
-    ("domain", "test", "groups", "seeds"): ("test", "groups", "seeds"),
+    ("domain", "test", "groups", "seeds", "stage"): ("test", "groups", "seeds"),
     ("protocol", "measure"): ("measures",),
     ("compare", "device", "on_error", "shards", "stage"): (
         "memory", "threads", "overwrite", "subsample", "isolate", "time_limit", "device", "on_error", "shards", "stage",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from hydra.core.config_store import ConfigStore
 from hydra.core.plugins import Plugins
-from omegaconf import MISSING, OmegaConf
+from omegaconf import MISSING, ListConfig, OmegaConf
 
 from resi import registry
 from resi.api import make_measure
@@ -98,7 +98,7 @@ class RunSchema:
     domain: str = MISSING
     protocol: str = MISSING
     seeds: list[int] | None = None
-    groups: int = 3
+    groups: Any = 3
     device: str = "auto"
     stage: Stage = Stage.all
     on_error: str = "record"
@@ -136,7 +136,7 @@ class RunConfig:
     measures: dict[str, Measure]
     protocol: str
     seeds: tuple[int, ...]
-    groups: int
+    groups: int | tuple[str, ...]
     device: str
     stage: Stage
     memory: str
@@ -234,7 +234,8 @@ def validate(composed: DictConfig) -> RunConfig:
         _check_choice(domain, "model", architecture)
     if not composed.measure:
         raise UsageError("measure is empty: name one, a list as in measure=[cka,rsa], or benchmark")
-    domain.settings(test.name, composed.groups)  # says what does not fit
+    groups = _groups(composed.groups)
+    domain.settings(test.name, groups)  # says what does not fit
     root = composed.dataset.root
     return RunConfig(
         root=Path(composed.root).expanduser().absolute(),
@@ -246,8 +247,8 @@ def validate(composed: DictConfig) -> RunConfig:
         test=test,
         measures={str(name): _measure(str(name), composed) for name in composed.measure},
         protocol=composed.protocol,
-        seeds=_seeds(composed.seeds, domain.seeds_by_test.get(test.name, test.seeds)),
-        groups=composed.groups,
+        seeds=_seeds(composed, domain.seeds_by_test.get(test.name, test.seeds), test),
+        groups=groups,
         device=composed.device,
         stage=composed.stage,
         memory=_memory(composed.compare.memory),
@@ -297,12 +298,24 @@ def _plain(node: Any) -> dict[str, Any]:
     return {str(key): value for key, value in content.items()} if isinstance(content, dict) else {}
 
 
-def _seeds(given: Any, default: tuple[int, ...]) -> tuple[int, ...]:
-    if given is None:
+def _groups(given: Any) -> int | tuple[str, ...]:
+    """Return the number of groups, or their settings where a list names them."""
+    if isinstance(given, ListConfig):
+        return tuple(str(name) for name in given)
+    if isinstance(given, bool) or not isinstance(given, int):
+        raise UsageError(f"groups={given}: expected 2, 3, 5, or a list such as [standard,label_randomization_50]")
+    return given
+
+
+def _seeds(composed: DictConfig, default: tuple[int, ...], test: Grounding) -> tuple[int, ...]:
+    if composed.seeds is None:
         return default
-    seeds = tuple(int(seed) for seed in given)
-    if len(seeds) < 2 or len(set(seeds)) != len(seeds) or min(seeds) < 0:
-        raise UsageError(f"seeds={list(seeds)}: expected at least two seeds from 0 up, all different")
+    seeds = tuple(int(seed) for seed in composed.seeds)
+    # One model is enough where its layers are compared, or nothing is.
+    fewest = 1 if test.kind == "layers" or composed.stage in (Stage.models, Stage.representations) else 2
+    if len(seeds) < fewest or len(set(seeds)) != len(seeds) or min(seeds) < 0:
+        number = "at least two seeds" if fewest > 1 else "seeds"
+        raise UsageError(f"seeds={list(seeds)}: expected {number} from 0 up, all different")
     return seeds
 
 

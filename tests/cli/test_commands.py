@@ -36,7 +36,7 @@ def command(*words: str) -> subprocess.CompletedProcess[str]:
         ),
         (["domain=graphs"], "unknown domain 'graphs'; did you mean graph? Known: graph, language, vision."),
         (["groups=4"], "groups=4: test=augmentation of domain=graph has groups=2, 3, 5"),
-        (["groups=x"], "groups=x: Value 'x' of type 'str' could not be converted to Integer"),
+        (["groups=x"], "groups=x: expected 2, 3, 5, or a list such as [standard,label_randomization_50]"),
         (["measure=jaccard", "measure.jaccard.k=many"], "measure.jaccard.k=many: Value 'many' of type 'str'"),
         (
             ["measure=jaccard", "measure.jaccard.kk=3"],

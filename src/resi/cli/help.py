@@ -34,7 +34,7 @@ RUN = """\
   measure    a name, a list, or: all, benchmark, fast
   protocol   corrected (default), or published: the published benchmark's numbers, defects included
   seeds      list of model seeds in each group, such as \\[0,1,2]
-  groups     2, 3 (default) or 5
+  groups     2, 3 (default) or 5; or a list of settings, such as \\[standard,label_randomization_50]
 
 [bold]How[/bold]
   stage              models, representations, compare, score or all (default): how far to go

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from resi.domains.groups import choose
 from resi.errors import ArtifactError, UsageError, unknown_name
 from resi.identity import fingerprint, hash_file
 
@@ -216,23 +217,33 @@ class Domain(ABC):
     def architectures(self) -> tuple[ArchitectureInfo, ...]:
         """Return the architectures."""
 
-    def settings(self, test: str, groups: int) -> tuple[str, ...]:
+    def settings(self, test: str, groups: int | Sequence[str]) -> tuple[str, ...]:
         """Return the settings that form the groups of a test, from unaltered to most altered.
+
+        Parameters
+        ----------
+        groups : int or sequence of str
+            How many groups, of which the benchmark has settings for some numbers; or the settings themselves.
 
         Raises
         ------
         UsageError
-            If the domain does not have that test, or not with so many groups.
+            If the domain does not have that test, or not these groups.
         """
         if test not in self.settings_by_test:
             raise UsageError(
                 f"domain={self.name} has no test={test}; it has {', '.join(sorted(self.settings_by_test))}"
             )
         by_groups = self.settings_by_test[test]
-        if groups not in by_groups:
-            known = ", ".join(map(str, by_groups))
-            raise UsageError(f"groups={groups}: test={test} of domain={self.name} has groups={known}")
-        return by_groups[groups]
+        if isinstance(groups, int) and groups in by_groups:
+            return by_groups[groups]
+        known = by_groups[max(by_groups)]
+        if isinstance(groups, int | str) or not groups:
+            raise UsageError(
+                f"groups={groups}: test={test} of domain={self.name} has groups={', '.join(map(str, by_groups))}, or a "
+                f"list of {', '.join(known)}"
+            )
+        return choose(test, groups, known)
 
     @abstractmethod
     def hyperparameters(

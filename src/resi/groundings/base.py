@@ -82,7 +82,8 @@ class Models:
     architecture: str
     overrides: Mapping[str, Any]
     seeds: tuple[int, ...]
-    groups: int
+    groups: int | tuple[str, ...]
+    """How many groups, or the settings of their models."""
     published: Path | None = None
     """Where published models lie, for runs that read them instead of training their own."""
     sources: Sources | None = None
