@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+import numpy as np
 import pytest
 import torch
 
@@ -20,6 +21,22 @@ def test_a_process_reads_the_share_it_is_told() -> None:
     assert share.read_slot(told) == (2, 4)
     assert share.allotted_memory(told) == 10**9
     assert {told[name] for name in share.THREAD_VARIABLES} == {"3"}
+
+
+def test_processes_that_read_data_are_as_many_as_the_jobs_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    from resi.domains.vision.images import InMemory, Split
+    from resi.domains.vision.inputs import suitable_workers
+
+    labels = np.zeros(20_000, dtype=np.int64)
+    large = Split(range(20_000), labels, InMemory(np.zeros((20_000, 1, 1, 3), dtype=np.uint8)))
+    monkeypatch.setattr(share, "available_cores", lambda: 6)  # as a container limits them, whatever the affinity says
+    for given, workers in (({}, 6), ({"cores": 2}, 2), ({"cores": 100}, 6), ({"cores": None}, 3)):
+        environment = Share(threads=3, **given).environment() if given else {share.CORES: ""}
+        monkeypatch.setenv(share.CORES, environment[share.CORES])
+        assert suitable_workers(large) == workers
+    monkeypatch.setattr(share, "available_cores", lambda: 64)
+    monkeypatch.delenv(share.CORES)
+    assert suitable_workers(large) == 8
 
 
 @pytest.mark.parametrize("text", ["", "3", "a/b", "1/0", "-1/2"])

@@ -25,6 +25,7 @@ THREAD_VARIABLES = (
     "RAYON_NUM_THREADS",
 )
 SLOT = "RESI_SLOT"
+CORES = "RESI_CORES"
 MEMORY = "RESI_MEMORY"
 DEVICES = Path("/dev")
 
@@ -41,16 +42,23 @@ class Share:
         Bytes of main memory it may use; None: all there is.
     slot, slots : int
         Which of so many places for jobs on this machine it has; no two jobs have the same place at the same time.
+    cores : int or None
+        Cores it may use, by processes that read data for it as well; None: as many as threads.
     """
 
     threads: int
     memory: int | None = None
     slot: int = 0
     slots: int = 1
+    cores: int | None = None
 
     def environment(self) -> dict[str, str]:
         """Return the variables that tell a process of its share."""
-        told = {**dict.fromkeys(THREAD_VARIABLES, str(self.threads)), SLOT: f"{self.slot}/{self.slots}"}
+        told = {
+            **dict.fromkeys(THREAD_VARIABLES, str(self.threads)),
+            SLOT: f"{self.slot}/{self.slots}",
+            CORES: str(self.cores or self.threads),
+        }
         return told if self.memory is None else {**told, MEMORY: str(self.memory)}
 
 
@@ -97,6 +105,12 @@ def available_cores() -> int:
     from joblib import cpu_count
 
     return int(cpu_count())
+
+
+def job_cores(environment: Mapping[str, str]) -> int:
+    """Return the cores of this job: its share where a launcher has given it one, else all that are available."""
+    given = environment.get(CORES, "")
+    return min(available_cores(), int(given)) if given.isdigit() and int(given) > 0 else available_cores()
 
 
 def threads_per_job(cores: int, jobs: int, environment: Mapping[str, str]) -> int:

@@ -62,7 +62,7 @@ def what_there_is() -> dict[str, Any]:
     from threadpoolctl import threadpool_info
 
     from resi.engine.budget import parse_memory
-    from resi.share import read_slot
+    from resi.share import job_cores, read_slot
 
     np.ones((2, 2)) @ np.ones((2, 2))
     return {
@@ -71,6 +71,7 @@ def what_there_is() -> dict[str, Any]:
         "polars": polars.thread_pool_size(),
         "pools": {f"{pool['internal_api']} {pool['prefix']}": pool["num_threads"] for pool in threadpool_info()},
         "slot": read_slot(os.environ),
+        "cores": job_cores(os.environ),
         "memory": parse_memory("auto"),
         "visible": os.environ.get("CUDA_VISIBLE_DEVICES"),
         "pid": os.getpid(),

@@ -57,7 +57,7 @@ def test_joblib_tells_which_signal_ended_a_job(joblib_sweep: Sweep) -> None:
 @pytest.mark.parametrize("number", [0, 3])
 def test_processes_share_cores_and_memory(joblib_sweep: Sweep, number: int) -> None:
     seen, threads = joblib_sweep.probe(number), max(1, available_cores() // 2)
-    assert (seen["torch"], seen["numba"], seen["polars"]) == (threads, threads, threads)
+    assert (seen["torch"], seen["numba"], seen["polars"], seen["cores"]) == (threads,) * 4
     assert seen["pools"]
     assert set(seen["pools"].values()) == {threads}
     assert seen["memory"] == int(machine_memory() // 2 * 0.5)
@@ -70,6 +70,7 @@ def test_explicit_threads_win_and_devices_stay_visible(submitit_sweep: Sweep, nu
     seen = submitit_sweep.probe(number)
     assert (seen["torch"], seen["numba"], seen["polars"]) == (EXPLICIT_THREADS,) * 3
     assert set(seen["pools"].values()) == {EXPLICIT_THREADS}
+    assert seen["cores"] == max(1, available_cores() // 2)
     assert seen["slot"][1] == 2
     assert seen["visible"] == "5,3"
 

@@ -28,7 +28,7 @@ class LocalSubmitLauncher(SweepLauncher):
     def run(self, jobs: Sequence[Job], runner: JobRunner) -> Iterator[tuple[Job, int, str]]:
         """Submit a job whenever a place is free."""
         submitit = load_submitit("submitit_local")
-        n_jobs, threads = self._sizes(len(jobs))
+        n_jobs, threads, cores = self._sizes(len(jobs))
         executor = submitit.LocalExecutor(
             folder=str(self.options["submitit_folder"]), max_num_timeout=self.required("max_num_timeout", 0)
         )
@@ -43,7 +43,7 @@ class LocalSubmitLauncher(SweepLauncher):
             while waiting or running:
                 while waiting and places:
                     job, slot = waiting.popleft(), places.popleft()
-                    submission = Submission(stored, job, Share(threads, memory, slot, n_jobs), devices)
+                    submission = Submission(stored, job, Share(threads, memory, slot, n_jobs, cores), devices)
                     running[slot] = job, executor.submit(submission)
                 for slot in [slot for slot, (_, handle) in running.items() if handle.done()]:
                     job, handle = running.pop(slot)
@@ -55,10 +55,11 @@ class LocalSubmitLauncher(SweepLauncher):
                 handle.cancel()
             raise
 
-    def _sizes(self, jobs: int) -> tuple[int, int]:
-        """Return how many jobs run at a time, and the threads of each."""
+    def _sizes(self, jobs: int) -> tuple[int, int, int]:
+        """Return how many jobs run at a time, and the threads and cores of each."""
         cores, cpus, given = available_cores(), self.number("cpus_per_task"), self.options["n_jobs"]
         if cpus is not None and given is None:
             given = max(1, cores // cpus)
         n_jobs = jobs_at_once(given, jobs, self.config)
-        return n_jobs, explicit_threads(self.config) or cpus or threads_per_job(cores, n_jobs, os.environ)
+        threads = explicit_threads(self.config) or cpus or threads_per_job(cores, n_jobs, os.environ)
+        return n_jobs, threads, cpus or max(1, cores // n_jobs)

@@ -44,13 +44,14 @@ class ProcessLauncher(SweepLauncher):
         """Keep every place busy until no job is left."""
         n_jobs = jobs_at_once(self.options.get("n_jobs"), len(jobs), self.config)
         threads = explicit_threads(self.config) or threads_per_job(available_cores(), n_jobs, os.environ)
+        cores = max(1, available_cores() // n_jobs)
         waiting: queue.SimpleQueue[Job] = queue.SimpleQueue()
         for job in jobs:
             waiting.put(job)
         ended: queue.SimpleQueue[tuple[Job, int, str]] = queue.SimpleQueue()
         stopped = threading.Event()
         memory = machine_memory() // n_jobs
-        places = [Place(Share(threads, memory, slot, n_jobs), runner) for slot in range(n_jobs)]
+        places = [Place(Share(threads, memory, slot, n_jobs, cores), runner) for slot in range(n_jobs)]
 
         def keep_busy(place: Place) -> None:
             with contextlib.suppress(queue.Empty):

@@ -27,7 +27,7 @@ class RayLauncher(SweepLauncher):
         """Hand all jobs to Ray, which runs as many at a time as there are CPUs and GPUs for."""
         ray = _load_ray()
         cpus, memory = self.required("num_cpus"), self.number("mem_gb")
-        share = Share(explicit_threads(self.config) or cpus, memory and memory * 10**9)
+        share = Share(explicit_threads(self.config) or cpus, memory and memory * 10**9, cores=cpus)
         was_there = ray.is_initialized()
         if not was_there:
             self._connect(ray)

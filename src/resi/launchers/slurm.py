@@ -59,7 +59,8 @@ class SlurmLauncher(SweepLauncher):
 
     def run(self, jobs: Sequence[Job], runner: JobRunner) -> Iterator[tuple[Job, int, str]]:
         """Submit arrays of at most ``array_size`` jobs; yield jobs as they end."""
-        executor, share = self._executor(), Share(explicit_threads(self.config) or self.required("cpus_per_task"))
+        executor, cpus = self._executor(), self.required("cpus_per_task")
+        share = Share(explicit_threads(self.config) or cpus, cores=cpus)
         stored, size = store_runner(runner, self.folder), self.required("array_size")
         running: dict[str, tuple[Job, Any]] = {}
         for start in range(0, len(jobs), size):

@@ -20,6 +20,7 @@ from resi.domains.vision.shortcuts import choose_dot, draw_dot, palette
 from resi.domains.vision.transforms import add_noise, resize, training_transform
 from resi.errors import ResiError
 from resi.randomness import forked_torch, generator
+from resi.share import job_cores
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -194,12 +195,10 @@ class Loader:
 
 
 def suitable_workers(split: Split) -> int:
-    """Return how many processes read a split: none for small ones in memory, else one a core, up to eight."""
+    """Return how many processes read images: none for few in memory, else one a core of the job, up to eight."""
     if isinstance(split.source, InMemory) and len(split) < IMAGES_WORTH_WORKERS:
         return 0
-    # Not every system says which cores a process may use.
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(cores, MAX_WORKERS)
+    return min(job_cores(os.environ), MAX_WORKERS)
 
 
 def _as_it_is(batch: Any) -> Any:
