@@ -326,6 +326,19 @@ class Domain(ABC):
         """Return the version number of the training code."""
         return 1
 
+    def published_hyperparameters(
+        self, root: Path, model: ModelSpec, overrides: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
+        """Return a published model's hyperparameters: those of a model trained here, but for what its publishers know.
+
+        Raises
+        ------
+        UsageError
+            If something that it was trained with is needed and neither given nor found below the folder ``root``.
+        """
+        del root, overrides
+        return model.hyperparameters
+
     def rules(self, setting: str) -> str:
         """Return ``published`` if the run's protocol alters a setting's training data in the published way, else empty.
 
@@ -345,19 +358,6 @@ class Domain(ABC):
             If its file is missing: the message names it.
         """
         raise UsageError(f"models.source=published: domain={self.name} reads no published models")
-
-    def published_hyperparameters(
-        self, root: Path, model: ModelSpec, overrides: Mapping[str, Any]
-    ) -> Mapping[str, Any]:
-        """Return a published model's hyperparameters: those of a model trained here, but for what its publishers know.
-
-        Raises
-        ------
-        UsageError
-            If something that it was trained with is needed and neither given nor found below the folder ``root``.
-        """
-        del root, overrides
-        return model.hyperparameters
 
     def hash_checkpoint(self, path: Path) -> str:
         """Return the sha256 of what :meth:`checkpoint` returned, and of further files that belong to it."""

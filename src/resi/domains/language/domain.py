@@ -158,14 +158,6 @@ class LanguageDomain(Domain):
         """Return the file of a published model's weights, in the folders of the published archives."""
         return published.find_checkpoint(root, model)
 
-    def published_hyperparameters(
-        self, root: Path, model: ModelSpec, overrides: Mapping[str, Any]
-    ) -> Mapping[str, Any]:
-        """Return the hyperparameters with the first line of prompts that the publishers trained a model with."""
-        if "instruction" not in model.hyperparameters or overrides.get("instruction") is not None:
-            return model.hyperparameters
-        return {**model.hyperparameters, "instruction": find_instruction(root, model)}
-
     def hash_checkpoint(self, path: Path) -> str:
         """Return the hash of all parts of a published model's weights."""
         return published.hash_checkpoint(path)
@@ -179,3 +171,11 @@ class LanguageDomain(Domain):
     def training_version(self) -> int:
         """Return the version number of the training code."""
         return TRAINING_VERSION
+
+    def published_hyperparameters(
+        self, root: Path, model: ModelSpec, overrides: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
+        """Return the hyperparameters with the first line of prompts that the publishers trained a model with."""
+        if "instruction" not in model.hyperparameters or overrides.get("instruction") is not None:
+            return model.hyperparameters
+        return {**model.hyperparameters, "instruction": find_instruction(root, model)}

@@ -59,6 +59,15 @@ def published_folders(model: ModelSpec) -> tuple[str, ...]:
     return (f"{model.architecture}/{name}", name) if model.architecture == "bert" else (f"{model.architecture}/{name}",)
 
 
+def places_of(root: Path, model: ModelSpec) -> list[Path]:
+    """Return the folders in which a published model may lie."""
+    names = published_folders(model)
+    places = [root / folder / name for folder in FOLDERS for name in names]
+    if model.architecture == "smollm2" and (elsewhere := os.environ.get(SMOLLM_VARIABLE)):
+        places.insert(0, Path(elsewhere).expanduser() / names[0].removeprefix("smollm/"))
+    return places
+
+
 def _encoder_folder(model: ModelSpec) -> str:
     kind, rate = kind_of(model.setting), rate_of(model.setting, model.dataset)
     code = encode_rate(rate)
@@ -123,15 +132,6 @@ def find_checkpoint(root: Path, model: ModelSpec) -> Path:
     )
 
 
-def places_of(root: Path, model: ModelSpec) -> list[Path]:
-    """Return the folders in which a published model may lie."""
-    names = published_folders(model)
-    places = [root / folder / name for folder in FOLDERS for name in names]
-    if model.architecture == "smollm2" and (elsewhere := os.environ.get(SMOLLM_VARIABLE)):
-        places.insert(0, Path(elsewhere).expanduser() / names[0].removeprefix("smollm/"))
-    return places
-
-
 def hash_checkpoint(path: Path) -> str:
     """Return the sha256 of a file, or, if it lists parts, of their hashes."""
     if path.name != PARTS:
@@ -165,11 +165,10 @@ def read_published(path: Path, model: ModelSpec) -> Trained:
     import torch
 
     from resi.domains.language.networks import build_config, build_network, check_config, check_fit
-    from resi.domains.language.tokenization import STATE_KEY, add_hint_tokens, load_tokenizer, plain, to_tensor
+    from resi.domains.language.tokenization import STATE_KEY, add_hint_tokens, load_tokenizer, to_tensor
 
     tensors = _read_weights(path)
-    source = str(model.hyperparameters["tokenizer"]).format(seed=model.seed)
-    tokenizer = plain(load_tokenizer(source), model.architecture)
+    tokenizer = load_tokenizer(str(model.hyperparameters["tokenizer"]).format(seed=model.seed))
     design = DESIGNS[model.architecture]
     kind, classes = kind_of(model.setting), CLASSES[model.dataset]
     if kind == "shortcut" and not design.is_causal:
