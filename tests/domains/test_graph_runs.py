@@ -42,6 +42,13 @@ def test_protocols_share_the_models_that_they_train_alike_and_no_others(tmp_path
     assert len(models("test=shortcut")) == len(models("test=shortcut", "protocol=published")) == 9
 
 
+def test_half_precision_in_training_leaves_representations_in_full(tmp_path: Path) -> None:
+    words = [*WORDS, "model=gcn", "model.gcn.epochs=1", "model.gcn.precision=bfloat16", "test=augmentation"]
+    resi.run([*words, f"root={tmp_path}", "stage=representations"])
+    paths = [path for path in (tmp_path / "representations").rglob("*.safetensors") if "outputs" not in path.name]
+    assert {read_metadata(path)["dtype"] for path in paths} == {"float32"}
+
+
 def test_models_of_the_shortcut_test_are_probed_as_the_protocol_says(tmp_path: Path) -> None:
     words = [*WORDS, "model=gcn", "model.gcn.epochs=1", "test=shortcut", f"root={tmp_path}"]
     resi.run(words)

@@ -31,14 +31,16 @@ def train_models(plan: Plan) -> int:
         return 0
     _check_dataset(plan)
     device = resolve_device(plan.config.device)
+    from resi.domains.arithmetic import plain_networks  # which needs torch
 
     def train(spec: ModelSpec) -> None:
         start = time.perf_counter()
         unfinished = plan.model_store.unfinished_path(spec)
-        if spec.checkpoint:
-            trained = _read_published(plan, spec, device)
-        else:
-            trained = plan.config.domain.train(spec, plan.dataset, device, unfinished)
+        with plain_networks(device):  # a plugin's domain, too
+            if spec.checkpoint:
+                trained = _read_published(plan, spec, device)
+            else:
+                trained = plan.config.domain.train(spec, plan.dataset, device, unfinished)
         plan.model_store.save(spec, trained, time.perf_counter() - start)
         unfinished.unlink(missing_ok=True)
 
@@ -88,10 +90,13 @@ def extract_representations(plan: Plan) -> int:
 
 
 def _extract(plan: Plan, model: ModelSpec, probe: ProbeSpec, device: torch.device) -> None:
+    from resi.domains.arithmetic import plain_networks
+
     state = plan.model_store.load(model)
     memory = parse_memory(plan.config.memory, device)
-    pieces = plan.config.domain.extract_batches(model, state, plan.dataset, probe, device, memory)
-    plan.representations.save(model, probe, pieces)
+    with plain_networks(device):
+        pieces = plan.config.domain.extract_batches(model, state, plan.dataset, probe, device, memory)
+        plan.representations.save(model, probe, pieces)
 
 
 def _make_each(
