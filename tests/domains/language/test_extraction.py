@@ -74,6 +74,18 @@ def test_batch_size_leaves_representations_unchanged(sample: Sample, batch_token
     assert_same(sample.run(batch_tokens=batch_tokens), sample.run())
 
 
+def test_a_network_in_training_gives_the_same_and_stays_so(sample: Sample) -> None:
+    expected = sample.run()
+    sample.network.train()
+    sample.network.get_input_embeddings().eval()
+    try:
+        assert_same(sample.run(), expected)
+        assert sample.network.training
+        assert not sample.network.get_input_embeddings().training
+    finally:
+        sample.network.eval()
+
+
 def test_order_of_rows_leaves_representations_unchanged(sample: Sample) -> None:
     rows = np.random.default_rng(0).permutation(len(sample.inputs)).tolist()
     shuffled = Inputs(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -110,8 +111,20 @@ def run(  # noqa: PLR0913, PLR0917 - what is kept, and how it is computed
     batch_tokens : int
         Most tokens of a forward pass, padding included.
     """
-    with plain_networks(next(network.parameters()).device), torch.no_grad():
-        return _run(network.eval(), inputs, layers, poolings, answers, dtype, batch_tokens)
+    with plain_networks(next(network.parameters()).device), _in_evaluation(network), torch.no_grad():
+        return _run(network, inputs, layers, poolings, answers, dtype, batch_tokens)
+
+
+@contextlib.contextmanager
+def _in_evaluation(network: Network) -> Iterator[None]:
+    """Switch dropout off for a while, and leave each module as its owner had it."""
+    before = [(module, module.training) for module in network.modules()]
+    network.eval()
+    try:
+        yield
+    finally:
+        for module, training in before:
+            module.training = training
 
 
 def _run(  # noqa: PLR0913, PLR0917 - as above
