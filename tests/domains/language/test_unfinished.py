@@ -99,6 +99,15 @@ DAMAGES = [flip_a_bit, truncate, delete_optimizer, add_weights, turn_back_state,
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
+def test_no_damage_goes_unseen(damage: Callable[[Path], None], stopped: Stopped, tmp_path: Path) -> None:
+    folder = shutil.copytree(stopped.folder, tmp_path / "unfinished.trainer")
+    assert unfinished.last_whole(folder, stopped.spec.fingerprint) == str(folder / "checkpoint-4")
+    damage(folder / "checkpoint-4")
+    assert unfinished.last_whole(folder, stopped.spec.fingerprint) == str(folder / "checkpoint-2")
+    assert sorted(path.name for path in folder.iterdir()) == ["checkpoint-2", "damaged-checkpoint-4"]
+
+
+@pytest.mark.parametrize("damage", [flip_a_bit, truncate])
 def test_a_damaged_checkpoint_is_set_aside_and_the_one_before_is_gone_on_from(
     damage: Callable[[Path], None],
     stopped: Stopped,
