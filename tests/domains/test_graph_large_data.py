@@ -19,6 +19,7 @@ from resi.domains.graph import GraphDomain, flickr, ogbn_arxiv
 from resi.domains.graph.data import load_graph, probe_nodes
 from resi.domains.graph.training import train
 from resi.errors import DatasetError
+from tests.file_server import serve
 
 DOMAIN = GraphDomain()
 CPU = torch.device("cpu")
@@ -193,7 +194,7 @@ def test_an_arxiv_file_that_is_no_table_is_named(arxiv_folder: Path) -> None:
         load_graph(DOMAIN.locate("ogbn_arxiv", arxiv_folder, Path("unused")))
 
 
-def test_arxiv_is_unpacked_from_ogbs_archive_without_asking(
+def test_arxiv_is_fetched_and_unpacked_without_asking(
     arxiv_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     buffer = io.BytesIO()
@@ -201,36 +202,47 @@ def test_arxiv_is_unpacked_from_ogbs_archive_without_asking(
         for path in (arxiv_folder / "ogbn_arxiv").rglob("*.gz"):
             archive.write(path, f"arxiv/{path.relative_to(arxiv_folder / 'ogbn_arxiv')}")
         archive.writestr("arxiv/RELEASE_v1.txt", "")
-    monkeypatch.setattr("resi.downloads.download", lambda _url, path: path.write_bytes(buffer.getvalue()))
+    # Without a checksum, nothing but the connection vouches for the archive.
+    assert ogbn_arxiv.URL.startswith("https://")
     downloads = tmp_path / "downloads"
-    found = ogbn_arxiv.locate(None, downloads)
+    with serve() as server:
+        monkeypatch.setattr(ogbn_arxiv, "URL", f"{server.url}/arxiv.zip")
+        server.files["/arxiv.zip"] = buffer.getvalue()
+        monkeypatch.setattr(ogbn_arxiv, "DOWNLOAD_LIMIT", len(buffer.getvalue()) - 1)
+        with pytest.raises(
+            DatasetError, match=r"cannot be downloaded: .*is larger than the .* Without a network, unpack"
+        ):
+            ogbn_arxiv.locate(None, tmp_path / "refused")
+        monkeypatch.setattr(ogbn_arxiv, "DOWNLOAD_LIMIT", len(buffer.getvalue()))
+        found = ogbn_arxiv.locate(None, downloads)
     assert found.content == ogbn_arxiv.locate(arxiv_folder, Path("unused")).content
     assert not (downloads / "arxiv.zip").exists()
     assert ogbn_arxiv.locate(None, downloads, may_download=False) == found
 
 
-def test_flickr_is_downloaded_by_pyg_and_an_error_page_is_no_file(
+def test_flickr_is_fetched_and_an_error_page_or_an_endless_file_is_not_taken(
     flickr_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import torch_geometric.data
+    from torch_geometric.datasets import Flickr
 
     source = flickr_folder / "raw"
-    names = iter(flickr.FILES)
+    assert flickr.DRIVE.startswith("https://")
+    with serve() as server:
+        monkeypatch.setattr(flickr, "DRIVE", f"{server.url}/{{}}")
+        addresses = {name: f"/{getattr(Flickr, f'{name.partition(chr(46))[0]}_id')}" for name in flickr.FILES}
+        server.files = {address: (source / name).read_bytes() for name, address in addresses.items()}
+        found = flickr.locate(None, tmp_path / "downloads")
+        assert found.content == flickr.locate(flickr_folder, Path("unused")).content
+        assert sorted(path.name for path in found.folder.iterdir()) == sorted(flickr.FILES)
 
-    def send(_id: str, folder: str, name: str, *, log: bool) -> None:
-        (Path(folder) / name).write_bytes((source / next(names)).read_bytes())
+        server.files = dict.fromkeys(addresses.values(), b"<html>too many downloads</html>")
+        with pytest.raises(DatasetError, match=r"cannot be downloaded .*adj_full\.npz is another file.*dataset\.root"):
+            flickr.locate(None, tmp_path / "again")
+        assert not list((tmp_path / "again" / "raw").iterdir())
 
-    monkeypatch.setattr(torch_geometric.data, "download_google_url", send)
-    found = flickr.locate(None, tmp_path / "downloads")
-    assert found.content == flickr.locate(flickr_folder, Path("unused")).content
-
-    def apologise(_id: str, folder: str, name: str, *, log: bool) -> None:
-        (Path(folder) / name).write_text("<html>too many downloads</html>")
-
-    monkeypatch.setattr(torch_geometric.data, "download_google_url", apologise)
-    with pytest.raises(DatasetError, match=r"cannot be downloaded .*adj_full\.npz is another file.*dataset\.root"):
-        flickr.locate(None, tmp_path / "again")
-    assert not list((tmp_path / "again" / "raw").iterdir())
+        monkeypatch.setattr(flickr, "LIMIT", 10)
+        with pytest.raises(DatasetError, match=r"is larger than the 10 bytes it should have at most"):
+            flickr.locate(None, tmp_path / "again")
 
 
 def test_the_layer_probe_of_a_large_dataset_has_all_hidden_layers() -> None:

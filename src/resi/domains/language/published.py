@@ -121,8 +121,9 @@ def find_checkpoint(root: Path, model: ModelSpec) -> Path:
             if (place / name).is_file():
                 return place / name
     raise DatasetError(
-        f"{places[0] / WHOLE} is missing: with models.source=published it holds {model.label}. Put the published "
-        "models there, name their folder with models.root, or train models with models.source=train"
+        f"{places[0] / WHOLE} is missing: with models.source=published it holds {model.label}. Fetch the published "
+        f"models with resi download {'smollm2' if model.architecture == 'smollm2' else 'language'}, name their folder "
+        "with models.root, or train models with models.source=train"
     )
 
 
