@@ -9,6 +9,7 @@ from resi.errors import ArtifactError
 from resi.store import Store, read_metadata, read_tensors, write_tensors
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from torch import Tensor
@@ -50,12 +51,24 @@ class ModelStore:
             If the file is damaged, or is another model's under this one's name.
         """
         state, metadata = read_tensors(self.path(spec))
-        if metadata.get("fingerprint") != spec.fingerprint:
-            raise ArtifactError(
-                f"{self.path(spec)} holds another model than {spec.label}. Delete it and run again to train that one."
-            )
+        self._check(spec, metadata)
         return state
 
     def about(self, spec: ModelSpec) -> dict[str, Any]:
-        """Return what was noted when the model was trained: ``spec``, ``accuracies`` by split, ``seconds``."""
-        return read_metadata(self.path(spec))
+        """Return what was noted when the model was trained: ``spec``, ``accuracies`` by split, ``seconds``.
+
+        Raises
+        ------
+        ArtifactError
+            As :meth:`load`.
+        """
+        metadata = read_metadata(self.path(spec))
+        self._check(spec, metadata)
+        return metadata
+
+    def _check(self, spec: ModelSpec, metadata: Mapping[str, Any]) -> None:
+        path = self.path(spec)
+        if metadata.get("fingerprint") != spec.fingerprint:
+            raise ArtifactError(
+                f"{path} holds another model than {spec.label}.", path, "Delete it and run again to train that one."
+            )

@@ -90,7 +90,7 @@ def _run_mending(plan: Plan) -> RunResult:
             if path is None or path in mended or not plan.store.makes(path):
                 raise
             mended.add(path)
-            plan.store.set_aside(path)
+            plan.store.set_aside(path, error.state)
             say(f"{error.message} It is set aside and made anew.")
 
 
@@ -125,10 +125,22 @@ def _finished(plan: Plan) -> RunResult | None:
             is_enough = config.overwrite is Overwrite.only_missing
         if not is_enough:
             return None
-        return RunResult(plan.shard.scores(), plan.shard.comparisons(), plan.shard.folder, reused=True)
+        result = RunResult(plan.shard.scores(), plan.shard.comparisons(), plan.shard.folder, reused=True)
+        _check_shard(plan, result)
+        return result
     except ArtifactError as error:
         say(f"made anew: {error}")
         return None
+
+
+def _check_shard(plan: Plan, result: RunResult) -> None:
+    """Check that a shard holds what its name says: the comparisons of this plan, and scores of this test."""
+    manifest = plan.shard.manifest()
+    # Earlier versions have not noted the name.
+    is_named = manifest.get("shard", plan.shard.folder.name) == plan.shard.folder.name
+    is_same_test = manifest.get("test") == plan.config.test.name and manifest.get("protocol") == plan.config.protocol
+    if not (is_named and is_same_test and set(result.comparisons["key"]) == {c.key for c in plan.comparisons}):
+        raise ArtifactError(f"{plan.shard.folder} holds the results of another run.")
 
 
 class Clock:

@@ -19,6 +19,7 @@ def describe_run(plan: Plan, comparisons: pl.DataFrame, seconds: Mapping[str, fl
     """Return the manifest of a run, without the hashes of its files."""
     return {
         "kind": RUN,
+        "shard": plan.shard.folder.name,
         "test": plan.config.test.name,
         "domain": plan.config.domain.name,
         "dataset": plan.config.dataset,
