@@ -37,10 +37,17 @@ class ModelStore:
         return self.path(spec).is_file()
 
     def save(self, spec: ModelSpec, trained: Trained, seconds: float) -> None:
-        """Write a model's weights with everything that shaped them, its accuracies, and how long training took."""
-        about = {"accuracies": trained.accuracies, "seconds": seconds}
+        """Write a model's weights with everything that shaped them, its accuracies, and how long training took.
+
+        Weights that stay in files of others are noted instead, with the hashes of these files.
+        """
+        about: dict[str, Any] = {"accuracies": trained.accuracies, "seconds": seconds}
+        if trained.files:
+            about["files"] = [dataclasses.asdict(file) for file in trained.files]
         metadata = {"spec": dataclasses.asdict(spec), "fingerprint": spec.fingerprint, **about}
-        write_tensors(self.path(spec), trained.state, metadata)
+        elsewhere = {name for file in trained.files for name in file.names}
+        own = {name: tensor for name, tensor in trained.state.items() if name not in elsewhere}
+        write_tensors(self.path(spec), own, metadata)
 
     def load(self, spec: ModelSpec) -> dict[str, Tensor]:
         """Return the weights of a model.
@@ -48,10 +55,23 @@ class ModelStore:
         Raises
         ------
         ArtifactError
-            If the file is damaged, or is another model's under this one's name.
+            If the file is damaged, is another model's under this one's name, or if a file of others that holds weights
+            is not there any more as it was.
         """
+        from resi.domains.base import WeightFile
+        from resi.domains.checkpoints import read_weight_file
+
         state, metadata = read_tensors(self.path(spec))
         self._check(spec, metadata)
+        for entry in metadata.get("files", ()):
+            try:
+                state |= read_weight_file(WeightFile(**entry))
+            except ArtifactError as error:
+                raise ArtifactError(
+                    f"{self.path(spec)} has its weights in {entry['path']}, which {error}.",
+                    self.path(spec),
+                    "Run again.",
+                ) from error
         return state
 
     def about(self, spec: ModelSpec) -> dict[str, Any]:

@@ -15,13 +15,16 @@ from resi.errors import ArtifactError, UsageError, unknown_name
 from resi.identity import fingerprint, hash_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     import torch
     from torch import Tensor
 
     from resi.measures.shapes import Layout
+
+CHANGED = "differs from its hash: it has changed, or is damaged. Run again; if this comes back, get the file again"
+"""What is said of a published model's file that is not the one that was planned with."""
 
 
 @dataclass(frozen=True)
@@ -133,11 +136,39 @@ class ProbeSpec:
 
 
 @dataclass(frozen=True)
+class WeightFile:
+    """A safetensors file of others that holds weights of a model, so that they need not be stored once more.
+
+    Attributes
+    ----------
+    path : str
+    sha256 : str
+        Of the file.
+    names : tuple of str
+        Which of its tensors are the model's; the model has them in float32.
+    """
+
+    path: str
+    sha256: str
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Trained:
-    """A trained model: its weights, and its accuracies by split."""
+    """A trained model.
+
+    Attributes
+    ----------
+    state : mapping from name to Tensor
+        Its weights.
+    accuracies : mapping from split to float
+    files : tuple of WeightFile
+        Where some of the weights are read from whenever they are needed.
+    """
 
     state: Mapping[str, Tensor]
     accuracies: Mapping[str, float]
+    files: tuple[WeightFile, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -331,8 +362,14 @@ class Domain(ABC):
         """
         raise UsageError(f"models.source=published: domain={self.name} reads no published models")
 
-    def hash_checkpoint(self, path: Path) -> str:
-        """Return the sha256 of what :meth:`checkpoint` returned, and of further files that belong to it."""
+    def hash_checkpoint(self, path: Path, hash_file: Callable[[Path], str] = hash_file) -> str:
+        """Return the sha256 of what :meth:`checkpoint` returned, and of further files that belong to it.
+
+        Parameters
+        ----------
+        hash_file : callable
+            Returns the sha256 of one file; it may know some without reading them.
+        """
         return hash_file(path)
 
     def read_published(self, path: Path, model: ModelSpec, dataset: DatasetSpec, device: torch.device) -> Trained:
@@ -345,7 +382,7 @@ class Domain(ABC):
         """
         content = path.read_bytes()
         if hashlib.sha256(content).hexdigest() != model.checkpoint:
-            raise ArtifactError("has changed since the run began; run again")
+            raise ArtifactError(CHANGED)
         return self.read_checkpoint(content, model, dataset, device)
 
     def read_checkpoint(self, content: bytes, model: ModelSpec, dataset: DatasetSpec, device: torch.device) -> Trained:

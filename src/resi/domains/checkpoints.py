@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import zipfile
+from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from resi.archives import CHUNK_BYTES, DAMAGE
 from resi.errors import ArtifactError
+from resi.identity import file_state, hash_file
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
+
+    from resi.domains.base import WeightFile
 else:
     from resi.lazy import torch
 
@@ -55,3 +59,40 @@ def _check_members(file: IO[bytes]) -> None:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise ArtifactError(f"cannot be read as a checkpoint: it is damaged: {reason}. Get it again.") from error
     file.seek(0)
+
+
+def read_safetensors(path: Path) -> tuple[dict[str, Tensor], str]:
+    """Return all tensors of a safetensors file, and the hash of the file that they were read from.
+
+    Raises
+    ------
+    ArtifactError
+        If it is missing, damaged, or written to meanwhile.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    state = file_state(path)
+    try:
+        tensors, content = load_file(path), hash_file(path)
+    except FileNotFoundError as error:
+        raise ArtifactError("is missing") from error
+    except (SafetensorError, OSError) as error:
+        raise ArtifactError(f"cannot be read: {str(error).splitlines()[0]}") from error
+    if file_state(path) != state:
+        raise ArtifactError("changed while it was read; run again when it is whole")
+    return tensors, content
+
+
+def read_weight_file(file: WeightFile) -> dict[str, Tensor]:
+    """Return the weights that a model has in a file of others.
+
+    Raises
+    ------
+    ArtifactError
+        If the file is not there any more as it was.
+    """
+    tensors, content = read_safetensors(Path(file.path))
+    if content != file.sha256:
+        raise ArtifactError("has changed, or is damaged")
+    return {name: tensors[name].float() for name in file.names}

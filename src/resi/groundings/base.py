@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 import numpy as np
 
 from resi.errors import DatasetError
+from resi.identity import hash_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -114,7 +115,7 @@ class Models:
             if self.sources is None:
                 raise
             return self.sources.checkpoint(model, error)
-        return self.domain.hash_checkpoint(path)
+        return self.domain.hash_checkpoint(path, hash_file if self.sources is None else self.sources.hash_file)
 
     def hyperparameters(self, setting: str) -> dict[str, Any]:
         """Return the hyperparameters of a setting's models."""

@@ -308,7 +308,7 @@ class Planner:
         about = (domain.name, domain.protocol, domain.representation, test.name, architecture, canonical(overrides))
         key = (*about, dataset.name, dataset.content, config.seeds, config.groups, config.models_root, config.root)
         if key not in self._experiments:
-            sources = Sources(config.root) if config.models_root else None
+            sources = Sources(config.root, self._may_download) if config.models_root else None
             common = Models(
                 domain, dataset, architecture, overrides, config.seeds, config.groups, config.models_root, sources
             )
