@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -77,6 +78,29 @@ def test_a_damaged_file_of_cora_is_named_before_it_is_unpickled(shared: Path, tm
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(DatasetError, match=r"raw/ind\.cora\.allx is damaged"):
         files.locate_cora(tmp_path, Path("unused"))
+
+
+def test_cora_that_is_replaced_after_it_was_found_is_not_unpickled(shared: Path, tmp_path: Path) -> None:
+    shutil.copytree(shared / "data" / "cora" / "raw", tmp_path / "raw")
+    found = files.locate_cora(tmp_path, Path("unused"))
+    path = tmp_path / "raw" / "ind.cora.ally"
+    path.chmod(0o644)
+    path.write_bytes(pickle.dumps(Payload(tmp_path / "opened")))
+    load_graph.cache_clear()
+    with pytest.raises(DatasetError, match=r"raw/ind\.cora\.ally is damaged"):
+        load_graph(found)
+    assert not (tmp_path / "opened").exists()
+    load_graph.cache_clear()
+
+
+class Payload:
+    """What makes a folder when it is unpickled."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __reduce__(self) -> tuple[object, tuple[Path]]:
+        return Path.mkdir, (self.folder,)
 
 
 def test_no_cora_says_which_files_go_where(tmp_path: Path) -> None:

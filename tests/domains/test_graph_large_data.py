@@ -14,11 +14,14 @@ import torch
 from scipy.sparse import csr_matrix
 
 import resi
+from resi.config import compose
 from resi.domains.base import ModelSpec, ProbeSpec
 from resi.domains.graph import GraphDomain, flickr, ogbn_arxiv
 from resi.domains.graph.data import load_graph, probe_nodes
 from resi.domains.graph.training import train
 from resi.errors import DatasetError
+from resi.steps.plan import make_plan
+from resi.steps.prepare import train_models
 from tests.file_server import serve
 
 DOMAIN = GraphDomain()
@@ -160,6 +163,35 @@ def test_other_content_is_another_dataset(flickr_folder: Path, arxiv_folder: Pat
         path = folder / name
         path.write_bytes(path.read_bytes() + (b" " if path.suffix == ".json" else gzip.compress(b"")))
         assert module.locate(folder, Path("unused")).content != before
+
+
+def test_a_dataset_that_is_replaced_after_it_was_found_is_not_used(flickr_folder: Path, arxiv_folder: Path) -> None:
+    for dataset, folder, name in (
+        ("flickr", flickr_folder, "raw/class_map.json"),
+        ("ogbn_arxiv", arxiv_folder, "ogbn_arxiv/raw/node-label.csv.gz"),
+    ):
+        found = DOMAIN.locate(dataset, folder, Path("unused"))
+        path = folder / name
+        if path.suffix == ".json":
+            path.write_text(path.read_text().replace(": 1", ": 2", 1))
+        else:
+            write_csv(path, np.zeros((NODES, 1), dtype=int))
+        with pytest.raises(
+            DatasetError, match=rf"files of {dataset} in {folder}.* changed after the run began; run again"
+        ):
+            load_graph(found)
+        load_graph(DOMAIN.locate(dataset, folder, Path("unused")))
+
+
+def test_a_run_that_waits_while_its_dataset_is_replaced_trains_nothing(flickr_folder: Path, tmp_path: Path) -> None:
+    words = ["dataset=flickr", f"dataset.root={flickr_folder}", "model=gcn", "model.gcn.epochs=1", "seeds=[0,1]"]
+    config = compose([*words, "test=output_correlation", "measure=cka", f"root={tmp_path / 'home'}"])
+    plan = make_plan(config)
+    path = flickr_folder / "raw" / "class_map.json"
+    path.write_text(path.read_text().replace(": 1", ": 2", 1))
+    with pytest.raises(DatasetError, match="changed after the run began"):
+        train_models(plan)
+    assert not (tmp_path / "home" / "models").exists()
 
 
 def test_damaged_flickr_is_one_line_that_names_the_folder(flickr_folder: Path) -> None:

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from resi.errors import ArtifactError, UsageError, unknown_name
+from resi.errors import ArtifactError, DatasetError, UsageError, unknown_name
 from resi.identity import fingerprint, hash_file
 
 if TYPE_CHECKING:
@@ -191,6 +191,23 @@ class Extraction:
     accuracy: float
     samples: Sequence[str]
     layout: Layout = "nd"
+
+
+def check_unchanged(dataset: DatasetSpec, found: DatasetSpec) -> None:
+    """Check that the files which have just been read are those that a run was planned with.
+
+    Parameters
+    ----------
+    found : DatasetSpec
+        The dataset as it is found after reading.
+
+    Raises
+    ------
+    DatasetError
+        If they have been replaced meanwhile, such as while the run waited for another one.
+    """
+    if found.content != dataset.content:
+        raise DatasetError(f"the files of {dataset.name} in {dataset.folder} changed after the run began; run again")
 
 
 class Domain(ABC):

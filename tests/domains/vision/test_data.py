@@ -125,6 +125,20 @@ def test_preparing_goes_on_where_it_stopped(kaggle: Path, tmp_path: Path, capsys
     assert lost.is_file()
 
 
+def test_images_that_are_replaced_after_they_were_found_are_not_used(cifar100: Path, imagenet100: Path) -> None:
+    found = DOMAIN.locate("imagenet100", imagenet100, Path("unused"))
+    image = next((imagenet100 / "train" / CLASSES[0]).iterdir())
+    image.unlink()  # a link to the archive's
+    image.write_bytes(b"another")
+    with pytest.raises(DatasetError, match=r"files of imagenet100 in .* changed after the run began"):
+        load_images(found)
+    found = DOMAIN.locate("cifar100", cifar100, Path("unused"))
+    batch = cifar100 / files.CIFAR100_FOLDER / "test"
+    batch.write_bytes(batch.read_bytes() + b"more")
+    with pytest.raises(DatasetError, match=r"CIFAR-100 in .* cannot be read"):
+        load_images(found)
+
+
 def test_the_content_of_imagenet100_is_that_of_its_files(imagenet100: Path) -> None:
     before = DOMAIN.locate("imagenet100", imagenet100, Path("unused"))
     path = next((imagenet100 / "val" / CLASSES[0]).iterdir())

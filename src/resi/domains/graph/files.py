@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING
 
 from resi.domains.base import DatasetSpec
 from resi.domains.digits import hash_digits
 from resi.errors import DatasetError, ResiError
-from resi.identity import fingerprint, hash_file
+from resi.identity import fingerprint
 from resi.store import make_folder
 
 if TYPE_CHECKING:
@@ -47,13 +48,19 @@ def locate_cora(root: Path | None, downloads: Path, may_download: bool = True) -
         raise DatasetError(
             f"dataset.root={root} holds no Cora: expected the files {', '.join(CORA)} there or in {root}/raw"
         )
-    for name, expected in CORA.items():
-        path = folder / name
-        if not path.is_file():
-            raise DatasetError(f"{path} is missing; Cora needs the files {', '.join(CORA)} in one folder")
-        if hash_file(path) != expected:
-            raise DatasetError(f"{path} is damaged: it differs from the Planetoid release of Cora. Replace it.")
+    for name in CORA:
+        if not (folder / name).is_file():
+            raise DatasetError(f"{folder / name} is missing; Cora needs the files {', '.join(CORA)} in one folder")
+        read_cora(folder / name)
     return DatasetSpec("cora", folder, fingerprint({"files": CORA, "recipe": CORA_RECIPE}))
+
+
+def read_cora(path: Path) -> bytes:
+    """Return the content of one of Cora's files, which is that of the release."""
+    content = path.read_bytes()
+    if hashlib.sha256(content).hexdigest() != CORA[path.name]:
+        raise DatasetError(f"{path} is damaged: it differs from the Planetoid release of Cora. Replace it.")
+    return content
 
 
 def locate_digits_knn() -> DatasetSpec:

@@ -222,6 +222,20 @@ def hyperparameters(
     return values
 
 
+def check_local_files(values: Mapping[str, Any]) -> None:
+    """Check that the local files which have just been read are those that a run was planned with.
+
+    Raises
+    ------
+    UsageError
+        If they have been replaced meanwhile.
+    """
+    for name in ("pretrained", "tokenizer"):
+        expected = values.get(f"{name}_sha256")
+        if expected is not None and _local_hash(name, str(values[name])) != expected:
+            raise UsageError(f"the files of {name}={values[name]} changed after the run began; run again")
+
+
 def _check_length(architecture: str, design: Design, values: Mapping[str, Any]) -> None:
     positions = design.config.get("max_position_embeddings", 512)
     if values.get("max_length", 0) > positions:
