@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -25,6 +25,7 @@ CORRECTED, PUBLISHED = "corrected", "published"
 PROTOCOLS = (CORRECTED, PUBLISHED)
 # Raise it when scoring would give other numbers for the same comparisons.
 SCORE_VERSION = 2
+UNKNOWN = "unknown"
 
 
 class Item(NamedTuple):
@@ -88,6 +89,8 @@ class Models:
     """Where published models lie, for runs that read them instead of training their own."""
     sources: Sources | None = None
     """What is known of published models whose files are not there."""
+    left_out: dict[ModelSpec, DatasetError] = field(default_factory=dict)
+    """Published models of which nothing is known, and why; their :attr:`ModelSpec.checkpoint` is ``UNKNOWN``."""
 
     def spec(self, setting: str, seed: int) -> ModelSpec:
         """Return the model of a setting and seed."""
@@ -114,7 +117,11 @@ class Models:
         except DatasetError as error:
             if self.sources is None:
                 raise
-            return self.sources.checkpoint(model, error)
+            try:
+                return self.sources.checkpoint(model, error)
+            except DatasetError as absent:
+                self.left_out[model] = absent
+                return UNKNOWN
         return self.domain.hash_checkpoint(path, hash_file if self.sources is None else self.sources.hash_file)
 
     def hyperparameters(self, setting: str) -> dict[str, Any]:

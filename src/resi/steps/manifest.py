@@ -24,6 +24,7 @@ def describe_run(plan: Plan, comparisons: pl.DataFrame, seconds: Mapping[str, fl
         "domain": plan.config.domain.name,
         "dataset": plan.config.dataset,
         "architectures": list(plan.config.models),
+        "missing_models": sorted(model.label for model in plan.left_out),
         "measures": list(plan.config.measures),
         "protocol": plan.config.protocol,
         "config": plan.config.composed,

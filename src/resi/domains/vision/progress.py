@@ -53,7 +53,7 @@ class Progress:
             return 0
         tensors, metadata = read_tensors(self._path)
         if metadata.get("fingerprint") != self._fingerprint:
-            raise ArtifactError(f"{self._path} is of another model's training.", self._path, "Delete it and run again.")
+            raise ArtifactError(f"{self._path} is of another model's training. Delete it and run again.")
         self._model.load_state_dict(_below("model", tensors))
         parameters = [parameter for group in self._optimizer.param_groups for parameter in group["params"]]
         state: dict[int, dict[str, Tensor]] = {}
