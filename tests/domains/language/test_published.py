@@ -165,6 +165,20 @@ def test_pretrained_weights_in_parts_are_known_by_all_parts(tmp_path: Path, smal
     assert known() != before
 
 
+def test_a_tokenizer_that_is_replaced_after_it_was_found_is_not_used(
+    tmp_path: Path, small_sst2: DatasetSpec, small_designs: None
+) -> None:
+    tokens = save_tokenizer(tmp_path / "tokenizer", small_sst2, "bert")
+    model = model_of("bert", "sst2", "standard", 0, str(tmp_path / "tokenizer"))
+    save_model(tmp_path / published_folders(model)[0], "bert", tokens, 2)
+    path = tmp_path / "tokenizer" / "tokenizer.json"
+    about = path.stat()
+    path.write_text(path.read_text() + " ")
+    os.utime(path, ns=(about.st_atime_ns, about.st_mtime_ns))
+    with pytest.raises(UsageError, match=r"the files of tokenizer=.* changed after the run began; run again"):
+        read_published(find_checkpoint(tmp_path, model), model)
+
+
 def test_the_first_release_and_smollm_elsewhere_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     old = tmp_path / "models" / "nlp" / "standard" / "sst2_pretrain0_finetune0"
     elsewhere = tmp_path / "other" / "ft_smollm2_1-7b_sst2_seed0_bs16_ff" / "checkpoint-500"

@@ -168,6 +168,7 @@ def read_published(path: Path, model: ModelSpec) -> Trained:
     """
     import torch
 
+    from resi.domains.language.hyperparameters import check_local_files
     from resi.domains.language.networks import build_config, build_network, check_config, check_fit
     from resi.domains.language.tokenization import STATE_KEY, add_hint_tokens, load_tokenizer, to_tensor
 
@@ -188,6 +189,7 @@ def read_published(path: Path, model: ModelSpec) -> Trained:
     with torch.device("meta"):
         network = build_network(config)
     check_fit(network, tensors, model.label)
+    check_local_files(model.hyperparameters)
     return Trained({**tensors, STATE_KEY: to_tensor(tokenizer)}, {}, files)
 
 
