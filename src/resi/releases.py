@@ -127,6 +127,7 @@ def take(name: str, root: Path, archives: Path) -> None:
         if not paths:
             say(f"{archives} has no {source.files}; left out")
         for path in paths:
+            _check_space(root, path.stat().st_size)
             _put(source, path, root)
 
 
@@ -155,7 +156,8 @@ def _fetch_one(source: Source, remote: Remote, root: Path, keep_archives: bool) 
     if packed and done.exists() and done.read_text(encoding="utf-8") == remote.checksum:
         say(f"{remote.name} is unpacked in {root / source.folder}")
         return
-    _check_space(root, remote.size)
+    # The archive, and about as much unpacked.
+    _check_space(root, 2 * remote.size)
     with byte_progress(remote.name, remote.size) as advance:
         download(remote.url, path, checksum=remote.checksum, limit=remote.size, advance=advance)
     if not packed:
@@ -221,6 +223,5 @@ def _described(record: dict[str, list[dict[str, dict[str, str]]]]) -> Iterator[R
 def _check_space(root: Path, size: int) -> None:
     root.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(root).free
-    # The archive, and about as much unpacked.
-    if free < 2 * size:
-        raise DownloadError(f"{root} has {free / 1e9:.1f} GB free, but {2 * size / 1e9:.1f} GB are needed; use --root")
+    if free < size:
+        raise DownloadError(f"{root} has {free / 1e9:.1f} GB free, but {size / 1e9:.1f} GB are needed; use --root")

@@ -19,6 +19,7 @@ from resi.domains.base import ModelSpec
 from resi.domains.graph import GraphDomain
 from resi.domains.vision import VisionDomain
 from resi.releases import SOURCES, place
+from tests.conftest import REPOSITORY
 from tests.file_server import FileServer, serve
 
 CKPT = "groupid_0/checkpoints/final.ckpt"
@@ -141,6 +142,11 @@ def test_language_vision_and_results_have_their_own_places(server: FileServer, t
     assert (vision / "Normal__ImageNet100__ResNet18" / CKPT).read_bytes() == b"3"
     assert (vision / "Aug__ImageNet100__ViT" / CKPT).read_bytes() == b"4"
     assert not (tmp_path / "datasets").exists()
+
+
+def test_no_message_names_a_file_that_is_not_installed() -> None:
+    for path in (REPOSITORY / "src" / "resi").rglob("*.py"):
+        assert "scripts/" not in path.read_text(encoding="utf-8"), path
 
 
 def test_a_member_is_placed_by_the_first_folder_of_the_right_name() -> None:

@@ -246,6 +246,10 @@ def test_arxiv_is_fetched_and_unpacked_without_asking(
         ):
             ogbn_arxiv.locate(None, tmp_path / "refused")
         monkeypatch.setattr(ogbn_arxiv, "DOWNLOAD_LIMIT", len(buffer.getvalue()))
+        server.files["/arxiv.zip"] = buffer.getvalue()[:-9]
+        with pytest.raises(DatasetError, match=r"arxiv\.zip is damaged"):
+            ogbn_arxiv.locate(None, downloads)
+        server.files["/arxiv.zip"] = buffer.getvalue()
         found = ogbn_arxiv.locate(None, downloads)
     assert found.content == ogbn_arxiv.locate(arxiv_folder, Path("unused")).content
     assert not (downloads / "arxiv.zip").exists()

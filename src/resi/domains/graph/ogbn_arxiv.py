@@ -139,8 +139,10 @@ def _download(downloads: Path) -> Path:
     try:
         with FileLock(downloads / ".lock"):
             download(URL, archive, limit=DOWNLOAD_LIMIT)
-            unpack(archive, folder, limit=UNPACKED_LIMIT, place=_without_first_folder)
-            archive.unlink()
+            try:
+                unpack(archive, folder, limit=UNPACKED_LIMIT, place=_without_first_folder)
+            finally:  # a damaged one, too: the next run fetches it again
+                archive.unlink()
     except ResiError as error:
         raise DatasetError(
             f"ogbn-arxiv is not in {downloads} and cannot be downloaded: {error} Without a network, unpack OGB's "

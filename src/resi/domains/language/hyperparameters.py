@@ -235,6 +235,11 @@ def check_local_files(values: Mapping[str, Any]) -> None:
         expected = values.get(f"{name}_sha256")
         if expected is not None and _local_hash(name, str(values[name])) != expected:
             raise UsageError(f"the files of {name}={values[name]} changed after the run began; run again")
+    if "wordnet_sha256" in values:
+        from resi.domains.language.wordnet import wordnet_folder, wordnet_hash
+
+        if wordnet_hash() != values["wordnet_sha256"]:
+            raise UsageError(f"WordNet's files in {wordnet_folder()} changed after the run began; run again")
 
 
 def _check_length(architecture: str, design: Design, values: Mapping[str, Any]) -> None:
