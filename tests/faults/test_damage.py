@@ -131,7 +131,7 @@ def test_a_shard_under_another_ones_name_is_not_taken_for_its_run(finished, copy
     swap(mine, other)
     capsys.readouterr()
     assert run_command([*WORDS, f"root={copy}"]) == 0
-    assert f"made anew: {mine} holds the results of another run." in capsys.readouterr().err
+    assert f"computed again: {mine} holds the results of another run" in capsys.readouterr().err
     assert Shard(mine).comparisons().drop(TIMES).equals(finished[1])
 
 
