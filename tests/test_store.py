@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from resi.errors import ArtifactError, StoreError
-from resi.store import Store, atomic_path, read_metadata, read_tensors, stream_tensor, write_tensors
+from resi.store import Store, atomic_path, read_metadata, read_tensors, write_tensors
+from resi.streams import stream_tensor
 
 TENSORS = {
     "weight": torch.arange(6.0).reshape(2, 3),

@@ -58,8 +58,7 @@ class ModelStore:
             If the file is damaged, is another model's under this one's name, or if a file of others that holds weights
             is not there any more as it was.
         """
-        from resi.domains.base import WeightFile
-        from resi.domains.checkpoints import read_weight_file
+        from resi.domains.checkpoints import WeightFile, read_weight_file
 
         state, metadata = read_tensors(self.path(spec))
         self._check(spec, metadata)

@@ -10,14 +10,13 @@ import contextlib
 import glob
 import hashlib
 import json
-import math
 import os
 import platform
 import time
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 from resi import locks
 from resi.console import say
@@ -261,70 +260,9 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[s
     ready = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     text = json.dumps(metadata, sort_keys=True)
     shapes = {name: tuple(tensor.shape) for name, tensor in ready.items()}
-    data = save(ready, _about(text, _content_hash(ready, text), shapes))
+    data = save(ready, header_entries(text, _content_hash(ready, text), shapes))
     with atomic_path(path) as temporary:
         temporary.write_bytes(data)
-
-
-class TensorStream:
-    """A tensor that is written row by row; ``metadata`` is set before the stream ends.
-
-    A safetensors file begins with a header that says how long the tensor is. Room is left for it, and it is written
-    last, padded with the blanks that the format allows.
-    """
-
-    HEADER_ROOM = 4096
-
-    def __init__(self, file: BinaryIO, name: str) -> None:
-        self.metadata: Mapping[str, Any] = {}
-        self._file = file
-        self._name = name
-        self._rows = 0
-        self._row_shape: tuple[int, ...] | None = None
-        file.write(b" " * (8 + self.HEADER_ROOM))
-
-    def append(self, rows: Tensor) -> None:
-        """Write some rows of a float32 tensor; all but the first axis stay the same."""
-        row_shape = tuple(rows.shape[1:])
-        if self._row_shape not in (None, row_shape):
-            raise ValueError(f"rows of shape {row_shape} after rows of shape {self._row_shape}")
-        self._row_shape = row_shape
-        self._rows += len(rows)
-        self._file.write(rows.detach().cpu().contiguous().numpy().data)
-
-    def finish(self) -> None:
-        """Write the header with the hash of all content."""
-        shape = (self._rows, *(self._row_shape or ()))
-        text = json.dumps(self.metadata, sort_keys=True)
-        self._file.flush()
-        length = 4 * math.prod(shape)
-        digest = hashlib.sha256(text.encode())
-        digest.update(f"{self._name} torch.float32 {shape}\n".encode())
-        self._file.seek(8 + self.HEADER_ROOM)
-        while block := self._file.read(1 << 20):
-            digest.update(block)
-        tensor = {"dtype": "F32", "shape": shape, "data_offsets": [0, length]}
-        about = _about(text, digest.hexdigest(), {self._name: shape})
-        header = json.dumps({"__metadata__": about, self._name: tensor}).encode()
-        if len(header) > self.HEADER_ROOM:
-            raise ValueError(f"metadata of {len(header)} bytes is longer than the {self.HEADER_ROOM} there is room for")
-        self._file.seek(0)
-        self._file.write(self.HEADER_ROOM.to_bytes(8, "little") + header.ljust(self.HEADER_ROOM))
-
-
-@contextlib.contextmanager
-def stream_tensor(path: Path, name: str) -> Iterator[TensorStream]:
-    """Write one float32 tensor of any length into a file as :func:`write_tensors` would, without holding it in memory.
-
-    Yields
-    ------
-    TensorStream
-        To which rows are appended, and whose ``metadata`` is set before the end.
-    """
-    with atomic_path(path) as temporary, temporary.open("w+b") as file:
-        stream = TensorStream(file, name)
-        yield stream
-        stream.finish()
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -387,7 +325,7 @@ def read_metadata(path: Path) -> dict[str, Any]:
     return metadata
 
 
-def _about(metadata: str, content_hash: str, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, str]:
+def header_entries(metadata: str, content_hash: str, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, str]:
     """Return what a file says about itself beside its tensors."""
     header_hash = _header_hash(metadata, content_hash, shapes)
     return {METADATA: metadata, CONTENT_HASH: content_hash, HEADER_HASH: header_hash}

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from resi.errors import ArtifactError, DatasetError, UsageError, unknown_name
+from resi.errors import ArtifactError, UsageError, unknown_name
 from resi.identity import fingerprint, hash_file
 
 if TYPE_CHECKING:
@@ -21,10 +21,8 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+    from resi.domains.checkpoints import WeightFile
     from resi.measures.shapes import Layout
-
-CHANGED = "differs from its hash: it has changed, or is damaged. Run again; if this comes back, get the file again"
-"""What is said of a published model's file that is not the one that was planned with."""
 
 
 @dataclass(frozen=True)
@@ -136,24 +134,6 @@ class ProbeSpec:
 
 
 @dataclass(frozen=True)
-class WeightFile:
-    """A safetensors file of others that holds weights of a model, so that they need not be stored once more.
-
-    Attributes
-    ----------
-    path : str
-    sha256 : str
-        Of the file.
-    names : tuple of str
-        Which of its tensors are the model's; the model has them in float32.
-    """
-
-    path: str
-    sha256: str
-    names: tuple[str, ...]
-
-
-@dataclass(frozen=True)
 class Trained:
     """A trained model.
 
@@ -191,23 +171,6 @@ class Extraction:
     accuracy: float
     samples: Sequence[str]
     layout: Layout = "nd"
-
-
-def check_unchanged(dataset: DatasetSpec, found: DatasetSpec) -> None:
-    """Check that the files which have just been read are those that a run was planned with.
-
-    Parameters
-    ----------
-    found : DatasetSpec
-        The dataset as it is found after reading.
-
-    Raises
-    ------
-    DatasetError
-        If they have been replaced meanwhile, such as while the run waited for another one.
-    """
-    if found.content != dataset.content:
-        raise DatasetError(f"the files of {dataset.name} in {dataset.folder} changed after the run began; run again")
 
 
 class Domain(ABC):
@@ -397,6 +360,8 @@ class Domain(ABC):
         ArtifactError
             If its content is damaged, has changed since the run was planned, or is another architecture's.
         """
+        from resi.domains.checkpoints import CHANGED
+
         content = path.read_bytes()
         if hashlib.sha256(content).hexdigest() != model.checkpoint:
             raise ArtifactError(CHANGED)

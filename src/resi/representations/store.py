@@ -11,7 +11,8 @@ from resi.errors import ArtifactError
 from resi.identity import fingerprint
 from resi.measures.shapes import least_precise
 from resi.representations.base import Representation, hash_samples
-from resi.store import Store, read_metadata, read_tensors, stream_tensor, write_tensors
+from resi.store import Store, read_metadata, read_tensors, write_tensors
+from resi.streams import stream_tensor
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

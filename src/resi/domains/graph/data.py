@@ -13,9 +13,9 @@ import numpy as np
 import torch
 
 from resi.device import torch_threads
-from resi.domains.base import check_unchanged
 from resi.domains.graph import files, flickr, ogbn_arxiv
 from resi.domains.graph.propagation import sparse_rows
+from resi.domains.unchanged import check_unchanged
 from resi.errors import DatasetError
 from resi.randomness import generator
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from resi.domains.base import check_unchanged
 from resi.domains.language.files import SOURCES, read_spec, split_path
+from resi.domains.unchanged import check_unchanged
 from resi.errors import DatasetError
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from resi.domains.base import CHANGED, Trained, WeightFile
-from resi.domains.checkpoints import read_safetensors
+from resi.domains.base import Trained
+from resi.domains.checkpoints import CHANGED, WeightFile, read_safetensors
 from resi.domains.language.designs import DESIGNS
 from resi.domains.language.files import SOURCES
 from resi.domains.language.settings import NEW_CLASSES, kind_of, rate_of

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from resi.domains.base import check_unchanged
+from resi.domains.unchanged import check_unchanged
 from resi.domains.vision import files
 from resi.errors import DatasetError
 from resi.randomness import generator
