@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from resi.console import say
+from resi.errors import UsageError
 
 HOW = ("link", "move", "copy")
 
@@ -42,6 +43,8 @@ def main(words: list[str]) -> int:
             say(f"resi prepare: {error}; another way is chosen with --how: {', '.join(HOW)}")
             return 1
         sys.stdout.write(f"{placed} images placed in {destination}\n")
+    if not destination.is_dir():
+        raise UsageError(f"{destination} is not there; name the unpacked archive: resi prepare imagenet100 FOLDER")
     problems = check_imagenet100(list_imagenet100(destination))
     for problem in problems:
         say(problem)

@@ -15,7 +15,7 @@ from resi.domains.vision import files
 from resi.domains.vision.domain import VisionDomain
 from resi.domains.vision.images import load_images
 from resi.domains.vision.inputs import EpochBatches, Inputs, Loader
-from resi.errors import DatasetError
+from resi.errors import DatasetError, UsageError
 from tests.domains.vision.conftest import CLASSES
 
 DOMAIN = VisionDomain()
@@ -114,6 +114,8 @@ def test_what_imagenet100_lacks_is_said(kaggle: Path, tmp_path: Path, capsys: py
 
 
 def test_preparing_goes_on_where_it_stopped(kaggle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(UsageError, match="Imagenet100 is not there; name the unpacked archive"):
+        prepare(["imagenet100", "--to", str(tmp_path / "Imagenet100")])
     target = tmp_path / "Imagenet100"
     assert prepare(["imagenet100", str(kaggle), "--to", str(target)]) == 0
     lost = next((target / "train" / CLASSES[0]).iterdir())
