@@ -21,6 +21,8 @@ class FileServer:
         Bytes after which the next answer breaks off, once.
     ranges : bool
         Whether it answers requests for a part with that part.
+    shift : int
+        By how much it misstates where a part begins.
     asked : list
         (path, Range header) of every request.
     """
@@ -29,6 +31,7 @@ class FileServer:
     files: dict[str, bytes] = field(default_factory=dict)
     break_after: int | None = None
     ranges: bool = True
+    shift: int = 0
     asked: list[tuple[str, str | None]] = field(default_factory=list)
 
 
@@ -54,6 +57,9 @@ def serve() -> Iterator[FileServer]:
                 return
             self.send_response(206 if wanted and state.ranges else 200)
             self.send_header("Content-Length", str(len(content) - start))
+            if wanted and state.ranges:
+                shown = start + state.shift
+                self.send_header("Content-Range", f"bytes {shown}-{len(content) - 1}/{len(content)}")
             self.end_headers()
             body = content[start:]
             if state.break_after is not None:

@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from resi.errors import ArtifactError, StoreError
-from resi.store import Store, atomic_path, read_metadata, read_tensors, stream_tensor, write_tensors
+from resi.store import Store, atomic_path, read_metadata, read_tensors, write_tensors
+from resi.streams import stream_tensor
 
 TENSORS = {
     "weight": torch.arange(6.0).reshape(2, 3),
@@ -74,6 +75,49 @@ def test_a_truncated_file_is_found(tmp_path: Path, kept: int) -> None:
         read_tensors(path)
     with pytest.raises(ArtifactError, match="is damaged"):
         read_metadata(path)
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_no_flipped_bit_of_a_header_is_believed(tmp_path: Path, is_streamed: bool) -> None:
+    path = tmp_path / "a.safetensors"
+    about = {"key": "k", "layout": "nd", "samples": "0123456789abcdef"}
+    if is_streamed:
+        with stream_tensor(path, "representation") as stream:
+            stream.append(torch.ones(3, 2))
+            stream.metadata = about
+    else:
+        write_tensors(path, {"representation": torch.ones(3, 2)}, about)
+    whole, before = path.read_bytes(), read_metadata(path)
+    unlike = found = 0
+    end = min(8 + int.from_bytes(whole[:8], "little"), 600)
+    for place in range(end):
+        content = bytearray(whole)
+        content[place] ^= 1 << place % 7
+        path.write_bytes(content)
+        try:
+            unlike += read_metadata(path) != before
+        except ArtifactError:
+            found += 1
+    assert unlike == 0
+    assert found > 0.9 * end  # the others are in the name of the hash, or of the type of the numbers
+
+
+def test_a_damaged_file_is_set_aside_unless_it_has_been_made_again(tmp_path: Path) -> None:
+    path = write(tmp_path / "models" / "model.safetensors")
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(ArtifactError) as caught:
+        read_tensors(path)
+    store = Store(tmp_path)
+    damaged = path.read_bytes()
+    write(path)
+    store.set_aside(path, caught.value.state)
+    read_tensors(path)
+    path.unlink()
+    path.write_bytes(damaged)
+    with pytest.raises(ArtifactError) as caught:
+        read_metadata(path)
+    store.set_aside(path, caught.value.state)
+    assert [found.name for found in path.parent.iterdir()] == ["model.safetensors.damaged"]
 
 
 def test_a_foreign_file_is_refused(tmp_path: Path) -> None:

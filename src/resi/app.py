@@ -25,6 +25,8 @@ COMMANDS = {
     "describe": ("resi.cli.describe", "one measure, model, dataset, test or suite in full"),
     "plan": ("resi.cli.plan", "what a run, sweep or suite would do and take, without doing it"),
     "merge": ("resi.cli.merge", "combine the shards of many runs into one table (also: resi-merge)"),
+    "download": ("resi.cli.download", "the published models or results, to where runs look for them"),
+    "prepare": ("resi.cli.prepare", "ImageNet100 from the layout of its Kaggle archive into the one that runs read"),
     "report": ("resi.cli.report", "merged tables as a page for the browser: rankings, scores, failures"),
 }
 
@@ -149,7 +151,7 @@ def _is_sweep() -> bool:
 
 
 def run_job(composed: DictConfig) -> int:
-    """Run one composed config and print its table; return 0, or 1 if comparisons failed."""
+    """Run one composed config and print its table; return 0, or 1 if comparisons failed or models are missing."""
     from resi.cli.tables import print_result
     from resi.config import validate
     from resi.pipeline import run_config
@@ -158,7 +160,7 @@ def run_job(composed: DictConfig) -> int:
     config = validate(composed)
     result = run_config(config)
     print_result(config, result)
-    return 1 if result.count("failed") else 0
+    return 1 if result.count("failed") or result.missing else 0
 
 
 def sweep_job(composed: DictConfig) -> int:
@@ -185,10 +187,10 @@ def sweep_job(composed: DictConfig) -> int:
         made = "read from its shard" if result.reused else "done"
         record |= {
             "stage": config.stage.value,
-            "outcome": "comparisons failed" if failed else made,
+            "outcome": "comparisons failed" if failed else "models missing" if result.missing else made,
             "counts": {status: result.count(status) for status in ("ok", "undefined", "failed")},
             "detail": result.shard.name,
-            "exit_code": 1 if failed else 0,
+            "exit_code": 1 if failed or result.missing else 0,
         }
     except Exception as error:
         message, code = explain(error)

@@ -82,3 +82,15 @@ def _bar(label: str, total: int) -> Iterator[Callable[[], None]]:
     with Progress(*columns, TextColumn("left"), TimeRemainingColumn(), console=Console(stderr=True)) as bars:
         task = bars.add_task(label, total=total)
         yield lambda: bars.advance(task)
+
+
+@contextlib.contextmanager
+def byte_progress(label: str, size: int) -> Iterator[Callable[[int], None]]:
+    """Show on standard error how many of ``size`` bytes have come; yield what is called with each further number."""
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as bars:
+        task = bars.add_task(label, total=size)
+        yield lambda count: bars.advance(task, count)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING
 
+from resi.identity import file_state
+
 if TYPE_CHECKING:
     from collections.abc import Collection
     from pathlib import Path
@@ -46,13 +48,16 @@ class ArtifactError(ResiError):
     message : str
         What is wrong, without the advice.
     path : Path or None
-        The file, if it is one that resi can make anew.
+        The file, if it is one that resi can make again.
+    state : tuple of int or None
+        What the file was when the error was found, see :func:`resi.identity.file_state`.
     """
 
     def __init__(self, message: str, path: Path | None = None, advice: str = "") -> None:
         super().__init__(f"{message} {advice}".strip())
         self.message = message
         self.path = path
+        self.state = None if path is None else file_state(path)
 
 
 class TrainingError(ResiError):

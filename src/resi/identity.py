@@ -27,3 +27,12 @@ def hash_file(path: Path) -> str:
     """Return the sha256 of a file's content, in full."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def file_state(path: Path) -> tuple[int, ...] | None:
+    """Return what changes with every write to a file: size, times, inode; None for a file that is not there."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino

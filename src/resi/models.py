@@ -9,6 +9,7 @@ from resi.errors import ArtifactError
 from resi.store import Store, read_metadata, read_tensors, write_tensors
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from torch import Tensor
@@ -36,10 +37,17 @@ class ModelStore:
         return self.path(spec).is_file()
 
     def save(self, spec: ModelSpec, trained: Trained, seconds: float) -> None:
-        """Write a model's weights with everything that shaped them, its accuracies, and how long training took."""
-        about = {"accuracies": trained.accuracies, "seconds": seconds}
+        """Write a model's weights with everything that shaped them, its accuracies, and how long training took.
+
+        Weights that stay in files of others are noted instead, with the hashes of these files.
+        """
+        about: dict[str, Any] = {"accuracies": trained.accuracies, "seconds": seconds}
+        if trained.files:
+            about["files"] = [dataclasses.asdict(file) for file in trained.files]
         metadata = {"spec": dataclasses.asdict(spec), "fingerprint": spec.fingerprint, **about}
-        write_tensors(self.path(spec), trained.state, metadata)
+        elsewhere = {name for file in trained.files for name in file.names}
+        own = {name: tensor for name, tensor in trained.state.items() if name not in elsewhere}
+        write_tensors(self.path(spec), own, metadata)
 
     def load(self, spec: ModelSpec) -> dict[str, Tensor]:
         """Return the weights of a model.
@@ -47,15 +55,39 @@ class ModelStore:
         Raises
         ------
         ArtifactError
-            If the file is damaged, or is another model's under this one's name.
+            If the file is damaged, is another model's under this one's name, or if a file of others that holds weights
+            is not there any more as it was.
         """
+        from resi.domains.checkpoints import WeightFile, read_weight_file
+
         state, metadata = read_tensors(self.path(spec))
-        if metadata.get("fingerprint") != spec.fingerprint:
-            raise ArtifactError(
-                f"{self.path(spec)} holds another model than {spec.label}. Delete it and run again to train that one."
-            )
+        self._check(spec, metadata)
+        for entry in metadata.get("files", ()):
+            try:
+                state |= read_weight_file(WeightFile(**entry))
+            except ArtifactError as error:
+                raise ArtifactError(
+                    f"{self.path(spec)} has its weights in {entry['path']}, which {error}.",
+                    self.path(spec),
+                    "Run again.",
+                ) from error
         return state
 
     def about(self, spec: ModelSpec) -> dict[str, Any]:
-        """Return what was noted when the model was trained: ``spec``, ``accuracies`` by split, ``seconds``."""
-        return read_metadata(self.path(spec))
+        """Return what was noted when the model was trained: ``spec``, ``accuracies`` by split, ``seconds``.
+
+        Raises
+        ------
+        ArtifactError
+            As :meth:`load`.
+        """
+        metadata = read_metadata(self.path(spec))
+        self._check(spec, metadata)
+        return metadata
+
+    def _check(self, spec: ModelSpec, metadata: Mapping[str, Any]) -> None:
+        path = self.path(spec)
+        if metadata.get("fingerprint") != spec.fingerprint:
+            raise ArtifactError(
+                f"{path} holds another model than {spec.label}.", path, "Delete it and run again to train that one."
+            )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -40,12 +40,15 @@ class RunResult:
         The folder they were written to.
     reused : bool
         Whether the run had been finished before, and its stored tables were read.
+    missing : tuple of str
+        Published models that were left out because their files are not there.
     """
 
     scores: pl.DataFrame
     comparisons: pl.DataFrame
     shard: Path
     reused: bool
+    missing: tuple[str, ...] = ()
 
     def count(self, status: str) -> int:
         """Return the number of comparisons with a status."""
@@ -69,6 +72,8 @@ def run_config(config: RunConfig) -> RunResult:
     A finished run is read from its shard, without loading a model or torch.
     """
     plan = make_plan(config)
+    for notice in plan.notices():
+        say(notice)
     elsewhere = RemoteFolder(config.shards) if config.shards else None
     with plan.store.lock(plan.shard.folder.name, "is at the same run"):
         if elsewhere and not plan.shard.is_complete:
@@ -76,7 +81,7 @@ def run_config(config: RunConfig) -> RunResult:
         result = _finished(plan) or _run_mending(plan)
         if elsewhere and plan.shard.is_complete:
             elsewhere.store(plan.shard.folder)
-        return result
+        return replace(result, missing=tuple(model.label for model in plan.left_out))
 
 
 def _run_mending(plan: Plan) -> RunResult:
@@ -90,7 +95,7 @@ def _run_mending(plan: Plan) -> RunResult:
             if path is None or path in mended or not plan.store.makes(path):
                 raise
             mended.add(path)
-            plan.store.set_aside(path)
+            plan.store.set_aside(path, error.state)
             say(f"{error.message} It is set aside and made anew.")
 
 
@@ -125,10 +130,23 @@ def _finished(plan: Plan) -> RunResult | None:
             is_enough = config.overwrite is Overwrite.only_missing
         if not is_enough:
             return None
-        return RunResult(plan.shard.scores(), plan.shard.comparisons(), plan.shard.folder, reused=True)
+        result = RunResult(plan.shard.scores(), plan.shard.comparisons(), plan.shard.folder, reused=True)
+        return result if _is_of(plan, result) else None
     except ArtifactError as error:
         say(f"made anew: {error}")
         return None
+
+
+def _is_of(plan: Plan, result: RunResult) -> bool:
+    """Return whether a shard holds what its name says: the comparisons of this plan, and scores of this test."""
+    manifest = plan.shard.manifest()
+    # Earlier versions have not noted the name.
+    is_named = manifest.get("shard", plan.shard.folder.name) == plan.shard.folder.name
+    is_same_test = manifest.get("test") == plan.config.test.name and manifest.get("protocol") == plan.config.protocol
+    if is_named and is_same_test and set(result.comparisons["key"]) == {c.key for c in plan.comparisons}:
+        return True
+    say(f"computed again: {plan.shard.folder} holds the results of another run")
+    return False
 
 
 class Clock:

@@ -6,11 +6,15 @@ compares has no other use for these files; it takes the hashes that the machine 
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import json
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from resi.errors import ArtifactError, DatasetError
+from resi.errors import ArtifactError, DatasetError, StoreError
+from resi.identity import canonical, file_state, hash_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,13 +22,26 @@ if TYPE_CHECKING:
     from resi.domains.base import DatasetSpec, ModelSpec
 
 SHOWN_DIGITS = 12
+LARGE_BYTES = 2**20
+"""Smaller files are hashed in no time."""
+SETTLED_SECONDS = 2.0
+"""A file that was written to more recently may be written to again within one tick of the clock of its file system."""
 
 
 @dataclass(frozen=True)
 class Sources:
-    """Hashes of datasets and published models, one small file each, below ``sources/`` of the data root."""
+    """Hashes of datasets and published models, one small file each, below ``sources/`` of the data root.
+
+    Parameters
+    ----------
+    root : Path
+        The data root.
+    writes : bool
+        Whether hashes of files may be kept.
+    """
 
     root: Path
+    writes: bool = True
 
     def remember_dataset(self, domain: str, dataset: DatasetSpec) -> None:
         """Note the content of a dataset; one that comes with resi is known anyway."""
@@ -57,6 +74,40 @@ class Sources:
         """
         return self._recall(self._folder(model.domain, model.dataset), _label(model), absent)
 
+    def hash_file(self, path: Path) -> str:
+        """Return the sha256 of a file, which is read only if it is not the one that was read before.
+
+        It is known by its path, size, times of change and inode. Damage that leaves these as they are is found when
+        the file is made use of.
+
+        Raises
+        ------
+        DatasetError
+            If it is written to meanwhile.
+        """
+        state, start = file_state(path), time.time()
+        if state is None or state[0] < LARGE_BYTES:
+            return hash_file(path)
+        note = self.root / "sources" / "files" / f"{_check(str(path.absolute()))}.json"
+        about: list[str | int] = [str(path.absolute()), *state]
+        with contextlib.suppress(OSError, ValueError, LookupError, TypeError, RecursionError):
+            known = json.loads(note.read_text(encoding="utf-8"))
+            if known["file"] == about and known["check"] == _check(canonical([about, known["sha256"]])):
+                return str(known["sha256"])
+        content = hash_file(path)
+        if file_state(path) != state:
+            raise DatasetError(f"{path} changed while it was read; run again when it is whole")
+        if self.writes and start - max(state[1], state[2]) / 1e9 > SETTLED_SECONDS:
+            self._note_file(note, about, content)
+        return content
+
+    def _note_file(self, note: Path, about: list[str | int], content: str) -> None:
+        from resi.store import write_text
+
+        text = json.dumps({"file": about, "sha256": content, "check": _check(canonical([about, content]))})
+        with contextlib.suppress(StoreError):  # a data root that can only be read: the file is hashed again next time
+            write_text(note, text)
+
     def _folder(self, domain: str, dataset: str) -> Path:
         return self.root / "sources" / domain / dataset
 
@@ -65,7 +116,11 @@ class Sources:
 
         path = folder / f"{label}-{content[:SHOWN_DIGITS]}.json"
         if not path.is_file():
-            write_text(path, json.dumps({"sha256": content}))
+            write_text(path, json.dumps({"sha256": content, "of": self._of(folder, label), "check": _check(content)}))
+
+    def _of(self, folder: Path, label: str) -> str:
+        """Return what a note is about, which a note under another name is not."""
+        return f"{folder.relative_to(self.root).as_posix()}/{label}"
 
     def _recall(self, folder: Path, label: str, absent: DatasetError) -> str:
         paths = sorted(folder.glob(f"{label}-{'[0-9a-f]' * SHOWN_DIGITS}.json"))
@@ -77,9 +132,20 @@ class Sources:
                 f"{folder / label}-*.json)"
             ) from absent
         try:
-            return str(json.loads(paths[0].read_text(encoding="utf-8"))["sha256"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            note = json.loads(paths[0].read_text(encoding="utf-8"))
+            content = str(note["sha256"])
+            # Earlier versions have noted the hash alone.
+            about = note.get("of"), note.get("check")
+        except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             raise ArtifactError(f"{paths[0]} is damaged: {error}. Delete it.") from error
+        expected = ((None, None), (self._of(folder, label), _check(content)))
+        if about not in expected or not paths[0].name.endswith(f"-{content[:SHOWN_DIGITS]}.json"):
+            raise ArtifactError(f"{paths[0]} is damaged, or another note under its name. Delete it.")
+        return content
+
+
+def _check(content: str) -> str:
+    return hashlib.sha256(content.encode()).hexdigest()[:SHOWN_DIGITS]
 
 
 def _label(model: ModelSpec) -> str:

@@ -10,18 +10,18 @@ import contextlib
 import glob
 import hashlib
 import json
-import math
 import os
 import platform
 import time
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 from resi import locks
 from resi.console import say
 from resi.errors import ArtifactError, StoreError
+from resi.identity import file_state
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 CONTENT_HASH = "content_sha256"
+HEADER_HASH = "header_sha256"
+"""Of the metadata and shapes, which are used before the content is read."""
 METADATA = "resi"
 MADE = ("models", "representations", "unfinished")
 LOCK_POLL_SECONDS = 0.5
@@ -67,12 +69,16 @@ class Store:
         """Return whether a file is one that resi makes, and can make anew."""
         return any(path.is_relative_to(self.root / folder) for folder in MADE)
 
-    def set_aside(self, path: Path) -> None:
-        """Give a damaged file another name, unless another process has done so and made it anew."""
+    def set_aside(self, path: Path, state: tuple[int, ...] | None) -> None:
+        """Give a damaged file another name, unless another process has done so and made it again.
+
+        Parameters
+        ----------
+        state : tuple of int or None
+            Of the file when it was found damaged, see :attr:`ArtifactError.state`.
+        """
         with self.lock(f"damaged-{hashlib.sha256(str(path).encode()).hexdigest()[:16]}", "looks at the same damage"):
-            try:
-                read_tensors(path)
-            except ArtifactError:
+            if file_state(path) == state:
                 with contextlib.suppress(FileNotFoundError):
                     path.replace(path.with_name(f"{path.name}.damaged"))
 
@@ -253,71 +259,10 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[s
 
     ready = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     text = json.dumps(metadata, sort_keys=True)
-    header = {METADATA: text, CONTENT_HASH: _content_hash(ready, text)}
-    data = save(ready, header)
+    shapes = {name: tuple(tensor.shape) for name, tensor in ready.items()}
+    data = save(ready, header_entries(text, _content_hash(ready, text), shapes))
     with atomic_path(path) as temporary:
         temporary.write_bytes(data)
-
-
-class TensorStream:
-    """A tensor that is written row by row; ``metadata`` is set before the stream ends.
-
-    A safetensors file begins with a header that says how long the tensor is. Room is left for it, and it is written
-    last, padded with the blanks that the format allows.
-    """
-
-    HEADER_ROOM = 4096
-
-    def __init__(self, file: BinaryIO, name: str) -> None:
-        self.metadata: Mapping[str, Any] = {}
-        self._file = file
-        self._name = name
-        self._rows = 0
-        self._row_shape: tuple[int, ...] | None = None
-        file.write(b" " * (8 + self.HEADER_ROOM))
-
-    def append(self, rows: Tensor) -> None:
-        """Write some rows of a float32 tensor; all but the first axis stay the same."""
-        row_shape = tuple(rows.shape[1:])
-        if self._row_shape not in (None, row_shape):
-            raise ValueError(f"rows of shape {row_shape} after rows of shape {self._row_shape}")
-        self._row_shape = row_shape
-        self._rows += len(rows)
-        self._file.write(rows.detach().cpu().contiguous().numpy().data)
-
-    def finish(self) -> None:
-        """Write the header with the hash of all content."""
-        shape = (self._rows, *(self._row_shape or ()))
-        text = json.dumps(self.metadata, sort_keys=True)
-        self._file.flush()
-        length = 4 * math.prod(shape)
-        digest = hashlib.sha256(text.encode())
-        digest.update(f"{self._name} torch.float32 {shape}\n".encode())
-        self._file.seek(8 + self.HEADER_ROOM)
-        while block := self._file.read(1 << 20):
-            digest.update(block)
-        tensor = {"dtype": "F32", "shape": shape, "data_offsets": [0, length]}
-        about = {METADATA: text, CONTENT_HASH: digest.hexdigest()}
-        header = json.dumps({"__metadata__": about, self._name: tensor}).encode()
-        if len(header) > self.HEADER_ROOM:
-            raise ValueError(f"metadata of {len(header)} bytes is longer than the {self.HEADER_ROOM} there is room for")
-        self._file.seek(0)
-        self._file.write(self.HEADER_ROOM.to_bytes(8, "little") + header.ljust(self.HEADER_ROOM))
-
-
-@contextlib.contextmanager
-def stream_tensor(path: Path, name: str) -> Iterator[TensorStream]:
-    """Write one float32 tensor of any length into a file as :func:`write_tensors` would, without holding it in memory.
-
-    Yields
-    ------
-    TensorStream
-        To which rows are appended, and whose ``metadata`` is set before the end.
-    """
-    with atomic_path(path) as temporary, temporary.open("w+b") as file:
-        stream = TensorStream(file, name)
-        yield stream
-        stream.finish()
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -326,7 +271,7 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     Raises
     ------
     ArtifactError
-        If the file is damaged; the message names it and what to do.
+        If the file is missing or damaged; the message names it and what to do.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -346,7 +291,15 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 
 def read_metadata(path: Path) -> dict[str, Any]:
-    """Read the metadata alone, and the tensors' shapes under ``"shapes"``, without loading a tensor or torch."""
+    """Read the metadata alone, and the tensors' shapes under ``"shapes"``, without loading a tensor or torch.
+
+    Both are verified; whether the tensors are as they were written is known when they are read.
+
+    Raises
+    ------
+    ArtifactError
+        If the file is missing, its header is damaged, or it has another length than that says.
+    """
     try:
         with path.open("rb") as file:
             length = int.from_bytes(file.read(8), "little")
@@ -354,15 +307,33 @@ def read_metadata(path: Path) -> dict[str, Any]:
             if length > size:
                 raise _damaged(path, "it is truncated")
             header = json.loads(file.read(length))
-        metadata: dict[str, Any] = json.loads(header.pop("__metadata__")[METADATA])
+        about = header.pop("__metadata__")
+        metadata: dict[str, Any] = json.loads(about[METADATA])
         end = max((entry["data_offsets"][1] for entry in header.values()), default=0)
+        shapes = {name: tuple(entry["shape"]) for name, entry in header.items()}
+        # Earlier versions have written no hash of the header.
+        is_right = about.get(HEADER_HASH) in (None, _header_hash(about[METADATA], about[CONTENT_HASH], shapes))
+        metadata["shapes"] = shapes
     except FileNotFoundError as error:
         raise ArtifactError(f"{path} is missing.", path, "Run again to have it made.") from error
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise _damaged(path, f"its header cannot be read: {error}") from error
+    if not is_right:
+        raise _damaged(path, "its header does not match its hash")
     if 8 + length + end != size:
         raise _damaged(path, f"it has {size} bytes instead of {8 + length + end}")
-    return {**metadata, "shapes": {name: tuple(entry["shape"]) for name, entry in header.items()}}
+    return metadata
+
+
+def header_entries(metadata: str, content_hash: str, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, str]:
+    """Return what a file says about itself beside its tensors."""
+    header_hash = _header_hash(metadata, content_hash, shapes)
+    return {METADATA: metadata, CONTENT_HASH: content_hash, HEADER_HASH: header_hash}
+
+
+def _header_hash(metadata: str, content_hash: str, shapes: Mapping[str, tuple[int, ...]]) -> str:
+    lines = [metadata, content_hash, *(f"{name} {shapes[name]}" for name in sorted(shapes))]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def _content_hash(tensors: Mapping[str, Tensor], metadata: str) -> str:

@@ -60,7 +60,10 @@ def command(*words: str) -> subprocess.CompletedProcess[str]:
         ([*TINY, "model.gcn.epochs=0"], "model.gcn.epochs=0: expected a number from 1"),
         ([*TINY, "model.gcn.dropout=1.5"], "model.gcn.dropout=1.5: expected a number from 0 to below 1"),
         (["compare.subsample=1"], "compare.subsample=1: expected a number from 2 up"),
-        (["lists"], "unknown command 'lists'; did you mean list? Known: describe, list, merge, plan, report."),
+        (
+            ["lists"],
+            "unknown command 'lists'; did you mean list? Known: describe, download, list, merge, plan, prepare,",
+        ),
         (["describe", "ckaa"], "unknown name 'ckaa'; did you mean cka or cora? Known: "),
         (["protocol=publishd"], "unknown protocol 'publishd'; did you mean published? Known: corrected, published."),
     ],

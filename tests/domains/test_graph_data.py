@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import pickle
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ import pytest
 from resi.domains.graph import files
 from resi.domains.graph.data import load_graph
 from resi.errors import DatasetError
+from tests.file_server import FileServer, serve
 
 
 def dense(features):
@@ -77,55 +80,70 @@ def test_a_damaged_file_of_cora_is_named_before_it_is_unpickled(shared: Path, tm
         files.locate_cora(tmp_path, Path("unused"))
 
 
+def test_cora_that_is_replaced_after_it_was_found_is_not_unpickled(shared: Path, tmp_path: Path) -> None:
+    shutil.copytree(shared / "data" / "cora" / "raw", tmp_path / "raw")
+    found = files.locate_cora(tmp_path, Path("unused"))
+    path = tmp_path / "raw" / "ind.cora.ally"
+    path.chmod(0o644)
+    path.write_bytes(pickle.dumps(Payload(tmp_path / "opened")))
+    load_graph.cache_clear()
+    with pytest.raises(DatasetError, match=r"raw/ind\.cora\.ally is damaged"):
+        load_graph(found)
+    assert not (tmp_path / "opened").exists()
+    load_graph.cache_clear()
+
+
+class Payload:
+    """What makes a folder when it is unpickled."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __reduce__(self) -> tuple[object, tuple[Path]]:
+        return Path.mkdir, (self.folder,)
+
+
 def test_no_cora_says_which_files_go_where(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"holds no Cora: expected the files ind\.cora\.allx.*raw"):
         files.locate_cora(tmp_path, Path("unused"))
 
 
-def serve(source: Path | None, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Stand in for the network: files come from a folder, or not at all; return the list of those asked for."""
-    import torch_geometric.data
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[FileServer]:
+    """Stand in for the server that has Cora's files."""
+    from torch_geometric.datasets import Planetoid
 
-    asked: list[str] = []
-
-    def download_url(url: str, folder: str, *, log: bool, filename: str) -> None:
-        asked.append(url.rsplit("/", 1)[1])
-        if source is None:
-            raise OSError("no route to host")
-        shutil.copy(source / asked[-1], Path(folder) / filename)
-
-    monkeypatch.setattr(torch_geometric.data, "download_url", download_url)
-    return asked
+    with serve() as running:
+        monkeypatch.setattr(Planetoid, "url", running.url)
+        yield running
 
 
-def test_cora_that_cannot_be_downloaded_says_where_to_put_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    serve(None, monkeypatch)
+def test_cora_that_cannot_be_downloaded_says_where_to_put_it(server: FileServer, tmp_path: Path) -> None:
     with pytest.raises(
         DatasetError,
-        match=rf"downloaded \(no route to host\).*ind\.cora\.allx.* into {tmp_path}/Cora/raw.*dataset\.root",
+        match=rf"cannot be downloaded \(.*allx cannot be fetched: Not Found.*ind\.cora\.allx.* into {tmp_path}/Cora/raw"
+        r".*dataset\.root",
     ):
         files.locate_cora(None, tmp_path)
 
 
 def test_cora_is_downloaded_file_by_file_and_only_what_is_missing(
-    shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    shared: Path, tmp_path: Path, server: FileServer
 ) -> None:
-    asked = serve(shared / "data" / "cora" / "raw", monkeypatch)
+    source = shared / "data" / "cora" / "raw"
+    server.files = {f"/{name}": (source / name).read_bytes() for name in files.CORA}
     raw = tmp_path / "Cora" / "raw"
     raw.mkdir(parents=True)
-    shutil.copy(shared / "data" / "cora" / "raw" / "ind.cora.x", raw)
+    shutil.copy(source / "ind.cora.x", raw)
     assert files.locate_cora(None, tmp_path).folder == raw
-    assert sorted(asked) == sorted(set(files.CORA) - {"ind.cora.x"})
+    assert sorted(path for path, _ in server.asked) == sorted(f"/{name}" for name in set(files.CORA) - {"ind.cora.x"})
     files.locate_cora(None, tmp_path)
-    assert len(asked) == 7
+    assert len(server.asked) == 7
 
 
-def test_a_download_that_differs_is_never_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    source = tmp_path / "source"
-    source.mkdir()
-    for name in files.CORA:
-        (source / name).write_text("print('payload')")
-    serve(source, monkeypatch)
-    with pytest.raises(DatasetError, match="is not the Planetoid release of Cora any more"):
+@pytest.mark.parametrize("content", [b"print('payload')", bytes(files.CORA_LIMIT + 1)])
+def test_a_download_that_differs_is_never_kept(server: FileServer, tmp_path: Path, content: bytes) -> None:
+    server.files = dict.fromkeys((f"/{name}" for name in files.CORA), content)
+    with pytest.raises(DatasetError, match=r"cannot be downloaded \(.*(is damaged on arrival|is larger than the)"):
         files.locate_cora(None, tmp_path / "data")
-    assert not list((tmp_path / "data" / "Cora" / "raw").iterdir())
+    assert not [path for path in (tmp_path / "data" / "Cora" / "raw").iterdir() if path.suffix != ".part"]

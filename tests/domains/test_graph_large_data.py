@@ -14,11 +14,15 @@ import torch
 from scipy.sparse import csr_matrix
 
 import resi
+from resi.config import compose
 from resi.domains.base import ModelSpec, ProbeSpec
 from resi.domains.graph import GraphDomain, flickr, ogbn_arxiv
 from resi.domains.graph.data import load_graph, probe_nodes
 from resi.domains.graph.training import train
 from resi.errors import DatasetError
+from resi.steps.plan import make_plan
+from resi.steps.prepare import train_models
+from tests.file_server import serve
 
 DOMAIN = GraphDomain()
 CPU = torch.device("cpu")
@@ -161,6 +165,35 @@ def test_other_content_is_another_dataset(flickr_folder: Path, arxiv_folder: Pat
         assert module.locate(folder, Path("unused")).content != before
 
 
+def test_a_dataset_that_is_replaced_after_it_was_found_is_not_used(flickr_folder: Path, arxiv_folder: Path) -> None:
+    for dataset, folder, name in (
+        ("flickr", flickr_folder, "raw/class_map.json"),
+        ("ogbn_arxiv", arxiv_folder, "ogbn_arxiv/raw/node-label.csv.gz"),
+    ):
+        found = DOMAIN.locate(dataset, folder, Path("unused"))
+        path = folder / name
+        if path.suffix == ".json":
+            path.write_text(path.read_text().replace(": 1", ": 2", 1))
+        else:
+            write_csv(path, np.zeros((NODES, 1), dtype=int))
+        with pytest.raises(
+            DatasetError, match=rf"files of {dataset} in {folder}.* changed after the run began; run again"
+        ):
+            load_graph(found)
+        load_graph(DOMAIN.locate(dataset, folder, Path("unused")))
+
+
+def test_a_run_that_waits_while_its_dataset_is_replaced_trains_nothing(flickr_folder: Path, tmp_path: Path) -> None:
+    words = ["dataset=flickr", f"dataset.root={flickr_folder}", "model=gcn", "model.gcn.epochs=1", "seeds=[0,1]"]
+    config = compose([*words, "test=output_correlation", "measure=cka", f"root={tmp_path / 'home'}"])
+    plan = make_plan(config)
+    path = flickr_folder / "raw" / "class_map.json"
+    path.write_text(path.read_text().replace(": 1", ": 2", 1))
+    with pytest.raises(DatasetError, match="changed after the run began"):
+        train_models(plan)
+    assert not (tmp_path / "home" / "models").exists()
+
+
 def test_damaged_flickr_is_one_line_that_names_the_folder(flickr_folder: Path) -> None:
     path = flickr_folder / "raw" / "adj_full.npz"
     path.write_bytes(path.read_bytes()[:-40])
@@ -193,7 +226,7 @@ def test_an_arxiv_file_that_is_no_table_is_named(arxiv_folder: Path) -> None:
         load_graph(DOMAIN.locate("ogbn_arxiv", arxiv_folder, Path("unused")))
 
 
-def test_arxiv_is_unpacked_from_ogbs_archive_without_asking(
+def test_arxiv_is_fetched_and_unpacked_without_asking(
     arxiv_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     buffer = io.BytesIO()
@@ -201,36 +234,51 @@ def test_arxiv_is_unpacked_from_ogbs_archive_without_asking(
         for path in (arxiv_folder / "ogbn_arxiv").rglob("*.gz"):
             archive.write(path, f"arxiv/{path.relative_to(arxiv_folder / 'ogbn_arxiv')}")
         archive.writestr("arxiv/RELEASE_v1.txt", "")
-    monkeypatch.setattr("resi.downloads.download", lambda _url, path: path.write_bytes(buffer.getvalue()))
+    # Without a checksum, nothing but the connection vouches for the archive.
+    assert ogbn_arxiv.URL.startswith("https://")
     downloads = tmp_path / "downloads"
-    found = ogbn_arxiv.locate(None, downloads)
+    with serve() as server:
+        monkeypatch.setattr(ogbn_arxiv, "URL", f"{server.url}/arxiv.zip")
+        server.files["/arxiv.zip"] = buffer.getvalue()
+        monkeypatch.setattr(ogbn_arxiv, "DOWNLOAD_LIMIT", len(buffer.getvalue()) - 1)
+        with pytest.raises(
+            DatasetError, match=r"cannot be downloaded: .*is larger than the .* Without a network, unpack"
+        ):
+            ogbn_arxiv.locate(None, tmp_path / "refused")
+        monkeypatch.setattr(ogbn_arxiv, "DOWNLOAD_LIMIT", len(buffer.getvalue()))
+        server.files["/arxiv.zip"] = buffer.getvalue()[:-9]
+        with pytest.raises(DatasetError, match=r"arxiv\.zip is damaged"):
+            ogbn_arxiv.locate(None, downloads)
+        server.files["/arxiv.zip"] = buffer.getvalue()
+        found = ogbn_arxiv.locate(None, downloads)
     assert found.content == ogbn_arxiv.locate(arxiv_folder, Path("unused")).content
     assert not (downloads / "arxiv.zip").exists()
     assert ogbn_arxiv.locate(None, downloads, may_download=False) == found
 
 
-def test_flickr_is_downloaded_by_pyg_and_an_error_page_is_no_file(
+def test_flickr_is_fetched_and_an_error_page_or_an_endless_file_is_not_taken(
     flickr_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import torch_geometric.data
+    from torch_geometric.datasets import Flickr
 
     source = flickr_folder / "raw"
-    names = iter(flickr.FILES)
+    assert flickr.DRIVE.startswith("https://")
+    with serve() as server:
+        monkeypatch.setattr(flickr, "DRIVE", f"{server.url}/{{}}")
+        addresses = {name: f"/{getattr(Flickr, f'{name.partition(chr(46))[0]}_id')}" for name in flickr.FILES}
+        server.files = {address: (source / name).read_bytes() for name, address in addresses.items()}
+        found = flickr.locate(None, tmp_path / "downloads")
+        assert found.content == flickr.locate(flickr_folder, Path("unused")).content
+        assert sorted(path.name for path in found.folder.iterdir()) == sorted(flickr.FILES)
 
-    def send(_id: str, folder: str, name: str, *, log: bool) -> None:
-        (Path(folder) / name).write_bytes((source / next(names)).read_bytes())
+        server.files = dict.fromkeys(addresses.values(), b"<html>too many downloads</html>")
+        with pytest.raises(DatasetError, match=r"cannot be downloaded .*adj_full\.npz is another file.*dataset\.root"):
+            flickr.locate(None, tmp_path / "again")
+        assert not list((tmp_path / "again" / "raw").iterdir())
 
-    monkeypatch.setattr(torch_geometric.data, "download_google_url", send)
-    found = flickr.locate(None, tmp_path / "downloads")
-    assert found.content == flickr.locate(flickr_folder, Path("unused")).content
-
-    def apologise(_id: str, folder: str, name: str, *, log: bool) -> None:
-        (Path(folder) / name).write_text("<html>too many downloads</html>")
-
-    monkeypatch.setattr(torch_geometric.data, "download_google_url", apologise)
-    with pytest.raises(DatasetError, match=r"cannot be downloaded .*adj_full\.npz is another file.*dataset\.root"):
-        flickr.locate(None, tmp_path / "again")
-    assert not list((tmp_path / "again" / "raw").iterdir())
+        monkeypatch.setattr(flickr, "LIMIT", 10)
+        with pytest.raises(DatasetError, match=r"is larger than the 10 bytes it should have at most"):
+            flickr.locate(None, tmp_path / "again")
 
 
 def test_the_layer_probe_of_a_large_dataset_has_all_hidden_layers() -> None:

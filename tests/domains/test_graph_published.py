@@ -10,6 +10,7 @@ import pytest
 import torch
 
 import resi
+from resi.app import run_command
 from resi.config import compose
 from resi.domains.base import ModelSpec
 from resi.domains.graph import GraphDomain
@@ -17,6 +18,7 @@ from resi.domains.graph.checkpoints import read_checkpoint, to_current_keys
 from resi.domains.graph.training import train
 from resi.errors import ArtifactError, DatasetError, UsageError
 from resi.models import ModelStore
+from resi.results.shards import Shard
 from resi.steps.plan import make_plan
 from resi.store import Store
 
@@ -159,8 +161,42 @@ def test_published_models_are_planned_by_their_content_and_never_trained(
     torch.save({name: tensor + 0.1 for name, tensor in torch.load(path).items() if tensor.is_floating_point()}, path)
     assert [model.seed for model in make_plan(compose([*words, "measure=cka"])).missing_models()] == [0]
     path.unlink()
-    with pytest.raises(DatasetError, match=rf"{path} is missing: with models.source=published it holds gat on cora"):
-        make_plan(compose([*words, "measure=cka"]))
+    plan = make_plan(compose([*words, "measure=cka"]))
+    assert [(model.setting, model.seed) for model in plan.left_out] == [("standard", 0)]
+    shutil.rmtree(zoo)
+    with pytest.raises(
+        DatasetError, match=r"model_s0.pt is missing: with models.source=published it holds gat on cora"
+    ):
+        make_plan(compose([*words, "measure=cka", f"root={tmp_path / 'empty'}"]))
+
+
+def test_a_missing_checkpoint_costs_its_pairs_and_not_the_job(
+    shared: Path, cora_words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    zoo = tmp_path / "zoo"
+    shutil.copytree(shared / "reference" / "cora" / "models", zoo, copy_function=shutil.copyfile)
+    words = [*cora_words, f"models.root={zoo}", f"root={tmp_path / 'home'}", "model=gat", "seeds=[0,1,2]", "groups=2"]
+    path = zoo / "graphs" / "cora" / "GAT" / "Normal" / "model_s1.pt"
+    path.rename(tmp_path / "elsewhere")
+    assert run_command([*words, "measure=cka"]) == 1
+    assert f"left out: {path} is missing: with models.source=published it holds gat on cora" in capsys.readouterr().err
+    partly = resi.run([*words, "measure=cka"])
+    assert partly.missing == ("gat on cora, standard, seed 1",)
+    assert (partly.reused, partly.count("ok"), len(partly.comparisons)) == (True, 10, 10)
+    scores = partly.scores.filter(metric="auprc")
+    assert (scores["models"].item(), scores["note"].item()) == (
+        5,
+        "The files of 1 of the published models were missing.",
+    )
+    assert Shard(partly.shard).manifest()["missing_models"] == ["gat on cora, standard, seed 1"]
+    assert run_command(["plan", *words, "measure=cka"]) == 0
+    assert f"left out: {path} is missing" in capsys.readouterr().err
+    # Once it is there, the whole run is made, and what was compared is used.
+    (tmp_path / "elsewhere").rename(path)
+    whole = resi.run([*words, "measure=cka"])
+    assert (whole.missing, whole.count("ok"), whole.shard != partly.shard) == ((), 15, True)
+    assert "comparing: 5/5" in capsys.readouterr().err
+    assert set(whole.scores["note"]) == {""}
 
 
 def test_published_and_trained_models_are_never_mistaken_for_each_other(cora_words: list[str], shared: Path) -> None:

@@ -80,6 +80,61 @@ def test_a_damaged_artifact_is_told_set_aside_and_made_anew(
     assert path.with_name(f"{path.name}.damaged").is_file()
 
 
+def swap(first: Path, second: Path) -> None:
+    other = first.with_name("other")
+    first.rename(other)
+    second.rename(first)
+    other.rename(second)
+
+
+@pytest.mark.parametrize(
+    ("kind", "pattern"),
+    [("models", "*.safetensors"), ("representations", "test-[0-9]*"), ("representations", "standard-*/*outputs*")],
+)
+def test_two_artifacts_under_each_others_names_are_not_used(
+    finished, copy: Path, capsys, kind: str, pattern: str
+) -> None:
+    words, expected = [*WORDS, f"root={copy}"], finished[1]
+    if "outputs" in pattern:
+        words.append("test=output_correlation")
+        expected = resi.run(words).comparisons.drop(TIMES)
+    shutil.rmtree(copy / "shards")
+    if kind == "models":
+        shutil.rmtree(copy / "representations")
+    first, second = sorted((copy / kind).rglob(pattern))[:2]
+    swap(first, second)
+    capsys.readouterr()
+    assert run_command(words) == 0
+    told = [line for line in capsys.readouterr().err.splitlines() if line.endswith("It is set aside and made anew.")]
+    assert [line.split(" holds ")[0] for line in told] == [str(first), str(second)]
+    (shard,) = (copy / "shards").iterdir()
+    assert Shard(shard).comparisons().drop(TIMES).equals(expected)
+
+
+@pytest.mark.parametrize("place", [249, 300])
+def test_a_damaged_header_of_a_representation_fails_no_comparison(finished, copy: Path, capsys, place: int) -> None:
+    shutil.rmtree(copy / "shards")
+    path = min((copy / "representations").rglob("test-[0-9]*.safetensors"))
+    content = bytearray(path.read_bytes())
+    content[place] ^= 1 << 6
+    path.write_bytes(content)
+    assert run_command([*WORDS, f"root={copy}"]) == 0
+    assert f"{path} is damaged: its header" in capsys.readouterr().err
+    assert path.with_name(f"{path.name}.damaged").is_file()
+    (shard,) = (copy / "shards").iterdir()
+    assert Shard(shard).comparisons().drop(TIMES).equals(finished[1])
+
+
+def test_a_shard_under_another_ones_name_is_not_taken_for_its_run(finished, copy: Path, capsys) -> None:
+    (mine,) = (copy / "shards").iterdir()
+    other = resi.run([*WORDS, "measure=cka", f"root={copy}"]).shard
+    swap(mine, other)
+    capsys.readouterr()
+    assert run_command([*WORDS, f"root={copy}"]) == 0
+    assert f"computed again: {mine} holds the results of another run" in capsys.readouterr().err
+    assert Shard(mine).comparisons().drop(TIMES).equals(finished[1])
+
+
 def test_a_damaged_representation_is_told_also_with_a_process_of_its_own(finished, copy: Path, capsys) -> None:
     shutil.rmtree(copy / "shards")
     path = next(

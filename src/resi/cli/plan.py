@@ -51,6 +51,8 @@ def print_plan(plan: Plan) -> None:
     from resi.planning import total_work
 
     config = plan.config
+    for notice in plan.notices():
+        say(notice)
     total = total_work([plan], lambda error: say(f"left out: {error}"))
     _print_steps(f"{config.test.name} on {config.dataset}", total, [plan])
     console = output()
@@ -79,6 +81,8 @@ def print_sweep(words: Sequence[str], config_dir: Path | None = None) -> int:
         say(f"and {len(problems) - SHOWN_JOBS} more jobs will fail")
     for absent in dict.fromkeys(str(plan.absent) for plan in plans if plan.absent is not None):
         say(f"not there yet: {absent}")
+    for notice in dict.fromkeys(line for plan in plans for line in plan.notices()):
+        say(notice)
     if plans:
         total = total_work(plans, lambda error: say(f"left out: {error}"))
         finished = sum(map(_is_finished, plans))

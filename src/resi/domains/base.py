@@ -16,12 +16,13 @@ from resi.errors import ArtifactError, UsageError, unknown_name
 from resi.identity import fingerprint, hash_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     import torch
     from torch import Tensor
 
+    from resi.domains.checkpoints import WeightFile
     from resi.measures.shapes import Layout
 
 
@@ -135,10 +136,20 @@ class ProbeSpec:
 
 @dataclass(frozen=True)
 class Trained:
-    """A trained model: its weights, and its accuracies by split."""
+    """A trained model.
+
+    Attributes
+    ----------
+    state : mapping from name to Tensor
+        Its weights.
+    accuracies : mapping from split to float
+    files : tuple of WeightFile
+        Where some of the weights are read from whenever they are needed.
+    """
 
     state: Mapping[str, Tensor]
     accuracies: Mapping[str, float]
+    files: tuple[WeightFile, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -359,8 +370,14 @@ class Domain(ABC):
         """
         raise UsageError(f"models.source=published: domain={self.name} reads no published models")
 
-    def hash_checkpoint(self, path: Path) -> str:
-        """Return the sha256 of what :meth:`checkpoint` returned, and of further files that belong to it."""
+    def hash_checkpoint(self, path: Path, hash_file: Callable[[Path], str] = hash_file) -> str:
+        """Return the sha256 of what :meth:`checkpoint` returned, and of further files that belong to it.
+
+        Parameters
+        ----------
+        hash_file : callable
+            Returns the sha256 of one file; it may know some without reading them.
+        """
         return hash_file(path)
 
     def read_published(self, path: Path, model: ModelSpec, dataset: DatasetSpec, device: torch.device) -> Trained:
@@ -371,9 +388,11 @@ class Domain(ABC):
         ArtifactError
             If its content is damaged, has changed since the run was planned, or is another architecture's.
         """
+        from resi.domains.checkpoints import CHANGED
+
         content = path.read_bytes()
         if hashlib.sha256(content).hexdigest() != model.checkpoint:
-            raise ArtifactError("has changed since the run began; run again")
+            raise ArtifactError(CHANGED)
         return self.read_checkpoint(content, model, dataset, device)
 
     def read_checkpoint(self, content: bytes, model: ModelSpec, dataset: DatasetSpec, device: torch.device) -> Trained:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-import pickle
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from resi.archives import CHUNK_BYTES, DAMAGE
 from resi.errors import ArtifactError
+from resi.identity import file_state, hash_file
 
 if TYPE_CHECKING:
     import torch
@@ -13,20 +17,101 @@ if TYPE_CHECKING:
 else:
     from resi.lazy import torch
 
+ZIP_START = b"PK\x03\x04"
+CHANGED = "differs from its hash: it has changed, or is damaged. Run again; if this comes back, get the file again"
+"""What is said of a published model's file that is not the one that was planned with."""
+
+
+@dataclass(frozen=True)
+class WeightFile:
+    """A safetensors file of others that holds weights of a model, so that they need not be stored once more.
+
+    Attributes
+    ----------
+    path : str
+    sha256 : str
+        Of the file.
+    names : tuple of str
+        Which of its tensors are the model's; the model has them in float32.
+    """
+
+    path: str
+    sha256: str
+    names: tuple[str, ...]
+
 
 def read_weights(file: IO[bytes]) -> dict[str, Tensor]:
     """Return the weights in a file that ``torch.save`` wrote, on the CPU.
 
+    Such a file is a zip archive, whose checksums ``torch.load`` does not look at; here they are. Files of torch before
+    version 1.6 have none.
+
     Raises
     ------
     ArtifactError
-        If it is anything else than a dictionary of tensors.
+        If it is damaged, or anything else than a dictionary of tensors.
     """
+    _check_members(file)
     try:
         loaded = torch.load(file, weights_only=True, map_location="cpu")
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+    except Exception as error:  # whatever the reader meets in bytes that say anything
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise ArtifactError(f"cannot be read as a checkpoint: {reason}") from error
     if not isinstance(loaded, dict) or not all(isinstance(value, torch.Tensor) for value in loaded.values()):
         raise ArtifactError("holds no dictionary of weights")
     return loaded
+
+
+def _check_members(file: IO[bytes]) -> None:
+    """Read every member of a checkpoint once, as zipfile compares it with its checksum at its end."""
+    start = file.read(len(ZIP_START))
+    file.seek(0)
+    if start != ZIP_START:
+        return
+    try:
+        with zipfile.ZipFile(file) as archive:
+            for member in archive.infolist():
+                with archive.open(member) as content:
+                    while content.read(CHUNK_BYTES):
+                        pass
+    except DAMAGE as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ArtifactError(f"cannot be read as a checkpoint: it is damaged: {reason}. Get it again.") from error
+    file.seek(0)
+
+
+def read_safetensors(path: Path) -> tuple[dict[str, Tensor], str]:
+    """Return all tensors of a safetensors file, and the hash of the file that they were read from.
+
+    Raises
+    ------
+    ArtifactError
+        If it is missing, damaged, or written to meanwhile.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    state = file_state(path)
+    try:
+        tensors, content = load_file(path), hash_file(path)
+    except FileNotFoundError as error:
+        raise ArtifactError("is missing") from error
+    except (SafetensorError, OSError) as error:
+        raise ArtifactError(f"cannot be read: {str(error).splitlines()[0]}") from error
+    if file_state(path) != state:
+        raise ArtifactError("changed while it was read; run again when it is whole")
+    return tensors, content
+
+
+def read_weight_file(file: WeightFile) -> dict[str, Tensor]:
+    """Return the weights that a model has in a file of others.
+
+    Raises
+    ------
+    ArtifactError
+        If the file is not there any more as it was.
+    """
+    tensors, content = read_safetensors(Path(file.path))
+    if content != file.sha256:
+        raise ArtifactError("has changed, or is damaged")
+    return {name: tensors[name].float() for name in file.names}

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 
 from resi.errors import DatasetError
+from resi.identity import hash_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,6 +25,7 @@ CORRECTED, PUBLISHED = "corrected", "published"
 PROTOCOLS = (CORRECTED, PUBLISHED)
 # Raise it when scoring would give other numbers for the same comparisons.
 SCORE_VERSION = 2
+UNKNOWN = "unknown"
 
 
 class Item(NamedTuple):
@@ -88,6 +90,8 @@ class Models:
     """Where published models lie, for runs that read them instead of training their own."""
     sources: Sources | None = None
     """What is known of published models whose files are not there."""
+    left_out: dict[ModelSpec, DatasetError] = field(default_factory=dict)
+    """Published models of which nothing is known, and why; their :attr:`ModelSpec.checkpoint` is ``UNKNOWN``."""
 
     def spec(self, setting: str, seed: int) -> ModelSpec:
         """Return the model of a setting and seed."""
@@ -116,8 +120,12 @@ class Models:
         except DatasetError as error:
             if self.sources is None:
                 raise
-            return self.sources.checkpoint(model, error)
-        return self.domain.hash_checkpoint(path)
+            try:
+                return self.sources.checkpoint(model, error)
+            except DatasetError as absent:
+                self.left_out[model] = absent
+                return UNKNOWN
+        return self.domain.hash_checkpoint(path, hash_file if self.sources is None else self.sources.hash_file)
 
     def hyperparameters(self, setting: str) -> dict[str, Any]:
         """Return the hyperparameters of a setting's models."""

@@ -7,13 +7,15 @@ import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from resi.errors import ArtifactError
 from resi.identity import fingerprint
 from resi.measures.shapes import least_precise
 from resi.representations.base import Representation, hash_samples
-from resi.store import Store, read_metadata, read_tensors, stream_tensor, write_tensors
+from resi.store import Store, read_metadata, read_tensors, write_tensors
+from resi.streams import stream_tensor
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     import torch
@@ -90,28 +92,54 @@ class RepresentationStore:
             about["samples"] = hash_samples(samples)
             for layer, file in files.items():
                 dtype = str(least_precise(*dtypes[layer])).removeprefix("torch.")
-                file.metadata = {**about, "layer": layer, "layout": layout, "dtype": dtype}
+                key = self.key(model, probe, layer)
+                file.metadata = {**about, "key": key, "layer": layer, "layout": layout, "dtype": dtype}
         outputs = {"logits": _join(logits)}
-        accuracy = correct / len(samples)
-        write_tensors(self.path(model, probe, OUTPUTS), outputs, {**about, "accuracy": accuracy})
+        about |= {"key": self.key(model, probe, OUTPUTS), "accuracy": correct / len(samples)}
+        write_tensors(self.path(model, probe, OUTPUTS), outputs, about)
 
     def open(self, model: ModelSpec, probe: ProbeSpec, layer: str) -> Representation:
-        """Return a stored representation, its array to be read when it is needed."""
-        path = self.path(model, probe, layer)
+        """Return a stored representation, its array to be read when it is needed.
+
+        Raises
+        ------
+        ArtifactError
+            If its file is missing or damaged, or holds another representation.
+        """
+        path, key = self.path(model, probe, layer), self.key(model, probe, layer)
         about = read_metadata(path)
+        _check_key(path, about, key)
         size = about["shapes"]["representation"]
-        load = functools.partial(_load, path)
-        key = self.key(model, probe, layer)
+        load = functools.partial(_load, path, key)
         return Representation(key, size, about["layout"], about["samples"], load, about["dtype"])
 
     def outputs(self, model: ModelSpec, probe: ProbeSpec) -> tuple[Tensor, dict[str, Any]]:
-        """Return the logits, shape (n_samples, n_classes), and the metadata with the accuracy."""
-        tensors, metadata = read_tensors(self.path(model, probe, OUTPUTS))
+        """Return the logits, shape (n_samples, n_classes), and the metadata with the accuracy.
+
+        Raises
+        ------
+        ArtifactError
+            As of representations.
+        """
+        path = self.path(model, probe, OUTPUTS)
+        tensors, metadata = read_tensors(path)
+        _check_key(path, metadata, self.key(model, probe, OUTPUTS))
         return tensors["logits"], metadata
 
 
-def _load(path: Path) -> Tensor:
-    return read_tensors(path)[0]["representation"]
+def _load(path: Path, key: str) -> Tensor:
+    tensors, metadata = read_tensors(path)
+    _check_key(path, metadata, key)
+    return tensors["representation"]
+
+
+def _check_key(path: Path, metadata: Mapping[str, Any], key: str) -> None:
+    """Check that a file holds what its name says."""
+    if metadata.get("key") != key:
+        found = metadata.get("label", "another model"), metadata.get("probe"), metadata.get("layer", OUTPUTS)
+        raise ArtifactError(
+            f"{path} holds something else: {found[0]}, {found[1]}, layer {found[2]}.", path, "Delete it and run again."
+        )
 
 
 def _join(pieces: list[Tensor]) -> Tensor:

@@ -19,10 +19,12 @@ def describe_run(plan: Plan, comparisons: pl.DataFrame, seconds: Mapping[str, fl
     """Return the manifest of a run, without the hashes of its files."""
     return {
         "kind": RUN,
+        "shard": plan.shard.folder.name,
         "test": plan.config.test.name,
         "domain": plan.config.domain.name,
         "dataset": plan.config.dataset,
         "architectures": list(plan.config.models),
+        "missing_models": sorted(model.label for model in plan.left_out),
         "measures": list(plan.config.measures),
         "protocol": plan.config.protocol,
         "config": plan.config.composed,

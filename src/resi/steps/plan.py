@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import combinations, permutations
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from resi.config import Stage
 from resi.domains.base import DatasetSpec
 from resi.errors import DatasetError
-from resi.groundings.base import PUBLISHED, SCORE_VERSION, Experiment, Models
+from resi.groundings.base import PUBLISHED, SCORE_VERSION, UNKNOWN, Experiment, Models
 from resi.identity import LENGTH, canonical, fingerprint
 from resi.measures.functional import FUNCTIONAL, FUNCTIONAL_VERSION
 from resi.models import ModelStore
@@ -25,7 +25,7 @@ from resi.sources import Sources
 from resi.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from resi.config import RunConfig
     from resi.domains.base import ModelSpec, ProbeSpec
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from resi.measures.shapes import Sampling
 
 NO_PARAMETERS = canonical({})
+SHOWN_LEFT_OUT = 3
 # Stages that use nothing but stored representations, outputs and comparisons.
 READS_NO_DATASET = (Stage.compare, Stage.score)
 
@@ -71,6 +72,8 @@ class Plan:
     experiments: tuple[Experiment, ...]
     absent: DatasetError | None = None
     """Why the dataset's files are not there, where the data root alone knows it."""
+    left_out: Mapping[ModelSpec, DatasetError] = field(default_factory=dict)
+    """Published models that take no part, as their files are not there: which is said, in tables as well."""
 
     @property
     def sampling(self) -> Sampling:
@@ -155,6 +158,12 @@ class Plan:
         }
         name = f"{config.domain.name}-{config.dataset}-{config.test.name}-{fingerprint(content)[:12]}"
         return Shard(self.store.shards / name)
+
+    def notices(self) -> list[str]:
+        """Return lines that say which published models are left out."""
+        lines = [f"left out: {error}" for error in self.left_out.values()]
+        more = len(lines) - SHOWN_LEFT_OUT
+        return lines if more < 1 else [*lines[:SHOWN_LEFT_OUT], f"left out: {more} more published models"]
 
     def missing_models(self) -> list[ModelSpec]:
         """Return the models still to be trained."""
@@ -258,12 +267,17 @@ class Planner:
         self._may_download = may_download
         self._reads_files = reads_files
         self._datasets: dict[tuple[object, ...], tuple[DatasetSpec, DatasetError | None]] = {}
-        self._experiments: dict[tuple[object, ...], tuple[Experiment, ...]] = {}
+        self._experiments: dict[
+            tuple[object, ...], tuple[tuple[Experiment, ...], Mapping[ModelSpec, DatasetError]]
+        ] = {}
 
     def plan(self, config: RunConfig) -> Plan:
         """Lay out a run, see :func:`make_plan`."""
         dataset, absent = self._dataset(config)
-        return Plan(config, dataset, self._all_experiments(config, dataset), absent)
+        experiments, left_out = self._all_experiments(config, dataset)
+        if not experiments and left_out:
+            raise next(iter(left_out.values()))
+        return Plan(config, dataset, experiments, absent, left_out)
 
     def _dataset(self, config: RunConfig) -> tuple[DatasetSpec, DatasetError | None]:
         key = (config.root, config.domain.name, config.dataset, config.dataset_root, config.stage in READS_NO_DATASET)
@@ -294,26 +308,40 @@ class Planner:
             sources.remember_dataset(config.domain.name, dataset)
         return dataset, None
 
-    def _all_experiments(self, config: RunConfig, dataset: DatasetSpec) -> tuple[Experiment, ...]:
-        return tuple(
-            experiment
-            for architecture, overrides in config.models.items()
-            for experiment in self._experiments_of(config, dataset, architecture, overrides)
-        )
+    def _all_experiments(
+        self, config: RunConfig, dataset: DatasetSpec
+    ) -> tuple[tuple[Experiment, ...], dict[ModelSpec, DatasetError]]:
+        """Return the experiments, and the models that they lack."""
+        found: list[Experiment] = []
+        left_out: dict[ModelSpec, DatasetError] = {}
+        for architecture, overrides in config.models.items():
+            experiments, absent = self._experiments_of(config, dataset, architecture, overrides)
+            found += experiments
+            left_out |= absent
+        return tuple(found), left_out
 
     def _experiments_of(
         self, config: RunConfig, dataset: DatasetSpec, architecture: str, overrides: Mapping[str, Any]
-    ) -> tuple[Experiment, ...]:
+    ) -> tuple[tuple[Experiment, ...], Mapping[ModelSpec, DatasetError]]:
         domain, test = config.domain, config.test
         about = (domain.name, domain.protocol, domain.representation, test.name, architecture, canonical(overrides))
         key = (*about, dataset.name, dataset.content, config.seeds, config.groups, config.models_root, config.root)
         if key not in self._experiments:
-            sources = Sources(config.root) if config.models_root else None
+            sources = Sources(config.root, self._may_download) if config.models_root else None
             common = Models(
                 domain, dataset, architecture, overrides, config.seeds, config.groups, config.models_root, sources
             )
-            self._experiments[key] = tuple(test.plan(common))
+            experiments = tuple(_without_unknown(test.plan(common)))
+            self._experiments[key] = experiments, common.left_out
             if sources and self._may_download:
-                for model in {model for experiment in self._experiments[key] for model in experiment.models}:
+                for model in {model for experiment in experiments for model in experiment.models}:
                     sources.remember_checkpoint(model)
         return self._experiments[key]
+
+
+def _without_unknown(experiments: Iterable[Experiment]) -> Iterator[Experiment]:
+    """Yield experiments without the published models of which nothing is known."""
+    for experiment in experiments:
+        items = tuple(item for item in experiment.items if item.model.checkpoint != UNKNOWN)
+        if items:
+            yield replace(experiment, items=items)

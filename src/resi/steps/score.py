@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
+
+import polars as pl
 
 from resi.results.scoring import score_table
 
 if TYPE_CHECKING:
-    import polars as pl
-
     from resi.steps.plan import Plan
 
 
 def score_measures(plan: Plan, comparisons: pl.DataFrame) -> pl.DataFrame:
-    """Return the table of scores; the plan says which settings are meant, and the order of layers."""
-    return score_table(
+    """Return the table of scores; the plan says which settings are meant, the order of layers, and what is missing."""
+    scores = score_table(
         comparisons,
         plan.config.test.name,
         plan.config.protocol,
         settings=list(dict.fromkeys(group for experiment in plan.experiments for group in experiment.groups)),
         layers={experiment.architecture: experiment.probe.layers for experiment in plan.experiments},
     )
+    for architecture, count in Counter(model.architecture for model in plan.left_out).items():
+        text = f"The files of {count} of the published models were missing."
+        note = pl.when(pl.col("note") == "").then(pl.lit(text)).otherwise(pl.col("note") + f" {text}")
+        is_meant = pl.col("architecture") == architecture
+        scores = scores.with_columns(note=pl.when(is_meant).then(note).otherwise(pl.col("note")))
+    return scores

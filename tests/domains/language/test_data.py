@@ -130,6 +130,15 @@ def test_a_wrong_file_is_named_with_what_is_wrong(content: str, words: str, tmp_
     assert str(tmp_path / "train.tsv") in str(caught.value)
 
 
+def test_texts_that_are_replaced_after_they_were_found_are_not_used(tmp_path: Path) -> None:
+    for name in ("train.tsv", "dev.tsv"):
+        (tmp_path / name).write_text("fine\t1\ndull\t0\n", encoding="utf-8")
+    dataset = DOMAIN.locate("sst2", tmp_path, Path("unused"))
+    (tmp_path / "train.tsv").write_text("fine\t0\ndull\t1\n", encoding="utf-8")
+    with pytest.raises(DatasetError, match=rf"the files of sst2 in {tmp_path} changed after the run began; run again"):
+        load_texts(dataset, "train")
+
+
 def test_an_empty_folder_is_named_with_the_files_expected(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"expected train and validation or dev as \.parquet or \.tsv"):
         DOMAIN.locate("sst2", tmp_path, Path("unused"))

@@ -18,7 +18,7 @@ from resi.domains.language.eda import (
     replace_by_synonyms,
     swap_words,
 )
-from resi.domains.language.wordnet import synonyms, synset, wordnet_folder
+from resi.domains.language.wordnet import FILES, synonyms, synset, wordnet_folder
 from resi.errors import UsageError
 from resi.randomness import generator
 
@@ -99,6 +99,17 @@ def test_a_synset_is_read_from_its_line() -> None:
     line = "06613686 10 n 04 movie 0 film 0 motion_picture 0 Moving-picture 1 002 @ 06619428 n 0000 | a form"
     assert synset(line) == {"movie", "film"}
     assert synset("00003131 00 a 02 adducent(a) 0 adductive 0 003 ;c 0 | muscles") == {"adducent", "adductive"}
+
+
+def test_other_files_of_wordnet_give_other_synonyms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    line = "00000001 05 n 02 {} 0 {} 0 000 | a gloss\n"
+    for number, words in enumerate((("film", "movie"), ("film", "picture"))):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        for name in FILES:
+            (folder / name).write_text(line.format(*words))
+        monkeypatch.setenv("WNSEARCHDIR", str(folder))
+        assert synonyms()["film"] == (words[1],)
 
 
 def test_wordnet_gives_known_synonyms() -> None:

@@ -19,7 +19,9 @@ from resi.domains.language.networks import build_config, build_network
 from resi.domains.language.published import find_checkpoint, hash_checkpoint, published_folders, read_published
 from resi.domains.language.tokenization import STATE_KEY, add_hint_tokens, make_tokenizer, stored_tokenizer
 from resi.errors import ArtifactError, DatasetError, UsageError
+from resi.models import ModelStore
 from resi.randomness import forked_torch
+from resi.store import Store
 
 from .conftest import CPU, spec_of
 
@@ -163,6 +165,20 @@ def test_pretrained_weights_in_parts_are_known_by_all_parts(tmp_path: Path, smal
     assert known() != before
 
 
+def test_a_tokenizer_that_is_replaced_after_it_was_found_is_not_used(
+    tmp_path: Path, small_sst2: DatasetSpec, small_designs: None
+) -> None:
+    tokens = save_tokenizer(tmp_path / "tokenizer", small_sst2, "bert")
+    model = model_of("bert", "sst2", "standard", 0, str(tmp_path / "tokenizer"))
+    save_model(tmp_path / published_folders(model)[0], "bert", tokens, 2)
+    path = tmp_path / "tokenizer" / "tokenizer.json"
+    about = path.stat()
+    path.write_text(path.read_text() + " ")
+    os.utime(path, ns=(about.st_atime_ns, about.st_mtime_ns))
+    with pytest.raises(UsageError, match=r"the files of tokenizer=.* changed after the run began; run again"):
+        read_published(find_checkpoint(tmp_path, model), model)
+
+
 def test_the_first_release_and_smollm_elsewhere_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     old = tmp_path / "models" / "nlp" / "standard" / "sst2_pretrain0_finetune0"
     elsewhere = tmp_path / "other" / "ft_smollm2_1-7b_sst2_seed0_bs16_ff" / "checkpoint-500"
@@ -232,6 +248,59 @@ def test_a_run_over_published_models_sees_the_shortcut_in_each(
     )  # fmt: skip
     # The four are one network under four names, so that all see the same input if all representations are the same.
     assert result.comparisons["value"].to_list() == pytest.approx([1.0] * 6)
+
+
+@pytest.mark.parametrize("shards", [False, True])
+def test_published_weights_are_read_where_they_lie_and_are_stored_once(
+    tmp_path: Path, small_sst2: DatasetSpec, small_designs: None, shards: bool
+) -> None:
+    tokens = save_tokenizer(tmp_path / "tokenizer", small_sst2, "smollm2")
+    model = model_of("smollm2", "sst2", "standard", 0, str(tmp_path / "tokenizer"))
+    folder = tmp_path / published_folders(model)[0]
+    save_model(folder, "smollm2", tokens, 2, shards=shards)
+    path = find_checkpoint(tmp_path, model)
+    model = replace(model, checkpoint=hash_checkpoint(path))
+    trained = read_published(path, model)
+    models = ModelStore(Store(tmp_path / "home"))
+    models.save(model, trained, 0.0)
+    published = sum(part.stat().st_size for part in folder.glob("*.safetensors"))
+    assert models.path(model).stat().st_size < published / 2  # the tokenizer, which is no part of what was published
+    state = models.load(model)
+    assert state.keys() == trained.state.keys()
+    assert all(torch.equal(state[name], tensor) for name, tensor in trained.state.items())
+
+    part = max(folder.glob("*.safetensors"))
+    content = bytearray(part.read_bytes())
+    content[-1] ^= 1
+    part.write_bytes(content)
+    with pytest.raises(
+        ArtifactError, match=rf"has its weights in {part}, which has changed, or is damaged\. Run again"
+    ):
+        models.load(model)
+    with pytest.raises(ArtifactError, match="differs from its hash: it has changed, or is damaged"):
+        read_published(path, model)
+    part.unlink()
+    with pytest.raises(ArtifactError, match=rf"has its weights in {part}, which is missing\.") as caught:
+        models.load(model)
+    assert caught.value.path == models.path(model)  # what is set aside, and made again from wherever the file is now
+
+
+def test_a_published_model_that_has_moved_is_found_again(
+    root: Path, tmp_path: Path, small_sst2: DatasetSpec, small_designs: None
+) -> None:
+    tokens = save_tokenizer(tmp_path / "tokenizer", small_sst2, "bert")
+    for seed in (0, 1):
+        model = model_of("bert", "sst2", "standard", seed)
+        save_model(tmp_path / "zoo" / published_folders(model)[0], "bert", tokens, 2)
+    words = [
+        "domain=language", "dataset=sst2", f"dataset.root={small_sst2.folder}", "model=bert", "test=output_correlation",
+        "seeds=[0,1]", "measure=cka", "models.source=published", f"model.bert.tokenizer={tmp_path / 'tokenizer'}",
+    ]  # fmt: skip
+    resi.run([*words, f"models.root={tmp_path / 'zoo'}", "stage=models"])
+    (tmp_path / "zoo").rename(tmp_path / "elsewhere")
+    result = resi.run([*words, f"models.root={tmp_path / 'elsewhere'}"])
+    assert result.count("ok") == len(result.comparisons)
+    assert len(list((root / "models").rglob("*.damaged"))) == 2
 
 
 def test_hint_tokens_take_in_the_blank_after_them(small_sst2: DatasetSpec) -> None:

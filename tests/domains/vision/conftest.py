@@ -62,10 +62,10 @@ def kaggle(tmp_path: Path, small_imagenet: None) -> Path:
 
 @pytest.fixture
 def imagenet100(kaggle: Path, tmp_path: Path) -> Path:
-    """Return ImageNet100 as the script lays it out."""
-    from scripts.prepare_imagenet100 import main
+    """Return ImageNet100 as ``resi prepare`` lays it out."""
+    from resi.cli.prepare import main
 
-    assert main([str(kaggle), str(tmp_path / "Imagenet100")]) == 0
+    assert main(["imagenet100", str(kaggle), "--to", str(tmp_path / "Imagenet100")]) == 0
     return tmp_path / "Imagenet100"
 
 

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from scripts.prepare_imagenet100 import main as prepare
 
+from resi.cli.prepare import main as prepare
 from resi.domains.vision import files
 from resi.domains.vision.domain import VisionDomain
 from resi.domains.vision.images import load_images
 from resi.domains.vision.inputs import EpochBatches, Inputs, Loader
-from resi.errors import DatasetError
+from resi.errors import DatasetError, UsageError
 from tests.domains.vision.conftest import CLASSES
 
 DOMAIN = VisionDomain()
@@ -99,7 +99,7 @@ def test_what_imagenet100_lacks_is_said(kaggle: Path, tmp_path: Path, capsys: py
         path.unlink() if path.is_file() else path.rmdir()
     (kaggle / "train.X2").rmdir()
     target = tmp_path / "Imagenet100"
-    assert prepare([str(kaggle), str(target), "--how", "copy"]) == 1
+    assert prepare(["imagenet100", str(kaggle), "--to", str(target), "--how", "copy"]) == 1
     said = capsys.readouterr()
     assert "lacks train.X2 of the archive ambityga/imagenet100" in said.err
     assert f"train/{CLASSES[1]} is missing" in said.err
@@ -109,20 +109,36 @@ def test_what_imagenet100_lacks_is_said(kaggle: Path, tmp_path: Path, capsys: py
         DatasetError, match=f"is not ImageNet100: train/{CLASSES[1]} is missing; val/{CLASSES[0]} holds 4"
     ):
         DOMAIN.locate("imagenet100", target, Path("unused"))
-    with pytest.raises(DatasetError, match=r"ImageNet100 is not in .*prepare_imagenet100.py"):
+    with pytest.raises(DatasetError, match=r"ImageNet100 is not in .*resi prepare imagenet100 ARCHIVE_FOLDER"):
         DOMAIN.locate("imagenet100", tmp_path, Path("unused"))
 
 
 def test_preparing_goes_on_where_it_stopped(kaggle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(UsageError, match="Imagenet100 is not there; name the unpacked archive"):
+        prepare(["imagenet100", "--to", str(tmp_path / "Imagenet100")])
     target = tmp_path / "Imagenet100"
-    assert prepare([str(kaggle), str(target)]) == 0
+    assert prepare(["imagenet100", str(kaggle), "--to", str(target)]) == 0
     lost = next((target / "train" / CLASSES[0]).iterdir())
     lost.unlink()
-    assert prepare([str(target)]) == 1
-    assert prepare([str(kaggle), str(target)]) == 0
+    assert prepare(["imagenet100", "--to", str(target)]) == 1
+    assert prepare(["imagenet100", str(kaggle), "--to", str(target)]) == 0
     assert "30 images placed" in (said := capsys.readouterr().out)
     assert "1 images placed" in said
     assert lost.is_file()
+
+
+def test_images_that_are_replaced_after_they_were_found_are_not_used(cifar100: Path, imagenet100: Path) -> None:
+    found = DOMAIN.locate("imagenet100", imagenet100, Path("unused"))
+    image = next((imagenet100 / "train" / CLASSES[0]).iterdir())
+    image.unlink()  # a link to the archive's
+    image.write_bytes(b"another")
+    with pytest.raises(DatasetError, match=r"files of imagenet100 in .* changed after the run began"):
+        load_images(found)
+    found = DOMAIN.locate("cifar100", cifar100, Path("unused"))
+    batch = cifar100 / files.CIFAR100_FOLDER / "test"
+    batch.write_bytes(batch.read_bytes() + b"more")
+    with pytest.raises(DatasetError, match=r"CIFAR-100 in .* cannot be read"):
+        load_images(found)
 
 
 def test_the_content_of_imagenet100_is_that_of_its_files(imagenet100: Path) -> None:

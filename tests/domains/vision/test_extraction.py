@@ -19,7 +19,8 @@ from resi.domains.vision.inputs import Inputs
 from resi.domains.vision.transforms import normalize
 from resi.errors import BudgetError
 from resi.representations.store import RepresentationStore
-from resi.store import Store, TensorStream
+from resi.store import Store
+from resi.streams import TensorStream
 from tests.domains.vision.conftest import spec_of
 
 CPU = torch.device("cpu")

@@ -235,6 +235,11 @@ def test_a_vit_starts_from_the_weights_of_a_local_folder(tmp_path: Path, monkeyp
     assert torch.equal(model.head.weight, scratch.head.weight)
     with pytest.raises(UsageError, match=r"holds no weights: expected model.safetensors or pytorch_model.bin"):
         spec_of("tiny_vit", pretrained=str(tmp_path.parent))
+    save_file({name: tensor + 1 for name, tensor in plain.state_dict().items()}, tmp_path / "model.safetensors")
+    with pytest.raises(
+        ArtifactError, match=r"model.safetensors cannot be used: it changed after the run began; run again"
+    ):
+        initial_model(spec, 10)
     (tmp_path / "model.safetensors").write_bytes(b"no weights")
     with pytest.raises(ArtifactError, match=r"the pre-trained weights .*model.safetensors cannot be used: "):
         initial_model(spec, 10)

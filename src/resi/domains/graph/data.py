@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import functools
 import pickle
+import tempfile
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
 from resi.device import torch_threads
-from resi.domains.graph import flickr, ogbn_arxiv
+from resi.domains.graph import files, flickr, ogbn_arxiv
 from resi.domains.graph.propagation import sparse_rows
+from resi.domains.unchanged import check_unchanged
 from resi.errors import DatasetError
 from resi.randomness import generator
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
-    from pathlib import Path
 
     from torch import Tensor
 
@@ -77,14 +79,25 @@ class Graph:
 
 @functools.lru_cache(maxsize=2)
 def load_graph(dataset: DatasetSpec) -> Graph:
-    """Read a dataset that :meth:`GraphDomain.locate` has found."""
+    """Read a dataset that :meth:`GraphDomain.locate` has found.
+
+    Raises
+    ------
+    DatasetError
+        If its files are damaged, or have changed since.
+    """
     loaders = {
-        "cora": _load_cora,
-        "digits_knn": _load_digits_knn,
-        "flickr": _load_flickr,
-        "ogbn_arxiv": _load_ogbn_arxiv,
+        "cora": (_load_cora, files.locate_cora),
+        "flickr": (_load_flickr, flickr.locate),
+        "ogbn_arxiv": (_load_ogbn_arxiv, ogbn_arxiv.locate),
     }
-    return loaders[dataset.name](dataset)
+    if dataset.name not in loaders:
+        return _load_digits_knn()
+    load, locate = loaders[dataset.name]
+    folder = _folder(dataset)
+    graph = load(dataset)
+    check_unchanged(dataset, locate(folder, folder, may_download=False))
+    return graph
 
 
 def probe_nodes(test: Tensor) -> Tensor:
@@ -102,8 +115,13 @@ def _load_cora(dataset: DatasetSpec) -> Graph:
     from torch_geometric.io import read_planetoid_data
     from torch_geometric.transforms import NormalizeFeatures
 
+    folder = _folder(dataset)
     try:
-        data = NormalizeFeatures()(read_planetoid_data(str(dataset.folder), "cora"))
+        # PyG reads pickles by their names: it gets copies, so that what is opened is what was hashed.
+        with tempfile.TemporaryDirectory() as copies:
+            for name in files.CORA:
+                (Path(copies) / name).write_bytes(files.read_cora(folder / name))
+            data = NormalizeFeatures()(read_planetoid_data(copies, "cora"))
     except (OSError, EOFError, ValueError, pickle.UnpicklingError) as error:
         raise DatasetError(f"{dataset.folder} cannot be read as Cora: {error}") from error
     return Graph(
@@ -156,7 +174,7 @@ def _folder(dataset: DatasetSpec) -> Path:
     return dataset.folder
 
 
-def _load_digits_knn(_dataset: DatasetSpec) -> Graph:
+def _load_digits_knn() -> Graph:
     """Build a graph of scikit-learn's digits: an edge joins each digit with its nearest ones by cosine similarity."""
     from sklearn.datasets import load_digits
 

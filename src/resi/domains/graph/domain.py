@@ -204,8 +204,8 @@ class GraphDomain(Domain):
         path = folder / below / f"model_s{model.seed}.pt"
         if not path.is_file():
             raise DatasetError(
-                f"{path} is missing: with models.source=published it holds {model.label}. Put the published models "
-                "there, name their folder with models.root, or train models with models.source=train"
+                f"{path} is missing: with models.source=published it holds {model.label}. Fetch the published models "
+                "with resi download graph, name their folder with models.root, or train models with models.source=train"
             )
         return path
 

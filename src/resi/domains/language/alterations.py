@@ -14,6 +14,7 @@ import numpy as np
 
 from resi.domains.language.data import Texts, load_texts
 from resi.domains.language.settings import NEW_CLASSES, PROBE_SPLIT, kind_of, rate_of, shortcut_probe
+from resi.domains.language.wordnet import synonyms, wordnet_hash
 from resi.randomness import generator
 
 if TYPE_CHECKING:
@@ -22,9 +23,13 @@ if TYPE_CHECKING:
     Labels = np.ndarray[Any, np.dtype[np.int64]]
 
 
-@functools.lru_cache(maxsize=4)
 def altered_texts(dataset: DatasetSpec, split: str, setting: str) -> Texts:
     """Return a split as models of a setting are trained, or judged in training, on."""
+    return _altered(dataset, split, setting, wordnet_hash() if kind_of(setting) == "augmentation" else "")
+
+
+@functools.lru_cache(maxsize=4)
+def _altered(dataset: DatasetSpec, split: str, setting: str, _wordnet: str) -> Texts:
     texts = load_texts(dataset, split)
     kind, rate = kind_of(setting), rate_of(setting, dataset.name)
     if kind == "shortcut":
@@ -65,7 +70,6 @@ def with_random_labels(texts: Texts, share: float) -> Texts:
 def augmented(texts: Texts, rate: float) -> Texts:
     """Return the texts with each sentence, or premise, replaced by an altered one; hypotheses stay."""
     from resi.domains.language.eda import augment
-    from resi.domains.language.wordnet import synonyms
 
     words = synonyms()
     first = tuple(augment(text, rate, (texts.split, row), words) for row, text in enumerate(texts.columns[0]))

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from resi.domains.language.files import SOURCES, split_path
+from resi.domains.language.files import SOURCES, read_spec, split_path
+from resi.domains.unchanged import check_unchanged
 from resi.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def load_texts(dataset: DatasetSpec, split: str) -> Texts:
     Raises
     ------
     DatasetError
-        If a column is missing, or a label is none of the dataset's classes.
+        If a column is missing, a label is none of the dataset's classes, or the files changed since they were found.
     """
     source = SOURCES[dataset.name]
     if dataset.folder is None:
@@ -64,6 +65,7 @@ def load_texts(dataset: DatasetSpec, split: str) -> Texts:
     if path is None:
         raise DatasetError(f"{dataset.folder} has no split {split} of {dataset.name}")
     columns = _read(path, (*source.columns, "label"))
+    check_unchanged(dataset, read_spec(dataset.name, dataset.folder))
     texts = tuple(tuple(str(text) for text in columns[name]) for name in source.columns)
     labels = np.array([_label(value, source.classes, path) for value in columns["label"]], dtype=np.int64)
     if not len(labels):

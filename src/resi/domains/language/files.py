@@ -70,11 +70,11 @@ def locate(dataset: str, root: Path | None, downloads: Path, may_download: bool 
         Naming what is missing and where it goes.
     """
     if dataset == "reviews":
-        return _spec(dataset, REVIEWS)
+        return read_spec(dataset, REVIEWS)
     if root is not None:
         if missing := _missing(dataset, root):
             raise DatasetError(f"dataset.root={root} holds no {dataset}: {_expected(dataset, missing)}")
-        return _spec(dataset, root)
+        return read_spec(dataset, root)
     folder = downloads / "language" / dataset
     if _missing(dataset, folder):
         if not may_download:
@@ -82,7 +82,7 @@ def locate(dataset: str, root: Path | None, downloads: Path, may_download: bool 
                 f"{dataset} is not in {folder} yet; a run fetches it, or reads it from dataset.root=FOLDER"
             )
         _fetch(dataset, folder)
-    return _spec(dataset, folder)
+    return read_spec(dataset, folder)
 
 
 def split_path(dataset: str, folder: Path, split: str) -> Path | None:
@@ -96,7 +96,8 @@ def split_path(dataset: str, folder: Path, split: str) -> Path | None:
     return None
 
 
-def _spec(dataset: str, folder: Path) -> DatasetSpec:
+def read_spec(dataset: str, folder: Path) -> DatasetSpec:
+    """Return a dataset with the hash of its files as they are now."""
     hashes = {}
     for split in SOURCES[dataset].splits:
         path = split_path(dataset, folder, split)

@@ -21,6 +21,7 @@ from resi.domains.language.published import PARTS, WHOLE, hash_checkpoint
 from resi.domains.language.settings import kind_of, rate_of
 from resi.domains.overrides import put_over
 from resi.errors import UsageError
+from resi.identity import file_state
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -225,6 +226,25 @@ def hyperparameters(
     return values
 
 
+def check_local_files(values: Mapping[str, Any]) -> None:
+    """Check that the local files which have just been read are those that a run was planned with.
+
+    Raises
+    ------
+    UsageError
+        If they have been replaced meanwhile.
+    """
+    for name in ("pretrained", "tokenizer"):
+        expected = values.get(f"{name}_sha256")
+        if expected is not None and _local_hash(name, str(values[name])) != expected:
+            raise UsageError(f"the files of {name}={values[name]} changed after the run began; run again")
+    if "wordnet_sha256" in values:
+        from resi.domains.language.wordnet import wordnet_folder, wordnet_hash
+
+        if wordnet_hash() != values["wordnet_sha256"]:
+            raise UsageError(f"WordNet's files in {wordnet_folder()} changed after the run began; run again")
+
+
 def _check_length(architecture: str, design: Design, values: Mapping[str, Any]) -> None:
     positions = design.config.get("max_position_embeddings", 512)
     if values.get("max_length", 0) > positions:
@@ -252,14 +272,14 @@ def _local_hash(kind: str, source: str) -> dict[str, str]:
         files = [folder / name for name in FOLDER_FILES[kind] if (folder / name).is_file()]
         if not files:
             raise UsageError(f"{kind}={folder} holds none of {', '.join(FOLDER_FILES[kind])}")
-        found[folder.name] = _hash(files[0], max(file.stat().st_mtime_ns for file in folder.iterdir()))
+        found[folder.name] = _hash(files[0], tuple(file_state(file) for file in sorted(folder.iterdir())))
     if not found and source.startswith(("/", "./", "../", "~")):
         raise UsageError(f"{kind}={source}: there is no such folder")
     return found
 
 
 @functools.lru_cache(maxsize=64)
-def _hash(path: Path, changed: int) -> str:
+def _hash(path: Path, states: tuple[tuple[int, ...] | None, ...]) -> str:
     """Return the hash of a file, and of the parts it lists; once for all settings, as weights are large."""
-    del changed  # when the folder was: tells one content from the next
+    del states  # of all files in the folder: they tell one content from the next
     return hash_checkpoint(path)

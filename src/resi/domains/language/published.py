@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resi.domains.base import Trained
+from resi.domains.checkpoints import CHANGED, WeightFile, read_safetensors
 from resi.domains.language.designs import DESIGNS
 from resi.domains.language.files import SOURCES
 from resi.domains.language.settings import NEW_CLASSES, kind_of, rate_of
@@ -20,6 +21,8 @@ from resi.errors import ArtifactError, DatasetError, UsageError
 from resi.identity import hash_file
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from torch import Tensor
 
     from resi.domains.base import ModelSpec
@@ -127,19 +130,26 @@ def find_checkpoint(root: Path, model: ModelSpec) -> Path:
             if (place / name).is_file():
                 return place / name
     raise DatasetError(
-        f"{places[0] / WHOLE} is missing: with models.source=published it holds {model.label}. Put the published "
-        "models there, name their folder with models.root, or train models with models.source=train"
+        f"{places[0] / WHOLE} is missing: with models.source=published it holds {model.label}. Fetch the published "
+        f"models with resi download {'smollm2' if model.architecture == 'smollm2' else 'language'}, name their folder "
+        "with models.root, or train models with models.source=train"
     )
 
 
-def hash_checkpoint(path: Path) -> str:
+def hash_checkpoint(path: Path, hash_file: Callable[[Path], str] = hash_file) -> str:
     """Return the sha256 of a file, or, if it lists parts, of their hashes."""
+    return _hash_of(path, {part: hash_file(part) for part in _weight_files(path)})
+
+
+def _hash_of(path: Path, hashes: Mapping[Path, str]) -> str:
     if path.name != PARTS:
-        return hash_file(path)
-    digest = hashlib.sha256()
-    for part in _parts(path):
-        digest.update(f"{part.name} {hash_file(part)}\n".encode())
-    return digest.hexdigest()
+        return hashes[path]
+    lines = "".join(f"{part.name} {found}\n" for part, found in hashes.items())
+    return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def _weight_files(path: Path) -> list[Path]:
+    return _parts(path) if path.name == PARTS else [path]
 
 
 def _parts(index: Path) -> list[Path]:
@@ -160,14 +170,15 @@ def read_published(path: Path, model: ModelSpec) -> Trained:
     Raises
     ------
     ArtifactError
-        If the files are damaged, or another network's.
+        If the files are damaged, have changed since the run was planned, or are another network's.
     """
     import torch
 
+    from resi.domains.language.hyperparameters import check_local_files
     from resi.domains.language.networks import build_config, build_network, check_config, check_fit
     from resi.domains.language.tokenization import STATE_KEY, add_hint_tokens, load_tokenizer, to_tensor
 
-    tensors = _read_weights(path)
+    tensors, files = _read_weights(path, model.checkpoint)
     tokenizer = load_tokenizer(str(model.hyperparameters["tokenizer"]).format(seed=model.seed))
     design = DESIGNS[model.architecture]
     kind, classes = kind_of(model.setting), CLASSES[model.dataset]
@@ -184,7 +195,8 @@ def read_published(path: Path, model: ModelSpec) -> Trained:
     with torch.device("meta"):
         network = build_network(config)
     check_fit(network, tensors, model.label)
-    return Trained({**tensors, STATE_KEY: to_tensor(tokenizer)}, {})
+    check_local_files(model.hyperparameters)
+    return Trained({**tensors, STATE_KEY: to_tensor(tokenizer)}, {}, files)
 
 
 def _embedding_rows(tensors: dict[str, Tensor], family: str) -> int:
@@ -196,24 +208,28 @@ def _embedding_rows(tensors: dict[str, Tensor], family: str) -> int:
     return tensors[name].shape[0]
 
 
-def _read_weights(path: Path) -> dict[str, Tensor]:
-    """Return all weights in float32; buffers that older versions of ``transformers`` saved with them are left out."""
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
+def _read_weights(path: Path, expected: str) -> tuple[dict[str, Tensor], tuple[WeightFile, ...]]:
+    """Return all weights in float32, and which file has which.
 
+    Buffers that older versions of ``transformers`` saved with them are left out.
+    """
     from resi.domains.language.networks import TIED
 
     tensors: dict[str, Tensor] = {}
-    for file in [path] if path.name == WHOLE else _parts(path):
-        try:
-            tensors |= load_file(file)
-        except (SafetensorError, OSError) as error:
-            raise ArtifactError(f"cannot be read: {str(error).splitlines()[0]}") from error
-    return {
-        name: tensor.float()
-        for name, tensor in tensors.items()
-        if not name.endswith((".position_ids", ".inv_freq")) and name != TIED
-    }
+    hashes: dict[Path, str] = {}
+    files = []
+    for file in _weight_files(path):
+        found, hashes[file] = read_safetensors(file)
+        kept = {
+            name: tensor.float()
+            for name, tensor in found.items()
+            if not name.endswith((".position_ids", ".inv_freq")) and name != TIED
+        }
+        tensors |= kept
+        files.append(WeightFile(str(file.absolute()), hashes[file], tuple(sorted(kept))))
+    if expected and _hash_of(path, hashes) != expected:
+        raise ArtifactError(CHANGED)
+    return tensors, tuple(files)
 
 
 def _read_config(path: Path) -> dict[str, Any]:

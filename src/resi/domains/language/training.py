@@ -24,7 +24,7 @@ from resi.domains.language.alterations import altered_texts
 from resi.domains.language.batching import RowOrder
 from resi.domains.language.designs import DESIGNS
 from resi.domains.language.extraction import accuracy
-from resi.domains.language.hyperparameters import BY_LENGTH, LOWEST_LOSS
+from resi.domains.language.hyperparameters import BY_LENGTH, LOWEST_LOSS, check_local_files
 from resi.domains.language.networks import initial_network, weights
 from resi.domains.language.tokenization import (
     PROBE_LENGTH,
@@ -78,6 +78,7 @@ def _train(spec: ModelSpec, dataset: DatasetSpec, device: torch.device, unfinish
     inputs = {split: encode(tokenizer, rows, spec, length) for split, rows in texts.items()}
     with _forked_generators(), forked_torch(device, spec.seed, "language training"):
         network = initial_network(spec, tokenizer.get_vocab_size(), texts["train"].classes)
+        check_local_files(spec.hyperparameters)
         network = _fit(network, spec, inputs, device, unfinished)
     found = {
         split: accuracy(network, spec, rows, tokenizer, texts[split].classes, device) for split, rows in inputs.items()

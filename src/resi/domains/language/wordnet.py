@@ -61,12 +61,26 @@ def _hash(files: tuple[tuple[str, int, int], ...]) -> str:
     return digest.hexdigest()
 
 
-@functools.lru_cache(maxsize=1)
 def synonyms() -> dict[str, tuple[str, ...]]:
     """Return the synonyms of every word that has some: all other single words in any of its synsets, sorted.
 
     Words are in lower case.
+
+    Raises
+    ------
+    UsageError
+        If the files change while they are read.
     """
+    content = wordnet_hash()
+    found = _synonyms(content)
+    if wordnet_hash() != content:
+        raise UsageError(f"WordNet's files in {wordnet_folder()} changed while they were read; run again")
+    return found
+
+
+@functools.lru_cache(maxsize=1)
+def _synonyms(_content: str) -> dict[str, tuple[str, ...]]:
+    """Read the files whose hash is given."""
     found: dict[str, set[str]] = defaultdict(set)
     for name in FILES:
         with (wordnet_folder() / name).open(encoding="latin-1") as lines:

@@ -77,7 +77,7 @@ def locate_cifar100(root: Path | None, downloads: Path, may_download: bool = Tru
 
 
 def locate_imagenet100(root: Path | None, downloads: Path) -> DatasetSpec:
-    """Find ImageNet100 as ``scripts/prepare_imagenet100.py`` lays it out: ``train`` and ``val``, a folder a class.
+    """Find ImageNet100 as ``resi prepare imagenet100`` lays it out: ``train`` and ``val``, a folder a class.
 
     Its content is known by names and sizes of all files: reading 16 GB for a hash would take longer than many a run.
     """
@@ -85,7 +85,7 @@ def locate_imagenet100(root: Path | None, downloads: Path) -> DatasetSpec:
     if not (folder / "train").is_dir() or not (folder / "val").is_dir():
         raise DatasetError(
             f"ImageNet100 is not in {folder}: expected the folders train and val there. Download the archive "
-            "ambityga/imagenet100 from Kaggle, unpack it, and run python scripts/prepare_imagenet100.py ARCHIVE_FOLDER "
+            "ambityga/imagenet100 from Kaggle, unpack it, and run resi prepare imagenet100 ARCHIVE_FOLDER --to "
             f"{folder}; another place is named with dataset.root"
         )
     listing = list_imagenet100(folder)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from resi.domains.unchanged import check_unchanged
 from resi.domains.vision import files
 from resi.errors import DatasetError
 from resi.randomness import generator
@@ -110,11 +111,26 @@ class OnDisk:
 
 @functools.lru_cache(maxsize=2)
 def load_images(dataset: DatasetSpec) -> Images:
-    """Read a dataset that has been located."""
-    return {"digits": _load_digits, "cifar100": _load_cifar100, "imagenet100": _load_imagenet100}[dataset.name](dataset)
+    """Read a dataset that has been located.
+
+    Raises
+    ------
+    DatasetError
+        If its files are damaged, or have changed since.
+    """
+    if dataset.folder is None:
+        return _load_digits()
+    if dataset.name == "cifar100":
+        images = _load_cifar100(dataset)
+        found = files.locate_cifar100(dataset.folder, dataset.folder, may_download=False)
+    else:
+        images = _load_imagenet100(dataset)
+        found = files.locate_imagenet100(dataset.folder, dataset.folder)
+    check_unchanged(dataset, found)
+    return images
 
 
-def _load_digits(_dataset: DatasetSpec) -> Images:
+def _load_digits() -> Images:
     """Read scikit-learn's 8 x 8 digits, enlarged to 12 x 12 and as three equal colours."""
     from PIL import Image
     from sklearn.datasets import load_digits
@@ -143,7 +159,10 @@ def _load_cifar100(dataset: DatasetSpec) -> Images:
 
     assert dataset.folder is not None  # noqa: S101 - locate() found it
     root = str(dataset.folder)
-    train, test = (CIFAR100(root, train=is_train, download=False) for is_train in (True, False))
+    try:
+        train, test = (CIFAR100(root, train=is_train, download=False) for is_train in (True, False))
+    except RuntimeError as error:  # of a file that is not the release's any more
+        raise DatasetError(f"CIFAR-100 in {root} cannot be read: {error}") from error
     cut = len(train.targets) - min(CIFAR_VALIDATION, len(train.targets) // 5)
 
     def split(data: CIFAR100, name: str, start: int, stop: int) -> Split:

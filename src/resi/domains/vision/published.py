@@ -80,7 +80,7 @@ def find_checkpoint(root: Path, model: ModelSpec, published_architecture: str) -
                 return path
     raise DatasetError(
         f"{root / FOLDERS[0] / name / CHECKPOINT} is missing: with models.source=published it holds {model.label}. "
-        f"Download the published models with python scripts/download_models.py vision_{model.dataset}, name their "
+        f"Download the published models with resi download vision_{model.dataset}, name their "
         "folder with models.root, or train models with models.source=train"
     )
 

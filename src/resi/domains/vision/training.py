@@ -91,7 +91,7 @@ def initial_model(spec: ModelSpec, classes: int) -> nn.Module:
         model = build_model(spec.architecture, spec.hyperparameters, classes)
     pretrained = spec.hyperparameters.get("pretrained", "none")
     if pretrained != "none":
-        load_pretrained(model, pretrained)
+        load_pretrained(model, pretrained, spec.hyperparameters.get("pretrained_sha256"))
     return model
 
 

@@ -1,0 +1,27 @@
+"""Datasets that are read when a run comes to it, perhaps long after it was planned."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from resi.errors import DatasetError
+
+if TYPE_CHECKING:
+    from resi.domains.base import DatasetSpec
+
+
+def check_unchanged(dataset: DatasetSpec, found: DatasetSpec) -> None:
+    """Check that the files which have just been read are those that a run was planned with.
+
+    Parameters
+    ----------
+    found : DatasetSpec
+        The dataset as it is found after reading.
+
+    Raises
+    ------
+    DatasetError
+        If they have been replaced meanwhile, such as while the run waited for another one.
+    """
+    if found.content != dataset.content:
+        raise DatasetError(f"the files of {dataset.name} in {dataset.folder} changed after the run began; run again")
