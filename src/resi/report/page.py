@@ -12,8 +12,8 @@ import polars as pl
 from resi.groundings import GROUNDINGS
 from resi.report.leaderboard import LEVEL, Leaderboard, leaderboards
 from resi.report.tables import ScoreTable, measure_label, score_lines
+from resi.results.manifests import COMPARISONS_FILE, CONFLICTS_FILE, SCORE_CONFLICTS_FILE
 from resi.results.schema import PUBLISHED
-from resi.results.shards import COMPARISONS_FILE, CONFLICTS_FILE, SCORE_CONFLICTS_FILE
 from resi.results.tables import named_damage
 
 if TYPE_CHECKING:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,22 +12,20 @@ import polars as pl
 
 from resi.errors import ResiError, UsageError
 from resi.results.external import Buckets, write_sorted
-from resi.results.resolve import resolve_comparisons, resolve_scores
-from resi.results.schema import COMPARISON_ORDER, COMPARISONS, SCORE_ORDER, SCORES
-from resi.results.shards import (
+from resi.results.manifests import (
     COMPARISONS_FILE,
     CONFLICTS_FILE,
-    MANIFEST,
     MERGED,
     SCORE_CONFLICTS_FILE,
     SCORES_FILE,
-    Shard,
-    find_shards,
-    find_strays,
     write_manifest,
 )
+from resi.results.output import SCRATCH, check_output, opened, replace_tables
+from resi.results.resolve import resolve_comparisons, resolve_scores
+from resi.results.schema import COMPARISON_ORDER, COMPARISONS, SCORE_ORDER, SCORES
+from resi.results.shards import Shard, find_shards, find_strays
 from resi.results.tables import BATCH_ROWS, polars_io, write_table
-from resi.store import make_folder, wait_for_lock, written_to
+from resi.store import written_to
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -42,6 +39,8 @@ class Merged:
 
     Attributes
     ----------
+    shards : int
+        How many were merged. If there were none, nothing was written.
     manifests : mapping from str to list of str
         The hashes of the manifests of all shards of a name: of several roots there may be several.
     """
@@ -60,8 +59,8 @@ def merge_shards(roots: Sequence[Path], folder: Path, batch: int = BATCH_ROWS) -
 
     One row is kept for each comparison and score, see :mod:`resi.results.resolve`; rows that contradict each other go
     to ``conflicts.parquet`` and ``score_conflicts.parquet``, with the shard of each, and are reported. What is damaged,
-    unfinished or no shard is reported and left out. Shards are read a part at a time, so that the tables may be larger
-    than memory.
+    unfinished or no shard is reported and left out; where nothing is left, an earlier merge stays as it is. Shards are
+    read a part at a time, so that the tables may be larger than memory.
 
     Parameters
     ----------
@@ -73,46 +72,36 @@ def merge_shards(roots: Sequence[Path], folder: Path, batch: int = BATCH_ROWS) -
     Raises
     ------
     UsageError
-        If one of the roots does not exist.
+        If one of the roots does not exist, or ``folder`` holds something else than merged tables.
     """
     merged = Merged(folder)
     shards = list(_find(roots, merged))
-    make_folder(folder)
-    with _turn(folder):
-        _merge(shards, merged, batch)
+    check_output(folder)
+    if shards:
+        with opened(folder):
+            _merge(shards, merged, batch)
     return merged
-
-
-@contextlib.contextmanager
-def _turn(folder: Path) -> Iterator[None]:
-    """Wait until no other process merges into the folder; what a killed one has left is removed."""
-    lock = folder / ".merge.lock"
-    with wait_for_lock(lock, "merges into the same folder"):
-        for leftover in folder.glob(".merge-*"):
-            shutil.rmtree(leftover, ignore_errors=True)
-        yield
 
 
 def _merge(shards: Sequence[Shard], merged: Merged, batch: int) -> None:
     folder = merged.folder
-    with written_to(folder), polars_io(folder), tempfile.TemporaryDirectory(dir=folder, prefix=".merge-") as scratch:
+    with written_to(folder), polars_io(folder), tempfile.TemporaryDirectory(dir=folder, prefix=SCRATCH) as scratch:
         comparisons = Buckets(Path(scratch), batch)
         scores = [pl.DataFrame(schema={**SCORES, **SHARD})]
         for shard in shards:
             with _reported(merged):
+                identity = shard.identity()
                 scores.append(_read(shard, comparisons))
                 merged.shards += 1
-                merged.manifests.setdefault(shard.folder.name, []).append(shard.identity())
+                merged.manifests.setdefault(shard.folder.name, []).append(identity)
+        if not merged.shards:
+            return
         # An earlier merge stays whole until all of this one is written.
         written = Path(scratch) / "tables"
         _write_comparisons(comparisons, merged, written, Path(scratch), batch)
         _write_scores(pl.concat(scores), merged, written)
-        for name in (MANIFEST, CONFLICTS_FILE, SCORE_CONFLICTS_FILE):
-            (folder / name).unlink(missing_ok=True)
-        for path in written.iterdir():
-            path.replace(folder / path.name)
-    made_of = {name: sorted(set(hashes)) for name, hashes in merged.manifests.items()}
-    write_manifest(folder, {"kind": MERGED, "shards": made_of})
+        made_of = {name: sorted(set(hashes)) for name, hashes in merged.manifests.items()}
+        replace_tables(folder, written, lambda place: write_manifest(place, {"kind": MERGED, "shards": made_of}))
 
 
 def _find(roots: Sequence[Path], merged: Merged) -> Iterator[Shard]:
@@ -121,7 +110,7 @@ def _find(roots: Sequence[Path], merged: Merged) -> Iterator[Shard]:
         if not root.exists():
             raise UsageError(f"{root} does not exist; name a data root or a folder of shards")
         if not root.is_dir():
-            merged.problems.append(f"{root} is no folder and left out; name a data root or a folder of shards")
+            merged.problems.append(f"{root} is not a folder and left out; name a data root or a folder of shards")
             continue
         shards = list(find_shards(root))
         if not shards:
@@ -147,7 +136,7 @@ def _reported(merged: Merged) -> Iterator[None]:
 
 def _read(shard: Shard, comparisons: Buckets) -> pl.DataFrame:
     """Pass a shard's comparisons on, and return its scores."""
-    scores, batches = shard.tables()
+    scores, batches = shard.steadily(shard.tables)
     for batch in batches:
         comparisons.add(_with_shard(batch, shard))
     return _with_shard(scores, shard)

@@ -13,11 +13,12 @@ from resi.groundings import GROUNDINGS
 from resi.groundings.base import PROTOCOLS
 from resi.identity import canonical, fingerprint, hash_file
 from resi.provenance import describe_environment
+from resi.results.manifests import CONFLICTS_FILE
 from resi.results.published_names import FUNCTIONAL, LAST_TOKEN, POOLED, Side, parse_side
 from resi.results.resolve import resolve_comparisons
 from resi.results.schema import COMPARISON_ORDER, COMPARISONS, PUBLISHED, SCORES
 from resi.results.scoring import score_table
-from resi.results.shards import CONFLICTS_FILE, Shard, count_statuses
+from resi.results.shards import Shard, count_statuses
 from resi.results.tables import named_damage, write_table
 
 if TYPE_CHECKING:

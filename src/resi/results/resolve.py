@@ -12,6 +12,8 @@ STATUSES = ("ok", "undefined", "failed")
 # distance between equal representations is; what is left is the order of additions and the square root of rounding.
 RELATIVE_TOLERANCE = 1e-6
 ABSOLUTE_TOLERANCE = 1e-8
+CONTRADICTED = "different values, from "
+"""How the error of a comparison begins of which shards have different values."""
 
 
 class Resolved(NamedTuple):
@@ -43,7 +45,7 @@ def resolve_comparisons(rows: pl.DataFrame) -> Resolved:
     best = several.unique("key", keep="first", maintain_order=True).drop("shard")
     span = conflicts.group_by("key").agg(low=pl.col("value").min(), high=pl.col("value").max())
     contradicted = pl.col("low").is_not_null()
-    text = pl.format("different values, from {} to {}, see conflicts.parquet", "low", "high")
+    text = pl.format(CONTRADICTED + "{} to {}, see conflicts.parquet", "low", "high")
     best = best.join(span, on="key", how="left", maintain_order="left").with_columns(
         value=pl.when(~contradicted).then("value"),
         status=pl.when(contradicted).then(pl.lit("failed")).otherwise("status"),
@@ -75,6 +77,11 @@ def resolve_scores(rows: pl.DataFrame) -> Resolved:
         ),
         conflicts,
     )
+
+
+def is_contradicted() -> pl.Expr:
+    """Return whether a row has no value because shards have different ones; such a row is no comparison."""
+    return (pl.col("status") == "failed") & pl.col("error").str.starts_with(CONTRADICTED).fill_null(value=False)
 
 
 def _status_rank() -> pl.Expr:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from resi.provenance import describe_environment
-from resi.results.shards import RUN, count_statuses
+from resi.results.manifests import RUN
+from resi.results.shards import count_statuses
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
