@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from hydra.core.config_loader import ConfigLoader
 
+    from resi.results.shards import Shard
     from resi.results.summary import Stored
 
 DONE, RUNNING, FAILED, STOPPED, MISSING = "done", "running", "failed", "stopped", "missing"
@@ -136,11 +137,7 @@ def _state_of_plan(plan: Plan, stored: _StoredStatuses, failed: State | None, wa
     if plan.store.is_locked(shard.folder.name):
         return State(RUNNING)
     if stage in (Stage.all, Stage.score) and shard.is_complete:
-        try:
-            count = shard.steadily(shard.verify).get("counts", {}).get("failed", 0)
-        except ResiError as error:  # the same job makes it again
-            return failed or State(STOPPED, str(error))
-        return State(FAILED, f"{count} comparisons failed, see {shard.folder}") if count else State(DONE)
+        return _state_of_shard(shard, failed)
     if stage is Stage.compare and (found := stored.state(plan)):
         return found
     if failed:
@@ -150,6 +147,14 @@ def _state_of_plan(plan: Plan, stored: _StoredStatuses, failed: State | None, wa
     ):
         return State(DONE)
     return State(STOPPED if was_begun or is_shard(shard.folder) else MISSING)
+
+
+def _state_of_shard(shard: Shard, failed: State | None) -> State:
+    try:
+        count = shard.steadily(shard.verify).get("counts", {}).get("failed", 0)
+    except ResiError as error:  # the same job makes it again
+        return failed or State(STOPPED, str(error))
+    return State(FAILED, f"{count} comparisons failed, see {shard.folder}") if count else State(DONE)
 
 
 def _started(root: Path) -> Iterator[dict[str, Any]]:

@@ -54,7 +54,7 @@ TYPES: dict[str, tuple[type, ...]] = {
     "files": (dict,),
 }
 """Types of the entries that somebody reads; an entry that is missing was not written by the version of then."""
-NAMES = {dict: "a mapping", list: "a list", str: "a text"}
+NAMES: dict[type, str] = {dict: "a mapping", list: "a list", str: "a text"}
 TEXT_LISTS = ("architectures", "measures", "devices")
 
 

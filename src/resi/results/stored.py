@@ -7,6 +7,7 @@ keys alone, all files at once, and reads and verifies only those that hold what 
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -179,12 +180,16 @@ def _shards(root: Path, scopes: Collection[Scope] | None, on_damage: OnDamage) -
         if not is_shard(folder):
             continue
         try:
-            manifest = shard.steadily(lambda shard=shard: shard.manifest() if shard.is_complete else None)
+            manifest = shard.steadily(functools.partial(_manifest_of_finished, shard))
         except ResiError as error:
             on_damage(error)
             continue
         if manifest is None or _may_hold(manifest, scopes):
             yield shard
+
+
+def _manifest_of_finished(shard: Shard) -> dict[str, Any] | None:
+    return shard.manifest() if shard.is_complete else None
 
 
 def _may_hold(manifest: Mapping[str, Any], scopes: Collection[Scope] | None) -> bool:

@@ -27,12 +27,14 @@ SUMMARIZED = {
     for name in (*PLACE, "measure", "key", "shape_a", "seconds", "prepare_seconds", "status", "error")
 }
 KIND = [*PLACE, "measure", "shape_a", "status"]
-COUNTS = {
-    **{name: pl.String for name in KIND},
-    "prepared": pl.UInt32,  # comparisons for which something was prepared: not those of outputs
-    "timed": pl.UInt32,
-    "seconds": pl.Float64,  # of all that are timed
-}
+COUNTS = pl.Schema(
+    {
+        **{name: pl.String for name in KIND},
+        "prepared": pl.UInt32,  # comparisons for which something was prepared: not those of outputs
+        "timed": pl.UInt32,
+        "seconds": pl.Float64,  # of all that are timed
+    }
+)
 TRAININGS_READ = 5
 """Models of one kind whose training times are read."""
 
