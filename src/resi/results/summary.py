@@ -126,7 +126,7 @@ def summarize(rows: pl.LazyFrame) -> Stored:
     keys = hashed.collect(engine="streaming")
     return Stored(
         counts.collect(engine="streaming").cast(COUNTS),
-        *(KeySet(np.unique(keys.filter(failed=failed)["key"].to_numpy())) for failed in (False, True)),
+        *(KeySet(np.sort(keys.filter(failed=failed)["key"].to_numpy())) for failed in (False, True)),
     )
 
 
@@ -136,8 +136,8 @@ def combine(pieces: Sequence[Stored]) -> Stored:
         return pieces[0]
     return Stored(
         pl.concat([Stored().counts, *(piece.counts for piece in pieces)]),
-        KeySet(np.unique(np.concatenate([KeySet().hashes, *(piece.made.hashes for piece in pieces)]))),
-        KeySet(np.unique(np.concatenate([KeySet().hashes, *(piece.failed.hashes for piece in pieces)]))),
+        KeySet(np.sort(np.concatenate([KeySet().hashes, *(piece.made.hashes for piece in pieces)]))),
+        KeySet(np.sort(np.concatenate([KeySet().hashes, *(piece.failed.hashes for piece in pieces)]))),
     )
 
 
