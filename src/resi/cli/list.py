@@ -36,6 +36,9 @@ def main(words: list[str]) -> int:
     parser.add_argument("pattern", nargs="?", default="*", help="shell-style pattern of names")
     parser.add_argument("--root", type=Path, help="data root of shards and progress; default as for a run")
     parser.add_argument("--config-dir", type=Path, help="folder with suites of your own, in suite/")
+    parser.add_argument(
+        "--outdated", action="store_true", help="of shards, those with numbers of earlier versions, and why"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
     arguments = parser.parse_args(words)
     rows = KINDS[arguments.kind](arguments)
@@ -118,9 +121,10 @@ def list_shards(arguments: argparse.Namespace) -> list[Row]:
     from resi.results.shards import find_shards
     from resi.store import default_root
 
-    return [
-        {"name": shard.folder.name, **_describe_shard(shard)} for shard in find_shards(arguments.root or default_root())
-    ]
+    shards = find_shards((arguments.root or default_root()).expanduser())
+    if getattr(arguments, "outdated", False):
+        return [row for shard in shards if (row := _describe_outdated(shard))["outdated"]]
+    return [{"name": shard.folder.name, **_describe_shard(shard)} for shard in shards]
 
 
 def list_suites(arguments: argparse.Namespace) -> list[Row]:
@@ -163,33 +167,52 @@ def _matches(name: str, arguments: argparse.Namespace) -> bool:
 def _describe_shard(shard: Shard) -> Row:
     from resi.errors import ResiError
 
-    about: Row = dict.fromkeys(("domain", "dataset", "test", "measures", "rows", "failed", "when"), "")
+    about: Row = dict.fromkeys(("domain", "dataset", "test", "measures", "rows", "failed", "noted", "when"), "")
     try:
         return {**about, **(_finished(shard) if shard.is_complete else _unfinished(shard))}
     except ResiError as error:
         return {**about, "state": str(error)}
 
 
+def _describe_outdated(shard: Shard) -> Row:
+    """Return which numbers of a finished shard are of earlier versions; an unfinished one is about to be written."""
+    from resi.errors import ResiError
+    from resi.results.outdated import reasons
+
+    try:
+        found = shard.steadily(lambda: reasons(shard)) if shard.is_complete else []
+    except ResiError as error:
+        found = [str(error)]
+    return {"name": shard.folder.name, "outdated": found}
+
+
 def _finished(shard: Shard) -> Row:
-    manifest = shard.verify()
+    import polars as pl
+
+    manifest = shard.steadily(shard.verify)
+    noted = shard.comparisons(pl.col("note") != "").height
     counts = manifest.get("counts", {})
     return {
         **{name: manifest.get(name, "") for name in ("domain", "dataset", "test")},
         "measures": manifest.get("measures", []),
         "rows": sum(counts.values()),
         "failed": counts.get("failed", 0),
+        "noted": noted,
         "when": manifest.get("finished", ""),
         "state": "finished",
     }
 
 
 def _unfinished(shard: Shard) -> Row:
+    import polars as pl
+
     rows = shard.comparisons()
     return {
         **{name: ", ".join(rows[name].unique().sort()) for name in ("domain", "dataset")},
         "measures": rows["measure"].unique().sort().to_list(),
         "rows": rows["key"].n_unique(),
         "failed": rows.filter(status="failed")["key"].n_unique(),
+        "noted": rows.filter(pl.col("note") != "")["key"].n_unique(),
         "when": datetime.datetime.fromtimestamp(shard.changed(), datetime.UTC).isoformat(timespec="seconds"),
         "state": "unfinished; the same command goes on from there",
     }

@@ -60,6 +60,8 @@ def main(words: list[str]) -> int:
         problems += [copies.named(problem) for problem in merged.problems]
     for problem in problems:
         say(f"resi-merge: {problem}")
+    for reason, count in merged.outdated.items():
+        say(f"of earlier versions, kept with a note: {count} {reason}; resi list shards --outdated names their shards")
     if merged.shards:
         counts = f"{merged.comparisons} comparisons ({merged.failed} failed) and {merged.scores} scores"
         say(f"{merged.shards} shards: {counts} in {out}")

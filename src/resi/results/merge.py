@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import tempfile
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +22,7 @@ from resi.results.manifests import (
     SCORES_FILE,
     write_manifest,
 )
+from resi.results.outdated import Outdated, find_outdated
 from resi.results.output import SCRATCH, check_output, opened, replace_tables
 from resi.results.resolve import resolve_comparisons, resolve_scores
 from resi.results.schema import COMPARISON_ORDER, COMPARISONS, SCORE_ORDER, SCORES
@@ -43,6 +46,8 @@ class Merged:
         How many were merged. If there were none, nothing was written.
     manifests : mapping from str to list of str
         The hashes of the manifests of all shards of a name: of several roots there may be several.
+    outdated : Counter of str
+        How many comparisons and scores of shards are of earlier versions, by the reason. They are merged, with a note.
     """
 
     folder: Path
@@ -51,6 +56,7 @@ class Merged:
     comparisons: int = 0
     failed: int = 0
     scores: int = 0
+    outdated: Counter[str] = field(default_factory=Counter)
     problems: list[str] = field(default_factory=list)
 
 
@@ -91,7 +97,7 @@ def _merge(shards: Sequence[Shard], merged: Merged, batch: int) -> None:
         for shard in shards:
             with _reported(merged):
                 identity = shard.identity()
-                scores.append(_read(shard, comparisons))
+                scores.append(_read(shard, comparisons, merged))
                 merged.shards += 1
                 merged.manifests.setdefault(shard.folder.name, []).append(identity)
         if not merged.shards:
@@ -134,12 +140,22 @@ def _reported(merged: Merged) -> Iterator[None]:
         merged.problems.append(f"left out: {error}")
 
 
-def _read(shard: Shard, comparisons: Buckets) -> pl.DataFrame:
-    """Pass a shard's comparisons on, and return its scores."""
-    scores, batches = shard.steadily(shard.tables)
+def _read(shard: Shard, comparisons: Buckets, merged: Merged) -> pl.DataFrame:
+    """Pass a shard's comparisons on, and return its scores; those of earlier versions are marked."""
+    manifest, scores, batches = shard.steadily(shard.tables)
+    old_measures: dict[tuple[str, int], str] = {}
+    outdated = Outdated()
     for batch in batches:
-        comparisons.add(_with_shard(batch, shard))
-    return _with_shard(scores, shard)
+        outdated = find_outdated(manifest, batch)
+        old_measures |= outdated.measures
+        for (name, version), reason in outdated.measures.items():
+            merged.outdated[f"comparisons {reason}"] += batch.filter(measure=name, measure_version=version).height
+        if outdated.shard:
+            merged.outdated[f"comparisons {outdated.shard}"] += batch.height
+        comparisons.add(_with_shard(outdated.mark_comparisons(batch), shard))
+    if outdated.scores and scores.height:
+        merged.outdated[f"scores {outdated.scores}"] += scores.height
+    return _with_shard(dataclasses.replace(outdated, measures=old_measures).mark_scores(scores), shard)
 
 
 def _with_shard(rows: pl.DataFrame, shard: Shard) -> pl.DataFrame:

@@ -38,8 +38,8 @@ def resolve_comparisons(rows: pl.DataFrame) -> Resolved:
     """
     repeated = rows["key"].is_duplicated()
     single, several = rows.filter(~repeated).drop("shard"), rows.filter(repeated)
-    # Of an earlier version's row the pair may be missing.
-    several = several.with_columns(pl.col("pair").max().over("key"))
+    # Of an earlier version's row the pair may be missing; a note is kept whichever row has it.
+    several = several.with_columns(pl.col("pair").max().over("key"), note=_note())
     several = several.sort(["key", _status_rank(), "value", "seconds", *_others(rows)], nulls_last=True)
     conflicts = several.filter(_differs(pl.when(status="ok").then("value")))
     best = several.unique("key", keep="first", maintain_order=True).drop("shard")
@@ -64,6 +64,7 @@ def resolve_scores(rows: pl.DataFrame) -> Resolved:
     rows : DataFrame
         Of the columns ``SCORES`` and ``shard``.
     """
+    rows = rows.with_columns(note=_note())
     rows = rows.sort(["key", "failed_pairs", "value", *_others(rows)], nulls_last=True)
     fewest = rows.filter(pl.col("failed_pairs") == pl.col("failed_pairs").min().over("key"))
     conflicts = fewest.filter(_differs(pl.col("value")))
@@ -77,6 +78,11 @@ def resolve_scores(rows: pl.DataFrame) -> Resolved:
         ),
         conflicts,
     )
+
+
+def _note() -> pl.Expr:
+    """Return one of the notes on a row's key, the empty one only if there is no other."""
+    return pl.col("note").fill_null("").max().over("key")
 
 
 def is_contradicted() -> pl.Expr:

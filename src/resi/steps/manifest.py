@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from resi.provenance import describe_environment
 from resi.results.manifests import RUN
+from resi.results.outdated import VERSIONS, current_versions
 from resi.results.shards import count_statuses
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ def describe_run(plan: Plan, comparisons: pl.DataFrame, seconds: Mapping[str, fl
         "protocol": plan.config.protocol,
         "config": plan.config.composed,
         "counts": count_statuses(comparisons),
+        VERSIONS: current_versions(plan.config.domain.training_version()),
         "devices": sorted(comparisons["device"].drop_nulls().unique()),
         "seconds": {step: round(value, 3) for step, value in seconds.items()},
         **describe_environment(),
