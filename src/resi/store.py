@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from resi import locks
 from resi.console import say
-from resi.errors import ArtifactError, StoreError
+from resi.errors import ArtifactError, StoreError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -47,6 +47,9 @@ class Store:
     """
 
     root: Path
+
+    def __post_init__(self) -> None:
+        check_text(self.root)
 
     @property
     def datasets(self) -> Path:
@@ -156,6 +159,16 @@ def wait_for_lock(path: Path, doing: str) -> Iterator[None]:
 def default_root() -> Path:
     """Return the data root of this environment: ``$RESI_HOME``, else ``$REP_SIM``, else ``./experiments``."""
     return Path(os.environ.get("RESI_HOME") or os.environ.get("REP_SIM") or "experiments").absolute()
+
+
+def check_text(path: Path) -> None:
+    """Raise ``UsageError`` for a path that is not text: tables cannot be opened at such a path."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        raise UsageError(
+            f"{str(path)!a} is not UTF-8 text; rename the folder, or name a symbolic link to it"
+        ) from error
 
 
 def make_folder(path: Path) -> None:

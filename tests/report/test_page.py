@@ -166,7 +166,7 @@ def test_shards_that_are_not_merged_and_contradictions_are_told(root: Path, caps
     finish(root / "shards" / "three", [], [comparison("b")])
     capsys.readouterr()
     assert run_command(["report"]) == 0
-    told = f"Shards of {root} that these tables do not have, or not as they are now: 1, the first of them three."
+    told = f"1 shards in {root} are missing from these tables or have changed (first: three)."
     assert told in capsys.readouterr().err
     page = (root / "results" / "report.html").read_text(encoding="utf-8")
     assert told in page
@@ -180,7 +180,7 @@ def test_shards_that_were_left_out_or_made_again_are_told_of(root: Path, capsys:
     assert run_command(["merge"]) == 1
     capsys.readouterr()
     assert run_command(["report"]) == 0
-    assert "1, the first of them two. resi-merge" in capsys.readouterr().err
+    assert "have changed (first: two). Run `resi-merge" in capsys.readouterr().err
     finish(two.folder, [score("rsa", 0.9)], [comparison("b", 2.0)])
     assert run_command(["merge", str(root / "shards")]) == 0
     capsys.readouterr()
@@ -188,12 +188,12 @@ def test_shards_that_were_left_out_or_made_again_are_told_of(root: Path, capsys:
     assert capsys.readouterr().err == f"written to {root / 'report.html'}\n"
     finish(root / "shards" / "one", [score("cka", 0.8)], [comparison("a", 3.0)])
     assert run_command(["report"]) == 0
-    assert "1, the first of them one. resi-merge" in capsys.readouterr().err
+    assert "have changed (first: one). Run `resi-merge" in capsys.readouterr().err
 
 
 def test_what_cannot_be_reported_is_one_line(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command(["report", str(tmp_path / "nowhere")]) == 2
-    assert "nowhere is no folder; name a data root" in capsys.readouterr().err
+    assert "nowhere is not a folder; name a data root" in capsys.readouterr().err
     shard = Shard(root / "shards" / "begun")
     shard.add(comparison("a"))
     shard.flush()

@@ -119,9 +119,11 @@ def list_plugins(_arguments: argparse.Namespace) -> list[Row]:
 def list_shards(arguments: argparse.Namespace) -> list[Row]:
     """Return the shards below a data root: what is in them, when they were written, and what is wrong with them."""
     from resi.results.shards import find_shards
-    from resi.store import default_root
+    from resi.store import check_text, default_root
 
-    shards = find_shards((arguments.root or default_root()).expanduser())
+    root = (arguments.root or default_root()).expanduser()
+    check_text(root)
+    shards = find_shards(root)
     if getattr(arguments, "outdated", False):
         return [row for shard in shards if (row := _describe_outdated(shard))["outdated"]]
     return [{"name": shard.folder.name, **_describe_shard(shard)} for shard in shards]
@@ -140,7 +142,7 @@ def list_suites(arguments: argparse.Namespace) -> list[Row]:
 def list_progress(arguments: argparse.Namespace) -> list[Row]:
     """Return how far suites are; without a pattern, those of which the data root holds anything."""
     from resi.compositions import open_configs
-    from resi.progress import FAILED, RUNNING, STATES, read_progress
+    from resi.progress import FAILED, RUNNING, STATES, STOPPED, read_progress
     from resi.store import default_root
 
     root = (arguments.root or default_root()).expanduser().absolute()
@@ -153,7 +155,11 @@ def list_progress(arguments: argparse.Namespace) -> list[Row]:
             "jobs": len(suite.states),
             **{state: len(suite.jobs(state)) for state in STATES},
             "at work": [" ".join(job) for job in suite.jobs(RUNNING)],
-            "failures": [f"{' '.join(job)}: {suite.states[job].reason}" for job in suite.jobs(FAILED)],
+            "failures": [
+                f"{' '.join(job)}: {state.reason}"
+                for job, state in suite.states.items()
+                if state.name == FAILED or (state.name == STOPPED and state.reason)
+            ],
         }
         for suite in suites
         if suite.is_begun or (arguments.pattern != "*" and not suite.words)

@@ -28,7 +28,7 @@ from resi.results.resolve import resolve_comparisons, resolve_scores
 from resi.results.schema import COMPARISON_ORDER, COMPARISONS, SCORE_ORDER, SCORES
 from resi.results.shards import Shard, find_shards, find_strays
 from resi.results.tables import BATCH_ROWS, polars_io, write_table
-from resi.store import written_to
+from resi.store import check_text, written_to
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -80,6 +80,7 @@ def merge_shards(roots: Sequence[Path], folder: Path, batch: int = BATCH_ROWS) -
     UsageError
         If one of the roots does not exist, or ``folder`` holds something else than merged tables.
     """
+    check_text(folder)
     merged = Merged(folder)
     shards = list(_find(roots, merged))
     check_output(folder)
@@ -113,6 +114,7 @@ def _merge(shards: Sequence[Shard], merged: Merged, batch: int) -> None:
 def _find(roots: Sequence[Path], merged: Merged) -> Iterator[Shard]:
     seen = set()
     for root in roots:
+        check_text(root)
         if not root.exists():
             raise UsageError(f"{root} does not exist; name a data root or a folder of shards")
         if not root.is_dir():

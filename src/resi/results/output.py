@@ -41,7 +41,7 @@ def check_output(folder: Path) -> None:
         )
     if any(is_shard(below) and not is_merged(below) for below in folder.iterdir()):
         raise UsageError(f"{folder} holds shards; name another folder for the merged tables with --out")
-    if (folder / PARTS).is_dir() or _kind(folder / MANIFEST) in (RUN, PUBLISHED):
+    if (folder / PARTS).is_dir() or _is_of_shard(folder / MANIFEST):
         raise UsageError(f"{folder} is a shard; name another folder for the merged tables with --out")
     found = [name for name in (MANIFEST, *TABLES) if (folder / name).exists()]
     if found and not _is_own(folder):
@@ -114,6 +114,13 @@ def _is_own(folder: Path) -> bool:
         return True
     # A damaged manifest is written again where only a merge writes.
     return folder.name == "results" and (folder.parent / "shards").is_dir() and _is_damaged(manifest)
+
+
+def _is_of_shard(manifest: Path) -> bool:
+    content = _content(manifest)
+    if not isinstance(content, dict) or "files" not in content:
+        return False
+    return content.get("kind", RUN) in (RUN, PUBLISHED)  # the first version noted no kind
 
 
 def _kind(manifest: Path) -> str | None:

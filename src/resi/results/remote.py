@@ -44,7 +44,7 @@ class RemoteFolder:
     def fetch_all(self, folder: Path) -> None:
         """Copy all finished shards into a folder; of a data root, those in its ``shards``."""
         with self._named() as (system, root):
-            found = _manifests_in(system, root) or _manifests_in(system, f"{root}/shards")
+            found = _manifests_in(system, f"{root}/shards") or _manifests_in(system, root)
             if not found:
                 raise UsageError(f"{self.url} holds no shards; name a folder of shards or a data root")
             for manifest in found:
