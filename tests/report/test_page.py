@@ -83,7 +83,7 @@ def test_every_string_that_came_from_a_file_is_text_on_the_page(tmp_path: Path, 
     found.elements.remove(note)
     assert found.elements == expected.elements
     shown = ("test", "measure", "parameters", "architecture", "dataset", "domain", "setting", "pooling", "functional")
-    for name in (*shown, "reason", "error", "protocol", "resi_version", "a note"):
+    for name in (*shown, "reason", "error", "note", "protocol", "resi_version", "a note"):
         assert f"{name}-{attack}" in found.text, name
 
 
@@ -111,6 +111,18 @@ def test_the_page_tells_ranks_counts_times_and_why_values_are_missing(tmp_path: 
     assert "|2|gulp|failed|ValueError: singular <matrix>|" in page
     assert "Undefined (gulp): all pairs failed" in page
     assert "All tests" not in page
+
+
+def test_notes_are_counted_by_measure_and_text_and_escaped(tmp_path: Path) -> None:
+    few = "fewer samples than directions: <b>10</b> < 64"
+    rows = [comparison(f"a{n}", measure="pwcca", parameters="{}", note=few) for n in range(3)]
+    rows += [comparison("b", measure="cka", parameters="{}", note="another"), comparison("c", measure="rsa")]
+    scores = [score("pwcca", 0.2, note="all values are ties"), score("cka", 0.9, note="")]
+    page = make_page(finish(tmp_path, scores, rows))
+    assert few not in page
+    text = re.sub(r"\|+", "|", html.unescape(re.sub(r"\s*</?(td|tr|th|table|h2|div)[^>]*>\s*", "|", page)))
+    notes = text[text.index("|Notes|") :]
+    assert f"|3|comparisons|pwcca|{few}|1|comparisons|cka|another|1|scores|pwcca|all values are ties|" in notes
 
 
 def test_several_tests_have_an_overview_of_mean_ranks(tmp_path: Path) -> None:

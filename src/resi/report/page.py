@@ -68,7 +68,7 @@ class Cost(NamedTuple):
 class Note(NamedTuple):
     """What there is to know of some comparisons or scores that have a value."""
 
-    count: int
+    number: int
     measure: str
     what: str
     note: str
