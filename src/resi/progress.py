@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 from resi.compositions import compose_all
 from resi.config import RunConfig, Stage
 from resi.errors import ResiError
+from resi.representations.store import OUTPUTS
 from resi.results.shards import is_shard
 from resi.results.stored import Scope, read_stored
 from resi.steps.plan import Plan, Planner
+from resi.store import read_metadata
 from resi.suite_jobs import SUITE_FILE
 from resi.suites import Job, expand, load_suite, suite_names
 from resi.sweeps import FAILED as NOTED_FAILED
@@ -142,11 +144,24 @@ def _state_of_plan(plan: Plan, stored: _StoredStatuses, failed: State | None, wa
         return found
     if failed:
         return failed
-    if (stage is Stage.models and not plan.missing_models()) or (
-        stage is Stage.representations and not plan.missing_representations()
-    ):
+    if stage in (Stage.models, Stage.representations) and _are_whole(plan):
         return State(DONE)
     return State(STOPPED if was_begun or is_shard(shard.folder) else MISSING)
+
+
+def _are_whole(plan: Plan) -> bool:
+    """Return whether all that a run up to models or representations makes is there, and nothing of it is cut off."""
+    if plan.config.stage is Stage.models:
+        paths = [plan.model_store.path(model) for model, _ in plan.models]
+    else:
+        layers = [(model, probe, layer) for model, probe in plan.models for layer in (*probe.layers, OUTPUTS)]
+        paths = [plan.representations.path(*layer) for layer in layers]
+    try:
+        for path in paths:
+            read_metadata(path)
+    except ResiError:
+        return False
+    return True
 
 
 def _state_of_shard(shard: Shard, failed: State | None) -> State:

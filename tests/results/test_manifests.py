@@ -89,7 +89,7 @@ ANY = st.recursive(
 ENTRIES = st.sampled_from([*TYPES, "schema_version", "source"])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(changes=st.dictionaries(ENTRIES, ANY, min_size=1, max_size=3), version=st.sampled_from([1, 2, 3, 4, 5]))
 def test_whatever_a_manifest_with_a_right_hash_holds_its_shard_is_used_or_named(
     tmp_path_factory: pytest.TempPathFactory, changes: dict[str, object], version: int

@@ -59,6 +59,8 @@ def test_outdated_shards_are_listed_with_what_and_why(tmp_path: Path, capsys: py
     finish_run(tmp_path, "torch", [new], [cka], packages={"torch": "1.0"})
     rewrite(finish_run(tmp_path, "earlier", [new], [], versions={}).folder, schema_version=4)
     Shard(tmp_path / "shards" / "begun").add(new)
+    assert run_command(["report", str(tmp_path / "shards" / "measure")]) == 0
+    assert f"Of earlier versions: 2 comparisons {OLD}." in capsys.readouterr().err
     found = listed(tmp_path, capsys)
     torch = outdated._torch_version()
     training = outdated._training_versions()["graph"]

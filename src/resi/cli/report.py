@@ -79,12 +79,16 @@ def _page(root: Path, tables: Shard) -> tuple[str, list[str]]:
 
 
 def _notes(root: Path, tables: Shard) -> list[str]:
-    """Return that shards are missing from merged tables, or were made again since, if any are."""
+    """Return that shards are missing from merged tables, or were made again since, or what one shard has of old."""
+    from resi.results.manifests import MERGED
+    from resi.results.outdated import reasons
     from resi.results.shards import find_shards
 
+    manifest = tables.manifest()
     if tables.folder == root:
-        return []
-    merged = tables.manifest().get("shards", {})
+        is_merged = manifest.get("kind") == MERGED  # then the notes in the tables say it
+        return [] if is_merged else [f"Of earlier versions: {reason}." for reason in reasons(tables, with_used=False)]
+    merged = manifest.get("shards", {})
     if isinstance(merged, list):  # an earlier version noted names alone
         merged = dict.fromkeys(merged)
     new = []

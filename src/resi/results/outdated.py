@@ -91,8 +91,13 @@ def find_outdated(manifest: Mapping[str, Any], comparisons: pl.DataFrame) -> Out
     )
 
 
-def reasons(shard: Shard) -> list[str]:
+def reasons(shard: Shard, with_used: bool = True) -> list[str]:
     """Return in words which numbers of a finished shard are of earlier or other versions, and why.
+
+    Parameters
+    ----------
+    with_used : bool
+        Whether to name also those by other versions of resi and torch, which runs use as they are.
 
     Raises
     ------
@@ -109,7 +114,7 @@ def reasons(shard: Shard) -> list[str]:
         words.append(f"{rows.height} comparisons {found.shard}")
     if found.scores and scores.height:
         words.append(f"{scores.height} scores {found.scores}")
-    return [*words, *_other_programs(manifest, rows)]
+    return [*words, *(_other_programs(manifest, rows) if with_used else ())]
 
 
 def _of_models(manifest: Mapping[str, Any], noted: Mapping[str, Any]) -> Iterator[str]:
