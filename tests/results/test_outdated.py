@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import pytest
 
 CKA = registry.measures().get("cka").version
-OLD = f"by version {CKA - 1} of cka, which is now at {CKA}"
+OLD = f"computed by version {CKA - 1} of cka, which is now at {CKA}"
 
 
 def finish_run(root: Path, name: str, rows: list[dict], scores: list[dict], **changes: object) -> Shard:
@@ -64,20 +64,20 @@ def test_outdated_shards_are_listed_with_what_and_why(tmp_path: Path, capsys: py
     found = listed(tmp_path, capsys)
     torch = outdated._torch_version()
     training = outdated._training_versions()["graph"]
-    extraction = f"of representations by version 1 of the extraction, which is now at {EXTRACTION_VERSION}"
+    extraction = f"computed from representations of version 1 of the extraction, which is now at {EXTRACTION_VERSION}"
     assert found == {
         "measure": [f"2 comparisons {OLD}"],
-        "scores": [f"1 scores scored by version 1 of the tests, which is now at {SCORE_VERSION}"],
+        "scores": [f"1 scores computed by version 1 of the tests, which is now at {SCORE_VERSION}"],
         "extraction": [f"1 comparisons {extraction}"],
-        "training": [f"1 comparisons of models by version 0 of their training, which is now at {training}"],
-        "torch": [f"1 comparisons by torch 1.0, which is now {torch}; runs use them as they are"],
+        "training": [f"1 comparisons computed from models of version 0 of their training, which is now at {training}"],
+        "torch": [f"1 comparisons computed with torch 1.0, which is now {torch}; runs use them as they are"],
         "earlier": [f"1 comparisons {extraction}"],
     }
 
 
 def test_comparisons_of_another_resi_are_listed_as_used(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     finish(tmp_path, "one", [comparison("a", resi_version="0.0.1")])
-    words = f"1 comparisons by resi 0.0.1, which is now {resi.__version__}; runs use them as they are"
+    words = f"1 comparisons computed by resi 0.0.1, which is now {resi.__version__}; runs use them as they are"
     assert listed(tmp_path, capsys) == {"one": [words]}
 
 
@@ -115,8 +115,8 @@ def test_scores_and_representations_of_earlier_versions_are_marked_in_all_tables
     rewrite(shard.folder, schema_version=4, versions={})
     rewrite(shard.folder, versions={"scores": 1, "extraction": 1})
     merged = merge_shards([tmp_path], tmp_path / "results")
-    extraction = f"of representations by version 1 of the extraction, which is now at {EXTRACTION_VERSION}"
-    scored = f"scored by version 1 of the tests, which is now at {SCORE_VERSION}"
+    extraction = f"computed from representations of version 1 of the extraction, which is now at {EXTRACTION_VERSION}"
+    scored = f"computed by version 1 of the tests, which is now at {SCORE_VERSION}"
     assert dict(merged.outdated) == {f"comparisons {extraction}": 1, f"scores {scored}": 1}
     assert read_table(tmp_path / "results" / "comparisons.parquet", COMPARISONS)["note"].to_list() == [extraction]
     assert read_table(tmp_path / "results" / "scores.parquet", SCORES)["note"].to_list() == [f"{extraction}; {scored}"]
@@ -130,7 +130,7 @@ def test_a_measure_whose_version_rises_is_computed_again(
     assert listed(tmp_path, capsys) == {}
     monkeypatch.setattr(registry.measures().get("cka"), "version", CKA + 1)
     monkeypatch.setattr(outdated, "_measure_versions", lambda: {"cka": CKA + 1, "rsa": 1})
-    assert "6 comparisons by version" in listed(tmp_path, capsys)[first.shard.name][0]
+    assert "6 comparisons computed by version" in listed(tmp_path, capsys)[first.shard.name][0]
     again = resi.run(words)
     assert "comparing: 6/6" in capsys.readouterr().err  # those of rsa are found
     assert again.shard != first.shard

@@ -83,11 +83,11 @@ def find_outdated(manifest: Mapping[str, Any], comparisons: pl.DataFrame) -> Out
     for name, version in comparisons.select("measure", "measure_version").unique().sort(pl.all()).iter_rows():
         current = _measure_versions().get(name)
         if version is not None and current is not None and version != current:
-            measures[name, version] = f"by version {version} of {name}, which is now at {current}"
+            measures[name, version] = f"computed by version {version} of {name}, which is now at {current}"
     is_earlier = manifest["schema_version"] < NOTED_SINCE and manifest.get("kind", RUN) in (RUN, PUBLISHED)
     noted = {**(EARLIER if is_earlier else {}), **manifest.get(VERSIONS, {})}
     return Outdated(
-        measures, "; ".join(_of_models(manifest, noted)), _changed("scored", noted, "scores", SCORE_VERSION)
+        measures, "; ".join(_of_models(manifest, noted)), _changed("computed by", noted, "scores", SCORE_VERSION)
     )
 
 
@@ -121,7 +121,7 @@ def _of_models(manifest: Mapping[str, Any], noted: Mapping[str, Any]) -> Iterato
     """Yield why all that is about the models of a run is of an earlier version."""
     if manifest.get("kind", RUN) != RUN:
         return
-    if reason := _changed("of representations", noted, "extraction", EXTRACTION_VERSION):
+    if reason := _changed("computed from representations of", noted, "extraction", EXTRACTION_VERSION):
         yield reason
     domain = manifest.get("domain")
     then = noted.get("training")
@@ -129,23 +129,23 @@ def _of_models(manifest: Mapping[str, Any], noted: Mapping[str, Any]) -> Iterato
         then = then.get(domain)
     now = _training_versions().get(str(domain))
     if then is not None and now is not None and then != now:
-        yield f"of models by version {then} of their training, which is now at {now}"
+        yield f"computed from models of version {then} of their training, which is now at {now}"
 
 
 def _changed(what: str, noted: Mapping[str, Any], name: str, current: int) -> str:
     then = noted.get(name, current)
     thing = {"scores": "the tests", "extraction": "the extraction"}[name]
-    return "" if then == current else f"{what} by version {then} of {thing}, which is now at {current}"
+    return "" if then == current else f"{what} version {then} of {thing}, which is now at {current}"
 
 
 def _other_programs(manifest: Mapping[str, Any], rows: pl.DataFrame) -> Iterator[str]:
     """Yield which comparisons other versions of resi and torch have made; their keys do not say it."""
     by_resi = rows.filter(pl.col("resi_version") != __version__).group_by("resi_version").len().sort("resi_version")
     for version, count in by_resi.iter_rows():
-        yield f"{count} comparisons by resi {version}, which is now {__version__}; {USED}"
+        yield f"{count} comparisons computed by resi {version}, which is now {__version__}; {USED}"
     torch = manifest.get("packages", {}).get("torch")
     if manifest.get("kind", RUN) == RUN and torch and torch != _torch_version():
-        yield f"{rows.height} comparisons by torch {torch}, which is now {_torch_version()}; {USED}"
+        yield f"{rows.height} comparisons computed with torch {torch}, which is now {_torch_version()}; {USED}"
 
 
 def _noted(rows: pl.DataFrame, where: pl.Expr, reason: str) -> pl.DataFrame:
