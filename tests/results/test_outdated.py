@@ -11,6 +11,7 @@ import polars as pl
 import resi
 from resi import registry
 from resi.app import run_command
+from resi.config import compose
 from resi.groundings.base import SCORE_VERSION
 from resi.identity import hash_file
 from resi.representations.store import EXTRACTION_VERSION
@@ -19,6 +20,7 @@ from resi.results.merge import merge_shards
 from resi.results.schema import COMPARISON_ORDER, COMPARISONS, SCORE_ORDER, SCORES
 from resi.results.shards import Shard
 from resi.results.tables import read_table, table
+from resi.steps.plan import make_plan
 from tests.conftest import TINY
 from tests.results.rows import comparison, finish, score
 from tests.results.test_manifests import rewrite
@@ -122,20 +124,15 @@ def test_scores_and_representations_of_earlier_versions_are_marked_in_all_tables
     assert read_table(tmp_path / "results" / "scores.parquet", SCORES)["note"].to_list() == [f"{extraction}; {scored}"]
 
 
-def test_a_measure_whose_version_rises_is_computed_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    words = [*TINY, "measure=[cka,rsa]", f"root={tmp_path}"]
-    first = resi.run(words)
-    assert listed(tmp_path, capsys) == {}
-    monkeypatch.setattr(registry.measures().get("cka"), "version", CKA + 1)
-    monkeypatch.setattr(outdated, "_measure_versions", lambda: {"cka": CKA + 1, "rsa": 1})
-    assert "6 comparisons computed by version" in listed(tmp_path, capsys)[first.shard.name][0]
-    again = resi.run(words)
-    assert "comparing: 6/6" in capsys.readouterr().err  # those of rsa are found
-    assert again.shard != first.shard
-    assert set(again.comparisons.filter(measure="cka")["measure_version"]) == {CKA + 1}
-    assert not set(again.comparisons.filter(measure="cka")["key"]) & set(first.comparisons["key"])
+def test_a_measure_whose_version_rises_has_other_keys(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    keys, shards = [], []
+    for version in (CKA, CKA + 1):
+        monkeypatch.setattr(registry.measures().get("cka"), "version", version)
+        plan = make_plan(compose([*TINY, "measure=[cka,rsa]"]))
+        keys.append({(comparison.measure, comparison.key) for comparison in plan.comparisons})
+        shards.append(plan.shard.folder)
+    assert sorted(measure for measure, _ in keys[0] & keys[1]) == ["rsa"] * 6
+    assert shards[0] != shards[1]
 
 
 def test_notes_stay_through_merges_whatever_row_is_kept(tmp_path: Path) -> None:
