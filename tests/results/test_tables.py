@@ -73,7 +73,7 @@ def test_where_models_of_older_shards_are_from_is_read_from_their_manifest(
         )
     files = {path.name: hash_file(path) for path in shard.folder.glob("*.parquet")}
     (shard.folder / "manifest.json").write_text(json.dumps({"schema_version": 2, "files": files, **manifest}))
-    _, scores, batches = shard.tables()
+    scores, batches = shard.tables()
     for rows in (shard.comparisons(), shard.scores(), scores, *batches):
         assert rows["model_source"].to_list() == [expected]
 

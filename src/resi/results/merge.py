@@ -144,7 +144,7 @@ def _reported(merged: Merged) -> Iterator[None]:
 
 def _read(shard: Shard, comparisons: Buckets, merged: Merged) -> pl.DataFrame:
     """Pass a shard's comparisons on, and return its scores; those of earlier versions are marked."""
-    manifest, scores, batches = shard.steadily(shard.tables)
+    manifest, (scores, batches) = shard.steadily(lambda: (shard.manifest(), shard.tables()))
     old_measures: dict[tuple[str, int], str] = {}
     outdated = Outdated()
     for batch in batches:

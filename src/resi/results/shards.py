@@ -201,8 +201,8 @@ class Shard:
                 damage.append(error)
         return pl.concat(frames), damage
 
-    def tables(self) -> tuple[dict[str, Any], pl.DataFrame, Iterator[pl.DataFrame]]:
-        """Return the manifest and the scores of a finished run, and its comparisons a part at a time.
+    def tables(self) -> tuple[pl.DataFrame, Iterator[pl.DataFrame]]:
+        """Return the scores of a finished run, and its comparisons a part at a time.
 
         Of merged tables, the comparisons that contradict each other are among them.
         """
@@ -210,7 +210,7 @@ class Shard:
         known = known_columns(manifest)
         names = [name for name in (COMPARISONS_FILE, CONFLICTS_FILE) if name in manifest["files"]]
         batches = (batch for name in names for batch in read_batches(self.folder / name, COMPARISONS, known))
-        return manifest, read_table(self.folder / SCORES_FILE, SCORES, known=known), batches
+        return read_table(self.folder / SCORES_FILE, SCORES, known=known), batches
 
     def unfinished_table(self) -> Path | None:
         """Return the table of comparisons that a run or merge left which was killed before it wrote the manifest."""
