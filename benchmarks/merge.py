@@ -40,6 +40,7 @@ def make_shard(root: Path, number: int, rows: int) -> None:
     index[: rows // 10] -= rows // 10  # the end of the shard before
     index = np.maximum(index, 0)
     measures = [*registry.measures()]
+    versions = [registry.measures().get(name).version for name in measures]
     models = index // len(measures)
     frame = pl.DataFrame(
         {
@@ -59,7 +60,7 @@ def make_shard(root: Path, number: int, rows: int) -> None:
             "seconds": rng.random(rows),
             "prepare_seconds": rng.random(rows),
             "device": "cpu",
-            "measure_version": 1,
+            "measure_version": pl.Series(versions).gather(index % len(measures)),
             "parameters": "{}",
             "shape_a": "1000x64",
             "shape_b": "1000x64",
@@ -70,6 +71,7 @@ def make_shard(root: Path, number: int, rows: int) -> None:
             "pooling": "none",
             "model_source": "trained",
             "pair": _hashes(models),
+            "note": "",
         }
     ).select(pl.col(name).cast(dtype) for name, dtype in COMPARISONS.items())
     folder = root / "shards" / f"graph-cora-augmentation-{number:012x}"

@@ -49,6 +49,11 @@ def test_earlier_stages_are_done_when_what_they_make_is_there(root: Path) -> Non
         assert state(root, job)[0] == "missing"
         resi.run([*job])
         assert state(root, job)[0] == "done"
+        path = sorted((root / stage).rglob("*.safetensors"))[-1]
+        whole = path.read_bytes()
+        path.write_bytes(whole[:-1])
+        assert state(root, job)[0] == "missing"
+        path.write_bytes(whole)
 
 
 def test_failed_comparisons_and_failed_jobs_say_why(root: Path) -> None:

@@ -20,9 +20,9 @@ import resi
 from resi.cli import tables
 from resi.errors import UsageError
 from resi.pipeline import run_config
+from resi.results.manifests import MERGED, write_manifest
 from resi.results.merge import merge_shards
 from resi.results.schema import COMPARISONS, SCORES
-from resi.results.shards import MERGED, write_manifest
 from resi.results.tables import write_table
 from resi.store import read_tensors
 from tests.conftest import REPOSITORY, TINY

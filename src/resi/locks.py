@@ -61,6 +61,22 @@ def try_lock(path: Path) -> Iterator[bool]:
         yield True
 
 
+def is_held(path: Path) -> bool:
+    """Return whether a process holds a lock, where its file can be read alone."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return False
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
 def holder(path: Path) -> str:
     """Return who holds a lock, as far as it is known: process, host and since when."""
     try:

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import contextlib
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import polars as pl
 
 from resi.config import Overwrite, RunConfig, Stage, compose
 from resi.console import say
-from resi.errors import ArtifactError
+from resi.errors import ArtifactError, StoreError
 from resi.results.remote import RemoteFolder
 from resi.results.schema import COMPARISONS, SCORES
 from resi.steps.compare import compare_representations
@@ -75,13 +75,19 @@ def run_config(config: RunConfig) -> RunResult:
     for notice in plan.notices():
         say(notice)
     elsewhere = RemoteFolder(config.shards) if config.shards else None
-    with plan.store.lock(plan.shard.folder.name, "is at the same run"):
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(plan.store.lock(plan.shard.folder.name, "is at the same run"))
+        except StoreError:
+            if result := _finished(plan):  # in a data root that can only be read
+                return result
+            raise
         if elsewhere and not plan.shard.is_complete:
             elsewhere.fetch(plan.shard.folder)
         result = _finished(plan) or _run_mending(plan)
         if elsewhere and plan.shard.is_complete:
             elsewhere.store(plan.shard.folder)
-        return replace(result, missing=tuple(model.label for model in plan.left_out))
+        return result
 
 
 def _run_mending(plan: Plan) -> RunResult:
@@ -115,25 +121,32 @@ def _run_stages(plan: Plan) -> RunResult:
         with clock("score"):
             scores = score_measures(plan, comparisons)
         plan.shard.finish(comparisons, scores, describe_run(plan, comparisons, clock.seconds))
-    return RunResult(scores, comparisons, plan.shard.folder, reused=False)
+    return RunResult(scores, comparisons, plan.shard.folder, reused=False, missing=_missing(plan))
+
+
+def _missing(plan: Plan) -> tuple[str, ...]:
+    return tuple(model.label for model in plan.left_out)
 
 
 def _finished(plan: Plan) -> RunResult | None:
-    """Return what an earlier run has stored, if the config asks for no more; a damaged shard is as good as none."""
+    """Return what an earlier run has stored, if the config asks for no more.
+
+    A damaged shard is as good as none; the step that reads stored comparisons says so.
+    """
     config = plan.config
     if not plan.shard.is_complete or config.stage not in (Stage.all, Stage.score):
         return None
     try:
         if config.overwrite is Overwrite.failed or config.on_error == "raise":
-            is_enough = plan.shard.manifest()["counts"]["failed"] == 0
+            is_enough = plan.shard.manifest().get("counts", {}).get("failed") == 0
         else:
             is_enough = config.overwrite is Overwrite.only_missing
         if not is_enough:
             return None
-        result = RunResult(plan.shard.scores(), plan.shard.comparisons(), plan.shard.folder, reused=True)
+        scores, comparisons = plan.shard.scores(), plan.shard.comparisons()
+        result = RunResult(scores, comparisons, plan.shard.folder, reused=True, missing=_missing(plan))
         return result if _is_of(plan, result) else None
-    except ArtifactError as error:
-        say(f"made anew: {error}")
+    except ArtifactError:
         return None
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
-from itertools import combinations, permutations
+from itertools import combinations, islice, permutations
 from typing import TYPE_CHECKING, NamedTuple
 
 from resi.config import Overwrite
 from resi.identity import canonical
 from resi.measures.functional import FUNCTIONAL, FUNCTIONAL_VERSION
 from resi.representations.store import OUTPUTS
-from resi.results.stored import read_stored
+from resi.results.stored import Scope, read_stored
 from resi.steps.plan import NO_PARAMETERS, comparison_key, measure_identity
 
 if TYPE_CHECKING:
@@ -21,10 +21,12 @@ if TYPE_CHECKING:
     from resi.errors import ResiError
     from resi.groundings.base import Experiment
     from resi.rates import Rates
-    from resi.results.stored import Stored
+    from resi.results.summary import Stored
     from resi.steps.plan import Plan
 
 Pair = tuple[str, str]
+LOOKED_UP = 100_000
+"""Keys that are looked up at once."""
 
 
 class Place(NamedTuple):
@@ -132,7 +134,8 @@ def total_work(plans: Sequence[Plan], on_damage: Callable[[ResiError], None]) ->
     on_damage : callable
         Called with the error for each table that cannot be read; it is left out.
     """
-    stored = read_stored(plans[0].config.root, on_damage)
+    scopes = {Scope(experiment.domain, experiment.dataset) for plan in plans for experiment in plan.experiments}
+    stored = read_stored(plans[0].config.root, on_damage, scopes)
     tally = _Tally()
     for plan in plans:
         tally.add(plan, stored)
@@ -244,10 +247,14 @@ def _count(work: Work, pairs: dict[tuple[Pair, bool], int], kinds: Sequence[Kind
     possible = sum(1 << bit for bit, kind in enumerate(kinds) if kind.name in names)
     if not possible:
         return
-    for ((a, b), symmetric), mask in pairs.items():
-        for kind in _kinds(mask & possible, kinds):
-            if comparison_key(a, b, kind.identity, symmetric) in stored.keys:
-                work.left[kind] -= 1
+    wanted = (
+        (kind, comparison_key(a, b, kind.identity, symmetric))
+        for ((a, b), symmetric), mask in pairs.items()
+        for kind in _kinds(mask & possible, kinds)
+    )
+    while some := list(islice(wanted, LOOKED_UP)):
+        there = stored.has([key for _, key in some])
+        work.left.subtract(kind for (kind, _), is_there in zip(some, there, strict=True) if is_there)
     work.left = +work.left
 
 

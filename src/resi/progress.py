@@ -5,17 +5,16 @@ from __future__ import annotations
 import dataclasses
 import json
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
-
-import polars as pl
 
 from resi.compositions import compose_all
 from resi.config import RunConfig, Stage
 from resi.errors import ResiError
+from resi.representations.store import OUTPUTS
 from resi.results.shards import is_shard
-from resi.results.stored import read_stored
+from resi.results.stored import Scope, read_stored
 from resi.steps.plan import Plan, Planner
+from resi.store import read_metadata
 from resi.suite_jobs import SUITE_FILE
 from resi.suites import Job, expand, load_suite, suite_names
 from resi.sweeps import FAILED as NOTED_FAILED
@@ -26,6 +25,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hydra.core.config_loader import ConfigLoader
+
+    from resi.results.shards import Shard
+    from resi.results.summary import Stored
 
 DONE, RUNNING, FAILED, STOPPED, MISSING = "done", "running", "failed", "stopped", "missing"
 STATES = (DONE, RUNNING, FAILED, STOPPED, MISSING)
@@ -39,9 +41,9 @@ class State:
     ----------
     name : str
         One of ``STATES``. ``failed``: it has ended with an error, or some of its comparisons have failed. ``stopped``:
-        it was begun, and no process is at it.
+        it was begun and no process is at it, or what it has made is damaged.
     reason : str
-        Why it failed.
+        Why it failed, or what is damaged.
     """
 
     name: str
@@ -101,23 +103,22 @@ def find_states(jobs: Iterable[Job], loader: ConfigLoader, root: Path) -> dict[J
 
 @dataclass
 class _StoredStatuses:
-    """What became of all comparisons of a data root, read when it is first asked for."""
+    """What the comparisons of a data root have come to, read by dataset when it is first asked for."""
 
     root: Path
-
-    @cached_property
-    def _keys(self) -> tuple[set[str], set[str]]:
-        rows = read_stored(self.root, lambda _error: None).rows  # damage makes comparisons missing
-        failed = pl.col("status") == "failed"
-        return set(rows.filter(failed)["key"]), set(rows.filter(~failed)["key"])
+    _known: dict[Scope, Stored] = field(default_factory=dict)
 
     def state(self, plan: Plan) -> State | None:
         """Return the state of a plan's comparisons, None if some are missing."""
-        failed, made = self._keys
-        left = {comparison.key for comparison in plan.comparisons} - made
-        if left - failed:
+        scope = Scope(plan.config.domain.name, plan.config.dataset)
+        if scope not in self._known:  # damage makes comparisons missing
+            self._known[scope] = read_stored(self.root, lambda _error: None, {scope})
+        keys = list({comparison.key for comparison in plan.comparisons})
+        made = self._known[scope].made.has(keys)
+        if not (made | self._known[scope].failed.has(keys)).all():
             return None
-        return State(FAILED, f"{len(left)} comparisons failed") if left else State(DONE)
+        failed = len(keys) - int(made.sum())
+        return State(FAILED, f"{failed} comparisons failed") if failed else State(DONE)
 
 
 def _state(
@@ -138,17 +139,37 @@ def _state_of_plan(plan: Plan, stored: _StoredStatuses, failed: State | None, wa
     if plan.store.is_locked(shard.folder.name):
         return State(RUNNING)
     if stage in (Stage.all, Stage.score) and shard.is_complete:
-        count = shard.manifest().get("counts", {}).get("failed", 0)
-        return State(FAILED, f"{count} comparisons failed, see {shard.folder}") if count else State(DONE)
+        return _state_of_shard(shard, failed)
     if stage is Stage.compare and (found := stored.state(plan)):
         return found
     if failed:
         return failed
-    if (stage is Stage.models and not plan.missing_models()) or (
-        stage is Stage.representations and not plan.missing_representations()
-    ):
+    if stage in (Stage.models, Stage.representations) and _are_whole(plan):
         return State(DONE)
     return State(STOPPED if was_begun or is_shard(shard.folder) else MISSING)
+
+
+def _are_whole(plan: Plan) -> bool:
+    """Return whether all that a run up to models or representations makes is there, and nothing of it is cut off."""
+    if plan.config.stage is Stage.models:
+        paths = [plan.model_store.path(model) for model, _ in plan.models]
+    else:
+        layers = [(model, probe, layer) for model, probe in plan.models for layer in (*probe.layers, OUTPUTS)]
+        paths = [plan.representations.path(*layer) for layer in layers]
+    try:
+        for path in paths:
+            read_metadata(path)
+    except ResiError:
+        return False
+    return True
+
+
+def _state_of_shard(shard: Shard, failed: State | None) -> State:
+    try:
+        count = shard.steadily(shard.verify).get("counts", {}).get("failed", 0)
+    except ResiError as error:  # the same job makes it again
+        return failed or State(STOPPED, str(error))
+    return State(FAILED, f"{count} comparisons failed, see {shard.folder}") if count else State(DONE)
 
 
 def _started(root: Path) -> Iterator[dict[str, Any]]:

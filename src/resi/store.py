@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from resi import locks
 from resi.console import say
-from resi.errors import ArtifactError, StoreError
+from resi.errors import ArtifactError, StoreError, UsageError
 from resi.identity import file_state
 
 if TYPE_CHECKING:
@@ -49,6 +49,9 @@ class Store:
     """
 
     root: Path
+
+    def __post_init__(self) -> None:
+        check_text(self.root)
 
     @property
     def datasets(self) -> Path:
@@ -115,8 +118,11 @@ class Store:
         """Return whether a process holds the lock of an artifact."""
         if not self._lock(name).exists():
             return False
-        with self.try_lock(name) as held:
-            return not held
+        try:
+            with self.try_lock(name) as held:
+                return not held
+        except StoreError:  # a data root that can only be read
+            return locks.is_held(self._lock(name))
 
     def _lock(self, name: str) -> Path:
         return self.root / "locks" / f"{name}.lock"
@@ -159,6 +165,16 @@ def wait_for_lock(path: Path, doing: str) -> Iterator[None]:
 def default_root() -> Path:
     """Return the data root of this environment: ``$RESI_HOME``, else ``$REP_SIM``, else ``./experiments``."""
     return Path(os.environ.get("RESI_HOME") or os.environ.get("REP_SIM") or "experiments").absolute()
+
+
+def check_text(path: Path) -> None:
+    """Raise ``UsageError`` for a path that is not text: tables cannot be opened at such a path."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        raise UsageError(
+            f"{str(path)!a} is not UTF-8 text; rename the folder, or name a symbolic link to it"
+        ) from error
 
 
 def make_folder(path: Path) -> None:

@@ -37,7 +37,7 @@ def listed(root: Path, capsys: pytest.CaptureFixture[str]) -> list[dict]:
 def test_list_shards_tells_what_is_in_each_and_when_it_was_written(
     root: Path, published: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    rows = table([comparison("a"), comparison("b", None, "failed")], COMPARISONS, COMPARISON_ORDER)
+    rows = table([comparison("a", note="few samples"), comparison("b", None, "failed")], COMPARISONS, COMPARISON_ORDER)
     about = {"domain": "graph", "dataset": "cora", "test": "shortcut", "measures": ["cka", "rsa"]}
     done = {"counts": {"ok": 1, "undefined": 0, "failed": 1}, "finished": "2026-01-02T03:04:05+00:00"}
     Shard(root / "shards" / "a-run").finish(rows, pl.DataFrame(schema=SCORES), {"kind": "run", **about, **done})
@@ -49,7 +49,15 @@ def test_list_shards_tells_what_is_in_each_and_when_it_was_written(
     run_command(["merge", str(root), "--published", str(published)])
     capsys.readouterr()
     run, begun, damaged, imported = listed(root, capsys)
-    assert run == {"name": "a-run", **about, "rows": 2, "failed": 1, "when": done["finished"], "state": "finished"}
+    assert run == {
+        "name": "a-run",
+        **about,
+        "rows": 2,
+        "failed": 1,
+        "noted": 1,
+        "when": done["finished"],
+        "state": "finished",
+    }
     assert (begun["dataset"], begun["measures"], begun["rows"], begun["failed"]) == ("flickr", ["rsa"], 1, 0)
     assert begun["state"].startswith("unfinished")
     assert begun["when"][:2] == "20"

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import polars as pl
 import pytest
 
 import resi
 from resi.app import run_command
+from resi.compositions import open_configs
+from resi.progress import find_states
 from resi.results.shards import Shard
 from tests.conftest import TINY
 from tests.faults.running import TIMES
-
-if TYPE_CHECKING:
-    import polars as pl
 
 WORDS = [*TINY, "measure=[cka,rsa]"]
 
@@ -55,11 +56,75 @@ def test_a_damaged_shard_is_told_and_made_anew(
     damage(path)
     assert run_command([*WORDS, f"root={copy}"]) == 0
     told = capsys.readouterr().err
-    assert f"made anew: {path} is damaged: " in told
+    (line,) = (line for line in told.splitlines() if str(path) in line)
+    assert line.startswith(f"left out: {path} is damaged: ")
+    assert "Delete" not in line
     assert "comparing: 12/12" in told
     shard = Shard(path.parent)
     shard.verify()
     assert shard.comparisons().drop(TIMES).equals(finished[1])
+
+
+def delete(path: Path) -> None:
+    path.unlink()
+
+
+@pytest.mark.parametrize(("name", "damage"), [("comparisons.parquet", truncate), ("scores.parquet", delete)])
+def test_plan_progress_and_run_agree_on_a_damaged_shard(
+    finished, copy: Path, capsys, name: str, damage: Callable[[Path], None]
+) -> None:
+    (path,) = (copy / "shards").glob(f"*/{name}")
+    damage(path)
+    assert run_command(["plan", *WORDS, f"root={copy}"]) == 0
+    shown = capsys.readouterr()
+    (line,) = (line for line in shown.err.splitlines() if str(path) in line)
+    assert line.startswith("left out: ")
+    assert line.endswith("Its run makes it again.")
+    assert "shard (damaged)" in shown.out
+    (step,) = (line for line in shown.out.splitlines() if "compare " in line)
+    assert [word for word in step.split() if word.isdigit()][:3] == ["12", "0", "12"]
+    job = tuple(WORDS)
+    found = find_states([job], open_configs(), copy)[job]
+    assert found.name == "stopped"
+    assert f"left out: {found.reason}" == line
+    assert run_command([*WORDS, f"root={copy}"]) == 0
+    assert [told for told in capsys.readouterr().err.splitlines() if str(path) in told] == [line]
+    assert find_states([job], open_configs(), copy)[job].name == "done"
+
+
+def test_after_a_contradiction_the_right_values_come_back(
+    finished, copy: Path, capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The wrong shard is deleted, its run repeated, and nothing is taken from the tables that it was merged into."""
+    (right,) = (copy / "shards").iterdir()
+    elsewhere = Path(shutil.copytree(right, copy / "elsewhere" / "shards" / right.name))
+    rows = Shard(right).comparisons().with_columns(value=pl.col("value") / 2)
+    Shard(right).finish(rows, Shard(elsewhere).scores(), Shard(elsewhere).manifest())
+    roots = [str(copy), str(copy / "elsewhere")]
+    assert run_command(["merge", *roots]) == 1
+    assert "12 comparisons have different values in different shards" in capsys.readouterr().err
+    shutil.rmtree(right)
+    assert run_command([*WORDS, f"root={copy}"]) == 0
+    assert "comparing: 12/12" in capsys.readouterr().err
+    assert Shard(right).comparisons().drop(TIMES).equals(finished[1])
+    assert run_command(["merge", *roots]) == 0
+    assert "12 comparisons (0 failed)" in capsys.readouterr().err
+
+
+def test_a_finished_run_is_read_from_a_root_that_can_only_be_read(
+    finished, copy: Path, capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(path: Path) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    monkeypatch.setattr("resi.locks._acquire", refused)
+    result = resi.run([*WORDS, f"root={copy}"])
+    assert result.reused
+    assert result.comparisons.drop(TIMES).equals(finished[1])
+    job = tuple(WORDS)
+    assert find_states([job], open_configs(), copy)[job].name == "done"
+    assert run_command([*TINY, "measure=pwcca", f"root={copy}"]) == 1
+    assert "Permission denied" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("damage", DAMAGES)

@@ -83,7 +83,7 @@ def test_every_string_that_came_from_a_file_is_text_on_the_page(tmp_path: Path, 
     found.elements.remove(note)
     assert found.elements == expected.elements
     shown = ("test", "measure", "parameters", "architecture", "dataset", "domain", "setting", "pooling", "functional")
-    for name in (*shown, "reason", "error", "protocol", "resi_version", "a note"):
+    for name in (*shown, "reason", "error", "note", "protocol", "resi_version", "a note"):
         assert f"{name}-{attack}" in found.text, name
 
 
@@ -111,6 +111,18 @@ def test_the_page_tells_ranks_counts_times_and_why_values_are_missing(tmp_path: 
     assert "|2|gulp|failed|ValueError: singular <matrix>|" in page
     assert "Undefined (gulp): all pairs failed" in page
     assert "All tests" not in page
+
+
+def test_notes_are_counted_by_measure_and_text_and_escaped(tmp_path: Path) -> None:
+    few = "fewer samples than directions: <b>10</b> < 64"
+    rows = [comparison(f"a{n}", measure="pwcca", parameters="{}", note=few) for n in range(3)]
+    rows += [comparison("b", measure="cka", parameters="{}", note="another"), comparison("c", measure="rsa")]
+    scores = [score("pwcca", 0.2, note="all values are ties"), score("cka", 0.9, note="")]
+    page = make_page(finish(tmp_path, scores, rows))
+    assert few not in page
+    text = re.sub(r"\|+", "|", html.unescape(re.sub(r"\s*</?(td|tr|th|table|h2|div)[^>]*>\s*", "|", page)))
+    notes = text[text.index("|Notes|") :]
+    assert f"|3|comparisons|pwcca|{few}|1|comparisons|cka|another|1|scores|pwcca|all values are ties|" in notes
 
 
 def test_several_tests_have_an_overview_of_mean_ranks(tmp_path: Path) -> None:
@@ -166,7 +178,7 @@ def test_shards_that_are_not_merged_and_contradictions_are_told(root: Path, caps
     finish(root / "shards" / "three", [], [comparison("b")])
     capsys.readouterr()
     assert run_command(["report"]) == 0
-    told = f"Shards of {root} that these tables do not have, or not as they are now: 1, the first of them three."
+    told = f"1 shards in {root} are missing from these tables or have changed (first: three)."
     assert told in capsys.readouterr().err
     page = (root / "results" / "report.html").read_text(encoding="utf-8")
     assert told in page
@@ -180,7 +192,7 @@ def test_shards_that_were_left_out_or_made_again_are_told_of(root: Path, capsys:
     assert run_command(["merge"]) == 1
     capsys.readouterr()
     assert run_command(["report"]) == 0
-    assert "1, the first of them two. resi-merge" in capsys.readouterr().err
+    assert "have changed (first: two). Run `resi-merge" in capsys.readouterr().err
     finish(two.folder, [score("rsa", 0.9)], [comparison("b", 2.0)])
     assert run_command(["merge", str(root / "shards")]) == 0
     capsys.readouterr()
@@ -188,12 +200,12 @@ def test_shards_that_were_left_out_or_made_again_are_told_of(root: Path, capsys:
     assert capsys.readouterr().err == f"written to {root / 'report.html'}\n"
     finish(root / "shards" / "one", [score("cka", 0.8)], [comparison("a", 3.0)])
     assert run_command(["report"]) == 0
-    assert "1, the first of them one. resi-merge" in capsys.readouterr().err
+    assert "have changed (first: one). Run `resi-merge" in capsys.readouterr().err
 
 
 def test_what_cannot_be_reported_is_one_line(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command(["report", str(tmp_path / "nowhere")]) == 2
-    assert "nowhere is no folder; name a data root" in capsys.readouterr().err
+    assert "nowhere is not a folder; name a data root" in capsys.readouterr().err
     shard = Shard(root / "shards" / "begun")
     shard.add(comparison("a"))
     shard.flush()

@@ -13,7 +13,7 @@ MANIFEST = {"counts": {"ok": 1, "failed": 0, "undefined": 0}}
 
 def comparison(key: str, value: float | None = 1.0, status: str = "ok", **changes) -> dict:
     row = dict.fromkeys(COMPARISONS, "x")
-    numbers = {"seed_a": 0, "seed_b": 1, "seconds": 0.1, "prepare_seconds": 0.1, "measure_version": 1}
+    numbers = {"seed_a": 0, "seed_b": 1, "seconds": 0.1, "prepare_seconds": 0.1, "measure_version": 1, "note": ""}
     error = "" if status == "ok" else "why"
     return {**row, **numbers, "key": key, "value": value, "status": status, "error": error, **changes}
 
@@ -21,7 +21,7 @@ def comparison(key: str, value: float | None = 1.0, status: str = "ok", **change
 def score(key: str, value: float | None = 0.5, failed_pairs: int = 0) -> dict:
     row = dict.fromkeys(SCORES, "x")
     nothing = dict.fromkeys(("seed", "low", "high", "p_value", "normalised"))
-    counts = {"groups": 3, "models": 15, "pairs": 105, "failed_pairs": failed_pairs, "chance": 0.2}
+    counts = {"groups": 3, "models": 15, "pairs": 105, "failed_pairs": failed_pairs, "chance": 0.2, "note": ""}
     return {**row, **nothing, **counts, "key": key, "value": value}
 
 

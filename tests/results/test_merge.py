@@ -15,9 +15,9 @@ from resi.errors import UsageError
 from resi.identity import hash_file
 from resi.results import external
 from resi.results.merge import merge_shards
-from resi.results.resume import find_comparisons
 from resi.results.schema import COMPARISON_ORDER, COMPARISONS, SCORES
 from resi.results.shards import Shard, find_shards
+from resi.results.stored import find_comparisons
 from resi.results.tables import read_table
 from tests.results.rows import comparison, finish, score
 
@@ -215,7 +215,7 @@ def test_roots_that_hold_nothing_or_are_no_folder_are_named_and_left_out(tmp_pat
     assert merged.comparisons == 1
     assert [problem.split(";")[0] for problem in merged.problems] == [
         f"{tmp_path / 'empty'} holds no shards",
-        f"{tmp_path / 'file'} is no folder and left out",
+        f"{tmp_path / 'file'} is not a folder and left out",
     ]
     with pytest.raises(UsageError, match="nowhere does not exist"):
         merge_shards([tmp_path / "nowhere"], tmp_path)

@@ -13,9 +13,9 @@ import pytest
 
 from resi.errors import ArtifactError, StoreError
 from resi.results.merge import merge_shards
-from resi.results.resume import Scope, find_comparisons
 from resi.results.schema import COMPARISON_ORDER, COMPARISONS, SCHEMA_VERSION, SCORES
 from resi.results.shards import Shard, find_shards
+from resi.results.stored import Scope, find_comparisons
 from resi.results.tables import table
 from tests.results.rows import MANIFEST, comparison, finish, score
 
@@ -164,6 +164,6 @@ def test_shards_that_cannot_hold_a_comparison_are_not_read(tmp_path: Path, monke
 
     monkeypatch.setattr(Shard, "comparisons", comparisons)
     found = find_comparisons(tmp_path, ["same", "old"], pytest.fail, scope=Scope("graph", "cora"))
-    assert read == ["old", "same", "results"]
+    assert read == ["old", "same"]
     assert set(found) == {"old", "same"}
     assert find_comparisons(tmp_path, ["old"], pytest.fail, scope=Scope("graph", "flickr")) == {}

@@ -17,8 +17,8 @@ from resi.errors import ArtifactError, ResiError
 from resi.identity import hash_file
 from resi.results.merge import merge_shards
 from resi.results.published import import_published
-from resi.results.resume import Scope, find_comparisons
 from resi.results.schema import COMPARISON_ORDER, COMPARISONS, LATER_COLUMNS, SCHEMA_VERSION, SCORES
+from resi.results.stored import Scope, find_comparisons
 from resi.results.tables import PACKED_ROWS, VERSION_KEY, TableBuilder, read_batches, read_table, table, write_table
 from tests.results.rows import comparison, finish, score
 

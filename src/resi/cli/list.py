@@ -36,6 +36,9 @@ def main(words: list[str]) -> int:
     parser.add_argument("pattern", nargs="?", default="*", help="shell-style pattern of names")
     parser.add_argument("--root", type=Path, help="data root of shards and progress; default as for a run")
     parser.add_argument("--config-dir", type=Path, help="folder with suites of your own, in suite/")
+    parser.add_argument(
+        "--outdated", action="store_true", help="of shards, those with numbers of earlier versions, and why"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
     arguments = parser.parse_args(words)
     rows = KINDS[arguments.kind](arguments)
@@ -116,11 +119,14 @@ def list_plugins(_arguments: argparse.Namespace) -> list[Row]:
 def list_shards(arguments: argparse.Namespace) -> list[Row]:
     """Return the shards below a data root: what is in them, when they were written, and what is wrong with them."""
     from resi.results.shards import find_shards
-    from resi.store import default_root
+    from resi.store import check_text, default_root
 
-    return [
-        {"name": shard.folder.name, **_describe_shard(shard)} for shard in find_shards(arguments.root or default_root())
-    ]
+    root = (arguments.root or default_root()).expanduser()
+    check_text(root)
+    shards = find_shards(root)
+    if getattr(arguments, "outdated", False):
+        return [row for shard in shards if (row := _describe_outdated(shard))["outdated"]]
+    return [{"name": shard.folder.name, **_describe_shard(shard)} for shard in shards]
 
 
 def list_suites(arguments: argparse.Namespace) -> list[Row]:
@@ -136,7 +142,7 @@ def list_suites(arguments: argparse.Namespace) -> list[Row]:
 def list_progress(arguments: argparse.Namespace) -> list[Row]:
     """Return how far suites are; without a pattern, those of which the data root holds anything."""
     from resi.compositions import open_configs
-    from resi.progress import FAILED, RUNNING, STATES, read_progress
+    from resi.progress import FAILED, RUNNING, STATES, STOPPED, read_progress
     from resi.store import default_root
 
     root = (arguments.root or default_root()).expanduser().absolute()
@@ -149,7 +155,11 @@ def list_progress(arguments: argparse.Namespace) -> list[Row]:
             "jobs": len(suite.states),
             **{state: len(suite.jobs(state)) for state in STATES},
             "at work": [" ".join(job) for job in suite.jobs(RUNNING)],
-            "failures": [f"{' '.join(job)}: {suite.states[job].reason}" for job in suite.jobs(FAILED)],
+            "failures": [
+                f"{' '.join(job)}: {state.reason}"
+                for job, state in suite.states.items()
+                if state.name == FAILED or (state.name == STOPPED and state.reason)
+            ],
         }
         for suite in suites
         if suite.is_begun or (arguments.pattern != "*" and not suite.words)
@@ -163,33 +173,52 @@ def _matches(name: str, arguments: argparse.Namespace) -> bool:
 def _describe_shard(shard: Shard) -> Row:
     from resi.errors import ResiError
 
-    about: Row = dict.fromkeys(("domain", "dataset", "test", "measures", "rows", "failed", "when"), "")
+    about: Row = dict.fromkeys(("domain", "dataset", "test", "measures", "rows", "failed", "noted", "when"), "")
     try:
         return {**about, **(_finished(shard) if shard.is_complete else _unfinished(shard))}
     except ResiError as error:
         return {**about, "state": str(error)}
 
 
+def _describe_outdated(shard: Shard) -> Row:
+    """Return which numbers of a finished shard are of earlier versions; an unfinished one is about to be written."""
+    from resi.errors import ResiError
+    from resi.results.outdated import reasons
+
+    try:
+        found = shard.steadily(lambda: reasons(shard)) if shard.is_complete else []
+    except ResiError as error:
+        found = [str(error)]
+    return {"name": shard.folder.name, "outdated": found}
+
+
 def _finished(shard: Shard) -> Row:
-    manifest = shard.verify()
+    import polars as pl
+
+    manifest = shard.steadily(shard.verify)
+    noted = shard.comparisons(pl.col("note") != "").height
     counts = manifest.get("counts", {})
     return {
         **{name: manifest.get(name, "") for name in ("domain", "dataset", "test")},
         "measures": manifest.get("measures", []),
         "rows": sum(counts.values()),
         "failed": counts.get("failed", 0),
+        "noted": noted,
         "when": manifest.get("finished", ""),
         "state": "finished",
     }
 
 
 def _unfinished(shard: Shard) -> Row:
+    import polars as pl
+
     rows = shard.comparisons()
     return {
         **{name: ", ".join(rows[name].unique().sort()) for name in ("domain", "dataset")},
         "measures": rows["measure"].unique().sort().to_list(),
         "rows": rows["key"].n_unique(),
         "failed": rows.filter(status="failed")["key"].n_unique(),
+        "noted": rows.filter(pl.col("note") != "")["key"].n_unique(),
         "when": datetime.datetime.fromtimestamp(shard.changed(), datetime.UTC).isoformat(timespec="seconds"),
         "state": "unfinished; the same command goes on from there",
     }

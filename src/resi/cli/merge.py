@@ -55,15 +55,18 @@ def main(words: list[str]) -> int:
         problems = _import(arguments.published, roots[0], arguments.pooling)
         folder = Path(scratch) / "tables" if is_url(out) else Path(out)
         merged = merge_shards(roots, folder)
-        if is_url(out):
+        if is_url(out) and merged.shards:
             RemoteFolder(out).store_tables(folder)
         problems += [copies.named(problem) for problem in merged.problems]
     for problem in problems:
         say(f"resi-merge: {problem}")
-    say(
-        f"{merged.shards} shards: {merged.comparisons} comparisons ({merged.failed} failed) and {merged.scores} scores "
-        f"in {out}"
-    )
+    for reason, count in merged.outdated.items():
+        say(f"of earlier versions, kept with a note: {count} {reason}; resi list shards --outdated names their shards")
+    if merged.shards:
+        counts = f"{merged.comparisons} comparisons ({merged.failed} failed) and {merged.scores} scores"
+        say(f"{merged.shards} shards: {counts} in {out}")
+    else:
+        say(f"nothing was merged; what is in {out} was left as it is")
     return 1 if problems else 0
 
 
@@ -135,11 +138,11 @@ def _print_scores(scores: pl.DataFrame) -> None:
 def default_out(root: str) -> str:
     """Return the results folder of a data root, also where a folder of shards or a shard in it is given."""
     from resi.results.remote import is_url
-    from resi.results.shards import is_shard, shards_folder
+    from resi.results.shards import is_single, shards_folder
     from resi.store import Store
 
     if is_url(root):
         raise UsageError(f"{root}: --out says where its tables go, a folder or a URL")
     path = Path(root)
-    folder = path.parent if is_shard(path) else shards_folder(path)
+    folder = path.parent if is_single(path) else shards_folder(path)
     return str(Store(folder.parent if folder.name == "shards" else folder).results)

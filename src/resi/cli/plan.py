@@ -66,7 +66,7 @@ def print_plan(plan: Plan) -> None:
         console.print(line)
     console.print(f"measures: {', '.join(config.measures)}")
     _print_estimates(total, [plan])
-    state = "finished" if plan.shard.is_complete else "not finished"
+    state = "finished" if plan.shard.is_whole else "damaged" if plan.shard.is_complete else "not finished"
     console.print(f"shard ({state}): {plan.shard.folder}", soft_wrap=True)
 
 
@@ -133,7 +133,7 @@ def _is_finished(plan: Plan) -> bool:
     folder = plan.store.shards
     if not folder.is_dir() or not any(True for _ in folder.glob(f"{prefix}*")):
         return False
-    return plan.shard.is_complete
+    return plan.shard.is_whole
 
 
 def _print_steps(title: str, total: Total, plans: Sequence[Plan]) -> None:

@@ -17,7 +17,6 @@ FILE = "report.html"
 
 def main(words: list[str]) -> int:
     """Write the page; return 0."""
-    from resi.report.page import make_page
     from resi.store import default_root, make_folder, write_text
 
     parser = argparse.ArgumentParser(
@@ -37,46 +36,59 @@ def main(words: list[str]) -> int:
     )
     arguments = parser.parse_args(words)
     root = (arguments.root or default_root()).expanduser()
-    tables = _tables(root)
+    tables = _tables_of(root)
+    page, notes = tables.steadily(lambda: _page(root, tables))
+    for note in notes:
+        say(note)
     out = arguments.out or tables.folder
     out = out / FILE if out.is_dir() else out
-    page = make_page(tables, _notes(root, tables))
     make_folder(out.parent)
     write_text(out, page)
     say(f"written to {out}")
     return 0
 
 
-def _tables(root: Path) -> Shard:
-    """Return the folder of tables that a path names.
+def _tables_of(root: Path) -> Shard:
+    """Return the folder of tables that a path names, which may hold none."""
+    from resi.cli.merge import default_out
+    from resi.results.shards import Shard, is_single
+    from resi.store import check_text
+
+    check_text(root)
+    if not root.is_dir():
+        raise UsageError(f"{root} is not a folder; name a data root, a folder of merged tables or a shard")
+    return Shard(root if is_single(root) else Path(default_out(str(root))))
+
+
+def _page(root: Path, tables: Shard) -> tuple[str, list[str]]:
+    """Return the page, and what the reader is to know beforehand.
 
     Raises
     ------
     UsageError
-        If there are none.
+        If there are no tables.
     """
-    from resi.cli.merge import default_out
-    from resi.results.shards import Shard, is_shard
+    from resi.report.page import make_page
 
-    if not root.is_dir():
-        raise UsageError(f"{root} is no folder; name a data root, a folder of merged tables or a shard")
-    if Shard(root).is_complete:
-        return Shard(root)
-    if is_shard(root):
+    if not tables.is_complete and tables.folder == root:
         raise UsageError(f"{root} is unfinished; repeat its run to finish it")
-    tables = Shard(Path(default_out(str(root))))
-    if tables.is_complete:
-        return tables
-    raise UsageError(f"{root} holds no merged tables; resi-merge {root} makes them of its shards")
+    if not tables.is_complete:
+        raise UsageError(f"{root} holds no merged tables; resi-merge {root} makes them of its shards")
+    notes = _notes(root, tables)
+    return make_page(tables, notes), notes
 
 
 def _notes(root: Path, tables: Shard) -> list[str]:
-    """Return that shards are missing from merged tables, or were made again since, if any are; and say so."""
+    """Return that shards are missing from merged tables, or were made again since, or what one shard has of old."""
+    from resi.results.manifests import MERGED
+    from resi.results.outdated import reasons
     from resi.results.shards import find_shards
 
+    manifest = tables.manifest()
     if tables.folder == root:
-        return []
-    merged = tables.manifest().get("shards", {})
+        is_merged = manifest.get("kind") == MERGED  # then the notes in the tables say it
+        return [] if is_merged else [f"Of earlier versions: {reason}." for reason in reasons(tables, with_used=False)]
+    merged = manifest.get("shards", {})
     if isinstance(merged, list):  # an earlier version noted names alone
         merged = dict.fromkeys(merged)
     new = []
@@ -88,9 +100,7 @@ def _notes(root: Path, tables: Shard) -> list[str]:
             new.append(name)
     if not new:
         return []
-    note = (
-        f"Shards of {root} that these tables do not have, or not as they are now: {len(new)}, the first of them "
-        f"{new[0]}. resi-merge {root} takes them in."
-    )
-    say(note)
-    return [note]
+    return [
+        f"{len(new)} shards in {root} are missing from these tables or have changed (first: {new[0]}). "
+        f"Run `resi-merge {root}` to include them."
+    ]

@@ -12,9 +12,9 @@ import polars as pl
 from resi.groundings import GROUNDINGS
 from resi.report.leaderboard import LEVEL, Leaderboard, leaderboards
 from resi.report.tables import ScoreTable, measure_label, score_lines
-from resi.results.schema import PUBLISHED
-from resi.results.shards import COMPARISONS_FILE, CONFLICTS_FILE, SCORE_CONFLICTS_FILE
-from resi.results.tables import named_damage
+from resi.results.manifests import COMPARISONS_FILE, CONFLICTS_FILE, SCORE_CONFLICTS_FILE
+from resi.results.schema import COMPARISONS, PUBLISHED
+from resi.results.tables import complete, named_damage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 # What a table of scores is about.
 TABLE = ["domain", "dataset", "origin", "pooling"]
 SHOWN_REASONS = 100
+SUMMARY = ("measure", "parameters", "status", "error", "note", "seconds", "prepare_seconds")
+"""The columns of comparisons that the page is made of."""
 
 
 class Section(NamedTuple):
@@ -63,6 +65,15 @@ class Cost(NamedTuple):
     milliseconds: float | None
 
 
+class Note(NamedTuple):
+    """What there is to know of some comparisons or scores that have a value."""
+
+    number: int
+    measure: str
+    what: str
+    note: str
+
+
 class Reason(NamedTuple):
     """Why comparisons have no value."""
 
@@ -94,6 +105,7 @@ def make_page(shard: Shard, notes: Sequence[str] = ()) -> str:
     manifest, scores = shard.verify(), shard.scores()
     comparisons = _summary(shard)
     reasons = _reasons(comparisons)
+    remarks = [*_remarks(comparisons), *_score_remarks(scores)]
     sections = list(_sections(scores))
     engine = Environment(
         loader=PackageLoader("resi.report", ""),
@@ -113,6 +125,8 @@ def make_page(shard: Shard, notes: Sequence[str] = ()) -> str:
         costs=_costs(comparisons),
         reasons=reasons[:SHOWN_REASONS],
         more_reasons=len(reasons) - SHOWN_REASONS,
+        remarks=remarks[:SHOWN_REASONS],
+        more_remarks=len(remarks) - SHOWN_REASONS,
         level=LEVEL,
     )
 
@@ -194,13 +208,13 @@ def _notes(manifest: dict[str, Any], scores: pl.DataFrame, sections: Sequence[Se
 
 
 def _summary(shard: Shard) -> pl.DataFrame:
-    """Return how many comparisons there are of each measure, status and error, and their seconds in all."""
+    """Return how many comparisons there are of each measure, status, error and note, and their seconds in all."""
     path = shard.folder / COMPARISONS_FILE
-    by = ["measure", "parameters", "status", "error"]
+    by = ["measure", "parameters", "status", "error", "note"]
     seconds = (pl.col("seconds") + pl.col("prepare_seconds")).fill_nan(None)
     with named_damage(path):
-        rows = pl.scan_parquet(path, glob=False).group_by(by)
-        counted = rows.agg(count=pl.len(), seconds=seconds.sum(), timed=seconds.count()).sort(by)
+        rows = complete(pl.scan_parquet(path, glob=False), {name: COMPARISONS[name] for name in SUMMARY})
+        counted = rows.group_by(by).agg(count=pl.len(), seconds=seconds.sum(), timed=seconds.count()).sort(by)
         return counted.collect(engine="streaming")
 
 
@@ -224,8 +238,30 @@ def _costs(summary: pl.DataFrame) -> list[Cost]:
     return costs
 
 
+def _remarks(summary: pl.DataFrame) -> list[Note]:
+    """Return the notes on comparisons, the most frequent first."""
+    by = ["measure", "parameters", "note"]
+    noted = summary.filter(pl.col("note") != "").group_by(by).agg(pl.col("count").sum())
+    return [
+        Note(row["count"], measure_label(row["measure"], row["parameters"]), "comparisons", row["note"])
+        for row in noted.sort("count", *by, descending=[True, False, False, False]).iter_rows(named=True)
+    ]
+
+
+def _score_remarks(scores: pl.DataFrame) -> list[Note]:
+    """Return the notes on scores, the most frequent first."""
+    by = ["measure", "parameters", "note"]
+    noted = scores.filter(pl.col("note") != "").group_by(by).agg(count=pl.len())
+    return [
+        Note(row["count"], measure_label(row["measure"], row["parameters"]), "scores", row["note"])
+        for row in noted.sort("count", *by, descending=[True, False, False, False]).iter_rows(named=True)
+    ]
+
+
 def _reasons(summary: pl.DataFrame) -> list[Reason]:
-    without = summary.filter(pl.col("status") != "ok").sort("count", descending=True, maintain_order=True)
+    by = ["measure", "parameters", "status", "error"]
+    counted = summary.group_by(by).agg(pl.col("count").sum()).sort(by)
+    without = counted.filter(pl.col("status") != "ok").sort("count", descending=True, maintain_order=True)
     return [
         Reason(row["count"], measure_label(row["measure"], row["parameters"]), row["status"], row["error"])
         for row in without.iter_rows(named=True)

@@ -54,7 +54,7 @@ class Buckets:
         if self._pending:
             self._spread()
         for _, files in sorted(self._files.items()):
-            yield pl.concat(pl.read_ipc(path) for path in files)
+            yield pl.concat(pl.scan_ipc(path, glob=False).collect() for path in files)
 
     def _spread(self) -> None:
         numbered = pl.concat(self._pending).with_columns(bucket=pl.col("key").hash() % BUCKETS)
@@ -90,17 +90,17 @@ def write_sorted(path: Path, parts: Iterable[pl.DataFrame], order: Sequence[str]
         ordered.write_parquet(runs[-1], compression="lz4", row_group_size=ROW_GROUP)
         sample += [_place(row) for row in ordered.select(order).gather_every(step).iter_rows()]
     splits = sorted(sample)[SAMPLES::SAMPLES]
-    cuts = [_cuts(pl.read_parquet(run, columns=list(order)).select(order), splits) for run in runs]
+    cuts = [_cuts(pl.read_parquet(run, columns=list(order), glob=False).select(order), splits) for run in runs]
     ranges: list[Path] = []
     for number in range(len(splits) + 1):
         pieces = [
-            pl.scan_parquet(run).slice(ends[number], ends[number + 1] - ends[number]).collect()
+            pl.scan_parquet(run, glob=False).slice(ends[number], ends[number + 1] - ends[number]).collect()
             for run, ends in zip(runs, cuts, strict=True)
         ]
         ranges.append(scratch / f"range-{number}.parquet")
         whole = pl.concat(pieces).sort(order, nulls_last=True)
         whole.write_parquet(ranges[-1], compression="lz4", row_group_size=ROW_GROUP)
-    write_table(path, pl.scan_parquet(ranges))
+    write_table(path, pl.scan_parquet(ranges, glob=False))
 
 
 def _place(row: tuple[Any, ...]) -> Place:

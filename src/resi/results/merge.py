@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
+import dataclasses
 import tempfile
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,22 +14,21 @@ import polars as pl
 
 from resi.errors import ResiError, UsageError
 from resi.results.external import Buckets, write_sorted
-from resi.results.resolve import resolve_comparisons, resolve_scores
-from resi.results.schema import COMPARISON_ORDER, COMPARISONS, SCORE_ORDER, SCORES
-from resi.results.shards import (
+from resi.results.manifests import (
     COMPARISONS_FILE,
     CONFLICTS_FILE,
-    MANIFEST,
     MERGED,
     SCORE_CONFLICTS_FILE,
     SCORES_FILE,
-    Shard,
-    find_shards,
-    find_strays,
     write_manifest,
 )
+from resi.results.outdated import Outdated, find_outdated
+from resi.results.output import SCRATCH, check_output, opened, replace_tables
+from resi.results.resolve import resolve_comparisons, resolve_scores
+from resi.results.schema import COMPARISON_ORDER, COMPARISONS, SCORE_ORDER, SCORES
+from resi.results.shards import Shard, find_shards, find_strays
 from resi.results.tables import BATCH_ROWS, polars_io, write_table
-from resi.store import make_folder, wait_for_lock, written_to
+from resi.store import check_text, written_to
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -42,8 +42,12 @@ class Merged:
 
     Attributes
     ----------
+    shards : int
+        How many were merged. If there were none, nothing was written.
     manifests : mapping from str to list of str
         The hashes of the manifests of all shards of a name: of several roots there may be several.
+    outdated : Counter of str
+        How many comparisons and scores of shards are of earlier versions, by the reason. They are merged, with a note.
     """
 
     folder: Path
@@ -52,6 +56,7 @@ class Merged:
     comparisons: int = 0
     failed: int = 0
     scores: int = 0
+    outdated: Counter[str] = field(default_factory=Counter)
     problems: list[str] = field(default_factory=list)
 
 
@@ -60,8 +65,8 @@ def merge_shards(roots: Sequence[Path], folder: Path, batch: int = BATCH_ROWS) -
 
     One row is kept for each comparison and score, see :mod:`resi.results.resolve`; rows that contradict each other go
     to ``conflicts.parquet`` and ``score_conflicts.parquet``, with the shard of each, and are reported. What is damaged,
-    unfinished or no shard is reported and left out. Shards are read a part at a time, so that the tables may be larger
-    than memory.
+    unfinished or no shard is reported and left out; where nothing is left, an earlier merge stays as it is. Shards are
+    read a part at a time, so that the tables may be larger than memory.
 
     Parameters
     ----------
@@ -73,55 +78,47 @@ def merge_shards(roots: Sequence[Path], folder: Path, batch: int = BATCH_ROWS) -
     Raises
     ------
     UsageError
-        If one of the roots does not exist.
+        If one of the roots does not exist, or ``folder`` holds something else than merged tables.
     """
+    check_text(folder)
     merged = Merged(folder)
     shards = list(_find(roots, merged))
-    make_folder(folder)
-    with _turn(folder):
-        _merge(shards, merged, batch)
+    check_output(folder)
+    if shards:
+        with opened(folder):
+            _merge(shards, merged, batch)
     return merged
-
-
-@contextlib.contextmanager
-def _turn(folder: Path) -> Iterator[None]:
-    """Wait until no other process merges into the folder; what a killed one has left is removed."""
-    lock = folder / ".merge.lock"
-    with wait_for_lock(lock, "merges into the same folder"):
-        for leftover in folder.glob(".merge-*"):
-            shutil.rmtree(leftover, ignore_errors=True)
-        yield
 
 
 def _merge(shards: Sequence[Shard], merged: Merged, batch: int) -> None:
     folder = merged.folder
-    with written_to(folder), polars_io(folder), tempfile.TemporaryDirectory(dir=folder, prefix=".merge-") as scratch:
+    with written_to(folder), polars_io(folder), tempfile.TemporaryDirectory(dir=folder, prefix=SCRATCH) as scratch:
         comparisons = Buckets(Path(scratch), batch)
         scores = [pl.DataFrame(schema={**SCORES, **SHARD})]
         for shard in shards:
             with _reported(merged):
-                scores.append(_read(shard, comparisons))
+                identity = shard.identity()
+                scores.append(_read(shard, comparisons, merged))
                 merged.shards += 1
-                merged.manifests.setdefault(shard.folder.name, []).append(shard.identity())
+                merged.manifests.setdefault(shard.folder.name, []).append(identity)
+        if not merged.shards:
+            return
         # An earlier merge stays whole until all of this one is written.
         written = Path(scratch) / "tables"
         _write_comparisons(comparisons, merged, written, Path(scratch), batch)
         _write_scores(pl.concat(scores), merged, written)
-        for name in (MANIFEST, CONFLICTS_FILE, SCORE_CONFLICTS_FILE):
-            (folder / name).unlink(missing_ok=True)
-        for path in written.iterdir():
-            path.replace(folder / path.name)
-    made_of = {name: sorted(set(hashes)) for name, hashes in merged.manifests.items()}
-    write_manifest(folder, {"kind": MERGED, "shards": made_of})
+        made_of = {name: sorted(set(hashes)) for name, hashes in merged.manifests.items()}
+        replace_tables(folder, written, lambda place: write_manifest(place, {"kind": MERGED, "shards": made_of}))
 
 
 def _find(roots: Sequence[Path], merged: Merged) -> Iterator[Shard]:
     seen = set()
     for root in roots:
+        check_text(root)
         if not root.exists():
             raise UsageError(f"{root} does not exist; name a data root or a folder of shards")
         if not root.is_dir():
-            merged.problems.append(f"{root} is no folder and left out; name a data root or a folder of shards")
+            merged.problems.append(f"{root} is not a folder and left out; name a data root or a folder of shards")
             continue
         shards = list(find_shards(root))
         if not shards:
@@ -145,12 +142,22 @@ def _reported(merged: Merged) -> Iterator[None]:
         merged.problems.append(f"left out: {error}")
 
 
-def _read(shard: Shard, comparisons: Buckets) -> pl.DataFrame:
-    """Pass a shard's comparisons on, and return its scores."""
-    scores, batches = shard.tables()
+def _read(shard: Shard, comparisons: Buckets, merged: Merged) -> pl.DataFrame:
+    """Pass a shard's comparisons on, and return its scores; those of earlier versions are marked."""
+    manifest, (scores, batches) = shard.steadily(lambda: (shard.manifest(), shard.tables()))
+    old_measures: dict[tuple[str, int], str] = {}
+    outdated = Outdated()
     for batch in batches:
-        comparisons.add(_with_shard(batch, shard))
-    return _with_shard(scores, shard)
+        outdated = find_outdated(manifest, batch)
+        old_measures |= outdated.measures
+        for (name, version), reason in outdated.measures.items():
+            merged.outdated[f"comparisons {reason}"] += batch.filter(measure=name, measure_version=version).height
+        if outdated.shard:
+            merged.outdated[f"comparisons {outdated.shard}"] += batch.height
+        comparisons.add(_with_shard(outdated.mark_comparisons(batch), shard))
+    if outdated.scores and scores.height:
+        merged.outdated[f"scores {outdated.scores}"] += scores.height
+    return _with_shard(dataclasses.replace(outdated, measures=old_measures).mark_scores(scores), shard)
 
 
 def _with_shard(rows: pl.DataFrame, shard: Shard) -> pl.DataFrame:

@@ -10,14 +10,16 @@ import polars as pl
 from resi import __version__, registry
 from resi.errors import UsageError, unknown_name
 from resi.groundings import GROUNDINGS
-from resi.groundings.base import PROTOCOLS
+from resi.groundings.base import PROTOCOLS, SCORE_VERSION
 from resi.identity import canonical, fingerprint, hash_file
 from resi.provenance import describe_environment
+from resi.results.manifests import CONFLICTS_FILE
+from resi.results.outdated import VERSIONS
 from resi.results.published_names import FUNCTIONAL, LAST_TOKEN, POOLED, Side, parse_side
 from resi.results.resolve import resolve_comparisons
 from resi.results.schema import COMPARISON_ORDER, COMPARISONS, PUBLISHED, SCORES
 from resi.results.scoring import score_table
-from resi.results.shards import CONFLICTS_FILE, Shard, count_statuses
+from resi.results.shards import Shard, count_statuses
 from resi.results.tables import named_damage, write_table
 
 if TYPE_CHECKING:
@@ -243,5 +245,6 @@ def _manifest(path: Path, digest: str, comparisons: pl.DataFrame, scores: pl.Dat
         "measures": names(comparisons, "measure"),
         "protocol": ", ".join(PROTOCOLS),
         "counts": count_statuses(comparisons),
+        VERSIONS: {"scores": SCORE_VERSION},
         **describe_environment(),
     }

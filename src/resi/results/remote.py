@@ -7,11 +7,13 @@ manifest last, so that at the URL, too, a shard with a manifest is whole.
 from __future__ import annotations
 
 import contextlib
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from resi.errors import StoreError, UsageError
-from resi.results.shards import MANIFEST, TABLES
+from resi.results.manifests import MANIFEST, MERGED, TABLES
+from resi.results.output import is_table_of_resi
 from resi.store import atomic_path
 
 if TYPE_CHECKING:
@@ -42,10 +44,10 @@ class RemoteFolder:
     def fetch_all(self, folder: Path) -> None:
         """Copy all finished shards into a folder; of a data root, those in its ``shards``."""
         with self._named() as (system, root):
-            found = system.glob(f"{root}/*/{MANIFEST}") or system.glob(f"{root}/shards/*/{MANIFEST}")
+            found = _manifests_in(system, f"{root}/shards") or _manifests_in(system, root)
             if not found:
                 raise UsageError(f"{self.url} holds no shards; name a folder of shards or a data root")
-            for manifest in sorted(map(str, found)):
+            for manifest in found:
                 source = manifest.removesuffix(f"/{MANIFEST}")
                 self._copy_here(system, source, folder / source.rpartition("/")[2])
 
@@ -63,10 +65,27 @@ class RemoteFolder:
     def store_tables(self, tables: Path) -> None:
         """Copy merged tables to the URL, in place of those that are there."""
         with self._named() as (system, folder):
+            self._check_output(system, folder)
             for name in (MANIFEST, *TABLES):
                 if system.exists(f"{folder}/{name}"):
                     system.rm_file(f"{folder}/{name}")
             self._copy_there(system, tables, folder)
+
+    def _check_output(self, system: Any, folder: str) -> None:
+        """Raise ``UsageError`` unless the folder is empty or holds merged tables: only those are written over."""
+        manifest = f"{folder}/{MANIFEST}"
+        if system.exists(manifest):
+            try:
+                is_own = json.loads(system.cat_file(manifest))["kind"] == MERGED
+            except (ValueError, KeyError, TypeError, RecursionError):
+                is_own = False
+        else:
+            is_own = True
+            for name in filter(lambda name: system.exists(f"{folder}/{name}"), TABLES):
+                with system.open(f"{folder}/{name}", "rb") as file:
+                    is_own = is_own and is_table_of_resi(file)
+        if not is_own:
+            raise UsageError(f"{self.url} holds tables or a manifest that resi-merge has not written; name another URL")
 
     def _copy_here(self, system: Any, source: str, folder: Path) -> None:
         for name in (*TABLES, MANIFEST):
@@ -105,3 +124,10 @@ class RemoteFolder:
             raise
         except Exception as error:  # each store has errors of its own
             raise StoreError(f"{self.url}: {type(error).__name__}: {error}") from error
+
+
+def _manifests_in(system: Any, folder: str) -> list[str]:
+    """Return the manifests of the folders in a folder, whose name may hold anything."""
+    depth = folder.count("/") + 2
+    found = map(str, system.find(folder, maxdepth=2))
+    return sorted(path for path in found if path.endswith(f"/{MANIFEST}") and path.count("/") == depth)

@@ -12,6 +12,8 @@ STATUSES = ("ok", "undefined", "failed")
 # distance between equal representations is; what is left is the order of additions and the square root of rounding.
 RELATIVE_TOLERANCE = 1e-6
 ABSOLUTE_TOLERANCE = 1e-8
+CONTRADICTED = "different values, from "
+"""How the error of a comparison begins of which shards have different values."""
 
 
 class Resolved(NamedTuple):
@@ -36,14 +38,14 @@ def resolve_comparisons(rows: pl.DataFrame) -> Resolved:
     """
     repeated = rows["key"].is_duplicated()
     single, several = rows.filter(~repeated).drop("shard"), rows.filter(repeated)
-    # Of an earlier version's row the pair may be missing.
-    several = several.with_columns(pl.col("pair").max().over("key"))
+    # Of an earlier version's row the pair may be missing; a note is kept whichever row has it.
+    several = several.with_columns(pl.col("pair").max().over("key"), note=_note())
     several = several.sort(["key", _status_rank(), "value", "seconds", *_others(rows)], nulls_last=True)
     conflicts = several.filter(_differs(pl.when(status="ok").then("value")))
     best = several.unique("key", keep="first", maintain_order=True).drop("shard")
     span = conflicts.group_by("key").agg(low=pl.col("value").min(), high=pl.col("value").max())
     contradicted = pl.col("low").is_not_null()
-    text = pl.format("different values, from {} to {}, see conflicts.parquet", "low", "high")
+    text = pl.format(CONTRADICTED + "{} to {}, see conflicts.parquet", "low", "high")
     best = best.join(span, on="key", how="left", maintain_order="left").with_columns(
         value=pl.when(~contradicted).then("value"),
         status=pl.when(contradicted).then(pl.lit("failed")).otherwise("status"),
@@ -62,6 +64,7 @@ def resolve_scores(rows: pl.DataFrame) -> Resolved:
     rows : DataFrame
         Of the columns ``SCORES`` and ``shard``.
     """
+    rows = rows.with_columns(note=_note())
     rows = rows.sort(["key", "failed_pairs", "value", *_others(rows)], nulls_last=True)
     fewest = rows.filter(pl.col("failed_pairs") == pl.col("failed_pairs").min().over("key"))
     conflicts = fewest.filter(_differs(pl.col("value")))
@@ -75,6 +78,16 @@ def resolve_scores(rows: pl.DataFrame) -> Resolved:
         ),
         conflicts,
     )
+
+
+def _note() -> pl.Expr:
+    """Return one of the notes on a row's key, the empty one only if there is no other."""
+    return pl.col("note").fill_null("").max().over("key")
+
+
+def is_contradicted() -> pl.Expr:
+    """Return whether a row has no value because shards have different ones; such a row is no comparison."""
+    return (pl.col("status") == "failed") & pl.col("error").str.starts_with(CONTRADICTED).fill_null(value=False)
 
 
 def _status_rank() -> pl.Expr:

@@ -8,36 +8,42 @@ A table without a manifest is never read: nothing tells whether it is whole.
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import json
 import shutil
 import time
 import uuid
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import polars as pl
 
-from resi.errors import ArtifactError
+from resi.errors import ArtifactError, ResiError
 from resi.identity import hash_file
+from resi.results.manifests import (
+    COMPARISONS_FILE,
+    CONFLICTS_FILE,
+    MANIFEST,
+    SCORES_FILE,
+    TABLES,
+    check_files,
+    is_merged,
+    known_columns,
+    read_manifest,
+    reading,
+    write_manifest,
+)
 from resi.results.resolve import STATUSES
-from resi.results.schema import COMPARISON_ORDER, COMPARISONS, PUBLISHED, SCHEMA_VERSION, SCORE_ORDER, SCORES, TRAINED
+from resi.results.schema import COMPARISON_ORDER, COMPARISONS, SCORE_ORDER, SCORES
 from resi.results.tables import read_batches, read_table, table, write_table
-from resi.store import make_folder, write_text
+from resi.store import make_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-COMPARISONS_FILE, SCORES_FILE, MANIFEST = "comparisons.parquet", "scores.parquet", "manifest.json"
-# Rows for one key that contradict each other, in merged tables and imports.
-CONFLICTS_FILE, SCORE_CONFLICTS_FILE = "conflicts.parquet", "score_conflicts.parquet"
-TABLES = (COMPARISONS_FILE, SCORES_FILE, CONFLICTS_FILE, SCORE_CONFLICTS_FILE)
+    State = dict[Path, tuple[int, int, int]]
+
+Found = TypeVar("Found")
 PARTS = "parts"
-OWN_HASH = "manifest_sha256"
-HASHED_SINCE = 3
-"""Schema version from which on manifests hold their own hash."""
-RUN, MERGED = "run", "merged"
 FLUSH_SECONDS = 30.0
 FLUSH_ROWS = 20_000
 READ_TRIES = 50
@@ -62,6 +68,15 @@ class Shard:
     def is_complete(self) -> bool:
         """Whether the run has finished."""
         return (self.folder / MANIFEST).is_file()
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the run has finished, and nothing has happened to its tables since."""
+        try:
+            self.steadily(self.verify)
+        except ResiError:
+            return False
+        return True
 
     def add(self, row: Mapping[str, Any]) -> None:
         """Keep a finished comparison; written half a minute after the last write, or once there are many."""
@@ -91,7 +106,7 @@ class Shard:
         if not self.is_complete:
             return
         with contextlib.suppress(ArtifactError):
-            known = _known(self.verify())
+            known = known_columns(self.verify())
             shutil.rmtree(self.folder / PARTS, ignore_errors=True)  # what a kill has left of an earlier run
             self._add_part(read_table(self.folder / COMPARISONS_FILE, COMPARISONS, known=known))
         for name in (MANIFEST, *TABLES):
@@ -109,43 +124,39 @@ class Shard:
             written.unlink(missing_ok=True)
 
     def manifest(self) -> dict[str, Any]:
-        """Read the manifest.
-
-        Raises
-        ------
-        ArtifactError
-            If it is damaged, or of a newer version of resi.
-        """
-        path = self.folder / MANIFEST
-        try:
-            content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-            version = int(content["schema_version"])
-            if version <= SCHEMA_VERSION:
-                _check_manifest(content)
-        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-            raise ArtifactError(f"{path} is damaged: {error}. Delete {self.folder}, and run or merge again.") from error
-        if version > SCHEMA_VERSION:
-            raise ArtifactError(
-                f"{path} has schema version {version}; this resi reads up to {SCHEMA_VERSION}: upgrade it"
-            )
-        return content
+        """Read the manifest, see :func:`resi.results.manifests.read_manifest`."""
+        return read_manifest(self.folder)
 
     def identity(self) -> str:
         """Return the hash of a finished run's manifest, which is another one when the run is made again."""
-        return hash_file(self.folder / MANIFEST)
+        with reading(self.folder / MANIFEST, ""):
+            return hash_file(self.folder / MANIFEST)
 
     def verify(self) -> dict[str, Any]:
         """Return the manifest after checking the tables against their hashes."""
         manifest = self.manifest()
-        for name, expected in manifest["files"].items():
-            path = self.folder / name
-            if not path.is_file():
-                raise ArtifactError(f"{path} is missing. Delete {self.folder}, and run or merge again.")
-            if hash_file(path) != expected:
-                raise ArtifactError(
-                    f"{path} is damaged: it does not match its manifest. Delete {self.folder}, and run or merge again."
-                )
+        check_files(self.folder, manifest)
         return manifest
+
+    def whole_tables(self) -> list[Path]:
+        """Return the files of comparisons after checking them against their hashes: the table, or the parts.
+
+        Raises
+        ------
+        ArtifactError
+            If one of them is damaged.
+        """
+        if self.is_complete:
+            self.verify()
+            return [self.folder / COMPARISONS_FILE]
+        parts = self._parts()
+        for part in parts:
+            _check_part(part)
+        return parts
+
+    def files_of_comparisons(self) -> list[Path]:
+        """Return the files that hold comparisons, which nobody has checked."""
+        return [self.folder / COMPARISONS_FILE] if self.is_complete else self._parts()
 
     def comparisons(
         self, where: pl.Expr | None = None, on_damage: Callable[[ArtifactError], None] | None = None
@@ -182,7 +193,7 @@ class Shard:
             try:
                 known = None
                 if is_complete:
-                    known = _known(self.verify())
+                    known = known_columns(self.verify())
                 else:
                     _check_part(path)
                 frames.append(read_table(path, COMPARISONS, where, known))
@@ -196,7 +207,7 @@ class Shard:
         Of merged tables, the comparisons that contradict each other are among them.
         """
         manifest = self.verify()
-        known = _known(manifest)
+        known = known_columns(manifest)
         names = [name for name in (COMPARISONS_FILE, CONFLICTS_FILE) if name in manifest["files"]]
         batches = (batch for name in names for batch in read_batches(self.folder / name, COMPARISONS, known))
         return read_table(self.folder / SCORES_FILE, SCORES, known=known), batches
@@ -208,14 +219,36 @@ class Shard:
 
     def changed(self) -> float:
         """Return when a file of the shard was last written, in seconds since 1970."""
-        return max(self._state().values(), default=0) / 1e9
+        return max((changed for changed, _, _ in self._state().values()), default=0) / 1e9
 
-    def _state(self) -> dict[Path, int]:
-        """Return when each file was last written; equal states mean that nobody has written meanwhile."""
+    def steadily(self, read: Callable[[], Found]) -> Found:
+        """Return what ``read`` makes of the folder; it is called again if another process has written meanwhile.
+
+        Raises
+        ------
+        ResiError
+            Of ``read``, if nobody was writing, or if somebody writes again and again.
+        """
+        for tries_left in reversed(range(READ_TRIES)):
+            before = self._state()
+            try:
+                found = read()
+            except ResiError:
+                time.sleep(READ_PAUSE_SECONDS)
+                if not tries_left or self._state() == before:
+                    raise
+                continue
+            if self._state() == before:
+                return found
+        raise ArtifactError(f"{self.folder} is being written again and again by another process.", advice="Try later.")
+
+    def _state(self) -> State:
+        """Return when each file was last written, its size and inode; equal states mean that nobody has written."""
         state = {}
-        for path in (*(self.folder / name for name in (MANIFEST, COMPARISONS_FILE, SCORES_FILE)), *self._parts()):
+        for path in (*(self.folder / name for name in (MANIFEST, *TABLES)), *self._parts()):
             with contextlib.suppress(FileNotFoundError):
-                state[path] = path.stat().st_mtime_ns
+                about = path.stat()
+                state[path] = about.st_mtime_ns, about.st_size, about.st_ino
         return state
 
     def _parts(self) -> list[Path]:
@@ -223,72 +256,35 @@ class Shard:
 
     def scores(self) -> pl.DataFrame:
         """Return the scores of a finished run."""
-        return read_table(self.folder / SCORES_FILE, SCORES, known=_known(self.verify()))
-
-
-def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
-    """Write the manifest of a folder whose tables are complete: what is given, their hashes and the schema version."""
-    files = {name: hash_file(folder / name) for name in TABLES if (folder / name).is_file()}
-    content = {**manifest, "schema_version": SCHEMA_VERSION, "files": files}
-    plain = json.loads(json.dumps(content, default=str))
-    plain[OWN_HASH] = _hash_of(plain)
-    write_text(folder / MANIFEST, json.dumps(plain, indent=2, sort_keys=True) + "\n")
-
-
-def _hash_of(manifest: Mapping[str, Any]) -> str:
-    """Return the hash of a manifest's content, its own hash left out."""
-    content = {key: value for key, value in manifest.items() if key != OWN_HASH}
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+        return read_table(self.folder / SCORES_FILE, SCORES, known=known_columns(self.verify()))
 
 
 def _check_part(path: Path) -> None:
     """Raise ``ArtifactError`` unless a part's content is what its name says; one that is gone is no damage."""
     try:
-        found = hash_file(path)
-    except FileNotFoundError as error:
+        with reading(path, ""):
+            found = hash_file(path)
+    except ArtifactError as error:
+        if path.exists():
+            raise
         raise ArtifactError(f"{path} is gone: another process has finished the run") from error
     if found != path.stem.partition("-")[2]:
-        raise ArtifactError(f"{path} is damaged: it does not match the hash in its name. Its run makes it anew.")
-
-
-def _known(manifest: Mapping[str, Any]) -> dict[str, str]:
-    """Return what a manifest says of columns that its tables may lack: for a run or an import, where models are from.
-
-    Of merged tables it does not say it.
-    """
-    if manifest.get("kind") == PUBLISHED:
-        return {"model_source": PUBLISHED}
-    if manifest.get("kind", RUN) != RUN or "config" not in manifest:
-        return {}
-    source = (manifest["config"].get("models") or {}).get("source")
-    return {"model_source": PUBLISHED if source == PUBLISHED else TRAINED}
-
-
-def _check_manifest(content: Mapping[str, Any]) -> None:
-    """Raise ``ValueError`` unless what is read from a manifest is of the form that this version writes."""
-    if OWN_HASH in content or content["schema_version"] >= HASHED_SINCE:
-        if content.get(OWN_HASH) != _hash_of(content):
-            raise ValueError("its content does not match its hash")
-    files, counts = content["files"], content.get("counts", {})
-    if not isinstance(files, dict) or not {COMPARISONS_FILE, SCORES_FILE} <= set(files) <= set(TABLES):
-        raise ValueError("files: expected the hashes of the tables")
-    if not isinstance(counts, dict) or not all(isinstance(count, int) for count in counts.values()):
-        raise ValueError("counts: expected a number for each status")
+        raise ArtifactError(f"{path} is damaged: it does not match the hash in its name. Its run makes it again.")
 
 
 def find_shards(root: Path) -> Iterator[Shard]:
     """Yield the shards below a data root or a folder of shards, by name; or ``root`` itself, if it is one."""
-    if is_shard(root):
+    if is_single(root):
         yield Shard(root)
         return
-    yield from (Shard(folder) for folder in _entries(root) if is_shard(folder) and not _is_merged(folder))
+    yield from (Shard(folder) for folder in folders_below(root) if is_shard(folder) and not is_merged(folder))
 
 
 def find_strays(root: Path) -> Iterator[Path]:
     """Yield what lies among the shards but is none."""
-    if is_shard(root):
+    if is_single(root):
         return
-    yield from (path for path in _entries(root) if not is_shard(path) and not path.name.startswith("."))
+    yield from (path for path in folders_below(root) if not is_shard(path) and not path.name.startswith("."))
 
 
 def shards_folder(root: Path) -> Path:
@@ -305,7 +301,8 @@ def count_statuses(comparisons: pl.DataFrame) -> dict[str, int]:
     return {status: counts.get(status, 0) for status in STATUSES}
 
 
-def _entries(root: Path) -> list[Path]:
+def folders_below(root: Path) -> list[Path]:
+    """Return what lies in the folder of shards of a data root, by name."""
     folder = shards_folder(root)
     return sorted(folder.iterdir()) if folder.is_dir() else []
 
@@ -315,9 +312,6 @@ def is_shard(folder: Path) -> bool:
     return (folder / MANIFEST).is_file() or (folder / PARTS).is_dir()
 
 
-def _is_merged(folder: Path) -> bool:
-    """Return whether a folder holds merged tables, so that merging again does not take them for one more shard."""
-    try:
-        return bool(json.loads((folder / MANIFEST).read_bytes())["kind"] == MERGED)
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return False
+def is_single(root: Path) -> bool:
+    """Return whether a folder is a shard or merged tables, and no data root."""
+    return is_shard(root) and not (root / "shards").is_dir()

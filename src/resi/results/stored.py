@@ -1,133 +1,256 @@
-"""What the tables of a data root hold, in short: which comparisons, and how long they took."""
+"""Stored comparisons: the one reader of what lies below a data root, which runs, plans and progress ask.
+
+All three leave out the same: shards and merged tables that do not match their hashes, and merged tables that hold
+contradictions. Shards of other datasets are passed over by their name or manifest; of the others, a run looks at the
+keys alone, all files at once, and reads and verifies only those that hold what it needs.
+"""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from dataclasses import dataclass, field, replace
-from functools import cached_property
-from typing import TYPE_CHECKING
+import functools
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import polars as pl
 
-from resi.errors import ArtifactError
-from resi.rates import Rate, Rates
-from resi.results.schema import COMPARISONS
-from resi.results.shards import COMPARISONS_FILE, PARTS, shards_folder
+from resi.errors import ArtifactError, ResiError
+from resi.results.manifests import COMPARISONS_FILE, CONFLICTS_FILE, MERGED, RUN
+from resi.results.resolve import STATUSES, is_contradicted
+from resi.results.schema import COMPARISONS, PUBLISHED
+from resi.results.shards import Shard, folders_below, is_shard
+from resi.results.summary import SUMMARIZED, Stored, combine, summarize
 from resi.results.tables import named_damage
 from resi.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-    from pathlib import Path
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
-    from resi.domains.base import ModelSpec
-    from resi.errors import ResiError
-    from resi.models import ModelStore
+    OnDamage = Callable[[ResiError], None]
 
-PLACE = ("domain", "dataset", "architecture")
-SCHEMA = {
-    name: COMPARISONS[name] for name in (*PLACE, "measure", "key", "shape_a", "seconds", "prepare_seconds", "status")
-}
-TRAININGS_READ = 5
-"""Models of one kind whose training times are read."""
+Found = TypeVar("Found")
+SHARD_NAME = re.compile(r"(?P<domain>[a-z0-9_]+)-.+-[0-9a-f]{12}")
+KEYS = {name: COMPARISONS[name] for name in ("domain", "dataset", "key")}
 
 
 @dataclass(frozen=True)
-class Stored:
-    """The comparisons of a data root.
+class Scope:
+    """Where comparisons can be: of one dataset. It spares reading other shards, and most of a merged table."""
 
-    Attributes
-    ----------
-    rows : DataFrame
-        Of the columns ``SCHEMA``; a comparison may be there twice.
-    """
+    domain: str
+    dataset: str
 
-    rows: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=SCHEMA))
+    def filter(self) -> pl.Expr:
+        """Return which rows are in it."""
+        return (pl.col("domain") == self.domain) & (pl.col("dataset") == self.dataset)
 
-    @cached_property
-    def keys(self) -> set[str]:
-        """The identities of all comparisons."""
-        return set(self.rows["key"].to_list())
+    def is_in_name(self, name: str) -> bool:
+        """Return whether a shard is named as one of this dataset."""
+        return name.startswith(f"{self.domain}-{self.dataset}-")
 
-    def measures(self, place: tuple[str, str, str]) -> set[str]:
-        """Return the names of measures of which there are comparisons in a place."""
-        return self._measures.get(tuple(place), set())
-
-    @cached_property
-    def _measures(self) -> dict[tuple[str, ...], set[str]]:
-        found: dict[tuple[str, ...], set[str]] = defaultdict(set)
-        for *place, measure in self.rows.select(*PLACE, "measure").unique().iter_rows():
-            found[tuple(place)].add(measure)
-        return found
-
-    def size(self, place: tuple[str, str, str]) -> tuple[int, int] | None:
-        """Return the most frequent size of representations in a place, as (n_samples, n_features)."""
-        return self._sizes.get(tuple(place))
-
-    @cached_property
-    def _sizes(self) -> dict[tuple[str, ...], tuple[int, int]]:
-        # Outputs have a row as well, but no measure of representations.
-        counted = self.rows.filter(pl.col("prepare_seconds") > 0).group_by(*PLACE, "shape_a").len()
-        ordered = counted.sort("len", "shape_a")
-        return {tuple(place): size for *place, shape, _ in ordered.iter_rows() if (size := _matrix_size(shape))}
-
-    def without(self, failed: bool, others: bool) -> Stored:
-        """Return the same rates without the comparisons that are to be made again: the failed ones, or all others."""
-        again = pl.when(status="failed").then(pl.lit(failed)).otherwise(pl.lit(others))
-        return replace(self, rows=self.rows.with_columns(key=pl.when(~again).then("key")))
-
-    def rates(self, models: ModelStore, trained: Iterable[ModelSpec]) -> Rates:
-        """Return the mean rates of the comparisons that are stored, and of some of the models ``trained``."""
-        made = self.rows.filter(pl.col("status") != "failed")
-        means = made.group_by("measure", "shape_a").agg((pl.col("seconds") + pl.col("prepare_seconds")).mean())
-        comparisons: dict[str, list[Rate]] = defaultdict(list)
-        for measure, shape, seconds in means.sort("measure", "shape_a").iter_rows():
-            if (size := _matrix_size(shape)) and seconds is not None:
-                comparisons[measure].append(Rate(*size, seconds))
-        times: dict[tuple[str, str, str], list[float]] = defaultdict(list)
-        for model in trained:
-            found = times[model.domain, model.dataset, model.architecture]
-            if len(found) < TRAININGS_READ:
-                found.append(float(models.about(model).get("seconds", 0)))
-        return Rates(comparisons, {place: sum(found) / len(found) for place, found in times.items()})
+    def covers(self, manifest: Mapping[str, Any]) -> bool:
+        """Return whether a finished shard may hold such comparisons."""
+        return manifest.get("kind") != RUN or (manifest.get("domain"), manifest.get("dataset")) == (
+            self.domain,
+            self.dataset,
+        )
 
 
-def read_stored(root: Path, on_damage: Callable[[ResiError], None]) -> Stored:
-    """Read what all shards and the merged table below a data root hold.
+def find_comparisons(
+    root: Path,
+    keys: Collection[str],
+    on_damage: OnDamage,
+    first: Shard | None = None,
+    scope: Scope | None = None,
+) -> dict[str, dict[str, Any]]:
+    """Return the stored comparisons among ``keys``, from every shard and the merged table below a data root.
+
+    Where several rows have one key, one that is ok stands before an undefined one, and that before a failed one; of
+    equals, the one of the shard ``first``. What failed because shards contradict each other is not stored.
 
     Parameters
     ----------
     on_damage : callable
-        Called with the error for each table that cannot be read; it is left out.
+        Called with the error, once for each table that is needed and cannot be read; it is left out.
+    scope : Scope, optional
+        Where comparisons with these keys can be.
     """
-    folder = shards_folder(root)
-    paths = [*folder.glob(f"*/{COMPARISONS_FILE}"), *folder.glob(f"*/{PARTS}/[0-9]*.parquet")]
-    paths += [path for path in (Store(root).results / COMPARISONS_FILE,) if path.is_file()]
-    if not paths:
-        return Stored()
+    search = _Search(set(keys), scope, on_damage)
+    shards = list(_shards(root, None if scope is None else [scope], on_damage))
+    own = [shard for shard in shards if first is not None and shard.folder == first.folder]
+    for shard in own:
+        search.read(shard)
+    for shard in search.holders([shard for shard in shards if shard not in own]):
+        search.read(shard)
+    merged = Shard(Store(root).results)
+    if search.left and _is_usable(merged, on_damage):
+        for shard in search.holders([merged]):
+            search.read(shard)
+    return search.found
+
+
+def read_stored(root: Path, on_damage: OnDamage, scopes: Collection[Scope] | None = None) -> Stored:
+    """Read in short what all shards and the merged table below a data root hold.
+
+    Parameters
+    ----------
+    on_damage : callable
+        Called with the error, once for each table that cannot be read; it is left out.
+    scopes : collection of Scope, optional
+        Where comparisons are of interest; by default everywhere.
+    """
+    merged = Shard(Store(root).results)
+    shards = [*_shards(root, scopes, on_damage), *([merged] if _is_usable(merged, on_damage) else [])]
+    paths = [path for shard in shards for path in _whole_tables(shard, on_damage)]
+    wanted = ~is_contradicted()
+    if scopes is not None:
+        wanted &= pl.any_horizontal(pl.lit(value=False), *(scope.filter() for scope in scopes))
+
+    def read(some: Sequence[str]) -> Stored:
+        return summarize(_scan(some, SUMMARIZED).filter(wanted))
+
+    pieces = []
+    for some, piece in _in_bulk(sorted(map(str, paths)), read):
+        if piece is not None:
+            pieces.append(piece)
+        elif Path(some[0]).exists():  # else another process has finished the run
+            on_damage(ArtifactError(f"{some[0]} is damaged: it cannot be read as a table of resi."))
+    return combine(pieces)
+
+
+class _Search:
+    """The comparisons found so far, and the keys for which a better row may still come."""
+
+    def __init__(self, keys: set[str], scope: Scope | None, on_damage: OnDamage) -> None:
+        self.left = keys
+        self.found: dict[str, dict[str, Any]] = {}
+        self._scope = scope
+        self._on_damage = on_damage
+
+    def read(self, shard: Shard) -> None:
+        """Take the best rows for the keys that are left."""
+        try:
+            rows = shard.comparisons(self._wanted() & ~is_contradicted(), self._on_damage)
+        except ResiError as error:
+            self._on_damage(error)
+            return
+        for row in rows.iter_rows(named=True):
+            known = self.found.get(row["key"])
+            if known is None or _rank(row["status"]) < _rank(known["status"]):
+                self.found[row["key"]] = row
+        self.left = {key for key in self.left if key not in self.found or _rank(self.found[key]["status"])}
+
+    def holders(self, shards: Sequence[Shard]) -> Iterator[Shard]:
+        """Yield the shards that seem to hold one of the keys; of those that cannot be read nobody knows."""
+        if not self.left:
+            return
+        shard_of = {str(path): shard.folder for shard in shards for path in shard.files_of_comparisons()}
+        wanted = pl.LazyFrame({"key": list(self.left)}, schema={"key": pl.String})
+        in_scope = pl.lit(value=True) if self._scope is None else self._scope.filter()
+
+        def read(paths: Sequence[str]) -> list[str]:
+            rows = _scan(paths, KEYS, include_file_paths="path").filter(in_scope)
+            held = rows.join(wanted, on="key", how="semi").select(pl.col("path").unique())
+            return held.collect(engine="streaming")["path"].to_list()
+
+        held: set[Path] = set()
+        for paths, found in _in_bulk(list(shard_of), read):
+            held.update(shard_of[path] for path in (paths if found is None else found))
+        yield from (shard for shard in shards if shard.folder in held)
+
+    def _wanted(self) -> pl.Expr:
+        wanted = pl.col("key").is_in(list(self.left))
+        return wanted if self._scope is None else self._scope.filter() & wanted
+
+
+def _shards(root: Path, scopes: Collection[Scope] | None, on_damage: OnDamage) -> Iterator[Shard]:
+    """Yield the shards of runs below a data root that may hold comparisons of a scope.
+
+    The name that a run gives its shard says it; only for those that somebody has renamed a manifest is read.
+    """
+    from resi import registry
+
+    for folder in folders_below(root):
+        shard, named = Shard(folder), SHARD_NAME.fullmatch(folder.name)
+        if scopes is not None and named is not None and named["domain"] in registry.domains():
+            if any(scope.is_in_name(folder.name) for scope in scopes) and is_shard(folder):
+                yield shard
+            continue
+        if not is_shard(folder):
+            continue
+        try:
+            manifest = shard.steadily(functools.partial(_manifest_of_finished, shard))
+        except ResiError as error:
+            on_damage(error)
+            continue
+        if manifest is None or _may_hold(manifest, scopes):
+            yield shard
+
+
+def _manifest_of_finished(shard: Shard) -> dict[str, Any] | None:
+    return shard.manifest() if shard.is_complete else None
+
+
+def _may_hold(manifest: Mapping[str, Any], scopes: Collection[Scope] | None) -> bool:
+    if manifest.get("kind") in (PUBLISHED, MERGED):  # imports have keys of their own
+        return False
+    return scopes is None or any(scope.covers(manifest) for scope in scopes)
+
+
+def _is_usable(merged: Shard, on_damage: OnDamage) -> bool:
+    """Return whether there are merged tables that can be read, and nothing in them contradicts itself."""
     try:
-        return Stored(_read(sorted(paths)))
+        return merged.steadily(lambda: _check_merged(merged))
+    except ResiError as error:
+        on_damage(error)
+        return False
+
+
+def _check_merged(merged: Shard) -> bool:
+    """Return whether there are merged tables; raise ``ArtifactError`` where no run should take anything from them."""
+    if table := merged.unfinished_table():
+        raise ArtifactError(f"{table} has no manifest, so it may be incomplete. Merge again to replace it.")
+    if not merged.is_complete:
+        return False
+    if CONFLICTS_FILE in merged.manifest()["files"]:
+        raise ArtifactError(
+            f"{merged.folder / COMPARISONS_FILE} is made of shards that contradict each other, see {CONFLICTS_FILE}. "
+            "Delete the shard that is wrong, and merge again."
+        )
+    return True
+
+
+def _whole_tables(shard: Shard, on_damage: OnDamage) -> list[Path]:
+    try:
+        return shard.steadily(shard.whole_tables)
+    except ResiError as error:
+        on_damage(error)
+        return []
+
+
+def _scan(paths: Sequence[str], schema: Mapping[str, Any], **options: Any) -> pl.LazyFrame:
+    return pl.scan_parquet(list(paths), glob=False, extra_columns="ignore", schema=dict(schema), **options)
+
+
+def _in_bulk(
+    paths: Sequence[str], read: Callable[[Sequence[str]], Found]
+) -> Iterable[tuple[Sequence[str], Found | None]]:
+    """Yield groups of files with what was read of all at once; a file that cannot be read comes alone, with None."""
+    if not paths:
+        return
+    try:
+        with named_damage(Path(paths[0])):
+            found: Found | None = read(paths)
     except ArtifactError:
-        frames = []
-        for path in sorted(paths):
-            try:
-                frames.append(_read([path]))
-            except ArtifactError as error:
-                on_damage(error)
-        return Stored(pl.concat(frames)) if frames else Stored()
+        found = None
+    if found is not None or len(paths) == 1:
+        yield paths, found
+        return
+    half = len(paths) // 2
+    yield from _in_bulk(paths[:half], read)
+    yield from _in_bulk(paths[half:], read)
 
 
-def _read(paths: list[Path]) -> pl.DataFrame:
-    with named_damage(paths[0]):
-        return pl.scan_parquet(paths, glob=False, extra_columns="ignore", schema=SCHEMA).collect()
-
-
-def _matrix_size(shape: str | None) -> tuple[int, int] | None:
-    """Return (n_samples, n_features) from a text such as ``1000x64`` or ``500x64x1x1``."""
-    parts = [int(part) for part in (shape or "").split("x") if part.isdigit()]
-    if len(parts) < 2:
-        return None
-    features = 1
-    for part in parts[1:]:
-        features *= part
-    return parts[0], features
+def _rank(status: str) -> int:
+    return STATUSES.index(status) if status in STATUSES else len(STATUSES)

@@ -149,10 +149,12 @@ def complete(frame: Frame, schema: Schema, known: Mapping[str, str] | None = Non
 
 
 @contextlib.contextmanager
-def named_damage(path: Path, advice: str = "Delete it and run again to have it made anew.") -> Iterator[None]:
+def named_damage(path: Path, advice: str = "The same run or merge makes it again.") -> Iterator[None]:
     """Turn whatever a damaged file makes Polars raise into an ``ArtifactError`` that names it."""
     try:
         yield
+    except PermissionError as error:
+        raise ArtifactError(f"{path} cannot be read: {error.strerror}. Check its permissions.") from error
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ArtifactError(f"{path} is damaged: {reason}. {advice}") from error

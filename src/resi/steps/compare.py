@@ -15,8 +15,8 @@ from resi.engine.isolate import IsolatedEngine
 from resi.engine.plan import Task
 from resi.errors import UsageError
 from resi.representations.base import subsample
-from resi.results.resume import Scope, find_comparisons
 from resi.results.schema import COMPARISON_ORDER, COMPARISONS
+from resi.results.stored import Scope, find_comparisons
 from resi.results.tables import TableBuilder
 from resi.steps.outputs import compare_outputs
 from resi.steps.plan import Comparison, Plan, compared, parameters, scope

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from resi.provenance import describe_environment
-from resi.results.shards import RUN, count_statuses
+from resi.results.manifests import RUN
+from resi.results.outdated import VERSIONS, current_versions
+from resi.results.shards import count_statuses
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,6 +31,7 @@ def describe_run(plan: Plan, comparisons: pl.DataFrame, seconds: Mapping[str, fl
         "protocol": plan.config.protocol,
         "config": plan.config.composed,
         "counts": count_statuses(comparisons),
+        VERSIONS: current_versions(plan.config.domain.training_version()),
         "devices": sorted(comparisons["device"].drop_nulls().unique()),
         "seconds": {step: round(value, 3) for step, value in seconds.items()},
         **describe_environment(),

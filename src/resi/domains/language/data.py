@@ -106,7 +106,7 @@ def _read_frame(path: Path, names: tuple[str, ...]) -> pl.DataFrame:
     import polars as pl
 
     if path.suffix == ".parquet":
-        frame = pl.read_parquet(path)
+        frame = pl.read_parquet(path, glob=False)
     else:
         with path.open(encoding="utf-8") as file:
             first = file.readline().rstrip("\n").split("\t")
@@ -117,6 +117,7 @@ def _read_frame(path: Path, names: tuple[str, ...]) -> pl.DataFrame:
             )
         frame = pl.read_csv(
             path,
+            glob=False,
             separator="\t",
             has_header=has_names,
             new_columns=None if has_names else list(names),

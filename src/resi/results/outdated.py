@@ -1,0 +1,182 @@
+"""Stored numbers of earlier versions: which of them this resi would compute otherwise, and why.
+
+The versions of a measure, of the scores, of the extraction and of training are part of the keys, so no run uses such a
+number; a merge keeps it, with a note. Numbers by other versions of resi or torch keep their keys: runs use them.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.metadata
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from resi import __version__, registry
+from resi.errors import ResiError
+from resi.groundings.base import SCORE_VERSION
+from resi.measures.functional import FUNCTIONAL, FUNCTIONAL_VERSION
+from resi.representations.store import EXTRACTION_VERSION
+from resi.results.manifests import RUN
+from resi.results.schema import PUBLISHED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from resi.results.shards import Shard
+
+VERSIONS = "versions"
+"""The entry of a manifest that says by which versions of ``EARLIER`` its numbers are."""
+NOTED_SINCE = 5
+"""Schema version from which on manifests note the versions."""
+EARLIER: dict[str, Any] = {"scores": 2, "extraction": 1, "training": {"graph": 1, "vision": 1, "language": 2}}
+"""The versions before manifests noted them."""
+USED = "runs use them as they are"
+
+
+def current_versions(training: int) -> dict[str, int]:
+    """Return what a manifest notes: the versions of scores, of the extraction, and of the training of its models."""
+    return {"scores": SCORE_VERSION, "extraction": EXTRACTION_VERSION, "training": training}
+
+
+@dataclass(frozen=True)
+class Outdated:
+    """Why the numbers of one shard are of earlier versions; empty where they are not.
+
+    Attributes
+    ----------
+    measures : mapping from (measure, version) to str
+        Of the comparisons.
+    shard : str
+        Of all comparisons, as far as the manifest says it.
+    scores : str
+        Of all scores.
+    """
+
+    measures: Mapping[tuple[str, int], str] = field(default_factory=dict)
+    shard: str = ""
+    scores: str = ""
+
+    def mark_comparisons(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Return rows with the reasons in their notes."""
+        for (measure, version), reason in self.measures.items():
+            rows = _noted(rows, (pl.col("measure") == measure) & (pl.col("measure_version") == version), reason)
+        return _noted(rows, pl.lit(value=True), self.shard)
+
+    def mark_scores(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Return scores with the reasons in their notes; those of a measure with such comparisons have its reason."""
+        for (measure, _), reason in self.measures.items():
+            rows = _noted(rows, pl.col("measure") == measure, reason)
+        return _noted(_noted(rows, pl.lit(value=True), self.shard), pl.lit(value=True), self.scores)
+
+
+def find_outdated(manifest: Mapping[str, Any], comparisons: pl.DataFrame) -> Outdated:
+    """Return which numbers of a finished shard this resi would compute otherwise.
+
+    Parameters
+    ----------
+    comparisons : DataFrame
+        With the columns ``measure`` and ``measure_version``.
+    """
+    measures = {}
+    for name, version in comparisons.select("measure", "measure_version").unique().sort(pl.all()).iter_rows():
+        current = _measure_versions().get(name)
+        if version is not None and current is not None and version != current:
+            measures[name, version] = f"computed by version {version} of {name}, which is now at {current}"
+    is_earlier = manifest["schema_version"] < NOTED_SINCE and manifest.get("kind", RUN) in (RUN, PUBLISHED)
+    noted = {**(EARLIER if is_earlier else {}), **manifest.get(VERSIONS, {})}
+    return Outdated(
+        measures, "; ".join(_of_models(manifest, noted)), _changed("computed by", noted, "scores", SCORE_VERSION)
+    )
+
+
+def reasons(shard: Shard, with_used: bool = True) -> list[str]:
+    """Return in words which numbers of a finished shard are of earlier or other versions, and why.
+
+    Parameters
+    ----------
+    with_used : bool
+        Whether to name also those by other versions of resi and torch, which runs use as they are.
+
+    Raises
+    ------
+    ArtifactError
+        If the shard is damaged.
+    """
+    manifest, rows, scores = shard.manifest(), shard.comparisons(), shard.scores()
+    found = find_outdated(manifest, rows)
+    counts = {
+        (name, version): count for name, version, count in rows.group_by("measure", "measure_version").len().iter_rows()
+    }
+    words = [f"{counts[which]} comparisons {reason}" for which, reason in found.measures.items()]
+    if found.shard:
+        words.append(f"{rows.height} comparisons {found.shard}")
+    if found.scores and scores.height:
+        words.append(f"{scores.height} scores {found.scores}")
+    return [*words, *(_other_programs(manifest, rows) if with_used else ())]
+
+
+def _of_models(manifest: Mapping[str, Any], noted: Mapping[str, Any]) -> Iterator[str]:
+    """Yield why all that is about the models of a run is of an earlier version."""
+    if manifest.get("kind", RUN) != RUN:
+        return
+    if reason := _changed("computed from representations of", noted, "extraction", EXTRACTION_VERSION):
+        yield reason
+    domain = manifest.get("domain")
+    then = noted.get("training")
+    if isinstance(then, dict):
+        then = then.get(domain)
+    now = _training_versions().get(str(domain))
+    if then is not None and now is not None and then != now:
+        yield f"computed from models of version {then} of their training, which is now at {now}"
+
+
+def _changed(what: str, noted: Mapping[str, Any], name: str, current: int) -> str:
+    then = noted.get(name, current)
+    thing = {"scores": "the tests", "extraction": "the extraction"}[name]
+    return "" if then == current else f"{what} version {then} of {thing}, which is now at {current}"
+
+
+def _other_programs(manifest: Mapping[str, Any], rows: pl.DataFrame) -> Iterator[str]:
+    """Yield which comparisons other versions of resi and torch have made; their keys do not say it."""
+    by_resi = rows.filter(pl.col("resi_version") != __version__).group_by("resi_version").len().sort("resi_version")
+    for version, count in by_resi.iter_rows():
+        yield f"{count} comparisons computed by resi {version}, which is now {__version__}; {USED}"
+    torch = manifest.get("packages", {}).get("torch")
+    if manifest.get("kind", RUN) == RUN and torch and torch != _torch_version():
+        yield f"{rows.height} comparisons computed with torch {torch}, which is now {_torch_version()}; {USED}"
+
+
+def _noted(rows: pl.DataFrame, where: pl.Expr, reason: str) -> pl.DataFrame:
+    """Return rows with a reason added to their notes, unless it is there."""
+    if not reason or rows.is_empty():
+        return rows
+    note = pl.col("note").fill_null("")
+    added = pl.when(note == "").then(pl.lit(reason)).otherwise(note + pl.lit(f"; {reason}"))
+    return rows.with_columns(note=pl.when(where & ~note.str.contains(reason, literal=True)).then(added).otherwise(note))
+
+
+@functools.cache
+def _measure_versions() -> dict[str, int]:
+    found = {name: registry.measures().get(name).version for name in registry.measures()}
+    return {**found, **dict.fromkeys(FUNCTIONAL, FUNCTIONAL_VERSION)}
+
+
+@functools.cache
+def _training_versions() -> dict[str, int]:
+    found = {}
+    for name in registry.domains():
+        try:
+            found[name] = registry.domains().get(name)().training_version()
+        except ResiError:
+            continue
+    return found
+
+
+@functools.cache
+def _torch_version() -> str | None:
+    try:
+        return importlib.metadata.version("torch")
+    except importlib.metadata.PackageNotFoundError:
+        return None
