@@ -73,7 +73,7 @@ class BudgetError(ResiError, MemoryError):
 
 
 class MeasureError(ResiError):
-    """A measure that was stopped, or that ended the process it ran in."""
+    """A measure that was stopped, that ended the process it ran in, or that did what would harm other comparisons."""
 
 
 def unknown_name(kind: str, name: str, known: Collection[str], hint: str = "") -> UsageError:

@@ -255,8 +255,8 @@ def test_what_cannot_fit_says_what_it_needs() -> None:
     failed = frame.row(by_predicate=pl.col("measure") == "rsa", named=True)
     assert failed["status"] == "failed"
     assert "rsa needs about" in failed["error"]
-    assert "compare.memory allows 1.5 MB" in failed["error"]
-    count = int(re.search(r"compare\.subsample=(\d+) or less", failed["error"])[1])
+    assert "memory allows 1.5 MB; raise it, or set samples=" in failed["error"]
+    count = int(re.search(r"samples=(\d+) or less", failed["error"])[1])
     assert 50 < count < 400
     assert resi.pairwise(given, measures="rsa", memory="1.5 MB", samples=count)["status"][0] == "ok"
     assert resi.pairwise(given, measures="rsa", memory="1.5 MB", samples=count + 1)["status"][0] == "failed"
@@ -359,7 +359,7 @@ def test_memory_is_that_of_the_matrix_a_measure_makes_of_maps() -> None:
         most = 2 * measure.prepared_bytes(*views[name])
         assert resi.pairwise(given, [name], shape="nchw", memory=str(most))["status"][0] == "ok"
         refused = resi.pairwise(given, [name], shape="nchw", memory=str(most - 1))
-        assert "compare.memory allows" in refused["error"][0]
+        assert "memory allows" in refused["error"][0]
 
 
 def test_sets_of_measures_can_be_named() -> None:
@@ -459,9 +459,9 @@ def test_what_comparing_adds_to_a_representation_counts_as_its_memory() -> None:
         prepared.prepare(item, view, [measure])
     prepared.make_room({("a", view)})
     prepared.make_room({("b", view)})
-    assert prepared.state(items["a"], view, measure).shape == (50, 4)  # 800 bytes each are within half the budget
+    assert prepared.side(items["a"], view, measure).state.shape == (50, 4)  # 800 bytes each are within half the budget
     prepared.make_room({("a", view)})
-    prepared.state(items["a"], view, measure).shared(artifacts.scaled)  # 1600 bytes more, which are not
+    prepared.side(items["a"], view, measure).state.shared(artifacts.scaled)  # 1600 bytes more, which are not
     prepared.make_room({("b", view)})
     with pytest.raises(KeyError):
-        prepared.state(items["a"], view, measure)
+        prepared.side(items["a"], view, measure).state

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from resi.measures.shapes import ArrayLike, Layout
+    from resi.measures.shapes import ArrayLike, Layout, _Bound
 
     class Spread(Protocol):
         """What works like ``map`` on one iterable, and may do so on several threads."""
@@ -90,7 +90,7 @@ class Features:
         """Return ``build(self, **parameters)``, computed once however many measures ask for it."""
         key = (build, *sorted(parameters.items())) if parameters else (build,)
         if key not in self._shared:
-            self._shared[key] = build(self, **parameters)
+            self._shared[key] = self._keep(build(self, **parameters))
         return cast("T", self._shared[key])
 
     def known(self, build: Callable[..., T], **parameters: Any) -> T | None:
@@ -110,12 +110,17 @@ class Features:
             self._partner = weakref.ref(other)
             self._shared_with_partner = {}
         if build not in self._shared_with_partner:
-            self._shared_with_partner[build] = build(self, other)
+            self._shared_with_partner[build] = self._keep(build(self, other), of_pair=True)
         return cast("T", self._shared_with_partner[build])
 
     def held(self) -> tuple[Any, ...]:
         """Return the matrix and everything computed from it so far."""
         return (self.given, *self._shared.values(), *self._shared_with_partner.values())
+
+    def _keep(self, value: T, of_pair: bool = False) -> T:
+        """Return what is about to be kept; a subclass may look at it."""
+        del of_pair
+        return value
 
 
 def _in_double(x: Features) -> Tensor:
@@ -213,18 +218,43 @@ class Measure:
             If the arrays do not fit the measure or each other.
         DegenerateInputError
             If the measure has no value for them.
+        MeasureError
+            If the measure writes to what it is given, or tries to end the program.
         """
-        sides = views(self.name, (R, S), (shape, shape), self.spatial)
+        from resi.device import plain_arithmetic
+        from resi.measures.guard import as_failure
+
+        with plain_arithmetic():
+            sides = views(self.name, (R, S), (shape, shape), self.spatial)
+            try:
+                return self._evaluate(sides)
+            except Exception:
+                raise
+            except BaseException as error:
+                raise as_failure(self, error) from error
+
+    def _evaluate(self, sides: tuple[_Bound, _Bound]) -> float:
+        from resi.measures.guard import Guarded, features_for
+
         label = self.name
+        guarded: list[Guarded] = []
         try:
             states = []
             for argument, side in zip("RS", sides, strict=True):
                 label = f"{self.name}: {argument} of shape {tuple(side.array.shape)}"
-                states.append(self.prepare(Features(side(), side.array.dtype)))
+                features = features_for(self, side(), side.array.dtype)
+                states.append(self.prepare(features))
+                if isinstance(features, Guarded):
+                    features.check(self)
+                    features.mark(states[-1])
+                    guarded.append(features)
             label = self.name
-            return float(self.compare(*states))
+            value = float(self.compare(*states))
         except DegenerateInputError as reason:
             raise DegenerateInputError(f"{label}: {reason}") from None
+        for features in guarded:
+            features.check(self)
+        return value
 
     def prepared_bytes(self, n_samples: int, n_features: int) -> int:
         """Return about how many bytes preparing one representation takes, its matrix included."""

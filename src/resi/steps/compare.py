@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from resi import __version__
 from resi.config import Overwrite, Stage
 from resi.console import progress, say
-from resi.device import resolve_device
+from resi.device import plain_arithmetic, resolve_device
 from resi.engine.budget import parse_memory
 from resi.engine.execute import FAILED, Engine, Outcome
 from resi.engine.isolate import IsolatedEngine
@@ -56,6 +57,7 @@ def compare_representations(plan: Plan) -> pl.DataFrame:
         _check_ready(plan, len(missing))
         with contextlib.ExitStack() as stack:
             stack.callback(plan.shard.flush)
+            stack.enter_context(plain_arithmetic())
             advance = stack.enter_context(progress("comparing", len(missing)))
             for row in _compare(plan, missing):
                 rows.add(row)
@@ -134,7 +136,9 @@ def _engine(plan: Plan, device: torch.device) -> Iterator[Engine | IsolatedEngin
 
 def _open(plan: Plan, experiment: Experiment, index: int) -> Representation:
     item = experiment.items[index]
-    return subsample(plan.representations.open(item.model, experiment.probe, item.layer), plan.config.subsample)
+    found = plan.representations.open(item.model, experiment.probe, item.layer)
+    labelled = dataclasses.replace(found, label=f"{item.model.label}, layer {item.layer}")
+    return subsample(labelled, plan.config.subsample)
 
 
 def _about(measure: Measure, sampled: int | None, sampling: Sampling) -> Row:
