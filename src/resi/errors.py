@@ -72,6 +72,10 @@ class BudgetError(ResiError, MemoryError):
     """Work that does not fit into ``compare.memory``."""
 
 
+class FactError(ResiError, ValueError):
+    """A fact of a measure that is missing, misspelt or contradicts another."""
+
+
 class MeasureError(ResiError):
     """A measure that was stopped, that ended the process it ran in, or that did what would harm other comparisons."""
 

@@ -464,4 +464,4 @@ def test_what_comparing_adds_to_a_representation_counts_as_its_memory() -> None:
     prepared.side(items["a"], view, measure).state.shared(artifacts.scaled)  # 1600 bytes more, which are not
     prepared.make_room({("b", view)})
     with pytest.raises(KeyError):
-        prepared.side(items["a"], view, measure).state
+        prepared.side(items["a"], view, measure)

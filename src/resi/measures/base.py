@@ -6,7 +6,8 @@ import dataclasses
 import weakref
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeVar, cast
 
-from resi.errors import DegenerateInputError
+from resi.errors import DegenerateInputError, FactError
+from resi.measures.facts import check_stated, translated
 from resi.measures.shapes import views
 
 if TYPE_CHECKING:
@@ -27,14 +28,6 @@ else:
 
 T = TypeVar("T")
 
-INVARIANCES = {
-    "affine": "any invertible affine map of the features",
-    "invertible_linear": "any invertible linear map of the features",
-    "orthogonal": "rotations and reflections of the features",
-    "permutation": "reordering the features",
-    "isotropic_scaling": "multiplying by one positive number",
-    "translation": "adding one vector to every row",
-}
 FAMILIES = ("cca", "kernel", "alignment", "rsm", "neighbours", "topology", "regression", "statistics", "other")
 
 DOUBLE_BYTES = 8
@@ -149,7 +142,7 @@ class Measure:
     symmetric: ClassVar[bool] = True
     metric: ClassVar[bool] = False
     invariances: ClassVar[frozenset[str]] = frozenset()
-    """Names from ``INVARIANCES``: changes to either side that leave the value as it is."""
+    """Names from :data:`resi.measures.facts.INVARIANCES`: changes to either side that leave the value as it is."""
     self_value: ClassVar[float | None] = None
     """Value of a representation compared with itself, where it is always the same."""
     spatial: ClassVar[Literal["align", "flatten"]] = "flatten"
@@ -279,7 +272,13 @@ def as_measure(
     function
         Called with two float64 torch matrices of shape (n_samples, n_features) and the shape ``"nd"``.
     name, larger_is_more_similar, **facts
-        The class attributes of :class:`Measure`.
+        The class attributes of :class:`Measure`; ``is_symmetric``, ``is_metric`` and ``invariant_to_...`` of the
+        published extension guide are understood, too.
+
+    Raises
+    ------
+    FactError
+        If a fact does not exist or does not fit.
 
     Examples
     --------
@@ -298,7 +297,7 @@ def as_measure(
         "name": name,
         "larger_is_more_similar": larger_is_more_similar,
         "compare": compare,
-        **facts,
+        **translated(name, facts),
     }
     measure: type[Measure] = dataclasses.dataclass(type(name, (Measure,), body))
     check_facts(measure)
@@ -312,21 +311,12 @@ def check_variant(name: str, variant: str) -> None:
 
 
 def check_facts(measure: type[Measure]) -> None:
-    """Raise ``ValueError`` naming the first fact of a measure class that is missing or wrong."""
+    """Raise ``FactError``, a ``ValueError``, naming the first fact of a measure class that is missing or wrong."""
     if not isinstance(measure, type) or not issubclass(measure, Measure):
-        raise ValueError(f"{measure!r} is not a class derived from resi.Measure (wrap a function with resi.as_measure)")
+        raise FactError(f"{measure!r} is not a class derived from resi.Measure (wrap a function with resi.as_measure)")
     label = measure.__qualname__
-    for fact, kind in (("name", str), ("larger_is_more_similar", bool), ("symmetric", bool), ("version", int)):
-        value = getattr(measure, fact, None)
-        if not isinstance(value, kind):
-            raise ValueError(f"measure {label}: class attribute {fact!r} must be a {kind.__name__}, not {value!r}")
-    if not measure.name.isidentifier() or measure.name != measure.name.lower():
-        raise ValueError(f"measure {label}: name {measure.name!r} must be a snake_case identifier")
-    if unknown := set(measure.invariances) - set(INVARIANCES):
-        raise ValueError(f"measure {label}: unknown invariances {sorted(unknown)}; known: {sorted(INVARIANCES)}")
-    if measure.spatial not in ("align", "flatten"):
-        raise ValueError(f"measure {label}: spatial must be 'align' or 'flatten', not {measure.spatial!r}")
+    check_stated(measure)
     if measure.compare is Measure.compare and measure.__call__ is Measure.__call__:
-        raise ValueError(f"measure {label} defines neither compare(a, b) nor __call__(R, S)")
+        raise FactError(f"measure {label} defines neither compare(a, b) nor __call__(R, S)")
     if not dataclasses.is_dataclass(measure):
-        raise ValueError(f"measure {label} must be a dataclass (add @dataclass above it)")
+        raise FactError(f"measure {label} must be a dataclass (add @dataclass above it)")
