@@ -1,6 +1,6 @@
 """What the code of a measure is: part of the identity of comparisons by measures that do not come with resi.
 
-Built-in measures have a version that is raised when values change. Who writes a measure of their own changes its code and
+Built-in measures have a version that is raised when values change. The author of another measure changes its code and
 runs it again; so all the source of its package counts, and what a function was given when it was made. What is read
 from elsewhere, such as a file or another package, does not: raise ``version`` when that changes values.
 """
@@ -111,10 +111,8 @@ class _Held:
             return self._of_function(value)
         if isinstance(value, functools.partial):
             return f"partial {self.of(value.func)} {self.of(value.args)} {self.of(value.keywords)}"
-        if isinstance(value, staticmethod | classmethod | types.MethodType):
-            return self.of(value.__func__)
-        if isinstance(value, property):
-            return self.of((value.fget, value.fset))
+        if isinstance(value, staticmethod | classmethod | types.MethodType | property):
+            return self.of(value.fget if isinstance(value, property) else value.__func__)
         if hasattr(value, "tobytes") or hasattr(value, "data_ptr"):
             return _of_array(value)
         if isinstance(value, type | types.ModuleType | types.BuiltinFunctionType):

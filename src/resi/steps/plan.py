@@ -222,7 +222,7 @@ def scope(experiment: Experiment) -> dict[str, str]:
 
 
 def measure_identity(measure: Measure, subsample: int | None, sampling: Sampling = "spread") -> str:
-    """Return the identity of a measure: its name, version and parameters, and its code if it does not come with resi."""
+    """Return the identity of a measure: its name, version and parameters, and its code if resi does not provide it."""
     given = parameters(measure, subsample, sampling)
     code = measure_code(measure)
     known = {"measure": measure.name, "version": measure.version, "parameters": given}
