@@ -15,7 +15,6 @@ SIZES = [
     ("tiny_vgg", "digits"),
     ("tiny_vit", "digits"),
     ("resnet18", "cifar100"),
-    ("resnet101", "cifar100"),
     ("resnet101", "imagenet100"),
     ("vgg11", "cifar100"),
     ("vgg11", "imagenet100"),
