@@ -8,9 +8,9 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pytest
 
 import resi
 from resi import registry
@@ -21,6 +21,9 @@ from resi.measures.source import code_identity
 from resi.registry import Registered
 from resi.steps.plan import measure_identity
 from tests.conftest import TINY
+
+if TYPE_CHECKING:
+    import pytest
 
 PACKAGE = {
     "__init__.py": "from own_package.measure import Own\n",
@@ -104,7 +107,7 @@ def test_what_a_function_was_given_is_part_of_its_code() -> None:
 def test_functions_without_a_file_have_their_bytecode() -> None:
     def make(helper: str, body: str) -> str:
         names: dict[str, object] = {"__name__": "typed_in"}
-        exec(f"def helper(a):\n    return {helper}\ndef own(R, S, shape):\n    return {body}\n", names)  # noqa: S102
+        exec(f"def helper(a):\n    return {helper}\ndef own(R, S, shape):\n    return {body}\n", names)
         return code_identity(as_measure(names["own"], name="own", larger_is_more_similar=True), "")
 
     found = [make(helper, body) for helper, body in (("a", "helper(R)"), ("a", "helper(S)"), ("-a", "helper(R)"))]

@@ -470,7 +470,9 @@ def test_what_comparing_adds_to_a_representation_counts_as_its_memory() -> None:
 def test_compare_says_what_would_fit_before_it_begins() -> None:
     R = np.zeros((50_000, 4))
     start = time.perf_counter()
-    with pytest.raises(BudgetError, match=r"rsa needs about .* memory allows 1 GB; raise it, or set samples=\d+ or less"):
+    with pytest.raises(
+        BudgetError, match=r"rsa needs about .* memory allows 1 GB; raise it, or set samples=\d+ or less"
+    ):
         resi.compare(R, R, measure="rsa", memory="1 GB")
     assert time.perf_counter() - start < 5
     with pytest.raises(UsageError, match="memory=lots: expected a size such as 4GB"):

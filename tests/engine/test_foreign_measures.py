@@ -237,7 +237,9 @@ class Warns(Own):
 
     def compare_many(self, states, pairs, spread):
         one_by_one = [None] * len(pairs)
-        return list(spread(lambda pair: self.compare(*(states[i] for i in pair)), pairs)) if self.together else one_by_one
+        return (
+            list(spread(lambda pair: self.compare(*(states[i] for i in pair)), pairs)) if self.together else one_by_one
+        )
 
 
 @pytest.mark.filterwarnings("error")

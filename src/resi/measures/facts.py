@@ -58,8 +58,8 @@ def translated(measure: str, facts: Mapping[str, Any]) -> dict[str, Any]:
         if name not in KINDS:
             raise FactError(f"measure {measure}: unknown fact {fact!r}{_guess(fact)}. Known: {', '.join(KINDS)}.")
         if name in known:
-            raise FactError(f"measure {measure}: {fact!r} and {name!r} are the same fact; give one of them")
-        known[name] = value
+            raise FactError(f"measure {measure}: {fact!r} is given by two names; give one of them")
+        known[name] = bool(value) if fact in PUBLISHED else value  # the published tables leave some open
     if invariances:
         known["invariances"] = frozenset(known.get("invariances", ())) | invariances
     return known
@@ -72,7 +72,8 @@ def check_stated(measure: type) -> None:
         value = getattr(measure, fact, None)
         # A truth value is a whole number for Python.
         if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
-            raise FactError(f"measure {label}: class attribute {fact!r} must be a {kinds[0].__name__}, not {value!r}")
+            kind = f"{'an' if kinds[0] is int else 'a'} {kinds[0].__name__}"
+            raise FactError(f"measure {label}: class attribute {fact!r} must be {kind}, not {value!r}")
     for attribute in vars(measure):
         _check_spelling(label, attribute)
     stated = _Stated(measure)
