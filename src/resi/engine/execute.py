@@ -239,15 +239,14 @@ class Engine:
             with self.watch(work), hear() as here:
                 spread = _heard_spread(pool.map if pool else map, warned)
                 values = measure.compare_many([side.state for side in sides.values()], pairs, spread)
-                for side in sides.values():
-                    side.check(measure)
-                if warned or here:
-                    # Which of them it is about shows when they are compared one by one.
-                    return [None] * len(pairs)
-                return [
+                results = [
                     None if value is None else _noted(_judged(value), measure, sides[both[0]], sides[both[1]])
                     for value, both in zip(values, chosen.values(), strict=True)
                 ]
+                for side in sides.values():
+                    side.check(measure)
+            # Which of them a warning is about shows when they are compared one by one.
+            return [None] * len(pairs) if warned or here else results
         except BaseException as error:
             failure = as_failure(measure, error)
             if self.on_error == "raise":
@@ -268,10 +267,9 @@ class Engine:
             )
             start = time.perf_counter()
             with self.watch(Work(task.measure, pairs=((task.source, task.target),))), hear() as warned:
-                result = _judged(measure.compare(a.state, b.state))
+                result = _noted(_judged(measure.compare(a.state, b.state)), measure, a, b, warned)
                 a.check(measure)
                 b.check(measure)
-                result = _noted(result, measure, a, b, warned)
             seconds = time.perf_counter() - start
         except DegenerateInputError as reason:
             result = Result(None, UNDEFINED, str(reason))
