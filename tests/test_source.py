@@ -8,12 +8,13 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pytest
+from hydra.core.config_store import ConfigStore
 
 import resi
-from resi import registry
+from resi import config, registry
 from resi.identity import canonical
 from resi.measures.base import Measure, as_measure
 from resi.measures.kernel import CKA
@@ -21,9 +22,6 @@ from resi.measures.source import code_identity
 from resi.registry import Registered
 from resi.steps.plan import measure_identity
 from tests.conftest import TINY
-
-if TYPE_CHECKING:
-    import pytest
 
 PACKAGE = {
     "__init__.py": "from own_package.measure import Own\n",
@@ -135,14 +133,27 @@ class Changing(Measure):
 VALUES = [1.0]
 
 
+@pytest.fixture
+def registered() -> Iterator[dict[str, Registered]]:
+    """Yield what is registered, where a measure may be added that Hydra is to know, too."""
+    known = registry.measures()._items
+    before = dict(known)
+    known["changing"] = Registered(Changing, "own-package", "1.0", "")
+    config.register.cache_clear()
+    yield known
+    known.clear()
+    known.update(before)
+    ConfigStore.instance().repo["measure"].pop("changing.yaml", None)
+    config.register.cache_clear()
+
+
 def test_comparisons_by_changed_code_are_made_again_and_it_is_said(
-    root: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    root: Path, capsys: pytest.CaptureFixture[str], registered: dict[str, Registered]
 ) -> None:
     words = [*TINY, "domain=graph", "test=augmentation", "measure=[cka,changing]"]
 
     def values(code: str) -> tuple[set[float], str]:
-        known = registry.measures()._items
-        monkeypatch.setitem(known, "changing", Registered(Changing, "own-package", "1.0", code * 32))
+        registered["changing"] = Registered(Changing, "own-package", "1.0", code * 32)
         found = resi.run(words)
         rows = found.comparisons.filter(measure="changing")
         return set(rows["value"]), capsys.readouterr().err

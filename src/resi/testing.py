@@ -77,9 +77,10 @@ def check_measure(measure: type[Measure], relative: float = 1e-6, absolute: floa
         check.same("no influence of the order of samples", value, R[order], S[order])
     if measure.symmetric:
         check.same("symmetric", value, S, R)
+    itself = check.finite("a number for a representation with itself", R, R.copy())
     if measure.self_value is not None:
-        check.same(f"self_value = {measure.self_value}", measure.self_value, R, R.copy())
-    check.direction(R, S, T)
+        check.close(f"self_value = {measure.self_value}", measure.self_value, itself)
+    check.direction(itself, value, R, S, T)
     if measure.metric:
         check.triangle(R, S, T)
         for step in (0.05, 1.0):
@@ -123,7 +124,9 @@ class _Checker:
         return value
 
     def same(self, expectation: str, expected: float, R: Matrix, S: Matrix) -> None:
-        value = self.finite(expectation, R, S)
+        self.close(expectation, expected, self.finite(expectation, R, S))
+
+    def close(self, expectation: str, expected: float, value: float) -> None:
         if not math.isclose(value, expected, rel_tol=self.relative, abs_tol=self.absolute):
             raise self._failure(expectation, f"{value!r} instead of {expected!r}")
 
@@ -147,14 +150,13 @@ class _Checker:
         ):
             raise self._failure("the same through prepare and compare", f"{outcome.value!r} {outcome.error}")
 
-    def direction(self, R: Matrix, *others: Matrix) -> None:
+    def direction(self, itself: float, value: float, R: Matrix, S: Matrix, T: Matrix) -> None:
         """Check that a representation is not less similar to itself than to every other one."""
         stated = "larger" if self.measure.larger_is_more_similar else "smaller"
         expectation = f"{stated} values for more similar representations"
-        itself = self.finite(expectation, R, R.copy())
-        values = [self.finite(expectation, R, other) for other in others]
+        values = [value, self.finite(expectation, R, T)]
         if not self.measure.symmetric:
-            values += [self.finite(expectation, other, R) for other in others]
+            values += [self.finite(expectation, other, R) for other in (S, T)]
         sign = 1 if self.measure.larger_is_more_similar else -1
         margin = self.absolute + self.relative * max(map(abs, [itself, *values]))
         if all(sign * itself < sign * value - margin for value in values):
