@@ -151,9 +151,11 @@ def pairwise(
     with plain_arithmetic():
         tensors, refused = _tensors(arrays, shape)
         items = {name: _representation(name, tensor, shape, samples) for name, tensor in tensors.items()}
-        outcomes = _outcomes(items, chosen, memory, next(iter(tensors.values())).device, threads)
+        tasks = all_pairs(list(arrays), chosen)
+        possible = [task for task in tasks if task.source in items and task.target in items]
+        outcomes = _outcomes(possible, items, chosen, memory, next(iter(tensors.values())).device, threads)
     rows = []
-    for task in all_pairs(list(arrays), chosen):
+    for task in tasks:
         if task in outcomes:
             found = outcomes[task]
             seconds = found.seconds + found.prepare_seconds
@@ -203,6 +205,7 @@ def _tensors(arrays: Mapping[str, ArrayLike], shape: Layout) -> tuple[dict[str, 
 
 
 def _outcomes(
+    tasks: Sequence[Task],
     items: Mapping[str, Representation],
     measures: Mapping[str, Measure],
     memory: str | int,
@@ -211,11 +214,10 @@ def _outcomes(
 ) -> dict[Task, Outcome]:
     from resi.engine.budget import ARGUMENTS, parse_memory
     from resi.engine.execute import Engine
-    from resi.engine.plan import all_pairs
 
     budget = parse_memory(memory, device, ARGUMENTS.memory)
     engine = Engine(measures, budget, device, threads, limits=ARGUMENTS)
-    return {outcome.task: outcome for outcome in engine.run(all_pairs(list(items), measures), items)}
+    return {outcome.task: outcome for outcome in engine.run(tasks, items)}
 
 
 def _representation(name: str, tensor: torch.Tensor, shape: Layout, samples: int | None) -> Representation:

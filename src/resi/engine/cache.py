@@ -42,11 +42,6 @@ class Side(NamedTuple):
     guard: Guarded | None = None
     warned: tuple[str, ...] = ()
 
-    def check(self, measure: Measure) -> None:
-        """Raise ``MeasureError`` if the measure has written to what it was given or has prepared."""
-        if self.guard is not None:
-            self.guard.check(measure)
-
 
 @dataclass
 class _Entry:

@@ -244,7 +244,8 @@ class Engine:
                     for value, both in zip(values, chosen.values(), strict=True)
                 ]
                 for side in sides.values():
-                    side.check(measure)
+                    if side.guard is not None:
+                        side.guard.check(measure)
             # Which of them a warning is about shows when they are compared one by one.
             return [None] * len(pairs) if warned or here else results
         except BaseException as error:
@@ -268,8 +269,9 @@ class Engine:
             start = time.perf_counter()
             with self.watch(Work(task.measure, pairs=((task.source, task.target),))), hear() as warned:
                 result = _noted(_judged(measure.compare(a.state, b.state)), measure, a, b, warned)
-                a.check(measure)
-                b.check(measure)
+                for side in (a, b):
+                    if side.guard is not None:
+                        side.guard.check(measure)
             seconds = time.perf_counter() - start
         except DegenerateInputError as reason:
             result = Result(None, UNDEFINED, str(reason))

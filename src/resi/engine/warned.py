@@ -72,21 +72,27 @@ listening = _Listening()
 _local = threading.local()
 
 
-@contextlib.contextmanager
-def hear() -> Iterator[list[str]]:
-    """Yield the list to which warnings of this thread are added, one line each, every text once."""
-    heard = _heard()
-    heard.append([])
-    try:
-        yield heard[-1]
-    finally:
-        heard.pop()
+class hear:  # noqa: N801 - used like a function; a generator would take three times as long, for every pair
+    """Give the list to which warnings of this thread are added, one line each, every text once."""
+
+    __slots__ = ("_heard",)
+
+    def __enter__(self) -> list[str]:
+        self._heard = _heard()
+        texts: list[str] = []
+        self._heard.append(texts)
+        return texts
+
+    def __exit__(self, *error: object) -> None:
+        self._heard.pop()
 
 
 def _heard() -> list[list[str]]:
-    if not hasattr(_local, "heard"):
+    try:
+        return cast("list[list[str]]", _local.heard)
+    except AttributeError:
         _local.heard = []
-    return cast("list[list[str]]", _local.heard)
+        return _local.heard
 
 
 def _one_line(message: Warning | str, category: type[Warning]) -> str:
