@@ -8,6 +8,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -22,6 +23,9 @@ from resi.measures.source import code_identity
 from resi.registry import Registered
 from resi.steps.plan import measure_identity
 from tests.conftest import TINY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 PACKAGE = {
     "__init__.py": "from own_package.measure import Own\n",
