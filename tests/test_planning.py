@@ -152,6 +152,23 @@ def test_a_suite_is_planned_without_its_datasets(root: Path) -> None:
     assert not root.exists()
 
 
+def test_memory_is_that_of_the_most_demanding_layer_that_is_compared(root: Path) -> None:
+    words = ["domain=vision", "dataset=imagenet100", "model=resnet101", "measure=rsa", f"root={root}"]
+    configs = compose_all([[*words, f"test={test}"] for test in ("layer_monotonicity", "augmentation")], open_configs())
+    planner = Planner(may_download=False, needs_datasets=False)
+    by_test = {}
+    for config in configs:
+        assert not isinstance(config, ResiError)
+        (work,) = total_work([planner.plan(config)], lambda error: pytest.fail(str(error))).works
+        rsa = config.measures["rsa"]
+        by_test[config.test.name] = work.memory_of(*work.comparisons, rsa, "spread")
+        if config.test.name == "layer_monotonicity":
+            # The third stage of the network: 1024 channels, the fourth: 2048, both of 7 x 7 cells.
+            assert (5000, 1024, 7, 7) in work.shapes
+            assert by_test["layer_monotonicity"] == 2 * rsa.prepared_bytes(5000, 2048 * 49)
+    assert by_test["augmentation"] == 2 * measures().get("rsa")().prepared_bytes(5000, 2048)
+
+
 def test_shipped_rates_are_data_alone() -> None:
     content = json.loads((Path(resi.__file__).parent / "rates.json").read_text())
     assert set(content) == {"machine", "epochs", "seconds"}

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.metadata
 import subprocess
 import sys
 from pathlib import Path
 
+import pluggy
 import pytest
 
-from resi import plugins
+import resi
+from resi import hookspecs, plugins, registry
 from resi.measures.base import Measure, as_measure
 from tests.conftest import REPOSITORY, TINY
 
@@ -149,3 +152,80 @@ def test_two_plugins_of_one_name_both_load(tmp_path: Path) -> None:
     listed = run(["list", "measures"], environment(tmp_path)).stdout
     assert "first" in listed
     assert "second" in listed
+
+
+def provided(*measures: object, monkeypatch: pytest.MonkeyPatch) -> tuple[registry.Registry, dict[str, str]]:
+    """Return all measures, those of a plugin included, and the errors of plugins by name."""
+    loaded = plugins.load_plugins()
+    found = plugins.Plugins(loaded.manager, dict(loaded._records))
+    own = plugins.PluginInfo("own", "own-package", "1.0")
+    found.add(own)
+    built_in = list(loaded.call("resi_measures"))
+    monkeypatch.setattr(found, "call", lambda hook: iter([*built_in, *((own, measure) for measure in measures)]))
+    monkeypatch.setattr(registry, "load_plugins", lambda: found)
+    return registry.measures.__wrapped__(), {info.name: info.error for info in found.failed}
+
+
+def own_measure(**facts: object) -> type[Measure]:
+    body = {"name": "own", "larger_is_more_similar": True, "compare": lambda self, a, b: 0.0, **facts}
+    return dataclasses.dataclass(type("Own", (Measure,), body))
+
+
+class Puzzling(type):
+    @property
+    def name(cls) -> str:
+        raise LookupError("no name today")
+
+
+@pytest.mark.parametrize(
+    ("measure", "message"),
+    [
+        (own_measure(invariances=5), "measure Own: class attribute 'invariances' must be a frozenset, not 5"),
+        (own_measure(invariances={5}), "measure Own: unknown invariances ['5']"),
+        (own_measure(version="2"), "measure Own: class attribute 'version' must be an int, not '2'"),
+        (own_measure(version=True), "measure Own: class attribute 'version' must be an int, not True"),
+        (
+            own_measure(symetric=False),
+            "class attribute 'symetric' is not a fact; did you mean 'symmetric'?",
+        ),
+        (own_measure(is_symmetric=False), "measure Own: class attribute 'is_symmetric' is called 'symmetric' here"),
+        (own_measure(metric=True), "measure Own: a metric is a symmetric distance"),
+        *((own_measure(name=name), f"measure '{name}': the name is taken by a set of") for name in registry.SETS),
+        (own_measure(name="cka"), "measure 'cka' is already provided by resi"),
+        (own_measure(benchmark=True), "measure 'own': 'benchmark' marks the published ones alone"),
+        (Puzzling("Puzzle", (Measure,), {}), "measure 'Puzzle': LookupError: no name today"),
+        (5, "5 is not a class derived from resi.Measure"),
+    ],
+)
+def test_a_measure_that_does_not_fit_costs_its_plugin_alone(measure, message, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = {name: registry.measures().get(name) for name in registry.measures()}
+    found, errors = provided(measure, own_measure(name="fine"), monkeypatch=monkeypatch)
+    assert message in errors["own"]
+    assert {name: found.get(name) for name in found if name != "fine"} == before
+
+
+def test_a_plugin_that_leaves_the_program_when_it_is_loaded_or_asked_is_named() -> None:
+    class Leaving:
+        name = "leaving"
+        dist = None
+
+        def load(self):
+            raise SystemExit(0)
+
+    found = plugins.Plugins(pluggy.PluginManager(hookspecs.PROJECT))
+    found.manager.add_hookspecs(hookspecs)
+    plugins._load(found, Leaving())
+
+    class Asked:
+        @resi.hookimpl
+        def resi_measures(self):
+            raise SystemExit("not today")
+
+    asked = plugins.PluginInfo("asked", "own-package", "1.0")
+    found.manager.register(Asked(), name=asked.key)
+    found.add(asked)
+    assert list(found.call("resi_measures")) == []
+    assert {info.name: info.error for info in found.failed} == {
+        "leaving": "SystemExit: 0",
+        "asked": "resi_measures: SystemExit: not today",
+    }

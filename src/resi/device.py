@@ -95,7 +95,7 @@ def plain_arithmetic(device: torch.device | None = None) -> Iterator[None]:
     Inside, autocast and inference mode are off, gradients are recorded, tensors are made on the CPU unless a device is
     given, numpy warns of an overflow instead of raising it, and float32 products have full precision: all of them for
     this thread alone, but for the last, which torch has for the whole process only (see :mod:`resi.precision`). Threads
-    that are started inside do not inherit it: enter it in each, or :func:`plain_thread`.
+    that are started inside need not enter it: they begin as a fresh process does.
 
     Not changed are the type of tensors that are made without one (``torch.set_default_dtype``) and whether torch is to
     use deterministic algorithms. Both are of the whole process, and changing them would change what other threads
@@ -106,26 +106,19 @@ def plain_arithmetic(device: torch.device | None = None) -> Iterator[None]:
     device
         Where the work is done. On CUDA, convolutions have full precision, too: by default they have not.
     """
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(full_products())
-        if device is not None and device.type == "cuda":
-            stack.enter_context(full_convolutions())
-        stack.enter_context(plain_thread())
-        yield
-
-
-def plain_thread() -> contextlib.AbstractContextManager[object]:
-    """Return the part of :func:`plain_arithmetic` that is about this thread, which takes a microsecond.
-
-    A thread that has just been started needs none of it.
-    """
+    holds = [full_products] if full_products.is_needed() else []
+    if device is not None and device.type == "cuda":
+        holds.append(full_convolutions)
     switches = _thread_switches()
-    if not switches:
-        return contextlib.nullcontext()
-    stack = contextlib.ExitStack()
-    for switch in switches:
-        stack.enter_context(switch)
-    return stack
+    if not holds and not switches:
+        yield
+        return
+    with contextlib.ExitStack() as stack:
+        for hold in holds:
+            stack.enter_context(hold())
+        for switch in switches:
+            stack.enter_context(switch)
+        yield
 
 
 def _thread_switches() -> list[contextlib.AbstractContextManager[object]]:

@@ -72,8 +72,12 @@ class BudgetError(ResiError, MemoryError):
     """Work that does not fit into ``compare.memory``."""
 
 
+class FactError(ResiError, ValueError):
+    """A fact of a measure that is missing, misspelt or contradicts another."""
+
+
 class MeasureError(ResiError):
-    """A measure that was stopped, or that ended the process it ran in."""
+    """A measure that was stopped, that ended the process it ran in, or that did what would harm other comparisons."""
 
 
 def unknown_name(kind: str, name: str, known: Collection[str], hint: str = "") -> UsageError:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from resi.config import Overwrite
 from resi.identity import canonical
 from resi.measures.functional import FUNCTIONAL, FUNCTIONAL_VERSION
+from resi.measures.shapes import pair_views
 from resi.representations.store import OUTPUTS
 from resi.results.stored import Scope, read_stored
 from resi.steps.plan import NO_PARAMETERS, comparison_key, measure_identity
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from resi.domains.base import ModelSpec, ProbeSpec
     from resi.errors import ResiError
     from resi.groundings.base import Experiment
+    from resi.measures.base import Measure
+    from resi.measures.shapes import Layout, Sampling
     from resi.rates import Rates
     from resi.results.summary import Stored
     from resi.steps.plan import Plan
@@ -68,6 +71,10 @@ class Work:
 
     Attributes
     ----------
+    size : tuple of int or None
+        Samples and features of the last layer's representations, by which time is estimated.
+    shapes : set of tuple of int
+        Those of all layers that are compared, by which memory is.
     models : dict from ModelSpec to bool
         Whether each is trained.
     extractions : dict from (fingerprint, probe) to bool
@@ -82,6 +89,17 @@ class Work:
     extractions: dict[tuple[str, ProbeSpec], bool] = field(default_factory=dict)
     comparisons: Counter[Kind] = field(default_factory=Counter)
     left: Counter[Kind] = field(default_factory=Counter)
+    shapes: set[tuple[int, ...]] = field(default_factory=set)
+
+    def memory_of(self, kind: Kind, measure: Measure, sampling: Sampling) -> int:
+        """Return the bytes that comparing the largest two representations takes, as the measure says."""
+        most = 0
+        for shape in self.shapes or {size for size in (self.size,) if size}:
+            sampled = (min(shape[0], kind.samples or shape[0]), *shape[1:])
+            layout: Layout = "nchw" if len(shape) == 4 else "nd"
+            views = pair_views(measure.name, (sampled, sampled), (layout, layout), measure.spatial, sampling)
+            most = max(most, sum(measure.prepared_bytes(*view.size(sampled)) for view in views))
+        return most
 
     def size_of(self, kind: Kind) -> tuple[int, int] | None:
         """Return the size of the representations that are compared, as (n_samples, n_features), if it is known."""
@@ -171,6 +189,7 @@ class _Tally:
             if id(experiment) not in self._sides:  # a planner gives equal runs the same experiments
                 self._sides[id(experiment)] = experiment, list(self._sides_of(plan, experiment))
                 _add_models(plan, experiment, self._works[place])
+                self._works[place].shapes |= set(_shapes(plan, experiment))
             for keys, of_outputs in self._sides[id(experiment)][1]:
                 masks = measures if of_outputs is None else of_outputs
                 known = self._wanted.get((place, keys), NO_MEASURES)
@@ -215,6 +234,15 @@ class _Tally:
 def _size(plan: Plan, experiment: Experiment) -> tuple[int, int] | None:
     model = experiment.items[0].model
     return plan.config.domain.representation_size(model.architecture, model.dataset, model.hyperparameters)
+
+
+def _shapes(plan: Plan, experiment: Experiment) -> Iterator[tuple[int, ...]]:
+    """Yield the shapes of the layers that are compared, as far as they are known."""
+    domain, model = plan.config.domain, experiment.items[0].model
+    for layer in dict.fromkeys(item.layer for item in experiment.items):
+        shape = domain.layer_size(model.architecture, model.dataset, model.hyperparameters, layer)
+        if shape is not None:
+            yield shape
 
 
 def _add_models(plan: Plan, experiment: Experiment, work: Work) -> None:

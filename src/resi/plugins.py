@@ -23,7 +23,7 @@ BUILT_IN = ("resi.measures", "resi.domains.graph", "resi.domains.language", "res
 
 @dataclass(frozen=True)
 class PluginInfo:
-    """What became of one plugin: ``error`` is empty when it loaded."""
+    """One plugin, and why it failed to load; ``error`` is empty when it loaded."""
 
     name: str
     distribution: str
@@ -52,8 +52,10 @@ class Plugins:
             info = self._records[implementation.plugin_name]
             try:
                 items = list(implementation.function())
-            except Exception as error:
-                self.fail(info, f"{hook}: {type(error).__name__}: {error}")
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:
+                self.fail(info, f"{hook}: {described(error)}")
                 continue
             for item in items:
                 yield info, item
@@ -112,17 +114,25 @@ def _load(plugins: Plugins, entry_point: importlib.metadata.EntryPoint) -> None:
     try:
         module = entry_point.load()
         plugins.manager.register(module, name=info.key)
-    except Exception as error:
-        plugins.fail(info, f"{type(error).__name__}: {error}")
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        plugins.fail(info, described(error))
         return
     try:
         plugins.manager.check_pending()
     except Exception as error:
         # It misspells a hook, but is registered; take it out again.
         plugins.manager.unregister(module)
-        plugins.fail(info, f"{type(error).__name__}: {error}")
+        plugins.fail(info, described(error))
     else:
         plugins.add(info)
+
+
+def described(error: BaseException) -> str:
+    """Return the type and text of an error in one line; ``sys.exit`` raises one, too, but ends nothing here."""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def _distribution(entry_point: importlib.metadata.EntryPoint) -> tuple[str, str]:

@@ -43,6 +43,10 @@ class _Hold:
         self._holders = 0
         self._back = contextlib.ExitStack()
 
+    def is_needed(self) -> bool:
+        """Return whether anything is not at full precision, or is only because others hold it there."""
+        return self._holders > 0 or any(_value(name) not in FULL for name in self._decisive)
+
     @contextlib.contextmanager
     def __call__(self) -> Iterator[None]:
         with self._lock:

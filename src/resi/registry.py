@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from resi.errors import unknown_name
-from resi.plugins import load_plugins
+from resi.plugins import described, load_plugins
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,17 +18,26 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+SETS = ("all", "benchmark", "fast")
+"""Names of sets of measures, which no measure can have."""
 SLOW_FAMILIES = ("topology", "rsm")
 """Families of measures that the set ``fast`` leaves out."""
 
 
 @dataclass(frozen=True)
 class Registered(Generic[T]):
-    """One registered item and where it comes from."""
+    """One registered item and where it comes from.
+
+    Attributes
+    ----------
+    code : str
+        Hash of the code of a measure that does not come with resi, as it was when it was loaded; else empty.
+    """
 
     item: T
     distribution: str
     version: str
+    code: str = ""
 
 
 class Registry(Generic[T]):
@@ -47,7 +56,7 @@ class Registry(Generic[T]):
     def __len__(self) -> int:
         return len(self._items)
 
-    def add(self, name: str, item: T, distribution: str, version: str) -> None:
+    def add(self, name: str, item: T, distribution: str, version: str, code: str = "") -> None:
         """Add an item.
 
         Raises
@@ -58,7 +67,7 @@ class Registry(Generic[T]):
         if name in self._items:
             taken = self._items[name].distribution
             raise ValueError(f"{self.kind} {name!r} is already provided by {taken}")
-        self._items[name] = Registered(item, distribution, version)
+        self._items[name] = Registered(item, distribution, version, code)
 
     def origin(self, name: str) -> Registered[T]:
         """Return an item with the distribution that provides it, or raise ``UsageError`` with suggestions."""
@@ -81,6 +90,8 @@ def measures() -> Registry[type[Measure]]:
     """All discovered measures by name."""
     from resi.measures.base import check_facts
     from resi.measures.functional import FUNCTIONAL
+    from resi.measures.guard import is_built_in
+    from resi.measures.source import code_identity
 
     registry: Registry[type[Measure]] = Registry("measure")
     plugins = load_plugins()
@@ -89,9 +100,18 @@ def measures() -> Registry[type[Measure]]:
             check_facts(measure)
             if measure.name in FUNCTIONAL:
                 raise ValueError(f"measure {measure.name!r}: the name is taken by a function of outputs")
-            registry.add(measure.name, measure, info.distribution, info.version)
+            if measure.name in SETS:
+                raise ValueError(f"measure {measure.name!r}: the name is taken by a set of measures")
+            if measure.benchmark and not is_built_in(measure):
+                raise ValueError(f"measure {measure.name!r}: 'benchmark' marks the published ones alone; leave it out")
+            code = "" if is_built_in(measure) else code_identity(measure, f"{info.distribution} {info.version}")
+            registry.add(measure.name, measure, info.distribution, info.version, code)
         except ValueError as error:
             plugins.fail(info, str(error))
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            plugins.fail(info, f"measure {getattr(measure, '__qualname__', measure)!r}: {described(error)}")
     return registry
 
 
@@ -116,4 +136,6 @@ def domains() -> Registry[type[Domain]]:
             registry.add(domain.name, domain, info.distribution, info.version)
         except ValueError as error:
             plugins.fail(info, str(error))
+        except Exception as error:
+            plugins.fail(info, f"domain {getattr(domain, '__qualname__', domain)!r}: {described(error)}")
     return registry

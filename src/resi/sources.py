@@ -30,7 +30,7 @@ SETTLED_SECONDS = 2.0
 
 @dataclass(frozen=True)
 class Sources:
-    """Hashes of datasets and published models, one small file each, below ``sources/`` of the data root.
+    """Hashes of datasets, published models and measures of other packages, one small file each, below ``sources/``.
 
     Parameters
     ----------
@@ -107,6 +107,14 @@ class Sources:
         text = json.dumps({"file": about, "sha256": content, "check": _check(canonical([about, content]))})
         with contextlib.suppress(StoreError):  # a data root that can only be read: the file is hashed again next time
             write_text(note, text)
+
+    def remember_measure(self, name: str, code: str) -> bool:
+        """Note the hash of a measure's code; return whether it is new where another one has been noted before."""
+        folder = self.root / "sources" / "measures"
+        known = any(folder.glob(f"{name}-{'[0-9a-f]' * SHOWN_DIGITS}.json"))
+        is_new = not (folder / f"{name}-{code[:SHOWN_DIGITS]}.json").is_file()
+        self._remember(folder, name, code)
+        return known and is_new
 
     def _folder(self, domain: str, dataset: str) -> Path:
         return self.root / "sources" / domain / dataset

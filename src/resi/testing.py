@@ -9,11 +9,14 @@ Examples
 from __future__ import annotations
 
 import math
+import time
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from resi.measures.base import INVARIANCES, Measure, check_facts
+from resi.measures.base import Measure, check_facts
+from resi.measures.facts import INVARIANCES
 from resi.randomness import generator
 
 if TYPE_CHECKING:
@@ -22,6 +25,11 @@ if TYPE_CHECKING:
     Matrix = np.ndarray[Any, np.dtype[np.float64]]
 
 N_SAMPLES, WIDTHS = 40, (6, 5)
+SLOW_SECONDS = 0.5
+
+
+class SlowMeasureWarning(UserWarning):
+    """A measure that takes long for very small representations; a run may make thousands of comparisons."""
 
 
 class MeasureCheckError(AssertionError):
@@ -49,6 +57,11 @@ def check_measure(measure: type[Measure], relative: float = 1e-6, absolute: floa
     ------
     MeasureCheckError
         Naming the first thing that does not hold.
+
+    Warns
+    -----
+    SlowMeasureWarning
+        With the seconds that the fastest call has taken.
     """
     try:
         check_facts(measure)
@@ -64,10 +77,15 @@ def check_measure(measure: type[Measure], relative: float = 1e-6, absolute: floa
         check.same("no influence of the order of samples", value, R[order], S[order])
     if measure.symmetric:
         check.same("symmetric", value, S, R)
+    itself = check.finite("a number for a representation with itself", R, R.copy())
     if measure.self_value is not None:
-        check.same(f"self_value = {measure.self_value}", measure.self_value, R, R.copy())
+        check.close(f"self_value = {measure.self_value}", measure.self_value, itself)
+    check.direction(itself, value, R, S, T)
     if measure.metric:
         check.triangle(R, S, T)
+        for step in (0.05, 1.0):
+            move = step * generator(seed, "check_measure move").normal(size=R.shape)
+            check.triangle(R, R + move, R + 2 * move)
     for invariance in sorted(measure.invariances):
         change = _CHANGES[invariance]
         label = f"invariant to {invariance} ({INVARIANCES[invariance]})"
@@ -75,6 +93,13 @@ def check_measure(measure: type[Measure], relative: float = 1e-6, absolute: floa
         check.same(label, value, change(R, rng), change(S, rng))
         if measure.symmetric:
             check.same(label, value, change(R, rng), S)
+    if check.fastest >= SLOW_SECONDS:
+        warnings.warn(
+            f"{measure.name}: its fastest call takes {check.fastest:.2g} s for {N_SAMPLES} samples of "
+            f"{WIDTHS[0]} features; a run may make thousands of comparisons",
+            SlowMeasureWarning,
+            stacklevel=2,
+        )
 
 
 class _Checker:
@@ -82,24 +107,33 @@ class _Checker:
         self.measure = measure
         self.relative = relative
         self.absolute = absolute
+        self.fastest = math.inf
 
     def finite(self, expectation: str, R: Matrix, S: Matrix) -> float:
+        before = R.copy(), S.copy()
+        start = time.perf_counter()
         try:
             value = float(self.measure.evaluate(R, S))
         except Exception as error:
             raise self._failure(expectation, f"{type(error).__name__}: {error}") from error
+        self.fastest = min(self.fastest, time.perf_counter() - start)
+        if not all(map(np.array_equal, (R, S), before)):
+            raise self._failure("its input left as it is", "that it has been written to")
         if not math.isfinite(value):
             raise self._failure(expectation, str(value))
         return value
 
     def same(self, expectation: str, expected: float, R: Matrix, S: Matrix) -> None:
-        value = self.finite(expectation, R, S)
+        self.close(expectation, expected, self.finite(expectation, R, S))
+
+    def close(self, expectation: str, expected: float, value: float) -> None:
         if not math.isclose(value, expected, rel_tol=self.relative, abs_tol=self.absolute):
             raise self._failure(expectation, f"{value!r} instead of {expected!r}")
 
     def same_through_engine(self, expected: float, R: Matrix, S: Matrix) -> None:
         import torch
 
+        from resi.device import plain_arithmetic
         from resi.engine.execute import Engine
         from resi.engine.plan import Task
         from resi.representations.base import Representation
@@ -109,11 +143,26 @@ class _Checker:
             for name, array in (("R", R), ("S", S))
         }
         engine = Engine({self.measure.name: self.measure}, 10**10, torch.device("cpu"))
-        (outcome,) = engine.run([Task("R", "S", self.measure.name)], items)
+        with plain_arithmetic():
+            (outcome,) = engine.run([Task("R", "S", self.measure.name)], items)
         if outcome.value is None or not math.isclose(
             outcome.value, expected, rel_tol=self.relative, abs_tol=self.absolute
         ):
             raise self._failure("the same through prepare and compare", f"{outcome.value!r} {outcome.error}")
+
+    def direction(self, itself: float, value: float, R: Matrix, S: Matrix, T: Matrix) -> None:
+        """Check that a representation is not less similar to itself than to every other one."""
+        stated = "larger" if self.measure.larger_is_more_similar else "smaller"
+        expectation = f"{stated} values for more similar representations"
+        values = [value, self.finite(expectation, R, T)]
+        if not self.measure.symmetric:
+            values += [self.finite(expectation, other, R) for other in (S, T)]
+        sign = 1 if self.measure.larger_is_more_similar else -1
+        margin = self.absolute + self.relative * max(map(abs, [itself, *values]))
+        if all(sign * itself < sign * value - margin for value in values):
+            raise self._failure(
+                expectation, f"{itself!r} for one with itself and {values} for it with others: the other direction"
+            )
 
     def triangle(self, R: Matrix, S: Matrix, T: Matrix) -> None:
         expectation = "metric: the triangle inequality"

@@ -22,7 +22,7 @@ from resi.engine.cache import Prepared
 from resi.engine.execute import Engine
 from resi.engine.plan import Task, all_pairs, in_tiles
 from resi.engine.workers import stream, workers
-from resi.errors import ArtifactError, DegenerateInputError, ShapeError, UsageError
+from resi.errors import ArtifactError, BudgetError, DegenerateInputError, ShapeError, UsageError
 from resi.measures import artifacts
 from resi.measures.base import Measure
 from resi.measures.shapes import View
@@ -255,8 +255,8 @@ def test_what_cannot_fit_says_what_it_needs() -> None:
     failed = frame.row(by_predicate=pl.col("measure") == "rsa", named=True)
     assert failed["status"] == "failed"
     assert "rsa needs about" in failed["error"]
-    assert "compare.memory allows 1.5 MB" in failed["error"]
-    count = int(re.search(r"compare\.subsample=(\d+) or less", failed["error"])[1])
+    assert "memory allows 1.5 MB; raise it, or set samples=" in failed["error"]
+    count = int(re.search(r"samples=(\d+) or less", failed["error"])[1])
     assert 50 < count < 400
     assert resi.pairwise(given, measures="rsa", memory="1.5 MB", samples=count)["status"][0] == "ok"
     assert resi.pairwise(given, measures="rsa", memory="1.5 MB", samples=count + 1)["status"][0] == "failed"
@@ -359,7 +359,7 @@ def test_memory_is_that_of_the_matrix_a_measure_makes_of_maps() -> None:
         most = 2 * measure.prepared_bytes(*views[name])
         assert resi.pairwise(given, [name], shape="nchw", memory=str(most))["status"][0] == "ok"
         refused = resi.pairwise(given, [name], shape="nchw", memory=str(most - 1))
-        assert "compare.memory allows" in refused["error"][0]
+        assert "memory allows" in refused["error"][0]
 
 
 def test_sets_of_measures_can_be_named() -> None:
@@ -459,9 +459,85 @@ def test_what_comparing_adds_to_a_representation_counts_as_its_memory() -> None:
         prepared.prepare(item, view, [measure])
     prepared.make_room({("a", view)})
     prepared.make_room({("b", view)})
-    assert prepared.state(items["a"], view, measure).shape == (50, 4)  # 800 bytes each are within half the budget
+    assert prepared.side(items["a"], view, measure).state.shape == (50, 4)  # 800 bytes each are within half the budget
     prepared.make_room({("a", view)})
-    prepared.state(items["a"], view, measure).shared(artifacts.scaled)  # 1600 bytes more, which are not
+    prepared.side(items["a"], view, measure).state.shared(artifacts.scaled)  # 1600 bytes more, which are not
     prepared.make_room({("b", view)})
     with pytest.raises(KeyError):
-        prepared.state(items["a"], view, measure)
+        prepared.side(items["a"], view, measure)
+
+
+def test_compare_says_what_would_fit_before_it_begins() -> None:
+    R = np.zeros((50_000, 4))
+    start = time.perf_counter()
+    with pytest.raises(
+        BudgetError, match=r"rsa needs about .* memory allows 1 GB; raise it, or set samples=\d+ or less"
+    ):
+        resi.compare(R, R, measure="rsa", memory="1 GB")
+    assert time.perf_counter() - start < 5
+    with pytest.raises(UsageError, match="memory=lots: expected a size such as 4GB"):
+        resi.compare(R[:10], R[:10], memory="lots")
+
+
+def test_compare_takes_the_samples_that_all_pairs_take() -> None:
+    given = arrays(2, rows=100)
+    value = resi.compare(given["r0"], given["r1"], measure="rsa", samples=30)
+    assert value == resi.pairwise(given, "rsa", samples=30)["value"][0]
+    assert value != resi.compare(given["r0"], given["r1"], measure="rsa")
+
+
+def test_an_array_that_cannot_be_compared_fails_its_own_pairs_alone() -> None:
+    given = arrays(3)
+    given["r1"] = given["r1"].copy()
+    given["r1"][0, 0] = np.nan
+    frame = resi.pairwise(given, ["cka", "pwcca"])
+    assert frame.select("source", "target", "measure").rows() == [
+        tuple(task) for task in all_pairs(list(given), {name: make_measure(name, {}) for name in ("cka", "pwcca")})
+    ]
+    for row in frame.iter_rows(named=True):
+        if "r1" in (row["source"], row["target"]):
+            assert row["status"] == "failed"
+            assert row["error"] == "ShapeError: pairwise: r1 of shape (30, 5) holds 1 NaN or infinite values"
+        else:
+            assert row["status"] == "ok"
+    with pytest.raises(ShapeError, match="r1 of shape"):
+        resi.pairwise({"r1": given["r1"]})
+
+
+def test_names_of_any_kind_are_shown_as_text() -> None:
+    first, second = arrays(2).values()
+    frame = resi.pairwise({("gcn", 0): first, 7: second})
+    assert frame.row(0)[:2] == ("('gcn', 0)", "7")
+    with pytest.raises(UsageError, match="two representations have the name '1'"):
+        resi.pairwise({1: first, "1": second})
+
+
+def test_parameters_are_given_by_measure() -> None:
+    given = arrays(2)
+    frame = resi.pairwise(given, {"jaccard": {"k": 5}, "cka": {}})
+    alone = [resi.compare(*given.values(), "jaccard", k=5), resi.compare(*given.values())]
+    assert frame["value"].to_list() == pytest.approx(alone, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"k": 20}, r"pairwise: unknown argument 'k'; parameters belong to a measure: measures={'jaccard': {'k': 20}}"),
+        ({"threads": 0}, "pairwise: threads=0: expected a whole number, at least 1"),
+        ({"threads": 1.5}, "pairwise: threads=1.5: expected a whole number, at least 1"),
+        ({"samples": 1}, "pairwise: samples=1: expected a whole number, at least 2"),
+        ({"memory": "lots"}, "memory=lots: expected a size such as 4GB"),
+    ],
+)
+def test_arguments_that_make_no_sense_are_refused(arguments: dict[str, object], message: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(message)):
+        resi.pairwise(arrays(2), **arguments)
+
+
+def test_messages_name_a_representation_as_a_person_knows_it() -> None:
+    items = {
+        key: Representation(key, (30, 4), "nd", "", lambda add=add: arrays(1)["r0"] + add, label=label)
+        for key, add, label in (("8f3a", 1.0, "gcn on cora, seed 0"), ("77b1", np.nan, "gcn on cora, seed 1"))
+    }
+    (outcome,) = Engine({"cka": make_measure("cka", {})}, 10**9, CPU).run([Task("8f3a", "77b1", "cka")], items)
+    assert "cka: gcn on cora, seed 1 of shape (30, 4) holds 120 NaN" in outcome.error

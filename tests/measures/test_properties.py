@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from resi.errors import DegenerateInputError
-from resi.measures.base import FAMILIES, INVARIANCES, check_facts
+from resi.measures.base import FAMILIES, check_facts
+from resi.measures.facts import INVARIANCES
 
 from .oracles import ORACLES
 from .samples import CHANGES, KINDS, LINEAR, MEASURES, NAMES, pairs, parameters

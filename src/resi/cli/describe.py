@@ -12,7 +12,7 @@ from resi import registry
 from resi.console import output
 from resi.errors import UsageError, unknown_name
 from resi.groundings import GROUNDINGS
-from resi.measures.base import INVARIANCES
+from resi.measures.facts import INVARIANCES
 
 if TYPE_CHECKING:
     from resi.domains.base import Domain

@@ -218,6 +218,12 @@ def _print_estimates(total: Total, plans: Sequence[Plan]) -> None:
 
 def _least_memory(work: Work, plans: Sequence[Plan]) -> int:
     """Return what the most demanding comparison left to do takes, as its measure says."""
-    measures = {name: measure for plan in plans for name, measure in plan.config.measures.items()}
-    sizes = ((kind.name, work.size_of(kind)) for kind in work.left if kind.name in measures)
-    return max((2 * measures[name].prepared_bytes(*size) for name, size in sizes if size), default=0)
+    from resi.steps.plan import measure_identity
+
+    measures = {
+        measure_identity(measure, plan.config.subsample, plan.sampling): (measure, plan.sampling)
+        for plan in plans
+        for measure in plan.config.measures.values()
+    }
+    left = ((kind, *measures[kind.identity]) for kind in work.left if kind.identity in measures)
+    return max((work.memory_of(kind, measure, sampling) for kind, measure, sampling in left), default=0)

@@ -276,6 +276,17 @@ class Domain(ABC):
         del architecture, dataset, hyperparameters
         return None
 
+    def layer_size(
+        self, architecture: str, dataset: str, hyperparameters: Mapping[str, Any], layer: str
+    ) -> tuple[int, ...] | None:
+        """Return the shape of one layer's representations, to estimate what comparing them takes.
+
+        That is (n_samples, n_features) or (n_samples, channels, height, width); None where it is not known before a
+        model has run. A domain whose layers are all alike need not define it.
+        """
+        del layer
+        return self.representation_size(architecture, dataset, hyperparameters)
+
     @abstractmethod
     def locate(self, dataset: str, root: Path | None, downloads: Path, may_download: bool = True) -> DatasetSpec:
         """Find a dataset's files, download them where they are missing, and hash them.

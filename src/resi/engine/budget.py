@@ -7,9 +7,9 @@ import math
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from resi.errors import UsageError
+from resi.errors import BudgetError, UsageError
 from resi.share import allotted_memory, jobs_per_device, read_slot
 
 if TYPE_CHECKING:
@@ -27,7 +27,24 @@ SHARED_PRODUCTS = frozenset(SHARED_PRODUCTS_OF.values())
 CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
 
-def parse_memory(text: str | int, device: torch.device | None = None) -> int:
+class Limits(NamedTuple):
+    """What the one who set the limits calls them.
+
+    Attributes
+    ----------
+    memory, samples : str
+        How much memory may be used, and how many samples are compared.
+    """
+
+    memory: str
+    samples: str
+
+
+CONFIG_KEYS = Limits("compare.memory", "compare.subsample")
+ARGUMENTS = Limits("memory", "samples")
+
+
+def parse_memory(text: str | int, device: torch.device | None = None, name: str = CONFIG_KEYS.memory) -> int:
     """Return a number of bytes from ``"4GB"``, ``"512 MiB"``, a plain number, or ``"auto"``.
 
     The latter is half the memory of the machine, or of the CUDA device, over the jobs of a sweep that share it.
@@ -43,7 +60,7 @@ def parse_memory(text: str | int, device: torch.device | None = None) -> int:
     except ValueError:
         size = 0
     if size <= 0:
-        raise UsageError(f"compare.memory={text}: expected a size such as 4GB or 512MiB, or auto")
+        raise UsageError(f"{name}={text}: expected a size such as 4GB or 512MiB, or auto")
     return size
 
 
@@ -102,6 +119,29 @@ def largest_sample(need: Callable[[int], int], most: int, budget: int) -> int:
         middle = (low + high + 1) // 2
         low, high = (middle, high) if need(middle) <= budget else (low, middle - 1)
     return low
+
+
+def check_budget(
+    measure: str, size: tuple[int, ...], bytes_of: Callable[[int], int], budget: int, limits: Limits
+) -> None:
+    """Raise ``BudgetError``, which says what would fit, if comparing two representations needs more than the budget.
+
+    Parameters
+    ----------
+    size : tuple of int
+        Shape of the first of them.
+    bytes_of : callable
+        Returns the bytes that so many of their samples need.
+    """
+    need = bytes_of(size[0])
+    if need <= budget:
+        return
+    fits = largest_sample(bytes_of, size[0], budget)
+    advice = f"raise it, or set {limits.samples}={fits} or less" if fits > 1 else "raise it"
+    raise BudgetError(
+        f"{measure} needs about {format_bytes(need)} for two representations of shape {size}, "
+        f"{limits.memory} allows {format_bytes(budget)}; {advice}"
+    )
 
 
 def machine_memory() -> int:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from resi.engine.warned import hear
 from resi.engine.watch import Work, unwatched
 from resi.measures.base import Features
+from resi.measures.guard import Guarded, arrays_in, as_failure, features_for, is_built_in
 from resi.measures.shapes import as_tensor, least_precise
 
 if TYPE_CHECKING:
@@ -25,17 +27,34 @@ else:
     from resi.lazy import torch
 
 
+class Side(NamedTuple):
+    """One representation prepared for a measure.
+
+    Attributes
+    ----------
+    guard : Guarded or None
+        What the measure was given, if it does not come with resi.
+    warned : tuple of str
+        What was warned about while it was prepared.
+    """
+
+    state: Any
+    guard: Guarded | None = None
+    warned: tuple[str, ...] = ()
+
+
 @dataclass
 class _Entry:
     features: Features
-    states: dict[str, Any] = field(default_factory=dict)
+    sides: dict[str, Side] = field(default_factory=dict)
     size: int = 0
 
 
 class Prepared:
     """What a run has prepared: the matrix of each representation and view, and each measure's state.
 
-    Different representations may be prepared by different threads at the same time.
+    Different representations may be prepared by different threads at the same time. Measures that come with resi share
+    a matrix; each of the others has a copy.
 
     Attributes
     ----------
@@ -63,8 +82,8 @@ class Prepared:
         if entry is not None:
             entry.size = _size(entry)
 
-    def state(self, representation: Representation, view: View, measure: Measure) -> Any:
-        """Return the measure's state of a prepared representation.
+    def side(self, representation: Representation, view: View, measure: Measure) -> Side:
+        """Return what a measure has made of a prepared representation.
 
         Raises
         ------
@@ -75,7 +94,7 @@ class Prepared:
         if failure is not None:
             # Without the traceback of an earlier pair, which would grow with every one.
             raise failure.with_traceback(None)
-        return self._entries[representation.key, view].states[measure.name]
+        return self._entries[representation.key, view].sides[measure.name]
 
     def make_room(self, needed: set[tuple[str, View]]) -> None:
         """Drop what has not been used for longest until the rest is within half the budget, but nothing needed.
@@ -101,23 +120,23 @@ class Prepared:
     def _prepare(self, representation: Representation, view: View, measure: Measure) -> None:
         attempt = (representation.key, view, measure.name)
         known = self._entries.get((representation.key, view))
-        if attempt in self._failures or (known is not None and measure.name in known.states):
+        if attempt in self._failures or (known is not None and measure.name in known.sides):
             return
         start = time.perf_counter()
         try:
             with self._watch(Work(measure.name, representation=representation.key)):
                 entry = self._entry(representation, view, measure.name)
-                entry.states[measure.name] = measure.prepare(entry.features)
-        except Exception as error:
+                entry.sides[measure.name] = _side(measure, entry.features)
+        except BaseException as error:
             # The traceback would keep the arrays of its frames.
-            self._failures[attempt] = error.with_traceback(None)
+            self._failures[attempt] = as_failure(measure, error).with_traceback(None)
         spent = (representation.key, measure.name)
         self.seconds[spent] = self.seconds.get(spent, 0.0) + time.perf_counter() - start
 
     def _entry(self, representation: Representation, view: View, measure: str) -> _Entry:
         key = (representation.key, view)
         if key not in self._entries:
-            array = as_tensor(measure, representation.key, representation.load(), representation.layout)
+            array = as_tensor(measure, representation.name, representation.load(), representation.layout)
             matrix = view.matrix(array.to(self._device))
             position = self.positions[representation.key]
             self._entries[key] = _Entry(Features(matrix, _precision(representation, array), position))
@@ -130,24 +149,25 @@ def _precision(representation: Representation, array: Tensor) -> torch.dtype:
     return array.dtype if known is None else least_precise(array.dtype, getattr(torch, known))
 
 
+def _side(measure: Measure, shared: Features) -> Side:
+    features = shared if is_built_in(measure) else features_for(measure, shared.given, shared.dtype, shared.position)
+    with hear() as warned:
+        state = measure.prepare(features)
+    guard = features if isinstance(features, Guarded) else None
+    if guard is not None:
+        guard.check(measure)
+        guard.mark(state)
+    return Side(state, guard, tuple(warned))
+
+
 def _size(entry: _Entry) -> int:
-    return nbytes(entry.features, *entry.states.values())
+    return nbytes(entry.features, *entry.sides.values())
 
 
 def nbytes(*values: Any) -> int:
     """Return the memory of all tensors in nested tuples and features, each counted once."""
     seen: dict[int, int] = {}
-    pending = list(values)
-    while pending:
-        value = pending.pop()
-        if isinstance(value, Features):
-            pending.extend(value.held())
-        elif isinstance(value, tuple | list):
-            pending.extend(value)
-        elif isinstance(value, dict):
-            pending.extend(value.values())
-        elif hasattr(value, "data_ptr"):
-            seen[value.data_ptr()] = max(seen.get(value.data_ptr(), 0), value.nbytes)
-        elif hasattr(value, "nbytes"):
-            seen[id(value)] = value.nbytes
+    for array in arrays_in(*values):
+        place = array.data_ptr() if hasattr(array, "data_ptr") else id(array)
+        seen[place] = max(seen.get(place, 0), array.nbytes)
     return sum(seen.values())

@@ -10,23 +10,28 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from resi.engine.budget import block_size, format_bytes, group_measures, largest_sample
+from resi.engine.budget import CONFIG_KEYS, block_size, check_budget, group_measures
 from resi.engine.cache import Prepared
 from resi.engine.plan import Task, in_tiles
+from resi.engine.warned import hear, listening
 from resi.engine.watch import Work, unwatched
 from resi.engine.workers import stream, workers
 from resi.errors import ArtifactError, BudgetError, DegenerateInputError, ShapeError
 from resi.measures.base import Measure
+from resi.measures.guard import as_failure
 from resi.measures.shapes import pair_views
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from concurrent.futures import ThreadPoolExecutor
     from typing import Any
 
     from torch import device
 
+    from resi.engine.budget import Limits
+    from resi.engine.cache import Side
     from resi.engine.watch import Watch
+    from resi.measures.base import Spread
     from resi.measures.shapes import Sampling, View
     from resi.representations.base import Representation
 
@@ -72,6 +77,9 @@ class Outcome(NamedTuple):
 class Engine:
     """Compares representations.
 
+    It computes in the arithmetic of the thread that iterates over :meth:`run`: enter
+    :func:`~resi.device.plain_arithmetic` there.
+
     Parameters
     ----------
     measures
@@ -90,6 +98,8 @@ class Engine:
         Told of every piece of work that a measure does.
     one_by_one : bool
         Make the comparisons in the order given, one at a time.
+    limits : Limits
+        What messages call the limits of memory and samples.
     """
 
     measures: Mapping[str, Measure]
@@ -100,6 +110,7 @@ class Engine:
     sampling: Sampling = "spread"
     watch: Watch = unwatched
     one_by_one: bool = False
+    limits: Limits = CONFIG_KEYS
 
     def __post_init__(self) -> None:
         self.prepared = Prepared(self.memory, self.device, self.watch)
@@ -119,12 +130,13 @@ class Engine:
         for name in dict.fromkeys(task.measure for task in tasks):
             try:
                 needs[name] = self._largest_need(self.measures[name], representations.values())
-            except Exception as failure:  # of a plugin, say, that cannot tell how much memory it needs
+            except BaseException as error:  # of a plugin, say, that cannot tell how much memory it needs
+                failure = as_failure(self.measures[name], error)
                 if self.on_error == "raise":
-                    raise
+                    raise failure from error
                 result = _failed(failure)
                 yield from (_outcome(task, result, 0.0, 0.0) for task in tasks if task.measure == name)
-        with workers(self.device, self.threads, len(representations), self.one_by_one) as pool:
+        with listening(), workers(self.device, self.threads, len(representations), self.one_by_one) as pool:
             if self.one_by_one:
                 for task in tasks:
                     if task.measure in needs:
@@ -194,35 +206,53 @@ class Engine:
             measure = self.measures[name]
             if type(measure).compare_many is Measure.compare_many:
                 continue
-            states: dict[tuple[str, View], Any] = {}
+            sides: dict[tuple[str, View], Side] = {}
             chosen: dict[Task, tuple[tuple[str, View], tuple[str, View]]] = {}
             for task in tile:
                 pair = views[task]
                 if task.measure != name or isinstance(pair, Exception):
                     continue
-                sides = (task.source, pair[0]), (task.target, pair[1])
+                both = (task.source, pair[0]), (task.target, pair[1])
                 # What could not be prepared is reported where pairs are compared one by one.
                 with contextlib.suppress(Exception):
-                    states.update({side: self.prepared.state(items[side[0]], side[1], measure) for side in sides})
-                    chosen[task] = sides
-            position = {side: index for index, side in enumerate(states)}
-            pairs = [(position[one], position[other]) for one, other in chosen.values()]
+                    sides.update({side: self.prepared.side(items[side[0]], side[1], measure) for side in both})
+                    chosen[task] = both
             start = time.perf_counter()
-            work = Work(name, pairs=tuple((task.source, task.target) for task in chosen))
-            try:
-                with self.watch(work):
-                    values = measure.compare_many(list(states.values()), pairs, pool.map if pool else map)
-                results = [
-                    None if value is None else _noted(_judged(value), measure, *(states[side] for side in sides))
-                    for value, sides in zip(values, chosen.values(), strict=True)
-                ]
-            except Exception as failure:
-                if self.on_error == "raise":
-                    raise
-                results = [_failed(failure)] * len(pairs)
+            results = self._results_together(measure, sides, chosen, pool)
             made = [(task, result) for task, result in zip(chosen, results, strict=True) if result is not None]
             seconds = (time.perf_counter() - start) / max(len(made), 1)
             yield from (_outcome(task, result, seconds, self._share(task)) for task, result in made)
+
+    def _results_together(
+        self,
+        measure: Measure,
+        sides: Mapping[tuple[str, View], Side],
+        chosen: Mapping[Task, tuple[tuple[str, View], tuple[str, View]]],
+        pool: ThreadPoolExecutor | None,
+    ) -> list[Result | None]:
+        """Return the results of pairs compared at once; None for those that are to be compared one by one."""
+        position = {side: index for index, side in enumerate(sides)}
+        pairs = [(position[one], position[other]) for one, other in chosen.values()]
+        work = Work(measure.name, pairs=tuple((task.source, task.target) for task in chosen))
+        warned: list[str] = []
+        try:
+            with self.watch(work), hear() as here:
+                spread = _heard_spread(pool.map if pool else map, warned)
+                values = measure.compare_many([side.state for side in sides.values()], pairs, spread)
+                results = [
+                    None if value is None else _noted(_judged(value), measure, sides[both[0]], sides[both[1]])
+                    for value, both in zip(values, chosen.values(), strict=True)
+                ]
+                for side in sides.values():
+                    if side.guard is not None:
+                        side.guard.check(measure)
+            # Which of them a warning is about shows when they are compared one by one.
+            return [None] * len(pairs) if warned or here else results
+        except BaseException as error:
+            failure = as_failure(measure, error)
+            if self.on_error == "raise":
+                raise failure from error
+            return [_failed(failure)] * len(pairs)
 
     def _compare(
         self, task: Task, items: Mapping[str, Representation], views: tuple[View, View] | Exception
@@ -233,25 +263,29 @@ class Engine:
             if isinstance(views, Exception):
                 raise views
             a, b = (
-                self._state(side, items[key], view, measure)
+                self._side(side, items[key], view, measure)
                 for side, key, view in zip("RS", (task.source, task.target), views, strict=True)
             )
             start = time.perf_counter()
-            with self.watch(Work(task.measure, pairs=((task.source, task.target),))):
-                result = _noted(_judged(measure.compare(a, b)), measure, a, b)
+            with self.watch(Work(task.measure, pairs=((task.source, task.target),))), hear() as warned:
+                result = _noted(_judged(measure.compare(a.state, b.state)), measure, a, b, warned)
+                for side in (a, b):
+                    if side.guard is not None:
+                        side.guard.check(measure)
             seconds = time.perf_counter() - start
         except DegenerateInputError as reason:
             result = Result(None, UNDEFINED, str(reason))
-        except Exception as failure:
+        except BaseException as error:
+            failure = as_failure(measure, error)
             # A damaged file is no failure of the measure: it has to be mended, not recorded.
             if self.on_error == "raise" or isinstance(failure, ArtifactError):
-                raise
+                raise failure  # noqa: B904 - mostly the same
             result = _failed(failure)
         return _outcome(task, result, seconds, self._share(task))
 
-    def _state(self, side: str, item: Representation, view: View, measure: Measure) -> Any:
+    def _side(self, side: str, item: Representation, view: View, measure: Measure) -> Side:
         try:
-            return self.prepared.state(item, view, measure)
+            return self.prepared.side(item, view, measure)
         except DegenerateInputError as reason:
             raise DegenerateInputError(f"{side}: {reason}") from None
 
@@ -269,19 +303,13 @@ class Engine:
 
     def _find_views(self, measure: Measure, source: Representation, target: Representation) -> tuple[View, View]:
         if source.samples != target.samples:
-            raise ShapeError(f"{measure.name}: {source.key} and {target.key} hold different samples")
+            raise ShapeError(f"{measure.name}: {source.name} and {target.name} hold different samples")
         result = self._pair_views(measure, source, target)
-        need = self._bytes(measure, source, target)
-        if need > self.memory:
 
-            def bytes_of(count: int) -> int:
-                return self._bytes(measure, *(replace(side, size=(count, *side.size[1:])) for side in (source, target)))
+        def bytes_of(count: int) -> int:
+            return self._bytes(measure, *(replace(side, size=(count, *side.size[1:])) for side in (source, target)))
 
-            fits = largest_sample(bytes_of, source.size[0], self.memory)
-            raise BudgetError(
-                f"{measure.name} needs about {format_bytes(need)} for two representations of shape {source.size}, "
-                f"compare.memory allows {format_bytes(self.memory)}; raise it, or set compare.subsample={fits} or less"
-            )
+        check_budget(measure.name, source.size, bytes_of, self.memory, self.limits)
         return result
 
     def _largest_need(self, measure: Measure, representations: Iterable[Representation]) -> int:
@@ -306,9 +334,28 @@ def _judged(value: float) -> Result:
     return Result(value, OK, "") if math.isfinite(value) else Result(None, FAILED, f"the measure returned {value}")
 
 
-def _noted(result: Result, measure: Measure, a: Any, b: Any) -> Result:
-    """Return a result with what its measure notes about the value, if there is one."""
-    return result._replace(note=measure.note(a, b)) if result.status == OK else result
+def _noted(result: Result, measure: Measure, a: Side, b: Side, warned: Sequence[str] = ()) -> Result:
+    """Return a result with what its measure notes about the value, and what was warned about."""
+    note = measure.note(a.state, b.state) if result.status == OK else ""
+    if not (note or warned or a.warned or b.warned):
+        return result
+    texts = dict.fromkeys([note, *a.warned, *b.warned, *warned])
+    return result._replace(note="; ".join(filter(None, texts)))
+
+
+def _heard_spread(spread: Spread, warned: list[str]) -> Spread:
+    """Return ``spread`` such that warnings of every piece of work are added to a list, whichever thread does it."""
+
+    def heard(function: Callable[[Any], Any], items: Iterable[Any], /) -> Iterator[Any]:
+        def call(item: Any) -> Any:
+            with hear() as texts:
+                result = function(item)
+            warned.extend(texts)
+            return result
+
+        return spread(call, items)
+
+    return heard
 
 
 def _outcome(task: Task, result: Result, seconds: float, prepare_seconds: float) -> Outcome:

@@ -86,6 +86,7 @@ class IsolatedEngine:
     _pending: dict[Task, None] = field(default_factory=dict, init=False)
     _strikes: Counter[Task] = field(default_factory=Counter, init=False)
     _unruly: set[str] = field(default_factory=set, init=False)
+    _names: dict[str, str] = field(default_factory=dict, init=False)
     _server: ForkServer | None = field(default=None, init=False)
 
     def run(self, tasks: Sequence[Task], representations: Mapping[str, Representation]) -> Iterator[Outcome]:
@@ -99,6 +100,7 @@ class IsolatedEngine:
         """
         self._pending = dict.fromkeys(tasks)
         self._strikes.clear()
+        self._names = {key: item.name for key, item in representations.items()}
         starts = 0
         while self._pending:
             before = len(self._pending), self._strikes.total()
@@ -181,7 +183,8 @@ class IsolatedEngine:
         self._strikes = Counter({**again, **{task: n for task, n in self._strikes.items() if task not in again}})
         for task in guilty:
             if self.on_error == "raise":
-                raise MeasureError(f"{task.measure} on {task.source} and {task.target}: {end.error}")
+                source, target = self._names[task.source], self._names[task.target]
+                raise MeasureError(f"{task.measure} on {source} and {target}: {end.error}")
             self._unruly.add(task.measure)
             del self._pending[task]
             yield Outcome(task, None, FAILED, end.error, end.seconds, 0.0)

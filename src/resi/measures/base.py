@@ -6,7 +6,8 @@ import dataclasses
 import weakref
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeVar, cast
 
-from resi.errors import DegenerateInputError
+from resi.errors import DegenerateInputError, FactError
+from resi.measures.facts import check_stated, translated
 from resi.measures.shapes import views
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from resi.measures.shapes import ArrayLike, Layout
+    from resi.measures.shapes import ArrayLike, Layout, _Bound
 
     class Spread(Protocol):
         """What works like ``map`` on one iterable, and may do so on several threads."""
@@ -27,14 +28,6 @@ else:
 
 T = TypeVar("T")
 
-INVARIANCES = {
-    "affine": "any invertible affine map of the features",
-    "invertible_linear": "any invertible linear map of the features",
-    "orthogonal": "rotations and reflections of the features",
-    "permutation": "reordering the features",
-    "isotropic_scaling": "multiplying by one positive number",
-    "translation": "adding one vector to every row",
-}
 FAMILIES = ("cca", "kernel", "alignment", "rsm", "neighbours", "topology", "regression", "statistics", "other")
 
 DOUBLE_BYTES = 8
@@ -90,7 +83,7 @@ class Features:
         """Return ``build(self, **parameters)``, computed once however many measures ask for it."""
         key = (build, *sorted(parameters.items())) if parameters else (build,)
         if key not in self._shared:
-            self._shared[key] = build(self, **parameters)
+            self._shared[key] = self._keep(build(self, **parameters))
         return cast("T", self._shared[key])
 
     def known(self, build: Callable[..., T], **parameters: Any) -> T | None:
@@ -110,12 +103,17 @@ class Features:
             self._partner = weakref.ref(other)
             self._shared_with_partner = {}
         if build not in self._shared_with_partner:
-            self._shared_with_partner[build] = build(self, other)
+            self._shared_with_partner[build] = self._keep(build(self, other), of_pair=True)
         return cast("T", self._shared_with_partner[build])
 
     def held(self) -> tuple[Any, ...]:
         """Return the matrix and everything computed from it so far."""
         return (self.given, *self._shared.values(), *self._shared_with_partner.values())
+
+    def _keep(self, value: T, of_pair: bool = False) -> T:
+        """Return what is about to be kept; a subclass may look at it."""
+        del of_pair
+        return value
 
 
 def _in_double(x: Features) -> Tensor:
@@ -144,7 +142,7 @@ class Measure:
     symmetric: ClassVar[bool] = True
     metric: ClassVar[bool] = False
     invariances: ClassVar[frozenset[str]] = frozenset()
-    """Names from ``INVARIANCES``: changes to either side that leave the value as it is."""
+    """Names from :data:`resi.measures.facts.INVARIANCES`: changes to either side that leave the value as it is."""
     self_value: ClassVar[float | None] = None
     """Value of a representation compared with itself, where it is always the same."""
     spatial: ClassVar[Literal["align", "flatten"]] = "flatten"
@@ -213,18 +211,43 @@ class Measure:
             If the arrays do not fit the measure or each other.
         DegenerateInputError
             If the measure has no value for them.
+        MeasureError
+            If the measure writes to what it is given, or tries to end the program.
         """
-        sides = views(self.name, (R, S), (shape, shape), self.spatial)
+        from resi.device import plain_arithmetic
+        from resi.measures.guard import as_failure
+
+        with plain_arithmetic():
+            sides = views(self.name, (R, S), (shape, shape), self.spatial)
+            try:
+                return self._evaluate(sides)
+            except Exception:
+                raise
+            except BaseException as error:
+                raise as_failure(self, error) from error
+
+    def _evaluate(self, sides: tuple[_Bound, _Bound]) -> float:
+        from resi.measures.guard import Guarded, features_for
+
         label = self.name
+        guarded: list[Guarded] = []
         try:
             states = []
             for argument, side in zip("RS", sides, strict=True):
                 label = f"{self.name}: {argument} of shape {tuple(side.array.shape)}"
-                states.append(self.prepare(Features(side(), side.array.dtype)))
+                features = features_for(self, side(), side.array.dtype)
+                states.append(self.prepare(features))
+                if isinstance(features, Guarded):
+                    features.check(self)
+                    features.mark(states[-1])
+                    guarded.append(features)
             label = self.name
-            return float(self.compare(*states))
+            value = float(self.compare(*states))
         except DegenerateInputError as reason:
             raise DegenerateInputError(f"{label}: {reason}") from None
+        for features in guarded:
+            features.check(self)
+        return value
 
     def prepared_bytes(self, n_samples: int, n_features: int) -> int:
         """Return about how many bytes preparing one representation takes, its matrix included."""
@@ -249,7 +272,13 @@ def as_measure(
     function
         Called with two float64 torch matrices of shape (n_samples, n_features) and the shape ``"nd"``.
     name, larger_is_more_similar, **facts
-        The class attributes of :class:`Measure`.
+        The class attributes of :class:`Measure`; ``is_symmetric``, ``is_metric`` and ``invariant_to_...`` of the
+        published extension guide are understood, too.
+
+    Raises
+    ------
+    FactError
+        If a fact does not exist or does not fit.
 
     Examples
     --------
@@ -268,7 +297,7 @@ def as_measure(
         "name": name,
         "larger_is_more_similar": larger_is_more_similar,
         "compare": compare,
-        **facts,
+        **translated(name, facts),
     }
     measure: type[Measure] = dataclasses.dataclass(type(name, (Measure,), body))
     check_facts(measure)
@@ -282,21 +311,12 @@ def check_variant(name: str, variant: str) -> None:
 
 
 def check_facts(measure: type[Measure]) -> None:
-    """Raise ``ValueError`` naming the first fact of a measure class that is missing or wrong."""
+    """Raise ``FactError``, a ``ValueError``, naming the first fact of a measure class that is missing or wrong."""
     if not isinstance(measure, type) or not issubclass(measure, Measure):
-        raise ValueError(f"{measure!r} is not a class derived from resi.Measure (wrap a function with resi.as_measure)")
+        raise FactError(f"{measure!r} is not a class derived from resi.Measure (wrap a function with resi.as_measure)")
     label = measure.__qualname__
-    for fact, kind in (("name", str), ("larger_is_more_similar", bool), ("symmetric", bool), ("version", int)):
-        value = getattr(measure, fact, None)
-        if not isinstance(value, kind):
-            raise ValueError(f"measure {label}: class attribute {fact!r} must be a {kind.__name__}, not {value!r}")
-    if not measure.name.isidentifier() or measure.name != measure.name.lower():
-        raise ValueError(f"measure {label}: name {measure.name!r} must be a snake_case identifier")
-    if unknown := set(measure.invariances) - set(INVARIANCES):
-        raise ValueError(f"measure {label}: unknown invariances {sorted(unknown)}; known: {sorted(INVARIANCES)}")
-    if measure.spatial not in ("align", "flatten"):
-        raise ValueError(f"measure {label}: spatial must be 'align' or 'flatten', not {measure.spatial!r}")
+    check_stated(measure)
     if measure.compare is Measure.compare and measure.__call__ is Measure.__call__:
-        raise ValueError(f"measure {label} defines neither compare(a, b) nor __call__(R, S)")
+        raise FactError(f"measure {label} defines neither compare(a, b) nor __call__(R, S)")
     if not dataclasses.is_dataclass(measure):
-        raise ValueError(f"measure {label} must be a dataclass (add @dataclass above it)")
+        raise FactError(f"measure {label} must be a dataclass (add @dataclass above it)")

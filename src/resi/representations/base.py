@@ -38,6 +38,8 @@ class Representation:
     dtype : str, optional
         Name of the floating point type in which the numbers were computed, such as ``bfloat16``: the array may be of a
         wider one. None where it is the array's own.
+    label : str
+        What a person knows it by, for messages.
     """
 
     key: str
@@ -46,6 +48,12 @@ class Representation:
     samples: str
     load: Callable[[], ArrayLike]
     dtype: str | None = None
+    label: str = ""
+
+    @property
+    def name(self) -> str:
+        """The label, or else the key."""
+        return self.label or self.key
 
 
 def subsample(representation: Representation, count: int | None) -> Representation:

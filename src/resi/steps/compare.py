@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from resi import __version__
+from resi import __version__, registry
 from resi.config import Overwrite, Stage
 from resi.console import progress, say
-from resi.device import resolve_device
+from resi.device import plain_arithmetic, resolve_device
 from resi.engine.budget import parse_memory
 from resi.engine.execute import FAILED, Engine, Outcome
 from resi.engine.isolate import IsolatedEngine
@@ -18,8 +19,9 @@ from resi.representations.base import subsample
 from resi.results.schema import COMPARISON_ORDER, COMPARISONS
 from resi.results.stored import Scope, find_comparisons
 from resi.results.tables import TableBuilder
+from resi.sources import Sources
 from resi.steps.outputs import compare_outputs
-from resi.steps.plan import Comparison, Plan, compared, parameters, scope
+from resi.steps.plan import Comparison, Plan, compared, measure_code, parameters, scope
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -54,8 +56,10 @@ def compare_representations(plan: Plan) -> pl.DataFrame:
     del stored
     if missing:
         _check_ready(plan, len(missing))
+        _tell_of_changed_code(plan, missing)
         with contextlib.ExitStack() as stack:
             stack.callback(plan.shard.flush)
+            stack.enter_context(plain_arithmetic())
             advance = stack.enter_context(progress("comparing", len(missing)))
             for row in _compare(plan, missing):
                 rows.add(row)
@@ -76,6 +80,15 @@ def stored_comparisons(plan: Plan, on_damage: Callable[[ResiError], None]) -> di
     if remake_failed and plan.config.stage is not Stage.score:
         found = {key: row for key, row in found.items() if row["status"] != FAILED}
     return found
+
+
+def _tell_of_changed_code(plan: Plan, missing: Sequence[Comparison]) -> None:
+    sources = Sources(plan.config.root)
+    for name in dict.fromkeys(comparison.measure for comparison in missing if not comparison.is_of_outputs):
+        code = measure_code(plan.config.measures[name])
+        if code and sources.remember_measure(name, code):
+            provider = registry.measures().origin(name).distribution
+            say(f"{name}: its code ({provider}) has changed, so what it has compared before is compared again")
 
 
 def _check_ready(plan: Plan, comparisons: int) -> None:
@@ -134,7 +147,9 @@ def _engine(plan: Plan, device: torch.device) -> Iterator[Engine | IsolatedEngin
 
 def _open(plan: Plan, experiment: Experiment, index: int) -> Representation:
     item = experiment.items[index]
-    return subsample(plan.representations.open(item.model, experiment.probe, item.layer), plan.config.subsample)
+    found = plan.representations.open(item.model, experiment.probe, item.layer)
+    labelled = dataclasses.replace(found, label=f"{item.model.label}, layer {item.layer}")
+    return subsample(labelled, plan.config.subsample)
 
 
 def _about(measure: Measure, sampled: int | None, sampling: Sampling) -> Row:

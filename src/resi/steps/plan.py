@@ -10,6 +10,7 @@ from functools import cached_property
 from itertools import combinations, permutations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from resi import registry
 from resi.config import Stage
 from resi.domains.base import DatasetSpec
 from resi.errors import DatasetError
@@ -221,9 +222,16 @@ def scope(experiment: Experiment) -> dict[str, str]:
 
 
 def measure_identity(measure: Measure, subsample: int | None, sampling: Sampling = "spread") -> str:
-    """Return the identity of a measure: its name, version and parameters."""
+    """Return the identity of a measure: its name, version and parameters, and its code if resi does not provide it."""
     given = parameters(measure, subsample, sampling)
-    return canonical({"measure": measure.name, "version": measure.version, "parameters": given})
+    code = measure_code(measure)
+    known = {"measure": measure.name, "version": measure.version, "parameters": given}
+    return canonical({**known, "code": code} if code else known)
+
+
+def measure_code(measure: Measure) -> str:
+    """Return the hash of a measure's code; it is empty for those that come with resi, whose version says enough."""
+    return registry.measures().origin(measure.name).code if measure.name in registry.measures() else ""
 
 
 def parameters(measure: Measure, subsample: int | None, sampling: Sampling = "spread") -> str:

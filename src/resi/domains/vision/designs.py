@@ -6,7 +6,15 @@ Layers have the numbers of the published benchmark, in the order of the network;
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+MAX_GRID = 7
+"""Maps larger than this in height or width are pooled to it."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +47,19 @@ class ResNetDesign:
         """Channels of the last layer."""
         return self.channels[-1] * (4 if self.bottleneck else 1)
 
+    def layer_shape(self, number: int, hyperparameters: Mapping[str, Any]) -> tuple[int, ...]:
+        """Return channels, height and width of a layer's maps."""
+        if number == self.layers - 1:
+            return self.features, 1, 1
+        early = bool(hyperparameters["early_downsampling"])
+        # The stem of large images halves them, after a border of three pixels; so does the first stage.
+        width = hyperparameters["image_size"] // 2 + 2 if early else hyperparameters["image_size"]
+        if number == 0:
+            return _map(self.stem, width)
+        stages = [stage for stage, count in enumerate(self.blocks) for _ in range(count)]
+        stage = stages[number - 1]
+        return _map(self.channels[stage] * (4 if self.bottleneck else 1), math.ceil(width / 2 ** (stage + early)))
+
 
 @dataclass(frozen=True)
 class VGGDesign:
@@ -63,6 +84,14 @@ class VGGDesign:
         """Features of the last layer."""
         return self.stages[-1][-1]
 
+    def layer_shape(self, number: int, hyperparameters: Mapping[str, Any]) -> tuple[int, ...]:
+        """Return channels, height and width of a layer's maps; the features of the last layer."""
+        if number == self.layers - 1:
+            return (self.features,)
+        convolutions = [(channels, stage) for stage, several in enumerate(self.stages) for channels in several]
+        channels, stage = convolutions[number]
+        return _map(channels, hyperparameters["image_size"] // 2**stage)
+
 
 @dataclass(frozen=True)
 class ViTDesign:
@@ -83,6 +112,15 @@ class ViTDesign:
     def features(self) -> int:
         """Features of the last layer."""
         return self.width
+
+    def layer_shape(self, number: int, hyperparameters: Mapping[str, Any]) -> tuple[int, ...]:
+        """Return the features of the class token."""
+        del number, hyperparameters
+        return (self.width,)
+
+
+def _map(channels: int, width: int) -> tuple[int, int, int]:
+    return channels, min(width, MAX_GRID), min(width, MAX_GRID)
 
 
 Design = ResNetDesign | VGGDesign | ViTDesign

@@ -118,6 +118,12 @@ class VisionDomain(Domain):
         del hyperparameters
         return TEST_SIZES[dataset], DESIGNS[architecture].features
 
+    def layer_size(
+        self, architecture: str, dataset: str, hyperparameters: Mapping[str, Any], layer: str
+    ) -> tuple[int, ...] | None:
+        """Return the number of test images and the shape of a layer's maps or vectors."""
+        return TEST_SIZES[dataset], *DESIGNS[architecture].layer_shape(int(layer), hyperparameters)
+
     def locate(self, dataset: str, root: Path | None, downloads: Path, may_download: bool = True) -> DatasetSpec:
         """Find and check a dataset's files."""
         if dataset == "cifar100":

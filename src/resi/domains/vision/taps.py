@@ -14,16 +14,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch.nn.functional import adaptive_avg_pool2d
 
-from resi.domains.vision.designs import DESIGNS, ResNetDesign, VGGDesign
+from resi.domains.vision.designs import DESIGNS, MAX_GRID, ResNetDesign, VGGDesign
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Any
 
     from torch import Tensor, nn
-
-MAX_GRID = 7
-"""Maps larger than this in height or width are pooled to it."""
 
 
 class Tap(NamedTuple):

@@ -1,0 +1,101 @@
+"""Warnings as data: what is warned about in one thread is kept for the comparison it is about, and not printed.
+
+Python has one list of filters and one place that shows warnings, for all threads. Both are changed as long as anything
+listens, in a way that makes a difference only to threads that are listening: warnings of others are filtered and shown
+as before.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import warnings
+from typing import TYPE_CHECKING, Any, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+LONGEST = 200
+"""So many characters of a warning are kept."""
+FOR_DEVELOPERS = (DeprecationWarning, PendingDeprecationWarning, FutureWarning, ImportWarning, ResourceWarning)
+"""Say nothing about a value, and are dropped."""
+
+
+class _Here:
+    """Stands in a filter for the pattern of messages: any message, but only in a thread that is listening."""
+
+    def match(self, message: str) -> bool:
+        del message
+        return bool(_heard())
+
+
+class _Listening:
+    """Warnings are passed on to listeners while any thread is inside; several may be."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._back = contextlib.ExitStack()
+
+    @contextlib.contextmanager
+    def __call__(self) -> Iterator[None]:
+        with self._lock:
+            self._inside += 1
+            if self._inside == 1:
+                self._begin()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._inside -= 1
+                if not self._inside:
+                    self._back.close()
+
+    def _begin(self) -> None:
+        show = warnings.showwarning
+
+        def listen(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+            heard = _heard()
+            if not heard:
+                show(message, category, *where, **more)
+            elif not issubclass(category, FOR_DEVELOPERS) and (text := _one_line(message, category)) not in heard[-1]:
+                heard[-1].append(text)
+
+        self._back.enter_context(warnings.catch_warnings())
+        # Every time, not only the first: the next comparison is told, too.
+        cast("list[Any]", warnings.filters).insert(0, ("always", _Here(), Warning, None, 0))
+        warnings.showwarning = listen
+
+
+listening = _Listening()
+"""Enter it for as long as any thread is to :func:`hear` warnings."""
+_local = threading.local()
+
+
+class hear:  # noqa: N801 - used like a function; a generator would take three times as long, for every pair
+    """Give the list to which warnings of this thread are added, one line each, every text once."""
+
+    __slots__ = ("_heard",)
+
+    def __enter__(self) -> list[str]:
+        self._heard = _heard()
+        texts: list[str] = []
+        self._heard.append(texts)
+        return texts
+
+    def __exit__(self, *error: object) -> None:
+        self._heard.pop()
+
+
+def _heard() -> list[list[str]]:
+    try:
+        return cast("list[list[str]]", _local.heard)
+    except AttributeError:
+        _local.heard = []
+        return _local.heard
+
+
+def _one_line(message: Warning | str, category: type[Warning]) -> str:
+    text = " ".join(str(message).split())
+    shown = text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
+    return f"{category.__name__}: {shown}"

@@ -1,0 +1,176 @@
+"""Representations that measures of other distributions can write to without reaching anything else.
+
+Built-in measures share one matrix, which may be the caller's own array, and all that has been computed from it. Whether
+someone else's code writes to what it is given, as in ``R -= R.mean(0)``, is not known; so it is given a copy, and the
+copy is looked at after every call. A measure that has changed it fails, since its next comparison would begin from what
+the last one left.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from resi.errors import MeasureError
+from resi.measures.base import Features, Measure
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import torch
+    from torch import Tensor
+else:
+    from resi.lazy import torch
+
+INTEGERS = {1: "uint8", 2: "int16", 4: "int32", 8: "int64"}
+"""Types of torch in which the bits of numbers of so many bytes are summed."""
+SMALL = 2**16
+"""So many bytes are kept as they are, instead of their sums."""
+
+
+def is_built_in(measure: Measure | type[Measure]) -> bool:
+    """Return whether a measure comes with resi."""
+    return (measure if isinstance(measure, type) else type(measure)).__module__.split(".")[0] == __name__.split(".")[0]
+
+
+def features_for(measure: Measure, given: Tensor, dtype: torch.dtype | None = None, position: int = 0) -> Features:
+    """Return a matrix as a measure gets it: guarded, unless the measure comes with resi."""
+    return (Features if is_built_in(measure) else Guarded)(given, dtype, position)
+
+
+def as_failure(measure: Measure, error: BaseException) -> Exception:
+    """Return the error that a measure has raised, and for what would end the program one that does not.
+
+    Raises
+    ------
+    KeyboardInterrupt, GeneratorExit
+        As they are: they come from outside.
+    """
+    if isinstance(error, Exception):
+        return error
+    if isinstance(error, KeyboardInterrupt | GeneratorExit):
+        raise error
+    return MeasureError(
+        f"{measure.name} tried to end the program ({type(error).__name__}: {error}); "
+        "a measure has to return a number or raise an error"
+    )
+
+
+class Guarded(Features):
+    """A copy of a representation, for one measure alone, that knows whether it has been written to.
+
+    All tensors and arrays count that the measure has been given or has returned from ``prepare``.
+    """
+
+    def __init__(self, given: Tensor, dtype: torch.dtype | None = None, position: int = 0) -> None:
+        super().__init__(given.clone(), dtype, position)
+        self._marks: dict[int, tuple[Any, _Mark]] = {}
+        self._marks_of_pair: dict[int, tuple[Any, _Mark]] = {}
+        self.mark(self.given)
+
+    def mark(self, *values: Any) -> None:
+        """Remember how tensors and arrays are now, those in tuples, lists, mappings and objects included."""
+        _remember(self._marks, values)
+
+    def check(self, measure: Measure) -> None:
+        """Raise ``MeasureError`` if anything has been written to."""
+        marked = [*self._marks.values(), *self._marks_of_pair.values()]
+        if any(not mark.fits(array) for array, mark in marked):
+            raise MeasureError(
+                f"{measure.name} writes to what it was given (such as R -= R.mean(0) or R.sub_(1)), which would change "
+                "its other comparisons; let it compute something new instead (R = R - R.mean(0))"
+            )
+
+    def _keep(self, value: Any, of_pair: bool = False) -> Any:
+        if of_pair and not self._shared_with_partner:
+            self._marks_of_pair.clear()
+        _remember(self._marks_of_pair if of_pair else self._marks, (value,))
+        return value
+
+
+class _Mark(NamedTuple):
+    """How an array was: how often torch has written to it, and its bits, or of many their sums by row and by column.
+
+    Writing through numpy does not count as writing for torch, but changes the bits. On other devices than the CPU
+    nothing but torch writes.
+    """
+
+    version: int
+    bits: bytes
+    sums: tuple[Tensor, ...]
+
+    @classmethod
+    def of(cls, array: Any) -> _Mark:
+        is_tensor = isinstance(array, torch.Tensor)
+        version = array._version if is_tensor and not array.is_inference() else 0
+        bits = _bits(array) if is_tensor else _bits_of_numpy(array)
+        if bits is None:
+            return cls(version, b"", ())
+        if bits.nbytes <= SMALL:
+            return cls(version, bits.numpy().tobytes(), ())
+        if bits.ndim == 2:
+            return cls(version, b"", (bits.sum(0), bits.sum(1)))
+        bits = bits.reshape(-1)
+        side = math.isqrt(len(bits))
+        square = bits[: side * side].reshape(side, side)
+        return cls(version, b"", (square.sum(0), square.sum(1), bits[side * side :].clone()))
+
+    def fits(self, array: Any) -> bool:
+        """Return whether the array is as it was."""
+        now = _Mark.of(array)
+        return now[:2] == self[:2] and all(map(torch.equal, self.sums, now.sums))
+
+
+def _bits(tensor: Tensor) -> Tensor | None:
+    """Return the numbers of a tensor as integers, in the same memory; None where only torch can write to it."""
+    if tensor.device.type != "cpu" or tensor.layout != torch.strided:
+        return None
+    if tensor.is_complex():
+        tensor = torch.view_as_real(tensor.resolve_conj())
+    return tensor.detach().resolve_neg().view(getattr(torch, INTEGERS[tensor.dtype.itemsize]))
+
+
+def _bits_of_numpy(array: Any) -> Tensor | None:
+    import numpy as np
+
+    if not array.flags.writeable:
+        return None
+    return torch.from_numpy(np.ascontiguousarray(array).reshape(-1).view(np.uint8))
+
+
+def _remember(marks: dict[int, tuple[Any, _Mark]], values: tuple[Any, ...]) -> None:
+    for array in arrays_in(*values):
+        if id(array) not in marks:
+            marks[id(array)] = array, _Mark.of(array)
+
+
+def arrays_in(*values: Any) -> Iterator[Any]:
+    """Yield all tensors and numeric numpy arrays in nested tuples, lists, mappings, features and objects, each once."""
+    seen: dict[int, Any] = {}  # holds them, so that no other gets the number of one that is gone
+    pending = list(values)
+    while pending:
+        value = pending.pop()
+        if id(value) in seen:
+            continue
+        seen[id(value)] = value
+        if isinstance(value, torch.Tensor) or _is_numeric(value):
+            yield value
+        else:
+            pending.extend(_parts(value))
+
+
+def _is_numeric(value: Any) -> bool:
+    return hasattr(value, "__array_interface__") and hasattr(value, "dtype") and value.dtype.kind in "biufc"
+
+
+def _parts(value: Any) -> Any:
+    if isinstance(value, Features):
+        return value.held()
+    if isinstance(value, tuple | list | set | frozenset):
+        return value
+    if isinstance(value, dict):
+        return value.values()
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return [getattr(value, field.name, None) for field in dataclasses.fields(value)]
+    return ()

@@ -1,0 +1,153 @@
+"""What the code of a measure is: part of the identity of comparisons by measures that do not come with resi.
+
+Built-in measures have a version that is raised when values change. The author of another measure changes its code and
+runs it again; so all the source of its package counts, and what a function was given when it was made. What is read
+from elsewhere, such as a file or another package, does not: raise ``version`` when that changes values.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import inspect
+import sys
+import types
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from resi.identity import LENGTH
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from resi.measures.base import Measure
+
+MOST_FILES = 500
+"""Of a larger package, the folder of the measure's module alone counts."""
+
+
+def code_identity(measure: type[Measure], provider: str) -> str:
+    """Return the hash of a measure's code, 32 hexadecimal digits: the same in every process and on every machine.
+
+    Parameters
+    ----------
+    provider : str
+        Name and version of the distribution.
+    """
+    digest = hashlib.sha256()
+    files = list(_files(measure.__module__))
+    held = _Held(measure.__module__.split(".")[0] if files else None)
+    for name, text in [("provider", provider), *files, *held.by_class(measure)]:
+        digest.update(f"{name}\0{len(text)}\0{text}\0".encode(errors="surrogateescape"))
+    return digest.hexdigest()[:LENGTH]
+
+
+def _files(module: str) -> Iterator[tuple[str, str]]:
+    """Yield the source files that a module's package has, by their path in it."""
+    file = getattr(sys.modules.get(module), "__file__", None)
+    if file is None or not Path(file).is_file():
+        return
+    own = Path(file)
+    folder = _package_folder(module)
+    paths = [own] if folder is None else sorted(folder.rglob("*.py"))
+    if len(paths) > MOST_FILES:
+        folder = own.parent
+        paths = sorted(folder.glob("*.py"))
+    for path in paths:
+        name = path.name if folder is None else path.relative_to(folder).as_posix()
+        yield name, path.read_text(encoding="utf-8", errors="surrogateescape")  # line endings of any system are one
+
+
+def _package_folder(module: str) -> Path | None:
+    """Return the folder of the outermost package with code that a module is in; None if it is in none."""
+    names = module.split(".")
+    for count in range(1, len(names) + 1):
+        package = sys.modules.get(".".join(names[:count]))
+        if hasattr(package, "__path__") and (file := getattr(package, "__file__", None)):
+            return Path(file).parent
+    return None
+
+
+class _Held:
+    """What functions and classes hold that source files do not show, as text.
+
+    Parameters
+    ----------
+    known : str or None
+        The package whose files are looked at anyway.
+    """
+
+    def __init__(self, known: str | None) -> None:
+        self._known = (known, __name__.split(".")[0])
+        self._seen: dict[int, object] = {}
+
+    def by_class(self, measure: type) -> Iterator[tuple[str, str]]:
+        """Yield the parts of a class and of those that it is derived from, up to those of resi and of Python."""
+        for kind in measure.__mro__:
+            if kind.__module__.split(".")[0] in ("builtins", __name__.split(".")[0]):
+                continue
+            for name, value in sorted(vars(kind).items()):
+                # Other methods of such names are mostly made by dataclasses.
+                if not name.startswith("__") or name in ("__call__", "__post_init__"):
+                    yield f"{kind.__qualname__}.{name}", self.of(value)
+
+    def of(self, value: Any) -> str:
+        """Return the text of a value that a class or function holds."""
+        if value is None or isinstance(value, bool | int | float | complex | str | bytes):
+            return repr(value)
+        if id(value) in self._seen:
+            return "seen"
+        self._seen[id(value)] = value
+        if isinstance(value, tuple | list):
+            return f"[{','.join(map(self.of, value))}]"
+        if isinstance(value, set | frozenset):
+            return f"{{{','.join(sorted(map(self.of, value)))}}}"
+        if isinstance(value, dict):
+            return f"{{{','.join(f'{self.of(key)}:{self.of(item)}' for key, item in value.items())}}}"
+        return self._of_object(value)
+
+    def _of_object(self, value: Any) -> str:
+        if isinstance(value, types.FunctionType):
+            return self._of_function(value)
+        if isinstance(value, functools.partial):
+            return f"partial {self.of(value.func)} {self.of(value.args)} {self.of(value.keywords)}"
+        if isinstance(value, staticmethod | classmethod | types.MethodType | property):
+            return self.of(value.fget if isinstance(value, property) else value.__func__)
+        if hasattr(value, "tobytes") or hasattr(value, "data_ptr"):
+            return _of_array(value)
+        if isinstance(value, type | types.ModuleType | types.BuiltinFunctionType):
+            return f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', value.__name__)}"
+        kind = type(value)
+        return f"{kind.__module__}.{kind.__qualname__} {self.of(getattr(value, '__dict__', None))}"
+
+    def _of_function(self, function: types.FunctionType) -> str:
+        cells = [cell.cell_contents for cell in function.__closure__ or () if _is_filled(cell)]
+        held = self.of((cells, function.__defaults__, function.__kwdefaults__))
+        if function.__module__.split(".")[0] in self._known:
+            return f"{function.__qualname__} {held}"
+        try:
+            return f"{inspect.getsource(function)} {held}"
+        except (OSError, TypeError, SyntaxError):
+            # Typed in or executed: there is no file, and other functions beside it are not seen otherwise.
+            used = [function.__globals__.get(name) for name in function.__code__.co_names]
+            beside = [other for other in used if isinstance(other, types.FunctionType | int | float | str)]
+            return f"{_of_code(function.__code__)} {held} {self.of(beside)}"
+
+
+def _of_code(code: types.CodeType) -> str:
+    constants = [_of_code(item) if isinstance(item, types.CodeType) else repr(item) for item in code.co_consts]
+    return f"{code.co_code.hex()} {code.co_names} {constants}"
+
+
+def _of_array(array: Any) -> str:
+    if hasattr(array, "data_ptr"):
+        array = array.detach().cpu().numpy()
+    return f"{array.dtype} {array.shape} {hashlib.sha256(array.tobytes()).hexdigest()}"
+
+
+def _is_filled(cell: types.CellType) -> bool:
+    try:
+        cell.cell_contents  # noqa: B018 - raises if there is nothing
+    except ValueError:
+        return False
+    return True

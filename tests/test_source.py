@@ -1,0 +1,175 @@
+"""What the code of a measure is, and that comparisons by changed code are made again."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from hydra.core.config_store import ConfigStore
+
+import resi
+from resi import config, registry
+from resi.identity import canonical
+from resi.measures.base import Measure, as_measure
+from resi.measures.kernel import CKA
+from resi.measures.source import code_identity
+from resi.registry import Registered
+from resi.steps.plan import measure_identity
+from tests.conftest import TINY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PACKAGE = {
+    "__init__.py": "from own_package.measure import Own\n",
+    "measure.py": (
+        "from dataclasses import dataclass\nimport resi\nfrom own_package.inner.helpers import scale\n\n"
+        "@dataclass\nclass Own(resi.Measure):\n"
+        "    name = 'own'\n    larger_is_more_similar = False\n    k: int = 3\n"
+        "    def compare(self, a, b):\n        return scale(float(a.norm()), float(b.norm()))\n"
+    ),
+    "inner/__init__.py": "",
+    "inner/helpers.py": "def scale(a, b):\n    return abs(a - b)\n",
+}
+PRINT = "import own_package; from resi.measures.source import code_identity as c; print(c(own_package.Own, 'own 1.0'))"
+
+
+def write(folder: Path, changes: dict[str, str]) -> None:
+    for name, text in {**PACKAGE, **changes}.items():
+        path = folder / "own_package" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(text.encode())
+
+
+def identity(folder: Path, monkeypatch: pytest.MonkeyPatch, provider: str = "own 1.0") -> str:
+    monkeypatch.syspath_prepend(str(folder))
+    for name in [name for name in sys.modules if name.split(".")[0] == "own_package"]:
+        del sys.modules[name]
+    importlib.invalidate_caches()
+    return code_identity(importlib.import_module("own_package").Own, provider)
+
+
+def test_the_identity_of_a_package_is_its_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    write(tmp_path, {})
+    first = identity(tmp_path, monkeypatch)
+    assert identity(tmp_path, monkeypatch, "own 1.1") != first
+    found = {first}
+    changes = {
+        "measure.py": PACKAGE["measure.py"].replace("float(b.norm())", "2 * float(b.norm())"),
+        "inner/helpers.py": "def scale(a, b):\n    return (a - b) ** 2\n",
+        "inner/more.py": "LEVEL = 3\n",
+    }
+    for name, text in changes.items():
+        folder = tmp_path / name.replace("/", "-")
+        write(folder, {name: text})
+        found.add(identity(folder, monkeypatch))
+    assert len(found) == 4
+    elsewhere = tmp_path / "elsewhere"
+    write(elsewhere, {name: text.replace("\n", "\r\n") for name, text in PACKAGE.items()})
+    assert identity(elsewhere, monkeypatch) == first
+    path = os.pathsep.join([str(elsewhere), *sys.path])
+    env = {**os.environ, "PYTHONPATH": path, "PYTHONHASHSEED": "7"}
+    printed = subprocess.run([sys.executable, "-c", PRINT], capture_output=True, text=True, env=env, check=True)
+    assert printed.stdout.strip() == first
+
+
+def scaled(factor, weights=None, default=1.0):
+    def difference(R, S, shape, default=default):
+        return float(factor * default * (R.mean() - S.mean()).abs())
+
+    return as_measure(difference, name="scaled", larger_is_more_similar=False, reference=f"{weights is None}")
+
+
+def test_what_a_function_was_given_is_part_of_its_code() -> None:
+    def offset(value: float) -> float:
+        return value
+
+    made = [
+        scaled(1.0),
+        scaled(2.0),
+        scaled(1.0, default=3.0),
+        scaled(offset),
+        scaled(np.arange(3.0)),
+        scaled(np.arange(4.0)),
+        scaled({"a": (1, 2), "b": {3}}),
+        scaled({"a": (1, 2), "b": {4}}),
+    ]
+    assert len({code_identity(measure, "") for measure in made}) == len(made)
+    assert code_identity(scaled(np.arange(3.0)), "") == code_identity(made[4], "")
+
+
+def test_functions_without_a_file_have_their_bytecode() -> None:
+    def make(helper: str, body: str) -> str:
+        names: dict[str, object] = {"__name__": "typed_in"}
+        exec(f"def helper(a):\n    return {helper}\ndef own(R, S, shape):\n    return {body}\n", names)
+        return code_identity(as_measure(names["own"], name="own", larger_is_more_similar=True), "")
+
+    found = [make(helper, body) for helper, body in (("a", "helper(R)"), ("a", "helper(S)"), ("-a", "helper(R)"))]
+    assert len(set(found)) == 3
+    assert make("a", "helper(R)") == found[0]
+
+
+def test_identities_of_built_in_measures_hold_no_code() -> None:
+    assert {registry.measures().origin(name).code for name in registry.measures().match("c*")} == {""}
+    expected = {"measure": "cka", "version": CKA.version, "parameters": canonical(CKA().parameters())}
+    assert measure_identity(CKA(), None) == canonical(expected)
+
+
+@dataclass
+class Changing(Measure):
+    """Gives what it is told to."""
+
+    name = "changing"
+    larger_is_more_similar = True
+
+    def compare(self, a, b):
+        return VALUES[0]
+
+
+VALUES = [1.0]
+
+
+@pytest.fixture
+def registered() -> Iterator[dict[str, Registered]]:
+    """Yield what is registered, where a measure may be added that Hydra is to know, too."""
+    known = registry.measures()._items
+    before = dict(known)
+    known["changing"] = Registered(Changing, "own-package", "1.0", "")
+    config.register.cache_clear()
+    yield known
+    known.clear()
+    known.update(before)
+    ConfigStore.instance().repo["measure"].pop("changing.yaml", None)
+    config.register.cache_clear()
+
+
+def test_comparisons_by_changed_code_are_made_again_and_it_is_said(
+    root: Path, capsys: pytest.CaptureFixture[str], registered: dict[str, Registered]
+) -> None:
+    words = [*TINY, "domain=graph", "test=augmentation", "measure=[cka,changing]"]
+
+    def values(code: str) -> tuple[set[float], str]:
+        registered["changing"] = Registered(Changing, "own-package", "1.0", code * 32)
+        found = resi.run(words)
+        rows = found.comparisons.filter(measure="changing")
+        return set(rows["value"]), capsys.readouterr().err
+
+    said = "changing: its code (own-package) has changed, so what it has compared before is compared again"
+    first, messages = values("a")
+    assert first == {1.0}
+    assert said not in messages
+    VALUES[0] = 2.0
+    assert values("a")[0] == {1.0}  # stored
+    second, messages = values("b")
+    assert second == {2.0}
+    assert messages.count(said) == 1
+    assert values("a")[0] == {1.0}
+    assert root.is_dir()
