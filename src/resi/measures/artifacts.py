@@ -261,7 +261,7 @@ def unit_columns(x: Features) -> Tensor:
     """Return the centred matrix with columns of length one; columns of constant neurons are zero."""
     matrix = x.shared(centred)
     constant = x.shared(constant_columns)
-    return torch.where(constant, 0.0, matrix / x.shared(centred_lengths).where(~constant, 1))
+    return torch.where(constant, 0.0, matrix / matrix.norm(dim=0).where(~constant, 1))
 
 
 def ranked_correlations(x: Features) -> Tensor:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from resi.errors import DegenerateInputError
 from resi.measures.artifacts import centred, column_noise, scaled
-from resi.measures.precision import DOUBLE_EPSILON, noise_edge
+from resi.measures.precision import DOUBLE_EPSILON, count_above_rounding, least_share, noise_edge
 
 if TYPE_CHECKING:
     import torch
@@ -55,7 +55,7 @@ def centred_basis(x: Features) -> Basis:
     """
     matrix = x.shared(centred)
     if x.single:
-        return _decompose_rounded(matrix, x.shared(column_noise))
+        return _decompose_rounded(matrix, x.shared(column_noise), least_share(x.epsilon))
     # Every entry is known to half a unit in its last place only; what that adds to the singular values is no direction
     # of the data, however small the spread around a distant mean is.
     low, high = x.shared(scaled).matrix.aminmax()
@@ -72,7 +72,7 @@ def uncentred_basis(x: Features) -> Basis:
     """
     matrix = x.shared(scaled).matrix
     if x.single:
-        return _decompose_rounded(matrix, x.shared(column_noise))
+        return _decompose_rounded(matrix, x.shared(column_noise), least_share(x.epsilon))
     return _decompose(matrix, 0.0)
 
 
@@ -127,8 +127,8 @@ def _decompose(matrix: Tensor, noise: float) -> Basis:
     )
 
 
-def _decompose_rounded(matrix: Tensor, noise: Tensor) -> Basis:
-    """Return the decomposition of a matrix whose columns hold noise of the given standard deviations.
+def _decompose_rounded(matrix: Tensor, noise: Tensor, least: float) -> Basis:
+    """Return the decomposition of a matrix whose columns hold noise of the given standard deviations, or a share of it.
 
     Directions are told from noise where all columns have as much of it, in the matrix divided by these. Columns alone
     change the singular values by no more than the divisors do, which as a rule shows the rank without that matrix.
@@ -138,11 +138,11 @@ def _decompose_rounded(matrix: Tensor, noise: Tensor) -> Basis:
     if len(levels) == 0:
         return _leading(left, values, right, 0)
     rank = int((values > max(float(levels.max()), _own_rounding(values, matrix))).sum())
-    if rank == int((values > float(levels.min())).sum()):
+    if rank == int((values > least * float(levels.min())).sum()):
         return _leading(left, values, right, rank)
     left, values, right = thin_svd(matrix / noise)
-    rank = int((values > max(_edge(matrix), _own_rounding(values, matrix))).sum())
-    whitened = _leading(left, values, right, rank)
+    real = values[values > _own_rounding(values, matrix)]
+    whitened = _leading(left, values, right, count_above_rounding((real / _edge(matrix)).tolist(), least))
     left, values, right = thin_svd(whitened.values.unsqueeze(1) * whitened.right.T * noise)
     return Basis(whitened.left @ left, values, right.T)
 
