@@ -195,9 +195,10 @@ def test_mean_correlation_of_random_subspaces(ranks: tuple[int, int], n: int) ->
     [
         ([1e6, 1e5, 0.3, 0.29, 0.2, 0.1, 0.01], 2),  # rounding of sums behind data
         ([5.0, 1.7, 0.3, 0.25, 0.002, 0.001], 4),  # small data over rounding of what is stored
-        ([5.0, 2.0, 1.1, 0.6, 0.35, 0.2, 0.1, 0.06, 0.035, 0.02], 3),  # no clear step
-        ([0.5, 0.4, 0.3, 0.2, 0.1, 0.05], 0),
+        ([5.0, 2.0, 1.1, 0.6, 0.35, 0.2, 0.1, 0.06, 0.035, 0.02], 6),  # no clear step
+        ([0.5, 0.4, 0.3, 0.2, 0.1, 0.05], 4),
         ([0.9, 0.8, 0.01], 2),
+        ([0.2, 0.18, 0.15, 0.05], 0),
         ([], 0),
     ],
 )

@@ -45,14 +45,15 @@ def count_above_rounding(shares: list[float], least: float) -> int:
         Singular values, largest first, as shares of the largest one that rounding may make.
     least : float
         The share that rounding makes at least. What lies between may be either: there the largest step between
-        neighbours decides, if it is a clear one, as rounding fills all directions to about the same extent.
+        neighbours decides, as rounding fills all directions to about the same extent, or without a clear step the
+        geometric mean of both bounds.
     """
     first = sum(share > 1 for share in shares)
     last = sum(share > least for share in shares)
     bounded = [1.0, *(max(share, least) for share in shares), least]
     steps = {count: bounded[count] / bounded[count + 1] for count in range(first, last + 1)}
     best = max(steps, key=steps.__getitem__)
-    return best if steps[best] >= CLEAR_STEP else first
+    return best if steps[best] >= CLEAR_STEP else sum(share > math.sqrt(least) for share in shares)
 
 
 def noise_edge(n_samples: int, n_features: int) -> float:
