@@ -203,7 +203,12 @@ def test_precision(measure: type[Measure], widths: tuple[int, int]) -> None:
     half = [torch.tensor(X).bfloat16() for X in (R, S)]
     rounded = value(measure, *half)
     in_double = value(measure, *(X.double() for X in half))
-    assert rounded == (pytest.approx(in_double, rel=1e-6) if measure.name in SINGLE_PRODUCTS else in_double)
+    if measure.name in SINGLE_PRODUCTS:
+        assert rounded == pytest.approx(in_double, rel=1e-6)
+    elif measure.name == "svcca":  # fewer directions are found, of which none counts here, and sums are shorter
+        assert rounded == pytest.approx(in_double, rel=1e-13)
+    else:
+        assert rounded == in_double
     assert rounded == pytest.approx(expected, rel=0.3, abs=0.1)
 
 

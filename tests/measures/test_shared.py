@@ -245,8 +245,11 @@ def test_published_neighbours_are_the_nearest_ones_where_no_rows_coincide(name: 
 def test_double_precision_is_made_once_and_only_where_it_is_asked_for() -> None:
     given = torch.rand(5, 2)
     x = Features(given, torch.float32)
-    assert x.shared(artifacts.scaled_for_products) is given
-    assert x.shared(artifacts.scaled_norm) == pytest.approx(float(given.double().norm()), rel=1e-15)
+    moved = x.shared(artifacts.moved)
+    centred = given.double() - given.double().mean(0)
+    assert moved.matrix.dtype == torch.float32
+    assert moved.norm == pytest.approx(float(centred.norm()), rel=1e-7)
+    torch.testing.assert_close(moved.means, given.double().mean(0), rtol=1e-7, atol=0)
     assert sum(hasattr(value, "dtype") and value.dtype == torch.float64 for value in x.held()) == 0
     assert x.matrix is x.matrix
     assert torch.equal(x.matrix, given.double())

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from resi.errors import DegenerateInputError
-from resi.measures import artifacts, rows
+from resi.measures import artifacts, chance, rows
 from resi.measures.base import Features, Measure
+from resi.measures.bases import thin_svd
+from resi.measures.precision import or_exactly
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,6 +26,9 @@ SHAPE_METRICS = "Williams et al., Generalized Shape Metrics on Neural Representa
 # Products of single precision are known to about 1e-7 of the norms. A distance computed from them has six digits unless
 # the cosine is nearer to 1 than this; then they are computed in double precision.
 SINGLE_IS_ENOUGH = 0.9
+# Nearer to 1 than this, the difference of the norms and the cosine would have lost digits of double precision, too; the
+# matrices are subtracted after aligning them.
+COSINE_IS_ENOUGH = 1 - 1e-4
 
 
 def nuclear_norm(a: Features, b: Features) -> float:
@@ -33,6 +38,36 @@ def nuclear_norm(a: Features, b: Features) -> float:
     if a.single and b.single and result > SINGLE_IS_ENOUGH * norms:
         result = sum_of_singular_values(artifacts.exact_centred_cross(a, b), False)
     return result
+
+
+class Rotation(NamedTuple):
+    """Factors of the orthogonal matrix ``left @ right.T`` that brings one compact centred matrix closest to another."""
+
+    left: Tensor
+    right: Tensor
+
+    @property
+    def T(self) -> Rotation:  # noqa: N802 - as tensors have it
+        """The same with sides exchanged."""
+        return Rotation(self.right, self.left)
+
+
+def best_rotation(a: Features, b: Features) -> Rotation:
+    """Return the rotation of the first matrix onto the second."""
+    left, _, right = thin_svd(a.shared_with(b, artifacts.exact_centred_cross))
+    return Rotation(left, right.T)
+
+
+def residual(a: Features, b: Features, size_a: float, size_b: float) -> float:
+    """Return the distance of two centred matrices, each multiplied by a size, after the best rotation.
+
+    It has the digits that the difference of the matrices has, however small that is.
+    """
+    if a.shared(artifacts.centred_compact).shape[1] > b.shared(artifacts.centred_compact).shape[1]:
+        a, b, size_a, size_b = b, a, size_b, size_a
+    rotation = a.shared_with(b, best_rotation)
+    rotated = a.shared(artifacts.centred_compact) @ (rotation.left @ rotation.right.T)
+    return float((size_a * rotated - size_b * b.shared(artifacts.centred_compact)).norm())
 
 
 def sum_of_singular_values(matrix: Tensor, single: bool) -> float:
@@ -68,6 +103,7 @@ class _CentredShapes(Measure):
     """Measures on the nuclear norm of ``RcᵀSc``, which is computed once for all of them."""
 
     family = "alignment"
+    version = 2
     larger_is_more_similar = False
     metric = True
     self_value = 0.0
@@ -86,6 +122,24 @@ class _CentredShapes(Measure):
         """Return the bytes of the matrix, its centred and compact forms, rotating it, and the product of a pair."""
         return 8 * (4 * n_samples * n_features + 2 * min(n_samples, n_features) ** 2)
 
+    def note(self, a: Features, b: Features) -> str:
+        """Return a sentence if the matrices of unrelated representations have a cosine of half or more."""
+        most = a.shape[0] - 1
+        # The extents, which take a product each, are at most the ranks.
+        if chance.least_alignment(*(min(most, x.shape[1]) / most for x in (a, b))) < chance.NOTED or not all(
+            x.shared(artifacts.centred_norm) for x in (a, b)
+        ):
+            return ""
+        extent, share_a, share_b = chance.extents(a, b)
+        cosine = chance.least_alignment(share_a, share_b)
+        if cosine < chance.NOTED:
+            return ""
+        return chance.note(a.shape[0], extent, self._at_cosine(a, b, cosine), " or less")
+
+    def _at_cosine(self, a: Features, b: Features, cosine: float) -> float:
+        """Return the value of two matrices after rotating them to a cosine."""
+        raise NotImplementedError
+
     def _cosine(self, a: Features, b: Features) -> float:
         """Return the nuclear norm of the product of the matrices divided by their norms, in [0, 1].
 
@@ -98,6 +152,14 @@ class _CentredShapes(Measure):
             side.shared(artifacts.centred)
         norms = a.shared(artifacts.centred_norm) * b.shared(artifacts.centred_norm)
         return min(a.shared_with(b, nuclear_norm) / norms, 1.0)
+
+    def _normalized_distance(self, a: Features, b: Features) -> float:
+        """Return the distance of the matrices, each divided by its norm, after the best rotation; in [0, sqrt(2)]."""
+        cosine = self._cosine(a, b)
+        if cosine <= COSINE_IS_ENOUGH:
+            return math.sqrt(2 - 2 * cosine)
+        found = residual(a, b, 1 / a.shared(artifacts.centred_norm), 1 / b.shared(artifacts.centred_norm))
+        return or_exactly(0.0, found)
 
 
 @dataclass
@@ -121,8 +183,13 @@ class Procrustes(_CentredShapes):
         scale, share_a, share_b = relative_scales(a, b)
         norm_a, norm_b = share_a * a.shared(artifacts.centred_norm), share_b * b.shared(artifacts.centred_norm)
         nuclear = share_a * share_b * a.shared_with(b, nuclear_norm)
-        # The difference of nearly equal numbers can fall below zero by rounding.
-        return scale * math.sqrt(max(norm_a**2 + norm_b**2 - 2 * nuclear, 0.0))
+        if nuclear > COSINE_IS_ENOUGH * norm_a * norm_b:
+            return scale * or_exactly(0.0, residual(a, b, share_a, share_b), max(norm_a, norm_b))
+        return scale * math.sqrt((norm_a - norm_b) ** 2 + 2 * (norm_a * norm_b - nuclear))
+
+    def _at_cosine(self, a: Features, b: Features, cosine: float) -> float:
+        norm_a, norm_b = (x.shared(artifacts.scale) * x.shared(artifacts.centred_norm) for x in (a, b))
+        return math.sqrt((norm_a - norm_b) ** 2 + 2 * norm_a * norm_b * (1 - cosine))
 
 
 @dataclass
@@ -140,7 +207,11 @@ class NormalizedProcrustes(_CentredShapes):
 
     def compare(self, a: Features, b: Features) -> float:
         """Return the distance, in [0, sqrt(2)]."""
-        return math.sqrt(2 - 2 * self._cosine(a, b))
+        return self._normalized_distance(a, b)
+
+    def _at_cosine(self, a: Features, b: Features, cosine: float) -> float:
+        del a, b
+        return math.sqrt(2 - 2 * cosine)
 
 
 @dataclass
@@ -161,7 +232,12 @@ class AngularShape(_CentredShapes):
 
     def compare(self, a: Features, b: Features) -> float:
         """Return the angle in radians, in [0, π/2]."""
-        return math.acos(self._cosine(a, b))
+        cosine = self._cosine(a, b)
+        return math.acos(cosine) if cosine <= COSINE_IS_ENOUGH else 2 * math.asin(self._normalized_distance(a, b) / 2)
+
+    def _at_cosine(self, a: Features, b: Features, cosine: float) -> float:
+        del a, b
+        return math.acos(cosine)
 
 
 @dataclass
@@ -178,6 +254,7 @@ class PermutationProcrustes(Measure):
 
     name = "permutation_procrustes"
     family = "alignment"
+    version = 2
     larger_is_more_similar = False
     metric = True
     invariances = frozenset({"permutation"})
@@ -189,9 +266,8 @@ class PermutationProcrustes(Measure):
     reference = SHAPE_METRICS
 
     def prepare(self, x: Features) -> Features:
-        """Bring the features to a moderate size."""
-        x.shared(artifacts.scaled_for_products)
-        x.shared(artifacts.scaled_norm)
+        """Take the means off the features."""
+        x.shared(artifacts.moved if x.single else artifacts.shifted)
         return x
 
     def prepared_bytes(self, n_samples: int, n_features: int) -> int:
@@ -203,20 +279,42 @@ class PermutationProcrustes(Measure):
         if a.shape[1] > b.shape[1]:
             a, b = b, a
         scale, share_a, share_b = relative_scales(a, b)
-        norms = [share_a * a.shared(artifacts.scaled_norm), share_b * b.shared(artifacts.scaled_norm)]
-        products = artifacts.products(a.shared(artifacts.scaled_for_products), b.shared(artifacts.scaled_for_products))
-        matched, total = best_match(products)
-        if a.single and b.single:
-            inner = share_a * share_b * total
-            if inner <= SINGLE_IS_ENOUGH * norms[0] * norms[1]:
-                return scale * math.sqrt(norms[0] ** 2 + norms[1] ** 2 - 2 * inner)
-        # Nearly equal neurons are subtracted before squaring, which keeps all digits of small distances.
-        first, second = (share * x.shared(artifacts.scaled).matrix for share, x in ((share_a, a), (share_b, b)))
-        columns = torch.as_tensor(matched, device=second.device)
-        squares = (first - second[:, columns]).square().sum()
-        left_over = torch.ones(second.shape[1], dtype=torch.bool, device=second.device)
-        left_over[columns] = False
-        return scale * math.sqrt(float(squares + second[:, left_over].square().sum()))
+        found = _distance_from_products(a, b, share_a, share_b) if a.single and b.single else None
+        if found is None:
+            means = (x.shared(artifacts.scaled).matrix.mean(0) for x in (a, b))
+            products = a.shared(artifacts.shifted).T @ b.shared(artifacts.shifted)
+            columns = best_match(products + len(a.given) * torch.outer(*means)).columns
+            # Nearly equal neurons are subtracted before squaring, which keeps all digits of small distances.
+            first, second = (share * x.shared(artifacts.scaled).matrix for share, x in ((share_a, a), (share_b, b)))
+            matched, left_over = _matched(second.T, columns)
+            found = math.hypot(float((first.T - matched).norm()), float(left_over.norm()))
+        return scale * found
+
+
+def _distance_from_products(a: Features, b: Features, share_a: float, share_b: float) -> float | None:
+    """Return the distance over permutations of neurons, or None where products of single precision are not enough."""
+    n_samples = len(a.given)
+    first, second = a.shared(artifacts.moved), b.shared(artifacts.moved)
+    # Products of centred neurons are added to those of their means: a common offset would leave the former no digits.
+    centred = artifacts.products(first.matrix, second.matrix).double() - n_samples * torch.outer(
+        first.rest, second.rest
+    )
+    columns = best_match(centred + n_samples * torch.outer(first.means, second.means)).columns
+    inner = share_a * share_b * float(centred[torch.arange(len(columns), device=centred.device), columns].sum())
+    norms = share_a * first.norm, share_b * second.norm
+    if inner > SINGLE_IS_ENOUGH * norms[0] * norms[1]:
+        return None
+    matched, left_over = _matched(share_b * second.means, columns)
+    means = float((share_a * first.means - matched).square().sum() + left_over.square().sum())
+    return math.sqrt(norms[0] ** 2 + norms[1] ** 2 - 2 * inner + n_samples * means)
+
+
+def _matched(features: Tensor, columns: np.ndarray[Any, np.dtype[np.int64]]) -> tuple[Tensor, Tensor]:
+    """Return what belongs to the chosen features, in their order, and what to the others."""
+    chosen = torch.as_tensor(columns, device=features.device)
+    others = torch.ones(len(features), dtype=torch.bool, device=features.device)
+    others[chosen] = False
+    return features[chosen], features[others]
 
 
 class Match(NamedTuple):
@@ -259,6 +357,7 @@ class AlignedCosine(Measure):
 
     name = "aligned_cosine"
     family = "alignment"
+    version = 2
     larger_is_more_similar = True
     invariances = frozenset({"orthogonal", "permutation", "isotropic_scaling"})
     self_value = 1.0
@@ -300,7 +399,8 @@ class AlignedCosine(Measure):
         rank = int((values > max(cross.shape) * 2.0**-52 * values[0]).sum())
         rotation = left[:, :rank] @ right[:rank]
         # The sum of the cosines u R v over pairs of unit rows; rows that are all zero add nothing.
-        return max(-1.0, min(1.0, float((rotation * (a.unit.T @ b.unit)).sum()) / count))
+        value = float((rotation * (a.unit.T @ b.unit)).sum()) / count
+        return or_exactly(1.0, max(-1.0, min(1.0, value)))
 
     def prepared_bytes(self, n_samples: int, n_features: int) -> int:
         """Return the bytes of the matrix, its compact form, its unit rows, and the rotation of a pair."""

@@ -11,6 +11,7 @@ import math
 from typing import TYPE_CHECKING, NamedTuple
 
 from resi.errors import DegenerateInputError
+from resi.measures.precision import MOST_OFFSET, SUMMED_NOISE, SUMMED_SPREAD, stored_noise
 from resi.measures.rows import Distinct, distinct_directions, largest_one
 
 if TYPE_CHECKING:
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 else:
     from resi.lazy import torch
 
-# Columns of a centred matrix count as constant below this share of the matrix's own size: what is left of a constant
-# after subtracting its mean is rounding error of this order.
+# Numbers of double precision count as constant below this share of their own size: what is left of a constant after
+# subtracting its mean is rounding error of this order.
 RELATIVE_ZERO = 1e-12
 # Numbers in this range can be squared twice and summed without leaving what a float64 holds; or, of single precision,
 # squared once without leaving what a float32 holds.
@@ -74,12 +75,75 @@ def centred(x: Features) -> Tensor:
     Raises
     ------
     DegenerateInputError
-        If all rows are the same.
+        If all rows are the same, as far as the precision of their numbers can tell.
     """
     result = x.shared(shifted)
-    if float(result.norm()) <= RELATIVE_ZERO * float(x.shared(scaled).matrix.norm()):
+    if x.single and _all_rows_are_the_same(x):
+        kind = str(x.dtype).removeprefix("torch.")
+        raise DegenerateInputError(f"the representation is constant: all rows are the same to the precision of {kind}")
+    if x.shared(centred_norm) <= RELATIVE_ZERO * float(x.shared(scaled).matrix.norm()):
         raise DegenerateInputError("the representation is constant: all rows are the same")
     return result
+
+
+def column_sizes(x: Features) -> Tensor:
+    """Return the root mean square of each column of the scaled matrix, not centred, shape (n_features,).
+
+    Rounding is proportional to it, so that columns of very different size are each known to their own precision. Below
+    the smallest normal number of their precision all numbers are known equally well.
+    """
+    matrix, by = x.shared(scaled)
+    sizes = _lengths(x, matrix) / math.sqrt(len(matrix))
+    return sizes.clamp(min=torch.finfo(x.dtype).tiny / by)
+
+
+def centred_lengths(x: Features) -> Tensor:
+    """Return the norm of each column of the centred matrix, shape (n_features,)."""
+    return _lengths(x, x.shared(shifted))
+
+
+def column_noise(x: Features) -> Tensor:
+    """Return the standard deviation that rounding may have in each column, for numbers of single precision or less.
+
+    Notes
+    -----
+    A column whose mean happens to be near zero was summed from terms as large as those of the others. Sums of the same
+    inputs have a spread and rounding that are both proportional to the weights: its rounding is the usual share of its
+    spread, if not more by the size of its own numbers.
+    """
+    sizes, spreads = x.shared(column_sizes), x.shared(centred_lengths) / math.sqrt(x.shape[0])
+    varying = ~x.shared(constant_columns)
+    usual = float((sizes[varying] / spreads[varying]).median()) if bool(varying.any()) else 1.0
+    summed = torch.maximum(sizes, spreads * min(usual, MOST_OFFSET))
+    return torch.maximum(stored_noise(x.epsilon) * sizes, SUMMED_NOISE * summed)
+
+
+def constant_columns(x: Features) -> Tensor:
+    """Return which columns vary by no more than their own numbers are known, shape (n_features,)."""
+    lengths = x.shared(centred_lengths)
+    if x.single:
+        return lengths <= _least_spread(x) * math.sqrt(x.shape[0]) * x.shared(column_sizes)
+    return lengths <= RELATIVE_ZERO * _lengths(x, x.shared(scaled).matrix)
+
+
+def _all_rows_are_the_same(x: Features) -> bool:
+    """Return whether no column varies by more than numbers of single precision or less are known."""
+    if x.shared(centred_norm) > 2 * _least_spread(x) * float(x.shared(scaled).matrix.norm()):
+        return False  # what follows is less than that of each column, and takes longer
+    sizes = x.shared(column_sizes)
+    # A column whose mean happens to be near zero was summed from terms as large as those of the others.
+    known = torch.maximum(_least_spread(x) * sizes, SUMMED_SPREAD * sizes.median())
+    return bool((x.shared(centred_lengths) <= known * math.sqrt(x.shape[0])).all())
+
+
+def _least_spread(x: Features) -> float:
+    return max(x.epsilon, SUMMED_SPREAD)
+
+
+def _lengths(x: Features, matrix: Tensor) -> Tensor:
+    """Return the norms of the columns of a matrix of the scaled size."""
+    # Squares of single precision stay in the range of double precision, and take a tenth of the time of the norm.
+    return matrix.square().sum(0).sqrt() if x.single else matrix.norm(dim=0)
 
 
 def centred_norm(x: Features) -> float:
@@ -87,15 +151,26 @@ def centred_norm(x: Features) -> float:
     return float(x.shared(shifted).norm())
 
 
-def centred_for_products(x: Features) -> Tensor:
-    """Return the centred matrix in the precision in which products are computed: single where the array had no more.
+def centred_unit(x: Features) -> Tensor:
+    """Return the centred matrix divided by a power of two that brings its norm between 1/2 and 1.
+
+    It has single precision where the numbers have no more, in which its products can be squared: none is above 1,
+    whatever the spread of the representation.
 
     Raises
     ------
     DegenerateInputError
         If all rows are the same.
     """
-    return _in_precision(x, x.shared(centred))
+    matrix = x.shared(centred)
+    return _in_precision(x, matrix / 2.0 ** math.frexp(x.shared(centred_norm))[1])
+
+
+def product_norm(x: Features) -> float:
+    """Return the Frobenius norm of the product ``RcᵀRc`` of the centred features with themselves."""
+    matrix = x.shared(centred)
+    product = x.shared(centred_gram) if matrix.shape[0] < matrix.shape[1] else matrix.T @ matrix
+    return float(product.norm())
 
 
 def centred_gram(x: Features) -> Tensor:
@@ -131,17 +206,33 @@ def exact_centred_cross(a: Features, b: Features) -> Tensor:
     return a.shared(centred_compact).T @ b.shared(centred_compact)
 
 
-def scaled_for_products(x: Features) -> Tensor:
-    """Return the scaled matrix in the precision in which products are computed."""
-    if x.single and x.shared(scale) == 1:
-        return x.given.float()  # without the detour through double precision
-    return _in_precision(x, x.shared(scaled).matrix)
+class Moved(NamedTuple):
+    """The scaled matrix with about the mean of each column taken off, and what that leaves of the means.
+
+    Attributes
+    ----------
+    matrix : Tensor of shape (n_samples, n_features)
+        In the precision in which products are computed.
+    means, rest : Tensor of shape (n_features,), float64
+        Means of the columns, before and after.
+    norm : float
+        Of the matrix with all of the means taken off.
+    """
+
+    matrix: Tensor
+    means: Tensor
+    rest: Tensor
+    norm: float
 
 
-def scaled_norm(x: Features) -> float:
-    """Return the Frobenius norm of the scaled matrix."""
-    matrix = x.given if x.shared(scale) == 1 else x.shared(scaled).matrix
-    return float(torch.linalg.vector_norm(matrix, dtype=torch.float64))
+def moved(x: Features) -> Moved:
+    """Return the scaled matrix moved near to zero, from single precision without the detour through double."""
+    numbers = x.given.float() if x.single and x.shared(scale) == 1 else _in_precision(x, x.shared(scaled).matrix)
+    taken = numbers.mean(0, dtype=torch.float64).to(numbers.dtype)
+    matrix = numbers - taken
+    rest = matrix.mean(0, dtype=torch.float64)
+    square = float(torch.linalg.vector_norm(matrix, dtype=torch.float64)) ** 2 - len(matrix) * float(rest @ rest)
+    return Moved(matrix, taken.double() + rest, rest, math.sqrt(max(square, 0.0)))
 
 
 def products(first: Tensor, second: Tensor) -> Tensor:
@@ -169,9 +260,8 @@ def _compact(matrix: Tensor) -> Tensor:
 def unit_columns(x: Features) -> Tensor:
     """Return the centred matrix with columns of length one; columns of constant neurons are zero."""
     matrix = x.shared(centred)
-    norms = matrix.norm(dim=0)
-    constant = norms <= RELATIVE_ZERO * x.shared(scaled).matrix.norm(dim=0)
-    return torch.where(constant, 0.0, matrix / norms.where(~constant, 1))
+    constant = x.shared(constant_columns)
+    return torch.where(constant, 0.0, matrix / matrix.norm(dim=0).where(~constant, 1))
 
 
 def ranked_correlations(x: Features) -> Tensor:

@@ -90,6 +90,10 @@ class Features:
         """Return what ``shared`` would, if it has been computed already, else None."""
         return cast("T | None", self._shared.get((build, *sorted(parameters.items()))))
 
+    def keep(self, build: Callable[..., T], value: T) -> None:
+        """Keep ``value`` as what ``build(self)`` returns, if nothing has been kept: for what is found on the way."""
+        self._shared.setdefault((build,), value)
+
     def shared_with(self, other: Features, build: Callable[[Features, Features], T]) -> T:
         """Return ``build(self, other)``, computed once for both directions, however many measures ask for it.
 
@@ -149,6 +153,9 @@ class Measure:
     """How ``nchw`` becomes a matrix, see :mod:`resi.measures.shapes`."""
     deterministic: ClassVar[bool] = True
     """False where random draws, keyed by a parameter ``seed``, decide which samples are looked at."""
+    resolution: ClassVar[float] = 1e-12
+    """Share of a value, computed in float64, up to which rounding may change it: values nearer to each other are equal.
+    The best value itself, such as 1 or 0, is exact where it is the value by definition."""
     benchmark: ClassVar[bool] = False
     """Whether it is one of the benchmark's 24 measures."""
     published_name: ClassVar[str] = ""

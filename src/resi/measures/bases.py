@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, NamedTuple
 
 from resi.errors import DegenerateInputError
-from resi.measures.artifacts import centred, scaled
+from resi.measures.artifacts import centred, column_noise, scaled
+from resi.measures.precision import DOUBLE_EPSILON, count_above_rounding, least_share, noise_edge
 
 if TYPE_CHECKING:
     import torch
@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 else:
     from resi.lazy import torch
 
-EPSILON = 2.0**-52
+
+RESOLUTION = 1e-10
+"""Rounding of values made of bases: a direction is known to double precision times the condition of the matrix."""
 
 
 class Basis(NamedTuple):
@@ -44,26 +46,34 @@ class Basis(NamedTuple):
 def centred_basis(x: Features) -> Basis:
     """Return the decomposition of the centred matrix.
 
+    Directions in which the matrix is no larger than rounding may be are left out.
+
     Raises
     ------
     DegenerateInputError
         If all rows are the same.
     """
+    matrix = x.shared(centred)
+    if x.single:
+        return _decompose_rounded(matrix, x.shared(column_noise), least_share(x.epsilon))
     # Every entry is known to half a unit in its last place only; what that adds to the singular values is no direction
     # of the data, however small the spread around a distant mean is.
     low, high = x.shared(scaled).matrix.aminmax()
-    return _decompose(x.shared(centred), EPSILON * max(-float(low), float(high)))
+    return _decompose(matrix, DOUBLE_EPSILON * max(-float(low), float(high)))
 
 
 def uncentred_basis(x: Features) -> Basis:
-    """Return the decomposition of the matrix as it is.
+    """Return the decomposition of the matrix as it is, without directions that rounding may have made.
 
     Raises
     ------
     DegenerateInputError
         If all entries are zero.
     """
-    return _decompose(x.shared(scaled).matrix, 0.0)
+    matrix = x.shared(scaled).matrix
+    if x.single:
+        return _decompose_rounded(matrix, x.shared(column_noise), least_share(x.epsilon))
+    return _decompose(matrix, 0.0)
 
 
 def centred_overlap(a: Features, b: Features) -> Tensor:
@@ -99,6 +109,11 @@ def canonical(a: Features, b: Features) -> Canonical:
     return Canonical(left, correlations, right.T)
 
 
+def fills_space(n_samples: int, rank_a: int, rank_b: int) -> bool:
+    """Return whether one of two centred bases holds every centred vector, so that the other lies in it."""
+    return max(rank_a, rank_b) >= n_samples - 1
+
+
 def basis_bytes(n_samples: int, n_features: int) -> int:
     """Return the bytes of a matrix, its centred copy, both bases and the work space of the decomposition."""
     smaller = min(n_samples, n_features)
@@ -107,12 +122,44 @@ def basis_bytes(n_samples: int, n_features: int) -> int:
 
 def _decompose(matrix: Tensor, noise: float) -> Basis:
     left, values, right = thin_svd(matrix)
-    n_samples, n_features = matrix.shape
-    relative = max(n_samples, n_features) * EPSILON * float(values[0])
-    rank = int((values > max(relative, noise * (math.sqrt(n_samples) + math.sqrt(n_features)))).sum())
+    return _leading(
+        left, values, right, int((values > max(_own_rounding(values, matrix), noise * _edge(matrix))).sum())
+    )
+
+
+def _decompose_rounded(matrix: Tensor, noise: Tensor, least: float) -> Basis:
+    """Return the decomposition of a matrix whose columns hold noise of the given standard deviations, or a share of it.
+
+    Directions are told from noise where all columns have as much of it, in the matrix divided by these. Columns alone
+    change the singular values by no more than the divisors do, which as a rule shows the rank without that matrix.
+    """
+    left, values, right = thin_svd(matrix)
+    levels = noise[matrix.any(0)] * _edge(matrix)
+    if len(levels) == 0:
+        return _leading(left, values, right, 0)
+    rank = int((values > max(float(levels.max()), _own_rounding(values, matrix))).sum())
+    if rank == int((values > least * float(levels.min())).sum()):
+        return _leading(left, values, right, rank)
+    left, values, right = thin_svd(matrix / noise)
+    real = values[values > _own_rounding(values, matrix)]
+    whitened = _leading(left, values, right, count_above_rounding((real / _edge(matrix)).tolist(), least))
+    left, values, right = thin_svd(whitened.values.unsqueeze(1) * whitened.right.T * noise)
+    return Basis(whitened.left @ left, values, right.T)
+
+
+def _leading(left: Tensor, values: Tensor, right: Tensor, rank: int) -> Basis:
     if rank == 0:
         raise DegenerateInputError("the representation is constant: it has numerical rank 0")
     return Basis(left[:, :rank], values[:rank], right[:rank].T)
+
+
+def _edge(matrix: Tensor) -> float:
+    return noise_edge(*matrix.shape)
+
+
+def _own_rounding(values: Tensor, matrix: Tensor) -> float:
+    """Return up to which size singular values may be rounding of the decomposition itself."""
+    return max(matrix.shape) * DOUBLE_EPSILON * float(values[0])
 
 
 def thin_svd(matrix: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from resi.errors import DegenerateInputError
-from resi.measures import artifacts, bases
+from resi.measures import artifacts, bases, chance
 from resi.measures.base import Features, Measure, check_variant
+from resi.measures.precision import or_exactly
 
 if TYPE_CHECKING:
     import torch
@@ -24,11 +26,13 @@ SAME = 1e-10
 
 @dataclass
 class _CanonicalCorrelation(Measure):
-    """What both measures share: their variant, and a thin basis of the centred features as prepared state."""
+    """What both measures share: their variant, a thin basis of the centred features as prepared state, and the note."""
 
     variant: str = "corrected"
 
     family = "cca"
+    version = 2
+    resolution = bases.RESOLUTION
     larger_is_more_similar = True
     self_value = 1.0
     spatial = "align"
@@ -46,6 +50,17 @@ class _CanonicalCorrelation(Measure):
     def prepared_bytes(self, n_samples: int, n_features: int) -> int:
         """Return the bytes of the decomposition."""
         return bases.basis_bytes(n_samples, n_features)
+
+    def note(self, a: Features, b: Features) -> str:
+        """Return a sentence if unrelated representations have a value of half or more."""
+        counts = self._components(a), self._components(b)
+        expected = chance.mean_correlation(*counts, a.shape[0] - 1)
+        extent = f"{counts[0]} and {counts[1]} directions"
+        return chance.note(a.shape[0], extent, expected) if expected >= chance.NOTED else ""
+
+    def _components(self, x: Features) -> int:
+        """Return how many directions are compared: all that there are."""
+        return x.shared(bases.centred_basis).rank
 
 
 @dataclass
@@ -93,6 +108,8 @@ class PWCCA(_CanonicalCorrelation):
         if self.variant == "published":
             return self._published(a, b)
         basis_a, basis_b = a.shared(bases.centred_basis), b.shared(bases.centred_basis)
+        if bases.fills_space(a.shape[0], basis_a.rank, basis_b.rank):
+            return 1.0
         variates, correlations, variates_b = a.shared_with(b, bases.canonical)
         if basis_b.rank < basis_a.rank:
             variates, basis_a = variates_b, basis_b
@@ -102,9 +119,11 @@ class PWCCA(_CanonicalCorrelation):
             # Any rotation of these variates would do; their principal axes are the same for any order of samples.
             scores[:shared] = bases.thin_svd(scores[:shared])[0].T @ scores[:shared]
         weights = (scores @ basis_a.right.T).abs().sum(1)
-        return float((weights / weights.sum()) @ correlations.clamp(max=1.0))
+        return or_exactly(1.0, float((weights / weights.sum()) @ correlations.clamp(max=1.0)))
 
     def _published(self, a: Features, b: Features) -> float:
+        from numpy.linalg import svd
+
         basis_a, basis_b = a.shared(bases.centred_basis), b.shared(bases.centred_basis)
         n_features = (len(basis_a.right), len(basis_b.right))
         if (basis_a.rank, basis_b.rank) != n_features or n_features[0] > n_features[1]:
@@ -113,8 +132,8 @@ class PWCCA(_CanonicalCorrelation):
                 f"{basis_a.rank} of {n_features[0]}, S {basis_b.rank} of {n_features[1]}"
             )
         cross = basis_a.right @ a.shared_with(b, bases.centred_overlap) @ basis_b.right.T
-        # The signs of singular vectors count here, and those of CUDA differ from LAPACK's.
-        rotation, correlations, _ = torch.linalg.svd(cross.cpu(), full_matrices=False)
+        # The signs of singular vectors count here: those that numpy's LAPACK gives them, not torch's or CUDA's.
+        rotation, correlations, _ = (torch.from_numpy(part) for part in svd(cross.cpu().numpy(), full_matrices=False))
         matrix = a.shared(artifacts.scaled).matrix.cpu()
         directions = a.shared(artifacts.centred).cpu() @ rotation + matrix.mean(0)
         weights = (torch.linalg.qr(directions).Q.T @ matrix).abs().sum(1)
@@ -153,11 +172,13 @@ class SVCCA(_CanonicalCorrelation):
     def compare(self, a: Features, b: Features) -> float:
         """Return the mean canonical correlation, in [0, 1]."""
         counts = [self._components(side) for side in (a, b)]
+        if self.variant == "corrected" and bases.fills_space(a.shape[0], *counts):
+            return 1.0
         overlap = a.shared_with(b, bases.centred_overlap)[: counts[0], : counts[1]]
         if self.variant == "published":
             left, right = (_ridge_factors(side, count) for side, count in zip((a, b), counts, strict=True))
             overlap = left.unsqueeze(1) * overlap[: len(left), : len(right)] * right
-        return float(torch.linalg.svdvals(overlap).clamp(max=1.0).mean())
+        return or_exactly(1.0, float(torch.linalg.svdvals(overlap).clamp(max=1.0).mean()))
 
     def _components(self, x: Features) -> int:
         """Return how many principal components are kept."""
@@ -168,8 +189,9 @@ class SVCCA(_CanonicalCorrelation):
             scale = x.shared(artifacts.scaled).scale
             too_few = int((cumulative < VARIANCE_SHARE * total * scale * scale).sum())
             return too_few + 1 if too_few < len(variances) else 1
-        # Shares that equal 99 % are not to miss it by rounding.
-        return int((cumulative < VARIANCE_SHARE - 1e-12).sum()) + 1
+        # Shares that equal 99 % are not to miss it by rounding, which is less in the mean of many numbers.
+        rounding = max(1e-12, x.epsilon / math.sqrt(math.prod(x.shape)))
+        return int((cumulative < VARIANCE_SHARE - rounding).sum()) + 1
 
 
 def _ridge_factors(x: Features, count: int) -> Tensor:

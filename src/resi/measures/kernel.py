@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from resi.measures import artifacts
+from resi.measures import artifacts, chance
 from resi.measures.base import Features, Measure
 from resi.measures.gram import block_entries, gram_is_cheaper, gram_products
+from resi.measures.precision import or_exactly
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,12 +18,9 @@ if TYPE_CHECKING:
     from resi.measures.base import Spread
 
 
-def product_norm(x: Features) -> float:
-    """Return the Frobenius norm of the product ``RcᵀRc`` of the centred features with themselves."""
-    centred = x.shared(artifacts.centred)
-    n_samples, n_features = centred.shape
-    product = x.shared(artifacts.centred_gram) if n_samples < n_features else centred.T @ centred
-    return float(product.norm())
+# Products of single precision give the value to about 1e-7. Nearer to 1 than this it is computed in double precision:
+# what is the same has exactly 1, and what is nearly so keeps its order.
+SINGLE_IS_ENOUGH = 1 - 1e-4
 
 
 @dataclass
@@ -31,7 +30,10 @@ class CKA(Measure):
     ``‖ScᵀRc‖F² / (‖RcᵀRc‖F ‖ScᵀSc‖F)`` of the column-centred matrices; in [0, 1], 1 when one is a rotated, scaled and
     shifted copy of the other. The same number comes from the Gram matrices, which take less work where there are fewer
     samples than features, or many representations. When many are compared that way, Gram matrices of arrays of single
-    precision are computed in single precision, which gives the value to about 1e-7.
+    precision are computed in single precision, which gives values up to 0.9999 to about 1e-7.
+
+    Unrelated representations have on average ``√(p_R p_S) / (N - 1)``, where ``p = tr(K)² / ‖K‖F²`` says in how many
+    directions a centred Gram matrix K extends; a value is noted where that is half or more.
 
     References
     ----------
@@ -40,6 +42,7 @@ class CKA(Measure):
 
     name = "cka"
     family = "kernel"
+    version = 2
     larger_is_more_similar = True
     invariances = frozenset({"orthogonal", "permutation", "isotropic_scaling", "translation"})
     self_value = 1.0
@@ -59,7 +62,8 @@ class CKA(Measure):
             cross = float((a.shared(artifacts.centred_gram) * b.shared(artifacts.centred_gram)).sum())
         else:
             cross = float(a.shared_with(b, artifacts.exact_centred_cross).square().sum())
-        return min(cross / (a.shared(product_norm) * b.shared(product_norm)), 1.0)
+        norms = a.shared(artifacts.product_norm) * b.shared(artifacts.product_norm)
+        return or_exactly(1.0, min(cross / norms, 1.0))
 
     def compare_many(
         self, states: Sequence[Features], pairs: Sequence[tuple[int, int]], spread: Spread
@@ -75,13 +79,24 @@ class CKA(Measure):
         for numbers in kinds.values():
             members = sorted({index for number in numbers for index in pairs[number]})
             position = {index: place for place, index in enumerate(members)}
-            factors = [states[index].shared(artifacts.centred_for_products) for index in members]
+            factors = [states[index].shared(artifacts.centred_unit) for index in members]
             products = gram_products(factors, spread)
             norms = products.diagonal().sqrt()
+            for index, norm in zip(members, norms.tolist(), strict=True):
+                length = math.frexp(states[index].shared(artifacts.centred_norm))[0]
+                states[index].keep(chance.extent, (length**2 / norm) ** 2)
             for number in numbers:
                 low, high = sorted(position[index] for index in pairs[number])
-                values[number] = min(float(products[high, low] / (norms[high] * norms[low])), 1.0)
+                value = float(products[high, low] / (norms[high] * norms[low]))
+                if not (states[members[low]].single and value > SINGLE_IS_ENOUGH):
+                    values[number] = or_exactly(1.0, min(value, 1.0))
         return values
+
+    def note(self, a: Features, b: Features) -> str:
+        """Return a sentence if unrelated representations have half of the largest value or more."""
+        extent, share_a, share_b = chance.extents(a, b)
+        expected = math.sqrt(share_a * share_b)
+        return chance.note(a.shape[0], extent, expected) if expected >= chance.NOTED else ""
 
     def prepared_bytes(self, n_samples: int, n_features: int) -> int:
         """Return the bytes of the matrix, its centred copy in both precisions, and blocks of Gram matrices."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from resi.measures import artifacts
 from resi.measures.alignment import best_match
 from resi.measures.base import Features, Measure
+from resi.measures.precision import or_exactly
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -25,6 +26,7 @@ class _CorrelationMatch(Measure):
     """What both measures share: neurons centred and of length one, whose products are their correlations."""
 
     family = "alignment"
+    version = 2
     larger_is_more_similar = True
     invariances = frozenset({"permutation", "isotropic_scaling", "translation"})
     spatial = "align"
@@ -62,7 +64,7 @@ class HardCorrelationMatch(_CorrelationMatch):
         gains = a.shared_with(b, correlations)
         if gains.shape[0] > gains.shape[1]:
             gains = gains.T
-        return best_match(gains).total / len(gains)
+        return or_exactly(1.0, best_match(gains).total / len(gains))
 
 
 @dataclass
@@ -83,4 +85,4 @@ class SoftCorrelationMatch(_CorrelationMatch):
     def compare(self, a: Features, b: Features) -> float:
         """Return the mean of the best correlations, in [-1, 1]."""
         found = a.shared_with(b, correlations)
-        return float((found.amax(0).mean() + found.amax(1).mean()) / 2)
+        return or_exactly(1.0, float((found.amax(0).mean() + found.amax(1).mean()) / 2))

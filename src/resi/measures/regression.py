@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from resi.measures import bases
+from resi.measures import bases, chance
 from resi.measures.base import Features, Measure
+from resi.measures.precision import or_exactly
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,6 +27,8 @@ class LinearRegression(Measure):
 
     name = "linear_regression"
     family = "regression"
+    version = 2
+    resolution = bases.RESOLUTION
     larger_is_more_similar = True
     symmetric = False
     invariances = frozenset({"orthogonal", "permutation", "isotropic_scaling", "translation"})
@@ -44,8 +47,16 @@ class LinearRegression(Measure):
     def compare(self, a: Features, b: Features) -> float:
         """Return the explained share of the variance of R, in [0, 1]."""
         values = a.shared(bases.centred_basis).values
+        if b.shared(bases.centred_basis).rank >= a.shape[0] - 1:
+            return 1.0
         explained = (values.unsqueeze(1) * a.shared_with(b, bases.centred_overlap)).square().sum()
-        return min(float(explained / values.square().sum()), 1.0)
+        return or_exactly(1.0, min(float(explained / values.square().sum()), 1.0))
+
+    def note(self, a: Features, b: Features) -> str:
+        """Return a sentence if unrelated representations explain half of the variance or more."""
+        rank = b.shared(bases.centred_basis).rank
+        expected = rank / (a.shape[0] - 1)
+        return chance.note(a.shape[0], f"rank {rank} of S", expected) if expected >= chance.NOTED else ""
 
     def prepared_bytes(self, n_samples: int, n_features: int) -> int:
         """Return the bytes of the decomposition."""
@@ -76,6 +87,8 @@ class Gulp(Measure):
 
     name = "gulp"
     family = "regression"
+    version = 2
+    resolution = bases.RESOLUTION
     larger_is_more_similar = False
     invariances = frozenset(
         {"affine", "invertible_linear", "orthogonal", "permutation", "isotropic_scaling", "translation"}
@@ -99,8 +112,21 @@ class Gulp(Measure):
     def compare(self, a: Features, b: Features) -> float:
         """Return the squared distance, at least 0, unitless."""
         weights_a, weights_b = self._weights(a), self._weights(b)
+        if self.regularization == 0 and bases.fills_space(a.shape[0], len(weights_a), len(weights_b)):
+            return float(abs(len(weights_a) - len(weights_b)))
         shared = weights_a @ a.shared_with(b, bases.centred_overlap).square() @ weights_b
-        return max(float(weights_a.square().sum() + weights_b.square().sum() - 2 * shared), 0.0)
+        largest = float(weights_a.square().sum() + weights_b.square().sum())
+        return or_exactly(0.0, max(largest - 2 * float(shared), 0.0), largest)
+
+    def note(self, a: Features, b: Features) -> str:
+        """Return a sentence if unrelated representations share half of what they can share, or more."""
+        weights_a, weights_b = self._weights(a), self._weights(b)
+        count = min(len(weights_a), len(weights_b))
+        shared = float(weights_a.sum() * weights_b.sum()) / (a.shape[0] - 1)
+        if shared < chance.NOTED * float(weights_a[:count] @ weights_b[:count]):
+            return ""
+        expected = float(weights_a.square().sum() + weights_b.square().sum()) - 2 * shared
+        return chance.note(a.shape[0], f"ranks {len(weights_a)} and {len(weights_b)}", max(expected, 0.0))
 
     def prepared_bytes(self, n_samples: int, n_features: int) -> int:
         """Return the bytes of the decomposition."""
@@ -134,6 +160,8 @@ class EigenspaceOverlap(Measure):
 
     name = "eigenspace_overlap"
     family = "regression"
+    version = 2
+    resolution = bases.RESOLUTION
     larger_is_more_similar = True
     invariances = frozenset({"invertible_linear", "orthogonal", "permutation", "isotropic_scaling"})
     spatial = "align"
@@ -148,7 +176,20 @@ class EigenspaceOverlap(Measure):
 
     def compare(self, a: ColumnSpace, b: ColumnSpace) -> float:
         """Return the overlap, in [0, 1]."""
-        return min(float((a.left.T @ b.left).square().sum()) / max(a.n_features, b.n_features), 1.0)
+        smaller, larger = sorted((a.left.shape[1], b.left.shape[1]))
+        shared = float(smaller)
+        if larger < len(a.left):
+            shared = or_exactly(smaller, float((a.left.T @ b.left).square().sum()), smaller)
+        return min(shared / max(a.n_features, b.n_features), 1.0)
+
+    def note(self, a: ColumnSpace, b: ColumnSpace) -> str:
+        """Return a sentence if the column spaces of unrelated representations overlap by half or more."""
+        n_samples, rank_a = a.left.shape
+        rank_b = b.left.shape[1]
+        if max(rank_a, rank_b) < chance.NOTED * n_samples:
+            return ""
+        expected = rank_a * rank_b / n_samples / max(a.n_features, b.n_features)
+        return chance.note(n_samples, f"ranks {rank_a} and {rank_b}", expected)
 
     def prepared_bytes(self, n_samples: int, n_features: int) -> int:
         """Return the bytes of the decomposition."""
