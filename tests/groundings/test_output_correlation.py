@@ -87,6 +87,7 @@ def test_measures_with_other_failures_do_not_disturb_each_other() -> None:
                 ours, theirs = entry._replace(measure=0)._asdict(), alone[entry.metric]._asdict()
                 numbers = ("value", "low", "high")
                 assert [ours.pop(name) for name in numbers] == pytest.approx([theirs.pop(name) for name in numbers])
+                assert ours.pop("influences") == pytest.approx(theirs.pop("influences"))
                 assert ours == theirs
 
 
