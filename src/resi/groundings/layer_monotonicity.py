@@ -212,14 +212,31 @@ def _with_interval(mean: Score, values: Values, layers: int) -> Score:
     count = len(known)
     if count < FEWEST_MODELS:
         return mean._replace(note=sentence(mean.note, f"no interval: fewer than {FEWEST_MODELS} models have a score"))
-    error = np.std(known, ddof=1) / np.sqrt(count)
-    floor = _harm_of_a_swap(layers, mean.metric) / count
-    # A layer with two others on one side correlates with 1 or -1: the mean of few such moves in jumps.
-    least = floor if mean.metric == "spearman" else 0.0
-    scale = Scale(BEST[mean.metric], WORST[mean.metric], t_quantile(count - 1), floor, least)
-    low, high = limits(np.array(mean.value), error, scale)
+    low, high = limits_of_mean(known, layers, mean.metric)
     influences = np.where(np.isnan(values), 0, values - known.mean()) / np.sqrt(count * (count - 1))
     return mean._replace(low=float(low), high=float(high), influences=tuple(influences.tolist()))
+
+
+def limits_of_mean(values: Values, layers: int, metric: str) -> Values:
+    """Return the 95 % limits of mean scores over models, by Student's t distribution.
+
+    Parameters
+    ----------
+    values : array of shape (..., n_models)
+    layers : int
+        Of each model.
+
+    Returns
+    -------
+    array of shape (2, ...)
+    """
+    count = values.shape[-1]
+    errors = np.std(values, axis=-1, ddof=1) / np.sqrt(count)
+    floor = _harm_of_a_swap(layers, metric) / count
+    # A layer with two others on one side correlates with 1 or -1: the mean of few such moves in jumps.
+    least = floor if metric == "spearman" else 0.0
+    scale = Scale(BEST[metric], WORST[metric], t_quantile(count - 1), floor, least)
+    return limits(values.mean(axis=-1), errors, scale)
 
 
 @functools.lru_cache(maxsize=64)
