@@ -47,7 +47,7 @@ GROUPS = [
 ]
 LAYERS, MODELS = (3, 4, 5, 6, 8), (5, 10)
 # Noise beside one unit of similarity a layer; at the first there is nothing but noise.
-NOISE = (1000.0, 2.0, 1.0, 0.5, 0.3, 0.2)
+NOISE = (1000.0, 2.0, 1.0, 0.7, 0.5, 0.3, 0.2)
 CORRELATIONS = (0.0, 0.5, 1.0, 3.0)
 
 

@@ -80,7 +80,7 @@ def _scale(sizes: Array, metric: str) -> Scale:
     """Return what the limits of a score of groups of some sizes depend on.
 
     A model that has gone wrong is the least similar to all others: the pairs of its group that it is in then tie with
-    its pairs across, below all others. ``floor`` is that of the group in which it does the most harm.
+    its pairs across, below all others. ``floor`` is from the group in which it does the most harm.
 
     Of a rate of pairs, leaving models out overestimates the error, by about as much as the t distribution is wider than
     the normal one.
@@ -92,7 +92,8 @@ def _scale(sizes: Array, metric: str) -> Scale:
     else:
         harm = (2 / sizes) * (1 - 1 / (2 * sizes))
         best, worst, quantile = 0.0, 1.0, normal_quantile()
-    return Scale(best, worst, quantile, float(((sizes - 1) / sizes * harm).max()) / len(sizes))
+    error = float(((sizes - 1) / sizes * harm).max()) / len(sizes)
+    return Scale(best, worst, quantile, quantile * error)
 
 
 def smallest_p_value(groups: Array) -> float:

@@ -22,6 +22,8 @@ FEWEST_MODELS = 3
 NO_ERROR = 1e-12
 # So that logarithms are finite; the limit for perfect scores is the one that counts there.
 NEAREST_TO_END = 5e-4
+# Log odds leave limits at most so many times as far away as the error itself says.
+FARTHEST = 2.0
 
 
 class Scale(NamedTuple):
@@ -34,10 +36,10 @@ class Scale(NamedTuple):
     quantile : float
         How many standard errors the limits are away.
     floor : float
-        Standard error of a perfect score if one of the models had gone wrong: with so few models, one that goes wrong
-        more rarely is not seen.
+        How far the limit of a perfect score is away, where no error is seen: as far as if one of the models had gone
+        wrong. With so few models, one that goes wrong more rarely is not seen.
     least : float
-        Least standard error of any score; of one that moves in jumps.
+        How far any limit is away at least, for scores that move in jumps.
     """
 
     best: float
@@ -78,8 +80,9 @@ def limits(values: Values, errors: Values, scale: Scale) -> Values:
     """Return the lower and upper 95 % limits of scores, shape (2, ...).
 
     They are so many standard errors away on the scale of log odds, as scores are the surer, the nearer they are to the
-    ends of their range. Where all models agree, ``scale.floor`` is the error. No limit is nearer to an end than that
-    of a score at the end: a score that is worse is no reason to be surer.
+    ends of their range, but no more than twice as far as on the scale of scores. Where all models agree, they are
+    ``scale.floor`` away. No limit is nearer to an end than that of a score at the end: a score that is worse is
+    no reason to be surer.
 
     Parameters
     ----------
@@ -87,11 +90,13 @@ def limits(values: Values, errors: Values, scale: Scale) -> Values:
     """
     span = scale.best - scale.worst
     shares, errors = (values - scale.worst) / span, np.abs(errors / span)
-    floor, least = scale.quantile * scale.floor / abs(span), scale.quantile * scale.least / abs(span)
-    inside = np.clip(shares, NEAREST_TO_END, 1 - NEAREST_TO_END)
-    odds, width = np.log(inside / (1 - inside)), scale.quantile * errors / (inside * (1 - inside))
-    low = np.minimum(_share(odds - width), np.minimum(1 - floor, shares - least))
-    high = np.maximum(_share(odds + width), np.maximum(floor, shares + least))
+    floor, least = scale.floor / abs(span), scale.least / abs(span)
+    step, inside = scale.quantile * errors, np.clip(shares, NEAREST_TO_END, 1 - NEAREST_TO_END)
+    odds, width = np.log(inside / (1 - inside)), step / (inside * (1 - inside))
+    low = np.maximum(_share(odds - width), shares - FARTHEST * step)
+    high = np.minimum(_share(odds + width), shares + FARTHEST * step)
+    low = np.minimum(low, np.minimum(1 - floor, shares - least))
+    high = np.maximum(high, np.maximum(floor, shares + least))
     agree = errors <= NO_ERROR
     ends = np.stack([np.where(agree, shares - floor, low), np.where(agree, shares + floor, high)])
     return np.sort(scale.worst + span * np.clip(ends, 0, 1), axis=0)

@@ -9,7 +9,7 @@ import numpy as np
 
 from resi.groundings.base import PUBLISHED, Experiment, Grounding, Item, Models, Score, Similarities
 from resi.groundings.correlation import correlate
-from resi.groundings.jackknife import FEWEST_MODELS, Scale, limits, t_quantile
+from resi.groundings.jackknife import FEWEST_MODELS, Scale, limits, normal_quantile, t_quantile
 from resi.groundings.layer_orders import nulls, p_values, p_values_of_means
 from resi.groundings.notes import one_number, sentence
 
@@ -232,22 +232,23 @@ def limits_of_mean(values: Values, layers: int, metric: str) -> Values:
     """
     count = values.shape[-1]
     errors = np.std(values, axis=-1, ddof=1) / np.sqrt(count)
-    floor = _harm_of_a_swap(layers, metric) / count
+    # Of a mean in which one model differs from all others by so much.
+    error, quantile = _harm_of_a_swap(layers, metric) / count, t_quantile(count - 1)
     # A layer with two others on one side correlates with 1 or -1: the mean of few such moves in jumps.
-    least = floor if metric == "spearman" else 0.0
-    scale = Scale(BEST[metric], WORST[metric], t_quantile(count - 1), floor, least)
+    least = normal_quantile() * error if metric == "spearman" else 0.0
+    scale = Scale(BEST[metric], WORST[metric], quantile, quantile * error, least)
     return limits(values.mean(axis=-1), errors, scale)
 
 
 @functools.lru_cache(maxsize=64)
 def _harm_of_a_swap(layers: int, metric: str) -> float:
-    """Return how far a perfect score falls, on average, if two neighbouring layers change places."""
+    """Return how far a perfect score falls at most if two neighbouring layers change places."""
     score = layer_correlation if metric == "spearman" else layer_violations
     place = np.arange(layers)
     swapped = np.tile(place, (layers - 1, 1))
     swapped[place[:-1], place[:-1]], swapped[place[:-1], place[1:]] = place[1:], place[:-1]
     fading = -np.abs(swapped[:, :, None] - swapped[:, None]).astype(float)
-    return abs(BEST[metric] - float(np.mean(score(fading, "corrected"))))
+    return float(np.abs(BEST[metric] - score(fading, "corrected")).max())
 
 
 def _mean(values: Values) -> Values:
