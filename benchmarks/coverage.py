@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 
 PAGE = Path(__file__).parents[1] / "docs" / "coverage.md"
 SIMILARITY = MeasureFacts("simulated", "{}", larger_is_more_similar=True, symmetric=True)
-STUDIES, STUDIES_OF_EXPECTATION = 2000, 20_000
+STUDIES, STUDIES_OF_EXPECTATION = 1000, 10_000
 # Whose intervals are slower, as they draw models again.
-STUDIES_OF_OUTPUTS = 400
-STUDIES_OF_CHANCE = 1000
+STUDIES_OF_OUTPUTS = 200
+STUDIES_OF_CHANCE = 400
 BLOCK = 500
 HEADER = ("models", "what differs", "score", "expected", "held", "lower limit too high", "upper limit too low", "p")
 # Spreads of the groups, and how far apart their centres are; 0 is chance.
@@ -87,15 +87,21 @@ def main() -> None:
             rows.append(text(line))
             print(rows[-1], flush=True)  # noqa: T201
         parts.append("\n".join(rows))
-    intro = (
+    chosen.page.write_text("\n\n".join([introduction(chosen.studies), *parts]) + "\n", encoding="utf-8")
+
+
+def introduction(studies: int) -> str:
+    """Return what stands above the tables."""
+    errors = [100 * 2 * np.sqrt(0.95 * 0.05 / count) for count in (studies, min(studies, STUDIES_OF_OUTPUTS))]
+    return (
         "# How often intervals hold the expected score\n\n"
-        f"Written by `python -m nox -s coverage`: {chosen.studies} simulated studies of each design, so that a share of "
-        f"95 % is\nuncertain by {100 * 2 * np.sqrt(0.95 * 0.05 / chosen.studies):.1f} points. [tests.md](tests.md) says "
-        "how intervals and p-values are made. `expected` is the mean score of\n"
-        f"{STUDIES_OF_EXPECTATION} studies, `p` the share of studies in % with a p-value of at most {LEVEL}, for designs in "
-        "which there is nothing to find.\n"
+        f"Written by `python -m nox -s coverage`: {studies} simulated studies of each design, so that a share of 95 % is "
+        f"uncertain by\n{errors[0]:.1f} points; {min(studies, STUDIES_OF_OUTPUTS)} for outputs, uncertain by "
+        f"{errors[1]:.1f}. [tests.md](tests.md) says how intervals and p-values are made.\n\n"
+        "`expected` is the mean score of many studies of the design, with other models in each; `held` the share of studies "
+        "in % whose\n95 % interval holds it; the next two say on which side it misses. `p` is the share of studies in % with "
+        f"a p-value of at most {LEVEL}, for\ndesigns in which there is nothing to find."
     )
-    chosen.page.write_text("\n\n".join([intro.rstrip("\n"), *parts]) + "\n", encoding="utf-8")
 
 
 def text(line: Line) -> str:

@@ -108,8 +108,8 @@ def _with_uncertainty(score: Score, uncertain: Uncertainty, groups: np.ndarray[A
     if not np.isnan(influence).any():
         score = score._replace(influences=tuple(influence.tolist()))
     if (smallest := smallest_p_value(groups)) > LEVEL:
-        models = " and ".join(map(str, sizes)) if len(set(sizes)) > 1 else f"{len(sizes)} times {sizes[0]}"
-        notes.append(TOO_FEW_TO_TELL.format(f"groups of {models} models", smallest))
+        models = f"{len(sizes)} groups of {' and '.join(map(str, dict.fromkeys(sizes)))} models"
+        notes.append(TOO_FEW_TO_TELL.format(models, smallest))
     return score._replace(note=sentence(score.note, *notes))
 
 
