@@ -170,11 +170,11 @@ def test_the_smallest_p_value_is_that_of_the_best_deal(sizes: tuple[int, ...]) -
     assert smallest_p_value(np.array(list("aaabbb"))) == pytest.approx(0.1)
 
 
-def test_intervals_hold_the_expected_score_and_few_chance_scores_are_called_better() -> None:
+def test_intervals_hold_the_expected_score() -> None:
     """Simulated studies; ``nox -s coverage`` has more of them, and of more designs."""
-    for effect, spreads, least in ((0, (1, 1, 1), 0.92), (1.5, (1, 1, 1), 0.92), (3.5, (1, 1, 1), 0.92), (6, (1, 2, 4), 0.92)):
+    for effect, spreads in ((0, (1, 1, 1)), (1.5, (1, 1, 1)), (3.5, (1, 1, 1)), (6, (1, 2, 4))):
         for expected, low, high in simulated((5, 5, 5), spreads, effect):
-            assert least <= np.mean((low <= expected) & (expected <= high))
+            assert np.mean((low <= expected) & (expected <= high)) >= 0.92
     for expected, low, high in simulated((5, 5), (1, 1), 4.0):  # four of ten studies are perfect
         assert np.mean((low <= expected) & (expected <= high)) >= 0.9
 

@@ -105,7 +105,7 @@ def test_chance_is_the_mean_over_all_deals_of_the_values_ties_included(values, d
 
 
 def test_a_measure_with_one_value_is_at_chance() -> None:
-    """Average precision of ties is the share of pairs within, 10 of 60; a random order without ties would have 0.2186."""
+    """Average precision of ties is the share of pairs within, 10 of 60; a random order has 0.2186."""
     for protocol in ("corrected", "published"):
         found = score("aaaaabbbbbccccc", np.ones((15, 15)), protocol=protocol)
         assert [found["auprc"].value, found["auprc"].chance] == pytest.approx([1 / 6, 1 / 6])

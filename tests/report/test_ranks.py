@@ -19,7 +19,9 @@ def test_the_friedman_test_is_that_of_scipy_ties_included() -> None:
         assert (found.measures, found.columns) == (5, 6)
 
 
-@pytest.mark.parametrize(("measures", "columns", "critical"), [(24, 3, 21.0), (24, 9, 12.1), (5, 10, 1.93), (10, 10, 4.28)])
+@pytest.mark.parametrize(
+    ("measures", "columns", "critical"), [(24, 3, 21.0), (24, 9, 12.1), (5, 10, 1.93), (10, 10, 4.28)]
+)
 def test_critical_differences_are_those_of_tables(measures: int, columns: int, critical: float) -> None:
     """Demšar's table 5: the critical values of five and ten classifiers are 2.728 and 3.164."""
     ranks = np.tile(np.arange(1.0, measures + 1)[:, None], columns)

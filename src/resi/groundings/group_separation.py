@@ -21,7 +21,7 @@ from resi.groundings.separation import (
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from resi.groundings.base import Mask, Values
+    from resi.groundings.base import Mask
     from resi.groundings.group_resampling import Uncertainty
     from resi.groundings.separation import Split
 

@@ -43,8 +43,8 @@ class LayerMonotonicity(Grounding):
         "similar, ties one half; 0 is best, chance is 0.5",
     }
     uncertainty = (
-        "intervals rest on how much models differ; p is the share of orders of each model's layers that score at least as "
-        "well"
+        "intervals rest on how much models differ; p is the share of orders of each model's layers that score at least "
+        "as well"
     )
     headline = "spearman"
     kind = "layers"

@@ -49,8 +49,8 @@ def nulls(matrices: Sequence[Values], seed: int) -> Nulls:
         step = max(1, BLOCK_ENTRIES // matrix.size)
         ranks = _ranks(matrix)
         parts = [score_orders(ranks, orders[start : start + step]) for start in range(0, len(orders), step)]
-        missing = np.isnan(_off_diagonal(matrix)).any(axis=1)
-        found.append(np.where(missing[:, None], np.nan, np.concatenate(parts, axis=-1)))
+        missing = np.isnan(_off_diagonal(matrix)).any(axis=1, keepdims=True)
+        found.append(np.where(missing, np.nan, np.concatenate(parts, axis=-1)))
     return Nulls([scores[0] for scores in found], [scores[1] for scores in found], exact)
 
 
@@ -63,8 +63,9 @@ def p_values(values: Values, scores: Sequence[Values], exact: bool) -> Values:
     scores : sequence of array of shape (n_measures, n_orders)
         Of each model.
     """
-    found = [share_as_large(values[:, place], null, exact) for place, null in enumerate(scores)]
-    return np.where([np.isnan(null).any(axis=1) for null in scores], np.nan, found).T
+    found = np.array([share_as_large(values[:, place], null, exact) for place, null in enumerate(scores)])
+    missing = np.array([np.isnan(null).any(axis=1) for null in scores])
+    return np.where(missing, np.nan, found).T
 
 
 def p_values_of_means(values: Values, scores: Sequence[Values], exact: bool, seed: int) -> Values:
@@ -77,7 +78,7 @@ def p_values_of_means(values: Values, scores: Sequence[Values], exact: bool, see
     exact = exact and every <= PERMUTATIONS
     chosen = _combinations(tuple(counts), exact, seed)
     null = np.mean([null[:, places] for null, places in zip(scores, chosen.T, strict=True)], axis=0)
-    missing = np.any([np.isnan(null).any(axis=1) for null in scores], axis=0)
+    missing = np.array([np.isnan(null).any(axis=1) for null in scores]).any(axis=0)
     return np.where(missing, np.nan, share_as_large(values.mean(axis=1), null, exact))
 
 

@@ -108,7 +108,7 @@ class Row:
 
     @property
     def mean_rank(self) -> float | None:
-        """The mean place as a rank among all measures of the leaderboard; the mean rank if each column ranks them all."""
+        """The mean place as a rank among the measures of the leaderboard: the mean rank if every column ranks all."""
         return None if self.mean_share is None else self.mean_share * self.measures + 0.5
 
     @property
