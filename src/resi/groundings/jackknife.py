@@ -23,7 +23,7 @@ NO_ERROR = 1e-12
 # So that logarithms are finite; the limit for perfect scores is the one that counts there.
 NEAREST_TO_END = 5e-4
 # Log odds leave limits at most so many times as far away as the error itself says.
-FARTHEST = 2.0
+FARTHEST = 3.0
 
 
 class Scale(NamedTuple):
@@ -80,7 +80,7 @@ def limits(values: Values, errors: Values, scale: Scale) -> Values:
     """Return the lower and upper 95 % limits of scores, shape (2, ...).
 
     They are so many standard errors away on the scale of log odds, as scores are the surer, the nearer they are to the
-    ends of their range, but no more than twice as far as on the scale of scores. Where all models agree, they are
+    ends of their range, but no more than three times as far as on the scale of scores. Where all models agree, they are
     ``scale.floor`` away. No limit is nearer to an end than that of a score at the end: a score that is worse is
     no reason to be surer.
 
