@@ -204,6 +204,16 @@ def test_a_missing_pair_leaves_no_p_value_and_published_scores_have_none() -> No
     assert by_model(score([fading(4)] * 3, protocol="published"))["spearman", None].p_value is None
 
 
+def test_scores_say_where_so_few_layers_cannot_tell() -> None:
+    found = by_model(score([fading(3)] * 5))
+    assert found["spearman", 0].note == "with so few layers no p-value can be below 0.33"
+    assert found["spearman", 0].p_value == pytest.approx(1 / 3)
+    assert found["spearman", None].note == ""
+    assert found["spearman", None].p_value == pytest.approx(3**-5)
+    two = by_model(score([fading(4)] * 2))["spearman", None]
+    assert two.note == "no interval: fewer than 3 models have a score"
+
+
 def test_models_that_all_score_best_leave_an_interval_of_some_width() -> None:
     """As wide as if one of them had two neighbouring layers in the wrong order."""
     for layers, expected in ((3, 0.167), (5, 0.745), (8, 0.866)):

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from resi.groundings.base import PUBLISHED, Experiment, Grounding, Item, Models, Score, Similarities
+from resi.groundings.base import LEVEL, PUBLISHED, Experiment, Grounding, Item, Models, Score, Similarities
 from resi.groundings.correlation import correlate
 from resi.groundings.jackknife import FEWEST_MODELS, Scale, limits, normal_quantile, t_quantile
-from resi.groundings.layer_orders import nulls, p_values, p_values_of_means
-from resi.groundings.notes import one_number, sentence
+from resi.groundings.layer_orders import nulls, p_values, p_values_of_means, smallest_p_value
+from resi.groundings.notes import TOO_FEW_TO_TELL, one_number, sentence
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -69,7 +69,7 @@ class LayerMonotonicity(Grounding):
             "violation_rate": np.stack([layer_violations(matrix, protocol) for matrix in matrices], axis=1),
         }
         p = _p_values(matrices, values, seed) if protocol != PUBLISHED else {}
-        layers = max(matrix.shape[-1] for matrix in matrices)
+        sizes = [matrix.shape[-1] for matrix in matrices]
         scores = []
         for number, measure in enumerate(similarities.measures):
             one_direction = measure.symmetric or protocol != PUBLISHED
@@ -84,8 +84,8 @@ class LayerMonotonicity(Grounding):
                 mean = _score(number, metric, float(_mean(found)), pairs, similarities.settings[0], None)
                 mean = mean._replace(note=sentence(measure.notes, constant[0] if all(constant) else ""))
                 if protocol != PUBLISHED and mean.value is not None:
-                    mean = _with_interval(mean, found, layers)
-                scores += _with_p_values([*parts, mean], p[metric][number]) if p else [*parts, mean]
+                    mean = _with_interval(mean, found, max(sizes))
+                scores += _with_p_values([*parts, mean], p[metric][number], sizes) if p else [*parts, mean]
         return scores
 
 
@@ -196,14 +196,19 @@ def _p_values(matrices: Sequence[Values], values: Mapping[str, Values], seed: in
     return found
 
 
-def _with_p_values(scores: Sequence[Score], shares: Values) -> list[Score]:
-    missing = "no p-value: some pairs of layers have no value"
-    return [
-        score._replace(note=sentence(score.note, missing if score.value is not None else ""))
-        if np.isnan(share)
-        else score._replace(p_value=float(share))
-        for score, share in zip(scores, shares, strict=True)
-    ]
+def _with_p_values(scores: Sequence[Score], shares: Values, layers: Sequence[int]) -> list[Score]:
+    """Return the scores of each model, and last their mean, with p-values or why these are missing or large."""
+    found = []
+    for score, share, of in zip(scores, shares, [*([count] for count in layers), layers], strict=True):
+        if score.value is None:
+            found.append(score)
+        elif np.isnan(share):
+            found.append(score._replace(note=sentence(score.note, "no p-value: some pairs of layers have no value")))
+        else:
+            smallest = smallest_p_value(of)
+            few = TOO_FEW_TO_TELL.format("so few layers", smallest) if smallest > LEVEL else ""
+            found.append(score._replace(p_value=float(share), note=sentence(score.note, few)))
+    return found
 
 
 def _with_interval(mean: Score, values: Values, layers: int) -> Score:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -97,6 +98,11 @@ def _orders(layers: int, seed: int, model: int) -> tuple[Integers, bool]:
         return every[every[:, 0] <= every[:, -1]], True
     start = np.tile(np.arange(layers), (ORDERS, 1))
     return generator(seed, "order layers", model, layers).permuted(start, axis=1), False
+
+
+def smallest_p_value(layers: Sequence[int]) -> float:
+    """Return the p-value of the best of all orders of the layers of some models; an order and its reverse are one."""
+    return math.prod(2 / math.factorial(count) for count in layers)
 
 
 def _off_diagonal(matrix: Values) -> Values:
