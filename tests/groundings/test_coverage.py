@@ -11,7 +11,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 
 def tables() -> dict[str, list[list[str]]]:
     """Return the rows of each table of the page."""
-    found: dict[str, list[list[str]]] = {}
+    found = {}
     for part in (DOCS / "coverage.md").read_text(encoding="utf-8").split("\n## ")[1:]:
         title, *lines = part.splitlines()
         rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
