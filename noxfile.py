@@ -8,6 +8,7 @@ python -m nox -s numerics digits of each measure by precision, offset, scale and
 python -m nox -s lint types
 python -m nox -s ray      sweeps on a Ray cluster
 python -m nox -s bench    speed beside the published figures
+python -m nox -s coverage how often intervals hold the expected score
 """
 
 from __future__ import annotations
@@ -106,3 +107,10 @@ def bench_merge(session: nox.Session) -> None:
     """Measure time and peak memory of merging ten million rows; about ten minutes and 2 GB of temporary files."""
     session.install("-e", ".")
     session.run("python", "benchmarks/merge.py", *session.posargs)
+
+
+@nox.session
+def coverage(session: nox.Session) -> None:
+    """Simulate how often intervals hold the expected score, and write docs/coverage.md; a few minutes."""
+    session.install("-e", ".")
+    session.run("python", "benchmarks/coverage.py", *session.posargs, env={"OMP_NUM_THREADS": "1"})

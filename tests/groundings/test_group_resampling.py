@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from resi.groundings import group_resampling, output_correlation
-from resi.groundings.group_resampling import p_values
+from resi.groundings.group_resampling import p_values, smallest_p_value, uncertainty
 from resi.groundings.resampling import FEWEST_MODELS, interval, relabellings, resampled_counts, share_as_large
 from resi.groundings.separation import Split, average_precision, pair_index, violation_rate
 
@@ -110,7 +110,7 @@ def test_p_values_count_the_observed_arrangement_once_and_nothing_undefined() ->
     assert np.isnan(share_as_large(np.array([np.nan]), null, exact=False))
 
 
-def test_an_interval_needs_three_models_and_mostly_defined_resamples() -> None:
+def test_an_interval_of_resamples_needs_five_models_and_mostly_defined_resamples() -> None:
     values = np.linspace(0, 1, 1001)
     assert interval(values, FEWEST_MODELS) == pytest.approx((0.025, 0.975))
     assert interval(values, FEWEST_MODELS - 1) == (None, None)
@@ -118,19 +118,75 @@ def test_an_interval_needs_three_models_and_mostly_defined_resamples() -> None:
     assert interval(np.concatenate([values, np.full(300, np.nan)]), 5) == (None, None)
 
 
-def test_intervals_cover_the_expected_score() -> None:
-    """Repeated studies of 15 models each: the mean over studies lies in at least nine of ten intervals."""
-    rng = np.random.default_rng(0)
+def uncertain(signed, groups):
+    indices = [pair_index(groups == group) for group in sorted(set(groups))]
+    return uncertainty(signed, groups, indices, scores(signed, groups))
+
+
+def test_influences_are_the_jackknife_of_plain_scores() -> None:
+    signed, groups = symmetric(3, 9, seed=4), np.array(list("aaabbbbcc"))
+    signed[1, 0, 5] = signed[1, 5, 0] = np.nan
+    groups[7:] = "b"  # two groups, of three and six
+    found = uncertain(signed, groups)
+    for metric in ("auprc", "violation_rate"):
+        without = []
+        for model in range(9):
+            kept = np.arange(9) != model
+            without.append(scores(signed[:, kept][:, :, kept], groups[kept])[metric])
+        without = np.array(without).T
+        variance = sum(
+            (size - 1) / size * ((part - part.mean(axis=1, keepdims=True)) ** 2).sum(axis=1)
+            for size, part in ((3, without[:, :3]), (6, without[:, 3:]))
+        )
+        assert (found[metric].influences ** 2).sum(axis=1) == pytest.approx(variance)
+
+
+@pytest.mark.parametrize(("sizes", "has_one"), [((3, 3, 3), True), ((3, 3), True), ((2, 5), False), ((5,), False)])
+def test_the_design_decides_whether_there_is_an_interval(sizes: tuple[int, ...], has_one: bool) -> None:
+    groups = np.repeat(np.arange(len(sizes)), sizes).astype(str)
+    for seed in range(20):
+        low, high = uncertain(symmetric(1, len(groups), seed, decimals=8), groups)["auprc"].limits
+        assert np.isfinite([low, high]).all() == has_one
+
+
+def test_perfect_scores_have_intervals_of_some_width_and_no_score_has_surer_ones() -> None:
     groups = np.repeat(["a", "b", "c"], 5)
-    centres = 1.5 * np.eye(3).repeat(5, axis=0)
-    points = np.concatenate([np.broadcast_to(centres, (100, 15, 3)), np.zeros((100, 15, 3))], axis=2)
-    points = points + rng.normal(size=points.shape)
+    perfect = np.where(groups[:, None] == groups, 0.9, 0.1)[None] + symmetric(1, 15, 0, decimals=8) / 100
+    found = uncertain(perfect, groups)
+    low, high = found["auprc"].limits[:, 0]
+    assert (low, high) == (pytest.approx(0.806, abs=0.001), 1)
+    assert found["violation_rate"].limits[:, 0] == pytest.approx([0, 0.188], abs=0.001)
+    almost = perfect.copy()
+    almost[0, 0, 5] = almost[0, 5, 0] = 0.89
+    assert 0.5 < uncertain(almost, groups)["auprc"].limits[0, 0] < low
+
+
+@pytest.mark.parametrize("sizes", [(3, 3), (2, 2, 2), (2, 4), (3, 2, 2)])
+def test_the_smallest_p_value_is_that_of_the_best_deal(sizes: tuple[int, ...]) -> None:
+    groups = np.repeat(np.arange(len(sizes)), sizes)
+    signed = np.where(groups[:, None] == groups, 1.0, 0.0)[None] + symmetric(1, len(groups), 0, decimals=8) / 100
+    found = p_values(signed, groups, scores(signed, groups), seed=0)
+    assert found["auprc"][0] == pytest.approx(smallest_p_value(groups))
+    assert smallest_p_value(np.array(list("aaabbb"))) == pytest.approx(0.1)
+
+
+def test_intervals_hold_the_expected_score() -> None:
+    """Simulated studies; ``nox -s coverage`` has more of them, and of more designs."""
+    for effect, spreads in ((0, (1, 1, 1)), (1.5, (1, 1, 1)), (3.5, (1, 1, 1)), (6, (1, 2, 4))):
+        for expected, low, high in simulated((5, 5, 5), spreads, effect):
+            assert np.mean((low <= expected) & (expected <= high)) >= 0.92
+    for expected, low, high in simulated((5, 5), (1, 1), 4.0):  # four of ten studies are perfect
+        assert np.mean((low <= expected) & (expected <= high)) >= 0.9
+
+
+def simulated(sizes, spreads, effect: float, studies: int = 400):
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.arange(len(sizes)), sizes)
+    points = effect * np.eye(3)[groups] + np.array(spreads)[groups][:, None] * rng.normal(size=(2000, len(groups), 3))
     signed = -np.linalg.norm(points[:, :, None] - points[:, None], axis=-1)
-    indices = [pair_index(groups == group) for group in "abc"]
     expected = scores(signed, groups)
-    for metric, bounds in group_resampling.intervals(signed, groups, indices, seed=0).items():
-        covered = [low <= expected[metric].mean() <= high for low, high in bounds]
-        assert np.mean(covered) >= 0.9
+    for metric, found in uncertain(signed[:studies], groups).items():
+        yield expected[metric].mean(), *found.limits
 
 
 def test_ranks_hold_however_many_values_there_are() -> None:

@@ -16,6 +16,7 @@ from resi.groundings.separation import (
     Split,
     average_precision,
     expected_average_precision,
+    expected_violation_rate,
     pair_index,
     violation_rate,
 )
@@ -85,7 +86,53 @@ def test_chance_is_the_mean_over_all_orders(within: int, across: int) -> None:
         values = -np.arange(total, dtype=float)
         mask = np.isin(np.arange(total), chosen)
         every.append(average_precision(Split(values[mask], values[~mask])))
-    assert expected_average_precision(split_of(range(within), range(across))) == pytest.approx(np.mean(every))
+    assert expected_average_precision(split_of(range(within), range(10, 10 + across))) == pytest.approx(np.mean(every))
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.integers(0, 3), min_size=2, max_size=6), st.data())
+def test_chance_is_the_mean_over_all_deals_of_the_values_ties_included(values, data) -> None:
+    relevant = data.draw(st.integers(1, len(values) - 1))
+    every = np.array(values, float)
+    masks = [np.isin(np.arange(len(values)), chosen) for chosen in combinations(range(len(values)), relevant)]
+    splits = [Split(every[mask], every[~mask]) for mask in masks]
+    precision = np.mean([average_precision_score(mask, every) for mask in masks])
+    for split in splits[:3]:
+        assert expected_average_precision(split) == pytest.approx(precision)
+        for ties in (0.5, 1.0):
+            violations = np.mean([violation_rate(other, ties) for other in splits])
+            assert expected_violation_rate(split, ties) == pytest.approx(violations)
+
+
+def test_a_measure_with_one_value_is_at_chance() -> None:
+    """Average precision of ties is the share of pairs within, 10 of 60; a random order has 0.2186."""
+    for protocol in ("corrected", "published"):
+        found = score("aaaaabbbbbccccc", np.ones((15, 15)), protocol=protocol)
+        assert [found["auprc"].value, found["auprc"].chance] == pytest.approx([1 / 6, 1 / 6])
+        assert found["violation_rate"].value == found["violation_rate"].chance
+        assert found["auprc"].note == "all pairs have the same value"
+
+
+def test_scores_say_what_so_few_models_cannot_tell() -> None:
+    rng = np.random.default_rng(0)
+    table = np.triu(rng.normal(size=(6, 6)), 1)
+    found = score("aaabbb", table + table.T)["auprc"]
+    assert found.p_value >= 0.1
+    assert found.note == "with 2 groups of 3 models no p-value can be below 0.1"
+    assert found.low is not None
+    few = score("aabb", (table + table.T)[:4, :4])["auprc"]
+    assert few.low is None
+    assert few.note.startswith("no interval: a group has fewer than 3 models; ")
+    # Without model 0 there is no value within its group.
+    holes = table + table.T
+    holes[1, 2] = holes[2, 1] = np.nan
+    hangs = score("aaabbb", holes)["auprc"]
+    assert hangs.value is not None
+    assert hangs.low is None
+    assert "no interval: without one of the models nothing is left to score" in hangs.note
+    assert hangs.influences == ()
+    fifteen = np.triu(rng.normal(size=(15, 15)), 1)
+    assert score("aaaaabbbbbccccc", fifteen + fifteen.T)["auprc"].note == ""
 
 
 def test_pairs_are_taken_once_and_members_first() -> None:

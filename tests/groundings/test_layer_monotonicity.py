@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import permutations, product
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,9 +11,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
 
-from resi.groundings import GROUNDINGS
-from resi.groundings.base import MeasureFacts, Member, Similarities
-from resi.groundings.layer_monotonicity import layer_correlation, layer_violations
+from resi.groundings import GROUNDINGS, layer_orders
+from resi.groundings.base import LEVEL, MeasureFacts, Member, Similarities
+from resi.groundings.layer_monotonicity import layer_correlation, layer_violations, limits_of_mean
 
 SIMILARITY = MeasureFacts("m", "{}", larger_is_more_similar=True, symmetric=True)
 
@@ -149,3 +151,88 @@ def test_the_mean_over_models_comes_with_an_interval_over_models() -> None:
     assert min(each) < mean.low < mean.value < mean.high < max(each)
     assert found["spearman", 0].low is None
     assert by_model(score([fading(5)] * 2))["spearman", None].low is None  # two models say nothing of their spread
+
+
+def noisy(rng, models: int, layers: int, noise: float) -> list[np.ndarray]:
+    tables = np.triu(rng.normal(size=(models, layers, layers), scale=noise), 1)
+    return [fading(layers) + table + table.T for table in tables]
+
+
+def test_p_values_are_shares_of_all_orders_of_each_models_layers() -> None:
+    """Three models of three layers: 216 combinations of orders, as good ones twice each by reversing them."""
+    matrices = noisy(np.random.default_rng(3), 3, 3, noise=1.0)
+    found = by_model(score(matrices))
+    each = []
+    for seed, matrix in enumerate(matrices):
+        orders = [list(order) for order in permutations(range(3))]
+        scores = [(slow_correlation(matrix[np.ix_(o, o)]), slow_violations(matrix[np.ix_(o, o)])) for o in orders]
+        each.append(scores)
+        correlations, violations = np.array(scores).T
+        assert found["spearman", seed].p_value == pytest.approx(np.mean(correlations >= correlations[0] - 1e-9))
+        assert found["violation_rate", seed].p_value == pytest.approx(np.mean(violations <= violations[0] + 1e-9))
+    means = np.array([np.mean(chosen, axis=0) for chosen in product(*each)])
+    assert found["spearman", None].p_value == pytest.approx(np.mean(means[:, 0] >= means[0, 0] - 1e-9))
+    assert found["violation_rate", None].p_value == pytest.approx(np.mean(means[:, 1] <= means[0, 1] + 1e-9))
+
+
+def test_orders_are_scored_as_single_ones_are() -> None:
+    rng = np.random.default_rng(0)
+    for layers, decimals in ((3, 0), (6, 1), (9, 8)):
+        matrices = rng.normal(size=(4, layers, layers)).round(decimals)
+        orders = np.array([rng.permutation(layers) for _ in range(10)])
+        correlation, violations = layer_orders.score_orders(layer_orders._ranks(matrices), orders)
+        for place, order in enumerate(orders):
+            placed = matrices[:, order][:, :, order]
+            assert correlation[:, place] == pytest.approx(layer_correlation(placed, "corrected"))
+            assert violations[:, place] == pytest.approx(layer_violations(placed, "corrected"))
+
+
+def test_random_orders_are_each_models_own_and_count_the_observed_one() -> None:
+    found = by_model(score([fading(9)] * 5))
+    assert found["spearman", 0].p_value == pytest.approx(1 / 1000)
+    assert found["spearman", None].p_value == pytest.approx(1 / 10_000)
+    assert not np.array_equal(layer_orders._orders(9, 0, 0)[0], layer_orders._orders(9, 0, 1)[0])
+
+
+def test_a_missing_pair_leaves_no_p_value_and_published_scores_have_none() -> None:
+    matrix = fading(4)
+    matrix[0, 3] = matrix[3, 0] = np.nan
+    found = by_model(score([matrix, fading(4), fading(4)]))
+    assert [found["spearman", seed].p_value for seed in (0, None)] == [None, None]
+    assert found["spearman", None].note == "no p-value: some pairs of layers have no value"
+    assert found["spearman", 1].p_value == pytest.approx(2 / 24)
+    assert by_model(score([fading(4)] * 3, protocol="published"))["spearman", None].p_value is None
+
+
+def test_scores_say_where_so_few_layers_cannot_tell() -> None:
+    found = by_model(score([fading(3)] * 5))
+    assert found["spearman", 0].note == "with so few layers no p-value can be below 0.33"
+    assert found["spearman", 0].p_value == pytest.approx(1 / 3)
+    assert found["spearman", None].note == ""
+    assert found["spearman", None].p_value == pytest.approx(3**-5)
+    two = by_model(score([fading(4)] * 2))["spearman", None]
+    assert two.note == "no interval: fewer than 3 models have a score"
+
+
+def test_models_that_all_score_best_leave_an_interval_of_some_width() -> None:
+    """As wide as if one of them had two neighbouring layers in the wrong order."""
+    for layers, expected in ((3, 0.167), (5, 0.745), (8, 0.866)):
+        found = by_model(score([fading(layers)] * 5))
+        assert found["spearman", None].low == pytest.approx(expected, abs=0.001)
+        assert found["spearman", None].high == 1
+        assert found["violation_rate", None].low == 0
+        assert 0 < found["violation_rate", None].high < 0.5
+
+
+def test_intervals_hold_the_expected_score_and_few_scores_of_chance_are_called_better() -> None:
+    """Simulated studies; ``nox -s coverage`` has more of them, and of more designs."""
+    rng = np.random.default_rng(0)
+    for layers, noise in ((3, 0.5), (5, 1000.0), (5, 0.5), (8, 0.7)):
+        matrices = np.array([noisy(rng, 5, layers, noise) for _ in range(800)])
+        for metric, of in (("spearman", layer_correlation), ("violation_rate", layer_violations)):
+            values = of(matrices.reshape(-1, layers, layers), "corrected").reshape(-1, 5)
+            low, high = limits_of_mean(values[:300], layers, metric)
+            assert np.mean((low <= values.mean()) & (values.mean() <= high)) >= 0.91
+    chance = [by_model(score(noisy(rng, 5, 5, 1000.0)))["spearman", None].p_value for _ in range(40)]
+    assert np.mean(np.array(chance) <= LEVEL) <= 0.1
+    assert 0.3 < np.mean(chance) < 0.7

@@ -75,6 +75,32 @@ def test_pairs_without_a_value_are_left_out_and_counted(protocol: str) -> None:
         assert (entry.pairs, entry.failed_pairs) == (13, 2)
 
 
+def test_scores_say_what_so_few_models_cannot_tell() -> None:
+    for models, has_interval, note in (
+        (4, False, "no interval: fewer than 5 models; with 4 models no p-value can be below 0.042"),
+        (5, True, ""),
+    ):
+        for entry in score(symmetric(models, 1), symmetric(models, 2)):
+            assert (entry.low is not None) == has_interval
+            assert entry.note == note
+    predictions = symmetric(6, 4)
+    predictions[0, 1] = predictions[1, 0] = np.nan
+    assert by_metric(score(symmetric(6, 3), predictions))["spearman"].note == (
+        "no p-value: single pairs of models lack their jsd"
+    )
+
+
+def test_influences_are_the_jackknife_of_correlations() -> None:
+    values, predictions = symmetric(6, 1), symmetric(6, 2)
+    for entry in score(values, predictions, [DISTANCE]):
+        without = []
+        for model in range(6):
+            kept = np.ix_(*[np.delete(np.arange(6), model)] * 2)
+            without.append(SCIPY[entry.metric](upper(values[kept]), upper(predictions[kept])))
+        expected = np.sqrt(5 / 6) * (np.mean(without) - without)
+        assert entry.influences == pytest.approx(expected)
+
+
 def test_measures_with_other_failures_do_not_disturb_each_other() -> None:
     predictions = symmetric(6, 0)
     values = np.stack([symmetric(6, seed) for seed in (1, 2, 3)])
@@ -87,6 +113,7 @@ def test_measures_with_other_failures_do_not_disturb_each_other() -> None:
                 ours, theirs = entry._replace(measure=0)._asdict(), alone[entry.metric]._asdict()
                 numbers = ("value", "low", "high")
                 assert [ours.pop(name) for name in numbers] == pytest.approx([theirs.pop(name) for name in numbers])
+                assert ours.pop("influences") == pytest.approx(theirs.pop("influences"))
                 assert ours == theirs
 
 

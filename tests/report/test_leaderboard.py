@@ -46,8 +46,8 @@ def test_a_measure_without_a_value_has_no_rank_and_does_not_move_others() -> Non
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({"p_value": 0.05, "low": 0.1, "high": 0.9}, True),
-        ({"p_value": 0.0501, "low": 0.3, "high": 0.9}, False),
+        ({"p_value": 0.025, "low": 0.1, "high": 0.9}, True),
+        ({"p_value": 0.0251, "low": 0.3, "high": 0.9}, False),
         ({"low": 0.21, "high": 0.9}, True),
         ({"low": 0.2, "high": 0.9}, False),
         ({}, None),
@@ -133,3 +133,45 @@ def test_shade_and_strip_follow_the_score_within_the_range_of_its_metric() -> No
     assert (cka.shade, rsa.shade) == (5, 0)
     assert cka.strip == (60.0, 40.0, 100.0, 20.0)
     assert layers.rows[0].cells[0].strip == (50.0, None, None, 50.0)
+
+
+def test_a_rank_among_few_is_no_rank_among_many() -> None:
+    """Last of two and second of four: 3/4 and 3/8 of the way down, not the same."""
+    rows = [score("cka", 0.1, "gat"), score("rsa", 0.5, "gat")]
+    rows += [score(measure, value) for measure, value in (("rsa", 0.9), ("gulp", 0.8), ("imd", 0.7), ("svcca", 0.6))]
+    (board,) = leaderboards(frame(rows))
+    shares = {row.label: row.mean_share for row in board.rows}
+    expected = {"rsa": (1 / 4 + 1 / 8) / 2, "gulp": 3 / 8, "imd": 5 / 8, "cka": 3 / 4, "svcca": 7 / 8}
+    assert shares == pytest.approx(expected)
+    assert [row.label for row in board.rows] == list(expected)
+    # As ranks among the five measures of the leaderboard.
+    assert [row.mean_rank for row in board.rows] == pytest.approx([5 * share + 0.5 for share in expected.values()])
+
+
+def test_scores_that_differ_by_rounding_share_their_rank() -> None:
+    (board,) = leaderboards(frame([score("cka", 1.0), score("rsa", 0.9999999999999998), score("gulp", 0.9)]))
+    assert [(row.label, row.ranks) for row in board.rows] == [("cka", [1.5]), ("rsa", [1.5]), ("gulp", [3])]
+
+
+def test_a_leaderboard_says_whether_measures_differ_and_how_sure_their_ranks_are() -> None:
+    rng = np.random.default_rng(0)
+    rows = []
+    for architecture in ("gcn", "gat", "pgnn"):
+        shared = rng.normal(size=15) * 0.008
+        for number, measure in enumerate(("cka", "rsa", "gulp")):
+            own = shared if measure != "gulp" else rng.normal(size=15) * 0.008
+            rows.append(score(measure, 0.9 - 0.05 * number, architecture, influences=str(own.tolist())))
+        rows.append(score("imd", 0.2, architecture, influences=str([0.001] * 15)))
+    (board,) = leaderboards(frame(rows))
+    assert (board.differences.measures, board.differences.columns) == (4, 3)
+    assert board.differences.p_value < 0.05
+    low, high = zip(*(row.rank_interval for row in board.rows), strict=True)
+    cka, rsa, gulp, imd = range(4)
+    # Models move cka and rsa alike, so that their order stays, unless gulp comes between.
+    assert low[cka] == 1
+    assert high[cka] < high[rsa] < high[gulp] <= 3
+    assert (low[imd], high[imd]) == (4, 4)
+    # An earlier table says nothing of what models add.
+    (board,) = leaderboards(frame([*rows, score("svcca", 0.5)]))
+    by_label = {row.label: row.rank_interval for row in board.rows}
+    assert set(by_label.values()) == {None}

@@ -125,6 +125,19 @@ def test_notes_are_counted_by_measure_and_text_and_escaped(tmp_path: Path) -> No
     assert f"|3|comparisons|pwcca|{few}|1|comparisons|cka|another|1|scores|pwcca|all values are ties|" in notes
 
 
+def test_the_page_says_how_sure_ranks_are(tmp_path: Path) -> None:
+    rows = [
+        score(measure, 0.9 - place / 10, architecture, influences="[0.001, -0.001, 0.0005]")
+        for place, measure in enumerate(("cka", "rsa", "gulp"))
+        for architecture in ("gcn", "gat", "pgnn")
+    ]
+    text = re.sub(r"\s*(<[^>]*>\s*)+", "|", make_page(finish(tmp_path, rows, [comparison("a")])))
+    assert "|cka|1.0|1.0..1.0|" in text
+    assert "3 measures have a rank in all 3 columns" in text
+    assert "with a probability of 0.05 (Friedman test)" in text
+    assert "less than\n1.9 apart" in text
+
+
 def test_several_tests_have_an_overview_of_mean_ranks(tmp_path: Path) -> None:
     rows = [
         score("cka", 0.9),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from itertools import combinations, permutations
 
@@ -10,6 +11,7 @@ import pytest
 
 import resi
 from resi.errors import UsageError
+from resi.measures.base import Measure
 from resi.results.schema import SCORES
 from resi.results.scoring import score_table
 from tests.groundings import published
@@ -277,6 +279,38 @@ def test_wrong_names_and_tables_are_one_clear_error() -> None:
         score_table(frame.drop("measure", "value"), "augmentation")
     with pytest.raises(UsageError, match=r"none of the 15 comparisons belongs to test=shortcut: it needs pairs of"):
         score_table(frame, "shortcut")
+
+
+def test_a_score_counts_the_notes_of_its_comparisons_and_says_what_each_model_adds() -> None:
+    of = models("standard", "augmentation_100", seeds=5)
+    rows = rows_between(of, lambda a, b: spread(a, b) + 0.1 * separated(a, b))
+    for row in rows:
+        row["note"] = "few samples" if row["seed_a"] == 0 else ""
+    rows[-1]["note"] = "another"
+    scores = score_table(pl.DataFrame(rows), "augmentation")
+    noted = sum(row["note"] == "few samples" for row in rows)
+    expected = f"{noted + 1} of 45 comparisons carry a note: few samples (and 1 other notes)"
+    assert set(scores["note"]) == {expected}
+    for row in scores.iter_rows(named=True):
+        assert len(json.loads(row["influences"])) == 10
+    without = score_table(pl.DataFrame(rows).drop("note"), "augmentation", protocol="published")
+    assert set(without["note"]) == {""}
+    assert set(without["influences"]) == {""}
+
+
+def test_values_within_a_measures_resolution_are_ties() -> None:
+    @dataclass(frozen=True)
+    class Coarse(Measure):
+        name = "coarse"
+        larger_is_more_similar = True
+        resolution = 1e-3
+
+    of = models("standard", "augmentation_100", seeds=3)
+    frame = pl.DataFrame(rows_between(of, lambda a, b: 1 + spread(a, b) * 1e-5, measure="coarse"))
+    scores = score_table(frame, "augmentation", measures={"coarse": Coarse})
+    found = dict(scores.select("metric", "value").iter_rows())
+    assert found == {"auprc": 0.25, "violation_rate": 0.5}
+    assert scores["normalised"].to_list() == pytest.approx([0, 0])
 
 
 def test_draws_depend_on_the_seed_alone() -> None:

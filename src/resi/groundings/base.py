@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 import numpy as np
 
 from resi.errors import DatasetError
+from resi.groundings.ties import RESOLUTION, merge_ties
 from resi.identity import hash_file
 
 if TYPE_CHECKING:
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
 CORRECTED, PUBLISHED = "corrected", "published"
 PROTOCOLS = (CORRECTED, PUBLISHED)
 # Raise it when scoring would give other numbers for the same comparisons.
-SCORE_VERSION = 2
+SCORE_VERSION = 3
+# One-sided: as often as a two-sided interval of 95 % leaves chance out on the one side.
+LEVEL = 0.025
 UNKNOWN = "unknown"
 
 
@@ -151,12 +154,25 @@ class Member(NamedTuple):
 
 
 class MeasureFacts(NamedTuple):
-    """A measure with its parameters as the tables hold them, and how to read its values."""
+    """A measure with its parameters as the tables hold them, and how to read its values.
+
+    Attributes
+    ----------
+    resolution : float
+        Relative error of its values: what differs by less is a tie.
+    scale : float
+        A size that its values have: that of a representation compared with itself, where it is always the same.
+    notes : str
+        What its comparisons note, in a sentence with their number.
+    """
 
     name: str
     parameters: str
     larger_is_more_similar: bool
     symmetric: bool
+    resolution: float = RESOLUTION
+    scale: float = 0.0
+    notes: str = ""
 
 
 @dataclass(frozen=True)
@@ -188,14 +204,23 @@ class Similarities:
         """Return values of which larger ones mean more similar.
 
         Unless the protocol is the published one, a pair under an asymmetric measure has one value, the mean of its two
-        directions, and none if a direction has none.
+        directions, and none if a direction has none; and values that differ by rounding are ties.
         """
         sign = np.array([1.0 if measure.larger_is_more_similar else -1.0 for measure in self.measures])
         values = self.values * sign[:, None, None]
         if protocol == PUBLISHED:
             return values
         # Halves first, so that symmetric values come back bit by bit.
-        return values / 2 + values.transpose(0, 2, 1) / 2
+        values = values / 2 + values.transpose(0, 2, 1) / 2
+        for number, measure in enumerate(self.measures):
+            values[number] = _without_diagonal(values[number])
+            values[number] = merge_ties(values[number], measure.resolution, measure.scale)
+        return values
+
+
+def _without_diagonal(matrix: Values) -> Values:
+    """Return a matrix without the values of representations compared with themselves, which no test uses."""
+    return np.where(np.eye(len(matrix), dtype=bool), np.nan, matrix)
 
 
 class Score(NamedTuple):
@@ -214,7 +239,7 @@ class Score(NamedTuple):
     chance : float or None
         Expected value under random similarities.
     low, high : float or None
-        95 % interval over resampled models.
+        95 % interval over models that were trained again.
     p_value : float or None
         Share of random relabellings of the models under which the measure scores at least as well.
     functional : str
@@ -225,6 +250,9 @@ class Score(NamedTuple):
         Why there is no value; empty when there is one.
     note : str
         Why the score says little; empty where there is nothing to note.
+    influences : sequence of float
+        What each model adds to the score's uncertainty, in the order of settings and seeds: their squares add up to
+        the variance of the score. Empty where unknown.
     """
 
     measure: int
@@ -242,6 +270,7 @@ class Score(NamedTuple):
     seed: int | None = None
     reason: str = ""
     note: str = ""
+    influences: Sequence[float] = ()
 
 
 class Grounding(ABC):

@@ -1,12 +1,22 @@
-"""Intervals and p-values of tests by groups: models drawn again within their groups, or dealt to groups at random."""
+"""Intervals and p-values of tests by groups: models left out one by one, or dealt to groups at random."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import math
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from resi.groundings.resampling import interval, relabellings, resampled_counts, share_as_large
+from resi.groundings.jackknife import (
+    FEWEST_MODELS,
+    Scale,
+    influences,
+    limits,
+    normal_quantile,
+    standard_errors,
+    t_quantile,
+)
+from resi.groundings.resampling import relabellings, share_as_large
 from resi.groundings.separation import pair_index
 
 if TYPE_CHECKING:
@@ -15,7 +25,6 @@ if TYPE_CHECKING:
     from resi.groundings.base import Values
     from resi.groundings.separation import PairIndex
 
-    Bounds = list[tuple[float | None, float | None]]
     Array = np.ndarray[Any, Any]
 
 # Sets of models are told apart as bits of one integer.
@@ -23,8 +32,25 @@ MOST_BITS = 62
 BLOCK = 4096
 
 
-def intervals(signed: Values, groups: Array, indices: Sequence[PairIndex], seed: int) -> dict[str, Bounds]:
-    """Return the 95 % intervals of ``auprc`` and ``violation_rate``, one for each measure.
+class Uncertainty(NamedTuple):
+    """How far scores would move if the models were trained again.
+
+    Attributes
+    ----------
+    influences : array of shape (n_measures, n_models)
+        See :func:`.jackknife.influences`; NaN where a score is undefined without a model.
+    limits : array of shape (2, n_measures)
+        95 % interval; NaN where there is none.
+    """
+
+    influences: Values
+    limits: Values
+
+
+def uncertainty(
+    signed: Values, groups: Array, indices: Sequence[PairIndex], scores: Mapping[str, Values]
+) -> dict[str, Uncertainty]:
+    """Return the uncertainty of ``auprc`` and ``violation_rate``, from the scores without one model each.
 
     Parameters
     ----------
@@ -34,12 +60,48 @@ def intervals(signed: Values, groups: Array, indices: Sequence[PairIndex], seed:
         The group of each model.
     indices : sequence of PairIndex
         Of each group.
+    scores : mapping from metric to array of shape (n_measures,)
     """
-    counts = resampled_counts(tuple(groups.tolist()), seed)
-    resampled = np.mean([_weighted_scores(signed, index, counts) for index in indices], axis=0)
-    fewest = int(np.unique(groups, return_counts=True)[1].min())
-    bounds = [[interval(statistics, fewest) for statistics in metric] for metric in resampled]
-    return {"auprc": bounds[0], "violation_rate": bounds[1]}
+    sizes = np.unique(groups, return_counts=True)[1]
+    kept = 1 - np.eye(len(groups))
+    without = np.mean([_weighted_scores(signed, index, kept) for index in indices], axis=0)
+    found = {}
+    for metric, of_metric in zip(("auprc", "violation_rate"), without, strict=True):
+        influence = influences(of_metric, groups)
+        if sizes.min() < FEWEST_MODELS or len(sizes) < 2:
+            ends = np.full((2, len(signed)), np.nan)
+        else:
+            ends = limits(scores[metric], standard_errors(influence), _scale(sizes, metric))
+        found[metric] = Uncertainty(influence, ends)
+    return found
+
+
+def _scale(sizes: Array, metric: str) -> Scale:
+    """Return what the limits of a score of groups of some sizes depend on.
+
+    A model that has gone wrong is the least similar to all others: the pairs of its group that it is in then tie with
+    its pairs across, below all others. ``floor`` is from the group in which it does the most harm.
+
+    Of a rate of pairs, leaving models out overestimates the error, by about as much as the t distribution is wider than
+    the normal one.
+    """
+    within, across = sizes * (sizes - 1) / 2, sizes * (sizes.sum() - sizes)
+    if metric == "auprc":
+        harm = (2 / sizes) * (1 - within / (within + across))
+        best, worst, quantile = 1.0, 0.0, t_quantile(int((sizes - 1).sum()))
+    else:
+        harm = (2 / sizes) * (1 - 1 / (2 * sizes))
+        best, worst, quantile = 0.0, 1.0, normal_quantile()
+    error = float(((sizes - 1) / sizes * harm).max()) / len(sizes)
+    return Scale(best, worst, quantile, quantile * error)
+
+
+def smallest_p_value(groups: Array) -> float:
+    """Return the p-value of the best of all deals: there are so many deals that make the same groups."""
+    sizes = np.unique(groups, return_counts=True)[1]
+    alike = np.unique(sizes, return_counts=True)[1]
+    same = math.prod(map(math.factorial, [*sizes.tolist(), *alike.tolist()]))
+    return same / math.factorial(int(sizes.sum()))
 
 
 def _weighted_scores(signed: Values, index: PairIndex, counts: Values) -> Values:

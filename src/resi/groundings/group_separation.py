@@ -6,17 +6,24 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from resi.groundings.base import PUBLISHED, Experiment, Grounding, Item, Models, Score, Similarities
-from resi.groundings.group_resampling import intervals, p_values
-from resi.groundings.separation import average_precision, expected_average_precision, pair_index, violation_rate
+from resi.groundings.base import LEVEL, PUBLISHED, Experiment, Grounding, Item, Models, Score, Similarities
+from resi.groundings.group_resampling import p_values, smallest_p_value, uncertainty
+from resi.groundings.jackknife import FEWEST_MODELS
+from resi.groundings.notes import TOO_FEW_TO_TELL, one_number, sentence
+from resi.groundings.separation import (
+    average_precision,
+    expected_average_precision,
+    expected_violation_rate,
+    pair_index,
+    violation_rate,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from resi.groundings.base import Mask
+    from resi.groundings.group_resampling import Uncertainty
     from resi.groundings.separation import Split
-
-CHANCE_OF_VIOLATION = 0.5
 
 
 class GroupSeparation(Grounding):
@@ -29,13 +36,13 @@ class GroupSeparation(Grounding):
 
     metrics: ClassVar[Mapping[str, str]] = {
         "auprc": "average precision of finding the pairs within a group by their similarity, mean over groups; 1 is "
-        "best, chance is its mean over random orders",
+        "best, chance is its mean had the same values been dealt to the pairs at random",
         "violation_rate": "share of (pair within a group, pair of a member with another group) of which the latter is "
         "the more similar, ties one half, mean over groups; 0 is best, chance is 0.5",
     }
     uncertainty = (
-        "intervals resample models within their groups; p is the share of random deals of the models to the groups "
-        "that score at least as well"
+        "intervals rest on the scores without one model each; p is the share of random deals of the models to the "
+        "groups that score at least as well"
     )
     headline = "auprc"
     kind = "settings"
@@ -60,27 +67,50 @@ class GroupSeparation(Grounding):
             "auprc": np.mean([average_precision(split) for split in splits], axis=0),
             "violation_rate": np.mean([violation_rate(split, ties) for split in splits], axis=0),
         }
-        chance = np.mean([expected_average_precision(split) for split in splits], axis=0)
-        bounds = {} if protocol == PUBLISHED else intervals(signed, groups, indices, seed)
-        p = {} if protocol == PUBLISHED else p_values(signed, groups, values, seed)
+        chance = {
+            "auprc": np.mean([expected_average_precision(split) for split in splits], axis=0),
+            "violation_rate": np.mean([expected_violation_rate(split, ties) for split in splits], axis=0),
+        }
+        corrected = protocol != PUBLISHED
+        uncertain = uncertainty(signed, groups, indices, values) if corrected else {}
+        p = p_values(signed, groups, values, seed) if corrected else {}
         scores = []
         for number, measure in enumerate(similarities.measures):
-            used = _pairs_used(groups, both_directions=protocol == PUBLISHED and not measure.symmetric)
+            used = _pairs_used(groups, both_directions=not corrected and not measure.symmetric)
             found = int(np.isfinite(signed[number][used]).sum())
             reason = _why_undefined(splits, similarities.settings, number)
             for metric in self.metrics:
                 score = Score(number, metric, None, found, int(used.sum()) - found, len(groups), reason=reason)
                 if not reason:
-                    low, high = bounds[metric][number] if bounds else (None, None)
                     score = score._replace(
                         value=float(values[metric][number]),
-                        chance=float(chance[number]) if metric == "auprc" else CHANCE_OF_VIOLATION,
-                        low=low,
-                        high=high,
-                        p_value=float(p[metric][number]) if p else None,
+                        chance=float(chance[metric][number]),
+                        note=sentence(measure.notes, one_number(signed[number][used])),
                     )
+                if not reason and corrected:
+                    score = _with_uncertainty(score, uncertain[metric], groups)
+                    score = score._replace(p_value=float(p[metric][number]))
                 scores.append(score)
         return scores
+
+
+def _with_uncertainty(score: Score, uncertain: Uncertainty, groups: np.ndarray[Any, Any]) -> Score:
+    """Return a score with its interval, and what is to be noted where it or the p-value cannot say much."""
+    influence, (low, high) = uncertain.influences[score.measure], uncertain.limits[:, score.measure]
+    sizes = np.unique(groups, return_counts=True)[1].tolist()
+    notes = []
+    if min(sizes) < FEWEST_MODELS:
+        notes.append(f"no interval: a group has fewer than {FEWEST_MODELS} models")
+    elif np.isnan(low):
+        notes.append("no interval: without one of the models nothing is left to score")
+    else:
+        score = score._replace(low=float(low), high=float(high))
+    if not np.isnan(influence).any():
+        score = score._replace(influences=tuple(influence.tolist()))
+    if (smallest := smallest_p_value(groups)) > LEVEL:
+        models = f"{len(sizes)} groups of {' and '.join(map(str, dict.fromkeys(sizes)))} models"
+        notes.append(TOO_FEW_TO_TELL.format(models, smallest))
+    return score._replace(note=sentence(score.note, *notes))
 
 
 class LabelRandomization(GroupSeparation):

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from resi.groundings.base import PUBLISHED, Experiment, Grounding, Item, Models, Score, Similarities
+from resi.groundings.base import LEVEL, PUBLISHED, Experiment, Grounding, Item, Models, Score, Similarities
 from resi.groundings.correlation import correlate
-from resi.groundings.resampling import interval, resampled_counts
+from resi.groundings.jackknife import FEWEST_MODELS, Scale, limits, normal_quantile, t_quantile
+from resi.groundings.layer_orders import nulls, p_values, p_values_of_means, smallest_p_value
+from resi.groundings.notes import TOO_FEW_TO_TELL, one_number, sentence
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -16,6 +19,8 @@ if TYPE_CHECKING:
     from resi.groundings.base import Member, Values
 
 CHANCE = {"spearman": 0.0, "violation_rate": 0.5}
+BEST = {"spearman": 1.0, "violation_rate": 0.0}
+WORST = {"spearman": -1.0, "violation_rate": 1.0}
 
 
 class LayerMonotonicity(Grounding):
@@ -37,7 +42,10 @@ class LayerMonotonicity(Grounding):
         "violation_rate": "share of (nearer, farther) layers as seen from a third of which the farther one is the more "
         "similar, ties one half; 0 is best, chance is 0.5",
     }
-    uncertainty = "intervals resample models; there is no p-value"
+    uncertainty = (
+        "intervals rest on how much models differ; p is the share of orders of each model's layers that score at least "
+        "as well"
+    )
     headline = "spearman"
     kind = "layers"
 
@@ -60,22 +68,24 @@ class LayerMonotonicity(Grounding):
             "spearman": np.stack([layer_correlation(matrix, protocol) for matrix in matrices], axis=1),
             "violation_rate": np.stack([layer_violations(matrix, protocol) for matrix in matrices], axis=1),
         }
-        counts = resampled_counts(tuple(setting for setting, _ in by_model), seed)
+        p = _p_values(matrices, values, seed) if protocol != PUBLISHED else {}
+        sizes = [matrix.shape[-1] for matrix in matrices]
         scores = []
         for number, measure in enumerate(similarities.measures):
             one_direction = measure.symmetric or protocol != PUBLISHED
             pairs = [_count_pairs(matrix[number], one_direction) for matrix in matrices]
+            constant = [one_number(matrix[number]) for matrix in matrices]
             for metric in self.metrics:
                 found = values[metric][number]
                 parts = [
-                    _score(number, metric, value, [count], setting, seed)
-                    for value, count, (setting, seed) in zip(found, pairs, by_model, strict=True)
+                    _score(number, metric, value, [count], setting, seed)._replace(note=note)
+                    for value, count, note, (setting, seed) in zip(found, pairs, constant, by_model, strict=True)
                 ]
                 mean = _score(number, metric, float(_mean(found)), pairs, similarities.settings[0], None)
+                mean = mean._replace(note=sentence(measure.notes, constant[0] if all(constant) else ""))
                 if protocol != PUBLISHED and mean.value is not None:
-                    low, high = interval(_resampled_means(found, counts), int((~np.isnan(found)).sum()))
-                    mean = mean._replace(low=low, high=high)
-                scores += [*parts, mean]
+                    mean = _with_interval(mean, found, max(sizes))
+                scores += _with_p_values([*parts, mean], p[metric][number], sizes) if p else [*parts, mean]
         return scores
 
 
@@ -174,11 +184,76 @@ def _score(
     return score._replace(value=float(value), chance=CHANCE[metric])
 
 
-def _resampled_means(values: Values, counts: Values) -> Values:
-    """Return the mean over models for each resample; models without a value are left out."""
-    known = ~np.isnan(values)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return counts[:, known] @ values[known] / counts[:, known].sum(axis=1)
+def _p_values(matrices: Sequence[Values], values: Mapping[str, Values], seed: int) -> dict[str, Values]:
+    """Return for each metric the p-values of every measure's scores, of each model and last of their mean."""
+    null = nulls(matrices, seed)
+    found = {}
+    for metric, scores in (("spearman", null.spearman), ("violation_rate", null.violations)):
+        sign = 1.0 if BEST[metric] > WORST[metric] else -1.0
+        good, others = sign * values[metric], [sign * score for score in scores]
+        mean = p_values_of_means(good, others, null.exact, seed)
+        found[metric] = np.column_stack([p_values(good, others, null.exact), mean])
+    return found
+
+
+def _with_p_values(scores: Sequence[Score], shares: Values, layers: Sequence[int]) -> list[Score]:
+    """Return the scores of each model, and last their mean, with p-values or why these are missing or large."""
+    found = []
+    for score, share, of in zip(scores, shares, [*([count] for count in layers), layers], strict=True):
+        if score.value is None:
+            found.append(score)
+        elif np.isnan(share):
+            found.append(score._replace(note=sentence(score.note, "no p-value: some pairs of layers have no value")))
+        else:
+            smallest = smallest_p_value(of)
+            few = TOO_FEW_TO_TELL.format("so few layers", smallest) if smallest > LEVEL else ""
+            found.append(score._replace(p_value=float(share), note=sentence(score.note, few)))
+    return found
+
+
+def _with_interval(mean: Score, values: Values, layers: int) -> Score:
+    """Return the mean score with its interval over models, and what each of them adds to its uncertainty."""
+    known = values[~np.isnan(values)]
+    count = len(known)
+    if count < FEWEST_MODELS:
+        return mean._replace(note=sentence(mean.note, f"no interval: fewer than {FEWEST_MODELS} models have a score"))
+    low, high = limits_of_mean(known, layers, mean.metric)
+    influences = np.where(np.isnan(values), 0, values - known.mean()) / np.sqrt(count * (count - 1))
+    return mean._replace(low=float(low), high=float(high), influences=tuple(influences.tolist()))
+
+
+def limits_of_mean(values: Values, layers: int, metric: str) -> Values:
+    """Return the 95 % limits of mean scores over models, by Student's t distribution.
+
+    Parameters
+    ----------
+    values : array of shape (..., n_models)
+    layers : int
+        Of each model.
+
+    Returns
+    -------
+    array of shape (2, ...)
+    """
+    count = values.shape[-1]
+    errors = np.std(values, axis=-1, ddof=1) / np.sqrt(count)
+    # Of a mean in which one model differs from all others by so much.
+    error, quantile = _harm_of_a_swap(layers, metric) / count, t_quantile(count - 1)
+    # A layer with two others on one side correlates with 1 or -1: the mean of few such moves in jumps.
+    least = normal_quantile() * error if metric == "spearman" else 0.0
+    scale = Scale(BEST[metric], WORST[metric], quantile, quantile * error, least)
+    return limits(values.mean(axis=-1), errors, scale)
+
+
+@functools.lru_cache(maxsize=64)
+def _harm_of_a_swap(layers: int, metric: str) -> float:
+    """Return how far a perfect score falls at most if two neighbouring layers change places."""
+    score = layer_correlation if metric == "spearman" else layer_violations
+    place = np.arange(layers)
+    swapped = np.tile(place, (layers - 1, 1))
+    swapped[place[:-1], place[:-1]], swapped[place[:-1], place[1:]] = place[1:], place[:-1]
+    fading = -np.abs(swapped[:, :, None] - swapped[:, None]).astype(float)
+    return float(np.abs(BEST[metric] - score(fading, "corrected")).max())
 
 
 def _mean(values: Values) -> Values:

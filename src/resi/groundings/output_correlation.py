@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from resi.groundings.base import PUBLISHED, Experiment, Grounding, Item, Models, Score, Similarities
+from resi.groundings.base import LEVEL, PUBLISHED, Experiment, Grounding, Item, Models, Score, Similarities
 from resi.groundings.correlation import correlate, weighted_correlations
-from resi.groundings.resampling import interval, relabellings, resampled_counts, share_as_large
+from resi.groundings.jackknife import influences
+from resi.groundings.notes import TOO_FEW_TO_TELL, sentence
+from resi.groundings.resampling import FEWEST_MODELS, interval, relabellings, resampled_counts, share_as_large
+from resi.groundings.ties import merge_ties
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -52,10 +56,19 @@ class PredictionCorrelation(Grounding):
             score
             for functional in self.functional
             if functional in similarities.functional
-            for part in _parts(similarities, dissimilar, similarities.functional[functional], protocol)
+            for predictions in [similarities.functional[functional]]
+            for part in _parts(similarities, dissimilar, _without_rounding(predictions, protocol), protocol)
             for coefficient in self.metrics
             for score in _score_part(part, similarities, functional, coefficient, protocol, seed)
         ]
+
+
+def _without_rounding(predictions: Values, protocol: str) -> Values:
+    """Return differences of predictions, which lie in [0, 1], with those as ties that differ by rounding alone.
+
+    Differences of accuracies that are whole numbers of samples often do.
+    """
+    return predictions if protocol == PUBLISHED else merge_ties(predictions, scale=1.0)
 
 
 class AccuracyCorrelation(PredictionCorrelation):
@@ -133,24 +146,53 @@ def _score_part(
     defined = ~np.isnan(values)
     p_values = np.full(len(part.x), np.nan)
     bounds: list[tuple[float | None, float | None]] = [(None, None)] * len(part.x)
+    shares = np.full((len(part.x), models), np.nan)  # of each model in a score's uncertainty
     if defined.any():
         if protocol == PUBLISHED:
             p_values[defined] = _p_values_of_pairs(part, values, coefficient, seed)[defined]
         else:
             p_values[defined] = _p_values_of_models(part, values, coefficient, seed)[defined]
             counts = resampled_counts(tuple(member.setting for member in similarities.members), seed)
-            weights = counts[:, part.pairs[0]] * counts[:, part.pairs[1]]
-            resampled = weighted_correlations(part.x, part.y, weights, coefficient)
-            bounds = [interval(statistics, models) for statistics in resampled]
+            bounds = [interval(statistics, models) for statistics in _weighted(part, counts, coefficient)]
+            without = _weighted(part, 1 - np.eye(models), coefficient)
+            shares = influences(without, np.zeros(models))
     for row, number in enumerate(part.measures):
         score = Score(int(number), coefficient, None, found, part.expected - found, models, functional=functional)
         score = score._replace(setting=similarities.settings[0])
         if not defined[row]:
             yield score._replace(reason=_why_undefined(part, row, functional))
             continue
-        low, high = bounds[row]
-        p_value = None if np.isnan(p_values[row]) else float(p_values[row])
-        yield score._replace(value=float(values[row]), chance=0.0, low=low, high=high, p_value=p_value)
+        score = score._replace(value=float(values[row]), chance=0.0, note=similarities.measures[number].notes)
+        if not np.isnan(p_values[row]):
+            score = score._replace(p_value=float(p_values[row]))
+        if protocol != PUBLISHED:
+            score = _with_interval(score, bounds[row], shares[row])
+        yield score
+
+
+def _with_interval(score: Score, bounds: tuple[float | None, float | None], shares: Values) -> Score:
+    """Return a score with its interval and influences, and what is to be noted where something cannot be told."""
+    models = score.models
+    notes = []
+    if models < FEWEST_MODELS:
+        notes.append(f"no interval: fewer than {FEWEST_MODELS} models")
+    elif bounds[0] is None:
+        notes.append("no interval: too many resamples of the models leave nothing to correlate")
+    if score.p_value is None:
+        notes.append(f"no p-value: single pairs of models lack their {score.functional}")
+    elif (smallest := 1 / math.factorial(models)) > LEVEL:
+        notes.append(TOO_FEW_TO_TELL.format(f"{models} models", smallest))
+    return score._replace(
+        low=bounds[0],
+        high=bounds[1],
+        note=sentence(score.note, *notes),
+        influences=() if np.isnan(shares).any() else tuple(shares.tolist()),
+    )
+
+
+def _weighted(part: _Part, counts: Values, coefficient: str) -> Values:
+    """Return each measure's correlation when model i counts ``counts[:, i]`` times."""
+    return weighted_correlations(part.x, part.y, counts[:, part.pairs[0]] * counts[:, part.pairs[1]], coefficient)
 
 
 def _p_values_of_models(part: _Part, values: Values, coefficient: str, seed: int) -> Values:

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 PERMUTATIONS = 9999
 RESAMPLES = 2000
 LEVEL = 0.95
-# Fewer models say next to nothing about how much models vary.
-FEWEST_MODELS = 3
+# Of fewer models, most resamples leave nothing to correlate.
+FEWEST_MODELS = 5
 # Resamples in which nothing can be scored are left out, but an interval with many of them would be of few models only.
 MOST_UNDEFINED = 0.2
 # Statistics that differ by less are equal but for the order of additions.
@@ -81,20 +81,19 @@ def resampled_counts(groups: tuple[str, ...], seed: int) -> Values:
     return counts
 
 
-def interval(statistics: Values, fewest: int) -> tuple[float | None, float | None]:
+def interval(statistics: Values, models: int) -> tuple[float | None, float | None]:
     """Return the 95 % percentile interval of resampled statistics.
 
-    None where the smallest group had fewer than three models, or where more than a fifth of the resamples left nothing
-    to score (NaN).
+    None where there are fewer than five models, or where more than a fifth of the resamples left nothing to score
+    (NaN).
 
     Parameters
     ----------
     statistics : array of shape (n_resamples,)
-    fewest : int
-        Number of models in the smallest group.
+    models : int
     """
     defined = statistics[~np.isnan(statistics)]
-    if fewest < FEWEST_MODELS or len(defined) < (1 - MOST_UNDEFINED) * len(statistics):
+    if models < FEWEST_MODELS or len(defined) < (1 - MOST_UNDEFINED) * len(statistics):
         return None, None
     low, high = np.quantile(defined, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return float(low), float(high)

@@ -69,21 +69,41 @@ def average_precision(split: Split) -> Values:
 
 
 def expected_average_precision(split: Split) -> Values:
-    """Return the expected average precision of a random order without ties.
+    """Return the expected average precision had the same values been dealt to the pairs at random.
 
-    With r relevant of n items it is (H + (r - 1) (n - H) / (n - 1)) / n, where H = 1 + 1/2 + ... + 1/n.
+    Of n values, r of them of pairs within the group, one that m values reach adds (1 + (m - 1)(r - 1)/(n - 1)) / (n m).
+    Without ties the sum is (H + (r - 1)(n - H)/(n - 1)) / n, where H = 1 + 1/2 + ... + 1/n; where all are tied it is
+    r / n, which is then the average precision itself.
 
     References
     ----------
     .. [1] Bestgen, Exact expected average precision of the random baseline for system evaluation, PBML 2015.
     """
-    relevant = (~np.isnan(split.within)).sum(axis=-1)
-    total = relevant + (~np.isnan(split.across)).sum(axis=-1)
-    largest = split.within.shape[-1] + split.across.shape[-1]
-    harmonic = np.concatenate([[0], np.cumsum(1 / np.arange(1, largest + 1))])[total]
+    values = np.concatenate([split.within, split.across], axis=-1)
+    known = ~np.isnan(values)
+    relevant, total = (~np.isnan(split.within)).sum(axis=-1), known.sum(axis=-1)
+    reached = np.where(known, _count_at_least(values, values), 1)
     with np.errstate(invalid="ignore", divide="ignore"):
-        expected = (harmonic + (relevant - 1) / (total - 1) * (total - harmonic)) / total
+        others = ((relevant - 1) / (total - 1))[..., None]
+        shares = np.where(known, (1 + (reached - 1) * others) / reached, 0)
+        # In one order of memory, and so of additions, however many measures there are.
+        expected = np.ascontiguousarray(shares).sum(axis=-1) / total
     return _where_defined(split, expected)
+
+
+def expected_violation_rate(split: Split, ties: float) -> Values:
+    """Return the expected violation rate had the same values been dealt to the pairs at random: 1/2 if ties count 1/2.
+
+    Parameters
+    ----------
+    ties : float
+        As for :func:`violation_rate`.
+    """
+    values = np.concatenate([split.within, split.across], axis=-1)
+    total = (~np.isnan(values)).sum(axis=-1)
+    tied = (values[..., None, :] == values[..., :, None]).sum(axis=(-2, -1)) - total
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return _where_defined(split, 0.5 + (ties - 0.5) * tied / (total * (total - 1)))
 
 
 def violation_rate(split: Split, ties: float) -> Values:

@@ -5,15 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
 import polars as pl
 
 from resi.groundings import GROUNDINGS
-from resi.groundings.base import CORRECTED
+from resi.groundings.base import CORRECTED, LEVEL
+from resi.report.ranks import DIGITS, Differences, RankedColumn, differences, read_influences, share_intervals
 from resi.report.tables import interval_text, measure_label, without_nan
 from resi.results.schema import PUBLISHED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     Key = tuple[Any, ...]
 
@@ -24,8 +26,6 @@ ALWAYS_SHOWN = ("architecture", "dataset")
 PLAIN = ("architecture", "dataset", "domain", "functional", "setting")
 NOTHING = (None, "", "none")
 ROW = ["measure", "parameters", "origin"]
-# A score is told from chance if this many random deals of the models at most do as well.
-LEVEL = 0.05
 RANGES = {"auprc": (0.0, 1.0), "violation_rate": (0.0, 1.0)}
 CORRELATION_RANGE = (-1.0, 1.0)
 
@@ -54,6 +54,9 @@ class Cell(NamedTuple):
         Whether it is told from chance; None where nothing tells.
     rank : float or None
         Among the measures of the column, 1 the best, equal scores sharing their mean rank.
+    share : float or None
+        Its place among them, from 0 to 1: the middle of the rank's step, so that ranks of columns of different size
+        can be compared.
     strip : Strip or None
         For the plot.
     failed : str
@@ -67,6 +70,7 @@ class Cell(NamedTuple):
     shade: int | None = None
     differs: bool | None = None
     rank: float | None = None
+    share: float | None = None
     strip: Strip | None = None
     failed: str = ""
     reason: str = ""
@@ -74,12 +78,22 @@ class Cell(NamedTuple):
 
 @dataclass
 class Row:
-    """A measure and its cells, in the order of columns; None where it was not scored."""
+    """A measure and its cells, in the order of columns; None where it was not scored.
+
+    Attributes
+    ----------
+    measures : int
+        How many measures of the leaderboard have a rank in any column.
+    share_interval : tuple of float or None
+        95 % interval of ``mean_share`` had the models been others, see :func:`resi.report.ranks.share_intervals`.
+    """
 
     key: Key
     label: str
     imported: bool
     cells: list[Cell | None] = field(default_factory=list)
+    measures: int = 0
+    share_interval: tuple[float, float] | None = None
 
     @property
     def ranks(self) -> list[float]:
@@ -87,9 +101,23 @@ class Row:
         return [cell.rank for cell in self.cells if cell is not None and cell.rank is not None]
 
     @property
+    def mean_share(self) -> float | None:
+        """Mean place over the columns in which it has a rank, from 0 (the best) to 1."""
+        shares = [cell.share for cell in self.cells if cell is not None and cell.share is not None]
+        return sum(shares) / len(shares) if shares else None
+
+    @property
     def mean_rank(self) -> float | None:
-        """Mean over the columns in which it has a rank."""
-        return sum(self.ranks) / len(self.ranks) if self.ranks else None
+        """The mean place as a rank among the measures of the leaderboard: the mean rank if every column ranks all."""
+        return None if self.mean_share is None else self.mean_share * self.measures + 0.5
+
+    @property
+    def rank_interval(self) -> tuple[float, float] | None:
+        """The interval of the mean place, as ranks."""
+        if self.share_interval is None:
+            return None
+        low, high = self.share_interval
+        return low * self.measures + 0.5, high * self.measures + 0.5
 
 
 class Leaderboard(NamedTuple):
@@ -101,6 +129,8 @@ class Leaderboard(NamedTuple):
         What each column is about, a few words each.
     ambiguous : int
         Cells with several scores, which are not ranked.
+    differences : Differences or None
+        Whether the measures differ, and how far mean ranks must lie apart.
     """
 
     test: str
@@ -110,6 +140,7 @@ class Leaderboard(NamedTuple):
     columns: list[list[str]]
     rows: list[Row]
     ambiguous: int
+    differences: Differences | None = None
 
     @property
     def conditions(self) -> str:
@@ -135,18 +166,21 @@ def leaderboards(scores: pl.DataFrame) -> Iterator[Leaderboard]:
             yield Leaderboard(str(test), str(protocol), source, metric, *_ranked(ranking, metric))
 
 
-def _ranked(scores: pl.DataFrame, metric: str) -> tuple[list[list[str]], list[Row], int]:
-    """Return the columns of a leaderboard, its rows, and its number of ambiguous cells."""
+def _ranked(scores: pl.DataFrame, metric: str) -> tuple[list[list[str]], list[Row], int, Differences | None]:
+    """Return the columns of a leaderboard, its rows, its number of ambiguous cells, and how its measures differ."""
     cell_of = ROW + COLUMN
     # Where comparisons have failed, chance is another one: measures are ranked by how far they come from it.
-    goodness = pl.when(pl.col("normalised").count().over(COLUMN) == pl.col("value").count().over(COLUMN))
+    by_chance = pl.col("normalised").count().over(COLUMN) == pl.col("value").count().over(COLUMN)
     scores = scores.with_columns(
-        goodness=goodness.then("normalised").otherwise("value"), several=pl.len().over(cell_of)
+        goodness=pl.when(by_chance).then("normalised").otherwise("value"),
+        # What moves a score moves its share of the way from chance to the best value by so much more.
+        step=pl.when(by_chance).then(1 / (1 - pl.col("chance"))).otherwise(1.0),
+        several=pl.len().over(cell_of),
     )
-    rankable = pl.when((pl.col("several") == 1) & pl.col("value").is_not_null()).then("goodness")
+    rankable = pl.when((pl.col("several") == 1) & pl.col("value").is_not_null()).then(pl.col("goodness").round(DIGITS))
     # The only measure of a column is neither first nor last.
     rank = pl.when(rankable.count() > 1).then(rankable.rank("average", descending=True))
-    scores = scores.with_columns(rank=rank.over(COLUMN))
+    scores = scores.with_columns(rank=rank.over(COLUMN), size=rankable.count().over(COLUMN))
     keys = scores.select(COLUMN).unique().sort(COLUMN, nulls_last=True)
     places = {key: place for place, key in enumerate(keys.iter_rows())}
     rows: dict[Key, Row] = {}
@@ -155,9 +189,31 @@ def _ranked(scores: pl.DataFrame, metric: str) -> tuple[list[list[str]], list[Ro
         key = tuple(score[name] for name in ROW)
         row = rows.setdefault(key, Row(key, label, imported, [None] * len(places)))
         row.cells[places[tuple(score[name] for name in COLUMN)]] = _cell(score, metric)
+    found = list(rows.values())
+    _compare(found, scores)
     ordered = sorted(rows.values(), key=lambda row: (row.mean_rank is None, row.mean_rank, row.label, row.imported))
     ambiguous = scores.filter(pl.col("several") > 1).select(cell_of).unique().height
-    return _headings(keys), ordered, ambiguous
+    ranks = [[np.nan if cell is None or cell.rank is None else cell.rank for cell in row.cells] for row in found]
+    return _headings(keys), ordered, ambiguous, differences(np.array(ranks, dtype=float))
+
+
+def _compare(rows: Sequence[Row], scores: pl.DataFrame) -> None:
+    """Set how many measures have a rank, and the interval of each one's place."""
+    number = {row.key: place for place, row in enumerate(rows)}
+    ranked = scores.filter(pl.col("rank").is_not_null())
+    columns = [_ranked_column(names, part, number) for names, part in ranked.group_by(COLUMN, maintain_order=True)]
+    for row, interval in zip(rows, share_intervals(columns, len(rows)), strict=True):
+        row.measures = sum(bool(other.ranks) for other in rows)
+        row.share_interval = interval
+
+
+def _ranked_column(names: Key, scores: pl.DataFrame, number: Mapping[Key, int]) -> RankedColumn:
+    places = [number[key] for key in scores.select(ROW).iter_rows()]
+    found = [read_influences(text) for text in scores["influences"]]
+    influences = None
+    if all(share is not None and len(share) == len(found[0] or ()) for share in found):
+        influences = np.array(found) * scores.select("step").to_numpy()
+    return RankedColumn(repr(names), places, scores["goodness"].to_numpy(), influences)
 
 
 def _cell(score: Mapping[str, Any], metric: str) -> Cell:
@@ -173,6 +229,7 @@ def _cell(score: Mapping[str, Any], metric: str) -> Cell:
         None if share is None else round(10 * min(max(share, 0.0), 1.0)),
         _differs(score),
         score["rank"],
+        None if score["rank"] is None else (score["rank"] - 0.5) / score["size"],
         _strip(score, metric),
         f"{score['failed_pairs']} of {score['pairs'] + score['failed_pairs']} failed" if score["failed_pairs"] else "",
     )

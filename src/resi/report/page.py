@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import polars as pl
 
 from resi.groundings import GROUNDINGS
-from resi.report.leaderboard import LEVEL, Leaderboard, leaderboards
+from resi.groundings.base import LEVEL
+from resi.report.leaderboard import Leaderboard, leaderboards
 from resi.report.tables import ScoreTable, measure_label, score_lines
 from resi.results.manifests import COMPARISONS_FILE, CONFLICTS_FILE, SCORE_CONFLICTS_FILE
 from resi.results.schema import COMPARISONS, PUBLISHED

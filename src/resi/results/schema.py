@@ -34,6 +34,7 @@ LATER_COLUMNS: dict[str, str | None] = {
     "pair": None,
     "compared": None,
     "note": "",
+    "influences": "",
 }
 
 PAIRWISE = {
@@ -90,7 +91,7 @@ SCORES = {
     "metric": pl.String,  # auprc, violation_rate, spearman, pearson or kendall
     "functional": pl.String,  # jsd, disagreement or accuracy_difference; empty where the test has none
     "value": pl.Float64,  # null where nothing could be compared
-    "low": pl.Float64,  # 95 % interval over resampled models; null where there is none
+    "low": pl.Float64,  # 95 % interval over models trained again; null where there is none
     "high": pl.Float64,
     "p_value": pl.Float64,  # share of random relabellings of the models that score at least as well; null as above
     "chance": pl.Float64,  # expected value under random similarities
@@ -108,6 +109,7 @@ SCORES = {
     "model_source": pl.String,
     "compared": pl.String,  # hash of what was compared: scores that have it in common are about the same models
     "note": pl.String,  # why the score says little; empty where there is nothing to note
+    "influences": pl.String,  # JSON: what each model adds to the score's uncertainty; empty where unknown
 }
 
 # Sorting by these makes tables independent of the order in which rows came.

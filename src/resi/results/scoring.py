@@ -12,6 +12,8 @@ from resi import __version__, registry
 from resi.errors import UsageError, unknown_name
 from resi.groundings import GROUNDINGS
 from resi.groundings.base import CORRECTED, PROTOCOLS, SCORE_VERSION, MeasureFacts, Member, Similarities
+from resi.groundings.notes import of_comparisons
+from resi.groundings.ties import RESOLUTION
 from resi.identity import fingerprint
 from resi.measures.functional import FUNCTIONAL
 from resi.results.schema import COMPARISONS, LATER_COLUMNS, PUBLISHED, SCORE_ORDER, SCORES
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 
 SCOPE = ["domain", "dataset", "architecture", "origin", "model_source", "pooling"]
 SIDE_A, SIDE_B = ["setting_a", "seed_a", "layer_a"], ["setting_b", "seed_b", "layer_b"]
-NEEDED = [*SCOPE, *SIDE_A, *SIDE_B, "measure", "parameters", "value", "key", "pair"]
+NEEDED = [*SCOPE, *SIDE_A, *SIDE_B, "measure", "parameters", "value", "key", "pair", "note"]
 # Settings that are nobody's alone: untouched training.
 STANDARD = "standard"
 # Metrics of which 0 is best; of all others 1 is.
@@ -183,12 +185,18 @@ def _score_part(rows: pl.DataFrame, names: Sequence[Any], request: _Request) -> 
             "measure": measure.name,
             "parameters": measure.parameters,
             "normalised": _normalised(score),
+            "influences": _as_text(score.influences),
             "protocol": protocol,
             "compared": compared[score.measure],
             "groups": len(similarities.settings),
             "key": fingerprint({"comparisons": used[score.measure], **about, **how}),
             "resi_version": __version__,
         }
+
+
+def _as_text(influences: Sequence[float]) -> str:
+    """Return numbers as JSON, with as many digits as do not depend on which measures are scored beside."""
+    return f"[{', '.join(f'{share:.5g}' for share in influences)}]" if influences else ""
 
 
 def _compared(pairs: pl.Series) -> str | None:
@@ -232,6 +240,7 @@ def _similarities(
             functional[str(name)] = _matrix(part, members, symmetric=True)
             continue
         facts = _facts(str(name), str(parameters), request.measures)
+        facts = facts._replace(notes=of_comparisons(part["note"].fill_null("").to_list()))
         measures.append(facts)
         values.append(_matrix(part, members, facts.symmetric))
         keys.append(part["key"].sort().to_list())
@@ -252,7 +261,14 @@ def _facts(name: str, parameters: str, measures: Measures | None) -> MeasureFact
     else:
         hint = " Install its plugin, pass its class in measures=, or leave its rows out."
         raise unknown_name("measure among the comparisons", name, list(registry.measures()), hint)
-    return MeasureFacts(name, parameters, measure.larger_is_more_similar, measure.symmetric)
+    return MeasureFacts(
+        name,
+        parameters,
+        measure.larger_is_more_similar,
+        measure.symmetric,
+        getattr(measure, "resolution", RESOLUTION),
+        abs(measure.self_value or 0.0),
+    )
 
 
 def _matrix(rows: pl.DataFrame, members: Sequence[Member], symmetric: bool) -> Values:

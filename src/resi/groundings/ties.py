@@ -1,0 +1,44 @@
+"""Values that are equal but for rounding: scores are to depend on none of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from resi.groundings.base import Values
+
+# Relative error of a measure that states none: some thousand roundings of double precision.
+RESOLUTION = 1e-12
+
+
+def merge_ties(values: Values, resolution: float = RESOLUTION, scale: float = 0.0) -> Values:
+    """Return values in which those that differ by no more than their error are equal: each is the smallest of its tie.
+
+    Of two neighbours in order, the error is ``resolution`` times the largest of their sizes, the median size of all
+    values, and ``scale``. So values that should be 0 are tied to each other wherever others say how large values are.
+
+    Parameters
+    ----------
+    values : array
+        NaN stays NaN.
+    resolution : float
+        Relative error of a value.
+    scale : float
+        A size that values are known to have, such as 1 for similarities of at most 1.
+    """
+    known = np.unique(values[np.isfinite(values)])
+    if len(known) < 2:
+        return values
+    sizes = np.abs(known)
+    typical = max(scale, float(np.median(np.abs(values[np.isfinite(values)]))))
+    allowed = resolution * np.maximum(np.maximum(sizes[1:], sizes[:-1]), typical)
+    starts = np.concatenate([[True], np.diff(known) > allowed])
+    if starts.all():
+        return values
+    smallest = known[starts][np.cumsum(starts) - 1]
+    merged = values.copy()
+    finite = np.isfinite(values)
+    merged[finite] = smallest[np.searchsorted(known, values[finite])]
+    return merged
