@@ -6,10 +6,9 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from resi.errors import DegenerateInputError
-from resi.measures import artifacts
-from resi.measures.base import Features, Measure
-from resi.measures.distances import Distances, euclidean_distances
+from resi.measures.base import PAPER, Features, Measure, check_variant
+from resi.measures.distances import Distances, check_varied, euclidean_distances, inner_products
+from resi.measures.ranks import ranked_correlations
 from resi.measures.spectral import spectral_norm
 
 if TYPE_CHECKING:
@@ -51,7 +50,7 @@ class RSA(Measure):
 
     def prepare(self, x: Features) -> Tensor:
         """Rank the correlations between all pairs of samples."""
-        return x.shared(artifacts.ranked_correlations)
+        return x.shared(ranked_correlations)
 
     def compare(self, a: Tensor, b: Tensor) -> float:
         """Return the rank correlation, in [-1, 1]."""
@@ -69,10 +68,21 @@ class RSMNormDifference(Measure):
     In the units of the features. The difference is symmetric, so this is its largest absolute eigenvalue; it comes
     from a few products with vectors, to a relative accuracy of 2e-10 or better.
 
+    The cited paper takes the Frobenius norm of the difference of the two matrices of inner products ``X Xᵀ``; the
+    default follows the published benchmark instead. ``variant=paper`` gives the paper's, in the squared units of the
+    features; it is not invariant to translation.
+
+    Parameters
+    ----------
+    variant : {"published", "paper"}
+        Whose definition is followed.
+
     References
     ----------
     .. [1] Yin and Shen, On the Dimensionality of Word Embedding, NeurIPS 2018.
     """
+
+    variant: str = "published"
 
     name = "rsm_norm_difference"
     family = "rsm"
@@ -85,21 +95,26 @@ class RSMNormDifference(Measure):
     cost = "O(N²) times the number of products, tens of them"
     reference = "Yin and Shen, On the Dimensionality of Word Embedding, NeurIPS 2018"
 
+    def __post_init__(self) -> None:
+        check_variant(self.name, self.variant, ("published", PAPER))
+
     def prepare(self, x: Features) -> Distances:
-        """Compute all distances."""
-        return x.shared(euclidean_distances)
+        """Compute all distances, or all inner products."""
+        return x.shared(inner_products if self.variant == PAPER else euclidean_distances)
 
     def compare(self, a: Distances, b: Distances) -> float:
-        """Return the norm, in the units of the features."""
+        """Return the norm, in the units of the features, squared ones for the variant of the paper."""
         scale = max(a.scale, b.scale)
         first, first_means = _at_scale(a, scale)
         second, second_means = _at_scale(b, scale)
+        if self.variant == PAPER:
+            return scale * float((first - second).norm())
         # The row means of the difference are its product with a constant vector: one step ahead for nothing.
         return scale * spectral_norm(first - second, first_means - second_means)
 
     def prepared_bytes(self, n_samples: int, n_features: int) -> int:
-        """Return the bytes of all distances and of the difference."""
-        return _distance_bytes(n_samples, n_features)
+        """Return the bytes of all distances and of a pair's difference."""
+        return _distance_bytes(n_samples, n_features) + 4 * n_samples**2
 
 
 def _at_scale(distances: Distances, scale: float) -> tuple[Tensor, Tensor]:
@@ -153,12 +168,11 @@ class DistanceCorrelation(Measure):
         Raises
         ------
         DegenerateInputError
-            If all distances are zero.
+            If all rows are the same, as far as the precision of the numbers tells.
         """
+        check_varied(x)
         distances = x.shared(euclidean_distances)
         mean = float(distances.row_means.mean())
-        if mean == 0:
-            raise DegenerateInputError("the representation is constant: all rows are the same")
         return DistanceCorrelationState(distances, mean, math.sqrt(_covariance((distances, mean), (distances, mean))))
 
     def compare(self, a: DistanceCorrelationState, b: DistanceCorrelationState) -> float:

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 from resi.errors import UsageError
 from resi.measures.artifacts import BLOCK_ENTRIES
 from resi.measures.base import Features, Measure
-from resi.measures.distances import squared_distances
-from resi.measures.topology_distances import Distances, edge_ends, trial_distances, unit_scale
+from resi.measures.distances import cloud_of_positions
+from resi.measures.topology_distances import Distances, edge_ends, trial_distances
 from resi.measures.topology_spectrum import COLUMNS, heat_trace, times
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from resi.measures.distances import Cloud
 
     Array = np.ndarray[Any, Any]
 
@@ -240,16 +242,24 @@ def mean_living_times(x: Features, draws: int, landmarks: int, holes: int, seed:
         raise UsageError(
             f"geometry_score needs draws of at least 3 landmarks, and holes, not {draws=}, {landmarks=}, {holes=}"
         )
-    matrix = x.shared(unit_scale)
-    n_samples = len(matrix)
+    cloud = x.shared(cloud_of_positions)
+    n_samples = len(cloud.points)
     share = n_samples / (128 * 5000)
     total = np.zeros(holes)
     drawn = generator(seed, "geometry_score", n_samples).integers(0, n_samples, (draws, landmarks))
-    table = squared_distances(matrix, matrix).sqrt().cpu().numpy() if n_samples <= TABLE_ROWS else None
+    table = cloud.squares(slice(0, n_samples)).sqrt_().cpu().numpy() if n_samples <= TABLE_ROWS else None
     for rows in drawn:
         if table is not None:
             total += living_times(table, rows, share, holes)
         else:
-            distances = squared_distances(matrix[rows], matrix).sqrt().cpu().numpy()
-            total += living_times(distances, np.arange(landmarks), share, holes)
+            total += living_times(_from_landmarks(cloud, rows), np.arange(landmarks), share, holes)
     return total / draws
+
+
+def _from_landmarks(cloud: Cloud, rows: Array) -> Array:
+    """Return the distances of some rows, which may repeat, to all rows."""
+    import numpy as np
+
+    unique, place = np.unique(rows, return_inverse=True)
+    distances = np.concatenate([cloud.squares(slice(row, row + 1)).sqrt_().cpu().numpy() for row in unique.tolist()])
+    return distances[place]
