@@ -222,7 +222,7 @@ def _floored(vectors: Vectors, squares: Tensor) -> Tensor:
 def shifted_cloud(x: Features) -> Cloud:
     """Return the rows as they are, in units of the representation's scale, with the centred matrix as points."""
     points = x.shared(shifted)
-    return Cloud(x.shared(positions), points, points.square().sum(1), x.shared(scaled).matrix.norm(dim=1))
+    return Cloud(x.shared(positions), points, _squared_lengths(points), x.shared(scaled).matrix.norm(dim=1))
 
 
 def cloud_of_positions(x: Features) -> Cloud:
@@ -263,7 +263,12 @@ def cloud_of_directions(vectors: Vectors) -> Cloud:
     if not _is_narrow(vectors, float(points.sum(0).square().sum())):
         return Cloud(vectors, points, ones, ones, is_unit=True)
     points = _moved(vectors, EVERY)
-    return Cloud(vectors, points, points.square().sum(1), ones)
+    return Cloud(vectors, points, _squared_lengths(points), ones)
+
+
+def _squared_lengths(points: Tensor) -> Tensor:
+    # Without the squares of all entries.
+    return points.norm(dim=1).square_()
 
 
 def are_parallel(vectors: Vectors, lengths: Tensor, share: float) -> bool:
@@ -298,6 +303,7 @@ def squares_below(vectors: Vectors) -> tuple[Tensor, Tensor]:
             torch.addmm(product, points[rows], points[: rows.stop].T, beta=int(part.start > 0), out=product)
         if not unit:
             lengths += points.square_().sum(1)
+        del points  # before the next block is made
     for rows in pair_blocks(n_samples):
         sums = _sums(lengths, rows, rows.stop, unit)
         part_of_all = squares[rows, : rows.stop]

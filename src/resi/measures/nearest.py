@@ -151,6 +151,7 @@ def nearest_in(cloud: Cloud, k: int, squares_of: Callable[[slice], Tensor]) -> N
         squares = squares_of(part)
         squares.diagonal(part.start).fill_(torch.inf)
         found.append(_nearest(cloud, squares, part.start, k))
+        del squares  # before the next block is made
     return join(found)
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 else:
     from resi.lazy import torch
 
-BLOCK_ENTRIES = 2**20
+BLOCK_ENTRIES = 2**18
 """How many numbers are hashed at a time."""
 
 

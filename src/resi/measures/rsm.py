@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from resi.measures.artifacts import BLOCK_ENTRIES
 from resi.measures.base import PAPER, Features, Measure, check_variant
 from resi.measures.distances import Distances, check_varied, euclidean_distances, inner_products
 from resi.measures.ranks import ranked_correlations
@@ -19,8 +20,9 @@ else:
 
 
 def _distance_bytes(n_samples: int, n_features: int) -> int:
-    """Return the bytes of the matrix, its centred copy, the distances, and what expanding duplicate rows takes."""
-    return 4 * 8 * n_samples * n_features + 3 * 8 * n_samples**2
+    """Return the bytes of the matrix, of all distances, and of a block of either."""
+    block = min(BLOCK_ENTRIES, max(n_samples * n_features, n_samples**2))
+    return 8 * n_samples * n_features + 8 * n_samples**2 + 10 * block
 
 
 @dataclass
@@ -57,8 +59,9 @@ class RSA(Measure):
         return max(-1.0, min(1.0, float(a @ b)))
 
     def prepared_bytes(self, n_samples: int, n_features: int) -> int:
-        """Return the bytes of the correlation matrix and of sorting its triangle."""
-        return 5 * 8 * n_samples * n_features + 5 * 8 * n_samples**2
+        """Return the bytes of the matrix, and of all correlations or of sorting half of them."""
+        sorting = 8 * n_samples * n_features + 40 * n_samples**2
+        return max(sorting, _distance_bytes(n_samples, n_features))
 
 
 @dataclass
@@ -113,8 +116,9 @@ class RSMNormDifference(Measure):
         return scale * spectral_norm(first - second, first_means - second_means)
 
     def prepared_bytes(self, n_samples: int, n_features: int) -> int:
-        """Return the bytes of all distances and of a pair's difference."""
-        return _distance_bytes(n_samples, n_features) + 4 * n_samples**2
+        """Return the bytes of all distances, while they are made or beside half of a pair's difference."""
+        compared = 8 * n_samples * n_features + 12 * n_samples**2 + 2**20
+        return max(compared, _distance_bytes(n_samples, n_features))
 
 
 def _at_scale(distances: Distances, scale: float) -> tuple[Tensor, Tensor]:

@@ -60,8 +60,8 @@ class MagnitudeDifference(_StatisticDifference):
         return x.shared(artifacts.scale) * float(_mean_row(x)[0].norm())
 
     def prepared_bytes(self, n_samples: int, n_features: int) -> int:
-        """Return the bytes of the matrix and of blocks of its columns."""
-        return 8 * (n_samples * n_features + 3 * min(artifacts.BLOCK_ENTRIES, n_samples * n_features))
+        """Return the bytes of the matrix and of a block of its columns."""
+        return _bytes_by_blocks(n_samples, n_features)
 
 
 @dataclass
@@ -101,13 +101,17 @@ class ConcentricityDifference(_StatisticDifference):
         mean /= length
         total = 0.0
         for part in row_blocks(*x.shape):
-            squares = (vectors.take(part) - mean).square_().sum(1)
+            squares = vectors.take(part).sub_(mean).square_().sum(1)
             total += float(torch.where(vectors.factor[part].squeeze(1) == 0, RIGHT_ANGLE, squares).sum())
         return total / 2 / len(vectors.given)
 
     def prepared_bytes(self, n_samples: int, n_features: int) -> int:
-        """Return the bytes of the matrix and of blocks of its rows."""
-        return 8 * (n_samples * n_features + 3 * min(artifacts.BLOCK_ENTRIES, n_samples * n_features))
+        """Return the bytes of the matrix and of a block of its rows."""
+        return _bytes_by_blocks(n_samples, n_features)
+
+
+def _bytes_by_blocks(n_samples: int, n_features: int) -> int:
+    return 8 * n_samples * n_features + 9 * min(artifacts.BLOCK_ENTRIES, n_samples * n_features)
 
 
 def _mean_row(x: Features) -> tuple[Tensor, float]:
@@ -118,6 +122,7 @@ def _mean_row(x: Features) -> tuple[Tensor, float]:
         block = vectors.take(columns=part)
         means.append(block.mean(0))
         squares += float(block.square_().sum())
+        del block  # before the next one is made
     return torch.cat(means), math.sqrt(squares / x.shape[0])
 
 
@@ -173,8 +178,8 @@ class UniformityDifference(_StatisticDifference):
         return ""
 
     def prepared_bytes(self, n_samples: int, n_features: int) -> int:
-        """Return the bytes of the matrix, its centred copy, and one block of distances."""
-        return 8 * (2 * n_samples * n_features + 2 * min(artifacts.BLOCK_ENTRIES, n_samples**2))
+        """Return the bytes of the matrix, its centred copy, and blocks of distances."""
+        return 16 * n_samples * n_features + 16 * min(artifacts.BLOCK_ENTRIES, n_samples**2) + 2**21
 
 
 def _uniformity(x: Features) -> float:
@@ -203,4 +208,5 @@ def _sum_of_kernel(cloud: Cloud, counts: Tensor, scale: float) -> float:
         kernel = cloud.squares(part, part.stop).mul_(-2.0 * scale).mul_(scale).exp_()
         kernel[:, part].tril_(-1)
         total += 2 * float(counts[part] @ kernel @ counts[: part.stop])
+        del kernel  # before the next block is made
     return total

@@ -80,11 +80,10 @@ class RTD(Measure):
         return sum(map(_divergence, a, b)) / len(a)
 
     def prepared_bytes(self, n_samples: int, n_features: int) -> int:
-        """Return the bytes of the scaled matrix, the distances and orders of all trials, and computing one of them."""
-        rows = min(n_samples, self.rows)
+        """Return the bytes of the matrix, its centred copy, those of a draw, and the distances and orders of all draws."""
+        drawn = 16 * self.rows * n_features if n_samples > self.rows else 0
         trials = 1 if n_samples <= self.rows else self.trials
-        matrices = 4 * n_samples * n_features + 2 * rows * n_features
-        return 8 * (matrices + 2 * BLOCK_ENTRIES) + trials * 6 * rows**2 + 64 * rows**2
+        return 16 * n_samples * n_features + drawn + (6 * trials + 32) * min(n_samples, self.rows) ** 2
 
 
 def _divergence(a: Distances, b: Distances) -> float:
@@ -158,10 +157,9 @@ class IMD(Measure):
         return float(1e6 * (np.exp(-2 * (t + 1 / t)) * abs(a - b)).max())
 
     def prepared_bytes(self, n_samples: int, n_features: int) -> int:
-        """Return the bytes of the scaled matrix, blocks of distances, the graph, and blocks of vectors."""
-        graph = 20 * self.neighbours
+        """Return the bytes of the matrix, its centred copy, blocks of distances, the graph, and blocks of vectors."""
         block = min(BLOCK_ENTRIES, n_samples**2)
-        return 8 * (n_samples * (5 * n_features + 5 * COLUMNS + graph) + 2 * BLOCK_ENTRIES + 8 * block)
+        return 16 * n_samples * n_features + 18 * block + 8 * n_samples * (3 * COLUMNS + 10 * self.neighbours)
 
 
 @dataclass
@@ -218,9 +216,9 @@ class GeometryScore(Measure):
         return float(((a - b) ** 2).sum())
 
     def prepared_bytes(self, n_samples: int, n_features: int) -> int:
-        """Return the bytes of the scaled matrix and of the distances between all samples, or of the last landmarks."""
-        table = n_samples * (n_samples if n_samples <= TABLE_ROWS else self.landmarks)
-        return 8 * (5 * n_samples * n_features + 6 * table + 2 * self.landmarks**3 + 2 * BLOCK_ENTRIES)
+        """Return the bytes of the matrix, its centred copy, and the distances between all samples or from landmarks."""
+        table = 18 * n_samples**2 if n_samples <= TABLE_ROWS else 24 * n_samples * self.landmarks
+        return 16 * n_samples * n_features + table + 16 * self.landmarks**3
 
 
 def mean_living_times(x: Features, draws: int, landmarks: int, holes: int, seed: int) -> Array:
