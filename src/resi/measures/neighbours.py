@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
@@ -23,6 +24,8 @@ else:
 
 HELD_ROWS = 8192
 """Up to this many rows all cosine distances are kept; beyond, the few that are needed are computed for each pair."""
+EVEN_DISTANCES = 0.985
+"""Unrelated representations whose distances are more even than this have a second-order cosine above 0.9."""
 MANY_NEIGHBOURS = 0.2
 """With k this share of the other rows, unrelated representations share a tenth of their neighbours."""
 
@@ -230,11 +233,18 @@ def _ratios(values: Tensor, largest: Tensor) -> Tensor:
 
 
 class NeighbourhoodState(NamedTuple):
-    """Nearest neighbours, with the directions of the rows and, unless there are too many, all cosine distances."""
+    """Nearest neighbours, with the directions of the rows and, unless there are too many, all cosine distances.
+
+    Attributes
+    ----------
+    evenness : float
+        Mean cosine of a row's distances with a constant vector; 0 where they are not kept.
+    """
 
     neighbours: Neighbours
     cloud: Cloud
     distances: Tensor | None
+    evenness: float
 
     def distances_to(self, rows: Tensor, others: Tensor) -> Tensor:
         """Return the cosine distances of each row to the rows in its line of ``others``."""
@@ -288,7 +298,9 @@ class SecondOrderCosine(_NeighbourMeasure):
     def prepare(self, x: Features) -> NeighbourhoodState:
         """Find the nearest neighbours, and keep the distances where they fit."""
         distances = x.shared(nearest.cosine_distances) if x.shape[0] <= HELD_ROWS else None
-        return NeighbourhoodState(self.neighbours(x), x.shared(nearest.all_directions), distances)
+        evenness = 0.0 if distances is None else float((distances.mean(1) / distances.norm(dim=1)).mean())
+        evenness *= math.sqrt(x.shape[0])
+        return NeighbourhoodState(self.neighbours(x), x.shared(nearest.all_directions), distances, evenness)
 
     def compare(self, a: NeighbourhoodState, b: NeighbourhoodState) -> float:
         """Return the mean cosine, in [0, 1], or [-1, 1] for the variant of the paper."""
@@ -314,7 +326,9 @@ class SecondOrderCosine(_NeighbourMeasure):
         return torch.where(both_zero, 1.0, (first * second).sum(1) / lengths.where(lengths > 0, 1))
 
     def note(self, a: NeighbourhoodState, b: NeighbourhoodState) -> str:  # type: ignore[override]
-        """Say where k is a large share of the rows, or ties leave most neighbours open."""
+        """Say where all distances are much alike, k is a large share of the rows, or ties leave most neighbours open."""
+        if self.variant != PAPER and min(a.evenness, b.evenness) > EVEN_DISTANCES:
+            return "cosine distances between rows are all much alike: unrelated representations have nearly 1, too"
         return super().note(a.neighbours, b.neighbours)
 
     def prepared_bytes(self, n_samples: int, n_features: int) -> int:

@@ -19,6 +19,12 @@ else:
     from resi.lazy import torch
 
 
+WIDE_SCATTER = 0.1
+"""Standard deviation of rank correlations above which a note says so."""
+LARGE_CHANCE = 0.5
+"""Distance correlation of unrelated representations above which a note says so."""
+
+
 def _distance_bytes(n_samples: int, n_features: int) -> int:
     """Return the bytes of the matrix, of all distances, and of a block of either."""
     block = min(BLOCK_ENTRIES, max(n_samples * n_features, n_samples**2))
@@ -38,6 +44,7 @@ class RSA(Measure):
     """
 
     name = "rsa"
+    version = 2
     family = "rsm"
     larger_is_more_similar = True
     invariances = frozenset({"permutation", "isotropic_scaling"})
@@ -57,6 +64,14 @@ class RSA(Measure):
     def compare(self, a: Tensor, b: Tensor) -> float:
         """Return the rank correlation, in [-1, 1]."""
         return max(-1.0, min(1.0, float(a @ b)))
+
+    def note(self, a: Tensor, b: Tensor) -> str:
+        """Say where there are so few pairs of samples that values of unrelated representations scatter widely."""
+        # Spearman's correlation of unrelated numbers.
+        deviation = 1 / math.sqrt(max(len(a) - 1, 1))
+        if deviation <= WIDE_SCATTER:
+            return ""
+        return f"of {len(a)} pairs of samples: values of unrelated representations scatter by {deviation:.2f}"
 
     def prepared_bytes(self, n_samples: int, n_features: int) -> int:
         """Return the bytes of the matrix, and of all correlations or of sorting half of them."""
@@ -155,6 +170,7 @@ class DistanceCorrelation(Measure):
     """
 
     name = "distance_correlation"
+    version = 2
     family = "rsm"
     larger_is_more_similar = True
     invariances = frozenset({"orthogonal", "permutation", "isotropic_scaling", "translation"})
@@ -183,6 +199,17 @@ class DistanceCorrelation(Measure):
         """Return the distance correlation, in [0, 1]."""
         covariance = _covariance((a.distances, a.mean), (b.distances, b.mean))
         return math.sqrt(max(min(covariance / (a.deviation * b.deviation), 1.0), 0.0))
+
+    def note(self, a: DistanceCorrelationState, b: DistanceCorrelationState) -> str:
+        """Say where unrelated representations of as many samples, and of such distances, have a large value, too."""
+        # The mean over all orders of the samples of one side.
+        chance = a.mean * b.mean / (a.deviation * b.deviation * (len(a.distances.row_means) - 1))
+        if chance <= LARGE_CHANCE**2:
+            return ""
+        return (
+            f"representations like these of {len(a.distances.row_means)} samples have about {math.sqrt(chance):.2f} when "
+            "their samples do not belong together"
+        )
 
     def prepared_bytes(self, n_samples: int, n_features: int) -> int:
         """Return the bytes of all distances."""

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 else:
     from resi.lazy import torch
 
+NEARLY_PARALLEL = 1e-3
+"""Rows are nearly parallel where the mean cosine distance to their mean row is less."""
 FAR_APART = 1e-3
 """Uniformities plus log N below this are those of rows none of which is near another."""
 WANG = "Wang et al., Towards Understanding the Instability of Network Embedding, TKDE 2022"
@@ -76,6 +78,7 @@ class ConcentricityDifference(_StatisticDifference):
     """
 
     name = "concentricity_difference"
+    version = 2
     invariances = frozenset({"orthogonal", "permutation", "isotropic_scaling"})
     spatial = "flatten"
     published_name = "ConcentricityDifference"
@@ -104,6 +107,12 @@ class ConcentricityDifference(_StatisticDifference):
             squares = vectors.take(part).sub_(mean).square_().sum(1)
             total += float(torch.where(vectors.factor[part].squeeze(1) == 0, RIGHT_ANGLE, squares).sum())
         return total / 2 / len(vectors.given)
+
+    def note(self, a: float, b: float) -> str:
+        """Say where the rows of both sides are nearly parallel, so that the value is small whatever else they are."""
+        if max(a, b) < NEARLY_PARALLEL:
+            return f"rows are nearly parallel on both sides: their mean cosine is above {1 - NEARLY_PARALLEL}"
+        return ""
 
     def prepared_bytes(self, n_samples: int, n_features: int) -> int:
         """Return the bytes of the matrix and of a block of its rows."""

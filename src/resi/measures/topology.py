@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from resi.errors import UsageError
 from resi.measures.artifacts import BLOCK_ENTRIES
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 # Up to as many samples, all their distances are computed once (512 MiB); beyond, those of each draw's landmarks.
 TABLE_ROWS = 8192
+# With more neighbours than this share of the other samples, values of like and of unlike shapes overlap.
+MANY_NEIGHBOURS = 1 / 3
 # What leaves the distances between rows as they are, up to one factor.
 DISTANCE_INVARIANCES = frozenset({"orthogonal", "permutation", "isotropic_scaling", "translation"})
 
@@ -57,6 +59,7 @@ class RTD(Measure):
     seed: int = 0
 
     name = "rtd"
+    version = 2
     family = "topology"
     larger_is_more_similar = False
     invariances = DISTANCE_INVARIANCES
@@ -97,13 +100,21 @@ def _divergence(a: Distances, b: Distances) -> float:
     return float(there + back) / 2
 
 
+class HeatTrace(NamedTuple):
+    """The heat trace at 256 times, shape (256,), and the number of samples."""
+
+    values: Array
+    n_samples: int
+
+
 @dataclass
 class IMD(Measure):
     """Multi-scale intrinsic distance.
 
     ``1e6 max_t exp(-2 (t + 1/t)) |h_R(t) - h_S(t)|`` over 256 times t, logarithmically spaced in [0.1, 10], where
     ``h(t) = tr exp(-t L) / n_samples`` is the heat trace of the normalised Laplacian of the symmetric graph of nearest
-    neighbours (Euclidean, unweighted). At least 0, and below 1e6 exp(-4).
+    neighbours (Euclidean, unweighted). At least 0, and below 1e6 exp(-4). Where more samples are at the distance of the
+    last neighbour than fit, the graph joins each of them with a weight that is that part of them that fits.
 
     Up to ``exact_rows`` samples the heat trace is exact to rounding error, about 1e-15. Beyond, it is estimated as the
     mean of zᵀ exp(-t L) z over ``probes`` vectors z of random signs, the same for both sides. The variance of that
@@ -134,6 +145,7 @@ class IMD(Measure):
     seed: int = 0
 
     name = "imd"
+    version = 2
     family = "topology"
     larger_is_more_similar = False
     invariances = DISTANCE_INVARIANCES
@@ -144,17 +156,27 @@ class IMD(Measure):
     cost = "O(1)"
     reference = "Tsitsulin et al., The Shape of Data: Intrinsic Distance for Data Distributions, ICLR 2020"
 
-    def prepare(self, x: Features) -> Array:
-        """Return the heat trace, shape (256,)."""
+    def prepare(self, x: Features) -> HeatTrace:
+        """Compute the heat trace."""
         keys = {"exact_rows": self.exact_rows, "probes": self.probes, "seed": self.seed}
-        return x.shared(heat_trace, k=self.neighbours, **keys)
+        return HeatTrace(x.shared(heat_trace, k=self.neighbours, **keys), x.shape[0])
 
-    def compare(self, a: Array, b: Array) -> float:
+    def compare(self, a: HeatTrace, b: HeatTrace) -> float:
         """Return the distance, at least 0."""
         import numpy as np
 
         t = times()
-        return float(1e6 * (np.exp(-2 * (t + 1 / t)) * abs(a - b)).max())
+        return float(1e6 * (np.exp(-2 * (t + 1 / t)) * abs(a.values - b.values)).max())
+
+    def note(self, a: HeatTrace, b: HeatTrace) -> str:
+        """Say where graphs of so few samples are nearly complete, whatever the samples are."""
+        n_samples = min(a.n_samples, b.n_samples)
+        if self.neighbours <= MANY_NEIGHBOURS * (n_samples - 1):
+            return ""
+        return (
+            f"graphs of {n_samples} samples, each joined to its {self.neighbours} nearest ones, are much alike whatever "
+            "the representations are"
+        )
 
     def prepared_bytes(self, n_samples: int, n_features: int) -> int:
         """Return the bytes of the matrix, its centred copy, blocks of distances, the graph, and blocks of vectors."""
@@ -194,6 +216,7 @@ class GeometryScore(Measure):
     seed: int = 0
 
     name = "geometry_score"
+    version = 2
     family = "topology"
     larger_is_more_similar = False
     invariances = DISTANCE_INVARIANCES
