@@ -16,7 +16,6 @@ import torch
 from resi.measures import resi_measures
 from resi.measures.base import Features
 
-
 FEW = {"geometry_score": {"draws": 20}, "rtd": {"trials": 3}}
 MEASURES = {measure.name: measure(**FEW.get(measure.name, {})) for measure in resi_measures()}
 

@@ -30,9 +30,7 @@ def peaks() -> dict[tuple[str, int, int], int]:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: "-".join(map(str, case)))
-def test_estimates_are_what_preparing_takes(
-    case: tuple[str, int, int], peaks: dict[tuple[str, int, int], int]
-) -> None:
+def test_estimates_are_what_preparing_takes(case: tuple[str, int, int], peaks: dict[tuple[str, int, int], int]) -> None:
     name, *size = case
     # A page here and there is not the measure's.
     assert peaks[case] - 2**20 <= MEASURES[name].prepared_bytes(*size) <= 1.3 * peaks[case] + 2**20

@@ -204,10 +204,9 @@ def test_one_long_row_leaves_the_neighbours_of_the_others(factor: float) -> None
     R[5] *= factor
     expected = R[:, None] - R
     squares = (expected**2).sum(2)
-    found = nearest.nearest_in(*(lambda cloud: (cloud, 5, cloud.squares))(
-        Features(torch.tensor(R)).shared(distances.cloud_of_positions)
-    ))
-    assert [set(row) for row in found.index.tolist()] == [set(row) for row in nearest_of(squares, 5)]
+    cloud = Features(torch.tensor(R)).shared(distances.cloud_of_positions)
+    found = nearest.nearest_in(cloud, 5, cloud.squares)
+    assert [set(row) for row in found.nearest.tolist()] == [set(row) for row in nearest_of(squares, 5)]
     at_least = MEASURES["imd"]()(R, S)
     R[5] *= 1e-2
     assert at_least == pytest.approx(MEASURES["imd"]()(R, S), rel=1e-12)

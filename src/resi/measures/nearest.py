@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from resi.errors import DegenerateInputError, ShapeError
-from resi.measures.artifacts import BLOCK_ENTRIES
 from resi.measures.distances import are_parallel, cloud_of_directions, pair_blocks
 from resi.measures.vectors import directions, name_of, resolution
 
@@ -26,21 +25,21 @@ class Neighbours(NamedTuple):
 
     Attributes
     ----------
-    index : Tensor of shape (n_samples, k), int64
-        Nearest first.
+    nearest : Tensor of shape (n_samples, k), int64
+        The neighbours, nearest first.
     ranks : Tensor of shape (n_samples, k) or None
         From 1; rows at the same distance have the mean of their places up to k. None stands for 1 to k everywhere.
     tied : Tensor of shape (n_tied,)
         The rows for which more rows are at the distance of the k-th neighbour than fit. Increasing.
     nearer : Tensor of shape (n_tied,)
-        How many rows are nearer than these: so many entries of ``index`` and ``ranks`` count.
+        How many rows are nearer than these: so many entries of ``nearest`` and ``ranks`` count.
     starts : Tensor of shape (n_tied + 1,)
         Where the rows at that distance, of each tied row, begin among ``members``.
     members : Tensor, int64
         The rows at that distance.
     """
 
-    index: Tensor
+    nearest: Tensor
     ranks: Tensor | None
     tied: Tensor
     nearer: Tensor
@@ -60,8 +59,8 @@ class Neighbours(NamedTuple):
         shares, ranks : Tensor of shape (n_rows, n_samples)
             From 0 to 1, with a sum of k for each row. Ranks are 0 where the share is.
         """
-        n_samples, k = self.index.shape
-        index = self.index[rows]
+        n_samples, k = self.nearest.shape
+        index = self.nearest[rows]
         places = torch.arange(1.0, k + 1, dtype=torch.float64, device=index.device)
         ranks = places.expand(len(rows), k) if self.ranks is None else self.ranks[rows]
         first, last = torch.searchsorted(self.tied, torch.stack((rows[0], rows[-1] + 1))).tolist()
@@ -158,7 +157,7 @@ def nearest_in(cloud: Cloud, k: int, squares_of: Callable[[slice], Tensor]) -> N
 def join(parts: list[Neighbours]) -> Neighbours:
     """Return the neighbours of consecutive rows as one."""
     index, ranks, tied, nearer, starts, members = zip(*parts, strict=True)
-    k = parts[0].index.shape[1]
+    k = parts[0].nearest.shape[1]
     all_ranks = None
     if any(part is not None for part in ranks):
         places = torch.arange(1.0, k + 1, dtype=torch.float64, device=index[0].device)
@@ -195,12 +194,14 @@ def _mean_ranks(same: Tensor) -> Tensor:
     """Return the ranks of values in order, given which of them are the same as the next, shape (n, k)."""
     groups = torch.nn.functional.pad((~same).to(torch.int64), (1, 0)).cumsum(1)
     places = torch.arange(1.0, groups.shape[1] + 1, dtype=torch.float64, device=same.device).expand(groups.shape)
-    sums, counts = (torch.zeros_like(places).scatter_add_(1, groups, part) for part in (places, torch.ones_like(places)))
+    sums, counts = (
+        torch.zeros_like(places).scatter_add_(1, groups, part) for part in (places, torch.ones_like(places))
+    )
     return (sums / counts).gather(1, groups)
 
 
 def _of_the_last_place(cloud: Cloud, squares: Tensor, rows: Tensor, k: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Return for each row how many are nearer than its k-th neighbour, how many as near, and these one after another."""
+    """Return for each row how many are nearer than its k-th neighbour, how many as near, and these in one vector."""
     values, index = squares.sort(dim=1, stable=True)
     groups = torch.nn.functional.pad((~cloud.same(values, index, rows)).to(torch.int64), (1, 0)).cumsum(1)
     last = groups[:, k - 1 : k]

@@ -73,7 +73,7 @@ class _NeighbourMeasure(Measure):
 
     def note(self, a: Neighbours, b: Neighbours) -> str:
         """Say where k is a large share of the rows, or ties leave most neighbours open."""
-        n_samples = len(a.index)
+        n_samples = len(a.nearest)
         if self.k > MANY_NEIGHBOURS * (n_samples - 1):
             return f"k = {self.k} of {n_samples - 1} other rows: unrelated representations share many neighbours, too"
         for side, found in zip("RS", (a, b), strict=True):
@@ -92,10 +92,10 @@ class _NeighbourMeasure(Measure):
 
 def _together(a: Neighbours, b: Neighbours) -> tuple[Tensor, Tensor | None]:
     """Return the rows whose neighbours are settled on both sides, and a mask of the others, or None without any."""
-    n_samples = len(a.index)
+    n_samples = len(a.nearest)
     if len(a.tied) == 0 and len(b.tied) == 0:
-        return torch.arange(n_samples, device=a.index.device), None
-    tied = torch.zeros(n_samples, dtype=torch.bool, device=a.index.device)
+        return torch.arange(n_samples, device=a.nearest.device), None
+    tied = torch.zeros(n_samples, dtype=torch.bool, device=a.nearest.device)
     tied[a.tied] = tied[b.tied] = True
     return (~tied).nonzero().squeeze(1), tied
 
@@ -142,12 +142,12 @@ class Jaccard(_NeighbourMeasure):
     def compare(self, a: Neighbours, b: Neighbours) -> float:
         """Return the mean overlap, in [0, 1]."""
         settled, tied = _together(a, b)
-        common = (a.index[settled].unsqueeze(2) == b.index[settled].unsqueeze(1)).sum((1, 2)).double()
+        common = (a.nearest[settled].unsqueeze(2) == b.nearest[settled].unsqueeze(1)).sum((1, 2)).double()
         total = (common / (2 * self.k - common)).sum()
         for _, rows in _tied_blocks(tied):
             first, second = a.shares(rows)[0], b.shares(rows)[0]
             total += (torch.minimum(first, second).sum(1) / torch.maximum(first, second).sum(1)).sum()
-        return float(total) / len(a.index)
+        return float(total) / len(a.nearest)
 
 
 @dataclass
@@ -186,18 +186,18 @@ class RankSimilarity(_NeighbourMeasure):
     def compare(self, a: Neighbours, b: Neighbours) -> float:
         """Return the mean agreement, in [0, 1]."""
         settled, tied = _together(a, b)
-        ranks = torch.arange(1.0, self.k + 1, dtype=torch.float64, device=a.index.device)
+        ranks = torch.arange(1.0, self.k + 1, dtype=torch.float64, device=a.nearest.device)
         first, second = (
             ranks.expand(len(settled), self.k) if side.ranks is None else side.ranks[settled] for side in (a, b)
         )
-        common = a.index[settled].unsqueeze(2) == b.index[settled].unsqueeze(1)
+        common = a.nearest[settled].unsqueeze(2) == b.nearest[settled].unsqueeze(1)
         gains = _gains(first.unsqueeze(2), second.unsqueeze(1)) * common
         counts = common.sum((1, 2))
         largest = (_most(first, counts) + _most(second, counts)) / 2
         total = _ratios(gains.sum((1, 2)), largest).sum()
         for _, rows in _tied_blocks(tied):
             total += self._of_tied(a.shares(rows), b.shares(rows)).sum()
-        return float(total) / len(a.index)
+        return float(total) / len(a.nearest)
 
     def _of_tied(self, a: tuple[Tensor, Tensor], b: tuple[Tensor, Tensor]) -> Tensor:
         common = torch.minimum(a[0], b[0])
@@ -305,15 +305,15 @@ class SecondOrderCosine(_NeighbourMeasure):
     def compare(self, a: NeighbourhoodState, b: NeighbourhoodState) -> float:
         """Return the mean cosine, in [0, 1], or [-1, 1] for the variant of the paper."""
         settled, tied = _together(a.neighbours, b.neighbours)
-        near_a, near_b = (side.neighbours.index[settled] for side in (a, b))
+        near_a, near_b = (side.neighbours.nearest[settled] for side in (a, b))
         union = torch.cat((near_a, near_b), dim=1)
         counted = torch.ones(union.shape, dtype=torch.float64, device=union.device)
         counted[:, self.k :].masked_fill_((near_b.unsqueeze(2) == near_a.unsqueeze(1)).any(2), 0.0)
-        total = self._cosines(*(side.distances_to(settled, union) for side in (a, b)), counted).sum()
+        total = self._cosines(a.distances_to(settled, union), b.distances_to(settled, union), counted).sum()
         for part, rows in _tied_blocks(tied):
-            counted = torch.maximum(*(side.neighbours.shares(rows)[0] for side in (a, b)))
-            total += self._cosines(*(side.distances_from(part, rows) for side in (a, b)), counted).sum()
-        return min(float(total) / len(a.neighbours.index), 1.0)
+            counted = torch.maximum(a.neighbours.shares(rows)[0], b.neighbours.shares(rows)[0])
+            total += self._cosines(a.distances_from(part, rows), b.distances_from(part, rows), counted).sum()
+        return min(float(total) / len(a.neighbours.nearest), 1.0)
 
     def _cosines(self, first: Tensor, second: Tensor, counted: Tensor) -> Tensor:
         """Return the cosines of the lines of two tables of distances, whose entries count in part."""
@@ -326,7 +326,7 @@ class SecondOrderCosine(_NeighbourMeasure):
         return torch.where(both_zero, 1.0, (first * second).sum(1) / lengths.where(lengths > 0, 1))
 
     def note(self, a: NeighbourhoodState, b: NeighbourhoodState) -> str:  # type: ignore[override]
-        """Say where all distances are much alike, k is a large share of the rows, or ties leave most neighbours open."""
+        """Say where distances are much alike, k is a large share of the rows, or ties leave most neighbours open."""
         if self.variant != PAPER and min(a.evenness, b.evenness) > EVEN_DISTANCES:
             return "cosine distances between rows are all much alike: unrelated representations have nearly 1, too"
         return super().note(a.neighbours, b.neighbours)

@@ -52,9 +52,7 @@ def ranked_correlations(x: Features) -> Tensor:
     return ranks.div_(norm)
 
 
-def average_ranks(
-    values: Tensor, width: Callable[[Tensor], Tensor], largest_width: float
-) -> Tensor:
+def average_ranks(values: Tensor, width: Callable[[Tensor], Tensor], largest_width: float) -> Tensor:
     """Return the ranks from 1 of a vector's values, in their place; equal values share the average of their ranks.
 
     Parameters

@@ -207,8 +207,8 @@ class DistanceCorrelation(Measure):
         if chance <= LARGE_CHANCE**2:
             return ""
         return (
-            f"representations like these of {len(a.distances.row_means)} samples have about {math.sqrt(chance):.2f} when "
-            "their samples do not belong together"
+            f"representations like these of {len(a.distances.row_means)} samples have about {math.sqrt(chance):.2f} "
+            "when their samples do not belong together"
         )
 
     def prepared_bytes(self, n_samples: int, n_features: int) -> int:

@@ -129,8 +129,8 @@ def as_tensor(measure: str, argument: str, array: ArrayLike, layout: Layout) -> 
     measure, argument : str
         What errors name.
     array : array
-        A torch tensor, a numpy array, what numpy makes an array of (a pandas or Polars frame of numbers, for example), or
-        nested lists.
+        A torch tensor, a numpy array, what numpy makes an array of (a pandas or Polars frame of numbers, for example),
+        or nested lists.
     layout : {"nd", "ntd", "nchw"}
         Which axes it has; two are always right.
 
@@ -160,7 +160,7 @@ def as_tensor(measure: str, argument: str, array: ArrayLike, layout: Layout) -> 
     return tensor
 
 
-def _plain_tensor(label: str, array: ArrayLike) -> Tensor:
+def _plain_tensor(label: str, array: Any) -> Tensor:
     """Return a dense tensor without history; errors begin with ``label``."""
     try:
         if isinstance(array, torch.Tensor):
@@ -205,17 +205,18 @@ def _native(label: str, array: Any) -> Any:
     if hasattr(array, "toarray") and hasattr(array, "nnz"):
         raise ShapeError(f"{label} of shape {array.shape} is sparse; call its toarray() first")
     if isinstance(array, np.ma.MaskedArray) and np.ma.is_masked(array):
+        count = int(np.ma.getmaskarray(array).sum())
         raise ShapeError(
-            f"{label} of shape {array.shape} is a masked array with {np.ma.count_masked(array)} masked entries; leave out "
-            "the rows that have one, the same of all representations, or fill them with filled(), first"
+            f"{label} of shape {array.shape} is a masked array with {count} masked entries; leave out the rows that have "
+            "one, the same of all representations, or fill them with filled(), first"
         )
     if not isinstance(array, np.ndarray) and not hasattr(array, "__array__"):
         raise ShapeError(f"{label} is not a numeric array: it is of type {type(array).__name__}")
     result = np.asarray(array)
     if result.dtype.kind == "f" and result.dtype.itemsize > 8:
         raise ShapeError(
-            f"{label} of shape {result.shape} is {result.dtype}; expected floating point of 16, 32 or 64 bits, convert it "
-            "first"
+            f"{label} of shape {result.shape} is {result.dtype}; expected floating point of 16, 32 or 64 bits, convert "
+            "it first"
         )
     if result.dtype.kind == "O":
         raise ShapeError(

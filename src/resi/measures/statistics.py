@@ -99,7 +99,7 @@ class ConcentricityDifference(_StatisticDifference):
         length = float(mean.norm())
         if length <= max(artifacts.RELATIVE_ZERO, resolution(x)) * size:
             raise DegenerateInputError(
-                f"the mean row is zero, to the precision of {name_of(x.dtype)} numbers, so that rows have no cosine to it"
+                f"the mean row is zero, to the precision of {name_of(x.dtype)} numbers: rows have no cosine to it"
             )
         mean /= length
         total = 0.0

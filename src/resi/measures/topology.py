@@ -83,7 +83,7 @@ class RTD(Measure):
         return sum(map(_divergence, a, b)) / len(a)
 
     def prepared_bytes(self, n_samples: int, n_features: int) -> int:
-        """Return the bytes of the matrix, its centred copy, those of a draw, and the distances and orders of all draws."""
+        """Return the bytes of the matrix, its centred copy, those of a draw, and the distances of all draws."""
         drawn = 16 * self.rows * n_features if n_samples > self.rows else 0
         trials = 1 if n_samples <= self.rows else self.trials
         return 16 * n_samples * n_features + drawn + (6 * trials + 32) * min(n_samples, self.rows) ** 2
@@ -174,8 +174,8 @@ class IMD(Measure):
         if self.neighbours <= MANY_NEIGHBOURS * (n_samples - 1):
             return ""
         return (
-            f"graphs of {n_samples} samples, each joined to its {self.neighbours} nearest ones, are much alike whatever "
-            "the representations are"
+            f"graphs of {n_samples} samples, each joined to its {self.neighbours} nearest ones, are much alike "
+            "whatever the representations are"
         )
 
     def prepared_bytes(self, n_samples: int, n_features: int) -> int:

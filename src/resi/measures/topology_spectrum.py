@@ -32,9 +32,9 @@ def times() -> Array:
 def neighbour_graph(x: Features, k: int) -> Any:
     """Return ``D^-1/2 A D^-1/2`` of the symmetric k-nearest-neighbour graph as a scipy CSR matrix.
 
-    A(i, j) is 1 where i is among the k nearest rows of j or the other way round, itself left out. Where more rows are at
-    the distance of the k-th neighbour than fit, it is that part of them that fits, or the larger of the two parts. Every
-    degree is at least k.
+    A(i, j) is 1 where i is among the k nearest rows of j or the other way round, itself left out. Where more rows are
+    at the distance of the k-th neighbour than fit, it is that part of them that fits, or the larger of the two parts.
+    Every degree is at least k.
 
     Raises
     ------
@@ -43,7 +43,6 @@ def neighbour_graph(x: Features, k: int) -> Any:
     DegenerateInputError
         If all rows are the same.
     """
-    import numpy as np
     from scipy import sparse
 
     cloud = x.shared(cloud_of_positions)
@@ -61,9 +60,9 @@ def _edges(found: Neighbours) -> tuple[Array, Array, Array]:
     """Return how much of a neighbour, of which row, is which row: three vectors."""
     import numpy as np
 
-    n_samples, k = found.index.shape
+    n_samples, k = found.nearest.shape
     index, tied, nearer, starts, members = (
-        part.cpu().numpy() for part in (found.index, found.tied, found.nearer, found.starts, found.members)
+        part.cpu().numpy() for part in (found.nearest, found.tied, found.nearer, found.starts, found.members)
     )
     count = np.full(n_samples, k)
     count[tied] = nearer

@@ -175,7 +175,7 @@ def row_blocks(n_samples: int, n_features: int) -> Iterator[slice]:
 
 
 def column_blocks(n_samples: int, n_features: int) -> Iterator[slice]:
-    """Yield columns of a matrix that hold about ``BLOCK_ENTRIES`` numbers: always the same for matrices of one shape."""
+    """Yield columns of a matrix that hold about ``BLOCK_ENTRIES`` numbers: the same for all matrices of one shape."""
     return row_blocks(n_features, n_samples)
 
 
