@@ -207,8 +207,8 @@ def _native(label: str, array: Any) -> Any:
     if isinstance(array, np.ma.MaskedArray) and np.ma.is_masked(array):
         count = int(np.ma.getmaskarray(array).sum())
         raise ShapeError(
-            f"{label} of shape {array.shape} is a masked array with {count} masked entries; leave out the rows that have "
-            "one, the same of all representations, or fill them with filled(), first"
+            f"{label} of shape {array.shape} is a masked array with {count} masked entries; leave out the rows that "
+            "have one, the same of all representations, or fill them with filled(), first"
         )
     if not isinstance(array, np.ndarray) and not hasattr(array, "__array__"):
         raise ShapeError(f"{label} is not a numeric array: it is of type {type(array).__name__}")
