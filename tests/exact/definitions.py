@@ -13,6 +13,8 @@ import mpmath
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from tests.measures.oracles import nearest, overlap, rank_agreement
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -148,8 +150,11 @@ def _average_ranks(values: list[Any]) -> Matrix:
 
 
 def _level_of(values: list[Any], order: list[int]) -> Callable[[int], int]:
-    """Return for a place in the order the number of its level; neighbours nearer than 1e-12 are on one level."""
-    rises = [values[order[i]] - values[order[i - 1]] > MP.mpf(10) ** -12 for i in range(1, len(order))]
+    """Return for a place in the order the number of its level; on one level are correlations that lack as much of 1."""
+    rises = [
+        values[order[i]] - values[order[i - 1]] > (1 - values[order[i - 1]]) * MP.mpf(10) ** -12
+        for i in range(1, len(order))
+    ]
     levels = list(itertools.accumulate(rises, initial=0))
     return levels.__getitem__
 
@@ -266,24 +271,17 @@ def _cosine_distances(X: Matrix) -> Matrix:
     return result
 
 
-def _nearest(X: Matrix, k: int) -> list[list[int]]:
+def _nearest(X: Matrix, k: int) -> Any:
     D = _cosine_distances(X)
-    others = [[j for j in range(len(X)) if j != i] for i in range(len(X))]
-    return [sorted(others[i], key=lambda j: (D[i, j], j))[:k] for i in range(len(X))]
+    return nearest(np.where(D < MP.mpf(10) ** -30, MP.mpf(0), D), k)
 
 
 def jaccard(R: Matrix, S: Matrix, ranks: Ranks, k: int = 5) -> Any:
-    pairs = zip(_nearest(R, k), _nearest(S, k), strict=True)
-    return sum(MP.mpf(len({*a} & {*b})) / len({*a} | {*b}) for a, b in pairs) / len(R)
+    return MP.mpf(overlap(_nearest(R, k), _nearest(S, k)))
 
 
 def rank_similarity(R: Matrix, S: Matrix, ranks: Ranks, k: int = 5) -> Any:
-    total = MP.mpf(0)
-    for a, b in zip(_nearest(R, k), _nearest(S, k), strict=True):
-        found = [(a.index(j) + 1, b.index(j) + 1) for j in a if j in b]
-        largest = sum(MP.mpf(1) / m for m in range(1, len(found) + 1))
-        total += sum(MP.mpf(2) / ((1 + abs(p - q)) * (p + q)) for p, q in found) / largest if found else 0
-    return total / len(R)
+    return MP.mpf(rank_agreement(_nearest(R, k), _nearest(S, k)))
 
 
 def second_order_cosine(R: Matrix, S: Matrix, ranks: Ranks, k: int = 5) -> Any:
@@ -291,7 +289,8 @@ def second_order_cosine(R: Matrix, S: Matrix, ranks: Ranks, k: int = 5) -> Any:
     D, E = _cosine_distances(R), _cosine_distances(S)
     for i, (a, b) in enumerate(zip(_nearest(R, k), _nearest(S, k), strict=True)):
         union = sorted({*a} | {*b})
-        x, y = (np.where(side[i, union] < MP.mpf(10) ** -30, MP.mpf(0), side[i, union]) for side in (D, E))
+        roots = np.array([MP.sqrt(max(side.get(j, (0, 0))[0] for side in (a, b))) for j in union], dtype=object)
+        x, y = (roots * np.where(side[i, union] < MP.mpf(10) ** -30, MP.mpf(0), side[i, union]) for side in (D, E))
         total += cosine(x, y) if x.any() or y.any() else 1
     return total / len(R)
 
@@ -321,9 +320,9 @@ def imd(R: Matrix, S: Matrix, ranks: Ranks, k: int = 5) -> Any:
     for X in (R, S):
         D = distances(_spread(X))
         adjacency = np.zeros(D.shape)
-        for i in range(len(D)):
-            for j in sorted((j for j in range(len(D)) if j != i), key=lambda j: (D[i, j], j))[:k]:
-                adjacency[i, j] = adjacency[j, i] = 1
+        for i, found in enumerate(nearest(D, k)):
+            for j, (share, _) in found.items():
+                adjacency[i, j] = adjacency[j, i] = max(adjacency[i, j], share)
         root = adjacency.sum(1) ** -0.5
         spectrum = 1 - np.linalg.eigvalsh(root[:, None] * adjacency * root)
         traces.append(np.exp(-times[:, None] * spectrum).mean(1))

@@ -189,31 +189,78 @@ def cosine_distances(X: Matrix) -> Matrix:
     return np.array([[1 - cosine(x, y) for y in X] for x in X])
 
 
-def nearest(X: Matrix, k: int) -> list[list[int]]:
-    D = np.round(cosine_distances(X), 12)
-    return [sorted((j for j in range(len(X)) if j != i), key=lambda j: (D[i, j], j))[:k] for i in range(len(X))]
+def nearest(D: Any, k: int, digits: float = 1e-12) -> list[dict[int, tuple[float, float]]]:
+    """Return how much of a neighbour, and of which rank, which row is to each row: rows at one distance share places.
+
+    Distances that agree to a share of their size are the same.
+    """
+    found = []
+    for i in range(len(D)):
+        order = sorted((j for j in range(len(D)) if j != i), key=lambda j: D[i][j])
+        groups: list[list[int]] = []
+        for j in order:
+            if groups and D[i][j] - D[i][groups[-1][-1]] <= digits * D[i][j]:
+                groups[-1].append(j)
+            else:
+                groups.append([j])
+        row: dict[int, tuple[float, float]] = {}
+        taken = 0
+        for group in groups:
+            places = [place for place in range(taken + 1, taken + len(group) + 1) if place <= k]
+            if places:
+                row |= {j: (len(places) / len(group), sum(places) / len(places)) for j in group}
+            taken += len(group)
+        found.append(row)
+    return found
 
 
-def jaccard(R: Matrix, S: Matrix, k: int = 10) -> float:
-    pairs = zip(nearest(R, k), nearest(S, k), strict=True)
-    return float(np.mean([len(set(a) & set(b)) / len(set(a) | set(b)) for a, b in pairs]))
+def rounded(D: Matrix) -> Matrix:
+    """Return distances with what is rounding error at zero, and beyond twelve digits, taken off."""
+    return np.round(D, 12)
 
 
-def rank_similarity(R: Matrix, S: Matrix, k: int = 10) -> float:
+def overlap(a: list[dict[int, tuple[float, float]]], b: list[dict[int, tuple[float, float]]]) -> float:
     values = []
-    for a, b in zip(nearest(R, k), nearest(S, k), strict=True):
-        ranks = [(a.index(j) + 1, b.index(j) + 1) for j in a if j in b]
-        largest = sum(1 / m for m in range(1, len(ranks) + 1))
-        values.append(sum(2 / ((1 + abs(p - q)) * (p + q)) for p, q in ranks) / largest if ranks else 0.0)
+    for first, second in zip(a, b, strict=True):
+        parts = [(first.get(j, (0, 0))[0], second.get(j, (0, 0))[0]) for j in {*first, *second}]
+        values.append(sum(map(min, parts)) / sum(map(max, parts)))
     return float(np.mean(values))
 
 
-def second_order_cosine(R: Matrix, S: Matrix, k: int = 10) -> float:
+def jaccard(R: Matrix, S: Matrix, k: int = 10) -> float:
+    return overlap(*(nearest(rounded(cosine_distances(X)), k) for X in (R, S)))
+
+
+def best(row: dict[int, tuple[float, float]], count: float) -> float:
+    """Return the largest sum of reciprocal ranks that ``count`` neighbours can have."""
+    total = 0.0
+    for share, rank in sorted(row.values(), key=lambda item: item[1]):
+        total += min(share, count) / rank
+        count -= min(share, count)
+    return total
+
+
+def rank_agreement(a: list[dict[int, tuple[float, float]]], b: list[dict[int, tuple[float, float]]]) -> float:
     values = []
-    D, E = cosine_distances(R), cosine_distances(S)
-    for i, (a, b) in enumerate(zip(nearest(R, k), nearest(S, k), strict=True)):
-        union = sorted(set(a) | set(b))
-        x, y = (np.where(side[i, union] < 1e-13, 0, side[i, union]) for side in (D, E))
+    for first, second in zip(a, b, strict=True):
+        common = [(min(first[j][0], second[j][0]), first[j][1], second[j][1]) for j in first if j in second]
+        gain = sum(part * 2 / ((1 + abs(p - q)) * (p + q)) for part, p, q in common)
+        count = sum(part for part, _, _ in common)
+        values.append(2 * gain / (best(first, count) + best(second, count)) if common else 0.0)
+    return float(np.mean(values))
+
+
+def rank_similarity(R: Matrix, S: Matrix, k: int = 10) -> float:
+    return rank_agreement(*(nearest(rounded(cosine_distances(X)), k) for X in (R, S)))
+
+
+def second_order_cosine(R: Matrix, S: Matrix, k: int = 10, paper: bool = False) -> float:
+    values = []
+    D, E = (np.where(table < 1e-13, 0, table) for table in map(cosine_distances, (R, S)))
+    for i, (a, b) in enumerate(zip(nearest(rounded(D), k), nearest(rounded(E), k), strict=True)):
+        union = sorted({*a, *b})
+        parts = np.sqrt([max(side.get(j, (0, 0))[0] for side in (a, b)) for j in union])
+        x, y = (parts * ((1 - side[i, union]) if paper else side[i, union]) for side in (D, E))
         values.append(cosine(x, y) if x.any() or y.any() else 1.0)
     return float(np.mean(values))
 

@@ -72,6 +72,10 @@ def test_too_many_neighbours(name: str) -> None:
         ("gulp", {"regularization": -1.0}, "gulp: regularization -1.0 must be a number of at least 0"),
         ("gulp", {"regularization": float("nan")}, "gulp: regularization nan must be a number of at least 0"),
         ("jaccard", {"k": 0}, "jaccard: k = 0; at least one neighbour is needed"),
+        ("jaccard", {"variant": "paper"}, "jaccard: variant 'paper' does not exist; known: corrected, published"),
+        ("second_order_cosine", {"variant": "x"}, "variant 'x' does not exist; known: corrected, published, paper"),
+        ("rsm_norm_difference", {"variant": "corrected"}, "'corrected' does not exist; known: published, paper"),
+        ("uniformity_difference", {"variant": "corrected"}, "'corrected' does not exist; known: published, paper"),
     ],
 )
 def test_bad_parameters(name: str, fields: dict[str, Any], message: str) -> None:

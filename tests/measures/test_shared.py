@@ -11,7 +11,7 @@ import torch
 from scipy.stats import rankdata
 
 from resi.errors import DegenerateInputError
-from resi.measures import artifacts, bases, distances, nearest, neighbours, rows, spectral
+from resi.measures import artifacts, bases, distances, nearest, neighbours, ranks, rows, spectral, vectors
 from resi.measures.base import Features
 
 from .samples import MEASURES
@@ -57,22 +57,13 @@ def test_distinct_rows_survive_collisions_of_the_hash(monkeypatch: pytest.Monkey
     assert rows.distinct_rows(features(matrix[:2])) is None
 
 
-def test_ties_among_neighbours_go_by_index() -> None:
-    matrix = many_duplicates()
-    found = nearest.neighbours(features(matrix), k=10)
-    lengths = np.linalg.norm(matrix, axis=1, keepdims=True)
-    unit = matrix / np.where(lengths > 0, lengths, 1)
-    distance = np.round(1 - unit @ unit.T, 12)
-    np.fill_diagonal(distance, np.inf)
-    np.testing.assert_array_equal(found, np.argsort(distance, axis=1, kind="stable")[:, :10])
-
-
 def test_neighbours_of_known_distances_are_the_same() -> None:
     matrix = many_duplicates()
     fresh, known = features(matrix), features(matrix)
     whole = known.shared(nearest.cosine_distances)
     before = whole.clone()
-    assert torch.equal(nearest.neighbours(fresh, k=7), nearest.neighbours(known, k=7))
+    for one, other in zip(nearest.neighbours(fresh, k=7), nearest.neighbours(known, k=7), strict=True):
+        assert torch.equal(one, other)
     assert torch.equal(whole, before)
 
 
@@ -82,7 +73,8 @@ def test_second_order_cosine_without_kept_distances(monkeypatch: pytest.MonkeyPa
     measure = MEASURES["second_order_cosine"]()
     expected = measure(R, S)
     monkeypatch.setattr(neighbours, "HELD_ROWS", 10)
-    monkeypatch.setattr(artifacts, "BLOCK_ENTRIES", 2**12)
+    for module in (distances, vectors):
+        monkeypatch.setattr(module, "BLOCK_ENTRIES", 2**12)
     assert measure(R, S) == pytest.approx(expected, rel=1e-12)
 
 
@@ -106,19 +98,19 @@ def test_blocks_of_distances(monkeypatch: pytest.MonkeyPatch) -> None:
     matrix = np.random.default_rng(0).normal(size=(50, 4))
     whole = distances.euclidean_distances(features(matrix)).matrix
     uniform = MEASURES["uniformity_difference"]().prepare(features(matrix))
-    ranks = artifacts.ranked_correlations(features(matrix))
-    for module in (distances, artifacts):
+    ranked = ranks.ranked_correlations(features(matrix))
+    for module in (distances, vectors, ranks):
         monkeypatch.setattr(module, "BLOCK_ENTRIES", 350)
     np.testing.assert_allclose(distances.euclidean_distances(features(matrix)).matrix, whole, rtol=1e-12)
     assert MEASURES["uniformity_difference"]().prepare(features(matrix)) == pytest.approx(uniform, rel=1e-12)
-    torch.testing.assert_close(artifacts.ranked_correlations(features(matrix)), ranks)
+    torch.testing.assert_close(ranks.ranked_correlations(features(matrix)), ranked)
 
 
 @pytest.mark.parametrize("n", [1, 2, 1000])
 @pytest.mark.parametrize("kinds", [3, 10**9])
 def test_average_ranks(n: int, kinds: int) -> None:
     values = np.random.default_rng(0).integers(0, kinds, size=n).astype(float)
-    np.testing.assert_array_equal(artifacts.average_ranks(torch.tensor(values)), rankdata(values))
+    np.testing.assert_array_equal(ranks.average_ranks(torch.tensor(values), torch.zeros_like, 0.0), rankdata(values))
 
 
 @pytest.mark.parametrize("offset", [0.0, 1.0, 1e6])

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from resi.errors import DegenerateInputError
 from resi.measures.precision import MOST_OFFSET, SUMMED_NOISE, SUMMED_SPREAD, stored_noise
-from resi.measures.rows import Distinct, distinct_directions, largest_one
 
 if TYPE_CHECKING:
     import torch
@@ -30,9 +29,6 @@ RELATIVE_ZERO = 1e-12
 SAFE_RANGE = (2.0**-100, 2.0**100)
 SAFE_RANGE_SINGLE = (2.0**-30, 2.0**30)
 
-# Correlations are ranked in steps of 1e-12, so that rounding does not order what is equal: rows in which few features
-# are active have many equal ones, and with two features all are 1 or -1.
-CORRELATION_STEPS = 2.0**40
 BLOCK_ENTRIES = 2**22
 """How many entries of a matrix over pairs of rows are computed at a time."""
 
@@ -262,62 +258,3 @@ def unit_columns(x: Features) -> Tensor:
     matrix = x.shared(centred)
     constant = x.shared(constant_columns)
     return torch.where(constant, 0.0, matrix / matrix.norm(dim=0).where(~constant, 1))
-
-
-def ranked_correlations(x: Features) -> Tensor:
-    """Return the ranks of the pairwise Pearson correlations of rows, centred and of length one.
-
-    The vector has length n_samples * (n_samples - 1) / 2, in the order of the strict lower triangle; ties take their
-    average rank, and correlations less than about 1e-12 apart are ties. A constant row has correlation 0 with every
-    other.
-
-    Raises
-    ------
-    DegenerateInputError
-        If all correlations are the same, so that their ranks carry no information.
-    """
-    raw = largest_one(x.matrix)
-    matrix = raw - raw.mean(1, keepdim=True)
-    norms = matrix.norm(dim=1, keepdim=True)
-    constant = norms <= RELATIVE_ZERO * raw.norm(dim=1, keepdim=True)
-    matrix = torch.where(constant, 0.0, matrix / norms.where(~constant, 1))
-    correlations = _products_below_diagonal(matrix, x.shared(distinct_directions))
-    # Integers are sorted by their digits, in a third of the time that floating point numbers take.
-    ranks = average_ranks(correlations.mul_(CORRELATION_STEPS).round_().to(torch.int64))
-    ranks -= ranks.mean()
-    norm = float(ranks.norm())
-    if norm == 0:
-        raise DegenerateInputError("all pairwise correlations of rows are the same")
-    return ranks / norm
-
-
-def _products_below_diagonal(matrix: Tensor, distinct: Distinct | None) -> Tensor:
-    """Return the products of rows of length one or zero, in the order of the strict lower triangle."""
-    if distinct is not None:
-        # A product and its mirror image may differ by rounding, and so may the product of a row with itself from one.
-        products = (matrix @ matrix.T).tril_(-1)
-        products += products.T.clone()
-        products.diagonal().copy_(matrix.any(1))
-        products[distinct.copies] = products[distinct.originals]
-        products[:, distinct.copies] = products[:, distinct.originals]
-        return torch.cat([row[:index] for index, row in enumerate(products)])
-    parts: list[Tensor] = []
-    block = max(1, BLOCK_ENTRIES // len(matrix))
-    for start in range(0, len(matrix), block):
-        stop = min(start + block, len(matrix))
-        parts += [row[: start + index] for index, row in enumerate(matrix[start:stop] @ matrix[:stop].T)]
-    return torch.cat(parts)
-
-
-def average_ranks(values: Tensor) -> Tensor:
-    """Return the ranks from 1 of a vector's values as float64; equal values share the average of their ranks."""
-    ordered, order = values.sort()
-    rises = ordered[1:] != ordered[:-1]
-    if rises.all():
-        shared = torch.arange(1, len(values) + 1, dtype=torch.float64, device=values.device)
-    else:
-        starts = torch.cat((rises.new_ones(1), rises)).nonzero().squeeze(1)
-        counts = starts.diff(append=starts.new_full((1,), len(values)))
-        shared = (starts + (counts.to(torch.float64) + 1) / 2).repeat_interleave(counts)
-    ranks = torch.empty_like(values, dtype=torch.float64)
-    return ranks.scatter_(0, order, shared)

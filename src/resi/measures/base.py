@@ -34,6 +34,8 @@ DOUBLE_BYTES = 8
 
 VARIANTS = ("corrected", "published")
 """Values of the parameter ``variant`` of measures whose published value differs by design."""
+PAPER = "paper"
+"""A further value, where neither of these is what the cited paper defines."""
 
 
 class Features:
@@ -311,10 +313,10 @@ def as_measure(
     return measure
 
 
-def check_variant(name: str, variant: str) -> None:
-    """Raise ``ValueError`` unless a measure's parameter ``variant`` is one of ``VARIANTS``."""
-    if variant not in VARIANTS:
-        raise ValueError(f"{name}: variant {variant!r} does not exist; known: {', '.join(VARIANTS)}")
+def check_variant(name: str, variant: str, known: Sequence[str] = VARIANTS) -> None:
+    """Raise ``ValueError`` unless a measure's parameter ``variant`` is known."""
+    if variant not in known:
+        raise ValueError(f"{name}: variant {variant!r} does not exist; known: {', '.join(known)}")
 
 
 def check_facts(measure: type[Measure]) -> None:

@@ -2,41 +2,123 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from resi.errors import DegenerateInputError, ShapeError
-from resi.measures.artifacts import BLOCK_ENTRIES
-from resi.measures.rows import distinct_directions, unit_rows
+from resi.measures.distances import are_parallel, cloud_of_directions, pair_blocks
+from resi.measures.vectors import directions, name_of, resolution
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
 
     import torch
     from torch import Tensor
 
     from resi.measures.base import Features
+    from resi.measures.distances import Cloud
 else:
     from resi.lazy import torch
 
-# The products of rows of length one are off by less than this.
-PRODUCT_ERROR = 1e-14
+
+class Neighbours(NamedTuple):
+    """Each row's k nearest other rows; rows at the same distance share the places that they take.
+
+    Attributes
+    ----------
+    nearest : Tensor of shape (n_samples, k), int64
+        The neighbours, nearest first.
+    ranks : Tensor of shape (n_samples, k) or None
+        From 1; rows at the same distance have the mean of their places up to k. None stands for 1 to k everywhere.
+    tied : Tensor of shape (n_tied,)
+        The rows for which more rows are at the distance of the k-th neighbour than fit. Increasing.
+    nearer : Tensor of shape (n_tied,)
+        How many rows are nearer than these: so many entries of ``nearest`` and ``ranks`` count.
+    starts : Tensor of shape (n_tied + 1,)
+        Where the rows at that distance, of each tied row, begin among ``members``.
+    members : Tensor, int64
+        The rows at that distance.
+    """
+
+    nearest: Tensor
+    ranks: Tensor | None
+    tied: Tensor
+    nearer: Tensor
+    starts: Tensor
+    members: Tensor
+
+    def shares(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Return how much of a neighbour every row is to each of ``rows``, and its rank.
+
+        Parameters
+        ----------
+        rows : Tensor of shape (n_rows,)
+            Increasing, and all tied rows between its first and its last.
+
+        Returns
+        -------
+        shares, ranks : Tensor of shape (n_rows, n_samples)
+            From 0 to 1, with a sum of k for each row. Ranks are 0 where the share is.
+        """
+        n_samples, k = self.nearest.shape
+        index = self.nearest[rows]
+        places = torch.arange(1.0, k + 1, dtype=torch.float64, device=index.device)
+        ranks = places.expand(len(rows), k) if self.ranks is None else self.ranks[rows]
+        first, last = torch.searchsorted(self.tied, torch.stack((rows[0], rows[-1] + 1))).tolist()
+        nearer = torch.full((len(rows),), k, device=index.device)
+        tied = torch.searchsorted(rows, self.tied[first:last])
+        nearer[tied] = self.nearer[first:last]
+        settled = places <= nearer.unsqueeze(1)
+        shares = torch.zeros((len(rows), n_samples), dtype=torch.float64, device=index.device)
+        of_rank = torch.zeros_like(shares)
+        shares.scatter_(1, index, settled.to(torch.float64))
+        of_rank.scatter_(1, index, ranks * settled)
+        if last > first:
+            counts = self.starts[first : last + 1].diff()
+            line = tied.repeat_interleave(counts)
+            column = self.members[self.starts[first] : self.starts[last]]
+            shares[line, column] = ((k - nearer[tied]).double() / counts).repeat_interleave(counts)
+            of_rank[line, column] = ((nearer[tied] + 1 + k).double() / 2).repeat_interleave(counts)
+        return shares, of_rank
 
 
-def cosine_distances(x: Features) -> Tensor:
-    """Return all cosine distances between rows, shape (n_samples, n_samples)."""
-    unit = x.shared(unit_rows)
-    result = unit.new_empty((len(unit), len(unit)))
-    for part in _blocks(len(unit)):
-        result[part] = _distances_from(x, unit[part])
+def all_directions(x: Features) -> Cloud:
+    """Return the directions of all rows.
+
+    Raises
+    ------
+    DegenerateInputError
+        If all rows have the same direction, as far as the precision of the numbers tells.
+    """
+    vectors = x.shared(directions)
+    result = cloud_of_directions(vectors)
+    missing = vectors.missing
+    if are_parallel(vectors, result.lengths, resolution(x)):
+        raise DegenerateInputError(
+            f"all rows have the same direction, to the precision of {name_of(x.dtype)} numbers: none is nearer than "
+            "another"
+        )
+    if missing is not None and len(missing) == len(result.lengths):
+        raise DegenerateInputError("all rows are zero: none is nearer than another")
     return result
 
 
-def neighbours(x: Features, k: int) -> Tensor:
-    """Return each row's k nearest other rows by cosine distance, nearest first, shape (n_samples, k), int64.
+def cosine_distances(x: Features) -> Tensor:
+    """Return all cosine distances between rows, shape (n_samples, n_samples), those of rows to themselves 0."""
+    cloud = x.shared(all_directions)
+    n_samples = x.shape[0]
+    result = torch.empty((n_samples, n_samples), dtype=torch.float64, device=x.given.device)
+    for part in pair_blocks(n_samples):
+        torch.div(cloud.squares(part), 2, out=result[part])
+    return result
 
-    Rows at the same distance are taken in the order of their index; rows of the same direction, as far as
-    :func:`resi.measures.rows.distinct_directions` tells, and rows parallel to the one in question are at the same
-    distance, whatever the rounding of products. An all-zero row has distance 1 to every other.
+
+def neighbours(x: Features, k: int) -> Neighbours:
+    """Return each row's k nearest other rows by cosine distance.
+
+    Distances that differ by rounding only, as far as :func:`resi.measures.distances.tie_width` tells, are the same.
+    Rows at the same distance share the places that they take: each has the mean of their ranks and, where not all of
+    them fit among the k nearest, counts as that part of a neighbour that fits. So neither the order of rows nor
+    that of features decides who is a neighbour. An all-zero row has distance 1 to every other.
 
     Raises
     ------
@@ -48,21 +130,87 @@ def neighbours(x: Features, k: int) -> Tensor:
     n_samples = x.shape[0]
     if not 1 <= k < n_samples:
         raise ShapeError(f"k = {k} neighbours need at least {k + 1} rows, but there are {n_samples}")
-    distinct = x.shared(distinct_directions)
-    if distinct is not None and len(distinct.first) == 1:
-        raise DegenerateInputError("all rows have the same direction: none is nearer than another")
+    cloud = x.shared(all_directions)
     whole = x.known(cosine_distances)
-    unit = x.shared(unit_rows)
-    found = torch.empty((n_samples, k), dtype=torch.int64, device=unit.device)
-    for part in _blocks(n_samples):
-        distances = _distances_from(x, unit[part]) if whole is None else whole[part].clone()
-        distances.diagonal(part.start).fill_(torch.inf)
-        found[part] = _smallest(distances, k)
-    return found
+    return nearest_in(cloud, k, cloud.squares if whole is None else lambda rows: whole[rows] * 2)
 
 
-def first_but_one(x: Features, k: int) -> Tensor:
-    """Return each row's k nearest rows as the published benchmark finds them, shape (n_samples, k), int64.
+def nearest_in(cloud: Cloud, k: int, squares_of: Callable[[slice], Tensor]) -> Neighbours:
+    """Return the k nearest rows of each row of a cloud.
+
+    Parameters
+    ----------
+    cloud : Cloud
+        Of more than k rows.
+    squares_of : callable
+        Returns the squared distances of a block of rows to all rows, which are then overwritten.
+    """
+    found = []
+    for part in pair_blocks(len(cloud.points)):
+        squares = squares_of(part)
+        squares.diagonal(part.start).fill_(torch.inf)
+        found.append(_nearest(cloud, squares, part.start, k))
+        del squares  # before the next block is made
+    return join(found)
+
+
+def join(parts: list[Neighbours]) -> Neighbours:
+    """Return the neighbours of consecutive rows as one."""
+    index, ranks, tied, nearer, starts, members = zip(*parts, strict=True)
+    k = parts[0].nearest.shape[1]
+    all_ranks = None
+    if any(part is not None for part in ranks):
+        places = torch.arange(1.0, k + 1, dtype=torch.float64, device=index[0].device)
+        all_ranks = torch.cat(
+            [places.expand(i.shape) if part is None else part for i, part in zip(index, ranks, strict=True)]
+        )
+    counts = torch.cat([start.diff() for start in starts])
+    ends = torch.cat((counts.new_zeros(1), counts.cumsum(0)))
+    return Neighbours(torch.cat(index), all_ranks, torch.cat(tied), torch.cat(nearer), ends, torch.cat(members))
+
+
+def untied(index: Tensor) -> Neighbours:
+    """Return neighbours none of which are at the same distance."""
+    nothing = index.new_empty(0)
+    return Neighbours(index, None, nothing, nothing, index.new_zeros(1), nothing)
+
+
+def _nearest(cloud: Cloud, squares: Tensor, start: int, k: int) -> Neighbours:
+    """Return the k nearest rows of the rows from ``start`` on, given their squared distances to all rows."""
+    values, index = squares.topk(k + 1, dim=1, largest=False)
+    same = cloud.same(values, index, torch.arange(start, start + len(squares), device=index.device))
+    result = untied(index[:, :k].contiguous())
+    if same[:, : k - 1].any():
+        result = result._replace(ranks=_mean_ranks(same[:, : k - 1]))
+    tied = same[:, k - 1].nonzero().squeeze(1)
+    if len(tied) == 0:
+        return result
+    nearer, counts, members = _of_the_last_place(cloud, squares[tied], tied + start, k)
+    starts = torch.cat((counts.new_zeros(1), counts.cumsum(0)))
+    return result._replace(tied=tied + start, nearer=nearer, starts=starts, members=members)
+
+
+def _mean_ranks(same: Tensor) -> Tensor:
+    """Return the ranks of values in order, given which of them are the same as the next, shape (n, k)."""
+    groups = torch.nn.functional.pad((~same).to(torch.int64), (1, 0)).cumsum(1)
+    places = torch.arange(1.0, groups.shape[1] + 1, dtype=torch.float64, device=same.device).expand(groups.shape)
+    sums, counts = (
+        torch.zeros_like(places).scatter_add_(1, groups, part) for part in (places, torch.ones_like(places))
+    )
+    return (sums / counts).gather(1, groups)
+
+
+def _of_the_last_place(cloud: Cloud, squares: Tensor, rows: Tensor, k: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Return for each row how many are nearer than its k-th neighbour, how many as near, and these in one vector."""
+    values, index = squares.sort(dim=1, stable=True)
+    groups = torch.nn.functional.pad((~cloud.same(values, index, rows)).to(torch.int64), (1, 0)).cumsum(1)
+    last = groups[:, k - 1 : k]
+    chosen = groups == last
+    return (groups < last).sum(1), chosen.sum(1), index[chosen]
+
+
+def first_but_one(x: Features, k: int) -> Neighbours:
+    """Return each row's k nearest rows as the published benchmark finds them.
 
     The k + 1 nearest of all rows, the row itself among them, in float32, without the first: which is another row where
     one has the same direction, as rounding decides.
@@ -72,38 +220,4 @@ def first_but_one(x: Features, k: int) -> Tensor:
     matrix = x.given.float().cpu().numpy()
     # The rows asked for are a copy, since scikit-learn otherwise knows that each is itself.
     found = NearestNeighbors(n_neighbors=k + 1, metric="cosine").fit(matrix).kneighbors(matrix.copy())[1]
-    return torch.from_numpy(found[:, 1:]).to(x.given.device)
-
-
-def _blocks(n_samples: int) -> Iterator[slice]:
-    """Yield the rows whose distances are computed at a time: always the same, so that their last bits are, too."""
-    block = max(1, BLOCK_ENTRIES // n_samples)
-    return (slice(start, min(start + block, n_samples)) for start in range(0, n_samples, block))
-
-
-def _distances_from(x: Features, rows: Tensor) -> Tensor:
-    """Return the cosine distances of rows of length one to all rows of a representation."""
-    unit = x.shared(unit_rows)
-    distinct = x.shared(distinct_directions)
-    distances = as_distances(rows @ unit.T)
-    if distinct is not None:
-        distances[:, distinct.copies] = distances[:, distinct.originals]
-    return distances
-
-
-def as_distances(cosines: Tensor) -> Tensor:
-    """Turn cosines into distances, in place; what is within rounding of zero becomes zero."""
-    return torch.nn.functional.threshold(cosines.neg_().add_(1.0), PRODUCT_ERROR, 0.0, inplace=True)
-
-
-def _smallest(distances: Tensor, k: int) -> Tensor:
-    """Return the columns of the k smallest values of each row, ties by column."""
-    values, columns = distances.topk(k, dim=1, largest=False)
-    by_column = columns.sort(dim=1)
-    order = values.gather(1, by_column.indices).sort(dim=1, stable=True).indices
-    result = by_column.values.gather(1, order)
-    # Where more columns tie with the k-th value than fit, topk chose among them freely.
-    tied = (distances <= values.amax(1, keepdim=True)).sum(1) > k
-    if tied.any():
-        result[tied] = distances[tied].sort(dim=1, stable=True).indices[:, :k]
-    return result
+    return untied(torch.from_numpy(found[:, 1:]).to(x.given.device))

@@ -1,8 +1,4 @@
-"""Rows of a representation: their directions, and which of them are the same.
-
-Products of identical rows with a third one may differ by rounding, depending on where in a matrix they stand. Measures
-that order or tie rows by products therefore take those of the first row of each kind for all of its kind.
-"""
+"""Rows of a representation: of length one, and which of them are the same."""
 
 from __future__ import annotations
 
@@ -16,7 +12,7 @@ if TYPE_CHECKING:
 else:
     from resi.lazy import torch
 
-BLOCK_ENTRIES = 2**20
+BLOCK_ENTRIES = 2**18
 """How many numbers are hashed at a time."""
 
 
@@ -39,13 +35,6 @@ class Distinct(NamedTuple):
     originals: Tensor
 
 
-def unit_rows(x: Features) -> Tensor:
-    """Return the matrix with rows of length one; all-zero rows stay zero."""
-    result = with_unit_rows(x.matrix)
-    distinct = x.shared(distinct_directions)
-    return result if distinct is None else result[distinct.first[distinct.kind]]
-
-
 def with_unit_rows(matrix: Tensor) -> Tensor:
     """Return the matrix with rows of length one; all-zero rows stay zero."""
     result = largest_one(matrix)
@@ -61,30 +50,19 @@ def largest_one(matrix: Tensor) -> Tensor:
 
 def distinct_rows(x: Features) -> Distinct | None:
     """Return which rows are the same, number for number, or None where all differ."""
-    return _find_distinct(x.matrix)
-
-
-def distinct_directions(x: Features) -> Distinct | None:
-    """Return which rows are the same once divided by their largest absolute entry, or None where all differ.
-
-    So are identical rows, and rows in which one and the same feature alone is active.
-    """
-    return _find_distinct(largest_one(x.matrix))
-
-
-def _find_distinct(matrix: Tensor) -> Distinct | None:
+    given = x.given
     generator = torch.Generator().manual_seed(0)
-    factors = torch.randint(2**62, (matrix.shape[1],), generator=generator).to(matrix.device) * 2 + 1
-    block = max(1, BLOCK_ENTRIES // matrix.shape[1])
-    parts = [_hashed(matrix[start : start + block], factors) for start in range(0, len(matrix), block)]
+    factors = torch.randint(2**62, (given.shape[1],), generator=generator).to(given.device) * 2 + 1
+    block = max(1, BLOCK_ENTRIES // given.shape[1])
+    parts = [_hashed(given[start : start + block].double(), factors) for start in range(0, len(given), block)]
     keys, kind = torch.unique(torch.cat(parts), return_inverse=True)
     n_samples = len(kind)
     if len(keys) == n_samples:
         return None
     result = _first_of_kind(kind, len(keys))
-    if torch.equal(matrix[result.first[kind]], matrix):
+    if torch.equal(given[result.copies], given[result.originals]):
         return result
-    kinds, kind = torch.unique(matrix, dim=0, return_inverse=True)
+    kinds, kind = torch.unique(given.double(), dim=0, return_inverse=True)
     return _first_of_kind(kind, len(kinds)) if len(kinds) < n_samples else None
 
 

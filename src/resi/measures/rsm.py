@@ -6,10 +6,10 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from resi.errors import DegenerateInputError
-from resi.measures import artifacts
-from resi.measures.base import Features, Measure
-from resi.measures.distances import Distances, euclidean_distances
+from resi.measures.artifacts import BLOCK_ENTRIES
+from resi.measures.base import PAPER, Features, Measure, check_variant
+from resi.measures.distances import Distances, check_varied, euclidean_distances, inner_products
+from resi.measures.ranks import ranked_correlations
 from resi.measures.spectral import spectral_norm
 
 if TYPE_CHECKING:
@@ -19,9 +19,16 @@ else:
     from resi.lazy import torch
 
 
+WIDE_SCATTER = 0.1
+"""Standard deviation of rank correlations above which a note says so."""
+LARGE_CHANCE = 0.5
+"""Distance correlation of unrelated representations above which a note says so."""
+
+
 def _distance_bytes(n_samples: int, n_features: int) -> int:
-    """Return the bytes of the matrix, its centred copy, the distances, and what expanding duplicate rows takes."""
-    return 4 * 8 * n_samples * n_features + 3 * 8 * n_samples**2
+    """Return the bytes of the matrix, of all distances, and of a block of either."""
+    block = min(BLOCK_ENTRIES, max(n_samples * n_features, n_samples**2))
+    return 8 * n_samples * n_features + 8 * n_samples**2 + 10 * block
 
 
 @dataclass
@@ -37,6 +44,7 @@ class RSA(Measure):
     """
 
     name = "rsa"
+    version = 2
     family = "rsm"
     larger_is_more_similar = True
     invariances = frozenset({"permutation", "isotropic_scaling"})
@@ -51,15 +59,24 @@ class RSA(Measure):
 
     def prepare(self, x: Features) -> Tensor:
         """Rank the correlations between all pairs of samples."""
-        return x.shared(artifacts.ranked_correlations)
+        return x.shared(ranked_correlations)
 
     def compare(self, a: Tensor, b: Tensor) -> float:
         """Return the rank correlation, in [-1, 1]."""
         return max(-1.0, min(1.0, float(a @ b)))
 
+    def note(self, a: Tensor, b: Tensor) -> str:
+        """Say where there are so few pairs of samples that values of unrelated representations scatter widely."""
+        # Spearman's correlation of unrelated numbers.
+        deviation = 1 / math.sqrt(max(len(a) - 1, 1))
+        if deviation <= WIDE_SCATTER:
+            return ""
+        return f"of {len(a)} pairs of samples: values of unrelated representations scatter by {deviation:.2f}"
+
     def prepared_bytes(self, n_samples: int, n_features: int) -> int:
-        """Return the bytes of the correlation matrix and of sorting its triangle."""
-        return 5 * 8 * n_samples * n_features + 5 * 8 * n_samples**2
+        """Return the bytes of the matrix, and of all correlations or of sorting half of them."""
+        sorting = 8 * n_samples * n_features + 40 * n_samples**2
+        return max(sorting, _distance_bytes(n_samples, n_features))
 
 
 @dataclass
@@ -69,10 +86,21 @@ class RSMNormDifference(Measure):
     In the units of the features. The difference is symmetric, so this is its largest absolute eigenvalue; it comes
     from a few products with vectors, to a relative accuracy of 2e-10 or better.
 
+    The cited paper takes the Frobenius norm of the difference of the two matrices of inner products ``X Xᵀ``; the
+    default follows the published benchmark instead. ``variant=paper`` gives the paper's, in the squared units of the
+    features; it is not invariant to translation.
+
+    Parameters
+    ----------
+    variant : {"published", "paper"}
+        Whose definition is followed.
+
     References
     ----------
     .. [1] Yin and Shen, On the Dimensionality of Word Embedding, NeurIPS 2018.
     """
+
+    variant: str = "published"
 
     name = "rsm_norm_difference"
     family = "rsm"
@@ -85,21 +113,27 @@ class RSMNormDifference(Measure):
     cost = "O(N²) times the number of products, tens of them"
     reference = "Yin and Shen, On the Dimensionality of Word Embedding, NeurIPS 2018"
 
+    def __post_init__(self) -> None:
+        check_variant(self.name, self.variant, ("published", PAPER))
+
     def prepare(self, x: Features) -> Distances:
-        """Compute all distances."""
-        return x.shared(euclidean_distances)
+        """Compute all distances, or all inner products."""
+        return x.shared(inner_products if self.variant == PAPER else euclidean_distances)
 
     def compare(self, a: Distances, b: Distances) -> float:
-        """Return the norm, in the units of the features."""
+        """Return the norm, in the units of the features, squared ones for the variant of the paper."""
         scale = max(a.scale, b.scale)
         first, first_means = _at_scale(a, scale)
         second, second_means = _at_scale(b, scale)
+        if self.variant == PAPER:
+            return scale * float((first - second).norm())
         # The row means of the difference are its product with a constant vector: one step ahead for nothing.
         return scale * spectral_norm(first - second, first_means - second_means)
 
     def prepared_bytes(self, n_samples: int, n_features: int) -> int:
-        """Return the bytes of all distances and of the difference."""
-        return _distance_bytes(n_samples, n_features)
+        """Return the bytes of all distances, while they are made or beside half of a pair's difference."""
+        compared = 8 * n_samples * n_features + 12 * n_samples**2 + 2**20
+        return max(compared, _distance_bytes(n_samples, n_features))
 
 
 def _at_scale(distances: Distances, scale: float) -> tuple[Tensor, Tensor]:
@@ -136,6 +170,7 @@ class DistanceCorrelation(Measure):
     """
 
     name = "distance_correlation"
+    version = 2
     family = "rsm"
     larger_is_more_similar = True
     invariances = frozenset({"orthogonal", "permutation", "isotropic_scaling", "translation"})
@@ -153,18 +188,28 @@ class DistanceCorrelation(Measure):
         Raises
         ------
         DegenerateInputError
-            If all distances are zero.
+            If all rows are the same, as far as the precision of the numbers tells.
         """
+        check_varied(x)
         distances = x.shared(euclidean_distances)
         mean = float(distances.row_means.mean())
-        if mean == 0:
-            raise DegenerateInputError("the representation is constant: all rows are the same")
         return DistanceCorrelationState(distances, mean, math.sqrt(_covariance((distances, mean), (distances, mean))))
 
     def compare(self, a: DistanceCorrelationState, b: DistanceCorrelationState) -> float:
         """Return the distance correlation, in [0, 1]."""
         covariance = _covariance((a.distances, a.mean), (b.distances, b.mean))
         return math.sqrt(max(min(covariance / (a.deviation * b.deviation), 1.0), 0.0))
+
+    def note(self, a: DistanceCorrelationState, b: DistanceCorrelationState) -> str:
+        """Say where unrelated representations of as many samples, and of such distances, have a large value, too."""
+        # The mean over all orders of the samples of one side.
+        chance = a.mean * b.mean / (a.deviation * b.deviation * (len(a.distances.row_means) - 1))
+        if chance <= LARGE_CHANCE**2:
+            return ""
+        return (
+            f"representations like these of {len(a.distances.row_means)} samples have about {math.sqrt(chance):.2f} "
+            "when their samples do not belong together"
+        )
 
     def prepared_bytes(self, n_samples: int, n_features: int) -> int:
         """Return the bytes of all distances."""

@@ -122,21 +122,27 @@ def views(
 
 
 def as_tensor(measure: str, argument: str, array: ArrayLike, layout: Layout) -> Tensor:
-    """Return ``array`` as a tensor after checking its type, rank, size and values."""
+    """Return ``array`` as a tensor after checking its type, rank, size and values.
+
+    Parameters
+    ----------
+    measure, argument : str
+        What errors name.
+    array : array
+        A torch tensor, a numpy array, what numpy makes an array of (a pandas or Polars frame of numbers, for example),
+        or nested lists.
+    layout : {"nd", "ntd", "nchw"}
+        Which axes it has; two are always right.
+
+    Raises
+    ------
+    ShapeError
+        One line naming the measure, the argument, what it is, and what to do.
+    """
     if layout not in LAYOUTS:
         raise ShapeError(f"{measure}: unknown shape {layout!r} of {argument}; known: {', '.join(LAYOUTS)}")
-    if any(stride < 0 for stride in getattr(array, "strides", ())) or _is_read_only(array):
-        # torch has no tensors of either kind.
-        array = array.copy()  # type: ignore[union-attr]
-    try:
-        # Numbers in plain lists have the precision of Python's.
-        dtype = None if hasattr(array, "shape") else torch.float64
-        tensor = torch.as_tensor(array, dtype=dtype).detach()
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise ShapeError(f"{measure}: {argument} is not a numeric array: {error}") from error
+    tensor = _plain_tensor(f"{measure}: {argument}", array)
     size = tuple(tensor.shape)
-    if tensor.layout != torch.strided:
-        raise ShapeError(f"{measure}: {argument} of shape {size} is sparse; call its to_dense() first")
     if tensor.dtype not in (torch.float64, torch.float32, torch.bfloat16, torch.float16):
         kind = str(tensor.dtype).removeprefix("torch.")
         raise ShapeError(
@@ -152,6 +158,76 @@ def as_tensor(measure: str, argument: str, array: ArrayLike, layout: Layout) -> 
         bad = int((~torch.isfinite(tensor)).sum())
         raise ShapeError(f"{measure}: {argument} of shape {size} holds {bad} NaN or infinite values")
     return tensor
+
+
+def _plain_tensor(label: str, array: Any) -> Tensor:
+    """Return a dense tensor without history; errors begin with ``label``."""
+    try:
+        if isinstance(array, torch.Tensor):
+            return _dense(label, array)
+        if isinstance(array, list | tuple):
+            return _of_list(label, array)
+        return torch.as_tensor(_native(label, array))
+    except ShapeError:
+        raise
+    except (TypeError, ValueError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        raise ShapeError(f"{label} is not a numeric array: {reason}") from error
+
+
+def _dense(label: str, tensor: Tensor) -> Tensor:
+    size = "" if tensor.is_nested else f" of shape {tuple(tensor.shape)}"
+    if tensor.is_nested:
+        raise ShapeError(f"{label} is a nested tensor; pad it or compare its parts")
+    if tensor.layout != torch.strided:
+        raise ShapeError(f"{label}{size} is sparse; call its to_dense() first")
+    if tensor.is_meta:
+        raise ShapeError(f"{label}{size} is on the meta device, which holds no numbers")
+    if tensor.is_quantized:
+        raise ShapeError(f"{label}{size} is quantized; call its dequantize() first")
+    if hasattr(tensor, "get_mask"):
+        raise ShapeError(f"{label}{size} is a masked tensor; leave out the masked rows, or fill them, first")
+    # Measures know tensors only, and none whose signs are still to be changed.
+    return tensor.detach().as_subclass(torch.Tensor).resolve_neg()
+
+
+def _of_list(label: str, items: Any) -> Tensor:
+    """Return nested lists as a tensor: of arrays in their own precision, of numbers in Python's."""
+    if items and hasattr(items[0], "shape"):
+        return torch.stack([_plain_tensor(label, item) for item in items])
+    return torch.as_tensor(items, dtype=torch.float64)
+
+
+def _native(label: str, array: Any) -> Any:
+    """Return what is not a tensor as a numpy array that torch can take."""
+    import numpy as np
+
+    if hasattr(array, "toarray") and hasattr(array, "nnz"):
+        raise ShapeError(f"{label} of shape {array.shape} is sparse; call its toarray() first")
+    if isinstance(array, np.ma.MaskedArray) and np.ma.is_masked(array):
+        count = int(np.ma.getmaskarray(array).sum())
+        raise ShapeError(
+            f"{label} of shape {array.shape} is a masked array with {count} masked entries; leave out the rows that "
+            "have one, the same of all representations, or fill them with filled(), first"
+        )
+    if not isinstance(array, np.ndarray) and not hasattr(array, "__array__"):
+        raise ShapeError(f"{label} is not a numeric array: it is of type {type(array).__name__}")
+    result = np.asarray(array)
+    if result.dtype.kind == "f" and result.dtype.itemsize > 8:
+        raise ShapeError(
+            f"{label} of shape {result.shape} is {result.dtype}; expected floating point of 16, 32 or 64 bits, convert "
+            "it first"
+        )
+    if result.dtype.kind == "O":
+        raise ShapeError(
+            f"{label} is not a numeric array: it holds objects of any type; if all are numbers, convert it with "
+            "astype(float)"
+        )
+    # torch has no tensors of these kinds.
+    stepped = any(stride < 0 or stride % result.itemsize for stride in result.strides)
+    if stepped or not result.flags.writeable or not result.dtype.isnative:
+        return result.astype(result.dtype.newbyteorder("="), order="C", copy=True)
+    return result
 
 
 def pair_views(
@@ -200,10 +276,6 @@ def pair_views(
 def least_precise(*dtypes: torch.dtype) -> torch.dtype:
     """Return the floating point type of lowest precision."""
     return max(dtypes, key=lambda dtype: torch.finfo(dtype).eps)
-
-
-def _is_read_only(array: ArrayLike) -> bool:
-    return hasattr(array, "flags") and not array.flags.writeable
 
 
 def _tokens(size: tuple[int, ...]) -> int:

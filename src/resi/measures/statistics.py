@@ -8,13 +8,22 @@ from typing import TYPE_CHECKING
 
 from resi.errors import DegenerateInputError
 from resi.measures import artifacts, distances, rows
-from resi.measures.base import Features, Measure
+from resi.measures.base import PAPER, Features, Measure, check_variant
+from resi.measures.distances import RIGHT_ANGLE
+from resi.measures.vectors import column_blocks, directions, name_of, positions, resolution, row_blocks
 
 if TYPE_CHECKING:
     import torch
+    from torch import Tensor
+
+    from resi.measures.distances import Cloud
 else:
     from resi.lazy import torch
 
+NEARLY_PARALLEL = 1e-3
+"""Rows are nearly parallel where the mean cosine distance to their mean row is less."""
+FAR_APART = 1e-3
+"""Uniformities plus log N below this are those of rows none of which is near another."""
 WANG = "Wang et al., Towards Understanding the Instability of Network Embedding, TKDE 2022"
 
 
@@ -50,8 +59,11 @@ class MagnitudeDifference(_StatisticDifference):
 
     def prepare(self, x: Features) -> float:
         """Return the length of the mean row."""
-        matrix, scale = x.shared(artifacts.scaled)
-        return scale * float(matrix.mean(0).norm())
+        return x.shared(artifacts.scale) * float(_mean_row(x)[0].norm())
+
+    def prepared_bytes(self, n_samples: int, n_features: int) -> int:
+        """Return the bytes of the matrix and of a block of its columns."""
+        return _bytes_by_blocks(n_samples, n_features)
 
 
 @dataclass
@@ -66,40 +78,84 @@ class ConcentricityDifference(_StatisticDifference):
     """
 
     name = "concentricity_difference"
+    version = 2
     invariances = frozenset({"orthogonal", "permutation", "isotropic_scaling"})
     spatial = "flatten"
     published_name = "ConcentricityDifference"
     reference = WANG
 
     def prepare(self, x: Features) -> float:
-        """Return the mean cosine of rows to the mean row, in [-1, 1].
+        """Return the mean cosine distance of rows to the mean row: 1 less their mean cosine.
+
+        That keeps its digits where rows are nearly parallel.
 
         Raises
         ------
         DegenerateInputError
             If the mean row is zero, as after centring.
         """
-        matrix, _ = x.shared(artifacts.scaled)
-        mean = matrix.mean(0)
+        vectors = x.shared(directions)
+        mean, size = _mean_row(x)
         length = float(mean.norm())
-        if length <= artifacts.RELATIVE_ZERO * float(matrix.norm()) / math.sqrt(len(matrix)):
-            raise DegenerateInputError("the mean row is zero, so that rows have no cosine to it")
-        return float(x.shared(rows.unit_rows).mean(0) @ mean) / length
+        if length <= max(artifacts.RELATIVE_ZERO, resolution(x)) * size:
+            raise DegenerateInputError(
+                f"the mean row is zero, to the precision of {name_of(x.dtype)} numbers: rows have no cosine to it"
+            )
+        mean /= length
+        total = 0.0
+        for part in row_blocks(*x.shape):
+            squares = vectors.take(part).sub_(mean).square_().sum(1)
+            total += float(torch.where(vectors.factor[part].squeeze(1) == 0, RIGHT_ANGLE, squares).sum())
+        return total / 2 / len(vectors.given)
+
+    def note(self, a: float, b: float) -> str:
+        """Say where the rows of both sides are nearly parallel, so that the value is small whatever else they are."""
+        if max(a, b) < NEARLY_PARALLEL:
+            return f"rows are nearly parallel on both sides: their mean cosine is above {1 - NEARLY_PARALLEL}"
+        return ""
 
     def prepared_bytes(self, n_samples: int, n_features: int) -> int:
-        """Return the bytes of the matrix and its unit rows, and of finding rows of the same direction."""
-        return 5 * 8 * n_samples * n_features
+        """Return the bytes of the matrix and of a block of its rows."""
+        return _bytes_by_blocks(n_samples, n_features)
+
+
+def _bytes_by_blocks(n_samples: int, n_features: int) -> int:
+    return 8 * n_samples * n_features + 9 * min(artifacts.BLOCK_ENTRIES, n_samples * n_features)
+
+
+def _mean_row(x: Features) -> tuple[Tensor, float]:
+    """Return the mean row, in units of the representation's scale, and the root mean square of the lengths of rows."""
+    vectors = x.shared(positions)
+    means, squares = [], 0.0
+    for part in column_blocks(*x.shape):
+        block = vectors.take(columns=part)
+        means.append(block.mean(0))
+        squares += float(block.square_().sum())
+        del block  # before the next one is made
+    return torch.cat(means), math.sqrt(squares / x.shape[0])
 
 
 @dataclass
 class UniformityDifference(_StatisticDifference):
     """Absolute difference of the uniformities ``log(Σ_ij exp(-2 ‖x_i - x_j‖²) / N²)``, pairs i = j included.
 
+    The cited paper defines uniformity for rows of length one; the default follows the published benchmark and takes
+    rows as they are, so that for rows some units apart both numbers, and the value, are about 0. ``variant=paper``
+    brings rows to length one (all-zero ones are at a right angle to all others) and takes the mean over pairs of
+    different samples; it is invariant to isotropic scaling, and not to translation.
+
+    Parameters
+    ----------
+    variant : {"published", "paper"}
+        Whose definition is followed.
+
     References
     ----------
     .. [1] Wang and Isola, Understanding Contrastive Representation Learning through Alignment and Uniformity on the
        Hypersphere, ICML 2020.
     """
+
+    variant: str = "published"
 
     name = "uniformity_difference"
     invariances = frozenset({"orthogonal", "permutation", "translation"})
@@ -110,28 +166,56 @@ class UniformityDifference(_StatisticDifference):
         "Hypersphere, ICML 2020"
     )
 
-    def prepare(self, x: Features) -> float:
-        """Return the uniformity plus log N, at least 0.
+    def __post_init__(self) -> None:
+        check_variant(self.name, self.variant, ("published", PAPER))
 
-        The pairs i = j alone give -log N, the same on both sides of a comparison. Without it, a small share of all
-        other pairs keeps its digits.
+    def prepare(self, x: Features) -> float:
+        """Return the uniformity; that of rows as they are plus log N, at least 0.
+
+        There the pairs i = j alone give -log N, the same on both sides of a comparison. Without it, a small share of
+        all other pairs keeps its digits.
         """
-        distinct = x.shared(rows.distinct_rows)
-        points = x.shared(artifacts.shifted)
-        counts = torch.ones(len(points), dtype=points.dtype, device=points.device)
-        if distinct is not None:
-            points = points[distinct.first]
-            counts = distinct.kind.bincount().to(points.dtype)
-        scale = x.shared(artifacts.scaled).scale
-        n_samples = x.shape[0]
-        others = float(counts.square().sum()) - n_samples
-        for start, stop, squares in distances.lower_triangle(points):
-            # In two steps, so that zero stays zero where the square of the scale is infinite.
-            kernel = squares.mul_(-2.0 * scale).mul_(scale).exp_()
-            kernel[:, start:].tril_(-1)
-            others += 2 * float(counts[start:stop] @ kernel @ counts[:stop])
-        return math.log1p(others / n_samples)
+        return x.shared(_uniformity_of_directions if self.variant == PAPER else _uniformity)
+
+    def note(self, a: float, b: float) -> str:
+        """Say where all rows are too far apart for the value to say anything."""
+        if self.variant != PAPER and max(a, b) < FAR_APART:
+            return (
+                "rows are so far apart that pairs of different ones hardly add to the uniformity of either side: "
+                "the value is about 0 whatever they are; variant=paper brings rows to length one"
+            )
+        return ""
 
     def prepared_bytes(self, n_samples: int, n_features: int) -> int:
-        """Return the bytes of the matrix, its centred copy, and one block of distances."""
-        return 4 * 8 * n_samples * n_features + 4 * 8 * artifacts.BLOCK_ENTRIES
+        """Return the bytes of the matrix, its centred copy, and blocks of distances."""
+        return 16 * n_samples * n_features + 16 * min(artifacts.BLOCK_ENTRIES, n_samples**2) + 2**21
+
+
+def _uniformity(x: Features) -> float:
+    distinct = x.shared(rows.distinct_rows)
+    cloud = x.shared(distances.shifted_cloud)
+    counts = torch.ones_like(cloud.lengths)
+    if distinct is not None:
+        cloud = cloud.subset(distinct.first)
+        counts = distinct.kind.bincount().to(counts.dtype)
+    n_samples = x.shape[0]
+    others = float(counts.square().sum()) - n_samples + _sum_of_kernel(cloud, counts, x.shared(artifacts.scale))
+    return math.log1p(others / n_samples)
+
+
+def _uniformity_of_directions(x: Features) -> float:
+    cloud = distances.cloud_of_directions(x.shared(directions))
+    n_samples = x.shape[0]
+    return math.log(_sum_of_kernel(cloud, torch.ones_like(cloud.lengths), 1.0) / n_samples / (n_samples - 1))
+
+
+def _sum_of_kernel(cloud: Cloud, counts: Tensor, scale: float) -> float:
+    """Return the sum of ``exp(-2 ‖x - y‖²)`` over all ordered pairs of different points, each so often."""
+    total = 0.0
+    for part in distances.pair_blocks(len(cloud.points)):
+        # In two steps, so that zero stays zero where the square of the scale is infinite.
+        kernel = cloud.squares(part, part.stop).mul_(-2.0 * scale).mul_(scale).exp_()
+        kernel[:, part].tril_(-1)
+        total += 2 * float(counts[part] @ kernel @ counts[: part.stop])
+        del kernel  # before the next block is made
+    return total

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from resi.errors import UsageError
 from resi.measures.artifacts import BLOCK_ENTRIES
 from resi.measures.base import Features, Measure
-from resi.measures.distances import squared_distances
-from resi.measures.topology_distances import Distances, edge_ends, trial_distances, unit_scale
+from resi.measures.distances import cloud_of_positions
+from resi.measures.topology_distances import Distances, edge_ends, trial_distances
 from resi.measures.topology_spectrum import COLUMNS, heat_trace, times
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from resi.measures.distances import Cloud
+
     Array = np.ndarray[Any, Any]
 
 # Up to as many samples, all their distances are computed once (512 MiB); beyond, those of each draw's landmarks.
 TABLE_ROWS = 8192
+# With more neighbours than this share of the other samples, values of like and of unlike shapes overlap.
+MANY_NEIGHBOURS = 1 / 3
 # What leaves the distances between rows as they are, up to one factor.
 DISTANCE_INVARIANCES = frozenset({"orthogonal", "permutation", "isotropic_scaling", "translation"})
 
@@ -55,6 +59,7 @@ class RTD(Measure):
     seed: int = 0
 
     name = "rtd"
+    version = 2
     family = "topology"
     larger_is_more_similar = False
     invariances = DISTANCE_INVARIANCES
@@ -78,11 +83,10 @@ class RTD(Measure):
         return sum(map(_divergence, a, b)) / len(a)
 
     def prepared_bytes(self, n_samples: int, n_features: int) -> int:
-        """Return the bytes of the scaled matrix, the distances and orders of all trials, and computing one of them."""
-        rows = min(n_samples, self.rows)
+        """Return the bytes of the matrix, its centred copy, those of a draw, and the distances of all draws."""
+        drawn = 16 * self.rows * n_features if n_samples > self.rows else 0
         trials = 1 if n_samples <= self.rows else self.trials
-        matrices = 4 * n_samples * n_features + 2 * rows * n_features
-        return 8 * (matrices + 2 * BLOCK_ENTRIES) + trials * 6 * rows**2 + 64 * rows**2
+        return 16 * n_samples * n_features + drawn + (6 * trials + 32) * min(n_samples, self.rows) ** 2
 
 
 def _divergence(a: Distances, b: Distances) -> float:
@@ -96,13 +100,21 @@ def _divergence(a: Distances, b: Distances) -> float:
     return float(there + back) / 2
 
 
+class HeatTrace(NamedTuple):
+    """The heat trace at 256 times, shape (256,), and the number of samples."""
+
+    values: Array
+    n_samples: int
+
+
 @dataclass
 class IMD(Measure):
     """Multi-scale intrinsic distance.
 
     ``1e6 max_t exp(-2 (t + 1/t)) |h_R(t) - h_S(t)|`` over 256 times t, logarithmically spaced in [0.1, 10], where
     ``h(t) = tr exp(-t L) / n_samples`` is the heat trace of the normalised Laplacian of the symmetric graph of nearest
-    neighbours (Euclidean, unweighted). At least 0, and below 1e6 exp(-4).
+    neighbours (Euclidean, unweighted). At least 0, and below 1e6 exp(-4). Where more samples are at the distance of the
+    last neighbour than fit, the graph joins each of them with a weight that is that part of them that fits.
 
     Up to ``exact_rows`` samples the heat trace is exact to rounding error, about 1e-15. Beyond, it is estimated as the
     mean of zᵀ exp(-t L) z over ``probes`` vectors z of random signs, the same for both sides. The variance of that
@@ -133,6 +145,7 @@ class IMD(Measure):
     seed: int = 0
 
     name = "imd"
+    version = 2
     family = "topology"
     larger_is_more_similar = False
     invariances = DISTANCE_INVARIANCES
@@ -143,23 +156,32 @@ class IMD(Measure):
     cost = "O(1)"
     reference = "Tsitsulin et al., The Shape of Data: Intrinsic Distance for Data Distributions, ICLR 2020"
 
-    def prepare(self, x: Features) -> Array:
-        """Return the heat trace, shape (256,)."""
+    def prepare(self, x: Features) -> HeatTrace:
+        """Compute the heat trace."""
         keys = {"exact_rows": self.exact_rows, "probes": self.probes, "seed": self.seed}
-        return x.shared(heat_trace, k=self.neighbours, **keys)
+        return HeatTrace(x.shared(heat_trace, k=self.neighbours, **keys), x.shape[0])
 
-    def compare(self, a: Array, b: Array) -> float:
+    def compare(self, a: HeatTrace, b: HeatTrace) -> float:
         """Return the distance, at least 0."""
         import numpy as np
 
         t = times()
-        return float(1e6 * (np.exp(-2 * (t + 1 / t)) * abs(a - b)).max())
+        return float(1e6 * (np.exp(-2 * (t + 1 / t)) * abs(a.values - b.values)).max())
+
+    def note(self, a: HeatTrace, b: HeatTrace) -> str:
+        """Say where graphs of so few samples are nearly complete, whatever the samples are."""
+        n_samples = min(a.n_samples, b.n_samples)
+        if self.neighbours <= MANY_NEIGHBOURS * (n_samples - 1):
+            return ""
+        return (
+            f"graphs of {n_samples} samples, each joined to its {self.neighbours} nearest ones, are much alike "
+            "whatever the representations are"
+        )
 
     def prepared_bytes(self, n_samples: int, n_features: int) -> int:
-        """Return the bytes of the scaled matrix, blocks of distances, the graph, and blocks of vectors."""
-        graph = 20 * self.neighbours
+        """Return the bytes of the matrix, its centred copy, blocks of distances, the graph, and blocks of vectors."""
         block = min(BLOCK_ENTRIES, n_samples**2)
-        return 8 * (n_samples * (5 * n_features + 5 * COLUMNS + graph) + 2 * BLOCK_ENTRIES + 8 * block)
+        return 16 * n_samples * n_features + 18 * block + 8 * n_samples * (3 * COLUMNS + 10 * self.neighbours)
 
 
 @dataclass
@@ -194,6 +216,7 @@ class GeometryScore(Measure):
     seed: int = 0
 
     name = "geometry_score"
+    version = 2
     family = "topology"
     larger_is_more_similar = False
     invariances = DISTANCE_INVARIANCES
@@ -216,9 +239,9 @@ class GeometryScore(Measure):
         return float(((a - b) ** 2).sum())
 
     def prepared_bytes(self, n_samples: int, n_features: int) -> int:
-        """Return the bytes of the scaled matrix and of the distances between all samples, or of the last landmarks."""
-        table = n_samples * (n_samples if n_samples <= TABLE_ROWS else self.landmarks)
-        return 8 * (5 * n_samples * n_features + 6 * table + 2 * self.landmarks**3 + 2 * BLOCK_ENTRIES)
+        """Return the bytes of the matrix, its centred copy, and the distances between all samples or from landmarks."""
+        table = 18 * n_samples**2 if n_samples <= TABLE_ROWS else 24 * n_samples * self.landmarks
+        return 16 * n_samples * n_features + table + 16 * self.landmarks**3
 
 
 def mean_living_times(x: Features, draws: int, landmarks: int, holes: int, seed: int) -> Array:
@@ -240,16 +263,24 @@ def mean_living_times(x: Features, draws: int, landmarks: int, holes: int, seed:
         raise UsageError(
             f"geometry_score needs draws of at least 3 landmarks, and holes, not {draws=}, {landmarks=}, {holes=}"
         )
-    matrix = x.shared(unit_scale)
-    n_samples = len(matrix)
+    cloud = x.shared(cloud_of_positions)
+    n_samples = len(cloud.points)
     share = n_samples / (128 * 5000)
     total = np.zeros(holes)
     drawn = generator(seed, "geometry_score", n_samples).integers(0, n_samples, (draws, landmarks))
-    table = squared_distances(matrix, matrix).sqrt().cpu().numpy() if n_samples <= TABLE_ROWS else None
+    table = cloud.squares(slice(0, n_samples)).sqrt_().cpu().numpy() if n_samples <= TABLE_ROWS else None
     for rows in drawn:
         if table is not None:
             total += living_times(table, rows, share, holes)
         else:
-            distances = squared_distances(matrix[rows], matrix).sqrt().cpu().numpy()
-            total += living_times(distances, np.arange(landmarks), share, holes)
+            total += living_times(_from_landmarks(cloud, rows), np.arange(landmarks), share, holes)
     return total / draws
+
+
+def _from_landmarks(cloud: Cloud, rows: Array) -> Array:
+    """Return the distances of some rows, which may repeat, to all rows."""
+    import numpy as np
+
+    unique, place = np.unique(rows, return_inverse=True)
+    distances = np.concatenate([cloud.squares(slice(row, row + 1)).sqrt_().cpu().numpy() for row in unique.tolist()])
+    return distances[place]

@@ -7,8 +7,7 @@ import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from resi.errors import DegenerateInputError, UsageError
-from resi.measures import artifacts
-from resi.measures.distances import squared_distances
+from resi.measures.distances import Cloud, cloud_of_positions
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,18 +19,6 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 else:
     from resi.lazy import torch
-
-
-def unit_scale(x: Features) -> Tensor:
-    """Return the centred matrix divided by its largest entry, so that squares neither overflow nor vanish.
-
-    Raises
-    ------
-    DegenerateInputError
-        If all rows are the same.
-    """
-    matrix = x.shared(artifacts.centred)
-    return matrix / matrix.abs().max()
 
 
 class Distances(NamedTuple):
@@ -71,19 +58,19 @@ def trial_distances(x: Features, trials: int, rows: int, seed: int) -> tuple[Dis
 
     if trials < 1 or rows < 2:
         raise UsageError(f"rtd needs at least 1 trial of 2 rows, not trials={trials}, rows={rows}")
-    matrix = x.shared(unit_scale)
-    n_samples = len(matrix)
+    cloud = x.shared(cloud_of_positions)
+    n_samples = len(cloud.points)
     if n_samples <= rows:
-        return (_normalised(matrix),)
+        return (_normalised(cloud),)
     draws = [generator(seed, "rtd", trial, n_samples) for trial in range(trials)]
     subsets = [torch.as_tensor(draw.choice(n_samples, rows, replace=False)) for draw in draws]
-    return tuple(_normalised(matrix[subset.to(matrix.device)]) for subset in subsets)
+    return tuple(_normalised(cloud.subset(subset.to(cloud.points.device))) for subset in subsets)
 
 
-def _normalised(matrix: Tensor) -> Distances:
-    n_points = len(matrix)
-    upper = torch.triu_indices(n_points, n_points, 1, device=matrix.device)
-    values = squared_distances(matrix, matrix)[upper[0], upper[1]].sqrt()
+def _normalised(cloud: Cloud) -> Distances:
+    n_points = len(cloud.points)
+    upper = torch.triu_indices(n_points, n_points, 1, device=cloud.points.device)
+    values = cloud.squares(slice(0, n_points))[upper[0], upper[1]].sqrt()
     ordered, order = values.sort(stable=True)
     scale = _full_quantile(ordered, n_points, 0.9)
     if scale == 0:

@@ -5,24 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from resi.errors import ShapeError
-from resi.measures.artifacts import BLOCK_ENTRIES
-from resi.measures.distances import squared_distances
-from resi.measures.topology_distances import unit_scale
+from resi.measures.distances import cloud_of_positions
+from resi.measures.nearest import nearest_in
 
 if TYPE_CHECKING:
     import numpy as np
-    import torch
-    from torch import Tensor
 
     from resi.measures.base import Features
+    from resi.measures.nearest import Neighbours
 
     Array = np.ndarray[Any, Any]
-else:
-    from resi.lazy import torch
 
-# Squared distances that differ by less than this share of the largest are ties, decided by row index: which of them
-# comes out smaller is rounding error.
-TIE = 1e-12
 # The heat kernel is summed up to this Chebyshev degree. What is left out is below 3e-18 for t <= 10.
 DEGREE = 32
 # Columns that a block of vectors has: rows of the block then fill cache lines, and two blocks stay in the cache.
@@ -39,8 +32,9 @@ def times() -> Array:
 def neighbour_graph(x: Features, k: int) -> Any:
     """Return ``D^-1/2 A D^-1/2`` of the symmetric k-nearest-neighbour graph as a scipy CSR matrix.
 
-    A(i, j) is 1 where i is among the k nearest rows of j or the other way round, itself left out. Every row has at
-    least k neighbours, so that no degree is zero.
+    A(i, j) is 1 where i is among the k nearest rows of j or the other way round, itself left out. Where more rows are
+    at the distance of the k-th neighbour than fit, it is that part of them that fits, or the larger of the two parts.
+    Every degree is at least k.
 
     Raises
     ------
@@ -49,37 +43,34 @@ def neighbour_graph(x: Features, k: int) -> Any:
     DegenerateInputError
         If all rows are the same.
     """
-    import numpy as np
     from scipy import sparse
 
-    matrix = x.shared(unit_scale)
-    n_samples = len(matrix)
+    cloud = x.shared(cloud_of_positions)
+    n_samples = len(cloud.points)
     if not 1 <= k < n_samples:
         raise ShapeError(f"imd: {k} neighbours need at least {k + 1} rows, but there are {n_samples}")
-    i, j = _nearest(matrix, k).cpu().numpy()
-    adjacency = sparse.csr_array((np.ones(len(i)), (i, j)), shape=(n_samples, n_samples))
+    weights, i, j = _edges(nearest_in(cloud, k, cloud.squares))
+    adjacency = sparse.csr_array((weights, (i, j)), shape=(n_samples, n_samples))
     adjacency = adjacency.maximum(adjacency.T)
     root = sparse.diags_array(adjacency.sum(1) ** -0.5)
     return (root @ adjacency @ root).tocsr()
 
 
-def _nearest(matrix: Tensor, k: int) -> Tensor:
-    """Return every row with each of its k nearest other rows, shape (2, n_samples * k); ties by index."""
-    n_samples = len(matrix)
-    tie = TIE * 4 * float(matrix.square().sum(1).max())
-    step = max(1, BLOCK_ENTRIES // n_samples)
-    pairs = []
-    for start in range(0, n_samples, step):
-        rows = torch.arange(start, min(start + step, n_samples), device=matrix.device)
-        distance = squared_distances(matrix[rows], matrix).div_(tie).round_()
-        distance[rows - start, rows] = torch.inf
-        furthest = distance.topk(k, dim=1, largest=False).values[:, -1:]
-        nearer, level = distance < furthest, distance == furthest
-        # Of the rows that are as far as the k-th, the first fill what is left.
-        level &= level.cumsum(1) <= k - nearer.sum(1, keepdim=True)
-        row, column = (nearer | level).nonzero(as_tuple=True)
-        pairs.append(torch.stack((row + start, column)))
-    return torch.cat(pairs, 1)
+def _edges(found: Neighbours) -> tuple[Array, Array, Array]:
+    """Return how much of a neighbour, of which row, is which row: three vectors."""
+    import numpy as np
+
+    n_samples, k = found.nearest.shape
+    index, tied, nearer, starts, members = (
+        part.cpu().numpy() for part in (found.nearest, found.tied, found.nearer, found.starts, found.members)
+    )
+    count = np.full(n_samples, k)
+    count[tied] = nearer
+    settled = np.arange(k) < count[:, None]
+    counts = np.diff(starts)
+    weights = np.concatenate((np.ones(settled.sum()), np.repeat((k - nearer) / counts, counts)))
+    rows = np.concatenate((settled.nonzero()[0], np.repeat(tied, counts)))
+    return weights, rows, np.concatenate((index[settled], members))
 
 
 def heat_trace(x: Features, k: int, exact_rows: int, probes: int, seed: int) -> Array:
