@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from resi.errors import DegenerateInputError
 from resi.measures.artifacts import BLOCK_ENTRIES, RELATIVE_ZERO, scale, scaled, shifted
+from resi.measures.precision import DOUBLE_EPSILON
 from resi.measures.rows import distinct_rows
-from resi.measures.vectors import EPSILON, EVERY, column_blocks, name_of, positions, resolution
+from resi.measures.vectors import EVERY, column_blocks, name_of, positions, resolution
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +26,7 @@ CANCELLED = 5e-6
 # Directions are far apart while their mean is shorter than this, so that 1 - cosine needs no centring.
 FAR_APART = 1 - 1 / 16
 # Squared distance of directions that differ by rounding only: vectors of length one have it but for an error like that.
-SAME_DIRECTION = (8 * EPSILON) ** 2
+SAME_DIRECTION = (8 * DOUBLE_EPSILON) ** 2
 # Directions at right angles are that far apart; a row without a direction counts as at a right angle to all others.
 RIGHT_ANGLE = 2.0
 # So many rows of a block are taken as origins for the rows near them, before the rest is computed pair by pair.
@@ -134,7 +135,7 @@ def tie_width(squares: Tensor, sums: Tensor | float, n_features: int, sizes: Ten
     # Where products lose more digits, the distance was computed from differences.
     widths = (squares / CANCELLED).minimum(torch.as_tensor(sums, dtype=torch.float64, device=squares.device))
     widths *= _product_error(n_features)
-    widths += squares.sqrt().mul_(sizes).mul_(4 * EPSILON).minimum(squares * 2.0**-30)
+    widths += squares.sqrt().mul_(sizes).mul_(4 * DOUBLE_EPSILON).minimum(squares * 2.0**-30)
     return widths.add_(squares, alpha=2.0**-40)
 
 
@@ -145,7 +146,7 @@ def largest_tie_width(n_features: int) -> float:
 
 def _product_error(n_features: int) -> float:
     """Return a bound on the error of sums of products, in units of the squared lengths."""
-    return (16 + 2 * n_features**0.5) * EPSILON
+    return (16 + 2 * n_features**0.5) * DOUBLE_EPSILON
 
 
 def mend(vectors: Vectors, squares: Tensor, sums: Tensor, start: int) -> None:
