@@ -13,7 +13,8 @@ import pytest
 from resi.compositions import compose_all, open_configs
 from resi.config import RunConfig, compose
 from resi.errors import UsageError
-from resi.suites import Job, Suite, expand, load_suite, suite_names
+from resi.suite_files import Suite, load_suite, suite_names
+from resi.suites import Job, expand
 from tests.conftest import TINY
 
 COMMAND = [sys.executable, "-c", "from resi.app import main; main()"]

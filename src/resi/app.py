@@ -9,7 +9,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from resi.console import say
+from resi.console import say, write
 from resi.errors import ResiError
 from resi.signals import INTERRUPTED, TERMINATED, Terminated, leave, raise_on_term
 
@@ -91,7 +91,7 @@ def _dispatch(words: list[str]) -> int:
     if words == ["--version"]:
         from resi import __version__
 
-        sys.stdout.write(f"resi {__version__}\n")
+        write(f"resi {__version__}\n")
         return 0
     if words and not words[0].startswith("-") and "=" not in words[0] and words[0][0] not in "+~":
         from resi.errors import unknown_name
@@ -105,10 +105,12 @@ def _run_hydra(words: list[str]) -> int:
 
     from resi import suite_jobs, sweeps
     from resi.config import config_folder, register
+    from resi.words import check_words, quoted
 
     register()
-    if suite_jobs.names_suite(words):
-        words, suite_jobs.suite_words = suite_jobs.split_suite_words(words)
+    words = quoted(words)
+    words, suite_jobs.asked = suite_jobs.split_words(words)
+    check_words(words)
     ended: list[int | Exception] = []
 
     def job(composed: DictConfig) -> int:
@@ -152,11 +154,14 @@ def _is_sweep() -> bool:
 
 def run_job(composed: DictConfig) -> int:
     """Run one composed config and print its table; return 0, or 1 if comparisons failed or models are missing."""
+    from hydra.core.hydra_config import HydraConfig
+
     from resi.cli.tables import print_result
-    from resi.config import validate
+    from resi.config import check_choices, validate
     from resi.pipeline import run_config
 
     _quiet()
+    check_choices(HydraConfig.get())
     config = validate(composed)
     result = run_config(config)
     print_result(config, result)
@@ -166,20 +171,25 @@ def run_job(composed: DictConfig) -> int:
 def sweep_job(composed: DictConfig) -> int:
     """Run one job of a sweep, in whichever process; an error ends this job alone and is noted for the sweep's end."""
     from hydra.core.hydra_config import HydraConfig
+    from omegaconf import OmegaConf
 
     from resi.cli.tables import print_result
-    from resi.config import register, validate
+    from resi.config import check_choices, register, validate
     from resi.pipeline import run_config
+    from resi.redaction import redact_all
     from resi.sweeps import note_job, note_start
+    from resi.words import label
 
     _quiet()
     raise_on_term()
     register()
     hydra = HydraConfig.get()
-    folder, words = Path(hydra.runtime.output_dir), list(hydra.overrides.task)
-    record: dict[str, Any] = {"number": hydra.job.num, "job": " ".join(words), "words": words, "counts": {}}
+    folder = Path(hydra.runtime.output_dir)
+    words = redact_all(OmegaConf.to_container(hydra.overrides.task, resolve=False))  # type: ignore[arg-type]
+    record: dict[str, Any] = {"number": hydra.job.num, "job": label(words), "words": words, "counts": {}}
     note_start(folder, record)
     try:
+        check_choices(hydra)
         config = validate(composed)
         result = run_config(config)
         print_result(config, result)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resi import registry
-from resi.console import output
+from resi.console import cell, output
 from resi.errors import UsageError, unknown_name
 from resi.groundings import GROUNDINGS
 from resi.measures.base import INVARIANCES
@@ -35,7 +35,7 @@ def main(words: list[str]) -> int:
     name = arguments.name
     kind, text, facts = describe(name, arguments.config_dir)
     console = output()
-    console.print(f"[bold]{name}[/bold] ({kind})\n")
+    console.print(f"[bold]{cell(name)}[/bold] ({kind})\n")
     console.print(text, markup=False)
     console.print()
     width = max(len(label) for label, _ in facts)
@@ -71,7 +71,8 @@ def describe(name: str, config_dir: Path | None = None) -> tuple[str, str, Facts
 def _suite(name: str, config_dir: Path | None) -> tuple[str, str, Facts] | None:
     """Describe a suite that comes with resi, or one of a user's own."""
     from resi.compositions import open_configs
-    from resi.suites import as_words, expand, load_suite
+    from resi.suite_files import as_words, load_suite
+    from resi.suites import expand
 
     if name not in _suite_names(config_dir):
         return None

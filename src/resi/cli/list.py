@@ -6,12 +6,11 @@ import argparse
 import datetime
 import fnmatch
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resi import registry
-from resi.console import output
+from resi.console import cell, output, write
 from resi.plugins import load_plugins
 
 if TYPE_CHECKING:
@@ -44,7 +43,7 @@ def main(words: list[str]) -> int:
     rows = KINDS[arguments.kind](arguments)
     rows = [row for row in rows if _matches(str(row["name"]), arguments)]
     if arguments.json:
-        sys.stdout.write(json.dumps(rows, indent=2) + "\n")
+        write(json.dumps(rows, indent=2) + "\n")
     else:
         _print(arguments.kind, rows)
     return 0
@@ -132,7 +131,8 @@ def list_shards(arguments: argparse.Namespace) -> list[Row]:
 def list_suites(arguments: argparse.Namespace) -> list[Row]:
     """Return the suites with their numbers of jobs."""
     from resi.compositions import open_configs
-    from resi.suites import expand, load_suite, suite_names
+    from resi.suite_files import load_suite, suite_names
+    from resi.suites import expand
 
     loader = open_configs(arguments.config_dir)
     suites = [load_suite(name, loader) for name in suite_names(loader) if _matches(name, arguments)]
@@ -238,7 +238,6 @@ KINDS: dict[str, Callable[[argparse.Namespace], list[Row]]] = {
 
 
 def _print(kind: str, rows: list[Row]) -> None:
-    from rich.markup import escape
     from rich.table import Table
 
     if not rows:
@@ -248,7 +247,7 @@ def _print(kind: str, rows: list[Row]) -> None:
     for column in rows[0]:
         table.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(*(escape(_text(value)) for value in row.values()))
+        table.add_row(*(cell(_text(value)) for value in row.values()))
     output().print(table)
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from resi.console import output, say
+from resi.console import cell, output, say
 from resi.report.tables import score_lines
 
 if TYPE_CHECKING:
@@ -33,11 +33,10 @@ def print_result(config: RunConfig, result: RunResult) -> None:
 
 def print_scores(scores: pl.DataFrame, title: str) -> None:
     """Print one line per architecture and measure, with a column per metric; of single models nothing."""
-    from rich.markup import escape
     from rich.table import Table
 
     shown = score_lines(scores)
-    table = Table(title=escape(title), title_justify="left")
+    table = Table(title=cell(title), title_justify="left")
     for label in shown.labels:
         table.add_column(label)
     for column in shown.columns:
@@ -50,7 +49,7 @@ def print_scores(scores: pl.DataFrame, title: str) -> None:
         if previous not in (None, architecture):
             table.add_section()
         previous = architecture
-        table.add_row(*map(escape, line.labels), *line.cells, *line.counts)
+        table.add_row(*map(cell, line.labels), *line.cells, *line.counts)
     output().print(table)
 
 
