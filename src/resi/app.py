@@ -199,6 +199,7 @@ def sweep_job(composed: DictConfig) -> int:
             "stage": config.stage.value,
             "outcome": "comparisons failed" if failed else "models missing" if result.missing else made,
             "counts": {status: result.count(status) for status in ("ok", "undefined", "failed")},
+            "noted": result.noted,
             "detail": result.shard.name,
             "exit_code": 1 if failed or result.missing else 0,
         }

@@ -207,8 +207,8 @@ def _register_domain(store: ConfigStore, domain: Domain) -> None:
         store.store(group="model", name=name, node=domain.model_config, package=f"model.{name}")
 
 
-def compose(overrides: Sequence[str]) -> RunConfig:
-    """Compose and validate the config of one run from command-line words.
+def compose(overrides: Sequence[str], folder: Path | None = None) -> RunConfig:
+    """Compose and validate the config of one run from command-line words, and a folder with configs of a user's own.
 
     Raises
     ------
@@ -222,7 +222,7 @@ def compose(overrides: Sequence[str]) -> RunConfig:
             "a suite is many runs: start them with resi -m suite=NAME, count them with resi plan suite=NAME"
         )
     with composing():
-        found = compose_with(open_loader(config_folder(), own_store()), quoted(overrides))
+        found = compose_with(open_loader(config_folder(), own_store(), folder), quoted(overrides))
     if isinstance(found, ResiError):
         raise found
     return found

@@ -155,7 +155,8 @@ def print_report(records: Sequence[Record]) -> None:
             table.add_column(column, overflow="fold")
         before = ""
         for record in told:
-            made = ", ".join(f"{number} {status}" for status, number in record["counts"].items() if number)
+            counts = {**record["counts"], "with a note": record.get("noted", 0)}
+            made = ", ".join(f"{number} {status}" for status, number in counts.items() if number)
             detail = record["detail"]
             shown = "as above" if detail and detail == before else detail
             before = detail

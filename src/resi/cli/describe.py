@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import inspect
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from resi.measures.base import Measure
 
     Facts = list[tuple[str, str]]
+
+# Headings of a numpy docstring.
+SECTION = re.compile(r"^(\w[\w ]*)\n-{3,}\n", re.MULTILINE)
 
 
 def main(words: list[str]) -> int:
@@ -125,11 +129,10 @@ def _domain_names() -> list[str]:
 
 
 def _definition(measure: type[Measure]) -> str:
-    """Return a measure's docstring up to its sections on parameters and references."""
-    text = inspect.getdoc(measure) or ""
-    for section in ("Parameters\n---", "References\n---"):
-        text = text.split(section)[0]
-    return text.replace("``", "").strip()
+    """Return a measure's docstring up to its first section, and its notes: what its values do not say, for one."""
+    first, *sections = SECTION.split((inspect.getdoc(measure) or "").replace("``", ""))
+    notes = [text.strip() for name, text in zip(sections[::2], sections[1::2], strict=True) if name == "Notes"]
+    return "\n\n".join([first.strip(), *(f"Notes: {text}" for text in notes)])
 
 
 def _measure_facts(name: str) -> Facts:

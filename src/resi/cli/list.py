@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from resi import registry
 from resi.console import cell, output, write
+from resi.errors import ResiError
 from resi.plugins import load_plugins
 
 if TYPE_CHECKING:
@@ -135,8 +136,15 @@ def list_suites(arguments: argparse.Namespace) -> list[Row]:
     from resi.suites import expand
 
     loader = open_configs(arguments.config_dir)
-    suites = [load_suite(name, loader) for name in suite_names(loader) if _matches(name, arguments)]
-    return [{"name": suite.name, "jobs": len(expand((), suite, loader)), "about": suite.about} for suite in suites]
+    rows: list[Row] = []
+    for name in suite_names(loader):
+        if _matches(name, arguments):
+            try:
+                suite = load_suite(name, loader)
+                rows.append({"name": name, "jobs": len(expand((), suite, loader)), "about": suite.about})
+            except ResiError as error:  # a suite that is wrong hides no other
+                rows.append({"name": name, "jobs": None, "about": f"cannot be used: {error}"})
+    return rows
 
 
 def list_progress(arguments: argparse.Namespace) -> list[Row]:
@@ -171,8 +179,6 @@ def _matches(name: str, arguments: argparse.Namespace) -> bool:
 
 
 def _describe_shard(shard: Shard) -> Row:
-    from resi.errors import ResiError
-
     about: Row = dict.fromkeys(("domain", "dataset", "test", "measures", "rows", "failed", "noted", "when"), "")
     try:
         return {**about, **(_finished(shard) if shard.is_complete else _unfinished(shard))}
@@ -252,6 +258,8 @@ def _print(kind: str, rows: list[Row]) -> None:
 
 
 def _text(value: Any) -> str:
+    if value is None:
+        return ""
     if isinstance(value, list):
         more = [f"and {len(value) - SHOWN_NAMES} more"] if len(value) > SHOWN_NAMES else []
         return ", ".join([*map(str, value[:SHOWN_NAMES]), *more])

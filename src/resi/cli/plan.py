@@ -35,16 +35,19 @@ def main(words: list[str]) -> int:
     arguments = parser.parse_intermixed_args(words)
     if arguments.multirun or suite_of(arguments.words):
         return print_sweep(arguments.words, arguments.config_dir)
-    print_plan_of(arguments.words)
+    print_plan_of(arguments.words, arguments.config_dir)
     return 0
 
 
-def print_plan_of(words: list[str]) -> None:
-    """Compose, plan and print a run."""
+def print_plan_of(words: list[str], config_dir: Path | None = None) -> None:
+    """Compose, plan and print a run; of one whose data are missing, say what is not there."""
     from resi.config import compose
-    from resi.steps.plan import make_plan
+    from resi.steps.plan import Planner
 
-    print_plan(make_plan(compose(words), may_download=False))
+    plan = Planner(may_download=False, needs_datasets=False).plan(compose(words, config_dir))
+    if plan.absent is not None:
+        say(f"not there yet: {plan.absent}")
+    print_plan(plan)
 
 
 def print_plan(plan: Plan) -> None:
@@ -67,6 +70,8 @@ def print_plan(plan: Plan) -> None:
         console.print(cell(line))
     console.print(f"measures: {', '.join(config.measures)}")
     _print_estimates(total, [plan])
+    if not plan.dataset.content:
+        return  # what a shard is called depends on what the data are
     state = "finished" if plan.shard.is_whole else "damaged" if plan.shard.is_complete else "not finished"
     console.print(cell(f"shard ({state}): {plan.shard.folder}"), soft_wrap=True)
 

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from resi.pipeline import RunResult
 
 SHOWN_FAILURES = 5
+SHOWN_NOTES = 5
+# Of the measures that share a note on their scores.
+SHOWN_NAMES = 4
 
 
 def print_result(config: RunConfig, result: RunResult) -> None:
@@ -21,6 +24,7 @@ def print_result(config: RunConfig, result: RunResult) -> None:
     if result.scores.height:
         print_scores(result.scores, f"{config.test.name} on {config.dataset} ({config.protocol} protocol)")
     _say_failures(result)
+    _say_notes(result)
     if result.comparisons.height == 0:
         say(f"stage={config.stage.value} is done")
     elif not result.scores.height:
@@ -51,6 +55,31 @@ def print_scores(scores: pl.DataFrame, title: str) -> None:
         previous = architecture
         table.add_row(*map(cell, line.labels), *line.cells, *line.counts)
     output().print(table)
+
+
+def _say_notes(result: RunResult) -> None:
+    """Say which values say little, and why."""
+    noted = result.comparisons.filter(pl.col("note") != "")
+    if noted.height:
+        grouped = noted.group_by("measure", "note", maintain_order=True).len().sort("len", descending=True)
+        say(f"{count_of(noted.height, 'comparison')} with a note on what the value says:")
+        for measure, note, count in grouped.head(SHOWN_NOTES).iter_rows():
+            say(f"  {count} x {measure}: {note}")
+        if grouped.height > SHOWN_NOTES:
+            say(f"  and {grouped.height - SHOWN_NOTES} more notes, in {result.shard}")
+    scores = result.scores.filter((pl.col("note") != "") & pl.col("seed").is_null())
+    by_note = scores.group_by("note", maintain_order=True).agg(pl.col("measure").unique(maintain_order=True))
+    for note, measures in by_note.head(SHOWN_NOTES).iter_rows():
+        names = ", ".join(measures[:SHOWN_NAMES])
+        more = f" and {len(measures) - SHOWN_NAMES} more" if len(measures) > SHOWN_NAMES else ""
+        say(f"scores of {names}{more}: {note}")
+    if by_note.height > SHOWN_NOTES:
+        say(f"and {by_note.height - SHOWN_NOTES} more notes on scores, in {result.shard}")
+
+
+def count_of(number: int, noun: str) -> str:
+    """Return a number with its noun, such as ``1 comparison`` or ``3 comparisons``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _say_failures(result: RunResult) -> None:
