@@ -171,10 +171,9 @@ def run_job(composed: DictConfig) -> int:
 def sweep_job(composed: DictConfig) -> int:
     """Run one job of a sweep, in whichever process; an error ends this job alone and is noted for the sweep's end."""
     from hydra.core.hydra_config import HydraConfig
-    from omegaconf import OmegaConf
 
     from resi.cli.tables import print_result
-    from resi.config import check_choices, register, validate
+    from resi.config import check_choices, register, task_words, validate
     from resi.pipeline import run_config
     from resi.redaction import redact_all
     from resi.sweeps import note_job, note_start
@@ -185,7 +184,7 @@ def sweep_job(composed: DictConfig) -> int:
     register()
     hydra = HydraConfig.get()
     folder = Path(hydra.runtime.output_dir)
-    words = redact_all(OmegaConf.to_container(hydra.overrides.task, resolve=False))  # type: ignore[arg-type]
+    words = redact_all(task_words(hydra))
     record: dict[str, Any] = {"number": hydra.job.num, "job": label(words), "words": words, "counts": {}}
     note_start(folder, record)
     try:

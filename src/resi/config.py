@@ -13,10 +13,13 @@ from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.plugins import Plugins
 from hydra.types import RunMode
+from hydra.types import RunMode
 from omegaconf import MISSING, ListConfig, OmegaConf, open_dict
+from omegaconf.errors import OmegaConfBaseException
 
 from resi import registry
 from resi.api import make_measure
+from resi.console import say
 from resi.engine.budget import parse_memory
 from resi.errors import ResiError, UsageError, unknown_name
 from resi.groundings import GROUNDINGS
@@ -184,15 +187,19 @@ def fill_store(store: ConfigStore) -> None:
     for name, options in LAUNCHERS.items():
         store.store(group="hydra/launcher", name=name, node=options)
     store.store(name="run_schema", node=RunSchema)
-    for name in registry.domains():
-        domain = registry.domains().get(name)()
+    for domain in registry.usable_domains():
         _register_domain(store, domain)
     for test in GROUNDINGS:
         store.store(group="test", name=test, node=TestConfig(name=test))
     for name, members in registry.measure_sets().items():
         store.store(group="measure", name=name, node={"defaults": members}, package="measure")
     for name in registry.measures():
-        store.store(group="measure", name=name, node=registry.measures().get(name), package=f"measure.{name}")
+        entry = registry.measures().origin(name)
+        try:
+            store.store(group="measure", name=name, node=entry.item, package=f"measure.{name}")
+        except OmegaConfBaseException as error:  # of a plugin, with parameters that a config cannot hold
+            reason = " ".join(str(error).split())
+            say(f"left out: measure {name} of {entry.distribution} cannot be named in a run: {reason}")
 
 
 def _register_domain(store: ConfigStore, domain: Domain) -> None:
@@ -245,7 +252,7 @@ def compose_with(loader: ConfigLoader, words: Sequence[str]) -> RunConfig | Resi
         raise
 
 
-def check_choices(hydra: DictConfig) -> None:
+def check_choices(hydra: Any) -> None:
     """Raise ``UsageError`` if of a group with one choice several were made, in words or in a config.
 
     Parameters
@@ -253,12 +260,18 @@ def check_choices(hydra: DictConfig) -> None:
     hydra : DictConfig
         The node of that name of a composed config.
     """
-    words = OmegaConf.to_container(hydra.overrides.task, resolve=False)
-    check_single(OverridesParser.create().parse_overrides(words))  # type: ignore[arg-type]
+    words = task_words(hydra)
+    check_single(OverridesParser.create().parse_overrides(words))
     for group in CHOSEN:
         # Hydra notes what was chosen of a group, unless it was a list.
-        if group not in hydra.runtime.choices and not any(word.startswith(f"{group}=") for word in words):  # type: ignore[union-attr]
+        if group not in hydra.runtime.choices and not any(word.lstrip("+").startswith(f"{group}=") for word in words):
             raise one_value(group, f"a list for {group} in a config")
+
+
+def task_words(hydra: Any) -> list[str]:
+    """Return the words that a run was given, with interpolations as they were given."""
+    words = OmegaConf.to_container(hydra.overrides.task, resolve=False)
+    return [str(word) for word in words] if isinstance(words, list) else []
 
 
 def validate(composed: DictConfig) -> RunConfig:

@@ -74,7 +74,7 @@ def _console_class() -> type[Console]:
     class VisibleConsole(Console):
         """Makes control characters visible in every text, those in cells and titles of tables included."""
 
-        def render_str(self, text: str, **options: Any) -> Text:  # type: ignore[override]
+        def render_str(self, text: str, **options: Any) -> Text:
             """Return the text as Rich does."""
             return super().render_str(visible(text, keep="\n"), **options)
 

@@ -79,7 +79,7 @@ def _keys() -> list[str]:
     keys += [f"dataset.{field.name}" for field in fields(DatasetConfig)]
     keys += [f"models.{field.name}" for field in fields(ModelsConfig)]
     keys += sorted({f"hydra.launcher.{field.name}" for options in LAUNCHERS.values() for field in fields(options)})
-    for domain in (registry.domains().get(name)() for name in registry.domains()):
+    for domain in registry.usable_domains():
         names = [field.name for field in fields(domain.model_config)]
         keys += [f"model.{item.name}.{name}" for item in domain.architectures() for name in names]
     for name in registry.measures():

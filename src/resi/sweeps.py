@@ -155,8 +155,8 @@ def print_report(records: Sequence[Record]) -> None:
             table.add_column(column, overflow="fold")
         before = ""
         for record in told:
-            counts = {**record["counts"], "with a note": record.get("noted", 0)}
-            made = ", ".join(f"{number} {status}" for status, number in counts.items() if number)
+            found = {**record["counts"], "with a note": record.get("noted", 0)}
+            made = ", ".join(f"{number} {status}" for status, number in found.items() if number)
             detail = record["detail"]
             shown = "as above" if detail and detail == before else detail
             before = detail

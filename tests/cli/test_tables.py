@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
 import polars as pl
 
-from resi.cli.tables import print_scores
-from resi.results.schema import SCORES
+from resi.cli.tables import print_result, print_scores
+from resi.pipeline import RunResult
+from resi.results.schema import COMPARISONS, SCORES
 
 
 def row(metric: str, value: float | None, **changes) -> dict:
@@ -47,3 +52,30 @@ def test_each_function_of_outputs_has_a_line_and_single_models_have_none(capsys)
     assert [line[2:4] for line in lines] == [["jsd", "0.500"], ["disagreement", "0.250"]]
     rows = [row("spearman", 0.5, test="layer_monotonicity", seed=seed) for seed in (None, 0, 1)]
     assert len(shown(rows, capsys)) == 2
+
+
+def test_notes_are_counted_and_said_and_no_note_is_no_line(capsys) -> None:
+    config = cast("Any", SimpleNamespace(test=SimpleNamespace(name="augmentation"), dataset="d", protocol="corrected"))
+    noted = [("svcca", "fewer samples than features")] * 3 + [
+        ("cka", "a collapsed \x1b[31mrepresentation"),
+        ("rsa", ""),
+    ]
+    rows = [{"measure": measure, "note": note, "status": "ok", "value": 1.0, "error": ""} for measure, note in noted]
+    comparisons = pl.DataFrame([{**dict.fromkeys(COMPARISONS), **row} for row in rows], schema=COMPARISONS)
+    scores = [
+        row("auprc", 0.5, measure=name, note="all values are equal", reason="")
+        for name in ("a", "b", "c", "d", "e", "f")
+    ]
+    result = RunResult(pl.DataFrame(scores, schema=SCORES), comparisons, Path("shard"), reused=True)
+    print_result(config, result)
+    said = capsys.readouterr().err.splitlines()
+    assert said == [
+        "4 comparisons with a note on what the value says:",
+        "  3 x svcca: fewer samples than features",
+        "  1 x cka: a collapsed \\x1b[31mrepresentation",
+        "scores of a, b, c, d and 2 more: all values are equal",
+        "finished before; read from shard",
+    ]
+    assert result.noted == 4
+    print_result(config, RunResult(result.scores.clear(), comparisons.filter(note=""), Path("shard"), reused=True))
+    assert "note" not in capsys.readouterr().err

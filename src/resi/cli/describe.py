@@ -99,7 +99,7 @@ def _suite_names(config_dir: Path | None) -> list[str]:
 
 
 def _in_domains(name: str) -> tuple[str, str, Facts] | None:
-    for domain in (registry.domains().get(domain)() for domain in registry.domains()):
+    for domain in registry.usable_domains():
         for item in domain.datasets():
             if item.name == name:
                 embedded = "yes" if item.embedded else "no"
@@ -123,7 +123,7 @@ def _hyperparameters(domain: Domain, architecture: str, dataset: str) -> str:
 
 
 def _domain_names() -> list[str]:
-    domains = [registry.domains().get(name)() for name in registry.domains()]
+    domains = registry.usable_domains()
     datasets = [item.name for domain in domains for item in domain.datasets()]
     return datasets + [item.name for domain in domains for item in domain.architectures()]
 

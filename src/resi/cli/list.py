@@ -82,18 +82,24 @@ def list_domains(_arguments: argparse.Namespace) -> list[Row]:
 def list_datasets(_arguments: argparse.Namespace) -> list[Row]:
     """Return the datasets of all domains."""
     return [
-        {"name": item.name, "domain": name, "embedded": item.embedded, "source": item.source, "about": item.title}
-        for name in registry.domains()
-        for item in registry.domains().get(name)().datasets()
+        {
+            "name": item.name,
+            "domain": domain.name,
+            "embedded": item.embedded,
+            "source": item.source,
+            "about": item.title,
+        }
+        for domain in registry.usable_domains()
+        for item in domain.datasets()
     ]
 
 
 def list_models(_arguments: argparse.Namespace) -> list[Row]:
     """Return the architectures of all domains."""
     return [
-        {"name": item.name, "domain": name, "about": item.title, "reference": item.reference}
-        for name in registry.domains()
-        for item in registry.domains().get(name)().architectures()
+        {"name": item.name, "domain": domain.name, "about": item.title, "reference": item.reference}
+        for domain in registry.usable_domains()
+        for item in domain.architectures()
     ]
 
 
