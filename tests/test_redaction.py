@@ -24,6 +24,7 @@ from resi.redaction import is_secret, redact, redact_config
             "shards=s3://${oc.env:USER}:${oc.env:PASSWORD}@bucket",
             "shards=s3://${oc.env:USER}:${oc.env:PASSWORD}@bucket",
         ),
+        (r"shards=s3\://u\:$\{oc.env\:P\}@bucket", r"shards=s3\://u\:$\{oc.env\:P\}@bucket"),
         ("a.token=${oc.env:TOKEN}", "a.token=${oc.env:TOKEN}"),
         ("s3://bucket/a@b/c", "s3://bucket/a@b/c"),
         ("http://host:8080/a@b", "http://host:8080/a@b"),

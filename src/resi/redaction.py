@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 HIDDEN = "***"
+# An interpolation; Hydra escapes the brackets where it writes the words of a job.
+NAMED = re.compile(r"\$\\?\{")
 # user:password@ or token@ of a URL; a password may hold a slash that should have been encoded.
 USER = re.compile(r"(://)(?:[^/\s'\"?#]*@|[^/\s'\":@]*:(?!\d+(?:[/?#]|$))[^\s'\"@]*@)")
 QUERY = re.compile(r"([?&;])([^=&;\s'\"]+)=([^&;\s'\",\])}]+)")
@@ -33,10 +35,10 @@ def redact(text: str) -> str:
     These are users and passwords in URLs, values of a URL's query and of a word whose names say so, and tokens of well
     known form. An interpolation such as ``${oc.env:TOKEN}`` stays: it names a secret and is none.
     """
-    if (word := WORD.match(text)) and is_secret(word[2]) and not word[3].lstrip("'\"").startswith("${"):
+    if (word := WORD.match(text)) and is_secret(word[2]) and not NAMED.match(word[3].lstrip("'\"")):
         return f"{word[1]}{word[2]}={HIDDEN}"
     if "://" in text:
-        text = USER.sub(lambda found: found[0] if "${" in found[0] else f"{found[1]}{HIDDEN}@", text)
+        text = USER.sub(lambda found: found[0] if NAMED.search(found[0]) else f"{found[1]}{HIDDEN}@", text)
         text = QUERY.sub(_query, text)
     return FORMS.sub(HIDDEN, text)
 
@@ -60,7 +62,7 @@ def redact_config(content: Any, key: str = "") -> Any:
         return [redact_config(value, key) for value in content]
     if not isinstance(content, str):
         return content
-    return HIDDEN if content and is_secret(key) and not content.startswith("${") else redact(content)
+    return HIDDEN if content and is_secret(key) and not NAMED.match(content) else redact(content)
 
 
 def is_secret(key: str) -> bool:
@@ -76,4 +78,4 @@ def _parts(name: str) -> list[str]:
 def _query(found: re.Match[str]) -> str:
     start, name, value = found.groups()
     hidden = is_secret(name) or bool(SIGNATURES.intersection(_parts(name)))
-    return f"{start}{name}={HIDDEN}" if hidden and not value.startswith("${") else found[0]
+    return f"{start}{name}={HIDDEN}" if hidden and not NAMED.match(value) else found[0]

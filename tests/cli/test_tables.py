@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -79,3 +80,23 @@ def test_notes_are_counted_and_said_and_no_note_is_no_line(capsys) -> None:
     assert result.noted == 4
     print_result(config, RunResult(result.scores.clear(), comparisons.filter(note=""), Path("shard"), reused=True))
     assert "note" not in capsys.readouterr().err
+
+
+def test_at_80_columns_every_digit_is_there(capsys, monkeypatch) -> None:
+    from resi import console
+    from resi.cli import tables
+
+    monkeypatch.setattr(tables, "output", lambda: console._console(sys.stdout, width=80))
+    intervals = {"low": 0.611, "high": 0.799, "p_value": 0.0002, "chance": 0.219}
+    rows = [
+        line
+        for name in ("cka", "permutation_procrustes")
+        for line in (row("auprc", 0.678, measure=name, **intervals), row("violation_rate", 0.123, measure=name))
+    ]
+    print_scores(pl.DataFrame(rows, schema=SCORES), "title")
+    text = capsys.readouterr().out
+    assert max(map(len, text.splitlines())) <= 80
+    assert "…" not in text
+    for number in ("0.678", "0.0002", "0.219", "0.123"):
+        assert text.count(number) == 2
+    assert "in all lines: 3 groups, 15 models, 105 pairs, 0 failed" in text

@@ -22,12 +22,16 @@ if TYPE_CHECKING:
 
     Facts = list[tuple[str, str]]
 
+# Within a paragraph; a line that is indented or begins a list stays one.
+LINE_BREAK = re.compile(r"(?<=\S)\n(?=[^\s*|-])")
 # Headings of a numpy docstring.
 SECTION = re.compile(r"^(\w[\w ]*)\n-{3,}\n", re.MULTILINE)
 
 
 def main(words: list[str]) -> int:
     """Print all that is known about a name."""
+    from rich.table import Table
+
     parser = argparse.ArgumentParser(
         prog="resi describe",
         description="Describe a measure, model, dataset, test, domain or suite: what it is and its properties.",
@@ -40,11 +44,14 @@ def main(words: list[str]) -> int:
     kind, text, facts = describe(name, arguments.config_dir)
     console = output()
     console.print(f"[bold]{cell(name)}[/bold] ({kind})\n")
-    console.print(text, markup=False)
+    console.print(LINE_BREAK.sub(" ", text), markup=False)
     console.print()
-    width = max(len(label) for label, _ in facts)
+    table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
     for label, value in facts:
-        console.print(f"{label:<{width}}  {value}", markup=False)
+        table.add_row(cell(label), cell(value))
+    console.print(table)
     return 0
 
 

@@ -256,10 +256,11 @@ def _print(kind: str, rows: list[Row]) -> None:
         output().print(f"no {kind}")
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in rows[0]:
+    filled = [column for column in rows[0] if any(_text(row[column]) for row in rows)]
+    for column in filled:
         table.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(*(cell(_text(value)) for value in row.values()))
+        table.add_row(*(cell(_text(row[column])) for column in filled))
     output().print(table)
 
 

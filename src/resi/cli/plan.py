@@ -148,9 +148,9 @@ def _print_steps(title: str, total: Total, plans: Sequence[Plan]) -> None:
 
     works = total.works
     table = Table(title=cell(title), title_justify="left")
-    table.add_column("step")
+    table.add_column("step", overflow="fold")
     for column in ("all", "done", "to do", "time, about"):
-        table.add_column(column, justify="right")
+        table.add_column(column, justify="right", overflow="fold")
     published = all(plan.config.models_root is not None for plan in plans)
     trained = sum(len(work.models) for work in works), sum(len(work.models_left) for work in works)
     extracted = sum(len(work.extractions) for work in works), sum(work.extractions_left for work in works)
@@ -182,9 +182,9 @@ def _print_places(total: Total) -> None:
 
     table = Table(title="by architecture, what is to do", title_justify="left")
     for column in ("domain", "dataset", "architecture"):
-        table.add_column(column)
+        table.add_column(column, overflow="fold")
     for column in ("models", "time, about", "comparisons", "time, about"):
-        table.add_column(column, justify="right")
+        table.add_column(column, justify="right", overflow="fold")
     for work in sorted(total.works, key=lambda work: work.place):
         models, comparisons = len(work.models_left), work.left.total()
         times = _time(models, [total.training_seconds(work)]), _time(comparisons, [total.comparing_seconds(work)])
