@@ -8,6 +8,7 @@ import sys
 import pytest
 from rich.table import Table
 
+from resi.app import run_command
 from resi.console import cell, output, say, write
 from resi.plain_text import encodable, visible
 
@@ -72,3 +73,14 @@ def test_each_character_is_replaced_by_itself() -> None:
     assert encodable("a ≤ b² — ½ …", "ascii") == "a <= b^2 -- \\xbd ..."
     assert encodable("plain", "no such encoding") == "plain"
     assert encodable("é", None) == "e"
+
+
+def test_commands_print_on_a_terminal_of_ascii_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    for words in (["describe", "distance_correlation"], ["list", "measures", "r*"], ["--help"]):
+        stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii", errors="strict")
+        monkeypatch.setattr(sys, "stdout", stream)
+        assert run_command(words) == 0
+        stream.flush()
+        text = stream.buffer.getvalue().decode()  # type: ignore[attr-defined]
+        assert len(text) > 100
+        assert words[0] != "describe" or ("dCov^2" in text and "Szekely" in text)

@@ -374,6 +374,8 @@ def test_the_words_of_a_sweep_are_kept_from_hydra_but_for_those_of_its_launcher(
     assert start == ["-m", "--config-dir", "a=b", "root=/r", "compare.threads=1", "hydra/launcher=joblib"]
     assert asked == Asked(None, ("model=gcn,gat", "model.gcn.epochs=2", "root=/r", "compare.threads=1"))
     assert split_words(["test=shortcut"]) == (["test=shortcut"], None)
+    other = ["-m", "hydra/sweeper=basic", "measure=cka,rsa"]  # which gets all words
+    assert split_words(other) == (other, None)
     assert split_words(["suite=smoke", "test=shortcut"]) == (["-m"], Asked("smoke", ("test=shortcut",)))
 
 

@@ -9,7 +9,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from resi.console import say, write
+from resi.console import accept_all_text, say, write
 from resi.errors import ResiError
 from resi.signals import INTERRUPTED, TERMINATED, Terminated, leave, raise_on_term
 
@@ -34,6 +34,7 @@ COMMANDS = {
 def main() -> None:
     """Run the command line, and exit with its code: see docs/faults.md."""
     raise_on_term()
+    accept_all_text()
     leave(run_command(sys.argv[1:]))
 
 

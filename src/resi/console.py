@@ -56,6 +56,13 @@ def write(text: str) -> None:
     _Encodable(sys.stdout).write(visible(text, keep="\n"))
 
 
+def accept_all_text() -> None:
+    """Let what others print in this process, such as Hydra, not fail for want of an encoding."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError):  # of a stream that is none of Python's own
+            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+
+
 def cell(text: object) -> str:
     """Return a text for a table or a marked-up line: on one line, and with no markup of its own."""
     from rich.markup import escape

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -26,6 +27,8 @@ SUITE_FILE = "suite.json"
 # Heads of words that a sweep as a whole is composed with: its launcher reads them.
 SWEEP_KEYS = ("hydra", "root", "compare", "device")
 MULTIRUN = ("-m", "--multirun")
+# A sweeper of another package reads the words itself.
+OTHER_SWEEPER = re.compile(r"\+*hydra/sweeper=(?!suite$)")
 # Options of Hydra that are followed by a value.
 WITH_VALUE = ("--config-dir", "-cd", "--config-path", "-cp", "--config-name", "-cn", "--package", "-p", "--cfg", "-c")
 
@@ -71,7 +74,7 @@ def split_words(words: Sequence[str]) -> tuple[list[str], Asked | None]:
     """
     suite = suite_of(words)
     is_sweep = bool({*MULTIRUN} & set(words))
-    if suite is None and not is_sweep:
+    if suite is None and (not is_sweep or any(map(OTHER_SWEEPER.match, words))):
         return list(words), None
     start: list[str] = [] if is_sweep else ["-m"]
     further = []
@@ -143,6 +146,8 @@ def _without_data(jobs: Sequence[Job], configs: Sequence[RunConfig]) -> dict[Job
         except DatasetError as error:
             blocked[job] = str(error)
             by_reason[str(error)].append(job)
+        except ResiError:  # a package that is missing here, and may be there where the job runs
+            continue
     for reason, found in by_reason.items():
         if len(found) == len(jobs):
             raise DatasetError(f"none of the {len(jobs)} jobs can run: {reason}")

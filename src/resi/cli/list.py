@@ -74,7 +74,7 @@ def list_measures(_arguments: argparse.Namespace) -> list[Row]:
 def list_domains(_arguments: argparse.Namespace) -> list[Row]:
     """Return all domains."""
     return [
-        {"name": name, "about": entry.item.title, "provider": f"{entry.distribution} {entry.version}"}
+        {"name": name, "about": getattr(entry.item, "title", ""), "provider": f"{entry.distribution} {entry.version}"}
         for name, entry in ((name, registry.domains().origin(name)) for name in registry.domains())
     ]
 

@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from resi.console import say
+from resi.console import accept_all_text, say
 from resi.errors import UsageError
 
 if TYPE_CHECKING:
@@ -103,6 +103,7 @@ def entry() -> None:
     from resi.signals import leave, raise_on_term
 
     raise_on_term()
+    accept_all_text()
     leave(run_command(["merge", *sys.argv[1:]]))
 
 
