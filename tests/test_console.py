@@ -84,3 +84,10 @@ def test_commands_print_on_a_terminal_of_ascii_alone(monkeypatch: pytest.MonkeyP
         text = stream.buffer.getvalue().decode()  # type: ignore[attr-defined]
         assert len(text) > 100
         assert words[0] != "describe" or ("dCov^2" in text and "Szekely" in text)
+
+
+def test_a_warning_is_shown_with_its_control_characters_written_out() -> None:
+    from resi.app import _visible_warning
+
+    text = _visible_warning(UserWarning(f"odd {FORGED}"), UserWarning, "plugin.py", 3)
+    assert text == f"plugin.py:3: UserWarning: odd {WRITTEN_OUT}\n"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from resi.console import accept_all_text, say, write
 from resi.errors import ResiError
+from resi.plain_text import visible
 from resi.signals import INTERRUPTED, TERMINATED, Terminated, leave, raise_on_term
 
 if TYPE_CHECKING:
@@ -214,3 +215,12 @@ def sweep_job(composed: DictConfig) -> int:
 def _quiet() -> None:
     # PyG compiles a few functions in a way that recent torch announces to drop; nothing a user of resi could change.
     warnings.filterwarnings("ignore", message=".*torch.jit.script", category=FutureWarning)
+    warnings.formatwarning = _visible_warning
+
+
+def _visible_warning(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
+) -> str:
+    """Return a warning as Python shows it, with control characters made visible: it may quote anything."""
+    text = visible(str(message).rstrip())
+    return f"{filename}:{lineno}: {category.__name__}: {text}\n{f'  {line.strip()}' if line else ''}"
