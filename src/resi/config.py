@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
 SOURCES = ("train", "published")
 ON_ERROR = ("record", "raise")
+NO_RUN = "a suite is many runs: start them with resi -m suite=NAME, count them with resi plan suite=NAME"
 
 
 class Stage(enum.Enum):
@@ -225,9 +226,7 @@ def compose(overrides: Sequence[str], folder: Path | None = None) -> RunConfig:
     if isinstance(overrides, str) or not all(isinstance(word, str) for word in overrides):
         raise UsageError(f"expected a list of words such as ['measure=cka'], not {overrides!r}")
     if suite_of(overrides):
-        raise UsageError(
-            "a suite is many runs: start them with resi -m suite=NAME, count them with resi plan suite=NAME"
-        )
+        raise UsageError(NO_RUN)
     with composing():
         found = compose_with(open_loader(config_folder(), own_store(), folder), quoted(overrides))
     if isinstance(found, ResiError):
@@ -282,6 +281,8 @@ def validate(composed: DictConfig) -> RunConfig:
     UsageError
         Naming the first key whose value does not exist or does not fit.
     """
+    if composed.suite is not None:
+        raise UsageError(NO_RUN)
     if composed.protocol not in PROTOCOLS:
         raise unknown_name("protocol", composed.protocol, PROTOCOLS)
     domain = registry.domains().get(composed.domain)(composed.protocol, composed.representation)
