@@ -13,7 +13,6 @@ from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.plugins import Plugins
 from hydra.types import RunMode
-from hydra.types import RunMode
 from omegaconf import MISSING, ListConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
