@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from resi.compositions import compose_all
 from resi.config import RunConfig, Stage
 from resi.errors import ResiError
-from resi.representations.store import OUTPUTS
 from resi.redaction import redact_all
+from resi.representations.store import OUTPUTS
 from resi.results.shards import is_shard
 from resi.results.stored import Scope, read_stored
 from resi.steps.plan import Plan, Planner
