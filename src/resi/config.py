@@ -5,26 +5,35 @@ from __future__ import annotations
 import enum
 import functools
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hydra.core.config_store import ConfigStore
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.plugins import Plugins
-from omegaconf import MISSING, ListConfig, OmegaConf
+from hydra.types import RunMode
+from omegaconf import MISSING, ListConfig, OmegaConf, open_dict
+from omegaconf.errors import OmegaConfBaseException
 
 from resi import registry
 from resi.api import make_measure
+from resi.console import say
 from resi.engine.budget import parse_memory
-from resi.errors import UsageError, unknown_name
+from resi.errors import ResiError, UsageError, unknown_name
 from resi.groundings import GROUNDINGS
 from resi.groundings.base import PROTOCOLS
-from resi.hydra_errors import explain_hydra
+from resi.hydra_errors import explain_hydra, unknown_key
 from resi.launchers.options import LAUNCHERS
+from resi.loading import composing, open_loader, private_store
+from resi.redaction import redact_config
+from resi.store import default_root
+from resi.words import CHOSEN, check_single, check_words, one_value, quoted, suite_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from hydra.core.config_loader import ConfigLoader
     from omegaconf import DictConfig
 
     from resi.domains.base import Domain
@@ -33,6 +42,7 @@ if TYPE_CHECKING:
 
 SOURCES = ("train", "published")
 ON_ERROR = ("record", "raise")
+NO_RUN = "a suite is many runs: start them with resi -m suite=NAME, count them with resi plan suite=NAME"
 
 
 class Stage(enum.Enum):
@@ -159,21 +169,37 @@ def config_folder() -> Path:
 
 @functools.cache
 def register() -> None:
-    """Tell Hydra of every launcher, domain, dataset, model, test and measure, those of plugins included."""
+    """Tell the Hydra of this process, of which resi is the program, of everything there is."""
     Plugins.instance()  # those of other packages register launchers of the same names, and not after us
-    store = ConfigStore.instance()
+    fill_store(ConfigStore.instance())
+
+
+@functools.cache
+def own_store() -> ConfigStore:
+    """Return a store of everything there is, beside that of the program that calls resi."""
+    store = private_store()
+    fill_store(store)
+    return store
+
+
+def fill_store(store: ConfigStore) -> None:
+    """Register every launcher, domain, dataset, model, test and measure, those of plugins included."""
     for name, options in LAUNCHERS.items():
         store.store(group="hydra/launcher", name=name, node=options)
     store.store(name="run_schema", node=RunSchema)
-    for name in registry.domains():
-        domain = registry.domains().get(name)()
+    for domain in registry.usable_domains():
         _register_domain(store, domain)
     for test in GROUNDINGS:
         store.store(group="test", name=test, node=TestConfig(name=test))
     for name, members in registry.measure_sets().items():
         store.store(group="measure", name=name, node={"defaults": members}, package="measure")
     for name in registry.measures():
-        store.store(group="measure", name=name, node=registry.measures().get(name), package=f"measure.{name}")
+        entry = registry.measures().origin(name)
+        try:
+            store.store(group="measure", name=name, node=entry.item, package=f"measure.{name}")
+        except OmegaConfBaseException as error:  # of a plugin, with parameters that a config cannot hold
+            reason = " ".join(str(error).split())
+            say(f"left out: measure {name} of {entry.distribution} cannot be named in a run: {reason}")
 
 
 def _register_domain(store: ConfigStore, domain: Domain) -> None:
@@ -188,27 +214,62 @@ def _register_domain(store: ConfigStore, domain: Domain) -> None:
         store.store(group="model", name=name, node=domain.model_config, package=f"model.{name}")
 
 
-def compose(overrides: Sequence[str]) -> RunConfig:
-    """Compose and validate the config of one run from command-line words.
+def compose(overrides: Sequence[str], folder: Path | None = None) -> RunConfig:
+    """Compose and validate the config of one run from command-line words, and a folder with configs of a user's own.
 
     Raises
     ------
     UsageError
         If a word is not KEY=VALUE, or its key or value does not exist.
     """
-    import hydra
-
     if isinstance(overrides, str) or not all(isinstance(word, str) for word in overrides):
         raise UsageError(f"expected a list of words such as ['measure=cka'], not {overrides!r}")
-    register()
+    if suite_of(overrides):
+        raise UsageError(NO_RUN)
+    with composing():
+        found = compose_with(open_loader(config_folder(), own_store(), folder), quoted(overrides))
+    if isinstance(found, ResiError):
+        raise found
+    return found
+
+
+def compose_with(loader: ConfigLoader, words: Sequence[str]) -> RunConfig | ResiError:
+    """Return the config of one run, or the error that says why there is none."""
     try:
-        with hydra.initialize_config_dir(str(config_folder()), version_base="1.3"):
-            composed = hydra.compose("config", overrides=list(overrides))
+        check_words(words)
+        composed = loader.load_configuration("config", list(words), RunMode.RUN, from_shell=False)
+        check_choices(composed.hydra)
+        with open_dict(composed):
+            del composed["hydra"]
+        return validate(composed)
+    except ResiError as error:
+        return error
     except Exception as error:
         if message := explain_hydra(error):
-            raise UsageError(message) from error
+            return UsageError(message)
         raise
-    return validate(composed)
+
+
+def check_choices(hydra: Any) -> None:
+    """Raise ``UsageError`` if of a group with one choice several were made, in words or in a config.
+
+    Parameters
+    ----------
+    hydra : DictConfig
+        The node of that name of a composed config.
+    """
+    words = task_words(hydra)
+    check_single(OverridesParser.create().parse_overrides(words))
+    for group in CHOSEN:
+        # Hydra notes what was chosen of a group, unless it was a list.
+        if group not in hydra.runtime.choices and not any(word.lstrip("+").startswith(f"{group}=") for word in words):
+            raise one_value(group, f"a list for {group} in a config")
+
+
+def task_words(hydra: Any) -> list[str]:
+    """Return the words that a run was given, with interpolations as they were given."""
+    words = OmegaConf.to_container(hydra.overrides.task, resolve=False)
+    return [str(word) for word in words] if isinstance(words, list) else []
 
 
 def validate(composed: DictConfig) -> RunConfig:
@@ -220,12 +281,11 @@ def validate(composed: DictConfig) -> RunConfig:
         Naming the first key whose value does not exist or does not fit.
     """
     if composed.suite is not None:
-        raise UsageError(
-            "a suite is many runs: start them with resi -m suite=NAME, count them with resi plan suite=NAME"
-        )
+        raise UsageError(NO_RUN)
     if composed.protocol not in PROTOCOLS:
         raise unknown_name("protocol", composed.protocol, PROTOCOLS)
     domain = registry.domains().get(composed.domain)(composed.protocol, composed.representation)
+    _check_keys(composed, domain)
     if composed.test is None or composed.test.name not in GROUNDINGS:
         raise unknown_name("test", str(composed.test), list(GROUNDINGS))
     test = GROUNDINGS[composed.test.name]()
@@ -238,7 +298,7 @@ def validate(composed: DictConfig) -> RunConfig:
     domain.settings(test.name, groups)  # says what does not fit
     root = composed.dataset.root
     return RunConfig(
-        root=Path(composed.root).expanduser().absolute(),
+        root=Path(composed.root or default_root()).expanduser().absolute(),
         domain=domain,
         dataset=composed.dataset.name,
         dataset_root=Path(root).expanduser().absolute() if root else None,
@@ -259,8 +319,21 @@ def validate(composed: DictConfig) -> RunConfig:
         time_limit=_time_limit(composed.compare),
         on_error=_on_error(composed.on_error),
         shards=_url("shards", composed.shards),
-        composed=_plain(composed),
+        composed=redact_config(OmegaConf.to_container(composed, resolve=False, enum_to_str=True)),
     )
+
+
+def _check_keys(composed: DictConfig, domain: Domain) -> None:
+    """Raise ``UsageError`` for a key that does not exist and was added by ``+KEY=VALUE`` or a config."""
+    schemas: dict[str, Any] = {"compare": CompareConfig, "models": ModelsConfig, "dataset": DatasetConfig}
+    schemas |= {f"model.{name}": domain.model_config for name in composed.model or ()}
+    names = {field.name for field in fields(RunSchema)}
+    found = [str(key) for key in composed if key not in names]
+    for group, schema in schemas.items():
+        names = {field.name for field in fields(schema)}
+        found += [f"{group}.{key}" for key in OmegaConf.select(composed, group) or {} if key not in names]
+    if found:
+        raise UsageError(unknown_key(found[0]))
 
 
 def _check_choice(domain: Domain, kind: str, name: str | None) -> None:

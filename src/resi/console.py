@@ -1,32 +1,91 @@
-"""What a person sees: messages and progress on standard error, tables on standard output."""
+"""What a person sees: messages and progress on standard error, tables on standard output.
+
+Everything that resi prints goes through here. Texts may hold what others have written, such as errors of measures,
+manifests and folder names, so control characters are made visible; what an encoding lacks is replaced.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any, cast
+
+from resi.plain_text import encodable, visible
+from resi.redaction import redact
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from rich.console import Console
+    from rich.text import Text
 
 QUIET_SECONDS = 10.0
 
 
+class _Encodable:
+    """A stream to which any text can be written, whatever its encoding."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write a text, with replacements for characters that the encoding lacks."""
+        return self._stream.write(encodable(text, getattr(self._stream, "encoding", None)))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
 def output() -> Console:
     """Return the console for results; wide where its output goes to a file, so that no column is cut."""
-    from rich.console import Console
-
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=160)
+    console = _console(sys.stdout)
+    return console if console.is_terminal else _console(sys.stdout, width=160)
 
 
 def say(message: str) -> None:
-    """Tell the user something on standard error, as one line."""
-    sys.stderr.write(f"{message}\n")
-    sys.stderr.flush()
+    """Tell the user something on standard error, as one line without secrets: it may be the log of a job."""
+    stream = _Encodable(sys.stderr)
+    stream.write(f"{visible(redact(message.rstrip()))}\n")
+    stream.flush()
+
+
+def write(text: str) -> None:
+    """Write a text of several lines to standard output as it is, such as JSON."""
+    _Encodable(sys.stdout).write(visible(text, keep="\n"))
+
+
+def accept_all_text() -> None:
+    """Let what others print in this process, such as Hydra, not fail for want of an encoding."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError):  # of a stream that is none of Python's own
+            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+
+
+def cell(text: object) -> str:
+    """Return a text for a table or a marked-up line: on one line, and with no markup of its own."""
+    from rich.markup import escape
+
+    return escape(visible(str(text).rstrip()))
+
+
+def _console(stream: IO[str], width: int | None = None) -> Console:
+    return _console_class()(file=cast("IO[str]", _Encodable(stream)), width=width, highlight=False, emoji=False)
+
+
+@functools.cache
+def _console_class() -> type[Console]:
+    from rich.console import Console
+
+    class VisibleConsole(Console):
+        """Makes control characters visible in every text, those in cells and titles of tables included."""
+
+        def render_str(self, text: str, **options: Any) -> Text:
+            """Return the text as Rich does."""
+            return super().render_str(visible(text, keep="\n"), **options)
+
+    return VisibleConsole
 
 
 def format_seconds(seconds: float) -> str:
@@ -68,7 +127,6 @@ def progress(label: str, total: int) -> Iterator[Callable[[], None]]:
 
 @contextlib.contextmanager
 def _bar(label: str, total: int) -> Iterator[Callable[[], None]]:
-    from rich.console import Console
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -79,8 +137,8 @@ def _bar(label: str, total: int) -> Iterator[Callable[[], None]]:
     )
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, TextColumn("left"), TimeRemainingColumn(), console=Console(stderr=True)) as bars:
-        task = bars.add_task(label, total=total)
+    with Progress(*columns, TextColumn("left"), TimeRemainingColumn(), console=_console(sys.stderr)) as bars:
+        task = bars.add_task(cell(label), total=total)
         yield lambda: bars.advance(task)
 
 

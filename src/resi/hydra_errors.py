@@ -8,22 +8,25 @@ import re
 from dataclasses import fields
 
 from resi.errors import unknown_name
+from resi.words import SINGLE, how_to_quote, one_value
 
 
 def explain_hydra(error: BaseException) -> str | None:
     """Return what a Hydra or OmegaConf error means for the user, or None for any other error."""
-    from hydra.errors import HydraException, MissingConfigException
+    from hydra.errors import HydraException, MissingConfigException, OverrideParseException
     from omegaconf.errors import OmegaConfBaseException
 
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         return _unknown_choice(error)
     if not isinstance(error, HydraException | OmegaConfBaseException):
         return None
+    if isinstance(error, OverrideParseException):
+        return how_to_quote(str(error.override))
     lines = [line for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
     if unknown := re.match(r"Could not override '([^']+)'", lines[0]):
-        return _unknown_key(unknown[1])
-    if lines[0].startswith("Ambiguous value"):
-        return f"{lines[0]}: write a list in brackets, as in measure=[cka,rsa], or add -m for a sweep over the values"
+        return unknown_key(unknown[1])
+    if ambiguous := re.match(r"Ambiguous value for argument '(.+)'", lines[0]):
+        return _ambiguous(ambiguous[1], lines[0])
     cause = error.__cause__ or error.__context__
     message = lines[0].removeprefix("Error merging override ")
     if isinstance(cause, OmegaConfBaseException) and str(cause).strip():
@@ -32,9 +35,15 @@ def explain_hydra(error: BaseException) -> str | None:
     return f"{message} (resi --help lists the keys)"
 
 
-def _unknown_choice(error: BaseException) -> str:
-    from hydra.core.config_store import ConfigStore
+def _ambiguous(word: str, line: str) -> str:
+    key = word.partition("=")[0].lstrip("+")
+    if key in SINGLE:
+        return str(one_value(key, word, word.partition("=")[2].split(",")))
+    return f"{line}: write a list in brackets, as in measure=[cka,rsa], or add -m for a sweep over the values"
 
+
+def _unknown_choice(error: BaseException) -> str:
+    from resi.config import own_store
     from resi.plugins import load_plugins
 
     group, _, name = str(getattr(error, "missing_cfg_file", "")).rpartition("/")
@@ -44,11 +53,12 @@ def _unknown_choice(error: BaseException) -> str:
     if options is None:  # of a list of choices Hydra does not say what there is
         options = []
         with contextlib.suppress(OSError):  # what it raises for a group of files alone
-            options = [item.removesuffix(".yaml") for item in ConfigStore.instance().list(group)]
+            options = [item.removesuffix(".yaml") for item in own_store().list(group)]
     return str(unknown_name(group or "config", name, options, hint))
 
 
-def _unknown_key(key: str) -> str:
+def unknown_key(key: str) -> str:
+    """Return the line for a key that does not exist, or that belongs to a measure or model that is not chosen."""
     known = _keys()
     if key in known:
         group, name, _ = key.split(".", 2)
@@ -69,7 +79,7 @@ def _keys() -> list[str]:
     keys += [f"dataset.{field.name}" for field in fields(DatasetConfig)]
     keys += [f"models.{field.name}" for field in fields(ModelsConfig)]
     keys += sorted({f"hydra.launcher.{field.name}" for options in LAUNCHERS.values() for field in fields(options)})
-    for domain in (registry.domains().get(name)() for name in registry.domains()):
+    for domain in registry.usable_domains():
         names = [field.name for field in fields(domain.model_config)]
         keys += [f"model.{item.name}.{name}" for item in domain.architectures() for name in names]
     for name in registry.measures():

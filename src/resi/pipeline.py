@@ -54,6 +54,11 @@ class RunResult:
         """Return the number of comparisons with a status."""
         return self.comparisons.filter(pl.col("status") == status).height
 
+    @property
+    def noted(self) -> int:
+        """The number of comparisons with a note: their values say little."""
+        return self.comparisons.filter(pl.col("note") != "").height
+
 
 def run(overrides: Sequence[str] = ()) -> RunResult:
     """Run what the words of a command line say, such as ``["test=augmentation", "measure=cka"]``.

@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any
 from resi.compositions import compose_all
 from resi.config import RunConfig, Stage
 from resi.errors import ResiError
+from resi.redaction import redact_all
 from resi.representations.store import OUTPUTS
 from resi.results.shards import is_shard
 from resi.results.stored import Scope, read_stored
 from resi.steps.plan import Plan, Planner
 from resi.store import read_metadata
+from resi.suite_files import load_suite, suite_names
 from resi.suite_jobs import SUITE_FILE
-from resi.suites import Job, expand, load_suite, suite_names
+from resi.suites import Job, expand
 from resi.sweeps import FAILED as NOTED_FAILED
 from resi.sweeps import JOB_FILE, START_FILE, STARTED, lost_jobs
 
@@ -96,7 +98,7 @@ def find_states(jobs: Iterable[Job], loader: ConfigLoader, root: Path) -> dict[J
     stored = _StoredStatuses(root)
     ordered = sorted(jobs)
     return {
-        job: _state(config, planner, stored, notes.get(job))
+        job: _state(config, planner, stored, notes.get(tuple(redact_all(job))))
         for job, config in zip(ordered, compose_all(ordered, loader), strict=True)
     }
 

@@ -7,6 +7,7 @@ import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from resi.console import say
 from resi.errors import unknown_name
 from resi.plugins import described, load_plugins
 
@@ -139,3 +140,19 @@ def domains() -> Registry[type[Domain]]:
         except Exception as error:
             plugins.fail(info, f"domain {getattr(domain, '__qualname__', domain)!r}: {described(error)}")
     return registry
+
+
+@functools.cache
+def usable_domains() -> tuple[Domain, ...]:
+    """Return one of each domain, by name; one of a plugin that cannot say what it has is left out with a message."""
+    found = []
+    for name in domains():
+        entry = domains().origin(name)
+        try:
+            domain = entry.item()
+            _ = domain.datasets(), domain.architectures(), domain.default_dataset, domain.default_models
+        except (Exception, SystemExit) as error:  # a plugin's, which must not take the others with it
+            say(f"left out: domain {name} of {entry.distribution}: {type(error).__name__}: {error}")
+        else:
+            found.append(domain)
+    return tuple(found)

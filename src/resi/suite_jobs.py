@@ -1,12 +1,17 @@
-"""Which jobs the sweep of a suite has: the words of its command line, and those of every job."""
+"""Which jobs a sweep or a suite has: the words of its command line, those of every job, and which of them can run."""
 
 from __future__ import annotations
 
 import json
+import re
+from collections import defaultdict
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from resi.console import say
-from resi.errors import ResiError
+from resi.errors import DatasetError, ResiError
+from resi.redaction import redact_all
+from resi.words import SUITE, label, suite_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,57 +20,138 @@ if TYPE_CHECKING:
     from hydra.core.config_loader import ConfigLoader
     from omegaconf import DictConfig
 
+    from resi.config import RunConfig
+    from resi.suites import Job
+
 SUITE_FILE = "suite.json"
-# Words beside `suite=NAME` of the sweep that this process starts. They are kept from Hydra's own composition of a
-# sweep, which would hold `model.resnet18.epochs=10` against the default domain.
-suite_words: tuple[str, ...] = ()
-# Heads of words that a sweep as a whole is composed with.
-SWEEP_KEYS = ("hydra", "suite", "root")
+# Heads of words that a sweep as a whole is composed with: its launcher reads them.
+SWEEP_KEYS = ("hydra", "root", "compare", "device")
+MULTIRUN = ("-m", "--multirun")
+# A sweeper of another package reads the words itself.
+OTHER_SWEEPER = re.compile(r"\+*hydra/sweeper=(?!suite$)")
+# Options of Hydra that are followed by a value.
+WITH_VALUE = ("--config-dir", "-cd", "--config-path", "-cp", "--config-name", "-cn", "--package", "-p", "--cfg", "-c")
 
 
-def split_suite_words(words: Sequence[str]) -> tuple[list[str], tuple[str, ...]]:
-    """Return the words with which Hydra starts a suite, and those that go to its jobs.
+@dataclass(frozen=True)
+class Asked:
+    """What a command line asks for.
+
+    Attributes
+    ----------
+    suite : str or None
+        The name of a suite.
+    words : tuple of str
+        Those of its jobs. Hydra's own composition of a sweep does not see them: it would hold
+        ``model.resnet18.epochs=10`` against the default domain, and call what a suite's YAML names.
+    """
+
+    suite: str | None
+    words: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class SweepJobs:
+    """The jobs of a sweep that can run, and why the others cannot."""
+
+    ready: list[Job]
+    blocked: dict[Job, str]
+
+
+# What the sweep that this process starts is asked for.
+asked: Asked | None = None
+
+
+def split_words(words: Sequence[str]) -> tuple[list[str], Asked | None]:
+    """Return the words with which Hydra starts, and what a sweep or a suite is asked for; None for a run.
 
     ``suite=NAME`` without ``-m`` is a sweep, too.
+
+    Raises
+    ------
+    UsageError
+        If several suites are named.
     """
-    start: list[str] = [] if {"-m", "--multirun"} & set(words) else ["-m"]
+    suite = suite_of(words)
+    is_sweep = bool({*MULTIRUN} & set(words))
+    if suite is None and (not is_sweep or any(map(OTHER_SWEEPER.match, words))):
+        return list(words), None
+    start: list[str] = [] if is_sweep else ["-m"]
     further = []
+    before = ""
     for word in words:
         key = word.lstrip("+~").replace("/", ".").split("=")[0].split(".")[0]
-        is_of_jobs = (
-            not word.startswith("-") and ("=" in word or word.startswith("~")) and key not in ("hydra", "suite")
-        )
-        if is_of_jobs:
+        is_option = word.startswith("-") or before in WITH_VALUE or not ("=" in word or word.startswith("~"))
+        before = word
+        if not is_option and SUITE.fullmatch(word):
+            continue
+        if not is_option and key != "hydra":
             further.append(word)
-        if not is_of_jobs or key in SWEEP_KEYS:
+        if is_option or key in SWEEP_KEYS:
             start.append(word)
-    return start, tuple(further)
+    return start, Asked(suite, tuple(further))
 
 
-def names_suite(words: Sequence[str]) -> bool:
-    """Return whether the words of a command line name a suite."""
-    return any(word.startswith("suite=") for word in words)
+def plan_jobs(config: DictConfig, loader: ConfigLoader, folder: Path, given: Asked) -> SweepJobs:
+    """Return the jobs of a sweep or a suite, and note those of a suite in the sweep's folder.
 
-
-def plan_suite_jobs(config: DictConfig, loader: ConfigLoader, folder: Path) -> list[list[str]]:
-    """Return the words of each job of the suite in ``config``, and note them in the sweep's folder.
+    Parameters
+    ----------
+    config : DictConfig
+        The sweep's own config.
 
     Raises
     ------
     UsageError
         Of the first job that cannot be composed.
+    DatasetError
+        If no job can run, since data are missing.
     """
     from resi.compositions import compose_all
     from resi.store import write_text
-    from resi.suites import expand, read_suite
+    from resi.suite_files import load_suite
+    from resi.suites import expand
 
-    name = str(config.hydra.runtime.choices.suite)
-    jobs = expand(suite_words, read_suite(name, config.suite), loader)
     common = [word for word in config.hydra.overrides.hydra if word.startswith("hydra.searchpath=")]
-    for job, composed in zip(jobs, compose_all(jobs, loader, common), strict=True):
-        if isinstance(composed, ResiError):
-            raise type(composed)(f"{' '.join(job)}: {composed}")
-    record = {"suite": name, "words": suite_words, "jobs": jobs}
-    write_text(folder / SUITE_FILE, json.dumps(record, indent=1))
-    say(f"suite={name}: {len(jobs)} jobs; resi list progress {name} tells how far they are")
-    return [list(job) for job in jobs]
+    suite = load_suite(given.suite, loader, common) if given.suite else None
+    jobs = expand(given.words, suite, loader)
+    composed = []
+    for job, found in zip(jobs, compose_all(jobs, loader, common), strict=True):
+        if isinstance(found, ResiError):
+            raise type(found)(f"{label(job)}: {found}")
+        composed.append(found)
+    if suite:
+        record = {"suite": suite.name, "words": redact_all(given.words), "jobs": [redact_all(job) for job in jobs]}
+        write_text(folder / SUITE_FILE, json.dumps(record, indent=1))
+        say(f"suite={suite.name}: {len(jobs)} jobs; resi list progress {suite.name} tells how far they are")
+    if config.hydra.launcher.get("dry_run"):
+        return SweepJobs(jobs, {})
+    blocked = _without_data(jobs, composed)
+    return SweepJobs([job for job in jobs if job not in blocked], blocked)
+
+
+def _without_data(jobs: Sequence[Job], configs: Sequence[RunConfig]) -> dict[Job, str]:
+    """Return the jobs whose datasets are neither there nor can be had, and say the reason of each dataset once.
+
+    Datasets that can be downloaded are downloaded here, before many jobs ask for them at a time.
+    """
+    from resi.steps.plan import Planner
+
+    planner = Planner()
+    blocked: dict[Job, str] = {}
+    by_reason: defaultdict[str, list[Job]] = defaultdict(list)
+    for job, config in zip(jobs, configs, strict=True):
+        try:
+            planner.dataset(config)
+        except DatasetError as error:
+            blocked[job] = str(error)
+            by_reason[str(error)].append(job)
+        except ResiError:  # a package that is missing here, and may be there where the job runs
+            continue
+    for reason, found in by_reason.items():
+        if len(found) == len(jobs):
+            raise DatasetError(f"none of the {len(jobs)} jobs can run: {reason}")
+        say(f"{len(found)} of {len(jobs)} jobs cannot run: {reason}")
+    if blocked and len(blocked) == len(jobs):
+        raise DatasetError(f"none of the {len(jobs)} jobs can run, for the reasons above")
+    return blocked

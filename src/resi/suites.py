@@ -1,4 +1,4 @@
-"""Suites: named lists of grids of runs, ``conf/suite/NAME.yaml``, each expanded as a sweep of Hydra's is.
+"""The jobs of sweeps and suites. A suite is a named list of grids of runs, each expanded as a sweep of Hydra's is.
 
 A grid maps keys to values as the command line does: ``cora,flickr`` are two runs, a list is one value.
 """
@@ -6,21 +6,17 @@ A grid maps keys to values as the command line does: ``cora,flickr`` are two run
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-from omegaconf import OmegaConf
+from typing import TYPE_CHECKING
 
 from resi.errors import UsageError, unknown_name
+from resi.suite_files import Suite, as_words
+from resi.words import check_single, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from hydra.core.config_loader import ConfigLoader
     from hydra.core.override_parser.types import Override
-    from omegaconf import DictConfig
-
-    Grid = Mapping[str, Any]
 
 Job = tuple[str, ...]
 """The words of one run."""
@@ -28,69 +24,12 @@ CHOICES = ("domain", "dataset", "model", "test", "representation")
 """Keys that, where a grid has them, choose among its values instead of replacing them."""
 
 
-@dataclass(frozen=True)
-class Suite:
-    """A named list of grids.
-
-    Attributes
-    ----------
-    about : str
-        What it is, in a line.
-    grids : mapping from name to mapping
-        Each from keys of a run to values, as on the command line.
-    """
-
-    name: str
-    about: str
-    grids: Mapping[str, Grid]
-
-
-def read_suite(name: str, node: DictConfig | None) -> Suite:
-    """Return a suite from its composed config.
-
-    Raises
-    ------
-    UsageError
-        If its YAML is no suite.
-    """
-    content = OmegaConf.to_container(node, resolve=True) if node is not None else None
-    grids = content.get("grids") if isinstance(content, dict) else None
-    if not isinstance(grids, dict) or not grids or not all(isinstance(grid, dict) and grid for grid in grids.values()):
-        raise UsageError(f"suite={name}: expected `grids:`, a mapping from names to mappings such as {{domain: graph}}")
-    return Suite(name, str(content.get("about", "")), grids)  # type: ignore[union-attr]
-
-
-def load_suite(name: str, loader: ConfigLoader, common: Sequence[str] = ()) -> Suite:
-    """Return a suite by name.
-
-    Raises
-    ------
-    UsageError
-        If there is none of that name, or its YAML is no suite.
-    """
-    from hydra.types import RunMode
-
-    known = sorted(loader.get_group_options("suite", config_name="config", overrides=list(common)))
-    if name not in known:
-        raise unknown_name("suite", name, known)
-    if common:
-        words = [*common, f"suite={name}", "measure=cka"]
-        return read_suite(name, loader.load_configuration("config", words, RunMode.RUN).get("suite"))
-    # By itself it is composed sooner than as a part of a run, but Hydra looks for it in no further search path.
-    return read_suite(name, loader.load_configuration(f"suite/{name}", [], RunMode.RUN).get("suite"))
-
-
-def suite_names(loader: ConfigLoader) -> list[str]:
-    """Return the names of all suites."""
-    return sorted(loader.get_group_options("suite"))
-
-
 def expand(words: Sequence[str], suite: Suite | None = None, loader: ConfigLoader | None = None) -> list[Job]:
     """Return the jobs of a sweep over ``words``, or those of a suite with further words.
 
     Words that name a domain, dataset, model, test or representation choose among those of the suite; any other word
     replaces what a grid says, or is added. Words about one model, such as ``model.gcn.epochs=50``, go to the jobs that
-    have it. A job that several grids have is there once.
+    have it, also in a sweep without a suite. A job that several grids have is there once.
 
     Parameters
     ----------
@@ -100,11 +39,13 @@ def expand(words: Sequence[str], suite: Suite | None = None, loader: ConfigLoade
     Raises
     ------
     UsageError
-        If the suite has nothing of what is chosen.
+        If the suite has nothing of what is chosen, or a key that has one value is given a list.
     """
     further = _parse(words, loader)
     if suite is None:
-        return _product(further)
+        jobs = [_without_other_models(job) for job in _product(further)]
+        _check_model_keys(further, jobs, "sweep")
+        return list(dict.fromkeys(jobs))
     grids = [_parse(as_words(grid), loader) for grid in suite.grids.values()]
     wanted = {item.key_or_group: _values(item) for item in further if item.key_or_group in CHOICES}
     _check_wanted(suite, wanted, grids)
@@ -118,27 +59,16 @@ def expand(words: Sequence[str], suite: Suite | None = None, loader: ConfigLoade
     if not jobs:
         choice = " ".join(f"{key}={','.join(values)}" for key, values in wanted.items())
         raise UsageError(f"suite={suite.name} has no job with {choice} (resi describe {suite.name} lists its grids)")
-    _check_model_keys(further, jobs)
+    _check_model_keys(further, jobs, "suite")
     return list(dict.fromkeys(jobs))
-
-
-def as_words(grid: Grid) -> list[str]:
-    """Return a grid as words of a command line."""
-    return [f"{key}={_text(value)}" for key, value in grid.items()]
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, list):
-        return f"[{','.join(map(_text, value))}]"
-    if isinstance(value, bool) or value is None:
-        return {None: "null", True: "true", False: "false"}[value]
-    return str(value)
 
 
 def _parse(words: Iterable[str], loader: ConfigLoader | None) -> list[Override]:
     from hydra.core.override_parser.overrides_parser import OverridesParser
 
-    return OverridesParser.create(config_loader=loader).parse_overrides(list(words))
+    overrides = OverridesParser.create(config_loader=loader).parse_overrides(quoted(words))
+    check_single(overrides)
+    return overrides
 
 
 def _product(overrides: list[Override]) -> list[Job]:
@@ -204,10 +134,10 @@ def _model_of(word: str) -> str | None:
     return found[1] if found else None
 
 
-def _check_model_keys(further: list[Override], jobs: list[Job]) -> None:
+def _check_model_keys(further: list[Override], jobs: list[Job], whole: str) -> None:
     """Raise ``UsageError`` for a word about a model that no job has."""
     keys = {word.partition("=")[0] for job in jobs for word in job}
     for item in further:
         name = _model_of(str(item.input_line))
         if name and str(item.input_line).partition("=")[0] not in keys:
-            raise UsageError(f"{item.input_line}: no job of this suite has model={name}")
+            raise UsageError(f"{item.input_line}: no job of this {whole} has model={name}")

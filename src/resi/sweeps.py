@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 from hydra.experimental.callback import Callback
 
-from resi.console import output, say
+from resi.console import cell, output, say
+from resi.redaction import redact_config
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from omegaconf import DictConfig
 
@@ -54,20 +55,30 @@ def note_lost(folder: Path, job: Job, reason: str) -> None:
     _append(folder / LOST_FILE, [{"number": job.number, "detail": reason}])
 
 
+def note_blocked(folder: Path, first: int, reasons: Mapping[tuple[str, ...], str]) -> None:
+    """Note jobs that are not started, with their reasons; they are numbered from ``first`` on."""
+    from resi.launchers.jobs import Job
+
+    jobs = [Job(first + index, words) for index, words in enumerate(reasons)]
+    note_planned(folder, jobs)
+    for job in jobs:
+        note_lost(folder, job, reasons[job.words])
+
+
 def note_start(folder: Path, record: Record) -> None:
     """Note in a job's output folder that the job has begun, and in which process."""
     from resi.store import write_text
 
     where = f"began in process {os.getpid()} on {platform.node()}, and left no word of its end"
     note = {**record, "outcome": STARTED, "detail": where, "process": os.getpid(), "exit_code": 1}
-    write_text(folder / START_FILE, json.dumps(note))
+    write_text(folder / START_FILE, json.dumps(redact_config(note)))
 
 
 def note_job(folder: Path, record: Record) -> None:
     """Leave what became of a job in its output folder, for the process that started the sweep."""
     from resi.store import write_text
 
-    write_text(folder / JOB_FILE, json.dumps(record))
+    write_text(folder / JOB_FILE, json.dumps(redact_config(record)))
 
 
 def lost_jobs(folder: Path) -> dict[int, str]:
@@ -82,7 +93,7 @@ def read_jobs(folder: Path) -> list[Record]:
         records[row["number"]] = {**row, "counts": {}, "outcome": NOT_RUN, "detail": "", "exit_code": 1}
     for name in (START_FILE, JOB_FILE):
         for path in folder.glob(f"*/{name}"):
-            record = json.loads(path.read_text())
+            record = json.loads(path.read_text(encoding="utf-8"))
             records[record["number"]] = record
     for number, reason in lost_jobs(folder).items():
         if records[number]["outcome"] in (STARTED, NOT_RUN):
@@ -131,7 +142,6 @@ def report_running(is_broken_off: bool = False) -> None:
 
 def print_report(records: Sequence[Record]) -> None:
     """Print one line a job; of many jobs, one for each that did not end well."""
-    from rich.markup import escape
     from rich.table import Table
 
     counts = Counter(record["outcome"] for record in records)
@@ -143,18 +153,23 @@ def print_report(records: Sequence[Record]) -> None:
         table = Table(title="sweep" if told is records else "jobs that did not end well", title_justify="left")
         for column in ("job", "outcome", "comparisons", "shard or error"):
             table.add_column(column, overflow="fold")
+        before = ""
         for record in told:
-            made = ", ".join(f"{number} {status}" for status, number in record["counts"].items() if number)
-            table.add_row(*(escape(text) for text in (record["job"], record["outcome"], made, record["detail"])))
+            found = {**record["counts"], "with a note": record.get("noted", 0)}
+            made = ", ".join(f"{number} {status}" for status, number in found.items() if number)
+            detail = record["detail"]
+            shown = "as above" if detail and detail == before else detail
+            before = detail
+            table.add_row(*(cell(text) for text in (record["job"], record["outcome"], made, shown)))
         output().print(table)
     say(f"{len(records)} jobs: {total}")
 
 
 def _append(path: Path, rows: Iterable[Record]) -> None:
-    with path.open("a") as file:
-        file.writelines(json.dumps(row) + "\n" for row in rows)
+    with path.open("a", encoding="utf-8") as file:
+        file.writelines(json.dumps(redact_config(row)) + "\n" for row in rows)
 
 
 def _rows(path: Path) -> list[Record]:
     # What follows the last line break is still being written.
-    return [json.loads(line) for line in path.read_text().split("\n")[:-1]] if path.exists() else []
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n")[:-1]] if path.exists() else []

@@ -171,6 +171,45 @@ def test_plan_tells_what_is_there_and_what_is_not(root: Path, capsys: pytest.Cap
     assert steps()["compare"] == ["6", "6", "0"]
 
 
+def test_a_run_without_its_data_has_a_plan_that_says_what_is_missing(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_command(["plan", *TINY, "dataset=cora", f"dataset.root={tmp_path}", "measure=cka"]) == 0
+    found = capsys.readouterr()
+    assert found.err.startswith(f"not there yet: dataset.root={tmp_path} holds no Cora")
+    assert "train models" in found.out
+    assert "shard" not in found.out  # its name depends on the data
+    assert not root.exists()
+
+
+def test_a_measure_is_described_with_its_notes() -> None:
+    notes = describe("distance_correlation")[1].partition("Notes: ")[2]
+    assert notes.startswith("Only means of rows have to be taken off")
+    assert "Parameters" not in describe("jaccard")[1]
+
+
+def test_a_domain_that_cannot_be_used_is_named_and_hides_no_other(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Broken:
+        name = "broken"
+
+        def datasets(self) -> None:
+            raise SystemExit(3)
+
+    found: registry.Registry = registry.Registry("domain")
+    found.add("broken", Broken, "some-plugin", "1")
+    found.add("graph", registry.domains().get("graph"), "resi", "1")
+    monkeypatch.setattr(registry, "domains", lambda: found)
+    assert [domain.name for domain in registry.usable_domains.__wrapped__()] == ["graph"]
+    assert "left out: domain broken of some-plugin: SystemExit: 3" in capsys.readouterr().err
+
+
+def test_the_module_is_the_command() -> None:
+    found = subprocess.run([sys.executable, "-m", "resi", "--version"], capture_output=True, text=True, check=True)
+    assert found.stdout == f"resi {resi.__version__}\n"
+
+
 def test_merge_combines_shards_and_tells_of_problems(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for measure in ("cka", "rsa"):
         shard = resi.run([*TINY, f"measure={measure}"]).shard

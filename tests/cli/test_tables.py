@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
 import polars as pl
 
-from resi.cli.tables import print_scores
-from resi.results.schema import SCORES
+from resi.cli.tables import print_result, print_scores
+from resi.pipeline import RunResult
+from resi.results.schema import COMPARISONS, SCORES
 
 
 def row(metric: str, value: float | None, **changes) -> dict:
@@ -47,3 +53,50 @@ def test_each_function_of_outputs_has_a_line_and_single_models_have_none(capsys)
     assert [line[2:4] for line in lines] == [["jsd", "0.500"], ["disagreement", "0.250"]]
     rows = [row("spearman", 0.5, test="layer_monotonicity", seed=seed) for seed in (None, 0, 1)]
     assert len(shown(rows, capsys)) == 2
+
+
+def test_notes_are_counted_and_said_and_no_note_is_no_line(capsys) -> None:
+    config = cast("Any", SimpleNamespace(test=SimpleNamespace(name="augmentation"), dataset="d", protocol="corrected"))
+    noted = [("svcca", "fewer samples than features")] * 3 + [
+        ("cka", "a collapsed \x1b[31mrepresentation"),
+        ("rsa", ""),
+    ]
+    rows = [{"measure": measure, "note": note, "status": "ok", "value": 1.0, "error": ""} for measure, note in noted]
+    comparisons = pl.DataFrame([{**dict.fromkeys(COMPARISONS), **row} for row in rows], schema=COMPARISONS)
+    scores = [
+        row("auprc", 0.5, measure=name, note="all values are equal", reason="")
+        for name in ("a", "b", "c", "d", "e", "f")
+    ]
+    result = RunResult(pl.DataFrame(scores, schema=SCORES), comparisons, Path("shard"), reused=True)
+    print_result(config, result)
+    said = capsys.readouterr().err.splitlines()
+    assert said == [
+        "4 comparisons with a note on what the value says:",
+        "  3 x svcca: fewer samples than features",
+        "  1 x cka: a collapsed \\x1b[31mrepresentation",
+        "scores of a, b, c, d and 2 more: all values are equal",
+        "finished before; read from shard",
+    ]
+    assert result.noted == 4
+    print_result(config, RunResult(result.scores.clear(), comparisons.filter(note=""), Path("shard"), reused=True))
+    assert "note" not in capsys.readouterr().err
+
+
+def test_at_80_columns_every_digit_is_there(capsys, monkeypatch) -> None:
+    from resi import console
+    from resi.cli import tables
+
+    monkeypatch.setattr(tables, "output", lambda: console._console(sys.stdout, width=80))
+    intervals = {"low": 0.611, "high": 0.799, "p_value": 0.0002, "chance": 0.219}
+    rows = [
+        line
+        for name in ("cka", "permutation_procrustes")
+        for line in (row("auprc", 0.678, measure=name, **intervals), row("violation_rate", 0.123, measure=name))
+    ]
+    print_scores(pl.DataFrame(rows, schema=SCORES), "title")
+    text = capsys.readouterr().out
+    assert max(map(len, text.splitlines())) <= 80
+    assert "…" not in text
+    for number in ("0.678", "0.0002", "0.219", "0.123"):
+        assert text.count(number) == 2
+    assert "in all lines: 3 groups, 15 models, 105 pairs, 0 failed" in text

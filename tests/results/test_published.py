@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 from resi import registry
+from resi.app import run_command
 from resi.errors import UsageError
 from resi.results.merge import merge_shards
 from resi.results.published import import_published
@@ -220,6 +221,31 @@ def test_pooled_language_models_need_a_pooling_which_keeps_their_rows_apart(tmp_
     assert cls.comparisons()["pooling"].to_list() == ["cls", "cls"]
     assert set(cls.comparisons()["key"]).isdisjoint(mean.comparisons()["key"])
     assert merge_shards([tmp_path], tmp_path / "results").comparisons == 4
+
+
+def test_without_a_pooling_the_other_models_of_a_file_are_imported(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bert = [layer(seed, architecture="BERT-L", trained_on="sst2", layer=12) for seed in (0, 1)]
+    smollm = [layer(seed, architecture="smollm2-1.7b", trained_on="sst2", layer=24) for seed in (0, 1)]
+    path = write(tmp_path / "r.parquet", [(*bert, "CKA", 0.5), (layer(0), layer(1), "CKA", 0.5), (*smollm, "CKA", 0.1)])
+    imported = import_published(path, tmp_path / "shards")
+    assert [row["architecture"] for row in comparisons(imported.shard)] == ["gcn", "smollm2"]
+    assert imported.problems == [
+        f"{path}: 1 rows of bert are left out, since the file does not say how their tokens were pooled: give "
+        "--pooling cls or --pooling mean"
+    ]
+
+
+def test_a_merge_into_a_new_root_says_why_a_file_is_left_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bert = [layer(seed, architecture="BERT-L", trained_on="sst2", layer=12) for seed in (0, 1)]
+    path = write(tmp_path / "r.parquet", [(*bert, "CKA", 0.5)])
+    assert run_command(["merge", str(tmp_path / "new"), "--published", str(path)]) != 0
+    first = capsys.readouterr().err.splitlines()[0]
+    assert first.startswith(f"resi-merge: left out: {path} holds comparisons of bert")
+    assert first.endswith("give --pooling cls or --pooling mean")
 
 
 def test_one_model_under_several_names_is_one_row(tmp_path: Path) -> None:

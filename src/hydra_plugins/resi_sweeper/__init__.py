@@ -1,4 +1,4 @@
-"""The sweeper that Hydra finds for resi: its own, which also runs suites."""
+"""The sweeper that Hydra finds for resi: its own, with resi's jobs."""
 
 from __future__ import annotations
 
@@ -13,28 +13,38 @@ if TYPE_CHECKING:
 
 
 class SuiteSweeper(BasicSweeper):
-    """Launches the jobs of all grids of a suite at once, so that a cluster sees one array; else as Hydra does."""
+    """Launches all jobs of a sweep or suite at once, so that a cluster sees one array; all are composed before."""
 
     def sweep(self, arguments: list[str]) -> Any:
-        """Run a sweep over ``arguments``, or the suite that the config names.
+        """Run a sweep over ``arguments``, or what the command line has asked for.
 
         Raises
         ------
         UsageError
-            If a job of a suite cannot be composed; none has been started then.
+            If a job cannot be composed; none has been started then.
+        DatasetError
+            If the data of all jobs are missing.
         """
         if self.config is None or self.hydra_context is None or self.launcher is None:
             raise RuntimeError("Hydra calls setup before sweep")
-        if self.config.get("suite") is None:
-            return super().sweep(arguments)
         # Hydra imports every plugin at its start.
-        from resi.suite_jobs import plan_suite_jobs
+        from resi import suite_jobs, sweeps
+        from resi.redaction import redact_config
 
         folder = Path(self.config.hydra.sweep.dir)
-        jobs = plan_suite_jobs(self.config, self.hydra_context.config_loader, folder)
-        OmegaConf.save(self.config, folder / "multirun.yaml")
-        self.batch_index, self.overrides = 1, [jobs]
-        results: Sequence[Any] = self.launcher.launch(jobs, initial_job_idx=0)
-        for result in results:
-            _ = result.return_value  # raises what ended a job
-        return [results]
+        given = suite_jobs.asked or suite_jobs.Asked(None, tuple(arguments))
+        given = suite_jobs.Asked(given.suite, (*self._parse_config(), *given.words))
+        jobs = suite_jobs.plan_jobs(self.config, self.hydra_context.config_loader, folder, given)
+        folder.mkdir(parents=True, exist_ok=True)
+        config = redact_config(OmegaConf.to_container(self.config, resolve=False))
+        (folder / "multirun.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(config)), encoding="utf-8")
+        sweeps.note_blocked(folder, len(jobs.ready), jobs.blocked)
+        results = []
+        size = self.max_batch_size or len(jobs.ready)
+        for start in range(0, len(jobs.ready), max(size, 1)):
+            batch = [list(job) for job in jobs.ready[start : start + size]]
+            ended: Sequence[Any] = self.launcher.launch(batch, initial_job_idx=start)
+            for result in ended:
+                _ = result.return_value  # raises what ended a job
+            results.append(ended)
+        return results

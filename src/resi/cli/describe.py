@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import inspect
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resi import registry
-from resi.console import output
+from resi.console import cell, output
 from resi.errors import UsageError, unknown_name
 from resi.groundings import GROUNDINGS
 from resi.measures.facts import INVARIANCES
@@ -21,9 +22,16 @@ if TYPE_CHECKING:
 
     Facts = list[tuple[str, str]]
 
+# Within a paragraph; a line that is indented or begins a list stays one.
+LINE_BREAK = re.compile(r"(?<=\S)\n(?=[^\s*|-])")
+# Headings of a numpy docstring.
+SECTION = re.compile(r"^(\w[\w ]*)\n-{3,}\n", re.MULTILINE)
+
 
 def main(words: list[str]) -> int:
     """Print all that is known about a name."""
+    from rich.table import Table
+
     parser = argparse.ArgumentParser(
         prog="resi describe",
         description="Describe a measure, model, dataset, test, domain or suite: what it is and its properties.",
@@ -35,12 +43,15 @@ def main(words: list[str]) -> int:
     name = arguments.name
     kind, text, facts = describe(name, arguments.config_dir)
     console = output()
-    console.print(f"[bold]{name}[/bold] ({kind})\n")
-    console.print(text, markup=False)
+    console.print(f"[bold]{cell(name)}[/bold] ({kind})\n")
+    console.print(LINE_BREAK.sub(" ", text), markup=False)
     console.print()
-    width = max(len(label) for label, _ in facts)
+    table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
     for label, value in facts:
-        console.print(f"{label:<{width}}  {value}", markup=False)
+        table.add_row(cell(label), cell(value))
+    console.print(table)
     return 0
 
 
@@ -71,7 +82,8 @@ def describe(name: str, config_dir: Path | None = None) -> tuple[str, str, Facts
 def _suite(name: str, config_dir: Path | None) -> tuple[str, str, Facts] | None:
     """Describe a suite that comes with resi, or one of a user's own."""
     from resi.compositions import open_configs
-    from resi.suites import as_words, expand, load_suite
+    from resi.suite_files import as_words, load_suite
+    from resi.suites import expand
 
     if name not in _suite_names(config_dir):
         return None
@@ -94,7 +106,7 @@ def _suite_names(config_dir: Path | None) -> list[str]:
 
 
 def _in_domains(name: str) -> tuple[str, str, Facts] | None:
-    for domain in (registry.domains().get(domain)() for domain in registry.domains()):
+    for domain in registry.usable_domains():
         for item in domain.datasets():
             if item.name == name:
                 embedded = "yes" if item.embedded else "no"
@@ -118,17 +130,16 @@ def _hyperparameters(domain: Domain, architecture: str, dataset: str) -> str:
 
 
 def _domain_names() -> list[str]:
-    domains = [registry.domains().get(name)() for name in registry.domains()]
+    domains = registry.usable_domains()
     datasets = [item.name for domain in domains for item in domain.datasets()]
     return datasets + [item.name for domain in domains for item in domain.architectures()]
 
 
 def _definition(measure: type[Measure]) -> str:
-    """Return a measure's docstring up to its sections on parameters and references."""
-    text = inspect.getdoc(measure) or ""
-    for section in ("Parameters\n---", "References\n---"):
-        text = text.split(section)[0]
-    return text.replace("``", "").strip()
+    """Return a measure's docstring up to its first section, and its notes: what its values do not say, for one."""
+    first, *sections = SECTION.split((inspect.getdoc(measure) or "").replace("``", ""))
+    notes = [text.strip() for name, text in zip(sections[::2], sections[1::2], strict=True) if name == "Notes"]
+    return "\n\n".join([first.strip(), *(f"Notes: {text}" for text in notes)])
 
 
 def _measure_facts(name: str) -> Facts:

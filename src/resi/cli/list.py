@@ -6,12 +6,12 @@ import argparse
 import datetime
 import fnmatch
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resi import registry
-from resi.console import output
+from resi.console import cell, output, write
+from resi.errors import ResiError
 from resi.plugins import load_plugins
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def main(words: list[str]) -> int:
     rows = KINDS[arguments.kind](arguments)
     rows = [row for row in rows if _matches(str(row["name"]), arguments)]
     if arguments.json:
-        sys.stdout.write(json.dumps(rows, indent=2) + "\n")
+        write(json.dumps(rows, indent=2) + "\n")
     else:
         _print(arguments.kind, rows)
     return 0
@@ -74,7 +74,7 @@ def list_measures(_arguments: argparse.Namespace) -> list[Row]:
 def list_domains(_arguments: argparse.Namespace) -> list[Row]:
     """Return all domains."""
     return [
-        {"name": name, "about": entry.item.title, "provider": f"{entry.distribution} {entry.version}"}
+        {"name": name, "about": getattr(entry.item, "title", ""), "provider": f"{entry.distribution} {entry.version}"}
         for name, entry in ((name, registry.domains().origin(name)) for name in registry.domains())
     ]
 
@@ -82,18 +82,24 @@ def list_domains(_arguments: argparse.Namespace) -> list[Row]:
 def list_datasets(_arguments: argparse.Namespace) -> list[Row]:
     """Return the datasets of all domains."""
     return [
-        {"name": item.name, "domain": name, "embedded": item.embedded, "source": item.source, "about": item.title}
-        for name in registry.domains()
-        for item in registry.domains().get(name)().datasets()
+        {
+            "name": item.name,
+            "domain": domain.name,
+            "embedded": item.embedded,
+            "source": item.source,
+            "about": item.title,
+        }
+        for domain in registry.usable_domains()
+        for item in domain.datasets()
     ]
 
 
 def list_models(_arguments: argparse.Namespace) -> list[Row]:
     """Return the architectures of all domains."""
     return [
-        {"name": item.name, "domain": name, "about": item.title, "reference": item.reference}
-        for name in registry.domains()
-        for item in registry.domains().get(name)().architectures()
+        {"name": item.name, "domain": domain.name, "about": item.title, "reference": item.reference}
+        for domain in registry.usable_domains()
+        for item in domain.architectures()
     ]
 
 
@@ -132,11 +138,19 @@ def list_shards(arguments: argparse.Namespace) -> list[Row]:
 def list_suites(arguments: argparse.Namespace) -> list[Row]:
     """Return the suites with their numbers of jobs."""
     from resi.compositions import open_configs
-    from resi.suites import expand, load_suite, suite_names
+    from resi.suite_files import load_suite, suite_names
+    from resi.suites import expand
 
     loader = open_configs(arguments.config_dir)
-    suites = [load_suite(name, loader) for name in suite_names(loader) if _matches(name, arguments)]
-    return [{"name": suite.name, "jobs": len(expand((), suite, loader)), "about": suite.about} for suite in suites]
+    rows: list[Row] = []
+    for name in suite_names(loader):
+        if _matches(name, arguments):
+            try:
+                suite = load_suite(name, loader)
+                rows.append({"name": name, "jobs": len(expand((), suite, loader)), "about": suite.about})
+            except ResiError as error:  # a suite that is wrong hides no other
+                rows.append({"name": name, "jobs": None, "about": f"cannot be used: {error}"})
+    return rows
 
 
 def list_progress(arguments: argparse.Namespace) -> list[Row]:
@@ -171,8 +185,6 @@ def _matches(name: str, arguments: argparse.Namespace) -> bool:
 
 
 def _describe_shard(shard: Shard) -> Row:
-    from resi.errors import ResiError
-
     about: Row = dict.fromkeys(("domain", "dataset", "test", "measures", "rows", "failed", "noted", "when"), "")
     try:
         return {**about, **(_finished(shard) if shard.is_complete else _unfinished(shard))}
@@ -238,21 +250,23 @@ KINDS: dict[str, Callable[[argparse.Namespace], list[Row]]] = {
 
 
 def _print(kind: str, rows: list[Row]) -> None:
-    from rich.markup import escape
     from rich.table import Table
 
     if not rows:
         output().print(f"no {kind}")
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in rows[0]:
+    filled = [column for column in rows[0] if any(_text(row[column]) for row in rows)]
+    for column in filled:
         table.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(*(escape(_text(value)) for value in row.values()))
+        table.add_row(*(cell(_text(row[column])) for column in filled))
     output().print(table)
 
 
 def _text(value: Any) -> str:
+    if value is None:
+        return ""
     if isinstance(value, list):
         more = [f"and {len(value) - SHOWN_NAMES} more"] if len(value) > SHOWN_NAMES else []
         return ", ".join([*map(str, value[:SHOWN_NAMES]), *more])

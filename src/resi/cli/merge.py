@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from resi.console import say
+from resi.console import accept_all_text, say
 from resi.errors import UsageError
 
 if TYPE_CHECKING:
@@ -53,12 +53,14 @@ def main(words: list[str]) -> int:
         copies = _Copies(Path(scratch))
         roots = [copies.of(root) for root in given]
         problems = _import(arguments.published, roots[0], arguments.pooling)
+        for problem in problems:  # before the merge, which may find nothing to merge for these reasons
+            say(f"resi-merge: {problem}")
         folder = Path(scratch) / "tables" if is_url(out) else Path(out)
         merged = merge_shards(roots, folder)
         if is_url(out) and merged.shards:
             RemoteFolder(out).store_tables(folder)
-        problems += [copies.named(problem) for problem in merged.problems]
-    for problem in problems:
+    found = [copies.named(problem) for problem in merged.problems]
+    for problem in found:
         say(f"resi-merge: {problem}")
     for reason, count in merged.outdated.items():
         say(f"of earlier versions, kept with a note: {count} {reason}; resi list shards --outdated names their shards")
@@ -67,7 +69,7 @@ def main(words: list[str]) -> int:
         say(f"{merged.shards} shards: {counts} in {out}")
     else:
         say(f"nothing was merged; what is in {out} was left as it is")
-    return 1 if problems else 0
+    return 1 if problems or found else 0
 
 
 class _Copies:
@@ -101,6 +103,7 @@ def entry() -> None:
     from resi.signals import leave, raise_on_term
 
     raise_on_term()
+    accept_all_text()
     leave(run_command(["merge", *sys.argv[1:]]))
 
 

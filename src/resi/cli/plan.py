@@ -6,8 +6,9 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from resi.console import format_seconds, output, say
+from resi.console import cell, format_seconds, output, say
 from resi.errors import ResiError, UsageError
+from resi.words import label, suite_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -32,18 +33,21 @@ def main(words: list[str]) -> int:
     parser.add_argument("-m", "--multirun", action="store_true", help="the words are those of a sweep")
     parser.add_argument("--config-dir", type=Path, help="folder with configs of your own")
     arguments = parser.parse_intermixed_args(words)
-    if arguments.multirun or any(word.startswith("suite=") for word in arguments.words):
+    if arguments.multirun or suite_of(arguments.words):
         return print_sweep(arguments.words, arguments.config_dir)
-    print_plan_of(arguments.words)
+    print_plan_of(arguments.words, arguments.config_dir)
     return 0
 
 
-def print_plan_of(words: list[str]) -> None:
-    """Compose, plan and print a run."""
+def print_plan_of(words: list[str], config_dir: Path | None = None) -> None:
+    """Compose, plan and print a run; of one whose data are missing, say what is not there."""
     from resi.config import compose
-    from resi.steps.plan import make_plan
+    from resi.steps.plan import Planner
 
-    print_plan(make_plan(compose(words), may_download=False))
+    plan = Planner(may_download=False, needs_datasets=False).plan(compose(words, config_dir))
+    if plan.absent is not None:
+        say(f"not there yet: {plan.absent}")
+    print_plan(plan)
 
 
 def print_plan(plan: Plan) -> None:
@@ -63,11 +67,13 @@ def print_plan(plan: Plan) -> None:
         for experiment in plan.experiments
     ]
     for line in dict.fromkeys(lines):
-        console.print(line)
+        console.print(cell(line))
     console.print(f"measures: {', '.join(config.measures)}")
     _print_estimates(total, [plan])
+    if not plan.dataset.content:
+        return  # what a shard is called depends on what the data are
     state = "finished" if plan.shard.is_whole else "damaged" if plan.shard.is_complete else "not finished"
-    console.print(f"shard ({state}): {plan.shard.folder}", soft_wrap=True)
+    console.print(cell(f"shard ({state}): {plan.shard.folder}"), soft_wrap=True)
 
 
 def print_sweep(words: Sequence[str], config_dir: Path | None = None) -> int:
@@ -76,7 +82,7 @@ def print_sweep(words: Sequence[str], config_dir: Path | None = None) -> int:
 
     title, jobs, plans, problems = plan_sweep(words, config_dir)
     for job, error in list(problems.items())[:SHOWN_JOBS]:
-        say(f"will fail: {' '.join(job)}: {error}")
+        say(f"will fail: {label(job)}: {error}")
     if len(problems) > SHOWN_JOBS:
         say(f"and {len(problems) - SHOWN_JOBS} more jobs will fail")
     for absent in dict.fromkeys(str(plan.absent) for plan in plans if plan.absent is not None):
@@ -105,13 +111,14 @@ def plan_sweep(
     """
     from resi.compositions import compose_all, open_configs
     from resi.steps.plan import Planner
-    from resi.suites import expand, load_suite
+    from resi.suite_files import load_suite
+    from resi.suites import expand
 
-    names = [word.partition("=")[2] for word in words if word.startswith("suite=")]
+    name = suite_of(words)
     common = [word for word in words if word.startswith("hydra.searchpath=")]
-    further = [word for word in words if not word.startswith(("suite=", "hydra"))]
+    further = [word for word in words if not word.lstrip("+~").startswith(("suite=", "suite@", "hydra"))]
     loader = open_configs(config_dir)
-    suite = load_suite(names[-1], loader, common) if names else None
+    suite = load_suite(name, loader, common) if name else None
     jobs = expand(further, suite, loader)
     configs = compose_all(jobs, loader, common)
     planner = Planner(may_download=False, needs_datasets=False)
@@ -119,7 +126,7 @@ def plan_sweep(
     problems: dict[Job, ResiError] = {}
     for job, config in zip(jobs, configs, strict=True):
         if isinstance(config, ResiError):
-            raise UsageError(f"{' '.join(job)}: {config}")
+            raise UsageError(f"{label(job)}: {config}")
         try:
             plans.append(planner.plan(config))
         except ResiError as error:
@@ -140,10 +147,10 @@ def _print_steps(title: str, total: Total, plans: Sequence[Plan]) -> None:
     from rich.table import Table
 
     works = total.works
-    table = Table(title=title, title_justify="left")
-    table.add_column("step")
+    table = Table(title=cell(title), title_justify="left")
+    table.add_column("step", overflow="fold")
     for column in ("all", "done", "to do", "time, about"):
-        table.add_column(column, justify="right")
+        table.add_column(column, justify="right", overflow="fold")
     published = all(plan.config.models_root is not None for plan in plans)
     trained = sum(len(work.models) for work in works), sum(len(work.models_left) for work in works)
     extracted = sum(len(work.extractions) for work in works), sum(work.extractions_left for work in works)
@@ -175,13 +182,13 @@ def _print_places(total: Total) -> None:
 
     table = Table(title="by architecture, what is to do", title_justify="left")
     for column in ("domain", "dataset", "architecture"):
-        table.add_column(column)
+        table.add_column(column, overflow="fold")
     for column in ("models", "time, about", "comparisons", "time, about"):
-        table.add_column(column, justify="right")
+        table.add_column(column, justify="right", overflow="fold")
     for work in sorted(total.works, key=lambda work: work.place):
         models, comparisons = len(work.models_left), work.left.total()
         times = _time(models, [total.training_seconds(work)]), _time(comparisons, [total.comparing_seconds(work)])
-        table.add_row(*work.place, str(models), times[0], str(comparisons), times[1])
+        table.add_row(*map(cell, work.place), str(models), times[0], str(comparisons), times[1])
     output().print(table)
 
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
-from resi.console import say
+from resi.console import say, write
 from resi.errors import UsageError
 
 HOW = ("link", "move", "copy")
@@ -42,12 +41,12 @@ def main(words: list[str]) -> int:
         except OSError as error:
             say(f"resi prepare: {error}; another way is chosen with --how: {', '.join(HOW)}")
             return 1
-        sys.stdout.write(f"{placed} images placed in {destination}\n")
+        write(f"{placed} images placed in {destination}\n")
     if not destination.is_dir():
         raise UsageError(f"{destination} is not there; name the unpacked archive: resi prepare imagenet100 FOLDER")
     problems = check_imagenet100(list_imagenet100(destination))
     for problem in problems:
         say(problem)
     found = f"{len(problems)} problems" if problems else "all 100 classes are complete"
-    sys.stdout.write(f"{destination}: {found}\n")
+    write(f"{destination}: {found}\n")
     return 1 if problems else 0

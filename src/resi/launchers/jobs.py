@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resi.errors import ResiError
+from resi.words import label
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,8 +31,8 @@ class Job:
 
     @property
     def label(self) -> str:
-        """Its words as a person reads them, without those that are Hydra's own."""
-        return " ".join(word for word in self.words if not word.startswith(("hydra.", "hydra/")))
+        """Its words as a person reads them, without secrets and those that are Hydra's own."""
+        return label(self.words)
 
 
 class JobRunner:

@@ -32,6 +32,7 @@ PROCESS_BYTES = 2 * 10**9
 IDLE_SECONDS = 60
 INTERRUPT_SECONDS = 20
 PARENT_POLL_SECONDS = 1
+ENDED_POLL_SECONDS = 0.5
 
 
 class ProcessLauncher(SweepLauncher):
@@ -65,7 +66,7 @@ class ProcessLauncher(SweepLauncher):
             lanes = [pool.submit(keep_busy, place) for place in places]
             try:
                 for _ in jobs:
-                    yield ended.get()
+                    yield _next(ended)
             except BaseException:
                 stopped.set()
                 interrupt(lanes)
@@ -73,6 +74,13 @@ class ProcessLauncher(SweepLauncher):
             finally:
                 for place in places:
                     place.close()
+
+
+def _next(ended: queue.SimpleQueue[tuple[Job, int, str]]) -> tuple[Job, int, str]:
+    """Return the job that ends next; of a wait without an end Ctrl-C would not be seen once Polars is loaded."""
+    while True:
+        with contextlib.suppress(queue.Empty):
+            return ended.get(timeout=ENDED_POLL_SECONDS)
 
 
 def jobs_at_once(given: Any, jobs: int, config: Mapping[str, Any]) -> int:

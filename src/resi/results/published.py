@@ -61,7 +61,7 @@ def import_published(path: Path, folder: Path, pooling: str | None = None) -> Im
     ArtifactError
         If the file is damaged.
     UsageError
-        If it is no results file of the published benchmark, or ``pooling`` is missing.
+        If it is no results file of the published benchmark, or ``pooling`` is missing and nothing in it goes without.
     """
     check_pooling(pooling)
     rows, problems = _read(path, pooling)
@@ -98,14 +98,11 @@ def _read(path: Path, pooling: str | None) -> tuple[pl.DataFrame, list[str]]:
         b=pl.when(parts.list.len() == 3).then(parts.list.get(1, null_on_oob=True)),
     )
     sides, why_not = _sides(sorted({*rows["a"].drop_nulls(), *rows["b"].drop_nulls()}))
-    if pooling is None and (pooled := sorted(set(sides["architecture"]) & set(POOLED))):
-        raise UsageError(
-            f"{path} holds comparisons of {' and '.join(pooled)}, and does not say how their tokens were pooled: "
-            "give --pooling cls or --pooling mean"
-        )
     named = rows.join(sides, left_on="a", right_on="side", how="left")
     named = named.join(sides, left_on="b", right_on="side", how="left", suffix="_b")
     named = named.join(_measures(), on="metric", how="left")
+    if pooling is None:
+        named = _without_pooled(named, path, problems)
     no_side = pl.any_horizontal(pl.col("domain", "domain_b").is_null())
     mixed = ~no_side & pl.any_horizontal(pl.col(name) != pl.col(f"{name}_b") for name in (*SCOPE, "probe"))
     if lost := named.filter(no_side)["id"].to_list():
@@ -117,6 +114,27 @@ def _read(path: Path, pooling: str | None) -> tuple[pl.DataFrame, list[str]]:
     for metric, count in named.filter(pl.col("measure").is_null()).group_by("metric").len().sort("metric").iter_rows():
         problems.append(f"{count} rows of {metric} are left out: no installed measure has this published_name")
     return _comparisons(named.filter(pl.col("measure").is_not_null()), path.name, pooling), problems
+
+
+def _without_pooled(named: pl.DataFrame, path: Path, problems: list[str]) -> pl.DataFrame:
+    """Return the rows of models whose tokens are not pooled, and add to the problems how to have the others.
+
+    Raises
+    ------
+    UsageError
+        If there are no others.
+    """
+    is_pooled = pl.any_horizontal(pl.col("architecture", "architecture_b").is_in(POOLED)).fill_null(value=False)
+    pooled = named.filter(is_pooled)
+    if pooled.is_empty():
+        return named
+    both = {*pooled["architecture"], *pooled["architecture_b"]}
+    names = " and ".join(sorted(both.intersection(POOLED)))
+    how = "the file does not say how their tokens were pooled: give --pooling cls or --pooling mean"
+    if pooled.height == named.height:
+        raise UsageError(f"{path} holds comparisons of {names}, and {how}")
+    problems.append(f"{pooled.height} rows of {names} are left out, since {how}")
+    return named.filter(~is_pooled)
 
 
 def _read_columns(path: Path) -> pl.DataFrame:

@@ -281,13 +281,14 @@ class Planner:
 
     def plan(self, config: RunConfig) -> Plan:
         """Lay out a run, see :func:`make_plan`."""
-        dataset, absent = self._dataset(config)
+        dataset, absent = self.dataset(config)
         experiments, left_out = self._all_experiments(config, dataset)
         if not experiments and left_out:
             raise next(iter(left_out.values()))
         return Plan(config, dataset, experiments, absent, left_out)
 
-    def _dataset(self, config: RunConfig) -> tuple[DatasetSpec, DatasetError | None]:
+    def dataset(self, config: RunConfig) -> tuple[DatasetSpec, DatasetError | None]:
+        """Return a run's dataset; where the data root alone knows it, also why its files are not there."""
         key = (config.root, config.domain.name, config.dataset, config.dataset_root, config.stage in READS_NO_DATASET)
         if key not in self._datasets:
             self._datasets[key] = self._find_dataset(config)

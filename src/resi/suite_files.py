@@ -1,0 +1,169 @@
+"""Suites as they lie in files: data of known keys. Hydra composes none of them, so that nothing in one is called."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from omegaconf import OmegaConf
+
+from resi.errors import UsageError, unknown_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from hydra.core.config_loader import ConfigLoader
+
+    Grid = Mapping[str, Any]
+
+SELF = "_self_"
+KEYS = ("about", "defaults", "grids")
+PACKAGE = re.compile(r"^\s*#\s*@package", re.MULTILINE)
+GRID_KEY = re.compile(r"[a-z_]+(\.[A-Za-z0-9_]+)*")
+SEARCH_PATH = "hydra.searchpath="
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A named list of grids.
+
+    Attributes
+    ----------
+    about : str
+        What it is, in a line.
+    grids : mapping from name to mapping
+        Each from keys of a run to values, as on the command line.
+    """
+
+    name: str
+    about: str
+    grids: Mapping[str, Grid]
+
+
+def find_suites(loader: ConfigLoader, common: Sequence[str] = ()) -> dict[str, Path]:
+    """Return the files of all suites by name: those that come with resi, and those of a user's folders.
+
+    Parameters
+    ----------
+    common : sequence of str
+        Words of Hydra's, of which ``hydra.searchpath=[FOLDER]`` names folders.
+
+    Raises
+    ------
+    UsageError
+        If two folders have a suite of one name.
+    """
+    found: dict[str, Path] = {}
+    for folder in dict.fromkeys(_folders(loader, common)):
+        for path in sorted((folder / "suite").glob("*.yaml")):
+            if path.stem in found:
+                raise UsageError(f"{path} has the name of another suite, {found[path.stem]}; give it a name of its own")
+            found[path.stem] = path
+    return found
+
+
+def _folders(loader: ConfigLoader, common: Sequence[str]) -> Iterator[Path]:
+    for source in loader.get_sources():
+        if source.scheme() == "file":
+            yield Path(source.path).resolve()
+    for word in common:
+        if word.startswith(SEARCH_PATH):
+            for folder in OmegaConf.create(word.removeprefix(SEARCH_PATH)):
+                if "://" not in str(folder) or str(folder).startswith("file://"):
+                    yield Path(str(folder).removeprefix("file://")).resolve()
+
+
+def load_suite(name: str, loader: ConfigLoader, common: Sequence[str] = ()) -> Suite:
+    """Return a suite by name.
+
+    Raises
+    ------
+    UsageError
+        If there is none of that name, or its file is no suite.
+    """
+    return _load(name, find_suites(loader, common), ())
+
+
+def suite_names(loader: ConfigLoader) -> list[str]:
+    """Return the names of all suites."""
+    return sorted(find_suites(loader))
+
+
+def _load(name: str, files: Mapping[str, Path], parents: tuple[str, ...]) -> Suite:
+    if name not in files:
+        raise unknown_name("suite", name, list(files))
+    if name in parents:
+        raise UsageError(f"suite={parents[0]}: {' takes in '.join((*parents, name))}, which never ends")
+    content = read_suite(name, files[name])
+    parts = content.get("defaults") or []
+    grids: dict[str, Grid] = {}
+    for part in parts if SELF in parts else [*parts, SELF]:
+        added = content.get("grids") or {} if part == SELF else _load(part, files, (*parents, name)).grids
+        grids |= {grid: {**grids.get(grid, {}), **keys} for grid, keys in added.items()}
+    if not grids:
+        raise _no_suite(name)
+    return Suite(name, str(content.get("about") or ""), grids)
+
+
+def read_suite(name: str, path: Path) -> dict[str, Any]:
+    """Return the content of a suite's file, checked: other suites' names in ``defaults``, keys of runs in ``grids``.
+
+    Raises
+    ------
+    UsageError
+        If the file holds anything else.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        content = OmegaConf.to_container(OmegaConf.create(text), resolve=False)
+    except Exception as error:  # of the file system, of YAML, or of OmegaConf
+        raise UsageError(f"suite={name}: {path} cannot be read: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict):
+        raise _no_suite(name)
+    if PACKAGE.search(text):
+        raise UsageError(f"suite={name}: {path} says `@package`; a suite is data, and has no place to choose")
+    for key in content:
+        if key not in KEYS:
+            raise unknown_name(f"key of suite={name}:", str(key), KEYS)
+    if not isinstance(parts := content.get("defaults") or [], list) or not all(isinstance(part, str) for part in parts):
+        raise UsageError(f"suite={name}: defaults: expected the names of other suites, such as [paper_graph]")
+    grids = content.get("grids") or {}
+    if not isinstance(grids, dict) or not all(isinstance(grid, dict) and grid for grid in grids.values()):
+        raise _no_suite(name)
+    for grid, keys in grids.items():
+        for key, value in keys.items():
+            _check(f"suite={name}: grids.{grid}", key, value)
+    return {str(key): value for key, value in content.items()}
+
+
+def _check(where: str, key: Any, value: Any) -> None:
+    """Raise ``UsageError`` unless an entry of a grid is a key of runs with plain values."""
+    from resi.config import RunSchema
+
+    known = [field.name for field in fields(RunSchema) if field.name != "suite"]
+    if not isinstance(key, str) or not GRID_KEY.fullmatch(key) or key.partition(".")[0] not in known:
+        raise unknown_name(f"key in {where}:", str(key), known, " A grid has keys of a run alone.")
+    for text in value if isinstance(value, list) else [value]:
+        if isinstance(text, dict | list):
+            raise UsageError(f"{where}.{key}: expected a value or a list of values, not {value!r}")
+        if isinstance(text, str) and "${" in text:
+            raise UsageError(f"{where}.{key}: {text}: a suite is data, in which ${{...}} stands for nothing")
+
+
+def _no_suite(name: str) -> UsageError:
+    return UsageError(f"suite={name}: expected `grids:`, a mapping from names to mappings such as {{domain: graph}}")
+
+
+def as_words(grid: Grid) -> list[str]:
+    """Return a grid as words of a command line."""
+    return [f"{key}={_text(value)}" for key, value in grid.items()]
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, list):
+        return f"[{','.join(map(_text, value))}]"
+    if isinstance(value, bool) or value is None:
+        return {None: "null", True: "true", False: "false"}[value]
+    return str(value)

@@ -1,0 +1,139 @@
+"""The words of a command line, ``KEY=VALUE``, before Hydra reads them."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shlex
+from typing import TYPE_CHECKING
+
+from resi.errors import UsageError
+from resi.redaction import redact
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from hydra.core.override_parser.types import Override
+
+PATHS = ("root", "dataset.root", "models.root", "shards")
+"""Keys whose values are paths or URLs: any text, whatever it looks like."""
+SINGLE = {
+    "domain": "run",
+    "dataset": "run",
+    "test": "run",
+    "protocol": "run",
+    "stage": "run",
+    "representation": "run",
+    "device": "run",
+    "suite": "sweep",
+    "hydra/launcher": "sweep",
+    "hydra/sweeper": "sweep",
+}
+"""Keys that have one value, and what has it."""
+# A value that Hydra reads as the text it is, of letters, digits and a few signs, and that is not a number or constant.
+PLAIN = re.compile(r"[A-Za-z_./\\-][A-Za-z0-9_./\\%@+:*-]*")
+CHOSEN = ("domain", "dataset", "test", "protocol")
+"""Groups of which a run has one choice."""
+SUITE = re.compile(r"[+~]*suite(@[^=]*)?=(.*)", re.DOTALL)
+CONSTANTS = ("true", "false", "null", "inf", "nan", "-inf", "-nan")
+# Quoted, or with a meaning that a path has not: a sweep, a list, a call or an interpolation.
+MEANT = re.compile(r"""^['"]|[,\[\](){}$'"\\]|^null$""")
+
+
+def quoted(words: Iterable[str]) -> list[str]:
+    """Return the words, with quotes around paths that Hydra would not read as they are, such as ``root=~/x``."""
+    return [_quoted(word) for word in words]
+
+
+def _quoted(word: str) -> str:
+    key, equals, value = word.partition("=")
+    if not equals or key.lstrip("+") not in PATHS or not value or MEANT.search(value):
+        return word
+    if PLAIN.fullmatch(value) and value.lower() not in CONSTANTS:
+        return word
+    return f"{key}='{value}'"
+
+
+def check_single(overrides: Iterable[Override]) -> None:
+    """Raise ``UsageError`` for a list of values under a key that has one.
+
+    Of a group of which one config is chosen, Hydra takes a list as several configs and keeps the last of them.
+    """
+    for item in overrides:
+        key = item.key_or_group
+        if key not in SINGLE:
+            continue
+        for value in item.sweep_iterator() if item.is_discrete_sweep() else [item.value()]:
+            if isinstance(value, list) and len(value) != 1:
+                raise one_value(key, str(item.input_line), [str(part) for part in value])
+            if value is None and key in CHOSEN:
+                raise UsageError(f"{item.input_line}: a run has one {key}; leave the word out for the default")
+
+
+def check_words(words: Iterable[str]) -> None:
+    """Raise ``UsageError`` as :func:`check_single` does, of words as they stand on a command line, options included."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    parser = OverridesParser.create()
+    for word in words:
+        if "=" in word and not word.startswith("-"):
+            with contextlib.suppress(HydraException):  # which Hydra says itself
+                check_single(parser.parse_overrides([word]))
+
+
+def one_value(key: str, given: str, values: Iterable[str] = ()) -> UsageError:
+    """Build the error for several values of a key that has one.
+
+    Parameters
+    ----------
+    given : str
+        The word as it was given.
+    values : iterable of str
+        The values, if they are known.
+    """
+    label, whole = key.rpartition("/")[2], SINGLE[key]
+    if whole == "sweep":
+        return UsageError(f"{given}: a sweep has one {label}; give each a command of its own")
+    listing = ",".join(values) or "a,b"
+    return UsageError(
+        f"{given}: a run has one {label}. For a run of each write -m {key}={listing}; in a suite `{key}: {listing}`, "
+        "without brackets; in Python, call resi.run once for each"
+    )
+
+
+def how_to_quote(word: str) -> str:
+    """Return what to do about a word that cannot be read."""
+    key, _, value = word.partition("=")
+    if not value:
+        return f"{word}: expected KEY=VALUE"
+    inner = value.replace("'", "\\'")
+    quoted_word = f"{key}='{inner}'"
+    shown = shlex.quote(quoted_word) if re.search(r'[$`"\\!]', quoted_word) else f'"{quoted_word}"'
+    return (
+        f"{word}: this cannot be read. Put a value with spaces or any of # = ~ , : [ ] {{ }} ( ) in quotes, which the "
+        f"shell has to leave: {shown}"
+    )
+
+
+def suite_of(words: Sequence[str]) -> str | None:
+    """Return the suite that the words of a command line name, if they name one.
+
+    Raises
+    ------
+    UsageError
+        If they name several.
+    """
+    named = [found for found in map(SUITE.fullmatch, words) if found]
+    if not named:
+        return None
+    name = named[-1][2]
+    if len(named) > 1 or re.search(r"[,\[\]]", name):
+        given = " ".join(found[0] for found in named)
+        raise UsageError(f"{given}: a sweep has one suite; give each a command of its own")
+    return None if name in ("", "null") else name
+
+
+def label(words: Sequence[str]) -> str:
+    """Return the words of a job as a person reads them, without secrets and those that are Hydra's own."""
+    return " ".join(redact(word) for word in words if not word.startswith(("hydra.", "hydra/")))
