@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from hydra.core.config_store import ConfigStore
 
 import resi
 from resi import config, registry
@@ -143,12 +142,11 @@ def registered() -> Iterator[dict[str, Registered]]:
     known = registry.measures()._items
     before = dict(known)
     known["changing"] = Registered(Changing, "own-package", "1.0", "")
-    config.register.cache_clear()
+    config.own_store.cache_clear()
     yield known
     known.clear()
     known.update(before)
-    ConfigStore.instance().repo["measure"].pop("changing.yaml", None)
-    config.register.cache_clear()
+    config.own_store.cache_clear()
 
 
 def test_comparisons_by_changed_code_are_made_again_and_it_is_said(

@@ -23,8 +23,8 @@ def score_measures(plan: Plan, comparisons: pl.DataFrame) -> pl.DataFrame:
         layers={experiment.architecture: experiment.probe.layers for experiment in plan.experiments},
     )
     for architecture, count in Counter(model.architecture for model in plan.left_out).items():
-        text = f"The files of {count} of the published models were missing."
-        note = pl.when(pl.col("note") == "").then(pl.lit(text)).otherwise(pl.col("note") + f" {text}")
+        text = f"the files of {count} of the published models were missing"
+        note = pl.when(pl.col("note") == "").then(pl.lit(text)).otherwise(pl.col("note") + f"; {text}")
         is_meant = pl.col("architecture") == architecture
         scores = scores.with_columns(note=pl.when(is_meant).then(note).otherwise(pl.col("note")))
     return scores
