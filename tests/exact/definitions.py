@@ -26,6 +26,8 @@ MP.dps = 50
 ZERO = MP.mpf(10) ** -25
 # Correlations nearer to each other than this are tied, and canonical correlations nearer to 1 are 1, as documented.
 TIE = MP.mpf(10) ** -10
+# Distances that agree to this share are the same.
+TIED = 1e-12
 
 _to_mp = np.frompyfunc(MP.mpf, 1, 1)
 _sqrt = np.frompyfunc(MP.sqrt, 1, 1)
@@ -71,6 +73,8 @@ def singular(X: Matrix, rank: int | None = None) -> tuple[Matrix, Matrix, Matrix
         raise NoValueError
     known = np.array(vectors.tolist(), dtype=object).reshape(len(gram), len(gram))[:, order[:rank]]
     lengths = lengths[:rank]
+    if not lengths.all():
+        raise NoValueError
     other = (X.T if is_wide else X) @ known / lengths
     return (known, lengths, other) if is_wide else (other, lengths, known)
 
@@ -271,23 +275,23 @@ def _cosine_distances(X: Matrix) -> Matrix:
     return result
 
 
-def _nearest(X: Matrix, k: int) -> Any:
+def _nearest(X: Matrix, k: int, digits: float) -> Any:
     D = _cosine_distances(X)
-    return nearest(np.where(D < MP.mpf(10) ** -30, MP.mpf(0), D), k)
+    return nearest(np.where(D < MP.mpf(10) ** -30, MP.mpf(0), D), k, digits)
 
 
-def jaccard(R: Matrix, S: Matrix, ranks: Ranks, k: int = 5) -> Any:
-    return MP.mpf(overlap(_nearest(R, k), _nearest(S, k)))
+def jaccard(R: Matrix, S: Matrix, ranks: Ranks, k: int = 5, digits: float = TIED) -> Any:
+    return MP.mpf(overlap(_nearest(R, k, digits), _nearest(S, k, digits)))
 
 
-def rank_similarity(R: Matrix, S: Matrix, ranks: Ranks, k: int = 5) -> Any:
-    return MP.mpf(rank_agreement(_nearest(R, k), _nearest(S, k)))
+def rank_similarity(R: Matrix, S: Matrix, ranks: Ranks, k: int = 5, digits: float = TIED) -> Any:
+    return MP.mpf(rank_agreement(_nearest(R, k, digits), _nearest(S, k, digits)))
 
 
-def second_order_cosine(R: Matrix, S: Matrix, ranks: Ranks, k: int = 5) -> Any:
+def second_order_cosine(R: Matrix, S: Matrix, ranks: Ranks, k: int = 5, digits: float = TIED) -> Any:
     total = MP.mpf(0)
     D, E = _cosine_distances(R), _cosine_distances(S)
-    for i, (a, b) in enumerate(zip(_nearest(R, k), _nearest(S, k), strict=True)):
+    for i, (a, b) in enumerate(zip(_nearest(R, k, digits), _nearest(S, k, digits), strict=True)):
         union = sorted({*a} | {*b})
         roots = np.array([MP.sqrt(max(side.get(j, (0, 0))[0] for side in (a, b))) for j in union], dtype=object)
         x, y = (roots * np.where(side[i, union] < MP.mpf(10) ** -30, MP.mpf(0), side[i, union]) for side in (D, E))
@@ -314,13 +318,13 @@ def uniformity_difference(R: Matrix, S: Matrix, ranks: Ranks) -> Any:
     return abs(first - second)
 
 
-def imd(R: Matrix, S: Matrix, ranks: Ranks, k: int = 5) -> Any:
+def imd(R: Matrix, S: Matrix, ranks: Ranks, k: int = 5, digits: float = TIED) -> Any:
     times = np.logspace(-1, 1, 256)
     traces = []
     for X in (R, S):
         D = distances(_spread(X))
         adjacency = np.zeros(D.shape)
-        for i, found in enumerate(nearest(D, k)):
+        for i, found in enumerate(nearest(D, k, digits)):
             for j, (share, _) in found.items():
                 adjacency[i, j] = adjacency[j, i] = max(adjacency[i, j], share)
         root = adjacency.sum(1) ** -0.5

@@ -6,7 +6,8 @@ rounding is kept, and with it the ranks that the rounded numbers no longer show.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ import numpy as np
 import torch
 from hypothesis import strategies as st
 
-from tests.exact.definitions import MP, Ranks, centre, exact, singular_values
+from tests.exact.definitions import MP, Ranks, centre, exact, norm, singular_values
 
 if TYPE_CHECKING:
     from tests.exact.definitions import Matrix
@@ -85,16 +86,28 @@ class Case:
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         printer.text(self.text)
 
-    @property
-    def ranks(self) -> Ranks:
-        """Ranks of both sides before they were rounded."""
-        sides = (self.R.before, self.S.before)
-        return Ranks(tuple(_rank(centre(X)) for X in sides), tuple(_rank(X) for X in sides))  # type: ignore[arg-type]
+    def possible_ranks(self) -> Iterator[Ranks]:
+        """Yield the ranks that both sides may have: those before rounding, then without what it may have hidden."""
+        centred, as_given = (
+            [_ranks(change(side.before), side.numbers, side.epsilon) for side in (self.R, self.S)]
+            for change in (centre, lambda X: X)
+        )
+        places = max(map(len, (*centred, *as_given)))
+        for r, s in itertools.product(range(places), repeat=2):
+            yield Ranks(*((R[min(r, len(R) - 1)], S[min(s, len(S) - 1)]) for R, S in (centred, as_given)))
 
 
-def _rank(X: Matrix) -> int:
-    values = singular_values(X)
-    return sum(value > MP.mpf(10) ** -22 * values[0] for value in values) if values[0] else 0
+UNDECIDED = 32
+"""Directions within this factor of what rounding adds may count or not."""
+
+
+def _ranks(before: Matrix, numbers: Matrix, epsilon: float) -> list[int]:
+    """Return the rank of a matrix before its numbers were rounded, and lower ones that rounding leaves possible."""
+    values = singular_values(before)
+    rank = sum(value > MP.mpf(10) ** -22 * values[0] for value in values) if values[0] else 0
+    rounding = epsilon * max(norm(numbers), norm(before))
+    certain = sum(value > UNDECIDED * rounding for value in values)
+    return [rank, *range(min(rank, sum(value > rounding / UNDECIDED for value in values)), max(certain, 1) - 1, -1)]
 
 
 @st.composite
