@@ -142,6 +142,30 @@ def test_a_note_stands_beside_a_value_in_the_table(monkeypatch: pytest.MonkeyPat
     assert frame.select("status", "note").rows() == [("failed", "")]
 
 
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [(DegenerateInputError("constant"), ""), (KeyError("k"), "the note of precision failed: KeyError: 'k'")],
+)
+def test_a_note_that_cannot_be_made_does_not_cost_the_value(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, said: str
+) -> None:
+    def note(self, a, b):
+        raise error
+
+    monkeypatch.setattr(resi.api, "make_measure", lambda name, parameters: Precision())
+    monkeypatch.setattr(Precision, "note", note)
+    frame = resi.pairwise({"a": np.eye(3), "b": np.eye(3)}, measures=["precision"])
+    assert frame.select("value", "status", "note").rows() == [(2.0**-52, "ok", said)]
+
+
+def test_a_collapsed_side_has_a_procrustes_distance_whatever_else_is_compared() -> None:
+    R = torch.rand(16, 4, dtype=torch.float64).half()
+    collapsed = torch.full((16, 3), 1000.0).half()
+    collapsed[0, 0] = 1000.5
+    alone = resi.compare(R, collapsed, "procrustes")
+    assert resi.pairwise({"a": R, "b": collapsed}, ["procrustes"])["value"].to_list() == [alone]
+
+
 @dataclass
 class Together(Measure):
     """Compares pairs at once, except those with the first representation, and fails on some."""

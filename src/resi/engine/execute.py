@@ -336,11 +336,21 @@ def _judged(value: float) -> Result:
 
 def _noted(result: Result, measure: Measure, a: Side, b: Side, warned: Sequence[str] = ()) -> Result:
     """Return a result with what its measure notes about the value, and what was warned about."""
-    note = measure.note(a.state, b.state) if result.status == OK else ""
+    note = _note(measure, a.state, b.state) if result.status == OK else ""
     if not (note or warned or a.warned or b.warned):
         return result
     texts = dict.fromkeys([note, *a.warned, *b.warned, *warned])
     return result._replace(note="; ".join(filter(None, texts)))
+
+
+def _note(measure: Measure, a: Any, b: Any) -> str:
+    """Return what a measure notes; a note that cannot be made does not cost the value."""
+    try:
+        return measure.note(a, b)
+    except DegenerateInputError:
+        return ""
+    except Exception as failure:
+        return f"the note of {measure.name} failed: {type(failure).__name__}: {failure}"
 
 
 def _heard_spread(spread: Spread, warned: list[str]) -> Spread:
