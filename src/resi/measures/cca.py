@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -189,9 +188,8 @@ class SVCCA(_CanonicalCorrelation):
             scale = x.shared(artifacts.scaled).scale
             too_few = int((cumulative < VARIANCE_SHARE * total * scale * scale).sum())
             return too_few + 1 if too_few < len(variances) else 1
-        # Shares that equal 99 % are not to miss it by rounding, which is less in the mean of many numbers.
-        rounding = max(1e-12, x.epsilon / math.sqrt(math.prod(x.shape)))
-        return int((cumulative < VARIANCE_SHARE - rounding).sum()) + 1
+        # Shares that equal 99 % are not to miss it by rounding.
+        return int((cumulative < VARIANCE_SHARE - 1e-12).sum()) + 1
 
 
 def _ridge_factors(x: Features, count: int) -> Tensor:
