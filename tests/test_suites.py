@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -19,7 +17,6 @@ from resi.suite_jobs import Asked, split_words
 from resi.suites import Job, expand
 from tests.conftest import TINY
 
-COMMAND = [sys.executable, "-c", "from resi.app import main; main()"]
 TESTS = ["accuracy_correlation", "augmentation", "label_randomization", "layer_monotonicity", "output_correlation"]
 TESTS += ["shortcut"]
 SMALL = Suite(
@@ -231,18 +228,13 @@ def own_suite(folder: Path) -> None:
     (folder / "suite" / "mine.yaml").write_text("about: my own\ngrids:\n  tiny:\n" + "\n".join(lines) + "\n")
 
 
-def resi_command(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*COMMAND, *words], capture_output=True, text=True, timeout=600, check=False)
-
-
 def test_a_suite_of_ones_own_runs_with_and_without_m_and_its_progress_is_told(
     root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     own_suite(tmp_path / "conf")
     own = ["--config-dir", str(tmp_path / "conf")]
-    found = resi_command(*own, "suite=mine", "measure=cka", "test=shortcut", "hydra/launcher=joblib")
-    assert found.returncode == 0, found.stderr
-    assert "suite=mine: 1 jobs" in found.stderr
+    assert run_command([*own, "suite=mine", "measure=cka", "test=shortcut", "hydra/launcher=joblib"]) == 0
+    assert "suite=mine: 1 jobs" in capsys.readouterr().err
     assert len(list((root / "shards").iterdir())) == 1
     path = f"hydra.searchpath=[file://{tmp_path / 'conf'}]"
     assert run_command([*own, "-m", path, "suite=mine", "measure=cka"]) == 0
