@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -19,7 +17,6 @@ from resi.suite_jobs import Asked, split_words
 from resi.suites import Job, expand
 from tests.conftest import TINY
 
-COMMAND = [sys.executable, "-c", "from resi.app import main; main()"]
 TESTS = ["accuracy_correlation", "augmentation", "label_randomization", "layer_monotonicity", "output_correlation"]
 TESTS += ["shortcut"]
 SMALL = Suite(
@@ -231,32 +228,30 @@ def own_suite(folder: Path) -> None:
     (folder / "suite" / "mine.yaml").write_text("about: my own\ngrids:\n  tiny:\n" + "\n".join(lines) + "\n")
 
 
-def resi_command(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*COMMAND, *words], capture_output=True, text=True, timeout=600, check=False)
-
-
-def test_a_suite_of_ones_own_runs_with_and_without_m_and_its_progress_is_told(root: Path, tmp_path: Path) -> None:
+def test_a_suite_of_ones_own_runs_with_and_without_m_and_its_progress_is_told(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     own_suite(tmp_path / "conf")
     own = ["--config-dir", str(tmp_path / "conf")]
-    found = resi_command(*own, "suite=mine", "measure=cka", "test=shortcut", "hydra/launcher=joblib")
-    assert found.returncode == 0, found.stderr
-    assert "suite=mine: 1 jobs" in found.stderr
+    assert run_command([*own, "suite=mine", "measure=cka", "test=shortcut", "hydra/launcher=joblib"]) == 0
+    assert "suite=mine: 1 jobs" in capsys.readouterr().err
     assert len(list((root / "shards").iterdir())) == 1
-    found = resi_command(*own, "-m", f"hydra.searchpath=[file://{tmp_path / 'conf'}]", "suite=mine", "measure=cka")
-    assert found.returncode == 0, found.stderr
-    assert "read from its shard" in found.stdout  # of the first sweep
-    found = resi_command("plan", f"hydra.searchpath=[file://{tmp_path / 'conf'}]", "suite=mine", "measure=cka")
-    assert "2 jobs" in found.stdout, found.stderr
-    found = resi_command("describe", "mine", *own)
-    assert "resi --config-dir" in found.stdout, found.stderr
+    path = f"hydra.searchpath=[file://{tmp_path / 'conf'}]"
+    assert run_command([*own, "-m", path, "suite=mine", "measure=cka"]) == 0
+    assert "read from its shard" in capsys.readouterr().out  # of the first sweep
+    assert run_command(["plan", path, "suite=mine", "measure=cka"]) == 0
+    assert "2 jobs" in capsys.readouterr().out
+    assert run_command(["describe", "mine", *own]) == 0
+    assert "resi --config-dir" in capsys.readouterr().out
     assert len(list((root / "shards").iterdir())) == 2
-    rows = json.loads(resi_command("list", "progress", *own, "--json").stdout)
+    assert run_command(["list", "progress", *own, "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
     assert [(row["name"], row["words"], row["jobs"], row["done"]) for row in rows] == [
         ("mine", "measure=cka", 2, 2),
         ("mine", "measure=cka test=shortcut", 1, 1),
     ]
-    suites = json.loads(resi_command("list", "suites", "mi*", *own, "--json").stdout)
-    assert suites == [{"name": "mine", "jobs": 2, "about": "my own"}]
+    assert run_command(["list", "suites", "mi*", *own, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == [{"name": "mine", "jobs": 2, "about": "my own"}]
 
 
 @pytest.mark.parametrize(
@@ -267,12 +262,14 @@ def test_a_suite_of_ones_own_runs_with_and_without_m_and_its_progress_is_told(ro
         (["-m", "suite=smoke", "groups=7"], "domain=graph model=gcn "),
     ],
 )
-def test_a_suite_that_cannot_run_starts_nothing(words: list[str], message: str, root: Path) -> None:
-    found = resi_command(*words)
-    assert found.returncode == 2, found.stderr
-    lines = [line for line in found.stderr.splitlines() if line.startswith("resi: ")]
+def test_a_suite_that_cannot_run_starts_nothing(
+    words: list[str], message: str, root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_command(words) == 2
+    said = capsys.readouterr().err
+    lines = [line for line in said.splitlines() if line.startswith("resi: ")]
     assert len(lines) == 1
-    assert lines[0].startswith(f"resi: {message}"), found.stderr
+    assert lines[0].startswith(f"resi: {message}"), said
     assert not (root / "models").exists()
 
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import threading
 from typing import TYPE_CHECKING, Any
 
+from resi.hold import Hold
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     import torch
 else:
@@ -25,8 +26,8 @@ CONVOLUTIONS = ("", "cudnn", "cudnn.conv", "cudnn.rnn", "mkldnn", "mkldnn.conv",
 FULL = ("ieee", "none")
 
 
-class _Hold:
-    """Switches that are at full precision as long as anything holds them; several threads may.
+class _FullPrecision(Hold):
+    """Switches that are at full precision.
 
     Parameters
     ----------
@@ -37,29 +38,17 @@ class _Hold:
     """
 
     def __init__(self, decisive: tuple[str, ...], turn: Callable[[contextlib.ExitStack], None]) -> None:
+        super().__init__()
         self._decisive = decisive
         self._turn = turn
-        self._lock = threading.Lock()
-        self._holders = 0
-        self._back = contextlib.ExitStack()
 
     def is_needed(self) -> bool:
         """Return whether anything is not at full precision, or is only because others hold it there."""
         return self._holders > 0 or any(_value(name) not in FULL for name in self._decisive)
 
-    @contextlib.contextmanager
-    def __call__(self) -> Iterator[None]:
-        with self._lock:
-            if any(_value(name) not in FULL for name in self._decisive):
-                self._turn(self._back)
-            self._holders += 1
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._holders -= 1
-                if not self._holders:
-                    self._back.close()
+    def change(self) -> None:
+        if any(_value(name) not in FULL for name in self._decisive):
+            self._turn(self._back)
 
 
 def _turn_products(back: contextlib.ExitStack) -> None:
@@ -117,7 +106,7 @@ def _switch(name: str) -> Any:
     return switch
 
 
-full_products = _Hold(("mkldnn.matmul", "cuda.matmul"), _turn_products)
+full_products = _FullPrecision(("mkldnn.matmul", "cuda.matmul"), _turn_products)
 """Enter it, ``with full_products():``, to have all products of float32 matrices in float32."""
-full_convolutions = _Hold(("cudnn.conv", "cudnn.rnn", "mkldnn.conv", "mkldnn.rnn"), _turn_convolutions)
+full_convolutions = _FullPrecision(("cudnn.conv", "cudnn.rnn", "mkldnn.conv", "mkldnn.rnn"), _turn_convolutions)
 """The same for convolutions and recurrent layers, for which a GPU uses TF32 unless it is forbidden."""

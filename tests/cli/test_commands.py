@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -19,7 +21,27 @@ from tests.conftest import TINY
 COMMAND = [sys.executable, "-c", "from resi.app import main; main()"]
 
 
-def command(*words: str) -> subprocess.CompletedProcess[str]:
+class Said(NamedTuple):
+    """What a command has printed, and its exit code."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+def command(capsys: pytest.CaptureFixture[str]) -> Callable[..., Said]:
+    """Return what runs a command in this process: one of its own takes seconds to import what a run needs."""
+
+    def run(*words: str) -> Said:
+        capsys.readouterr()
+        code = run_command(list(words))
+        return Said(code, *capsys.readouterr())
+
+    return run
+
+
+def process(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([*COMMAND, *words], capture_output=True, text=True, timeout=300, check=False)
 
 
@@ -68,7 +90,9 @@ def command(*words: str) -> subprocess.CompletedProcess[str]:
         (["protocol=publishd"], "unknown protocol 'publishd'; did you mean published? Known: corrected, published."),
     ],
 )
-def test_a_mistake_is_one_line_and_exit_code_2(words: list[str], message: str, root: Path) -> None:
+def test_a_mistake_is_one_line_and_exit_code_2(
+    command: Callable[..., Said], words: list[str], message: str, root: Path
+) -> None:
     found = command(*words)
     assert found.returncode == 2, found.stderr
     lines = [line for line in found.stderr.splitlines() if line.startswith("resi: ")]
@@ -77,14 +101,14 @@ def test_a_mistake_is_one_line_and_exit_code_2(words: list[str], message: str, r
     assert "Traceback" not in found.stderr
 
 
-def test_missing_files_are_one_line_and_exit_code_1(root: Path, tmp_path: Path) -> None:
+def test_missing_files_are_one_line_and_exit_code_1(command: Callable[..., Said], root: Path, tmp_path: Path) -> None:
     found = command("dataset=cora", f"dataset.root={tmp_path}")
     assert found.returncode == 1
     assert found.stderr.startswith(f"resi: dataset.root={tmp_path} holds no Cora: expected the files ind.cora.allx")
     assert found.stderr.count("\n") == 1
 
 
-def test_a_data_root_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+def test_a_data_root_that_cannot_be_written_is_one_line(command: Callable[..., Said], tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     found = command(*TINY, "measure=cka", f"root={tmp_path / 'file' / 'below'}")
     assert found.returncode == 1
@@ -95,8 +119,8 @@ def test_a_data_root_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     assert found.stderr.count("\n") == 1
 
 
-def test_a_run_prints_a_table_and_where_the_shard_is(root: Path) -> None:
-    found = command(*TINY, "measure=cka")
+def test_a_run_prints_a_table_and_where_the_shard_is(command: Callable[..., Said], root: Path) -> None:
+    found = process(*TINY, "measure=cka")
     assert found.returncode == 0, found.stderr
     for text in ("augmentation on digits_knn (corrected protocol)", "AUPRC", "chance", "gcn", "cka"):
         assert text in found.stdout
@@ -224,7 +248,7 @@ def test_merge_combines_shards_and_tells_of_problems(root: Path, capsys: pytest.
 
 
 def test_a_sweep_trains_each_model_once_and_writes_a_shard_a_job(root: Path) -> None:
-    found = command("-m", *TINY, "measure=cka,rsa,jaccard", "hydra/launcher=joblib")
+    found = process("-m", *TINY, "measure=cka,rsa,jaccard", "hydra/launcher=joblib")
     assert found.returncode == 0, found.stderr
     assert len(list((root / "shards").iterdir())) == 3
     models = list((root / "models").rglob("*.safetensors"))
@@ -240,7 +264,9 @@ def test_a_sweep_trains_each_model_once_and_writes_a_shard_a_job(root: Path) -> 
     assert run_command(["merge"]) == 0
 
 
-def test_a_job_that_fails_leaves_the_others_and_the_exit_code_tells(root: Path, tmp_path: Path) -> None:
+def test_a_job_that_fails_leaves_the_others_and_the_exit_code_tells(
+    command: Callable[..., Said], root: Path, tmp_path: Path
+) -> None:
     found = command("-m", *TINY, "measure=cka", "dataset=cora,digits_knn", f"dataset.root={tmp_path}")
     assert found.returncode == 1, found.stderr
     assert f"dataset.root={tmp_path} holds no Cora" in found.stderr
@@ -249,7 +275,7 @@ def test_a_job_that_fails_leaves_the_others_and_the_exit_code_tells(root: Path, 
     assert len(list((root / "shards").iterdir())) == 1
 
 
-def test_failed_comparisons_give_exit_code_1_and_say_what_to_do(root: Path) -> None:
+def test_failed_comparisons_give_exit_code_1_and_say_what_to_do(command: Callable[..., Said], root: Path) -> None:
     found = command(*TINY, "measure=cka", "compare.memory=1kB")
     assert found.returncode == 1
     assert "compare.memory allows 1 kB; raise it" in found.stderr

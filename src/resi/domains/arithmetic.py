@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
 from resi.device import plain_arithmetic
+from resi.hold import Hold
 from resi.precision import full_convolutions
 
 if TYPE_CHECKING:
@@ -47,32 +47,17 @@ SWITCHES = (
 )
 
 
-class _Hold:
-    """Switches that stand as in a fresh process as long as anything holds them; several threads may."""
+class _FreshSwitches(Hold):
+    """Switches that stand as in a fresh process."""
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._holders = 0
-        self._back = contextlib.ExitStack()
-
-    @contextlib.contextmanager
-    def __call__(self) -> Iterator[None]:
-        with self._lock:
-            for switch in SWITCHES:
-                if (before := switch.read()) != switch.fresh:
-                    self._back.callback(switch.turn, before)
-                    switch.turn(switch.fresh)
-            self._holders += 1
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._holders -= 1
-                if not self._holders:
-                    self._back.close()
+    def change(self) -> None:
+        for switch in SWITCHES:
+            if (before := switch.read()) != switch.fresh:
+                self._back.callback(switch.turn, before)
+                switch.turn(switch.fresh)
 
 
-_fresh_switches = _Hold()
+_fresh_switches = _FreshSwitches()
 
 
 @contextlib.contextmanager

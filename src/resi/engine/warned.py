@@ -7,13 +7,11 @@ as before.
 
 from __future__ import annotations
 
-import contextlib
 import threading
 import warnings
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from resi.hold import Hold
 
 LONGEST = 200
 """So many characters of a warning are kept."""
@@ -29,29 +27,12 @@ class _Here:
         return bool(_heard())
 
 
-class _Listening:
-    """Warnings are passed on to listeners while any thread is inside; several may be."""
+class _Listening(Hold):
+    """Warnings are passed on to listeners."""
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._inside = 0
-        self._back = contextlib.ExitStack()
-
-    @contextlib.contextmanager
-    def __call__(self) -> Iterator[None]:
-        with self._lock:
-            self._inside += 1
-            if self._inside == 1:
-                self._begin()
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._inside -= 1
-                if not self._inside:
-                    self._back.close()
-
-    def _begin(self) -> None:
+    def change(self) -> None:
+        if self._holders:
+            return
         show = warnings.showwarning
 
         def listen(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from resi.domains.base import ModelSpec, ProbeSpec
+from resi.domains.base import ModelSpec, ProbeSpec, Trained
 from resi.domains.vision import progress, training
 from resi.domains.vision.designs import layer_names
 from resi.domains.vision.domain import VisionDomain
@@ -86,20 +86,35 @@ def test_a_stopped_training_ends_with_the_same_weights(
         assert torch.equal(tensor, resumed.state[name]), name
 
 
+@pytest.fixture(scope="module")
+def states(digits, tmp_path_factory: pytest.TempPathFactory) -> tuple[ModelSpec, Trained, bytes, bytes]:
+    """Return a model, how its training ends, the state before its end, and that of another model's training."""
+    folder = tmp_path_factory.mktemp("states")
+    spec = spec_of("tiny_vgg", epochs=2, batch_size=128)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(progress, "SAVE_SECONDS", 0.0)
+        whole = train(spec, digits, CPU, folder / "unfinished")
+        train(spec_of("tiny_vgg", seed=1, epochs=1, batch_size=128), digits, CPU, folder / "other")
+    return spec, whole, (folder / "unfinished").read_bytes(), (folder / "other").read_bytes()
+
+
 @pytest.mark.parametrize("damage", ["a flipped bit", "cut short", "another model's"])
 def test_a_state_that_is_not_as_it_was_written_is_set_aside_and_training_begins_again(
-    damage: str, digits, tmp_path: Path, every_epoch: None, capsys: pytest.CaptureFixture[str]
+    damage: str,
+    digits,
+    states: tuple[ModelSpec, Trained, bytes, bytes],
+    tmp_path: Path,
+    every_epoch: None,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    spec = spec_of("tiny_vgg", epochs=2, batch_size=128)
-    whole = train(spec, digits, CPU, tmp_path / "unfinished.safetensors")
-    content = bytearray((tmp_path / "unfinished.safetensors").read_bytes())
+    spec, whole, unfinished, other = states
+    content = bytearray(unfinished)
     if damage == "a flipped bit":
         content[-100] ^= 1
     elif damage == "cut short":
         del content[-100:]
     else:
-        train(spec_of("tiny_vgg", seed=1, epochs=1, batch_size=128), digits, CPU, tmp_path / "other")
-        content = (tmp_path / "other").read_bytes()
+        content = bytearray(other)
     (tmp_path / "unfinished.safetensors").write_bytes(content)
     epochs: list[int] = []
     with pytest.MonkeyPatch.context() as patch:
