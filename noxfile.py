@@ -53,9 +53,10 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def faults(session: nox.Session) -> None:
-    """Run the tests of what a run survives that take long: thirty kills, signals in every stage; about half an hour."""
-    session.install("-e", ".[graph]", *group("tests"))
-    session.run("pytest", "tests/faults", *session.posargs, env={"RESI_FAULTS": "1"})
+    """Run the tests of what a run survives that take long: thirty kills, signals in every stage; about a quarter hour."""
+    session.install("-e", ".[graph,vision]", *group("tests"))
+    words = session.posargs or ["tests/faults", "tests/domains/vision/test_training.py"]
+    session.run("pytest", *words, env={"RESI_FAULTS": "1"})
 
 
 @nox.session

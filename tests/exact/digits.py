@@ -28,6 +28,8 @@ BEGIN, END = "<!-- begin: {} -->", "<!-- end: {} -->"
 DTYPES = {"float64": torch.float64, "float32": torch.float32, "bfloat16": torch.bfloat16}
 PAIRS = 3
 MOST = 15
+# What is left of zero in the definitions, which take roots of numbers of 50 digits.
+NOTHING = 1e-20
 NEIGHBOURS = {"k": 5}
 
 
@@ -96,8 +98,9 @@ def digits(found: float | None, expected: float | None) -> float:
     """Return how many digits of a value hold, at most 15; nan if there is no value."""
     if found is None or expected is None:
         return math.nan
-    error = abs(found - expected) / max(abs(expected), 1e-300)
-    return min(MOST, max(0.0, -math.log10(error))) if error else MOST
+    if abs(found - expected) < NOTHING:  # as where rounding has made both sides the same
+        return MOST
+    return min(MOST, max(0.0, -math.log10(abs(found - expected) / max(abs(expected), NOTHING))))
 
 
 def measured(name: str, change: Callable[..., tuple[Matrix, Matrix]], dtype: torch.dtype) -> tuple[str, str]:

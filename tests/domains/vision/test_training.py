@@ -19,6 +19,7 @@ from resi.domains.vision.images import load_images
 from resi.domains.vision.training import initial_model, learning_rate, train
 from resi.errors import ArtifactError, DatasetError, TrainingError, UsageError
 from tests.domains.vision.conftest import spec_of
+from tests.faults.running import LONG
 
 REPOSITORY = Path(__file__).parents[3]
 CPU = torch.device("cpu")
@@ -145,6 +146,7 @@ def full_size() -> ModelSpec:
     return spec_of("resnet18", dataset="imagenet100", epochs=2, batch_size=9)
 
 
+@LONG
 def test_a_killed_training_of_a_full_size_network_goes_on_to_the_weights_of_an_uninterrupted_one(
     imagenet100: Path, tmp_path: Path, every_epoch: None
 ) -> None:
