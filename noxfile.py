@@ -71,7 +71,7 @@ def fuzz(session: nox.Session) -> None:
 def numerics(session: nox.Session) -> None:
     """Write the table of docs/numerics.md: how many digits of each measure hold."""
     session.install("-e", ".", *group("tests"))
-    session.run("python", "-m", "tests.exact.digits", *session.posargs)
+    session.run("python", "-m", "tests.exact.digits", *(session.posargs or ["--write"]))
 
 
 @nox.session
