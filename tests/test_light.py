@@ -58,3 +58,20 @@ def heavy_imports_after(code: str) -> list[str]:
     found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
     assert "finished before" in found.stderr
     return found.stderr.splitlines()[-1].split()
+
+
+def test_a_module_that_another_thread_is_loading_is_waited_for(tmp_path) -> None:
+    (tmp_path / "slowly.py").write_text("import time\ntime.sleep(0.3)\nis_whole = True\n")
+    code = f"""
+import sys, threading, time
+from resi.lazy import loaded
+sys.path.insert(0, {str(tmp_path)!r})
+assert loaded("slowly") is None
+threading.Thread(target=__import__, args=("slowly",)).start()
+while "slowly" not in sys.modules:
+    time.sleep(0.001)
+assert loaded("slowly").is_whole
+sys.modules["slowly"] = None
+assert loaded("slowly") is None
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -131,3 +131,18 @@ def test_list_progress_counts_every_job_of_a_suite(root: Path, capsys: pytest.Ca
     assert (row["name"], row["jobs"], row["missing"]) == ("paper_graph", 59, 59)
     assert sum(row[name] for name in STATES) == row["jobs"]
     assert not root.exists()  # looking changes nothing
+
+
+def test_a_suite_that_cannot_be_used_is_named_and_hides_no_other(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "suite"
+    folder.mkdir()
+    (folder / "mine.yaml").write_text("grids: {one: {test: augmentation, model: gcn}}")
+    (folder / "wrong.yaml").write_text("grids: {one: {tset: augmentation}}")
+    assert run_command(["list", "progress", "--config-dir", str(tmp_path), "--root", str(root), "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert (row["name"], row["jobs"]) == ("wrong", 0)
+    assert row["failures"][0].startswith("cannot be used: unknown key in suite=wrong")
+    assert run_command(["list", "progress", "mine", "--config-dir", str(tmp_path), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["missing"] == 1

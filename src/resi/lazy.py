@@ -7,6 +7,7 @@ inside functions alone imports it from here, and pays for it at the first call.
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -25,6 +26,14 @@ class LazyModule:
         if self._module is None:
             self._module = importlib.import_module(self._name)
         return getattr(self._module, attribute)
+
+
+def loaded(name: str) -> ModuleType | None:
+    """Return a module if the program has loaded it, or another thread is loading it now; else None.
+
+    Importing it waits for that thread, whose half-made module is in ``sys.modules`` already.
+    """
+    return None if sys.modules.get(name) is None else importlib.import_module(name)
 
 
 torch = LazyModule("torch")

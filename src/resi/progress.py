@@ -54,12 +54,16 @@ class State:
 
 @dataclass
 class SuiteProgress:
-    """A suite, with the further words it was started with, and the state of each of its jobs."""
+    """A suite, with the further words it was started with, and the state of each of its jobs.
+
+    Of a suite that cannot be used, ``problem`` says why, and no jobs are known.
+    """
 
     name: str
     words: tuple[str, ...]
     states: dict[Job, State] = field(default_factory=dict)
     was_started: bool = False
+    problem: str = ""
 
     def jobs(self, state: str) -> list[Job]:
         """Return the jobs in a state."""
@@ -76,11 +80,7 @@ def read_progress(loader: ConfigLoader, root: Path, wanted: Callable[[str], bool
 
     A suite that was started is taken to have the jobs it had then.
     """
-    suites = {
-        (name, ()): SuiteProgress(name, (), _states_to_find(expand((), load_suite(name, loader), loader)))
-        for name in suite_names(loader)
-        if wanted(name)
-    }
+    suites = {(name, ()): _as_defined(name, loader) for name in suite_names(loader) if wanted(name)}
     for record in _started(root):
         if wanted(record["suite"]):
             name, words = record["suite"], tuple(record["words"])
@@ -89,6 +89,14 @@ def read_progress(loader: ConfigLoader, root: Path, wanted: Callable[[str], bool
     for suite in suites.values():
         suite.states = {job: states[job] for job in suite.states}
     return [suites[key] for key in sorted(suites)]
+
+
+def _as_defined(name: str, loader: ConfigLoader) -> SuiteProgress:
+    """Return a suite with all its jobs missing; one that is wrong hides no other."""
+    try:
+        return SuiteProgress(name, (), _states_to_find(expand((), load_suite(name, loader), loader)))
+    except ResiError as error:
+        return SuiteProgress(name, (), problem=f"cannot be used: {error}")
 
 
 def find_states(jobs: Iterable[Job], loader: ConfigLoader, root: Path) -> dict[Job, State]:

@@ -7,11 +7,11 @@ import importlib.metadata
 import os
 import platform
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 from resi import __version__
+from resi.lazy import loaded
 
 PACKAGES = ("torch", "numpy", "scipy", "polars", "torch_geometric", "timm", "transformers")
 
@@ -33,7 +33,7 @@ def describe_environment() -> dict[str, Any]:
 
 def _gpus() -> list[str]:
     """Return the names of the GPUs, if torch has been loaded; loading it for this would take seconds."""
-    torch = sys.modules.get("torch")
+    torch = loaded("torch")
     if torch is None or not torch.cuda.is_available():
         return []
     return [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]

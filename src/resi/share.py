@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from resi.lazy import loaded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -126,8 +127,8 @@ def limit_threads(count: int) -> None:
 
     os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(count)))
     threadpool_limits(count)
-    if (torch := sys.modules.get("torch")) is not None:
+    if (torch := loaded("torch")) is not None:
         torch.set_num_threads(count)
-    if (numba := sys.modules.get("numba")) is not None:
+    if (numba := loaded("numba")) is not None:
         # More than it was started with numba cannot have.
         numba.set_num_threads(min(count, numba.config.NUMBA_NUM_THREADS))

@@ -229,3 +229,15 @@ def test_what_cannot_be_reported_is_one_line(root: Path, tmp_path: Path, capsys:
     assert run_command(["report", str(whole.folder)]) != 0
     assert "scores.parquet is damaged" in capsys.readouterr().err
     assert not list(root.rglob("*.html"))
+
+
+def test_a_page_is_written_over_pages_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "results"
+    finish(folder, [score("cka", 0.5)], [comparison("k")], kind="merged")
+    tables = folder / "comparisons.parquet"
+    before = tables.read_bytes()
+    assert run_command(["report", str(folder), "--out", str(tables)]) == 2
+    assert f"{tables} is no HTML page and is left as it is" in capsys.readouterr().err
+    assert tables.read_bytes() == before
+    assert run_command(["report", str(folder)]) == 0
+    assert run_command(["report", str(folder)]) == 0

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from resi import registry
 from resi.console import cell, output, write
-from resi.errors import ResiError
+from resi.errors import ResiError, UsageError
 from resi.plugins import load_plugins
 
 if TYPE_CHECKING:
@@ -41,6 +41,10 @@ def main(words: list[str]) -> int:
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
     arguments = parser.parse_args(words)
+    if "=" in arguments.pattern:
+        key, value = arguments.pattern.split("=", 1)
+        hint = f"write --root {value}" if key == "root" else "see resi list --help"
+        raise UsageError(f"{arguments.pattern} is no pattern of names: {hint}")
     rows = KINDS[arguments.kind](arguments)
     rows = [row for row in rows if _matches(str(row["name"]), arguments)]
     if arguments.json:
@@ -169,14 +173,15 @@ def list_progress(arguments: argparse.Namespace) -> list[Row]:
             "jobs": len(suite.states),
             **{state: len(suite.jobs(state)) for state in STATES},
             "at work": [" ".join(job) for job in suite.jobs(RUNNING)],
-            "failures": [
+            "failures": [suite.problem] * bool(suite.problem)
+            + [
                 f"{' '.join(job)}: {state.reason}"
                 for job, state in suite.states.items()
                 if state.name == FAILED or (state.name == STOPPED and state.reason)
             ],
         }
         for suite in suites
-        if suite.is_begun or (arguments.pattern != "*" and not suite.words)
+        if suite.problem or suite.is_begun or (arguments.pattern != "*" and not suite.words)
     ]
 
 

@@ -42,10 +42,22 @@ def main(words: list[str]) -> int:
         say(note)
     out = arguments.out or tables.folder
     out = out / FILE if out.is_dir() else out
+    _check_is_a_page(out)
     make_folder(out.parent)
     write_text(out, page)
     say(f"written to {out}")
     return 0
+
+
+def _check_is_a_page(out: Path) -> None:
+    """Raise ``UsageError`` if something else than an HTML page is there, such as a table."""
+    start = b"<!DOCTYPE html>"
+    if not out.exists():
+        return
+    with out.open("rb") as file:
+        found = file.read(len(start))
+    if found and found != start:
+        raise UsageError(f"{out} is no HTML page and is left as it is; name another file with --out")
 
 
 def _tables_of(root: Path) -> Shard:
