@@ -203,4 +203,21 @@ def test_mean_correlation_of_random_subspaces(ranks: tuple[int, int], n: int) ->
     ],
 )
 def test_data_are_told_from_rounding_by_the_largest_step(shares: list[float], count: int) -> None:
-    assert count_above_rounding(shares, least=1 / 64) == count
+    assert count_above_rounding(shares, least=1 / 64).directions == count
+
+
+@pytest.mark.parametrize("name", ["pwcca", "svcca", "linear_regression", "gulp", "eigenspace_overlap"])
+def test_a_rank_that_rounding_leaves_open_is_noted(name: str) -> None:
+    """Of numbers a million times larger than their spread, single precision keeps a digit or two."""
+    rng = np.random.default_rng(0)
+    R = rng.normal(size=(40, 6))
+    S = R @ rng.normal(size=(6, 5)) + 0.5 * rng.normal(size=(40, 5))
+    layer = np.float32(R) @ np.float32(rng.normal(size=(6, 20)))  # of rank 6, which is sure
+    cases = {"ordinary": (R, S), "layer": (layer, S), "far": (R + 1e6 * rng.normal(size=6), S)}
+    notes = {}
+    for case, sides in cases.items():
+        given = {"a": np.float32(sides[0]), "b": np.float32(sides[1])}
+        notes[case] = resi.pairwise(given, [name])["note"][0]
+    assert "is a guess" not in notes["ordinary"] + notes["layer"]
+    assert "the rank of R (" in notes["far"], notes
+    assert resi.pairwise({"a": cases["far"][0], "b": S}, [name])["note"][0] == notes["ordinary"]

@@ -31,11 +31,14 @@ class Basis(NamedTuple):
     values : Tensor of shape (rank,)
         Singular values, largest first.
     right : Tensor of shape (n_features, rank)
+    is_sure : bool
+        Whether the rank is: no other direction is left that may be one of the data or rounding.
     """
 
     left: Tensor
     values: Tensor
     right: Tensor
+    is_sure: bool = True
 
     @property
     def rank(self) -> int:
@@ -109,6 +112,20 @@ def canonical(a: Features, b: Features) -> Canonical:
     return Canonical(left, correlations, right.T)
 
 
+def guess_note(rank_a: int, is_sure_a: bool, rank_b: int, is_sure_b: bool) -> str:
+    """Return a sentence if a rank is a guess, as the data are about as small as rounding."""
+    sides = ("R", rank_a, is_sure_a), ("S", rank_b, is_sure_b)
+    guessed = " and ".join(f"{side} ({rank})" for side, rank, is_sure in sides if not is_sure)
+    return f"the rank of {guessed} is a guess: its directions are hardly larger than rounding" if guessed else ""
+
+
+def note(a: Features, b: Features, further: str = "") -> str:
+    """Return the note on a guessed rank of one of two centred matrices, and a further one."""
+    first, second = a.shared(centred_basis), b.shared(centred_basis)
+    guess = guess_note(first.rank, first.is_sure, second.rank, second.is_sure)
+    return "; ".join(filter(None, (guess, further)))
+
+
 def fills_space(n_samples: int, rank_a: int, rank_b: int) -> bool:
     """Return whether one of two centred bases holds every centred vector, so that the other lies in it."""
     return max(rank_a, rank_b) >= n_samples - 1
@@ -142,9 +159,10 @@ def _decompose_rounded(matrix: Tensor, noise: Tensor, least: float) -> Basis:
         return _leading(left, values, right, rank)
     left, values, right = thin_svd(matrix / noise)
     real = values[values > _own_rounding(values, matrix)]
-    whitened = _leading(left, values, right, count_above_rounding((real / _edge(matrix)).tolist(), least))
+    count = count_above_rounding((real / _edge(matrix)).tolist(), least)
+    whitened = _leading(left, values, right, count.directions)
     left, values, right = thin_svd(whitened.values.unsqueeze(1) * whitened.right.T * noise)
-    return Basis(whitened.left @ left, values, right.T)
+    return Basis(whitened.left @ left, values, right.T, count.is_sure)
 
 
 def _leading(left: Tensor, values: Tensor, right: Tensor, rank: int) -> Basis:

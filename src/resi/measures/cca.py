@@ -51,11 +51,12 @@ class _CanonicalCorrelation(Measure):
         return bases.basis_bytes(n_samples, n_features)
 
     def note(self, a: Features, b: Features) -> str:
-        """Return a sentence if unrelated representations have a value of half or more."""
+        """Return sentences if a rank is a guess, or if unrelated representations have a value of half or more."""
         counts = self._components(a), self._components(b)
         expected = chance.mean_correlation(*counts, a.shape[0] - 1)
         extent = f"{counts[0]} and {counts[1]} directions"
-        return chance.note(a.shape[0], extent, expected) if expected >= chance.NOTED else ""
+        few = chance.note(a.shape[0], extent, expected) if expected >= chance.NOTED else ""
+        return bases.note(a, b, few)
 
     def _components(self, x: Features) -> int:
         """Return how many directions are compared: all that there are."""

@@ -8,6 +8,7 @@ numerical rank has to follow the precision that the numbers had, whatever precis
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 DOUBLE_EPSILON = 2.0**-52
 SINGLE_EPSILON = 2.0**-23
@@ -18,6 +19,8 @@ SUMMED_NOISE = 32 * SINGLE_EPSILON
 STORED_UNITS, LEAST_STORED_UNITS = 4, 0.5
 # A step of the singular values by this factor tells data from rounding where their size alone does not.
 CLEAR_STEP = 4
+# The largest direction is so many times larger than rounding may be, where such a step means something.
+CLEAR_SPREAD = 8
 # Up to this share of its size a column that varies takes a few neighbouring numbers.
 SUMMED_SPREAD = 4 * SINGLE_EPSILON
 # Offsets so many times larger than the spread are taken into account in columns that have none themselves.
@@ -36,8 +39,15 @@ def least_share(epsilon: float) -> float:
     return LEAST_STORED_UNITS * epsilon / max(stored_noise(epsilon), SUMMED_NOISE)
 
 
-def count_above_rounding(shares: list[float], least: float) -> int:
-    """Return how many singular values stand for directions of the data.
+class Count(NamedTuple):
+    """How many singular values stand for directions of the data, and whether others may as well."""
+
+    directions: int
+    is_sure: bool
+
+
+def count_above_rounding(shares: list[float], least: float) -> Count:
+    """Count the singular values that stand for directions of the data.
 
     Parameters
     ----------
@@ -50,10 +60,16 @@ def count_above_rounding(shares: list[float], least: float) -> int:
     """
     first = sum(share > 1 for share in shares)
     last = sum(share > least for share in shares)
+    if first == last:
+        return Count(first, is_sure=True)
     bounded = [1.0, *(max(share, least) for share in shares), least]
     steps = {count: bounded[count] / bounded[count + 1] for count in range(first, last + 1)}
     best = max(steps, key=steps.__getitem__)
-    return best if steps[best] >= CLEAR_STEP else sum(share > math.sqrt(least) for share in shares)
+    if steps[best] >= CLEAR_STEP:
+        # Where the data itself is near rounding, steps may be those of the data.
+        far_above = shares[best - 1] / shares[best] if 0 < best < len(shares) else shares[0] * CLEAR_SPREAD
+        return Count(best, is_sure=far_above >= CLEAR_SPREAD**2)
+    return Count(sum(share > math.sqrt(least) for share in shares), is_sure=False)
 
 
 def noise_edge(n_samples: int, n_features: int) -> float:

@@ -56,7 +56,8 @@ class LinearRegression(Measure):
         """Return a sentence if unrelated representations explain half of the variance or more."""
         rank = b.shared(bases.centred_basis).rank
         expected = rank / (a.shape[0] - 1)
-        return chance.note(a.shape[0], f"rank {rank} of S", expected) if expected >= chance.NOTED else ""
+        few = chance.note(a.shape[0], f"rank {rank} of S", expected) if expected >= chance.NOTED else ""
+        return bases.note(a, b, few)
 
     def prepared_bytes(self, n_samples: int, n_features: int) -> int:
         """Return the bytes of the decomposition."""
@@ -124,9 +125,10 @@ class Gulp(Measure):
         count = min(len(weights_a), len(weights_b))
         shared = float(weights_a.sum() * weights_b.sum()) / (a.shape[0] - 1)
         if shared < chance.NOTED * float(weights_a[:count] @ weights_b[:count]):
-            return ""
+            return bases.note(a, b)
         expected = float(weights_a.square().sum() + weights_b.square().sum()) - 2 * shared
-        return chance.note(a.shape[0], f"ranks {len(weights_a)} and {len(weights_b)}", max(expected, 0.0))
+        few = chance.note(a.shape[0], f"ranks {len(weights_a)} and {len(weights_b)}", max(expected, 0.0))
+        return bases.note(a, b, few)
 
     def prepared_bytes(self, n_samples: int, n_features: int) -> int:
         """Return the bytes of the decomposition."""
@@ -140,10 +142,11 @@ class Gulp(Measure):
 
 
 class ColumnSpace(NamedTuple):
-    """Orthonormal basis of the features, not centred, and their number."""
+    """Orthonormal basis of the features, not centred, their number, and whether the rank is sure."""
 
     left: Tensor
     n_features: int
+    is_sure: bool
 
 
 @dataclass
@@ -172,7 +175,8 @@ class EigenspaceOverlap(Measure):
 
     def prepare(self, x: Features) -> ColumnSpace:
         """Find an orthonormal basis of the features."""
-        return ColumnSpace(x.shared(bases.uncentred_basis).left, x.shape[1])
+        basis = x.shared(bases.uncentred_basis)
+        return ColumnSpace(basis.left, x.shape[1], basis.is_sure)
 
     def compare(self, a: ColumnSpace, b: ColumnSpace) -> float:
         """Return the overlap, in [0, 1]."""
@@ -186,10 +190,12 @@ class EigenspaceOverlap(Measure):
         """Return a sentence if the column spaces of unrelated representations overlap by half or more."""
         n_samples, rank_a = a.left.shape
         rank_b = b.left.shape[1]
+        guess = bases.guess_note(rank_a, a.is_sure, rank_b, b.is_sure)
         if max(rank_a, rank_b) < chance.NOTED * n_samples:
-            return ""
+            return guess
         expected = rank_a * rank_b / n_samples / max(a.n_features, b.n_features)
-        return chance.note(n_samples, f"ranks {rank_a} and {rank_b}", expected)
+        few = chance.note(n_samples, f"ranks {rank_a} and {rank_b}", expected)
+        return "; ".join(filter(None, (guess, few)))
 
     def prepared_bytes(self, n_samples: int, n_features: int) -> int:
         """Return the bytes of the decomposition."""
