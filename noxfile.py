@@ -112,6 +112,6 @@ def bench_merge(session: nox.Session) -> None:
 
 @nox.session
 def coverage(session: nox.Session) -> None:
-    """Simulate how often intervals hold the expected score, and write docs/coverage.md; a few minutes."""
+    """Simulate how often intervals hold the expected score, and write docs/coverage.md; about 15 minutes."""
     session.install("-e", ".")
     session.run("python", "benchmarks/coverage.py", *session.posargs, env={"OMP_NUM_THREADS": "1"})
