@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from resi.errors import ArtifactError, StoreError
-from resi.store import Store, atomic_path, read_metadata, read_tensors, write_tensors
+from resi.store import Store, atomic_path, list_files, read_metadata, read_tensors, write_tensors
 from resi.streams import stream_tensor
 
 TENSORS = {
@@ -219,3 +219,12 @@ def test_damage_to_a_streamed_tensor_is_found(tmp_path: Path) -> None:
     path.write_bytes(data)
     with pytest.raises(ArtifactError, match="its content does not match its hash"):
         read_tensors(path)
+
+
+def test_a_folder_that_another_process_removes_meanwhile_holds_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.txt").touch()
+    assert list_files(tmp_path, "*.txt") == [tmp_path / "a.txt"]
+    monkeypatch.setattr(Path, "is_dir", lambda _path: True)  # what was there when it was looked at
+    assert list_files(tmp_path / "gone", "*.txt") == []

@@ -185,6 +185,14 @@ def make_folder(path: Path) -> None:
         raise _cannot_write(path, error) from error
 
 
+def list_files(folder: Path, pattern: str) -> list[Path]:
+    """Return what in a folder fits a pattern, sorted; nothing if the folder does not exist or is removed meanwhile."""
+    # Path.glob checks that the folder exists, and raises if it is removed right after that.
+    with contextlib.suppress(FileNotFoundError):
+        return sorted(folder.glob(pattern))
+    return []
+
+
 @contextlib.contextmanager
 def written_to(path: Path) -> Iterator[None]:
     """Turn whatever keeps a file below ``path`` from being written into ``StoreError``, in this block."""

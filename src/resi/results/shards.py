@@ -34,7 +34,7 @@ from resi.results.manifests import (
 from resi.results.resolve import STATUSES
 from resi.results.schema import COMPARISON_ORDER, COMPARISONS, SCORE_ORDER, SCORES
 from resi.results.tables import read_batches, read_table, table, write_table
-from resi.store import make_folder
+from resi.store import list_files, make_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -252,7 +252,7 @@ class Shard:
         return state
 
     def _parts(self) -> list[Path]:
-        return sorted((self.folder / PARTS).glob("[0-9]*.parquet"))
+        return list_files(self.folder / PARTS, "[0-9]*.parquet")
 
     def scores(self) -> pl.DataFrame:
         """Return the scores of a finished run."""
