@@ -55,7 +55,7 @@ def tests(session: nox.Session) -> None:
 def faults(session: nox.Session) -> None:
     """Run the tests of what a run survives that take long: thirty kills, signals in every stage; about 15 minutes."""
     session.install("-e", ".[graph,vision]", *group("tests"))
-    words = session.posargs or ["tests/faults", "tests/domains/vision/test_training.py"]
+    words = session.posargs or ["tests/faults", "tests/domains/vision/test_training.py", "-k", "faults or killed"]
     session.run("pytest", *words, env={"RESI_FAULTS": "1"})
 
 

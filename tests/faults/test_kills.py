@@ -52,7 +52,10 @@ def kill(planned: Kill, words: list[str], env: dict[str, str]) -> bool:
             assert process.returncode == 0, log.read_text()
             return False
         time.sleep(planned.delay)
-        os.kill(note.pid, signal.SIGKILL)
+        try:
+            os.kill(note.pid, signal.SIGKILL)
+        except ProcessLookupError:  # a worker that has nothing left to do ends
+            os.kill(process.pid, signal.SIGKILL)
         if planned.rest is not None:
             time.sleep(planned.rest)
             return True
