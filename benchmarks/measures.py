@@ -21,7 +21,7 @@ from resi.engine.budget import parse_memory
 from resi.engine.execute import Engine
 from resi.engine.plan import all_pairs
 from resi.registry import measures
-from resi.representations.base import Representation
+from resi.representation import Representation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

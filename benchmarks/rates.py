@@ -26,7 +26,7 @@ from resi import registry
 from resi.engine.execute import OK, Engine
 from resi.engine.plan import all_pairs
 from resi.measures.functional import FUNCTIONAL
-from resi.representations.base import Representation
+from resi.representation import Representation
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -15,7 +15,7 @@ import pytest
 
 import resi
 from resi import config, registry
-from resi.identity import canonical
+from resi.fingerprints import canonical
 from resi.measures.base import Measure, as_measure
 from resi.measures.kernel import CKA
 from resi.measures.source import code_identity

@@ -11,7 +11,7 @@ import pytest
 import resi.sources
 from resi.domains.base import DatasetSpec
 from resi.errors import ArtifactError, DatasetError
-from resi.identity import hash_file
+from resi.fingerprints import hash_file
 from resi.sources import LARGE_BYTES, Sources
 
 CONTENT = bytes(range(256)) * (LARGE_BYTES // 256 + 1)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from resi.engine.plan import Task
     from resi.measures.base import Measure
     from resi.measures.shapes import ArrayLike, Layout
-    from resi.representations.base import Representation
+    from resi.representation import Representation
 
 ALWAYS_FITS = 2**26
 """So many bytes are not worth asking how much memory there is."""
@@ -221,7 +221,7 @@ def _outcomes(
 
 
 def _representation(name: str, tensor: torch.Tensor, shape: Layout, samples: int | None) -> Representation:
-    from resi.representations.base import Representation, subsample
+    from resi.representation import Representation, subsample
 
     return subsample(Representation(name, tuple(tensor.shape), shape, "", lambda: tensor, label=name), samples)
 

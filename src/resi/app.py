@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resi.console import accept_all_text, say, write
+from resi.console.plain_text import visible
 from resi.errors import ResiError
-from resi.plain_text import visible
 from resi.signals import INTERRUPTED, TERMINATED, Terminated, leave, raise_on_term
 
 if TYPE_CHECKING:
@@ -176,8 +176,8 @@ def sweep_job(composed: DictConfig) -> int:
 
     from resi.cli.tables import print_result
     from resi.config import check_choices, register, task_words, validate
+    from resi.console.redaction import redact_all
     from resi.pipeline import run_config
-    from resi.redaction import redact_all
     from resi.sweeps import note_job, note_start
     from resi.words import label
 

@@ -19,6 +19,7 @@ from omegaconf.errors import OmegaConfBaseException
 from resi import registry
 from resi.api import make_measure
 from resi.console import say
+from resi.console.redaction import redact_config
 from resi.engine.budget import parse_memory
 from resi.errors import ResiError, UsageError, unknown_name
 from resi.groundings import GROUNDINGS
@@ -26,7 +27,6 @@ from resi.groundings.base import PROTOCOLS
 from resi.hydra_errors import explain_hydra, unknown_key
 from resi.launchers.options import LAUNCHERS
 from resi.loading import composing, open_loader, private_store
-from resi.redaction import redact_config
 from resi.store import default_root
 from resi.words import CHOSEN, check_single, check_words, one_value, quoted, suite_of
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING
 
-from resi.identity import file_state
+from resi.fingerprints import file_state
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -50,7 +50,7 @@ class ArtifactError(ResiError):
     path : Path or None
         The file, if it is one that resi can make again.
     state : tuple of int or None
-        What the file was when the error was found, see :func:`resi.identity.file_state`.
+        What the file was when the error was found, see :func:`resi.fingerprints.file_state`.
     """
 
     def __init__(self, message: str, path: Path | None = None, advice: str = "") -> None:

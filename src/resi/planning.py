@@ -8,7 +8,7 @@ from itertools import combinations, islice, permutations
 from typing import TYPE_CHECKING, NamedTuple
 
 from resi.config import Overwrite
-from resi.identity import canonical
+from resi.fingerprints import canonical
 from resi.measures.functional import FUNCTIONAL, FUNCTIONAL_VERSION
 from resi.measures.shapes import pair_views
 from resi.representations.store import OUTPUTS

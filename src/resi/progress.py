@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from resi.compositions import compose_all
 from resi.config import RunConfig, Stage
+from resi.console.redaction import redact_all
 from resi.errors import ResiError
-from resi.redaction import redact_all
 from resi.representations.store import OUTPUTS
 from resi.results.shards import is_shard
 from resi.results.stored import Scope, read_stored

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from resi.errors import ArtifactError, DatasetError, StoreError
-from resi.identity import canonical, file_state, hash_file
+from resi.fingerprints import canonical, file_state, hash_file
 
 if TYPE_CHECKING:
     from pathlib import Path

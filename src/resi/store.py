@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from resi import locks
 from resi.console import say
 from resi.errors import ArtifactError, StoreError, UsageError
-from resi.identity import file_state
+from resi.fingerprints import file_state
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

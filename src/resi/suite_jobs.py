@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from resi.console import say
+from resi.console.redaction import redact_all
 from resi.errors import DatasetError, ResiError
-from resi.redaction import redact_all
 from resi.words import SUITE, label, suite_of
 
 if TYPE_CHECKING:

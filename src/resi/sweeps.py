@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from hydra.experimental.callback import Callback
 
 from resi.console import cell, output, say
-from resi.redaction import redact_config
+from resi.console.redaction import redact_config
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

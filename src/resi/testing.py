@@ -136,7 +136,7 @@ class _Checker:
         from resi.device import plain_arithmetic
         from resi.engine.execute import Engine
         from resi.engine.plan import Task
-        from resi.representations.base import Representation
+        from resi.representation import Representation
 
         items = {
             name: Representation(name, array.shape, "nd", "", lambda array=array: array)  # type: ignore[misc]

@@ -7,8 +7,8 @@ import re
 import shlex
 from typing import TYPE_CHECKING
 
+from resi.console.redaction import redact
 from resi.errors import UsageError
-from resi.redaction import redact
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

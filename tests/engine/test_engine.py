@@ -26,7 +26,7 @@ from resi.errors import ArtifactError, BudgetError, DegenerateInputError, ShapeE
 from resi.measures import artifacts
 from resi.measures.base import Measure
 from resi.measures.shapes import View
-from resi.representations.base import Representation, subsample
+from resi.representation import Representation, subsample
 
 CPU = torch.device("cpu")
 FAST = ["cka", "jaccard", "procrustes", "rsa"]

@@ -21,7 +21,7 @@ from resi.errors import DegenerateInputError, MeasureError
 from resi.measures import artifacts
 from resi.measures.base import Measure
 from resi.measures.guard import Guarded
-from resi.representations.base import Representation
+from resi.representation import Representation
 
 CPU = torch.device("cpu")
 BESIDE = ("aligned_cosine", "cka", "permutation_procrustes")

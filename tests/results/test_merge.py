@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from resi.errors import UsageError
-from resi.identity import hash_file
+from resi.fingerprints import hash_file
 from resi.results import external
 from resi.results.merge import merge_shards
 from resi.results.schema import COMPARISON_ORDER, COMPARISONS, SCORES

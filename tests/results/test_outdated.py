@@ -12,8 +12,8 @@ import resi
 from resi import registry
 from resi.app import run_command
 from resi.config import compose
+from resi.fingerprints import hash_file
 from resi.groundings.base import SCORE_VERSION
-from resi.identity import hash_file
 from resi.representations.store import EXTRACTION_VERSION
 from resi.results import outdated
 from resi.results.merge import merge_shards

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from resi.cli.list import list_shards
 from resi.errors import ArtifactError, ResiError
-from resi.identity import hash_file
+from resi.fingerprints import hash_file
 from resi.results.merge import merge_shards
 from resi.results.published import import_published
 from resi.results.schema import COMPARISON_ORDER, COMPARISONS, LATER_COLUMNS, SCHEMA_VERSION, SCORES

@@ -29,7 +29,7 @@ class SuiteSweeper(BasicSweeper):
             raise RuntimeError("Hydra calls setup before sweep")
         # Hydra imports every plugin at its start.
         from resi import suite_jobs, sweeps
-        from resi.redaction import redact_config
+        from resi.console.redaction import redact_config
 
         folder = Path(self.config.hydra.sweep.dir)
         given = suite_jobs.asked or suite_jobs.Asked(None, tuple(arguments))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from resi.domains.groups import choose
 from resi.errors import ArtifactError, UsageError, unknown_name
-from resi.identity import fingerprint, hash_file
+from resi.fingerprints import fingerprint, hash_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -9,7 +9,7 @@ from typing import IO, TYPE_CHECKING
 
 from resi.archives import CHUNK_BYTES, DAMAGE
 from resi.errors import ArtifactError
-from resi.identity import file_state, hash_file
+from resi.fingerprints import file_state, hash_file
 
 if TYPE_CHECKING:
     import torch

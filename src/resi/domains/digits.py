@@ -6,7 +6,7 @@ import importlib.util
 from pathlib import Path
 
 from resi.errors import DatasetError
-from resi.identity import hash_file
+from resi.fingerprints import hash_file
 
 
 def hash_digits() -> str:

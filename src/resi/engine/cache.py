@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from resi.engine.watch import Watch
     from resi.measures.base import Measure
     from resi.measures.shapes import View
-    from resi.representations.base import Representation
+    from resi.representation import Representation
 else:
     from resi.lazy import torch
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from resi.engine.watch import Watch
     from resi.measures.base import Spread
     from resi.measures.shapes import Sampling, View
-    from resi.representations.base import Representation
+    from resi.representation import Representation
 
 OK, FAILED, UNDEFINED = "ok", "failed", "undefined"
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from resi.engine.watch import Work
     from resi.measures.base import Measure
     from resi.measures.shapes import Sampling
-    from resi.representations.base import Representation
+    from resi.representation import Representation
 
 LEAST_ALLOWANCE = 2**29
 MACHINE_SHARE = 0.9

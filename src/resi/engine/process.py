@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from resi.engine.plan import Task
     from resi.engine.watch import Work
     from resi.measures.shapes import Sampling
-    from resi.representations.base import Representation
+    from resi.representation import Representation
 
 # What a message is about.
 BEGIN, END, OUTCOME, ERROR, DONE = range(5)

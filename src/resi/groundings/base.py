@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 import numpy as np
 
 from resi.errors import DatasetError
+from resi.fingerprints import hash_file
 from resi.groundings.ties import RESOLUTION, merge_ties
-from resi.identity import hash_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -15,7 +15,7 @@ import types
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from resi.identity import LENGTH
+from resi.fingerprints import LENGTH
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from resi.errors import ArtifactError
-from resi.identity import fingerprint
+from resi.fingerprints import fingerprint
 from resi.measures.shapes import least_precise
-from resi.representations.base import Representation, hash_samples
+from resi.representation import Representation, hash_samples
 from resi.store import Store, read_metadata, read_tensors, write_tensors
 from resi.streams import stream_tensor
 

@@ -11,7 +11,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from resi.errors import ArtifactError
-from resi.identity import hash_file
+from resi.fingerprints import hash_file
 from resi.results.schema import PUBLISHED, SCHEMA_VERSION, TRAINED
 from resi.store import write_text
 

@@ -9,9 +9,9 @@ import polars as pl
 
 from resi import __version__, registry
 from resi.errors import UsageError, unknown_name
+from resi.fingerprints import canonical, fingerprint, hash_file
 from resi.groundings import GROUNDINGS
 from resi.groundings.base import PROTOCOLS, SCORE_VERSION
-from resi.identity import canonical, fingerprint, hash_file
 from resi.provenance import describe_environment
 from resi.results.manifests import CONFLICTS_FILE
 from resi.results.outdated import VERSIONS

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import polars as pl
 
 from resi.errors import ArtifactError, ResiError
-from resi.identity import hash_file
+from resi.fingerprints import hash_file
 from resi.results.manifests import (
     COMPARISONS_FILE,
     CONFLICTS_FILE,

@@ -15,7 +15,7 @@ from resi.engine.execute import FAILED, Engine, Outcome
 from resi.engine.isolate import IsolatedEngine
 from resi.engine.plan import Task
 from resi.errors import UsageError
-from resi.representations.base import subsample
+from resi.representation import subsample
 from resi.results.schema import COMPARISON_ORDER, COMPARISONS
 from resi.results.stored import Scope, find_comparisons
 from resi.results.tables import TableBuilder
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from resi.groundings.base import Experiment
     from resi.measures.base import Measure
     from resi.measures.shapes import Sampling
-    from resi.representations.base import Representation
+    from resi.representation import Representation
 
     Row = dict[str, Any]
 

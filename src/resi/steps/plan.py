@@ -14,8 +14,8 @@ from resi import registry
 from resi.config import Stage
 from resi.domains.base import DatasetSpec
 from resi.errors import DatasetError
+from resi.fingerprints import LENGTH, canonical, fingerprint
 from resi.groundings.base import PUBLISHED, SCORE_VERSION, UNKNOWN, Experiment, Models
-from resi.identity import LENGTH, canonical, fingerprint
 from resi.measures.functional import FUNCTIONAL, FUNCTIONAL_VERSION
 from resi.models import ModelStore
 from resi.representations.store import OUTPUTS, RepresentationStore

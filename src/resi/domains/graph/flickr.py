@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from resi.domains.base import DatasetSpec
 from resi.errors import DatasetError, ResiError
-from resi.identity import fingerprint, hash_file
+from resi.fingerprints import fingerprint, hash_file
 from resi.store import make_folder
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from resi.domains.base import DatasetSpec
 from resi.errors import DatasetError, ResiError
-from resi.identity import fingerprint, hash_file
+from resi.fingerprints import fingerprint, hash_file
 
 if TYPE_CHECKING:
     import numpy as np

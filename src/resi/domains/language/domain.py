@@ -20,7 +20,7 @@ from resi.domains.language.hyperparameters import LAST, LOWEST_LOSS, LanguageMod
 from resi.domains.language.instructions import find_instruction
 from resi.domains.language.settings import PROBE_SPLIT, SETTINGS, shortcut_probe
 from resi.errors import UsageError
-from resi.identity import hash_file
+from resi.fingerprints import hash_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from resi.domains.base import DatasetSpec
 from resi.errors import DatasetError
-from resi.identity import fingerprint, hash_file
+from resi.fingerprints import fingerprint, hash_file
 from resi.store import make_folder
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from resi.domains.language.published import PARTS, WHOLE, hash_checkpoint
 from resi.domains.language.settings import kind_of, rate_of
 from resi.domains.overrides import put_over
 from resi.errors import UsageError
-from resi.identity import file_state
+from resi.fingerprints import file_state
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -18,7 +18,7 @@ from resi.domains.language.designs import DESIGNS
 from resi.domains.language.files import SOURCES
 from resi.domains.language.settings import NEW_CLASSES, kind_of, rate_of
 from resi.errors import ArtifactError, DatasetError, UsageError
-from resi.identity import hash_file
+from resi.fingerprints import hash_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -12,7 +12,7 @@ from transformers.trainer_utils import get_last_checkpoint
 
 from resi.console import say
 from resi.errors import ArtifactError
-from resi.identity import hash_file
+from resi.fingerprints import hash_file
 from resi.store import write_text
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from resi.domains.base import DatasetSpec
 from resi.domains.digits import hash_digits
 from resi.errors import DatasetError
-from resi.identity import fingerprint
+from resi.fingerprints import fingerprint
 from resi.store import make_folder
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from resi.domains.overrides import put_over
 from resi.domains.vision.designs import DESIGNS, ResNetDesign, VGGDesign, ViTDesign
 from resi.errors import UsageError
-from resi.identity import hash_file
+from resi.fingerprints import hash_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -12,8 +12,8 @@ import sys
 import time
 from typing import IO, TYPE_CHECKING, Any, cast
 
-from resi.plain_text import encodable, visible
-from resi.redaction import redact
+from resi.console.plain_text import encodable, visible
+from resi.console.redaction import redact
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from resi.app import run_command
 from resi.console import cell, output, say, write
-from resi.plain_text import encodable, visible
+from resi.console.plain_text import encodable, visible
 
 CLEAR = "\x1b[2J\x1b[1;1H"
 FORGED = f"bad{CLEAR}\n6 comparisons; written to /tmp\r0 jobs\u202etxt.exe\x9b31m\udcff"

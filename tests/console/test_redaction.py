@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from resi.redaction import is_secret, redact, redact_config
+from resi.console.redaction import is_secret, redact, redact_config
 
 
 @pytest.mark.parametrize(
