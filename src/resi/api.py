@@ -133,8 +133,8 @@ def pairwise(
     """
     import polars as pl
 
-    from resi.device import plain_arithmetic
     from resi.engine.plan import all_pairs
+    from resi.machine.devices import plain_arithmetic
     from resi.results.schema import PAIRWISE
 
     for argument in unknown:

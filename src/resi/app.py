@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from resi.console import accept_all_text, say, write
 from resi.console.plain_text import visible
 from resi.errors import ResiError
-from resi.signals import INTERRUPTED, TERMINATED, Terminated, leave, raise_on_term
+from resi.machine.signals import INTERRUPTED, TERMINATED, Terminated, leave, raise_on_term
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig

@@ -62,7 +62,7 @@ def what_there_is() -> dict[str, Any]:
     from threadpoolctl import threadpool_info
 
     from resi.engine.budget import parse_memory
-    from resi.share import job_cores, read_slot
+    from resi.machine.resources import job_cores, read_slot
 
     np.ones((2, 2)) @ np.ones((2, 2))
     return {

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from resi.share import MEMORY, SLOT, THREAD_VARIABLES
+from resi.machine.resources import MEMORY, SLOT, THREAD_VARIABLES
 from tests.conftest import REPOSITORY
 
 SEEDS = "seeds=[0,1],[0,2],[0,3],[0,4]"

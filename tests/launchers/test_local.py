@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from resi.engine.budget import machine_memory
-from resi.share import available_cores
+from resi.machine.resources import available_cores
 from resi.sweeps import FAILED
 from tests.conftest import REPOSITORY
 from tests.launchers.sweep import SEEDS, Sweep, command, environment, sweep

@@ -11,7 +11,7 @@ import pytest
 from resi.engine.budget import machine_memory
 from resi.errors import UsageError
 from resi.launchers.ray_cluster import _load_ray
-from resi.share import available_cores
+from resi.machine.resources import available_cores
 from resi.sweeps import FAILED
 from tests.launchers.sweep import Sweep, environment, sweep
 

@@ -13,7 +13,7 @@ import pytest
 from resi.errors import UsageError
 from resi.launchers import slurm
 from resi.launchers.jobs import Job
-from resi.share import available_cores
+from resi.machine.resources import available_cores
 from resi.sweeps import FAILED
 from tests.launchers.sweep import SEEDS, command, environment, sweep
 

@@ -100,7 +100,7 @@ class _Copies:
 def entry() -> None:
     """Run as the command ``resi-merge``."""
     from resi.app import run_command
-    from resi.signals import leave, raise_on_term
+    from resi.machine.signals import leave, raise_on_term
 
     raise_on_term()
     accept_all_text()

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
-from resi.device import plain_arithmetic
-from resi.hold import Hold
-from resi.precision import full_convolutions
+from resi.machine.devices import plain_arithmetic
+from resi.machine.hold import Hold
+from resi.machine.precision import full_convolutions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -62,7 +62,7 @@ _fresh_switches = _FreshSwitches()
 
 @contextlib.contextmanager
 def plain_networks(device: torch.device) -> Iterator[None]:
-    """Compute as :func:`resi.device.plain_arithmetic` says, with torch's own defaults for networks.
+    """Compute as :func:`resi.machine.devices.plain_arithmetic` says, with torch's own defaults for networks.
 
     These are float32 for new weights, no deterministic algorithms, no search for the fastest convolutions, and any kind
     of attention. They are of the process: its other threads have them for the time, too, and when nothing of resi runs

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from resi.errors import BudgetError, UsageError
-from resi.share import allotted_memory, jobs_per_device, read_slot
+from resi.machine.resources import allotted_memory, jobs_per_device, read_slot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -78,7 +78,7 @@ class Engine:
     """Compares representations.
 
     It computes in the arithmetic of the thread that iterates over :meth:`run`: enter
-    :func:`~resi.device.plain_arithmetic` there.
+    :func:`~resi.machine.devices.plain_arithmetic` there.
 
     Parameters
     ----------

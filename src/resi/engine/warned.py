@@ -11,7 +11,7 @@ import threading
 import warnings
 from typing import Any, cast
 
-from resi.hold import Hold
+from resi.machine.hold import Hold
 
 LONGEST = 200
 """So many characters of a warning are kept."""

@@ -8,7 +8,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
-from resi.device import torch_threads
+from resi.machine.devices import torch_threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

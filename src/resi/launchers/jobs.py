@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from hydra.types import HydraContext, TaskFunction
     from omegaconf import DictConfig
 
-    from resi.share import Share
+    from resi.machine.resources import Share
 
 ROOTS = ("RESI_HOME", "REP_SIM")
 
@@ -83,7 +83,7 @@ class JobRunner:
             config.hydra.job.id = f"{config.hydra.job.name}_{job.number}"
             config.hydra.job.num = job.number
         if share is not None:
-            from resi.share import limit_threads
+            from resi.machine.resources import limit_threads
 
             limit_threads(explicit_threads(config) or share.threads)
         ended = run_job(

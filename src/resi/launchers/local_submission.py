@@ -12,7 +12,7 @@ from resi.launchers.base import SweepLauncher
 from resi.launchers.jobs import explicit_threads
 from resi.launchers.processes import jobs_at_once
 from resi.launchers.submission import Submission, death, has_result, load_submitit, read_result, store_runner
-from resi.share import Share, available_cores, threads_per_job
+from resi.machine.resources import Share, available_cores, threads_per_job
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -17,7 +17,7 @@ from resi.engine.budget import machine_memory
 from resi.errors import UsageError
 from resi.launchers.base import SweepLauncher
 from resi.launchers.jobs import describe, explicit_threads
-from resi.share import Share, available_cores, threads_per_job, visible_devices
+from resi.machine.resources import Share, available_cores, threads_per_job, visible_devices
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -11,7 +11,7 @@ from resi.engine.budget import machine_memory
 from resi.errors import UsageError
 from resi.launchers.base import SweepLauncher
 from resi.launchers.jobs import describe, explicit_threads
-from resi.share import MEMORY, Share, available_cores
+from resi.machine.resources import MEMORY, Share, available_cores
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

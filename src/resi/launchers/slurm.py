@@ -14,7 +14,7 @@ from resi.errors import UsageError
 from resi.launchers.base import SweepLauncher
 from resi.launchers.jobs import explicit_threads
 from resi.launchers.submission import Submission, death, has_result, load_submitit, read_result, store_runner
-from resi.share import Share
+from resi.machine.resources import Share
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

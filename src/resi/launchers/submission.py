@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from types import FrameType, ModuleType
 
     from resi.launchers.jobs import Job, JobRunner
-    from resi.share import Share
+    from resi.machine.resources import Share
 
 RUNNER_FILE = "runner.pkl"
 LOCAL_JOB = "SUBMITIT_LOCAL_JOB_ID"

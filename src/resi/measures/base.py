@@ -223,7 +223,7 @@ class Measure:
         MeasureError
             If the measure writes to what it is given, or tries to end the program.
         """
-        from resi.device import plain_arithmetic
+        from resi.machine.devices import plain_arithmetic
         from resi.measures.guard import as_failure
 
         with plain_arithmetic():

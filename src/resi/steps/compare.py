@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 from resi import __version__, registry
 from resi.config import Overwrite, Stage
 from resi.console import progress, say
-from resi.device import plain_arithmetic, resolve_device
 from resi.engine.budget import parse_memory
 from resi.engine.execute import FAILED, Engine, Outcome
 from resi.engine.isolate import IsolatedEngine
 from resi.engine.plan import Task
 from resi.errors import UsageError
+from resi.machine.devices import plain_arithmetic, resolve_device
 from resi.representation import subsample
 from resi.results.schema import COMPARISON_ORDER, COMPARISONS
 from resi.results.stored import Scope, find_comparisons

@@ -7,9 +7,9 @@ from collections import deque
 from typing import TYPE_CHECKING, TypeVar
 
 from resi.console import progress, say
-from resi.device import resolve_device, torch_threads
 from resi.engine.budget import parse_memory
 from resi.errors import ArtifactError, UsageError
+from resi.machine.devices import resolve_device, torch_threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from resi.device import torch_threads
 from resi.domains.graph import files, flickr, ogbn_arxiv
 from resi.domains.graph.propagation import sparse_rows
 from resi.domains.unchanged import check_unchanged
 from resi.errors import DatasetError
+from resi.machine.devices import torch_threads
 from resi.randomness import generator
 
 if TYPE_CHECKING:

@@ -19,8 +19,8 @@ from resi.domains.vision.labels import randomize
 from resi.domains.vision.shortcuts import choose_dot, draw_dot, palette
 from resi.domains.vision.transforms import add_noise, resize, training_transform
 from resi.errors import ResiError
+from resi.machine.resources import job_cores
 from resi.randomness import forked_torch, generator
-from resi.share import job_cores
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,7 +11,7 @@ import contextlib
 import functools
 from typing import TYPE_CHECKING, Any
 
-from resi.hold import Hold
+from resi.machine.hold import Hold
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,7 +12,7 @@ import torch
 
 import resi
 from resi import registry
-from resi.device import plain_arithmetic, torch_threads
+from resi.machine.devices import plain_arithmetic, torch_threads
 from resi.measures.functional import FUNCTIONAL
 
 if TYPE_CHECKING:

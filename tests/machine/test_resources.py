@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from resi import share
-from resi.device import resolve_device
 from resi.engine import budget
 from resi.errors import UsageError
 from resi.launchers.processes import jobs_at_once
-from resi.share import Share
+from resi.machine import resources as share
+from resi.machine.devices import resolve_device
+from resi.machine.resources import Share
 
 
 def test_a_process_reads_the_share_it_is_told() -> None:
@@ -147,7 +147,7 @@ def test_threads_are_limited_in_libraries_that_are_loaded() -> None:
 
     code = (
         "import torch, numpy, numba, polars; from threadpoolctl import threadpool_info; "
-        "from resi.share import limit_threads; limit_threads(2); "
+        "from resi.machine.resources import limit_threads; limit_threads(2); "
         "print(torch.get_num_threads(), numba.get_num_threads(), {pool['num_threads'] for pool in threadpool_info()})"
     )
     environment = {"PATH": "", "PYTHONPATH": ":".join(sys.path), **dict.fromkeys(share.THREAD_VARIABLES, "3")}

@@ -1,0 +1,1 @@
+"""What this machine has, and a job's part of it."""
