@@ -14,7 +14,7 @@ from resi.config import compose
 from resi.launchers.jobs import Job
 from resi.pipeline import make_plan
 from resi.progress import STATES, find_states
-from resi.store import Store
+from resi.store.root import Store
 from resi.sweeps import note_job, note_lost, note_start
 from tests.conftest import TINY
 

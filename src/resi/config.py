@@ -27,7 +27,7 @@ from resi.groundings.base import PROTOCOLS
 from resi.hydra_errors import explain_hydra, unknown_key
 from resi.launchers.options import LAUNCHERS
 from resi.loading import composing, open_loader, private_store
-from resi.store import default_root
+from resi.store.root import default_root
 from resi.words import CHOSEN, check_single, check_words, one_value, quoted, suite_of
 
 if TYPE_CHECKING:

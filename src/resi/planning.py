@@ -11,9 +11,9 @@ from resi.config import Overwrite
 from resi.fingerprints import canonical
 from resi.measures.functional import FUNCTIONAL, FUNCTIONAL_VERSION
 from resi.measures.shapes import pair_views
-from resi.representations.store import OUTPUTS
 from resi.results.stored import Scope, read_stored
 from resi.steps.plan import NO_PARAMETERS, comparison_key, measure_identity
+from resi.store.representations import OUTPUTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

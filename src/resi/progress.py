@@ -11,11 +11,11 @@ from resi.compositions import compose_all
 from resi.config import RunConfig, Stage
 from resi.console.redaction import redact_all
 from resi.errors import ResiError
-from resi.representations.store import OUTPUTS
 from resi.results.shards import is_shard
 from resi.results.stored import Scope, read_stored
 from resi.steps.plan import Plan, Planner
-from resi.store import read_metadata
+from resi.store.representations import OUTPUTS
+from resi.store.root import read_metadata
 from resi.suite_files import load_suite, suite_names
 from resi.suite_jobs import SUITE_FILE
 from resi.suites import Job, expand

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
 
-from resi.archives import is_archive, unpack
 from resi.console import byte_progress, say
-from resi.downloads import TIMEOUT_SECONDS, download
 from resi.errors import DownloadError, UsageError
-from resi.store import atomic_path
+from resi.store.archives import is_archive, unpack
+from resi.store.downloads import TIMEOUT_SECONDS, download
+from resi.store.root import atomic_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

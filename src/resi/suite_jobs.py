@@ -108,7 +108,7 @@ def plan_jobs(config: DictConfig, loader: ConfigLoader, folder: Path, given: Ask
         If no job can run, since data are missing.
     """
     from resi.compositions import compose_all
-    from resi.store import write_text
+    from resi.store.root import write_text
     from resi.suite_files import load_suite
     from resi.suites import expand
 

@@ -192,7 +192,7 @@ def test_models_of_cifar100_come_from_their_four_records_without_their_logs(serv
 def test_archives_that_were_fetched_by_hand_are_unpacked_without_a_network(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from tests.test_archives import zstd
+    from tests.store.test_archives import zstd
 
     given, root = tmp_path / "given", tmp_path / "root"
     given.mkdir()

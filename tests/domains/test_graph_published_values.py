@@ -19,11 +19,11 @@ import resi
 from resi import registry
 from resi.config import compose
 from resi.domains.graph.settings import PUBLISHED_NAMES
-from resi.models import ModelStore
 from resi.results.scoring import score_table
 from resi.results.shards import Shard
 from resi.steps.plan import Plan, make_plan
-from resi.store import Store
+from resi.store.models import ModelStore
+from resi.store.root import Store
 from tests.domains import neighbour_bounds
 
 ARCHITECTURES = {"gcn": "GCN", "graphsage": "GraphSAGE", "gat": "GAT"}

@@ -12,8 +12,8 @@ import time
 import resi.pipeline
 import resi.results.merge
 from resi.domains.graph.domain import GraphDomain
-from resi.representations.store import RepresentationStore
 from resi.results.shards import Shard
+from resi.store.representations import RepresentationStore
 
 
 def note(stage, detail=""):

@@ -117,7 +117,7 @@ def test_a_finished_run_is_read_from_a_root_that_can_only_be_read(
     def refused(path: Path) -> None:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
 
-    monkeypatch.setattr("resi.locks._acquire", refused)
+    monkeypatch.setattr("resi.store.locks._acquire", refused)
     result = resi.run([*WORDS, f"root={copy}"])
     assert result.reused
     assert result.comparisons.drop(TIMES).equals(finished[1])

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from resi import locks
-from resi.store import Store, wait_for_lock
+from resi.store import locks
+from resi.store.root import Store, wait_for_lock
 from tests.faults.running import environment
 
 HOLD = """
 import sys, time
-from resi.store import Store
+from resi.store.root import Store
 {before}
 with Store(__import__("pathlib").Path(sys.argv[1])).try_lock("a") as held:
     print(held, flush=True)

@@ -15,8 +15,8 @@ from resi.domains.base import Extraction, ProbeSpec
 from resi.engine.execute import Engine
 from resi.engine.plan import all_pairs
 from resi.errors import DegenerateInputError
-from resi.representations.store import RepresentationStore
-from resi.store import Store
+from resi.store.representations import RepresentationStore
+from resi.store.root import Store
 from tests.domains.vision.conftest import spec_of
 from tests.exact.definitions import Ranks
 from tests.measures.samples import MEASURES, parameters

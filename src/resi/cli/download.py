@@ -10,7 +10,7 @@ from resi.releases import API, SOURCES, fetch, take
 
 def main(words: list[str]) -> int:
     """Download and unpack; return 0."""
-    from resi.store import default_root
+    from resi.store.root import default_root
 
     parser = argparse.ArgumentParser(
         prog="resi download",

@@ -129,7 +129,7 @@ def list_plugins(_arguments: argparse.Namespace) -> list[Row]:
 def list_shards(arguments: argparse.Namespace) -> list[Row]:
     """Return the shards below a data root: what is in them, when they were written, and what is wrong with them."""
     from resi.results.shards import find_shards
-    from resi.store import check_text, default_root
+    from resi.store.root import check_text, default_root
 
     root = (arguments.root or default_root()).expanduser()
     check_text(root)
@@ -161,7 +161,7 @@ def list_progress(arguments: argparse.Namespace) -> list[Row]:
     """Return how far suites are; without a pattern, those of which the data root holds anything."""
     from resi.compositions import open_configs
     from resi.progress import FAILED, RUNNING, STATES, STOPPED, read_progress
-    from resi.store import default_root
+    from resi.store.root import default_root
 
     root = (arguments.root or default_root()).expanduser().absolute()
     loader = open_configs(arguments.config_dir)

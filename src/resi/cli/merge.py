@@ -19,7 +19,7 @@ def main(words: list[str]) -> int:
     """Merge shards; return 1 if anything had to be left out or contradicts itself."""
     from resi.results.merge import merge_shards
     from resi.results.remote import RemoteFolder, is_url
-    from resi.store import default_root
+    from resi.store.root import default_root
 
     parser = argparse.ArgumentParser(
         prog="resi-merge",
@@ -142,7 +142,7 @@ def default_out(root: str) -> str:
     """Return the results folder of a data root, also where a folder of shards or a shard in it is given."""
     from resi.results.remote import is_url
     from resi.results.shards import is_single, shards_folder
-    from resi.store import Store
+    from resi.store.root import Store
 
     if is_url(root):
         raise UsageError(f"{root}: --out says where its tables go, a folder or a URL")

@@ -15,7 +15,7 @@ def main(words: list[str]) -> int:
     """Place the images, and say what is missing; return 0 if nothing is."""
     from resi.domains.vision.files import check_imagenet100, list_imagenet100
     from resi.domains.vision.imagenet100 import missing_parts, place_images
-    from resi.store import Store, default_root
+    from resi.store.root import Store, default_root
 
     parser = argparse.ArgumentParser(
         prog="resi prepare",

@@ -17,7 +17,7 @@ FILE = "report.html"
 
 def main(words: list[str]) -> int:
     """Write the page; return 0."""
-    from resi.store import default_root, make_folder, write_text
+    from resi.store.root import default_root, make_folder, write_text
 
     parser = argparse.ArgumentParser(
         prog="resi report",
@@ -64,7 +64,7 @@ def _tables_of(root: Path) -> Shard:
     """Return the folder of tables that a path names, which may hold none."""
     from resi.cli.merge import default_out
     from resi.results.shards import Shard, is_single
-    from resi.store import check_text
+    from resi.store.root import check_text
 
     check_text(root)
     if not root.is_dir():

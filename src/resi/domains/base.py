@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from resi.domains.checkpoints import WeightFile
     from resi.measures.shapes import Layout
+    from resi.store.checkpoints import WeightFile
 
 
 @dataclass(frozen=True)
@@ -399,7 +399,7 @@ class Domain(ABC):
         ArtifactError
             If its content is damaged, has changed since the run was planned, or is another architecture's.
         """
-        from resi.domains.checkpoints import CHANGED
+        from resi.store.checkpoints import CHANGED
 
         content = path.read_bytes()
         if hashlib.sha256(content).hexdigest() != model.checkpoint:

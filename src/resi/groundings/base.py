@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from resi.domains.base import DatasetSpec, Domain, ModelSpec, ProbeSpec
-    from resi.sources import Sources
+    from resi.store.known_files import Sources
 
     Values = np.ndarray[Any, np.dtype[np.float64]]
     Mask = np.ndarray[Any, np.dtype[np.bool_]]

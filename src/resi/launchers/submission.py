@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from resi.errors import UsageError
 from resi.launchers.jobs import describe
-from resi.store import atomic_path
+from resi.store.root import atomic_path
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -17,9 +17,9 @@ from resi import __version__, registry
 from resi.errors import ResiError
 from resi.groundings.base import SCORE_VERSION
 from resi.measures.functional import FUNCTIONAL, FUNCTIONAL_VERSION
-from resi.representations.store import EXTRACTION_VERSION
 from resi.results.manifests import RUN
 from resi.results.schema import PUBLISHED
+from resi.store.representations import EXTRACTION_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

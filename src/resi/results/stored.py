@@ -22,7 +22,7 @@ from resi.results.schema import COMPARISONS, PUBLISHED
 from resi.results.shards import Shard, folders_below, is_shard
 from resi.results.summary import SUMMARIZED, Stored, combine, summarize
 from resi.results.tables import named_damage
-from resi.store import Store
+from resi.store.root import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from resi.domains.base import ModelSpec
-    from resi.models import ModelStore
+    from resi.store.models import ModelStore
 
     Hashes = np.ndarray[Any, np.dtype[np.uint64]]
 

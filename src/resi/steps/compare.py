@@ -19,9 +19,9 @@ from resi.representation import subsample
 from resi.results.schema import COMPARISON_ORDER, COMPARISONS
 from resi.results.stored import Scope, find_comparisons
 from resi.results.tables import TableBuilder
-from resi.sources import Sources
 from resi.steps.outputs import compare_outputs
 from resi.steps.plan import Comparison, Plan, compared, measure_code, parameters, scope
+from resi.store.known_files import Sources
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -17,13 +17,13 @@ from resi.errors import DatasetError
 from resi.fingerprints import LENGTH, canonical, fingerprint
 from resi.groundings.base import PUBLISHED, SCORE_VERSION, UNKNOWN, Experiment, Models
 from resi.measures.functional import FUNCTIONAL, FUNCTIONAL_VERSION
-from resi.models import ModelStore
-from resi.representations.store import OUTPUTS, RepresentationStore
 from resi.results.schema import COMPUTED, TRAINED
 from resi.results.schema import PUBLISHED as PUBLISHED_MODELS
 from resi.results.shards import Shard
-from resi.sources import Sources
-from resi.store import Store
+from resi.store.known_files import Sources
+from resi.store.models import ModelStore
+from resi.store.representations import OUTPUTS, RepresentationStore
+from resi.store.root import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

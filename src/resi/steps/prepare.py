@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from resi.domains.base import ModelSpec, ProbeSpec, Trained
     from resi.steps.plan import Plan
-    from resi.store import Store
+    from resi.store.root import Store
 
 LOCK_POLL_SECONDS = 0.2
 T = TypeVar("T")

@@ -25,8 +25,8 @@ from resi.domains.language.tokenization import (
 )
 from resi.errors import UsageError
 from resi.randomness import forked_torch
-from resi.representations.store import RepresentationStore
-from resi.store import Store
+from resi.store.representations import RepresentationStore
+from resi.store.root import Store
 
 from .conftest import CPU, spec_of
 

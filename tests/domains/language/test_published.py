@@ -19,9 +19,9 @@ from resi.domains.language.networks import build_config, build_network
 from resi.domains.language.published import find_checkpoint, hash_checkpoint, published_folders, read_published
 from resi.domains.language.tokenization import STATE_KEY, add_hint_tokens, make_tokenizer, stored_tokenizer
 from resi.errors import ArtifactError, DatasetError, UsageError
-from resi.models import ModelStore
 from resi.randomness import forked_torch
-from resi.store import Store
+from resi.store.models import ModelStore
+from resi.store.root import Store
 
 from .conftest import CPU, spec_of
 

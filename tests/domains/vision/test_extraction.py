@@ -18,9 +18,9 @@ from resi.domains.vision.images import load_images
 from resi.domains.vision.inputs import Inputs
 from resi.domains.vision.transforms import normalize
 from resi.errors import BudgetError
-from resi.representations.store import RepresentationStore
-from resi.store import Store
-from resi.streams import TensorStream
+from resi.store.representations import RepresentationStore
+from resi.store.root import Store
+from resi.store.streams import TensorStream
 from tests.domains.vision.conftest import spec_of
 
 CPU = torch.device("cpu")
@@ -143,8 +143,8 @@ import numpy as np, torch
 from resi.domains.base import ProbeSpec
 from resi.domains.vision import designs, extraction
 from resi.domains.vision.images import Images, InMemory, Split
-from resi.representations.store import RepresentationStore
-from resi.store import Store
+from resi.store.representations import RepresentationStore
+from resi.store.root import Store
 from tests.domains.vision.conftest import spec_of
 from tests.domains.vision.test_extraction import CPU, DOMAIN, weights
 

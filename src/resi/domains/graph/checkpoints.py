@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import torch
 
 from resi.domains.base import DatasetSpec, ModelSpec, Trained
-from resi.domains.checkpoints import read_weights
 from resi.domains.graph.training import measure_accuracies
 from resi.errors import ArtifactError
+from resi.store.checkpoints import read_weights
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -9,7 +9,7 @@ from resi.domains.base import DatasetSpec
 from resi.domains.digits import hash_digits
 from resi.errors import DatasetError, ResiError
 from resi.fingerprints import fingerprint
-from resi.store import make_folder
+from resi.store.root import make_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -80,7 +80,7 @@ def _download_cora(downloads: Path) -> Path:
     from filelock import FileLock
     from torch_geometric.datasets import Planetoid
 
-    from resi.downloads import download
+    from resi.store.downloads import download
 
     raw = downloads / "Cora" / "raw"
     make_folder(raw)

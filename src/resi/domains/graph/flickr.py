@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from resi.domains.base import DatasetSpec
 from resi.errors import DatasetError, ResiError
 from resi.fingerprints import fingerprint, hash_file
-from resi.store import make_folder
+from resi.store.root import make_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -96,7 +96,7 @@ def _fetch(path: Path) -> None:
     """Fetch one file; not by PyG's own function, which trusts any server and takes any amount."""
     from torch_geometric.datasets import Flickr
 
-    from resi.downloads import download
+    from resi.store.downloads import download
 
     fetched = path.with_name(f"{path.name}.fetched")
     download(DRIVE.format(getattr(Flickr, f"{path.name.partition('.')[0]}_id")), fetched, limit=LIMIT)

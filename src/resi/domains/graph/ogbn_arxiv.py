@@ -129,9 +129,9 @@ def _column(folder: Path, name: str) -> Table:
 def _download(downloads: Path) -> Path:
     from filelock import FileLock
 
-    from resi.archives import unpack
-    from resi.downloads import download
-    from resi.store import make_folder
+    from resi.store.archives import unpack
+    from resi.store.downloads import download
+    from resi.store.root import make_folder
 
     folder = downloads / "ogbn_arxiv"
     make_folder(downloads)

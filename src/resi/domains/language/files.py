@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from resi.domains.base import DatasetSpec
 from resi.errors import DatasetError
 from resi.fingerprints import fingerprint, hash_file
-from resi.store import make_folder
+from resi.store.root import make_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resi.domains.base import Trained
-from resi.domains.checkpoints import CHANGED, WeightFile, read_safetensors
 from resi.domains.language.designs import DESIGNS
 from resi.domains.language.files import SOURCES
 from resi.domains.language.settings import NEW_CLASSES, kind_of, rate_of
 from resi.errors import ArtifactError, DatasetError, UsageError
 from resi.fingerprints import hash_file
+from resi.store.checkpoints import CHANGED, WeightFile, read_safetensors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -10,7 +10,7 @@ from resi.domains.base import DatasetSpec
 from resi.domains.digits import hash_digits
 from resi.errors import DatasetError
 from resi.fingerprints import fingerprint
-from resi.store import make_folder
+from resi.store.root import make_folder
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,10 +7,10 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from resi.domains.checkpoints import read_safetensors, read_weights
 from resi.domains.vision.checkpoints import from_transformers, load_weights
 from resi.domains.vision.hyperparameters import WEIGHT_FILES, pretrained_file
 from resi.errors import ArtifactError, DatasetError
+from resi.store.checkpoints import read_safetensors, read_weights
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -11,9 +11,9 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from resi.domains.base import Trained
-from resi.domains.checkpoints import read_weights
 from resi.domains.vision.designs import DESIGNS, ResNetDesign
 from resi.errors import DatasetError, UsageError
+from resi.store.checkpoints import read_weights
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

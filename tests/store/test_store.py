@@ -13,8 +13,8 @@ import pytest
 import torch
 
 from resi.errors import ArtifactError, StoreError
-from resi.store import Store, atomic_path, list_files, read_metadata, read_tensors, write_tensors
-from resi.streams import stream_tensor
+from resi.store.root import Store, atomic_path, list_files, read_metadata, read_tensors, write_tensors
+from resi.store.streams import stream_tensor
 
 TENSORS = {
     "weight": torch.arange(6.0).reshape(2, 3),
@@ -168,7 +168,7 @@ def test_a_data_root_that_is_a_file_is_one_clear_line(tmp_path: Path) -> None:
 
 TRY_LOCK = """
 import pathlib, sys
-from resi.store import Store
+from resi.store.root import Store
 with Store(pathlib.Path(sys.argv[1])).try_lock("a") as held:
     print(held)
 """

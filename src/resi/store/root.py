@@ -18,10 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from resi import locks
 from resi.console import say
 from resi.errors import ArtifactError, StoreError, UsageError
 from resi.fingerprints import file_state
+from resi.store import locks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -130,7 +130,7 @@ class Store:
 
 @contextlib.contextmanager
 def try_lock(path: Path) -> Iterator[bool]:
-    """Hold a lock if no other process does, see :func:`resi.locks.try_lock`; its folder is created."""
+    """Hold a lock if no other process does, see :func:`resi.store.locks.try_lock`; its folder is created."""
     make_folder(path.parent)
     with contextlib.ExitStack() as stack:
         try:

@@ -11,8 +11,8 @@ from resi.errors import ArtifactError
 from resi.fingerprints import fingerprint
 from resi.measures.shapes import least_precise
 from resi.representation import Representation, hash_samples
-from resi.store import Store, read_metadata, read_tensors, write_tensors
-from resi.streams import stream_tensor
+from resi.store.root import Store, read_metadata, read_tensors, write_tensors
+from resi.store.streams import stream_tensor
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -8,8 +8,8 @@ import random
 import pytest
 import torch
 
-from resi.domains.checkpoints import read_weights
 from resi.errors import ArtifactError
+from resi.store.checkpoints import read_weights
 
 WEIGHTS = {"layer.weight": torch.arange(600.0).reshape(20, 30), "layer.bias": torch.ones(20), "steps": torch.tensor(3)}
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from resi.archives import CHUNK_BYTES, DAMAGE
 from resi.errors import ArtifactError
 from resi.fingerprints import file_state, hash_file
+from resi.store.archives import CHUNK_BYTES, DAMAGE
 
 if TYPE_CHECKING:
     import torch

@@ -15,8 +15,8 @@ from pathlib import Path, PurePosixPath
 import pyarrow
 import pytest
 
-from resi.archives import LARGEST_HEADER, unpack
 from resi.errors import DownloadError, ResiError
+from resi.store.archives import LARGEST_HEADER, unpack
 
 KINDS = ["zip", "tar", "tar.gz", "tar.zst"]
 FLIPPED = {f"f/{name}.pt": bytes((17 * place + len(name)) % 251 for place in range(700)) for name in ("a", "bb")}

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-import resi.sources
+import resi.store.known_files
 from resi.domains.base import DatasetSpec
 from resi.errors import ArtifactError, DatasetError
 from resi.fingerprints import hash_file
-from resi.sources import LARGE_BYTES, Sources
+from resi.store.known_files import LARGE_BYTES, Sources
 
 CONTENT = bytes(range(256)) * (LARGE_BYTES // 256 + 1)
 ABSENT = DatasetError("it is not here")
@@ -23,7 +23,7 @@ def large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return a file that is large enough to be remembered, and was written a while ago."""
     path = tmp_path / "weights"
     path.write_bytes(CONTENT)
-    monkeypatch.setattr(resi.sources, "SETTLED_SECONDS", 0.0)
+    monkeypatch.setattr(resi.store.known_files, "SETTLED_SECONDS", 0.0)
     time.sleep(0.01)
     return path
 
@@ -37,7 +37,7 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
         paths.append(path)
         return hash_file(path)
 
-    monkeypatch.setattr(resi.sources, "hash_file", noted)
+    monkeypatch.setattr(resi.store.known_files, "hash_file", noted)
     return paths
 
 
@@ -73,7 +73,7 @@ def test_a_file_that_is_another_one_is_read_again(large: Path, tmp_path: Path, r
 def test_a_file_that_was_written_to_just_now_is_not_remembered(
     large: Path, tmp_path: Path, read: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(resi.sources, "SETTLED_SECONDS", 60.0)
+    monkeypatch.setattr(resi.store.known_files, "SETTLED_SECONDS", 60.0)
     for _ in range(2):
         Sources(tmp_path / "root").hash_file(large)
     assert len(read) == 2
@@ -87,7 +87,7 @@ def test_a_file_that_changes_while_it_is_read_has_no_hash(
         path.write_bytes(CONTENT + b"more")
         return found
 
-    monkeypatch.setattr(resi.sources, "hash_file", slow)
+    monkeypatch.setattr(resi.store.known_files, "hash_file", slow)
     with pytest.raises(DatasetError, match="weights changed while it was read"):
         Sources(tmp_path / "root").hash_file(large)
     assert not (tmp_path / "root").exists()

@@ -6,7 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from resi.errors import ArtifactError
-from resi.store import Store, read_metadata, read_tensors, write_tensors
+from resi.store.root import Store, read_metadata, read_tensors, write_tensors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,7 +58,7 @@ class ModelStore:
             If the file is damaged, is another model's under this one's name, or if a file of others that holds weights
             is not there any more as it was.
         """
-        from resi.domains.checkpoints import WeightFile, read_weight_file
+        from resi.store.checkpoints import WeightFile, read_weight_file
 
         state, metadata = read_tensors(self.path(spec))
         self._check(spec, metadata)

@@ -10,7 +10,7 @@ import urllib.request
 from typing import TYPE_CHECKING
 
 from resi.errors import DownloadError
-from resi.store import make_folder
+from resi.store.root import make_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

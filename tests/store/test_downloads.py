@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from resi.downloads import download
 from resi.errors import DownloadError
+from resi.store.downloads import download
 from tests.file_server import FileServer, serve
 
 CONTENT = bytes(range(256)) * 20_000  # 5 MB, several chunks

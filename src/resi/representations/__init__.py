@@ -1,1 +1,0 @@
-"""Representations in memory and in the store."""
