@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from resi.api import compare, list_measures, pairwise
-    from resi.hookspecs import hookimpl
     from resi.measures.base import Measure, as_measure
     from resi.pipeline import run
+    from resi.registry.hookspecs import hookimpl
     from resi.results.scoring import score_table
 
 _PUBLIC = {
     "Measure": "resi.measures.base",
     "as_measure": "resi.measures.base",
     "compare": "resi.api",
-    "hookimpl": "resi.hookspecs",
+    "hookimpl": "resi.registry.hookspecs",
     "list_measures": "resi.api",
     "pairwise": "resi.api",
     "run": "resi.pipeline",

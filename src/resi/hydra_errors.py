@@ -44,7 +44,7 @@ def _ambiguous(word: str, line: str) -> str:
 
 def _unknown_choice(error: BaseException) -> str:
     from resi.config import own_store
-    from resi.plugins import load_plugins
+    from resi.registry.discovery import load_plugins
 
     group, _, name = str(getattr(error, "missing_cfg_file", "")).rpartition("/")
     failed = load_plugins().failed if group in ("measure", "domain") else []

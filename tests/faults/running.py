@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 
 from tests.conftest import REPOSITORY
-from tests.test_plugins import install
+from tests.registry.test_plugins import install
 
 COMMAND = [sys.executable, "-c", "from resi.app import main; main()"]
 RECORDED = [sys.executable, "-c", "import recorder; from resi.app import main; main()"]

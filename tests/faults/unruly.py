@@ -1,6 +1,6 @@
 """A plugin whose measures misbehave on one pair of representations, the second with the third, and behave elsewhere.
 
-The tests install it as a distribution of its own; see ``install`` in ``tests/test_plugins.py``.
+The tests install it as a distribution of its own; see ``install`` in ``tests/registry/test_plugins.py``.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from resi import registry
 from resi.console import cell, output, write
 from resi.errors import ResiError, UsageError
-from resi.plugins import load_plugins
+from resi.registry.discovery import load_plugins
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from resi.hookspecs import hookimpl
 from resi.measures.alignment import AlignedCosine, AngularShape, NormalizedProcrustes, PermutationProcrustes, Procrustes
 from resi.measures.cca import PWCCA, SVCCA
 from resi.measures.kernel import CKA
@@ -14,6 +13,7 @@ from resi.measures.regression import EigenspaceOverlap, Gulp, LinearRegression
 from resi.measures.rsm import RSA, DistanceCorrelation, RSMNormDifference
 from resi.measures.statistics import ConcentricityDifference, MagnitudeDifference, UniformityDifference
 from resi.measures.topology import IMD, RTD, GeometryScore
+from resi.registry.hookspecs import hookimpl
 
 if TYPE_CHECKING:
     from resi.measures.base import Measure

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from resi.domains.vision.domain import VisionDomain
-from resi.hookspecs import hookimpl
+from resi.registry.hookspecs import hookimpl
 
 if TYPE_CHECKING:
     from resi.domains.base import Domain

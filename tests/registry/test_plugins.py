@@ -12,8 +12,10 @@ import pluggy
 import pytest
 
 import resi
-from resi import hookspecs, plugins, registry
+from resi import registry
 from resi.measures.base import Measure, as_measure
+from resi.registry import discovery as plugins
+from resi.registry import hookspecs
 from tests.conftest import REPOSITORY, TINY
 
 COMMAND = [sys.executable, "-c", "from resi.app import main; main()"]

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pluggy
 
-from resi import hookspecs
 from resi.errors import UsageError
+from resi.registry import hookspecs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from resi.console import say
 from resi.errors import unknown_name
-from resi.plugins import described, load_plugins
+from resi.registry.discovery import described, load_plugins
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

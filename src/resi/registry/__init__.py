@@ -1,0 +1,16 @@
+"""What exists, built in and from plugins, by name."""
+
+from __future__ import annotations
+
+from resi.registry.names import (
+    SETS,
+    SLOW_FAMILIES,
+    Registered,
+    Registry,
+    domains,
+    measure_sets,
+    measures,
+    usable_domains,
+)
+
+__all__ = ["SETS", "SLOW_FAMILIES", "Registered", "Registry", "domains", "measure_sets", "measures", "usable_domains"]
