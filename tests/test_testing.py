@@ -13,7 +13,7 @@ import resi
 from resi import registry
 from resi.errors import FactError
 from resi.measures.base import Measure
-from resi.measures.topology import GeometryScore
+from resi.measures.homology.topology import GeometryScore
 from resi.testing import MeasureCheckError, SlowMeasureWarning, check_measure
 from tests.conftest import REPOSITORY
 

@@ -23,9 +23,9 @@ from resi.engine.execute import Engine
 from resi.engine.plan import Task, all_pairs, in_tiles
 from resi.engine.workers import stream, workers
 from resi.errors import ArtifactError, BudgetError, DegenerateInputError, ShapeError, UsageError
-from resi.measures import artifacts
 from resi.measures.base import Measure
 from resi.measures.shapes import View
+from resi.measures.shared import intermediates as artifacts
 from resi.representation import Representation, subsample
 
 CPU = torch.device("cpu")

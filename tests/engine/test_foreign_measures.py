@@ -18,9 +18,9 @@ from resi.api import make_measure
 from resi.engine.execute import Engine, Outcome
 from resi.engine.plan import all_pairs
 from resi.errors import DegenerateInputError, MeasureError
-from resi.measures import artifacts
 from resi.measures.base import Measure
 from resi.measures.guard import Guarded
+from resi.measures.shared import intermediates as artifacts
 from resi.representation import Representation
 
 CPU = torch.device("cpu")

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import resi
-from resi.measures import gram
+from resi.measures.shared import gram
 
 from .samples import MEASURES
 

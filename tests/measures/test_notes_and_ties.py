@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 import resi
-from resi.measures import chance
-from resi.measures.precision import count_above_rounding
+from resi.measures.shared import chance
+from resi.measures.shared.precision import count_above_rounding
 
 from .samples import MEASURES
 

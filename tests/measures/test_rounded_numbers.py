@@ -11,8 +11,9 @@ from scipy.optimize import linear_sum_assignment
 
 import resi
 from resi.errors import DegenerateInputError
-from resi.measures import artifacts, bases
 from resi.measures.base import Features
+from resi.measures.shared import bases
+from resi.measures.shared import intermediates as artifacts
 
 from .samples import MEASURES
 

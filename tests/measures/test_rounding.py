@@ -15,8 +15,8 @@ import torch
 from scipy.stats import rankdata
 
 from resi.errors import DegenerateInputError
-from resi.measures import distances, nearest, ranks, vectors
 from resi.measures.base import Features
+from resi.measures.shared import distances, nearest, ranks, vectors
 
 from .oracles import distances as plain_distances
 from .oracles import nearest as nearest_of

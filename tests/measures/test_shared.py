@@ -11,8 +11,10 @@ import torch
 from scipy.stats import rankdata
 
 from resi.errors import DegenerateInputError
-from resi.measures import artifacts, bases, distances, nearest, neighbours, ranks, rows, spectral, vectors
+from resi.measures import neighbours
 from resi.measures.base import Features
+from resi.measures.shared import bases, distances, nearest, ranks, rows, spectral, vectors
+from resi.measures.shared import intermediates as artifacts
 
 from .samples import MEASURES
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from resi.errors import DegenerateInputError, UsageError
-from resi.measures import topology
-from resi.measures.topology import GeometryScore
-from resi.measures.topology_witness import bars, living_times, witness_filtration
+from resi.measures.homology import topology
+from resi.measures.homology.topology import GeometryScore
+from resi.measures.homology.witness import bars, living_times, witness_filtration
 
 
 def rng(key: int) -> np.random.Generator:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from resi.measures.topology import IMD, RTD
+from resi.measures.homology.topology import IMD, RTD
 
 GOLDEN = {
     "nd_wide": ("nd", 0.798729658126831, 13.758125597553848),

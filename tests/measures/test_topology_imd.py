@@ -8,8 +8,8 @@ import torch
 
 from resi.errors import DegenerateInputError, ShapeError
 from resi.measures.base import Features
-from resi.measures.topology import IMD
-from resi.measures.topology_spectrum import chebyshev_moments, heat_trace, neighbour_graph, times
+from resi.measures.homology.spectrum import chebyshev_moments, heat_trace, neighbour_graph, times
+from resi.measures.homology.topology import IMD
 
 from .oracles import nearest
 

@@ -10,10 +10,10 @@ import torch
 
 from resi.errors import DegenerateInputError, UsageError
 from resi.measures.base import Features
-from resi.measures.distances import cloud_of_positions
-from resi.measures.persistence import Complex, merged_order, total_bar_length
-from resi.measures.topology import RTD
-from resi.measures.topology_distances import edge_ends
+from resi.measures.homology.distances import edge_ends
+from resi.measures.homology.persistence import Complex, merged_order, total_bar_length
+from resi.measures.homology.topology import RTD
+from resi.measures.shared.distances import cloud_of_positions
 
 
 def rng(key: int) -> np.random.Generator:

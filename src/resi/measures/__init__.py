@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from resi.measures.alignment import AlignedCosine, AngularShape, NormalizedProcrustes, PermutationProcrustes, Procrustes
 from resi.measures.cca import PWCCA, SVCCA
+from resi.measures.homology.topology import IMD, RTD, GeometryScore
 from resi.measures.kernel import CKA
 from resi.measures.matching import HardCorrelationMatch, SoftCorrelationMatch
 from resi.measures.neighbours import Jaccard, RankSimilarity, SecondOrderCosine
 from resi.measures.regression import EigenspaceOverlap, Gulp, LinearRegression
 from resi.measures.rsm import RSA, DistanceCorrelation, RSMNormDifference
 from resi.measures.statistics import ConcentricityDifference, MagnitudeDifference, UniformityDifference
-from resi.measures.topology import IMD, RTD, GeometryScore
 from resi.registry.hookspecs import hookimpl
 
 if TYPE_CHECKING:

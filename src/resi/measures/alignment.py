@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from resi.errors import DegenerateInputError
-from resi.measures import artifacts, chance, rows
 from resi.measures.base import Features, Measure
-from resi.measures.bases import thin_svd
-from resi.measures.precision import or_exactly
+from resi.measures.shared import chance, rows
+from resi.measures.shared import intermediates as artifacts
+from resi.measures.shared.bases import thin_svd
+from resi.measures.shared.precision import or_exactly
 
 if TYPE_CHECKING:
     import numpy as np

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from resi.errors import DegenerateInputError
-from resi.measures import artifacts, bases, chance
 from resi.measures.base import Features, Measure, check_variant
-from resi.measures.precision import or_exactly
+from resi.measures.shared import bases, chance
+from resi.measures.shared import intermediates as artifacts
+from resi.measures.shared.precision import or_exactly
 
 if TYPE_CHECKING:
     import torch

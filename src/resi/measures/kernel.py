@@ -7,10 +7,11 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from resi.measures import artifacts, chance
 from resi.measures.base import Features, Measure
-from resi.measures.gram import block_entries, gram_is_cheaper, gram_products
-from resi.measures.precision import or_exactly
+from resi.measures.shared import chance
+from resi.measures.shared import intermediates as artifacts
+from resi.measures.shared.gram import block_entries, gram_is_cheaper, gram_products
+from resi.measures.shared.precision import or_exactly
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from resi.measures import artifacts
 from resi.measures.alignment import best_match
 from resi.measures.base import Features, Measure
-from resi.measures.precision import or_exactly
+from resi.measures.shared import intermediates as artifacts
+from resi.measures.shared.precision import or_exactly
 
 if TYPE_CHECKING:
     from torch import Tensor

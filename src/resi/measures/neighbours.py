@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from resi.errors import ShapeError
-from resi.measures import artifacts, nearest
 from resi.measures.base import PAPER, VARIANTS, Features, Measure, check_variant
-from resi.measures.distances import pair_blocks
+from resi.measures.shared import intermediates as artifacts
+from resi.measures.shared import nearest
+from resi.measures.shared.distances import pair_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from resi.measures.distances import Cloud
-    from resi.measures.nearest import Neighbours
+    from resi.measures.shared.distances import Cloud
+    from resi.measures.shared.nearest import Neighbours
 else:
     from resi.lazy import torch
 
@@ -123,7 +124,7 @@ class Jaccard(_NeighbourMeasure):
     k : int
         Number of neighbours.
     variant : {"corrected", "published"}
-        ``published`` gives the numbers of the published benchmark, see :func:`resi.measures.nearest.first_but_one`.
+        ``published`` gives the numbers of the published benchmark, see :func:`resi.measures.shared.nearest.first_but_one`.
 
     References
     ----------
@@ -167,7 +168,7 @@ class RankSimilarity(_NeighbourMeasure):
     k : int
         Number of neighbours.
     variant : {"corrected", "published"}
-        ``published`` gives the numbers of the published benchmark, see :func:`resi.measures.nearest.first_but_one`.
+        ``published`` gives the numbers of the published benchmark, see :func:`resi.measures.shared.nearest.first_but_one`.
 
     References
     ----------
@@ -276,7 +277,7 @@ class SecondOrderCosine(_NeighbourMeasure):
     k : int
         Number of neighbours.
     variant : {"corrected", "published", "paper"}
-        ``published`` gives the numbers of the published benchmark, see :func:`resi.measures.nearest.first_but_one`;
+        ``published`` gives the numbers of the published benchmark, see :func:`resi.measures.shared.nearest.first_but_one`;
         ``paper`` finds neighbours as the default does and compares similarities.
 
     References

@@ -6,11 +6,11 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from resi.measures.artifacts import BLOCK_ENTRIES
 from resi.measures.base import PAPER, Features, Measure, check_variant
-from resi.measures.distances import Distances, check_varied, euclidean_distances, inner_products
-from resi.measures.ranks import ranked_correlations
-from resi.measures.spectral import spectral_norm
+from resi.measures.shared.distances import Distances, check_varied, euclidean_distances, inner_products
+from resi.measures.shared.intermediates import BLOCK_ENTRIES
+from resi.measures.shared.ranks import ranked_correlations
+from resi.measures.shared.spectral import spectral_norm
 
 if TYPE_CHECKING:
     import torch

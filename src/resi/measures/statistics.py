@@ -7,16 +7,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from resi.errors import DegenerateInputError
-from resi.measures import artifacts, distances, rows
 from resi.measures.base import PAPER, Features, Measure, check_variant
-from resi.measures.distances import RIGHT_ANGLE
-from resi.measures.vectors import column_blocks, directions, name_of, positions, resolution, row_blocks
+from resi.measures.shared import distances, rows
+from resi.measures.shared import intermediates as artifacts
+from resi.measures.shared.distances import RIGHT_ANGLE
+from resi.measures.shared.vectors import column_blocks, directions, name_of, positions, resolution, row_blocks
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from resi.measures.distances import Cloud
+    from resi.measures.shared.distances import Cloud
 else:
     from resi.lazy import torch
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from resi.measures import artifacts
+from resi.measures.shared import intermediates as artifacts
 
 if TYPE_CHECKING:
     from resi.measures.base import Features

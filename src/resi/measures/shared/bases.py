@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from resi.errors import DegenerateInputError
-from resi.measures.artifacts import centred, column_noise, scaled
-from resi.measures.precision import DOUBLE_EPSILON, count_above_rounding, least_share, noise_edge
+from resi.measures.shared.intermediates import centred, column_noise, scaled
+from resi.measures.shared.precision import DOUBLE_EPSILON, count_above_rounding, least_share, noise_edge
 
 if TYPE_CHECKING:
     import torch

@@ -7,7 +7,7 @@ import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from resi.errors import DegenerateInputError, UsageError
-from resi.measures.distances import Cloud, cloud_of_positions
+from resi.measures.shared.distances import Cloud, cloud_of_positions
 
 if TYPE_CHECKING:
     import numpy as np

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from resi.errors import DegenerateInputError
-from resi.measures.artifacts import BLOCK_ENTRIES, RELATIVE_ZERO, scale, scaled, shifted
-from resi.measures.precision import DOUBLE_EPSILON
-from resi.measures.rows import distinct_rows
-from resi.measures.vectors import EVERY, column_blocks, name_of, positions, resolution
+from resi.measures.shared.intermediates import BLOCK_ENTRIES, RELATIVE_ZERO, scale, scaled, shifted
+from resi.measures.shared.precision import DOUBLE_EPSILON
+from resi.measures.shared.rows import distinct_rows
+from resi.measures.shared.vectors import EVERY, column_blocks, name_of, positions, resolution
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from resi.measures.base import Features
-    from resi.measures.vectors import Vectors
+    from resi.measures.shared.vectors import Vectors
 else:
     from resi.lazy import torch
 

@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from resi.errors import UsageError
-from resi.measures.artifacts import BLOCK_ENTRIES
 from resi.measures.base import Features, Measure
-from resi.measures.distances import cloud_of_positions
-from resi.measures.topology_distances import Distances, edge_ends, trial_distances
-from resi.measures.topology_spectrum import COLUMNS, heat_trace, times
+from resi.measures.homology.distances import Distances, edge_ends, trial_distances
+from resi.measures.homology.spectrum import COLUMNS, heat_trace, times
+from resi.measures.shared.distances import cloud_of_positions
+from resi.measures.shared.intermediates import BLOCK_ENTRIES
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from resi.measures.distances import Cloud
+    from resi.measures.shared.distances import Cloud
 
     Array = np.ndarray[Any, Any]
 
@@ -32,7 +32,7 @@ class RTD(Measure):
     """Representation topology divergence.
 
     How long loops of one point cloud stay open that the other closes: the summed length of the bars of first homology
-    of a complex that compares the two distance matrices (see :mod:`resi.measures.persistence`), averaged over both
+    of a complex that compares the two distance matrices (see :mod:`resi.measures.homology.persistence`), averaged over both
     directions and over trials. Distances are in units of their 0.9-quantile, so the value has no unit; it is 0 for
     equal distance matrices and grows with the number of rows.
 
@@ -91,7 +91,7 @@ class RTD(Measure):
 
 def _divergence(a: Distances, b: Distances) -> float:
     """Return the mean over both directions of the summed bar lengths."""
-    from resi.measures.persistence import Complex, merged_order, total_bar_length
+    from resi.measures.homology.persistence import Complex, merged_order, total_bar_length
 
     tail, head = edge_ends(a.n_points)
     order = merged_order(a.values, a.order, b.values, b.order)
@@ -190,7 +190,7 @@ class GeometryScore(Measure):
 
     The squared Euclidean distance between two vectors of mean relative living times. Entry i of such a vector says for
     which share of all values up to a limit the witness complex of some landmarks has exactly i loops (see
-    :mod:`resi.measures.topology_witness`), on average over draws of landmarks, with replacement, out of the samples.
+    :mod:`resi.measures.homology.witness`), on average over draws of landmarks, with replacement, out of the samples.
     The limit is the largest distance between a landmark and a sample times n_samples / (128 * 5000). At least 0, at
     most 2. With far fewer than 5000 samples the limit is so small that hardly any loop is filled.
 
@@ -256,7 +256,7 @@ def mean_living_times(x: Features, draws: int, landmarks: int, holes: int, seed:
     """
     import numpy as np
 
-    from resi.measures.topology_witness import living_times
+    from resi.measures.homology.witness import living_times
     from resi.randomness import generator
 
     if draws < 1 or landmarks < 3 or holes < 1:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from resi.errors import ShapeError
-from resi.measures.distances import cloud_of_positions
-from resi.measures.nearest import nearest_in
+from resi.measures.shared.distances import cloud_of_positions
+from resi.measures.shared.nearest import nearest_in
 
 if TYPE_CHECKING:
     import numpy as np
 
     from resi.measures.base import Features
-    from resi.measures.nearest import Neighbours
+    from resi.measures.shared.nearest import Neighbours
 
     Array = np.ndarray[Any, Any]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from resi.errors import DegenerateInputError
-from resi.measures.artifacts import BLOCK_ENTRIES
-from resi.measures.distances import are_parallel, largest_tie_width, squares_below, tie_width
-from resi.measures.vectors import name_of, profiles, resolution
+from resi.measures.shared.distances import are_parallel, largest_tie_width, squares_below, tie_width
+from resi.measures.shared.intermediates import BLOCK_ENTRIES
+from resi.measures.shared.vectors import name_of, profiles, resolution
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +24,7 @@ def ranked_correlations(x: Features) -> Tensor:
     """Return the ranks of the pairwise Pearson correlations of rows, centred and of length one.
 
     The vector has length n_samples * (n_samples - 1) / 2, in the order of the strict lower triangle. Correlations that
-    differ by rounding only, as far as :func:`resi.measures.distances.tie_width` tells, take their average rank. A
+    differ by rounding only, as far as :func:`resi.measures.shared.distances.tie_width` tells, take their average rank. A
     constant row has correlation 0 with every other.
 
     Raises

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from resi.measures.artifacts import BLOCK_ENTRIES, RELATIVE_ZERO, scale
-from resi.measures.precision import SUMMED_SPREAD
+from resi.measures.shared.intermediates import BLOCK_ENTRIES, RELATIVE_ZERO, scale
+from resi.measures.shared.precision import SUMMED_SPREAD
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

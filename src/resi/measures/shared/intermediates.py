@@ -1,8 +1,8 @@
 """What measures share: intermediates of one representation, each computed once.
 
 Every function takes :class:`~resi.measures.base.Features` and is called through ``x.shared(function)``. Orthonormal
-bases are in :mod:`resi.measures.bases`, distances in :mod:`resi.measures.distances`, what is about single rows in
-:mod:`resi.measures.rows`, nearest neighbours in :mod:`resi.measures.nearest`.
+bases are in :mod:`resi.measures.shared.bases`, distances in :mod:`resi.measures.shared.distances`, what is about single rows in
+:mod:`resi.measures.shared.rows`, nearest neighbours in :mod:`resi.measures.shared.nearest`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import math
 from typing import TYPE_CHECKING, NamedTuple
 
 from resi.errors import DegenerateInputError
-from resi.measures.precision import MOST_OFFSET, SUMMED_NOISE, SUMMED_SPREAD, stored_noise
+from resi.measures.shared.precision import MOST_OFFSET, SUMMED_NOISE, SUMMED_SPREAD, stored_noise
 
 if TYPE_CHECKING:
     import torch

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from resi.errors import DegenerateInputError, ShapeError
-from resi.measures.distances import are_parallel, cloud_of_directions, pair_blocks
-from resi.measures.vectors import directions, name_of, resolution
+from resi.measures.shared.distances import are_parallel, cloud_of_directions, pair_blocks
+from resi.measures.shared.vectors import directions, name_of, resolution
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from resi.measures.base import Features
-    from resi.measures.distances import Cloud
+    from resi.measures.shared.distances import Cloud
 else:
     from resi.lazy import torch
 
@@ -115,7 +115,7 @@ def cosine_distances(x: Features) -> Tensor:
 def neighbours(x: Features, k: int) -> Neighbours:
     """Return each row's k nearest other rows by cosine distance.
 
-    Distances that differ by rounding only, as far as :func:`resi.measures.distances.tie_width` tells, are the same.
+    Distances that differ by rounding only, as far as :func:`resi.measures.shared.distances.tie_width` tells, are the same.
     Rows at the same distance share the places that they take: each has the mean of their ranks and, where not all of
     them fit among the k nearest, counts as that part of a neighbour that fits. So neither the order of rows nor
     that of features decides who is a neighbour. An all-zero row has distance 1 to every other.

@@ -1,0 +1,1 @@
+"""Measures of topology: persistence, and what is built on it."""

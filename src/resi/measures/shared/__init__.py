@@ -1,0 +1,1 @@
+"""What several measures compute once and share."""
