@@ -18,8 +18,8 @@ import resi
 from resi.api import make_measure
 from resi.console import progress
 from resi.engine.budget import parse_memory
-from resi.engine.execute import Engine
-from resi.engine.plan import all_pairs
+from resi.engine.execution import Engine
+from resi.engine.tiles import all_pairs
 from resi.registry import measures
 from resi.representation import Representation
 

@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING
 import torch
 
 from resi import registry
-from resi.engine.execute import OK, Engine
-from resi.engine.plan import all_pairs
+from resi.engine.execution import OK, Engine
+from resi.engine.tiles import all_pairs
 from resi.measures.functional import FUNCTIONAL
 from resi.representation import Representation
 

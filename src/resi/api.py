@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     import polars as pl
     import torch
 
-    from resi.engine.execute import Outcome
-    from resi.engine.plan import Task
+    from resi.engine.execution import Outcome
+    from resi.engine.tiles import Task
     from resi.measures.base import Measure
     from resi.measures.shapes import ArrayLike, Layout
     from resi.representation import Representation
@@ -133,7 +133,7 @@ def pairwise(
     """
     import polars as pl
 
-    from resi.engine.plan import all_pairs
+    from resi.engine.tiles import all_pairs
     from resi.machine.devices import plain_arithmetic
     from resi.results.schema import PAIRWISE
 
@@ -213,7 +213,7 @@ def _outcomes(
     threads: int | None,
 ) -> dict[Task, Outcome]:
     from resi.engine.budget import ARGUMENTS, parse_memory
-    from resi.engine.execute import Engine
+    from resi.engine.execution import Engine
 
     budget = parse_memory(memory, device, ARGUMENTS.memory)
     engine = Engine(measures, budget, device, threads, limits=ARGUMENTS)

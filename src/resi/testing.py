@@ -133,8 +133,8 @@ class _Checker:
     def same_through_engine(self, expected: float, R: Matrix, S: Matrix) -> None:
         import torch
 
-        from resi.engine.execute import Engine
-        from resi.engine.plan import Task
+        from resi.engine.execution import Engine
+        from resi.engine.tiles import Task
         from resi.machine.devices import plain_arithmetic
         from resi.representation import Representation
 

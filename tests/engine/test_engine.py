@@ -19,8 +19,8 @@ from resi import registry
 from resi.api import make_measure
 from resi.engine.budget import block_size, format_bytes, group_measures, parse_memory
 from resi.engine.cache import Prepared
-from resi.engine.execute import Engine
-from resi.engine.plan import Task, all_pairs, in_tiles
+from resi.engine.execution import Engine
+from resi.engine.tiles import Task, all_pairs, in_tiles
 from resi.engine.workers import stream, workers
 from resi.errors import ArtifactError, BudgetError, DegenerateInputError, ShapeError, UsageError
 from resi.measures.base import Measure

@@ -15,8 +15,8 @@ import torch
 import resi
 from resi import registry
 from resi.api import make_measure
-from resi.engine.execute import Engine, Outcome
-from resi.engine.plan import all_pairs
+from resi.engine.execution import Engine, Outcome
+from resi.engine.tiles import all_pairs
 from resi.errors import DegenerateInputError, MeasureError
 from resi.measures.base import Measure
 from resi.measures.guard import Guarded

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 import resi
 from resi.domains.base import Extraction, ProbeSpec
-from resi.engine.execute import Engine
-from resi.engine.plan import all_pairs
+from resi.engine.execution import Engine
+from resi.engine.tiles import all_pairs
 from resi.errors import DegenerateInputError
 from resi.store.representations import RepresentationStore
 from resi.store.root import Store

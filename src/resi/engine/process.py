@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from resi.engine.execute import Engine
+from resi.engine.execution import Engine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from multiprocessing.connection import Connection
 
-    from resi.engine.plan import Task
+    from resi.engine.tiles import Task
     from resi.engine.watch import Work
     from resi.measures.shapes import Sampling
     from resi.representation import Representation

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from resi.engine.plan import Task
+    from resi.engine.tiles import Task
 
 
 class Work(NamedTuple):

@@ -10,9 +10,9 @@ from resi import __version__, registry
 from resi.config import Overwrite, Stage
 from resi.console import progress, say
 from resi.engine.budget import parse_memory
-from resi.engine.execute import FAILED, Engine, Outcome
-from resi.engine.isolate import IsolatedEngine
-from resi.engine.plan import Task
+from resi.engine.execution import FAILED, Engine, Outcome
+from resi.engine.isolation import IsolatedEngine
+from resi.engine.tiles import Task
 from resi.errors import UsageError
 from resi.machine.devices import plain_arithmetic, resolve_device
 from resi.representation import subsample

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from resi import __version__
-from resi.engine.execute import FAILED, OK
+from resi.engine.execution import FAILED, OK
 from resi.errors import ArtifactError
 from resi.measures.functional import FUNCTIONAL, FUNCTIONAL_VERSION
 from resi.steps.plan import NO_PARAMETERS, Comparison, Plan, compared

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from resi.engine.budget import format_bytes, machine_memory
-from resi.engine.execute import FAILED, Outcome
+from resi.engine.execution import FAILED, Outcome
 from resi.engine.forkserver import ForkServer
 from resi.engine.process import BEGIN, DONE, END, ERROR, Job
 from resi.errors import MeasureError, ResiError
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from torch import device
 
     from resi.engine.forkserver import ForkedProcess
-    from resi.engine.plan import Task
+    from resi.engine.tiles import Task
     from resi.engine.watch import Work
     from resi.measures.base import Measure
     from resi.measures.shapes import Sampling
@@ -61,7 +61,7 @@ class End(NamedTuple):
 
 @dataclass
 class IsolatedEngine:
-    """Compares representations as :class:`~resi.engine.execute.Engine` does, but in another process.
+    """Compares representations as :class:`~resi.engine.execution.Engine` does, but in another process.
 
     Parameters
     ----------

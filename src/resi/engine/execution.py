@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from resi.engine.budget import CONFIG_KEYS, block_size, check_budget, group_measures
 from resi.engine.cache import Prepared
-from resi.engine.plan import Task, in_tiles
+from resi.engine.tiles import Task, in_tiles
 from resi.engine.warned import hear, listening
 from resi.engine.watch import Work, unwatched
 from resi.engine.workers import stream, workers
