@@ -11,7 +11,7 @@ import pytest
 import resi
 from resi.app import run_command
 from resi.cli.plan import plan_sweep
-from resi.compositions import compose_all, open_configs
+from resi.config.many import compose_all, open_configs
 from resi.domains.base import ModelSpec
 from resi.errors import ResiError
 from resi.planning import total_work

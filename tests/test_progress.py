@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import resi
 from resi.app import run_command
-from resi.compositions import open_configs
-from resi.config import compose
+from resi.config.many import open_configs
+from resi.config.schema import compose
 from resi.launchers.jobs import Job
 from resi.pipeline import make_plan
 from resi.progress import STATES, find_states

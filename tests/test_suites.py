@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from resi.app import run_command
-from resi.compositions import compose_all, open_configs
-from resi.config import RunConfig, compose
+from resi.config.many import compose_all, open_configs
+from resi.config.schema import RunConfig, compose
 from resi.errors import UsageError
 from resi.suite_files import Suite, load_suite, suite_names
 from resi.suite_jobs import Asked, split_words

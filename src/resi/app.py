@@ -69,7 +69,7 @@ def run_command(words: list[str]) -> int:
 
 def explain(error: BaseException) -> tuple[str, int]:
     """Return the line and exit code for an error."""
-    from resi.hydra_errors import explain_hydra
+    from resi.config.explain import explain_hydra
 
     if isinstance(error, ResiError):
         return str(error), error.exit_code
@@ -106,8 +106,8 @@ def _run_hydra(words: list[str]) -> int:
     import hydra
 
     from resi import suite_jobs, sweeps
-    from resi.config import config_folder, register
-    from resi.words import check_words, quoted
+    from resi.config.schema import config_folder, register
+    from resi.config.words import check_words, quoted
 
     register()
     words = quoted(words)
@@ -159,7 +159,7 @@ def run_job(composed: DictConfig) -> int:
     from hydra.core.hydra_config import HydraConfig
 
     from resi.cli.tables import print_result
-    from resi.config import check_choices, validate
+    from resi.config.schema import check_choices, validate
     from resi.pipeline import run_config
 
     _quiet()
@@ -175,11 +175,11 @@ def sweep_job(composed: DictConfig) -> int:
     from hydra.core.hydra_config import HydraConfig
 
     from resi.cli.tables import print_result
-    from resi.config import check_choices, register, task_words, validate
+    from resi.config.schema import check_choices, register, task_words, validate
+    from resi.config.words import label
     from resi.console.redaction import redact_all
     from resi.pipeline import run_config
     from resi.sweeps import note_job, note_start
-    from resi.words import label
 
     _quiet()
     raise_on_term()

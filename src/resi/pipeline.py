@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from resi.config import Overwrite, RunConfig, Stage, compose
+from resi.config.schema import Overwrite, RunConfig, Stage, compose
 from resi.console import say
 from resi.errors import ArtifactError, StoreError
 from resi.results.remote import RemoteFolder

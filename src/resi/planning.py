@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import combinations, islice, permutations
 from typing import TYPE_CHECKING, NamedTuple
 
-from resi.config import Overwrite
+from resi.config.schema import Overwrite
 from resi.fingerprints import canonical
 from resi.measures.functional import FUNCTIONAL, FUNCTIONAL_VERSION
 from resi.measures.shapes import pair_views

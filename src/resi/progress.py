@@ -7,8 +7,8 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from resi.compositions import compose_all
-from resi.config import RunConfig, Stage
+from resi.config.many import compose_all
+from resi.config.schema import RunConfig, Stage
 from resi.console.redaction import redact_all
 from resi.errors import ResiError
 from resi.results.shards import is_shard

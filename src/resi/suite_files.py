@@ -140,7 +140,7 @@ def read_suite(name: str, path: Path) -> dict[str, Any]:
 
 def _check(where: str, key: Any, value: Any) -> None:
     """Raise ``UsageError`` unless an entry of a grid is a key of runs with plain values."""
-    from resi.config import RunSchema
+    from resi.config.schema import RunSchema
 
     known = [field.name for field in fields(RunSchema) if field.name != "suite"]
     if not isinstance(key, str) or not GRID_KEY.fullmatch(key) or key.partition(".")[0] not in known:

@@ -8,10 +8,10 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from resi.config.words import SUITE, label, suite_of
 from resi.console import say
 from resi.console.redaction import redact_all
 from resi.errors import DatasetError, ResiError
-from resi.words import SUITE, label, suite_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from hydra.core.config_loader import ConfigLoader
     from omegaconf import DictConfig
 
-    from resi.config import RunConfig
+    from resi.config.schema import RunConfig
     from resi.suites import Job
 
 SUITE_FILE = "suite.json"
@@ -107,7 +107,7 @@ def plan_jobs(config: DictConfig, loader: ConfigLoader, folder: Path, given: Ask
     DatasetError
         If no job can run, since data are missing.
     """
-    from resi.compositions import compose_all
+    from resi.config.many import compose_all
     from resi.store.root import write_text
     from resi.suite_files import load_suite
     from resi.suites import expand

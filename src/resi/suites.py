@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from resi.config.words import check_single, quoted
 from resi.errors import UsageError, unknown_name
 from resi.suite_files import Suite, as_words
-from resi.words import check_single, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -138,7 +138,7 @@ def test_help_lists_commands_and_every_key_of_a_run(capsys: pytest.CaptureFixtur
     from dataclasses import fields
 
     from resi.app import COMMANDS
-    from resi.config import CompareConfig, RunSchema
+    from resi.config.schema import CompareConfig, RunSchema
 
     assert run_command(["--help"]) == 0
     text = capsys.readouterr().out

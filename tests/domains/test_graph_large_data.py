@@ -14,7 +14,7 @@ import torch
 from scipy.sparse import csr_matrix
 
 import resi
-from resi.config import compose
+from resi.config.schema import compose
 from resi.domains.base import ModelSpec, ProbeSpec
 from resi.domains.graph import GraphDomain, flickr, ogbn_arxiv
 from resi.domains.graph.data import load_graph, probe_nodes

@@ -11,7 +11,7 @@ import torch
 
 import resi
 from resi.app import run_command
-from resi.config import compose
+from resi.config.schema import compose
 from resi.domains.base import ModelSpec
 from resi.domains.graph import GraphDomain
 from resi.domains.graph.checkpoints import read_checkpoint, to_current_keys

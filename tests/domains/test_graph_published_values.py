@@ -17,7 +17,7 @@ import torch
 
 import resi
 from resi import registry
-from resi.config import compose
+from resi.config.schema import compose
 from resi.domains.graph.settings import PUBLISHED_NAMES
 from resi.results.scoring import score_table
 from resi.results.shards import Shard

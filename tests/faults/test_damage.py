@@ -13,7 +13,7 @@ import pytest
 
 import resi
 from resi.app import run_command
-from resi.compositions import open_configs
+from resi.config.many import open_configs
 from resi.progress import find_states
 from resi.results.shards import Shard
 from tests.conftest import TINY

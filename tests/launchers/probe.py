@@ -82,7 +82,7 @@ def main() -> int:
     import hydra
 
     from resi import sweeps
-    from resi.config import config_folder, register
+    from resi.config.schema import config_folder, register
 
     register()
     try:

@@ -127,7 +127,7 @@ def _launcher(folder: Path) -> slurm.SlurmLauncher:
     from omegaconf import OmegaConf
 
     from hydra_plugins.resi_launchers import SlurmLauncher
-    from resi.launchers.options import SlurmOptions
+    from resi.config.launchers import SlurmOptions
 
     options = OmegaConf.to_container(OmegaConf.structured(SlurmOptions(submitit_folder=str(folder))))
     assert isinstance(options, dict)

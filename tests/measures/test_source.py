@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 import resi
-from resi import config, registry
+from resi import registry
+from resi.config import schema as config
 from resi.fingerprints import canonical
 from resi.measures.base import Measure, as_measure
 from resi.measures.kernel import CKA

@@ -81,7 +81,7 @@ def describe(name: str, config_dir: Path | None = None) -> tuple[str, str, Facts
 
 def _suite(name: str, config_dir: Path | None) -> tuple[str, str, Facts] | None:
     """Describe a suite that comes with resi, or one of a user's own."""
-    from resi.compositions import open_configs
+    from resi.config.many import open_configs
     from resi.suite_files import as_words, load_suite
     from resi.suites import expand
 
@@ -99,7 +99,7 @@ def _suite(name: str, config_dir: Path | None) -> tuple[str, str, Facts] | None:
 
 
 def _suite_names(config_dir: Path | None) -> list[str]:
-    from resi.config import config_folder
+    from resi.config.schema import config_folder
 
     folders = [config_folder(), *([config_dir] if config_dir else [])]
     return sorted({path.stem for folder in folders for path in (folder / "suite").glob("*.yaml")})

@@ -141,7 +141,7 @@ def list_shards(arguments: argparse.Namespace) -> list[Row]:
 
 def list_suites(arguments: argparse.Namespace) -> list[Row]:
     """Return the suites with their numbers of jobs."""
-    from resi.compositions import open_configs
+    from resi.config.many import open_configs
     from resi.suite_files import load_suite, suite_names
     from resi.suites import expand
 
@@ -159,7 +159,7 @@ def list_suites(arguments: argparse.Namespace) -> list[Row]:
 
 def list_progress(arguments: argparse.Namespace) -> list[Row]:
     """Return how far suites are; without a pattern, those of which the data root holds anything."""
-    from resi.compositions import open_configs
+    from resi.config.many import open_configs
     from resi.progress import FAILED, RUNNING, STATES, STOPPED, read_progress
     from resi.store.root import default_root
 

@@ -6,9 +6,9 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from resi.config.words import label, suite_of
 from resi.console import cell, format_seconds, output, say
 from resi.errors import ResiError, UsageError
-from resi.words import label, suite_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -41,7 +41,7 @@ def main(words: list[str]) -> int:
 
 def print_plan_of(words: list[str], config_dir: Path | None = None) -> None:
     """Compose, plan and print a run; of one whose data are missing, say what is not there."""
-    from resi.config import compose
+    from resi.config.schema import compose
     from resi.steps.plan import Planner
 
     plan = Planner(may_download=False, needs_datasets=False).plan(compose(words, config_dir))
@@ -109,7 +109,7 @@ def plan_sweep(
     UsageError
         Of the first job that cannot be composed; the sweep would not start.
     """
-    from resi.compositions import compose_all, open_configs
+    from resi.config.many import compose_all, open_configs
     from resi.steps.plan import Planner
     from resi.suite_files import load_suite
     from resi.suites import expand

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from resi.config import RunConfig
+    from resi.config.schema import RunConfig
     from resi.pipeline import RunResult
     from resi.report.tables import ScoreTable
 

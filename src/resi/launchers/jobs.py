@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from resi.config.words import label
 from resi.errors import ResiError
-from resi.words import label
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

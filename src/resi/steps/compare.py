@@ -7,7 +7,7 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from resi import __version__, registry
-from resi.config import Overwrite, Stage
+from resi.config.schema import Overwrite, Stage
 from resi.console import progress, say
 from resi.engine.budget import parse_memory
 from resi.engine.execution import FAILED, Engine, Outcome

@@ -11,7 +11,7 @@ from itertools import combinations, permutations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from resi import registry
-from resi.config import Stage
+from resi.config.schema import Stage
 from resi.domains.base import DatasetSpec
 from resi.errors import DatasetError
 from resi.fingerprints import LENGTH, canonical, fingerprint
@@ -28,7 +28,7 @@ from resi.store.root import Store
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from resi.config import RunConfig
+    from resi.config.schema import RunConfig
     from resi.domains.base import ModelSpec, ProbeSpec
     from resi.measures.base import Measure
     from resi.measures.shapes import Sampling

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import resi
-from resi.config import compose
+from resi.config.schema import compose
 from resi.groundings import GROUNDINGS
 from resi.steps.plan import make_plan
 

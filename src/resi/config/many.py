@@ -11,8 +11,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from resi.config import RunConfig, compose_with, config_folder, own_store
-from resi.loading import composing, open_loader
+from resi.config.loading import composing, open_loader
+from resi.config.schema import RunConfig, compose_with, config_folder, own_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -7,8 +7,8 @@ import difflib
 import re
 from dataclasses import fields
 
+from resi.config.words import SINGLE, how_to_quote, one_value
 from resi.errors import unknown_name
-from resi.words import SINGLE, how_to_quote, one_value
 
 
 def explain_hydra(error: BaseException) -> str | None:
@@ -43,7 +43,7 @@ def _ambiguous(word: str, line: str) -> str:
 
 
 def _unknown_choice(error: BaseException) -> str:
-    from resi.config import own_store
+    from resi.config.schema import own_store
     from resi.registry.discovery import load_plugins
 
     group, _, name = str(getattr(error, "missing_cfg_file", "")).rpartition("/")
@@ -71,8 +71,8 @@ def unknown_key(key: str) -> str:
 def _keys() -> list[str]:
     """Return every key of a run, those of all models and measures included."""
     from resi import registry
-    from resi.config import CompareConfig, DatasetConfig, ModelsConfig, RunSchema
-    from resi.launchers.options import LAUNCHERS
+    from resi.config.launchers import LAUNCHERS
+    from resi.config.schema import CompareConfig, DatasetConfig, ModelsConfig, RunSchema
 
     keys = [field.name for field in fields(RunSchema)]
     keys += [f"compare.{field.name}" for field in fields(CompareConfig)]

@@ -18,17 +18,17 @@ from omegaconf.errors import OmegaConfBaseException
 
 from resi import registry
 from resi.api import make_measure
+from resi.config.explain import explain_hydra, unknown_key
+from resi.config.launchers import LAUNCHERS
+from resi.config.loading import composing, open_loader, private_store
+from resi.config.words import CHOSEN, check_single, check_words, one_value, quoted, suite_of
 from resi.console import say
 from resi.console.redaction import redact_config
 from resi.engine.budget import parse_memory
 from resi.errors import ResiError, UsageError, unknown_name
 from resi.groundings import GROUNDINGS
 from resi.groundings.base import PROTOCOLS
-from resi.hydra_errors import explain_hydra, unknown_key
-from resi.launchers.options import LAUNCHERS
-from resi.loading import composing, open_loader, private_store
 from resi.store.root import default_root
-from resi.words import CHOSEN, check_single, check_words, one_value, quoted, suite_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from resi.app import run_command
-from resi.config import compose
+from resi.config.schema import compose
+from resi.config.words import quoted
 from resi.errors import UsageError
 from resi.suite_files import Suite
 from resi.suites import expand
-from resi.words import quoted
 
 LISTS = {
     "test": "[augmentation,shortcut]",
