@@ -7,7 +7,7 @@ from dataclasses import replace
 from resi.api import make_measure
 from resi.domains.base import ModelSpec
 from resi.fingerprints import fingerprint
-from resi.steps.plan import comparison_key, measure_identity
+from resi.pipeline.plan import comparison_key, measure_identity
 
 SPEC = ModelSpec("graph", "cora", "content", "gcn", "standard", 0, {"layers": 3, "dropout": 0.5}, 1)
 

@@ -14,10 +14,10 @@ from resi.cli.plan import plan_sweep
 from resi.config.many import compose_all, open_configs
 from resi.domains.base import ModelSpec
 from resi.errors import ResiError
+from resi.pipeline.plan import Plan, Planner
 from resi.planning import total_work
 from resi.rates import Rate, Rates, shipped_comparisons
 from resi.registry import measures
-from resi.steps.plan import Plan, Planner
 from tests.conftest import TINY
 
 # Runs that share models, pairs of models and whole comparisons with each other.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from resi.api import compare, list_measures, pairwise
     from resi.measures.base import Measure, as_measure
-    from resi.pipeline import run
+    from resi.pipeline.run import run
     from resi.registry.hookspecs import hookimpl
     from resi.results.scoring import score_table
 
@@ -23,7 +23,7 @@ _PUBLIC = {
     "hookimpl": "resi.registry.hookspecs",
     "list_measures": "resi.api",
     "pairwise": "resi.api",
-    "run": "resi.pipeline",
+    "run": "resi.pipeline.run",
     "score_table": "resi.results.scoring",
 }
 

@@ -160,7 +160,7 @@ def run_job(composed: DictConfig) -> int:
 
     from resi.cli.tables import print_result
     from resi.config.schema import check_choices, validate
-    from resi.pipeline import run_config
+    from resi.pipeline.run import run_config
 
     _quiet()
     check_choices(HydraConfig.get())
@@ -178,7 +178,7 @@ def sweep_job(composed: DictConfig) -> int:
     from resi.config.schema import check_choices, register, task_words, validate
     from resi.config.words import label
     from resi.console.redaction import redact_all
-    from resi.pipeline import run_config
+    from resi.pipeline.run import run_config
     from resi.sweeps import note_job, note_start
 
     _quiet()

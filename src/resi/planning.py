@@ -11,8 +11,8 @@ from resi.config.schema import Overwrite
 from resi.fingerprints import canonical
 from resi.measures.functional import FUNCTIONAL, FUNCTIONAL_VERSION
 from resi.measures.shapes import pair_views
+from resi.pipeline.plan import NO_PARAMETERS, comparison_key, measure_identity
 from resi.results.stored import Scope, read_stored
-from resi.steps.plan import NO_PARAMETERS, comparison_key, measure_identity
 from resi.store.representations import OUTPUTS
 
 if TYPE_CHECKING:
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from resi.groundings.base import Experiment
     from resi.measures.base import Measure
     from resi.measures.shapes import Layout, Sampling
+    from resi.pipeline.plan import Plan
     from resi.rates import Rates
     from resi.results.summary import Stored
-    from resi.steps.plan import Plan
 
 Pair = tuple[str, str]
 LOOKED_UP = 100_000

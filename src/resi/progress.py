@@ -11,9 +11,9 @@ from resi.config.many import compose_all
 from resi.config.schema import RunConfig, Stage
 from resi.console.redaction import redact_all
 from resi.errors import ResiError
+from resi.pipeline.plan import Plan, Planner
 from resi.results.shards import is_shard
 from resi.results.stored import Scope, read_stored
-from resi.steps.plan import Plan, Planner
 from resi.store.representations import OUTPUTS
 from resi.store.root import read_metadata
 from resi.suite_files import load_suite, suite_names

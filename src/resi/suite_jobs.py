@@ -135,7 +135,7 @@ def _without_data(jobs: Sequence[Job], configs: Sequence[RunConfig]) -> dict[Job
 
     Datasets that can be downloaded are downloaded here, before many jobs ask for them at a time.
     """
-    from resi.steps.plan import Planner
+    from resi.pipeline.plan import Planner
 
     planner = Planner()
     blocked: dict[Job, str] = {}

@@ -10,7 +10,7 @@ from typing import Any, cast
 import polars as pl
 
 from resi.cli.tables import print_result, print_scores
-from resi.pipeline import RunResult
+from resi.pipeline.run import RunResult
 from resi.results.schema import COMPARISONS, SCORES
 
 

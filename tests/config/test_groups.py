@@ -13,7 +13,7 @@ from resi.domains.graph import GraphDomain
 from resi.domains.language import LanguageDomain
 from resi.domains.vision import VisionDomain
 from resi.errors import UsageError
-from resi.steps.plan import make_plan
+from resi.pipeline.plan import make_plan
 
 W = ["test=label_randomization", "model=gcn", "model.gcn.epochs=1", "measure=cka", "seeds=[0,1]"]
 LEVELS = "groups=[standard,label_randomization_50,label_randomization_100]"

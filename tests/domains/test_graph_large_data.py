@@ -20,8 +20,8 @@ from resi.domains.graph import GraphDomain, flickr, ogbn_arxiv
 from resi.domains.graph.data import load_graph, probe_nodes
 from resi.domains.graph.training import train
 from resi.errors import DatasetError
-from resi.steps.plan import make_plan
-from resi.steps.prepare import train_models
+from resi.pipeline.plan import make_plan
+from resi.pipeline.prepare import train_models
 from tests.file_server import serve
 
 DOMAIN = GraphDomain()

@@ -17,8 +17,8 @@ from resi.domains.graph import GraphDomain
 from resi.domains.graph.checkpoints import read_checkpoint, to_current_keys
 from resi.domains.graph.training import train
 from resi.errors import ArtifactError, DatasetError, UsageError
+from resi.pipeline.plan import make_plan
 from resi.results.shards import Shard
-from resi.steps.plan import make_plan
 from resi.store.models import ModelStore
 from resi.store.root import Store
 

@@ -19,9 +19,9 @@ import resi
 from resi import registry
 from resi.config.schema import compose
 from resi.domains.graph.settings import PUBLISHED_NAMES
+from resi.pipeline.plan import Plan, make_plan
 from resi.results.scoring import score_table
 from resi.results.shards import Shard
-from resi.steps.plan import Plan, make_plan
 from resi.store.models import ModelStore
 from resi.store.root import Store
 from tests.domains import neighbour_bounds

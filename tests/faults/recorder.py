@@ -9,7 +9,7 @@ import functools
 import os
 import time
 
-import resi.pipeline
+import resi.pipeline.run
 import resi.results.merge
 from resi.domains.graph.domain import GraphDomain
 from resi.results.shards import Shard
@@ -39,5 +39,5 @@ if "RECORD" in os.environ:
     RepresentationStore.save = noted("extract", RepresentationStore.save)
     Shard.add = noted("compare", Shard.add)
     Shard.finish = noted("write", Shard.finish)
-    resi.pipeline.score_measures = noted("score", resi.pipeline.score_measures)
+    resi.pipeline.run.score_measures = noted("score", resi.pipeline.run.score_measures)
     resi.results.merge._write_scores = noted("replace", resi.results.merge._write_scores)

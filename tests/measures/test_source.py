@@ -20,8 +20,8 @@ from resi.fingerprints import canonical
 from resi.measures.base import Measure, as_measure
 from resi.measures.kernel import CKA
 from resi.measures.source import code_identity
+from resi.pipeline.plan import measure_identity
 from resi.registry import Registered
-from resi.steps.plan import measure_identity
 from tests.conftest import TINY
 
 if TYPE_CHECKING:

@@ -14,12 +14,12 @@ from resi.app import run_command
 from resi.config.schema import compose
 from resi.fingerprints import hash_file
 from resi.groundings.base import SCORE_VERSION
+from resi.pipeline.plan import make_plan
 from resi.results import outdated
 from resi.results.merge import merge_shards
 from resi.results.schema import COMPARISON_ORDER, COMPARISONS, SCORE_ORDER, SCORES
 from resi.results.shards import Shard
 from resi.results.tables import read_table, table
-from resi.steps.plan import make_plan
 from resi.store.representations import EXTRACTION_VERSION
 from tests.conftest import TINY
 from tests.results.rows import comparison, finish, score

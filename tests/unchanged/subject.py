@@ -24,7 +24,7 @@ from resi.cli.plan import plan_sweep
 from resi.domains.base import DatasetSpec, Domain, ModelSpec
 from resi.errors import UsageError
 from resi.groundings import GROUNDINGS
-from resi.steps.plan import Plan
+from resi.pipeline.plan import Plan
 
 CPU = torch.device("cpu")
 NOWHERE = Path("nowhere")

@@ -13,8 +13,8 @@ from resi.errors import ResiError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from resi.pipeline.plan import Plan
     from resi.planning import Total, Work
-    from resi.steps.plan import Plan
     from resi.suites import Job
 
 SHOWN_JOBS = 5
@@ -42,7 +42,7 @@ def main(words: list[str]) -> int:
 def print_plan_of(words: list[str], config_dir: Path | None = None) -> None:
     """Compose, plan and print a run; of one whose data are missing, say what is not there."""
     from resi.config.schema import compose
-    from resi.steps.plan import Planner
+    from resi.pipeline.plan import Planner
 
     plan = Planner(may_download=False, needs_datasets=False).plan(compose(words, config_dir))
     if plan.absent is not None:
@@ -110,7 +110,7 @@ def plan_sweep(
         Of the first job that cannot be composed; the sweep would not start.
     """
     from resi.config.many import compose_all, open_configs
-    from resi.steps.plan import Planner
+    from resi.pipeline.plan import Planner
     from resi.suite_files import load_suite
     from resi.suites import expand
 
@@ -225,7 +225,7 @@ def _print_estimates(total: Total, plans: Sequence[Plan]) -> None:
 
 def _least_memory(work: Work, plans: Sequence[Plan]) -> int:
     """Return what the most demanding comparison left to do takes, as its measure says."""
-    from resi.steps.plan import measure_identity
+    from resi.pipeline.plan import measure_identity
 
     measures = {
         measure_identity(measure, plan.config.subsample, plan.sampling): (measure, plan.sampling)

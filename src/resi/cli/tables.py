@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from resi.config.schema import RunConfig
-    from resi.pipeline import RunResult
+    from resi.pipeline.run import RunResult
     from resi.report.tables import ScoreTable
 
 SHOWN_FAILURES = 5

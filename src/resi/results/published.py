@@ -12,7 +12,7 @@ from resi.errors import UsageError, unknown_name
 from resi.fingerprints import canonical, fingerprint, hash_file
 from resi.groundings import GROUNDINGS
 from resi.groundings.base import PROTOCOLS, SCORE_VERSION
-from resi.provenance import describe_environment
+from resi.pipeline.provenance import describe_environment
 from resi.results.manifests import CONFLICTS_FILE
 from resi.results.outdated import VERSIONS
 from resi.results.published_names import FUNCTIONAL, LAST_TOKEN, POOLED, Side, parse_side

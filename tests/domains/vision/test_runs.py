@@ -9,7 +9,7 @@ import pytest
 import resi
 from resi.config.schema import compose
 from resi.groundings import GROUNDINGS
-from resi.steps.plan import make_plan
+from resi.pipeline.plan import make_plan
 
 QUICK = [
     "domain=vision",

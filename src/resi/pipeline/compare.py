@@ -15,12 +15,12 @@ from resi.engine.isolation import IsolatedEngine
 from resi.engine.tiles import Task
 from resi.errors import UsageError
 from resi.machine.devices import plain_arithmetic, resolve_device
+from resi.pipeline.outputs import compare_outputs
+from resi.pipeline.plan import Comparison, Plan, compared, measure_code, parameters, scope
 from resi.representation import subsample
 from resi.results.schema import COMPARISON_ORDER, COMPARISONS
 from resi.results.stored import Scope, find_comparisons
 from resi.results.tables import TableBuilder
-from resi.steps.outputs import compare_outputs
-from resi.steps.plan import Comparison, Plan, compared, measure_code, parameters, scope
 from resi.store.known_files import Sources
 
 if TYPE_CHECKING:

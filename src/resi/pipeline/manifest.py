@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from resi.provenance import describe_environment
+from resi.pipeline.provenance import describe_environment
 from resi.results.manifests import RUN
 from resi.results.outdated import VERSIONS, current_versions
 from resi.results.shards import count_statuses
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from resi.steps.plan import Plan
+    from resi.pipeline.plan import Plan
 
 
 def describe_run(plan: Plan, comparisons: pl.DataFrame, seconds: Mapping[str, float]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from resi import __version__
 from resi.engine.execution import FAILED, OK
 from resi.errors import ArtifactError
 from resi.measures.functional import FUNCTIONAL, FUNCTIONAL_VERSION
-from resi.steps.plan import NO_PARAMETERS, Comparison, Plan, compared
+from resi.pipeline.plan import NO_PARAMETERS, Comparison, Plan, compared
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

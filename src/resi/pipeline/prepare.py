@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import torch
 
     from resi.domains.base import ModelSpec, ProbeSpec, Trained
-    from resi.steps.plan import Plan
+    from resi.pipeline.plan import Plan
     from resi.store.root import Store
 
 LOCK_POLL_SECONDS = 0.2

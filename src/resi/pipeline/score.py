@@ -10,7 +10,7 @@ import polars as pl
 from resi.results.scoring import score_table
 
 if TYPE_CHECKING:
-    from resi.steps.plan import Plan
+    from resi.pipeline.plan import Plan
 
 
 def score_measures(plan: Plan, comparisons: pl.DataFrame) -> pl.DataFrame:

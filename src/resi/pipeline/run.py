@@ -15,13 +15,13 @@ import polars as pl
 from resi.config.schema import Overwrite, RunConfig, Stage, compose
 from resi.console import say
 from resi.errors import ArtifactError, StoreError
+from resi.pipeline.compare import compare_representations
+from resi.pipeline.manifest import describe_run
+from resi.pipeline.plan import Plan, make_plan
+from resi.pipeline.prepare import extract_representations, train_models
+from resi.pipeline.score import score_measures
 from resi.results.remote import RemoteFolder
 from resi.results.schema import COMPARISONS, SCORES
-from resi.steps.compare import compare_representations
-from resi.steps.manifest import describe_run
-from resi.steps.plan import Plan, make_plan
-from resi.steps.prepare import extract_representations, train_models
-from resi.steps.score import score_measures
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -19,7 +19,7 @@ import pytest
 import resi
 from resi.cli import tables
 from resi.errors import UsageError
-from resi.pipeline import run_config
+from resi.pipeline.run import run_config
 from resi.results.manifests import MERGED, write_manifest
 from resi.results.merge import merge_shards
 from resi.results.schema import COMPARISONS, SCORES
@@ -100,7 +100,7 @@ def test_stored_values_are_those_of_the_stored_representations(finished) -> None
 def test_a_repeated_run_does_nothing_and_gives_the_stored_tables(finished, monkeypatch: pytest.MonkeyPatch) -> None:
     root, result = finished
     before = modified(root)
-    monkeypatch.setattr("resi.pipeline._run_stages", lambda _plan: pytest.fail("it ran again"))
+    monkeypatch.setattr("resi.pipeline.run._run_stages", lambda _plan: pytest.fail("it ran again"))
     again = resi.run([*TINY, "measure=[cka,rsa]", f"root={root}"])
     assert again.reused
     assert again.scores.equals(result.scores)
@@ -225,7 +225,7 @@ def test_failed_comparisons_are_recorded_shown_and_redone_on_request(
 
 def test_overwrite_always_makes_comparisons_again(finished, monkeypatch: pytest.MonkeyPatch) -> None:
     from resi.config.schema import compose
-    from resi.steps import compare
+    from resi.pipeline import compare
 
     root, result = finished
     made = []
@@ -287,7 +287,7 @@ def test_a_run_finds_its_comparisons_in_merged_tables_alone(
     write_table(table, pl.read_parquet(table).drop(lost))
     write_manifest(root / "results", {"kind": MERGED})
     shutil.rmtree(root / "shards")
-    monkeypatch.setattr("resi.steps.compare._compare", None)  # nothing is to be compared
+    monkeypatch.setattr("resi.pipeline.compare._compare", None)  # nothing is to be compared
     again = resi.run([*TINY, "measure=[cka,rsa]", f"root={root}"])
     assert set(again.scores["model_source"]) == {"trained"}
     times = ["seconds", "prepare_seconds"]  # which another test may have changed
