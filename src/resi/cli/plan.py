@@ -13,8 +13,8 @@ from resi.errors import ResiError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from resi.estimates.work import Total, Work
     from resi.pipeline.plan import Plan
-    from resi.planning import Total, Work
     from resi.suites import Job
 
 SHOWN_JOBS = 5
@@ -52,7 +52,7 @@ def print_plan_of(words: list[str], config_dir: Path | None = None) -> None:
 
 def print_plan(plan: Plan) -> None:
     """Print one line per step: how much there is, how much is done, and how long the rest takes as far as is known."""
-    from resi.planning import total_work
+    from resi.estimates.work import total_work
 
     config = plan.config
     for notice in plan.notices():
@@ -78,7 +78,7 @@ def print_plan(plan: Plan) -> None:
 
 def print_sweep(words: Sequence[str], config_dir: Path | None = None) -> int:
     """Print what all jobs of a sweep or a suite need together; return 1 if some of them cannot run."""
-    from resi.planning import total_work
+    from resi.estimates.work import total_work
 
     title, jobs, plans, problems = plan_sweep(words, config_dir)
     for job, error in list(problems.items())[:SHOWN_JOBS]:
@@ -195,7 +195,7 @@ def _print_places(total: Total) -> None:
 def _print_estimates(total: Total, plans: Sequence[Plan]) -> None:
     """Print which measures take longest, what the estimates rest on, and how much memory comparing takes."""
     from resi.engine.budget import format_bytes, parse_memory
-    from resi.rates import shipped_machine
+    from resi.estimates.rates import shipped_machine
 
     console = output()
     by_measure: dict[str, float] = {}

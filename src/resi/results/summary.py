@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from resi.errors import ArtifactError
-from resi.rates import Rate, Rates
+from resi.estimates.rates import Rate, Rates
 from resi.results.schema import COMPARISONS
 
 if TYPE_CHECKING:

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
     from resi.domains.base import ModelSpec, ProbeSpec
     from resi.errors import ResiError
+    from resi.estimates.rates import Rates
     from resi.groundings.base import Experiment
     from resi.measures.base import Measure
     from resi.measures.shapes import Layout, Sampling
     from resi.pipeline.plan import Plan
-    from resi.rates import Rates
     from resi.results.summary import Stored
 
 Pair = tuple[str, str]

@@ -14,9 +14,9 @@ from resi.cli.plan import plan_sweep
 from resi.config.many import compose_all, open_configs
 from resi.domains.base import ModelSpec
 from resi.errors import ResiError
+from resi.estimates.rates import Rate, Rates, shipped_comparisons
+from resi.estimates.work import total_work
 from resi.pipeline.plan import Plan, Planner
-from resi.planning import total_work
-from resi.rates import Rate, Rates, shipped_comparisons
 from resi.registry import measures
 from tests.conftest import TINY
 

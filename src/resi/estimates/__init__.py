@@ -1,0 +1,1 @@
+"""How much work a run is, before it starts."""
