@@ -78,7 +78,7 @@ def numerics(session: nox.Session) -> None:
 def ray(session: nox.Session) -> None:
     """Run sweeps on a Ray cluster of two nodes on this machine; Ray's 270 MB are not for every run of the tests."""
     session.install("-e", ".[ray]", *group("tests"))
-    session.run("pytest", "tests/launchers/test_ray.py", *session.posargs)
+    session.run("pytest", "tests/sweeps/launchers/test_ray.py", *session.posargs)
 
 
 @nox.session

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from resi.launchers import base, local_submission, processes, ray_cluster, slurm
+from resi.sweeps.launchers import base, local_submission, processes, ray_cluster, slurm
 
 
 class SerialLauncher(base.SerialLauncher):

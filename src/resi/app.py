@@ -105,9 +105,10 @@ def _dispatch(words: list[str]) -> int:
 def _run_hydra(words: list[str]) -> int:
     import hydra
 
-    from resi import suite_jobs, sweeps
     from resi.config.schema import config_folder, register
     from resi.config.words import check_words, quoted
+    from resi.sweeps import jobs as suite_jobs
+    from resi.sweeps import records as sweeps
 
     register()
     words = quoted(words)
@@ -179,7 +180,7 @@ def sweep_job(composed: DictConfig) -> int:
     from resi.config.words import label
     from resi.console.redaction import redact_all
     from resi.pipeline.run import run_config
-    from resi.sweeps import note_job, note_start
+    from resi.sweeps.records import note_job, note_start
 
     _quiet()
     raise_on_term()

@@ -11,8 +11,8 @@ from resi.app import run_command
 from resi.config.schema import compose
 from resi.config.words import quoted
 from resi.errors import UsageError
-from resi.suite_files import Suite
-from resi.suites import expand
+from resi.sweeps.suite_files import Suite
+from resi.sweeps.suites import expand
 
 LISTS = {
     "test": "[augmentation,shortcut]",

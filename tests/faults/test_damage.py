@@ -14,8 +14,8 @@ import pytest
 import resi
 from resi.app import run_command
 from resi.config.many import open_configs
-from resi.progress import find_states
 from resi.results.shards import Shard
+from resi.sweeps.progress import find_states
 from tests.conftest import TINY
 from tests.faults.running import TIMES
 

@@ -10,10 +10,10 @@ import torch
 
 from resi.engine import budget
 from resi.errors import UsageError
-from resi.launchers.processes import jobs_at_once
 from resi.machine import resources as share
 from resi.machine.devices import resolve_device
 from resi.machine.resources import Share
+from resi.sweeps.launchers.processes import jobs_at_once
 
 
 def test_a_process_reads_the_share_it_is_told() -> None:
@@ -123,7 +123,7 @@ def test_auto_budget_of_a_shared_device(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_as_many_jobs_at_once_as_the_machine_has_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    from resi.launchers import processes
+    from resi.sweeps.launchers import processes
 
     monkeypatch.setattr(processes, "available_cores", lambda: 16)
     monkeypatch.setattr(processes, "machine_memory", lambda: 20 * 10**9)

@@ -28,8 +28,9 @@ class SuiteSweeper(BasicSweeper):
         if self.config is None or self.hydra_context is None or self.launcher is None:
             raise RuntimeError("Hydra calls setup before sweep")
         # Hydra imports every plugin at its start.
-        from resi import suite_jobs, sweeps
         from resi.console.redaction import redact_config
+        from resi.sweeps import jobs as suite_jobs
+        from resi.sweeps import records as sweeps
 
         folder = Path(self.config.hydra.sweep.dir)
         given = suite_jobs.asked or suite_jobs.Asked(None, tuple(arguments))

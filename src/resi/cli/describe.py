@@ -82,8 +82,8 @@ def describe(name: str, config_dir: Path | None = None) -> tuple[str, str, Facts
 def _suite(name: str, config_dir: Path | None) -> tuple[str, str, Facts] | None:
     """Describe a suite that comes with resi, or one of a user's own."""
     from resi.config.many import open_configs
-    from resi.suite_files import as_words, load_suite
-    from resi.suites import expand
+    from resi.sweeps.suite_files import as_words, load_suite
+    from resi.sweeps.suites import expand
 
     if name not in _suite_names(config_dir):
         return None

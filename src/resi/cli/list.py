@@ -142,8 +142,8 @@ def list_shards(arguments: argparse.Namespace) -> list[Row]:
 def list_suites(arguments: argparse.Namespace) -> list[Row]:
     """Return the suites with their numbers of jobs."""
     from resi.config.many import open_configs
-    from resi.suite_files import load_suite, suite_names
-    from resi.suites import expand
+    from resi.sweeps.suite_files import load_suite, suite_names
+    from resi.sweeps.suites import expand
 
     loader = open_configs(arguments.config_dir)
     rows: list[Row] = []
@@ -160,8 +160,8 @@ def list_suites(arguments: argparse.Namespace) -> list[Row]:
 def list_progress(arguments: argparse.Namespace) -> list[Row]:
     """Return how far suites are; without a pattern, those of which the data root holds anything."""
     from resi.config.many import open_configs
-    from resi.progress import FAILED, RUNNING, STATES, STOPPED, read_progress
     from resi.store.root import default_root
+    from resi.sweeps.progress import FAILED, RUNNING, STATES, STOPPED, read_progress
 
     root = (arguments.root or default_root()).expanduser().absolute()
     loader = open_configs(arguments.config_dir)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from resi.estimates.work import Total, Work
     from resi.pipeline.plan import Plan
-    from resi.suites import Job
+    from resi.sweeps.suites import Job
 
 SHOWN_JOBS = 5
 SHOWN_MEASURES = 5
@@ -111,8 +111,8 @@ def plan_sweep(
     """
     from resi.config.many import compose_all, open_configs
     from resi.pipeline.plan import Planner
-    from resi.suite_files import load_suite
-    from resi.suites import expand
+    from resi.sweeps.suite_files import load_suite
+    from resi.sweeps.suites import expand
 
     name = suite_of(words)
     common = [word for word in words if word.startswith("hydra.searchpath=")]

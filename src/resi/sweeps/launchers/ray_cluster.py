@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from resi.engine.budget import machine_memory
 from resi.errors import UsageError
-from resi.launchers.base import SweepLauncher
-from resi.launchers.jobs import describe, explicit_threads
 from resi.machine.resources import MEMORY, Share, available_cores
+from resi.sweeps.launchers.base import SweepLauncher
+from resi.sweeps.launchers.jobs import describe, explicit_threads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from types import ModuleType
 
-    from resi.launchers.jobs import Job, JobRunner
+    from resi.sweeps.launchers.jobs import Job, JobRunner
 
 
 class RayLauncher(SweepLauncher):

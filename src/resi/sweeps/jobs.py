@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
     from resi.config.schema import RunConfig
-    from resi.suites import Job
+    from resi.sweeps.suites import Job
 
 SUITE_FILE = "suite.json"
 # Heads of words that a sweep as a whole is composed with: its launcher reads them.
@@ -109,8 +109,8 @@ def plan_jobs(config: DictConfig, loader: ConfigLoader, folder: Path, given: Ask
     """
     from resi.config.many import compose_all
     from resi.store.root import write_text
-    from resi.suite_files import load_suite
-    from resi.suites import expand
+    from resi.sweeps.suite_files import load_suite
+    from resi.sweeps.suites import expand
 
     common = [word for word in config.hydra.overrides.hydra if word.startswith("hydra.searchpath=")]
     suite = load_suite(given.suite, loader, common) if given.suite else None

@@ -16,11 +16,11 @@ from resi.results.shards import is_shard
 from resi.results.stored import Scope, read_stored
 from resi.store.representations import OUTPUTS
 from resi.store.root import read_metadata
-from resi.suite_files import load_suite, suite_names
-from resi.suite_jobs import SUITE_FILE
-from resi.suites import Job, expand
-from resi.sweeps import FAILED as NOTED_FAILED
-from resi.sweeps import JOB_FILE, START_FILE, STARTED, lost_jobs
+from resi.sweeps.jobs import SUITE_FILE
+from resi.sweeps.records import FAILED as NOTED_FAILED
+from resi.sweeps.records import JOB_FILE, START_FILE, STARTED, lost_jobs
+from resi.sweeps.suite_files import load_suite, suite_names
+from resi.sweeps.suites import Job, expand
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

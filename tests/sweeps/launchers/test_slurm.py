@@ -11,11 +11,11 @@ from types import SimpleNamespace
 import pytest
 
 from resi.errors import UsageError
-from resi.launchers import slurm
-from resi.launchers.jobs import Job
 from resi.machine.resources import available_cores
-from resi.sweeps import FAILED
-from tests.launchers.sweep import SEEDS, command, environment, sweep
+from resi.sweeps.launchers import slurm
+from resi.sweeps.launchers.jobs import Job
+from resi.sweeps.records import FAILED
+from tests.sweeps.launchers.sweep import SEEDS, command, environment, sweep
 
 SQUEUE = """#!/bin/sh
 # Tells of the jobs in the file beside it, as squeue does; of a job that is not there it knows nothing.

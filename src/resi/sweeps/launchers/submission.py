@@ -9,15 +9,15 @@ import signal
 from typing import TYPE_CHECKING, Any
 
 from resi.errors import UsageError
-from resi.launchers.jobs import describe
 from resi.store.root import atomic_path
+from resi.sweeps.launchers.jobs import describe
 
 if TYPE_CHECKING:
     from pathlib import Path
     from types import FrameType, ModuleType
 
-    from resi.launchers.jobs import Job, JobRunner
     from resi.machine.resources import Share
+    from resi.sweeps.launchers.jobs import Job, JobRunner
 
 RUNNER_FILE = "runner.pkl"
 LOCAL_JOB = "SUBMITIT_LOCAL_JOB_ID"

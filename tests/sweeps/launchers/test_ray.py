@@ -10,10 +10,10 @@ import pytest
 
 from resi.engine.budget import machine_memory
 from resi.errors import UsageError
-from resi.launchers.ray_cluster import _load_ray
 from resi.machine.resources import available_cores
-from resi.sweeps import FAILED
-from tests.launchers.sweep import Sweep, environment, sweep
+from resi.sweeps.launchers.ray_cluster import _load_ray
+from resi.sweeps.records import FAILED
+from tests.sweeps.launchers.sweep import Sweep, environment, sweep
 
 CLUSTER = """
 import sys

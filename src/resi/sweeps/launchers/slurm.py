@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 from resi.console import output, say
 from resi.errors import UsageError
-from resi.launchers.base import SweepLauncher
-from resi.launchers.jobs import explicit_threads
-from resi.launchers.submission import Submission, death, has_result, load_submitit, read_result, store_runner
 from resi.machine.resources import Share
+from resi.sweeps.launchers.base import SweepLauncher
+from resi.sweeps.launchers.jobs import explicit_threads
+from resi.sweeps.launchers.submission import Submission, death, has_result, load_submitit, read_result, store_runner
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from resi.launchers.jobs import Job, JobRunner
+    from resi.sweeps.launchers.jobs import Job, JobRunner
 
 # Keys of hydra.launcher that submitit's Slurm executor takes as they are.
 SUBMITIT_KEYS = (

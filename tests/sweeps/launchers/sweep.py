@@ -27,7 +27,7 @@ class Sweep:
     folder: Path
 
     def jobs(self) -> list[dict[str, Any]]:
-        from resi.sweeps import read_jobs
+        from resi.sweeps.records import read_jobs
 
         return read_jobs(self.folder)
 
@@ -50,7 +50,7 @@ def environment(home: Path, **told: str) -> dict[str, str]:
 
 
 def command(*words: str) -> list[str]:
-    return [sys.executable, "-m", "tests.launchers.probe", "-m", *words]
+    return [sys.executable, "-m", "tests.sweeps.launchers.probe", "-m", *words]
 
 
 def sweep(home: Path, *words: str, **told: str) -> Sweep:

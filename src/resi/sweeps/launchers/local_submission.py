@@ -8,16 +8,16 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from resi.engine.budget import machine_memory
-from resi.launchers.base import SweepLauncher
-from resi.launchers.jobs import explicit_threads
-from resi.launchers.processes import jobs_at_once
-from resi.launchers.submission import Submission, death, has_result, load_submitit, read_result, store_runner
 from resi.machine.resources import Share, available_cores, threads_per_job
+from resi.sweeps.launchers.base import SweepLauncher
+from resi.sweeps.launchers.jobs import explicit_threads
+from resi.sweeps.launchers.processes import jobs_at_once
+from resi.sweeps.launchers.submission import Submission, death, has_result, load_submitit, read_result, store_runner
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from resi.launchers.jobs import Job, JobRunner
+    from resi.sweeps.launchers.jobs import Job, JobRunner
 
 POLL_SECONDS = 0.2
 

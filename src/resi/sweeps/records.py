@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from omegaconf import DictConfig
 
-    from resi.launchers.jobs import Job
+    from resi.sweeps.launchers.jobs import Job
 
     Record = dict[str, Any]
 
@@ -57,7 +57,7 @@ def note_lost(folder: Path, job: Job, reason: str) -> None:
 
 def note_blocked(folder: Path, first: int, reasons: Mapping[tuple[str, ...], str]) -> None:
     """Note jobs that are not started, with their reasons; they are numbered from ``first`` on."""
-    from resi.launchers.jobs import Job
+    from resi.sweeps.launchers.jobs import Job
 
     jobs = [Job(first + index, words) for index, words in enumerate(reasons)]
     note_planned(folder, jobs)

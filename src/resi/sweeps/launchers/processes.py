@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING, Any
 
 from resi.engine.budget import machine_memory
 from resi.errors import UsageError
-from resi.launchers.base import SweepLauncher
-from resi.launchers.jobs import describe, explicit_threads
 from resi.machine.resources import Share, available_cores, threads_per_job, visible_devices
+from resi.sweeps.launchers.base import SweepLauncher
+from resi.sweeps.launchers.jobs import describe, explicit_threads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from joblib.externals.loky import ProcessPoolExecutor
 
-    from resi.launchers.jobs import Job, JobRunner
+    from resi.sweeps.launchers.jobs import Job, JobRunner
 
 ALL_CORES = -1
 # torch, a domain's library and a small dataset; what is compared comes on top.

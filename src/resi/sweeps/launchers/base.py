@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from hydra.types import HydraContext, TaskFunction
     from omegaconf import DictConfig
 
-    from resi.launchers.jobs import Job, JobRunner
+    from resi.sweeps.launchers.jobs import Job, JobRunner
 
 
 class SweepLauncher(Launcher):
@@ -52,8 +52,8 @@ class SweepLauncher(Launcher):
         """
         from hydra.core.utils import JobReturn, JobStatus, configure_log, setup_globals
 
-        from resi import sweeps
-        from resi.launchers.jobs import Job, JobRunner
+        from resi.sweeps import records as sweeps
+        from resi.sweeps.launchers.jobs import Job, JobRunner
 
         setup_globals()
         configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from resi import sweeps
-from resi.launchers.jobs import Job
+from resi.sweeps import records as sweeps
+from resi.sweeps.launchers.jobs import Job
 
 JOBS = [Job(number, ("domain=graph", f"measure={name}", "hydra.x=1")) for number, name in enumerate("abcd")]
 DONE = {"counts": {"ok": 6, "failed": 0}, "outcome": "done", "detail": "shard", "exit_code": 0}

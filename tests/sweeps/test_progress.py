@@ -11,11 +11,11 @@ import resi
 from resi.app import run_command
 from resi.config.many import open_configs
 from resi.config.schema import compose
-from resi.launchers.jobs import Job
 from resi.pipeline.run import make_plan
-from resi.progress import STATES, find_states
 from resi.store.root import Store
-from resi.sweeps import note_job, note_lost, note_start
+from resi.sweeps.launchers.jobs import Job
+from resi.sweeps.progress import STATES, find_states
+from resi.sweeps.records import note_job, note_lost, note_start
 from tests.conftest import TINY
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""A sweep whose jobs tell what they may use, started as resi's own are: ``python -m tests.launchers.probe -m ...``.
+"""A sweep whose jobs tell what they may use, started as resi's own are: ``python -m tests.sweeps.launchers.probe -m ...``.
 
 ``PROBE_KILL=1,3`` lets jobs 1 and 3 die by SIGKILL, ``PROBE_RAISE=2`` lets job 2 raise; ``PROBE_PREEMPT=0`` sends job 0
 submitit's signal the first time it runs; ``PROBE_WAIT=0,1`` lets jobs 0 and 1 wait until they are interrupted.
@@ -18,7 +18,7 @@ from typing import Any
 def probe(config: Any) -> int:
     from hydra.core.hydra_config import HydraConfig
 
-    from resi import sweeps
+    from resi.sweeps import records as sweeps
 
     hydra = HydraConfig.get()
     number, folder = hydra.job.num, Path(hydra.runtime.output_dir)
@@ -81,8 +81,8 @@ def what_there_is() -> dict[str, Any]:
 def main() -> int:
     import hydra
 
-    from resi import sweeps
     from resi.config.schema import config_folder, register
+    from resi.sweeps import records as sweeps
 
     register()
     try:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from resi.config.words import check_single, quoted
 from resi.errors import UsageError, unknown_name
-from resi.suite_files import Suite, as_words
+from resi.sweeps.suite_files import Suite, as_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

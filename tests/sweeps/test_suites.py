@@ -12,9 +12,9 @@ from resi.app import run_command
 from resi.config.many import compose_all, open_configs
 from resi.config.schema import RunConfig, compose
 from resi.errors import UsageError
-from resi.suite_files import Suite, load_suite, suite_names
-from resi.suite_jobs import Asked, split_words
-from resi.suites import Job, expand
+from resi.sweeps.jobs import Asked, split_words
+from resi.sweeps.suite_files import Suite, load_suite, suite_names
+from resi.sweeps.suites import Job, expand
 from tests.conftest import TINY
 
 TESTS = ["accuracy_correlation", "augmentation", "label_randomization", "layer_monotonicity", "output_correlation"]
@@ -396,7 +396,7 @@ def test_a_sweep_without_its_data_says_so_once_and_starts_nothing(
 
 
 def test_jobs_without_data_are_told_once_and_not_started(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from resi import sweeps
+    from resi.sweeps import records as sweeps
 
     sweeps.note_blocked(
         tmp_path, 1, {("measure=cka", "shards=s3://a:b@c"): "holds no Cora", ("measure=rsa",): "holds no Cora"}

@@ -13,9 +13,9 @@ import pytest
 
 from resi.engine.budget import machine_memory
 from resi.machine.resources import available_cores
-from resi.sweeps import FAILED
+from resi.sweeps.records import FAILED
 from tests.conftest import REPOSITORY
-from tests.launchers.sweep import SEEDS, Sweep, command, environment, sweep
+from tests.sweeps.launchers.sweep import SEEDS, Sweep, command, environment, sweep
 
 START_SECONDS = 300
 # Another number than two jobs would get by themselves, and one that there are cores for.

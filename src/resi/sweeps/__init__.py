@@ -1,0 +1,1 @@
+"""Many runs: suites, jobs, records, progress, launchers."""
