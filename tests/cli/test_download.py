@@ -18,7 +18,7 @@ from resi.app import run_command
 from resi.domains.base import ModelSpec
 from resi.domains.graph import GraphDomain
 from resi.domains.vision import VisionDomain
-from resi.releases import SOURCES, place
+from resi.published.releases import SOURCES, place
 from tests.conftest import REPOSITORY
 from tests.file_server import FileServer, serve
 

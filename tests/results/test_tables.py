@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from resi.cli.list import list_shards
 from resi.errors import ArtifactError, ResiError
 from resi.fingerprints import hash_file
+from resi.published.results import import_published
 from resi.results.merge import merge_shards
-from resi.results.published import import_published
 from resi.results.schema import COMPARISON_ORDER, COMPARISONS, LATER_COLUMNS, SCHEMA_VERSION, SCORES
 from resi.results.stored import Scope, find_comparisons
 from resi.results.tables import PACKED_ROWS, VERSION_KEY, TableBuilder, read_batches, read_table, table, write_table

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from resi.releases import API, SOURCES, fetch, take
+from resi.published.releases import API, SOURCES, fetch, take
 
 
 def main(words: list[str]) -> int:

@@ -110,7 +110,7 @@ def entry() -> None:
 def _import(files: list[Path], root: Path, pooling: str | None) -> list[str]:
     """Make a shard of each published file, and print its scores; return what was left out."""
     from resi.errors import ResiError
-    from resi.results.published import check_pooling, import_published
+    from resi.published.results import check_pooling, import_published
     from resi.results.shards import shards_folder
 
     check_pooling(pooling)

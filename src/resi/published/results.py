@@ -13,9 +13,9 @@ from resi.fingerprints import canonical, fingerprint, hash_file
 from resi.groundings import GROUNDINGS
 from resi.groundings.base import PROTOCOLS, SCORE_VERSION
 from resi.pipeline.provenance import describe_environment
+from resi.published.names import FUNCTIONAL, LAST_TOKEN, POOLED, Side, parse_side
 from resi.results.manifests import CONFLICTS_FILE
 from resi.results.outdated import VERSIONS
-from resi.results.published_names import FUNCTIONAL, LAST_TOKEN, POOLED, Side, parse_side
 from resi.results.resolve import resolve_comparisons
 from resi.results.schema import COMPARISON_ORDER, COMPARISONS, PUBLISHED, SCORES
 from resi.results.scoring import score_table

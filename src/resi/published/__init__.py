@@ -1,0 +1,1 @@
+"""The published benchmark: import of its results, names, files to download."""
