@@ -12,8 +12,8 @@ import polars as pl
 from rich.console import Console
 from rich.table import Table
 
+from resi.groundings.scores import score_table
 from resi.registry import measures
-from resi.results.scoring import score_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable

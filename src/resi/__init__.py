@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from resi.api import compare, list_measures, pairwise
+    from resi.groundings.scores import score_table
     from resi.measures.base import Measure, as_measure
     from resi.pipeline.run import run
     from resi.registry.hookspecs import hookimpl
-    from resi.results.scoring import score_table
 
 _PUBLIC = {
     "Measure": "resi.measures.base",
@@ -24,7 +24,7 @@ _PUBLIC = {
     "list_measures": "resi.api",
     "pairwise": "resi.api",
     "run": "resi.pipeline.run",
-    "score_table": "resi.results.scoring",
+    "score_table": "resi.groundings.scores",
 }
 
 __all__ = ["Measure", "as_measure", "compare", "hookimpl", "list_measures", "pairwise", "run", "score_table"]

@@ -19,8 +19,8 @@ import resi
 from resi import registry
 from resi.config.schema import compose
 from resi.domains.graph.settings import PUBLISHED_NAMES
+from resi.groundings.scores import score_table
 from resi.pipeline.plan import Plan, make_plan
-from resi.results.scoring import score_table
 from resi.results.shards import Shard
 from resi.store.models import ModelStore
 from resi.store.root import Store

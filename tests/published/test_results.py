@@ -12,11 +12,11 @@ import pytest
 from resi import registry
 from resi.app import run_command
 from resi.errors import UsageError
+from resi.groundings.scores import score_table
 from resi.published.names import ARCHITECTURES, FUNCTIONAL, parse_side
 from resi.published.results import import_published
 from resi.results.merge import merge_shards
 from resi.results.schema import COMPARISONS, SCORES
-from resi.results.scoring import score_table
 from resi.results.shards import Shard, find_shards
 from resi.results.tables import read_table, table
 from tests.results.rows import MANIFEST, comparison

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from resi.results.scoring import score_table
+from resi.groundings.scores import score_table
 
 if TYPE_CHECKING:
     from resi.pipeline.plan import Plan

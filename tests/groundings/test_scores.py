@@ -11,9 +11,9 @@ import pytest
 
 import resi
 from resi.errors import UsageError
+from resi.groundings.scores import score_table
 from resi.measures.base import Measure
 from resi.results.schema import SCORES
-from resi.results.scoring import score_table
 from tests.groundings import published
 
 
