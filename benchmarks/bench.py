@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 PUBLISHED_TRAINING = 1114.0
 PUBLISHED_COMPARE = 365.0  # 21 measures, 315 pairs, with evaluation
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-RESI = [sys.executable, "-c", "from resi.app import main; main()"]
+RESI = [sys.executable, "-c", "from resi.cli.main import main; main()"]
 SECTIONS = ("startup", "run", "measures", "tools", "large", "scores", "training", "vision", "language")
 # Embedded dataset and default architecture of the domains whose six tests are timed.
 EMBEDDED = {"vision": ("digits", "tiny_vgg"), "language": ("reviews", "bert_tiny")}

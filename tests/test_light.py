@@ -33,10 +33,10 @@ def heavy_imports(code: str) -> list[str]:
     [
         "import resi",
         "import resi; resi.Measure, resi.list_measures()",
-        "from resi.app import run_command; run_command(['--help'])",
-        "from resi.app import run_command; run_command(['list', 'measures'])",
-        "from resi.app import run_command; run_command(['list', 'models'])",
-        "from resi.app import run_command; run_command(['describe', 'cka'])",
+        "from resi.cli.main import run_command; run_command(['--help'])",
+        "from resi.cli.main import run_command; run_command(['list', 'measures'])",
+        "from resi.cli.main import run_command; run_command(['list', 'models'])",
+        "from resi.cli.main import run_command; run_command(['describe', 'cka'])",
         "from resi.config.schema import compose; compose([])",
     ],
 )
@@ -48,7 +48,7 @@ def test_a_finished_run_is_read_without_torch(tmp_path) -> None:
     from tests.conftest import TINY
 
     words = [*TINY, "measure=cka", f"root={tmp_path}"]
-    code = f"from resi.app import run_command; run_command({words!r})"
+    code = f"from resi.cli.main import run_command; run_command({words!r})"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=300, capture_output=True)
     assert "torch" not in heavy_imports_after(code)
 

@@ -14,7 +14,7 @@ import pytest
 from safetensors.numpy import load_file
 
 import resi
-from resi.app import run_command
+from resi.cli.main import run_command
 from tests.conftest import REPOSITORY
 
 KEPT = REPOSITORY / "tests" / "data" / "root-of-schema-5"

@@ -1,6 +1,6 @@
 """``python -m resi``."""
 
-from resi.app import main
+from resi.cli.main import main
 
 if __name__ == "__main__":
     main()

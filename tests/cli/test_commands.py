@@ -13,12 +13,12 @@ import pytest
 
 import resi
 from resi import registry
-from resi.app import run_command
 from resi.cli.describe import describe
+from resi.cli.main import run_command
 from resi.groundings import GROUNDINGS
 from tests.conftest import TINY
 
-COMMAND = [sys.executable, "-c", "from resi.app import main; main()"]
+COMMAND = [sys.executable, "-c", "from resi.cli.main import main; main()"]
 
 
 class Said(NamedTuple):
@@ -137,7 +137,7 @@ def test_a_run_prints_a_table_and_where_the_shard_is(command: Callable[..., Said
 def test_help_lists_commands_and_every_key_of_a_run(capsys: pytest.CaptureFixture[str]) -> None:
     from dataclasses import fields
 
-    from resi.app import COMMANDS
+    from resi.cli.main import COMMANDS
     from resi.config.schema import CompareConfig, RunSchema
 
     assert run_command(["--help"]) == 0

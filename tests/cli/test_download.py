@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 import torch
 
-from resi.app import run_command
+from resi.cli.main import run_command
 from resi.domains.base import ModelSpec
 from resi.domains.graph import GraphDomain
 from resi.domains.vision import VisionDomain

@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from resi.app import run_command
+from resi.cli.main import run_command
 from resi.results.schema import COMPARISON_ORDER, COMPARISONS, SCORES
 from resi.results.shards import Shard
 from resi.results.tables import table

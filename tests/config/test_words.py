@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from resi.app import run_command
+from resi.cli.main import run_command
 from resi.config.schema import compose
 from resi.config.words import quoted
 from resi.errors import UsageError

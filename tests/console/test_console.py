@@ -8,7 +8,7 @@ import sys
 import pytest
 from rich.table import Table
 
-from resi.app import run_command
+from resi.cli.main import run_command
 from resi.console import cell, output, say, write
 from resi.console.plain_text import encodable, visible
 
@@ -87,7 +87,7 @@ def test_commands_print_on_a_terminal_of_ascii_alone(monkeypatch: pytest.MonkeyP
 
 
 def test_a_warning_is_shown_with_its_control_characters_written_out() -> None:
-    from resi.app import _visible_warning
+    from resi.cli.main import _visible_warning
 
     text = _visible_warning(UserWarning(f"odd {FORGED}"), UserWarning, "plugin.py", 3)
     assert text == f"plugin.py:3: UserWarning: odd {WRITTEN_OUT}\n"

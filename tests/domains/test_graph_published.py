@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import resi
-from resi.app import run_command
+from resi.cli.main import run_command
 from resi.config.schema import compose
 from resi.domains.base import ModelSpec
 from resi.domains.graph import GraphDomain

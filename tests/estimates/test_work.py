@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import resi
-from resi.app import run_command
+from resi.cli.main import run_command
 from resi.cli.plan import plan_sweep
 from resi.config.many import compose_all, open_configs
 from resi.domains.base import ModelSpec

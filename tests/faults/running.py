@@ -15,8 +15,8 @@ import pytest
 from tests.conftest import REPOSITORY
 from tests.registry.test_plugins import install
 
-COMMAND = [sys.executable, "-c", "from resi.app import main; main()"]
-RECORDED = [sys.executable, "-c", "import recorder; from resi.app import main; main()"]
+COMMAND = [sys.executable, "-c", "from resi.cli.main import main; main()"]
+RECORDED = [sys.executable, "-c", "import recorder; from resi.cli.main import main; main()"]
 LONG = pytest.mark.skipif("RESI_FAULTS" not in os.environ, reason="takes minutes: python -m nox -s faults")
 FOLDER = Path(__file__).parent
 # What differs from run to run.

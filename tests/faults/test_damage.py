@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 import resi
-from resi.app import run_command
+from resi.cli.main import run_command
 from resi.config.many import open_configs
 from resi.results.shards import Shard
 from resi.sweeps.progress import find_states

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import resi
-from resi.app import run_command
+from resi.cli.main import run_command
 from resi.results.merge import merge_shards
 from resi.results.shards import Shard
 from resi.store.root import read_tensors

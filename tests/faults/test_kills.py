@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from resi.app import run_command
+from resi.cli.main import run_command
 from resi.results.merge import merge_shards
 from resi.results.shards import Shard
 from tests.conftest import TINY

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import resi
-from resi.app import run_command
+from resi.cli.main import run_command
 from tests.conftest import TINY
 from tests.faults.running import LONG, TIMES, comparisons, environment, install_plugin, notes, start, wait_for
 

@@ -27,7 +27,7 @@ from resi.results.tables import write_table
 from resi.store.root import read_tensors
 from tests.conftest import REPOSITORY, TINY
 
-COMMAND = [sys.executable, "-c", "from resi.app import main; main()"]
+COMMAND = [sys.executable, "-c", "from resi.cli.main import main; main()"]
 
 
 def files(root: Path, kind: str) -> dict[str, str]:

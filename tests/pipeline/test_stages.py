@@ -12,11 +12,11 @@ import polars as pl
 import pytest
 
 import resi
-from resi.app import run_command
+from resi.cli.main import run_command
 from resi.errors import DatasetError
 from tests.domains.test_graph_large_data import flickr_folder  # noqa: F401 - a fixture
 
-COMMAND = [sys.executable, "-c", "from resi.app import main; main()"]
+COMMAND = [sys.executable, "-c", "from resi.cli.main import main; main()"]
 WORDS = [
     "dataset=flickr",
     "model=gcn",

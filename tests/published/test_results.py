@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from resi import registry
-from resi.app import run_command
+from resi.cli.main import run_command
 from resi.errors import UsageError
 from resi.groundings.scores import score_table
 from resi.published.names import ARCHITECTURES, FUNCTIONAL, parse_side

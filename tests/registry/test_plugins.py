@@ -18,7 +18,7 @@ from resi.registry import discovery as plugins
 from resi.registry import hookspecs
 from tests.conftest import REPOSITORY, TINY
 
-COMMAND = [sys.executable, "-c", "from resi.app import main; main()"]
+COMMAND = [sys.executable, "-c", "from resi.cli.main import main; main()"]
 BROKEN = {
     "raises": ("raise RuntimeError('bad day')", "RuntimeError: bad day"),
     "misspells": ("import resi\n@resi.hookimpl\ndef resi_mesures(): return ()", "unknown hook 'resi_mesures'"),

@@ -10,7 +10,7 @@ import polars as pl
 
 import resi
 from resi import registry
-from resi.app import run_command
+from resi.cli.main import run_command
 from resi.config.schema import compose
 from resi.fingerprints import hash_file
 from resi.groundings.base import SCORE_VERSION

@@ -12,7 +12,7 @@ import fsspec
 import polars as pl
 import pytest
 
-from resi.app import run_command
+from resi.cli.main import run_command
 from resi.errors import StoreError, UsageError
 from resi.results.merge import merge_shards
 from resi.results.output import LOCK

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 import resi
-from resi.app import run_command
+from resi.cli.main import run_command
 from resi.errors import UsageError
 from tests.conftest import TINY
 

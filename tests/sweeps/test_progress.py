@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import resi
-from resi.app import run_command
+from resi.cli.main import run_command
 from resi.config.many import open_configs
 from resi.config.schema import compose
 from resi.pipeline.run import make_plan

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from resi.app import run_command
+from resi.cli.main import run_command
 from resi.config.many import compose_all, open_configs
 from resi.config.schema import RunConfig, compose
 from resi.errors import UsageError

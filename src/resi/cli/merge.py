@@ -99,7 +99,7 @@ class _Copies:
 
 def entry() -> None:
     """Run as the command ``resi-merge``."""
-    from resi.app import run_command
+    from resi.cli.main import run_command
     from resi.machine.signals import leave, raise_on_term
 
     raise_on_term()

@@ -6,7 +6,7 @@ resi() {
   python -c '
 import platform
 platform.node, platform.platform = lambda: "example", lambda: "Linux"
-from resi.app import main
+from resi.cli.main import main
 main()' "$@" || [ $? = 1 ] # as comparisons failed
 }
 run() { resi root=. "$@"; }
