@@ -170,7 +170,7 @@ def test_memory_is_that_of_the_most_demanding_layer_that_is_compared(root: Path)
 
 
 def test_shipped_rates_are_data_alone() -> None:
-    content = json.loads((Path(resi.__file__).parent / "rates.json").read_text())
+    content = json.loads((Path(resi.__file__).parent / "estimates" / "rates.json").read_text())
     assert set(content) == {"machine", "epochs", "seconds"}
     assert all(value > 0 for value in content["epochs"].values())
     assert all(n > 0 and d > 0 and s > 0 for rates in content["seconds"].values() for n, d, s in rates)

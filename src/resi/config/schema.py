@@ -163,8 +163,8 @@ class RunConfig:
 
 def config_folder() -> Path:
     """Return the folder of the YAML configs: inside an installed package, at the top of a checkout."""
-    inside = Path(__file__).parent / "conf"
-    return inside if inside.is_dir() else Path(__file__).parents[2] / "conf"
+    inside = Path(__file__).parents[1] / "conf"
+    return inside if inside.is_dir() else Path(__file__).parents[3] / "conf"
 
 
 @functools.cache

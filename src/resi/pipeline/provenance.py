@@ -41,7 +41,7 @@ def _gpus() -> list[str]:
 
 def _git_state() -> str | None:
     """Return the commit of the checkout resi runs from, marked when it is changed; None for an installed package."""
-    folder = Path(__file__).parents[2]
+    folder = Path(__file__).parents[3]
     if not (folder / ".git").exists():
         return None
     try:
