@@ -15,12 +15,11 @@ from rich.console import Console
 from rich.table import Table
 
 import resi
-from resi.api import make_measure
 from resi.console import progress
 from resi.engine.budget import parse_memory
 from resi.engine.execution import Engine
 from resi.engine.tiles import all_pairs
-from resi.registry import measures
+from resi.registry import make_measure, measures
 from resi.representation import Representation
 
 if TYPE_CHECKING:

@@ -31,7 +31,8 @@ from resi.representation import Representation
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from resi.domains.base import DatasetSpec, Domain
+    from resi.domains.base import Domain
+    from resi.specs import DatasetSpec
 
 SIZES = ((1000, 64), (1000, 768), (5000, 512))
 REPRESENTATIONS = 3

@@ -15,10 +15,10 @@ import time
 import torch
 from torch.nn.functional import cross_entropy
 
-from resi.domains.base import ModelSpec
 from resi.domains.graph import GraphDomain
 from resi.domains.graph.data import Graph
 from resi.domains.graph.training import train_on
+from resi.specs import ModelSpec
 
 N_NODES, N_PAIRS, N_FEATURES, N_CLASSES, N_TRAIN = 169_343, 1_157_799, 128, 40, 90_941
 WIDTH = 256

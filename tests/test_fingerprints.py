@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from resi.api import make_measure
-from resi.domains.base import ModelSpec
 from resi.fingerprints import fingerprint
 from resi.pipeline.plan import comparison_key, measure_identity
+from resi.registry import make_measure
+from resi.specs import ModelSpec
 
 SPEC = ModelSpec("graph", "cora", "content", "gcn", "standard", 0, {"layers": 3, "dropout": 0.5}, 1)
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import operator
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from resi import registry
-from resi.errors import ShapeError, UsageError, unknown_name
+from resi.errors import ShapeError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,7 +77,7 @@ def compare(
     >>> round(compare(R, 2 * R[:, ::-1] + 1, measure="cka"), 6)
     1.0
     """
-    chosen = make_measure(measure, parameters)
+    chosen = registry.make_measure(measure, parameters)
     if samples is not None:
         R, S = _sampled(measure, R, S, shape, _checked_count("compare", "samples", samples, 2))
     _check_memory(chosen, R, S, shape, memory)
@@ -169,11 +168,11 @@ def pairwise(
 def _chosen(measures: str | Sequence[str] | Mapping[str, Mapping[str, Any]]) -> dict[str, Measure]:
     """Return measures by name, the sets among them in full."""
     if isinstance(measures, Mapping):
-        return {name: make_measure(name, parameters) for name, parameters in measures.items()}
+        return {name: registry.make_measure(name, parameters) for name, parameters in measures.items()}
     names = [measures] if isinstance(measures, str) else list(measures)
     sets = registry.measure_sets()
     members = [sets.get(name, [name]) if isinstance(name, str) else [name] for name in names]
-    return {name: make_measure(name, {}) for several in members for name in several}
+    return {name: registry.make_measure(name, {}) for several in members for name in several}
 
 
 def _named(representations: Any) -> dict[str, ArrayLike]:
@@ -267,29 +266,3 @@ def _checked_count(function: str, argument: str, value: Any, least: int) -> int:
 def list_measures(pattern: str = "*") -> list[str]:
     """Return the names of all measures, built in and from plugins, that match a shell-style pattern."""
     return registry.measures().match(pattern)
-
-
-def make_measure(name: str, parameters: Mapping[str, Any]) -> Measure:
-    """Return a measure with its parameters set, or raise ``UsageError`` naming what exists."""
-    if not isinstance(name, str):
-        raise UsageError(f"expected the name of a measure, not {name!r}")
-    measure = registry.measures().get(name)
-    defaults = {field.name: field.default for field in dataclasses.fields(measure)}  # type: ignore[arg-type]
-    for parameter, value in parameters.items():
-        if parameter not in defaults:
-            raise unknown_name(f"parameter of {name}", parameter, list(defaults))
-        _check_type(f"{name}: {parameter}={value!r}", value, defaults[parameter])
-    try:
-        return measure(**parameters)
-    except (TypeError, ValueError) as error:
-        message = str(error)
-        raise UsageError(message if message.startswith(f"{name}:") else f"{name}: {message}") from error
-
-
-def _check_type(label: str, value: Any, default: Any) -> None:
-    """Raise ``UsageError`` if a parameter is not of the kind of its default."""
-    kinds = {bool: (bool,), int: (int,), float: (int, float), str: (str,)}
-    allowed = kinds.get(type(default))
-    if allowed is None or (isinstance(value, allowed) and isinstance(value, bool) == isinstance(default, bool)):
-        return
-    raise UsageError(f"{label}: expected a value such as {default!r}")

@@ -15,10 +15,10 @@ import pytest
 import torch
 
 from resi.cli.main import run_command
-from resi.domains.base import ModelSpec
 from resi.domains.graph import GraphDomain
 from resi.domains.vision import VisionDomain
 from resi.published.releases import SOURCES, place
+from resi.specs import ModelSpec
 from tests.conftest import REPOSITORY
 from tests.file_server import FileServer, serve
 

@@ -15,16 +15,18 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 
 from resi.domains.arithmetic import SWITCHES, plain_networks
-from resi.domains.base import DatasetSpec, Domain, Extraction, ModelSpec, ProbeSpec
 from resi.domains.graph import GraphDomain
 from resi.domains.graph.data import load_graph
 from resi.domains.language import LanguageDomain
 from resi.domains.vision import VisionDomain
+from resi.specs import DatasetSpec, Extraction, ModelSpec, ProbeSpec
 
 from .language.conftest import small_sst2  # noqa: F401 - a fixture
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from resi.domains.base import Domain
 
 CPU = torch.device("cpu")
 

@@ -15,13 +15,13 @@ from scipy.sparse import csr_matrix
 
 import resi
 from resi.config.schema import compose
-from resi.domains.base import ModelSpec, ProbeSpec
 from resi.domains.graph import GraphDomain, flickr, ogbn_arxiv
 from resi.domains.graph.data import load_graph, probe_nodes
 from resi.domains.graph.training import train
 from resi.errors import DatasetError
 from resi.pipeline.plan import make_plan
 from resi.pipeline.prepare import train_models
+from resi.specs import ModelSpec, ProbeSpec
 from tests.file_server import serve
 
 DOMAIN = GraphDomain()

@@ -11,12 +11,12 @@ import torch
 from torch_geometric.nn import GAT, GCN, GraphSAGE
 
 import resi
-from resi.domains.base import ModelSpec, ProbeSpec
 from resi.domains.graph import GraphDomain
 from resi.domains.graph.architectures import SparseGCN, SparseGraphSAGE, build_model, model_for, run_model
 from resi.domains.graph.data import load_graph
 from resi.domains.graph.propagation import Edges
 from resi.domains.graph.training import drop_edges, train
+from resi.specs import ModelSpec, ProbeSpec
 
 CPU = torch.device("cpu")
 DOMAIN = GraphDomain()

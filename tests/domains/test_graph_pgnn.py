@@ -12,13 +12,13 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import shortest_path
 
 import resi
-from resi.domains.base import ModelSpec
 from resi.domains.graph import GraphDomain, messages, pgnn
 from resi.domains.graph.anchors import draw_sets, find_anchors
 from resi.domains.graph.architectures import model_for
 from resi.domains.graph.data import load_graph
 from resi.domains.graph.training import train
 from resi.errors import UsageError
+from resi.specs import ModelSpec
 
 DOMAIN = GraphDomain()
 CPU = torch.device("cpu")

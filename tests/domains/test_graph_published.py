@@ -12,13 +12,13 @@ import torch
 import resi
 from resi.cli.main import run_command
 from resi.config.schema import compose
-from resi.domains.base import ModelSpec
 from resi.domains.graph import GraphDomain
 from resi.domains.graph.checkpoints import read_checkpoint, to_current_keys
 from resi.domains.graph.training import train
 from resi.errors import ArtifactError, DatasetError, UsageError
 from resi.pipeline.plan import make_plan
 from resi.results.shards import Shard
+from resi.specs import ModelSpec
 from resi.store.models import ModelStore
 from resi.store.root import Store
 

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from resi.domains.base import ModelSpec
 from resi.domains.graph import GraphDomain
 from resi.domains.graph.alterations import shortcut_probe, training_graph
 from resi.domains.graph.data import Graph
 from resi.domains.graph.settings import EDGE_DROP, PUBLISHED_NAMES, SETTINGS
 from resi.domains.graph.training import train
 from resi.errors import UsageError
+from resi.specs import ModelSpec
 
 DOMAIN = GraphDomain()
 CLASSES = 5

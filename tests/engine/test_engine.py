@@ -16,7 +16,6 @@ import torch
 
 import resi
 from resi import registry
-from resi.api import make_measure
 from resi.engine.budget import block_size, format_bytes, group_measures, parse_memory
 from resi.engine.cache import Prepared
 from resi.engine.execution import Engine
@@ -25,7 +24,8 @@ from resi.engine.workers import stream, workers
 from resi.errors import ArtifactError, BudgetError, DegenerateInputError, ShapeError, UsageError
 from resi.measures.base import Measure
 from resi.measures.shapes import View
-from resi.measures.shared import intermediates as artifacts
+from resi.measures.shared import intermediates
+from resi.registry import make_measure
 from resi.representation import Representation, subsample
 
 CPU = torch.device("cpu")
@@ -134,7 +134,7 @@ def test_measures_know_the_precision_that_numbers_had_before_they_were_stored() 
 
 
 def test_a_note_stands_beside_a_value_in_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(resi.api, "make_measure", lambda name, parameters: Precision())
+    monkeypatch.setattr(registry, "make_measure", lambda name, parameters: Precision())
     frame = resi.pairwise({"a": np.eye(3), "b": np.eye(3)}, measures=["precision"])
     assert frame["note"].to_list() == ["False torch.float64"]
     monkeypatch.setattr(Precision, "compare", lambda self, a, b: float("nan"))
@@ -152,7 +152,7 @@ def test_a_note_that_cannot_be_made_does_not_cost_the_value(
     def note(self, a, b):
         raise error
 
-    monkeypatch.setattr(resi.api, "make_measure", lambda name, parameters: Precision())
+    monkeypatch.setattr(registry, "make_measure", lambda name, parameters: Precision())
     monkeypatch.setattr(Precision, "note", note)
     frame = resi.pairwise({"a": np.eye(3), "b": np.eye(3)}, measures=["precision"])
     assert frame.select("value", "status", "note").rows() == [(2.0**-52, "ok", said)]
@@ -485,7 +485,7 @@ def test_what_comparing_adds_to_a_representation_counts_as_its_memory() -> None:
     prepared.make_room({("b", view)})
     assert prepared.side(items["a"], view, measure).state.shape == (50, 4)  # 800 bytes each are within half the budget
     prepared.make_room({("a", view)})
-    prepared.side(items["a"], view, measure).state.shared(artifacts.scaled)  # 1600 bytes more, which are not
+    prepared.side(items["a"], view, measure).state.shared(intermediates.scaled)  # 1600 bytes more, which are not
     prepared.make_room({("b", view)})
     with pytest.raises(KeyError):
         prepared.side(items["a"], view, measure)

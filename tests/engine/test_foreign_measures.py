@@ -14,13 +14,13 @@ import torch
 
 import resi
 from resi import registry
-from resi.api import make_measure
 from resi.engine.execution import Engine, Outcome
 from resi.engine.tiles import all_pairs
 from resi.errors import DegenerateInputError, MeasureError
 from resi.measures.base import Measure
 from resi.measures.guard import Guarded
-from resi.measures.shared import intermediates as artifacts
+from resi.measures.shared import intermediates
+from resi.registry import make_measure
 from resi.representation import Representation
 
 CPU = torch.device("cpu")
@@ -75,7 +75,7 @@ class WritesWhilePreparing(Own):
 
 class WritesToSharedIntermediates(Own):
     def prepare(self, x):
-        return x.shared(artifacts.centred).mul_(2)
+        return x.shared(intermediates.centred).mul_(2)
 
 
 class WritesToSharedIntermediatesLater(Own):
@@ -83,8 +83,8 @@ class WritesToSharedIntermediatesLater(Own):
         return x
 
     def compare(self, a, b):
-        a.shared(artifacts.centred).numpy()[0] = 0
-        return float(b.shared(artifacts.centred).norm())
+        a.shared(intermediates.centred).numpy()[0] = 0
+        return float(b.shared(intermediates.centred).norm())
 
 
 class WritesToItsState(Own):
@@ -101,7 +101,7 @@ class WritesToProducts(Own):
         return x
 
     def compare(self, a, b):
-        return float(a.shared_with(b, artifacts.centred_cross).square_().sum())
+        return float(a.shared_with(b, intermediates.centred_cross).square_().sum())
 
 
 class WritesWhileNoting(Own):

@@ -12,12 +12,12 @@ import resi
 from resi.cli.main import run_command
 from resi.cli.plan import plan_sweep
 from resi.config.many import compose_all, open_configs
-from resi.domains.base import ModelSpec
 from resi.errors import ResiError
 from resi.estimates.rates import Rate, Rates, shipped_comparisons
 from resi.estimates.work import total_work
 from resi.pipeline.plan import Plan, Planner
 from resi.registry import measures
+from resi.specs import ModelSpec
 from tests.conftest import TINY
 
 # Runs that share models, pairs of models and whole comparisons with each other.

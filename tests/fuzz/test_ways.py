@@ -11,10 +11,10 @@ import torch
 from hypothesis import strategies as st
 
 import resi
-from resi.domains.base import Extraction, ProbeSpec
 from resi.engine.execution import Engine
 from resi.engine.tiles import all_pairs
 from resi.errors import DegenerateInputError
+from resi.specs import Extraction, ProbeSpec
 from resi.store.representations import RepresentationStore
 from resi.store.root import Store
 from tests.domains.vision.conftest import spec_of

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from resi.domains.base import DatasetSpec
 from resi.domains.graph.domain import GraphDomain
 from resi.groundings import GROUNDINGS
 from resi.groundings.base import Models
+from resi.specs import DatasetSpec
 from tests.conftest import REPOSITORY
 
 LEVELS = {2: (0, 100), 3: (0, 50, 100), 5: (0, 25, 50, 75, 100)}

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import torch
 
-from resi.measures import resi_measures
-from resi.measures.base import Features
+from resi import measures
+from resi.measures.features import Features
 
 FEW = {"geometry_score": {"draws": 20}, "rtd": {"trials": 3}}
-MEASURES = {measure.name: measure(**FEW.get(measure.name, {})) for measure in resi_measures()}
+MEASURES = {measure.name: measure(**FEW.get(measure.name, {})) for measure in measures.MEASURES}
 
 
 def peak(name: str, n_samples: int, n_features: int) -> int:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from hypothesis import strategies as st
 
-from resi.measures import resi_measures
+from resi import measures
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     Matrix = np.ndarray[Any, np.dtype[np.float64]]
     Generator = np.random.Generator
 
-MEASURES = {measure.name: measure for measure in resi_measures()}
+MEASURES = {measure.name: measure for measure in measures.MEASURES}
 # The topological measures have tests of their own.
 LINEAR = [measure for measure in MEASURES.values() if measure.family != "topology"]
 NAMES = [measure.name for measure in LINEAR]

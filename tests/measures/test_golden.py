@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from resi import measures
 from resi.errors import DegenerateInputError
-from resi.measures import resi_measures
 from resi.measures.functional import FUNCTIONAL
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ EXPECTATIONS |= {
     name: Expectation(absolute=1e-13)
     for name in ("magnitude_difference", "concentricity_difference", "uniformity_difference")
 }
-MEASURES = {measure.name: measure for measure in resi_measures()}
+MEASURES = {measure.name: measure for measure in measures.MEASURES}
 
 
 def cases() -> list[Any]:

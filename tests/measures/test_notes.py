@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from resi.measures.base import Features
+from resi.measures.features import Features
 
 from .samples import MEASURES
 

@@ -11,9 +11,8 @@ from scipy.optimize import linear_sum_assignment
 
 import resi
 from resi.errors import DegenerateInputError
-from resi.measures.base import Features
-from resi.measures.shared import bases
-from resi.measures.shared import intermediates as artifacts
+from resi.measures.features import Features
+from resi.measures.shared import bases, intermediates
 
 from .samples import MEASURES
 
@@ -122,10 +121,10 @@ def test_a_few_noisy_columns_take_no_direction_away(dtype: torch.dtype) -> None:
     x = torch.cat((draws.normal(200, 5), saturated), 1).to(dtype)
     if dtype != torch.float64:
         assert rank(x) == 5
-        assert int(Features(x).shared(artifacts.constant_columns).sum()) == 40
-        units = Features(x).shared(artifacts.unit_columns)
+        assert int(Features(x).shared(intermediates.constant_columns).sum()) == 40
+        units = Features(x).shared(intermediates.unit_columns)
         assert not units[:, 5:].any()
-    assert Features(x).shared(artifacts.centred_norm) > 1
+    assert Features(x).shared(intermediates.centred_norm) > 1
 
 
 def pairs() -> dict[str, tuple[Tensor, Tensor]]:

@@ -15,7 +15,7 @@ import torch
 from scipy.stats import rankdata
 
 from resi.errors import DegenerateInputError
-from resi.measures.base import Features
+from resi.measures.features import Features
 from resi.measures.shared import distances, nearest, ranks, vectors
 
 from .oracles import distances as plain_distances

@@ -12,9 +12,8 @@ from scipy.stats import rankdata
 
 from resi.errors import DegenerateInputError
 from resi.measures import neighbours
-from resi.measures.base import Features
-from resi.measures.shared import bases, distances, nearest, ranks, rows, spectral, vectors
-from resi.measures.shared import intermediates as artifacts
+from resi.measures.features import Features
+from resi.measures.shared import bases, distances, intermediates, nearest, ranks, rows, spectral, vectors
 
 from .samples import MEASURES
 
@@ -128,7 +127,7 @@ def test_rank_of_a_basis(offset: float, shape: tuple[int, int]) -> None:
 
 
 def test_constant_matrix_has_no_basis() -> None:
-    for build in (bases.centred_basis, artifacts.centred, artifacts.unit_columns):
+    for build in (bases.centred_basis, intermediates.centred, intermediates.unit_columns):
         with pytest.raises(DegenerateInputError, match="constant"):
             build(features(np.full((20, 3), 0.1)))
 
@@ -239,7 +238,7 @@ def test_published_neighbours_are_the_nearest_ones_where_no_rows_coincide(name: 
 def test_double_precision_is_made_once_and_only_where_it_is_asked_for() -> None:
     given = torch.rand(5, 2)
     x = Features(given, torch.float32)
-    moved = x.shared(artifacts.moved)
+    moved = x.shared(intermediates.moved)
     centred = given.double() - given.double().mean(0)
     assert moved.matrix.dtype == torch.float32
     assert moved.norm == pytest.approx(float(centred.norm()), rel=1e-7)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from resi.errors import DegenerateInputError, ShapeError
-from resi.measures.base import Features
+from resi.measures.features import Features
 from resi.measures.homology.spectrum import chebyshev_moments, heat_trace, neighbour_graph, times
 from resi.measures.homology.topology import IMD
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from resi.errors import DegenerateInputError, UsageError
-from resi.measures.base import Features
+from resi.measures.features import Features
 from resi.measures.homology.distances import edge_ends
 from resi.measures.homology.persistence import Complex, merged_order, total_bar_length
 from resi.measures.homology.topology import RTD

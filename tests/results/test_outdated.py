@@ -13,11 +13,10 @@ from resi import registry
 from resi.cli.main import run_command
 from resi.config.schema import compose
 from resi.fingerprints import hash_file
-from resi.groundings.base import SCORE_VERSION
 from resi.pipeline.plan import make_plan
 from resi.results import outdated
 from resi.results.merge import merge_shards
-from resi.results.schema import COMPARISON_ORDER, COMPARISONS, SCORE_ORDER, SCORES
+from resi.results.schema import COMPARISON_ORDER, COMPARISONS, SCORE_ORDER, SCORE_VERSION, SCORES
 from resi.results.shards import Shard
 from resi.results.tables import read_table, table
 from resi.store.representations import EXTRACTION_VERSION

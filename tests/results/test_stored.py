@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from resi.estimates.rates import measured_rates
 from resi.results import manifests
 from resi.results.merge import merge_shards
 from resi.results.schema import COMPARISON_ORDER, COMPARISONS, SCORES
@@ -152,7 +153,7 @@ def test_a_summary_has_the_sizes_and_rates_of_its_rows(tmp_path: Path) -> None:
     found = read_stored(tmp_path, pytest.fail)
     assert found.size(("x", "x", "x")) == (1000, 64)
     assert found.measures(("x", "x", "x")) == {"x"}
-    rates = {(rate.samples, rate.features): rate.seconds for rate in found.rates(None, ()).comparisons["x"]}
+    rates = {(rate.samples, rate.features): rate.seconds for rate in measured_rates(found, None, ()).comparisons["x"]}
     assert rates == {(1000, 64): pytest.approx(0.6), (9, 9): pytest.approx(0.1)}
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 import resi.store.known_files
-from resi.domains.base import DatasetSpec
 from resi.errors import ArtifactError, DatasetError
 from resi.fingerprints import hash_file
+from resi.specs import DatasetSpec
 from resi.store.known_files import LARGE_BYTES, Sources
 
 CONTENT = bytes(range(256)) * (LARGE_BYTES // 256 + 1)

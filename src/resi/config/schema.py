@@ -17,7 +17,6 @@ from omegaconf import MISSING, ListConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from resi import registry
-from resi.api import make_measure
 from resi.config.explain import explain_hydra, unknown_key
 from resi.config.launchers import LAUNCHERS
 from resi.config.loading import composing, open_loader, private_store
@@ -28,6 +27,7 @@ from resi.engine.budget import parse_memory
 from resi.errors import ResiError, UsageError, unknown_name
 from resi.groundings import GROUNDINGS
 from resi.groundings.base import PROTOCOLS
+from resi.registry import make_measure
 from resi.store.root import default_root
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from resi.errors import DatasetError
 
 if TYPE_CHECKING:
-    from resi.domains.base import DatasetSpec
+    from resi.specs import DatasetSpec
 
 
 def check_unchanged(dataset: DatasetSpec, found: DatasetSpec) -> None:

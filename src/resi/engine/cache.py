@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from resi.engine.warned import hear
 from resi.engine.watch import Work, unwatched
-from resi.measures.base import Features
+from resi.measures.features import Features
 from resi.measures.guard import Guarded, arrays_in, as_failure, features_for, is_built_in
 from resi.measures.shapes import as_tensor, least_precise
 

@@ -54,7 +54,7 @@ def work(connection: Connection[Any, Any]) -> None:
     """Receive a job and make its comparisons; every outcome is sent, and before it what is being worked on."""
     import torch
 
-    from resi.api import make_measure
+    from resi.registry import make_measure
 
     job: Job = connection.recv()
     threading.Thread(target=_end_with_reader, args=(connection,), daemon=True).start()

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import math
+from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import polars as pl
+
 from resi import registry
+from resi.errors import ArtifactError
+from resi.results.summary import matrix_size
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
-    from resi.domains.base import ModelSpec
+    from resi.results.summary import Stored
+    from resi.specs import ModelSpec
+    from resi.store.models import ModelStore
 
 SHIPPED_FILE = "rates.json"
+TRAININGS_READ = 5
+"""Models of one kind whose training times are read."""
 LIKE_SIZE = math.log(4)
 """How far a size may be for a rate of the data root to be taken before any other: a factor of four in all."""
 COSTS = {
@@ -84,6 +94,23 @@ class Rates:
         if key in shipped_trainings() and epochs and not model.checkpoint:
             return Estimate(shipped_trainings()[key] * epochs, False)
         return None
+
+
+def measured_rates(stored: Stored, models: ModelStore, trained: Iterable[ModelSpec]) -> Rates:
+    """Return the mean rates of the comparisons that are stored, and of some of the models ``trained``."""
+    made = stored.counts.filter(pl.col("status") != "failed", pl.col("timed") > 0)
+    means = made.group_by("measure", "shape_a").agg(pl.col("seconds").sum() / pl.col("timed").sum())
+    comparisons: dict[str, list[Rate]] = defaultdict(list)
+    for measure, shape, seconds in means.sort("measure", "shape_a").iter_rows():
+        if size := matrix_size(shape):
+            comparisons[measure].append(Rate(*size, seconds))
+    times: dict[tuple[str, str, str], list[float]] = defaultdict(list)
+    for model in trained:
+        found = times[model.domain, model.dataset, model.architecture]
+        if len(found) < TRAININGS_READ:
+            with contextlib.suppress(ArtifactError):  # which is mended when the model is used
+                found.append(float(models.about(model).get("seconds", 0)))
+    return Rates(comparisons, {place: _mean(found) for place, found in times.items() if found})
 
 
 def _mean(values: list[float]) -> float:

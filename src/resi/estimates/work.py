@@ -8,6 +8,7 @@ from itertools import combinations, islice, permutations
 from typing import TYPE_CHECKING, NamedTuple
 
 from resi.config.schema import Overwrite
+from resi.estimates.rates import Rates, measured_rates
 from resi.fingerprints import canonical
 from resi.measures.functional import FUNCTIONAL, FUNCTIONAL_VERSION
 from resi.measures.shapes import pair_views
@@ -18,14 +19,13 @@ from resi.store.representations import OUTPUTS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from resi.domains.base import ModelSpec, ProbeSpec
     from resi.errors import ResiError
-    from resi.estimates.rates import Rates
     from resi.groundings.base import Experiment
     from resi.measures.base import Measure
     from resi.measures.shapes import Layout, Sampling
     from resi.pipeline.plan import Plan
     from resi.results.summary import Stored
+    from resi.specs import ModelSpec, ProbeSpec
 
 Pair = tuple[str, str]
 LOOKED_UP = 100_000
@@ -162,7 +162,7 @@ def total_work(plans: Sequence[Plan], on_damage: Callable[[ResiError], None]) ->
     usable = stored.without(failed=remake_failed or Overwrite.always in again, others=Overwrite.always in again)
     works = tally.count(usable)
     trained = (model for work in works for model, is_there in work.models.items() if is_there)
-    return Total(works, stored, stored.rates(plans[0].model_store, trained))
+    return Total(works, stored, measured_rates(stored, plans[0].model_store, trained))
 
 
 class _Tally:

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from resi.domains.base import DatasetSpec, Domain, ModelSpec, ProbeSpec
+    from resi.domains.base import Domain
+    from resi.specs import DatasetSpec, ModelSpec, ProbeSpec
     from resi.store.known_files import Sources
 
     Values = np.ndarray[Any, np.dtype[np.float64]]
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 
 CORRECTED, PUBLISHED = "corrected", "published"
 PROTOCOLS = (CORRECTED, PUBLISHED)
-# Raise it when scoring would give other numbers for the same comparisons.
-SCORE_VERSION = 3
 # One-sided: as often as a two-sided interval of 95 % leaves chance out on the one side.
 LEVEL = 0.025
 UNKNOWN = "unknown"
@@ -98,7 +97,7 @@ class Models:
 
     def spec(self, setting: str, seed: int) -> ModelSpec:
         """Return the model of a setting and seed."""
-        from resi.domains.base import ModelSpec
+        from resi.specs import ModelSpec
 
         model = ModelSpec(
             domain=self.domain.name,

@@ -12,11 +12,11 @@ from resi import __version__, registry
 from resi.errors import UsageError, unknown_name
 from resi.fingerprints import fingerprint
 from resi.groundings import GROUNDINGS
-from resi.groundings.base import CORRECTED, PROTOCOLS, SCORE_VERSION, MeasureFacts, Member, Similarities
+from resi.groundings.base import CORRECTED, PROTOCOLS, MeasureFacts, Member, Similarities
 from resi.groundings.notes import of_comparisons
 from resi.groundings.ties import RESOLUTION
 from resi.measures.functional import FUNCTIONAL
-from resi.results.schema import COMPARISONS, LATER_COLUMNS, PUBLISHED, SCORE_ORDER, SCORES
+from resi.results.schema import COMPARISONS, LATER_COLUMNS, PUBLISHED, SCORE_ORDER, SCORE_VERSION, SCORES
 from resi.results.tables import complete, table
 
 if TYPE_CHECKING:

@@ -94,8 +94,9 @@ def plain_arithmetic(device: torch.device | None = None) -> Iterator[None]:
 
     Inside, autocast and inference mode are off, gradients are recorded, tensors are made on the CPU unless a device is
     given, numpy warns of an overflow instead of raising it, and float32 products have full precision: all of them for
-    this thread alone, but for the last, which torch has for the whole process only (see :mod:`resi.machine.precision`). Threads
-    that are started inside need not enter it: they begin as a fresh process does.
+    this thread alone, but for the last, which torch has for the whole process only (see
+    :mod:`resi.machine.precision`). Threads that are started inside need not enter it: they begin as a fresh process
+    does.
 
     Not changed are the type of tensors that are made without one (``torch.set_default_dtype``) and whether torch is to
     use deterministic algorithms. Both are of the whole process, and changing them would change what other threads

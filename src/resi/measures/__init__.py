@@ -1,4 +1,4 @@
-"""The built-in similarity measures, one file a family, registered through the same hook as anybody's."""
+"""The built-in similarity measures, one file a family."""
 
 from __future__ import annotations
 
@@ -13,39 +13,34 @@ from resi.measures.neighbours import Jaccard, RankSimilarity, SecondOrderCosine
 from resi.measures.regression import EigenspaceOverlap, Gulp, LinearRegression
 from resi.measures.rsm import RSA, DistanceCorrelation, RSMNormDifference
 from resi.measures.statistics import ConcentricityDifference, MagnitudeDifference, UniformityDifference
-from resi.registry.hookspecs import hookimpl
 
 if TYPE_CHECKING:
     from resi.measures.base import Measure
 
-
-@hookimpl
-def resi_measures() -> tuple[type[Measure], ...]:
-    """Return the built-in measures."""
-    return (
-        AlignedCosine,
-        AngularShape,
-        CKA,
-        ConcentricityDifference,
-        DistanceCorrelation,
-        EigenspaceOverlap,
-        GeometryScore,
-        Gulp,
-        HardCorrelationMatch,
-        IMD,
-        Jaccard,
-        LinearRegression,
-        MagnitudeDifference,
-        NormalizedProcrustes,
-        PermutationProcrustes,
-        Procrustes,
-        PWCCA,
-        RankSimilarity,
-        RSA,
-        RSMNormDifference,
-        RTD,
-        SecondOrderCosine,
-        SoftCorrelationMatch,
-        SVCCA,
-        UniformityDifference,
-    )
+MEASURES: tuple[type[Measure], ...] = (
+    AlignedCosine,
+    AngularShape,
+    CKA,
+    ConcentricityDifference,
+    DistanceCorrelation,
+    EigenspaceOverlap,
+    GeometryScore,
+    Gulp,
+    HardCorrelationMatch,
+    IMD,
+    Jaccard,
+    LinearRegression,
+    MagnitudeDifference,
+    NormalizedProcrustes,
+    PermutationProcrustes,
+    Procrustes,
+    PWCCA,
+    RankSimilarity,
+    RSA,
+    RSMNormDifference,
+    RTD,
+    SecondOrderCosine,
+    SoftCorrelationMatch,
+    SVCCA,
+    UniformityDifference,
+)

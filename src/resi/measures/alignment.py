@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from resi.errors import DegenerateInputError
-from resi.measures.base import Features, Measure
-from resi.measures.shared import chance, rows
-from resi.measures.shared import intermediates as artifacts
+from resi.measures.base import Measure
+from resi.measures.shared import chance, intermediates, rows
 from resi.measures.shared.bases import thin_svd
 from resi.measures.shared.precision import or_exactly
 
@@ -18,6 +17,8 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
     from torch import Tensor
+
+    from resi.measures.features import Features
 else:
     from resi.lazy import torch
 
@@ -34,10 +35,10 @@ COSINE_IS_ENOUGH = 1 - 1e-4
 
 def nuclear_norm(a: Features, b: Features) -> float:
     """Return the nuclear norm of ``RcᵀSc``, the sum of its singular values (of the scaled matrices)."""
-    result = sum_of_singular_values(a.shared_with(b, artifacts.centred_cross), a.single and b.single)
-    norms = a.shared(artifacts.centred_norm) * b.shared(artifacts.centred_norm)
+    result = sum_of_singular_values(a.shared_with(b, intermediates.centred_cross), a.single and b.single)
+    norms = a.shared(intermediates.centred_norm) * b.shared(intermediates.centred_norm)
     if a.single and b.single and result > SINGLE_IS_ENOUGH * norms:
-        result = sum_of_singular_values(artifacts.exact_centred_cross(a, b), False)
+        result = sum_of_singular_values(intermediates.exact_centred_cross(a, b), False)
     return result
 
 
@@ -55,7 +56,7 @@ class Rotation(NamedTuple):
 
 def best_rotation(a: Features, b: Features) -> Rotation:
     """Return the rotation of the first matrix onto the second."""
-    left, _, right = thin_svd(a.shared_with(b, artifacts.exact_centred_cross))
+    left, _, right = thin_svd(a.shared_with(b, intermediates.exact_centred_cross))
     return Rotation(left, right.T)
 
 
@@ -64,11 +65,11 @@ def residual(a: Features, b: Features, size_a: float, size_b: float) -> float:
 
     It has the digits that the difference of the matrices has, however small that is.
     """
-    if a.shared(artifacts.centred_compact).shape[1] > b.shared(artifacts.centred_compact).shape[1]:
+    if a.shared(intermediates.centred_compact).shape[1] > b.shared(intermediates.centred_compact).shape[1]:
         a, b, size_a, size_b = b, a, size_b, size_a
     rotation = a.shared_with(b, best_rotation)
-    rotated = a.shared(artifacts.centred_compact) @ (rotation.left @ rotation.right.T)
-    return float((size_a * rotated - size_b * b.shared(artifacts.centred_compact)).norm())
+    rotated = a.shared(intermediates.centred_compact) @ (rotation.left @ rotation.right.T)
+    return float((size_a * rotated - size_b * b.shared(intermediates.centred_compact)).norm())
 
 
 def sum_of_singular_values(matrix: Tensor, single: bool) -> float:
@@ -94,7 +95,7 @@ def sum_of_singular_values(matrix: Tensor, single: bool) -> float:
 
 def relative_scales(a: Features, b: Features) -> tuple[float, float, float]:
     """Return the larger of the scales of two representations, and both scales as shares of it."""
-    scale_a, scale_b = a.shared(artifacts.scale), b.shared(artifacts.scale)
+    scale_a, scale_b = a.shared(intermediates.scale), b.shared(intermediates.scale)
     larger = max(scale_a, scale_b)
     return larger, scale_a / larger, scale_b / larger
 
@@ -115,8 +116,8 @@ class _CentredShapes(Measure):
 
     def prepare(self, x: Features) -> Features:
         """Centre the features, and rotate them into fewer columns where there are more columns than rows."""
-        x.shared(artifacts.centred_compact)
-        x.shared(artifacts.centred_norm)
+        x.shared(intermediates.centred_compact)
+        x.shared(intermediates.centred_norm)
         return x
 
     def prepared_bytes(self, n_samples: int, n_features: int) -> int:
@@ -128,7 +129,7 @@ class _CentredShapes(Measure):
         most = a.shape[0] - 1
         # The extents, which take a product each, are at most the ranks.
         if chance.least_alignment(*(min(most, x.shape[1]) / most for x in (a, b))) < chance.NOTED or not all(
-            x.shared(artifacts.centred_norm) for x in (a, b)
+            x.shared(intermediates.centred_norm) for x in (a, b)
         ):
             return ""
         extent, share_a, share_b = chance.extents(a, b)
@@ -150,8 +151,8 @@ class _CentredShapes(Measure):
             If all rows of a side are the same.
         """
         for side in (a, b):
-            side.shared(artifacts.centred)
-        norms = a.shared(artifacts.centred_norm) * b.shared(artifacts.centred_norm)
+            side.shared(intermediates.centred)
+        norms = a.shared(intermediates.centred_norm) * b.shared(intermediates.centred_norm)
         return min(a.shared_with(b, nuclear_norm) / norms, 1.0)
 
     def _normalized_distance(self, a: Features, b: Features) -> float:
@@ -159,7 +160,7 @@ class _CentredShapes(Measure):
         cosine = self._cosine(a, b)
         if cosine <= COSINE_IS_ENOUGH:
             return math.sqrt(2 - 2 * cosine)
-        found = residual(a, b, 1 / a.shared(artifacts.centred_norm), 1 / b.shared(artifacts.centred_norm))
+        found = residual(a, b, 1 / a.shared(intermediates.centred_norm), 1 / b.shared(intermediates.centred_norm))
         return or_exactly(0.0, found)
 
 
@@ -182,14 +183,14 @@ class Procrustes(_CentredShapes):
     def compare(self, a: Features, b: Features) -> float:
         """Return the distance, in the units of the features."""
         scale, share_a, share_b = relative_scales(a, b)
-        norm_a, norm_b = share_a * a.shared(artifacts.centred_norm), share_b * b.shared(artifacts.centred_norm)
+        norm_a, norm_b = share_a * a.shared(intermediates.centred_norm), share_b * b.shared(intermediates.centred_norm)
         nuclear = share_a * share_b * a.shared_with(b, nuclear_norm)
         if nuclear > COSINE_IS_ENOUGH * norm_a * norm_b:
             return scale * or_exactly(0.0, residual(a, b, share_a, share_b), max(norm_a, norm_b))
         return scale * math.sqrt((norm_a - norm_b) ** 2 + 2 * (norm_a * norm_b - nuclear))
 
     def _at_cosine(self, a: Features, b: Features, cosine: float) -> float:
-        norm_a, norm_b = (x.shared(artifacts.scale) * x.shared(artifacts.centred_norm) for x in (a, b))
+        norm_a, norm_b = (x.shared(intermediates.scale) * x.shared(intermediates.centred_norm) for x in (a, b))
         return math.sqrt((norm_a - norm_b) ** 2 + 2 * norm_a * norm_b * (1 - cosine))
 
 
@@ -268,7 +269,7 @@ class PermutationProcrustes(Measure):
 
     def prepare(self, x: Features) -> Features:
         """Take the means off the features."""
-        x.shared(artifacts.moved if x.single else artifacts.shifted)
+        x.shared(intermediates.moved if x.single else intermediates.shifted)
         return x
 
     def prepared_bytes(self, n_samples: int, n_features: int) -> int:
@@ -282,11 +283,11 @@ class PermutationProcrustes(Measure):
         scale, share_a, share_b = relative_scales(a, b)
         found = _distance_from_products(a, b, share_a, share_b) if a.single and b.single else None
         if found is None:
-            means = (x.shared(artifacts.scaled).matrix.mean(0) for x in (a, b))
-            products = a.shared(artifacts.shifted).T @ b.shared(artifacts.shifted)
+            means = (x.shared(intermediates.scaled).matrix.mean(0) for x in (a, b))
+            products = a.shared(intermediates.shifted).T @ b.shared(intermediates.shifted)
             columns = best_match(products + len(a.given) * torch.outer(*means)).columns
             # Nearly equal neurons are subtracted before squaring, which keeps all digits of small distances.
-            first, second = (share * x.shared(artifacts.scaled).matrix for share, x in ((share_a, a), (share_b, b)))
+            first, second = (share * x.shared(intermediates.scaled).matrix for share, x in ((share_a, a), (share_b, b)))
             matched, left_over = _matched(second.T, columns)
             found = math.hypot(float((first.T - matched).norm()), float(left_over.norm()))
         return scale * found
@@ -295,9 +296,9 @@ class PermutationProcrustes(Measure):
 def _distance_from_products(a: Features, b: Features, share_a: float, share_b: float) -> float | None:
     """Return the distance over permutations of neurons, or None where products of single precision are not enough."""
     n_samples = len(a.given)
-    first, second = a.shared(artifacts.moved), b.shared(artifacts.moved)
+    first, second = a.shared(intermediates.moved), b.shared(intermediates.moved)
     # Products of centred neurons are added to those of their means: a common offset would leave the former no digits.
-    centred = artifacts.products(first.matrix, second.matrix).double() - n_samples * torch.outer(
+    centred = intermediates.products(first.matrix, second.matrix).double() - n_samples * torch.outer(
         first.rest, second.rest
     )
     columns = best_match(centred + n_samples * torch.outer(first.means, second.means)).columns
@@ -378,7 +379,7 @@ class AlignedCosine(Measure):
         """
         if not x.matrix.any():
             raise DegenerateInputError("all entries are zero")
-        compact = x.shared(artifacts.compact)
+        compact = x.shared(intermediates.compact)
         unit = rows.with_unit_rows(compact)
         return RowsState(compact, unit, unit.any(1))
 

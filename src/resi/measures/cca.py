@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from resi.errors import DegenerateInputError
-from resi.measures.base import Features, Measure, check_variant
-from resi.measures.shared import bases, chance
-from resi.measures.shared import intermediates as artifacts
+from resi.measures.base import Measure, check_variant
+from resi.measures.shared import bases, chance, intermediates
 from resi.measures.shared.precision import or_exactly
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
+
+    from resi.measures.features import Features
 else:
     from resi.lazy import torch
 
@@ -135,8 +136,8 @@ class PWCCA(_CanonicalCorrelation):
         cross = basis_a.right @ a.shared_with(b, bases.centred_overlap) @ basis_b.right.T
         # The signs of singular vectors count here: those that numpy's LAPACK gives them, not torch's or CUDA's.
         rotation, correlations, _ = (torch.from_numpy(part) for part in svd(cross.cpu().numpy(), full_matrices=False))
-        matrix = a.shared(artifacts.scaled).matrix.cpu()
-        directions = a.shared(artifacts.centred).cpu() @ rotation + matrix.mean(0)
+        matrix = a.shared(intermediates.scaled).matrix.cpu()
+        directions = a.shared(intermediates.centred).cpu() @ rotation + matrix.mean(0)
         weights = (torch.linalg.qr(directions).Q.T @ matrix).abs().sum(1)
         return float((weights / weights.sum()) @ correlations)
 
@@ -187,7 +188,7 @@ class SVCCA(_CanonicalCorrelation):
         total = float(variances.sum())
         cumulative = variances.cumsum(0) / total
         if self.variant == "published":
-            scale = x.shared(artifacts.scaled).scale
+            scale = x.shared(intermediates.scaled).scale
             too_few = int((cumulative < VARIANCE_SHARE * total * scale * scale).sum())
             return too_few + 1 if too_few < len(variances) else 1
         # Shares that equal 99 % are not to miss it by rounding.

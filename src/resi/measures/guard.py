@@ -13,13 +13,15 @@ import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from resi.errors import MeasureError
-from resi.measures.base import Features, Measure
+from resi.measures.features import Features
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import torch
     from torch import Tensor
+
+    from resi.measures.base import Measure
 else:
     from resi.lazy import torch
 

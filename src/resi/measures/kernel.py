@@ -7,9 +7,8 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from resi.measures.base import Features, Measure
-from resi.measures.shared import chance
-from resi.measures.shared import intermediates as artifacts
+from resi.measures.base import Measure
+from resi.measures.shared import chance, intermediates
 from resi.measures.shared.gram import block_entries, gram_is_cheaper, gram_products
 from resi.measures.shared.precision import or_exactly
 
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from resi.measures.base import Spread
+    from resi.measures.features import Features
 
 
 # Products of single precision give the value to about 1e-7. Nearer to 1 than this it is computed in double precision:
@@ -54,16 +54,16 @@ class CKA(Measure):
 
     def prepare(self, x: Features) -> Features:
         """Centre the features."""
-        x.shared(artifacts.centred)
+        x.shared(intermediates.centred)
         return x
 
     def compare(self, a: Features, b: Features) -> float:
         """Return CKA, in [0, 1]."""
         if a.shape[0] < min(a.shape[1], b.shape[1]):
-            cross = float((a.shared(artifacts.centred_gram) * b.shared(artifacts.centred_gram)).sum())
+            cross = float((a.shared(intermediates.centred_gram) * b.shared(intermediates.centred_gram)).sum())
         else:
-            cross = float(a.shared_with(b, artifacts.exact_centred_cross).square().sum())
-        norms = a.shared(artifacts.product_norm) * b.shared(artifacts.product_norm)
+            cross = float(a.shared_with(b, intermediates.exact_centred_cross).square().sum())
+        norms = a.shared(intermediates.product_norm) * b.shared(intermediates.product_norm)
         return or_exactly(1.0, min(cross / norms, 1.0))
 
     def compare_many(
@@ -80,11 +80,11 @@ class CKA(Measure):
         for numbers in kinds.values():
             members = sorted({index for number in numbers for index in pairs[number]})
             position = {index: place for place, index in enumerate(members)}
-            factors = [states[index].shared(artifacts.centred_unit) for index in members]
+            factors = [states[index].shared(intermediates.centred_unit) for index in members]
             products = gram_products(factors, spread)
             norms = products.diagonal().sqrt()
             for index, norm in zip(members, norms.tolist(), strict=True):
-                length = math.frexp(states[index].shared(artifacts.centred_norm))[0]
+                length = math.frexp(states[index].shared(intermediates.centred_norm))[0]
                 states[index].keep(chance.extent, (length**2 / norm) ** 2)
             for number in numbers:
                 low, high = sorted(position[index] for index in pairs[number])

@@ -6,19 +6,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from resi.measures.alignment import best_match
-from resi.measures.base import Features, Measure
-from resi.measures.shared import intermediates as artifacts
+from resi.measures.base import Measure
+from resi.measures.shared import intermediates
 from resi.measures.shared.precision import or_exactly
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from resi.measures.features import Features
 
 CONVERGENT_LEARNING = "Li et al., Convergent Learning: Do different neural networks learn the same representations?"
 
 
 def correlations(a: Features, b: Features) -> Tensor:
     """Return the Pearson correlations of all neurons of two sides; those of constant neurons are 0."""
-    return a.shared(artifacts.unit_columns).T @ b.shared(artifacts.unit_columns)
+    return a.shared(intermediates.unit_columns).T @ b.shared(intermediates.unit_columns)
 
 
 @dataclass
@@ -35,7 +37,7 @@ class _CorrelationMatch(Measure):
 
     def prepare(self, x: Features) -> Features:
         """Centre the neurons and bring them to length one."""
-        x.shared(artifacts.unit_columns)
+        x.shared(intermediates.unit_columns)
         return x
 
     def prepared_bytes(self, n_samples: int, n_features: int) -> int:

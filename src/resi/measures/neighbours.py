@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from resi.errors import ShapeError
-from resi.measures.base import PAPER, VARIANTS, Features, Measure, check_variant
-from resi.measures.shared import intermediates as artifacts
-from resi.measures.shared import nearest
+from resi.measures.base import PAPER, VARIANTS, Measure, check_variant
+from resi.measures.shared import intermediates, nearest
 from resi.measures.shared.distances import pair_blocks
 
 if TYPE_CHECKING:
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+    from resi.measures.features import Features
     from resi.measures.shared.distances import Cloud
     from resi.measures.shared.nearest import Neighbours
 else:
@@ -87,7 +87,7 @@ class _NeighbourMeasure(Measure):
 
     def prepared_bytes(self, n_samples: int, n_features: int) -> int:
         """Return the bytes of the matrix, its unit rows, blocks of distances, and the neighbours."""
-        block = min(artifacts.BLOCK_ENTRIES, n_samples**2)
+        block = min(intermediates.BLOCK_ENTRIES, n_samples**2)
         return 16 * n_samples * n_features + 11 * block + 16 * self.k * n_samples + 2**21
 
 
@@ -124,7 +124,7 @@ class Jaccard(_NeighbourMeasure):
     k : int
         Number of neighbours.
     variant : {"corrected", "published"}
-        ``published`` gives the numbers of the published benchmark, see :func:`resi.measures.shared.nearest.first_but_one`.
+        ``published`` gives the published benchmark's numbers, see :func:`resi.measures.shared.nearest.first_but_one`.
 
     References
     ----------
@@ -168,7 +168,7 @@ class RankSimilarity(_NeighbourMeasure):
     k : int
         Number of neighbours.
     variant : {"corrected", "published"}
-        ``published`` gives the numbers of the published benchmark, see :func:`resi.measures.shared.nearest.first_but_one`.
+        ``published`` gives the published benchmark's numbers, see :func:`resi.measures.shared.nearest.first_but_one`.
 
     References
     ----------
@@ -277,7 +277,7 @@ class SecondOrderCosine(_NeighbourMeasure):
     k : int
         Number of neighbours.
     variant : {"corrected", "published", "paper"}
-        ``published`` gives the numbers of the published benchmark, see :func:`resi.measures.shared.nearest.first_but_one`;
+        ``published`` gives the published benchmark's numbers, see :func:`resi.measures.shared.nearest.first_but_one`;
         ``paper`` finds neighbours as the default does and compares similarities.
 
     References

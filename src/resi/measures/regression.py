@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from resi.measures.base import Features, Measure
+from resi.measures.base import Measure
 from resi.measures.shared import bases, chance
 from resi.measures.shared.precision import or_exactly
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from resi.measures.features import Features
 
 
 @dataclass

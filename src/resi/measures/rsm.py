@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from resi.measures.base import PAPER, Features, Measure, check_variant
+from resi.measures.base import PAPER, Measure, check_variant
 from resi.measures.shared.distances import Distances, check_varied, euclidean_distances, inner_products
 from resi.measures.shared.intermediates import BLOCK_ENTRIES
 from resi.measures.shared.ranks import ranked_correlations
@@ -15,6 +15,8 @@ from resi.measures.shared.spectral import spectral_norm
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
+
+    from resi.measures.features import Features
 else:
     from resi.lazy import torch
 

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from resi.errors import DegenerateInputError
-from resi.measures.base import PAPER, Features, Measure, check_variant
-from resi.measures.shared import distances, rows
-from resi.measures.shared import intermediates as artifacts
+from resi.measures.base import PAPER, Measure, check_variant
+from resi.measures.shared import distances, intermediates, rows
 from resi.measures.shared.distances import RIGHT_ANGLE
 from resi.measures.shared.vectors import column_blocks, directions, name_of, positions, resolution, row_blocks
 
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+    from resi.measures.features import Features
     from resi.measures.shared.distances import Cloud
 else:
     from resi.lazy import torch
@@ -60,7 +60,7 @@ class MagnitudeDifference(_StatisticDifference):
 
     def prepare(self, x: Features) -> float:
         """Return the length of the mean row."""
-        return x.shared(artifacts.scale) * float(_mean_row(x)[0].norm())
+        return x.shared(intermediates.scale) * float(_mean_row(x)[0].norm())
 
     def prepared_bytes(self, n_samples: int, n_features: int) -> int:
         """Return the bytes of the matrix and of a block of its columns."""
@@ -98,7 +98,7 @@ class ConcentricityDifference(_StatisticDifference):
         vectors = x.shared(directions)
         mean, size = _mean_row(x)
         length = float(mean.norm())
-        if length <= max(artifacts.RELATIVE_ZERO, resolution(x)) * size:
+        if length <= max(intermediates.RELATIVE_ZERO, resolution(x)) * size:
             raise DegenerateInputError(
                 f"the mean row is zero, to the precision of {name_of(x.dtype)} numbers: rows have no cosine to it"
             )
@@ -121,7 +121,7 @@ class ConcentricityDifference(_StatisticDifference):
 
 
 def _bytes_by_blocks(n_samples: int, n_features: int) -> int:
-    return 8 * n_samples * n_features + 9 * min(artifacts.BLOCK_ENTRIES, n_samples * n_features)
+    return 8 * n_samples * n_features + 9 * min(intermediates.BLOCK_ENTRIES, n_samples * n_features)
 
 
 def _mean_row(x: Features) -> tuple[Tensor, float]:
@@ -189,7 +189,7 @@ class UniformityDifference(_StatisticDifference):
 
     def prepared_bytes(self, n_samples: int, n_features: int) -> int:
         """Return the bytes of the matrix, its centred copy, and blocks of distances."""
-        return 16 * n_samples * n_features + 16 * min(artifacts.BLOCK_ENTRIES, n_samples**2) + 2**21
+        return 16 * n_samples * n_features + 16 * min(intermediates.BLOCK_ENTRIES, n_samples**2) + 2**21
 
 
 def _uniformity(x: Features) -> float:
@@ -200,7 +200,7 @@ def _uniformity(x: Features) -> float:
         cloud = cloud.subset(distinct.first)
         counts = distinct.kind.bincount().to(counts.dtype)
     n_samples = x.shape[0]
-    others = float(counts.square().sum()) - n_samples + _sum_of_kernel(cloud, counts, x.shared(artifacts.scale))
+    others = float(counts.square().sum()) - n_samples + _sum_of_kernel(cloud, counts, x.shared(intermediates.scale))
     return math.log1p(others / n_samples)
 
 

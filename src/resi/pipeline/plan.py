@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from resi import registry
 from resi.config.schema import Stage
-from resi.domains.base import DatasetSpec
 from resi.errors import DatasetError
 from resi.fingerprints import LENGTH, canonical, fingerprint
-from resi.groundings.base import PUBLISHED, SCORE_VERSION, UNKNOWN, Experiment, Models
+from resi.groundings.base import PUBLISHED, UNKNOWN, Experiment, Models
 from resi.measures.functional import FUNCTIONAL, FUNCTIONAL_VERSION
-from resi.results.schema import COMPUTED, TRAINED
+from resi.results.schema import COMPUTED, SCORE_VERSION, TRAINED
 from resi.results.schema import PUBLISHED as PUBLISHED_MODELS
 from resi.results.shards import Shard
+from resi.specs import DatasetSpec
 from resi.store.known_files import Sources
 from resi.store.models import ModelStore
 from resi.store.representations import OUTPUTS, RepresentationStore
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from resi.config.schema import RunConfig
-    from resi.domains.base import ModelSpec, ProbeSpec
     from resi.measures.base import Measure
     from resi.measures.shapes import Sampling
+    from resi.specs import ModelSpec, ProbeSpec
 
 NO_PARAMETERS = canonical({})
 SHOWN_LEFT_OUT = 3

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     import torch
 
-    from resi.domains.base import ModelSpec, ProbeSpec, Trained
     from resi.pipeline.plan import Plan
+    from resi.specs import ModelSpec, ProbeSpec, Trained
     from resi.store.root import Store
 
 LOCK_POLL_SECONDS = 0.2

@@ -11,14 +11,14 @@ from resi import __version__, registry
 from resi.errors import UsageError, unknown_name
 from resi.fingerprints import canonical, fingerprint, hash_file
 from resi.groundings import GROUNDINGS
-from resi.groundings.base import PROTOCOLS, SCORE_VERSION
+from resi.groundings.base import PROTOCOLS
 from resi.groundings.scores import score_table
 from resi.pipeline.provenance import describe_environment
 from resi.published.names import FUNCTIONAL, LAST_TOKEN, POOLED, Side, parse_side
 from resi.results.manifests import CONFLICTS_FILE
 from resi.results.outdated import VERSIONS
 from resi.results.resolve import resolve_comparisons
-from resi.results.schema import COMPARISON_ORDER, COMPARISONS, PUBLISHED, SCORES
+from resi.results.schema import COMPARISON_ORDER, COMPARISONS, PUBLISHED, SCORE_VERSION, SCORES
 from resi.results.shards import Shard, count_statuses
 from resi.results.tables import named_damage, write_table
 

@@ -8,9 +8,20 @@ from resi.registry.names import (
     Registered,
     Registry,
     domains,
+    make_measure,
     measure_sets,
     measures,
     usable_domains,
 )
 
-__all__ = ["SETS", "SLOW_FAMILIES", "Registered", "Registry", "domains", "measure_sets", "measures", "usable_domains"]
+__all__ = [
+    "SETS",
+    "SLOW_FAMILIES",
+    "Registered",
+    "Registry",
+    "domains",
+    "make_measure",
+    "measure_sets",
+    "measures",
+    "usable_domains",
+]

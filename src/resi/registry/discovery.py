@@ -18,7 +18,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ENTRY_POINT_GROUP = "resi"
-BUILT_IN = ("resi.measures", "resi.domains.graph", "resi.domains.language", "resi.domains.vision")
+BUILT_IN = {
+    "resi.measures": "resi.registry.built_in",
+    **{name: name for name in ("resi.domains.graph", "resi.domains.language", "resi.domains.vision")},
+}
+"""Plugins that come with resi: their names, and the modules that register what they have."""
 
 
 @dataclass(frozen=True)
@@ -91,9 +95,9 @@ def load_plugins() -> Plugins:
     manager.add_hookspecs(hookspecs)
     plugins = Plugins(manager)
     version = importlib.metadata.version("resi")
-    for name in BUILT_IN:
+    for name, module in BUILT_IN.items():
         info = PluginInfo(name, "resi", version)
-        manager.register(importlib.import_module(name), name=info.key)
+        manager.register(importlib.import_module(module), name=info.key)
         plugins.add(info)
     for entry_point in _entry_points():
         _load(plugins, entry_point)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import fnmatch
 import functools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from resi.console import say
-from resi.errors import unknown_name
+from resi.errors import UsageError, unknown_name
 from resi.registry.discovery import described, load_plugins
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from resi.domains.base import Domain
     from resi.measures.base import Measure
@@ -156,3 +157,29 @@ def usable_domains() -> tuple[Domain, ...]:
         else:
             found.append(domain)
     return tuple(found)
+
+
+def make_measure(name: str, parameters: Mapping[str, Any]) -> Measure:
+    """Return a measure with its parameters set, or raise ``UsageError`` naming what exists."""
+    if not isinstance(name, str):
+        raise UsageError(f"expected the name of a measure, not {name!r}")
+    measure = measures().get(name)
+    defaults = {field.name: field.default for field in dataclasses.fields(measure)}  # type: ignore[arg-type]
+    for parameter, value in parameters.items():
+        if parameter not in defaults:
+            raise unknown_name(f"parameter of {name}", parameter, list(defaults))
+        _check_type(f"{name}: {parameter}={value!r}", value, defaults[parameter])
+    try:
+        return measure(**parameters)
+    except (TypeError, ValueError) as error:
+        message = str(error)
+        raise UsageError(message if message.startswith(f"{name}:") else f"{name}: {message}") from error
+
+
+def _check_type(label: str, value: Any, default: Any) -> None:
+    """Raise ``UsageError`` if a parameter is not of the kind of its default."""
+    kinds = {bool: (bool,), int: (int,), float: (int, float), str: (str,)}
+    allowed = kinds.get(type(default))
+    if allowed is None or (isinstance(value, allowed) and isinstance(value, bool) == isinstance(default, bool)):
+        return
+    raise UsageError(f"{label}: expected a value such as {default!r}")

@@ -15,10 +15,9 @@ import polars as pl
 
 from resi import __version__, registry
 from resi.errors import ResiError
-from resi.groundings.base import SCORE_VERSION
 from resi.measures.functional import FUNCTIONAL, FUNCTIONAL_VERSION
 from resi.results.manifests import RUN
-from resi.results.schema import PUBLISHED
+from resi.results.schema import PUBLISHED, SCORE_VERSION
 from resi.store.representations import EXTRACTION_VERSION
 
 if TYPE_CHECKING:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import polars as pl
 
 SCHEMA_VERSION = 5
+SCORE_VERSION = 3
+"""Raise it when scoring would give other numbers for the same comparisons."""
 
 COMPUTED, PUBLISHED = "resi", "published"
 """Where a row comes from: computed by resi, or imported from the published benchmark's results.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -11,15 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from resi.errors import ArtifactError
-from resi.estimates.rates import Rate, Rates
 from resi.results.schema import COMPARISONS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from resi.domains.base import ModelSpec
-    from resi.store.models import ModelStore
+    from collections.abc import Sequence
 
     Hashes = np.ndarray[Any, np.dtype[np.uint64]]
 
@@ -37,8 +31,6 @@ COUNTS = pl.Schema(
         "seconds": pl.Float64,  # of all that are timed
     }
 )
-TRAININGS_READ = 5
-"""Models of one kind whose training times are read."""
 
 
 @dataclass(frozen=True)
@@ -96,27 +88,11 @@ class Stored:
         # Outputs have a row as well, but no measure of representations.
         counted = self.counts.filter(pl.col("prepared") > 0).group_by(*PLACE, "shape_a").agg(pl.col("prepared").sum())
         ordered = counted.sort("prepared", "shape_a")
-        return {tuple(place): size for *place, shape, _ in ordered.iter_rows() if (size := _matrix_size(shape))}
+        return {tuple(place): size for *place, shape, _ in ordered.iter_rows() if (size := matrix_size(shape))}
 
     def without(self, failed: bool, others: bool) -> Stored:
         """Return the same rates without the comparisons that are to be made again: the failed ones, or all others."""
         return replace(self, failed=KeySet() if failed else self.failed, made=KeySet() if others else self.made)
-
-    def rates(self, models: ModelStore, trained: Iterable[ModelSpec]) -> Rates:
-        """Return the mean rates of the comparisons that are stored, and of some of the models ``trained``."""
-        made = self.counts.filter(pl.col("status") != "failed", pl.col("timed") > 0)
-        means = made.group_by("measure", "shape_a").agg(pl.col("seconds").sum() / pl.col("timed").sum())
-        comparisons: dict[str, list[Rate]] = defaultdict(list)
-        for measure, shape, seconds in means.sort("measure", "shape_a").iter_rows():
-            if size := _matrix_size(shape):
-                comparisons[measure].append(Rate(*size, seconds))
-        times: dict[tuple[str, str, str], list[float]] = defaultdict(list)
-        for model in trained:
-            found = times[model.domain, model.dataset, model.architecture]
-            if len(found) < TRAININGS_READ:
-                with contextlib.suppress(ArtifactError):  # which is mended when the model is used
-                    found.append(float(models.about(model).get("seconds", 0)))
-        return Rates(comparisons, {place: sum(found) / len(found) for place, found in times.items() if found})
 
 
 def summarize(rows: pl.LazyFrame) -> Stored:
@@ -144,7 +120,7 @@ def combine(pieces: Sequence[Stored]) -> Stored:
     )
 
 
-def _matrix_size(shape: str | None) -> tuple[int, int] | None:
+def matrix_size(shape: str | None) -> tuple[int, int] | None:
     """Return (n_samples, n_features) from a text such as ``1000x64`` or ``500x64x1x1``."""
     parts = [int(part) for part in (shape or "").split("x") if part.isdigit()]
     if len(parts) < 2:

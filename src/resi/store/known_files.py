@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING
 
 from resi.errors import ArtifactError, DatasetError, StoreError
 from resi.fingerprints import canonical, file_state, hash_file
+from resi.specs import DatasetSpec
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from resi.domains.base import DatasetSpec, ModelSpec
+    from resi.specs import ModelSpec
 
 SHOWN_DIGITS = 12
 LARGE_BYTES = 2**20
@@ -56,8 +57,6 @@ class Sources:
         DatasetError
             The given one, of its files' absence, if none or several versions of it have been seen.
         """
-        from resi.domains.base import DatasetSpec
-
         return DatasetSpec(name, None, self._recall(self._folder(domain, name), "dataset", absent))
 
     def remember_checkpoint(self, model: ModelSpec) -> None:

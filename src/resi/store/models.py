@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from resi.domains.base import ModelSpec, Trained
+    from resi.specs import ModelSpec, Trained
 
 
 @dataclasses.dataclass(frozen=True)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from resi.domains.base import Extraction, ModelSpec, ProbeSpec
+    from resi.specs import Extraction, ModelSpec, ProbeSpec
 
 DTYPE = "float32"
 # Raise it when extraction would give other numbers for the same model.

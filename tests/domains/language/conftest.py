@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from resi.domains.base import DatasetSpec, ModelSpec
 from resi.domains.language import LanguageDomain
+from resi.specs import DatasetSpec, ModelSpec
 
 CPU = torch.device("cpu")
 GOOD = [

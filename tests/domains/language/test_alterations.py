@@ -18,7 +18,7 @@ from resi.domains.language.tokenization import PROBE_LENGTH, _trained_on, encode
 from .conftest import spec_of
 
 if TYPE_CHECKING:
-    from resi.domains.base import DatasetSpec
+    from resi.specs import DatasetSpec
 
 DOMAIN = LanguageDomain()
 ROWS = 30_000

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 
-from resi.domains.base import DatasetSpec, ModelSpec, ProbeSpec
 from resi.domains.language import LanguageDomain
 from resi.domains.language.alterations import probe_texts
 from resi.domains.language.extraction import POOLINGS, States, extract, run
@@ -25,6 +24,7 @@ from resi.domains.language.tokenization import (
 )
 from resi.errors import UsageError
 from resi.randomness import forked_torch
+from resi.specs import DatasetSpec, ModelSpec, ProbeSpec
 from resi.store.representations import RepresentationStore
 from resi.store.root import Store
 

@@ -19,7 +19,7 @@ from .test_published import model_of, save_model, save_tokenizer, small_designs
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from resi.domains.base import DatasetSpec
+    from resi.specs import DatasetSpec
 
 __all__ = ["small_designs"]  # a fixture
 TEXT = "Somebody else's words, as they published them."

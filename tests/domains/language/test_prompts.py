@@ -20,7 +20,7 @@ from resi.errors import UsageError
 from .conftest import spec_of
 
 if TYPE_CHECKING:
-    from resi.domains.base import DatasetSpec
+    from resi.specs import DatasetSpec
 
 SST2 = Texts("train", (("a fine film", "a bad one"),), np.array([1, 0]), 2)
 MNLI = Texts("train", (("it rains",) * 3, ("it is wet", "it is Monday", "it is dry")), np.array([0, 1, 2]), 3)

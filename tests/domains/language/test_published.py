@@ -12,7 +12,6 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import resi
-from resi.domains.base import DatasetSpec, ModelSpec
 from resi.domains.language import LanguageDomain
 from resi.domains.language.designs import DESIGNS, Design
 from resi.domains.language.networks import build_config, build_network
@@ -20,6 +19,7 @@ from resi.domains.language.published import find_checkpoint, hash_checkpoint, pu
 from resi.domains.language.tokenization import STATE_KEY, add_hint_tokens, make_tokenizer, stored_tokenizer
 from resi.errors import ArtifactError, DatasetError, UsageError
 from resi.randomness import forked_torch
+from resi.specs import DatasetSpec, ModelSpec
 from resi.store.models import ModelStore
 from resi.store.root import Store
 

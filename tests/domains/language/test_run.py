@@ -11,7 +11,7 @@ import resi
 from resi.errors import UsageError
 
 if TYPE_CHECKING:
-    from resi.domains.base import DatasetSpec
+    from resi.specs import DatasetSpec
 
 TESTS = (
     "accuracy_correlation",

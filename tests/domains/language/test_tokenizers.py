@@ -10,7 +10,6 @@ import pytest
 import torch
 from tokenizers import Tokenizer, models, processors
 
-from resi.domains.base import ProbeSpec
 from resi.domains.language.alterations import probe_texts
 from resi.domains.language.designs import DESIGNS, Design
 from resi.domains.language.extraction import extract
@@ -26,11 +25,12 @@ from resi.domains.language.tokenization import (
 )
 from resi.domains.language.training import train
 from resi.errors import ArtifactError, UsageError
+from resi.specs import ProbeSpec
 
 from .conftest import CPU, spec_of
 
 if TYPE_CHECKING:
-    from resi.domains.base import DatasetSpec
+    from resi.specs import DatasetSpec
 
 TINY = ("bert_tiny", "albert_tiny", "smollm2_tiny")
 

@@ -26,7 +26,7 @@ from resi.randomness import forked_torch
 from .conftest import CPU, spec_of
 
 if TYPE_CHECKING:
-    from resi.domains.base import DatasetSpec
+    from resi.specs import DatasetSpec
 
 
 def assert_equal(found, expected) -> None:

@@ -19,7 +19,7 @@ from resi.errors import ArtifactError
 from .conftest import CPU, spec_of
 
 if TYPE_CHECKING:
-    from resi.domains.base import DatasetSpec, Trained
+    from resi.specs import DatasetSpec, Trained
 
 STEPS = {"max_steps": 6, "checkpoint_every": 2}
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from resi.domains.base import ModelSpec
 from resi.domains.vision import files
 from resi.domains.vision.domain import VisionDomain
+from resi.specs import ModelSpec
 
 CLASSES = ("n01440764", "n01443537")
 COUNTS = {"train": 10, "val": 5}

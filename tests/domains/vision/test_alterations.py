@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 
-from resi.domains.base import ModelSpec
 from resi.domains.vision.domain import VisionDomain
 from resi.domains.vision.images import load_images
 from resi.domains.vision.inputs import EpochBatches, Inputs, Loader, TrainingInputs
@@ -16,6 +15,7 @@ from resi.domains.vision.labels import randomize
 from resi.domains.vision.settings import NOISE_VARIANCE, SETTINGS, alteration
 from resi.domains.vision.shortcuts import Dot, choose_dot, draw_dot, palette
 from resi.domains.vision.transforms import Cutout, add_noise, normalize, training_transform
+from resi.specs import ModelSpec
 
 DOMAIN = VisionDomain()
 CPU = torch.device("cpu")

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 import torch
 
-from resi.domains.base import Extraction, ModelSpec, ProbeSpec
 from resi.domains.vision.architectures import build_model
 from resi.domains.vision.designs import DESIGNS, layer_names
 from resi.domains.vision.domain import VisionDomain
@@ -18,6 +17,7 @@ from resi.domains.vision.images import load_images
 from resi.domains.vision.inputs import Inputs
 from resi.domains.vision.transforms import normalize
 from resi.errors import BudgetError
+from resi.specs import Extraction, ModelSpec, ProbeSpec
 from resi.store.representations import RepresentationStore
 from resi.store.root import Store
 from resi.store.streams import TensorStream
@@ -140,7 +140,7 @@ EXTRACT = """
 import resource, sys
 from pathlib import Path
 import numpy as np, torch
-from resi.domains.base import ProbeSpec
+from resi.specs import ProbeSpec
 from resi.domains.vision import designs, extraction
 from resi.domains.vision.images import Images, InMemory, Split
 from resi.store.representations import RepresentationStore

@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from resi.domains.base import ModelSpec, ProbeSpec, Trained
 from resi.domains.vision import progress, training
 from resi.domains.vision.designs import layer_names
 from resi.domains.vision.domain import VisionDomain
 from resi.domains.vision.images import load_images
 from resi.domains.vision.training import initial_model, learning_rate, train
 from resi.errors import ArtifactError, DatasetError, TrainingError, UsageError
+from resi.specs import ModelSpec, ProbeSpec, Trained
 from tests.domains.vision.conftest import spec_of
 from tests.faults.running import LONG
 

@@ -1,4 +1,4 @@
-"""A sweep whose jobs tell what they may use, started as resi's own are: ``python -m tests.sweeps.launchers.probe -m ...``.
+"""A sweep whose jobs say what they may use, started as resi's own: ``python -m tests.sweeps.launchers.probe -m ...``.
 
 ``PROBE_KILL=1,3`` lets jobs 1 and 3 die by SIGKILL, ``PROBE_RAISE=2`` lets job 2 raise; ``PROBE_PREEMPT=0`` sends job 0
 submitit's signal the first time it runs; ``PROBE_WAIT=0,1`` lets jobs 0 and 1 wait until they are interrupted.

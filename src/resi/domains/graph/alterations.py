@@ -25,8 +25,8 @@ from resi.randomness import generator
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from resi.domains.base import ModelSpec
     from resi.domains.graph.data import Graph
+    from resi.specs import ModelSpec
 
 PUBLISHED = "published"
 PUBLISHED_TEST_SEED = 2024

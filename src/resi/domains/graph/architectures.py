@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
     from torch_geometric.nn.models.basic_gnn import BasicGNN
 
-    from resi.domains.base import ModelSpec
     from resi.domains.graph.data import Graph
     from resi.domains.graph.propagation import Propagation
+    from resi.specs import ModelSpec
 
 
 class SparseGCNConv(GCNConv):  # type: ignore[misc]

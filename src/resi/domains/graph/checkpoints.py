@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from resi.domains.base import DatasetSpec, ModelSpec, Trained
 from resi.domains.graph.training import measure_accuracies
 from resi.errors import ArtifactError
+from resi.specs import DatasetSpec, ModelSpec, Trained
 from resi.store.checkpoints import read_weights
 
 if TYPE_CHECKING:

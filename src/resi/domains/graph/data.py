@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from resi.domains.base import DatasetSpec
+    from resi.specs import DatasetSpec
 
 DIGITS_NEIGHBOURS = 10
 DIGITS_TRAIN_PER_CLASS = 5

@@ -6,16 +6,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from resi.domains.base import (
-    ArchitectureInfo,
-    DatasetInfo,
-    DatasetSpec,
-    Domain,
-    Extraction,
-    ModelSpec,
-    ProbeSpec,
-    Trained,
-)
+from resi.domains.base import Domain
 from resi.domains.graph import files, flickr, ogbn_arxiv
 from resi.domains.graph.hyperparameters import HYPERPARAMETERS, GraphModelConfig
 from resi.domains.graph.settings import (
@@ -33,6 +24,7 @@ from resi.domains.graph.settings import (
 )
 from resi.domains.overrides import put_over
 from resi.errors import DatasetError, UsageError, unknown_name
+from resi.specs import ArchitectureInfo, DatasetInfo, DatasetSpec, Extraction, ModelSpec, ProbeSpec, Trained
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from resi.domains.arithmetic import plain_networks
-from resi.domains.base import DatasetSpec, Extraction, ModelSpec, ProbeSpec
 from resi.domains.graph.alterations import shortcut_probe
 from resi.domains.graph.architectures import run_model, trained_model
 from resi.domains.graph.data import load_graph
@@ -15,6 +14,7 @@ from resi.domains.graph.pgnn import PGNN
 from resi.domains.graph.propagation import Edges
 from resi.domains.graph.settings import OWN_SHORTCUT_PROBE, POST_ACTIVATION, SHORTCUT
 from resi.errors import ArtifactError
+from resi.specs import DatasetSpec, Extraction, ModelSpec, ProbeSpec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

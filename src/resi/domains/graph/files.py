@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from resi.domains.base import DatasetSpec
 from resi.domains.digits import hash_digits
 from resi.errors import DatasetError, ResiError
 from resi.fingerprints import fingerprint
+from resi.specs import DatasetSpec
 from resi.store.root import make_folder
 
 if TYPE_CHECKING:

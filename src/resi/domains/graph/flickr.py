@@ -8,9 +8,9 @@ import tempfile
 import zipfile
 from typing import TYPE_CHECKING, Any
 
-from resi.domains.base import DatasetSpec
 from resi.errors import DatasetError, ResiError
 from resi.fingerprints import fingerprint, hash_file
+from resi.specs import DatasetSpec
 from resi.store.root import make_folder
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from __future__ import annotations
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from resi.domains.base import DatasetSpec
 from resi.errors import DatasetError, ResiError
 from resi.fingerprints import fingerprint, hash_file
+from resi.specs import DatasetSpec
 
 if TYPE_CHECKING:
     import numpy as np

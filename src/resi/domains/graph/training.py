@@ -9,13 +9,13 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from resi.domains.arithmetic import plain_networks
-from resi.domains.base import DatasetSpec, ModelSpec, Trained
 from resi.domains.graph.alterations import training_graph
 from resi.domains.graph.architectures import model_for, run_model, trained_model
 from resi.domains.graph.data import Graph, load_graph
 from resi.domains.graph.propagation import Edges, Propagation
 from resi.domains.graph.settings import EDGE_DROP
 from resi.randomness import forked_torch, torch_generator
+from resi.specs import DatasetSpec, ModelSpec, Trained
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

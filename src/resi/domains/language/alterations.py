@@ -18,7 +18,7 @@ from resi.domains.language.wordnet import synonyms, wordnet_hash
 from resi.randomness import generator
 
 if TYPE_CHECKING:
-    from resi.domains.base import DatasetSpec
+    from resi.specs import DatasetSpec
 
     Labels = np.ndarray[Any, np.dtype[np.int64]]
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from resi.domains.base import DatasetSpec
+    from resi.specs import DatasetSpec
 
 # The GLUE archives name the columns of MNLI otherwise.
 OTHER_NAMES = {"sentence1": "premise", "sentence2": "hypothesis", "gold_label": "label"}

@@ -4,16 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from resi.domains.base import (
-    ArchitectureInfo,
-    DatasetInfo,
-    DatasetSpec,
-    Domain,
-    Extraction,
-    ModelSpec,
-    ProbeSpec,
-    Trained,
-)
+from resi.domains.base import Domain
 from resi.domains.language import files, published
 from resi.domains.language.designs import DESIGNS
 from resi.domains.language.hyperparameters import LAST, LOWEST_LOSS, LanguageModelConfig, hyperparameters
@@ -21,6 +12,7 @@ from resi.domains.language.instructions import find_instruction
 from resi.domains.language.settings import PROBE_SPLIT, SETTINGS, shortcut_probe
 from resi.errors import UsageError
 from resi.fingerprints import hash_file
+from resi.specs import ArchitectureInfo, DatasetInfo, DatasetSpec, Extraction, ModelSpec, ProbeSpec, Trained
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

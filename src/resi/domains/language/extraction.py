@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from resi.domains.arithmetic import plain_networks
-from resi.domains.base import Extraction
 from resi.domains.language.alterations import probe_texts
 from resi.domains.language.designs import DESIGNS
 from resi.domains.language.networks import network_from
 from resi.domains.language.tokenization import PROBE_LENGTH, STATE_KEY, answer_ids, collate, encode, stored_tokenizer
+from resi.specs import Extraction
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
     from torch import Tensor
 
-    from resi.domains.base import DatasetSpec, ModelSpec, ProbeSpec
     from resi.domains.language.networks import Network
     from resi.domains.language.tokenization import Inputs
+    from resi.specs import DatasetSpec, ModelSpec, ProbeSpec
 
 POOLINGS = ("cls", "mean", "last")
 # Tokens, padding included, of one forward pass: large models fill a device with it, small ones gain little from more.

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from resi.domains.base import DatasetSpec
 from resi.errors import DatasetError
 from resi.fingerprints import fingerprint, hash_file
+from resi.specs import DatasetSpec
 from resi.store.root import make_folder
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from resi.errors import UsageError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from resi.domains.base import ModelSpec
+    from resi.specs import ModelSpec
 
 FILE = "instruction.txt"
 """Holds the line, beside a model's weights or one folder above."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from torch import Tensor
     from transformers import PreTrainedConfig
 
-    from resi.domains.base import ModelSpec
+    from resi.specs import ModelSpec
 
 Network: TypeAlias = Any
 """A ``PreTrainedModel``; the methods of ``transformers`` tell no types."""

@@ -12,12 +12,12 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from resi.domains.base import Trained
 from resi.domains.language.designs import DESIGNS
 from resi.domains.language.files import SOURCES
 from resi.domains.language.settings import NEW_CLASSES, kind_of, rate_of
 from resi.errors import ArtifactError, DatasetError, UsageError
 from resi.fingerprints import hash_file
+from resi.specs import Trained
 from resi.store.checkpoints import CHANGED, WeightFile, read_safetensors
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from resi.domains.base import ModelSpec
+    from resi.specs import ModelSpec
 
 FOLDERS = ("models/nlp", "nlp", ".")
 """Where the folders of the architectures lie below ``models.root``."""

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
     from torch import Tensor
 
-    from resi.domains.base import DatasetSpec, ModelSpec
     from resi.domains.language.data import Texts
+    from resi.specs import DatasetSpec, ModelSpec
 
 STATE_KEY = "tokenizer.json"
 FRAME = ("[CLS]", "[SEP]")

@@ -19,7 +19,6 @@ from transformers import Trainer, TrainingArguments
 from transformers.utils import logging
 
 from resi.domains.arithmetic import plain_networks
-from resi.domains.base import Trained
 from resi.domains.language.alterations import altered_texts
 from resi.domains.language.batching import RowOrder
 from resi.domains.language.designs import DESIGNS
@@ -38,14 +37,15 @@ from resi.domains.language.tokenization import (
 from resi.domains.language.unfinished import Sealing, check_whole, last_whole
 from resi.errors import TrainingError
 from resi.randomness import forked_torch, key_to_int
+from resi.specs import Trained
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from torch import Tensor
 
-    from resi.domains.base import DatasetSpec, ModelSpec
     from resi.domains.language.networks import Network
+    from resi.specs import DatasetSpec, ModelSpec
 
 LORA_TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 

@@ -4,20 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from resi.domains.base import (
-    ArchitectureInfo,
-    DatasetInfo,
-    DatasetSpec,
-    Domain,
-    Extraction,
-    ModelSpec,
-    ProbeSpec,
-    Trained,
-)
+from resi.domains.base import Domain
 from resi.domains.vision import files, published
 from resi.domains.vision.designs import DESIGNS, layer_names
 from resi.domains.vision.hyperparameters import VisionModelConfig, hyperparameters
 from resi.domains.vision.settings import SEEDS, SETTINGS, TEST_IMAGES, TEST_IMAGES_WITH_DOTS
+from resi.specs import ArchitectureInfo, DatasetInfo, DatasetSpec, Extraction, ModelSpec, ProbeSpec, Trained
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from PIL.Image import Image
     from torch import Tensor, nn
 
-    from resi.domains.base import ModelSpec
     from resi.domains.vision.images import Images, Labels
+    from resi.specs import ModelSpec
 
 BATCH_SIZE = 128
 # Of the training images, a sample is enough for an accuracy.

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import torch
 
 from resi.domains.arithmetic import plain_networks
-from resi.domains.base import Extraction
 from resi.domains.vision.architectures import build_model
 from resi.domains.vision.checkpoints import load_weights
 from resi.domains.vision.images import load_images
@@ -18,13 +17,14 @@ from resi.domains.vision.taps import Recorder
 from resi.domains.vision.training import to_device
 from resi.engine.budget import format_bytes
 from resi.errors import BudgetError
+from resi.specs import Extraction
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from torch import Tensor, nn
 
-    from resi.domains.base import DatasetSpec, ModelSpec, ProbeSpec
+    from resi.specs import DatasetSpec, ModelSpec, ProbeSpec
 
 MAX_BATCH = 256
 

@@ -6,10 +6,10 @@ import hashlib
 import os
 from typing import TYPE_CHECKING
 
-from resi.domains.base import DatasetSpec
 from resi.domains.digits import hash_digits
 from resi.errors import DatasetError
 from resi.fingerprints import fingerprint
+from resi.specs import DatasetSpec
 from resi.store.root import make_folder
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from PIL.Image import Image
 
-    from resi.domains.base import DatasetSpec
+    from resi.specs import DatasetSpec
 
     Pixels = np.ndarray[Any, np.dtype[np.uint8]]
     Labels = np.ndarray[Any, np.dtype[np.int64]]

@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from resi.domains.base import ModelSpec
     from resi.domains.vision.images import Images
     from resi.domains.vision.settings import Alteration
+    from resi.specs import ModelSpec
 
     Batch = tuple[Tensor, Tensor]
 

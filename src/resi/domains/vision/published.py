@@ -10,16 +10,16 @@ import io
 import json
 from typing import TYPE_CHECKING, Any
 
-from resi.domains.base import Trained
 from resi.domains.vision.designs import DESIGNS, ResNetDesign
 from resi.errors import DatasetError, UsageError
+from resi.specs import Trained
 from resi.store.checkpoints import read_weights
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from resi.domains.base import ModelSpec
+    from resi.specs import ModelSpec
 
 FOLDERS = ("models/vision/vision_models_simbench", "vision_models_simbench", "models/vision", "vision", ".")
 """Where the models' folders may lie below ``models.root``; or in one more folder each, as archives are unpacked."""

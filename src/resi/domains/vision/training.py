@@ -11,7 +11,6 @@ from torch.nn.functional import cross_entropy
 
 from resi.console import say
 from resi.domains.arithmetic import plain_networks
-from resi.domains.base import Trained
 from resi.domains.vision.architectures import build_model
 from resi.domains.vision.evaluation import accuracies
 from resi.domains.vision.images import load_images
@@ -22,6 +21,7 @@ from resi.domains.vision.settings import alteration
 from resi.domains.vision.transforms import normalize
 from resi.errors import TrainingError
 from resi.randomness import forked_torch
+from resi.specs import Trained
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
     from torch.optim import Optimizer
 
-    from resi.domains.base import DatasetSpec, ModelSpec
+    from resi.specs import DatasetSpec, ModelSpec
 
 REPORT_SECONDS = 60.0
 

@@ -11,7 +11,7 @@ from resi.measures.shared.nearest import nearest_in
 if TYPE_CHECKING:
     import numpy as np
 
-    from resi.measures.base import Features
+    from resi.measures.features import Features
     from resi.measures.shared.nearest import Neighbours
 
     Array = np.ndarray[Any, Any]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from resi.errors import UsageError
-from resi.measures.base import Features, Measure
+from resi.measures.base import Measure
 from resi.measures.homology.distances import Distances, edge_ends, trial_distances
 from resi.measures.homology.spectrum import COLUMNS, heat_trace, times
 from resi.measures.shared.distances import cloud_of_positions
@@ -15,6 +15,7 @@ from resi.measures.shared.intermediates import BLOCK_ENTRIES
 if TYPE_CHECKING:
     import numpy as np
 
+    from resi.measures.features import Features
     from resi.measures.shared.distances import Cloud
 
     Array = np.ndarray[Any, Any]
@@ -32,8 +33,8 @@ class RTD(Measure):
     """Representation topology divergence.
 
     How long loops of one point cloud stay open that the other closes: the summed length of the bars of first homology
-    of a complex that compares the two distance matrices (see :mod:`resi.measures.homology.persistence`), averaged over both
-    directions and over trials. Distances are in units of their 0.9-quantile, so the value has no unit; it is 0 for
+    of a complex that compares the two distance matrices (see :mod:`resi.measures.homology.persistence`), averaged over
+    both directions and over trials. Distances are in units of their 0.9-quantile, so the value has no unit; it is 0 for
     equal distance matrices and grows with the number of rows.
 
     Each trial looks at its own draw of ``rows`` rows, the same for all representations of as many samples. With no

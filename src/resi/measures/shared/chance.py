@@ -9,10 +9,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from resi.measures.shared import intermediates as artifacts
+from resi.measures.shared import intermediates
 
 if TYPE_CHECKING:
-    from resi.measures.base import Features
+    from resi.measures.features import Features
 
 NOTED = 0.5
 """From this share of the best value on, what unrelated representations score is noted."""
@@ -29,7 +29,7 @@ def extent(x: Features) -> float:
 
     It is the rank where all directions have the same variance, and less otherwise.
     """
-    return (x.shared(artifacts.centred_norm) ** 2 / x.shared(artifacts.product_norm)) ** 2
+    return (x.shared(intermediates.centred_norm) ** 2 / x.shared(intermediates.product_norm)) ** 2
 
 
 def extents(a: Features, b: Features) -> tuple[str, float, float]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from resi.measures.base import Features
+    from resi.measures.features import Features
     from resi.measures.shared.vectors import Vectors
 else:
     from resi.lazy import torch

@@ -1,8 +1,8 @@
 """What measures share: intermediates of one representation, each computed once.
 
-Every function takes :class:`~resi.measures.base.Features` and is called through ``x.shared(function)``. Orthonormal
-bases are in :mod:`resi.measures.shared.bases`, distances in :mod:`resi.measures.shared.distances`, what is about single rows in
-:mod:`resi.measures.shared.rows`, nearest neighbours in :mod:`resi.measures.shared.nearest`.
+Every function takes :class:`~resi.measures.features.Features` and is called through ``x.shared(function)``. Beside it
+are orthonormal :mod:`~resi.measures.shared.bases`, :mod:`~resi.measures.shared.distances`, what is about single
+:mod:`~resi.measures.shared.rows`, and :mod:`~resi.measures.shared.nearest` neighbours.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from resi.measures.base import Features
+    from resi.measures.features import Features
 else:
     from resi.lazy import torch
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from resi.measures.base import Features
+    from resi.measures.features import Features
     from resi.measures.shared.distances import Cloud
 else:
     from resi.lazy import torch
@@ -115,7 +115,7 @@ def cosine_distances(x: Features) -> Tensor:
 def neighbours(x: Features, k: int) -> Neighbours:
     """Return each row's k nearest other rows by cosine distance.
 
-    Distances that differ by rounding only, as far as :func:`resi.measures.shared.distances.tie_width` tells, are the same.
+    Distances that differ by rounding only (:func:`resi.measures.shared.distances.tie_width`) are the same.
     Rows at the same distance share the places that they take: each has the mean of their ranks and, where not all of
     them fit among the k nearest, counts as that part of a neighbour that fits. So neither the order of rows nor
     that of features decides who is a neighbour. An all-zero row has distance 1 to every other.

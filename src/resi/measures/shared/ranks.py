@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from resi.measures.base import Features
+    from resi.measures.features import Features
 else:
     from resi.lazy import torch
 
@@ -24,8 +24,8 @@ def ranked_correlations(x: Features) -> Tensor:
     """Return the ranks of the pairwise Pearson correlations of rows, centred and of length one.
 
     The vector has length n_samples * (n_samples - 1) / 2, in the order of the strict lower triangle. Correlations that
-    differ by rounding only, as far as :func:`resi.measures.shared.distances.tie_width` tells, take their average rank. A
-    constant row has correlation 0 with every other.
+    differ by rounding only (:func:`resi.measures.shared.distances.tie_width`) take their average rank. A constant row
+    has correlation 0 with every other.
 
     Raises
     ------

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from resi.measures.base import Features
+    from resi.measures.features import Features
 else:
     from resi.lazy import torch
 

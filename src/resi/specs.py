@@ -1,0 +1,174 @@
+"""Plain data about datasets, models and what they compute, which every part of resi passes on.
+
+Planning uses nothing else, so that what a run would do is known before torch is imported.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from resi.fingerprints import fingerprint
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    import torch
+    from torch import Tensor
+
+    from resi.measures.shapes import Layout
+    from resi.store.checkpoints import WeightFile
+
+
+@dataclass(frozen=True)
+class DatasetInfo:
+    """A dataset as listed and described to users."""
+
+    name: str
+    title: str
+    source: str
+    embedded: bool = False
+
+
+@dataclass(frozen=True)
+class ArchitectureInfo:
+    """An architecture as listed and described to users; ``published_name`` is its name in the published results."""
+
+    name: str
+    title: str
+    published_name: str
+    reference: str
+
+
+@dataclass(frozen=True)
+class DatasetSpec:
+    """A dataset with its content.
+
+    Attributes
+    ----------
+    name : str
+        Its name in configs and tables.
+    folder : Path or None
+        Where its files lie; None for embedded data.
+    content : str
+        Hash of its files and of the recipe that turns them into inputs.
+    """
+
+    name: str
+    folder: Path | None
+    content: str
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """Everything that shapes a trained model's weights.
+
+    Attributes
+    ----------
+    setting : str
+        What was done to the training, such as ``standard`` or ``augmentation_25``.
+    hyperparameters : mapping
+        Of architecture and training.
+    training_version : int
+        Raised by a domain whenever its training code would give other weights.
+    rules : str
+        ``published`` where the setting alters the data as the published benchmark does, see :meth:`Domain.rules`.
+    checkpoint : str
+        sha256 of the file the weights are read from; empty for a model that resi trains.
+    """
+
+    domain: str
+    dataset: str
+    dataset_content: str
+    architecture: str
+    setting: str
+    seed: int
+    hyperparameters: Mapping[str, Any]
+    training_version: int
+    rules: str = ""
+    checkpoint: str = ""
+
+    def __hash__(self) -> int:
+        """Hash by fingerprint; the hyperparameters are a mapping."""
+        return hash(self.fingerprint)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash of all fields."""
+        return fingerprint(asdict(self))
+
+    @property
+    def label(self) -> str:
+        """Name for messages."""
+        return f"{self.architecture} on {self.dataset}, {self.setting}, seed {self.seed}"
+
+    @property
+    def folder(self) -> Path:
+        """Readable folder of the model's artifacts, relative to the store's."""
+        from pathlib import Path
+
+        return Path(self.domain, self.dataset, self.architecture)
+
+
+@dataclass(frozen=True)
+class ProbeSpec:
+    """What models are fed when their representations are taken, and which layers are kept.
+
+    Attributes
+    ----------
+    layers : tuple of str
+        In the order of the network.
+    pooling : str
+        What becomes of a layer's output where a domain has a choice, such as how tokens become one vector; ``none``
+        elsewhere and for a domain's own choice.
+    """
+
+    probe: str
+    layers: tuple[str, ...]
+    pooling: str = "none"
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained model.
+
+    Attributes
+    ----------
+    state : mapping from name to Tensor
+        Its weights.
+    accuracies : mapping from split to float
+    files : tuple of WeightFile
+        Where some of the weights are read from whenever they are needed.
+    """
+
+    state: Mapping[str, Tensor]
+    accuracies: Mapping[str, float]
+    files: tuple[WeightFile, ...] = ()
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """What one forward pass over the probe set gives.
+
+    Attributes
+    ----------
+    representations : mapping from layer to Tensor
+        With samples as the first axis.
+    logits : Tensor of shape (n_samples, n_classes)
+    accuracy : float
+        On the probe set.
+    samples : list of str
+        Ids of the samples, row by row.
+    precision : mapping from layer to torch.dtype
+        The precision in which the pass computed a layer, where its tensor is of a wider type: pooled or stored in
+        float32, numbers of bfloat16 have no more digits than before.
+    """
+
+    representations: Mapping[str, Tensor]
+    logits: Tensor
+    accuracy: float
+    samples: Sequence[str]
+    layout: Layout = "nd"
+    precision: Mapping[str, torch.dtype] = field(default_factory=dict)
