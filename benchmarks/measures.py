@@ -16,9 +16,9 @@ from rich.table import Table
 
 import resi
 from resi.console import progress
-from resi.engine.budget import parse_memory
 from resi.engine.execution import Engine
 from resi.engine.tiles import all_pairs
+from resi.machine.memory import parse_memory
 from resi.registry import make_measure, measures
 from resi.representation import Representation
 

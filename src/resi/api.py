@@ -211,8 +211,9 @@ def _outcomes(
     device: torch.device,
     threads: int | None,
 ) -> dict[Task, Outcome]:
-    from resi.engine.budget import ARGUMENTS, parse_memory
+    from resi.engine.budget import ARGUMENTS
     from resi.engine.execution import Engine
+    from resi.machine.memory import parse_memory
 
     budget = parse_memory(memory, device, ARGUMENTS.memory)
     engine = Engine(measures, budget, device, threads, limits=ARGUMENTS)
@@ -234,7 +235,8 @@ def _sampled(measure: str, R: ArrayLike, S: ArrayLike, shape: Layout, samples: i
 
 def _check_memory(measure: Measure, R: ArrayLike, S: ArrayLike, shape: Layout, memory: str | int) -> None:
     """Raise ``BudgetError`` if comparing two arrays needs more memory than allowed."""
-    from resi.engine.budget import ARGUMENTS, check_budget, parse_memory
+    from resi.engine.budget import ARGUMENTS, check_budget
+    from resi.machine.memory import parse_memory
     from resi.measures.shapes import pair_views
 
     sizes = tuple(tuple(getattr(array, "shape", ())) for array in (R, S))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from resi.fingerprints import fingerprint
 
@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DatasetInfo:
-    """A dataset as listed and described to users."""
+    """A dataset as listed and described to users; each domain has a subclass that knows how it is found and read."""
 
+    domain: ClassVar[str] = ""
     name: str
     title: str
     source: str
@@ -149,8 +150,28 @@ class Trained:
 
 
 @dataclass(frozen=True)
+class ForwardPass:
+    """A trained model about to be run once over a probe set.
+
+    Attributes
+    ----------
+    state : mapping from name to Tensor
+        The model's weights.
+    memory : int
+        Bytes that the pass may take for what it computes.
+    """
+
+    model: ModelSpec
+    state: Mapping[str, Tensor]
+    dataset: DatasetSpec
+    probe: ProbeSpec
+    device: torch.device
+    memory: int
+
+
+@dataclass(frozen=True)
 class Extraction:
-    """What one forward pass over the probe set gives.
+    """What a forward pass over the probe set gives, or a batch of it: rows are in the order of the probe set.
 
     Attributes
     ----------

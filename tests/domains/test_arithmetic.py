@@ -19,7 +19,7 @@ from resi.domains.graph import GraphDomain
 from resi.domains.graph.data import load_graph
 from resi.domains.language import LanguageDomain
 from resi.domains.vision import VisionDomain
-from resi.specs import DatasetSpec, Extraction, ModelSpec, ProbeSpec
+from resi.specs import DatasetSpec, Extraction, ForwardPass, ModelSpec, ProbeSpec
 
 from .language.conftest import small_sst2  # noqa: F401 - a fixture
 
@@ -43,7 +43,7 @@ class Case:
 
     def run(self) -> tuple[dict[str, torch.Tensor], Extraction]:
         trained = self.domain.train(self.spec, self.dataset, CPU)
-        pieces = self.domain.extract_batches(self.spec, trained.state, self.dataset, self.probe, CPU, 10**9)
+        pieces = self.domain.extract(ForwardPass(self.spec, trained.state, self.dataset, self.probe, CPU, 10**9))
         return dict(trained.state), next(iter(pieces))
 
     def check(self) -> None:
@@ -157,7 +157,9 @@ def test_what_is_switched_on_together_changes_nothing(domain: str, request: pyte
 def test_the_state_is_the_callers_own_between_pieces(vision: Case) -> None:
     with torch.autocast("cpu", torch.bfloat16), torch.inference_mode(), of_process(everything_of_the_process):
         before = states()
-        pieces = vision.domain.extract_batches(vision.spec, vision.weights, vision.dataset, vision.probe, CPU, 10**6)
+        pieces = vision.domain.extract(
+            ForwardPass(vision.spec, vision.weights, vision.dataset, vision.probe, CPU, 10**6)
+        )
         for _ in zip(pieces, range(3), strict=False):
             assert states() == before
 

@@ -22,6 +22,7 @@ from resi.errors import DatasetError
 from resi.pipeline.plan import make_plan
 from resi.pipeline.prepare import train_models
 from resi.specs import ModelSpec, ProbeSpec
+from tests.domains.passes import extracted
 from tests.file_server import serve
 
 DOMAIN = GraphDomain()
@@ -129,7 +130,7 @@ def test_models_train_and_are_probed_on_both_with_isolated_last_nodes(
         spec = ModelSpec("graph", dataset, found.content, architecture, "shortcut_50", 0, values, 1)
         state = train(spec, found, CPU).state
         probe = DOMAIN.probe(architecture, dataset, values, "shortcut")
-        extraction = DOMAIN.extract(spec, state, found, probe, CPU)
+        extraction = extracted(DOMAIN.extract, spec, state, found, probe)
         assert extraction.representations["1"].shape == (30, 256)
         assert bool(extraction.representations["1"].isfinite().all())
 

@@ -17,6 +17,7 @@ from resi.domains.graph.data import load_graph
 from resi.domains.graph.propagation import Edges
 from resi.domains.graph.training import drop_edges, train
 from resi.specs import ModelSpec, ProbeSpec
+from tests.domains.passes import extracted
 
 CPU = torch.device("cpu")
 DOMAIN = GraphDomain()
@@ -82,7 +83,7 @@ def test_edges_drop_at_the_stated_rate_anew_in_every_epoch() -> None:
 def test_a_representation_is_what_the_convolution_gives_before_anything_else(digits) -> None:
     spec = spec_of("gcn", epochs=1)
     trained = train(spec, digits, CPU)
-    found = DOMAIN.extract(spec, trained.state, digits, ProbeSpec("test", ("0", "1")), CPU)
+    found = extracted(DOMAIN.extract, spec, trained.state, digits, ProbeSpec("test", ("0", "1")))
     graph = load_graph(digits)
     model = build_model("gcn", spec.hyperparameters, 64, 10)
     model.load_state_dict(dict(trained.state))
@@ -111,7 +112,7 @@ def test_post_activation_is_what_the_next_convolution_sees(digits, architecture:
         model.convs[layer].register_forward_hook(lambda _m, i, _o, n=str(layer - 1): seen.update({n: i[0]}))
     run_model(model, graph.features, Edges(graph.edges, 1797).keep(None))
     probe = domain.probe(architecture, "digits_knn", spec.hyperparameters, "layer_monotonicity")
-    found = domain.extract(spec, state, digits, probe, CPU).representations
+    found = extracted(domain.extract, spec, state, digits, probe).representations
     assert list(found) == ["0", "1", "2", "3", "4"]
     for layer, representation in found.items():
         torch.testing.assert_close(representation, seen[layer][graph.test])
@@ -151,7 +152,7 @@ def test_published_weights_give_the_published_comparisons(shared: Path, architec
         folder = reference / "models" / "graphs" / "cora" / PUBLISHED[architecture] / published
         state = torch.load(folder / "model_s0.pt", weights_only=True, map_location="cpu")
         probe = DOMAIN.probe(architecture, "cora", spec.hyperparameters, "augmentation")
-        extraction = DOMAIN.extract(spec, state, cora, probe, CPU)
+        extraction = extracted(DOMAIN.extract, spec, state, cora, probe)
         row = accuracies.filter(architecture=PUBLISHED[architecture], setting=published, seed=0)
         assert extraction.accuracy == pytest.approx(row["test_accuracy"][0], abs=1e-6)
         found[published] = extraction.representations[probe.layers[-1]]

@@ -19,6 +19,7 @@ from resi.domains.graph.data import load_graph
 from resi.domains.graph.training import train
 from resi.errors import UsageError
 from resi.specs import ModelSpec
+from tests.domains.passes import extracted
 
 DOMAIN = GraphDomain()
 CPU = torch.device("cpu")
@@ -126,7 +127,7 @@ def test_the_network_is_the_published_one(digits) -> None:
     logits = model.lin_out(unit)
     values = spec.hyperparameters
     probe = DOMAIN.probe("pgnn", "digits_knn", values, "label_randomization")
-    found = DOMAIN.extract(spec, trained.state, digits, probe, CPU)
+    found = extracted(DOMAIN.extract, spec, trained.state, digits, probe)
     assert probe.layers == ("0",)
     torch.testing.assert_close(found.representations["0"], first[graph.test])
     torch.testing.assert_close(found.logits, logits[graph.test])
@@ -147,7 +148,7 @@ def test_six_layers_give_five_representations(digits) -> None:
     values = DOMAIN.hyperparameters("pgnn", "digits_knn", "six_layers", {"epochs": 1})
     spec = ModelSpec("graph", "digits_knn", "content", "pgnn", "six_layers", 0, values, 1)
     probe = DOMAIN.probe("pgnn", "digits_knn", values, "layer_monotonicity")
-    found = DOMAIN.extract(spec, train(spec, digits, CPU).state, digits, probe, CPU)
+    found = extracted(DOMAIN.extract, spec, train(spec, digits, CPU).state, digits, probe)
     assert [tuple(found.representations[layer].shape) for layer in probe.layers] == [(1000, 32)] * 5
 
 

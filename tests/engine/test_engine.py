@@ -16,12 +16,13 @@ import torch
 
 import resi
 from resi import registry
-from resi.engine.budget import block_size, format_bytes, group_measures, parse_memory
+from resi.engine.budget import block_size, group_measures
 from resi.engine.cache import Prepared
 from resi.engine.execution import Engine
 from resi.engine.tiles import Task, all_pairs, in_tiles
 from resi.engine.workers import stream, workers
 from resi.errors import ArtifactError, BudgetError, DegenerateInputError, ShapeError, UsageError
+from resi.machine.memory import format_bytes, parse_memory
 from resi.measures.base import Measure
 from resi.measures.shapes import View
 from resi.measures.shared import intermediates

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from resi.engine import budget
 from resi.errors import UsageError
+from resi.machine import memory
 from resi.machine import resources as share
 from resi.machine.devices import resolve_device
 from resi.machine.resources import Share
@@ -90,15 +90,15 @@ def test_jobs_share_the_cores(cores: int, jobs: int, given: str | None, threads:
 def test_the_budget_is_half_of_what_is_allotted(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in (share.MEMORY, "SLURM_MEM_PER_NODE", "SLURM_MEM_PER_CPU"):
         monkeypatch.delenv(name, raising=False)
-    assert budget.parse_memory("auto") == budget.machine_memory() // 2
+    assert memory.parse_memory("auto") == memory.machine_memory() // 2
     monkeypatch.setenv("SLURM_MEM_PER_NODE", "512")
-    assert budget.parse_memory("auto") == 256 * 2**20
+    assert memory.parse_memory("auto") == 256 * 2**20
     monkeypatch.delenv("SLURM_MEM_PER_NODE")
     monkeypatch.setenv("SLURM_MEM_PER_CPU", "100")
     monkeypatch.setenv("SLURM_CPUS_ON_NODE", "4")
-    assert budget.parse_memory("auto") == 200 * 2**20
+    assert memory.parse_memory("auto") == 200 * 2**20
     monkeypatch.setenv(share.MEMORY, "1000000")
-    assert budget.parse_memory("auto") == 500_000
+    assert memory.parse_memory("auto") == 500_000
 
 
 def test_jobs_take_one_visible_device_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,7 +119,7 @@ def test_auto_budget_of_a_shared_device(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _device: (70, 80))
     for slots, expected in ((1, 40), (2, 40), (3, 20), (5, 13)):
         monkeypatch.setenv(share.SLOT, f"0/{slots}")
-        assert budget.parse_memory("auto", torch.device("cuda:0")) == expected
+        assert memory.parse_memory("auto", torch.device("cuda:0")) == expected
 
 
 def test_as_many_jobs_at_once_as_the_machine_has_room_for(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -194,8 +194,8 @@ def _print_places(total: Total) -> None:
 
 def _print_estimates(total: Total, plans: Sequence[Plan]) -> None:
     """Print which measures take longest, what the estimates rest on, and how much memory comparing takes."""
-    from resi.engine.budget import format_bytes, parse_memory
     from resi.estimates.rates import shipped_machine
+    from resi.machine.memory import format_bytes, parse_memory
 
     console = output()
     by_measure: dict[str, float] = {}

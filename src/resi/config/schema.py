@@ -23,10 +23,10 @@ from resi.config.loading import composing, open_loader, private_store
 from resi.config.words import CHOSEN, check_single, check_words, one_value, quoted, suite_of
 from resi.console import say
 from resi.console.redaction import redact_config
-from resi.engine.budget import parse_memory
 from resi.errors import ResiError, UsageError, unknown_name
 from resi.groundings import GROUNDINGS
 from resi.groundings.base import PROTOCOLS
+from resi.machine.memory import parse_memory
 from resi.registry import make_measure
 from resi.store.root import default_root
 

@@ -6,6 +6,7 @@ import hashlib
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from resi import registry
 from resi.domains.groups import choose
 from resi.errors import ArtifactError, UsageError, unknown_name
 from resi.fingerprints import hash_file
@@ -15,17 +16,27 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import torch
-    from torch import Tensor
 
     from resi.specs import (
         ArchitectureInfo,
         DatasetInfo,
         DatasetSpec,
         Extraction,
+        ForwardPass,
         ModelSpec,
         ProbeSpec,
         Trained,
     )
+
+
+class NetworkFamily(ABC):
+    """Networks of one kind: how they are built, which layers they have, and how they are trained.
+
+    Each domain has a subclass that says what it asks of a family.
+    """
+
+    domain: ClassVar[str]
+    architectures: ClassVar[tuple[ArchitectureInfo, ...]]
 
 
 class Domain(ABC):
@@ -70,13 +81,27 @@ class Domain(ABC):
         if self.representation not in self.representations:
             raise unknown_name(f"representation of domain={self.name}:", self.representation, self.representations)
 
-    @abstractmethod
     def datasets(self) -> tuple[DatasetInfo, ...]:
-        """Return the datasets."""
+        """Return the datasets, those that plugins add to the domain included."""
+        return tuple(registry.datasets(self.name).in_order())
 
-    @abstractmethod
+    def networks(self) -> tuple[NetworkFamily, ...]:
+        """Return the families of networks, those that plugins add to the domain included."""
+        return tuple(dict.fromkeys(registry.networks(self.name).in_order()))
+
     def architectures(self) -> tuple[ArchitectureInfo, ...]:
-        """Return the architectures."""
+        """Return the architectures of all families of networks."""
+        return tuple(architecture for family in self.networks() for architecture in family.architectures)
+
+    def own_names(self, trained_on: str, setting: str) -> tuple[str, str]:
+        """Return the names of a dataset and a setting that the published results call ``trained_on`` and ``setting``.
+
+        Raises
+        ------
+        ValueError
+            If either is not known.
+        """
+        raise ValueError(f"{trained_on!r}, {setting!r}: domain={self.name} has no published results")
 
     def settings(self, test: str, groups: int | Sequence[str]) -> tuple[str, ...]:
         """Return the settings that form the groups of a test, from unaltered to most altered.
@@ -168,31 +193,12 @@ class Domain(ABC):
         """
 
     @abstractmethod
-    def extract(
-        self,
-        spec: ModelSpec,
-        state: Mapping[str, Tensor],
-        dataset: DatasetSpec,
-        probe: ProbeSpec,
-        device: torch.device,
-    ) -> Extraction:
-        """Run a trained model over a probe set once, and keep the given layers, the logits and the accuracy."""
+    def extract(self, run: ForwardPass) -> Iterator[Extraction]:
+        """Run a trained model over a probe set once; yield the layers asked for, the logits and the accuracy.
 
-    def extract_batches(
-        self,
-        spec: ModelSpec,
-        state: Mapping[str, Tensor],
-        dataset: DatasetSpec,
-        probe: ProbeSpec,
-        device: torch.device,
-        memory: int,
-    ) -> Iterator[Extraction]:
-        """Yield what :meth:`extract` returns in pieces, rows in order, so that ``memory`` bytes hold one.
-
-        Domains whose representations are small yield one piece.
+        Pieces are batches of rows in their order, each as small as ``run.memory`` asks for; representations that are
+        small anyway come in one.
         """
-        del memory
-        yield self.extract(spec, state, dataset, probe, device)
 
     def training_version(self) -> int:
         """Return the version number of the training code."""

@@ -13,11 +13,11 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from resi.engine.budget import format_bytes, machine_memory
 from resi.engine.execution import FAILED, Outcome
 from resi.engine.forkserver import ForkServer
 from resi.engine.process import BEGIN, DONE, END, ERROR, Job
 from resi.errors import MeasureError, ResiError
+from resi.machine.memory import format_bytes, machine_memory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 from resi import __version__, registry
 from resi.config.schema import Overwrite, Stage
 from resi.console import progress, say
-from resi.engine.budget import parse_memory
 from resi.engine.execution import FAILED, Engine, Outcome
 from resi.engine.isolation import IsolatedEngine
 from resi.engine.tiles import Task
 from resi.errors import UsageError
 from resi.machine.devices import plain_arithmetic, resolve_device
+from resi.machine.memory import parse_memory
 from resi.pipeline.outputs import compare_outputs
 from resi.pipeline.plan import Comparison, Plan, compared, measure_code, parameters, scope
 from resi.representation import subsample

@@ -7,9 +7,10 @@ from collections import deque
 from typing import TYPE_CHECKING, TypeVar
 
 from resi.console import progress, say
-from resi.engine.budget import parse_memory
 from resi.errors import ArtifactError, UsageError
 from resi.machine.devices import resolve_device, torch_threads
+from resi.machine.memory import parse_memory
+from resi.specs import ForwardPass
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -95,7 +96,7 @@ def _extract(plan: Plan, model: ModelSpec, probe: ProbeSpec, device: torch.devic
     state = plan.model_store.load(model)
     memory = parse_memory(plan.config.memory, device)
     with plain_networks(device):
-        pieces = plan.config.domain.extract_batches(model, state, plan.dataset, probe, device, memory)
+        pieces = plan.config.domain.extract(ForwardPass(model, state, plan.dataset, probe, device, memory))
         plan.representations.save(model, probe, pieces)
 
 

@@ -7,10 +7,12 @@ from resi.registry.names import (
     SLOW_FAMILIES,
     Registered,
     Registry,
+    datasets,
     domains,
     make_measure,
     measure_sets,
     measures,
+    networks,
     usable_domains,
 )
 
@@ -19,9 +21,11 @@ __all__ = [
     "SLOW_FAMILIES",
     "Registered",
     "Registry",
+    "datasets",
     "domains",
     "make_measure",
     "measure_sets",
     "measures",
+    "networks",
     "usable_domains",
 ]

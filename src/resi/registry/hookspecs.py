@@ -1,8 +1,8 @@
 """The hooks a plugin may implement.
 
 A plugin is a distribution with an entry point in the group ``resi`` that names a module; the module implements one or
-more of these hooks, marked with :data:`resi.hookimpl`. The measures and domains that come with resi register through
-the same hooks.
+more of these hooks, marked with :data:`resi.hookimpl`. The measures, domains, datasets and networks that come with resi
+register through the same hooks.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ import pluggy
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from resi.domains.base import Domain
+    from resi.domains.base import Domain, NetworkFamily
     from resi.measures.base import Measure
+    from resi.specs import DatasetInfo
 
 PROJECT = "resi"
 hookspec = pluggy.HookspecMarker(PROJECT)
@@ -30,3 +31,13 @@ def resi_measures() -> Iterable[type[Measure]]:  # type: ignore[empty-body]
 @hookspec
 def resi_domains() -> Iterable[type[Domain]]:  # type: ignore[empty-body]
     """Return the domain classes this plugin provides."""
+
+
+@hookspec
+def resi_datasets() -> Iterable[DatasetInfo]:  # type: ignore[empty-body]
+    """Return datasets for domains that exist, such as ``resi.domains.graph.GraphDataset(...)``."""
+
+
+@hookspec
+def resi_networks() -> Iterable[NetworkFamily]:  # type: ignore[empty-body]
+    """Return families of networks for domains that exist: subclasses of the domain's own class, made once each."""

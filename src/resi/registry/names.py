@@ -13,10 +13,11 @@ from resi.errors import UsageError, unknown_name
 from resi.registry.discovery import described, load_plugins
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
-    from resi.domains.base import Domain
+    from resi.domains.base import Domain, NetworkFamily
     from resi.measures.base import Measure
+    from resi.specs import DatasetInfo
 
 T = TypeVar("T")
 
@@ -82,6 +83,10 @@ class Registry(Generic[T]):
         """Return an item by name, or raise ``UsageError`` with suggestions."""
         return self.origin(name).item
 
+    def in_order(self) -> list[T]:
+        """Return the items in the order they were added."""
+        return [entry.item for entry in self._items.values()]
+
     def match(self, pattern: str) -> list[str]:
         """Return the names that match a shell-style pattern, sorted."""
         return [name for name in self if fnmatch.fnmatchcase(name, pattern)]
@@ -141,6 +146,41 @@ def domains() -> Registry[type[Domain]]:
         except Exception as error:
             plugins.fail(info, f"domain {getattr(domain, '__qualname__', domain)!r}: {described(error)}")
     return registry
+
+
+def datasets(domain: str) -> Registry[DatasetInfo]:
+    """Return the datasets of a domain by name."""
+    return _of_domains("dataset", "resi_datasets", _name_of_dataset)[domain]
+
+
+def networks(domain: str) -> Registry[NetworkFamily]:
+    """Return the families of networks of a domain by the name of each of their architectures."""
+    return _of_domains("model", "resi_networks", _names_of_architectures)[domain]
+
+
+def _name_of_dataset(dataset: DatasetInfo) -> list[str]:
+    return [dataset.name]
+
+
+def _names_of_architectures(family: NetworkFamily) -> list[str]:
+    return [architecture.name for architecture in family.architectures]
+
+
+@functools.cache
+def _of_domains(kind: str, hook: str, names: Callable[[Any], list[str]]) -> dict[str, Registry[Any]]:
+    found: dict[str, Registry[Any]] = {domain: Registry(f"{kind} of domain={domain}:") for domain in domains()}
+    plugins = load_plugins()
+    for info, item in plugins.call(hook):
+        try:
+            if item.domain not in found:
+                raise ValueError(f"there is no domain {item.domain!r}; there are {', '.join(found)}")
+            for name in names(item):
+                found[item.domain].add(name, item, info.distribution, info.version)
+        except ValueError as error:
+            plugins.fail(info, f"{hook}: {error}")
+        except Exception as error:
+            plugins.fail(info, f"{hook}: {kind} {getattr(item, 'name', item)!r}: {described(error)}")
+    return found
 
 
 @functools.cache

@@ -11,7 +11,7 @@ import torch
 
 from resi.domains.language import LanguageDomain
 from resi.domains.language.alterations import probe_texts
-from resi.domains.language.extraction import POOLINGS, States, extract, run
+from resi.domains.language.extraction import POOLINGS, States, extract, run_network
 from resi.domains.language.networks import initial_network, weights
 from resi.domains.language.tokenization import (
     PROBE_LENGTH,
@@ -27,6 +27,7 @@ from resi.randomness import forked_torch
 from resi.specs import DatasetSpec, ModelSpec, ProbeSpec
 from resi.store.representations import RepresentationStore
 from resi.store.root import Store
+from tests.domains.passes import extracted
 
 from .conftest import CPU, spec_of
 
@@ -49,7 +50,7 @@ class Sample:
         self.answers = answer_ids(self.tokenizer, "sst2")[:2] if architecture == "smollm2_tiny" else None
 
     def run(self, inputs: Inputs | None = None, batch_tokens: int = 8192) -> States:
-        return run(self.network, inputs or self.inputs, answers=self.answers, batch_tokens=batch_tokens)
+        return run_network(self.network, inputs or self.inputs, answers=self.answers, batch_tokens=batch_tokens)
 
     @property
     def state(self) -> dict[str, torch.Tensor]:
@@ -149,7 +150,7 @@ def test_stored_weights_and_tokenizer_give_what_the_network_gave(sample: Sample,
     expected = sample.run(texts)
     for pooling in POOLINGS:
         probe = ProbeSpec("validation", ("0", "4"), pooling)
-        found = extract(sample.spec, sample.state, small_sst2, probe, CPU)
+        found = extracted(extract, sample.spec, sample.state, small_sst2, probe)
         for layer in (0, 4):
             torch.testing.assert_close(found.representations[str(layer)], expected.pooled[layer, pooling], **TOLERANCE)
     assert found.samples[20] == f"{small_sst2.content} validation 20"
@@ -163,7 +164,7 @@ def test_what_was_computed_in_half_precision_is_said_to_be(
     """Rounded to bfloat16 in between, states differ from those in float32; embeddings that are looked up do not."""
     halved = spec_of(small_sst2, sample.spec.architecture, precision="bfloat16")
     probe = ProbeSpec("validation", ("0", "1", "4"), "mean")
-    whole, found = (extract(spec, sample.state, small_sst2, probe, CPU) for spec in (sample.spec, halved))
+    whole, found = (extracted(extract, spec, sample.state, small_sst2, probe) for spec in (sample.spec, halved))
     store = RepresentationStore(Store(tmp_path))
     store.save(halved, probe, [found])
     store.save(sample.spec, probe, [whole])
@@ -173,7 +174,7 @@ def test_what_was_computed_in_half_precision_is_said_to_be(
         assert same is (layer == "0" and sample.spec.architecture != "albert_tiny")
         assert store.open(sample.spec, probe, layer).dtype == "float32"
     published = replace(halved, checkpoint="its hash")  # which is read in full precision
-    assert extract(published, sample.state, small_sst2, probe, CPU).precision["4"] == torch.float32
+    assert extracted(extract, published, sample.state, small_sst2, probe).precision["4"] == torch.float32
 
 
 def test_embeddings_of_the_first_token_are_left_out_of_layer_tests_as_they_are_constant(

@@ -26,6 +26,7 @@ from resi.domains.language.tokenization import (
 from resi.domains.language.training import train
 from resi.errors import ArtifactError, UsageError
 from resi.specs import ProbeSpec
+from tests.domains.passes import extracted
 
 from .conftest import CPU, spec_of
 
@@ -93,7 +94,7 @@ def test_a_padded_tokenizer_file_trains_the_same_weights_and_gives_the_same_repr
         tokenizer.save(str(tmp_path / "tokenizer.json"))
         spec = spec_of(small_sst2, "bert", tokenizer=str(tmp_path), max_steps=2, max_length=64)
         state = train(spec, small_sst2, CPU).state
-        found.append((state, extract(spec, state, small_sst2, probe, CPU)))
+        found.append((state, extracted(extract, spec, state, small_sst2, probe)))
     (state, expected), (other, padded) = found
     assert all(torch.equal(tensor, other[name]) for name, tensor in state.items())
     assert torch.equal(padded.representations["4"], expected.representations["4"])
@@ -103,7 +104,7 @@ def test_a_padded_tokenizer_file_trains_the_same_weights_and_gives_the_same_repr
     pad(padding)
     stored = torch.from_numpy(np.frombuffer(padding.to_str().encode(), np.uint8).copy())
     with pytest.raises(ArtifactError, match="earlier version of resi on texts to which the tokenizer had added"):
-        extract(spec, {**state, STATE_KEY: stored}, small_sst2, probe, CPU)
+        extracted(extract, spec, {**state, STATE_KEY: stored}, small_sst2, probe)
 
 
 def fresh_network(architecture: str, _source: str, classes: int):

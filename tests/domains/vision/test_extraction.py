@@ -17,10 +17,11 @@ from resi.domains.vision.images import load_images
 from resi.domains.vision.inputs import Inputs
 from resi.domains.vision.transforms import normalize
 from resi.errors import BudgetError
-from resi.specs import Extraction, ModelSpec, ProbeSpec
+from resi.specs import Extraction, ForwardPass, ModelSpec, ProbeSpec
 from resi.store.representations import RepresentationStore
 from resi.store.root import Store
 from resi.store.streams import TensorStream
+from tests.domains.passes import extracted
 from tests.domains.vision.conftest import spec_of
 
 CPU = torch.device("cpu")
@@ -51,7 +52,7 @@ def test_one_pass_gives_layers_logits_and_accuracy(digits, architecture: str) ->
     spec = spec_of(architecture)
     state = weights(spec)
     probe = ProbeSpec("test", layer_names(architecture))
-    found = DOMAIN.extract(spec, state, digits, probe, CPU)
+    found = extracted(DOMAIN.extract, spec, state, digits, probe)
     images = load_images(digits)
     model = build_model(architecture, spec.hyperparameters, 10)
     model.load_state_dict(state)
@@ -74,7 +75,7 @@ def test_batches_come_one_by_one_and_are_as_small_as_memory_asks(digits) -> None
     probe = ProbeSpec("test", ("0", "4"))
     sizes = {}
     for memory in (10**9, 3 * 10**6):
-        pieces = list(DOMAIN.extract_batches(spec, state, digits, probe, CPU, memory))
+        pieces = list(DOMAIN.extract(ForwardPass(spec, state, digits, probe, CPU, memory)))
         sizes[memory] = [len(piece.samples) for piece in pieces]
         assert sum(sizes[memory]) == 500
         joined = torch.cat([piece.representations["0"] for piece in pieces])
@@ -85,7 +86,7 @@ def test_batches_come_one_by_one_and_are_as_small_as_memory_asks(digits) -> None
     assert sizes[10**9] == [256, 244]
     assert max(sizes[3 * 10**6]) < 100
     with pytest.raises(BudgetError, match=r"one image takes about .* kB in a forward pass, compare.memory is 1 kB"):
-        next(DOMAIN.extract_batches(spec, state, digits, probe, CPU, 1000))
+        next(DOMAIN.extract(ForwardPass(spec, state, digits, probe, CPU, 1000)))
 
 
 def test_layers_are_stored_as_they_come(digits, tmp_path: Path) -> None:
@@ -94,9 +95,9 @@ def test_layers_are_stored_as_they_come(digits, tmp_path: Path) -> None:
     probe = ProbeSpec("test", ("0", "3", "4"))
     store = RepresentationStore(Store(tmp_path))
     load_images(digits)
-    store.save(spec, probe, DOMAIN.extract_batches(spec, state, digits, probe, CPU, 2 * 10**6))
+    store.save(spec, probe, DOMAIN.extract(ForwardPass(spec, state, digits, probe, CPU, 2 * 10**6)))
     assert store.has(spec, probe)
-    whole = DOMAIN.extract(spec, state, digits, probe, CPU)
+    whole = extracted(DOMAIN.extract, spec, state, digits, probe)
     for layer in probe.layers:
         opened = store.open(spec, probe, layer)
         assert opened.layout == "nchw"
@@ -179,8 +180,8 @@ def test_memory_does_not_grow_with_the_number_of_images(tmp_path: Path) -> None:
 def test_dots_of_the_probe_set_tell_nothing(digits) -> None:
     spec = spec_of("tiny_vgg", "shortcut_100")
     state = weights(spec)
-    plain = DOMAIN.extract(spec, state, digits, DOMAIN.probe("tiny_vgg", "digits", {}, "augmentation"), CPU)
-    dotted = DOMAIN.extract(spec, state, digits, DOMAIN.probe("tiny_vgg", "digits", {}, "shortcut"), CPU)
+    plain = extracted(DOMAIN.extract, spec, state, digits, DOMAIN.probe("tiny_vgg", "digits", {}, "augmentation"))
+    dotted = extracted(DOMAIN.extract, spec, state, digits, DOMAIN.probe("tiny_vgg", "digits", {}, "shortcut"))
     assert not torch.equal(plain.logits, dotted.logits)
     images = load_images(digits)
     colours = Inputs(images, images.test, 12, dots=0.0).colour_classes()

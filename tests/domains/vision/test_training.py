@@ -18,6 +18,7 @@ from resi.domains.vision.images import load_images
 from resi.domains.vision.training import initial_model, learning_rate, train
 from resi.errors import ArtifactError, DatasetError, TrainingError, UsageError
 from resi.specs import ModelSpec, ProbeSpec, Trained
+from tests.domains.passes import extracted
 from tests.domains.vision.conftest import spec_of
 from tests.faults.running import LONG
 
@@ -173,7 +174,7 @@ def test_a_killed_training_of_a_full_size_network_goes_on_to_the_weights_of_an_u
     for name, tensor in whole.state.items():
         assert torch.equal(tensor, resumed.state[name]), name
     probe = ProbeSpec("test", layer_names("resnet18"))
-    found = DOMAIN.extract(full_size(), resumed.state, dataset, probe, CPU)
+    found = extracted(DOMAIN.extract, full_size(), resumed.state, dataset, probe)
     sizes = [tuple(found.representations[layer].shape) for layer in probe.layers]
     assert sizes[0] == (10, 64, 7, 7)
     assert sizes[-1] == (10, 512, 1, 1)

@@ -61,7 +61,7 @@ def what_there_is() -> dict[str, Any]:
     import torch
     from threadpoolctl import threadpool_info
 
-    from resi.engine.budget import parse_memory
+    from resi.machine.memory import parse_memory
     from resi.machine.resources import job_cores, read_slot
 
     np.ones((2, 2)) @ np.ones((2, 2))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from resi.engine.budget import machine_memory
+from resi.machine.memory import machine_memory
 from resi.machine.resources import available_cores
 from resi.sweeps.records import FAILED
 from tests.conftest import REPOSITORY

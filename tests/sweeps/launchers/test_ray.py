@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from resi.engine.budget import machine_memory
 from resi.errors import UsageError
+from resi.machine.memory import machine_memory
 from resi.machine.resources import available_cores
 from resi.sweeps.launchers.ray_cluster import _load_ray
 from resi.sweeps.records import FAILED

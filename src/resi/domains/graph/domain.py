@@ -24,13 +24,21 @@ from resi.domains.graph.settings import (
 )
 from resi.domains.overrides import put_over
 from resi.errors import DatasetError, UsageError, unknown_name
-from resi.specs import ArchitectureInfo, DatasetInfo, DatasetSpec, Extraction, ModelSpec, ProbeSpec, Trained
+from resi.specs import (
+    ArchitectureInfo,
+    DatasetInfo,
+    DatasetSpec,
+    Extraction,
+    ForwardPass,
+    ModelSpec,
+    ProbeSpec,
+    Trained,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     import torch
-    from torch import Tensor
 
 TRAINING_VERSION = 1
 PROBE_NODES = {"cora": 1000, "digits_knn": 1000, "flickr": 10_000, "ogbn_arxiv": 10_000}
@@ -161,18 +169,11 @@ class GraphDomain(Domain):
 
         return train(spec, dataset, device)
 
-    def extract(
-        self,
-        spec: ModelSpec,
-        state: Mapping[str, Tensor],
-        dataset: DatasetSpec,
-        probe: ProbeSpec,
-        device: torch.device,
-    ) -> Extraction:
+    def extract(self, run: ForwardPass) -> Iterator[Extraction]:
         """Run a model over the whole graph, and keep the rows of the probe nodes."""
         from resi.domains.graph.extraction import extract
 
-        return extract(spec, state, dataset, probe, device)
+        return extract(run)
 
     def rules(self, setting: str) -> str:
         """Return ``published`` for settings that alter labels or features, under the published protocol."""

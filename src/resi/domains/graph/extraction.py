@@ -14,41 +14,41 @@ from resi.domains.graph.pgnn import PGNN
 from resi.domains.graph.propagation import Edges
 from resi.domains.graph.settings import OWN_SHORTCUT_PROBE, POST_ACTIVATION, SHORTCUT
 from resi.errors import ArtifactError
-from resi.specs import DatasetSpec, Extraction, ModelSpec, ProbeSpec
+from resi.specs import Extraction
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator
 
     from torch import Tensor, nn
     from torch_geometric.nn.models.basic_gnn import BasicGNN
 
+    from resi.specs import ForwardPass
 
-def extract(
-    spec: ModelSpec, state: Mapping[str, Tensor], dataset: DatasetSpec, probe: ProbeSpec, device: torch.device
-) -> Extraction:
-    """Run a model once over the whole graph in evaluation mode.
+
+def extract(run: ForwardPass) -> Iterator[Extraction]:
+    """Run a model once over the whole graph in evaluation mode; all comes in one piece.
 
     Layer ``i`` is the raw output of convolution ``i``, before batch norm, activation and dropout, or with the pooling
     ``post_activation`` what the next convolution sees. Rows are the probe nodes in the order of the dataset.
     """
-    with plain_networks(device):
-        return _extract(spec, state, dataset, probe, device)
+    with plain_networks(run.device):
+        found = _extract(run)
+    yield found
 
 
 @torch.no_grad()
-def _extract(
-    spec: ModelSpec, state: Mapping[str, Tensor], dataset: DatasetSpec, probe: ProbeSpec, device: torch.device
-) -> Extraction:
-    graph = load_graph(dataset)
+def _extract(run: ForwardPass) -> Extraction:
+    spec, probe = run.model, run.probe
+    graph = load_graph(run.dataset)
     if spec.setting in SHORTCUT:
         graph = shortcut_probe(graph, spec, own=probe.probe == OWN_SHORTCUT_PROBE)
     with graph.suitable_threads():
         try:
-            model = trained_model(spec, graph, state)
+            model = trained_model(spec, graph, run.state)
         except ArtifactError as error:
             raise ArtifactError(f"the weights of {spec.label} {error}") from error
-        graph = graph.to(device)
-        model.to(device).eval()
+        graph = graph.to(run.device)
+        model.to(run.device).eval()
         outputs: dict[str, Tensor] = {}
         for layer in probe.layers:
             model.convs[int(layer)].register_forward_hook(_keep_rows(outputs, layer, graph.probe))
@@ -56,7 +56,7 @@ def _extract(
         if probe.pooling == POST_ACTIVATION:
             outputs = {layer: _activated(model, int(layer), output) for layer, output in outputs.items()}
     accuracy = float((logits.argmax(1) == graph.labels[graph.probe]).double().mean())
-    samples = [f"{dataset.content} {node}" for node in graph.probe.tolist()]
+    samples = [f"{run.dataset.content} {node}" for node in graph.probe.tolist()]
     return Extraction({layer: outputs[layer] for layer in probe.layers}, logits, accuracy, samples)
 
 

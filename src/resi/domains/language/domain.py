@@ -12,14 +12,22 @@ from resi.domains.language.instructions import find_instruction
 from resi.domains.language.settings import PROBE_SPLIT, SETTINGS, shortcut_probe
 from resi.errors import UsageError
 from resi.fingerprints import hash_file
-from resi.specs import ArchitectureInfo, DatasetInfo, DatasetSpec, Extraction, ModelSpec, ProbeSpec, Trained
+from resi.specs import (
+    ArchitectureInfo,
+    DatasetInfo,
+    DatasetSpec,
+    Extraction,
+    ForwardPass,
+    ModelSpec,
+    ProbeSpec,
+    Trained,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     import torch
-    from torch import Tensor
 
 PROBE_SENTENCES = {"mnli": 9815, "reviews": 350, "sst2": 872}
 BERT_WIDTH = 768
@@ -134,18 +142,11 @@ class LanguageDomain(Domain):
 
         return train(spec, dataset, device, unfinished)
 
-    def extract(
-        self,
-        spec: ModelSpec,
-        state: Mapping[str, Tensor],
-        dataset: DatasetSpec,
-        probe: ProbeSpec,
-        device: torch.device,
-    ) -> Extraction:
+    def extract(self, run: ForwardPass) -> Iterator[Extraction]:
         """Run a model once over the evaluation sentences, and keep pooled hidden states."""
         from resi.domains.language.extraction import extract
 
-        return extract(spec, state, dataset, probe, device)
+        return extract(run)
 
     def checkpoint(self, root: Path, model: ModelSpec) -> Path:
         """Return the file of a published model's weights, in the folders of the published archives."""

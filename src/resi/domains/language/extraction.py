@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from resi.domains.language.networks import Network
     from resi.domains.language.tokenization import Inputs
-    from resi.specs import DatasetSpec, ModelSpec, ProbeSpec
+    from resi.specs import ForwardPass, ModelSpec
 
 POOLINGS = ("cls", "mean", "last")
 # Tokens, padding included, of one forward pass: large models fill a device with it, small ones gain little from more.
@@ -47,47 +47,37 @@ class States:
     logits: Tensor
 
 
-def extract(
-    spec: ModelSpec,
-    state: Mapping[str, Tensor],
-    dataset: DatasetSpec,
-    probe: ProbeSpec,
-    device: torch.device,
-    batch_tokens: int = BATCH_TOKENS,
-) -> Extraction:
-    """Run a model once over a probe set, and keep the asked layers under the asked pooling."""
-    with plain_networks(device):
-        return _extract(spec, state, dataset, probe, device, batch_tokens)
+def extract(run: ForwardPass, batch_tokens: int = BATCH_TOKENS) -> Iterator[Extraction]:
+    """Run a model once over a probe set, and keep the asked layers under the asked pooling; all comes in one piece."""
+    with plain_networks(run.device):
+        found = _extract(run, batch_tokens)
+    yield found
 
 
-def _extract(
-    spec: ModelSpec,
-    state: Mapping[str, Tensor],
-    dataset: DatasetSpec,
-    probe: ProbeSpec,
-    device: torch.device,
-    batch_tokens: int,
-) -> Extraction:
-    texts = probe_texts(dataset, probe.probe)
-    tokenizer = stored_tokenizer(state, spec)
+def _extract(run: ForwardPass, batch_tokens: int) -> Extraction:
+    spec, probe = run.model, run.probe
+    texts = probe_texts(run.dataset, probe.probe)
+    tokenizer = stored_tokenizer(run.state, spec)
     inputs = encode(tokenizer, texts, spec, PROBE_LENGTH)
-    network = network_from({name: tensor for name, tensor in state.items() if name != STATE_KEY}, spec).to(device)
+    network = network_from({name: tensor for name, tensor in run.state.items() if name != STATE_KEY}, spec).to(
+        run.device
+    )
     answers = _answers(spec, tokenizer, texts.classes)
     design = DESIGNS[spec.architecture]
     layers = [int(layer) for layer in probe.layers]
     computed = precision(spec)
-    found = run(network, inputs, layers, [probe.pooling], answers, computed, batch_tokens)
+    found = run_network(network, inputs, layers, [probe.pooling], answers, computed, batch_tokens)
     labels = torch.from_numpy(texts.labels)
     return Extraction(
         representations={str(layer): found.pooled[layer, probe.pooling] for layer in layers},
         logits=found.logits,
         accuracy=float((found.logits.argmax(1) == labels).double().mean()),
-        samples=[f"{dataset.content} {texts.split} {row}" for row in range(len(texts))],
+        samples=[f"{run.dataset.content} {texts.split} {row}" for row in range(len(texts))],
         precision={str(layer): computed for layer in layers if layer or design.projects_embeddings},
     )
 
 
-def run(  # noqa: PLR0913, PLR0917 - what is kept, and how it is computed
+def run_network(  # noqa: PLR0913, PLR0917 - what is kept, and how it is computed
     network: Network,
     inputs: Inputs,
     layers: Sequence[int] | None = None,
@@ -199,7 +189,7 @@ def accuracy(
 ) -> float:
     """Return the share of rows that a network gets right."""
     answers = _answers(spec, tokenizer, classes)
-    found = run(network.to(device), inputs, [], (), answers, precision(spec)).logits.argmax(1).numpy()
+    found = run_network(network.to(device), inputs, [], (), answers, precision(spec)).logits.argmax(1).numpy()
     predicted = found if answers is None else torch.tensor(answers)[torch.from_numpy(found)].numpy()
     return float((predicted == inputs.targets).mean())
 

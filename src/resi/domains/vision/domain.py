@@ -9,14 +9,22 @@ from resi.domains.vision import files, published
 from resi.domains.vision.designs import DESIGNS, layer_names
 from resi.domains.vision.hyperparameters import VisionModelConfig, hyperparameters
 from resi.domains.vision.settings import SEEDS, SETTINGS, TEST_IMAGES, TEST_IMAGES_WITH_DOTS
-from resi.specs import ArchitectureInfo, DatasetInfo, DatasetSpec, Extraction, ModelSpec, ProbeSpec, Trained
+from resi.specs import (
+    ArchitectureInfo,
+    DatasetInfo,
+    DatasetSpec,
+    Extraction,
+    ForwardPass,
+    ModelSpec,
+    ProbeSpec,
+    Trained,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     import torch
-    from torch import Tensor
 
 TRAINING_VERSION = 1
 TEST_SIZES = {"cifar100": 10_000, "digits": 500, "imagenet100": 5000}
@@ -132,44 +140,11 @@ class VisionDomain(Domain):
 
         return train(spec, dataset, device, unfinished)
 
-    def extract(
-        self,
-        spec: ModelSpec,
-        state: Mapping[str, Tensor],
-        dataset: DatasetSpec,
-        probe: ProbeSpec,
-        device: torch.device,
-    ) -> Extraction:
-        """Run a model over all test images, and hold what it computes in memory."""
-        import torch
-
-        from resi.engine.budget import parse_memory
-
-        pieces = list(self.extract_batches(spec, state, dataset, probe, device, parse_memory("auto", device)))
-        counts = [len(piece.samples) for piece in pieces]
-        return Extraction(
-            representations={
-                layer: torch.cat([piece.representations[layer] for piece in pieces]) for layer in probe.layers
-            },
-            logits=torch.cat([piece.logits for piece in pieces]),
-            accuracy=sum(n * piece.accuracy for n, piece in zip(counts, pieces, strict=True)) / sum(counts),
-            samples=[sample for piece in pieces for sample in piece.samples],
-            layout=pieces[0].layout,
-        )
-
-    def extract_batches(
-        self,
-        spec: ModelSpec,
-        state: Mapping[str, Tensor],
-        dataset: DatasetSpec,
-        probe: ProbeSpec,
-        device: torch.device,
-        memory: int,
-    ) -> Iterator[Extraction]:
+    def extract(self, run: ForwardPass) -> Iterator[Extraction]:
         """Run a model over the test images, and yield what it computes batch by batch."""
         from resi.domains.vision.extraction import extract
 
-        return extract(spec, state, dataset, probe, device, memory)
+        return extract(run)
 
     def checkpoint(self, root: Path, model: ModelSpec) -> Path:
         """Return the file of a published model: ``{setting}__{dataset}__{architecture}/groupid_{seed}/checkpoints``."""

@@ -15,41 +15,29 @@ from resi.domains.vision.published import as_built
 from resi.domains.vision.settings import TEST_IMAGES_WITH_DOTS
 from resi.domains.vision.taps import Recorder
 from resi.domains.vision.training import to_device
-from resi.engine.budget import format_bytes
 from resi.errors import BudgetError
+from resi.machine.memory import format_bytes
 from resi.specs import Extraction
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
-    from torch import Tensor, nn
+    from torch import nn
 
-    from resi.specs import DatasetSpec, ModelSpec, ProbeSpec
+    from resi.specs import ForwardPass
 
 MAX_BATCH = 256
 
 
-def extract(
-    spec: ModelSpec,
-    state: Mapping[str, Tensor],
-    dataset: DatasetSpec,
-    probe: ProbeSpec,
-    device: torch.device,
-    memory: int,
-) -> Iterator[Extraction]:
+def extract(run: ForwardPass) -> Iterator[Extraction]:
     """Run a model once over the test images in evaluation mode, and yield what it computes batch by batch.
 
     Images have dots that tell nothing in the probe set of shortcut tests. Maps larger than 7 x 7 are pooled on the
     device, so that none leaves it at full size.
-
-    Parameters
-    ----------
-    memory : int
-        Bytes that the pass may take for what it computes.
     """
-    pieces = _extract(spec, state, dataset, probe, device, memory)
+    pieces = _extract(run)
     while True:
-        with plain_networks(device):  # not while the caller has the piece
+        with plain_networks(run.device):  # not while the caller has the piece
             piece = next(pieces, None)
         if piece is None:
             return
@@ -57,23 +45,17 @@ def extract(
 
 
 @torch.no_grad()
-def _extract(
-    spec: ModelSpec,
-    state: Mapping[str, Tensor],
-    dataset: DatasetSpec,
-    probe: ProbeSpec,
-    device: torch.device,
-    memory: int,
-) -> Iterator[Extraction]:
-    images = load_images(dataset)
+def _extract(run: ForwardPass) -> Iterator[Extraction]:
+    spec, probe, device = run.model, run.probe, run.device
+    images = load_images(run.dataset)
     built = as_built(spec)
     with torch.random.fork_rng(devices=[]):  # weights that are drawn only to be replaced
         model = build_model(spec.architecture, built, images.classes)
-    load_weights(model, state, spec.label)
+    load_weights(model, run.state, spec.label)
     model.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
     statistics, size = built["normalization"], built["image_size"]
     inputs = Inputs(images, images.test, size, dots=0.0 if probe.probe == TEST_IMAGES_WITH_DOTS else None)
-    batch = batch_size(model, size, device, memory)
+    batch = batch_size(model, size, device, run.memory)
     recorder = Recorder(spec.architecture, model, probe.layers)
     start = 0
     for pixels, labels in Loader(inputs, EpochBatches(len(inputs), batch), device):
@@ -84,7 +66,7 @@ def _extract(
             representations={layer: recorder.latest[layer].cpu() for layer in probe.layers},
             logits=logits.float().cpu(),
             accuracy=float((logits.argmax(1).cpu() == labels).double().mean()),
-            samples=[f"{dataset.content} {name}" for name in ids],
+            samples=[f"{run.dataset.content} {name}" for name in ids],
             layout="nchw",
         )
 

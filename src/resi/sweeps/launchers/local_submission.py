@@ -7,7 +7,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from resi.engine.budget import machine_memory
+from resi.machine.memory import machine_memory
 from resi.machine.resources import Share, available_cores, threads_per_job
 from resi.sweeps.launchers.base import SweepLauncher
 from resi.sweeps.launchers.jobs import explicit_threads

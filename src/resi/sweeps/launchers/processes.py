@@ -13,8 +13,8 @@ import warnings
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from resi.engine.budget import machine_memory
 from resi.errors import UsageError
+from resi.machine.memory import machine_memory
 from resi.machine.resources import Share, available_cores, threads_per_job, visible_devices
 from resi.sweeps.launchers.base import SweepLauncher
 from resi.sweeps.launchers.jobs import describe, explicit_threads

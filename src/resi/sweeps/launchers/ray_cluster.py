@@ -7,8 +7,8 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from resi.engine.budget import machine_memory
 from resi.errors import UsageError
+from resi.machine.memory import machine_memory
 from resi.machine.resources import MEMORY, Share, available_cores
 from resi.sweeps.launchers.base import SweepLauncher
 from resi.sweeps.launchers.jobs import describe, explicit_threads

@@ -1,0 +1,1 @@
+"""Representations of a network: which layers, taken how, joined and written as they come."""
