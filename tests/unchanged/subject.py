@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 import torch
@@ -21,10 +21,13 @@ from torch import nn
 
 from resi import registry
 from resi.cli.plan import plan_sweep
-from resi.domains.base import DatasetSpec, Domain, ModelSpec
+from resi.domains.base import Domain
 from resi.errors import UsageError
 from resi.groundings import GROUNDINGS
 from resi.pipeline.plan import Plan
+
+if TYPE_CHECKING:
+    from resi.specs import DatasetSpec, ModelSpec
 
 CPU = torch.device("cpu")
 NOWHERE = Path("nowhere")

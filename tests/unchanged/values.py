@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from tests.domains.passes import extracted
 from tests.unchanged.golden import digest
 from tests.unchanged.subject import CPU, example, hyperparameters, network, own_domains, run_vision
 
@@ -57,7 +58,7 @@ def trained(case: str) -> dict[str, Any]:
     probe = domain.probe(architecture, dataset.name, values, test)
     probe = replace(probe, layers=domain.probe(architecture, dataset.name, values, "layer_monotonicity").layers)
     found = domain.train(model, dataset, CPU)
-    taken = domain.extract(model, found.state, dataset, probe, CPU)
+    taken = extracted(domain.extract, model, found.state, dataset, probe)
     return {
         "setting": model.setting,
         "accuracies": dict(found.accuracies),
