@@ -1,13 +1,15 @@
-"""What all tests share: a data root of their own, and where the reference data lies."""
+"""What all tests share: a data root of their own, and data that were made elsewhere."""
 
 from __future__ import annotations
 
+import hashlib
+import os
 from pathlib import Path
 
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-SHARED = REPOSITORY.parent / "shared"
+DATA = REPOSITORY / "tests" / "data"
 # A run that takes a second or two: two settings, two seeds, one small architecture.
 TINY = ["model=gcn", "model.gcn.epochs=2", "model.gcn.hidden_channels=8", "seeds=[0,1]", "groups=2"]
 
@@ -20,9 +22,30 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return home
 
 
+def check_files(folder: Path) -> None:
+    """Fail with one line unless the files that SHA256SUMS lists are there and unchanged."""
+    for line in (folder / "SHA256SUMS").read_text(encoding="utf-8").splitlines():
+        expected, name = line.split(maxsplit=1)
+        path = folder / name
+        if not path.is_file():
+            pytest.fail(f"{path} is missing; it is part of the repository: git checkout it", pytrace=False)
+        if hashlib.sha256(path.read_bytes()).hexdigest() != expected:
+            pytest.fail(f"{path} differs from SHA256SUMS; it is part of the repository: git checkout it", pytrace=False)
+
+
 @pytest.fixture(scope="session")
-def shared() -> Path:
-    """Return the folder of reference data, or skip."""
-    if not SHARED.is_dir():
-        pytest.skip(f"the reference data is not at {SHARED}")
-    return SHARED
+def data() -> Path:
+    """Return ``tests/data`` with all files as they were committed: no test is skipped for want of data."""
+    check_files(DATA)
+    return DATA
+
+
+@pytest.fixture(scope="session")
+def published_cora(data: Path) -> Path:
+    """Return the folder of published results and models on Cora: of eight models, or that of RESI_PUBLISHED_CORA."""
+    folder = Path(os.environ.get("RESI_PUBLISHED_CORA") or data / "published-cora").absolute()
+    if not (folder / "models").is_dir():
+        pytest.fail(
+            f"RESI_PUBLISHED_CORA={folder}: expected the folders and files of tests/data/README.md", pytrace=False
+        )
+    return folder

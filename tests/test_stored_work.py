@@ -15,9 +15,9 @@ from safetensors.numpy import load_file
 
 import resi
 from resi.cli.main import run_command
-from tests.conftest import REPOSITORY
+from tests.conftest import DATA
 
-KEPT = REPOSITORY / "tests" / "data" / "root-of-schema-5"
+KEPT = DATA / "root-of-schema-5"
 GRAPH = [
     "domain=graph", "dataset=digits_knn", "model=gcn", "model.gcn.epochs=2", "model.gcn.hidden_channels=4", "groups=2",
     "seeds=[0,1]",
@@ -54,9 +54,9 @@ RUNS = {
 
 
 @pytest.fixture
-def root(tmp_path: Path) -> Path:
+def root(data: Path, tmp_path: Path) -> Path:
     """Return a copy of the kept data root."""
-    return Path(shutil.copytree(KEPT, tmp_path / "root", copy_function=shutil.copyfile))
+    return Path(shutil.copytree(data / KEPT.name, tmp_path / "root", copy_function=shutil.copyfile))
 
 
 def words_of(name: str, root: Path) -> list[str]:

@@ -47,8 +47,8 @@ def test_digits_knn_is_the_graph_it_is_said_to_be() -> None:
     assert all(similarity[a, b] >= min(kth[a], kth[b]) - 1e-9 for a, b in edges)
 
 
-def test_cora_is_the_published_one(shared: Path) -> None:
-    graph = load_graph(files.locate_cora(shared / "data" / "cora", Path("unused")))
+def test_cora_is_the_published_one(data: Path) -> None:
+    graph = load_graph(files.locate_cora(data / "cora", Path("unused")))
     assert tuple(graph.features.shape) == (2708, 1433)
     assert graph.edges.shape[1] == 10556
     assert [len(split) for split in (graph.train, graph.validation, graph.test)] == [140, 500, 1000]
@@ -58,21 +58,21 @@ def test_cora_is_the_published_one(shared: Path) -> None:
 
 
 @pytest.mark.parametrize("layout", [".", "raw", "Cora/raw"])
-def test_cora_is_found_in_any_usual_layout(shared: Path, tmp_path: Path, layout: str) -> None:
-    shutil.copytree(shared / "data" / "cora" / "raw", tmp_path / layout, dirs_exist_ok=True)
+def test_cora_is_found_in_any_usual_layout(data: Path, tmp_path: Path, layout: str) -> None:
+    shutil.copytree(data / "cora" / "raw", tmp_path / layout, dirs_exist_ok=True)
     found = files.locate_cora(tmp_path, Path("unused"))
-    assert found.content == files.locate_cora(shared / "data" / "cora", Path("unused")).content
+    assert found.content == files.locate_cora(data / "cora", Path("unused")).content
 
 
-def test_a_missing_file_of_cora_is_named(shared: Path, tmp_path: Path) -> None:
-    shutil.copytree(shared / "data" / "cora" / "raw", tmp_path / "raw")
+def test_a_missing_file_of_cora_is_named(data: Path, tmp_path: Path) -> None:
+    shutil.copytree(data / "cora" / "raw", tmp_path / "raw")
     (tmp_path / "raw" / "ind.cora.graph").unlink()
     with pytest.raises(DatasetError, match=r"raw/ind\.cora\.graph is missing"):
         files.locate_cora(tmp_path, Path("unused"))
 
 
-def test_a_damaged_file_of_cora_is_named_before_it_is_unpickled(shared: Path, tmp_path: Path) -> None:
-    shutil.copytree(shared / "data" / "cora" / "raw", tmp_path / "raw")
+def test_a_damaged_file_of_cora_is_named_before_it_is_unpickled(data: Path, tmp_path: Path) -> None:
+    shutil.copytree(data / "cora" / "raw", tmp_path / "raw")
     path = tmp_path / "raw" / "ind.cora.allx"
     path.chmod(0o644)
     path.write_bytes(path.read_bytes()[:-100])
@@ -80,8 +80,8 @@ def test_a_damaged_file_of_cora_is_named_before_it_is_unpickled(shared: Path, tm
         files.locate_cora(tmp_path, Path("unused"))
 
 
-def test_cora_that_is_replaced_after_it_was_found_is_not_unpickled(shared: Path, tmp_path: Path) -> None:
-    shutil.copytree(shared / "data" / "cora" / "raw", tmp_path / "raw")
+def test_cora_that_is_replaced_after_it_was_found_is_not_unpickled(data: Path, tmp_path: Path) -> None:
+    shutil.copytree(data / "cora" / "raw", tmp_path / "raw")
     found = files.locate_cora(tmp_path, Path("unused"))
     path = tmp_path / "raw" / "ind.cora.ally"
     path.chmod(0o644)
@@ -128,9 +128,9 @@ def test_cora_that_cannot_be_downloaded_says_where_to_put_it(server: FileServer,
 
 
 def test_cora_is_downloaded_file_by_file_and_only_what_is_missing(
-    shared: Path, tmp_path: Path, server: FileServer
+    data: Path, tmp_path: Path, server: FileServer
 ) -> None:
-    source = shared / "data" / "cora" / "raw"
+    source = data / "cora" / "raw"
     server.files = {f"/{name}": (source / name).read_bytes() for name in files.CORA}
     raw = tmp_path / "Cora" / "raw"
     raw.mkdir(parents=True)

@@ -131,21 +131,32 @@ def test_digits_have_no_published_models(root: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def cora_words(shared: Path) -> list[str]:
-    return ["dataset=cora", f"dataset.root={shared / 'data' / 'cora'}", "models.source=published"]
+def cora_words(data: Path) -> list[str]:
+    return ["dataset=cora", f"dataset.root={data / 'cora'}", "models.source=published"]
+
+
+@pytest.fixture
+def zoo(data: Path, tmp_path: Path) -> Path:
+    """Return a copy of the published models; of GAT there are three seeds, the third made from the second."""
+    folder = tmp_path / "zoo"
+    shutil.copytree(data / "published-cora" / "models", folder, copy_function=shutil.copyfile)
+    for setting in ("Normal", "Augmentation_100"):
+        path = folder / "graphs" / "cora" / "GAT" / setting / "model_s1.pt"
+        state = torch.load(path, weights_only=True)
+        state["convs.0.bias"] += 0.1
+        torch.save(state, path.with_name("model_s2.pt"))
+    return folder
 
 
 def test_published_models_are_planned_by_their_content_and_never_trained(
-    shared: Path,
     cora_words: list[str],
+    zoo: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     from resi.cli.plan import print_plan_of
 
-    zoo = tmp_path / "zoo"
-    shutil.copytree(shared / "reference" / "cora" / "models", zoo, copy_function=shutil.copyfile)
     words = [*cora_words, f"models.root={zoo}", f"root={tmp_path / 'home'}", "model=gat", "seeds=[0,1]", "groups=2"]
     monkeypatch.setattr(GraphDomain, "train", lambda *_: pytest.fail("a published model was trained"))
     first = make_plan(compose([*words, "measure=cka"]))
@@ -171,10 +182,8 @@ def test_published_models_are_planned_by_their_content_and_never_trained(
 
 
 def test_a_missing_checkpoint_costs_its_pairs_and_not_the_job(
-    shared: Path, cora_words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    cora_words: list[str], zoo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    zoo = tmp_path / "zoo"
-    shutil.copytree(shared / "reference" / "cora" / "models", zoo, copy_function=shutil.copyfile)
     words = [*cora_words, f"models.root={zoo}", f"root={tmp_path / 'home'}", "model=gat", "seeds=[0,1,2]", "groups=2"]
     path = zoo / "graphs" / "cora" / "GAT" / "Normal" / "model_s1.pt"
     path.rename(tmp_path / "elsewhere")
@@ -200,7 +209,11 @@ def test_a_missing_checkpoint_costs_its_pairs_and_not_the_job(
     assert set(whole.scores["note"]) == {"with 2 groups of 3 models no p-value can be below 0.1"}
 
 
-def test_published_and_trained_models_are_never_mistaken_for_each_other(cora_words: list[str], shared: Path) -> None:
-    published = make_plan(compose([*cora_words, f"models.root={shared / 'reference' / 'cora' / 'models'}"]))
-    trained = make_plan(compose(cora_words[:2]))
+def test_published_and_trained_models_are_never_mistaken_for_each_other(cora_words: list[str], zoo: Path) -> None:
+    published, trained = (
+        make_plan(compose([*words, "seeds=[0,1]", "groups=2"]))
+        for words in ([*cora_words, f"models.root={zoo}"], cora_words[:2])
+    )
+    assert len(published.models) == 8
+    assert len(trained.models) == 12
     assert not {m.fingerprint for m, _ in published.models} & {m.fingerprint for m, _ in trained.models}

@@ -170,8 +170,8 @@ def test_random_labels_teach_nothing_about_true_ones() -> None:
     assert noise["test"] < 0.35  # ten classes, 50 random training labels
 
 
-def test_a_model_takes_the_shortcut_where_there_is_one(shared: Path) -> None:
-    cora = DOMAIN.locate("cora", shared / "data" / "cora", Path("unused"))
+def test_a_model_takes_the_shortcut_where_there_is_one(data: Path) -> None:
+    cora = DOMAIN.locate("cora", data / "cora", Path("unused"))
     found = {}
     for setting in ("shortcut_0", "shortcut_100"):
         values = DOMAIN.hyperparameters("graphsage", "cora", setting, {"epochs": 100})

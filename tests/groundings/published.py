@@ -27,10 +27,10 @@ def measure_names() -> dict[str, str]:
     return {measure.published_name: measure.name for measure in measures} | FUNCTIONAL
 
 
-def comparisons(shared: Path, name: str) -> pl.DataFrame:
+def comparisons(folder: Path, name: str) -> pl.DataFrame:
     names = measure_names()
     rows = []
-    source = pl.read_parquet(shared / "reference" / "cora" / f"results_{name}.parquet")
+    source = pl.read_parquet(folder / f"results_{name}.parquet")
     for identity, metric, value in source.select("id", "metric", "metric_value").iter_rows():
         first, second, _ = identity.split("___")
         (setting_a, architecture, seed_a, layer_a), (setting_b, _, seed_b, layer_b) = _side(first), _side(second)
@@ -64,9 +64,9 @@ def _side(identity: str) -> tuple[str, str, int, str]:
     return SETTINGS.get(setting, setting.lower()), architecture.lower(), int(seed), layer
 
 
-def scores(shared: Path, name: str) -> pl.DataFrame:
+def scores(folder: Path, name: str) -> pl.DataFrame:
     """Return published scores with the columns architecture, measure, functional, metric, seed, value and pval."""
-    frame = pl.read_csv(shared / "reference" / "cora" / f"scores_{name}.csv")
+    frame = pl.read_csv(folder / f"scores_{name}.csv")
     columns = {
         "architecture": pl.col("architecture").str.to_lowercase(),
         "measure": pl.col("similarity_measure").replace_strict(measure_names()),

@@ -80,17 +80,17 @@ def test_published_models_are_the_same_whoever_has_compared_them() -> None:
 # Published results
 
 
-def test_published_augmentation_scores_are_met_for_all_measures_and_architectures(shared) -> None:
-    ours = score_table(published.comparisons(shared, "augmentation"), "augmentation", "published")
-    theirs = published.scores(shared, "augmentation")
+def test_published_augmentation_scores_are_met_for_all_measures_and_architectures(published_cora) -> None:
+    ours = score_table(published.comparisons(published_cora, "augmentation"), "augmentation", "published")
+    theirs = published.scores(published_cora, "augmentation")
     both = ours.join(theirs, on=["architecture", "measure", "metric"], suffix="_published")
     assert ours.height == theirs.height == both.height == 21 * 3 * 2
     assert (both["value"] - both["value_published"]).abs().max() <= 1e-12
 
 
-def test_published_layer_scores_are_met_for_all_measures_and_models(shared) -> None:
-    ours = score_table(published.comparisons(shared, "layer_GAT"), "layer_monotonicity", "published")
-    theirs = published.scores(shared, "layer_GAT")
+def test_published_layer_scores_are_met_for_all_measures_and_models(published_cora) -> None:
+    ours = score_table(published.comparisons(published_cora, "layer_GAT"), "layer_monotonicity", "published")
+    theirs = published.scores(published_cora, "layer_GAT")
     both = ours.join(theirs, on=["seed", "measure", "metric"], suffix="_published")
     assert theirs.height == both.height == 21 * 5 * 2
     assert (both["value"] - both["value_published"]).abs().max() <= 1e-12
@@ -100,11 +100,11 @@ def test_published_layer_scores_are_met_for_all_measures_and_models(shared) -> N
     assert (both["value"] - both["value_published"]).abs().max() <= 1e-12
 
 
-def test_published_correlations_are_met_and_their_p_values_within_sampling_error(shared) -> None:
-    comparisons = published.comparisons(shared, "output_GAT")
+def test_published_correlations_are_met_and_their_p_values_within_sampling_error(published_cora) -> None:
+    comparisons = published.comparisons(published_cora, "output_GAT")
     tests = ("output_correlation", "accuracy_correlation")
     ours = pl.concat([score_table(comparisons, test, "published") for test in tests])
-    theirs = published.scores(shared, "output_GAT")
+    theirs = published.scores(published_cora, "output_GAT")
     both = ours.join(theirs, on=["functional", "measure", "metric"], suffix="_published")
     assert ours.height == theirs.height == both.height == 21 * 3 * 3
     assert (both["value"] - both["value_published"]).abs().max() <= 1e-12
@@ -114,9 +114,9 @@ def test_published_correlations_are_met_and_their_p_values_within_sampling_error
     assert ((both["p_value"] - both["pval"]).abs() / error).max() < 4.5
 
 
-def test_published_comparisons_have_corrected_scores_with_intervals_and_p_values(shared) -> None:
-    published_scores = score_table(published.comparisons(shared, "augmentation"), "augmentation", "published")
-    scores = score_table(published.comparisons(shared, "augmentation"), "augmentation")
+def test_published_comparisons_have_corrected_scores_with_intervals_and_p_values(published_cora) -> None:
+    published_scores = score_table(published.comparisons(published_cora, "augmentation"), "augmentation", "published")
+    scores = score_table(published.comparisons(published_cora, "augmentation"), "augmentation")
     assert scores["low"].null_count() == scores["p_value"].null_count() == 0
     assert (scores["low"] <= scores["high"]).all()
     assert ((scores["p_value"] > 0) & (scores["p_value"] <= 1)).all()

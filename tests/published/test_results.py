@@ -52,9 +52,8 @@ def comparisons(shard: Shard) -> list[dict]:
 
 
 @pytest.mark.parametrize("name", ["augmentation", "layer_GAT", "output_GAT"])
-def test_imported_results_score_as_published(shared: Path, tmp_path: Path, name: str) -> None:
-    folder = shared / "reference" / "cora"
-    imported = import_published(folder / f"results_{name}.parquet", tmp_path / "shards")
+def test_imported_results_score_as_published(published_cora: Path, tmp_path: Path, name: str) -> None:
+    imported = import_published(published_cora / f"results_{name}.parquet", tmp_path / "shards")
     assert imported.problems == []
     scores = imported.scores.filter(protocol="published")
     found = {
@@ -62,7 +61,7 @@ def test_imported_results_score_as_published(shared: Path, tmp_path: Path, name:
         for row in scores.iter_rows(named=True)
     }
     names = {registry.measures().get(name).published_name: name for name in registry.measures()}
-    with (folder / f"scores_{name}.csv").open(encoding="utf-8") as file:
+    with (published_cora / f"scores_{name}.csv").open(encoding="utf-8") as file:
         expected = list(csv.DictReader(file))
     for row in expected:
         key = (
@@ -76,10 +75,9 @@ def test_imported_results_score_as_published(shared: Path, tmp_path: Path, name:
     assert len(expected) == {"augmentation": 126, "layer_GAT": 210, "output_GAT": 189}[name]
 
 
-def test_merged_tables_of_all_imported_files_score_the_same(shared: Path, tmp_path: Path) -> None:
+def test_merged_tables_of_all_imported_files_score_the_same(published_cora: Path, tmp_path: Path) -> None:
     for name in ("augmentation", "layer_GAT", "output_GAT"):
-        path = shared / "reference" / "cora" / f"results_{name}.parquet"
-        import_published(path, tmp_path / "shards")
+        import_published(published_cora / f"results_{name}.parquet", tmp_path / "shards")
     merged = merge_shards([tmp_path], tmp_path / "results")
     assert (merged.shards, merged.problems) == (3, [])
     rows = read_table(tmp_path / "results" / "comparisons.parquet", COMPARISONS)

@@ -36,9 +36,9 @@ def filled(name: str, shape: list[int]) -> torch.Tensor:
 
 
 @pytest.fixture(params=[(cnn, family) for family in FAMILIES for cnn in CNNS], ids="-".join)
-def golden(request: pytest.FixtureRequest, shared: Path):
+def golden(request: pytest.FixtureRequest, data: Path):
     cnn, family = request.param
-    return json.loads((shared / "golden" / "vision" / f"{cnn}_{family}.json").read_text())
+    return json.loads((data / "vision-networks" / f"{cnn}_{family}.json").read_text())
 
 
 def hyperparameters(family: str) -> dict[str, object]:
