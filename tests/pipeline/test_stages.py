@@ -14,7 +14,7 @@ import pytest
 import resi
 from resi.cli.main import run_command
 from resi.errors import DatasetError
-from tests.domains.test_graph_large_data import flickr_folder  # noqa: F401 - a fixture
+from tests.domains.graph.test_large_data import flickr_folder  # noqa: F401 - a fixture
 
 COMMAND = [sys.executable, "-c", "from resi.cli.main import main; main()"]
 WORDS = [

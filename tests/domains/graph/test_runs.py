@@ -17,7 +17,7 @@ WORDS = ["seeds=[0,1,2]", "groups=3", "measure=[cka,jaccard]"]
 @pytest.mark.parametrize("architecture", ["gcn", "pgnn"])
 def test_every_test_goes_from_words_to_scores(test: str, architecture: str, tmp_path: Path) -> None:
     if (architecture, test) == ("pgnn", "augmentation"):
-        pytest.skip("P-GNN has no augmentation, see test_graph_pgnn.py")
+        pytest.skip("P-GNN has no augmentation, see test_pgnn.py")
     words = [*WORDS, f"model={architecture}", f"model.{architecture}.epochs=1", f"test={test}", f"root={tmp_path}"]
     result = resi.run(words)
     assert result.count("failed") == 0
