@@ -1,17 +1,16 @@
-"""What the graph domain offers, as plain data; training and extraction load PyG when they are called."""
+"""The graph domain: it asks its datasets and networks; training and extraction load PyG when they are called."""
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resi.domains.base import Domain
-from resi.domains.graph import files, flickr, ogbn_arxiv
-from resi.domains.graph.hyperparameters import HYPERPARAMETERS, GraphModelConfig
+from resi.domains.graph.hyperparameters import CHOICES, LIMITS, GraphModelConfig
+from resi.domains.graph.registered import find_dataset, find_network
 from resi.domains.graph.settings import (
     CONV_OUTPUT,
-    EDGE_DROP,
+    OWN_NAMES,
     OWN_SHORTCUT_PROBE,
     POST_ACTIVATION,
     PROBE,
@@ -20,44 +19,20 @@ from resi.domains.graph.settings import (
     SETTINGS,
     SHORTCUT,
     SHORTCUT_PROBE,
-    SIX_LAYERS,
 )
 from resi.domains.overrides import put_over
-from resi.errors import DatasetError, UsageError, unknown_name
-from resi.specs import (
-    ArchitectureInfo,
-    DatasetInfo,
-    DatasetSpec,
-    Extraction,
-    ForwardPass,
-    ModelSpec,
-    ProbeSpec,
-    Trained,
-)
+from resi.errors import DatasetError, UsageError
+from resi.specs import DatasetSpec, Extraction, ForwardPass, ModelSpec, ProbeSpec, Trained
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     import torch
 
+    from resi.domains.graph.datasets.base import GraphDataset
+    from resi.domains.graph.networks.base import GraphNetwork
+
 TRAINING_VERSION = 1
-PROBE_NODES = {"cora": 1000, "digits_knn": 1000, "flickr": 10_000, "ogbn_arxiv": 10_000}
-PUBLISHED_DATASETS = {"cora": "cora", "flickr": "flickr", "ogbn_arxiv": "ogbn-arxiv"}
-CHOICES = {
-    "activation": ("elu", "gelu", "leaky_relu", "relu", "sigmoid", "silu", "tanh"),
-    "precision": ("bfloat16", "float32"),
-}
-# Smallest value of a hyperparameter, and what it has to stay below. The representation is a hidden layer's, so that
-# there have to be two.
-LIMITS = {
-    "layers": (2, math.inf),
-    "hidden_channels": (1, math.inf),
-    "heads": (1, math.inf),
-    "epochs": (1, math.inf),
-    "dropout": (0, 1),
-    "learning_rate": (0, math.inf),
-    "weight_decay": (0, math.inf),
-}
 
 
 class GraphDomain(Domain):
@@ -76,58 +51,22 @@ class GraphDomain(Domain):
         """Return PyG."""
         return ("torch_geometric",)
 
-    def datasets(self) -> tuple[DatasetInfo, ...]:
-        """Return the datasets."""
-        return (
-            DatasetInfo("cora", "2708 papers, 1433 words, edges are citations, 7 fields; 1000 test nodes", "PyG"),
-            DatasetInfo(
-                "digits_knn",
-                "1797 handwritten digits, 64 pixels, nearest neighbours as edges, 10 classes; 1000 test nodes",
-                "scikit-learn",
-                embedded=True,
-            ),
-            DatasetInfo(
-                "flickr",
-                "89250 images, 500 tags, edges are shared properties, 7 classes; 10000 of 22313 test nodes",
-                "PyG",
-            ),
-            DatasetInfo(
-                "ogbn_arxiv",
-                "169343 papers, 128 word features, edges are citations, 40 fields; 10000 of 48603 test nodes",
-                "OGB",
-            ),
-        )
+    def dataset(self, name: str) -> GraphDataset:
+        """Return a dataset, or raise ``UsageError`` naming what exists."""
+        return find_dataset(name)
 
-    def architectures(self) -> tuple[ArchitectureInfo, ...]:
-        """Return the architectures."""
-        return (
-            ArchitectureInfo("gat", "attention", "GAT", "Velickovic et al., ICLR 2018"),
-            ArchitectureInfo("gcn", "graph convolution", "GCN", "Kipf & Welling, ICLR 2017"),
-            ArchitectureInfo(
-                "graphsage",
-                "mean of neighbours",
-                "GraphSAGE",
-                "Hamilton et al., NeurIPS 2017",
-            ),
-            ArchitectureInfo("pgnn", "position relative to anchors", "PGNN", "You et al., ICML 2019"),
-        )
+    def network(self, architecture: str) -> GraphNetwork:
+        """Return the family that an architecture is of, or raise ``UsageError`` naming what exists."""
+        return find_network(architecture)
 
     def hyperparameters(
         self, architecture: str, dataset: str, setting: str, overrides: Mapping[str, Any]
     ) -> dict[str, Any]:
         """Return the benchmark's hyperparameters for the dataset, with those ``overrides`` that are set."""
-        table = HYPERPARAMETERS[architecture]
-        if dataset not in table:
-            raise unknown_name(f"dataset for {architecture}", dataset, list(table))
-        if architecture == "pgnn" and setting in EDGE_DROP:
-            raise UsageError(
-                "model=pgnn has no test=augmentation: dropped edges would change its anchor distances, which are "
-                "computed once; choose gcn, graphsage or gat"
-            )
-        deeper = {"layers": 6} if setting == SIX_LAYERS else {}
-        values = put_over(architecture, {**table[dataset], **deeper}, overrides, CHOICES, LIMITS)
-        if architecture == "pgnn" and values["activation"] != "relu":
-            raise UsageError(f"model.pgnn.activation={values['activation']}: it is always relu")
+        network = self.network(architecture)
+        recipe = network.recipe(architecture, self.dataset(dataset), setting)
+        values = put_over(architecture, recipe, overrides, CHOICES, LIMITS)
+        network.check(architecture, values)
         return values
 
     def probe(self, architecture: str, dataset: str, hyperparameters: Mapping[str, Any], test: str) -> ProbeSpec:
@@ -136,8 +75,8 @@ class GraphDomain(Domain):
         All models of a test see one input, but by the published protocol, in which models of the shortcut test see
         their own training features.
         """
-        hidden = [str(layer) for layer in range(hyperparameters["layers"] - 1)]
-        layers = tuple(hidden if test == "layer_monotonicity" else hidden[-1:])
+        hidden = self.network(architecture).hidden_layers(hyperparameters)
+        layers = hidden if test == "layer_monotonicity" else hidden[-1:]
         probe = PROBE
         if test == "shortcut":
             probe = OWN_SHORTCUT_PROBE if self.protocol == "published" else SHORTCUT_PROBE
@@ -147,18 +86,11 @@ class GraphDomain(Domain):
         self, architecture: str, dataset: str, hyperparameters: Mapping[str, Any]
     ) -> tuple[int, int] | None:
         """Return the numbers of probe nodes and hidden channels."""
-        del architecture
-        return PROBE_NODES[dataset], hyperparameters["hidden_channels"]
+        return self.dataset(dataset).probe_nodes, self.network(architecture).width(hyperparameters)
 
     def locate(self, dataset: str, root: Path | None, downloads: Path, may_download: bool = True) -> DatasetSpec:
         """Find and hash a dataset's files."""
-        if dataset == "cora":
-            return files.locate_cora(root, downloads / "graph" / "cora", may_download)
-        if dataset == "flickr":
-            return flickr.locate(root, downloads / "graph" / "flickr", may_download)
-        if dataset == "ogbn_arxiv":
-            return ogbn_arxiv.locate(root, downloads / "graph" / "ogbn_arxiv", may_download)
-        return files.locate_digits_knn()
+        return self.dataset(dataset).locate(root, downloads / self.name / dataset, may_download)
 
     def train(
         self, spec: ModelSpec, dataset: DatasetSpec, device: torch.device, unfinished: Path | None = None
@@ -185,13 +117,19 @@ class GraphDomain(Domain):
 
         That folder may lie in ``root`` itself, in ``root/graphs`` or in ``root/models/graphs``.
         """
-        if model.dataset not in PUBLISHED_DATASETS:
-            known = ", ".join(PUBLISHED_DATASETS)
+        dataset = self.dataset(model.dataset).published_name
+        if not dataset:
+            known = ", ".join(self._published_datasets().values())
             raise UsageError(
                 f"models.source=published: no models on dataset={model.dataset} are published, but on {known}"
             )
-        architecture = next(item for item in self.architectures() if item.name == model.architecture)
-        below = Path(PUBLISHED_DATASETS[model.dataset], architecture.published_name, PUBLISHED_NAMES[model.setting])
+        architecture = next(item for item in self.architectures() if item.name == model.architecture).published_name
+        if not architecture:
+            known = ", ".join(item.name for item in self.architectures() if item.published_name)
+            raise UsageError(
+                f"models.source=published: no models of model={model.architecture} are published, but of {known}"
+            )
+        below = Path(dataset, architecture, PUBLISHED_NAMES[model.setting])
         folders = [root / "models" / "graphs", root / "graphs", root]
         folder = next((found for found in folders if (found / below.parts[0]).is_dir()), folders[0])
         path = folder / below / f"model_s{model.seed}.pt"
@@ -201,6 +139,26 @@ class GraphDomain(Domain):
                 "with resi download graph, name their folder with models.root, or train models with models.source=train"
             )
         return path
+
+    def own_names(self, trained_on: str, setting: str) -> tuple[str, str]:
+        """Return the names of a dataset and a setting that the published results call ``trained_on`` and ``setting``.
+
+        Raises
+        ------
+        ValueError
+            If either is not known.
+        """
+        datasets = self._published_datasets()
+        if trained_on not in datasets:
+            raise ValueError(f"unknown training set {trained_on!r}")
+        if setting not in OWN_NAMES:
+            raise ValueError(f"unknown setting {setting!r}")
+        return datasets[trained_on], OWN_NAMES[setting]
+
+    def _published_datasets(self) -> dict[str, str]:
+        """Return the names of the datasets of the published results, by their published names."""
+        datasets = [self.dataset(info.name) for info in self.datasets()]
+        return {dataset.published_name: dataset.name for dataset in datasets if dataset.published_name}
 
     def read_checkpoint(self, content: bytes, model: ModelSpec, dataset: DatasetSpec, device: torch.device) -> Trained:
         """Return a published model from its file's content, a dictionary of weights without any code."""

@@ -8,11 +8,11 @@ import torch
 
 from resi.domains.arithmetic import plain_networks
 from resi.domains.graph.alterations import shortcut_probe
-from resi.domains.graph.architectures import run_model, trained_model
 from resi.domains.graph.data import load_graph
-from resi.domains.graph.pgnn import PGNN
 from resi.domains.graph.propagation import Edges
+from resi.domains.graph.registered import find_network
 from resi.domains.graph.settings import OWN_SHORTCUT_PROBE, POST_ACTIVATION, SHORTCUT
+from resi.domains.graph.weights import trained_model
 from resi.errors import ArtifactError
 from resi.specs import Extraction
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from torch import Tensor, nn
-    from torch_geometric.nn.models.basic_gnn import BasicGNN
 
+    from resi.domains.graph.networks.base import GraphNetwork
     from resi.specs import ForwardPass
 
 
@@ -39,7 +39,7 @@ def extract(run: ForwardPass) -> Iterator[Extraction]:
 @torch.no_grad()
 def _extract(run: ForwardPass) -> Extraction:
     spec, probe = run.model, run.probe
-    graph = load_graph(run.dataset)
+    network, graph = find_network(spec.architecture), load_graph(run.dataset)
     if spec.setting in SHORTCUT:
         graph = shortcut_probe(graph, spec, own=probe.probe == OWN_SHORTCUT_PROBE)
     with graph.suitable_threads():
@@ -51,27 +51,19 @@ def _extract(run: ForwardPass) -> Extraction:
         model.to(run.device).eval()
         outputs: dict[str, Tensor] = {}
         for layer in probe.layers:
-            model.convs[int(layer)].register_forward_hook(_keep_rows(outputs, layer, graph.probe))
-        logits = run_model(model, graph.features, Edges(graph.edges, len(graph.labels)).keep(None))[graph.probe]
+            network.module(model, layer).register_forward_hook(_keep_rows(network, outputs, layer, graph.probe))
+        logits = network.run(model, graph.features, Edges(graph.edges, len(graph.labels)).keep(None))[graph.probe]
         if probe.pooling == POST_ACTIVATION:
-            outputs = {layer: _activated(model, int(layer), output) for layer, output in outputs.items()}
+            outputs = {layer: network.next_input(model, layer, output) for layer, output in outputs.items()}
     accuracy = float((logits.argmax(1) == graph.labels[graph.probe]).double().mean())
     samples = [f"{run.dataset.content} {node}" for node in graph.probe.tolist()]
     return Extraction({layer: outputs[layer] for layer in probe.layers}, logits, accuracy, samples)
 
 
-def _keep_rows(outputs: dict[str, Tensor], layer: str, rows: Tensor) -> Callable[[nn.Module, object, Any], None]:
+def _keep_rows(
+    network: GraphNetwork, outputs: dict[str, Tensor], layer: str, rows: Tensor
+) -> Callable[[nn.Module, object, Any], None]:
     def hook(_module: nn.Module, _inputs: object, output: Any) -> None:
-        # P-GNN's convolutions give positions and structures; the latter are what the next one sees.
-        features = output[1] if isinstance(output, tuple) else output
-        outputs[layer] = features[rows]
+        outputs[layer] = network.representation(output)[rows]
 
     return hook
-
-
-def _activated(model: BasicGNN | PGNN, layer: int, output: Tensor) -> Tensor:
-    """Return what becomes of a hidden convolution's output before the next one; dropout does nothing in evaluation."""
-    if isinstance(model, PGNN):
-        return output  # whose messages are activated already
-    activated: Tensor = model.act(model.norms[layer](output))
-    return activated

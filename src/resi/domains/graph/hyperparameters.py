@@ -1,10 +1,11 @@
-"""Hyperparameters of graph models: the benchmark's by dataset, and the config keys that change them.
+"""Hyperparameters of graph models: what most have in common, the config keys that change them, and their limits.
 
-``digits_knn`` is not in the published benchmark; it takes the values for Cora, a graph of the same size.
+The benchmark's values belong to the families of networks, by dataset.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,7 +43,25 @@ class GraphModelConfig:
     precision: str | None = None
 
 
-def _values(**changes: Any) -> dict[str, Any]:
+CHOICES = {
+    "activation": ("elu", "gelu", "leaky_relu", "relu", "sigmoid", "silu", "tanh"),
+    "precision": ("bfloat16", "float32"),
+}
+# Smallest value of a hyperparameter, and what it has to stay below. The representation is a hidden layer's, so that
+# there have to be two.
+LIMITS = {
+    "layers": (2, math.inf),
+    "hidden_channels": (1, math.inf),
+    "heads": (1, math.inf),
+    "epochs": (1, math.inf),
+    "dropout": (0, 1),
+    "learning_rate": (0, math.inf),
+    "weight_decay": (0, math.inf),
+}
+
+
+def recipe(**changes: Any) -> dict[str, Any]:
+    """Return the hyperparameters that most networks of the benchmark share, with changes and additions."""
     common = {
         "layers": 3,
         "hidden_channels": 64,
@@ -54,22 +73,3 @@ def _values(**changes: Any) -> dict[str, Any]:
         "precision": "float32",
     }
     return {**common, **changes}
-
-
-_GCN = _values()
-_GRAPHSAGE = _values(learning_rate=0.005, weight_decay=5e-4)
-# P-GNN has no norm layers.
-_PGNN = _values(layers=2, hidden_channels=32)
-_GAT = _values(layers=2, heads=8, dropout=0.6, activation="elu", learning_rate=0.005, weight_decay=5e-4)
-
-# The large datasets share most values among architectures.
-_FLICKR = _values(hidden_channels=256)
-_ARXIV = _values(hidden_channels=256, epochs=500)
-_LARGE_GAT = _values(hidden_channels=256, heads=8, epochs=500)
-
-HYPERPARAMETERS: dict[str, dict[str, dict[str, Any]]] = {
-    "gcn": {"cora": _GCN, "digits_knn": _GCN, "flickr": _FLICKR, "ogbn_arxiv": _ARXIV},
-    "graphsage": {"cora": _GRAPHSAGE, "digits_knn": _GRAPHSAGE, "flickr": _FLICKR, "ogbn_arxiv": _ARXIV},
-    "gat": {"cora": _GAT, "digits_knn": _GAT, "flickr": _LARGE_GAT, "ogbn_arxiv": _LARGE_GAT},
-    "pgnn": {"cora": _PGNN, "digits_knn": _PGNN},
-}

@@ -50,6 +50,13 @@ PUBLISHED_NAMES = {
     **{name: name.replace("shortcut", "Shortcut") for name in SHORTCUT},
 }
 """What the published benchmark calls each setting."""
+OWN_NAMES = {
+    **{published: name for name, published in PUBLISHED_NAMES.items()},
+    # Level 0 of two tests are the models on untouched data.
+    "Augmentation_0": STANDARD,
+    "RandomLabels_0": STANDARD,
+}
+"""What the settings of the published results are called here."""
 
 CONV_OUTPUT = "conv_output"
 POST_ACTIVATION = "post_activation"

@@ -10,20 +10,20 @@ from torch.nn.functional import cross_entropy
 
 from resi.domains.arithmetic import plain_networks
 from resi.domains.graph.alterations import training_graph
-from resi.domains.graph.architectures import model_for, run_model, trained_model
 from resi.domains.graph.data import Graph, load_graph
 from resi.domains.graph.propagation import Edges, Propagation
+from resi.domains.graph.registered import find_network
 from resi.domains.graph.settings import EDGE_DROP
+from resi.domains.graph.weights import trained_model
 from resi.randomness import forked_torch, torch_generator
 from resi.specs import DatasetSpec, ModelSpec, Trained
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from torch import Tensor
-    from torch_geometric.nn.models.basic_gnn import BasicGNN
+    from torch import Tensor, nn
 
-    from resi.domains.graph.pgnn import PGNN
+    from resi.domains.graph.networks.base import GraphNetwork
 
 
 def train(spec: ModelSpec, dataset: DatasetSpec, device: torch.device) -> Trained:
@@ -43,11 +43,12 @@ def train_on(graph: Graph, spec: ModelSpec, device: torch.device) -> Trained:
         graph = training_graph(graph, spec)
         stack.enter_context(graph.suitable_threads())
         stack.enter_context(forked_torch(device, spec.seed, "graph training"))
-        model = model_for(spec, graph).to(device)
+        network = find_network(spec.architecture)
+        model = network.build(spec, graph).to(device)
         graph = graph.to(device)
         edges = Edges(graph.edges, len(graph.labels))
-        _fit(model, graph, edges, spec)
-        return Trained(dict(model.state_dict()), accuracies(model, graph, edges))
+        _fit(network, model, graph, edges, spec)
+        return Trained(dict(model.state_dict()), accuracies(network, model, graph, edges))
 
 
 def measure_accuracies(
@@ -64,12 +65,13 @@ def measure_accuracies(
         stack.enter_context(plain_networks(device))
         graph = training_graph(load_graph(dataset), spec)
         stack.enter_context(graph.suitable_threads())
-        model = trained_model(spec, graph, state)
+        model = trained_model(spec, graph, state).to(device)
         graph = graph.to(device)
-        return accuracies(model.to(device), graph, Edges(graph.edges, len(graph.labels)))
+        edges = Edges(graph.edges, len(graph.labels))
+        return accuracies(find_network(spec.architecture), model, graph, edges)
 
 
-def _fit(model: BasicGNN | PGNN, graph: Graph, edges: Edges, spec: ModelSpec) -> None:
+def _fit(network: GraphNetwork, model: nn.Module, graph: Graph, edges: Edges, spec: ModelSpec) -> None:
     optimizer = torch.optim.Adam(
         model.parameters(),
         lr=spec.hyperparameters["learning_rate"],
@@ -86,7 +88,7 @@ def _fit(model: BasicGNN | PGNN, graph: Graph, edges: Edges, spec: ModelSpec) ->
         optimizer.zero_grad(set_to_none=True)
         propagation = drop_edges(edges, probability, spec.seed, epoch) if probability else everything
         with torch.autocast(graph.labels.device.type, torch.bfloat16, enabled=halved):
-            logits = run_model(model, features, propagation)
+            logits = network.run(model, features, propagation)
         loss = cross_entropy(logits[graph.train].float(), targets)
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
@@ -100,9 +102,9 @@ def drop_edges(edges: Edges, probability: float, seed: int, epoch: int) -> Propa
 
 
 @torch.no_grad()
-def accuracies(model: BasicGNN | PGNN, graph: Graph, edges: Edges) -> dict[str, float]:
+def accuracies(network: GraphNetwork, model: nn.Module, graph: Graph, edges: Edges) -> dict[str, float]:
     """Return the accuracy on each split, from one forward pass over the whole graph."""
     model.eval()
-    correct = run_model(model, graph.features, edges.keep(None)).argmax(1) == graph.labels
+    correct = network.run(model, graph.features, edges.keep(None)).argmax(1) == graph.labels
     splits = {"train": graph.train, "validation": graph.validation, "test": graph.test}
     return {name: float(correct[nodes].double().mean()) for name, nodes in splits.items()}

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from resi.domains.graph.anchors import Anchors
+    from resi.domains.graph.networks.pgnn.anchors import Anchors
 
 ZERO = np.float32(0)
 # Sums may be taken in any order, which vector instructions need; NaN and infinity stay what they are.

@@ -9,12 +9,12 @@ import torch
 from torch import nn
 from torch.nn.functional import dropout, linear, normalize, relu
 
-from resi.domains.graph.messages import hear
+from resi.domains.graph.networks.pgnn.messages import hear
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from resi.domains.graph.anchors import Anchors
+    from resi.domains.graph.networks.pgnn.anchors import Anchors
 
 
 class Nearness(nn.Module):

@@ -9,12 +9,14 @@ from __future__ import annotations
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from resi.domains.graph.datasets.base import GraphDataset
+from resi.domains.graph.datasets.raw_files import RawFiles
 from resi.errors import DatasetError, ResiError
-from resi.fingerprints import fingerprint, hash_file
-from resi.specs import DatasetSpec
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from resi.domains.graph.data import Graph
 
     Table = np.ndarray[Any, Any]
 
@@ -30,8 +32,6 @@ URL = "https://snap.stanford.edu/ogb/data/nodeproppred/arxiv.zip"
 # The archive has 81 MB. OGB publishes no checksum, so that the connection has to vouch for it.
 DOWNLOAD_LIMIT = 2**28
 UNPACKED_LIMIT = 2 * 2**30
-# Raise it when the code that turns files into graphs would give another graph.
-RECIPE = 1
 
 
 class Tables(NamedTuple):
@@ -55,30 +55,27 @@ class Tables(NamedTuple):
     test: Table
 
 
-def locate(root: Path | None, downloads: Path, may_download: bool = True) -> DatasetSpec:
-    """Find the raw files in ``root`` or ``root/ogbn_arxiv``, or download OGB's archive, and hash them."""
-    given = root or downloads
-    folders = (given, given / "ogbn_arxiv", given / "ogbn_arxiv_pyg", given / "arxiv")
-    folder = next((found for found in folders if any((found / name).exists() for name in FILES)), None)
-    if root is None and may_download and (folder is None or not all((folder / name).is_file() for name in FILES)):
-        folder = _download(downloads)
-    if folder is None and root is None:
-        raise DatasetError(
-            f"ogbn-arxiv is not in {downloads} yet; a run downloads it, or reads it from dataset.root=FOLDER"
-        )
-    if folder is None:
-        names = ", ".join(FILES)
-        raise DatasetError(
-            f"dataset.root={root} holds no ogbn-arxiv: expected the files {names} there or in {root}/ogbn_arxiv"
-        )
-    for name in FILES:
-        if not (folder / name).is_file():
-            raise DatasetError(f"{folder / name} is missing; ogbn-arxiv needs the files {', '.join(FILES)} in {folder}")
-    hashes = {name: hash_file(folder / name) for name in FILES}
-    return DatasetSpec("ogbn_arxiv", folder, fingerprint({"files": hashes, "recipe": RECIPE}))
+def _read(folder: Path) -> Graph:
+    import torch
+    from torch_geometric.utils import to_undirected
+
+    from resi.domains.graph.data import Graph, compress, probe_nodes
+
+    tables = read_tables(folder)
+    test = torch.from_numpy(tables.test)
+    return Graph(
+        features=compress(torch.from_numpy(tables.features)),
+        edges=to_undirected(torch.from_numpy(tables.edges), num_nodes=len(tables.labels)),
+        labels=torch.from_numpy(tables.labels),
+        train=torch.from_numpy(tables.train),
+        validation=torch.from_numpy(tables.validation),
+        test=test,
+        probe=probe_nodes(test),
+        classes=CLASSES,
+    )
 
 
-def read(folder: Path) -> Tables:
+def read_tables(folder: Path) -> Tables:
     """Read the raw files.
 
     Raises
@@ -154,3 +151,14 @@ def _download(downloads: Path) -> Path:
 def _without_first_folder(name: PurePosixPath) -> PurePosixPath | None:
     below = PurePosixPath(*name.parts[1:])
     return below if str(below) in FILES else None
+
+
+OGBN_ARXIV = GraphDataset(
+    "ogbn_arxiv",
+    "169343 papers, 128 word features, edges are citations, 40 fields; 10000 of 48603 test nodes",
+    "OGB",
+    probe_nodes=10_000,
+    find=RawFiles("ogbn-arxiv", FILES, ("", "ogbn_arxiv", "ogbn_arxiv_pyg", "arxiv"), _download).find,
+    read=_read,
+    published_name="ogbn-arxiv",
+)

@@ -1,0 +1,15 @@
+"""The list of the families of networks that come with the graph domain."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from resi.domains.graph.networks.gat import GATFamily
+from resi.domains.graph.networks.gcn import GCNFamily
+from resi.domains.graph.networks.graphsage import GraphSAGEFamily
+from resi.domains.graph.networks.pgnn import PGNNFamily
+
+if TYPE_CHECKING:
+    from resi.domains.graph.networks.base import GraphNetwork
+
+NETWORKS: tuple[GraphNetwork, ...] = (GATFamily(), GCNFamily(), GraphSAGEFamily(), PGNNFamily())

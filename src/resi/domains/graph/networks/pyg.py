@@ -1,0 +1,54 @@
+"""What PyG's models have in common: how they are built, and what lies between two convolutions."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Any
+
+from resi.domains.graph.networks.base import GraphNetwork
+from resi.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from torch import Tensor
+    from torch_geometric.nn.models.basic_gnn import BasicGNN
+
+    from resi.domains.graph.data import Graph
+    from resi.specs import ModelSpec
+
+
+class PyGNetwork(GraphNetwork):
+    """Networks built as PyG's: a subclass names the class of the model.
+
+    Layer ``i`` but the last is: convolution, batch norm, activation, dropout. The last is a convolution to the classes.
+    """
+
+    @abstractmethod
+    def model_class(self) -> type[BasicGNN]:
+        """Return PyG's class."""
+
+    def arguments(self, hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the arguments of the model that follow from hyperparameters alone."""
+        return {
+            "hidden_channels": hyperparameters["hidden_channels"],
+            "num_layers": hyperparameters["layers"],
+            "dropout": hyperparameters["dropout"],
+            "act": hyperparameters["activation"],
+            "norm": "BatchNorm",
+        }
+
+    def build(self, spec: ModelSpec, graph: Graph) -> BasicGNN:
+        """Return the untrained model of a spec."""
+        values = spec.hyperparameters
+        try:
+            return self.model_class()(
+                in_channels=graph.features.shape[1], out_channels=graph.classes, **self.arguments(values)
+            )
+        except (TypeError, ValueError, AssertionError, RuntimeError) as error:
+            raise UsageError(f"model={spec.architecture} cannot be built from {dict(values)}: {error}") from error
+
+    def next_input(self, model: BasicGNN, layer: str, representation: Tensor) -> Tensor:
+        """Return what becomes of a convolution's output; dropout does nothing in evaluation."""
+        activated: Tensor = model.act(model.norms[int(layer)](representation))
+        return activated

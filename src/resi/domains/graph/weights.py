@@ -1,0 +1,63 @@
+"""Weights of graph models: put into a model, and brought under the names of today."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from resi.domains.graph.registered import find_network
+from resi.errors import ArtifactError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from torch import Tensor, nn
+
+    from resi.domains.graph.data import Graph
+    from resi.specs import ModelSpec
+
+
+def trained_model(spec: ModelSpec, graph: Graph, state: Mapping[str, Tensor]) -> nn.Module:
+    """Return the model of a spec with given weights, on the CPU.
+
+    Raises
+    ------
+    ArtifactError
+        If the weights do not fit.
+    """
+    with torch.random.fork_rng(devices=[]):  # weights that are drawn only to be replaced
+        model = find_network(spec.architecture).build(spec, graph)
+    load_weights(model, state)
+    return model
+
+
+def load_weights(model: nn.Module, state: Mapping[str, Tensor]) -> None:
+    """Put weights into a model.
+
+    Raises
+    ------
+    ArtifactError
+        Saying what does not fit.
+    """
+    try:
+        model.load_state_dict(dict(state), strict=True)
+    except RuntimeError as error:
+        raise ArtifactError(f"do not fit the architecture: {error}") from error
+
+
+def renamed(state: Mapping[str, Tensor], current: Callable[[str], str]) -> dict[str, Tensor]:
+    """Return weights under the names that ``current`` gives them.
+
+    Raises
+    ------
+    ArtifactError
+        If two names that mean one tensor hold different ones.
+    """
+    result: dict[str, Tensor] = {}
+    for name, tensor in state.items():
+        now = current(name)
+        if now in result and not torch.equal(result[now], tensor):
+            raise ArtifactError(f"holds different weights under two names of {now}")
+        result[now] = tensor
+    return result
