@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
@@ -118,7 +119,7 @@ def contents(domain: Domain) -> dict[str, str]:
 
 
 def _content(domain: Domain, dataset: str, folder: Path) -> str:
-    from resi.domains.graph import files as graph
+    from resi.domains.graph.datasets import cora
     from resi.domains.vision import files as vision
 
     for name in MADE_UP.get(dataset, ()):
@@ -127,7 +128,7 @@ def _content(domain: Domain, dataset: str, folder: Path) -> str:
         path.write_text(f"made up: {dataset} {name}\n")
     root = folder / dataset if dataset in MADE_UP else None
     with (
-        mock.patch.object(graph, "read_cora", lambda path: path.read_bytes()),
+        mock.patch.object(cora, "read_checked", lambda path: path.read_bytes()),
         mock.patch.object(vision, "_md5", lambda path: vision.CIFAR100[path.name]),
         mock.patch.object(vision, "WNIDS", vision.WNIDS[:2]),
         mock.patch.object(vision, "IMAGES_PER_CLASS", {"train": 2, "val": 1}),
@@ -226,9 +227,10 @@ def network(domain: str, architecture: str, dataset: str, values: dict[str, Any]
             return _language_network(architecture, CLASSES[dataset])
         if architecture == "pgnn":
             return None
-        from resi.domains.graph.architectures import build_model as build_graph_model
-
-        return build_graph_model(architecture, values, *GRAPHS[dataset])
+        features, classes = GRAPHS[dataset]
+        model = replace(_example("graph").models[0][0], architecture=architecture, hyperparameters=values)
+        graph: Any = SimpleNamespace(features=torch.empty(1, features), classes=classes)
+        return registry.networks("graph").get(architecture).build(model, graph)
 
 
 @functools.cache

@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from resi.domains.graph import files
 from resi.domains.graph.data import load_graph
+from resi.domains.graph.datasets.cora import CORA, FILES, LIMIT
+from resi.domains.graph.datasets.digits_knn import DIGITS_KNN
 from resi.errors import DatasetError
 from tests.file_server import FileServer, serve
 
@@ -26,7 +27,7 @@ def test_digits_knn_is_the_graph_it_is_said_to_be() -> None:
     from sklearn.datasets import load_digits
     from sklearn.metrics.pairwise import cosine_similarity
 
-    graph = load_graph(files.locate_digits_knn())
+    graph = load_graph(DIGITS_KNN.locate(None, Path("unused")))
     pixels, labels = load_digits(return_X_y=True)
     np.testing.assert_allclose(graph.features.numpy(), pixels / 16, rtol=1e-6)
     np.testing.assert_array_equal(graph.labels.numpy(), labels)
@@ -48,7 +49,7 @@ def test_digits_knn_is_the_graph_it_is_said_to_be() -> None:
 
 
 def test_cora_is_the_published_one(data: Path) -> None:
-    graph = load_graph(files.locate_cora(data / "cora", Path("unused")))
+    graph = load_graph(CORA.locate(data / "cora", Path("unused")))
     assert tuple(graph.features.shape) == (2708, 1433)
     assert graph.edges.shape[1] == 10556
     assert [len(split) for split in (graph.train, graph.validation, graph.test)] == [140, 500, 1000]
@@ -60,15 +61,15 @@ def test_cora_is_the_published_one(data: Path) -> None:
 @pytest.mark.parametrize("layout", [".", "raw", "Cora/raw"])
 def test_cora_is_found_in_any_usual_layout(data: Path, tmp_path: Path, layout: str) -> None:
     shutil.copytree(data / "cora" / "raw", tmp_path / layout, dirs_exist_ok=True)
-    found = files.locate_cora(tmp_path, Path("unused"))
-    assert found.content == files.locate_cora(data / "cora", Path("unused")).content
+    found = CORA.locate(tmp_path, Path("unused"))
+    assert found.content == CORA.locate(data / "cora", Path("unused")).content
 
 
 def test_a_missing_file_of_cora_is_named(data: Path, tmp_path: Path) -> None:
     shutil.copytree(data / "cora" / "raw", tmp_path / "raw")
     (tmp_path / "raw" / "ind.cora.graph").unlink()
     with pytest.raises(DatasetError, match=r"raw/ind\.cora\.graph is missing"):
-        files.locate_cora(tmp_path, Path("unused"))
+        CORA.locate(tmp_path, Path("unused"))
 
 
 def test_a_damaged_file_of_cora_is_named_before_it_is_unpickled(data: Path, tmp_path: Path) -> None:
@@ -77,12 +78,12 @@ def test_a_damaged_file_of_cora_is_named_before_it_is_unpickled(data: Path, tmp_
     path.chmod(0o644)
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(DatasetError, match=r"raw/ind\.cora\.allx is damaged"):
-        files.locate_cora(tmp_path, Path("unused"))
+        CORA.locate(tmp_path, Path("unused"))
 
 
 def test_cora_that_is_replaced_after_it_was_found_is_not_unpickled(data: Path, tmp_path: Path) -> None:
     shutil.copytree(data / "cora" / "raw", tmp_path / "raw")
-    found = files.locate_cora(tmp_path, Path("unused"))
+    found = CORA.locate(tmp_path, Path("unused"))
     path = tmp_path / "raw" / "ind.cora.ally"
     path.chmod(0o644)
     path.write_bytes(pickle.dumps(Payload(tmp_path / "opened")))
@@ -105,7 +106,7 @@ class Payload:
 
 def test_no_cora_says_which_files_go_where(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"holds no Cora: expected the files ind\.cora\.allx.*raw"):
-        files.locate_cora(tmp_path, Path("unused"))
+        CORA.locate(tmp_path, Path("unused"))
 
 
 @pytest.fixture
@@ -124,26 +125,26 @@ def test_cora_that_cannot_be_downloaded_says_where_to_put_it(server: FileServer,
         match=rf"cannot be downloaded \(.*allx cannot be fetched: Not Found.*ind\.cora\.allx.* into {tmp_path}/Cora/raw"
         r".*dataset\.root",
     ):
-        files.locate_cora(None, tmp_path)
+        CORA.locate(None, tmp_path)
 
 
 def test_cora_is_downloaded_file_by_file_and_only_what_is_missing(
     data: Path, tmp_path: Path, server: FileServer
 ) -> None:
     source = data / "cora" / "raw"
-    server.files = {f"/{name}": (source / name).read_bytes() for name in files.CORA}
+    server.files = {f"/{name}": (source / name).read_bytes() for name in FILES}
     raw = tmp_path / "Cora" / "raw"
     raw.mkdir(parents=True)
     shutil.copy(source / "ind.cora.x", raw)
-    assert files.locate_cora(None, tmp_path).folder == raw
-    assert sorted(path for path, _ in server.asked) == sorted(f"/{name}" for name in set(files.CORA) - {"ind.cora.x"})
-    files.locate_cora(None, tmp_path)
+    assert CORA.locate(None, tmp_path).folder == raw
+    assert sorted(path for path, _ in server.asked) == sorted(f"/{name}" for name in set(FILES) - {"ind.cora.x"})
+    CORA.locate(None, tmp_path)
     assert len(server.asked) == 7
 
 
-@pytest.mark.parametrize("content", [b"print('payload')", bytes(files.CORA_LIMIT + 1)])
+@pytest.mark.parametrize("content", [b"print('payload')", bytes(LIMIT + 1)])
 def test_a_download_that_differs_is_never_kept(server: FileServer, tmp_path: Path, content: bytes) -> None:
-    server.files = dict.fromkeys((f"/{name}" for name in files.CORA), content)
+    server.files = dict.fromkeys((f"/{name}" for name in FILES), content)
     with pytest.raises(DatasetError, match=r"cannot be downloaded \(.*(is damaged on arrival|is larger than the)"):
-        files.locate_cora(None, tmp_path / "data")
+        CORA.locate(None, tmp_path / "data")
     assert not [path for path in (tmp_path / "data" / "Cora" / "raw").iterdir() if path.suffix != ".part"]

@@ -15,8 +15,11 @@ from scipy.sparse import csr_matrix
 
 import resi
 from resi.config.schema import compose
-from resi.domains.graph import GraphDomain, flickr, ogbn_arxiv
+from resi.domains.graph import GraphDataset, GraphDomain
 from resi.domains.graph.data import load_graph, probe_nodes
+from resi.domains.graph.datasets import flickr, ogbn_arxiv
+from resi.domains.graph.datasets.flickr import FLICKR
+from resi.domains.graph.datasets.ogbn_arxiv import OGBN_ARXIV
 from resi.domains.graph.training import train
 from resi.errors import DatasetError
 from resi.pipeline.plan import make_plan
@@ -142,28 +145,30 @@ def test_a_run_on_arxiv_goes_from_files_to_scores(arxiv_folder: Path, tmp_path: 
     assert set(result.comparisons["shape_a"]) == {"30x256"}
 
 
-@pytest.mark.parametrize("module", [flickr, ogbn_arxiv])
-def test_missing_files_are_named(module, flickr_folder: Path, arxiv_folder: Path, tmp_path: Path) -> None:
-    folder = flickr_folder if module is flickr else arxiv_folder
+@pytest.mark.parametrize("dataset", [FLICKR, OGBN_ARXIV])
+def test_missing_files_are_named(
+    dataset: GraphDataset, flickr_folder: Path, arxiv_folder: Path, tmp_path: Path
+) -> None:
+    folder = flickr_folder if dataset is FLICKR else arxiv_folder
     with pytest.raises(DatasetError, match=r"dataset\.root=.*empty holds no .*: expected the files"):
-        module.locate(tmp_path / "empty", Path("unused"))
+        dataset.locate(tmp_path / "empty", Path("unused"))
     with pytest.raises(DatasetError, match=r"is not in .* yet; a run downloads it, or reads it from dataset\.root"):
-        module.locate(None, tmp_path / "empty", may_download=False)
+        dataset.locate(None, tmp_path / "empty", may_download=False)
     victim = next(path for path in sorted(folder.rglob("*")) if path.name in ("feats.npy", "node-feat.csv.gz"))
     victim.unlink()
     with pytest.raises(DatasetError, match=rf"{victim} is missing"):
-        module.locate(folder, Path("unused"))
+        dataset.locate(folder, Path("unused"))
 
 
 def test_other_content_is_another_dataset(flickr_folder: Path, arxiv_folder: Path) -> None:
-    for module, folder, name in (
-        (flickr, flickr_folder, "raw/role.json"),
-        (ogbn_arxiv, arxiv_folder / "ogbn_arxiv", "split/time/valid.csv.gz"),
+    for dataset, folder, name in (
+        (FLICKR, flickr_folder, "raw/role.json"),
+        (OGBN_ARXIV, arxiv_folder / "ogbn_arxiv", "split/time/valid.csv.gz"),
     ):
-        before = module.locate(folder, Path("unused")).content
+        before = dataset.locate(folder, Path("unused")).content
         path = folder / name
         path.write_bytes(path.read_bytes() + (b" " if path.suffix == ".json" else gzip.compress(b"")))
-        assert module.locate(folder, Path("unused")).content != before
+        assert dataset.locate(folder, Path("unused")).content != before
 
 
 def test_a_dataset_that_is_replaced_after_it_was_found_is_not_used(flickr_folder: Path, arxiv_folder: Path) -> None:
@@ -245,16 +250,16 @@ def test_arxiv_is_fetched_and_unpacked_without_asking(
         with pytest.raises(
             DatasetError, match=r"cannot be downloaded: .*is larger than the .* Without a network, unpack"
         ):
-            ogbn_arxiv.locate(None, tmp_path / "refused")
+            OGBN_ARXIV.locate(None, tmp_path / "refused")
         monkeypatch.setattr(ogbn_arxiv, "DOWNLOAD_LIMIT", len(buffer.getvalue()))
         server.files["/arxiv.zip"] = buffer.getvalue()[:-9]
         with pytest.raises(DatasetError, match=r"arxiv\.zip is damaged"):
-            ogbn_arxiv.locate(None, downloads)
+            OGBN_ARXIV.locate(None, downloads)
         server.files["/arxiv.zip"] = buffer.getvalue()
-        found = ogbn_arxiv.locate(None, downloads)
-    assert found.content == ogbn_arxiv.locate(arxiv_folder, Path("unused")).content
+        found = OGBN_ARXIV.locate(None, downloads)
+    assert found.content == OGBN_ARXIV.locate(arxiv_folder, Path("unused")).content
     assert not (downloads / "arxiv.zip").exists()
-    assert ogbn_arxiv.locate(None, downloads, may_download=False) == found
+    assert OGBN_ARXIV.locate(None, downloads, may_download=False) == found
 
 
 def test_flickr_is_fetched_and_an_error_page_or_an_endless_file_is_not_taken(
@@ -268,18 +273,18 @@ def test_flickr_is_fetched_and_an_error_page_or_an_endless_file_is_not_taken(
         monkeypatch.setattr(flickr, "DRIVE", f"{server.url}/{{}}")
         addresses = {name: f"/{getattr(Flickr, f'{name.partition(chr(46))[0]}_id')}" for name in flickr.FILES}
         server.files = {address: (source / name).read_bytes() for name, address in addresses.items()}
-        found = flickr.locate(None, tmp_path / "downloads")
-        assert found.content == flickr.locate(flickr_folder, Path("unused")).content
+        found = FLICKR.locate(None, tmp_path / "downloads")
+        assert found.content == FLICKR.locate(flickr_folder, Path("unused")).content
         assert sorted(path.name for path in found.folder.iterdir()) == sorted(flickr.FILES)
 
         server.files = dict.fromkeys(addresses.values(), b"<html>too many downloads</html>")
         with pytest.raises(DatasetError, match=r"cannot be downloaded .*adj_full\.npz is another file.*dataset\.root"):
-            flickr.locate(None, tmp_path / "again")
+            FLICKR.locate(None, tmp_path / "again")
         assert not list((tmp_path / "again" / "raw").iterdir())
 
         monkeypatch.setattr(flickr, "LIMIT", 10)
         with pytest.raises(DatasetError, match=r"is larger than the 10 bytes it should have at most"):
-            flickr.locate(None, tmp_path / "again")
+            FLICKR.locate(None, tmp_path / "again")
 
 
 def test_the_layer_probe_of_a_large_dataset_has_all_hidden_layers() -> None:

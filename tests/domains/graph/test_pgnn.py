@@ -12,10 +12,10 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import shortest_path
 
 import resi
-from resi.domains.graph import GraphDomain, messages, pgnn
-from resi.domains.graph.anchors import draw_sets, find_anchors
-from resi.domains.graph.architectures import model_for
+from resi.domains.graph import GraphDomain
 from resi.domains.graph.data import load_graph
+from resi.domains.graph.networks.pgnn import PGNNFamily, layers, messages
+from resi.domains.graph.networks.pgnn.anchors import draw_sets, find_anchors
 from resi.domains.graph.training import train
 from resi.errors import UsageError
 from resi.specs import ModelSpec
@@ -75,10 +75,10 @@ def test_a_layer_is_the_plain_formula(
     edges: torch.Tensor, listen: Callable, sparse: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its outputs and all gradients, compiled and not, also where a linear map comes before it."""
-    monkeypatch.setattr(pgnn, "hear", listen)
+    monkeypatch.setattr(layers, "hear", listen)
     anchors = find_anchors(edges, NODES, 0)
     torch.manual_seed(0)
-    before, layer = torch.nn.Linear(9, 7), pgnn.PGNNLayer(7, 5)
+    before, layer = torch.nn.Linear(9, 7), layers.PGNNLayer(7, 5)
     features = torch.randn(NODES, 9).relu()
     given = features.to_sparse_csr() if sparse else features
 
@@ -105,7 +105,7 @@ def test_a_layer_is_the_plain_formula(
 def test_numbers_that_are_not_finite_are_not_hidden(edges: torch.Tensor, value: float) -> None:
     """What went wrong in training shows in the loss."""
     anchors = find_anchors(edges, NODES, 0)
-    layer = pgnn.PGNNLayer(7, 5)
+    layer = layers.PGNNLayer(7, 5)
     x = torch.randn(NODES, 7, generator=torch.Generator().manual_seed(0))
     x[3] = value
     for part in layer(x, anchors):
@@ -117,7 +117,7 @@ def test_the_network_is_the_published_one(digits) -> None:
     spec = spec_of(epochs=1)
     trained = train(spec, digits, CPU)
     graph = load_graph(digits)
-    model = model_for(spec, graph)
+    model = PGNNFamily().build(spec, graph)
     model.load_state_dict(dict(trained.state))
     model.eval()
     x = model.linear_pre(graph.features)

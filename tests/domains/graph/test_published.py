@@ -13,7 +13,7 @@ import resi
 from resi.cli.main import run_command
 from resi.config.schema import compose
 from resi.domains.graph import GraphDomain
-from resi.domains.graph.checkpoints import read_checkpoint, to_current_keys
+from resi.domains.graph.checkpoints import read_checkpoint
 from resi.domains.graph.training import train
 from resi.errors import ArtifactError, DatasetError, UsageError
 from resi.pipeline.plan import make_plan
@@ -69,7 +69,7 @@ def test_pgnn_is_read_with_its_first_layer_stored_twice(digits) -> None:
     with pytest.raises(
         ArtifactError, match=r"holds different weights under two names of convs\.0\.linear_hidden\.bias"
     ):
-        to_current_keys({**twice, "init_conv.linear_hidden.bias": torch.ones(32)})
+        DOMAIN.network("pgnn").from_published({**twice, "init_conv.linear_hidden.bias": torch.ones(32)})
 
 
 class Payload:
