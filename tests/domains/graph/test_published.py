@@ -14,6 +14,7 @@ from resi.cli.main import run_command
 from resi.config.schema import compose
 from resi.domains.graph import GraphDomain
 from resi.domains.graph.checkpoints import read_checkpoint
+from resi.domains.graph.settings import PUBLISHED_NAMES
 from resi.domains.graph.training import train
 from resi.errors import ArtifactError, DatasetError, UsageError
 from resi.pipeline.plan import make_plan
@@ -105,6 +106,18 @@ def test_a_checkpoint_is_found_in_the_published_layout(tmp_path: Path, below: st
     path.unlink()
     with pytest.raises(DatasetError, match=rf"{path} is missing: .* graphsage on ogbn_arxiv, shortcut_25, seed 3"):
         DOMAIN.checkpoint(tmp_path, spec)
+
+
+def test_the_names_of_published_results_are_understood() -> None:
+    assert DOMAIN.own_names("ogbn-arxiv", "Shortcut_25") == ("ogbn_arxiv", "shortcut_25")
+    assert DOMAIN.own_names("cora", "MultiLayer") == ("cora", "six_layers")
+    for unaltered in ("Normal", "Augmentation_0", "RandomLabels_0"):
+        assert DOMAIN.own_names("flickr", unaltered) == ("flickr", "standard")
+    for setting, published in PUBLISHED_NAMES.items():
+        assert DOMAIN.own_names("cora", published) == ("cora", setting)
+    for trained_on, setting in (("reddit", "Normal"), ("ogbn_arxiv", "Normal"), ("cora", "Twisted_25")):
+        with pytest.raises(ValueError, match=r"unknown (training set|setting)"):
+            DOMAIN.own_names(trained_on, setting)
 
 
 @pytest.mark.parametrize(
@@ -209,9 +222,11 @@ def test_a_missing_checkpoint_costs_its_pairs_and_not_the_job(
     assert set(whole.scores["note"]) == {"with 2 groups of 3 models no p-value can be below 0.1"}
 
 
-def test_published_and_trained_models_are_never_mistaken_for_each_other(cora_words: list[str], zoo: Path) -> None:
+def test_published_and_trained_models_are_never_mistaken_for_each_other(
+    cora_words: list[str], zoo: Path, tmp_path: Path
+) -> None:
     published, trained = (
-        make_plan(compose([*words, "seeds=[0,1]", "groups=2"]))
+        make_plan(compose([*words, "seeds=[0,1]", "groups=2", f"root={tmp_path}"]))
         for words in ([*cora_words, f"models.root={zoo}"], cora_words[:2])
     )
     assert len(published.models) == 8

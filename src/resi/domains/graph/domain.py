@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resi.domains.base import Domain
+from resi.domains.graph.datasets.base import GraphDataset
 from resi.domains.graph.hyperparameters import CHOICES, LIMITS, GraphModelConfig
+from resi.domains.graph.networks.base import GraphNetwork
 from resi.domains.graph.registered import find_dataset, find_network
 from resi.domains.graph.settings import (
     CONV_OUTPUT,
@@ -29,9 +31,6 @@ if TYPE_CHECKING:
 
     import torch
 
-    from resi.domains.graph.datasets.base import GraphDataset
-    from resi.domains.graph.networks.base import GraphNetwork
-
 TRAINING_VERSION = 1
 
 
@@ -52,12 +51,31 @@ class GraphDomain(Domain):
         return ("torch_geometric",)
 
     def dataset(self, name: str) -> GraphDataset:
-        """Return a dataset, or raise ``UsageError`` naming what exists."""
-        return find_dataset(name)
+        """Return a dataset.
+
+        Raises
+        ------
+        UsageError
+            If there is none of that name, or a plugin's is of another class.
+        """
+        found: object = find_dataset(name)
+        if not isinstance(found, GraphDataset):
+            raise UsageError(f"dataset={name} is a {type(found).__name__}: expected a GraphDataset; correct its plugin")
+        return found
 
     def network(self, architecture: str) -> GraphNetwork:
-        """Return the family that an architecture is of, or raise ``UsageError`` naming what exists."""
-        return find_network(architecture)
+        """Return the family that an architecture is of.
+
+        Raises
+        ------
+        UsageError
+            If there is none, or a plugin's is of another class.
+        """
+        found: object = find_network(architecture)
+        if not isinstance(found, GraphNetwork):
+            name = type(found).__name__
+            raise UsageError(f"model={architecture} is of a {name}: expected a GraphNetwork; correct its plugin")
+        return found
 
     def hyperparameters(
         self, architecture: str, dataset: str, setting: str, overrides: Mapping[str, Any]
@@ -157,7 +175,7 @@ class GraphDomain(Domain):
 
     def _published_datasets(self) -> dict[str, str]:
         """Return the names of the datasets of the published results, by their published names."""
-        datasets = [self.dataset(info.name) for info in self.datasets()]
+        datasets = [dataset for dataset in self.datasets() if isinstance(dataset, GraphDataset)]
         return {dataset.published_name: dataset.name for dataset in datasets if dataset.published_name}
 
     def read_checkpoint(self, content: bytes, model: ModelSpec, dataset: DatasetSpec, device: torch.device) -> Trained:
