@@ -43,7 +43,7 @@ def _ambiguous(word: str, line: str) -> str:
 
 
 def _unknown_choice(error: BaseException) -> str:
-    from resi.config.schema import own_store
+    from resi.config.register import own_store
     from resi.registry.discovery import load_plugins
 
     group, _, name = str(getattr(error, "missing_cfg_file", "")).rpartition("/")
