@@ -140,15 +140,20 @@ class RunSchema:
     representation: str | None = field(
         default=None,
         metadata={
-            "help": "what is taken of a layer, where a domain has a choice; for graphs conv_output or post_activation, for texts cls, mean or last"
+            "help": "what is taken of a layer, where a domain has a choice; "
+            "for graphs conv_output or post_activation, for texts cls, mean or last"
         },
     )
     test: Any = field(default=None, metadata={"help": "{tests}"})
     suite: Any = field(
-        default=None, metadata={"help": "a named list of runs, each started by -m; resi list suites shows them"}
+        default=None, metadata={"help": "a named list of runs, started by resi -m suite=NAME; see resi list suites"}
     )
     measure: dict[str, Any] = field(default_factory=dict, metadata={"help": "a name, a list, or: all, benchmark, fast"})
     compare: CompareConfig = field(default_factory=CompareConfig)
+
+
+SUBKEYS: dict[str, type] = {"compare": CompareConfig, "models": ModelsConfig, "dataset": DatasetConfig}
+"""Keys below a key of a run, beside those of the chosen models and measures."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from omegaconf import ListConfig, OmegaConf
 from resi import registry
 from resi.choices import ModelSource, OnError, Protocol, Stage
 from resi.config.explain import unknown_key
-from resi.config.schema import CompareConfig, DatasetConfig, ModelOrigin, ModelsConfig, RunConfig, RunSchema
+from resi.config.schema import SUBKEYS, CompareConfig, ModelOrigin, RunConfig, RunSchema
 from resi.console.redaction import redact_config
 from resi.errors import UsageError, unknown_name
 from resi.groundings import GROUNDINGS
@@ -77,8 +77,7 @@ def validate(composed: DictConfig) -> RunConfig:
 
 def _check_keys(composed: DictConfig, domain: Domain) -> None:
     """Raise ``UsageError`` for a key that does not exist and was added by ``+KEY=VALUE`` or a config."""
-    schemas: dict[str, Any] = {"compare": CompareConfig, "models": ModelsConfig, "dataset": DatasetConfig}
-    schemas |= {f"model.{name}": domain.model_config for name in composed.model or ()}
+    schemas = SUBKEYS | {f"model.{name}": domain.model_config for name in composed.model or ()}
     names = {field.name for field in fields(RunSchema)}
     found = [str(key) for key in composed if key not in names]
     for group, schema in schemas.items():
