@@ -198,7 +198,7 @@ def layer_design(models: int, layers: int, noise: float, uneven: float, studies:
     def of_models(similar: Array) -> dict[str, Array]:
         flat = similar.reshape(-1, layers, layers)
         found = {"spearman": layer_correlation, "violation_rate": layer_violations}
-        return {metric: score(flat, "corrected").reshape(-1, models) for metric, score in found.items()}
+        return {metric: score(flat, Protocol.corrected).reshape(-1, models) for metric, score in found.items()}
 
     def score(similar: Array) -> dict[str, Array]:
         return {metric: values.mean(axis=1) for metric, values in of_models(similar).items()}

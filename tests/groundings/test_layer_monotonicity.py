@@ -233,7 +233,7 @@ def test_intervals_hold_the_expected_score_and_few_scores_of_chance_are_called_b
     for layers, noise in ((3, 0.5), (5, 1000.0), (5, 0.5), (8, 0.7)):
         matrices = np.array([noisy(rng, 5, layers, noise) for _ in range(800)])
         for metric, of in (("spearman", layer_correlation), ("violation_rate", layer_violations)):
-            values = of(matrices.reshape(-1, layers, layers), "corrected").reshape(-1, 5)
+            values = of(matrices.reshape(-1, layers, layers), Protocol.corrected).reshape(-1, 5)
             low, high = limits_of_mean(values[:300], layers, metric)
             assert np.mean((low <= values.mean()) & (values.mean() <= high)) >= 0.91
     chance = [by_model(score(noisy(rng, 5, 5, 1000.0)))["spearman", None].p_value for _ in range(40)]
