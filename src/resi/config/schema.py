@@ -6,8 +6,6 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from omegaconf import MISSING
-
 from resi.choices import ModelSource, OnError, Overwrite, Protocol, Stage
 from resi.errors import UsageError
 from resi.machine.memory import memory_budget, parse_size
@@ -20,6 +18,8 @@ if TYPE_CHECKING:
     from resi.domains.base import Domain
     from resi.groundings.base import Grounding
     from resi.measures.base import Measure
+
+MISSING: Any = "???"  # omegaconf's, which takes longer to import than all of `resi --help`
 
 
 @dataclass
