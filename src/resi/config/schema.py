@@ -104,7 +104,11 @@ class ModelsConfig:
 
 @dataclass
 class RunSchema:
-    """All keys of a run, as Hydra sees them."""
+    """All keys of a run, as Hydra sees them.
+
+    Their order is that of the config in a manifest. Of a key with a few values, those typed as an enum are checked by
+    Hydra; those that are texts here become one in :func:`resi.config.validate.validate`, which guesses what was meant.
+    """
 
     root: str = field(
         default=MISSING, metadata={"help": "the data root; default $RESI_HOME, else $REP_SIM, else ./experiments"}
