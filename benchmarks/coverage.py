@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from resi.choices import Protocol
 from resi.groundings import GROUNDINGS
 from resi.groundings.base import LEVEL, MeasureFacts, Member, Score, Similarities
 from resi.groundings.correlation import correlate
@@ -197,7 +198,7 @@ def layer_design(models: int, layers: int, noise: float, uneven: float, studies:
     def of_models(similar: Array) -> dict[str, Array]:
         flat = similar.reshape(-1, layers, layers)
         found = {"spearman": layer_correlation, "violation_rate": layer_violations}
-        return {metric: score(flat, "corrected").reshape(-1, models) for metric, score in found.items()}
+        return {metric: score(flat, Protocol.corrected).reshape(-1, models) for metric, score in found.items()}
 
     def score(similar: Array) -> dict[str, Array]:
         return {metric: values.mean(axis=1) for metric, values in of_models(similar).items()}
@@ -244,7 +245,7 @@ def output_lines(studies: int) -> Iterator[Line]:
             found = []
             for inner, outer in tables:
                 similarities = Similarities(members, (SIMILARITY,), -inner[None], {"jsd": outer})
-                found += test.score(similarities, "corrected", seed=0)
+                found += test.score(similarities, Protocol.corrected, seed=0)
             return found
 
         def limits(tables: Array) -> Iterator[tuple[str, Array]]:
@@ -258,7 +259,7 @@ def output_lines(studies: int) -> Iterator[Line]:
 
 def _scores(test: Any, members: tuple[Member, ...], values: Array) -> Sequence[Score]:
     """Score as many studies as there are, each in place of a measure."""
-    return test.score(Similarities(members, (SIMILARITY,) * len(values), values, {}), "corrected", seed=0)
+    return test.score(Similarities(members, (SIMILARITY,) * len(values), values, {}), Protocol.corrected, seed=0)
 
 
 def _design(

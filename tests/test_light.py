@@ -37,7 +37,7 @@ def heavy_imports(code: str) -> list[str]:
         "from resi.cli.main import run_command; run_command(['list', 'measures'])",
         "from resi.cli.main import run_command; run_command(['list', 'models'])",
         "from resi.cli.main import run_command; run_command(['describe', 'cka'])",
-        "from resi.config.schema import compose; compose([])",
+        "from resi.config.compose import compose; compose([])",
     ],
 )
 def test_no_heavy_module_is_loaded(code: str) -> None:

@@ -138,14 +138,36 @@ def test_help_lists_commands_and_every_key_of_a_run(capsys: pytest.CaptureFixtur
     from dataclasses import fields
 
     from resi.cli.main import COMMANDS
-    from resi.config.schema import CompareConfig, RunSchema
+    from resi.config.schema import SUBKEYS, RunSchema
 
     assert run_command(["--help"]) == 0
     text = capsys.readouterr().out
-    keys = [field.name for field in fields(RunSchema)] + [f"compare.{field.name}" for field in fields(CompareConfig)]
-    keys.remove("compare")
-    for word in (*COMMANDS, *keys, "measure=[cka,rsa]"):
-        assert word in text, word
+    assert max(map(len, text.splitlines())) <= 80
+    commands, what, how = (part.splitlines()[1:] for part in text.split("\n\n")[2:5])
+    assert [line.split()[1] for line in commands if line.startswith("  resi ")] == [*COMMANDS]
+    shown = [line.split()[0] for line in (*what, *how) if not line.startswith("   ")]
+    keys = {field.name for field in fields(RunSchema)} - {"compare", "models"}
+    keys |= {f"{group}.{field.name}" for group, schema in SUBKEYS.items() for field in fields(schema)}
+    assert sorted(shown) == sorted(keys - {"dataset.name"})  # a dataset is chosen by dataset=NAME
+    assert "measure=[cka,rsa]" in text
+
+
+def test_the_keys_of_launchers_are_explained_in_the_docs() -> None:
+    from dataclasses import fields
+
+    from resi.config.launchers import LAUNCHERS
+
+    table = (
+        (Path(__file__).parents[2] / "docs" / "launchers.md").read_text().partition("## Keys")[2].partition("\n## ")[0]
+    )
+    rows = [line.strip("| ").split(" | ") for line in table.splitlines() if line.startswith("| `")]
+    found = [
+        (name, field.name, field.metadata["help"])
+        for name, options in LAUNCHERS.items()
+        for field in fields(options)
+        if field.name != "_target_"
+    ]
+    assert [(name.strip("`"), key.strip("`"), text) for name, key, text in rows] == found
 
 
 def test_list_prints_every_kind_as_table_and_json(root: Path, capsys: pytest.CaptureFixture[str]) -> None:

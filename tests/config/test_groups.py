@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 import resi
+from resi.config.compose import compose
 from resi.config.many import compose_all, open_configs
-from resi.config.schema import RunConfig, compose
+from resi.config.schema import RunConfig
 from resi.domains.graph import GraphDomain
 from resi.domains.language import LanguageDomain
 from resi.domains.vision import VisionDomain

@@ -24,7 +24,7 @@ from omegaconf import OmegaConf
 from omegaconf.basecontainer import BaseContainer
 
 import resi
-from resi.config.schema import compose
+from resi.config.compose import compose
 from resi.errors import UsageError
 from tests.conftest import TINY
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from resi.cli.main import run_command
-from resi.config.schema import compose
+from resi.config.compose import compose
 from resi.config.words import quoted
 from resi.errors import UsageError
 from resi.sweeps.suite_files import Suite

@@ -16,6 +16,7 @@ import torch
 
 import resi
 from resi import registry
+from resi.choices import OnError
 from resi.engine.budget import block_size, group_measures
 from resi.engine.cache import Prepared
 from resi.engine.execution import Engine
@@ -243,7 +244,7 @@ def test_a_measure_that_cannot_tell_its_memory_fails_alone() -> None:
     assert {(o.task.measure, o.status) for o in outcomes} == {("unsized", "failed"), ("counting", "ok")}
     assert {o.error for o in outcomes if o.status == "failed"} == {"KeyError: 'no idea'"}
     with pytest.raises(KeyError, match="no idea"):
-        list(Engine(measures, 10**9, CPU, on_error="raise").run(tasks, items))
+        list(Engine(measures, 10**9, CPU, on_error=OnError.raise_).run(tasks, items))
 
 
 def test_an_error_stays_with_its_pairs_and_says_why() -> None:
@@ -256,7 +257,7 @@ def test_an_error_stays_with_its_pairs_and_says_why() -> None:
     assert (outcomes["r0", "r2"].status, outcomes["r0", "r2"].error) == ("undefined", "S: nothing to see")
     assert (outcomes["r3", "r4"].status, outcomes["r3", "r4"].value) == ("ok", 15)
     with pytest.raises(RuntimeError, match="out of luck"):
-        list(Engine(measures, 10**9, CPU, on_error="raise").run(all_pairs(list(items), measures), items))
+        list(Engine(measures, 10**9, CPU, on_error=OnError.raise_).run(all_pairs(list(items), measures), items))
 
 
 def test_different_samples_and_sizes_are_recorded_as_failed() -> None:

@@ -14,6 +14,7 @@ import torch
 
 import resi
 from resi import registry
+from resi.choices import OnError
 from resi.engine.execution import Engine, Outcome
 from resi.engine.tiles import all_pairs
 from resi.errors import DegenerateInputError, MeasureError
@@ -207,7 +208,7 @@ def test_leaving_the_program_is_a_failed_comparison(while_preparing: bool, threa
     }
     assert {outcome.status for outcome in found if outcome.task.measure == "cka"} == {"ok"}
     with pytest.raises(MeasureError, match="own tried to end the program"):
-        run(measures, arrays(), threads, on_error="raise")
+        run(measures, arrays(), threads, on_error=OnError.raise_)
     with pytest.raises(MeasureError, match="own tried to end the program"):
         measures["own"].evaluate(*arrays(2).values())
 

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 import resi
-from resi.config.schema import compose
+from resi.config.compose import compose
 from resi.errors import UsageError
 from resi.results.shards import Shard
 from tests.conftest import TINY

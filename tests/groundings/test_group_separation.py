@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score
 
+from resi.choices import Protocol
 from resi.groundings import GROUNDINGS
 from resi.groundings.base import MeasureFacts, Member, Similarities
 from resi.groundings.separation import (
@@ -36,7 +37,7 @@ def members(groups: str) -> tuple[Member, ...]:
 
 def score(groups: str, similarity, measure=SIMILARITY, protocol: str = "corrected"):
     found = Similarities(members(groups), (measure,), np.array(similarity, float)[None], {})
-    scores = GROUNDINGS["augmentation"]().score(found, protocol, seed=0)
+    scores = GROUNDINGS["augmentation"]().score(found, Protocol(protocol), seed=0)
     return {entry.metric: entry for entry in scores}
 
 

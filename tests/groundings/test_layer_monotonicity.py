@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
 
+from resi.choices import Protocol
 from resi.groundings import GROUNDINGS, layer_orders
 from resi.groundings.base import LEVEL, MeasureFacts, Member, Similarities
 from resi.groundings.layer_monotonicity import layer_correlation, layer_violations, limits_of_mean
@@ -26,7 +27,9 @@ def score(matrices, measure=SIMILARITY, protocol: str = "corrected"):
     for number, matrix in enumerate(matrices):
         block = slice(number * layers, (number + 1) * layers)
         values[0, block, block] = matrix
-    return GROUNDINGS["layer_monotonicity"]().score(Similarities(members, (measure,), values, {}), protocol, seed=0)
+    return GROUNDINGS["layer_monotonicity"]().score(
+        Similarities(members, (measure,), values, {}), Protocol(protocol), seed=0
+    )
 
 
 def by_model(scores) -> dict:
@@ -66,8 +69,8 @@ MATRICES = st.integers(3, 7).flatmap(lambda n: arrays(float, (n, n), elements=st
 @given(MATRICES)
 def test_scores_are_those_of_a_plain_loop(matrix) -> None:
     """Rows of an asymmetric matrix: forwards one reads above the diagonal, backwards below it."""
-    assert layer_violations(matrix, "corrected") == pytest.approx(slow_violations(matrix))
-    assert layer_correlation(matrix[None], "corrected")[0] == pytest.approx(slow_correlation(matrix))
+    assert layer_violations(matrix, Protocol.corrected) == pytest.approx(slow_violations(matrix))
+    assert layer_correlation(matrix[None], Protocol.corrected)[0] == pytest.approx(slow_correlation(matrix))
 
 
 def test_similarity_that_fades_with_distance_is_perfect() -> None:
@@ -183,8 +186,8 @@ def test_orders_are_scored_as_single_ones_are() -> None:
         correlation, violations = layer_orders.score_orders(layer_orders._ranks(matrices), orders)
         for place, order in enumerate(orders):
             placed = matrices[:, order][:, :, order]
-            assert correlation[:, place] == pytest.approx(layer_correlation(placed, "corrected"))
-            assert violations[:, place] == pytest.approx(layer_violations(placed, "corrected"))
+            assert correlation[:, place] == pytest.approx(layer_correlation(placed, Protocol.corrected))
+            assert violations[:, place] == pytest.approx(layer_violations(placed, Protocol.corrected))
 
 
 def test_random_orders_are_each_models_own_and_count_the_observed_one() -> None:
@@ -230,7 +233,7 @@ def test_intervals_hold_the_expected_score_and_few_scores_of_chance_are_called_b
     for layers, noise in ((3, 0.5), (5, 1000.0), (5, 0.5), (8, 0.7)):
         matrices = np.array([noisy(rng, 5, layers, noise) for _ in range(800)])
         for metric, of in (("spearman", layer_correlation), ("violation_rate", layer_violations)):
-            values = of(matrices.reshape(-1, layers, layers), "corrected").reshape(-1, 5)
+            values = of(matrices.reshape(-1, layers, layers), Protocol.corrected).reshape(-1, 5)
             low, high = limits_of_mean(values[:300], layers, metric)
             assert np.mean((low <= values.mean()) & (values.mean() <= high)) >= 0.91
     chance = [by_model(score(noisy(rng, 5, 5, 1000.0)))["spearman", None].p_value for _ in range(40)]

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from resi.choices import Protocol
 from resi.groundings import GROUNDINGS
 from resi.groundings.base import MeasureFacts, Member, Similarities
 from resi.groundings.resampling import resampled_counts
@@ -26,7 +27,7 @@ def score(values, predictions, measures=(SIMILARITY,), protocol: str = "correcte
     values, predictions = np.array(values, float), np.array(predictions, float)
     members = tuple(Member("standard", seed) for seed in range(len(predictions)))
     found = Similarities(members, tuple(measures), values.reshape(-1, *predictions.shape), {"jsd": predictions})
-    return GROUNDINGS["output_correlation"]().score(found, protocol, seed=0)
+    return GROUNDINGS["output_correlation"]().score(found, Protocol(protocol), seed=0)
 
 
 def by_metric(scores) -> dict:

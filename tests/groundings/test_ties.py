@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from resi.choices import Protocol
 from resi.groundings import GROUNDINGS
 from resi.groundings.base import MeasureFacts, Member, Similarities
 from resi.groundings.ties import merge_ties
@@ -44,7 +45,9 @@ def test_values_that_are_one_number_by_definition_score_as_ties() -> None:
     found = {}
     for protocol in ("corrected", "published"):
         similarities = Similarities(members, (MEASURE,), table[None], {})
-        found[protocol] = {s.metric: s for s in GROUNDINGS["augmentation"]().score(similarities, protocol, seed=0)}
+        found[protocol] = {
+            s.metric: s for s in GROUNDINGS["augmentation"]().score(similarities, Protocol(protocol), seed=0)
+        }
     auprc, violations = (found["corrected"][metric] for metric in ("auprc", "violation_rate"))
     assert (auprc.value, violations.value) == (3 / 12, 0.5)
     assert (auprc.chance, violations.chance) == (pytest.approx(3 / 12), 0.5)
@@ -63,7 +66,7 @@ def test_differences_of_accuracies_that_are_whole_samples_are_ties() -> None:
     scores = []
     for table in (predictions, exact):
         similarities = Similarities(members, (MEASURE,), (values + values.T)[None], {"accuracy_difference": table})
-        scores.append(GROUNDINGS["accuracy_correlation"]().score(similarities, "corrected", seed=0))
+        scores.append(GROUNDINGS["accuracy_correlation"]().score(similarities, Protocol.corrected, seed=0))
     for found, expected in zip(*scores, strict=True):
         assert found.value == pytest.approx(expected.value, abs=1e-9)
         assert found.p_value == expected.p_value

@@ -15,7 +15,7 @@ import pytest
 
 import resi
 from resi import registry
-from resi.config import schema as config
+from resi.config.register import own_store
 from resi.fingerprints import canonical
 from resi.measures.base import Measure, as_measure
 from resi.measures.kernel import CKA
@@ -143,11 +143,11 @@ def registered() -> Iterator[dict[str, Registered]]:
     known = registry.measures()._items
     before = dict(known)
     known["changing"] = Registered(Changing, "own-package", "1.0", "")
-    config.own_store.cache_clear()
+    own_store.cache_clear()
     yield known
     known.clear()
     known.update(before)
-    config.own_store.cache_clear()
+    own_store.cache_clear()
 
 
 def test_comparisons_by_changed_code_are_made_again_and_it_is_said(

@@ -199,7 +199,7 @@ def test_a_damaged_model_is_named_set_aside_and_trained_anew(tmp_path: Path, cap
 def test_failed_comparisons_are_recorded_shown_and_redone_on_request(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from resi.config.schema import compose
+    from resi.config.compose import compose
     from resi.measures.kernel import CKA
 
     words = [*TINY, "measure=cka", f"root={tmp_path}"]
@@ -224,7 +224,7 @@ def test_failed_comparisons_are_recorded_shown_and_redone_on_request(
 
 
 def test_overwrite_always_makes_comparisons_again(finished, monkeypatch: pytest.MonkeyPatch) -> None:
-    from resi.config.schema import compose
+    from resi.config.compose import compose
     from resi.pipeline import compare
 
     root, result = finished

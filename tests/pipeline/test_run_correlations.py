@@ -104,7 +104,7 @@ def test_a_subsample_is_of_representations_and_not_of_outputs(correlated) -> Non
 
 
 def test_the_layer_test_scores_every_model_and_their_mean(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from resi.config.schema import compose
+    from resi.config.compose import compose
 
     words = [*SMALL, "seeds=[0,1,2]", "measure=cka", "test=layer_monotonicity", f"root={tmp_path}"]
     result = resi.run(words)

@@ -11,7 +11,7 @@ import polars as pl
 import resi
 from resi import registry
 from resi.cli.main import run_command
-from resi.config.schema import compose
+from resi.config.compose import compose
 from resi.fingerprints import hash_file
 from resi.pipeline.plan import make_plan
 from resi.results import outdated

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import resi
 from resi.cli.main import run_command
+from resi.config.compose import compose
 from resi.config.many import open_configs
-from resi.config.schema import compose
 from resi.pipeline.run import make_plan
 from resi.store.root import Store
 from resi.sweeps.launchers.jobs import Job

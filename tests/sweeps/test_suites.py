@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from resi.cli.main import run_command
+from resi.config.compose import compose
 from resi.config.many import compose_all, open_configs
-from resi.config.schema import RunConfig, compose
+from resi.config.schema import RunConfig
 from resi.errors import UsageError
 from resi.sweeps.jobs import Asked, split_words
 from resi.sweeps.suite_files import Suite, load_suite, suite_names

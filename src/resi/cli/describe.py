@@ -99,7 +99,7 @@ def _suite(name: str, config_dir: Path | None) -> tuple[str, str, Facts] | None:
 
 
 def _suite_names(config_dir: Path | None) -> list[str]:
-    from resi.config.schema import config_folder
+    from resi.config.loading import config_folder
 
     folders = [config_folder(), *([config_dir] if config_dir else [])]
     return sorted({path.stem for folder in folders for path in (folder / "suite").glob("*.yaml")})

@@ -105,7 +105,8 @@ def _dispatch(words: list[str]) -> int:
 def _run_hydra(words: list[str]) -> int:
     import hydra
 
-    from resi.config.schema import config_folder, register
+    from resi.config.loading import config_folder
+    from resi.config.register import register
     from resi.config.words import check_words, quoted
     from resi.sweeps import jobs as suite_jobs
     from resi.sweeps import records as sweeps
@@ -160,7 +161,8 @@ def run_job(composed: DictConfig) -> int:
     from hydra.core.hydra_config import HydraConfig
 
     from resi.cli.tables import print_result
-    from resi.config.schema import check_choices, validate
+    from resi.config.compose import check_choices
+    from resi.config.validate import validate
     from resi.pipeline.run import run_config
 
     _quiet()
@@ -176,7 +178,9 @@ def sweep_job(composed: DictConfig) -> int:
     from hydra.core.hydra_config import HydraConfig
 
     from resi.cli.tables import print_result
-    from resi.config.schema import check_choices, register, task_words, validate
+    from resi.config.compose import check_choices, task_words
+    from resi.config.register import register
+    from resi.config.validate import validate
     from resi.config.words import label
     from resi.console.redaction import redact_all
     from resi.pipeline.run import run_config

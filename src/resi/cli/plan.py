@@ -41,7 +41,7 @@ def main(words: list[str]) -> int:
 
 def print_plan_of(words: list[str], config_dir: Path | None = None) -> None:
     """Compose, plan and print a run; of one whose data are missing, say what is not there."""
-    from resi.config.schema import compose
+    from resi.config.compose import compose
     from resi.pipeline.plan import Planner
 
     plan = Planner(may_download=False, needs_datasets=False).plan(compose(words, config_dir))
@@ -151,7 +151,7 @@ def _print_steps(title: str, total: Total, plans: Sequence[Plan]) -> None:
     table.add_column("step", overflow="fold")
     for column in ("all", "done", "to do", "time, about"):
         table.add_column(column, justify="right", overflow="fold")
-    published = all(plan.config.models_root is not None for plan in plans)
+    published = all(plan.config.models.root is not None for plan in plans)
     trained = sum(len(work.models) for work in works), sum(len(work.models_left) for work in works)
     extracted = sum(len(work.extractions) for work in works), sum(work.extractions_left for work in works)
     compared = sum(work.comparisons.total() for work in works), sum(work.left.total() for work in works)
@@ -195,7 +195,7 @@ def _print_places(total: Total) -> None:
 def _print_estimates(total: Total, plans: Sequence[Plan]) -> None:
     """Print which measures take longest, what the estimates rest on, and how much memory comparing takes."""
     from resi.estimates.rates import shipped_machine
-    from resi.machine.memory import format_bytes, parse_memory
+    from resi.machine.memory import format_bytes, memory_budget
 
     console = output()
     by_measure: dict[str, float] = {}
@@ -217,7 +217,7 @@ def _print_estimates(total: Total, plans: Sequence[Plan]) -> None:
         console.print("times are estimates for one process with one thread, of the last layer; N processes share them")
     if any(total.training_seconds(work)[1] for work in total.works):
         console.print("unknown training times: they are known once a model of that dataset and architecture is trained")
-    budget = max(parse_memory(plan.config.memory) for plan in {plan.config.memory: plan for plan in plans}.values())
+    budget = max(memory_budget(size) for size in {plan.config.compare.memory_bytes for plan in plans})
     least = max((_least_memory(work, plans) for work in total.works), default=0)
     needed = f"at least {format_bytes(least)}, " if least else ""
     console.print(f"memory for comparing: {needed}at most {format_bytes(budget)} a process (compare.memory)")
@@ -228,7 +228,7 @@ def _least_memory(work: Work, plans: Sequence[Plan]) -> int:
     from resi.pipeline.plan import measure_identity
 
     measures = {
-        measure_identity(measure, plan.config.subsample, plan.sampling): (measure, plan.sampling)
+        measure_identity(measure, plan.config.compare.subsample, plan.sampling): (measure, plan.sampling)
         for plan in plans
         for measure in plan.config.measures.values()
     }

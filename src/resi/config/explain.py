@@ -43,7 +43,7 @@ def _ambiguous(word: str, line: str) -> str:
 
 
 def _unknown_choice(error: BaseException) -> str:
-    from resi.config.schema import own_store
+    from resi.config.register import own_store
     from resi.registry.discovery import load_plugins
 
     group, _, name = str(getattr(error, "missing_cfg_file", "")).rpartition("/")
@@ -72,12 +72,10 @@ def _keys() -> list[str]:
     """Return every key of a run, those of all models and measures included."""
     from resi import registry
     from resi.config.launchers import LAUNCHERS
-    from resi.config.schema import CompareConfig, DatasetConfig, ModelsConfig, RunSchema
+    from resi.config.schema import SUBKEYS, RunSchema
 
     keys = [field.name for field in fields(RunSchema)]
-    keys += [f"compare.{field.name}" for field in fields(CompareConfig)]
-    keys += [f"dataset.{field.name}" for field in fields(DatasetConfig)]
-    keys += [f"models.{field.name}" for field in fields(ModelsConfig)]
+    keys += [f"{group}.{field.name}" for group, schema in SUBKEYS.items() for field in fields(schema)]
     keys += sorted({f"hydra.launcher.{field.name}" for options in LAUNCHERS.values() for field in fields(options)})
     for domain in registry.usable_domains():
         names = [field.name for field in fields(domain.model_config)]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
@@ -25,7 +26,6 @@ from resi.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from hydra.core.config_search_path import ConfigSearchPath
     from omegaconf import DictConfig
@@ -38,6 +38,12 @@ RESOLVERS = ("now", "hydra", "python_version")
 # What every store has: Hydra's own configs.
 HYDRAS_OWN = ("hydra", "_dummy_empty_config_.yaml")
 _lock = threading.RLock()
+
+
+def config_folder() -> Path:
+    """Return the folder of the YAML configs: inside an installed package, at the top of a checkout."""
+    inside = Path(__file__).parents[1] / "conf"
+    return inside if inside.is_dir() else Path(__file__).parents[3] / "conf"
 
 
 def private_store() -> ConfigStore:

@@ -11,8 +11,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from resi.config.loading import composing, open_loader
-from resi.config.schema import RunConfig, compose_with, config_folder, own_store
+from resi.config.compose import compose_with
+from resi.config.loading import composing, config_folder, open_loader
+from resi.config.register import own_store
+from resi.config.schema import RunConfig
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -25,13 +27,11 @@ if TYPE_CHECKING:
 PARTS: dict[tuple[str, ...], tuple[str, ...]] = {
     ("domain", "protocol", "representation"): ("domain", "protocol"),
     ("domain", "dataset"): ("dataset", "dataset_root"),
-    ("domain", "model", "models", "root"): ("models", "models_root", "root"),
+    ("domain", "model", "models", "root"): ("architectures", "models", "root"),
     ("domain", "test", "groups", "seeds", "stage"): ("test", "groups", "seeds"),
     ("protocol", "measure"): ("measures",),
-    ("compare", "device", "on_error", "shards", "stage"): (
-        "memory", "threads", "overwrite", "subsample", "isolate", "time_limit", "device", "on_error", "shards", "stage",
-    ),
-}  # fmt: skip
+    ("compare", "device", "on_error", "shards", "stage"): ("compare", "device", "on_error", "shards", "stage"),
+}
 """Heads of words (``measure`` of ``measure.jaccard.k=20``), and the fields of a ``RunConfig`` that they decide."""
 HEADS = {head for heads in PARTS for head in heads}
 GROUPS = ("domain", "dataset", "model", "test", "measure", "protocol")

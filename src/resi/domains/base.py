@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from resi import registry
+from resi.choices import Protocol
 from resi.domains.groups import choose
 from resi.errors import ArtifactError, UsageError, unknown_name
 from resi.fingerprints import hash_file
@@ -44,7 +45,7 @@ class Domain(ABC):
 
     Parameters
     ----------
-    protocol : {"corrected", "published"}
+    protocol : Protocol or str
         Of the run.
     representation : str, optional
         What is taken of a layer, one of ``representations``; the first of them if not given.
@@ -52,7 +53,7 @@ class Domain(ABC):
     Raises
     ------
     UsageError
-        If the domain has no such representation.
+        If there is no such protocol, or the domain has no such representation.
     """
 
     name: ClassVar[str]
@@ -75,8 +76,8 @@ class Domain(ABC):
     published_keys: ClassVar[tuple[str, ...]] = ()
     """Keys of ``model_config`` that say how published models are fed; the others say how models are trained."""
 
-    def __init__(self, protocol: str = "corrected", representation: str | None = None) -> None:
-        self.protocol = protocol
+    def __init__(self, protocol: str = Protocol.corrected, representation: str | None = None) -> None:
+        self.protocol = Protocol.parse("protocol", protocol)
         self.representation = self.representations[0] if representation is None else representation
         if self.representation not in self.representations:
             raise unknown_name(f"representation of domain={self.name}:", self.representation, self.representations)

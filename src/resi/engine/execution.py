@@ -10,6 +10,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
+from resi.choices import OnError
 from resi.engine.budget import CONFIG_KEYS, block_size, check_budget, group_measures
 from resi.engine.cache import Prepared
 from resi.engine.tiles import Task, in_tiles
@@ -90,7 +91,7 @@ class Engine:
         Where to compute.
     threads : int or None
         Threads of torch; None leaves its own choice.
-    on_error : str
+    on_error : OnError
         ``record`` turns an error into a failed outcome and goes on; ``raise`` raises it.
     sampling : {"spread", "strided"}
         Which of many rows of maps are compared, see :func:`~resi.measures.shapes.pair_views`.
@@ -106,7 +107,7 @@ class Engine:
     memory: int
     device: device
     threads: int | None = None
-    on_error: str = "record"
+    on_error: OnError = OnError.record
     sampling: Sampling = "spread"
     watch: Watch = unwatched
     one_by_one: bool = False
@@ -132,7 +133,7 @@ class Engine:
                 needs[name] = self._largest_need(self.measures[name], representations.values())
             except BaseException as error:  # of a plugin, say, that cannot tell how much memory it needs
                 failure = as_failure(self.measures[name], error)
-                if self.on_error == "raise":
+                if self.on_error is OnError.raise_:
                     raise failure from error
                 result = _failed(failure)
                 yield from (_outcome(task, result, 0.0, 0.0) for task in tasks if task.measure == name)
@@ -250,7 +251,7 @@ class Engine:
             return [None] * len(pairs) if warned or here else results
         except BaseException as error:
             failure = as_failure(measure, error)
-            if self.on_error == "raise":
+            if self.on_error is OnError.raise_:
                 raise failure from error
             return [_failed(failure)] * len(pairs)
 
@@ -278,7 +279,7 @@ class Engine:
         except BaseException as error:
             failure = as_failure(measure, error)
             # A damaged file is no failure of the measure: it has to be mended, not recorded.
-            if self.on_error == "raise" or isinstance(failure, ArtifactError):
+            if self.on_error is OnError.raise_ or isinstance(failure, ArtifactError):
                 raise failure  # noqa: B904 - mostly the same
             result = _failed(failure)
         return _outcome(task, result, seconds, self._share(task))

@@ -13,6 +13,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from resi.choices import OnError
 from resi.engine.execution import FAILED, Outcome
 from resi.engine.forkserver import ForkServer
 from resi.engine.process import BEGIN, DONE, END, ERROR, Job
@@ -80,7 +81,7 @@ class IsolatedEngine:
     memory: int
     device: device
     threads: int | None = None
-    on_error: str = "record"
+    on_error: OnError = OnError.record
     sampling: Sampling = "spread"
     time_limit: float | None = None
     _pending: dict[Task, None] = field(default_factory=dict, init=False)
@@ -182,7 +183,7 @@ class IsolatedEngine:
         again = {task: self._strikes[task] + 1 for task in at_fault if task not in guilty}
         self._strikes = Counter({**again, **{task: n for task, n in self._strikes.items() if task not in again}})
         for task in guilty:
-            if self.on_error == "raise":
+            if self.on_error is OnError.raise_:
                 source, target = self._names[task.source], self._names[task.target]
                 raise MeasureError(f"{task.measure} on {source} and {target}: {end.error}")
             self._unruly.add(task.measure)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from multiprocessing.connection import Connection
 
+    from resi.choices import OnError
     from resi.engine.tiles import Task
     from resi.engine.watch import Work
     from resi.measures.shapes import Sampling
@@ -45,7 +46,7 @@ class Job:
     allowance: int
     device: str
     threads: int
-    on_error: str
+    on_error: OnError
     sampling: Sampling
     one_by_one: bool
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import combinations, islice, permutations
 from typing import TYPE_CHECKING, NamedTuple
 
-from resi.config.schema import Overwrite
+from resi.choices import OnError, Overwrite
 from resi.estimates.rates import Rates, measured_rates
 from resi.fingerprints import canonical
 from resi.measures.functional import FUNCTIONAL, FUNCTIONAL_VERSION
@@ -157,8 +157,8 @@ def total_work(plans: Sequence[Plan], on_damage: Callable[[ResiError], None]) ->
     tally = _Tally()
     for plan in plans:
         tally.add(plan, stored)
-    again = {plan.config.overwrite for plan in plans}
-    remake_failed = Overwrite.failed in again or any(plan.config.on_error == "raise" for plan in plans)
+    again = {plan.config.compare.overwrite for plan in plans}
+    remake_failed = Overwrite.failed in again or any(plan.config.on_error is OnError.raise_ for plan in plans)
     usable = stored.without(failed=remake_failed or Overwrite.always in again, others=Overwrite.always in again)
     works = tally.count(usable)
     trained = (model for work in works for model, is_there in work.models.items() if is_there)
@@ -209,13 +209,13 @@ class _Tally:
 
     def _masks(self, plan: Plan) -> Masks:
         """Return a plan's measures."""
-        config = plan.config
-        key = (id(config.measures), config.subsample, plan.sampling)
+        config, sampled = plan.config, plan.config.compare.subsample
+        key = (id(config.measures), sampled, plan.sampling)
         if key not in self._measures:
             masks = [0, 0]
             for name, measure in config.measures.items():
-                identity = measure_identity(measure, config.subsample, plan.sampling)
-                masks[not measure.symmetric] |= self._bit(Kind(name, identity, measure.symmetric, config.subsample))
+                identity = measure_identity(measure, sampled, plan.sampling)
+                masks[not measure.symmetric] |= self._bit(Kind(name, identity, measure.symmetric, sampled))
             self._measures[key] = Masks(*masks)
         return self._measures[key]
 

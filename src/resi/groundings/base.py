@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from resi.choices import Protocol
     from resi.domains.base import Domain
     from resi.specs import DatasetSpec, ModelSpec, ProbeSpec
     from resi.store.known_files import Sources
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     Values = np.ndarray[Any, np.dtype[np.float64]]
     Mask = np.ndarray[Any, np.dtype[np.bool_]]
 
-CORRECTED, PUBLISHED = "corrected", "published"
-PROTOCOLS = (CORRECTED, PUBLISHED)
 # One-sided: as often as a two-sided interval of 95 % leaves chance out on the one side.
 LEVEL = 0.025
 UNKNOWN = "unknown"
@@ -199,7 +198,7 @@ class Similarities:
         """The settings, each once."""
         return tuple(dict.fromkeys(member.setting for member in self.members))
 
-    def signed(self, protocol: str) -> Values:
+    def signed(self, protocol: Protocol) -> Values:
         """Return values of which larger ones mean more similar.
 
         Unless the protocol is the published one, a pair under an asymmetric measure has one value, the mean of its two
@@ -207,7 +206,7 @@ class Similarities:
         """
         sign = np.array([1.0 if measure.larger_is_more_similar else -1.0 for measure in self.measures])
         values = self.values * sign[:, None, None]
-        if protocol == PUBLISHED:
+        if protocol.is_published:
             return values
         # Halves first, so that symmetric values come back bit by bit.
         values = values / 2 + values.transpose(0, 2, 1) / 2
@@ -297,12 +296,12 @@ class Grounding(ABC):
         """Return the experiments for one architecture."""
 
     @abstractmethod
-    def score(self, similarities: Similarities, protocol: str, seed: int) -> Sequence[Score]:
+    def score(self, similarities: Similarities, protocol: Protocol, seed: int) -> Sequence[Score]:
         """Score all measures.
 
         Parameters
         ----------
-        protocol : str
+        protocol : Protocol
             ``corrected`` or ``published``.
         seed : int
             Of the draws for intervals and p-values.

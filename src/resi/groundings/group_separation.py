@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from resi.groundings.base import LEVEL, PUBLISHED, Experiment, Grounding, Item, Models, Score, Similarities
+from resi.groundings.base import LEVEL, Experiment, Grounding, Item, Models, Score, Similarities
 from resi.groundings.group_resampling import p_values, smallest_p_value, uncertainty
 from resi.groundings.jackknife import FEWEST_MODELS
 from resi.groundings.notes import TOO_FEW_TO_TELL, one_number, sentence
@@ -21,6 +21,7 @@ from resi.groundings.separation import (
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from resi.choices import Protocol
     from resi.groundings.base import Mask
     from resi.groundings.group_resampling import Uncertainty
     from resi.groundings.separation import Split
@@ -56,13 +57,13 @@ class GroupSeparation(Grounding):
         )
         return [Experiment(self.name, models.domain.name, models.dataset.name, models.architecture, items, probe)]
 
-    def score(self, similarities: Similarities, protocol: str, seed: int) -> Sequence[Score]:
+    def score(self, similarities: Similarities, protocol: Protocol, seed: int) -> Sequence[Score]:
         """Return AUPRC and violation rate of every measure."""
         groups = np.array([member.setting for member in similarities.members])
         signed = similarities.signed(protocol)
         indices = [pair_index(groups == group) for group in similarities.settings]
         splits = [index.split(signed) for index in indices]
-        ties = 1.0 if protocol == PUBLISHED else 0.5
+        ties = 1.0 if protocol.is_published else 0.5
         values = {
             "auprc": np.mean([average_precision(split) for split in splits], axis=0),
             "violation_rate": np.mean([violation_rate(split, ties) for split in splits], axis=0),
@@ -71,7 +72,7 @@ class GroupSeparation(Grounding):
             "auprc": np.mean([expected_average_precision(split) for split in splits], axis=0),
             "violation_rate": np.mean([expected_violation_rate(split, ties) for split in splits], axis=0),
         }
-        corrected = protocol != PUBLISHED
+        corrected = not protocol.is_published
         uncertain = uncertainty(signed, groups, indices, values) if corrected else {}
         p = p_values(signed, groups, values, seed) if corrected else {}
         scores = []

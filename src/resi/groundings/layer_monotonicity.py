@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from resi.groundings.base import LEVEL, PUBLISHED, Experiment, Grounding, Item, Models, Score, Similarities
+from resi.choices import Protocol
+from resi.groundings.base import LEVEL, Experiment, Grounding, Item, Models, Score, Similarities
 from resi.groundings.correlation import correlate
 from resi.groundings.jackknife import FEWEST_MODELS, Scale, limits, normal_quantile, t_quantile
 from resi.groundings.layer_orders import nulls, p_values, p_values_of_means, smallest_p_value
@@ -59,7 +60,7 @@ class LayerMonotonicity(Grounding):
             Experiment(*about, tuple(Item(spec, layer, setting) for layer in probe.layers), probe) for spec in specs
         ]
 
-    def score(self, similarities: Similarities, protocol: str, seed: int) -> Sequence[Score]:
+    def score(self, similarities: Similarities, protocol: Protocol, seed: int) -> Sequence[Score]:
         """Return both scores of every measure for each model, and their means over models."""
         by_model = _models(similarities.members)
         signed = similarities.signed(protocol)
@@ -68,11 +69,11 @@ class LayerMonotonicity(Grounding):
             "spearman": np.stack([layer_correlation(matrix, protocol) for matrix in matrices], axis=1),
             "violation_rate": np.stack([layer_violations(matrix, protocol) for matrix in matrices], axis=1),
         }
-        p = _p_values(matrices, values, seed) if protocol != PUBLISHED else {}
+        p = _p_values(matrices, values, seed) if not protocol.is_published else {}
         sizes = [matrix.shape[-1] for matrix in matrices]
         scores = []
         for number, measure in enumerate(similarities.measures):
-            one_direction = measure.symmetric or protocol != PUBLISHED
+            one_direction = measure.symmetric or not protocol.is_published
             pairs = [_count_pairs(matrix[number], one_direction) for matrix in matrices]
             constant = [one_number(matrix[number]) for matrix in matrices]
             for metric in self.metrics:
@@ -83,13 +84,13 @@ class LayerMonotonicity(Grounding):
                 ]
                 mean = _score(number, metric, float(_mean(found)), pairs, similarities.settings[0], None)
                 mean = mean._replace(note=sentence(measure.notes, constant[0] if all(constant) else ""))
-                if protocol != PUBLISHED and mean.value is not None:
+                if not protocol.is_published and mean.value is not None:
                     mean = _with_interval(mean, found, max(sizes))
                 scores += _with_p_values([*parts, mean], p[metric][number], sizes) if p else [*parts, mean]
         return scores
 
 
-def layer_violations(signed: Values, protocol: str) -> Values:
+def layer_violations(signed: Values, protocol: Protocol) -> Values:
     """Return the share of wrongly ordered triples: of layers i, j, k in order, k is more similar to i than j is.
 
     Triples run forwards and backwards. Unless the protocol is the published one, ties count one half and triples
@@ -112,13 +113,13 @@ def layer_violations(signed: Values, protocol: str) -> Values:
     near, far = signed[..., i, j], signed[..., i, k]
     wrong = (far > near).sum(axis=-1)
     with np.errstate(invalid="ignore", divide="ignore"):
-        if protocol == PUBLISHED:
+        if protocol.is_published:
             return wrong / np.float64(len(i))
         known = (~np.isnan(near) & ~np.isnan(far)).sum(axis=-1)
         return (wrong + (far == near).sum(axis=-1) / 2) / known
 
 
-def layer_correlation(signed: Values, protocol: str) -> Values:
+def layer_correlation(signed: Values, protocol: Protocol) -> Values:
     """Return the mean Spearman correlation, over layers and both directions, of dissimilarity with distance.
 
     A layer takes part in a direction where at least two layers lie. Unless the protocol is the published one, missing
@@ -142,7 +143,7 @@ def layer_correlation(signed: Values, protocol: str) -> Values:
     return _mean(np.array(rows).reshape(len(rows), len(signed)).T)
 
 
-def _correlate_with_order(dissimilar: Values, protocol: str) -> Values:
+def _correlate_with_order(dissimilar: Values, protocol: Protocol) -> Values:
     """Return the Spearman correlation of each row with 1, 2, 3, ..."""
     order = np.arange(dissimilar.shape[1], dtype=float)
     found = np.full(len(dissimilar), np.nan)
@@ -150,7 +151,7 @@ def _correlate_with_order(dissimilar: Values, protocol: str) -> Values:
     whole = known.all(axis=1)
     if whole.any():
         found[whole] = correlate(dissimilar[whole], order[None], "spearman")[:, 0]
-    if protocol == PUBLISHED:
+    if protocol.is_published:
         return found
     for row in np.flatnonzero(~whole & (known.sum(axis=1) > 1)):
         kept = known[row]
@@ -253,7 +254,7 @@ def _harm_of_a_swap(layers: int, metric: str) -> float:
     swapped = np.tile(place, (layers - 1, 1))
     swapped[place[:-1], place[:-1]], swapped[place[:-1], place[1:]] = place[1:], place[:-1]
     fading = -np.abs(swapped[:, :, None] - swapped[:, None]).astype(float)
-    return float(np.abs(BEST[metric] - score(fading, "corrected")).max())
+    return float(np.abs(BEST[metric] - score(fading, Protocol.corrected)).max())
 
 
 def _mean(values: Values) -> Values:

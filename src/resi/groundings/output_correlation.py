@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from resi.groundings.base import LEVEL, PUBLISHED, Experiment, Grounding, Item, Models, Score, Similarities
+from resi.groundings.base import LEVEL, Experiment, Grounding, Item, Models, Score, Similarities
 from resi.groundings.correlation import correlate, weighted_correlations
 from resi.groundings.jackknife import influences
 from resi.groundings.notes import TOO_FEW_TO_TELL, sentence
@@ -17,6 +17,7 @@ from resi.groundings.ties import merge_ties
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from resi.choices import Protocol
     from resi.groundings.base import Values
     from resi.groundings.resampling import Integers
 
@@ -49,7 +50,7 @@ class PredictionCorrelation(Grounding):
         about = self.name, models.domain.name, models.dataset.name, models.architecture
         return [Experiment(*about, items, probe, self.functional)]
 
-    def score(self, similarities: Similarities, protocol: str, seed: int) -> Sequence[Score]:
+    def score(self, similarities: Similarities, protocol: Protocol, seed: int) -> Sequence[Score]:
         """Return the correlations of every measure with every function of outputs."""
         dissimilar = -similarities.signed(protocol)
         return [
@@ -63,12 +64,12 @@ class PredictionCorrelation(Grounding):
         ]
 
 
-def _without_rounding(predictions: Values, protocol: str) -> Values:
+def _without_rounding(predictions: Values, protocol: Protocol) -> Values:
     """Return differences of predictions, which lie in [0, 1], with those as ties that differ by rounding alone.
 
     Differences of accuracies that are whole numbers of samples often do.
     """
-    return predictions if protocol == PUBLISHED else merge_ties(predictions, scale=1.0)
+    return predictions if protocol.is_published else merge_ties(predictions, scale=1.0)
 
 
 class AccuracyCorrelation(PredictionCorrelation):
@@ -121,13 +122,13 @@ class _Part(NamedTuple):
     expected: int
 
 
-def _parts(similarities: Similarities, dissimilar: Values, predictions: Values, protocol: str) -> Iterator[_Part]:
+def _parts(similarities: Similarities, dissimilar: Values, predictions: Values, protocol: Protocol) -> Iterator[_Part]:
     size = len(similarities.members)
     upper = np.triu(np.ones((size, size), dtype=bool), 1)
     masks: dict[bytes, list[int]] = {}
     for number, measure in enumerate(similarities.measures):
         # The published benchmark uses both directions of an asymmetric measure, as pairs of their own.
-        used = upper if measure.symmetric or protocol != PUBLISHED else upper | upper.T
+        used = upper if measure.symmetric or not protocol.is_published else upper | upper.T
         valid = used & ~np.isnan(dissimilar[number]) & ~np.isnan(predictions)
         masks.setdefault(used.tobytes() + valid.tobytes(), []).append(number)
     for mask, numbers in masks.items():
@@ -138,7 +139,7 @@ def _parts(similarities: Similarities, dissimilar: Values, predictions: Values, 
 
 
 def _score_part(
-    part: _Part, similarities: Similarities, functional: str, coefficient: str, protocol: str, seed: int
+    part: _Part, similarities: Similarities, functional: str, coefficient: str, protocol: Protocol, seed: int
 ) -> Iterator[Score]:
     models = len(similarities.members)
     found = part.pairs.shape[1]
@@ -148,7 +149,7 @@ def _score_part(
     bounds: list[tuple[float | None, float | None]] = [(None, None)] * len(part.x)
     shares = np.full((len(part.x), models), np.nan)  # of each model in a score's uncertainty
     if defined.any():
-        if protocol == PUBLISHED:
+        if protocol.is_published:
             p_values[defined] = _p_values_of_pairs(part, values, coefficient, seed)[defined]
         else:
             p_values[defined] = _p_values_of_models(part, values, coefficient, seed)[defined]
@@ -165,7 +166,7 @@ def _score_part(
         score = score._replace(value=float(values[row]), chance=0.0, note=similarities.measures[number].notes)
         if not np.isnan(p_values[row]):
             score = score._replace(p_value=float(p_values[row]))
-        if protocol != PUBLISHED:
+        if not protocol.is_published:
             score = _with_interval(score, bounds[row], shares[row])
         yield score
 

@@ -9,10 +9,11 @@ import numpy as np
 import polars as pl
 
 from resi import __version__, registry
+from resi.choices import Protocol
 from resi.errors import UsageError, unknown_name
 from resi.fingerprints import fingerprint
 from resi.groundings import GROUNDINGS
-from resi.groundings.base import CORRECTED, PROTOCOLS, MeasureFacts, Member, Similarities
+from resi.groundings.base import MeasureFacts, Member, Similarities
 from resi.groundings.notes import of_comparisons
 from resi.groundings.ties import RESOLUTION
 from resi.measures.functional import FUNCTIONAL
@@ -43,7 +44,7 @@ RELATIVE_TOLERANCE = 1e-6
 def score_table(  # noqa: PLR0913 - all but the first are options
     comparisons: pl.DataFrame,
     test: str,
-    protocol: str = CORRECTED,
+    protocol: str = Protocol.corrected,
     *,
     settings: Sequence[str] | None = None,
     layers: Mapping[str, Sequence[str]] | None = None,
@@ -88,8 +89,7 @@ def score_table(  # noqa: PLR0913 - all but the first are options
     """
     if test not in GROUNDINGS:
         raise unknown_name("test", test, list(GROUNDINGS))
-    if protocol not in PROTOCOLS:
-        raise unknown_name("protocol", protocol, PROTOCOLS)
+    chosen = Protocol.parse("protocol", protocol)
     if missing := [column for column in NEEDED if column not in (*comparisons.columns, *LATER_COLUMNS)]:
         raise UsageError(f"the table lacks the columns {', '.join(missing)}: it is no table of comparisons")
     grounding = GROUNDINGS[test]()
@@ -99,14 +99,14 @@ def score_table(  # noqa: PLR0913 - all but the first are options
     scores = [
         row
         for names, part in rows.group_by(scope, maintain_order=True)
-        for row in _score_part(part, names, _Request(grounding, protocol, layers, measures, seed))
+        for row in _score_part(part, names, _Request(grounding, chosen, layers, measures, seed))
     ]
     return table(scores, SCORES, SCORE_ORDER)
 
 
 class _Request(NamedTuple):
     grounding: Grounding
-    protocol: str
+    protocol: Protocol
     layers: Mapping[str, Sequence[str]] | None
     measures: Measures | None
     seed: int
@@ -177,7 +177,7 @@ def _score_part(rows: pl.DataFrame, names: Sequence[Any], request: _Request) -> 
     for score in grounding.score(similarities, protocol, request.seed):
         measure = similarities.measures[score.measure]
         about = {"metric": score.metric, "functional": score.functional, "setting": score.setting, "seed": score.seed}
-        how = {"test": grounding.name, "protocol": protocol, "draws": request.seed, "version": SCORE_VERSION}
+        how = {"test": grounding.name, "protocol": protocol.value, "draws": request.seed, "version": SCORE_VERSION}
         yield {
             **score._asdict(),
             "test": grounding.name,
@@ -186,7 +186,7 @@ def _score_part(rows: pl.DataFrame, names: Sequence[Any], request: _Request) -> 
             "parameters": measure.parameters,
             "normalised": _normalised(score),
             "influences": _as_text(score.influences),
-            "protocol": protocol,
+            "protocol": protocol.value,
             "compared": compared[score.measure],
             "groups": len(similarities.settings),
             "key": fingerprint({"comparisons": used[score.measure], **about, **how}),

@@ -27,11 +27,29 @@ def parse_memory(text: str | int, device: torch.device | None = None, name: str 
 
     The latter is half the memory of the machine, or of the CUDA device, over the jobs of a sweep that share it.
     """
+    return memory_budget(parse_size(text, name), device)
+
+
+def memory_budget(size: int | None, device: torch.device | None = None) -> int:
+    """Return a number of bytes; where none is given, what ``auto`` means on a device."""
+    if size is not None:
+        return size
+    if device is None or device.type != "cuda":
+        return int(machine_memory() * AUTO_SHARE)
+    jobs = jobs_per_device(read_slot(os.environ)[1], torch.cuda.device_count())
+    return int(torch.cuda.mem_get_info(device)[1] * AUTO_SHARE / jobs)
+
+
+def parse_size(text: str | int, name: str) -> int | None:
+    """Return a number of bytes from ``"4GB"``, ``"512 MiB"`` or a plain number; None for ``"auto"``.
+
+    Raises
+    ------
+    UsageError
+        If it is none of these, with the name of what holds it.
+    """
     if text == "auto":
-        if device is None or device.type != "cuda":
-            return int(machine_memory() * AUTO_SHARE)
-        jobs = jobs_per_device(read_slot(os.environ)[1], torch.cuda.device_count())
-        return int(torch.cuda.mem_get_info(device)[1] * AUTO_SHARE / jobs)
+        return None
     match = re.fullmatch(r"\s*([0-9.]+)\s*([KMGT]I?)?B?\s*", str(text).upper())
     try:
         size = int(float(match[1]) * UNITS[match[2] or ""]) if match else 0

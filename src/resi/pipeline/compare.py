@@ -7,14 +7,13 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from resi import __version__, registry
-from resi.config.schema import Overwrite, Stage
+from resi.choices import OnError, Overwrite, Stage
 from resi.console import progress, say
 from resi.engine.execution import FAILED, Engine, Outcome
 from resi.engine.isolation import IsolatedEngine
 from resi.engine.tiles import Task
 from resi.errors import UsageError
 from resi.machine.devices import plain_arithmetic, resolve_device
-from resi.machine.memory import parse_memory
 from resi.pipeline.outputs import compare_outputs
 from resi.pipeline.plan import Comparison, Plan, compared, measure_code, parameters, scope
 from resi.representation import subsample
@@ -70,13 +69,13 @@ def compare_representations(plan: Plan) -> pl.DataFrame:
 
 def stored_comparisons(plan: Plan, on_damage: Callable[[ResiError], None]) -> dict[str, Row]:
     """Return the stored rows of a plan's comparisons by key, but for those that ``compare.overwrite`` makes again."""
-    overwrite = plan.config.overwrite
+    overwrite = plan.config.compare.overwrite
     if overwrite is Overwrite.always and plan.config.stage is not Stage.score:
         return {}
     keys = {comparison.key for comparison in plan.comparisons}
     scope = Scope(plan.config.domain.name, plan.config.dataset)
     found = find_comparisons(plan.config.root, keys, on_damage, plan.shard, scope)
-    remake_failed = overwrite is Overwrite.failed or plan.config.on_error == "raise"
+    remake_failed = overwrite is Overwrite.failed or plan.config.on_error is OnError.raise_
     if remake_failed and plan.config.stage is not Stage.score:
         found = {key: row for key, row in found.items() if row["status"] != FAILED}
     return found
@@ -108,8 +107,8 @@ def _compare(plan: Plan, comparisons: Sequence[Comparison]) -> Iterator[Row]:
     config = plan.config
     yield from compare_outputs(plan, [comparison for comparison in comparisons if comparison.is_of_outputs])
     comparisons = [comparison for comparison in comparisons if not comparison.is_of_outputs]
-    device = resolve_device(config.device)
-    about = {name: _about(measure, config.subsample, plan.sampling) for name, measure in config.measures.items()}
+    device, sampled = resolve_device(config.device), config.compare.subsample
+    about = {name: _about(measure, sampled, plan.sampling) for name, measure in config.measures.items()}
     with _engine(plan, device) as engine:
         for number, experiment in enumerate(plan.experiments):
             items = [_open(plan, experiment, index) for index in range(len(experiment.items))]
@@ -132,13 +131,12 @@ def _compare(plan: Plan, comparisons: Sequence[Comparison]) -> Iterator[Row]:
 
 @contextlib.contextmanager
 def _engine(plan: Plan, device: torch.device) -> Iterator[Engine | IsolatedEngine]:
-    config = plan.config
-    memory = parse_memory(config.memory, device)
-    given = (config.measures, memory, device, config.threads, config.on_error, plan.sampling)
-    if not config.isolate:
+    config, how = plan.config, plan.config.compare
+    given = (config.measures, how.budget(device), device, how.threads, config.on_error, plan.sampling)
+    if not how.isolate:
         yield Engine(*given)
         return
-    engine = IsolatedEngine(*given, config.time_limit)
+    engine = IsolatedEngine(*given, how.time_limit)
     try:
         yield engine
     finally:
@@ -149,7 +147,7 @@ def _open(plan: Plan, experiment: Experiment, index: int) -> Representation:
     item = experiment.items[index]
     found = plan.representations.open(item.model, experiment.probe, item.layer)
     labelled = dataclasses.replace(found, label=f"{item.model.label}, layer {item.layer}")
-    return subsample(labelled, plan.config.subsample)
+    return subsample(labelled, plan.config.compare.subsample)
 
 
 def _about(measure: Measure, sampled: int | None, sampling: Sampling) -> Row:

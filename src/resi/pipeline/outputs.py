@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from resi import __version__
+from resi.choices import OnError
 from resi.engine.execution import FAILED, OK
 from resi.errors import ArtifactError
 from resi.measures.functional import FUNCTIONAL, FUNCTIONAL_VERSION
@@ -48,7 +49,7 @@ def compare_outputs(plan: Plan, comparisons: Sequence[Comparison]) -> Iterator[R
                 }
 
 
-def _result(name: str, source: Outputs, target: Outputs, on_error: str) -> Row:
+def _result(name: str, source: Outputs, target: Outputs, on_error: OnError) -> Row:
     start = time.perf_counter()
     # Logits and accuracy, of which a function takes one.
     which = 1 if name == "accuracy_difference" else 0
@@ -56,7 +57,7 @@ def _result(name: str, source: Outputs, target: Outputs, on_error: str) -> Row:
         value: float | None = FUNCTIONAL[name](source[which], target[which])
         status, error = OK, ""
     except Exception as failure:
-        if on_error == "raise" or isinstance(failure, ArtifactError):
+        if on_error is OnError.raise_ or isinstance(failure, ArtifactError):
             raise
         value, status, error = None, FAILED, f"{type(failure).__name__}: {failure}"
     return {

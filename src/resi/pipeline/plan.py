@@ -11,13 +11,12 @@ from itertools import combinations, permutations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from resi import registry
-from resi.config.schema import Stage
+from resi.choices import Stage
 from resi.errors import DatasetError
 from resi.fingerprints import LENGTH, canonical, fingerprint
-from resi.groundings.base import PUBLISHED, UNKNOWN, Experiment, Models
+from resi.groundings.base import UNKNOWN, Experiment, Models
 from resi.measures.functional import FUNCTIONAL, FUNCTIONAL_VERSION
-from resi.results.schema import COMPUTED, SCORE_VERSION, TRAINED
-from resi.results.schema import PUBLISHED as PUBLISHED_MODELS
+from resi.results.schema import COMPUTED, PUBLISHED, SCORE_VERSION, TRAINED
 from resi.results.shards import Shard
 from resi.specs import DatasetSpec
 from resi.store.known_files import Sources
@@ -79,7 +78,7 @@ class Plan:
     @property
     def sampling(self) -> Sampling:
         """Which of many rows of maps are compared."""
-        return "strided" if self.config.protocol == PUBLISHED and self.config.domain.has_maps else "spread"
+        return "strided" if self.config.protocol.is_published and self.config.domain.has_maps else "spread"
 
     @cached_property
     def store(self) -> Store:
@@ -109,7 +108,7 @@ class Plan:
             Comparison(number, a, b, name, comparison_key(keys[a], keys[b], identity, measure.symmetric))
             for number, keys in enumerate(self._representation_keys)
             for name, measure in self.config.measures.items()
-            for identity in (measure_identity(measure, self.config.subsample, self.sampling),)
+            for identity in (measure_identity(measure, self.config.compare.subsample, self.sampling),)
             for a, b in (combinations if measure.symmetric else permutations)(range(len(keys)), 2)
         )
         return (*of_representations, *self._output_comparisons())
@@ -152,7 +151,7 @@ class Plan:
         config = self.config
         content = {
             "test": config.test.name,
-            "protocol": config.protocol,
+            "protocol": config.protocol.value,
             "groups": [[item.group for item in experiment.items] for experiment in self.experiments],
             "comparisons": sorted(comparison.key for comparison in self.comparisons),
             "version": SCORE_VERSION,
@@ -215,7 +214,7 @@ def scope(experiment: Experiment) -> dict[str, str]:
         "dataset": experiment.dataset,
         "architecture": experiment.architecture,
         "origin": COMPUTED,
-        "model_source": PUBLISHED_MODELS if experiment.items[0].model.checkpoint else TRAINED,
+        "model_source": PUBLISHED if experiment.items[0].model.checkpoint else TRAINED,
         "probe": experiment.probe.probe,
         "pooling": experiment.probe.pooling,
     }
@@ -323,7 +322,7 @@ class Planner:
         """Return the experiments, and the models that they lack."""
         found: list[Experiment] = []
         left_out: dict[ModelSpec, DatasetError] = {}
-        for architecture, overrides in config.models.items():
+        for architecture, overrides in config.architectures.items():
             experiments, absent = self._experiments_of(config, dataset, architecture, overrides)
             found += experiments
             left_out |= absent
@@ -334,11 +333,11 @@ class Planner:
     ) -> tuple[tuple[Experiment, ...], Mapping[ModelSpec, DatasetError]]:
         domain, test = config.domain, config.test
         about = (domain.name, domain.protocol, domain.representation, test.name, architecture, canonical(overrides))
-        key = (*about, dataset.name, dataset.content, config.seeds, config.groups, config.models_root, config.root)
+        key = (*about, dataset.name, dataset.content, config.seeds, config.groups, config.models.root, config.root)
         if key not in self._experiments:
-            sources = Sources(config.root, self._may_download) if config.models_root else None
+            sources = Sources(config.root, self._may_download) if config.models.root else None
             common = Models(
-                domain, dataset, architecture, overrides, config.seeds, config.groups, config.models_root, sources
+                domain, dataset, architecture, overrides, config.seeds, config.groups, config.models.root, sources
             )
             experiments = tuple(_without_unknown(test.plan(common)))
             self._experiments[key] = experiments, common.left_out

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, TypeVar
 from resi.console import progress, say
 from resi.errors import ArtifactError, UsageError
 from resi.machine.devices import resolve_device, torch_threads
-from resi.machine.memory import parse_memory
 from resi.specs import ForwardPass
 
 if TYPE_CHECKING:
@@ -46,8 +45,8 @@ def train_models(plan: Plan) -> int:
         unfinished.unlink(missing_ok=True)
 
     names = {spec: spec.fingerprint for spec in missing}
-    title = "training models" if plan.config.models_root is None else "reading published models"
-    with torch_threads(plan.config.threads), progress(title, len(missing)) as advance:
+    title = "training models" if plan.config.models.root is None else "reading published models"
+    with torch_threads(plan.config.compare.threads), progress(title, len(missing)) as advance:
         _make_each(plan.store, names, plan.model_store.has, train, advance)
     return len(missing)
 
@@ -60,7 +59,7 @@ def _check_dataset(plan: Plan) -> None:
 
 def _read_published(plan: Plan, spec: ModelSpec, device: torch.device) -> Trained:
     """Read a published model; its file has to be the one that was planned with."""
-    root = plan.config.models_root
+    root = plan.config.models.root
     if root is None:
         raise UsageError(f"{spec.label} is a published model, but models.source=train")
     path = plan.config.domain.checkpoint(root, spec)
@@ -85,7 +84,7 @@ def extract_representations(plan: Plan) -> int:
         _extract(plan, *item, device)
 
     names = {item: f"{item[0].fingerprint}-{item[1].probe}" for item in missing}
-    with torch_threads(plan.config.threads), progress("extracting representations", len(missing)) as advance:
+    with torch_threads(plan.config.compare.threads), progress("extracting representations", len(missing)) as advance:
         _make_each(plan.store, names, is_there, extract, advance)
     return len(missing)
 
@@ -94,7 +93,7 @@ def _extract(plan: Plan, model: ModelSpec, probe: ProbeSpec, device: torch.devic
     from resi.domains.arithmetic import plain_networks
 
     state = plan.model_store.load(model)
-    memory = parse_memory(plan.config.memory, device)
+    memory = plan.config.compare.budget(device)
     with plain_networks(device):
         pieces = plan.config.domain.extract(ForwardPass(model, state, plan.dataset, probe, device, memory))
         plan.representations.save(model, probe, pieces)

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from resi.config.schema import Overwrite, RunConfig, Stage, compose
+from resi.choices import OnError, Overwrite, Stage
+from resi.config.compose import compose
 from resi.console import say
 from resi.errors import ArtifactError, StoreError
 from resi.pipeline.compare import compare_representations
@@ -26,6 +27,8 @@ from resi.results.schema import COMPARISONS, SCORES
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
+
+    from resi.config.schema import RunConfig
 
 
 @dataclass(frozen=True)
@@ -138,14 +141,14 @@ def _finished(plan: Plan) -> RunResult | None:
 
     A damaged shard is as good as none; the step that reads stored comparisons says so.
     """
-    config = plan.config
+    config, overwrite = plan.config, plan.config.compare.overwrite
     if not plan.shard.is_complete or config.stage not in (Stage.all, Stage.score):
         return None
     try:
-        if config.overwrite is Overwrite.failed or config.on_error == "raise":
+        if overwrite is Overwrite.failed or config.on_error is OnError.raise_:
             is_enough = plan.shard.manifest().get("counts", {}).get("failed") == 0
         else:
-            is_enough = config.overwrite is Overwrite.only_missing
+            is_enough = overwrite is Overwrite.only_missing
         if not is_enough:
             return None
         scores, comparisons = plan.shard.scores(), plan.shard.comparisons()

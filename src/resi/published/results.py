@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from resi import __version__, registry
+from resi.choices import Protocol
 from resi.errors import UsageError, unknown_name
 from resi.fingerprints import canonical, fingerprint, hash_file
 from resi.groundings import GROUNDINGS
-from resi.groundings.base import PROTOCOLS
 from resi.groundings.scores import score_table
 from resi.pipeline.provenance import describe_environment
 from resi.published.names import FUNCTIONAL, LAST_TOKEN, POOLED, Side, parse_side
@@ -227,7 +227,7 @@ def _score(comparisons: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
     found, problems = [], []
     for test in _tests(comparisons):
         try:
-            found += [score_table(comparisons, test, protocol) for protocol in PROTOCOLS]
+            found += [score_table(comparisons, test, protocol) for protocol in Protocol]
         except UsageError as error:
             problems.append(f"no scores of {test}: {error}")
     return pl.concat([pl.DataFrame(schema=SCORES), *found]), problems
@@ -261,7 +261,7 @@ def _manifest(path: Path, digest: str, comparisons: pl.DataFrame, scores: pl.Dat
         "dataset": ", ".join(names(comparisons, "dataset")),
         "architectures": names(comparisons, "architecture"),
         "measures": names(comparisons, "measure"),
-        "protocol": ", ".join(PROTOCOLS),
+        "protocol": ", ".join(Protocol),
         "counts": count_statuses(comparisons),
         VERSIONS: {"scores": SCORE_VERSION},
         **describe_environment(),

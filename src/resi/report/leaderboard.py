@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import polars as pl
 
+from resi.choices import Protocol
 from resi.groundings import GROUNDINGS
-from resi.groundings.base import CORRECTED, LEVEL
+from resi.groundings.base import LEVEL
 from resi.report.ranks import DIGITS, Differences, RankedColumn, differences, read_influences, share_intervals
 from resi.report.tables import interval_text, measure_label, without_nan
 from resi.results.schema import PUBLISHED
@@ -146,7 +147,7 @@ class Leaderboard(NamedTuple):
     def conditions(self) -> str:
         """What differs from trained models and the corrected protocol; empty if nothing does."""
         words = {PUBLISHED: ["published models"], None: ["models of unknown source"]}.get(self.model_source, [])
-        return ", ".join([*words, *([] if self.protocol == CORRECTED else [f"{self.protocol} protocol"])])
+        return ", ".join([*words, *([] if self.protocol == Protocol.corrected else [f"{self.protocol} protocol"])])
 
 
 def leaderboards(scores: pl.DataFrame) -> Iterator[Leaderboard]:

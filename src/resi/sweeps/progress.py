@@ -7,8 +7,8 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from resi.choices import Stage
 from resi.config.many import compose_all
-from resi.config.schema import RunConfig, Stage
 from resi.console.redaction import redact_all
 from resi.errors import ResiError
 from resi.pipeline.plan import Plan, Planner
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from hydra.core.config_loader import ConfigLoader
 
+    from resi.config.schema import RunConfig
     from resi.results.shards import Shard
     from resi.results.summary import Stored
 

@@ -14,7 +14,7 @@ import torch
 from scipy.sparse import csr_matrix
 
 import resi
-from resi.config.schema import compose
+from resi.config.compose import compose
 from resi.domains.graph import GraphDataset, GraphDomain
 from resi.domains.graph.data import load_graph, probe_nodes
 from resi.domains.graph.datasets import flickr, ogbn_arxiv

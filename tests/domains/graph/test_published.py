@@ -11,7 +11,7 @@ import torch
 
 import resi
 from resi.cli.main import run_command
-from resi.config.schema import compose
+from resi.config.compose import compose
 from resi.domains.graph import GraphDomain
 from resi.domains.graph.checkpoints import read_checkpoint
 from resi.domains.graph.settings import PUBLISHED_NAMES

@@ -21,7 +21,7 @@ import torch
 
 import resi
 from resi import registry
-from resi.config.schema import compose
+from resi.config.compose import compose
 from resi.domains.graph.settings import PUBLISHED_NAMES
 from resi.groundings.scores import score_table
 from resi.pipeline.plan import Plan, make_plan

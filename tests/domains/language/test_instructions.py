@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import resi
-from resi.config.schema import compose
+from resi.config.compose import compose
 from resi.domains.language import LanguageDomain, extraction
 from resi.domains.language.prompts import STYLES
 from resi.domains.language.published import published_folders

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import resi
-from resi.config.schema import compose
+from resi.config.compose import compose
 from resi.groundings import GROUNDINGS
 from resi.pipeline.plan import make_plan
 

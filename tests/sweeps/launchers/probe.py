@@ -81,7 +81,8 @@ def what_there_is() -> dict[str, Any]:
 def main() -> int:
     import hydra
 
-    from resi.config.schema import config_folder, register
+    from resi.config.loading import config_folder
+    from resi.config.register import register
     from resi.sweeps import records as sweeps
 
     register()

@@ -1,0 +1,70 @@
+"""The keys of a run that have one of a few values."""
+
+from __future__ import annotations
+
+import enum
+from typing import Self
+
+from resi.errors import unknown_name
+
+
+class Choice(enum.StrEnum):
+    """One of a few words; it is that word wherever a text is stored, compared or printed."""
+
+    @classmethod
+    def parse(cls, key: str, given: str) -> Self:
+        """Return the choice that a text names.
+
+        Raises
+        ------
+        UsageError
+            Naming the key, if it has no such value.
+        """
+        try:
+            return cls(given)
+        except ValueError:
+            raise unknown_name(key, given, [choice.value for choice in cls]) from None
+
+
+class Protocol(Choice):
+    """Whose numbers a run computes: the corrected ones, or those of the published benchmark with its defects."""
+
+    corrected = "corrected"
+    published = "published"
+
+    @property
+    def is_published(self) -> bool:
+        """Whether numbers are to be those of the published benchmark."""
+        return self is Protocol.published
+
+
+class ModelSource(Choice):
+    """Where models come from: trained here, or published checkpoints."""
+
+    train = "train"
+    published = "published"
+
+
+class OnError(Choice):
+    """What an error in one comparison does: it is a row of the table, or it ends the run."""
+
+    record = "record"
+    raise_ = "raise"
+
+
+class Stage(Choice):
+    """How far a run goes; see ``resi --help``."""
+
+    models = "models"
+    representations = "representations"
+    compare = "compare"
+    score = "score"
+    all = "all"
+
+
+class Overwrite(Choice):
+    """Which stored comparisons are made again."""
+
+    only_missing = "only_missing"
+    failed = "failed"
+    always = "always"

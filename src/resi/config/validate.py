@@ -1,0 +1,147 @@
+"""A composed config becomes the typed config of a run, or one line that says what does not fit."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from omegaconf import ListConfig, OmegaConf
+
+from resi import registry
+from resi.choices import ModelSource, OnError, Protocol, Stage
+from resi.config.explain import unknown_key
+from resi.config.schema import SUBKEYS, CompareConfig, ModelOrigin, RunConfig, RunSchema
+from resi.console.redaction import redact_config
+from resi.errors import UsageError, unknown_name
+from resi.groundings import GROUNDINGS
+from resi.registry import make_measure
+from resi.store.root import default_root
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from omegaconf import DictConfig
+
+    from resi.domains.base import Domain
+    from resi.groundings.base import Grounding
+    from resi.measures.base import Measure
+
+NO_RUN = "a suite is many runs: start them with resi -m suite=NAME, count them with resi plan suite=NAME"
+
+
+def validate(composed: DictConfig) -> RunConfig:
+    """Return the typed config.
+
+    Raises
+    ------
+    UsageError
+        Naming the first key whose value does not exist or does not fit.
+    """
+    if composed.suite is not None:
+        raise UsageError(NO_RUN)
+    protocol = Protocol.parse("protocol", composed.protocol)
+    domain = registry.domains().get(composed.domain)(protocol, composed.representation)
+    _check_keys(composed, domain)
+    if composed.test is None or composed.test.name not in GROUNDINGS:
+        raise unknown_name("test", str(composed.test), list(GROUNDINGS))
+    test = GROUNDINGS[composed.test.name]()
+    _check_choice(domain, "dataset", composed.dataset.name if composed.dataset else None)
+    for architecture in composed.model or [None]:
+        _check_choice(domain, "model", architecture)
+    if not composed.measure:
+        raise UsageError("measure is empty: name one, a list as in measure=[cka,rsa], or benchmark")
+    groups = _groups(composed.groups)
+    domain.settings(test.name, groups)  # says what does not fit
+    root = composed.dataset.root
+    return RunConfig(
+        root=Path(composed.root or default_root()).expanduser().absolute(),
+        domain=domain,
+        dataset=composed.dataset.name,
+        dataset_root=Path(root).expanduser().absolute() if root else None,
+        architectures={str(name): _plain(composed.model[name]) for name in composed.model},
+        models=_models(composed, domain.published_keys),
+        test=test,
+        measures={str(name): _measure(str(name), composed, protocol) for name in composed.measure},
+        protocol=protocol,
+        seeds=_seeds(composed, domain.seeds_by_test.get(test.name, test.seeds), test),
+        groups=groups,
+        device=composed.device,
+        stage=composed.stage,
+        compare=CompareConfig(**{field.name: composed.compare[field.name] for field in fields(CompareConfig)}),
+        on_error=OnError.parse("on_error", composed.on_error),
+        shards=_url("shards", composed.shards),
+        composed=redact_config(OmegaConf.to_container(composed, resolve=False, enum_to_str=True)),
+    )
+
+
+def _check_keys(composed: DictConfig, domain: Domain) -> None:
+    """Raise ``UsageError`` for a key that does not exist and was added by ``+KEY=VALUE`` or a config."""
+    schemas = SUBKEYS | {f"model.{name}": domain.model_config for name in composed.model or ()}
+    names = {field.name for field in fields(RunSchema)}
+    found = [str(key) for key in composed if key not in names]
+    for group, schema in schemas.items():
+        names = {field.name for field in fields(schema)}
+        found += [f"{group}.{key}" for key in OmegaConf.select(composed, group) or {} if key not in names]
+    if found:
+        raise UsageError(unknown_key(found[0]))
+
+
+def _check_choice(domain: Domain, kind: str, name: str | None) -> None:
+    known = [item.name for item in (domain.datasets() if kind == "dataset" else domain.architectures())]
+    if name not in known:
+        raise unknown_name(f"{kind} of domain={domain.name}:", str(name), known)
+
+
+def _models(composed: DictConfig, published_keys: Sequence[str]) -> ModelOrigin:
+    given = composed.models
+    source = ModelSource.parse("models.source", given.source)
+    if source is ModelSource.train:
+        if given.root:
+            raise UsageError(f"models.root={given.root}: it is read with models.source=published only")
+        return ModelOrigin(source, None)
+    for name, values in composed.model.items():
+        for key, value in _plain(values).items():
+            if value is not None and key not in published_keys:
+                raise UsageError(f"model.{name}.{key}={value}: models.source=published reads models as they are")
+    return ModelOrigin(source, Path(given.root or composed.root).expanduser().absolute())
+
+
+def _measure(name: str, composed: DictConfig, protocol: Protocol) -> Measure:
+    """Return a measure with its parameters; the published protocol compares by published variants."""
+    parameters = _plain(composed.measure[name])
+    if protocol.is_published and "variant" in parameters:
+        parameters["variant"] = "published"
+    return make_measure(name, parameters)
+
+
+def _plain(node: Any) -> dict[str, Any]:
+    content = OmegaConf.to_container(node, resolve=True, enum_to_str=True)
+    return {str(key): value for key, value in content.items()} if isinstance(content, dict) else {}
+
+
+def _groups(given: Any) -> int | tuple[str, ...]:
+    """Return the number of groups, or their settings where a list names them."""
+    if isinstance(given, ListConfig):
+        return tuple(str(name) for name in given)
+    if isinstance(given, bool) or not isinstance(given, int):
+        raise UsageError(f"groups={given}: expected 2, 3, 5, or a list such as [standard,label_randomization_50]")
+    return given
+
+
+def _seeds(composed: DictConfig, default: tuple[int, ...], test: Grounding) -> tuple[int, ...]:
+    if composed.seeds is None:
+        return default
+    seeds = tuple(int(seed) for seed in composed.seeds)
+    # One model is enough where its layers are compared, or nothing is.
+    fewest = 1 if test.kind == "layers" or composed.stage in (Stage.models, Stage.representations) else 2
+    if len(seeds) < fewest or len(set(seeds)) != len(seeds) or min(seeds) < 0:
+        number = "at least two seeds" if fewest > 1 else "seeds"
+        raise UsageError(f"seeds={list(seeds)}: expected {number} from 0 up, all different")
+    return seeds
+
+
+def _url(key: str, given: str | None) -> str | None:
+    if given is not None and "://" not in given:
+        raise UsageError(f"{key}={given}: expected a URL such as s3://bucket/folder; root=FOLDER says where runs work")
+    return given
