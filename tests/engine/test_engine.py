@@ -205,7 +205,7 @@ def test_pairs_compared_at_once(threads: int) -> None:
     failed = list(Engine({"together": Together(fails=True)}, 10**9, CPU, threads).run(tasks, items))
     assert {o.error for o in failed} == {"ZeroDivisionError: at once"}
     with pytest.raises(ZeroDivisionError):
-        list(Engine({"together": Together(fails=True)}, 10**9, CPU, threads, "raise").run(tasks, items))
+        list(Engine({"together": Together(fails=True)}, 10**9, CPU, threads, OnError.raise_).run(tasks, items))
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

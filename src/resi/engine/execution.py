@@ -133,7 +133,7 @@ class Engine:
                 needs[name] = self._largest_need(self.measures[name], representations.values())
             except BaseException as error:  # of a plugin, say, that cannot tell how much memory it needs
                 failure = as_failure(self.measures[name], error)
-                if self.on_error is OnError.raise_:
+                if self.on_error == OnError.raise_:
                     raise failure from error
                 result = _failed(failure)
                 yield from (_outcome(task, result, 0.0, 0.0) for task in tasks if task.measure == name)
@@ -251,7 +251,7 @@ class Engine:
             return [None] * len(pairs) if warned or here else results
         except BaseException as error:
             failure = as_failure(measure, error)
-            if self.on_error is OnError.raise_:
+            if self.on_error == OnError.raise_:
                 raise failure from error
             return [_failed(failure)] * len(pairs)
 
@@ -279,7 +279,7 @@ class Engine:
         except BaseException as error:
             failure = as_failure(measure, error)
             # A damaged file is no failure of the measure: it has to be mended, not recorded.
-            if self.on_error is OnError.raise_ or isinstance(failure, ArtifactError):
+            if self.on_error == OnError.raise_ or isinstance(failure, ArtifactError):
                 raise failure  # noqa: B904 - mostly the same
             result = _failed(failure)
         return _outcome(task, result, seconds, self._share(task))

@@ -183,7 +183,7 @@ class IsolatedEngine:
         again = {task: self._strikes[task] + 1 for task in at_fault if task not in guilty}
         self._strikes = Counter({**again, **{task: n for task, n in self._strikes.items() if task not in again}})
         for task in guilty:
-            if self.on_error is OnError.raise_:
+            if self.on_error == OnError.raise_:
                 source, target = self._names[task.source], self._names[task.target]
                 raise MeasureError(f"{task.measure} on {source} and {target}: {end.error}")
             self._unruly.add(task.measure)

@@ -97,7 +97,7 @@ class GraphDomain(Domain):
         layers = hidden if test == "layer_monotonicity" else hidden[-1:]
         probe = PROBE
         if test == "shortcut":
-            probe = OWN_SHORTCUT_PROBE if self.protocol == "published" else SHORTCUT_PROBE
+            probe = OWN_SHORTCUT_PROBE if self.protocol.is_published else SHORTCUT_PROBE
         return ProbeSpec(probe, layers, "none" if self.representation == CONV_OUTPUT else self.representation)
 
     def representation_size(
@@ -128,7 +128,7 @@ class GraphDomain(Domain):
     def rules(self, setting: str) -> str:
         """Return ``published`` for settings that alter labels or features, under the published protocol."""
         alters = setting in RANDOM_LABELS or setting in SHORTCUT
-        return "published" if alters and self.protocol == "published" else ""
+        return "published" if alters and self.protocol.is_published else ""
 
     def checkpoint(self, root: Path, model: ModelSpec) -> Path:
         """Return the file of a published model: ``DATASET/ARCHITECTURE/SETTING/model_sSEED.pt`` in published names.
