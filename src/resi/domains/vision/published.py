@@ -61,8 +61,10 @@ def own_names(trained_on: str, setting: str) -> tuple[str, str]:
     ValueError
         If either is not known, or the two do not go together.
     """
-    datasets = {alias: known.name for known in image_datasets() if known.published for alias in known.published.aliases}
-    datasets |= ONLY_RESULTS
+    datasets = dict(ONLY_RESULTS)
+    for known in image_datasets():
+        for alias in known.published.aliases if known.published else ():
+            datasets.setdefault(alias, known.name)
     found = _TRAINED_ON.fullmatch(trained_on)
     if found is None or found["dataset"] not in datasets:
         raise ValueError(f"unknown training set {trained_on!r}")
@@ -88,15 +90,15 @@ def published_folder(model: ModelSpec) -> str:
     """
     published = image_dataset(model.dataset).published
     architecture = image_architecture(model.architecture).published_name
-    if published is None or not architecture:
+    kind, _, level = model.setting.rpartition("_")
+    kind = kind or STANDARD
+    if published is None or kind not in published.names or not architecture:
         *names, last = (known.name for known in image_architectures() if known.published_name)
         datasets = " and ".join(known.name for known in image_datasets() if known.published)
         raise UsageError(
             f"models.source=published: no {model.architecture} on dataset={model.dataset} is published, but "
             f"{', '.join(names)} and {last} on {datasets}"
         )
-    kind, _, level = model.setting.rpartition("_")
-    kind = kind or STANDARD
     level = NOISE_LEVELS[level] if kind == "augmentation" else level
     name = FOLDER_NAMES[kind].format(level=level, dataset=published.names[kind])
     return f"{name}__{architecture}/groupid_{model.seed}"
