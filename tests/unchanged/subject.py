@@ -161,8 +161,8 @@ def altered(name: str, setting: str) -> str:
         return _hashed(
             graph.labels.numpy().tobytes(), graph.features.to_dense().mul(1e3).round().long().numpy().tobytes()
         )
-    from resi.domains.vision.images import load_images
     from resi.domains.vision.inputs import TrainingInputs
+    from resi.domains.vision.loading import load_images
     from resi.domains.vision.settings import alteration
 
     inputs = TrainingInputs(load_images(dataset), model, alteration(setting))

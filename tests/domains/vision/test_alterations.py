@@ -9,13 +9,14 @@ import pytest
 import torch
 
 from resi.domains.vision.domain import VisionDomain
-from resi.domains.vision.images import Images, load_images
-from resi.domains.vision.inputs import EpochBatches, Inputs, Loader, TrainingInputs
+from resi.domains.vision.images import Images
+from resi.domains.vision.inputs import EpochBatches, Inputs, Loader, TrainingInputs, normalize
 from resi.domains.vision.labels import randomize
+from resi.domains.vision.loading import load_images
 from resi.domains.vision.lookup import image_dataset
 from resi.domains.vision.settings import NOISE_VARIANCE, SETTINGS, alteration
 from resi.domains.vision.shortcuts import Dot, choose_dot, draw_dot, palette
-from resi.domains.vision.transforms import Cutout, add_noise, normalize
+from resi.domains.vision.transforms import Cutout, add_noise
 from resi.specs import ModelSpec
 
 DOMAIN = VisionDomain()

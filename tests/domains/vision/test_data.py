@@ -14,8 +14,8 @@ from resi.cli.prepare import main as prepare
 from resi.domains.vision.datasets import cifar100 as cifar100_file
 from resi.domains.vision.datasets.imagenet100 import WNIDS
 from resi.domains.vision.domain import VisionDomain
-from resi.domains.vision.images import load_images
 from resi.domains.vision.inputs import EpochBatches, Inputs, Loader
+from resi.domains.vision.loading import load_images
 from resi.errors import DatasetError, UsageError
 from tests.domains.vision.conftest import CLASSES
 

@@ -11,10 +11,9 @@ import pytest
 import torch
 
 from resi.domains.vision.domain import VisionDomain
-from resi.domains.vision.images import load_images
-from resi.domains.vision.inputs import Inputs
+from resi.domains.vision.inputs import Inputs, normalize
+from resi.domains.vision.loading import load_images
 from resi.domains.vision.lookup import image_network
-from resi.domains.vision.transforms import normalize
 from resi.errors import BudgetError
 from resi.specs import Extraction, ForwardPass, ModelSpec, ProbeSpec
 from resi.store.representations import RepresentationStore

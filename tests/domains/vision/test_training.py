@@ -13,7 +13,7 @@ import torch
 
 from resi.domains.vision import progress, training
 from resi.domains.vision.domain import VisionDomain
-from resi.domains.vision.images import load_images
+from resi.domains.vision.loading import load_images
 from resi.domains.vision.lookup import image_network
 from resi.domains.vision.training import initial_model, learning_rate, train
 from resi.errors import ArtifactError, DatasetError, TrainingError, UsageError

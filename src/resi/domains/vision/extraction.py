@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import torch
 
 from resi.domains.arithmetic import plain_networks
-from resi.domains.vision.images import load_images
 from resi.domains.vision.inputs import EpochBatches, Inputs, Loader
+from resi.domains.vision.loading import load_images
 from resi.domains.vision.lookup import image_network
 from resi.domains.vision.published import as_built
 from resi.domains.vision.settings import TEST_IMAGES_WITH_DOTS

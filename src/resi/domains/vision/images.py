@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from resi.domains.unchanged import check_unchanged
-from resi.domains.vision.lookup import image_dataset
 from resi.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -16,8 +13,6 @@ if TYPE_CHECKING:
 
     import numpy as np
     from PIL.Image import Image
-
-    from resi.specs import DatasetSpec
 
     Pixels = np.ndarray[Any, np.dtype[np.uint8]]
     Labels = np.ndarray[Any, np.dtype[np.int64]]
@@ -101,19 +96,3 @@ class OnDisk:
                 return image.convert("RGB")
         except OSError as error:  # whatever Pillow meets in a damaged file
             raise DatasetError(f"{path} cannot be read as an image: {error}. Put the original file there.") from error
-
-
-@functools.lru_cache(maxsize=2)
-def load_images(dataset: DatasetSpec) -> Images:
-    """Read a dataset that has been located.
-
-    Raises
-    ------
-    DatasetError
-        If its files are damaged, or have changed since.
-    """
-    about = image_dataset(dataset.name)
-    images = about.load(dataset)
-    if dataset.folder is not None:
-        check_unchanged(dataset, about.locate(dataset.folder, dataset.folder, False))
-    return images

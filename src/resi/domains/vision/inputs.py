@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from resi.domains.vision.images import InMemory, Split
 from resi.domains.vision.labels import randomize
-from resi.domains.vision.lookup import image_dataset
+from resi.domains.vision.lookup import image_dataset, statistics
 from resi.domains.vision.shortcuts import choose_dot, draw_dot, palette
 from resi.domains.vision.transforms import add_noise, resize
 from resi.errors import ResiError
@@ -192,6 +192,19 @@ class Loader:
             if isinstance(batch, ResiError):
                 raise batch
             yield batch
+
+
+def normalize(images: Tensor, normalization: str) -> Tensor:
+    """Return float images, shape (n_images, 3, height, width), from bytes: minus the mean, by the deviation.
+
+    Parameters
+    ----------
+    normalization : str
+        Name of the statistics.
+    """
+    _, *values = statistics()[normalization]
+    mean, deviation = (torch.tensor(numbers, device=images.device).view(1, 3, 1, 1) for numbers in values)
+    return (images.float() / 255 - mean) / deviation
 
 
 def suitable_workers(split: Split) -> int:

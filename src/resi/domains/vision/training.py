@@ -12,12 +12,11 @@ from torch.nn.functional import cross_entropy
 from resi.console import say
 from resi.domains.arithmetic import plain_networks
 from resi.domains.vision.evaluation import accuracies
-from resi.domains.vision.images import load_images
-from resi.domains.vision.inputs import EpochBatches, Loader, TrainingInputs
+from resi.domains.vision.inputs import EpochBatches, Loader, TrainingInputs, normalize
+from resi.domains.vision.loading import load_images
 from resi.domains.vision.lookup import image_network
 from resi.domains.vision.progress import Progress
 from resi.domains.vision.settings import alteration
-from resi.domains.vision.transforms import normalize
 from resi.errors import TrainingError
 from resi.randomness import forked_torch
 from resi.specs import Trained

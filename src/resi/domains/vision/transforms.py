@@ -1,4 +1,4 @@
-"""Changes of images that torchvision's transforms do not have, and normalization.
+"""Changes of images that torchvision's transforms do not have.
 
 Transforms take and return images of Pillow, and draw from torch's own generator, which
 :mod:`resi.domains.vision.inputs` keys by model, epoch and image.
@@ -11,11 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from resi.domains.vision.lookup import statistics
-
 if TYPE_CHECKING:
     from PIL.Image import Image
-    from torch import Tensor
 
 GREY = 128
 CUTOUT_SIDE = 16
@@ -57,16 +54,3 @@ def add_noise(
     deviation = np.float32(np.sqrt(draws.uniform(0, largest_variance)))
     noisy = pixels + deviation * draws.standard_normal(pixels.shape, dtype=np.float32)
     return np.clip(np.rint(noisy), 0, 255).astype(np.uint8)
-
-
-def normalize(images: Tensor, normalization: str) -> Tensor:
-    """Return float images, shape (n_images, 3, height, width), from bytes: minus the mean, by the deviation.
-
-    Parameters
-    ----------
-    normalization : str
-        Name of the statistics.
-    """
-    _, *values = statistics()[normalization]
-    mean, deviation = (torch.tensor(numbers, device=images.device).view(1, 3, 1, 1) for numbers in values)
-    return (images.float() / 255 - mean) / deviation

@@ -10,7 +10,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from resi.domains.vision.lookup import image_datasets
+from resi import registry
+from resi.domains.vision.datasets.base import ImageDataset
 from resi.domains.vision.networks.base import (
     ImageArchitecture,
     ImageNetwork,
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
 
-    from resi.domains.vision.datasets.base import ImageDataset
+    from resi.specs import DatasetInfo
 
 REFERENCE = "He et al., CVPR 2016"
 TITLE = "{} layers, 3x3 stem, no max-pooling"
@@ -104,8 +105,10 @@ class ResNet(ImageNetwork):
     def derived(self, architecture: str, dataset: ImageDataset, values: Mapping[str, Any]) -> dict[str, Any]:
         """Return the size of images, and whether the first layers halve them."""
         if values["head_pooling"] == "corner" and not _pools_corner(dataset):
-            names = ", ".join(known.name for known in image_datasets() if _pools_corner(known))
-            raise UsageError(f"model.{architecture}.head_pooling=corner: only models of dataset={names} have it")
+            names = [known.name for known in registry.datasets(self.domain).in_order() if _pools_corner(known)]
+            raise UsageError(
+                f"model.{architecture}.head_pooling=corner: only models of dataset={', '.join(names)} have it"
+            )
         return {**super().derived(architecture, dataset, values), "early_downsampling": _is_large(dataset)}
 
     def build(self, architecture: str, hyperparameters: Mapping[str, Any], classes: int) -> nn.Module:
@@ -181,8 +184,9 @@ def _is_large(dataset: ImageDataset) -> bool:
     return dataset.image_size >= LARGE_IMAGES
 
 
-def _pools_corner(dataset: ImageDataset) -> bool:
-    return dataset.published is not None and dataset.published.global_average_pooling == CORNER
+def _pools_corner(dataset: DatasetInfo) -> bool:
+    published = dataset.published if isinstance(dataset, ImageDataset) else None
+    return published is not None and published.global_average_pooling == CORNER
 
 
 def _halve(match: re.Match[str]) -> str:
