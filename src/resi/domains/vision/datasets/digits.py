@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from resi.domains.digits import hash_digits
 from resi.domains.vision.datasets.base import ImageDataset, Statistics
 from resi.fingerprints import fingerprint
-from resi.randomness import generator
 from resi.specs import DatasetSpec
 
 if TYPE_CHECKING:
@@ -37,6 +36,7 @@ def load(dataset: DatasetSpec) -> Images:
     from sklearn.datasets import load_digits
 
     from resi.domains.vision.images import Images, InMemory, Split
+    from resi.randomness import generator
 
     del dataset
     grey, labels = load_digits(return_X_y=True)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from resi.domains.vision.datasets.base import Archive, ImageDataset, PublishedImages, Statistics
 from resi.errors import DatasetError
 from resi.fingerprints import fingerprint
-from resi.randomness import generator
 from resi.specs import DatasetSpec
 
 if TYPE_CHECKING:
@@ -111,6 +110,7 @@ def load(dataset: DatasetSpec) -> Images:
     import numpy as np
 
     from resi.domains.vision.images import Images, OnDisk, Split
+    from resi.randomness import generator
 
     folder = dataset.folder
     assert folder is not None  # noqa: S101 - locate() found it
