@@ -11,7 +11,7 @@ import pytest
 
 import resi
 from resi import registry
-from resi.config.schema import own_store
+from resi.config.register import own_store
 from resi.domains.vision import ImageArchitecture, ImageDataset, ImageNetwork, Statistics, VisionDomain
 from resi.domains.vision.images import Images, InMemory, Split
 from resi.domains.vision.networks.base import common_recipe
