@@ -120,7 +120,7 @@ def contents(domain: Domain) -> dict[str, str]:
 
 def _content(domain: Domain, dataset: str, folder: Path) -> str:
     from resi.domains.graph.datasets import cora
-    from resi.domains.vision import files as vision
+    from resi.domains.vision.datasets import cifar100, imagenet100
 
     for name in MADE_UP.get(dataset, ()):
         path = folder / dataset / name
@@ -129,18 +129,18 @@ def _content(domain: Domain, dataset: str, folder: Path) -> str:
     root = folder / dataset if dataset in MADE_UP else None
     with (
         mock.patch.object(cora, "read_checked", lambda path: path.read_bytes()),
-        mock.patch.object(vision, "_md5", lambda path: vision.CIFAR100[path.name]),
-        mock.patch.object(vision, "WNIDS", vision.WNIDS[:2]),
-        mock.patch.object(vision, "IMAGES_PER_CLASS", {"train": 2, "val": 1}),
+        mock.patch.object(cifar100, "_md5", lambda path: cifar100.FILES[path.name]),
+        mock.patch.object(imagenet100, "WNIDS", imagenet100.WNIDS[:2]),
+        mock.patch.object(imagenet100, "IMAGES_PER_CLASS", {"train": 2, "val": 1}),
     ):
         return domain.locate(dataset, root, folder / "nothing", may_download=False).content
 
 
 def imagenet100() -> dict[str, Any]:
     """Return what is expected of ImageNet100."""
-    from resi.domains.vision import files
+    from resi.domains.vision.datasets.imagenet100 import IMAGES_PER_CLASS, WNIDS
 
-    return {"classes": list(files.WNIDS), "images_per_class": files.IMAGES_PER_CLASS}
+    return {"classes": list(WNIDS), "images_per_class": IMAGES_PER_CLASS}
 
 
 def altered(name: str, setting: str) -> str:
@@ -161,8 +161,8 @@ def altered(name: str, setting: str) -> str:
         return _hashed(
             graph.labels.numpy().tobytes(), graph.features.to_dense().mul(1e3).round().long().numpy().tobytes()
         )
-    from resi.domains.vision.images import load_images
     from resi.domains.vision.inputs import TrainingInputs
+    from resi.domains.vision.loading import load_images
     from resi.domains.vision.settings import alteration
 
     inputs = TrainingInputs(load_images(dataset), model, alteration(setting))
@@ -220,9 +220,9 @@ def network(domain: str, architecture: str, dataset: str, values: dict[str, Any]
     """Return an untrained network without memory for its weights; None for one that needs the graph itself."""
     with torch.device("meta"):
         if domain == "vision":
-            from resi.domains.vision.architectures import build_model
+            from resi.domains.vision.lookup import image_network
 
-            return build_model(architecture, values, CLASSES[dataset])
+            return image_network(architecture).build(architecture, values, CLASSES[dataset])
         if domain == "language":
             return _language_network(architecture, CLASSES[dataset])
         if architecture == "pgnn":
@@ -243,16 +243,19 @@ def _language_network(architecture: str, classes: int) -> nn.Module:
 
 def layer_modules(architecture: str, model: nn.Module) -> dict[str, list[Any]]:
     """Return the module at which each layer of a vision network is read, and whether it is the module's input."""
-    from resi.domains.vision.taps import taps
+    from resi.domains.vision.lookup import image_network
 
-    return {layer: list(tap) for layer, tap in taps(architecture, model).items()}
+    points = image_network(architecture).layers(architecture)
+    assert all(model.get_submodule(point.module) for point in points.values())
+    return {layer: list(point) for layer, point in points.items()}
 
 
 def run_vision(architecture: str, model: nn.Module, images: torch.Tensor) -> dict[str, torch.Tensor]:
     """Return the layers of a vision network and its logits."""
-    from resi.domains.vision.taps import Recorder
+    from resi.domains.vision.lookup import image_network
+    from resi.extraction.layers import LayerRecorder
 
-    recorder = Recorder(architecture, model, layer_modules(architecture, model))
-    with torch.no_grad():
+    family = image_network(architecture)
+    with torch.no_grad(), LayerRecorder(model, family.layers(architecture), family.reduce) as recorder:
         logits = model.eval()(images)
     return {**recorder.latest, "logits": logits}

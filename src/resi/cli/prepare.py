@@ -13,40 +13,50 @@ HOW = ("link", "move", "copy")
 
 def main(words: list[str]) -> int:
     """Place the images, and say what is missing; return 0 if nothing is."""
-    from resi.domains.vision.files import check_imagenet100, list_imagenet100
-    from resi.domains.vision.imagenet100 import missing_parts, place_images
+    from resi.domains.vision.lookup import DOMAIN, image_dataset
     from resi.store.root import Store, default_root
 
-    parser = argparse.ArgumentParser(
-        prog="resi prepare",
-        description="Bring ImageNet100 from the layout of its Kaggle archive (ambityga/imagenet100: train.X1 to "
-        "train.X4 and val.X, a folder a class) into the one that resi reads (train and val), and check that every "
-        "class has all its images. Run again, it goes on where it was stopped.",
-    )
-    parser.add_argument("dataset", choices=["imagenet100"])
-    parser.add_argument(
-        "archive", nargs="?", type=Path, metavar="FOLDER", help="the unpacked archive; none: check alone"
-    )
-    parser.add_argument(
-        "--to", type=Path, metavar="FOLDER", help="destination; default: datasets/vision/Imagenet100 of the data root"
-    )
-    parser.add_argument("--how", choices=HOW, default="link", help="link takes no space, on one file system")
-    given = parser.parse_args(words)
-    destination: Path = given.to or Store(default_root()).datasets / "vision" / "Imagenet100"
+    given = _parser().parse_args(words)
+    dataset = image_dataset(given.dataset)
+    archive = dataset.archive
+    assert archive is not None  # noqa: S101 - the parser knows no others
+    destination: Path = given.to or Store(default_root()).datasets / DOMAIN / dataset.folder
     if given.archive:
-        if missing := missing_parts(given.archive):
-            say(f"{given.archive} lacks {', '.join(missing)} of the archive ambityga/imagenet100")
+        if missing := archive.missing(given.archive):
+            say(f"{given.archive} lacks {', '.join(missing)} of the archive {archive.name}")
         try:
-            placed = place_images(given.archive, destination, given.how)
+            placed = archive.place(given.archive, destination, given.how)
         except OSError as error:
             say(f"resi prepare: {error}; another way is chosen with --how: {', '.join(HOW)}")
             return 1
         write(f"{placed} images placed in {destination}\n")
     if not destination.is_dir():
-        raise UsageError(f"{destination} is not there; name the unpacked archive: resi prepare imagenet100 FOLDER")
-    problems = check_imagenet100(list_imagenet100(destination))
+        raise UsageError(f"{destination} is not there; name the unpacked archive: resi prepare {dataset.name} FOLDER")
+    problems = archive.problems(destination)
     for problem in problems:
         say(problem)
-    found = f"{len(problems)} problems" if problems else "all 100 classes are complete"
+    found = f"{len(problems)} problems" if problems else f"all {dataset.classes} classes are complete"
     write(f"{destination}: {found}\n")
     return 1 if problems else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    from resi.domains.vision.lookup import DOMAIN, image_datasets
+
+    archives = {dataset.name: dataset.archive for dataset in image_datasets() if dataset.archive}
+    about = "; ".join(archive.about for archive in archives.values())
+    folders = [f"datasets/{DOMAIN}/{dataset.folder}" for dataset in image_datasets() if dataset.archive]
+    parser = argparse.ArgumentParser(
+        prog="resi prepare",
+        description=f"Bring {about}, and check that every class has all its images. Run again, it goes on where it was "
+        "stopped.",
+    )
+    parser.add_argument("dataset", choices=list(archives))
+    parser.add_argument(
+        "archive", nargs="?", type=Path, metavar="FOLDER", help="the unpacked archive; none: check alone"
+    )
+    parser.add_argument(
+        "--to", type=Path, metavar="FOLDER", help=f"destination; default: {', '.join(folders)} of the data root"
+    )
+    parser.add_argument("--how", choices=HOW, default="link", help="link takes no space, on one file system")
+    return parser

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from resi.domains.vision import files
-from resi.domains.vision.domain import VisionDomain
+from resi.domains.vision import VisionDomain
+from resi.domains.vision.datasets import cifar100 as cifar100_file
+from resi.domains.vision.datasets import imagenet100 as imagenet100_file
 from resi.specs import ModelSpec
 
 CLASSES = ("n01440764", "n01443537")
@@ -41,8 +42,8 @@ def write_jpeg(path: Path, label: int, seed: int) -> None:
 @pytest.fixture
 def small_imagenet(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let ImageNet100 have two classes of a few images."""
-    monkeypatch.setattr(files, "WNIDS", CLASSES)
-    monkeypatch.setattr(files, "IMAGES_PER_CLASS", COUNTS)
+    monkeypatch.setattr(imagenet100_file, "WNIDS", CLASSES)
+    monkeypatch.setattr(imagenet100_file, "IMAGES_PER_CLASS", COUNTS)
 
 
 @pytest.fixture
@@ -75,7 +76,7 @@ def cifar100(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     from torchvision.datasets import CIFAR100
 
     root = tmp_path / "CIFAR100"
-    folder = root / files.CIFAR100_FOLDER
+    folder = root / cifar100_file.FOLDER
     folder.mkdir(parents=True)
     draws = np.random.default_rng(0)
     names = [f"class {i}" for i in range(100)]
@@ -95,7 +96,7 @@ def cifar100(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         data = pickle.dumps(content)
         (folder / part).write_bytes(data)
         hashes[part] = hashlib.md5(data).hexdigest()
-    monkeypatch.setattr(files, "CIFAR100", hashes)
+    monkeypatch.setattr(cifar100_file, "FILES", hashes)
     monkeypatch.setattr(CIFAR100, "train_list", [["train", hashes["train"]]])
     monkeypatch.setattr(CIFAR100, "test_list", [["test", hashes["test"]]])
     monkeypatch.setattr(CIFAR100, "meta", {**CIFAR100.meta, "md5": hashes["meta"]})

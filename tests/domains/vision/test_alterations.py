@@ -9,12 +9,14 @@ import pytest
 import torch
 
 from resi.domains.vision.domain import VisionDomain
-from resi.domains.vision.images import load_images
-from resi.domains.vision.inputs import EpochBatches, Inputs, Loader, TrainingInputs
+from resi.domains.vision.images import Images
+from resi.domains.vision.inputs import EpochBatches, Inputs, Loader, TrainingInputs, normalize
 from resi.domains.vision.labels import randomize
+from resi.domains.vision.loading import load_images
+from resi.domains.vision.lookup import image_dataset
 from resi.domains.vision.settings import NOISE_VARIANCE, SETTINGS, alteration
 from resi.domains.vision.shortcuts import Dot, choose_dot, draw_dot, palette
-from resi.domains.vision.transforms import Cutout, add_noise, normalize, training_transform
+from resi.domains.vision.transforms import Cutout, add_noise
 from resi.specs import ModelSpec
 
 DOMAIN = VisionDomain()
@@ -41,7 +43,7 @@ def test_the_palette_is_the_published_one() -> None:
 def test_a_dot_is_a_filled_disk_of_the_stated_size(side: int, width: int, area: int) -> None:
     colours = palette(10)
     image = np.full((side, side, 3), 7, dtype=np.uint8)
-    found = draw_dot(image, Dot(side // 2, side // 2 - 1, 3), colours)
+    found = draw_dot(image, Dot(side // 2, side // 2 - 1, 3, 5 if side == 224 else 3), colours)
     changed = (found != image).any(2)
     assert (image == 7).all()
     assert int(changed.sum()) == area
@@ -54,13 +56,14 @@ def test_a_dot_is_a_filled_disk_of_the_stated_size(side: int, width: int, area: 
 
 @pytest.mark.parametrize("corner", [(0, 0), (11, 11), (0, 11)])
 def test_a_dot_at_the_border_is_cut_off(corner: tuple[int, int]) -> None:
-    found = draw_dot(np.zeros((12, 12, 3), dtype=np.uint8), Dot(*corner, 0), palette(10))
+    found = draw_dot(np.zeros((12, 12, 3), dtype=np.uint8), Dot(*corner, 0, diameter=3), palette(10))
     assert int(found.any(2).sum()) == 8  # a quarter, with its two edges
 
 
 @pytest.mark.parametrize("probability", [0.0, 0.25, 0.75, 1.0])
 def test_dots_have_the_colour_of_their_class_as_often_as_stated(probability: float) -> None:
-    dots = [choose_dot(f"image {i}", i % 10, 10, probability, 32) for i in range(4000)]
+    images = Images(*(None,) * 3, classes=10, side=32, dot_diameter=3)  # type: ignore[arg-type]
+    dots = [choose_dot(f"image {i}", i % 10, images, probability) for i in range(4000)]
     share = np.mean([dot.colour_class == i % 10 for i, dot in enumerate(dots)])
     expected = probability + (1 - probability) / 10
     assert abs(share - expected) <= 5 * np.sqrt(expected * (1 - expected) / 4000)
@@ -69,7 +72,7 @@ def test_dots_have_the_colour_of_their_class_as_often_as_stated(probability: flo
     assert places.max() == 30
     # In place, only the colour depends on the probability.
     assert [(d.row, d.column) for d in dots] == [
-        (d.row, d.column) for d in (choose_dot(f"image {i}", 0, 10, 0.5, 32) for i in range(4000))
+        (d.row, d.column) for d in (choose_dot(f"image {i}", 0, images, 0.5) for i in range(4000))
     ]
 
 
@@ -176,7 +179,7 @@ def test_a_cutout_is_a_square_of_sixteen_pixels_cut_off_at_the_border() -> None:
 def test_augmentation_gives_images_of_the_size_models_take(dataset: str, size: int, setting: str) -> None:
     from PIL import Image
 
-    transform = training_transform(dataset, size, alteration(setting))
+    transform = image_dataset(dataset).augment(size, alteration(setting))
     side = (32, 32) if dataset == "cifar100" else (300, 200)
     image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (*side, 3), dtype=np.uint8))
     torch.manual_seed(0)

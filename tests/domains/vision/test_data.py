@@ -11,10 +11,11 @@ import pytest
 import torch
 
 from resi.cli.prepare import main as prepare
-from resi.domains.vision import files
+from resi.domains.vision.datasets import cifar100 as cifar100_file
+from resi.domains.vision.datasets.imagenet100 import WNIDS
 from resi.domains.vision.domain import VisionDomain
-from resi.domains.vision.images import load_images
 from resi.domains.vision.inputs import EpochBatches, Inputs, Loader
+from resi.domains.vision.loading import load_images
 from resi.errors import DatasetError, UsageError
 from tests.domains.vision.conftest import CLASSES
 
@@ -28,9 +29,9 @@ def forget_images():
 
 
 def test_the_classes_are_the_published_ones() -> None:
-    digest = hashlib.sha256("\n".join(files.WNIDS).encode()).hexdigest()
+    digest = hashlib.sha256("\n".join(WNIDS).encode()).hexdigest()
     assert digest == "82b5291afc035d04ed39f71647029c404ad9f5ec9589b3a83d6261abb5c00ba7"
-    assert list(files.WNIDS) == sorted(files.WNIDS)
+    assert list(WNIDS) == sorted(WNIDS)
 
 
 def test_digits_have_a_fixed_split_without_overlap() -> None:
@@ -135,7 +136,7 @@ def test_images_that_are_replaced_after_they_were_found_are_not_used(cifar100: P
     with pytest.raises(DatasetError, match=r"files of imagenet100 in .* changed after the run began"):
         load_images(found)
     found = DOMAIN.locate("cifar100", cifar100, Path("unused"))
-    batch = cifar100 / files.CIFAR100_FOLDER / "test"
+    batch = cifar100 / cifar100_file.FOLDER / "test"
     batch.write_bytes(batch.read_bytes() + b"more")
     with pytest.raises(DatasetError, match=r"CIFAR-100 in .* cannot be read"):
         load_images(found)

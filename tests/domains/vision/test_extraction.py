@@ -10,12 +10,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from resi.domains.vision.architectures import build_model
-from resi.domains.vision.designs import DESIGNS, layer_names
 from resi.domains.vision.domain import VisionDomain
-from resi.domains.vision.images import load_images
-from resi.domains.vision.inputs import Inputs
-from resi.domains.vision.transforms import normalize
+from resi.domains.vision.inputs import Inputs, normalize
+from resi.domains.vision.loading import load_images
+from resi.domains.vision.lookup import image_network
 from resi.errors import BudgetError
 from resi.specs import Extraction, ForwardPass, ModelSpec, ProbeSpec
 from resi.store.representations import RepresentationStore
@@ -26,7 +24,7 @@ from tests.domains.vision.conftest import spec_of
 
 CPU = torch.device("cpu")
 DOMAIN = VisionDomain()
-TINY_NAMES = tuple(name for name in DESIGNS if name.startswith("tiny_"))
+TINY_NAMES = tuple(item.name for item in DOMAIN.architectures() if item.name.startswith("tiny_"))
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +35,7 @@ def digits():
 def weights(spec: ModelSpec) -> dict[str, torch.Tensor]:
     """Return weights, and running statistics of batch norm, drawn at random: 1-d ones positive."""
     draws = torch.Generator().manual_seed(0)
-    state = build_model(spec.architecture, spec.hyperparameters, 10).state_dict()
+    state = image_network(spec.architecture).build(spec.architecture, spec.hyperparameters, 10).state_dict()
     for tensor in state.values():
         if tensor.ndim == 1:
             tensor.uniform_(0.5, 1.5, generator=draws)
@@ -51,10 +49,10 @@ def weights(spec: ModelSpec) -> dict[str, torch.Tensor]:
 def test_one_pass_gives_layers_logits_and_accuracy(digits, architecture: str) -> None:
     spec = spec_of(architecture)
     state = weights(spec)
-    probe = ProbeSpec("test", layer_names(architecture))
+    probe = ProbeSpec("test", tuple(image_network(architecture).layers(architecture)))
     found = extracted(DOMAIN.extract, spec, state, digits, probe)
     images = load_images(digits)
-    model = build_model(architecture, spec.hyperparameters, 10)
+    model = image_network(architecture).build(architecture, spec.hyperparameters, 10)
     model.load_state_dict(state)
     model.eval()
     pixels, labels = Inputs(images, images.test, 12).__getitems__([(0, i) for i in range(500)])
@@ -141,27 +139,30 @@ EXTRACT = """
 import resource, sys
 from pathlib import Path
 import numpy as np, torch
-from resi.specs import ProbeSpec
-from resi.domains.vision import designs, extraction
+from resi.specs import ForwardPass, ProbeSpec
+from resi.domains.vision import extraction
 from resi.domains.vision.images import Images, InMemory, Split
+from resi.domains.vision.networks.resnet import ResNet, ResNetArchitecture
 from resi.store.representations import RepresentationStore
 from resi.store.root import Store
 from tests.domains.vision.conftest import spec_of
 from tests.domains.vision.test_extraction import CPU, DOMAIN, weights
 
 # Ten layers, as resnet18 has, narrow enough for a test.
-designs.DESIGNS["tiny_resnet"] = designs.ResNetDesign((2, 2, 2, 2), channels=(16,) * 4, stem=16)
+ResNet.architectures = (
+    ResNetArchitecture("tiny_resnet", "", "", "", blocks=(2, 2, 2, 2), channels=(16,) * 4, stem=16, largest_image=16),
+)
 torch.set_num_threads(1)
-probe = ProbeSpec("test", designs.layer_names("tiny_resnet"))
-assert len(probe.layers) == 10
+probe = ProbeSpec("test", tuple(map(str, range(10))))
+assert probe.layers == tuple(ResNet().layers("tiny_resnet"))
 for count in map(int, sys.argv[2:]):
     pixels = np.zeros((count, 12, 12, 3), dtype=np.uint8)
     split = Split([str(i) for i in range(count)], np.zeros(count, dtype=np.int64), InMemory(pixels))
-    extraction.load_images = lambda _dataset: Images(split, split, split, classes=10, side=12)
+    extraction.load_images = lambda _dataset: Images(split, split, split, classes=10, side=12, dot_diameter=3)
     spec = spec_of("tiny_resnet", seed=count)
     store = RepresentationStore(Store(Path(sys.argv[1])))
     dataset = DOMAIN.locate("digits", None, Path("unused"))
-    store.save(spec, probe, DOMAIN.extract_batches(spec, weights(spec), dataset, probe, CPU, 10**9))
+    store.save(spec, probe, DOMAIN.extract(ForwardPass(spec, weights(spec), dataset, probe, CPU, 10**9)))
     sizes = [store.open(spec, probe, layer).size for layer in probe.layers]
     written = 4 * sum(int(np.prod(size)) for size in sizes)
     print(count, written, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)

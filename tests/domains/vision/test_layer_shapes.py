@@ -5,10 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from resi.domains.vision.architectures import build_model
-from resi.domains.vision.designs import DESIGNS, layer_names
 from resi.domains.vision.hyperparameters import hyperparameters
-from resi.domains.vision.taps import Recorder
+from resi.domains.vision.lookup import image_network
+from resi.extraction.layers import LayerRecorder
 
 SIZES = [
     ("tiny_resnet", "digits"),
@@ -23,13 +22,14 @@ SIZES = [
 
 @pytest.mark.parametrize(("architecture", "dataset"), SIZES)
 def test_a_network_computes_the_shapes_that_are_planned_with(architecture: str, dataset: str) -> None:
+    family = image_network(architecture)
     values = hyperparameters(architecture, dataset, {})
     size = values["image_size"]
-    model = build_model(architecture, values, 10).eval().to("meta")
+    model = family.build(architecture, values, 10).eval().to("meta")
     with torch.device("meta"):
-        recorder = Recorder(architecture, model, layer_names(architecture))
+        recorder = LayerRecorder(model, family.layers(architecture), family.reduce)
         with torch.no_grad():
             model(torch.zeros(1, 3, size, size))
     computed = {layer: tuple(found.shape[1:]) for layer, found in recorder.latest.items()}
-    planned = {layer: DESIGNS[architecture].layer_shape(int(layer), values) for layer in layer_names(architecture)}
+    planned = {layer: family.layer_shape(architecture, layer, values) for layer in family.layers(architecture)}
     assert computed == planned

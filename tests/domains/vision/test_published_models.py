@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from resi.domains.vision.architectures import build_model
 from resi.domains.vision.domain import VisionDomain
+from resi.domains.vision.networks.vgg import VGG
 from resi.domains.vision.published import as_built, published_folder
 from resi.errors import ArtifactError, DatasetError, UsageError
 from tests.domains.vision.conftest import spec_of
@@ -25,7 +25,7 @@ def zoo(tmp_path: Path) -> Path:
     folder = tmp_path / "zoo" / "unpacked" / "Shortcut__ColorDot_75_C100DataModule__VGG11" / "groupid_3"
     (folder / "checkpoints").mkdir(parents=True)
     torch.manual_seed(0)
-    state = build_model("vgg11", {}, 100).state_dict()
+    state = VGG().build("vgg11", {}, 100).state_dict()
     published = {name.replace("head.fc.", "classifier."): tensor for name, tensor in state.items()}
     torch.save(published, folder / "checkpoints" / "final.ckpt")
     (folder / "output.json").write_text(json.dumps({"n_cls": 100, "early_downsampling": False}))
@@ -37,10 +37,10 @@ def test_a_published_model_is_found_and_read(zoo: Path) -> None:
     path = DOMAIN.checkpoint(zoo, spec)
     assert path.parts[-4:-1] == ("Shortcut__ColorDot_75_C100DataModule__VGG11", "groupid_3", "checkpoints")
     trained = DOMAIN.read_checkpoint(path.read_bytes(), replace(spec, checkpoint="x"), None, CPU)  # type: ignore[arg-type]
-    model = build_model("vgg11", {}, 100)
+    model = VGG().build("vgg11", {}, 100)
     model.load_state_dict(trained.state)
     torch.manual_seed(0)
-    assert torch.equal(model.head.fc.weight, build_model("vgg11", {}, 100).head.fc.weight)
+    assert torch.equal(model.head.fc.weight, VGG().build("vgg11", {}, 100).head.fc.weight)
     with pytest.raises(DatasetError, match=r"VGG11/groupid_4/checkpoints/final.ckpt is missing: .*vision_cifar100"):
         DOMAIN.checkpoint(zoo, replace(spec, seed=4))
     with pytest.raises(UsageError, match="no tiny_vgg on dataset=digits is published, but resnet18"):
@@ -74,4 +74,4 @@ def test_published_resnets_pool_a_corner_on_imagenet100_alone() -> None:
     ],
 )
 def test_published_folders_have_the_published_names(setting: str, dataset: str, folder: str) -> None:
-    assert published_folder(spec_of("resnet18", setting, 7, dataset), "ResNet18") == f"{folder}/groupid_7"
+    assert published_folder(spec_of("resnet18", setting, 7, dataset)) == f"{folder}/groupid_7"

@@ -10,11 +10,14 @@ import numpy as np
 import pytest
 import torch
 
-from resi.domains.vision.architectures import build_model
-from resi.domains.vision.checkpoints import from_published, from_transformers, load_weights
-from resi.domains.vision.designs import DESIGNS, layer_names
-from resi.domains.vision.taps import MAX_GRID, Recorder, taps
+from resi.domains.vision.lookup import image_network
+from resi.domains.vision.networks.base import MAX_GRID
+from resi.domains.vision.networks.resnet import ResNet
+from resi.domains.vision.networks.vgg import VGG
+from resi.domains.vision.networks.vit import VisionTransformer, from_transformers
+from resi.domains.vision.weights import load_weights
 from resi.errors import ArtifactError
+from resi.extraction.layers import LayerRecorder
 
 CNNS = {"ResNet18": "resnet18", "ResNet34": "resnet34", "ResNet101": "resnet101", "VGG11": "vgg11", "VGG19": "vgg19"}
 FAMILIES = ("CIFAR100", "ImageNet100")
@@ -49,19 +52,20 @@ def hyperparameters(family: str) -> dict[str, object]:
 @torch.no_grad()
 def test_every_layer_and_the_logits_are_the_published_ones(golden) -> None:
     architecture = CNNS[golden["architecture"]]
-    model = build_model(architecture, hyperparameters(golden["dataset"]), 100)
+    family = image_network(architecture)
+    model = family.build(architecture, hyperparameters(golden["dataset"]), 100)
     state = {name: filled(name, shape) for name, shape in golden["state_dict"].items()}
-    load_weights(model, from_published(architecture, state), golden["architecture"])
+    load_weights(model, family.from_published(state), golden["architecture"])
     model.eval()
     whole: dict[str, torch.Tensor] = {}
-    for layer, tap in taps(architecture, model).items():
-        keep_whole(whole, layer, model.get_submodule(tap.module), tap.at_input)
-    recorder = Recorder(architecture, model, layer_names(architecture))
+    for layer, point in family.layers(architecture).items():
+        keep_whole(whole, layer, model.get_submodule(point.module), point.at_input)
+    recorder = LayerRecorder(model, family.layers(architecture), family.reduce)
     side = 224 if golden["dataset"] == "ImageNet100" else 32
     images = np.random.default_rng([7, side]).standard_normal((2, 3, side, side)).astype(np.float32)
     logits = model(torch.from_numpy(images))
 
-    assert len(golden["layers"]) == len(whole) == DESIGNS[architecture].layers
+    assert len(golden["layers"]) == len(whole) == len(family.layers(architecture))
     for expected in golden["layers"]:
         found = whole[str(expected["id"])].reshape(expected["shape"])
         agrees(found, expected)
@@ -89,15 +93,15 @@ def agrees(found: torch.Tensor, expected: dict) -> None:
 
 
 def test_a_checkpoint_under_another_wrapper_or_none_loads_all_the_same() -> None:
-    model = build_model("resnet18", hyperparameters("CIFAR100"), 100)
+    model = ResNet().build("resnet18", hyperparameters("CIFAR100"), 100)
     names = {"net.conv0.weight": "conv1.weight", "layer2.2.bn1.bias": "layer2.1.bn1.bias", "net.linear.bias": "fc.bias"}
-    found = from_published("resnet18", {name: torch.zeros(1) for name in names})
+    found = ResNet().from_published({name: torch.zeros(1) for name in names})
     assert list(found) == list(names.values())
     assert set(found) <= set(model.state_dict())
 
 
 def test_weights_that_do_not_fit_are_named() -> None:
-    model = build_model("vgg11", {}, 100)
+    model = VGG().build("vgg11", {}, 100)
     state = dict(model.state_dict())
     state["features.0.weight"] = state["features.0.weight"][:5]
     state["extra"] = state.pop("head.fc.bias")
@@ -151,10 +155,11 @@ def test_a_vit_of_transformers_loads_and_computes_the_same(plain_vit, style: str
     newer = renamed(plain_vit.state_dict(), {old: new for new, old in OLDER.items()})
     state = newer if style == "newer" else renamed(newer, OLDER)
     assert any("encoder.layer" in name for name in state) == (style == "older")
-    model = build_model("tiny_vit", {"image_size": 12}, 10)
-    load_weights(model, from_published("tiny_vit", {f"model.{name}": t for name, t in state.items()}), style)
+    model = VisionTransformer().build("tiny_vit", {"image_size": 12}, 10)
+    load_weights(model, VisionTransformer().from_published({f"model.{name}": t for name, t in state.items()}), style)
     model.eval()
-    recorder = Recorder("tiny_vit", model, layer_names("tiny_vit"))
+    family = VisionTransformer()
+    recorder = LayerRecorder(model, family.layers("tiny_vit"), family.reduce)
     images = torch.randn(3, 3, 12, 12, generator=torch.Generator().manual_seed(1))
     logits = model(images)
     expected = plain_vit(images, output_hidden_states=True)
@@ -177,5 +182,5 @@ def test_a_headless_vit_with_a_pooler_gives_all_but_the_head() -> None:
 )
 def test_full_size_models_have_the_published_number_of_parameters(architecture: str, parameters: int) -> None:
     with torch.device("meta"):
-        model = build_model(architecture, hyperparameters("CIFAR100"), 100)
+        model = image_network(architecture).build(architecture, hyperparameters("CIFAR100"), 100)
     assert sum(tensor.numel() for tensor in model.parameters()) == parameters

@@ -12,9 +12,9 @@ import pytest
 import torch
 
 from resi.domains.vision import progress, training
-from resi.domains.vision.designs import layer_names
 from resi.domains.vision.domain import VisionDomain
-from resi.domains.vision.images import load_images
+from resi.domains.vision.loading import load_images
+from resi.domains.vision.lookup import image_network
 from resi.domains.vision.training import initial_model, learning_rate, train
 from resi.errors import ArtifactError, DatasetError, TrainingError, UsageError
 from resi.specs import ModelSpec, ProbeSpec, Trained
@@ -132,10 +132,11 @@ def test_a_state_that_is_not_as_it_was_written_is_set_aside_and_training_begins_
 TRAIN = """
 import sys, torch
 from pathlib import Path
-from resi.domains.vision import files, progress
+from resi.domains.vision import progress
+from resi.domains.vision.datasets import imagenet100
 from tests.domains.vision.conftest import CLASSES, COUNTS
 from tests.domains.vision.test_training import CPU, DOMAIN, full_size
-files.WNIDS, files.IMAGES_PER_CLASS = CLASSES, COUNTS
+imagenet100.WNIDS, imagenet100.IMAGES_PER_CLASS = CLASSES, COUNTS
 progress.SAVE_SECONDS = 0.0
 torch.set_num_threads(int(sys.argv[3]))
 dataset = DOMAIN.locate("imagenet100", Path(sys.argv[1]), Path("unused"))
@@ -173,7 +174,7 @@ def test_a_killed_training_of_a_full_size_network_goes_on_to_the_weights_of_an_u
     assert resumed.accuracies == whole.accuracies
     for name, tensor in whole.state.items():
         assert torch.equal(tensor, resumed.state[name]), name
-    probe = ProbeSpec("test", layer_names("resnet18"))
+    probe = ProbeSpec("test", tuple(image_network("resnet18").layers("resnet18")))
     found = extracted(DOMAIN.extract, full_size(), resumed.state, dataset, probe)
     sizes = [tuple(found.representations[layer].shape) for layer in probe.layers]
     assert sizes[0] == (10, 64, 7, 7)

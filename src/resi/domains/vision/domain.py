@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from resi.domains.base import Domain
-from resi.domains.vision import files, published
-from resi.domains.vision.designs import DESIGNS, layer_names
+from resi.domains.vision import published
 from resi.domains.vision.hyperparameters import VisionModelConfig, hyperparameters
+from resi.domains.vision.lookup import image_architecture, image_dataset, image_network
 from resi.domains.vision.settings import SEEDS, SETTINGS, TEST_IMAGES, TEST_IMAGES_WITH_DOTS
-from resi.specs import (
-    ArchitectureInfo,
-    DatasetInfo,
-    DatasetSpec,
-    Extraction,
-    ForwardPass,
-    ModelSpec,
-    ProbeSpec,
-    Trained,
-)
+from resi.specs import ProbeSpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -26,25 +18,9 @@ if TYPE_CHECKING:
 
     import torch
 
-TRAINING_VERSION = 1
-TEST_SIZES = {"cifar100": 10_000, "digits": 500, "imagenet100": 5000}
-PUBLISHED_VIT_L32_LAYERS = 13
+    from resi.specs import DatasetSpec, Extraction, ForwardPass, ModelSpec, Trained
 
-RESNET = "He et al., CVPR 2016"
-VGG = "Simonyan & Zisserman, ICLR 2015"
-VIT = "Dosovitskiy et al., ICLR 2021"
-ARCHITECTURES = (
-    ArchitectureInfo("resnet18", "18 layers, 3x3 stem, no max-pooling", "ResNet18", RESNET),
-    ArchitectureInfo("resnet34", "34 layers, 3x3 stem, no max-pooling", "ResNet34", RESNET),
-    ArchitectureInfo("resnet101", "101 layers, 3x3 stem, no max-pooling", "ResNet101", RESNET),
-    ArchitectureInfo("vgg11", "11 layers, batch norm, one linear layer", "VGG11", VGG),
-    ArchitectureInfo("vgg19", "19 layers, batch norm, one linear layer", "VGG19", VGG),
-    ArchitectureInfo("vit_b32", "12 layers, patches of 32, pre-trained on ImageNet-21k", "ViT_B32", VIT),
-    ArchitectureInfo("vit_l32", "24 layers, patches of 32, pre-trained on ImageNet-21k", "ViT_L32", VIT),
-    ArchitectureInfo("tiny_resnet", "4 residual blocks, for digits", "", RESNET),
-    ArchitectureInfo("tiny_vgg", "4 convolutions, for digits", "", VGG),
-    ArchitectureInfo("tiny_vit", "4 layers, patches of 4, for digits", "", VIT),
-)
+TRAINING_VERSION = 1
 
 
 class VisionDomain(Domain):
@@ -64,26 +40,9 @@ class VisionDomain(Domain):
         """Return timm and torchvision."""
         return ("timm", "torchvision")
 
-    def datasets(self) -> tuple[DatasetInfo, ...]:
-        """Return the datasets."""
-        return (
-            DatasetInfo("cifar100", "60000 images of 32 x 32 pixels, 100 classes; 10000 test images", "torchvision"),
-            DatasetInfo(
-                "digits",
-                "1797 handwritten digits, enlarged to 12 x 12 pixels, 10 classes; 500 test images",
-                "scikit-learn",
-                embedded=True,
-            ),
-            DatasetInfo(
-                "imagenet100",
-                "100 classes of ImageNet, 130000 training images; 5000 test images",
-                "Kaggle, ambityga/imagenet100",
-            ),
-        )
-
-    def architectures(self) -> tuple[ArchitectureInfo, ...]:
-        """Return the architectures."""
-        return ARCHITECTURES
+    def own_names(self, trained_on: str, setting: str) -> tuple[str, str]:
+        """Return a dataset and a setting that the published results call ``trained_on`` and ``setting``."""
+        return published.own_names(trained_on, setting)
 
     def hyperparameters(
         self, architecture: str, dataset: str, setting: str, overrides: Mapping[str, Any]
@@ -93,11 +52,12 @@ class VisionDomain(Domain):
         The published protocol normalizes CIFAR-100 by the statistics of CIFAR-10, and tosses its coin for dots twice.
         """
         values = hyperparameters(architecture, dataset, overrides)
-        if self.protocol == "published" and dataset == "cifar100":
-            if overrides.get("normalization") is None:
-                values["normalization"] = "cifar10"
-            if setting.startswith("shortcut"):
-                values["shortcut_coins"] = 2
+        about = image_dataset(dataset).published
+        if self.protocol == "published" and about is not None:
+            if about.statistics is not None and overrides.get("normalization") is None:
+                values["normalization"] = about.statistics.name
+            if about.coins > 1 and setting.startswith("shortcut"):
+                values["shortcut_coins"] = about.coins
         return values
 
     def probe(self, architecture: str, dataset: str, hyperparameters: Mapping[str, Any], test: str) -> ProbeSpec:
@@ -105,32 +65,31 @@ class VisionDomain(Domain):
 
         The published protocol takes the 13th of the 24 layers of ``vit_l32`` for its last.
         """
-        layers = layer_names(architecture)
-        if self.protocol == "published" and architecture == "vit_l32":
-            layers = layers[:PUBLISHED_VIT_L32_LAYERS]
-        count = DESIGNS[architecture].last_layers if test == "layer_monotonicity" else 1
+        family, about = image_network(architecture), image_architecture(architecture)
+        layers = tuple(family.layers(architecture))
+        if self.protocol == "published":
+            layers = layers[: about.published_layers]
+        count = about.last_layers if test == "layer_monotonicity" else 1
         return ProbeSpec(TEST_IMAGES_WITH_DOTS if test == "shortcut" else TEST_IMAGES, layers[-count:])
 
     def representation_size(
         self, architecture: str, dataset: str, hyperparameters: Mapping[str, Any]
     ) -> tuple[int, int] | None:
         """Return the numbers of test images and of features before the classifier."""
-        del hyperparameters
-        return TEST_SIZES[dataset], DESIGNS[architecture].features
+        *_, last = image_network(architecture).layers(architecture)
+        found = self.layer_size(architecture, dataset, hyperparameters, last)
+        return None if found is None else (found[0], math.prod(found[1:]))
 
     def layer_size(
         self, architecture: str, dataset: str, hyperparameters: Mapping[str, Any], layer: str
     ) -> tuple[int, ...] | None:
         """Return the number of test images and the shape of a layer's maps or vectors."""
-        return TEST_SIZES[dataset], *DESIGNS[architecture].layer_shape(int(layer), hyperparameters)
+        shape = image_network(architecture).layer_shape(architecture, layer, hyperparameters)
+        return None if shape is None else (image_dataset(dataset).test_images, *shape)
 
     def locate(self, dataset: str, root: Path | None, downloads: Path, may_download: bool = True) -> DatasetSpec:
         """Find and check a dataset's files."""
-        if dataset == "cifar100":
-            return files.locate_cifar100(root, downloads / "vision" / "CIFAR100", may_download)
-        if dataset == "imagenet100":
-            return files.locate_imagenet100(root, downloads / "vision" / "Imagenet100")
-        return files.locate_digits()
+        return image_dataset(dataset).locate(root, downloads / self.name, may_download)
 
     def train(
         self, spec: ModelSpec, dataset: DatasetSpec, device: torch.device, unfinished: Path | None = None
@@ -148,8 +107,7 @@ class VisionDomain(Domain):
 
     def checkpoint(self, root: Path, model: ModelSpec) -> Path:
         """Return the file of a published model: ``{setting}__{dataset}__{architecture}/groupid_{seed}/checkpoints``."""
-        architecture = next(item for item in ARCHITECTURES if item.name == model.architecture)
-        return published.find_checkpoint(root, model, architecture.published_name)
+        return published.find_checkpoint(root, model)
 
     def read_checkpoint(self, content: bytes, model: ModelSpec, dataset: DatasetSpec, device: torch.device) -> Trained:
         """Return a published model from its file's content."""

@@ -8,9 +8,8 @@ import numpy as np
 import torch
 
 from resi.domains.vision.images import Split
-from resi.domains.vision.inputs import EpochBatches, Inputs, Loader
+from resi.domains.vision.inputs import EpochBatches, Inputs, Loader, normalize
 from resi.domains.vision.settings import alteration
-from resi.domains.vision.transforms import normalize
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 import torch
 
 from resi.domains.arithmetic import plain_networks
-from resi.domains.vision.architectures import build_model
-from resi.domains.vision.checkpoints import load_weights
-from resi.domains.vision.images import load_images
 from resi.domains.vision.inputs import EpochBatches, Inputs, Loader
+from resi.domains.vision.loading import load_images
+from resi.domains.vision.lookup import image_network
 from resi.domains.vision.published import as_built
 from resi.domains.vision.settings import TEST_IMAGES_WITH_DOTS
-from resi.domains.vision.taps import Recorder
 from resi.domains.vision.training import to_device
+from resi.domains.vision.weights import load_weights
 from resi.errors import BudgetError
+from resi.extraction.layers import LayerRecorder
 from resi.machine.memory import format_bytes
 from resi.specs import Extraction
 
@@ -48,27 +48,28 @@ def extract(run: ForwardPass) -> Iterator[Extraction]:
 def _extract(run: ForwardPass) -> Iterator[Extraction]:
     spec, probe, device = run.model, run.probe, run.device
     images = load_images(run.dataset)
-    built = as_built(spec)
+    family, built = image_network(spec.architecture), as_built(spec)
     with torch.random.fork_rng(devices=[]):  # weights that are drawn only to be replaced
-        model = build_model(spec.architecture, built, images.classes)
+        model = family.build(spec.architecture, built, images.classes)
     load_weights(model, run.state, spec.label)
     model.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
     statistics, size = built["normalization"], built["image_size"]
     inputs = Inputs(images, images.test, size, dots=0.0 if probe.probe == TEST_IMAGES_WITH_DOTS else None)
     batch = batch_size(model, size, device, run.memory)
-    recorder = Recorder(spec.architecture, model, probe.layers)
+    points = family.layers(spec.architecture)
     start = 0
-    for pixels, labels in Loader(inputs, EpochBatches(len(inputs), batch), device):
-        logits = model(to_device(pixels, device, statistics))
-        ids = inputs.split.ids[start : start + len(labels)]
-        start += len(labels)
-        yield Extraction(
-            representations={layer: recorder.latest[layer].cpu() for layer in probe.layers},
-            logits=logits.float().cpu(),
-            accuracy=float((logits.argmax(1).cpu() == labels).double().mean()),
-            samples=[f"{run.dataset.content} {name}" for name in ids],
-            layout="nchw",
-        )
+    with LayerRecorder(model, {layer: points[layer] for layer in probe.layers}, family.reduce) as recorder:
+        for pixels, labels in Loader(inputs, EpochBatches(len(inputs), batch), device):
+            logits = model(to_device(pixels, device, statistics))
+            ids = inputs.split.ids[start : start + len(labels)]
+            start += len(labels)
+            yield Extraction(
+                representations={layer: recorder.latest[layer].cpu() for layer in probe.layers},
+                logits=logits.float().cpu(),
+                accuracy=float((logits.argmax(1).cpu() == labels).double().mean()),
+                samples=[f"{run.dataset.content} {name}" for name in ids],
+                layout="nchw",
+            )
 
 
 def batch_size(model: nn.Module, image_size: int, device: torch.device, memory: int) -> int:

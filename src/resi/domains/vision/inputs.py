@@ -16,8 +16,9 @@ from torch.utils.data import DataLoader, Dataset
 
 from resi.domains.vision.images import InMemory, Split
 from resi.domains.vision.labels import randomize
+from resi.domains.vision.lookup import image_dataset, statistics
 from resi.domains.vision.shortcuts import choose_dot, draw_dot, palette
-from resi.domains.vision.transforms import add_noise, resize, training_transform
+from resi.domains.vision.transforms import add_noise, resize
 from resi.errors import ResiError
 from resi.machine.resources import job_cores
 from resi.randomness import forked_torch, generator
@@ -56,8 +57,7 @@ class Inputs(Dataset["Batch"]):
     def __init__(self, images: Images, split: Split, image_size: int, dots: float | None = None) -> None:
         self.split = split
         self.labels = split.labels
-        self._side = images.side
-        self._classes = images.classes
+        self._images = images
         self._image_size = image_size
         self._dots = dots
         self._colours = palette(images.classes)
@@ -93,12 +93,12 @@ class Inputs(Dataset["Batch"]):
         image = self.split.source[index]
         if self._dots is None:
             return image
-        pixels = np.asarray(resize(image, self._side))
+        pixels = np.asarray(resize(image, self._images.side))
         return Image.fromarray(draw_dot(pixels, self._dot(index), self._colours))
 
     def _dot(self, index: int) -> Any:
         label = int(self.split.labels[index])
-        return choose_dot(self.split.ids[index], label, self._classes, self._dots or 0.0, self._side)
+        return choose_dot(self.split.ids[index], label, self._images, self._dots or 0.0)
 
 
 class TrainingInputs(Inputs):
@@ -108,7 +108,7 @@ class TrainingInputs(Inputs):
         image_size = spec.hyperparameters["image_size"]
         super().__init__(images, images.train, image_size, alteration.dots)
         self.labels = randomize(self.labels, self.split.ids, images.classes, alteration.random_labels)
-        self._transform = training_transform(spec.dataset, image_size, alteration)
+        self._transform = image_dataset(spec.dataset).augment(image_size, alteration)
         self._noise = alteration.noise
         self._seed = spec.seed
 
@@ -192,6 +192,19 @@ class Loader:
             if isinstance(batch, ResiError):
                 raise batch
             yield batch
+
+
+def normalize(images: Tensor, normalization: str) -> Tensor:
+    """Return float images, shape (n_images, 3, height, width), from bytes: minus the mean, by the deviation.
+
+    Parameters
+    ----------
+    normalization : str
+        Name of the statistics.
+    """
+    _, *values = statistics()[normalization]
+    mean, deviation = (torch.tensor(numbers, device=images.device).view(1, 3, 1, 1) for numbers in values)
+    return (images.float() / 255 - mean) / deviation
 
 
 def suitable_workers(split: Split) -> int:

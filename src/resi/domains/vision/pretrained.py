@@ -1,4 +1,4 @@
-"""Pre-trained weights of vision transformers, from the hub by name or from a local folder."""
+"""Pre-trained weights, from the hub by name or from a local folder."""
 
 from __future__ import annotations
 
@@ -7,17 +7,26 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from resi.domains.vision.checkpoints import from_transformers, load_weights
-from resi.domains.vision.hyperparameters import WEIGHT_FILES, pretrained_file
-from resi.errors import ArtifactError, DatasetError
+from resi.errors import ArtifactError, DatasetError, UsageError
 from resi.store.checkpoints import read_safetensors, read_weights
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import Tensor
 
 
-def load_pretrained(model: nn.Module, source: str, expected: str | None = None) -> None:
-    """Load all weights but the classifier's, which stay as they are.
+WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
+
+
+def pretrained_file(folder: Path) -> Path:
+    """Return the file of weights in a local folder of a pre-trained model."""
+    for name in WEIGHT_FILES:
+        if (folder / name).is_file():
+            return folder / name
+    raise UsageError(f"pretrained={folder} holds no weights: expected {' or '.join(WEIGHT_FILES)}")
+
+
+def read_pretrained(source: str, expected: str | None = None) -> dict[str, Tensor]:
+    """Return the weights of a pre-trained model.
 
     Parameters
     ----------
@@ -31,13 +40,10 @@ def load_pretrained(model: nn.Module, source: str, expected: str | None = None) 
     DatasetError
         If there is neither, or it cannot be downloaded.
     ArtifactError
-        If its files are damaged, others than expected, or another architecture's.
+        If its files are damaged, or others than expected.
     """
     folder = Path(source).expanduser()
-    path = pretrained_file(folder) if folder.is_dir() else _download(source)
-    head = {name: tensor for name, tensor in model.state_dict().items() if name.startswith("head.")}
-    body = {name: tensor for name, tensor in from_transformers(_read(path, expected)).items() if name not in head}
-    load_weights(model, {**body, **head}, source)
+    return _read(pretrained_file(folder) if folder.is_dir() else _download(source), expected)
 
 
 def _read(path: Path, expected: str | None) -> dict[str, Tensor]:

@@ -1,4 +1,4 @@
-"""The published checkpoints of vision models: where they lie, and reading them.
+"""The published checkpoints of vision models: their names, where they lie, and reading them.
 
 The archives hold one folder a model, ``{setting}__{dataset}__{architecture}/groupid_{seed}``, with the weights in
 ``checkpoints/final.ckpt`` and what the network was built from in ``output.json``.
@@ -8,9 +8,18 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
-from resi.domains.vision.designs import DESIGNS, ResNetDesign
+from resi.domains.vision.lookup import (
+    image_architecture,
+    image_architectures,
+    image_dataset,
+    image_datasets,
+    image_network,
+)
+from resi.domains.vision.settings import STANDARD
+from resi.domains.vision.weights import check_fit
 from resi.errors import DatasetError, UsageError
 from resi.specs import Trained
 from resi.store.checkpoints import read_weights
@@ -25,26 +34,53 @@ FOLDERS = ("models/vision/vision_models_simbench", "vision_models_simbench", "mo
 """Where the models' folders may lie below ``models.root``; or in one more folder each, as archives are unpacked."""
 CHECKPOINT = "checkpoints/final.ckpt"
 
-# The published names of settings and datasets are one string; `{}` stands for the level.
-NAMES = {
-    ("standard", "imagenet100"): "Normal__ImageNet100",
-    ("standard", "cifar100"): "Normal__CIFAR100",
-    ("augmentation", "imagenet100"): "GaussNoise__Gauss_{}_ImageNet100DataModule",
-    ("augmentation", "cifar100"): "GaussNoise__Gauss_{}_CIFAR100DataModule",
-    ("shortcut", "imagenet100"): "Shortcut__ColorDot_{}_ImageNet100DataModule",
-    ("shortcut", "cifar100"): "Shortcut__ColorDot_{}_C100DataModule",
-    ("label_randomization", "imagenet100"): "Randomlabel__RandomLabel_{}_IN100_DataModule",
-    ("label_randomization", "cifar100"): "Randomlabel__RandomLabel_{}_C100_DataModule",
+# What the published benchmark calls each kind of setting, and how it joins the level to its name of the dataset.
+FOLDER_NAMES = {
+    "standard": "Normal__{dataset}",
+    "augmentation": "GaussNoise__Gauss_{level}_{dataset}",
+    "shortcut": "Shortcut__ColorDot_{level}_{dataset}",
+    "label_randomization": "Randomlabel__RandomLabel_{level}_{dataset}",
 }
 NOISE_LEVELS = {"0": "Off", "25": "S", "50": "M", "75": "L", "100": "Max"}
-# What the published networks were built from, as `output.json` has it; vision transformers ignore it.
-BUILT_FROM = {
-    "imagenet100": {"n_cls": 100, "early_downsampling": True, "global_average_pooling": 5},
-    "cifar100": {"n_cls": 100, "early_downsampling": False, "global_average_pooling": 4},
-}
+LEVELS_OF_NOISE = {name: level for level, name in NOISE_LEVELS.items()}
+ONLY_RESULTS = {"CIFAR10": "cifar10"}
+"""A dataset of published results that is not one here, and what it is called in tables."""
+_TRAINED_ON = re.compile(
+    r"(?:(?:ColorDot_(?P<dots>\d+)|Gauss_(?P<noise>[A-Za-z]+)|RandomLabel_(?P<labels>\d+))_)?"
+    r"(?P<dataset>[A-Za-z0-9]+?)_?(?:DataModule)?"
+)
 
 
-def published_folder(model: ModelSpec, published_architecture: str) -> str:
+def own_names(trained_on: str, setting: str) -> tuple[str, str]:
+    """Return the names of a dataset and a setting that the published results call ``trained_on`` and ``setting``.
+
+    The level of a setting stands in the name of what a model was trained on, such as ``ColorDot_75_C100DataModule``.
+
+    Raises
+    ------
+    ValueError
+        If either is not known, or the two do not go together.
+    """
+    datasets = dict(ONLY_RESULTS)
+    for known in image_datasets():
+        for alias in known.published.aliases if known.published else ():
+            datasets.setdefault(alias, known.name)
+    found = _TRAINED_ON.fullmatch(trained_on)
+    if found is None or found["dataset"] not in datasets:
+        raise ValueError(f"unknown training set {trained_on!r}")
+    settings = {
+        "Normal": STANDARD,
+        "Shortcut": found["dots"] and f"shortcut_{found['dots']}",
+        "GaussNoise": found["noise"] in LEVELS_OF_NOISE and f"augmentation_{LEVELS_OF_NOISE[found['noise']]}",
+        "Randomlabel": found["labels"] and f"label_randomization_{found['labels']}",
+    }
+    name = settings.get(setting)
+    if not name:
+        raise ValueError(f"setting {setting!r} does not go with training set {trained_on!r}")
+    return datasets[found["dataset"]], name
+
+
+def published_folder(model: ModelSpec) -> str:
     """Return a model's folder in the archives, such as ``Normal__ImageNet100__ResNet18/groupid_0``.
 
     Raises
@@ -52,17 +88,23 @@ def published_folder(model: ModelSpec, published_architecture: str) -> str:
     UsageError
         If no such model was published.
     """
-    if model.dataset not in BUILT_FROM or not published_architecture:
+    published = image_dataset(model.dataset).published
+    architecture = image_architecture(model.architecture).published_name
+    kind, _, level = model.setting.rpartition("_")
+    kind = kind or STANDARD
+    if published is None or kind not in published.names or not architecture:
+        *names, last = (known.name for known in image_architectures() if known.published_name)
+        datasets = " and ".join(known.name for known in image_datasets() if known.published)
         raise UsageError(
             f"models.source=published: no {model.architecture} on dataset={model.dataset} is published, but "
-            "resnet18, resnet34, resnet101, vgg11, vgg19, vit_b32 and vit_l32 on imagenet100 and cifar100"
+            f"{', '.join(names)} and {last} on {datasets}"
         )
-    kind, _, level = model.setting.rpartition("_")
-    name = NAMES[(kind or "standard", model.dataset)].format(NOISE_LEVELS[level] if kind == "augmentation" else level)
-    return f"{name}__{published_architecture}/groupid_{model.seed}"
+    level = NOISE_LEVELS[level] if kind == "augmentation" else level
+    name = FOLDER_NAMES[kind].format(level=level, dataset=published.names[kind])
+    return f"{name}__{architecture}/groupid_{model.seed}"
 
 
-def find_checkpoint(root: Path, model: ModelSpec, published_architecture: str) -> Path:
+def find_checkpoint(root: Path, model: ModelSpec) -> Path:
     """Return the file of a published model's weights, after a look at what its network was built from.
 
     Raises
@@ -72,7 +114,7 @@ def find_checkpoint(root: Path, model: ModelSpec, published_architecture: str) -
     DatasetError
         If its files are missing, or it is another network than resi builds.
     """
-    name = published_folder(model, published_architecture)
+    name = published_folder(model)
     for folder in FOLDERS:
         for path in (root / folder / name / CHECKPOINT, *(root / folder).glob(f"*/{name}/{CHECKPOINT}")):
             if path.is_file():
@@ -90,8 +132,7 @@ def _check_network(path: Path, model: ModelSpec) -> None:
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise DatasetError(f"{path} cannot be read: {error}. It belongs to the published {model.label}.") from error
-    keys = BUILT_FROM[model.dataset] if isinstance(DESIGNS[model.architecture], ResNetDesign) else {"n_cls": 100}
-    for key, expected in keys.items():
+    for key, expected in image_network(model.architecture).built_from(image_dataset(model.dataset)).items():
         if found.get(key) != expected:
             raise DatasetError(
                 f"{path} has {key}={found.get(key)}; published networks on {model.dataset} have {expected}"
@@ -110,12 +151,10 @@ def read_checkpoint(content: bytes, model: ModelSpec) -> Trained:
     """
     import torch
 
-    from resi.domains.vision.architectures import build_model
-    from resi.domains.vision.checkpoints import check_fit, from_published
-
-    state = from_published(model.architecture, read_weights(io.BytesIO(content)))
+    family = image_network(model.architecture)
+    state = family.from_published(read_weights(io.BytesIO(content)))
     with torch.device("meta"):
-        network = build_model(model.architecture, as_built(model), BUILT_FROM[model.dataset]["n_cls"])
+        network = family.build(model.architecture, as_built(model), image_dataset(model.dataset).classes)
     check_fit(network, state, model.label)
     return Trained(state, {})
 
@@ -128,9 +167,8 @@ def as_built(model: ModelSpec) -> Mapping[str, Any]:
     """
     if not model.checkpoint:
         return model.hyperparameters
-    changes = {}
-    if model.dataset == "cifar100":
-        changes["normalization"] = "cifar10"
-    elif isinstance(DESIGNS[model.architecture], ResNetDesign):
-        changes["head_pooling"] = "corner"
+    dataset = image_dataset(model.dataset)
+    changes = image_network(model.architecture).published_hyperparameters(dataset)
+    if dataset.published is not None and dataset.published.statistics is not None:
+        changes["normalization"] = dataset.published.statistics.name
     return {**model.hyperparameters, **changes}

@@ -11,10 +11,9 @@ import numpy as np
 from resi.randomness import generator
 
 if TYPE_CHECKING:
-    Pixels = np.ndarray[Any, np.dtype[np.uint8]]
+    from resi.domains.vision.images import Images
 
-# Nominal diameter by the height of the image; a dot is about two pixels wider.
-DIAMETERS = {224: 5, 32: 3, 12: 3}
+    Pixels = np.ndarray[Any, np.dtype[np.uint8]]
 
 
 @dataclass(frozen=True)
@@ -27,11 +26,14 @@ class Dot:
         Its centre.
     colour_class : int
         The class whose colour it has.
+    diameter : int
+        Nominal, in pixels; a dot is about two pixels wider.
     """
 
     row: int
     column: int
     colour_class: int
+    diameter: int
 
 
 def palette(classes: int) -> Pixels:
@@ -40,7 +42,7 @@ def palette(classes: int) -> Pixels:
     return (np.array(rows) * 255).astype(np.uint8)
 
 
-def choose_dot(image: str, label: int, classes: int, probability: float, side: int) -> Dot:
+def choose_dot(image: str, label: int, images: Images, probability: float) -> Dot:
     """Return the dot of an image: the same in every epoch and for every model.
 
     It has the colour of the image's class with ``probability``, else that of any class, the image's own included. An
@@ -50,21 +52,21 @@ def choose_dot(image: str, label: int, classes: int, probability: float, side: i
     ----------
     image : str
         Id of the image, which keys the draws.
-    side : int
-        Height and width of the image.
+    images : Images
+        The dataset, whose classes, size of images and size of dots count.
     """
     draws = generator(0, "colour dot", image)
     is_class = draws.random() < probability
-    other = int(draws.integers(classes))
-    margin = DIAMETERS[side] // 2
-    row, column = draws.integers(margin, side - margin, size=2).tolist()
-    return Dot(row, column, label if is_class else other)
+    other = int(draws.integers(images.classes))
+    margin = images.dot_diameter // 2
+    row, column = draws.integers(margin, images.side - margin, size=2).tolist()
+    return Dot(row, column, label if is_class else other, images.dot_diameter)
 
 
 def draw_dot(pixels: Pixels, dot: Dot, colours: Pixels) -> Pixels:
     """Return a copy of an image of shape (height, width, 3) with a dot on it; dots end at the border."""
     height, width = pixels.shape[:2]
-    radius = DIAMETERS[height] // 2 + 1.5
+    radius = dot.diameter // 2 + 1.5
     reach = int(radius)
     top, left = max(0, dot.row - reach), max(0, dot.column - reach)
     bottom, right = min(height, dot.row + reach + 1), min(width, dot.column + reach + 1)

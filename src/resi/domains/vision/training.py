@@ -11,14 +11,12 @@ from torch.nn.functional import cross_entropy
 
 from resi.console import say
 from resi.domains.arithmetic import plain_networks
-from resi.domains.vision.architectures import build_model
 from resi.domains.vision.evaluation import accuracies
-from resi.domains.vision.images import load_images
-from resi.domains.vision.inputs import EpochBatches, Loader, TrainingInputs
-from resi.domains.vision.pretrained import load_pretrained
+from resi.domains.vision.inputs import EpochBatches, Loader, TrainingInputs, normalize
+from resi.domains.vision.loading import load_images
+from resi.domains.vision.lookup import image_network
 from resi.domains.vision.progress import Progress
 from resi.domains.vision.settings import alteration
-from resi.domains.vision.transforms import normalize
 from resi.errors import TrainingError
 from resi.randomness import forked_torch
 from resi.specs import Trained
@@ -87,11 +85,10 @@ def _train(
 
 def initial_model(spec: ModelSpec, classes: int) -> nn.Module:
     """Return the model before training, its weights drawn by its seed or pre-trained."""
+    family = image_network(spec.architecture)
     with forked_torch(torch.device("cpu"), spec.seed, "vision weights"):
-        model = build_model(spec.architecture, spec.hyperparameters, classes)
-    pretrained = spec.hyperparameters.get("pretrained", "none")
-    if pretrained != "none":
-        load_pretrained(model, pretrained, spec.hyperparameters.get("pretrained_sha256"))
+        model = family.build(spec.architecture, spec.hyperparameters, classes)
+    family.load_pretrained(model, spec.hyperparameters)
     return model
 
 

@@ -1,4 +1,4 @@
-"""Augmentation and normalization of images, of torchvision's transforms where it has them.
+"""Changes of images that torchvision's transforms do not have.
 
 Transforms take and return images of Pillow, and draw from torch's own generator, which
 :mod:`resi.domains.vision.inputs` keys by model, epoch and image.
@@ -10,15 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from torchvision.transforms import v2
-
-from resi.domains.vision.hyperparameters import NORMALIZATION
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-    from torch import Tensor
-
-    from resi.domains.vision.settings import Alteration
 
 GREY = 128
 CUTOUT_SIDE = 16
@@ -43,34 +37,6 @@ class Cutout:
         return image
 
 
-def training_transform(dataset: str, image_size: int, alteration: Alteration) -> v2.Transform | None:
-    """Return the random augmentation of a dataset under a setting; None where there is none."""
-    if dataset == "imagenet100":
-        steps = _imagenet100(image_size, alteration)
-    elif dataset == "cifar100":
-        steps = _cifar100(image_size, alteration)
-    else:
-        return None  # digits: flipped or cut, many are no digits any more
-    return v2.Compose(steps)
-
-
-def _imagenet100(image_size: int, alteration: Alteration) -> list[Any]:
-    if alteration.strong:
-        auto = v2.AutoAugment(v2.AutoAugmentPolicy.IMAGENET, fill=GREY)
-        return [v2.RandomResizedCrop(image_size), v2.RandomHorizontalFlip(), auto]
-    return [v2.RandomResizedCrop(image_size, scale=(0.75, 1.0)), v2.RandomHorizontalFlip()]
-
-
-def _cifar100(image_size: int, alteration: Alteration) -> list[Any]:
-    steps: list[Any] = [v2.Resize((image_size, image_size))]
-    if not alteration.strong:
-        return [*steps, v2.RandomHorizontalFlip()]
-    auto = v2.AutoAugment(v2.AutoAugmentPolicy.CIFAR10, fill=GREY)
-    steps += [v2.RandomCrop(image_size, padding=4, fill=GREY), v2.RandomHorizontalFlip(), auto]
-    # A square could hide the dot.
-    return steps if alteration.dots is not None else [*steps, Cutout()]
-
-
 def resize(image: Image, side: int) -> Image:
     """Return an image of height and width ``side``, whatever its aspect."""
     from PIL import Image as Pillow
@@ -88,11 +54,3 @@ def add_noise(
     deviation = np.float32(np.sqrt(draws.uniform(0, largest_variance)))
     noisy = pixels + deviation * draws.standard_normal(pixels.shape, dtype=np.float32)
     return np.clip(np.rint(noisy), 0, 255).astype(np.uint8)
-
-
-def normalize(images: Tensor, statistics: str) -> Tensor:
-    """Return float images, shape (n_images, 3, height, width), from bytes: minus the mean, by the deviation."""
-    mean, deviation = (
-        torch.tensor(values, device=images.device).view(1, 3, 1, 1) for values in NORMALIZATION[statistics]
-    )
-    return (images.float() / 255 - mean) / deviation

@@ -1,0 +1,135 @@
+"""What is known of a dataset of images, in one object."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+from resi.specs import DatasetInfo
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from resi.domains.vision.images import Images
+    from resi.domains.vision.settings import Alteration
+    from resi.specs import DatasetSpec
+
+
+class Statistics(NamedTuple):
+    """Mean and standard deviation of the pixels, by which they are normalized.
+
+    Attributes
+    ----------
+    name : str
+        The value of the hyperparameter ``normalization``.
+    mean, deviation : tuple of float
+        Of red, green and blue, on a scale of 0 to 1.
+    """
+
+    name: str
+    mean: tuple[float, float, float]
+    deviation: tuple[float, float, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublishedImages:
+    """What the published benchmark's models and results say of a dataset.
+
+    Attributes
+    ----------
+    names : mapping from kind of setting to str
+        What stands for the dataset in the names of the published models and results.
+    global_average_pooling : int
+        Cells of the last map of ResNets, in height and width, that reach the classifier.
+    statistics : Statistics, optional
+        Which the published models are fed with, where they are not the dataset's own.
+    coins : int
+        How many coins of a shortcut's probability have to agree before a dot has its class's colour.
+    """
+
+    names: Mapping[str, str]
+    global_average_pooling: int
+    statistics: Statistics | None = None
+    coins: int = 1
+
+    @property
+    def aliases(self) -> frozenset[str]:
+        """The names without what only says how the published code read the data."""
+        return frozenset(name.removesuffix("DataModule").removesuffix("_") for name in self.names.values())
+
+
+@dataclass(frozen=True)
+class Archive:
+    """An archive that has another layout than the one that is read; ``resi prepare`` brings it into that one.
+
+    Attributes
+    ----------
+    name : str
+        What it is called where it comes from.
+    about : str
+        The dataset, the layout of the archive, and the one that is read, for the help of the command.
+    missing : callable
+        Takes the folder of the unpacked archive; returns the parts that are missing.
+    place : callable
+        Takes that folder, the destination, and one of ``link``, ``move``, ``copy``; places the images and returns how
+        many were not there yet.
+    problems : callable
+        Takes the destination; returns what is wrong with it, one phrase each.
+    """
+
+    name: str
+    about: str
+    missing: Callable[[Path], list[str]]
+    place: Callable[[Path, Path, str], int]
+    problems: Callable[[Path], list[str]]
+
+
+def no_augmentation(_image_size: int, _alteration: Alteration) -> None:
+    """Return no augmentation."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageDataset(DatasetInfo):
+    """A dataset of labelled images, and how it is found and read.
+
+    Attributes
+    ----------
+    image_size : int
+        Height and width that all images have, or are brought to before anything is drawn on them.
+    classes, test_images : int
+    statistics : Statistics
+        By which pixels are normalized unless the user says otherwise.
+    dot_diameter : int
+        Nominal diameter in pixels of the dot that is a shortcut; a dot is about two pixels wider.
+    locate : callable
+        Takes the folder that the user gives (``dataset.root``, or None), that of this domain's datasets in the data
+        root, and whether files may be downloaded. Returns a ``DatasetSpec`` with the hash of all files and of the
+        recipe that turns them into images, splits and labels, or raises ``DatasetError``, whose message names what is
+        missing and where it goes.
+    load : callable
+        Takes what ``locate`` returned; returns the images, or raises ``DatasetError``.
+    augment : callable
+        Takes the height and width that a model takes, and what a setting does; returns the random augmentation of
+        training images, of Pillow's to Pillow's, or None.
+    folder : str
+        Its folder in that of the datasets of this domain; empty for an embedded one.
+    published : PublishedImages, optional
+        Of a dataset of the published benchmark.
+    archive : Archive, optional
+        Of a dataset that ``resi prepare`` has to bring into the layout that is read.
+    """
+
+    domain: ClassVar[str] = "vision"
+
+    image_size: int
+    classes: int
+    test_images: int
+    statistics: Statistics
+    dot_diameter: int
+    locate: Callable[[Path | None, Path, bool], DatasetSpec]
+    load: Callable[[DatasetSpec], Images]
+    augment: Callable[[int, Alteration], Any] = no_augmentation
+    folder: str = ""
+    published: PublishedImages | None = None
+    archive: Archive | None = None

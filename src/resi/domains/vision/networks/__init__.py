@@ -1,0 +1,1 @@
+"""Networks for images: one file a family, all that is known of it in one class."""
