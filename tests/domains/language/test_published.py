@@ -310,3 +310,26 @@ def test_hint_tokens_take_in_the_blank_after_them(small_sst2: DatasetSpec) -> No
     tokenizer = make_tokenizer(spec_of(small_sst2, "albert_tiny"), small_sst2)
     add_hint_tokens(tokenizer, 2)
     assert tokenizer.encode("[CLASS1] lovely", add_special_tokens=False).tokens[0] == "[CLASS1] "
+
+
+@pytest.mark.parametrize(
+    ("names", "own"),
+    [
+        (("sst2", "Normal"), ("sst2", "standard")),
+        (("mnli_aug_rate0", "Augmentation_0"), ("mnli", "standard")),
+        (("sst2_mem_rate075", "RandomLabels_75"), ("sst2", "label_randomization_75")),
+        (("sst2_sft", "Shortcut_0558"), ("sst2", "shortcut_0")),
+        (("mnli", "Shortcut_05155"), ("mnli", "shortcut_25")),
+        (("mnli", "Shortcut_1"), ("mnli", "shortcut_100")),
+        (("sst2", "Shortcut_10"), ("sst2", "shortcut_100")),
+        (("sst2", "Shortcut_0354"), "unknown share of hints 0.354 of 'Shortcut_0354'"),
+        (("sst2", "MultiLayer"), "unknown setting 'MultiLayer'"),
+        (("reviews", "Normal"), "unknown training set 'reviews'"),
+    ],
+)
+def test_names_of_the_published_results_are_understood(names: tuple[str, str], own: tuple[str, str] | str) -> None:
+    if isinstance(own, tuple):
+        assert LanguageDomain().own_names(*names) == own
+    else:
+        with pytest.raises(ValueError, match=own):
+            LanguageDomain().own_names(*names)

@@ -11,6 +11,7 @@ import pytest
 import torch
 from tokenizers import Tokenizer, models, processors
 
+from resi.domains.language import LanguageDomain
 from resi.domains.language.alterations import probe_texts
 from resi.domains.language.extraction import extract
 from resi.domains.language.lookup import architecture_of, family_of
@@ -125,3 +126,11 @@ def test_a_stored_tokenizer_neither_pads_nor_cuts(small_sst2: DatasetSpec) -> No
     pad(tokenizer)
     cut(tokenizer)
     assert torch.equal(to_tensor(tokenizer), expected)
+
+
+def test_folders_by_seed_may_have_any_name(tmp_path: Path) -> None:
+    for name in ("[a]_0", "[a]_1", "a_0", "b_0"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "tokenizer.json").touch()
+    values = LanguageDomain().hyperparameters("bert", "sst2", "standard", {"tokenizer": f"{tmp_path}/[a]_{{seed}}"})
+    assert set(values["tokenizer_sha256"]) == {"[a]_0", "[a]_1"}

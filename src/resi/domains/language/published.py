@@ -71,9 +71,13 @@ def published_folders(model: ModelSpec) -> tuple[str, ...]:
         datasets = [name for name in registry.datasets(dataset.domain) if dataset_of(name).published_name]
         raise UsageError(
             f"models.source=published: no {model.architecture} on dataset={model.dataset} is published, but "
-            f"{', '.join(architectures)} on {', '.join(datasets)}"
+            f"{_listed(architectures)} on {_listed(datasets)}"
         )
     return family_of(model.architecture).published_folders(model, dataset)
+
+
+def _listed(names: list[str]) -> str:
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 
 def places_of(root: Path, model: ModelSpec) -> list[Path]:
