@@ -22,7 +22,7 @@ from resi.specs import DatasetInfo
 WEATHER = ("sunny and warm", "rain all day", "snow and ice")
 RATES = {0: 1 / 3, 25: 0.5, 50: 2 / 3, 75: 5 / 6, 100: 1.0}
 WORDS = [
-    "domain=language", "dataset=weather", "model=electra_mini", "model.electra_mini.max_steps=2", "groups=2",
+    "domain=language", "dataset=weather", "model=electra_mini", "model.electra_mini.max_steps=1", "groups=2",
     "seeds=[0,1]", "measure=cka",
 ]  # fmt: skip
 
