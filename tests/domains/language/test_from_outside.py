@@ -12,7 +12,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 
 import resi
 from resi import registry
-from resi.config.schema import own_store
+from resi.config.register import own_store
 from resi.domains.language import LanguageDomain, PromptStyle, TextDataset, TextNetwork, TransformerArchitecture
 from resi.errors import UsageError
 from resi.registry import names
