@@ -235,10 +235,10 @@ def network(domain: str, architecture: str, dataset: str, values: dict[str, Any]
 
 @functools.cache
 def _language_network(architecture: str, classes: int) -> nn.Module:
-    from resi.domains.language.designs import DESIGNS
-    from resi.domains.language.networks import build_config, build_network
+    from resi.domains.language.lookup import architecture_of, family_of
 
-    return build_network(build_config(architecture, DESIGNS[architecture].vocabulary, classes))
+    family = family_of(architecture)
+    return family.build(family.config(architecture, architecture_of(architecture).vocabulary, classes))
 
 
 def layer_modules(architecture: str, model: nn.Module) -> dict[str, list[Any]]:

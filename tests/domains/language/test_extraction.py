@@ -11,8 +11,9 @@ import torch
 
 from resi.domains.language import LanguageDomain
 from resi.domains.language.alterations import probe_texts
+from resi.domains.language.building import initial_network, weights
 from resi.domains.language.extraction import POOLINGS, States, extract, run_network
-from resi.domains.language.networks import initial_network, weights
+from resi.domains.language.lookup import family_of
 from resi.domains.language.tokenization import (
     PROBE_LENGTH,
     STATE_KEY,
@@ -54,7 +55,7 @@ class Sample:
 
     @property
     def state(self) -> dict[str, torch.Tensor]:
-        return {**weights(self.network), STATE_KEY: to_tensor(self.tokenizer)}
+        return {**weights(family_of(self.spec.architecture), self.network), STATE_KEY: to_tensor(self.tokenizer)}
 
 
 @pytest.fixture(scope="module", params=TINY)

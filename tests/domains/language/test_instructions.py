@@ -9,24 +9,24 @@ import pytest
 import resi
 from resi.config.compose import compose
 from resi.domains.language import LanguageDomain, extraction
-from resi.domains.language.prompts import STYLES
+from resi.domains.language.lookup import dataset_of
 from resi.domains.language.published import published_folders
 from resi.errors import UsageError
 from resi.pipeline.plan import make_plan
 
-from .test_published import model_of, save_model, save_tokenizer, small_designs
+from .test_published import model_of, save_model, save_tokenizer, small_networks
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from resi.specs import DatasetSpec
 
-__all__ = ["small_designs"]  # a fixture
+__all__ = ["small_networks"]  # a fixture
 TEXT = "Somebody else's words, as they published them."
 
 
 @pytest.fixture
-def words(tmp_path: Path, root: Path, small_sst2: DatasetSpec, small_designs: None) -> list[str]:
+def words(tmp_path: Path, root: Path, small_sst2: DatasetSpec, small_networks: None) -> list[str]:
     """Return a run over published models of the shortcut test."""
     tokens = save_tokenizer(tmp_path / "tokenizer", small_sst2, "smollm2")
     for seed in (0, 1):
@@ -65,7 +65,7 @@ def test_without_their_words_nothing_is_asked(words: list[str], protocol: str, t
     assert "nlp/llm_tests.ipynb of the published benchmark's code (commit 24ab9e5), line 53" in message
     assert "model.smollm2.instruction='...'" in message
     assert str(tmp_path / "zoo" / "models/nlp/smollm/instruction_sst2.txt") in message
-    assert STYLES["sst2"].instruction not in message
+    assert dataset_of("sst2").prompt.instruction not in message
 
 
 def test_the_words_beside_the_weights_are_what_models_are_asked(
@@ -98,4 +98,4 @@ def test_a_line_that_is_none_is_refused(text: str) -> None:
 
 def test_models_trained_here_are_asked_as_before() -> None:
     values = LanguageDomain().hyperparameters("smollm2", "sst2", "standard", {})
-    assert values["instruction"] == STYLES["sst2"].instruction
+    assert values["instruction"] == dataset_of("sst2").prompt.instruction

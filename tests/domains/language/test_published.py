@@ -13,10 +13,10 @@ from safetensors.torch import load_file, save_file
 
 import resi
 from resi.domains.language import LanguageDomain
-from resi.domains.language.designs import DESIGNS, Design
-from resi.domains.language.networks import build_config, build_network
-from resi.domains.language.published import find_checkpoint, hash_checkpoint, published_folders, read_published
+from resi.domains.language.lookup import family_of
+from resi.domains.language.published import find_checkpoint, published_folders, read_published
 from resi.domains.language.tokenization import STATE_KEY, add_hint_tokens, make_tokenizer, stored_tokenizer
+from resi.domains.language.weight_files import hash_weights
 from resi.errors import ArtifactError, DatasetError, UsageError
 from resi.randomness import forked_torch
 from resi.specs import DatasetSpec, ModelSpec
@@ -68,19 +68,21 @@ FOLDERS = [
     ("smollm2", "mnli", "label_randomization_100", 1, "smollm/ft_smollm2_1-7b_mnli-mem10_seed1_bs16_ff/checkpoint-500"),
 ]
 SMALL: dict[str, dict[str, object]] = {
-    "bert": {"hidden_size": 16, "num_attention_heads": 2, "intermediate_size": 16},
-    "albert": {"embedding_size": 8, "hidden_size": 16, "num_attention_heads": 2, "intermediate_size": 16},
-    "smollm2": {"hidden_size": 16, "num_attention_heads": 2, "num_key_value_heads": 2, "intermediate_size": 16},
+    "bert": {"num_attention_heads": 2, "intermediate_size": 16},
+    "albert": {"embedding_size": 8, "num_attention_heads": 2, "intermediate_size": 16},
+    "smollm2": {"num_attention_heads": 2, "num_key_value_heads": 2, "intermediate_size": 16},
 }
 
 
 @pytest.fixture
-def small_designs(monkeypatch: pytest.MonkeyPatch) -> None:
+def small_networks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the published architectures be small; names of weights do not depend on sizes."""
     for name, sizes in SMALL.items():
-        design = DESIGNS[name]
-        small = Design(design.family, 2, 400, design.hub, {**design.config, **sizes})
-        monkeypatch.setitem(DESIGNS, name, small)
+        family = family_of(name)
+        large = family.architecture(name)
+        small = replace(large, layers=2, width=16, vocabulary=400, config={**large.config, **sizes})
+        others = (one for one in family.architectures if one.name != name)
+        monkeypatch.setattr(family, "architectures", (small, *others))
 
 
 def model_of(architecture: str, dataset: str, setting: str, seed: int, tokenizer: str = "none") -> ModelSpec:
@@ -101,14 +103,15 @@ def save_model(
 ) -> dict[str, torch.Tensor]:
     """Write a network as transformers does, and return its weights."""
     with forked_torch(CPU, 0, "test"):
-        network = build_network(build_config(architecture, rows, classes))
+        family = family_of(architecture)
+        network = family.build(family.config(architecture, rows, classes))
     network.save_pretrained(folder, max_shard_size="20KB" if shards else "5GB")
     return network.state_dict()
 
 
 @pytest.mark.parametrize("published", FOLDERS, ids=[folder[-1] for folder in FOLDERS])
 def test_every_folder_pattern_is_read_with_its_weights_and_tokenizer(
-    published: tuple[str, str, str, int, str], tmp_path: Path, small_sst2: DatasetSpec, small_designs: None
+    published: tuple[str, str, str, int, str], tmp_path: Path, small_sst2: DatasetSpec, small_networks: None
 ) -> None:
     architecture, dataset, setting, seed, folder = published
     tokens = save_tokenizer(tmp_path / "tokenizer", small_sst2, architecture)
@@ -130,7 +133,7 @@ def test_every_folder_pattern_is_read_with_its_weights_and_tokenizer(
 
 
 def test_a_model_in_parts_is_read_whole_and_its_hash_is_that_of_all_parts(
-    tmp_path: Path, small_sst2: DatasetSpec, small_designs: None
+    tmp_path: Path, small_sst2: DatasetSpec, small_networks: None
 ) -> None:
     tokens = save_tokenizer(tmp_path / "tokenizer", small_sst2, "smollm2")
     model = model_of("smollm2", "sst2", "standard", 0, str(tmp_path / "tokenizer"))
@@ -142,16 +145,16 @@ def test_a_model_in_parts_is_read_whole_and_its_hash_is_that_of_all_parts(
     assert len(parts) > 1
     state = read_published(path, model).state
     assert all(torch.equal(state[name], tensor) for name, tensor in expected.items() if name != "lm_head.weight")
-    before = hash_checkpoint(path)
+    before = hash_weights(path)
     tensors = load_file(parts[-1])
     save_file({name: tensor + 1 for name, tensor in tensors.items()}, parts[-1], {"format": "pt"})
-    assert hash_checkpoint(path) != before
+    assert hash_weights(path) != before
     parts[-1].unlink()
     with pytest.raises(DatasetError, match=f"{parts[-1].name} is missing"):
-        hash_checkpoint(path)
+        hash_weights(path)
 
 
-def test_pretrained_weights_in_parts_are_known_by_all_parts(tmp_path: Path, small_designs: None) -> None:
+def test_pretrained_weights_in_parts_are_known_by_all_parts(tmp_path: Path, small_networks: None) -> None:
     save_model(tmp_path, "bert", 100, 2, shards=True)
 
     def known() -> object:
@@ -166,7 +169,7 @@ def test_pretrained_weights_in_parts_are_known_by_all_parts(tmp_path: Path, smal
 
 
 def test_a_tokenizer_that_is_replaced_after_it_was_found_is_not_used(
-    tmp_path: Path, small_sst2: DatasetSpec, small_designs: None
+    tmp_path: Path, small_sst2: DatasetSpec, small_networks: None
 ) -> None:
     tokens = save_tokenizer(tmp_path / "tokenizer", small_sst2, "bert")
     model = model_of("bert", "sst2", "standard", 0, str(tmp_path / "tokenizer"))
@@ -201,7 +204,7 @@ def test_what_is_missing_or_was_never_published_is_said(tmp_path: Path) -> None:
 
 
 def test_a_network_that_computes_otherwise_is_refused(
-    tmp_path: Path, small_sst2: DatasetSpec, small_designs: None
+    tmp_path: Path, small_sst2: DatasetSpec, small_networks: None
 ) -> None:
     tokens = save_tokenizer(tmp_path / "tokenizer", small_sst2, "smollm2")
     model = model_of("smollm2", "sst2", "standard", 0, str(tmp_path / "tokenizer"))
@@ -223,7 +226,7 @@ def test_a_network_that_computes_otherwise_is_refused(
         read_published(path, model)
 
 
-def test_a_tokenizer_of_another_model_is_refused(tmp_path: Path, small_sst2: DatasetSpec, small_designs: None) -> None:
+def test_a_tokenizer_of_another_model_is_refused(tmp_path: Path, small_sst2: DatasetSpec, small_networks: None) -> None:
     tokens = save_tokenizer(tmp_path / "tokenizer", small_sst2, "bert")
     model = model_of("bert", "sst2", "shortcut_0", 0, str(tmp_path / "tokenizer"))
     save_model(tmp_path / published_folders(model)[0], "bert", tokens, 2)
@@ -232,7 +235,7 @@ def test_a_tokenizer_of_another_model_is_refused(tmp_path: Path, small_sst2: Dat
 
 
 def test_a_run_over_published_models_sees_the_shortcut_in_each(
-    root: Path, tmp_path: Path, small_sst2: DatasetSpec, small_designs: None
+    root: Path, tmp_path: Path, small_sst2: DatasetSpec, small_networks: None
 ) -> None:
     tokens = save_tokenizer(tmp_path / "tokenizer", small_sst2, "bert")
     for seed in (0, 1):
@@ -252,14 +255,14 @@ def test_a_run_over_published_models_sees_the_shortcut_in_each(
 
 @pytest.mark.parametrize("shards", [False, True])
 def test_published_weights_are_read_where_they_lie_and_are_stored_once(
-    tmp_path: Path, small_sst2: DatasetSpec, small_designs: None, shards: bool
+    tmp_path: Path, small_sst2: DatasetSpec, small_networks: None, shards: bool
 ) -> None:
     tokens = save_tokenizer(tmp_path / "tokenizer", small_sst2, "smollm2")
     model = model_of("smollm2", "sst2", "standard", 0, str(tmp_path / "tokenizer"))
     folder = tmp_path / published_folders(model)[0]
     save_model(folder, "smollm2", tokens, 2, shards=shards)
     path = find_checkpoint(tmp_path, model)
-    model = replace(model, checkpoint=hash_checkpoint(path))
+    model = replace(model, checkpoint=hash_weights(path))
     trained = read_published(path, model)
     models = ModelStore(Store(tmp_path / "home"))
     models.save(model, trained, 0.0)
@@ -286,7 +289,7 @@ def test_published_weights_are_read_where_they_lie_and_are_stored_once(
 
 
 def test_a_published_model_that_has_moved_is_found_again(
-    root: Path, tmp_path: Path, small_sst2: DatasetSpec, small_designs: None
+    root: Path, tmp_path: Path, small_sst2: DatasetSpec, small_networks: None
 ) -> None:
     tokens = save_tokenizer(tmp_path / "tokenizer", small_sst2, "bert")
     for seed in (0, 1):
@@ -307,3 +310,26 @@ def test_hint_tokens_take_in_the_blank_after_them(small_sst2: DatasetSpec) -> No
     tokenizer = make_tokenizer(spec_of(small_sst2, "albert_tiny"), small_sst2)
     add_hint_tokens(tokenizer, 2)
     assert tokenizer.encode("[CLASS1] lovely", add_special_tokens=False).tokens[0] == "[CLASS1] "
+
+
+@pytest.mark.parametrize(
+    ("names", "own"),
+    [
+        (("sst2", "Normal"), ("sst2", "standard")),
+        (("mnli_aug_rate0", "Augmentation_0"), ("mnli", "standard")),
+        (("sst2_mem_rate075", "RandomLabels_75"), ("sst2", "label_randomization_75")),
+        (("sst2_sft", "Shortcut_0558"), ("sst2", "shortcut_0")),
+        (("mnli", "Shortcut_05155"), ("mnli", "shortcut_25")),
+        (("mnli", "Shortcut_1"), ("mnli", "shortcut_100")),
+        (("sst2", "Shortcut_10"), ("sst2", "shortcut_100")),
+        (("sst2", "Shortcut_0354"), "unknown share of hints 0.354 of 'Shortcut_0354'"),
+        (("sst2", "MultiLayer"), "unknown setting 'MultiLayer'"),
+        (("reviews", "Normal"), "unknown training set 'reviews'"),
+    ],
+)
+def test_names_of_the_published_results_are_understood(names: tuple[str, str], own: tuple[str, str] | str) -> None:
+    if isinstance(own, tuple):
+        assert LanguageDomain().own_names(*names) == own
+    else:
+        with pytest.raises(ValueError, match=own):
+            LanguageDomain().own_names(*names)

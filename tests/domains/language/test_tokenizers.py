@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,9 +11,10 @@ import pytest
 import torch
 from tokenizers import Tokenizer, models, processors
 
+from resi.domains.language import LanguageDomain
 from resi.domains.language.alterations import probe_texts
-from resi.domains.language.designs import DESIGNS, Design
 from resi.domains.language.extraction import extract
+from resi.domains.language.lookup import architecture_of, family_of
 from resi.domains.language.tokenization import (
     PROBE_LENGTH,
     STATE_KEY,
@@ -31,6 +33,7 @@ from tests.domains.passes import extracted
 from .conftest import CPU, spec_of
 
 if TYPE_CHECKING:
+    from resi.domains.language import TextNetwork
     from resi.specs import DatasetSpec
 
 TINY = ("bert_tiny", "albert_tiny", "smollm2_tiny")
@@ -83,9 +86,9 @@ def test_what_a_file_was_saved_with_changes_no_token_ids(architecture, setting, 
 def test_a_padded_tokenizer_file_trains_the_same_weights_and_gives_the_same_representations(
     small_sst2: DatasetSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tiny = DESIGNS["bert_tiny"]
-    monkeypatch.setitem(DESIGNS, "bert", Design("bert", tiny.layers, tiny.vocabulary, "hub", tiny.config))
-    monkeypatch.setattr("resi.domains.language.networks._pretrained", fresh_network)
+    tiny = architecture_of("bert_tiny")
+    monkeypatch.setattr(family_of("bert"), "architectures", (tiny, replace(tiny, name="bert", hub="hub")))
+    monkeypatch.setattr("resi.domains.language.building._pretrained", fresh_network)
     tokenizer = make_tokenizer(spec_of(small_sst2, "bert_tiny"), small_sst2)
     probe = ProbeSpec("validation", ("4",), "mean")
     found = []
@@ -107,10 +110,8 @@ def test_a_padded_tokenizer_file_trains_the_same_weights_and_gives_the_same_repr
         extracted(extract, spec, {**state, STATE_KEY: stored}, small_sst2, probe)
 
 
-def fresh_network(architecture: str, _source: str, classes: int):
-    from resi.domains.language.networks import build_config, build_network
-
-    return build_network(build_config(architecture, DESIGNS[architecture].vocabulary, classes))
+def fresh_network(family: TextNetwork, architecture: str, _source: str, classes: int):
+    return family.build(family.config(architecture, architecture_of(architecture).vocabulary, classes))
 
 
 def test_a_tokenizer_without_the_tokens_around_texts_is_refused() -> None:
@@ -125,3 +126,11 @@ def test_a_stored_tokenizer_neither_pads_nor_cuts(small_sst2: DatasetSpec) -> No
     pad(tokenizer)
     cut(tokenizer)
     assert torch.equal(to_tensor(tokenizer), expected)
+
+
+def test_folders_by_seed_may_have_any_name(tmp_path: Path) -> None:
+    for name in ("[a]_0", "[a]_1", "a_0", "b_0"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "tokenizer.json").touch()
+    values = LanguageDomain().hyperparameters("bert", "sst2", "standard", {"tokenizer": f"{tmp_path}/[a]_{{seed}}"})
+    assert set(values["tokenizer_sha256"]) == {"[a]_0", "[a]_1"}

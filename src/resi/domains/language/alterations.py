@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from resi.domains.language.data import Texts, load_texts
-from resi.domains.language.settings import NEW_CLASSES, PROBE_SPLIT, kind_of, rate_of, shortcut_probe
+from resi.domains.language.lookup import dataset_of
+from resi.domains.language.settings import NEW_CLASSES, STANDARD, kind_of, shortcut_probe
 from resi.domains.language.wordnet import synonyms, wordnet_hash
 from resi.randomness import generator
 
@@ -31,7 +32,7 @@ def altered_texts(dataset: DatasetSpec, split: str, setting: str) -> Texts:
 @functools.lru_cache(maxsize=4)
 def _altered(dataset: DatasetSpec, split: str, setting: str, _wordnet: str) -> Texts:
     texts = load_texts(dataset, split)
-    kind, rate = kind_of(setting), rate_of(setting, dataset.name)
+    kind, rate = kind_of(setting), dataset_of(dataset.name).rate(setting)
     if kind == "shortcut":
         return with_hints(texts, rate)
     if kind == "label_randomization":
@@ -44,10 +45,10 @@ def _altered(dataset: DatasetSpec, split: str, setting: str, _wordnet: str) -> T
 def probe_texts(dataset: DatasetSpec, probe: str) -> Texts:
     """Return the texts of a probe set, the same for all models of a test.
 
-    In that of shortcut tests hints are right as often as at the lowest rate, which tells nothing.
+    In that of shortcut tests hints are right as often as at the lowest rate, which says nothing.
     """
-    split = PROBE_SPLIT[dataset.name]
-    return altered_texts(dataset, split, "shortcut_0" if probe == shortcut_probe(split) else "standard")
+    split = dataset_of(dataset.name).probe_split
+    return altered_texts(dataset, split, "shortcut_0" if probe == shortcut_probe(split) else STANDARD)
 
 
 def with_hints(texts: Texts, rate: float) -> Texts:

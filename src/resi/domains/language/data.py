@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from resi.domains.language.files import SOURCES, read_spec, split_path
+from resi.domains.language.lookup import dataset_of
 from resi.domains.unchanged import check_unchanged
 from resi.errors import DatasetError
 
@@ -58,14 +58,14 @@ def load_texts(dataset: DatasetSpec, split: str) -> Texts:
     DatasetError
         If a column is missing, a label is none of the dataset's classes, or the files changed since they were found.
     """
-    source = SOURCES[dataset.name]
+    source = dataset_of(dataset.name)
     if dataset.folder is None:
         raise DatasetError(f"{dataset.name} has no folder")
-    path = split_path(dataset.name, dataset.folder, split)
+    path = source.split_path(dataset.folder, split)
     if path is None:
         raise DatasetError(f"{dataset.folder} has no split {split} of {dataset.name}")
     columns = _read(path, (*source.columns, "label"))
-    check_unchanged(dataset, read_spec(dataset.name, dataset.folder))
+    check_unchanged(dataset, source.read_spec(dataset.folder))
     texts = tuple(tuple(str(text) for text in columns[name]) for name in source.columns)
     labels = np.array([_label(value, source.classes, path) for value in columns["label"]], dtype=np.int64)
     if not len(labels):

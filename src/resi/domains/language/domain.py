@@ -4,24 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from resi import registry
 from resi.domains.base import Domain
-from resi.domains.language import files, published
-from resi.domains.language.designs import DESIGNS
+from resi.domains.language import published as published_models
 from resi.domains.language.hyperparameters import LAST, LOWEST_LOSS, LanguageModelConfig, hyperparameters
 from resi.domains.language.instructions import find_instruction
-from resi.domains.language.settings import PROBE_SPLIT, SETTINGS, shortcut_probe
-from resi.errors import UsageError
+from resi.domains.language.lookup import architecture_of, dataset_of, family_of
+from resi.domains.language.settings import SETTINGS, shortcut_probe
+from resi.domains.language.weight_files import hash_weights
 from resi.fingerprints import hash_file
-from resi.specs import (
-    ArchitectureInfo,
-    DatasetInfo,
-    DatasetSpec,
-    Extraction,
-    ForwardPass,
-    ModelSpec,
-    ProbeSpec,
-    Trained,
-)
+from resi.specs import DatasetSpec, Extraction, ForwardPass, ModelSpec, ProbeSpec, Trained
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -29,21 +21,7 @@ if TYPE_CHECKING:
 
     import torch
 
-PROBE_SENTENCES = {"mnli": 9815, "reviews": 350, "sst2": 872}
-BERT_WIDTH = 768
 TRAINING_VERSION = 2
-
-BERT = "Devlin et al., NAACL 2019"
-ALBERT = "Lan et al., ICLR 2020"
-SMOLLM2 = "Ben Allal et al., arXiv:2502.02737"
-ARCHITECTURES = (
-    ArchitectureInfo("albert", "12 layers that share weights, ALBERT base v2", "albert-base-v2", ALBERT),
-    ArchitectureInfo("bert", "12 layers, MultiBERTs", "BERT-L", "Sellam et al., ICLR 2022"),
-    ArchitectureInfo("smollm2", "24 layers, 1.7 billion parameters, asked by prompts", "smollm2-1.7b", SMOLLM2),
-    ArchitectureInfo("albert_tiny", "4 layers that share weights, 1.3 million parameters", "", ALBERT),
-    ArchitectureInfo("bert_tiny", "4 layers, 1.1 million parameters", "", BERT),
-    ArchitectureInfo("smollm2_tiny", "4 layers, 0.9 million parameters, asked by prompts", "", SMOLLM2),
-)
 DEFAULT = "default"
 
 
@@ -64,27 +42,22 @@ class LanguageDomain(Domain):
         """Return transformers and what it needs to train, and to read tokenizers and datasets."""
         return ("transformers", "accelerate", "tokenizers", "datasets")
 
-    def datasets(self) -> tuple[DatasetInfo, ...]:
-        """Return the datasets."""
-        return (
-            DatasetInfo(
-                "mnli",
-                "392702 pairs of premise and hypothesis, 3 classes; 9815 matched validation pairs",
-                "nyu-mll/glue on the hub",
-            ),
-            DatasetInfo(
-                "reviews", "1500 short film reviews, 2 classes; 350 test sentences", "written for resi", embedded=True
-            ),
-            DatasetInfo(
-                "sst2",
-                "67349 phrases of film reviews, 2 classes; 872 validation sentences",
-                "stanfordnlp/sst2 on the hub",
-            ),
-        )
+    def own_names(self, trained_on: str, setting: str) -> tuple[str, str]:
+        """Return the names of a dataset and a setting that the published results call ``trained_on`` and ``setting``.
 
-    def architectures(self) -> tuple[ArchitectureInfo, ...]:
-        """Return the architectures."""
-        return ARCHITECTURES
+        What was done to the texts may follow the name of the dataset.
+
+        Raises
+        ------
+        ValueError
+            If either is not known.
+        """
+        found = map(dataset_of, registry.datasets(self.name))
+        published = {dataset.published_name: dataset for dataset in found if dataset.published_name}
+        dataset = published.get(trained_on.partition("_")[0])
+        if dataset is None:
+            raise ValueError(f"unknown training set {trained_on!r}")
+        return dataset.name, published_models.own_setting(dataset, setting)
 
     def hyperparameters(
         self, architecture: str, dataset: str, setting: str, overrides: Mapping[str, Any]
@@ -95,7 +68,8 @@ class LanguageDomain(Domain):
         have memorised least.
         """
         selection = LOWEST_LOSS if self.protocol == "published" else LAST
-        return hyperparameters(architecture, dataset, setting, overrides, selection)
+        family = family_of(architecture)
+        return hyperparameters(family, architecture, dataset_of(dataset), setting, overrides, selection)
 
     def probe(self, architecture: str, dataset: str, hyperparameters: Mapping[str, Any], test: str) -> ProbeSpec:
         """Return the evaluation sentences and the last hidden state; for layer tests all hidden states.
@@ -103,36 +77,25 @@ class LanguageDomain(Domain):
         The embeddings (state 0) of the first token, or of the last one of a prompt, are the same for every sentence, so
         that nothing can be compared; the published protocol has them nevertheless.
         """
-        design = DESIGNS[architecture]
-        pooling = self._pooling(architecture)
-        split = PROBE_SPLIT[dataset]
+        family, split = family_of(architecture), dataset_of(dataset).probe_split
+        layers = family.architecture(architecture).layers
+        pooling = family.pooling(self.representation, architecture)
         probe = shortcut_probe(split) if test == "shortcut" else split
         if test != "layer_monotonicity":
-            return ProbeSpec(probe, (str(design.layers),), pooling)
+            return ProbeSpec(probe, (str(layers),), pooling)
         first = 0 if pooling == "mean" or self.protocol == "published" else 1
-        return ProbeSpec(probe, tuple(str(layer) for layer in range(first, design.layers + 1)), pooling)
-
-    def _pooling(self, architecture: str) -> str:
-        causal = DESIGNS[architecture].is_causal
-        if self.representation == DEFAULT:
-            return "last" if causal else "cls"
-        if causal and self.representation == "cls":
-            raise UsageError(
-                f"representation=cls: the first token of {architecture} sees no other one and is the same for every "
-                "sentence; choose last or mean"
-            )
-        return self.representation
+        return ProbeSpec(probe, tuple(str(layer) for layer in range(first, layers + 1)), pooling)
 
     def representation_size(
         self, architecture: str, dataset: str, hyperparameters: Mapping[str, Any]
     ) -> tuple[int, int] | None:
         """Return the numbers of evaluation sentences and of hidden features."""
         del hyperparameters
-        return PROBE_SENTENCES[dataset], DESIGNS[architecture].config.get("hidden_size", BERT_WIDTH)
+        return dataset_of(dataset).probe_size, architecture_of(architecture).width
 
     def locate(self, dataset: str, root: Path | None, downloads: Path, may_download: bool = True) -> DatasetSpec:
         """Find and hash a dataset's files, or fetch them from the hub."""
-        return files.locate(dataset, root, downloads, may_download)
+        return dataset_of(dataset).locate(root, downloads, may_download)
 
     def train(
         self, spec: ModelSpec, dataset: DatasetSpec, device: torch.device, unfinished: Path | None = None
@@ -150,15 +113,15 @@ class LanguageDomain(Domain):
 
     def checkpoint(self, root: Path, model: ModelSpec) -> Path:
         """Return the file of a published model's weights, in the folders of the published archives."""
-        return published.find_checkpoint(root, model)
+        return published_models.find_checkpoint(root, model)
 
     def hash_checkpoint(self, path: Path, hash_file: Callable[[Path], str] = hash_file) -> str:
         """Return the hash of all parts of a published model's weights."""
-        return published.hash_checkpoint(path, hash_file)
+        return hash_weights(path, hash_file)
 
     def read_published(self, path: Path, model: ModelSpec, dataset: DatasetSpec, device: torch.device) -> Trained:
         """Return a published model from its folder, with its tokenizer from the hub or a local folder."""
-        return published.read_published(path, model)
+        return published_models.read_published(path, model)
 
     def training_version(self) -> int:
         """Return the version number of the training code."""

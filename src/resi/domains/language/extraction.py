@@ -10,8 +10,8 @@ import torch
 
 from resi.domains.arithmetic import plain_networks
 from resi.domains.language.alterations import probe_texts
-from resi.domains.language.designs import DESIGNS
-from resi.domains.language.networks import network_from
+from resi.domains.language.building import network_from
+from resi.domains.language.lookup import family_of
 from resi.domains.language.tokenization import PROBE_LENGTH, STATE_KEY, answer_ids, collate, encode, stored_tokenizer
 from resi.specs import Extraction
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
     from torch import Tensor
 
-    from resi.domains.language.networks import Network
+    from resi.domains.language.networks.base import Network
     from resi.domains.language.tokenization import Inputs
     from resi.specs import ForwardPass, ModelSpec
 
@@ -63,7 +63,7 @@ def _extract(run: ForwardPass, batch_tokens: int) -> Extraction:
         run.device
     )
     answers = _answers(spec, tokenizer, texts.classes)
-    design = DESIGNS[spec.architecture]
+    projects = family_of(spec.architecture).projects_embeddings
     layers = [int(layer) for layer in probe.layers]
     computed = precision(spec)
     found = run_network(network, inputs, layers, [probe.pooling], answers, computed, batch_tokens)
@@ -73,7 +73,7 @@ def _extract(run: ForwardPass, batch_tokens: int) -> Extraction:
         logits=found.logits,
         accuracy=float((found.logits.argmax(1) == labels).double().mean()),
         samples=[f"{run.dataset.content} {texts.split} {row}" for row in range(len(texts))],
-        precision={str(layer): computed for layer in layers if layer or design.projects_embeddings},
+        precision={str(layer): computed for layer in layers if layer or projects},
     )
 
 
@@ -195,7 +195,7 @@ def accuracy(
 
 
 def _answers(spec: ModelSpec, tokenizer: Tokenizer, classes: int) -> list[int] | None:
-    return answer_ids(tokenizer, spec.dataset)[:classes] if DESIGNS[spec.architecture].is_causal else None
+    return answer_ids(tokenizer, spec.dataset)[:classes] if family_of(spec.architecture).is_causal else None
 
 
 def precision(spec: ModelSpec) -> torch.dtype:

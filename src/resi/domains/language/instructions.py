@@ -1,4 +1,4 @@
-"""The first line of a causal model's prompts: its form, and where that of published models is found.
+"""Where the first line of the prompts of published causal models is found.
 
 The published SmolLM2 were trained with a text of their publishers. resi does not repeat it, and with another one their
 representations and predictions are not those of the published models.
@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from resi.domains.language.hyperparameters import check_instruction
+from resi.domains.language.lookup import dataset_of
 from resi.domains.language.published import places_of
 from resi.errors import UsageError
 
@@ -19,21 +21,6 @@ if TYPE_CHECKING:
 FILE = "instruction.txt"
 """Holds the line, beside a model's weights or one folder above."""
 NOTEBOOK = "nlp/llm_tests.ipynb of the published benchmark's code (commit 24ab9e5)"
-NOTEBOOK_LINES = {"sst2": 53, "mnli": 487}
-"""Where the lines stand in the notebook's file."""
-SHOWN_CHARACTERS = 80
-
-
-def check_instruction(what: str, text: str) -> None:
-    """Check a first line of prompts; ``what`` says where it comes from.
-
-    Raises
-    ------
-    UsageError
-        If it is not one line that ends in a full stop, before which hints are put.
-    """
-    if len(text.splitlines()) != 1 or not text.endswith("."):
-        raise UsageError(f"{what} {text[:SHOWN_CHARACTERS]!r}: expected one line that ends in a full stop")
 
 
 def find_instruction(root: Path, model: ModelSpec) -> str:
@@ -55,9 +42,10 @@ def find_instruction(root: Path, model: ModelSpec) -> str:
             text = _read(path)
             check_instruction(f"{path} holds", text)
             return text
+    line = dataset_of(model.dataset).published_line
     raise UsageError(
         f"models.source=published: the first line of prompts that {model.label} was trained with is not given, and "
-        f"resi's own is another one. Its publishers wrote it down in {NOTEBOOK}, line {NOTEBOOK_LINES[model.dataset]}: "
+        f"resi's own is another one. Its publishers wrote it down in {NOTEBOOK}, line {line}: "
         f"copy it to model.{model.architecture}.instruction='...', to {places[0]}, or for all models on "
         f"{model.dataset} to {places[2]}"
     )

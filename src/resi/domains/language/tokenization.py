@@ -1,6 +1,6 @@
 """Tokenizers, pre-trained or trained on the data, and what models are fed.
 
-A model keeps its tokenizer among its weights, so that whoever reads the model reads texts as it was trained to.
+A model keeps its tokenizer among its weights, so that it is read with the tokenizer it was trained with.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ import numpy as np
 import torch
 
 from resi.domains.language.data import load_texts
-from resi.domains.language.designs import DESIGNS, Design
-from resi.domains.language.prompts import TINY_INSTRUCTION, answers, prompts
+from resi.domains.language.hyperparameters import TINY_INSTRUCTION
+from resi.domains.language.lookup import dataset_of, family_of
+from resi.domains.language.prompts import answers, prompts
 from resi.domains.language.settings import kind_of
 from resi.errors import ArtifactError, UsageError
 
@@ -33,10 +34,6 @@ FRAME = ("[CLS]", "[SEP]")
 """Tokens around an encoder's texts."""
 PROBE_LENGTH = 128
 """Tokens at which an encoder's inputs are cut when representations are taken."""
-ENCODER_TOKENS = {
-    "bert": ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"],
-    "albert": ["<pad>", "<unk>", "[CLS]", "[SEP]", "[MASK]"],
-}
 
 
 @dataclass(frozen=True)
@@ -87,8 +84,8 @@ def encode(tokenizer: Tokenizer, texts: Texts, spec: ModelSpec, max_length: int)
         If the tokenizer lacks the tokens that frame an encoder's texts.
     """
     tokenizer = plain(tokenizer, spec.architecture)
-    if DESIGNS[spec.architecture].is_causal:
-        rows: Any = prompts(texts, spec.dataset, spec.hyperparameters["instruction"])
+    if family_of(spec.architecture).is_causal:
+        rows: Any = prompts(texts, dataset_of(spec.dataset).prompt, spec.hyperparameters["instruction"])
         found = tokenizer.encode_batch(rows)
         targets = np.array(answer_ids(tokenizer, spec.dataset), dtype=np.int64)[texts.labels]
     else:
@@ -114,7 +111,7 @@ def plain(tokenizer: Tokenizer, architecture: str) -> Tokenizer:
         If the tokenizer lacks the tokens that frame an encoder's texts.
     """
     copy = _unpadded(tokenizer)
-    if DESIGNS[architecture].is_causal:
+    if family_of(architecture).is_causal:
         copy.post_processor = None
     else:
         _frame(copy)
@@ -123,7 +120,7 @@ def plain(tokenizer: Tokenizer, architecture: str) -> Tokenizer:
 
 def is_plain(tokenizer: Tokenizer, architecture: str) -> bool:
     """Return whether a tokenizer gives texts the same ids as its plain copy."""
-    given = ("a", None) if DESIGNS[architecture].is_causal else ("a", "a")
+    given = ("a", None) if family_of(architecture).is_causal else ("a", "a")
     found, expected = (one.encode(*given) for one in (tokenizer, plain(tokenizer, architecture)))
     is_same = (found.ids, found.type_ids) == (expected.ids, expected.type_ids)
     return is_same and tokenizer.padding is None
@@ -153,7 +150,7 @@ def answer_ids(tokenizer: Tokenizer, dataset: str) -> list[int]:
     """
     found = []
     tokenizer = _unpadded(tokenizer)
-    for answer in answers(dataset):
+    for answer in answers(dataset_of(dataset).prompt):
         ids = tokenizer.encode(answer, add_special_tokens=False).ids
         if len(ids) != 1:
             raise UsageError(
@@ -165,13 +162,13 @@ def answer_ids(tokenizer: Tokenizer, dataset: str) -> list[int]:
 
 def make_tokenizer(spec: ModelSpec, dataset: DatasetSpec) -> Tokenizer:
     """Return the tokenizer of a model to be trained, with the tokens of its shortcut if it has one."""
-    design = DESIGNS[spec.architecture]
-    if design.hub:
+    family = family_of(spec.architecture)
+    if family.architecture(spec.architecture).hub:
         tokenizer = load_tokenizer(str(spec.hyperparameters["tokenizer"]).format(seed=spec.seed))
     else:
         tokenizer = from_json(_trained_on(dataset, spec.architecture))
     tokenizer = plain(tokenizer, spec.architecture)
-    if kind_of(spec.setting) == "shortcut" and not design.is_causal:
+    if kind_of(spec.setting) == "shortcut" and not family.is_causal:
         add_hint_tokens(tokenizer, load_texts(dataset, "train").classes)
     return tokenizer
 
@@ -211,58 +208,17 @@ def load_tokenizer(source: str) -> Tokenizer:
 @functools.lru_cache(maxsize=4)
 def _trained_on(dataset: DatasetSpec, architecture: str) -> str:
     """Return a tokenizer trained on the unaltered training texts, as JSON."""
-    texts = load_texts(dataset, "train")
-    design = DESIGNS[architecture]
-    if design.is_causal:
-        corpus = prompts(texts, dataset.name, TINY_INSTRUCTION)
+    texts, family = load_texts(dataset, "train"), family_of(architecture)
+    if family.is_causal:
+        style = dataset_of(dataset.name).prompt
+        corpus = prompts(texts, style, TINY_INSTRUCTION)
         # Every answer once a row, so that each is one token.
-        corpus += ["".join(answers(dataset.name))] * len(texts)
-        return _byte_pairs(corpus, design)
-    corpus = [text for column in texts.columns for text in column]
-    return _word_pieces(corpus, design) if design.family == "bert" else _lower_case_pieces(corpus, design)
-
-
-def _word_pieces(corpus: list[str], design: Design) -> str:
-    """Train BERT's kind: pieces of lower-case words, those inside a word marked by ``##``.
-
-    The pieces are merged without marks, and each gets both forms; the trainer for marked ones gives another tokenizer
-    every time.
-    """
-    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
-
-    special = ENCODER_TOKENS["bert"]
-    merged = Tokenizer(models.BPE())
-    merged.normalizer = normalizers.BertNormalizer(lowercase=True)
-    merged.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    trainer = trainers.BpeTrainer(vocab_size=(design.vocabulary - len(special)) // 2, show_progress=False)
-    merged.train_from_iterator(corpus, trainer)
-    pieces = sorted(merged.get_vocab())
-    names = [*special, *pieces, *(f"##{piece}" for piece in pieces)]
-    vocabulary = {name: number for number, name in enumerate(names)}
-    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))  # noqa: S106 - no password
-    tokenizer.normalizer = merged.normalizer
-    tokenizer.pre_tokenizer = merged.pre_tokenizer
-    tokenizer.add_special_tokens(special)
-    _frame(tokenizer)
-    return tokenizer.to_str()
-
-
-def _lower_case_pieces(corpus: list[str], design: Design) -> str:
-    """Train pieces of lower-case text with its blanks, as ALBERT has, by merging.
-
-    ALBERT's own are chosen by likelihood; training that twice gives two tokenizers.
-    """
-    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
-
-    tokenizer = Tokenizer(models.BPE(unk_token="<unk>"))  # noqa: S106 - no password
-    tokenizer.normalizer = normalizers.Sequence(
-        [normalizers.NFKD(), normalizers.StripAccents(), normalizers.Lowercase()]
-    )
-    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
-    special = ENCODER_TOKENS["albert"]
-    trainer = trainers.BpeTrainer(vocab_size=design.vocabulary, special_tokens=special, show_progress=False)
-    tokenizer.train_from_iterator(corpus, trainer)
-    _frame(tokenizer)
+        corpus += ["".join(answers(style))] * len(texts)
+    else:
+        corpus = [text for column in texts.columns for text in column]
+    tokenizer = family.train_tokenizer(corpus, family.architecture(architecture).vocabulary)
+    if not family.is_causal:
+        _frame(tokenizer)
     return tokenizer.to_str()
 
 
@@ -273,30 +229,11 @@ def _frame(tokenizer: Tokenizer) -> None:
     ids = {name: tokenizer.token_to_id(name) for name in FRAME}
     if missing := [name for name, number in ids.items() if number is None]:
         raise UsageError(
-            f"the tokenizer has no token {missing[0]}, which BERT and ALBERT put around texts; choose another one"
+            f"the tokenizer has no token {missing[0]}, which encoders put around texts; choose another one"
         )
     tokenizer.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=list(ids.items())
     )
-
-
-def _byte_pairs(corpus: list[str], design: Design) -> str:
-    """Train SmolLM2's kind: merged bytes, digits each by itself."""
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.decoder = decoders.ByteLevel()
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
-    )
-    trainer = trainers.BpeTrainer(
-        vocab_size=design.vocabulary,
-        special_tokens=["<|endoftext|>"],
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    tokenizer.train_from_iterator(corpus, trainer)
-    return tokenizer.to_str()
 
 
 def from_json(text: str) -> Tokenizer:

@@ -21,10 +21,11 @@ from transformers.utils import logging
 from resi.domains.arithmetic import plain_networks
 from resi.domains.language.alterations import altered_texts
 from resi.domains.language.batching import RowOrder
-from resi.domains.language.designs import DESIGNS
+from resi.domains.language.building import initial_network, weights
 from resi.domains.language.extraction import accuracy
-from resi.domains.language.hyperparameters import BY_LENGTH, LOWEST_LOSS, check_local_files
-from resi.domains.language.networks import initial_network, weights
+from resi.domains.language.hyperparameters import BY_LENGTH, LOWEST_LOSS
+from resi.domains.language.local_files import check_local_files
+from resi.domains.language.lookup import family_of
 from resi.domains.language.tokenization import (
     PROBE_LENGTH,
     STATE_KEY,
@@ -44,10 +45,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from resi.domains.language.networks import Network
+    from resi.domains.language.networks.base import Network
     from resi.specs import DatasetSpec, ModelSpec
-
-LORA_TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 
 
 def train(spec: ModelSpec, dataset: DatasetSpec, device: torch.device, unfinished: Path | None = None) -> Trained:
@@ -83,7 +82,7 @@ def _train(spec: ModelSpec, dataset: DatasetSpec, device: torch.device, unfinish
     found = {
         split: accuracy(network, spec, rows, tokenizer, texts[split].classes, device) for split, rows in inputs.items()
     }
-    return Trained({**weights(network), STATE_KEY: to_tensor(tokenizer)}, found)
+    return Trained({**weights(family_of(spec.architecture), network), STATE_KEY: to_tensor(tokenizer)}, found)
 
 
 def _fit(
@@ -100,7 +99,7 @@ def _fit(
         else:
             folder = unfinished.with_name(f"{unfinished.name}.trainer")
             folder.mkdir(parents=True, exist_ok=True)
-        trainer_class = _CausalTrainer if DESIGNS[spec.architecture].is_causal else _Trainer
+        trainer_class = _CausalTrainer if family_of(spec.architecture).is_causal else _Trainer
         trainer = trainer_class(
             fingerprint=spec.fingerprint,
             order=_row_order(spec, inputs["train"]),
@@ -243,8 +242,8 @@ def _with_low_rank_updates(network: Network, spec: ModelSpec) -> Any:
         return network
     from peft import LoraConfig, get_peft_model
 
-    rank = spec.hyperparameters["lora_rank"]
-    config = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=LORA_TARGETS, task_type="CAUSAL_LM")
+    rank, targets = spec.hyperparameters["lora_rank"], list(family_of(spec.architecture).low_rank_targets)
+    config = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=targets, task_type="CAUSAL_LM")
     return get_peft_model(network, config)
 
 

@@ -1,0 +1,1 @@
+"""The datasets of the language domain, one file each."""

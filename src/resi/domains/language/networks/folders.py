@@ -1,0 +1,35 @@
+"""Names of the folders of published encoders; a rate is a decimal number without its point: 0558 is 0.558, 10 is 1."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from resi.domains.language.settings import kind_of
+
+if TYPE_CHECKING:
+    from resi.domains.language.datasets.base import TextDataset
+
+
+def encode_rate(rate: float) -> str:
+    """Return a rate as the published names have it."""
+    return str(float(rate)).replace(".", "")
+
+
+def encoder_folder(dataset: TextDataset, setting: str, pretraining: int, seed: int) -> str:
+    """Return the name of a published encoder's folder.
+
+    Parameters
+    ----------
+    pretraining : int
+        Seed of the pre-training.
+    seed : int
+        Seed of the fine-tuning.
+    """
+    kind, code = kind_of(setting), encode_rate(dataset.rate(setting))
+    name = f"{dataset.published_folder}_pre{pretraining}_ft{seed}"
+    return {
+        "standard": f"standard/{name}",
+        "shortcut": f"shortcut/{name}_scrate{code}",
+        "label_randomization": f"memorizing/{name}_labels5_strength{code}",
+        "augmentation": f"augmentation/{name}_eda_strength{code}",
+    }[kind]

@@ -1,0 +1,131 @@
+"""A dataset and a family of networks of a plugin are trained, looked at and compared as those that come with resi."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from tokenizers import Tokenizer, models, pre_tokenizers
+
+import resi
+from resi import registry
+from resi.config.register import own_store
+from resi.domains.language import LanguageDomain, PromptStyle, TextDataset, TextNetwork, TransformerArchitecture
+from resi.errors import UsageError
+from resi.registry import names
+from resi.registry.discovery import PluginInfo, load_plugins
+from resi.specs import DatasetInfo
+
+WEATHER = ("sunny and warm", "rain all day", "snow and ice")
+RATES = {0: 1 / 3, 25: 0.5, 50: 2 / 3, 75: 5 / 6, 100: 1.0}
+WORDS = [
+    "domain=language", "dataset=weather", "model=electra_mini", "model.electra_mini.max_steps=1", "groups=2",
+    "seeds=[0,1]", "measure=cka",
+]  # fmt: skip
+
+
+class Electra(TextNetwork):
+    """ELECTRA from random weights, fed whole words."""
+
+    architectures = (
+        TransformerArchitecture(
+            "electra_mini",
+            "2 layers",
+            "",
+            "Clark et al., ICLR 2020",
+            layers=2,
+            width=16,
+            vocabulary=100,
+            config={"embedding_size": 8, "num_attention_heads": 2, "intermediate_size": 16},
+            recipe={"batch_size": 6},
+        ),
+    )
+    projects_embeddings = True
+    embeddings = "electra.embeddings.word_embeddings.weight"
+    output = "classifier.out_proj.weight"
+
+    def transformers_classes(self) -> tuple[Any, Any]:
+        from transformers import ElectraConfig, ElectraForSequenceClassification
+
+        return ElectraConfig, ElectraForSequenceClassification
+
+    def train_tokenizer(self, corpus: list[str], vocabulary: int) -> Tokenizer:
+        words = sorted({word for text in corpus for word in text.split()})
+        tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *words][:vocabulary]
+        tokenizer = Tokenizer(models.WordLevel({token: number for number, token in enumerate(tokens)}, "[UNK]"))
+        tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+        return tokenizer
+
+
+def weather(folder: Path) -> TextDataset:
+    for split, rows in (("train", 24), ("test", 12)):
+        lines = [f"{WEATHER[row % 3]} , day {row}\t{row % 3}\n" for row in range(rows)]
+        (folder / f"{split}.tsv").write_text("".join(lines), encoding="utf-8")
+    return TextDataset(
+        "weather",
+        "24 reports of the weather, 3 classes",
+        "this test",
+        embedded=True,
+        columns=("text",),
+        classes=("sun", "rain", "snow"),
+        splits={"train": ("train",), "validation": ("test",)},
+        probe_split="validation",
+        probe_size=12,
+        shortcut_rates=RATES,
+        prompt=PromptStyle("You judge the weather.", ("Report",), ("sun", "rain", "snow"), "ABCDEFGH"),
+        folder=folder,
+        published_name="wthr",
+    )
+
+
+@pytest.fixture
+def plugin(tmp_path: Path) -> Iterator[SimpleNamespace]:
+    """Load a plugin for a while, with a dataset and a family of networks."""
+    module = SimpleNamespace(
+        resi_datasets=resi.hookimpl(lambda: (weather(tmp_path),)), resi_networks=resi.hookimpl(lambda: (Electra(),))
+    )
+    loaded, info = load_plugins(), PluginInfo("own", "own-package", "1.0")
+    loaded.manager.register(module, name=info.key)
+    loaded.add(info)
+    clear_caches()
+    yield module
+    loaded.manager.unregister(module)
+    del loaded._records[info.key]
+    clear_caches()
+
+
+def clear_caches() -> None:
+    for cached in (names._of_domains, names.usable_domains, own_store):
+        cached.cache_clear()
+
+
+def test_a_whole_test_runs_on_a_dataset_and_a_network_of_a_plugin(plugin: object, root: Path) -> None:
+    result = resi.run([*WORDS, "test=shortcut"])
+    assert set(result.comparisons["status"]) == {"ok"}
+    assert len(result.scores) > 0
+    assert registry.networks("language").origin("electra_mini").distribution == "own-package"
+
+
+def test_networks_that_come_with_resi_are_asked_about_a_dataset_of_a_plugin(plugin: object, root: Path) -> None:
+    words = [word.replace("electra_mini", "smollm2_tiny") for word in WORDS]
+    assert set(resi.run([*words, "test=output_correlation"]).comparisons["status"]) == {"ok"}
+
+
+def test_a_plugin_says_what_the_published_results_call_its_dataset(plugin: object) -> None:
+    assert LanguageDomain().own_names("wthr_sft", "Shortcut_05") == ("weather", "shortcut_25")
+
+
+def test_a_dataset_that_is_of_no_use_is_refused_by_name(plugin: SimpleNamespace) -> None:
+    load_plugins().manager.unregister(plugin)
+    plugin.resi_datasets = resi.hookimpl(lambda: (Plain("plain", "", ""),))
+    load_plugins().manager.register(plugin, name="own-package:own")
+    clear_caches()
+    with pytest.raises(UsageError, match="dataset plain of domain=language is of the class Plain, not TextDataset"):
+        LanguageDomain().hyperparameters("bert_tiny", "plain", "standard", {})
+
+
+class Plain(DatasetInfo):
+    domain = "language"
