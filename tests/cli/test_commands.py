@@ -248,7 +248,7 @@ def test_a_domain_that_cannot_be_used_is_named_and_hides_no_other(
     found: registry.Registry = registry.Registry("domain")
     found.add("broken", Broken, "some-plugin", "1")
     found.add("graph", registry.domains().get("graph"), "resi", "1")
-    monkeypatch.setattr(registry, "domains", lambda: found)
+    monkeypatch.setattr("resi.registry.names.domains", lambda: found)
     assert [domain.name for domain in registry.usable_domains.__wrapped__()] == ["graph"]
     assert "left out: domain broken of some-plugin: SystemExit: 3" in capsys.readouterr().err
 

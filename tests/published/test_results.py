@@ -13,7 +13,7 @@ from resi import registry
 from resi.cli.main import run_command
 from resi.errors import UsageError
 from resi.groundings.scores import score_table
-from resi.published.names import ARCHITECTURES, FUNCTIONAL, parse_side
+from resi.published.names import FUNCTIONAL, PublishedNames
 from resi.published.results import import_published
 from resi.results.merge import merge_shards
 from resi.results.schema import COMPARISONS, SCORES
@@ -21,6 +21,7 @@ from resi.results.shards import Shard, find_shards
 from resi.results.tables import read_table, table
 from tests.results.rows import MANIFEST, comparison
 
+NAMES = PublishedNames()
 METRICS = {
     "AUPRC": "auprc",
     "violation_rate": "violation_rate",
@@ -65,7 +66,7 @@ def test_imported_results_score_as_published(published_cora: Path, tmp_path: Pat
         expected = list(csv.DictReader(file))
     for row in expected:
         key = (
-            ARCHITECTURES[row["architecture"]][1],
+            row["architecture"].lower(),
             names[row["similarity_measure"]],
             FUNCTIONAL.get(row.get("functional_similarity_measure", ""), ""),
             METRICS[row["quality_measure"]],
@@ -323,7 +324,7 @@ def test_vision_results_are_scored_by_their_tests(tmp_path: Path) -> None:
     ],
 )  # fmt: skip
 def test_published_ids_become_our_names(text: str, expected: str) -> None:
-    side = parse_side(text)
+    side = NAMES.side(text)
     names = (side.domain, side.dataset, side.architecture, side.setting, side.seed, side.layer, side.probe)
     assert " ".join(map(str, names)) == expected
 
@@ -339,11 +340,4 @@ def test_published_ids_become_our_names(text: str, expected: str) -> None:
 )  # fmt: skip
 def test_ids_that_are_not_published_ones_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"unknown|does not go with|is no layer|to be numbers"):
-        parse_side(text)
-
-
-def test_published_architectures_are_named_as_the_domains_name_them() -> None:
-    for name in registry.domains():
-        for architecture in registry.domains().get(name)().architectures():
-            if architecture.published_name:
-                assert ARCHITECTURES[architecture.published_name] == (name, architecture.name)
+        NAMES.side(text)

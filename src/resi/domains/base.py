@@ -104,6 +104,15 @@ class Domain(ABC):
         """
         raise ValueError(f"{trained_on!r}, {setting!r}: domain={self.name} has no published results")
 
+    def own_probe(self, probe: str) -> str:
+        """Return one name for probe sets that have several in the published results and are the same."""
+        return probe
+
+    def published_pooling(self, architecture: str) -> str | None:
+        """Return how published representations of an architecture were pooled; None if the files do not say it."""
+        del architecture
+        return "none"
+
     def settings(self, test: str, groups: int | Sequence[str]) -> tuple[str, ...]:
         """Return the settings that form the groups of a test, from unaltered to most altered.
 

@@ -14,7 +14,7 @@ from resi.fingerprints import canonical, fingerprint, hash_file
 from resi.groundings import GROUNDINGS
 from resi.groundings.scores import score_table
 from resi.pipeline.provenance import describe_environment
-from resi.published.names import FUNCTIONAL, LAST_TOKEN, POOLED, Side, parse_side
+from resi.published.names import FUNCTIONAL, PublishedNames, Side
 from resi.results.manifests import CONFLICTS_FILE
 from resi.results.outdated import VERSIONS
 from resi.results.resolve import resolve_comparisons
@@ -124,12 +124,12 @@ def _without_pooled(named: pl.DataFrame, path: Path, problems: list[str]) -> pl.
     UsageError
         If there are no others.
     """
-    is_pooled = pl.any_horizontal(pl.col("architecture", "architecture_b").is_in(POOLED)).fill_null(value=False)
+    is_pooled = pl.any_horizontal(pl.col("domain", "domain_b").is_not_null() & pl.col("pooling", "pooling_b").is_null())
     pooled = named.filter(is_pooled)
     if pooled.is_empty():
         return named
-    both = {*pooled["architecture"], *pooled["architecture_b"]}
-    names = " and ".join(sorted(both.intersection(POOLED)))
+    sides = (pooled.filter(pl.col(f"pooling{side}").is_null())[f"architecture{side}"] for side in ("", "_b"))
+    names = " and ".join(sorted({name for side in sides for name in side if name is not None}))
     how = "the file does not say how their tokens were pooled: give --pooling cls or --pooling mean"
     if pooled.height == named.height:
         raise UsageError(f"{path} holds comparisons of {names}, and {how}")
@@ -153,10 +153,11 @@ def _read_columns(path: Path) -> pl.DataFrame:
 
 def _sides(texts: list[str]) -> tuple[pl.DataFrame, list[str]]:
     """Return what each side is, with its place in a fixed order, and why others are not understood."""
+    names = PublishedNames()
     found, why_not = [], []
     for text in texts:
         try:
-            found.append((text, *parse_side(text)))
+            found.append((text, *names.side(text)))
         except ValueError as error:
             why_not.append(str(error))
     types = {name: pl.Int64 if name == "seed" else pl.String for name in Side._fields}
@@ -183,18 +184,13 @@ def _comparisons(rows: pl.DataFrame, file: str, pooling: str | None) -> pl.DataF
     swap = pl.col("symmetric") & (pl.col("place") > pl.col("place_b"))
     value = pl.col("metric_value").fill_nan(None)
     ok = value.is_finite().fill_null(value=False)
-    encoder = pl.col("architecture").is_in(POOLED)
     named = rows.with_columns(
         *(
             pl.when(swap if side == "a" else ~swap).then(f"{name}_b").otherwise(name).alias(f"{name}_{side}")
             for name in ("setting", "seed", "layer")
             for side in "ab"
         ),
-        pooling=pl.when(encoder)
-        .then(pl.lit(pooling))
-        .when(pl.col("architecture").is_in(LAST_TOKEN))
-        .then(pl.lit("last"))
-        .otherwise(pl.lit("none")),
+        pooling=pl.coalesce("pooling", pl.lit(pooling)),
         origin=pl.lit(PUBLISHED),
         model_source=pl.lit(PUBLISHED),
         value=pl.when(ok).then(value),

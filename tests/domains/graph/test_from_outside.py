@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 import resi
 from resi import registry
-from resi.config.schema import own_store
+from resi.config.register import own_store
 from resi.domains.graph import Found, GraphDataset, GraphDomain, GraphNetwork, recipe
 from resi.domains.graph.data import Graph, load_graph
 from resi.errors import UsageError

@@ -59,6 +59,14 @@ class LanguageDomain(Domain):
             raise ValueError(f"unknown training set {trained_on!r}")
         return dataset.name, published_models.own_setting(dataset, setting)
 
+    def own_probe(self, probe: str) -> str:
+        """Return a probe set's name without what was done to nothing of it, such as ``sst2`` for ``sst2_aug_rate0``."""
+        return published_models.own_probe(probe)
+
+    def published_pooling(self, architecture: str) -> str | None:
+        """Return the last token for causal models; of encoders the files do not say which it was."""
+        return "last" if family_of(architecture).is_causal else None
+
     def hyperparameters(
         self, architecture: str, dataset: str, setting: str, overrides: Mapping[str, Any]
     ) -> dict[str, Any]:
@@ -67,7 +75,7 @@ class LanguageDomain(Domain):
         The published protocol keeps the weights of the lowest validation loss; of random labels those are the ones that
         have memorised least.
         """
-        selection = LOWEST_LOSS if self.protocol == "published" else LAST
+        selection = LOWEST_LOSS if self.protocol.is_published else LAST
         family = family_of(architecture)
         return hyperparameters(family, architecture, dataset_of(dataset), setting, overrides, selection)
 
@@ -83,7 +91,7 @@ class LanguageDomain(Domain):
         probe = shortcut_probe(split) if test == "shortcut" else split
         if test != "layer_monotonicity":
             return ProbeSpec(probe, (str(layers),), pooling)
-        first = 0 if pooling == "mean" or self.protocol == "published" else 1
+        first = 0 if pooling == "mean" or self.protocol.is_published else 1
         return ProbeSpec(probe, tuple(str(layer) for layer in range(first, layers + 1)), pooling)
 
     def representation_size(

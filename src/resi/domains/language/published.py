@@ -6,6 +6,7 @@ A model is a folder as ``transformers`` saves it, without a tokenizer; its famil
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from resi import registry
@@ -54,6 +55,11 @@ def own_setting(dataset: TextDataset, setting: str) -> str:
             raise ValueError(f"unknown share of hints {share} of {setting!r}")
         level = levels[0]
     return f"{KINDS[kind]}_{level}"
+
+
+def own_probe(probe: str) -> str:
+    """Return the name of a probe set without a rate of 0, at which nothing of it is altered."""
+    return re.sub(r"_(aug|mem)_rate0$", "", probe)
 
 
 def published_folders(model: ModelSpec) -> tuple[str, ...]:

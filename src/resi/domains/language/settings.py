@@ -11,11 +11,6 @@ from __future__ import annotations
 STANDARD = "standard"
 LEVELS = (25, 50, 75, 100)
 
-# Read by resi.published.names alone; everything else asks the datasets.
-SHORTCUT_RATES: dict[str, dict[int, float]] = {
-    "sst2": {0: 0.558, 25: 0.668, 50: 0.779, 75: 0.889, 100: 1.0},
-    "mnli": {0: 0.354, 25: 0.5155, 50: 0.677, 75: 0.8385, 100: 1.0},
-}
 NEW_CLASSES = 5
 """Classes from which random labels are drawn, beyond the dataset's own."""
 

@@ -53,7 +53,7 @@ class VisionDomain(Domain):
         """
         values = hyperparameters(architecture, dataset, overrides)
         about = image_dataset(dataset).published
-        if self.protocol == "published" and about is not None:
+        if self.protocol.is_published and about is not None:
             if about.statistics is not None and overrides.get("normalization") is None:
                 values["normalization"] = about.statistics.name
             if about.coins > 1 and setting.startswith("shortcut"):
@@ -67,7 +67,7 @@ class VisionDomain(Domain):
         """
         family, about = image_network(architecture), image_architecture(architecture)
         layers = tuple(family.layers(architecture))
-        if self.protocol == "published":
+        if self.protocol.is_published:
             layers = layers[: about.published_layers]
         count = about.last_layers if test == "layer_monotonicity" else 1
         return ProbeSpec(TEST_IMAGES_WITH_DOTS if test == "shortcut" else TEST_IMAGES, layers[-count:])
