@@ -1,4 +1,4 @@
-"""resi's launchers, where Hydra looks for plugins; what they do is in ``resi.launchers``."""
+"""resi's launchers, where Hydra looks for plugins; what they do is in ``resi.sweeps.launchers``."""
 
 from __future__ import annotations
 

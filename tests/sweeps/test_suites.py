@@ -14,6 +14,8 @@ from resi.config.many import compose_all, open_configs
 from resi.config.schema import RunConfig
 from resi.errors import UsageError
 from resi.sweeps.jobs import Asked, split_words
+from resi.sweeps.records import note_blocked, read_jobs
+from resi.sweeps.report import print_report
 from resi.sweeps.suite_files import Suite, load_suite, suite_names
 from resi.sweeps.suites import Job, expand
 from tests.conftest import TINY
@@ -397,14 +399,12 @@ def test_a_sweep_without_its_data_says_so_once_and_starts_nothing(
 
 
 def test_jobs_without_data_are_told_once_and_not_started(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from resi.sweeps import records as sweeps
-
-    sweeps.note_blocked(
+    note_blocked(
         tmp_path, 1, {("measure=cka", "shards=s3://a:b@c"): "holds no Cora", ("measure=rsa",): "holds no Cora"}
     )
-    records = sweeps.read_jobs(tmp_path)
+    records = read_jobs(tmp_path)
     assert [(record["number"], record["outcome"]) for record in records] == [(1, "failed"), (2, "failed")]
-    sweeps.print_report(records)
+    print_report(records)
     found = capsys.readouterr().out
     assert found.count("holds no Cora") == 1
     assert "as above" in found

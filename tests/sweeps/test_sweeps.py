@@ -5,9 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from omegaconf import OmegaConf
 
-from resi.sweeps import records as sweeps
 from resi.sweeps.launchers.jobs import Job
+from resi.sweeps.records import note_job, note_lost, note_planned, note_start, read_jobs
+from resi.sweeps.report import print_report
+from resi.sweeps.sweep import Sweep, SweepReport
 
 JOBS = [Job(number, ("domain=graph", f"measure={name}", "hydra.x=1")) for number, name in enumerate("abcd")]
 DONE = {"counts": {"ok": 6, "failed": 0}, "outcome": "done", "detail": "shard", "exit_code": 0}
@@ -16,20 +19,20 @@ DONE = {"counts": {"ok": 6, "failed": 0}, "outcome": "done", "detail": "shard", 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Return a sweep of four jobs: done, told to be lost, broken off in silence, never begun."""
-    sweeps.note_planned(tmp_path, JOBS[:3])
-    sweeps.note_planned(tmp_path, JOBS[3:])
+    note_planned(tmp_path, JOBS[:3])
+    note_planned(tmp_path, JOBS[3:])
     for job in JOBS[:3]:
         output = tmp_path / str(job.number)
         output.mkdir()
-        sweeps.note_start(output, {"number": job.number, "job": job.label, "counts": {}})
-    sweeps.note_job(tmp_path / "0", {"number": 0, "job": JOBS[0].label, **DONE})
-    sweeps.note_lost(tmp_path, JOBS[1], "killed")
-    sweeps.note_lost(tmp_path, JOBS[0], "its process died after the job")
+        note_start(output, {"number": job.number, "job": job.label, "counts": {}})
+    note_job(tmp_path / "0", {"number": 0, "job": JOBS[0].label, **DONE})
+    note_lost(tmp_path, JOBS[1], "killed")
+    note_lost(tmp_path, JOBS[0], "its process died after the job")
     return tmp_path
 
 
 def test_every_planned_job_is_told_of(folder: Path) -> None:
-    records = sweeps.read_jobs(folder)
+    records = read_jobs(folder)
     assert [record["job"] for record in records] == [f"domain=graph measure={name}" for name in "abcd"]
     assert [record["outcome"] for record in records] == ["done", "failed", "not finished", "not run"]
     assert [record["exit_code"] for record in records] == [0, 1, 1, 1]
@@ -37,23 +40,21 @@ def test_every_planned_job_is_told_of(folder: Path) -> None:
     assert "left no word of its end" in records[2]["detail"]
 
 
-def test_the_report_gives_every_job_and_the_exit_code(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(sweeps, "_running", folder)
-    sweeps.report_running()
+def test_the_report_gives_every_job_and_the_exit_code(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sweep = Sweep(folder=folder)
+    sweep.report()
     found = capsys.readouterr()
     for text in ("measure=a", "measure=d", "6 ok", "killed", "not run"):
         assert text in found.out
     assert "4 jobs: 1 done, 1 failed, 1 not finished, 1 not run" in found.err
-    assert sweeps.last_exit_code == 1
-    sweeps.report_running()
+    assert sweep.exit_code == 1
+    sweep.report()
     assert capsys.readouterr() == ("", "")  # told once
 
 
 def test_of_many_jobs_those_that_failed_are_told(capsys: pytest.CaptureFixture[str]) -> None:
     records = [{"number": n, "job": f"job={n}", **DONE, "exit_code": int(n == 77)} for n in range(100)]
-    sweeps.print_report(records)
+    print_report(records)
     found = capsys.readouterr()
     assert "job=77" in found.out
     assert "job=76" not in found.out
@@ -61,10 +62,25 @@ def test_of_many_jobs_those_that_failed_are_told(capsys: pytest.CaptureFixture[s
 
 
 def test_a_sweep_broken_off_before_its_first_job_has_no_report(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    sweeps.note_planned(tmp_path, JOBS)
-    monkeypatch.setattr(sweeps, "_running", tmp_path)
-    sweeps.report_running(is_broken_off=True)
+    sweep = Sweep(folder=tmp_path)
+    note_planned(tmp_path, JOBS)
+    with pytest.raises(RuntimeError), sweep.running():
+        raise RuntimeError
     assert capsys.readouterr() == ("", "")
-    assert sweeps.last_exit_code == 1
+    assert sweep.exit_code == 1
+
+
+def test_what_hydra_creates_finds_the_sweep_of_the_command_and_no_other(folder: Path) -> None:
+    sweep = Sweep()
+    with sweep.running():
+        assert Sweep.current() is SweepReport().sweep is sweep
+        with Sweep().running():
+            assert Sweep.current() is not sweep
+        assert Sweep.current() is sweep
+    assert Sweep.current() is None
+    alone = SweepReport()
+    assert alone.sweep is not SweepReport().sweep
+    alone.on_multirun_start(OmegaConf.create({"hydra": {"sweep": {"dir": str(folder)}}}))
+    assert read_jobs(folder) == []  # those of an earlier sweep in the same folder

@@ -29,17 +29,19 @@ class SuiteSweeper(BasicSweeper):
             raise RuntimeError("Hydra calls setup before sweep")
         # Hydra imports every plugin at its start.
         from resi.console.redaction import redact_config
-        from resi.sweeps import jobs as suite_jobs
-        from resi.sweeps import records as sweeps
+        from resi.sweeps.jobs import Asked, plan_jobs
+        from resi.sweeps.records import note_blocked
+        from resi.sweeps.sweep import Sweep
 
         folder = Path(self.config.hydra.sweep.dir)
-        given = suite_jobs.asked or suite_jobs.Asked(None, tuple(arguments))
-        given = suite_jobs.Asked(given.suite, (*self._parse_config(), *given.words))
-        jobs = suite_jobs.plan_jobs(self.config, self.hydra_context.config_loader, folder, given)
+        sweep = Sweep.current()
+        asked = sweep.asked if sweep and sweep.asked else Asked(None, tuple(arguments))
+        asked = Asked(asked.suite, (*self._parse_config(), *asked.words))
+        jobs = plan_jobs(self.config, self.hydra_context.config_loader, folder, asked)
         folder.mkdir(parents=True, exist_ok=True)
         config = redact_config(OmegaConf.to_container(self.config, resolve=False))
         (folder / "multirun.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(config)), encoding="utf-8")
-        sweeps.note_blocked(folder, len(jobs.ready), jobs.blocked)
+        note_blocked(folder, len(jobs.ready), jobs.blocked)
         results = []
         size = self.max_batch_size or len(jobs.ready)
         for start in range(0, len(jobs.ready), max(size, 1)):

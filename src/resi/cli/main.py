@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import sys
@@ -15,6 +16,8 @@ from resi.errors import ResiError
 from resi.machine.signals import INTERRUPTED, TERMINATED, Terminated, leave, raise_on_term
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from omegaconf import DictConfig
 
 # Subcommand -> (module with a `main(words) -> exit code`, what it does).
@@ -108,12 +111,11 @@ def _run_hydra(words: list[str]) -> int:
     from resi.config.loading import config_folder
     from resi.config.register import register
     from resi.config.words import check_words, quoted
-    from resi.sweeps import jobs as suite_jobs
-    from resi.sweeps import records as sweeps
+    from resi.sweeps.jobs import split_words
+    from resi.sweeps.sweep import Sweep
 
     register()
-    words = quoted(words)
-    words, suite_jobs.asked = suite_jobs.split_words(words)
+    words, asked = split_words(quoted(words))
     check_words(words)
     ended: list[int | Exception] = []
 
@@ -127,26 +129,30 @@ def _run_hydra(words: list[str]) -> int:
             ended.append(error)
         return 0
 
-    sweeps.last_exit_code = 0
+    sweep = Sweep(asked)
+    with _as_command_line(words), sweep.running():
+        hydra.main(version_base="1.3", config_path=str(config_folder()), config_name="config")(job)()
+    for outcome in ended:
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+    return sweep.exit_code
+
+
+@contextlib.contextmanager
+def _as_command_line(words: list[str]) -> Iterator[None]:
+    """Give Hydra words as those of the process's command line, and let it raise errors instead of printing them."""
     before = sys.argv, os.environ.get("HYDRA_FULL_ERROR")
     sys.argv = [sys.argv[0], *words]
-    # Hydra prints errors in its own way unless told to raise them.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
-        hydra.main(version_base="1.3", config_path=str(config_folder()), config_name="config")(job)()
+        yield
     finally:
-        # What broke a sweep off does not keep back what became of its jobs.
-        sweeps.report_running(is_broken_off=True)
         sys.argv = before[0]
         if before[1] is None:
             del os.environ["HYDRA_FULL_ERROR"]
         else:
             os.environ["HYDRA_FULL_ERROR"] = before[1]
-    for outcome in ended:
-        if isinstance(outcome, Exception):
-            raise outcome
-        return outcome
-    return sweeps.last_exit_code
 
 
 def _is_sweep() -> bool:

@@ -58,10 +58,6 @@ class SweepJobs:
     blocked: dict[Job, str]
 
 
-# What the sweep that this process starts is asked for.
-asked: Asked | None = None
-
-
 def split_words(words: Sequence[str]) -> tuple[list[str], Asked | None]:
     """Return the words with which Hydra starts, and what a sweep or a suite is asked for; None for a run.
 

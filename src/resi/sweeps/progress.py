@@ -16,9 +16,8 @@ from resi.results.shards import is_shard
 from resi.results.stored import Scope, read_stored
 from resi.store.representations import OUTPUTS
 from resi.store.root import read_metadata
+from resi.sweeps import records
 from resi.sweeps.jobs import SUITE_FILE
-from resi.sweeps.records import FAILED as NOTED_FAILED
-from resi.sweeps.records import JOB_FILE, START_FILE, STARTED, lost_jobs
 from resi.sweeps.suite_files import load_suite, suite_names
 from resi.sweeps.suites import Job, expand
 
@@ -137,7 +136,7 @@ def _state(
 ) -> State:
     if isinstance(config, ResiError):
         return State(FAILED, str(config))
-    failed = State(FAILED, str(note["detail"])) if note and note["outcome"] == NOTED_FAILED else None
+    failed = State(FAILED, str(note["detail"])) if note and note["outcome"] == records.FAILED else None
     try:
         plan = planner.plan(dataclasses.replace(config, root=stored.root))
         return _state_of_plan(plan, stored, failed, bool(note))
@@ -193,17 +192,17 @@ def _started(root: Path) -> Iterator[dict[str, Any]]:
 
 def _notes(root: Path) -> dict[Job, dict[str, Any]]:
     """Return what the latest run of each job of a sweep has noted, or of one that could not, what its launcher has."""
-    found = [path for name in (START_FILE, JOB_FILE) for path in (root / "sweeps").glob(f"*/*/{name}")]
+    found = [path for name in (records.START_FILE, records.JOB_FILE) for path in (root / "sweeps").glob(f"*/*/{name}")]
     notes, lost = {}, {}
     for path in sorted(found, key=_written):
         record, sweep = _read(path), path.parent.parent
         if record is None or not {"words", "outcome", "detail"} <= set(record):
             continue
-        if record["outcome"] == STARTED:
+        if record["outcome"] == records.STARTED:
             if sweep not in lost:
-                lost[sweep] = lost_jobs(sweep)
+                lost[sweep] = records.lost_jobs(sweep)
             if reason := lost[sweep].get(record.get("number", -1)):
-                record |= {"outcome": NOTED_FAILED, "detail": reason}
+                record |= {"outcome": records.FAILED, "detail": reason}
         notes[tuple(record["words"])] = record
     return notes
 

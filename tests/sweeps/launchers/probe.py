@@ -18,12 +18,12 @@ from typing import Any
 def probe(config: Any) -> int:
     from hydra.core.hydra_config import HydraConfig
 
-    from resi.sweeps import records as sweeps
+    from resi.sweeps.records import note_job, note_start
 
     hydra = HydraConfig.get()
     number, folder = hydra.job.num, Path(hydra.runtime.output_dir)
     record = {"number": number, "job": " ".join(hydra.overrides.task), "counts": {}}
-    sweeps.note_start(folder, record)
+    note_start(folder, record)
     tries = folder / "tries"
     with tries.open("a") as file:
         file.write(f"{os.getpid()}\n")
@@ -36,7 +36,7 @@ def probe(config: Any) -> int:
     if is_told("PROBE_WAIT", number):
         wait_for_interrupt(folder)
     (folder / "probe.json").write_text(json.dumps(what_there_is()))
-    sweeps.note_job(folder, {**record, "outcome": "done", "detail": "", "exit_code": 0})
+    note_job(folder, {**record, "outcome": "done", "detail": "", "exit_code": 0})
     return 0
 
 
@@ -83,16 +83,16 @@ def main() -> int:
 
     from resi.config.loading import config_folder
     from resi.config.register import register
-    from resi.sweeps import records as sweeps
+    from resi.sweeps.sweep import Sweep
 
     register()
+    sweep = Sweep()
     try:
-        hydra.main(version_base="1.3", config_path=str(config_folder()), config_name="config")(probe)()
+        with sweep.running():
+            hydra.main(version_base="1.3", config_path=str(config_folder()), config_name="config")(probe)()
     except KeyboardInterrupt:
         return 130
-    finally:
-        sweeps.report_running(is_broken_off=True)
-    return sweeps.last_exit_code
+    return sweep.exit_code
 
 
 if __name__ == "__main__":

@@ -52,19 +52,19 @@ class SweepLauncher(Launcher):
         """
         from hydra.core.utils import JobReturn, JobStatus, configure_log, setup_globals
 
-        from resi.sweeps import records as sweeps
         from resi.sweeps.launchers.jobs import Job, JobRunner
+        from resi.sweeps.records import note_lost, note_planned
 
         setup_globals()
         configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
         jobs = [Job(initial_job_idx + index, tuple(words)) for index, words in enumerate(job_overrides)]
         runner = JobRunner(self.context, self.config, self.function)
-        sweeps.note_planned(self.folder, jobs)
+        note_planned(self.folder, jobs)
         codes: dict[int, int] = {}
         for job, code, reason in self.run(jobs, runner):
             codes[job.number] = code
             if reason:
-                sweeps.note_lost(self.folder, job, reason)
+                note_lost(self.folder, job, reason)
         configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
         return [
             JobReturn(overrides=job.words, status=JobStatus.COMPLETED, _return_value=codes.get(job.number, 1))

@@ -1,0 +1,41 @@
+"""What is printed when a sweep ends: one line a job, and how many jobs had which outcome."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from resi.console import cell, output, say
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from resi.sweeps.records import Record
+
+# Of a sweep with more jobs, only those that failed are printed.
+LONGEST_TABLE = 50
+
+
+def print_report(records: Sequence[Record]) -> None:
+    """Print one line a job; of many jobs, one for each that did not end well."""
+    from rich.table import Table
+
+    counts = Counter(record["outcome"] for record in records)
+    total = ", ".join(f"{number} {outcome}" for outcome, number in counts.most_common())
+    shown = records
+    if len(records) > LONGEST_TABLE:
+        shown = [record for record in records if record["exit_code"]]
+    if shown:
+        table = Table(title="sweep" if shown is records else "jobs that did not end well", title_justify="left")
+        for column in ("job", "outcome", "comparisons", "shard or error"):
+            table.add_column(column, overflow="fold")
+        before = ""
+        for record in shown:
+            found = {**record["counts"], "with a note": record.get("noted", 0)}
+            made = ", ".join(f"{number} {status}" for status, number in found.items() if number)
+            detail = record["detail"]
+            row = (record["job"], record["outcome"], made, "as above" if detail and detail == before else detail)
+            table.add_row(*map(cell, row))
+            before = detail
+        output().print(table)
+    say(f"{len(records)} jobs: {total}")
