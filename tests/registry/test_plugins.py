@@ -14,8 +14,7 @@ import pytest
 import resi
 from resi import registry
 from resi.measures.base import Measure, as_measure
-from resi.registry import discovery as plugins
-from resi.registry import hookspecs
+from resi.registry import discovery, hookspecs
 from tests.conftest import REPOSITORY, TINY
 
 COMMAND = [sys.executable, "-c", "from resi.cli.main import main; main()"]
@@ -96,7 +95,7 @@ def test_plugins_can_be_left_out(tmp_path: Path) -> None:
 
 
 def test_built_in_measures_come_through_the_hook() -> None:
-    loaded = plugins.load_plugins()
+    loaded = discovery.load_plugins()
     provided = [measure for info, measure in loaded.call("resi_measures") if info.distribution == "resi"]
     assert {"cka", "rsa"} <= {measure.name for measure in provided}
     assert loaded.manager.get_plugin("resi:resi.measures") is not None
@@ -158,9 +157,9 @@ def test_two_plugins_of_one_name_both_load(tmp_path: Path) -> None:
 
 def provided(*measures: object, monkeypatch: pytest.MonkeyPatch) -> tuple[registry.Registry, dict[str, str]]:
     """Return all measures, those of a plugin included, and the errors of plugins by name."""
-    loaded = plugins.load_plugins()
-    found = plugins.Plugins(loaded.manager, dict(loaded._records))
-    own = plugins.PluginInfo("own", "own-package", "1.0")
+    loaded = discovery.load_plugins()
+    found = discovery.Plugins(loaded.manager, dict(loaded._records))
+    own = discovery.PluginInfo("own", "own-package", "1.0")
     found.add(own)
     built_in = list(loaded.call("resi_measures"))
     monkeypatch.setattr(found, "call", lambda hook: iter([*built_in, *((own, measure) for measure in measures)]))
@@ -214,16 +213,16 @@ def test_a_plugin_that_leaves_the_program_when_it_is_loaded_or_asked_is_named() 
         def load(self):
             raise SystemExit(0)
 
-    found = plugins.Plugins(pluggy.PluginManager(hookspecs.PROJECT))
+    found = discovery.Plugins(pluggy.PluginManager(hookspecs.PROJECT))
     found.manager.add_hookspecs(hookspecs)
-    plugins._load(found, Leaving())
+    discovery._load(found, Leaving())
 
     class Asked:
         @resi.hookimpl
         def resi_measures(self):
             raise SystemExit("not today")
 
-    asked = plugins.PluginInfo("asked", "own-package", "1.0")
+    asked = discovery.PluginInfo("asked", "own-package", "1.0")
     found.manager.register(Asked(), name=asked.key)
     found.add(asked)
     assert list(found.call("resi_measures")) == []
