@@ -163,7 +163,7 @@ def provided(*measures: object, monkeypatch: pytest.MonkeyPatch) -> tuple[regist
     found.add(own)
     built_in = list(loaded.call("resi_measures"))
     monkeypatch.setattr(found, "call", lambda hook: iter([*built_in, *((own, measure) for measure in measures)]))
-    monkeypatch.setattr(registry, "load_plugins", lambda: found)
+    monkeypatch.setattr("resi.registry.names.load_plugins", lambda: found)
     return registry.measures.__wrapped__(), {info.name: info.error for info in found.failed}
 
 
