@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from resi.store import locks
-from resi.store.root import Store, wait_for_lock
+from resi.store.downloads import download_lock
+from resi.store.root import Store
 from tests.faults.running import environment
 
 HOLD = """
@@ -30,6 +31,13 @@ NO_FLOCK = """
 import errno, fcntl
 def missing(*_): raise OSError(errno.{name}, "no flock here")
 fcntl.flock = missing
+"""
+# As on another machine, of whose processes this one knows nothing.
+ELSEWHERE = """
+import socket
+from resi.store import locks
+socket.gethostname = lambda: "another-host"
+locks.SILENT_SECONDS = {silent}
 """
 
 
@@ -58,7 +66,7 @@ def test_the_lock_of_a_killed_process_is_free_and_its_note_is_replaced(tmp_path:
 
 def test_whom_one_waits_for_is_told_once_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     process = hold(tmp_path)
-    timer = threading.Timer(1.5, process.kill)
+    timer = threading.Timer(0.8, process.kill)
     timer.start()
     with Store(tmp_path).lock("a", "is at the same run"):
         pass
@@ -70,17 +78,11 @@ def test_whom_one_waits_for_is_told_once_in_one_line(tmp_path: Path, capsys: pyt
 
 
 @pytest.mark.parametrize("name", ["ENOSYS", "ENOTSUP", "ENOLCK"])
-def test_without_flock_locks_exclude_too_and_those_of_the_dead_are_taken_over(
+def test_without_flock_locks_exclude_too_and_those_of_the_dead_are_taken_over_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    import fcntl
-
-    def missing(*_: object) -> None:
-        raise OSError(getattr(errno, name), "no flock here")
-
     process = hold(tmp_path, NO_FLOCK.format(name=name))
-    monkeypatch.setattr(fcntl, "flock", missing)
-    monkeypatch.setattr(locks, "SILENT_SECONDS", 1.0)
+    without_flock(monkeypatch, name)
     store = Store(tmp_path)
     with store.try_lock("a") as held:
         assert not held
@@ -90,39 +92,53 @@ def test_without_flock_locks_exclude_too_and_those_of_the_dead_are_taken_over(
         assert not again
     with store.try_lock("a") as held:
         assert held
+    assert [path.name for path in (tmp_path / "locks").iterdir()] == ["a.lock"]
 
 
 def test_without_flock_the_lock_of_a_dead_host_is_taken_over_and_that_of_a_living_one_is_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import fcntl
-
-    def missing(*_: object) -> None:
-        raise OSError(errno.ENOSYS, "no flock here")
-
-    monkeypatch.setattr(fcntl, "flock", missing)
-    monkeypatch.setattr(locks, "SILENT_SECONDS", 1.5)
-    path = tmp_path / "a.lock"
-    owned = path.with_suffix(".held")
-    owned.write_text("1234\nanother-host\n")  # as its owner left it
-    ended = threading.Event()
-
-    def touch() -> None:
-        while not ended.wait(0.2):
-            os.utime(owned)
-
-    living = threading.Thread(target=touch)
-    living.start()
+    process = hold(tmp_path, NO_FLOCK.format(name="ENOSYS") + ELSEWHERE.format(silent=1.0))
+    without_flock(monkeypatch, "ENOSYS")
+    monkeypatch.setattr(locks, "SILENT_SECONDS", 1.0)
     taken = threading.Event()
 
     def take() -> None:
-        with wait_for_lock(path, "holds it"):
+        with Store(tmp_path).lock("a", "holds it"):
             taken.set()
 
     taker = threading.Thread(target=take)
     taker.start()
-    assert not taken.wait(4.0)
-    ended.set()
-    living.join()
+    assert not taken.wait(1.8)
+    process.kill()
+    process.wait()
     assert taken.wait(20.0)
     taker.join()
+
+
+def without_flock(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Let this process see a file system that has no flock."""
+    import fcntl
+
+    def missing(*_: object) -> None:
+        raise OSError(getattr(errno, name), "no flock here")
+
+    monkeypatch.setattr(fcntl, "flock", missing)
+
+
+def test_a_download_waits_for_another_one_and_says_for_whom(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    order = []
+
+    def second() -> None:
+        with download_lock(tmp_path / "Cora"):
+            order.append("second")
+
+    with download_lock(tmp_path / "Cora"):
+        waiting = threading.Thread(target=second)
+        waiting.start()
+        waiting.join(0.2)
+        order.append("first")
+    waiting.join()
+    assert order == ["first", "second"]
+    assert capsys.readouterr().err.startswith(f"waiting for process {os.getpid()} on {platform.node()} since ")
+    assert [path.name for path in (tmp_path / "Cora").iterdir()] == [".lock"]

@@ -10,7 +10,7 @@ import urllib.request
 from typing import TYPE_CHECKING
 
 from resi.errors import DownloadError
-from resi.store.root import make_folder
+from resi.store.root import make_folder, wait_for_lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -20,6 +20,21 @@ CHUNK_BYTES = 2**20
 TIMEOUT_SECONDS = 60
 PARTIAL_CONTENT = 206
 RANGE_NOT_SATISFIABLE = 416
+
+
+@contextlib.contextmanager
+def download_lock(folder: Path) -> Iterator[None]:
+    """Let one process at a time download into a folder, which is created; a process that waits says for whom.
+
+    What another process has downloaded meanwhile is there when this block begins.
+
+    Raises
+    ------
+    StoreError
+        If the folder cannot be written.
+    """
+    with wait_for_lock(folder / ".lock", "downloads into the same folder"):
+        yield
 
 
 def download(

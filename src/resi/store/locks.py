@@ -1,8 +1,9 @@
 """Locks between processes, on one machine or on several that share a disk: a dead owner blocks nobody.
 
 A lock is the kernel's (``flock``), which is released with its process, however that ends; a note beside it says who
-holds it. Where a file system has none, the lock is a file that its owner touches from time to time: one that nobody
-has touched for minutes is taken over.
+holds it. Where a file system has none, the lock is a lease of filelock's: a file that its owner touches from time to
+time. It is taken over at once if its owner was a process of this machine and is dead, and after minutes without a
+touch if the owner was on another.
 """
 
 from __future__ import annotations
@@ -13,21 +14,21 @@ import errno
 import json
 import os
 import platform
-import threading
-import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
-    from filelock import BaseFileLock
+    from filelock import BaseFileLock, SoftFileLease
 
-TOUCH_SECONDS = 30.0
+# All processes that share a data root have to agree on it.
 SILENT_SECONDS = 300.0
+TOUCHES = 10
 NO_FLOCK = (errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK)
-# When lock files of other owners were last seen to change, by this process's clock: those of hosts may differ.
-_seen: dict[Path, tuple[int, float]] = {}
+# Leases that this process has tried to get: each knows how long its owner has been silent by this process's clock, as
+# those of hosts may differ, and would begin to count from nothing in a new object.
+_tried: dict[Path, SoftFileLease] = {}
 
 
 @contextlib.contextmanager
@@ -55,8 +56,6 @@ def try_lock(path: Path) -> Iterator[bool]:
         return
     with contextlib.ExitStack() as stack:
         stack.callback(lock.release)
-        if _is_soft(lock):
-            stack.enter_context(_touching(Path(lock.lock_file)))
         stack.enter_context(_noted(_note(path)))
         yield True
 
@@ -87,67 +86,34 @@ def holder(path: Path) -> str:
 
 
 def _acquire(path: Path) -> BaseFileLock | None:
-    from filelock import FileLock, SoftFileLock, Timeout
-
-    def attempt(lock: BaseFileLock) -> BaseFileLock | None:
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            file = Path(lock.lock_file)
-            if not _is_soft(lock) or not _is_silent(file):
-                return None
-            file.unlink(missing_ok=True)
-            _seen.pop(file, None)
-            return attempt(SoftFileLock(file))
-        return lock
+    from filelock import FileLock, SoftFileLease
 
     try:
         # By itself filelock turns to a file only for some of the errors that say there is no flock.
-        return attempt(FileLock(path, fallback_to_soft=False))
+        lock = FileLock(path, fallback_to_soft=False)
+        return lock if _is_acquired(lock) else None
     except OSError as error:
         if error.errno not in NO_FLOCK:
             raise
-        # Beside the file that is to be locked by the kernel, which is there whoever holds it.
-        return attempt(SoftFileLock(path.with_suffix(".held")))
+    # Beside the file that is to be locked by the kernel, which is there whoever holds it.
+    file = path.with_suffix(".lease")
+    lease = _tried.pop(file, None) or SoftFileLease(
+        file, lease_duration=SILENT_SECONDS, heartbeat_interval=SILENT_SECONDS / TOUCHES
+    )
+    if _is_acquired(lease):
+        return lease
+    _tried[file] = lease
+    return None
 
 
-def _is_soft(lock: BaseFileLock) -> bool:
-    """Return whether a lock is only a file."""
-    from filelock import SoftFileLock
+def _is_acquired(lock: BaseFileLock) -> bool:
+    from filelock import Timeout
 
-    return isinstance(lock, SoftFileLock)
-
-
-def _is_silent(path: Path) -> bool:
-    """Return whether the owner has not touched its lock for so long that it must be dead."""
     try:
-        touched = path.stat().st_mtime_ns
-    except FileNotFoundError:
+        lock.acquire(timeout=0)
+    except Timeout:
         return False
-    known, since = _seen.setdefault(path, (touched, time.monotonic()))
-    if known != touched:
-        _seen[path] = touched, time.monotonic()
-        return False
-    return time.monotonic() - since > SILENT_SECONDS
-
-
-@contextlib.contextmanager
-def _touching(path: Path) -> Iterator[None]:
-    """Touch a lock's file from time to time, so that others see that its owner lives."""
-    ended = threading.Event()
-
-    def touch() -> None:
-        while not ended.wait(TOUCH_SECONDS):
-            with contextlib.suppress(OSError):
-                os.utime(path)
-
-    thread = threading.Thread(target=touch, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join()
+    return True
 
 
 @contextlib.contextmanager
