@@ -6,7 +6,9 @@ import errno
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import polars as pl
 import pytest
@@ -14,10 +16,14 @@ import pytest
 import resi
 from resi.cli.main import run_command
 from resi.config.many import open_configs
+from resi.results.merge import merge_shards
 from resi.results.shards import Shard
 from resi.sweeps.progress import find_states
 from tests.conftest import TINY
 from tests.faults.running import TIMES
+
+if TYPE_CHECKING:
+    from hydra.core.config_loader import ConfigLoader
 
 WORDS = [*TINY, "measure=[cka,rsa]"]
 
@@ -42,54 +48,109 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, pl.DataFra
     return root, resi.run([*WORDS, f"root={root}"]).comparisons.drop(TIMES)
 
 
+@pytest.fixture(scope="module")
+def loader() -> ConfigLoader:
+    return open_configs()
+
+
 @pytest.fixture
 def copy(finished: tuple[Path, pl.DataFrame], tmp_path: Path) -> Path:
     return Path(shutil.copytree(finished[0], tmp_path / "copy"))
-
-
-@pytest.mark.parametrize("damage", DAMAGES)
-@pytest.mark.parametrize("name", ["comparisons.parquet", "scores.parquet", "manifest.json"])
-def test_a_damaged_shard_is_told_and_made_anew(
-    finished, copy: Path, capsys, name: str, damage: Callable[[Path], None]
-) -> None:
-    (path,) = (copy / "shards").glob(f"*/{name}")
-    damage(path)
-    assert run_command([*WORDS, f"root={copy}"]) == 0
-    told = capsys.readouterr().err
-    (line,) = (line for line in told.splitlines() if str(path) in line)
-    assert line.startswith(f"left out: {path} is damaged: ")
-    assert "Delete" not in line
-    assert "comparing: 12/12" in told
-    shard = Shard(path.parent)
-    shard.verify()
-    assert shard.comparisons().drop(TIMES).equals(finished[1])
 
 
 def delete(path: Path) -> None:
     path.unlink()
 
 
-@pytest.mark.parametrize(("name", "damage"), [("comparisons.parquet", truncate), ("scores.parquet", delete)])
-def test_plan_progress_and_run_agree_on_a_damaged_shard(
-    finished, copy: Path, capsys, name: str, damage: Callable[[Path], None]
+def table_of_shard(copy: Path, name: str) -> Path:
+    return next((copy / "shards").glob(f"*/{name}"))
+
+
+def merged_tables(copy: Path, _name: str) -> Path:
+    """Leave merged tables alone, and nothing that is damaged."""
+    assert not merge_shards([copy], copy / "results").problems
+    shutil.rmtree(copy / "shards")
+    return copy / "nothing"
+
+
+def first_part(copy: Path, _name: str) -> Path:
+    """Leave an unfinished run of two parts; return one."""
+    (folder,) = (copy / "shards").iterdir()
+    rows = Shard(folder).comparisons()
+    shutil.rmtree(folder)
+    for half in (rows[:6], rows[6:]):
+        unfinished = Shard(folder)
+        for row in half.iter_rows(named=True):
+            unfinished.add(row)
+        unfinished.flush()
+    return sorted((folder / "parts").iterdir())[0]
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is wrong with a data root of 12 comparisons, and what follows from it."""
+
+    find: Callable[[Path, str], Path]
+    name: str
+    damage: Callable[[Path], None]
+    shard: str = "damaged"
+    state: str = "stopped"
+    left: int = 12
+    why: str = "is damaged: "
+
+
+CASES = {
+    "a table that does not match its manifest": Case(table_of_shard, "comparisons.parquet", truncate),
+    "scores with a flipped bit": Case(table_of_shard, "scores.parquet", flip),
+    "a missing table": Case(table_of_shard, "comparisons.parquet", delete, why="is missing."),
+    "missing scores": Case(table_of_shard, "scores.parquet", delete, why="is missing."),
+    "half a manifest": Case(table_of_shard, "manifest.json", truncate),
+    "a manifest with a flipped bit": Case(table_of_shard, "manifest.json", flip),
+    "merged tables only": Case(merged_tables, "", lambda _path: None, "not finished", "missing", 0),
+    "half a part": Case(first_part, "", truncate, "not finished", left=6),
+    "a part with a flipped bit": Case(first_part, "", flip, "not finished", left=6),
+    "a missing part": Case(first_part, "", delete, "not finished", left=6),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_plan_progress_and_run_agree_on_what_is_stored_and_the_run_mends_it(
+    finished, loader, copy: Path, capsys, name: str
 ) -> None:
-    (path,) = (copy / "shards").glob(f"*/{name}")
-    damage(path)
+    case = CASES[name]
+    path = case.find(copy, case.name)
+    case.damage(path)
+    is_reported = case.damage in (truncate, flip) or case.find is table_of_shard
+
+    def reported(error_output: str) -> list[str]:
+        return [line for line in error_output.splitlines() if line.startswith("left out: ")]
+
     assert run_command(["plan", *WORDS, f"root={copy}"]) == 0
     shown = capsys.readouterr()
-    (line,) = (line for line in shown.err.splitlines() if str(path) in line)
-    assert line.startswith("left out: ")
-    assert line.endswith("Its run makes it again.")
-    assert "shard (damaged)" in shown.out
+    lines = reported(shown.err)
+    assert len(lines) == is_reported
+    if is_reported:
+        assert lines[0].startswith(f"left out: {path} {case.why}")
+        assert lines[0].endswith("makes it again.")
+    assert f"shard ({case.shard})" in shown.out
     (step,) = (line for line in shown.out.splitlines() if "compare " in line)
-    assert [word for word in step.split() if word.isdigit()][:3] == ["12", "0", "12"]
-    job = tuple(WORDS)
-    found = find_states([job], open_configs(), copy)[job]
-    assert found.name == "stopped"
-    assert f"left out: {found.reason}" == line
+    numbers = [int(word) for word in step.split() if word.isdigit()]
+    assert numbers[:3] == [12, 12 - case.left, case.left]
+
+    job, comparing = tuple(WORDS), (*WORDS, "stage=compare")
+    states = find_states([job, comparing], loader, copy)
+    assert states[job].name == case.state
+    assert states[job].reason in ("", lines[0].removeprefix("left out: ") if lines else "")
+    assert (states[comparing].name == "done") == (case.left == 0)
+
     assert run_command([*WORDS, f"root={copy}"]) == 0
-    assert [told for told in capsys.readouterr().err.splitlines() if str(path) in told] == [line]
-    assert find_states([job], open_configs(), copy)[job].name == "done"
+    found = capsys.readouterr().err
+    assert reported(found) == lines
+    assert (f"comparing: {case.left}/{case.left} " in found) if case.left else ("comparing" not in found)
+    (shard,) = map(Shard, (copy / "shards").iterdir())
+    shard.verify()
+    assert shard.comparisons().drop(TIMES).equals(finished[1])
+    assert find_states([job], loader, copy)[job].name == "done"
 
 
 def test_after_a_contradiction_the_right_values_come_back(
@@ -190,11 +251,19 @@ def test_a_damaged_header_of_a_representation_fails_no_comparison(finished, copy
     assert Shard(shard).comparisons().drop(TIMES).equals(finished[1])
 
 
-def test_a_shard_under_another_ones_name_is_not_taken_for_its_run(finished, copy: Path, capsys) -> None:
+def test_a_shard_under_another_ones_name_is_not_taken_for_its_run(finished, loader, copy: Path, capsys) -> None:
     (mine,) = (copy / "shards").iterdir()
     other = resi.run([*WORDS, "measure=cka", f"root={copy}"]).shard
     swap(mine, other)
     capsys.readouterr()
+    assert run_command(["plan", *WORDS, f"root={copy}"]) == 0
+    assert f"shard (of another run): {mine}" in capsys.readouterr().out
+    job = tuple(WORDS)
+    state = find_states([job], loader, copy)[job]
+    assert (state.name, state.reason) == (
+        "stopped",
+        f"{mine} holds the results of another run. Its run makes it again.",
+    )
     assert run_command([*WORDS, f"root={copy}"]) == 0
     assert f"computed again: {mine} holds the results of another run" in capsys.readouterr().err
     assert Shard(mine).comparisons().drop(TIMES).equals(finished[1])
@@ -210,27 +279,6 @@ def test_a_damaged_representation_is_told_also_with_a_process_of_its_own(finishe
     assert f"{path} is damaged: " in capsys.readouterr().err
     (shard,) = (copy / "shards").iterdir()
     assert Shard(shard).comparisons().drop(TIMES).equals(finished[1])
-
-
-@pytest.mark.parametrize("damage", DAMAGES)
-def test_a_damaged_part_of_an_unfinished_run_is_told_and_the_other_parts_are_used(
-    finished, copy: Path, capsys, damage: Callable[[Path], None]
-) -> None:
-    (folder,) = (copy / "shards").iterdir()
-    rows = Shard(folder).comparisons()
-    shutil.rmtree(folder)
-    for half in (rows[:6], rows[6:]):
-        unfinished = Shard(folder)
-        for row in half.iter_rows(named=True):
-            unfinished.add(row)
-        unfinished.flush()
-    damage(sorted((folder / "parts").iterdir())[0])
-    assert run_command([*WORDS, f"root={copy}"]) == 0
-    told = capsys.readouterr().err
-    assert "left out: " in told
-    assert "does not match the hash in its name" in told
-    assert "comparing: 6/6" in told
-    assert Shard(folder).comparisons().drop(TIMES).equals(finished[1])
 
 
 def test_no_flipped_bit_of_a_manifest_goes_unnoticed(copy: Path) -> None:

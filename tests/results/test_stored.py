@@ -90,6 +90,27 @@ def test_one_damaged_table_among_many_costs_itself_alone(tmp_path: Path, content
         assert line == f"{path} is damaged: it does not match its manifest. Its run makes it again."
 
 
+def test_of_an_unfinished_run_each_damaged_part_is_left_out_and_no_other(tmp_path: Path) -> None:
+    shard = Shard(tmp_path / "shards" / "graph-cora-augmentation-000000000001")
+    for key in "abcd":
+        shard.add(comparison(key, domain="graph", dataset="cora"))
+        shard.flush()
+    parts = sorted((shard.folder / "parts").iterdir())
+    for part in parts[1:3]:
+        part.write_bytes(part.read_bytes()[:-1])
+    problems: list[ResiError] = []
+    assert set(find_comparisons(tmp_path, "abcd", problems.append, scope=CORA)) == {"a", "d"}
+    told: list[ResiError] = []
+    assert read_stored(tmp_path, told.append, {CORA}).has(["a", "b", "c", "d"]).tolist() == [True, False, False, True]
+    assert (
+        sorted(map(str, problems))
+        == sorted(map(str, told))
+        == [
+            f"{part} is damaged: it does not match the hash in its name. Its run makes it again." for part in parts[1:3]
+        ]
+    )
+
+
 def test_what_contradicts_itself_is_not_stored(tmp_path: Path) -> None:
     finish(tmp_path, "right", [comparison("a", 1.0), comparison("b", 1.0)])
     wrong = finish(tmp_path, "wrong", [comparison("a", 2.0), comparison("c", 2.0)])

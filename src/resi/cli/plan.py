@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from resi.config.words import label, suite_of
 from resi.console import cell, format_seconds, output, say
-from resi.errors import ResiError, UsageError
+from resi.errors import ArtifactError, ResiError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -72,8 +72,22 @@ def print_plan(plan: Plan) -> None:
     _print_estimates(total, [plan])
     if not plan.dataset.content:
         return  # what a shard is called depends on what the data are
-    state = "finished" if plan.shard.is_whole else "damaged" if plan.shard.is_complete else "not finished"
-    console.print(cell(f"shard ({state}): {plan.shard.folder}"), soft_wrap=True)
+    console.print(cell(f"shard ({_state(plan)}): {plan.shard.folder}"), soft_wrap=True)
+
+
+def _state(plan: Plan) -> str:
+    """Return whether the shard of a plan is finished, in the words that are printed."""
+    from resi.pipeline.finished import OtherRunError, check_shard
+
+    if not plan.shard.is_complete:
+        return "not finished"
+    try:
+        check_shard(plan)
+    except OtherRunError:
+        return "of another run"
+    except ArtifactError:
+        return "damaged"
+    return "finished"
 
 
 def print_sweep(words: Sequence[str], config_dir: Path | None = None) -> int:
@@ -140,7 +154,7 @@ def _is_finished(plan: Plan) -> bool:
     folder = plan.store.shards
     if not folder.is_dir() or not any(True for _ in folder.glob(f"{prefix}*")):
         return False
-    return plan.shard.is_whole
+    return _state(plan) == "finished"
 
 
 def _print_steps(title: str, total: Total, plans: Sequence[Plan]) -> None:

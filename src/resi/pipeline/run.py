@@ -17,6 +17,7 @@ from resi.config.compose import compose
 from resi.console import say
 from resi.errors import ArtifactError, StoreError
 from resi.pipeline.compare import compare_representations
+from resi.pipeline.finished import OtherRunError, check_shard
 from resi.pipeline.manifest import describe_run
 from resi.pipeline.plan import Plan, make_plan
 from resi.pipeline.prepare import extract_representations, train_models
@@ -145,29 +146,22 @@ def _finished(plan: Plan) -> RunResult | None:
     if not plan.shard.is_complete or config.stage not in (Stage.all, Stage.score):
         return None
     try:
+        manifest = check_shard(plan)
         if overwrite is Overwrite.failed or config.on_error is OnError.raise_:
-            is_enough = plan.shard.manifest().get("counts", {}).get("failed") == 0
+            is_enough = manifest.get("counts", {}).get("failed") == 0
         else:
             is_enough = overwrite is Overwrite.only_missing
         if not is_enough:
             return None
         scores, comparisons = plan.shard.scores(), plan.shard.comparisons()
-        result = RunResult(scores, comparisons, plan.shard.folder, reused=True, missing=_missing(plan))
-        return result if _is_of(plan, result) else None
+        if set(comparisons["key"]) != {comparison.key for comparison in plan.comparisons}:
+            raise OtherRunError(f"{plan.shard.folder} holds the results of another run.")
+    except OtherRunError as error:
+        say(f"computed again: {error.message}")
+        return None
     except ArtifactError:
         return None
-
-
-def _is_of(plan: Plan, result: RunResult) -> bool:
-    """Return whether a shard holds what its name says: the comparisons of this plan, and scores of this test."""
-    manifest = plan.shard.manifest()
-    # Earlier versions have not noted the name.
-    is_named = manifest.get("shard", plan.shard.folder.name) == plan.shard.folder.name
-    is_same_test = manifest.get("test") == plan.config.test.name and manifest.get("protocol") == plan.config.protocol
-    if is_named and is_same_test and set(result.comparisons["key"]) == {c.key for c in plan.comparisons}:
-        return True
-    say(f"computed again: {plan.shard.folder} holds the results of another run")
-    return False
+    return RunResult(scores, comparisons, plan.shard.folder, reused=True, missing=_missing(plan))
 
 
 class Clock:

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
+    OnDamage = Callable[[ResiError], None]
     State = dict[Path, tuple[int, int, int]]
 
 Found = TypeVar("Found")
@@ -68,15 +69,6 @@ class Shard:
     def is_complete(self) -> bool:
         """Whether the run has finished."""
         return (self.folder / MANIFEST).is_file()
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether the run has finished, and nothing has happened to its tables since."""
-        try:
-            self.steadily(self.verify)
-        except ResiError:
-            return False
-        return True
 
     def add(self, row: Mapping[str, Any]) -> None:
         """Keep a finished comparison; written half a minute after the last write, or once there are many."""
@@ -138,29 +130,34 @@ class Shard:
         check_files(self.folder, manifest)
         return manifest
 
-    def whole_tables(self) -> list[Path]:
-        """Return the files of comparisons after checking them against their hashes: the table, or the parts.
+    def whole_tables(self, on_damage: OnDamage) -> list[Path]:
+        """Return the files of comparisons that match their hashes: the table, or of an unfinished run the parts.
 
-        Raises
-        ------
-        ArtifactError
-            If one of them is damaged.
+        Parameters
+        ----------
+        on_damage : callable
+            Called with the error for each damaged file, which is left out.
         """
-        if self.is_complete:
-            self.verify()
-            return [self.folder / COMPARISONS_FILE]
-        parts = self._parts()
-        for part in parts:
-            _check_part(part)
-        return parts
+        paths, damage = self._settled(self._whole_tables)
+        for error in damage:
+            on_damage(error)
+        return paths
+
+    def _whole_tables(self) -> tuple[list[Path], list[ArtifactError]]:
+        whole, damage, is_complete = [], [], self.is_complete
+        for path in [self.folder / COMPARISONS_FILE] if is_complete else self._parts():
+            try:
+                self._check(path, is_complete)
+                whole.append(path)
+            except ArtifactError as error:
+                damage.append(error)
+        return whole, damage
 
     def files_of_comparisons(self) -> list[Path]:
         """Return the files that hold comparisons, which nobody has checked."""
         return [self.folder / COMPARISONS_FILE] if self.is_complete else self._parts()
 
-    def comparisons(
-        self, where: pl.Expr | None = None, on_damage: Callable[[ArtifactError], None] | None = None
-    ) -> pl.DataFrame:
+    def comparisons(self, where: pl.Expr | None = None, on_damage: OnDamage | None = None) -> pl.DataFrame:
         """Return the comparisons, of an unfinished run those done so far, the newest first.
 
         Another process may finish or begin the run meanwhile; then it is read again.
@@ -173,12 +170,7 @@ class Shard:
             Called with the error for each damaged table or part, which is left out; without it, the first such error
             is raised.
         """
-        for _ in range(READ_TRIES):
-            before = self._state()
-            rows, damage = self._read(where)
-            if not damage or self._state() == before:
-                break
-            time.sleep(READ_PAUSE_SECONDS)
+        rows, damage = self._settled(lambda: self._read(where))
         for error in damage:
             if on_damage is None:
                 raise error
@@ -191,15 +183,28 @@ class Shard:
         is_complete = self.is_complete
         for path in [self.folder / COMPARISONS_FILE] if is_complete else reversed(self._parts()):
             try:
-                known = None
-                if is_complete:
-                    known = known_columns(self.verify())
-                else:
-                    _check_part(path)
+                known = self._check(path, is_complete)
                 frames.append(read_table(path, COMPARISONS, where, known))
             except ArtifactError as error:
                 damage.append(error)
         return pl.concat(frames), damage
+
+    def _check(self, path: Path, is_complete: bool) -> dict[str, str]:
+        """Check the tables of a finished run, or a part of another; return what is known of columns they may lack."""
+        if is_complete:
+            return known_columns(self.verify())
+        _check_part(path)
+        return {}
+
+    def _settled(self, read: Callable[[], tuple[Found, list[ArtifactError]]]) -> tuple[Found, list[ArtifactError]]:
+        """Return what can be read and what is damaged; read again if another process has written meanwhile."""
+        for _ in range(READ_TRIES):
+            before = self._state()
+            found, damage = read()
+            if not damage or self._state() == before:
+                break
+            time.sleep(READ_PAUSE_SECONDS)
+        return found, damage
 
     def tables(self) -> tuple[pl.DataFrame, Iterator[pl.DataFrame]]:
         """Return the scores of a finished run, and its comparisons a part at a time.

@@ -27,7 +27,7 @@ from resi.store.root import Store
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
-    OnDamage = Callable[[ResiError], None]
+    from resi.results.shards import OnDamage
 
 Found = TypeVar("Found")
 SHARD_NAME = re.compile(r"(?P<domain>[a-z0-9_]+)-.+-[0-9a-f]{12}")
@@ -102,7 +102,7 @@ def read_stored(root: Path, on_damage: OnDamage, scopes: Collection[Scope] | Non
     """
     merged = Shard(Store(root).results)
     shards = [*_shards(root, scopes, on_damage), *([merged] if _is_usable(merged, on_damage) else [])]
-    paths = [path for shard in shards for path in _whole_tables(shard, on_damage)]
+    paths = [path for shard in shards for path in shard.whole_tables(on_damage)]
     wanted = ~is_contradicted()
     if scopes is not None:
         wanted &= pl.any_horizontal(pl.lit(value=False), *(scope.filter() for scope in scopes))
@@ -219,14 +219,6 @@ def _check_merged(merged: Shard) -> bool:
             "Delete the shard that is wrong, and merge again."
         )
     return True
-
-
-def _whole_tables(shard: Shard, on_damage: OnDamage) -> list[Path]:
-    try:
-        return shard.steadily(shard.whole_tables)
-    except ResiError as error:
-        on_damage(error)
-        return []
 
 
 def _scan(paths: Sequence[str], schema: Mapping[str, Any], **options: Any) -> pl.LazyFrame:

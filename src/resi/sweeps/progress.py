@@ -11,6 +11,7 @@ from resi.choices import Stage
 from resi.config.many import compose_all
 from resi.console.redaction import redact_all
 from resi.errors import ResiError
+from resi.pipeline.finished import check_shard
 from resi.pipeline.plan import Plan, Planner
 from resi.results.shards import is_shard
 from resi.results.stored import Scope, read_stored
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from hydra.core.config_loader import ConfigLoader
 
     from resi.config.schema import RunConfig
-    from resi.results.shards import Shard
     from resi.results.summary import Stored
 
 DONE, RUNNING, FAILED, STOPPED, MISSING = "done", "running", "failed", "stopped", "missing"
@@ -149,7 +149,7 @@ def _state_of_plan(plan: Plan, stored: _StoredStatuses, failed: State | None, wa
     if plan.store.is_locked(shard.folder.name):
         return State(RUNNING)
     if stage in (Stage.all, Stage.score) and shard.is_complete:
-        return _state_of_shard(shard, failed)
+        return _state_of_shard(plan, failed)
     if stage is Stage.compare and (found := stored.state(plan)):
         return found
     if failed:
@@ -174,12 +174,12 @@ def _are_whole(plan: Plan) -> bool:
     return True
 
 
-def _state_of_shard(shard: Shard, failed: State | None) -> State:
+def _state_of_shard(plan: Plan, failed: State | None) -> State:
     try:
-        count = shard.steadily(shard.verify).get("counts", {}).get("failed", 0)
+        count = check_shard(plan).get("counts", {}).get("failed", 0)
     except ResiError as error:  # the same job makes it again
         return failed or State(STOPPED, str(error))
-    return State(FAILED, f"{count} comparisons failed, see {shard.folder}") if count else State(DONE)
+    return State(FAILED, f"{count} comparisons failed, see {plan.shard.folder}") if count else State(DONE)
 
 
 def _started(root: Path) -> Iterator[dict[str, Any]]:

@@ -1,0 +1,32 @@
+"""Whether a plan's results are stored: what a run reads instead of computing, and plan and progress call finished."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from resi.errors import ArtifactError
+
+if TYPE_CHECKING:
+    from resi.pipeline.plan import Plan
+
+
+class OtherRunError(ArtifactError):
+    """A whole shard that holds the results of another run than its folder's name says."""
+
+
+def check_shard(plan: Plan) -> dict[str, Any]:
+    """Return the manifest of a plan's finished shard, after checking that its tables are whole and of this plan.
+
+    Raises
+    ------
+    ArtifactError
+        If a file is missing or damaged, or if the shard holds the results of another run (:class:`OtherRunError`).
+    """
+    shard = plan.shard
+    manifest = shard.steadily(shard.verify)
+    # Earlier versions have not noted the name.
+    is_named = manifest.get("shard", shard.folder.name) == shard.folder.name
+    is_same_test = manifest.get("test") == plan.config.test.name and manifest.get("protocol") == plan.config.protocol
+    if not (is_named and is_same_test):
+        raise OtherRunError(f"{shard.folder} holds the results of another run.", advice="Its run makes it again.")
+    return manifest
