@@ -89,5 +89,5 @@ class ModelStore:
         path = self.path(spec)
         if metadata.get("fingerprint") != spec.fingerprint:
             raise ArtifactError(
-                f"{path} holds another model than {spec.label}.", path, "Delete it and run again to train that one."
+                f"{path} holds another model than {spec.label}.", path, "Its run trains that one again."
             )

@@ -138,7 +138,7 @@ def _check_key(path: Path, metadata: Mapping[str, Any], key: str) -> None:
     if metadata.get("key") != key:
         found = metadata.get("label", "another model"), metadata.get("probe"), metadata.get("layer", OUTPUTS)
         raise ArtifactError(
-            f"{path} holds something else: {found[0]}, {found[1]}, layer {found[2]}.", path, "Delete it and run again."
+            f"{path} holds something else: {found[0]}, {found[1]}, layer {found[2]}.", path, "Its run makes it again."
         )
 
 

@@ -373,7 +373,7 @@ def _content_hash(tensors: Mapping[str, Tensor], metadata: str) -> str:
 
 
 def _damaged(path: Path, why: str) -> ArtifactError:
-    return ArtifactError(f"{path} is damaged: {why}.", path, "Delete it and run again to have it made anew.")
+    return ArtifactError(f"{path} is damaged: {why}.", path, "Its run makes it again.")
 
 
 def _cannot_write(path: Path, error: OSError) -> StoreError:
