@@ -13,9 +13,8 @@ from resi.config.compose import compose
 from resi.config.many import open_configs
 from resi.pipeline.run import make_plan
 from resi.store.root import Store
-from resi.sweeps.launchers.jobs import Job
 from resi.sweeps.progress import STATES, find_states
-from resi.sweeps.records import note_job, note_lost, note_start
+from resi.sweeps.records import Job, note_job, note_lost, note_start
 from tests.conftest import TINY
 
 if TYPE_CHECKING:

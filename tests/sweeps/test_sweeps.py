@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-from resi.sweeps.launchers.jobs import Job
-from resi.sweeps.records import note_job, note_lost, note_planned, note_start, read_jobs
+from resi.sweeps.records import Job, note_job, note_lost, note_planned, note_start, read_jobs
 from resi.sweeps.report import print_report
 from resi.sweeps.sweep import Sweep, SweepReport
 

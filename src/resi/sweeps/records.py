@@ -9,15 +9,15 @@ from __future__ import annotations
 import json
 import os
 import platform
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from resi.config.words import label
 from resi.console.redaction import redact_config
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
-
-    from resi.sweeps.launchers.jobs import Job
 
     Record = dict[str, Any]
 
@@ -28,6 +28,19 @@ LOST_FILE = "lost.jsonl"
 STARTED = "not finished"
 FAILED = "failed"
 NOT_RUN = "not run"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job: its number in the sweep and the words it adds to those of the sweep."""
+
+    number: int
+    words: tuple[str, ...]
+
+    @property
+    def label(self) -> str:
+        """Its words as a person reads them, without secrets and those that are Hydra's own."""
+        return label(self.words)
 
 
 def note_planned(folder: Path, jobs: Sequence[Job]) -> None:
@@ -43,8 +56,6 @@ def note_lost(folder: Path, job: Job, reason: str) -> None:
 
 def note_blocked(folder: Path, first: int, reasons: Mapping[tuple[str, ...], str]) -> None:
     """Note jobs that are not started, with their reasons; they are numbered from ``first`` on."""
-    from resi.sweeps.launchers.jobs import Job
-
     jobs = [Job(first + index, words) for index, words in enumerate(reasons)]
     note_planned(folder, jobs)
     for job in jobs:

@@ -13,8 +13,7 @@ import pytest
 from resi.errors import UsageError
 from resi.machine.resources import available_cores
 from resi.sweeps.launchers import slurm
-from resi.sweeps.launchers.jobs import Job
-from resi.sweeps.records import FAILED
+from resi.sweeps.records import FAILED, Job
 from tests.sweeps.launchers.sweep import SEEDS, command, environment, sweep
 
 SQUEUE = """#!/bin/sh

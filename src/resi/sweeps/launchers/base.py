@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from hydra.types import HydraContext, TaskFunction
     from omegaconf import DictConfig
 
-    from resi.sweeps.launchers.jobs import Job, JobRunner
+    from resi.sweeps.launchers.jobs import JobRunner
+    from resi.sweeps.records import Job
 
 
 class SweepLauncher(Launcher):
@@ -52,8 +53,8 @@ class SweepLauncher(Launcher):
         """
         from hydra.core.utils import JobReturn, JobStatus, configure_log, setup_globals
 
-        from resi.sweeps.launchers.jobs import Job, JobRunner
-        from resi.sweeps.records import note_lost, note_planned
+        from resi.sweeps.launchers.jobs import JobRunner
+        from resi.sweeps.records import Job, note_lost, note_planned
 
         setup_globals()
         configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from resi.config.words import label
 from resi.errors import ResiError
 
 if TYPE_CHECKING:
@@ -18,21 +16,9 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
     from resi.machine.resources import Share
+    from resi.sweeps.records import Job
 
 ROOTS = ("RESI_HOME", "REP_SIM")
-
-
-@dataclass(frozen=True)
-class Job:
-    """One job: its number in the sweep and the words it adds to those of the sweep."""
-
-    number: int
-    words: tuple[str, ...]
-
-    @property
-    def label(self) -> str:
-        """Its words as a person reads them, without secrets and those that are Hydra's own."""
-        return label(self.words)
 
 
 class JobRunner:

@@ -17,7 +17,8 @@ from resi.sweeps.launchers.submission import Submission, death, has_result, load
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from resi.sweeps.launchers.jobs import Job, JobRunner
+    from resi.sweeps.launchers.jobs import JobRunner
+    from resi.sweeps.records import Job
 
 POLL_SECONDS = 0.2
 

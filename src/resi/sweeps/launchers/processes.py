@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
     from joblib.externals.loky import ProcessPoolExecutor
 
-    from resi.sweeps.launchers.jobs import Job, JobRunner
+    from resi.sweeps.launchers.jobs import JobRunner
+    from resi.sweeps.records import Job
 
 ALL_CORES = -1
 # torch, a domain's library and a small dataset; what is compared comes on top.

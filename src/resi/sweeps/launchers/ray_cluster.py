@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from types import ModuleType
 
-    from resi.sweeps.launchers.jobs import Job, JobRunner
+    from resi.sweeps.launchers.jobs import JobRunner
+    from resi.sweeps.records import Job
 
 
 class RayLauncher(SweepLauncher):

@@ -19,7 +19,8 @@ from resi.sweeps.launchers.submission import Submission, death, has_result, load
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from resi.sweeps.launchers.jobs import Job, JobRunner
+    from resi.sweeps.launchers.jobs import JobRunner
+    from resi.sweeps.records import Job
 
 # Keys of hydra.launcher that submitit's Slurm executor takes as they are.
 SUBMITIT_KEYS = (

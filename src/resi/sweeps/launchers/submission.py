@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from types import FrameType, ModuleType
 
     from resi.machine.resources import Share
-    from resi.sweeps.launchers.jobs import Job, JobRunner
+    from resi.sweeps.launchers.jobs import JobRunner
+    from resi.sweeps.records import Job
 
 RUNNER_FILE = "runner.pkl"
 LOCAL_JOB = "SUBMITIT_LOCAL_JOB_ID"
