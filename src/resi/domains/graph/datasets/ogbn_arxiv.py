@@ -124,17 +124,15 @@ def _column(folder: Path, name: str) -> Table:
 
 
 def _download(downloads: Path) -> Path:
-    from filelock import FileLock
-
     from resi.store.archives import unpack
-    from resi.store.downloads import download
-    from resi.store.root import make_folder
+    from resi.store.downloads import download, download_lock
 
     folder = downloads / "ogbn_arxiv"
-    make_folder(downloads)
     archive = downloads / "arxiv.zip"
     try:
-        with FileLock(downloads / ".lock"):
+        with download_lock(downloads):
+            if all((folder / name).is_file() for name in FILES):  # as of another process meanwhile
+                return folder
             download(URL, archive, limit=DOWNLOAD_LIMIT)
             try:
                 unpack(archive, folder, limit=UNPACKED_LIMIT, place=_without_first_folder)

@@ -89,10 +89,10 @@ def fetch_missing(
     DatasetError
         If one cannot be fetched: the message says where to put the files.
     """
-    from filelock import FileLock
+    from resi.store.downloads import download_lock
 
     make_folder(folder)
-    with FileLock(downloads / ".lock"):
+    with download_lock(downloads):
         for name in names:
             if (folder / name).is_file():
                 continue
