@@ -13,7 +13,6 @@ from resi.domains.language.settings import STANDARD, kind_of
 from resi.errors import DatasetError
 from resi.fingerprints import fingerprint, hash_file
 from resi.specs import DatasetInfo, DatasetSpec
-from resi.store.root import make_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -169,11 +168,10 @@ class TextDataset(DatasetInfo):
 
     def _download(self, folder: Path) -> None:
         """Download from the hub and save; what another process has saved meanwhile is taken."""
-        from filelock import FileLock
+        from resi.store.downloads import download_lock
 
-        make_folder(folder)
         call = f"datasets.load_dataset({', '.join(repr(name) for name in self.hub)})"
-        with FileLock(folder / ".lock"):
+        with download_lock(folder):
             if not self._missing(folder):
                 return
             try:

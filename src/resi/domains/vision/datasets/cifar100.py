@@ -9,7 +9,6 @@ from resi.domains.vision.datasets.base import ImageDataset, PublishedImages, Sta
 from resi.errors import DatasetError
 from resi.fingerprints import fingerprint
 from resi.specs import DatasetSpec
-from resi.store.root import make_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,11 +54,11 @@ def locate(root: Path | None, downloads: Path, may_download: bool) -> DatasetSpe
 
 
 def _download(base: Path) -> None:
-    from filelock import FileLock
     from torchvision import datasets
 
-    make_folder(base)
-    with FileLock(base / ".lock"):
+    from resi.store.downloads import download_lock
+
+    with download_lock(base):
         if (base / FOLDER).is_dir():
             return
         try:
