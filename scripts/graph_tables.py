@@ -16,7 +16,7 @@ import polars as pl
 from resi.groundings import GROUNDINGS
 from resi.registry import measures
 from resi.results.shards import Shard, find_shards
-from resi.store.root import read_metadata
+from resi.store.tensors import read_metadata
 
 # The outputs whose distance a correlation test ranks by here.
 FUNCTIONALS = {"output_correlation": "jsd", "accuracy_correlation": "accuracy_difference"}

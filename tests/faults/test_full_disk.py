@@ -15,7 +15,7 @@ import resi
 from resi.cli.main import run_command
 from resi.results.merge import merge_shards
 from resi.results.shards import Shard
-from resi.store.root import read_tensors
+from resi.store.tensors import read_tensors
 from tests.conftest import TINY
 from tests.faults.running import TIMES
 

@@ -24,7 +24,7 @@ from resi.results.manifests import MERGED, write_manifest
 from resi.results.merge import merge_shards
 from resi.results.schema import COMPARISONS, SCORES
 from resi.results.tables import write_table
-from resi.store.root import read_tensors
+from resi.store.tensors import read_tensors
 from tests.conftest import REPOSITORY, TINY
 
 COMMAND = [sys.executable, "-c", "from resi.cli.main import main; main()"]

@@ -10,7 +10,7 @@ import pytest
 
 import resi
 from resi.cli import tables
-from resi.store.root import read_tensors
+from resi.store.tensors import read_tensors
 
 SMALL = ["model=gcn", "model.gcn.epochs=2", "model.gcn.hidden_channels=8"]
 PREDICTION = [*SMALL, "seeds=[0,1,2,3]", "measure=[cka,pwcca]"]

@@ -13,8 +13,10 @@ import pytest
 import torch
 
 from resi.errors import ArtifactError, StoreError
-from resi.store.root import Store, atomic_path, list_files, read_metadata, read_tensors, write_tensors
+from resi.store.files import atomic_path, list_files
+from resi.store.root import Store
 from resi.store.streams import stream_tensor
+from resi.store.tensors import read_metadata, read_tensors, write_tensors
 
 TENSORS = {
     "weight": torch.arange(6.0).reshape(2, 3),

@@ -17,7 +17,8 @@ FILE = "report.html"
 
 def main(words: list[str]) -> int:
     """Write the page; return 0."""
-    from resi.store.root import default_root, make_folder, write_text
+    from resi.store.files import make_folder, write_text
+    from resi.store.root import default_root
 
     parser = argparse.ArgumentParser(
         prog="resi report",

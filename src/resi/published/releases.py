@@ -14,7 +14,7 @@ from resi.console import byte_progress, say
 from resi.errors import DownloadError, UsageError
 from resi.store.archives import is_archive, unpack
 from resi.store.downloads import TIMEOUT_SECONDS, download
-from resi.store.root import atomic_path
+from resi.store.files import atomic_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

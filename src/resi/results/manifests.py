@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from resi.errors import ArtifactError
 from resi.fingerprints import hash_file
 from resi.results.schema import PUBLISHED, SCHEMA_VERSION, TRAINED
-from resi.store.root import write_text
+from resi.store.files import write_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -28,7 +28,8 @@ from resi.results.resolve import resolve_comparisons, resolve_scores
 from resi.results.schema import COMPARISON_ORDER, COMPARISONS, SCORE_ORDER, SCORES
 from resi.results.shards import Shard, find_shards, find_strays
 from resi.results.tables import BATCH_ROWS, polars_io, write_table
-from resi.store.root import check_text, written_to
+from resi.store.files import written_to
+from resi.store.root import check_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -15,7 +15,8 @@ from resi.results.manifests import MANIFEST, MERGED, RUN, TABLES, is_merged
 from resi.results.schema import PUBLISHED
 from resi.results.shards import PARTS, is_shard
 from resi.results.tables import VERSION_KEY
-from resi.store.root import make_folder, wait_for_lock
+from resi.store.files import make_folder
+from resi.store.root import wait_for_lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from resi.errors import StoreError, UsageError
 from resi.results.manifests import MANIFEST, MERGED, TABLES
 from resi.results.output import is_table_of_resi
-from resi.store.root import atomic_path
+from resi.store.files import atomic_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -34,7 +34,7 @@ from resi.results.manifests import (
 from resi.results.resolve import STATUSES
 from resi.results.schema import COMPARISON_ORDER, COMPARISONS, SCORE_ORDER, SCORES
 from resi.results.tables import read_batches, read_table, table, write_table
-from resi.store.root import list_files, make_folder
+from resi.store.files import list_files, make_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

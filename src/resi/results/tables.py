@@ -14,7 +14,7 @@ import polars as pl
 
 from resi.errors import ArtifactError
 from resi.results.schema import LATER_COLUMNS, SCHEMA_VERSION
-from resi.store.root import atomic_path
+from resi.store.files import atomic_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

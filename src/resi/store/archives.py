@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from resi.errors import DownloadError
-from resi.store.root import atomic_path
+from resi.store.files import atomic_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

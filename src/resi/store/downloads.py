@@ -10,7 +10,8 @@ import urllib.request
 from typing import TYPE_CHECKING
 
 from resi.errors import DownloadError
-from resi.store.root import make_folder, wait_for_lock
+from resi.store.files import make_folder
+from resi.store.root import wait_for_lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

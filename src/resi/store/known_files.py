@@ -101,7 +101,7 @@ class Sources:
         return content
 
     def _note_file(self, note: Path, about: list[str | int], content: str) -> None:
-        from resi.store.root import write_text
+        from resi.store.files import write_text
 
         text = json.dumps({"file": about, "sha256": content, "check": _check(canonical([about, content]))})
         with contextlib.suppress(StoreError):  # a data root that can only be read: the file is hashed again next time
@@ -119,7 +119,7 @@ class Sources:
         return self.root / "sources" / domain / dataset
 
     def _remember(self, folder: Path, label: str, content: str) -> None:
-        from resi.store.root import write_text
+        from resi.store.files import write_text
 
         path = folder / f"{label}-{content[:SHOWN_DIGITS]}.json"
         if not path.is_file():

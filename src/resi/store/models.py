@@ -6,7 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from resi.errors import ArtifactError
-from resi.store.root import Store, read_metadata, read_tensors, write_tensors
+from resi.store.tensors import read_metadata, read_tensors, write_tensors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from resi.specs import ModelSpec, Trained
+    from resi.store.root import Store
 
 
 @dataclasses.dataclass(frozen=True)

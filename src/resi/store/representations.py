@@ -11,8 +11,8 @@ from resi.errors import ArtifactError
 from resi.fingerprints import fingerprint
 from resi.measures.shapes import least_precise
 from resi.representation import Representation, hash_samples
-from resi.store.root import Store, read_metadata, read_tensors, write_tensors
 from resi.store.streams import stream_tensor
+from resi.store.tensors import read_metadata, read_tensors, write_tensors
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from resi.specs import Extraction, ModelSpec, ProbeSpec
+    from resi.store.root import Store
 
 DTYPE = "float32"
 # Raise it when extraction would give other numbers for the same model.

@@ -8,7 +8,8 @@ import json
 import math
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from resi.store.root import atomic_path, header_entries
+from resi.store.files import atomic_path
+from resi.store.tensors import header_entries
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -104,7 +104,7 @@ def plan_jobs(config: DictConfig, loader: ConfigLoader, folder: Path, given: Ask
         If no job can run, since data are missing.
     """
     from resi.config.many import compose_all
-    from resi.store.root import write_text
+    from resi.store.files import write_text
     from resi.sweeps.suite_files import load_suite
     from resi.sweeps.suites import expand
 

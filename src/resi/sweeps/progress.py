@@ -16,7 +16,7 @@ from resi.pipeline.plan import Plan, Planner
 from resi.results.shards import is_shard
 from resi.results.stored import Scope, read_stored
 from resi.store.representations import OUTPUTS
-from resi.store.root import read_metadata
+from resi.store.tensors import read_metadata
 from resi.sweeps import records
 from resi.sweeps.jobs import SUITE_FILE
 from resi.sweeps.suite_files import load_suite, suite_names

@@ -64,7 +64,7 @@ def note_blocked(folder: Path, first: int, reasons: Mapping[tuple[str, ...], str
 
 def note_start(folder: Path, record: Record) -> None:
     """Note in a job's output folder that the job has begun, and in which process."""
-    from resi.store.root import write_text
+    from resi.store.files import write_text
 
     where = f"began in process {os.getpid()} on {platform.node()}, and left no word of its end"
     note = {**record, "outcome": STARTED, "detail": where, "process": os.getpid(), "exit_code": 1}
@@ -73,7 +73,7 @@ def note_start(folder: Path, record: Record) -> None:
 
 def note_job(folder: Path, record: Record) -> None:
     """Leave what became of a job in its output folder, for the process that started the sweep."""
-    from resi.store.root import write_text
+    from resi.store.files import write_text
 
     write_text(folder / JOB_FILE, json.dumps(redact_config(record)))
 

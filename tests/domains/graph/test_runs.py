@@ -8,7 +8,7 @@ import pytest
 
 import resi
 from resi.groundings import GROUNDINGS
-from resi.store.root import read_metadata
+from resi.store.tensors import read_metadata
 
 WORDS = ["seeds=[0,1,2]", "groups=3", "measure=[cka,jaccard]"]
 

@@ -13,7 +13,7 @@ from transformers.trainer_utils import get_last_checkpoint
 from resi.console import say
 from resi.errors import ArtifactError
 from resi.fingerprints import hash_file
-from resi.store.root import write_text
+from resi.store.files import write_text
 
 if TYPE_CHECKING:
     from transformers import TrainerControl, TrainingArguments

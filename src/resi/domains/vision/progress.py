@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from resi.console import say
 from resi.errors import ArtifactError
-from resi.store.root import read_tensors, write_tensors
+from resi.store.tensors import read_tensors, write_tensors
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,7 +9,7 @@ import signal
 from typing import TYPE_CHECKING, Any
 
 from resi.errors import UsageError
-from resi.store.root import atomic_path
+from resi.store.files import atomic_path
 from resi.sweeps.launchers.jobs import describe
 
 if TYPE_CHECKING:

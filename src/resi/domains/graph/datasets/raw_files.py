@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from resi.domains.graph.datasets.base import Found
 from resi.errors import DatasetError, ResiError
 from resi.fingerprints import hash_file
-from resi.store.root import make_folder
+from resi.store.files import make_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -1,0 +1,119 @@
+"""Files that are written at once or not at all.
+
+A file is written under a temporary name, synced and renamed, so whatever has its final name is whole.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import os
+import platform
+import time
+import uuid
+from typing import TYPE_CHECKING
+
+from resi.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+# A temporary file of another host is left over when nobody has written to it for a day.
+LEFTOVER_SECONDS = 86400.0
+
+
+def make_folder(path: Path) -> None:
+    """Create a folder and its parents, or raise ``StoreError`` saying what to do."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+
+
+def list_files(folder: Path, pattern: str) -> list[Path]:
+    """Return what in a folder fits a pattern, sorted; nothing if the folder does not exist or is removed meanwhile."""
+    # Path.glob checks that the folder exists, and raises if it is removed right after that.
+    with contextlib.suppress(FileNotFoundError):
+        return sorted(folder.glob(pattern))
+    return []
+
+
+@contextlib.contextmanager
+def written_to(path: Path) -> Iterator[None]:
+    """Turn whatever keeps a file below ``path`` from being written into ``StoreError``, in this block."""
+    try:
+        yield
+    except OSError as error:
+        raise cannot_write(path, error) from error
+
+
+@contextlib.contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside ``path``; when the block ends well, it becomes ``path``.
+
+    Raises
+    ------
+    StoreError
+        If the file cannot be written: the data root is full, read-only or no folder. Nothing is left behind.
+    """
+    make_folder(path.parent)
+    _remove_leftovers(path)
+    temporary = path.with_name(f".{path.name}.{_writer()}-{uuid.uuid4().hex}.tmp")
+    try:
+        yield temporary
+        _sync(temporary)
+        temporary.replace(path)
+        _sync(path.parent)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def _writer() -> str:
+    return f"{platform.node() or 'host'}-{os.getpid()}"
+
+
+def _remove_leftovers(path: Path) -> None:
+    """Remove what killed processes have left of the same file: on a full disk, it may be what fills it."""
+    for leftover in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+        host, _, rest = leftover.name.removeprefix(f".{path.name}.").rpartition("-")[0].rpartition("-")
+        with contextlib.suppress(OSError):
+            if host == (platform.node() or "host") and rest.isdigit():
+                is_left = not _is_alive(int(rest))
+            else:
+                is_left = time.time() - leftover.stat().st_mtime > LEFTOVER_SECONDS
+            if is_left:
+                leftover.unlink(missing_ok=True)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file atomically."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def cannot_write(path: Path, error: OSError) -> StoreError:
+    """Return the error that says which file cannot be written, why, and what to do."""
+    reason = error.strerror or str(error)
+    return StoreError(f"cannot write {path}: {reason}. Free space there, or choose another data root with RESI_HOME.")
