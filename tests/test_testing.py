@@ -22,7 +22,7 @@ from tests.conftest import REPOSITORY
 class FewDraws(GeometryScore):
     """Geometry score on average over fewer draws, each of which is invariant as all of them are."""
 
-    draws: int = 50
+    draws: int = 10
 
 
 @pytest.mark.filterwarnings("ignore::resi.testing.SlowMeasureWarning")  # on a machine that is busy
