@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import polars as pl
@@ -35,6 +36,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory):
     plugins = install_plugin(folder / "plugins", "unruly")
     env = environment(plugins, UNRULY_FLAG=str(folder / "flag"))
     plain = resi.run([*TINY, f"measure=[{','.join(SAFE)}]", f"root={folder / 'plain'}"]).comparisons.drop(TIMES)
+    for made in ("models", "representations"):  # which the second run need not make again
+        shutil.copytree(folder / "plain" / made, folder / "isolated" / made)
     isolate = ["compare.isolate=true", "compare.time_limit=3", "compare.memory=400MB", "compare.threads=2"]
     words = [*TINY, *isolate, f"measure=[{','.join(SAFE + NAMES)}]", f"root={folder / 'isolated'}"]
     return plain, run(words, env), comparisons(folder / "isolated"), (words, env)

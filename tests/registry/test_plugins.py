@@ -7,15 +7,22 @@ import importlib.metadata
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import numpy as np
 import pluggy
 import pytest
 
 import resi
 from resi import registry
+from resi.cli.main import run_command
+from resi.config import register as config
 from resi.measures.base import Measure, as_measure
-from resi.registry import discovery, hookspecs
+from resi.registry import discovery, hookspecs, names
 from tests.conftest import REPOSITORY, TINY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 COMMAND = [sys.executable, "-c", "from resi.cli.main import main; main()"]
 BROKEN = {
@@ -57,41 +64,77 @@ def run(words: list[str], env: dict[str, str]) -> subprocess.CompletedProcess[st
     return subprocess.run([*COMMAND, *words], capture_output=True, text=True, env=env, timeout=300, check=False)
 
 
-def test_the_example_plugin_installs_from_its_folder_and_runs_by_name(tmp_path: Path) -> None:
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(tmp_path)]
+def forget_plugins() -> None:
+    """Let the next question look for plugins again, as a new process does."""
+    for known in (discovery.load_plugins, registry.measures, registry.domains, registry.usable_domains):
+        known.cache_clear()
+    names._of_domains.cache_clear()
+    config.own_store.cache_clear()
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Return a folder whose distributions this process finds as installed ones."""
+    monkeypatch.setenv("RESI_HOME", str(tmp_path / "home"))
+    monkeypatch.syspath_prepend(tmp_path)
+    forget_plugins()
+    yield tmp_path
+    for path in tmp_path.iterdir():
+        sys.modules.pop(path.stem, None)
+    monkeypatch.undo()
+    forget_plugins()
+
+
+@pytest.fixture
+def said(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Return a function that runs words of the command line: exit code, output, messages."""
+
+    def run(*words: str) -> tuple[int, str, str]:
+        capsys.readouterr()
+        code = run_command(list(words))
+        return code, *capsys.readouterr()
+
+    return run
+
+
+def test_the_example_plugin_installs_from_its_folder_and_runs_by_name(folder: Path, said) -> None:
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(folder)]
     subprocess.run([*pip, str(REPOSITORY / "plugins" / "resi-example")], check=True, timeout=300)
-    env = environment(tmp_path)
-    listed = run(["list", "measures", "effective*"], env)
+    listed = run(["list", "measures", "effective*"], environment(folder))
     assert "effective_rank_difference" in listed.stdout
     assert "resi-example 0.1.0" in listed.stdout
-    found = run([*TINY, "measure=[cka,effective_rank_difference]"], env)
-    assert found.returncode == 0, found.stderr
-    assert "effective_rank_difference" in found.stdout
+    code, shown, errors = said(*TINY, "measure=[cka,effective_rank_difference]")
+    assert code == 0, errors
+    assert "effective_rank_difference" in shown
 
 
 @pytest.mark.parametrize("kind", BROKEN)
-def test_a_plugin_that_fails_is_reported_and_the_rest_works(tmp_path: Path, kind: str) -> None:
+def test_a_plugin_that_fails_is_reported_and_the_rest_works(
+    folder: Path, said, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     code, message = BROKEN[kind]
-    install(tmp_path, "broken", code)
-    env = environment(tmp_path)
-    listed = run(["list", "plugins", "--json"], env)
-    assert listed.returncode == 0, listed.stderr
-    assert message in listed.stdout
-    assert '"distribution": "broken"' in listed.stdout
-    assert "cka" in run(["list", "measures"], env).stdout
-    asked = run(["measure=mine"], env)
-    assert asked.returncode == 2
-    assert "Plugin broken of broken failed to load: " in asked.stderr
-    strict = run(["list", "measures"], {**env, "RESI_STRICT_PLUGINS": "1"})
-    assert strict.returncode == 2
-    assert message in strict.stderr
+    install(folder, "broken", code)
+    status, listed, errors = said("list", "plugins", "--json")
+    assert status == 0, errors
+    assert message in listed
+    assert '"distribution": "broken"' in listed
+    assert "cka" in said("list", "measures")[1]
+    status, _, errors = said("measure=mine")
+    assert status == 2
+    assert "Plugin broken of broken failed to load: " in errors
+    monkeypatch.setenv("RESI_STRICT_PLUGINS", "1")
+    forget_plugins()
+    status, _, errors = said("list", "measures")
+    assert status == 2
+    assert message in errors
 
 
-def test_plugins_can_be_left_out(tmp_path: Path) -> None:
-    install(tmp_path, "broken", "raise RuntimeError('bad day')")
-    for names, there in (("", False), ("other", False), ("broken,other", True)):
-        listed = run(["list", "plugins"], environment(tmp_path, RESI_LOAD_PLUGINS=names))
-        assert ("bad day" in listed.stdout) is there
+def test_plugins_can_be_left_out(folder: Path, said, monkeypatch: pytest.MonkeyPatch) -> None:
+    install(folder, "broken", "raise RuntimeError('bad day')")
+    for chosen, there in (("", False), ("other", False), ("broken,other", True)):
+        monkeypatch.setenv("RESI_LOAD_PLUGINS", chosen)
+        forget_plugins()
+        assert ("bad day" in said("list", "plugins")[1]) is there
 
 
 def test_built_in_measures_come_through_the_hook() -> None:
@@ -103,8 +146,6 @@ def test_built_in_measures_come_through_the_hook() -> None:
 
 
 def test_a_plain_function_becomes_a_measure_in_one_call() -> None:
-    import numpy as np
-
     shift = as_measure(lambda R, S, shape: float((R - S).abs().mean()), name="shift", larger_is_more_similar=False)
     assert issubclass(shift, Measure)
     assert shift().evaluate(np.zeros((3, 2)), np.ones((3, 2))) == 1
@@ -126,31 +167,20 @@ class Shift(resi.Measure):
 def resi_measures():
     return (Shift,)
 """
-USE_IT = """
-import numpy as np, resi
-R, S = np.zeros((3, 2)), np.ones((3, 2))
-print(resi.compare(R, S, measure="shift"), resi.pairwise({"R": R, "S": S}, ["shift"])["value"].to_list())
-"""
 
 
-def test_a_call_alone_makes_a_measure(tmp_path: Path) -> None:
-    install(tmp_path, "alone", CALL_ALONE.format(name="shift"))
-    found = subprocess.run(
-        [sys.executable, "-c", USE_IT],
-        capture_output=True,
-        text=True,
-        env=environment(tmp_path),
-        check=True,
-        timeout=60,
-    )
-    assert found.stdout.split("\n")[0] == "1.0 [1.0]"
+def test_a_call_alone_makes_a_measure(folder: Path) -> None:
+    install(folder, "alone", CALL_ALONE.format(name="shift"))
+    R, S = np.zeros((3, 2)), np.ones((3, 2))
+    assert resi.compare(R, S, measure="shift") == 1
+    assert resi.pairwise({"R": R, "S": S}, ["shift"])["value"].to_list() == [1]
 
 
-def test_two_plugins_of_one_name_both_load(tmp_path: Path) -> None:
+def test_two_plugins_of_one_name_both_load(folder: Path, said) -> None:
     for name in ("first", "second"):
-        install(tmp_path, name, CALL_ALONE.format(name=name))
-        (tmp_path / f"{name}-1.0.dist-info" / "entry_points.txt").write_text(f"[resi]\nplugin = {name}\n")
-    listed = run(["list", "measures"], environment(tmp_path)).stdout
+        install(folder, name, CALL_ALONE.format(name=name))
+        (folder / f"{name}-1.0.dist-info" / "entry_points.txt").write_text(f"[resi]\nplugin = {name}\n")
+    listed = said("list", "measures")[1]
     assert "first" in listed
     assert "second" in listed
 

@@ -60,17 +60,9 @@ def test_outputs_and_gradients_are_those_of_pyg(architecture: str, plain, ours, 
 
 
 @pytest.mark.parametrize("architecture", ["gcn", "graphsage", "gat"])
-def test_a_model_learns_and_its_seed_decides_it(digits, architecture: str) -> None:
-    spec = spec_of(architecture, "augmentation_25", epochs=40)
-    state_before = torch.get_rng_state()
-    first = train(spec, digits, CPU)
-    assert torch.equal(torch.get_rng_state(), state_before)
-    torch.rand(7)
-    again, other = train(spec, digits, CPU), train(spec_of(architecture, "augmentation_25", 1, epochs=40), digits, CPU)
-    assert first.accuracies["test"] > 0.7  # ten classes
-    for name, tensor in first.state.items():
-        assert torch.equal(tensor, again.state[name]), name
-    assert any(not torch.equal(tensor, other.state[name]) for name, tensor in first.state.items())
+def test_a_model_learns(digits, architecture: str) -> None:
+    found = train(spec_of(architecture, "augmentation_25", epochs=40), digits, CPU)
+    assert found.accuracies["test"] > 0.7  # ten classes
 
 
 def test_edges_drop_at_the_stated_rate_anew_in_every_epoch() -> None:

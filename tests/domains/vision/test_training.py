@@ -38,18 +38,10 @@ def every_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "SAVE_SECONDS", 0.0)
 
 
-def test_a_model_learns_and_its_seed_decides_it(digits) -> None:
-    spec = spec_of("tiny_vgg", "augmentation_25", epochs=3)
-    before = torch.get_rng_state()
-    first = train(spec, digits, CPU)
-    assert torch.equal(torch.get_rng_state(), before)
-    torch.rand(7)
-    again, other = train(spec, digits, CPU), train(spec_of("tiny_vgg", "augmentation_25", 1, epochs=3), digits, CPU)
-    assert first.accuracies["test"] > 0.85  # ten classes, three epochs
-    assert set(first.accuracies) == {"train", "validation", "test"}
-    for name, tensor in first.state.items():
-        assert torch.equal(tensor, again.state[name]), name
-    assert any(not torch.equal(tensor, other.state[name]) for name, tensor in first.state.items())
+def test_a_model_learns(digits) -> None:
+    found = train(spec_of("tiny_vgg", "augmentation_25", epochs=3), digits, CPU)
+    assert found.accuracies["test"] > 0.85  # ten classes, three epochs
+    assert set(found.accuracies) == {"train", "validation", "test"}
 
 
 def test_a_model_with_a_perfect_shortcut_follows_the_dot(digits) -> None:

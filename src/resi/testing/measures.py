@@ -1,4 +1,4 @@
-"""The conformance kit: whether a measure does what its facts say. For the tests of plugins, and of resi itself.
+"""Whether a measure does what its facts say.
 
 Examples
 --------

@@ -1,0 +1,7 @@
+"""The conformance kit: checks of measures and domains for the tests of plugins, and of resi itself."""
+
+from resi.testing.domains import check_domain
+from resi.testing.expectations import DomainCheckError
+from resi.testing.measures import MeasureCheckError, SlowMeasureWarning, check_measure
+
+__all__ = ["DomainCheckError", "MeasureCheckError", "SlowMeasureWarning", "check_domain", "check_measure"]

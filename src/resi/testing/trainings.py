@@ -1,0 +1,164 @@
+"""Whether a training depends on its model alone, can be stopped, and leaves the process as it was."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from resi.specs import Trained
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    import torch
+
+    from resi.domains.base import Domain
+    from resi.specs import DatasetSpec, ModelSpec
+    from resi.testing.expectations import Expectations
+else:
+    from resi.lazy import torch
+
+
+class _Stop(KeyboardInterrupt):
+    """Ends a training in the middle, as a user would."""
+
+
+def check_training(
+    expect: Expectations, domain: Domain, spec: ModelSpec, dataset: DatasetSpec, folder: Path
+) -> tuple[Trained, Trained]:
+    """Check everything about trainings; return the model, and that of the next seed.
+
+    Parameters
+    ----------
+    folder : Path
+        For what a training keeps to continue after a stop.
+    """
+    with _generators_put_back():
+        with _steps_of_optimizers() as steps:
+            whole = check_trained(expect, domain, spec, dataset)
+        _draw_from_generators()
+        unfinished = folder / "unfinished.safetensors"
+        if len(steps) > 1:
+            with _steps_of_optimizers(stop_at=len(steps) - len(steps) // 4), contextlib.suppress(_Stop):
+                check_trained(expect, domain, spec, dataset, unfinished)
+        with _steps_of_optimizers() as later:
+            continued = check_trained(expect, domain, spec, dataset, unfinished)
+        expect.that(
+            len(later) <= len(steps),
+            f"at most {len(steps)} steps in a training that is continued",
+            f"{len(later)} steps",
+        )
+        if difference := _difference(whole, continued):
+            again = _difference(whole, check_trained(expect, domain, spec, dataset))
+            what = "a training that is stopped and continued to end as one that is not"
+            if again:
+                what = "the same training twice, whatever the global generators draw"
+            raise expect.failure(what, again or difference)
+        other = check_trained(expect, domain, replace(spec, seed=spec.seed + 1), dataset)
+        expect.that(
+            bool(_difference(whole, replace(other, accuracies=whole.accuracies))),
+            "other weights for another seed",
+            f"the same for seeds {spec.seed} and {spec.seed + 1}",
+        )
+        return whole, other
+
+
+def check_trained(
+    expect: Expectations, domain: Domain, spec: ModelSpec, dataset: DatasetSpec, unfinished: Path | None = None
+) -> Trained:
+    """Train a model; check that its numbers are finite, and that the process is left as it was."""
+    trained, changed, loaded = _watched(expect, domain, spec, dataset, unfinished)
+    if changed and loaded:  # packages may draw numbers when they are imported, which is no fault of a training
+        trained, changed, _ = _watched(expect, domain, spec, dataset, unfinished)
+    expect.that(not changed, "a training that leaves the process as it was", f"that it changes {', '.join(changed)}")
+    expect.that(isinstance(trained, Trained) and len(trained.state) > 0, "a Trained with weights", repr(trained)[:200])
+    for name, tensor in trained.state.items():
+        expect.that(isinstance(tensor, torch.Tensor), f"weights {name} to be a tensor", type(tensor).__name__)
+        finite = bool(torch.isfinite(tensor).all())
+        expect.that(finite, f"finite weights {name} of {spec.label}", "NaN or infinity")
+    expect.that(len(trained.accuracies) > 0, "accuracies of a trained model", "none")
+    for split, accuracy in trained.accuracies.items():
+        expect.that(0 <= accuracy <= 1, f"an accuracy on {split} from 0 to 1", repr(accuracy))
+    return trained
+
+
+def _watched(
+    expect: Expectations, domain: Domain, spec: ModelSpec, dataset: DatasetSpec, unfinished: Path | None
+) -> tuple[Trained, list[str], bool]:
+    """Train a model; return it, what of the process is not as it was, and whether modules were loaded meanwhile."""
+    before, modules = _process_state(), len(sys.modules)
+    with expect.works(f"training {spec.label}"):
+        trained = domain.train(spec, dataset, torch.device("cpu"), unfinished)
+    after = _process_state()
+    return trained, [name for name in before if before[name] != after[name]], len(sys.modules) > modules
+
+
+def _difference(one: Trained, other: Trained) -> str:
+    """Return what differs first between two trained models; empty if they are the same."""
+    if one.state.keys() != other.state.keys():
+        return f"weights of other names: {', '.join(sorted(one.state.keys() ^ other.state.keys()))}"
+    for name, tensor in one.state.items():
+        if not torch.equal(tensor, other.state[name]):
+            return f"other weights {name}"
+    return "" if one.accuracies == other.accuracies else f"accuracies {other.accuracies} instead of {one.accuracies}"
+
+
+def _process_state() -> Mapping[str, Any]:
+    """Return the global generators and flags, by name."""
+    cudnn = torch.backends.cudnn
+    return {
+        "the generator of torch": torch.get_rng_state().numpy().tobytes(),
+        "the generator of numpy": repr(np.random.get_state()),
+        "the generator of Python": random.getstate(),
+        "the default type of torch": torch.get_default_dtype(),
+        "the number of threads": torch.get_num_threads(),
+        "torch's deterministic algorithms": torch.get_deterministic_debug_mode(),
+        "torch's precision of products": torch.get_float32_matmul_precision(),
+        "whether torch records gradients": torch.is_grad_enabled(),
+        "the flags of cuDNN": (cudnn.enabled, cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32),
+        "numpy's treatment of errors": np.geterr(),
+    }
+
+
+@contextlib.contextmanager
+def _generators_put_back() -> Iterator[None]:
+    """Put the global generators back as they were."""
+    before = torch.get_rng_state(), np.random.get_state(), random.getstate()
+    try:
+        yield
+    finally:
+        torch.set_rng_state(before[0])
+        np.random.set_state(before[1])
+        random.setstate(before[2])
+
+
+def _draw_from_generators() -> None:
+    """Leave the global generators in another state."""
+    torch.manual_seed(1 + torch.initial_seed() % 1000)  # some code asks for the seed alone
+    np.random.random()
+    random.random()  # noqa: S311 - drawn to be thrown away
+
+
+@contextlib.contextmanager
+def _steps_of_optimizers(stop_at: int | None = None) -> Iterator[list[int]]:
+    """Record the steps of torch's optimizers, and stop before one of them."""
+    from torch.optim.optimizer import register_optimizer_step_pre_hook
+
+    steps: list[int] = []
+
+    def count(*_: object) -> None:
+        steps.append(len(steps))
+        if len(steps) == stop_at:
+            raise _Stop
+
+    handle = register_optimizer_step_pre_hook(count)
+    try:
+        yield steps
+    finally:
+        handle.remove()
