@@ -12,7 +12,7 @@ import resi.store.known_files
 from resi.errors import ArtifactError, DatasetError
 from resi.fingerprints import hash_file
 from resi.specs import DatasetSpec
-from resi.store.known_files import LARGE_BYTES, Sources
+from resi.store.known_files import LARGE_BYTES, KnownFiles
 
 CONTENT = bytes(range(256)) * (LARGE_BYTES // 256 + 1)
 ABSENT = DatasetError("it is not here")
@@ -42,19 +42,19 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
 
 
 def test_a_large_file_is_read_once(large: Path, tmp_path: Path, read: list[Path]) -> None:
-    assert [Sources(tmp_path / "root").hash_file(large) for _ in range(3)] == [hash_file(large)] * 3
+    assert [KnownFiles(tmp_path / "root").hash_file(large) for _ in range(3)] == [hash_file(large)] * 3
     assert read == [large]
     # Another data root has not seen it, and one that must not be written to does not remember it.
     for _ in range(2):
-        Sources(tmp_path / "other", writes=False).hash_file(large)
+        KnownFiles(tmp_path / "other", writes=False).hash_file(large)
     assert len(read) == 3
     assert not (tmp_path / "other").exists()
 
 
 @pytest.mark.parametrize("change", ["content", "time kept", "replaced", "renamed"])
 def test_a_file_that_is_another_one_is_read_again(large: Path, tmp_path: Path, read: list[Path], change: str) -> None:
-    sources = Sources(tmp_path / "root")
-    before = sources.hash_file(large)
+    known_files = KnownFiles(tmp_path / "root")
+    before = known_files.hash_file(large)
     about = large.stat()
     changed = b"\x01" + CONTENT[1:]
     if change in ("replaced", "renamed"):
@@ -66,7 +66,7 @@ def test_a_file_that_is_another_one_is_read_again(large: Path, tmp_path: Path, r
         large.write_bytes(changed)
         if change == "time kept":
             os.utime(large, ns=(about.st_atime_ns, about.st_mtime_ns))
-    assert sources.hash_file(large) == hash_file(large) != before
+    assert known_files.hash_file(large) == hash_file(large) != before
     assert len(read) == 2
 
 
@@ -75,7 +75,7 @@ def test_a_file_that_was_written_to_just_now_is_not_remembered(
 ) -> None:
     monkeypatch.setattr(resi.store.known_files, "SETTLED_SECONDS", 60.0)
     for _ in range(2):
-        Sources(tmp_path / "root").hash_file(large)
+        KnownFiles(tmp_path / "root").hash_file(large)
     assert len(read) == 2
 
 
@@ -89,27 +89,27 @@ def test_a_file_that_changes_while_it_is_read_has_no_hash(
 
     monkeypatch.setattr(resi.store.known_files, "hash_file", slow)
     with pytest.raises(DatasetError, match="weights changed while it was read"):
-        Sources(tmp_path / "root").hash_file(large)
+        KnownFiles(tmp_path / "root").hash_file(large)
     assert not (tmp_path / "root").exists()
 
 
 def test_a_damaged_note_on_a_file_is_not_believed(large: Path, tmp_path: Path, read: list[Path]) -> None:
-    sources = Sources(tmp_path / "root")
-    expected = sources.hash_file(large)
+    known_files = KnownFiles(tmp_path / "root")
+    expected = known_files.hash_file(large)
     (note,) = (tmp_path / "root" / "sources" / "files").iterdir()
     whole = note.read_bytes()
     for place in range(0, len(whole), 3):
         content = bytearray(whole)
         content[place] ^= 1 << place % 7
         note.write_bytes(content)
-        assert sources.hash_file(large) == expected
+        assert known_files.hash_file(large) == expected
 
 
 def test_a_note_on_a_dataset_is_no_other_ones_and_its_damage_is_named(tmp_path: Path) -> None:
-    sources = Sources(tmp_path)
+    known_files = KnownFiles(tmp_path)
     for name, content in (("flickr", "a" * 32), ("ogbn_arxiv", "b" * 32)):
-        sources.remember_dataset("graph", DatasetSpec(name, tmp_path, content))
-        assert sources.dataset("graph", name, ABSENT).content == content
+        known_files.remember_dataset("graph", DatasetSpec(name, tmp_path, content))
+        assert known_files.dataset("graph", name, ABSENT).content == content
     (note,) = (tmp_path / "sources" / "graph" / "flickr").iterdir()
     (other,) = (tmp_path / "sources" / "graph" / "ogbn_arxiv").iterdir()
     whole = note.read_bytes()
@@ -118,13 +118,13 @@ def test_a_note_on_a_dataset_is_no_other_ones_and_its_damage_is_named(tmp_path: 
         content[place] ^= 1 << place % 7
         note.write_bytes(content)
         try:
-            assert sources.dataset("graph", "flickr", ABSENT).content == "a" * 32
+            assert known_files.dataset("graph", "flickr", ABSENT).content == "a" * 32
         except ArtifactError as error:
             assert str(note) in str(error)  # blanks may change without harm
     note.unlink()
     (note.parent / other.name).write_bytes(other.read_bytes())
     with pytest.raises(ArtifactError, match="is damaged, or another note under its name"):
-        sources.dataset("graph", "flickr", ABSENT)
+        known_files.dataset("graph", "flickr", ABSENT)
     # As earlier versions have written it.
     (note.parent / other.name).write_text(f'{{"sha256": "{"b" * 32}"}}')
-    assert sources.dataset("graph", "flickr", ABSENT).content == "b" * 32
+    assert known_files.dataset("graph", "flickr", ABSENT).content == "b" * 32

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from resi.choices import Protocol
     from resi.domains.base import Domain
     from resi.specs import DatasetSpec, ModelSpec, ProbeSpec
-    from resi.store.known_files import Sources
+    from resi.store.known_files import KnownFiles
 
     Values = np.ndarray[Any, np.dtype[np.float64]]
     Mask = np.ndarray[Any, np.dtype[np.bool_]]
@@ -89,7 +89,7 @@ class Models:
     """How many groups, or the settings of their models."""
     published: Path | None = None
     """Where published models lie, for runs that read them instead of training their own."""
-    sources: Sources | None = None
+    known_files: KnownFiles | None = None
     """What is known of published models whose files are not there."""
     left_out: dict[ModelSpec, DatasetError] = field(default_factory=dict)
     """Published models of which nothing is known, and why; their :attr:`ModelSpec.checkpoint` is ``UNKNOWN``."""
@@ -119,14 +119,14 @@ class Models:
         try:
             path = self.domain.checkpoint(root, model)
         except DatasetError as error:
-            if self.sources is None:
+            if self.known_files is None:
                 raise
             try:
-                return self.sources.checkpoint(model, error)
+                return self.known_files.checkpoint(model, error)
             except DatasetError as absent:
                 self.left_out[model] = absent
                 return UNKNOWN
-        return self.domain.hash_checkpoint(path, hash_file if self.sources is None else self.sources.hash_file)
+        return self.domain.hash_checkpoint(path, hash_file if self.known_files is None else self.known_files.hash_file)
 
     def hyperparameters(self, setting: str) -> dict[str, Any]:
         """Return the hyperparameters of a setting's models."""

@@ -20,7 +20,7 @@ from resi.representation import subsample
 from resi.results.schema import COMPARISON_ORDER, COMPARISONS
 from resi.results.stored import Scope, find_comparisons
 from resi.results.tables import TableBuilder
-from resi.store.known_files import Sources
+from resi.store.known_files import KnownFiles
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -82,10 +82,10 @@ def stored_comparisons(plan: Plan, on_damage: Callable[[ResiError], None]) -> di
 
 
 def _tell_of_changed_code(plan: Plan, missing: Sequence[Comparison]) -> None:
-    sources = Sources(plan.config.root)
+    known_files = KnownFiles(plan.config.root)
     for name in dict.fromkeys(comparison.measure for comparison in missing if not comparison.is_of_outputs):
         code = measure_code(plan.config.measures[name])
-        if code and sources.remember_measure(name, code):
+        if code and known_files.remember_measure(name, code):
             provider = registry.measures().origin(name).distribution
             say(f"{name}: its code ({provider}) has changed, so what it has compared before is compared again")
 

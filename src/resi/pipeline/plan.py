@@ -19,7 +19,7 @@ from resi.measures.functional import FUNCTIONAL, FUNCTIONAL_VERSION
 from resi.results.schema import COMPUTED, PUBLISHED, SCORE_VERSION, TRAINED
 from resi.results.shards import Shard
 from resi.specs import DatasetSpec
-from resi.store.known_files import Sources
+from resi.store.known_files import KnownFiles
 from resi.store.models import ModelStore
 from resi.store.representations import OUTPUTS, RepresentationStore
 from resi.store.root import Store
@@ -296,24 +296,24 @@ class Planner:
     def _find_dataset(self, config: RunConfig) -> tuple[DatasetSpec, DatasetError | None]:
         """Find a dataset's files, or what the data root knows of them and why they are not there."""
         config.domain.check_installed()
-        sources = Sources(config.root)
+        known_files = KnownFiles(config.root)
         if not self._reads_files:
             with contextlib.suppress(DatasetError):
                 unread = DatasetError(f"{config.dataset}: its files have not been looked at")
-                return sources.dataset(config.domain.name, config.dataset, unread), unread
+                return known_files.dataset(config.domain.name, config.dataset, unread), unread
         may_download = self._may_download and config.stage not in READS_NO_DATASET
         downloads = Store(config.root).datasets
         try:
             dataset = config.domain.locate(config.dataset, config.dataset_root, downloads, may_download)
         except DatasetError as error:
             try:
-                return sources.dataset(config.domain.name, config.dataset, error), error
+                return known_files.dataset(config.domain.name, config.dataset, error), error
             except DatasetError as unknown:
                 if self._needs_datasets:
                     raise
                 return DatasetSpec(config.dataset, None, ""), unknown
         if self._may_download:
-            sources.remember_dataset(config.domain.name, dataset)
+            known_files.remember_dataset(config.domain.name, dataset)
         return dataset, None
 
     def _all_experiments(
@@ -335,15 +335,15 @@ class Planner:
         about = (domain.name, domain.protocol, domain.representation, test.name, architecture, canonical(overrides))
         key = (*about, dataset.name, dataset.content, config.seeds, config.groups, config.models.root, config.root)
         if key not in self._experiments:
-            sources = Sources(config.root, self._may_download) if config.models.root else None
+            known_files = KnownFiles(config.root, self._may_download) if config.models.root else None
             common = Models(
-                domain, dataset, architecture, overrides, config.seeds, config.groups, config.models.root, sources
+                domain, dataset, architecture, overrides, config.seeds, config.groups, config.models.root, known_files
             )
             experiments = tuple(_without_unknown(test.plan(common)))
             self._experiments[key] = experiments, common.left_out
-            if sources and self._may_download:
+            if known_files and self._may_download:
                 for model in {model for experiment in experiments for model in experiment.models}:
-                    sources.remember_checkpoint(model)
+                    known_files.remember_checkpoint(model)
         return self._experiments[key]
 
 

@@ -30,7 +30,7 @@ SETTLED_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
-class Sources:
+class KnownFiles:
     """Hashes of datasets, published models and measures of other packages, one small file each, below ``sources/``.
 
     Parameters
