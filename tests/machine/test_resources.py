@@ -11,12 +11,12 @@ import torch
 from resi.errors import UsageError
 from resi.machine import memory, resources
 from resi.machine.devices import resolve_device
-from resi.machine.resources import Share
+from resi.machine.resources import JobResources
 from resi.sweeps.launchers.processes import jobs_at_once
 
 
 def test_a_process_reads_the_share_it_is_told() -> None:
-    told = Share(threads=3, memory=10**9, slot=2, slots=4).environment()
+    told = JobResources(threads=3, memory=10**9, slot=2, slots=4).environment()
     assert resources.read_slot(told) == (2, 4)
     assert resources.allotted_memory(told) == 10**9
     assert {told[name] for name in resources.THREAD_VARIABLES} == {"3"}
@@ -32,7 +32,7 @@ def test_processes_that_read_data_are_as_many_as_the_jobs_cores(monkeypatch: pyt
         resources, "available_cores", lambda: 6
     )  # as a container limits them, whatever the affinity says
     for given, workers in (({}, 6), ({"cores": 2}, 2), ({"cores": 100}, 6), ({"cores": None}, 3)):
-        environment = Share(threads=3, **given).environment() if given else {resources.CORES: ""}
+        environment = JobResources(threads=3, **given).environment() if given else {resources.CORES: ""}
         monkeypatch.setenv(resources.CORES, environment[resources.CORES])
         assert suitable_workers(large) == workers
     monkeypatch.setattr(resources, "available_cores", lambda: 64)

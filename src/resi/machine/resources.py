@@ -32,7 +32,7 @@ DEVICES = Path("/dev")
 
 
 @dataclass(frozen=True)
-class Share:
+class JobResources:
     """One job's part of the machine it runs on.
 
     Attributes
@@ -54,7 +54,7 @@ class Share:
     cores: int | None = None
 
     def environment(self) -> dict[str, str]:
-        """Return the variables that tell a process of its share."""
+        """Return the variables by which a process knows what it may use."""
         told = {
             **dict.fromkeys(THREAD_VARIABLES, str(self.threads)),
             SLOT: f"{self.slot}/{self.slots}",
@@ -109,7 +109,7 @@ def available_cores() -> int:
 
 
 def job_cores(environment: Mapping[str, str]) -> int:
-    """Return the cores of this job: its share where a launcher has given it one, else all that are available."""
+    """Return the cores of this job: what a launcher has allotted to it, else all that are available."""
     given = environment.get(CORES, "")
     return min(available_cores(), int(given)) if given.isdigit() and int(given) > 0 else available_cores()
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from hydra.types import HydraContext, TaskFunction
     from omegaconf import DictConfig
 
-    from resi.machine.resources import Share
+    from resi.machine.resources import JobResources
     from resi.sweeps.records import Job
 
 ROOTS = ("RESI_HOME", "REP_SIM")
@@ -40,27 +40,27 @@ class JobRunner:
         self.folder = Path.cwd()
         self.environment = {name: os.environ[name] for name in ROOTS if name in os.environ}
 
-    def __call__(self, job: Job, share: Share) -> tuple[int, str]:
+    def __call__(self, job: Job, allotted: JobResources) -> tuple[int, str]:
         """Run a job in a process that starts from nothing; return its exit code and why it broke off, if it did."""
         from hydra.core.singleton import Singleton
         from hydra.core.utils import setup_globals
 
         os.environ.update(self.environment)
-        os.environ.update(share.environment())
+        os.environ.update(allotted.environment())
         with contextlib.suppress(FileNotFoundError):  # relative paths mean what they meant where the sweep was started
             os.chdir(self.folder)
         setup_globals()
         Singleton.set_state(self.state)
-        return self.run(job, share)
+        return self.run(job, allotted)
 
-    def run(self, job: Job, share: Share | None = None) -> tuple[int, str]:
+    def run(self, job: Job, allotted: JobResources | None = None) -> tuple[int, str]:
         """Run a job in this process; return its exit code and why it broke off, if it did."""
         try:
-            return self._run(job, share), ""
+            return self._run(job, allotted), ""
         except Exception as error:
             return 1, describe(error)
 
-    def _run(self, job: Job, share: Share | None) -> int:
+    def _run(self, job: Job, allotted: JobResources | None) -> int:
         from hydra.core.utils import JobStatus, run_job
         from omegaconf import open_dict
 
@@ -68,10 +68,10 @@ class JobRunner:
         with open_dict(config):
             config.hydra.job.id = f"{config.hydra.job.name}_{job.number}"
             config.hydra.job.num = job.number
-        if share is not None:
+        if allotted is not None:
             from resi.machine.resources import limit_threads
 
-            limit_threads(explicit_threads(config) or share.threads)
+            limit_threads(explicit_threads(config) or allotted.threads)
         ended = run_job(
             hydra_context=self.context,
             task_function=self.function,

@@ -8,7 +8,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from resi.machine.memory import machine_memory
-from resi.machine.resources import Share, available_cores, threads_per_job
+from resi.machine.resources import JobResources, available_cores, threads_per_job
 from resi.sweeps.launchers.base import SweepLauncher
 from resi.sweeps.launchers.jobs import explicit_threads
 from resi.sweeps.launchers.processes import jobs_at_once
@@ -44,7 +44,7 @@ class LocalSubmitLauncher(SweepLauncher):
             while waiting or running:
                 while waiting and places:
                     job, slot = waiting.popleft(), places.popleft()
-                    submission = Submission(stored, job, Share(threads, memory, slot, n_jobs, cores), devices)
+                    submission = Submission(stored, job, JobResources(threads, memory, slot, n_jobs, cores), devices)
                     running[slot] = job, executor.submit(submission)
                 for slot in [slot for slot, (_, handle) in running.items() if handle.done()]:
                     job, handle = running.pop(slot)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from resi.errors import UsageError
 from resi.machine.memory import machine_memory
-from resi.machine.resources import Share, available_cores, threads_per_job, visible_devices
+from resi.machine.resources import JobResources, available_cores, threads_per_job, visible_devices
 from resi.sweeps.launchers.base import SweepLauncher
 from resi.sweeps.launchers.jobs import describe, explicit_threads
 
@@ -53,7 +53,7 @@ class ProcessLauncher(SweepLauncher):
         ended: queue.SimpleQueue[tuple[Job, int, str]] = queue.SimpleQueue()
         stopped = threading.Event()
         memory = machine_memory() // n_jobs
-        places = [Place(Share(threads, memory, slot, n_jobs, cores), runner) for slot in range(n_jobs)]
+        places = [Place(JobResources(threads, memory, slot, n_jobs, cores), runner) for slot in range(n_jobs)]
 
         def keep_busy(place: Place) -> None:
             with contextlib.suppress(queue.Empty):
@@ -106,8 +106,8 @@ def jobs_at_once(given: Any, jobs: int, config: Mapping[str, Any]) -> int:
 class Place:
     """A place for one job at a time, with a process that is started when first needed."""
 
-    def __init__(self, share: Share, runner: JobRunner) -> None:
-        self.share = share
+    def __init__(self, allotted: JobResources, runner: JobRunner) -> None:
+        self.allotted = allotted
         self.runner = runner
         self._pool: ProcessPoolExecutor | None = None
 
@@ -121,10 +121,10 @@ class Place:
                 timeout=IDLE_SECONDS,
                 initializer=_begin,
                 initargs=(os.getpid(),),
-                env=self.share.environment(),
+                env=self.allotted.environment(),
             )
         try:
-            return self._pool.submit(self.runner, job, self.share).result()
+            return self._pool.submit(self.runner, job, self.allotted).result()
         except BrokenProcessPool as error:
             self._pool.shutdown(wait=False, kill_workers=True)
             self._pool = None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from resi.errors import UsageError
 from resi.machine.memory import machine_memory
-from resi.machine.resources import MEMORY, Share, available_cores
+from resi.machine.resources import MEMORY, JobResources, available_cores
 from resi.sweeps.launchers.base import SweepLauncher
 from resi.sweeps.launchers.jobs import describe, explicit_threads
 
@@ -28,14 +28,14 @@ class RayLauncher(SweepLauncher):
         """Hand all jobs to Ray, which runs as many at a time as there are CPUs and GPUs for."""
         ray = _load_ray()
         cpus, memory = self.required("num_cpus"), self.number("mem_gb")
-        share = Share(explicit_threads(self.config) or cpus, memory and memory * 10**9, cores=cpus)
+        allotted = JobResources(explicit_threads(self.config) or cpus, memory and memory * 10**9, cores=cpus)
         was_there = ray.is_initialized()
         if not was_there:
             self._connect(ray)
         try:
             resources, runner_there = self._resources(), ray.put(runner)
             remote = ray.remote(**resources)(_run)
-            tasks = {remote.remote(runner_there, job, share, cpus, resources["num_gpus"]): job for job in jobs}
+            tasks = {remote.remote(runner_there, job, allotted, cpus, resources["num_gpus"]): job for job in jobs}
             left = list(tasks)
             while left:
                 done, left = ray.wait(left)
@@ -72,14 +72,14 @@ class RayLauncher(SweepLauncher):
         return resources
 
 
-def _run(runner: JobRunner, job: Job, share: Share, cpus: int, gpus: float) -> tuple[int, str]:
+def _run(runner: JobRunner, job: Job, allotted: JobResources, cpus: int, gpus: float) -> tuple[int, str]:
     """Run a job where Ray has placed it; without a given memory, it has a part as large as its part of the cores."""
     if not gpus:
         os.environ["CUDA_VISIBLE_DEVICES"] = ""  # Ray hides GPUs from those that ask for none on some versions only
-    if share.memory is None:
+    if allotted.memory is None:
         os.environ.pop(MEMORY, None)  # of the job that this process ran before
-        share = replace(share, memory=machine_memory() * cpus // max(available_cores(), cpus))
-    return runner(job, share)
+        allotted = replace(allotted, memory=machine_memory() * cpus // max(available_cores(), cpus))
+    return runner(job, allotted)
 
 
 def _load_ray() -> ModuleType:

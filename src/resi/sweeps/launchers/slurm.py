@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from resi.console import output, say
 from resi.errors import UsageError
-from resi.machine.resources import Share
+from resi.machine.resources import JobResources
 from resi.sweeps.launchers.base import SweepLauncher
 from resi.sweeps.launchers.jobs import explicit_threads
 from resi.sweeps.launchers.submission import Submission, death, has_result, load_submitit, read_result, store_runner
@@ -61,13 +61,13 @@ class SlurmLauncher(SweepLauncher):
     def run(self, jobs: Sequence[Job], runner: JobRunner) -> Iterator[tuple[Job, int, str]]:
         """Submit arrays of at most ``array_size`` jobs; yield jobs as they end."""
         executor, cpus = self._executor(), self.required("cpus_per_task")
-        share = Share(explicit_threads(self.config) or cpus, cores=cpus)
+        allotted = JobResources(explicit_threads(self.config) or cpus, cores=cpus)
         stored, size = store_runner(runner, self.folder), self.required("array_size")
         running: dict[str, tuple[Job, Any]] = {}
         for start in range(0, len(jobs), size):
             part = jobs[start : start + size]
             with executor.batch():
-                handles = [executor.submit(Submission(stored, job, share)) for job in part]
+                handles = [executor.submit(Submission(stored, job, allotted)) for job in part]
             running |= {handle.job_id: (job, handle) for job, handle in zip(part, handles, strict=True)}
         arrays = sorted({name.partition("_")[0] for name in running}, key=int)
         say(f"submitted {len(jobs)} jobs as {', '.join(arrays)}; if this command ends, they stay in the queue")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import FrameType, ModuleType
 
-    from resi.machine.resources import Share
+    from resi.machine.resources import JobResources
     from resi.sweeps.launchers.jobs import JobRunner
     from resi.sweeps.records import Job
 
@@ -55,10 +55,10 @@ class Submission:
         ``CUDA_VISIBLE_DEVICES`` of the process that started the sweep, for a job on the same machine.
     """
 
-    def __init__(self, runner: Path, job: Job, share: Share, devices: str | None = None) -> None:
+    def __init__(self, runner: Path, job: Job, allotted: JobResources, devices: str | None = None) -> None:
         self.runner = runner
         self.job = job
-        self.share = share
+        self.allotted = allotted
         self.devices = devices
 
     def __call__(self) -> tuple[int, str]:
@@ -69,7 +69,7 @@ class Submission:
                 os.environ["CUDA_VISIBLE_DEVICES"] = self.devices
         _leave_when_told()
         runner: JobRunner = pickle.loads(self.runner.read_bytes())  # noqa: S301 - as submitit does for the job itself
-        return runner(self.job, self.share)
+        return runner(self.job, self.allotted)
 
     def checkpoint(self) -> Any:
         """Return what submitit queues again when the job is preempted or runs out of time: the same."""
