@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 import pytest
 
 from resi.fingerprints import fingerprint
-from resi.pipeline.plan import comparison_key, measure_identity
+from resi.pipeline.plan import comparison_key, measure_key
 from resi.registry import make_measure
 from resi.specs import ModelSpec
 
@@ -34,7 +34,7 @@ def test_every_field_of_a_model_changes_its_fingerprint(field: str) -> None:
 
 def key_of(source: str, target: str, name: str, subsample: int | None = None, **parameters) -> str:
     measure = make_measure(name, parameters)
-    return comparison_key(source, target, measure_identity(measure, subsample), measure.symmetric)
+    return comparison_key(source, target, measure_key(measure, subsample), measure.symmetric)
 
 
 def test_a_symmetric_comparison_has_one_key_and_parameters_are_part_of_it() -> None:

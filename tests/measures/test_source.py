@@ -19,8 +19,8 @@ from resi.config.register import own_store
 from resi.fingerprints import canonical
 from resi.measures.base import Measure, as_measure
 from resi.measures.kernel import CKA
-from resi.measures.source import code_identity
-from resi.pipeline.plan import measure_identity
+from resi.measures.source import code_hash
+from resi.pipeline.plan import measure_key
 from resi.registry import Registered
 from tests.conftest import TINY
 
@@ -38,7 +38,7 @@ PACKAGE = {
     "inner/__init__.py": "",
     "inner/helpers.py": "def scale(a, b):\n    return abs(a - b)\n",
 }
-PRINT = "import own_package; from resi.measures.source import code_identity as c; print(c(own_package.Own, 'own 1.0'))"
+PRINT = "import own_package; from resi.measures.source import code_hash as c; print(c(own_package.Own, 'own 1.0'))"
 
 
 def write(folder: Path, changes: dict[str, str]) -> None:
@@ -53,7 +53,7 @@ def identity(folder: Path, monkeypatch: pytest.MonkeyPatch, provider: str = "own
     for name in [name for name in sys.modules if name.split(".")[0] == "own_package"]:
         del sys.modules[name]
     importlib.invalidate_caches()
-    return code_identity(importlib.import_module("own_package").Own, provider)
+    return code_hash(importlib.import_module("own_package").Own, provider)
 
 
 def test_the_identity_of_a_package_is_its_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,15 +102,15 @@ def test_what_a_function_was_given_is_part_of_its_code() -> None:
         scaled({"a": (1, 2), "b": {3}}),
         scaled({"a": (1, 2), "b": {4}}),
     ]
-    assert len({code_identity(measure, "") for measure in made}) == len(made)
-    assert code_identity(scaled(np.arange(3.0)), "") == code_identity(made[4], "")
+    assert len({code_hash(measure, "") for measure in made}) == len(made)
+    assert code_hash(scaled(np.arange(3.0)), "") == code_hash(made[4], "")
 
 
 def test_functions_without_a_file_have_their_bytecode() -> None:
     def make(helper: str, body: str) -> str:
         names: dict[str, object] = {"__name__": "typed_in"}
         exec(f"def helper(a):\n    return {helper}\ndef own(R, S, shape):\n    return {body}\n", names)
-        return code_identity(as_measure(names["own"], name="own", larger_is_more_similar=True), "")
+        return code_hash(as_measure(names["own"], name="own", larger_is_more_similar=True), "")
 
     found = [make(helper, body) for helper, body in (("a", "helper(R)"), ("a", "helper(S)"), ("-a", "helper(R)"))]
     assert len(set(found)) == 3
@@ -120,7 +120,7 @@ def test_functions_without_a_file_have_their_bytecode() -> None:
 def test_identities_of_built_in_measures_hold_no_code() -> None:
     assert {registry.measures().origin(name).code for name in registry.measures().match("c*")} == {""}
     expected = {"measure": "cka", "version": CKA.version, "parameters": canonical(CKA().parameters())}
-    assert measure_identity(CKA(), None) == canonical(expected)
+    assert measure_key(CKA(), None) == canonical(expected)
 
 
 @dataclass

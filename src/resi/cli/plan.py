@@ -239,12 +239,12 @@ def _print_estimates(total: Total, plans: Sequence[Plan]) -> None:
 
 def _least_memory(work: Work, plans: Sequence[Plan]) -> int:
     """Return what the most demanding comparison left to do takes, as its measure says."""
-    from resi.pipeline.plan import measure_identity
+    from resi.pipeline.plan import measure_key
 
     measures = {
-        measure_identity(measure, plan.config.compare.subsample, plan.sampling): (measure, plan.sampling)
+        measure_key(measure, plan.config.compare.subsample, plan.sampling): (measure, plan.sampling)
         for plan in plans
         for measure in plan.config.measures.values()
     }
-    left = ((kind, *measures[kind.identity]) for kind in work.left if kind.identity in measures)
+    left = ((kind, *measures[kind.key]) for kind in work.left if kind.key in measures)
     return max((work.memory_of(kind, measure, sampling) for kind, measure, sampling in left), default=0)

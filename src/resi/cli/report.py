@@ -108,7 +108,7 @@ def _notes(root: Path, tables: Shard) -> list[str]:
     for shard in find_shards(root):
         name = shard.folder.name
         if shard.is_complete and (
-            name not in merged or (merged[name] is not None and shard.identity() not in merged[name])
+            name not in merged or (merged[name] is not None and shard.manifest_hash() not in merged[name])
         ):
             new.append(name)
     if not new:

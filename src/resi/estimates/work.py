@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from resi.choices import OnError, Overwrite
 from resi.estimates.rates import Rates, measured_rates
-from resi.fingerprints import canonical
-from resi.measures.functional import FUNCTIONAL, FUNCTIONAL_VERSION
+from resi.measures.functional import FUNCTIONAL
 from resi.measures.shapes import pair_views
-from resi.pipeline.plan import NO_PARAMETERS, comparison_key, measure_identity
+from resi.pipeline.plan import comparison_key, function_key, measure_key
 from resi.results.stored import Scope, read_stored
 from resi.store.representations import OUTPUTS
 
@@ -50,7 +49,7 @@ class Kind(NamedTuple):
     """
 
     name: str
-    identity: str
+    key: str
     symmetric: bool
     samples: int | None = None
 
@@ -214,8 +213,8 @@ class _Tally:
         if key not in self._measures:
             masks = [0, 0]
             for name, measure in config.measures.items():
-                identity = measure_identity(measure, sampled, plan.sampling)
-                masks[not measure.symmetric] |= self._bit(Kind(name, identity, measure.symmetric, sampled))
+                kind = Kind(name, measure_key(measure, sampled, plan.sampling), measure.symmetric, sampled)
+                masks[not measure.symmetric] |= self._bit(kind)
             self._measures[key] = Masks(*masks)
         return self._measures[key]
 
@@ -225,8 +224,7 @@ class _Tally:
         if experiment.functional:
             mask = 0
             for name in experiment.functional:
-                identity = canonical({"measure": name, "version": FUNCTIONAL_VERSION, "parameters": NO_PARAMETERS})
-                mask |= self._bit(Kind(name, identity, True))
+                mask |= self._bit(Kind(name, function_key(name), True))
             keys = (plan.representations.key(item.model, experiment.probe, OUTPUTS) for item in experiment.items)
             yield tuple(keys), Masks(mask, 0)
 
@@ -276,7 +274,7 @@ def _count(work: Work, pairs: dict[tuple[Pair, bool], int], kinds: Sequence[Kind
     if not possible:
         return
     wanted = (
-        (kind, comparison_key(a, b, kind.identity, symmetric))
+        (kind, comparison_key(a, b, kind.key, symmetric))
         for ((a, b), symmetric), mask in pairs.items()
         for kind in _kinds(mask & possible, kinds)
     )

@@ -26,7 +26,7 @@ MOST_FILES = 500
 """Of a larger package, the folder of the measure's module alone counts."""
 
 
-def code_identity(measure: type[Measure], provider: str) -> str:
+def code_hash(measure: type[Measure], provider: str) -> str:
     """Return the hash of a measure's code, 32 hexadecimal digits: the same in every process and on every machine.
 
     Parameters

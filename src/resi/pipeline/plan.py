@@ -105,10 +105,10 @@ class Plan:
     def comparisons(self) -> tuple[Comparison, ...]:
         """Every comparison: unordered pairs for symmetric measures, ordered pairs otherwise; then those of outputs."""
         of_representations = (
-            Comparison(number, a, b, name, comparison_key(keys[a], keys[b], identity, measure.symmetric))
+            Comparison(number, a, b, name, comparison_key(keys[a], keys[b], key, measure.symmetric))
             for number, keys in enumerate(self._representation_keys)
             for name, measure in self.config.measures.items()
-            for identity in (measure_identity(measure, self.config.compare.subsample, self.sampling),)
+            for key in (measure_key(measure, self.config.compare.subsample, self.sampling),)
             for a, b in (combinations if measure.symmetric else permutations)(range(len(keys)), 2)
         )
         return (*of_representations, *self._output_comparisons())
@@ -117,9 +117,9 @@ class Plan:
         """Yield the comparisons of outputs by the functions that a test holds similarities against."""
         for number, (experiment, keys) in enumerate(zip(self.experiments, self._output_keys, strict=True)):
             for name in experiment.functional:
-                identity = canonical({"measure": name, "version": FUNCTIONAL_VERSION, "parameters": NO_PARAMETERS})
+                key = function_key(name)
                 for a, b in combinations(range(len(experiment.items)), 2):
-                    yield Comparison(number, a, b, name, comparison_key(keys[a], keys[b], identity, symmetric=True))
+                    yield Comparison(number, a, b, name, comparison_key(keys[a], keys[b], key, symmetric=True))
 
     def keys_of(self, experiment: Experiment) -> tuple[str, ...]:
         """Return the identities of the representations of an experiment."""
@@ -220,12 +220,17 @@ def scope(experiment: Experiment) -> dict[str, str]:
     }
 
 
-def measure_identity(measure: Measure, subsample: int | None, sampling: Sampling = "spread") -> str:
-    """Return the identity of a measure: its name, version and parameters, and its code if resi does not provide it."""
+def measure_key(measure: Measure, subsample: int | None, sampling: Sampling = "spread") -> str:
+    """Return what makes a measure the same one: name, version, parameters, and the code of one from elsewhere."""
     given = parameters(measure, subsample, sampling)
     code = measure_code(measure)
     known = {"measure": measure.name, "version": measure.version, "parameters": given}
     return canonical({**known, "code": code} if code else known)
+
+
+def function_key(name: str) -> str:
+    """Return what :func:`measure_key` is for a function of outputs."""
+    return canonical({"measure": name, "version": FUNCTIONAL_VERSION, "parameters": NO_PARAMETERS})
 
 
 def measure_code(measure: Measure) -> str:

@@ -98,7 +98,7 @@ def measures() -> Registry[type[Measure]]:
     from resi.measures.base import check_facts
     from resi.measures.functional import FUNCTIONAL
     from resi.measures.guard import is_built_in
-    from resi.measures.source import code_identity
+    from resi.measures.source import code_hash
 
     registry: Registry[type[Measure]] = Registry("measure")
     plugins = load_plugins()
@@ -111,7 +111,7 @@ def measures() -> Registry[type[Measure]]:
                 raise ValueError(f"measure {measure.name!r}: the name is taken by a set of measures")
             if measure.benchmark and not is_built_in(measure):
                 raise ValueError(f"measure {measure.name!r}: 'benchmark' marks the published ones alone; leave it out")
-            code = "" if is_built_in(measure) else code_identity(measure, f"{info.distribution} {info.version}")
+            code = "" if is_built_in(measure) else code_hash(measure, f"{info.distribution} {info.version}")
             registry.add(measure.name, measure, info.distribution, info.version, code)
         except ValueError as error:
             plugins.fail(info, str(error))

@@ -98,10 +98,10 @@ def _merge(shards: Sequence[Shard], merged: Merged, batch: int) -> None:
         scores = [pl.DataFrame(schema={**SCORES, **SHARD})]
         for shard in shards:
             with _reported(merged):
-                identity = shard.identity()
+                manifest_hash = shard.manifest_hash()
                 scores.append(_read(shard, comparisons, merged))
                 merged.shards += 1
-                merged.manifests.setdefault(shard.folder.name, []).append(identity)
+                merged.manifests.setdefault(shard.folder.name, []).append(manifest_hash)
         if not merged.shards:
             return
         # An earlier merge stays whole until all of this one is written.

@@ -119,7 +119,7 @@ class Shard:
         """Read the manifest, see :func:`resi.results.manifests.read_manifest`."""
         return read_manifest(self.folder)
 
-    def identity(self) -> str:
+    def manifest_hash(self) -> str:
         """Return the hash of a finished run's manifest, which is another one when the run is made again."""
         with reading(self.folder / MANIFEST, ""):
             return hash_file(self.folder / MANIFEST)

@@ -13,7 +13,7 @@ from resi.specs import ForwardPass, ModelSpec
 from resi.testing.expectations import Expectations
 from resi.testing.extractions import MEMORY, check_extraction, check_repeated, check_same_samples
 from resi.testing.facts import check_facts
-from resi.testing.planning import check_hyperparameters, check_identity, check_nothing_published, check_probes
+from resi.testing.planning import check_fingerprint, check_hyperparameters, check_nothing_published, check_probes
 from resi.testing.trainings import check_trained, check_training
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def check_domain(
         check_hyperparameters(expect, made, case.models)
         check_probes(expect, made, case.models)
         spec = case.spec(case.models[0], next(iter(domain.settings_by_test)), dataset)
-        check_identity(expect, spec)
+        check_fingerprint(expect, spec)
         check_nothing_published(expect, made, spec, Path(folder))
         _check_models(case, dataset, Path(folder), relative)
 

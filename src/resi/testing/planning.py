@@ -156,7 +156,7 @@ def _check_sizes(expect: Expectations, domain: Domain, model: str, values: Mappi
     expect.that(len(rows) <= 1, f"layers of {model} of the same number of samples", str(sorted(rows)))
 
 
-def check_identity(expect: Expectations, spec: ModelSpec) -> None:
+def check_fingerprint(expect: Expectations, spec: ModelSpec) -> None:
     """Check that everything about a model is part of its identity, and that another process gets the same model."""
     again = pickle.loads(pickle.dumps(spec))  # noqa: S301 - made here
     expect.that(again == spec and again.fingerprint == spec.fingerprint, "a model that can be pickled", repr(again))
