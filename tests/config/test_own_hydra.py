@@ -51,7 +51,9 @@ def own_hydra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
     """A program inside ``initialize``, whose configs have the names of resi's."""
     Plugins.instance()
     compose([])  # loads libraries, which set variables of the environment
-    monkeypatch.setattr(Singleton, "_instances", dict(Singleton._instances))
+    # Of its own: initialize changes the one that is there, and puts another in its place at the end.
+    others = {kind: one for kind, one in Singleton._instances.items() if kind is not GlobalHydra}
+    monkeypatch.setattr(Singleton, "_instances", others)
     monkeypatch.setattr(BaseContainer, "_resolvers", dict(BaseContainer._resolvers))
     store = ConfigStore.__new__(ConfigStore)
     store.repo = dict(ConfigStore.instance().repo)
