@@ -1,8 +1,8 @@
 """What ``resi plan`` estimates with where a data root has no rates of its own.
 
-    python benchmarks/rates.py src/resi/rates.json              about a quarter of an hour
-    python benchmarks/rates.py src/resi/rates.json cka rsa      these measures again
-    python benchmarks/rates.py --cora FOLDER src/resi/rates.json    training on Cora, too; its raw files lie there
+    python benchmarks/rates.py src/resi/estimates/rates.json              about a quarter of an hour
+    python benchmarks/rates.py src/resi/estimates/rates.json cka rsa      these measures again
+    python benchmarks/rates.py --cora FOLDER src/resi/estimates/rates.json    training on Cora's raw files, too
 
 Seconds a comparison takes, by measure: random representations of three sizes are compared by each measure alone.
 Seconds an epoch of training takes, of the architectures on embedded data and on Cora. Both in one thread, and those
