@@ -69,6 +69,8 @@ def test_each_model_and_comparison_of_many_runs_counts_once(root: Path) -> None:
     check_counts(root, stored)
     # What is made again is not done.
     check_counts(root, set(), ("compare.overwrite=always",))
+    # Scoring makes none again.
+    check_counts(root, stored, ("compare.overwrite=always", "stage=score"))
 
 
 def test_failed_comparisons_are_to_do_where_they_are_made_again(root: Path) -> None:

@@ -223,7 +223,8 @@ def test_failed_comparisons_are_recorded_shown_and_redone_on_request(
     assert resi.run([*words, "compare.overwrite=failed"]).reused
 
 
-def test_overwrite_always_makes_comparisons_again(finished, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("extra", [[], ["on_error=raise"]])
+def test_overwrite_always_makes_comparisons_again(finished, monkeypatch: pytest.MonkeyPatch, extra: list[str]) -> None:
     from resi.config.compose import compose
     from resi.pipeline import compare
 
@@ -231,7 +232,7 @@ def test_overwrite_always_makes_comparisons_again(finished, monkeypatch: pytest.
     made = []
     original = compare._compare
     monkeypatch.setattr(compare, "_compare", lambda plan, missing: made.extend(missing) or original(plan, missing))
-    again = run_config(compose([*TINY, "measure=[cka,rsa]", f"root={root}", "compare.overwrite=always"]))
+    again = run_config(compose([*TINY, "measure=[cka,rsa]", f"root={root}", "compare.overwrite=always", *extra]))
     assert len(made) == 12
     assert again.comparisons["value"].equals(result.comparisons["value"])
 

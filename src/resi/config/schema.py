@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from resi.choices import ModelSource, OnError, Overwrite, Protocol, Stage
 from resi.errors import UsageError
@@ -174,6 +174,13 @@ class ModelOrigin:
     root: Path | None
 
 
+class Remade(NamedTuple):
+    """Which stored comparisons a run makes again: those that have failed, and all others."""
+
+    failed: bool
+    others: bool
+
+
 @dataclass(frozen=True)
 class RunConfig:
     """A validated run: every name in it exists.
@@ -209,6 +216,15 @@ class RunConfig:
     on_error: OnError
     shards: str | None
     composed: dict[str, Any]
+
+    @property
+    def remade(self) -> Remade:
+        """Which stored comparisons are made again; none by a run that only scores."""
+        if self.stage is Stage.score:
+            return Remade(failed=False, others=False)
+        always = self.compare.overwrite is Overwrite.always
+        failed = self.compare.overwrite is Overwrite.failed or self.on_error is OnError.raise_
+        return Remade(failed=always or failed, others=always)
 
 
 def _check_at_least(name: str, given: int | None, smallest: int) -> None:

@@ -1,4 +1,4 @@
-"""What many runs come to together: each model and comparison counted once, and how long the rest takes."""
+"""Total work of several runs: each model and comparison counted once, and how long the rest takes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from itertools import combinations, islice, permutations
 from typing import TYPE_CHECKING, NamedTuple
 
-from resi.choices import OnError, Overwrite
 from resi.estimates.rates import Rates, measured_rates
 from resi.measures.functional import FUNCTIONAL
 from resi.measures.shapes import pair_views
@@ -156,9 +155,8 @@ def total_work(plans: Sequence[Plan], on_damage: Callable[[ResiError], None]) ->
     tally = _Tally()
     for plan in plans:
         tally.add(plan, stored)
-    again = {plan.config.compare.overwrite for plan in plans}
-    remake_failed = Overwrite.failed in again or any(plan.config.on_error is OnError.raise_ for plan in plans)
-    usable = stored.without(failed=remake_failed or Overwrite.always in again, others=Overwrite.always in again)
+    remade = [plan.config.remade for plan in plans]
+    usable = stored.without(failed=any(each.failed for each in remade), others=any(each.others for each in remade))
     works = tally.count(usable)
     trained = (model for work in works for model, is_there in work.models.items() if is_there)
     return Total(works, stored, measured_rates(stored, plans[0].model_store, trained))

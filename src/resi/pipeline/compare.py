@@ -7,7 +7,7 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from resi import __version__, registry
-from resi.choices import OnError, Overwrite, Stage
+from resi.choices import Stage
 from resi.console import progress, say
 from resi.engine.execution import FAILED, Engine, Outcome
 from resi.engine.isolation import IsolatedEngine
@@ -68,15 +68,14 @@ def compare_representations(plan: Plan) -> pl.DataFrame:
 
 
 def stored_comparisons(plan: Plan, on_damage: Callable[[ResiError], None]) -> dict[str, Row]:
-    """Return the stored rows of a plan's comparisons by key, but for those that ``compare.overwrite`` makes again."""
-    overwrite = plan.config.compare.overwrite
-    if overwrite is Overwrite.always and plan.config.stage is not Stage.score:
+    """Return the stored rows of a plan's comparisons by key, but for those that the run makes again."""
+    remade = plan.config.remade
+    if remade.others:
         return {}
     keys = {comparison.key for comparison in plan.comparisons}
     scope = Scope(plan.config.domain.name, plan.config.dataset)
     found = find_comparisons(plan.config.root, keys, on_damage, plan.shard, scope)
-    remake_failed = overwrite is Overwrite.failed or plan.config.on_error is OnError.raise_
-    if remake_failed and plan.config.stage is not Stage.score:
+    if remade.failed:
         found = {key: row for key, row in found.items() if row["status"] != FAILED}
     return found
 

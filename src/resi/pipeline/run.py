@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from resi.choices import OnError, Overwrite, Stage
+from resi.choices import Overwrite, Stage
 from resi.config.compose import compose
 from resi.console import say
 from resi.errors import ArtifactError, StoreError
@@ -142,16 +142,13 @@ def _finished(plan: Plan) -> RunResult | None:
 
     A damaged shard is as good as none; the step that reads stored comparisons says so.
     """
-    config, overwrite = plan.config, plan.config.compare.overwrite
-    if not plan.shard.is_complete or config.stage not in (Stage.all, Stage.score):
+    if not plan.shard.is_complete or plan.config.stage not in (Stage.all, Stage.score):
+        return None
+    if plan.config.compare.overwrite is Overwrite.always:
         return None
     try:
         manifest = check_shard(plan)
-        if overwrite is Overwrite.failed or config.on_error is OnError.raise_:
-            is_enough = manifest.get("counts", {}).get("failed") == 0
-        else:
-            is_enough = overwrite is Overwrite.only_missing
-        if not is_enough:
+        if plan.config.remade.failed and manifest.get("counts", {}).get("failed") != 0:
             return None
         scores, comparisons = plan.shard.scores(), plan.shard.comparisons()
         if set(comparisons["key"]) != {comparison.key for comparison in plan.comparisons}:
