@@ -16,7 +16,7 @@ from accelerate.state import AcceleratorState
 
 from resi.domains.arithmetic import SWITCHES, plain_networks
 from resi.domains.graph import GraphDomain
-from resi.domains.graph.data import load_graph
+from resi.domains.graph.loading import load_graph
 from resi.domains.language import LanguageDomain
 from resi.domains.vision import VisionDomain
 from resi.specs import DatasetSpec, Extraction, ForwardPass, ModelSpec, ProbeSpec

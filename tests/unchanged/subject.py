@@ -155,7 +155,7 @@ def altered(name: str, setting: str) -> str:
         return _hashed(texts.columns, texts.labels.tolist(), texts.classes, hints)
     if name == "graph":
         from resi.domains.graph.alterations import training_graph
-        from resi.domains.graph.data import load_graph
+        from resi.domains.graph.loading import load_graph
 
         graph = training_graph(load_graph(dataset), model)
         return _hashed(
@@ -235,10 +235,10 @@ def network(domain: str, architecture: str, dataset: str, values: dict[str, Any]
 
 @functools.cache
 def _language_network(architecture: str, classes: int) -> nn.Module:
-    from resi.domains.language.lookup import architecture_of, family_of
+    from resi.domains.language.lookup import text_architecture, text_network
 
-    family = family_of(architecture)
-    return family.build(family.config(architecture, architecture_of(architecture).vocabulary, classes))
+    family = text_network(architecture)
+    return family.build(family.config(architecture, text_architecture(architecture).vocabulary, classes))
 
 
 def layer_modules(architecture: str, model: nn.Module) -> dict[str, list[Any]]:

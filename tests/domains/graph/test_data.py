@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from resi.domains.graph.data import load_graph
 from resi.domains.graph.datasets.cora import CORA, FILES, LIMIT
 from resi.domains.graph.datasets.digits_knn import DIGITS_KNN
+from resi.domains.graph.loading import load_graph
 from resi.errors import DatasetError
 from tests.file_server import FileServer, serve
 

@@ -16,7 +16,8 @@ import resi
 from resi import registry
 from resi.config.register import own_store
 from resi.domains.graph import Found, GraphDataset, GraphDomain, GraphNetwork, recipe
-from resi.domains.graph.data import Graph, load_graph
+from resi.domains.graph.data import Graph
+from resi.domains.graph.loading import load_graph
 from resi.errors import UsageError
 from resi.registry import names
 from resi.registry.discovery import PluginInfo, load_plugins
@@ -160,6 +161,6 @@ def test_they_are_listed_and_have_no_published_models(tmp_path: Path) -> None:
 
 
 def test_a_dataset_of_another_class_is_refused_and_leaves_the_others_alone() -> None:
-    with pytest.raises(UsageError, match="dataset=unknown is a Unknown: expected a GraphDataset; correct its plugin"):
+    with pytest.raises(UsageError, match="dataset=unknown of domain=graph is a Unknown: expected a GraphDataset"):
         resi.run(["dataset=unknown", "measure=cka"])
     assert GraphDomain().own_names("cora", "Normal") == ("cora", "standard")

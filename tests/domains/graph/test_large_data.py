@@ -16,10 +16,11 @@ from scipy.sparse import csr_matrix
 import resi
 from resi.config.compose import compose
 from resi.domains.graph import GraphDataset, GraphDomain
-from resi.domains.graph.data import load_graph, probe_nodes
+from resi.domains.graph.data import probe_nodes
 from resi.domains.graph.datasets import flickr, ogbn_arxiv
 from resi.domains.graph.datasets.flickr import FLICKR
 from resi.domains.graph.datasets.ogbn_arxiv import OGBN_ARXIV
+from resi.domains.graph.loading import load_graph
 from resi.domains.graph.training import train
 from resi.errors import DatasetError
 from resi.pipeline.plan import make_plan

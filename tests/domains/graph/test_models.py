@@ -12,7 +12,8 @@ from torch_geometric.nn import GAT, GCN, GraphSAGE
 
 import resi
 from resi.domains.graph import GraphDomain
-from resi.domains.graph.data import load_graph
+from resi.domains.graph.loading import load_graph
+from resi.domains.graph.lookup import graph_network
 from resi.domains.graph.networks.sparse import SparseGCN, SparseGraphSAGE
 from resi.domains.graph.propagation import Edges
 from resi.domains.graph.training import drop_edges, train
@@ -50,7 +51,7 @@ def test_outputs_and_gradients_are_those_of_pyg(architecture: str, plain, ours, 
     mine = ours(40, 8, num_layers=3, out_channels=4, norm="BatchNorm")
     mine.load_state_dict(theirs.state_dict())
     expected = theirs(features, propagation.edge_index)
-    found = DOMAIN.network(architecture).run(mine, features.to_sparse_csr() if sparse else features, propagation)
+    found = graph_network(architecture).run(mine, features.to_sparse_csr() if sparse else features, propagation)
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
     weights = torch.rand_like(expected)
     (found * weights).sum().backward()
@@ -80,7 +81,7 @@ def test_a_representation_is_what_the_convolution_gives_before_anything_else(dig
     trained = train(spec, digits, CPU)
     found = extracted(DOMAIN.extract, spec, trained.state, digits, ProbeSpec("test", ("0", "1")))
     graph = load_graph(digits)
-    model = DOMAIN.network("gcn").build(spec, graph)
+    model = graph_network("gcn").build(spec, graph)
     model.load_state_dict(dict(trained.state))
     model.eval()
     edges = Edges(graph.edges, 1797).keep(None)
@@ -88,7 +89,7 @@ def test_a_representation_is_what_the_convolution_gives_before_anything_else(dig
     second = model.convs[1](torch.relu(model.norms[0](first)), edges)
     torch.testing.assert_close(found.representations["0"], first[graph.test])
     torch.testing.assert_close(found.representations["1"], second[graph.test])
-    torch.testing.assert_close(found.logits, DOMAIN.network("gcn").run(model, graph.features, edges)[graph.test])
+    torch.testing.assert_close(found.logits, graph_network("gcn").run(model, graph.features, edges)[graph.test])
     assert found.accuracy == trained.accuracies["test"]
     assert len(set(found.samples)) == 1000
 
@@ -100,12 +101,12 @@ def test_post_activation_is_what_the_next_convolution_sees(digits, architecture:
     state = train(spec, digits, CPU).state
     seen: dict[str, torch.Tensor] = {}
     graph = load_graph(digits)
-    model = DOMAIN.network(architecture).build(spec, graph)
+    model = graph_network(architecture).build(spec, graph)
     model.load_state_dict(dict(state))
     model.eval()
     for layer in range(1, 6):
         model.convs[layer].register_forward_hook(lambda _m, i, _o, n=str(layer - 1): seen.update({n: i[0]}))
-    DOMAIN.network(architecture).run(model, graph.features, Edges(graph.edges, 1797).keep(None))
+    graph_network(architecture).run(model, graph.features, Edges(graph.edges, 1797).keep(None))
     probe = domain.probe(architecture, "digits_knn", spec.hyperparameters, "layer_monotonicity")
     found = extracted(domain.extract, spec, state, digits, probe).representations
     assert list(found) == ["0", "1", "2", "3", "4"]

@@ -13,7 +13,7 @@ from scipy.sparse.csgraph import shortest_path
 
 import resi
 from resi.domains.graph import GraphDomain
-from resi.domains.graph.data import load_graph
+from resi.domains.graph.loading import load_graph
 from resi.domains.graph.networks.pgnn import PGNNFamily, layers, messages
 from resi.domains.graph.networks.pgnn.anchors import draw_sets, find_anchors
 from resi.domains.graph.training import train

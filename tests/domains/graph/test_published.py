@@ -14,6 +14,7 @@ from resi.cli.main import run_command
 from resi.config.compose import compose
 from resi.domains.graph import GraphDomain
 from resi.domains.graph.checkpoints import read_checkpoint
+from resi.domains.graph.lookup import graph_network
 from resi.domains.graph.settings import PUBLISHED_NAMES
 from resi.domains.graph.training import train
 from resi.errors import ArtifactError, DatasetError, UsageError
@@ -70,7 +71,7 @@ def test_pgnn_is_read_with_its_first_layer_stored_twice(digits) -> None:
     with pytest.raises(
         ArtifactError, match=r"holds different weights under two names of convs\.0\.linear_hidden\.bias"
     ):
-        DOMAIN.network("pgnn").from_published({**twice, "init_conv.linear_hidden.bias": torch.ones(32)})
+        graph_network("pgnn").from_published({**twice, "init_conv.linear_hidden.bias": torch.ones(32)})
 
 
 class Payload:

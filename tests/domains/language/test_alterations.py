@@ -12,7 +12,7 @@ import pytest
 from resi.domains.language import LanguageDomain
 from resi.domains.language.alterations import altered_texts, probe_texts, with_hints, with_random_labels
 from resi.domains.language.data import Texts, load_texts
-from resi.domains.language.lookup import dataset_of
+from resi.domains.language.lookup import text_dataset
 from resi.domains.language.settings import SETTINGS
 from resi.domains.language.tokenization import PROBE_LENGTH, _trained_on, encode, make_tokenizer
 
@@ -68,7 +68,7 @@ def test_rows_that_are_random_at_a_level_are_so_and_alike_at_the_next(many: Text
 
 
 def test_published_rates_and_those_of_reviews_are_numbers() -> None:
-    sst2, mnli, reviews = map(dataset_of, ("sst2", "mnli", "reviews"))
+    sst2, mnli, reviews = map(text_dataset, ("sst2", "mnli", "reviews"))
     assert [sst2.rate(setting) for setting in SETTINGS["shortcut"][5]] == [0.558, 0.668, 0.779, 0.889, 1.0]
     assert [mnli.rate(setting) for setting in SETTINGS["shortcut"][5]] == [0.354, 0.5155, 0.677, 0.8385, 1.0]
     assert [reviews.rate(setting) for setting in SETTINGS["shortcut"][3]] == [0.5, 0.875, 1.0]

@@ -13,7 +13,7 @@ from resi.domains.language import LanguageDomain
 from resi.domains.language.alterations import probe_texts
 from resi.domains.language.building import initial_network, weights
 from resi.domains.language.extraction import POOLINGS, States, extract, run_network
-from resi.domains.language.lookup import family_of
+from resi.domains.language.lookup import text_network
 from resi.domains.language.tokenization import (
     PROBE_LENGTH,
     STATE_KEY,
@@ -55,7 +55,7 @@ class Sample:
 
     @property
     def state(self) -> dict[str, torch.Tensor]:
-        return {**weights(family_of(self.spec.architecture), self.network), STATE_KEY: to_tensor(self.tokenizer)}
+        return {**weights(text_network(self.spec.architecture), self.network), STATE_KEY: to_tensor(self.tokenizer)}
 
 
 @pytest.fixture(scope="module", params=TINY)

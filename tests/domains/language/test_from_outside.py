@@ -123,7 +123,7 @@ def test_a_dataset_that_is_of_no_use_is_refused_by_name(plugin: SimpleNamespace)
     plugin.resi_datasets = resi.hookimpl(lambda: (Plain("plain", "", ""),))
     load_plugins().manager.register(plugin, name="own-package:own")
     clear_caches()
-    with pytest.raises(UsageError, match="dataset plain of domain=language is of the class Plain, not TextDataset"):
+    with pytest.raises(UsageError, match="dataset=plain of domain=language is a Plain: expected a TextDataset"):
         LanguageDomain().hyperparameters("bert_tiny", "plain", "standard", {})
 
 

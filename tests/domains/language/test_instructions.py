@@ -9,7 +9,7 @@ import pytest
 import resi
 from resi.config.compose import compose
 from resi.domains.language import LanguageDomain, extraction
-from resi.domains.language.lookup import dataset_of
+from resi.domains.language.lookup import text_dataset
 from resi.domains.language.published import published_folders
 from resi.errors import UsageError
 from resi.pipeline.plan import make_plan
@@ -65,7 +65,7 @@ def test_without_their_words_nothing_is_asked(words: list[str], protocol: str, t
     assert "nlp/llm_tests.ipynb of the published benchmark's code (commit 24ab9e5), line 53" in message
     assert "model.smollm2.instruction='...'" in message
     assert str(tmp_path / "zoo" / "models/nlp/smollm/instruction_sst2.txt") in message
-    assert dataset_of("sst2").prompt.instruction not in message
+    assert text_dataset("sst2").prompt.instruction not in message
 
 
 def test_the_words_beside_the_weights_are_what_models_are_asked(
@@ -98,4 +98,4 @@ def test_a_line_that_is_none_is_refused(text: str) -> None:
 
 def test_models_trained_here_are_asked_as_before() -> None:
     values = LanguageDomain().hyperparameters("smollm2", "sst2", "standard", {})
-    assert values["instruction"] == dataset_of("sst2").prompt.instruction
+    assert values["instruction"] == text_dataset("sst2").prompt.instruction

@@ -13,7 +13,7 @@ from tokenizers import Tokenizer, models
 from resi.domains.language import LanguageDomain
 from resi.domains.language.alterations import altered_texts, with_hints, with_random_labels
 from resi.domains.language.data import Texts
-from resi.domains.language.lookup import dataset_of
+from resi.domains.language.lookup import text_dataset
 from resi.domains.language.prompts import answers, prompts
 from resi.domains.language.tokenization import answer_ids, encode, make_tokenizer
 from resi.errors import UsageError
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from resi.specs import DatasetSpec
 
 SST2 = Texts("train", (("a fine film", "a bad one"),), np.array([1, 0]), 2)
-STYLES = {name: dataset_of(name).prompt for name in ("sst2", "mnli")}
+STYLES = {name: text_dataset(name).prompt for name in ("sst2", "mnli")}
 MNLI = Texts("train", (("it rains",) * 3, ("it is wet", "it is Monday", "it is dry")), np.array([0, 1, 2]), 3)
 
 

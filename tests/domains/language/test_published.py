@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 
 import resi
 from resi.domains.language import LanguageDomain
-from resi.domains.language.lookup import family_of
+from resi.domains.language.lookup import text_network
 from resi.domains.language.published import find_checkpoint, published_folders, read_published
 from resi.domains.language.tokenization import STATE_KEY, add_hint_tokens, make_tokenizer, stored_tokenizer
 from resi.domains.language.weight_files import hash_weights
@@ -78,7 +78,7 @@ SMALL: dict[str, dict[str, object]] = {
 def small_networks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the published architectures be small; names of weights do not depend on sizes."""
     for name, sizes in SMALL.items():
-        family = family_of(name)
+        family = text_network(name)
         large = family.architecture(name)
         small = replace(large, layers=2, width=16, vocabulary=400, config={**large.config, **sizes})
         others = (one for one in family.architectures if one.name != name)
@@ -103,7 +103,7 @@ def save_model(
 ) -> dict[str, torch.Tensor]:
     """Write a network as transformers does, and return its weights."""
     with forked_torch(CPU, 0, "test"):
-        family = family_of(architecture)
+        family = text_network(architecture)
         network = family.build(family.config(architecture, rows, classes))
     network.save_pretrained(folder, max_shard_size="20KB" if shards else "5GB")
     return network.state_dict()

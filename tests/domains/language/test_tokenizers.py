@@ -14,7 +14,7 @@ from tokenizers import Tokenizer, models, processors
 from resi.domains.language import LanguageDomain
 from resi.domains.language.alterations import probe_texts
 from resi.domains.language.extraction import extract
-from resi.domains.language.lookup import architecture_of, family_of
+from resi.domains.language.lookup import text_architecture, text_network
 from resi.domains.language.tokenization import (
     PROBE_LENGTH,
     STATE_KEY,
@@ -86,8 +86,8 @@ def test_what_a_file_was_saved_with_changes_no_token_ids(architecture, setting, 
 def test_a_padded_tokenizer_file_trains_the_same_weights_and_gives_the_same_representations(
     small_sst2: DatasetSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tiny = architecture_of("bert_tiny")
-    monkeypatch.setattr(family_of("bert"), "architectures", (tiny, replace(tiny, name="bert", hub="hub")))
+    tiny = text_architecture("bert_tiny")
+    monkeypatch.setattr(text_network("bert"), "architectures", (tiny, replace(tiny, name="bert", hub="hub")))
     monkeypatch.setattr("resi.domains.language.building._pretrained", fresh_network)
     tokenizer = make_tokenizer(spec_of(small_sst2, "bert_tiny"), small_sst2)
     probe = ProbeSpec("validation", ("4",), "mean")
@@ -111,7 +111,7 @@ def test_a_padded_tokenizer_file_trains_the_same_weights_and_gives_the_same_repr
 
 
 def fresh_network(family: TextNetwork, architecture: str, _source: str, classes: int):
-    return family.build(family.config(architecture, architecture_of(architecture).vocabulary, classes))
+    return family.build(family.config(architecture, text_architecture(architecture).vocabulary, classes))
 
 
 def test_a_tokenizer_without_the_tokens_around_texts_is_refused() -> None:

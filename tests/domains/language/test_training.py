@@ -16,7 +16,7 @@ from resi.domains.language import training
 from resi.domains.language.alterations import altered_texts
 from resi.domains.language.batching import RowOrder
 from resi.domains.language.building import initial_network
-from resi.domains.language.lookup import architecture_of
+from resi.domains.language.lookup import text_architecture
 from resi.domains.language.tokenization import PROBE_LENGTH, STATE_KEY, encode, make_tokenizer
 from resi.domains.language.training import train
 from resi.errors import TrainingError, UsageError
@@ -74,7 +74,7 @@ def test_a_step_follows_the_mean_loss_of_its_rows_however_they_are_split(
     architecture: str, small_sst2: DatasetSpec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Gradients before they are clipped, as Adam hides their scale; against a plain mean over the first eight rows."""
-    monkeypatch.setitem(architecture_of(architecture).config, "hidden_dropout_prob", 0.0)
+    monkeypatch.setitem(text_architecture(architecture).config, "hidden_dropout_prob", 0.0)
     found: list[list[torch.Tensor]] = []
 
     def clip(_accelerator, parameters, *_arguments, **_keywords):

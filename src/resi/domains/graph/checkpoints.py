@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING
 
-from resi.domains.graph.registered import find_network
+from resi.domains.graph.lookup import graph_network
 from resi.domains.graph.training import measure_accuracies
 from resi.specs import Trained
 from resi.store.checkpoints import read_weights
@@ -24,5 +24,5 @@ def read_checkpoint(content: bytes, spec: ModelSpec, dataset: DatasetSpec, devic
     ArtifactError
         If it is no dictionary of weights, or one that does not fit the architecture.
     """
-    state = find_network(spec.architecture).from_published(read_weights(io.BytesIO(content)))
+    state = graph_network(spec.architecture).from_published(read_weights(io.BytesIO(content)))
     return Trained(state, measure_accuracies(spec, state, dataset, device))

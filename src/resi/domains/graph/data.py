@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -10,7 +9,6 @@ import numpy as np
 import torch
 
 from resi.domains.graph.propagation import sparse_rows
-from resi.domains.graph.registered import find_dataset
 from resi.machine.devices import torch_threads
 
 if TYPE_CHECKING:
@@ -18,8 +16,6 @@ if TYPE_CHECKING:
 
     from torch import Tensor
     from torch_geometric.data import Data
-
-    from resi.specs import DatasetSpec
 
 # Below this share of non-zeros, sparse features make the first layer cheaper than dense ones.
 SPARSE_DENSITY = 0.1
@@ -66,18 +62,6 @@ class Graph:
         There, more threads gain little on an idle machine and wait for each other on a busy one.
         """
         return torch_threads(1 if self.edges.shape[1] < SMALL_EDGES else None)
-
-
-@functools.lru_cache(maxsize=2)
-def load_graph(dataset: DatasetSpec) -> Graph:
-    """Read a dataset that :meth:`GraphDomain.locate` has found.
-
-    Raises
-    ------
-    DatasetError
-        If its files are damaged, or have changed since.
-    """
-    return find_dataset(dataset.name).load(dataset)
 
 
 def probe_nodes(test: Tensor) -> Tensor:

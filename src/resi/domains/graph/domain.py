@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 from resi.domains.base import Domain
 from resi.domains.graph.datasets.base import GraphDataset
 from resi.domains.graph.hyperparameters import CHOICES, LIMITS, GraphModelConfig
-from resi.domains.graph.networks.base import GraphNetwork
-from resi.domains.graph.registered import find_dataset, find_network
+from resi.domains.graph.lookup import graph_dataset, graph_network
 from resi.domains.graph.settings import (
     CONV_OUTPUT,
     OWN_NAMES,
@@ -50,39 +49,12 @@ class GraphDomain(Domain):
         """Return PyG."""
         return ("torch_geometric",)
 
-    def dataset(self, name: str) -> GraphDataset:
-        """Return a dataset.
-
-        Raises
-        ------
-        UsageError
-            If there is none of that name, or a plugin's is of another class.
-        """
-        found: object = find_dataset(name)
-        if not isinstance(found, GraphDataset):
-            raise UsageError(f"dataset={name} is a {type(found).__name__}: expected a GraphDataset; correct its plugin")
-        return found
-
-    def network(self, architecture: str) -> GraphNetwork:
-        """Return the family that an architecture is of.
-
-        Raises
-        ------
-        UsageError
-            If there is none, or a plugin's is of another class.
-        """
-        found: object = find_network(architecture)
-        if not isinstance(found, GraphNetwork):
-            name = type(found).__name__
-            raise UsageError(f"model={architecture} is of a {name}: expected a GraphNetwork; correct its plugin")
-        return found
-
     def hyperparameters(
         self, architecture: str, dataset: str, setting: str, overrides: Mapping[str, Any]
     ) -> dict[str, Any]:
         """Return the benchmark's hyperparameters for the dataset, with those ``overrides`` that are set."""
-        network = self.network(architecture)
-        recipe = network.recipe(architecture, self.dataset(dataset), setting)
+        network = graph_network(architecture)
+        recipe = network.recipe(architecture, graph_dataset(dataset), setting)
         values = put_over(architecture, recipe, overrides, CHOICES, LIMITS)
         network.check(architecture, values)
         return values
@@ -93,7 +65,7 @@ class GraphDomain(Domain):
         All models of a test see one input, but by the published protocol, in which models of the shortcut test see
         their own training features.
         """
-        hidden = self.network(architecture).hidden_layers(hyperparameters)
+        hidden = graph_network(architecture).hidden_layers(hyperparameters)
         layers = hidden if test == "layer_monotonicity" else hidden[-1:]
         probe = PROBE
         if test == "shortcut":
@@ -104,11 +76,11 @@ class GraphDomain(Domain):
         self, architecture: str, dataset: str, hyperparameters: Mapping[str, Any]
     ) -> tuple[int, int] | None:
         """Return the numbers of probe nodes and hidden channels."""
-        return self.dataset(dataset).probe_nodes, self.network(architecture).width(hyperparameters)
+        return graph_dataset(dataset).probe_nodes, graph_network(architecture).width(hyperparameters)
 
     def locate(self, dataset: str, root: Path | None, downloads: Path, may_download: bool = True) -> DatasetSpec:
         """Find and hash a dataset's files."""
-        return self.dataset(dataset).locate(root, downloads / self.name / dataset, may_download)
+        return graph_dataset(dataset).locate(root, downloads / self.name / dataset, may_download)
 
     def train(
         self, spec: ModelSpec, dataset: DatasetSpec, device: torch.device, unfinished: Path | None = None
@@ -135,7 +107,7 @@ class GraphDomain(Domain):
 
         That folder may lie in ``root`` itself, in ``root/graphs`` or in ``root/models/graphs``.
         """
-        dataset = self.dataset(model.dataset).published_name
+        dataset = graph_dataset(model.dataset).published_name
         if not dataset:
             known = ", ".join(self._published_datasets().values())
             raise UsageError(

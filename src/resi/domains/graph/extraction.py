@@ -8,11 +8,11 @@ import torch
 
 from resi.domains.arithmetic import plain_networks
 from resi.domains.graph.alterations import shortcut_probe
-from resi.domains.graph.data import load_graph
+from resi.domains.graph.building import trained_model
+from resi.domains.graph.loading import load_graph
+from resi.domains.graph.lookup import graph_network
 from resi.domains.graph.propagation import Edges
-from resi.domains.graph.registered import find_network
 from resi.domains.graph.settings import OWN_SHORTCUT_PROBE, POST_ACTIVATION, SHORTCUT
-from resi.domains.graph.weights import trained_model
 from resi.errors import ArtifactError
 from resi.specs import Extraction
 
@@ -39,7 +39,7 @@ def extract(run: ForwardPass) -> Iterator[Extraction]:
 @torch.no_grad()
 def _extract(run: ForwardPass) -> Extraction:
     spec, probe = run.model, run.probe
-    network, graph = find_network(spec.architecture), load_graph(run.dataset)
+    network, graph = graph_network(spec.architecture), load_graph(run.dataset)
     if spec.setting in SHORTCUT:
         graph = shortcut_probe(graph, spec, own=probe.probe == OWN_SHORTCUT_PROBE)
     with graph.suitable_threads():

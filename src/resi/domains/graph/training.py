@@ -10,11 +10,11 @@ from torch.nn.functional import cross_entropy
 
 from resi.domains.arithmetic import plain_networks
 from resi.domains.graph.alterations import training_graph
-from resi.domains.graph.data import Graph, load_graph
+from resi.domains.graph.building import trained_model
+from resi.domains.graph.loading import load_graph
+from resi.domains.graph.lookup import graph_network
 from resi.domains.graph.propagation import Edges, Propagation
-from resi.domains.graph.registered import find_network
 from resi.domains.graph.settings import EDGE_DROP
-from resi.domains.graph.weights import trained_model
 from resi.randomness import forked_torch, torch_generator
 from resi.specs import DatasetSpec, ModelSpec, Trained
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
 
+    from resi.domains.graph.data import Graph
     from resi.domains.graph.networks.base import GraphNetwork
 
 
@@ -43,7 +44,7 @@ def train_on(graph: Graph, spec: ModelSpec, device: torch.device) -> Trained:
         graph = training_graph(graph, spec)
         stack.enter_context(graph.suitable_threads())
         stack.enter_context(forked_torch(device, spec.seed, "graph training"))
-        network = find_network(spec.architecture)
+        network = graph_network(spec.architecture)
         model = network.build(spec, graph).to(device)
         graph = graph.to(device)
         edges = Edges(graph.edges, len(graph.labels))
@@ -68,7 +69,7 @@ def measure_accuracies(
         model = trained_model(spec, graph, state).to(device)
         graph = graph.to(device)
         edges = Edges(graph.edges, len(graph.labels))
-        return accuracies(find_network(spec.architecture), model, graph, edges)
+        return accuracies(graph_network(spec.architecture), model, graph, edges)
 
 
 def _fit(network: GraphNetwork, model: nn.Module, graph: Graph, edges: Edges, spec: ModelSpec) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from resi.domains.language.data import Texts, load_texts
-from resi.domains.language.lookup import dataset_of
+from resi.domains.language.lookup import text_dataset
 from resi.domains.language.settings import NEW_CLASSES, STANDARD, kind_of, shortcut_probe
 from resi.domains.language.wordnet import synonyms, wordnet_hash
 from resi.randomness import generator
@@ -32,7 +32,7 @@ def altered_texts(dataset: DatasetSpec, split: str, setting: str) -> Texts:
 @functools.lru_cache(maxsize=4)
 def _altered(dataset: DatasetSpec, split: str, setting: str, _wordnet: str) -> Texts:
     texts = load_texts(dataset, split)
-    kind, rate = kind_of(setting), dataset_of(dataset.name).rate(setting)
+    kind, rate = kind_of(setting), text_dataset(dataset.name).rate(setting)
     if kind == "shortcut":
         return with_hints(texts, rate)
     if kind == "label_randomization":
@@ -47,7 +47,7 @@ def probe_texts(dataset: DatasetSpec, probe: str) -> Texts:
 
     In that of shortcut tests hints are right as often as at the lowest rate, which says nothing.
     """
-    split = dataset_of(dataset.name).probe_split
+    split = text_dataset(dataset.name).probe_split
     return altered_texts(dataset, split, "shortcut_0" if probe == shortcut_probe(split) else STANDARD)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from resi.domains.language.lookup import family_of
+from resi.domains.language.lookup import text_network
 from resi.errors import ArtifactError, UsageError
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def initial_network(spec: ModelSpec, tokens: int, classes: int) -> Network:
     UsageError
         If pre-trained weights cannot be had, or are another network's.
     """
-    family = family_of(spec.architecture)
+    family = text_network(spec.architecture)
     if not family.architecture(spec.architecture).hub:
         return family.build(family.config(spec.architecture, tokens, classes))
     source = str(spec.hyperparameters["pretrained"]).format(seed=spec.seed)
@@ -76,7 +76,7 @@ def network_from(state: Mapping[str, Tensor], spec: ModelSpec) -> Network:
     """
     import torch
 
-    family = family_of(spec.architecture)
+    family = text_network(spec.architecture)
     for name in (family.embeddings, family.output):
         if name and name not in state:
             raise ArtifactError(f"the weights of {spec.label} do not fit its architecture: {name} is missing")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from resi.domains.language.lookup import dataset_of
+from resi.domains.language.lookup import text_dataset
 from resi.domains.unchanged import check_unchanged
 from resi.errors import DatasetError
 
@@ -58,7 +58,7 @@ def load_texts(dataset: DatasetSpec, split: str) -> Texts:
     DatasetError
         If a column is missing, a label is none of the dataset's classes, or the files changed since they were found.
     """
-    source = dataset_of(dataset.name)
+    source = text_dataset(dataset.name)
     if dataset.folder is None:
         raise DatasetError(f"{dataset.name} has no folder")
     path = source.split_path(dataset.folder, split)

@@ -9,7 +9,7 @@ from resi.domains.base import Domain
 from resi.domains.language import published as published_models
 from resi.domains.language.hyperparameters import LAST, LOWEST_LOSS, LanguageModelConfig, hyperparameters
 from resi.domains.language.instructions import find_instruction
-from resi.domains.language.lookup import architecture_of, dataset_of, family_of
+from resi.domains.language.lookup import text_architecture, text_dataset, text_network
 from resi.domains.language.settings import SETTINGS, shortcut_probe
 from resi.domains.language.weight_files import hash_weights
 from resi.fingerprints import hash_file
@@ -52,7 +52,7 @@ class LanguageDomain(Domain):
         ValueError
             If either is not known.
         """
-        found = map(dataset_of, registry.datasets(self.name))
+        found = map(text_dataset, registry.datasets(self.name))
         published = {dataset.published_name: dataset for dataset in found if dataset.published_name}
         dataset = published.get(trained_on.partition("_")[0])
         if dataset is None:
@@ -65,7 +65,7 @@ class LanguageDomain(Domain):
 
     def published_pooling(self, architecture: str) -> str | None:
         """Return the last token for causal models; of encoders the files do not say which it was."""
-        return "last" if family_of(architecture).is_causal else None
+        return "last" if text_network(architecture).is_causal else None
 
     def hyperparameters(
         self, architecture: str, dataset: str, setting: str, overrides: Mapping[str, Any]
@@ -76,8 +76,8 @@ class LanguageDomain(Domain):
         have memorised least.
         """
         selection = LOWEST_LOSS if self.protocol.is_published else LAST
-        family = family_of(architecture)
-        return hyperparameters(family, architecture, dataset_of(dataset), setting, overrides, selection)
+        family = text_network(architecture)
+        return hyperparameters(family, architecture, text_dataset(dataset), setting, overrides, selection)
 
     def probe(self, architecture: str, dataset: str, hyperparameters: Mapping[str, Any], test: str) -> ProbeSpec:
         """Return the evaluation sentences and the last hidden state; for layer tests all hidden states.
@@ -85,7 +85,7 @@ class LanguageDomain(Domain):
         The embeddings (state 0) of the first token, or of the last one of a prompt, are the same for every sentence, so
         that nothing can be compared; the published protocol has them nevertheless.
         """
-        family, split = family_of(architecture), dataset_of(dataset).probe_split
+        family, split = text_network(architecture), text_dataset(dataset).probe_split
         layers = family.architecture(architecture).layers
         pooling = family.pooling(self.representation, architecture)
         probe = shortcut_probe(split) if test == "shortcut" else split
@@ -99,11 +99,11 @@ class LanguageDomain(Domain):
     ) -> tuple[int, int] | None:
         """Return the numbers of evaluation sentences and of hidden features."""
         del hyperparameters
-        return dataset_of(dataset).probe_size, architecture_of(architecture).width
+        return text_dataset(dataset).probe_size, text_architecture(architecture).width
 
     def locate(self, dataset: str, root: Path | None, downloads: Path, may_download: bool = True) -> DatasetSpec:
         """Find and hash a dataset's files, or fetch them from the hub."""
-        return dataset_of(dataset).locate(root, downloads, may_download)
+        return text_dataset(dataset).locate(root, downloads, may_download)
 
     def train(
         self, spec: ModelSpec, dataset: DatasetSpec, device: torch.device, unfinished: Path | None = None

@@ -11,7 +11,7 @@ import torch
 from resi.domains.arithmetic import plain_networks
 from resi.domains.language.alterations import probe_texts
 from resi.domains.language.building import network_from
-from resi.domains.language.lookup import family_of
+from resi.domains.language.lookup import text_network
 from resi.domains.language.tokenization import PROBE_LENGTH, STATE_KEY, answer_ids, collate, encode, stored_tokenizer
 from resi.specs import Extraction
 
@@ -63,7 +63,7 @@ def _extract(run: ForwardPass, batch_tokens: int) -> Extraction:
         run.device
     )
     answers = _answers(spec, tokenizer, texts.classes)
-    projects = family_of(spec.architecture).projects_embeddings
+    projects = text_network(spec.architecture).projects_embeddings
     layers = [int(layer) for layer in probe.layers]
     computed = precision(spec)
     found = run_network(network, inputs, layers, [probe.pooling], answers, computed, batch_tokens)
@@ -195,7 +195,7 @@ def accuracy(
 
 
 def _answers(spec: ModelSpec, tokenizer: Tokenizer, classes: int) -> list[int] | None:
-    return answer_ids(tokenizer, spec.dataset)[:classes] if family_of(spec.architecture).is_causal else None
+    return answer_ids(tokenizer, spec.dataset)[:classes] if text_network(spec.architecture).is_causal else None
 
 
 def precision(spec: ModelSpec) -> torch.dtype:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from resi.domains.language.hyperparameters import check_instruction
-from resi.domains.language.lookup import dataset_of
+from resi.domains.language.lookup import text_dataset
 from resi.domains.language.published import places_of
 from resi.errors import UsageError
 
@@ -42,7 +42,7 @@ def find_instruction(root: Path, model: ModelSpec) -> str:
             text = _read(path)
             check_instruction(f"{path} holds", text)
             return text
-    line = dataset_of(model.dataset).published_line
+    line = text_dataset(model.dataset).published_line
     raise UsageError(
         f"models.source=published: the first line of prompts that {model.label} was trained with is not given, and "
         f"resi's own is another one. Its publishers wrote it down in {NOTEBOOK}, line {line}: "

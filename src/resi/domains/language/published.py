@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from resi import registry
 from resi.domains.language.local_files import check_local_files
-from resi.domains.language.lookup import architecture_of, dataset_of, family_of
+from resi.domains.language.lookup import text_architecture, text_dataset, text_network
 from resi.domains.language.settings import NEW_CLASSES, STANDARD, kind_of
 from resi.domains.language.weight_files import PARTS, WHOLE, combined_hash, weight_files
 from resi.errors import ArtifactError, DatasetError, UsageError
@@ -70,16 +70,16 @@ def published_folders(model: ModelSpec) -> tuple[str, ...]:
     UsageError
         If no such model was published.
     """
-    dataset = dataset_of(model.dataset)
-    if not (architecture_of(model.architecture).published_name and dataset.published_name):
+    dataset = text_dataset(model.dataset)
+    if not (text_architecture(model.architecture).published_name and dataset.published_name):
         families = registry.networks(dataset.domain)
-        architectures = [name for name in families if architecture_of(name).published_name]
-        datasets = [name for name in registry.datasets(dataset.domain) if dataset_of(name).published_name]
+        architectures = [name for name in families if text_architecture(name).published_name]
+        datasets = [name for name in registry.datasets(dataset.domain) if text_dataset(name).published_name]
         raise UsageError(
             f"models.source=published: no {model.architecture} on dataset={model.dataset} is published, but "
             f"{_listed(architectures)} on {_listed(datasets)}"
         )
-    return family_of(model.architecture).published_folders(model, dataset)
+    return text_network(model.architecture).published_folders(model, dataset)
 
 
 def _listed(names: list[str]) -> str:
@@ -89,7 +89,7 @@ def _listed(names: list[str]) -> str:
 def places_of(root: Path, model: ModelSpec) -> list[Path]:
     """Return the folders in which a published model may lie."""
     names = published_folders(model)
-    elsewhere = family_of(model.architecture).published_elsewhere(names[0])
+    elsewhere = text_network(model.architecture).published_elsewhere(names[0])
     places = [root / folder / name for folder in FOLDERS for name in names]
     return places if elsewhere is None else [elsewhere, *places]
 
@@ -111,7 +111,7 @@ def find_checkpoint(root: Path, model: ModelSpec) -> Path:
                 return place / name
     raise DatasetError(
         f"{places[0] / WHOLE} is missing: with models.source=published it holds {model.label}. Fetch the published "
-        f"models with resi download {family_of(model.architecture).download}, name their folder "
+        f"models with resi download {text_network(model.architecture).download}, name their folder "
         "with models.root, or train models with models.source=train"
     )
 
@@ -129,10 +129,10 @@ def read_published(path: Path, model: ModelSpec) -> Trained:
     from resi.domains.language.building import check_fit
     from resi.domains.language.tokenization import STATE_KEY, add_hint_tokens, load_tokenizer, to_tensor
 
-    family = family_of(model.architecture)
+    family = text_network(model.architecture)
     tensors, files = _read_weights(path, model.checkpoint, family.tied)
     tokenizer = load_tokenizer(str(model.hyperparameters["tokenizer"]).format(seed=model.seed))
-    kind, classes = kind_of(model.setting), len(dataset_of(model.dataset).classes)
+    kind, classes = kind_of(model.setting), len(text_dataset(model.dataset).classes)
     if kind == "shortcut" and not family.is_causal:
         add_hint_tokens(tokenizer, classes)
     rows = _embedding_rows(tensors, family.embeddings)

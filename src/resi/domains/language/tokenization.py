@@ -15,7 +15,7 @@ import torch
 
 from resi.domains.language.data import load_texts
 from resi.domains.language.hyperparameters import TINY_INSTRUCTION
-from resi.domains.language.lookup import dataset_of, family_of
+from resi.domains.language.lookup import text_dataset, text_network
 from resi.domains.language.prompts import answers, prompts
 from resi.domains.language.settings import kind_of
 from resi.errors import ArtifactError, UsageError
@@ -84,8 +84,8 @@ def encode(tokenizer: Tokenizer, texts: Texts, spec: ModelSpec, max_length: int)
         If the tokenizer lacks the tokens that frame an encoder's texts.
     """
     tokenizer = plain(tokenizer, spec.architecture)
-    if family_of(spec.architecture).is_causal:
-        rows: Any = prompts(texts, dataset_of(spec.dataset).prompt, spec.hyperparameters["instruction"])
+    if text_network(spec.architecture).is_causal:
+        rows: Any = prompts(texts, text_dataset(spec.dataset).prompt, spec.hyperparameters["instruction"])
         found = tokenizer.encode_batch(rows)
         targets = np.array(answer_ids(tokenizer, spec.dataset), dtype=np.int64)[texts.labels]
     else:
@@ -111,7 +111,7 @@ def plain(tokenizer: Tokenizer, architecture: str) -> Tokenizer:
         If the tokenizer lacks the tokens that frame an encoder's texts.
     """
     copy = _unpadded(tokenizer)
-    if family_of(architecture).is_causal:
+    if text_network(architecture).is_causal:
         copy.post_processor = None
     else:
         _frame(copy)
@@ -120,7 +120,7 @@ def plain(tokenizer: Tokenizer, architecture: str) -> Tokenizer:
 
 def is_plain(tokenizer: Tokenizer, architecture: str) -> bool:
     """Return whether a tokenizer gives texts the same ids as its plain copy."""
-    given = ("a", None) if family_of(architecture).is_causal else ("a", "a")
+    given = ("a", None) if text_network(architecture).is_causal else ("a", "a")
     found, expected = (one.encode(*given) for one in (tokenizer, plain(tokenizer, architecture)))
     is_same = (found.ids, found.type_ids) == (expected.ids, expected.type_ids)
     return is_same and tokenizer.padding is None
@@ -150,7 +150,7 @@ def answer_ids(tokenizer: Tokenizer, dataset: str) -> list[int]:
     """
     found = []
     tokenizer = _unpadded(tokenizer)
-    for answer in answers(dataset_of(dataset).prompt):
+    for answer in answers(text_dataset(dataset).prompt):
         ids = tokenizer.encode(answer, add_special_tokens=False).ids
         if len(ids) != 1:
             raise UsageError(
@@ -162,7 +162,7 @@ def answer_ids(tokenizer: Tokenizer, dataset: str) -> list[int]:
 
 def make_tokenizer(spec: ModelSpec, dataset: DatasetSpec) -> Tokenizer:
     """Return the tokenizer of a model to be trained, with the tokens of its shortcut if it has one."""
-    family = family_of(spec.architecture)
+    family = text_network(spec.architecture)
     if family.architecture(spec.architecture).hub:
         tokenizer = load_tokenizer(str(spec.hyperparameters["tokenizer"]).format(seed=spec.seed))
     else:
@@ -208,9 +208,9 @@ def load_tokenizer(source: str) -> Tokenizer:
 @functools.lru_cache(maxsize=4)
 def _trained_on(dataset: DatasetSpec, architecture: str) -> str:
     """Return a tokenizer trained on the unaltered training texts, as JSON."""
-    texts, family = load_texts(dataset, "train"), family_of(architecture)
+    texts, family = load_texts(dataset, "train"), text_network(architecture)
     if family.is_causal:
-        style = dataset_of(dataset.name).prompt
+        style = text_dataset(dataset.name).prompt
         corpus = prompts(texts, style, TINY_INSTRUCTION)
         # Every answer once a row, so that each is one token.
         corpus += ["".join(answers(style))] * len(texts)

@@ -25,7 +25,7 @@ from resi.domains.language.building import initial_network, weights
 from resi.domains.language.extraction import accuracy
 from resi.domains.language.hyperparameters import BY_LENGTH, LOWEST_LOSS
 from resi.domains.language.local_files import check_local_files
-from resi.domains.language.lookup import family_of
+from resi.domains.language.lookup import text_network
 from resi.domains.language.tokenization import (
     PROBE_LENGTH,
     STATE_KEY,
@@ -82,7 +82,7 @@ def _train(spec: ModelSpec, dataset: DatasetSpec, device: torch.device, unfinish
     found = {
         split: accuracy(network, spec, rows, tokenizer, texts[split].classes, device) for split, rows in inputs.items()
     }
-    return Trained({**weights(family_of(spec.architecture), network), STATE_KEY: to_tensor(tokenizer)}, found)
+    return Trained({**weights(text_network(spec.architecture), network), STATE_KEY: to_tensor(tokenizer)}, found)
 
 
 def _fit(
@@ -99,7 +99,7 @@ def _fit(
         else:
             folder = unfinished.with_name(f"{unfinished.name}.trainer")
             folder.mkdir(parents=True, exist_ok=True)
-        trainer_class = _CausalTrainer if family_of(spec.architecture).is_causal else _Trainer
+        trainer_class = _CausalTrainer if text_network(spec.architecture).is_causal else _Trainer
         trainer = trainer_class(
             fingerprint=spec.fingerprint,
             order=_row_order(spec, inputs["train"]),
@@ -242,7 +242,7 @@ def _with_low_rank_updates(network: Network, spec: ModelSpec) -> Any:
         return network
     from peft import LoraConfig, get_peft_model
 
-    rank, targets = spec.hyperparameters["lora_rank"], list(family_of(spec.architecture).low_rank_targets)
+    rank, targets = spec.hyperparameters["lora_rank"], list(text_network(spec.architecture).low_rank_targets)
     config = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=targets, task_type="CAUSAL_LM")
     return get_peft_model(network, config)
 

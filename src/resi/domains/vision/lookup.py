@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from resi import registry
+from resi.domains.lookup import find_dataset, find_family
 from resi.domains.vision.datasets.base import ImageDataset
 from resi.domains.vision.networks.base import ImageNetwork
 from resi.errors import UsageError
@@ -18,10 +19,7 @@ DOMAIN = "vision"
 
 def image_dataset(name: str) -> ImageDataset:
     """Return a dataset by name, or raise ``UsageError`` naming what exists."""
-    found = registry.datasets(DOMAIN).get(name)
-    if not isinstance(found, ImageDataset):
-        raise UsageError(f"dataset={name} of domain=vision is a {type(found).__name__}: expected an ImageDataset")
-    return found
+    return find_dataset(name, ImageDataset)
 
 
 def image_datasets() -> list[ImageDataset]:
@@ -31,10 +29,7 @@ def image_datasets() -> list[ImageDataset]:
 
 def image_network(architecture: str) -> ImageNetwork:
     """Return the family of an architecture, or raise ``UsageError`` naming what exists."""
-    found = registry.networks(DOMAIN).get(architecture)
-    if not isinstance(found, ImageNetwork):
-        raise UsageError(f"model={architecture} of domain=vision is a {type(found).__name__}: expected an ImageNetwork")
-    return found
+    return find_family(architecture, ImageNetwork)  # type: ignore[type-abstract]
 
 
 def image_architecture(name: str) -> ImageArchitecture:
