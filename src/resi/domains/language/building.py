@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from resi.domains.language.lookup import text_network
+from resi.domains.weights import check_fit
 from resi.errors import ArtifactError, UsageError
 
 if TYPE_CHECKING:
@@ -84,13 +85,13 @@ def network_from(state: Mapping[str, Tensor], spec: ModelSpec) -> Network:
     config = family.config(spec.architecture, state[family.embeddings].shape[0], classes)
     with torch.random.fork_rng(devices=[]):  # weights that are drawn only to be replaced
         network = family.build(config)
-    check_fit(family, network, state, spec.label)
+    check_network_fit(family, network, state, spec.label)
     network.load_state_dict(dict(state), strict=False)
     network.tie_weights()
     return network
 
 
-def check_fit(family: TextNetwork, network: Network, state: Mapping[str, Tensor], label: str) -> None:
+def check_network_fit(family: TextNetwork, network: Network, state: Mapping[str, Tensor], label: str) -> None:
     """Check that weights have the names and shapes of a network's; tied ones may be there once.
 
     Raises
@@ -99,16 +100,8 @@ def check_fit(family: TextNetwork, network: Network, state: Mapping[str, Tensor]
         Naming the first weights that are missing, foreign or of another shape.
     """
     expected = _untied(family, network)
-    problems = [f"{name} is missing" for name in expected if name not in state]
-    problems += [f"{name} is not part of the model" for name in state if name not in expected and name != family.tied]
-    problems += [
-        f"{name} has shape {tuple(state[name].shape)} instead of {tuple(tensor.shape)}"
-        for name, tensor in expected.items()
-        if name in state and state[name].shape != tensor.shape
-    ]
-    if problems:
-        more = f" and {len(problems) - 3} more" if len(problems) > 3 else ""
-        raise ArtifactError(f"the weights of {label} do not fit its architecture: {'; '.join(problems[:3])}{more}")
+    own = {name: tensor for name, tensor in state.items() if name in expected or name != family.tied}
+    check_fit(expected, own, label)
 
 
 def weights(family: TextNetwork, network: Network) -> dict[str, Tensor]:

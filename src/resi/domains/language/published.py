@@ -126,7 +126,7 @@ def read_published(path: Path, model: ModelSpec) -> Trained:
     """
     import torch
 
-    from resi.domains.language.building import check_fit
+    from resi.domains.language.building import check_network_fit
     from resi.domains.language.tokenization import STATE_KEY, add_hint_tokens, load_tokenizer, to_tensor
 
     family = text_network(model.architecture)
@@ -145,7 +145,7 @@ def read_published(path: Path, model: ModelSpec) -> Trained:
     family.check_config(_read_config(path), config)
     with torch.device("meta"):
         network = family.build(config)
-    check_fit(family, network, tensors, model.label)
+    check_network_fit(family, network, tensors, model.label)
     check_local_files(model.hyperparameters)
     return Trained({**tensors, STATE_KEY: to_tensor(tokenizer)}, {}, files)
 

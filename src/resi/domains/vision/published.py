@@ -19,7 +19,7 @@ from resi.domains.vision.lookup import (
     image_network,
 )
 from resi.domains.vision.settings import STANDARD
-from resi.domains.vision.weights import check_fit
+from resi.domains.weights import check_fit
 from resi.errors import DatasetError, UsageError
 from resi.specs import Trained
 from resi.store.checkpoints import read_weights
@@ -155,7 +155,7 @@ def read_checkpoint(content: bytes, model: ModelSpec) -> Trained:
     state = family.from_published(read_weights(io.BytesIO(content)))
     with torch.device("meta"):
         network = family.build(model.architecture, as_built(model), image_dataset(model.dataset).classes)
-    check_fit(network, state, model.label)
+    check_fit(network.state_dict(), state, model.label)
     return Trained(state, {})
 
 

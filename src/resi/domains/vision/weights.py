@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from resi.errors import ArtifactError
+from resi.domains.weights import check_fit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -14,30 +14,9 @@ if TYPE_CHECKING:
 
 
 def load_weights(model: nn.Module, state: Mapping[str, Tensor], source: object) -> None:
-    """Load weights that have to fit exactly, see :func:`check_fit`."""
-    check_fit(model, state, source)
+    """Load weights that have to fit exactly, see :func:`~resi.domains.weights.check_fit`."""
+    check_fit(model.state_dict(), state, source)
     model.load_state_dict(dict(state), strict=True)
-
-
-def check_fit(model: nn.Module, state: Mapping[str, Tensor], source: object) -> None:
-    """Check that weights have the names and shapes of a model's.
-
-    Raises
-    ------
-    ArtifactError
-        Naming ``source`` and the first weights that are missing, foreign or of another shape.
-    """
-    expected = model.state_dict()
-    problems = [f"{name} is missing" for name in expected if name not in state]
-    problems += [f"{name} is not part of the model" for name in state if name not in expected]
-    problems += [
-        f"{name} has shape {tuple(state[name].shape)} instead of {tuple(tensor.shape)}"
-        for name, tensor in expected.items()
-        if name in state and state[name].shape != tensor.shape
-    ]
-    if problems:
-        more = f" and {len(problems) - 3} more" if len(problems) > 3 else ""
-        raise ArtifactError(f"the weights of {source} do not fit its architecture: {'; '.join(problems[:3])}{more}")
 
 
 def unwrapped(state: Mapping[str, Tensor], roots: tuple[str, ...]) -> dict[str, Tensor]:

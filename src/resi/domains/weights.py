@@ -1,0 +1,34 @@
+"""Weights that have to fit a network."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from resi.errors import ArtifactError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from torch import Tensor
+
+SHOWN = 3
+
+
+def check_fit(expected: Mapping[str, Tensor], state: Mapping[str, Tensor], source: object) -> None:
+    """Check that weights have the names and shapes that are expected.
+
+    Raises
+    ------
+    ArtifactError
+        Naming ``source`` and the first weights that are missing, foreign or of another shape.
+    """
+    problems = [f"{name} is missing" for name in expected if name not in state]
+    problems += [f"{name} is not part of the model" for name in state if name not in expected]
+    problems += [
+        f"{name} has shape {tuple(state[name].shape)} instead of {tuple(tensor.shape)}"
+        for name, tensor in expected.items()
+        if name in state and state[name].shape != tensor.shape
+    ]
+    if problems:
+        more = f" and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
+        raise ArtifactError(f"the weights of {source} do not fit its architecture: {'; '.join(problems[:SHOWN])}{more}")
