@@ -22,6 +22,12 @@ def check_fit(expected: Mapping[str, Tensor], state: Mapping[str, Tensor], sourc
     ArtifactError
         Naming ``source`` and the first weights that are missing, foreign or of another shape.
     """
+    if found := misfits(expected, state):
+        raise ArtifactError(f"the weights of {source} do not fit its architecture: {found}")
+
+
+def misfits(expected: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> str:
+    """Return the first weights that are missing, foreign or of another shape than expected; empty if all fit."""
     problems = [f"{name} is missing" for name in expected if name not in state]
     problems += [f"{name} is not part of the model" for name in state if name not in expected]
     problems += [
@@ -29,6 +35,5 @@ def check_fit(expected: Mapping[str, Tensor], state: Mapping[str, Tensor], sourc
         for name, tensor in expected.items()
         if name in state and state[name].shape != tensor.shape
     ]
-    if problems:
-        more = f" and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
-        raise ArtifactError(f"the weights of {source} do not fit its architecture: {'; '.join(problems[:SHOWN])}{more}")
+    more = f" and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
+    return "; ".join(problems[:SHOWN]) + more

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from resi.domains.weights import misfits
 from resi.errors import ArtifactError
 
 if TYPE_CHECKING:
@@ -22,10 +23,9 @@ def load_weights(model: nn.Module, state: Mapping[str, Tensor]) -> None:
     ArtifactError
         Saying what does not fit.
     """
-    try:
-        model.load_state_dict(dict(state), strict=True)
-    except RuntimeError as error:
-        raise ArtifactError(f"do not fit the architecture: {error}") from error
+    if found := misfits(model.state_dict(), state):
+        raise ArtifactError(f"do not fit the architecture: {found}")
+    model.load_state_dict(dict(state), strict=True)
 
 
 def renamed(state: Mapping[str, Tensor], current: Callable[[str], str]) -> dict[str, Tensor]:
