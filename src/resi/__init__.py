@@ -6,7 +6,6 @@ The public names load when they are first used, so that ``import resi`` stays in
 from __future__ import annotations
 
 import importlib
-import importlib.metadata
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -32,7 +31,9 @@ __all__ = ["Measure", "as_measure", "compare", "hookimpl", "list_measures", "pai
 
 def __getattr__(name: str) -> Any:
     if name == "__version__":
-        return importlib.metadata.version("resi")
+        from importlib.metadata import version  # most of the time that importing resi would take
+
+        return version("resi")
     if name == "testing":
         return importlib.import_module("resi.testing")
     if name in _PUBLIC:
