@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from tokenizers import Tokenizer, models
 
-from resi.domains.language import LanguageDomain
+from resi.domains.language import LanguageDomain, PromptStyle
 from resi.domains.language.alterations import altered_texts, with_hints, with_random_labels
 from resi.domains.language.data import Texts
 from resi.domains.language.lookup import text_dataset
@@ -39,6 +39,12 @@ def test_prompts_of_pairs_read_as_defined() -> None:
         "Say which.\nPremise: it rains\nHypothesis: it is Monday\n"
         "Options:\nA) entailment\nB) contradiction\nC) neutral \nAnswer:"
     )
+
+
+def test_all_options_of_a_dataset_with_many_classes_are_there() -> None:
+    style = PromptStyle("Say which.", ("Text",), ("one", "two", "three", "four"), "ABCDEFGHI")
+    texts = Texts("train", (("a text",),), np.array([3]), 4)
+    assert prompts(texts, style, "Say which.")[0].splitlines()[-2] == "D) four"
 
 
 def test_answers_stand_in_the_order_of_the_labels() -> None:

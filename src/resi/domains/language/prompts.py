@@ -12,6 +12,7 @@
 
 from __future__ import annotations
 
+from string import ascii_uppercase
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def prompts(texts: Texts, style: PromptStyle, instruction: str) -> list[str]:
     The hint of a shortcut is a letter before the full stop of the instruction. The options are the dataset's own
     classes, also for models that learn random labels of new ones.
     """
-    options = "\n".join(f"{letter}) {option}" for letter, option in zip("ABC", style.options, strict=False))
+    options = "\n".join(f"{letter}) {option}" for letter, option in zip(ascii_uppercase, style.options, strict=False))
     found = []
     for row in range(len(texts)):
         first = instruction
