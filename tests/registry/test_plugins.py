@@ -17,6 +17,7 @@ import resi
 from resi import registry
 from resi.cli.main import run_command
 from resi.config import register as config
+from resi.errors import UsageError
 from resi.measures.base import Measure, as_measure
 from resi.registry import discovery, hookspecs, names
 from tests.conftest import REPOSITORY, TINY
@@ -66,7 +67,8 @@ def run(words: list[str], env: dict[str, str]) -> subprocess.CompletedProcess[st
 
 def forget_plugins() -> None:
     """Let the next question look for plugins again, as a new process does."""
-    for known in (discovery.load_plugins, registry.measures, registry.domains, registry.usable_domains):
+    cached = (discovery.load_plugins, registry.measures, registry.domains, names._of_domains, registry.usable_domains)
+    for known in cached:
         known.cache_clear()
     names._of_domains.cache_clear()
     config.own_store.cache_clear()
@@ -260,3 +262,9 @@ def test_a_plugin_that_leaves_the_program_when_it_is_loaded_or_asked_is_named() 
         "leaving": "SystemExit: 0",
         "asked": "resi_measures: SystemExit: not today",
     }
+
+
+def test_datasets_of_a_domain_that_does_not_exist_are_asked_for_in_vain() -> None:
+    for of_domain in (registry.datasets, registry.networks):
+        with pytest.raises(UsageError, match="unknown domain 'grap'; did you mean graph"):
+            of_domain("grap")

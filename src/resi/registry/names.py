@@ -67,10 +67,14 @@ class Registry(Generic[T]):
         ValueError
             If the name is taken.
         """
+        self.check_free(name)
+        self._items[name] = Registered(item, distribution, version, code)
+
+    def check_free(self, name: str) -> None:
+        """Raise ``ValueError`` if a name is taken."""
         if name in self._items:
             taken = self._items[name].distribution
             raise ValueError(f"{self.kind} {name!r} is already provided by {taken}")
-        self._items[name] = Registered(item, distribution, version, code)
 
     def origin(self, name: str) -> Registered[T]:
         """Return an item with the distribution that provides it, or raise ``UsageError`` with suggestions."""
@@ -150,12 +154,12 @@ def domains() -> Registry[type[Domain]]:
 
 def datasets(domain: str) -> Registry[DatasetInfo]:
     """Return the datasets of a domain by name."""
-    return _of_domains("dataset", "resi_datasets", _name_of_dataset)[domain]
+    return _of_domain(domain, "dataset", "resi_datasets", _name_of_dataset)
 
 
 def networks(domain: str) -> Registry[NetworkFamily]:
     """Return the families of networks of a domain by the name of each of their architectures."""
-    return _of_domains("model", "resi_networks", _names_of_architectures)[domain]
+    return _of_domain(domain, "model", "resi_networks", _names_of_architectures)
 
 
 def _name_of_dataset(dataset: DatasetInfo) -> list[str]:
@@ -166,6 +170,13 @@ def _names_of_architectures(family: NetworkFamily) -> list[str]:
     return [architecture.name for architecture in family.architectures]
 
 
+def _of_domain(domain: str, kind: str, hook: str, names: Callable[[Any], list[str]]) -> Registry[Any]:
+    found = _of_domains(kind, hook, names)
+    if domain not in found:
+        raise unknown_name("domain", domain, list(found))
+    return found[domain]
+
+
 @functools.cache
 def _of_domains(kind: str, hook: str, names: Callable[[Any], list[str]]) -> dict[str, Registry[Any]]:
     found: dict[str, Registry[Any]] = {domain: Registry(f"{kind} of domain={domain}:") for domain in domains()}
@@ -174,8 +185,11 @@ def _of_domains(kind: str, hook: str, names: Callable[[Any], list[str]]) -> dict
         try:
             if item.domain not in found:
                 raise ValueError(f"there is no domain {item.domain!r}; there are {', '.join(found)}")
+            registry = found[item.domain]
+            for name in names(item):  # all of them, before any is added
+                registry.check_free(name)
             for name in names(item):
-                found[item.domain].add(name, item, info.distribution, info.version)
+                registry.add(name, item, info.distribution, info.version)
         except ValueError as error:
             plugins.fail(info, f"{hook}: {error}")
         except Exception as error:

@@ -109,7 +109,7 @@ def _plugin() -> Iterator[None]:
     plugins.add(INFO)
     forget()
     yield
-    plugins.manager.unregister(plugin)
+    plugins.manager.unregister(name=INFO.key)
     del plugins._records[INFO.key]
     forget()
 
@@ -164,3 +164,22 @@ def test_a_dataset_of_another_class_is_refused_and_leaves_the_others_alone() -> 
     with pytest.raises(UsageError, match="dataset=unknown of domain=graph is a Unknown: expected a GraphDataset"):
         resi.run(["dataset=unknown", "measure=cka"])
     assert GraphDomain().own_names("cora", "Normal") == ("cora", "standard")
+
+
+class Clashing(MeansFamily):
+    """A family that has a name of its own, and one that is taken."""
+
+    architectures = (ArchitectureInfo("median", "", "", ""), ArchitectureInfo("gcn", "", "", ""))
+
+
+def test_a_family_with_a_name_that_is_taken_is_left_out_with_all_its_names() -> None:
+    load_plugins().manager.unregister(name=INFO.key)
+    load_plugins().manager.register(SimpleNamespace(resi_networks=resi.hookimpl(lambda: [Clashing()])), name=INFO.key)
+    try:
+        known = [architecture.name for architecture in GraphDomain().architectures()]
+        assert known.count("gcn") == 1
+        assert "median" not in known
+        assert "'gcn' is already provided by resi" in load_plugins().failed[0].error
+    finally:
+        load_plugins().manager.unregister(name=INFO.key)
+        load_plugins().manager.register(SimpleNamespace(), name=INFO.key)
