@@ -41,8 +41,8 @@ def compare(
     ----------
     R, S : numpy array or torch tensor, floating point
         Of shape (n_samples, n_features), or as ``shape`` says; the number of features may differ. Values are computed
-        on the device that ``R`` is on, in float64; the products of some measures in float32, where the arrays have no
-        more and six digits of the value are sure.
+        on the device that ``R`` is on, in float64. Some measures multiply in float32 if both inputs are float32; their
+        values are then correct to six digits.
     measure : str
         Name of a measure, see :func:`list_measures`.
     shape : str

@@ -86,7 +86,7 @@ def process(*words: str) -> subprocess.CompletedProcess[str]:
             ["lists"],
             "unknown command 'lists'; did you mean list? Known: describe, download, list, merge, plan, prepare,",
         ),
-        (["list", "shards", "root=elsewhere"], "root=elsewhere is no pattern of names: write --root elsewhere"),
+        (["list", "shards", "root=elsewhere"], "root=elsewhere is not a pattern of names: write --root elsewhere"),
         (["describe", "ckaa"], "unknown name 'ckaa'; did you mean cka or cora? Known: "),
         (["protocol=publishd"], "unknown protocol 'publishd'; did you mean published? Known: corrected, published."),
     ],

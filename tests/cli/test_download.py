@@ -108,7 +108,7 @@ def test_an_interrupted_download_goes_on(
         ({"cora/a": b"1"}, {"size": 10}, "is larger than the 10 bytes it should have at most"),
         ({"elsewhere/a": b"1"}, {}, "holds no folder cora|flickr|ogbn-arxiv"),
         ({"cora/a": b"1"}, {"key": "../graph_data.zip"}, "has no file graph_data"),
-        ({"cora/a": b"1"}, {"size": "many"}, "is no Zenodo record: ValueError"),
+        ({"cora/a": b"1"}, {"size": "many"}, "is not a Zenodo record: ValueError"),
         ({"cora/a": b"1"}, {"size": 10**18}, "GB are needed; use --root"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Truncated and bit-flipped files: found by hash, told in one line, made anew or left out, never used."""
+"""Truncated and bit-flipped files: found by hash, reported in one line, recomputed or left out, never used."""
 
 from __future__ import annotations
 
@@ -199,7 +199,7 @@ def test_a_damaged_artifact_is_told_set_aside_and_made_anew(
     path = sorted((copy / kind).rglob("*.safetensors"))[0]
     damage(path)
     assert run_command([*WORDS, f"root={copy}"]) == 0
-    told = [line for line in capsys.readouterr().err.splitlines() if line.endswith("It is set aside and made anew.")]
+    told = [line for line in capsys.readouterr().err.splitlines() if line.endswith("It is set aside and recomputed.")]
     assert [line.startswith(f"{path} is damaged: ") for line in told] == [True]
     (shard,) = (copy / "shards").iterdir()
     assert Shard(shard).comparisons().drop(TIMES).equals(finished[1])
@@ -231,7 +231,7 @@ def test_two_artifacts_under_each_others_names_are_not_used(
     swap(first, second)
     capsys.readouterr()
     assert run_command(words) == 0
-    told = [line for line in capsys.readouterr().err.splitlines() if line.endswith("It is set aside and made anew.")]
+    told = [line for line in capsys.readouterr().err.splitlines() if line.endswith("It is set aside and recomputed.")]
     assert [line.split(" holds ")[0] for line in told] == [str(first), str(second)]
     (shard,) = (copy / "shards").iterdir()
     assert Shard(shard).comparisons().drop(TIMES).equals(expected)

@@ -188,7 +188,7 @@ def test_a_damaged_model_is_named_set_aside_and_trained_anew(tmp_path: Path, cap
     content[-3] ^= 1
     path.write_bytes(content)
     assert resi.run(words).scores.height == 2
-    told = f"{path} is damaged: its content does not match its hash. It is set aside and made anew.\n"
+    told = f"{path} is damaged: its content does not match its hash. It is set aside and recomputed.\n"
     assert capsys.readouterr().err.count(told) == 1
     again = read_tensors(path)[0]
     assert again.keys() == whole.keys()

@@ -237,7 +237,7 @@ def test_a_page_is_written_over_pages_alone(tmp_path: Path, capsys: pytest.Captu
     tables = folder / "comparisons.parquet"
     before = tables.read_bytes()
     assert run_command(["report", str(folder), "--out", str(tables)]) == 2
-    assert f"{tables} is no HTML page and is left as it is" in capsys.readouterr().err
+    assert f"{tables} is not an HTML page and is left as it is" in capsys.readouterr().err
     assert tables.read_bytes() == before
     assert run_command(["report", str(folder)]) == 0
     assert run_command(["report", str(folder)]) == 0

@@ -88,7 +88,7 @@ def test_more_than_the_stated_size_is_refused(server: FileServer, tmp_path: Path
 
 @pytest.mark.parametrize("address", ["file:///etc/passwd", "ftp://host/file", "here"])
 def test_only_web_addresses_are_opened(address: str, tmp_path: Path) -> None:
-    with pytest.raises(DownloadError, match="is no address of a file"):
+    with pytest.raises(DownloadError, match="is not an address of a file"):
         download(address, tmp_path / "file")
 
 

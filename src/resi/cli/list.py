@@ -44,7 +44,7 @@ def main(words: list[str]) -> int:
     if "=" in arguments.pattern:
         key, value = arguments.pattern.split("=", 1)
         hint = f"write --root {value}" if key == "root" else "see resi list --help"
-        raise UsageError(f"{arguments.pattern} is no pattern of names: {hint}")
+        raise UsageError(f"{arguments.pattern} is not a pattern of names: {hint}")
     rows = KINDS[arguments.kind](arguments)
     rows = [row for row in rows if _matches(str(row["name"]), arguments)]
     if arguments.json:

@@ -79,7 +79,7 @@ def explain(error: BaseException) -> tuple[str, int]:
     if found := explain_hydra(error):
         return found, 2
     if isinstance(error, OSError) and error.filename:
-        reason = "it is no folder" if isinstance(error, FileExistsError) else error.strerror
+        reason = "it is not a folder" if isinstance(error, FileExistsError) else error.strerror
         return f"cannot use {error.filename}: {reason}. Check RESI_HOME, free space and permissions.", 1
     if type(error).__name__ == "TerminatedWorkerError":  # of joblib, which is not imported for this
         return "a process of the sweep was killed; what is finished is kept, and the same command goes on from there", 1

@@ -58,7 +58,7 @@ def _check_is_a_page(out: Path) -> None:
     with out.open("rb") as file:
         found = file.read(len(start))
     if found and found != start:
-        raise UsageError(f"{out} is no HTML page and is left as it is; name another file with --out")
+        raise UsageError(f"{out} is not an HTML page and is left as it is; name another file with --out")
 
 
 def _tables_of(root: Path) -> Shard:

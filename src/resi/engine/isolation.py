@@ -47,7 +47,7 @@ class End(NamedTuple):
     Attributes
     ----------
     works : list of Work
-        What was under way, as far as it may be at fault.
+        Comparisons and preparations that were running and may have caused the failure.
     seconds : float
         For how long it was.
     is_certain : bool

@@ -91,7 +91,7 @@ def score_table(  # noqa: PLR0913 - all but the first are options
         raise unknown_name("test", test, list(GROUNDINGS))
     chosen = Protocol.parse("protocol", protocol)
     if missing := [column for column in NEEDED if column not in (*comparisons.columns, *LATER_COLUMNS)]:
-        raise UsageError(f"the table lacks the columns {', '.join(missing)}: it is no table of comparisons")
+        raise UsageError(f"the table lacks the columns {', '.join(missing)}: it is not a table of comparisons")
     grounding = GROUNDINGS[test]()
     frame = complete(comparisons, {name: COMPARISONS[name] for name in NEEDED})
     rows = _relevant(frame, grounding, settings)

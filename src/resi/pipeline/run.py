@@ -100,7 +100,7 @@ def run_config(config: RunConfig) -> RunResult:
 
 
 def _run_mending(plan: Plan) -> RunResult:
-    """Run the stages; a damaged artifact that comes up is set aside once, and the stages make it anew."""
+    """Run the stages; a damaged artifact that comes up is set aside once, and the stages recompute it."""
     mended: set[Path] = set()
     while True:
         try:
@@ -111,7 +111,7 @@ def _run_mending(plan: Plan) -> RunResult:
                 raise
             mended.add(path)
             plan.store.set_aside(path, error.state)
-            say(f"{error.message} It is set aside and made anew.")
+            say(f"{error.message} It is set aside and recomputed.")
 
 
 def _run_stages(plan: Plan) -> RunResult:

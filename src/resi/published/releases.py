@@ -207,7 +207,7 @@ def list_files(source: Source, api: str = API) -> list[Remote]:
             f"{source.files} on another machine, and unpack them here with resi download NAME --archives FOLDER"
         ) from error
     except (ValueError, KeyError, TypeError) as error:
-        raise DownloadError(f"{url} is no Zenodo record: {type(error).__name__}: {error}") from error
+        raise DownloadError(f"{url} is not a Zenodo record: {type(error).__name__}: {error}") from error
     found = [file for file in files if re.fullmatch(source.files, file.name)]
     if not found:
         names = ", ".join(sorted(file.name for file in files)) or "none"

@@ -139,14 +139,14 @@ def _without_pooled(named: pl.DataFrame, path: Path, problems: list[str]) -> pl.
 
 def _read_columns(path: Path) -> pl.DataFrame:
     if not path.is_file():
-        raise UsageError(f"{path} is no file; --published takes a results file of the published benchmark")
+        raise UsageError(f"{path} is not a file; --published takes a results file of the published benchmark")
     with named_damage(path, "Get it again."):
         frame = pl.scan_parquet(path, glob=False)
         found = frame.collect_schema()
         for name, dtype in NEEDED.items():
             if found.get(name) != dtype:
                 raise UsageError(
-                    f"{path} is no results file of the published benchmark: it has no column {name} of type {dtype}"
+                    f"{path} is not a results file of the published benchmark: it has no column {name} of type {dtype}"
                 )
         return frame.select(*NEEDED).collect()
 

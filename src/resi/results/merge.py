@@ -124,7 +124,7 @@ def _find(roots: Sequence[Path], merged: Merged) -> Iterator[Shard]:
         shards = list(find_shards(root))
         if not shards:
             merged.problems.append(f"{root} holds no shards; name a data root or a folder of shards")
-        merged.problems += [f"{stray} is no shard of resi and left out" for stray in find_strays(root)]
+        merged.problems += [f"{stray} is not a shard of resi and is left out" for stray in find_strays(root)]
         for shard in shards:
             if shard.folder.resolve() in seen:
                 continue

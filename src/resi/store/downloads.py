@@ -132,7 +132,7 @@ def _total(response: http.client.HTTPResponse, start: int) -> int | None:
 def _open(url: str, part: Path, done: int) -> Iterator[http.client.HTTPResponse | None]:
     """Open a URL from behind the ``done`` bytes that a part has; None if there is nothing beyond them."""
     if not url.startswith(("https://", "http://")):
-        raise DownloadError(f"{url} is no address of a file: expected one that begins with https:// or http://")
+        raise DownloadError(f"{url} is not an address of a file: expected one that begins with https:// or http://")
     headers = {"Range": f"bytes={done}-"} if done else {}
     try:
         request = urllib.request.Request(url, headers=headers)  # noqa: S310 - the scheme is checked above

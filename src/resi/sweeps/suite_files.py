@@ -95,7 +95,7 @@ def _load(name: str, files: Mapping[str, Path], parents: tuple[str, ...]) -> Sui
     if name not in files:
         raise unknown_name("suite", name, list(files))
     if name in parents:
-        raise UsageError(f"suite={parents[0]}: {' takes in '.join((*parents, name))}, which never ends")
+        raise UsageError(f"suite={parents[0]}: {' includes '.join((*parents, name))}, which never ends")
     content = read_suite(name, files[name])
     parts = content.get("defaults") or []
     grids: dict[str, Grid] = {}

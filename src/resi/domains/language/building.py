@@ -58,7 +58,7 @@ def _pretrained(family: TextNetwork, architecture: str, source: str, classes: in
         family.check_config(found.to_dict(), config)
         return family.transformers_classes()[1].from_pretrained(where, config=config, dtype=torch.float32)
     except ArtifactError as error:
-        raise UsageError(f"pretrained={source} is no {architecture}: it {error}") from error
+        raise UsageError(f"pretrained={source} is not {architecture}: it {error}") from error
     except Exception as error:  # whatever the hub raises, the remedy is the same
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise UsageError(

@@ -38,7 +38,7 @@ def _parts(index: Path) -> list[Path]:
     try:
         names = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
     except (ValueError, KeyError, AttributeError) as error:
-        raise DatasetError(f"{index} is no index of weights: {error}") from error
+        raise DatasetError(f"{index} is not an index of weights: {error}") from error
     parts = [index.with_name(Path(str(name)).name) for name in sorted(names)]
     for part in parts:
         if not part.is_file():
