@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from resi.engine.execution import Outcome
     from resi.engine.tiles import Task
     from resi.measures.base import Measure
-    from resi.measures.shapes import ArrayLike, Layout
-    from resi.representation import Representation
+    from resi.representation import ArrayLike, Representation
+    from resi.specs import Layout
 
 ALWAYS_FITS = 2**26
 """So many bytes are not worth asking how much memory there is."""

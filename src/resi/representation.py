@@ -15,8 +15,11 @@ if TYPE_CHECKING:
 
     import numpy as np
     from numpy.typing import NDArray
+    from torch import Tensor
 
-    from resi.measures.shapes import ArrayLike, Layout
+    from resi.specs import Layout
+
+    ArrayLike = np.ndarray[Any, Any] | Tensor
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from resi.fingerprints import fingerprint
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from resi.measures.shapes import Layout
-    from resi.store.checkpoints import WeightFile
+Layout = Literal["nd", "ntd", "nchw"]
+"""What the axes of an array of representations are: samples first, then features, or tokens and features, or maps."""
 
 
 @dataclass(frozen=True)
@@ -129,6 +129,24 @@ class ProbeSpec:
     probe: str
     layers: tuple[str, ...]
     pooling: str = "none"
+
+
+@dataclass(frozen=True)
+class WeightFile:
+    """A safetensors file of others that holds weights of a model, so that they need not be stored once more.
+
+    Attributes
+    ----------
+    path : str
+    sha256 : str
+        Of the file.
+    names : tuple of str
+        Which of its tensors are the model's; the model has them in float32.
+    """
+
+    path: str
+    sha256: str
+    names: tuple[str, ...]
 
 
 @dataclass(frozen=True)

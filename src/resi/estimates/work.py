@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from resi.errors import ResiError
     from resi.groundings.base import Experiment
     from resi.measures.base import Measure
-    from resi.measures.shapes import Layout, Sampling
+    from resi.measures.shapes import Sampling
     from resi.pipeline.plan import Plan
     from resi.results.summary import Stored
-    from resi.specs import ModelSpec, ProbeSpec
+    from resi.specs import Layout, ModelSpec, ProbeSpec
 
 Pair = tuple[str, str]
 LOOKED_UP = 100_000

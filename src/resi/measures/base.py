@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from resi.measures.features import Features
-    from resi.measures.shapes import ArrayLike, Layout, _Bound
+    from resi.measures.shapes import _Bound
+    from resi.representation import ArrayLike
+    from resi.specs import Layout
 
     class Spread(Protocol):
         """What works like ``map`` on one iterable, and may do so on several threads."""

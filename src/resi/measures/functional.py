@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from resi.measures.shapes import ArrayLike
+    from resi.representation import ArrayLike
 else:
     from resi.lazy import torch
 

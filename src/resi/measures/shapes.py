@@ -18,17 +18,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from resi.errors import ShapeError
+from resi.specs import Layout
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
     from torch import Tensor
 
-    ArrayLike = np.ndarray[Any, Any] | Tensor
+    from resi.representation import ArrayLike
 else:
     from resi.lazy import torch
 
-Layout = Literal["nd", "ntd", "nchw"]
 Sampling = Literal["spread", "strided"]
 LAYOUTS: tuple[str, ...] = get_args(Layout)
 MAX_ALIGNED_ROWS = 5000

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import zipfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -14,30 +13,14 @@ from resi.store.archives import CHUNK_BYTES, DAMAGE
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
+
+    from resi.specs import WeightFile
 else:
     from resi.lazy import torch
 
 ZIP_START = b"PK\x03\x04"
 CHANGED = "differs from its hash: it has changed, or is damaged. Run again; if this comes back, get the file again"
 """What is said of a published model's file that is not the one that was planned with."""
-
-
-@dataclass(frozen=True)
-class WeightFile:
-    """A safetensors file of others that holds weights of a model, so that they need not be stored once more.
-
-    Attributes
-    ----------
-    path : str
-    sha256 : str
-        Of the file.
-    names : tuple of str
-        Which of its tensors are the model's; the model has them in float32.
-    """
-
-    path: str
-    sha256: str
-    names: tuple[str, ...]
 
 
 def read_weights(file: IO[bytes]) -> dict[str, Tensor]:

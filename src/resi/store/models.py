@@ -59,7 +59,8 @@ class ModelStore:
             If the file is damaged, is another model's under this one's name, or if a file of others that holds weights
             is not there any more as it was.
         """
-        from resi.store.checkpoints import WeightFile, read_weight_file
+        from resi.specs import WeightFile
+        from resi.store.checkpoints import read_weight_file
 
         state, metadata = read_tensors(self.path(spec))
         self._check(spec, metadata)

@@ -15,8 +15,8 @@ from resi.domains.language.lookup import text_architecture, text_dataset, text_n
 from resi.domains.language.settings import NEW_CLASSES, STANDARD, kind_of
 from resi.domains.language.weight_files import PARTS, WHOLE, combined_hash, weight_files
 from resi.errors import ArtifactError, DatasetError, UsageError
-from resi.specs import Trained
-from resi.store.checkpoints import CHANGED, WeightFile, read_safetensors
+from resi.specs import Trained, WeightFile
+from resi.store.checkpoints import CHANGED, read_safetensors
 
 if TYPE_CHECKING:
     from pathlib import Path
