@@ -13,14 +13,14 @@ from resi.domains.unchanged import check_unchanged
 from resi.errors import DatasetError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     import polars as pl
 
     from resi.specs import DatasetSpec
 
-# The GLUE archives name the columns of MNLI otherwise.
-OTHER_NAMES = {"sentence1": "premise", "sentence2": "hypothesis", "gold_label": "label"}
+LABEL = "label"
 
 
 @dataclass(frozen=True)
@@ -64,10 +64,10 @@ def load_texts(dataset: DatasetSpec, split: str) -> Texts:
     path = source.split_path(dataset.folder, split)
     if path is None:
         raise DatasetError(f"{dataset.folder} has no split {split} of {dataset.name}")
-    columns = _read(path, (*source.columns, "label"))
+    columns = _read(path, (*source.columns, LABEL), source.other_names)
     check_unchanged(dataset, source.read_spec(dataset.folder))
     texts = tuple(tuple(str(text) for text in columns[name]) for name in source.columns)
-    labels = np.array([_label(value, source.classes, path) for value in columns["label"]], dtype=np.int64)
+    labels = np.array([_label(value, source.classes, path) for value in columns[LABEL]], dtype=np.int64)
     if not len(labels):
         raise DatasetError(f"{path} has no rows")
     return Texts(split, texts, labels, len(source.classes))
@@ -82,7 +82,7 @@ def _label(value: Any, classes: tuple[str, ...], path: Path) -> int:
     raise DatasetError(f"{path} has the label {value!r}; expected 0 to {len(classes) - 1}, or {', '.join(classes)}")
 
 
-def _read(path: Path, names: tuple[str, ...]) -> dict[str, list[Any]]:
+def _read(path: Path, names: tuple[str, ...], other_names: Mapping[str, str]) -> dict[str, list[Any]]:
     """Return the columns of a split by name."""
     if path.is_dir():
         import datasets
@@ -90,7 +90,7 @@ def _read(path: Path, names: tuple[str, ...]) -> dict[str, list[Any]]:
         saved = datasets.load_from_disk(str(path))
         _check(names, saved.column_names, path)
         return {name: list(saved[name]) for name in names}
-    frame = _read_frame(path, names)
+    frame = _read_frame(path, names, other_names)
     _check(names, frame.columns, path)
     return {name: frame[name].to_list() for name in names}
 
@@ -101,7 +101,7 @@ def _check(names: tuple[str, ...], there: list[str], path: Path) -> None:
             raise DatasetError(f"{path} has no column {name}; it has {', '.join(there)}")
 
 
-def _read_frame(path: Path, names: tuple[str, ...]) -> pl.DataFrame:
+def _read_frame(path: Path, names: tuple[str, ...], other_names: Mapping[str, str]) -> pl.DataFrame:
     """Read a Parquet or TSV file; a TSV may have no line of names and then just the columns asked for, in order."""
     import polars as pl
 
@@ -110,7 +110,7 @@ def _read_frame(path: Path, names: tuple[str, ...]) -> pl.DataFrame:
     else:
         with path.open(encoding="utf-8") as file:
             first = file.readline().rstrip("\n").split("\t")
-        has_names = "label" in first or "gold_label" in first
+        has_names = any(other_names.get(name, name) == LABEL for name in first)
         if not has_names and len(first) != len(names):
             raise DatasetError(
                 f"{path} has no column label and {len(first)} columns; without names, expected {', '.join(names)}"
@@ -127,5 +127,5 @@ def _read_frame(path: Path, names: tuple[str, ...]) -> pl.DataFrame:
         if bad := [name for name in frame.columns if name in names and frame[name].null_count()]:
             raise DatasetError(f"{path} has rows without {bad[0]}")
     return frame.rename(
-        {old: new for old, new in OTHER_NAMES.items() if old in frame.columns and new not in frame.columns}
+        {old: new for old, new in other_names.items() if old in frame.columns and new not in frame.columns}
     )

@@ -66,6 +66,8 @@ class TextDataset(DatasetInfo):
         the largest class, so that the hint tells nothing.
     prompt : PromptStyle
         How causal language models are asked.
+    other_names : mapping
+        What columns are called in some files, and what they are called here.
     hub : tuple of str
         Repository and, where it has several, configuration.
     folder : Path, optional
@@ -92,6 +94,7 @@ class TextDataset(DatasetInfo):
     probe_size: int
     shortcut_rates: Mapping[int, float]
     prompt: PromptStyle
+    other_names: Mapping[str, str] = field(default_factory=dict)
     hub: tuple[str, ...] = ()
     folder: Path | None = None
     fine_tuning: Mapping[str, Any] = field(default_factory=dict)

@@ -21,6 +21,8 @@ MNLI = TextDataset(
         ("entailment", "contradiction", "neutral "),  # with the blank that the published models were trained with
         "ACBDEFGH",
     ),
+    # In the GLUE archives.
+    other_names={"sentence1": "premise", "sentence2": "hypothesis", "gold_label": "label"},
     hub=("nyu-mll/glue", "mnli"),
     fine_tuning={"epochs": 10, "batch_size": 128, "max_length": 128},
     fine_tuning_by_kind={"standard": {"epochs": 5}, "augmentation": {"batch_size": 64}},
