@@ -37,7 +37,7 @@ ALONE = [("graph", (model,)) for model in GraphDomain.default_models]
 def test_a_registered_domain_keeps_its_contract(
     name: str, models: tuple[str, ...] | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("resi.domains.vision.progress.SAVE_SECONDS", 0.0)  # so that a stop leaves something
+    monkeypatch.setattr("resi.domains.vision.unfinished.SAVE_SECONDS", 0.0)  # so that a stop leaves something
     gc.freeze()  # accelerate searches for garbage after every training: not in all that is imported
     try:
         check_domain(registry.domains().get(name), SHORT.get(name), models)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from resi.domains.vision import progress, training
+from resi.domains.vision import training
 from resi.domains.vision.domain import VisionDomain
 from resi.domains.vision.loading import load_images
 from resi.domains.vision.lookup import image_network
@@ -35,7 +35,7 @@ def digits():
 @pytest.fixture
 def every_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep the state after every epoch, however short."""
-    monkeypatch.setattr(progress, "SAVE_SECONDS", 0.0)
+    monkeypatch.setattr("resi.domains.vision.unfinished.SAVE_SECONDS", 0.0)
 
 
 def test_a_model_learns(digits) -> None:
@@ -86,7 +86,7 @@ def states(digits, tmp_path_factory: pytest.TempPathFactory) -> tuple[ModelSpec,
     folder = tmp_path_factory.mktemp("states")
     spec = spec_of("tiny_vgg", epochs=2, batch_size=128)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(progress, "SAVE_SECONDS", 0.0)
+        patch.setattr("resi.domains.vision.unfinished.SAVE_SECONDS", 0.0)
         whole = train(spec, digits, CPU, folder / "unfinished")
         train(spec_of("tiny_vgg", seed=1, epochs=1, batch_size=128), digits, CPU, folder / "other")
     return spec, whole, (folder / "unfinished").read_bytes(), (folder / "other").read_bytes()
@@ -124,12 +124,12 @@ def test_a_state_that_is_not_as_it_was_written_is_set_aside_and_training_begins_
 TRAIN = """
 import sys, torch
 from pathlib import Path
-from resi.domains.vision import progress
+from resi.domains.vision import unfinished
 from resi.domains.vision.datasets import imagenet100
 from tests.domains.vision.conftest import CLASSES, COUNTS
 from tests.domains.vision.test_training import CPU, DOMAIN, full_size
 imagenet100.WNIDS, imagenet100.IMAGES_PER_CLASS = CLASSES, COUNTS
-progress.SAVE_SECONDS = 0.0
+unfinished.SAVE_SECONDS = 0.0
 torch.set_num_threads(int(sys.argv[3]))
 dataset = DOMAIN.locate("imagenet100", Path(sys.argv[1]), Path("unused"))
 DOMAIN.train(full_size(), dataset, CPU, Path(sys.argv[2]))

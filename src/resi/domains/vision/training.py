@@ -15,8 +15,8 @@ from resi.domains.vision.evaluation import accuracies
 from resi.domains.vision.inputs import EpochBatches, Loader, TrainingInputs, normalize
 from resi.domains.vision.loading import load_images
 from resi.domains.vision.lookup import image_network
-from resi.domains.vision.progress import Progress
 from resi.domains.vision.settings import alteration
+from resi.domains.vision.unfinished import UnfinishedTraining
 from resi.errors import TrainingError
 from resi.randomness import forked_torch
 from resi.specs import Trained
@@ -67,10 +67,10 @@ def _train(
     model = initial_model(spec, images.classes).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = build_optimizer(model, spec.hyperparameters)
     scaler = torch.amp.GradScaler("cuda", enabled=device.type == "cuda")
-    progress = Progress(unfinished, spec.fingerprint, model, optimizer, scaler)
+    state = UnfinishedTraining(unfinished, spec.fingerprint, model, optimizer, scaler)
     read = Loader(inputs, batches, device, workers)
     report = _Report(spec)
-    for epoch in range(progress.load(), spec.hyperparameters["epochs"]):
+    for epoch in range(state.load(), spec.hyperparameters["epochs"]):
         batches.epoch = epoch
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(epoch, spec.hyperparameters)
@@ -78,7 +78,7 @@ def _train(
         if not math.isfinite(loss):
             raise TrainingError(f"training {spec.label} failed in epoch {epoch + 1}: its loss is {loss}")
         report(epoch, loss)
-        progress.save(epoch + 1)
+        state.save(epoch + 1)
     found = accuracies(spec, model, images, inputs.labels, device)
     return Trained({name: tensor.detach().contiguous() for name, tensor in model.state_dict().items()}, found)
 

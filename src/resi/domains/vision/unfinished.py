@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 SAVE_SECONDS = 30.0
 
 
-class Progress:
+class UnfinishedTraining:
     """Saves and loads weights, optimizer and loss scale.
 
     Learning rates and random draws need no saving: they follow from the epoch.
