@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from resi.extraction.pieces import join
 from resi.specs import ForwardPass
+from resi.testing.pieces import join
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -30,7 +30,7 @@ COMMANDS = {
     "plan": ("resi.cli.plan", "what a run, sweep or suite would do and take, without doing it"),
     "merge": ("resi.cli.merge", "combine the shards of many runs into one table (also: resi-merge)"),
     "download": ("resi.cli.download", "the published models or results, to where runs look for them"),
-    "prepare": ("resi.cli.prepare", "ImageNet100 from the layout of its Kaggle archive into the one that runs read"),
+    "prepare": ("resi.cli.prepare", "the archive of a dataset from its own layout into the one that runs read"),
     "report": ("resi.cli.report", "merged tables as a page for the browser: rankings, scores, failures"),
 }
 

@@ -1,1 +1,1 @@
-"""The all-pairs engine: plan, memory budget, cache of prepared representations, execution."""
+"""The all-pairs engine: order of comparisons, memory budget, prepared representations, processes of their own."""

@@ -1,1 +1,1 @@
-"""How much work a run is, before it starts."""
+"""How much work runs are before they start: models, comparisons, time and memory."""

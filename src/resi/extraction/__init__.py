@@ -1,1 +1,1 @@
-"""Representations of a network: which layers, taken how, joined and written as they come."""
+"""Layers of any torch module, recorded while it runs; nothing here knows of datasets or runs."""

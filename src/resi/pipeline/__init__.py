@@ -1,1 +1,1 @@
-"""The steps of a run."""
+"""The steps of a run: plan, models, representations, comparisons, scores, and the manifest that says how."""

@@ -1,4 +1,4 @@
-"""What exists, by name: measures and domains, gathered from all plugins."""
+"""What exists, by name: measures, domains, datasets and networks, gathered from all plugins."""
 
 from __future__ import annotations
 

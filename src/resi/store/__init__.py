@@ -1,1 +1,1 @@
-"""Artifacts on disk: written whole or not at all, locked, checked when read."""
+"""The data root: models, representations and downloads, written whole or not at all, locked, checked when read."""

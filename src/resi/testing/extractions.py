@@ -6,8 +6,8 @@ import math
 from typing import TYPE_CHECKING
 
 from resi.errors import BudgetError
-from resi.extraction.pieces import join
 from resi.specs import Extraction, ForwardPass
+from resi.testing.pieces import join
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

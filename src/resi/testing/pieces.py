@@ -1,4 +1,4 @@
-"""A forward pass comes in pieces, batches of rows; where memory suffices, they are joined again."""
+"""A forward pass comes in pieces, batches of rows; to be checked, they are joined again."""
 
 from __future__ import annotations
 
