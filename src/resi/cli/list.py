@@ -119,7 +119,9 @@ def list_tests(_arguments: argparse.Namespace) -> list[Row]:
 
 def list_plugins(_arguments: argparse.Namespace) -> list[Row]:
     """Return the loaded plugins and those that failed."""
-    registry.measures(), registry.domains()  # calls every hook, so that failures in them show
+    registry.measures()  # these call every hook, so that failures in them show
+    for domain in registry.domains():
+        registry.datasets(domain), registry.networks(domain)
     return [
         {"name": info.name, "distribution": info.distribution, "version": info.version, "error": info.error}
         for info in load_plugins().infos

@@ -47,7 +47,7 @@ def _unknown_choice(error: BaseException) -> str:
     from resi.registry.discovery import load_plugins
 
     group, _, name = str(getattr(error, "missing_cfg_file", "")).rpartition("/")
-    failed = load_plugins().failed if group in ("measure", "domain") else []
+    failed = load_plugins().failed if group in ("measure", "domain", "dataset", "model") else []
     hint = "".join(f" Plugin {p.name} of {p.distribution} failed to load: {p.error}" for p in failed)
     options = getattr(error, "options", None)
     if options is None:  # of a list of choices Hydra does not say what there is

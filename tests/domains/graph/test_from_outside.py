@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from argparse import Namespace
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,6 +15,8 @@ from torch import Tensor, nn
 
 import resi
 from resi import registry
+from resi.cli.list import list_plugins
+from resi.config.compose import compose
 from resi.config.register import own_store
 from resi.domains.graph import Found, GraphDataset, GraphDomain, GraphNetwork, recipe
 from resi.domains.graph.data import Graph
@@ -176,10 +179,13 @@ def test_a_family_with_a_name_that_is_taken_is_left_out_with_all_its_names() -> 
     load_plugins().manager.unregister(name=INFO.key)
     load_plugins().manager.register(SimpleNamespace(resi_networks=resi.hookimpl(lambda: [Clashing()])), name=INFO.key)
     try:
+        (listed,) = (row for row in list_plugins(Namespace()) if row["distribution"] == INFO.distribution)
+        assert "'gcn' is already provided by resi" in listed["error"]
+        with pytest.raises(UsageError, match=r"unknown model 'median'.* failed to load: .*'gcn' is already provided"):
+            compose(["model=median"])
         known = [architecture.name for architecture in GraphDomain().architectures()]
         assert known.count("gcn") == 1
         assert "median" not in known
-        assert "'gcn' is already provided by resi" in load_plugins().failed[0].error
     finally:
         load_plugins().manager.unregister(name=INFO.key)
         load_plugins().manager.register(SimpleNamespace(), name=INFO.key)
