@@ -49,7 +49,7 @@ class Result(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What became of one comparison.
+    """The outcome of one comparison.
 
     Attributes
     ----------
@@ -96,7 +96,7 @@ class Engine:
     sampling : {"spread", "strided"}
         Which of many rows of maps are compared, see :func:`~resi.measures.shapes.pair_views`.
     watch : callable
-        Told of every piece of work that a measure does.
+        Called with every piece of work that a measure does.
     one_by_one : bool
         Make the comparisons in the order given, one at a time.
     limits : Limits

@@ -1,8 +1,9 @@
 """Comparisons in a process of their own: one that hangs, crashes or takes all memory fails alone, and the rest go on.
 
 One process runs the engine as it is, with all its threads, so that values are the same to the last bit and every
-representation is prepared once. It tells which pieces of work it has begun. If it dies, or one of them takes too long,
-whatever was under way is made again one by one in a new process, where it is certain which comparison is at fault.
+representation is prepared once. It reports which pieces of work it has begun. If it dies, or one of them takes too
+long, whatever was under way is made again one by one in a new process, where it is certain which comparison is at
+fault.
 """
 
 from __future__ import annotations

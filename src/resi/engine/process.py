@@ -1,4 +1,4 @@
-"""The process in which comparisons are made for ``compare.isolate``: it runs the engine and tells what it is doing."""
+"""The process in which comparisons are made for ``compare.isolate``: it runs the engine and reports its work."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Job:
     Attributes
     ----------
     measures : mapping
-        Parameters by name of the measure. A class need not be found by its name, so the process makes them anew.
+        Parameters by name of the measure. A class need not be found by its name, so the process makes its own.
     allowance : int
         Bytes the process may use beyond those it has when it begins.
     """

@@ -71,7 +71,7 @@ class Rates:
     trainings: Mapping[tuple[str, str, str], float] = field(default_factory=dict)
 
     def comparison(self, measure: str, size: tuple[int, int] | None) -> Estimate | None:
-        """Return the time of one comparison of representations of a size, or None if nothing tells it.
+        """Return the time of one comparison of representations of a size, or None if it is unknown.
 
         From the rate at the nearest size, one of this data root where it is like enough, scaled as the measure's
         declared cost grows.
@@ -86,7 +86,7 @@ class Rates:
         return Estimate(nearest.seconds * _growth(measure, size, nearest), nearest in here)
 
     def training(self, model: ModelSpec) -> Estimate | None:
-        """Return the time of training a model, or None if nothing tells it."""
+        """Return the time of training a model, or None if it is unknown."""
         key = model.domain, model.dataset, model.architecture
         if key in self.trainings:
             return Estimate(self.trainings[key], True)

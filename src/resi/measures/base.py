@@ -25,8 +25,7 @@ if TYPE_CHECKING:
 
         def __call__(self, function: Callable[[Any], Any], items: Iterable[Any], /) -> Iterator[Any]:
             """Yield what the function returns for each item, in their order."""
-else:
-    pass
+
 
 T = TypeVar("T")
 

@@ -109,11 +109,11 @@ def _make_each(
     """Make each item that is not there, under its lock.
 
     An item that another process is making is put off, so that several jobs share the work instead of queueing. Where
-    nothing else is left to do, it is told once whom this one waits for.
+    nothing else is left to do, the process that this one waits for is named once.
     """
     pending = deque(names)
     put_off = 0
-    told: set[str] = set()
+    named: set[str] = set()
     while pending:
         item = pending.popleft()
         with store.try_lock(names[item]) as held:
@@ -127,7 +127,7 @@ def _make_each(
         put_off += 1
         if put_off >= len(pending):
             owner = store.holder(names[item])
-            if owner not in told:
+            if owner not in named:
                 say(f"waiting for {owner}, which is making what is left here")
-                told.add(owner)
+                named.add(owner)
             time.sleep(LOCK_POLL_SECONDS)

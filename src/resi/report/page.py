@@ -57,7 +57,7 @@ class Overview(NamedTuple):
 
 
 class Cost(NamedTuple):
-    """What became of a measure's comparisons, and how long one took on average."""
+    """How a measure's comparisons ended, and how long one took on average."""
 
     measure: str
     ok: int

@@ -54,7 +54,7 @@ class Store:
         return self.root / "results"
 
     def makes(self, path: Path) -> bool:
-        """Return whether a file is one that resi makes, and can make anew."""
+        """Return whether a file is one that resi makes, and can make again."""
         return any(path.is_relative_to(self.root / folder) for folder in MADE)
 
     def set_aside(self, path: Path, state: tuple[int, ...] | None) -> None:
@@ -127,23 +127,23 @@ def try_lock(path: Path) -> Iterator[bool]:
 
 @contextlib.contextmanager
 def wait_for_lock(path: Path, doing: str) -> Iterator[None]:
-    """Wait until no other process holds a lock, and hold it; whom we wait for is told once.
+    """Wait until no other process holds a lock, and hold it; who holds it is said once.
 
     Parameters
     ----------
     doing : str
         What the other process does, such as "is at the same run".
     """
-    told: set[str] = set()
+    named: set[str] = set()
     while True:
         with try_lock(path) as held:
             if held:
                 yield
                 return
         owner = locks.holder(path)
-        if owner not in told:
+        if owner not in named:
             say(f"waiting for {owner}, which {doing}")
-            told.add(owner)
+            named.add(owner)
         time.sleep(LOCK_POLL_SECONDS)
 
 

@@ -119,7 +119,7 @@ def plan_jobs(config: DictConfig, loader: ConfigLoader, folder: Path, given: Ask
     if suite:
         record = {"suite": suite.name, "words": redact_all(given.words), "jobs": [redact_all(job) for job in jobs]}
         write_text(folder / SUITE_FILE, json.dumps(record, indent=1))
-        say(f"suite={suite.name}: {len(jobs)} jobs; resi list progress {suite.name} tells how far they are")
+        say(f"suite={suite.name}: {len(jobs)} jobs; resi list progress {suite.name} shows how far they are")
     if config.hydra.launcher.get("dry_run"):
         return SweepJobs(jobs, {})
     blocked = _without_data(jobs, composed)

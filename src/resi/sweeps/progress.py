@@ -1,4 +1,4 @@
-"""How far the suites of a data root are, told from what lies there: shards, locks, and what jobs have noted."""
+"""How far the suites of a data root are, by what lies there: shards, locks, and what jobs have noted."""
 
 from __future__ import annotations
 
@@ -215,7 +215,7 @@ def _written(path: Path) -> int:
 
 
 def _read(path: Path) -> dict[str, Any] | None:
-    """Return a note, or None for one that is no JSON object; it only tells of a job."""
+    """Return a note, or None for one that is not a JSON object; it only describes a job."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -72,7 +72,7 @@ def note_start(folder: Path, record: Record) -> None:
 
 
 def note_job(folder: Path, record: Record) -> None:
-    """Leave what became of a job in its output folder, for the process that started the sweep."""
+    """Note in a job's output folder how it ended, for the process that started the sweep."""
     from resi.store.files import write_text
 
     write_text(folder / JOB_FILE, json.dumps(redact_config(record)))
@@ -91,7 +91,7 @@ def lost_jobs(folder: Path) -> dict[int, str]:
 
 
 def read_jobs(folder: Path) -> list[Record]:
-    """Return what became of each job of a sweep, by number: those that left no word are there, too."""
+    """Return how each job of a sweep ended, by number; jobs that noted nothing are included."""
     records: dict[int, Record] = {}
     for row in _rows(folder / PLANNED_FILE):
         records[row["number"]] = {**row, "counts": {}, "outcome": NOT_RUN, "detail": "", "exit_code": 1}

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 
 class SweepLauncher(Launcher):
-    """A Hydra launcher that goes on when a job dies, and tells the sweep's report of it.
+    """A Hydra launcher that goes on when a job dies, and notes it for the sweep's report.
 
-    Hydra's own launchers raise at the first job that leaves no result; what became of the others is then told nobody.
+    Hydra's own launchers raise at the first job that leaves no result, and say nothing about the others.
 
     Parameters
     ----------

@@ -147,7 +147,7 @@ def wait_for(running: Mapping[str, tuple[Job, Any]], arrays: Sequence[str]) -> I
 def queued_jobs(arrays: Sequence[str]) -> set[str] | None:
     """Return the names, such as ``77_3``, of jobs that wait, run or are being requeued; None if Slurm does not say."""
     queued: set[str] = set()
-    for array in arrays:  # one that Slurm has forgotten makes it refuse to tell of others
+    for array in arrays:  # one that Slurm has forgotten makes it refuse to list others
         found = _ask("squeue", "--noheader", "--array", "--format=%F_%K", f"--jobs={array}")
         if found.returncode and "Invalid job id" not in found.stderr:
             return None
@@ -156,7 +156,7 @@ def queued_jobs(arrays: Sequence[str]) -> set[str] | None:
 
 
 def accounted_state(name: str) -> str:
-    """Return what became of a job by Slurm's accounting, such as ``OUT_OF_MEMORY``; empty where none is kept."""
+    """Return the state of a job in Slurm's accounting, such as ``OUT_OF_MEMORY``; empty where none is kept."""
     found = _ask("sacct", "--noheader", "--parsable2", "--allocations", "--format=State", f"--jobs={name}")
     return found.stdout.partition("\n")[0].strip()
 
