@@ -61,6 +61,11 @@ class Stage(Choice):
     score = "score"
     all = "all"
 
+    @property
+    def finishes(self) -> bool:
+        """Whether a run to this stage ends with scores, and so with a finished shard."""
+        return self in (Stage.score, Stage.all)
+
 
 class Overwrite(Choice):
     """Which stored comparisons are made again."""

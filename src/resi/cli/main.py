@@ -190,6 +190,7 @@ def sweep_job(composed: DictConfig) -> int:
     from resi.config.words import label
     from resi.console.redaction import redact_all
     from resi.pipeline.run import run_config
+    from resi.results.resolve import STATUSES
     from resi.sweeps.records import note_job, note_start
 
     _quiet()
@@ -210,7 +211,7 @@ def sweep_job(composed: DictConfig) -> int:
         record |= {
             "stage": config.stage.value,
             "outcome": "comparisons failed" if failed else "models missing" if result.missing else made,
-            "counts": {status: result.count(status) for status in ("ok", "undefined", "failed")},
+            "counts": {status: result.count(status) for status in STATUSES},
             "noted": result.noted,
             "detail": result.shard.name,
             "exit_code": 1 if failed or result.missing else 0,

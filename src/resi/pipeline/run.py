@@ -126,7 +126,7 @@ def _run_stages(plan: Plan) -> RunResult:
     if stage in (Stage.compare, Stage.score, Stage.all):
         with clock("compare"):
             comparisons = compare_representations(plan)
-    if stage in (Stage.score, Stage.all):
+    if stage.finishes:
         with clock("score"):
             scores = score_measures(plan, comparisons)
         plan.shard.finish(comparisons, scores, describe_run(plan, comparisons, clock.seconds))
@@ -142,7 +142,7 @@ def _finished(plan: Plan) -> RunResult | None:
 
     A damaged shard is as good as none; the step that reads stored comparisons says so.
     """
-    if not plan.shard.is_complete or plan.config.stage not in (Stage.all, Stage.score):
+    if not plan.shard.is_complete or not plan.config.stage.finishes:
         return None
     if plan.config.compare.overwrite is Overwrite.always:
         return None

@@ -14,6 +14,7 @@ from resi.groundings.base import LEVEL
 from resi.report.leaderboard import Leaderboard, leaderboards
 from resi.report.tables import ScoreTable, measure_label, score_lines
 from resi.results.manifests import COMPARISONS_FILE, CONFLICTS_FILE, SCORE_CONFLICTS_FILE
+from resi.results.resolve import STATUSES
 from resi.results.schema import COMPARISONS, PUBLISHED
 from resi.results.tables import complete, named_damage
 
@@ -221,7 +222,7 @@ def _summary(shard: Shard) -> pl.DataFrame:
 
 def _counts(summary: pl.DataFrame) -> dict[str, int]:
     counts = dict(summary.group_by("status").agg(pl.col("count").sum()).iter_rows())
-    return {status: counts.get(status, 0) for status in ("ok", "undefined", "failed")}
+    return {status: counts.get(status, 0) for status in STATUSES}
 
 
 def _costs(summary: pl.DataFrame) -> list[Cost]:

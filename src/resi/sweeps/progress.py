@@ -148,7 +148,7 @@ def _state_of_plan(plan: Plan, stored: _StoredStatuses, failed: State | None, wa
     shard, stage = plan.shard, plan.config.stage
     if plan.store.is_locked(shard.folder.name):
         return State(RUNNING)
-    if stage in (Stage.all, Stage.score) and shard.is_complete:
+    if stage.finishes and shard.is_complete:
         return _state_of_shard(plan, failed)
     if stage is Stage.compare and (found := stored.state(plan)):
         return found

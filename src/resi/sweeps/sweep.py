@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from hydra.experimental.callback import Callback
 
+from resi.choices import Stage
 from resi.console import say
 from resi.sweeps.records import NOT_RUN, STARTED, forget, read_jobs
 from resi.sweeps.report import print_report
@@ -22,8 +23,7 @@ if TYPE_CHECKING:
 
     from resi.sweeps.jobs import Asked
 
-# Stages whose end is a finished shard.
-MAKES_SHARDS = ("all", "score")
+MAKES_SHARDS = [stage for stage in Stage if stage.finishes]
 # Hydra itself creates the sweeper and the callback, from a config that can hold no object: they find the sweep here.
 # Everything else is given it.
 _current: ContextVar[Sweep | None] = ContextVar("resi_sweep", default=None)
