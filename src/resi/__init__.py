@@ -1,4 +1,4 @@
-"""resi measures how alike the representations of neural networks are, and which similarity measure can be trusted.
+"""resi measures how similar the representations of neural networks are, and which measures can be trusted.
 
 The public names load when they are first used, so that ``import resi`` stays instant.
 """

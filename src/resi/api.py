@@ -35,7 +35,7 @@ def compare(
     samples: int | None = None,
     **parameters: Any,
 ) -> float:
-    """Return how alike two representations of the same samples are.
+    """Return the similarity of two representations of the same samples.
 
     Parameters
     ----------
@@ -48,9 +48,9 @@ def compare(
     shape : str
         ``nd``, ``ntd`` (samples, tokens, features) or ``nchw`` (samples, channels, height, width).
     memory : str or int
-        What the comparison may need, such as ``4GB``; ``auto`` is half the memory of the machine or of the GPU.
+        Memory limit of the comparison, such as ``4GB``; ``auto`` is half the memory of the machine or of the GPU.
     samples : int, optional
-        Compare that many samples only, where there are more; which ones depends on these two numbers alone.
+        Compare only that many samples, if there are more; the selection depends only on these two numbers.
     **parameters
         Parameters of the measure, for example ``k=20`` for ``jaccard``.
 
@@ -62,13 +62,13 @@ def compare(
     Raises
     ------
     UsageError
-        If there is no such measure or parameter.
+        If the measure or a parameter does not exist.
     ShapeError
         If the arrays do not fit the measure or each other.
     DegenerateInputError
         If the measure has no value for this input, such as a constant representation.
     BudgetError
-        If it would need more than ``memory``; the message says how many ``samples`` would fit.
+        If it needs more than ``memory``; the message says how many ``samples`` would fit.
 
     Examples
     --------
@@ -95,13 +95,13 @@ def pairwise(
 ) -> pl.DataFrame:
     """Compare all pairs among many representations of the same samples.
 
-    Each representation is prepared once, however many pairs it is part of.
+    Each representation is prepared only once.
 
     Parameters
     ----------
     representations : mapping from name to array
-        As for :func:`compare`; computed on the device that the first one is on. Names that are not text are shown as
-        text.
+        As for :func:`compare`; computed on the device of the first one. Names that are not strings are converted to
+        strings.
     measures : sequence of str, or mapping from str to mapping
         Names of measures, or of the sets ``benchmark``, ``fast`` and ``all``; or names with the parameters of each,
         such as ``{"jaccard": {"k": 20}, "cka": {}}``.
@@ -110,9 +110,9 @@ def pairwise(
     memory : str or int
         Budget for prepared representations, such as ``4GB``; ``auto`` is half the machine's.
     threads : int, optional
-        How many to use; torch's own choice where not given.
+        Number of threads; torch's default if not given.
     samples : int, optional
-        Compare that many samples only, the same for all representations, where there are more.
+        Compare only that many samples, the same for all representations, if there are more.
 
     Returns
     -------
@@ -120,15 +120,15 @@ def pairwise(
         Columns ``source, target, measure, value, seconds, status, error, note``: one row per unordered pair for a
         symmetric measure, per ordered pair otherwise. ``status`` is ``ok``, ``failed`` or ``undefined``; the latter
         two have no value and say why in ``error``. ``seconds`` is the comparison's own time plus its share of
-        preparing. ``note`` says why a value carries little information, or what was warned about while it was computed,
-        and is empty otherwise.
+        preparing. ``note`` says why a value is barely informative, or holds a warning issued while it was computed;
+        otherwise it is empty.
 
     Raises
     ------
     UsageError
-        If an argument, or the name of a measure or a parameter, is none that exists.
+        If an argument, a measure or a parameter does not exist.
     ShapeError
-        If no array can be compared; one among others fails its own pairs alone.
+        If no array can be compared; if only some cannot, only their pairs fail.
     """
     import polars as pl
 

@@ -1,4 +1,4 @@
-"""The keys of a run that have one of a few values."""
+"""The keys of a run that take one of a fixed set of values."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from resi.errors import unknown_name
 
 
 class Choice(enum.StrEnum):
-    """One of a few words; it is that word wherever a text is stored, compared or printed."""
+    """An enum of strings: a member is stored, compared and printed as its string."""
 
     @classmethod
     def parse(cls, key: str, given: str) -> Self:
@@ -27,7 +27,7 @@ class Choice(enum.StrEnum):
 
 
 class Protocol(Choice):
-    """Whose numbers a run computes: the corrected ones, or those of the published benchmark with its defects."""
+    """Which numbers a run computes: corrected ones, or those of the published benchmark with its defects."""
 
     corrected = "corrected"
     published = "published"
@@ -68,7 +68,7 @@ class Stage(Choice):
 
 
 class Overwrite(Choice):
-    """Which stored comparisons are made again."""
+    """Which stored comparisons are computed again."""
 
     only_missing = "only_missing"
     failed = "failed"

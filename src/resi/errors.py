@@ -1,4 +1,4 @@
-"""The errors a user can meet: each is one line that names the thing, its value, and what to do."""
+"""The errors a user can see: each is one line that names the thing, its value, and what to do."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ class DownloadError(ResiError):
 
 
 class ArtifactError(ResiError):
-    """A stored artifact whose content is not what was written.
+    """A stored artifact with damaged content.
 
     Attributes
     ----------
     message : str
         What is wrong, without the advice.
     path : Path or None
-        The file, if it is one that resi can make again.
+        The file, if resi can recompute it.
     state : tuple of int or None
         What the file was when the error was found, see :func:`resi.fingerprints.file_state`.
     """
@@ -61,7 +61,7 @@ class ArtifactError(ResiError):
 
 
 class TrainingError(ResiError):
-    """A training that leads to no model."""
+    """A training that did not yield a model."""
 
 
 class StoreError(ResiError):
@@ -77,7 +77,7 @@ class FactError(ResiError, ValueError):
 
 
 class MeasureError(ResiError):
-    """A measure that was stopped, that ended the process it ran in, or that did what would harm other comparisons."""
+    """A measure that was stopped, ended its process, or did something that would harm other comparisons."""
 
 
 def unknown_name(kind: str, name: str, known: Collection[str], hint: str = "") -> UsageError:

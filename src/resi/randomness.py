@@ -34,9 +34,9 @@ def torch_generator(device: torch.device, seed: int, purpose: str, *items: objec
 
 @contextlib.contextmanager
 def forked_torch(device: torch.device, seed: int, purpose: str, *items: object) -> Iterator[None]:
-    """Key torch's own generators for a while, and put them back as they were.
+    """Key torch's own generators for a while, and restore their state afterwards.
 
-    Layers such as dropout draw from them and take no generator of their own.
+    Layers such as dropout draw from them and do not accept a generator.
     """
     devices = [torch.device("cuda", device.index or 0)] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):

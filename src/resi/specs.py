@@ -64,16 +64,16 @@ class DatasetSpec:
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """Everything that shapes a trained model's weights.
+    """Everything that determines a trained model's weights.
 
     Attributes
     ----------
     setting : str
-        What was done to the training, such as ``standard`` or ``augmentation_25``.
+        The training setting, such as ``standard`` or ``augmentation_25``.
     hyperparameters : mapping
         Of architecture and training.
     training_version : int
-        Raised by a domain whenever its training code would give other weights.
+        Increased by a domain whenever its training code would give different weights.
     rules : str
         ``published`` where the setting alters the data as the published benchmark does, see :meth:`Domain.rules`.
     checkpoint : str
@@ -115,15 +115,15 @@ class ModelSpec:
 
 @dataclass(frozen=True)
 class ProbeSpec:
-    """What models are fed when their representations are taken, and which layers are kept.
+    """The input on which representations are computed, and the layers that are kept.
 
     Attributes
     ----------
     layers : tuple of str
         In the order of the network.
     pooling : str
-        What becomes of a layer's output where a domain has a choice, such as how tokens become one vector; ``none``
-        elsewhere and for a domain's own choice.
+        How a layer's output is reduced if a domain has a choice, such as how tokens are pooled; ``none`` elsewhere
+        and for a domain's own choice.
     """
 
     probe: str
@@ -159,7 +159,7 @@ class Trained:
         Its weights.
     accuracies : mapping from split to float
     files : tuple of WeightFile
-        Where some of the weights are read from whenever they are needed.
+        Files from which some of the weights are read when needed.
     """
 
     state: Mapping[str, Tensor]
@@ -176,7 +176,7 @@ class ForwardPass:
     state : mapping from name to Tensor
         The model's weights.
     memory : int
-        Bytes that the pass may take for what it computes.
+        Bytes that the pass may use for what it computes.
     """
 
     model: ModelSpec
@@ -189,7 +189,7 @@ class ForwardPass:
 
 @dataclass(frozen=True)
 class Extraction:
-    """What a forward pass over the probe set gives, or a batch of it: rows are in the order of the probe set.
+    """The results of a forward pass over the probe set, or of a batch of it: rows are in the order of the probe set.
 
     Attributes
     ----------

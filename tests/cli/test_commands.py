@@ -302,6 +302,6 @@ def test_failed_comparisons_give_exit_code_1_and_say_what_to_do(command: Callabl
     found = command(*TINY, "measure=cka", "compare.memory=1kB")
     assert found.returncode == 1
     assert "compare.memory allows 1 kB; raise it" in found.stderr
-    assert "compare.overwrite=failed makes them again" in found.stderr
+    assert "compare.overwrite=failed computes them again" in found.stderr
     assert command(*TINY, "measure=cka").returncode == 1  # kept as it is
     assert command(*TINY, "measure=cka", "compare.overwrite=failed").returncode == 0

@@ -425,7 +425,7 @@ def test_lists_have_the_precision_of_python_numbers() -> None:
         (lambda: resi.compare(np.eye(3), np.eye(3), ["cka"]), r"expected the name of a measure, not \['cka'\]"),
         (lambda: resi.compare(np.eye(3), np.eye(3), "jaccard", k=2.5), "jaccard: k=2.5: expected a value such as 10"),
         (lambda: resi.compare(np.eye(3), np.eye(3), "jaccard", k=True), "jaccard: k=True: expected a value such as 10"),
-        (lambda: resi.run("measure=cka"), "expected a list of words such as"),
+        (lambda: resi.run("measure=cka"), "expected a list of arguments such as"),
         (lambda: resi.run(["measure=ckaa"]), "unknown measure 'ckaa'; did you mean cka"),
         (lambda: resi.run(["frob"]), "frob"),
     ],

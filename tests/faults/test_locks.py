@@ -68,13 +68,13 @@ def test_whom_one_waits_for_is_told_once_in_one_line(tmp_path: Path, capsys: pyt
     process = hold(tmp_path)
     timer = threading.Timer(0.8, process.kill)
     timer.start()
-    with Store(tmp_path).lock("a", "is at the same run"):
+    with Store(tmp_path).lock("a", "is doing the same run"):
         pass
     process.wait()
     told = capsys.readouterr().err.splitlines()
     assert len(told) == 1
     assert told[0].startswith(f"waiting for process {process.pid} on {platform.node()} since ")
-    assert told[0].endswith(", which is at the same run")
+    assert told[0].endswith(", which is doing the same run")
 
 
 @pytest.mark.parametrize("name", ["ENOSYS", "ENOTSUP", "ENOLCK"])

@@ -31,7 +31,7 @@ def stop_in(stage: str, number: signal.Signals, words: list[str], env: dict[str,
         process.kill()
     code, word = CODES[number]
     assert process.returncode == code, errors
-    told = f"{word}; what is finished is kept, and the same command goes on from there"
+    told = f"{word}; finished work is kept, and the same command resumes it"
     assert errors.splitlines()[-1] == told
     assert "Traceback" not in errors
     return errors

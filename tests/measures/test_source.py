@@ -161,7 +161,7 @@ def test_comparisons_by_changed_code_are_made_again_and_it_is_said(
         rows = found.comparisons.filter(measure="changing")
         return set(rows["value"]), capsys.readouterr().err
 
-    said = "changing: its code (own-package) has changed, so what it has compared before is compared again"
+    said = "changing: its code (own-package) has changed, so its earlier comparisons are computed again"
     first, messages = values("a")
     assert first == {1.0}
     assert said not in messages

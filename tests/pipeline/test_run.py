@@ -129,15 +129,13 @@ def test_two_roots_give_the_same_bits(finished, tmp_path: Path) -> None:
 
 def test_stages_run_one_after_the_other_and_say_what_is_missing(tmp_path: Path) -> None:
     words = [*TINY, "measure=cka", f"root={tmp_path}"]
-    with pytest.raises(
-        UsageError, match=r"stage=compare: the representations of 4 models are not there yet.*run stage=rep"
-    ):
+    with pytest.raises(UsageError, match=r"stage=compare: the representations of 4 models are missing.*run stage=rep"):
         resi.run([*words, "stage=compare"])
     resi.run([*words, "stage=models"])
     assert len(files(tmp_path, "models")) == 4
     assert not files(tmp_path, "representations")
     resi.run([*words, "stage=representations"])
-    with pytest.raises(UsageError, match="stage=score: 6 comparisons are not there yet; run stage=compare first"):
+    with pytest.raises(UsageError, match="stage=score: 6 comparisons are missing; run stage=compare first"):
         resi.run([*words, "stage=score"])
     assert resi.run([*words, "stage=compare"]).scores.height == 0
     scored = resi.run([*words, "stage=score"])
@@ -248,7 +246,7 @@ def test_ctrl_c_stops_cleanly_and_the_next_run_goes_on(tmp_path: Path) -> None:
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130, errors
-    assert "interrupted; what is finished is kept" in errors
+    assert "interrupted; finished work is kept" in errors
     assert "Traceback" not in errors
     kept = files(tmp_path, "models")
     assert 2 <= len(kept) < 9

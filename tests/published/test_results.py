@@ -202,8 +202,8 @@ def test_rows_that_are_not_understood_are_counted_named_and_left_out(tmp_path: P
     imported = import_published(path, tmp_path)
     assert imported.comparisons == 1
     assert imported.problems == [
-        f"{path}: 2 rows are left out, whose ids are not understood: {rows[2][1]}: unknown architecture 'GIN'",
-        f"{path}: 1 rows are left out, which compare models of different data: {rows[3][0]}___{rows[3][1]}___CKA",
+        f"{path}: 2 rows with ids of an unknown form are left out: {rows[2][1]}: unknown architecture 'GIN'",
+        f"{path}: 1 rows that compare models of different data are left out: {rows[3][0]}___{rows[3][1]}___CKA",
         f"{path}: 1 rows of Unheard are left out: no installed measure has this published_name",
     ]
 
@@ -339,5 +339,5 @@ def test_published_ids_become_our_names(text: str, expected: str) -> None:
     ],
 )  # fmt: skip
 def test_ids_that_are_not_published_ones_are_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=r"unknown|does not go with|is no layer|to be numbers"):
+    with pytest.raises(ValueError, match=r"unknown|does not go with|is not a layer|must be numbers"):
         NAMES.side(text)

@@ -161,7 +161,7 @@ def test_a_test_with_one_measure_ranks_nothing_and_a_parameter_makes_another_row
 
 
 def test_scores_that_do_not_say_what_was_compared_are_told_of(tmp_path: Path) -> None:
-    told = "Some scores do not say which models they are about"
+    told = "Some scores do not record their models"
     assert told not in make_page(finish(tmp_path / "a", [score("cka", 0.9)], [comparison("a")]))
     assert told in make_page(finish(tmp_path / "b", [score("cka", 0.9, compared=None)], [comparison("a")]))
 
@@ -171,7 +171,9 @@ def test_the_command_writes_the_page_of_merged_tables_and_of_one_shard(
 ) -> None:
     shard = finish(root / "shards" / "one", [score("cka", 0.9)], [comparison("a")])
     assert run_command(["report"]) == 2
-    assert f"{root} holds no merged tables; resi-merge {root} makes them" in capsys.readouterr().err
+    assert (
+        f"{root} holds no merged tables; create them from its shards with resi-merge {root}" in capsys.readouterr().err
+    )
     assert run_command(["merge"]) == 0
     capsys.readouterr()
     assert run_command(["report"]) == 0

@@ -38,7 +38,7 @@ def test_a_folder_with_files_of_others_is_left_as_it_is(tmp_path: Path, name: st
     else:
         (out / name).write_bytes(content)
     before = contents(out)
-    with pytest.raises(UsageError, match=f"{name} was not written by resi-merge and is left as it is; name another"):
+    with pytest.raises(UsageError, match=f"{name} was not written by resi-merge and is not overwritten; name another"):
         merge_shards([tmp_path / "root"], out)
     assert contents(out) == before
 
@@ -110,7 +110,7 @@ def test_where_nothing_can_be_merged_an_earlier_merge_stays_and_no_folder_is_lef
     (shard.folder / "comparisons.parquet").write_bytes(b"")
     for out in (tmp_path / "results", tmp_path / "new"):
         assert run_command(["merge", str(tmp_path), "--out", str(out)]) == 1
-        assert f"nothing was merged; what is in {out} was left as it is" in capsys.readouterr().err
+        assert f"nothing was merged; {out} was not changed" in capsys.readouterr().err
     assert tables(tmp_path / "results") == whole
     assert not (tmp_path / "new").exists()
 

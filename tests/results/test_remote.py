@@ -72,7 +72,7 @@ def test_what_is_wrong_at_a_url_is_said_of_the_url(
     ("words", "message"),
     [
         (["merge", "memory://nothing/there", "--out", "x"], "memory://nothing/there holds no shards"),
-        (["merge", "memory://nothing/there"], "memory://nothing/there: --out says where its tables go"),
+        (["merge", "memory://nothing/there"], "memory://nothing/there: name a folder or a URL for its tables"),
         (["merge", "nosuch://bucket", "--out", "x"], "nosuch://bucket: Protocol not known: nosuch"),
     ],
 )

@@ -101,7 +101,7 @@ def test_an_archive_is_unpacked_where_its_members_are_placed(tmp_path: Path, kin
         ("..\\out.pt", "lies outside its folder"),
         ("C:\\out.pt", "lies outside its folder"),
         ("a/b/../../../out.pt", "lies outside its folder"),
-        (".", "is no name of a file"),
+        (".", "is not a file name"),
         ("good.pt/x", "lies below another file"),
         ("./good.pt", "it holds twice"),
     ],
@@ -118,13 +118,13 @@ def test_a_name_that_does_not_fit_is_refused_before_anything_is_written(
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_member_without_a_name_is_refused(tmp_path: Path, kind: str) -> None:
     archive = archive_of(tmp_path, kind, {"good.pt": b"1", "": b"2"})
-    with pytest.raises(DownloadError, match="holds '', which is no name of a file; refused"):
+    with pytest.raises(DownloadError, match="holds '', which is not a file name; refused"):
         unpack(archive, tmp_path / "to", limit=100)
 
 
 def test_links_in_a_zip_and_links_on_disk_are_refused(tmp_path: Path) -> None:
     archive = zip_of(tmp_path / "a.zip", {"link": b"/etc"}, kind=stat.S_IFLNK)
-    with pytest.raises(DownloadError, match="'link', which is no plain file; refused"):
+    with pytest.raises(DownloadError, match="'link', which is not a regular file; refused"):
         unpack(archive, tmp_path / "to", limit=100)
     (tmp_path / "to").mkdir()
     (tmp_path / "elsewhere").mkdir()
@@ -145,7 +145,7 @@ def test_links_and_devices_in_a_tar_are_refused_where_they_would_be_placed(tmp_p
             entry.type, entry.linkname, entry.size = type_, "../../etc/passwd", 0
 
     archive = tar_of(tmp_path / "a.tar.gz", {"a.pt": b"1", "logs/latest": b""}, change)
-    with pytest.raises(DownloadError, match="'logs/latest', which is no plain file; refused"):
+    with pytest.raises(DownloadError, match="'logs/latest', which is not a regular file; refused"):
         unpack(archive, tmp_path / "to", limit=100)
     assert not (tmp_path / "to").exists()
 

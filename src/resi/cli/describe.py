@@ -38,7 +38,7 @@ def main(words: list[str]) -> int:
         epilog="example: resi describe cka",
     )
     parser.add_argument("name")
-    parser.add_argument("--config-dir", type=Path, metavar="DIR", help="folder with suites of your own, in suite/")
+    parser.add_argument("--config-dir", type=Path, metavar="DIR", help="folder with your own suites, in suite/")
     arguments = parser.parse_args(words)
     name = arguments.name
     kind, text, facts = describe(name, arguments.config_dir)
@@ -80,7 +80,7 @@ def describe(name: str, config_dir: Path | None = None) -> tuple[str, str, Facts
 
 
 def _suite(name: str, config_dir: Path | None) -> tuple[str, str, Facts] | None:
-    """Describe a suite that comes with resi, or one of a user's own."""
+    """Describe a built-in suite, or one of a user."""
     from resi.config.many import open_configs
     from resi.sweeps.suite_files import as_words, load_suite
     from resi.sweeps.suites import expand

@@ -15,7 +15,7 @@ def main(words: list[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="resi download",
         description="Download the published models, or the published results, to where runs with "
-        "models.source=published look for them. An interrupted download goes on where it stopped; every file is "
+        "models.source=published look for them. An interrupted download is resumed; every file is "
         "checked against the checksum that Zenodo states.",
     )
     parser.add_argument(

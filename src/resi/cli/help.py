@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 WIDTH = 80
 TEXT = """\
-[bold]resi[/bold] measures how alike the representations of neural networks are, and which
-measure can be trusted.
+[bold]resi[/bold] measures how similar the representations of neural networks are, and tests
+which measures can be trusted.
 
-[bold]A run[/bold] trains or reads models, takes their representations, compares all pairs,
-and scores the measures:
+[bold]A run[/bold] trains or reads models, extracts their representations, compares all
+pairs, and scores the measures:
   resi domain=graph test=augmentation measure=cka
   resi dataset=cora dataset.root=FOLDER 'measure=\\[cka,rsa]' measure.jaccard.k=20
 [bold]A sweep[/bold] is many runs, one for each combination; each writes a shard:
@@ -35,8 +35,8 @@ and scores the measures:
 [bold]How[/bold]
 {how}
 
---cfg job prints the composed config, --hydra-help tells more about launchers
-and sweeps.
+--cfg job prints the composed config, --hydra-help explains launchers and
+sweeps.
 """
 WHAT = ("domain", "dataset", "model", "models", "representation", "test", "measure", "protocol", "seeds", "groups")
 HOW = ("suite", "stage", "device", "compare", "on_error", "root", "shards")
@@ -75,7 +75,7 @@ def _keys_below(order: tuple[str, ...], texts: Mapping[str, str]) -> Iterator[st
 
 
 def _table(rows: list[tuple[str, str]]) -> str:
-    """Return lines of names and texts, wrapped within a column of their own."""
+    """Return lines of names and texts, wrapped within their column."""
     column = 4 + max(len(name) for name, _ in rows)
     wrapper = textwrap.TextWrapper(WIDTH, subsequent_indent=" " * column, break_on_hyphens=False)
     lines = []

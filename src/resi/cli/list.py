@@ -1,4 +1,4 @@
-"""``resi list KIND``: what exists, one line each."""
+"""``resi list KIND``: what is available, one line each."""
 
 from __future__ import annotations
 
@@ -29,16 +29,14 @@ def main(words: list[str]) -> int:
     """Print the items of one kind that match a name pattern, as a table or as JSON."""
     parser = argparse.ArgumentParser(
         prog="resi list",
-        description="List what exists, that of plugins included.",
+        description="List what is available, including plugins.",
         epilog="example: resi list measures 'r*' --json",
     )
     parser.add_argument("kind", choices=KINDS)
     parser.add_argument("pattern", nargs="?", default="*", help="shell-style pattern of names")
     parser.add_argument("--root", type=Path, help="data root of shards and progress; default as for a run")
-    parser.add_argument("--config-dir", type=Path, help="folder with suites of your own, in suite/")
-    parser.add_argument(
-        "--outdated", action="store_true", help="of shards, those with numbers of earlier versions, and why"
-    )
+    parser.add_argument("--config-dir", type=Path, help="folder with your own suites, in suite/")
+    parser.add_argument("--outdated", action="store_true", help="only shards with numbers of earlier versions, and why")
     parser.add_argument("--json", action="store_true", help="print JSON")
     arguments = parser.parse_args(words)
     if "=" in arguments.pattern:
@@ -160,7 +158,7 @@ def list_suites(arguments: argparse.Namespace) -> list[Row]:
 
 
 def list_progress(arguments: argparse.Namespace) -> list[Row]:
-    """Return how far suites are; without a pattern, those of which the data root holds anything."""
+    """Return the progress of suites; without a pattern, of those with anything in the data root."""
     from resi.config.many import open_configs
     from resi.store.root import default_root
     from resi.sweeps.progress import FAILED, RUNNING, STATES, STOPPED, read_progress
@@ -239,7 +237,7 @@ def _unfinished(shard: Shard) -> Row:
         "failed": rows.filter(status="failed")["key"].n_unique(),
         "noted": rows.filter(pl.col("note") != "")["key"].n_unique(),
         "when": datetime.datetime.fromtimestamp(shard.changed(), datetime.UTC).isoformat(timespec="seconds"),
-        "state": "unfinished; the same command goes on from there",
+        "state": "unfinished; the same command resumes it",
     }
 
 

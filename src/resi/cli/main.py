@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 COMMANDS = {
     "list": (
         "resi.cli.list",
-        "what exists: measures, models, datasets, tests, domains, plugins, suites, shards; progress of suites",
+        "what is available: measures, models, datasets, tests, domains, plugins, suites, shards; progress of suites",
     ),
     "describe": ("resi.cli.describe", "one measure, model, dataset, test or suite in full"),
-    "plan": ("resi.cli.plan", "what a run, sweep or suite would do and take, without doing it"),
+    "plan": ("resi.cli.plan", "what a run, sweep or suite would do, with estimates; starts nothing"),
     "merge": ("resi.cli.merge", "combine the shards of many runs into one table (also: resi-merge)"),
     "download": ("resi.cli.download", "the published models or results, to where runs look for them"),
     "prepare": ("resi.cli.prepare", "the archive of a dataset from its own layout into the one that runs read"),
@@ -43,20 +43,20 @@ def main() -> None:
 
 
 def run_command(words: list[str]) -> int:
-    """Run the words of a command line; return the exit code.
+    """Run a command line; return the exit code.
 
     An error a user can do something about is one line on standard error; ``HYDRA_FULL_ERROR=1`` adds the traceback.
     """
     for name in ("RESI_HOME", "REP_SIM"):
         if os.environ.get(name) == "":
-            del os.environ[name]  # an empty variable is no data root
+            del os.environ[name]  # an empty variable does not name a data root
     wants_traceback = os.environ.get("HYDRA_FULL_ERROR", "0") not in ("", "0")
     try:
         return _dispatch(words)
     except KeyboardInterrupt as stop:
         is_term = isinstance(stop, Terminated)
         word = "terminated" if is_term else "interrupted"
-        say(f"{word}; what is finished is kept, and the same command goes on from there")
+        say(f"{word}; finished work is kept, and the same command resumes it")
         return TERMINATED if is_term else INTERRUPTED
     except BrokenPipeError:
         # The reader, such as `head`, has seen enough.
@@ -82,7 +82,7 @@ def explain(error: BaseException) -> tuple[str, int]:
         reason = "it is not a folder" if isinstance(error, FileExistsError) else error.strerror
         return f"cannot use {error.filename}: {reason}. Check RESI_HOME, free space and permissions.", 1
     if type(error).__name__ == "TerminatedWorkerError":  # of joblib, which is not imported for this
-        return "a process of the sweep was killed; what is finished is kept, and the same command goes on from there", 1
+        return "a process of the sweep was killed; finished work is kept, and the same command resumes it", 1
     return f"{type(error).__name__}: {' '.join(str(error).split())} (HYDRA_FULL_ERROR=1 shows where)", 1
 
 
@@ -101,7 +101,7 @@ def _dispatch(words: list[str]) -> int:
     if words and not words[0].startswith("-") and "=" not in words[0] and words[0][0] not in "+~":
         from resi.errors import unknown_name
 
-        raise unknown_name("command", words[0], list(COMMANDS), " A run is given as KEY=VALUE words, see resi --help.")
+        raise unknown_name("command", words[0], list(COMMANDS), " A run takes arguments KEY=VALUE, see resi --help.")
     return _run_hydra(words)
 
 
@@ -180,7 +180,7 @@ def run_job(composed: DictConfig) -> int:
 
 
 def sweep_job(composed: DictConfig) -> int:
-    """Run one job of a sweep, in whichever process; an error ends this job alone and is noted for the sweep's end."""
+    """Run one job of a sweep, in any process; an error ends only this job and is recorded for the sweep's report."""
     from hydra.core.hydra_config import HydraConfig
 
     from resi.cli.tables import print_result

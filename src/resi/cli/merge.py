@@ -41,14 +41,14 @@ def main(words: list[str]) -> int:
         default=[],
         type=Path,
         metavar="FILE",
-        help="a results file of the published benchmark (Parquet), made a shard of the first root; may be repeated",
+        help="results file of the published benchmark (Parquet), converted to a shard of the first root; repeatable",
     )
     parser.add_argument("--pooling", help="how BERT's and ALBERT's tokens were pooled in those files: cls or mean")
     arguments = parser.parse_args(words)
     given = arguments.roots or [str(default_root())]
     out = arguments.out or default_out(given[0])
     if arguments.published and is_url(given[0]):
-        raise UsageError(f"{given[0]}: --published makes a shard of the first root, which has to be a folder")
+        raise UsageError(f"{given[0]}: --published writes a shard to the first root, which has to be a folder")
     with tempfile.TemporaryDirectory(prefix="resi-merge-") as scratch:
         copies = _Copies(Path(scratch))
         roots = [copies.of(root) for root in given]
@@ -68,7 +68,7 @@ def main(words: list[str]) -> int:
         counts = f"{merged.comparisons} comparisons ({merged.failed} failed) and {merged.scores} scores"
         say(f"{merged.shards} shards: {counts} in {out}")
     else:
-        say(f"nothing was merged; what is in {out} was left as it is")
+        say(f"nothing was merged; {out} was not changed")
     return 1 if problems or found else 0
 
 
@@ -145,7 +145,7 @@ def default_out(root: str) -> str:
     from resi.store.root import Store
 
     if is_url(root):
-        raise UsageError(f"{root}: --out says where its tables go, a folder or a URL")
+        raise UsageError(f"{root}: name a folder or a URL for its tables with --out")
     path = Path(root)
     folder = path.parent if is_single(path) else shards_folder(path)
     return str(Store(folder.parent if folder.name == "shards" else folder).results)

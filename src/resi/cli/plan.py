@@ -1,4 +1,4 @@
-"""``resi plan ...``: what a run, a sweep or a suite would do, with the same words."""
+"""``resi plan ...``: what a run, a sweep or a suite would do, with the same arguments."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ def main(words: list[str]) -> int:
         "an estimate of time and memory. Starts nothing.",
         epilog="examples: resi plan test=augmentation; resi plan -m measure=cka,rsa; resi plan suite=smoke",
     )
-    parser.add_argument("words", nargs="*", metavar="KEY=VALUE", help="the words of the run")
-    parser.add_argument("-m", "--multirun", action="store_true", help="the words are those of a sweep")
-    parser.add_argument("--config-dir", type=Path, help="folder with configs of your own")
+    parser.add_argument("words", nargs="*", metavar="KEY=VALUE", help="the arguments of the run")
+    parser.add_argument("-m", "--multirun", action="store_true", help="the arguments are those of a sweep")
+    parser.add_argument("--config-dir", type=Path, help="folder with your own configs")
     arguments = parser.parse_intermixed_args(words)
     if arguments.multirun or suite_of(arguments.words):
         return print_sweep(arguments.words, arguments.config_dir)
@@ -180,7 +180,7 @@ def _print_steps(title: str, total: Total, plans: Sequence[Plan]) -> None:
 
 
 def _time(left: int, parts: Iterable[tuple[float, int]]) -> str:
-    """Return the sum of estimates; of what nothing tells, how much it is."""
+    """Return the sum of estimates, and how many are unknown."""
     found = list(parts)
     if left == 0:
         return "-"
@@ -194,7 +194,7 @@ def _time(left: int, parts: Iterable[tuple[float, int]]) -> str:
 def _print_places(total: Total) -> None:
     from rich.table import Table
 
-    table = Table(title="by architecture, what is to do", title_justify="left")
+    table = Table(title="work left, by architecture", title_justify="left")
     for column in ("domain", "dataset", "architecture"):
         table.add_column(column, overflow="fold")
     for column in ("models", "time, about", "comparisons", "time, about"):
@@ -234,7 +234,7 @@ def _print_estimates(total: Total, plans: Sequence[Plan]) -> None:
     budget = max(memory_budget(size) for size in {plan.config.compare.memory_bytes for plan in plans})
     least = max((_least_memory(work, plans) for work in total.works), default=0)
     needed = f"at least {format_bytes(least)}, " if least else ""
-    console.print(f"memory for comparing: {needed}at most {format_bytes(budget)} a process (compare.memory)")
+    console.print(f"memory for comparing: {needed}at most {format_bytes(budget)} per process (compare.memory)")
 
 
 def _least_memory(work: Work, plans: Sequence[Plan]) -> int:

@@ -48,12 +48,12 @@ def _parser() -> argparse.ArgumentParser:
     folders = [f"datasets/{DOMAIN}/{dataset.folder}" for dataset in image_datasets() if dataset.archive]
     parser = argparse.ArgumentParser(
         prog="resi prepare",
-        description=f"Bring {about}, and check that every class has all its images. Run again, it goes on where it was "
-        "stopped.",
+        description=f"Convert {about}, and check that every class has all its images. If "
+        "interrupted, the same command resumes it.",
     )
     parser.add_argument("dataset", choices=list(archives))
     parser.add_argument(
-        "archive", nargs="?", type=Path, metavar="FOLDER", help="the unpacked archive; none: check alone"
+        "archive", nargs="?", type=Path, metavar="FOLDER", help="the unpacked archive; without it, only check"
     )
     parser.add_argument(
         "--to", type=Path, metavar="FOLDER", help=f"destination; default: {', '.join(folders)} of the data root"

@@ -1,4 +1,4 @@
-"""``resi report``: merged tables, or one run, as a page for the browser."""
+"""``resi report``: merged tables, or one run, as an HTML page."""
 
 from __future__ import annotations
 
@@ -86,13 +86,13 @@ def _page(root: Path, tables: Shard) -> tuple[str, list[str]]:
     if not tables.is_complete and tables.folder == root:
         raise UsageError(f"{root} is unfinished; repeat its run to finish it")
     if not tables.is_complete:
-        raise UsageError(f"{root} holds no merged tables; resi-merge {root} makes them of its shards")
+        raise UsageError(f"{root} holds no merged tables; create them from its shards with resi-merge {root}")
     notes = _notes(root, tables)
     return make_page(tables, notes), notes
 
 
 def _notes(root: Path, tables: Shard) -> list[str]:
-    """Return that shards are missing from merged tables, or were made again since, or what one shard has of old."""
+    """Return warnings: shards missing from merged tables or changed since, or what a shard has of earlier versions."""
     from resi.results.manifests import MERGED
     from resi.results.outdated import reasons
     from resi.results.shards import find_shards

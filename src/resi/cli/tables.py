@@ -129,4 +129,4 @@ def _say_failures(result: RunResult) -> None:
     for measure, reason in undefined.select("measure", "reason").unique(maintain_order=True).iter_rows():
         say(f"scores of {measure} are undefined: {reason}")
     if result.count("failed"):
-        say("once the cause is mended, compare.overwrite=failed makes them again")
+        say("once the cause is fixed, compare.overwrite=failed computes them again")

@@ -1,1 +1,1 @@
-"""The typed configuration of a run: its fields, its words, how it is composed."""
+"""The typed configuration of a run: its fields, its arguments, how it is composed."""

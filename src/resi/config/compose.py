@@ -1,4 +1,4 @@
-"""The config of one run, from the words of a command line."""
+"""The config of one run, from the arguments of a command line."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def compose(overrides: Sequence[str], folder: Path | None = None) -> RunConfig:
         If a word is not KEY=VALUE, or its key or value does not exist.
     """
     if isinstance(overrides, str) or not all(isinstance(word, str) for word in overrides):
-        raise UsageError(f"expected a list of words such as ['measure=cka'], not {overrides!r}")
+        raise UsageError(f"expected a list of arguments such as ['measure=cka'], not {overrides!r}")
     if suite_of(overrides):
         raise UsageError(NO_RUN)
     with composing():
@@ -77,6 +77,6 @@ def check_choices(hydra: Any) -> None:
 
 
 def task_words(hydra: Any) -> list[str]:
-    """Return the words that a run was given, with interpolations as they were given."""
+    """Return the arguments of a run, with unresolved interpolations."""
     words = OmegaConf.to_container(hydra.overrides.task, resolve=False)
     return [str(word) for word in words] if isinstance(words, list) else []

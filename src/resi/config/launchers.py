@@ -32,7 +32,7 @@ class ProcessOptions:
 
 @dataclass
 class LocalSubmitOptions:
-    """Each job in a fresh process of this machine, with log files of its own."""
+    """Each job in a fresh process of this machine, with its own log files."""
 
     _target_: str = f"{PLUGINS}.LocalSubmitLauncher"
     n_jobs: int | None = field(

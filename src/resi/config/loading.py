@@ -1,7 +1,7 @@
-"""Hydra's reading of configs without Hydra's state: a program that has a Hydra of its own keeps it as it is.
+"""Hydra's reading of configs without Hydra's global state: a program that uses Hydra itself is not affected.
 
 Hydra keeps its search path, the configs that code registers, its version and its resolvers in one place for the whole
-process. What is here has a search path and a store of its own, and puts the rest back.
+process. This module has its own search path and store, and restores the rest.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def _copied(entry: Any) -> Any:
 
 
 class PrivateLoader(ConfigLoaderImpl):
-    """Reads configs from a search path and a store of its own.
+    """Reads configs from its own search path and store.
 
     Parameters
     ----------

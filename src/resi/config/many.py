@@ -3,7 +3,7 @@
 Hydra takes some 100 ms to compose one config. Of a run, though, each part of the config depends on a few words alone:
 the measures on those about measures and the protocol, the models on those about the domain and models. So each part is
 composed once for all runs that have it in common, several parts at a time. Runs with words beyond these parts, or from
-a search path with groups of its own, are composed each by itself. Either way the result is what composing each gives.
+its own search path with groups, are composed one by one. Either way the result is what composing each gives.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What Hydra can choose from: every launcher, domain, dataset, model, test and measure, plugins' included."""
+"""Hydra's config groups: every launcher, domain, dataset, model, test and measure, including plugins'."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @functools.cache
 def register() -> None:
-    """Register everything with the Hydra of this process, of which resi is the program."""
+    """Register everything with Hydra's global store; for the resi command itself."""
     Plugins.instance()  # those of other packages register launchers of the same names, and not after us
     fill_store(ConfigStore.instance())
 

@@ -34,7 +34,7 @@ class DatasetConfig:
 class TestConfig:
     """A test's name."""
 
-    __test__ = False  # no test class, whatever pytest thinks of its name
+    __test__ = False  # not a test class, despite its name
     name: str = MISSING
 
 
@@ -57,19 +57,17 @@ class CompareConfig:
         default="auto",
         metadata={"help": "budget for prepared representations, such as 4GB (default auto: half the machine's)"},
     )
-    threads: int | None = field(
-        default=None, metadata={"help": "threads to compute with; in a sweep, those of each job"}
-    )
+    threads: int | None = field(default=None, metadata={"help": "number of threads; in a sweep, of each job"})
     overwrite: Overwrite = field(
         default=Overwrite.only_missing,
-        metadata={"help": "only_missing (default), failed, always: which stored comparisons are made again"},
+        metadata={"help": "only_missing (default), failed, always: which stored comparisons are computed again"},
     )
     subsample: int | None = field(
-        default=None, metadata={"help": "compare that many samples only, the same for all representations"}
+        default=None, metadata={"help": "compare only that many samples, the same for all representations"}
     )
     isolate: bool = field(
         default=False,
-        metadata={"help": "true: compare in a process of its own, which may crash without harm to the rest"},
+        metadata={"help": "true: compare in a separate process, whose crash does not affect the rest"},
     )
     time_limit: float | None = field(
         default=None,
@@ -128,7 +126,7 @@ class RunSchema:
         default=3,
         metadata={"help": "2, 3 (default) or 5; or a list of settings, such as [standard,label_randomization_50]"},
     )
-    device: str = field(default="auto", metadata={"help": "auto (default: CUDA where there is one), cpu, cuda, cuda:N"})
+    device: str = field(default="auto", metadata={"help": "auto (default: CUDA if available), cpu, cuda, cuda:N"})
     stage: Stage = field(
         default=Stage.all, metadata={"help": "models, representations, compare, score or all (default): how far to go"}
     )
@@ -144,7 +142,7 @@ class RunSchema:
     representation: str | None = field(
         default=None,
         metadata={
-            "help": "what is taken of a layer, where a domain has a choice; "
+            "help": "which output of a layer is used, if the domain has a choice; "
             "for graphs conv_output or post_activation, for texts cls, mean or last"
         },
     )
@@ -239,5 +237,5 @@ def _check_time_limit(limit: float | None, isolate: bool) -> None:
         raise UsageError(f"compare.time_limit={limit:g}: expected a number of seconds above 0")
     if not isolate:
         raise UsageError(
-            f"compare.time_limit={limit:g} needs compare.isolate=true: only a process of its own can be stopped"
+            f"compare.time_limit={limit:g} needs compare.isolate=true: only a separate process can be stopped"
         )

@@ -103,7 +103,7 @@ def _models(composed: DictConfig, published_keys: Sequence[str]) -> ModelOrigin:
     for name, values in composed.model.items():
         for key, value in _plain(values).items():
             if value is not None and key not in published_keys:
-                raise UsageError(f"model.{name}.{key}={value}: models.source=published reads models as they are")
+                raise UsageError(f"model.{name}.{key}={value}: models.source=published reads models without changes")
     return ModelOrigin(source, Path(given.root or composed.root).expanduser().absolute())
 
 
@@ -143,5 +143,5 @@ def _seeds(composed: DictConfig, default: tuple[int, ...], test: Grounding) -> t
 
 def _url(key: str, given: str | None) -> str | None:
     if given is not None and "://" not in given:
-        raise UsageError(f"{key}={given}: expected a URL such as s3://bucket/folder; root=FOLDER says where runs work")
+        raise UsageError(f"{key}={given}: expected a URL such as s3://bucket/folder; set a folder with root=FOLDER")
     return given

@@ -1,4 +1,4 @@
-"""The words of a command line, ``KEY=VALUE``, before Hydra reads them."""
+"""The arguments of a command line ("words"), ``KEY=VALUE``, before Hydra reads them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
 
 PATHS = ("root", "dataset.root", "models.root", "shards")
-"""Keys whose values are paths or URLs: any text, whatever it looks like."""
+"""Keys whose values are paths or URLs: any text is allowed."""
 SINGLE = {
     "domain": "run",
     "dataset": "run",
@@ -41,7 +41,7 @@ MEANT = re.compile(r"""^['"]|[,\[\](){}$'"\\]|^null$""")
 
 
 def quoted(words: Iterable[str]) -> list[str]:
-    """Return the words, with quotes around paths that Hydra would not read as they are, such as ``root=~/x``."""
+    """Return the words, with quotes around paths that Hydra would misread otherwise, such as ``root=~/x``."""
     return [_quoted(word) for word in words]
 
 
@@ -67,7 +67,7 @@ def check_single(overrides: Iterable[Override]) -> None:
             if isinstance(value, list) and len(value) != 1:
                 raise one_value(key, str(item.input_line), [str(part) for part in value])
             if value is None and key in CHOSEN:
-                raise UsageError(f"{item.input_line}: a run has one {key}; leave the word out for the default")
+                raise UsageError(f"{item.input_line}: a run has one {key}; leave the argument out for the default")
 
 
 def check_words(words: Iterable[str]) -> None:
@@ -88,13 +88,13 @@ def one_value(key: str, given: str, values: Iterable[str] = ()) -> UsageError:
     Parameters
     ----------
     given : str
-        The word as it was given.
+        The argument as given.
     values : iterable of str
         The values, if they are known.
     """
     label, whole = key.rpartition("/")[2], SINGLE[key]
     if whole == "sweep":
-        return UsageError(f"{given}: a sweep has one {label}; give each a command of its own")
+        return UsageError(f"{given}: a sweep has one {label}; use one command for each")
     listing = ",".join(values) or "a,b"
     return UsageError(
         f"{given}: a run has one {label}. For a run of each write -m {key}={listing}; in a suite `{key}: {listing}`, "
@@ -130,7 +130,7 @@ def suite_of(words: Sequence[str]) -> str | None:
     name = named[-1][2]
     if len(named) > 1 or re.search(r"[,\[\]]", name):
         given = " ".join(found[0] for found in named)
-        raise UsageError(f"{given}: a sweep has one suite; give each a command of its own")
+        raise UsageError(f"{given}: a sweep has one suite; use one command for each")
     return None if name in ("", "null") else name
 
 

@@ -25,7 +25,7 @@ QUIET_SECONDS = 10.0
 
 
 class _Encodable:
-    """A stream to which any text can be written, whatever its encoding."""
+    """A stream to which any text can be written, in any encoding of the stream."""
 
     def __init__(self, stream: IO[str]) -> None:
         self._stream = stream
@@ -45,14 +45,14 @@ def output() -> Console:
 
 
 def say(message: str) -> None:
-    """Tell the user something on standard error, as one line without secrets: it may be the log of a job."""
+    """Print one line to standard error, without secrets: it may be the log of a job."""
     stream = _Encodable(sys.stderr)
     stream.write(f"{visible(redact(message.rstrip()))}\n")
     stream.flush()
 
 
 def write(text: str) -> None:
-    """Write a text of several lines to standard output as it is, such as JSON."""
+    """Write a text of several lines to standard output unchanged, such as JSON."""
     _Encodable(sys.stdout).write(visible(text, keep="\n"))
 
 
@@ -64,7 +64,7 @@ def accept_all_text() -> None:
 
 
 def cell(text: object) -> str:
-    """Return a text for a table or a marked-up line: on one line, and with no markup of its own."""
+    """Return a text for a table or a marked-up line: on one line, and without markup."""
     from rich.markup import escape
 
     return escape(visible(str(text).rstrip()))

@@ -47,7 +47,7 @@ def visible(text: str, keep: str = "") -> str:
     Parameters
     ----------
     keep : str
-        Characters to leave as they are, such as line breaks in a text of several lines.
+        Characters that are not escaped, such as line breaks in a text of several lines.
     """
     return HIDDEN.sub(lambda found: found[0] if found[0] in keep else _written_out(found[0]), text)
 

@@ -16,7 +16,7 @@ NAMED = re.compile(r"\$\\?\{")
 USER = re.compile(r"(://)(?:[^/\s'\"?#]*@|[^/\s'\":@]*:(?!\d+(?:[/?#]|$))[^\s'\"@]*@)")
 QUERY = re.compile(r"([?&;])([^=&;\s'\"]+)=([^&;\s'\",\])}]+)")
 WORD = re.compile(r"^([+~]*)([\w./@-]+)=(.+)$", re.DOTALL)
-# Names of parts of keys. `key` alone is no secret, and neither is the plural in `max_tokens`.
+# Names of parts of keys. `key` alone is not a secret, and neither is the plural in `max_tokens`.
 SECRETS = {"token", "secret", "password", "passwd", "passphrase", "pwd", "credential", "credentials", "apikey"}
 SECRETS |= {"accesskey", "secretkey", "privatekey", "authorization"}
 # Further ones in the query of a URL, which sign it.

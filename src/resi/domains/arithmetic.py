@@ -1,4 +1,4 @@
-"""Networks trained and run as in a fresh process, whatever the caller's program has switched on."""
+"""Networks trained and run as in a fresh process, with the caller's settings switched off."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def plain_networks(device: torch.device) -> Iterator[None]:
 
     These are float32 for new weights, no deterministic algorithms, no search for the fastest convolutions, and any kind
     of attention. They are of the process: its other threads have them for the time, too, and when nothing of resi runs
-    any more they are as they were.
+    any more, they are restored.
 
     Parameters
     ----------

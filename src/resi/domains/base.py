@@ -1,4 +1,4 @@
-"""What a domain gives the pipeline: datasets, architectures, settings, training and extraction."""
+"""What a domain provides to the pipeline: datasets, architectures, settings, training and extraction."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Domain(ABC):
     protocol : Protocol or str
         Of the run.
     representation : str, optional
-        What is taken of a layer, one of ``representations``; the first of them if not given.
+        Which output of a layer is used, one of ``representations``; the first of them if not given.
 
     Raises
     ------
@@ -70,7 +70,7 @@ class Domain(ABC):
     seeds_by_test: ClassVar[Mapping[str, tuple[int, ...]]] = {}
     """Seeds of a test's models where the benchmark has others in this domain than :attr:`Grounding.seeds`."""
     representations: ClassVar[tuple[str, ...]] = ("default",)
-    """What can be taken of a layer, the default first."""
+    """Which outputs of a layer can be used, the default first."""
     has_maps: ClassVar[bool] = False
     """Whether layers may be maps (n_samples, channels, height, width)."""
     published_keys: ClassVar[tuple[str, ...]] = ()
@@ -145,11 +145,11 @@ class Domain(ABC):
     def hyperparameters(
         self, architecture: str, dataset: str, setting: str, overrides: Mapping[str, Any]
     ) -> dict[str, Any]:
-        """Return the hyperparameters of a model: the benchmark's for the dataset, with those given put over them."""
+        """Return the hyperparameters of a model: the benchmark's for the dataset, overridden by those given."""
 
     @abstractmethod
     def probe(self, architecture: str, dataset: str, hyperparameters: Mapping[str, Any], test: str) -> ProbeSpec:
-        """Return the probe set and layers with which a test looks at a model."""
+        """Return the probe set and layers that a test uses of a model."""
 
     def representation_size(
         self, architecture: str, dataset: str, hyperparameters: Mapping[str, Any]
@@ -174,7 +174,7 @@ class Domain(ABC):
 
     @abstractmethod
     def locate(self, dataset: str, root: Path | None, downloads: Path, may_download: bool = True) -> DatasetSpec:
-        """Find a dataset's files, download them where they are missing, and hash them.
+        """Find a dataset's files, download missing ones, and hash them.
 
         Parameters
         ----------
@@ -198,8 +198,8 @@ class Domain(ABC):
         Parameters
         ----------
         unfinished : Path, optional
-            File in which a training keeps what it needs to go on after a stop. Domains whose training takes seconds
-            start anew.
+            File in which a training keeps what it needs to resume after a stop. Domains whose training takes seconds
+            start again.
         """
 
     @abstractmethod
@@ -217,7 +217,7 @@ class Domain(ABC):
     def published_hyperparameters(
         self, root: Path, model: ModelSpec, overrides: Mapping[str, Any]
     ) -> Mapping[str, Any]:
-        """Return a published model's hyperparameters: those of a model trained here, but for what its publishers know.
+        """Return a published model's hyperparameters: as of a model trained here, except what only its publishers know.
 
         Raises
         ------

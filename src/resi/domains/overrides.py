@@ -1,4 +1,4 @@
-"""Hyperparameters that a user changes, put over those of the benchmark after a check."""
+"""Hyperparameters that a user changes: checked, and overriding those of the benchmark."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Datasets that are read when a run comes to it, perhaps long after it was planned."""
+"""Datasets that are read when a run needs them, perhaps long after it was planned."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def check_unchanged(dataset: DatasetSpec, found: DatasetSpec) -> None:
     Parameters
     ----------
     found : DatasetSpec
-        The dataset as it is found after reading.
+        The dataset as found after reading.
 
     Raises
     ------

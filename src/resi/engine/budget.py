@@ -36,7 +36,7 @@ def group_measures(needs: Mapping[str, int], families: Mapping[str, str], count:
     """Split measures into groups, each of which is prepared and compared before the next.
 
     Best is a group of which all representations fit into the budget, so that none is prepared twice; within that, a
-    family whose measures share most stays together. A measure that does not fit by itself has a group of its own.
+    family whose measures share most stays together. A measure that does not fit by itself has a separate group.
 
     Parameters
     ----------

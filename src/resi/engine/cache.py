@@ -1,4 +1,4 @@
-"""Prepared representations within a memory budget; the least recently used go first."""
+"""Prepared representations within a memory budget; the least recently used are dropped first."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Side(NamedTuple):
     Attributes
     ----------
     guard : Guarded or None
-        What the measure was given, if it does not come with resi.
+        The input of the measure, if it is not built in.
     warned : tuple of str
         What was warned about while it was prepared.
     """
@@ -53,7 +53,7 @@ class _Entry:
 class Prepared:
     """What a run has prepared: the matrix of each representation and view, and each measure's state.
 
-    Different representations may be prepared by different threads at the same time. Measures that come with resi share
+    Different representations may be prepared by different threads at the same time. Built-in measures share
     a matrix; each of the others has a copy.
 
     Attributes
@@ -114,7 +114,7 @@ class Prepared:
             total -= self._entries.pop(key).size
 
     def clear(self) -> None:
-        """Forget everything that was prepared."""
+        """Drop everything that was prepared."""
         self._entries.clear()
 
     def _prepare(self, representation: Representation, view: View, measure: Measure) -> None:

@@ -56,7 +56,7 @@ class Outcome(NamedTuple):
     value : float or None
         None unless ``status`` is ``ok``.
     error : str
-        Why there is no value: the type and text of an error (``failed``), or the reason (``undefined``).
+        Why the value is missing: the type and text of an error (``failed``), or the reason (``undefined``).
     seconds : float
         Time of this comparison alone, both sides prepared.
     prepare_seconds : float
@@ -92,7 +92,7 @@ class Engine:
     threads : int or None
         Threads of torch; None leaves its own choice.
     on_error : OnError
-        ``record`` turns an error into a failed outcome and goes on; ``raise`` raises it.
+        ``record`` turns an error into a failed outcome and continues; ``raise`` raises it.
     sampling : {"spread", "strided"}
         Which of many rows of maps are compared, see :func:`~resi.measures.shapes.pair_views`.
     watch : callable
@@ -131,7 +131,7 @@ class Engine:
         for name in dict.fromkeys(task.measure for task in tasks):
             try:
                 needs[name] = self._largest_need(self.measures[name], representations.values())
-            except BaseException as error:  # of a plugin, say, that cannot tell how much memory it needs
+            except BaseException as error:  # such as of a plugin that cannot compute how much memory it needs
                 failure = as_failure(self.measures[name], error)
                 if self.on_error == OnError.raise_:
                     raise failure from error
@@ -278,7 +278,7 @@ class Engine:
             result = Result(None, UNDEFINED, str(reason))
         except BaseException as error:
             failure = as_failure(measure, error)
-            # A damaged file is no failure of the measure: it has to be mended, not recorded.
+            # A damaged file is not a failure of the measure: it has to be recomputed, not recorded.
             if self.on_error == OnError.raise_ or isinstance(failure, ArtifactError):
                 raise failure  # noqa: B904 - mostly the same
             result = _failed(failure)
@@ -355,7 +355,7 @@ def _note(measure: Measure, a: Any, b: Any) -> str:
 
 
 def _heard_spread(spread: Spread, warned: list[str]) -> Spread:
-    """Return ``spread`` such that warnings of every piece of work are added to a list, whichever thread does it."""
+    """Return ``spread`` such that warnings of every piece of work are added to a list, in every thread."""
 
     def heard(function: Callable[[Any], Any], items: Iterable[Any], /) -> Iterator[Any]:
         def call(item: Any) -> Any:

@@ -1,6 +1,6 @@
 """A process that has loaded what comparing needs and forks: the processes of ``compare.isolate`` start at once.
 
-It is a program of its own rather than one of :mod:`multiprocessing`, whose children run the main script again and
+It is a separate program rather than one of :mod:`multiprocessing`, whose children run the main script again and
 inherit the way in which a launcher starts its workers. It forks one process at a time, and ends with the one that
 started it.
 """
@@ -58,7 +58,7 @@ class ForkServer:
                 raise MeasureError("compare.isolate=true: the process for comparisons cannot be started") from error
         connection = Connection(ours.detach())
         process = ForkedProcess(pid, connection, self)
-        with contextlib.suppress(OSError):  # it has died; whoever reads its answers will see
+        with contextlib.suppress(OSError):  # it has died, as the reader of its answers will see
             connection.send(job)
         return process
 
@@ -72,7 +72,7 @@ class ForkServer:
         try:
             return self._number()
         except OSError:
-            return -signal.SIGKILL  # of this process, which can no longer tell
+            return -signal.SIGKILL  # of this process, which can no longer report
 
     def close(self) -> None:
         """End the forking process."""
@@ -108,7 +108,7 @@ class ForkedProcess:
         return self._exit_code
 
     def end(self) -> None:
-        """Kill it, whatever it is doing."""
+        """Kill it at once."""
         if self._exit_code is None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self._pid, signal.SIGKILL)

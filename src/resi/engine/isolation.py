@@ -1,4 +1,4 @@
-"""Comparisons in a process of their own: one that hangs, crashes or takes all memory fails alone, and the rest go on.
+"""Comparisons in a separate process: one that hangs, crashes or takes all memory fails alone, and the rest continue.
 
 One process runs the engine as it is, with all its threads, so that values are the same to the last bit and every
 representation is prepared once. It reports which pieces of work it has begun. If it dies, or one of them takes too
@@ -98,7 +98,7 @@ class IsolatedEngine:
         ------
         MeasureError
             If a process cannot be started; or with ``on_error="raise"``, if a comparison was stopped or ended its
-            process. Other errors are raised as they are.
+            process. Other errors are raised unchanged.
         """
         self._pending = dict.fromkeys(tasks)
         self._strikes.clear()
@@ -154,7 +154,7 @@ class IsolatedEngine:
         return max(min(2 * self.memory, int(MACHINE_SHARE * machine_memory())), LEAST_ALLOWANCE)
 
     def _run_process(self, job: Job) -> Iterator[Outcome]:
-        """Run one process until it is done or ends; take its outcomes, and hold its end against what was under way."""
+        """Run one process until it is done or ends; take its outcomes, and trace its end to what was running."""
         is_first = True
         with _Running(self._start(job)) as running:
             while True:
@@ -193,7 +193,7 @@ class IsolatedEngine:
 
 
 class _Running:
-    """A running process, and what it has begun; leaving the context ends it, whatever it is doing."""
+    """A running process, and what it has begun; leaving the context ends it at once."""
 
     def __init__(self, process: ForkedProcess) -> None:
         self._process = process

@@ -43,7 +43,7 @@ class _Listening(Hold):
                 heard[-1].append(text)
 
         self._back.enter_context(warnings.catch_warnings())
-        # Every time, not only the first: the next comparison is told, too.
+        # Every time, not only the first: the next comparison gets the warning, too.
         cast("list[Any]", warnings.filters).insert(0, ("always", _Here(), Warning, None, 0))
         warnings.showwarning = listen
 

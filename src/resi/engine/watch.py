@@ -1,4 +1,4 @@
-"""Being told what the engine works on, so that a process that hangs or dies can be held against a measure."""
+"""Reports what the engine works on, so that a process that hangs or dies can be traced to a measure."""
 
 from __future__ import annotations
 

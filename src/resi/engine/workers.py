@@ -1,4 +1,4 @@
-"""Work shared out to threads, its results taken one by one as they come."""
+"""Work distributed to threads, with results yielded as they arrive."""
 
 from __future__ import annotations
 

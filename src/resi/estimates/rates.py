@@ -108,7 +108,7 @@ def measured_rates(stored: Stored, models: ModelStore, trained: Iterable[ModelSp
     for model in trained:
         found = times[model.domain, model.dataset, model.architecture]
         if len(found) < TRAININGS_READ:
-            with contextlib.suppress(ArtifactError):  # which is mended when the model is used
+            with contextlib.suppress(ArtifactError):  # which is computed again when the model is used
                 found.append(float(models.about(model).get("seconds", 0)))
     return Rates(comparisons, {place: _mean(found) for place, found in times.items() if found})
 
@@ -131,7 +131,7 @@ def _growth(measure: str, size: tuple[int, int], rate: Rate) -> float:
 
 @functools.cache
 def shipped_comparisons() -> dict[str, list[Rate]]:
-    """Return the rates of comparisons that come with resi: of one thread, see ``benchmarks/rates.py``."""
+    """Return the rates of comparisons shipped with resi: of one thread, see ``benchmarks/rates.py``."""
     return {
         name: [Rate(int(n), int(d), seconds) for n, d, seconds in rates]
         for name, rates in _shipped()["seconds"].items()
@@ -149,7 +149,7 @@ def shipped_trainings() -> dict[tuple[str, str, str], float]:
 
 
 def shipped_machine() -> str:
-    """Return on what the rates that come with resi were measured."""
+    """Return the machine on which the shipped rates were measured."""
     return str(_shipped()["machine"])
 
 

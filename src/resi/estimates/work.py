@@ -137,7 +137,7 @@ class Total:
             estimate = self.rates.comparison(kind.name, work.size_of(kind))
             if estimate is not None:
                 seconds += count * estimate.seconds
-            elif kind.name not in FUNCTIONAL:  # functions of outputs take no time to speak of
+            elif kind.name not in FUNCTIONAL:  # the time of functions of outputs is negligible
                 unknown += count
         return seconds, unknown
 
@@ -166,7 +166,7 @@ class _Tally:
     """Models and comparisons of many plans, each once.
 
     Measures are bits of a number, so that the work grows with pairs of representations and not with measures: a sweep
-    may come to millions of comparisons.
+    may have millions of comparisons.
     """
 
     def __init__(self) -> None:
@@ -177,7 +177,7 @@ class _Tally:
         self._wanted: dict[tuple[Place, tuple[str, ...]], Masks] = {}
 
     def add(self, plan: Plan, stored: Stored) -> None:
-        """Take in what a plan needs."""
+        """Add the work of a plan."""
         measures = self._masks(plan)
         for experiment in plan.experiments:
             place = Place(experiment.domain, experiment.dataset, experiment.architecture)
@@ -233,7 +233,7 @@ def _size(plan: Plan, experiment: Experiment) -> tuple[int, int] | None:
 
 
 def _shapes(plan: Plan, experiment: Experiment) -> Iterator[tuple[int, ...]]:
-    """Yield the shapes of the layers that are compared, as far as they are known."""
+    """Yield the shapes of the layers that are compared, if they are known."""
     domain, model = plan.config.domain, experiment.items[0].model
     for layer in dict.fromkeys(item.layer for item in experiment.items):
         shape = domain.layer_size(model.architecture, model.dataset, model.hyperparameters, layer)

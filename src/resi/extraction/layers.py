@@ -40,7 +40,7 @@ class LayerRecorder:
         Which layers to keep, and where they are read.
     reduce : callable, optional
         Called with what a layer computes at once, so that nothing larger than what it returns stays in memory. It has
-        to return a copy: what follows a layer may write into its output. Without it, a copy is kept as it is.
+        to return a copy: what follows a layer may write into its output. Without it, an unmodified copy is kept.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""The tests in which the true similarity is known: planning their models, and scoring measures against them."""
+"""Groundings, which the command line calls tests: their models, and scores of measures by known similarity."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ UNKNOWN = "unknown"
 
 
 class Item(NamedTuple):
-    """One representation that takes part in an experiment.
+    """One representation in an experiment.
 
     Attributes
     ----------
@@ -45,14 +45,14 @@ class Item(NamedTuple):
 
 @dataclass(frozen=True)
 class Experiment:
-    """Representations under one test that are all compared with each other.
+    """Representations of one test that are all compared with each other.
 
     Attributes
     ----------
     items : tuple of Item
         In the order of groups, then seeds, then layers.
     probe : ProbeSpec
-        The input on which all of them are taken.
+        The input on which all of them are computed.
     functional : tuple of str
         Functions of outputs (:mod:`resi.measures.functional`) by which its models are compared as well.
     """
@@ -157,11 +157,11 @@ class MeasureFacts(NamedTuple):
     Attributes
     ----------
     resolution : float
-        Relative error of its values: what differs by less is a tie.
+        Relative error of its values: values that differ by less are ties.
     scale : float
         A size that its values have: that of a representation compared with itself, where it is always the same.
     notes : str
-        What its comparisons note, in a sentence with their number.
+        Summary of the notes of its comparisons, with their number.
     """
 
     name: str
@@ -183,9 +183,9 @@ class Similarities:
         Sorted by setting and seed, layers in the order of the network.
     measures : tuple of MeasureFacts
     values : array of shape (n_measures, n_members, n_members)
-        NaN where there is none. For a symmetric measure both triangles hold the same numbers; the diagonal is unused.
+        NaN for missing values. For a symmetric measure both triangles hold the same numbers; the diagonal is unused.
     functional : mapping from name to array of shape (n_members, n_members)
-        How differently models predict; symmetric.
+        Differences of predictions; symmetric.
     """
 
     members: tuple[Member, ...]
@@ -231,13 +231,13 @@ class Score(NamedTuple):
     value : float or None
         None where nothing could be compared; ``reason`` says why.
     pairs, failed_pairs : int
-        Comparisons the value rests on, and comparisons it lacks.
+        Comparisons the value is based on, and comparisons it lacks.
     models : int
         How many models these are comparisons of.
     chance : float or None
         Expected value under random similarities.
     low, high : float or None
-        95 % interval over models that were trained again.
+        95 % interval over models trained with other seeds.
     p_value : float or None
         Share of random relabellings of the models under which the measure scores at least as well.
     functional : str
@@ -245,12 +245,12 @@ class Score(NamedTuple):
     setting, seed : str, int or None
         The one setting and the one model it is about; empty and None where there are several.
     reason : str
-        Why there is no value; empty when there is one.
+        Why the value is missing; empty if there is one.
     note : str
-        Why the score says little; empty where there is nothing to note.
+        Why the score is barely informative; otherwise empty.
     influences : sequence of float
-        What each model adds to the score's uncertainty, in the order of settings and seeds: their squares add up to
-        the variance of the score. Empty where unknown.
+        The contribution of each model to the score's uncertainty, in the order of settings and seeds: their squares
+        sum to the variance of the score. Empty where unknown.
     """
 
     measure: int
@@ -280,14 +280,14 @@ class Grounding(ABC):
     metrics: ClassVar[Mapping[str, str]]
     """Each metric with its definition in a sentence; ``docs/tests.md`` has them in full."""
     uncertainty: ClassVar[str]
-    """What intervals and p-values rest on."""
+    """What intervals and p-values are based on."""
     headline: ClassVar[str]
     """The metric that ranks measures."""
     kind: ClassVar[str]
     """Which comparisons count: of models of different ``settings``, of models of one setting (``seeds``), or of the
     ``layers`` of one model."""
     functional: ClassVar[tuple[str, ...]] = ()
-    """Functions of outputs that the similarities are held against."""
+    """Functions of outputs with which the similarities are correlated."""
     seeds: ClassVar[tuple[int, ...]] = (0, 1, 2, 3, 4)
     """Seeds of each group's models in the benchmark."""
 

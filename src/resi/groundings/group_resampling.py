@@ -1,4 +1,4 @@
-"""Intervals and p-values of tests by groups: models left out one by one, or dealt to groups at random."""
+"""Intervals and p-values of tests by groups: models left out one by one, or assigned to groups at random."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-# Sets of models are told apart as bits of one integer.
+# A set of models is encoded as the bits of one integer.
 MOST_BITS = 62
 BLOCK = 4096
 
 
 class Uncertainty(NamedTuple):
-    """How far scores would move if the models were trained again.
+    """How much scores would vary if the models were trained again.
 
     Attributes
     ----------
@@ -50,7 +50,7 @@ class Uncertainty(NamedTuple):
 def uncertainty(
     signed: Values, groups: Array, indices: Sequence[PairIndex], scores: Mapping[str, Values]
 ) -> dict[str, Uncertainty]:
-    """Return the uncertainty of ``auprc`` and ``violation_rate``, from the scores without one model each.
+    """Return the uncertainty of ``auprc`` and ``violation_rate``, from leave-one-out scores.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ def _scale(sizes: Array, metric: str) -> Scale:
 
 
 def smallest_p_value(groups: Array) -> float:
-    """Return the p-value of the best of all deals: there are so many deals that make the same groups."""
+    """Return the p-value of the best of all assignments: this many assignments give the same groups."""
     sizes = np.unique(groups, return_counts=True)[1]
     alike = np.unique(sizes, return_counts=True)[1]
     same = math.prod(map(math.factorial, [*sizes.tolist(), *alike.tolist()]))
@@ -129,7 +129,7 @@ def _weighted_scores(signed: Values, index: PairIndex, counts: Values) -> Values
 
 
 def p_values(signed: Values, groups: Array, observed: Mapping[str, Values], seed: int) -> dict[str, Values]:
-    """Return for each measure the share of random deals of the models to the groups that score at least as well.
+    """Return for each measure the share of random assignments of models to groups that score at least as well.
 
     A group's scores depend only on which models are in it, and few sets of models are possible: each is scored once.
 

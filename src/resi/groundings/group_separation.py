@@ -1,4 +1,4 @@
-"""Tests by groups: models of one group should be more alike than models of different groups."""
+"""Tests by groups: models of one group should be more similar than models of different groups."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class GroupSeparation(Grounding):
-    """Scores how well a measure tells pairs within a group from pairs across groups.
+    """Scores how well a measure separates pairs within a group from pairs across groups.
 
     For each group, pairs of two of its models should be more similar than pairs of one of its models with another
     group's. ``auprc`` is the average precision of finding the former by their similarity, ``violation_rate`` the share
@@ -37,13 +37,13 @@ class GroupSeparation(Grounding):
 
     metrics: ClassVar[Mapping[str, str]] = {
         "auprc": "average precision of finding the pairs within a group by their similarity, mean over groups; 1 is "
-        "best, chance is its mean had the same values been dealt to the pairs at random",
-        "violation_rate": "share of (pair within a group, pair of a member with another group) of which the latter is "
-        "the more similar, ties one half, mean over groups; 0 is best, chance is 0.5",
+        "best, chance is its mean if the same values were assigned to the pairs at random",
+        "violation_rate": "share of (pair within a group, pair of a member with another group) in which the latter is "
+        "more similar, ties one half, mean over groups; 0 is best, chance is 0.5",
     }
     uncertainty = (
-        "intervals rest on the scores without one model each; p is the share of random deals of the models to the "
-        "groups that score at least as well"
+        "intervals are based on the scores with one model left out at a time; p is the share of random assignments of "
+        "models to groups that score at least as well"
     )
     headline = "auprc"
     kind = "settings"
@@ -120,20 +120,20 @@ class LabelRandomization(GroupSeparation):
     name = "label_randomization"
     title = "models trained with more or fewer random labels"
     description = (
-        "Models that were trained with the same share of random labels should be more alike than models trained with "
-        "different shares: the more labels are random, the more a model has to memorise instead of generalising."
+        "Models that were trained with the same share of random labels should be more similar than models trained "
+        "with different shares: the more labels are random, the more a model has to memorise instead of generalising."
     )
 
 
 class Shortcut(GroupSeparation):
-    """Models trained on inputs in which a shortcut gives the label away more or less often."""
+    """Models trained on inputs in which a shortcut reveals the label more or less often."""
 
     name = "shortcut"
     title = "models trained with a shortcut that is more or less reliable"
     description = (
-        "Models should be more alike where a shortcut in their training data gave the label away equally often: the "
-        "more reliable it is, the more a model relies on it instead of on the content. All are probed with the same "
-        "input, in which the shortcut tells nothing."
+        "Models should be more similar if a shortcut in their training data reveals the label equally often: the more "
+        "reliable it is, the more a model relies on it instead of on the content. All are probed with the same "
+        "input, in which the shortcut is uninformative."
     )
 
 
@@ -143,8 +143,8 @@ class Augmentation(GroupSeparation):
     name = "augmentation"
     title = "models trained with more or less augmentation"
     description = (
-        "Models that saw the same amount of augmentation in training should be more alike than models that saw "
-        "different amounts. On graphs, augmentation drops edges at random in every epoch."
+        "Models that saw the same amount of augmentation in training should be more similar than models that "
+        "saw different amounts. On graphs, augmentation drops edges at random in every epoch."
     )
 
 

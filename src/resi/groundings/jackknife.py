@@ -1,4 +1,4 @@
-"""Intervals from the scores without one model each: how far a score would move if the models were trained again.
+"""Intervals from leave-one-out scores (jackknife): how much a score would vary if models were trained again.
 
 Resampling with replacement, the usual way, leaves too few different models where groups have five: its intervals hold
 the expected score too rarely, above all near the best score. ``docs/tests.md`` says how often these hold it.
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 COVERAGE = 0.95
 # Fewer models of a kind say next to nothing about how much models vary.
 FEWEST_MODELS = 3
-# Errors below this are rounding: the score is the same whichever model is left out.
+# Errors below this are rounding: the score does not depend on which model is left out.
 NO_ERROR = 1e-12
 # So that logarithms are finite; the limit for perfect scores is the one that counts there.
 NEAREST_TO_END = 5e-4
@@ -50,7 +50,7 @@ class Scale(NamedTuple):
 
 
 def influences(without: Values, groups: Array) -> Values:
-    """Return what each model adds to the uncertainty of scores: the squares add up to the variance.
+    """Return the contribution of each model to the uncertainty of scores: the squares sum to the variance.
 
     Parameters
     ----------

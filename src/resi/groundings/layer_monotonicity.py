@@ -34,18 +34,18 @@ class LayerMonotonicity(Grounding):
     name = "layer_monotonicity"
     title = "closer layers are more similar"
     description = (
-        "Layers of one network build on each other, so that a layer should be the less similar to another the more "
-        "layers lie between them."
+        "Layers of one network build on each other, so a layer should be less similar to another the more layers lie "
+        "between them."
     )
     metrics: ClassVar[Mapping[str, str]] = {
         "spearman": "rank correlation of dissimilarity with the number of layers between, mean over layers, both "
         "directions and models; 1 is best, chance is 0",
-        "violation_rate": "share of (nearer, farther) layers as seen from a third of which the farther one is the more "
+        "violation_rate": "share of (nearer, farther) layers as seen from a third, in which the farther one is more "
         "similar, ties one half; 0 is best, chance is 0.5",
     }
     uncertainty = (
-        "intervals rest on how much models differ; p is the share of orders of each model's layers that score at least "
-        "as well"
+        "intervals are based on how much models differ; p is the share of orders of each model's layers that score at "
+        "least as well"
     )
     headline = "spearman"
     kind = "layers"
@@ -99,12 +99,12 @@ def layer_violations(signed: Values, protocol: Protocol) -> Values:
     Parameters
     ----------
     signed : array of shape (..., n_layers, n_layers)
-        Larger is more similar; NaN where there is no value.
+        Larger is more similar; NaN for a missing value.
 
     Returns
     -------
     array of shape (...)
-        NaN where there are no triples.
+        NaN without triples.
     """
     layers = np.arange(signed.shape[-1])
     i, j, k = (index.ravel() for index in np.meshgrid(layers, layers, layers, indexing="ij"))

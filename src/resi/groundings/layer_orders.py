@@ -1,4 +1,4 @@
-"""p-values of the layer test: the layers of each model in another order."""
+"""p-values of the layer test: the layers of each model are permuted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Why a score says little, in words."""
+"""Notes on why a score is barely informative."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests by prediction: models that predict more alike should have more similar representations."""
+"""Tests by prediction: models with more similar predictions should have more similar representations."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class PredictionCorrelation(Grounding):
-    """Correlates, over pairs of models, how dissimilar representations are with how differently the models predict.
+    """Correlates, over pairs of models, the dissimilarity of representations with the difference of predictions.
 
     Positive correlations are good, whether a measure's large values mean similar or dissimilar.
     """
@@ -78,7 +78,7 @@ class AccuracyCorrelation(PredictionCorrelation):
     name = "accuracy_correlation"
     title = "correlation with differences of accuracy"
     description = (
-        "Of models that were trained alike but for their seed, those whose accuracies differ more should have less "
+        "Among models that differ only in their seed, those whose accuracies differ more should have less "
         "similar representations."
     )
     functional = ("accuracy_difference",)
@@ -90,7 +90,7 @@ class OutputCorrelation(PredictionCorrelation):
     name = "output_correlation"
     title = "correlation with differences of predictions"
     description = (
-        "Of models that were trained alike but for their seed, those that predict more differently should have less "
+        "Among models that differ only in their seed, those that predict more differently should have less "
         "similar representations. Differences of predictions are the mean Jensen-Shannon divergence of the predicted "
         "probabilities (jsd) and the share of samples with different predicted classes (disagreement)."
     )
@@ -127,7 +127,7 @@ def _parts(similarities: Similarities, dissimilar: Values, predictions: Values, 
     upper = np.triu(np.ones((size, size), dtype=bool), 1)
     masks: dict[bytes, list[int]] = {}
     for number, measure in enumerate(similarities.measures):
-        # The published benchmark uses both directions of an asymmetric measure, as pairs of their own.
+        # The published benchmark uses both directions of an asymmetric measure, as separate pairs.
         used = upper if measure.symmetric or not protocol.is_published else upper | upper.T
         valid = used & ~np.isnan(dissimilar[number]) & ~np.isnan(predictions)
         masks.setdefault(used.tobytes() + valid.tobytes(), []).append(number)
@@ -172,7 +172,7 @@ def _score_part(
 
 
 def _with_interval(score: Score, bounds: tuple[float | None, float | None], shares: Values) -> Score:
-    """Return a score with its interval and influences, and what is to be noted where something cannot be told."""
+    """Return a score with its interval and influences, and notes on what could not be computed."""
     models = score.models
     notes = []
     if models < FEWEST_MODELS:

@@ -67,7 +67,7 @@ def resampled_counts(groups: tuple[str, ...], seed: int) -> Values:
     -------
     array of shape (n_resamples, n_models)
         How often each model was drawn. Pairs of models are then weighted by the product of the two counts; a model and
-        its own copy are no pair.
+        its own copy are not a pair.
     """
     counts = np.zeros((RESAMPLES, len(groups)))
     for group in dict.fromkeys(groups):

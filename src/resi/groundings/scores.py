@@ -1,4 +1,4 @@
-"""Scores from a table of comparisons alone, whoever made it: a run, a merge of many, or an import."""
+"""Scores computed from any table of comparisons: of a run, of a merge of many, or of an import."""
 
 from __future__ import annotations
 
@@ -57,13 +57,13 @@ def score_table(  # noqa: PLR0913 - all but the first are options
     ----------
     comparisons : polars.DataFrame
         With the columns of :data:`resi.results.schema.COMPARISONS` up to ``value``, ``parameters`` and ``key``. Rows
-        that do not belong to the test are left aside; rows without a value count as failed.
+        that do not belong to the test are ignored; rows without a value count as failed.
     test : str
         Name of a test; ``resi list tests``.
     protocol : str
         ``corrected`` or ``published``.
     settings : sequence of str, optional
-        The settings to use; by default ``standard`` and those named after the test, as far as they are there.
+        The settings to use; by default ``standard`` and those named after the test, if they are in the table.
     layers : mapping from architecture to sequence of str, optional
         The order of layers in the network, for ``layer_monotonicity``; by default that of the numbers in their names.
     measures : mapping from name to measure class, optional
@@ -205,7 +205,7 @@ def _compared(pairs: pl.Series) -> str | None:
 
 
 def _known_by_name(similarities: Similarities) -> str:
-    """Return the identity of published models, which are the same whoever compares them."""
+    """Return the identity of published models, which does not depend on who compares them."""
     return fingerprint({"published": sorted({(member.setting, member.seed) for member in similarities.members})})
 
 

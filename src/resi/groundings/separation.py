@@ -69,7 +69,7 @@ def average_precision(split: Split) -> Values:
 
 
 def expected_average_precision(split: Split) -> Values:
-    """Return the expected average precision had the same values been dealt to the pairs at random.
+    """Return the expected average precision if the same values were assigned to the pairs at random.
 
     Of n values, r of them of pairs within the group, one that m values reach adds (1 + (m - 1)(r - 1)/(n - 1)) / (n m).
     Without ties the sum is (H + (r - 1)(n - H)/(n - 1)) / n, where H = 1 + 1/2 + ... + 1/n; where all are tied it is
@@ -92,7 +92,7 @@ def expected_average_precision(split: Split) -> Values:
 
 
 def expected_violation_rate(split: Split, ties: float) -> Values:
-    """Return the expected violation rate had the same values been dealt to the pairs at random: 1/2 if ties count 1/2.
+    """Return the expected violation rate if the values were assigned to the pairs at random: 1/2 if ties count 1/2.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Values that are equal but for rounding: scores are to depend on none of it."""
+"""Values that differ only by rounding, on which scores must not depend."""
 
 from __future__ import annotations
 

@@ -23,12 +23,12 @@ def resolve_device(name: str) -> torch.device:
     """Return the device for a config value: ``auto`` is CUDA where there is one, else the CPU.
 
     Of several CUDA devices, jobs of a sweep that run on one machine at the same time take one after the other, unless
-    told ``cuda:N``. Which devices a job can see is left to ``CUDA_VISIBLE_DEVICES``, as Slurm and Ray set it.
+    set to ``cuda:N``. Which devices a job can see is left to ``CUDA_VISIBLE_DEVICES``, as Slurm and Ray set it.
 
     Raises
     ------
     UsageError
-        If the name is no device, or a device this machine does not have; there is no silent fallback.
+        If the name is not a device, or this machine does not have it; there is no silent fallback.
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
@@ -90,7 +90,7 @@ NUMPY_ERRORS = {"divide": "warn", "over": "warn", "under": "ignore", "invalid": 
 
 @contextlib.contextmanager
 def plain_arithmetic(device: torch.device | None = None) -> Iterator[None]:
-    """Compute as a fresh process does, whatever the caller's program has switched on; afterwards all is as it was.
+    """Compute as a fresh process does, with the caller's settings switched off; they are restored afterwards.
 
     Inside, autocast and inference mode are off, gradients are recorded, tensors are made on the CPU unless a device is
     given, numpy warns of an overflow instead of raising it, and float32 products have full precision: all of them for

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Hold(ABC):
-    """A change to the process; several threads may hold it, and whichever leaves last takes it back."""
+    """A change to the process; several threads may hold it, and the last one to leave undoes it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

@@ -1,4 +1,4 @@
-"""Full precision for products of float32, whatever the process has allowed.
+"""Full precision for products of float32, also if the process allows less.
 
 Whether torch may compute them in TF32 or bfloat16 is a switch of the process; torch has none for a thread or a call. So
 the switches are turned to full precision while work is under way, and back when the last such work is done. Other

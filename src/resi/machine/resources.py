@@ -54,13 +54,13 @@ class JobResources:
     cores: int | None = None
 
     def environment(self) -> dict[str, str]:
-        """Return the variables by which a process knows what it may use."""
-        told = {
+        """Return the environment variables that state the resources of a process."""
+        given = {
             **dict.fromkeys(THREAD_VARIABLES, str(self.threads)),
             SLOT: f"{self.slot}/{self.slots}",
             CORES: str(self.cores or self.threads),
         }
-        return told if self.memory is None else {**told, MEMORY: str(self.memory)}
+        return given if self.memory is None else {**given, MEMORY: str(self.memory)}
 
 
 def read_slot(environment: Mapping[str, str]) -> tuple[int, int]:

@@ -20,7 +20,7 @@ class Terminated(KeyboardInterrupt):
 
 
 def raise_on_term() -> None:
-    """Let SIGTERM raise ``Terminated``, unless somebody else, such as a launcher, has plans for the signal."""
+    """Let SIGTERM raise ``Terminated``, unless something else, such as a launcher, handles the signal."""
     is_main = threading.current_thread() is threading.main_thread()
     if is_main and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
         signal.signal(signal.SIGTERM, _raise)

@@ -1,4 +1,4 @@
-"""The built-in similarity measures, one file a family."""
+"""The built-in similarity measures, one file per family."""
 
 from __future__ import annotations
 

@@ -320,7 +320,7 @@ def _matched(features: Tensor, columns: np.ndarray[Any, np.dtype[np.int64]]) -> 
 
 
 class Match(NamedTuple):
-    """A column of its own for each row, and the sum of the entries there."""
+    """A different column for each row, and the sum of the entries there."""
 
     columns: np.ndarray[Any, np.dtype[np.int64]]
     total: float

@@ -42,7 +42,7 @@ class Measure:
 
     A subclass states its facts as class attributes and gives either
 
-    - ``prepare(x) -> state``, what one representation ``x`` (:class:`Features`) is turned into once, and
+    - ``prepare(x) -> state``, called once per representation ``x`` (:class:`Features`), and
       ``compare(state, state) -> float``, or
     - ``__call__(R, S) -> float`` alone, given two float64 torch matrices with the same samples as rows.
 
@@ -54,18 +54,18 @@ class Measure:
     family: ClassVar[str] = "other"
     """One of ``FAMILIES``."""
     version: ClassVar[int] = 1
-    """Raise it when values change: stored comparisons of other versions are not reused."""
+    """Increase it when values change: stored comparisons of other versions are not reused."""
     larger_is_more_similar: ClassVar[bool]
     symmetric: ClassVar[bool] = True
     metric: ClassVar[bool] = False
     invariances: ClassVar[frozenset[str]] = frozenset()
-    """Names from :data:`resi.measures.facts.INVARIANCES`: changes to either side that leave the value as it is."""
+    """Names from :data:`resi.measures.facts.INVARIANCES`: changes to either side that do not change the value."""
     self_value: ClassVar[float | None] = None
     """Value of a representation compared with itself, where it is always the same."""
     spatial: ClassVar[Literal["align", "flatten"]] = "flatten"
     """How ``nchw`` becomes a matrix, see :mod:`resi.measures.shapes`."""
     deterministic: ClassVar[bool] = True
-    """False where random draws, keyed by a parameter ``seed``, decide which samples are looked at."""
+    """False if random draws, keyed by a parameter ``seed``, decide which samples are used."""
     resolution: ClassVar[float] = 1e-12
     """Share of a value, computed in float64, up to which rounding may change it: values nearer to each other are equal.
     The best value itself, such as 1 or 0, is exact where it is the value by definition."""
@@ -110,10 +110,10 @@ class Measure:
         return [None] * len(pairs)
 
     def note(self, a: Any, b: Any) -> str:
-        """Return why the value for two prepared states says little about them, in one sentence; else an empty text.
+        """Return why the value for two prepared states is barely informative, in one sentence; else an empty text.
 
         For example, because unrelated representations of so few samples have about the same value. Tables, the terminal
-        and the report show it beside the value.
+        and the report show it with the value.
         """
         del a, b
         return ""
@@ -167,7 +167,7 @@ class Measure:
         return value
 
     def prepared_bytes(self, n_samples: int, n_features: int) -> int:
-        """Return about how many bytes preparing one representation takes, its matrix included."""
+        """Return the approximate number of bytes that preparing one representation takes, including its matrix."""
         return 3 * 8 * n_samples * n_features
 
     def parameters(self) -> dict[str, Any]:
@@ -190,7 +190,7 @@ def as_measure(
         Called with two float64 torch matrices of shape (n_samples, n_features) and the shape ``"nd"``.
     name, larger_is_more_similar, **facts
         The class attributes of :class:`Measure`; ``is_symmetric``, ``is_metric`` and ``invariant_to_...`` of the
-        published extension guide are understood, too.
+        published extension guide are accepted, too.
 
     Raises
     ------

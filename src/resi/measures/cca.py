@@ -80,7 +80,7 @@ class PWCCA(_CanonicalCorrelation):
     variant : {"corrected", "published"}
         ``published`` gives the numbers of the published benchmark: the centred neurons are rotated as the whitened ones
         should have been, each gets the mean of a neuron added and they are orthonormalised by a QR factorisation
-        before weighting the neurons as they are. These depend on the signs that LAPACK gives to singular vectors, are
+        before weighting the raw neurons. These depend on the signs that LAPACK gives to singular vectors, are
         not invariant to translation, and exist only where R has no more features than S and both have full column
         rank.
 

@@ -28,16 +28,16 @@ else:
 INTEGERS = {1: "uint8", 2: "int16", 4: "int32", 8: "int64"}
 """Types of torch in which the bits of numbers of so many bytes are summed."""
 SMALL = 2**16
-"""So many bytes are kept as they are, instead of their sums."""
+"""Up to so many bytes are kept themselves, instead of their sums."""
 
 
 def is_built_in(measure: Measure | type[Measure]) -> bool:
-    """Return whether a measure comes with resi."""
+    """Return whether a measure is built in."""
     return (measure if isinstance(measure, type) else type(measure)).__module__.split(".")[0] == __name__.split(".")[0]
 
 
 def features_for(measure: Measure, given: Tensor, dtype: torch.dtype | None = None, position: int = 0) -> Features:
-    """Return a matrix as a measure gets it: guarded, unless the measure comes with resi."""
+    """Return a matrix as a measure gets it: guarded, unless the measure is built in."""
     return (Features if is_built_in(measure) else Guarded)(given, dtype, position)
 
 
@@ -119,7 +119,7 @@ class _Mark(NamedTuple):
         return cls(version, b"", (square.sum(0), square.sum(1), bits[side * side :].clone()))
 
     def fits(self, array: Any) -> bool:
-        """Return whether the array is as it was."""
+        """Return whether the array is unchanged."""
         now = _Mark.of(array)
         return now[:2] == self[:2] and all(map(torch.equal, self.sums, now.sums))
 

@@ -79,7 +79,7 @@ class Gulp(Measure):
     ----------
     regularization : float
         The ridge λ, at least 0. With more than 0, only rotations, reflections, translations and scalings of the
-        features leave the value as it is.
+        features do not change the value.
 
     References
     ----------

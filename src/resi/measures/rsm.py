@@ -190,7 +190,7 @@ class DistanceCorrelation(Measure):
         Raises
         ------
         DegenerateInputError
-            If all rows are the same, as far as the precision of the numbers tells.
+            If all rows are the same, to the precision of the numbers.
         """
         check_varied(x)
         distances = x.shared(euclidean_distances)

@@ -110,7 +110,7 @@ class ConcentricityDifference(_StatisticDifference):
         return total / 2 / len(vectors.given)
 
     def note(self, a: float, b: float) -> str:
-        """Say where the rows of both sides are nearly parallel, so that the value is small whatever else they are."""
+        """Say if the rows of both sides are nearly parallel, so that the value is small in any case."""
         if max(a, b) < NEARLY_PARALLEL:
             return f"rows are nearly parallel on both sides: their mean cosine is above {1 - NEARLY_PARALLEL}"
         return ""
@@ -140,8 +140,8 @@ def _mean_row(x: Features) -> tuple[Tensor, float]:
 class UniformityDifference(_StatisticDifference):
     """Absolute difference of the uniformities ``log(Σ_ij exp(-2 ‖x_i - x_j‖²) / N²)``, pairs i = j included.
 
-    The cited paper defines uniformity for rows of length one; the default follows the published benchmark and takes
-    rows as they are, so that for rows some units apart both numbers, and the value, are about 0. ``variant=paper``
+    The cited paper defines uniformity for rows of length one; the default follows the published benchmark and does
+    not normalise rows, so that for rows some units apart both numbers, and the value, are about 0. ``variant=paper``
     brings rows to length one (all-zero ones are at a right angle to all others) and takes the mean over pairs of
     different samples; it is invariant to isotropic scaling, and not to translation.
 
@@ -171,7 +171,7 @@ class UniformityDifference(_StatisticDifference):
         check_variant(self.name, self.variant, ("published", PAPER))
 
     def prepare(self, x: Features) -> float:
-        """Return the uniformity; that of rows as they are plus log N, at least 0.
+        """Return the uniformity; for rows without normalisation plus log N, at least 0.
 
         There the pairs i = j alone give -log N, the same on both sides of a comparison. Without it, a small share of
         all other pairs keeps its digits.

@@ -1,4 +1,4 @@
-"""Every comparison of a plan: found in the store or made now, one row each."""
+"""Every comparison of a plan: found in the store or computed, one row each."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 
 def compare_representations(plan: Plan) -> pl.DataFrame:
-    """Return the table of all comparisons of a plan; those that are stored are not made again.
+    """Return the table of all comparisons of a plan; stored ones are not computed again.
 
     Whatever ends the run, comparisons made so far are kept in its shard.
     """
@@ -86,18 +86,18 @@ def _tell_of_changed_code(plan: Plan, missing: Sequence[Comparison]) -> None:
         code = measure_code(plan.config.measures[name])
         if code and known_files.remember_measure(name, code):
             provider = registry.measures().origin(name).distribution
-            say(f"{name}: its code ({provider}) has changed, so what it has compared before is compared again")
+            say(f"{name}: its code ({provider}) has changed, so its earlier comparisons are computed again")
 
 
 def _check_ready(plan: Plan, comparisons: int) -> None:
     """Raise ``UsageError`` if an earlier stage has to run first."""
     stage = plan.config.stage.value
     if plan.config.stage is Stage.score:
-        raise UsageError(f"stage={stage}: {comparisons} comparisons are not there yet; run stage=compare first")
+        raise UsageError(f"stage={stage}: {comparisons} comparisons are missing; run stage=compare first")
     missing = plan.missing_representations()
     if missing:
         raise UsageError(
-            f"stage={stage}: the representations of {len(missing)} models are not there yet, the first of "
+            f"stage={stage}: the representations of {len(missing)} models are missing, the first of "
             f"{missing[0][0].label}; run stage=representations first"
         )
 

@@ -1,4 +1,4 @@
-"""What a run notes about itself: config, versions, machine, times and counts."""
+"""What a run records about itself: config, versions, machine, times and counts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Comparisons of what models predict: rows of their own in the table, so that it can be scored by itself."""
+"""Comparisons of models' predictions: separate rows of the table, so that it can be scored by itself."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def compare_outputs(plan: Plan, comparisons: Sequence[Comparison]) -> Iterator[Row]:
-    """Yield one row for each comparison of outputs: over the whole probe set, whatever ``compare.subsample`` says."""
+    """Yield one row for each comparison of outputs: over the whole probe set, ignoring ``compare.subsample``."""
     for number, experiment in enumerate(plan.experiments):
 
         @functools.cache

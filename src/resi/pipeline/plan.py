@@ -1,4 +1,4 @@
-"""What a run will do, as plain data: experiments, comparisons, and what is there already. Imports no torch."""
+"""What a run will do, as plain data: experiments, comparisons, and what is already stored. Imports no torch."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ class Plan:
         ]
 
     def pair(self, comparison: Comparison) -> str:
-        """Return the identity of what is compared, in either order and whatever the measure."""
+        """Return the identity of what is compared, independent of order and measure."""
         keys = (self._output_keys if comparison.is_of_outputs else self._representation_keys)[comparison.experiment]
         return _pair(*sorted((keys[comparison.source], keys[comparison.target])))
 
@@ -170,7 +170,7 @@ class Plan:
         return [model for model, _ in self.models if not self.model_store.has(model)]
 
     def missing_representations(self) -> list[tuple[ModelSpec, ProbeSpec]]:
-        """Return the models whose representations are still to be taken."""
+        """Return the models whose representations are still to be extracted."""
         return [(model, probe) for model, probe in self.models if not self.representations.has(model, probe)]
 
 
@@ -234,7 +234,7 @@ def function_key(name: str) -> str:
 
 
 def measure_code(measure: Measure) -> str:
-    """Return the hash of a measure's code; it is empty for those that come with resi, whose version says enough."""
+    """Return the hash of a measure's code; it is empty for built-in ones, whose version suffices."""
     return registry.measures().origin(measure.name).code if measure.name in registry.measures() else ""
 
 
@@ -250,7 +250,7 @@ def parameters(measure: Measure, subsample: int | None, sampling: Sampling = "sp
 
 
 def make_plan(config: RunConfig, may_download: bool = True) -> Plan:
-    """Lay out a run.
+    """Plan a run.
 
     Raises
     ------
@@ -261,7 +261,7 @@ def make_plan(config: RunConfig, may_download: bool = True) -> Plan:
 
 
 class Planner:
-    """Lays out runs, and looks up once what several of them have in common.
+    """Plans runs, and looks up only once what several of them share.
 
     Parameters
     ----------
@@ -284,7 +284,7 @@ class Planner:
         ] = {}
 
     def plan(self, config: RunConfig) -> Plan:
-        """Lay out a run, see :func:`make_plan`."""
+        """Plan a run, see :func:`make_plan`."""
         dataset, absent = self.dataset(config)
         experiments, left_out = self._all_experiments(config, dataset)
         if not experiments and left_out:
@@ -304,7 +304,7 @@ class Planner:
         known_files = KnownFiles(config.root)
         if not self._reads_files:
             with contextlib.suppress(DatasetError):
-                unread = DatasetError(f"{config.dataset}: its files have not been looked at")
+                unread = DatasetError(f"{config.dataset}: its files have not been checked")
                 return known_files.dataset(config.domain.name, config.dataset, unread), unread
         may_download = self._may_download and config.stage not in READS_NO_DATASET
         downloads = Store(config.root).datasets

@@ -1,4 +1,4 @@
-"""Models trained and representations taken, each once, however many jobs want it."""
+"""Models trained and representations extracted, each only once for all jobs."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def _read_published(plan: Plan, spec: ModelSpec, device: torch.device) -> Traine
 
 
 def extract_representations(plan: Plan) -> int:
-    """Take every representation that is not in the store; return how many models there were to run."""
+    """Extract every representation that is not in the store; return how many models there were to run."""
     missing = plan.missing_representations()
     if not missing:
         return 0

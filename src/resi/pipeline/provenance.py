@@ -1,4 +1,4 @@
-"""What made a result: versions, the state of the checkout, and the machine."""
+"""Provenance of a result: versions, the state of the checkout, and the machine."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _git_state() -> str | None:
         return None
     try:
         found = subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--abbrev=40"],  # noqa: S607 - whichever git the user has
+            ["git", "describe", "--always", "--dirty", "--abbrev=40"],  # noqa: S607 - the user's git
             cwd=folder,
             capture_output=True,
             text=True,

@@ -1,6 +1,6 @@
 """The six steps of a run: compose, plan, models, representations, compare, score.
 
-Each step is a function of its own and can be called alone from Python.
+Each step is a function that can be called alone from Python.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RunResult:
-    """What a run leaves.
+    """The results of a run.
 
     Attributes
     ----------
@@ -43,7 +43,7 @@ class RunResult:
     shard : Path
         The folder they were written to.
     reused : bool
-        Whether the run had been finished before, and its stored tables were read.
+        Whether the run was already finished, so that its stored tables were read.
     missing : tuple of str
         Published models that were left out because their files are not there.
     """
@@ -60,23 +60,23 @@ class RunResult:
 
     @property
     def noted(self) -> int:
-        """The number of comparisons with a note: their values say little."""
+        """The number of comparisons with a note: their values are barely informative."""
         return self.comparisons.filter(pl.col("note") != "").height
 
 
 def run(overrides: Sequence[str] = ()) -> RunResult:
-    """Run what the words of a command line say, such as ``["test=augmentation", "measure=cka"]``.
+    """Run with the arguments of a command line, such as ``["test=augmentation", "measure=cka"]``.
 
     Raises
     ------
     ResiError
-        With one line that says what is wrong and what to do.
+        With one line saying what is wrong and what to do.
     """
     return run_config(compose(overrides))
 
 
 def run_config(config: RunConfig) -> RunResult:
-    """Run a validated config up to its stage; whatever is stored already is used.
+    """Run a validated config up to its stage; stored work is reused.
 
     A finished run is read from its shard, without loading a model or torch.
     """
@@ -86,7 +86,7 @@ def run_config(config: RunConfig) -> RunResult:
     elsewhere = RemoteFolder(config.shards) if config.shards else None
     with contextlib.ExitStack() as stack:
         try:
-            stack.enter_context(plan.store.lock(plan.shard.folder.name, "is at the same run"))
+            stack.enter_context(plan.store.lock(plan.shard.folder.name, "is doing the same run"))
         except StoreError:
             if result := _finished(plan):  # in a data root that can only be read
                 return result
@@ -107,9 +107,9 @@ def _run_mending(plan: Plan) -> RunResult:
             return _run_stages(plan)
         except ArtifactError as error:
             path = error.path
-            if path is None or path in mended or not plan.store.makes(path):
+            if path is None or path in replaced or not plan.store.makes(path):
                 raise
-            mended.add(path)
+            replaced.add(path)
             plan.store.set_aside(path, error.state)
             say(f"{error.message} It is set aside and recomputed.")
 

@@ -66,12 +66,12 @@ class PublishedNames:
         if len(parts) == 6:
             setting, architecture, trained_on, seed, probe, layer = parts
             if not (seed.isdecimal() and layer.isdecimal()):
-                raise ValueError(f"{text}: seed and layer are to be numbers")
+                raise ValueError(f"{text}: seed and layer must be numbers")
         elif len(parts) == 3 and parts[2] in ("output", "accuracy") and (found := self._output.fullmatch(parts[0])):
             architecture, trained_on, setting, seed = found.groups()
             probe, layer = parts[1], ""
         else:
-            raise ValueError(f"{text} is no layer, output or accuracy of a model")
+            raise ValueError(f"{text} is not a layer, an output or an accuracy of a model")
         if architecture not in self._architectures:
             raise ValueError(f"{text}: unknown architecture {architecture!r}")
         domain, name = self._architectures[architecture]

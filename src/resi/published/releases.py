@@ -1,4 +1,4 @@
-"""What the published benchmark has released, and getting it: models, and results, each to where a run looks for it."""
+"""Releases of the published benchmark: downloads of models and results to where a run looks for them."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ SOURCES = {
 
 
 def fetch(name: str, root: Path, api: str = API, keep_archives: bool = False) -> None:
-    """Download what a name stands for, and unpack it; what is there already is left as it is.
+    """Download the archives of a name, and unpack them; files that exist already are not changed.
 
     Parameters
     ----------
@@ -102,8 +102,8 @@ def fetch(name: str, root: Path, api: str = API, keep_archives: bool = False) ->
     for source in SOURCES[name]:
         if not source.record:
             raise UsageError(
-                f"{name} has no record on Zenodo: its archives ({source.files}) lie at the address that the published "
-                f"benchmark's README names for it. Fetch them from there, then: resi download {name} --archives FOLDER"
+                f"{name} has no record on Zenodo: its archives ({source.files}) are at the address in the published "
+                f"benchmark's README. Download them from there, then: resi download {name} --archives FOLDER"
             )
         for remote in list_files(source, api):
             _fetch_one(source, remote, root, keep_archives)

@@ -45,7 +45,7 @@ def import_published(path: Path, folder: Path, pooling: str | None = None) -> Im
     """Turn a results file of the published benchmark into a shard, scored under both protocols.
 
     Of the two rows that the file holds for a pair and a symmetric measure one is kept. Imported comparisons have
-    ``origin`` ``published`` and keys of their own: they are of other models than those that are trained here.
+    ``origin`` ``published`` and separate keys: they are about other models than those trained here.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def import_published(path: Path, folder: Path, pooling: str | None = None) -> Im
     ArtifactError
         If the file is damaged.
     UsageError
-        If it is no results file of the published benchmark, or ``pooling`` is missing and nothing in it goes without.
+        If it is not a results file of the published benchmark, or all of its rows need ``pooling``, which is missing.
     """
     check_pooling(pooling)
     rows, problems = _read(path, pooling)
@@ -107,9 +107,9 @@ def _read(path: Path, pooling: str | None) -> tuple[pl.DataFrame, list[str]]:
     mixed = ~no_side & pl.any_horizontal(pl.col(name) != pl.col(f"{name}_b") for name in (*SCOPE, "probe"))
     if lost := named.filter(no_side)["id"].to_list():
         reason = "; ".join(why_not[:1]) or f"{lost[0]} is not of the form SIDE___SIDE___MEASURE"
-        problems.append(f"{len(lost)} rows are left out, whose ids are not understood: {reason}")
+        problems.append(f"{len(lost)} rows with ids of an unknown form are left out: {reason}")
     if lost := named.filter(mixed)["id"].to_list():
-        problems.append(f"{len(lost)} rows are left out, which compare models of different data: {lost[0]}")
+        problems.append(f"{len(lost)} rows that compare models of different data are left out: {lost[0]}")
     named = named.filter(~(no_side | mixed))
     for metric, count in named.filter(pl.col("measure").is_null()).group_by("metric").len().sort("metric").iter_rows():
         problems.append(f"{count} rows of {metric} are left out: no installed measure has this published_name")

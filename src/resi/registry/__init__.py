@@ -1,4 +1,4 @@
-"""What exists, built in and from plugins, by name."""
+"""Everything available, built in and from plugins, by name."""
 
 from __future__ import annotations
 

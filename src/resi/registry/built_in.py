@@ -1,4 +1,4 @@
-"""The plugin that registers the built-in measures, through the same hook as anybody's."""
+"""The plugin that registers the built-in measures, through the same hook as any plugin."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ BUILT_IN = {
     "resi.measures": "resi.registry.built_in",
     **{name: name for name in ("resi.domains.graph", "resi.domains.language", "resi.domains.vision")},
 }
-"""Plugins that come with resi: their names, and the modules that register what they have."""
+"""The built-in plugins: their names, and the modules that register their items."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class PluginInfo:
 
     @property
     def key(self) -> str:
-        """What tells it from others: two distributions may use the same name."""
+        """What distinguishes it: two distributions may use the same name."""
         return f"{self.distribution}:{self.name}"
 
 

@@ -35,9 +35,9 @@ def resi_domains() -> Iterable[type[Domain]]:  # type: ignore[empty-body]
 
 @hookspec
 def resi_datasets() -> Iterable[DatasetInfo]:  # type: ignore[empty-body]
-    """Return datasets for domains that exist, such as ``resi.domains.graph.GraphDataset(...)``."""
+    """Return datasets for existing domains, such as ``resi.domains.graph.GraphDataset(...)``."""
 
 
 @hookspec
 def resi_networks() -> Iterable[NetworkFamily]:  # type: ignore[empty-body]
-    """Return families of networks for domains that exist: subclasses of the domain's own class, made once each."""
+    """Return families of networks for existing domains: one instance each, of a subclass of the domain's class."""

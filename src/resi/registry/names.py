@@ -34,7 +34,7 @@ class Registered(Generic[T]):
     Attributes
     ----------
     code : str
-        Hash of the code of a measure that does not come with resi, as it was when it was loaded; else empty.
+        Hash of the code of a measure that is not built in, when it was loaded; else empty.
     """
 
     item: T
@@ -199,7 +199,7 @@ def _of_domains(kind: str, hook: str, names: Callable[[Any], list[str]]) -> dict
 
 @functools.cache
 def usable_domains() -> tuple[Domain, ...]:
-    """Return one of each domain, by name; one of a plugin that cannot say what it has is left out with a message."""
+    """Return each domain by name; a plugin's domain that fails to list its contents is left out with a message."""
     found = []
     for name in domains():
         entry = domains().origin(name)

@@ -52,7 +52,7 @@ class Cell(NamedTuple):
     shade : int or None
         How far it is from chance (0) to the best value (10).
     differs : bool or None
-        Whether it is told from chance; None where nothing tells.
+        Whether it differs from chance; None if unknown.
     rank : float or None
         Among the measures of the column, 1 the best, equal scores sharing their mean rank.
     share : float or None
@@ -63,7 +63,7 @@ class Cell(NamedTuple):
     failed : str
         How many of its comparisons have no value; empty if all have one.
     reason : str
-        Why there is no score.
+        Why the score is missing.
     """
 
     text: str
@@ -237,7 +237,7 @@ def _cell(score: Mapping[str, Any], metric: str) -> Cell:
 
 
 def _differs(score: Mapping[str, Any]) -> bool | None:
-    """Return whether a score is told from chance, by its p-value or else by its interval; None where it has neither."""
+    """Return whether a score differs from chance, by its p-value or else by its interval; None if it has neither."""
     if score["p_value"] is not None:
         return bool(score["p_value"] <= LEVEL)
     if score["low"] is None or score["chance"] is None:
@@ -257,7 +257,7 @@ def _strip(score: Mapping[str, Any], metric: str) -> Strip:
 
 
 def _headings(keys: pl.DataFrame) -> list[list[str]]:
-    """Return a few words for each column: what is always told, and what tells it from others."""
+    """Return a short label for each column: what is always shown, and what distinguishes it."""
     shown = [name for name in COLUMN[:-1] if name in ALWAYS_SHOWN or keys[name].n_unique() > 1]
     # Other hyperparameters, or other seeds.
     keys = keys.with_columns(run=pl.int_range(1, pl.len() + 1).over(shown), runs=pl.len().over(shown))

@@ -145,7 +145,7 @@ def _sections(scores: pl.DataFrame) -> Iterator[Section]:
 
 
 def _undefined(scores: pl.DataFrame) -> list[tuple[str, list[str]]]:
-    """Return the reasons for which there is no score, with the measures that each holds for."""
+    """Return the reasons for missing scores, with the measures of each."""
     without = scores.filter(pl.col("reason") != "")
     by_reason = without.group_by("reason", maintain_order=True).agg(pl.col("measure").unique().sort())
     return list(by_reason.iter_rows())
@@ -197,13 +197,13 @@ def _notes(manifest: dict[str, Any], scores: pl.DataFrame, sections: Sequence[Se
             yield f"{of} of different shards contradict each other and have no value here; they are in {name}."
     if ambiguous := sum(section.board.ambiguous for section in sections):
         yield (
-            f"Cells with several scores, of runs that nothing tells apart: {ambiguous}. They are not ranked; report "
-            "such runs by themselves (resi report shards/NAME)."
+            f"Cells with several scores, of runs that cannot be distinguished: {ambiguous}. They are not ranked; "
+            "report such runs separately (resi report shards/NAME)."
         )
     if scores.filter(pl.col("compared").is_null() & pl.col("seed").is_null()).height:
         yield (
-            "Some scores do not say which models they are about: of tables of an earlier version, or scored by hand. "
-            "Those of one column may be of different models."
+            "Some scores do not record their models: they are from tables of an earlier version, or scored by hand. "
+            "Scores in one column may be of different models."
         )
     if unknown := sorted(set(scores["test"]) - set(GROUNDINGS)):
         yield f"Scores of unknown tests are left out: {', '.join(unknown)}."

@@ -1,4 +1,4 @@
-"""How sure ranks are: whether measures differ at all, by how much they must, and what ranks other models would give."""
+"""Uncertainty of ranks: whether measures differ at all, by how much they must, and ranks with other models."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Differences(NamedTuple):
     p_value : float
         Of the Friedman test: how often ranks drawn at random would differ as much.
     critical : float
-        Mean ranks that differ by less are not told apart (Nemenyi, 5 %).
+        Mean ranks that differ by less are not distinguishable (Nemenyi, 5 %).
     """
 
     measures: int
@@ -76,7 +76,7 @@ class RankedColumn(NamedTuple):
     Attributes
     ----------
     key : str
-        What tells the column from others: its draws depend on it.
+        What distinguishes the column: its draws depend on it.
     rows : list of int
         Which measure each score is of.
     scores : array of shape (n_scores,)
@@ -92,7 +92,7 @@ class RankedColumn(NamedTuple):
 
 
 def share_intervals(columns: Sequence[RankedColumn], measures: int) -> list[tuple[float, float] | None]:
-    """Return for each measure a 95 % interval of its mean place, from 0 (the best) to 1, had the models been others.
+    """Return for each measure a 95 % interval of its mean place, from 0 (the best) to 1, over draws of other models.
 
     Scores are drawn around those found, all measures of a column with the same draw for a model, as they are scored
     on the same models: what moves all alike changes no rank. None for measures without a place, or with one in a

@@ -65,7 +65,7 @@ def score_lines(scores: pl.DataFrame) -> ScoreTable:
     columns = _columns(scores, test)
     labels = ["architecture", "measure", "against"] if test.functional else ["architecture", "measure"]
     lines = []
-    # Scores of runs that differ in what has no column are told apart by nothing: each has a line of its own.
+    # Runs may differ in what has no column, and cannot be distinguished: each of their scores has its own line.
     several = pl.when(pl.struct(*LINE, "metric").is_duplicated()).then("key").alias("alone")
     for names, rows in scores.group_by([*LINE, several], maintain_order=True):
         by_metric = {row["metric"]: row for row in rows.iter_rows(named=True)}
@@ -83,7 +83,7 @@ def measure_label(measure: str, parameters: str) -> str:
     defaults = registry.measures().get(measure)().parameters() if measure in registry.measures() else {}
     try:
         given = dict(json.loads(parameters))
-    except (ValueError, TypeError):  # a table from elsewhere: what it holds, as it is
+    except (ValueError, TypeError):  # a table from elsewhere: its text, unchanged
         return f"{measure} ({parameters})"
     changed = {name: value for name, value in given.items() if defaults.get(name) != value}
     return f"{measure} ({', '.join(f'{name}={value}' for name, value in changed.items())})" if changed else measure
@@ -100,7 +100,7 @@ def interval_text(low: float | None, high: float | None) -> str:
 
 
 def _columns(scores: pl.DataFrame, test: type[Grounding]) -> list[Column]:
-    """Return the columns of numbers: each metric's value, for the one that ranks also what tells how sure it is."""
+    """Return the columns of numbers: each metric's value; for the one that ranks, also its uncertainty."""
     columns = []
     for metric in test.metrics:
         columns.append(Column(metric, "value", TITLES.get(metric, metric)))

@@ -39,7 +39,7 @@ class Buckets:
         self._files: dict[int, list[Path]] = {}
 
     def add(self, frame: pl.DataFrame) -> None:
-        """Take in some rows."""
+        """Add some rows."""
         self._pending.append(frame)
         self._rows += frame.height
         if self._rows > self._batch:

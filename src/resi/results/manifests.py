@@ -28,12 +28,12 @@ HASHED_SINCE = 3
 """Schema version from which on manifests hold their own hash."""
 RUN, MERGED = "run", "merged"
 REMEDIES = {
-    RUN: "Its run makes it again.",
+    RUN: "Its run computes it again.",
     PUBLISHED: "Import the published results again.",
     MERGED: "Merge again to replace it.",
 }
 """What replaces a damaged file, by the kind of its folder."""
-UNKNOWN_REMEDY = "The same run or merge makes it again."
+UNKNOWN_REMEDY = "Repeat the same run or merge to write it again."
 TYPES: dict[str, tuple[type, ...]] = {
     "kind": (str,),
     "domain": (str,),

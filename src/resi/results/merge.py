@@ -66,7 +66,7 @@ def merge_shards(roots: Sequence[Path], folder: Path, batch: int = BATCH_ROWS) -
 
     One row is kept for each comparison and score, see :mod:`resi.results.resolve`; rows that contradict each other go
     to ``conflicts.parquet`` and ``score_conflicts.parquet``, with the shard of each, and are reported. What is damaged,
-    unfinished or no shard is reported and left out; where nothing is left, an earlier merge stays as it is. Shards are
+    unfinished or no shard is reported and left out; where nothing is left, an earlier merge is not changed. Shards are
     read a part at a time, so that the tables may be larger than memory.
 
     Parameters
@@ -119,7 +119,7 @@ def _find(roots: Sequence[Path], merged: Merged) -> Iterator[Shard]:
         if not root.exists():
             raise UsageError(f"{root} does not exist; name a data root or a folder of shards")
         if not root.is_dir():
-            merged.problems.append(f"{root} is not a folder and left out; name a data root or a folder of shards")
+            merged.problems.append(f"{root} is not a folder and was left out; name a data root or a folder of shards")
             continue
         shards = list(find_shards(root))
         if not shards:
@@ -132,7 +132,7 @@ def _find(roots: Sequence[Path], merged: Merged) -> Iterator[Shard]:
             if shard.is_complete:
                 yield shard
             else:
-                merged.problems.append(f"{shard.folder} is unfinished and left out; repeat its run to finish it")
+                merged.problems.append(f"{shard.folder} is unfinished and was left out; repeat its run to finish it")
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""Stored numbers of earlier versions: which of them this resi would compute otherwise, and why.
+"""Stored numbers of earlier versions: which of them this version would compute differently, and why.
 
 The versions of a measure, of the scores, of the extraction and of training are part of the keys, so no run uses such a
 number; a merge keeps it, with a note. Numbers by other versions of resi or torch keep their keys: runs use them.
@@ -71,7 +71,7 @@ class Outdated:
 
 
 def find_outdated(manifest: Mapping[str, Any], comparisons: pl.DataFrame) -> Outdated:
-    """Return which numbers of a finished shard this resi would compute otherwise.
+    """Return which numbers of a finished shard this version would compute differently.
 
     Parameters
     ----------
@@ -91,12 +91,12 @@ def find_outdated(manifest: Mapping[str, Any], comparisons: pl.DataFrame) -> Out
 
 
 def reasons(shard: Shard, with_used: bool = True) -> list[str]:
-    """Return in words which numbers of a finished shard are of earlier or other versions, and why.
+    """Describe which numbers of a finished shard are of earlier or other versions, and why.
 
     Parameters
     ----------
     with_used : bool
-        Whether to name also those by other versions of resi and torch, which runs use as they are.
+        Whether to name also those by other versions of resi and torch, which runs still use.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The folder of merged tables: only one that a merge has made is written over, and in one go."""
+"""The folder of merged tables: only one written by a merge is overwritten, and atomically."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def check_output(folder: Path) -> None:
     """Raise ``UsageError`` unless merged tables may be written to a folder.
 
     A data root, a folder of shards, a shard, and a folder with files of the same names that no merge has written are
-    left as they are.
+    refused.
     """
     if not folder.exists():
         return
@@ -47,7 +47,7 @@ def check_output(folder: Path) -> None:
     found = [name for name in (MANIFEST, *TABLES) if (folder / name).exists()]
     if found and not _is_own(folder):
         raise UsageError(
-            f"{folder / found[0]} was not written by resi-merge and is left as it is; name another folder for the "
+            f"{folder / found[0]} was not written by resi-merge and is not overwritten; name another folder for the "
             "merged tables with --out"
         )
 
@@ -64,7 +64,7 @@ def is_table_of_resi(source: Any) -> bool:
 def opened(folder: Path) -> Iterator[None]:
     """Hold a folder for merged tables, which is made if it is not there, and wait until no other process merges there.
 
-    A folder that was made for this is removed if it ends up without tables. It can be written to by whoever can write
+    A folder that was made for this is removed if it ends up without tables. It is writable by everyone who can write
     to the folder above it. What a killed merge has left is removed.
     """
     is_new = not folder.exists()
@@ -100,7 +100,7 @@ def _share(path: Path, above: Path) -> None:
     """Give a new file or folder the write permissions of the folder above it, which its owner may have denied."""
     with contextlib.suppress(OSError):
         new, shared = path.stat(), above.stat()
-        if shared.st_mode & stat.S_ISVTX:  # as /tmp, in which everybody has folders of their own
+        if shared.st_mode & stat.S_ISVTX:  # as /tmp, in which everybody has own folders
             return
         group = stat.S_IWGRP if new.st_gid == shared.st_gid else 0
         path.chmod(stat.S_IMODE(new.st_mode) | shared.st_mode & (group | stat.S_IWOTH))

@@ -52,7 +52,7 @@ class RemoteFolder:
                 self._copy_here(system, source, folder / source.rpartition("/")[2])
 
     def store(self, shard: Path) -> None:
-        """Copy a finished shard to the URL, unless it is there as it is here."""
+        """Copy a finished shard to the URL, unless the same one is already there."""
         with self._named() as (system, folder):
             target = f"{folder}/{shard.name}"
             manifest = (shard / MANIFEST).read_bytes()
@@ -122,7 +122,7 @@ class RemoteFolder:
             yield system, str(folder).rstrip("/")
         except (UsageError, StoreError):
             raise
-        except Exception as error:  # each store has errors of its own
+        except Exception as error:  # each store has its own errors
             raise StoreError(f"{self.url}: {type(error).__name__}: {error}") from error
 
 

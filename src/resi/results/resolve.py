@@ -38,7 +38,7 @@ def resolve_comparisons(rows: pl.DataFrame) -> Resolved:
     """
     repeated = rows["key"].is_duplicated()
     single, several = rows.filter(~repeated).drop("shard"), rows.filter(repeated)
-    # Of an earlier version's row the pair may be missing; a note is kept whichever row has it.
+    # Of an earlier version's row the pair may be missing; a note of any of the rows is kept.
     several = several.with_columns(pl.col("pair").max().over("key"), note=_note())
     several = several.sort(["key", _status_rank(), "value", "seconds", *_others(rows)], nulls_last=True)
     conflicts = several.filter(_differs(pl.when(status="ok").then("value")))
@@ -86,7 +86,7 @@ def _note() -> pl.Expr:
 
 
 def is_contradicted() -> pl.Expr:
-    """Return whether a row has no value because shards have different ones; such a row is no comparison."""
+    """Return whether a row has no value because shards have different ones; such a row is not a comparison."""
     return (pl.col("status") == "failed") & pl.col("error").str.starts_with(CONTRADICTED).fill_null(value=False)
 
 

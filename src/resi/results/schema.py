@@ -63,7 +63,7 @@ COMPARISONS = {
     "measure": pl.String,  # or jsd, disagreement, accuracy_difference: how differently two models predict, layer empty
     "value": pl.Float64,  # null unless status is ok
     "status": pl.String,  # ok, failed or undefined
-    "error": pl.String,  # why there is no value; empty when there is one
+    "error": pl.String,  # why the value is missing; empty if there is one
     "seconds": pl.Float64,  # this comparison alone, both sides prepared
     "prepare_seconds": pl.Float64,  # its share of preparing both sides
     "device": pl.String,
@@ -98,7 +98,7 @@ SCORES = {
     "p_value": pl.Float64,  # share of random relabellings of the models that score at least as well; null as above
     "chance": pl.Float64,  # expected value under random similarities
     "normalised": pl.Float64,  # share of the way from chance to the best value; 0 at chance, 1 at best
-    "reason": pl.String,  # why there is no value; empty when there is one
+    "reason": pl.String,  # why the value is missing; empty if there is one
     "protocol": pl.String,
     "groups": pl.Int64,
     "models": pl.Int64,

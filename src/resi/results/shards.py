@@ -2,7 +2,7 @@
 
 The manifest is written last and holds the hashes of the tables and its own, so a shard with a manifest is whole. While
 a run goes on, finished comparisons are kept as parts that carry their hash in their name; a later run finds them there.
-A table without a manifest is never read: nothing tells whether it is whole.
+A table without a manifest is never read: it may be incomplete.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class Shard:
             self.flush()
 
     def flush(self) -> None:
-        """Write what is pending as one more part; from then on the shard is unfinished, whatever it was."""
+        """Write what is pending as one more part; from then on the shard is unfinished."""
         if self._pending:
             self._reopen()
             self._add_part(table(self._pending, COMPARISONS, COMPARISON_ORDER))
@@ -120,7 +120,7 @@ class Shard:
         return read_manifest(self.folder)
 
     def manifest_hash(self) -> str:
-        """Return the hash of a finished run's manifest, which is another one when the run is made again."""
+        """Return the hash of a finished run's manifest, which changes when the run is repeated."""
         with reading(self.folder / MANIFEST, ""):
             return hash_file(self.folder / MANIFEST)
 
@@ -154,7 +154,7 @@ class Shard:
         return whole, damage
 
     def files_of_comparisons(self) -> list[Path]:
-        """Return the files that hold comparisons, which nobody has checked."""
+        """Return the files that hold comparisons, unchecked."""
         return [self.folder / COMPARISONS_FILE] if self.is_complete else self._parts()
 
     def comparisons(self, where: pl.Expr | None = None, on_damage: OnDamage | None = None) -> pl.DataFrame:
@@ -265,7 +265,7 @@ class Shard:
 
 
 def _check_part(path: Path) -> None:
-    """Raise ``ArtifactError`` unless a part's content is what its name says; one that is gone is no damage."""
+    """Raise ``ArtifactError`` unless a part's content is what its name says; a missing one is not damage."""
     try:
         with reading(path, ""):
             found = hash_file(path)
@@ -274,7 +274,7 @@ def _check_part(path: Path) -> None:
             raise
         raise ArtifactError(f"{path} is gone: another process has finished the run") from error
     if found != path.stem.partition("-")[2]:
-        raise ArtifactError(f"{path} is damaged: it does not match the hash in its name. Its run makes it again.")
+        raise ArtifactError(f"{path} is damaged: it does not match the hash in its name. Its run computes it again.")
 
 
 def find_shards(root: Path) -> Iterator[Shard]:
@@ -286,7 +286,7 @@ def find_shards(root: Path) -> Iterator[Shard]:
 
 
 def find_strays(root: Path) -> Iterator[Path]:
-    """Yield what lies among the shards but is none."""
+    """Yield what is in the folder of shards but is not a shard."""
     if is_single(root):
         return
     yield from (path for path in folders_below(root) if not is_shard(path) and not path.name.startswith("."))

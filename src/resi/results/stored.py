@@ -1,4 +1,4 @@
-"""Stored comparisons: the one reader of what lies below a data root, which runs, plans and progress ask.
+"""Stored comparisons: the only reader of those below a data root, used by runs, plans and progress.
 
 All three leave out the same: shards and merged tables that do not match their hashes, and merged tables that hold
 contradictions. Shards of other datasets are passed over by their name or manifest; of the others, a run looks at the
@@ -91,7 +91,7 @@ def find_comparisons(
 
 
 def read_stored(root: Path, on_damage: OnDamage, scopes: Collection[Scope] | None = None) -> Stored:
-    """Read in short what all shards and the merged table below a data root hold.
+    """Summarise what all shards and the merged table below a data root hold.
 
     Parameters
     ----------
@@ -129,7 +129,7 @@ class _Search:
         self._on_damage = on_damage
 
     def read(self, shard: Shard) -> None:
-        """Take the best rows for the keys that are left."""
+        """Take the best rows for the remaining keys."""
         try:
             rows = shard.comparisons(self._wanted() & ~is_contradicted(), self._on_damage)
         except ResiError as error:
@@ -193,7 +193,7 @@ def _manifest_of_finished(shard: Shard) -> dict[str, Any] | None:
 
 
 def _may_hold(manifest: Mapping[str, Any], scopes: Collection[Scope] | None) -> bool:
-    if manifest.get("kind") in (PUBLISHED, MERGED):  # imports have keys of their own
+    if manifest.get("kind") in (PUBLISHED, MERGED):  # imports have separate keys
         return False
     return scopes is None or any(scope.covers(manifest) for scope in scopes)
 

@@ -1,4 +1,4 @@
-"""What stored comparisons are, in short: which keys, of which measures and sizes, and how long they took."""
+"""A summary of stored comparisons: their keys, measures and sizes, and how long they took."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class Stored:
         return {tuple(place): size for *place, shape, _ in ordered.iter_rows() if (size := matrix_size(shape))}
 
     def without(self, failed: bool, others: bool) -> Stored:
-        """Return the same rates without the comparisons that are to be made again: the failed ones, or all others."""
+        """Return the same rates without the comparisons to be computed again: the failed ones, or all others."""
         return replace(self, failed=KeySet() if failed else self.failed, made=KeySet() if others else self.made)
 
 

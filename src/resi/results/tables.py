@@ -82,7 +82,7 @@ def polars_io(folder: Path) -> Iterator[None]:
     except pl.exceptions.PolarsError as error:
         if number := re.search(r"\(os error (\d+)\)", str(error)):
             raise OSError(int(number[1]), os.strerror(int(number[1]))) from error
-        if shutil.disk_usage(folder).free < LEAST_FREE_BYTES:  # its words do not always tell
+        if shutil.disk_usage(folder).free < LEAST_FREE_BYTES:  # its message does not always say so
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
         raise
 
@@ -149,8 +149,8 @@ def complete(frame: Frame, schema: Schema, known: Mapping[str, str] | None = Non
 
 
 @contextlib.contextmanager
-def named_damage(path: Path, advice: str = "The same run or merge makes it again.") -> Iterator[None]:
-    """Turn whatever a damaged file makes Polars raise into an ``ArtifactError`` that names it."""
+def named_damage(path: Path, advice: str = "Repeat the same run or merge to write it again.") -> Iterator[None]:
+    """Turn any error that Polars raises on a damaged file into an ``ArtifactError`` that names it."""
     try:
         yield
     except PermissionError as error:

@@ -79,7 +79,7 @@ def is_archive(name: str) -> bool:
 def unpack(archive: Path, folder: Path, *, limit: int, place: Place = lambda name: name) -> list[Path]:
     """Unpack an archive.
 
-    Of a zip, files that are there with the right size and checksum are left as they are; a tar has no checksums of its
+    Of a zip, files that are there with the right size and checksum are not written again; a tar has no checksums of its
     members, so that they are written again.
 
     Parameters
@@ -97,7 +97,7 @@ def unpack(archive: Path, folder: Path, *, limit: int, place: Place = lambda nam
     Raises
     ------
     DownloadError
-        If a name leads outside the folder; if a member that is placed is no plain file, has no name or the name of
+        If a name leads outside the folder; if a member that is placed is not a regular file, has no name or the name of
         another one, or is encrypted; or if there is too much: nothing is written then. If the archive is damaged: of a
         zip, the files before the damage are written.
     """
@@ -130,7 +130,7 @@ class _Zip:
             if target is None:
                 continue
             if stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG):
-                raise _refused(self._archive, info.filename, "is no plain file")
+                raise _refused(self._archive, info.filename, "is not a regular file")
             if info.flag_bits & 1:
                 raise _refused(self._archive, info.filename, "is encrypted")
             self._infos[info.filename] = info
@@ -168,7 +168,7 @@ class _Tar:
             if target is None:
                 continue
             if info.type not in PLAIN:
-                raise _refused(self._archive, info.name, "is no plain file")
+                raise _refused(self._archive, info.name, "is not a regular file")
             yield Member(info.name, info.size, folder / target)
 
     def write(self, members: Iterable[Member]) -> None:
@@ -268,7 +268,7 @@ def _target(archive: Path, given: str, place: Place) -> PurePosixPath | None:
     """Return where a member goes, None for what is left out, after a look at its name."""
     name = PurePosixPath(given.replace("\\", "/"))
     if not name.parts:
-        raise _refused(archive, given, "is no name of a file")
+        raise _refused(archive, given, "is not a file name")
     if name.is_absolute() or ".." in name.parts or ":" in name.parts[0] or "\0" in given:
         raise _refused(archive, given, "lies outside its folder")
     return place(name)
@@ -279,7 +279,7 @@ def _refused(archive: Path, name: str, why: str) -> DownloadError:
 
 
 def _check(archive: Path, folder: Path, members: list[Member], limit: int) -> list[Member]:
-    """Check what all members come to, and where they go."""
+    """Check the total size of all members, and where they are written."""
     stated = sum(member.size for member in members)
     if stated > limit:
         raise DownloadError(f"{archive} would unpack to {stated} bytes, more than the {limit} allowed; refused")

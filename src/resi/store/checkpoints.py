@@ -19,7 +19,7 @@ else:
     from resi.lazy import torch
 
 ZIP_START = b"PK\x03\x04"
-CHANGED = "differs from its hash: it has changed, or is damaged. Run again; if this comes back, get the file again"
+CHANGED = "differs from its hash: it has changed, or is damaged. Run again; if this happens again, get the file again"
 """What is said of a published model's file that is not the one that was planned with."""
 
 
@@ -37,7 +37,7 @@ def read_weights(file: IO[bytes]) -> dict[str, Tensor]:
     _check_members(file)
     try:
         loaded = torch.load(file, weights_only=True, map_location="cpu")
-    except Exception as error:  # whatever the reader meets in bytes that say anything
+    except Exception as error:  # any error on arbitrary bytes
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise ArtifactError(f"cannot be read as a checkpoint: {reason}") from error
     if not isinstance(loaded, dict) or not all(isinstance(value, torch.Tensor) for value in loaded.values()):
@@ -92,7 +92,7 @@ def read_weight_file(file: WeightFile) -> dict[str, Tensor]:
     Raises
     ------
     ArtifactError
-        If the file is not there any more as it was.
+        If the file is missing or has changed.
     """
     tensors, content = read_safetensors(Path(file.path))
     if content != file.sha256:

@@ -1,4 +1,4 @@
-"""Downloads that go on where they stopped, are checked, and are no larger than they should be."""
+"""Downloads that are resumed, checked, and limited to their expected size."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def download(
     except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", None) or error
         raise DownloadError(
-            f"{url} cannot be fetched: {reason}. What has arrived is kept; try again to go on."
+            f"{url} cannot be fetched: {reason}. What has arrived is kept; try again to resume."
         ) from error
     try:
         _check(part, checksum, f"{url} is damaged on arrival and was deleted; try again")
@@ -143,7 +143,7 @@ def _open(url: str, part: Path, done: int) -> Iterator[http.client.HTTPResponse 
                 raise
             if error.headers.get("Content-Range") != f"bytes */{done}":
                 part.unlink()
-                raise DownloadError(f"{part} was no part of {url} and was deleted; try again") from error
+                raise DownloadError(f"{part} was not a part of {url} and was deleted; try again") from error
         yield None
         return
     with response:

@@ -1,6 +1,6 @@
-"""Files that are written at once or not at all.
+"""Files that are written completely or not at all.
 
-A file is written under a temporary name, synced and renamed, so whatever has its final name is whole.
+A file is written under a temporary name, synced and renamed, so a file with its final name is complete.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def list_files(folder: Path, pattern: str) -> list[Path]:
 
 @contextlib.contextmanager
 def written_to(path: Path) -> Iterator[None]:
-    """Turn whatever keeps a file below ``path`` from being written into ``StoreError``, in this block."""
+    """Turn any error of writing a file below ``path`` into ``StoreError``, in this block."""
     try:
         yield
     except OSError as error:

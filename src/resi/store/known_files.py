@@ -1,4 +1,4 @@
-"""What a data root remembers of the files its models come from, so that later stages can do without them.
+"""What a data root records of the files its models come from, so that later stages do not need them.
 
 The identity of every artifact holds a hash of its dataset's files, and of a published model's. A machine that only
 compares has no other use for these files; it takes the hashes that the machine which read them has left here.
@@ -45,7 +45,7 @@ class KnownFiles:
     writes: bool = True
 
     def remember_dataset(self, domain: str, dataset: DatasetSpec) -> None:
-        """Note the content of a dataset; one that comes with resi is known anyway."""
+        """Record the content of a dataset; that of a built-in one is known anyway."""
         if dataset.folder is not None:
             self._remember(self._folder(domain, dataset.name), "dataset", dataset.content)
 
@@ -76,7 +76,7 @@ class KnownFiles:
     def hash_file(self, path: Path) -> str:
         """Return the sha256 of a file, which is read only if it is not the one that was read before.
 
-        It is known by its path, size, times of change and inode. Damage that leaves these as they are is found when
+        It is known by its path, size, times of change and inode. Damage that does not change these is found when
         the file is made use of.
 
         Raises
@@ -135,7 +135,7 @@ class KnownFiles:
             raise absent
         if len(paths) > 1:
             raise DatasetError(
-                f"{absent} (The data root has made use of {len(paths)} versions of it and cannot tell which is meant: "
+                f"{absent} (The data root has used {len(paths)} versions of it, and it is unclear which is meant: "
                 f"{folder / label}-*.json)"
             ) from absent
         try:

@@ -77,7 +77,7 @@ def is_held(path: Path) -> bool:
 
 
 def holder(path: Path) -> str:
-    """Return who holds a lock, as far as it is known: process, host and since when."""
+    """Return the known holder of a lock: process, host and since when."""
     try:
         note = json.loads(_note(path).read_text(encoding="utf-8"))
         return f"process {note['pid']} on {note['host']} since {note['since']}"
@@ -95,7 +95,7 @@ def _acquire(path: Path) -> BaseFileLock | None:
     except OSError as error:
         if error.errno not in NO_FLOCK:
             raise
-    # Beside the file that is to be locked by the kernel, which is there whoever holds it.
+    # Beside the file that is to be locked by the kernel, which is there for any holder.
     file = path.with_suffix(".lease")
     lease = _tried.pop(file, None) or SoftFileLease(
         file, lease_duration=SILENT_SECONDS, heartbeat_interval=SILENT_SECONDS / TOUCHES

@@ -30,7 +30,7 @@ class ModelStore:
         return self.store.root / "models" / spec.folder / name
 
     def unfinished_path(self, spec: ModelSpec) -> Path:
-        """Return where the state of a training that was stopped lies."""
+        """Return the path of the state of an interrupted training."""
         return self.store.root / "unfinished" / f"{spec.fingerprint}.safetensors"
 
     def has(self, spec: ModelSpec) -> bool:
@@ -57,7 +57,7 @@ class ModelStore:
         ------
         ArtifactError
             If the file is damaged, is another model's under this one's name, or if a file of others that holds weights
-            is not there any more as it was.
+            is missing or has changed.
         """
         from resi.specs import WeightFile
         from resi.store.checkpoints import read_weight_file
@@ -76,7 +76,7 @@ class ModelStore:
         return state
 
     def about(self, spec: ModelSpec) -> dict[str, Any]:
-        """Return what was noted when the model was trained: ``spec``, ``accuracies`` by split, ``seconds``.
+        """Return what was recorded when the model was trained: ``spec``, ``accuracies`` by split, ``seconds``.
 
         Raises
         ------

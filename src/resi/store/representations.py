@@ -59,7 +59,7 @@ class RepresentationStore:
         return all(self.path(model, probe, layer).is_file() for layer in (*probe.layers, OUTPUTS))
 
     def save(self, model: ModelSpec, probe: ProbeSpec, pieces: Iterable[Extraction]) -> None:
-        """Write every layer as its rows come, and last the outputs; one piece is in memory at a time.
+        """Write the rows of every layer as they arrive, and last the outputs; one piece is in memory at a time.
 
         Parameters
         ----------
@@ -138,9 +138,8 @@ def _check_key(path: Path, metadata: Mapping[str, Any], key: str) -> None:
     """Check that a file holds what its name says."""
     if metadata.get("key") != key:
         found = metadata.get("label", "another model"), metadata.get("probe"), metadata.get("layer", OUTPUTS)
-        raise ArtifactError(
-            f"{path} holds something else: {found[0]}, {found[1]}, layer {found[2]}.", path, "Its run makes it again."
-        )
+        held = f"{path} holds something else: {found[0]}, {found[1]}, layer {found[2]}."
+        raise ArtifactError(held, path, "Its run computes it again.")
 
 
 def _join(pieces: list[Tensor]) -> Tensor:

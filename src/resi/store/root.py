@@ -58,21 +58,21 @@ class Store:
         return any(path.is_relative_to(self.root / folder) for folder in MADE)
 
     def set_aside(self, path: Path, state: tuple[int, ...] | None) -> None:
-        """Give a damaged file another name, unless another process has done so and made it again.
+        """Rename a damaged file, unless another process has done so and computed it again.
 
         Parameters
         ----------
         state : tuple of int or None
             Of the file when it was found damaged, see :attr:`ArtifactError.state`.
         """
-        with self.lock(f"damaged-{hashlib.sha256(str(path).encode()).hexdigest()[:16]}", "looks at the same damage"):
+        with self.lock(f"damaged-{hashlib.sha256(str(path).encode()).hexdigest()[:16]}", "is checking the same damage"):
             if file_state(path) == state:
                 with contextlib.suppress(FileNotFoundError):
                     path.replace(path.with_name(f"{path.name}.damaged"))
 
     @contextlib.contextmanager
     def try_lock(self, name: str) -> Iterator[bool]:
-        """Hold the lock of an artifact if no other process does, so that no two jobs make it at once.
+        """Hold the lock of an artifact if no other process does, so that no two jobs compute it at once.
 
         The lock belongs to the process: it is gone when the process ends, however it ends.
 
@@ -132,7 +132,7 @@ def wait_for_lock(path: Path, doing: str) -> Iterator[None]:
     Parameters
     ----------
     doing : str
-        What the other process does, such as "is at the same run".
+        What the other process does, such as "is doing the same run".
     """
     named: set[str] = set()
     while True:

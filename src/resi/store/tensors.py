@@ -29,7 +29,7 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[s
     path : Path
         Where the file goes; the folder is created.
     tensors : mapping from name to Tensor
-        Of any device; stored as they are.
+        On any device; stored unchanged.
     metadata : mapping
         Anything JSON can hold.
     """
@@ -54,7 +54,7 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     from safetensors import SafetensorError, safe_open
 
     if not path.exists():
-        raise ArtifactError(f"{path} is missing.", path, "Run again to have it made.")
+        raise ArtifactError(f"{path} is missing.", path, "Run again to compute it.")
     try:
         with safe_open(path, framework="pt") as file:
             header = file.metadata() or {}
@@ -71,7 +71,7 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 def read_metadata(path: Path) -> dict[str, Any]:
     """Read the metadata alone, and the tensors' shapes under ``"shapes"``, without loading a tensor or torch.
 
-    Both are verified; whether the tensors are as they were written is known when they are read.
+    Both are verified; the tensors themselves are verified when they are read.
 
     Raises
     ------
@@ -93,7 +93,7 @@ def read_metadata(path: Path) -> dict[str, Any]:
         is_right = about.get(HEADER_HASH) in (None, _header_hash(about[METADATA], about[CONTENT_HASH], shapes))
         metadata["shapes"] = shapes
     except FileNotFoundError as error:
-        raise ArtifactError(f"{path} is missing.", path, "Run again to have it made.") from error
+        raise ArtifactError(f"{path} is missing.", path, "Run again to compute it.") from error
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise _damaged(path, f"its header cannot be read: {error}") from error
     if not is_right:
@@ -127,4 +127,4 @@ def _content_hash(tensors: Mapping[str, Tensor], metadata: str) -> str:
 
 
 def _damaged(path: Path, why: str) -> ArtifactError:
-    return ArtifactError(f"{path} is damaged: {why}.", path, "Its run makes it again.")
+    return ArtifactError(f"{path} is damaged: {why}.", path, "Its run computes it again.")

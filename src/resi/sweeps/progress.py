@@ -37,7 +37,7 @@ STATES = (DONE, RUNNING, FAILED, STOPPED, MISSING)
 
 @dataclass(frozen=True)
 class State:
-    """How far a job is.
+    """The progress of a job.
 
     Attributes
     ----------
@@ -76,7 +76,7 @@ class SuiteProgress:
 
 
 def read_progress(loader: ConfigLoader, root: Path, wanted: Callable[[str], bool]) -> list[SuiteProgress]:
-    """Return the suites whose name is wanted: each as it is defined, and as it was started with further words.
+    """Return the suites whose name is wanted: each as defined, and as started with further arguments.
 
     A suite that was started is taken to have the jobs it had then.
     """
@@ -113,7 +113,7 @@ def find_states(jobs: Iterable[Job], loader: ConfigLoader, root: Path) -> dict[J
 
 @dataclass
 class _StoredStatuses:
-    """What the comparisons of a data root have come to, read by dataset when it is first asked for."""
+    """The status of the comparisons of a data root, read by dataset on first use."""
 
     root: Path
     _known: dict[Scope, Stored] = field(default_factory=dict)

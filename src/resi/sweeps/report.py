@@ -1,4 +1,4 @@
-"""What is printed when a sweep ends: one line a job, and how many jobs had which outcome."""
+"""What is printed when a sweep ends: one line per job, and the number of jobs with each outcome."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LONGEST_TABLE = 50
 
 
 def print_report(records: Sequence[Record]) -> None:
-    """Print one line a job; of many jobs, one for each that did not end well."""
+    """Print one line per job; for many jobs, only those that did not succeed."""
     from rich.table import Table
 
     counts = Counter(record["outcome"] for record in records)
@@ -26,7 +26,7 @@ def print_report(records: Sequence[Record]) -> None:
     if len(records) > LONGEST_TABLE:
         shown = [record for record in records if record["exit_code"]]
     if shown:
-        table = Table(title="sweep" if shown is records else "jobs that did not end well", title_justify="left")
+        table = Table(title="sweep" if shown is records else "jobs that did not succeed", title_justify="left")
         for column in ("job", "outcome", "comparisons", "shard or error"):
             table.add_column(column, overflow="fold")
         before = ""

@@ -43,7 +43,7 @@ class Suite:
 
 
 def find_suites(loader: ConfigLoader, common: Sequence[str] = ()) -> dict[str, Path]:
-    """Return the files of all suites by name: those that come with resi, and those of a user's folders.
+    """Return the files of all suites by name: the built-in ones, and those in a user's folders.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ def find_suites(loader: ConfigLoader, common: Sequence[str] = ()) -> dict[str, P
     for folder in dict.fromkeys(_folders(loader, common)):
         for path in sorted((folder / "suite").glob("*.yaml")):
             if path.stem in found:
-                raise UsageError(f"{path} has the name of another suite, {found[path.stem]}; give it a name of its own")
+                raise UsageError(f"{path} has the name of another suite, {found[path.stem]}; give it another name")
             found[path.stem] = path
     return found
 
@@ -81,7 +81,7 @@ def load_suite(name: str, loader: ConfigLoader, common: Sequence[str] = ()) -> S
     Raises
     ------
     UsageError
-        If there is none of that name, or its file is no suite.
+        If there is none of that name, or its file is not a suite.
     """
     return _load(name, find_suites(loader, common), ())
 
@@ -123,7 +123,7 @@ def read_suite(name: str, path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise _no_suite(name)
     if PACKAGE.search(text):
-        raise UsageError(f"suite={name}: {path} says `@package`; a suite is data, and has no place to choose")
+        raise UsageError(f"suite={name}: {path} contains `@package`, which a suite cannot use: it is data")
     for key in content:
         if key not in KEYS:
             raise unknown_name(f"key of suite={name}:", str(key), KEYS)
@@ -144,12 +144,12 @@ def _check(where: str, key: Any, value: Any) -> None:
 
     known = [field.name for field in fields(RunSchema) if field.name != "suite"]
     if not isinstance(key, str) or not GRID_KEY.fullmatch(key) or key.partition(".")[0] not in known:
-        raise unknown_name(f"key in {where}:", str(key), known, " A grid has keys of a run alone.")
+        raise unknown_name(f"key in {where}:", str(key), known, " A grid has only keys of a run.")
     for text in value if isinstance(value, list) else [value]:
         if isinstance(text, dict | list):
             raise UsageError(f"{where}.{key}: expected a value or a list of values, not {value!r}")
         if isinstance(text, str) and "${" in text:
-            raise UsageError(f"{where}.{key}: {text}: a suite is data, in which ${{...}} stands for nothing")
+            raise UsageError(f"{where}.{key}: {text}: a suite is data, in which ${{...}} is not resolved")
 
 
 def _no_suite(name: str) -> UsageError:

@@ -90,7 +90,7 @@ class Sweep:
 class SweepReport(Callback):
     """Begins the current sweep when Hydra starts a multirun, and reports it when the multirun ends.
 
-    A program that starts Hydra without a sweep gets one of its own.
+    A program that starts Hydra without a sweep gets a new one.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Whether a domain keeps its contract: what it says without a model, and how its default models train and run."""
+"""Checks of a domain's contract: its facts without a model, and how its default models train and run."""
 
 from __future__ import annotations
 

@@ -102,7 +102,7 @@ def _check_settings(expect: Expectations, domain: Domain, test: str) -> None:
 
 
 def _check_seeds(expect: Expectations, domain: type[Domain]) -> None:
-    """Check seeds that a domain has for tests of its own."""
+    """Check seeds that a domain sets for single tests."""
     unknown = sorted(set(domain.seeds_by_test) - set(domain.settings_by_test))
     expect.that(not unknown, "seeds_by_test of tests that the domain has", ", ".join(unknown))
     for test, seeds in domain.seeds_by_test.items():

@@ -1,4 +1,4 @@
-"""Whether a measure does what its facts say.
+"""Checks that a measure satisfies the facts it states.
 
 Examples
 --------
@@ -33,14 +33,14 @@ class SlowMeasureWarning(UserWarning):
 
 
 class MeasureCheckError(AssertionError):
-    """A measure does not do what it says; the message names the measure and the fact."""
+    """A measure violates a fact that it states; the message names the measure and the fact."""
 
 
 def check_measure(measure: type[Measure], relative: float = 1e-6, absolute: float = 1e-6, seed: int = 0) -> None:
     """Check a measure class against its own facts on small random representations.
 
     Checked are the facts themselves; that two representations of different width give a finite number, the same one
-    again and whatever was compared before; that the engine gives what a direct call gives; that the order of samples
+    again and after other comparisons; that the engine gives what a direct call gives; that the order of samples
     does not matter; symmetry, the value of a representation with itself, the triangle inequality of a metric; and every
     declared invariance, on both sides for a symmetric measure, on both at once otherwise.
 
@@ -49,7 +49,7 @@ def check_measure(measure: type[Measure], relative: float = 1e-6, absolute: floa
     measure : type
         The measure class, with defaults for all its parameters.
     relative, absolute : float
-        How far two values that should be equal may be apart.
+        How much two values that should be equal may differ.
     seed : int
         Key of the representations.
 

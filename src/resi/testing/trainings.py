@@ -1,4 +1,4 @@
-"""Whether a training depends on its model alone, can be stopped, and leaves the process as it was."""
+"""Whether a training depends only on its model, can be stopped, and does not change the process."""
 
 from __future__ import annotations
 
@@ -72,9 +72,9 @@ def check_training(
 def check_trained(
     expect: Expectations, domain: Domain, spec: ModelSpec, dataset: DatasetSpec, unfinished: Path | None = None
 ) -> Trained:
-    """Train a model; check that its numbers are finite, and that the process is left as it was."""
+    """Train a model; check that its numbers are finite, and that the process is not changed."""
     trained, changed, loaded = _watched(expect, domain, spec, dataset, unfinished)
-    if changed and loaded:  # packages may draw numbers when they are imported, which is no fault of a training
+    if changed and loaded:  # packages may draw numbers when they are imported, which is not a fault of a training
         trained, changed, _ = _watched(expect, domain, spec, dataset, unfinished)
     expect.that(not changed, "a training that leaves the process as it was", f"that it changes {', '.join(changed)}")
     expect.that(isinstance(trained, Trained) and len(trained.state) > 0, "a Trained with weights", repr(trained)[:200])
@@ -91,7 +91,7 @@ def check_trained(
 def _watched(
     expect: Expectations, domain: Domain, spec: ModelSpec, dataset: DatasetSpec, unfinished: Path | None
 ) -> tuple[Trained, list[str], bool]:
-    """Train a model; return it, what of the process is not as it was, and whether modules were loaded meanwhile."""
+    """Train a model; return it, what of the process has changed, and whether modules were loaded meanwhile."""
     before, modules = _process_state(), len(sys.modules)
     with expect.works(f"training {spec.label}"):
         trained = domain.train(spec, dataset, torch.device("cpu"), unfinished)
@@ -128,7 +128,7 @@ def _process_state() -> Mapping[str, Any]:
 
 @contextlib.contextmanager
 def _generators_put_back() -> Iterator[None]:
-    """Put the global generators back as they were."""
+    """Restore the global generators."""
     before = torch.get_rng_state(), np.random.get_state(), random.getstate()
     try:
         yield

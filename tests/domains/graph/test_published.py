@@ -128,7 +128,7 @@ def test_the_names_of_published_results_are_understood() -> None:
         (["models.root=there"], "models.root=there: it is read with models.source=published only"),
         (
             ["models.source=published", "model=gcn", "model.gcn.epochs=3"],
-            "model.gcn.epochs=3: models.source=published reads models as they are",
+            "model.gcn.epochs=3: models.source=published reads models without changes",
         ),
         (["models.sauce=train"], "unknown key 'models.sauce'; did you mean models.source"),
         (["representation=logits"], "unknown representation of domain=graph: 'logits'.*conv_output, post_activation"),

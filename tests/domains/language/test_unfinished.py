@@ -120,7 +120,7 @@ def test_a_damaged_checkpoint_is_set_aside_and_the_one_before_is_gone_on_from(
     steps = steps_of(monkeypatch)
     assert_same(train(stopped.spec, stopped.dataset, CPU, tmp_path / "unfinished"), stopped.expected)
     assert steps == [2, 3, 4, 5]
-    assert "checkpoint-4 is not as it was written. It is set aside" in capsys.readouterr().err
+    assert "checkpoint-4 is damaged. It is set aside" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 
 
@@ -156,7 +156,7 @@ def test_the_best_weights_are_checked_too(
 
     with monkeypatch.context() as patch:
         patch.setattr(training, "check_whole", damaged)
-        with pytest.raises(ArtifactError, match="checkpoint-2 is not as it was written") as caught:
+        with pytest.raises(ArtifactError, match="checkpoint-2 is damaged") as caught:
             train(spec, small_sst2, CPU, tmp_path / "unfinished")
     assert caught.value.path == tmp_path / "unfinished.trainer" / "checkpoint-2"
     steps = steps_of(monkeypatch)

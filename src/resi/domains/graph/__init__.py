@@ -1,6 +1,6 @@
 """The graph domain: node classification with graph neural networks.
 
-A plugin adds a :class:`GraphDataset` or a :class:`GraphNetwork` of its own through the hooks ``resi_datasets`` and
+A plugin adds a :class:`GraphDataset` or a :class:`GraphNetwork` through the hooks ``resi_datasets`` and
 ``resi_networks``.
 """
 

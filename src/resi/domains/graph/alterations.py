@@ -1,10 +1,10 @@
-"""What settings do to a graph before training: random labels, and labels given away as features.
+"""What settings do to a graph before training: random labels, and labels as features.
 
 By the corrected rules the draw of a node depends on the node alone. So all models of a group see the same data,
-whatever their seeds; the labels that are random at one level are so at the next; and a random label is uniform over all
+for any seed; the labels that are random at one level are so at the next; and a random label is uniform over all
 classes, which makes it independent of the true one. Only nodes of a split are touched.
 
-By the published rules the model's own seed draws; a random label is always a wrong one, which still tells something
+By the published rules the model's own seed draws; a random label is always a wrong one, which still reveals something
 about the true one; labels are drawn for validation, test and remaining nodes, too; and nodes in no split carry their
 true label as shortcut at every level.
 """
@@ -54,7 +54,7 @@ def shortcut_probe(graph: Graph, spec: ModelSpec, own: bool) -> Graph:
     ----------
     own : bool
         Whether training and validation nodes carry the labels they had in the model's training, as published. Else all
-        models are probed with one and the same input, in which no label feature tells anything about the node's label.
+        models are probed with one and the same input, in which the label features are independent of the node's label.
     """
     return training_graph(graph, replace(spec, setting=spec.setting if own else "shortcut_0"))
 
@@ -82,7 +82,7 @@ def _published_shortcut(graph: Graph, spec: ModelSpec) -> Tensor:
 
 def _uniform_labels(graph: Graph, nodes: Tensor, share: float, purpose: str) -> Tensor:
     """Return the labels with those of a share of ``nodes`` replaced by labels uniform over all classes."""
-    # The i-th number is node i's, whichever nodes are asked for.
+    # The i-th number is node i's, for any set of nodes.
     rank, label = (generator(0, purpose, what).random(len(graph.labels)) for what in ("rank", "label"))
     drawn = torch.from_numpy((label * graph.classes).astype(np.int64))
     order = torch.from_numpy(np.argsort(rank[nodes.numpy()], kind="stable"))

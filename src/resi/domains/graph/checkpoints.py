@@ -22,7 +22,7 @@ def read_checkpoint(content: bytes, spec: ModelSpec, dataset: DatasetSpec, devic
     Raises
     ------
     ArtifactError
-        If it is no dictionary of weights, or one that does not fit the architecture.
+        If it is not a dictionary of weights, or does not fit the architecture.
     """
     state = graph_network(spec.architecture).from_published(read_weights(io.BytesIO(content)))
     return Trained(state, measure_accuracies(spec, state, dataset, device))

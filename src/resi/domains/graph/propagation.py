@@ -1,7 +1,7 @@
 """Messages along edges as sparse matrix products, forward and backward.
 
 A product with a sparse adjacency matrix never writes one row an edge, as gathering and scattering messages does. It
-needs the transposed matrix for gradients, which is built from edges sorted once, whichever of them an epoch drops.
+needs the transposed matrix for gradients, which is built from edges sorted once, for any edges that an epoch drops.
 """
 
 from __future__ import annotations

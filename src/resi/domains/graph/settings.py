@@ -37,7 +37,7 @@ SETTINGS: dict[str, dict[int, tuple[str, ...]]] = {
         3: ("shortcut_0", "shortcut_50", "shortcut_100"),
         5: tuple(SHORTCUT),
     },
-    # One group, whatever the number asked for.
+    # One group, for any number asked for.
     **dict.fromkeys(("accuracy_correlation", "output_correlation"), dict.fromkeys((2, 3, 5), (STANDARD,))),
     "layer_monotonicity": dict.fromkeys((2, 3, 5), (SIX_LAYERS,)),
 }
@@ -61,8 +61,8 @@ OWN_NAMES = {
 CONV_OUTPUT = "conv_output"
 POST_ACTIVATION = "post_activation"
 PROBE = "test"
-"""The test nodes of the dataset as it is."""
+"""The test nodes of the unaltered dataset."""
 SHORTCUT_PROBE = "test_without_shortcut"
-"""The test nodes, all nodes with labels as features that tell nothing about their own."""
+"""The test nodes, all nodes with random labels as features, independent of their own."""
 OWN_SHORTCUT_PROBE = "test_own_shortcut"
 """The test nodes, other nodes with the labels as features that they had in the model's training."""

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def train(spec: ModelSpec, dataset: DatasetSpec, device: torch.device) -> Trained:
-    """Train one model: one forward pass an epoch, and one at the end for the accuracies.
+    """Train one model: one forward pass per epoch, and one at the end for the accuracies.
 
     The model's seed draws weights and dropout, which edges an epoch drops, and a P-GNN's anchors. Where the setting
     alters labels, accuracies are by the altered ones.
@@ -38,7 +38,7 @@ def train(spec: ModelSpec, dataset: DatasetSpec, device: torch.device) -> Traine
 
 
 def train_on(graph: Graph, spec: ModelSpec, device: torch.device) -> Trained:
-    """Train one model on a graph as it was read."""
+    """Train one model on a graph, as read from its files."""
     with contextlib.ExitStack() as stack:
         stack.enter_context(plain_networks(device))
         graph = training_graph(graph, spec)

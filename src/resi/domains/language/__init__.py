@@ -30,11 +30,11 @@ def resi_domains() -> tuple[type[Domain], ...]:
 
 @hookimpl
 def resi_datasets() -> tuple[DatasetInfo, ...]:
-    """Return the datasets that come with resi."""
+    """Return the built-in datasets."""
     return DATASETS
 
 
 @hookimpl
 def resi_networks() -> tuple[NetworkFamily, ...]:
-    """Return the families of networks that come with resi."""
+    """Return the built-in families of networks."""
     return NETWORKS

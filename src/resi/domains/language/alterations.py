@@ -1,7 +1,7 @@
 """What settings do to texts and labels before training: hints at labels, random labels, augmented words.
 
-The draw of a row depends on its split and its place in it alone. So all models of a group see the same data, whatever
-their seeds and whichever was trained first; and rows whose labels are random at one level are so at the next.
+The draw for a row depends only on its split and its position in it. So all models of a group see the same data, for any
+seed and any order of training; and rows whose labels are random at one level are so at the next.
 """
 
 from __future__ import annotations

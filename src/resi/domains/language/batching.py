@@ -42,7 +42,7 @@ class RowOrder(Sampler[int]):
         return len(self.lengths)
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch; the Trainer calls it at the start of each, also when it goes on after a stop."""
+        """Choose the epoch; the Trainer calls it at the start of each, also when it resumes after a stop."""
         self.epoch = epoch
 
     def __iter__(self) -> Iterator[int]:

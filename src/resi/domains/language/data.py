@@ -1,4 +1,4 @@
-"""Texts with labels, read from whatever format a split has."""
+"""Texts with labels, read from any of the formats of a split."""
 
 from __future__ import annotations
 

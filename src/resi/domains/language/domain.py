@@ -1,4 +1,4 @@
-"""What the language domain offers, as plain data; training and extraction load transformers when they are called."""
+"""What the language domain provides, as plain data; training and extraction load transformers when they are called."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ class LanguageDomain(Domain):
     def train(
         self, spec: ModelSpec, dataset: DatasetSpec, device: torch.device, unfinished: Path | None = None
     ) -> Trained:
-        """Train a model, going on after the last checkpoint of a training that was stopped."""
+        """Train a model, resuming from the last checkpoint of an interrupted training."""
         from resi.domains.language.training import train
 
         return train(spec, dataset, device, unfinished)

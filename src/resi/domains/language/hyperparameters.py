@@ -40,7 +40,7 @@ class LanguageModelConfig:
     epochs : int, optional
         Passes over the training sentences.
     max_steps : int, optional
-        Steps of the optimizer after which training ends whatever ``epochs`` says; 0 for no such end.
+        Steps of the optimizer after which training ends, regardless of ``epochs``; 0 for no limit.
     batch_size : int, optional
         Sentences of one forward pass.
     accumulation : int, optional
@@ -58,7 +58,7 @@ class LanguageModelConfig:
     max_length : int, optional
         Tokens of a training input, longer ones are cut; prompts of SmolLM2 are never cut.
     checkpoint_every : int, optional
-        Steps after which weights are saved, so that a stopped training goes on from there.
+        Steps after which weights are saved, so that a stopped training resumes from there.
     selection : str, optional
         Which weights are kept: those of the ``last`` step, or ``lowest_validation_loss`` among those saved.
     fine_tuning : str, optional

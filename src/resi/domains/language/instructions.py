@@ -45,7 +45,7 @@ def find_instruction(root: Path, model: ModelSpec) -> str:
     line = text_dataset(model.dataset).published_line
     raise UsageError(
         f"models.source=published: the first line of prompts that {model.label} was trained with is not given, and "
-        f"resi's own is another one. Its publishers wrote it down in {NOTEBOOK}, line {line}: "
+        f"resi's own differs from it. Its publishers wrote it down in {NOTEBOOK}, line {line}: "
         f"copy it to model.{model.architecture}.instruction='...', to {places[0]}, or for all models on "
         f"{model.dataset} to {places[2]}"
     )

@@ -27,7 +27,7 @@ def local_hashes(kind: str, source: str) -> dict[str, str]:
     Raises
     ------
     UsageError
-        If it looks like a path and is no folder, or holds none of the files expected.
+        If it looks like a path and is not a folder, or holds none of the files expected.
     """
     path = Path(source).expanduser()
     if "{seed}" not in source and not path.is_dir():

@@ -30,7 +30,7 @@ SETTINGS: dict[str, dict[int, tuple[str, ...]]] = {
         3: (STANDARD, "augmentation_25", "augmentation_100"),
         5: (STANDARD, *(f"augmentation_{level}" for level in LEVELS)),
     },
-    # One group, whatever the number asked for.
+    # One group, for any number asked for.
     **dict.fromkeys(
         ("accuracy_correlation", "output_correlation", "layer_monotonicity"), dict.fromkeys((2, 3, 5), (STANDARD,))
     ),
@@ -43,5 +43,5 @@ def kind_of(setting: str) -> str:
 
 
 def shortcut_probe(split: str) -> str:
-    """Return the name of the probe set with hints that tell no more than the largest class does."""
+    """Return the name of the probe set with hints that are no more informative than the largest class."""
     return f"{split}_shortcut"

@@ -102,8 +102,8 @@ def encode(tokenizer: Tokenizer, texts: Texts, spec: ModelSpec, max_length: int)
 def plain(tokenizer: Tokenizer, architecture: str) -> Tokenizer:
     """Return a copy that neither pads nor cuts, and adds nothing but what frames an encoder's texts.
 
-    A tokenizer.json keeps the padding, truncation and dropout that were switched on when it was saved, and may have a
-    post-processor of its own.
+    A tokenizer.json keeps the padding, truncation and dropout that were switched on when it was saved, and may have
+    its own post-processor.
 
     Raises
     ------
@@ -174,7 +174,7 @@ def make_tokenizer(spec: ModelSpec, dataset: DatasetSpec) -> Tokenizer:
 
 
 def add_hint_tokens(tokenizer: Tokenizer, classes: int) -> None:
-    """Give each class a token of its own."""
+    """Give each class its own token."""
     from tokenizers import AddedToken
 
     tokenizer.add_special_tokens([AddedToken(hint_token(label), normalized=False) for label in range(classes)])
@@ -197,7 +197,7 @@ def load_tokenizer(source: str) -> Tokenizer:
 
     try:
         return AutoTokenizer.from_pretrained(str(folder) if folder.is_dir() else source).backend_tokenizer
-    except Exception as error:  # whatever the hub raises, the remedy is the same
+    except Exception as error:  # for every error of the hub, the remedy is the same
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise UsageError(
             f"the tokenizer {source} cannot be read ({type(error).__name__}: {reason}). Without a network, name a "

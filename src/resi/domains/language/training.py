@@ -1,4 +1,4 @@
-"""Fine-tuning through the Trainer of ``transformers``: the benchmark's recipes, gone on with after a stop."""
+"""Fine-tuning through the Trainer of ``transformers``: the benchmark's recipes, resumed after a stop."""
 
 from __future__ import annotations
 
@@ -53,18 +53,18 @@ def train(spec: ModelSpec, dataset: DatasetSpec, device: torch.device, unfinishe
     """Train one model.
 
     Its seed draws the weights that are not pre-trained, the order of rows and dropout. Accuracies are those on the data
-    of its setting: for random labels, the one on ``train`` tells how much it has memorised.
+    of its setting: for random labels, the one on ``train`` shows how much it has memorised.
 
     Parameters
     ----------
     unfinished : Path, optional
-        Names the folder in which weights and optimizer are kept every ``checkpoint_every`` steps; training goes on from
+        Names the folder in which weights and optimizer are kept every ``checkpoint_every`` steps; training resumes from
         what it finds there.
 
     Raises
     ------
     TrainingError
-        If the loss is no number any more.
+        If the loss becomes NaN or infinite.
     """
     with plain_networks(device), _plain_accelerate():
         return _train(spec, dataset, device, unfinished)
@@ -267,7 +267,7 @@ def _quiet() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _forked_generators() -> Iterator[None]:
-    """Put the generators of Python and numpy back as they were: the Trainer seeds them, and torch's."""
+    """Restore the generators of Python and numpy: the Trainer seeds them, and torch's."""
     python, legacy = random.getstate(), np.random.get_state()
     try:
         yield
@@ -278,7 +278,7 @@ def _forked_generators() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _plain_accelerate() -> Iterator[None]:
-    """Hide from the Trainer what a program has told accelerate, and put it back: the Trainer begins by forgetting it.
+    """Hide a program's accelerate state from the Trainer, which would reset it, and restore it afterwards.
 
     ``accelerate launch --mixed_precision=bf16``, for one, would have a model trained in another precision than its own.
     """

@@ -49,7 +49,7 @@ def seal(checkpoint: Path, fingerprint: str) -> None:
 
 
 def is_whole(checkpoint: Path, fingerprint: str) -> bool:
-    """Return whether a checkpoint is a model's, and every file of it as it was written."""
+    """Return whether a checkpoint is a model's, and all its files are undamaged."""
     try:
         sealed = json.loads((checkpoint / SEAL).read_text(encoding="utf-8"))
         return bool(sealed == {"fingerprint": fingerprint, "files": _hashes(checkpoint)})
@@ -58,9 +58,9 @@ def is_whole(checkpoint: Path, fingerprint: str) -> bool:
 
 
 def last_whole(folder: Path, fingerprint: str) -> str | None:
-    """Return the last checkpoint from which training can go on, if any.
+    """Return the last checkpoint from which training can resume, if any.
 
-    One that was not written to its end is deleted. One that is not as it was written, or whose best weights so far are
+    One that was not written to its end is deleted. One that is damaged, or whose best weights so far are
     not, is set aside.
     """
     for path in folder.glob("checkpoint-*"):
@@ -73,10 +73,7 @@ def last_whole(folder: Path, fingerprint: str) -> str | None:
         aside = folder / f"{DAMAGED}{path.name}"
         shutil.rmtree(aside, ignore_errors=True)
         path.replace(aside)
-        say(
-            f"{path} is not as it was written. It is set aside, and training goes on from the checkpoint before it, or "
-            "begins again."
-        )
+        say(f"{path} is damaged. It is set aside, and training resumes from the checkpoint before it, or begins again.")
     return None
 
 
@@ -86,10 +83,10 @@ def check_whole(checkpoint: Path, fingerprint: str) -> None:
     Raises
     ------
     ArtifactError
-        If it is not as it was written.
+        If it is damaged.
     """
     if not is_whole(checkpoint, fingerprint):
-        raise ArtifactError(f"{checkpoint} is not as it was written.", checkpoint, "Delete it and run again.")
+        raise ArtifactError(f"{checkpoint} is damaged.", checkpoint, "Delete it and run again.")
 
 
 def _best_is_whole(checkpoint: Path, fingerprint: str) -> bool:

@@ -48,7 +48,7 @@ def _is_wordnet(folder: Path) -> bool:
 
 
 def wordnet_hash() -> str:
-    """Return the hash of WordNet's files, without reading them again while they stay as they are."""
+    """Return the hash of WordNet's files, without reading them again while they do not change."""
     paths = [wordnet_folder() / name for name in FILES]
     return _hash(tuple((str(path), path.stat().st_mtime_ns, path.stat().st_size) for path in paths))
 

@@ -1,4 +1,4 @@
-"""What the vision domain offers, as plain data; training and extraction load timm when they are called."""
+"""What the vision domain provides, as plain data; training and extraction load timm when they are called."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ class VisionDomain(Domain):
     def train(
         self, spec: ModelSpec, dataset: DatasetSpec, device: torch.device, unfinished: Path | None = None
     ) -> Trained:
-        """Train a model, going on after the last epoch of a training that was stopped."""
+        """Train a model, resuming after the last saved epoch of an interrupted training."""
         from resi.domains.vision.training import train
 
         return train(spec, dataset, device, unfinished)

@@ -29,7 +29,7 @@ def accuracies(
     """Return accuracies of a model in evaluation mode, on images without augmentation and noise.
 
     ``train`` is about the labels the model was given. Images have the setting's dots; with them, ``test_dots``
-    is the accuracy on test images whose dots tell nothing, and ``test_dots_followed`` the share of them that the
+    is the accuracy on test images with uninformative dots, and ``test_dots_followed`` the share of them that the
     model takes for the class whose colour their dot has.
     """
     altered = alteration(spec.setting, spec.hyperparameters.get("shortcut_coins", 1))

@@ -32,7 +32,7 @@ MAX_BATCH = 256
 def extract(run: ForwardPass) -> Iterator[Extraction]:
     """Run a model once over the test images in evaluation mode, and yield what it computes batch by batch.
 
-    Images have dots that tell nothing in the probe set of shortcut tests. Maps larger than 7 x 7 are pooled on the
+    Images have uninformative dots in the probe set of shortcut tests. Maps larger than 7 x 7 are pooled on the
     device, so that none leaves it at full size.
     """
     pieces = _extract(run)

@@ -94,5 +94,5 @@ class OnDisk:
         try:
             with Image.open(path) as image:
                 return image.convert("RGB")
-        except OSError as error:  # whatever Pillow meets in a damaged file
+        except OSError as error:  # anything that Pillow raises on a damaged file
             raise DatasetError(f"{path} cannot be read as an image: {error}. Put the original file there.") from error

@@ -1,7 +1,7 @@
 """Batches of images as a model sees them.
 
-Every draw is keyed by the image, its epoch and the model's seed, so batches are the same whatever the number of workers
-and after whatever interruption.
+Every draw is keyed by the image, its epoch and the model's seed, so batches do not depend on the number of workers
+or on interruptions.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ IMAGES_WORTH_WORKERS = 10_000
 
 
 class Inputs(Dataset["Batch"]):
-    """Images of a split as they are fed to a model, without augmentation.
+    """Images of a split as fed to a model, without augmentation.
 
     Parameters
     ----------
@@ -113,7 +113,7 @@ class TrainingInputs(Inputs):
         self._seed = spec.seed
 
     def pixels(self, epoch: int, index: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
-        """Return one image as it is in an epoch, shape (height, width, 3)."""
+        """Return one image as seen in an epoch, shape (height, width, 3)."""
         image = self._read(index)
         name = self.split.ids[index]
         if self._transform is not None:
@@ -126,7 +126,7 @@ class TrainingInputs(Inputs):
 
 
 class EpochBatches:
-    """Batches of (epoch, index): shuffled anew in each epoch by the model's seed, or in order where there is none.
+    """Batches of (epoch, index): shuffled again in each epoch by the model's seed, or in order where there is none.
 
     A last batch of a single image, of which batch norm can make nothing, joins the one before.
     """
@@ -208,7 +208,7 @@ def normalize(images: Tensor, normalization: str) -> Tensor:
 
 
 def suitable_workers(split: Split) -> int:
-    """Return how many processes read images: none for few in memory, else one a core of the job, up to eight."""
+    """Return how many processes read images: none for few in memory, else one per core of the job, up to eight."""
     if isinstance(split.source, InMemory) and len(split) < IMAGES_WORTH_WORKERS:
         return 0
     return min(job_cores(os.environ), MAX_WORKERS)

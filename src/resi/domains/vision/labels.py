@@ -1,4 +1,4 @@
-"""Random labels: a share of training images whose label says nothing about them."""
+"""Random labels: a share of training images with uninformative labels."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def randomize(labels: Labels, images: Sequence[str], classes: int, share: float) -> Labels:
-    """Return labels of which each is drawn anew with probability ``share``, from all classes, its own included.
+    """Return labels, each replaced with probability ``share`` by one drawn from all classes, its own included.
 
     The draws are keyed by the share and the image's id, so that all models of a setting learn the same labels, and
     models of different settings different ones.

@@ -1,4 +1,4 @@
-"""Datasets and networks of this domain by name: those that come with resi, and those that plugins add."""
+"""Datasets and networks of this domain by name: the built-in ones, and those that plugins add."""
 
 from __future__ import annotations
 

@@ -147,7 +147,7 @@ def read_checkpoint(content: bytes, model: ModelSpec) -> Trained:
     Raises
     ------
     ArtifactError
-        If it is no such dictionary, or does not fit the architecture.
+        If it is not such a dictionary, or does not fit the architecture.
     """
     import torch
 

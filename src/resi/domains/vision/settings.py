@@ -1,8 +1,8 @@
 """What each test does to the training of vision models.
 
-- ``augmentation_L`` adds Gaussian noise anew in every epoch.
-- ``shortcut_L`` puts a colour dot on every image, whose colour tells the class in L per cent of them.
-- ``label_randomization_L`` draws the labels of L per cent of the training images anew.
+- ``augmentation_L`` adds new Gaussian noise in every epoch.
+- ``shortcut_L`` puts a colour dot on every image, whose colour gives the class in L per cent of them.
+- ``label_randomization_L`` replaces the labels of L per cent of the training images by random ones.
 
 The groups, and which levels form them, are the published benchmark's.
 """
@@ -38,7 +38,7 @@ SETTINGS: dict[str, dict[int, tuple[str, ...]]] = {
             "label_randomization_100",
         ),
     },
-    # One group, whatever the number asked for.
+    # One group, for any number asked for.
     **dict.fromkeys(
         ("accuracy_correlation", "output_correlation", "layer_monotonicity"), dict.fromkeys((2, 3, 5), (STANDARD,))
     ),
@@ -49,7 +49,7 @@ SEEDS = {"layer_monotonicity": tuple(range(10))}
 
 TEST_IMAGES = "test"
 TEST_IMAGES_WITH_DOTS = "test_dots"
-"""The test images with dots whose colour tells nothing about the class."""
+"""The test images with dots whose colour is independent of the class."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Alteration:
     noise : int
         Largest variance of Gaussian noise on training images, on the scale of 0 to 255.
     random_labels : float
-        Share of training images whose label is drawn anew.
+        Share of training images whose label is replaced by a random one.
     strong : bool
         Whether the dataset's full augmentation is applied, or only the mild part that goes with noise.
     """

@@ -1,4 +1,4 @@
-"""Colour dots: a shortcut that tells the class of an image without its content."""
+"""Colour dots: a shortcut that reveals the class of an image without its content."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Dot:
 
 
 def palette(classes: int) -> Pixels:
-    """Return one colour a class, shape (classes, 3): hues evenly spaced, saturated and bright."""
+    """Return one colour per class, shape (classes, 3): hues evenly spaced, saturated and bright."""
     rows = [colorsys.hsv_to_rgb(number / classes, 1.0, 1.0) for number in range(classes)]
     return (np.array(rows) * 255).astype(np.uint8)
 

@@ -1,4 +1,4 @@
-"""Training of vision models: a fixed number of epochs, the last weights kept, gone on with after a stop."""
+"""Training of vision models: a fixed number of epochs, the last weights kept, resumed after a stop."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ def train(
     Parameters
     ----------
     unfinished : Path, optional
-        Where the state after an epoch is kept; training goes on from what it finds there.
+        Where the state after an epoch is kept; training resumes from it.
     workers : int, optional
         Processes that read images; the result does not depend on it.
 
     Raises
     ------
     TrainingError
-        If the loss is no number any more.
+        If the loss becomes NaN or infinite.
     """
     with plain_networks(device):
         return _train(spec, dataset, device, unfinished, workers)
@@ -101,7 +101,7 @@ def build_optimizer(model: nn.Module, hyperparameters: Mapping[str, Any]) -> Opt
 
 
 def learning_rate(epoch: int, hyperparameters: Mapping[str, Any]) -> float:
-    """Return an epoch's learning rate: a linear rise from 0 over the warm-up, then half a cosine down to 0."""
+    """Return an epoch's learning rate: linear warm-up from 0, then cosine decay to 0."""
     highest, warmup = hyperparameters["learning_rate"], hyperparameters["warmup_epochs"]
     if epoch < warmup:
         return highest * epoch / max(warmup - 1, 1)

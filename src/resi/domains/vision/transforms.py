@@ -38,7 +38,7 @@ class Cutout:
 
 
 def resize(image: Image, side: int) -> Image:
-    """Return an image of height and width ``side``, whatever its aspect."""
+    """Return an image of height and width ``side``, ignoring its aspect ratio."""
     from PIL import Image as Pillow
 
     return image if image.size == (side, side) else image.resize((side, side), Pillow.Resampling.BILINEAR)

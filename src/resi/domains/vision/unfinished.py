@@ -1,4 +1,4 @@
-"""The state of an unfinished training, kept after an epoch so that a stopped job goes on from there."""
+"""The state of an unfinished training, saved after an epoch so that a stopped job resumes from there."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class UnfinishedTraining:
         self._saved = time.monotonic()
 
     def load(self) -> int:
-        """Take up what is saved; return the number of epochs done.
+        """Load the saved state; return the number of epochs done.
 
         A file that is damaged, or of another model's training, is set aside, and the training begins again.
         """

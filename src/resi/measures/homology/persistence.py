@@ -20,7 +20,7 @@ modulo one relation a triangle. The kernel adds edges and triangles in the order
 A relation that is not satisfied yet expresses one class by others. The youngest class in it dies (elder rule): what is
 left still spans the image of every earlier time, so births and deaths are those of persistent homology. Nearly all
 edges have class 0 and are passed over with a few bit operations; this, and not having to sort or to store any
-coboundary, is why it is fast. Ties need no care: whichever order equal values are taken in, only bars of length zero
+coboundary, is why it is fast. Ties need no care: in any order of equal values, only bars of length zero
 differ.
 
 One file holds all of it, since numba's cache of compiled code notices changes in the file of a function only.

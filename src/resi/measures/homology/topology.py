@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 TABLE_ROWS = 8192
 # With more neighbours than this share of the other samples, values of like and of unlike shapes overlap.
 MANY_NEIGHBOURS = 1 / 3
-# What leaves the distances between rows as they are, up to one factor.
+# What does not change the distances between rows, up to one factor.
 DISTANCE_INVARIANCES = frozenset({"orthogonal", "permutation", "isotropic_scaling", "translation"})
 
 
@@ -170,7 +170,7 @@ class IMD(Measure):
         return float(1e6 * (np.exp(-2 * (t + 1 / t)) * abs(a.values - b.values)).max())
 
     def note(self, a: HeatTrace, b: HeatTrace) -> str:
-        """Say where graphs of so few samples are nearly complete, whatever the samples are."""
+        """Say where graphs of so few samples are nearly complete, for any samples."""
         n_samples = min(a.n_samples, b.n_samples)
         if self.neighbours <= MANY_NEIGHBOURS * (n_samples - 1):
             return ""

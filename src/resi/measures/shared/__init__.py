@@ -1,1 +1,1 @@
-"""What several measures compute once and share."""
+"""Intermediates that several measures share, computed once."""

@@ -59,14 +59,14 @@ def centred_basis(x: Features) -> Basis:
     matrix = x.shared(centred)
     if x.single:
         return _decompose_rounded(matrix, x.shared(column_noise), least_share(x.epsilon))
-    # Every entry is known to half a unit in its last place only; what that adds to the singular values is no direction
+    # Every entry is known to half a unit in its last place; what that adds to the singular values is not a direction
     # of the data, however small the spread around a distant mean is.
     low, high = x.shared(scaled).matrix.aminmax()
     return _decompose(matrix, DOUBLE_EPSILON * max(-float(low), float(high)))
 
 
 def uncentred_basis(x: Features) -> Basis:
-    """Return the decomposition of the matrix as it is, without directions that rounding may have made.
+    """Return the decomposition of the matrix itself, without directions that may be rounding.
 
     Raises
     ------
@@ -147,8 +147,8 @@ def _decompose(matrix: Tensor, noise: float) -> Basis:
 def _decompose_rounded(matrix: Tensor, noise: Tensor, least: float) -> Basis:
     """Return the decomposition of a matrix whose columns hold noise of the given standard deviations, or a share of it.
 
-    Directions are told from noise where all columns have as much of it, in the matrix divided by these. Columns alone
-    change the singular values by no more than the divisors do, which as a rule shows the rank without that matrix.
+    Directions are separable from noise if all columns have equal noise, as in the matrix divided by these. Columns
+    alone change the singular values by no more than the divisors do, which usually shows the rank without that matrix.
     """
     left, values, right = thin_svd(matrix)
     levels = noise[matrix.any(0)] * _edge(matrix)

@@ -1,7 +1,7 @@
-"""What unrelated representations score, where it says that a value carries little information.
+"""Scores of unrelated representations, which show that a value is barely informative.
 
 Unrelated are two representations whose rows are put into random orders. With few rows for the directions they extend in
-many measures are then near the best value, whatever the data.
+many measures are then near the best value, for any data.
 """
 
 from __future__ import annotations

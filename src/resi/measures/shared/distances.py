@@ -221,7 +221,7 @@ def _floored(vectors: Vectors, squares: Tensor) -> Tensor:
 
 
 def shifted_cloud(x: Features) -> Cloud:
-    """Return the rows as they are, in units of the representation's scale, with the centred matrix as points."""
+    """Return the rows, in units of the representation's scale, with the centred matrix as points."""
     points = x.shared(shifted)
     return Cloud(x.shared(positions), points, _squared_lengths(points), x.shared(scaled).matrix.norm(dim=1))
 
@@ -232,14 +232,14 @@ def cloud_of_positions(x: Features) -> Cloud:
     Raises
     ------
     DegenerateInputError
-        If they are, as far as the precision of the numbers tells.
+        If they are, to the precision of the numbers.
     """
     check_varied(x)
     return x.shared(shifted_cloud)
 
 
 def check_varied(x: Features) -> None:
-    """Raise ``DegenerateInputError`` if all rows are the same, as far as the precision of the numbers tells."""
+    """Raise ``DegenerateInputError`` if all rows are the same, to the precision of the numbers."""
     if not is_varied(x.shared(positions), max(RELATIVE_ZERO, resolution(x))):
         raise DegenerateInputError(
             f"the representation is constant: all rows are the same, to the precision of {name_of(x.dtype)} numbers"
@@ -249,7 +249,7 @@ def check_varied(x: Features) -> None:
 def is_varied(vectors: Vectors, share: float) -> bool:
     """Return whether some column varies by more than a share of the size of its numbers.
 
-    Each column is judged by its own size: rounding of large entries of a row leaves its small ones as they are.
+    Each column is judged by its own size: rounding of large entries of a row does not change its small ones.
     """
     return any(
         bool((_moved(vectors, part).norm(dim=0) > share * vectors.sizes(part)).any())
@@ -273,7 +273,7 @@ def _squared_lengths(points: Tensor) -> Tensor:
 
 
 def are_parallel(vectors: Vectors, lengths: Tensor, share: float) -> bool:
-    """Return whether all vectors of length one have the same direction, as far as the precision of the numbers tells.
+    """Return whether all vectors of length one have the same direction, to the precision of the numbers.
 
     Parameters
     ----------

@@ -25,7 +25,7 @@ BLOCK_ROWS = 256
 BLOCK_COLUMNS = 512
 """The most columns of a block. A square of 256 reaches five sixths of the speed of this shape."""
 GROUP = 16
-"""So many representations enter one product, whatever their number: a value's last bits depend on the shape of that
+"""Fixed number of representations in one product: a value's last bits depend on the shape of that
 product, and must not depend on which other representations are compared."""
 CHUNK = 1024
 """So many numbers are added up in the precision of the factors; their sums are added in double precision."""
@@ -38,7 +38,7 @@ def gram_is_cheaper(n_samples: int, n_features: int) -> bool:
 
     With N > M D, M the number of representations, products of pairs need fewer operations. Benchmarks have 10 to 25
     models in a group of comparisons. The choice rests on the shape alone, so that a value is the same to the last bit
-    whichever other pairs are compared beside it.
+    independent of the other pairs compared with it.
     """
     return n_samples <= MAX_ROWS_PER_FEATURE * n_features
 
@@ -66,7 +66,7 @@ def gram_products(factors: Sequence[Tensor], spread: Spread = map) -> Tensor:
         Only entries on and below the diagonal are filled.
     """
     tops = range(0, len(factors[0]), BLOCK_ROWS)
-    # Added up in their order, whatever thread they come from.
+    # Added up in their order, independent of the thread they come from.
     total = sum(
         spread(lambda top: _products_of_rows(factors, top), tops), factors[0].new_zeros((), dtype=torch.float64)
     )

@@ -71,7 +71,7 @@ def centred(x: Features) -> Tensor:
     Raises
     ------
     DegenerateInputError
-        If all rows are the same, as far as the precision of their numbers can tell.
+        If all rows are the same, to the precision of their numbers.
     """
     result = x.shared(shifted)
     if x.single and _all_rows_are_the_same(x):
@@ -151,7 +151,7 @@ def centred_unit(x: Features) -> Tensor:
     """Return the centred matrix divided by a power of two that brings its norm between 1/2 and 1.
 
     It has single precision where the numbers have no more, in which its products can be squared: none is above 1,
-    whatever the spread of the representation.
+    independent of the spread of the representation.
 
     Raises
     ------
@@ -178,7 +178,7 @@ def centred_gram(x: Features) -> Tensor:
 def centred_compact(x: Features) -> Tensor:
     """Return the centred matrix rotated into at most n_samples columns, shape (n_samples, min(n_samples, n_features)).
 
-    The rotation of its features is orthogonal, so the singular values of products with it stay as they are.
+    The rotation of its features is orthogonal, so the singular values of products with it do not change.
     """
     return _compact(x.shared(shifted))
 

@@ -87,7 +87,7 @@ def all_directions(x: Features) -> Cloud:
     Raises
     ------
     DegenerateInputError
-        If all rows have the same direction, as far as the precision of the numbers tells.
+        If all rows have the same direction, to the precision of the numbers.
     """
     vectors = x.shared(directions)
     result = cloud_of_directions(vectors)

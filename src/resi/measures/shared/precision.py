@@ -1,8 +1,8 @@
-"""How well numbers are known: what of a representation is data, and what may be rounding.
+"""Precision of numbers: which part of a representation is data, and which may be rounding.
 
 Numbers of single precision and less are rounded when they are stored, and the sums behind them are rounded in single
 precision. A measure that whitens features makes as much of a direction of such rounding as of any other, so that the
-numerical rank has to follow the precision that the numbers had, whatever precision it is computed in.
+numerical rank has to follow the precision that the numbers had, not the precision it is computed in.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ SINGLE_EPSILON = 2.0**-23
 # what is stored 0.2 of its own epsilon, and up to 1.5 where batch normalisation has taken off an offset.
 SUMMED_NOISE = 32 * SINGLE_EPSILON
 STORED_UNITS, LEAST_STORED_UNITS = 4, 0.5
-# A step of the singular values by this factor tells data from rounding where their size alone does not.
+# A step of the singular values by this factor separates data from rounding where their size alone does not.
 CLEAR_STEP = 4
 # The largest direction is so many times larger than rounding may be, where such a step means something.
 CLEAR_SPREAD = 8
@@ -80,7 +80,7 @@ def noise_edge(n_samples: int, n_features: int) -> float:
 def or_exactly(best: float, value: float, size: float = 1.0) -> float:
     """Return ``value``, or ``best`` if the two differ by rounding alone.
 
-    Values that are the same number by definition are then equal, whatever the order of their sums was.
+    Values that are the same number by definition are then equal, independent of the order of their sums.
 
     Parameters
     ----------

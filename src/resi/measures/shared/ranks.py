@@ -30,7 +30,7 @@ def ranked_correlations(x: Features) -> Tensor:
     Raises
     ------
     DegenerateInputError
-        If all correlations are the same, as far as the precision of the numbers tells.
+        If all correlations are the same, to the precision of the numbers.
     """
     vectors = x.shared(profiles)
     squares, lengths = squares_below(vectors)

@@ -120,7 +120,7 @@ class Vectors(NamedTuple):
 
 
 def positions(x: Features) -> Vectors:
-    """Return the rows as they are, in units of the scale of the representation."""
+    """Return the rows, in units of the scale of the representation."""
     factor = torch.full((x.shape[0], 1), 1 / x.shared(scale), dtype=torch.float64, device=x.given.device)
     return Vectors(x.given, factor)
 

@@ -1,4 +1,4 @@
-"""What all launchers do: note which jobs there are, run them, and note which ended without a word of their own."""
+"""What all launchers do: record which jobs there are, run them, and record which ended without a result."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class SweepLauncher(Launcher):
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Run jobs; return what Hydra's sweepers want to see.
 
-        A job that died counts as ended with exit code 1, so that a sweeper goes on to its next batch.
+        A job that died counts as ended with exit code 1, so that a sweeper continues with its next batch.
         """
         from hydra.core.utils import JobReturn, JobStatus, configure_log, setup_globals
 

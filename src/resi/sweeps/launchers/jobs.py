@@ -1,4 +1,4 @@
-"""One job of a sweep, run in whichever process it comes to."""
+"""One job of a sweep, run in any process."""
 
 from __future__ import annotations
 

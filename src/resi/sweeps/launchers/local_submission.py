@@ -1,4 +1,4 @@
-"""Jobs that submitit runs on this machine, each in a fresh process with log files of its own."""
+"""Jobs that submitit runs on this machine, each in a fresh process with its own log files."""
 
 from __future__ import annotations
 

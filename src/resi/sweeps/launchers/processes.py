@@ -37,7 +37,7 @@ ENDED_POLL_SECONDS = 0.5
 
 
 class ProcessLauncher(SweepLauncher):
-    """Runs ``n_jobs`` jobs at a time, each place in a process of its own.
+    """Runs ``n_jobs`` jobs at a time, each in a separate process.
 
     A process that dies takes its own job with it and no other; the next job of its place gets a new one.
     """
@@ -112,7 +112,7 @@ class Place:
         self._pool: ProcessPoolExecutor | None = None
 
     def run(self, job: Job) -> tuple[int, str]:
-        """Run a job to its end; return its exit code and, if it did not come to one, why."""
+        """Run a job to its end; return its exit code and, if it has none, why."""
         from joblib.externals.loky import BrokenProcessPool, ProcessPoolExecutor
 
         if self._pool is None:
@@ -129,7 +129,7 @@ class Place:
             self._pool.shutdown(wait=False, kill_workers=True)
             self._pool = None
             return 1, f"its process died{_signals(error)}: killed, out of memory, or crashed"
-        except BaseException as error:  # raised in the job's process, whatever it is
+        except BaseException as error:  # anything raised in the job's process
             return 1, describe(error)
 
     def close(self) -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from resi.sweeps.launchers.jobs import JobRunner
     from resi.sweeps.records import Job
 
-# Keys of hydra.launcher that submitit's Slurm executor takes as they are.
+# Keys of hydra.launcher that submitit's Slurm executor takes unchanged.
 SUBMITIT_KEYS = (
     "account",
     "array_parallelism",

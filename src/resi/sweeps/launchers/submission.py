@@ -45,7 +45,7 @@ def store_runner(runner: JobRunner, folder: Path) -> Path:
 
 
 class Submission:
-    """What submitit calls: a job that may be queued again, and then goes on from what it has stored.
+    """What submitit calls: a job that may be requeued, and then resumes from what it has stored.
 
     Parameters
     ----------

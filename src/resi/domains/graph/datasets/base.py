@@ -1,4 +1,4 @@
-"""What a dataset of the graph domain is: one object that holds all that is known of it."""
+"""A dataset of the graph domain: one object with all facts about it."""
 
 from __future__ import annotations
 
@@ -39,15 +39,15 @@ class GraphDataset(DatasetInfo):
     Attributes
     ----------
     probe_nodes : int
-        Number of test nodes at which representations are taken.
+        Number of test nodes whose representations are compared.
     find : callable
-        Takes the folder that ``dataset.root`` names or None, the folder for downloads, and whether missing files may be
-        downloaded; returns what is :class:`Found`, or raises ``DatasetError``. It runs when a run is planned, so that
-        it imports neither torch nor PyG where nothing is missing.
+        Takes the folder given by ``dataset.root`` or None, the folder for downloads, and whether missing files may be
+        downloaded; returns a :class:`Found`, or raises ``DatasetError``. It is called when a run is planned, so
+        it must not import torch or PyG unless files are missing.
     read : callable
         Takes the folder (None for embedded data), and returns the :class:`~resi.domains.graph.data.Graph`.
     recipe : int
-        To be raised when the code that turns files into a graph would give another graph.
+        Version of the code that turns files into a graph; to be increased when it would give a different graph.
     published_name : str
         Its name in the published results; empty if there are none.
     hyperparameters : mapping from architecture to mapping

@@ -1,4 +1,4 @@
-"""The list of the datasets that come with the graph domain."""
+"""The built-in datasets of the graph domain."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ def _read(folder: Path) -> Graph:
             processed_dir = temporary
 
         try:
-            # PyG tells on standard error that it is processing.
+            # PyG prints to standard error that it is processing.
             with contextlib.redirect_stderr(io.StringIO()):
                 data: Any = Loaded(temporary)[0]
         except (OSError, ValueError, KeyError, IndexError, TypeError, zipfile.BadZipFile) as error:

@@ -1,1 +1,1 @@
-"""Networks of the graph domain, one file a family; ``catalogue`` is the list of them."""
+"""Networks of the graph domain, one file per family; ``catalogue`` is the list of them."""

@@ -1,4 +1,4 @@
-"""What a family of networks of the graph domain is: one class that knows all that is special about them."""
+"""A family of networks of the graph domain: one class with all that is special about them."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ class GraphNetwork(NetworkFamily):
     domain = "graph"
     hyperparameters: ClassVar[Mapping[str, Any]]
     """On graphs like Cora, and on all datasets that are not in ``hyperparameters_on``: layers, hidden_channels,
-    learning_rate, weight_decay, epochs, precision, and what the network needs besides."""
+    learning_rate, weight_decay, epochs, precision, and further ones that the network needs."""
     hyperparameters_on: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
-    """Those of the benchmark on datasets where they are others, all of them."""
+    """The complete hyperparameters of the benchmark on datasets where they differ."""
     not_on: ClassVar[tuple[str, ...]] = ()
-    """Datasets that the benchmark has no such networks for."""
+    """Datasets for which the benchmark has no such networks."""
 
     def recipe(self, architecture: str, dataset: GraphDataset, setting: str) -> dict[str, Any]:
-        """Return the hyperparameters of a model that nobody has changed.
+        """Return the default hyperparameters of a model.
 
         Raises
         ------
@@ -53,7 +53,7 @@ class GraphNetwork(NetworkFamily):
         return {**values, **dataset.hyperparameters.get(architecture, {}), **deeper}
 
     def check(self, architecture: str, hyperparameters: Mapping[str, Any]) -> None:
-        """Raise ``UsageError`` if hyperparameters that a user has changed do not go with this network."""
+        """Raise ``UsageError`` if hyperparameters that a user has changed do not fit this network."""
 
     def hidden_layers(self, hyperparameters: Mapping[str, Any]) -> tuple[str, ...]:
         """Return the names of the layers that representations can be taken of, in the order of the network."""
@@ -83,13 +83,13 @@ class GraphNetwork(NetworkFamily):
         return model.get_submodule(f"convs.{layer}")
 
     def representation(self, output: Any) -> Tensor:
-        """Return the representation, shape (n_nodes, width), in what the module of a layer gives."""
+        """Return the representation, shape (n_nodes, width), from the output of a layer's module."""
         features: Tensor = output
         return features
 
     @abstractmethod
     def next_input(self, model: nn.Module, layer: str, representation: Tensor) -> Tensor:
-        """Return what the next layer of a model in evaluation mode sees of a representation."""
+        """Return the input of the next layer of a model in evaluation mode, given a representation."""
 
     def from_published(self, state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         """Return the weights of a published model under the names that the models here have.

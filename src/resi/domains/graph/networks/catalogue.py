@@ -1,4 +1,4 @@
-"""The list of the families of networks that come with the graph domain."""
+"""The built-in families of networks of the graph domain."""
 
 from __future__ import annotations
 

@@ -49,6 +49,6 @@ class PyGNetwork(GraphNetwork):
             raise UsageError(f"model={spec.architecture} cannot be built from {dict(values)}: {error}") from error
 
     def next_input(self, model: BasicGNN, layer: str, representation: Tensor) -> Tensor:
-        """Return what becomes of a convolution's output; dropout does nothing in evaluation."""
+        """Return a convolution's output as the next layer sees it; dropout does nothing in evaluation."""
         activated: Tensor = model.act(model.norms[int(layer)](representation))
         return activated

@@ -47,7 +47,7 @@ class PromptStyle:
 
 @dataclass(frozen=True, kw_only=True)
 class TextDataset(DatasetInfo):
-    """A dataset of sentences, or of pairs of them, with one label a row.
+    """A dataset of sentences, or of pairs of them, with one label per row.
 
     Attributes
     ----------
@@ -58,12 +58,12 @@ class TextDataset(DatasetInfo):
     splits : mapping
         For each split that is needed, ``train`` and ``validation`` among them, the names it may have.
     probe_split : str
-        The split whose sentences models are probed with: all of it, in its order.
+        The split that is the probe set: all of it, in its order.
     probe_size : int
         Number of its rows.
     shortcut_rates : mapping from level to rate
         Share of rows whose hint is their own label, at the levels 0, 25, 50, 75 and 100. At level 0 it is the share of
-        the largest class, so that the hint tells nothing.
+        the largest class, so that the hint is uninformative.
     prompt : PromptStyle
         How causal language models are asked.
     other_names : mapping
@@ -71,17 +71,17 @@ class TextDataset(DatasetInfo):
     hub : tuple of str
         Repository and, where it has several, configuration.
     folder : Path, optional
-        Where its files lie if they come with the code that defines it; nothing is downloaded then.
+        Folder of its files if they are part of the package that defines it; nothing is downloaded then.
     fine_tuning : mapping
-        Hyperparameters with which pre-trained encoders are fine-tuned, put over the common ones.
+        Hyperparameters for fine-tuning pre-trained encoders, which override the common ones.
     fine_tuning_by_kind : mapping
         Those that differ in some kinds of settings, such as ``shortcut``.
     recipes : mapping
-        By the names of some architectures: their hyperparameters on this dataset, put over their own.
+        By the names of some architectures: their hyperparameters on this dataset, which override their own.
     published_name : str
-        What the published results call it; empty if they do not have it.
+        Its name in the published results; empty if there is none.
     published_folder : str
-        What it is called in the names of the folders of published encoders.
+        Its name in the folder names of published encoders.
     published_line : int
         Line of the published notebook with the instruction that published causal models were trained with.
     """
@@ -150,7 +150,7 @@ class TextDataset(DatasetInfo):
         return None
 
     def read_spec(self, folder: Path) -> DatasetSpec:
-        """Return the dataset with the hash of its files as they are now."""
+        """Return the dataset with the current hash of its files."""
         hashes = {}
         for split in self.splits:
             path = self.split_path(folder, split)
@@ -183,7 +183,7 @@ class TextDataset(DatasetInfo):
                 splits = datasets.load_dataset(*self.hub)
                 for names in self.splits.values():
                     splits[names[0]].save_to_disk(folder / names[0])
-            except Exception as error:  # whatever the network raises, the remedy is the same
+            except Exception as error:  # for every error of the network, the remedy is the same
                 reason = (str(error) or type(error).__name__).splitlines()[0]
                 raise DatasetError(
                     f"{self.name} is not in {folder} and cannot be fetched from the hub ({type(error).__name__}: "

@@ -1,4 +1,4 @@
-"""The datasets that come with resi; a new one is a file beside this one and a line here."""
+"""The built-in datasets; a new one is a file beside this one and a line here."""
 
 from __future__ import annotations
 

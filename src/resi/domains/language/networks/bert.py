@@ -21,7 +21,7 @@ WHOLE_RATES = ("mnli",)
 
 
 class BertNetwork(TextNetwork):
-    """BERT, with the pre-training of a seed of its own (MultiBERTs), or small and from random weights."""
+    """BERT, with one pre-training per seed (MultiBERTs), or small and from random weights."""
 
     architectures: ClassVar[tuple[TransformerArchitecture, ...]] = (
         TransformerArchitecture(

@@ -1,1 +1,1 @@
-"""Datasets of images: one file a dataset, all that is known of it in one object."""
+"""Datasets of images: one file per dataset, with all facts about it in one object."""

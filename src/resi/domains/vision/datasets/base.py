@@ -1,4 +1,4 @@
-"""What is known of a dataset of images, in one object."""
+"""A dataset of images: one object with all facts about it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Statistics(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class PublishedImages:
-    """What the published benchmark's models and results say of a dataset.
+    """Facts about a dataset in the published benchmark's models and results.
 
     Attributes
     ----------
@@ -43,7 +43,7 @@ class PublishedImages:
     global_average_pooling : int
         Cells of the last map of ResNets, in height and width, that reach the classifier.
     statistics : Statistics, optional
-        Which the published models are fed with, where they are not the dataset's own.
+        Those used for the published models, if they are not the dataset's own.
     coins : int
         How many coins of a shortcut's probability have to agree before a dot has its class's colour.
     """
@@ -61,12 +61,12 @@ class PublishedImages:
 
 @dataclass(frozen=True)
 class Archive:
-    """An archive that has another layout than the one that is read; ``resi prepare`` brings it into that one.
+    """An archive whose layout differs from the one that is read; ``resi prepare`` converts it.
 
     Attributes
     ----------
     name : str
-        What it is called where it comes from.
+        Its name at its source.
     about : str
         The dataset, the layout of the archive, and the one that is read, for the help of the command.
     missing : callable
@@ -96,10 +96,10 @@ class ImageDataset(DatasetInfo):
     Attributes
     ----------
     image_size : int
-        Height and width that all images have, or are brought to before anything is drawn on them.
+        Height and width to which all images are resized before anything is drawn on them.
     classes, test_images : int
     statistics : Statistics
-        By which pixels are normalized unless the user says otherwise.
+        By which pixels are normalized by default.
     dot_diameter : int
         Nominal diameter in pixels of the dot that is a shortcut; a dot is about two pixels wider.
     locate : callable

@@ -1,4 +1,4 @@
-"""The datasets of images that come with resi: this is the only list of them."""
+"""The built-in datasets of images: this is the only list of them."""
 
 from __future__ import annotations
 

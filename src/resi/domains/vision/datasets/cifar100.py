@@ -63,7 +63,7 @@ def _download(base: Path) -> None:
             return
         try:
             datasets.CIFAR100(str(base), download=True)
-        except Exception as error:  # whatever the network raises, the remedy is the same
+        except Exception as error:  # for every error of the network, the remedy is the same
             raise DatasetError(
                 f"CIFAR-100 is not in {base} and cannot be downloaded ({type(error).__name__}: {error}). Without a "
                 f"network, unpack cifar-100-python.tar.gz into {base}, or name its folder with dataset.root."

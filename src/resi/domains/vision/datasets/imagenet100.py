@@ -44,7 +44,7 @@ PLACE: dict[str, Callable[[Path, Path], object]] = {"link": os.link, "move": os.
 
 
 def locate(root: Path | None, downloads: Path, may_download: bool) -> DatasetSpec:
-    """Find ImageNet100 as ``resi prepare imagenet100`` lays it out: ``train`` and ``val``, a folder a class.
+    """Find ImageNet100 as ``resi prepare imagenet100`` lays it out: ``train`` and ``val``, one folder per class.
 
     Its content is known by names and sizes of all files: reading 16 GB for a hash would take longer than many a run.
     """
@@ -81,7 +81,7 @@ def check_listing(listing: dict[str, dict[str, list[str]]]) -> list[str]:
     for part, expected in IMAGES_PER_CLASS.items():
         found = listing[part]
         problems += [f"{part}/{wnid} is missing" for wnid in WNIDS if wnid not in found]
-        problems += [f"{part}/{name} is no class of ImageNet100" for name in found if name not in WNIDS]
+        problems += [f"{part}/{name} is not a class of ImageNet100" for name in found if name not in WNIDS]
         problems += [
             f"{part}/{wnid} holds {len(names)} images instead of {expected}"
             for wnid, names in found.items()
@@ -206,7 +206,7 @@ IMAGENET100 = ImageDataset(
     archive=Archive(
         name="ambityga/imagenet100",
         about="ImageNet100 from the layout of its Kaggle archive (ambityga/imagenet100: train.X1 to train.X4 and "
-        "val.X, a folder a class) into the one that resi reads (train and val)",
+        "val.X, one folder per class) to the one that resi reads (train and val)",
         missing=_missing_parts,
         place=_place_images,
         problems=lambda folder: check_listing(list_images(folder)),

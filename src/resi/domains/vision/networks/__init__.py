@@ -1,1 +1,1 @@
-"""Networks for images: one file a family, all that is known of it in one class."""
+"""Networks for images: one file per family, all that is known of it in one class."""

@@ -155,7 +155,7 @@ def pooled_map(channels: int, width: int) -> tuple[int, int, int]:
 
 
 def reduce(activation: Tensor) -> Tensor:
-    """Return the class token of tokens, a map of at most 7 x 7 cells of a map, a vector as it is; always a copy.
+    """Return the class token of tokens, a map of at most 7 x 7 cells of a map, a vector unchanged; always a copy.
 
     What follows a layer may write into its output.
     """

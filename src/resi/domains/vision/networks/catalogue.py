@@ -1,4 +1,4 @@
-"""The families of networks for images that come with resi: this is the only list of them."""
+"""The built-in families of networks for images: this is the only list of them."""
 
 from __future__ import annotations
 

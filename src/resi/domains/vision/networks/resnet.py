@@ -138,7 +138,7 @@ class ResNet(ImageNetwork):
     def layers(self, architecture: str) -> dict[str, HookPoint]:
         """Return the stem, every block, and the pooled map."""
         size = by_name(self.architectures, architecture)
-        # A block ends in an activation of its own, whose input is what is wanted.
+        # A block ends in its own activation, whose input is wanted.
         last = "act3" if size.bottleneck else "act2"
         names = [f"layer{stage}.{i}.{last}" for stage, count in enumerate(size.blocks, 1) for i in range(count)]
         blocks = [HookPoint(name, at_input=True) for name in names]

@@ -160,7 +160,7 @@ class VisionTransformer(ImageNetwork):
         return (by_name(self.architectures, architecture).width,)
 
     def load_pretrained(self, model: nn.Module, hyperparameters: Mapping[str, Any]) -> None:
-        """Load all weights but the classifier's, which stay as they are."""
+        """Load all weights but the classifier's, which are not changed."""
         source = hyperparameters["pretrained"]
         if source == "none":
             return

@@ -34,7 +34,7 @@ class PGNNFamily(GraphNetwork):
     not_on = ("flickr", "ogbn_arxiv")
 
     def recipe(self, architecture: str, dataset: GraphDataset, setting: str) -> dict[str, Any]:
-        """Return the hyperparameters of a model that nobody has changed."""
+        """Return the default hyperparameters of a model."""
         values = super().recipe(architecture, dataset, setting)
         if setting in EDGE_DROP:
             raise UsageError(

@@ -32,7 +32,7 @@ class Nearness(nn.Module):
 
 
 class PGNNLayer(nn.Module):
-    """One layer: each node hears from its nearest anchor in every set.
+    """One layer: each node receives a message from its nearest anchor in every set.
 
     A message is ``relu(W [f(nearness) x_anchor, x_node] + b)``. Its mean over sets is the node's structure, the next
     layer's input; a linear map of each to one number is the node's position.
@@ -76,7 +76,7 @@ class PGNN(nn.Module):
     layers : int
         Number of P-GNN layers.
     anchors : Anchors
-        Nearest anchors of all nodes; they are no part of the weights.
+        Nearest anchors of all nodes; they are not part of the weights.
 
     References
     ----------

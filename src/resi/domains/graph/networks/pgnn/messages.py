@@ -1,4 +1,4 @@
-"""The messages of a P-GNN layer: what nodes hear from their anchors, as compiled loops on the CPU.
+"""The messages of a P-GNN layer from anchors to nodes, as compiled loops on the CPU.
 
 A layer has one message for each node and set of anchors, 120 times as many numbers as its output has on Cora. The loops
 keep none of them; the backward pass makes each again where it needs it.
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from resi.domains.graph.networks.pgnn.anchors import Anchors
 
 ZERO = np.float32(0)
-# Sums may be taken in any order, which vector instructions need; NaN and infinity stay what they are.
+# Sums may be taken in any order, which vector instructions need; NaN and infinity are kept.
 ANY_ORDER = {"reassoc", "contract"}
 
 
