@@ -101,7 +101,7 @@ def run_config(config: RunConfig) -> RunResult:
 
 def _run_mending(plan: Plan) -> RunResult:
     """Run the stages; a damaged artifact that comes up is set aside once, and the stages recompute it."""
-    mended: set[Path] = set()
+    replaced: set[Path] = set()
     while True:
         try:
             return _run_stages(plan)
