@@ -87,7 +87,7 @@ def test_one_damaged_table_among_many_costs_itself_alone(tmp_path: Path, content
         assert read_stored(tmp_path, told.append, scope and {scope}).has(keys).tolist() == [key != "k4" for key in keys]
         assert [str(problem) for problem in problems] == [str(problem) for problem in told]
         (line,) = map(str, problems)
-        assert line == f"{path} is damaged: it does not match its manifest. Its run computes it again."
+        assert line == f"{path} is damaged: it does not match its manifest. Its run recomputes it."
 
 
 def test_of_an_unfinished_run_each_damaged_part_is_left_out_and_no_other(tmp_path: Path) -> None:
@@ -105,10 +105,7 @@ def test_of_an_unfinished_run_each_damaged_part_is_left_out_and_no_other(tmp_pat
     assert (
         sorted(map(str, problems))
         == sorted(map(str, told))
-        == [
-            f"{part} is damaged: it does not match the hash in its name. Its run computes it again."
-            for part in parts[1:3]
-        ]
+        == [f"{part} is damaged: it does not match the hash in its name. Its run recomputes it." for part in parts[1:3]]
     )
 
 

@@ -67,7 +67,7 @@ def test_a_flipped_bit_is_found(tmp_path: Path, position: int) -> None:
     content = bytearray(path.read_bytes())
     content[position] ^= 1
     path.write_bytes(content)
-    with pytest.raises(ArtifactError, match=rf"{path} is damaged: .*Its run computes it again"):
+    with pytest.raises(ArtifactError, match=rf"{path} is damaged: .*Its run recomputes it"):
         read_tensors(path)
 
 

@@ -28,5 +28,5 @@ def check_shard(plan: Plan) -> dict[str, Any]:
     is_named = manifest.get("shard", shard.folder.name) == shard.folder.name
     is_same_test = manifest.get("test") == plan.config.test.name and manifest.get("protocol") == plan.config.protocol
     if not (is_named and is_same_test):
-        raise OtherRunError(f"{shard.folder} holds the results of another run.", advice="Its run computes it again.")
+        raise OtherRunError(f"{shard.folder} holds the results of another run.", advice="Its run recomputes it.")
     return manifest

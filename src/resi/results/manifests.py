@@ -28,7 +28,7 @@ HASHED_SINCE = 3
 """Schema version from which on manifests hold their own hash."""
 RUN, MERGED = "run", "merged"
 REMEDIES = {
-    RUN: "Its run computes it again.",
+    RUN: "Its run recomputes it.",
     PUBLISHED: "Import the published results again.",
     MERGED: "Merge again to replace it.",
 }

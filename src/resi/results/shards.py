@@ -274,7 +274,7 @@ def _check_part(path: Path) -> None:
             raise
         raise ArtifactError(f"{path} is gone: another process has finished the run") from error
     if found != path.stem.partition("-")[2]:
-        raise ArtifactError(f"{path} is damaged: it does not match the hash in its name. Its run computes it again.")
+        raise ArtifactError(f"{path} is damaged: it does not match the hash in its name. Its run recomputes it.")
 
 
 def find_shards(root: Path) -> Iterator[Shard]:

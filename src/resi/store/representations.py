@@ -139,7 +139,7 @@ def _check_key(path: Path, metadata: Mapping[str, Any], key: str) -> None:
     if metadata.get("key") != key:
         found = metadata.get("label", "another model"), metadata.get("probe"), metadata.get("layer", OUTPUTS)
         held = f"{path} holds something else: {found[0]}, {found[1]}, layer {found[2]}."
-        raise ArtifactError(held, path, "Its run computes it again.")
+        raise ArtifactError(held, path, "Its run recomputes it.")
 
 
 def _join(pieces: list[Tensor]) -> Tensor:

@@ -127,4 +127,4 @@ def _content_hash(tensors: Mapping[str, Tensor], metadata: str) -> str:
 
 
 def _damaged(path: Path, why: str) -> ArtifactError:
-    return ArtifactError(f"{path} is damaged: {why}.", path, "Its run computes it again.")
+    return ArtifactError(f"{path} is damaged: {why}.", path, "Its run recomputes it.")
