@@ -17,7 +17,7 @@ from resi.sweeps.jobs import Asked, split_words
 from resi.sweeps.records import note_blocked, read_jobs
 from resi.sweeps.report import print_report
 from resi.sweeps.suite_files import Suite, load_suite, suite_names
-from resi.sweeps.suites import Job, expand
+from resi.sweeps.suites import JobWords, expand
 from tests.conftest import TINY
 
 TESTS = ["accuracy_correlation", "augmentation", "label_randomization", "layer_monotonicity", "output_correlation"]
@@ -37,11 +37,11 @@ def loader():
     return open_configs()
 
 
-def value(job: Job, key: str) -> str | None:
+def value(job: JobWords, key: str) -> str | None:
     return next((word.partition("=")[2] for word in job if word.startswith(f"{key}=")), None)
 
 
-def table(jobs: list[Job], *keys: str) -> list[tuple[str | None, ...]]:
+def table(jobs: list[JobWords], *keys: str) -> list[tuple[str | None, ...]]:
     return sorted(tuple(value(job, key) for key in keys) for job in jobs)
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from resi.estimates.work import Total, Work
     from resi.pipeline.plan import Plan
-    from resi.sweeps.suites import Job
+    from resi.sweeps.suites import JobWords
 
 SHOWN_JOBS = 5
 SHOWN_MEASURES = 5
@@ -115,7 +115,7 @@ def print_sweep(words: Sequence[str], config_dir: Path | None = None) -> int:
 
 def plan_sweep(
     words: Sequence[str], config_dir: Path | None = None
-) -> tuple[str, list[Job], list[Plan], dict[Job, ResiError]]:
+) -> tuple[str, list[JobWords], list[Plan], dict[JobWords, ResiError]]:
     """Return the title, the jobs, their plans, and the errors of those that cannot be planned.
 
     Raises
@@ -137,7 +137,7 @@ def plan_sweep(
     configs = compose_all(jobs, loader, common)
     planner = Planner(may_download=False, needs_datasets=False)
     plans: list[Plan] = []
-    problems: dict[Job, ResiError] = {}
+    problems: dict[JobWords, ResiError] = {}
     for job, config in zip(jobs, configs, strict=True):
         if isinstance(config, ResiError):
             raise UsageError(f"{label(job)}: {config}")

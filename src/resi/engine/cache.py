@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from resi.engine.warned import hear
-from resi.engine.watch import Work, unwatched
+from resi.engine.watch import Activity, unwatched
 from resi.measures.features import Features
 from resi.measures.guard import Guarded, arrays_in, as_failure, features_for, is_built_in
 from resi.measures.shapes import as_tensor, least_precise
@@ -124,7 +124,7 @@ class Prepared:
             return
         start = time.perf_counter()
         try:
-            with self._watch(Work(measure.name, representation=representation.key)):
+            with self._watch(Activity(measure.name, representation=representation.key)):
                 entry = self._entry(representation, view, measure.name)
                 entry.sides[measure.name] = _side(measure, entry.features)
         except BaseException as error:

@@ -15,7 +15,7 @@ from resi.engine.budget import CONFIG_KEYS, block_size, check_budget, group_meas
 from resi.engine.cache import Prepared
 from resi.engine.tiles import Task, in_tiles
 from resi.engine.warned import hear, listening
-from resi.engine.watch import Work, unwatched
+from resi.engine.watch import Activity, unwatched
 from resi.engine.workers import stream, workers
 from resi.errors import ArtifactError, BudgetError, DegenerateInputError, ShapeError
 from resi.measures.base import Measure
@@ -234,7 +234,7 @@ class Engine:
         """Return the results of pairs compared at once; None for those that are to be compared one by one."""
         position = {side: index for index, side in enumerate(sides)}
         pairs = [(position[one], position[other]) for one, other in chosen.values()]
-        work = Work(measure.name, pairs=tuple((task.source, task.target) for task in chosen))
+        work = Activity(measure.name, pairs=tuple((task.source, task.target) for task in chosen))
         warned: list[str] = []
         try:
             with self.watch(work), hear() as here:
@@ -268,7 +268,7 @@ class Engine:
                 for side, key, view in zip("RS", (task.source, task.target), views, strict=True)
             )
             start = time.perf_counter()
-            with self.watch(Work(task.measure, pairs=((task.source, task.target),))), hear() as warned:
+            with self.watch(Activity(task.measure, pairs=((task.source, task.target),))), hear() as warned:
                 result = _noted(_judged(measure.compare(a.state, b.state)), measure, a, b, warned)
                 for side in (a, b):
                     if side.guard is not None:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from resi.errors import MeasureError, UsageError
 
 if TYPE_CHECKING:
-    from resi.engine.process import Job
+    from resi.engine.process import Assignment
 
 # Ctrl-C and SIGTERM are sent to all processes of a terminal or a cluster job; the first process ends the others.
 PROGRAM = """
@@ -46,7 +46,7 @@ class ForkServer:
             words = [sys.executable, "-c", PROGRAM, json.dumps(sys.path), str(theirs.fileno())]
             self._process = subprocess.Popen(words, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()])  # noqa: S603
 
-    def start(self, job: Job) -> ForkedProcess:
+    def start(self, job: Assignment) -> ForkedProcess:
         """Start a process for a job; the one before has to have ended."""
         ours, theirs = socket.socketpair()
         with theirs:

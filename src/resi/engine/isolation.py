@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from resi.choices import OnError
 from resi.engine.execution import FAILED, Outcome
 from resi.engine.forkserver import ForkServer
-from resi.engine.process import BEGIN, DONE, END, ERROR, Job
+from resi.engine.process import BEGIN, DONE, END, ERROR, Assignment
 from resi.errors import MeasureError, ResiError
 from resi.machine.memory import format_bytes, machine_memory
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from resi.engine.forkserver import ForkedProcess
     from resi.engine.tiles import Task
-    from resi.engine.watch import Work
+    from resi.engine.watch import Activity
     from resi.measures.base import Measure
     from resi.measures.shapes import Sampling
     from resi.representation import Representation
@@ -47,7 +47,7 @@ class End(NamedTuple):
 
     Attributes
     ----------
-    works : list of Work
+    works : list of Activity
         Comparisons and preparations that were running and may have caused the failure.
     seconds : float
         For how long it was.
@@ -56,7 +56,7 @@ class End(NamedTuple):
     """
 
     error: str
-    works: list[Work]
+    works: list[Activity]
     seconds: float
     is_certain: bool
 
@@ -121,7 +121,7 @@ class IsolatedEngine:
         if self._server is not None:
             self._server.close()
 
-    def _start(self, job: Job) -> ForkedProcess:
+    def _start(self, job: Assignment) -> ForkedProcess:
         if self._server is None or not self._server.is_alive:
             self.close()
             self._server = ForkServer()
@@ -133,10 +133,10 @@ class IsolatedEngine:
         of_unruly = (task for task in self._pending if task.measure in self._unruly)
         return list(dict.fromkeys([*suspects, *of_unruly]))
 
-    def _job(self, tasks: list[Task], representations: Mapping[str, Representation], one_by_one: bool) -> Job:
+    def _job(self, tasks: list[Task], representations: Mapping[str, Representation], one_by_one: bool) -> Assignment:
         import torch
 
-        return Job(
+        return Assignment(
             tasks=tasks,
             representations=representations,
             measures={name: measure.parameters() for name, measure in self.measures.items()},
@@ -153,7 +153,7 @@ class IsolatedEngine:
     def _allowance(self) -> int:
         return max(min(2 * self.memory, int(MACHINE_SHARE * machine_memory())), LEAST_ALLOWANCE)
 
-    def _run_process(self, job: Job) -> Iterator[Outcome]:
+    def _run_process(self, job: Assignment) -> Iterator[Outcome]:
         """Run one process until it is done or ends; take its outcomes, and trace its end to what was running."""
         is_first = True
         with _Running(self._start(job)) as running:
@@ -198,7 +198,7 @@ class _Running:
     def __init__(self, process: ForkedProcess) -> None:
         self._process = process
         self._connection = process.connection
-        self._begun: dict[int, tuple[float, Work]] = {}
+        self._begun: dict[int, tuple[float, Activity]] = {}
 
     def __enter__(self) -> _Running:
         return self
@@ -258,7 +258,7 @@ class _Running:
         return End(error, late, time_limit, is_certain)
 
 
-def _allowed(work: Work, time_limit: float) -> float:
+def _allowed(work: Activity, time_limit: float) -> float:
     return time_limit * max(1, len(work.pairs))
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from resi.choices import OnError
     from resi.engine.tiles import Task
-    from resi.engine.watch import Work
+    from resi.engine.watch import Activity
     from resi.measures.shapes import Sampling
     from resi.representation import Representation
 
@@ -28,7 +28,7 @@ BEGIN, END, OUTCOME, ERROR, DONE = range(5)
 
 
 @dataclass(frozen=True)
-class Job:
+class Assignment:
     """What a process is to do; all of it can be pickled.
 
     Attributes
@@ -57,14 +57,14 @@ def work(connection: Connection[Any, Any]) -> None:
 
     from resi.registry import make_measure
 
-    job: Job = connection.recv()
+    job: Assignment = connection.recv()
     threading.Thread(target=_end_with_reader, args=(connection,), daemon=True).start()
     send = _sender(connection)
     measures = {name: make_measure(name, parameters) for name, parameters in job.measures.items()}
     _limit_memory(job.allowance)
 
     @contextlib.contextmanager
-    def watch(piece: Work) -> Iterator[None]:
+    def watch(piece: Activity) -> Iterator[None]:
         thread = threading.get_ident()
         send((BEGIN, thread, piece))
         try:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from resi.engine.tiles import Task
 
 
-class Work(NamedTuple):
+class Activity(NamedTuple):
     """What may take long or break: preparing one representation for a measure, or comparing pairs by it.
 
     Attributes
@@ -33,11 +33,11 @@ class Work(NamedTuple):
         return self.representation in pair if self.representation else pair in self.pairs
 
 
-Watch = Callable[[Work], AbstractContextManager[None]]
+Watch = Callable[[Activity], AbstractContextManager[None]]
 """Entered before a piece of work and left after it."""
 
 
-def unwatched(work: Work) -> AbstractContextManager[None]:
+def unwatched(work: Activity) -> AbstractContextManager[None]:
     """Watch nothing."""
     del work
     return UNWATCHED

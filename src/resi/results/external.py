@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-    Place = tuple[tuple[bool, Any], ...]
+    SortKey = tuple[tuple[bool, Any], ...]
 
 BUCKETS = 32
 SAMPLES = 100  # of the rows of a range, to find where ranges begin
@@ -82,7 +82,7 @@ def write_sorted(path: Path, parts: Iterable[pl.DataFrame], order: Sequence[str]
         An existing folder for temporary files; the caller deletes it.
     """
     runs: list[Path] = []
-    sample: list[Place] = []
+    sample: list[SortKey] = []
     step = max(1, batch // SAMPLES)
     for part in parts:
         ordered = part.sort(order, nulls_last=True)
@@ -103,12 +103,12 @@ def write_sorted(path: Path, parts: Iterable[pl.DataFrame], order: Sequence[str]
     write_table(path, pl.scan_parquet(ranges, glob=False))
 
 
-def _place(row: tuple[Any, ...]) -> Place:
+def _place(row: tuple[Any, ...]) -> SortKey:
     """Return what compares as the row is sorted."""
     return tuple((value is None, value) for value in row)
 
 
-def _cuts(rows: pl.DataFrame, splits: Sequence[Place]) -> list[int]:
+def _cuts(rows: pl.DataFrame, splits: Sequence[SortKey]) -> list[int]:
     """Return the ends of the ranges in a sorted table: 0, the first row not before each split, and its height."""
     inner = [bisect.bisect_left(range(rows.height), split, key=lambda i: _place(rows.row(i))) for split in splits]
     return [0, *inner, rows.height]

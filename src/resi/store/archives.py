@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from typing import Self
 
-    Place = Callable[[PurePosixPath], PurePosixPath | None]
+    Placement = Callable[[PurePosixPath], PurePosixPath | None]
 
 CHUNK_BYTES = 2**20
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.zst")
@@ -76,7 +76,7 @@ def is_archive(name: str) -> bool:
     return name.endswith(SUFFIXES)
 
 
-def unpack(archive: Path, folder: Path, *, limit: int, place: Place = lambda name: name) -> list[Path]:
+def unpack(archive: Path, folder: Path, *, limit: int, place: Placement = lambda name: name) -> list[Path]:
     """Unpack an archive.
 
     Of a zip, files that are there with the right size and checksum are not written again; a tar has no checksums of its
@@ -121,7 +121,7 @@ class _Zip:
     def __exit__(self, *_: object) -> None:
         self._opened.close()
 
-    def members(self, place: Place, folder: Path) -> Iterator[Member]:
+    def members(self, place: Placement, folder: Path) -> Iterator[Member]:
         """Yield the members that are placed."""
         for info in self._opened.infolist():
             if info.filename.endswith("/"):
@@ -159,7 +159,7 @@ class _Tar:
     def __exit__(self, *_: object) -> None:
         pass
 
-    def members(self, place: Place, folder: Path) -> Iterator[Member]:
+    def members(self, place: Placement, folder: Path) -> Iterator[Member]:
         """Yield the members that are placed."""
         for info, _ in self._read():
             if info.isdir():
@@ -264,7 +264,7 @@ def _damage(archive: Path) -> Iterator[None]:
         raise DownloadError(f"{archive} is damaged: {reason}. Delete it and fetch it again.") from error
 
 
-def _target(archive: Path, given: str, place: Place) -> PurePosixPath | None:
+def _target(archive: Path, given: str, place: Placement) -> PurePosixPath | None:
     """Return where a member goes, None for what is left out, after a look at its name."""
     name = PurePosixPath(given.replace("\\", "/"))
     if not name.parts:

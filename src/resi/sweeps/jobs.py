@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
     from resi.config.schema import RunConfig
-    from resi.sweeps.suites import Job
+    from resi.sweeps.suites import JobWords
 
 SUITE_FILE = "suite.json"
 # Heads of words that a sweep as a whole is composed with: its launcher reads them.
@@ -54,8 +54,8 @@ class Asked:
 class SweepJobs:
     """The jobs of a sweep that can run, and why the others cannot."""
 
-    ready: list[Job]
-    blocked: dict[Job, str]
+    ready: list[JobWords]
+    blocked: dict[JobWords, str]
 
 
 def split_words(words: Sequence[str]) -> tuple[list[str], Asked | None]:
@@ -126,7 +126,7 @@ def plan_jobs(config: DictConfig, loader: ConfigLoader, folder: Path, given: Ask
     return SweepJobs([job for job in jobs if job not in blocked], blocked)
 
 
-def _without_data(jobs: Sequence[Job], configs: Sequence[RunConfig]) -> dict[Job, str]:
+def _without_data(jobs: Sequence[JobWords], configs: Sequence[RunConfig]) -> dict[JobWords, str]:
     """Return the jobs whose datasets are neither there nor can be had, and say the reason of each dataset once.
 
     Datasets that can be downloaded are downloaded here, before many jobs ask for them at a time.
@@ -134,8 +134,8 @@ def _without_data(jobs: Sequence[Job], configs: Sequence[RunConfig]) -> dict[Job
     from resi.pipeline.plan import Planner
 
     planner = Planner()
-    blocked: dict[Job, str] = {}
-    by_reason: defaultdict[str, list[Job]] = defaultdict(list)
+    blocked: dict[JobWords, str] = {}
+    by_reason: defaultdict[str, list[JobWords]] = defaultdict(list)
     for job, config in zip(jobs, configs, strict=True):
         try:
             planner.dataset(config)

@@ -20,7 +20,7 @@ from resi.store.tensors import read_metadata
 from resi.sweeps import records
 from resi.sweeps.jobs import SUITE_FILE
 from resi.sweeps.suite_files import load_suite, suite_names
-from resi.sweeps.suites import Job, expand
+from resi.sweeps.suites import JobWords, expand
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -61,11 +61,11 @@ class SuiteProgress:
 
     name: str
     words: tuple[str, ...]
-    states: dict[Job, State] = field(default_factory=dict)
+    states: dict[JobWords, State] = field(default_factory=dict)
     was_started: bool = False
     problem: str = ""
 
-    def jobs(self, state: str) -> list[Job]:
+    def jobs(self, state: str) -> list[JobWords]:
         """Return the jobs in a state."""
         return [job for job, found in self.states.items() if found.name == state]
 
@@ -99,7 +99,7 @@ def _as_defined(name: str, loader: ConfigLoader) -> SuiteProgress:
         return SuiteProgress(name, (), problem=f"cannot be used: {error}")
 
 
-def find_states(jobs: Iterable[Job], loader: ConfigLoader, root: Path) -> dict[Job, State]:
+def find_states(jobs: Iterable[JobWords], loader: ConfigLoader, root: Path) -> dict[JobWords, State]:
     """Return the state of each job."""
     notes = _notes(root)
     planner = Planner(may_download=False, reads_files=False)
@@ -190,7 +190,7 @@ def _started(root: Path) -> Iterator[dict[str, Any]]:
             yield record
 
 
-def _notes(root: Path) -> dict[Job, dict[str, Any]]:
+def _notes(root: Path) -> dict[JobWords, dict[str, Any]]:
     """Return what the latest run of each job of a sweep has noted, or of one that could not, what its launcher has."""
     found = [path for name in (records.START_FILE, records.JOB_FILE) for path in (root / "sweeps").glob(f"*/*/{name}")]
     notes, lost = {}, {}
@@ -223,5 +223,5 @@ def _read(path: Path) -> dict[str, Any] | None:
     return content if isinstance(content, dict) else None
 
 
-def _states_to_find(jobs: Iterable[Job]) -> dict[Job, State]:
+def _states_to_find(jobs: Iterable[JobWords]) -> dict[JobWords, State]:
     return dict.fromkeys(jobs, State(MISSING))

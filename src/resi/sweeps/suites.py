@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from hydra.core.config_loader import ConfigLoader
     from hydra.core.override_parser.types import Override
 
-Job = tuple[str, ...]
+JobWords = tuple[str, ...]
 """The words of one run."""
 CHOICES = ("domain", "dataset", "model", "test", "representation")
 """Keys that, where a grid has them, choose among its values instead of replacing them."""
 
 
-def expand(words: Sequence[str], suite: Suite | None = None, loader: ConfigLoader | None = None) -> list[Job]:
+def expand(words: Sequence[str], suite: Suite | None = None, loader: ConfigLoader | None = None) -> list[JobWords]:
     """Return the jobs of a sweep over ``words``, or those of a suite with further words.
 
     Words that name a domain, dataset, model, test or representation choose among those of the suite; any other word
@@ -71,7 +71,7 @@ def _parse(words: Iterable[str], loader: ConfigLoader | None) -> list[Override]:
     return overrides
 
 
-def _product(overrides: list[Override]) -> list[Job]:
+def _product(overrides: list[Override]) -> list[JobWords]:
     """Return one job for each combination, of a key that stands there twice by its last value."""
     from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 
@@ -118,13 +118,13 @@ def _check_wanted(suite: Suite, wanted: Mapping[str, list[str]], grids: list[lis
                     raise unknown_name(f"{key} of suite={suite.name}:", name, known)
 
 
-def _without_other_models(job: Job) -> Job:
+def _without_other_models(job: JobWords) -> JobWords:
     """Leave out words about models that the job does not have."""
     models = _models(job)
     return tuple(word for word in job if models is None or _model_of(word) in (None, *models))
 
 
-def _models(job: Job) -> list[str] | None:
+def _models(job: JobWords) -> list[str] | None:
     return next((_names(word.partition("=")[2]) for word in job if word.startswith("model=")), None)
 
 
@@ -134,7 +134,7 @@ def _model_of(word: str) -> str | None:
     return found[1] if found else None
 
 
-def _check_model_keys(further: list[Override], jobs: list[Job], whole: str) -> None:
+def _check_model_keys(further: list[Override], jobs: list[JobWords], whole: str) -> None:
     """Raise ``UsageError`` for a word about a model that no job has."""
     keys = {word.partition("=")[0] for job in jobs for word in job}
     for item in further:

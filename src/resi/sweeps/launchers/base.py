@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from hydra.types import HydraContext, TaskFunction
     from omegaconf import DictConfig
 
-    from resi.sweeps.launchers.jobs import JobRunner
+    from resi.sweeps.launchers.runner import JobRunner
     from resi.sweeps.records import Job
 
 
@@ -53,7 +53,7 @@ class SweepLauncher(Launcher):
         """
         from hydra.core.utils import JobReturn, JobStatus, configure_log, setup_globals
 
-        from resi.sweeps.launchers.jobs import JobRunner
+        from resi.sweeps.launchers.runner import JobRunner
         from resi.sweeps.records import Job, note_lost, note_planned
 
         setup_globals()

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 from resi.machine.memory import machine_memory
 from resi.machine.resources import JobResources, available_cores, threads_per_job
 from resi.sweeps.launchers.base import SweepLauncher
-from resi.sweeps.launchers.jobs import explicit_threads
 from resi.sweeps.launchers.processes import jobs_at_once
+from resi.sweeps.launchers.runner import explicit_threads
 from resi.sweeps.launchers.submission import Submission, death, has_result, load_submitit, read_result, store_runner
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from resi.sweeps.launchers.jobs import JobRunner
+    from resi.sweeps.launchers.runner import JobRunner
     from resi.sweeps.records import Job
 
 POLL_SECONDS = 0.2

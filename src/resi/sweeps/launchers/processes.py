@@ -1,4 +1,4 @@
-"""Jobs in processes of this machine, which are joblib's: one for each place, used again for the next job."""
+"""Jobs in processes of this machine, which are joblib's: one for each worker, used again for the next job."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from resi.errors import UsageError
 from resi.machine.memory import machine_memory
 from resi.machine.resources import JobResources, available_cores, threads_per_job, visible_devices
 from resi.sweeps.launchers.base import SweepLauncher
-from resi.sweeps.launchers.jobs import describe, explicit_threads
+from resi.sweeps.launchers.runner import describe, explicit_threads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from joblib.externals.loky import ProcessPoolExecutor
 
-    from resi.sweeps.launchers.jobs import JobRunner
+    from resi.sweeps.launchers.runner import JobRunner
     from resi.sweeps.records import Job
 
 ALL_CORES = -1
@@ -39,11 +39,11 @@ ENDED_POLL_SECONDS = 0.5
 class ProcessLauncher(SweepLauncher):
     """Runs ``n_jobs`` jobs at a time, each in a separate process.
 
-    A process that dies takes its own job with it and no other; the next job of its place gets a new one.
+    A process that dies takes its own job with it and no other; the next job of its worker gets a new one.
     """
 
     def run(self, jobs: Sequence[Job], runner: JobRunner) -> Iterator[tuple[Job, int, str]]:
-        """Keep every place busy until no job is left."""
+        """Keep every worker busy until no job is left."""
         n_jobs = jobs_at_once(self.options.get("n_jobs"), len(jobs), self.config)
         threads = explicit_threads(self.config) or threads_per_job(available_cores(), n_jobs, os.environ)
         cores = max(1, available_cores() // n_jobs)
@@ -53,18 +53,18 @@ class ProcessLauncher(SweepLauncher):
         ended: queue.SimpleQueue[tuple[Job, int, str]] = queue.SimpleQueue()
         stopped = threading.Event()
         memory = machine_memory() // n_jobs
-        places = [Place(JobResources(threads, memory, slot, n_jobs, cores), runner) for slot in range(n_jobs)]
+        workers = [Worker(JobResources(threads, memory, slot, n_jobs, cores), runner) for slot in range(n_jobs)]
 
-        def keep_busy(place: Place) -> None:
+        def keep_busy(worker: Worker) -> None:
             with contextlib.suppress(queue.Empty):
                 while not stopped.is_set():
                     job = waiting.get_nowait()
-                    ended.put((job, *place.run(job)))
+                    ended.put((job, *worker.run(job)))
 
         with warnings.catch_warnings(), ThreadPoolExecutor(n_jobs) as pool:
             # joblib replaces a process that keeps 300 MB of earlier jobs, and takes it for a fault of its user.
             warnings.filterwarnings("ignore", message="A worker stopped while some jobs", category=UserWarning)
-            lanes = [pool.submit(keep_busy, place) for place in places]
+            lanes = [pool.submit(keep_busy, worker) for worker in workers]
             try:
                 for _ in jobs:
                     yield _next(ended)
@@ -73,8 +73,8 @@ class ProcessLauncher(SweepLauncher):
                 interrupt(lanes)
                 raise
             finally:
-                for place in places:
-                    place.close()
+                for worker in workers:
+                    worker.close()
 
 
 def _next(ended: queue.SimpleQueue[tuple[Job, int, str]]) -> tuple[Job, int, str]:
@@ -103,8 +103,8 @@ def jobs_at_once(given: Any, jobs: int, config: Mapping[str, Any]) -> int:
     return min(available_cores() if given == ALL_CORES else given, max(jobs, 1))
 
 
-class Place:
-    """A place for one job at a time, with a process that is started when first needed."""
+class Worker:
+    """A worker for one job at a time, with a process that is started when first needed."""
 
     def __init__(self, allotted: JobResources, runner: JobRunner) -> None:
         self.allotted = allotted

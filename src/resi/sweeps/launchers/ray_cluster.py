@@ -11,13 +11,13 @@ from resi.errors import UsageError
 from resi.machine.memory import machine_memory
 from resi.machine.resources import MEMORY, JobResources, available_cores
 from resi.sweeps.launchers.base import SweepLauncher
-from resi.sweeps.launchers.jobs import describe, explicit_threads
+from resi.sweeps.launchers.runner import describe, explicit_threads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from types import ModuleType
 
-    from resi.sweeps.launchers.jobs import JobRunner
+    from resi.sweeps.launchers.runner import JobRunner
     from resi.sweeps.records import Job
 
 

@@ -13,13 +13,13 @@ from resi.console import output, say
 from resi.errors import UsageError
 from resi.machine.resources import JobResources
 from resi.sweeps.launchers.base import SweepLauncher
-from resi.sweeps.launchers.jobs import explicit_threads
+from resi.sweeps.launchers.runner import explicit_threads
 from resi.sweeps.launchers.submission import Submission, death, has_result, load_submitit, read_result, store_runner
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from resi.sweeps.launchers.jobs import JobRunner
+    from resi.sweeps.launchers.runner import JobRunner
     from resi.sweeps.records import Job
 
 # Keys of hydra.launcher that submitit's Slurm executor takes unchanged.

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from resi.errors import UsageError
 from resi.store.files import atomic_path
-from resi.sweeps.launchers.jobs import describe
+from resi.sweeps.launchers.runner import describe
 
 if TYPE_CHECKING:
     from pathlib import Path
     from types import FrameType, ModuleType
 
     from resi.machine.resources import JobResources
-    from resi.sweeps.launchers.jobs import JobRunner
+    from resi.sweeps.launchers.runner import JobRunner
     from resi.sweeps.records import Job
 
 RUNNER_FILE = "runner.pkl"
