@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import logging
 import os
 import sys
@@ -56,7 +57,7 @@ def own_hydra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
     monkeypatch.setattr(Singleton, "_instances", others)
     monkeypatch.setattr(BaseContainer, "_resolvers", dict(BaseContainer._resolvers))
     store = ConfigStore.__new__(ConfigStore)
-    store.repo = dict(ConfigStore.instance().repo)
+    store.repo = copy.deepcopy(ConfigStore.instance().repo)
     Singleton._instances[ConfigStore] = store
     store.store(name="run_schema", node={"mine": 1})
     store.store(group="model", name="gcn", node={"mine": 2})
