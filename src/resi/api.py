@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from resi import registry
+from resi.choices import Status
 from resi.errors import ShapeError, UsageError
 
 if TYPE_CHECKING:
@@ -161,7 +162,7 @@ def pairwise(
             rows.append((*task, found.value, seconds, found.status, found.error, found.note))
         else:
             error = refused.get(task.source) or refused[task.target]
-            rows.append((*task, None, 0.0, "failed", error, ""))
+            rows.append((*task, None, 0.0, Status.failed, error, ""))
     return pl.DataFrame(rows, schema=PAIRWISE, orient="row")
 
 

@@ -1,4 +1,4 @@
-"""The keys of a run that take one of a fixed set of values."""
+"""Fixed sets of values: those of some keys of a run, and the statuses of comparisons."""
 
 from __future__ import annotations
 
@@ -73,3 +73,14 @@ class Overwrite(Choice):
     only_missing = "only_missing"
     failed = "failed"
     always = "always"
+
+
+class Status(enum.StrEnum):
+    """How a comparison ended, as stored in tables; of two rows for one comparison, the status listed first is better.
+
+    ``undefined``: the measure has no value for these inputs. ``failed``: an error, or a value that is not finite.
+    """
+
+    ok = "ok"
+    undefined = "undefined"
+    failed = "failed"

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resi import registry
+from resi.choices import Status
 from resi.console import cell, output, write
 from resi.errors import ResiError, UsageError
 from resi.registry.discovery import load_plugins
@@ -219,7 +220,7 @@ def _finished(shard: Shard) -> Row:
         **{name: manifest.get(name, "") for name in ("domain", "dataset", "test")},
         "measures": manifest.get("measures", []),
         "rows": sum(counts.values()),
-        "failed": counts.get("failed", 0),
+        "failed": counts.get(Status.failed, 0),
         "noted": noted,
         "when": manifest.get("finished", ""),
         "state": "finished",
@@ -234,7 +235,7 @@ def _unfinished(shard: Shard) -> Row:
         **{name: ", ".join(rows[name].unique().sort()) for name in ("domain", "dataset")},
         "measures": rows["measure"].unique().sort().to_list(),
         "rows": rows["key"].n_unique(),
-        "failed": rows.filter(status="failed")["key"].n_unique(),
+        "failed": rows.filter(status=Status.failed.value)["key"].n_unique(),
         "noted": rows.filter(pl.col("note") != "")["key"].n_unique(),
         "when": datetime.datetime.fromtimestamp(shard.changed(), datetime.UTC).isoformat(timespec="seconds"),
         "state": "unfinished; the same command resumes it",

@@ -10,6 +10,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from resi.choices import Status
 from resi.console import accept_all_text, say, write
 from resi.console.plain_text import visible
 from resi.errors import ResiError
@@ -176,7 +177,7 @@ def run_job(composed: DictConfig) -> int:
     config = validate(composed)
     result = run_config(config)
     print_result(config, result)
-    return 1 if result.count("failed") or result.missing else 0
+    return 1 if result.count(Status.failed) or result.missing else 0
 
 
 def sweep_job(composed: DictConfig) -> int:
@@ -190,8 +191,8 @@ def sweep_job(composed: DictConfig) -> int:
     from resi.config.words import label
     from resi.console.redaction import redact_all
     from resi.pipeline.run import run_config
-    from resi.results.resolve import STATUSES
-    from resi.sweeps.records import note_job, note_start
+    from resi.results.shards import count_statuses
+    from resi.sweeps import records
 
     _quiet()
     raise_on_term()
@@ -200,27 +201,27 @@ def sweep_job(composed: DictConfig) -> int:
     folder = Path(hydra.runtime.output_dir)
     words = redact_all(task_words(hydra))
     record: dict[str, Any] = {"number": hydra.job.num, "job": label(words), "words": words, "counts": {}}
-    note_start(folder, record)
+    records.note_start(folder, record)
     try:
         check_choices(hydra)
         config = validate(composed)
         result = run_config(config)
         print_result(config, result)
-        failed = result.count("failed")
+        failed = result.count(Status.failed)
         made = "read from its shard" if result.reused else "done"
         record |= {
             "stage": config.stage.value,
             "outcome": "comparisons failed" if failed else "models missing" if result.missing else made,
-            "counts": {status: result.count(status) for status in STATUSES},
+            "counts": count_statuses(result.comparisons),
             "noted": result.noted,
             "detail": result.shard.name,
             "exit_code": 1 if failed or result.missing else 0,
         }
     except Exception as error:
         message, code = explain(error)
-        record |= {"outcome": "failed", "detail": message, "exit_code": code}
+        record |= {"outcome": records.FAILED, "detail": message, "exit_code": code}
         say(f"resi: {record['job']}: {message}")
-    note_job(folder, record)
+    records.note_job(folder, record)
     return int(record["exit_code"])
 
 

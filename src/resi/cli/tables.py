@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from resi.choices import Status
 from resi.console import cell, output, say
 from resi.report.tables import score_lines
 
@@ -39,7 +40,7 @@ def print_result(config: RunConfig, result: RunResult) -> None:
     elif result.reused:
         say(f"finished before; read from {result.shard}")
     else:
-        say(f"{result.count('ok')} comparisons; written to {result.shard}")
+        say(f"{result.count(Status.ok)} comparisons; written to {result.shard}")
 
 
 def print_scores(scores: pl.DataFrame, title: str) -> None:
@@ -115,8 +116,8 @@ def count_of(number: int, noun: str) -> str:
 
 
 def _say_failures(result: RunResult) -> None:
-    for status in ("failed", "undefined"):
-        reasons = result.comparisons.filter(status=status)
+    for status in (Status.failed, Status.undefined):
+        reasons = result.comparisons.filter(status=status.value)
         if reasons.height == 0:
             continue
         grouped = reasons.group_by("measure", "error", maintain_order=True).len().sort("len", descending=True)
@@ -128,5 +129,5 @@ def _say_failures(result: RunResult) -> None:
     undefined = result.scores.filter((pl.col("reason") != "") & pl.col("seed").is_null())
     for measure, reason in undefined.select("measure", "reason").unique(maintain_order=True).iter_rows():
         say(f"scores of {measure} are undefined: {reason}")
-    if result.count("failed"):
+    if result.count(Status.failed):
         say("once the cause is fixed, compare.overwrite=failed computes them again")

@@ -10,7 +10,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from resi.choices import OnError
+from resi.choices import OnError, Status
 from resi.engine.budget import CONFIG_KEYS, block_size, check_budget, group_measures
 from resi.engine.cache import Prepared
 from resi.engine.tiles import Task, in_tiles
@@ -36,14 +36,12 @@ if TYPE_CHECKING:
     from resi.measures.shapes import Sampling, View
     from resi.representation import Representation
 
-OK, FAILED, UNDEFINED = "ok", "failed", "undefined"
-
 
 class Result(NamedTuple):
     """What a measure said about a pair, see :class:`Outcome`."""
 
     value: float | None
-    status: str
+    status: Status
     error: str
     note: str = ""
 
@@ -67,7 +65,7 @@ class Outcome(NamedTuple):
 
     task: Task
     value: float | None
-    status: str
+    status: Status
     error: str
     seconds: float
     prepare_seconds: float
@@ -275,7 +273,7 @@ class Engine:
                         side.guard.check(measure)
             seconds = time.perf_counter() - start
         except DegenerateInputError as reason:
-            result = Result(None, UNDEFINED, str(reason))
+            result = Result(None, Status.undefined, str(reason))
         except BaseException as error:
             failure = as_failure(measure, error)
             # A damaged file is not a failure of the measure: it has to be recomputed, not recorded.
@@ -332,12 +330,14 @@ class Engine:
 
 def _judged(value: float) -> Result:
     value = float(value)
-    return Result(value, OK, "") if math.isfinite(value) else Result(None, FAILED, f"the measure returned {value}")
+    if math.isfinite(value):
+        return Result(value, Status.ok, "")
+    return Result(None, Status.failed, f"the measure returned {value}")
 
 
 def _noted(result: Result, measure: Measure, a: Side, b: Side, warned: Sequence[str] = ()) -> Result:
     """Return a result with what its measure notes about the value, and what was warned about."""
-    note = _note(measure, a.state, b.state) if result.status == OK else ""
+    note = _note(measure, a.state, b.state) if result.status == Status.ok else ""
     if not (note or warned or a.warned or b.warned):
         return result
     texts = dict.fromkeys([note, *a.warned, *b.warned, *warned])
@@ -374,4 +374,4 @@ def _outcome(task: Task, result: Result, seconds: float, prepare_seconds: float)
 
 
 def _failed(failure: Exception) -> Result:
-    return Result(None, FAILED, f"{type(failure).__name__}: {failure}")
+    return Result(None, Status.failed, f"{type(failure).__name__}: {failure}")

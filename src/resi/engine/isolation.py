@@ -14,8 +14,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from resi.choices import OnError
-from resi.engine.execution import FAILED, Outcome
+from resi.choices import OnError, Status
+from resi.engine.execution import Outcome
 from resi.engine.forkserver import ForkServer
 from resi.engine.process import BEGIN, DONE, END, ERROR, Assignment
 from resi.errors import MeasureError, ResiError
@@ -189,7 +189,7 @@ class IsolatedEngine:
                 raise MeasureError(f"{task.measure} on {source} and {target}: {end.error}")
             self._unruly.add(task.measure)
             del self._pending[task]
-            yield Outcome(task, None, FAILED, end.error, end.seconds, 0.0)
+            yield Outcome(task, None, Status.failed, end.error, end.seconds, 0.0)
 
 
 class _Running:
@@ -275,4 +275,4 @@ def _is_out_of_memory(outcome: Outcome) -> bool:
     """Return whether a comparison failed because memory could not be had; libraries have different words for it."""
     error = outcome.error.lower()
     words = ("memoryerror", "bad_alloc", "bad allocation", "allocate memory", "out of memory", "unable to allocate")
-    return outcome.status == FAILED and any(word in error for word in words)
+    return outcome.status == Status.failed and any(word in error for word in words)

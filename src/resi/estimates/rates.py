@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import polars as pl
 
 from resi import registry
+from resi.choices import Status
 from resi.errors import ArtifactError
 from resi.results.summary import matrix_size
 
@@ -98,7 +99,7 @@ class Rates:
 
 def measured_rates(stored: Stored, models: ModelStore, trained: Iterable[ModelSpec]) -> Rates:
     """Return the mean rates of the comparisons that are stored, and of some of the models ``trained``."""
-    made = stored.counts.filter(pl.col("status") != "failed", pl.col("timed") > 0)
+    made = stored.counts.filter(pl.col("status") != Status.failed.value, pl.col("timed") > 0)
     means = made.group_by("measure", "shape_a").agg(pl.col("seconds").sum() / pl.col("timed").sum())
     comparisons: dict[str, list[Rate]] = defaultdict(list)
     for measure, shape, seconds in means.sort("measure", "shape_a").iter_rows():

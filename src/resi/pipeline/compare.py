@@ -7,9 +7,9 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from resi import __version__, registry
-from resi.choices import Stage
+from resi.choices import Stage, Status
 from resi.console import progress, say
-from resi.engine.execution import FAILED, Engine, Outcome
+from resi.engine.execution import Engine, Outcome
 from resi.engine.isolation import IsolatedEngine
 from resi.engine.tiles import Task
 from resi.errors import UsageError
@@ -76,7 +76,7 @@ def stored_comparisons(plan: Plan, on_damage: Callable[[ResiError], None]) -> di
     scope = Scope(plan.config.domain.name, plan.config.dataset)
     found = find_comparisons(plan.config.root, keys, on_damage, plan.shard, scope)
     if remade.failed:
-        found = {key: row for key, row in found.items() if row["status"] != FAILED}
+        found = {key: row for key, row in found.items() if row["status"] != Status.failed}
     return found
 
 

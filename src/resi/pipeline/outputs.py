@@ -7,8 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from resi import __version__
-from resi.choices import OnError
-from resi.engine.execution import FAILED, OK
+from resi.choices import OnError, Status
 from resi.errors import ArtifactError
 from resi.measures.functional import FUNCTIONAL, FUNCTIONAL_VERSION
 from resi.pipeline.plan import NO_PARAMETERS, Comparison, Plan, compared
@@ -55,11 +54,11 @@ def _result(name: str, source: Outputs, target: Outputs, on_error: OnError) -> R
     which = 1 if name == "accuracy_difference" else 0
     try:
         value: float | None = FUNCTIONAL[name](source[which], target[which])
-        status, error = OK, ""
+        status, error = Status.ok, ""
     except Exception as failure:
         if on_error is OnError.raise_ or isinstance(failure, ArtifactError):
             raise
-        value, status, error = None, FAILED, f"{type(failure).__name__}: {failure}"
+        value, status, error = None, Status.failed, f"{type(failure).__name__}: {failure}"
     return {
         "value": value,
         "status": status,

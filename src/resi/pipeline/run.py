@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from resi.choices import Overwrite, Stage
+from resi.choices import Overwrite, Stage, Status
 from resi.config.compose import compose
 from resi.console import say
 from resi.errors import ArtifactError, StoreError
@@ -148,7 +148,7 @@ def _finished(plan: Plan) -> RunResult | None:
         return None
     try:
         manifest = check_shard(plan)
-        if plan.config.remade.failed and manifest.get("counts", {}).get("failed") != 0:
+        if plan.config.remade.failed and manifest.get("counts", {}).get(Status.failed) != 0:
             return None
         scores, comparisons = plan.shard.scores(), plan.shard.comparisons()
         if set(comparisons["key"]) != {comparison.key for comparison in plan.comparisons}:

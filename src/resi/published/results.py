@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from resi import __version__, registry
-from resi.choices import Protocol
+from resi.choices import Protocol, Status
 from resi.errors import UsageError, unknown_name
 from resi.fingerprints import canonical, fingerprint, hash_file
 from resi.groundings import GROUNDINGS
@@ -194,7 +194,7 @@ def _comparisons(rows: pl.DataFrame, file: str, pooling: str | None) -> pl.DataF
         origin=pl.lit(PUBLISHED),
         model_source=pl.lit(PUBLISHED),
         value=pl.when(ok).then(value),
-        status=pl.when(ok).then(pl.lit("ok")).otherwise(pl.lit("failed")),
+        status=pl.when(ok).then(pl.lit(Status.ok.value)).otherwise(pl.lit(Status.failed.value)),
         error=pl.when(ok)
         .then(pl.lit(""))
         .when(value.is_null())

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
 
+from resi.choices import Status
 from resi.groundings import GROUNDINGS
 from resi.groundings.base import LEVEL
 from resi.report.leaderboard import Leaderboard, leaderboards
 from resi.report.tables import ScoreTable, measure_label, score_lines
 from resi.results.manifests import COMPARISONS_FILE, CONFLICTS_FILE, SCORE_CONFLICTS_FILE
-from resi.results.resolve import STATUSES
 from resi.results.schema import COMPARISONS, PUBLISHED
 from resi.results.tables import complete, named_damage
 
@@ -222,13 +222,13 @@ def _summary(shard: Shard) -> pl.DataFrame:
 
 def _counts(summary: pl.DataFrame) -> dict[str, int]:
     counts = dict(summary.group_by("status").agg(pl.col("count").sum()).iter_rows())
-    return {status: counts.get(status, 0) for status in STATUSES}
+    return {status.value: counts.get(status, 0) for status in Status}
 
 
 def _costs(summary: pl.DataFrame) -> list[Cost]:
     costs = []
     for (measure, parameters), rows in summary.group_by("measure", "parameters", maintain_order=True):
-        timed = rows.filter(status="ok")
+        timed = rows.filter(status=Status.ok.value)
         number, seconds = int(timed["timed"].sum()), float(timed["seconds"].sum())
         costs.append(
             Cost(
@@ -263,7 +263,7 @@ def _score_remarks(scores: pl.DataFrame) -> list[Note]:
 def _reasons(summary: pl.DataFrame) -> list[Reason]:
     by = ["measure", "parameters", "status", "error"]
     counted = summary.group_by(by).agg(pl.col("count").sum()).sort(by)
-    without = counted.filter(pl.col("status") != "ok").sort("count", descending=True, maintain_order=True)
+    without = counted.filter(pl.col("status") != Status.ok.value).sort("count", descending=True, maintain_order=True)
     return [
         Reason(row["count"], measure_label(row["measure"], row["parameters"]), row["status"], row["error"])
         for row in without.iter_rows(named=True)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from resi.choices import Status
 from resi.errors import ResiError, UsageError
 from resi.results.external import Buckets, write_sorted
 from resi.results.manifests import (
@@ -175,7 +176,7 @@ def _write_comparisons(rows: Buckets, merged: Merged, folder: Path, scratch: Pat
             if contradictory.height:  # an empty one would keep the strings of the part in memory
                 conflicts.append(contradictory)
             merged.comparisons += kept.height
-            merged.failed += kept.filter(status="failed").height
+            merged.failed += kept.filter(status=Status.failed.value).height
             yield kept
 
     write_sorted(folder / COMPARISONS_FILE, resolved(), COMPARISON_ORDER, scratch, batch)

@@ -6,8 +6,10 @@ from typing import NamedTuple
 
 import polars as pl
 
+from resi.choices import Status
+
 # The better one of two rows for one comparison comes first.
-STATUSES = ("ok", "undefined", "failed")
+_RANKS = {status.value: rank for rank, status in enumerate(Status)}
 # Two values for one comparison agree within this share of their size, or this distance where they are near zero, as a
 # distance between equal representations is; what is left is the order of additions and the square root of rounding.
 RELATIVE_TOLERANCE = 1e-6
@@ -41,14 +43,14 @@ def resolve_comparisons(rows: pl.DataFrame) -> Resolved:
     # Of an earlier version's row the pair may be missing; a note of any of the rows is kept.
     several = several.with_columns(pl.col("pair").max().over("key"), note=_note())
     several = several.sort(["key", _status_rank(), "value", "seconds", *_others(rows)], nulls_last=True)
-    conflicts = several.filter(_differs(pl.when(status="ok").then("value")))
+    conflicts = several.filter(_differs(pl.when(status=Status.ok.value).then("value")))
     best = several.unique("key", keep="first", maintain_order=True).drop("shard")
     span = conflicts.group_by("key").agg(low=pl.col("value").min(), high=pl.col("value").max())
     contradicted = pl.col("low").is_not_null()
     text = pl.format(CONTRADICTED + "{} to {}, see conflicts.parquet", "low", "high")
     best = best.join(span, on="key", how="left", maintain_order="left").with_columns(
         value=pl.when(~contradicted).then("value"),
-        status=pl.when(contradicted).then(pl.lit("failed")).otherwise("status"),
+        status=pl.when(contradicted).then(pl.lit(Status.failed.value)).otherwise("status"),
         error=pl.when(contradicted).then(text).otherwise("error"),
     )
     return Resolved(pl.concat([single, best.select(single.columns)]), conflicts)
@@ -87,13 +89,17 @@ def _note() -> pl.Expr:
 
 def is_contradicted() -> pl.Expr:
     """Return whether a row has no value because shards have different ones; such a row is not a comparison."""
-    return (pl.col("status") == "failed") & pl.col("error").str.starts_with(CONTRADICTED).fill_null(value=False)
+    has_failed = pl.col("status") == Status.failed.value
+    return has_failed & pl.col("error").str.starts_with(CONTRADICTED).fill_null(value=False)
 
 
 def _status_rank() -> pl.Expr:
-    """Return the place of a row's status in ``STATUSES``."""
-    places = {status: place for place, status in enumerate(STATUSES)}
-    return pl.col("status").replace_strict(places, default=len(STATUSES), return_dtype=pl.Int8)
+    return pl.col("status").replace_strict(_RANKS, default=len(_RANKS), return_dtype=pl.Int8)
+
+
+def status_rank(status: str) -> int:
+    """Return how far a status is from the best one; one that is not known is the worst."""
+    return _RANKS.get(status, len(_RANKS))
 
 
 def _others(rows: pl.DataFrame) -> list[str]:

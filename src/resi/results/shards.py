@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import polars as pl
 
+from resi.choices import Status
 from resi.errors import ArtifactError, ResiError
 from resi.fingerprints import hash_file
 from resi.results.manifests import (
@@ -31,7 +32,6 @@ from resi.results.manifests import (
     reading,
     write_manifest,
 )
-from resi.results.resolve import STATUSES
 from resi.results.schema import COMPARISON_ORDER, COMPARISONS, SCORE_ORDER, SCORES
 from resi.results.tables import read_batches, read_table, table, write_table
 from resi.store.files import list_files, make_folder
@@ -303,7 +303,7 @@ def shards_folder(root: Path) -> Path:
 def count_statuses(comparisons: pl.DataFrame) -> dict[str, int]:
     """Return how many comparisons have each status."""
     counts = dict(comparisons["status"].value_counts().iter_rows())
-    return {status: counts.get(status, 0) for status in STATUSES}
+    return {status.value: counts.get(status, 0) for status in Status}
 
 
 def folders_below(root: Path) -> list[Path]:

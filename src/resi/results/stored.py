@@ -17,7 +17,7 @@ import polars as pl
 
 from resi.errors import ArtifactError, ResiError
 from resi.results.manifests import COMPARISONS_FILE, CONFLICTS_FILE, MERGED, RUN
-from resi.results.resolve import STATUSES, is_contradicted
+from resi.results.resolve import is_contradicted, status_rank
 from resi.results.schema import COMPARISONS, PUBLISHED
 from resi.results.shards import Shard, folders_below, is_shard
 from resi.results.summary import SUMMARIZED, Stored, combine, summarize
@@ -137,9 +137,9 @@ class _Search:
             return
         for row in rows.iter_rows(named=True):
             known = self.found.get(row["key"])
-            if known is None or _rank(row["status"]) < _rank(known["status"]):
+            if known is None or status_rank(row["status"]) < status_rank(known["status"]):
                 self.found[row["key"]] = row
-        self.left = {key for key in self.left if key not in self.found or _rank(self.found[key]["status"])}
+        self.left = {key for key in self.left if key not in self.found or status_rank(self.found[key]["status"])}
 
     def holders(self, shards: Sequence[Shard]) -> Iterator[Shard]:
         """Yield the shards that seem to hold one of the keys; of those that cannot be read nobody knows."""
@@ -242,7 +242,3 @@ def _in_bulk(
     half = len(paths) // 2
     yield from _in_bulk(paths[:half], read)
     yield from _in_bulk(paths[half:], read)
-
-
-def _rank(status: str) -> int:
-    return STATUSES.index(status) if status in STATUSES else len(STATUSES)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from resi.choices import Status
 from resi.results.schema import COMPARISONS
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def summarize(rows: pl.LazyFrame) -> Stored:
     counts = rows.group_by(KIND).agg(
         prepared=(pl.col("prepare_seconds") > 0).sum(), timed=seconds.count(), seconds=seconds.sum()
     )
-    hashed = rows.select(pl.col("key").hash(), failed=pl.col("status") == "failed")
+    hashed = rows.select(pl.col("key").hash(), failed=pl.col("status") == Status.failed.value)
     keys = hashed.collect(engine="streaming")
     return Stored(
         counts.collect(engine="streaming").cast(COUNTS),

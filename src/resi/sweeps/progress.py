@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from resi.choices import Stage
+from resi.choices import Stage, Status
 from resi.config.many import compose_all
 from resi.console.redaction import redact_all
 from resi.errors import ResiError
@@ -176,7 +176,7 @@ def _are_whole(plan: Plan) -> bool:
 
 def _state_of_shard(plan: Plan, failed: State | None) -> State:
     try:
-        count = check_shard(plan).get("counts", {}).get("failed", 0)
+        count = check_shard(plan).get("counts", {}).get(Status.failed, 0)
     except ResiError as error:  # the same job makes it again
         return failed or State(STOPPED, str(error))
     return State(FAILED, f"{count} comparisons failed, see {plan.shard.folder}") if count else State(DONE)
