@@ -6,10 +6,11 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, TypeVar
 
-from resi.console import progress, say
+from resi.console import progress
 from resi.errors import ArtifactError, UsageError
 from resi.machine.devices import resolve_device, torch_threads
 from resi.specs import ForwardPass
+from resi.store.root import Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from resi.specs import ModelSpec, ProbeSpec, Trained
     from resi.store.root import Store
 
-LOCK_POLL_SECONDS = 0.2
 T = TypeVar("T")
 
 
@@ -113,7 +113,7 @@ def _make_each(
     """
     pending = deque(names)
     put_off = 0
-    named: set[str] = set()
+    waiting = Waiting("is making what is left here")
     while pending:
         item = pending.popleft()
         with store.try_lock(names[item]) as held:
@@ -126,8 +126,4 @@ def _make_each(
         pending.append(item)
         put_off += 1
         if put_off >= len(pending):
-            owner = store.holder(names[item])
-            if owner not in named:
-                say(f"waiting for {owner}, which is making what is left here")
-                named.add(owner)
-            time.sleep(LOCK_POLL_SECONDS)
+            waiting.wait_for(store.holder(names[item]))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MADE = ("models", "representations", "unfinished")
-LOCK_POLL_SECONDS = 0.5
+LOCK_POLL_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
@@ -134,16 +134,33 @@ def wait_for_lock(path: Path, doing: str) -> Iterator[None]:
     doing : str
         What the other process does, such as "is doing the same run".
     """
-    named: set[str] = set()
+    waiting = Waiting(doing)
     while True:
         with try_lock(path) as held:
             if held:
                 yield
                 return
-        owner = locks.holder(path)
-        if owner not in named:
-            say(f"waiting for {owner}, which {doing}")
-            named.add(owner)
+        waiting.wait_for(locks.holder(path))
+
+
+class Waiting:
+    """Pauses between attempts to get a lock; each process that holds it is named once.
+
+    Parameters
+    ----------
+    doing : str
+        What the other process does, such as "is doing the same run".
+    """
+
+    def __init__(self, doing: str) -> None:
+        self._doing = doing
+        self._named: set[str] = set()
+
+    def wait_for(self, holder: str) -> None:
+        """Say for whom this process waits, if it has not been said, and pause."""
+        if holder not in self._named:
+            say(f"waiting for {holder}, which {self._doing}")
+            self._named.add(holder)
         time.sleep(LOCK_POLL_SECONDS)
 
 
