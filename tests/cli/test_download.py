@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import tarfile
+import threading
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
@@ -19,6 +20,7 @@ from resi.domains.graph import GraphDomain
 from resi.domains.vision import VisionDomain
 from resi.published.releases import SOURCES, place
 from resi.specs import ModelSpec
+from resi.store.downloads import download_lock
 from tests.conftest import REPOSITORY
 from tests.file_server import FileServer, serve
 
@@ -97,6 +99,24 @@ def test_an_interrupted_download_goes_on(
     assert server.asked[-1] == ("/files/11565486/graph_data.zip", "bytes=400000-")
     assert (tmp_path / "downloads" / "11565486" / "graph_data.zip").read_bytes() == archive
     assert "cannot" not in capsys.readouterr().err
+
+
+def test_two_downloads_of_one_archive_fetch_it_once(
+    server: FileServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    publish(server, "11565486", {"graph_data.zip": zipped({"cora/GCN/Normal/model_s0.pt": b"1"})})
+    codes = []
+    second = threading.Thread(target=lambda: codes.append(run(server, tmp_path, "graph")))
+    with download_lock(tmp_path / "downloads" / "11565486"):
+        second.start()
+        second.join(0.5)
+        assert [path for path, _ in server.asked] == ["/api/11565486"]
+        assert "waiting for process " in capsys.readouterr().err
+        assert second.is_alive()
+    second.join()
+    assert codes == [0]
+    assert run(server, tmp_path, "graph") == 0
+    assert [path for path, _ in server.asked].count("/files/11565486/graph_data.zip") == 1
 
 
 @pytest.mark.parametrize(

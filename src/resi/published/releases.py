@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from resi.console import byte_progress, say
 from resi.errors import DownloadError, UsageError
 from resi.store.archives import is_archive, unpack
-from resi.store.downloads import TIMEOUT_SECONDS, download
+from resi.store.downloads import TIMEOUT_SECONDS, download, download_lock
 from resi.store.files import atomic_path
 
 if TYPE_CHECKING:
@@ -87,6 +87,8 @@ SOURCES = {
 def fetch(name: str, root: Path, api: str = API, keep_archives: bool = False) -> None:
     """Download the archives of a name, and unpack them; files that exist already are not changed.
 
+    Another process that downloads from the same record is waited for.
+
     Parameters
     ----------
     root : Path
@@ -150,8 +152,14 @@ def _fetch_one(source: Source, remote: Remote, root: Path, keep_archives: bool) 
         raise DownloadError(
             f"record {source.record} names a file {remote.name!r}, which lies outside its folder; refused"
         )
+    below = PurePosixPath("downloads", source.record) if is_archive(remote.name) else source.folder
+    path = root / below / remote.name
+    with download_lock(path.parent):
+        _fetch_to(path, source, remote, root, keep_archives)
+
+
+def _fetch_to(path: Path, source: Source, remote: Remote, root: Path, keep_archives: bool) -> None:
     packed = is_archive(remote.name)
-    path = root / "downloads" / source.record / remote.name if packed else root / source.folder / remote.name
     done = path.with_name(f"{remote.name}.unpacked")
     if packed and done.exists() and done.read_text(encoding="utf-8") == remote.checksum:
         say(f"{remote.name} is unpacked in {root / source.folder}")
