@@ -13,6 +13,7 @@ import torch
 
 from resi import registry
 from resi.domains.graph import GraphDomain
+from resi.errors import UsageError
 from resi.testing import DomainCheckError, check_domain
 
 if TYPE_CHECKING:
@@ -247,3 +248,24 @@ def test_what_a_domain_does_not_keep_is_named(domain: type[GraphDomain], message
 def test_an_override_that_no_model_has_is_named() -> None:
     with pytest.raises(DomainCheckError, match=r"overrides=epocs to be a hyperparameter of a model, found only "):
         check_domain(GraphDomain, {"epocs": 2})
+    with pytest.raises(DomainCheckError, match=r"UsageError: model.gcn.epochs='many': expected a whole number$"):
+        check_domain(GraphDomain, {"epochs": "many"})
+
+
+@pytest.mark.parametrize(
+    ("model", "override", "message"),
+    [
+        ("gcn", {"epochs": "many"}, "model.gcn.epochs='many': expected a whole number"),
+        ("gcn", {"epochs": 1.5}, "model.gcn.epochs=1.5: expected a whole number"),
+        ("gcn", {"layers": True}, "model.gcn.layers=True: expected a whole number"),
+        ("gcn", {"dropout": "0.5"}, "model.gcn.dropout='0.5': expected a number"),
+        ("bert_tiny", {"warmup": [0.1]}, r"model.bert_tiny.warmup=\[0.1\]: expected a number"),
+        ("bert", {"tokenizer": 3}, "model.bert.tokenizer=3: expected a text"),
+        ("tiny_resnet", {"learning_rate": {}}, "model.tiny_resnet.learning_rate={}: expected a number"),
+    ],
+)
+def test_an_override_of_another_type_is_refused_with_what_is_expected(model: str, override, message: str) -> None:
+    (domain,) = (found for found in registry.usable_domains() if model in {info.name for info in found.architectures()})
+    setting = domain.settings("augmentation", 3)[0]
+    with pytest.raises(UsageError, match=rf"^{message}$"):
+        domain.hyperparameters(model, domain.default_dataset, setting, override)

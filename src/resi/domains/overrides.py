@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
 from resi.errors import UsageError, unknown_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+WORDS = {int: "a whole number", float: "a number", str: "a text"}
+
 
 def put_over(
+    config: type,
     architecture: str,
     values: Mapping[str, Any],
     overrides: Mapping[str, Any],
@@ -22,6 +26,8 @@ def put_over(
 
     Parameters
     ----------
+    config : type
+        The dataclass of the architecture's keys, whose annotations are the types of the overrides.
     choices : mapping
         The values that a hyperparameter may have.
     limits : mapping
@@ -38,8 +44,23 @@ def put_over(
             raise UsageError(f"model.{architecture}.{name}: {architecture} has none; it has {', '.join(values)}")
         if name in choices and value not in choices[name]:
             raise unknown_name(f"{name} of {architecture}", str(value), choices[name])
+        expected = _types(config).get(name)
+        if expected is not None and not _is(value, expected):
+            raise UsageError(f"model.{architecture}.{name}={value!r}: expected {WORDS[expected]}")
         smallest, below = limits.get(name, (-math.inf, math.inf))
         if name in limits and not smallest <= value < below:
             limit = f"from {smallest}" if below == math.inf else f"from {smallest} to below {below}"
             raise UsageError(f"model.{architecture}.{name}={value}: expected a number {limit}")
     return {**values, **given}
+
+
+@functools.cache
+def _types(config: type) -> dict[str, type]:
+    """Return the type of each key of a config that is a number or a text, its null aside."""
+    found = {name: (get_args(hint) or (hint,))[0] for name, hint in get_type_hints(config).items()}
+    return {name: kind for name, kind in found.items() if kind in WORDS}
+
+
+def _is(value: object, expected: type) -> bool:
+    """Return whether a value has a type; a whole number is a number too, and True is neither."""
+    return isinstance(value, (int, float) if expected is float else expected) and not isinstance(value, bool)

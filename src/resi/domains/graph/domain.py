@@ -55,7 +55,7 @@ class GraphDomain(Domain):
         """Return the benchmark's hyperparameters for the dataset, with those ``overrides`` that are set."""
         network = graph_network(architecture)
         recipe = network.recipe(architecture, graph_dataset(dataset), setting)
-        values = put_over(architecture, recipe, overrides, CHOICES, LIMITS)
+        values = put_over(GraphModelConfig, architecture, recipe, overrides, CHOICES, LIMITS)
         network.check(architecture, values)
         return values
 

@@ -152,7 +152,7 @@ def hyperparameters(
         If an override does not exist for the architecture, or does not fit.
     """
     benchmark = {**family.recipe(architecture, dataset, setting), "selection": selection}
-    values = put_over(architecture, benchmark, overrides, CHOICES, LIMITS)
+    values = put_over(LanguageModelConfig, architecture, benchmark, overrides, CHOICES, LIMITS)
     _check_length(family.architecture(architecture), values)
     if "instruction" in values:
         check_instruction(f"model.{architecture}.instruction is", str(values["instruction"]))

@@ -91,7 +91,8 @@ def hyperparameters(architecture: str, dataset: str, overrides: Mapping[str, Any
     family, images = image_network(architecture), image_dataset(dataset)
     _check_images(family, architecture, images)
     choices = {"optimizer": OPTIMIZERS, "normalization": tuple(statistics()), **family.choices}
-    values = put_over(architecture, family.recipe(architecture, images), overrides, choices, LIMITS)
+    recipe = family.recipe(architecture, images)
+    values = put_over(VisionModelConfig, architecture, recipe, overrides, choices, LIMITS)
     return {**values, **family.derived(architecture, images, values)}
 
 
