@@ -239,3 +239,15 @@ def test_intervals_hold_the_expected_score_and_few_scores_of_chance_are_called_b
     chance = [by_model(score(noisy(rng, 5, 5, 1000.0)))["spearman", None].p_value for _ in range(40)]
     assert np.mean(np.array(chance) <= LEVEL) <= 0.1
     assert 0.3 < np.mean(chance) < 0.7
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("layers", [1, 2, 3])
+def test_fewer_than_three_layers_have_no_score_and_say_why(layers: int) -> None:
+    for entry in score([fading(layers)] * 3):
+        if layers == 3:
+            assert entry.value == pytest.approx({"spearman": 1.0, "violation_rate": 0.0}[entry.metric])
+            assert entry.p_value == pytest.approx(1 / 3 if entry.seed is not None else 1 / 27)
+        else:
+            assert (entry.value, entry.p_value, entry.low) == (None, None, None)
+            assert entry.reason == "no layer can be compared with two others"

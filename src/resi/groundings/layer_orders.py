@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 # All orders of up to seven layers are tried; of more, so many random ones, as each takes the longer the more layers.
 MOST_LAYERS = 7
+# Of fewer, none has two others whose order could be right.
+FEWEST_LAYERS = 3
 ORDERS = 999
 BLOCK_ENTRIES = 2**21
 
@@ -116,7 +118,7 @@ def _ranks(matrix: Values) -> Array:
 
 
 def score_orders(ranks: Array, orders: Integers) -> Values:
-    """Return both scores of each measure for orders of the layers, shape (2, n_measures, n_orders).
+    """Return both scores of each measure for orders of the layers.
 
     What :mod:`.layer_monotonicity` defines, for many orders at once and without missing values.
 
@@ -125,11 +127,18 @@ def score_orders(ranks: Array, orders: Integers) -> Values:
     ranks : integer array of shape (n_measures, n_layers, n_layers)
         In the order of the values, larger is more similar.
     orders : integer array of shape (n_orders, n_layers)
+
+    Returns
+    -------
+    array of shape (2, n_measures, n_orders)
+        NaN for fewer than three layers: no layer has two others to compare.
     """
     size = orders.shape[1]
     # Layers come first, orders last: the loops below then run over long rows.
     placed = ranks.transpose(1, 2, 0)[orders.T[:, None], orders.T[None]]
     correlation, wrong = np.zeros(placed.shape[2:]), np.zeros(placed.shape[2:])
+    if size < FEWEST_LAYERS:
+        return np.full((2, len(ranks), len(orders)), np.nan)
     rows = triples = 0
     for layer in range(size):
         for targets in (range(layer + 1, size), range(layer - 1, -1, -1)):
