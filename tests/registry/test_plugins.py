@@ -100,7 +100,8 @@ def said(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, st
 
 
 def test_the_example_plugin_installs_from_its_folder_and_runs_by_name(folder: Path, said) -> None:
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(folder)]
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", "--no-build-isolation"]
+    pip += ["--target", str(folder)]
     subprocess.run([*pip, str(REPOSITORY / "plugins" / "resi-example")], check=True, timeout=300)
     listed = run(["list", "measures", "effective*"], environment(folder))
     assert "effective_rank_difference" in listed.stdout
