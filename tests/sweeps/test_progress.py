@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import pytest
 
 import resi
 from resi.cli.main import run_command
@@ -16,9 +17,6 @@ from resi.store.root import Store
 from resi.sweeps.progress import STATES, find_states
 from resi.sweeps.records import Job, note_job, note_lost, note_start
 from tests.conftest import TINY
-
-if TYPE_CHECKING:
-    import pytest
 
 JOB = (*TINY, "measure=cka")
 
@@ -98,6 +96,26 @@ def test_comparing_is_done_when_all_comparisons_are_there(root: Path) -> None:
     broken = (*job, "compare.memory=1kB", "measure=rsa")
     resi.run([*broken])
     assert state(root, broken) == ("failed", "6 comparisons failed")
+    shutil.rmtree(root / "shards")
+    assert state(root, job)[0] == "stopped"
+
+
+@pytest.mark.parametrize("stage", ["compare", "all"])
+def test_a_job_that_overwrites_is_done_when_a_sweep_has_run_it(root: Path, stage: str) -> None:
+    job = (*JOB, f"stage={stage}", "compare.overwrite=always")
+    resi.run([*JOB])  # an earlier run, with the same shard
+    assert state(root, (*JOB, f"stage={stage}", "compare.overwrite=failed")) == ("done", "")
+    assert state(root, job) == ("missing", "")
+    folder, record = root / "sweeps" / "now" / "0", {"number": 0, "job": "", "words": [*job]}
+    folder.mkdir(parents=True)
+    note_start(folder, record)
+    assert state(root, job) == ("stopped", "")
+    note_job(folder, {**record, "outcome": "failed", "detail": "out of luck"})
+    assert state(root, job) == ("failed", "out of luck")
+    note_job(folder, {**record, "outcome": "done", "detail": ""})
+    assert state(root, job) == ("done", "")
+    scored = (*JOB, "stage=score", "compare.overwrite=always")  # which computes no comparison
+    assert state(root, scored) == ("done", "")
     shutil.rmtree(root / "shards")
     assert state(root, job)[0] == "stopped"
 

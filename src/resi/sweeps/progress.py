@@ -42,8 +42,9 @@ class State:
     Attributes
     ----------
     name : str
-        One of ``STATES``. ``failed``: it has ended with an error, or some of its comparisons have failed. ``stopped``:
-        it was begun and no process is at it, or what it has made is damaged.
+        One of ``STATES``. ``done``: it has ended and its results are whole, even if the same command would compute
+        them again (``compare.overwrite=always``). ``failed``: it has ended with an error, or some of its comparisons
+        have failed. ``stopped``: it was begun and no process is at it, or what it has made is damaged.
     reason : str
         Why it failed, or what is damaged.
     """
@@ -139,24 +140,36 @@ def _state(
     failed = State(FAILED, str(note["detail"])) if note and note["outcome"] == records.FAILED else None
     try:
         plan = planner.plan(dataclasses.replace(config, root=stored.root))
-        return _state_of_plan(plan, stored, failed, bool(note))
+        return _state_of_plan(plan, stored, failed, note)
     except ResiError as error:  # a dataset that is not there, or a damaged shard
         return failed or (State(FAILED, str(error)) if note else State(MISSING, str(error)))
 
 
-def _state_of_plan(plan: Plan, stored: _StoredStatuses, failed: State | None, was_begun: bool) -> State:
-    shard, stage = plan.shard, plan.config.stage
-    if plan.store.is_locked(shard.folder.name):
+def _state_of_plan(plan: Plan, stored: _StoredStatuses, failed: State | None, note: dict[str, Any] | None) -> State:
+    if plan.store.is_locked(plan.shard.folder.name):
         return State(RUNNING)
-    if stage.finishes and shard.is_complete:
-        return _state_of_shard(plan, failed)
-    if stage is Stage.compare and (found := stored.state(plan)):
+    is_of_others = _is_yet_to_overwrite(plan, note)
+    if not is_of_others and (found := _state_of_results(plan, stored, failed)):
         return found
     if failed:
         return failed
-    if stage in (Stage.models, Stage.representations) and _are_whole(plan):
+    if plan.config.stage in (Stage.models, Stage.representations) and _are_whole(plan):
         return State(DONE)
-    return State(STOPPED if was_begun or is_shard(shard.folder) else MISSING)
+    return State(STOPPED if note or (is_shard(plan.shard.folder) and not is_of_others) else MISSING)
+
+
+def _state_of_results(plan: Plan, stored: _StoredStatuses, failed: State | None) -> State | None:
+    """Return the state that stored results show: the shard, or for stage=compare the comparisons; None without any."""
+    if plan.config.stage.finishes and plan.shard.is_complete:
+        return _state_of_shard(plan, failed)
+    return stored.state(plan) if plan.config.stage is Stage.compare else None
+
+
+def _is_yet_to_overwrite(plan: Plan, note: dict[str, Any] | None) -> bool:
+    """Return whether a job with ``compare.overwrite=always`` has not ended: what is stored is of earlier runs."""
+    if not plan.config.remade.others or plan.config.stage not in (Stage.compare, Stage.all):
+        return False
+    return note is None or note["outcome"] in (records.STARTED, records.FAILED)
 
 
 def _are_whole(plan: Plan) -> bool:
