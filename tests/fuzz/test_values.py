@@ -19,7 +19,7 @@ from .cases import Case, Side, cases
 if TYPE_CHECKING:
     from .conftest import Search
 
-# Their products are computed in single precision where the arrays have no more: six digits.
+# Their products are computed in single precision where both arrays have no more: six digits.
 SINGLE_PRODUCTS = {"angular_shape", "normalized_procrustes", "permutation_procrustes", "procrustes"}
 # They depend on which small singular values count, and so on what the numbers were before they were rounded.
 BY_RANK = {"pwcca", "linear_regression", "gulp", "eigenspace_overlap", "aligned_cosine", "svcca"}
@@ -36,7 +36,7 @@ SIZES = {"gulp": 1.0, "imd": 1.0}
 
 def allowed(name: str, case: Case) -> float:
     """Return the relative error that a measure may have on ordinary data of this precision."""
-    is_single = max(case.R.epsilon, case.S.epsilon) > DOUBLE and name in SINGLE_PRODUCTS
+    is_single = min(case.R.epsilon, case.S.epsilon) > DOUBLE and name in SINGLE_PRODUCTS
     return 2e-6 if is_single else DIGITS
 
 

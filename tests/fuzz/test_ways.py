@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from .conftest import Search
 
 NAMES = sorted(set(MEASURES) - {"geometry_score"})
-# Compared many at once, cka computes its products in single precision where the arrays have no more.
+# Compared many at once, cka computes its products in single precision where both arrays have no more.
 SINGLE_TOGETHER = SINGLE_PRODUCTS | {"cka"}
 BY_ORDER = {"imd", "jaccard", "rank_similarity", "rsa"}
 CPU = torch.device("cpu")
@@ -73,7 +73,7 @@ def agree(one: Found, other: Found, name: str, case: Case, known: set[str]) -> N
     assert one.status == other.status
     if one.value is None or other.value is None:
         return
-    is_single = name in known and max(case.R.epsilon, case.S.epsilon) > DOUBLE
+    is_single = name in known and min(case.R.epsilon, case.S.epsilon) > DOUBLE
     difference = abs(one.value - other.value)
     if name in BY_ORDER:  # of distances: equal ones stay equal, and others are not near enough to change places
         assert difference <= 1e-9 * max(abs(one.value), SIZES.get(name, 1e-3))

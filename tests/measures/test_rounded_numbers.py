@@ -13,6 +13,7 @@ import resi
 from resi.errors import DegenerateInputError
 from resi.measures.features import Features
 from resi.measures.shared import bases, intermediates
+from tests.exact.definitions import DEFINITIONS, Ranks, exact
 
 from .samples import MEASURES
 
@@ -271,3 +272,15 @@ def test_nearly_the_same_is_compared_in_double_precision() -> None:
         expected = MEASURES["cka"]()(R.float().double(), side.double())
         assert 1 - found[name] == pytest.approx(1 - expected, rel=1e-6)
     assert found["same"] == 1
+
+
+@pytest.mark.parametrize("name", ["procrustes", "normalized_procrustes", "angular_shape"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_beside_double_precision_nothing_is_rounded_to_single(name: str, dtype: torch.dtype) -> None:
+    """Near each other, where products of single precision would leave five digits."""
+    draws = Draws()
+    R = (draws.normal(22, 26) + 5 * draws.normal(1, 26)).to(dtype)
+    S = R.double() @ torch.linalg.qr(draws.normal(26, 26)).Q + 0.1 * draws.normal(22, 26)
+    expected = float(DEFINITIONS[name](exact(R.double().numpy()), exact(S.numpy()), Ranks()))
+    for pair in ((R, S), (S, R)):
+        assert MEASURES[name]()(*pair) == pytest.approx(expected, rel=1e-11)

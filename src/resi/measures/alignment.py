@@ -298,9 +298,7 @@ def _distance_from_products(a: Features, b: Features, share_a: float, share_b: f
     n_samples = len(a.given)
     first, second = a.shared(intermediates.moved), b.shared(intermediates.moved)
     # Products of centred neurons are added to those of their means: a common offset would leave the former no digits.
-    centred = intermediates.products(first.matrix, second.matrix).double() - n_samples * torch.outer(
-        first.rest, second.rest
-    )
+    centred = (first.matrix.T @ second.matrix).double() - n_samples * torch.outer(first.rest, second.rest)
     columns = best_match(centred + n_samples * torch.outer(first.means, second.means)).columns
     inner = share_a * share_b * float(centred[torch.arange(len(columns), device=centred.device), columns].sum())
     norms = share_a * first.norm, share_b * second.norm

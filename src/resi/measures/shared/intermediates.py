@@ -194,7 +194,9 @@ def centred_cross(a: Features, b: Features) -> Tensor:
     They are computed in single precision where both arrays had no more, and then known to about 1e-7 of the product of
     the columns' lengths.
     """
-    return products(a.shared(compact_for_products), b.shared(compact_for_products)).double()
+    if a.single and b.single:
+        return (a.shared(compact_for_products).T @ b.shared(compact_for_products)).double()
+    return exact_centred_cross(a, b)  # rounding either side to single precision would cost the other its digits
 
 
 def exact_centred_cross(a: Features, b: Features) -> Tensor:
@@ -229,13 +231,6 @@ def moved(x: Features) -> Moved:
     rest = matrix.mean(0, dtype=torch.float64)
     square = float(torch.linalg.vector_norm(matrix, dtype=torch.float64)) ** 2 - len(matrix) * float(rest @ rest)
     return Moved(matrix, taken.double() + rest, rest, math.sqrt(max(square, 0.0)))
-
-
-def products(first: Tensor, second: Tensor) -> Tensor:
-    """Return the products of the columns of two matrices: in single precision if both have it, else in double."""
-    if first.dtype != second.dtype:
-        first, second = first.double(), second.double()
-    return first.T @ second
 
 
 def _in_precision(x: Features, matrix: Tensor) -> Tensor:
