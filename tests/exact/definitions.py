@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     Matrix = np.ndarray[Any, np.dtype[np.object_]]
+    # Of squared distances, the sums of both points' squared lengths, the number of features, and the larger of the two
+    # vectors' lengths: by how much each may differ from others that are the same.
+    Width = Callable[[Any, Any, int, Any], Any]
 
 MP = mpmath.mp.clone()
 MP.dps = 50
@@ -26,8 +29,6 @@ MP.dps = 50
 ZERO = MP.mpf(10) ** -25
 # Correlations nearer to each other than this are tied, and canonical correlations nearer to 1 are 1, as documented.
 TIE = MP.mpf(10) ** -10
-# Distances that agree to this share are the same.
-TIED = 1e-12
 
 _to_mp = np.frompyfunc(MP.mpf, 1, 1)
 _sqrt = np.frompyfunc(MP.sqrt, 1, 1)
@@ -275,23 +276,40 @@ def _cosine_distances(X: Matrix) -> Matrix:
     return result
 
 
-def _nearest(X: Matrix, k: int, digits: float) -> Any:
+def _nearest(squares: Matrix, k: int, points: Matrix, sizes: Matrix, width: Width | None) -> Any:
+    """Return the nearest neighbours; without a width, squared distances are the same that agree to twelve digits."""
+    if width is None:
+        return nearest(squares, k)
+    unit = squares.max()
+    lengths = (points * points).sum(1)
+    parts = squares / unit, (lengths[:, None] + lengths) / unit, np.maximum.outer(sizes, sizes) / MP.sqrt(unit)
+    near, sums, larger = (part.astype(float) for part in parts)
+    return nearest(squares, k, exact(width(near, sums, points.shape[1], larger)) * unit)
+
+
+def _nearest_directions(X: Matrix, k: int, width: Width | None) -> Any:
     D = _cosine_distances(X)
-    return nearest(np.where(D < MP.mpf(10) ** -30, MP.mpf(0), D), k, digits)
+    lengths = np.array([norm(x) for x in X], dtype=object)
+    points = X / np.where(lengths > 0, lengths, MP.mpf(1))[:, None]
+    # Directions near each other are compared from their mean.
+    if norm(points.sum(0)) > MP.sqrt(MP.mpf(15) / 16) * sum(lengths > 0):
+        points = np.where(lengths[:, None] > 0, points - points.sum(0) / sum(lengths > 0), MP.mpf(0))
+    return _nearest(2 * np.where(D < MP.mpf(10) ** -30, MP.mpf(0), D), k, points, exact(np.ones(len(X))), width)
 
 
-def jaccard(R: Matrix, S: Matrix, ranks: Ranks, k: int = 5, digits: float = TIED) -> Any:
-    return MP.mpf(overlap(_nearest(R, k, digits), _nearest(S, k, digits)))
+def jaccard(R: Matrix, S: Matrix, ranks: Ranks, k: int = 5, width: Width | None = None) -> Any:
+    return MP.mpf(overlap(_nearest_directions(R, k, width), _nearest_directions(S, k, width)))
 
 
-def rank_similarity(R: Matrix, S: Matrix, ranks: Ranks, k: int = 5, digits: float = TIED) -> Any:
-    return MP.mpf(rank_agreement(_nearest(R, k, digits), _nearest(S, k, digits)))
+def rank_similarity(R: Matrix, S: Matrix, ranks: Ranks, k: int = 5, width: Width | None = None) -> Any:
+    return MP.mpf(rank_agreement(_nearest_directions(R, k, width), _nearest_directions(S, k, width)))
 
 
-def second_order_cosine(R: Matrix, S: Matrix, ranks: Ranks, k: int = 5, digits: float = TIED) -> Any:
+def second_order_cosine(R: Matrix, S: Matrix, ranks: Ranks, k: int = 5, width: Width | None = None) -> Any:
     total = MP.mpf(0)
     D, E = _cosine_distances(R), _cosine_distances(S)
-    for i, (a, b) in enumerate(zip(_nearest(R, k, digits), _nearest(S, k, digits), strict=True)):
+    near = (_nearest_directions(X, k, width) for X in (R, S))
+    for i, (a, b) in enumerate(zip(*near, strict=True)):
         union = sorted({*a} | {*b})
         roots = np.array([MP.sqrt(max(side.get(j, (0, 0))[0] for side in (a, b))) for j in union], dtype=object)
         x, y = (roots * np.where(side[i, union] < MP.mpf(10) ** -30, MP.mpf(0), side[i, union]) for side in (D, E))
@@ -318,13 +336,13 @@ def uniformity_difference(R: Matrix, S: Matrix, ranks: Ranks) -> Any:
     return abs(first - second)
 
 
-def imd(R: Matrix, S: Matrix, ranks: Ranks, k: int = 5, digits: float = TIED) -> Any:
+def imd(R: Matrix, S: Matrix, ranks: Ranks, k: int = 5, width: Width | None = None) -> Any:
     times = np.logspace(-1, 1, 256)
     traces = []
     for X in (R, S):
-        D = distances(_spread(X))
-        adjacency = np.zeros(D.shape)
-        for i, found in enumerate(nearest(D, k, digits)):
+        points, sizes = _spread(X), np.array([norm(x) for x in X], dtype=object)
+        adjacency = np.zeros((len(X), len(X)))
+        for i, found in enumerate(_nearest(distances(points) ** 2, k, points, sizes, width)):
             for j, (share, _) in found.items():
                 adjacency[i, j] = adjacency[j, i] = max(adjacency[i, j], share)
         root = adjacency.sum(1) ** -0.5

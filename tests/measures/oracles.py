@@ -189,17 +189,18 @@ def cosine_distances(X: Matrix) -> Matrix:
     return np.array([[1 - cosine(x, y) for y in X] for x in X])
 
 
-def nearest(D: Any, k: int, digits: float = 1e-12) -> list[dict[int, tuple[float, float]]]:
+def nearest(D: Any, k: int, widths: Any = None) -> list[dict[int, tuple[float, float]]]:
     """Return how much of a neighbour, and of which rank, which row is to each row: rows at one distance share places.
 
-    Distances that agree to a share of their size are the same.
+    Distances are the same that agree to twelve digits or, where a table of widths is given, to the larger of theirs.
     """
+    widths = np.asarray(D) * 1e-12 if widths is None else widths
     found = []
     for i in range(len(D)):
         order = sorted((j for j in range(len(D)) if j != i), key=lambda j: D[i][j])
         groups: list[list[int]] = []
         for j in order:
-            if groups and D[i][j] - D[i][groups[-1][-1]] <= digits * D[i][j]:
+            if groups and D[i][j] - D[i][groups[-1][-1]] <= max(widths[i][j], widths[i][groups[-1][-1]]):
                 groups[-1].append(j)
             else:
                 groups.append([j])

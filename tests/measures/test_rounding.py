@@ -248,3 +248,11 @@ def test_no_tie_width_is_larger_than_the_largest() -> None:
     for exponent, sums, n_features in itertools.product((-20, -6, -1, 0), (1e-18, 1.0, 2.0, 50.0), (1, 10**4)):
         squares = torch.tensor([10.0**exponent], dtype=torch.float64)
         assert distances.tie_width(squares, sums, n_features) <= distances.largest_tie_width(n_features) * squares
+
+
+@pytest.mark.parametrize(("gap", "share"), [(1e-12, 1.0), (1e-13, 0.5)])
+def test_a_trillionth_tells_distances_apart_and_a_tenth_of_it_does_not(gap: float, share: float) -> None:
+    R = [[0.0, 0], [1, 0], [-1 - gap, 0], [5, 1], [7, -2]]
+    cloud = Features(torch.tensor(R, dtype=torch.float64)).shared(distances.cloud_of_positions)
+    shares, _ = nearest.nearest_in(cloud, 1, cloud.squares).shares(torch.arange(5))
+    assert shares[0].tolist() == [0, share, 1 - share, 0, 0]
