@@ -14,6 +14,7 @@ import resi
 from resi.engine.execution import Engine
 from resi.engine.tiles import all_pairs
 from resi.errors import DegenerateInputError
+from resi.measures.alignment import COSINE_IS_ENOUGH
 from resi.measures.features import Features
 from resi.measures.shared.bases import centred_basis, uncentred_basis
 from resi.measures.shared.distances import CANCELLED
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 NAMES = sorted(set(MEASURES) - {"geometry_score"})
 # Compared many at once, cka computes its products in single precision where both arrays have no more.
 SINGLE_TOGETHER = SINGLE_PRODUCTS | {"cka"}
+BY_COSINE = SINGLE_PRODUCTS - {"permutation_procrustes"}
 BY_ORDER = {"imd", "jaccard", "rank_similarity", "rsa"}
 CPU = torch.device("cpu")
 
@@ -88,6 +90,8 @@ def least_difference(name: str, case: Case, known: set[str]) -> float:
     """Return by which share values may differ however little rounding the input changes them."""
     if name in known and min(case.R.epsilon, case.S.epsilon) > DOUBLE:
         return 2e-6
+    if name in BY_COSINE:  # a sum of some twenty terms, of which the difference to 1 is taken
+        return 4 * DOUBLE / (1 - COSINE_IS_ENOUGH)
     # Products give squared distances down to a small share of the squared lengths, whose rounding they keep; and near
     # neighbours count as much as far ones.
     return DOUBLE / CANCELLED if name == "second_order_cosine" else 1e-12

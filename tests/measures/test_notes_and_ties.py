@@ -87,6 +87,20 @@ def test_equal_shapes_are_at_no_distance(name: str) -> None:
         assert MEASURES[name]()(R, R @ np.linalg.qr(rng.normal(size=(30, 30)))[0] - 1) == 0
 
 
+@pytest.mark.parametrize("condition", [1e6, 1e8, 1e10])
+def test_nearly_equal_shapes_keep_their_digits_in_directions_of_any_size(condition: float) -> None:
+    rng = draws()
+    left, *turns = (np.linalg.qr(rng.normal(size=size))[0] for size in ((15, 6), (6, 6), (6, 6)))
+    R = left * np.geomspace(1, 1 / condition, 6) @ turns[0]
+    S = R @ turns[1]
+    for name in SHAPES:
+        assert MEASURES[name]()(R, R.copy()) == MEASURES[name]()(R, S) == MEASURES[name]()(S, R) == 0
+    S += 1e-9 * rng.normal(size=(15, 6))
+    for pair in ((R, S), (S, R)):
+        found = [MEASURES[name]()(*pair) for name in SHAPES]
+        assert found == pytest.approx(exact_shape_distances(*pair), rel=1e-4)
+
+
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize(("name", "best"), [("pwcca", 1), ("svcca", 1), ("linear_regression", 1), ("gulp", 0)])
 def test_fewer_samples_than_features_is_a_tie(name: str, best: int, dtype: Any) -> None:

@@ -11,7 +11,7 @@ from resi.errors import DegenerateInputError
 from resi.measures.base import Measure
 from resi.measures.shared import chance, intermediates, rows
 from resi.measures.shared.bases import thin_svd
-from resi.measures.shared.precision import or_exactly
+from resi.measures.shared.precision import CANCELLED, DOUBLE_EPSILON, or_exactly
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,6 +31,10 @@ SINGLE_IS_ENOUGH = 0.9
 # Nearer to 1 than this, the difference of the norms and the cosine would have lost digits of double precision, too; the
 # matrices are subtracted after aligning them.
 COSINE_IS_ENOUGH = 1 - 1e-4
+# A rotation found from the product of two matrices is off by up to half the digits in their smallest directions, which
+# count in distances below this share of the norms.
+ROTATION_IS_ENOUGH = 1e-4
+REFINEMENTS = 3
 
 
 def nuclear_norm(a: Features, b: Features) -> float:
@@ -68,8 +72,41 @@ def residual(a: Features, b: Features, size_a: float, size_b: float) -> float:
     if a.shared(intermediates.centred_compact).shape[1] > b.shared(intermediates.centred_compact).shape[1]:
         a, b, size_a, size_b = b, a, size_b, size_a
     rotation = a.shared_with(b, best_rotation)
-    rotated = a.shared(intermediates.centred_compact) @ (rotation.left @ rotation.right.T)
-    return float((size_a * rotated - size_b * b.shared(intermediates.centred_compact)).norm())
+    first, second = size_a * a.shared(intermediates.centred_compact), size_b * b.shared(intermediates.centred_compact)
+    found = float((first @ (rotation.left @ rotation.right.T) - second).norm())
+    if CANCELLED * _norm(second) < found < ROTATION_IS_ENOUGH * _norm(second):
+        found = min(found, *_refined_residuals(first, second))
+    return found
+
+
+def _norm(matrix: Tensor) -> float:
+    return float(matrix.norm())
+
+
+def _refined_residuals(first: Tensor, second: Tensor) -> list[float]:
+    """Return distances of two nearly equal shapes after rotations that are also good in their smallest directions.
+
+    The product of the matrices with roots of their singular values has the condition of one matrix, not of both, and
+    the same rotation if the shapes are equal. Gauss-Newton steps follow: angles w between right singular vectors of the
+    first matrix for which its difference to the second is least to first order, made a rotation by Cayley's formula.
+    """
+    left, values, _ = thin_svd(first)
+    other_left, other_values, other_right = thin_svd(second)
+    roots = values.sqrt().unsqueeze(1) * (left.T @ other_left) * other_values.sqrt()
+    outer, _, inner = thin_svd(roots)
+    # In the basis of the right singular vectors of the first matrix.
+    rotation = outer @ inner @ other_right
+    squares = values.square().unsqueeze(1) + values.square()
+    is_known = squares > (DOUBLE_EPSILON * values[0]) ** 2
+    unit = torch.eye(len(values), dtype=values.dtype, device=values.device)
+    found = []
+    for _ in range(REFINEMENTS):
+        rest = (left * values) @ rotation - second
+        found.append(_norm(rest))
+        pull = values.unsqueeze(1) * (left.T @ rest @ rotation.T)
+        angles = torch.where(is_known, (pull.T - pull) / squares.where(is_known, 1), 0) / 2
+        rotation = torch.linalg.solve(unit - angles, unit + angles) @ rotation
+    return found
 
 
 def sum_of_singular_values(matrix: Tensor, single: bool) -> float:
