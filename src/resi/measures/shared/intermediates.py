@@ -1,8 +1,9 @@
 """What measures share: intermediates of one representation, each computed once.
 
 Every function takes :class:`~resi.measures.features.Features` and is called through ``x.shared(function)``. Beside it
-are orthonormal :mod:`~resi.measures.shared.bases`, :mod:`~resi.measures.shared.distances`, what is about single
-:mod:`~resi.measures.shared.rows`, and :mod:`~resi.measures.shared.nearest` neighbours.
+are orthonormal :mod:`~resi.measures.shared.bases`, :mod:`~resi.measures.shared.rotations`,
+:mod:`~resi.measures.shared.distances`, what is about single :mod:`~resi.measures.shared.rows`, and
+:mod:`~resi.measures.shared.nearest` neighbours.
 """
 
 from __future__ import annotations
