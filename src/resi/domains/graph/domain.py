@@ -65,7 +65,7 @@ class GraphDomain(Domain):
         All models of a test see one input, but by the published protocol, in which models of the shortcut test see
         their own training features.
         """
-        hidden = graph_network(architecture).hidden_layers(hyperparameters)
+        hidden = tuple(graph_network(architecture).layers(hyperparameters))
         layers = hidden if test == "layer_monotonicity" else hidden[-1:]
         probe = PROBE
         if test == "shortcut":
