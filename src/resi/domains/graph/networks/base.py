@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from resi import registry
 from resi.domains.base import NetworkFamily
 from resi.domains.graph.settings import SIX_LAYERS
+from resi.domains.overrides import changed_by_dataset
 from resi.errors import unknown_name
 from resi.extraction.layers import HookPoint
 
@@ -51,7 +52,7 @@ class GraphNetwork(NetworkFamily):
             raise unknown_name(f"dataset for {architecture}", dataset.name, known)
         values = self.hyperparameters_on.get(dataset.name, self.hyperparameters)
         deeper = {"layers": 6} if setting == SIX_LAYERS else {}
-        return {**values, **dataset.hyperparameters.get(architecture, {}), **deeper}
+        return {**changed_by_dataset(architecture, values, dataset.name, dataset.hyperparameters), **deeper}
 
     def check(self, architecture: str, hyperparameters: Mapping[str, Any]) -> None:
         """Raise ``UsageError`` if hyperparameters that a user has changed do not fit this network."""

@@ -76,8 +76,9 @@ class TextDataset(DatasetInfo):
         Hyperparameters for fine-tuning pre-trained encoders, which override the common ones.
     fine_tuning_by_kind : mapping
         Those that differ in some kinds of settings, such as ``shortcut``.
-    recipes : mapping
-        By the names of some architectures: their hyperparameters on this dataset, which override their own.
+    hyperparameters : mapping from architecture to mapping
+        Hyperparameters that differ on this dataset from the network's own. Without them, pre-trained encoders have
+        those of ``fine_tuning``, all others their own.
     published_name : str
         Its name in the published results; empty if there is none.
     published_folder : str
@@ -99,7 +100,7 @@ class TextDataset(DatasetInfo):
     folder: Path | None = None
     fine_tuning: Mapping[str, Any] = field(default_factory=dict)
     fine_tuning_by_kind: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    recipes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    hyperparameters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     published_name: str = ""
     published_folder: str = ""
     published_line: int = 0

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 from resi.domains.base import NetworkFamily
 from resi.domains.language.hyperparameters import COMMON, TINY_INSTRUCTION
 from resi.domains.language.settings import kind_of
+from resi.domains.overrides import changed_by_dataset
 from resi.errors import ArtifactError, UsageError
 from resi.specs import ArchitectureInfo
 
@@ -144,8 +145,8 @@ class TextNetwork(NetworkFamily):
     def recipe(self, name: str, dataset: TextDataset, setting: str) -> dict[str, Any]:
         """Return the benchmark's hyperparameters of an architecture on a dataset in a setting."""
         architecture, kind = self.architecture(name), kind_of(setting)
-        values = {**COMMON, **self.family_recipe(architecture, dataset, kind)}
-        values |= {**architecture.recipe, **dataset.recipes.get(name, {})}
+        values = {**COMMON, **self.family_recipe(architecture, dataset, kind), **architecture.recipe}
+        values = changed_by_dataset(name, values, dataset.name, dataset.hyperparameters)
         if architecture.hub:
             values |= {"pretrained": architecture.hub, "tokenizer": architecture.hub}
         elif kind == "label_randomization":

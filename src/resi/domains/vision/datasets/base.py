@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from resi.specs import DatasetInfo
@@ -116,6 +116,9 @@ class ImageDataset(DatasetInfo):
         Its folder in that of the datasets of this domain; empty for an embedded one.
     published : PublishedImages, optional
         Of a dataset of the published benchmark.
+    hyperparameters : mapping from architecture to mapping
+        Hyperparameters that differ on this dataset from those of a network on datasets it does not know. Without them,
+        the networks that come with resi train as the benchmark does on CIFAR-100: 200 epochs of SGD.
     archive : Archive, optional
         Of a dataset that ``resi prepare`` has to bring into the layout that is read.
     """
@@ -132,4 +135,5 @@ class ImageDataset(DatasetInfo):
     augment: Callable[[int, Alteration], Any] = no_augmentation
     folder: str = ""
     published: PublishedImages | None = None
+    hyperparameters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, hash=False)
     archive: Archive | None = None
