@@ -75,6 +75,12 @@ class Domain(ABC):
     """Whether layers may be maps (n_samples, channels, height, width)."""
     published_keys: ClassVar[tuple[str, ...]] = ()
     """Keys of ``model_config`` that say how published models are fed; the others say how models are trained."""
+    published_prefix: ClassVar[str] = ""
+    """What the published results call the domain in the names of outputs; empty if there are none."""
+    published_settings: ClassVar[str] = ""
+    """Regular expression of what they call settings there."""
+    published_poolings: ClassVar[tuple[str, ...]] = ()
+    """How representations may have been pooled where :meth:`published_pooling` is None."""
 
     def __init__(self, protocol: str = Protocol.corrected, representation: str | None = None) -> None:
         self.protocol = Protocol.parse("protocol", protocol)

@@ -44,6 +44,8 @@ class GraphDomain(Domain):
     model_config = GraphModelConfig
     settings_by_test = SETTINGS
     representations = (CONV_OUTPUT, POST_ACTIVATION)
+    published_prefix = "GRAPHS"
+    published_settings = r"Normal|MultiLayer|(?:Augmentation|RandomLabels|Shortcut)_\d+"
 
     def requires(self) -> tuple[str, ...]:
         """Return PyG."""

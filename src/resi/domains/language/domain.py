@@ -37,6 +37,9 @@ class LanguageDomain(Domain):
     settings_by_test = SETTINGS
     representations = (DEFAULT, "cls", "mean", "last")
     published_keys = ("tokenizer", "instruction")
+    published_prefix = "NLP"
+    published_settings = r"Normal|(?:Augmentation|RandomLabels|Shortcut)_\d+"
+    published_poolings = ("cls", "mean")
 
     def requires(self) -> tuple[str, ...]:
         """Return transformers and what it needs to train, and to read tokenizers and datasets."""

@@ -35,6 +35,8 @@ class VisionDomain(Domain):
     settings_by_test = SETTINGS
     seeds_by_test = SEEDS
     has_maps = True
+    published_prefix = "VISION"
+    published_settings = "Normal|GaussNoise|Randomlabel|Shortcut"
 
     def requires(self) -> tuple[str, ...]:
         """Return timm and torchvision."""
