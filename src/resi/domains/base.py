@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     import torch
 
+    from resi.domains.releases import Release
     from resi.specs import (
         ArchitectureInfo,
         DatasetInfo,
@@ -118,6 +119,10 @@ class Domain(ABC):
         """Return how published representations of an architecture were pooled; None if the files do not say it."""
         del architecture
         return "none"
+
+    def releases(self) -> Mapping[str, tuple[Release, ...]]:
+        """Return the archives of published models, by the names that ``resi download`` has for them."""
+        return {}
 
     def settings(self, test: str, groups: int | Sequence[str]) -> tuple[str, ...]:
         """Return the settings that form the groups of a test, from unaltered to most altered.

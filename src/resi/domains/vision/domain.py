@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     import torch
 
+    from resi.domains.releases import Release
     from resi.specs import DatasetSpec, Extraction, ForwardPass, ModelSpec, Trained
 
 TRAINING_VERSION = 1
@@ -45,6 +46,10 @@ class VisionDomain(Domain):
     def own_names(self, trained_on: str, setting: str) -> tuple[str, str]:
         """Return a dataset and a setting that the published results call ``trained_on`` and ``setting``."""
         return published.own_names(trained_on, setting)
+
+    def releases(self) -> dict[str, tuple[Release, ...]]:
+        """Return the archives of the models on each dataset."""
+        return published.releases()
 
     def hyperparameters(
         self, architecture: str, dataset: str, setting: str, overrides: Mapping[str, Any]

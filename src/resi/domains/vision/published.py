@@ -12,6 +12,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from resi.domains.vision.lookup import (
+    DOMAIN,
     image_architecture,
     image_architectures,
     image_dataset,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from resi.domains.releases import Release
     from resi.specs import ModelSpec
 
 FOLDERS = ("models/vision/vision_models_simbench", "vision_models_simbench", "models/vision", "vision", ".")
@@ -80,6 +82,20 @@ def own_names(trained_on: str, setting: str) -> tuple[str, str]:
     return datasets[found["dataset"]], name
 
 
+def download_name(dataset: str) -> str:
+    """Return what ``resi download`` calls the models on a dataset."""
+    return f"{DOMAIN}_{dataset}"
+
+
+def releases() -> dict[str, tuple[Release, ...]]:
+    """Return the archives of the models on each dataset."""
+    return {
+        download_name(known.name): known.published.releases
+        for known in image_datasets()
+        if known.published and known.published.releases
+    }
+
+
 def published_folder(model: ModelSpec) -> str:
     """Return a model's folder in the archives, such as ``Normal__ImageNet100__ResNet18/groupid_0``.
 
@@ -122,7 +138,7 @@ def find_checkpoint(root: Path, model: ModelSpec) -> Path:
                 return path
     raise DatasetError(
         f"{root / FOLDERS[0] / name / CHECKPOINT} is missing: with models.source=published it holds {model.label}. "
-        f"Download the published models with resi download vision_{model.dataset}, name their "
+        f"Download the published models with resi download {download_name(model.dataset)}, name their "
         "folder with models.root, or train models with models.source=train"
     )
 

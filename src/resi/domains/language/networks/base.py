@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedConfig
 
     from resi.domains.language.datasets.base import TextDataset
+    from resi.domains.releases import Release
     from resi.specs import ModelSpec
 
 Network: TypeAlias = Any
@@ -93,6 +94,8 @@ class TextNetwork(NetworkFamily):
     """Modules that ``fine_tuning=lora`` updates."""
     download: ClassVar[str] = "language"
     """What ``resi download`` calls the published models."""
+    releases: ClassVar[tuple[Release, ...]] = ()
+    """Their archives."""
 
     def architecture(self, name: str) -> TransformerArchitecture:
         """Return one of the family's architectures."""

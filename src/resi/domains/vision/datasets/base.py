@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
+from resi.domains.releases import Release
 from resi.specs import DatasetInfo
 
 if TYPE_CHECKING:
@@ -46,17 +47,26 @@ class PublishedImages:
         Those used for the published models, if they are not the dataset's own.
     coins : int
         How many coins of a shortcut's probability have to agree before a dot has its class's colour.
+    releases : tuple of Release
+        The archives of the models.
     """
 
     names: Mapping[str, str]
     global_average_pooling: int
     statistics: Statistics | None = None
     coins: int = 1
+    releases: tuple[Release, ...] = ()
 
     @property
     def aliases(self) -> frozenset[str]:
         """The names without what only says how the published code read the data."""
         return frozenset(name.removesuffix("DataModule").removesuffix("_") for name in self.names.values())
+
+
+def image_release(record: str, files: str) -> Release:
+    """Return some archives of published models; beside these, logs lie in them."""
+    folder, first = "models/vision/vision_models_simbench", r"[A-Za-z]+.*__.+__.+"
+    return Release(record, files, folder, first, r".+/(checkpoints/final\.ckpt|output\.json)")
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any
 
-from resi.domains.vision.datasets.base import ImageDataset, PublishedImages, Statistics
+from resi.domains.vision.datasets.base import ImageDataset, PublishedImages, Statistics, image_release
 from resi.errors import DatasetError
 from resi.fingerprints import fingerprint
 from resi.specs import DatasetSpec
@@ -145,5 +145,11 @@ CIFAR100 = ImageDataset(
         statistics=Statistics("cifar10", (0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)),
         # Two are tossed, so that there are fewer dots of their class's colour than the levels say.
         coins=2,
+        releases=(
+            image_release("15148773", r"normal_c100\.tar\.gz"),
+            image_release("15148777", r"shortcut_c100\.tar\.gz"),
+            image_release("15148781", r"randomlabel_c100\.tar\.gz"),
+            image_release("15148783", r"augment_c100\.tar\.gz"),
+        ),
     ),
 )

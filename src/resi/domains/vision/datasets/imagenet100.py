@@ -7,7 +7,7 @@ import os
 import shutil
 from typing import TYPE_CHECKING, Any
 
-from resi.domains.vision.datasets.base import Archive, ImageDataset, PublishedImages, Statistics
+from resi.domains.vision.datasets.base import Archive, ImageDataset, PublishedImages, Statistics, image_release
 from resi.errors import DatasetError
 from resi.fingerprints import fingerprint
 from resi.specs import DatasetSpec
@@ -202,6 +202,10 @@ IMAGENET100 = ImageDataset(
             "label_randomization": "IN100_DataModule",
         },
         global_average_pooling=5,
+        releases=(
+            image_release("11544180", r"(normal|shortcut).*\.zip"),
+            image_release("11548523", r"(augment|randomlabel).*\.zip"),
+        ),
     ),
     archive=Archive(
         name="ambityga/imagenet100",
