@@ -69,32 +69,6 @@ def image_release(record: str, files: str) -> Release:
     return Release(record, files, folder, first, r".+/(checkpoints/final\.ckpt|output\.json)")
 
 
-@dataclass(frozen=True)
-class Archive:
-    """An archive whose layout differs from the one that is read; ``resi prepare`` converts it.
-
-    Attributes
-    ----------
-    name : str
-        Its name at its source.
-    about : str
-        The dataset, the layout of the archive, and the one that is read, for the help of the command.
-    missing : callable
-        Takes the folder of the unpacked archive; returns the parts that are missing.
-    place : callable
-        Takes that folder, the destination, and one of ``link``, ``move``, ``copy``; places the images and returns how
-        many were not there yet.
-    problems : callable
-        Takes the destination; returns what is wrong with it, one phrase each.
-    """
-
-    name: str
-    about: str
-    missing: Callable[[Path], list[str]]
-    place: Callable[[Path, Path, str], int]
-    problems: Callable[[Path], list[str]]
-
-
 def no_augmentation(_image_size: int, _alteration: Alteration) -> None:
     """Return no augmentation."""
 
@@ -122,15 +96,11 @@ class ImageDataset(DatasetInfo):
     augment : callable
         Takes the height and width that a model takes, and what a setting does; returns the random augmentation of
         training images, of Pillow's to Pillow's, or None.
-    folder : str
-        Its folder in that of the datasets of this domain; empty for an embedded one.
     published : PublishedImages, optional
         Of a dataset of the published benchmark.
     hyperparameters : mapping from architecture to mapping
         Hyperparameters that differ on this dataset from those of a network on datasets it does not know. Without them,
         the networks that come with resi train as the benchmark does on CIFAR-100: 200 epochs of SGD.
-    archive : Archive, optional
-        Of a dataset that ``resi prepare`` has to bring into the layout that is read.
     """
 
     domain: ClassVar[str] = "vision"
@@ -143,7 +113,5 @@ class ImageDataset(DatasetInfo):
     locate: Callable[[Path | None, Path, bool], DatasetSpec]
     load: Callable[[DatasetSpec], Images]
     augment: Callable[[int, Alteration], Any] = no_augmentation
-    folder: str = ""
     published: PublishedImages | None = None
     hyperparameters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, hash=False)
-    archive: Archive | None = None

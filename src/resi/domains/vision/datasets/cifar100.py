@@ -33,7 +33,7 @@ def locate(root: Path | None, downloads: Path, may_download: bool) -> DatasetSpe
 
     They lie in ``cifar-100-python`` below ``root``, as the official archive has them.
     """
-    base = root or downloads / CIFAR100.folder
+    base = root or downloads / "CIFAR100"
     folder = base / FOLDER
     if not folder.is_dir() and base.name == FOLDER and base.is_dir():
         base, folder = base.parent, base
@@ -133,7 +133,6 @@ CIFAR100 = ImageDataset(
     locate=locate,
     load=load,
     augment=augment,
-    folder="CIFAR100",
     published=PublishedImages(
         names={
             "standard": "CIFAR100",

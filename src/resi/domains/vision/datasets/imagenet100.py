@@ -7,10 +7,10 @@ import os
 import shutil
 from typing import TYPE_CHECKING, Any
 
-from resi.domains.vision.datasets.base import Archive, ImageDataset, PublishedImages, Statistics, image_release
+from resi.domains.vision.datasets.base import ImageDataset, PublishedImages, Statistics, image_release
 from resi.errors import DatasetError
 from resi.fingerprints import fingerprint
-from resi.specs import DatasetSpec
+from resi.specs import Archive, DatasetSpec
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 # Raised when the code that turns files into images, splits or labels would give others.
 RECIPE = 1
+FOLDER = "Imagenet100"
 WNIDS = tuple(
     """
     n01440764 n01443537 n01484850 n01491361 n01494475 n01496331 n01498041 n01514668 n01514859 n01531178 n01537544
@@ -49,7 +50,7 @@ def locate(root: Path | None, downloads: Path, may_download: bool) -> DatasetSpe
     Its content is known by names and sizes of all files: reading 16 GB for a hash would take longer than many a run.
     """
     del may_download  # Kaggle asks for an account
-    folder = root or downloads / IMAGENET100.folder
+    folder = root or downloads / FOLDER
     if not (folder / "train").is_dir() or not (folder / "val").is_dir():
         raise DatasetError(
             f"ImageNet100 is not in {folder}: expected the folders train and val there. Download the archive "
@@ -193,7 +194,6 @@ IMAGENET100 = ImageDataset(
     locate=locate,
     load=load,
     augment=augment,
-    folder="Imagenet100",
     published=PublishedImages(
         names={
             "standard": "ImageNet100",
@@ -211,8 +211,11 @@ IMAGENET100 = ImageDataset(
         name="ambityga/imagenet100",
         about="ImageNet100 from the layout of its Kaggle archive (ambityga/imagenet100: train.X1 to train.X4 and "
         "val.X, one folder per class) to the one that resi reads (train and val)",
+        folder=FOLDER,
         missing=_missing_parts,
         place=_place_images,
         problems=lambda folder: check_listing(list_images(folder)),
+        files="images",
+        complete=f"all {len(WNIDS)} classes are complete",
     ),
 )
