@@ -9,6 +9,7 @@ import polars as pl
 
 from resi import __version__, registry
 from resi.choices import Protocol, Status
+from resi.domains.groups import split_setting
 from resi.errors import UsageError, unknown_name
 from resi.fingerprints import canonical, fingerprint, hash_file
 from resi.groundings import GROUNDINGS
@@ -232,12 +233,12 @@ def _score(comparisons: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
 
 def _tests(comparisons: pl.DataFrame) -> Iterator[str]:
     """Yield the tests that comparisons are of."""
-    settings = {*comparisons["setting_a"], *comparisons["setting_b"]}
+    altered = {split_setting(setting)[0] for side in "ab" for setting in comparisons[f"setting_{side}"].unique()}
     measures = {*comparisons["measure"]}
     one_model = (pl.col("setting_a") == pl.col("setting_b")) & (pl.col("seed_a") == pl.col("seed_b"))
     for name, test in GROUNDINGS.items():
         if test.kind == "settings":
-            belongs = any(setting.startswith(f"{name}_") for setting in settings)
+            belongs = name in altered
         elif test.kind == "layers":
             belongs = not comparisons.filter(one_model).is_empty()
         else:

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from resi.domains.base import Domain
+from resi.domains.groups import split_setting
 from resi.domains.vision import published
 from resi.domains.vision.hyperparameters import VisionModelConfig, hyperparameters
 from resi.domains.vision.lookup import image_architecture, image_dataset, image_network
@@ -63,7 +64,7 @@ class VisionDomain(Domain):
         if self.protocol.is_published and about is not None:
             if about.statistics is not None and overrides.get("normalization") is None:
                 values["normalization"] = about.statistics.name
-            if about.coins > 1 and setting.startswith("shortcut"):
+            if about.coins > 1 and split_setting(setting)[0] == "shortcut":
                 values["shortcut_coins"] = about.coins
         return values
 

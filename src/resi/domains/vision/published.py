@@ -11,6 +11,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
+from resi.domains.groups import split_setting
 from resi.domains.vision.lookup import (
     DOMAIN,
     image_architecture,
@@ -43,7 +44,7 @@ FOLDER_NAMES = {
     "shortcut": "Shortcut__ColorDot_{level}_{dataset}",
     "label_randomization": "Randomlabel__RandomLabel_{level}_{dataset}",
 }
-NOISE_LEVELS = {"0": "Off", "25": "S", "50": "M", "75": "L", "100": "Max"}
+NOISE_LEVELS = {0: "Off", 25: "S", 50: "M", 75: "L", 100: "Max"}
 LEVELS_OF_NOISE = {name: level for level, name in NOISE_LEVELS.items()}
 ONLY_RESULTS = {"CIFAR10": "cifar10"}
 """A dataset of published results that is not one here, and what it is called in tables."""
@@ -106,8 +107,7 @@ def published_folder(model: ModelSpec) -> str:
     """
     published = image_dataset(model.dataset).published
     architecture = image_architecture(model.architecture).published_name
-    kind, _, level = model.setting.rpartition("_")
-    kind = kind or STANDARD
+    kind, level = split_setting(model.setting)
     if published is None or kind not in published.names or not architecture:
         *names, last = (known.name for known in image_architectures() if known.published_name)
         datasets = " and ".join(known.name for known in image_datasets() if known.published)
@@ -115,8 +115,8 @@ def published_folder(model: ModelSpec) -> str:
             f"models.source=published: no {model.architecture} on dataset={model.dataset} is published, but "
             f"{', '.join(names)} and {last} on {datasets}"
         )
-    level = NOISE_LEVELS[level] if kind == "augmentation" else level
-    name = FOLDER_NAMES[kind].format(level=level, dataset=published.names[kind])
+    called = NOISE_LEVELS[level] if kind == "augmentation" else level
+    name = FOLDER_NAMES[kind].format(level=called, dataset=published.names[kind])
     return f"{name}__{architecture}/groupid_{model.seed}"
 
 

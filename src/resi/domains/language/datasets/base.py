@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from resi.domains.language.settings import STANDARD, kind_of
+from resi.domains.groups import split_setting
 from resi.errors import DatasetError
 from resi.fingerprints import fingerprint, hash_file
 from resi.specs import DatasetInfo, DatasetSpec
@@ -107,10 +107,8 @@ class TextDataset(DatasetInfo):
 
     def rate(self, setting: str) -> float:
         """Return the rate of a setting as a number from 0 to 1; of ``standard`` it is 0."""
-        if setting == STANDARD:
-            return 0.0
-        level = int(setting.rpartition("_")[2])
-        return self.shortcut_rates[level] if kind_of(setting) == "shortcut" else level / 100
+        kind, level = split_setting(setting)
+        return self.shortcut_rates[level] if kind == "shortcut" else level / 100
 
     def locate(self, root: Path | None, downloads: Path, may_download: bool = True) -> DatasetSpec:
         """Find the files and hash them; what is missing is downloaded into ``downloads`` if no folder is named.

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from resi.domains.vision.images import Images
+    from resi.domains.vision.images import Images, Split
     from resi.domains.vision.settings import Alteration
     from resi.specs import DatasetSpec
 
@@ -115,3 +115,15 @@ class ImageDataset(DatasetInfo):
     augment: Callable[[int, Alteration], Any] = no_augmentation
     published: PublishedImages | None = None
     hyperparameters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, hash=False)
+
+    def images(self, train: Split, validation: Split, test: Split, classes: int | None = None) -> Images:
+        """Return the splits with what is known of the dataset.
+
+        Parameters
+        ----------
+        classes : int, optional
+            If the files decide it, the number of classes in them.
+        """
+        from resi.domains.vision.images import Images
+
+        return Images(train, validation, test, classes or self.classes, self.image_size, self.dot_diameter)

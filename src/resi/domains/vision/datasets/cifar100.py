@@ -79,21 +79,16 @@ def load(dataset: DatasetSpec) -> Images:
     """Read the images through torchvision; the last fifth of the training images is for validation."""
     from torchvision import datasets
 
-    from resi.domains.vision.images import Images
-
     root = str(dataset.folder)
     try:
         train, test = (datasets.CIFAR100(root, train=is_train, download=False) for is_train in (True, False))
     except RuntimeError as error:  # of a file that is not the release's any more
         raise DatasetError(f"CIFAR-100 in {root} cannot be read: {error}") from error
     cut = len(train.targets) - min(VALIDATION, len(train.targets) // 5)
-    return Images(
+    return CIFAR100.images(
         train=_split(train, "train", 0, cut),
         validation=_split(train, "train", cut, len(train.targets)),
         test=_split(test, "test", 0, len(test.targets)),
-        classes=100,
-        side=CIFAR100.image_size,
-        dot_diameter=CIFAR100.dot_diameter,
     )
 
 
@@ -110,15 +105,14 @@ def augment(image_size: int, alteration: Alteration) -> Any:
     """Return shifts, flips, AutoAugment and a cut-out square; flips alone where the augmentation is to be mild."""
     from torchvision.transforms import v2
 
-    from resi.domains.vision.transforms import GREY, Cutout
+    from resi.domains.vision.transforms import GREY, Cutout, with_flips
 
-    steps: list[Any] = [v2.Resize((image_size, image_size))]
-    if not alteration.strong:
-        return v2.Compose([*steps, v2.RandomHorizontalFlip()])
-    auto = v2.AutoAugment(v2.AutoAugmentPolicy.CIFAR10, fill=GREY)
-    steps += [v2.RandomCrop(image_size, padding=4, fill=GREY), v2.RandomHorizontalFlip(), auto]
+    crops: list[Any] = [v2.Resize((image_size, image_size))]
+    if alteration.strong:
+        crops.append(v2.RandomCrop(image_size, padding=4, fill=GREY))
     # A square could hide the dot.
-    return v2.Compose(steps if alteration.dots is not None else [*steps, Cutout()])
+    after = [] if alteration.dots is not None else [Cutout()]
+    return with_flips(crops, "CIFAR10", strong=alteration.strong, after=after)
 
 
 CIFAR100 = ImageDataset(

@@ -110,7 +110,7 @@ def load(dataset: DatasetSpec) -> Images:
     """
     import numpy as np
 
-    from resi.domains.vision.images import Images, OnDisk, Split
+    from resi.domains.vision.images import OnDisk, Split
     from resi.randomness import generator
 
     folder = dataset.folder
@@ -129,26 +129,17 @@ def load(dataset: DatasetSpec) -> Images:
         labels = np.array([classes[name.split("/")[1]] for name in names], dtype=np.int64)
         return Split(names, labels, OnDisk(folder, names))
 
-    return Images(
-        split(train),
-        split(validation),
-        split(test),
-        classes=len(classes),
-        side=IMAGENET100.image_size,
-        dot_diameter=IMAGENET100.dot_diameter,
-    )
+    return IMAGENET100.images(split(train), split(validation), split(test), classes=len(classes))
 
 
 def augment(image_size: int, alteration: Alteration) -> Any:
     """Return random resized crops, flips and AutoAugment; mild crops and flips where the augmentation is to be mild."""
     from torchvision.transforms import v2
 
-    from resi.domains.vision.transforms import GREY
+    from resi.domains.vision.transforms import with_flips
 
-    if alteration.strong:
-        auto = v2.AutoAugment(v2.AutoAugmentPolicy.IMAGENET, fill=GREY)
-        return v2.Compose([v2.RandomResizedCrop(image_size), v2.RandomHorizontalFlip(), auto])
-    return v2.Compose([v2.RandomResizedCrop(image_size, scale=(0.75, 1.0)), v2.RandomHorizontalFlip()])
+    mild = {} if alteration.strong else {"scale": (0.75, 1.0)}
+    return with_flips([v2.RandomResizedCrop(image_size, **mild)], "IMAGENET", strong=alteration.strong)
 
 
 def _missing_parts(archive: Path) -> list[str]:
