@@ -149,14 +149,14 @@ class TextNetwork(NetworkFamily):
         """Return the benchmark's hyperparameters of an architecture on a dataset in a setting."""
         architecture, kind = self.architecture(name), kind_of(setting)
         values = {**COMMON, **self.family_recipe(architecture, dataset, kind), **architecture.recipe}
-        values = changed_by_dataset(name, values, dataset.name, dataset.hyperparameters)
         if architecture.hub:
             values |= {"pretrained": architecture.hub, "tokenizer": architecture.hub}
-        elif kind == "label_randomization":
-            values["epochs"] = max(values["epochs"], MEMORIZING_EPOCHS)
         if self.is_causal:
             del values["max_length"]  # prompts are never cut
             values["instruction"] = dataset.prompt.instruction if architecture.hub else TINY_INSTRUCTION
+        values = changed_by_dataset(name, values, dataset.name, dataset.hyperparameters)
+        if kind == "label_randomization" and not architecture.hub:
+            values["epochs"] = max(values["epochs"], MEMORIZING_EPOCHS)
         return values
 
     def family_recipe(self, architecture: TransformerArchitecture, dataset: TextDataset, kind: str) -> dict[str, Any]:
