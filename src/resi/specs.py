@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from resi.fingerprints import fingerprint
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     import torch
@@ -22,15 +22,54 @@ Layout = Literal["nd", "ntd", "nchw"]
 """What the axes of an array of representations are: samples first, then features, or tokens and features, or maps."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Archive:
+    """An archive whose layout differs from the one that is read; ``resi prepare`` converts it.
+
+    Attributes
+    ----------
+    name : str
+        Its name at its source.
+    about : str
+        The dataset, the layout of the archive, and the one that is read, for the help of the command.
+    folder : str
+        Where the files go by default, below the folder of the domain's datasets.
+    missing : callable
+        Takes the folder of the unpacked archive; returns the parts that are missing.
+    place : callable
+        Takes that folder, the destination, and one of ``link``, ``move``, ``copy``; places the files and returns how
+        many were not there yet.
+    problems : callable
+        Takes the destination; returns what is wrong with it, one phrase each.
+    files : str
+        What the files are, in the plural.
+    complete : str
+        What is true of a destination without problems.
+    """
+
+    name: str
+    about: str
+    folder: str
+    missing: Callable[[Path], list[str]]
+    place: Callable[[Path, Path, str], int]
+    problems: Callable[[Path], list[str]]
+    files: str = "files"
+    complete: str = "complete"
+
+
 @dataclass(frozen=True)
 class DatasetInfo:
-    """A dataset as listed and described to users; each domain has a subclass that knows how it is found and read."""
+    """A dataset as listed and described to users; each domain has a subclass that knows how it is found and read.
+
+    ``archive`` is that of a dataset which ``resi prepare`` has to bring into the layout that is read.
+    """
 
     domain: ClassVar[str] = ""
     name: str
     title: str
     source: str
     embedded: bool = False
+    archive: Archive | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True)

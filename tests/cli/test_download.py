@@ -18,7 +18,7 @@ import torch
 from resi.cli.main import run_command
 from resi.domains.graph import GraphDomain
 from resi.domains.vision import VisionDomain
-from resi.published.releases import SOURCES, place
+from resi.published.releases import place, releases
 from resi.specs import ModelSpec
 from resi.store.downloads import download_lock
 from tests.conftest import REPOSITORY
@@ -170,7 +170,7 @@ def test_no_message_names_a_file_that_is_not_installed() -> None:
 
 
 def test_a_member_is_placed_by_the_first_folder_of_the_right_name() -> None:
-    (source,) = SOURCES["graph"]
+    (source,) = releases()["graph"]
     assert place(source, PurePosixPath("a/cora/GCN/cora/m.pt")) == PurePosixPath("cora/GCN/cora/m.pt")
     assert place(source, PurePosixPath("a/b/cora")) is None
 

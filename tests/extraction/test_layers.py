@@ -25,8 +25,8 @@ class Branches(nn.Module):
 
 
 class Pair(nn.Module):
-    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, None]:
-        return x + 1, None
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, None]:
+        return x + 1, x + 2, None
 
 
 class Words(nn.Module):
@@ -36,13 +36,19 @@ class Words(nn.Module):
 
 def test_layers_of_the_latest_pass_are_kept_until_the_hooks_are_removed() -> None:
     model = Branches()
-    points = {"before": HookPoint("act", at_input=True), "after": HookPoint("act"), "pair": HookPoint("pair")}
+    points = {
+        "before": HookPoint("act", at_input=True),
+        "after": HookPoint("act"),
+        "pair": HookPoint("pair"),
+        "second": HookPoint("pair", item=1),
+    }
     x = torch.randn(5, 4, generator=torch.Generator().manual_seed(0))
     with torch.no_grad(), LayerRecorder(model, points) as recorder:
         model(x)
-        assert list(recorder.latest) == ["before", "after", "pair"]
+        assert list(recorder.latest) == ["before", "after", "pair", "second"]
         assert torch.equal(recorder.latest["before"], model.first(x))  # not what the activation wrote over it
         assert torch.equal(recorder.latest["pair"], recorder.latest["after"] + 1)
+        assert torch.equal(recorder.latest["second"], recorder.latest["after"] + 2)
         model(2 * x, further=False)
         assert set(recorder.latest) == {"before", "after"}
     model(x)
@@ -68,3 +74,13 @@ def test_a_place_that_a_network_does_not_have_is_named() -> None:
         pytest.raises(UsageError, match="layer w computes dict"),
     ):
         words(torch.ones(1))
+
+
+@pytest.mark.parametrize(("module", "item"), [("first", 1), ("pair", 2), ("pair", 3)])
+def test_an_output_that_a_module_does_not_have_is_named(module: str, item: int) -> None:
+    model = Branches()
+    with (
+        LayerRecorder(model, {"a": HookPoint(module, item=item)}),
+        pytest.raises(UsageError, match=f"layer a computes [Tt].*: expected a tuple with a tensor at index {item}"),
+    ):
+        model(torch.ones(5, 4))

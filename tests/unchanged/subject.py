@@ -247,7 +247,7 @@ def layer_modules(architecture: str, model: nn.Module) -> dict[str, list[Any]]:
 
     points = image_network(architecture).layers(architecture)
     assert all(model.get_submodule(point.module) for point in points.values())
-    return {layer: list(point) for layer, point in points.items()}
+    return {layer: [point.module, point.at_input] for layer, point in points.items()}
 
 
 def run_vision(architecture: str, model: nn.Module, images: torch.Tensor) -> dict[str, torch.Tensor]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from resi.published.releases import API, SOURCES, fetch, take
+from resi.published.releases import API, fetch, releases, take
 
 
 def main(words: list[str]) -> int:
@@ -18,9 +18,8 @@ def main(words: list[str]) -> int:
         "models.source=published look for them. An interrupted download is resumed; every file is "
         "checked against the checksum that Zenodo states.",
     )
-    parser.add_argument(
-        "names", nargs="+", choices=SOURCES, metavar="NAME", help=f"one or more of {', '.join(SOURCES)}"
-    )
+    known = list(releases())
+    parser.add_argument("names", nargs="+", choices=known, metavar="NAME", help=f"one or more of {', '.join(known)}")
     parser.add_argument("--root", type=Path, help="data root; default $RESI_HOME, else $REP_SIM, else ./experiments")
     parser.add_argument("--archives", type=Path, metavar="FOLDER", help="unpack the archives in this folder instead")
     parser.add_argument("--keep-archives", action="store_true", help="keep downloaded archives after unpacking")

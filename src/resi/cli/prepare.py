@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from resi.console import say, write
 from resi.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from resi.specs import Archive
 
 HOW = ("link", "move", "copy")
 
 
 def main(words: list[str]) -> int:
-    """Place the images, and say what is missing; return 0 if nothing is."""
-    from resi.domains.vision.lookup import DOMAIN, image_dataset
+    """Place the files, and say what is missing; return 0 if nothing is."""
     from resi.store.root import Store, default_root
 
-    given = _parser().parse_args(words)
-    dataset = image_dataset(given.dataset)
-    archive = dataset.archive
-    assert archive is not None  # noqa: S101 - the parser knows no others
-    destination: Path = given.to or Store(default_root()).datasets / DOMAIN / dataset.folder
+    known = _archives()
+    given = _parser(known).parse_args(words)
+    domain, archive = known[given.dataset]
+    destination: Path = given.to or Store(default_root()).datasets / domain / archive.folder
     if given.archive:
         if missing := archive.missing(given.archive):
             say(f"{given.archive} lacks {', '.join(missing)} of the archive {archive.name}")
@@ -29,29 +33,37 @@ def main(words: list[str]) -> int:
         except OSError as error:
             say(f"resi prepare: {error}; another way is chosen with --how: {', '.join(HOW)}")
             return 1
-        write(f"{placed} images placed in {destination}\n")
+        write(f"{placed} {archive.files} placed in {destination}\n")
     if not destination.is_dir():
-        raise UsageError(f"{destination} is not there; name the unpacked archive: resi prepare {dataset.name} FOLDER")
+        raise UsageError(f"{destination} is not there; name the unpacked archive: resi prepare {given.dataset} FOLDER")
     problems = archive.problems(destination)
     for problem in problems:
         say(problem)
-    found = f"{len(problems)} problems" if problems else f"all {dataset.classes} classes are complete"
+    found = f"{len(problems)} problems" if problems else archive.complete
     write(f"{destination}: {found}\n")
     return 1 if problems else 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    from resi.domains.vision.lookup import DOMAIN, image_datasets
+def _archives() -> dict[str, tuple[str, Archive]]:
+    """Return the archives of the datasets of all domains, each with the name of the domain."""
+    from resi import registry
 
-    archives = {dataset.name: dataset.archive for dataset in image_datasets() if dataset.archive}
-    about = "; ".join(archive.about for archive in archives.values())
-    folders = [f"datasets/{DOMAIN}/{dataset.folder}" for dataset in image_datasets() if dataset.archive]
+    return {
+        dataset.name: (domain.name, dataset.archive)
+        for domain in registry.usable_domains()
+        for dataset in domain.datasets()
+        if dataset.archive
+    }
+
+
+def _parser(known: Mapping[str, tuple[str, Archive]]) -> argparse.ArgumentParser:
+    about = "; ".join(archive.about for _, archive in known.values())
+    folders = [f"datasets/{domain}/{archive.folder}" for domain, archive in known.values()]
     parser = argparse.ArgumentParser(
         prog="resi prepare",
-        description=f"Convert {about}, and check that every class has all its images. If "
-        "interrupted, the same command resumes it.",
+        description=f"Convert {about}, and check that nothing is missing. If interrupted, the same command resumes it.",
     )
-    parser.add_argument("dataset", choices=list(archives))
+    parser.add_argument("dataset", choices=list(known))
     parser.add_argument(
         "archive", nargs="?", type=Path, metavar="FOLDER", help="the unpacked archive; without it, only check"
     )

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     import torch
 
+    from resi.domains.releases import Release
     from resi.specs import (
         ArchitectureInfo,
         DatasetInfo,
@@ -75,6 +76,12 @@ class Domain(ABC):
     """Whether layers may be maps (n_samples, channels, height, width)."""
     published_keys: ClassVar[tuple[str, ...]] = ()
     """Keys of ``model_config`` that say how published models are fed; the others say how models are trained."""
+    published_prefix: ClassVar[str] = ""
+    """What the published results call the domain in the names of outputs; empty if there are none."""
+    published_settings: ClassVar[str] = ""
+    """Regular expression of what they call settings there."""
+    published_poolings: ClassVar[tuple[str, ...]] = ()
+    """How representations may have been pooled where :meth:`published_pooling` is None."""
 
     def __init__(self, protocol: str = Protocol.corrected, representation: str | None = None) -> None:
         self.protocol = Protocol.parse("protocol", protocol)
@@ -112,6 +119,10 @@ class Domain(ABC):
         """Return how published representations of an architecture were pooled; None if the files do not say it."""
         del architecture
         return "none"
+
+    def releases(self) -> Mapping[str, tuple[Release, ...]]:
+        """Return the archives of published models, by the names that ``resi download`` has for them."""
+        return {}
 
     def settings(self, test: str, groups: int | Sequence[str]) -> tuple[str, ...]:
         """Return the settings that form the groups of a test, from unaltered to most altered.

@@ -1,4 +1,4 @@
-"""Groups of a test that a user names, instead of how many there are to be."""
+"""Names of settings: what they consist of, and groups of a test that a user names instead of counting them."""
 
 from __future__ import annotations
 
@@ -13,6 +13,18 @@ SHORT_NAME = ("random_labels_", "label_randomization_")
 """What settings of random labels may be called, too, and what they are called."""
 FEWEST = 2
 """Groups of a test that compares groups."""
+
+
+def split_setting(setting: str) -> tuple[str, int]:
+    """Return what a setting alters and its level, such as ``shortcut`` and 75; the level is 0 where a name has none.
+
+    Examples
+    --------
+    >>> split_setting("label_randomization_75"), split_setting("six_layers")
+    (('label_randomization', 75), ('six_layers', 0))
+    """
+    kind, _, level = setting.rpartition("_")
+    return (kind, int(level)) if kind and level.isdecimal() else (setting, 0)
 
 
 def choose(test: str, groups: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:

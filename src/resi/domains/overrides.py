@@ -54,6 +54,31 @@ def put_over(
     return {**values, **given}
 
 
+def changed_by_dataset(
+    architecture: str, values: Mapping[str, Any], dataset: str, changes: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
+    """Return hyperparameters with those that a dataset brings for an architecture.
+
+    Parameters
+    ----------
+    changes : mapping from architecture to mapping
+        The ``hyperparameters`` of the dataset.
+
+    Raises
+    ------
+    UsageError
+        If the dataset brings a hyperparameter that the architecture does not have.
+    """
+    changed = changes.get(architecture, {})
+    for name in changed:
+        if name not in values:
+            raise UsageError(
+                f"dataset={dataset} sets the hyperparameter {name} of {architecture}, which has none of that name; it "
+                f"has {', '.join(values)}. Correct the dataset's plugin"
+            )
+    return {**values, **changed}
+
+
 @functools.cache
 def _types(config: type) -> dict[str, type]:
     """Return the type of each key of a config that is a number or a text, its null aside."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class HookPoint(NamedTuple):
-    """Where a layer is read: at the output of a submodule, or at its first input.
+    """Where a layer is read: at the output of a submodule, or at its input.
 
     Attributes
     ----------
@@ -24,10 +24,13 @@ class HookPoint(NamedTuple):
         Name of the submodule, as ``named_modules`` has it.
     at_input : bool
         Whether the layer is what goes into the submodule, not what comes out of it.
+    item : int
+        Which of several inputs or outputs; most modules have the hidden state first.
     """
 
     module: str
     at_input: bool = False
+    item: int = 0
 
 
 class LayerRecorder:
@@ -71,9 +74,9 @@ class LayerRecorder:
         self._hooks = [model.register_forward_pre_hook(self._forget)]
         for layer, point in points.items():
             if point.at_input:
-                self._hooks.append(modules[layer].register_forward_pre_hook(self._keep_input(layer)))
+                self._hooks.append(modules[layer].register_forward_pre_hook(self._keep_input(layer, point.item)))
             else:
-                self._hooks.append(modules[layer].register_forward_hook(self._keep_output(layer)))
+                self._hooks.append(modules[layer].register_forward_hook(self._keep_output(layer, point.item)))
 
     def close(self) -> None:
         """Remove the hooks; what the latest pass computed stays."""
@@ -91,24 +94,25 @@ class LayerRecorder:
     def _forget(self, _model: nn.Module, _inputs: Any) -> None:
         self.latest.clear()
 
-    def _keep_input(self, layer: str) -> Callable[[nn.Module, Any], None]:
+    def _keep_input(self, layer: str, item: int) -> Callable[[nn.Module, Any], None]:
         def hook(_module: nn.Module, inputs: Any) -> None:
-            self._keep(layer, inputs)
+            self._keep(layer, item, inputs)
 
         return hook
 
-    def _keep_output(self, layer: str) -> Callable[[nn.Module, Any, Any], None]:
+    def _keep_output(self, layer: str, item: int) -> Callable[[nn.Module, Any, Any], None]:
         def hook(_module: nn.Module, _inputs: Any, output: Any) -> None:
-            self._keep(layer, output)
+            self._keep(layer, item, output)
 
         return hook
 
-    def _keep(self, layer: str, computed: Any) -> None:
-        # Modules with several inputs or outputs have the hidden state first.
-        first = computed[0] if isinstance(computed, tuple | list) and computed else computed
-        if not isinstance(first, torch.Tensor):
-            raise UsageError(f"layer {layer} computes {type(computed).__name__}: expected a tensor, or a tuple of them")
-        self.latest[layer] = self._reduce(first)
+    def _keep(self, layer: str, item: int, computed: Any) -> None:
+        several = computed if isinstance(computed, tuple | list) else (computed,)
+        found = several[item] if item < len(several) else None
+        if not isinstance(found, torch.Tensor):
+            wanted = f"a tuple with a tensor at index {item}" if item else "a tensor, or a tuple of them"
+            raise UsageError(f"layer {layer} computes {type(computed).__name__}: expected {wanted}")
+        self.latest[layer] = self._reduce(found)
 
 
 def _submodule(model: nn.Module, layer: str, name: str) -> nn.Module:

@@ -3,7 +3,7 @@
 One side of a published comparison is a string: of a layer,
 ``{setting}__{architecture}__{training set}__{seed}__{probe}__{layer}``; of a model's output or accuracy,
 ``{domain}_{architecture}_{training set}_{setting}_{seed}__{probe}__output``, for language models with an addition after
-the seed. Architectures know their published names; what a training set and a setting mean is known to their domain.
+the seed. Architectures know their published names; what the other words mean is known to their domain.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from resi import registry
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from resi.domains.base import Domain
 
 FUNCTIONAL = {"AbsoluteAccDiff": "accuracy_difference", "Disagreement": "disagreement", "JSD": "jsd"}
@@ -41,18 +43,13 @@ class PublishedNames:
     """What the published names mean, as the domains that are installed know it."""
 
     def __init__(self) -> None:
-        self._architectures: dict[str, tuple[Domain, str]] = {
-            info.published_name: (domain, info.name)
-            for domain in registry.usable_domains()
-            for info in domain.architectures()
-            if info.published_name
-        }
-        self._output = re.compile(
-            r"(?:GRAPHS|NLP|VISION)_(?P<architecture>" + "|".join(map(re.escape, self._architectures)) + r")"
-            r"_(?P<trained_on>.+?)"
-            r"_(?P<setting>Normal|MultiLayer|GaussNoise|Randomlabel|Shortcut|(?:Augmentation|RandomLabels|Shortcut)_\d+)"
-            r"_(?P<seed>\d+)(?:_(?:None|\{.*\}))?"
-        )
+        self._architectures: dict[str, tuple[Domain, str]] = {}
+        self._outputs: list[re.Pattern[str]] = []
+        for domain in registry.usable_domains():
+            own = {info.published_name: (domain, info.name) for info in domain.architectures() if info.published_name}
+            self._architectures |= own
+            if own and domain.published_prefix:
+                self._outputs.append(_output_pattern(domain, own))
 
     def side(self, text: str) -> Side:
         """Return what one side of a published comparison is.
@@ -67,8 +64,8 @@ class PublishedNames:
             setting, architecture, trained_on, seed, probe, layer = parts
             if not (seed.isdecimal() and layer.isdecimal()):
                 raise ValueError(f"{text}: seed and layer must be numbers")
-        elif len(parts) == 3 and parts[2] in ("output", "accuracy") and (found := self._output.fullmatch(parts[0])):
-            architecture, trained_on, setting, seed = found.groups()
+        elif len(parts) == 3 and parts[2] in ("output", "accuracy") and (found := self._output(parts[0])):
+            architecture, trained_on, setting, seed = found.group("architecture", "trained_on", "setting", "seed")
             probe, layer = parts[1], ""
         else:
             raise ValueError(f"{text} is not a layer, an output or an accuracy of a model")
@@ -78,3 +75,19 @@ class PublishedNames:
         dataset, own_setting = domain.own_names(trained_on, setting)
         pooling = domain.published_pooling(name)
         return Side(domain.name, dataset, name, own_setting, int(seed), layer, domain.own_probe(probe), pooling)
+
+    def _output(self, name: str) -> re.Match[str] | None:
+        """Return what the name of a model's output consists of; None if it is not one."""
+        return next(filter(None, (pattern.fullmatch(name) for pattern in self._outputs)), None)
+
+
+def _output_pattern(domain: Domain, architectures: Iterable[str]) -> re.Pattern[str]:
+    return re.compile(
+        rf"{re.escape(domain.published_prefix)}_(?P<architecture>{'|'.join(map(re.escape, architectures))})"
+        rf"_(?P<trained_on>.+?)_(?P<setting>{domain.published_settings})_(?P<seed>\d+)(?:_(?:None|\{{.*\}}))?"
+    )
+
+
+def published_poolings() -> tuple[str, ...]:
+    """Return how representations may have been pooled where the files do not say it."""
+    return tuple(dict.fromkeys(name for domain in registry.usable_domains() for name in domain.published_poolings))

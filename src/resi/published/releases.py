@@ -6,11 +6,12 @@ import json
 import re
 import shutil
 import urllib.request
-from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
 
+from resi import registry
 from resi.console import byte_progress, say
+from resi.domains.releases import Release
 from resi.errors import DownloadError, UsageError
 from resi.store.archives import is_archive, unpack
 from resi.store.downloads import TIMEOUT_SECONDS, download, download_lock
@@ -21,34 +22,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 API = "https://zenodo.org/api/records"
+RESULTS = {"results": (Release("11565486", r"results\.parquet", "published"),)}
 # Weights hardly compress: an archive that unpacks to many times its size holds something else.
 LARGEST_RATIO = 20
 LARGEST_RECORD = 2**24
-
-
-@dataclass(frozen=True)
-class Source:
-    """Some files of one release.
-
-    Attributes
-    ----------
-    record : str
-        Number of the Zenodo record; empty where the files lie elsewhere.
-    files : str
-        Regular expression of their names.
-    folder : str
-        Where they go, below the data root.
-    first : str
-        Regular expression of the folder in an archive that is put there; what lies around it is left out.
-    keep : str
-        Regular expression of what is wanted of it, by paths that begin with that folder.
-    """
-
-    record: str
-    files: str
-    folder: str
-    first: str = ".*"
-    keep: str = ".*"
 
 
 class Remote(NamedTuple):
@@ -60,28 +37,12 @@ class Remote(NamedTuple):
     url: str
 
 
-def _vision(record: str, files: str) -> Source:
-    folder, first = "models/vision/vision_models_simbench", r"[A-Za-z]+.*__.+__.+"
-    # Beside these lie logs.
-    return Source(record, files, folder, first, r".+/(checkpoints/final\.ckpt|output\.json)")
-
-
-SOURCES = {
-    "graph": [Source("11565486", r"graph_data\.zip", "models/graphs", r"cora|flickr|ogbn-arxiv")],
-    "language": [Source("11565486", r"nlp_data\.zip", "models", "nlp")],
-    "smollm2": [Source("", r"smollm_(sst2|mnli)_checkpoints\.tar\.zst", "models/nlp/smollm", r"ft_smollm2_1-7b_.+")],
-    "vision_imagenet100": [
-        _vision("11544180", r"(normal|shortcut).*\.zip"),
-        _vision("11548523", r"(augment|randomlabel).*\.zip"),
-    ],
-    "vision_cifar100": [
-        _vision("15148773", r"normal_c100\.tar\.gz"),
-        _vision("15148777", r"shortcut_c100\.tar\.gz"),
-        _vision("15148781", r"randomlabel_c100\.tar\.gz"),
-        _vision("15148783", r"augment_c100\.tar\.gz"),
-    ],
-    "results": [Source("11565486", r"results\.parquet", "published")],
-}
+def releases() -> dict[str, tuple[Release, ...]]:
+    """Return what can be downloaded by its name: the models of each domain that is installed, and the results."""
+    found: dict[str, tuple[Release, ...]] = {}
+    for domain in registry.usable_domains():
+        found |= domain.releases()
+    return {**found, **RESULTS}
 
 
 def fetch(name: str, root: Path, api: str = API, keep_archives: bool = False) -> None:
@@ -101,7 +62,7 @@ def fetch(name: str, root: Path, api: str = API, keep_archives: bool = False) ->
     UsageError
         If it is not on Zenodo.
     """
-    for source in SOURCES[name]:
+    for source in releases()[name]:
         if not source.record:
             raise UsageError(
                 f"{name} has no record on Zenodo: its archives ({source.files}) are at the address in the published "
@@ -121,9 +82,9 @@ def take(name: str, root: Path, archives: Path) -> None:
     DownloadError
         If the folder has none of them, or one is damaged.
     """
-    found = [(source, sorted(_matching(archives, source.files))) for source in SOURCES[name]]
+    found = [(source, sorted(_matching(archives, source.files))) for source in releases()[name]]
     if not any(paths for _, paths in found):
-        wanted = ", ".join(source.files for source in SOURCES[name])
+        wanted = ", ".join(source.files for source in releases()[name])
         raise DownloadError(f"{archives} holds no archive of {name}: expected {wanted}")
     for source, paths in found:
         if not paths:
@@ -137,7 +98,7 @@ def _matching(folder: Path, pattern: str) -> Iterator[Path]:
     return (path for path in folder.glob("*") if re.fullmatch(pattern, path.name))
 
 
-def _put(source: Source, path: Path, root: Path) -> None:
+def _put(source: Release, path: Path, root: Path) -> None:
     if is_archive(path.name):
         _unpack(source, path, root)
         return
@@ -147,7 +108,7 @@ def _put(source: Source, path: Path, root: Path) -> None:
     say(f"{path.name} is at {target}")
 
 
-def _fetch_one(source: Source, remote: Remote, root: Path, keep_archives: bool) -> None:
+def _fetch_one(source: Release, remote: Remote, root: Path, keep_archives: bool) -> None:
     if remote.name != PurePosixPath(remote.name).name:
         raise DownloadError(
             f"record {source.record} names a file {remote.name!r}, which lies outside its folder; refused"
@@ -158,7 +119,7 @@ def _fetch_one(source: Source, remote: Remote, root: Path, keep_archives: bool) 
         _fetch_to(path, source, remote, root, keep_archives)
 
 
-def _fetch_to(path: Path, source: Source, remote: Remote, root: Path, keep_archives: bool) -> None:
+def _fetch_to(path: Path, source: Release, remote: Remote, root: Path, keep_archives: bool) -> None:
     packed = is_archive(remote.name)
     done = path.with_name(f"{remote.name}.unpacked")
     if packed and done.exists() and done.read_text(encoding="utf-8") == remote.checksum:
@@ -177,7 +138,7 @@ def _fetch_to(path: Path, source: Source, remote: Remote, root: Path, keep_archi
         path.unlink()
 
 
-def _unpack(source: Source, path: Path, root: Path) -> None:
+def _unpack(source: Release, path: Path, root: Path) -> None:
     folder = root / source.folder
     size = path.stat().st_size
     if size > 2**30:
@@ -188,7 +149,7 @@ def _unpack(source: Source, path: Path, root: Path) -> None:
     say(f"{path.name}: {len(unpacked)} files in {folder}")
 
 
-def place(source: Source, member: PurePosixPath) -> PurePosixPath | None:
+def place(source: Release, member: PurePosixPath) -> PurePosixPath | None:
     """Return where a member of an archive goes below the source's folder, None for what is left out."""
     for index, part in enumerate(member.parts[:-1]):
         if re.fullmatch(source.first, part):
@@ -197,7 +158,7 @@ def place(source: Source, member: PurePosixPath) -> PurePosixPath | None:
     return None
 
 
-def list_files(source: Source, api: str = API) -> list[Remote]:
+def list_files(source: Release, api: str = API) -> list[Remote]:
     """Return what Zenodo says about the files of a source.
 
     Raises

@@ -9,12 +9,13 @@ import polars as pl
 
 from resi import __version__, registry
 from resi.choices import Protocol, Status
+from resi.domains.groups import split_setting
 from resi.errors import UsageError, unknown_name
 from resi.fingerprints import canonical, fingerprint, hash_file
 from resi.groundings import GROUNDINGS
 from resi.groundings.scores import score_table
 from resi.pipeline.provenance import describe_environment
-from resi.published.names import FUNCTIONAL, PublishedNames, Side
+from resi.published.names import FUNCTIONAL, PublishedNames, Side, published_poolings
 from resi.results.manifests import CONFLICTS_FILE
 from resi.results.outdated import VERSIONS
 from resi.results.resolve import resolve_comparisons
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-POOLINGS = ("cls", "mean")
 NEEDED = {"id": pl.String, "metric": pl.String, "metric_value": pl.Float64, "runtime": pl.Float64}
 SCOPE = ["domain", "dataset", "architecture"]
 
@@ -54,7 +54,7 @@ def import_published(path: Path, folder: Path, pooling: str | None = None) -> Im
     folder : Path
         The folder of shards that the new one goes to; its name is made of the file's hash.
     pooling : str, optional
-        How the tokens of BERT and ALBERT were pooled, ``cls`` or ``mean``: their ids do not say it.
+        How the tokens of BERT and ALBERT were pooled, one of :func:`published_poolings`: their ids do not say it.
 
     Raises
     ------
@@ -84,8 +84,9 @@ def import_published(path: Path, folder: Path, pooling: str | None = None) -> Im
 
 def check_pooling(pooling: str | None) -> None:
     """Raise ``UsageError`` unless a pooling is known or left open."""
-    if pooling not in (None, *POOLINGS):
-        raise unknown_name("pooling", pooling, POOLINGS)
+    known = published_poolings()
+    if pooling is not None and pooling not in known:
+        raise unknown_name("pooling", pooling, known)
 
 
 def _read(path: Path, pooling: str | None) -> tuple[pl.DataFrame, list[str]]:
@@ -130,7 +131,8 @@ def _without_pooled(named: pl.DataFrame, path: Path, problems: list[str]) -> pl.
         return named
     sides = (pooled.filter(pl.col(f"pooling{side}").is_null())[f"architecture{side}"] for side in ("", "_b"))
     names = " and ".join(sorted({name for side in sides for name in side if name is not None}))
-    how = "the file does not say how their tokens were pooled: give --pooling cls or --pooling mean"
+    choice = " or ".join(f"--pooling {known}" for known in published_poolings())
+    how = f"the file does not say how their tokens were pooled: give {choice}"
     if pooled.height == named.height:
         raise UsageError(f"{path} holds comparisons of {names}, and {how}")
     problems.append(f"{pooled.height} rows of {names} are left out, since {how}")
@@ -231,12 +233,12 @@ def _score(comparisons: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
 
 def _tests(comparisons: pl.DataFrame) -> Iterator[str]:
     """Yield the tests that comparisons are of."""
-    settings = {*comparisons["setting_a"], *comparisons["setting_b"]}
+    altered = {split_setting(setting)[0] for side in "ab" for setting in comparisons[f"setting_{side}"].unique()}
     measures = {*comparisons["measure"]}
     one_model = (pl.col("setting_a") == pl.col("setting_b")) & (pl.col("seed_a") == pl.col("seed_b"))
     for name, test in GROUNDINGS.items():
         if test.kind == "settings":
-            belongs = any(setting.startswith(f"{name}_") for setting in settings)
+            belongs = name in altered
         elif test.kind == "layers":
             belongs = not comparisons.filter(one_model).is_empty()
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import shutil
 from argparse import Namespace
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 import resi
 from resi import registry
 from resi.cli.list import list_plugins
+from resi.cli.prepare import main as prepare
 from resi.config.compose import compose
 from resi.config.register import own_store
 from resi.domains.graph import Found, GraphDataset, GraphDomain, GraphNetwork, recipe
@@ -24,7 +26,7 @@ from resi.domains.graph.loading import load_graph
 from resi.errors import UsageError
 from resi.registry import names
 from resi.registry.discovery import PluginInfo, load_plugins
-from resi.specs import ArchitectureInfo, DatasetInfo
+from resi.specs import ArchitectureInfo, Archive, DatasetInfo
 
 if TYPE_CHECKING:
     from resi.domains.graph.propagation import Propagation
@@ -48,6 +50,17 @@ def read_ring(_folder: None) -> Graph:
     return Graph(features, torch.cat([there, there.flip(0)], dim=1), labels, *splits, probe=splits[2], classes=2)
 
 
+def lacks_nodes(folder: Path) -> list[str]:
+    return [] if (folder / "nodes").is_file() else ["nodes"]
+
+
+def place_nodes(archive: Path, destination: Path, how: str) -> int:
+    assert how == "copy"
+    destination.mkdir()
+    shutil.copy(archive / "nodes", destination)
+    return 1
+
+
 RING = GraphDataset(
     "ring",
     "60 nodes in a ring",
@@ -57,6 +70,14 @@ RING = GraphDataset(
     find=find_ring,
     read=read_ring,
     hyperparameters={"gcn": {"hidden_channels": 8, "epochs": 3}},
+    archive=Archive(
+        name="ring.zip",
+        about="the ring",
+        folder="Ring",
+        missing=lacks_nodes,
+        place=place_nodes,
+        problems=lacks_nodes,
+    ),
 )
 
 
@@ -167,6 +188,19 @@ def test_a_dataset_of_another_class_is_refused_and_leaves_the_others_alone() -> 
     with pytest.raises(UsageError, match="dataset=unknown of domain=graph is a Unknown: expected a GraphDataset"):
         resi.run(["dataset=unknown", "measure=cka"])
     assert GraphDomain().own_names("cora", "Normal") == ("cora", "standard")
+
+
+def test_an_archive_of_any_domain_is_prepared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    archive, target = tmp_path / "archive", tmp_path / "Ring"
+    archive.mkdir()
+    (archive / "nodes").touch()
+    assert prepare(["ring", str(archive), "--to", str(target), "--how", "copy"]) == 0
+    assert capsys.readouterr().out == f"1 files placed in {target}\n{target}: complete\n"
+    (target / "nodes").unlink()
+    assert prepare(["ring", "--to", str(target)]) == 1
+    with pytest.raises(SystemExit):
+        prepare(["--help"])
+    assert "datasets/graph/Ring, datasets/vision/Imagenet100" in " ".join(capsys.readouterr().out.split())
 
 
 class Clashing(MeansFamily):

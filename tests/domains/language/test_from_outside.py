@@ -14,7 +14,9 @@ import resi
 from resi import registry
 from resi.config.register import own_store
 from resi.domains.language import LanguageDomain, PromptStyle, TextDataset, TextNetwork, TransformerArchitecture
+from resi.domains.releases import Release
 from resi.errors import UsageError
+from resi.published.releases import releases
 from resi.registry import names
 from resi.registry.discovery import PluginInfo, load_plugins
 from resi.specs import DatasetInfo
@@ -43,6 +45,8 @@ class Electra(TextNetwork):
             recipe={"batch_size": 6},
         ),
     )
+    download = "electra"
+    releases = (Release("1", r"electra\.zip", "models/nlp"),)
     projects_embeddings = True
     embeddings = "electra.embeddings.word_embeddings.weight"
     output = "classifier.out_proj.weight"
@@ -116,6 +120,11 @@ def test_networks_that_come_with_resi_are_asked_about_a_dataset_of_a_plugin(plug
 
 def test_a_plugin_says_what_the_published_results_call_its_dataset(plugin: object) -> None:
     assert LanguageDomain().own_names("wthr_sft", "Shortcut_05") == ("weather", "shortcut_25")
+
+
+def test_the_published_models_of_a_family_can_be_downloaded(plugin: object) -> None:
+    assert releases()["electra"] == Electra.releases
+    assert list(LanguageDomain().releases()) == ["language", "smollm2", "electra"]
 
 
 def test_a_dataset_that_is_of_no_use_is_refused_by_name(plugin: SimpleNamespace) -> None:

@@ -53,6 +53,7 @@ BARS = ImageDataset(
     dot_diameter=3,
     locate=locate,
     load=load,
+    hyperparameters={"resnet34": {"epochs": 5}, "resnet101": {"epoch": 5}, "perceptron": {"learning_rate": 0.01}},
 )
 
 
@@ -130,8 +131,13 @@ def test_they_are_listed_and_planned_with(plugin: None) -> None:
     # The shape of a layer need not be known before a network has run.
     assert domain.representation_size("perceptron", "bars", values) is None
     assert domain.layer_size("tiny_vgg", "bars", values, "4") == (30, 64)
-    # resi's networks have the benchmark's common recipe on it.
+    assert values["learning_rate"] == 0.01
+    # resi's networks have the benchmark's common recipe on it, unless it brings other values.
     assert domain.hyperparameters("resnet18", "bars", "standard", {})["epochs"] == 200
+    assert domain.hyperparameters("resnet34", "bars", "standard", {})["epochs"] == 5
+    assert domain.hyperparameters("resnet34", "bars", "standard", {"epochs": 4})["epochs"] == 4
+    with pytest.raises(UsageError, match="dataset=bars sets the hyperparameter epoch of resnet101, which has none"):
+        domain.hyperparameters("resnet101", "bars", "standard", {})
     with pytest.raises(UsageError, match="vgg11 halves images five times, bars have 14 pixels; choose tiny_vgg"):
         domain.hyperparameters("vgg11", "bars", "standard", {})
     with pytest.raises(UsageError, match="tiny_vgg is for dataset=digits, bars; on cifar100 choose from resnet18"):

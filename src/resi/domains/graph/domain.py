@@ -22,6 +22,7 @@ from resi.domains.graph.settings import (
     SHORTCUT_PROBE,
 )
 from resi.domains.overrides import put_over
+from resi.domains.releases import Release
 from resi.errors import DatasetError, UsageError
 from resi.specs import DatasetSpec, Extraction, ForwardPass, ModelSpec, ProbeSpec, Trained
 
@@ -44,6 +45,8 @@ class GraphDomain(Domain):
     model_config = GraphModelConfig
     settings_by_test = SETTINGS
     representations = (CONV_OUTPUT, POST_ACTIVATION)
+    published_prefix = "GRAPHS"
+    published_settings = r"Normal|MultiLayer|(?:Augmentation|RandomLabels|Shortcut)_\d+"
 
     def requires(self) -> tuple[str, ...]:
         """Return PyG."""
@@ -65,7 +68,7 @@ class GraphDomain(Domain):
         All models of a test see one input, but by the published protocol, in which models of the shortcut test see
         their own training features.
         """
-        hidden = graph_network(architecture).hidden_layers(hyperparameters)
+        hidden = tuple(graph_network(architecture).layers(hyperparameters))
         layers = hidden if test == "layer_monotonicity" else hidden[-1:]
         probe = PROBE
         if test == "shortcut":
@@ -126,9 +129,15 @@ class GraphDomain(Domain):
         if not path.is_file():
             raise DatasetError(
                 f"{path} is missing: with models.source=published it holds {model.label}. Fetch the published models "
-                "with resi download graph, name their folder with models.root, or train models with models.source=train"
+                f"with resi download {self.name}, name their folder with models.root, or train models with "
+                "models.source=train"
             )
         return path
+
+    def releases(self) -> dict[str, tuple[Release, ...]]:
+        """Return the one archive of all models."""
+        folders = "|".join(self._published_datasets())
+        return {self.name: (Release("11565486", r"graph_data\.zip", "models/graphs", folders),)}
 
     def own_names(self, trained_on: str, setting: str) -> tuple[str, str]:
         """Return the names of a dataset and a setting that the published results call ``trained_on`` and ``setting``.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -14,14 +14,12 @@ from resi.domains.graph.lookup import graph_network
 from resi.domains.graph.propagation import Edges
 from resi.domains.graph.settings import OWN_SHORTCUT_PROBE, POST_ACTIVATION, SHORTCUT
 from resi.errors import ArtifactError
+from resi.extraction.layers import LayerRecorder
 from resi.specs import Extraction
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
-    from torch import Tensor, nn
-
-    from resi.domains.graph.networks.base import GraphNetwork
     from resi.specs import ForwardPass
 
 
@@ -49,21 +47,14 @@ def _extract(run: ForwardPass) -> Extraction:
             raise ArtifactError(f"the weights of {spec.label} {error}") from error
         graph = graph.to(run.device)
         model.to(run.device).eval()
-        outputs: dict[str, Tensor] = {}
-        for layer in probe.layers:
-            network.module(model, layer).register_forward_hook(_keep_rows(network, outputs, layer, graph.probe))
-        logits = network.run(model, graph.features, Edges(graph.edges, len(graph.labels)).keep(None))[graph.probe]
+        points = network.layers(spec.hyperparameters)
+        # Indexing by the nodes copies their rows, so that no layer stays in memory for all nodes.
+        recorder = LayerRecorder(model, {layer: points[layer] for layer in probe.layers}, lambda x: x[graph.probe])
+        with recorder:
+            logits = network.run(model, graph.features, Edges(graph.edges, len(graph.labels)).keep(None))[graph.probe]
+        outputs = recorder.latest
         if probe.pooling == POST_ACTIVATION:
             outputs = {layer: network.next_input(model, layer, output) for layer, output in outputs.items()}
     accuracy = float((logits.argmax(1) == graph.labels[graph.probe]).double().mean())
     samples = [f"{run.dataset.content} {node}" for node in graph.probe.tolist()]
     return Extraction({layer: outputs[layer] for layer in probe.layers}, logits, accuracy, samples)
-
-
-def _keep_rows(
-    network: GraphNetwork, outputs: dict[str, Tensor], layer: str, rows: Tensor
-) -> Callable[[nn.Module, object, Any], None]:
-    def hook(_module: nn.Module, _inputs: object, output: Any) -> None:
-        outputs[layer] = network.representation(output)[rows]
-
-    return hook

@@ -10,6 +10,7 @@ from resi.domains.language import published as published_models
 from resi.domains.language.hyperparameters import LAST, LOWEST_LOSS, LanguageModelConfig, hyperparameters
 from resi.domains.language.instructions import find_instruction
 from resi.domains.language.lookup import text_architecture, text_dataset, text_network
+from resi.domains.language.networks.base import TextNetwork
 from resi.domains.language.settings import SETTINGS, shortcut_probe
 from resi.domains.language.weight_files import hash_weights
 from resi.fingerprints import hash_file
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import torch
+
+    from resi.domains.releases import Release
 
 TRAINING_VERSION = 2
 DEFAULT = "default"
@@ -37,6 +40,9 @@ class LanguageDomain(Domain):
     settings_by_test = SETTINGS
     representations = (DEFAULT, "cls", "mean", "last")
     published_keys = ("tokenizer", "instruction")
+    published_prefix = "NLP"
+    published_settings = r"Normal|(?:Augmentation|RandomLabels|Shortcut)_\d+"
+    published_poolings = ("cls", "mean")
 
     def requires(self) -> tuple[str, ...]:
         """Return transformers and what it needs to train, and to read tokenizers and datasets."""
@@ -58,6 +64,14 @@ class LanguageDomain(Domain):
         if dataset is None:
             raise ValueError(f"unknown training set {trained_on!r}")
         return dataset.name, published_models.own_setting(dataset, setting)
+
+    def releases(self) -> dict[str, tuple[Release, ...]]:
+        """Return the archives of the families; encoders have theirs together."""
+        found: dict[str, tuple[Release, ...]] = {}
+        for family in self.networks():
+            if isinstance(family, TextNetwork) and family.releases:
+                found[family.download] = tuple(dict.fromkeys((*found.get(family.download, ()), *family.releases)))
+        return found
 
     def own_probe(self, probe: str) -> str:
         """Return a probe set's name without what was done to nothing of it, such as ``sst2`` for ``sst2_aug_rate0``."""

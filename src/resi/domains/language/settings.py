@@ -8,6 +8,8 @@
 
 from __future__ import annotations
 
+from resi.domains.groups import split_setting
+
 STANDARD = "standard"
 LEVELS = (25, 50, 75, 100)
 
@@ -39,7 +41,7 @@ SETTINGS: dict[str, dict[int, tuple[str, ...]]] = {
 
 def kind_of(setting: str) -> str:
     """Return what a setting alters: ``shortcut``, ``label_randomization``, ``augmentation`` or ``standard``."""
-    return setting if setting == STANDARD else setting.rpartition("_")[0]
+    return split_setting(setting)[0]
 
 
 def shortcut_probe(split: str) -> str:

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from resi.domains.base import Domain
+from resi.domains.groups import split_setting
 from resi.domains.vision import published
 from resi.domains.vision.hyperparameters import VisionModelConfig, hyperparameters
 from resi.domains.vision.lookup import image_architecture, image_dataset, image_network
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     import torch
 
+    from resi.domains.releases import Release
     from resi.specs import DatasetSpec, Extraction, ForwardPass, ModelSpec, Trained
 
 TRAINING_VERSION = 1
@@ -35,6 +37,8 @@ class VisionDomain(Domain):
     settings_by_test = SETTINGS
     seeds_by_test = SEEDS
     has_maps = True
+    published_prefix = "VISION"
+    published_settings = "Normal|GaussNoise|Randomlabel|Shortcut"
 
     def requires(self) -> tuple[str, ...]:
         """Return timm and torchvision."""
@@ -43,6 +47,10 @@ class VisionDomain(Domain):
     def own_names(self, trained_on: str, setting: str) -> tuple[str, str]:
         """Return a dataset and a setting that the published results call ``trained_on`` and ``setting``."""
         return published.own_names(trained_on, setting)
+
+    def releases(self) -> dict[str, tuple[Release, ...]]:
+        """Return the archives of the models on each dataset."""
+        return published.releases()
 
     def hyperparameters(
         self, architecture: str, dataset: str, setting: str, overrides: Mapping[str, Any]
@@ -56,7 +64,7 @@ class VisionDomain(Domain):
         if self.protocol.is_published and about is not None:
             if about.statistics is not None and overrides.get("normalization") is None:
                 values["normalization"] = about.statistics.name
-            if about.coins > 1 and setting.startswith("shortcut"):
+            if about.coins > 1 and split_setting(setting)[0] == "shortcut":
                 values["shortcut_coins"] = about.coins
         return values
 

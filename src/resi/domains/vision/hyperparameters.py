@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from resi.domains.overrides import put_over
+from resi.domains.overrides import changed_by_dataset, put_over
 from resi.domains.vision.lookup import (
     image_architectures,
     image_dataset,
@@ -80,7 +80,7 @@ OPTIMIZERS = ("sgd", "adamw")
 
 
 def hyperparameters(architecture: str, dataset: str, overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the recipe with those ``overrides`` that are set, and what follows from the dataset.
+    """Return the family's recipe, changed by the dataset and then by ``overrides``, and what follows from the dataset.
 
     Raises
     ------
@@ -91,7 +91,7 @@ def hyperparameters(architecture: str, dataset: str, overrides: Mapping[str, Any
     family, images = image_network(architecture), image_dataset(dataset)
     _check_images(family, architecture, images)
     choices = {"optimizer": OPTIMIZERS, "normalization": tuple(statistics()), **family.choices}
-    recipe = family.recipe(architecture, images)
+    recipe = changed_by_dataset(architecture, family.recipe(architecture, images), dataset, images.hyperparameters)
     values = put_over(VisionModelConfig, architecture, recipe, overrides, choices, LIMITS)
     return {**values, **family.derived(architecture, images, values)}
 

@@ -11,7 +11,9 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
+from resi.domains.groups import split_setting
 from resi.domains.vision.lookup import (
+    DOMAIN,
     image_architecture,
     image_architectures,
     image_dataset,
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from resi.domains.releases import Release
     from resi.specs import ModelSpec
 
 FOLDERS = ("models/vision/vision_models_simbench", "vision_models_simbench", "models/vision", "vision", ".")
@@ -41,7 +44,7 @@ FOLDER_NAMES = {
     "shortcut": "Shortcut__ColorDot_{level}_{dataset}",
     "label_randomization": "Randomlabel__RandomLabel_{level}_{dataset}",
 }
-NOISE_LEVELS = {"0": "Off", "25": "S", "50": "M", "75": "L", "100": "Max"}
+NOISE_LEVELS = {0: "Off", 25: "S", 50: "M", 75: "L", 100: "Max"}
 LEVELS_OF_NOISE = {name: level for level, name in NOISE_LEVELS.items()}
 ONLY_RESULTS = {"CIFAR10": "cifar10"}
 """A dataset of published results that is not one here, and what it is called in tables."""
@@ -80,6 +83,20 @@ def own_names(trained_on: str, setting: str) -> tuple[str, str]:
     return datasets[found["dataset"]], name
 
 
+def download_name(dataset: str) -> str:
+    """Return what ``resi download`` calls the models on a dataset."""
+    return f"{DOMAIN}_{dataset}"
+
+
+def releases() -> dict[str, tuple[Release, ...]]:
+    """Return the archives of the models on each dataset."""
+    return {
+        download_name(known.name): known.published.releases
+        for known in image_datasets()
+        if known.published and known.published.releases
+    }
+
+
 def published_folder(model: ModelSpec) -> str:
     """Return a model's folder in the archives, such as ``Normal__ImageNet100__ResNet18/groupid_0``.
 
@@ -90,8 +107,7 @@ def published_folder(model: ModelSpec) -> str:
     """
     published = image_dataset(model.dataset).published
     architecture = image_architecture(model.architecture).published_name
-    kind, _, level = model.setting.rpartition("_")
-    kind = kind or STANDARD
+    kind, level = split_setting(model.setting)
     if published is None or kind not in published.names or not architecture:
         *names, last = (known.name for known in image_architectures() if known.published_name)
         datasets = " and ".join(known.name for known in image_datasets() if known.published)
@@ -99,8 +115,8 @@ def published_folder(model: ModelSpec) -> str:
             f"models.source=published: no {model.architecture} on dataset={model.dataset} is published, but "
             f"{', '.join(names)} and {last} on {datasets}"
         )
-    level = NOISE_LEVELS[level] if kind == "augmentation" else level
-    name = FOLDER_NAMES[kind].format(level=level, dataset=published.names[kind])
+    called = NOISE_LEVELS[level] if kind == "augmentation" else level
+    name = FOLDER_NAMES[kind].format(level=called, dataset=published.names[kind])
     return f"{name}__{architecture}/groupid_{model.seed}"
 
 
@@ -122,7 +138,7 @@ def find_checkpoint(root: Path, model: ModelSpec) -> Path:
                 return path
     raise DatasetError(
         f"{root / FOLDERS[0] / name / CHECKPOINT} is missing: with models.source=published it holds {model.label}. "
-        f"Download the published models with resi download vision_{model.dataset}, name their "
+        f"Download the published models with resi download {download_name(model.dataset)}, name their "
         "folder with models.root, or train models with models.source=train"
     )
 

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from resi.domains.groups import split_setting
+
 STANDARD = "standard"
 
 # Largest variance of the noise on the scale of 0 to 255; each image draws its own below it.
@@ -85,9 +87,9 @@ def alteration(setting: str, coins: int = 1) -> Alteration:
     """
     if setting == STANDARD:
         return Alteration()
-    kind, _, level = setting.rpartition("_")
+    kind, level = split_setting(setting)
     if kind == "augmentation":
-        return Alteration(noise=NOISE_VARIANCE[int(level)], strong=False)
+        return Alteration(noise=NOISE_VARIANCE[level], strong=False)
     if kind == "shortcut":
-        return Alteration(dots=(int(level) / 100) ** coins)
-    return Alteration(random_labels=int(level) / 100)
+        return Alteration(dots=(level / 100) ** coins)
+    return Alteration(random_labels=level / 100)

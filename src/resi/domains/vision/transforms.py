@@ -12,6 +12,8 @@ import numpy as np
 import torch
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from PIL.Image import Image
 
 GREY = 128
@@ -35,6 +37,22 @@ class Cutout:
         )
         image.paste(CUTOUT_COLOUR, box)
         return image
+
+
+def with_flips(crops: Sequence[Any], policy: str, *, strong: bool, after: Sequence[Any] = ()) -> Any:
+    """Return crops and random flips, followed by AutoAugment and further steps where the augmentation is strong.
+
+    Parameters
+    ----------
+    policy : str
+        AutoAugment's, a name of torchvision's ``AutoAugmentPolicy`` (Cubuk et al., CVPR 2019).
+    """
+    from torchvision.transforms import v2
+
+    steps = [*crops, v2.RandomHorizontalFlip()]
+    if strong:
+        steps += [v2.AutoAugment(v2.AutoAugmentPolicy[policy], fill=GREY), *after]
+    return v2.Compose(steps)
 
 
 def resize(image: Image, side: int) -> Image:

@@ -51,7 +51,8 @@ class GraphDataset(DatasetInfo):
     published_name : str
         Its name in the published results; empty if there are none.
     hyperparameters : mapping from architecture to mapping
-        Hyperparameters that differ from those a network has on datasets it does not know.
+        Hyperparameters that differ on this dataset from those of a network on datasets it does not know, which are its
+        values on graphs like Cora.
     """
 
     domain: ClassVar[str] = "graph"

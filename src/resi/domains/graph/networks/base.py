@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from resi import registry
 from resi.domains.base import NetworkFamily
 from resi.domains.graph.settings import SIX_LAYERS
+from resi.domains.overrides import changed_by_dataset
 from resi.errors import unknown_name
+from resi.extraction.layers import HookPoint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,14 +52,14 @@ class GraphNetwork(NetworkFamily):
             raise unknown_name(f"dataset for {architecture}", dataset.name, known)
         values = self.hyperparameters_on.get(dataset.name, self.hyperparameters)
         deeper = {"layers": 6} if setting == SIX_LAYERS else {}
-        return {**values, **dataset.hyperparameters.get(architecture, {}), **deeper}
+        return {**changed_by_dataset(architecture, values, dataset.name, dataset.hyperparameters), **deeper}
 
     def check(self, architecture: str, hyperparameters: Mapping[str, Any]) -> None:
         """Raise ``UsageError`` if hyperparameters that a user has changed do not fit this network."""
 
-    def hidden_layers(self, hyperparameters: Mapping[str, Any]) -> tuple[str, ...]:
-        """Return the names of the layers that representations can be taken of, in the order of the network."""
-        return tuple(str(layer) for layer in range(hyperparameters["layers"] - 1))
+    def layers(self, hyperparameters: Mapping[str, Any]) -> dict[str, HookPoint]:
+        """Return where each hidden layer is read, shape (n_nodes, width), in the order of the network."""
+        return {str(layer): HookPoint(f"convs.{layer}") for layer in range(hyperparameters["layers"] - 1)}
 
     def width(self, hyperparameters: Mapping[str, Any]) -> int:
         """Return the number of features of a hidden layer."""
@@ -77,15 +79,6 @@ class GraphNetwork(NetworkFamily):
         """Return the logits of all nodes, shape (n_nodes, classes)."""
         logits: Tensor = model(features, propagation)
         return logits
-
-    def module(self, model: nn.Module, layer: str) -> nn.Module:
-        """Return the part of a model whose output is the representation of a layer."""
-        return model.get_submodule(f"convs.{layer}")
-
-    def representation(self, output: Any) -> Tensor:
-        """Return the representation, shape (n_nodes, width), from the output of a layer's module."""
-        features: Tensor = output
-        return features
 
     @abstractmethod
     def next_input(self, model: nn.Module, layer: str, representation: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from resi.domains.language.settings import STANDARD, kind_of
+from resi.domains.groups import split_setting
 from resi.errors import DatasetError
 from resi.fingerprints import fingerprint, hash_file
 from resi.specs import DatasetInfo, DatasetSpec
@@ -76,8 +76,9 @@ class TextDataset(DatasetInfo):
         Hyperparameters for fine-tuning pre-trained encoders, which override the common ones.
     fine_tuning_by_kind : mapping
         Those that differ in some kinds of settings, such as ``shortcut``.
-    recipes : mapping
-        By the names of some architectures: their hyperparameters on this dataset, which override their own.
+    hyperparameters : mapping from architecture to mapping
+        Hyperparameters that differ on this dataset from the network's own. Without them, pre-trained encoders have
+        those of ``fine_tuning``, all others their own.
     published_name : str
         Its name in the published results; empty if there is none.
     published_folder : str
@@ -99,17 +100,15 @@ class TextDataset(DatasetInfo):
     folder: Path | None = None
     fine_tuning: Mapping[str, Any] = field(default_factory=dict)
     fine_tuning_by_kind: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    recipes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    hyperparameters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     published_name: str = ""
     published_folder: str = ""
     published_line: int = 0
 
     def rate(self, setting: str) -> float:
         """Return the rate of a setting as a number from 0 to 1; of ``standard`` it is 0."""
-        if setting == STANDARD:
-            return 0.0
-        level = int(setting.rpartition("_")[2])
-        return self.shortcut_rates[level] if kind_of(setting) == "shortcut" else level / 100
+        kind, level = split_setting(setting)
+        return self.shortcut_rates[level] if kind == "shortcut" else level / 100
 
     def locate(self, root: Path | None, downloads: Path, may_download: bool = True) -> DatasetSpec:
         """Find the files and hash them; what is missing is downloaded into ``downloads`` if no folder is named.

@@ -22,5 +22,5 @@ REVIEWS = TextDataset(
     folder=Path(__file__).parents[1] / "reviews",
     fine_tuning={"epochs": 10, "batch_size": 64, "max_length": 64},
     fine_tuning_by_kind={"shortcut": {"epochs": 3}},
-    recipes={"bert_tiny": {"learning_rate": 2e-3}},  # twice its own, as there are few rows
+    hyperparameters={"bert_tiny": {"learning_rate": 2e-3}},  # twice its own, as there are few rows
 )

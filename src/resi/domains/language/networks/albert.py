@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from resi.domains.language.networks.base import TextNetwork, TransformerArchitecture
-from resi.domains.language.networks.folders import encoder_folder
+from resi.domains.language.networks.folders import ENCODERS, encoder_folder
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
     from resi.domains.language.datasets.base import TextDataset
+    from resi.domains.releases import Release
     from resi.specs import ModelSpec
 
 REFERENCE = "Lan et al., ICLR 2020"
@@ -57,6 +58,7 @@ class AlbertNetwork(TextNetwork):
         ),
     )
     projects_embeddings: ClassVar[bool] = True
+    releases: ClassVar[tuple[Release, ...]] = ENCODERS
     embeddings: ClassVar[str] = "albert.embeddings.word_embeddings.weight"
     output: ClassVar[str] = "classifier.weight"
     checked: ClassVar[tuple[str, ...]] = (*TextNetwork.checked, "embedding_size", "layer_norm_eps")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 from resi.domains.base import NetworkFamily
 from resi.domains.language.hyperparameters import COMMON, TINY_INSTRUCTION
 from resi.domains.language.settings import kind_of
+from resi.domains.overrides import changed_by_dataset
 from resi.errors import ArtifactError, UsageError
 from resi.specs import ArchitectureInfo
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedConfig
 
     from resi.domains.language.datasets.base import TextDataset
+    from resi.domains.releases import Release
     from resi.specs import ModelSpec
 
 Network: TypeAlias = Any
@@ -92,6 +94,8 @@ class TextNetwork(NetworkFamily):
     """Modules that ``fine_tuning=lora`` updates."""
     download: ClassVar[str] = "language"
     """What ``resi download`` calls the published models."""
+    releases: ClassVar[tuple[Release, ...]] = ()
+    """Their archives."""
 
     def architecture(self, name: str) -> TransformerArchitecture:
         """Return one of the family's architectures."""
@@ -144,15 +148,15 @@ class TextNetwork(NetworkFamily):
     def recipe(self, name: str, dataset: TextDataset, setting: str) -> dict[str, Any]:
         """Return the benchmark's hyperparameters of an architecture on a dataset in a setting."""
         architecture, kind = self.architecture(name), kind_of(setting)
-        values = {**COMMON, **self.family_recipe(architecture, dataset, kind)}
-        values |= {**architecture.recipe, **dataset.recipes.get(name, {})}
+        values = {**COMMON, **self.family_recipe(architecture, dataset, kind), **architecture.recipe}
         if architecture.hub:
             values |= {"pretrained": architecture.hub, "tokenizer": architecture.hub}
-        elif kind == "label_randomization":
-            values["epochs"] = max(values["epochs"], MEMORIZING_EPOCHS)
         if self.is_causal:
             del values["max_length"]  # prompts are never cut
             values["instruction"] = dataset.prompt.instruction if architecture.hub else TINY_INSTRUCTION
+        values = changed_by_dataset(name, values, dataset.name, dataset.hyperparameters)
+        if kind == "label_randomization" and not architecture.hub:
+            values["epochs"] = max(values["epochs"], MEMORIZING_EPOCHS)
         return values
 
     def family_recipe(self, architecture: TransformerArchitecture, dataset: TextDataset, kind: str) -> dict[str, Any]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from resi.domains.language.networks.base import TextNetwork, TransformerArchitecture
-from resi.domains.language.networks.folders import encoder_folder
+from resi.domains.language.networks.folders import ENCODERS, encoder_folder
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
     from resi.domains.language.datasets.base import TextDataset
+    from resi.domains.releases import Release
     from resi.specs import ModelSpec
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
@@ -53,6 +54,7 @@ class BertNetwork(TextNetwork):
             recipe={"epochs": 3, "batch_size": 32, "learning_rate": 1e-3, "warmup": 0.3},
         ),
     )
+    releases: ClassVar[tuple[Release, ...]] = ENCODERS
     embeddings: ClassVar[str] = "bert.embeddings.word_embeddings.weight"
     output: ClassVar[str] = "classifier.weight"
     checked: ClassVar[tuple[str, ...]] = (*TextNetwork.checked, "layer_norm_eps")

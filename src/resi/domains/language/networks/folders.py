@@ -1,13 +1,20 @@
-"""Names of the folders of published encoders; a rate is a decimal number without its point: 0558 is 0.558, 10 is 1."""
+"""The archive of published encoders, and the names of their folders.
+
+A rate in a name is a decimal number without its point: 0558 is 0.558, 10 is 1.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from resi.domains.language.settings import kind_of
+from resi.domains.releases import Release
 
 if TYPE_CHECKING:
     from resi.domains.language.datasets.base import TextDataset
+
+ENCODERS = (Release("11565486", r"nlp_data\.zip", "models", "nlp"),)
+"""The archive of all of them."""
 
 
 def encode_rate(rate: float) -> str:

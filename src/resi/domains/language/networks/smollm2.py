@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from resi.domains.language.networks.base import TextNetwork, TransformerArchitecture
 from resi.domains.language.networks.folders import encode_rate
 from resi.domains.language.settings import kind_of
+from resi.domains.releases import Release
 from resi.errors import UsageError
 
 if TYPE_CHECKING:
@@ -101,6 +102,9 @@ class SmolLM2Network(TextNetwork):
         "down_proj",
     )
     download: ClassVar[str] = "smollm2"
+    releases: ClassVar[tuple[Release, ...]] = (
+        Release("", r"smollm_(sst2|mnli)_checkpoints\.tar\.zst", f"models/nlp/{FOLDER}", r"ft_smollm2_1-7b_.+"),
+    )
 
     def transformers_classes(self) -> tuple[Any, Any]:
         """Return the classes of the config and of the network."""

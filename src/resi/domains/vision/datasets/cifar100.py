@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any
 
-from resi.domains.vision.datasets.base import ImageDataset, PublishedImages, Statistics
+from resi.domains.vision.datasets.base import ImageDataset, PublishedImages, Statistics, image_release
 from resi.errors import DatasetError
 from resi.fingerprints import fingerprint
 from resi.specs import DatasetSpec
@@ -33,7 +33,7 @@ def locate(root: Path | None, downloads: Path, may_download: bool) -> DatasetSpe
 
     They lie in ``cifar-100-python`` below ``root``, as the official archive has them.
     """
-    base = root or downloads / CIFAR100.folder
+    base = root or downloads / "CIFAR100"
     folder = base / FOLDER
     if not folder.is_dir() and base.name == FOLDER and base.is_dir():
         base, folder = base.parent, base
@@ -79,21 +79,16 @@ def load(dataset: DatasetSpec) -> Images:
     """Read the images through torchvision; the last fifth of the training images is for validation."""
     from torchvision import datasets
 
-    from resi.domains.vision.images import Images
-
     root = str(dataset.folder)
     try:
         train, test = (datasets.CIFAR100(root, train=is_train, download=False) for is_train in (True, False))
     except RuntimeError as error:  # of a file that is not the release's any more
         raise DatasetError(f"CIFAR-100 in {root} cannot be read: {error}") from error
     cut = len(train.targets) - min(VALIDATION, len(train.targets) // 5)
-    return Images(
+    return CIFAR100.images(
         train=_split(train, "train", 0, cut),
         validation=_split(train, "train", cut, len(train.targets)),
         test=_split(test, "test", 0, len(test.targets)),
-        classes=100,
-        side=CIFAR100.image_size,
-        dot_diameter=CIFAR100.dot_diameter,
     )
 
 
@@ -110,15 +105,14 @@ def augment(image_size: int, alteration: Alteration) -> Any:
     """Return shifts, flips, AutoAugment and a cut-out square; flips alone where the augmentation is to be mild."""
     from torchvision.transforms import v2
 
-    from resi.domains.vision.transforms import GREY, Cutout
+    from resi.domains.vision.transforms import GREY, Cutout, with_flips
 
-    steps: list[Any] = [v2.Resize((image_size, image_size))]
-    if not alteration.strong:
-        return v2.Compose([*steps, v2.RandomHorizontalFlip()])
-    auto = v2.AutoAugment(v2.AutoAugmentPolicy.CIFAR10, fill=GREY)
-    steps += [v2.RandomCrop(image_size, padding=4, fill=GREY), v2.RandomHorizontalFlip(), auto]
+    crops: list[Any] = [v2.Resize((image_size, image_size))]
+    if alteration.strong:
+        crops.append(v2.RandomCrop(image_size, padding=4, fill=GREY))
     # A square could hide the dot.
-    return v2.Compose(steps if alteration.dots is not None else [*steps, Cutout()])
+    after = [] if alteration.dots is not None else [Cutout()]
+    return with_flips(crops, "CIFAR10", strong=alteration.strong, after=after)
 
 
 CIFAR100 = ImageDataset(
@@ -133,7 +127,6 @@ CIFAR100 = ImageDataset(
     locate=locate,
     load=load,
     augment=augment,
-    folder="CIFAR100",
     published=PublishedImages(
         names={
             "standard": "CIFAR100",
@@ -145,5 +138,11 @@ CIFAR100 = ImageDataset(
         statistics=Statistics("cifar10", (0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)),
         # Two are tossed, so that there are fewer dots of their class's colour than the levels say.
         coins=2,
+        releases=(
+            image_release("15148773", r"normal_c100\.tar\.gz"),
+            image_release("15148777", r"shortcut_c100\.tar\.gz"),
+            image_release("15148781", r"randomlabel_c100\.tar\.gz"),
+            image_release("15148783", r"augment_c100\.tar\.gz"),
+        ),
     ),
 )

@@ -35,7 +35,7 @@ def load(dataset: DatasetSpec) -> Images:
     from PIL import Image
     from sklearn.datasets import load_digits
 
-    from resi.domains.vision.images import Images, InMemory, Split
+    from resi.domains.vision.images import InMemory, Split
     from resi.randomness import generator
 
     del dataset
@@ -54,7 +54,7 @@ def load(dataset: DatasetSpec) -> Images:
         )
         for part in parts
     )
-    return Images(train, validation, test, classes=10, side=SIDE, dot_diameter=DIGITS.dot_diameter)
+    return DIGITS.images(train, validation, test)
 
 
 DIGITS = ImageDataset(

@@ -7,10 +7,10 @@ import os
 import shutil
 from typing import TYPE_CHECKING, Any
 
-from resi.domains.vision.datasets.base import Archive, ImageDataset, PublishedImages, Statistics
+from resi.domains.vision.datasets.base import ImageDataset, PublishedImages, Statistics, image_release
 from resi.errors import DatasetError
 from resi.fingerprints import fingerprint
-from resi.specs import DatasetSpec
+from resi.specs import Archive, DatasetSpec
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 # Raised when the code that turns files into images, splits or labels would give others.
 RECIPE = 1
+FOLDER = "Imagenet100"
 WNIDS = tuple(
     """
     n01440764 n01443537 n01484850 n01491361 n01494475 n01496331 n01498041 n01514668 n01514859 n01531178 n01537544
@@ -49,7 +50,7 @@ def locate(root: Path | None, downloads: Path, may_download: bool) -> DatasetSpe
     Its content is known by names and sizes of all files: reading 16 GB for a hash would take longer than many a run.
     """
     del may_download  # Kaggle asks for an account
-    folder = root or downloads / IMAGENET100.folder
+    folder = root or downloads / FOLDER
     if not (folder / "train").is_dir() or not (folder / "val").is_dir():
         raise DatasetError(
             f"ImageNet100 is not in {folder}: expected the folders train and val there. Download the archive "
@@ -109,7 +110,7 @@ def load(dataset: DatasetSpec) -> Images:
     """
     import numpy as np
 
-    from resi.domains.vision.images import Images, OnDisk, Split
+    from resi.domains.vision.images import OnDisk, Split
     from resi.randomness import generator
 
     folder = dataset.folder
@@ -128,26 +129,17 @@ def load(dataset: DatasetSpec) -> Images:
         labels = np.array([classes[name.split("/")[1]] for name in names], dtype=np.int64)
         return Split(names, labels, OnDisk(folder, names))
 
-    return Images(
-        split(train),
-        split(validation),
-        split(test),
-        classes=len(classes),
-        side=IMAGENET100.image_size,
-        dot_diameter=IMAGENET100.dot_diameter,
-    )
+    return IMAGENET100.images(split(train), split(validation), split(test), classes=len(classes))
 
 
 def augment(image_size: int, alteration: Alteration) -> Any:
     """Return random resized crops, flips and AutoAugment; mild crops and flips where the augmentation is to be mild."""
     from torchvision.transforms import v2
 
-    from resi.domains.vision.transforms import GREY
+    from resi.domains.vision.transforms import with_flips
 
-    if alteration.strong:
-        auto = v2.AutoAugment(v2.AutoAugmentPolicy.IMAGENET, fill=GREY)
-        return v2.Compose([v2.RandomResizedCrop(image_size), v2.RandomHorizontalFlip(), auto])
-    return v2.Compose([v2.RandomResizedCrop(image_size, scale=(0.75, 1.0)), v2.RandomHorizontalFlip()])
+    mild = {} if alteration.strong else {"scale": (0.75, 1.0)}
+    return with_flips([v2.RandomResizedCrop(image_size, **mild)], "IMAGENET", strong=alteration.strong)
 
 
 def _missing_parts(archive: Path) -> list[str]:
@@ -193,7 +185,6 @@ IMAGENET100 = ImageDataset(
     locate=locate,
     load=load,
     augment=augment,
-    folder="Imagenet100",
     published=PublishedImages(
         names={
             "standard": "ImageNet100",
@@ -202,13 +193,20 @@ IMAGENET100 = ImageDataset(
             "label_randomization": "IN100_DataModule",
         },
         global_average_pooling=5,
+        releases=(
+            image_release("11544180", r"(normal|shortcut).*\.zip"),
+            image_release("11548523", r"(augment|randomlabel).*\.zip"),
+        ),
     ),
     archive=Archive(
         name="ambityga/imagenet100",
         about="ImageNet100 from the layout of its Kaggle archive (ambityga/imagenet100: train.X1 to train.X4 and "
         "val.X, one folder per class) to the one that resi reads (train and val)",
+        folder=FOLDER,
         missing=_missing_parts,
         place=_place_images,
         problems=lambda folder: check_listing(list_images(folder)),
+        files="images",
+        complete=f"all {len(WNIDS)} classes are complete",
     ),
 )

@@ -60,6 +60,8 @@ class ImageNetwork(NetworkFamily):
 
     domain: ClassVar[str] = "vision"
     architectures: ClassVar[tuple[ImageArchitecture, ...]]
+    hyperparameters_on: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    """By the datasets on which it has hyperparameters of its own: what differs from :func:`common_recipe`."""
     choices: ClassVar[Mapping[str, Sequence[str]]] = {}
     """The values that hyperparameters of this family alone may have."""
 
@@ -67,9 +69,13 @@ class ImageNetwork(NetworkFamily):
         """Return one of the architectures."""
         return by_name(self.architectures, name)
 
-    @abstractmethod
     def recipe(self, architecture: str, dataset: ImageDataset) -> dict[str, Any]:
-        """Return the hyperparameters of training that a user may change, those of :func:`common_recipe` at least."""
+        """Return the hyperparameters of training that a user may change, those of :func:`common_recipe` at least.
+
+        Those that the dataset brings, ``ImageDataset.hyperparameters``, replace them afterwards.
+        """
+        del architecture
+        return common_recipe(**self.hyperparameters_on.get(dataset.name, {}), normalization=dataset.statistics.name)
 
     @abstractmethod
     def build(self, architecture: str, hyperparameters: Mapping[str, Any], classes: int) -> nn.Module:

@@ -16,7 +16,6 @@ from resi.domains.vision.networks.base import (
     ImageArchitecture,
     ImageNetwork,
     by_name,
-    common_recipe,
     draw_weights,
     numbered,
     pooled_map,
@@ -41,12 +40,6 @@ LARGE_IMAGES = 128
 """Height and width from which the stem and the first stage halve the maps."""
 CORNER = 5
 """Published networks that pool so many cells in height and width of their last map, which has more, pool its corner."""
-
-RECIPES: dict[str, dict[str, Any]] = {
-    "digits": {"epochs": 25, "batch_size": 64, "weight_decay": 1e-4},
-    "imagenet100": {"weight_decay": 4e-5},
-}
-"""By dataset, what differs from the recipe of all families."""
 
 # Where a name begins once the wrappers around the network are taken off, and what it is here.
 ROOTS = ("conv0.", "bn0.", "layer", "linear.")
@@ -95,12 +88,16 @@ class ResNet(ImageNetwork):
             blocks=(1, 1, 1, 1), channels=(8, 16, 32, 64), stem=8, last_layers=5, largest_image=16,
         ),
     )  # fmt: skip
+    # Those on digits are chosen so that models learn every setting, the others are the benchmark's.
+    hyperparameters_on: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "digits": {"epochs": 25, "batch_size": 64, "weight_decay": 1e-4},
+        "imagenet100": {"weight_decay": 4e-5},
+    }
     choices: ClassVar[Mapping[str, Sequence[str]]] = {"head_pooling": ("global", "corner")}
 
     def recipe(self, architecture: str, dataset: ImageDataset) -> dict[str, Any]:
-        """Return the benchmark's hyperparameters; those on digits are chosen so that models learn every setting."""
-        values = common_recipe(**RECIPES.get(dataset.name, {}), normalization=dataset.statistics.name)
-        return {**values, "head_pooling": "global"}
+        """Return the hyperparameters that all families have, and how the last map is pooled."""
+        return {**super().recipe(architecture, dataset), "head_pooling": "global"}
 
     def derived(self, architecture: str, dataset: ImageDataset, values: Mapping[str, Any]) -> dict[str, Any]:
         """Return the size of images, and whether the first layers halve them."""

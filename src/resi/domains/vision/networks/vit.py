@@ -11,13 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from resi.domains.vision.networks.base import (
-    ImageArchitecture,
-    ImageNetwork,
-    by_name,
-    common_recipe,
-    numbered,
-)
+from resi.domains.vision.networks.base import ImageArchitecture, ImageNetwork, by_name, numbered
 from resi.domains.vision.pretrained import pretrained_file, read_pretrained
 from resi.domains.vision.weights import load_weights, renamed, unwrapped
 from resi.extraction.layers import HookPoint
@@ -32,26 +26,6 @@ if TYPE_CHECKING:
 
 REFERENCE = "Dosovitskiy et al., ICLR 2021"
 TITLE = "{} layers, patches of 32, pre-trained on ImageNet-21k"
-
-RECIPES: dict[str, dict[str, Any]] = {
-    "digits": {
-        "epochs": 30,
-        "batch_size": 32,
-        "optimizer": "adamw",
-        "learning_rate": 2e-3,
-        "weight_decay": 0.01,
-        "warmup_epochs": 3,
-    },
-    "imagenet100": {
-        "epochs": 300,
-        "accumulation": 4,
-        "optimizer": "adamw",
-        "learning_rate": 3e-3,
-        "weight_decay": 0.1,
-        "warmup_epochs": 35,
-    },
-}
-"""By dataset, what differs from the recipe of all families."""
 
 # Where a name begins once the wrappers around the network are taken off, and what it is here.
 ROOTS = ("embeddings.", "encoder.", "layers.", "layernorm.", "pooler.", "classifier.")
@@ -115,11 +89,32 @@ class VisionTransformer(ImageNetwork):
             last_layers=5, largest_image=16,
         ),
     )  # fmt: skip
+    # Those on digits are chosen so that models learn every setting, the others are the benchmark's.
+    hyperparameters_on: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "digits": {
+            "epochs": 30,
+            "batch_size": 32,
+            "optimizer": "adamw",
+            "learning_rate": 2e-3,
+            "weight_decay": 0.01,
+            "warmup_epochs": 3,
+        },
+        "imagenet100": {
+            "epochs": 300,
+            "accumulation": 4,
+            "optimizer": "adamw",
+            "learning_rate": 3e-3,
+            "weight_decay": 0.1,
+            "warmup_epochs": 35,
+        },
+    }
 
     def recipe(self, architecture: str, dataset: ImageDataset) -> dict[str, Any]:
-        """Return the benchmark's hyperparameters; those on digits are chosen so that models learn every setting."""
-        values = common_recipe(**RECIPES.get(dataset.name, {}), normalization=dataset.statistics.name)
-        return {**values, "pretrained": by_name(self.architectures, architecture).pretrained}
+        """Return the hyperparameters that all families have, and the weights that training starts from."""
+        return {
+            **super().recipe(architecture, dataset),
+            "pretrained": by_name(self.architectures, architecture).pretrained,
+        }
 
     def derived(self, architecture: str, dataset: ImageDataset, values: Mapping[str, Any]) -> dict[str, Any]:
         """Return the size of images, and the hash of pre-trained weights in a local folder."""

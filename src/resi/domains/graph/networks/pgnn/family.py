@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from resi.domains.graph.data import Graph
     from resi.domains.graph.datasets.base import GraphDataset
     from resi.domains.graph.networks.pgnn.layers import PGNN
+    from resi.extraction.layers import HookPoint
     from resi.specs import ModelSpec
 
 
@@ -62,9 +63,9 @@ class PGNNFamily(GraphNetwork):
             anchors=find_anchors(graph.edges, len(graph.labels), spec.seed),
         )
 
-    def representation(self, output: tuple[Tensor, Tensor]) -> Tensor:
-        """Return the structures of positions and structures, which are what the next layer sees."""
-        return output[1]
+    def layers(self, hyperparameters: Mapping[str, Any]) -> dict[str, HookPoint]:
+        """Return where the structures are read, which the next layer sees: layers return positions and structures."""
+        return {layer: point._replace(item=1) for layer, point in super().layers(hyperparameters).items()}
 
     def next_input(self, model: nn.Module, layer: str, representation: Tensor) -> Tensor:
         """Return the representation, whose messages are activated already."""
