@@ -13,6 +13,7 @@ import pytest
 import resi
 from resi.measures.shared import chance
 from resi.measures.shared.precision import count_above_rounding
+from tests.exact import definitions
 
 from .samples import MEASURES
 
@@ -235,3 +236,23 @@ def test_a_rank_that_rounding_leaves_open_is_noted(name: str) -> None:
     assert "is a guess" not in notes["ordinary"] + notes["layer"]
     assert "the rank of R (" in notes["far"], notes
     assert resi.pairwise({"a": cases["far"][0], "b": S}, [name])["note"][0] == notes["ordinary"]
+
+
+def test_rows_that_are_a_hundred_million_times_shorter_are_aligned_as_well() -> None:
+    """In the product of two matrices the directions of such rows are 1e-16 times as large as those of the others."""
+    rng = np.random.default_rng(2)
+    R = np.zeros((20, 8))
+    R[:10, :4] = rng.normal(size=(10, 4))
+    R[10:, 4:] = 1e-8 * rng.normal(size=(10, 4))
+    rotation = np.linalg.qr(rng.normal(size=(8, 8)))[0]
+    noise = rng.normal(size=(20, 8)) * np.where(np.arange(20) < 10, 1, 1e-8)[:, None]
+    assert resi.compare(R, R, "aligned_cosine") == 1
+    assert resi.compare(R, R @ rotation, "aligned_cosine") == 1
+    S = R @ rotation + 0.3 * noise
+    expected = definitions.aligned_cosine(definitions.exact(R), definitions.exact(S), definitions.Ranks())
+    assert resi.compare(R, S, "aligned_cosine") == pytest.approx(float(expected), abs=1e-12)
+    # Short rows of one side are long on the other: the short directions have nothing in common.
+    first, second = R.copy(), R[:, ::-1].copy()
+    first[15:], second[10:15] = R[5:10], R[5:10, ::-1]
+    expected = definitions.aligned_cosine(definitions.exact(first), definitions.exact(second), definitions.Ranks())
+    assert resi.compare(first @ rotation, second, "aligned_cosine") == pytest.approx(float(expected), abs=1e-12)

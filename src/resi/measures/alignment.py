@@ -11,7 +11,7 @@ from resi.errors import DegenerateInputError
 from resi.measures.base import Measure
 from resi.measures.shared import chance, intermediates, rows
 from resi.measures.shared.precision import or_exactly
-from resi.measures.shared.rotations import SINGLE_IS_ENOUGH, nuclear_norm, residual
+from resi.measures.shared.rotations import SINGLE_IS_ENOUGH, nuclear_norm, residual, rotation_of_all_sizes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -330,10 +330,7 @@ class AlignedCosine(Measure):
             raise DegenerateInputError("no row is different from zero on both sides")
         if count < len(a.usable):
             warnings.warn(f"{self.name}: {len(a.usable) - count} all-zero rows are left out", stacklevel=2)
-        cross = a.compact.T @ b.compact
-        left, values, right = torch.linalg.svd(cross, full_matrices=False)
-        rank = int((values > max(cross.shape) * 2.0**-52 * values[0]).sum())
-        rotation = left[:, :rank] @ right[:rank]
+        rotation = rotation_of_all_sizes(a.compact, b.compact)
         # The sum of the cosines u R v over pairs of unit rows; rows that are all zero add nothing.
         value = float((rotation * (a.unit.T @ b.unit)).sum()) / count
         return or_exactly(1.0, max(-1.0, min(1.0, value)))

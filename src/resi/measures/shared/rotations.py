@@ -23,6 +23,8 @@ SINGLE_IS_ENOUGH = 0.9
 # count in distances below this share of the norms.
 ROTATION_IS_ENOUGH = 1e-4
 REFINEMENTS = 3
+# Singular values of a product that are smaller than this share of the largest have lost half of their digits.
+SQUARES_ARE_ENOUGH = 2.0**-26
 
 
 def nuclear_norm(a: Features, b: Features) -> float:
@@ -64,6 +66,33 @@ def residual(a: Features, b: Features, size_a: float, size_b: float) -> float:
     found = float((first @ (rotation.left @ rotation.right.T) - second).norm())
     if CANCELLED * _norm(second) < found < ROTATION_IS_ENOUGH * _norm(second):
         found = min(found, *_refined_residuals(first, second))
+    return found
+
+
+def rotation_of_all_sizes(first: Tensor, second: Tensor) -> Tensor:
+    """Return the partial isometry that brings one matrix closest to another, also in their smallest directions.
+
+    The product of the matrices squares the sizes of directions: those of a hundred-millionth would be lost in it. They
+    are found once more in what the matrices have beside their large directions. Directions in which one side has
+    nothing in common with the other have no best rotation, and are mapped to zero.
+
+    Parameters
+    ----------
+    first, second : Tensor of shape (n_samples, n_columns) and (n_samples, other_columns)
+    """
+    cross = first.T @ second
+    left, values, right = torch.linalg.svd(cross, full_matrices=False)
+    error = max(cross.shape) * DOUBLE_EPSILON
+    # Rounding of the product alone gives values of that size to directions that have nothing in common.
+    least = max(SQUARES_ARE_ENOUGH * float(values[0]), error * _norm(first) * _norm(second))
+    count = int((values > least).sum())
+    found = left[:, :count] @ right[:count]
+    if 0 < count < len(values):
+        left, _, right = torch.linalg.svd(cross)
+        others, their_others = left[:, count:], right[count:].T
+        rest, their_rest = first @ others, second @ their_others
+        if _norm(rest) > error * _norm(first) and _norm(their_rest) > error * _norm(second):
+            found = found + others @ rotation_of_all_sizes(rest, their_rest) @ their_others.T
     return found
 
 
