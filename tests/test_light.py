@@ -44,6 +44,14 @@ def test_no_heavy_module_is_loaded(code: str) -> None:
     assert heavy_imports(code) == []
 
 
+@pytest.mark.parametrize("words", [["--help"], ["list", "measures"], ["list", "tests"]])
+def test_help_and_lists_do_without_numpy(words: list[str]) -> None:
+    script = (
+        f"import sys; from resi.cli.main import run_command; run_command({words!r}); assert 'numpy' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
+
+
 def test_a_finished_run_is_read_without_torch(tmp_path) -> None:
     from tests.conftest import TINY
 

@@ -6,13 +6,13 @@ import contextlib
 import hashlib
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import numpy as np
     import torch
 else:
+    from resi.lazy import numpy as np
     from resi.lazy import torch
 
 

@@ -6,8 +6,6 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-import numpy as np
-
 from resi.errors import DatasetError
 from resi.fingerprints import hash_file
 from resi.groundings.ties import RESOLUTION, merge_ties
@@ -16,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    import numpy as np
+
     from resi.choices import Protocol
     from resi.domains.base import Domain
     from resi.specs import DatasetSpec, ModelSpec, ProbeSpec
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     Values = np.ndarray[Any, np.dtype[np.float64]]
     Mask = np.ndarray[Any, np.dtype[np.bool_]]
+else:
+    from resi.lazy import numpy as np
 
 # One-sided: as often as a two-sided interval of 95 % leaves chance out on the one side.
 LEVEL = 0.025

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-
 if TYPE_CHECKING:
+    import numpy as np
+
     from resi.groundings.base import Values
+else:
+    from resi.lazy import numpy as np
 
 # A weighted variance below this share of the sum of squares is rounding: the values are equal.
 SMALLEST_SPREAD = 1e-12

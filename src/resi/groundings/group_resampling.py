@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-
 from resi.groundings.jackknife import (
     FEWEST_MODELS,
     Scale,
@@ -22,10 +20,14 @@ from resi.groundings.separation import pair_index
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    import numpy as np
+
     from resi.groundings.base import Values
     from resi.groundings.separation import PairIndex
 
     Array = np.ndarray[Any, Any]
+else:
+    from resi.lazy import numpy as np
 
 # A set of models is encoded as the bits of one integer.
 MOST_BITS = 62

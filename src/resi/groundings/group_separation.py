@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
-
 from resi.groundings.base import LEVEL, Experiment, Grounding, Item, Models, Score, Similarities
 from resi.groundings.group_resampling import p_values, smallest_p_value, uncertainty
 from resi.groundings.jackknife import FEWEST_MODELS
@@ -21,10 +19,14 @@ from resi.groundings.separation import (
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    import numpy as np
+
     from resi.choices import Protocol
     from resi.groundings.base import Mask
     from resi.groundings.group_resampling import Uncertainty
     from resi.groundings.separation import Split
+else:
+    from resi.lazy import numpy as np
 
 
 class GroupSeparation(Grounding):

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-
 if TYPE_CHECKING:
+    import numpy as np
+
     from resi.groundings.base import Values
 
     Array = np.ndarray[Any, Any]
+else:
+    from resi.lazy import numpy as np
 
 COVERAGE = 0.95
 # Fewer models of a kind say next to nothing about how much models vary.

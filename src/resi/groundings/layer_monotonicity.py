@@ -5,8 +5,6 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, ClassVar
 
-import numpy as np
-
 from resi.choices import Protocol
 from resi.groundings.base import LEVEL, Experiment, Grounding, Item, Models, Score, Similarities
 from resi.groundings.correlation import correlate
@@ -17,7 +15,11 @@ from resi.groundings.notes import TOO_FEW_TO_TELL, one_number, sentence
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    import numpy as np
+
     from resi.groundings.base import Member, Values
+else:
+    from resi.lazy import numpy as np
 
 CHANCE = {"spearman": 0.0, "violation_rate": 0.5}
 BEST = {"spearman": 1.0, "violation_rate": 0.0}

@@ -7,18 +7,20 @@ import itertools
 import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-
 from resi.groundings.resampling import PERMUTATIONS, relabellings, share_as_large
 from resi.randomness import generator
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy as np
+
     from resi.groundings.base import Values
     from resi.groundings.resampling import Integers
 
     Array = np.ndarray[Any, Any]
+else:
+    from resi.lazy import numpy as np
 
 # All orders of up to seven layers are tried; of more, so many random ones, as each takes the longer the more layers.
 MOST_LAYERS = 7

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    import numpy as np
+
     from resi.groundings.base import Values
+else:
+    from resi.lazy import numpy as np
 
 TOO_FEW_TO_TELL = "with {} no p-value can be below {:.2g}"
 

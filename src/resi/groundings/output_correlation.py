@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-import numpy as np
-
 from resi.groundings.base import LEVEL, Experiment, Grounding, Item, Models, Score, Similarities
 from resi.groundings.correlation import correlate, weighted_correlations
 from resi.groundings.jackknife import influences
@@ -17,9 +15,13 @@ from resi.groundings.ties import merge_ties
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    import numpy as np
+
     from resi.choices import Protocol
     from resi.groundings.base import Values
     from resi.groundings.resampling import Integers
+else:
+    from resi.lazy import numpy as np
 
 
 class PredictionCorrelation(Grounding):

@@ -7,14 +7,16 @@ import math
 from itertools import permutations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-
 from resi.randomness import generator
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from resi.groundings.base import Values
 
     Integers = np.ndarray[Any, np.dtype[np.int64]]
+else:
+    from resi.lazy import numpy as np
 
 PERMUTATIONS = 9999
 RESAMPLES = 2000

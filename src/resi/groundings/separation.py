@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-
 if TYPE_CHECKING:
+    import numpy as np
+
     from resi.groundings.base import Mask, Values
 
     Integers = np.ndarray[Any, np.dtype[np.int64]]
+else:
+    from resi.lazy import numpy as np
 
 
 class Split(NamedTuple):

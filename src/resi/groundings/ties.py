@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 if TYPE_CHECKING:
+    import numpy as np
+
     from resi.groundings.base import Values
+else:
+    from resi.lazy import numpy as np
 
 # Relative error of a measure that states none: some thousand roundings of double precision.
 RESOLUTION = 1e-12
