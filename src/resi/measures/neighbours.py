@@ -88,7 +88,7 @@ class _NeighbourMeasure(Measure):
     def prepared_bytes(self, n_samples: int, n_features: int) -> int:
         """Return the bytes of the matrix, its unit rows, blocks of distances, and the neighbours."""
         block = min(intermediates.BLOCK_ENTRIES, n_samples**2)
-        return 16 * n_samples * n_features + 11 * block + 16 * self.k * n_samples + 2**21
+        return 16 * n_samples * n_features + 21 * block // 2 + 16 * self.k * n_samples + 2**21
 
 
 def _together(a: Neighbours, b: Neighbours) -> tuple[Tensor, Tensor | None]:
