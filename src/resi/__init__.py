@@ -9,7 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from resi.api import compare, list_measures, pairwise
+    from resi.api.comparing import compare, list_measures, pairwise
     from resi.groundings.scores import score_table
     from resi.measures.base import Measure, as_measure
     from resi.pipeline.run import run
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 _PUBLIC = {
     "Measure": "resi.measures.base",
     "as_measure": "resi.measures.base",
-    "compare": "resi.api",
+    "compare": "resi.api.comparing",
     "hookimpl": "resi.registry.hookspecs",
-    "list_measures": "resi.api",
-    "pairwise": "resi.api",
+    "list_measures": "resi.api.comparing",
+    "pairwise": "resi.api.comparing",
     "run": "resi.pipeline.run",
     "score_table": "resi.groundings.scores",
 }

@@ -1,1 +1,1 @@
-"""Layers of any torch module, recorded while it runs; nothing here knows of datasets or runs."""
+"""Representations of any network over any data: layers are recorded while it runs; nothing here knows of runs."""

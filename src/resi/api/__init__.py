@@ -1,0 +1,1 @@
+"""The Python functions: representations compared, extracted, read and put through the tests."""
