@@ -157,7 +157,7 @@ class Representations(Mapping[str, "Tensor"]):
         return f"Representations{f' of {self.name}' if self.name else ''}: {', '.join(counts)}"
 
     def _rows(self) -> list[tuple[str, ...]]:
-        rows = []
+        rows: list[tuple[str, ...]] = []
         for layer, found in self.layers.items():
             size, dtype = " x ".join(map(str, found.size)), self.dtypes.get(layer, "")
             width = WIDTHS.get(dtype)
