@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _CALLS = re.compile(r"GLOBAL ([\w.]+)")
 # torch.save has written pickles of version 2, and since torch 1.6 zip archives that hold them.
 _OTHER_PICKLES = (b"\x80\x03", b"\x80\x04", b"\x80\x05")
-ADVICE = "nothing of it was run. If you trust it, read it yourself and save tensors: torch.save({'layer': tensor}, FILE)"
+ADVICE = (
     "nothing of it was run. If you trust it, read it yourself and save the tensors: torch.save({'layer': tensor}, FILE)"
 )
 
@@ -30,8 +30,7 @@ ADVICE = "nothing of it was run. If you trust it, read it yourself and save tens
 def read_checkpoint(path: Path, options: Options) -> Contents:
     """Return the tensors in a file: one, several by name, or a list; ids in a list of texts named ``samples``."""
     with reading(path):
-        with path.open("rb") as file:
-            check_members(file)
+        _check(path)
         loaded = _loaded(path)
     if _is_tensor(loaded):
         return Contents({path.stem: _array(path, "", loaded)})
@@ -44,6 +43,15 @@ def read_checkpoint(path: Path, options: Options) -> Contents:
             elif _is_tensor(loaded.get(name)) and loaded[name].ndim == 1 and not loaded[name].is_floating_point():
                 samples = tuple(str(item) for item in loaded.pop(name).tolist())
     return Contents({name: _array(path, name, item) for name, item in _leaves(loaded)}, samples)
+
+
+def _check(path: Path) -> None:
+    """Compare all of a zip archive with its checksums, which ``torch.load`` does not look at."""
+    try:
+        with path.open("rb") as file:
+            check_members(file)
+    except ArtifactError as error:
+        raise ArtifactError(f"{path} {error}") from error
 
 
 def _loaded(path: Path) -> Any:

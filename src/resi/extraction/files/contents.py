@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import functools
 import math
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from resi.errors import ArtifactError, ResiError, UsageError
+from resi.errors import ArtifactError, ResiError, ShapeError, UsageError
 from resi.fingerprints import file_state
 
 if TYPE_CHECKING:
@@ -272,6 +273,40 @@ def ids_of(path: Path, name: str, values: np.ndarray[Any, Any]) -> tuple[str, ..
         kind = described_type(values.dtype)
         raise UsageError(f"{path}: {name} holds {kind}; ids of samples are texts or whole numbers")
     return tuple(item.decode() if isinstance(item, bytes) else str(item).rstrip("\0") for item in flat.tolist())
+
+
+def check_array(label: str, size: Sequence[int], dtype: str, advice: str = "") -> None:
+    """Raise ``ShapeError`` if an array is no representation: of floating point, samples first, of 2 to 4 axes.
+
+    Parameters
+    ----------
+    label : str
+        What it is called.
+    dtype : str
+        Name of its type, or what it is instead of numbers.
+    advice : str
+        What can be done beside converting it.
+    """
+    label = f"{label} of shape {tuple(size)}" if size else label
+    if dtype not in FLOATS:
+        raise ShapeError(f"{label} is {dtype}; representations are floating point, convert it first{advice}")
+    if not 2 <= len(size) <= 4:
+        raise ShapeError(
+            f"{label} has {len(size)} ax{'i' if len(size) == 1 else 'e'}s; expected 2 (samples, features), 3 (samples, "
+            f"tokens, features) or 4 (samples, channels, height, width){advice}"
+        )
+    if 0 in size:
+        raise ShapeError(f"{label} is empty")
+
+
+def in_natural_order(names: Iterable[str]) -> list[str]:
+    """Return names sorted as people count: ``layer2`` before ``layer10``."""
+
+    def parts(name: str) -> list[tuple[int, int, str]]:
+        found = re.split(r"(\d+)", name)
+        return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in found if part]
+
+    return sorted(names, key=parts)
 
 
 def listed(names: Iterable[str], most: int = 8) -> str:

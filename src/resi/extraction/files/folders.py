@@ -9,7 +9,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from resi.errors import ArtifactError, UsageError
-from resi.extraction.files.contents import Contents, Options, listed
+from resi.extraction.files.contents import Contents, Options, in_natural_order, listed
 from resi.extraction.files.formats import BY_SUFFIX
 from resi.extraction.files.parquet import SAMPLE, read_ids
 from resi.extraction.files.safetensors import REPRESENTATION
@@ -60,16 +60,12 @@ def read_folder(folder: Path, options: Options) -> Contents:
 
 def layer_files(folder: Path) -> list[Path]:
     """Return the files in a folder that can hold layers, in the natural order of their names: 2 before 10."""
-    found = [
-        file
+    found = {
+        file.name: file
         for file in folder.iterdir()
         if file.suffix.lower() in BY_SUFFIX and not file.name.startswith(".") and file.name != SAMPLES
-    ]
-    return sorted(found, key=lambda file: _natural(file.name))
-
-
-def _natural(name: str) -> list[tuple[int, int, str]]:
-    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in re.split(r"(\d+)", name) if part]
+    }
+    return [found[name] for name in in_natural_order(found)]
 
 
 def _manifest(folder: Path, files: list[Path]) -> dict[str, Any]:

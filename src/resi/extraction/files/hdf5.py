@@ -15,6 +15,7 @@ from resi.extraction.files.contents import (
     bound,
     described_type,
     ids_of,
+    in_natural_order,
     is_list_of_ids,
     reading,
 )
@@ -58,7 +59,8 @@ def _read(path: Path, options: Options, is_matlab: bool) -> Contents:
         options.check(path, found)
         facts = json.loads(file.attrs.get(FACTS, "{}"))
         name = facts.get("name", "")
-        for layer in [*facts.get("layers", []), *(other for other in found if other not in facts.get("layers", []))]:
+        names = facts.get("layers", [])
+        for layer in (*names, *in_natural_order(set(found) - set(names))):
             dataset = found[layer]
             if is_list_of_ids(layer, dataset.shape or (), options):
                 samples = ids_of(path, layer, _ids(file, dataset, is_matlab))

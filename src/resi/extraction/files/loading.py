@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from resi.errors import ShapeError, UsageError
 from resi.extraction.collection import Representations
-from resi.extraction.files.contents import FLOATS, Contents, Options, identity, reading
+from resi.extraction.files.contents import Contents, Options, check_array, identity, reading
 from resi.extraction.files.folders import SAMPLES, check_hashes, read_folder
 from resi.extraction.files.formats import format_of
 from resi.extraction.files.parquet import read_ids
@@ -117,20 +117,10 @@ def _chosen(place: Path, contents: Contents, patterns: tuple[str, ...] | None) -
 
 def _check(path: Path, name: str, array: StoredArray, count: int) -> None:
     """Raise ``ShapeError`` if an array is no representation."""
-    label = f"{path}: {name} of shape {array.size}" if array.size else f"{path}: {name or 'it'}"
-    others = "; name the layers to take to leave it out: layers=['...']" if count > 1 else ""
-    if array.dtype not in FLOATS:
-        raise ShapeError(f"{label} is {array.dtype}; representations are floating point, convert it first{others}")
-    if not 2 <= len(array.size) <= 4:
-        raise ShapeError(
-            f"{label} has {len(array.size)} axes; expected 2 (samples, features), 3 (samples, tokens, features) or 4 "
-            f"(samples, channels, height, width){others}"
-        )
-    if 0 in array.size:
-        raise ShapeError(f"{label} is empty")
-    layout = array.layout or layout_of(len(array.size))
-    if len(array.size) not in (2, len(layout)):
-        raise ShapeError(f"{label} is said to be {layout}, which has {len(layout)} axes")
+    advice = "; name the layers to take to leave it out: layers=['...']" if count > 1 else ""
+    check_array(f"{path}: {name or 'it'}", array.size, array.dtype, advice)
+    if array.layout is not None and len(array.size) not in (2, len(array.layout)):
+        raise ShapeError(f"{path}: {name} of shape {array.size} is said to be {array.layout}")
 
 
 def _check_rows(place: Path, contents: Contents, arrays: dict[str, StoredArray]) -> None:

@@ -38,7 +38,7 @@ def read_matlab(path: Path, options: Options) -> Contents:
 
     arrays, samples = {}, None
     with reading(path):
-        if matlab.get_matfile_version(path)[0] == 2:
+        if matlab.matfile_version(path, appendmat=False)[0] == 2:
             return read_matlab73(path, options)
         variables = whosmat(str(path), appendmat=False)
         options.check(path, [name for name, _, _ in variables])

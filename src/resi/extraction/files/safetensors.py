@@ -6,7 +6,17 @@ import hashlib
 from typing import TYPE_CHECKING, Any
 
 from resi.errors import ArtifactError
-from resi.extraction.files.contents import FLOATS, Contents, Format, Options, StoredArray, bound, ids_of, reading
+from resi.extraction.files.contents import (
+    FLOATS,
+    Contents,
+    Format,
+    Options,
+    StoredArray,
+    bound,
+    ids_of,
+    in_natural_order,
+    reading,
+)
 from resi.store.tensors import METADATA, read_metadata, read_tensors, write_tensors
 
 if TYPE_CHECKING:
@@ -29,7 +39,7 @@ def read_safetensors(path: Path, options: Options) -> Contents:
 
     with reading(path), safe_open(path, framework="pt") as file:
         is_ours = METADATA in (file.metadata() or {})
-        names = list(file.keys())
+        names = in_natural_order(file.keys())
         options.check(path, [*names, *([options.id] if is_ours and options.id else [])])
         found = {name: _array(path, name, file.get_slice(name)) for name in names}
     if is_ours:
@@ -37,7 +47,8 @@ def read_safetensors(path: Path, options: Options) -> Contents:
     samples = None
     for name in options.id_names:
         if name in found and len(found[name].size) == 1 and found[name].dtype not in FLOATS:
-            samples = ids_of(path, name, found.pop(name).load().numpy())
+            del found[name]
+            samples = ids_of(path, name, _load(path, name).numpy())
     return Contents(found, samples)
 
 
@@ -68,7 +79,8 @@ def _with_metadata(path: Path, found: Mapping[str, StoredArray], about: Mapping[
     if "layers" not in about:
         return Contents(found)
     arrays = {}
-    for layer, facts in about["layers"].items():
+    for layer in about["order"]:
+        facts = about["layers"][layer]
         size = found[layer].size
         load = bound(path, _load_hashed, layer, size)
         arrays[layer] = StoredArray(
@@ -109,7 +121,12 @@ def write_safetensors(path: Path, representations: Representations) -> None:
         storages.add(storage)
         about = dict(representations.about.get(layer, {}))
         layers[layer] = {"layout": known.layout, "dtype": known.dtype, "about": about, "sha256": _hash(tensor)}
-    about = {"layers": layers, "samples": list(representations.samples), "name": representations.name}
+    about = {
+        "order": list(layers),
+        "layers": layers,
+        "samples": list(representations.samples),
+        "name": representations.name,
+    }
     write_tensors(path, tensors, about)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from resi.errors import ResiError, UsageError
 from resi.extraction.collection import Representations
-from resi.extraction.files.contents import ID_NAMES
+from resi.extraction.files.contents import ID_NAMES, as_tensor, check_array, described_type
 from resi.extraction.files.folders import write_folder
 from resi.extraction.files.formats import FORMATS, format_of
 from resi.specs import layout_of
@@ -17,6 +17,8 @@ from resi.store.files import atomic_path
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterator
+
+    from torch import Tensor
 
     from resi.extraction.files.contents import Format
     from resi.representation import ArrayLike
@@ -70,16 +72,24 @@ def save(path: str | os.PathLike[str], representations: Representations | Mappin
 
 def _collected(place: Path, given: Any) -> Representations:
     """Return what was given as a collection."""
-    from resi.measures.shapes import as_tensor
-
     if isinstance(given, Representations):
         return given
     arrays = given if isinstance(given, Mapping) else {place.stem: given}
-    tensors = {}
-    for name, array in arrays.items():
-        tensors[str(name)] = as_tensor("save", str(name), array, layout_of(getattr(array, "ndim", 2)))
+    tensors = {str(name): _tensor(f"{place}: {name}", array) for name, array in arrays.items()}
     layouts = {name: layout_of(tensor.ndim) for name, tensor in tensors.items()}
     return Representations.from_tensors(tensors, layouts=layouts, name=place.stem)
+
+
+def _tensor(label: str, array: Any) -> Tensor:
+    import numpy as np
+    import torch
+
+    if isinstance(array, torch.Tensor):
+        check_array(label, tuple(array.shape), str(array.dtype).removeprefix("torch."))
+        return array.detach()
+    plain = np.asarray(array)
+    check_array(label, plain.shape, described_type(plain.dtype))
+    return as_tensor(plain)
 
 
 def _problems(format_: Format, representations: Representations) -> Iterator[str]:
