@@ -118,13 +118,8 @@ def test_arrays_without_a_collection_are_saved(tmp_path: Path) -> None:
 
 def test_tensors_that_share_memory_are_saved(tmp_path: Path) -> None:
     tensor = numbers(7, 4)
-    resi.save(
-        tmp_path / "x.safetensors",
-        {"whole": tensor, "same": tensor, "part": tensor[:, :2], "turned": tensor.T[:, :4].T},
-    )
-    with pytest.raises(ShapeError, match=r"whole has 7 rows, .*: turned has 4"):
-        resi.load(tmp_path / "x.safetensors")
-    found = resi.load(tmp_path / "x.safetensors", ["whole", "same", "part"])
+    resi.save(tmp_path / "x.safetensors", {"whole": tensor, "same": tensor, "part": tensor[:, :2]})
+    found = resi.load(tmp_path / "x.safetensors")
     assert bits(found["part"]) == bits(tensor[:, :2])
     assert bits(found["same"]) == bits(tensor)
 
