@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import fnmatch
 import functools
 import html
@@ -14,7 +15,7 @@ from resi.errors import UsageError, unknown_name
 from resi.representation import Representation, hash_samples
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from torch import Tensor
 
@@ -121,6 +122,34 @@ class Representations(Mapping[str, "Tensor"]):
             {layer: self.dtypes[layer] for layer in kept if layer in self.dtypes},
         )
 
+    def of_samples(self, samples: Sequence[str]) -> Representations:
+        """Return the rows of some samples, in their order, as those of another collection are.
+
+        Raises
+        ------
+        UsageError
+            If one of them is not there, or an id belongs to several rows.
+        """
+        places = {sample: row for row, sample in enumerate(self.samples)}
+        if len(places) < len(self.samples):
+            raise UsageError(f"{self.name or 'representations'}: several rows have one id; rows cannot be told apart")
+        if absent := [sample for sample in samples if sample not in places]:
+            more = f" and {len(absent) - 1} more" if len(absent) > 1 else ""
+            raise UsageError(f"{self.name or 'representations'}: there is no sample {absent[0]!r}{more}")
+        rows = [places[sample] for sample in samples]
+        digest = hash_samples(samples)
+        layers = {
+            layer: dataclasses.replace(
+                known,
+                key=f"{known.key} [{hash_samples(rows)}]",
+                size=(len(rows), *known.size[1:]),
+                samples=digest,
+                load=functools.partial(_rows, known.load, rows),
+            )
+            for layer, known in self.layers.items()
+        }
+        return Representations(layers, samples, self.name, self.about, self.dtypes)
+
     def __getitem__(self, layer: str) -> Tensor:
         """Return the array of a layer, samples first."""
         if layer not in self.layers:
@@ -164,6 +193,10 @@ class Representations(Mapping[str, "Tensor"]):
             megabytes = "" if width is None else f"{width * math.prod(found.size) / 1e6:.1f}"
             rows.append((layer, size, found.layout, dtype, megabytes))
         return rows
+
+
+def _rows(load: Callable[[], Any], rows: list[int]) -> Any:
+    return load()[rows]
 
 
 def _same(tensor: Tensor) -> Tensor:
