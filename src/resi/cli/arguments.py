@@ -39,10 +39,13 @@ def text(_key: str, value: str) -> str:
     return value
 
 
-def texts(_key: str, value: str) -> list[str]:
+def texts(key: str, value: str) -> list[str]:
     """Return a list of names: ``a``, ``a,b`` or ``[a,b]``."""
-    inner = value[1:-1] if value.startswith("[") and value.endswith("]") else value
-    return [part.strip() for part in inner.split(",") if part.strip()]
+    inner = value.removeprefix("[").removesuffix("]")
+    found = [part.strip() for part in inner.split(",") if part.strip()]
+    if value.startswith("[") != value.endswith("]") or not found:
+        raise UsageError(f"{key}={value}: expected a name or a list, in quotes: '{key}=[a,b]'")
+    return found
 
 
 def count(key: str, value: str) -> int:

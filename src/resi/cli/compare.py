@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +12,6 @@ from resi.console import say, write
 from resi.errors import UsageError
 
 if TYPE_CHECKING:
-    import argparse
-
     import polars as pl
 
     from resi.cli.matrices import Sides
@@ -67,7 +66,7 @@ def main(words: list[str]) -> int:
 
 def _arguments(words: list[str]) -> argparse.Namespace:
     found = parser("compare", "resi compare PATH [PATH ...] [KEY=VALUE ...] [options]", ABOUT, KEYS, EXAMPLES)
-    found.add_argument("words", nargs="*", metavar="PATH or KEY=VALUE")
+    found.add_argument("words", nargs="*", help=argparse.SUPPRESS)
     found.add_argument("--plot", type=Path, metavar="FILE", help="draw a heat map, .png, .svg or .pdf")
     found.add_argument("--out", type=Path, metavar="FILE", help="write the table, .csv, .tsv, .parquet or .json")
     shown = found.add_mutually_exclusive_group()

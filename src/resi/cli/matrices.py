@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from typing import TYPE_CHECKING, NamedTuple
 
 from resi.choices import Status
@@ -17,6 +18,8 @@ MOST_LINES = 40
 MOST_BLOCKS = 3
 """Parts into which the columns of a matrix may be divided."""
 FEW_PAIRS = 3
+MOST_LETTERS = 7
+"""Letters of a name that have room above a column."""
 LONGEST = 32
 """Letters of a name that are shown."""
 SELF = "-"
@@ -111,46 +114,65 @@ def _list_of_pairs(table: pl.DataFrame, larger: dict[str, bool]) -> Iterator[str
 def _shown(matrix: Matrix, sides: Sides, larger: bool) -> Iterator[str]:
     digits = _digits(matrix)
     texts = {place: _cell(cell, digits) for place, cell in matrix.cells.items()}
-    labels, legend = _headings(matrix, sides)
-    cell = max(map(len, [*texts.values(), *labels[0].values()])) + 2
-    first = max(len(labels[1][row]) for row in matrix.rows)
+    heads, names, legend = _headings(matrix, sides)
+    cell = max(map(len, [*texts.values(), *heads.values()])) + 2
+    first = max(map(len, names.values()))
     across = max(1, (WIDTH - 2 - first) // cell)
     if len(matrix.rows) > MOST_LINES or math.ceil(len(matrix.columns) / across) > MOST_BLOCKS:
         yield from _nearest(matrix, sides, digits, larger)
         return
     yield from legend
     for start in range(0, len(matrix.columns), across):
+        if start:
+            yield ""
         part = matrix.columns[start : start + across]
-        yield "  " + " " * first + "".join(labels[0][column].rjust(cell) for column in part)
+        yield "  " + " " * first + "".join(heads[column].rjust(cell) for column in part)
         for row in matrix.rows:
             values = "".join(texts.get((row, column), SELF).rjust(cell) for column in part)
-            yield f"  {labels[1][row]:<{first}}{values}"
+            yield f"  {names[row]:<{first}}{values}"
 
 
-def _headings(matrix: Matrix, sides: Sides) -> tuple[tuple[dict[str, str], dict[str, str]], list[str]]:
-    """Return what columns and rows are called, and lines that say what numbers of columns mean."""
-    columns, rows = _short(matrix.columns), _short(matrix.rows)
-    if max(map(len, columns.values())) <= 7:
-        legend = [] if sides.is_one else [f"  rows: {sides.rows}; columns: {sides.columns}"]
-        return (columns, rows), legend
+def _headings(matrix: Matrix, sides: Sides) -> tuple[dict[str, str], dict[str, str], list[str]]:
+    """Return what columns and rows are called, and lines that say what that stands for."""
+    columns, of_columns = _short(matrix.columns)
+    rows, of_rows = _short(matrix.rows)
+    if sides.is_one:
+        legend = [f"  layers: {of_rows}"] if of_rows else []
+    else:
+        legend = [f"  {side}: {name}" for side, name in (("rows", sides.rows), ("columns", sides.columns))]
+        legend = [f"{line}, {of}" if of else line for line, of in zip(legend, (of_rows, of_columns), strict=True)]
+    if max(map(len, columns.values())) <= MOST_LETTERS:
+        return columns, rows, legend
     numbers = {name: f"[{number}]" for number, name in enumerate(matrix.columns, 1)}
     if sides.is_one:
         width = max(map(len, numbers.values()))
-        return (numbers, {row: f"{numbers[row]:<{width}} {rows[row]}" for row in matrix.rows}), []
-    legend = [f"  rows: {sides.rows}; columns: {sides.columns},"]
-    for name, number in numbers.items():
-        entry = f"{number} {columns[name]}"
-        if len(legend[-1]) + len(entry) + 2 <= WIDTH and len(legend) > 1:
-            legend[-1] += f"  {entry}"
-        else:
-            legend.append(f"    {entry}")
-    return (numbers, rows), legend
+        return numbers, {row: f"{numbers[row]:<{width}} {rows[row]}" for row in matrix.rows}, legend
+    entries = "  ".join(f"{number} {columns[name]}".replace(" ", "\0") for name, number in numbers.items())
+    wrapped = textwrap.wrap(entries, WIDTH - 4, break_long_words=False, break_on_hyphens=False)
+    return numbers, rows, [*legend, *(f"    {line}".replace("\0", " ") for line in wrapped)]
 
 
-def _short(names: Sequence[str]) -> dict[str, str]:
-    """Return names without their beginnings where they are long, if that still tells them apart."""
+def _short(names: Sequence[str]) -> tuple[dict[str, str], str]:
+    """Return names without the parts that all have in common where they are long, and a pattern of what is left out."""
+    if max(map(len, names)) > MOST_LETTERS and len(names) > 1:
+        parts = [name.split(".") for name in names]
+        before = _common(parts)
+        after = _common([part[len(before) :][::-1] for part in parts])[::-1]
+        kept = [".".join(part[len(before) : len(part) - len(after)]) for part in parts]
+        if (before or after) and all(kept):
+            return dict(zip(names, kept, strict=True)), ".".join([*before, "*", *after])
     short = {name: name if len(name) <= LONGEST else f"...{name[3 - LONGEST :]}" for name in names}
-    return short if len(set(short.values())) == len(names) else {name: name for name in names}
+    return (short if len(set(short.values())) == len(names) else {name: name for name in names}), ""
+
+
+def _common(parts: Sequence[Sequence[str]]) -> list[str]:
+    """Return the parts at the beginning that all have in common, less one that is the whole of any."""
+    found: list[str] = []
+    for several in zip(*(part[:-1] for part in parts), strict=False):
+        if len(set(several)) > 1:
+            break
+        found.append(several[0])
+    return found
 
 
 def _nearest(matrix: Matrix, sides: Sides, digits: int, larger: bool) -> Iterator[str]:
@@ -158,7 +180,9 @@ def _nearest(matrix: Matrix, sides: Sides, digits: int, larger: bool) -> Iterato
     size = f"{len(matrix.rows)} x {len(matrix.columns)}"
     other = "other layer" if sides.is_one else f"layer of {sides.columns}"
     yield f"  {size} values; the most similar {other} to each of {sides.rows}:"
-    rows = _short(matrix.rows)
+    rows, pattern = _short(matrix.rows)
+    if pattern:
+        yield f"  layers: {pattern}"
     width = max(map(len, rows.values()))
     for row in matrix.rows[:MOST_LINES]:
         others = [column for column in matrix.columns if column != row or not sides.is_one]
