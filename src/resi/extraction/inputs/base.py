@@ -89,11 +89,8 @@ class Batches(abc.ABC):
             If the rows before are others than they were, if an id comes twice, or if the data are not as long as they
             said.
         """
-        chain, done, seen = "", 0, set[str]()
-        for rows in self._read(row):
-            ids = rows.samples if rows.samples is not None else [str(done + number) for number in range(len(rows))]
-            _check_ids(ids, rows, seen, self.kind)
-            chain = _extend(chain, ids, rows.digests())
+        chain, done = "", 0
+        for rows, ids, chain in self._chained(row):
             done += len(rows)
             if done == row and running and chain != running:
                 raise DatasetError(
@@ -110,6 +107,7 @@ class Batches(abc.ABC):
             args, kwargs, mask = self._encoder.encode(rows, ids, done - len(rows))
             yield Batch(args, kwargs, ids, mask, chain)
         self._check_length(done, row)
+        self._encoder.finish()
         self._hash = chain
 
     def hash(self) -> str | None:
@@ -122,6 +120,23 @@ class Batches(abc.ABC):
         until a pass has come to the end, whose last ``Batch.running`` it then is.
         """
         return self._hash
+
+    def _hash_of_all(self) -> str:
+        """Return the hash after reading everything."""
+        chain = ""
+        for _rows, _ids, chain in self._chained(0):
+            pass
+        return chain
+
+    def _chained(self, row: int) -> Iterator[tuple[Rows, list[str], str]]:
+        """Yield all rows with their ids, and the hash of all up to them."""
+        chain, done, seen = "", 0, set[str]()
+        for rows in self._read(row):
+            ids = rows.samples if rows.samples is not None else [str(done + number) for number in range(len(rows))]
+            _check_ids(ids, rows, seen, self.kind)
+            chain = _extend(chain, ids, rows.digests())
+            done += len(rows)
+            yield rows, ids, chain
 
     @abc.abstractmethod
     def _read(self, row: int) -> Iterator[Rows]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from resi.errors import DatasetError
@@ -73,18 +73,23 @@ class Tensors:
     kwargs : dict from str
         What belongs to rows has them at its first axis; anything else is of the whole batch.
     n_rows : int
+    hashes : list of bytes, optional
+        The hash of each row, where tensors hold more than the row, such as what pads it.
     """
 
     args: tuple[Any, ...]
-    kwargs: dict[str, Any] = field(default_factory=dict)
-    n_rows: int = 0
+    kwargs: dict[str, Any]
+    n_rows: int
     samples: list[str] | None = None
+    hashes: list[bytes] | None = None
 
     def __len__(self) -> int:
         return self.n_rows
 
     def digests(self) -> list[bytes]:
         """Return the hash of each row: of names, dtypes, shapes and bytes."""
+        if self.hashes is not None:
+            return self.hashes
         shared, per_row = hashlib.sha256(), []
         for name, value in self._named():
             if isinstance(value, torch.Tensor):
@@ -103,9 +108,9 @@ class Tensors:
         named = {**{str(number): value for number, value in enumerate(self.args)}, **self.kwargs}
         for name, value in named.items():
             if is_graph(value):
-                yield from ((f"{name}.{key}", found) for key, found in sorted(value.to_dict().items()))
+                yield from ((f"{name}.{key}", _dense(found)) for key, found in sorted(value.to_dict().items()))
             else:
-                yield name, value
+                yield name, _dense(value)
 
 
 Rows = Texts | Images | Tensors
@@ -139,6 +144,14 @@ def count_rows(values: Sequence[Any]) -> int:
             return len(value)
     kinds = ", ".join(type(value).__name__ for value in values) or "nothing"
     raise DatasetError(f"a batch holds {kinds}: expected a tensor with samples at its first axis, or a graph")
+
+
+def _dense(value: Any) -> Any:
+    """Return the entries of a sparse tensor with where they are, as one tensor; anything else as it is."""
+    if isinstance(value, torch.Tensor) and value.layout != torch.strided:
+        entries = value.to_sparse_coo().coalesce()
+        return torch.cat([entries.indices().double(), entries.values().double().reshape(1, -1)])
+    return value
 
 
 def _digest(shared: Any, per_row: Sequence[Callable[[int], memoryview]], row: int) -> bytes:

@@ -1,0 +1,60 @@
+"""What a module's forward pass takes: the arguments it names, and the precision of its weights."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any
+
+from resi.errors import UsageError
+from resi.lazy import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from torch import nn
+
+LABELS = ("label", "labels")
+"""Entries that are not what a network is run on; with them, many compute a loss."""
+
+
+def plain_module(module: nn.Module) -> nn.Module:
+    """Return the module that ``torch.compile`` has wrapped, or the module itself."""
+    return getattr(module, "_orig_mod", module)
+
+
+def floating_dtype(module: nn.Module) -> torch.dtype | None:
+    """Return the floating point type of the weights; None without any, or if they are of several."""
+    found = {parameter.dtype for parameter in module.parameters() if parameter.dtype.is_floating_point}
+    return next(iter(found)) if len(found) == 1 else None
+
+
+def accepted(module: nn.Module, given: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """Return which entries of a dictionary the forward pass takes, and the names of the others.
+
+    Those are taken that ``forward`` names; if it names none and takes anything (``**kwargs``), all tensors. Labels are
+    taken only where a network cannot run without them.
+
+    Raises
+    ------
+    UsageError
+        If it takes none.
+    """
+    module = plain_module(module)
+    parameters = inspect.signature(module.forward).parameters.values()
+    named = {each.name: each for each in parameters if each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY)}
+    takes_any = any(each.kind is each.VAR_KEYWORD for each in parameters)
+    if not named and takes_any:
+        kept = {name: value for name, value in given.items() if isinstance(value, torch.Tensor) and name not in LABELS}
+    else:
+        needs_labels = getattr(getattr(module, "config", None), "is_encoder_decoder", False)
+        kept = {
+            name: value
+            for name, value in given.items()
+            if name in named and (name not in LABELS or needs_labels or named[name].default is inspect.Parameter.empty)
+        }
+    if not kept:
+        raise UsageError(
+            f"a batch has {', '.join(map(str, given)) or 'nothing'}, of which {type(module).__name__}.forward takes "
+            f"nothing: it takes {', '.join(named)}. Rename them, or name the one that is its input with column="
+        )
+    return kept, [str(name) for name in given if name not in kept]
