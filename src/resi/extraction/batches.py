@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["Batch", "Batches", "batches_of"]
 
 
-def batches_of(  # noqa: PLR0913 - what is read, by whom, and which columns
+def batches_of(
     data: Any,
     batch_size: int,
     network: Network,
@@ -184,6 +184,11 @@ def _batches_of_objects(data: Any, batch_size: int, encoder: Encoder, picker: Pi
             "data is a tuple, which may be batches or arguments: give a list of batches, or a dictionary of arrays by "
             "the names of the arguments"
         )
+    return _batches_of_iterable(data, batch_size, encoder, picker)
+
+
+def _batches_of_iterable(data: Any, batch_size: int, encoder: Encoder, picker: Picker) -> Batches:
+    """Return batches as they come, or batches of items that are texts, images or read by their number."""
     if not isinstance(data, Iterable):
         if hasattr(data, "__getitem__") and hasattr(data, "__len__"):
             return batches_of_dataset(data, batch_size, encoder, picker)

@@ -5,22 +5,19 @@ from __future__ import annotations
 import contextlib
 import difflib
 import importlib
-import inspect
 import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resi.errors import ResiError, UsageError
-from resi.extraction.networks import Network, with_processor
+from resi.extraction.inputs.network import Network, with_processor
 from resi.lazy import torch
 from resi.randomness import forked_torch
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
     from types import ModuleType
-
-    from torch import nn
 
 FORMS = {
     "timm": "NAME",
@@ -119,7 +116,7 @@ def _transformers(name: str, options: dict[str, Any]) -> Network:
     if which not in (None, "tokenizer", "image"):
         raise UsageError(f"model=hf:{name}?processor={which}: expected tokenizer or image")
     class_name = options.pop("class", "AutoModel")
-    model_class = getattr(transformers, str(class_name), None)
+    model_class: Any = getattr(transformers, str(class_name), None)
     if not hasattr(model_class, "from_pretrained"):
         raise _unknown("transformers class", str(class_name), dir(transformers), "the documentation of transformers")
     revision = {"revision": options["revision"]} if "revision" in options else {}
@@ -174,8 +171,8 @@ def _python(name: str, options: dict[str, Any]) -> Network:
     model, processor = made if isinstance(made, tuple) and len(made) == 2 else (made, None)
     if not isinstance(model, torch.nn.Module):
         raise UsageError(
-            f"model={label} returns {type(made).__name__}: expected a torch.nn.Module, or a pair of one and its tokenizer "
-            "or transform"
+            f"model={label} returns {type(made).__name__}: expected a torch.nn.Module, or a pair of one and its "
+            "tokenizer or transform"
         )
     return with_processor(model, processor, name, {})
 
@@ -227,9 +224,8 @@ def _one_line(label: str, advice: str) -> Iterator[None]:
     except ResiError:
         raise
     except Exception as error:
-        raise UsageError(
-            f"model={label} cannot be had: {type(error).__name__}: {_first_line(error)}{'. ' + advice if advice else ''}"
-        ) from error
+        reason = f"{type(error).__name__}: {_first_line(error)}"
+        raise UsageError(f"model={label} cannot be had: {reason}{'. ' + advice if advice else ''}") from error
 
 
 def _first_line(error: BaseException) -> str:

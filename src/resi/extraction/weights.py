@@ -42,7 +42,7 @@ def hash_weights(module: nn.Module) -> str:
 def _update(digest: hashlib._Hash, tensor: Tensor) -> None:
     """Hash a tensor's bytes in the order of its values, block by block."""
     if tensor.layout != torch.strided:
-        tensor = tensor.detach().to_sparse_coo().coalesce()
+        tensor = tensor.detach().to_sparse_coo().coalesce()  # type: ignore[no-untyped-call]
         for part in (tensor.indices(), tensor.values()):
             _update(digest, part)
         return

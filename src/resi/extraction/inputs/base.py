@@ -123,10 +123,10 @@ class Batches(abc.ABC):
 
     def _hash_of_all(self) -> str:
         """Return the hash after reading everything."""
-        chain = ""
+        found = ""
         for _rows, _ids, chain in self._chained(0):
-            pass
-        return chain
+            found = chain
+        return found
 
     def _chained(self, row: int) -> Iterator[tuple[Rows, list[str], str]]:
         """Yield all rows with their ids, and the hash of all up to them."""

@@ -87,7 +87,7 @@ class Encoder:
         found = to_tensors(rows, self.network.processor, first)
         if isinstance(found, torch.Tensor):
             return (self._matched(found),), {}, None
-        kwargs, _ = accepted(self.network.module, found)
+        kwargs, _ = accepted(self.network.module, dict(found))
         return (), {name: self._matched(value) for name, value in kwargs.items()}, None
 
     def _encode_tensors(self, rows: Tensors) -> Encoded:

@@ -6,12 +6,14 @@ import inspect
 from typing import TYPE_CHECKING, Any
 
 from resi.errors import UsageError
-from resi.lazy import torch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import torch
     from torch import nn
+else:
+    from resi.lazy import torch
 
 LABELS = ("label", "labels")
 """Entries that are not what a network is run on; with them, many compute a loss."""

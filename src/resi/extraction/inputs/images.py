@@ -54,7 +54,8 @@ def images_of_folder(folder: Path) -> ImageFiles:
     DatasetError
         If there is none.
     """
-    found, others = [], []
+    found: list[Path] = []
+    others: list[Path] = []
     for parent, folders, names in os.walk(folder, followlinks=True):
         folders[:] = [name for name in folders if not name.startswith(".")]
         for name in names:
@@ -108,8 +109,8 @@ def _stacked(decoded: Sequence[Image], transform: Callable[[Image], Any], names:
             raise UsageError(f"the transform makes {type(tensor).__name__} of {name}: expected a tensor")
         if tensor.shape != found[0].shape:
             raise UsageError(
-                f"the transform makes a tensor of shape {tuple(tensor.shape)} of {name}, but {tuple(found[0].shape)} of "
-                f"{names[0]}: it has to bring all images to one size"
+                f"the transform makes a tensor of shape {tuple(tensor.shape)} of {name}, but {tuple(found[0].shape)} "
+                f"of {names[0]}: it has to bring all images to one size"
             )
     return torch.stack(found)
 

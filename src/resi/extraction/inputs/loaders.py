@@ -67,8 +67,8 @@ def batches_of_loader(loader: DataLoader[Any], encoder: Encoder, picker: Picker)
             rows = picker.batch(batch, kind)
             if is_shuffled and rows.samples is None:
                 raise UsageError(
-                    "the DataLoader shuffles, so that rows could not be told apart: pass shuffle=False, or batches that "
-                    "are dictionaries with an entry id"
+                    "the DataLoader shuffles, so that rows could not be told apart: pass shuffle=False, or batches "
+                    "that are dictionaries with an entry id"
                 )
             yield rows
 

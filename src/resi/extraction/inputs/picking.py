@@ -86,6 +86,7 @@ class Picker:
         return item, None
 
     def pick_entries(self, item: Mapping[str, Any]) -> tuple[Any, Any]:
+        """Return the input among the entries of a dictionary, and the ids; None without any."""
         if self.id_column and self.id_column not in item:
             raise unknown_name("column for id=", self.id_column, list(map(str, item)))
         if self.column is not None and self.column not in item:

@@ -68,7 +68,7 @@ class Tokenization:
         ]
 
     def __call__(self, texts: Sequence[Text]) -> dict[str, Tensor]:
-        """Return ``input_ids``, ``attention_mask`` and what else the tokenizer gives, each of shape (n_texts, n_tokens)."""
+        """Return ``input_ids``, ``attention_mask`` and what else the tokenizer gives, of shape (n_texts, n_tokens)."""
         found = dict(
             self._tokenizer(
                 list(texts),
