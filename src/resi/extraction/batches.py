@@ -116,8 +116,8 @@ def _source_of(data: Any, network: Network, column: Any, id_name: Any, picker: P
     if frame is not None:
         return tables.rows_of_table(frame, column, id_name, Path() if network.kind == "images" else None)
     if is_array(data):
-        kind = getattr(data.dtype, "kind", "")
-        return _source_of_list(list(data), network, picker) if kind in "OUT" and kind else Arrays(data)
+        is_texts = str(getattr(data.dtype, "kind", "")) in tuple("OUT") and all(isinstance(one, str) for one in data)
+        return _source_of_list(list(data), network, picker) if is_texts else Arrays(data)
     if isinstance(data, Mapping) or (hasattr(data, "keys") and hasattr(data, "data")):
         return _source_of_mapping(dict(data), picker)
     return _source_of_list(data, network, picker) if isinstance(data, list) else None

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from resi.console import say
 from resi.errors import ResiError, UsageError
 from resi.extraction.inputs.network import Network, with_processor
 from resi.lazy import torch
@@ -26,6 +27,15 @@ FORMS = {
     "python": "package.module:function",
 }
 PREFIXES = tuple(FORMS)
+TOKENIZER_FILES = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "vocab.txt",
+    "vocab.json",
+    "tokenizer.model",
+    "spiece.model",
+    "sentencepiece.bpe.model",
+)
 EXTRAS = {"timm": "vision", "torchvision": "vision", "transformers": "language"}
 
 
@@ -74,10 +84,10 @@ def _timm(name: str, options: dict[str, Any]) -> Network:
     pretrained, seed = _start(options, "timm:" + name)
     is_elsewhere = ":" in name
     if not is_elsewhere and not timm.is_model(name.partition(".")[0]):
-        raise _unknown("timm", name, timm.list_models(), "timm.list_models()")
+        raise _unknown("timm model", name, timm.list_models(), "timm.list_models()")
     if not is_elsewhere and "." in name and name not in timm.list_pretrained():
         tags = [known for known in timm.list_pretrained() if known.partition(".")[0] == name.partition(".")[0]]
-        raise _unknown("timm", name, tags, "timm.list_pretrained()")
+        raise _unknown("timm model", name, tags, "timm.list_pretrained()")
     advice = _without_weights(f"timm:{name}")
     with _one_line(f"timm:{name}", advice if pretrained else ""), _keyed(seed, name):
         module = timm.create_model(name, pretrained=pretrained, **options)
@@ -91,12 +101,12 @@ def _torchvision(name: str, options: dict[str, Any]) -> Network:
     pretrained, seed = _start(options, "torchvision:" + name)
     known = torchvision.models.list_models()
     if name not in known:
-        raise _unknown("torchvision", name, known, "torchvision.models.list_models()")
+        raise _unknown("torchvision model", name, known, "torchvision.models.list_models()")
     choices = torchvision.models.get_model_weights(name)
     asked = options.pop("weights", "DEFAULT")
     if asked is None:
         pretrained, asked = False, "DEFAULT"
-    if asked not in ("DEFAULT", *choices.__members__):
+    if asked not in choices.__members__:
         raise UsageError(
             f"model=torchvision:{name}?weights={asked}: unknown weights; known: {', '.join(choices.__members__)}, none"
         )
@@ -123,7 +133,8 @@ def _transformers(name: str, options: dict[str, Any]) -> Network:
     advice = f"name a local folder that save_pretrained has written, hf:FOLDER (there is no folder {source} here)"
     with _one_line(f"hf:{name}", "" if Path(source).is_dir() else advice), _keyed(seed, name):
         if pretrained:
-            module = model_class.from_pretrained(source, **options)
+            module, loading = model_class.from_pretrained(source, output_loading_info=True, **options)
+            _say_missing(sorted(loading["missing_keys"]), f"hf:{name}")
         else:
             config = transformers.AutoConfig.from_pretrained(source, **options)
             build = getattr(model_class, "from_config", None) or model_class._from_config
@@ -143,6 +154,8 @@ def _processor(
     for kind, loader in (("tokenizer", transformers.AutoTokenizer), ("image", transformers.AutoImageProcessor)):
         if which in (None, kind):
             try:
+                if kind == "tokenizer":
+                    _check_tokenizer(transformers, source, revision)
                 found[kind] = loader.from_pretrained(source, **revision)
             except Exception as error:  # whatever is raised where there is none, which differs between models
                 reasons.append(f"{kind}: {_first_line(error)}")
@@ -152,6 +165,22 @@ def _processor(
             f"hf:{name}?processor=image"
         )
     return next(iter(found.values()), None), "; ".join(reasons)
+
+
+def _check_tokenizer(transformers: ModuleType, source: str, revision: Mapping[str, Any]) -> None:
+    """Raise ``OSError`` unless a model has files of a tokenizer, without which transformers makes an empty one."""
+    for file in TOKENIZER_FILES:
+        with contextlib.suppress(OSError):
+            if transformers.utils.cached_file(source, file, **revision) is not None:
+                return
+    raise OSError(f"there is no {TOKENIZER_FILES[0]}, nor another file of a tokenizer")
+
+
+def _say_missing(names: list[str], label: str) -> None:
+    """Say which weights are drawn at random because a checkpoint lacks them."""
+    if names:
+        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+        say(f"resi: {label} lacks weights, which are drawn at random: {', '.join(names[:3])}{more}")
 
 
 def _python(name: str, options: dict[str, Any]) -> Network:
@@ -209,7 +238,7 @@ def _unknown(kind: str, name: str, known: Collection[str], where: str) -> UsageE
     """Return the error for a name among too many to list."""
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
     guess = f"; did you mean {' or '.join(near)}?" if near else "."
-    return UsageError(f"unknown {kind} {'' if kind.startswith('f') else 'model '}{name!r}{guess} See {where}.")
+    return UsageError(f"unknown {kind} {name!r}{guess} See {where}.")
 
 
 def _without_weights(label: str) -> str:

@@ -47,6 +47,9 @@ class Batch:
 class Batches(abc.ABC):
     """Data of any kind, read batch by batch in the order of its rows.
 
+    A pass that was stopped goes on with ``start(row, running)``, given the number of rows that were kept and
+    ``Batch.running`` of the last batch of them: nothing is ever appended to rows of other data.
+
     Attributes
     ----------
     kind : str
