@@ -17,8 +17,15 @@ from resi.extraction.inputs.base import Batch, Batches
 from resi.extraction.inputs.columns import TextColumns
 from resi.extraction.inputs.encoding import Encoder
 from resi.extraction.inputs.hub_datasets import is_hub_data, load_saved, rows_of_hub_data
-from resi.extraction.inputs.loaders import Items, batches_of_dataset, batches_of_iterable, batches_of_loader, peeked
-from resi.extraction.inputs.picking import Picker, is_image
+from resi.extraction.inputs.loaders import (
+    Items,
+    batches_of_dataset,
+    batches_of_iterable,
+    batches_of_loader,
+    loader_of_stream,
+    peeked,
+)
+from resi.extraction.inputs.picking import Picker, is_image, plain_value
 from resi.extraction.inputs.reading import RowBatches
 from resi.extraction.inputs.rows import is_graph
 from resi.lazy import loaded, numpy
@@ -101,7 +108,7 @@ def _content_of(path: Path, network: Network, column: Any, id_name: Any) -> Any:
             raise DatasetError(f"data={path} cannot be read as an array of numbers: {error}") from error
     if suffix in tables.SUFFIXES:
         below = path.parent if network.kind == "images" else None
-        return tables.rows_of_table(tables.read_table(path), column, id_name, below)
+        return tables.rows_of_table(tables.read_table(path, as_text=id_name or "id"), column, id_name, below)
     known = " ".join([*tables.SUFFIXES, ".npy", *images.SUFFIXES])
     raise UsageError(f"data={path}: expected a folder of images, or a file {known}")
 
@@ -118,7 +125,7 @@ def _source_of(data: Any, network: Network, column: Any, id_name: Any, picker: P
     if is_array(data):
         is_texts = str(getattr(data.dtype, "kind", "")) in tuple("OUT") and all(isinstance(one, str) for one in data)
         return _source_of_list(list(data), network, picker) if is_texts else Arrays(data)
-    if isinstance(data, Mapping) or (hasattr(data, "keys") and hasattr(data, "data")):
+    if isinstance(data, Mapping):
         return _source_of_mapping(dict(data), picker)
     return _source_of_list(data, network, picker) if isinstance(data, list) else None
 
@@ -127,7 +134,7 @@ def _source_of_mapping(data: dict[str, Any], picker: Picker) -> Source:
     if not data:
         raise DatasetError("data is an empty dictionary: there is nothing to run the network on")
     picked, ids = picker.pick_entries(data)
-    samples = None if ids is None else [str(getattr(sample, "item", lambda sample=sample: sample)()) for sample in ids]
+    samples = None if ids is None else [str(plain_value(sample)) for sample in ids]
     if isinstance(picked, list):
         return TextColumns([picked], samples, "texts")
     return Arrays(picked, samples)
@@ -174,7 +181,7 @@ def _batches_of_objects(data: Any, batch_size: int, encoder: Encoder, picker: Pi
     if is_graph(data):
         return batches_of_iterable([data], encoder, picker)
     if isinstance(data, IterableDataset):
-        data = DataLoader(data, batch_size)
+        data = loader_of_stream(data, batch_size)
     if isinstance(data, DataLoader):
         return batches_of_loader(data, encoder, picker)
     if isinstance(data, Dataset):

@@ -54,7 +54,7 @@ def network(prefix: str, text: str) -> Network:
         raise UsageError(f"model={prefix}: has no name behind it; expected {prefix}:{FORMS[prefix]}")
     options = _options(query, f"{prefix}:{text}")
     found = {"timm": _timm, "torchvision": _torchvision, "hf": _transformers, "python": _python}[prefix](name, options)
-    label = Path(name).name if prefix == "hf" and Path(name).is_dir() else name
+    label = Path(name).name if prefix == "hf" and Path(name).expanduser().is_dir() else name
     return Network(
         found.module,
         f"{label}?{query}" if query else label,
@@ -120,7 +120,7 @@ def _torchvision(name: str, options: dict[str, Any]) -> Network:
 
 def _transformers(name: str, options: dict[str, Any]) -> Network:
     transformers = _library("transformers", "hf:" + name)
-    source = str(Path(name).expanduser()) if Path(name).expanduser().is_dir() else name
+    source = _hub_source(name)
     pretrained, seed = _start(options, "hf:" + name)
     which = options.pop("processor", None)
     if which not in (None, "tokenizer", "image"):
@@ -130,7 +130,7 @@ def _transformers(name: str, options: dict[str, Any]) -> Network:
     if not hasattr(model_class, "from_pretrained"):
         raise _unknown("transformers class", str(class_name), dir(transformers), "the documentation of transformers")
     revision = {"revision": options["revision"]} if "revision" in options else {}
-    advice = f"name a local folder that save_pretrained has written, hf:FOLDER (there is no folder {source} here)"
+    advice = f"Without a network, name a folder that save_pretrained has written (there is no folder {source} here)"
     with _one_line(f"hf:{name}", "" if Path(source).is_dir() else advice), _keyed(seed, name):
         if pretrained:
             module, loading = model_class.from_pretrained(source, output_loading_info=True, **options)
@@ -144,6 +144,16 @@ def _transformers(name: str, options: dict[str, Any]) -> Network:
     if processor is None:
         return Network(module, name, versions=versions, missing=missing)
     return with_processor(module, processor, name, versions)
+
+
+def _hub_source(name: str) -> str:
+    """Return the folder or the id on the hub that a name stands for."""
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        return str(folder)
+    if name.startswith((".", "~", "/")) or name.count("/") > 1:
+        raise UsageError(f"model=hf:{name}: there is no folder {folder}; expected one, or an id on the hub")
+    return name
 
 
 def _processor(
@@ -180,7 +190,7 @@ def _say_missing(names: list[str], label: str) -> None:
     """Say which weights are drawn at random because a checkpoint lacks them."""
     if names:
         more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-        say(f"resi: {label} lacks weights, which are drawn at random: {', '.join(names[:3])}{more}")
+        say(f"{label} lacks weights, which are drawn at random: {', '.join(names[:3])}{more}")
 
 
 def _python(name: str, options: dict[str, Any]) -> Network:

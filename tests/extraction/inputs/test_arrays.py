@@ -150,7 +150,7 @@ def test_floating_inputs_get_the_type_of_the_weights_and_it_is_said(capsys: pyte
     assert torch.equal(run(batches), X)
     note = "inputs are converted from float64 to float32, in which Two has its weights"
     assert batches.notes == [note]
-    assert capsys.readouterr().err == f"resi: {note}\n"
+    assert capsys.readouterr().err == f"{note}\n"
     half = resolve(Two().bfloat16())
     assert next(batches_of(X, 3, half).start()).args[0].dtype == torch.bfloat16
     ids = next(batches_of(LABELS, 3, half).start()).args[0]
@@ -161,7 +161,7 @@ def test_floating_inputs_get_the_type_of_the_weights_and_it_is_said(capsys: pyte
 
 def test_what_is_left_out_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     run(batches_of([{"a": X[:3], "label": LABELS[:3]}, {"a": X[3:], "label": LABELS[3:]}], 3, NET))
-    assert capsys.readouterr().err == "resi: left out of the batches: label, which Two is not run on\n"
+    assert capsys.readouterr().err == "left out of the batches: label, which Two is not run on\n"
 
 
 def test_a_compiled_module_is_asked_for_its_own_arguments() -> None:

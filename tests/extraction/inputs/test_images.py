@@ -39,9 +39,7 @@ def test_a_folder_gives_its_images_by_their_paths(pictures: Path, capsys: pytest
     assert torch.equal(
         torch.cat([batch.args[0] for batch in found]), torch.stack([corner(one) for one in rgb(pictures)])
     )
-    assert (
-        capsys.readouterr().err == f"resi: 1 files in {pictures} are no images and are left out, such as labels.csv\n"
-    )
+    assert capsys.readouterr().err == f"1 files in {pictures} are no images and are left out, such as labels.csv\n"
     assert batches.hash() == found[-1].running
     rest = list(batches_of(pictures, 2, NET).start(2, found[0].running))
     assert [batch.samples for batch in rest] == [NAMES[2:4], NAMES[4:]]
@@ -77,6 +75,16 @@ def test_a_damaged_image_is_named_with_its_row(pictures: Path, tmp_path: Path) -
     (tmp_path / "c.png").write_text("no image")
     with pytest.raises(DatasetError, match=r"c.png \(row 0\) cannot be read as an image"):
         next(batches_of(tmp_path / "c.png", 2, NET).start())
+
+
+def test_pixels_that_rgb_cannot_hold_are_named(tmp_path: Path) -> None:
+    Image.fromarray(np.full((20, 20), 3000, dtype=np.uint16)).save(tmp_path / "deep.png")
+    with pytest.raises(
+        UsageError, match=r"deep.png \(row 0\) has pixels of mode I.*, which the 8 bits of RGB would cut"
+    ):
+        next(batches_of(tmp_path, 2, NET).start())
+    with pytest.raises(UsageError, match=r"the data are tensors of uint8: give PIL images or files, or scale them"):
+        next(batches_of(torch.zeros(2, 3, 4, 4, dtype=torch.uint8), 2, NET).start())
 
 
 def test_a_transform_has_to_make_tensors_of_one_shape(pictures: Path) -> None:

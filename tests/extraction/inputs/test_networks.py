@@ -144,6 +144,7 @@ def test_a_function_of_ones_own_gives_a_network(own: Path) -> None:
     [
         ("tim:resnet18", r"unknown model 'tim:resnet18'; did you mean timm:resnet18\?"),
         ("resnet18", r"unknown model 'resnet18'. Expected one of timm:NAME, torchvision:NAME, hf:PATH_OR_ID, python:"),
+        ("hf:./nowhere", r"there is no folder nowhere; expected one, or an id on the hub"),
         ("timm:", "has no name behind it; expected timm:NAME"),
         ("timm:resnet81", r"unknown timm model 'resnet81'; did you mean resnet1"),
         ("timm:resnet18.a1_in2k", r"unknown timm model 'resnet18.a1_in2k'; did you mean resnet18.a1_in1k"),
@@ -173,7 +174,9 @@ def test_weights_that_cannot_be_reached_say_how_to_do_without(monkeypatch: pytes
     with pytest.raises(UsageError, match=r"OSError: no network. Without a network.*timm:test_resnet\?pretrained=false"):
         resolve("timm:test_resnet")
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
-    with pytest.raises(UsageError, match=r"model=hf:no-one/nothing cannot be had: .*name a local folder") as caught:
+    with pytest.raises(
+        UsageError, match=r"model=hf:no-one/nothing cannot be had: .*name a folder that save_pre"
+    ) as caught:
         resolve("hf:no-one/nothing")
     assert "\n" not in str(caught.value)
 

@@ -85,9 +85,26 @@ def test_tables(suffix: str, network: Network, tokenizer: Any, tmp_path: Path) -
         batches_of(path, 2, network, column="n")
     with pytest.raises(UsageError, match=r"unknown column for id= 'name'"):
         batches_of(path, 2, network, column="body", id="name")
+    assert batches_of(path, 2, network, column="title").hash() != batches.hash()
     pairs = list(batches_of(path, 5, network, column="body,title").start())
     known = tokenizer(TEXTS, TEXTS[::-1], padding=True, truncation=True, max_length=12, return_tensors="pt")
     assert all(torch.equal(pairs[0].kwargs[name], known[name]) for name in known)
+
+
+def test_ids_of_a_csv_are_no_numbers(network: Network, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text('id,text,code\n007,a film,01\n07,"fine, long",02\n')
+    (batch,) = batches_of(tmp_path / "a.csv", 2, network).start()
+    assert batch.samples == ["007", "07"]
+    assert next(batches_of(tmp_path / "a.csv", 2, network, id="code").start()).samples == ["01", "02"]
+
+
+def test_numbers_are_not_taken_for_texts(network: Network) -> None:
+    with pytest.raises(UsageError, match=r"tiny-bert reads texts, but the data are numbers of torch.float32"):
+        next(batches_of(torch.zeros(2, 3), 2, network).start())
+    ids = torch.tensor([[2, 4, 3], [2, 5, 3]])
+    assert torch.equal(next(batches_of(ids, 2, network).start()).args[0], ids)
+    with pytest.raises(UsageError, match=r"Linear.forward takes nothing: it takes input. The forward pass has to take"):
+        next(batches_of(TEXTS, 2, resolve((torch.nn.Linear(2, 1), network.processor))).start())
 
 
 def test_texts_longer_than_the_model_are_cut_and_counted(network: Network, capsys: pytest.CaptureFixture[str]) -> None:
@@ -95,7 +112,7 @@ def test_texts_longer_than_the_model_are_cut_and_counted(network: Network, capsy
     list(batches.start())
     note = "1 of 5 texts were cut at 12 tokens, which is all that the model takes (the longest has 14)"
     assert batches.notes == [note]
-    assert capsys.readouterr().err == f"resi: {note}\n"
+    assert capsys.readouterr().err == f"{note}\n"
     exact = batches_of([TEXTS[1] + " a", TEXTS[1] + " a a"], 2, network)  # 12 and 13 tokens
     list(exact.start())
     assert exact.notes == [note.replace("of 5", "of 2").replace("14", "13")]

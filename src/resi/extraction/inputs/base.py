@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import abc
 import hashlib
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from resi.console import say
 from resi.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 
     from resi.extraction.inputs.encoding import Encoder
     from resi.extraction.inputs.rows import Rows
+
+SLOW_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -92,9 +96,12 @@ class Batches(abc.ABC):
             If the rows before are others than they were, if an id comes twice, or if the data are not as long as they
             said.
         """
-        chain, done = "", 0
+        done, began, is_said = 0, time.monotonic(), False
         for rows, ids, chain in self._chained(row):
             done += len(rows)
+            if done < row and not is_said and time.monotonic() - began > SLOW_SECONDS:
+                say(f"reading the first {row} rows of the {self.kind} again: they have to be what they were")
+                is_said = True
             if done == row and running and chain != running:
                 raise DatasetError(
                     f"the first {row} rows of the {self.kind} are not what they were when the earlier pass was stopped:"
@@ -111,7 +118,6 @@ class Batches(abc.ABC):
             yield Batch(args, kwargs, ids, mask, chain)
         self._check_length(done, row)
         self._encoder.finish()
-        self._hash = chain
 
     def hash(self) -> str | None:
         """Return the hash of the content and the ids of all rows: the order counts, the size of batches does not.
@@ -140,6 +146,7 @@ class Batches(abc.ABC):
             chain = _extend(chain, ids, rows.digests())
             done += len(rows)
             yield rows, ids, chain
+        self._hash = chain
 
     @abc.abstractmethod
     def _read(self, row: int) -> Iterator[Rows]:

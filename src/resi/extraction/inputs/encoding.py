@@ -75,7 +75,7 @@ class Encoder:
         if self._tokenization is None:
             self._tokenization = Tokenization(self.network.processor, self.network.module)
         found = self._tokenization(rows.values)
-        kwargs, _ = accepted(self.network.module, found)
+        kwargs, _ = accepted(self.network.module, found, "The forward pass has to take input_ids")
         return (), kwargs, found["attention_mask"]
 
     def _encode_images(self, rows: Images, first: int) -> Encoded:
@@ -87,7 +87,7 @@ class Encoder:
         found = to_tensors(rows, self.network.processor, first)
         if isinstance(found, torch.Tensor):
             return (self._matched(found),), {}, None
-        kwargs, _ = accepted(self.network.module, dict(found))
+        kwargs, _ = accepted(self.network.module, dict(found), "The forward pass has to take what the processor makes")
         return (), {name: self._matched(value) for name, value in kwargs.items()}, None
 
     def _encode_tensors(self, rows: Tensors) -> Encoded:
@@ -96,10 +96,26 @@ class Encoder:
             kwargs, others = accepted(self.network.module, kwargs)
             if others:
                 self._say_once(f"left out of the batches: {', '.join(others)}, which {self.network.name} is not run on")
+        for value in rows.args:
+            self._check_type(value)
         args = tuple(self._matched(value, say_so=True) for value in rows.args)
         named = {name: self._matched(value, say_so=True) for name, value in kwargs.items()}
         mask = rows.kwargs.get("attention_mask")
         return args, named, mask if isinstance(mask, torch.Tensor) and mask.dim() == 2 else None
+
+    def _check_type(self, value: Any) -> None:
+        """Raise if a tensor is surely not what the network takes."""
+        dtype = value.dtype if isinstance(value, torch.Tensor) else None
+        if self.network.kind == "texts" and dtype is not None and dtype.is_floating_point:
+            raise UsageError(
+                f"{self.network.name} reads texts, but the data are numbers of {dtype}: give texts, or token ids as "
+                "integers"
+            )
+        if self.network.kind == "images" and dtype == torch.uint8:
+            raise UsageError(
+                f"{self.network.name} takes images that its transform has scaled, but the data are tensors of uint8: "
+                "give PIL images or files, or scale them"
+            )
 
     def _matched(self, value: Any, say_so: bool = False) -> Any:
         """Return a tensor in the floating type of the weights."""
@@ -119,7 +135,7 @@ class Encoder:
         if note not in self._said:
             if keep:
                 self._said.append(note)
-            say(f"resi: {note}")
+            say(note)
 
     def _why(self) -> str:
         return f" ({self.network.missing})" if self.network.missing else ""

@@ -30,7 +30,11 @@ def floating_dtype(module: nn.Module) -> torch.dtype | None:
     return next(iter(found)) if len(found) == 1 else None
 
 
-def accepted(module: nn.Module, given: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+def accepted(
+    module: nn.Module,
+    given: Mapping[str, Any],
+    advice: str = "Rename them, or name the one that is its input with column=",
+) -> tuple[dict[str, Any], list[str]]:
     """Return which entries of a dictionary the forward pass takes, and the names of the others.
 
     Those are taken that ``forward`` names; if it names none and takes anything (``**kwargs``), all tensors. Labels are
@@ -57,6 +61,6 @@ def accepted(module: nn.Module, given: Mapping[str, Any]) -> tuple[dict[str, Any
     if not kept:
         raise UsageError(
             f"a batch has {', '.join(map(str, given)) or 'nothing'}, of which {type(module).__name__}.forward takes "
-            f"nothing: it takes {', '.join(named)}. Rename them, or name the one that is its input with column="
+            f"nothing: it takes {', '.join(named)}. {advice}"
         )
     return kept, [str(name) for name in given if name not in kept]

@@ -66,7 +66,7 @@ def images_of_folder(folder: Path) -> ImageFiles:
         held = f"its {len(others)} files are others, such as {min(others)}" if others else "it holds no files"
         raise DatasetError(f"data={folder} is a folder without images ({' '.join(SUFFIXES)}): {held}")
     if others:
-        say(f"resi: {len(others)} files in {folder} are no images and are left out, such as {min(others)}")
+        say(f"{len(others)} files in {folder} are no images and are left out, such as {min(others)}")
     found.sort(key=lambda path: path.parts)
     return ImageFiles([folder / path for path in found], [path.as_posix() for path in found])
 
@@ -119,14 +119,23 @@ def _decoded(value: bytes | Image, name: str) -> Image:
     from PIL import Image
 
     if not isinstance(value, bytes):
-        return value.convert("RGB")
+        return _rgb(value, name)
     try:
         with Image.open(io.BytesIO(value)) as image:
-            return image.convert("RGB")
+            return _rgb(image, name)
     except (OSError, SyntaxError, ValueError) as error:  # whatever Pillow raises on a damaged file
         raise DatasetError(
             f"{name} cannot be read as an image ({type(error).__name__}): replace the file, or take it away"
         ) from error
+
+
+def _rgb(image: Image, name: str) -> Image:
+    if image.mode.startswith(("I", "F")):
+        raise UsageError(
+            f"{name} has pixels of mode {image.mode}, which the 8 bits of RGB would cut off: bring them to 8 bits, or "
+            "pass tensors"
+        )
+    return image.convert("RGB")
 
 
 def _content(path: Path) -> bytes:

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from resi.errors import DatasetError, ResiError, UsageError
 from resi.extraction.inputs.reading import RowBatches, StreamBatches, once, unreadable
+from resi.lazy import torch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from torch.utils.data import DataLoader
+    from torch.utils.data import DataLoader, IterableDataset
 
     from resi.extraction.inputs.encoding import Encoder
     from resi.extraction.inputs.picking import Picker
@@ -48,6 +49,14 @@ def batches_of_dataset(dataset: Any, batch_size: int, encoder: Encoder, picker: 
     if not hasattr(dataset, "__len__"):
         raise UsageError(f"data={type(dataset).__name__} has no length: give it a method __len__, or pass a DataLoader")
     return RowBatches(Items(dataset, picker), batch_size, encoder, is_own=False)
+
+
+def loader_of_stream(dataset: IterableDataset[Any], batch_size: int) -> DataLoader[Any]:
+    """Return what collates the samples of a dataset that can be iterated alone."""
+    from torch.utils.data import DataLoader
+
+    # A generator of its own, since a loader would draw a seed for its workers from the global one.
+    return DataLoader(dataset, batch_size, generator=torch.Generator())
 
 
 def batches_of_loader(loader: DataLoader[Any], encoder: Encoder, picker: Picker) -> StreamBatches:

@@ -17,8 +17,13 @@ if TYPE_CHECKING:
 SUFFIXES = (".csv", ".parquet", ".tsv")
 
 
-def read_table(path: Path) -> pl.DataFrame:
+def read_table(path: Path, as_text: str = "") -> pl.DataFrame:
     """Return a table from its file.
+
+    Parameters
+    ----------
+    as_text : str
+        The column of a CSV that is not to be taken for numbers: ids may have leading zeros.
 
     Raises
     ------
@@ -30,7 +35,10 @@ def read_table(path: Path) -> pl.DataFrame:
     try:
         if path.suffix.lower() == ".parquet":
             return pl.read_parquet(path)
-        return pl.read_csv(path, separator="\t" if path.suffix.lower() == ".tsv" else ",", infer_schema_length=None)
+        separator = "\t" if path.suffix.lower() == ".tsv" else ","
+        header = pl.scan_csv(path, separator=separator, infer_schema=False).collect_schema().names()
+        texts = {name: pl.String for name in header if name == as_text}
+        return pl.read_csv(path, separator=separator, infer_schema_length=None, schema_overrides=texts)
     except (pl.exceptions.PolarsError, OSError) as error:
         reason = str(error).splitlines()[0]
         raise DatasetError(f"data={path} cannot be read as {path.suffix.lower()[1:]}: {reason}") from error
