@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from resi.api.comparing import compare, list_measures, pairwise
+    from resi.extraction.collection import Representations
+    from resi.extraction.files.loading import load
+    from resi.extraction.files.saving import save
     from resi.groundings.scores import score_table
     from resi.measures.base import Measure, as_measure
     from resi.pipeline.run import run
@@ -17,16 +20,31 @@ if TYPE_CHECKING:
 
 _PUBLIC = {
     "Measure": "resi.measures.base",
+    "Representations": "resi.extraction.collection",
     "as_measure": "resi.measures.base",
     "compare": "resi.api.comparing",
     "hookimpl": "resi.registry.hookspecs",
     "list_measures": "resi.api.comparing",
+    "load": "resi.extraction.files.loading",
     "pairwise": "resi.api.comparing",
     "run": "resi.pipeline.run",
+    "save": "resi.extraction.files.saving",
     "score_table": "resi.groundings.scores",
 }
 
-__all__ = ["Measure", "as_measure", "compare", "hookimpl", "list_measures", "pairwise", "run", "score_table"]
+__all__ = [
+    "Measure",
+    "Representations",
+    "as_measure",
+    "compare",
+    "hookimpl",
+    "list_measures",
+    "load",
+    "pairwise",
+    "run",
+    "save",
+    "score_table",
+]
 
 
 def __getattr__(name: str) -> Any:

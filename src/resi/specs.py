@@ -22,6 +22,11 @@ Layout = Literal["nd", "ntd", "nchw"]
 """What the axes of an array of representations are: samples first, then features, or tokens and features, or maps."""
 
 
+def layout_of(axes: int) -> Layout:
+    """Return the layout of an array with that many axes, where nothing says otherwise."""
+    return {3: "ntd", 4: "nchw"}.get(axes, "nd")  # type: ignore[return-value]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Archive:
     """An archive whose layout differs from the one that is read; ``resi prepare`` converts it.

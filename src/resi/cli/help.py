@@ -55,7 +55,7 @@ def show_help(commands: Mapping[str, tuple[str, str]]) -> int:
     what, how = ([(key, texts[key]) for key in _keys_below(order, texts)] for order in (WHAT, HOW))
     named = [(f"resi {name}", text) for name, (_, text) in commands.items()]
     parts = {"commands": named, "what": what, "how": how}
-    output().print(TEXT.format(**{name: escape(_table(rows)) for name, rows in parts.items()}))
+    output().print(TEXT.format(**{name: escape(as_table(rows)) for name, rows in parts.items()}))
     return 0
 
 
@@ -74,7 +74,7 @@ def _keys_below(order: tuple[str, ...], texts: Mapping[str, str]) -> Iterator[st
         yield from (key for key in texts if key == name or key.startswith(f"{name}."))
 
 
-def _table(rows: list[tuple[str, str]]) -> str:
+def as_table(rows: list[tuple[str, str]]) -> str:
     """Return lines of names and texts, wrapped within their column."""
     column = 4 + max(len(name) for name, _ in rows)
     wrapper = textwrap.TextWrapper(WIDTH, subsequent_indent=" " * column, break_on_hyphens=False)

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 # Subcommand -> (module with a `main(words) -> exit code`, what it does).
 COMMANDS = {
+    "extract": ("resi.cli.extract", "the layers of your own network over data, written to a folder"),
+    "compare": ("resi.cli.compare", "layers in files and folders with each other: table, heat map"),
     "list": (
         "resi.cli.list",
         "what is available: measures, models, datasets, tests, domains, plugins, suites, shards; progress of suites",

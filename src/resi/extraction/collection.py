@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+import fnmatch
 import functools
+import html
+import math
+import uuid
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -10,11 +15,16 @@ from resi.errors import UsageError, unknown_name
 from resi.representation import Representation, hash_samples
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from torch import Tensor
 
     from resi.specs import Layout
+
+
+HEADINGS = ("layer", "shape", "layout", "type", "MB")
+# Bytes of a number of each type.
+WIDTHS = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2}
 
 
 class Representations(Mapping[str, "Tensor"]):
@@ -30,11 +40,22 @@ class Representations(Mapping[str, "Tensor"]):
         What a person knows the network by.
     about : mapping from layer to mapping
         What is known of how each was made: weights, data, pooling, versions.
+    dtypes : mapping from layer to str
+        Names of the types of the arrays, such as ``float32``, as far as they are known before an array is read.
 
     Raises
     ------
     UsageError
         If a layer has another number of rows than there are samples.
+
+    Examples
+    --------
+    >>> import torch
+    >>> reps = Representations.from_tensors({"conv1": torch.zeros(3, 8), "fc": torch.ones(3, 2)}, ["a", "b", "c"])
+    >>> reps["fc"].shape, reps.samples
+    (torch.Size([3, 2]), ('a', 'b', 'c'))
+    >>> list(reps.subset("conv*"))
+    ['conv1']
     """
 
     def __init__(
@@ -43,11 +64,13 @@ class Representations(Mapping[str, "Tensor"]):
         samples: Sequence[str],
         name: str = "",
         about: Mapping[str, Mapping[str, Any]] | None = None,
+        dtypes: Mapping[str, str] | None = None,
     ) -> None:
         self.layers = dict(layers)
         self.samples = tuple(samples)
         self.name = name
         self.about = dict(about or {})
+        self.dtypes = dict(dtypes or {})
         for layer, found in self.layers.items():
             if found.size[0] != len(self.samples):
                 raise UsageError(f"layer {layer} has {found.size[0]} rows, but there are {len(self.samples)} samples")
@@ -64,9 +87,10 @@ class Representations(Mapping[str, "Tensor"]):
         n_samples = len(next(iter(tensors.values()))) if tensors else 0
         ids = [str(row) for row in range(n_samples)] if samples is None else list(samples)
         digest = hash_samples(ids)
+        origin = uuid.uuid4().hex  # other tensors under the same names are other numbers
         layers = {
             layer: Representation(
-                key=f"{name}:{layer}",
+                key=f"{name}:{layer}:{origin}",
                 size=tuple(tensor.shape),
                 layout=(layouts or {}).get(layer, "nd"),
                 samples=digest,
@@ -75,7 +99,56 @@ class Representations(Mapping[str, "Tensor"]):
             )
             for layer, tensor in tensors.items()
         }
-        return cls(layers, ids, name)
+        dtypes = {layer: str(tensor.dtype).removeprefix("torch.") for layer, tensor in tensors.items()}
+        return cls(layers, ids, name, dtypes=dtypes)
+
+    def subset(self, *patterns: str) -> Representations:
+        """Return the layers that fit any of some shell-style patterns, such as ``layer3.*``, in their order.
+
+        Raises
+        ------
+        UsageError
+            If a pattern fits no layer.
+        """
+        for pattern in patterns:
+            if not fnmatch.filter(self.layers, pattern):
+                raise unknown_name("layer", pattern, list(self.layers))
+        kept = [layer for layer in self.layers if any(fnmatch.fnmatchcase(layer, pattern) for pattern in patterns)]
+        return Representations(
+            {layer: self.layers[layer] for layer in kept},
+            self.samples,
+            self.name,
+            {layer: self.about[layer] for layer in kept if layer in self.about},
+            {layer: self.dtypes[layer] for layer in kept if layer in self.dtypes},
+        )
+
+    def of_samples(self, samples: Sequence[str]) -> Representations:
+        """Return the rows of some samples, in their order, as those of another collection are.
+
+        Raises
+        ------
+        UsageError
+            If one of them is not there, or an id belongs to several rows.
+        """
+        places = {sample: row for row, sample in enumerate(self.samples)}
+        if len(places) < len(self.samples):
+            raise UsageError(f"{self.name or 'representations'}: several rows have one id; rows cannot be told apart")
+        if absent := [sample for sample in samples if sample not in places]:
+            more = f" and {len(absent) - 1} more" if len(absent) > 1 else ""
+            raise UsageError(f"{self.name or 'representations'}: there is no sample {absent[0]!r}{more}")
+        rows = [places[sample] for sample in samples]
+        digest = hash_samples(samples)
+        layers = {
+            layer: dataclasses.replace(
+                known,
+                key=f"{known.key} [{hash_samples(rows)}]",
+                size=(len(rows), *known.size[1:]),
+                samples=digest,
+                load=functools.partial(_rows, known.load, rows),
+            )
+            for layer, known in self.layers.items()
+        }
+        return Representations(layers, samples, self.name, self.about, self.dtypes)
 
     def __getitem__(self, layer: str) -> Tensor:
         """Return the array of a layer, samples first."""
@@ -91,6 +164,39 @@ class Representations(Mapping[str, "Tensor"]):
 
     def __contains__(self, layer: object) -> bool:
         return layer in self.layers
+
+    def __repr__(self) -> str:
+        rows = [HEADINGS, *self._rows()]
+        widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
+        lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+        return "\n".join([self._title(), *(f"  {line}" for line in lines)] if self.layers else [self._title()])
+
+    def _repr_html_(self) -> str:
+        """Return the table of layers that notebooks show."""
+
+        def line(tag: str, cells: Sequence[str]) -> str:
+            return f"<tr>{''.join(f'<{tag}>{html.escape(cell)}</{tag}>' for cell in cells)}</tr>"
+
+        body = "".join(line("td", row) for row in self._rows())
+        head = f"<caption>{html.escape(self._title())}</caption><thead>{line('th', HEADINGS)}</thead>"
+        return f"<table>{head}<tbody>{body}</tbody></table>"
+
+    def _title(self) -> str:
+        counts = [f"{len(self)} layer{'s' * (len(self) != 1)}", f"{len(self.samples)} samples"]
+        return f"Representations{f' of {self.name}' if self.name else ''}: {', '.join(counts)}"
+
+    def _rows(self) -> list[tuple[str, ...]]:
+        rows: list[tuple[str, ...]] = []
+        for layer, found in self.layers.items():
+            size, dtype = " x ".join(map(str, found.size)), self.dtypes.get(layer, "")
+            width = WIDTHS.get(dtype)
+            megabytes = "" if width is None else f"{width * math.prod(found.size) / 1e6:.1f}"
+            rows.append((layer, size, found.layout, dtype, megabytes))
+        return rows
+
+
+def _rows(load: Callable[[], Any], rows: list[int]) -> Any:
+    return load()[rows]
 
 
 def _same(tensor: Tensor) -> Tensor:

@@ -34,7 +34,7 @@ def read_weights(file: IO[bytes]) -> dict[str, Tensor]:
     ArtifactError
         If it is damaged, or anything else than a dictionary of tensors.
     """
-    _check_members(file)
+    check_members(file)
     try:
         loaded = torch.load(file, weights_only=True, map_location="cpu")
     except Exception as error:  # any error on arbitrary bytes
@@ -45,7 +45,7 @@ def read_weights(file: IO[bytes]) -> dict[str, Tensor]:
     return loaded
 
 
-def _check_members(file: IO[bytes]) -> None:
+def check_members(file: IO[bytes]) -> None:
     """Read every member of a checkpoint once, as zipfile compares it with its checksum at its end."""
     start = file.read(len(ZIP_START))
     file.seek(0)

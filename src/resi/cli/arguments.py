@@ -1,0 +1,141 @@
+"""Command lines of arguments ``KEY=VALUE`` that are no runs, such as those of ``resi extract`` and ``resi compare``."""
+
+from __future__ import annotations
+
+import ast
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from resi.cli.help import WIDTH, as_table
+from resi.errors import UsageError, unknown_name
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Mapping, Sequence
+
+_WORDS = {"true": True, "false": False, "null": None, "none": None}
+
+
+@dataclass(frozen=True)
+class Key:
+    """One key of a command.
+
+    Attributes
+    ----------
+    about : str
+        What it is, for the help.
+    read : callable
+        Takes the key and the text of its value, returns the value.
+    """
+
+    about: str
+    read: Callable[[str, str], Any]
+
+
+def text(_key: str, value: str) -> str:
+    """Return a value as it stands."""
+    return value
+
+
+def texts(key: str, value: str) -> list[str]:
+    """Return a list of names: ``a``, ``a,b`` or ``[a,b]``."""
+    inner = value.removeprefix("[").removesuffix("]")
+    found = [part.strip() for part in inner.split(",") if part.strip()]
+    if value.startswith("[") != value.endswith("]") or not found:
+        raise UsageError(f"{key}={value}: expected a name or a list, in quotes: '{key}=[a,b]'")
+    return found
+
+
+def count(key: str, value: str) -> int:
+    """Return a whole number, at least 1."""
+    if not re.fullmatch(r"\d+", value) or int(value) < 1:
+        raise UsageError(f"{key}={value}: expected a whole number, at least 1")
+    return int(value)
+
+
+def flag(key: str, value: str) -> bool:
+    """Return whether a value is ``true``."""
+    if value.lower() not in ("true", "false"):
+        raise UsageError(f"{key}={value}: expected true or false")
+    return value.lower() == "true"
+
+
+def plain(_key: str, value: str) -> Any:
+    """Return a number, true, false or null, as which a value can be read; else the text."""
+    if value.lower() in _WORDS:
+        return _WORDS[value.lower()]
+    try:
+        found = ast.literal_eval(value)
+    except (ValueError, SyntaxError):
+        return value
+    return found if isinstance(found, int | float) else value
+
+
+def split(
+    words: Sequence[str], keys: Mapping[str, Key], command: str, parameters_of: str = ""
+) -> tuple[list[str], dict[str, Any]]:
+    """Return the words that are paths, and the values by key.
+
+    Parameters
+    ----------
+    words : sequence of str
+        As they stand on the command line. A path may hold ``=``, if there is such a file.
+    parameters_of : str, optional
+        Key below which there are others, as ``measure`` has ``measure.jaccard.k``; their values are numbers or texts.
+
+    Raises
+    ------
+    UsageError
+        If a key does not exist, is given twice, or its value cannot be read.
+    """
+    paths: list[str] = []
+    values: dict[str, Any] = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        is_parameter = bool(parameters_of) and key.startswith(f"{parameters_of}.")
+        if not equals or (key not in keys and not is_parameter and ("/" in key or Path(word).exists())):
+            paths.append(word)
+            continue
+        if key not in keys and not is_parameter:
+            raise unknown_name(f"key of resi {command}:", key, list(keys), f" See resi {command} --help.")
+        if key in values:
+            raise UsageError(f"{word}: {key} is given twice")
+        if not value:
+            raise UsageError(f"{word}: {key} has no value; leave it out for its default")
+        values[key] = plain(key, value) if is_parameter else keys[key].read(key, value)
+    return paths, values
+
+
+def parameters(values: dict[str, Any], key: str) -> dict[str, dict[str, Any]]:
+    """Take the values of ``KEY.NAME.PARAMETER`` out; return them by name and parameter.
+
+    Raises
+    ------
+    UsageError
+        If there is none of the three.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for given in [name for name in values if name.startswith(f"{key}.")]:
+        parts = given.split(".")
+        if len(parts) != 3 or not all(parts):
+            raise UsageError(f"{given}={values[given]}: expected {key}.NAME.PARAMETER=VALUE, as {key}.jaccard.k=20")
+        found.setdefault(parts[1], {})[parts[2]] = values.pop(given)
+    return found
+
+
+def parser(command: str, usage: str, about: str, keys: Mapping[str, Key], examples: str) -> argparse.ArgumentParser:
+    """Return a parser of options whose help is 80 columns wide, with a table of keys and examples below."""
+    import argparse
+    import textwrap
+
+    paragraphs = "\n\n".join(textwrap.fill(paragraph, WIDTH) for paragraph in about.split("\n\n"))
+    table = as_table([(key, known.about) for key, known in keys.items()])
+    return argparse.ArgumentParser(
+        prog=f"resi {command}",
+        usage=usage,
+        description=f"{paragraphs}\n\narguments:\n{table}",
+        epilog=f"examples:\n{examples}",
+        formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(prog, width=WIDTH, max_help_position=20),
+    )

@@ -1,0 +1,221 @@
+"""``resi compare``: the similarity of layers in files and folders."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from resi.choices import Status
+from resi.cli.arguments import Key, count, flag, parameters, parser, split, text, texts
+from resi.console import say, write
+from resi.errors import UsageError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from resi.cli.matrices import Sides
+    from resi.extraction.collection import Representations
+
+KEYS = {
+    "measure": Key("a name, a list as [cka,rsa], or benchmark, fast, all; default cka", texts),
+    "measure.NAME.P": Key("a parameter of a measure, as measure.jaccard.k=20", text),
+    "layers": Key("patterns of the layers to compare, as 'layer3.*'; default all", texts),
+    "shape": Key("nd, ntd or nchw, if it is not what the number of axes says", text),
+    "samples": Key("compare only that many samples, the same of all", count),
+    "align": Key("true: bring rows into one order by the ids of their samples", flag),
+    "diagonal": Key("true: compare each layer of one set with itself, too", flag),
+    "columns": Key("of tables: patterns of the columns that are features", texts),
+    "id": Key("of tables: the column with the ids of samples", text),
+    "memory": Key("memory for prepared layers, as 4GB; default half the machine's", text),
+    "threads": Key("number of threads; default torch's", count),
+}
+TABLES = (".csv", ".tsv", ".parquet", ".json")
+FIGURES = (".png", ".svg", ".pdf")
+SHOWN_REASONS = 5
+ABOUT = """\
+Compare layers in files or folders: of one set all pairs, of two sets each layer of one with each of the other. \
+A set is a folder or a file with several layers; any number of files with one layer each are one set together.
+
+Files are .safetensors, .npy, .npz, .pt, .h5, .mat, .parquet and .csv; a folder holds one layer a file, or \
+is what `resi extract` wrote."""
+EXAMPLES = """\
+  resi compare reps/r18
+  resi compare reps/r18 reps/r34 'measure=[cka,procrustes]' --plot layers.svg
+  resi compare a.npy b.npy c.npy measure=jaccard measure.jaccard.k=20
+  resi compare reps/r18 'layers=layer*' samples=1000 --out table.csv"""
+
+
+def main(words: list[str]) -> int:
+    """Compare, and print a table; return 1 if a comparison failed."""
+    arguments = _arguments(words)
+    _check_suffix("--out", arguments.out, TABLES)
+    _check_suffix("--plot", arguments.plot, FIGURES)
+    known = {key: about for key, about in KEYS.items() if key != "measure.NAME.P"}
+    paths, values = split(arguments.words, known, "compare", parameters_of="measure")
+    if not paths:
+        raise UsageError("resi compare: name files or folders of representations, see resi compare --help")
+    measures = _measures(values.pop("measure", ["cka"]), parameters(values, "measure"))
+    reading = {key: values.pop(key) for key in ("layers", "columns", "id") if key in values}
+    first, second, sides = _sets(paths, reading, values.get("align", False))
+    table = _compared(first, second, measures, values)
+    _print(table, sides, arguments)
+    _keep(table, arguments)
+    return 1 if table.filter(status=Status.failed).height else 0
+
+
+def _arguments(words: list[str]) -> argparse.Namespace:
+    found = parser("compare", "resi compare PATH [PATH ...] [KEY=VALUE ...] [options]", ABOUT, KEYS, EXAMPLES)
+    found.add_argument("words", nargs="*", help=argparse.SUPPRESS)
+    found.add_argument("--plot", type=Path, metavar="FILE", help="draw a heat map, .png, .svg or .pdf")
+    found.add_argument("--out", type=Path, metavar="FILE", help="write the table, .csv, .tsv, .parquet or .json")
+    shown = found.add_mutually_exclusive_group()
+    shown.add_argument("--json", action="store_true", help="print the table as JSON")
+    shown.add_argument("--csv", action="store_true", help="print the table as CSV")
+    return found.parse_intermixed_args(words)
+
+
+def _check_suffix(option: str, path: Path | None, suffixes: tuple[str, ...]) -> None:
+    """Raise ``UsageError`` for a file that could not be written, before anything is computed."""
+    if path is None:
+        return
+    if path.suffix.lower() not in suffixes:
+        raise UsageError(f"{option} {path}: expected a file {', '.join(suffixes[:-1])} or {suffixes[-1]}")
+    if path.is_dir():
+        raise UsageError(f"{option} {path}: there is a folder of that name")
+
+
+def _measures(names: list[str], given: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Return the parameters of each measure by its name, sets of measures in full."""
+    from resi import registry
+
+    sets = registry.measure_sets()
+    chosen = dict.fromkeys(member for name in names for member in sets.get(name, [name]))
+    for name, parameters_of in given.items():
+        if name not in chosen:
+            parameter, value = next(iter(parameters_of.items()))
+            raise UsageError(f"measure.{name}.{parameter}={value}: the measures are {', '.join(chosen)}; add {name}")
+    return {name: given.get(name, {}) for name in chosen}
+
+
+def _sets(
+    paths: list[str], reading: dict[str, Any], align: bool
+) -> tuple[Representations, Representations | None, Sides]:
+    """Return one set, or two, and what they are called."""
+    from resi.cli.matrices import Sides
+    from resi.extraction.files.loading import load
+
+    found = {path: load(path, **reading) for path in dict.fromkeys(paths)}
+    if len(found) < len(paths):
+        raise UsageError(f"resi compare: {paths[0]} is named twice; one set alone is compared with itself")
+    several = [path for path, known in found.items() if len(known) > 1 or Path(path).is_dir()]
+    if len(found) == 2 and several:
+        first, second = found.values()
+        names = (first.name, second.name) if first.name != second.name else tuple(found)
+        return first, second, Sides(*names)
+    if several and len(found) > 2:
+        raise UsageError(
+            f"resi compare: {len(found)} sets, of which {several[0]} has {len(found[several[0]])} layers; compare one "
+            "set, two sets, or files of one layer each"
+        )
+    joined = next(iter(found.values())) if len(found) == 1 else _joined(found, align)
+    if len(joined) < 2:
+        raise UsageError(f"resi compare: {paths[0]} holds one layer; name another file or folder to compare it with")
+    return joined, None, Sides(joined.name, joined.name)
+
+
+def _joined(found: dict[str, Representations], align: bool) -> Representations:
+    """Return files of one layer each as one set, the layers named after the files."""
+    from resi.extraction.collection import Representations
+
+    stems = [Path(path).stem for path in found]
+    names = stems if len(set(stems)) == len(stems) else list(found)
+    samples = next(iter(found.values())).samples
+    layers = {}
+    for name, (path, known) in zip(names, found.items(), strict=True):
+        one = known
+        if known.samples != samples:
+            if not align or len(known.samples) != len(samples):
+                raise UsageError(_other_samples(next(iter(found)), path, samples, known.samples))
+            one = known.of_samples(samples)
+        layers[name] = next(iter(one.layers.values()))
+    return Representations(layers, samples, "the files")
+
+
+def _other_samples(first: str, path: str, samples: tuple[str, ...], others: tuple[str, ...]) -> str:
+    if len(samples) != len(others):
+        return f"{first} has {len(samples)} rows, {path} has {len(others)}; rows must be the same samples"
+    if set(samples) == set(others):
+        return f"{path} has the samples of {first} in another order; align=true reorders them"
+    row = next(row for row, (one, other) in enumerate(zip(samples, others, strict=True)) if one != other)
+    return f"{path} has other samples than {first}: row {row} is {others[row]!r}, not {samples[row]!r}"
+
+
+def _compared(
+    first: Representations, second: Representations | None, measures: dict[str, dict[str, Any]], options: dict[str, Any]
+) -> pl.DataFrame:
+    from resi.api.comparing import pairwise
+
+    sets = (first,) if second is None else (first, second)
+    return pairwise(*sets, measures=measures, **options)
+
+
+def _print(table: pl.DataFrame, sides: Sides, arguments: argparse.Namespace) -> None:
+    """Print the table, then what has no value, and what is to be known of those that have one."""
+    from resi.cli.matrices import show
+
+    if arguments.json:
+        write(table.write_json() + "\n")
+    elif arguments.csv:
+        write(table.write_csv())
+    else:
+        larger = dict(table.select("measure", "larger_is_more_similar").unique().iter_rows())
+        write("\n".join([*show(table, sides, larger), ""]))
+    for status in (Status.failed, Status.undefined):
+        _say_grouped(table.filter(status=status), "error", f"{status}:")
+    _say_grouped(table.filter(table["note"] != ""), "note", "with a note on what the value says:")
+
+
+def _say_grouped(rows: pl.DataFrame, column: str, what: str) -> None:
+    from resi.cli.tables import count_of
+
+    if not rows.height:
+        return
+    say(f"{count_of(rows.height, 'comparison')} {what}")
+    grouped = rows.group_by("measure", column, maintain_order=True).len().sort("len", descending=True)
+    for measure, reason, number in grouped.head(SHOWN_REASONS).iter_rows():
+        say(f"  {number} x {measure}: {reason}")
+    if grouped.height > SHOWN_REASONS:
+        say(f"  and {grouped.height - SHOWN_REASONS} more reasons; --out FILE keeps all of them")
+
+
+def _keep(table: pl.DataFrame, arguments: argparse.Namespace) -> None:
+    """Write the table and the figure, and say where they are."""
+    from resi.cli.tables import count_of
+
+    if arguments.out:
+        _write_table(arguments.out, table)
+        say(f"{count_of(table.height, 'comparison')} in {arguments.out}")
+    if arguments.plot:
+        if not table.filter(status=Status.ok).height:
+            say(f"{arguments.plot} is not drawn: no comparison has a value")
+            return
+        from resi import plot
+
+        plot.save(plot.heatmap(table), arguments.plot)
+        say(f"heat map in {arguments.plot}")
+
+
+def _write_table(path: Path, table: pl.DataFrame) -> None:
+    from resi.store.files import atomic_path
+
+    with atomic_path(path) as temporary:
+        match path.suffix.lower():
+            case ".parquet":
+                table.write_parquet(temporary)
+            case ".json":
+                table.write_json(temporary)
+            case ".tsv":
+                table.write_csv(temporary, separator="\t")
+            case _:
+                table.write_csv(temporary)

@@ -1,0 +1,70 @@
+"""``resi extract``: the layers of a network over data, written to a folder."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from typing import Any
+
+from resi.cli.arguments import Key, count, parser, split, text, texts
+from resi.console import say, write
+from resi.errors import UsageError
+
+KEYS = {
+    "model": Key("timm:NAME, torchvision:NAME, hf:PATH_OR_ID, or python:PACKAGE.MODULE:FUNCTION", text),
+    "data": Key("a folder of images, a .csv, .tsv or .parquet table with texts, or an array in a .npy file", text),
+    "out": Key("the folder to write; a run that was stopped goes on there", text),
+    "layers": Key("patterns of layers, as 'layer3.*' or [conv1,layer*]; --list shows which there are", texts),
+    "pooling": Key("of tokens and maps: none, mean, max, cls or last", text),
+    "batch_size": Key("samples in a forward pass", count),
+    "device": Key("cpu, cuda or cuda:1; default a GPU, if there is one", text),
+    "precision": Key("of the forward pass: float32, bfloat16 or float16", text),
+    "column": Key("of a table: the column with the texts", text),
+    "id": Key("of a table: the column with the ids of samples; default row numbers", text),
+}
+ABOUT = """\
+Run a network over data once, and write what its layers compute: a file a layer, the ids of the samples, and how it \
+was made. Memory is bounded by a batch, however many samples there are."""
+EXAMPLES = """\
+  resi extract model=timm:resnet18 data=images/ 'layers=layer*' out=reps/r18
+  resi extract model=hf:bert-base-uncased data=texts.csv column=sentence \\
+    pooling=mean out=reps/bert
+  resi extract model=timm:resnet18 data=images/ --list
+  resi compare reps/r18 --plot layers.svg"""
+
+
+def main(words: list[str]) -> int:
+    """Extract, or list layers; return 0."""
+    arguments = _arguments(words)
+    others, values = split(arguments.words, KEYS, "extract")
+    if others:
+        raise UsageError(f"resi extract: {others[0]}: expected KEY=VALUE, such as data={shlex.quote(others[0])}")
+    for key in ("model", "data") if arguments.list else ("model", "data", "out"):
+        if key not in values:
+            raise UsageError(f"resi extract: {key}= is missing: {KEYS[key].about}")
+    model, data = values.pop("model"), values.pop("data")
+    if arguments.list:
+        _print_layers(model, data, values)
+    else:
+        _extract(model, data, values)
+    return 0
+
+
+def _arguments(words: list[str]) -> argparse.Namespace:
+    found = parser("extract", "resi extract model=MODEL data=DATA out=FOLDER [KEY=VALUE ...]", ABOUT, KEYS, EXAMPLES)
+    found.add_argument("words", nargs="*", help=argparse.SUPPRESS)
+    found.add_argument("--list", action="store_true", help="print the layers that can be taken, and write nothing")
+    return found.parse_intermixed_args(words)
+
+
+def _extract(model: str, data: str, values: dict[str, Any]) -> None:
+    from resi.extraction.extract import extract
+
+    found = extract(model, data, **values)
+    write(f"{found!r}\n")
+    out = shlex.quote(values["out"])
+    say(f"written to {out}; compare its layers: resi compare {out} --plot layers.svg")
+
+
+def _print_layers(model: str, data: str, values: dict[str, Any]) -> None:
+    raise NotImplementedError

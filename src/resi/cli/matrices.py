@@ -1,0 +1,217 @@
+"""Similarities as text: a matrix a measure where it has room in 80 columns, else what is nearest to each layer."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from typing import TYPE_CHECKING, NamedTuple
+
+from resi.choices import Status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import polars as pl
+
+WIDTH = 80
+MOST_LINES = 40
+MOST_BLOCKS = 3
+"""Parts into which the columns of a matrix may be divided."""
+FEW_PAIRS = 3
+MOST_LETTERS = 7
+"""Letters of a name that have room above a column."""
+LONGEST = 32
+"""Letters of a name that are shown."""
+SELF = "-"
+"""A cell that nothing was computed for, such as a layer with itself."""
+
+
+class Sides(NamedTuple):
+    """What rows and columns are called; the same name for pairs among one set."""
+
+    rows: str
+    columns: str
+
+    @property
+    def is_one(self) -> bool:
+        """Whether rows and columns are the same layers."""
+        return self.rows == self.columns
+
+
+class Matrix(NamedTuple):
+    """The values of one measure.
+
+    Attributes
+    ----------
+    rows, columns : list of str
+        Names of layers.
+    cells : dict from (row, column) to (value, status)
+        Those that were compared; a value of a symmetric measure stands on both sides.
+    """
+
+    rows: list[str]
+    columns: list[str]
+    cells: dict[tuple[str, str], tuple[float | None, str]]
+
+
+def show(table: pl.DataFrame, sides: Sides, larger: dict[str, bool]) -> Iterator[str]:
+    """Yield the lines of a table of pairs.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As ``resi.pairwise`` returns it.
+    sides : Sides
+        What the sets are called.
+    larger : dict from measure to bool
+        Whether larger is more similar.
+    """
+    measures = list(dict.fromkeys(table["measure"].to_list()))
+    matrices = {measure: _matrix(table, measure, sides.is_one) for measure in measures}
+    if all(len(matrix.rows) * len(matrix.columns) <= FEW_PAIRS + 1 for matrix in matrices.values()):
+        yield from _list_of_pairs(table, larger)
+        return
+    for number, (measure, matrix) in enumerate(matrices.items()):
+        if number:
+            yield ""
+        yield f"{measure} ({direction(larger[measure])})"
+        yield from _shown(matrix, sides, larger[measure])
+
+
+def direction(larger: bool) -> str:
+    """Return which way a measure points, in words."""
+    return f"{'larger' if larger else 'smaller'} is more similar"
+
+
+def _matrix(table: pl.DataFrame, measure: str, is_one: bool) -> Matrix:
+    rows = table.filter(measure=measure)
+    cells = {}
+    for source, target, value, status in rows.select("source", "target", "value", "status").iter_rows():
+        cells[source, target] = value, status
+        if is_one:
+            cells.setdefault((target, source), (value, status))
+    names = list(dict.fromkeys([*rows["source"], *rows["target"]]))
+    if is_one:
+        return Matrix(names, names, cells)
+    return Matrix(list(dict.fromkeys(rows["source"])), list(dict.fromkeys(rows["target"])), cells)
+
+
+def _list_of_pairs(table: pl.DataFrame, larger: dict[str, bool]) -> Iterator[str]:
+    """Yield a line a pair and measure: few pairs are read more easily so."""
+    pairs = list(dict.fromkeys(table.select("source", "target").iter_rows()))
+    width = max(map(len, larger))
+    for number, (source, target) in enumerate(pairs):
+        if number:
+            yield ""
+        yield f"{source} and {target}"
+        for measure, value, status in (
+            table.filter(source=source, target=target).select("measure", "value", "status").iter_rows()
+        ):
+            text = number_text(value, 4) if status == Status.ok else status
+            yield f"  {measure:<{width}}  {text:>10}  {direction(larger[measure])}"
+
+
+def _shown(matrix: Matrix, sides: Sides, larger: bool) -> Iterator[str]:
+    digits = _digits(matrix)
+    texts = {place: _cell(cell, digits) for place, cell in matrix.cells.items()}
+    heads, names, legend = _headings(matrix, sides)
+    cell = max(map(len, [*texts.values(), *heads.values()])) + 2
+    first = max(map(len, names.values()))
+    across = max(1, (WIDTH - 2 - first) // cell)
+    if len(matrix.rows) > MOST_LINES or math.ceil(len(matrix.columns) / across) > MOST_BLOCKS:
+        yield from _nearest(matrix, sides, digits, larger)
+        return
+    yield from legend
+    for start in range(0, len(matrix.columns), across):
+        if start:
+            yield ""
+        part = matrix.columns[start : start + across]
+        yield "  " + " " * first + "".join(heads[column].rjust(cell) for column in part)
+        for row in matrix.rows:
+            values = "".join(texts.get((row, column), SELF).rjust(cell) for column in part)
+            yield f"  {names[row]:<{first}}{values}"
+
+
+def _headings(matrix: Matrix, sides: Sides) -> tuple[dict[str, str], dict[str, str], list[str]]:
+    """Return what columns and rows are called, and lines that say what that stands for."""
+    columns, of_columns = _short(matrix.columns)
+    rows, of_rows = _short(matrix.rows)
+    if sides.is_one:
+        legend = [f"  layers: {of_rows}"] if of_rows else []
+    else:
+        legend = [f"  {side}: {name}" for side, name in (("rows", sides.rows), ("columns", sides.columns))]
+        legend = [f"{line}, {of}" if of else line for line, of in zip(legend, (of_rows, of_columns), strict=True)]
+    if max(map(len, columns.values())) <= MOST_LETTERS:
+        return columns, rows, legend
+    numbers = {name: f"[{number}]" for number, name in enumerate(matrix.columns, 1)}
+    if sides.is_one:
+        width = max(map(len, numbers.values()))
+        return numbers, {row: f"{numbers[row]:<{width}} {rows[row]}" for row in matrix.rows}, legend
+    entries = "  ".join(f"{number} {columns[name]}".replace(" ", "\0") for name, number in numbers.items())
+    wrapped = textwrap.wrap(entries, WIDTH - 4, break_long_words=False, break_on_hyphens=False)
+    return numbers, rows, [*legend, *(f"    {line}".replace("\0", " ") for line in wrapped)]
+
+
+def _short(names: Sequence[str]) -> tuple[dict[str, str], str]:
+    """Return names without the parts that all have in common where they are long, and a pattern of what is left out."""
+    if max(map(len, names)) > MOST_LETTERS and len(names) > 1:
+        parts = [name.split(".") for name in names]
+        before = _common(parts)
+        after = _common([part[len(before) :][::-1] for part in parts])[::-1]
+        kept = [".".join(part[len(before) : len(part) - len(after)]) for part in parts]
+        if (before or after) and all(kept):
+            return dict(zip(names, kept, strict=True)), ".".join([*before, "*", *after])
+    short = {name: name if len(name) <= LONGEST else f"...{name[3 - LONGEST :]}" for name in names}
+    return (short if len(set(short.values())) == len(names) else {name: name for name in names}), ""
+
+
+def _common(parts: Sequence[Sequence[str]]) -> list[str]:
+    """Return the parts at the beginning that all have in common, less one that is the whole of any."""
+    found: list[str] = []
+    for several in zip(*(part[:-1] for part in parts), strict=False):
+        if len(set(several)) > 1:
+            break
+        found.append(several[0])
+    return found
+
+
+def _nearest(matrix: Matrix, sides: Sides, digits: int, larger: bool) -> Iterator[str]:
+    """Yield, for each row, the most similar column."""
+    size = f"{len(matrix.rows)} x {len(matrix.columns)}"
+    other = "other layer" if sides.is_one else f"layer of {sides.columns}"
+    yield f"  {size} values; the most similar {other} to each of {sides.rows}:"
+    rows, pattern = _short(matrix.rows)
+    if pattern:
+        yield f"  layers: {pattern}"
+    width = max(map(len, rows.values()))
+    for row in matrix.rows[:MOST_LINES]:
+        others = [column for column in matrix.columns if column != row or not sides.is_one]
+        values = {column: matrix.cells[row, column][0] for column in others if (row, column) in matrix.cells}
+        known = {column: value for column, value in values.items() if value is not None}
+        if not known:
+            yield f"  {rows[row]:<{width}}  no value"
+            continue
+        best = max(known, key=lambda column: known[column] if larger else -known[column])
+        yield f"  {rows[row]:<{width}}  {number_text(known[best], digits)}  {best}"
+    if len(matrix.rows) > MOST_LINES:
+        yield f"  and {len(matrix.rows) - MOST_LINES} more"
+
+
+def _digits(matrix: Matrix) -> int:
+    values = [abs(value) for value, _ in matrix.cells.values() if value is not None]
+    largest = max(values, default=0.0)
+    return 3 if largest < 10 else 2 if largest < 100 else 1 if largest < 100_000 else -1
+
+
+def _cell(cell: tuple[float | None, str], digits: int) -> str:
+    value, status = cell
+    return number_text(value, digits) if status == Status.ok else {"undefined": "undef."}.get(status, status)
+
+
+def number_text(value: float | None, digits: int) -> str:
+    """Return a value with so many digits after the point; as a power of ten where these would be too many or few."""
+    if value is None:
+        return SELF
+    if digits < 0 or abs(value) >= 1e5 or 0 < abs(value) < 0.1**digits:
+        return f"{value:.2e}"
+    return f"{value:.{digits}f}"

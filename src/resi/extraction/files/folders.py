@@ -1,0 +1,179 @@
+"""Folders of representations: those that resi writes, a file a layer, and anybody's files beside each other."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from resi.errors import ArtifactError, UsageError
+from resi.extraction.files.contents import Contents, Options, in_natural_order, listed
+from resi.extraction.files.formats import BY_SUFFIX
+from resi.extraction.files.parquet import SAMPLE, read_ids
+from resi.extraction.files.safetensors import REPRESENTATION
+from resi.representation import hash_samples
+from resi.store.files import make_folder, write_text, written_to
+from resi.store.tensors import write_tensors
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from resi.extraction.collection import Representations
+    from resi.extraction.files.contents import StoredArray
+
+MANIFEST = "manifest.json"
+SAMPLES = "samples.parquet"
+
+
+def read_folder(folder: Path, options: Options) -> Contents:
+    """Return the layers in a folder, one or more a file, in the natural order of their names.
+
+    Raises
+    ------
+    UsageError
+        If there are none, or an extraction into the folder has not finished.
+    """
+    files = layer_files(folder)
+    manifest = _manifest(folder, files)
+    if not files:
+        raise UsageError(_nothing_in(folder))
+    arrays: dict[str, StoredArray] = {}
+    paths: dict[str, Path] = {}
+    ids: dict[Path, tuple[str, ...] | None] = {}
+    hashes: dict[Path, str] = {}
+    names = set()
+    for file in files:
+        found = BY_SUFFIX[file.suffix.lower()].read(file, options)
+        for name, array in _named(file, found).items():
+            if name in arrays:
+                raise UsageError(f"{file} and {paths[name].name} both hold a layer {name!r}; give each its own name")
+            arrays[name], paths[name] = array, file
+        ids[file], hashes[file] = found.samples, found.samples_hash
+        names.add(found.name)
+    ordered = [name for name in manifest.get("layers", ()) if name in arrays]
+    arrays = {name: arrays[name] for name in (*ordered, *(other for other in arrays if other not in ordered))}
+    samples = _samples(folder, ids, hashes)
+    return Contents(arrays, samples, name=names.pop() if len(names) == 1 else "", is_named=True, paths=paths)
+
+
+def layer_files(folder: Path) -> list[Path]:
+    """Return the files in a folder that can hold layers, in the natural order of their names: 2 before 10."""
+    found = {
+        file.name: file
+        for file in folder.iterdir()
+        if file.suffix.lower() in BY_SUFFIX and not file.name.startswith(".") and file.name != SAMPLES
+    }
+    return [found[name] for name in in_natural_order(found)]
+
+
+def _manifest(folder: Path, files: list[Path]) -> dict[str, Any]:
+    """Return what resi says of a folder that it wrote; nothing of others."""
+    path = folder / MANIFEST
+    if not path.exists():
+        return {}
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, UnicodeDecodeError) as error:
+        raise ArtifactError(f"{path} is damaged: {error}") from error
+    return found if isinstance(found, dict) else {}
+
+
+def _nothing_in(folder: Path) -> str:
+    below = sorted(child.name for child in folder.iterdir() if child.is_dir() and layer_files(child))
+    if below:
+        return f"{folder} holds no files of representations itself, but folders that do; name one: {listed(below)}"
+    return f"{folder} holds no files of representations; known are {', '.join(BY_SUFFIX)}"
+
+
+def _named(file: Path, found: Contents) -> dict[str, StoredArray]:
+    """Return the arrays of a file by the names of layers."""
+    if found.is_named:
+        return dict(found.arrays)
+    if len(found.arrays) == 1:
+        return {file.stem: next(iter(found.arrays.values()))}
+    return {f"{file.stem}.{name}": array for name, array in found.arrays.items()}
+
+
+def _samples(folder: Path, ids: dict[Path, tuple[str, ...] | None], hashes: dict[Path, str]) -> tuple[str, ...] | None:
+    """Return the ids of a folder's samples, which all files that state any have to agree on."""
+    stated = {file: found for file, found in ids.items() if found is not None}
+    if (folder / SAMPLES).exists():
+        stated = {folder / SAMPLES: read_ids(folder / SAMPLES), **stated}
+    elif stated and len(stated) < len(ids):
+        other = next(file for file in ids if file not in stated)
+        raise UsageError(
+            f"{next(iter(stated))} names its samples, {other.name} does not; write the ids of all into "
+            f"{folder / SAMPLES}, column {SAMPLE!r}"
+        )
+    for file, found in stated.items():
+        first = next(iter(stated))
+        if found != stated[first]:
+            raise UsageError(f"{file} has other samples than {first.name}, or in another order; {folder} is no one set")
+    return check_hashes(next(iter(stated.values()), None), {file: digest for file, digest in hashes.items() if digest})
+
+
+def check_hashes(samples: tuple[str, ...] | None, hashes: dict[Path, str]) -> tuple[str, ...] | None:
+    """Raise ``UsageError`` if files state another hash of the ids of samples than these have.
+
+    Raises
+    ------
+    UsageError
+        If the ids are not known, or others.
+    """
+    for file, digest in hashes.items():
+        if samples is None:
+            raise UsageError(
+                f"{file} belongs to samples that are listed in {SAMPLES}, which is not beside it; put it there, or "
+                "give them: resi.load(path, samples=[...])"
+            )
+        if digest != hash_samples(samples):
+            raise UsageError(f"{file} belongs to other samples, or in another order, than these {len(samples)}")
+    return samples
+
+
+def write_folder(folder: Path, representations: Representations) -> None:
+    """Write a file a layer, one in memory at a time; the folder appears when all of it is there.
+
+    Raises
+    ------
+    UsageError
+        If there is a folder with content already.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UsageError(f"{folder} exists and is not empty; choose another folder, or remove it")
+    scratch = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}.tmp")
+    make_folder(scratch)
+    try:
+        files = {}
+        for layer, known in representations.layers.items():
+            tensor = representations[layer].detach().cpu()
+            about = {
+                **representations.about.get(layer, {}),
+                "layer": layer,
+                "layout": known.layout,
+                "dtype": known.dtype,
+                "samples": hash_samples(representations.samples),
+                "name": representations.name,
+            }
+            files[layer] = f"{file_name(layer)}.safetensors"
+            write_tensors(scratch / files[layer], {REPRESENTATION: tensor}, about)
+        _write_ids(scratch / SAMPLES, representations.samples)
+        manifest = {"name": representations.name, "samples": len(representations.samples), "layers": files}
+        write_text(scratch / MANIFEST, json.dumps(manifest, indent=2) + "\n")
+        with written_to(folder):
+            scratch.replace(folder)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _write_ids(path: Path, samples: tuple[str, ...]) -> None:
+    import polars as pl
+
+    pl.DataFrame({SAMPLE: list(samples)}, schema={SAMPLE: pl.String}).write_parquet(path)
+
+
+def file_name(layer: str) -> str:
+    """Return a name of a file for a layer: letters, digits and ``._-`` as they are, others as ``%`` and their code."""
+    return re.sub(r"[^A-Za-z0-9._-]|^\.", lambda found: "".join(f"%{byte:02X}" for byte in found[0].encode()), layer)
