@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
+from resi.store.files import atomic_path
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
@@ -85,14 +87,12 @@ class Journal:
     def open(self, kept: int) -> None:
         """Write what is known with so many of the batches, and stay open for more."""
         self.batches = self.batches[:kept]
-        self._file = self.path.open("wb")
-        self._write(self.settings)
-        if self.batches:
-            self._write(self._described())
-        else:
+        if not self.batches:
             self.layers = {}
-        for batch in self.batches:
-            self._write(batch)
+        lines = [self.settings, *([self._described()] if self.layers else []), *self.batches]
+        with atomic_path(self.path) as temporary:
+            temporary.write_bytes(b"".join(map(_line, lines)))
+        self._file = self.path.open("ab")
 
     def begin(self, layers: Mapping[str, LayerFacts]) -> None:
         """Write which layers there are."""
@@ -114,8 +114,12 @@ class Journal:
 
     def _write(self, line: Any) -> None:
         if self._file is not None:
-            self._file.write(json.dumps(line).encode() + b"\n")
+            self._file.write(_line(line))
             self._file.flush()
+
+
+def _line(content: Any) -> bytes:
+    return json.dumps(content).encode() + b"\n"
 
 
 def _whole_lines(path: Path) -> list[Any]:
