@@ -131,11 +131,10 @@ class Recorder:
             found = dict(tensors_of(output))
             self._items.setdefault(name, list(found))
             first = next(iter(found), "")
-            items = (each.item or first for each in wanted if each.call in (None, self._calls[name]))
-            for item in dict.fromkeys(items):
-                place = Place(name, self._calls[name], "" if item == first else item)
-                if item in found or item == first:
-                    self._take(place, found.get(item), item)
+            asked = {each.item or first for each in wanted if each.call in (None, self._calls[name])}
+            for item in found or [""]:
+                if item in asked:
+                    self._take(Place(name, self._calls[name], "" if item == first else item), found.get(item), item)
 
         return hook
 

@@ -52,7 +52,7 @@ class Runner:
             If the network raises; the message names the samples, shapes, and the network's error.
         """
         try:
-            with plain_arithmetic(self.device), full_convolutions(), torch.no_grad():
+            with torch.no_grad():
                 args, kwargs = self._moved(batch.args), self._moved(batch.kwargs)
                 self.network.module(*args, **kwargs)
         except ResiError:
@@ -88,7 +88,7 @@ class Runner:
 
 @contextlib.contextmanager
 def running(network: Network, device: str, precision: str | None) -> Iterator[Runner]:
-    """Yield what runs a network in evaluation mode.
+    """Yield what runs a network in evaluation mode, and compute as a fresh process does until the end.
 
     The module itself runs if it is on the device and in the precision that are asked for; else a copy does, which
     takes the memory of the weights once more until the end. The given module keeps its device and type always.
@@ -112,13 +112,11 @@ def running(network: Network, device: str, precision: str | None) -> Iterator[Ru
     dtype = None if precision is None else getattr(torch, precision)
     module = plain_module(network.module)
     place = _device(module, device)
-    if _is_as_asked(module, place, dtype):
+    with plain_arithmetic(place), full_convolutions():
+        if not _is_as_asked(module, place, dtype):
+            module = _copied(module, place, dtype)
         with evaluating(module):
             yield Runner(dataclasses.replace(network, module=module), place, dtype)
-        return
-    copied = _copied(module, place, dtype)
-    with evaluating(copied):
-        yield Runner(dataclasses.replace(network, module=copied), place, dtype)
 
 
 def _device(module: nn.Module, name: str) -> torch.device:
