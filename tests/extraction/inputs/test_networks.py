@@ -174,9 +174,7 @@ def test_weights_that_cannot_be_reached_say_how_to_do_without(monkeypatch: pytes
     with pytest.raises(UsageError, match=r"OSError: no network. Without a network.*timm:test_resnet\?pretrained=false"):
         resolve("timm:test_resnet")
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
-    with pytest.raises(
-        UsageError, match=r"model=hf:no-one/nothing cannot be had: .*name a folder that save_pre"
-    ) as caught:
+    with pytest.raises(UsageError, match=r"model=hf:no-one/nothing cannot be had: .*name a folder that") as caught:
         resolve("hf:no-one/nothing")
     assert "\n" not in str(caught.value)
 

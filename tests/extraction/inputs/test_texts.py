@@ -98,6 +98,13 @@ def test_ids_of_a_csv_are_no_numbers(network: Network, tmp_path: Path) -> None:
     assert next(batches_of(tmp_path / "a.csv", 2, network, id="code").start()).samples == ["01", "02"]
 
 
+def test_a_first_row_is_not_taken_for_names(network: Network, tmp_path: Path) -> None:
+    (tmp_path / "a.tsv").write_text("a fine film\t1\nthe plot is thin\t0\n")
+    with pytest.raises(UsageError, match=r"the columns of the table are a fine film, 1: if that is its first row"):
+        batches_of(tmp_path / "a.tsv", 2, network)
+    assert batches_of(tmp_path / "a.tsv", 2, network, column="a fine film").n_samples == 1
+
+
 def test_numbers_are_not_taken_for_texts(network: Network) -> None:
     with pytest.raises(UsageError, match=r"tiny-bert reads texts, but the data are numbers of torch.float32"):
         next(batches_of(torch.zeros(2, 3), 2, network).start())
