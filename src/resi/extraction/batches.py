@@ -87,7 +87,8 @@ def batches_of(
         data = _content_of(Path(data).expanduser(), network, column, id)
     source = _source_of(data, network, column, id, picker)
     if source is not None:
-        return RowBatches(source, batch_size, encoder)
+        is_own = not isinstance(source, Items) or isinstance(data, list)
+        return RowBatches(source, batch_size, encoder, is_own)
     return _batches_of_objects(data, batch_size, encoder, picker)
 
 

@@ -15,6 +15,8 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 
 from resi.errors import DatasetError, UsageError
 from resi.extraction.batches import Batches, batches_of
+from resi.extraction.inputs.forward import accepted
+from resi.extraction.inputs.reading import reason_of
 from resi.extraction.networks import Network, resolve
 
 X = torch.randn(7, 4, generator=torch.Generator().manual_seed(0))
@@ -209,6 +211,34 @@ def test_the_hash_depends_on_content_order_type_and_ids_alone() -> None:
     assert data.asked == 0  # code of others runs once only
     run(batches)
     assert batches.hash() == known
+
+
+def last_running(data: Any, size: int) -> str:
+    return list(batches_of(data, size, NET).start())[-1].running
+
+
+def test_labels_and_the_size_of_batches_do_not_enter_the_hash() -> None:
+    def labelled(**labels: int) -> Items:
+        return Items(lambda row: {"a": X[row], "text": f"t{row}", **labels})
+
+    known = last_running(labelled(), 4)
+    assert last_running(DataLoader(labelled(label=1), batch_size=2), 1) == known
+    assert last_running(DataLoader(labelled(labels=2), batch_size=3), 1) == known
+    assert last_running({"a": X}, 4) != known
+
+
+def test_an_error_in_a_worker_is_one_line() -> None:
+    error = RuntimeError(
+        "Caught ValueError in DataLoader worker process 0.\nOriginal Traceback\nValueError: row 3 is bad\n"
+    )
+    assert reason_of(error) == "ValueError: row 3 is bad"
+
+
+def test_a_scripted_module_takes_named_arguments() -> None:
+    class Scripted(nn.Module):
+        forward = min  # which has no signature
+
+    assert accepted(Scripted(), {"x": X, "labels": LABELS})[1] == ["labels"]
 
 
 def test_a_graph_is_one_batch_of_its_nodes() -> None:

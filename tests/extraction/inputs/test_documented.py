@@ -75,12 +75,7 @@ def test_every_kind_of_data_is_understood(names: dict[str, Any]) -> None:
         network = texts if 6 <= number < 10 else images if number in (10, 11) else linear
         batches = list(batches_of(eval(example, dict(names)), 6, network).start())
         ids = [sample for batch in batches for sample in batch.samples]
-        known: dict[int, list[str]] = {
-            7: ["x", "y"],
-            8: ["x", "y"],
-            10: NAMES,
-            11: ["images/cat/a.png", "images/top.jpg"],
-        }
+        known = {7: ["x", "y"], 8: ["x", "y"], 10: NAMES, 11: ["images/cat/a.png", "images/top.jpg"]}
         assert ids == known.get(number, [str(row) for row in range(len(ids))])
         if "edge_index" not in example:
             for batch in batches:

@@ -65,6 +65,19 @@ def test_images_come_from_elsewhere_too(pictures: Path, tmp_path: Path) -> None:
     assert batch.samples == ["a.png"]
 
 
+def test_a_transform_that_a_dataset_has_is_applied(pictures: Path) -> None:
+    import datasets
+
+    paths = [str(pictures / name) for name in NAMES]
+    data = datasets.Dataset.from_dict({"image": paths, "id": NAMES}).cast_column("image", datasets.Image())
+    shown = data.with_transform(lambda rows: {"input": [corner(one.convert("RGB")) for one in rows["image"]]})
+    batches = batches_of(shown, 2, NET)
+    assert torch.equal(
+        torch.cat([batch.kwargs["input"] for batch in batches.start()]),
+        torch.stack([corner(image) for image in rgb(pictures)]),
+    )
+
+
 def test_a_damaged_image_is_named_with_its_row(pictures: Path, tmp_path: Path) -> None:
     content = (pictures / "cat/b.png").read_bytes()
     (tmp_path / "a.png").write_bytes(content)

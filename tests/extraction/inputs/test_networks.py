@@ -192,6 +192,8 @@ def test_modules_and_their_processors() -> None:
     assert resolve(resolve(linear)).module is linear
     tokenizer = word_tokenizer(framed=True)
     assert resolve((linear, tokenizer)).kind == resolve(linear, processor=tokenizer).kind == "texts"
+    with pytest.raises(UsageError, match=r"model is the class Linear, not called: expected"):
+        resolve(nn.Linear)
     with pytest.raises(UsageError, match=r"model is list: expected a torch.nn.Module, a pair"):
         resolve([linear])
 

@@ -115,10 +115,7 @@ def _guarded(batches: Iterable[Any], kind: str) -> Iterator[Any]:
         except ResiError:
             raise
         except Exception as error:
-            reason = (str(error) or type(error).__name__).splitlines()[0]
-            raise DatasetError(
-                f"number {number} of the {kind} cannot be read: {type(error).__name__}: {reason}"
-            ) from error
+            raise DatasetError(f"number {number} of the {kind} cannot be read: {reason_of(error)}") from error
         yield batch
         number += 1
 

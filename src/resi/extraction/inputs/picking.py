@@ -181,6 +181,6 @@ def _graph(graph: Any) -> Tensors:
         raise UsageError(
             "a batch of sampled neighbours holds nodes that are not its own, several times over: pass the whole graph"
         )
-    if not isinstance(graph.num_nodes, int) or graph.is_cuda:
-        graph = graph.cpu()
+    if graph.num_nodes is None:
+        raise DatasetError("a graph does not say how many nodes it has: expected node features x, or num_nodes")
     return Tensors((graph,), {}, int(graph.num_nodes))
