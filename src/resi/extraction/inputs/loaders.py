@@ -6,7 +6,7 @@ import itertools
 from typing import TYPE_CHECKING, Any
 
 from resi.errors import DatasetError, ResiError, UsageError
-from resi.extraction.inputs.reading import RowBatches, StreamBatches, once, unreadable
+from resi.extraction.inputs.reading import RowBatches, StreamBatches, once, reason_of, unreadable
 from resi.lazy import torch
 
 if TYPE_CHECKING:
