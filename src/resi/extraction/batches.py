@@ -123,6 +123,9 @@ def _source_of(data: Any, network: Network, column: Any, id_name: Any, picker: P
     frame = _frame(data)
     if frame is not None:
         return tables.rows_of_table(frame, column, id_name, Path() if network.kind == "images" else None)
+    polars = loaded("polars")
+    if polars is not None and isinstance(data, polars.Series):
+        data = data.to_numpy()
     if is_array(data):
         is_texts = str(getattr(data.dtype, "kind", "")) in tuple("OUT") and all(isinstance(one, str) for one in data)
         return _source_of_list(list(data), network, picker) if is_texts else Arrays(data)

@@ -89,7 +89,7 @@ def _timm(name: str, options: dict[str, Any]) -> Network:
         tags = [known for known in timm.list_pretrained() if known.partition(".")[0] == name.partition(".")[0]]
         raise _unknown("timm model", name, tags, "timm.list_pretrained()")
     advice = _without_weights(f"timm:{name}")
-    with _one_line(f"timm:{name}", advice if pretrained else ""), _keyed(seed, name):
+    with _one_line(f"timm:{name}", advice if pretrained else ""), _keyed(seed):
         module = timm.create_model(name, pretrained=pretrained, **options)
     settings = timm.data.resolve_model_data_config(module)
     transform = timm.data.create_transform(**settings, is_training=False)
@@ -112,7 +112,7 @@ def _torchvision(name: str, options: dict[str, Any]) -> Network:
         )
     weights = choices[asked]
     advice = _without_weights(f"torchvision:{name}")
-    with _one_line(f"torchvision:{name}", advice if pretrained else ""), _keyed(seed, name):
+    with _one_line(f"torchvision:{name}", advice if pretrained else ""), _keyed(seed):
         module = torchvision.models.get_model(name, weights=weights if pretrained else None, **options)
     # Of a network without weights too: the transforms are those that its architecture was made for.
     return Network(module, name, weights.transforms(), "images", {"torchvision": torchvision.__version__})
@@ -131,7 +131,7 @@ def _transformers(name: str, options: dict[str, Any]) -> Network:
         raise _unknown("transformers class", str(class_name), dir(transformers), "the documentation of transformers")
     revision = {"revision": options["revision"]} if "revision" in options else {}
     advice = f"Without a network, name a folder that save_pretrained has written (there is no folder {source} here)"
-    with _one_line(f"hf:{name}", "" if Path(source).is_dir() else advice), _keyed(seed, name):
+    with _one_line(f"hf:{name}", "" if Path(source).is_dir() else advice), _keyed(seed):
         if pretrained:
             module, loading = model_class.from_pretrained(source, output_loading_info=True, **options)
             _say_missing(sorted(loading["missing_keys"]), f"hf:{name}")
@@ -227,9 +227,9 @@ def _start(options: dict[str, Any], label: str) -> tuple[bool, int]:
 
 
 @contextlib.contextmanager
-def _keyed(seed: int, name: str) -> Iterator[None]:
+def _keyed(seed: int) -> Iterator[None]:
     """Draw weights that are not pretrained from the seed alone; the generators of torch are left as they are."""
-    with forked_torch(torch.device("cpu"), seed, "weights of a named network", name):
+    with forked_torch(torch.device("cpu"), seed, "weights of a named network"):
         yield
 
 

@@ -57,6 +57,13 @@ class Items(Dataset[Any]):
         return self.make(row)
 
 
+class Half:
+    shape, dtype = (2, 4), "bfloat"
+
+    def __getitem__(self, rows: slice) -> Any:
+        raise AssertionError
+
+
 class Streamed(IterableDataset[torch.Tensor]):
     def __iter__(self) -> Iterator[torch.Tensor]:
         return iter(X)
@@ -104,6 +111,7 @@ KINDS = {
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_gives_the_same_rows_in_their_order(kind: str, tmp_path: Path) -> None:
     batches = batches_of(KINDS[kind](tmp_path), 3, NET)
+    assert batches.n_samples == (None if kind in ("streamed dataset", "generator") else 7)
     found = list(batches.start())
     assert torch.equal(torch.cat([batch.args[0] for batch in found]), X)
     assert [sample for batch in found for sample in batch.samples] == list("0123456")
@@ -227,6 +235,13 @@ def test_labels_and_the_size_of_batches_do_not_enter_the_hash() -> None:
     assert last_running({"a": X}, 4) != known
 
 
+def test_a_loader_leaves_the_global_generator_as_it_was() -> None:
+    state = torch.random.get_rng_state()
+    run(batches_of(KINDS["loader"](Path()), 2, NET))
+    run(batches_of(Streamed(), 2, NET))
+    assert torch.equal(state, torch.random.get_rng_state())
+
+
 def test_an_error_in_a_worker_is_one_line() -> None:
     error = RuntimeError(
         "Caught ValueError in DataLoader worker process 0.\nOriginal Traceback\nValueError: row 3 is bad\n"
@@ -273,6 +288,7 @@ BAD = {
     "number": (lambda: batches_of(3, 2, NET), "data is int: expected"),
     "a single number": (lambda: batches_of(torch.tensor(1.0), 2, NET), "data is a single number"),
     "objects": (lambda: batches_of(np.array([{}, {}]), 2, NET), "data is an array of object: expected numbers"),
+    "another library's type": (lambda: batches_of(Half(), 2, NET), "data is an array of bfloat: expected numbers"),
     "tuple": (lambda: batches_of((X, X), 2, NET), "data is a tuple, which may be batches or arguments"),
     "lengths": (lambda: batches_of({"a": X, "b": X[:3]}, 2, NET), "different numbers of rows: {'a': 7, 'b': 3}"),
     "no file": (lambda: batches_of("nowhere/x.npy", 2, NET), "data=nowhere/x.npy: there is no such file or folder"),

@@ -90,6 +90,20 @@ def test_a_vision_model_of_transformers_comes_with_its_image_processor(pictures:
     assert next(batches_of(pictures, 5, half).start()).kwargs["pixel_values"].dtype == torch.bfloat16
 
 
+def test_a_model_with_two_processors_asks_which(bert: Path, tmp_path: Path, pictures: Path) -> None:
+    from transformers import ViTImageProcessor
+
+    for file in bert.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    ViTImageProcessor(size={"height": 16, "width": 16}).save_pretrained(tmp_path)
+    with pytest.raises(UsageError, match=r"comes with a tokenizer and an image processor: choose, hf:.*=tokenizer or "):
+        resolve(f"hf:{tmp_path}")
+    assert resolve(f"hf:{tmp_path}?processor=image").kind == "images"
+    assert resolve(f"hf:{tmp_path}?processor=tokenizer&attn_implementation=eager").kind == "texts"
+    with pytest.raises(UsageError, match=r"processor=both: expected tokenizer or image"):
+        resolve(f"hf:{tmp_path}?processor=both")
+
+
 def test_a_model_without_a_tokenizer_says_why(bert: Path, tmp_path: Path) -> None:
     for name in ("config.json", "model.safetensors"):
         (tmp_path / name).write_bytes((bert / name).read_bytes())

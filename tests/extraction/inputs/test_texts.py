@@ -61,7 +61,17 @@ def test_lists_and_what_gives_texts(network: Network, tokenizer: Any) -> None:
     frame = pl.DataFrame({"text": TEXTS, "label": range(5)})
     hub = datasets.Dataset.from_dict({"text": TEXTS, "label": [0] * 5})
     items = Items(lambda row: (TEXTS[row], 1), 5)
-    kinds = [TEXTS, np.array(TEXTS), (text for text in TEXTS), frame, pd.DataFrame({"text": TEXTS}), hub, items]
+    kinds = [
+        TEXTS,
+        np.array(TEXTS),
+        pl.Series(TEXTS),
+        pd.Series(TEXTS),
+        (text for text in TEXTS),
+        frame,
+        pd.DataFrame({"text": TEXTS}),
+        hub,
+        items,
+    ]
     for data in [*kinds, DataLoader(items, batch_size=2), [TEXTS[:2], TEXTS[2:4], TEXTS[4:]]]:
         batches = batches_of(data, 2, network)
         check(batches, tokenizer, 2)
@@ -166,6 +176,18 @@ def test_a_text_gives_what_it_gives_alone_whatever_side_a_decoder_is_padded_at(s
     assert tokenizer.pad_token is None  # the user's own is not changed
     assert tokenizer.padding_side == side
     assert tokenizer.__dict__["_special_tokens_map"] == before
+
+
+def test_a_network_that_is_not_told_of_padding_is_named(network: Network, capsys: pytest.CaptureFixture[str]) -> None:
+    class Bag(torch.nn.EmbeddingBag):
+        def forward(self, input_ids: torch.Tensor) -> torch.Tensor:  # type: ignore[override]
+            return super().forward(input_ids)
+
+    alone = batches_of(TEXTS, 1, resolve((Bag(13, 2), network.processor)))
+    assert [list(batch.kwargs) for batch in alone.start()] == [["input_ids"]] * 5
+    assert "attention_mask" not in capsys.readouterr().err
+    list(batches_of(TEXTS, 5, resolve((Bag(13, 2), network.processor))).start())
+    assert "Bag takes no attention_mask, so that it sees the tokens that pad a text" in capsys.readouterr().err
 
 
 def test_a_bare_tokenizer_will_do_and_one_that_cannot_pad_is_named() -> None:

@@ -92,7 +92,8 @@ def batches_of_iterable(data: Iterable[Any], encoder: Encoder, picker: Picker) -
     def read() -> Iterator[Rows]:
         return (picker.batch(batch, kind) for batch in _guarded(data, kind))
 
-    return StreamBatches(kind, once(read(), kind) if iter(data) is data else read, encoder)
+    n_samples = sum(map(len, read())) if isinstance(data, list) else None
+    return StreamBatches(kind, once(read(), kind) if iter(data) is data else read, encoder, n_samples)
 
 
 def peeked(data: Iterable[Any]) -> tuple[Any, Iterable[Any]]:
@@ -106,7 +107,9 @@ def peeked(data: Iterable[Any]) -> tuple[Any, Iterable[Any]]:
 
 def _guarded(batches: Iterable[Any], kind: str) -> Iterator[Any]:
     """Yield from the code of others, whose errors become one line."""
-    number, iterator = 0, iter(batches)
+    with torch.random.fork_rng(devices=[]):  # from whose generator a DataLoader draws a seed for its workers
+        iterator = iter(batches)
+    number = 0
     while True:
         try:
             batch = next(iterator)
