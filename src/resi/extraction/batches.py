@@ -81,6 +81,8 @@ def batches_of(
     """
     if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
         raise UsageError(f"batch_size={batch_size!r}: expected a whole number of at least 1")
+    if isinstance(id, str) and id.lower() == "false":  # as it is written on the command line
+        id = False
     picker = Picker(column if column is None or isinstance(column, str) else ",".join(column), id)
     encoder = Encoder(network)
     if isinstance(data, str | Path):
@@ -146,9 +148,9 @@ def _source_of_mapping(data: dict[str, Any], picker: Picker) -> Source:
 
 def _source_of_list(data: list[Any], network: Network, picker: Picker) -> Source | None:
     """Return a list of texts or images; None if its items are batches."""
-    first = data[0] if data else None
     if not data:
         raise DatasetError("data is an empty list: there is nothing to run the network on")
+    first = data[0]
     if isinstance(first, Path) or (isinstance(first, str) and network.kind == "images"):
         for row, path in enumerate(data):
             if not isinstance(path, str | Path):
@@ -204,7 +206,7 @@ def _batches_of_iterable(data: Any, batch_size: int, encoder: Encoder, picker: P
         if hasattr(data, "__getitem__") and hasattr(data, "__len__"):
             return batches_of_dataset(data, batch_size, encoder, picker)
         raise UsageError(
-            f"data is {type(data).__name__}: expected arrays, texts, images, a dataset or batches, see docs"
+            f"data is {type(data).__name__}: expected an array, a dataset, texts, images, batches, or a path to them"
         )
     first, data = peeked(data)
     if first is None:

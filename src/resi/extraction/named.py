@@ -36,6 +36,10 @@ TOKENIZER_FILES = (
     "spiece.model",
     "sentencepiece.bpe.model",
 )
+LONGEST = 240
+"""Characters of another's error that are shown."""
+SOUND = ("input_values", "input_features")
+"""What models of transformers call their input where it is sound."""
 EXTRAS = {"timm": "vision", "torchvision": "vision", "transformers": "language"}
 
 
@@ -139,7 +143,10 @@ def _transformers(name: str, options: dict[str, Any]) -> Network:
             config = transformers.AutoConfig.from_pretrained(source, **options)
             build = getattr(model_class, "from_config", None) or model_class._from_config
             module = build(config)
-    processor, missing = _processor(transformers, source, revision, which, name)
+    if getattr(module, "main_input_name", "") in SOUND and which is None:
+        processor, missing = None, "it takes sound: give what its feature extractor makes, as dictionaries"
+    else:
+        processor, missing = _processor(transformers, source, revision, which, name)
     versions = {"transformers": transformers.__version__}
     if processor is None:
         return Network(module, name, versions=versions, missing=missing)
@@ -268,8 +275,8 @@ def _one_line(label: str, advice: str) -> Iterator[None]:
 
 
 def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0].rstrip(".") if lines else type(error).__name__
+    line = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+    return line if len(line) <= LONGEST else f"{line[:LONGEST]} ..."
 
 
 @contextlib.contextmanager

@@ -315,7 +315,7 @@ BAD = {
         "have 'a', 'b' more than once; name another column with id=",
     ),
     "batches of nothing": (lambda: batches_of([None, None], 5, NET), "data is empty"),
-    "batches of numbers": (lambda: batches_of([1, 2], 5, NET), "a batch of the batches is a int"),
+    "batches of numbers": (lambda: batches_of([1, 2], 5, NET), "one of the batches is a int"),
     "texts": (lambda: batches_of(["a", "b"], 5, NET), "Two has no tokenizer for texts: give one with it"),
     "mixed list": (lambda: batches_of(["a", 3], 5, NET), "row 1 of the texts is 3: expected a text"),
 }

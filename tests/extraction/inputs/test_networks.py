@@ -90,6 +90,23 @@ def test_a_vision_model_of_transformers_comes_with_its_image_processor(pictures:
     assert next(batches_of(pictures, 5, half).start()).kwargs["pixel_values"].dtype == torch.bfloat16
 
 
+def test_a_model_of_sound_takes_what_its_feature_extractor_makes(tmp_path: Path) -> None:
+    from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2Model
+
+    sizes = {"hidden_size": 4, "num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 4}
+    convolutions = {"conv_dim": (4,), "conv_stride": (5,), "conv_kernel": (10,), "num_feat_extract_layers": 1}
+    position = {"num_conv_pos_embeddings": 4, "num_conv_pos_embedding_groups": 2}
+    Wav2Vec2Model(Wav2Vec2Config(**sizes, **convolutions, **position)).save_pretrained(tmp_path)
+    network = resolve(f"hf:{tmp_path}")
+    waves = torch.randn(3, 100, generator=torch.Generator().manual_seed(0)).numpy()
+    made = Wav2Vec2FeatureExtractor()(list(waves), sampling_rate=16_000, return_tensors="pt")
+    (batch,) = batches_of(made, 3, network).start()
+    assert torch.equal(batch.kwargs["input_values"], made["input_values"])
+    network.module(**batch.kwargs)
+    with pytest.raises(UsageError, match=r"has no tokenizer for texts \(it takes sound: give what its feature ext"):
+        next(batches_of(TEXTS, 2, network).start())
+
+
 def test_a_model_with_two_processors_asks_which(bert: Path, tmp_path: Path, pictures: Path) -> None:
     from transformers import ViTImageProcessor
 

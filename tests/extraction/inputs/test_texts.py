@@ -61,17 +61,8 @@ def test_lists_and_what_gives_texts(network: Network, tokenizer: Any) -> None:
     frame = pl.DataFrame({"text": TEXTS, "label": range(5)})
     hub = datasets.Dataset.from_dict({"text": TEXTS, "label": [0] * 5})
     items = Items(lambda row: (TEXTS[row], 1), 5)
-    kinds = [
-        TEXTS,
-        np.array(TEXTS),
-        pl.Series(TEXTS),
-        pd.Series(TEXTS),
-        (text for text in TEXTS),
-        frame,
-        pd.DataFrame({"text": TEXTS}),
-        hub,
-        items,
-    ]
+    given = [TEXTS, np.array(TEXTS), pl.Series(TEXTS), pd.Series(TEXTS), (text for text in TEXTS)]
+    kinds = [*given, frame, pd.DataFrame({"text": TEXTS}), hub, items]
     for data in [*kinds, DataLoader(items, batch_size=2), [TEXTS[:2], TEXTS[2:4], TEXTS[4:]]]:
         batches = batches_of(data, 2, network)
         check(batches, tokenizer, 2)
@@ -87,7 +78,8 @@ def test_tables(suffix: str, network: Network, tokenizer: Any, tmp_path: Path) -
     check(batches, tokenizer, 2)
     assert next(batches.start()).samples == ["s0", "s1"]
     assert next(batches_of(str(path), 2, network, column="body", id="n").start()).samples == ["0", "1"]
-    with pytest.raises(UsageError, match=r"the data have 2 columns of texts.*body, title.*column=NAME"):
+    assert next(batches_of(str(path), 2, network, column="body", id="false").start()).samples == ["0", "1"]
+    with pytest.raises(UsageError, match=r"the data have 2 columns of texts, body, title: name the one .*column=NAME"):
         batches_of(path, 2, network)
     with pytest.raises(UsageError, match=r"unknown column 'bodi'; did you mean body\?"):
         batches_of(path, 2, network, column="bodi")
@@ -231,7 +223,7 @@ def test_datasets_that_are_not_one_table_are_named(network: Network, tmp_path: P
     [
         (pl.DataFrame({"text": ["a", None]}), "row 1 of the rows of the table is None: expected a text"),
         (pl.DataFrame({"text": []}, schema={"text": pl.String}), "rows of the table have no rows"),
-        (pl.DataFrame({"n": [1]}), "the data have no column of texts among n"),
+        (pl.DataFrame({"n": [1]}), "the data have no column of texts, but n; numbers are given as an array"),
         (pl.DataFrame({"id": ["a", "a"], "text": ["a", "b"]}), "have 'a' more than once"),
         (pl.DataFrame({"id": ["a", None], "text": ["a", "b"]}), "row 1 has no id"),
     ],

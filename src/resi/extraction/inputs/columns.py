@@ -69,11 +69,13 @@ def chosen_columns(
     if column is None:
         if len(candidates) == 1:
             return list(candidates)
-        found = (
-            f"{len(candidates)} columns of {what} ({', '.join(candidates)})" if candidates else f"no column of {what}"
-        )
+        if not candidates:
+            raise UsageError(
+                f"the data have no column of {what}, but {', '.join(known) or 'none'}; numbers are given as an array"
+            )
         raise UsageError(
-            f"the data have {found} among {', '.join(known)}: name the one that is the input with column=NAME"
+            f"the data have {len(candidates)} columns of {what}, {', '.join(candidates)}: name the one that is the "
+            "input with column=NAME"
         )
     if isinstance(column, str):
         names = [column] if column in known else column.split(",")

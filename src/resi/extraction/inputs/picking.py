@@ -169,7 +169,7 @@ def _tensors(value: Any, ids: list[str] | None, kind: str) -> Tensors:
     args = tuple(map(to_tensor, value)) if isinstance(value, tuple | list) else (to_tensor(value),)
     if not any(isinstance(one, torch.Tensor) for one in args):
         raise UsageError(
-            f"a batch of the {kind} is a {type(value).__name__}: expected a tensor, an array, a tuple, a dictionary, "
+            f"one of the {kind} is a {type(value).__name__}: expected a tensor, an array, a tuple, a dictionary, "
             "texts or images"
         )
     return Tensors(args, {}, count_rows(args), ids)
