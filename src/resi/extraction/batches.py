@@ -86,7 +86,7 @@ def batches_of(
     picker = Picker(column if column is None or isinstance(column, str) else ",".join(column), id)
     encoder = Encoder(network)
     if isinstance(data, str | Path):
-        data = _content_of(Path(data).expanduser(), network, column, id)
+        data = _content_of(Path(data).expanduser(), network, column, id, picker)
     source = _source_of(data, network, column, id, picker)
     if source is not None:
         is_own = not isinstance(source, Items) or isinstance(data, list)
@@ -94,12 +94,16 @@ def batches_of(
     return _batches_of_objects(data, batch_size, encoder, picker)
 
 
-def _content_of(path: Path, network: Network, column: Any, id_name: Any) -> Any:
+def _content_of(path: Path, network: Network, column: Any, id_name: Any, picker: Picker) -> Any:
     """Return what a path stands for: a source of rows, or data that are looked at further."""
     suffix = path.suffix.lower()
+    saved = load_saved(path)
+    if saved is not None:
+        return saved
+    if path.is_dir() or suffix in images.SUFFIXES:
+        picker.refuse(f"data={path} is images")
     if path.is_dir():
-        saved = load_saved(path)
-        return images.images_of_folder(path) if saved is None else saved
+        return images.images_of_folder(path)
     if not path.exists():
         raise DatasetError(f"data={path}: there is no such file or folder (a single text is given as a list, [text])")
     if suffix in images.SUFFIXES:
@@ -129,6 +133,7 @@ def _source_of(data: Any, network: Network, column: Any, id_name: Any, picker: P
     if polars is not None and isinstance(data, polars.Series):
         data = data.to_numpy()
     if is_array(data):
+        picker.refuse("the data are one array")
         is_texts = str(getattr(data.dtype, "kind", "")) in tuple("OUT") and all(isinstance(one, str) for one in data)
         return _source_of_list(list(data), network, picker) if is_texts else Arrays(data)
     if isinstance(data, Mapping):
@@ -155,8 +160,10 @@ def _source_of_list(data: list[Any], network: Network, picker: Picker) -> Source
         for row, path in enumerate(data):
             if not isinstance(path, str | Path):
                 raise DatasetError(f"data mix types: row {row} is {type(path).__name__}, but row 0 a path")
+        picker.refuse("the data are a list of paths")
         return images.ImageFiles([Path(path).expanduser() for path in data], [str(path) for path in data])
     if isinstance(first, str):
+        picker.refuse("the data are a list of texts")
         return TextColumns([data], None, "texts")
     if isinstance(first, tuple | list) and first and all(isinstance(one, str) for one in first):
         if isinstance(first, tuple):

@@ -135,7 +135,7 @@ def test_several_arguments_are_given_by_name_or_as_a_tuple_within_the_tuple(data
     torch.testing.assert_close(run(batches_of(data, 3, NET)), X - (X + 1))
 
 
-def test_a_column_of_dictionaries_can_be_the_input_and_another_the_ids() -> None:
+def test_a_column_of_dictionaries_can_be_the_input_and_another_the_ids(tmp_path: Path) -> None:
     data = Items(lambda row: {"vector": X[row], "name": f"s{row}", "id": row + 10})
     batches = batches_of(data, 3, NET, column="vector")
     assert torch.equal(run(batches), X)
@@ -149,8 +149,16 @@ def test_a_column_of_dictionaries_can_be_the_input_and_another_the_ids() -> None
         next(batches_of(data, 3, NET, column="vektor").start())
     with pytest.raises(UsageError, match=r"unknown column for id= 'nam'; did you mean name\?"):
         next(batches_of(data, 3, NET, column="vector", id="nam").start())
-    with pytest.raises(UsageError, match="column=a names an entry of dictionaries, but the data give tuple"):
-        next(batches_of(TensorDataset(X), 3, NET, column="a").start())
+    for given, said in {
+        "dataset of tuples": "the data give tuple",
+        "tensor": "the data are one array",
+        "npy": "the data are one array",
+        "loader": "one of the batches of the DataLoader is Tensor",
+        "generator": "one of the batches is Tensor",
+    }.items():
+        for options in ({"column": "a"}, {"id": "a"}):
+            with pytest.raises(UsageError, match=rf"=a names a column of a table, or an entry of dict.*, but {said}"):
+                next(batches_of(KINDS[given](tmp_path), 3, NET, **options).start())  # type: ignore[arg-type]
     with pytest.raises(UsageError, match=r"a batch has vector, name, of which Two.forward takes nothing: it"):
         next(batches_of(data, 3, NET).start())
 

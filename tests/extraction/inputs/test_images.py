@@ -112,6 +112,8 @@ def test_a_folder_without_images_is_named(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"is a folder without images .*it holds no files"):
         batches_of(tmp_path, 2, NET)
     (tmp_path / "a.txt").write_text("a")
+    with pytest.raises(UsageError, match=r"column=file names a column of a table, .*, but data=.* is images"):
+        batches_of(tmp_path, 2, NET, column="file")
     with pytest.raises(DatasetError, match=r"its 1 files are others, such as a.txt"):
         batches_of(tmp_path, 2, NET)
     with pytest.raises(DatasetError, match=r"nowhere.png cannot be read: No such file"):

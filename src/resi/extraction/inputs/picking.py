@@ -64,6 +64,8 @@ class Picker:
                 raise DatasetError(f"a batch of the {kind} is an empty {type(batch).__name__}")
             batch = batch[0]
         value, found = self._pick(batch) if isinstance(batch, Mapping) else (batch, None)
+        if not isinstance(batch, Mapping):
+            self.refuse(f"one of the {kind} is {type(batch).__name__}")
         ids = None if found is None else [str(plain_value(sample)) for sample in found]
         if _is_texts_or_images(value):
             if isinstance(value[0], str):
@@ -75,15 +77,19 @@ class Picker:
         """Return the input and the id of an item."""
         if isinstance(item, Mapping):
             return self.pick_entries(item)
-        if self.column is not None:
-            raise UsageError(
-                f"column={self.column} names an entry of dictionaries, but the data give {type(item).__name__}"
-            )
+        self.refuse(f"the data give {type(item).__name__}")
         if isinstance(item, Sequence) and not isinstance(item, str):
             if not item:
                 raise DatasetError(f"an item of the data is an empty {type(item).__name__}")
             return item[0], None
         return item, None
+
+    def refuse(self, given: str) -> None:
+        """Raise if a column is named, though the data have none."""
+        asked = {"column": self.column, "id": self.id_column or None}
+        for key, name in asked.items():
+            if name is not None:
+                raise UsageError(f"{key}={name} names a column of a table, or an entry of dictionaries, but {given}")
 
     def pick_entries(self, item: Mapping[str, Any]) -> tuple[Any, Any]:
         """Return the input among the entries of a dictionary, and the ids; None without any."""
