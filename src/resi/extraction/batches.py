@@ -115,7 +115,10 @@ def _content_of(path: Path, network: Network, column: Any, id_name: Any, picker:
             raise DatasetError(f"data={path} cannot be read as an array of numbers: {error}") from error
     if suffix in tables.SUFFIXES:
         below = path.parent if network.kind == "images" else None
-        return tables.rows_of_table(tables.read_table(path, as_text=id_name or "id"), column, id_name, below)
+        table = tables.read_table(path, as_text=id_name or "id")
+        if column is None:
+            tables.check_header(table, path)
+        return tables.rows_of_table(table, column, id_name, below)
     known = " ".join([*tables.SUFFIXES, ".npy", *images.SUFFIXES])
     raise UsageError(f"data={path}: expected a folder of images, or a file {known}")
 

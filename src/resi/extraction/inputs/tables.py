@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from resi.errors import DatasetError, UsageError
-from resi.extraction.inputs.columns import TextColumns, chosen_columns, id_column, ids_of
+from resi.extraction.inputs.columns import TextColumns, chosen_columns, id_column, ids_of, listed
 from resi.extraction.inputs.images import ImageFiles
 
 if TYPE_CHECKING:
@@ -15,6 +15,15 @@ if TYPE_CHECKING:
     import polars as pl
 
 SUFFIXES = (".csv", ".parquet", ".tsv")
+
+
+def check_header(table: pl.DataFrame, path: Path) -> None:
+    """Raise if the names of columns may be the first row of a table without names."""
+    if path.suffix.lower() != ".parquet" and any(name.strip().lstrip("-").isdecimal() for name in table.columns):
+        raise UsageError(
+            f"the columns of {path} are {listed(table.columns)}: if that is its first row, put a line with names above "
+            "it; else name the column with column=NAME"
+        )
 
 
 def read_table(path: Path, as_text: str = "") -> pl.DataFrame:
@@ -61,11 +70,6 @@ def rows_of_table(
     """
     import polars as pl
 
-    if column is None and any(name.strip().lstrip("-").isdecimal() for name in table.columns):
-        raise UsageError(
-            f"the columns of the table are {', '.join(table.columns)}: if that is its first row, put a line with names "
-            "above it; else name the column with column=NAME"
-        )
     names = id_column(id_name, table.columns)
     samples = None if names is None else ids_of(table[names].to_list(), names)
     texts = [name for name, dtype in table.schema.items() if dtype == pl.String and name != names]
