@@ -81,22 +81,29 @@ def batches_of(
     """
     if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
         raise UsageError(f"batch_size={batch_size!r}: expected a whole number of at least 1")
+    if isinstance(id, str) and id.lower() == "false":  # as it is written on the command line
+        id = False
     picker = Picker(column if column is None or isinstance(column, str) else ",".join(column), id)
     encoder = Encoder(network)
     if isinstance(data, str | Path):
-        data = _content_of(Path(data).expanduser(), network, column, id)
+        data = _content_of(Path(data).expanduser(), network, column, id, picker)
     source = _source_of(data, network, column, id, picker)
     if source is not None:
-        return RowBatches(source, batch_size, encoder)
+        is_own = not isinstance(source, Items) or isinstance(data, list)
+        return RowBatches(source, batch_size, encoder, is_own)
     return _batches_of_objects(data, batch_size, encoder, picker)
 
 
-def _content_of(path: Path, network: Network, column: Any, id_name: Any) -> Any:
+def _content_of(path: Path, network: Network, column: Any, id_name: Any, picker: Picker) -> Any:
     """Return what a path stands for: a source of rows, or data that are looked at further."""
     suffix = path.suffix.lower()
+    saved = load_saved(path)
+    if saved is not None:
+        return saved
+    if path.is_dir() or suffix in images.SUFFIXES:
+        picker.refuse(f"data={path} is images")
     if path.is_dir():
-        saved = load_saved(path)
-        return images.images_of_folder(path) if saved is None else saved
+        return images.images_of_folder(path)
     if not path.exists():
         raise DatasetError(f"data={path}: there is no such file or folder (a single text is given as a list, [text])")
     if suffix in images.SUFFIXES:
@@ -108,7 +115,10 @@ def _content_of(path: Path, network: Network, column: Any, id_name: Any) -> Any:
             raise DatasetError(f"data={path} cannot be read as an array of numbers: {error}") from error
     if suffix in tables.SUFFIXES:
         below = path.parent if network.kind == "images" else None
-        return tables.rows_of_table(tables.read_table(path, as_text=id_name or "id"), column, id_name, below)
+        table = tables.read_table(path, as_text=id_name or "id")
+        if column is None:
+            tables.check_header(table, path)
+        return tables.rows_of_table(table, column, id_name, below)
     known = " ".join([*tables.SUFFIXES, ".npy", *images.SUFFIXES])
     raise UsageError(f"data={path}: expected a folder of images, or a file {known}")
 
@@ -122,7 +132,11 @@ def _source_of(data: Any, network: Network, column: Any, id_name: Any, picker: P
     frame = _frame(data)
     if frame is not None:
         return tables.rows_of_table(frame, column, id_name, Path() if network.kind == "images" else None)
+    polars = loaded("polars")
+    if polars is not None and isinstance(data, polars.Series):
+        data = data.to_numpy()
     if is_array(data):
+        picker.refuse("the data are one array")
         is_texts = str(getattr(data.dtype, "kind", "")) in tuple("OUT") and all(isinstance(one, str) for one in data)
         return _source_of_list(list(data), network, picker) if is_texts else Arrays(data)
     if isinstance(data, Mapping):
@@ -142,15 +156,17 @@ def _source_of_mapping(data: dict[str, Any], picker: Picker) -> Source:
 
 def _source_of_list(data: list[Any], network: Network, picker: Picker) -> Source | None:
     """Return a list of texts or images; None if its items are batches."""
-    first = data[0] if data else None
     if not data:
         raise DatasetError("data is an empty list: there is nothing to run the network on")
+    first = data[0]
     if isinstance(first, Path) or (isinstance(first, str) and network.kind == "images"):
         for row, path in enumerate(data):
             if not isinstance(path, str | Path):
                 raise DatasetError(f"data mix types: row {row} is {type(path).__name__}, but row 0 a path")
+        picker.refuse("the data are a list of paths")
         return images.ImageFiles([Path(path).expanduser() for path in data], [str(path) for path in data])
     if isinstance(first, str):
+        picker.refuse("the data are a list of texts")
         return TextColumns([data], None, "texts")
     if isinstance(first, tuple | list) and first and all(isinstance(one, str) for one in first):
         if isinstance(first, tuple):
@@ -200,7 +216,7 @@ def _batches_of_iterable(data: Any, batch_size: int, encoder: Encoder, picker: P
         if hasattr(data, "__getitem__") and hasattr(data, "__len__"):
             return batches_of_dataset(data, batch_size, encoder, picker)
         raise UsageError(
-            f"data is {type(data).__name__}: expected arrays, texts, images, a dataset or batches, see docs"
+            f"data is {type(data).__name__}: expected an array, a dataset, texts, images, batches, or a path to them"
         )
     first, data = peeked(data)
     if first is None:

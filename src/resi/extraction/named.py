@@ -36,6 +36,10 @@ TOKENIZER_FILES = (
     "spiece.model",
     "sentencepiece.bpe.model",
 )
+LONGEST = 240
+"""Characters of another's error that are shown."""
+SOUND = ("input_values", "input_features")
+"""What models of transformers call their input where it is sound."""
 EXTRAS = {"timm": "vision", "torchvision": "vision", "transformers": "language"}
 
 
@@ -89,7 +93,7 @@ def _timm(name: str, options: dict[str, Any]) -> Network:
         tags = [known for known in timm.list_pretrained() if known.partition(".")[0] == name.partition(".")[0]]
         raise _unknown("timm model", name, tags, "timm.list_pretrained()")
     advice = _without_weights(f"timm:{name}")
-    with _one_line(f"timm:{name}", advice if pretrained else ""), _keyed(seed, name):
+    with _one_line(f"timm:{name}", advice if pretrained else ""), _keyed(seed):
         module = timm.create_model(name, pretrained=pretrained, **options)
     settings = timm.data.resolve_model_data_config(module)
     transform = timm.data.create_transform(**settings, is_training=False)
@@ -112,7 +116,7 @@ def _torchvision(name: str, options: dict[str, Any]) -> Network:
         )
     weights = choices[asked]
     advice = _without_weights(f"torchvision:{name}")
-    with _one_line(f"torchvision:{name}", advice if pretrained else ""), _keyed(seed, name):
+    with _one_line(f"torchvision:{name}", advice if pretrained else ""), _keyed(seed):
         module = torchvision.models.get_model(name, weights=weights if pretrained else None, **options)
     # Of a network without weights too: the transforms are those that its architecture was made for.
     return Network(module, name, weights.transforms(), "images", {"torchvision": torchvision.__version__})
@@ -131,7 +135,7 @@ def _transformers(name: str, options: dict[str, Any]) -> Network:
         raise _unknown("transformers class", str(class_name), dir(transformers), "the documentation of transformers")
     revision = {"revision": options["revision"]} if "revision" in options else {}
     advice = f"Without a network, name a folder that save_pretrained has written (there is no folder {source} here)"
-    with _one_line(f"hf:{name}", "" if Path(source).is_dir() else advice), _keyed(seed, name):
+    with _one_line(f"hf:{name}", "" if Path(source).is_dir() else advice), _keyed(seed):
         if pretrained:
             module, loading = model_class.from_pretrained(source, output_loading_info=True, **options)
             _say_missing(sorted(loading["missing_keys"]), f"hf:{name}")
@@ -139,7 +143,10 @@ def _transformers(name: str, options: dict[str, Any]) -> Network:
             config = transformers.AutoConfig.from_pretrained(source, **options)
             build = getattr(model_class, "from_config", None) or model_class._from_config
             module = build(config)
-    processor, missing = _processor(transformers, source, revision, which, name)
+    if getattr(module, "main_input_name", "") in SOUND and which is None:
+        processor, missing = None, "it takes sound: give what its feature extractor makes, as dictionaries"
+    else:
+        processor, missing = _processor(transformers, source, revision, which, name)
     versions = {"transformers": transformers.__version__}
     if processor is None:
         return Network(module, name, versions=versions, missing=missing)
@@ -227,9 +234,9 @@ def _start(options: dict[str, Any], label: str) -> tuple[bool, int]:
 
 
 @contextlib.contextmanager
-def _keyed(seed: int, name: str) -> Iterator[None]:
+def _keyed(seed: int) -> Iterator[None]:
     """Draw weights that are not pretrained from the seed alone; the generators of torch are left as they are."""
-    with forked_torch(torch.device("cpu"), seed, "weights of a named network", name):
+    with forked_torch(torch.device("cpu"), seed, "weights of a named network"):
         yield
 
 
@@ -268,8 +275,8 @@ def _one_line(label: str, advice: str) -> Iterator[None]:
 
 
 def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0].rstrip(".") if lines else type(error).__name__
+    line = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+    return line if len(line) <= LONGEST else f"{line[:LONGEST]} ..."
 
 
 @contextlib.contextmanager

@@ -48,10 +48,14 @@ def resolve(model: Any, processor: Any = None) -> Network:
         model, processor = model
     if not isinstance(model, torch.nn.Module):
         raise UsageError(
-            f"model is {type(model).__name__}: expected a torch.nn.Module, a pair of one and its tokenizer or "
+            f"model is {_kind(model)}: expected a torch.nn.Module, a pair of one and its tokenizer or "
             "transform, or a name such as timm:resnet18"
         )
     return with_processor(model, processor, type(getattr(model, "_orig_mod", model)).__name__, _versions(model))
+
+
+def _kind(model: Any) -> str:
+    return f"the class {model.__name__}, not called" if isinstance(model, type) else type(model).__name__
 
 
 def _named(text: str) -> Network:

@@ -15,6 +15,8 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 
 from resi.errors import DatasetError, UsageError
 from resi.extraction.batches import Batches, batches_of
+from resi.extraction.inputs.forward import accepted
+from resi.extraction.inputs.reading import reason_of
 from resi.extraction.networks import Network, resolve
 
 X = torch.randn(7, 4, generator=torch.Generator().manual_seed(0))
@@ -53,6 +55,13 @@ class Items(Dataset[Any]):
     def __getitem__(self, row: int) -> Any:
         self.asked += 1
         return self.make(row)
+
+
+class Half:
+    shape, dtype = (2, 4), "bfloat"
+
+    def __getitem__(self, rows: slice) -> Any:
+        raise AssertionError
 
 
 class Streamed(IterableDataset[torch.Tensor]):
@@ -102,6 +111,7 @@ KINDS = {
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_gives_the_same_rows_in_their_order(kind: str, tmp_path: Path) -> None:
     batches = batches_of(KINDS[kind](tmp_path), 3, NET)
+    assert batches.n_samples == (None if kind in ("streamed dataset", "generator") else 7)
     found = list(batches.start())
     assert torch.equal(torch.cat([batch.args[0] for batch in found]), X)
     assert [sample for batch in found for sample in batch.samples] == list("0123456")
@@ -125,7 +135,7 @@ def test_several_arguments_are_given_by_name_or_as_a_tuple_within_the_tuple(data
     torch.testing.assert_close(run(batches_of(data, 3, NET)), X - (X + 1))
 
 
-def test_a_column_of_dictionaries_can_be_the_input_and_another_the_ids() -> None:
+def test_a_column_of_dictionaries_can_be_the_input_and_another_the_ids(tmp_path: Path) -> None:
     data = Items(lambda row: {"vector": X[row], "name": f"s{row}", "id": row + 10})
     batches = batches_of(data, 3, NET, column="vector")
     assert torch.equal(run(batches), X)
@@ -139,8 +149,16 @@ def test_a_column_of_dictionaries_can_be_the_input_and_another_the_ids() -> None
         next(batches_of(data, 3, NET, column="vektor").start())
     with pytest.raises(UsageError, match=r"unknown column for id= 'nam'; did you mean name\?"):
         next(batches_of(data, 3, NET, column="vector", id="nam").start())
-    with pytest.raises(UsageError, match="column=a names an entry of dictionaries, but the data give tuple"):
-        next(batches_of(TensorDataset(X), 3, NET, column="a").start())
+    for given, said in {
+        "dataset of tuples": "the data give tuple",
+        "tensor": "the data are one array",
+        "npy": "the data are one array",
+        "loader": "one of the batches of the DataLoader is Tensor",
+        "generator": "one of the batches is Tensor",
+    }.items():
+        for options in ({"column": "a"}, {"id": "a"}):
+            with pytest.raises(UsageError, match=rf"=a names a column of a table, or an entry of dict.*, but {said}"):
+                next(batches_of(KINDS[given](tmp_path), 3, NET, **options).start())  # type: ignore[arg-type]
     with pytest.raises(UsageError, match=r"a batch has vector, name, of which Two.forward takes nothing: it"):
         next(batches_of(data, 3, NET).start())
 
@@ -211,6 +229,41 @@ def test_the_hash_depends_on_content_order_type_and_ids_alone() -> None:
     assert batches.hash() == known
 
 
+def last_running(data: Any, size: int) -> str:
+    return list(batches_of(data, size, NET).start())[-1].running
+
+
+def test_labels_and_the_size_of_batches_do_not_enter_the_hash() -> None:
+    def labelled(**labels: int) -> Items:
+        return Items(lambda row: {"a": X[row], "text": f"t{row}", **labels})
+
+    known = last_running(labelled(), 4)
+    assert last_running(DataLoader(labelled(label=1), batch_size=2), 1) == known
+    assert last_running(DataLoader(labelled(labels=2), batch_size=3), 1) == known
+    assert last_running({"a": X}, 4) != known
+
+
+def test_a_loader_leaves_the_global_generator_as_it_was() -> None:
+    state = torch.random.get_rng_state()
+    run(batches_of(KINDS["loader"](Path()), 2, NET))
+    run(batches_of(Streamed(), 2, NET))
+    assert torch.equal(state, torch.random.get_rng_state())
+
+
+def test_an_error_in_a_worker_is_one_line() -> None:
+    error = RuntimeError(
+        "Caught ValueError in DataLoader worker process 0.\nOriginal Traceback\nValueError: row 3 is bad\n"
+    )
+    assert reason_of(error) == "ValueError: row 3 is bad"
+
+
+def test_a_scripted_module_takes_named_arguments() -> None:
+    class Scripted(nn.Module):
+        forward = min  # which has no signature
+
+    assert accepted(Scripted(), {"x": X, "labels": LABELS})[1] == ["labels"]
+
+
 def test_a_graph_is_one_batch_of_its_nodes() -> None:
     from torch_geometric.data import Data
     from torch_geometric.loader import DataLoader as GraphLoader
@@ -243,6 +296,7 @@ BAD = {
     "number": (lambda: batches_of(3, 2, NET), "data is int: expected"),
     "a single number": (lambda: batches_of(torch.tensor(1.0), 2, NET), "data is a single number"),
     "objects": (lambda: batches_of(np.array([{}, {}]), 2, NET), "data is an array of object: expected numbers"),
+    "another library's type": (lambda: batches_of(Half(), 2, NET), "data is an array of bfloat: expected numbers"),
     "tuple": (lambda: batches_of((X, X), 2, NET), "data is a tuple, which may be batches or arguments"),
     "lengths": (lambda: batches_of({"a": X, "b": X[:3]}, 2, NET), "different numbers of rows: {'a': 7, 'b': 3}"),
     "no file": (lambda: batches_of("nowhere/x.npy", 2, NET), "data=nowhere/x.npy: there is no such file or folder"),
@@ -269,7 +323,7 @@ BAD = {
         "have 'a', 'b' more than once; name another column with id=",
     ),
     "batches of nothing": (lambda: batches_of([None, None], 5, NET), "data is empty"),
-    "batches of numbers": (lambda: batches_of([1, 2], 5, NET), "a batch of the batches is a int"),
+    "batches of numbers": (lambda: batches_of([1, 2], 5, NET), "one of the batches is a int"),
     "texts": (lambda: batches_of(["a", "b"], 5, NET), "Two has no tokenizer for texts: give one with it"),
     "mixed list": (lambda: batches_of(["a", 3], 5, NET), "row 1 of the texts is 3: expected a text"),
 }

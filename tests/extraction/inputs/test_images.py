@@ -65,6 +65,19 @@ def test_images_come_from_elsewhere_too(pictures: Path, tmp_path: Path) -> None:
     assert batch.samples == ["a.png"]
 
 
+def test_a_transform_that_a_dataset_has_is_applied(pictures: Path) -> None:
+    import datasets
+
+    paths = [str(pictures / name) for name in NAMES]
+    data = datasets.Dataset.from_dict({"image": paths, "id": NAMES}).cast_column("image", datasets.Image())
+    shown = data.with_transform(lambda rows: {"input": [corner(one.convert("RGB")) for one in rows["image"]]})
+    batches = batches_of(shown, 2, NET)
+    assert torch.equal(
+        torch.cat([batch.kwargs["input"] for batch in batches.start()]),
+        torch.stack([corner(image) for image in rgb(pictures)]),
+    )
+
+
 def test_a_damaged_image_is_named_with_its_row(pictures: Path, tmp_path: Path) -> None:
     content = (pictures / "cat/b.png").read_bytes()
     (tmp_path / "a.png").write_bytes(content)
@@ -79,9 +92,7 @@ def test_a_damaged_image_is_named_with_its_row(pictures: Path, tmp_path: Path) -
 
 def test_pixels_that_rgb_cannot_hold_are_named(tmp_path: Path) -> None:
     Image.fromarray(np.full((20, 20), 3000, dtype=np.uint16)).save(tmp_path / "deep.png")
-    with pytest.raises(
-        UsageError, match=r"deep.png \(row 0\) has pixels of mode I.*, which the 8 bits of RGB would cut"
-    ):
+    with pytest.raises(UsageError, match=r"deep.png \(row 0\) has pixels of mode I.*, which the 8 bits of RGB"):
         next(batches_of(tmp_path, 2, NET).start())
     with pytest.raises(UsageError, match=r"the data are tensors of uint8: give PIL images or files, or scale them"):
         next(batches_of(torch.zeros(2, 3, 4, 4, dtype=torch.uint8), 2, NET).start())
@@ -101,6 +112,8 @@ def test_a_folder_without_images_is_named(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"is a folder without images .*it holds no files"):
         batches_of(tmp_path, 2, NET)
     (tmp_path / "a.txt").write_text("a")
+    with pytest.raises(UsageError, match=r"column=file names a column of a table, .*, but data=.* is images"):
+        batches_of(tmp_path, 2, NET, column="file")
     with pytest.raises(DatasetError, match=r"its 1 files are others, such as a.txt"):
         batches_of(tmp_path, 2, NET)
     with pytest.raises(DatasetError, match=r"nowhere.png cannot be read: No such file"):

@@ -90,6 +90,37 @@ def test_a_vision_model_of_transformers_comes_with_its_image_processor(pictures:
     assert next(batches_of(pictures, 5, half).start()).kwargs["pixel_values"].dtype == torch.bfloat16
 
 
+def test_a_model_of_sound_takes_what_its_feature_extractor_makes(tmp_path: Path) -> None:
+    from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2Model
+
+    sizes = {"hidden_size": 4, "num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 4}
+    convolutions = {"conv_dim": (4,), "conv_stride": (5,), "conv_kernel": (10,), "num_feat_extract_layers": 1}
+    position = {"num_conv_pos_embeddings": 4, "num_conv_pos_embedding_groups": 2}
+    Wav2Vec2Model(Wav2Vec2Config(**sizes, **convolutions, **position)).save_pretrained(tmp_path)
+    network = resolve(f"hf:{tmp_path}")
+    waves = torch.randn(3, 100, generator=torch.Generator().manual_seed(0)).numpy()
+    made = Wav2Vec2FeatureExtractor()(list(waves), sampling_rate=16_000, return_tensors="pt")
+    (batch,) = batches_of(made, 3, network).start()
+    assert torch.equal(batch.kwargs["input_values"], made["input_values"])
+    network.module(**batch.kwargs)
+    with pytest.raises(UsageError, match=r"has no tokenizer for texts \(it takes sound: give what its feature ext"):
+        next(batches_of(TEXTS, 2, network).start())
+
+
+def test_a_model_with_two_processors_asks_which(bert: Path, tmp_path: Path, pictures: Path) -> None:
+    from transformers import ViTImageProcessor
+
+    for file in bert.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    ViTImageProcessor(size={"height": 16, "width": 16}).save_pretrained(tmp_path)
+    with pytest.raises(UsageError, match=r"comes with a tokenizer and an image processor: choose, hf:.*=tokenizer or "):
+        resolve(f"hf:{tmp_path}")
+    assert resolve(f"hf:{tmp_path}?processor=image").kind == "images"
+    assert resolve(f"hf:{tmp_path}?processor=tokenizer&attn_implementation=eager").kind == "texts"
+    with pytest.raises(UsageError, match=r"processor=both: expected tokenizer or image"):
+        resolve(f"hf:{tmp_path}?processor=both")
+
+
 def test_a_model_without_a_tokenizer_says_why(bert: Path, tmp_path: Path) -> None:
     for name in ("config.json", "model.safetensors"):
         (tmp_path / name).write_bytes((bert / name).read_bytes())
@@ -174,9 +205,7 @@ def test_weights_that_cannot_be_reached_say_how_to_do_without(monkeypatch: pytes
     with pytest.raises(UsageError, match=r"OSError: no network. Without a network.*timm:test_resnet\?pretrained=false"):
         resolve("timm:test_resnet")
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
-    with pytest.raises(
-        UsageError, match=r"model=hf:no-one/nothing cannot be had: .*name a folder that save_pre"
-    ) as caught:
+    with pytest.raises(UsageError, match=r"model=hf:no-one/nothing cannot be had: .*name a folder that") as caught:
         resolve("hf:no-one/nothing")
     assert "\n" not in str(caught.value)
 
@@ -194,6 +223,8 @@ def test_modules_and_their_processors() -> None:
     assert resolve(resolve(linear)).module is linear
     tokenizer = word_tokenizer(framed=True)
     assert resolve((linear, tokenizer)).kind == resolve(linear, processor=tokenizer).kind == "texts"
+    with pytest.raises(UsageError, match=r"model is the class Linear, not called: expected"):
+        resolve(nn.Linear)
     with pytest.raises(UsageError, match=r"model is list: expected a torch.nn.Module, a pair"):
         resolve([linear])
 

@@ -61,7 +61,8 @@ def test_lists_and_what_gives_texts(network: Network, tokenizer: Any) -> None:
     frame = pl.DataFrame({"text": TEXTS, "label": range(5)})
     hub = datasets.Dataset.from_dict({"text": TEXTS, "label": [0] * 5})
     items = Items(lambda row: (TEXTS[row], 1), 5)
-    kinds = [TEXTS, np.array(TEXTS), (text for text in TEXTS), frame, pd.DataFrame({"text": TEXTS}), hub, items]
+    given = [TEXTS, np.array(TEXTS), pl.Series(TEXTS), pd.Series(TEXTS), (text for text in TEXTS)]
+    kinds = [*given, frame, pd.DataFrame({"text": TEXTS}), hub, items]
     for data in [*kinds, DataLoader(items, batch_size=2), [TEXTS[:2], TEXTS[2:4], TEXTS[4:]]]:
         batches = batches_of(data, 2, network)
         check(batches, tokenizer, 2)
@@ -77,7 +78,8 @@ def test_tables(suffix: str, network: Network, tokenizer: Any, tmp_path: Path) -
     check(batches, tokenizer, 2)
     assert next(batches.start()).samples == ["s0", "s1"]
     assert next(batches_of(str(path), 2, network, column="body", id="n").start()).samples == ["0", "1"]
-    with pytest.raises(UsageError, match=r"the data have 2 columns of texts.*body, title.*column=NAME"):
+    assert next(batches_of(str(path), 2, network, column="body", id="false").start()).samples == ["0", "1"]
+    with pytest.raises(UsageError, match=r"the data have 2 columns of texts, body, title: name the one .*column=NAME"):
         batches_of(path, 2, network)
     with pytest.raises(UsageError, match=r"unknown column 'bodi'; did you mean body\?"):
         batches_of(path, 2, network, column="bodi")
@@ -96,6 +98,13 @@ def test_ids_of_a_csv_are_no_numbers(network: Network, tmp_path: Path) -> None:
     (batch,) = batches_of(tmp_path / "a.csv", 2, network).start()
     assert batch.samples == ["007", "07"]
     assert next(batches_of(tmp_path / "a.csv", 2, network, id="code").start()).samples == ["01", "02"]
+
+
+def test_a_first_row_is_not_taken_for_names(network: Network, tmp_path: Path) -> None:
+    (tmp_path / "a.tsv").write_text("a fine film\t1\nthe plot is thin\t0\n")
+    with pytest.raises(UsageError, match=r"the columns of .*a.tsv are a fine film, 1: if that is its first row"):
+        batches_of(tmp_path / "a.tsv", 2, network)
+    assert batches_of(tmp_path / "a.tsv", 2, network, column="a fine film").n_samples == 1
 
 
 def test_numbers_are_not_taken_for_texts(network: Network) -> None:
@@ -161,6 +170,18 @@ def test_a_text_gives_what_it_gives_alone_whatever_side_a_decoder_is_padded_at(s
     assert tokenizer.__dict__["_special_tokens_map"] == before
 
 
+def test_a_network_that_is_not_told_of_padding_is_named(network: Network, capsys: pytest.CaptureFixture[str]) -> None:
+    class Bag(torch.nn.EmbeddingBag):
+        def forward(self, input_ids: torch.Tensor) -> torch.Tensor:  # type: ignore[override]
+            return super().forward(input_ids)
+
+    alone = batches_of(TEXTS, 1, resolve((Bag(13, 2), network.processor)))
+    assert [list(batch.kwargs) for batch in alone.start()] == [["input_ids"]] * 5
+    assert "attention_mask" not in capsys.readouterr().err
+    list(batches_of(TEXTS, 5, resolve((Bag(13, 2), network.processor))).start())
+    assert "Bag takes no attention_mask, so that it sees the tokens that pad a text" in capsys.readouterr().err
+
+
 def test_a_bare_tokenizer_will_do_and_one_that_cannot_pad_is_named() -> None:
     model, _ = decoder("right")
     with pytest.raises(UsageError, match="the tokenizer has no token to pad with"):
@@ -202,7 +223,8 @@ def test_datasets_that_are_not_one_table_are_named(network: Network, tmp_path: P
     [
         (pl.DataFrame({"text": ["a", None]}), "row 1 of the rows of the table is None: expected a text"),
         (pl.DataFrame({"text": []}, schema={"text": pl.String}), "rows of the table have no rows"),
-        (pl.DataFrame({"n": [1]}), "the data have no column of texts among n"),
+        (pl.DataFrame({str(n): [n] for n in range(12)}), "no column of texts, but 0, 1, .*, 9 and 2 more; numbers"),
+        (pl.DataFrame({"n": [1]}), "the data have no column of texts, but n; numbers are given as an array"),
         (pl.DataFrame({"id": ["a", "a"], "text": ["a", "b"]}), "have 'a' more than once"),
         (pl.DataFrame({"id": ["a", None], "text": ["a", "b"]}), "row 1 has no id"),
     ],

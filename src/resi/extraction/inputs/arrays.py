@@ -65,8 +65,15 @@ def _check(name: str, array: Any) -> None:
         raise UsageError(f"{name} is {type(array).__name__}: expected a tensor or an array of numbers")
     if len(array.shape) == 0:
         raise UsageError(f"{name} is a single number: expected an array with samples at its first axis")
-    if not isinstance(array, torch.Tensor) and numpy.dtype(array.dtype).kind not in "biufc":
+    if not isinstance(array, torch.Tensor) and not _is_of_numbers(array):
         raise UsageError(f"{name} is an array of {array.dtype}: expected numbers, or a list of texts")
+
+
+def _is_of_numbers(array: Any) -> bool:
+    try:
+        return numpy.dtype(array.dtype).kind in "biufc"
+    except TypeError:  # a type that is not NumPy's
+        return False
 
 
 def _tensor(part: Any) -> Any:

@@ -116,7 +116,6 @@ class Batches(abc.ABC):
                 )
             args, kwargs, mask = self._encoder.encode(rows, ids, done - len(rows))
             yield Batch(args, kwargs, ids, mask, chain)
-        self._check_length(done, row)
         self._encoder.finish()
 
     def hash(self) -> str | None:
@@ -146,6 +145,7 @@ class Batches(abc.ABC):
             chain = _extend(chain, ids, rows.digests())
             done += len(rows)
             yield rows, ids, chain
+        self._check_length(done, row)
         self._hash = chain
 
     @abc.abstractmethod

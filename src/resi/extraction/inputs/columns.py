@@ -69,11 +69,11 @@ def chosen_columns(
     if column is None:
         if len(candidates) == 1:
             return list(candidates)
-        found = (
-            f"{len(candidates)} columns of {what} ({', '.join(candidates)})" if candidates else f"no column of {what}"
-        )
+        if not candidates:
+            raise UsageError(f"the data have no column of {what}, but {listed(known)}; numbers are given as an array")
         raise UsageError(
-            f"the data have {found} among {', '.join(known)}: name the one that is the input with column=NAME"
+            f"the data have {len(candidates)} columns of {what}, {listed(candidates)}: name the one that is the "
+            "input with column=NAME"
         )
     if isinstance(column, str):
         names = [column] if column in known else column.split(",")
@@ -83,12 +83,18 @@ def chosen_columns(
         if name not in known:
             raise unknown_name("column", name, known)
         if name not in candidates:
-            raise UsageError(f"column={name} holds no {what}; columns that do: {', '.join(candidates) or 'none'}")
+            raise UsageError(f"column={name} holds no {what}; columns that do: {listed(candidates)}")
     if len(names) > 2:
         raise UsageError(
             f"column={','.join(names)} are {len(names)} columns: expected one, or two that are read as pairs"
         )
     return names
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return names for a message, the first ten of many."""
+    more = f" and {len(names) - 10} more" if len(names) > 10 else ""
+    return (", ".join(names[:10]) or "none") + more
 
 
 def id_column(name: str | Literal[False] | None, known: Sequence[str]) -> str | None:

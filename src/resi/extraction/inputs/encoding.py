@@ -76,7 +76,10 @@ class Encoder:
             self._tokenization = Tokenization(self.network.processor, self.network.module)
         found = self._tokenization(rows.values)
         kwargs, _ = accepted(self.network.module, found, "The forward pass has to take input_ids")
-        return (), kwargs, found["attention_mask"]
+        mask = found["attention_mask"]
+        if "attention_mask" not in kwargs and not mask.all():
+            self._say_once(f"{self.network.name} takes no attention_mask, so that it sees the tokens that pad a text")
+        return (), kwargs, mask
 
     def _encode_images(self, rows: Images, first: int) -> Encoded:
         if self.network.kind != "images":

@@ -6,6 +6,7 @@ import inspect
 from typing import TYPE_CHECKING, Any
 
 from resi.errors import UsageError
+from resi.extraction.inputs.rows import LABELS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,9 +15,6 @@ if TYPE_CHECKING:
     from torch import nn
 else:
     from resi.lazy import torch
-
-LABELS = ("label", "labels")
-"""Entries that are not what a network is run on; with them, many compute a loss."""
 
 
 def plain_module(module: nn.Module) -> nn.Module:
@@ -28,6 +26,16 @@ def floating_dtype(module: nn.Module) -> torch.dtype | None:
     """Return the floating point type of the weights; None without any, or if they are of several."""
     found = {parameter.dtype for parameter in module.parameters() if parameter.dtype.is_floating_point}
     return next(iter(found)) if len(found) == 1 else None
+
+
+def _parameters(module: nn.Module) -> tuple[dict[str, inspect.Parameter], bool]:
+    """Return the arguments that a forward pass names, and whether it takes others by name."""
+    try:
+        parameters = inspect.signature(module.forward).parameters.values()
+    except (TypeError, ValueError):  # a compiled function does not tell
+        return {}, True
+    named = {each.name: each for each in parameters if each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY)}
+    return named, any(each.kind is each.VAR_KEYWORD for each in parameters)
 
 
 def accepted(
@@ -46,9 +54,7 @@ def accepted(
         If it takes none.
     """
     module = plain_module(module)
-    parameters = inspect.signature(module.forward).parameters.values()
-    named = {each.name: each for each in parameters if each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY)}
-    takes_any = any(each.kind is each.VAR_KEYWORD for each in parameters)
+    named, takes_any = _parameters(module)
     if not named and takes_any:
         kept = {name: value for name, value in given.items() if isinstance(value, torch.Tensor) and name not in LABELS}
     else:

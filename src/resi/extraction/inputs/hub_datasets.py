@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from resi.errors import DatasetError, UsageError
 from resi.extraction.inputs.columns import TextColumns, chosen_columns, id_column, ids_of
+from resi.extraction.inputs.loaders import Items
+from resi.extraction.inputs.picking import Picker
 from resi.extraction.inputs.rows import Images, Tensors
 from resi.lazy import loaded, torch
 
@@ -67,6 +69,8 @@ def rows_of_hub_data(
             "data is a streamed dataset, whose rows cannot be read again: take those to use, "
             "datasets.Dataset.from_list(list(data.take(1000)))"
         )
+    if data.format["type"] == "custom":  # rows are what a transform of the user's makes of them
+        return Items(data, Picker(column if column is None or isinstance(column, str) else ",".join(column), id_name))
     names = id_column(id_name, data.column_names)
     samples = None if names is None else ids_of(list(data[names]), names)
     if column is None and any(name in data.column_names for name in READY):

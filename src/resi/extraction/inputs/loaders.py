@@ -6,7 +6,7 @@ import itertools
 from typing import TYPE_CHECKING, Any
 
 from resi.errors import DatasetError, ResiError, UsageError
-from resi.extraction.inputs.reading import RowBatches, StreamBatches, once, unreadable
+from resi.extraction.inputs.reading import RowBatches, StreamBatches, once, reason_of, unreadable
 from resi.lazy import torch
 
 if TYPE_CHECKING:
@@ -92,7 +92,8 @@ def batches_of_iterable(data: Iterable[Any], encoder: Encoder, picker: Picker) -
     def read() -> Iterator[Rows]:
         return (picker.batch(batch, kind) for batch in _guarded(data, kind))
 
-    return StreamBatches(kind, once(read(), kind) if iter(data) is data else read, encoder)
+    n_samples = sum(map(len, read())) if isinstance(data, list) else None
+    return StreamBatches(kind, once(read(), kind) if iter(data) is data else read, encoder, n_samples)
 
 
 def peeked(data: Iterable[Any]) -> tuple[Any, Iterable[Any]]:
@@ -106,7 +107,9 @@ def peeked(data: Iterable[Any]) -> tuple[Any, Iterable[Any]]:
 
 def _guarded(batches: Iterable[Any], kind: str) -> Iterator[Any]:
     """Yield from the code of others, whose errors become one line."""
-    number, iterator = 0, iter(batches)
+    with torch.random.fork_rng(devices=[]):  # from whose generator a DataLoader draws a seed for its workers
+        iterator = iter(batches)
+    number = 0
     while True:
         try:
             batch = next(iterator)
@@ -115,10 +118,7 @@ def _guarded(batches: Iterable[Any], kind: str) -> Iterator[Any]:
         except ResiError:
             raise
         except Exception as error:
-            reason = (str(error) or type(error).__name__).splitlines()[0]
-            raise DatasetError(
-                f"number {number} of the {kind} cannot be read: {type(error).__name__}: {reason}"
-            ) from error
+            raise DatasetError(f"number {number} of the {kind} cannot be read: {reason_of(error)}") from error
         yield batch
         number += 1
 

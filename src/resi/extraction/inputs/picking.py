@@ -64,6 +64,8 @@ class Picker:
                 raise DatasetError(f"a batch of the {kind} is an empty {type(batch).__name__}")
             batch = batch[0]
         value, found = self._pick(batch) if isinstance(batch, Mapping) else (batch, None)
+        if not isinstance(batch, Mapping):
+            self.refuse(f"one of the {kind} is {type(batch).__name__}")
         ids = None if found is None else [str(plain_value(sample)) for sample in found]
         if _is_texts_or_images(value):
             if isinstance(value[0], str):
@@ -75,15 +77,19 @@ class Picker:
         """Return the input and the id of an item."""
         if isinstance(item, Mapping):
             return self.pick_entries(item)
-        if self.column is not None:
-            raise UsageError(
-                f"column={self.column} names an entry of dictionaries, but the data give {type(item).__name__}"
-            )
+        self.refuse(f"the data give {type(item).__name__}")
         if isinstance(item, Sequence) and not isinstance(item, str):
             if not item:
                 raise DatasetError(f"an item of the data is an empty {type(item).__name__}")
             return item[0], None
         return item, None
+
+    def refuse(self, given: str) -> None:
+        """Raise if a column is named, though the data have none."""
+        asked = {"column": self.column, "id": self.id_column or None}
+        for key, name in asked.items():
+            if name is not None:
+                raise UsageError(f"{key}={name} names a column of a table, or an entry of dictionaries, but {given}")
 
     def pick_entries(self, item: Mapping[str, Any]) -> tuple[Any, Any]:
         """Return the input among the entries of a dictionary, and the ids; None without any."""
@@ -169,7 +175,7 @@ def _tensors(value: Any, ids: list[str] | None, kind: str) -> Tensors:
     args = tuple(map(to_tensor, value)) if isinstance(value, tuple | list) else (to_tensor(value),)
     if not any(isinstance(one, torch.Tensor) for one in args):
         raise UsageError(
-            f"a batch of the {kind} is a {type(value).__name__}: expected a tensor, an array, a tuple, a dictionary, "
+            f"one of the {kind} is a {type(value).__name__}: expected a tensor, an array, a tuple, a dictionary, "
             "texts or images"
         )
     return Tensors(args, {}, count_rows(args), ids)
@@ -181,6 +187,6 @@ def _graph(graph: Any) -> Tensors:
         raise UsageError(
             "a batch of sampled neighbours holds nodes that are not its own, several times over: pass the whole graph"
         )
-    if not isinstance(graph.num_nodes, int) or graph.is_cuda:
-        graph = graph.cpu()
+    if graph.num_nodes is None:
+        raise DatasetError("a graph does not say how many nodes it has: expected node features x, or num_nodes")
     return Tensors((graph,), {}, int(graph.num_nodes))

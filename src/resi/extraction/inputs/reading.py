@@ -109,5 +109,12 @@ def once(iterator: Iterator[Rows], kind: str) -> Callable[[], Iterator[Rows]]:
 
 def unreadable(kind: str, first: int, stop: int, error: Exception) -> DatasetError:
     """Return the error for rows that the code of others could not read."""
-    reason = (str(error) or type(error).__name__).splitlines()[0]
-    return DatasetError(f"rows {first} to {stop - 1} of the {kind} cannot be read: {type(error).__name__}: {reason}")
+    return DatasetError(f"rows {first} to {stop - 1} of the {kind} cannot be read: {reason_of(error)}")
+
+
+def reason_of(error: Exception) -> str:
+    """Return an error as one line; of one in a worker of a DataLoader, whose text is a traceback, its last."""
+    lines = str(error).strip().splitlines()
+    if not lines:
+        return type(error).__name__
+    return lines[-1].strip() if lines[0].startswith("Caught ") else f"{type(error).__name__}: {lines[0]}"

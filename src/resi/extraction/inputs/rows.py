@@ -87,12 +87,17 @@ class Tensors:
         return self.n_rows
 
     def digests(self) -> list[bytes]:
-        """Return the hash of each row: of names, dtypes, shapes and bytes."""
+        """Return the hash of each row: of names, dtypes, shapes and bytes, without labels."""
         if self.hashes is not None:
             return self.hashes
-        shared, per_row = hashlib.sha256(), []
+        shared = hashlib.sha256()
+        per_row: list[Callable[[int], bytes | memoryview]] = []
         for name, value in self._named():
-            if isinstance(value, torch.Tensor):
+            if name in LABELS:
+                continue
+            if isinstance(value, list | tuple) and len(value) == self.n_rows:
+                per_row.append(_text_bytes(value))
+            elif isinstance(value, torch.Tensor):
                 is_row = value.dim() > 0 and len(value) == self.n_rows
                 shape = tuple(value.shape[1:] if is_row else value.shape)
                 shared.update(f"{name} {value.dtype} {shape}\n".encode())
@@ -113,6 +118,8 @@ class Tensors:
                 yield name, _dense(value)
 
 
+LABELS = ("label", "labels")
+"""Entries that are not what a network is run on; with them, many compute a loss."""
 Rows = Texts | Images | Tensors
 
 
@@ -121,6 +128,10 @@ def row_bytes(tensor: Tensor) -> Callable[[int], memoryview]:
     flat = tensor.detach().cpu().resolve_conj().resolve_neg().contiguous().reshape(len(tensor), -1)
     array = flat.view(torch.uint8).numpy() if flat.numel() else torch.zeros(len(tensor), 0, dtype=torch.uint8).numpy()
     return lambda row: array[row].data
+
+
+def _text_bytes(values: Sequence[Any]) -> Callable[[int], bytes]:
+    return lambda row: f"{values[row]!r}\n".encode()
 
 
 def is_graph(value: object) -> bool:
@@ -154,7 +165,7 @@ def _dense(value: Any) -> Any:
     return value
 
 
-def _digest(shared: Any, per_row: Sequence[Callable[[int], memoryview]], row: int) -> bytes:
+def _digest(shared: Any, per_row: Sequence[Callable[[int], bytes | memoryview]], row: int) -> bytes:
     found = shared.copy()
     for rows in per_row:
         found.update(rows(row))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from resi.errors import DatasetError
-from resi.extraction.inputs.columns import TextColumns, chosen_columns, id_column, ids_of
+from resi.errors import DatasetError, UsageError
+from resi.extraction.inputs.columns import TextColumns, chosen_columns, id_column, ids_of, listed
 from resi.extraction.inputs.images import ImageFiles
 
 if TYPE_CHECKING:
@@ -15,6 +15,15 @@ if TYPE_CHECKING:
     import polars as pl
 
 SUFFIXES = (".csv", ".parquet", ".tsv")
+
+
+def check_header(table: pl.DataFrame, path: Path) -> None:
+    """Raise if the names of columns may be the first row of a table without names."""
+    if path.suffix.lower() != ".parquet" and any(name.strip().lstrip("-").isdecimal() for name in table.columns):
+        raise UsageError(
+            f"the columns of {path} are {listed(table.columns)}: if that is its first row, put a line with names above "
+            "it; else name the column with column=NAME"
+        )
 
 
 def read_table(path: Path, as_text: str = "") -> pl.DataFrame:
