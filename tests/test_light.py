@@ -32,12 +32,13 @@ def heavy_imports(code: str) -> list[str]:
     "code",
     [
         "import resi",
-        "import resi; resi.Measure, resi.list_measures()",
+        "import resi; resi.Measure, resi.list_measures(), resi.load, resi.save, resi.Representations",
         "from resi.cli.main import run_command; run_command(['--help'])",
         "from resi.cli.main import run_command; run_command(['list', 'measures'])",
         "from resi.cli.main import run_command; run_command(['list', 'models'])",
         "from resi.cli.main import run_command; run_command(['describe', 'cka'])",
         "from resi.config.compose import compose; compose([])",
+        "import resi.cli.compare, resi.cli.extract",
     ],
 )
 def test_no_heavy_module_is_loaded(code: str) -> None:

@@ -56,7 +56,7 @@ def main(words: list[str]) -> int:
     if not paths:
         raise UsageError("resi compare: name files or folders of representations, see resi compare --help")
     measures = _measures(values.pop("measure", ["cka"]), parameters(values, "measure"))
-    reading = {key: values.pop(key) for key in ("layers", "columns", "id") if key in values}
+    reading: dict[str, Any] = {key: values.pop(key) for key in ("layers", "columns", "id") if key in values}
     first, second, sides = _sets(paths, reading, values.get("align", False))
     table = _compared(first, second, measures, values)
     _print(table, sides, arguments)

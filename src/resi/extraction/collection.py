@@ -162,6 +162,14 @@ class Representations(Mapping[str, "Tensor"]):
     def __len__(self) -> int:
         return len(self.layers)
 
+    # Two collections are equal if they are the same one: comparing numbers would read all of them.
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
+
+    def get(self, layer: object, default: Any = None) -> Any:
+        """Return the array of a layer, or a default where there is none."""
+        return self[layer] if isinstance(layer, str) and layer in self.layers else default
+
     def __contains__(self, layer: object) -> bool:
         return layer in self.layers
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 import shlex
 from pathlib import Path
-
-import pytest
+from typing import TYPE_CHECKING
 
 from resi.cli.main import run_command
 from resi.extraction.files.contents import FLOATS
 from resi.extraction.files.formats import FORMATS
+
+if TYPE_CHECKING:
+    import pytest
 
 PAGE = Path(__file__).parents[3] / "docs/files.md"
 

@@ -77,9 +77,11 @@ def test_a_layer_of_a_folder_finds_its_samples(tmp_path: Path) -> None:
     alone = resi.load(tmp_path / "net/fc.safetensors")
     assert (alone.samples, list(alone), alone.name) == (IDS, ["fc"], "net")
     shutil.copy(tmp_path / "net/fc.safetensors", tmp_path / "moved.safetensors")
-    with pytest.raises(UsageError, match=re.escape("samples.parquet, which is not beside it")):
+    with pytest.raises(UsageError, match=re.escape("samples.parquet, which is not there")):
         resi.load(tmp_path / "moved.safetensors")
     assert resi.load(tmp_path / "moved.safetensors", samples=IDS).samples == IDS
+    (tmp_path / "net/samples.parquet").unlink()
+    assert resi.load(tmp_path / "net", samples=IDS).samples == IDS
     with pytest.raises(UsageError, match="belongs to other samples, or in another order"):
         resi.load(tmp_path / "moved.safetensors", samples=IDS[::-1])
 
@@ -102,6 +104,8 @@ def test_a_collection_shows_its_layers(tmp_path: Path) -> None:
     ]
     assert "<td>&lt;conv&gt;</td><td>1000 x 250</td>" in found._repr_html_()
     assert list(found.subset("f*")) == ["fc"]
+    assert found.get("gc") is None
+    assert found != resi.load(tmp_path / "net.npz")
     with pytest.raises(UsageError, match="unknown layer 'g"):
         found.subset("g*")
 
@@ -114,3 +118,18 @@ def test_a_layer_is_read_when_it_is_used(tmp_path: Path) -> None:
     assert np.array_equal(found["a"].numpy(), R)
     with pytest.raises(ArtifactError, match=r"b\.npy is gone since it was loaded"):
         _ = found["b"]
+
+
+def test_rows_are_taken_by_their_ids(tmp_path: Path) -> None:
+    np.savez(tmp_path / "net.npz", fc=R, tokens=np.stack([R, R], axis=1), ids=np.array(IDS))
+    found = resi.load(tmp_path / "net.npz")
+    some = found.of_samples(["d", "a"])
+    assert some.samples == ("d", "a")
+    assert np.array_equal(some["fc"].numpy(), R[[3, 0]])
+    assert some.layers["tokens"].size == (2, 2, 3)
+    assert some.layers["fc"].key not in {found.layers["fc"].key, found.of_samples(["a", "d"]).layers["fc"].key}
+    assert some.layers["fc"].samples == resi.Representations.from_tensors({"x": some["fc"]}, "da").layers["x"].samples
+    with pytest.raises(UsageError, match="net: there is no sample 'x' and 1 more"):
+        found.of_samples(["a", "x", "y"])
+    with pytest.raises(UsageError, match="several rows have one id"):
+        resi.Representations.from_tensors({"x": found["fc"]}, "aabcd").of_samples(["a"])

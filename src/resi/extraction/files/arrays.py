@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import zipfile
 from typing import IO, TYPE_CHECKING, Any
 
@@ -34,6 +35,9 @@ def read_npy(path: Path, _options: Options) -> Contents:
     """Return the one array of a ``.npy`` file."""
     with reading(path), path.open("rb") as file:
         size, dtype = _header(file)
+        missing = file.tell() + math.prod(size) * dtype.itemsize - path.stat().st_size
+        if missing > 0 and dtype.kind != "O":
+            raise ValueError(f"its last {missing} bytes are missing")
     return Contents({path.stem: StoredArray(size, described_type(dtype), bound(path, _map, path.stem, size))})
 
 

@@ -54,8 +54,10 @@ def read_folder(folder: Path, options: Options) -> Contents:
         names.add(found.name)
     ordered = [name for name in manifest.get("layers", ()) if name in arrays]
     arrays = {name: arrays[name] for name in (*ordered, *(other for other in arrays if other not in ordered))}
-    samples = _samples(folder, ids, hashes)
-    return Contents(arrays, samples, name=names.pop() if len(names) == 1 else "", is_named=True, paths=paths)
+    samples = _samples(folder, ids)
+    return Contents(
+        arrays, samples, _hash(hashes, samples), name=names.pop() if len(names) == 1 else "", is_named=True, paths=paths
+    )
 
 
 def layer_files(folder: Path) -> list[Path]:
@@ -96,7 +98,7 @@ def _named(file: Path, found: Contents) -> dict[str, StoredArray]:
     return {f"{file.stem}.{name}": array for name, array in found.arrays.items()}
 
 
-def _samples(folder: Path, ids: dict[Path, tuple[str, ...] | None], hashes: dict[Path, str]) -> tuple[str, ...] | None:
+def _samples(folder: Path, ids: dict[Path, tuple[str, ...] | None]) -> tuple[str, ...] | None:
     """Return the ids of a folder's samples, which all files that state any have to agree on."""
     stated = {file: found for file, found in ids.items() if found is not None}
     if (folder / SAMPLES).exists():
@@ -111,26 +113,24 @@ def _samples(folder: Path, ids: dict[Path, tuple[str, ...] | None], hashes: dict
         first = next(iter(stated))
         if found != stated[first]:
             raise UsageError(f"{file} has other samples than {first.name}, or in another order; {folder} is no one set")
-    return check_hashes(next(iter(stated.values()), None), {file: digest for file, digest in hashes.items() if digest})
+    return next(iter(stated.values()), None)
 
 
-def check_hashes(samples: tuple[str, ...] | None, hashes: dict[Path, str]) -> tuple[str, ...] | None:
-    """Raise ``UsageError`` if files state another hash of the ids of samples than these have.
+def _hash(hashes: dict[Path, str], samples: tuple[str, ...] | None) -> str:
+    """Return the hash of the samples' ids that files state, which has to be the same of all of them."""
+    stated = {file: digest for file, digest in hashes.items() if digest}
+    for file, digest in stated.items():
+        if samples is not None:
+            check_hash(file, digest, samples)
+        elif digest != next(iter(stated.values())):
+            raise UsageError(f"{file} belongs to other samples than {next(iter(stated)).name}, or in another order")
+    return next(iter(stated.values()), "")
 
-    Raises
-    ------
-    UsageError
-        If the ids are not known, or others.
-    """
-    for file, digest in hashes.items():
-        if samples is None:
-            raise UsageError(
-                f"{file} belongs to samples that are listed in {SAMPLES}, which is not beside it; put it there, or "
-                "give them: resi.load(path, samples=[...])"
-            )
-        if digest != hash_samples(samples):
-            raise UsageError(f"{file} belongs to other samples, or in another order, than these {len(samples)}")
-    return samples
+
+def check_hash(file: Path, digest: str, samples: tuple[str, ...]) -> None:
+    """Raise ``UsageError`` if a file belongs to other samples, whose ids have another hash."""
+    if digest != hash_samples(samples):
+        raise UsageError(f"{file} belongs to other samples, or in another order, than these {len(samples)}")
 
 
 def write_folder(folder: Path, representations: Representations) -> None:

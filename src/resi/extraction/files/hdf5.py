@@ -83,7 +83,7 @@ def _datasets(h5py: ModuleType, file: Any) -> dict[str, Any]:
 
 def _array(path: Path, layer: str, dataset: Any, is_matlab: bool) -> StoredArray:
     size = tuple(dataset.shape or ())
-    dtype = described_type(dataset.dtype)
+    dtype = "texts" if _h5py(path).check_string_dtype(dataset.dtype) else described_type(dataset.dtype)
     if is_matlab:
         size, kind = size[::-1], dataset.attrs.get("MATLAB_class", b"").decode()
         dtype = {"char": "texts", "cell": "cells"}.get(kind, dtype)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from resi.errors import ShapeError, UsageError
 from resi.extraction.collection import Representations
 from resi.extraction.files.contents import Contents, Options, check_array, identity, reading
-from resi.extraction.files.folders import SAMPLES, check_hashes, read_folder
+from resi.extraction.files.folders import SAMPLES, check_hash, read_folder
 from resi.extraction.files.formats import format_of
 from resi.extraction.files.parquet import read_ids
 from resi.representation import Representation, hash_samples
@@ -138,19 +138,30 @@ def _check_rows(place: Path, contents: Contents, arrays: dict[str, StoredArray])
 def _ids(place: Path, contents: Contents, given: Sequence[object] | None, n_rows: int) -> tuple[str, ...]:
     """Return the ids of the samples, or the numbers of the rows."""
     numbers = tuple(map(str, range(n_rows)))
-    hashes = {place: contents.samples_hash} if contents.samples_hash else {}
     found = contents.samples if given is None else tuple(map(str, given))
     if given is not None and contents.samples not in (None, found):
         raise UsageError(f"{place} states its samples, and other ones than samples=; leave samples out")
-    if found is None and hashes:
-        beside = place.with_name(SAMPLES)
-        is_numbered = contents.samples_hash == hash_samples(numbers)
-        found = read_ids(beside) if beside.exists() else numbers if is_numbered else None
-    found = check_hashes(found, hashes)
+    if found is None and contents.samples_hash:
+        found = _listed(place, contents.samples_hash, numbers)
+    if found is not None and contents.samples_hash:
+        check_hash(place, contents.samples_hash, found)
     if found is not None and len(found) != n_rows:
         origin = "samples=" if given is not None else f"{place}"
         raise ShapeError(f"{origin} names {len(found)} samples, but the layers of {place} have {n_rows} rows")
     return numbers if found is None else found
+
+
+def _listed(place: Path, digest: str, numbers: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the ids that are listed beside a file of one layer, which states no more than their hash."""
+    if digest == hash_samples(numbers):
+        return numbers
+    beside = place.with_name(SAMPLES)
+    if place.is_dir() or not beside.exists():
+        raise UsageError(
+            f"{place} belongs to samples that are listed in {SAMPLES}, which is not there; put it beside the file, or "
+            "give the ids: resi.load(path, samples=[...])"
+        )
+    return read_ids(beside)
 
 
 def _collected(

@@ -40,10 +40,8 @@ GROUP_ROWS = 10_000
 
 def read_parquet(path: Path, options: Options) -> Contents:
     """Return the columns of lists as a layer each, or the columns of numbers as one layer."""
-    import pyarrow.parquet as pq
-
     with reading(path):
-        file = pq.ParquetFile(path, memory_map=True)
+        file = _open(path)
         schema, rows = file.schema_arrow, file.metadata.num_rows
         facts = json.loads((schema.metadata or {}).get(FACTS, b"{}"))
         options.check(path, schema.names)
@@ -106,10 +104,9 @@ def read_ids(path: Path, column: str = SAMPLE) -> tuple[str, ...]:
         If the column is not there, or holds something else or nothing in a row.
     """
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     with reading(path):
-        file = pq.ParquetFile(path, memory_map=True)
+        file = _open(path)
         if column not in file.schema_arrow.names:
             raise UsageError(f"{path} has no column {column!r}; it has {listed(file.schema_arrow.names)}")
         values = _read_columns(path, [column])[column]
@@ -121,6 +118,13 @@ def read_ids(path: Path, column: str = SAMPLE) -> tuple[str, ...]:
         found = f"{values.null_count} empty values" if values.null_count else str(kind)
         raise UsageError(f"{path}: column {column!r} holds {found}; ids of samples are texts or whole numbers")
     return tuple(str(value) for value in values.to_pylist())
+
+
+def _open(path: Path) -> Any:
+    """Return an open file whose pages are compared with their checksums, where it has any."""
+    import pyarrow.parquet as pq
+
+    return pq.ParquetFile(path, memory_map=True, page_checksum_verification=True)
 
 
 def _is_list(kind: pa.DataType) -> bool:
@@ -182,9 +186,8 @@ def _load_columns(path: Path, names: tuple[str, ...]) -> Tensor:
 
 
 def _read_columns(path: Path, names: Sequence[str]) -> Any:
-    import pyarrow.parquet as pq
 
-    return pq.ParquetFile(path, memory_map=True).read(columns=list(names))
+    return _open(path).read(columns=list(names))
 
 
 def _unpacked(path: Path, name: str, column: Any) -> np.ndarray[Any, Any]:
@@ -229,9 +232,8 @@ def write_parquet(path: Path, representations: Representations) -> None:
     facts = json.dumps({"name": representations.name, "layers": layers}).encode()
     arrays = {layer: tensor.detach().cpu().numpy() for layer, tensor in representations.items()}
     schema = pa.schema([(SAMPLE, pa.string()), *((layer, _list_type(array)) for layer, array in arrays.items())])
-    with pq.ParquetWriter(
-        path, schema.with_metadata({FACTS: facts}), compression="zstd", use_dictionary=[SAMPLE]
-    ) as writer:
+    options: dict[str, Any] = {"compression": "zstd", "use_dictionary": [SAMPLE], "write_page_checksum": True}
+    with pq.ParquetWriter(path, schema.with_metadata({FACTS: facts}), **options) as writer:
         for start in range(0, len(representations.samples), GROUP_ROWS):
             rows = slice(start, start + GROUP_ROWS)
             columns = [_lists(array[rows], schema.field(layer).type) for layer, array in arrays.items()]

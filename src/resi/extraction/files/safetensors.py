@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 REPRESENTATION = "representation"
 """Name of the tensor in a file of one layer."""
+# What is known of a file beside what its layer was made of.
+_OWN = ("layer", "layout", "dtype", "shapes", "samples", "name")
 # As safetensors names types.
 _DTYPES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16", "BOOL": "bool", "U8": "uint8"}
 
@@ -68,7 +70,7 @@ def _load(path: Path, name: str) -> Tensor:
 def _with_metadata(path: Path, found: Mapping[str, StoredArray], about: Mapping[str, Any]) -> Contents:
     """Return what a file of resi holds: one layer, or several with a description each."""
     if list(found) == [REPRESENTATION] and "layer" in about:
-        facts = {key: value for key, value in about.items() if key not in ("layer", "layout", "dtype", "shapes")}
+        facts = {key: value for key, value in about.items() if key not in _OWN}
         size = found[REPRESENTATION].size
         load = bound(path, _load_verified, REPRESENTATION, size)
         array = StoredArray(

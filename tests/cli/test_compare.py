@@ -1,0 +1,154 @@
+"""resi compare: files and folders from the command line to a table and a figure."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+
+import resi
+from resi.cli.main import run_command
+
+IDS = [f"{row}.png" for row in range(30)]
+
+
+def array(seed: int, columns: int = 5, *more: int) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=(30, columns, *more))
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder with two networks and three single layers."""
+    monkeypatch.chdir(tmp_path)
+    for name, seeds in (("r18", (0, 1, 2)), ("r34", (3, 4))):
+        tensors = {f"layer{number}": torch.from_numpy(array(seed)) for number, seed in enumerate(seeds)}
+        resi.save(name, resi.Representations.from_tensors(tensors, IDS, name=name))
+    for number, name in enumerate("abc"):
+        np.save(f"{name}.npy", array(number))
+    return tmp_path
+
+
+def test_one_set_is_all_pairs(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command(["compare", "r18", "--out", "table.csv"]) == 0
+    found = pl.read_csv("table.csv")
+    pairs = [("layer0", "layer1"), ("layer0", "layer2"), ("layer1", "layer2")]
+    assert list(found.select("source", "target").iter_rows()) == pairs
+    values = [resi.compare(array(0), array(1)), resi.compare(array(0), array(2)), resi.compare(array(1), array(2))]
+    assert found["value"].to_list() == pytest.approx(values, abs=1e-12)
+    a, b, c = (f"{value:.3f}" for value in values)
+    shown = capsys.readouterr()
+    assert shown.out.splitlines() == [
+        "cka (larger is more similar)",
+        "          layer0  layer1  layer2",
+        f"  layer0       -   {a}   {b}",
+        f"  layer1   {a}       -   {c}",
+        f"  layer2   {b}   {c}       -",
+    ]
+    assert shown.err.splitlines()[-1] == "3 comparisons in table.csv"
+
+
+def test_two_sets_are_each_with_each(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command(["compare", "r18", "r34", "measure=[cka,procrustes]", "--out", "table.parquet"]) == 0
+    found = pl.read_parquet("table.parquet")
+    assert found.height == 12
+    row = found.filter(source="layer2", target="layer0", measure="procrustes").row(0, named=True)
+    assert row["value"] == pytest.approx(resi.compare(array(2), array(3), "procrustes"), abs=1e-9)
+    out = capsys.readouterr().out.splitlines()
+    assert out[:4] == ["cka (larger is more similar)", "  rows: r18", "  columns: r34", "          layer0  layer1"]
+    assert "procrustes (smaller is more similar)" in out
+
+
+def test_files_of_one_layer_are_one_set(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command(["compare", "a.npy", "b.npy", "c.npy", "measure=jaccard", "measure.jaccard.k=5", "--json"]) == 0
+    found = {(row["source"], row["target"]): row["value"] for row in json.loads(capsys.readouterr().out)}
+    assert set(found) == {("a", "b"), ("a", "c"), ("b", "c")}
+    assert found["a", "c"] == pytest.approx(resi.compare(array(0), array(2), "jaccard", k=5))
+
+
+def test_few_pairs_are_a_list(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command(["compare", "a.npy", "b.npy", "measure=[cka,procrustes]"]) == 0
+    cka, procrustes = resi.compare(array(0), array(1)), resi.compare(array(0), array(1), "procrustes")
+    assert capsys.readouterr().out.splitlines() == [
+        "a and b",
+        f"  cka         {cka:>10.4f}  larger is more similar",
+        f"  procrustes  {procrustes:>10.4f}  smaller is more similar",
+    ]
+
+
+def test_layers_of_many_are_chosen(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command(["compare", "r18", "layers=[layer0,layer2]", "--csv"]) == 0
+    assert pl.read_csv(capsys.readouterr().out.encode()).select("source", "target").rows() == [("layer0", "layer2")]
+
+
+def test_rows_in_another_order_are_an_error_or_aligned(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    order = np.random.default_rng(5).permutation(30)
+    np.savez("a.npz", x=array(0), ids=np.array(IDS))
+    np.savez("b.npz", x=array(1)[order], ids=np.array(IDS)[order])
+    assert run_command(["compare", "a.npz", "b.npz"]) == 2
+    assert "b.npz has the samples of a.npz in another order; align=true reorders them" in capsys.readouterr().err
+    assert run_command(["compare", "a.npz", "b.npz", "align=true", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["value"] == pytest.approx(resi.compare(array(0), array(1)))
+    shuffled = resi.Representations.from_tensors({"x": torch.from_numpy(array(1)[order])}, [IDS[row] for row in order])
+    resi.save("shuffled", shuffled)
+    assert run_command(["compare", "r18", "shuffled"]) != 0
+    assert "align" in capsys.readouterr().err
+    assert run_command(["compare", "r18", "shuffled", "align=true", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["value"] == pytest.approx(resi.compare(array(0), array(1)))
+
+
+def test_a_figure_is_drawn(folder: Path) -> None:
+    assert run_command(["compare", "r18", "r34", "--plot", "map.svg"]) == 0
+    assert "<svg" in Path("map.svg").read_text()
+
+
+def test_a_comparison_that_failed_is_said_and_is_exit_code_1(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    broken = array(7)
+    broken[3, 3] = np.nan
+    np.save("broken.npy", broken)
+    assert run_command(["compare", "a.npy", "b.npy", "broken.npy"]) == 1
+    shown = capsys.readouterr()
+    assert "failed" in shown.out
+    assert "2 comparisons failed:" in shown.err
+    assert "holds 1 NaN" in shown.err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "name files or folders"),
+        (["a.npy"], "a.npy holds one layer; name another"),
+        (["a.npy", "a.npy"], "a.npy is named twice"),
+        (["r18", "r34", "a.npy"], "3 sets, of which r18 has 3 layers"),
+        (["nothing"], "there is no file or folder nothing"),
+        (["r18", "mesure=cka"], "unknown key of resi compare: 'mesure'; did you mean measure"),
+        (["r18", "measure=[cka,rsa"], r"expected a name or a list, in quotes: 'measure=[a,b]'"),
+        (["r18", "measure=ckaa"], "unknown measure 'ckaa'; did you mean cka"),
+        (["r18", "measure.jaccard.k=3"], "measure.jaccard.k=3: the measures are cka; add jaccard"),
+        (["r18", "measure=jaccard", "measure.jaccard=3"], "expected measure.NAME.PARAMETER=VALUE"),
+        (["r18", "measure=jaccard", "measure.jaccard.n=3"], "unknown parameter of jaccard 'n'"),
+        (["r18", "samples=many"], "samples=many: expected a whole number"),
+        (["r18", "align=yes"], "align=yes: expected true or false"),
+        (["r18", "align="], "align has no value"),
+        (["r18", "align=true", "align=true"], "align is given twice"),
+        (["r18", "--out", "table.xlsx"], "expected a file .csv, .tsv, .parquet or .json"),
+        (["r18", "--plot", "map.gif"], "expected a file .png, .svg or .pdf"),
+        (["r18", "layers=conv*"], "unknown layer of r18: 'conv*'"),
+    ],
+)
+def test_what_cannot_be_compared(
+    folder: Path, capsys: pytest.CaptureFixture[str], words: list[str], message: str
+) -> None:
+    assert run_command(["compare", *words]) == 2
+    shown = capsys.readouterr().err.strip()
+    assert message in shown
+    assert "\n" not in shown
+
+
+def test_a_path_may_hold_an_equals_sign(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("a.npy").rename("lr=0.1.npy")
+    assert run_command(["compare", "lr=0.1.npy", "b.npy"]) == 0
+    assert "lr=0.1 and b" in capsys.readouterr().out
