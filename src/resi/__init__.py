@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from resi.api.comparing import compare, list_measures, pairwise
     from resi.extraction.collection import Representations
+    from resi.extraction.extract import extract
     from resi.extraction.files.loading import load
     from resi.extraction.files.saving import save
+    from resi.extraction.listing import layers
     from resi.groundings.scores import score_table
     from resi.measures.base import Measure, as_measure
     from resi.pipeline.run import run
@@ -23,7 +25,9 @@ _PUBLIC = {
     "Representations": "resi.extraction.collection",
     "as_measure": "resi.measures.base",
     "compare": "resi.api.comparing",
+    "extract": "resi.extraction.extract",
     "hookimpl": "resi.registry.hookspecs",
+    "layers": "resi.extraction.listing",
     "list_measures": "resi.api.comparing",
     "load": "resi.extraction.files.loading",
     "pairwise": "resi.api.comparing",
@@ -37,7 +41,9 @@ __all__ = [
     "Representations",
     "as_measure",
     "compare",
+    "extract",
     "hookimpl",
+    "layers",
     "list_measures",
     "load",
     "pairwise",

@@ -8,6 +8,7 @@ import json
 import math
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from resi.lazy import torch
 from resi.store.files import atomic_path
 from resi.store.tensors import header_entries
 
@@ -17,45 +18,69 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+# As safetensors names types.
+TYPES = {"float64": "F64", "float32": "F32", "float16": "F16", "bfloat16": "BF16"}
+
 
 class TensorStream:
     """A tensor that is written row by row; ``metadata`` is set before the stream ends.
 
     A safetensors file begins with a header that says how long the tensor is. Room is left for it, and it is written
     last, padded with the blanks that the format allows.
+
+    Parameters
+    ----------
+    file : BinaryIO
+        Open for reading and writing, at its beginning.
+    name : str
+        Of the tensor.
+    kept : Tensor of shape (n_rows, ...), optional
+        What of the file stays, as an empty tensor on the device ``meta``: the rows that an earlier stream has written
+        there. Anything behind them is cut off.
     """
 
     HEADER_ROOM = 4096
 
-    def __init__(self, file: BinaryIO, name: str) -> None:
+    def __init__(self, file: BinaryIO, name: str, kept: Tensor | None = None) -> None:
         self.metadata: Mapping[str, Any] = {}
         self._file = file
         self._name = name
         self._rows = 0
         self._row_shape: tuple[int, ...] | None = None
-        file.write(b" " * (8 + self.HEADER_ROOM))
+        self._dtype = torch.float32
+        if kept is None:
+            file.write(b" " * (8 + self.HEADER_ROOM))
+        else:
+            self._rows, self._row_shape, self._dtype = len(kept), tuple(kept.shape[1:]), kept.dtype
+            file.seek(8 + self.HEADER_ROOM + kept.numel() * kept.element_size())
+            file.truncate()
 
-    def append(self, rows: Tensor) -> None:
-        """Write some rows of a float32 tensor; all but the first axis stay the same."""
+    def append(self, rows: Tensor) -> memoryview:
+        """Write some rows, and return their bytes; all but the first axis, and the type, stay the same."""
         row_shape = tuple(rows.shape[1:])
         if self._row_shape not in (None, row_shape):
             raise ValueError(f"rows of shape {row_shape} after rows of shape {self._row_shape}")
-        self._row_shape = row_shape
+        if self._row_shape is not None and rows.dtype != self._dtype:
+            raise ValueError(f"rows of {rows.dtype} after rows of {self._dtype}")
+        self._row_shape, self._dtype = row_shape, rows.dtype
         self._rows += len(rows)
-        self._file.write(rows.detach().cpu().contiguous().numpy().data)
+        written: memoryview = rows.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data
+        self._file.write(written)
+        return written
 
     def finish(self) -> None:
         """Write the header with the hash of all content."""
         shape = (self._rows, *(self._row_shape or ()))
         text = json.dumps(self.metadata, sort_keys=True)
         self._file.flush()
-        length = 4 * math.prod(shape)
+        length = self._dtype.itemsize * math.prod(shape)
         digest = hashlib.sha256(text.encode())
-        digest.update(f"{self._name} torch.float32 {shape}\n".encode())
+        digest.update(f"{self._name} {self._dtype} {shape}\n".encode())
         self._file.seek(8 + self.HEADER_ROOM)
         while block := self._file.read(1 << 20):
             digest.update(block)
-        tensor = {"dtype": "F32", "shape": shape, "data_offsets": [0, length]}
+        dtype = TYPES[str(self._dtype).removeprefix("torch.")]
+        tensor = {"dtype": dtype, "shape": shape, "data_offsets": [0, length]}
         about = header_entries(text, digest.hexdigest(), {self._name: shape})
         header = json.dumps({"__metadata__": about, self._name: tensor}).encode()
         if len(header) > self.HEADER_ROOM:
@@ -66,7 +91,7 @@ class TensorStream:
 
 @contextlib.contextmanager
 def stream_tensor(path: Path, name: str) -> Iterator[TensorStream]:
-    """Write one float32 tensor of any length into a file as :func:`write_tensors` would, without holding it in memory.
+    """Write one tensor of any length into a file as :func:`write_tensors` would, without holding it in memory.
 
     Yields
     ------

@@ -1,0 +1,187 @@
+"""Batches: what one forward pass after the other is called with, and how rows are told apart."""
+
+from __future__ import annotations
+
+import abc
+import hashlib
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from resi.console import say
+from resi.errors import DatasetError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from torch import Tensor
+
+    from resi.extraction.inputs.encoding import Encoder
+    from resi.extraction.inputs.rows import Rows
+
+SLOW_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Input of one forward pass, ``module(*args, **kwargs)``.
+
+    Attributes
+    ----------
+    args : tuple
+        Positional arguments, on the CPU: tensors, or one object with a method ``to`` such as a graph.
+    kwargs : dict from str
+        Named arguments.
+    samples : list of str
+        Ids of the rows.
+    mask : Tensor of shape (n_rows, n_tokens), optional
+        Nonzero where a token is none that pads; None where nothing is padded.
+    running : str
+        Hash of the content and the ids of all rows up to the last one of this batch. It does not depend on how the
+        rows are cut into batches, and that of the last batch is the hash of the data.
+    """
+
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    samples: list[str]
+    mask: Tensor | None = None
+    running: str = ""
+
+
+class Batches(abc.ABC):
+    """Data of any kind, read batch by batch in the order of its rows.
+
+    A pass that was stopped goes on with ``start(row, running)``, given the number of rows that were kept and
+    ``Batch.running`` of the last batch of them: nothing is ever appended to rows of other data.
+
+    Attributes
+    ----------
+    kind : str
+        What the data are, for messages.
+    batch_size : int
+        Rows of a batch; the last one may have fewer. 0 where the data come in batches of their own.
+    n_samples : int or None
+        Number of rows; None if it is not known before they have passed.
+    """
+
+    kind: str
+    batch_size: int
+    n_samples: int | None
+
+    def __init__(self, encoder: Encoder) -> None:
+        self._encoder = encoder
+        self._hash: str | None = None
+
+    @property
+    def notes(self) -> list[str]:
+        """What had to be done to the data, such as texts that were cut; each has been said once."""
+        return list(self._encoder.notes)
+
+    def start(self, row: int = 0, running: str = "") -> Iterator[Batch]:
+        """Yield batches from a row on.
+
+        Rows before it are read again, though neither tokenized, decoded nor passed through anything: only so is it
+        sure that they are the rows they were.
+
+        Parameters
+        ----------
+        row : int
+            The first row to be given, where an earlier pass ended a batch.
+        running : str
+            ``Batch.running`` of the batch before it; the rows are compared with it if it is given.
+
+        Raises
+        ------
+        DatasetError
+            If the rows before are others than they were, if an id comes twice, or if the data are not as long as they
+            said.
+        """
+        done, began, is_said = 0, time.monotonic(), False
+        for rows, ids, chain in self._chained(row):
+            done += len(rows)
+            if done < row and not is_said and time.monotonic() - began > SLOW_SECONDS:
+                say(f"reading the first {row} rows of the {self.kind} again: they have to be what they were")
+                is_said = True
+            if done == row and running and chain != running:
+                raise DatasetError(
+                    f"the first {row} rows of the {self.kind} are not what they were when the earlier pass was stopped:"
+                    " start again in another folder, or with data that do not change (no random transforms)"
+                )
+            if done <= row:
+                continue
+            if done - len(rows) < row:
+                raise DatasetError(
+                    f"the {self.kind} come in other batches than before: no batch ends at row {row}, where the earlier "
+                    "pass was stopped; start again in another folder"
+                )
+            args, kwargs, mask = self._encoder.encode(rows, ids, done - len(rows))
+            yield Batch(args, kwargs, ids, mask, chain)
+        self._encoder.finish()
+
+    def hash(self) -> str | None:
+        """Return the hash of the content and the ids of all rows: the order counts, the size of batches does not.
+
+        What is hashed is what the rows are made of: texts before they are tokenized, bytes of image files, bytes of
+        tensors with dtype and shape; not labels. So data have one hash, whatever network reads them. It is known at
+        once, by reading everything without running anything, of data whose rows resi reads itself (arrays, texts,
+        tables, image files). Code of others (a Dataset, a DataLoader, an iterable) is run once only: there it is None
+        until a pass has come to the end, whose last ``Batch.running`` it then is.
+        """
+        return self._hash
+
+    def _hash_of_all(self) -> str:
+        """Return the hash after reading everything."""
+        found = ""
+        for _rows, _ids, chain in self._chained(0):
+            found = chain
+        return found
+
+    def _chained(self, row: int) -> Iterator[tuple[Rows, list[str], str]]:
+        """Yield all rows with their ids, and the hash of all up to them."""
+        chain, done, seen = "", 0, set[str]()
+        for rows in self._read(row):
+            ids = rows.samples if rows.samples is not None else [str(done + number) for number in range(len(rows))]
+            _check_ids(ids, rows, seen, self.kind)
+            chain = _extend(chain, ids, rows.digests())
+            done += len(rows)
+            yield rows, ids, chain
+        self._check_length(done, row)
+        self._hash = chain
+
+    @abc.abstractmethod
+    def _read(self, row: int) -> Iterator[Rows]:
+        """Yield all rows, piece by piece, such that a piece ends at ``row`` if that is possible."""
+
+    def _check_length(self, done: int, row: int) -> None:
+        if done == 0:
+            raise DatasetError(f"the {self.kind} have no rows: there is nothing to run the network on")
+        expected = self.n_samples
+        if done < row or (expected is not None and done != expected):
+            raise DatasetError(
+                f"the {self.kind} ended after {done} rows, but had {row if expected is None else expected} before: "
+                "data must not change their length"
+            )
+
+
+def _check_ids(ids: Sequence[str], rows: Rows, seen: set[str], kind: str) -> None:
+    """Raise unless there is one id a row, and none has come before."""
+    if len(ids) != len(rows):
+        raise DatasetError(f"the {kind} give {len(ids)} ids for {len(rows)} rows of a batch: expected one id a row")
+    again = []
+    for sample in ids:
+        if sample in seen:
+            again.append(sample)
+        seen.add(sample)
+    if again:
+        more = f" and {len(again) - 3} more" if len(again) > 3 else ""
+        raise DatasetError(
+            f"ids of samples must differ, but the {kind} have {', '.join(map(repr, again[:3]))}{more} more than once; "
+            "name another column with id=, or number the rows with id=False"
+        )
+
+
+def _extend(chain: str, ids: Sequence[str], digests: Sequence[bytes]) -> str:
+    """Return the hash of rows up to the last of these, given that of those before."""
+    for sample, digest in zip(ids, digests, strict=True):
+        chain = hashlib.sha256(chain.encode() + sample.encode() + b"\n" + digest).hexdigest()
+    return chain

@@ -1,0 +1,124 @@
+"""Columns of a table: which one holds the texts or images, and which one the ids."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from resi.errors import DatasetError, UsageError, unknown_name
+from resi.extraction.inputs.rows import Texts
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class TextColumns:
+    """Texts of one column, or pairs of texts of two.
+
+    Parameters
+    ----------
+    columns : sequence of sequence of str
+        One or two.
+    samples : list of str, optional
+    kind : str
+        Where they come from, for messages.
+
+    Raises
+    ------
+    DatasetError
+        If a row has no text.
+    """
+
+    def __init__(self, columns: Sequence[Sequence[Any]], samples: list[str] | None, kind: str) -> None:
+        self.kind, self.samples = kind, samples
+        self._texts: list[Any] = list(columns[0]) if len(columns) == 1 else list(zip(*columns, strict=True))
+        for row, text in enumerate(self._texts):
+            if not (isinstance(text, str) or (isinstance(text, tuple) and all(isinstance(one, str) for one in text))):
+                raise DatasetError(
+                    f"row {row} of the {kind} is {text!r}: expected a text; take the row away or fill it"
+                )
+
+    def __len__(self) -> int:
+        return len(self._texts)
+
+    def read(self, first: int, stop: int) -> Texts:
+        """Return some of the rows."""
+        return Texts(self._texts[first:stop], None if self.samples is None else self.samples[first:stop])
+
+
+def chosen_columns(
+    column: str | Sequence[str] | None, candidates: Sequence[str], known: Sequence[str], what: str
+) -> list[str]:
+    """Return the columns that are asked for, or the only one that fits.
+
+    Parameters
+    ----------
+    column : str or two of them, optional
+        ``a``, or ``a,b`` for pairs.
+    candidates : sequence of str
+        Columns of the right type.
+    known : sequence of str
+        All columns.
+    what : str
+        What they hold, for messages.
+
+    Raises
+    ------
+    UsageError
+        If there is no such column, or a choice to make.
+    """
+    if column is None:
+        if len(candidates) == 1:
+            return list(candidates)
+        if not candidates:
+            raise UsageError(f"the data have no column of {what}, but {listed(known)}; numbers are given as an array")
+        raise UsageError(
+            f"the data have {len(candidates)} columns of {what}, {listed(candidates)}: name the one that is the "
+            "input with column=NAME"
+        )
+    if isinstance(column, str):
+        names = [column] if column in known else column.split(",")
+    else:
+        names = list(column)
+    for name in names:
+        if name not in known:
+            raise unknown_name("column", name, known)
+        if name not in candidates:
+            raise UsageError(f"column={name} holds no {what}; columns that do: {listed(candidates)}")
+    if len(names) > 2:
+        raise UsageError(
+            f"column={','.join(names)} are {len(names)} columns: expected one, or two that are read as pairs"
+        )
+    return names
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return names for a message, the first ten of many."""
+    more = f" and {len(names) - 10} more" if len(names) > 10 else ""
+    return (", ".join(names[:10]) or "none") + more
+
+
+def id_column(name: str | Literal[False] | None, known: Sequence[str]) -> str | None:
+    """Return the column with ids: the named one, else ``id`` if there is one; None for the numbers of the rows."""
+    if name is False:
+        return None
+    if name is None:
+        return "id" if "id" in known else None
+    if name not in known:
+        raise unknown_name("column for id=", name, known)
+    return name
+
+
+def ids_of(values: Sequence[Any], name: str) -> list[str]:
+    """Return ids as texts.
+
+    Raises
+    ------
+    DatasetError
+        If one is missing.
+    """
+    for row, value in enumerate(values):
+        if value is None:
+            raise DatasetError(
+                f"row {row} has no {name}: ids of samples may not be missing; number the rows with id=False"
+            )
+    return [str(value) for value in values]

@@ -1,0 +1,63 @@
+"""The modules of a network by name, and the state in which it is run and that it is given back in."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from torch import nn
+
+COMPILED = "_orig_mod"
+"""Where ``torch.compile`` keeps the module that it wraps."""
+
+
+def named(network: nn.Module) -> dict[str, nn.Module]:
+    """Return all modules by name, each once; the network itself has the name ``""``.
+
+    What ``torch.compile`` wraps has the name that it has without.
+    """
+    found: dict[str, nn.Module] = {}
+    for name, module in network.named_modules():
+        found.setdefault(".".join(part for part in name.split(".") if part != COMPILED), module)
+    return found
+
+
+def other_names(network: nn.Module) -> dict[str, str]:
+    """Return the name under which a module is listed, for each further name that it has."""
+    first = {module: name for name, module in named(network).items()}
+    every = network.named_modules(remove_duplicate=False)
+    return {name: first[module] for name, module in every if module in first and first[module] != name}
+
+
+@contextlib.contextmanager
+def evaluating(network: nn.Module) -> Iterator[None]:
+    """Switch every module to evaluation, and compiled ones to their own code; at the end each is as it was.
+
+    Compiled code calls no hooks that were registered after it was compiled, so nothing could be recorded.
+    """
+    modules = list(network.modules())
+    training = [(module, module.training) for module in modules]
+    with contextlib.ExitStack() as back:
+        back.callback(_restore, training)
+        for module in modules:
+            wrapped = module.__dict__.get("_modules", {}).get(COMPILED)
+            if wrapped is not None and "forward" in module.__dict__:
+                _replace(module, "forward", wrapped, back)
+            if module.__dict__.get("_compiled_call_impl") is not None:
+                _replace(module, "_compiled_call_impl", None, back)
+        network.eval()
+        yield
+
+
+def _replace(module: nn.Module, name: str, value: Any, back: contextlib.ExitStack) -> None:
+    before = module.__dict__[name]
+    back.callback(lambda: module.__dict__.__setitem__(name, before))
+    module.__dict__[name] = value
+
+
+def _restore(training: list[tuple[nn.Module, bool]]) -> None:
+    for module, was_training in training:
+        module.training = was_training

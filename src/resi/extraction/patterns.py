@@ -1,0 +1,140 @@
+"""Which layers of a network are meant: by name, by pattern, or its blocks."""
+
+from __future__ import annotations
+
+import difflib
+import fnmatch
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from resi.errors import UsageError
+from resi.lazy import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping, Sequence
+
+    from torch import nn
+
+OUTPUT = "output"
+"""Name of what the whole network returns."""
+_PARTS = re.compile(r"(?P<base>.*?)(?:#(?P<call>\d+))?(?P<item>(?:\[[^\[\]]+\])*)")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What one pattern asks for.
+
+    Attributes
+    ----------
+    text : str
+        As it was given.
+    names : frozenset of str
+        Modules that fit it, as :func:`resi.extraction.modules.named` names them.
+    call : int, optional
+        Which call of a module in one forward pass, from 1; all if None.
+    item : str
+        Which of several outputs, such as ``[1][0]``; the first tensor if empty.
+    is_exact : bool
+        Whether it names one module, which then has to give a layer.
+    """
+
+    text: str
+    names: frozenset[str]
+    call: int | None = None
+    item: str = ""
+    is_exact: bool = False
+
+
+def wanted_layers(
+    network: nn.Module, modules: Mapping[str, nn.Module], layers: str | Sequence[str] | None
+) -> list[Wanted]:
+    """Return what is asked for: patterns, one or several, or without any the blocks of the network.
+
+    Raises
+    ------
+    UsageError
+        If a pattern fits no module.
+    """
+    if layers is None:
+        return [Wanted("its blocks", frozenset(blocks(network, modules)))]
+    texts = [layers] if isinstance(layers, str) else list(layers)
+    if not texts:
+        raise UsageError("layers=[] asks for none: name some, or leave layers out to take the blocks of the network")
+    for text in texts:
+        if not isinstance(text, str):
+            raise UsageError(
+                f"layers: {text!r} is {type(text).__name__}: expected names or patterns, such as 'layer3.*'"
+            )
+    return [_wanted(text, modules) for text in texts]
+
+
+def _wanted(text: str, modules: Mapping[str, nn.Module]) -> Wanted:
+    """Return what fits a pattern; brackets at its end name an output unless nothing fits what stands before them."""
+    shown = {name or OUTPUT: name for name in modules}  # the network is first, and a module of that name hides it
+    found = _PARTS.fullmatch(text)
+    bases: list[tuple[str, int | None, str]] = [(text, None, "")]
+    if found is not None and found["base"] != text:
+        bases.append((found["base"], int(found["call"]) if found["call"] else None, found["item"]))
+    for base, call, item in reversed(bases):
+        if base in shown:
+            return Wanted(text, frozenset({shown[base]}), call, item, is_exact=True)
+        names = [name for name in shown.values() if name and fnmatch.fnmatchcase(name, base)]
+        if names:
+            return Wanted(text, frozenset(names), call, item)
+    raise unknown_layer(bases[-1][0], shown)
+
+
+def unknown_layer(text: str, known: Collection[str]) -> UsageError:
+    """Return the error for a layer that a network does not have: the nearest names, and how to see all."""
+    near = difflib.get_close_matches(text, known, n=3, cutoff=0.5)
+    if not near:
+        last = text.rpartition(".")[2]
+        near = [name for name in known if name.rpartition(".")[2] == last][:3]
+    tops = [name for name in known if name and "." not in name]
+    guess = f"; did you mean {' or '.join(near)}?" if near else f"; at its top are {', '.join(sorted(tops)[:12])}."
+    return UsageError(f"the network has no layer {text!r}{guess} resi.layers(model, example) lists all")
+
+
+def blocks(network: nn.Module, modules: Mapping[str, nn.Module]) -> list[str]:
+    """Return the names of the blocks of a network.
+
+    These are its children; a list or a Sequential is taken apart into its members, and so is a child that mostly
+    consists of one, such as the encoder of a BERT. What computes nothing (Identity, Dropout) is left out.
+    """
+    names = {module: name for name, module in modules.items()}
+    found = [names[block] for block in _blocks(_unwrapped(network)) if block in names]
+    return list(dict.fromkeys(found)) or [""]
+
+
+def _blocks(module: nn.Module) -> Iterator[nn.Module]:
+    for wrapped in module.children():
+        child = _unwrapped(wrapped)
+        if isinstance(child, torch.nn.Identity | torch.nn.modules.dropout._DropoutNd):
+            continue
+        if _is_list(child) or (not _is_list(module) and _trunk_of(child)):
+            yield from _blocks(child)
+        else:
+            yield wrapped
+
+
+def _is_list(module: nn.Module) -> bool:
+    kinds = (torch.nn.ModuleList, torch.nn.ModuleDict, torch.nn.Sequential)
+    return isinstance(module, kinds) and len(module) > 0
+
+
+def _trunk_of(module: nn.Module) -> bool:
+    """Return whether most of the weights of a module are in a list of modules, at any depth of its main child."""
+    total = _count(module)
+    for child in map(_unwrapped, module.children()):
+        if total and 2 * _count(child) > total:
+            return (_is_list(child) and len(child) > 1) or _trunk_of(child)  # type: ignore[arg-type]
+    return False
+
+
+def _count(module: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def _unwrapped(module: nn.Module) -> nn.Module:
+    return getattr(module, "_orig_mod", module)

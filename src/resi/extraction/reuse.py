@@ -1,0 +1,105 @@
+"""What is in a folder already: a finished extraction is returned, a stopped one goes on, all else is left alone."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+from resi.errors import DatasetError, UsageError
+from resi.extraction import writing
+from resi.extraction.files.loading import load
+from resi.extraction.writing import Folder
+from resi.store.files import make_folder, written_to
+from resi.store.locks import holder, try_lock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+    from resi.extraction.batches import Batches
+    from resi.extraction.collection import Representations
+
+LOCK = ".lock"
+ADVICE = "choose another out, or overwrite=True"
+WORDS = {"weights": "weights of the model", "model": "class of the model", "data": "data"}
+
+
+def into_folder(
+    out: Path,
+    batches: Batches,
+    settings: tuple[Mapping[str, Any], Mapping[str, Any]],
+    about: Mapping[str, Any],
+    take: Callable[[Folder], None],
+    overwrite: bool = False,
+) -> Representations:
+    """Return the layers in a folder, and write there first what is missing.
+
+    Parameters
+    ----------
+    settings : pair of mappings
+        What is extracted, which a finished extraction has to agree with; and how, which one that goes on has to agree
+        with as well, so that all of it has the same bits as from one call.
+    about : mapping
+        Goes into the metadata of each file.
+    take : callable
+        Writes what a folder does not have.
+
+    Raises
+    ------
+    UsageError
+        If there is something else, or another process writes there.
+    """
+    make_folder(out)
+    what, how = settings
+    with _locked(out):
+        if writing.is_foreign(out):
+            raise UsageError(f"out={out} has content that is no extraction of resi: choose another folder")
+        if overwrite:
+            with written_to(out):
+                writing.empty(out)
+        if (manifest := writing.finished(out)) is not None:
+            _check_same(out, manifest.get("what", {}), what, "an extraction")
+            _check_data(out, batches, int(manifest["samples"]), str(manifest.get("data")))
+            return load(out)
+        if (before := writing.unfinished(out)) is not None:
+            _check_same(out, before, {**what, **how}, "an unfinished extraction")
+        with contextlib.closing(Folder(out, {**what, **how})) as folder:
+            take(folder)
+            facts = {"data": folder.running}
+            manifest = {"name": about["name"], **facts, "what": what, "how": how, "notes": batches.notes}
+            folder.finish({**about, **facts}, manifest)
+        return load(out)
+
+
+@contextlib.contextmanager
+def _locked(out: Path) -> Iterator[None]:
+    with contextlib.ExitStack() as stack:
+        with written_to(out):
+            is_ours = stack.enter_context(try_lock(out / LOCK))
+        if not is_ours:
+            raise UsageError(
+                f"out={out} is being written by {holder(out / LOCK)}: wait for it, or choose another folder"
+            )
+        yield
+
+
+def _check_same(out: Path, before: Mapping[str, Any], now: Mapping[str, Any], kind: str) -> None:
+    for key, value in now.items():
+        if before.get(key) != value:
+            shown = "" if key == "weights" else f" ({before.get(key)!r}, now {value!r})"
+            raise UsageError(f"out={out} holds {kind} with another {WORDS.get(key, key)}{shown}: {ADVICE}")
+
+
+def _check_data(out: Path, batches: Batches, n_samples: int, digest: str) -> None:
+    """Raise unless data are those of a finished extraction; they are read, and no network is run."""
+    known = batches.hash()
+    if known is not None:
+        is_same = known == digest
+    else:
+        try:
+            is_same = next(iter(batches.start(n_samples, digest)), None) is None
+        except DatasetError as error:
+            raise UsageError(f"out={out} holds an extraction of other data: {ADVICE} ({error})") from error
+    if not is_same:
+        count = "" if batches.n_samples in (None, n_samples) else f" ({n_samples} samples, now {batches.n_samples})"
+        raise UsageError(f"out={out} holds an extraction of other data{count}: {ADVICE}")

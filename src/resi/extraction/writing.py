@@ -1,0 +1,253 @@
+"""Where rows of layers go as they come: into memory, or into a folder in which a stopped extraction goes on."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import zlib
+from typing import TYPE_CHECKING, Any
+
+from resi.errors import StoreError, UsageError
+from resi.extraction.files.folders import MANIFEST, SAMPLES, file_name
+from resi.extraction.journal import NAME as JOURNAL
+from resi.extraction.journal import Journal
+from resi.lazy import torch
+from resi.representation import hash_samples
+from resi.store.files import atomic_path, write_text
+from resi.store.streams import TensorStream
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+    from typing import BinaryIO
+
+    from torch import Tensor
+
+    from resi.extraction.batches import Batch
+    from resi.extraction.journal import LayerFacts
+
+TENSOR = "representation"
+UNFINISHED = ".part"
+BLOCK = 1 << 20
+
+
+class Folder:
+    """Files of layers that grow batch by batch.
+
+    What a killed process leaves is the files with a further suffix and a journal. Rows that the journal does not know,
+    or that are not what it says of them, are cut off.
+
+    Parameters
+    ----------
+    path : Path
+        The folder, which is there.
+    settings : mapping
+        What decides what is extracted, which a later call has to agree with.
+
+    Attributes
+    ----------
+    n_rows : int
+        Rows that are there.
+    running : str
+        Hash of the data up to their end.
+    """
+
+    def __init__(self, path: Path, settings: Mapping[str, Any]) -> None:
+        self._path = path
+        self._files: dict[str, BinaryIO] = {}
+        self._streams: dict[str, TensorStream] = {}
+        self._journal = _journal_in(path) or Journal(path / JOURNAL, settings)
+        kept = self._kept_batches()
+        self._journal.open(kept)
+        batches = self._journal.batches
+        self.n_rows = sum(len(batch.samples) for batch in batches)
+        self.running = batches[-1].running if batches else ""
+        for layer in self._journal.layers:
+            self._open(layer, self.n_rows)
+
+    @property
+    def layers(self) -> dict[str, LayerFacts]:
+        """What is known of the layers; nothing before the first batch."""
+        return self._journal.layers
+
+    @property
+    def samples(self) -> list[str]:
+        """Ids of the rows."""
+        return [sample for batch in self._journal.batches for sample in batch.samples]
+
+    def add(self, batch: Batch, rows: Mapping[str, Tensor], layers: Mapping[str, LayerFacts]) -> None:
+        """Write the rows of a batch."""
+        with self._written():
+            if not self._journal.layers:
+                self._journal.begin(layers)
+                for layer in layers:
+                    self._open(layer, 0)
+            checks = [zlib.crc32(self._streams[layer].append(rows[layer])) for layer in self._journal.layers]
+            for file in self._files.values():
+                file.flush()
+            self._journal.add(batch.samples, batch.running, checks)
+        self.n_rows += len(batch.samples)
+        self.running = batch.running
+
+    def finish(self, about: Mapping[str, Any], manifest: Mapping[str, Any]) -> None:
+        """Give all files their headers and names, and write last that they are complete."""
+        import polars as pl
+
+        samples = self.samples
+        digest = hash_samples(samples)
+        with self._written():
+            for layer, stream in self._streams.items():
+                facts = self.layers[layer]
+                own = {"layer": layer, "layout": facts.layout, "dtype": facts.computed_in, "samples": digest}
+                stream.metadata = {**about, **own}
+                stream.finish()
+            self.close()
+            for layer in self.layers:
+                _part(self._path, layer).replace(self._path / _file(layer))
+            with atomic_path(self._path / SAMPLES) as temporary:
+                pl.DataFrame({"sample": samples}, schema={"sample": pl.String}).write_parquet(temporary)
+            files = {layer: _file(layer) for layer in self.layers}
+            text = json.dumps({**manifest, "samples": len(samples), "layers": files}, indent=2)
+            write_text(self._path / MANIFEST, f"{text}\n")
+            (self._path / JOURNAL).unlink()
+
+    def close(self) -> None:
+        """Close all files, which stay."""
+        for file in self._files.values():
+            file.close()
+        self._journal.close()
+
+    def _open(self, layer: str, n_rows: int) -> None:
+        path = _part(self._path, layer)
+        kept = None
+        if n_rows:
+            facts = self.layers[layer]
+            kept = torch.empty(n_rows, *facts.shape, dtype=getattr(torch, facts.dtype), device="meta")
+        self._files[layer] = path.open("r+b" if n_rows else "w+b")
+        self._streams[layer] = TensorStream(self._files[layer], TENSOR, kept)
+
+    def _kept_batches(self) -> int:
+        """Return how many batches are in all files as they were written."""
+        journal, kept = self._journal, len(self._journal.batches)
+        for number, (layer, facts) in enumerate(journal.layers.items()):
+            whole = self._path / _file(layer)
+            if whole.exists() and not _part(self._path, layer).exists():  # stopped while files got their names
+                whole.replace(_part(self._path, layer))
+            width = torch.empty(facts.shape, dtype=getattr(torch, facts.dtype), device="meta").nbytes
+            lengths = [width * len(batch.samples) for batch in journal.batches[:kept]]
+            found = _checks(_part(self._path, layer), lengths)
+            expected = (batch.checks[number] for batch in journal.batches)
+            kept = next(
+                (place for place, pair in enumerate(zip(found, expected, strict=False)) if pair[0] != pair[1]), kept
+            )
+        return kept
+
+    @contextlib.contextmanager
+    def _written(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise StoreError(
+                f"cannot write to {self._path}: {error.strerror or error}. What is there stays: free space, and call "
+                "the same again to go on"
+            ) from error
+
+
+def _checks(path: Path, lengths: list[int]) -> Iterator[int | None]:
+    """Yield the CRC-32 of each batch in a file; None where the file is too short."""
+    if not path.exists():
+        yield from (None for _ in lengths)
+        return
+    with path.open("rb") as file:
+        file.seek(8 + TensorStream.HEADER_ROOM)
+        for length in lengths:
+            check = left = 0
+            left = length
+            while left and (block := file.read(min(left, BLOCK))):
+                check, left = zlib.crc32(block, check), left - len(block)
+            yield check if not left else None
+
+
+def _file(layer: str) -> str:
+    return f"{file_name(layer)}.safetensors"
+
+
+def _part(folder: Path, layer: str) -> Path:
+    return folder / f"{_file(layer)}{UNFINISHED}"
+
+
+def _journal_in(folder: Path) -> Journal | None:
+    path = folder / JOURNAL
+    return Journal.read(path) if path.exists() else None
+
+
+def finished(folder: Path) -> dict[str, Any] | None:
+    """Return the manifest of a folder that is complete."""
+    path = folder / MANIFEST
+    if not path.exists():
+        return None
+    try:
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, OSError) as error:
+        raise UsageError(f"{path} is damaged: {error}; choose another out, or overwrite=True") from error
+    return found
+
+
+def unfinished(folder: Path) -> dict[str, Any] | None:
+    """Return the settings of an extraction into a folder that was stopped."""
+    journal = _journal_in(folder)
+    return None if journal is None else journal.settings
+
+
+def is_foreign(folder: Path) -> bool:
+    """Return whether a folder has content, and none of it says that it is an extraction."""
+    ours = {MANIFEST, JOURNAL}
+    names = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
+    return bool(names) and not names & ours
+
+
+def empty(folder: Path) -> None:
+    """Remove what an extraction wrote, its manifest first, and nothing else."""
+    for name in (MANIFEST, JOURNAL, SAMPLES):
+        (folder / name).unlink(missing_ok=True)
+    for pattern in ("*.safetensors", f"*.safetensors{UNFINISHED}"):
+        for path in folder.glob(pattern):
+            path.unlink()
+
+
+class Memory:
+    """Rows of layers in memory, which are allocated once where the number of samples is known.
+
+    Parameters
+    ----------
+    n_samples : int, optional
+    """
+
+    def __init__(self, n_samples: int | None) -> None:
+        self.n_rows, self.running = 0, ""
+        self.layers: dict[str, LayerFacts] = {}
+        self.samples: list[str] = []
+        self._n_samples = n_samples
+        self._parts: dict[str, list[Tensor]] = {}
+        self._whole: dict[str, Tensor] = {}
+
+    def add(self, batch: Batch, rows: Mapping[str, Tensor], layers: Mapping[str, LayerFacts]) -> None:
+        """Keep the rows of a batch."""
+        self.layers = dict(layers)
+        stop = self.n_rows + len(batch.samples)
+        for layer, found in rows.items():
+            if self._n_samples is None or stop > self._n_samples:
+                self._parts.setdefault(layer, []).append(found)
+                continue
+            if layer not in self._whole:
+                self._whole[layer] = torch.empty(self._n_samples, *found.shape[1:], dtype=found.dtype)
+            self._whole[layer][self.n_rows : stop] = found
+        self.samples += batch.samples
+        self.n_rows, self.running = stop, batch.running
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return all rows of each layer."""
+        return {
+            layer: self._whole[layer] if layer in self._whole else torch.cat(self._parts.pop(layer))
+            for layer in self.layers
+        }
