@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from resi.api.comparing import compare, list_measures, pairwise
+    from resi.api.matrices import matrix
     from resi.groundings.scores import score_table
     from resi.measures.base import Measure, as_measure
     from resi.pipeline.run import run
@@ -21,12 +22,13 @@ _PUBLIC = {
     "compare": "resi.api.comparing",
     "hookimpl": "resi.registry.hookspecs",
     "list_measures": "resi.api.comparing",
+    "matrix": "resi.api.matrices",
     "pairwise": "resi.api.comparing",
     "run": "resi.pipeline.run",
     "score_table": "resi.groundings.scores",
 }
 
-__all__ = ["Measure", "as_measure", "compare", "hookimpl", "list_measures", "pairwise", "run", "score_table"]
+__all__ = ["Measure", "as_measure", "compare", "hookimpl", "list_measures", "matrix", "pairwise", "run", "score_table"]
 
 
 def __getattr__(name: str) -> Any:
