@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -15,15 +16,17 @@ from resi.fingerprints import fingerprint
 from resi.groundings import GROUNDINGS
 from resi.groundings.base import MeasureFacts, Member, Similarities
 from resi.groundings.notes import of_comparisons
+from resi.groundings.own_tables import completed
 from resi.groundings.ties import RESOLUTION
 from resi.measures.functional import FUNCTIONAL
-from resi.results.schema import COMPARISONS, LATER_COLUMNS, PUBLISHED, SCORE_ORDER, SCORE_VERSION, SCORES
+from resi.results.schema import COMPARISONS, PUBLISHED, SCORE_ORDER, SCORE_VERSION, SCORES
 from resi.results.tables import complete, table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from resi.groundings.base import Grounding, Score, Values
+    from resi.groundings.own_tables import Models
     from resi.measures.base import Measure
 
     Row = dict[str, Any]
@@ -47,8 +50,9 @@ def score_table(  # noqa: PLR0913 - all but the first are options
     protocol: str = Protocol.corrected,
     *,
     settings: Sequence[str] | None = None,
-    layers: Mapping[str, Sequence[str]] | None = None,
+    layers: Mapping[str, Sequence[str]] | Sequence[str] | None = None,
     measures: Measures | None = None,
+    models: Models | None = None,
     seed: int = 0,
 ) -> pl.DataFrame:
     """Score every measure in a table of comparisons by one test.
@@ -56,18 +60,26 @@ def score_table(  # noqa: PLR0913 - all but the first are options
     Parameters
     ----------
     comparisons : polars.DataFrame
-        With the columns of :data:`resi.results.schema.COMPARISONS` up to ``value``, ``parameters`` and ``key``. Rows
-        that do not belong to the test are ignored; rows without a value count as failed.
+        Of a run, with the columns of :data:`resi.results.schema.COMPARISONS`; or any with ``measure``, ``value`` and
+        what the test cannot do without: ``setting_a, seed_a, setting_b, seed_b`` for tests of groups, ``seed_a,
+        seed_b`` for tests of predictions, ``layer_a, layer_b`` for ``layer_monotonicity``. A table of
+        :func:`resi.pairwise` gets these by ``models``. Rows that do not belong to the test are ignored; rows without
+        a value count as failed.
     test : str
         Name of a test; ``resi list tests``.
     protocol : str
         ``corrected`` or ``published``.
     settings : sequence of str, optional
-        The settings to use; by default ``standard`` and those named after the test, if they are in the table.
-    layers : mapping from architecture to sequence of str, optional
+        The settings to use; by default ``standard`` and those named after the test, if they are in the table, or all
+        in ``models``.
+    layers : sequence of str, or mapping from architecture to such, optional
         The order of layers in the network, for ``layer_monotonicity``; by default that of the numbers in their names.
     measures : mapping from name to measure class, optional
-        Measures that are not installed as plugins.
+        Measures that are neither installed as plugins nor have a direction in the column ``larger_is_more_similar``.
+    models : mapping from name to mapping, or table with the column ``name``, optional
+        What is known of each name in the columns ``source`` and ``target``: ``setting`` (its group; ``standard`` by
+        default), ``seed``, ``layer``, ``architecture``, ``dataset``, and for tests of predictions ``accuracy`` or
+        ``logits``, an array. A name ``MODEL:LAYER`` is the layer of a model named here.
     seed : int
         Of the draws for intervals and p-values.
 
@@ -79,27 +91,38 @@ def score_table(  # noqa: PLR0913 - all but the first are options
     Raises
     ------
     UsageError
-        If a name does not exist, nothing in the table belongs to the test, or a pair has two different values.
+        If a name does not exist, the table lacks what the test needs, nothing in it belongs to the test, or a pair has
+        two different values.
 
     Examples
     --------
     >>> import polars as pl
     >>> merged = pl.read_parquet("experiments/results/comparisons.parquet")  # doctest: +SKIP
     >>> score_table(merged, "augmentation", protocol="published")  # doctest: +SKIP
+
+    >>> import numpy as np, resi
+    >>> draws = np.random.default_rng(0)
+    >>> bases = {"standard": draws.normal(size=(50, 4)), "noisy": draws.normal(size=(50, 4))}
+    >>> layers = {f"{s}{i}": R + draws.normal(size=R.shape) / 9 for s, R in bases.items() for i in range(3)}
+    >>> models = {f"{s}{i}": {"setting": s, "seed": i} for s in bases for i in range(3)}
+    >>> score_table(resi.pairwise(layers), "augmentation", models=models)["value"].to_list()
+    [1.0, 0.0]
     """
     if test not in GROUNDINGS:
         raise unknown_name("test", test, list(GROUNDINGS))
     chosen = Protocol.parse("protocol", protocol)
-    if missing := [column for column in NEEDED if column not in (*comparisons.columns, *LATER_COLUMNS)]:
-        raise UsageError(f"the table lacks the columns {', '.join(missing)}: it is not a table of comparisons")
     grounding = GROUNDINGS[test]()
+    comparisons = completed(comparisons, grounding, NEEDED, models)
+    if models is not None and settings is None and grounding.kind == "settings":
+        settings = sorted({*comparisons["setting_a"], *comparisons["setting_b"]})
+    directions = _directions(comparisons)
     frame = complete(comparisons, {name: COMPARISONS[name] for name in NEEDED})
     rows = _relevant(frame, grounding, settings)
     scope = SCOPE if grounding.kind == "settings" else [*SCOPE, "setting_a"]
     scores = [
         row
         for names, part in rows.group_by(scope, maintain_order=True)
-        for row in _score_part(part, names, _Request(grounding, chosen, layers, measures, seed))
+        for row in _score_part(part, names, _Request(grounding, chosen, layers, measures, directions, seed))
     ]
     return table(scores, SCORES, SCORE_ORDER)
 
@@ -107,9 +130,28 @@ def score_table(  # noqa: PLR0913 - all but the first are options
 class _Request(NamedTuple):
     grounding: Grounding
     protocol: Protocol
-    layers: Mapping[str, Sequence[str]] | None
+    layers: Mapping[str, Sequence[str]] | Sequence[str] | None
     measures: Measures | None
+    directions: Mapping[str, bool | None]
     seed: int
+
+
+def _directions(table: pl.DataFrame) -> dict[str, bool | None]:
+    """Return whether larger values of each measure mean more similar, as far as the table says.
+
+    Raises
+    ------
+    UsageError
+        If it says both of one measure.
+    """
+    column = "larger_is_more_similar"
+    if column not in table.columns:
+        return {}
+    stated = table.filter(~pl.col("measure").is_in(list(FUNCTIONAL))).select("measure", column).unique().drop_nulls()
+    if stated["measure"].is_duplicated().any():
+        twice = stated.filter(stated["measure"].is_duplicated())["measure"][0]
+        raise UsageError(f"the column {column} says true and false of {twice}; keep the rows of one")
+    return {**dict.fromkeys(table["measure"]), **dict(stated.iter_rows())}
 
 
 def _relevant(frame: pl.DataFrame, grounding: Grounding, settings: Sequence[str] | None) -> pl.DataFrame:
@@ -239,7 +281,7 @@ def _similarities(
         if name in FUNCTIONAL:
             functional[str(name)] = _matrix(part, members, symmetric=True)
             continue
-        facts = _facts(str(name), str(parameters), request.measures)
+        facts = _facts(str(name), str(parameters), request, part)
         facts = facts._replace(notes=of_comparisons(part["note"].fill_null("").to_list()))
         measures.append(facts)
         values.append(_matrix(part, members, facts.symmetric))
@@ -253,11 +295,20 @@ def _members(side: pl.DataFrame, by_layer: bool) -> list[Member]:
     return [Member(setting, seed, layer if by_layer else "") for setting, seed, layer in side.iter_rows()]
 
 
-def _facts(name: str, parameters: str, measures: Measures | None) -> MeasureFacts:
-    if measures is not None and name in measures:
-        measure = measures[name]
-    elif name in registry.measures():
+def _facts(name: str, parameters: str, request: _Request, rows: pl.DataFrame) -> MeasureFacts:
+    stated = request.directions.get(name)
+    if request.measures is not None and name in request.measures:
+        measure = request.measures[name]
+    elif name in registry.measures() and stated in (None, registry.measures().get(name).larger_is_more_similar):
         measure = registry.measures().get(name)
+    elif stated is not None:
+        return MeasureFacts(name, parameters, stated, not _has_both_orders(rows))
+    elif name in request.directions:
+        raise UsageError(
+            f"whether larger values of {name} mean more similar is not known; compare with "
+            f"resi.as_measure({name}, name={name!r}, larger_is_more_similar=...), or fill the column "
+            "larger_is_more_similar of the table"
+        )
     else:
         hint = " Install its plugin, pass its class in measures=, or leave its rows out."
         raise unknown_name("measure among the comparisons", name, list(registry.measures()), hint)
@@ -269,6 +320,12 @@ def _facts(name: str, parameters: str, measures: Measures | None) -> MeasureFact
         getattr(measure, "resolution", RESOLUTION),
         abs(measure.self_value or 0.0),
     )
+
+
+def _has_both_orders(rows: pl.DataFrame) -> bool:
+    """Return whether a pair stands in a table in either order, as it does for measures that are not symmetric."""
+    pairs = set(rows.select("a", "b").iter_rows())
+    return any((b, a) in pairs for a, b in pairs if a != b)
 
 
 def _matrix(rows: pl.DataFrame, members: Sequence[Member], symmetric: bool) -> Values:
@@ -317,7 +374,10 @@ def _label(names: Sequence[Any]) -> str:
 
 def _layer_order(rows: pl.DataFrame, names: Sequence[Any], request: _Request) -> dict[str, int]:
     found = {*rows["layer_a"], *rows["layer_b"]}
-    given = (request.layers or {}).get(names[SCOPE.index("architecture")])
+    by_architecture = request.layers if isinstance(request.layers, Mapping) else {}
+    given = by_architecture.get(names[SCOPE.index("architecture")])
+    if request.layers is not None and not isinstance(request.layers, Mapping):
+        given = request.layers
     if given is None:
         given = sorted(found, key=_natural)
     if unknown := sorted(found - set(given)):
