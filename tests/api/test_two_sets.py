@@ -177,6 +177,7 @@ def test_functions_get_the_parameters_and_the_shape_that_they_ask_for() -> None:
         ([lambda R, S: 1.0], "has no name; give it one: measures={'my_measure': ...}"),
         ({total: {"by": 2}}, "total: expected a function of R and S, and its parameters: got an unexpected keyword"),
         ([lambda: 1.0, 3], "has no name"),
+        ([np.zeros((9, 9))], "expected the name of a measure, not array([[0., 0., 0., 0.,"),
         ([3], "expected the name of a measure, not 3; or a class derived from resi.Measure"),
         ({"mine": "cka"}, "measures: 'mine': expected its parameters, or a class derived"),
         ([Halves(1.0), Halves(2.0)], "two measures have the name 'halves'; give each its own"),
@@ -258,6 +259,23 @@ def test_collections_carry_their_layouts_and_layers() -> None:
     nested = resi.pairwise({"r18": dict(one), "r34": {"fc": other["fc"]}}, "cka", shape={"r18:conv": "nchw"})
     assert resi.matrix(nested, labels=True).rows == ["r18:conv", "r18:fc", "r34:fc"]
     assert resi.compare(one.layers["conv"], other.layers["conv"]) == pytest.approx(expected[0][0], rel=1e-9)
+
+
+def test_one_layer_stands_for_its_collection() -> None:
+    one = Representations.from_tensors({"fc": torch.from_numpy(ARRAYS["a"])}, [f"s{row}" for row in range(30)])
+    other = Representations.from_tensors({"fc": torch.from_numpy(ARRAYS["b"])}, [f"s{row}" for row in range(30)])
+    expected = pytest.approx(resi.compare(ARRAYS["a"], ARRAYS["b"]), rel=1e-12)
+    assert resi.compare(one, other) == resi.compare(one, ARRAYS["b"]) == expected
+    with pytest.raises(
+        UsageError, match=r"compare: S has 2 layers: conv, fc; take one, S.layers\[...\], or compare all"
+    ):
+        resi.compare(one, collection("two", 0.0))
+
+
+def test_names_and_measures_of_any_iterable_kind() -> None:
+    expected = resi.pairwise(some("ab"), ["cka", "rsa"]).drop("seconds")
+    for measures in (("cka", "rsa"), {"cka": {}, "rsa": {}}.keys(), iter(["cka", "rsa"])):
+        assert resi.pairwise(some("ab"), measures).drop("seconds").equals(expected)
 
 
 def test_files_are_loaded(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:

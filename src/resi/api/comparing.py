@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import operator
+import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +12,6 @@ from resi import registry
 from resi.errors import ShapeError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     import polars as pl
 
     from resi.api.aligning import Align
@@ -40,11 +40,10 @@ def compare(  # noqa: PLR0913 - all but the first two are options
     Parameters
     ----------
     R, S : array, floating point
-        Of shape (n_samples, n_features), or as ``shape`` says; the number of features may differ. Arrays of numpy or
-        torch, frames of pandas or Polars, arrays of xarray, nested lists, or a layer of a
-        :class:`~resi.Representations` as it stands in its ``layers``. Values are computed on the device that ``R`` is
-        on, in float64. Some measures multiply in float32 if both inputs are float32; their values are then correct to
-        six digits.
+        Of shape (n_samples, n_features), or as ``shape`` says; the number of features may differ. Arrays of numpy,
+        torch or xarray, frames of pandas or Polars, nested lists; a :class:`~resi.Representations` of one layer, or one
+        of its ``layers``; or the path of a file. Values are computed on the device that ``R`` is on, in float64. Some
+        measures multiply in float32 if both inputs are float32; their values are then correct to six digits.
     measure : str, class, instance or function
         Name of a measure, see :func:`list_measures`; a measure class or an instance of one; or a function of R and S.
     shape : str
@@ -89,9 +88,9 @@ def compare(  # noqa: PLR0913 - all but the first two are options
     chosen = choose_one(measure, parameters, unnamed="function")
     if samples is not None:
         samples = _checked_count("compare", "samples", samples, 2)
-    if samples is not None or align or shape == "auto" or _is_labelled(R) or _is_labelled(S):
-        R, S, shape = _sides(chosen.name, (R, S), shape, samples, align)
     layout: Any = shape
+    if samples is not None or align or shape == "auto" or not (_is_plain(R) and _is_plain(S)):
+        R, S, layout = _sides(chosen.name, (R, S), shape, samples, align)
     _check_memory(chosen, R, S, layout, memory)
     return chosen.evaluate(R, S, layout)
 
@@ -206,22 +205,28 @@ def _told_apart(others: Any, measures: Any) -> tuple[Any, Any]:
     return None, others
 
 
-def _is_labelled(given: Any) -> bool:
-    """Return whether a side is more than an array or nested lists: it may know its samples or its layout."""
+def _is_plain(side: Any) -> bool:
+    """Return whether a side is an array or nested lists, which know neither their samples nor their layout.
+
+    So is a text that names no file, for the measure to refuse.
+    """
     from resi.api.frames import is_labelled
     from resi.representation import Representation
 
-    return isinstance(given, Representation) or is_labelled(given)
+    is_path = isinstance(side, os.PathLike) or (isinstance(side, str) and Path(side).exists())
+    return not (is_path or isinstance(side, Mapping | Representation) or is_labelled(side))
 
 
-def _sides(measure: str, sides: tuple[Any, Any], shape: str, samples: int | None, align: Align) -> tuple[Any, Any, str]:
-    """Return two sides as tensors of the same samples, and the layout that the one with more axes has."""
+def _sides(
+    measure: str, sides: tuple[Any, Any], shape: str, samples: int | None, align: Align
+) -> tuple[Any, Any, Layout]:
+    """Return two sides as arrays of the same samples, and the layout that the one with more axes has."""
     from resi.api.aligning import aligned
-    from resi.api.entries import Shapes, entry
+    from resi.api.entries import Shapes, entry, single
     from resi.representation import subsample
 
     read = [
-        entry(measure, name, side, Shapes(None if shape == "nd" and _has_layout(side) else shape))
+        entry(measure, name, single(name, side), Shapes(shape if shape != "nd" or _is_plain(side) else None))
         for name, side in zip("RS", sides, strict=True)
     ]
     for found in read:
@@ -230,12 +235,6 @@ def _sides(measure: str, sides: tuple[Any, Any], shape: str, samples: int | None
     items = [found.item for found in aligned(measure, read, align) if found.item is not None]
     R, S = (subsample(item, samples).load() for item in items)
     return R, S, max((item.layout for item in items), key=len)
-
-
-def _has_layout(side: Any) -> bool:
-    from resi.representation import Representation
-
-    return isinstance(side, Representation)
 
 
 def _check_memory(measure: Measure, R: ArrayLike, S: ArrayLike, shape: Layout, memory: str | int) -> None:

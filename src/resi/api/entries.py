@@ -6,6 +6,7 @@ import dataclasses
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resi.api.frames import Ids, numbers_and_ids
@@ -109,6 +110,26 @@ def _flat(function: str, given: Any) -> Iterator[tuple[str, Any]]:
             yield str(name), next(iter(_items(held)))[1]
         else:
             yield from ((f"{name}:{layer}", array) for layer, array in _items(held))
+
+
+def single(name: str, given: Any) -> Any:
+    """Return one side of a comparison: the layer of a path or a collection that has no other.
+
+    Raises
+    ------
+    UsageError
+        If it has several layers.
+    """
+    is_path = isinstance(given, os.PathLike) or (isinstance(given, str) and Path(given).exists())
+    held = _read(given) if is_path else given
+    if not isinstance(held, Representations):
+        return held
+    if len(held) != 1:
+        raise UsageError(
+            f"compare: {name} has {len(held)} layers: {', '.join(held)}; take one, {name}.layers[...], or compare all "
+            "with resi.pairwise"
+        )
+    return next(_items(held))[1]
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from resi import registry
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     OneMeasure: TypeAlias = str | type[Measure] | Measure | Callable[..., float]
     Measures: TypeAlias = OneMeasure | Sequence[OneMeasure] | Mapping[Any, Any]
 
+LONGEST = 80
 KINDS = "a class derived from resi.Measure, an instance of one, or a function of R and S"
 
 
@@ -76,14 +78,14 @@ def choose_one(measure: Any, parameters: Mapping[str, Any], unnamed: str = "") -
         return registry.make_measure(measure, parameters)
     if callable(measure) and not isinstance(measure, type):
         return _from_function(measure, parameters, unnamed if _name(measure) == "" else "")
-    raise UsageError(f"expected the name of a measure, not {measure!r}; or {KINDS}")
+    raise UsageError(f"expected the name of a measure, not {_shown(measure)}; or {KINDS}")
 
 
 def is_measures(given: Any) -> bool:
     """Return whether a value says which measures to use, and not what to compare."""
     if isinstance(given, Mapping):
         return all(_is_measure(key) or _is_measure(value) or _holds_parameters(value) for key, value in given.items())
-    return isinstance(given, list | tuple) or _is_measure(given)
+    return _is_measure(given) or not (isinstance(given, os.PathLike) or hasattr(given, "shape"))
 
 
 def _is_measure(value: Any) -> bool:
@@ -95,7 +97,8 @@ def _holds_parameters(value: Any) -> bool:
 
 
 def _from_list(given: Any) -> list[tuple[str, Measure]]:
-    several = list(given) if isinstance(given, list | tuple | set | frozenset) else [given]
+    is_one = isinstance(given, str) or _is_measure(given) or not isinstance(given, Iterable)
+    several = [given] if is_one else list(given)
     sets = registry.measure_sets()
     members = [sets.get(item, [item]) if isinstance(item, str) else [item] for item in several]
     made = [choose_one(item, {}) for items in members for item in items]
@@ -112,7 +115,7 @@ def _from_mapping(given: Mapping[Any, Any]) -> list[tuple[str, Measure]]:
         elif isinstance(key, str) and not isinstance(value, str):
             found.append((key, _named(key, value)))
         else:
-            raise UsageError(f"measures: {key!r}: expected its parameters, or {KINDS}, not {value!r}")
+            raise UsageError(f"measures: {_shown(key)}: expected its parameters, or {KINDS}, not {_shown(value)}")
     return found
 
 
@@ -178,6 +181,12 @@ def _called(name: str, function: Callable[..., Any], parameters: Mapping[str, An
 
     call.__module__ = function.__module__ if isinstance(function.__module__, str) else "__main__"
     return call
+
+
+def _shown(value: Any) -> str:
+    """Return a value in one line of an error."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
 
 def _direction(measure: Measure) -> bool | None:

@@ -77,12 +77,12 @@ def _keys(sets: Sequence[Sequence[Entry]]) -> list[list[str]]:
     known: dict[Any, str] = {}
     keys = []
     for number, entry_set in enumerate(sets):
-        found = []
+        found: list[str] = []
         for entry in entry_set:
-            key = f"{entry.name}" if number == 0 else f"{entry.name} [{number}]"
             what = (id(entry.given), None if entry.item is None else entry.item.layout)
-            found.append(known.setdefault(what, key) if number else key)
-            known.setdefault(what, key)
+            key = f"{number}/{len(found)}"
+            known_key = known.setdefault(what, key)
+            found.append(known_key if number else key)
         keys.append(found)
     return keys
 
