@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import polars as pl
 
-from resi import __version__, registry
+from resi import __version__
 from resi.choices import Protocol
 from resi.errors import UsageError, unknown_name
 from resi.fingerprints import fingerprint
 from resi.groundings import GROUNDINGS
-from resi.groundings.base import MeasureFacts, Member, Similarities
+from resi.groundings.base import Member, Similarities
+from resi.groundings.known_measures import directions, facts_of
 from resi.groundings.notes import of_comparisons
 from resi.groundings.own_tables import completed
-from resi.groundings.ties import RESOLUTION
 from resi.measures.functional import FUNCTIONAL
 from resi.results.schema import COMPARISONS, PUBLISHED, SCORE_ORDER, SCORE_VERSION, SCORES
 from resi.results.tables import complete, table
@@ -26,11 +26,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from resi.groundings.base import Grounding, Score, Values
+    from resi.groundings.known_measures import Measures
     from resi.groundings.own_tables import Models
-    from resi.measures.base import Measure
 
     Row = dict[str, Any]
-    Measures = Mapping[str, type[Measure]]
     Integers = np.ndarray[Any, np.dtype[np.int64]]
 
 SCOPE = ["domain", "dataset", "architecture", "origin", "model_source", "pooling"]
@@ -115,14 +114,14 @@ def score_table(  # noqa: PLR0913 - all but the first are options
     comparisons = completed(comparisons, grounding, NEEDED, models)
     if models is not None and settings is None and grounding.kind == "settings":
         settings = sorted({*comparisons["setting_a"], *comparisons["setting_b"]})
-    directions = _directions(comparisons)
+    stated = directions(comparisons)
     frame = complete(comparisons, {name: COMPARISONS[name] for name in NEEDED})
     rows = _relevant(frame, grounding, settings)
     scope = SCOPE if grounding.kind == "settings" else [*SCOPE, "setting_a"]
     scores = [
         row
         for names, part in rows.group_by(scope, maintain_order=True)
-        for row in _score_part(part, names, _Request(grounding, chosen, layers, measures, directions, seed))
+        for row in _score_part(part, names, _Request(grounding, chosen, layers, measures, stated, seed))
     ]
     return table(scores, SCORES, SCORE_ORDER)
 
@@ -134,24 +133,6 @@ class _Request(NamedTuple):
     measures: Measures | None
     directions: Mapping[str, bool | None]
     seed: int
-
-
-def _directions(table: pl.DataFrame) -> dict[str, bool | None]:
-    """Return whether larger values of each measure mean more similar, as far as the table says.
-
-    Raises
-    ------
-    UsageError
-        If it says both of one measure.
-    """
-    column = "larger_is_more_similar"
-    if column not in table.columns:
-        return {}
-    stated = table.filter(~pl.col("measure").is_in(list(FUNCTIONAL))).select("measure", column).unique().drop_nulls()
-    if stated["measure"].is_duplicated().any():
-        twice = stated.filter(stated["measure"].is_duplicated())["measure"][0]
-        raise UsageError(f"the column {column} says true and false of {twice}; keep the rows of one")
-    return {**dict.fromkeys(table["measure"]), **dict(stated.iter_rows())}
 
 
 def _relevant(frame: pl.DataFrame, grounding: Grounding, settings: Sequence[str] | None) -> pl.DataFrame:
@@ -275,13 +256,11 @@ def _similarities(
         pl.Series("b", [index[member] for member in sides[1]], dtype=pl.Int64),
     )
     functional, measures, values, keys, pairs = {}, [], [], [], []
-    for (name, parameters), part in rows.sort("measure", "parameters").group_by(
-        "measure", "parameters", maintain_order=True
-    ):
+    for (name, _), part in rows.sort("measure", "parameters").group_by("measure", "parameters", maintain_order=True):
         if name in FUNCTIONAL:
             functional[str(name)] = _matrix(part, members, symmetric=True)
             continue
-        facts = _facts(str(name), str(parameters), request, part)
+        facts = facts_of(part, request.measures, request.directions)
         facts = facts._replace(notes=of_comparisons(part["note"].fill_null("").to_list()))
         measures.append(facts)
         values.append(_matrix(part, members, facts.symmetric))
@@ -293,39 +272,6 @@ def _similarities(
 
 def _members(side: pl.DataFrame, by_layer: bool) -> list[Member]:
     return [Member(setting, seed, layer if by_layer else "") for setting, seed, layer in side.iter_rows()]
-
-
-def _facts(name: str, parameters: str, request: _Request, rows: pl.DataFrame) -> MeasureFacts:
-    stated = request.directions.get(name)
-    if request.measures is not None and name in request.measures:
-        measure = request.measures[name]
-    elif name in registry.measures() and stated in (None, registry.measures().get(name).larger_is_more_similar):
-        measure = registry.measures().get(name)
-    elif stated is not None:
-        return MeasureFacts(name, parameters, stated, not _has_both_orders(rows))
-    elif name in request.directions:
-        raise UsageError(
-            f"whether larger values of {name} mean more similar is not known; compare with "
-            f"resi.as_measure({name}, name={name!r}, larger_is_more_similar=...), or fill the column "
-            "larger_is_more_similar of the table"
-        )
-    else:
-        hint = " Install its plugin, pass its class in measures=, or leave its rows out."
-        raise unknown_name("measure among the comparisons", name, list(registry.measures()), hint)
-    return MeasureFacts(
-        name,
-        parameters,
-        measure.larger_is_more_similar,
-        measure.symmetric,
-        getattr(measure, "resolution", RESOLUTION),
-        abs(measure.self_value or 0.0),
-    )
-
-
-def _has_both_orders(rows: pl.DataFrame) -> bool:
-    """Return whether a pair stands in a table in either order, as it does for measures that are not symmetric."""
-    pairs = set(rows.select("a", "b").iter_rows())
-    return any((b, a) in pairs for a, b in pairs if a != b)
 
 
 def _matrix(rows: pl.DataFrame, members: Sequence[Member], symmetric: bool) -> Values:
