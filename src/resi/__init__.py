@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from resi.api.comparing import compare, list_measures, pairwise
+    from resi.api.matrices import matrix
     from resi.extraction.collection import Representations
     from resi.extraction.extract import extract
     from resi.extraction.files.loading import load
@@ -30,6 +31,7 @@ _PUBLIC = {
     "layers": "resi.extraction.listing",
     "list_measures": "resi.api.comparing",
     "load": "resi.extraction.files.loading",
+    "matrix": "resi.api.matrices",
     "pairwise": "resi.api.comparing",
     "run": "resi.pipeline.run",
     "save": "resi.extraction.files.saving",
@@ -46,6 +48,7 @@ __all__ = [
     "layers",
     "list_measures",
     "load",
+    "matrix",
     "pairwise",
     "run",
     "save",
