@@ -11,15 +11,21 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from resi.plot.canvas import save
+    from resi.plot.critical import critical_difference
     from resi.plot.heatmaps import heatmap
+    from resi.plot.rank_boxes import ranks
+    from resi.plot.score_dots import scores
 
 # Modules have other names than their functions: importing one would otherwise hide its function here.
 _PUBLIC = {
+    "critical_difference": "resi.plot.critical",
     "heatmap": "resi.plot.heatmaps",
+    "ranks": "resi.plot.rank_boxes",
     "save": "resi.plot.canvas",
+    "scores": "resi.plot.score_dots",
 }
 
-__all__ = ["heatmap", "save"]
+__all__ = ["critical_difference", "heatmap", "ranks", "save", "scores"]
 
 
 def __getattr__(name: str) -> Any:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import math
 import re
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -21,15 +23,15 @@ if TYPE_CHECKING:
 
     Where = Axes | Sequence[Axes] | None
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
-"""Okabe and Ito's colours, which colour-blind readers can tell apart; yellow is replaced by grey, to be seen on white."""
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#999999")
+"""Okabe and Ito's colours, which colour-blind readers can tell apart, with grey for black, which hides what is on it."""
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 MISSING = "#d9d9d9"
 FONT = 8.0
 SMALL = 7.0
 DPI = 200
 FORMATS = ("png", "svg", "pdf")
-_IDS = re.compile(r'(?:id="|#)([a-zA-Z]*_?)?([0-9a-f]{10})\b')
+_IDS = re.compile(r'(?:id="|#)[a-zA-Z]*?_?([0-9a-f]{10})\b')
 
 
 class ResiFigure(Figure):
@@ -87,9 +89,10 @@ def _figure_of(ax: Axes) -> Figure:
     return figure
 
 
-def title(ax: Axes, text: str, pad: float = 6.0) -> None:
-    """Set a title as it is written, without the syntax of formulas."""
-    ax.set_title(text, fontsize=FONT + 1, loc="left", pad=pad, parse_math=False)
+def title(ax: Axes, text: str, pad: float = 6.0, width: int = 60) -> None:
+    """Set a title as it is written, without the syntax of formulas, on lines of so many letters."""
+    lines = textwrap.fill(text, width, break_long_words=False, break_on_hyphens=False)
+    ax.set_title(lines, fontsize=FONT + 1, loc="left", pad=pad, parse_math=False)
 
 
 def axis_names(ax: Axes, x: str = "", y: str = "") -> None:
@@ -156,13 +159,16 @@ def save(figure: Figure, path: str | Path, dpi: int = 300) -> Path:
 def svg_text(figure: Figure) -> str:
     """Return a figure as SVG, to be written or put into a page; the same figure gives the same text."""
     drawn = _drawn(figure, "svg", DPI).decode()
-    # matplotlib names what it refers to by random text, unless a global setting says otherwise.
-    names: dict[str, str] = {}
-    for prefix, name in _IDS.findall(drawn):
-        names.setdefault(name, f"{len(names):010x}")
+    # matplotlib names what it refers to by random text, unless a global setting says otherwise. The new names depend on
+    # the content, as figures of one page must not use the same.
+    names = list(dict.fromkeys(_IDS.findall(drawn)))
+    places = {name: f"{place:010x}" for place, name in enumerate(names)}
     if not names:
         return drawn
-    return re.sub("|".join(names), lambda found: names[found[0]], drawn)
+    found = re.compile("|".join(names))
+    content = found.sub(lambda match: places[match[0]], drawn)
+    final = {name: hashlib.sha256(f"{places[name]} {content}".encode()).hexdigest()[:10] for name in names}
+    return found.sub(lambda match: final[match[0]], drawn)
 
 
 def _drawn(figure: Figure, kind: str, dpi: int) -> bytes:
@@ -170,3 +176,18 @@ def _drawn(figure: Figure, kind: str, dpi: int) -> bytes:
     dates: dict[str, dict[str, Any]] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
     figure.savefig(buffer, format=kind, dpi=dpi, metadata=dates.get(kind), bbox_inches="tight", pad_inches=0.03)
     return buffer.getvalue()
+
+
+def figure_legend(figure: Figure, axes: Sequence[Axes], own: bool, handles: Sequence[Any], **options: Any) -> None:
+    """Draw one legend for all panels: below those of a figure of our own, else into the last of the given axes."""
+    if not own:
+        legend(axes[-1], handles, loc="best", **options)
+        return
+    longest = max(len(str(handle.get_label())) for handle in handles) + 5
+    across = max(1, min(len(handles), int(figure.get_figwidth() * 16) // longest))
+    labels = [str(handle.get_label()) for handle in handles]
+    drawn = figure.legend(
+        handles, labels, loc="outside lower center", ncols=across, fontsize=SMALL, frameon=False, **options
+    )
+    for text in drawn.get_texts():
+        text.set_parse_math(False)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 from matplotlib import colormaps
+from matplotlib.collections import PatchCollection
 from matplotlib.patches import Patch, Rectangle
 
 from resi.errors import UsageError
@@ -29,8 +30,8 @@ MOST_LABELS = 48
 BAR_INCHES = 0.055
 """Width of the bars that mark groups."""
 LINE_POINTS = 11
-LEGEND_LETTERS = 46
-"""Letters that have room beside each other above a map."""
+LEGEND_LETTERS = 17
+"""Letters that have room beside each other above an inch of a map."""
 
 
 class _Panel(NamedTuple):
@@ -116,17 +117,17 @@ def _of_table(
     table: Any, measure: str | Sequence[str] | None, labels: Any, columns: Any, given: bool | None
 ) -> tuple[list[_Panel], dict[str, str]]:
     frame = as_frame("heatmap", table, ["measure", "value"])
-    frame, known = with_sides(frame)
-    frame = as_frame("heatmap", frame, ["source", "target"])
+    sides = with_sides(frame)
+    frame = as_frame("heatmap", sides.table, ["source", "target"])
     maps = []
     for label in chosen_labels("heatmap", frame, measure):
         rows = frame.filter(frame[LABEL] == label)
         up = points_up("heatmap", rows["measure"][0], rows, given)
-        found = square("heatmap", frame, label)
+        found = square("heatmap", frame, label, sides.order)
         if labels is not None or columns is not None:
             found = _chosen(found, labels, columns)
         maps.append(_Panel(label, up, found))
-    return maps, known
+    return maps, sides.groups
 
 
 def _chosen(found: Square, labels: Sequence[str] | None, columns: Sequence[str] | None) -> Square:
@@ -200,7 +201,7 @@ def _draw(ax: Axes, panel: _Panel, group_of: Mapping[str, str], limits: Any, wri
     found = panel.found
     shown = np.ma.masked_invalid(found.values)
     low, high = limits if limits is not None else (float(shown.min()), float(shown.max()))
-    colours = colormaps["viridis" if panel.up else "viridis_r"]
+    colours = colormaps["viridis" if panel.up else "viridis_r"].with_extremes(bad=_NOT_COMPARED["facecolor"])
     image = ax.imshow(shown, cmap=colours, vmin=low, vmax=high, aspect="equal", interpolation="nearest")
     _name_cells(ax, found)
     if write if write is not None else max(found.values.shape) <= MOST_WRITTEN:
@@ -208,7 +209,11 @@ def _draw(ax: Axes, panel: _Panel, group_of: Mapping[str, str], limits: Any, wri
     thick = BAR_INCHES * ax.figure.dpi / ax.bbox.height
     handles = _mark_missing(ax, found)
     handles += _mark_groups(ax, found, group_of, thick) if group_of else []
-    across = max(1, LEGEND_LETTERS // max([len(str(handle.get_label())) + 5 for handle in handles], default=1))
+    across = max(
+        1,
+        int(LEGEND_LETTERS * ax.bbox.width / ax.figure.dpi)
+        // max([len(str(handle.get_label())) + 5 for handle in handles], default=1),
+    )
     above = 2 * thick if group_of else 0.0
     if handles:
         legend(ax, handles, loc="lower left", bbox_to_anchor=(0, 1 + above), borderaxespad=0.2, handlelength=1.2,
@@ -249,14 +254,21 @@ def _write_values(ax: Axes, values: Any, image: Any) -> None:
 
 
 def _mark_missing(ax: Axes, found: Square) -> list[Patch]:
-    missing = np.argwhere(np.isnan(found.values) & found.compared)
-    for row, column in missing:
-        ax.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, facecolor=MISSING, edgecolor="#777777", hatch="////",
-                               linewidth=0))  # fmt: skip
-    if not len(missing):
-        return []
-    words = f"no value ({len(missing)} of {int(found.compared.sum())})"
-    return [Patch(facecolor=MISSING, edgecolor="#777777", hatch="////", linewidth=0, label=words)]
+    handles = []
+    missing = np.isnan(found.values) & found.compared
+    if missing.any():
+        cells = [Rectangle((column - 0.5, row - 0.5), 1, 1) for row, column in np.argwhere(missing)]
+        ax.add_collection(PatchCollection(cells, **_NO_VALUE))
+        handles.append(Patch(label=f"no value ({int(missing.sum())} of {int(found.compared.sum())})", **_NO_VALUE))
+    blank = ~found.compared
+    # An item with itself is no pair: nobody expects a value there.
+    if blank.any() and not (found.is_square and (blank <= np.eye(len(blank), dtype=bool)).all()):
+        handles.append(Patch(label=f"not compared ({int(blank.sum())} of {blank.size})", **_NOT_COMPARED))
+    return handles
+
+
+_NO_VALUE: dict[str, Any] = {"facecolor": MISSING, "edgecolor": "#777777", "hatch": "////", "linewidth": 0}
+_NOT_COMPARED: dict[str, Any] = {"facecolor": "#f2f2f2", "edgecolor": "#f2f2f2", "linewidth": 0}
 
 
 def _mark_groups(ax: Axes, found: Square, group_of: Mapping[str, str], thick: float) -> list[Patch]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from resi import registry
 from resi.errors import UsageError, unknown_name
+from resi.registry.labels import measure_label
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,18 +49,6 @@ def _labelled(table: pl.DataFrame) -> pl.DataFrame:
     labels = [measure_label(measure, parameters or "{}") for measure, parameters in pairs.iter_rows()]
     return table.join(pairs.with_columns(pl.Series(LABEL, labels)), on=["measure", "parameters"], how="left",
                       nulls_equal=True, maintain_order="left")  # fmt: skip
-
-
-def measure_label(measure: str, parameters: str) -> str:
-    """Return a measure's name with those of its parameters that are not at their default."""
-    known = registry.measures()
-    defaults = known.get(measure)().parameters() if measure in known else {}
-    try:
-        given = dict(json.loads(parameters))
-    except (ValueError, TypeError):  # a table from elsewhere: its text, unchanged
-        return f"{measure} ({parameters})"
-    changed = {name: value for name, value in given.items() if defaults.get(name) != value}
-    return f"{measure} ({', '.join(f'{name}={value}' for name, value in changed.items())})" if changed else measure
 
 
 def chosen_labels(function: str, table: pl.DataFrame, measure: str | Sequence[str] | None) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -27,7 +28,7 @@ class Square(NamedTuple):
     rows, columns : list of str
         The same list for a square.
     compared : array of shape (n_rows, n_columns), bool
-        Whether a value is to be expected: not of an item with itself, unless the table holds it.
+        Whether the table holds the pair, or says what a value is without it.
     """
 
     values: Array
@@ -41,22 +42,54 @@ class Square(NamedTuple):
         return self.rows == self.columns
 
 
-def with_sides(table: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, str]]:
-    """Return comparisons with the columns ``source`` and ``target``, and the setting of each model if it varies."""
+class Sides(NamedTuple):
+    """Comparisons with the columns ``source`` and ``target``.
+
+    Attributes
+    ----------
+    order : list of str
+        All items in the order of settings, seeds and layers; empty where the order of the table is the right one.
+    groups : dict from str to str
+        The setting of each item, or its architecture, if that varies.
+    """
+
+    table: pl.DataFrame
+    order: list[str]
+    groups: dict[str, str]
+
+
+def with_sides(table: pl.DataFrame) -> Sides:
+    """Return a table of pairs with its sides named: as it is, or a table of comparisons by what distinguishes them."""
     if "source" in table.columns or "setting_a" not in table.columns:
-        return table, {}
+        return Sides(table, [], {})
     varying, (a, b) = model_names(table)
     names = [model_labels(frame, varying) for frame in (a, b)]
     by = next((name for name in ("setting", "architecture") if name in varying and len(varying) > 1), None)
     groups = {} if by is None else dict(zip(names[0] + names[1], [*a[by], *b[by]], strict=True))
-    return table.with_columns(source=pl.Series(names[0]), target=pl.Series(names[1])), groups
+    both = pl.concat([a, b]).select(varying)
+    seen = {name: _places(both[name].unique(maintain_order=True).to_list()) for name in ("setting", "architecture")
+            if name in varying}  # fmt: skip
+    items = dict(zip(names[0] + names[1], both.iter_rows(named=True), strict=True))
+
+    def key(name: str) -> list[Any]:
+        return [seen[part][value] if part in seen else natural(str(value)) for part, value in items[name].items()]
+
+    return Sides(
+        table.with_columns(source=pl.Series(names[0]), target=pl.Series(names[1])), sorted(items, key=key), groups
+    )
 
 
-def square(function: str, table: pl.DataFrame, label: str) -> Square:
+def natural(text: str) -> list[tuple[int, int, str]]:
+    """Return a key by which numbers in texts sort as numbers."""
+    return [(1, int(part), "") if part.isdecimal() else (0, 0, part) for part in re.split(r"(\d+)", text)]
+
+
+def square(function: str, table: pl.DataFrame, label: str, order: Sequence[str] = ()) -> Square:
     """Return the array of one measure in a table with the columns ``source``, ``target`` and ``value``.
 
     The value of a pair that stands in the table in one order alone holds for both orders. On the diagonal stands the
-    value that the measure is known to give an item with itself, if the table does not say.
+    value that the measure is known to give an item with itself, if the table does not say. Rows and columns stand in
+    ``order``, or else as they come.
 
     Raises
     ------
@@ -66,15 +99,17 @@ def square(function: str, table: pl.DataFrame, label: str) -> Square:
     rows = table.filter(pl.col(LABEL) == label)
     sources = rows["source"].cast(pl.String).to_list()
     targets = rows["target"].cast(pl.String).to_list()
+    pairs = list(zip(sources, targets, strict=True))
     left, right = list(dict.fromkeys(sources)), list(dict.fromkeys(targets))
-    if set(left) & set(right) and set(left) != set(right) and len(set(zip(sources, targets))) < len(left) * len(right):
-        left = right = _in_order(sources, targets)
-    elif set(left) == set(right):
+    if set(left) == set(right):
         right = left
+    elif set(left) & set(right) and len(set(pairs)) < len(left) * len(right):  # not all of one with all of another
+        left = right = list(dict.fromkeys(sources + targets))
+    left, right = _ordered(left, order), _ordered(right, order)
     values = np.full((len(left), len(right)), np.nan)
-    compared = np.ones(values.shape, dtype=bool)
+    compared = np.zeros(values.shape, dtype=bool)
     row_of, column_of = _places(left), _places(right)
-    for source, target, value in zip(sources, targets, rows["value"], strict=True):
+    for (source, target), value in zip(pairs, rows["value"], strict=True):
         place = row_of[source], column_of[target]
         number = np.nan if value is None else float(value)
         if not np.isnan(values[place]) and not np.isclose(values[place], number, equal_nan=True):
@@ -82,34 +117,33 @@ def square(function: str, table: pl.DataFrame, label: str) -> Square:
                 f"plot.{function}: {label} has the values {values[place]:g} and {number:g} for {source!r} and "
                 f"{target!r}; leave one experiment in the table"
             )
-        values[place] = number
-    if left is right or left == right:
-        _complete(values, compared, set(zip(sources, targets, strict=True)), left, rows["measure"][0])
-    if np.isnan(values[compared]).all():
+        values[place], compared[place] = number, True
+    if np.isnan(values).all():
         raise UsageError(f"plot.{function}: {label} has no value in the table{_reason(rows)}")
+    if left == right:
+        _complete(values, compared, rows["measure"][0])
     return Square(values, left, right, compared)
 
 
-def _in_order(sources: Sequence[str], targets: Sequence[str]) -> list[str]:
-    """Return all items: the sources in their order, then those that are targets alone."""
-    return list(dict.fromkeys([*sources, *targets]))
+def _ordered(names: list[str], order: Sequence[str]) -> list[str]:
+    return [name for name in order if name in set(names)] if order else names
 
 
-def _places(names: Sequence[str]) -> dict[str, int]:
+def _places(names: Sequence[Any]) -> dict[Any, int]:
     return {name: place for place, name in enumerate(names)}
 
 
-def _complete(values: Array, compared: Any, pairs: set[tuple[str, str]], names: Sequence[str], measure: str) -> None:
-    """Fill in the other order of each pair that has one value, and the diagonal."""
+def _complete(values: Array, compared: np.ndarray[Any, np.dtype[np.bool_]], measure: str) -> None:
+    """Fill in the other order of each pair that stands there in one, and the diagonal."""
+    one_way = compared.T & ~compared
+    values[one_way] = values.T[one_way]
+    compared |= one_way
     known = registry.measures()
     itself = known.get(measure).self_value if measure in known else None
-    for i, first in enumerate(names):
-        if (first, first) not in pairs:
-            values[i, i] = np.nan if itself is None else itself
-            compared[i, i] = itself is not None
-        for j, second in enumerate(names):
-            if i != j and (first, second) not in pairs and (second, first) in pairs:
-                values[i, j] = values[j, i]
+    alone = np.eye(len(values), dtype=bool) & ~compared
+    if itself is not None:
+        values[alone] = itself
+        compared |= alone
 
 
 def _reason(rows: pl.DataFrame) -> str:
@@ -131,7 +165,8 @@ def clustered(function: str, found: Square, up: bool) -> tuple[list[int], list[i
     """
     from scipy.spatial.distance import pdist, squareform
 
-    missing = int(np.isnan(found.values[found.compared]).sum())
+    needed = ~np.eye(len(found.values), dtype=bool) if found.is_square else np.ones(found.values.shape, dtype=bool)
+    missing = int(np.isnan(found.values[needed]).sum())
     if missing:
         raise UsageError(
             f"plot.{function}: order='clustered' needs every value, and {missing} are missing; use order='given'"
