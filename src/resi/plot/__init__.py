@@ -11,21 +11,33 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from resi.plot.canvas import save
+    from resi.plot.convergences import convergence
+    from resi.plot.cost_dots import cost
     from resi.plot.critical import critical_difference
+    from resi.plot.group_strips import groups
     from resi.plot.heatmaps import heatmap
+    from resi.plot.model_map import map
+    from resi.plot.output_dots import outputs
     from resi.plot.rank_boxes import ranks
     from resi.plot.score_dots import scores
 
 # Modules have other names than their functions: importing one would otherwise hide its function here.
 _PUBLIC = {
+    "convergence": "resi.plot.convergences",
+    "cost": "resi.plot.cost_dots",
     "critical_difference": "resi.plot.critical",
+    "groups": "resi.plot.group_strips",
     "heatmap": "resi.plot.heatmaps",
+    "map": "resi.plot.model_map",
+    "outputs": "resi.plot.output_dots",
     "ranks": "resi.plot.rank_boxes",
     "save": "resi.plot.canvas",
     "scores": "resi.plot.score_dots",
 }
 
-__all__ = ["critical_difference", "heatmap", "ranks", "save", "scores"]
+__all__ = [
+    "convergence", "cost", "critical_difference", "groups", "heatmap", "map", "outputs", "ranks", "save", "scores",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

@@ -91,8 +91,8 @@ def _figure_of(ax: Axes) -> Figure:
 
 def title(ax: Axes, text: str, pad: float = 6.0, width: int = 60) -> None:
     """Set a title as it is written, without the syntax of formulas, on lines of so many letters."""
-    lines = textwrap.fill(text, width, break_long_words=False, break_on_hyphens=False)
-    ax.set_title(lines, fontsize=FONT + 1, loc="left", pad=pad, parse_math=False)
+    lines = [textwrap.fill(line, width, break_long_words=False, break_on_hyphens=False) for line in text.split("\n")]
+    ax.set_title("\n".join(lines), fontsize=FONT + 1, loc="left", pad=pad, parse_math=False)
 
 
 def axis_names(ax: Axes, x: str = "", y: str = "") -> None:

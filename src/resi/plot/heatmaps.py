@@ -10,7 +10,7 @@ from matplotlib import colormaps
 from matplotlib.collections import PatchCollection
 from matplotlib.patches import Patch, Rectangle
 
-from resi.errors import UsageError
+from resi.errors import UsageError, unknown_name
 from resi.plot.canvas import COLOURS, FONT, MISSING, SMALL, axis_names, every, legend, panels, title
 from resi.plot.reading import LABEL, as_frame, chosen_labels, direction, points_up
 from resi.plot.squares import Square, clustered, square, with_sides
@@ -34,7 +34,9 @@ LEGEND_LETTERS = 17
 """Letters that have room beside each other above an inch of a map."""
 
 
-class _Panel(NamedTuple):
+class Panel(NamedTuple):
+    """The values of one measure, and whether larger ones mean more similar."""
+
     name: str
     up: bool
     found: Square
@@ -98,70 +100,85 @@ def heatmap(  # noqa: PLR0913 - all but the first are options
     """
     if order not in ("given", "clustered"):
         raise UsageError(f"plot.heatmap: order={order!r}: expected 'given' or 'clustered'")
-    if hasattr(table, "columns") or hasattr(table, "collect"):
-        maps, known = _of_table(table, measure, labels, columns, larger_is_more_similar)
-    else:
-        maps, known = [_of_array(table, measure, labels, columns, larger_is_more_similar)], {}
+    maps, known = chosen_maps("heatmap", table, measure, labels, columns, larger_is_more_similar)
+    members = [group_of("heatmap", groups, panel.found, known) for panel in maps]
     if order == "clustered":
         rows, across = clustered("heatmap", maps[0].found, maps[0].up)
         maps = [panel._replace(found=_reordered(panel.found, rows, across, panel.name)) for panel in maps]
     size = _size(maps[0].found)
     figure, axes = panels("heatmap", ax, len(maps), size)
-    for one, panel in zip(axes, maps, strict=True):
-        group_of = _group_of(groups, panel.found, known, maps[0].found if order == "given" else None)
-        _draw(one, panel, group_of, limits, write)
+    for one, panel, member in zip(axes, maps, members, strict=True):
+        _draw(one, panel, member, limits, write)
     return figure
 
 
-def _of_table(
-    table: Any, measure: str | Sequence[str] | None, labels: Any, columns: Any, given: bool | None
-) -> tuple[list[_Panel], dict[str, str]]:
-    frame = as_frame("heatmap", table, ["measure", "value"])
-    sides = with_sides(frame)
-    frame = as_frame("heatmap", sides.table, ["source", "target"])
+def chosen_maps(  # noqa: PLR0913 - what the functions that draw pairs take
+    function: str, table: Any, measure: Any, labels: Any, columns: Any, given: bool | None
+) -> tuple[list[Panel], dict[str, str]]:
+    """Return the values of measures in a table, or an array, and the setting of each item where it is known.
+
+    Parameters are those of :func:`heatmap`; ``given`` is ``larger_is_more_similar``.
+    """
+    if not hasattr(table, "columns") and not hasattr(table, "collect"):
+        return [_of_array(function, table, measure, labels, columns, given)], {}
+    sides = with_sides(as_frame(function, table, ["measure", "value"]))
+    frame = as_frame(function, sides.table, ["source", "target"])
     maps = []
-    for label in chosen_labels("heatmap", frame, measure):
+    for label in chosen_labels(function, frame, measure):
         rows = frame.filter(frame[LABEL] == label)
-        up = points_up("heatmap", rows["measure"][0], rows, given)
-        found = square("heatmap", frame, label, sides.order)
+        found = square(function, frame, label, sides.order)
         if labels is not None or columns is not None:
-            found = _chosen(found, labels, columns)
-        maps.append(_Panel(label, up, found))
+            found = _chosen(function, found, labels, columns)
+        maps.append(Panel(label, points_up(function, rows["measure"][0], rows, given), found))
     return maps, sides.groups
 
 
-def _chosen(found: Square, labels: Sequence[str] | None, columns: Sequence[str] | None) -> Square:
+def _chosen(function: str, found: Square, labels: Sequence[str] | None, columns: Sequence[str] | None) -> Square:
     """Return the rows and columns that were named, in that order."""
     rows = found.rows if labels is None else [str(name) for name in labels]
     across = [str(name) for name in columns] if columns is not None else rows if found.is_square else found.columns
     places = []
     for wanted, existing in ((rows, found.rows), (across, found.columns)):
-        absent = [name for name in wanted if name not in existing]
-        if absent:
-            raise UsageError(f"plot.heatmap: {absent[0]!r} is not in the table; there are {', '.join(existing)}")
+        for name in wanted:
+            if name not in existing:
+                raise unknown_name(f"item in the table given to plot.{function}", name, existing)
         places.append([existing.index(name) for name in wanted])
     index = np.ix_(*places)
     return Square(found.values[index], rows, across, found.compared[index])
 
 
-def _of_array(values: Any, measure: Any, labels: Any, columns: Any, given: bool | None) -> _Panel:
+def _of_array(function: str, values: Any, measure: Any, labels: Any, columns: Any, given: bool | None) -> Panel:  # noqa: PLR0913
     try:
         array = np.asarray(values, dtype=float)
     except (TypeError, ValueError):
-        raise UsageError(f"plot.heatmap: expected a table or an array, not a {type(values).__name__}") from None
+        raise UsageError(f"plot.{function}: expected a table or an array, not a {type(values).__name__}") from None
     if array.ndim != 2 or array.size == 0:
-        raise UsageError(f"plot.heatmap: expected an array of two dimensions, not of shape {array.shape}")
-    if np.isnan(array).all():
-        raise UsageError("plot.heatmap: the array has no value that is a number")
+        raise UsageError(f"plot.{function}: expected an array of two dimensions, not of shape {array.shape}")
+    if not np.isfinite(array).any():
+        raise UsageError(f"plot.{function}: the array has no value that is a number")
     rows = [str(name) for name in (range(array.shape[0]) if labels is None else labels)]
     same = columns is None and array.shape[0] == array.shape[1]
     across = rows if same else [str(name) for name in (range(array.shape[1]) if columns is None else columns)]
     if (len(rows), len(across)) != array.shape:
-        raise UsageError(f"plot.heatmap: {len(rows)} labels and {len(across)} columns do not fit shape {array.shape}")
+        raise UsageError(f"plot.{function}: {len(rows)} labels and {len(across)} columns do not fit shape {array.shape}")
     name = "similarity" if measure is None else str(measure)
-    return _Panel(
-        name, points_up("heatmap", name, None, given), Square(array, rows, across, np.ones(array.shape, bool))
-    )
+    found = Square(np.where(np.isfinite(array), array, np.nan), rows, across, np.ones(array.shape, bool))
+    return Panel(name, points_up(function, name, None, given), found)
+
+
+def group_of(function: str, groups: Groups, found: Square, known: Mapping[str, str]) -> dict[str, str]:
+    """Return the group of each item by its name; empty if there are none."""
+    if groups is None:
+        return dict(known)
+    if isinstance(groups, Mapping):
+        absent = [name for name in found.rows if name not in groups]
+        if absent and found.is_square:
+            raise UsageError(f"plot.{function}: groups= says nothing of {absent[0]!r}")
+        return {str(name): str(group) for name, group in groups.items()}
+    listed = [str(group) for group in groups]
+    if len(listed) != len(found.rows):
+        raise UsageError(f"plot.{function}: groups= holds {len(listed)} groups for {len(found.rows)} rows")
+    return dict(zip(found.rows, listed, strict=True))
 
 
 def _reordered(found: Square, rows: list[int], across: list[int], name: str) -> Square:
@@ -172,24 +189,6 @@ def _reordered(found: Square, rows: list[int], across: list[int], name: str) -> 
     return Square(found.values[index], *names, found.compared[index])
 
 
-def _group_of(groups: Groups, found: Square, known: Mapping[str, str], given: Square | None) -> dict[str, str]:
-    """Return the group of each item by its name; empty if there are none."""
-    if groups is None:
-        return dict(known)
-    names = list(dict.fromkeys([*found.rows, *found.columns]))
-    if isinstance(groups, Mapping):
-        absent = [name for name in names if name not in groups]
-        if absent and found.is_square:
-            raise UsageError(f"plot.heatmap: groups= says nothing of {absent[0]!r}")
-        return {str(name): str(group) for name, group in groups.items()}
-    listed = [str(group) for group in groups]
-    if given is None:
-        raise UsageError("plot.heatmap: with order='clustered' give groups= as a mapping from name to group")
-    if len(listed) != len(found.rows):
-        raise UsageError(f"plot.heatmap: groups= holds {len(listed)} groups for {len(found.rows)} rows")
-    return dict(zip(found.rows, listed, strict=True))
-
-
 def _size(found: Square) -> tuple[float, float]:
     """Return the size of one panel in inches: a column of a paper, wider where the labels are long."""
     longest = max(map(len, [*found.rows, *found.columns]))
@@ -197,7 +196,7 @@ def _size(found: Square) -> tuple[float, float]:
     return cells + 0.95 + min(longest, 40) * 0.055, cells + 0.45 + min(longest, 40) * 0.055
 
 
-def _draw(ax: Axes, panel: _Panel, group_of: Mapping[str, str], limits: Any, write: bool | None) -> None:
+def _draw(ax: Axes, panel: Panel, member: Mapping[str, str], limits: Any, write: bool | None) -> None:
     found = panel.found
     shown = np.ma.masked_invalid(found.values)
     low, high = limits if limits is not None else (float(shown.min()), float(shown.max()))
@@ -208,18 +207,18 @@ def _draw(ax: Axes, panel: _Panel, group_of: Mapping[str, str], limits: Any, wri
         _write_values(ax, found.values, image)
     thick = BAR_INCHES * ax.figure.dpi / ax.bbox.height
     handles = _mark_missing(ax, found)
-    handles += _mark_groups(ax, found, group_of, thick) if group_of else []
+    handles += _mark_groups(ax, found, member, thick) if member else []
     across = max(
         1,
         int(LEGEND_LETTERS * ax.bbox.width / ax.figure.dpi)
         // max([len(str(handle.get_label())) + 5 for handle in handles], default=1),
     )
-    above = 2 * thick if group_of else 0.0
+    above = 2 * thick if member else 0.0
     if handles:
         legend(ax, handles, loc="lower left", bbox_to_anchor=(0, 1 + above), borderaxespad=0.2, handlelength=1.2,
                ncols=across, columnspacing=1.0, borderpad=0.1)  # fmt: skip
     lines = -(-len(handles) // across)
-    title(ax, panel.name, pad=6 + LINE_POINTS * lines + (2 * 72 * BAR_INCHES if group_of else 0))
+    title(ax, panel.name, pad=6 + LINE_POINTS * lines + (2 * 72 * BAR_INCHES if member else 0))
     bar = ax.figure.colorbar(image, ax=ax, fraction=0.05, pad=0.02 + above, shrink=0.9)
     bar.set_label(f"{panel.name} ({direction(panel.up)})", fontsize=SMALL, parse_math=False)
     bar.ax.tick_params(labelsize=SMALL)

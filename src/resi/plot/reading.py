@@ -152,13 +152,15 @@ def model_names(table: pl.DataFrame, sides: Sequence[str] = ("a", "b")) -> tuple
                    if name in table.columns or f"{name}_{side}" in table.columns]  # fmt: skip
         frames.append(table.select(columns))
     both = pl.concat(frames)
-    varying = [name for name in both.columns if both[name].n_unique() > 1] or [both.columns[-1]]
+    # Outputs have no layer, and are those of a model.
+    stated = {name: {value for value in both[name].unique() if value not in (None, "")} for name in both.columns}
+    varying = [name for name in both.columns if len(stated[name]) > 1] or [both.columns[-1]]
     return varying, frames
 
 
 def model_labels(frame: pl.DataFrame, varying: Sequence[str]) -> list[str]:
     """Return a text for each row: the varying columns, a few words."""
-    return [" ".join(_word(name, row[name]) for name in varying) for row in frame.iter_rows(named=True)]
+    return [" ".join(_word(name, row[name]) for name in varying if row[name] not in (None, "")) for row in frame.iter_rows(named=True)]
 
 
 def _word(column: str, value: Any) -> str:
