@@ -11,7 +11,7 @@ import numpy as np
 from resi.errors import UsageError
 from resi.groundings.ranks import SIGNIFICANCE, differences
 from resi.plot.canvas import FONT, SMALL, panels
-from resi.plot.ranking import Ranks, ranked_scores, ranks_of
+from resi.plot.ranking import Ranks, own_words, ranked_scores, ranks_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,8 +62,8 @@ def compared(found: Ranks, posthoc: PostHoc = "nemenyi", function: str = "critic
     """Compare measures by their ranks in several columns.
 
     If the Friedman test finds no difference at 5 %, no two measures can be told apart. Otherwise two can if their mean
-    ranks differ by more than Nemenyi's critical difference, or if Wilcoxon's signed-rank test of their scores does so after
-    Holm's correction for all pairs.
+    ranks differ by more than Nemenyi's critical difference, or if Wilcoxon's signed-rank test of their scores says so
+    after Holm's correction for all pairs.
 
     Raises
     ------
@@ -79,11 +79,11 @@ def compared(found: Ranks, posthoc: PostHoc = "nemenyi", function: str = "critic
 
     if posthoc not in ("nemenyi", "wilcoxon"):
         raise UsageError(f"plot.{function}: posthoc={posthoc!r}: expected 'nemenyi' or 'wilcoxon'")
-    whole = ~np.isnan(found.values).any(axis=1)
+    whole = [not np.isnan(row).any() for row in found.values]
     tested = differences(found.values)
     if tested is None:
         raise UsageError(
-            f"plot.{function}: needs three measures ranked in the same two columns or more; {int(whole.sum())} "
+            f"plot.{function}: needs three measures ranked in the same two columns or more; {sum(whole)} "
             f"have a rank in all {len(found.columns)}"
         )
     means = average_ranks(found.values[whole].T).mean(axis=0)
@@ -264,4 +264,5 @@ def _words(found: Comparison, posthoc: PostHoc) -> str:
         lines.append("A bar joins measures that cannot be told apart (Wilcoxon signed-rank, Holm, 5 %)")
     if found.left_out:
         lines.append(f"Left out, not ranked in every column: {', '.join(found.left_out)}")
+    lines += [words] if (words := own_words([*found.names, *found.left_out])) else []
     return "\n".join(line for text in lines for line in textwrap.wrap(text, 92, break_long_words=False))

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.patches import Patch
 
-from resi.plot.canvas import FONT, SMALL, axis_names, figure_legend, panels, plain, title
+from resi.plot.canvas import FONT, SMALL, axis_names, figure_legend, panels, plain, text_handle, title
 from resi.plot.families import look
-from resi.plot.ranking import Ranks, ranked_scores, ranks_of
+from resi.plot.ranking import Ranks, own_words, ranked_scores, ranks_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,7 +77,8 @@ def ranks(  # noqa: PLR0913 - all but the first are options
         _draw(one, found)
         title(one, f"{name}: {len(found.columns)} {'rankings' if len(found.columns) > 1 else 'ranking'}")
     families = sorted({family for _, found in by_domain for family in found.families})
-    handles = [Patch(label=family or "family not known", **look(family)) for family in families]
+    handles: list[Any] = [Patch(label=family or "family not known", **look(family)) for family in families]
+    handles += text_handle(own_words(name for _, found in by_domain for name in found.names))
     figure_legend(figure, axes, ax is None, handles)
     return figure
 

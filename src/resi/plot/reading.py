@@ -54,7 +54,7 @@ def _labelled(table: pl.DataFrame) -> pl.DataFrame:
 def chosen_labels(function: str, table: pl.DataFrame, measure: str | Sequence[str] | None) -> list[str]:
     """Return the labels of measures in a table that were asked for, in that order; all of them if none were.
 
-    A measure with several parameters has several labels, and its name stands for all of them.
+    A label stands for itself; a name that is no label, as the measure has other parameters, for all its labels.
 
     Raises
     ------
@@ -160,7 +160,10 @@ def model_names(table: pl.DataFrame, sides: Sequence[str] = ("a", "b")) -> tuple
 
 def model_labels(frame: pl.DataFrame, varying: Sequence[str]) -> list[str]:
     """Return a text for each row: the varying columns, a few words."""
-    return [" ".join(_word(name, row[name]) for name in varying if row[name] not in (None, "")) for row in frame.iter_rows(named=True)]
+    return [
+        " ".join(_word(name, row[name]) for name in varying if row[name] not in (None, ""))
+        for row in frame.iter_rows(named=True)
+    ]
 
 
 def _word(column: str, value: Any) -> str:

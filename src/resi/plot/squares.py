@@ -104,7 +104,7 @@ def square(function: str, table: pl.DataFrame, label: str, order: Sequence[str] 
     if set(left) == set(right):
         right = left
     elif set(left) & set(right) and len(set(pairs)) < len(left) * len(right):  # not all of one with all of another
-        left = right = list(dict.fromkeys(sources + targets))
+        left = right = list(dict.fromkeys(name for pair in pairs for name in pair))
     left, right = _ordered(left, order), _ordered(right, order)
     values = np.full((len(left), len(right)), np.nan)
     compared = np.zeros(values.shape, dtype=bool)

@@ -12,7 +12,8 @@ from resi.choices import Protocol
 from resi.groundings import GROUNDINGS
 from resi.groundings.base import LEVEL
 from resi.groundings.ranks import Differences, RankedColumn, differences, read_influences, share_intervals, with_ranks
-from resi.report.tables import interval_text, measure_label, without_nan
+from resi.registry.labels import measure_label
+from resi.report.tables import interval_text, without_nan
 from resi.results.schema import PUBLISHED
 
 if TYPE_CHECKING:
