@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import polars as pl
 import pytest
@@ -192,3 +194,23 @@ def test_what_cannot_be_ranked_is_one_line(call, words: str) -> None:
         call()
     assert words in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+def test_bars_share_a_level_where_they_do_not_touch() -> None:
+    rng = np.random.default_rng(0)
+    means = {name: place // 2 * 3 for place, name in enumerate([*BEST_TO_WORST, "pwcca"])}  # three pairs far apart
+    rows = [(name, f"arch{column}", mean + rng.normal()) for column in range(40) for name, mean in means.items()]
+    table = frame([score(name, value, column, normalised=value) for name, column, value in rows])
+    (ax,) = resi.plot.critical_difference(table).axes
+    bars = [line for line in ax.lines if (line.get_gid() or "").startswith("bar")]
+    spans = [(line.get_ydata()[0], *line.get_xdata()) for line in bars]
+    for (y, start, end), (other_y, other_start, other_end) in itertools.combinations(spans, 2):
+        assert y != other_y or end < other_start or other_end < start
+    assert len({y for y, *_ in spans}) < len(spans)
+
+
+def test_a_file_is_read(tmp_path) -> None:
+    scores().write_parquet(tmp_path / "scores.parquet")
+    assert ticks(resi.plot.ranks(tmp_path / "scores.parquet").axes[0]) == BEST_TO_WORST
+    with pytest.raises(UsageError, match=r"'nowhere\.parquet' cannot be read"):
+        resi.plot.ranks("nowhere.parquet")

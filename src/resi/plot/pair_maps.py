@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,7 +30,7 @@ def chosen_maps(
 
     Parameters are those of :func:`heatmap`; ``given`` is ``larger_is_more_similar``.
     """
-    if not hasattr(table, "columns") and not hasattr(table, "collect"):
+    if not isinstance(table, str | Path) and not hasattr(table, "columns") and not hasattr(table, "collect"):
         return [_of_array(function, table, measure, labels, columns, given)], {}
     sides = with_sides(as_frame(function, table, ["measure", "value"]))
     frame = as_frame(function, sides.table, ["source", "target"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -19,19 +20,27 @@ SIDES = ("setting", "seed", "layer")
 
 
 def as_frame(function: str, table: Any, needed: Sequence[str]) -> pl.DataFrame:
-    """Return a table of polars or pandas as one of polars, with :data:`LABEL` where it has measures.
+    """Return a table, or one in a Parquet file, as one of polars, with :data:`LABEL` where it has measures.
 
     Raises
     ------
     UsageError
         If it is no table, is empty, or lacks one of the columns ``needed``.
     """
+    if isinstance(table, str | Path):
+        try:
+            table = pl.read_parquet(table)
+        except (OSError, pl.exceptions.PolarsError) as error:
+            reason = str(error).splitlines()[0]
+            raise UsageError(f"plot.{function}: {str(table)!r} cannot be read as a Parquet file: {reason}") from None
     if isinstance(table, pl.LazyFrame):
         table = table.collect()
     if type(table).__module__.partition(".")[0] == "pandas":
         table = pl.from_pandas(table)
     if not isinstance(table, pl.DataFrame):
-        raise UsageError(f"plot.{function}: expected a table of polars or pandas, not a {type(table).__name__}")
+        raise UsageError(
+            f"plot.{function}: expected a table of polars or pandas, or a Parquet file, not a {type(table).__name__}"
+        )
     missing = [name for name in needed if name not in table.columns]
     if missing:
         raise UsageError(
