@@ -52,6 +52,11 @@ def test_more_similar_is_bright_and_at_the_top_of_the_bar_whichever_way_a_measur
     assert [ax.yaxis_inverted() for ax in bars] == [False, True]
 
 
+def test_one_pair_alone_is_a_square_of_two() -> None:
+    drawn = image(resi.plot.heatmap(pairwise({("a", "b"): 0.4})))
+    np.testing.assert_array_equal(drawn.get_array(), [[1, 0.4], [0.4, 1]])
+
+
 def test_a_rectangle_keeps_its_rows_and_columns() -> None:
     table = pairwise({(f"a/{i}", f"b/{j}"): i + j / 10 for i in range(2) for j in range(3)})
     figure = resi.plot.heatmap(table.to_pandas())

@@ -123,7 +123,7 @@ def legend(ax: Axes, handles: Sequence[Any], **options: Any) -> Any:
 def group_dot(number: int) -> dict[str, Any]:
     """Return how the dots of a group are drawn: colour and marker, either of which tells groups apart."""
     return {
-        "marker": MARKERS[number % len(MARKERS)],
+        "marker": MARKERS[(number + number // len(MARKERS)) % len(MARKERS)],
         "color": COLOURS[number % len(COLOURS)],
         "linestyle": "none",
         "markeredgecolor": "black",

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 MOST_WRITTEN = 12
 """Rows and columns up to which values are written in the cells."""
 MOST_LABELS = 48
+LETTER = 0.055
+"""Width of a letter of a label, in inches."""
 BAR_INCHES = 0.055
 """Width of the bars that mark groups."""
 LINE_POINTS = 11
@@ -107,10 +109,11 @@ def heatmap(  # noqa: PLR0913 - all but the first are options
 
 
 def _size(found: Square) -> tuple[float, float]:
-    """Return the size of one panel in inches: a column of a paper, wider where the labels are long."""
-    longest = max(map(len, [*found.rows, *found.columns]))
-    cells = 2.4 + 0.12 * max(0, min(max(found.values.shape), MOST_LABELS) - 12)
-    return cells + 0.95 + min(longest, 40) * 0.055, cells + 0.45 + min(longest, 40) * 0.055
+    """Return the size of one panel in inches: a column of a paper, wider where there is more to show."""
+    down, across = found.values.shape
+    below, beside = (min(max(map(len, names)), 40) * LETTER for names in (found.columns, found.rows))
+    cell = (2.4 + 0.12 * max(0, min(max(down, across), MOST_LABELS) - 12)) / max(down, across)
+    return max(cell * across, 1.2) + 0.95 + beside, max(cell * down, 1.2) + 0.45 + below
 
 
 def _draw(ax: Axes, panel: Panel, member: Mapping[str, str], limits: Any, write: bool | None) -> None:

@@ -108,13 +108,7 @@ def pairs(function: str, rows: pl.DataFrame, label: str) -> Pairs:
     ]
     table = of_measure.with_columns(source=pl.Series(named[0]), target=pl.Series(named[1]))
     found = square(function, table, label, order)
-    if not found.is_square:  # two models alone
-        names = [*found.rows, *found.columns]
-        values = np.full((len(names), len(names)), np.nan)
-        values[: len(found.rows), len(found.rows) :] = found.values
-        values[len(found.rows) :, : len(found.rows)] = found.values.T
-    else:
-        names, values = found.rows, (found.values / 2 + found.values.T / 2)
+    names, values = found.rows, found.values / 2 + found.values.T / 2
     values = np.where(np.eye(len(names), dtype=bool), np.nan, values)
     return Pairs(names, [models[name][0] for name in names], values)
 

@@ -101,7 +101,7 @@ def scores(  # noqa: PLR0913 - all but the first are options
         )
     order = _order(rows)
     columns = min(len(found), 3)
-    figure, axes = panels("scores", ax, len(found), (2.9, 0.95 + 0.155 * len(order)), columns)
+    figure, axes = panels("scores", ax, len(found), (2.9, 1.15 + 0.165 * len(order)), columns)
     for place, (one, panel) in enumerate(zip(axes, found, strict=True)):
         _draw(one, panel, order, is_named=ax is not None or place % columns == 0)
     figure_legend(figure, axes, ax is None, _handles(found))
