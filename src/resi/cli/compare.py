@@ -17,13 +17,22 @@ if TYPE_CHECKING:
     from resi.cli.matrices import Sides
     from resi.extraction.collection import Representations
 
+
+
+def alignment(key: str, value: str) -> bool | str:
+    """Return how rows are aligned."""
+    if value != "shared" and value.lower() not in ("true", "false"):
+        raise UsageError(f"{key}={value}: expected true, false or shared")
+    return value if value == "shared" else value.lower() == "true"
+
+
 KEYS = {
     "measure": Key("a name, a list as [cka,rsa], or benchmark, fast, all; default cka", texts),
     "measure.NAME.P": Key("a parameter of a measure, as measure.jaccard.k=20", text),
     "layers": Key("patterns of the layers to compare, as 'layer3.*'; default all", texts),
     "shape": Key("nd, ntd or nchw, if it is not what the number of axes says", text),
     "samples": Key("compare only that many samples, the same of all", count),
-    "align": Key("true: bring rows into one order by the ids of their samples", flag),
+    "align": Key("true: bring rows into one order by ids; shared: also leave out samples that not all have", alignment),
     "diagonal": Key("true: compare each layer of one set with itself, too", flag),
     "columns": Key("of tables: patterns of the columns that are features", texts),
     "id": Key("of tables: the column with the ids of samples", text),

@@ -6,7 +6,7 @@ import argparse
 import shlex
 from typing import Any
 
-from resi.cli.arguments import Key, count, parser, split, text, texts
+from resi.cli.arguments import Key, count, flag, parser, split, text, texts
 from resi.console import say, write
 from resi.errors import UsageError
 
@@ -21,6 +21,8 @@ KEYS = {
     "precision": Key("of the forward pass: float32, bfloat16 or float16", text),
     "column": Key("of a table: the column with the texts", text),
     "id": Key("of a table: the column with the ids of samples; default row numbers", text),
+    "name": Key("of the network, for people", text),
+    "overwrite": Key("true: remove what an earlier extraction has written to out", flag),
 }
 ABOUT = """\
 Run a network over data once, and write what its layers compute: a file a layer, the ids of the samples, and how it \
@@ -67,4 +69,9 @@ def _extract(model: str, data: str, values: dict[str, Any]) -> None:
 
 
 def _print_layers(model: str, data: str, values: dict[str, Any]) -> None:
-    raise NotImplementedError
+    from resi.extraction.listing import layers
+
+    known = ("device", "precision", "column", "id")
+    if others := [key for key in values if key not in known]:
+        raise UsageError(f"resi extract --list: {others[0]}= says nothing about which layers there are; leave it out")
+    write(f"{layers(model, data, **values)!r}\n")

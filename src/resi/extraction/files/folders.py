@@ -13,6 +13,7 @@ from resi.extraction.files.contents import Contents, Options, in_natural_order, 
 from resi.extraction.files.formats import BY_SUFFIX
 from resi.extraction.files.parquet import SAMPLE, read_ids
 from resi.extraction.files.safetensors import REPRESENTATION
+from resi.extraction.journal import NAME as UNFINISHED
 from resi.representation import hash_samples
 from resi.store.files import make_folder, write_text, written_to
 from resi.store.tensors import write_tensors
@@ -35,8 +36,8 @@ def read_folder(folder: Path, options: Options) -> Contents:
     UsageError
         If there are none, or an extraction into the folder has not finished.
     """
+    manifest = _manifest(folder)
     files = layer_files(folder)
-    manifest = _manifest(folder, files)
     if not files:
         raise UsageError(_nothing_in(folder))
     arrays: dict[str, StoredArray] = {}
@@ -70,16 +71,30 @@ def layer_files(folder: Path) -> list[Path]:
     return [found[name] for name in in_natural_order(found)]
 
 
-def _manifest(folder: Path, files: list[Path]) -> dict[str, Any]:
-    """Return what resi says of a folder that it wrote; nothing of others."""
+def _manifest(folder: Path) -> dict[str, Any]:
+    """Return what resi says of a folder that it wrote; nothing of others.
+
+    Raises
+    ------
+    UsageError
+        If an extraction into it has not finished.
+    ArtifactError
+        If a file is missing.
+    """
     path = folder / MANIFEST
     if not path.exists():
+        if (folder / UNFINISHED).exists():
+            raise UsageError(f"{folder}: the extraction into it has not finished; the same call again goes on with it")
         return {}
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, UnicodeDecodeError) as error:
-        raise ArtifactError(f"{path} is damaged: {error}") from error
-    return found if isinstance(found, dict) else {}
+        files = dict(found["layers"])
+    except (ValueError, LookupError, TypeError) as error:
+        raise ArtifactError(f"{path} is damaged: {' '.join(str(error).split())}") from error
+    for layer, file in files.items():
+        if not (folder / str(file)).exists():
+            raise ArtifactError(f"{folder / str(file)} is missing, with the layer {layer!r} of {folder}")
+    return dict(found)
 
 
 def _nothing_in(folder: Path) -> str:
