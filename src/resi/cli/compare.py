@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from resi.cli.matrices import Sides
     from resi.extraction.collection import Representations
 
+    Set = Representations | dict[str, Representations]
 
 
 def alignment(key: str, value: str) -> bool | str:
@@ -66,7 +67,7 @@ def main(words: list[str]) -> int:
         raise UsageError("resi compare: name files or folders of representations, see resi compare --help")
     measures = _measures(values.pop("measure", ["cka"]), parameters(values, "measure"))
     reading: dict[str, Any] = {key: values.pop(key) for key in ("layers", "columns", "id") if key in values}
-    first, second, sides = _sets(paths, reading, values.get("align", False))
+    first, second, sides = _sets(paths, reading)
     table = _compared(first, second, measures, values)
     _print(table, sides, arguments)
     _keep(table, arguments)
@@ -107,9 +108,7 @@ def _measures(names: list[str], given: dict[str, dict[str, Any]]) -> dict[str, d
     return {name: given.get(name, {}) for name in chosen}
 
 
-def _sets(
-    paths: list[str], reading: dict[str, Any], align: bool
-) -> tuple[Representations, Representations | None, Sides]:
+def _sets(paths: list[str], reading: dict[str, Any]) -> tuple[Set, Representations | None, Sides]:
     """Return one set, or two, and what they are called."""
     from resi.cli.matrices import Sides
     from resi.extraction.files.loading import load
@@ -127,46 +126,26 @@ def _sets(
             f"resi compare: {len(found)} sets, of which {several[0]} has {len(found[several[0]])} layers; compare one "
             "set, two sets, or files of one layer each"
         )
-    joined = next(iter(found.values())) if len(found) == 1 else _joined(found, align)
-    if len(joined) < 2:
-        raise UsageError(f"resi compare: {paths[0]} holds one layer; name another file or folder to compare it with")
-    return joined, None, Sides(joined.name, joined.name)
-
-
-def _joined(found: dict[str, Representations], align: bool) -> Representations:
-    """Return files of one layer each as one set, the layers named after the files."""
-    from resi.extraction.collection import Representations
-
+    if len(found) == 1:
+        (path, one), *_ = found.items()
+        if len(one) < 2:
+            raise UsageError(f"resi compare: {path} holds one layer; name another file or folder to compare it with")
+        return one, None, Sides(one.name, one.name)
     stems = [Path(path).stem for path in found]
-    names = stems if len(set(stems)) == len(stems) else list(found)
-    samples = next(iter(found.values())).samples
-    layers = {}
-    for name, (path, known) in zip(names, found.items(), strict=True):
-        one = known
-        if known.samples != samples:
-            if not align or len(known.samples) != len(samples):
-                raise UsageError(_other_samples(next(iter(found)), path, samples, known.samples))
-            one = known.of_samples(samples)
-        layers[name] = next(iter(one.layers.values()))
-    return Representations(layers, samples, "the files")
-
-
-def _other_samples(first: str, path: str, samples: tuple[str, ...], others: tuple[str, ...]) -> str:
-    if len(samples) != len(others):
-        return f"{first} has {len(samples)} rows, {path} has {len(others)}; rows must be the same samples"
-    if set(samples) == set(others):
-        return f"{path} has the samples of {first} in another order; align=true reorders them"
-    row = next(row for row, (one, other) in enumerate(zip(samples, others, strict=True)) if one != other)
-    return f"{path} has other samples than {first}: row {row} is {others[row]!r}, not {samples[row]!r}"
+    labels = stems if len(set(stems)) == len(stems) else list(found)
+    return dict(zip(labels, found.values(), strict=True)), None, Sides("the files", "the files")
 
 
 def _compared(
-    first: Representations, second: Representations | None, measures: dict[str, dict[str, Any]], options: dict[str, Any]
+    first: Set, second: Representations | None, measures: dict[str, dict[str, Any]], options: dict[str, Any]
 ) -> pl.DataFrame:
     from resi.api.comparing import pairwise
 
-    sets = (first,) if second is None else (first, second)
-    return pairwise(*sets, measures=measures, **options)
+    table = pairwise(first, second, measures, options.pop("shape", None), **options)
+    if second is not None or not isinstance(first, dict):
+        return table
+    names = {f"{label}:{layer}": label for label, known in first.items() for layer in known.layers}
+    return table.with_columns(table["source"].replace(names), table["target"].replace(names))
 
 
 def _print(table: pl.DataFrame, sides: Sides, arguments: argparse.Namespace) -> None:

@@ -88,13 +88,14 @@ def _manifest(folder: Path) -> dict[str, Any]:
         return {}
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-        files = dict(found["layers"])
-    except (ValueError, LookupError, TypeError) as error:
+    except ValueError as error:
         raise ArtifactError(f"{path} is damaged: {' '.join(str(error).split())}") from error
-    for layer, file in files.items():
+    if not isinstance(found, dict) or not isinstance(found.get("layers"), dict):
+        return {}
+    for layer, file in found["layers"].items():
         if not (folder / str(file)).exists():
             raise ArtifactError(f"{folder / str(file)} is missing, with the layer {layer!r} of {folder}")
-    return dict(found)
+    return found
 
 
 def _nothing_in(folder: Path) -> str:
