@@ -82,6 +82,9 @@ def test_few_pairs_are_a_list(folder: Path, capsys: pytest.CaptureFixture[str]) 
 def test_layers_of_many_are_chosen(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command(["compare", "r18", "layers=[layer0,layer2]", "--csv"]) == 0
     assert pl.read_csv(capsys.readouterr().out.encode()).select("source", "target").rows() == [("layer0", "layer2")]
+    resi.save("bert", resi.Representations.from_tensors({"pooler": torch.from_numpy(array(9))}, IDS))
+    assert run_command(["compare", "r18", "bert", "layers=[layer2,pool*]", "--csv"]) == 0
+    assert pl.read_csv(capsys.readouterr().out.encode()).select("source", "target").rows() == [("layer2", "pooler")]
 
 
 def test_rows_in_another_order_are_an_error_or_aligned(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -136,7 +139,7 @@ def test_a_comparison_that_failed_is_said_and_is_exit_code_1(folder: Path, capsy
         (["r18", "align=true", "align=true"], "align is given twice"),
         (["r18", "--out", "table.xlsx"], "expected a file .csv, .tsv, .parquet or .json"),
         (["r18", "--plot", "map.gif"], "expected a file .png, .svg or .pdf"),
-        (["r18", "layers=conv*"], "unknown layer of r18: 'conv*'"),
+        (["r18", "layers=conv*"], "unknown layer of r18: 'conv*'. Known: layer0, layer1, layer2."),
     ],
 )
 def test_what_cannot_be_compared(

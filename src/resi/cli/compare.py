@@ -53,7 +53,7 @@ EXAMPLES = """\
   resi compare reps/r18
   resi compare reps/r18 reps/r34 'measure=[cka,procrustes]' --plot layers.svg
   resi compare a.npy b.npy c.npy measure=jaccard measure.jaccard.k=20
-  resi compare reps/r18 'layers=layer*' samples=1000 --out table.csv"""
+  resi compare reps/r18 'layers=layer?' samples=1000 --out table.csv"""
 
 
 def main(words: list[str]) -> int:
@@ -111,16 +111,14 @@ def _measures(names: list[str], given: dict[str, dict[str, Any]]) -> dict[str, d
 def _sets(paths: list[str], reading: dict[str, Any]) -> tuple[Set, Representations | None, Sides]:
     """Return one set, or two, and what they are called."""
     from resi.cli.matrices import Sides
-    from resi.extraction.files.loading import load
 
-    found = {path: load(path, **reading) for path in dict.fromkeys(paths)}
+    found = _loaded(paths, **reading)
     if len(found) < len(paths):
         raise UsageError(f"resi compare: {paths[0]} is named twice; one set alone is compared with itself")
     several = [path for path, known in found.items() if len(known) > 1 or Path(path).is_dir()]
     if len(found) == 2 and several:
         first, second = found.values()
-        names = (first.name, second.name) if first.name != second.name else tuple(found)
-        return first, second, Sides(*names)
+        return first, second, Sides(*found)
     if several and len(found) > 2:
         raise UsageError(
             f"resi compare: {len(found)} sets, of which {several[0]} has {len(found[several[0]])} layers; compare one "
@@ -130,10 +128,32 @@ def _sets(paths: list[str], reading: dict[str, Any]) -> tuple[Set, Representatio
         (path, one), *_ = found.items()
         if len(one) < 2:
             raise UsageError(f"resi compare: {path} holds one layer; name another file or folder to compare it with")
-        return one, None, Sides(one.name, one.name)
+        return one, None, Sides(path, path)
     stems = [Path(path).stem for path in found]
     labels = stems if len(set(stems)) == len(stems) else list(found)
     return dict(zip(labels, found.values(), strict=True)), None, Sides("the files", "the files")
+
+
+def _loaded(paths: list[str], layers: list[str] | None = None, **options: Any) -> dict[str, Representations]:
+    """Return what is at each path, with the layers that fit: each pattern has to fit one of all, not of each."""
+    from resi.extraction.collection import fits_any, unknown_layer
+    from resi.extraction.files.loading import layer_names, load
+
+    places = {path.rstrip("/") or path: path for path in paths}
+    if layers is None:
+        return {label: load(path, **options) for label, path in places.items()}
+    names = {label: layer_names(path, **options) for label, path in places.items()}
+    for pattern in layers:
+        if not any(fits_any(name, [pattern]) for known in names.values() for name in known):
+            first = next(iter(names))
+            raise unknown_layer(first, pattern, names[first])
+    found = {}
+    for label, path in places.items():
+        fitting = [pattern for pattern in layers if any(fits_any(name, [pattern]) for name in names[label])]
+        if not fitting:
+            raise unknown_layer(label, layers[0], names[label])
+        found[label] = load(path, fitting, **options)
+    return found
 
 
 def _compared(
