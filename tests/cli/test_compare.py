@@ -106,6 +106,8 @@ def test_rows_in_another_order_are_an_error_or_aligned(folder: Path, capsys: pyt
 def test_a_figure_is_drawn(folder: Path) -> None:
     assert run_command(["compare", "r18", "r34", "--plot", "map.svg"]) == 0
     assert "<svg" in Path("map.svg").read_text()
+    assert run_command(["compare", "r18", "measure=[cka,rsa]", "--plot", "map.png"]) == 0
+    assert Path("map.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_a_comparison_that_failed_is_said_and_is_exit_code_1(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

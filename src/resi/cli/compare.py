@@ -70,7 +70,7 @@ def main(words: list[str]) -> int:
     first, second, sides = _sets(paths, reading)
     table = _compared(first, second, measures, values)
     _print(table, sides, arguments)
-    _keep(table, arguments)
+    _keep(table, sides, arguments)
     return 1 if table.filter(status=Status.failed).height else 0
 
 
@@ -197,7 +197,7 @@ def _say_grouped(rows: pl.DataFrame, column: str, what: str) -> None:
         say(f"  and {grouped.height - SHOWN_REASONS} more reasons; --out FILE keeps all of them")
 
 
-def _keep(table: pl.DataFrame, arguments: argparse.Namespace) -> None:
+def _keep(table: pl.DataFrame, sides: Sides, arguments: argparse.Namespace) -> None:
     """Write the table and the figure, and say where they are."""
     from resi.cli.tables import count_of
 
@@ -208,10 +208,19 @@ def _keep(table: pl.DataFrame, arguments: argparse.Namespace) -> None:
         if not table.filter(status=Status.ok).height:
             say(f"{arguments.plot} is not drawn: no comparison has a value")
             return
-        from resi import plot
-
-        plot.save(plot.heatmap(table), arguments.plot)
+        _draw(arguments.plot, table, sides)
         say(f"heat map in {arguments.plot}")
+
+
+def _draw(path: Path, table: pl.DataFrame, sides: Sides) -> None:
+    from resi import plot
+
+    figure = plot.heatmap(table)
+    if not sides.is_one:
+        for panel in figure.axes[: table["measure"].n_unique()]:
+            panel.set_xlabel(sides.columns, fontsize=8, parse_math=False)
+            panel.set_ylabel(sides.rows, fontsize=8, parse_math=False)
+    plot.save(figure, path)
 
 
 def _write_table(path: Path, table: pl.DataFrame) -> None:

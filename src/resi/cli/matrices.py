@@ -18,7 +18,7 @@ MOST_LINES = 40
 MOST_BLOCKS = 3
 """Parts into which the columns of a matrix may be divided."""
 FEW_PAIRS = 3
-MOST_LETTERS = 7
+MOST_LETTERS = 8
 """Letters of a name that have room above a column."""
 LONGEST = 32
 """Letters of a name that are shown."""
@@ -54,7 +54,7 @@ class Matrix(NamedTuple):
     cells: dict[tuple[str, str], tuple[float | None, str]]
 
 
-def show(table: pl.DataFrame, sides: Sides, larger: dict[str, bool]) -> Iterator[str]:
+def show(table: pl.DataFrame, sides: Sides, larger: dict[str, bool | None]) -> Iterator[str]:
     """Yield the lines of a table of pairs.
 
     Parameters
@@ -63,7 +63,7 @@ def show(table: pl.DataFrame, sides: Sides, larger: dict[str, bool]) -> Iterator
         As ``resi.pairwise`` returns it.
     sides : Sides
         What the sets are called.
-    larger : dict from measure to bool
+    larger : dict from measure to bool or None
         Whether larger is more similar.
     """
     measures = list(dict.fromkeys(table["measure"].to_list()))
@@ -78,8 +78,10 @@ def show(table: pl.DataFrame, sides: Sides, larger: dict[str, bool]) -> Iterator
         yield from _shown(matrix, sides, larger[measure])
 
 
-def direction(larger: bool) -> str:
-    """Return which way a measure points, in words."""
+def direction(larger: bool | None) -> str:
+    """Return which way a measure points, in words; plain functions do not say."""
+    if larger is None:
+        return "whether larger is more similar is not known"
     return f"{'larger' if larger else 'smaller'} is more similar"
 
 
@@ -96,7 +98,7 @@ def _matrix(table: pl.DataFrame, measure: str, is_one: bool) -> Matrix:
     return Matrix(list(dict.fromkeys(rows["source"])), list(dict.fromkeys(rows["target"])), cells)
 
 
-def _list_of_pairs(table: pl.DataFrame, larger: dict[str, bool]) -> Iterator[str]:
+def _list_of_pairs(table: pl.DataFrame, larger: dict[str, bool | None]) -> Iterator[str]:
     """Yield a line a pair and measure: few pairs are read more easily so."""
     pairs = list(dict.fromkeys(table.select("source", "target").iter_rows()))
     width = max(map(len, larger))
@@ -111,7 +113,7 @@ def _list_of_pairs(table: pl.DataFrame, larger: dict[str, bool]) -> Iterator[str
             yield f"  {measure:<{width}}  {text:>10}  {direction(larger[measure])}"
 
 
-def _shown(matrix: Matrix, sides: Sides, larger: bool) -> Iterator[str]:
+def _shown(matrix: Matrix, sides: Sides, larger: bool | None) -> Iterator[str]:
     digits = _digits(matrix)
     texts = {place: _cell(cell, digits) for place, cell in matrix.cells.items()}
     heads, names, legend = _headings(matrix, sides)
@@ -175,7 +177,7 @@ def _common(parts: Sequence[Sequence[str]]) -> list[str]:
     return found
 
 
-def _nearest(matrix: Matrix, sides: Sides, digits: int, larger: bool) -> Iterator[str]:
+def _nearest(matrix: Matrix, sides: Sides, digits: int, larger: bool | None) -> Iterator[str]:
     """Yield, for each row, the most similar column."""
     rows, pattern = _short(matrix.rows)
     size = f"{len(matrix.rows)} x {len(matrix.columns)} values"
@@ -194,7 +196,7 @@ def _nearest(matrix: Matrix, sides: Sides, digits: int, larger: bool) -> Iterato
         if not known:
             yield f"  {rows[row]:<{width}}  no value"
             continue
-        best = max(known, key=lambda column: known[column] if larger else -known[column])
+        best = max(known, key=lambda column: -known[column] if larger is False else known[column])
         yield f"  {rows[row]:<{width}}  {number_text(known[best], digits)}  {best}"
     if len(matrix.rows) > MOST_LINES:
         yield f"  and {len(matrix.rows) - MOST_LINES} more"
