@@ -64,10 +64,11 @@ def load(
 
     Examples
     --------
-    >>> import numpy as np, resi
-    >>> np.savez("/tmp/doctest_digits.npz", conv1=np.ones((5, 8)), fc=np.ones((5, 3), np.float32))
-    >>> resi.load("/tmp/doctest_digits.npz")
-    Representations of doctest_digits: 2 layers, 5 samples
+    >>> import numpy as np, resi, tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     np.savez(f"{folder}/digits.npz", conv1=np.ones((5, 8)), fc=np.ones((5, 3), np.float32))
+    ...     print(resi.load(f"{folder}/digits.npz"))
+    Representations of digits: 2 layers, 5 samples
       layer  shape  layout  type     MB
       conv1  5 x 8  nd      float64  0.0
       fc     5 x 3  nd      float32  0.0

@@ -50,9 +50,10 @@ def save(path: str | os.PathLike[str], representations: Representations | Mappin
 
     Examples
     --------
-    >>> import numpy as np, resi
-    >>> resi.save("/tmp/doctest_layers.safetensors", {"conv1": np.ones((5, 8)), "fc": np.ones((5, 3), np.float32)})
-    >>> list(resi.load("/tmp/doctest_layers.safetensors"))
+    >>> import numpy as np, resi, tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     resi.save(f"{folder}/net.safetensors", {"conv1": np.ones((5, 8)), "fc": np.ones((5, 3), np.float32)})
+    ...     list(resi.load(f"{folder}/net.safetensors"))
     ['conv1', 'fc']
     """
     place = Path(path).expanduser()
