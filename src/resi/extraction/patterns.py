@@ -133,7 +133,9 @@ def _trunk_of(module: nn.Module) -> bool:
 
 
 def _count(module: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in module.parameters())
+    """Return the number of weights, without the tables of tokens, which may be larger than all blocks together."""
+    tables = {id(each.weight) for each in module.modules() if isinstance(each, torch.nn.Embedding)}
+    return sum(parameter.numel() for parameter in module.parameters() if id(parameter) not in tables)
 
 
 def _unwrapped(module: nn.Module) -> nn.Module:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from resi.errors import StoreError, UsageError
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 TENSOR = "representation"
 UNFINISHED = ".part"
 BLOCK = 1 << 20
+HASHING_THREADS = 4
 
 
 class Folder:
@@ -100,7 +102,8 @@ class Folder:
                 facts = self.layers[layer]
                 own = {"layer": layer, "layout": facts.layout, "dtype": facts.computed_in, "samples": digest}
                 stream.metadata = {**about, **own}
-                stream.finish()
+            with ThreadPoolExecutor(HASHING_THREADS) as pool:
+                list(pool.map(TensorStream.finish, self._streams.values()))
             self.close()
             for layer in self.layers:
                 _part(self._path, layer).replace(self._path / _file(layer))

@@ -13,6 +13,7 @@ from resi.extraction.files.contents import Contents, Options, in_natural_order, 
 from resi.extraction.files.formats import BY_SUFFIX
 from resi.extraction.files.parquet import SAMPLE, read_ids
 from resi.extraction.files.safetensors import REPRESENTATION
+from resi.extraction.journal import NAME as UNFINISHED
 from resi.representation import hash_samples
 from resi.store.files import make_folder, write_text, written_to
 from resi.store.tensors import write_tensors
@@ -36,6 +37,8 @@ def read_folder(folder: Path, options: Options) -> Contents:
         If there are none, or an extraction into the folder has not finished.
     """
     files = layer_files(folder)
+    if (folder / UNFINISHED).exists():
+        raise UsageError(f"{folder}: an extraction into it has not finished; call the same resi.extract again to go on")
     manifest = _manifest(folder, files)
     if not files:
         raise UsageError(_nothing_in(folder))
