@@ -86,6 +86,9 @@ def network() -> Network:
         ("encoder.layer.*.output", [f"encoder.layer.{i}.output" for i in range(3)]),
         (["head.0", "embed"], ["embed", "head.0"]),  # as they are computed
         ("encoder.layer.[01]", BLOCKS[1:3]),
+        ("*.layer.*[0-9]", [*BLOCKS[1:4], *(f"encoder.layer.{i}.mlp.{j}" for i in range(3) for j in range(3))]),
+        ("p*r[1]", ["pair[1]"]),
+        ("e*d#1", ["embed"]),
         (["pair[1]", "pair[0]"], ["pair", "pair[1]"]),
         (["output", "output[states][1]"], ["output", "output[states][1]"]),
         ("encoder", ["encoder"]),

@@ -197,9 +197,9 @@ def finished(folder: Path) -> dict[str, Any] | None:
 
 
 def unfinished(folder: Path) -> dict[str, Any] | None:
-    """Return the settings of an extraction into a folder that was stopped."""
+    """Return the settings of an extraction into a folder that was stopped; None if it had written no batch."""
     journal = _journal_in(folder)
-    return None if journal is None else journal.settings
+    return None if journal is None or not journal.batches else journal.settings
 
 
 def is_foreign(folder: Path) -> bool:
