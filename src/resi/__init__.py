@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from resi.api.comparing import compare, list_measures, pairwise
+    from resi.api.matrices import matrix
     from resi.extraction.collection import Representations
     from resi.extraction.extract import extract
     from resi.extraction.files.loading import load
@@ -30,11 +31,13 @@ _PUBLIC = {
     "layers": "resi.extraction.listing",
     "list_measures": "resi.api.comparing",
     "load": "resi.extraction.files.loading",
+    "matrix": "resi.api.matrices",
     "pairwise": "resi.api.comparing",
     "run": "resi.pipeline.run",
     "save": "resi.extraction.files.saving",
     "score_table": "resi.groundings.scores",
 }
+_MODULES = ("plot", "testing")
 
 __all__ = [
     "Measure",
@@ -46,6 +49,7 @@ __all__ = [
     "layers",
     "list_measures",
     "load",
+    "matrix",
     "pairwise",
     "run",
     "save",
@@ -58,12 +62,12 @@ def __getattr__(name: str) -> Any:
         from importlib.metadata import version  # most of the time that importing resi would take
 
         return version("resi")
-    if name == "testing":
-        return importlib.import_module("resi.testing")
+    if name in _MODULES:
+        return importlib.import_module(f"resi.{name}")
     if name in _PUBLIC:
         return getattr(importlib.import_module(_PUBLIC[name]), name)
     raise AttributeError(f"module 'resi' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted([*__all__, "__version__", "testing"])
+    return sorted([*__all__, *_MODULES, "__version__"])

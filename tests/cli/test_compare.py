@@ -82,20 +82,23 @@ def test_few_pairs_are_a_list(folder: Path, capsys: pytest.CaptureFixture[str]) 
 def test_layers_of_many_are_chosen(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command(["compare", "r18", "layers=[layer0,layer2]", "--csv"]) == 0
     assert pl.read_csv(capsys.readouterr().out.encode()).select("source", "target").rows() == [("layer0", "layer2")]
+    resi.save("bert", resi.Representations.from_tensors({"pooler": torch.from_numpy(array(9))}, IDS))
+    assert run_command(["compare", "r18", "bert", "layers=[layer2,pool*]", "--csv"]) == 0
+    assert pl.read_csv(capsys.readouterr().out.encode()).select("source", "target").rows() == [("layer2", "pooler")]
 
 
 def test_rows_in_another_order_are_an_error_or_aligned(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     order = np.random.default_rng(5).permutation(30)
     np.savez("a.npz", x=array(0), ids=np.array(IDS))
     np.savez("b.npz", x=array(1)[order], ids=np.array(IDS)[order])
-    assert run_command(["compare", "a.npz", "b.npz"]) == 2
-    assert "b.npz has the samples of a.npz in another order; align=true reorders them" in capsys.readouterr().err
+    assert run_command(["compare", "a.npz", "b.npz"]) == 1
+    assert "align=True" in capsys.readouterr().err
     assert run_command(["compare", "a.npz", "b.npz", "align=true", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)[0]["value"] == pytest.approx(resi.compare(array(0), array(1)))
     shuffled = resi.Representations.from_tensors({"x": torch.from_numpy(array(1)[order])}, [IDS[row] for row in order])
     resi.save("shuffled", shuffled)
     assert run_command(["compare", "r18", "shuffled"]) != 0
-    assert "align" in capsys.readouterr().err
+    assert "align=True" in capsys.readouterr().err
     assert run_command(["compare", "r18", "shuffled", "align=true", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)[0]["value"] == pytest.approx(resi.compare(array(0), array(1)))
 
@@ -131,12 +134,12 @@ def test_a_comparison_that_failed_is_said_and_is_exit_code_1(folder: Path, capsy
         (["r18", "measure=jaccard", "measure.jaccard=3"], "expected measure.NAME.PARAMETER=VALUE"),
         (["r18", "measure=jaccard", "measure.jaccard.n=3"], "unknown parameter of jaccard 'n'"),
         (["r18", "samples=many"], "samples=many: expected a whole number"),
-        (["r18", "align=yes"], "align=yes: expected true or false"),
+        (["r18", "align=yes"], "align=yes: expected true, false or shared"),
         (["r18", "align="], "align has no value"),
         (["r18", "align=true", "align=true"], "align is given twice"),
         (["r18", "--out", "table.xlsx"], "expected a file .csv, .tsv, .parquet or .json"),
         (["r18", "--plot", "map.gif"], "expected a file .png, .svg or .pdf"),
-        (["r18", "layers=conv*"], "unknown layer of r18: 'conv*'"),
+        (["r18", "layers=conv*"], "unknown layer of r18: 'conv*'. Known: layer0, layer1, layer2."),
     ],
 )
 def test_what_cannot_be_compared(

@@ -59,10 +59,17 @@ def test_a_wide_matrix_is_divided() -> None:
 def test_of_a_very_large_one_the_nearest_are_shown() -> None:
     names = [f"layer{number}" for number in range(50)]
     lines = shown(table(names, names, True), Sides("net", "net"))
-    assert lines[1] == "  50 x 50 values; the most similar other layer to each of net:"
+    assert lines[1] == "  50 x 50 values; for each layer, the most similar other layer:"
     assert lines[2] == "  layer0   0.549  layer49"
     assert lines[-1] == "  and 10 more"
     assert shown(table(names, names, True), Sides("net", "net"), larger=False)[2] == "  layer0   0.501  layer1"
+    lines = shown(table(names, names, False), Sides("a", "b"))
+    assert lines[1:5] == [
+        "  rows: a",
+        "  columns: b",
+        "  50 x 50 values; for each row, the most similar column:",
+        "  layer0   0.549  layer49",
+    ]
 
 
 def test_an_asymmetric_measure_keeps_its_direction() -> None:

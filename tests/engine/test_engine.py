@@ -81,7 +81,8 @@ class Failing(Measure):
 def test_pairwise_is_every_pair_by_itself() -> None:
     given = arrays()
     frame = resi.pairwise(given, measures=FAST)
-    assert frame.columns == ["source", "target", "measure", "value", "seconds", "status", "error", "note"]
+    columns = ["source", "target", "measure", "value", "seconds", "status", "error", "note", "larger_is_more_similar"]
+    assert frame.columns == columns
     assert frame.height == 10 * len(FAST)
     for row in frame.iter_rows(named=True):
         alone = resi.compare(given[row["source"]], given[row["target"]], row["measure"])

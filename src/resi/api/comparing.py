@@ -1,57 +1,60 @@
-"""The Python functions: compare two representations, or all pairs of many."""
+"""The Python functions: compare two representations, all pairs of many, or each of one set with each of another."""
 
 from __future__ import annotations
 
 import operator
+import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resi import registry
-from resi.choices import Status
 from resi.errors import ShapeError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import polars as pl
-    import torch
 
-    from resi.engine.execution import Outcome
-    from resi.engine.tiles import Task
+    from resi.api.aligning import Align
+    from resi.api.measuring import Measures, OneMeasure
     from resi.measures.base import Measure
-    from resi.representation import ArrayLike, Representation
+    from resi.representation import ArrayLike
     from resi.specs import Layout
 
 ALWAYS_FITS = 2**26
 """So many bytes are not worth asking how much memory there is."""
 
 
-def compare(
-    R: ArrayLike,
-    S: ArrayLike,
-    measure: str = "cka",
-    shape: Layout = "nd",
+def compare(  # noqa: PLR0913 - all but the first two are options
+    R: Any,
+    S: Any,
+    measure: OneMeasure = "cka",
+    shape: str = "nd",
     *,
     memory: str | int = "auto",
     samples: int | None = None,
+    align: Align = False,
     **parameters: Any,
 ) -> float:
     """Return the similarity of two representations of the same samples.
 
     Parameters
     ----------
-    R, S : numpy array or torch tensor, floating point
-        Of shape (n_samples, n_features), or as ``shape`` says; the number of features may differ. Values are computed
-        on the device that ``R`` is on, in float64. Some measures multiply in float32 if both inputs are float32; their
-        values are then correct to six digits.
-    measure : str
-        Name of a measure, see :func:`list_measures`.
+    R, S : array, floating point
+        Of shape (n_samples, n_features), or as ``shape`` says; the number of features may differ. Arrays of numpy,
+        torch or xarray, frames of pandas or Polars, nested lists; a :class:`~resi.Representations` of one layer, or one
+        of its ``layers``; or the path of a file. Values are computed on the device that ``R`` is on, in float64. Some
+        measures multiply in float32 if both inputs are float32; their values are then correct to six digits.
+    measure : str, class, instance or function
+        Name of a measure, see :func:`list_measures`; a measure class or an instance of one; or a function of R and S.
     shape : str
-        ``nd``, ``ntd`` (samples, tokens, features) or ``nchw`` (samples, channels, height, width).
+        ``nd``, ``ntd`` (samples, tokens, features) or ``nchw`` (samples, channels, height, width); ``auto`` decides by
+        the number of axes. Two axes are features in any case.
     memory : str or int
         Memory limit of the comparison, such as ``4GB``; ``auto`` is half the memory of the machine or of the GPU.
     samples : int, optional
         Compare only that many samples, if there are more; the selection depends only on these two numbers.
+    align : bool or ``shared``
+        As for :func:`pairwise`.
     **parameters
         Parameters of the measure, for example ``k=20`` for ``jaccard``.
 
@@ -65,7 +68,7 @@ def compare(
     UsageError
         If the measure or a parameter does not exist.
     ShapeError
-        If the arrays do not fit the measure or each other.
+        If the arrays do not fit the measure or each other, or are of different samples.
     DegenerateInputError
         If the measure has no value for this input, such as a constant representation.
     BudgetError
@@ -77,63 +80,96 @@ def compare(
     >>> R = np.random.default_rng(0).normal(size=(100, 8))
     >>> round(compare(R, 2 * R[:, ::-1] + 1, measure="cka"), 6)
     1.0
+    >>> compare(R, R + 1, measure=lambda R, S: float((S - R).mean()))
+    1.0
     """
-    chosen = registry.make_measure(measure, parameters)
+    from resi.api.measuring import choose_one
+
+    chosen = choose_one(measure, parameters, unnamed="function")
     if samples is not None:
-        R, S = _sampled(measure, R, S, shape, _checked_count("compare", "samples", samples, 2))
-    _check_memory(chosen, R, S, shape, memory)
-    return chosen.evaluate(R, S, shape)
+        samples = _checked_count("compare", "samples", samples, 2)
+    layout: Any = shape
+    if samples is not None or align or shape == "auto" or not (_is_plain(R) and _is_plain(S)):
+        R, S, layout = _sides(chosen.name, (R, S), shape, samples, align)
+    _check_memory(chosen, R, S, layout, memory)
+    return chosen.evaluate(R, S, layout)
 
 
-def pairwise(
-    representations: Mapping[str, ArrayLike],
-    measures: str | Sequence[str] | Mapping[str, Mapping[str, Any]] = ("cka",),
-    shape: Layout = "nd",
+def pairwise(  # noqa: PLR0913 - all but the first are options
+    representations: Any,
+    others: Any = None,
+    measures: Measures | None = None,
+    shape: str | Mapping[str, str] | None = None,
+    *,
     memory: str | int = "auto",
     threads: int | None = None,
     samples: int | None = None,
+    diagonal: bool = False,
+    align: Align = False,
     **unknown: Any,
 ) -> pl.DataFrame:
-    """Compare all pairs among many representations of the same samples.
+    """Compare all pairs among many representations of the same samples, or each of one set with each of another.
 
     Each representation is prepared only once.
 
     Parameters
     ----------
-    representations : mapping from name to array
-        As for :func:`compare`; computed on the device of the first one. Names that are not strings are converted to
-        strings.
-    measures : sequence of str, or mapping from str to mapping
-        Names of measures, or of the sets ``benchmark``, ``fast`` and ``all``; or names with the parameters of each,
-        such as ``{"jaccard": {"k": 20}, "cka": {}}``.
-    shape : str
-        ``nd``, ``ntd`` or ``nchw``.
+    representations : mapping from name to array, collection or path
+        Arrays as for :func:`compare`; computed on the device of the first one. Names that are not strings are
+        converted to strings. A :class:`~resi.Representations`, or the path of one (:func:`resi.load`), stands for its
+        layers; within a mapping, for the layers ``NAME:LAYER``.
+    others : as ``representations``, optional
+        A second set: each of the first is compared with each of this one, and with nothing else. A name, a list of
+        names or a mapping to parameters in its place are the ``measures``.
+    measures : name, class, instance or function, a sequence of these, or a mapping
+        Names of measures, or of the sets ``benchmark``, ``fast`` and ``all``; classes derived from
+        :class:`~resi.Measure`; functions of two matrices. A mapping gives parameters, such as
+        ``{"jaccard": {"k": 20}, "cka": {}}``, or names of one's own, such as ``{"mine": my_function}``.
+        ``cka`` by default.
+    shape : str or mapping from name to str, optional
+        ``nd``, ``ntd`` or ``nchw``, for all or by name; ``auto`` decides by the number of axes. By default what a
+        collection says, and ``nd`` for arrays.
     memory : str or int
         Budget for prepared representations, such as ``4GB``; ``auto`` is half the machine's.
     threads : int, optional
         Number of threads; torch's default if not given.
     samples : int, optional
         Compare only that many samples, the same for all representations, if there are more.
+    diagonal : bool
+        Also compare each representation of a single set with itself.
+    align : bool or ``shared``
+        What to do where ids of samples differ: by default raise. True puts the rows in the order of the first
+        representation that has ids; ``shared`` also leaves out samples that not all have.
 
     Returns
     -------
     polars.DataFrame
-        Columns ``source, target, measure, value, seconds, status, error, note``: one row per unordered pair for a
-        symmetric measure, per ordered pair otherwise. ``status`` is ``ok``, ``failed`` or ``undefined``; the latter
-        two have no value and say why in ``error``. ``seconds`` is the comparison's own time plus its share of
-        preparing. ``note`` says why a value is barely informative, or holds a warning issued while it was computed;
-        otherwise it is empty.
+        Columns ``source, target, measure, value, seconds, status, error, note, larger_is_more_similar``: one row per
+        unordered pair for a symmetric measure, per ordered pair otherwise; of two sets, one row per representation of
+        the first and of the second. ``status`` is ``ok``, ``failed`` or ``undefined``; the latter two have no value and
+        say why in ``error``. ``seconds`` is the comparison's own time plus its share of preparing. ``note`` says why a
+        value is barely informative, or holds a warning issued while it was computed; otherwise it is empty.
+        ``larger_is_more_similar`` is null for plain functions, which do not say; those are compared in both orders.
 
     Raises
     ------
     UsageError
         If an argument, a measure or a parameter does not exist.
     ShapeError
-        If no array can be compared; if only some cannot, only their pairs fail.
+        If ids of samples differ, or no array can be compared; if only some cannot, only their pairs fail.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> draws = np.random.default_rng(0).normal(size=(3, 50, 4))
+    >>> layers = {"first": draws[0], "second": draws[1]}
+    >>> pairwise(layers, {"other": draws[2]}, ["cka", "rsa"]).select("source", "target", "measure").rows()
+    [('first', 'other', 'cka'), ('second', 'other', 'cka'), ('first', 'other', 'rsa'), ('second', 'other', 'rsa')]
     """
     import polars as pl
 
-    from resi.engine.tiles import all_pairs
+    from resi.api.measuring import choose
+    from resi.api.pairs import How, compared, read_sets
     from resi.machine.devices import plain_arithmetic
     from resi.results.schema import PAIRWISE
 
@@ -144,94 +180,61 @@ def pairwise(
         )
     threads = None if threads is None else _checked_count("pairwise", "threads", threads, 1)
     samples = None if samples is None else _checked_count("pairwise", "samples", samples, 2)
-    chosen = _chosen(measures)
-    arrays = _named(representations)
-    if not arrays:
-        return pl.DataFrame(schema=PAIRWISE)
+    others, measures = _told_apart(others, measures)
+    if others is not None and diagonal:
+        raise UsageError("pairwise: diagonal=True is for a single set; of two sets, all pairs are compared")
+    chosen = choose("cka" if measures is None else measures)
     with plain_arithmetic():
-        tensors, refused = _tensors(arrays, shape)
-        items = {name: _representation(name, tensor, shape, samples) for name, tensor in tensors.items()}
-        tasks = all_pairs(list(arrays), chosen)
-        possible = [task for task in tasks if task.source in items and task.target in items]
-        outcomes = _outcomes(possible, items, chosen, memory, next(iter(tensors.values())).device, threads)
-    rows = []
-    for task in tasks:
-        if task in outcomes:
-            found = outcomes[task]
-            seconds = found.seconds + found.prepare_seconds
-            rows.append((*task, found.value, seconds, found.status, found.error, found.note))
-        else:
-            error = refused.get(task.source) or refused[task.target]
-            rows.append((*task, None, 0.0, Status.failed, error, ""))
+        sets = read_sets([representations] if others is None else [representations, others], shape, align)
+        rows = compared(sets, chosen, How(memory, threads, samples, diagonal))
     return pl.DataFrame(rows, schema=PAIRWISE, orient="row")
 
 
-def _chosen(measures: str | Sequence[str] | Mapping[str, Mapping[str, Any]]) -> dict[str, Measure]:
-    """Return measures by name, the sets among them in full."""
-    if isinstance(measures, Mapping):
-        return {name: registry.make_measure(name, parameters) for name, parameters in measures.items()}
-    names = [measures] if isinstance(measures, str) else list(measures)
-    sets = registry.measure_sets()
-    members = [sets.get(name, [name]) if isinstance(name, str) else [name] for name in names]
-    return {name: registry.make_measure(name, {}) for several in members for name in several}
+def _told_apart(others: Any, measures: Any) -> tuple[Any, Any]:
+    """Return the second set and the measures: these may stand in the second place, too."""
+    from resi.api.measuring import is_measures
+
+    is_path = isinstance(others, str) and others not in (*registry.SETS, *registry.measures()) and Path(others).exists()
+    if others is None or is_path or not (isinstance(others, str) or is_measures(others)):
+        return others, measures
+    if measures is not None:
+        raise UsageError(
+            f"pairwise: measures are given twice, as {others!r} and {measures!r}; a second set is a mapping from names "
+            "to arrays, a collection of layers or the path of one, and shape= is given by name"
+        )
+    return None, others
 
 
-def _named(representations: Any) -> dict[str, ArrayLike]:
-    if not isinstance(representations, Mapping):
-        kind = type(representations).__name__
-        raise UsageError(f"pairwise: expected a mapping from names to arrays, such as {{'a': R, 'b': S}}, not a {kind}")
-    arrays: dict[str, ArrayLike] = {}
-    for given, array in representations.items():
-        if str(given) in arrays:
-            raise UsageError(f"pairwise: two representations have the name {str(given)!r}; give each its own")
-        arrays[str(given)] = array
-    return arrays
+def _is_plain(side: Any) -> bool:
+    """Return whether a side is an array or nested lists, which know neither their samples nor their layout.
+
+    So is a text that names no file, for the measure to refuse.
+    """
+    from resi.api.frames import is_labelled
+    from resi.representation import Representation
+
+    is_path = isinstance(side, os.PathLike) or (isinstance(side, str) and Path(side).exists())
+    return not (is_path or isinstance(side, Mapping | Representation) or is_labelled(side))
 
 
-def _tensors(arrays: Mapping[str, ArrayLike], shape: Layout) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
-    """Return the arrays that can be compared as tensors, and why the others cannot."""
-    from resi.measures.shapes import LAYOUTS, as_tensor
+def _sides(
+    measure: str, sides: tuple[Any, Any], shape: str, samples: int | None, align: Align
+) -> tuple[Any, Any, Layout]:
+    """Return two sides as arrays of the same samples, and the layout that the one with more axes has."""
+    from resi.api.aligning import aligned
+    from resi.api.entries import Shapes, entry, single
+    from resi.representation import subsample
 
-    tensors: dict[str, torch.Tensor] = {}
-    refused: dict[str, str] = {}
-    for name, array in arrays.items():
-        try:
-            tensors[name] = as_tensor("pairwise", name, array, shape)
-        except ShapeError as error:
-            if shape not in LAYOUTS or len(refused) == len(arrays) - 1:
-                raise
-            refused[name] = f"{type(error).__name__}: {error}"
-    return tensors, refused
-
-
-def _outcomes(
-    tasks: Sequence[Task],
-    items: Mapping[str, Representation],
-    measures: Mapping[str, Measure],
-    memory: str | int,
-    device: torch.device,
-    threads: int | None,
-) -> dict[Task, Outcome]:
-    from resi.engine.budget import ARGUMENTS
-    from resi.engine.execution import Engine
-    from resi.machine.memory import parse_memory
-
-    budget = parse_memory(memory, device, ARGUMENTS.memory)
-    engine = Engine(measures, budget, device, threads, limits=ARGUMENTS)
-    return {outcome.task: outcome for outcome in engine.run(tasks, items)}
-
-
-def _representation(name: str, tensor: torch.Tensor, shape: Layout, samples: int | None) -> Representation:
-    from resi.representation import Representation, subsample
-
-    return subsample(Representation(name, tuple(tensor.shape), shape, "", lambda: tensor, label=name), samples)
-
-
-def _sampled(measure: str, R: ArrayLike, S: ArrayLike, shape: Layout, samples: int) -> list[Any]:
-    from resi.measures.shapes import as_tensor
-
-    tensors = [as_tensor(measure, side, array, shape) for side, array in (("R", R), ("S", S))]
-    return [_representation(measure, tensor, shape, samples).load() for tensor in tensors]
+    read = [
+        entry(measure, name, single(name, side), Shapes(shape if shape != "nd" or _is_plain(side) else None))
+        for name, side in zip("RS", sides, strict=True)
+    ]
+    for found in read:
+        if found.item is None:
+            raise ShapeError(found.refused.removeprefix("ShapeError: "))
+    items = [found.item for found in aligned(measure, read, align) if found.item is not None]
+    R, S = (subsample(item, samples).load() for item in items)
+    return R, S, max((item.layout for item in items), key=len)
 
 
 def _check_memory(measure: Measure, R: ArrayLike, S: ArrayLike, shape: Layout, memory: str | int) -> None:

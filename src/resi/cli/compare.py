@@ -17,13 +17,23 @@ if TYPE_CHECKING:
     from resi.cli.matrices import Sides
     from resi.extraction.collection import Representations
 
+    Set = Representations | dict[str, Representations]
+
+
+def alignment(key: str, value: str) -> bool | str:
+    """Return how rows are aligned."""
+    if value != "shared" and value.lower() not in ("true", "false"):
+        raise UsageError(f"{key}={value}: expected true, false or shared")
+    return value if value == "shared" else value.lower() == "true"
+
+
 KEYS = {
     "measure": Key("a name, a list as [cka,rsa], or benchmark, fast, all; default cka", texts),
     "measure.NAME.P": Key("a parameter of a measure, as measure.jaccard.k=20", text),
     "layers": Key("patterns of the layers to compare, as 'layer3.*'; default all", texts),
     "shape": Key("nd, ntd or nchw, if it is not what the number of axes says", text),
     "samples": Key("compare only that many samples, the same of all", count),
-    "align": Key("true: bring rows into one order by the ids of their samples", flag),
+    "align": Key("true: bring rows into one order by ids; shared: also leave out samples that not all have", alignment),
     "diagonal": Key("true: compare each layer of one set with itself, too", flag),
     "columns": Key("of tables: patterns of the columns that are features", texts),
     "id": Key("of tables: the column with the ids of samples", text),
@@ -43,7 +53,7 @@ EXAMPLES = """\
   resi compare reps/r18
   resi compare reps/r18 reps/r34 'measure=[cka,procrustes]' --plot layers.svg
   resi compare a.npy b.npy c.npy measure=jaccard measure.jaccard.k=20
-  resi compare reps/r18 'layers=layer*' samples=1000 --out table.csv"""
+  resi compare reps/r18 'layers=layer?' samples=1000 --out table.csv"""
 
 
 def main(words: list[str]) -> int:
@@ -57,7 +67,7 @@ def main(words: list[str]) -> int:
         raise UsageError("resi compare: name files or folders of representations, see resi compare --help")
     measures = _measures(values.pop("measure", ["cka"]), parameters(values, "measure"))
     reading: dict[str, Any] = {key: values.pop(key) for key in ("layers", "columns", "id") if key in values}
-    first, second, sides = _sets(paths, reading, values.get("align", False))
+    first, second, sides = _sets(paths, reading)
     table = _compared(first, second, measures, values)
     _print(table, sides, arguments)
     _keep(table, arguments)
@@ -98,66 +108,64 @@ def _measures(names: list[str], given: dict[str, dict[str, Any]]) -> dict[str, d
     return {name: given.get(name, {}) for name in chosen}
 
 
-def _sets(
-    paths: list[str], reading: dict[str, Any], align: bool
-) -> tuple[Representations, Representations | None, Sides]:
+def _sets(paths: list[str], reading: dict[str, Any]) -> tuple[Set, Representations | None, Sides]:
     """Return one set, or two, and what they are called."""
     from resi.cli.matrices import Sides
-    from resi.extraction.files.loading import load
 
-    found = {path: load(path, **reading) for path in dict.fromkeys(paths)}
+    found = _loaded(paths, **reading)
     if len(found) < len(paths):
         raise UsageError(f"resi compare: {paths[0]} is named twice; one set alone is compared with itself")
     several = [path for path, known in found.items() if len(known) > 1 or Path(path).is_dir()]
     if len(found) == 2 and several:
         first, second = found.values()
-        names = (first.name, second.name) if first.name != second.name else tuple(found)
-        return first, second, Sides(*names)
+        return first, second, Sides(*found)
     if several and len(found) > 2:
         raise UsageError(
             f"resi compare: {len(found)} sets, of which {several[0]} has {len(found[several[0]])} layers; compare one "
             "set, two sets, or files of one layer each"
         )
-    joined = next(iter(found.values())) if len(found) == 1 else _joined(found, align)
-    if len(joined) < 2:
-        raise UsageError(f"resi compare: {paths[0]} holds one layer; name another file or folder to compare it with")
-    return joined, None, Sides(joined.name, joined.name)
-
-
-def _joined(found: dict[str, Representations], align: bool) -> Representations:
-    """Return files of one layer each as one set, the layers named after the files."""
-    from resi.extraction.collection import Representations
-
+    if len(found) == 1:
+        (path, one), *_ = found.items()
+        if len(one) < 2:
+            raise UsageError(f"resi compare: {path} holds one layer; name another file or folder to compare it with")
+        return one, None, Sides(path, path)
     stems = [Path(path).stem for path in found]
-    names = stems if len(set(stems)) == len(stems) else list(found)
-    samples = next(iter(found.values())).samples
-    layers = {}
-    for name, (path, known) in zip(names, found.items(), strict=True):
-        one = known
-        if known.samples != samples:
-            if not align or len(known.samples) != len(samples):
-                raise UsageError(_other_samples(next(iter(found)), path, samples, known.samples))
-            one = known.of_samples(samples)
-        layers[name] = next(iter(one.layers.values()))
-    return Representations(layers, samples, "the files")
+    labels = stems if len(set(stems)) == len(stems) else list(found)
+    return dict(zip(labels, found.values(), strict=True)), None, Sides("the files", "the files")
 
 
-def _other_samples(first: str, path: str, samples: tuple[str, ...], others: tuple[str, ...]) -> str:
-    if len(samples) != len(others):
-        return f"{first} has {len(samples)} rows, {path} has {len(others)}; rows must be the same samples"
-    if set(samples) == set(others):
-        return f"{path} has the samples of {first} in another order; align=true reorders them"
-    row = next(row for row, (one, other) in enumerate(zip(samples, others, strict=True)) if one != other)
-    return f"{path} has other samples than {first}: row {row} is {others[row]!r}, not {samples[row]!r}"
+def _loaded(paths: list[str], layers: list[str] | None = None, **options: Any) -> dict[str, Representations]:
+    """Return what is at each path, with the layers that fit: each pattern has to fit one of all, not of each."""
+    from resi.extraction.collection import fits_any, unknown_layer
+    from resi.extraction.files.loading import layer_names, load
+
+    places = {path.rstrip("/") or path: path for path in paths}
+    if layers is None:
+        return {label: load(path, **options) for label, path in places.items()}
+    names = {label: layer_names(path, **options) for label, path in places.items()}
+    for pattern in layers:
+        if not any(fits_any(name, [pattern]) for known in names.values() for name in known):
+            first = next(iter(names))
+            raise unknown_layer(first, pattern, names[first])
+    found = {}
+    for label, path in places.items():
+        fitting = [pattern for pattern in layers if any(fits_any(name, [pattern]) for name in names[label])]
+        if not fitting:
+            raise unknown_layer(label, layers[0], names[label])
+        found[label] = load(path, fitting, **options)
+    return found
 
 
 def _compared(
-    first: Representations, second: Representations | None, measures: dict[str, dict[str, Any]], options: dict[str, Any]
+    first: Set, second: Representations | None, measures: dict[str, dict[str, Any]], options: dict[str, Any]
 ) -> pl.DataFrame:
     from resi.api.comparing import pairwise
 
-    sets = (first,) if second is None else (first, second)
-    return pairwise(*sets, measures=measures, **options)
+    table = pairwise(first, second, measures, options.pop("shape", None), **options)
+    if second is not None or not isinstance(first, dict):
+        return table
+    names = {f"{label}:{layer}": label for label, known in first.items() for layer in known.layers}
+    return table.with_columns(table["source"].replace(names), table["target"].replace(names))
 
 
 def _print(table: pl.DataFrame, sides: Sides, arguments: argparse.Namespace) -> None:

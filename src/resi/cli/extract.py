@@ -6,27 +6,33 @@ import argparse
 import shlex
 from typing import Any
 
-from resi.cli.arguments import Key, count, parser, split, text, texts
+from resi.cli.arguments import Key, count, flag, parser, split, text, texts
 from resi.console import say, write
 from resi.errors import UsageError
 
 KEYS = {
-    "model": Key("timm:NAME, torchvision:NAME, hf:PATH_OR_ID, or python:PACKAGE.MODULE:FUNCTION", text),
+    "model": Key(
+        "timm:NAME, torchvision:NAME, hf:PATH_OR_ID (with ?pretrained=false for random weights), or "
+        "python:PACKAGE.MODULE:FUNCTION",
+        text,
+    ),
     "data": Key("a folder of images, a .csv, .tsv or .parquet table with texts, or an array in a .npy file", text),
     "out": Key("the folder to write; a run that was stopped goes on there", text),
-    "layers": Key("patterns of layers, as 'layer3.*' or [conv1,layer*]; --list shows which there are", texts),
+    "layers": Key("patterns of layers, as 'layer3.*' or [conv1,layer?]; --list shows which there are", texts),
     "pooling": Key("of tokens and maps: none, mean, max, cls or last", text),
     "batch_size": Key("samples in a forward pass", count),
     "device": Key("cpu, cuda or cuda:1; default a GPU, if there is one", text),
     "precision": Key("of the forward pass: float32, bfloat16 or float16", text),
     "column": Key("of a table: the column with the texts", text),
     "id": Key("of a table: the column with the ids of samples; default row numbers", text),
+    "name": Key("of the network, for people", text),
+    "overwrite": Key("true: remove what an earlier extraction has written to out", flag),
 }
 ABOUT = """\
 Run a network over data once, and write what its layers compute: a file a layer, the ids of the samples, and how it \
 was made. Memory is bounded by a batch, however many samples there are."""
 EXAMPLES = """\
-  resi extract model=timm:resnet18 data=images/ 'layers=layer*' out=reps/r18
+  resi extract model=timm:resnet18 data=images/ 'layers=layer?' out=reps/r18
   resi extract model=hf:bert-base-uncased data=texts.csv column=sentence \\
     pooling=mean out=reps/bert
   resi extract model=timm:resnet18 data=images/ --list
@@ -67,4 +73,9 @@ def _extract(model: str, data: str, values: dict[str, Any]) -> None:
 
 
 def _print_layers(model: str, data: str, values: dict[str, Any]) -> None:
-    raise NotImplementedError
+    from resi.extraction.listing import layers
+
+    known = ("device", "precision", "column", "id")
+    if others := [key for key in values if key not in known]:
+        raise UsageError(f"resi extract --list: {others[0]}= says nothing about which layers there are; leave it out")
+    write(f"{layers(model, data, **values)!r}\n")

@@ -177,10 +177,13 @@ def _common(parts: Sequence[Sequence[str]]) -> list[str]:
 
 def _nearest(matrix: Matrix, sides: Sides, digits: int, larger: bool) -> Iterator[str]:
     """Yield, for each row, the most similar column."""
-    size = f"{len(matrix.rows)} x {len(matrix.columns)}"
-    other = "other layer" if sides.is_one else f"layer of {sides.columns}"
-    yield f"  {size} values; the most similar {other} to each of {sides.rows}:"
     rows, pattern = _short(matrix.rows)
+    size = f"{len(matrix.rows)} x {len(matrix.columns)} values"
+    if sides.is_one:
+        yield f"  {size}; for each layer, the most similar other layer:"
+    else:
+        yield from (f"  rows: {sides.rows}", f"  columns: {sides.columns}")
+        yield f"  {size}; for each row, the most similar column:"
     if pattern:
         yield f"  layers: {pattern}"
     width = max(map(len, rows.values()))

@@ -97,8 +97,14 @@ def format_seconds(seconds: float) -> str:
 
 
 @contextlib.contextmanager
-def progress(label: str, total: int) -> Iterator[Callable[[], None]]:
+def progress(label: str, total: int, after: float = 0.0) -> Iterator[Callable[[], None]]:
     """Show progress over ``total`` steps: a bar on a terminal, else a line every ten seconds and one at the end.
+
+    Parameters
+    ----------
+    after : float
+        Seconds in which nothing is shown, such as of a function that is mostly done by then. If it is not 0, the line
+        at the end only follows others.
 
     Yields
     ------
@@ -106,7 +112,7 @@ def progress(label: str, total: int) -> Iterator[Callable[[], None]]:
         To be called after each step.
     """
     if sys.stderr.isatty():
-        with _bar(label, total) as advance:
+        with _bar(label, total, after) as advance:
             yield advance
         return
     start = shown = time.monotonic()
@@ -122,11 +128,12 @@ def progress(label: str, total: int) -> Iterator[Callable[[], None]]:
             say(f"{label}: {done}/{total}, {now - start:.0f} s so far, about {left:.0f} s to go")
 
     yield advance_line
-    say(f"{label}: {done}/{total} in {time.monotonic() - start:.1f} s")
+    if not after or shown > start:
+        say(f"{label}: {done}/{total} in {time.monotonic() - start:.1f} s")
 
 
 @contextlib.contextmanager
-def _bar(label: str, total: int) -> Iterator[Callable[[], None]]:
+def _bar(label: str, total: int, after: float) -> Iterator[Callable[[], None]]:
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -137,9 +144,22 @@ def _bar(label: str, total: int) -> Iterator[Callable[[], None]]:
     )
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, TextColumn("left"), TimeRemainingColumn(), console=_console(sys.stderr)) as bars:
-        task = bars.add_task(cell(label), total=total)
-        yield lambda: bars.advance(task)
+    bars = Progress(*columns, TextColumn("left"), TimeRemainingColumn(), console=_console(sys.stderr))
+    task = bars.add_task(cell(label), total=total)
+    start = time.monotonic()
+
+    def advance() -> None:
+        bars.advance(task)
+        if not bars.live.is_started and time.monotonic() - start >= after:
+            bars.start()
+
+    if not after:
+        bars.start()
+    try:
+        yield advance
+    finally:
+        if bars.live.is_started:
+            bars.stop()
 
 
 @contextlib.contextmanager

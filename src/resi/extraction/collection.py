@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import fnmatch
 import functools
 import html
@@ -11,11 +12,11 @@ import uuid
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from resi.errors import UsageError, unknown_name
+from resi.errors import UsageError
 from resi.representation import Representation, hash_samples
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from torch import Tensor
 
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
 
 
 HEADINGS = ("layer", "shape", "layout", "type", "MB")
+# Layers that are shown as text.
+MOST_ROWS = 40
+# And in messages.
+MOST_NAMED = 12
 # Bytes of a number of each type.
 WIDTHS = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2}
 
@@ -112,8 +117,8 @@ class Representations(Mapping[str, "Tensor"]):
         """
         for pattern in patterns:
             if not fnmatch.filter(self.layers, pattern):
-                raise unknown_name("layer", pattern, list(self.layers))
-        kept = [layer for layer in self.layers if any(fnmatch.fnmatchcase(layer, pattern) for pattern in patterns)]
+                raise unknown_layer(self.name, pattern, list(self.layers))
+        kept = [layer for layer in self.layers if fits_any(layer, patterns)]
         return Representations(
             {layer: self.layers[layer] for layer in kept},
             self.samples,
@@ -153,7 +158,7 @@ class Representations(Mapping[str, "Tensor"]):
     def __getitem__(self, layer: str) -> Tensor:
         """Return the array of a layer, samples first."""
         if layer not in self.layers:
-            raise unknown_name("layer", layer, list(self.layers))
+            raise unknown_layer(self.name, layer, list(self.layers))
         return self.layers[layer].load()  # type: ignore[return-value]
 
     def __iter__(self) -> Iterator[str]:
@@ -175,6 +180,9 @@ class Representations(Mapping[str, "Tensor"]):
 
     def __repr__(self) -> str:
         rows = [HEADINGS, *self._rows()]
+        left_out = len(rows) - 1 - MOST_ROWS
+        if left_out > 0:
+            rows[1 + MOST_ROWS // 2 : 1 + MOST_ROWS // 2 + left_out] = [(f"... {left_out} more", "", "", "", "")]
         widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
         lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
         return "\n".join([self._title(), *(f"  {line}" for line in lines)] if self.layers else [self._title()])
@@ -201,6 +209,20 @@ class Representations(Mapping[str, "Tensor"]):
             megabytes = "" if width is None else f"{width * math.prod(found.size) / 1e6:.1f}"
             rows.append((layer, size, found.layout, dtype, megabytes))
         return rows
+
+
+def fits_any(layer: str, patterns: Iterable[str]) -> bool:
+    """Return whether a name fits any of some shell-style patterns."""
+    return any(fnmatch.fnmatchcase(layer, pattern) for pattern in patterns)
+
+
+def unknown_layer(of: str, pattern: str, known: Sequence[str]) -> UsageError:
+    """Return the error for a name or pattern that no layer has: the nearest names, and some of all."""
+    near = difflib.get_close_matches(pattern, known, n=3, cutoff=0.5)
+    guess = f"; did you mean {' or '.join(near)}?" if near else "."
+    more = f" and {len(known) - MOST_NAMED} more" if len(known) > MOST_NAMED else ""
+    listing = ", ".join(known[:MOST_NAMED]) or "none"
+    return UsageError(f"unknown layer{f' of {of}' if of else ''}: {pattern!r}{guess} Known: {listing}{more}.")
 
 
 def _rows(load: Callable[[], Any], rows: list[int]) -> Any:

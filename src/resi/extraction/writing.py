@@ -8,6 +8,7 @@ import zlib
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
+from resi.console import say
 from resi.errors import StoreError, UsageError
 from resi.extraction.files.folders import MANIFEST, SAMPLES, file_name
 from resi.extraction.journal import NAME as JOURNAL
@@ -31,6 +32,7 @@ TENSOR = "representation"
 UNFINISHED = ".part"
 BLOCK = 1 << 20
 HASHING_THREADS = 4
+BYTES_IN_TWO_SECONDS = 2e9
 
 
 class Folder:
@@ -102,6 +104,7 @@ class Folder:
                 facts = self.layers[layer]
                 own = {"layer": layer, "layout": facts.layout, "dtype": facts.computed_in, "samples": digest}
                 stream.metadata = {**about, **own}
+            _say_if_long("the checksums of what was written are computed", self._n_bytes())
             with ThreadPoolExecutor(HASHING_THREADS) as pool:
                 list(pool.map(TensorStream.finish, self._streams.values()))
             self.close()
@@ -132,6 +135,7 @@ class Folder:
     def _kept_batches(self) -> int:
         """Return how many batches are in all files as they were written."""
         journal, kept = self._journal, len(self._journal.batches)
+        _say_if_long("rows that were written before are compared with their checksums", self._n_bytes())
         for number, (layer, facts) in enumerate(journal.layers.items()):
             whole = self._path / _file(layer)
             if whole.exists() and not _part(self._path, layer).exists():  # stopped while files got their names
@@ -144,6 +148,9 @@ class Folder:
                 (place for place, pair in enumerate(zip(found, expected, strict=False)) if pair[0] != pair[1]), kept
             )
         return kept
+
+    def _n_bytes(self) -> int:
+        return sum(path.stat().st_size for path in self._path.glob(f"*{UNFINISHED}"))
 
     @contextlib.contextmanager
     def _written(self) -> Iterator[None]:
@@ -169,6 +176,11 @@ def _checks(path: Path, lengths: list[int]) -> Iterator[int | None]:
             while left and (block := file.read(min(left, BLOCK))):
                 check, left = zlib.crc32(block, check), left - len(block)
             yield check if not left else None
+
+
+def _say_if_long(what: str, n_bytes: int) -> None:
+    if n_bytes > BYTES_IN_TWO_SECONDS:
+        say(f"{what} ({n_bytes / 1e9:.0f} GB)")
 
 
 def _file(layer: str) -> str:

@@ -3,31 +3,33 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import polars as pl
 
-from resi import __version__, registry
+from resi import __version__
 from resi.choices import Protocol
 from resi.errors import UsageError, unknown_name
 from resi.fingerprints import fingerprint
 from resi.groundings import GROUNDINGS
-from resi.groundings.base import MeasureFacts, Member, Similarities
+from resi.groundings.base import Member, Similarities
+from resi.groundings.known_measures import directions, facts_of
 from resi.groundings.notes import of_comparisons
-from resi.groundings.ties import RESOLUTION
+from resi.groundings.own_tables import completed
 from resi.measures.functional import FUNCTIONAL
-from resi.results.schema import COMPARISONS, LATER_COLUMNS, PUBLISHED, SCORE_ORDER, SCORE_VERSION, SCORES
+from resi.results.schema import COMPARISONS, PUBLISHED, SCORE_ORDER, SCORE_VERSION, SCORES
 from resi.results.tables import complete, table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from resi.groundings.base import Grounding, Score, Values
-    from resi.measures.base import Measure
+    from resi.groundings.known_measures import Measures
+    from resi.groundings.own_tables import Models
 
     Row = dict[str, Any]
-    Measures = Mapping[str, type[Measure]]
     Integers = np.ndarray[Any, np.dtype[np.int64]]
 
 SCOPE = ["domain", "dataset", "architecture", "origin", "model_source", "pooling"]
@@ -47,8 +49,9 @@ def score_table(  # noqa: PLR0913 - all but the first are options
     protocol: str = Protocol.corrected,
     *,
     settings: Sequence[str] | None = None,
-    layers: Mapping[str, Sequence[str]] | None = None,
+    layers: Mapping[str, Sequence[str]] | Sequence[str] | None = None,
     measures: Measures | None = None,
+    models: Models | None = None,
     seed: int = 0,
 ) -> pl.DataFrame:
     """Score every measure in a table of comparisons by one test.
@@ -56,18 +59,26 @@ def score_table(  # noqa: PLR0913 - all but the first are options
     Parameters
     ----------
     comparisons : polars.DataFrame
-        With the columns of :data:`resi.results.schema.COMPARISONS` up to ``value``, ``parameters`` and ``key``. Rows
-        that do not belong to the test are ignored; rows without a value count as failed.
+        Of a run, with the columns of :data:`resi.results.schema.COMPARISONS`; or any with ``measure``, ``value`` and
+        what the test cannot do without: ``setting_a, seed_a, setting_b, seed_b`` for tests of groups, ``seed_a,
+        seed_b`` for tests of predictions, ``layer_a, layer_b`` for ``layer_monotonicity``. A table of
+        :func:`resi.pairwise` gets these by ``models``. Rows that do not belong to the test are ignored; rows without
+        a value count as failed.
     test : str
         Name of a test; ``resi list tests``.
     protocol : str
         ``corrected`` or ``published``.
     settings : sequence of str, optional
-        The settings to use; by default ``standard`` and those named after the test, if they are in the table.
-    layers : mapping from architecture to sequence of str, optional
+        The settings to use; by default ``standard`` and those named after the test, if they are in the table, or all
+        in ``models``.
+    layers : sequence of str, or mapping from architecture to such, optional
         The order of layers in the network, for ``layer_monotonicity``; by default that of the numbers in their names.
     measures : mapping from name to measure class, optional
-        Measures that are not installed as plugins.
+        Measures that are neither installed as plugins nor have a direction in the column ``larger_is_more_similar``.
+    models : mapping from name to mapping, or table with the column ``name``, optional
+        What is known of each name in the columns ``source`` and ``target``: ``setting`` (its group; ``standard`` by
+        default), ``seed``, ``layer``, ``architecture``, ``dataset``, and for tests of predictions ``accuracy`` or
+        ``logits``, an array. A name ``MODEL:LAYER`` is the layer of a model named here.
     seed : int
         Of the draws for intervals and p-values.
 
@@ -79,27 +90,38 @@ def score_table(  # noqa: PLR0913 - all but the first are options
     Raises
     ------
     UsageError
-        If a name does not exist, nothing in the table belongs to the test, or a pair has two different values.
+        If a name does not exist, the table lacks what the test needs, nothing in it belongs to the test, or a pair has
+        two different values.
 
     Examples
     --------
     >>> import polars as pl
     >>> merged = pl.read_parquet("experiments/results/comparisons.parquet")  # doctest: +SKIP
     >>> score_table(merged, "augmentation", protocol="published")  # doctest: +SKIP
+
+    >>> import numpy as np, resi
+    >>> draws = np.random.default_rng(0)
+    >>> bases = {"standard": draws.normal(size=(50, 4)), "noisy": draws.normal(size=(50, 4))}
+    >>> layers = {f"{s}{i}": R + draws.normal(size=R.shape) / 9 for s, R in bases.items() for i in range(3)}
+    >>> models = {f"{s}{i}": {"setting": s, "seed": i} for s in bases for i in range(3)}
+    >>> score_table(resi.pairwise(layers), "augmentation", models=models)["value"].to_list()
+    [1.0, 0.0]
     """
     if test not in GROUNDINGS:
         raise unknown_name("test", test, list(GROUNDINGS))
     chosen = Protocol.parse("protocol", protocol)
-    if missing := [column for column in NEEDED if column not in (*comparisons.columns, *LATER_COLUMNS)]:
-        raise UsageError(f"the table lacks the columns {', '.join(missing)}: it is not a table of comparisons")
     grounding = GROUNDINGS[test]()
+    comparisons = completed(comparisons, grounding, NEEDED, models)
+    if models is not None and settings is None and grounding.kind == "settings":
+        settings = sorted({*comparisons["setting_a"], *comparisons["setting_b"]})
+    stated = directions(comparisons)
     frame = complete(comparisons, {name: COMPARISONS[name] for name in NEEDED})
     rows = _relevant(frame, grounding, settings)
     scope = SCOPE if grounding.kind == "settings" else [*SCOPE, "setting_a"]
     scores = [
         row
         for names, part in rows.group_by(scope, maintain_order=True)
-        for row in _score_part(part, names, _Request(grounding, chosen, layers, measures, seed))
+        for row in _score_part(part, names, _Request(grounding, chosen, layers, measures, stated, seed))
     ]
     return table(scores, SCORES, SCORE_ORDER)
 
@@ -107,8 +129,9 @@ def score_table(  # noqa: PLR0913 - all but the first are options
 class _Request(NamedTuple):
     grounding: Grounding
     protocol: Protocol
-    layers: Mapping[str, Sequence[str]] | None
+    layers: Mapping[str, Sequence[str]] | Sequence[str] | None
     measures: Measures | None
+    directions: Mapping[str, bool | None]
     seed: int
 
 
@@ -233,13 +256,11 @@ def _similarities(
         pl.Series("b", [index[member] for member in sides[1]], dtype=pl.Int64),
     )
     functional, measures, values, keys, pairs = {}, [], [], [], []
-    for (name, parameters), part in rows.sort("measure", "parameters").group_by(
-        "measure", "parameters", maintain_order=True
-    ):
+    for (name, _), part in rows.sort("measure", "parameters").group_by("measure", "parameters", maintain_order=True):
         if name in FUNCTIONAL:
             functional[str(name)] = _matrix(part, members, symmetric=True)
             continue
-        facts = _facts(str(name), str(parameters), request.measures)
+        facts = facts_of(part, request.measures, request.directions)
         facts = facts._replace(notes=of_comparisons(part["note"].fill_null("").to_list()))
         measures.append(facts)
         values.append(_matrix(part, members, facts.symmetric))
@@ -251,24 +272,6 @@ def _similarities(
 
 def _members(side: pl.DataFrame, by_layer: bool) -> list[Member]:
     return [Member(setting, seed, layer if by_layer else "") for setting, seed, layer in side.iter_rows()]
-
-
-def _facts(name: str, parameters: str, measures: Measures | None) -> MeasureFacts:
-    if measures is not None and name in measures:
-        measure = measures[name]
-    elif name in registry.measures():
-        measure = registry.measures().get(name)
-    else:
-        hint = " Install its plugin, pass its class in measures=, or leave its rows out."
-        raise unknown_name("measure among the comparisons", name, list(registry.measures()), hint)
-    return MeasureFacts(
-        name,
-        parameters,
-        measure.larger_is_more_similar,
-        measure.symmetric,
-        getattr(measure, "resolution", RESOLUTION),
-        abs(measure.self_value or 0.0),
-    )
 
 
 def _matrix(rows: pl.DataFrame, members: Sequence[Member], symmetric: bool) -> Values:
@@ -317,7 +320,10 @@ def _label(names: Sequence[Any]) -> str:
 
 def _layer_order(rows: pl.DataFrame, names: Sequence[Any], request: _Request) -> dict[str, int]:
     found = {*rows["layer_a"], *rows["layer_b"]}
-    given = (request.layers or {}).get(names[SCOPE.index("architecture")])
+    by_architecture = request.layers if isinstance(request.layers, Mapping) else {}
+    given = by_architecture.get(names[SCOPE.index("architecture")])
+    if request.layers is not None and not isinstance(request.layers, Mapping):
+        given = request.layers
     if given is None:
         given = sorted(found, key=_natural)
     if unknown := sorted(found - set(given)):

@@ -217,7 +217,12 @@ def make_measure(name: str, parameters: Mapping[str, Any]) -> Measure:
     """Return a measure with its parameters set, or raise ``UsageError`` naming what exists."""
     if not isinstance(name, str):
         raise UsageError(f"expected the name of a measure, not {name!r}")
-    measure = measures().get(name)
+    return configured(measures().get(name), parameters)
+
+
+def configured(measure: type[Measure], parameters: Mapping[str, Any]) -> Measure:
+    """Return a measure of a class with its parameters set, or raise ``UsageError`` naming what exists."""
+    name = measure.name
     defaults = {field.name: field.default for field in dataclasses.fields(measure)}  # type: ignore[arg-type]
     for parameter, value in parameters.items():
         if parameter not in defaults:

@@ -11,8 +11,9 @@ import polars as pl
 from resi.choices import Protocol
 from resi.groundings import GROUNDINGS
 from resi.groundings.base import LEVEL
-from resi.report.ranks import DIGITS, Differences, RankedColumn, differences, read_influences, share_intervals
-from resi.report.tables import interval_text, measure_label, without_nan
+from resi.groundings.ranks import Differences, RankedColumn, differences, read_influences, share_intervals, with_ranks
+from resi.registry.labels import measure_label
+from resi.report.tables import interval_text, without_nan
 from resi.results.schema import PUBLISHED
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ class Row:
     measures : int
         How many measures of the leaderboard have a rank in any column.
     share_interval : tuple of float or None
-        95 % interval of ``mean_share`` had the models been others, see :func:`resi.report.ranks.share_intervals`.
+        95 % interval of ``mean_share`` had the models been others, see :func:`resi.groundings.ranks.share_intervals`.
     """
 
     key: Key
@@ -169,19 +170,7 @@ def leaderboards(scores: pl.DataFrame) -> Iterator[Leaderboard]:
 
 def _ranked(scores: pl.DataFrame, metric: str) -> tuple[list[list[str]], list[Row], int, Differences | None]:
     """Return the columns of a leaderboard, its rows, its number of ambiguous cells, and how its measures differ."""
-    cell_of = ROW + COLUMN
-    # Where comparisons have failed, chance is another one: measures are ranked by how far they come from it.
-    by_chance = pl.col("normalised").count().over(COLUMN) == pl.col("value").count().over(COLUMN)
-    scores = scores.with_columns(
-        goodness=pl.when(by_chance).then("normalised").otherwise("value"),
-        # What moves a score moves its share of the way from chance to the best value by so much more.
-        step=pl.when(by_chance).then(1 / (1 - pl.col("chance"))).otherwise(1.0),
-        several=pl.len().over(cell_of),
-    )
-    rankable = pl.when((pl.col("several") == 1) & pl.col("value").is_not_null()).then(pl.col("goodness").round(DIGITS))
-    # The only measure of a column is neither first nor last.
-    rank = pl.when(rankable.count() > 1).then(rankable.rank("average", descending=True))
-    scores = scores.with_columns(rank=rank.over(COLUMN), size=rankable.count().over(COLUMN))
+    scores = with_ranks(scores, COLUMN)
     keys = scores.select(COLUMN).unique().sort(COLUMN, nulls_last=True)
     places = {key: place for place, key in enumerate(keys.iter_rows())}
     rows: dict[Key, Row] = {}
@@ -193,7 +182,7 @@ def _ranked(scores: pl.DataFrame, metric: str) -> tuple[list[list[str]], list[Ro
     found = list(rows.values())
     _compare(found, scores)
     ordered = sorted(rows.values(), key=lambda row: (row.mean_rank is None, row.mean_rank, row.label, row.imported))
-    ambiguous = scores.filter(pl.col("several") > 1).select(cell_of).unique().height
+    ambiguous = scores.filter(pl.col("several") > 1).select(ROW + COLUMN).unique().height
     ranks = [[np.nan if cell is None or cell.rank is None else cell.rank for cell in row.cells] for row in found]
     return _headings(keys), ordered, ambiguous, differences(np.array(ranks, dtype=float))
 

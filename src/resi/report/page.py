@@ -12,8 +12,9 @@ import polars as pl
 from resi.choices import Status
 from resi.groundings import GROUNDINGS
 from resi.groundings.base import LEVEL
+from resi.registry.labels import measure_label
 from resi.report.leaderboard import Leaderboard, leaderboards
-from resi.report.tables import ScoreTable, measure_label, score_lines
+from resi.report.tables import ScoreTable, score_lines
 from resi.results.manifests import COMPARISONS_FILE, CONFLICTS_FILE, SCORE_CONFLICTS_FILE
 from resi.results.schema import COMPARISONS, PUBLISHED
 from resi.results.tables import complete, named_damage

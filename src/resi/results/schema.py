@@ -48,6 +48,7 @@ PAIRWISE = {
     "status": pl.String,
     "error": pl.String,
     "note": pl.String,
+    "larger_is_more_similar": pl.Boolean,  # null for a plain function, which does not say
 }
 
 COMPARISONS = {

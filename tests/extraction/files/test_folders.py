@@ -102,11 +102,19 @@ def test_a_collection_shows_its_layers(tmp_path: Path) -> None:
         "  <conv>  1000 x 250  nd      float64  2.0",
         "  fc      1000 x 2    nd      float16  0.0",
     ]
+    many = resi.Representations.from_tensors({f"layer{number}": torch.ones(2, 1) for number in range(100)})
+    lines = repr(many).splitlines()
+    assert len(lines) == 43
+    assert lines[21:24] == [
+        "  layer19      2 x 1  nd      float32  0.0",
+        "  ... 60 more",
+        "  layer80      2 x 1  nd      float32  0.0",
+    ]
     assert "<td>&lt;conv&gt;</td><td>1000 x 250</td>" in found._repr_html_()
     assert list(found.subset("f*")) == ["fc"]
     assert found.get("gc") is None
     assert found != resi.load(tmp_path / "net.npz")
-    with pytest.raises(UsageError, match="unknown layer 'g"):
+    with pytest.raises(UsageError, match=r"unknown layer of net: 'g\*'\. Known: <conv>, fc\."):
         found.subset("g*")
 
 

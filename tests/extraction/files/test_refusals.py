@@ -169,7 +169,7 @@ def test_names_that_do_not_exist(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"x\.txt has suffix '\.txt'; known are \.safetensors, \.npy"):
         resi.load(tmp_path / "x.txt")
     np.savez(tmp_path / "net.npz", layer1=R)
-    with pytest.raises(UsageError, match=r"unknown layer .* 'layer2'; did you mean layer1"):
+    with pytest.raises(UsageError, match=r"unknown layer of .*net.npz: 'layer2'; did you mean layer1"):
         resi.load(tmp_path / "net.npz", "layer2")
 
 

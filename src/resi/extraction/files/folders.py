@@ -36,10 +36,8 @@ def read_folder(folder: Path, options: Options) -> Contents:
     UsageError
         If there are none, or an extraction into the folder has not finished.
     """
+    manifest = _manifest(folder)
     files = layer_files(folder)
-    if (folder / UNFINISHED).exists():
-        raise UsageError(f"{folder}: an extraction into it has not finished; call the same resi.extract again to go on")
-    manifest = _manifest(folder, files)
     if not files:
         raise UsageError(_nothing_in(folder))
     arrays: dict[str, StoredArray] = {}
@@ -73,16 +71,31 @@ def layer_files(folder: Path) -> list[Path]:
     return [found[name] for name in in_natural_order(found)]
 
 
-def _manifest(folder: Path, files: list[Path]) -> dict[str, Any]:
-    """Return what resi says of a folder that it wrote; nothing of others."""
+def _manifest(folder: Path) -> dict[str, Any]:
+    """Return what resi says of a folder that it wrote; nothing of others.
+
+    Raises
+    ------
+    UsageError
+        If an extraction into it has not finished.
+    ArtifactError
+        If a file is missing.
+    """
     path = folder / MANIFEST
     if not path.exists():
+        if (folder / UNFINISHED).exists():
+            raise UsageError(f"{folder}: the extraction into it has not finished; the same call again goes on with it")
         return {}
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, UnicodeDecodeError) as error:
-        raise ArtifactError(f"{path} is damaged: {error}") from error
-    return found if isinstance(found, dict) else {}
+    except ValueError as error:
+        raise ArtifactError(f"{path} is damaged: {' '.join(str(error).split())}") from error
+    if not isinstance(found, dict) or not isinstance(found.get("layers"), dict):
+        return {}
+    for layer, file in found["layers"].items():
+        if not (folder / str(file)).exists():
+            raise ArtifactError(f"{folder / str(file)} is missing, with the layer {layer!r} of {folder}")
+    return found
 
 
 def _nothing_in(folder: Path) -> str:

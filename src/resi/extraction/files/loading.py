@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from resi.errors import ShapeError, UsageError
-from resi.extraction.collection import Representations
+from resi.extraction.collection import Representations, fits_any, unknown_layer
 from resi.extraction.files.contents import Contents, Options, check_array, identity, reading
 from resi.extraction.files.folders import SAMPLES, check_hash, read_folder
 from resi.extraction.files.formats import format_of
@@ -82,6 +82,15 @@ def load(
     return _collected(place, contents, arrays, ids)
 
 
+def layer_names(
+    path: str | os.PathLike[str], *, columns: Sequence[str] | None = None, id: str | None = None
+) -> list[str]:
+    """Return the names of what a file or folder holds, be it representations or not; see :func:`load`."""
+    place = Path(path).expanduser()
+    with reading(place):
+        return list(_contents(place, Options(_patterns(columns), id)).arrays)
+
+
 def _patterns(given: str | Sequence[str] | None) -> tuple[str, ...] | None:
     return None if given is None else (given,) if isinstance(given, str) else tuple(given)
 
@@ -96,18 +105,10 @@ def _contents(place: Path, options: Options) -> Contents:
 
 def _chosen(place: Path, contents: Contents, patterns: tuple[str, ...] | None) -> dict[str, StoredArray]:
     """Return the layers that were asked for, each checked by itself."""
-    from fnmatch import fnmatchcase
-
-    from resi.errors import unknown_name
-
+    chosen = {name: array for name, array in contents.arrays.items() if patterns is None or fits_any(name, patterns)}
     for pattern in patterns or ():
-        if not any(fnmatchcase(name, pattern) for name in contents.arrays):
-            raise unknown_name(f"layer of {place}:", pattern, list(contents.arrays))
-    chosen = {
-        name: array
-        for name, array in contents.arrays.items()
-        if patterns is None or any(fnmatchcase(name, pattern) for pattern in patterns)
-    }
+        if not any(fits_any(name, [pattern]) for name in chosen):
+            raise unknown_layer(str(place), pattern, list(contents.arrays))
     if not chosen:
         raise UsageError(f"{place} holds no arrays")
     for name, array in chosen.items():

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import math
 from typing import TYPE_CHECKING, Any
 
 from resi.errors import ArtifactError
@@ -17,7 +19,7 @@ from resi.extraction.files.contents import (
     in_natural_order,
     reading,
 )
-from resi.store.tensors import METADATA, read_metadata, read_tensors, write_tensors
+from resi.store.tensors import METADATA, read_metadata, read_tensors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,10 +31,14 @@ if TYPE_CHECKING:
 
 REPRESENTATION = "representation"
 """Name of the tensor in a file of one layer."""
+LAYERS = "resi.layers"
+"""Key of the metadata of a file of several layers; their hash stands beside it."""
+LAYERS_HASH = "resi.layers.sha256"
 # What is known of a file beside what its layer was made of.
 _OWN = ("layer", "layout", "dtype", "shapes", "samples", "name")
 # As safetensors names types.
 _DTYPES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16", "BOOL": "bool", "U8": "uint8"}
+_CODES = {dtype: code for code, dtype in _DTYPES.items()}
 
 
 def read_safetensors(path: Path, options: Options) -> Contents:
@@ -40,12 +46,15 @@ def read_safetensors(path: Path, options: Options) -> Contents:
     from safetensors import safe_open
 
     with reading(path), safe_open(path, framework="pt") as file:
-        is_ours = METADATA in (file.metadata() or {})
+        about = file.metadata() or {}
+        is_ours = METADATA in about or LAYERS in about
         names = in_natural_order(file.keys())
         options.check(path, [*names, *([options.id] if is_ours and options.id else [])])
         found = {name: _array(path, name, file.get_slice(name)) for name in names}
-    if is_ours:
-        return _with_metadata(path, found, read_metadata(path))
+    if LAYERS in about:
+        return _layers(path, found, _facts(path, about))
+    if METADATA in about:
+        return _layer(found, path, read_metadata(path))
     samples = None
     for name in options.id_names:
         if name in found and len(found[name].size) == 1 and found[name].dtype not in FLOATS:
@@ -67,28 +76,36 @@ def _load(path: Path, name: str) -> Tensor:
         return file.get_tensor(name)
 
 
-def _with_metadata(path: Path, found: Mapping[str, StoredArray], about: Mapping[str, Any]) -> Contents:
-    """Return what a file of resi holds: one layer, or several with a description each."""
-    if list(found) == [REPRESENTATION] and "layer" in about:
-        facts = {key: value for key, value in about.items() if key not in _OWN}
-        size = found[REPRESENTATION].size
-        load = bound(path, _load_verified, REPRESENTATION, size)
-        array = StoredArray(
-            size, found[REPRESENTATION].dtype, load, about.get("layout"), about.get("dtype"), about=facts
-        )
-        digest = about.get("samples", "")
-        return Contents({about["layer"]: array}, samples_hash=digest, name=about.get("name", ""), is_named=True)
-    if "layers" not in about:
+def _layer(found: Mapping[str, StoredArray], path: Path, about: Mapping[str, Any]) -> Contents:
+    """Return what a file of one layer holds; any other of resi's files are tensors by name."""
+    if list(found) != [REPRESENTATION] or "layer" not in about:
         return Contents(found)
+    facts = {key: value for key, value in about.items() if key not in _OWN}
+    known = found[REPRESENTATION]
+    load = bound(path, _load_verified, REPRESENTATION, known.size)
+    array = StoredArray(known.size, known.dtype, load, about.get("layout"), about.get("dtype"), about=facts)
+    digest = about.get("samples", "")
+    return Contents({about["layer"]: array}, samples_hash=digest, name=about.get("name", ""), is_named=True)
+
+
+def _layers(path: Path, found: Mapping[str, StoredArray], about: Mapping[str, Any]) -> Contents:
+    """Return what a file of several layers holds."""
     arrays = {}
-    for layer in about["order"]:
-        facts = about["layers"][layer]
-        size = found[layer].size
-        load = bound(path, _load_hashed, layer, size)
-        arrays[layer] = StoredArray(
-            size, found[layer].dtype, load, facts["layout"], facts["dtype"], facts["sha256"], facts["about"]
+    for facts in about["layers"]:
+        name, known = facts["name"], found[facts["name"]]
+        load = bound(path, _load_hashed, name, known.size)
+        arrays[name] = StoredArray(
+            known.size, known.dtype, load, facts["layout"], facts["dtype"], facts["sha256"], facts["about"]
         )
     return Contents(arrays, tuple(about["samples"]), name=about["name"], is_named=True)
+
+
+def _facts(path: Path, about: Mapping[str, str]) -> dict[str, Any]:
+    """Return what a file says of its layers, after comparing it with its hash."""
+    if hashlib.sha256(about[LAYERS].encode()).hexdigest() != about.get(LAYERS_HASH):
+        raise ArtifactError(f"{path} is damaged: its header does not match its hash. Get it again.")
+    found: dict[str, Any] = json.loads(about[LAYERS])
+    return found
 
 
 def _load_verified(path: Path, name: str) -> Tensor:
@@ -97,39 +114,54 @@ def _load_verified(path: Path, name: str) -> Tensor:
 
 def _load_hashed(path: Path, name: str) -> Tensor:
     """Read one of several layers, and compare it with its own hash: others need not be read for that."""
-    tensor = _load(path, name)
-    if _hash(tensor) != read_metadata(path)["layers"][name]["sha256"]:
+    from safetensors import safe_open
+
+    with safe_open(path, framework="pt") as file:
+        tensor, about = file.get_tensor(name), _facts(path, file.metadata())
+    digest = next(facts["sha256"] for facts in about["layers"] if facts["name"] == name)
+    if _hash(tensor) != digest:
         raise ArtifactError(f"{path} is damaged: layer {name} does not match its hash. Get it again.")
     return tensor
 
 
 def _hash(tensor: Tensor) -> str:
-    import torch
-
     digest = hashlib.sha256(f"{tensor.dtype} {tuple(tensor.shape)}\n".encode())
-    digest.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    digest.update(_bytes(tensor))
     return digest.hexdigest()
 
 
+def _bytes(tensor: Tensor) -> memoryview:
+    import torch
+
+    # As bytes: numpy has no bfloat16.
+    return tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data
+
+
 def write_safetensors(path: Path, representations: Representations) -> None:
-    """Write all layers with what is known of them."""
-    tensors: dict[str, Tensor] = {}
-    layers = {}
-    storages = set()
+    """Write all layers with what is known of them, in two passes with one layer in memory at a time."""
+    facts, sizes = [], {}
     for layer, known in representations.layers.items():
-        tensor = representations[layer].detach().cpu().contiguous()
-        storage = tensor.untyped_storage().data_ptr()
-        tensors[layer] = tensor.clone() if storage in storages else tensor  # the format has no shared memory
-        storages.add(storage)
-        about = dict(representations.about.get(layer, {}))
-        layers[layer] = {"layout": known.layout, "dtype": known.dtype, "about": about, "sha256": _hash(tensor)}
-    about = {
-        "order": list(layers),
-        "layers": layers,
-        "samples": list(representations.samples),
-        "name": representations.name,
+        tensor = representations[layer]
+        sizes[layer] = (_CODES[str(tensor.dtype).removeprefix("torch.")], tuple(tensor.shape), tensor.element_size())
+        about = {"layout": known.layout, "dtype": known.dtype, "about": dict(representations.about.get(layer, {}))}
+        facts.append({"name": layer, "sha256": _hash(tensor), **about})
+    text = json.dumps({"layers": facts, "samples": representations.samples, "name": representations.name})
+    header: dict[str, Any] = {
+        "__metadata__": {LAYERS: text, LAYERS_HASH: hashlib.sha256(text.encode()).hexdigest()},
     }
-    write_tensors(path, tensors, about)
+    start = 0
+    order = sorted(sizes, key=lambda layer: -sizes[layer][2])  # the widest numbers first, so that all are aligned
+    for layer in order:
+        code, shape, width = sizes[layer]
+        end = start + width * math.prod(shape)
+        header[layer] = {"dtype": code, "shape": shape, "data_offsets": [start, end]}
+        start = end
+    encoded = json.dumps(header).encode()
+    encoded += b" " * (-len(encoded) % 8)
+    with path.open("wb") as file:
+        file.write(len(encoded).to_bytes(8, "little") + encoded)
+        for layer in order:
+            file.write(_bytes(representations[layer]))
 
 
 SAFETENSORS = Format(

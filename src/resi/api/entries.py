@@ -1,0 +1,190 @@
+"""What a call compares: each representation by its name, wherever it comes from."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from resi.api.frames import Ids, numbers_and_ids
+from resi.errors import ShapeError, UsageError, unknown_name
+from resi.extraction.collection import Representations
+from resi.measures.shapes import LAYOUTS, as_tensor
+from resi.representation import Representation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from resi.specs import Layout
+
+AUTO = "auto"
+BY_AXES: dict[int, Layout] = {3: "ntd", 4: "nchw"}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One representation of a call.
+
+    Attributes
+    ----------
+    name : str
+    given : object
+        What the caller has given; the same object is the same numbers.
+    item : Representation or None
+        None if it cannot be compared.
+    ids : tuple of str or None
+        Ids of its samples, where they are known.
+    refused : str
+        Why it cannot be compared.
+    """
+
+    name: str
+    given: Any
+    item: Representation | None
+    ids: Ids | None = None
+    refused: str = ""
+
+
+class Shapes:
+    """The layouts that a call states: one for all, ``auto``, one by name, or none."""
+
+    def __init__(self, stated: str | Mapping[str, str] | None) -> None:
+        self._by_name = dict(stated) if isinstance(stated, Mapping) else {}
+        self._of_all = None if isinstance(stated, Mapping) else stated
+
+    def check_names(self, names: list[str]) -> None:
+        """Raise ``UsageError`` if a layout is stated for what is not there."""
+        for name in self._by_name:
+            if name not in names:
+                raise unknown_name("representation in shape=", str(name), names)
+
+    def of(self, name: str, array: Any, own: Layout | None = None) -> Any:
+        """Return the layout of an array: the stated one, else its ``own``, else ``nd``."""
+        stated = self._by_name.get(name, self._of_all)
+        if stated == AUTO:
+            return own or BY_AXES.get(_axes(array), "nd")
+        return stated or own or "nd"
+
+
+def _axes(array: Any) -> int:
+    if isinstance(array, list | tuple):
+        return 1 + _axes(array[0]) if array else 1
+    return getattr(array, "ndim", 0)
+
+
+def entries(function: str, given: Any, shapes: Shapes) -> list[Entry]:
+    """Return the representations of a set.
+
+    Raises
+    ------
+    UsageError
+        If the set is neither a mapping, a collection nor a path, or two of its representations have one name.
+    """
+    named: dict[str, Any] = {}
+    for name, value in _flat(function, given):
+        if name in named:
+            raise UsageError(f"{function}: two representations have the name {name!r}; give each its own")
+        named[name] = value
+    return [entry(function, name, value, shapes) for name, value in named.items()]
+
+
+def _flat(function: str, given: Any) -> Iterator[tuple[str, Any]]:
+    """Yield names and arrays, the layers of collections in a mapping as ``NAME:LAYER``."""
+    if isinstance(given, str | os.PathLike):
+        given = _read(given)
+    if not isinstance(given, Mapping):
+        kind = type(given).__name__
+        raise UsageError(
+            f"{function}: expected a mapping from names to arrays, such as {{'a': R, 'b': S}}, a collection of layers "
+            f"or the path of one, not a {kind}"
+        )
+    for name, value in _items(given):
+        is_path = isinstance(value, str | os.PathLike)
+        held = _read(value) if is_path else value
+        if not isinstance(held, Mapping):
+            yield str(name), held
+        elif is_path and len(held) == 1:
+            yield str(name), next(iter(_items(held)))[1]
+        else:
+            yield from ((f"{name}:{layer}", array) for layer, array in _items(held))
+
+
+def single(name: str, given: Any) -> Any:
+    """Return one side of a comparison: the layer of a path or a collection that has no other.
+
+    Raises
+    ------
+    UsageError
+        If it has several layers.
+    """
+    is_path = isinstance(given, os.PathLike) or (isinstance(given, str) and Path(given).exists())
+    held = _read(given) if is_path else given
+    if not isinstance(held, Representations):
+        return held
+    if len(held) != 1:
+        raise UsageError(
+            f"compare: {name} has {len(held)} layers: {', '.join(held)}; take one, {name}.layers[...], or compare all "
+            "with resi.pairwise"
+        )
+    return next(_items(held))[1]
+
+
+@dataclass(frozen=True)
+class _Layer:
+    """A layer of a collection, with the ids of its samples."""
+
+    item: Representation
+    ids: Ids
+
+
+def _items(given: Mapping[Any, Any]) -> Iterator[tuple[Any, Any]]:
+    if isinstance(given, Representations):
+        return iter([(layer, _Layer(item, given.samples)) for layer, item in given.layers.items()])
+    return iter(given.items())
+
+
+def _read(path: str | os.PathLike[str]) -> Any:
+    import resi
+
+    return resi.load(path)
+
+
+def entry(function: str, name: str, given: Any, shapes: Shapes) -> Entry:
+    """Return one representation; in an entry without ``item`` if it cannot be compared, such as for a NaN.
+
+    Raises
+    ------
+    ShapeError
+        If the layout does not exist.
+    """
+    ids: Ids | None = None
+    source = given
+    if isinstance(given, _Layer):
+        ids, source = given.ids, given.item
+    try:
+        if isinstance(source, Representation):
+            return Entry(name, source, _relabelled(function, name, source, shapes), ids)
+        array, ids = numbers_and_ids(f"{function}: {name}", source)
+        layout = shapes.of(name, array)
+        tensor = as_tensor(function, name, array, layout)
+    except ShapeError as error:
+        if shapes.of(name, None) not in (*LAYOUTS, AUTO):
+            raise
+        return Entry(name, source, None, ids, f"{type(error).__name__}: {error}")
+    item = Representation(name, tuple(tensor.shape), layout, "", lambda: tensor, label=name)
+    return Entry(name, source, item, ids)
+
+
+def _relabelled(function: str, name: str, item: Representation, shapes: Shapes) -> Representation:
+    """Return a representation, which is loaded when it is compared, under the name that it has in a call."""
+    layout = shapes.of(name, None, item.layout)
+    if layout not in LAYOUTS:
+        raise ShapeError(f"{function}: unknown shape {layout!r} of {name}; known: {', '.join(LAYOUTS)}")
+    if len(item.size) not in (2, len(layout)):
+        raise ShapeError(f"{function}: {name} has shape {item.size}; shape={layout!r} needs {len(layout)} axes")
+    if item.size[0] < 2:
+        raise ShapeError(f"{function}: {name} has shape {item.size}; at least 2 samples are needed")
+    return dataclasses.replace(item, key=name, layout=layout, label=name)
