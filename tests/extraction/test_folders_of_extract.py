@@ -228,6 +228,16 @@ def test_nothing_else_is_ever_appended(
     assert (out / "manifest.json").exists()
 
 
+def test_a_pass_that_failed_before_its_first_batch_leaves_nothing_that_counts(tmp_path: Path, whole: Path) -> None:
+    for layers in (["0", "1", "2"], ["2"]):
+        with pytest.raises(UsageError, match="cannot take the batch"):
+            extract(tmp_path / "net", data=torch.zeros(4, 7), layers=layers)
+    with pytest.raises(KeyboardInterrupt):
+        stopped(tmp_path / "net", 1)
+    extract(tmp_path / "net")
+    assert contents(tmp_path / "net") == contents(whole)
+
+
 def test_a_folder_with_anything_else_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     for overwrite in (False, True):

@@ -6,7 +6,7 @@ import html
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
 
-from resi.errors import DatasetError
+from resi.errors import DatasetError, UsageError
 from resi.extraction.batches import batches_of
 from resi.extraction.modules import named
 from resi.extraction.networks import resolve
@@ -157,7 +157,10 @@ def layers(  # noqa: PLR0913 - each is said where it is called
         finally:
             for hook in hooks:
                 hook.remove()
-    return _listed(calls, modules, set(blocks(module, modules)))
+    found = _listed(calls, modules, set(blocks(module, modules)))
+    if not found:
+        raise UsageError(f"{network.name} has no layer with the {n_samples} samples of the example as its first axis")
+    return found
 
 
 class _Call(NamedTuple):

@@ -68,9 +68,8 @@ def arranged(tensor: Tensor, axes: Axes, n_samples: int) -> tuple[Tensor, Layout
         advice = ""
         if tensor.dim() == 3 and tensor.shape[1] == n_samples and axes == "ntd":
             advice = "; if tokens come first, pass layouts={'LAYER': 'tnd'}"
-        raise UnfitError(
-            f"it has shape {tuple(tensor.shape)} for {n_samples} samples, which are not its first axis{advice}"
-        )
+        order_is = "samples are its second axis" if axes == "tnd" else "samples are not its first axis"
+        raise UnfitError(f"it has shape {tuple(tensor.shape)} for {n_samples} samples: {order_is}{advice}")
     return found, layout
 
 

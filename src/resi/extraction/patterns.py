@@ -12,7 +12,7 @@ from resi.errors import UsageError
 from resi.lazy import torch
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from torch import nn
 
@@ -70,19 +70,28 @@ def wanted_layers(
 
 
 def _wanted(text: str, modules: Mapping[str, nn.Module]) -> Wanted:
-    """Return what fits a pattern; brackets at its end name an output unless nothing fits what stands before them."""
+    """Return what fits a pattern.
+
+    Brackets at its end name an output if a module is called what stands before them; else they are those of a pattern,
+    such as ``blocks.*[0-9]``, if any module fits it; else they name an output again, of all that fit.
+    """
     shown = {name or OUTPUT: name for name in modules}  # the network is first, and a module of that name hides it
     found = _PARTS.fullmatch(text)
-    bases: list[tuple[str, int | None, str]] = [(text, None, "")]
-    if found is not None and found["base"] != text:
-        bases.append((found["base"], int(found["call"]) if found["call"] else None, found["item"]))
-    for base, call, item in reversed(bases):
-        if base in shown:
-            return Wanted(text, frozenset({shown[base]}), call, item, is_exact=True)
-        names = [name for name in shown.values() if name and fnmatch.fnmatchcase(name, base)]
-        if names:
-            return Wanted(text, frozenset(names), call, item)
-    raise unknown_layer(bases[-1][0], shown)
+    base, call, item = text, None, ""
+    if found is not None:
+        base, call, item = found["base"], int(found["call"]) if found["call"] else None, found["item"]
+    if base in shown:
+        return Wanted(text, frozenset({shown[base]}), call, item, is_exact=True)
+    if names := _fitting(text, modules):
+        return Wanted(text, names)
+    if names := _fitting(base, modules):
+        return Wanted(text, names, call, item)
+    raise unknown_layer(base, shown)
+
+
+def _fitting(pattern: str, modules: Iterable[str]) -> frozenset[str]:
+    """Return the names that fit a pattern; the network itself, which has none, never does."""
+    return frozenset(name for name in modules if name and fnmatch.fnmatchcase(name, pattern))
 
 
 def unknown_layer(text: str, known: Collection[str]) -> UsageError:
@@ -133,7 +142,9 @@ def _trunk_of(module: nn.Module) -> bool:
 
 
 def _count(module: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in module.parameters())
+    """Return the number of weights, without the tables of tokens, which may be larger than all blocks together."""
+    tables = {id(each.weight) for each in module.modules() if isinstance(each, torch.nn.Embedding)}
+    return sum(parameter.numel() for parameter in module.parameters() if id(parameter) not in tables)
 
 
 def _unwrapped(module: nn.Module) -> nn.Module:

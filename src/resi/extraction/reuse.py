@@ -54,14 +54,15 @@ def into_folder(
     with _locked(out):
         if writing.is_foreign(out):
             raise UsageError(f"out={out} has content that is no extraction of resi: choose another folder")
-        if overwrite:
-            with written_to(out):
-                writing.empty(out)
-        if (manifest := writing.finished(out)) is not None:
+        manifest, before = (None, None) if overwrite else (writing.finished(out), writing.unfinished(out))
+        if manifest is not None:
             _check_same(out, manifest.get("what", {}), what, "an extraction")
             _check_data(out, batches, int(manifest["samples"]), str(manifest.get("data")))
             return load(out)
-        if (before := writing.unfinished(out)) is not None:
+        if before is None:
+            with written_to(out):
+                writing.empty(out)
+        else:
             _check_same(out, before, {**what, **how}, "an unfinished extraction")
         with contextlib.closing(Folder(out, {**what, **how})) as folder:
             take(folder)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import json
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
+from resi.console import say
 from resi.errors import StoreError, UsageError
 from resi.extraction.files.folders import MANIFEST, SAMPLES, file_name
 from resi.extraction.journal import NAME as JOURNAL
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 TENSOR = "representation"
 UNFINISHED = ".part"
 BLOCK = 1 << 20
+HASHING_THREADS = 4
+BYTES_IN_TWO_SECONDS = 2e9
 
 
 class Folder:
@@ -100,7 +104,9 @@ class Folder:
                 facts = self.layers[layer]
                 own = {"layer": layer, "layout": facts.layout, "dtype": facts.computed_in, "samples": digest}
                 stream.metadata = {**about, **own}
-                stream.finish()
+            _say_if_long("the checksums of what was written are computed", self._n_bytes())
+            with ThreadPoolExecutor(HASHING_THREADS) as pool:
+                list(pool.map(TensorStream.finish, self._streams.values()))
             self.close()
             for layer in self.layers:
                 _part(self._path, layer).replace(self._path / _file(layer))
@@ -129,6 +135,7 @@ class Folder:
     def _kept_batches(self) -> int:
         """Return how many batches are in all files as they were written."""
         journal, kept = self._journal, len(self._journal.batches)
+        _say_if_long("rows that were written before are compared with their checksums", self._n_bytes())
         for number, (layer, facts) in enumerate(journal.layers.items()):
             whole = self._path / _file(layer)
             if whole.exists() and not _part(self._path, layer).exists():  # stopped while files got their names
@@ -141,6 +148,9 @@ class Folder:
                 (place for place, pair in enumerate(zip(found, expected, strict=False)) if pair[0] != pair[1]), kept
             )
         return kept
+
+    def _n_bytes(self) -> int:
+        return sum(path.stat().st_size for path in self._path.glob(f"*{UNFINISHED}"))
 
     @contextlib.contextmanager
     def _written(self) -> Iterator[None]:
@@ -166,6 +176,11 @@ def _checks(path: Path, lengths: list[int]) -> Iterator[int | None]:
             while left and (block := file.read(min(left, BLOCK))):
                 check, left = zlib.crc32(block, check), left - len(block)
             yield check if not left else None
+
+
+def _say_if_long(what: str, n_bytes: int) -> None:
+    if n_bytes > BYTES_IN_TWO_SECONDS:
+        say(f"{what} ({n_bytes / 1e9:.0f} GB)")
 
 
 def _file(layer: str) -> str:
@@ -194,9 +209,9 @@ def finished(folder: Path) -> dict[str, Any] | None:
 
 
 def unfinished(folder: Path) -> dict[str, Any] | None:
-    """Return the settings of an extraction into a folder that was stopped."""
+    """Return the settings of an extraction into a folder that was stopped; None if it had written no batch."""
     journal = _journal_in(folder)
-    return None if journal is None else journal.settings
+    return None if journal is None or not journal.batches else journal.settings
 
 
 def is_foreign(folder: Path) -> bool:
