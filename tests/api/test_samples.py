@@ -63,6 +63,8 @@ def test_another_order_is_an_error_that_align_mends(kind: str) -> None:
         resi.pairwise(turned, "linear_regression")
     mended = resi.pairwise(turned, "linear_regression", align=True)
     assert mended["value"][0] == expected
+    with pytest.raises(ShapeError, match=f"{name} of the second set has the samples of R in another order"):
+        resi.pairwise({"R": turned["R"]}, {"S": turned["S"]})
     mended = resi.pairwise({"R": turned["R"]}, {"S": turned["S"]}, "linear_regression", align=True)
     assert mended["value"].to_list() == [expected]
     if kind != "collection":

@@ -43,7 +43,7 @@ def aligned(function: str, entries: Sequence[Entry], align: Align) -> list[Entry
     """
     if align not in (True, False, SHARED):
         raise UsageError(f"{function}: align={align!r}: expected True, False or {SHARED!r}")
-    known = [(entry.name, entry.ids) for entry in entries if entry.item is not None and entry.ids is not None]
+    known = [(entry.label, entry.ids) for entry in entries if entry.item is not None and entry.ids is not None]
     if not known:
         if align:
             raise UsageError(f"{function}: align={align!r}: no representation has ids of samples; leave it out")
@@ -70,10 +70,10 @@ def _check_hashes(function: str, entries: Sequence[Entry], first: tuple[str, Ids
     for entry in entries:
         if entry.item is None or entry.ids is not None or not entry.item.samples:
             continue
-        expected = expected or (entry.name, entry.item.samples)
+        expected = expected or (entry.label, entry.item.samples)
         if entry.item.samples != expected[1]:
             raise ShapeError(
-                f"{function}: {entry.name} and {expected[0]} hold different samples, or the same in another order"
+                f"{function}: {entry.label} and {expected[0]} hold different samples, or the same in another order"
             )
 
 
@@ -135,7 +135,7 @@ def _reordered(function: str, entry: Entry, order: Ids, first: str) -> Entry:
         return _without_hash(entry)
     if entry.ids is None:
         raise ShapeError(
-            f"{function}: {entry.name} has no ids of samples, so its rows cannot be put in the order of {first}; "
+            f"{function}: {entry.label} has no ids of samples, so its rows cannot be put in the order of {first}; "
             "give it ids, or none to all"
         )
     places = {sample: row for row, sample in enumerate(entry.ids)}

@@ -194,8 +194,10 @@ def _told_apart(others: Any, measures: Any) -> tuple[Any, Any]:
     """Return the second set and the measures: these may stand in the second place, too."""
     from resi.api.measuring import is_measures
 
-    is_path = isinstance(others, str) and others not in (*registry.SETS, *registry.measures()) and Path(others).exists()
-    if others is None or is_path or not (isinstance(others, str) or is_measures(others)):
+    is_path = isinstance(others, str) and (
+        measures is not None or (others not in (*registry.SETS, *registry.measures()) and Path(others).exists())
+    )
+    if others is None or is_path or not is_measures(others):
         return others, measures
     if measures is not None:
         raise UsageError(

@@ -39,6 +39,8 @@ class Entry:
         Ids of its samples, where they are known.
     refused : str
         Why it cannot be compared.
+    of_second : bool
+        Whether it belongs to the second of two sets, which may use the names of the first.
     """
 
     name: str
@@ -46,6 +48,12 @@ class Entry:
     item: Representation | None
     ids: Ids | None = None
     refused: str = ""
+    of_second: bool = False
+
+    @property
+    def label(self) -> str:
+        """What messages call it."""
+        return f"{self.name} of the second set" if self.of_second else self.name
 
 
 class Shapes:

@@ -41,7 +41,10 @@ class How(NamedTuple):
 def read_sets(given: Sequence[Any], shape: str | Mapping[str, str] | None, align: Align) -> list[list[Entry]]:
     """Return the representations of one or two sets, of the same samples row by row."""
     shapes = Shapes(shape)
-    sets = [entries("pairwise", one, shapes) for one in given]
+    sets = [
+        [dataclasses.replace(entry, of_second=number > 0) for entry in entries("pairwise", one, shapes)]
+        for number, one in enumerate(given)
+    ]
     every = [entry for entry_set in sets for entry in entry_set]
     shapes.check_names([entry.name for entry in every])
     if every and all(entry.item is None for entry in every):

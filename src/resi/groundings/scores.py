@@ -315,7 +315,7 @@ def _check_one_layer(rows: pl.DataFrame, names: Sequence[Any]) -> None:
 
 
 def _label(names: Sequence[Any]) -> str:
-    return " ".join(str(name) for name in names if name is not None)
+    return " ".join(str(name) for name in names if name not in (None, ""))
 
 
 def _layer_order(rows: pl.DataFrame, names: Sequence[Any], request: _Request) -> dict[str, int]:
