@@ -230,6 +230,14 @@ def test_what_does_not_fit_is_told(network: Network, options: dict[str, Any], me
     assert "\n" not in str(caught.value)
 
 
+def test_a_module_with_two_names_has_one() -> None:
+    shared = nn.Tanh()
+    model = nn.Sequential(nn.Linear(3, 3), shared, nn.Linear(3, 3), shared)
+    assert list(resi.extract(model, X)) == ["0", "1#1", "2", "1#2"]
+    with pytest.raises(UsageError, match="layer '3' is the same module as '1': its calls are 1#1, 1#2"):
+        resi.extract(model, X, "3")
+
+
 def test_a_batch_that_a_network_cannot_take_is_named(network: Network) -> None:
     rows = [torch.zeros(3, 3), torch.zeros(2, 7)]
     message = r"Network cannot take the batch of samples 3, 4 with float32 \(2, 7\): RuntimeError: mat1 and mat2"

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from resi.errors import UsageError
+from resi.extraction.modules import other_names
 from resi.lazy import torch
 
 if TYPE_CHECKING:
@@ -65,6 +66,13 @@ def wanted_layers(
         if not isinstance(text, str):
             raise UsageError(
                 f"layers: {text!r} is {type(text).__name__}: expected names or patterns, such as 'layer3.*'"
+            )
+    aliases = other_names(network)
+    for text in texts:
+        if text in aliases and text not in modules:
+            first = aliases[text] or OUTPUT
+            raise UsageError(
+                f"layer {text!r} is the same module as {first!r}: its calls are {first}#1, {first}#2 and so on"
             )
     return [_wanted(text, modules) for text in texts]
 
