@@ -215,6 +215,7 @@ def test_the_callers_settings_have_no_effect(network: Network) -> None:
         ({"layers": "pair[2]"}, r"pair computes pair\[0\], pair\[1\]"),
         ({"pooling": "median"}, "pooling='median': expected one of none, mean, max, cls, last"),
         ({"precision": "int8"}, "precision='int8': expected one of float32, bfloat16"),
+        ({"layouts": {"embedd": "nd"}}, "the network has no layer 'embedd'; did you mean embed"),
         ({"layouts": {"embed": "dn"}}, "layouts: embed has 'dn': expected one of nd, ntd"),
         (
             {"layouts": {"embed": "ntd"}, "layers": "embed"},

@@ -97,6 +97,21 @@ def _wanted(text: str, modules: Mapping[str, nn.Module]) -> Wanted:
     raise unknown_layer(base, shown)
 
 
+def check_exist(layers: Iterable[str], modules: Mapping[str, nn.Module]) -> None:
+    """Raise unless each names a module, or one of its outputs.
+
+    Raises
+    ------
+    UsageError
+        If one does not.
+    """
+    known = {name or OUTPUT for name in modules}
+    for layer in layers:
+        found = _PARTS.fullmatch(layer)
+        if found is None or found["base"] not in known or found["call"]:
+            raise unknown_layer(layer, known)
+
+
 def _fitting(pattern: str, modules: Iterable[str]) -> frozenset[str]:
     """Return the names that fit a pattern; the network itself, which has none, never does."""
     return frozenset(name for name in modules if name and fnmatch.fnmatchcase(name, pattern))
