@@ -215,6 +215,7 @@ def test_the_callers_settings_have_no_effect(network: Network) -> None:
         ({"layers": "pair[2]"}, r"pair computes pair\[0\], pair\[1\]"),
         ({"pooling": "median"}, "pooling='median': expected one of none, mean, max, cls, last"),
         ({"precision": "int8"}, "precision='int8': expected one of float32, bfloat16"),
+        ({"layouts": {"embedd": "nd"}}, "the network has no layer 'embedd'; did you mean embed"),
         ({"layouts": {"embed": "dn"}}, "layouts: embed has 'dn': expected one of nd, ntd"),
         (
             {"layouts": {"embed": "ntd"}, "layers": "embed"},
@@ -228,6 +229,14 @@ def test_what_does_not_fit_is_told(network: Network, options: dict[str, Any], me
     with pytest.raises(ResiError, match=message) as caught:
         resi.extract(network, X, **options)
     assert "\n" not in str(caught.value)
+
+
+def test_a_module_with_two_names_has_one() -> None:
+    shared = nn.Tanh()
+    model = nn.Sequential(nn.Linear(3, 3), shared, nn.Linear(3, 3), shared)
+    assert list(resi.extract(model, X)) == ["0", "1#1", "2", "1#2"]
+    with pytest.raises(UsageError, match="layer '3' is the same module as '1': its calls are 1#1, 1#2"):
+        resi.extract(model, X, "3")
 
 
 def test_a_batch_that_a_network_cannot_take_is_named(network: Network) -> None:

@@ -15,7 +15,7 @@ from resi.extraction.modules import named
 from resi.extraction.networks import resolve
 from resi.extraction.outputs import AXES
 from resi.extraction.passes import Pass
-from resi.extraction.patterns import wanted_layers
+from resi.extraction.patterns import check_exist, wanted_layers
 from resi.extraction.pooling import check_pooling
 from resi.extraction.reuse import into_folder
 from resi.extraction.running import running
@@ -129,6 +129,7 @@ def extract(  # noqa: PLR0913, PLR0917 - each is said where it is called
     label = name or network.name
     with running(network, device, precision) as runner:
         modules = named(runner.network.module)
+        check_exist(axes, modules)
         wanted = wanted_layers(runner.network.module, modules, layers)
         batches = batches_of(data, batch_size, runner.network, column=column, id=id)
         work = Pass(runner, modules, wanted, pooling, axes, batches, label)

@@ -21,15 +21,19 @@ def named(network: nn.Module) -> dict[str, nn.Module]:
     """
     found: dict[str, nn.Module] = {}
     for name, module in network.named_modules():
-        found.setdefault(".".join(part for part in name.split(".") if part != COMPILED), module)
+        found.setdefault(_plain(name), module)
     return found
 
 
 def other_names(network: nn.Module) -> dict[str, str]:
     """Return the name under which a module is listed, for each further name that it has."""
     first = {module: name for name, module in named(network).items()}
-    every = network.named_modules(remove_duplicate=False)
+    every = ((_plain(name), module) for name, module in network.named_modules(remove_duplicate=False))
     return {name: first[module] for name, module in every if module in first and first[module] != name}
+
+
+def _plain(name: str) -> str:
+    return ".".join(part for part in name.split(".") if part != COMPILED)
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from resi.errors import UsageError
+from resi.extraction.modules import other_names
 from resi.lazy import torch
 
 if TYPE_CHECKING:
@@ -66,6 +67,13 @@ def wanted_layers(
             raise UsageError(
                 f"layers: {text!r} is {type(text).__name__}: expected names or patterns, such as 'layer3.*'"
             )
+    aliases = other_names(network)
+    for text in texts:
+        if text in aliases and text not in modules:
+            first = aliases[text] or OUTPUT
+            raise UsageError(
+                f"layer {text!r} is the same module as {first!r}: its calls are {first}#1, {first}#2 and so on"
+            )
     return [_wanted(text, modules) for text in texts]
 
 
@@ -87,6 +95,21 @@ def _wanted(text: str, modules: Mapping[str, nn.Module]) -> Wanted:
     if names := _fitting(base, modules):
         return Wanted(text, names, call, item)
     raise unknown_layer(base, shown)
+
+
+def check_exist(layers: Iterable[str], modules: Mapping[str, nn.Module]) -> None:
+    """Raise unless each names a module, or one of its outputs.
+
+    Raises
+    ------
+    UsageError
+        If one does not.
+    """
+    known = {name or OUTPUT for name in modules}
+    for layer in layers:
+        found = _PARTS.fullmatch(layer)
+        if found is None or found["base"] not in known or found["call"]:
+            raise unknown_layer(layer, known)
 
 
 def _fitting(pattern: str, modules: Iterable[str]) -> frozenset[str]:
