@@ -1,0 +1,274 @@
+"""Which rows of a table a test takes, and which it leaves out and why."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from resi.domains.custom.origins import WHOLE
+from resi.domains.given import Content
+from resi.errors import UsageError, unknown_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from resi.domains.custom.table import Row, Table
+    from resi.domains.given import Chosen
+
+DEFAULT_DATASET = "manifest"
+"""The dataset where a run names none: the one that the table has."""
+STANDARD = "standard"
+"""The setting of models of which the table says none."""
+SHOWN = 4
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The representations that a test takes.
+
+    Attributes
+    ----------
+    rows : mapping from (architecture, setting, seed, layer) to Row
+        In the order of the table.
+    layers : mapping from architecture to tuple of str
+        Its layers in the order of the table; the one layer that is looked at, in tests between models.
+    """
+
+    content: Content
+    rows: dict[tuple[str, str, int, str], Row]
+    layers: dict[str, tuple[str, ...]]
+
+    def seeds(self, architecture: str, setting: str) -> tuple[int, ...]:
+        """Return the seeds of which there is a model, in order."""
+        found = {seed for name, of, seed, _ in self.rows if (name, of) == (architecture, setting)}
+        return tuple(sorted(found))
+
+    def layers_of(self, architecture: str, setting: str, seed: int) -> tuple[str, ...]:
+        """Return the layers that there are of one model, in order."""
+        return tuple(
+            layer for layer in self.layers[architecture] if (architecture, setting, seed, layer) in self.rows
+        )
+
+
+def select(table: Table, chosen: Chosen, layer: str | None) -> Selection:
+    """Return what a test takes of a table.
+
+    Parameters
+    ----------
+    layer : str, optional
+        The layer that tests between models look at, instead of the last.
+
+    Raises
+    ------
+    UsageError
+        If the table lacks a column, a file or a group that the test needs, or contradicts itself.
+    """
+    return _Selecting(table, chosen, layer).result()
+
+
+@dataclass
+class _Selecting:
+    """The rows that are left, and counts of those left out, step by step."""
+
+    table: Table
+    chosen: Chosen
+    layer: str | None
+    rows: list[Row] = field(default_factory=list)
+    left_out: Counter[str] = field(default_factory=Counter)
+
+    def result(self) -> Selection:
+        self.rows = list(self.table.rows)
+        dataset = self._take_dataset()
+        self._take_known()
+        settings = self._take_settings()
+        self._take_seeds()
+        self._check_files()
+        self.rows = [part for row in self.rows for part in _by_layer(row)]
+        layers = self._take_layers()
+        self._take_comparable()
+        found = self._unique()
+        architectures = tuple(dict.fromkeys(row.architecture for row in self.rows))
+        settings = tuple(setting for setting in settings if any(row.setting == setting for row in self.rows))
+        seeds = tuple(sorted({seed for _, _, seed, _ in found}))
+        content = Content(dataset, architectures, settings, seeds, self._notes())
+        return Selection(content, found, {name: layers[name] for name in architectures})
+
+    def _keep(self, holds: Callable[[Row], bool], reason: str) -> None:
+        """Leave out the rows of which something does not hold."""
+        kept = [row for row in self.rows if holds(row)]
+        self.left_out[reason] += len(self.rows) - len(kept)
+        self.rows = kept
+
+    def _notes(self) -> tuple[str, ...]:
+        return tuple(
+            f"left out of test={self.chosen.test}: {count} row{'s' * (count != 1)} {reason}"
+            for reason, count in self.left_out.items()
+            if count
+        )
+
+    def _nothing(self, why: str) -> UsageError:
+        """Return the error for a test of which no row is left, with what was left out before."""
+        return UsageError("; ".join([f"{self.table.label}: {why}", *self._notes()]))
+
+    def _take_dataset(self) -> str:
+        known = list(dict.fromkeys(row.dataset for row in self.rows))
+        wanted = self.chosen.dataset
+        if wanted == DEFAULT_DATASET:
+            if len(known) > 1:
+                raise UsageError(
+                    f"{self.table.label} has several datasets ({_listed(known)}), and a run is about one: choose it "
+                    f"with dataset.name={known[0]}"
+                )
+            (wanted,) = known
+        elif wanted not in known:
+            raise unknown_name(f"dataset of {self.table.label}:", wanted, known)
+        if wanted.startswith(".") or any(sign in wanted for sign in "/\\\0"):
+            raise UsageError(f"{self.table.label}: dataset={wanted!r} names folders: it cannot begin with . or have / or \\")
+        self._keep(lambda row: row.dataset == wanted, f"of other datasets than {wanted}")
+        return wanted
+
+    def _take_known(self) -> None:
+        """Leave out rows that lack what the test needs to know."""
+        test, label = self.chosen.test, self.table.label
+        for column in self.chosen.needs:
+            if not any(row.knows(column) for row in self.rows):
+                if column == "layer" and any(len(_by_layer(row)) > 1 for row in self.rows):
+                    continue  # files that hold several layers name them
+                has = f"; it has {', '.join(self.table.columns)}" if self.table.columns else ""
+                raise UsageError(f"test={test} needs the column {column}, which {label} lacks{has}")
+            self._keep(lambda row, column=column: row.knows(column), f"without {column}")
+        if "seed" not in self.chosen.needs and any(row.knows("seed") for row in self.rows):
+            self._keep(lambda row: row.knows("seed"), "without seed")
+        self.rows = [row if row.knows("setting") else replace(row, setting=STANDARD) for row in self.rows]
+        if not any(row.knows("seed") for row in self.rows):
+            self.rows = _numbered(self.rows, self.chosen.kind)
+
+    def _take_settings(self) -> tuple[str, ...]:
+        known = list(dict.fromkeys(str(row.setting) for row in self.rows))
+        groups = self.chosen.groups
+        if isinstance(groups, int):
+            if groups != len(known):
+                raise UsageError(
+                    f"groups={groups}: {self.table.label} has {len(known)} settings: {_listed(known)}; name the "
+                    f"groups: groups=[{','.join(known[:2])}]"
+                )
+            groups = None
+        wanted = known if groups is None else list(groups)
+        for name in wanted:
+            if name not in known:
+                raise unknown_name(f"setting of {self.table.label}:", name, known)
+        if len(set(wanted)) < len(wanted) or not wanted:
+            raise UsageError(f"groups=[{','.join(wanted)}]: name the settings of groups, each once")
+        if self.chosen.kind == "settings" and len(wanted) < 2:
+            has = f"{self.table.label} has the setting {known[0]} alone" if len(known) < 2 else "one is chosen"
+            raise self._nothing(f"test={self.chosen.test} compares groups of models of different settings, and {has}")
+        self._keep(lambda row: row.setting in wanted, f"of other settings than {_listed(wanted)}")
+        if self.chosen.kind == "settings":
+            pairs = {(row.architecture, row.setting) for row in self.rows}
+            counts = Counter(architecture for architecture, _ in pairs)
+            self._keep(lambda row: counts[row.architecture] > 1, "of architectures with one setting alone")
+        return tuple(wanted)
+
+    def _take_seeds(self) -> None:
+        wanted = self.chosen.seeds
+        if wanted is None:
+            return
+        known = sorted({int(row.seed or 0) for row in self.rows})
+        for seed in wanted:
+            if seed not in known:
+                raise unknown_name(f"seed of {self.table.label}:", str(seed), list(map(str, known)))
+        self._keep(lambda row: row.seed in wanted, f"of other seeds than {_listed(map(str, wanted))}")
+
+    def _check_files(self) -> None:
+        if not self.rows:
+            raise self._nothing(f"test={self.chosen.test} takes none of its {len(self.table.rows)} rows")
+        origins = [origin for row in self.rows for origin in _origins(row, self.chosen.needs)]
+        absent = [(row, path) for row, path in origins if not path.exists()]
+        if absent:
+            row, path = absent[0]
+            more = f", and {len(absent) - 1} more files are missing" if len(absent) > 1 else ""
+            raise UsageError(f"{row.label}: there is no file {path}{more}")
+
+    def _take_layers(self) -> dict[str, tuple[str, ...]]:
+        layers: defaultdict[str, dict[str, None]] = defaultdict(dict)
+        for row in self.rows:
+            layers[row.architecture][str(row.layer)] = None
+        if self.chosen.kind == "layers":
+            if self.layer is not None:
+                raise UsageError(f"representation={self.layer}: test={self.chosen.test} looks at all layers")
+            counts = Counter(map(_model, self.rows))
+            self._keep(lambda row: counts[_model(row)] > 1, "of models with one layer alone")
+            if not self.rows:
+                raise self._nothing(f"test={self.chosen.test} needs several layers of a model")
+            return {name: tuple(found) for name, found in layers.items()}
+        known = list(dict.fromkeys(name for found in layers.values() for name in found))
+        if self.layer is not None and self.layer not in known:
+            raise unknown_name(f"layer of {self.table.label}:", self.layer, known)
+        taken = {name: self.layer if self.layer in found else [*found][-1] for name, found in layers.items()}
+        if self.layer is None:
+            which = f"than {_listed(dict.fromkeys(map(str, taken.values())))}, the last; representation=LAYER takes another"
+        else:
+            which = f"than {self.layer}"
+            self._keep(lambda row: row.layer == self.layer, f"of other layers {which}")
+        self._keep(lambda row: row.layer == taken[row.architecture], f"of other layers {which}")
+        return {name: (str(layer),) for name, layer in taken.items()}
+
+    def _unique(self) -> dict[tuple[str, str, int, str], Row]:
+        found: dict[tuple[str, str, int, str], Row] = {}
+        for row in self.rows:
+            key = row.architecture, str(row.setting), int(row.seed or 0), str(row.layer)
+            if key in found:
+                raise UsageError(
+                    f"{found[key].label} and {row.label.rpartition(', ')[2]} are both architecture={key[0]}, "
+                    f"setting={key[1]}, seed={key[2]}, layer={key[3]}; each model and layer stands once"
+                )
+            found[key] = row
+        return found
+
+    def _take_comparable(self) -> None:
+        """Leave out models that are alone, in tests that compare those of one setting."""
+        if self.chosen.kind != "seeds":
+            return
+        counts = Counter((name, setting) for name, setting, _ in {_model(row) for row in self.rows})
+        self._keep(lambda row: counts[row.architecture, row.setting] > 1, "of the one model of its setting")
+        if not self.rows:
+            raise self._nothing(f"test={self.chosen.test} compares models of one setting, and there is one model each")
+
+
+def _numbered(rows: Sequence[Row], kind: str) -> list[Row]:
+    """Return rows of models that have no seeds with numbers for them, in their order; of layers, all are of model 0."""
+    if kind == "layers":
+        return [replace(row, seed=0) for row in rows]
+    count: Counter[tuple[str, str | None, str | None]] = Counter()
+    numbered = []
+    for row in rows:
+        which = row.architecture, row.setting, row.layer
+        numbered.append(replace(row, seed=count[which]))
+        count[which] += 1
+    return numbered
+
+
+def _model(row: Row) -> tuple[str, str | None, int | None]:
+    return row.architecture, row.setting, row.seed
+
+
+def _by_layer(row: Row) -> list[Row]:
+    """Return a row for each layer of a file, where the table names none."""
+    if row.layer is not None:
+        return [row]
+    names = row.origin.layers()
+    return [replace(row, layer=name) for name in names] if len(names) > 1 else [replace(row, layer=WHOLE)]
+
+
+def _origins(row: Row, needs: Sequence[str]) -> Iterable[tuple[Row, Path]]:
+    from resi.domains.custom.origins import FileOrigin
+
+    origins = [row.origin, row.logits if "logits" in needs else None]
+    return [(row, origin.path) for origin in origins if isinstance(origin, FileOrigin)]
+
+
+def _listed(names: Iterable[str]) -> str:
+    known = list(names)
+    more = f" and {len(known) - SHOWN} more" if len(known) > SHOWN else ""
+    return f"{', '.join(known[:SHOWN])}{more}"
