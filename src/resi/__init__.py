@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from resi.api.comparing import compare, list_measures, pairwise
+    from resi.api.evaluate import evaluate
+    from resi.api.models import Model
     from resi.groundings.scores import score_table
     from resi.measures.base import Measure, as_measure
     from resi.pipeline.run import run
@@ -17,8 +19,10 @@ if TYPE_CHECKING:
 
 _PUBLIC = {
     "Measure": "resi.measures.base",
+    "Model": "resi.api.models",
     "as_measure": "resi.measures.base",
     "compare": "resi.api.comparing",
+    "evaluate": "resi.api.evaluate",
     "hookimpl": "resi.registry.hookspecs",
     "list_measures": "resi.api.comparing",
     "pairwise": "resi.api.comparing",
@@ -26,7 +30,18 @@ _PUBLIC = {
     "score_table": "resi.groundings.scores",
 }
 
-__all__ = ["Measure", "as_measure", "compare", "hookimpl", "list_measures", "pairwise", "run", "score_table"]
+__all__ = [
+    "Measure",
+    "Model",
+    "as_measure",
+    "compare",
+    "evaluate",
+    "hookimpl",
+    "list_measures",
+    "pairwise",
+    "run",
+    "score_table",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -55,9 +55,7 @@ class GroupSeparation(Grounding):
         """Return one experiment: every setting's models, at their last layer before the output."""
         settings = models.settings(self.name)
         probe = models.probe(settings[0], self.name)
-        items = tuple(
-            Item(model, probe.layers[-1], setting) for setting in settings for model in models.of(setting)
-        )
+        items = tuple(Item(model, probe.layers[-1], setting) for setting in settings for model in models.of(setting))
         return [Experiment(self.name, models.domain.name, models.dataset.name, models.architecture, items, probe)]
 
     def score(self, similarities: Similarities, protocol: Protocol, seed: int) -> Sequence[Score]:

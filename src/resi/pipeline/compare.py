@@ -85,8 +85,9 @@ def _tell_of_changed_code(plan: Plan, missing: Sequence[Comparison]) -> None:
     for name in dict.fromkeys(comparison.measure for comparison in missing if not comparison.is_of_outputs):
         code = measure_code(plan.config.measures[name])
         if code and known_files.remember_measure(name, code):
-            provider = registry.measures().origin(name).distribution
-            say(f"{name}: its code ({provider}) has changed, so its earlier comparisons are computed again")
+            known = registry.measures()
+            provider = f" ({known.origin(name).distribution})" if name in known else ""
+            say(f"{name}: its code{provider} has changed, so its earlier comparisons are computed again")
 
 
 def _check_ready(plan: Plan, comparisons: int) -> None:

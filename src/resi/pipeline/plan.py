@@ -250,7 +250,20 @@ def function_key(name: str) -> str:
 
 def measure_code(measure: Measure) -> str:
     """Return the hash of a measure's code; it is empty for built-in ones, whose version suffices."""
-    return registry.measures().origin(measure.name).code if measure.name in registry.measures() else ""
+    known = registry.measures()
+    if measure.name in known and known.get(measure.name) is type(measure):
+        return known.origin(measure.name).code
+    kind: Any = type(measure)
+    return _code_of(kind)
+
+
+@functools.cache
+def _code_of(kind: Any) -> str:
+    """Return the hash of the code of a measure that nobody registered."""
+    from resi.measures.source import code_hash
+
+    bases = " ".join(f"{base.__module__}.{base.__qualname__}" for base in kind.__mro__)
+    return code_hash(kind, bases)
 
 
 def parameters(measure: Measure, subsample: int | None, sampling: Sampling = "spread") -> str:
@@ -362,9 +375,9 @@ class Planner:
     ) -> tuple[tuple[Experiment, ...], Mapping[ModelSpec, DatasetError]]:
         domain, test = config.domain, config.test
         about = (domain.name, domain.protocol, domain.representation, test.name, architecture, canonical(overrides))
-        key = (*about, dataset.name, dataset.content, config.seeds, config.groups, config.models.root, config.root)
-        if isinstance(domain, GivenDomain):
-            key = (*key, domain)  # what there is depends on its table
+        given = domain if isinstance(domain, GivenDomain) else None  # what there is depends on its table
+        names = (dataset.name, dataset.content, config.seeds, config.groups, config.models.root, config.root)
+        key = (*about, *names, given)
         if key not in self._experiments:
             known_files = KnownFiles(config.root, self._may_download) if config.models.root else None
             common = Models(

@@ -46,9 +46,7 @@ class Selection:
 
     def layers_of(self, architecture: str, setting: str, seed: int) -> tuple[str, ...]:
         """Return the layers that there are of one model, in order."""
-        return tuple(
-            layer for layer in self.layers[architecture] if (architecture, setting, seed, layer) in self.rows
-        )
+        return tuple(layer for layer in self.layers[architecture] if (architecture, setting, seed, layer) in self.rows)
 
 
 def select(table: Table, chosen: Chosen, layer: str | None) -> Selection:
@@ -124,25 +122,40 @@ class _Selecting:
         elif wanted not in known:
             raise unknown_name(f"dataset of {self.table.label}:", wanted, known)
         if wanted.startswith(".") or any(sign in wanted for sign in "/\\\0"):
-            raise UsageError(f"{self.table.label}: dataset={wanted!r} names folders: it cannot begin with . or have / or \\")
+            raise UsageError(
+                f"{self.table.label}: dataset={wanted!r} names folders: it cannot begin with . or have / or \\"
+            )
         self._keep(lambda row: row.dataset == wanted, f"of other datasets than {wanted}")
         return wanted
 
     def _take_known(self) -> None:
         """Leave out rows that lack what the test needs to know."""
-        test, label = self.chosen.test, self.table.label
-        for column in self.chosen.needs:
-            if not any(row.knows(column) for row in self.rows):
-                if column == "layer" and any(len(_by_layer(row)) > 1 for row in self.rows):
-                    continue  # files that hold several layers name them
-                has = f"; it has {', '.join(self.table.columns)}" if self.table.columns else ""
-                raise UsageError(f"test={test} needs the column {column}, which {label} lacks{has}")
-            self._keep(lambda row, column=column: row.knows(column), f"without {column}")
-        if "seed" not in self.chosen.needs and any(row.knows("seed") for row in self.rows):
+        needs = self.chosen.needs
+        self._need(column for column in ("setting", "seed") if column in needs)
+        if any(row.knows("seed") for row in self.rows):
             self._keep(lambda row: row.knows("seed"), "without seed")
         self.rows = [row if row.knows("setting") else replace(row, setting=STANDARD) for row in self.rows]
         if not any(row.knows("seed") for row in self.rows):
             self.rows = _numbered(self.rows, self.chosen.kind)
+        for column in ("accuracy", "logits"):
+            self.rows = _shared(self.rows, column)
+        self._need(column for column in needs if column not in ("setting", "seed"))
+
+    def _need(self, columns: Iterable[str]) -> None:
+        for column in columns:
+            if not any(row.knows(column) for row in self.rows):
+                if column == "layer" and any(len(_by_layer(row)) > 1 for row in self.rows):
+                    continue  # files that hold several layers name them
+                raise UsageError(self._lacks(column))
+            if column != "layer":
+                self._keep(lambda row, column=column: row.knows(column), f"without {column}")
+
+    def _lacks(self, column: str) -> str:
+        needs = f"test={self.chosen.test} needs"
+        if not self.table.columns:
+            how = "several layers" if column == "layer" else f"{column}=..."
+            return f"{needs} the {column} of models, and none has one: resi.Model({how})"
+        return f"{needs} the column {column}, which {self.table.label} lacks; it has {', '.join(self.table.columns)}"
 
     def _take_settings(self) -> tuple[str, ...]:
         known = list(dict.fromkeys(str(row.setting) for row in self.rows))
@@ -207,7 +220,8 @@ class _Selecting:
             raise unknown_name(f"layer of {self.table.label}:", self.layer, known)
         taken = {name: self.layer if self.layer in found else [*found][-1] for name, found in layers.items()}
         if self.layer is None:
-            which = f"than {_listed(dict.fromkeys(map(str, taken.values())))}, the last; representation=LAYER takes another"
+            option = "layer" if self.chosen.root is None else "representation"
+            which = f"than {_listed(dict.fromkeys(map(str, taken.values())))}, the last; {option}=LAYER takes another"
         else:
             which = f"than {self.layer}"
             self._keep(lambda row: row.layer == self.layer, f"of other layers {which}")
@@ -251,6 +265,29 @@ def _numbered(rows: Sequence[Row], kind: str) -> list[Row]:
 
 def _model(row: Row) -> tuple[str, str | None, int | None]:
     return row.architecture, row.setting, row.seed
+
+
+def _shared(rows: Sequence[Row], column: str) -> list[Row]:
+    """Return rows with what one of them says of a model in all rows of that model.
+
+    Raises
+    ------
+    UsageError
+        If two rows say different things of one model.
+    """
+    known: dict[tuple[str, str | None, int | None], Row] = {}
+    for row in rows:
+        if not row.knows(column):
+            continue
+        first = known.setdefault(_model(row), row)
+        if getattr(first, column) != getattr(row, column):
+            raise UsageError(
+                f"{first.label} and {row.label.rpartition(', ')[2]} are of one model (architecture={row.architecture}, "
+                f"setting={row.setting}, seed={row.seed}), and state different {column}"
+            )
+    return [
+        replace(row, **{column: getattr(known[_model(row)], column)}) if _model(row) in known else row for row in rows
+    ]
 
 
 def _by_layer(row: Row) -> list[Row]:

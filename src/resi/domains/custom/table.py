@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resi.domains.custom.origins import FileOrigin
-from resi.errors import DatasetError, UsageError
+from resi.errors import UsageError
 
 if TYPE_CHECKING:
     from resi.domains.custom.origins import Origin
@@ -79,7 +79,7 @@ def read_table(path: Path) -> Table:
         If there is no such file, it is no table, or an entry is not what its column says.
     """
     if not path.is_file():
-        raise DatasetError(f"there is no table {path}: expected a CSV or Parquet file, one row a representation")
+        raise UsageError(f"there is no table {path}: expected a CSV or Parquet file, one row a representation")
     if path.suffix.lower() not in SUFFIXES:
         raise UsageError(f"{path}: expected a table of representations as {', '.join(SUFFIXES)}")
     return make_table(_records(path), str(path), path.parent, path.stem)
@@ -126,9 +126,7 @@ def make_table(records: Iterable[Mapping[str, Any]], label: str, folder: Path, d
     return Table(label, tuple(rows), columns)
 
 
-def _row(
-    label: str, record: Mapping[str, Any], folder: Path, dataset: str, origins: dict[Path, FileOrigin]
-) -> Row:
+def _row(label: str, record: Mapping[str, Any], folder: Path, dataset: str, origins: dict[Path, FileOrigin]) -> Row:
     file, logits = (_origin(record.get(column), folder, origins) for column in (FILE, "logits"))
     if file is None:
         raise UsageError(f"{label}: the column {FILE} is empty")
