@@ -61,7 +61,7 @@ class Model:
 
 
 def table_of(models: Any) -> Table:
-    """Return the table of some models: a path, a frame, mappings with the columns of a table, or :class:`Model` objects.
+    """Return the table of some models: a path, a frame, mappings with the columns of one, or :class:`Model` objects.
 
     Raises
     ------
@@ -127,9 +127,8 @@ def _collection(label: str, arrays: Mapping[str, Any]) -> Representations:
     from resi.extraction.collection import Representations
     from resi.specs import layout_of
 
-    tensors = {
-        layer: _tensor(label if layer == WHOLE else f"{label}: {layer}", array) for layer, array in arrays.items()
-    }
+    labels = {layer: label if layer == WHOLE else f"{label}: {layer}" for layer in arrays}
+    tensors = {layer: _tensor(labels[layer], array) for layer, array in arrays.items()}
     layouts = {layer: layout_of(tensor.ndim) for layer, tensor in tensors.items()}
     try:
         return Representations.from_tensors(tensors, layouts=layouts, name=label)
@@ -144,4 +143,4 @@ def _tensor(label: str, array: Any) -> Tensor:
     from resi.specs import layout_of
 
     axes = array.ndim if hasattr(array, "ndim") else np.asarray(array).ndim
-    return as_tensor("evaluate", label, array, layout_of(axes) if 2 <= axes <= 4 else "nd")  # noqa: PLR2004
+    return as_tensor("evaluate", label, array, layout_of(axes) if 2 <= axes <= 4 else "nd")

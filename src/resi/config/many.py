@@ -3,7 +3,8 @@
 Hydra takes some 100 ms to compose one config. Of a run, though, each part of the config depends on a few words alone:
 the measures on those about measures and the protocol, the models on those about the domain and models. So each part is
 composed once for all runs that have it in common, several parts at a time. Runs with words beyond these parts, from
-its own search path with groups, or of a table of given representations, are composed one by one. Either way the result is what composing each gives.
+its own search path with groups, or of given representations are composed one by one. Either way the result is what
+composing each gives.
 """
 
 from __future__ import annotations

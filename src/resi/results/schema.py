@@ -78,7 +78,7 @@ COMPARISONS = {
     "origin": pl.String,  # resi, or published for imported rows
     "probe": pl.String,  # the input on which both representations were taken
     "pooling": pl.String,  # how tokens became one vector, or post_activation; none where nothing was chosen
-    "model_source": pl.String,  # trained by resi, published or own; null where a table of an earlier version does not say
+    "model_source": pl.String,  # trained by resi, published or own; null where an earlier version does not say
     "pair": pl.String,  # hash of both representations in either order: the same for all measures of one pair
     "note": pl.String,  # why the value says little, or what was warned about; empty where there is nothing to note
 }

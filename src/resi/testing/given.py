@@ -1,4 +1,4 @@
-"""What a domain whose representations are given has to keep: it states its facts, and refuses to train and run models."""
+"""What a domain of given representations has to keep: it states its facts, and refuses to train and run models."""
 
 from __future__ import annotations
 

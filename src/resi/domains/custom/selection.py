@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from resi.errors import UsageError, unknown_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
 
     from resi.domains.custom.table import Row, Table
     from resi.domains.given import Chosen
@@ -123,7 +125,7 @@ class _Selecting:
             raise unknown_name(f"dataset of {self.table.label}:", wanted, known)
         if wanted.startswith(".") or any(sign in wanted for sign in "/\\\0"):
             raise UsageError(
-                f"{self.table.label}: dataset={wanted!r} names folders: it cannot begin with . or have / or \\"
+                f"{self.table.label}: dataset={wanted!r}: a name cannot begin with . or have / or \\ in it"
             )
         self._keep(lambda row: row.dataset == wanted, f"of other datasets than {wanted}")
         return wanted
@@ -148,7 +150,7 @@ class _Selecting:
                     continue  # files that hold several layers name them
                 raise UsageError(self._lacks(column))
             if column != "layer":
-                self._keep(lambda row, column=column: row.knows(column), f"without {column}")
+                self._keep(functools.partial(_knows, column), f"without {column}")
 
     def _lacks(self, column: str) -> str:
         needs = f"test={self.chosen.test} needs"
@@ -248,6 +250,10 @@ class _Selecting:
         self._keep(lambda row: counts[row.architecture, row.setting] > 1, "of the one model of its setting")
         if not self.rows:
             raise self._nothing(f"test={self.chosen.test} compares models of one setting, and there is one model each")
+
+
+def _knows(column: str, row: Row) -> bool:
+    return row.knows(column)
 
 
 def _numbered(rows: Sequence[Row], kind: str) -> list[Row]:

@@ -92,7 +92,7 @@ def check_samples(first: Row, row: Row) -> None:
         return
     if len(ours) != len(theirs):
         raise UsageError(
-            f"{first.origin.label} has {len(ours)} samples, {row.origin.label} {len(theirs)}; all have to be of the same"
+            f"{row.origin.label} has {len(theirs)} samples, {first.origin.label} {len(ours)}; all need the same ones"
         )
     place = next(place for place, (a, b) in enumerate(zip(ours, theirs, strict=True)) if a != b)
     order = "the same samples in another order" if sorted(ours) == sorted(theirs) else "other samples"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,8 @@ from resi.domains.custom.origins import FileOrigin
 from resi.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from resi.domains.custom.origins import Origin
 
 FILE = "file"
@@ -183,7 +184,7 @@ def share(label: str, column: str, value: Any) -> float | None:
     if found is None:
         return None
     if isinstance(value, bool) or not 0 <= found <= 1:
-        advice = "; divide percentages by 100" if 1 < found <= 100 else ""  # noqa: PLR2004 - per cent
+        advice = "; divide percentages by 100" if 1 < found <= 100 else ""
         raise UsageError(f"{label}: {column}={value}: expected a share from 0 to 1{advice}")
     return found
 
