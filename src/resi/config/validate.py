@@ -43,14 +43,14 @@ def validate(composed: DictConfig) -> RunConfig:
         raise UsageError(NO_RUN)
     protocol = Protocol.parse("protocol", composed.protocol)
     domain = registry.domains().get(composed.domain)(protocol, composed.representation)
+    for architecture in composed.model or [None]:
+        _check_choice(domain, "model", architecture)
     _check_keys(composed, domain)
     if composed.test is None or composed.test.name not in GROUNDINGS:
         raise unknown_name("test", str(composed.test), list(GROUNDINGS))
     test = GROUNDINGS[composed.test.name]()
     if not isinstance(domain, GivenDomain):
         _check_choice(domain, "dataset", composed.dataset.name if composed.dataset else None)
-    for architecture in composed.model or [None]:
-        _check_choice(domain, "model", architecture)
     if not composed.measure:
         raise UsageError("measure is empty: name one, a list as in measure=[cka,rsa], or benchmark")
     groups = _groups(composed.groups)

@@ -108,6 +108,11 @@ class FileOrigin(Origin):
             self._collections[layer] = _load(self.path, layer)
         return self._collections[layer]
 
+    def layers(self) -> tuple[str, ...]:
+        """Return the names of all layers; one that is named after its file has none of its own."""
+        names = super().layers()
+        return (WHOLE,) if names == (self.path.stem,) else names
+
     def identity(self, layer: str | None, hash_file: HashFile) -> str:
         """Return the hash of the files that the layer is in, and of its name there.
 

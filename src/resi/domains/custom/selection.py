@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import functools
-from collections import Counter, defaultdict
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from resi.domains.custom.origins import WHOLE
+from resi.domains.custom.layers import by_layer, check_layer, in_order, of_models, one_of
 from resi.domains.given import Content
 from resi.errors import UsageError, unknown_name
 
@@ -75,21 +75,23 @@ class _Selecting:
     chosen: Chosen
     layer: str | None
     rows: list[Row] = field(default_factory=list)
-    left_out: Counter[str] = field(default_factory=Counter)
+    left_out: Counter[tuple[str, str]] = field(default_factory=Counter)
+    unit: str = "row"
 
     def result(self) -> Selection:
         self.rows = list(self.table.rows)
+        self.unit = "row" if self.table.columns else "model"
         dataset = self._take_dataset()
         self._take_known()
         settings = self._take_settings()
         self._take_seeds()
         self._check_files()
-        self.rows = [part for row in self.rows for part in _by_layer(row)]
+        self.rows, self.unit = [part for row in self.rows for part in by_layer(row)], "representation"
         layers = self._take_layers()
         self._take_comparable()
         found = self._unique()
+        settings = self._left_of(settings)
         architectures = tuple(dict.fromkeys(row.architecture for row in self.rows))
-        settings = tuple(setting for setting in settings if any(row.setting == setting for row in self.rows))
         seeds = tuple(sorted({seed for _, _, seed, _ in found}))
         content = Content(dataset, architectures, settings, seeds, self._notes())
         return Selection(content, found, {name: layers[name] for name in architectures})
@@ -97,13 +99,13 @@ class _Selecting:
     def _keep(self, holds: Callable[[Row], bool], reason: str) -> None:
         """Leave out the rows of which something does not hold."""
         kept = [row for row in self.rows if holds(row)]
-        self.left_out[reason] += len(self.rows) - len(kept)
+        self.left_out[self.unit, reason] += len(self.rows) - len(kept)
         self.rows = kept
 
     def _notes(self) -> tuple[str, ...]:
         return tuple(
-            f"left out of test={self.chosen.test}: {count} row{'s' * (count != 1)} {reason}"
-            for reason, count in self.left_out.items()
+            f"left out of test={self.chosen.test}: {count} {unit}{'s' * (count != 1)} {reason}"
+            for (unit, reason), count in self.left_out.items()
             if count
         )
 
@@ -146,7 +148,7 @@ class _Selecting:
     def _need(self, columns: Iterable[str]) -> None:
         for column in columns:
             if not any(row.knows(column) for row in self.rows):
-                if column == "layer" and any(len(_by_layer(row)) > 1 for row in self.rows):
+                if column == "layer" and any(len(by_layer(row)) > 1 for row in self.rows):
                     continue  # files that hold several layers name them
                 raise UsageError(self._lacks(column))
             if column != "layer":
@@ -155,8 +157,9 @@ class _Selecting:
     def _lacks(self, column: str) -> str:
         needs = f"test={self.chosen.test} needs"
         if not self.table.columns:
-            how = "several layers" if column == "layer" else f"{column}=..."
-            return f"{needs} the {column} of models, and none has one: resi.Model({how})"
+            if column == "layer":
+                return f"{needs} several layers of a model: resi.Model({{'layer1': ..., 'layer2': ...}})"
+            return f"{needs} the {column} of models, and none has one: resi.Model(..., {column}=...)"
         return f"{needs} the column {column}, which {self.table.label} lacks; it has {', '.join(self.table.columns)}"
 
     def _take_settings(self) -> tuple[str, ...]:
@@ -175,15 +178,16 @@ class _Selecting:
                 raise unknown_name(f"setting of {self.table.label}:", name, known)
         if len(set(wanted)) < len(wanted) or not wanted:
             raise UsageError(f"groups=[{','.join(wanted)}]: name the settings of groups, each once")
-        if self.chosen.kind == "settings" and len(wanted) < 2:
-            has = f"{self.table.label} has the setting {known[0]} alone" if len(known) < 2 else "one is chosen"
-            raise self._nothing(f"test={self.chosen.test} compares groups of models of different settings, and {has}")
         self._keep(lambda row: row.setting in wanted, f"of other settings than {_listed(wanted)}")
-        if self.chosen.kind == "settings":
-            pairs = {(row.architecture, row.setting) for row in self.rows}
-            counts = Counter(architecture for architecture, _ in pairs)
-            self._keep(lambda row: counts[row.architecture] > 1, "of architectures with one setting alone")
         return tuple(wanted)
+
+    def _left_of(self, settings: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the settings of which there are rows left; all of those that are named."""
+        left = tuple(setting for setting in settings if any(row.setting == setting for row in self.rows))
+        if isinstance(self.chosen.groups, tuple) and left != settings:
+            lost = next(setting for setting in settings if setting not in left)
+            raise self._nothing(f"nothing is left of the group {lost}")
+        return left
 
     def _take_seeds(self) -> None:
         wanted = self.chosen.seeds
@@ -206,50 +210,52 @@ class _Selecting:
             raise UsageError(f"{row.label}: there is no file {path}{more}")
 
     def _take_layers(self) -> dict[str, tuple[str, ...]]:
-        layers: defaultdict[str, dict[str, None]] = defaultdict(dict)
-        for row in self.rows:
-            layers[row.architecture][str(row.layer)] = None
+        """Return the layers of each architecture in order, or the one that is looked at; leave out the others."""
+        label, models = self.table.label, of_models(self.rows)
         if self.chosen.kind == "layers":
             if self.layer is not None:
-                raise UsageError(f"representation={self.layer}: test={self.chosen.test} looks at all layers")
+                raise UsageError(f"{self._option}={self.layer}: test={self.chosen.test} looks at all layers")
+            return {name: in_order(label, name, found) for name, found in models.items()}
+        if self.layer is not None:
+            check_layer(label, self.layer, models.values())
+            self._keep(lambda row: row.layer == self.layer, f"of other layers than {self.layer}")
+            return {name: (self.layer,) for name in models}
+        last = {name: one_of(label, name, found, self._option) for name, found in models.items()}
+        which = f"{_listed(dict.fromkeys(last.values()))}, the last; {self._option}=LAYER takes another"
+        self._keep(lambda row: row.layer == last[row.architecture], f"of other layers than {which}")
+        return {name: (layer,) for name, layer in last.items()}
+
+    def _take_comparable(self) -> None:
+        """Leave out what has nothing to be compared with."""
+        test, kind = self.chosen.test, self.chosen.kind
+        if kind == "layers":
             counts = Counter(map(_model, self.rows))
             self._keep(lambda row: counts[_model(row)] > 1, "of models with one layer alone")
-            if not self.rows:
-                raise self._nothing(f"test={self.chosen.test} needs several layers of a model")
-            return {name: tuple(found) for name, found in layers.items()}
-        known = list(dict.fromkeys(name for found in layers.values() for name in found))
-        if self.layer is not None and self.layer not in known:
-            raise unknown_name(f"layer of {self.table.label}:", self.layer, known)
-        taken = {name: self.layer if self.layer in found else [*found][-1] for name, found in layers.items()}
-        if self.layer is None:
-            option = "layer" if self.chosen.root is None else "representation"
-            which = f"than {_listed(dict.fromkeys(map(str, taken.values())))}, the last; {option}=LAYER takes another"
+            why = f"test={test} needs several layers of a model"
+        elif kind == "seeds":
+            alike = Counter(model[:2] for model in dict.fromkeys(map(_model, self.rows)))
+            self._keep(lambda row: alike[row.architecture, row.setting] > 1, "of models alone in their setting")
+            why = f"test={test} compares models of one setting, and there is one model each"
         else:
-            which = f"than {self.layer}"
-            self._keep(lambda row: row.layer == self.layer, f"of other layers {which}")
-        self._keep(lambda row: row.layer == taken[row.architecture], f"of other layers {which}")
-        return {name: (str(layer),) for name, layer in taken.items()}
+            groups = Counter(name for name, _ in dict.fromkeys((row.architecture, row.setting) for row in self.rows))
+            self._keep(lambda row: groups[row.architecture] > 1, "of architectures with one setting alone")
+            why = f"test={test} compares groups of models of different settings, and there is one setting"
+        if not self.rows:
+            raise self._nothing(why)
+
+    @property
+    def _option(self) -> str:
+        """What chooses a layer: on a command line, or in Python."""
+        return "layer" if self.chosen.root is None else "representation"
 
     def _unique(self) -> dict[tuple[str, str, int, str], Row]:
         found: dict[tuple[str, str, int, str], Row] = {}
         for row in self.rows:
             key = row.architecture, str(row.setting), int(row.seed or 0), str(row.layer)
             if key in found:
-                raise UsageError(
-                    f"{found[key].label} and {row.label.rpartition(', ')[2]} are both architecture={key[0]}, "
-                    f"setting={key[1]}, seed={key[2]}, layer={key[3]}; each model and layer stands once"
-                )
+                raise _twice(found[key], row)
             found[key] = row
         return found
-
-    def _take_comparable(self) -> None:
-        """Leave out models that are alone, in tests that compare those of one setting."""
-        if self.chosen.kind != "seeds":
-            return
-        counts = Counter((name, setting) for name, setting, _ in {_model(row) for row in self.rows})
-        self._keep(lambda row: counts[row.architecture, row.setting] > 1, "of the one model of its setting")
-        if not self.rows:
-            raise self._nothing(f"test={self.chosen.test} compares models of one setting, and there is one model each")
 
 
 def _knows(column: str, row: Row) -> bool:
@@ -273,6 +279,14 @@ def _model(row: Row) -> tuple[str, str | None, int | None]:
     return row.architecture, row.setting, row.seed
 
 
+def _twice(first: Row, row: Row) -> UsageError:
+    names = ", ".join(f"{name}={getattr(row, name)}" for name in ("architecture", "setting", "seed", "layer"))
+    names = names.replace(", layer=None", "")
+    return UsageError(
+        f"{first.label} and {row.label.rpartition(', ')[2]} are both {names}; each model and layer stands once"
+    )
+
+
 def _shared(rows: Sequence[Row], column: str) -> list[Row]:
     """Return rows with what one of them says of a model in all rows of that model.
 
@@ -287,6 +301,8 @@ def _shared(rows: Sequence[Row], column: str) -> list[Row]:
             continue
         first = known.setdefault(_model(row), row)
         if getattr(first, column) != getattr(row, column):
+            if first.layer == row.layer:
+                raise _twice(first, row)
             raise UsageError(
                 f"{first.label} and {row.label.rpartition(', ')[2]} are of one model (architecture={row.architecture}, "
                 f"setting={row.setting}, seed={row.seed}), and state different {column}"
@@ -294,14 +310,6 @@ def _shared(rows: Sequence[Row], column: str) -> list[Row]:
     return [
         replace(row, **{column: getattr(known[_model(row)], column)}) if _model(row) in known else row for row in rows
     ]
-
-
-def _by_layer(row: Row) -> list[Row]:
-    """Return a row for each layer of a file, where the table names none."""
-    if row.layer is not None:
-        return [row]
-    names = row.origin.layers()
-    return [replace(row, layer=name) for name in names] if len(names) > 1 else [replace(row, layer=WHOLE)]
 
 
 def _origins(row: Row, needs: Sequence[str]) -> Iterable[tuple[Row, Path]]:
