@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from resi import registry
 from resi.choices import Stage
+from resi.console import progress
 from resi.domains.given import GivenDomain
 from resi.errors import DatasetError
 from resi.fingerprints import LENGTH, canonical, fingerprint
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 NO_PARAMETERS = canonical({})
 SHOWN_LEFT_OUT = 3
+QUIET_SECONDS = 2.0
 # Stages that use nothing but stored representations, outputs and comparisons.
 READS_NO_DATASET = (Stage.compare, Stage.score)
 
@@ -326,6 +328,11 @@ class Planner:
         for experiment in experiments:
             domain.check([(item.model, item.layer) for item in experiment.items])
         source: RepresentationSource = domain.source(KnownFiles(config.root, self._may_download))
+        items = [(experiment.probe, item) for experiment in experiments for item in experiment.items]
+        with progress("hashing representations", len(items), after=QUIET_SECONDS) as advance:
+            for probe, item in items:
+                source.key(item.model, probe, item.layer)
+                advance()
         return source
 
     def dataset(self, config: RunConfig) -> tuple[DatasetSpec, DatasetError | None]:
