@@ -27,7 +27,10 @@ class DatasetConfig:
     """A dataset's name, and where its files lie if not below the data root."""
 
     name: str = MISSING
-    root: str | None = field(default=None, metadata={"help": "folder of its files; default: below the data root"})
+    root: str | None = field(
+        default=None,
+        metadata={"help": "folder of its files; default: below the data root; for custom, a table of files"},
+    )
 
 
 @dataclass
@@ -146,7 +149,7 @@ class RunSchema:
         default=None,
         metadata={
             "help": "which output of a layer is used, if the domain has a choice; "
-            "for graphs conv_output or post_activation, for texts cls, mean or last"
+            "for graphs conv_output or post_activation, for texts cls, mean or last, for custom a layer"
         },
     )
     test: Any = field(default=None, metadata={"help": "{tests}"})

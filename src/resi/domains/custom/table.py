@@ -21,8 +21,8 @@ COLUMNS = (FILE, "setting", "seed", "layer", "accuracy", "logits", "architecture
 OWN = "own"
 """What an architecture is called that the table does not name, and the dataset of what is in memory."""
 SUFFIXES = (".csv", ".tsv", ".parquet")
-# What tables of texts write where there is nothing.
-_NOTHING = ("", "null", "none", "nan", "na")
+# What tables of texts write where there is no number.
+_NOTHING = ("null", "none", "nan", "na")
 
 
 @dataclass(frozen=True)
@@ -154,12 +154,12 @@ def _origin(value: Any, folder: Path, origins: dict[Path, FileOrigin]) -> FileOr
 
 def text(value: Any) -> str | None:
     """Return a value as text, None where there is nothing."""
-    if value is None or (isinstance(value, float) and math.isnan(value)):
+    if value is None or (isinstance(value, float) and math.isnan(value)) or type(value).__name__ == "NAType":
         return None
     if isinstance(value, float) and value.is_integer():  # as pandas reads whole numbers beside empty cells
         value = int(value)
     found = str(value).strip()
-    return None if found.lower() in _NOTHING[:1] else found
+    return found or None
 
 
 def whole(label: str, column: str, value: Any) -> int | None:
