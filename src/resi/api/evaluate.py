@@ -23,7 +23,24 @@ if TYPE_CHECKING:
     from resi.measures.base import Measure
 
 
-@dataclass(frozen=True)
+SHOWN = (
+    "architecture",
+    "setting",
+    "seed",
+    "measure",
+    "metric",
+    "functional",
+    "value",
+    "low",
+    "high",
+    "p_value",
+    "chance",
+)
+OFTEN_ALIKE = ("architecture", "setting", "seed", "functional")
+"""Columns that are shown where they tell scores apart."""
+
+
+@dataclass(frozen=True, repr=False)
 class Evaluation:
     """What a test says of some models.
 
@@ -41,6 +58,24 @@ class Evaluation:
     comparisons: pl.DataFrame
     left_out: tuple[str, ...] = ()
     shard: Path | None = None
+
+    def __repr__(self) -> str:
+        return f"{self._title()}\n{self._shown()}"
+
+    def _repr_html_(self) -> str:
+        """Return the scores as notebooks show them."""
+        import html
+
+        return f"<p>{html.escape(self._title())}</p>{self._shown()._repr_html_()}"
+
+    def _title(self) -> str:
+        tests = ", ".join(self.scores["test"].unique())
+        return f"{tests}: {self.scores.height} scores of {self.comparisons.height} comparisons"
+
+    def _shown(self) -> pl.DataFrame:
+        """Return what of the scores is looked at first."""
+        names = [name for name in SHOWN if self.scores[name].n_unique() > 1 or name not in OFTEN_ALIKE]
+        return self.scores.select(names)
 
 
 @dataclass(frozen=True, kw_only=True)

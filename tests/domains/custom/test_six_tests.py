@@ -129,6 +129,14 @@ def test_layers_are_in_the_order_of_the_table(results, planted: Planted) -> None
         assert value == pytest.approx(np.mean(parts), rel=1e-9)
 
 
+def test_what_is_shown_first_are_the_scores(results) -> None:
+    between, layers = (results[test][1] for test in ("shortcut", "layer_monotonicity"))
+    assert repr(between).startswith("shortcut: 4 scores of 72 comparisons\n")
+    assert "seed" not in repr(between)
+    assert "seed" in layers._repr_html_()
+    assert "<p>layer_monotonicity: 44 scores of 108 comparisons</p>" in layers._repr_html_()
+
+
 def test_what_is_left_out_is_counted_and_said(results, planted: Planted, capsys: pytest.CaptureFixture[str]) -> None:
     models = models_of(planted)
     found = resi.evaluate(models, "shortcut", "cka", layer="block1")
@@ -203,3 +211,7 @@ def test_models_without_names_are_of_one_setting_and_numbered(planted: Planted) 
     assert found.scores["setting"].unique().to_list() == ["standard"]
     named = resi.evaluate(models_of(planted), "accuracy_correlation", "cka", groups=["altered"])
     assert found.scores["value"].equals(named.scores["value"])
+    layers = [resi.Model(planted.layers["altered", seed]) for seed in range(5)]
+    ordered = resi.evaluate(layers, "layer_monotonicity", "cka").scores
+    expected = resi.evaluate(models_of(planted), "layer_monotonicity", "cka", groups=["altered"]).scores
+    assert ordered["value"].equals(expected["value"])

@@ -43,6 +43,8 @@ class CustomDomain(GivenDomain):
         The layer that tests between models look at; the last if not given.
     table : Table, optional
         The representations; read from ``dataset.root`` if not given.
+    selection : Selection, optional
+        What a run takes of them, see :meth:`bound`.
     """
 
     name = "custom"
@@ -53,12 +55,16 @@ class CustomDomain(GivenDomain):
     model_config = CustomModelConfig
 
     def __init__(
-        self, protocol: str = Protocol.corrected, representation: str | None = None, table: Table | None = None
+        self,
+        protocol: str = Protocol.corrected,
+        representation: str | None = None,
+        table: Table | None = None,
+        selection: Selection | None = None,
     ) -> None:
         super().__init__(protocol)
         self._layer = representation
         self._table = table
-        self._selection: Selection | None = None
+        self._selection = selection
 
     def datasets(self) -> tuple[DatasetInfo, ...]:
         """Return what stands for the one dataset that a table has."""
@@ -79,9 +85,7 @@ class CustomDomain(GivenDomain):
                     "docs/custom.md has its columns"
                 )
             table = read_table(chosen.root)
-        domain = CustomDomain(self.protocol, self._layer, table)
-        domain._selection = select(table, chosen, self._layer)
-        return domain
+        return CustomDomain(self.protocol, self._layer, table, select(table, chosen, self._layer))
 
     @property
     def content(self) -> Content:

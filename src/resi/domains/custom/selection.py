@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from resi.domains.custom.layers import by_layer, check_layer, in_order, of_models, one_of
+from resi.domains.custom.members import model_of, numbered, shared, twice
 from resi.domains.given import Content
 from resi.errors import UsageError, unknown_name
 
@@ -140,9 +141,9 @@ class _Selecting:
             self._keep(lambda row: row.knows("seed"), "without seed")
         self.rows = [row if row.knows("setting") else replace(row, setting=STANDARD) for row in self.rows]
         if not any(row.knows("seed") for row in self.rows):
-            self.rows = _numbered(self.rows, self.chosen.kind)
+            self.rows = numbered(self.rows, self.chosen.kind)
         for column in ("accuracy", "logits"):
-            self.rows = _shared(self.rows, column)
+            self.rows = shared(self.rows, column)
         self._need(column for column in needs if column not in ("setting", "seed"))
 
     def _need(self, columns: Iterable[str]) -> None:
@@ -229,11 +230,11 @@ class _Selecting:
         """Leave out what has nothing to be compared with."""
         test, kind = self.chosen.test, self.chosen.kind
         if kind == "layers":
-            counts = Counter(map(_model, self.rows))
-            self._keep(lambda row: counts[_model(row)] > 1, "of models with one layer alone")
+            counts = Counter(map(model_of, self.rows))
+            self._keep(lambda row: counts[model_of(row)] > 1, "of models with one layer alone")
             why = f"test={test} needs several layers of a model"
         elif kind == "seeds":
-            alike = Counter(model[:2] for model in dict.fromkeys(map(_model, self.rows)))
+            alike = Counter(model[:2] for model in dict.fromkeys(map(model_of, self.rows)))
             self._keep(lambda row: alike[row.architecture, row.setting] > 1, "of models alone in their setting")
             why = f"test={test} compares models of one setting, and there is one model each"
         else:
@@ -253,63 +254,13 @@ class _Selecting:
         for row in self.rows:
             key = row.architecture, str(row.setting), int(row.seed or 0), str(row.layer)
             if key in found:
-                raise _twice(found[key], row)
+                raise twice(found[key], row)
             found[key] = row
         return found
 
 
 def _knows(column: str, row: Row) -> bool:
     return row.knows(column)
-
-
-def _numbered(rows: Sequence[Row], kind: str) -> list[Row]:
-    """Return rows of models that have no seeds with numbers for them, in their order; of layers, all are of model 0."""
-    if kind == "layers":
-        return [replace(row, seed=0) for row in rows]
-    count: Counter[tuple[str, str | None, str | None]] = Counter()
-    numbered = []
-    for row in rows:
-        which = row.architecture, row.setting, row.layer
-        numbered.append(replace(row, seed=count[which]))
-        count[which] += 1
-    return numbered
-
-
-def _model(row: Row) -> tuple[str, str | None, int | None]:
-    return row.architecture, row.setting, row.seed
-
-
-def _twice(first: Row, row: Row) -> UsageError:
-    names = ", ".join(f"{name}={getattr(row, name)}" for name in ("architecture", "setting", "seed", "layer"))
-    names = names.replace(", layer=None", "")
-    return UsageError(
-        f"{first.label} and {row.label.rpartition(', ')[2]} are both {names}; each model and layer stands once"
-    )
-
-
-def _shared(rows: Sequence[Row], column: str) -> list[Row]:
-    """Return rows with what one of them says of a model in all rows of that model.
-
-    Raises
-    ------
-    UsageError
-        If two rows say different things of one model.
-    """
-    known: dict[tuple[str, str | None, int | None], Row] = {}
-    for row in rows:
-        if not row.knows(column):
-            continue
-        first = known.setdefault(_model(row), row)
-        if getattr(first, column) != getattr(row, column):
-            if first.layer == row.layer:
-                raise _twice(first, row)
-            raise UsageError(
-                f"{first.label} and {row.label.rpartition(', ')[2]} are of one model (architecture={row.architecture}, "
-                f"setting={row.setting}, seed={row.seed}), and state different {column}"
-            )
-    return [
-        replace(row, **{column: getattr(known[_model(row)], column)}) if _model(row) in known else row for row in rows
-    ]
 
 
 def _origins(row: Row, needs: Sequence[str]) -> Iterable[tuple[Row, Path]]:
