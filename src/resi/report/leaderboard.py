@@ -13,7 +13,7 @@ from resi.groundings import GROUNDINGS
 from resi.groundings.base import LEVEL
 from resi.report.ranks import DIGITS, Differences, RankedColumn, differences, read_influences, share_intervals
 from resi.report.tables import interval_text, measure_label, without_nan
-from resi.results.schema import OWN, PUBLISHED
+from resi.results.schema import PUBLISHED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -146,9 +146,7 @@ class Leaderboard(NamedTuple):
     @property
     def conditions(self) -> str:
         """What differs from trained models and the corrected protocol; empty if nothing does."""
-        words = {PUBLISHED: ["published models"], OWN: ["your own models"], None: ["models of unknown source"]}.get(
-            self.model_source, []
-        )
+        words = {PUBLISHED: ["published models"], None: ["models of unknown source"]}.get(self.model_source, [])
         return ", ".join([*words, *([] if self.protocol == Protocol.corrected else [f"{self.protocol} protocol"])])
 
 
