@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from resi.api.comparing import compare, list_measures, pairwise
+    from resi.api.evaluate import evaluate
     from resi.api.matrices import matrix
+    from resi.api.models import Model
     from resi.extraction.collection import Representations
     from resi.extraction.extract import extract
     from resi.extraction.files.loading import load
@@ -23,9 +25,11 @@ if TYPE_CHECKING:
 
 _PUBLIC = {
     "Measure": "resi.measures.base",
+    "Model": "resi.api.models",
     "Representations": "resi.extraction.collection",
     "as_measure": "resi.measures.base",
     "compare": "resi.api.comparing",
+    "evaluate": "resi.api.evaluate",
     "extract": "resi.extraction.extract",
     "hookimpl": "resi.registry.hookspecs",
     "layers": "resi.extraction.listing",
@@ -41,9 +45,11 @@ _MODULES = ("plot", "testing")
 
 __all__ = [
     "Measure",
+    "Model",
     "Representations",
     "as_measure",
     "compare",
+    "evaluate",
     "extract",
     "hookimpl",
     "layers",
@@ -70,4 +76,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*__all__, *_MODULES, "__version__"])
+    return sorted([*__all__, "__version__", *_MODULES])

@@ -56,7 +56,7 @@ def process(*words: str) -> subprocess.CompletedProcess[str]:
             ["test=augmentations"],
             "unknown test 'augmentations'; did you mean augmentation or label_randomization? Known: ",
         ),
-        (["domain=graphs"], "unknown domain 'graphs'; did you mean graph? Known: graph, language, vision."),
+        (["domain=graphs"], "unknown domain 'graphs'; did you mean graph? Known: custom, graph, language, vision."),
         (["groups=4"], "groups=4: test=augmentation of domain=graph has groups=2, 3, 5"),
         (["groups=x"], "groups=x: expected 2, 3, 5, or a list such as [standard,label_randomization_50]"),
         (["measure=jaccard", "measure.jaccard.k=many"], "measure.jaccard.k=many: Value 'many' of type 'str'"),

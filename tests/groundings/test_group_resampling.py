@@ -27,6 +27,16 @@ def scores(signed, groups) -> dict[str, np.ndarray]:
     }
 
 
+def test_more_pairs_than_a_small_integer_counts_are_counted() -> None:
+    similar = np.arange(2**15 + 10, dtype=np.int32)[:, None] + 1  # all across are more similar than both within
+    ranks = np.concatenate([np.zeros_like(similar[:2]), similar])
+    (auprc,), (violations,) = group_resampling._score_ranks(
+        ranks, np.array([[0], [1]]), np.arange(2, len(ranks))[:, None]
+    )
+    assert auprc == 2 / (2 + len(similar))
+    assert violations == 1.0
+
+
 def test_p_values_are_shares_of_all_deals_of_models_to_groups() -> None:
     signed = symmetric(3, 6, seed=0)
     signed[0, :2, :2] += 2  # a group that is one

@@ -64,12 +64,14 @@ def describe(name: str, config_dir: Path | None = None) -> tuple[str, str, Facts
         facts = [*test.metrics.items(), ("ranked by", test.headline), ("uncertainty", test.uncertainty)]
         if test.functional:
             facts.append(("against", _join(test.functional)))
-        facts += [("seeds", _seeds(test)), ("in full", "docs/tests.md")]
+        facts += [("seeds", _seeds(test)), ("own models", f"need the columns {_join(('file', *test.needs))}")]
+        facts.append(("in full", "docs/tests.md"))
         return "test", test.description, facts
     if name in registry.domains():
         domain = registry.domains().get(name)()
         facts = [("datasets", _join(item.name for item in domain.datasets()))]
-        facts += [("models", _join(item.name for item in domain.architectures())), ("needs", f"resi[{domain.extra}]")]
+        facts += [("models", _join(item.name for item in domain.architectures()))]
+        facts += [("needs", f"resi[{domain.extra}]")] if domain.extra else []
         return "domain", domain.title, facts
     if found := _in_domains(name):
         return found

@@ -169,11 +169,13 @@ def _print_steps(title: str, total: Total, plans: Sequence[Plan]) -> None:
     trained = sum(len(work.models) for work in works), sum(len(work.models_left) for work in works)
     extracted = sum(len(work.extractions) for work in works), sum(work.extractions_left for work in works)
     compared = sum(work.comparisons.total() for work in works), sum(work.left.total() for work in works)
-    rows = (
+    rows = [
         ("read published models" if published else "train models", trained, map(total.training_seconds, works)),
         ("extract representations", extracted, ()),
         ("compare", compared, map(total.comparing_seconds, works)),
-    )
+    ]
+    if all(plan.given is not None for plan in plans):
+        rows = rows[-1:]  # nothing is trained or run
     for step, (number, left), seconds in rows:
         table.add_row(step, str(number), str(number - left), str(left), _time(left, seconds))
     output().print(table)

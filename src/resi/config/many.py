@@ -2,8 +2,9 @@
 
 Hydra takes some 100 ms to compose one config. Of a run, though, each part of the config depends on a few words alone:
 the measures on those about measures and the protocol, the models on those about the domain and models. So each part is
-composed once for all runs that have it in common, several parts at a time. Runs with words beyond these parts, or from
-its own search path with groups, are composed one by one. Either way the result is what composing each gives.
+composed once for all runs that have it in common, several parts at a time. Runs with words beyond these parts, from
+its own search path with groups, or of given representations are composed one by one. Either way the result is what
+composing each gives.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from resi.config.compose import compose_with
 from resi.config.loading import composing, config_folder, open_loader
 from resi.config.register import own_store
 from resi.config.schema import RunConfig
+from resi.domains.given import GivenDomain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -111,7 +113,7 @@ class _Composer:
             # Where none is asked for it makes no difference which measure there is, and one takes less than 24.
             chosen.setdefault("measure", ("measure=cka",))
             config = self._compose([word for words in chosen.values() for word in words])
-            if isinstance(config, RunConfig):
+            if isinstance(config, RunConfig) and not isinstance(config.domain, GivenDomain):
                 for part in taken:
                     self._fields[part] = {name: getattr(config, name) for name in PARTS[part.heads]}
             elif len(taken) > 1:

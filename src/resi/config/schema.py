@@ -27,7 +27,10 @@ class DatasetConfig:
     """A dataset's name, and where its files lie if not below the data root."""
 
     name: str = MISSING
-    root: str | None = field(default=None, metadata={"help": "folder of its files; default: below the data root"})
+    root: str | None = field(
+        default=None,
+        metadata={"help": "folder of its files; default: below the data root; for custom, a table of files"},
+    )
 
 
 @dataclass
@@ -123,8 +126,11 @@ class RunSchema:
         default=None, metadata={"help": "list of model seeds in each group, such as [0,1,2]"}
     )
     groups: Any = field(
-        default=3,
-        metadata={"help": "2, 3 (default) or 5; or a list of settings, such as [standard,label_randomization_50]"},
+        default=None,
+        metadata={
+            "help": "2, 3 (default) or 5; or a list of settings, such as [standard,label_randomization_50]; "
+            "for custom, all there are"
+        },
     )
     device: str = field(default="auto", metadata={"help": "auto (default: CUDA if available), cpu, cuda, cuda:N"})
     stage: Stage = field(
@@ -143,7 +149,7 @@ class RunSchema:
         default=None,
         metadata={
             "help": "which output of a layer is used, if the domain has a choice; "
-            "for graphs conv_output or post_activation, for texts cls, mean or last"
+            "for graphs conv_output or post_activation, for texts cls, mean or last, for custom a layer"
         },
     )
     test: Any = field(default=None, metadata={"help": "{tests}"})
@@ -189,8 +195,8 @@ class RunConfig:
         Folder of the dataset's files, where it is not below the data root.
     architectures : dict
         Hyperparameters to change, by architecture.
-    groups : int or tuple of str
-        How many groups there are, or the settings that they are of.
+    groups : int, tuple of str or None
+        How many groups there are, or the settings that they are of; None for the domain's own number.
     shards : str or None
         URL of a folder in which finished shards are kept as well.
     composed : dict
@@ -207,7 +213,7 @@ class RunConfig:
     measures: dict[str, Measure]
     protocol: Protocol
     seeds: tuple[int, ...]
-    groups: int | tuple[str, ...]
+    groups: int | tuple[str, ...] | None
     device: str
     stage: Stage
     compare: CompareConfig

@@ -13,6 +13,7 @@ from resi.choices import ModelSource, OnError, Protocol, Stage
 from resi.config.explain import unknown_key
 from resi.config.schema import SUBKEYS, CompareConfig, ModelOrigin, RunConfig, RunSchema
 from resi.console.redaction import redact_config
+from resi.domains.given import Chosen, GivenDomain
 from resi.errors import UsageError, unknown_name
 from resi.groundings import GROUNDINGS
 from resi.registry import make_measure
@@ -42,29 +43,41 @@ def validate(composed: DictConfig) -> RunConfig:
         raise UsageError(NO_RUN)
     protocol = Protocol.parse("protocol", composed.protocol)
     domain = registry.domains().get(composed.domain)(protocol, composed.representation)
+    for architecture in composed.model or [None]:
+        _check_choice(domain, "model", architecture)
     _check_keys(composed, domain)
     if composed.test is None or composed.test.name not in GROUNDINGS:
         raise unknown_name("test", str(composed.test), list(GROUNDINGS))
     test = GROUNDINGS[composed.test.name]()
-    _check_choice(domain, "dataset", composed.dataset.name if composed.dataset else None)
-    for architecture in composed.model or [None]:
-        _check_choice(domain, "model", architecture)
+    if not isinstance(domain, GivenDomain):
+        _check_choice(domain, "dataset", composed.dataset.name if composed.dataset else None)
     if not composed.measure:
         raise UsageError("measure is empty: name one, a list as in measure=[cka,rsa], or benchmark")
     groups = _groups(composed.groups)
-    domain.settings(test.name, groups)  # says what does not fit
+    seeds = _seeds(composed, test)
     root = composed.dataset.root
+    dataset_root = Path(root).expanduser().absolute() if root else None
+    models = _models(composed, domain.published_keys)
+    if isinstance(domain, GivenDomain):
+        _check_given(composed, domain, models)
+        domain = domain.bound(chosen(test, dataset_root, composed.dataset.name, groups, seeds))
+        dataset, architectures, seeds = of_given(domain)
+    else:
+        domain.settings(test.name, groups)  # says what does not fit
+        dataset = composed.dataset.name
+        architectures = {str(name): _plain(composed.model[name]) for name in composed.model}
+        seeds = domain.seeds_by_test.get(test.name, test.seeds) if seeds is None else seeds
     return RunConfig(
         root=Path(composed.root or default_root()).expanduser().absolute(),
         domain=domain,
-        dataset=composed.dataset.name,
-        dataset_root=Path(root).expanduser().absolute() if root else None,
-        architectures={str(name): _plain(composed.model[name]) for name in composed.model},
-        models=_models(composed, domain.published_keys),
+        dataset=dataset,
+        dataset_root=dataset_root,
+        architectures=architectures,
+        models=models,
         test=test,
         measures={str(name): _measure(str(name), composed, protocol) for name in composed.measure},
         protocol=protocol,
-        seeds=_seeds(composed, domain.seeds_by_test.get(test.name, test.seeds), test),
+        seeds=seeds,
         groups=groups,
         device=composed.device,
         stage=composed.stage,
@@ -120,8 +133,34 @@ def _plain(node: Any) -> dict[str, Any]:
     return {str(key): value for key, value in content.items()} if isinstance(content, dict) else {}
 
 
-def _groups(given: Any) -> int | tuple[str, ...]:
+def chosen(
+    test: Grounding,
+    root: Path | None,
+    dataset: str,
+    groups: int | tuple[str, ...] | None = None,
+    seeds: tuple[int, ...] | None = None,
+) -> Chosen:
+    """Return what a run chooses of given representations."""
+    return Chosen(test.name, test.kind, test.needs, root, dataset, groups, seeds)
+
+
+def of_given(domain: GivenDomain) -> tuple[str, dict[str, dict[str, Any]], tuple[int, ...]]:
+    """Return the dataset, the architectures and the seeds of a run about given representations."""
+    content = domain.content
+    return content.dataset, {name: {} for name in content.architectures}, content.seeds
+
+
+def _check_given(composed: DictConfig, domain: GivenDomain, models: ModelOrigin) -> None:
+    if models.source is ModelSource.published:
+        raise UsageError(f"models.source=published: domain={domain.name} reads no published models")
+    if composed.stage in (Stage.models, Stage.representations):
+        raise UsageError(f"stage={composed.stage.value}: domain={domain.name} has representations; leave stage out")
+
+
+def _groups(given: Any) -> int | tuple[str, ...] | None:
     """Return the number of groups, or their settings where a list names them."""
+    if given is None:
+        return None
     if isinstance(given, ListConfig):
         return tuple(str(name) for name in given)
     if isinstance(given, bool) or not isinstance(given, int):
@@ -129,9 +168,9 @@ def _groups(given: Any) -> int | tuple[str, ...]:
     return given
 
 
-def _seeds(composed: DictConfig, default: tuple[int, ...], test: Grounding) -> tuple[int, ...]:
+def _seeds(composed: DictConfig, test: Grounding) -> tuple[int, ...] | None:
     if composed.seeds is None:
-        return default
+        return None
     seeds = tuple(int(seed) for seed in composed.seeds)
     # One model is enough where its layers are compared, or nothing is.
     fewest = 1 if test.kind == "layers" or composed.stage in (Stage.models, Stage.representations) else 2

@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     )
 
 
+DEFAULT_GROUPS = 3
+"""How many groups a test compares where a run does not say it."""
+
+
 class NetworkFamily(ABC):
     """Networks of one kind: how they are built, which layers they have, and how they are trained.
 
@@ -124,13 +128,14 @@ class Domain(ABC):
         """Return the archives of published models, by the names that ``resi download`` has for them."""
         return {}
 
-    def settings(self, test: str, groups: int | Sequence[str]) -> tuple[str, ...]:
+    def settings(self, test: str, groups: int | Sequence[str] | None) -> tuple[str, ...]:
         """Return the settings that form the groups of a test, from unaltered to most altered.
 
         Parameters
         ----------
-        groups : int or sequence of str
-            How many groups, of which the benchmark has settings for some numbers; or the settings themselves.
+        groups : int, sequence of str or None
+            How many groups, of which the benchmark has settings for some numbers; or the settings themselves; None for
+            :data:`DEFAULT_GROUPS`.
 
         Raises
         ------
@@ -142,6 +147,7 @@ class Domain(ABC):
                 f"domain={self.name} has no test={test}; it has {', '.join(sorted(self.settings_by_test))}"
             )
         by_groups = self.settings_by_test[test]
+        groups = DEFAULT_GROUPS if groups is None else groups
         if isinstance(groups, int) and groups in by_groups:
             return by_groups[groups]
         known = by_groups[max(by_groups)]
@@ -151,6 +157,16 @@ class Domain(ABC):
                 f"list of {', '.join(known)}"
             )
         return choose(test, groups, known)
+
+    def seeds_of(self, architecture: str, setting: str, seeds: tuple[int, ...]) -> tuple[int, ...]:
+        """Return those seeds of which there is a model: all, where models are trained."""
+        del architecture, setting
+        return seeds
+
+    def layers_of(self, model: ModelSpec, layers: tuple[str, ...]) -> tuple[str, ...]:
+        """Return those layers of an architecture of which there is a representation: all, where models are run."""
+        del model
+        return layers
 
     @abstractmethod
     def hyperparameters(

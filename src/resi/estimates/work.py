@@ -12,6 +12,7 @@ from resi.measures.functional import FUNCTIONAL
 from resi.measures.shapes import pair_views
 from resi.pipeline.plan import comparison_key, function_key, measure_key
 from resi.results.stored import Scope, read_stored
+from resi.specs import layout_of
 from resi.store.representations import OUTPUTS
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ class Work:
         most = 0
         for shape in self.shapes or {size for size in (self.size,) if size}:
             sampled = (min(shape[0], kind.samples or shape[0]), *shape[1:])
-            layout: Layout = "nchw" if len(shape) == 4 else "nd"
+            layout: Layout = layout_of(len(shape))
             views = pair_views(measure.name, (sampled, sampled), (layout, layout), measure.spatial, sampling)
             most = max(most, sum(measure.prepared_bytes(*view.size(sampled)) for view in views))
         return most
@@ -244,7 +245,7 @@ def _shapes(plan: Plan, experiment: Experiment) -> Iterator[tuple[int, ...]]:
 def _add_models(plan: Plan, experiment: Experiment, work: Work) -> None:
     for model in experiment.models:
         if model not in work.models:
-            work.models[model] = plan.model_store.has(model)
+            work.models[model] = plan.has_model(model)
         extraction = model.fingerprint, experiment.probe
         if extraction not in work.extractions:
             work.extractions[extraction] = plan.representations.has(model, experiment.probe)

@@ -87,14 +87,22 @@ class Models:
     architecture: str
     overrides: Mapping[str, Any]
     seeds: tuple[int, ...]
-    groups: int | tuple[str, ...]
-    """How many groups, or the settings of their models."""
+    groups: int | tuple[str, ...] | None
+    """How many groups, or the settings of their models; None for the domain's own number."""
     published: Path | None = None
     """Where published models lie, for runs that read them instead of training their own."""
     known_files: KnownFiles | None = None
     """What is known of published models whose files are not there."""
     left_out: dict[ModelSpec, DatasetError] = field(default_factory=dict)
     """Published models of which nothing is known, and why; their :attr:`ModelSpec.checkpoint` is ``UNKNOWN``."""
+
+    def settings(self, test: str) -> tuple[str, ...]:
+        """Return the settings of a test's models."""
+        return self.domain.settings(test, self.groups)
+
+    def of(self, setting: str) -> list[ModelSpec]:
+        """Return the models of a setting, by seed."""
+        return [self.spec(setting, seed) for seed in self.domain.seeds_of(self.architecture, setting, self.seeds)]
 
     def spec(self, setting: str, seed: int) -> ModelSpec:
         """Return the model of a setting and seed."""
@@ -290,6 +298,8 @@ class Grounding(ABC):
     ``layers`` of one model."""
     functional: ClassVar[tuple[str, ...]] = ()
     """Functions of outputs with which the similarities are correlated."""
+    needs: ClassVar[tuple[str, ...]]
+    """What has to be known of models that are not trained here: columns of their table."""
     seeds: ClassVar[tuple[int, ...]] = (0, 1, 2, 3, 4)
     """Seeds of each group's models in the benchmark."""
 

@@ -196,7 +196,8 @@ def _ranks(values: Values) -> Array:
 def _score_ranks(ranks: Array, within: Array, across: Array) -> Values:
     """Return both scores of one measure for every set of models, shape (2, n_sets); see :mod:`.separation`."""
     inside, outside = ranks[within], ranks[across]
-    found, above_or_equal, above = (np.zeros(inside.shape, dtype=np.int16) for _ in range(3))
+    counts = np.int16 if len(inside) + len(outside) < 2**15 else np.int32
+    found, above_or_equal, above = (np.zeros(inside.shape, dtype=counts) for _ in range(3))
     for other in inside:
         found += other >= inside
     for other in outside:

@@ -49,14 +49,13 @@ class GroupSeparation(Grounding):
     )
     headline = "auprc"
     kind = "settings"
+    needs = ("setting", "seed")
 
     def plan(self, models: Models) -> list[Experiment]:
         """Return one experiment: every setting's models, at their last layer before the output."""
-        settings = models.domain.settings(self.name, models.groups)
+        settings = models.settings(self.name)
         probe = models.probe(settings[0], self.name)
-        items = tuple(
-            Item(models.spec(setting, seed), probe.layers[-1], setting) for setting in settings for seed in models.seeds
-        )
+        items = tuple(Item(model, probe.layers[-1], setting) for setting in settings for model in models.of(setting))
         return [Experiment(self.name, models.domain.name, models.dataset.name, models.architecture, items, probe)]
 
     def score(self, similarities: Similarities, protocol: Protocol, seed: int) -> Sequence[Score]:

@@ -51,16 +51,19 @@ class LayerMonotonicity(Grounding):
     )
     headline = "spearman"
     kind = "layers"
+    needs = ("layer",)
 
     def plan(self, models: Models) -> list[Experiment]:
         """Return one experiment for each model: all its layers before the output."""
-        (setting,) = models.domain.settings(self.name, models.groups)
-        probe = models.probe(setting, self.name)
         about = self.name, models.domain.name, models.dataset.name, models.architecture
-        specs = [models.spec(setting, seed) for seed in models.seeds]
-        return [
-            Experiment(*about, tuple(Item(spec, layer, setting) for layer in probe.layers), probe) for spec in specs
-        ]
+        experiments = []
+        for setting in models.settings(self.name):
+            probe = models.probe(setting, self.name)
+            for model in models.of(setting):
+                layers = models.domain.layers_of(model, probe.layers)
+                items = tuple(Item(model, layer, setting) for layer in layers)
+                experiments.append(Experiment(*about, items, probe))
+        return experiments
 
     def score(self, similarities: Similarities, protocol: Protocol, seed: int) -> Sequence[Score]:
         """Return both scores of every measure for each model, and their means over models."""

@@ -45,12 +45,14 @@ class PredictionCorrelation(Grounding):
     seeds = tuple(range(10))
 
     def plan(self, models: Models) -> list[Experiment]:
-        """Return one experiment: models that differ in their seed alone, at their last layer before the output."""
-        (setting,) = models.domain.settings(self.name, models.groups)
-        probe = models.probe(setting, self.name)
-        items = tuple(Item(models.spec(setting, seed), probe.layers[-1], setting) for seed in models.seeds)
+        """Return one experiment a setting: models that differ in their seed alone, at their last layer."""
         about = self.name, models.domain.name, models.dataset.name, models.architecture
-        return [Experiment(*about, items, probe, self.functional)]
+        experiments = []
+        for setting in models.settings(self.name):
+            probe = models.probe(setting, self.name)
+            items = tuple(Item(model, probe.layers[-1], setting) for model in models.of(setting))
+            experiments.append(Experiment(*about, items, probe, self.functional))
+        return experiments
 
     def score(self, similarities: Similarities, protocol: Protocol, seed: int) -> Sequence[Score]:
         """Return the correlations of every measure with every function of outputs."""
@@ -84,6 +86,7 @@ class AccuracyCorrelation(PredictionCorrelation):
         "similar representations."
     )
     functional = ("accuracy_difference",)
+    needs = ("accuracy",)
 
 
 class OutputCorrelation(PredictionCorrelation):
@@ -97,6 +100,7 @@ class OutputCorrelation(PredictionCorrelation):
         "probabilities (jsd) and the share of samples with different predicted classes (disagreement)."
     )
     functional = ("jsd", "disagreement")
+    needs = ("logits",)
 
 
 class _Part(NamedTuple):

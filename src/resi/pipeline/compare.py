@@ -15,7 +15,7 @@ from resi.engine.tiles import Task
 from resi.errors import UsageError
 from resi.machine.devices import plain_arithmetic, resolve_device
 from resi.pipeline.outputs import compare_outputs
-from resi.pipeline.plan import Comparison, Plan, compared, measure_code, parameters, scope
+from resi.pipeline.plan import Comparison, Plan, measure_code, parameters
 from resi.representation import subsample
 from resi.results.schema import COMPARISON_ORDER, COMPARISONS
 from resi.results.stored import Scope, find_comparisons
@@ -44,7 +44,7 @@ def compare_representations(plan: Plan) -> pl.DataFrame:
     """
     stored = stored_comparisons(plan, lambda error: say(f"left out: {error}"))
     # What an earlier version has stored may lack columns that the plan knows.
-    known = [scope(experiment) for experiment in plan.experiments]
+    known = [plan.scope(experiment) for experiment in plan.experiments]
     rows, missing = TableBuilder(COMPARISONS), []
     for comparison in plan.comparisons:
         row = stored.get(comparison.key)
@@ -85,8 +85,9 @@ def _tell_of_changed_code(plan: Plan, missing: Sequence[Comparison]) -> None:
     for name in dict.fromkeys(comparison.measure for comparison in missing if not comparison.is_of_outputs):
         code = measure_code(plan.config.measures[name])
         if code and known_files.remember_measure(name, code):
-            provider = registry.measures().origin(name).distribution
-            say(f"{name}: its code ({provider}) has changed, so its earlier comparisons are computed again")
+            known = registry.measures()
+            provider = f" ({known.origin(name).distribution})" if name in known else ""
+            say(f"{name}: its code{provider} has changed, so its earlier comparisons are computed again")
 
 
 def _check_ready(plan: Plan, comparisons: int) -> None:
@@ -119,7 +120,7 @@ def _compare(plan: Plan, comparisons: Sequence[Comparison]) -> Iterator[Row]:
             for outcome in engine.run(list(tasks), {item.key: item for item in items}):
                 comparison = tasks[outcome.task]
                 yield {
-                    **compared(experiment, comparison),
+                    **plan.compared(comparison),
                     **about[comparison.measure],
                     **_result(outcome, items[comparison.source], items[comparison.target]),
                     "device": str(device),

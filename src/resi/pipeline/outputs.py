@@ -10,7 +10,7 @@ from resi import __version__
 from resi.choices import OnError, Status
 from resi.errors import ArtifactError
 from resi.measures.functional import FUNCTIONAL, FUNCTIONAL_VERSION
-from resi.pipeline.plan import NO_PARAMETERS, Comparison, Plan, compared
+from resi.pipeline.plan import NO_PARAMETERS, Comparison, Plan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from resi.groundings.base import Experiment
 
     Row = dict[str, Any]
-    Outputs = tuple[Tensor, float]
+    Outputs = tuple[Tensor | None, float | None]
 
 
 def compare_outputs(plan: Plan, comparisons: Sequence[Comparison]) -> Iterator[Row]:
@@ -30,13 +30,13 @@ def compare_outputs(plan: Plan, comparisons: Sequence[Comparison]) -> Iterator[R
         @functools.cache
         def outputs(item: int, experiment: Experiment = experiment) -> Outputs:
             logits, about = plan.representations.outputs(experiment.items[item].model, experiment.probe)
-            return logits, float(about["accuracy"])
+            return logits, about.get("accuracy")
 
         for comparison in comparisons:
             if comparison.experiment == number:
                 source, target = outputs(comparison.source), outputs(comparison.target)
                 yield {
-                    **compared(experiment, comparison),
+                    **plan.compared(comparison),
                     **_result(comparison.measure, source, target, plan.config.on_error),
                     "measure": comparison.measure,
                     "measure_version": FUNCTIONAL_VERSION,
@@ -66,6 +66,11 @@ def _result(name: str, source: Outputs, target: Outputs, on_error: OnError) -> R
         "note": "",
         "seconds": time.perf_counter() - start,
         "prepare_seconds": 0.0,
-        "shape_a": "x".join(map(str, source[0].shape)),
-        "shape_b": "x".join(map(str, target[0].shape)),
+        "shape_a": _shape(source),
+        "shape_b": _shape(target),
     }
+
+
+def _shape(outputs: Outputs) -> str:
+    """Return the shape of the logits; empty where the accuracy alone is known."""
+    return "" if outputs[0] is None else "x".join(map(str, outputs[0].shape))

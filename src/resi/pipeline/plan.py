@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from resi import registry
 from resi.choices import Stage
+from resi.console import progress
+from resi.domains.given import GivenDomain
 from resi.errors import DatasetError
 from resi.fingerprints import LENGTH, canonical, fingerprint
 from resi.groundings.base import UNKNOWN, Experiment, Models
 from resi.measures.functional import FUNCTIONAL, FUNCTIONAL_VERSION
-from resi.results.schema import COMPUTED, PUBLISHED, SCORE_VERSION, TRAINED
+from resi.results.schema import COMPUTED, OWN, PUBLISHED, SCORE_VERSION, TRAINED
 from resi.results.shards import Shard
 from resi.specs import DatasetSpec
 from resi.store.known_files import KnownFiles
@@ -25,15 +27,17 @@ from resi.store.representations import OUTPUTS, RepresentationStore
 from resi.store.root import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from resi.config.schema import RunConfig
+    from resi.domains.given import RepresentationSource
     from resi.measures.base import Measure
     from resi.measures.shapes import Sampling
     from resi.specs import ModelSpec, ProbeSpec
 
 NO_PARAMETERS = canonical({})
 SHOWN_LEFT_OUT = 3
+QUIET_SECONDS = 2.0
 # Stages that use nothing but stored representations, outputs and comparisons.
 READS_NO_DATASET = (Stage.compare, Stage.score)
 
@@ -74,6 +78,8 @@ class Plan:
     """Why the dataset's files are not there, where the data root alone knows it."""
     left_out: Mapping[ModelSpec, DatasetError] = field(default_factory=dict)
     """Published models that take no part, as their files are not there: which is said, in tables as well."""
+    given: RepresentationSource | None = None
+    """The representations of a domain that neither trains nor runs models."""
 
     @property
     def sampling(self) -> Sampling:
@@ -91,9 +97,14 @@ class Plan:
         return ModelStore(self.store)
 
     @cached_property
-    def representations(self) -> RepresentationStore:
-        """Where representations lie."""
+    def representation_store(self) -> RepresentationStore:
+        """Where extracted representations are written."""
         return RepresentationStore(self.store)
+
+    @property
+    def representations(self) -> RepresentationSource:
+        """Where representations lie."""
+        return self.given or self.representation_store
 
     @cached_property
     def models(self) -> tuple[tuple[ModelSpec, ProbeSpec], ...]:
@@ -145,6 +156,33 @@ class Plan:
         keys = (self._output_keys if comparison.is_of_outputs else self._representation_keys)[comparison.experiment]
         return _pair(*sorted((keys[comparison.source], keys[comparison.target])))
 
+    def compared(self, comparison: Comparison) -> dict[str, Any]:
+        """Return the columns of a row that say what it compares; of outputs the layer is empty."""
+        experiment = self.experiments[comparison.experiment]
+        source, target = experiment.items[comparison.source], experiment.items[comparison.target]
+        return {
+            **self.scope(experiment),
+            "setting_a": source.model.setting,
+            "seed_a": source.model.seed,
+            "layer_a": "" if comparison.is_of_outputs else source.layer,
+            "setting_b": target.model.setting,
+            "seed_b": target.model.seed,
+            "layer_b": "" if comparison.is_of_outputs else target.layer,
+        }
+
+    def scope(self, experiment: Experiment) -> dict[str, str]:
+        """Return the columns that all rows of an experiment share."""
+        trained = PUBLISHED if experiment.items[0].model.checkpoint else TRAINED
+        return {
+            "domain": experiment.domain,
+            "dataset": experiment.dataset,
+            "architecture": experiment.architecture,
+            "origin": COMPUTED,
+            "model_source": trained if self.given is None else OWN,
+            "probe": experiment.probe.probe,
+            "pooling": experiment.probe.pooling,
+        }
+
     @cached_property
     def shard(self) -> Shard:
         """The shard this run writes, named by what it computes."""
@@ -160,14 +198,20 @@ class Plan:
         return Shard(self.store.shards / name)
 
     def notices(self) -> list[str]:
-        """Return lines that say which published models are left out."""
+        """Return lines that say which published models, or rows of a table, are left out."""
+        if isinstance(self.config.domain, GivenDomain):
+            return list(self.config.domain.content.notes)
         lines = [f"left out: {error}" for error in self.left_out.values()]
         more = len(lines) - SHOWN_LEFT_OUT
         return lines if more < 1 else [*lines[:SHOWN_LEFT_OUT], f"left out: {more} more published models"]
 
     def missing_models(self) -> list[ModelSpec]:
         """Return the models still to be trained."""
-        return [model for model, _ in self.models if not self.model_store.has(model)]
+        return [model for model, _ in self.models if not self.has_model(model)]
+
+    def has_model(self, model: ModelSpec) -> bool:
+        """Return whether a model is trained, or need not be."""
+        return self.given is not None or self.model_store.has(model)
 
     def missing_representations(self) -> list[tuple[ModelSpec, ProbeSpec]]:
         """Return the models whose representations are still to be extracted."""
@@ -193,33 +237,6 @@ def _pair(first: str, second: str) -> str:
 _quoted = functools.lru_cache(canonical)
 
 
-def compared(experiment: Experiment, comparison: Comparison) -> dict[str, Any]:
-    """Return the columns of a row that say what it compares; of outputs the layer is empty."""
-    source, target = experiment.items[comparison.source], experiment.items[comparison.target]
-    return {
-        **scope(experiment),
-        "setting_a": source.model.setting,
-        "seed_a": source.model.seed,
-        "layer_a": "" if comparison.is_of_outputs else source.layer,
-        "setting_b": target.model.setting,
-        "seed_b": target.model.seed,
-        "layer_b": "" if comparison.is_of_outputs else target.layer,
-    }
-
-
-def scope(experiment: Experiment) -> dict[str, str]:
-    """Return the columns that all rows of an experiment share."""
-    return {
-        "domain": experiment.domain,
-        "dataset": experiment.dataset,
-        "architecture": experiment.architecture,
-        "origin": COMPUTED,
-        "model_source": PUBLISHED if experiment.items[0].model.checkpoint else TRAINED,
-        "probe": experiment.probe.probe,
-        "pooling": experiment.probe.pooling,
-    }
-
-
 def measure_key(measure: Measure, subsample: int | None, sampling: Sampling = "spread") -> str:
     """Return what makes a measure the same one: name, version, parameters, and the code of one from elsewhere."""
     given = parameters(measure, subsample, sampling)
@@ -235,7 +252,20 @@ def function_key(name: str) -> str:
 
 def measure_code(measure: Measure) -> str:
     """Return the hash of a measure's code; it is empty for built-in ones, whose version suffices."""
-    return registry.measures().origin(measure.name).code if measure.name in registry.measures() else ""
+    known = registry.measures()
+    if measure.name in known and known.get(measure.name) is type(measure):
+        return known.origin(measure.name).code
+    kind: Any = type(measure)
+    return _code_of(kind)
+
+
+@functools.cache
+def _code_of(kind: Any) -> str:
+    """Return the hash of the code of a measure that nobody registered."""
+    from resi.measures.source import code_hash
+
+    bases = " ".join(f"{base.__module__}.{base.__qualname__}" for base in kind.__mro__)
+    return code_hash(kind, bases)
 
 
 def parameters(measure: Measure, subsample: int | None, sampling: Sampling = "spread") -> str:
@@ -289,7 +319,21 @@ class Planner:
         experiments, left_out = self._all_experiments(config, dataset)
         if not experiments and left_out:
             raise next(iter(left_out.values()))
-        return Plan(config, dataset, experiments, absent, left_out)
+        given = self._given(config, experiments) if isinstance(config.domain, GivenDomain) else None
+        return Plan(config, dataset, experiments, absent, left_out, given)
+
+    def _given(self, config: RunConfig, experiments: Sequence[Experiment]) -> RepresentationSource:
+        """Return the representations that are given, after checking that they are of the same samples."""
+        domain: Any = config.domain
+        for experiment in experiments:
+            domain.check([(item.model, item.layer) for item in experiment.items])
+        source: RepresentationSource = domain.source(KnownFiles(config.root, self._may_download))
+        items = [(experiment.probe, item) for experiment in experiments for item in experiment.items]
+        with progress("hashing representations", len(items), after=QUIET_SECONDS) as advance:
+            for probe, item in items:
+                source.key(item.model, probe, item.layer)
+                advance()
+        return source
 
     def dataset(self, config: RunConfig) -> tuple[DatasetSpec, DatasetError | None]:
         """Return a run's dataset; where the data root alone knows it, also why its files are not there."""
@@ -302,7 +346,7 @@ class Planner:
         """Find a dataset's files, or what the data root knows of them and why they are not there."""
         config.domain.check_installed()
         known_files = KnownFiles(config.root)
-        if not self._reads_files:
+        if not self._reads_files and not isinstance(config.domain, GivenDomain):
             with contextlib.suppress(DatasetError):
                 unread = DatasetError(f"{config.dataset}: its files have not been checked")
                 return known_files.dataset(config.domain.name, config.dataset, unread), unread
@@ -338,7 +382,9 @@ class Planner:
     ) -> tuple[tuple[Experiment, ...], Mapping[ModelSpec, DatasetError]]:
         domain, test = config.domain, config.test
         about = (domain.name, domain.protocol, domain.representation, test.name, architecture, canonical(overrides))
-        key = (*about, dataset.name, dataset.content, config.seeds, config.groups, config.models.root, config.root)
+        given = domain if isinstance(domain, GivenDomain) else None  # what there is depends on its table
+        names = (dataset.name, dataset.content, config.seeds, config.groups, config.models.root, config.root)
+        key = (*about, *names, given)
         if key not in self._experiments:
             known_files = KnownFiles(config.root, self._may_download) if config.models.root else None
             common = Models(

@@ -96,7 +96,7 @@ def _extract(plan: Plan, model: ModelSpec, probe: ProbeSpec, device: torch.devic
     memory = plan.config.compare.budget(device)
     with plain_networks(device):
         pieces = plan.config.domain.extract(ForwardPass(model, state, plan.dataset, probe, device, memory))
-        plan.representations.save(model, probe, pieces)
+        plan.representation_store.save(model, probe, pieces)
 
 
 def _make_each(

@@ -21,6 +21,7 @@ def score_measures(plan: Plan, comparisons: pl.DataFrame) -> pl.DataFrame:
         plan.config.protocol,
         settings=list(dict.fromkeys(group for experiment in plan.experiments for group in experiment.groups)),
         layers={experiment.architecture: experiment.probe.layers for experiment in plan.experiments},
+        measures={name: type(measure) for name, measure in plan.config.measures.items()},
     )
     for architecture, count in Counter(model.architecture for model in plan.left_out).items():
         text = f"the files of {count} of the published models were missing"

@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ENTRY_POINT_GROUP = "resi"
+DOMAINS = ("resi.domains.graph", "resi.domains.language", "resi.domains.vision", "resi.domains.custom")
 BUILT_IN = {
     "resi.measures": "resi.registry.built_in",
-    **{name: name for name in ("resi.domains.graph", "resi.domains.language", "resi.domains.vision")},
+    **{name: name for name in DOMAINS},
 }
 """The built-in plugins: their names, and the modules that register their items."""
 

@@ -19,6 +19,8 @@ Of its models, ``PUBLISHED`` says that they are the published ones.
 """
 TRAINED = "trained"
 """Models that resi has trained."""
+OWN = "own"
+"""A user's own models, of which the representations were given."""
 
 # Columns that tables of earlier versions lack, with what stands there when one is read.
 LATER_COLUMNS: dict[str, str | None] = {
@@ -77,7 +79,7 @@ COMPARISONS = {
     "origin": pl.String,  # resi, or published for imported rows
     "probe": pl.String,  # the input on which both representations were taken
     "pooling": pl.String,  # how tokens became one vector, or post_activation; none where nothing was chosen
-    "model_source": pl.String,  # trained by resi, or published; null where a table of an earlier version does not say
+    "model_source": pl.String,  # trained by resi, published or own; null where an earlier version does not say
     "pair": pl.String,  # hash of both representations in either order: the same for all measures of one pair
     "note": pl.String,  # why the value says little, or what was warned about; empty where there is nothing to note
 }

@@ -178,7 +178,7 @@ def _are_whole(plan: Plan) -> bool:
         paths = [plan.model_store.path(model) for model, _ in plan.models]
     else:
         layers = [(model, probe, layer) for model, probe in plan.models for layer in (*probe.layers, OUTPUTS)]
-        paths = [plan.representations.path(*layer) for layer in layers]
+        paths = [plan.representation_store.path(*layer) for layer in layers]
     try:
         for path in paths:
             read_metadata(path)

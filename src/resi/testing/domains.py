@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from resi.domains.given import GivenDomain
 from resi.errors import UsageError
 from resi.specs import ForwardPass, ModelSpec
 from resi.testing.expectations import Expectations
 from resi.testing.extractions import MEMORY, check_extraction, check_repeated, check_same_samples
 from resi.testing.facts import check_facts
+from resi.testing.given import check_given
 from resi.testing.planning import check_fingerprint, check_hyperparameters, check_nothing_published, check_probes
 from resi.testing.trainings import check_trained, check_training
 
@@ -46,6 +48,9 @@ def check_domain(
     - ``extract``: layers, rows, samples and logits fit each other, the declared sizes and every other model; the same
       bits when repeated, and the same numbers with less memory.
 
+    Of a :class:`resi.domains.given.GivenDomain`, which trains and runs no models, the facts are checked, and that it
+    refuses to.
+
     Parameters
     ----------
     domain : type
@@ -65,6 +70,9 @@ def check_domain(
         Naming the first thing that does not hold.
     """
     expect = Expectations(str(getattr(domain, "name", domain.__qualname__)))
+    if issubclass(domain, GivenDomain):
+        check_given(expect, domain)
+        return
     check_facts(expect, domain)
     made = domain()
     case = _Case(expect, made, tuple(domain.default_models if models is None else models), overrides or SHORT)

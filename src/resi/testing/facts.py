@@ -9,17 +9,14 @@ from resi.errors import UsageError
 from resi.groundings import GROUNDINGS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from resi.domains.base import Domain
-    from resi.specs import ArchitectureInfo, DatasetInfo
     from resi.testing.expectations import Expectations
 
 NONE_SUCH = "resi_no_such_name"
 
 
-def check_facts(expect: Expectations, domain: type[Domain]) -> None:
-    """Check class attributes, the lists of datasets and architectures, settings and seeds."""
+def check_stated(expect: Expectations, domain: type[Domain]) -> None:
+    """Check the class attributes that every domain has, and that it can be made for each protocol."""
     for fact in ("name", "title", "default_dataset"):
         value = getattr(domain, fact, None)
         expect.that(isinstance(value, str) and value != "", f"class attribute {fact!r} to be a text", repr(value))
@@ -29,31 +26,33 @@ def check_facts(expect: Expectations, domain: type[Domain]) -> None:
         made = domain()
         for protocol in ("corrected", "published"):
             domain(protocol)
+    for kind, infos in (("datasets", made.datasets()), ("architectures", made.architectures())):
+        expect.unique(f"{kind} with unique names", [info.name for info in infos])
+        for info in infos:
+            expect.that(isinstance(info.title, str) and info.title != "", f"a title of {info.name}", repr(info.title))
+    _check_config(expect, domain)
+    check_requirements(expect, domain)
+
+
+def check_facts(expect: Expectations, domain: type[Domain]) -> None:
+    """Check class attributes, the lists of datasets and architectures, settings and seeds."""
+    check_stated(expect, domain)
+    made = domain()
     expect.refused(
         f"representation={NONE_SUCH} to be refused with UsageError",
         lambda: domain(representation=NONE_SUCH),
         UsageError,
     )
     _check_lists(expect, made)
-    _check_config(expect, domain)
     for test in domain.settings_by_test:
         _check_settings(expect, made, test)
     expect.refused(f"test={NONE_SUCH} to be refused with UsageError", lambda: made.settings(NONE_SUCH, 2), UsageError)
     _check_seeds(expect, domain)
-    check_requirements(expect, domain)
 
 
 def _check_lists(expect: Expectations, domain: Domain) -> None:
-    """Check what is listed to users, and that the defaults are among it."""
+    """Check that the defaults are among what is listed to users, and published names."""
     datasets, architectures = domain.datasets(), domain.architectures()
-    lists: tuple[tuple[str, Sequence[DatasetInfo | ArchitectureInfo]], ...] = (
-        ("datasets", datasets),
-        ("architectures", architectures),
-    )
-    for kind, infos in lists:
-        expect.unique(f"{kind} with unique names", [info.name for info in infos])
-        for info in infos:
-            expect.that(isinstance(info.title, str) and info.title != "", f"a title of {info.name}", repr(info.title))
     published = [info.published_name for info in architectures if info.published_name]
     if published:
         expect.unique("architectures with unique published names", published)

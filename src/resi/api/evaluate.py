@@ -1,0 +1,246 @@
+"""``resi.evaluate``: one's own models through one of the tests, from arrays or files."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from resi.choices import ModelSource, OnError, Protocol, Stage
+from resi.errors import UsageError, unknown_name
+from resi.groundings import GROUNDINGS
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Sequence
+
+    import polars as pl
+
+    from resi.config.schema import RunConfig
+    from resi.domains.custom.table import Table
+    from resi.measures.base import Measure
+
+
+SHOWN = (
+    "architecture",
+    "setting",
+    "seed",
+    "measure",
+    "metric",
+    "functional",
+    "value",
+    "low",
+    "high",
+    "p_value",
+    "chance",
+)
+OFTEN_ALIKE = ("architecture", "setting", "seed", "functional")
+"""Columns that are shown where they tell scores apart."""
+
+
+@dataclass(frozen=True, repr=False)
+class Evaluation:
+    """What a test says of some models.
+
+    Attributes
+    ----------
+    scores, comparisons : polars.DataFrame
+        The tables of a run, see docs/results.md.
+    left_out : tuple of str
+        Which representations took no part and why, one line each.
+    shard : Path or None
+        Where the tables are kept; None where they are not.
+    """
+
+    scores: pl.DataFrame
+    comparisons: pl.DataFrame
+    left_out: tuple[str, ...] = ()
+    shard: Path | None = None
+
+    def __repr__(self) -> str:
+        return f"{self._title()}\n{self._shown()}"
+
+    def _repr_html_(self) -> str:
+        """Return the scores as notebooks show them."""
+        import html
+
+        return f"<p>{html.escape(self._title())}</p>{self._shown()._repr_html_()}"
+
+    def _title(self) -> str:
+        tests = ", ".join(self.scores["test"].unique())
+        return f"{tests}: {self.scores.height} scores of {self.comparisons.height} comparisons"
+
+    def _shown(self) -> pl.DataFrame:
+        """Return what of the scores is looked at first."""
+        names = [name for name in SHOWN if self.scores[name].n_unique() > 1 or name not in OFTEN_ALIKE]
+        return self.scores.select(names)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Options:
+    groups: Sequence[str] | None
+    seeds: Sequence[int] | None
+    layer: str | None
+    dataset: str | None
+    protocol: str
+    device: str
+    memory: str | int
+    threads: int | None
+    samples: int | None
+
+
+def evaluate(  # noqa: PLR0913 - all but the first two are options
+    models: Any,
+    test: str,
+    measures: Any = "benchmark",
+    *,
+    groups: Sequence[str] | None = None,
+    seeds: Sequence[int] | None = None,
+    layer: str | None = None,
+    dataset: str | None = None,
+    protocol: str = Protocol.corrected,
+    device: str = "auto",
+    memory: str | int = "auto",
+    threads: int | None = None,
+    samples: int | None = None,
+    root: str | os.PathLike[str] | None = None,
+) -> Evaluation:
+    """Put your own models through one of the tests.
+
+    It does what ``resi domain=custom`` does with a table of files, and gives the same numbers.
+
+    Parameters
+    ----------
+    models : list of Model, table, or path
+        A table has a row a representation, as a Polars or pandas frame, mappings, or a path to a CSV or Parquet file;
+        docs/custom.md has its columns.
+    test : str
+        ``accuracy_correlation``, ``output_correlation``, ``label_randomization``, ``shortcut``, ``augmentation`` or
+        ``layer_monotonicity``.
+    measures : str, class, function, sequence or mapping
+        As for :func:`resi.pairwise`; a function has to say whether large values mean similar: ``resi.as_measure``.
+    groups : sequence of str, optional
+        The settings to compare; all by default.
+    seeds : sequence of int, optional
+        The models of each group; all by default.
+    layer : str, optional
+        The layer that tests between models look at; by default the last.
+    dataset : str, optional
+        Where models of several are given: the one to take.
+    protocol : str
+        ``corrected`` or ``published``.
+    device : str
+        ``auto`` (CUDA if there is one), ``cpu``, ``cuda`` or ``cuda:N``.
+    memory : str or int
+        Budget for prepared representations, such as ``4GB``; ``auto`` is half the machine's.
+    threads : int, optional
+        Number of threads; torch's default if not given.
+    samples : int, optional
+        Compare only that many samples, if there are more.
+    root : path, optional
+        A data root: results are kept there, and comparisons that it has are not computed again. Without one nothing is
+        kept. Representations are never copied.
+
+    Returns
+    -------
+    Evaluation
+        With the tables ``scores`` and ``comparisons``.
+
+    Raises
+    ------
+    UsageError
+        If an argument does not exist, or the test needs what is not known of the models.
+
+    Examples
+    --------
+    >>> import numpy as np, resi
+    >>> rng = np.random.default_rng(0)
+    >>> kinds = {name: rng.normal(size=(50, 6)) for name in ("plain", "altered")}
+    >>> models = [
+    ...     resi.Model(kinds[name] + 0.1 * rng.normal(size=(50, 6)), setting=name, seed=seed)
+    ...     for name in kinds
+    ...     for seed in range(3)
+    ... ]
+    >>> found = resi.evaluate(models, test="shortcut", measures=["cka"])
+    >>> found.scores.filter(metric="auprc")["value"].to_list()
+    [1.0]
+    """
+    from resi.api.models import table_of
+    from resi.pipeline.run import run_config
+
+    chosen = _measures(measures)
+    options = _Options(
+        groups=groups,
+        seeds=seeds,
+        layer=layer,
+        dataset=dataset,
+        protocol=protocol,
+        device=device,
+        memory=memory,
+        threads=threads,
+        samples=samples,
+    )
+    with contextlib.ExitStack() as stack:
+        place = Path(root or stack.enter_context(tempfile.TemporaryDirectory(prefix="resi-"))).expanduser().absolute()
+        config = _config(place, table_of(models), test, chosen, options)
+        found = run_config(config)
+    notes = config.domain.content.notes  # type: ignore[attr-defined]
+    return Evaluation(found.scores, found.comparisons, notes, found.shard if root else None)
+
+
+def _measures(given: Any) -> dict[str, Measure]:
+    """Return the measures by name, of which all say whether large values mean similar."""
+    from resi.api.measuring import choose
+    from resi.measures.functional import FUNCTIONAL
+
+    chosen = choose(given)
+    if not chosen.measures:
+        raise UsageError("evaluate: measures is empty; name one, several, or benchmark")
+    for name, larger in chosen.larger_is_more_similar.items():
+        if larger is None:
+            raise UsageError(
+                f"evaluate: {name} does not say whether large values mean similar, which a score depends on: "
+                f"resi.as_measure({name}, name={name!r}, larger_is_more_similar=...)"
+            )
+        if name in FUNCTIONAL:
+            raise UsageError(f"evaluate: the name {name} is taken by a function of outputs; give the measure another")
+    return chosen.measures
+
+
+def _config(root: Path, table: Table, test: str, measures: dict[str, Measure], options: _Options) -> RunConfig:
+    """Return the config of a run about a table, as the command line makes it of one in a file."""
+    from resi.config.schema import CompareConfig, ModelOrigin, RunConfig
+    from resi.config.validate import chosen, of_given
+    from resi.domains.custom import CustomDomain
+    from resi.domains.custom.selection import DEFAULT_DATASET
+
+    if test not in GROUNDINGS:
+        raise unknown_name("test", str(test), list(GROUNDINGS))
+    grounding = GROUNDINGS[test]()
+    protocol = Protocol.parse("protocol", options.protocol)
+    groups = None if options.groups is None else tuple(map(str, options.groups))
+    seeds = None if options.seeds is None else tuple(map(int, options.seeds))
+    dataset = options.dataset or DEFAULT_DATASET
+    domain = CustomDomain(protocol, options.layer, table).bound(chosen(grounding, None, dataset, groups, seeds))
+    dataset, architectures, found = of_given(domain)
+    return RunConfig(
+        root=root,
+        domain=domain,
+        dataset=dataset,
+        dataset_root=None,
+        architectures=architectures,
+        models=ModelOrigin(ModelSource.train, None),
+        test=grounding,
+        measures=measures,
+        protocol=protocol,
+        seeds=found,
+        groups=groups,
+        device=options.device,
+        stage=Stage.all,
+        compare=CompareConfig(memory=str(options.memory), threads=options.threads, subsample=options.samples),
+        on_error=OnError.record,
+        shards=None,
+        composed={},
+    )

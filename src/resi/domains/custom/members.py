@@ -1,0 +1,68 @@
+"""Which rows of a table are of one model, and what holds for all of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from resi.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from resi.domains.custom.table import Row
+
+
+def numbered(rows: Sequence[Row], kind: str) -> list[Row]:
+    """Return rows of models that have no seeds with numbers for these, in their order.
+
+    In tests of layers, rows that name a layer are all of model 0.
+    """
+    count: Counter[tuple[str, str | None, str | None]] = Counter()
+    found = []
+    for row in rows:
+        which = row.architecture, row.setting, row.layer
+        found.append(replace(row, seed=0 if kind == "layers" and row.layer is not None else count[which]))
+        count[which] += 1
+    return found
+
+
+def model_of(row: Row) -> tuple[str, str | None, int | None]:
+    """Return what rows of one model have in common."""
+    return row.architecture, row.setting, row.seed
+
+
+def twice(first: Row, row: Row) -> UsageError:
+    """Build the error for two rows of one model and layer."""
+    names = ", ".join(f"{name}={getattr(row, name)}" for name in ("architecture", "setting", "seed", "layer"))
+    names = names.replace(", layer=None", "")
+    return UsageError(
+        f"{first.label} and {row.label.rpartition(', ')[2]} are both {names}; each model and layer stands once"
+    )
+
+
+def shared(rows: Sequence[Row], column: str) -> list[Row]:
+    """Return rows with what one of them says of a model in all rows of that model.
+
+    Raises
+    ------
+    UsageError
+        If two rows say different things of one model.
+    """
+    known: dict[tuple[str, str | None, int | None], Row] = {}
+    for row in rows:
+        if not row.knows(column):
+            continue
+        first = known.setdefault(model_of(row), row)
+        if getattr(first, column) != getattr(row, column):
+            if first.layer == row.layer:
+                raise twice(first, row)
+            raise UsageError(
+                f"{first.label} and {row.label.rpartition(', ')[2]} are of one model (architecture={row.architecture}, "
+                f"setting={row.setting}, seed={row.seed}), and state different {column}"
+            )
+    return [
+        replace(row, **{column: getattr(known[model_of(row)], column)}) if model_of(row) in known else row
+        for row in rows
+    ]
