@@ -129,7 +129,7 @@ def _import(files: list[Path], root: Path, pooling: str | None) -> list[str]:
 
 def _print_scores(scores: pl.DataFrame) -> None:
     """Print what the published protocol gives; the corrected one's scores are in the table, too."""
-    from resi.cli.tables import print_scores
+    from resi.cli.score_tables import print_scores
 
     published = scores.filter(protocol="published")
     groups = published.partition_by("test", "dataset", "pooling", maintain_order=True, as_dict=True)
