@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from resi.console import show, shown, width
 from resi.console.columns import Column
-from resi.console.tables import Section, paragraph, print_table
+from resi.console.tables import UNLIMITED, Section, paragraph, print_table
 from resi.groundings import GROUNDINGS
 from resi.groundings.readable import read_scores
 from resi.results.schema import PUBLISHED
@@ -26,10 +26,12 @@ TITLES = {
     "pearson": "Pearson ↑",
     "kendall": "Kendall ↑",
 }
+NOTHING = (None, "", "none")
 COUNTS = {"groups": "groups", "models": "models", "pairs": "pairs", "failed_pairs": "failed"}
 NARROW = 80
 """The width of a table of scores in a file, where ``COLUMNS`` asks for none."""
-UNLIMITED = 1_000_000
+IN_HEADING = ("groups", "models")
+"""Where these differ between blocks, their headings say it."""
 BEST = "* better than chance, and cannot be told from the best on the same models (5 %)"
 MORE = "a wider terminal or COLUMNS=160 shows them"
 # Numbers with a higher rank are left out first.
@@ -80,7 +82,7 @@ def print_blocks(blocks: Sequence[Block], title: str, wide: bool = False, more: 
     columns = [Column("  measure" if marked else "measure", rank=0), *(number.column for number in numbers)]
     print_table(columns, sections, title=title, within=UNLIMITED if wide else width() or NARROW, more=more)
     common = [f"in all lines: {', '.join(_counted(count, name) for name, count in same.items())}"] if same else []
-    reason = [*reasons][0] if len(reasons) == 1 else ""
+    reason = next(iter(reasons)) if len(reasons) == 1 else ""
     for remark in ([BEST] if marked else []) + ([reason] if reason else []) + common:
         for line in paragraph(shown(remark)):
             show(line, "dim")
@@ -91,7 +93,7 @@ def _counted(count: int, name: str) -> str:
 
 
 def _metric_columns(rows: Sequence[Mapping[str, Any]], test: str) -> Iterator[Number]:
-    """Yield the columns of each metric; of the one that ranks also the interval and the p-value, where there are any."""
+    """Yield the columns of each metric; of the one that ranks also the interval and p-value, where there are any."""
     for metric in GROUNDINGS[test].metrics:
         is_headline = metric == GROUNDINGS[test].headline
         scores = [row["metrics"][metric] for row in rows if metric in row["metrics"]]
@@ -108,7 +110,7 @@ def _metric_columns(rows: Sequence[Mapping[str, Any]], test: str) -> Iterator[Nu
 
 def _count_columns(same: Mapping[str, Any]) -> Iterator[Number]:
     for name, title in COUNTS.items():
-        if title not in same:  # how many comparisons a score lacks is no detail
+        if title not in same and name not in IN_HEADING:  # how many comparisons a score lacks is no detail
             rank = INTERVAL if name == "failed_pairs" else COUNT
             yield Number("", name, Column(title, is_number=True, rank=rank))
 
@@ -132,7 +134,7 @@ def _headings(blocks: Sequence[Block]) -> list[str]:
         parts = [str(about[name]) for name in ("domain", "dataset") if name in differing]
         parts += [str(about["architecture"])] + [str(about["setting"])] * bool(about["setting"])
         parts += [f"against {about['functional']}"] * bool(about["functional"])
-        parts += [f"pooling {about['pooling']}"] * ("pooling" in differing)
+        parts += [f"pooling {about['pooling']}"] * ("pooling" in differing and about["pooling"] not in NOTHING)
         parts += [f"{about[name]} {name}" for name in ("groups", "models") if name in differing]
         texts.append(", ".join(parts))
     several, number = Counter(texts), Counter[str]()

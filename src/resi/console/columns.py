@@ -65,7 +65,10 @@ def lay_out(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int
     width : int or None
         In cells of a terminal; None for as wide as it needs.
     """
-    natural = [max(map(size, (column.title, *cells))) for column, cells in zip(columns, _columns_of(rows, columns), strict=True)]
+    natural = [
+        max(map(size, (column.title, *cells)))
+        for column, cells in zip(columns, _columns_of(rows, columns), strict=True)
+    ]
     least = [
         max(min(LEAST_TEXT, wide), _longest_word((column.title, *cells))) if column.is_text else wide
         for column, wide, cells in zip(columns, natural, _columns_of(rows, columns), strict=True)
@@ -77,7 +80,9 @@ def lay_out(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int
     shown = [columns[place] for place in kept]
     header = _line([column.title for column in shown], shown, widths)
     lines = [_lines([row[place] for place in kept], shown, widths) for row in rows]
-    return Layout(header, lines, [column.name or column.title for place, column in enumerate(columns) if place not in kept])
+    return Layout(
+        header, lines, [column.name or column.title for place, column in enumerate(columns) if place not in kept]
+    )
 
 
 def size(text: str) -> int:
@@ -87,10 +92,6 @@ def size(text: str) -> int:
     from rich.cells import cell_len
 
     return cell_len(text)
-
-
-def _columns_of(rows: Sequence[Sequence[str]], columns: Sequence[Column]) -> list[list[str]]:
-    return [[row[place] for row in rows] for place in range(len(columns))]
 
 
 def _longest_word(texts: Sequence[str]) -> int:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from resi.console.columns import Column
 
 MORE = "a wider terminal or --wide shows them"
+UNLIMITED = 1_000_000
+"""A width that any table has."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +54,8 @@ def print_table(
     columns = [replace(column, title=shown(column.title), name=shown(column.name)) for column in columns]
     limit = within or width()
     table = lay_out(columns, [row for rows in written for row in rows], limit)
-    if title:
-        show(title, "italic")
+    for line in paragraph(shown(title), within=limit) if title else ():
+        show(line, "italic")
     show(table.header, "bold")
     widest = max([size(table.header), *(size(line) for lines in table.lines for line in lines)])
     rest = iter(table.lines)
@@ -61,21 +63,23 @@ def print_table(
         if section.heading or not number:
             show("─" * widest, "dim")
         if section.heading:
-            show(section.heading, "bold")
+            for line in paragraph(shown(section.heading), "  ", limit):
+                show(line, "bold")
         for _ in section.rows:
             for line in next(rest):
                 show(line)
         for remark in section.remarks:
             show(remark, "dim")
     if table.left_out:
-        show(f"left out: {', '.join(table.left_out)}; {more}", "dim")
+        for line in paragraph(f"left out: {', '.join(table.left_out)}; {more}", within=limit):
+            show(line, "dim")
 
 
-def paragraph(text: str, indent: str = "") -> list[str]:
-    """Return a text as lines that fit, the later ones indented."""
+def paragraph(text: str, indent: str = "", within: int | None = None) -> list[str]:
+    """Return a text as lines that fit a width, by default that of the terminal; the later ones indented."""
     import textwrap
 
-    limit = width()
+    limit = within or width()
     if limit is None or size(text) <= limit:
         return [text]
     return textwrap.wrap(text, limit, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
