@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from resi.api.comparing import compare, list_measures, pairwise
+    from resi.api.running import run
     from resi.groundings.scores import score_table
     from resi.measures.base import Measure, as_measure
-    from resi.pipeline.run import run
     from resi.registry.hookspecs import hookimpl
 
 _PUBLIC = {
@@ -22,12 +22,22 @@ _PUBLIC = {
     "hookimpl": "resi.registry.hookspecs",
     "list_measures": "resi.api.comparing",
     "pairwise": "resi.api.comparing",
-    "run": "resi.pipeline.run",
+    "run": "resi.api.running",
     "score_table": "resi.groundings.scores",
 }
 _MODULES = ("plot", "testing")
 
-__all__ = ["Measure", "as_measure", "compare", "hookimpl", "list_measures", "pairwise", "run", "score_table"]
+__all__ = [
+    "Measure",
+    "RunResult",
+    "as_measure",
+    "compare",
+    "hookimpl",
+    "list_measures",
+    "pairwise",
+    "run",
+    "score_table",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -77,7 +77,7 @@ def print_blocks(blocks: Sequence[Block], title: str, wide: bool = False, more: 
     sections = []
     for block, heading in zip(blocks, _headings(blocks), strict=True):
         cells = [[_label(row, marked), *(_cell(row, number) for number in numbers)] for row in block.rows]
-        remarks = paragraph(shown(block.why_unmarked)) if block.why_unmarked and len(reasons) > 1 else []
+        remarks = [block.why_unmarked] if block.why_unmarked and len(reasons) > 1 else []
         sections.append(Section(cells, heading, remarks))
     columns = [Column("  measure" if marked else "measure", rank=0), *(number.column for number in numbers)]
     print_table(columns, sections, title=title, within=UNLIMITED if wide else width() or NARROW, more=more)
@@ -122,7 +122,8 @@ def _counts_in_common(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _first(row: Mapping[str, Any]) -> Mapping[str, Any]:
-    return next(iter(row["metrics"].values()))  # type: ignore[no-any-return]
+    first: Mapping[str, Any] = next(iter(row["metrics"].values()))
+    return first
 
 
 def _headings(blocks: Sequence[Block]) -> list[str]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     Facts = dict[str, Any]
 
-DEFAULT = (None, {}, [], "")
+DEFAULT: tuple[Any, ...] = (None, {}, [], "")
 
 
 def main(words: list[str]) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import textwrap
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 GAP = "  "
+PIECE = re.compile(r"(\s*)([^\s,]+,*|,+)")
+"""A word with the space before it, or the part of one up to a comma."""
 LEAST_TEXT = 24
 """A column of sentences is wrapped to no less than this, unless it holds a longer word."""
 
@@ -65,13 +67,11 @@ def lay_out(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int
     width : int or None
         In cells of a terminal; None for as wide as it needs.
     """
-    natural = [
-        max(map(size, (column.title, *cells)))
-        for column, cells in zip(columns, _columns_of(rows, columns), strict=True)
-    ]
+    texts = [[column.title, *(row[place] for row in rows)] for place, column in enumerate(columns)]
+    natural = [max(map(size, cells)) for cells in texts]
     least = [
-        max(min(LEAST_TEXT, wide), _longest_word((column.title, *cells))) if column.is_text else wide
-        for column, wide, cells in zip(columns, natural, _columns_of(rows, columns), strict=True)
+        max(min(LEAST_TEXT, wide), _longest_word(cells)) if column.is_text else wide
+        for column, wide, cells in zip(columns, natural, texts, strict=True)
     ]
     kept = list(range(len(columns)))
     if width is not None:
@@ -95,7 +95,7 @@ def size(text: str) -> int:
 
 
 def _longest_word(texts: Sequence[str]) -> int:
-    return max((size(word) for text in texts for word in text.split()), default=0)
+    return max((size(word) for text in texts for _, word in PIECE.findall(text)), default=0)
 
 
 def _fitting(columns: Sequence[Column], least: Sequence[int], width: int) -> list[int]:
@@ -125,26 +125,27 @@ def _widths(natural: Sequence[int], least: Sequence[int], width: int | None) -> 
 
 def _lines(cells: Sequence[str], columns: Sequence[Column], widths: Sequence[int]) -> list[str]:
     wrapped = [
-        _wrap(cell, width) if column.is_text else [cell]
+        wrap(cell, width) if column.is_text else [cell]
         for cell, column, width in zip(cells, columns, widths, strict=True)
     ]
     height = max(map(len, wrapped), default=1)
     return [_line([part[at] if at < len(part) else "" for part in wrapped], columns, widths) for at in range(height)]
 
 
-def _wrap(text: str, width: int) -> list[str]:
+def wrap(text: str, width: int, indent: str = "") -> list[str]:
+    """Return a text as lines, broken between words or behind a comma alone, the later lines indented."""
     if size(text) <= width:
         return [text]
-    if text.isascii():
-        return textwrap.wrap(text, width, break_on_hyphens=False, break_long_words=False) or [""]
-    lines = [""]
-    for word in text.split():
-        longer = f"{lines[-1]} {word}".lstrip()
-        if lines[-1] and size(longer) > width:
-            lines.append(word)
+    lines: list[str] = []
+    line = ""
+    for space, piece in PIECE.findall(text):
+        longer = line + space + piece
+        if line.strip() and size(longer) > width:
+            lines.append(line)
+            line = indent + piece
         else:
-            lines[-1] = longer
-    return lines
+            line = longer
+    return [*lines, line]
 
 
 def _line(cells: Sequence[str], columns: Sequence[Column], widths: Sequence[int]) -> str:

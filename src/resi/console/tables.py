@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from resi.console import show, shown, width
-from resi.console.columns import lay_out, size
+from resi.console.columns import lay_out, size, wrap
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,32 +54,29 @@ def print_table(
     columns = [replace(column, title=shown(column.title), name=shown(column.name)) for column in columns]
     limit = within or width()
     table = lay_out(columns, [row for rows in written for row in rows], limit)
-    for line in paragraph(shown(title), within=limit) if title else ():
-        show(line, "italic")
+    _show(shown(title), "italic", limit)
     show(table.header, "bold")
     widest = max([size(table.header), *(size(line) for lines in table.lines for line in lines)])
     rest = iter(table.lines)
     for number, section in enumerate(sections):
         if section.heading or not number:
             show("─" * widest, "dim")
-        if section.heading:
-            for line in paragraph(shown(section.heading), "  ", limit):
-                show(line, "bold")
+        _show(shown(section.heading), "bold", limit)
         for _ in section.rows:
             for line in next(rest):
                 show(line)
         for remark in section.remarks:
-            show(remark, "dim")
+            _show(shown(remark), "dim", limit)
     if table.left_out:
-        for line in paragraph(f"left out: {', '.join(table.left_out)}; {more}", within=limit):
-            show(line, "dim")
+        _show(f"left out: {', '.join(table.left_out)}; {more}", "dim", limit)
+
+
+def _show(text: str, style: str, limit: int | None) -> None:
+    for line in paragraph(text, within=limit) if text else ():
+        show(line, style)
 
 
 def paragraph(text: str, indent: str = "", within: int | None = None) -> list[str]:
     """Return a text as lines that fit a width, by default that of the terminal; the later ones indented."""
-    import textwrap
-
     limit = within or width()
-    if limit is None or size(text) <= limit:
-        return [text]
-    return textwrap.wrap(text, limit, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+    return [text] if limit is None else wrap(text, limit, indent)

@@ -72,11 +72,11 @@ def _block(about: Mapping[str, Any], scores: pl.DataFrame, headline: str) -> Blo
     alone = pl.when(pl.struct(*LINE, "metric").is_duplicated()).then("key").alias("alone")
     ranked = with_ranks(scores.filter(metric=headline), ABOUT)
     goodness = {row["key"]: row for row in ranked.iter_rows(named=True)}
-    rows = []
+    rows: list[dict[str, Any]] = []
     for _, part in scores.group_by([*LINE, alone], maintain_order=True):
         metrics = {row["metric"]: row for row in part.iter_rows(named=True)}
         first = next(iter(metrics.values()))
-        label = measure_label(first["measure"], first["parameters"])
+        label = measure_label(first["measure"], first["parameters"] or "{}")
         rows.append({"label": label, "best": None, "metrics": metrics, "is_imported": False})
         rows[-1]["rank"] = goodness.get(metrics[headline]["key"]) if headline in metrics else None
         rows[-1]["origin"] = first["origin"]
@@ -163,7 +163,7 @@ WHERE_FURTHER = 16
 def _frame_row(block: Block, row: Mapping[str, Any]) -> dict[str, Any]:
     headline = GROUNDINGS[str(block.about["test"])].headline
     first = row["metrics"].get(headline) or next(iter(row["metrics"].values()))
-    found = {name: first[name] for name in FRAME if name in first}
+    found = {name: first[name] for name in FRAME if name in first} | {"measure": row["label"]}
     if first["metric"] != headline:
         found |= dict.fromkeys(("value", "low", "high", "p_value", "chance"))
     others = {name: score["value"] for name, score in row["metrics"].items() if name != headline}

@@ -1,4 +1,4 @@
-"""All scores or comparisons of a data root, to be filtered before they are read: merged tables, else those of shards."""
+"""All scores or comparisons of a data root, to be filtered before they are read: merged tables, else all shards."""
 
 from __future__ import annotations
 
