@@ -81,7 +81,7 @@ class RunResult(pipeline.RunResult):
         """
         frame = score_frame(self.scores)
         named = frame.rename({"value": frame["metric"][0]} if frame.height else {})
-        empty = {name for name in ("setting", "functional") if not frame[name].fill_null("").str.len_bytes().any()}
+        empty = {name for name in ("setting", "functional") if (frame[name].fill_null("") == "").all()}
         return named.drop(*NOT_SHOWN, *empty)
 
     @functools.cached_property

@@ -143,12 +143,13 @@ def _filtered(rows: pl.LazyFrame, query: Query) -> pl.LazyFrame:
     """
     import polars as pl
 
+    every = rows
     for name, patterns in query.filters.items():
         columns = [f"{name}_a", f"{name}_b"] if query.kind == "comparisons" and name in SIDES else [name]
         wanted = []
         known: dict[str, None] = {}
         for column in columns:
-            values = _collect(rows.select(pl.col(column).unique()))[column]
+            values = _collect(every.select(pl.col(column).unique()))[column]
             matching = [value for value in values if any(fnmatch.fnmatchcase(_text(value), one) for one in patterns)]
             known |= dict.fromkeys(sorted(map(_text, values)))
             # What is null has to be found as well, with an empty pattern.
