@@ -127,7 +127,7 @@ def test_every_name_and_digit_is_whole_at_every_width(wide: int, encoding: str, 
         assert len([line for line in lines if line[2:].startswith(f"{name} ")]) == 2
     for number in ("0.678", "0.578", "0.478", "0.378"):
         assert text.count(f" {number}") == 2
-    for number, least in (("0.61..0.80", 80), ("0.0002", 80), ("0.219", 200), ("0.123", 200)):
+    for number, least in (("0.61..0.80", 80), ("0.0002", 80), ("0.219", 80), ("0.123", 200)):
         assert text.count(f" {number}") == (8 if wide >= least else 0)
     assert ("left out" in text) == (wide < 200)
 

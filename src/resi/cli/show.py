@@ -127,7 +127,7 @@ def _lines(facts: Facts) -> Iterator[tuple[str, str]]:
     if changed := list(_changed(facts.get("config") or {})):
         yield "config", " ".join(changed)
     counts = facts.get("counts") or {}
-    parts = [f"{count} {status}" for status, count in counts.items() if count]
+    parts = [f"{counts[status]} {status}" for status in Status if counts.get(status)]
     yield "comparisons", ", ".join(parts) or f"{facts['comparisons']} so far"
     if facts.get("seconds"):
         yield "time", ", ".join(f"{step} {format_seconds(value)}" for step, value in facts["seconds"].items())
