@@ -104,5 +104,5 @@ def test_no_color_and_dumb_outputs_have_no_escape_codes(monkeypatch: pytest.Monk
     for name, value, is_coloured in (("NO_COLOR", "1", False), ("NO_COLOR", "", True)):
         monkeypatch.setenv(name, value)
         monkeypatch.setattr(sys, "stdout", Terminal())
-        show("text", "green")
-        assert ("\x1b[32m" in sys.stdout.getvalue()) == is_coloured
+        show("text", "bold green")
+        assert ("\x1b" in sys.stdout.getvalue()) == is_coloured

@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 import argparse
-import datetime
-import fnmatch
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resi import registry
-from resi.choices import Status
-from resi.console import show, shown, write
+from resi.cli.list_work import list_progress, list_shards, matches, print_failures
+from resi.console import write
 from resi.errors import ResiError, UsageError
 from resi.registry.discovery import load_plugins
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from resi.results.shards import Shard
-
     Row = dict[str, Any]
 
 
 SHOWN_NAMES = 4
-SHOWN_REASONS = 5
 RESULTS = ("scores", "comparisons")
 # Columns of sentences and lists, which may be wrapped between words.
 TEXTS = {"about", "invariant to", "metrics", "measures", "reference", "state", "outdated", "error", "words", "at work"}
@@ -64,7 +59,7 @@ def main(words: list[str]) -> int:
         raise UsageError(f"{arguments.pattern} is not a pattern of names: {hint}")
     kind = arguments.kind or "kinds"
     rows = _count_kinds(arguments) if kind == "kinds" else KINDS[kind](arguments)
-    rows = [row for row in rows if _matches(str(row["name"]), arguments)]
+    rows = [row for row in rows if matches(str(row["name"]), arguments)]
     if arguments.json:
         write(json.dumps(rows, indent=2) + "\n")
     elif arguments.csv:
@@ -186,19 +181,6 @@ def list_plugins(_arguments: argparse.Namespace) -> list[Row]:
     ]
 
 
-def list_shards(arguments: argparse.Namespace) -> list[Row]:
-    """Return the shards below a data root: what is in them, when they were written, and what is wrong with them."""
-    from resi.results.shards import find_shards
-    from resi.store.root import check_text, default_root
-
-    root = (arguments.root or default_root()).expanduser()
-    check_text(root)
-    shards = find_shards(root)
-    if getattr(arguments, "outdated", False):
-        return [row for shard in shards if (row := _describe_outdated(shard))["outdated"]]
-    return [{"name": shard.folder.name, **_describe_shard(shard)} for shard in shards]
-
-
 def list_suites(arguments: argparse.Namespace) -> list[Row]:
     """Return the suites with their numbers of jobs."""
     from resi.config.many import open_configs
@@ -208,110 +190,13 @@ def list_suites(arguments: argparse.Namespace) -> list[Row]:
     loader = open_configs(arguments.config_dir)
     rows: list[Row] = []
     for name in suite_names(loader):
-        if _matches(name, arguments):
+        if matches(name, arguments):
             try:
                 suite = load_suite(name, loader)
                 rows.append({"name": name, "jobs": len(expand((), suite, loader)), "about": suite.about})
             except ResiError as error:  # a suite that is wrong hides no other
                 rows.append({"name": name, "jobs": None, "about": f"cannot be used: {error}"})
     return rows
-
-
-def list_progress(arguments: argparse.Namespace) -> list[Row]:
-    """Return the progress of suites; without a pattern, of those with anything in the data root."""
-    from resi.config.many import open_configs
-    from resi.store.root import default_root
-    from resi.sweeps.progress import FAILED, RUNNING, STATES, STOPPED, read_progress
-
-    root = (arguments.root or default_root()).expanduser().absolute()
-    loader = open_configs(arguments.config_dir)
-    suites = read_progress(loader, root, lambda name: _matches(name, arguments))
-    rows: list[Row] = []
-    for suite in suites:
-        if not (suite.problem or suite.is_begun or (arguments.pattern != "*" and not suite.words)):
-            continue
-        failed = [(suite.problem, "")] * bool(suite.problem) + [
-            (state.reason, " ".join(job))
-            for job, state in suite.states.items()
-            if state.name == FAILED or (state.name == STOPPED and state.reason)
-        ]
-        rows.append(
-            {
-                "name": suite.name,
-                "words": " ".join(suite.words),
-                "jobs": len(suite.states),
-                **{state: len(suite.jobs(state)) for state in STATES},
-                "at work": [" ".join(job) for job in suite.jobs(RUNNING)],
-                "failures": [f"{job}: {reason}" if job else reason for reason, job in failed],
-                "reasons": _by_reason(failed),
-            }
-        )
-    return rows
-
-
-def _by_reason(failed: list[tuple[str, str]]) -> list[Row]:
-    """Return each reason once, with how many jobs have it and the first of them; the most frequent first."""
-    jobs: dict[str, list[str]] = {}
-    for reason, job in failed:
-        jobs.setdefault(reason, []).append(job)
-    found = [{"reason": reason, "jobs": len(of), "example": of[0]} for reason, of in jobs.items()]
-    return sorted(found, key=lambda row: -int(row["jobs"]))
-
-
-def _matches(name: str, arguments: argparse.Namespace) -> bool:
-    return fnmatch.fnmatchcase(name, arguments.pattern)
-
-
-def _describe_shard(shard: Shard) -> Row:
-    about: Row = dict.fromkeys(("domain", "dataset", "test", "measures", "rows", "failed", "noted", "when"), "")
-    try:
-        return {**about, **(_finished(shard) if shard.is_complete else _unfinished(shard))}
-    except ResiError as error:
-        return {**about, "state": str(error)}
-
-
-def _describe_outdated(shard: Shard) -> Row:
-    """Return which numbers of a finished shard are of earlier versions; an unfinished one is about to be written."""
-    from resi.errors import ResiError
-    from resi.results.outdated import reasons
-
-    try:
-        found = shard.steadily(lambda: reasons(shard)) if shard.is_complete else []
-    except ResiError as error:
-        found = [str(error)]
-    return {"name": shard.folder.name, "outdated": found}
-
-
-def _finished(shard: Shard) -> Row:
-    import polars as pl
-
-    manifest = shard.steadily(shard.verify)
-    noted = shard.comparisons(pl.col("note") != "").height
-    counts = manifest.get("counts", {})
-    return {
-        **{name: manifest.get(name, "") for name in ("domain", "dataset", "test")},
-        "measures": manifest.get("measures", []),
-        "rows": sum(counts.values()),
-        "failed": counts.get(Status.failed, 0),
-        "noted": noted,
-        "when": manifest.get("finished", ""),
-        "state": "finished",
-    }
-
-
-def _unfinished(shard: Shard) -> Row:
-    import polars as pl
-
-    rows = shard.comparisons()
-    return {
-        **{name: ", ".join(rows[name].unique().sort()) for name in ("domain", "dataset")},
-        "measures": rows["measure"].unique().sort().to_list(),
-        "rows": rows["key"].n_unique(),
-        "failed": rows.filter(status=Status.failed.value)["key"].n_unique(),
-        "noted": rows.filter(pl.col("note") != "")["key"].n_unique(),
-        "when": datetime.datetime.fromtimestamp(shard.changed(), datetime.UTC).isoformat(timespec="seconds"),
-        "state": "unfinished; the same command resumes it",
-    }
 
 
 KINDS: dict[str, Callable[[argparse.Namespace], list[Row]]] = {
@@ -349,38 +234,13 @@ def _print(kind: str, rows: list[Row], arguments: argparse.Namespace) -> None:
     more = "a wider terminal, --wide or --json shows them"
     print_table(columns, [Section(cells)], within=UNLIMITED if arguments.wide else None, more=more)
     if kind == "progress":
-        _print_failures(rows, arguments.details)
+        print_failures(rows, arguments.details)
 
 
 def _rank(name: str, first: tuple[str, ...]) -> int:
     if name == "name":
         return 0
     return 1 + first.index(name) if name in first else 1 + len(first)
-
-
-def _print_failures(rows: list[Row], is_detailed: bool) -> None:
-    """Print which jobs are running, and why others failed: each reason once, with how many jobs have it."""
-    for row in rows:
-        suite = " ".join(filter(None, [row["name"], row["words"]]))
-        for job in row["at work"]:
-            _show_paragraph(f"{suite}: running {job}")
-        if is_detailed:
-            for failure in row["failures"]:
-                _show_paragraph(f"{suite}: {failure}")
-            continue
-        for reason in row["reasons"][:SHOWN_REASONS]:
-            which = f" (first: {reason['example']})" if reason["example"] else ""
-            _show_paragraph(f"{suite}: {reason['jobs']} x {reason['reason']}{which}")
-        if len(row["reasons"]) > SHOWN_REASONS:
-            more = len(row["reasons"]) - SHOWN_REASONS
-            _show_paragraph(f"{suite}: and {more} more reasons; --details shows every job, --json all reasons")
-
-
-def _show_paragraph(text: str) -> None:
-    from resi.console.tables import paragraph
-
-    for line in paragraph(shown(text), "  "):
-        show(line)
 
 
 def _write_csv(rows: list[Row]) -> None:

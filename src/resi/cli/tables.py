@@ -11,6 +11,8 @@ from resi.cli.score_tables import print_scores
 from resi.console import say
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from resi.config.schema import RunConfig
     from resi.pipeline.run import RunResult
 
@@ -24,7 +26,7 @@ def print_result(config: RunConfig, result: RunResult) -> None:
     """Print the scores as a table, what failed and why, and where the shard is."""
     if result.scores.height:
         title = f"{config.test.name} on {config.dataset} ({config.protocol} protocol)"
-        more = f"resi show {result.shard.name} --wide, a wider terminal or COLUMNS=160 shows them"
+        more = f"resi show {_shard_name(result.shard)} --wide, a wider terminal or COLUMNS=160 shows them"
         print_scores(result.scores, title, more=more)
     _say_failures(result)
     _say_notes(result)
@@ -36,6 +38,14 @@ def print_result(config: RunConfig, result: RunResult) -> None:
         say(f"finished before; read from {result.shard}")
     else:
         say(f"{result.count(Status.ok)} comparisons; written to {result.shard}")
+
+
+def _shard_name(shard: Path) -> str:
+    """Return what ``resi show`` finds a shard by: its name in the usual data root, else its path."""
+    from resi.store.root import Store, default_root
+
+    is_usual = shard.absolute().parent == Store(default_root()).shards.absolute()
+    return shard.name if is_usual else str(shard)
 
 
 def _say_notes(result: RunResult) -> None:

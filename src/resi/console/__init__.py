@@ -71,7 +71,8 @@ def width() -> int | None:
 
 def show(text: str, style: str = "") -> None:
     """Print one line of a result to standard output as it is, in a style of Rich where that is a terminal."""
-    if style and sys.stdout.isatty():
+    is_plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    if style and sys.stdout.isatty() and not is_plain:
         _console(sys.stdout).print(visible(text), style=style, markup=False, soft_wrap=True)
     else:
         write(f"{visible(text)}\n")

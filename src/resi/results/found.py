@@ -122,7 +122,5 @@ def find_shard(root: Path, name: str) -> Shard:
         return names[begun[0]]
     if begun:
         some = ", ".join(begun[:3])
-        raise UsageError(
-            f"{name} is in the names of {len(begun)} shards: {some}{', ...' * (len(begun) > 3)}; name one"
-        )
+        raise UsageError(f"{name} is in the names of {len(begun)} shards: {some}{', ...' * (len(begun) > 3)}; name one")
     raise UsageError(f"{name} is neither a shard of {root} nor a folder of one; resi list shards names them")
