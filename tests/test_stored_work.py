@@ -68,7 +68,7 @@ def planned(words: list[str], capsys: pytest.CaptureFixture[str]) -> dict[str, l
     """Return how many models, representations and comparisons there are, are done, and are to do, as a plan says."""
     capsys.readouterr()
     assert run_command(["plan", *words]) == 0
-    rows = re.findall(r"│ (\w+)[\w ]* │ +(\d+) │ +(\d+) │ +(\d+) │", capsys.readouterr().out)
+    rows = re.findall(r"^(\w+)[\w ]*? +(\d+) +(\d+) +(\d+) ", capsys.readouterr().out, re.MULTILINE)
     return {step: [int(count) for count in counts] for step, *counts in rows}
 
 

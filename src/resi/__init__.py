@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from resi.api.evaluate import evaluate
     from resi.api.matrices import matrix
     from resi.api.models import Model
+    from resi.api.running import run
     from resi.extraction.collection import Representations
     from resi.extraction.extract import extract
     from resi.extraction.files.loading import load
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from resi.extraction.listing import layers
     from resi.groundings.scores import score_table
     from resi.measures.base import Measure, as_measure
-    from resi.pipeline.run import run
     from resi.registry.hookspecs import hookimpl
 
 _PUBLIC = {
@@ -37,7 +37,7 @@ _PUBLIC = {
     "load": "resi.extraction.files.loading",
     "matrix": "resi.api.matrices",
     "pairwise": "resi.api.comparing",
-    "run": "resi.pipeline.run",
+    "run": "resi.api.running",
     "save": "resi.extraction.files.saving",
     "score_table": "resi.groundings.scores",
 }

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -16,6 +19,7 @@ from resi import registry
 from resi.cli.describe import describe
 from resi.cli.main import run_command
 from resi.groundings import GROUNDINGS
+from resi.registry.discovery import load_plugins
 from tests.conftest import TINY
 
 COMMAND = [sys.executable, "-c", "from resi.cli.main import main; main()"]
@@ -171,7 +175,7 @@ def test_the_keys_of_launchers_are_explained_in_the_docs() -> None:
 
 
 def test_list_prints_every_kind_as_table_and_json(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from resi.cli.list import KINDS
+    from resi.cli.list import KINDS, RESULTS
 
     for kind in KINDS:
         assert run_command(["list", kind]) == 0
@@ -179,6 +183,13 @@ def test_list_prints_every_kind_as_table_and_json(root: Path, capsys: pytest.Cap
         assert run_command(["list", kind, "--json"]) == 0
         rows = json.loads(capsys.readouterr().out)
         assert all(row["name"] in table for row in rows)
+    assert run_command(["list", "plugins", "--csv"]) == 0
+    plugins = csv.DictReader(io.StringIO(capsys.readouterr().out))
+    assert [row["name"] for row in plugins] == [info.name for info in load_plugins().infos]
+    assert run_command(["list", "--json"]) == 0
+    counts = {row["name"]: row["number"] for row in json.loads(capsys.readouterr().out)}
+    assert set(counts) == {*KINDS, *RESULTS}
+    assert counts["measures"] == len(registry.measures())
     assert run_command(["list", "measures", "r*", "--json"]) == 0
     assert all(row["name"].startswith("r") for row in json.loads(capsys.readouterr().out))
 
@@ -202,8 +213,14 @@ def test_everything_listed_can_be_described() -> None:
 def test_plan_tells_what_is_there_and_what_is_not(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def steps() -> dict[str, list[str]]:
         assert run_command(["plan", *TINY, "measure=cka"]) == 0
-        rows = [line.strip("│").split("│") for line in capsys.readouterr().out.splitlines() if line.startswith("│")]
-        return {row[0].strip(): [cell.strip() for cell in row[1:4]] for row in rows}
+        shown = capsys.readouterr().out
+        assert run_command(["plan", *TINY, "measure=cka", "--json"]) == 0
+        steps = json.loads(capsys.readouterr().out)["steps"]
+        for step in steps:  # the table says the same
+            assert re.search(rf"{step['step']} +{step['all']} +{step['all'] - step['to do']} +{step['to do']} ", shown)
+        return {
+            step["step"]: [str(n) for n in (step["all"], step["all"] - step["to do"], step["to do"])] for step in steps
+        }
 
     assert steps() == {
         "train models": ["4", "0", "4"],

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import sys
+import re
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import polars as pl
+import pytest
 
-from resi.cli.tables import print_result, print_scores
+from resi.cli.score_tables import print_scores
+from resi.cli.tables import print_result
 from resi.pipeline.run import RunResult
 from resi.results.schema import COMPARISONS, SCORES
 
@@ -17,14 +19,19 @@ from resi.results.schema import COMPARISONS, SCORES
 def row(metric: str, value: float | None, **changes) -> dict:
     texts = {"test": "augmentation", "architecture": "gcn", "measure": "cka", "parameters": "{}", "metric": metric}
     numbers = {"value": value, "groups": 3, "models": 15, "pairs": 105, "failed_pairs": 0}
-    return {**dict.fromkeys(SCORES), "functional": "", **texts, **numbers, **changes}
+    found = {**dict.fromkeys(SCORES), "functional": "", **texts, **numbers, **changes}
+    return {"key": repr(sorted(found.items(), key=str)), **{name: found[name] for name in SCORES if name != "key"}}
 
 
-def shown(rows: list[dict], capsys) -> list[list[str]]:
+def printed(rows: list[dict], capsys, **options) -> list[str]:
+    print_scores(pl.DataFrame(rows, schema=SCORES), "title", **options)
+    return capsys.readouterr().out.splitlines()
+
+
+def shown(rows: list[dict], capsys, **options) -> list[list[str]]:
     """Return the cells of the printed table, its header first."""
-    print_scores(pl.DataFrame(rows, schema=SCORES), "title")
-    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith(("┃", "│"))]
-    return [[cell.strip() for cell in line.strip("┃│").replace("┃", "│").split("│")] for line in lines]
+    lines = printed(rows, capsys, **options)[1:]
+    return [re.split(r"  +", line.strip()) for line in lines if "  " in line]
 
 
 def test_the_ranking_metric_stands_first_with_its_interval_p_value_and_chance(capsys) -> None:
@@ -33,24 +40,29 @@ def test_the_ranking_metric_stands_first_with_its_interval_p_value_and_chance(ca
         row("auprc", 0.7, low=0.61, high=0.8, p_value=0.0002, chance=0.219),
     ]
     header, line = shown(rows, capsys)
-    assert header[:8] == ["architecture", "measure", "AUPRC ↑", "95 %", "p", "chance", "violations ↓", "chance"]
-    assert line == ["gcn", "cka", "0.700", "0.61..0.80", "0.0002", "0.219", "0.100", "0.500", "3", "15", "105", "0"]
+    assert header == ["measure", "AUPRC ↑", "95 %", "p", "chance", "violations ↓", "chance"]
+    assert line == ["cka", "0.700", "0.61..0.80", "0.0002", "0.219", "0.100", "0.500"]
+    assert printed(rows, capsys)[-1] == "in all lines: 3 groups, 15 models, 105 pairs, 0 failed"
 
 
 def test_columns_that_would_be_empty_are_left_out_and_undefined_scores_say_so(capsys) -> None:
-    header, line = shown([row("auprc", None, failed_pairs=105, pairs=0), row("violation_rate", None)], capsys)
-    assert header[:4] == ["architecture", "measure", "AUPRC ↑", "violations ↓"]
-    assert line == ["gcn", "cka", "undefined", "undefined", "3", "15", "0", "105"]
+    rows = [row("auprc", None, failed_pairs=105, pairs=0), row("violation_rate", None, failed_pairs=105, pairs=0)]
+    header, line = shown(rows, capsys)
+    assert header == ["measure", "AUPRC ↑", "violations ↓"]
+    assert line == ["cka", "undefined", "undefined"]
+    header, *lines = shown([*rows, row("auprc", 0.5, measure="rsa")], capsys)
+    assert header == ["measure", "AUPRC ↑", "violations ↓", "pairs", "failed"]
+    assert lines == [["rsa", "0.500", "-", "105", "0"], ["cka", "undefined", "undefined", "0", "105"]]
 
 
-def test_each_function_of_outputs_has_a_line_and_single_models_have_none(capsys) -> None:
+def test_each_function_of_outputs_has_a_heading_and_single_models_have_no_line(capsys) -> None:
     rows = [
         row("spearman", value, test="output_correlation", functional=name, chance=0.0)
         for name, value in (("jsd", 0.5), ("disagreement", 0.25))
     ]
-    header, *lines = shown(rows, capsys)
-    assert header[:4] == ["architecture", "measure", "against", "Spearman ↑"]
-    assert [line[2:4] for line in lines] == [["jsd", "0.500"], ["disagreement", "0.250"]]
+    lines = printed(rows, capsys)
+    assert [line for line in lines if "against" in line] == ["gcn, against jsd", "gcn, against disagreement"]
+    assert [line[1] for line in shown(rows, capsys)] == ["Spearman ↑", "0.500", "0.250"]
     rows = [row("spearman", 0.5, test="layer_monotonicity", seed=seed) for seed in (None, 0, 1)]
     assert len(shown(rows, capsys)) == 2
 
@@ -82,21 +94,56 @@ def test_notes_are_counted_and_said_and_no_note_is_no_line(capsys) -> None:
     assert "note" not in capsys.readouterr().err
 
 
-def test_at_80_columns_every_digit_is_there(capsys, monkeypatch) -> None:
-    from resi import console
-    from resi.cli import tables
+NAMES = ("cka", "permutation_procrustes", "concentricity_difference", "jaccard (k=20, variant=published)")
 
-    monkeypatch.setattr(tables, "output", lambda: console._console(sys.stdout, width=80))
-    intervals = {"low": 0.611, "high": 0.799, "p_value": 0.0002, "chance": 0.219}
+
+@pytest.mark.parametrize("wide", [40, 80, 200])
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii", "latin-1"])
+def test_every_name_and_digit_is_whole_at_every_width(wide: int, encoding: str, capsys, monkeypatch) -> None:
+    import io
+    import sys
+
+    monkeypatch.setenv("COLUMNS", str(wide))
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding=encoding))
+    intervals = {"low": 0.611, "high": 0.799, "p_value": 0.0002, "chance": 0.219, "influences": "[0.01, 0.02]"}
     rows = [
         line
-        for name in ("cka", "permutation_procrustes")
-        for line in (row("auprc", 0.678, measure=name, **intervals), row("violation_rate", 0.123, measure=name))
+        for architecture in ("gcn", "an_architecture_of_a_long_name")
+        for place, name in enumerate(NAMES)
+        for line in (
+            row("auprc", 0.678 - place / 10, measure=name, architecture=architecture, failed_pairs=place, **intervals),
+            row("violation_rate", 0.123, measure=name, architecture=architecture, failed_pairs=place, chance=0.5),
+        )
     ]
     print_scores(pl.DataFrame(rows, schema=SCORES), "title")
-    text = capsys.readouterr().out
-    assert max(map(len, text.splitlines())) <= 80
-    assert "…" not in text
-    for number in ("0.678", "0.0002", "0.219", "0.123"):
-        assert text.count(number) == 2
-    assert "in all lines: 3 groups, 15 models, 105 pairs, 0 failed" in text
+    sys.stdout.flush()
+    lines = written.getvalue().decode(encoding).splitlines()
+    needed = max(len(name) for name in NAMES) + len("  " + "  AUPRC ^")
+    assert max(map(len, lines)) <= max(wide, needed)
+    text = "\n".join(lines)
+    assert not re.search(r"…|\.\.\.|\\u", text)
+    for name in NAMES:
+        assert len([line for line in lines if line[2:].startswith(f"{name} ")]) == 2
+    for number in ("0.678", "0.578", "0.478", "0.378"):
+        assert text.count(f" {number}") == 2
+    for number, least in (("0.61..0.80", 80), ("0.0002", 80), ("0.219", 80), ("0.123", 200)):
+        assert text.count(f" {number}") == (8 if wide >= least else 0)
+    assert ("left out" in text) == (wide < 200)
+
+
+def test_the_best_are_marked_and_what_that_means_is_said(capsys) -> None:
+    shared = {"p_value": 0.001, "chance": 0.2}
+    rows = [
+        row("auprc", 0.3, measure="cka", influences="[0.01, 0.0]", **shared),
+        row("auprc", 0.9, measure="jaccard", influences="[0.01, 0.0]", **shared),
+        row("auprc", 0.89, measure="rsa", influences="[0.0, 0.01]", **shared),
+    ]
+    lines = printed(rows, capsys)
+    assert [line.split("  ")[0].strip() for line in lines if line.startswith("* ")][:2] == ["* jaccard", "* rsa"]
+    assert [line for line in lines if line.startswith("  cka")]
+    assert lines[-2].startswith("* better than chance, and cannot be told from the best")
+    few = "with 2 groups of 3 models no p-value can be below 0.1"
+    lines = printed([{**one, "note": few} for one in rows], capsys)
+    assert not [line for line in lines if line.startswith("*")]
+    assert f"{few}: too few to tell which measure is best" in " ".join(lines)

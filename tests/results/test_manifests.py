@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from resi.cli.list import list_shards
+from resi.cli.list_work import list_shards
 from resi.errors import ArtifactError
 from resi.results import manifests
 from resi.results.manifests import MANIFEST, OWN_HASH, TYPES, read_manifest

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from resi.cli.list import list_shards
+from resi.cli.list_work import list_shards
 from resi.errors import ArtifactError, ResiError
 from resi.fingerprints import hash_file
 from resi.published.results import import_published

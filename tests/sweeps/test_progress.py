@@ -14,7 +14,7 @@ from resi.config.compose import compose
 from resi.config.many import open_configs
 from resi.pipeline.run import make_plan
 from resi.store.root import Store
-from resi.sweeps.progress import STATES, find_states
+from resi.sweeps.progress import STATES, State, SuiteProgress, find_states
 from resi.sweeps.records import Job, note_job, note_lost, note_start
 from tests.conftest import TINY
 
@@ -161,5 +161,35 @@ def test_a_suite_that_cannot_be_used_is_named_and_hides_no_other(
     (row,) = json.loads(capsys.readouterr().out)
     assert (row["name"], row["jobs"]) == ("wrong", 0)
     assert row["failures"][0].startswith("cannot be used: unknown key in suite=wrong")
+    assert row["reasons"] == [{"reason": row["failures"][0], "jobs": 1, "example": ""}]
     assert run_command(["list", "progress", "mine", "--config-dir", str(tmp_path), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)[0]["missing"] == 1
+
+
+def test_failures_are_summed_up_by_reason(
+    root: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost, full = "nowhere/cora.x is missing; put it there", "no memory"
+    jobs = {("test=augmentation", f"seeds=[0,{n}]"): State("failed", full if n == 3 else lost) for n in range(1, 8)}
+    suite = SuiteProgress("smoke", ("device=cpu",), {**jobs, ("test=shortcut",): State("running")})
+    monkeypatch.setattr("resi.sweeps.progress.read_progress", lambda *_: [suite])
+
+    def listed(*words: str) -> str:
+        assert run_command(["list", "progress", *words]) == 0
+        return capsys.readouterr().out
+
+    (row,) = json.loads(listed("--json"))
+    assert row["reasons"] == [
+        {"reason": lost, "jobs": 6, "example": "test=augmentation seeds=[0,1]"},
+        {"reason": full, "jobs": 1, "example": "test=augmentation seeds=[0,3]"},
+    ]
+    assert len(row["failures"]) == 7
+    monkeypatch.setenv("COLUMNS", "200")
+    assert listed().splitlines()[-3:] == [
+        "smoke device=cpu: running test=shortcut",
+        f"smoke device=cpu: 6 x {lost} (first: test=augmentation seeds=[0,1])",
+        f"smoke device=cpu: 1 x {full} (first: test=augmentation seeds=[0,3])",
+    ]
+    assert listed("--details").count(lost) == 6
+    monkeypatch.setenv("COLUMNS", "60")
+    assert max(map(len, listed("--details").splitlines())) <= 60

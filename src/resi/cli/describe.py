@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import inspect
+import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resi import registry
-from resi.console import cell, output
+from resi.console import show, shown, write
+from resi.console.tables import paragraph
 from resi.errors import UsageError, unknown_name
 from resi.groundings import GROUNDINGS
 from resi.measures.facts import INVARIANCES
@@ -30,8 +32,6 @@ SECTION = re.compile(r"^(\w[\w ]*)\n-{3,}\n", re.MULTILINE)
 
 def main(words: list[str]) -> int:
     """Print all that is known about a name."""
-    from rich.table import Table
-
     parser = argparse.ArgumentParser(
         prog="resi describe",
         description="Describe a measure, model, dataset, test, domain or suite: what it is and its properties.",
@@ -39,20 +39,31 @@ def main(words: list[str]) -> int:
     )
     parser.add_argument("name")
     parser.add_argument("--config-dir", type=Path, metavar="DIR", help="folder with your own suites, in suite/")
+    parser.add_argument("--json", action="store_true", help="print JSON")
     arguments = parser.parse_args(words)
-    name = arguments.name
-    kind, text, facts = describe(name, arguments.config_dir)
-    console = output()
-    console.print(f"[bold]{cell(name)}[/bold] ({kind})\n")
-    console.print(LINE_BREAK.sub(" ", text), markup=False)
-    console.print()
-    table = Table.grid(padding=(0, 2))
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
-    for label, value in facts:
-        table.add_row(cell(label), cell(value))
-    console.print(table)
+    kind, text, facts = describe(arguments.name, arguments.config_dir)
+    if arguments.json:
+        about = {"name": arguments.name, "kind": kind, "about": LINE_BREAK.sub(" ", text), **dict(facts)}
+        write(json.dumps(about, indent=2) + "\n")
+    else:
+        _print(arguments.name, kind, text, facts)
     return 0
+
+
+def _print(name: str, kind: str, text: str, facts: Facts) -> None:
+    show(f"{name} ({kind})", "bold")
+    write("\n")
+    for line in LINE_BREAK.sub(" ", text).splitlines():
+        _show(line)
+    write("\n")
+    widest = max(len(label) for label, _ in facts)
+    for label, value in facts:
+        _show(f"{label.ljust(widest)}  {value}", " " * (widest + 2))
+
+
+def _show(line: str, indent: str = "") -> None:
+    for part in paragraph(shown(line), indent):
+        show(part)
 
 
 def describe(name: str, config_dir: Path | None = None) -> tuple[str, str, Facts]:

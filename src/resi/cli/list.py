@@ -3,54 +3,108 @@
 from __future__ import annotations
 
 import argparse
-import datetime
-import fnmatch
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resi import registry
-from resi.choices import Status
-from resi.console import cell, output, write
+from resi.cli.list_work import list_progress, list_shards, matches, print_failures
+from resi.console import write
 from resi.errors import ResiError, UsageError
 from resi.registry.discovery import load_plugins
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from resi.results.shards import Shard
-
     Row = dict[str, Any]
 
 
 SHOWN_NAMES = 4
+RESULTS = ("scores", "comparisons")
+# Columns of sentences and lists, which may be wrapped between words.
+TEXTS = {"about", "invariant to", "metrics", "measures", "reference", "state", "outdated", "error", "words", "at work"}
+# Which columns are left out last where there is no room for all; the name is always shown.
+FIRST = {
+    "shards": ("state", "failed", "when", "rows", "noted"),
+    "progress": ("jobs", "done", "running", "failed", "stopped", "missing"),
+    "plugins": ("error", "version"),
+}
 
 
 def main(words: list[str]) -> int:
-    """Print the items of one kind that match a name pattern, as a table or as JSON."""
+    """Print the items of one kind that match a name pattern, as a table, JSON or CSV."""
+    if words and words[0] in RESULTS:
+        from resi.cli.list_results import main as list_results
+
+        return list_results(words[0], words[1:])
     parser = argparse.ArgumentParser(
         prog="resi list",
-        description="List what is available, including plugins.",
-        epilog="example: resi list measures 'r*' --json",
+        description="List what is available, including plugins, and what was computed.",
+        epilog="example: resi list measures 'r*' --json; resi list scores --help has its own options",
     )
-    parser.add_argument("kind", choices=KINDS)
+    parser.add_argument("kind", nargs="?", choices=[*KINDS, *RESULTS], help="without it, how many there are of each")
     parser.add_argument("pattern", nargs="?", default="*", help="shell-style pattern of names")
     parser.add_argument("--root", type=Path, help="data root of shards and progress; default as for a run")
     parser.add_argument("--config-dir", type=Path, help="folder with your own suites, in suite/")
     parser.add_argument("--outdated", action="store_true", help="only shards with numbers of earlier versions, and why")
-    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--details", action="store_true", help="of progress: every failed job with its reason")
+    parser.add_argument("--wide", action="store_true", help="show all columns, however wide")
+    formats = parser.add_mutually_exclusive_group()
+    formats.add_argument("--json", action="store_true", help="print JSON")
+    formats.add_argument("--csv", action="store_true", help="print CSV")
     arguments = parser.parse_args(words)
     if "=" in arguments.pattern:
         key, value = arguments.pattern.split("=", 1)
         hint = f"write --root {value}" if key == "root" else "see resi list --help"
         raise UsageError(f"{arguments.pattern} is not a pattern of names: {hint}")
-    rows = KINDS[arguments.kind](arguments)
-    rows = [row for row in rows if _matches(str(row["name"]), arguments)]
+    kind = arguments.kind or "kinds"
+    rows = _count_kinds(arguments) if kind == "kinds" else KINDS[kind](arguments)
+    rows = [row for row in rows if matches(str(row["name"]), arguments)]
     if arguments.json:
         write(json.dumps(rows, indent=2) + "\n")
+    elif arguments.csv:
+        _write_csv(rows)
     else:
-        _print(arguments.kind, rows)
+        _print(kind, rows, arguments)
     return 0
+
+
+def _count_kinds(arguments: argparse.Namespace) -> list[Row]:
+    """Return each kind of things that can be listed, with how many there are."""
+    from resi.groundings import GROUNDINGS
+    from resi.results.shards import find_shards
+    from resi.store.root import default_root
+
+    root = (arguments.root or default_root()).expanduser()
+    domains = registry.usable_domains()
+    counts: dict[str, int | None] = {
+        "measures": len(registry.measures()),
+        "models": sum(len(domain.architectures()) for domain in domains),
+        "datasets": sum(len(domain.datasets()) for domain in domains),
+        "tests": len(GROUNDINGS),
+        "domains": len(registry.domains()),
+        "plugins": len(load_plugins().infos),
+        "suites": None,
+        "shards": sum(1 for _ in find_shards(root)) if root.is_dir() else 0,
+        "progress": None,
+        **dict.fromkeys(RESULTS),
+    }
+    return [{"name": name, "number": count, "about": KIND_TEXTS[name]} for name, count in counts.items()]
+
+
+KIND_TEXTS = {
+    "measures": "measures of similarity",
+    "models": "architectures that a run can train",
+    "datasets": "what they are trained on",
+    "tests": "what measures are put to",
+    "domains": "graphs, language, vision, and those of plugins",
+    "plugins": "what was loaded, and what could not be",
+    "suites": "named lists of runs",
+    "shards": "runs of a data root, finished or begun",
+    "progress": "how far the suites of a data root are",
+    "scores": "how well measures did, the best first; with filters",
+    "comparisons": "how similar representations are; with filters",
+}
 
 
 def list_measures(_arguments: argparse.Namespace) -> list[Row]:
@@ -127,19 +181,6 @@ def list_plugins(_arguments: argparse.Namespace) -> list[Row]:
     ]
 
 
-def list_shards(arguments: argparse.Namespace) -> list[Row]:
-    """Return the shards below a data root: what is in them, when they were written, and what is wrong with them."""
-    from resi.results.shards import find_shards
-    from resi.store.root import check_text, default_root
-
-    root = (arguments.root or default_root()).expanduser()
-    check_text(root)
-    shards = find_shards(root)
-    if getattr(arguments, "outdated", False):
-        return [row for shard in shards if (row := _describe_outdated(shard))["outdated"]]
-    return [{"name": shard.folder.name, **_describe_shard(shard)} for shard in shards]
-
-
 def list_suites(arguments: argparse.Namespace) -> list[Row]:
     """Return the suites with their numbers of jobs."""
     from resi.config.many import open_configs
@@ -149,97 +190,13 @@ def list_suites(arguments: argparse.Namespace) -> list[Row]:
     loader = open_configs(arguments.config_dir)
     rows: list[Row] = []
     for name in suite_names(loader):
-        if _matches(name, arguments):
+        if matches(name, arguments):
             try:
                 suite = load_suite(name, loader)
                 rows.append({"name": name, "jobs": len(expand((), suite, loader)), "about": suite.about})
             except ResiError as error:  # a suite that is wrong hides no other
                 rows.append({"name": name, "jobs": None, "about": f"cannot be used: {error}"})
     return rows
-
-
-def list_progress(arguments: argparse.Namespace) -> list[Row]:
-    """Return the progress of suites; without a pattern, of those with anything in the data root."""
-    from resi.config.many import open_configs
-    from resi.store.root import default_root
-    from resi.sweeps.progress import FAILED, RUNNING, STATES, STOPPED, read_progress
-
-    root = (arguments.root or default_root()).expanduser().absolute()
-    loader = open_configs(arguments.config_dir)
-    suites = read_progress(loader, root, lambda name: _matches(name, arguments))
-    return [
-        {
-            "name": suite.name,
-            "words": " ".join(suite.words),
-            "jobs": len(suite.states),
-            **{state: len(suite.jobs(state)) for state in STATES},
-            "at work": [" ".join(job) for job in suite.jobs(RUNNING)],
-            "failures": [suite.problem] * bool(suite.problem)
-            + [
-                f"{' '.join(job)}: {state.reason}"
-                for job, state in suite.states.items()
-                if state.name == FAILED or (state.name == STOPPED and state.reason)
-            ],
-        }
-        for suite in suites
-        if suite.problem or suite.is_begun or (arguments.pattern != "*" and not suite.words)
-    ]
-
-
-def _matches(name: str, arguments: argparse.Namespace) -> bool:
-    return fnmatch.fnmatchcase(name, arguments.pattern)
-
-
-def _describe_shard(shard: Shard) -> Row:
-    about: Row = dict.fromkeys(("domain", "dataset", "test", "measures", "rows", "failed", "noted", "when"), "")
-    try:
-        return {**about, **(_finished(shard) if shard.is_complete else _unfinished(shard))}
-    except ResiError as error:
-        return {**about, "state": str(error)}
-
-
-def _describe_outdated(shard: Shard) -> Row:
-    """Return which numbers of a finished shard are of earlier versions; an unfinished one is about to be written."""
-    from resi.errors import ResiError
-    from resi.results.outdated import reasons
-
-    try:
-        found = shard.steadily(lambda: reasons(shard)) if shard.is_complete else []
-    except ResiError as error:
-        found = [str(error)]
-    return {"name": shard.folder.name, "outdated": found}
-
-
-def _finished(shard: Shard) -> Row:
-    import polars as pl
-
-    manifest = shard.steadily(shard.verify)
-    noted = shard.comparisons(pl.col("note") != "").height
-    counts = manifest.get("counts", {})
-    return {
-        **{name: manifest.get(name, "") for name in ("domain", "dataset", "test")},
-        "measures": manifest.get("measures", []),
-        "rows": sum(counts.values()),
-        "failed": counts.get(Status.failed, 0),
-        "noted": noted,
-        "when": manifest.get("finished", ""),
-        "state": "finished",
-    }
-
-
-def _unfinished(shard: Shard) -> Row:
-    import polars as pl
-
-    rows = shard.comparisons()
-    return {
-        **{name: ", ".join(rows[name].unique().sort()) for name in ("domain", "dataset")},
-        "measures": rows["measure"].unique().sort().to_list(),
-        "rows": rows["key"].n_unique(),
-        "failed": rows.filter(status=Status.failed.value)["key"].n_unique(),
-        "noted": rows.filter(pl.col("note") != "")["key"].n_unique(),
-        "when": datetime.datetime.fromtimestamp(shard.changed(), datetime.UTC).isoformat(timespec="seconds"),
-        "state": "unfinished; the same command resumes it",
-    }
 
 
 KINDS: dict[str, Callable[[argparse.Namespace], list[Row]]] = {
@@ -255,19 +212,51 @@ KINDS: dict[str, Callable[[argparse.Namespace], list[Row]]] = {
 }
 
 
-def _print(kind: str, rows: list[Row]) -> None:
-    from rich.table import Table
+def _print(kind: str, rows: list[Row], arguments: argparse.Namespace) -> None:
+    from resi.console.columns import Column
+    from resi.console.tables import UNLIMITED, Section, print_table
 
     if not rows:
-        output().print(f"no {kind}")
+        write(f"no {kind}\n")
         return
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    filled = [column for column in rows[0] if any(_text(row[column]) for row in rows)]
-    for column in filled:
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        table.add_row(*(cell(_text(row[column])) for column in filled))
-    output().print(table)
+    hidden = {"failures", "reasons", "at work"} if kind == "progress" else set()
+    filled = [name for name in rows[0] if name not in hidden and any(_text(row[name]) for row in rows)]
+    columns = [
+        Column(
+            name,
+            is_number=all(isinstance(row[name], int | None) and not isinstance(row[name], bool) for row in rows),
+            is_text=name in TEXTS,
+            rank=_rank(name, FIRST.get(kind, ())),
+        )
+        for name in filled
+    ]
+    cells = [[_text(row[name]) for name in filled] for row in rows]
+    more = "a wider terminal, --wide or --json shows them"
+    print_table(columns, [Section(cells)], within=UNLIMITED if arguments.wide else None, more=more)
+    if kind == "progress":
+        print_failures(rows, arguments.details)
+
+
+def _rank(name: str, first: tuple[str, ...]) -> int:
+    if name == "name":
+        return 0
+    return 1 + first.index(name) if name in first else 1 + len(first)
+
+
+def _write_csv(rows: list[Row]) -> None:
+    """Write rows as CSV; lists as JSON."""
+    import csv
+    import io
+
+    text = io.StringIO()
+    if rows:
+        writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        for row in rows:
+            writer.writerow(
+                {key: json.dumps(value) if isinstance(value, list) else value for key, value in row.items()}
+            )
+    write(text.getvalue())
 
 
 def _text(value: Any) -> str:

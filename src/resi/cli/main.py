@@ -27,8 +27,10 @@ COMMANDS = {
     "compare": ("resi.cli.compare", "layers in files and folders with each other: table, heat map"),
     "list": (
         "resi.cli.list",
-        "what is available: measures, models, datasets, tests, domains, plugins, suites, shards; progress of suites",
+        "what is available: measures, models, datasets, tests, domains, plugins, suites; results: shards, scores, "
+        "comparisons; progress of suites",
     ),
+    "show": ("resi.cli.show", "one run: its config, versions and scores, and why comparisons failed"),
     "describe": ("resi.cli.describe", "one measure, model, dataset, test or suite in full"),
     "plan": ("resi.cli.plan", "what a run, sweep or suite would do, with estimates; starts nothing"),
     "merge": ("resi.cli.merge", "combine the shards of many runs into one table (also: resi-merge)"),

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from resi.console import accept_all_text, say
+from resi.console import accept_all_text, say, write
 from resi.errors import UsageError
 
 if TYPE_CHECKING:
     import polars as pl
+
+    from resi.results.merge import Merged
 
 
 def main(words: list[str]) -> int:
@@ -44,6 +47,7 @@ def main(words: list[str]) -> int:
         help="results file of the published benchmark (Parquet), converted to a shard of the first root; repeatable",
     )
     parser.add_argument("--pooling", help="how BERT's and ALBERT's tokens were pooled in those files: cls or mean")
+    parser.add_argument("--json", action="store_true", help="print what was merged as JSON")
     arguments = parser.parse_args(words)
     given = arguments.roots or [str(default_root())]
     out = arguments.out or default_out(given[0])
@@ -52,7 +56,7 @@ def main(words: list[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="resi-merge-") as scratch:
         copies = _Copies(Path(scratch))
         roots = [copies.of(root) for root in given]
-        problems = _import(arguments.published, roots[0], arguments.pooling)
+        problems = _import(arguments.published, roots[0], arguments.pooling, is_quiet=arguments.json)
         for problem in problems:  # before the merge, which may find nothing to merge for these reasons
             say(f"resi-merge: {problem}")
         folder = Path(scratch) / "tables" if is_url(out) else Path(out)
@@ -69,7 +73,16 @@ def main(words: list[str]) -> int:
         say(f"{merged.shards} shards: {counts} in {out}")
     else:
         say(f"nothing was merged; {out} was not changed")
+    if arguments.json:
+        _write_json(merged, str(out), [*problems, *found])
     return 1 if problems or found else 0
+
+
+def _write_json(merged: Merged, out: str, problems: list[str]) -> None:
+    counts = {name: getattr(merged, name) for name in ("shards", "comparisons", "failed", "scores")}
+    write(
+        json.dumps({"folder": out, **counts, "outdated": dict(merged.outdated), "problems": problems}, indent=2) + "\n"
+    )
 
 
 class _Copies:
@@ -107,8 +120,8 @@ def entry() -> None:
     leave(run_command(["merge", *sys.argv[1:]]))
 
 
-def _import(files: list[Path], root: Path, pooling: str | None) -> list[str]:
-    """Make a shard of each published file, and print its scores; return what was left out."""
+def _import(files: list[Path], root: Path, pooling: str | None, is_quiet: bool) -> list[str]:
+    """Make a shard of each published file, and print its scores unless quiet; return what was left out."""
     from resi.errors import ResiError
     from resi.published.results import check_pooling, import_published
     from resi.results.shards import shards_folder
@@ -121,7 +134,8 @@ def _import(files: list[Path], root: Path, pooling: str | None) -> list[str]:
         except ResiError as error:
             problems.append(f"left out: {error}")
             continue
-        _print_scores(imported.scores)
+        if not is_quiet:
+            _print_scores(imported.scores)
         say(f"{imported.comparisons} comparisons of {file}; written to {imported.shard.folder}")
         problems += imported.problems
     return problems
@@ -129,7 +143,7 @@ def _import(files: list[Path], root: Path, pooling: str | None) -> list[str]:
 
 def _print_scores(scores: pl.DataFrame) -> None:
     """Print what the published protocol gives; the corrected one's scores are in the table, too."""
-    from resi.cli.tables import print_scores
+    from resi.cli.score_tables import print_scores
 
     published = scores.filter(protocol="published")
     groups = published.partition_by("test", "dataset", "pooling", maintain_order=True, as_dict=True)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from resi.config.words import label, suite_of
-from resi.console import cell, format_seconds, output, say
+from resi.console import format_seconds, say, show, shown, write
+from resi.console.columns import Column
+from resi.console.tables import Section, paragraph, print_table
 from resi.errors import ArtifactError, ResiError, UsageError
 
 if TYPE_CHECKING:
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 
 SHOWN_JOBS = 5
 SHOWN_MEASURES = 5
+MORE = "a wider terminal shows them"
 
 
 def main(words: list[str]) -> int:
@@ -32,14 +36,15 @@ def main(words: list[str]) -> int:
     parser.add_argument("words", nargs="*", metavar="KEY=VALUE", help="the arguments of the run")
     parser.add_argument("-m", "--multirun", action="store_true", help="the arguments are those of a sweep")
     parser.add_argument("--config-dir", type=Path, help="folder with your own configs")
+    parser.add_argument("--json", action="store_true", help="print JSON")
     arguments = parser.parse_intermixed_args(words)
     if arguments.multirun or suite_of(arguments.words):
-        return print_sweep(arguments.words, arguments.config_dir)
-    print_plan_of(arguments.words, arguments.config_dir)
+        return print_sweep(arguments.words, arguments.config_dir, arguments.json)
+    print_plan_of(arguments.words, arguments.config_dir, arguments.json)
     return 0
 
 
-def print_plan_of(words: list[str], config_dir: Path | None = None) -> None:
+def print_plan_of(words: list[str], config_dir: Path | None = None, as_json: bool = False) -> None:
     """Compose, plan and print a run; of one whose data are missing, say what is not there."""
     from resi.config.compose import compose
     from resi.pipeline.plan import Planner
@@ -47,7 +52,13 @@ def print_plan_of(words: list[str], config_dir: Path | None = None) -> None:
     plan = Planner(may_download=False, needs_datasets=False).plan(compose(words, config_dir))
     if plan.absent is not None:
         say(f"not there yet: {plan.absent}")
-    print_plan(plan)
+    if as_json:
+        title = f"{plan.config.test.name} on {plan.config.dataset}"
+        _write_json(
+            title, [plan], {"shard": str(plan.shard.folder), "state": _state(plan)} if plan.dataset.content else {}
+        )
+    else:
+        print_plan(plan)
 
 
 def print_plan(plan: Plan) -> None:
@@ -59,20 +70,18 @@ def print_plan(plan: Plan) -> None:
         say(notice)
     total = total_work([plan], lambda error: say(f"left out: {error}"))
     _print_steps(f"{config.test.name} on {config.dataset}", total, [plan])
-    console = output()
     seeds = ", ".join(str(seed) for seed in config.seeds)
     lines = [
         f"{experiment.architecture}: {', '.join(experiment.groups)}; seeds {seeds}; "
         f"layer {', '.join(dict.fromkeys(item.layer for item in experiment.items))}"
         for experiment in plan.experiments
     ]
-    for line in dict.fromkeys(lines):
-        console.print(cell(line))
-    console.print(f"measures: {', '.join(config.measures)}")
+    for line in dict.fromkeys([*lines, f"measures: {', '.join(config.measures)}"]):
+        _show(line)
     _print_estimates(total, [plan])
     if not plan.dataset.content:
         return  # what a shard is called depends on what the data are
-    console.print(cell(f"shard ({_state(plan)}): {plan.shard.folder}"), soft_wrap=True)
+    show(f"shard ({_state(plan)}): {plan.shard.folder}")
 
 
 def _state(plan: Plan) -> str:
@@ -90,7 +99,7 @@ def _state(plan: Plan) -> str:
     return "finished"
 
 
-def print_sweep(words: Sequence[str], config_dir: Path | None = None) -> int:
+def print_sweep(words: Sequence[str], config_dir: Path | None = None, as_json: bool = False) -> int:
     """Print what all jobs of a sweep or a suite need together; return 1 if some of them cannot run."""
     from resi.estimates.work import total_work
 
@@ -103,7 +112,11 @@ def print_sweep(words: Sequence[str], config_dir: Path | None = None) -> int:
         say(f"not there yet: {absent}")
     for notice in dict.fromkeys(line for plan in plans for line in plan.notices()):
         say(notice)
-    if plans:
+    if as_json:
+        finished = sum(map(_is_finished, plans))
+        failing = {" ".join(job): str(error) for job, error in problems.items()}
+        _write_json(title, plans, {"jobs": len(jobs), "finished": finished, "will fail": failing})
+    elif plans:
         total = total_work(plans, lambda error: say(f"left out: {error}"))
         finished = sum(map(_is_finished, plans))
         _print_steps(f"{title}: {len(jobs)} jobs, {finished} finished", total, plans)
@@ -157,28 +170,57 @@ def _is_finished(plan: Plan) -> bool:
     return _state(plan) == "finished"
 
 
-def _print_steps(title: str, total: Total, plans: Sequence[Plan]) -> None:
-    from rich.table import Table
+def _write_json(title: str, plans: Sequence[Plan], further: dict[str, Any]) -> None:
+    """Write how much work plans are; times are estimates in seconds, of what can be estimated."""
+    from resi.estimates.work import total_work
 
+    steps = _steps(total_work(plans, lambda error: say(f"left out: {error}")), plans) if plans else []
+    rows = []
+    for step in steps:
+        estimates = {
+            "seconds": sum(part for part, _ in step.seconds),
+            "unknown": sum(count for _, count in step.seconds),
+        }
+        rows.append({"step": step.name, "all": step.number, "to do": step.left, **(estimates if step.seconds else {})})
+    write(json.dumps({"title": title, "steps": rows, **further}, indent=2) + "\n")
+
+
+class _Step(NamedTuple):
+    """A step of a plan: how much there is, how much is left, and the estimated seconds and unknown parts of it."""
+
+    name: str
+    number: int
+    left: int
+    seconds: list[tuple[float, int]]
+
+
+def _steps(total: Total, plans: Sequence[Plan]) -> list[_Step]:
     works = total.works
-    table = Table(title=cell(title), title_justify="left")
-    table.add_column("step", overflow="fold")
-    for column in ("all", "done", "to do", "time, about"):
-        table.add_column(column, justify="right", overflow="fold")
     published = all(plan.config.models.root is not None for plan in plans)
     trained = sum(len(work.models) for work in works), sum(len(work.models_left) for work in works)
     extracted = sum(len(work.extractions) for work in works), sum(work.extractions_left for work in works)
     compared = sum(work.comparisons.total() for work in works), sum(work.left.total() for work in works)
-    rows = [
-        ("read published models" if published else "train models", trained, map(total.training_seconds, works)),
-        ("extract representations", extracted, ()),
-        ("compare", compared, map(total.comparing_seconds, works)),
+    making = "read published models" if published else "train models"
+    steps = [
+        _Step(making, *trained, [*map(total.training_seconds, works)]),
+        _Step("extract representations", *extracted, []),
+        _Step("compare", *compared, [*map(total.comparing_seconds, works)]),
     ]
     if all(plan.given is not None for plan in plans):
-        rows = rows[-1:]  # nothing is trained or run
-    for step, (number, left), seconds in rows:
-        table.add_row(step, str(number), str(number - left), str(left), _time(left, seconds))
-    output().print(table)
+        return steps[-1:]  # nothing is trained or run
+    return steps
+
+
+def _print_steps(title: str, total: Total, plans: Sequence[Plan]) -> None:
+    columns = [
+        Column("step", rank=0),
+        *(Column(name, is_number=True) for name in ("all", "done", "to do", "time, about")),
+    ]
+    rows = [
+        [step.name, str(step.number), str(step.number - step.left), str(step.left), _time(step.left, step.seconds)]
+        for step in _steps(total, plans)
+    ]
+    print_table(columns, [Section(rows)], title=title, more=MORE)
 
 
 def _time(left: int, parts: Iterable[tuple[float, int]]) -> str:
@@ -194,18 +236,19 @@ def _time(left: int, parts: Iterable[tuple[float, int]]) -> str:
 
 
 def _print_places(total: Total) -> None:
-    from rich.table import Table
-
-    table = Table(title="work left, by architecture", title_justify="left")
-    for column in ("domain", "dataset", "architecture"):
-        table.add_column(column, overflow="fold")
-    for column in ("models", "time, about", "comparisons", "time, about"):
-        table.add_column(column, justify="right", overflow="fold")
+    columns = [Column(name, rank=rank) for name, rank in (("domain", 2), ("dataset", 1), ("architecture", 0))]
+    columns += [Column("models", is_number=True), Column("time, about", is_number=True, name="time of models")]
+    columns += [
+        Column("comparisons", is_number=True),
+        Column("time, about", is_number=True, name="time of comparisons"),
+    ]
+    rows = []
     for work in sorted(total.works, key=lambda work: work.place):
         models, comparisons = len(work.models_left), work.left.total()
         times = _time(models, [total.training_seconds(work)]), _time(comparisons, [total.comparing_seconds(work)])
-        table.add_row(*map(cell, work.place), str(models), times[0], str(comparisons), times[1])
-    output().print(table)
+        rows.append([*work.place, str(models), times[0], str(comparisons), times[1]])
+    write("\n")
+    print_table(columns, [Section(rows)], title="work left, by architecture", more=MORE)
 
 
 def _print_estimates(total: Total, plans: Sequence[Plan]) -> None:
@@ -213,7 +256,6 @@ def _print_estimates(total: Total, plans: Sequence[Plan]) -> None:
     from resi.estimates.rates import shipped_machine
     from resi.machine.memory import format_bytes, memory_budget
 
-    console = output()
     by_measure: dict[str, float] = {}
     here: set[str] = set()
     shipped: set[str] = set()
@@ -225,18 +267,23 @@ def _print_estimates(total: Total, plans: Sequence[Plan]) -> None:
     slowest = sorted(by_measure, key=lambda name: -by_measure[name])[:SHOWN_MEASURES]
     if len(by_measure) > 1:
         times = ", ".join(f"{name} {format_seconds(by_measure[name])}" for name in slowest)
-        console.print(f"slowest measures: {times}")
+        _show(f"slowest measures: {times}")
     if by_measure:
-        console.print(f"rates measured with this data root: {', '.join(sorted(here)) or 'none'}")
+        _show(f"rates measured with this data root: {', '.join(sorted(here)) or 'none'}")
         if others := ", ".join(sorted(shipped - here)):
-            console.print(f"rates shipped with resi ({shipped_machine()}), scaled by declared cost: {others}")
-        console.print("times are estimates for one process with one thread, of the last layer; N processes share them")
+            _show(f"rates shipped with resi ({shipped_machine()}), scaled by declared cost: {others}")
+        _show("times are estimates for one process with one thread, of the last layer; N processes share them")
     if any(total.training_seconds(work)[1] for work in total.works):
-        console.print("unknown training times: they are known once a model of that dataset and architecture is trained")
+        _show("unknown training times: they are known once a model of that dataset and architecture is trained")
     budget = max(memory_budget(size) for size in {plan.config.compare.memory_bytes for plan in plans})
     least = max((_least_memory(work, plans) for work in total.works), default=0)
     needed = f"at least {format_bytes(least)}, " if least else ""
-    console.print(f"memory for comparing: {needed}at most {format_bytes(budget)} per process (compare.memory)")
+    _show(f"memory for comparing: {needed}at most {format_bytes(budget)} per process (compare.memory)")
+
+
+def _show(text: str) -> None:
+    for line in paragraph(shown(text), "  "):
+        show(line)
 
 
 def _least_memory(work: Work, plans: Sequence[Plan]) -> int:

@@ -7,30 +7,27 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from resi.choices import Status
-from resi.console import cell, output, say
-from resi.report.tables import score_lines
+from resi.cli.score_tables import print_scores
+from resi.console import say
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from rich.console import Console
-    from rich.table import Table
+    from pathlib import Path
 
     from resi.config.schema import RunConfig
     from resi.pipeline.run import RunResult
-    from resi.report.tables import ScoreTable
 
 SHOWN_FAILURES = 5
 SHOWN_NOTES = 5
 # Of the measures that share a note on their scores.
 SHOWN_NAMES = 4
-WIDEST = 10_000
 
 
 def print_result(config: RunConfig, result: RunResult) -> None:
     """Print the scores as a table, what failed and why, and where the shard is."""
     if result.scores.height:
-        print_scores(result.scores, f"{config.test.name} on {config.dataset} ({config.protocol} protocol)")
+        title = f"{config.test.name} on {config.dataset} ({config.protocol} protocol)"
+        more = f"resi show {_shard_name(result.shard)} --wide, a wider terminal or COLUMNS=160 shows them"
+        print_scores(result.scores, title, more=more)
     _say_failures(result)
     _say_notes(result)
     if result.comparisons.height == 0:
@@ -43,51 +40,12 @@ def print_result(config: RunConfig, result: RunResult) -> None:
         say(f"{result.count(Status.ok)} comparisons; written to {result.shard}")
 
 
-def print_scores(scores: pl.DataFrame, title: str) -> None:
-    """Print one line per architecture and measure, with a column per metric; of single models nothing.
+def _shard_name(shard: Path) -> str:
+    """Return what ``resi show`` finds a shard by: its name in the usual data root, else its path."""
+    from resi.store.root import Store, default_root
 
-    Where that is wider than the terminal, numbers that are the same in all lines stand below the table. No number is
-    ever cut: of ``0.26..`` nobody would know that digits are missing.
-    """
-    shown, console = score_lines(scores), output()
-    table = _table(shown, title, shown.counts)
-    if fits(table, console):
-        console.print(table)
-        return
-    columns = list(zip(*(line.counts for line in shown.lines), strict=True))
-    same = {name: cells[0] for name, cells in zip(shown.counts, columns, strict=True) if len(set(cells)) == 1}
-    console.print(_table(shown, title, [name for name in shown.counts if name not in same]))
-    if same:
-        console.print(cell(f"in all lines: {', '.join(f'{number} {name}' for name, number in same.items())}"))
-
-
-def _table(shown: ScoreTable, title: str, counts: Sequence[str]) -> Table:
-    from rich.table import Table
-
-    table = Table(title=cell(title), title_justify="left")
-    for label in shown.labels:
-        table.add_column(label, overflow="fold")
-    for column in shown.columns:
-        style = "dim" if column.kind == "chance" else None
-        table.add_column(column.title, justify="right", style=style, overflow="fold")
-    for count in counts:
-        table.add_column(count, justify="right", overflow="fold")
-    previous = None
-    for line in shown.lines:
-        architecture = line.labels[0]
-        if previous not in (None, architecture):
-            table.add_section()
-        previous = architecture
-        numbers = [number for name, number in zip(shown.counts, line.counts, strict=True) if name in counts]
-        table.add_row(*map(cell, line.labels), *line.cells, *numbers)
-    return table
-
-
-def fits(table: Table, console: Console) -> bool:
-    """Return whether a table is no wider than the terminal."""
-    from rich.measure import Measurement
-
-    return Measurement.get(console, console.options.update(max_width=WIDEST), table).maximum <= console.width
+    is_usual = shard.absolute().parent == Store(default_root()).shards.absolute()
+    return shard.name if is_usual else str(shard)
 
 
 def _say_notes(result: RunResult) -> None:

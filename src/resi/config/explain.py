@@ -10,6 +10,8 @@ from dataclasses import fields
 from resi.config.words import SINGLE, how_to_quote, one_value
 from resi.errors import unknown_name
 
+NO_NUMBER = "a choice such as measure=cka or test=augmentation is a name or a list of names, not a number"
+
 
 def explain_hydra(error: BaseException) -> str | None:
     """Return what a Hydra or OmegaConf error means for the user, or None for any other error."""
@@ -19,7 +21,8 @@ def explain_hydra(error: BaseException) -> str | None:
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         return _unknown_choice(error)
     if not isinstance(error, HydraException | OmegaConfBaseException):
-        return None
+        is_number = isinstance(error, ValueError) and str(error).startswith("Config group override must be")
+        return NO_NUMBER if is_number else None
     if isinstance(error, OverrideParseException):
         return how_to_quote(str(error.override))
     lines = [line for line in str(error).splitlines() if line.strip()] or [type(error).__name__]

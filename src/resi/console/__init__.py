@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import io
+import os
 import sys
 import time
 from typing import IO, TYPE_CHECKING, Any, cast
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 QUIET_SECONDS = 10.0
+DEFAULT_WIDTH = 80
 
 
 class _Encodable:
@@ -32,16 +35,52 @@ class _Encodable:
 
     def write(self, text: str) -> int:
         """Write a text, with replacements for characters that the encoding lacks."""
-        return self._stream.write(encodable(text, getattr(self._stream, "encoding", None)))
+        return self._stream.write(_encodable(text, self._stream))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
 
 
+def _encodable(text: str, stream: IO[str]) -> str:
+    if isinstance(stream, io.StringIO):  # holds any text; it has no encoding
+        return text
+    return encodable(text, getattr(stream, "encoding", None))
+
+
 def output() -> Console:
     """Return the console for results; wide where its output goes to a file, so that no column is cut."""
     console = _console(sys.stdout)
-    return console if console.is_terminal else _console(sys.stdout, width=160)
+    return console if console.is_terminal or asked_width() else _console(sys.stdout, width=160)
+
+
+def asked_width() -> int | None:
+    """Return the width that the environment variable ``COLUMNS`` asks for; None if it names none."""
+    text = os.environ.get("COLUMNS", "")
+    return int(text) if text.isdecimal() and int(text) > 0 else None
+
+
+def width() -> int | None:
+    """Return how wide a line of standard output can be; None where it goes to a file or another program."""
+    if asked := asked_width():
+        return asked
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns or DEFAULT_WIDTH if sys.stdout.isatty() else None
+    except (OSError, ValueError, AttributeError):  # a stream that is none of the system's
+        return None
+
+
+def show(text: str, style: str = "") -> None:
+    """Print one line of a result to standard output as it is, in a style of Rich where that is a terminal."""
+    is_plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    if style and sys.stdout.isatty() and not is_plain:
+        _console(sys.stdout).print(visible(text), style=style, markup=False, soft_wrap=True)
+    else:
+        write(f"{visible(text)}\n")
+
+
+def shown(text: object) -> str:
+    """Return a text as standard output can show it on one line, so that its width is known."""
+    return _encodable(visible(str(text).rstrip()), sys.stdout)
 
 
 def say(message: str) -> None:

@@ -36,9 +36,13 @@ FALLBACKS = str.maketrans(
         "λ": "lambda",
         "θ": "theta",
         "π": "pi",
+        **dict.fromkeys("─━═╌┄", "-"),
+        **dict.fromkeys("│┃║", "|"),
+        **dict.fromkeys("┌┐└┘├┤┬┴┼┏┓┗┛┡┩╇╈╭╮╰╯", "+"),
+        "•": "*",
     }
 )
-"""What stands for characters of resi's own texts where an encoding lacks them."""
+"""What stands for characters of resi's own texts, and of lines around tables, where an encoding lacks them."""
 
 
 def visible(text: str, keep: str = "") -> str:

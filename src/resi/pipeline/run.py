@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import contextlib
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import polars as pl
 
 from resi.choices import Overwrite, Stage, Status
-from resi.config.compose import compose
 from resi.console import say
 from resi.errors import ArtifactError, StoreError
 from resi.pipeline.compare import compare_representations
@@ -26,7 +25,7 @@ from resi.results.remote import RemoteFolder
 from resi.results.schema import COMPARISONS, SCORES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
     from pathlib import Path
 
     from resi.config.schema import RunConfig
@@ -46,6 +45,8 @@ class RunResult:
         Whether the run was already finished, so that its stored tables were read.
     missing : tuple of str
         Published models that were left out because their files are not there.
+    plan : Plan or None
+        What the run was, with its models and where they lie.
     """
 
     scores: pl.DataFrame
@@ -53,6 +54,7 @@ class RunResult:
     shard: Path
     reused: bool
     missing: tuple[str, ...] = ()
+    plan: Plan | None = field(default=None, repr=False, compare=False)
 
     def count(self, status: str) -> int:
         """Return the number of comparisons with a status."""
@@ -62,17 +64,6 @@ class RunResult:
     def noted(self) -> int:
         """The number of comparisons with a note: their values are barely informative."""
         return self.comparisons.filter(pl.col("note") != "").height
-
-
-def run(overrides: Sequence[str] = ()) -> RunResult:
-    """Run with the arguments of a command line, such as ``["test=augmentation", "measure=cka"]``.
-
-    Raises
-    ------
-    ResiError
-        With one line saying what is wrong and what to do.
-    """
-    return run_config(compose(overrides))
 
 
 def run_config(config: RunConfig) -> RunResult:
@@ -130,7 +121,7 @@ def _run_stages(plan: Plan) -> RunResult:
         with clock("score"):
             scores = score_measures(plan, comparisons)
         plan.shard.finish(comparisons, scores, describe_run(plan, comparisons, clock.seconds))
-    return RunResult(scores, comparisons, plan.shard.folder, reused=False, missing=_missing(plan))
+    return RunResult(scores, comparisons, plan.shard.folder, reused=False, missing=_missing(plan), plan=plan)
 
 
 def _missing(plan: Plan) -> tuple[str, ...]:
@@ -158,7 +149,7 @@ def _finished(plan: Plan) -> RunResult | None:
         return None
     except ArtifactError:
         return None
-    return RunResult(scores, comparisons, plan.shard.folder, reused=True, missing=_missing(plan))
+    return RunResult(scores, comparisons, plan.shard.folder, reused=True, missing=_missing(plan), plan=plan)
 
 
 class Clock:

@@ -122,6 +122,18 @@ def read_batches(path: Path, schema: Schema, known: Mapping[str, str] | None = N
                 return
 
 
+def scan_table(path: Path, schema: Schema, known: Mapping[str, str] | None = None) -> pl.LazyFrame:
+    """Return a table that is read when it is collected, filled as by :func:`read_table`.
+
+    Raises
+    ------
+    ArtifactError
+        As :func:`read_table`, as far as the file's beginning and end show it.
+    """
+    with named_damage(path):
+        return _scan(path, schema, known)
+
+
 def _scan(path: Path, schema: Schema, known: Mapping[str, str] | None) -> pl.LazyFrame:
     version = pl.read_parquet_metadata(path).get(VERSION_KEY, "1")
     if not version.isdigit() or int(version) > SCHEMA_VERSION:

@@ -1,0 +1,222 @@
+"""A run from Python, and its results as a notebook shows them."""
+
+from __future__ import annotations
+
+import functools
+import html
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from resi.config.compose import compose
+from resi.errors import UsageError, unknown_name
+from resi.groundings.readable import read_scores, score_frame
+from resi.pipeline import run as pipeline
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from matplotlib.figure import Figure
+    from torch import Tensor
+
+    from resi.pipeline.plan import Plan
+    from resi.representation import Representation
+    from resi.specs import ModelSpec, ProbeSpec
+
+    Key = tuple[Any, ...]
+
+SHOWN = ("architecture", "setting", "functional", "measure", "best", "value", "low", "high", "p_value", "chance")
+NOT_SHOWN = ("test", "domain", "dataset", "protocol", "parameters", "metric", "groups", "origin", "model_source",
+             "reason", "note")  # fmt: skip
+NAMES = {"functional": "against", "p_value": "p"}
+MOST_ROWS = 60
+"""A notebook shows no more lines than this; ``table()`` has all."""
+STYLE = "text-align:right;padding:1px 8px;white-space:nowrap"
+
+
+def run(overrides: Sequence[str] = ()) -> RunResult:
+    """Run with the arguments of a command line, such as ``["test=augmentation", "measure=cka"]``.
+
+    Returns
+    -------
+    RunResult
+        The scores, which a notebook shows as a table, with what they rest on.
+
+    Raises
+    ------
+    ResiError
+        With one line saying what is wrong and what to do.
+    """
+    try:
+        return RunResult.of(pipeline.run_config(compose(overrides)))
+    except UsageError as error:  # of a wrong word; where resi has found it, nobody needs to know
+        raise error.with_traceback(None) from None
+
+
+class RunResult(pipeline.RunResult):
+    """The results of a run; shown as a compact table in a notebook.
+
+    See :class:`resi.pipeline.run.RunResult` for what it holds: ``scores`` and ``comparisons`` as whole tables,
+    ``shard``, ``reused`` and ``missing``.
+    """
+
+    @classmethod
+    def of(cls, result: pipeline.RunResult) -> RunResult:
+        """Return the results of a run with all that this class adds."""
+        return cls(**{item.name: getattr(result, item.name) for item in fields(result)})
+
+    def table(self) -> pl.DataFrame:
+        """Return one row for each architecture and measure, the best first.
+
+        Returns
+        -------
+        polars.DataFrame
+            ``architecture``, ``setting`` and ``functional`` where the test has them, ``measure``, ``best``, which marks
+            measures that are better than chance and cannot be told from the best (see
+            :func:`resi.groundings.readable.read_scores`), the score by the test's first metric under its name, its 95 %
+            interval from ``low`` to ``high``, its ``p_value`` and ``chance``, the scores by further metrics, and
+            ``models``, ``pairs`` and ``failed_pairs``.
+        """
+        frame = score_frame(self.scores)
+        named = frame.rename({"value": frame["metric"][0]} if frame.height else {})
+        empty = {name for name in ("setting", "functional") if (frame[name].fill_null("") == "").all()}
+        return named.drop(*NOT_SHOWN, *empty)
+
+    @functools.cached_property
+    def models(self) -> pl.DataFrame:
+        """The models of the run.
+
+        A table with ``architecture``, ``setting``, ``seed``, the accuracy on each split that was recorded, such as
+        ``accuracy_test``, ``accuracy_probe``: that on the inputs on which representations were taken, and ``seconds``
+        of training. Null where nothing was recorded, or the model is not there.
+        """
+        plan = self._known_plan()
+        rows = [_model_row(plan, model, probe) for model, probe in plan.models]
+        splits = sorted({name for row in rows for name in row if name.startswith("accuracy_")})
+        schema = {"architecture": pl.String, "setting": pl.String, "seed": pl.Int64}
+        schema |= dict.fromkeys([*splits, "seconds"], pl.Float64)
+        return pl.DataFrame([{name: row.get(name) for name in schema} for row in rows], schema=schema, orient="row")
+
+    @functools.cached_property
+    def representations(self) -> Mapping[Key, StoredLayers]:
+        """The representations of the run: by architecture, setting and seed, then by layer; read when they are used.
+
+        A model that was run on several inputs has the name of the input as a fourth part of its key.
+        """
+        plan = self._known_plan()
+        counts: dict[Key, int] = {}
+        for model, _ in plan.models:
+            counts[_key(model)] = counts.get(_key(model), 0) + 1
+        return {
+            (*_key(model), *([probe.probe] if counts[_key(model)] > 1 else [])): StoredLayers(plan, model, probe)
+            for model, probe in plan.models
+        }
+
+    def plot(self, **options: Any) -> Figure:
+        """Draw the scores with their intervals and chance, see :func:`resi.plot.scores` for the options."""
+        from resi.plot import scores
+
+        protocol = self.scores["protocol"][0] if self.scores.height else "corrected"
+        return scores(self.scores, **{"protocol": protocol, **options})
+
+    def _known_plan(self) -> Plan:
+        if self.plan is None:
+            raise UsageError(f"what models {self.shard} is of is not known: this result was not made by a run")
+        return self.plan
+
+    def _repr_html_(self) -> str:
+        return _html(self)
+
+
+class StoredLayers(Mapping[str, "Tensor"]):
+    """The layers of one model of a run, by name: arrays of shape (n_samples, ...), read when they are used.
+
+    Attributes
+    ----------
+    layers : mapping from layer to Representation
+        Each with its layout and the hash of its samples; the array is not read yet.
+    """
+
+    def __init__(self, plan: Plan, model: ModelSpec, probe: ProbeSpec) -> None:
+        self.name = model.label
+        self._open = functools.partial(plan.representations.open, model, probe)
+        self._names = probe.layers
+
+    @functools.cached_property
+    def layers(self) -> dict[str, Representation]:
+        """The representations, not read yet."""
+        return {layer: self._open(layer) for layer in self._names}
+
+    def __getitem__(self, layer: str) -> Tensor:
+        """Return the array of a layer."""
+        if layer not in self:
+            raise unknown_name("layer", layer, list(self._names))
+        return self._open(layer).load()  # type: ignore[return-value]
+
+    def __contains__(self, layer: object) -> bool:
+        return layer in self._names
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def __repr__(self) -> str:
+        return f"<layers {', '.join(self._names)} of {self.name}>"
+
+
+def _key(model: ModelSpec) -> Key:
+    return model.architecture, model.setting, model.seed
+
+
+def _model_row(plan: Plan, model: ModelSpec, probe: ProbeSpec) -> dict[str, Any]:
+    from resi.store.representations import OUTPUTS
+    from resi.store.tensors import read_metadata
+
+    row: dict[str, Any] = dict(zip(("architecture", "setting", "seed"), _key(model), strict=True))
+    if plan.model_store.has(model):
+        about = plan.model_store.about(model)
+        row |= {f"accuracy_{split}": value for split, value in about.get("accuracies", {}).items()}
+        row["seconds"] = about.get("seconds")
+    outputs = plan.representations.path(model, probe, OUTPUTS)
+    if outputs.is_file():
+        row["accuracy_probe"] = read_metadata(outputs).get("accuracy")
+    return row
+
+
+def _html(result: RunResult) -> str:
+    """Return a small table: the best measure of each architecture first, all texts escaped."""
+    about = f"{result.comparisons.height} comparisons in {result.shard.name}"
+    frame = score_frame(result.scores)
+    if frame.is_empty():
+        return f"<p>{html.escape(about)}; no scores</p>"
+    first = frame.row(0, named=True)
+    title = f"{first['test']} on {first['dataset']} ({first['protocol']} protocol): {first['metric']}"
+    names = [name for name in SHOWN if name != "best" and any(value not in (None, "") for value in frame[name])]
+    head = "".join(f'<th style="{STYLE}">{html.escape(NAMES.get(name, name))}</th>' for name in names)
+    rows = [_html_row(row, names) for row in frame.head(MOST_ROWS).iter_rows(named=True)]
+    remarks = sorted({block.why_unmarked for block in read_scores(result.scores)} - {""})
+    if frame["best"].any():
+        remarks.insert(0, "bold: better than chance, and cannot be told from the best on the same models (5 %)")
+    if frame.height > MOST_ROWS:
+        remarks.append(f"and {frame.height - MOST_ROWS} more lines in .table()")
+    below = "".join(f"<div>{html.escape(text)}</div>" for text in [*remarks, about])
+    table = f"<table><caption>{html.escape(title)}</caption><tr>{head}</tr>{''.join(rows)}</table>"
+    return f"<div>{table}{below}</div>"
+
+
+def _html_row(row: Mapping[str, Any], names: Sequence[str]) -> str:
+    weight = ";font-weight:bold" if row["best"] else ""
+    cells = "".join(f'<td style="{STYLE}{weight}">{html.escape(_text(row[name], name))}</td>' for name in names)
+    return f"<tr>{cells}</tr>"
+
+
+def _text(value: Any, name: str) -> str:
+    if value is None:
+        return "undefined" if name == "value" else "-"
+    if isinstance(value, float):
+        return f"{value:.4f}" if name == "p_value" else f"{value:.3f}"
+    return str(value)

@@ -1,0 +1,170 @@
+"""Scores as a person reads them: one row for each measure, the best first, and which cannot be told from the best."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import polars as pl
+
+from resi.groundings import GROUNDINGS
+from resi.groundings.base import LEVEL
+from resi.groundings.notes import TOO_FEW_TO_TELL
+from resi.groundings.ranks import indistinct_from_best, read_influences, with_ranks
+from resi.registry.labels import measure_label
+from resi.results.schema import PUBLISHED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+FEW = re.compile(TOO_FEW_TO_TELL.replace("{:.2g}", "[0-9.e-]+").replace("{}", "[^;]+"))
+# What the scores of a block have in common: they can be compared with each other.
+TEST = ["test", "protocol", "model_source"]
+ABOUT = ["domain", "dataset", "architecture", "setting", "functional", "pooling", "groups", "models", "compared"]
+LINE = ["measure", "parameters", "origin"]
+UNKNOWN = "the uncertainty of the scores is unknown, so none is marked"
+CHANCE = "no score can be told from chance, so none is marked"
+ALONE = ""
+
+
+class Block(NamedTuple):
+    """The scores of measures on the same models.
+
+    Attributes
+    ----------
+    about : mapping from column to value
+        What they are about: test, dataset, architecture and so on.
+    rows : list of dict
+        One for each measure, the best first: ``label``, ``best`` (see :func:`read_scores`), ``is_imported`` where
+        imported scores stand beside computed ones, and ``metrics``, the score by each metric.
+    why_unmarked : str
+        Why no measure is marked as the best; empty if some are, or if there is only one.
+    """
+
+    about: Mapping[str, Any]
+    rows: list[dict[str, Any]]
+    why_unmarked: str
+
+
+def read_scores(scores: pl.DataFrame) -> Iterator[Block]:
+    """Yield the scores of each test and architecture, the best measure first; of single models nothing.
+
+    A measure is ``best`` if it is better than chance and cannot be told from the one with the best score by the test's
+    first metric: their difference is within its uncertainty over other models, the same for both measures, at 5 % for
+    each measure alone. It is None for all measures of a block where there are too few models to tell, where none can be
+    told from chance, or where the uncertainty is unknown.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        With the columns :data:`resi.results.schema.SCORES`; rows of unknown tests are left out.
+    """
+    known = scores.with_columns(pl.col(pl.Float64).fill_nan(None))
+    known = known.filter(pl.col("seed").is_null() & pl.col("test").is_in(list(GROUNDINGS)))
+    for names, rows in known.group_by([*TEST, *ABOUT], maintain_order=True):
+        about = dict(zip([*TEST, *ABOUT], names, strict=True))
+        yield _block(about, rows, GROUNDINGS[str(about["test"])].headline)
+
+
+def _block(about: Mapping[str, Any], scores: pl.DataFrame, headline: str) -> Block:
+    # Runs may differ in what has no column, and cannot be distinguished: each of their scores has its own line.
+    alone = pl.when(pl.struct(*LINE, "metric").is_duplicated()).then("key").alias("alone")
+    ranked = with_ranks(scores.filter(metric=headline), ABOUT)
+    goodness = {row["key"]: row for row in ranked.iter_rows(named=True)}
+    rows: list[dict[str, Any]] = []
+    for _, part in scores.group_by([*LINE, alone], maintain_order=True):
+        metrics = {row["metric"]: row for row in part.iter_rows(named=True)}
+        first = next(iter(metrics.values()))
+        label = measure_label(first["measure"], first["parameters"] or "{}")
+        rows.append({"label": label, "best": None, "metrics": metrics, "is_imported": False})
+        rows[-1]["rank"] = goodness.get(metrics[headline]["key"]) if headline in metrics else None
+        rows[-1]["origin"] = first["origin"]
+    mixed = len({row["origin"] for row in rows}) > 1
+    for row in rows:
+        row["is_imported"] = mixed and row["origin"] == PUBLISHED
+    rows.sort(key=lambda row: _place(row["rank"]))
+    return Block(about, rows, _mark(rows))
+
+
+def _place(ranked: Mapping[str, Any] | None) -> tuple[bool, float]:
+    goodness = None if ranked is None else ranked["goodness"]
+    return goodness is None, -(goodness or 0.0)
+
+
+def _mark(rows: Sequence[dict[str, Any]]) -> str:
+    """Mark the measures that cannot be told from the best; return why none is."""
+    ranked = [row for row in rows if row["rank"] is not None and row["rank"]["value"] is not None]
+    if len(ranked) < 2:
+        return ALONE
+    if few := FEW.search(str(ranked[0]["rank"]["note"] or "")):
+        return f"{few[0]}: too few to tell which measure is best"
+    if not _differs(ranked[0]["rank"]):
+        return CHANCE
+    shares = [read_influences(row["rank"]["influences"]) for row in ranked]
+    if any(share is None or len(share) != len(shares[0] or ()) for share in shares):
+        return UNKNOWN
+    steps = np.array([[row["rank"]["step"]] for row in ranked], dtype=float)
+    goodness = np.array([row["rank"]["goodness"] for row in ranked], dtype=float)
+    marks = indistinct_from_best(goodness, np.array(shares, dtype=float) * steps)
+    for row, mark in zip(ranked, marks, strict=True):
+        row["best"] = mark and _differs(row["rank"])
+    return ""
+
+
+def _differs(score: Mapping[str, Any]) -> bool:
+    """Return whether a score is better than chance, by its p-value or else its interval."""
+    if score["p_value"] is not None:
+        return bool(score["p_value"] <= LEVEL)
+    if score["low"] is None or score["chance"] is None:
+        return True  # unknown, which the uncertainty will say
+    return bool(score["low"] > score["chance"])
+
+
+def score_frame(scores: pl.DataFrame) -> pl.DataFrame:
+    """Return scores as a compact table, the best measure of each architecture first.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        With the columns :data:`resi.results.schema.SCORES`.
+
+    Returns
+    -------
+    DataFrame
+        One row for each test, architecture and measure: ``test``, ``domain``, ``dataset``, ``protocol``,
+        ``architecture``, ``setting``, ``functional``, ``measure``, ``parameters``, ``best`` (null where it is not
+        known, see :func:`read_scores`), ``metric``, ``value``, ``low``, ``high``, ``p_value``, ``chance``, then the
+        values of further metrics by name, and ``groups``, ``models``, ``pairs``, ``failed_pairs``, ``origin``,
+        ``model_source``, ``reason``, ``note``.
+    """
+    rows = [_frame_row(block, row) for block in read_scores(scores) for row in block.rows]
+    further = sorted({name for row in rows for name in row} - set(FRAME))
+    order = [*list(FRAME)[:WHERE_FURTHER], *further, *list(FRAME)[WHERE_FURTHER:]]
+    schema: dict[str, Any] = {name: FRAME.get(name, pl.Float64) for name in order}
+    return pl.DataFrame([{name: row.get(name) for name in order} for row in rows], schema=schema, orient="row")
+
+
+FRAME: dict[str, Any] = {
+    **dict.fromkeys(
+        ("test", "domain", "dataset", "protocol", "architecture", "setting", "functional", "measure", "parameters"),
+        pl.String,
+    ),
+    "best": pl.Boolean,
+    "metric": pl.String,
+    **dict.fromkeys(("value", "low", "high", "p_value", "chance"), pl.Float64),
+    **dict.fromkeys(("groups", "models", "pairs", "failed_pairs"), pl.Int64),
+    **dict.fromkeys(("origin", "model_source", "reason", "note"), pl.String),
+}
+WHERE_FURTHER = 16
+"""Further metrics stand behind ``chance``."""
+
+
+def _frame_row(block: Block, row: Mapping[str, Any]) -> dict[str, Any]:
+    headline = GROUNDINGS[str(block.about["test"])].headline
+    first = row["metrics"].get(headline) or next(iter(row["metrics"].values()))
+    found = {name: first[name] for name in FRAME if name in first} | {"measure": row["label"]}
+    if first["metric"] != headline:
+        found |= dict.fromkeys(("value", "low", "high", "p_value", "chance"))
+    others = {name: score["value"] for name, score in row["metrics"].items() if name != headline}
+    return {**found, "metric": headline, "best": row["best"], **others}
