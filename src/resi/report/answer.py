@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from resi.report.names import KINDS, anchor, counted, listed, named, title
 from resi.report.ranks import best_measures, shares
+from resi.results.schema import PUBLISHED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -19,6 +20,8 @@ TOO_FEW = re.compile(r"(?:^|; )with ([^;]+?) no p-value can be below ([\d.e-]+)"
 """The note of a score whose p-value cannot be small, see :data:`resi.groundings.notes.TOO_FEW_TO_TELL`."""
 SHOWN = 8
 """So many measures are named in a sentence."""
+UNSURE = 4
+"""So many of them are named as not told from chance."""
 ORDER = {kind: number for number, kind in enumerate(KINDS)}
 
 
@@ -88,15 +91,18 @@ def _answer(about: tuple[str, str, str], boards: Sequence[Leaderboard]) -> Answe
         if design.ranked
     ]
     able = [column for column in columns if not _too_few(column.design) and column.design.ranked.influences is not None]  # type: ignore[union-attr]
-    best, sentence = _verdict(able, columns, list(keys))
-    caveats = _caveats(able, columns, len(keys)) if best else []
+    names = list(keys)
+    rows, sentence = _verdict(able, columns, names)
+    best = [(named(names[row][0], names[row][1]), names[row][2] == PUBLISHED) for row in rows]
+    labels = [(label.label, row) for (label, _), row in zip(best, rows, strict=True)]
+    caveats = _caveats(able, columns, len(keys), labels) if best else []
     evidence = [Link(title(board.test), board_anchor(board)) for board in boards]
     used = able if best else columns
     question = KINDS[kind]
     return Answer(domain, conditions, kind, question, best, sentence, caveats, _basis(used, len(keys)), evidence)
 
 
-def _verdict(able: Sequence[_Column], columns: Sequence[_Column], keys: list[Key]) -> tuple[list[Any], str]:
+def _verdict(able: Sequence[_Column], columns: Sequence[_Column], keys: list[Key]) -> tuple[list[int], str]:
     """Return the best measures, and the sentence about them, or why there are none."""
     if not columns:
         return [], "There is nothing to rank: fewer than two measures have a score on the same models."
@@ -111,13 +117,12 @@ def _verdict(able: Sequence[_Column], columns: Sequence[_Column], keys: list[Key
         for row, place in zip(column.rows, shares(column.scores), strict=True):
             places.setdefault(row, []).append(place)
     found.sort(key=lambda row: (sum(places[row]) / len(places[row]), keys[row]))
-    best = [(named(keys[row][0], keys[row][1]), keys[row][2] == "published") for row in found]
     everywhere = sum(len(of) == len(ranked) for of in places.values())
-    if len(best) == everywhere:
-        return best, f"These are all {counted(everywhere, 'measure')}: none can be told from the best."
-    if len(best) == 1:
-        return best, f"is the best of {counted(everywhere, 'measure')}."
-    return best, f"cannot be told from the best of {counted(everywhere, 'measure')}."
+    if len(found) == everywhere:
+        return found, f"These are all {counted(everywhere, 'measure')}: none can be told from the best."
+    if len(found) == 1:
+        return found, f"is the best of {counted(everywhere, 'measure')}."
+    return found, f"cannot be told from the best of {counted(everywhere, 'measure')}."
 
 
 def _too_few(design: Design) -> tuple[str, str] | None:
@@ -136,7 +141,10 @@ def _why_not(designs: Sequence[Design]) -> str:
     return f"{text[:1].upper()}{text[1:]}. No ranking is meant."
 
 
-def _caveats(able: Sequence[_Column], columns: Sequence[_Column], measures: int) -> list[str]:
+def _caveats(
+    able: Sequence[_Column], columns: Sequence[_Column], measures: int, best: Sequence[tuple[str, int]]
+) -> list[str]:
+    """Say what an answer leaves out, and which of the best measures may be no better than chance."""
     caveats = []
     if left_out := len(columns) - len(able):
         caveats.append(
@@ -145,8 +153,18 @@ def _caveats(able: Sequence[_Column], columns: Sequence[_Column], measures: int)
         )
     here = Counter(row for column in able for row in column.rows)
     if missing := measures - sum(number == len(able) for number in here.values()):
-        caveats.append(f"{counted(missing, 'measure')} without a score in every setting {_is(missing)} not compared.")
+        which = "that one" if len(able) == 1 else "all of the others"
+        caveats.append(f"{counted(missing, 'measure')} without a score in {which} {_is(missing)} not compared.")
+    if unsure := [label for label, row in best if row in _unsure(able)]:
+        of = "that" if len(able) == 1 else "every"
+        names = listed(unsure) if len(unsure) <= UNSURE else f"{len(unsure)} of the measures named"
+        caveats.append(f"Not told from chance in {of} setting: {names}.")
     return caveats
+
+
+def _unsure(able: Sequence[_Column]) -> set[int]:
+    """Return the measures with a score that is not told from chance."""
+    return {column.rows[number] for column in able for number in column.design.unsure}
 
 
 def _is(number: int) -> str:

@@ -15,6 +15,8 @@ from resi.report.leaderboard import headline_scores
 from resi.report.names import anchor
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import polars as pl
 
 SVG = "http://www.w3.org/2000/svg"
@@ -56,6 +58,11 @@ def domain_figures(scores: pl.DataFrame) -> list[Figure]:
 
 def draw(scores: pl.DataFrame) -> list[tuple[str, str, Any]]:
     """Return the domain and name of each figure, with its SVG and what it is called; fewer where there is no ranking."""
+    return []
+
+
+def write_figures(scores: pl.DataFrame, folder: Path) -> list[Path]:
+    """Write the figures of each domain; return the files."""
     return []
 
 

@@ -92,12 +92,21 @@ def _of_models(scope: Mapping[str, Any], rows: pl.DataFrame) -> Iterator[Experim
         own = [setting for setting in known if setting == STANDARD or setting.startswith(f"{test.name}_")]
         if test.kind != "settings" or len(own) < 2:
             continue
-        part = of_models.filter(pl.col("setting_a").is_in(own) & pl.col("setting_b").is_in(own))
+        part = _linked(of_models.filter(pl.col("setting_a").is_in(own) & pl.col("setting_b").is_in(own)))
         yield from _experiment(scope, test.title, part, ["setting", "seed"])
     if of_models.height and known == [STANDARD]:
         yield from _experiment(scope, "models that differ in their seed", of_models, ["setting", "seed"])
     for (setting,), part in rows.filter(same_model).group_by("setting_a", maintain_order=True):
         yield from _experiment(scope, f"layers of a network, mean over models ({setting})", part, ["layer"])
+
+
+def _linked(rows: pl.DataFrame) -> pl.DataFrame:
+    """Leave out models that are compared with no other group: other tests brought them in."""
+    across = rows.filter(pl.col("setting_a") != pl.col("setting_b"))
+    models = pl.concat([across.select(setting=f"setting_{side}", seed=f"seed_{side}") for side in "ab"]).unique()
+    for side in "ab":
+        rows = rows.join(models, left_on=[f"setting_{side}", f"seed_{side}"], right_on=["setting", "seed"], how="semi")
+    return rows
 
 
 def _experiment(scope: Mapping[str, Any], about: str, rows: pl.DataFrame, by: list[str]) -> Iterator[Experiment]:
@@ -119,7 +128,8 @@ def _experiment(scope: Mapping[str, Any], about: str, rows: pl.DataFrame, by: li
     pictures = []
     for (measure, parameters), part in rows.group_by("measure", "parameters", maintain_order=True):
         matrix = _matrix(part, by, place)
-        pictures.append(_picture(named(str(measure), str(parameters)), _signed(matrix, str(measure)), groups, matrix))
+        if not np.isnan(matrix).all():
+            pictures.append(_picture(named(str(measure), str(parameters)), _signed(matrix, str(measure)), groups, matrix))
     labels = list(dict.fromkeys(groups)) if len(by) > 1 else [f"layer {member[0]}" for member in members]
     yield Experiment(where, about, anchor("map", where, about), labels, pictures)
 

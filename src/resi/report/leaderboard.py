@@ -10,7 +10,7 @@ import polars as pl
 
 from resi.choices import Protocol
 from resi.groundings import GROUNDINGS
-from resi.report.cells import Cell, cell_of
+from resi.report.cells import Cell, cell_of, differs
 from resi.report.ranks import DIGITS, Differences, RankedColumn, differences, read_influences, share_intervals
 from resi.report.tables import measure_label, without_nan
 from resi.results.schema import PUBLISHED
@@ -86,12 +86,15 @@ class Design(NamedTuple):
         Of its scores, each once: why they are barely informative.
     ranked : RankedColumn or None
         The scores that have a rank; ``rows`` counts in ``Leaderboard.order``.
+    unsure : list of int
+        Which of the scores that have a rank are not told from chance.
     """
 
     names: dict[str, Any]
     chance: float | None
     notes: list[str]
     ranked: RankedColumn | None
+    unsure: list[int]
 
 
 class Leaderboard(NamedTuple):
@@ -209,6 +212,7 @@ def _designs(keys: pl.DataFrame, scores: pl.DataFrame, number: Mapping[Key, int]
                 chances[0] if len(chances) == 1 else None,
                 part.filter(pl.col("note") != "")["note"].unique().sort().to_list(),
                 _ranked_column(names, ranked, number) if ranked.height else None,
+                [place for place, score in enumerate(ranked.iter_rows(named=True)) if differs(score) is False],
             )
         )
     return designs

@@ -14,8 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-TRAINED = 1.5
-"""A model has learned something where its accuracy is above so many times that of guessing."""
+LEARNED = 0.1
+"""A model has learned something where its accuracy has come so much of the way from guessing to being always right."""
+RANDOM = "label_randomization"
+"""How settings begin whose models are trained on random labels: on unseen data they can only guess."""
+PROBE = "probe"
 SPLITS = ("train", "validation", "test")
 MANY = 500
 """From so many files on, reading them shows progress."""
@@ -53,10 +56,12 @@ class Model(NamedTuple):
 
     @property
     def has_learned(self) -> bool | None:
-        """Whether its accuracy is well above that of guessing; None if unknown."""
-        if self.accuracy is None or not self.classes:
+        """Whether its accuracy, be it on training data, is well above that of guessing; None if unknown."""
+        best = max([*self.accuracies.values(), *self.probes.values()], default=None)
+        if best is None or not self.classes:
             return None
-        return self.accuracy > min(TRAINED / self.classes, (1 + 1 / self.classes) / 2)
+        guessed = 1 / self.classes
+        return best > guessed + LEARNED * (1 - guessed)
 
 
 class Group(NamedTuple):
@@ -135,8 +140,8 @@ def _group(names: tuple[str, ...], models: list[Model]) -> Group:
     for model in models:
         for split, value in model.accuracies.items():
             columns[split].append(value)
-        for probe, value in model.probes.items():
-            columns[f"probe {probe}"].append(value)
+        for value in model.probes.values():
+            columns[PROBE].append(value)
     spread = {name: (min(values), sum(values) / len(values), max(values)) for name, values in columns.items()}
     seconds = [model.seconds for model in models if model.seconds is not None]
     doubtful = sum(model.has_learned is False for model in models)
@@ -146,8 +151,8 @@ def _group(names: tuple[str, ...], models: list[Model]) -> Group:
 def columns(found: Sequence[Group]) -> list[str]:
     """Return the columns of accuracies: training data first, then what models have not seen, then probes."""
     names = {name for group in found for name in group.accuracies}
-    known = [split for split in SPLITS if split in names]
-    return known + sorted(names - set(SPLITS))
+    known = [split for split in (*SPLITS, PROBE) if split in names]
+    return known + sorted(names - set(known))
 
 
 def verdict(models: Sequence[Model]) -> str:
@@ -155,10 +160,10 @@ def verdict(models: Sequence[Model]) -> str:
     known = [model for model in models if model.accuracy is not None]
     if not known:
         return ""
-    lowest, highest = (extreme(model.accuracy or 0.0 for model in known) for extreme in (min, max))
-    spread = f"their accuracy on data they have not seen is {lowest:.2f} to {highest:.2f}"
-    doubtful = [model for model in known if model.has_learned is False]
+    usual = [model.accuracy or 0.0 for model in known if not model.setting.startswith(RANDOM)]
+    spread = f" Accuracy on unseen data, random labels aside: {min(usual):.2f} to {max(usual):.2f}." if usual else ""
+    doubtful = sum(model.has_learned is False for model in known)
     if not doubtful:
-        return f"All {counted(len(known), 'model')} have learned something: {spread}."
-    few = f"{len(doubtful)} of {counted(len(known), 'model')} {'is' if len(doubtful) == 1 else 'are'}"
-    return f"{few} hardly better than guessing, so scores that rest on them say little; {spread}."
+        return f"{'All ' if len(known) > 1 else ''}{counted(len(known), 'model')} behind these results learned.{spread}"
+    few = f"{doubtful} of {counted(len(known), 'model')} learned next to nothing"
+    return f"{few}, so scores that rest on them say little.{spread}"

@@ -6,6 +6,8 @@ import hashlib
 import re
 from typing import NamedTuple
 
+from markupsafe import Markup, escape
+
 from resi import registry
 from resi.console.redaction import redact
 from resi.measures.functional import FUNCTIONAL
@@ -72,6 +74,11 @@ def anchor(*words: str | None) -> str:
     if readable == text.replace(" ", "-").replace("_", "-"):
         return readable
     return f"{readable[:60]}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+
+def breakable(text: str) -> Markup:
+    """Return a name, escaped, that may be continued on the next line after an underscore and nowhere else."""
+    return Markup("_<wbr>").join(escape(part) for part in text.split("_"))
 
 
 def title(test: str) -> str:

@@ -85,6 +85,7 @@ def _engine() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    engine.filters["breakable"] = names.breakable
     return engine
 
 

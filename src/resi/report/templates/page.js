@@ -6,6 +6,7 @@ for (const table of document.querySelectorAll("table.sortable")) {
   new DataTable(table, { ...plain, layout: nothing });
 }
 for (const table of document.querySelectorAll("table.filterable")) {
+  const box = table.closest(".wide");
   const picks = [...table.tHead.rows[0].cells].flatMap((cell, place) => (cell.classList.contains("pick") ? [place] : []));
   new DataTable(table, {
     order: [],
@@ -16,6 +17,14 @@ for (const table of document.querySelectorAll("table.filterable")) {
     layout: { topStart: "search", topEnd: "pageLength", bottomStart: "info", bottomEnd: "paging" },
     language: { search: "Search", info: "_START_ to _END_ of _TOTAL_ lines", infoFiltered: "(of _MAX_)", lengthMenu: "_MENU_ a page" },
   });
+  // The table scrolls, not the fields above it.
+  const scrolled = table.closest(".dt-layout-table");
+  scrolled.classList.add("wide");
+  for (const name of ["role", "aria-label", "tabindex"]) {
+    scrolled.setAttribute(name, box.getAttribute(name));
+    box.removeAttribute(name);
+  }
+  box.classList.remove("wide", "tall");
 }
 
 const dark = window.matchMedia("(prefers-color-scheme: dark)");
