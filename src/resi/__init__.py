@@ -25,6 +25,7 @@ _PUBLIC = {
     "run": "resi.pipeline.run",
     "score_table": "resi.groundings.scores",
 }
+_MODULES = ("plot", "testing")
 
 __all__ = ["Measure", "as_measure", "compare", "hookimpl", "list_measures", "pairwise", "run", "score_table"]
 
@@ -34,12 +35,12 @@ def __getattr__(name: str) -> Any:
         from importlib.metadata import version  # most of the time that importing resi would take
 
         return version("resi")
-    if name == "testing":
-        return importlib.import_module("resi.testing")
+    if name in _MODULES:
+        return importlib.import_module(f"resi.{name}")
     if name in _PUBLIC:
         return getattr(importlib.import_module(_PUBLIC[name]), name)
     raise AttributeError(f"module 'resi' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted([*__all__, "__version__", "testing"])
+    return sorted([*__all__, *_MODULES, "__version__"])

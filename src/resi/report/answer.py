@@ -7,7 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 from resi.report.names import KINDS, anchor, counted, listed, named, title
-from resi.report.ranks import best_measures, shares
+from resi.groundings.ranks import best_measures, shares
 from resi.results.schema import PUBLISHED
 
 if TYPE_CHECKING:

@@ -10,9 +10,18 @@ import polars as pl
 
 from resi.choices import Protocol
 from resi.groundings import GROUNDINGS
+from resi.groundings.ranks import (
+    DIGITS,
+    Differences,
+    RankedColumn,
+    differences,
+    read_influences,
+    share_intervals,
+    with_ranks,
+)
+from resi.registry.labels import measure_label
 from resi.report.cells import Cell, cell_of, differs
-from resi.report.ranks import DIGITS, Differences, RankedColumn, differences, read_influences, share_intervals
-from resi.report.tables import measure_label, without_nan
+from resi.report.tables import without_nan
 from resi.results.schema import PUBLISHED
 
 if TYPE_CHECKING:
@@ -38,7 +47,7 @@ class Row:
     measures : int
         How many measures of the leaderboard have a rank in any column.
     share_interval : tuple of float or None
-        95 % interval of ``mean_share`` had the models been others, see :func:`resi.report.ranks.share_intervals`.
+        95 % interval of ``mean_share`` had the models been others, see :func:`resi.groundings.ranks.share_intervals`.
     """
 
     key: Key
@@ -163,7 +172,7 @@ def headline_scores(scores: pl.DataFrame) -> pl.DataFrame:
 
 
 def _ranked(scores: pl.DataFrame, about: tuple[str, str, str, str | None, str]) -> Leaderboard:
-    scores = _with_ranks(scores)
+    scores = with_ranks(scores, COLUMN)
     keys = scores.select(COLUMN).unique().sort(COLUMN, nulls_last=True)
     places = {key: place for place, key in enumerate(keys.iter_rows())}
     rows: dict[Key, Row] = {}
@@ -180,22 +189,6 @@ def _ranked(scores: pl.DataFrame, about: tuple[str, str, str, str | None, str]) 
     ranks = [[np.nan if cell is None or cell.rank is None else cell.rank for cell in row.cells] for row in found]
     differing = differences(np.array(ranks, dtype=float))
     return Leaderboard(*about, _headings(keys), designs, ordered, list(rows), ambiguous, differing)
-
-
-def _with_ranks(scores: pl.DataFrame) -> pl.DataFrame:
-    """Return scores with their rank in their column, how many the column ranks, and how many are in one place."""
-    # Where comparisons have failed, chance is another one: measures are ranked by how far they come from it.
-    by_chance = pl.col("normalised").count().over(COLUMN) == pl.col("value").count().over(COLUMN)
-    scores = scores.with_columns(
-        goodness=pl.when(by_chance).then("normalised").otherwise("value"),
-        # What moves a score moves its share of the way from chance to the best value by so much more.
-        step=pl.when(by_chance).then(1 / (1 - pl.col("chance"))).otherwise(1.0),
-        several=pl.len().over(ROW + COLUMN),
-    )
-    rankable = pl.when((pl.col("several") == 1) & pl.col("value").is_not_null()).then(pl.col("goodness").round(DIGITS))
-    # The only measure of a column is neither first nor last.
-    rank = pl.when(rankable.count() > 1).then(rankable.rank("average", descending=True))
-    return scores.with_columns(rank=rank.over(COLUMN), size=rankable.count().over(COLUMN))
 
 
 def _designs(keys: pl.DataFrame, scores: pl.DataFrame, number: Mapping[Key, int]) -> list[Design]:

@@ -12,7 +12,7 @@ from resi import registry
 from resi.console.redaction import redact
 from resi.measures.functional import FUNCTIONAL
 from resi.measures.guard import is_built_in
-from resi.report.tables import measure_label
+from resi.registry.labels import measure_label
 
 # What looks like an absolute path: of it, only the last part is shown. URLs are not paths.
 PATH = re.compile(r"(?<![\w:/.<])(?:~|[A-Za-z]:)?[/\\](?:[^\s/\\:'\"<>|,;()]+[/\\])+(?=[^\s/\\])")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
 
-from resi import registry
 from resi.groundings import GROUNDINGS
+from resi.registry.labels import measure_label
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -76,17 +75,6 @@ def score_lines(scores: pl.DataFrame) -> ScoreTable:
         lines.append(Line(texts, cells, [str(first[count]) for count in COUNTS]))
     counts = ["failed" if count == "failed_pairs" else count for count in COUNTS]
     return ScoreTable(labels, columns, counts, lines)
-
-
-def measure_label(measure: str, parameters: str) -> str:
-    """Return a measure's name with those of its parameters that are not at their default."""
-    defaults = registry.measures().get(measure)().parameters() if measure in registry.measures() else {}
-    try:
-        given = dict(json.loads(parameters))
-    except (ValueError, TypeError):  # a table from elsewhere: its text, unchanged
-        return f"{measure} ({parameters})"
-    changed = {name: value for name, value in given.items() if defaults.get(name) != value}
-    return f"{measure} ({', '.join(f'{name}={value}' for name, value in changed.items())})" if changed else measure
 
 
 def without_nan(scores: pl.DataFrame) -> pl.DataFrame:

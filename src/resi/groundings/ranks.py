@@ -1,4 +1,4 @@
-"""Uncertainty of ranks: whether measures differ at all, by how much they must, and ranks with other models."""
+"""Ranks of measures, and their uncertainty: whether measures differ, by how much they must, ranks with other models."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+import polars as pl
 
 from resi.groundings.correlation import average_ranks
 from resi.randomness import generator
@@ -21,6 +22,40 @@ COVERAGE = 0.95
 SIGNIFICANCE = 0.05
 # Scores that differ by less are equal but for rounding.
 DIGITS = 12
+
+MEASURE = ["measure", "parameters", "origin"]
+"""What distinguishes the measures of a column of scores."""
+
+
+def with_ranks(scores: pl.DataFrame, column: Sequence[str]) -> pl.DataFrame:
+    """Rank the measures of each column of scores, by how far each comes from chance.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        With the columns :data:`resi.results.schema.SCORES`, by one metric of each test.
+    column : sequence of str
+        Which of its columns two scores must have in common to be ranked among each other.
+
+    Returns
+    -------
+    DataFrame
+        With further columns: ``goodness``, by which measures are ranked, ``step``, the goodness that one more of the
+        score is, ``several``, how many scores a measure has in the column (more than one are ambiguous and have no
+        rank), ``rank``, 1 the best, equal scores sharing their mean rank, and ``size``, how many have one.
+    """
+    # Where comparisons have failed, chance is another one: measures are ranked by how far they come from it.
+    by_chance = pl.col("normalised").count().over(column) == pl.col("value").count().over(column)
+    scores = scores.with_columns(
+        goodness=pl.when(by_chance).then("normalised").otherwise("value"),
+        # What moves a score moves its share of the way from chance to the best value by so much more.
+        step=pl.when(by_chance).then(1 / (1 - pl.col("chance"))).otherwise(1.0),
+        several=pl.len().over([*MEASURE, *column]),
+    )
+    rankable = pl.when((pl.col("several") == 1) & pl.col("value").is_not_null()).then(pl.col("goodness").round(DIGITS))
+    # The only measure of a column is neither first nor last.
+    rank = pl.when(rankable.count() > 1).then(rankable.rank("average", descending=True))
+    return scores.with_columns(rank=rank.over(column), size=rankable.count().over(column))
 
 
 class Differences(NamedTuple):
@@ -161,3 +196,27 @@ def read_influences(text: str | None) -> list[float] | None:
     except (ValueError, TypeError, OverflowError, RecursionError):  # a table from elsewhere
         return None
     return numbers if numbers and all(map(math.isfinite, numbers)) else None
+
+
+def indistinct_from_best(goodness: Array, influences: Array | None) -> list[bool]:
+    """Return which scores of one column cannot be told from the best, had the models been others.
+
+    All are scored on the same models, so that what counts is the uncertainty of the difference: the length of the
+    difference of ``influences``. Normal at 5 %, for each score alone.
+
+    Parameters
+    ----------
+    goodness : array of shape (n_scores,)
+        Larger is better; NaN where there is none, which cannot be told from nothing and is False.
+    influences : array of shape (n_scores, n_models) or None
+        What each model adds to a score's uncertainty; None if it is not known, and only equal scores are as good.
+    """
+    known = ~np.isnan(goodness)
+    if not known.any():
+        return [False] * len(goodness)
+    rounded = goodness.round(DIGITS)
+    best = int(np.nanargmax(rounded))
+    width = np.zeros(len(goodness))
+    if influences is not None:
+        width = 1.959964 * np.linalg.norm(influences - influences[best], axis=1)
+    return [bool(one) for one in known & (rounded[best] - rounded <= width)]

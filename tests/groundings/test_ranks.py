@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from resi.report.ranks import RankedColumn, differences, read_influences, share_intervals
+from resi.groundings.ranks import RankedColumn, differences, read_influences, share_intervals
 
 
 def test_the_friedman_test_is_that_of_scipy_ties_included() -> None:

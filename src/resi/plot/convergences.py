@@ -1,0 +1,192 @@
+"""How a measure's value depends on the number of samples."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from resi import registry
+from resi.errors import DegenerateInputError, ShapeError, UsageError
+from resi.plot.canvas import COLOURS, axis_names, panels, plain, title
+from resi.plot.reading import LABEL, as_frame, chosen_labels, direction, points_up
+from resi.randomness import generator
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from resi.plot.canvas import Where
+    from resi.specs import Layout
+
+    Measures = str | Sequence[str] | Mapping[str, Mapping[str, Any]]
+
+STEPS = 8
+FEWEST = 20
+"""The smallest number of samples that is tried by default."""
+
+
+def convergence(  # noqa: PLR0913 - all but the first two are options
+    R: Any,
+    S: Any = None,
+    measures: Measures | None = None,
+    *,
+    sizes: Sequence[int] | None = None,
+    draws: int = 5,
+    seed: int = 0,
+    shape: Layout = "nd",
+    ax: Where = None,
+) -> Figure:
+    """Draw a measure's value against the number of samples it is computed from: one panel a measure.
+
+    Values that still rise or fall at the right say as much about the number of samples as about the representations. A
+    line joins the means over draws of samples, a band reaches from the smallest to the largest value.
+
+    Parameters
+    ----------
+    R : array or DataFrame
+        Representations of some samples; or a table with the columns ``measure, samples, value``, one row a draw, such as
+        :func:`values_by_samples` returns.
+    S : array, optional
+        Representations of the same samples, row by row.
+    measures : str, sequence of str, or mapping from str to mapping
+        Names of measures, or names with the parameters of each; ``cka`` if not given. For a table, which of its measures;
+        by default all.
+    sizes : sequence of int, optional
+        Numbers of samples; by default eight from 20 to all, equally spaced on a log scale.
+    draws : int
+        How many selections of samples are drawn for each size.
+    seed : int
+        Of the selections.
+    shape : str
+        ``nd``, ``ntd`` or ``nchw``.
+    ax : Axes or sequence of Axes, optional
+        Where to draw, one for each measure.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        The figure.
+
+    Raises
+    ------
+    UsageError
+        If a size is not between 2 and the number of samples, or no value could be computed.
+    """
+    if S is None:
+        table, names = R, measures if measures is None or isinstance(measures, str) else list(measures)
+    else:
+        table, names = values_by_samples(R, S, measures or "cka", sizes=sizes, draws=draws, seed=seed, shape=shape), None
+    frame = as_frame("convergence", table, ["measure", "samples", "value"])
+    labels = chosen_labels("convergence", frame, names)
+    figure, axes = panels("convergence", ax, len(labels), (2.8, 2.3))
+    for one, label in zip(axes, labels, strict=True):
+        _draw(one, label, frame.filter(frame[LABEL] == label))
+    return figure
+
+
+def values_by_samples(  # noqa: PLR0913 - all but the first two are options
+    R: Any,
+    S: Any,
+    measures: Measures = "cka",
+    *,
+    sizes: Sequence[int] | None = None,
+    draws: int = 5,
+    seed: int = 0,
+    shape: Layout = "nd",
+) -> pl.DataFrame:
+    """Return the values of measures for several numbers of samples, drawn several times.
+
+    Which samples are drawn depends on the seed, their number, the size and the number of the draw alone: they are the same
+    for all measures. All samples are drawn once. Parameters are those of :func:`convergence`.
+
+    Returns
+    -------
+    polars.DataFrame
+        Columns ``measure, parameters, samples, draw, value, error``; the value is null where there is none, and the error
+        says why.
+    """
+    from resi.console import progress
+    from resi.fingerprints import canonical
+    from resi.machine.devices import plain_arithmetic
+    from resi.measures.shapes import as_tensor
+
+    chosen = _chosen(measures)
+    with plain_arithmetic():
+        tensors = [as_tensor("convergence", side, array, shape) for side, array in (("R", R), ("S", S))]
+        count = len(tensors[0])
+        if len(tensors[1]) != count:
+            raise UsageError(f"plot.convergence: R has {count} samples and S has {len(tensors[1])}; rows must be the same samples")
+        selections = [
+            (size, draw, _selection(count, size, draw, seed))
+            for size in _checked(sizes, count)
+            for draw in range(1 if size == count else draws)
+        ]
+        rows = []
+        with progress("values by number of samples", len(selections)) as advance:
+            for size, draw, selection in selections:
+                drawn = [tensor[selection] for tensor in tensors]
+                for name, measure in chosen.items():
+                    value, error = _value(measure, drawn, shape)
+                    rows.append((name, canonical(measure.parameters()), size, draw, value, error))
+                advance()
+    schema = {"measure": pl.String, "parameters": pl.String, "samples": pl.Int64, "draw": pl.Int64, "value": pl.Float64,
+              "error": pl.String}  # fmt: skip
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def _chosen(measures: Measures) -> dict[str, Any]:
+    if isinstance(measures, str):
+        measures = [measures]
+    given = measures if hasattr(measures, "items") else {name: {} for name in measures}
+    return {name: registry.make_measure(name, parameters) for name, parameters in given.items()}
+
+
+def _checked(sizes: Sequence[int] | None, count: int) -> list[int]:
+    if sizes is None:
+        return sorted({int(size) for size in np.geomspace(min(FEWEST, count), count, STEPS).round()})
+    for size in sizes:
+        if not 2 <= size <= count:
+            raise UsageError(f"plot.convergence: sizes={list(sizes)}: {size} is not between 2 and the {count} samples")
+    if not len(sizes):
+        raise UsageError("plot.convergence: sizes=[] holds no number of samples")
+    return sorted(set(map(int, sizes)))
+
+
+def _selection(count: int, size: int, draw: int, seed: int) -> Any:
+    import torch
+
+    rows = generator(seed, "convergence", count, size, draw).choice(count, size, replace=False)
+    rows.sort()
+    return torch.from_numpy(rows)
+
+
+def _value(measure: Any, drawn: Sequence[Any], shape: Layout) -> tuple[float | None, str]:
+    try:
+        return float(measure.evaluate(*drawn, shape)), ""
+    except (DegenerateInputError, ShapeError) as error:  # few samples may be constant, or fewer than it takes
+        return None, str(error)
+
+
+def _draw(ax: Axes, label: str, rows: pl.DataFrame) -> None:
+    up = points_up("convergence", rows["measure"][0], rows)
+    known = rows.with_columns(pl.col("value").fill_nan(None)).filter(pl.col("value").is_not_null())
+    if known.is_empty():
+        error = rows["error"].drop_nulls().to_list() if "error" in rows.columns else []
+        raise UsageError(f"plot.convergence: {label} has no value" + (f": {error[0]}" if error and error[0] else ""))
+    value = pl.col("value")
+    lines = known.group_by("samples").agg(value.mean().alias("mean"), value.min().alias("low"), value.max().alias("high"))
+    lines = lines.sort("samples")
+    ax.fill_between(lines["samples"], lines["low"], lines["high"], color=COLOURS[0], alpha=0.25, linewidth=0)
+    ax.plot(lines["samples"], lines["mean"], color=COLOURS[0], marker="o", markersize=3, linewidth=1.2)
+    ax.set_xscale("log")
+    axis_names(ax, "number of samples (log scale)", f"{label} ({direction(up)})")
+    ax.grid(linewidth=0.4, alpha=0.5)
+    plain(ax)
+    most = rows.group_by("samples").len()["len"].max()
+    words = f"mean and range of up to {most} draws" if most != 1 else "one draw of samples each"
+    missing = rows.height - known.height
+    title(ax, f"{label}\n{words}" + (f", {missing} without a value" if missing else ""), width=36)

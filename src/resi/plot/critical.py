@@ -1,0 +1,267 @@
+"""Critical-difference diagrams: which measures cannot be told apart by their mean ranks."""
+
+from __future__ import annotations
+
+import itertools
+import textwrap
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import numpy as np
+
+from resi.errors import UsageError
+from resi.groundings.ranks import SIGNIFICANCE, differences
+from resi.plot.canvas import FONT, SMALL, panels
+from resi.plot.ranking import Ranks, ranked_scores, ranks_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from resi.plot.canvas import Where
+
+    Array = np.ndarray[Any, np.dtype[np.float64]]
+    PostHoc = Literal["nemenyi", "wilcoxon"]
+
+ROW = 0.42
+"""Distance of two names below the axis, in units of the drawing."""
+
+
+class Comparison(NamedTuple):
+    """Which measures cannot be told apart.
+
+    Attributes
+    ----------
+    names : list of str
+        Measures with a rank in every column, the best mean rank first.
+    means : array of shape (n_measures,)
+        Their mean ranks among each other.
+    columns : int
+        In how many columns they were ranked.
+    p_value : float
+        Of the Friedman test: how often ranks drawn at random would differ as much.
+    critical : float
+        Nemenyi's critical difference of mean ranks at 5 %.
+    bars : list of (int, int)
+        First and last of the measures that cannot be told apart, as positions in ``names``.
+    left_out : list of str
+        Measures that lack a rank in some column.
+    """
+
+    names: list[str]
+    means: Array
+    columns: int
+    p_value: float
+    critical: float
+    bars: list[tuple[int, int]]
+    left_out: list[str]
+
+
+def compared(found: Ranks, posthoc: PostHoc = "nemenyi", function: str = "critical_difference") -> Comparison:
+    """Compare measures by their ranks in several columns.
+
+    If the Friedman test finds no difference at 5 %, no two measures can be told apart. Otherwise two can if their mean
+    ranks differ by more than Nemenyi's critical difference, or if Wilcoxon's signed-rank test of their scores does so after
+    Holm's correction for all pairs.
+
+    Raises
+    ------
+    UsageError
+        If fewer than three measures have a rank in at least two columns.
+
+    References
+    ----------
+    .. [1] Demšar, Statistical comparisons of classifiers over multiple data sets, JMLR 2006.
+    .. [2] Benavoli et al., Should we really use post-hoc tests based on mean-ranks?, JMLR 2016.
+    """
+    from resi.groundings.correlation import average_ranks
+
+    if posthoc not in ("nemenyi", "wilcoxon"):
+        raise UsageError(f"plot.{function}: posthoc={posthoc!r}: expected 'nemenyi' or 'wilcoxon'")
+    whole = ~np.isnan(found.values).any(axis=1)
+    tested = differences(found.values)
+    if tested is None:
+        raise UsageError(
+            f"plot.{function}: needs three measures ranked in the same two columns or more; {int(whole.sum())} "
+            f"have a rank in all {len(found.columns)}"
+        )
+    means = average_ranks(found.values[whole].T).mean(axis=0)
+    order = np.argsort(means, kind="stable")
+    goodness = found.goodness[whole][order]
+    means = means[order]
+    if tested.p_value > SIGNIFICANCE:
+        apart = np.zeros((len(means), len(means)), dtype=bool)
+    elif posthoc == "nemenyi":
+        apart = np.abs(means[:, None] - means) > tested.critical
+    else:
+        apart = holm(wilcoxon(goodness)) <= SIGNIFICANCE
+    kept = [name for name, is_whole in zip(found.names, whole, strict=True) if is_whole]
+    return Comparison(
+        names=[kept[place] for place in order],
+        means=means,
+        columns=tested.columns,
+        p_value=tested.p_value,
+        critical=tested.critical,
+        bars=_bars(apart),
+        left_out=[name for name in found.names if name not in kept],
+    )
+
+
+def wilcoxon(goodness: Array) -> Array:
+    """Return the p-values of Wilcoxon's signed-rank test for all pairs of rows, 1 where they never differ."""
+    from scipy import stats
+
+    p_values = np.ones((len(goodness), len(goodness)))
+    for i, j in itertools.combinations(range(len(goodness)), 2):
+        if (goodness[i] != goodness[j]).any():
+            p_values[i, j] = p_values[j, i] = stats.wilcoxon(goodness[i], goodness[j]).pvalue
+    return p_values
+
+
+def holm(p_values: Array) -> Array:
+    """Return p-values of all pairs after Holm's correction for their number."""
+    upper = np.triu_indices(len(p_values), 1)
+    flat = p_values[upper]
+    order = np.argsort(flat)
+    adjusted = np.maximum.accumulate(flat[order] * np.arange(len(flat), 0, -1)).clip(max=1)
+    corrected = np.ones_like(p_values)
+    corrected[upper[0][order], upper[1][order]] = adjusted
+    return np.minimum(corrected, corrected.T)
+
+
+def _bars(apart: np.ndarray[Any, np.dtype[np.bool_]]) -> list[tuple[int, int]]:
+    """Return the longest runs of neighbours of which no two can be told apart."""
+    bars: list[tuple[int, int]] = []
+    for first in range(len(apart)):
+        last = first
+        while last + 1 < len(apart) and not apart[first : last + 1, last + 1].any():
+            last += 1
+        if last > first and (not bars or last > bars[-1][1]):
+            bars.append((first, last))
+    return bars
+
+
+def critical_difference(  # noqa: PLR0913 - all but the first are options
+    scores: Any,
+    *,
+    domain: str | None = None,
+    test: str | None = None,
+    measures: Sequence[str] | None = None,
+    posthoc: PostHoc = "nemenyi",
+    protocol: str = "corrected",
+    model_source: str | None = None,
+    ax: Where = None,
+) -> Figure:
+    """Draw the mean ranks of measures, those that cannot be told apart joined by a bar.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        Scores of a run or of a merge, with the columns :data:`resi.results.schema.SCORES`. Measures without a rank in
+        every column are left out, and named below the diagram.
+    domain, test : str, optional
+        Ranks in one domain, or one test, alone.
+    measures : sequence of str, optional
+        Which measures, ranked among themselves.
+    posthoc : str
+        ``nemenyi``: mean ranks must differ by the critical difference; or ``wilcoxon``: signed-rank tests of the
+        scores of each two measures, with Holm's correction, whose verdict on two measures depends on no third. It takes
+        many columns: with n of them no p-value is below 2 / 2**n before the correction.
+    protocol : str
+        Scores of which protocol.
+    model_source : str, optional
+        ``trained`` or ``published`` models; needed if the table holds both.
+    ax : Axes, optional
+        Where to draw.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        The figure.
+
+    Raises
+    ------
+    UsageError
+        If fewer than three measures have a rank in at least two columns.
+
+    References
+    ----------
+    .. [1] Demšar, Statistical comparisons of classifiers over multiple data sets, JMLR 2006.
+    """
+    known = ranked_scores(
+        "critical_difference", scores, measures, protocol, domain=domain, test=test, model_source=model_source
+    )
+    found = compared(ranks_of("critical_difference", known), posthoc)
+    rows = (len(found.names) + 1) // 2
+    figure, (one,) = panels("critical_difference", ax, 1, (6.4, 1.25 + 0.17 * rows + 0.09 * len(found.bars)))
+    _draw(one, found, posthoc)
+    return figure
+
+
+def _draw(ax: Axes, found: Comparison, posthoc: PostHoc) -> None:
+    count = len(found.names)
+    low, high = 1.0, float(count)
+    depth = 0.3 + 0.22 * len(found.bars)
+    rows = (count + 1) // 2
+    _draw_scale(ax, count)
+    for height, (first, last) in enumerate(found.bars):
+        y = -0.3 - 0.22 * height
+        ends = found.means[first] - 0.06, found.means[last] + 0.06
+        ax.plot(ends, (y, y), color="black", linewidth=3, solid_capstyle="butt", gid=f"bar-{height}")
+    margin = (high - low) * 0.05
+    for place, (name, mean) in enumerate(zip(found.names, found.means, strict=True)):
+        is_left = place < rows
+        y = -depth - ROW * ((place if is_left else count - 1 - place) + 1)
+        end = low - margin if is_left else high + margin
+        ax.plot((mean, mean, end), (0, y, y), color="#555555", linewidth=0.6)
+        side: Literal["left", "right"] = "right" if is_left else "left"
+        text = f"{name}  {mean:.1f}" if is_left else f"{mean:.1f}  {name}"
+        ax.text(
+            end + (-margin if is_left else margin) / 3, y, text, ha=side, va="center", fontsize=SMALL, parse_math=False
+        )
+    is_shown = posthoc == "nemenyi" and found.p_value <= SIGNIFICANCE and found.critical <= high - low
+    if is_shown:
+        ax.plot(
+            (low, low + found.critical),
+            (1.25, 1.25),
+            color="black",
+            linewidth=1.2,
+            marker="|",
+            markersize=5,
+            gid="critical",
+        )
+        ax.text(
+            low + found.critical / 2, 1.45, f"critical difference {found.critical:.2f}", ha="center", fontsize=SMALL
+        )
+    ax.set_ylim(-depth - ROW * (rows + 0.8), 2.1 if is_shown else 1.0)
+    ax.set_xlim(low - margin, high + margin)
+    ax.set_axis_off()
+    ax.set_title(_words(found, posthoc), fontsize=FONT, loc="left", parse_math=False)
+
+
+def _draw_scale(ax: Axes, count: int) -> None:
+    ax.plot((1, count), (0, 0), color="black", linewidth=1)
+    step = max(1, round(count / 10))
+    for tick in range(1, count + 1):
+        is_named = (tick - 1) % step == 0 or tick == count
+        ax.plot((tick, tick), (0, 0.2 if is_named else 0.1), color="black", linewidth=0.8)
+        if is_named and (tick == count or count - tick >= step):
+            ax.text(tick, 0.3, str(tick), ha="center", va="bottom", fontsize=SMALL)
+    ax.text((1 + count) / 2, 0.78, "mean rank (1 = best)", ha="center", va="bottom", fontsize=SMALL)
+
+
+def _words(found: Comparison, posthoc: PostHoc) -> str:
+    chance = "p < 0.001" if found.p_value < 0.001 else f"p = {found.p_value:.3f}"
+    lines = [f"{len(found.names)} measures ranked in {found.columns} columns; Friedman test: {chance}"]
+    if found.p_value > SIGNIFICANCE:
+        lines.append("The measures cannot be told apart; no ranking is meant.")
+    elif posthoc == "nemenyi":
+        lines.append(
+            f"A bar joins measures that cannot be told apart: mean ranks within {found.critical:.2f} (Nemenyi, 5 %)"
+        )
+    else:
+        lines.append("A bar joins measures that cannot be told apart (Wilcoxon signed-rank, Holm, 5 %)")
+    if found.left_out:
+        lines.append(f"Left out, not ranked in every column: {', '.join(found.left_out)}")
+    return "\n".join(line for text in lines for line in textwrap.wrap(text, 92, break_long_words=False))

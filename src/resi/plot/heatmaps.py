@@ -1,0 +1,299 @@
+"""Heat maps: the similarity of all pairs of layers or models, read the same way for every measure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.collections import PatchCollection
+from matplotlib.patches import Patch, Rectangle
+
+from resi.errors import UsageError, unknown_name
+from resi.plot.canvas import COLOURS, FONT, MISSING, SMALL, axis_names, every, legend, panels, title
+from resi.plot.reading import LABEL, as_frame, chosen_labels, direction, points_up
+from resi.plot.squares import Square, clustered, square, with_sides
+
+if TYPE_CHECKING:
+    import polars as pl
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from resi.plot.canvas import Where
+
+    Groups = Mapping[str, str] | Sequence[str] | None
+
+MOST_WRITTEN = 12
+"""Rows and columns up to which values are written in the cells."""
+MOST_LABELS = 48
+BAR_INCHES = 0.055
+"""Width of the bars that mark groups."""
+LINE_POINTS = 11
+LEGEND_LETTERS = 17
+"""Letters that have room beside each other above an inch of a map."""
+
+
+class Panel(NamedTuple):
+    """The values of one measure, and whether larger ones mean more similar."""
+
+    name: str
+    up: bool
+    found: Square
+
+
+def heatmap(  # noqa: PLR0913 - all but the first are options
+    table: pl.DataFrame | Any,
+    measure: str | Sequence[str] | None = None,
+    *,
+    labels: Sequence[str] | None = None,
+    columns: Sequence[str] | None = None,
+    groups: Groups = None,
+    order: Literal["given", "clustered"] = "given",
+    larger_is_more_similar: bool | None = None,
+    limits: tuple[float, float] | None = None,
+    write: bool | None = None,
+    ax: Where = None,
+) -> Figure:
+    """Draw the similarity of all pairs of layers or models as a heat map, one panel a measure.
+
+    Bright is more similar in every panel, whichever way the measure points.
+
+    Parameters
+    ----------
+    table : DataFrame or array of shape (n_rows, n_columns)
+        A table of :func:`resi.pairwise`, or a table of comparisons; or the values themselves, with ``labels``.
+    measure : str or sequence of str, optional
+        Which measures of the table, by default all; for an array, what it is.
+    labels, columns : sequence of str, optional
+        Names of an array's rows and columns; columns are called as the rows if only those are named. With a table:
+        which rows and columns to draw, in which order.
+    groups : mapping from str to str, or sequence of str, optional
+        The group of each item, by name or in the order of rows; marked by bars, and by lines where neighbours differ.
+        By default the settings of a table of comparisons.
+    order : str
+        ``given``, or ``clustered``: average linkage by the first measure, with similar items next to each other.
+    larger_is_more_similar : bool, optional
+        Which way the measure points, where neither the table nor resi knows it.
+    limits : (float, float), optional
+        Values at the ends of the colours; by default the smallest and the largest.
+    write : bool, optional
+        Whether to write values into the cells; by default if there are few.
+    ax : Axes or sequence of Axes, optional
+        Where to draw, one for each measure.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        The figure, which can be shown or saved.
+
+    Raises
+    ------
+    UsageError
+        If the table is empty, a measure is not in it or has no value, or names and values do not fit together.
+
+    Examples
+    --------
+    >>> import resi, numpy as np
+    >>> layers = {f"layer {i}": np.random.default_rng(i).normal(size=(50, 8)) for i in range(4)}
+    >>> figure = resi.plot.heatmap(resi.pairwise(layers, ["cka", "procrustes"]))  # doctest: +SKIP
+    """
+    if order not in ("given", "clustered"):
+        raise UsageError(f"plot.heatmap: order={order!r}: expected 'given' or 'clustered'")
+    maps, known = chosen_maps("heatmap", table, measure, labels, columns, larger_is_more_similar)
+    members = [group_of("heatmap", groups, panel.found, known) for panel in maps]
+    if order == "clustered":
+        rows, across = clustered("heatmap", maps[0].found, maps[0].up)
+        maps = [panel._replace(found=_reordered(panel.found, rows, across, panel.name)) for panel in maps]
+    size = _size(maps[0].found)
+    figure, axes = panels("heatmap", ax, len(maps), size)
+    for one, panel, member in zip(axes, maps, members, strict=True):
+        _draw(one, panel, member, limits, write)
+    return figure
+
+
+def chosen_maps(  # noqa: PLR0913 - what the functions that draw pairs take
+    function: str, table: Any, measure: Any, labels: Any, columns: Any, given: bool | None
+) -> tuple[list[Panel], dict[str, str]]:
+    """Return the values of measures in a table, or an array, and the setting of each item where it is known.
+
+    Parameters are those of :func:`heatmap`; ``given`` is ``larger_is_more_similar``.
+    """
+    if not hasattr(table, "columns") and not hasattr(table, "collect"):
+        return [_of_array(function, table, measure, labels, columns, given)], {}
+    sides = with_sides(as_frame(function, table, ["measure", "value"]))
+    frame = as_frame(function, sides.table, ["source", "target"])
+    maps = []
+    for label in chosen_labels(function, frame, measure):
+        rows = frame.filter(frame[LABEL] == label)
+        found = square(function, frame, label, sides.order)
+        if labels is not None or columns is not None:
+            found = _chosen(function, found, labels, columns)
+        maps.append(Panel(label, points_up(function, rows["measure"][0], rows, given), found))
+    return maps, sides.groups
+
+
+def _chosen(function: str, found: Square, labels: Sequence[str] | None, columns: Sequence[str] | None) -> Square:
+    """Return the rows and columns that were named, in that order."""
+    rows = found.rows if labels is None else [str(name) for name in labels]
+    across = [str(name) for name in columns] if columns is not None else rows if found.is_square else found.columns
+    places = []
+    for wanted, existing in ((rows, found.rows), (across, found.columns)):
+        for name in wanted:
+            if name not in existing:
+                raise unknown_name(f"item in the table given to plot.{function}", name, existing)
+        places.append([existing.index(name) for name in wanted])
+    index = np.ix_(*places)
+    return Square(found.values[index], rows, across, found.compared[index])
+
+
+def _of_array(function: str, values: Any, measure: Any, labels: Any, columns: Any, given: bool | None) -> Panel:  # noqa: PLR0913
+    try:
+        array = np.asarray(values, dtype=float)
+    except (TypeError, ValueError):
+        raise UsageError(f"plot.{function}: expected a table or an array, not a {type(values).__name__}") from None
+    if array.ndim != 2 or array.size == 0:
+        raise UsageError(f"plot.{function}: expected an array of two dimensions, not of shape {array.shape}")
+    if not np.isfinite(array).any():
+        raise UsageError(f"plot.{function}: the array has no value that is a number")
+    rows = [str(name) for name in (range(array.shape[0]) if labels is None else labels)]
+    same = columns is None and array.shape[0] == array.shape[1]
+    across = rows if same else [str(name) for name in (range(array.shape[1]) if columns is None else columns)]
+    if (len(rows), len(across)) != array.shape:
+        raise UsageError(f"plot.{function}: {len(rows)} labels and {len(across)} columns do not fit shape {array.shape}")
+    name = "similarity" if measure is None else str(measure)
+    found = Square(np.where(np.isfinite(array), array, np.nan), rows, across, np.ones(array.shape, bool))
+    return Panel(name, points_up(function, name, None, given), found)
+
+
+def group_of(function: str, groups: Groups, found: Square, known: Mapping[str, str]) -> dict[str, str]:
+    """Return the group of each item by its name; empty if there are none."""
+    if groups is None:
+        return dict(known)
+    if isinstance(groups, Mapping):
+        absent = [name for name in found.rows if name not in groups]
+        if absent and found.is_square:
+            raise UsageError(f"plot.{function}: groups= says nothing of {absent[0]!r}")
+        return {str(name): str(group) for name, group in groups.items()}
+    listed = [str(group) for group in groups]
+    if len(listed) != len(found.rows):
+        raise UsageError(f"plot.{function}: groups= holds {len(listed)} groups for {len(found.rows)} rows")
+    return dict(zip(found.rows, listed, strict=True))
+
+
+def _reordered(found: Square, rows: list[int], across: list[int], name: str) -> Square:
+    if (len(rows), len(across)) != found.values.shape:
+        raise UsageError(f"plot.heatmap: {name} was computed for other pairs than the first measure; draw it alone")
+    index = np.ix_(rows, across)
+    names = [found.rows[place] for place in rows], [found.columns[place] for place in across]
+    return Square(found.values[index], *names, found.compared[index])
+
+
+def _size(found: Square) -> tuple[float, float]:
+    """Return the size of one panel in inches: a column of a paper, wider where the labels are long."""
+    longest = max(map(len, [*found.rows, *found.columns]))
+    cells = 2.4 + 0.12 * max(0, min(max(found.values.shape), MOST_LABELS) - 12)
+    return cells + 0.95 + min(longest, 40) * 0.055, cells + 0.45 + min(longest, 40) * 0.055
+
+
+def _draw(ax: Axes, panel: Panel, member: Mapping[str, str], limits: Any, write: bool | None) -> None:
+    found = panel.found
+    shown = np.ma.masked_invalid(found.values)
+    low, high = limits if limits is not None else (float(shown.min()), float(shown.max()))
+    colours = colormaps["viridis" if panel.up else "viridis_r"].with_extremes(bad=_NOT_COMPARED["facecolor"])
+    image = ax.imshow(shown, cmap=colours, vmin=low, vmax=high, aspect="equal", interpolation="nearest")
+    _name_cells(ax, found)
+    if write if write is not None else max(found.values.shape) <= MOST_WRITTEN:
+        _write_values(ax, found.values, image)
+    thick = BAR_INCHES * ax.figure.dpi / ax.bbox.height
+    handles = _mark_missing(ax, found)
+    handles += _mark_groups(ax, found, member, thick) if member else []
+    across = max(
+        1,
+        int(LEGEND_LETTERS * ax.bbox.width / ax.figure.dpi)
+        // max([len(str(handle.get_label())) + 5 for handle in handles], default=1),
+    )
+    above = 2 * thick if member else 0.0
+    if handles:
+        legend(ax, handles, loc="lower left", bbox_to_anchor=(0, 1 + above), borderaxespad=0.2, handlelength=1.2,
+               ncols=across, columnspacing=1.0, borderpad=0.1)  # fmt: skip
+    lines = -(-len(handles) // across)
+    title(ax, panel.name, pad=6 + LINE_POINTS * lines + (2 * 72 * BAR_INCHES if member else 0))
+    bar = ax.figure.colorbar(image, ax=ax, fraction=0.05, pad=0.02 + above, shrink=0.9)
+    bar.set_label(f"{panel.name} ({direction(panel.up)})", fontsize=SMALL, parse_math=False)
+    bar.ax.tick_params(labelsize=SMALL)
+    if not panel.up:
+        bar.ax.invert_yaxis()  # more similar is at the top of every bar
+
+
+def _name_cells(ax: Axes, found: Square) -> None:
+    axis_names(ax)
+    for names, set_ticks in ((found.columns, ax.set_xticks), (found.rows, ax.set_yticks)):
+        places = range(0, len(names), every(len(names), MOST_LABELS))
+        set_ticks(places, [names[place] for place in places], fontsize=_label_size(len(names)), parse_math=False)
+    if max(map(len, found.columns)) > 3 or len(found.columns) > 15:
+        ax.tick_params(axis="x", rotation=90)
+    ax.tick_params(length=2)
+
+
+def _label_size(count: int) -> float:
+    return FONT if count <= 12 else SMALL if count <= 24 else 5.5
+
+
+def _write_values(ax: Axes, values: Any, image: Any) -> None:
+    size = 6.5 if max(values.shape) <= 8 else 5.0
+    largest = float(np.nanmax(np.abs(values)))
+    digits = 2 if largest < 10 else 1 if largest < 100 else 0
+    for (row, column), value in np.ndenumerate(values):
+        if np.isfinite(value):
+            red, green, blue, _ = image.cmap(image.norm(value))
+            dark = 0.299 * red + 0.587 * green + 0.114 * blue < 0.55
+            text = f"{value:.{digits}f}" if largest < 1e4 else f"{value:.1e}"
+            ax.text(column, row, text, ha="center", va="center", fontsize=size, color="white" if dark else "black")
+
+
+def _mark_missing(ax: Axes, found: Square) -> list[Patch]:
+    handles = []
+    missing = np.isnan(found.values) & found.compared
+    if missing.any():
+        cells = [Rectangle((column - 0.5, row - 0.5), 1, 1) for row, column in np.argwhere(missing)]
+        ax.add_collection(PatchCollection(cells, **_NO_VALUE))
+        handles.append(Patch(label=f"no value ({int(missing.sum())} of {int(found.compared.sum())})", **_NO_VALUE))
+    blank = ~found.compared
+    # An item with itself is no pair: nobody expects a value there.
+    if blank.any() and not (found.is_square and (blank <= np.eye(len(blank), dtype=bool)).all()):
+        handles.append(Patch(label=f"not compared ({int(blank.sum())} of {blank.size})", **_NOT_COMPARED))
+    return handles
+
+
+_NO_VALUE: dict[str, Any] = {"facecolor": MISSING, "edgecolor": "#777777", "hatch": "////", "linewidth": 0}
+_NOT_COMPARED: dict[str, Any] = {"facecolor": "#f2f2f2", "edgecolor": "#f2f2f2", "linewidth": 0}
+
+
+def _mark_groups(ax: Axes, found: Square, group_of: Mapping[str, str], thick: float) -> list[Patch]:
+    """Draw bars above and at the right of the map, and lines where the group changes; return what they mean."""
+    known = list(dict.fromkeys(group_of[name] for name in [*found.rows, *found.columns] if name in group_of))
+    looks = {group: _look(place) for place, group in enumerate(known)}
+    for names, vertical in ((found.rows, True), (found.columns, False)):
+        count = len(names)
+        members = [group_of.get(name) for name in names]
+        changes = [place for place in range(1, count) if members[place] != members[place - 1]]
+        if len(changes) < len(set(members)):  # each group stands together
+            for place in changes:
+                (ax.axhline if vertical else ax.axvline)(place - 0.5, color="white", linewidth=1.2)
+        for place, name in enumerate(names):
+            if name not in group_of:
+                continue
+            at = (1 + thick / 2, 1 - (place + 1) / count) if vertical else (place / count, 1 + thick / 2)
+            size = (thick, 1 / count) if vertical else (1 / count, thick)
+            ax.add_patch(
+                Rectangle(at, *size, transform=ax.transAxes, clip_on=False, linewidth=0, **looks[group_of[name]])
+            )
+    return [Patch(label=group, linewidth=0, **looks[group]) for group in known]
+
+
+def _look(place: int) -> dict[str, Any]:
+    """Return a colour, and beyond the eighth group a hatch as well."""
+    colour = COLOURS[place % len(COLOURS)]
+    hatch = ("", "////", "....", "xxxx", "----")[place // len(COLOURS) % 5]
+    return {"facecolor": colour, "edgecolor": "white" if hatch else colour, "hatch": hatch or None}

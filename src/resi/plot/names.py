@@ -1,0 +1,72 @@
+"""Names beside dots, placed so that they cover each other as little as possible."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.axes import Axes
+
+    Array = np.ndarray[Any, np.dtype[np.float64]]
+
+ANGLES = (0.0, 180.0, 90.0, 270.0, 45.0, 315.0, 135.0, 225.0)
+DISTANCES = (5.0, 11.0, 19.0, 28.0)
+
+
+def name_dots(ax: Axes, x: Array, y: Array, names: Sequence[str], size: float) -> None:
+    """Write a name beside each dot, where it covers the least; a line leads to names that stand farther away.
+
+    Parameters
+    ----------
+    x, y : array of shape (n,)
+        Where the dots are, in data coordinates; the limits and scales of the axes must be set.
+    size : float
+        Of the letters, in points.
+    """
+    figure: Any = ax.figure
+    figure.draw_without_rendering()  # settles where the axes are
+    points = ax.transData.transform(np.column_stack([x, y]))
+    scale = figure.dpi / 72
+    taken = [np.array([px - 3 * scale, py - 3 * scale, px + 3 * scale, py + 3 * scale]) for px, py in points]
+    frame = ax.bbox.extents
+    for point, at, name in zip(points, zip(x, y, strict=True), names, strict=True):
+        extent = np.array([0.56 * size * len(name), 1.15 * size]) * scale
+        offset = min(_offsets(), key=lambda one: _cost(_box(point, one, extent, scale), taken, frame, one))
+        taken.append(_box(point, offset, extent, scale))
+        is_far = np.hypot(*offset) > DISTANCES[1]
+        text = ax.annotate(
+            name, at, xytext=tuple(offset), textcoords="offset points", fontsize=size, va="center", parse_math=False,
+            ha="left" if offset[0] > 1 else "right" if offset[0] < -1 else "center", annotation_clip=False,
+            arrowprops={"arrowstyle": "-", "linewidth": 0.4, "color": "#888888", "shrinkA": 0, "shrinkB": 2} if is_far else None,
+        )  # fmt: skip
+        text.set_in_layout(False)
+
+
+def _offsets() -> list[Array]:
+    return [
+        distance * np.array([np.cos(np.deg2rad(angle)), np.sin(np.deg2rad(angle))])
+        for distance in DISTANCES
+        for angle in ANGLES
+    ]
+
+
+def _box(point: Array, offset: Array, extent: Array, scale: float) -> Array:
+    """Return left, bottom, right and top of a text at an offset in points."""
+    x, y = point + offset * scale
+    width, height = extent
+    left = x if offset[0] > 1 else x - width if offset[0] < -1 else x - width / 2
+    return np.array([left, y - height / 2, left + width, y + height / 2])
+
+
+def _cost(box: Array, taken: Sequence[Array], frame: Array, offset: Array) -> float:
+    """Return the area that a text would cover, with a little for being far away and much for leaving the axes."""
+    others = np.array(taken)
+    width = np.minimum(box[2], others[:, 2]) - np.maximum(box[0], others[:, 0])
+    height = np.minimum(box[3], others[:, 3]) - np.maximum(box[1], others[:, 1])
+    covered = float((width.clip(0) * height.clip(0)).sum())
+    outside = max(0.0, frame[0] - box[0], box[2] - frame[2], frame[1] - box[1], box[3] - frame[3])
+    return covered + 40 * outside + 0.5 * float(np.hypot(*offset))

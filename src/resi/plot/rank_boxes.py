@@ -1,0 +1,105 @@
+"""Distributions of ranks: how each measure does over all models and tests of a domain."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib.patches import Patch
+
+from resi.plot.canvas import FONT, SMALL, axis_names, figure_legend, panels, plain, title
+from resi.plot.families import look
+from resi.plot.ranking import Ranks, ranked_scores, ranks_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from resi.plot.canvas import Where
+
+
+def ranks(  # noqa: PLR0913 - all but the first are options
+    scores: Any,
+    *,
+    domain: str | Sequence[str] | None = None,
+    test: str | None = None,
+    measures: Sequence[str] | None = None,
+    protocol: str = "corrected",
+    model_source: str | None = None,
+    ax: Where = None,
+) -> Figure:
+    """Draw how the ranks of each measure are distributed, as box plots, one panel a domain.
+
+    A rank is a measure's place among all measures in one test, on one architecture and dataset; 1 is the best. Boxes
+    reach from the lower to the upper quartile, with a line at the median, and whiskers to the farthest rank within 1.5
+    times that range; every rank is a dot. The best mean rank is at the top.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        Scores of a run or of a merge, with the columns :data:`resi.results.schema.SCORES`.
+    domain : str or sequence of str, optional
+        Which domains, in which order; by default all.
+    test : str, optional
+        Ranks in one test alone.
+    measures : sequence of str, optional
+        Which measures, ranked among themselves.
+    protocol : str
+        Scores of which protocol.
+    model_source : str, optional
+        ``trained`` or ``published`` models; needed if the table holds both.
+    ax : Axes or sequence of Axes, optional
+        Where to draw, one for each domain.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        The figure.
+
+    Raises
+    ------
+    UsageError
+        If the table holds no such scores, or no measure has a rank.
+    """
+    chosen = [domain] if isinstance(domain, str) else domain
+    known = ranked_scores("ranks", scores, measures, protocol, test=test, model_source=model_source)
+    if chosen is not None:
+        for name in chosen:
+            ranked_scores("ranks", scores, measures, protocol, test=test, model_source=model_source, domain=name)
+    by_domain = [
+        (name, ranks_of("ranks", known.filter(domain=name))) for name in chosen or known["domain"].unique().sort()
+    ]
+    most = max(len(found.names) for _, found in by_domain)
+    figure, axes = panels("ranks", ax, len(by_domain), (3.4, 0.85 + 0.145 * most))
+    for one, (name, found) in zip(axes, by_domain, strict=True):
+        _draw(one, found)
+        title(one, f"{name}: {len(found.columns)} {'rankings' if len(found.columns) > 1 else 'ranking'}")
+    families = sorted({family for _, found in by_domain for family in found.families})
+    handles = [Patch(label=family or "family not known", **look(family)) for family in families]
+    figure_legend(figure, axes, ax is None, handles)
+    return figure
+
+
+def _draw(ax: Axes, found: Ranks) -> None:
+    count = len(found.names)
+    for place, (family, values) in enumerate(zip(found.families, found.values, strict=True)):
+        drawn = values[~np.isnan(values)]
+        style = look(family)
+        boxes = ax.boxplot(
+            [drawn], positions=[place], widths=0.66, orientation="horizontal", patch_artist=True, showfliers=False,
+            manage_ticks=False, medianprops={"color": "black", "linewidth": 1.2}, whiskerprops={"linewidth": 0.7},
+            capprops={"linewidth": 0.7}, boxprops={"linewidth": 0.6},
+        )  # fmt: skip
+        boxes["boxes"][0].set(facecolor=style["facecolor"], alpha=0.75, hatch=style["hatch"])
+        # Spread in a fixed pattern, as ranks of many columns are equal.
+        spread = (np.arange(len(drawn)) * 0.618 % 1 - 0.5) * 0.4
+        ax.plot(drawn, place + spread, ".", color="black", markersize=2.2, alpha=0.6, markeredgewidth=0, zorder=3)
+    ax.set_ylim(count - 0.4, -0.6)
+    axis_names(ax, "rank (1 = best)")
+    ax.set_xlim(0.5, count + 0.5)
+    ax.set_yticks(range(count), found.names, fontsize=SMALL if count > 12 else FONT, parse_math=False)
+    ax.grid(axis="x", linewidth=0.4, alpha=0.5)
+    ax.tick_params(axis="y", length=0)
+    plain(ax)

@@ -1,0 +1,179 @@
+"""Ranks of measures in a table of scores, as the figures of ranks and scores take them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import polars as pl
+
+from resi import registry
+from resi.errors import UsageError
+from resi.groundings import GROUNDINGS
+from resi.groundings.ranks import with_ranks
+from resi.plot.reading import LABEL, as_frame, chosen_labels, one_value
+from resi.results.schema import LATER_COLUMNS, PUBLISHED
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    Array = np.ndarray[Any, np.dtype[np.float64]]
+
+BLOCK = [
+    "domain",
+    "test",
+    "architecture",
+    "dataset",
+    "functional",
+    "setting",
+    "pooling",
+    "groups",
+    "models",
+    "compared",
+]
+"""Scores with the same of these are ranked among each other: one column of ranks."""
+NEEDED = ["test", "domain", "dataset", "architecture", "measure", "metric", "value"]
+SHOWN = "shown"
+"""Column: a measure's label, marked where its scores are imported beside others."""
+
+
+def ranked_scores(
+    function: str,
+    table: Any,
+    measures: Sequence[str] | str | None = None,
+    protocol: str | None = "corrected",
+    **values: Any,
+) -> pl.DataFrame:
+    """Return the scores of a table that rank measures, with their ranks: the headline metric of each test.
+
+    Parameters
+    ----------
+    measures : sequence of str, optional
+        Which measures, ranked among themselves; by default all.
+    protocol : str
+        Of which protocol.
+    **values
+        Column and value: only such rows, where the value is not None.
+
+    Raises
+    ------
+    UsageError
+        If nothing is left, or scores of trained and of published models are mixed.
+    """
+    frame = as_frame(function, table, NEEDED).with_columns(pl.col(pl.Float64).fill_nan(None))
+    frame = frame.with_columns(pl.lit(LATER_COLUMNS[name]).alias(name) for name in ("seed", "normalised", "origin", "influences",
+                               "pooling", "setting", "compared", "low", "high", "model_source") if name not in frame.columns)  # fmt: skip
+    frame = frame.with_columns(
+        pl.lit(None).alias(name) for name in (*BLOCK, "chance", "parameters") if name not in frame.columns
+    )
+    for column, value in {**values, "protocol": protocol}.items():
+        if value is not None:
+            frame = one_value(function, frame, column, value)
+    frame = one_value(function, frame, "model_source", values.get("model_source"))
+    labels = chosen_labels(function, frame, measures)
+    headline = pl.any_horizontal(
+        (pl.col("test") == name) & (pl.col("metric") == test.headline) for name, test in GROUNDINGS.items()
+    )
+    rows = frame.filter(pl.col("seed").is_null() & headline & pl.col(LABEL).is_in(labels))
+    if rows["value"].count() == 0:
+        raise UsageError(f"plot.{function}: no measure has a score in the table{_first_reason(rows)}")
+    mixed = rows["origin"].n_unique() > 1
+    name = (
+        pl.when(pl.lit(mixed) & (pl.col("origin") == PUBLISHED)).then(pl.col(LABEL) + " (published)").otherwise(LABEL)
+    )
+    return with_ranks(rows, BLOCK).with_columns(name.alias(SHOWN))
+
+
+def _first_reason(rows: pl.DataFrame) -> str:
+    reasons = [reason for reason in rows["reason"].drop_nulls() if reason] if "reason" in rows.columns else []
+    return f": {reasons[0]}" if reasons else ""
+
+
+class Ranks(NamedTuple):
+    """Ranks of measures in several columns.
+
+    Attributes
+    ----------
+    names : list of str
+        The measures, the best mean place first.
+    families : list of str
+        The family of each; empty where it is not known.
+    values : array of shape (n_measures, n_columns)
+        NaN where a measure has none. A rank among fewer measures than there are counts by its place: it is what it would
+        be among all of them.
+    goodness : array of shape (n_measures, n_columns)
+        What was ranked; larger is better.
+    columns : list of str
+        What each column is about.
+    """
+
+    names: list[str]
+    families: list[str]
+    values: Array
+    goodness: Array
+    columns: list[str]
+
+    @property
+    def means(self) -> Array:
+        """The mean rank of each measure over its columns."""
+        counts = (~np.isnan(self.values)).sum(axis=1)
+        return np.nansum(self.values, axis=1) / counts
+
+
+def ranks_of(function: str, scores: pl.DataFrame) -> Ranks:
+    """Return the ranks of the measures in scores; those without any rank are left out.
+
+    Raises
+    ------
+    UsageError
+        If no measure has a rank.
+    """
+    ranked = scores.filter(pl.col("rank").is_not_null())
+    if ranked.is_empty():
+        raise UsageError(
+            f"plot.{function}: no measure has a rank; ranking takes at least two measures, scored once each on the same models"
+        )
+    measures = ranked.select(SHOWN, "measure").unique(SHOWN, maintain_order=True)
+    keys = {key: place for place, key in enumerate(ranked.select(BLOCK).unique(maintain_order=True).iter_rows())}
+    place_of = {name: place for place, name in enumerate(measures[SHOWN])}
+    values = np.full((len(place_of), len(keys)), np.nan)
+    goodness = values.copy()
+    for row in ranked.iter_rows(named=True):
+        at = place_of[row[SHOWN]], keys[tuple(row[name] for name in BLOCK)]
+        values[at] = (row["rank"] - 0.5) / row["size"] * len(place_of) + 0.5
+        goodness[at] = row["goodness"]
+    found = Ranks(
+        measures[SHOWN].to_list(), [family(name) for name in measures["measure"]], values, goodness, block_names(keys)
+    )
+    order = sorted(range(len(values)), key=lambda place: (found.means[place], found.names[place]))
+    return found._replace(
+        names=[found.names[place] for place in order],
+        families=[found.families[place] for place in order],
+        values=values[order],
+        goodness=goodness[order],
+    )
+
+
+def block_names(keys: Any) -> list[str]:
+    """Return a few words for each column of scores: what distinguishes it from the others."""
+    rows = [dict(zip(BLOCK, key, strict=True)) for key in keys]
+    plain = ("domain", "test", "architecture", "dataset", "functional", "setting")
+    varying = [name for name in plain if len({row[name] for row in rows}) > 1] or ["architecture", "dataset"]
+    names = [", ".join(str(row[name]) for name in varying if row[name] not in (None, "", "none")) for row in rows]
+    for more in ("pooling", "groups", "models"):
+        if len(set(names)) < len(names) and len({row[more] for row in rows}) > 1:
+            names = [f"{name}, {row[more]} {more}" for name, row in zip(names, rows, strict=True)]
+    several = {name for name in names if names.count(name) > 1}
+    return [f"{name}, run {names[: at + 1].count(name)}" if name in several else name for at, name in enumerate(names)]
+
+
+def family(measure: str) -> str:
+    """Return the family of a measure, empty where resi does not know the measure."""
+    known = registry.measures()
+    return known.get(measure).family if measure in known else ""
+
+
+def all_families() -> list[str]:
+    """Return the families of all measures, those built in first, so that each has the same colour in every figure."""
+    own = {measure.family for measure in registry.measures().in_order() if measure.benchmark}
+    return [*sorted(own), *sorted({measure.family for measure in registry.measures().in_order()} - own)]

@@ -1,0 +1,167 @@
+"""Tables that figures are drawn from: their columns, their measures, and which way a measure points."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from resi import registry
+from resi.errors import UsageError, unknown_name
+from resi.registry.labels import measure_label
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+LABEL = "measure_label"
+MODEL = ("domain", "dataset", "architecture", "model_source", "setting", "seed", "layer")
+SIDES = ("setting", "seed", "layer")
+
+
+def as_frame(function: str, table: Any, needed: Sequence[str]) -> pl.DataFrame:
+    """Return a table of polars or pandas as one of polars, with :data:`LABEL` where it has measures.
+
+    Raises
+    ------
+    UsageError
+        If it is no table, is empty, or lacks one of the columns ``needed``.
+    """
+    if isinstance(table, pl.LazyFrame):
+        table = table.collect()
+    if type(table).__module__.partition(".")[0] == "pandas":
+        table = pl.from_pandas(table)
+    if not isinstance(table, pl.DataFrame):
+        raise UsageError(f"plot.{function}: expected a table of polars or pandas, not a {type(table).__name__}")
+    missing = [name for name in needed if name not in table.columns]
+    if missing:
+        raise UsageError(
+            f"plot.{function}: the table lacks the columns {', '.join(missing)}; it has {', '.join(table.columns)}"
+        )
+    if table.is_empty():
+        raise UsageError(f"plot.{function}: the table has no rows")
+    return _labelled(table) if "measure" in table.columns else table
+
+
+def _labelled(table: pl.DataFrame) -> pl.DataFrame:
+    if "parameters" not in table.columns:
+        return table.with_columns(pl.col("measure").alias(LABEL))
+    pairs = table.select("measure", "parameters").unique()
+    labels = [measure_label(measure, parameters or "{}") for measure, parameters in pairs.iter_rows()]
+    return table.join(pairs.with_columns(pl.Series(LABEL, labels)), on=["measure", "parameters"], how="left",
+                      nulls_equal=True, maintain_order="left")  # fmt: skip
+
+
+def chosen_labels(function: str, table: pl.DataFrame, measure: str | Sequence[str] | None) -> list[str]:
+    """Return the labels of measures in a table that were asked for, in that order; all of them if none were.
+
+    A measure with several parameters has several labels, and its name stands for all of them.
+
+    Raises
+    ------
+    UsageError
+        If a measure is not in the table.
+    """
+    known = table[LABEL].unique(maintain_order=True).to_list()
+    if measure is None:
+        return known
+    labels: list[str] = []
+    for name in [measure] if isinstance(measure, str) else measure:
+        found = [name] if name in known else table.filter(pl.col("measure") == name)[LABEL].unique().sort().to_list()
+        if not found:
+            raise unknown_name(f"measure in the table given to plot.{function}", str(name), known)
+        labels += [label for label in found if label not in labels]
+    if not labels:
+        raise UsageError(f"plot.{function}: measure={measure!r} names no measure")
+    return labels
+
+
+def one_label(function: str, table: pl.DataFrame, measure: str | None) -> str:
+    """Return the label of one measure.
+
+    Raises
+    ------
+    UsageError
+        If the table holds several, and ``measure`` does not say which.
+    """
+    labels = chosen_labels(function, table, measure)
+    if len(labels) > 1:
+        raise UsageError(
+            f"plot.{function}: draws one measure; choose with measure= one of {', '.join(map(repr, labels))}"
+        )
+    return labels[0]
+
+
+def one_value(function: str, table: pl.DataFrame, column: str, given: Any, *, everything: bool = False) -> pl.DataFrame:
+    """Return the rows of one value of a column: that given, or the only one.
+
+    Raises
+    ------
+    UsageError
+        If there is no such value, or there are several and none was given.
+    """
+    if column not in table.columns:
+        return table
+    known = table[column].unique(maintain_order=True).to_list()
+    if given is not None:
+        if given not in known:
+            raise unknown_name(
+                f"{column} in the table given to plot.{function}", str(given), [str(one) for one in known]
+            )
+        return table.filter(pl.col(column) == given)
+    if len(known) > 1 and not everything:
+        names = ", ".join(repr(one) for one in known)
+        raise UsageError(
+            f"plot.{function}: the table holds several values of {column}; choose with {column}= one of {names}"
+        )
+    return table
+
+
+def points_up(function: str, measure: str, table: pl.DataFrame | None = None, given: bool | None = None) -> bool:
+    """Return whether larger values of a measure mean more similar: as given, as the table says, or as it is known.
+
+    Raises
+    ------
+    UsageError
+        If nothing says it.
+    """
+    if given is not None:
+        return given
+    if table is not None and "larger_is_more_similar" in table.columns:
+        stated = table["larger_is_more_similar"].drop_nulls().unique().to_list()
+        if len(stated) == 1:
+            return bool(stated[0])
+    known = registry.measures()
+    if measure in known:
+        return bool(known.get(measure).larger_is_more_similar)
+    raise UsageError(
+        f"plot.{function}: whether larger values of {measure!r} mean more similar is not known; "
+        "say larger_is_more_similar=True or False"
+    )
+
+
+def direction(up: bool) -> str:
+    """Return in words which way a measure points."""
+    return "larger = more similar" if up else "smaller = more similar"
+
+
+def model_names(table: pl.DataFrame, sides: Sequence[str] = ("a", "b")) -> tuple[list[str], list[pl.DataFrame]]:
+    """Return what distinguishes the two sides of comparisons, and a table with these columns for each side."""
+    frames = []
+    for side in sides:
+        columns = [pl.col(name if name in table.columns else f"{name}_{side}").alias(name) for name in MODEL
+                   if name in table.columns or f"{name}_{side}" in table.columns]  # fmt: skip
+        frames.append(table.select(columns))
+    both = pl.concat(frames)
+    # Outputs have no layer, and are those of a model.
+    stated = {name: {value for value in both[name].unique() if value not in (None, "")} for name in both.columns}
+    varying = [name for name in both.columns if len(stated[name]) > 1] or [both.columns[-1]]
+    return varying, frames
+
+
+def model_labels(frame: pl.DataFrame, varying: Sequence[str]) -> list[str]:
+    """Return a text for each row: the varying columns, a few words."""
+    return [" ".join(_word(name, row[name]) for name in varying if row[name] not in (None, "")) for row in frame.iter_rows(named=True)]
+
+
+def _word(column: str, value: Any) -> str:
+    return f"seed {value}" if column == "seed" else f"layer {value}" if column == "layer" else str(value)

@@ -1,0 +1,194 @@
+"""Similarities of all pairs as an array: rows and columns in the order of the table, or of a clustering."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import polars as pl
+
+from resi import registry
+from resi.errors import UsageError
+from resi.plot.reading import LABEL, model_labels, model_names
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    Array = np.ndarray[Any, np.dtype[np.float64]]
+
+
+class Square(NamedTuple):
+    """Values of one measure for all pairs.
+
+    Attributes
+    ----------
+    values : array of shape (n_rows, n_columns)
+        NaN where there is none.
+    rows, columns : list of str
+        The same list for a square.
+    compared : array of shape (n_rows, n_columns), bool
+        Whether the table holds the pair, or says what a value is without it.
+    """
+
+    values: Array
+    rows: list[str]
+    columns: list[str]
+    compared: np.ndarray[Any, np.dtype[np.bool_]]
+
+    @property
+    def is_square(self) -> bool:
+        """Whether rows and columns are the same items."""
+        return self.rows == self.columns
+
+
+class Sides(NamedTuple):
+    """Comparisons with the columns ``source`` and ``target``.
+
+    Attributes
+    ----------
+    order : list of str
+        All items in the order of settings, seeds and layers; empty where the order of the table is the right one.
+    groups : dict from str to str
+        The setting of each item, or its architecture, if that varies.
+    """
+
+    table: pl.DataFrame
+    order: list[str]
+    groups: dict[str, str]
+
+
+def with_sides(table: pl.DataFrame) -> Sides:
+    """Return a table of pairs with its sides named: as it is, or a table of comparisons by what distinguishes them."""
+    if "source" in table.columns or "setting_a" not in table.columns:
+        return Sides(table, [], {})
+    varying, (a, b) = model_names(table)
+    names = [model_labels(frame, varying) for frame in (a, b)]
+    by = next((name for name in ("setting", "architecture") if name in varying and len(varying) > 1), None)
+    groups = {} if by is None else dict(zip(names[0] + names[1], [*a[by], *b[by]], strict=True))
+    both = pl.concat([a, b]).select(varying)
+    seen = {name: _places(both[name].unique(maintain_order=True).to_list()) for name in ("setting", "architecture")
+            if name in varying}  # fmt: skip
+    items = dict(zip(names[0] + names[1], both.iter_rows(named=True), strict=True))
+
+    def key(name: str) -> list[Any]:
+        return [seen[part][value] if part in seen else natural(str(value)) for part, value in items[name].items()]
+
+    return Sides(
+        table.with_columns(source=pl.Series(names[0]), target=pl.Series(names[1])), sorted(items, key=key), groups
+    )
+
+
+def natural(text: str) -> list[tuple[int, int, str]]:
+    """Return a key by which numbers in texts sort as numbers."""
+    return [(1, int(part), "") if part.isdecimal() else (0, 0, part) for part in re.split(r"(\d+)", text)]
+
+
+def square(function: str, table: pl.DataFrame, label: str, order: Sequence[str] = ()) -> Square:
+    """Return the array of one measure in a table with the columns ``source``, ``target`` and ``value``.
+
+    The value of a pair that stands in the table in one order alone holds for both orders. On the diagonal stands the
+    value that the measure is known to give an item with itself, if the table does not say. Rows and columns stand in
+    ``order``, or else as they come.
+
+    Raises
+    ------
+    UsageError
+        If a pair has two different values, or none has any.
+    """
+    rows = table.filter(pl.col(LABEL) == label)
+    sources = rows["source"].cast(pl.String).to_list()
+    targets = rows["target"].cast(pl.String).to_list()
+    pairs = list(zip(sources, targets, strict=True))
+    left, right = list(dict.fromkeys(sources)), list(dict.fromkeys(targets))
+    if set(left) == set(right):
+        right = left
+    elif set(left) & set(right) and len(set(pairs)) < len(left) * len(right):  # not all of one with all of another
+        left = right = list(dict.fromkeys(sources + targets))
+    left, right = _ordered(left, order), _ordered(right, order)
+    values = np.full((len(left), len(right)), np.nan)
+    compared = np.zeros(values.shape, dtype=bool)
+    row_of, column_of = _places(left), _places(right)
+    for (source, target), value in zip(pairs, rows["value"], strict=True):
+        place = row_of[source], column_of[target]
+        number = np.nan if value is None else float(value)
+        if not np.isnan(values[place]) and not np.isclose(values[place], number, equal_nan=True):
+            raise UsageError(
+                f"plot.{function}: {label} has the values {values[place]:g} and {number:g} for {source!r} and "
+                f"{target!r}; leave one experiment in the table"
+            )
+        values[place], compared[place] = number, True
+    if np.isnan(values).all():
+        raise UsageError(f"plot.{function}: {label} has no value in the table{_reason(rows)}")
+    if left == right:
+        _complete(values, compared, rows["measure"][0])
+    return Square(values, left, right, compared)
+
+
+def _ordered(names: list[str], order: Sequence[str]) -> list[str]:
+    return [name for name in order if name in set(names)] if order else names
+
+
+def _places(names: Sequence[Any]) -> dict[Any, int]:
+    return {name: place for place, name in enumerate(names)}
+
+
+def _complete(values: Array, compared: np.ndarray[Any, np.dtype[np.bool_]], measure: str) -> None:
+    """Fill in the other order of each pair that stands there in one, and the diagonal."""
+    one_way = compared.T & ~compared
+    values[one_way] = values.T[one_way]
+    compared |= one_way
+    known = registry.measures()
+    itself = known.get(measure).self_value if measure in known else None
+    alone = np.eye(len(values), dtype=bool) & ~compared
+    if itself is not None:
+        values[alone] = itself
+        compared |= alone
+
+
+def _reason(rows: pl.DataFrame) -> str:
+    errors = rows["error"].drop_nulls().to_list() if "error" in rows.columns else []
+    return f": {errors[0]}" if errors and errors[0] else ""
+
+
+def clustered(function: str, found: Square, up: bool) -> tuple[list[int], list[int]]:
+    """Return rows and columns in the order of average linkage, neighbours as similar as the tree allows.
+
+    References
+    ----------
+    .. [1] Bar-Joseph et al., Fast optimal leaf ordering for hierarchical clustering, Bioinformatics 2001.
+
+    Raises
+    ------
+    UsageError
+        If a value is missing.
+    """
+    from scipy.spatial.distance import pdist, squareform
+
+    needed = ~np.eye(len(found.values), dtype=bool) if found.is_square else np.ones(found.values.shape, dtype=bool)
+    missing = int(np.isnan(found.values[needed]).sum())
+    if missing:
+        raise UsageError(
+            f"plot.{function}: order='clustered' needs every value, and {missing} are missing; use order='given'"
+        )
+    if not found.is_square:
+        return _leaves(pdist(found.values)), _leaves(pdist(found.values.T))
+    distances = as_distances(found.values, up)
+    order = _leaves(squareform(distances, checks=False))
+    return order, order
+
+
+def as_distances(values: Array, up: bool) -> Array:
+    """Return symmetric distances, 0 on the diagonal: similarities are subtracted from the largest."""
+    away = np.nanmax(values) - values if up else values - min(0.0, float(np.nanmin(values)))
+    distances = (away + away.T) / 2
+    np.fill_diagonal(distances, 0.0)
+    return distances
+
+
+def _leaves(condensed: Array) -> list[int]:
+    from scipy.cluster.hierarchy import leaves_list, linkage
+
+    if len(condensed) == 0:
+        return [0]
+    return [int(leaf) for leaf in leaves_list(linkage(condensed, method="average", optimal_ordering=True))]

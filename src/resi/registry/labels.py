@@ -1,0 +1,19 @@
+"""Names of measures as people read them."""
+
+from __future__ import annotations
+
+import json
+
+from resi.registry.names import measures
+
+
+def measure_label(measure: str, parameters: str) -> str:
+    """Return a measure's name with those of its parameters that are not at their default."""
+    known = measures()
+    defaults = known.get(measure)().parameters() if measure in known else {}
+    try:
+        given = dict(json.loads(parameters))
+    except (ValueError, TypeError):  # a table from elsewhere: its text, unchanged
+        return f"{measure} ({parameters})"
+    changed = {name: value for name, value in given.items() if defaults.get(name) != value}
+    return f"{measure} ({', '.join(f'{name}={value}' for name, value in changed.items())})" if changed else measure
