@@ -203,15 +203,16 @@ def lead(found: Sequence[Answer]) -> str:
     counts = Counter(label.label for answer in able for label, _ in answer.best)
     most = max(counts.values())
     top = [label for label, count in counts.items() if count == most]
-    cases = f"{len(able)} {'combination' if len(able) == 1 else 'combinations'} of domain and kind of test"
+    names = listed(top) if len(top) <= SHOWN else f"{len(top)} measures"
+    cases = "the one combination" if len(able) == 1 else f"{len(able)} combinations"
+    where = f"{cases} of domain and kind of test that can tell"
     silent = f" In {len(found) - len(able)} more, the runs are too small to tell." if len(found) > len(able) else ""
-    if len(able) == 1:
-        return f"In the one combination of domain and kind of test that can tell, see below.{silent}"
-    names = listed(top[:4]) if len(top) <= 4 else f"{len(top)} measures"
-    verb = "is" if len(top) == 1 else "are"
-    if most == len(able):
-        return f"{names} {verb} among the best in all {cases}; which is best beyond that cannot be told.{silent}"
-    return f"No measure is among the best everywhere: {names} {verb} in {most} of {cases}.{silent}"
+    if most < len(able):
+        verb = "comes" if len(top) == 1 else "come"
+        return f"No measure is among the best everywhere. {names} {verb} nearest, in {most} of {where}.{silent}"
+    every = "in" if len(able) == 1 else "in any of"
+    choice = " It is the choice if you need one measure." if len(top) == 1 and len(able) > 1 else ""
+    return f"{names} cannot be told from the best {every} {where}.{choice}{silent}"
 
 
 def main_answers(found: Iterable[Answer]) -> tuple[list[Answer], list[Answer]]:

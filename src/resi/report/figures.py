@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
+import contextlib
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from xml.etree import ElementTree
 
 from markupsafe import Markup
 
+from resi.choices import Protocol
 from resi.errors import UsageError
 from resi.report.leaderboard import headline_scores
 from resi.report.names import anchor
+from resi.results.schema import PUBLISHED, TRAINED
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     import polars as pl
+    from matplotlib.figure import Figure as MatplotlibFigure
 
 SVG = "http://www.w3.org/2000/svg"
 LINK = "{http://www.w3.org/1999/xlink}href"
 SHAPES = ("svg", "g", "path", "rect", "circle", "line", "polyline", "polygon", "text", "tspan", "use", "defs", "clipPath")
 """Elements of a figure; all others are left out."""
+SCALE = 1.55
+"""Pixels of a point, so that the smallest text can be read on a screen."""
 STYLE = re.compile(r"([\w-]+)\s*:\s*([^;]+)")
 REFERENCE = re.compile(r"(url\(#|^#)([^)]*)")
 DRAWN = {
@@ -41,7 +46,6 @@ class Figure(NamedTuple):
     """
 
     domain: str
-    name: str
     caption: str
     anchor: str
     svg: Markup
@@ -49,21 +53,38 @@ class Figure(NamedTuple):
 
 def domain_figures(scores: pl.DataFrame) -> list[Figure]:
     """Return the figures of each domain, of trained models under the corrected protocol if there are any."""
+    from resi.plot.canvas import svg_text
+
     found = []
-    for domain, name, drawn in draw(scores):
+    for domain, name, figure in draw(scores):
         link = anchor("figure", domain, name)
-        found.append(Figure(domain, name, DRAWN[name], link, as_svg(drawn[0], drawn[1], link)))
+        found.append(Figure(domain, DRAWN[name], link, as_svg(svg_text(figure), f"{domain}: {DRAWN[name]}", link)))
     return found
 
 
-def draw(scores: pl.DataFrame) -> list[tuple[str, str, Any]]:
-    """Return the domain and name of each figure, with its SVG and what it is called; fewer where there is no ranking."""
-    return []
-
-
 def write_figures(scores: pl.DataFrame, folder: Path) -> list[Path]:
-    """Write the figures of each domain; return the files."""
-    return []
+    """Write the figures of each domain as PDF, SVG and PNG; return the files."""
+    from resi import plot
+
+    return [
+        plot.save(figure, folder / f"{anchor('figure', domain, name)}.{ending}")
+        for domain, name, figure in draw(scores)
+        for ending in ("pdf", "svg", "png")
+    ]
+
+
+def draw(scores: pl.DataFrame) -> Iterator[tuple[str, str, MatplotlibFigure]]:
+    """Yield the domain and name of each figure with its drawing; where too little is ranked, there is none."""
+    from resi import plot
+
+    known = headline_scores(scores)
+    for (domain,), rows in known.sort("domain").group_by("domain", maintain_order=True):
+        sources, protocols = rows["model_source"].unique().to_list(), rows["protocol"].unique().to_list()
+        source = next((name for name in (TRAINED, PUBLISHED) if name in sources), None)
+        protocol = Protocol.corrected if Protocol.corrected in protocols else Protocol.published
+        for name, function in (("ranks", plot.ranks), ("critical_difference", plot.critical_difference)):
+            with contextlib.suppress(UsageError):
+                yield str(domain), name, function(rows, domain=str(domain), protocol=protocol, model_source=source)
 
 
 def as_svg(text: str, label: str, prefix: str) -> Markup:
@@ -85,8 +106,8 @@ def as_svg(text: str, label: str, prefix: str) -> Markup:
     _clean(root, prefix)
     root.set("role", "img")
     root.set("aria-label", label)
-    root.set("width", f"{float(width) * 4 / 3:.0f}")
-    root.set("height", f"{float(height) * 4 / 3:.0f}")
+    root.set("width", f"{float(width) * SCALE:.0f}")
+    root.set("height", f"{float(height) * SCALE:.0f}")
     root.set("stroke-linejoin", "round")
     return Markup(ElementTree.tostring(root, encoding="unicode"))  # noqa: S704 - made of shapes and escaped text
 

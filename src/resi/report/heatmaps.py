@@ -33,7 +33,7 @@ SHADES = 15
 CELL, GAP = 3, 2
 """Pixels of a pair, and between groups."""
 MOST_MEMBERS = 60
-BYTES = 2_000_000
+BYTES = 1_200_000
 """So many of pictures are on a page; the others are named."""
 
 

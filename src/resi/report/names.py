@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import re
 from typing import NamedTuple
@@ -55,6 +56,11 @@ class Named(NamedTuple):
 
 def named(measure: str, parameters: str) -> Named:
     """Return what a measure is called, and whether it is the reader's own."""
+    return _named(measure, parameters, id(registry.measures()))
+
+
+@functools.lru_cache(maxsize=4096)
+def _named(measure: str, parameters: str, _: int) -> Named:
     label = measure_label(measure, parameters)
     link = anchor("measure", label)
     if measure in FUNCTIONAL:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
 
+from resi.groundings import GROUNDINGS
 from resi.report.answer import board_anchor
 from resi.report.cells import differs, shade
 from resi.report.leaderboard import headline_scores
@@ -118,7 +119,8 @@ def score_matrix(scores: pl.DataFrame) -> ScoreMatrix:
     # Runs on other models, by which a cell has several scores, have lines of their own.
     order = ["compared", "groups", "models", "setting", "key"]
     found = found.sort(*LABELS, *order).with_columns(run=pl.int_range(pl.len()).over([*LABELS, "column"]))
-    columns = found.select("test", "functional", "column").unique().sort("test", "functional")
+    columns = found.select("test", "functional", "column").unique()
+    columns = columns.sort(pl.col("test").replace_strict({name: place for place, name in enumerate(GROUNDINGS)}), "functional")
     places = {name: number for number, name in enumerate(columns["column"])}
     lines: dict[Key, list[Entry]] = {}
     for score in found.iter_rows(named=True):

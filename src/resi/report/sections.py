@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 # What a table of scores is about.
 TABLE = ["domain", "dataset", "origin", "pooling"]
-MOST_LINES = 3000
+MOST_LINES = 2000
 """So many lines of all metrics are on a page."""
 LEFT, WIDTH = -0.5, 1.5
 """Where the plots of scores begin, from chance (0) to the best value (1), and how much they show."""

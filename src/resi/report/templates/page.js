@@ -14,7 +14,7 @@ for (const table of document.querySelectorAll("table.filterable")) {
     pageLength: 25,
     lengthMenu: [25, 100, { label: "All", value: -1 }],
     columnDefs: [{ targets: picks, columnControl: [["searchList"]] }],
-    layout: { topStart: "search", topEnd: "pageLength", bottomStart: "info", bottomEnd: "paging" },
+    layout: { topStart: "search", topEnd: "pageLength", bottomStart: "info", bottomEnd: { paging: { buttons: 5, firstLast: false } } },
     language: { search: "Search", info: "_START_ to _END_ of _TOTAL_ lines", infoFiltered: "(of _MAX_)", lengthMenu: "_MENU_ a page" },
   });
   // The table scrolls, not the fields above it.
