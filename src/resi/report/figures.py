@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 from xml.etree import ElementTree
 
+import polars as pl
 from markupsafe import Markup
 
 from resi.choices import Protocol
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    import polars as pl
     from matplotlib.figure import Figure as MatplotlibFigure
 
 SVG = "http://www.w3.org/2000/svg"
@@ -28,6 +28,8 @@ SHAPES = ("svg", "g", "path", "rect", "circle", "line", "polyline", "polygon", "
 """Elements of a figure; all others are left out."""
 SCALE = 1.55
 """Pixels of a point, so that the smallest text can be read on a screen."""
+LONGEST = 40
+"""Letters of a measure's name in a figure."""
 STYLE = re.compile(r"([\w-]+)\s*:\s*([^;]+)")
 REFERENCE = re.compile(r"(url\(#|^#)([^)]*)")
 DRAWN = {
@@ -77,14 +79,17 @@ def draw(scores: pl.DataFrame) -> Iterator[tuple[str, str, MatplotlibFigure]]:
     """Yield the domain and name of each figure with its drawing; where too little is ranked, there is none."""
     from resi import plot
 
-    known = headline_scores(scores)
+    # A label that is longer than a figure is wide leaves no room for it.
+    name = pl.col("measure")
+    short = pl.when(name.str.len_chars() > LONGEST).then(name.str.head(LONGEST) + "…").otherwise(name)
+    known = headline_scores(scores).with_columns(measure=short)
     for (domain,), rows in known.sort("domain").group_by("domain", maintain_order=True):
         sources, protocols = rows["model_source"].unique().to_list(), rows["protocol"].unique().to_list()
         source = next((name for name in (TRAINED, PUBLISHED) if name in sources), None)
         protocol = Protocol.corrected if Protocol.corrected in protocols else Protocol.published
-        for name, function in (("ranks", plot.ranks), ("critical_difference", plot.critical_difference)):
+        for drawn, function in (("ranks", plot.ranks), ("critical_difference", plot.critical_difference)):
             with contextlib.suppress(UsageError):
-                yield str(domain), name, function(rows, domain=str(domain), protocol=protocol, model_source=source)
+                yield str(domain), drawn, function(rows, domain=str(domain), protocol=protocol, model_source=source)
 
 
 def as_svg(text: str, label: str, prefix: str) -> Markup:
