@@ -42,7 +42,11 @@ def scores(measures: list[str]) -> pl.DataFrame:
     for domain, dataset, architecture in places():
         for test, protocol in itertools.product(GROUNDINGS.values(), ("corrected", "published")):
             for functional, measure, metric in itertools.product(test.functional or ("",), measures, test.metrics):
-                rows.append(_score(rng, skill[measure], domain, dataset, architecture, test, protocol, functional, measure, metric))
+                rows.append(
+                    _score(
+                        rng, skill[measure], domain, dataset, architecture, test, protocol, functional, measure, metric
+                    )
+                )
     single = [row for row in rows if row["test"] == "layer_monotonicity"]
     seeds = itertools.count()
     while len(rows) < SCORES_WANTED:
@@ -67,10 +71,20 @@ def _score(rng: np.random.Generator, skill: float, *names: Any) -> dict[str, Any
     row = dict.fromkeys(SCORES, "")
     row |= {"test": test.name, "domain": domain, "dataset": dataset, "architecture": architecture, "measure": measure}
     row |= {"metric": metric, "functional": functional, "protocol": protocol, "parameters": "{}", "origin": "resi"}
-    row |= {"value": value, "low": max(value - 0.12, 0.0), "high": min(value + 0.1, 1.0), "p_value": 0.001, "seed": None}
+    row |= {
+        "value": value,
+        "low": max(value - 0.12, 0.0),
+        "high": min(value + 0.1, 1.0),
+        "p_value": 0.001,
+        "seed": None,
+    }
     row |= {"chance": chance, "normalised": (value - chance) / (1 - chance), "groups": 3, "models": MODELS}
     row |= {"pairs": 105, "failed_pairs": 0, "pooling": "cls" if domain == "language" else "none"}
-    row |= {"model_source": "trained", "compared": f"{domain} {dataset} {architecture} {test.name}", "resi_version": "0"}
+    row |= {
+        "model_source": "trained",
+        "compared": f"{domain} {dataset} {architecture} {test.name}",
+        "resi_version": "0",
+    }
     return row | {
         "influences": str([round(float(share), 5) for share in rng.normal(0, 0.01, MODELS)]),
         "key": f"{rng.integers(1 << 62):x}",
@@ -95,8 +109,14 @@ def comparisons(measures: list[str]) -> pl.DataFrame:
     rows = sides.join(about, how="cross").join(pl.DataFrame({"measure": measures}), how="cross")
     texts = {"status": "ok", "origin": "resi", "model_source": "trained", "pooling": "none", "parameters": "{}"}
     number = pl.Series("value", rng.random(rows.height))
-    rows = rows.with_columns(number, seconds=pl.lit(0.1), prepare_seconds=pl.lit(0.1), **{k: pl.lit(v) for k, v in texts.items()})
-    missing = [pl.lit("" if dtype == pl.String else None).cast(dtype).alias(name) for name, dtype in COMPARISONS.items() if name not in rows.columns]
+    rows = rows.with_columns(
+        number, seconds=pl.lit(0.1), prepare_seconds=pl.lit(0.1), **{k: pl.lit(v) for k, v in texts.items()}
+    )
+    missing = [
+        pl.lit("" if dtype == pl.String else None).cast(dtype).alias(name)
+        for name, dtype in COMPARISONS.items()
+        if name not in rows.columns
+    ]
     return rows.with_columns(missing).select(pl.col(name).cast(dtype) for name, dtype in COMPARISONS.items())
 
 
@@ -110,7 +130,9 @@ def main() -> None:
     start = time.perf_counter()
     run_command(["report", str(root)])
     size = (root / "results" / "report.html").stat().st_size
-    print(f"{table.height} scores, {rows.height} comparisons: {time.perf_counter() - start:.1f} s, {size / 1e6:.1f} MB")
+    sys.stdout.write(
+        f"{table.height} scores, {rows.height} comparisons: {time.perf_counter() - start:.1f} s, {size / 1e6:.1f} MB\n"
+    )
 
 
 if __name__ == "__main__":

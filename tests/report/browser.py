@@ -33,7 +33,9 @@ class Browser:
     def __init__(self, driver: Any) -> None:
         self.driver = driver
 
-    def open(self, page: Path, width: int = 1280, scheme: str = "light", anchor: str = "", scripts: bool = True) -> None:
+    def open(
+        self, page: Path, width: int = 1280, scheme: str = "light", anchor: str = "", scripts: bool = True
+    ) -> None:
         """Open a page from disk at a width in pixels, light or dark, and wait until its tables can be sorted."""
         from selenium.webdriver.support.ui import WebDriverWait
 

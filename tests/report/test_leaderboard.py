@@ -126,7 +126,9 @@ def test_shade_and_interval_follow_the_score_from_chance_to_the_best_value() -> 
     rows = [
         score("cka", 0.6, normalised=0.5, low=0.4, high=1.0),
         score("rsa", 0.1, normalised=-0.125),
-        score("gulp", 0.0, test="layer_monotonicity", metric="spearman", normalised=0.0, chance=0.0, low=-0.2, high=0.2),
+        score(
+            "gulp", 0.0, test="layer_monotonicity", metric="spearman", normalised=0.0, chance=0.0, low=-0.2, high=0.2
+        ),
     ]
     groups, layers = leaderboards(frame(rows))
     cka, rsa = (row.cells[0] for row in groups.rows)
@@ -137,7 +139,12 @@ def test_shade_and_interval_follow_the_score_from_chance_to_the_best_value() -> 
 
 
 def test_domains_are_ranked_by_themselves() -> None:
-    rows = [score("cka", 0.9), score("rsa", 0.3), score("cka", 0.2, domain="vision"), score("rsa", 0.5, domain="vision")]
+    rows = [
+        score("cka", 0.9),
+        score("rsa", 0.3),
+        score("cka", 0.2, domain="vision"),
+        score("rsa", 0.5, domain="vision"),
+    ]
     boards = {board.domain: board for board in leaderboards(frame(rows))}
     first = {domain: board.rows[0].label for domain, board in boards.items()}
     assert first == {"graph": "cka", "vision": "rsa"}

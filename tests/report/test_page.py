@@ -195,7 +195,9 @@ def test_a_page_shows_no_folders_of_its_author(tmp_path: Path) -> None:
 
 
 def test_the_same_tables_give_the_same_page(tmp_path: Path) -> None:
-    rows = [score(measure, 0.9 - 0.1 * n, a) for n, measure in enumerate(("cka", "rsa", "gulp")) for a in ("gcn", "gat")]
+    rows = [
+        score(measure, 0.9 - 0.1 * n, a) for n, measure in enumerate(("cka", "rsa", "gulp")) for a in ("gcn", "gat")
+    ]
     shard = finish(tmp_path, rows, [comparison("a")])
     assert make_page(shard) == make_page(shard)
 

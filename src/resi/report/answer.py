@@ -6,8 +6,8 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
-from resi.report.names import KINDS, anchor, counted, listed, named, title
 from resi.groundings.ranks import best_measures, shares
+from resi.report.names import KINDS, anchor, counted, listed, named, title
 from resi.results.schema import PUBLISHED
 
 if TYPE_CHECKING:

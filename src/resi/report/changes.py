@@ -73,9 +73,7 @@ def changes(now: pl.DataFrame, before: pl.DataFrame, other: str) -> Changes:
     columns = ["value", "low", "high", "compared", "key"]
     sides = [headline_scores(scores).select(*SAME, *columns) for scores in (now, before)]
     # Runs that have the same of all names are told apart by their order.
-    sides = [
-        side.sort(*SAME, "compared", "key").with_columns(run=pl.int_range(pl.len()).over(SAME)) for side in sides
-    ]
+    sides = [side.sort(*SAME, "compared", "key").with_columns(run=pl.int_range(pl.len()).over(SAME)) for side in sides]
     both = sides[0].join(sides[1], on=[*SAME, "run"], how="full", coalesce=True, nulls_equal=True, suffix="_before")
     added, gone = both.filter(pl.col("key_before").is_null()), both.filter(pl.col("key").is_null())
     kept = both.filter(pl.col("key").is_not_null() & pl.col("key_before").is_not_null())

@@ -24,7 +24,21 @@ if TYPE_CHECKING:
 
 SVG = "http://www.w3.org/2000/svg"
 LINK = "{http://www.w3.org/1999/xlink}href"
-SHAPES = ("svg", "g", "path", "rect", "circle", "line", "polyline", "polygon", "text", "tspan", "use", "defs", "clipPath")
+SHAPES = (
+    "svg",
+    "g",
+    "path",
+    "rect",
+    "circle",
+    "line",
+    "polyline",
+    "polygon",
+    "text",
+    "tspan",
+    "use",
+    "defs",
+    "clipPath",
+)
 """Elements of a figure; all others are left out."""
 SCALE = 1.55
 """Pixels of a point, so that the smallest text can be read on a screen."""
@@ -34,7 +48,8 @@ STYLE = re.compile(r"([\w-]+)\s*:\s*([^;]+)")
 REFERENCE = re.compile(r"(url\(#|^#)([^)]*)")
 DRAWN = {
     "ranks": "How the ranks of measures are distributed over tests, datasets and architectures; 1 is the best.",
-    "critical_difference": "Mean ranks. Measures that a bar joins cannot be told from each other (Friedman and Nemenyi, 5 %).",
+    "critical_difference": "Mean ranks. Measures that a bar joins cannot be told from each other (Friedman and Nemenyi, "
+    "5 %).",
 }
 
 

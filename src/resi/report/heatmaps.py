@@ -129,7 +129,9 @@ def _experiment(scope: Mapping[str, Any], about: str, rows: pl.DataFrame, by: li
     for (measure, parameters), part in rows.group_by("measure", "parameters", maintain_order=True):
         matrix = _matrix(part, by, place)
         if not np.isnan(matrix).all():
-            pictures.append(_picture(named(str(measure), str(parameters)), _signed(matrix, str(measure)), groups, matrix))
+            pictures.append(
+                _picture(named(str(measure), str(parameters)), _signed(matrix, str(measure)), groups, matrix)
+            )
     labels = list(dict.fromkeys(groups)) if len(by) > 1 else [f"layer {member[0]}" for member in members]
     yield Experiment(where, about, anchor("map", where, about), labels, pictures)
 

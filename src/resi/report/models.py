@@ -1,4 +1,4 @@
-"""The models behind the results, with their accuracies: did they train?"""
+"""The models behind the results, with their accuracies, which say whether they have learned anything."""
 
 from __future__ import annotations
 
@@ -117,8 +117,14 @@ def _read(path: Path) -> dict[str, Any] | None:
 
 def _model(about: dict[str, Any], probes: dict[str, tuple[float, int | None]]) -> Model:
     spec, accuracies = about["spec"], about.get("accuracies") or {}
+    domain, dataset, architecture, setting = (
+        str(spec.get(name, "")) for name in ("domain", "dataset", "architecture", "setting")
+    )
     return Model(
-        *(str(spec.get(name, "")) for name in ("domain", "dataset", "architecture", "setting")),
+        domain,
+        dataset,
+        architecture,
+        setting,
         int(spec.get("seed", 0)),
         {str(split): float(value) for split, value in accuracies.items() if isinstance(value, int | float)},
         {probe: accuracy for probe, (accuracy, _) in probes.items()},
@@ -129,13 +135,13 @@ def _model(about: dict[str, Any], probes: dict[str, tuple[float, int | None]]) -
 
 def groups(models: Sequence[Model]) -> list[Group]:
     """Return models together that differ in their seed alone."""
-    together: dict[tuple[str, ...], list[Model]] = defaultdict(list)
+    together: dict[tuple[str, str, str, str], list[Model]] = defaultdict(list)
     for model in models:
         together[model[:4]].append(model)
     return [_group(names, sorted(together[names], key=lambda model: model.seed)) for names in sorted(together)]
 
 
-def _group(names: tuple[str, ...], models: list[Model]) -> Group:
+def _group(names: tuple[str, str, str, str], models: list[Model]) -> Group:
     columns: dict[str, list[float]] = defaultdict(list)
     for model in models:
         for split, value in model.accuracies.items():
@@ -145,7 +151,7 @@ def _group(names: tuple[str, ...], models: list[Model]) -> Group:
     spread = {name: (min(values), sum(values) / len(values), max(values)) for name, values in columns.items()}
     seconds = [model.seconds for model in models if model.seconds is not None]
     doubtful = sum(model.has_learned is False for model in models)
-    return Group(*names[:4], models, spread, sum(seconds) / len(seconds) if seconds else None, doubtful)
+    return Group(*names, models, spread, sum(seconds) / len(seconds) if seconds else None, doubtful)
 
 
 def columns(found: Sequence[Group]) -> list[str]:

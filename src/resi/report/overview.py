@@ -120,7 +120,9 @@ def score_matrix(scores: pl.DataFrame) -> ScoreMatrix:
     order = ["compared", "groups", "models", "setting", "key"]
     found = found.sort(*LABELS, *order).with_columns(run=pl.int_range(pl.len()).over([*LABELS, "column"]))
     columns = found.select("test", "functional", "column").unique()
-    columns = columns.sort(pl.col("test").replace_strict({name: place for place, name in enumerate(GROUNDINGS)}), "functional")
+    columns = columns.sort(
+        pl.col("test").replace_strict({name: place for place, name in enumerate(GROUNDINGS)}), "functional"
+    )
     places = {name: number for number, name in enumerate(columns["column"])}
     lines: dict[Key, list[Entry]] = {}
     for score in found.iter_rows(named=True):

@@ -31,9 +31,7 @@ if TYPE_CHECKING:
 SHOWN_REASONS = 100
 
 
-def make_page(
-    shard: Shard, notes: Sequence[str] = (), root: Path | None = None, changes: Changes | None = None
-) -> str:
+def make_page(shard: Shard, notes: Sequence[str] = (), root: Path | None = None, changes: Changes | None = None) -> str:
     """Return the page of merged tables, or of one run.
 
     The same tables and data root give the same page.
