@@ -7,24 +7,26 @@ import io
 import math
 import re
 import textwrap
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from resi.errors import UsageError
 from resi.store.files import atomic_path
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from matplotlib.figure import SubFigure
 
     Where = Axes | Sequence[Axes] | None
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#999999")
-"""Okabe and Ito's colours, which colour-blind readers can tell apart, with grey for black, which hides what is on it."""
+"""Okabe and Ito's colours, which colour-blind readers can tell apart; grey for black, which hides what is on it."""
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 MISSING = "#d9d9d9"
 FONT = 8.0
@@ -116,6 +118,27 @@ def legend(ax: Axes, handles: Sequence[Any], **options: Any) -> Any:
     for text in drawn.get_texts():
         text.set_parse_math(False)
     return drawn
+
+
+def group_dot(number: int) -> dict[str, Any]:
+    """Return how the dots of a group are drawn: colour and marker, either of which tells groups apart."""
+    return {
+        "marker": MARKERS[(number + number // len(MARKERS)) % len(MARKERS)],
+        "color": COLOURS[number % len(COLOURS)],
+        "linestyle": "none",
+        "markeredgecolor": "black",
+        "markeredgewidth": 0.4,
+    }
+
+
+def text_handle(words: str) -> list[Line2D]:
+    """Return a line of a legend that is words alone; none if there are no words."""
+    return [Line2D([], [], linestyle="none", label=words)] if words else []
+
+
+def missing_words(count: int, noun: str) -> str:
+    """Return a line of a title that says how many values are missing; empty if none are."""
+    return f"\n{count} {noun}{'s' if count > 1 else ''} without a value" if count else ""
 
 
 def every(count: int, at_most: int) -> int:

@@ -9,7 +9,7 @@ import polars as pl
 
 from resi import registry
 from resi.errors import DegenerateInputError, ShapeError, UsageError
-from resi.plot.canvas import COLOURS, axis_names, panels, plain, title
+from resi.plot.canvas import COLOURS, axis_names, missing_words, panels, plain, title
 from resi.plot.reading import LABEL, as_frame, chosen_labels, direction, points_up
 from resi.randomness import generator
 
@@ -48,13 +48,13 @@ def convergence(  # noqa: PLR0913 - all but the first two are options
     Parameters
     ----------
     R : array or DataFrame
-        Representations of some samples; or a table with the columns ``measure, samples, value``, one row a draw, such as
-        :func:`values_by_samples` returns.
+        Representations of some samples; or a table with the columns ``measure, samples, value``, one row a draw, such
+        as :func:`values_by_samples` returns.
     S : array, optional
         Representations of the same samples, row by row.
     measures : str, sequence of str, or mapping from str to mapping
-        Names of measures, or names with the parameters of each; ``cka`` if not given. For a table, which of its measures;
-        by default all.
+        Names of measures, or names with the parameters of each; ``cka`` if not given. For a table, which of its
+        measures; by default all.
     sizes : sequence of int, optional
         Numbers of samples; by default eight from 20 to all, equally spaced on a log scale.
     draws : int
@@ -79,7 +79,10 @@ def convergence(  # noqa: PLR0913 - all but the first two are options
     if S is None:
         table, names = R, measures if measures is None or isinstance(measures, str) else list(measures)
     else:
-        table, names = values_by_samples(R, S, measures or "cka", sizes=sizes, draws=draws, seed=seed, shape=shape), None
+        table, names = (
+            values_by_samples(R, S, measures or "cka", sizes=sizes, draws=draws, seed=seed, shape=shape),
+            None,
+        )
     frame = as_frame("convergence", table, ["measure", "samples", "value"])
     labels = chosen_labels("convergence", frame, names)
     figure, axes = panels("convergence", ax, len(labels), (2.8, 2.3))
@@ -100,14 +103,14 @@ def values_by_samples(  # noqa: PLR0913 - all but the first two are options
 ) -> pl.DataFrame:
     """Return the values of measures for several numbers of samples, drawn several times.
 
-    Which samples are drawn depends on the seed, their number, the size and the number of the draw alone: they are the same
-    for all measures. All samples are drawn once. Parameters are those of :func:`convergence`.
+    Which samples are drawn depends on the seed, their number, the size and the number of the draw alone: they are the
+    same for all measures. All samples are drawn once. Parameters are those of :func:`convergence`.
 
     Returns
     -------
     polars.DataFrame
-        Columns ``measure, parameters, samples, draw, value, error``; the value is null where there is none, and the error
-        says why.
+        Columns ``measure, parameters, samples, draw, value, error``; the value is null where there is none, and the
+        error says why.
     """
     from resi.console import progress
     from resi.fingerprints import canonical
@@ -119,7 +122,9 @@ def values_by_samples(  # noqa: PLR0913 - all but the first two are options
         tensors = [as_tensor("convergence", side, array, shape) for side, array in (("R", R), ("S", S))]
         count = len(tensors[0])
         if len(tensors[1]) != count:
-            raise UsageError(f"plot.convergence: R has {count} samples and S has {len(tensors[1])}; rows must be the same samples")
+            raise UsageError(
+                f"plot.convergence: R has {count} samples and S has {len(tensors[1])}; rows must be the same samples"
+            )
         selections = [
             (size, draw, _selection(count, size, draw, seed))
             for size in _checked(sizes, count)
@@ -175,10 +180,12 @@ def _draw(ax: Axes, label: str, rows: pl.DataFrame) -> None:
     up = points_up("convergence", rows["measure"][0], rows)
     known = rows.with_columns(pl.col("value").fill_nan(None)).filter(pl.col("value").is_not_null())
     if known.is_empty():
-        error = rows["error"].drop_nulls().to_list() if "error" in rows.columns else []
-        raise UsageError(f"plot.convergence: {label} has no value" + (f": {error[0]}" if error and error[0] else ""))
+        errors = [str(error) for error in rows["error"].drop_nulls() if error] if "error" in rows.columns else []
+        raise UsageError(f"plot.convergence: {label} has no value" + (f": {errors[0]}" if errors else ""))
     value = pl.col("value")
-    lines = known.group_by("samples").agg(value.mean().alias("mean"), value.min().alias("low"), value.max().alias("high"))
+    lines = known.group_by("samples").agg(
+        value.mean().alias("mean"), value.min().alias("low"), value.max().alias("high")
+    )
     lines = lines.sort("samples")
     ax.fill_between(lines["samples"], lines["low"], lines["high"], color=COLOURS[0], alpha=0.25, linewidth=0)
     ax.plot(lines["samples"], lines["mean"], color=COLOURS[0], marker="o", markersize=3, linewidth=1.2)
@@ -186,7 +193,7 @@ def _draw(ax: Axes, label: str, rows: pl.DataFrame) -> None:
     axis_names(ax, "number of samples (log scale)", f"{label} ({direction(up)})")
     ax.grid(linewidth=0.4, alpha=0.5)
     plain(ax)
-    most = rows.group_by("samples").len()["len"].max()
+    most = max(rows.group_by("samples").len()["len"].to_list())
     words = f"mean and range of up to {most} draws" if most != 1 else "one draw of samples each"
     missing = rows.height - known.height
-    title(ax, f"{label}\n{words}" + (f", {missing} without a value" if missing else ""), width=36)
+    title(ax, f"{label}\n{words}" + missing_words(missing, "draw"), width=36)

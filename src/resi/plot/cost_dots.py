@@ -10,10 +10,10 @@ from matplotlib.lines import Line2D
 
 from resi.errors import UsageError
 from resi.measures.functional import FUNCTIONAL
-from resi.plot.canvas import MARKERS, SMALL, axis_names, figure_legend, panels, plain, title
+from resi.plot.canvas import MARKERS, SMALL, axis_names, figure_legend, panels, plain, text_handle, title
 from resi.plot.families import look
 from resi.plot.names import name_dots
-from resi.plot.ranking import SHOWN, all_families, ranked_scores, ranks_of
+from resi.plot.ranking import SHOWN, all_families, own_words, ranked_scores, ranks_of
 from resi.plot.reading import LABEL, as_frame
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def cost(  # noqa: PLR0913 - all but the first two are options
     untimed = [name for name in found.names if name not in names]
     title(one, f"{columns}" + (f"; without a time: {', '.join(untimed)}" if untimed else ""), width=70)
     handles = [Line2D([], [], label=name or "family not known", **_dot(name)) for name in sorted(set(families))]
-    figure_legend(figure, [one], ax is None, handles)
+    figure_legend(figure, [one], ax is None, handles + text_handle(own_words(names)))
     name_dots(one, x, y, names, SMALL - 0.5)
     return figure
 

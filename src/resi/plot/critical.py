@@ -11,7 +11,7 @@ import numpy as np
 from resi.errors import UsageError
 from resi.groundings.ranks import SIGNIFICANCE, differences
 from resi.plot.canvas import FONT, SMALL, panels
-from resi.plot.ranking import Ranks, ranked_scores, ranks_of
+from resi.plot.ranking import Ranks, own_words, ranked_scores, ranks_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, np.dtype[np.float64]]
     PostHoc = Literal["nemenyi", "wilcoxon"]
 
+OVERHANG = 0.06
+"""How far bars reach beyond the ranks that they join."""
 ROW = 0.42
 """Distance of two names below the axis, in units of the drawing."""
 
@@ -62,8 +64,8 @@ def compared(found: Ranks, posthoc: PostHoc = "nemenyi", function: str = "critic
     """Compare measures by their ranks in several columns.
 
     If the Friedman test finds no difference at 5 %, no two measures can be told apart. Otherwise two can if their mean
-    ranks differ by more than Nemenyi's critical difference, or if Wilcoxon's signed-rank test of their scores does so after
-    Holm's correction for all pairs.
+    ranks differ by more than Nemenyi's critical difference, or if Wilcoxon's signed-rank test of their scores says so
+    after Holm's correction for all pairs.
 
     Raises
     ------
@@ -79,11 +81,11 @@ def compared(found: Ranks, posthoc: PostHoc = "nemenyi", function: str = "critic
 
     if posthoc not in ("nemenyi", "wilcoxon"):
         raise UsageError(f"plot.{function}: posthoc={posthoc!r}: expected 'nemenyi' or 'wilcoxon'")
-    whole = ~np.isnan(found.values).any(axis=1)
+    whole = [not np.isnan(row).any() for row in found.values]
     tested = differences(found.values)
     if tested is None:
         raise UsageError(
-            f"plot.{function}: needs three measures ranked in the same two columns or more; {int(whole.sum())} "
+            f"plot.{function}: needs three measures ranked in the same two columns or more; {sum(whole)} "
             f"have a rank in all {len(found.columns)}"
         )
     means = average_ranks(found.values[whole].T).mean(axis=0)
@@ -194,7 +196,9 @@ def critical_difference(  # noqa: PLR0913 - all but the first are options
     )
     found = compared(ranks_of("critical_difference", known), posthoc)
     rows = (len(found.names) + 1) // 2
-    figure, (one,) = panels("critical_difference", ax, 1, (6.4, 1.25 + 0.17 * rows + 0.09 * len(found.bars)))
+    figure, (one,) = panels(
+        "critical_difference", ax, 1, (6.4, 1.25 + 0.17 * rows + 0.09 * max(_levels(found), default=0))
+    )
     _draw(one, found, posthoc)
     return figure
 
@@ -202,13 +206,14 @@ def critical_difference(  # noqa: PLR0913 - all but the first are options
 def _draw(ax: Axes, found: Comparison, posthoc: PostHoc) -> None:
     count = len(found.names)
     low, high = 1.0, float(count)
-    depth = 0.3 + 0.22 * len(found.bars)
+    levels = _levels(found)
+    depth = 0.52 + 0.22 * max(levels, default=-1)
     rows = (count + 1) // 2
     _draw_scale(ax, count)
-    for height, (first, last) in enumerate(found.bars):
-        y = -0.3 - 0.22 * height
-        ends = found.means[first] - 0.06, found.means[last] + 0.06
-        ax.plot(ends, (y, y), color="black", linewidth=3, solid_capstyle="butt", gid=f"bar-{height}")
+    for number, ((first, last), level) in enumerate(zip(found.bars, levels, strict=True)):
+        y = -0.3 - 0.22 * level
+        ends = found.means[first] - OVERHANG, found.means[last] + OVERHANG
+        ax.plot(ends, (y, y), color="black", linewidth=3, solid_capstyle="butt", gid=f"bar-{number}")
     margin = (high - low) * 0.05
     for place, (name, mean) in enumerate(zip(found.names, found.means, strict=True)):
         is_left = place < rows
@@ -231,13 +236,23 @@ def _draw(ax: Axes, found: Comparison, posthoc: PostHoc) -> None:
             markersize=5,
             gid="critical",
         )
-        ax.text(
-            low + found.critical / 2, 1.45, f"critical difference {found.critical:.2f}", ha="center", fontsize=SMALL
-        )
+        ax.text(low, 1.45, f"critical difference {found.critical:.2f}", fontsize=SMALL)
     ax.set_ylim(-depth - ROW * (rows + 0.8), 2.1 if is_shown else 1.0)
     ax.set_xlim(low - margin, high + margin)
     ax.set_axis_off()
     ax.set_title(_words(found, posthoc), fontsize=FONT, loc="left", parse_math=False)
+
+
+def _levels(found: Comparison) -> list[int]:
+    """Return the level of each bar: bars that do not touch each other share one."""
+    ends: list[float] = []
+    levels = []
+    for first, last in found.bars:
+        start = found.means[first] - 2 * OVERHANG
+        level = next((number for number, end in enumerate(ends) if end < start), len(ends))
+        ends[level : level + 1] = [found.means[last] + 2 * OVERHANG]
+        levels.append(level)
+    return levels
 
 
 def _draw_scale(ax: Axes, count: int) -> None:
@@ -264,4 +279,5 @@ def _words(found: Comparison, posthoc: PostHoc) -> str:
         lines.append("A bar joins measures that cannot be told apart (Wilcoxon signed-rank, Holm, 5 %)")
     if found.left_out:
         lines.append(f"Left out, not ranked in every column: {', '.join(found.left_out)}")
+    lines += [words] if (words := own_words([*found.names, *found.left_out])) else []
     return "\n".join(line for text in lines for line in textwrap.wrap(text, 92, break_long_words=False))

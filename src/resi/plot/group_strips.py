@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 from resi.errors import UsageError
 from resi.groundings.separation import average_precision, expected_average_precision, pair_index
 from resi.measures.functional import FUNCTIONAL
-from resi.plot.canvas import COLOURS, FONT, SMALL, axis_names, figure_legend, panels, plain, title
+from resi.plot.canvas import COLOURS, FONT, SMALL, axis_names, figure_legend, missing_words, panels, plain, title
 from resi.plot.models import Pairs, between_models, of_settings, pairs, signed
 from resi.plot.reading import LABEL, chosen_labels, direction, points_up
 
@@ -40,9 +40,9 @@ def groups(  # noqa: PLR0913 - all but the first are options
 ) -> Figure:
     """Draw the similarity of each two models, of one group or of different ones: one panel a measure.
 
-    Each group has two rows of marks: pairs of two of its models, and pairs of one of its models with another group's. The
-    better the first lie to the right of the second, the larger the average precision (AP) beside them; its mean over groups
-    is the AUPRC. More similar is to the right, whichever way the measure points.
+    Each group has two rows of marks: pairs of two of its models, and pairs of one of its models with another group's.
+    The better the first lie to the right of the second, the larger the average precision (AP) beside them; its mean
+    over groups is the AUPRC. More similar is to the right, whichever way the measure points.
 
     Parameters
     ----------
@@ -76,8 +76,8 @@ def groups(  # noqa: PLR0913 - all but the first are options
         raise UsageError("plot.groups: the table holds no comparison of models of these groups")
     labels = chosen_labels("groups", rows, measure)
     found = [pairs("groups", rows, label) for label in labels]
-    for one in found:
-        _check(one)
+    for between in found:
+        _check(between)
     figure, axes = panels("groups", ax, len(labels), (3.4, 1.0 + 0.42 * len(set(found[0].groups))))
     for one, label, between in zip(axes, labels, found, strict=True):
         of_measure = rows.filter(rows[LABEL] == label)
@@ -107,7 +107,7 @@ def _check(found: Pairs) -> None:
 
 
 def separation(found: Pairs, up: bool) -> dict[str, tuple[float, float]]:
-    """Return of each group the average precision of finding its pairs by their similarity, and what chance would give."""
+    """Return each group's average precision of finding its pairs by their similarity, and what chance would give."""
     values = signed(found.values, up)
     belongs = np.array(found.groups)
     scores = {}
@@ -127,7 +127,15 @@ def _draw(ax: Axes, label: str, found: Pairs, up: bool) -> None:
             # Spread in a fixed pattern, as many lie close together.
             spread = (np.arange(len(known)) * 0.618 % 1 - 0.5) * 0.2
             size = 3.4 if len(known) < 100 else 2.0
-            ax.plot(known, place + offset + spread, linestyle="none", markersize=size, alpha=0.65, markeredgewidth=0.7, **look)
+            ax.plot(
+                known,
+                place + offset + spread,
+                linestyle="none",
+                markersize=size,
+                alpha=0.65,
+                markeredgewidth=0.7,
+                **look,
+            )
             if len(known):
                 ax.plot([np.median(known)], [place + offset], "|", color="black", markersize=11, markeredgewidth=1.3)
         text = "no pair" if np.isnan(scores[name][0]) else f"AP {scores[name][0]:.2f}"
@@ -142,4 +150,4 @@ def _draw(ax: Axes, label: str, found: Pairs, up: bool) -> None:
     auprc, chance = np.mean(list(scores.values()), axis=0)
     missing = int(np.isnan(found.values[np.triu_indices(len(belongs), 1)]).sum())
     words = "AUPRC not defined" if np.isnan(auprc) else f"AUPRC {auprc:.2f} (chance {chance:.2f})"
-    title(ax, f"{label}\n{words}" + (f", {missing} pairs without a value" if missing else ""), width=34)
+    title(ax, f"{label}\n{words}" + missing_words(missing, "pair"), width=34)

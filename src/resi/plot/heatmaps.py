@@ -2,44 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.collections import PatchCollection
 from matplotlib.patches import Patch, Rectangle
 
-from resi.errors import UsageError, unknown_name
+from resi.errors import UsageError
 from resi.plot.canvas import COLOURS, FONT, MISSING, SMALL, axis_names, every, legend, panels, title
-from resi.plot.reading import LABEL, as_frame, chosen_labels, direction, points_up
-from resi.plot.squares import Square, clustered, square, with_sides
+from resi.plot.pair_maps import Groups, Panel, chosen_maps, group_of, reordered
+from resi.plot.reading import direction
+from resi.plot.squares import Square, clustered
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     import polars as pl
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from resi.plot.canvas import Where
 
-    Groups = Mapping[str, str] | Sequence[str] | None
 
 MOST_WRITTEN = 12
 """Rows and columns up to which values are written in the cells."""
 MOST_LABELS = 48
+LETTER = 0.055
+"""Width of a letter of a label, in inches."""
 BAR_INCHES = 0.055
 """Width of the bars that mark groups."""
 LINE_POINTS = 11
 LEGEND_LETTERS = 17
 """Letters that have room beside each other above an inch of a map."""
-
-
-class Panel(NamedTuple):
-    """The values of one measure, and whether larger ones mean more similar."""
-
-    name: str
-    up: bool
-    found: Square
 
 
 def heatmap(  # noqa: PLR0913 - all but the first are options
@@ -103,8 +98,9 @@ def heatmap(  # noqa: PLR0913 - all but the first are options
     maps, known = chosen_maps("heatmap", table, measure, labels, columns, larger_is_more_similar)
     members = [group_of("heatmap", groups, panel.found, known) for panel in maps]
     if order == "clustered":
-        rows, across = clustered("heatmap", maps[0].found, maps[0].up)
-        maps = [panel._replace(found=_reordered(panel.found, rows, across, panel.name)) for panel in maps]
+        first = maps[0]
+        rows, across = clustered("heatmap", first.found, first.up)
+        maps = [panel._replace(found=reordered(panel, first, rows, across)) for panel in maps]
     size = _size(maps[0].found)
     figure, axes = panels("heatmap", ax, len(maps), size)
     for one, panel, member in zip(axes, maps, members, strict=True):
@@ -112,88 +108,12 @@ def heatmap(  # noqa: PLR0913 - all but the first are options
     return figure
 
 
-def chosen_maps(  # noqa: PLR0913 - what the functions that draw pairs take
-    function: str, table: Any, measure: Any, labels: Any, columns: Any, given: bool | None
-) -> tuple[list[Panel], dict[str, str]]:
-    """Return the values of measures in a table, or an array, and the setting of each item where it is known.
-
-    Parameters are those of :func:`heatmap`; ``given`` is ``larger_is_more_similar``.
-    """
-    if not hasattr(table, "columns") and not hasattr(table, "collect"):
-        return [_of_array(function, table, measure, labels, columns, given)], {}
-    sides = with_sides(as_frame(function, table, ["measure", "value"]))
-    frame = as_frame(function, sides.table, ["source", "target"])
-    maps = []
-    for label in chosen_labels(function, frame, measure):
-        rows = frame.filter(frame[LABEL] == label)
-        found = square(function, frame, label, sides.order)
-        if labels is not None or columns is not None:
-            found = _chosen(function, found, labels, columns)
-        maps.append(Panel(label, points_up(function, rows["measure"][0], rows, given), found))
-    return maps, sides.groups
-
-
-def _chosen(function: str, found: Square, labels: Sequence[str] | None, columns: Sequence[str] | None) -> Square:
-    """Return the rows and columns that were named, in that order."""
-    rows = found.rows if labels is None else [str(name) for name in labels]
-    across = [str(name) for name in columns] if columns is not None else rows if found.is_square else found.columns
-    places = []
-    for wanted, existing in ((rows, found.rows), (across, found.columns)):
-        for name in wanted:
-            if name not in existing:
-                raise unknown_name(f"item in the table given to plot.{function}", name, existing)
-        places.append([existing.index(name) for name in wanted])
-    index = np.ix_(*places)
-    return Square(found.values[index], rows, across, found.compared[index])
-
-
-def _of_array(function: str, values: Any, measure: Any, labels: Any, columns: Any, given: bool | None) -> Panel:  # noqa: PLR0913
-    try:
-        array = np.asarray(values, dtype=float)
-    except (TypeError, ValueError):
-        raise UsageError(f"plot.{function}: expected a table or an array, not a {type(values).__name__}") from None
-    if array.ndim != 2 or array.size == 0:
-        raise UsageError(f"plot.{function}: expected an array of two dimensions, not of shape {array.shape}")
-    if not np.isfinite(array).any():
-        raise UsageError(f"plot.{function}: the array has no value that is a number")
-    rows = [str(name) for name in (range(array.shape[0]) if labels is None else labels)]
-    same = columns is None and array.shape[0] == array.shape[1]
-    across = rows if same else [str(name) for name in (range(array.shape[1]) if columns is None else columns)]
-    if (len(rows), len(across)) != array.shape:
-        raise UsageError(f"plot.{function}: {len(rows)} labels and {len(across)} columns do not fit shape {array.shape}")
-    name = "similarity" if measure is None else str(measure)
-    found = Square(np.where(np.isfinite(array), array, np.nan), rows, across, np.ones(array.shape, bool))
-    return Panel(name, points_up(function, name, None, given), found)
-
-
-def group_of(function: str, groups: Groups, found: Square, known: Mapping[str, str]) -> dict[str, str]:
-    """Return the group of each item by its name; empty if there are none."""
-    if groups is None:
-        return dict(known)
-    if isinstance(groups, Mapping):
-        absent = [name for name in found.rows if name not in groups]
-        if absent and found.is_square:
-            raise UsageError(f"plot.{function}: groups= says nothing of {absent[0]!r}")
-        return {str(name): str(group) for name, group in groups.items()}
-    listed = [str(group) for group in groups]
-    if len(listed) != len(found.rows):
-        raise UsageError(f"plot.{function}: groups= holds {len(listed)} groups for {len(found.rows)} rows")
-    return dict(zip(found.rows, listed, strict=True))
-
-
-def _reordered(found: Square, rows: list[int], across: list[int], name: str) -> Square:
-    if (len(rows), len(across)) != found.values.shape:
-        raise UsageError(f"plot.heatmap: {name} was computed for other pairs than the first measure; draw it alone")
-    index = np.ix_(rows, across)
-    names = [found.rows[place] for place in rows], [found.columns[place] for place in across]
-    return Square(found.values[index], *names, found.compared[index])
-
-
 def _size(found: Square) -> tuple[float, float]:
-    """Return the size of one panel in inches: a column of a paper, wider where the labels are long."""
-    longest = max(map(len, [*found.rows, *found.columns]))
-    cells = 2.4 + 0.12 * max(0, min(max(found.values.shape), MOST_LABELS) - 12)
-    return cells + 0.95 + min(longest, 40) * 0.055, cells + 0.45 + min(longest, 40) * 0.055
+    """Return the size of one panel in inches: a column of a paper, wider where there is more to show."""
+    down, across = found.values.shape
+    below, beside = (min(max(map(len, names)), 40) * LETTER for names in (found.columns, found.rows))
+    cell = (2.4 + 0.12 * max(0, min(max(down, across), MOST_LABELS) - 12)) / max(down, across)
+    return max(cell * across, 1.2) + 0.95 + beside, max(cell * down, 1.2) + 0.45 + below
 
 
 def _draw(ax: Axes, panel: Panel, member: Mapping[str, str], limits: Any, write: bool | None) -> None:

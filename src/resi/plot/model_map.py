@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from resi.errors import UsageError
-from resi.plot.canvas import COLOURS, MARKERS, SMALL, axis_names, figure_legend, panels, title
-from resi.plot.heatmaps import chosen_maps, group_of
+from resi.plot.canvas import SMALL, axis_names, figure_legend, group_dot, panels, title
 from resi.plot.names import name_dots
+from resi.plot.pair_maps import chosen_maps, group_of
 from resi.plot.squares import as_distances
 
 if TYPE_CHECKING:
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from resi.plot.canvas import Where
-    from resi.plot.heatmaps import Groups, Panel
+    from resi.plot.pair_maps import Groups, Panel
 
     Array = np.ndarray[Any, np.dtype[np.float64]]
 
 MOST_NAMES = 40
 
 
-def map(  # noqa: A001, PLR0913 - named after what it draws; all but the first are options
+def map(  # noqa: PLR0913 - named after what it draws; all but the first are options
     table: Any,
     measure: str | Sequence[str] | None = None,
     *,
@@ -38,9 +38,9 @@ def map(  # noqa: A001, PLR0913 - named after what it draws; all but the first a
 ) -> Figure:
     """Draw models or layers as dots of which similar ones lie close together, one panel a measure.
 
-    Metric multidimensional scaling: classical scaling, improved by SMACOF from there, so that the same table always gives
-    the same map. A similarity counts as its distance below the largest one. The title states the stress: the share of the
-    distances, in squares, that the plane gets wrong; below 0.1 a map is commonly called good, above 0.2 poor.
+    Metric multidimensional scaling: classical scaling, improved by SMACOF from there, so that the same table always
+    gives the same map. A similarity counts as its distance below the largest one. The title states the stress, how far
+    the distances of the plane are from those of the table: below 0.1 a map is commonly called good, above 0.2 poor.
 
     Parameters
     ----------
@@ -51,7 +51,8 @@ def map(  # noqa: A001, PLR0913 - named after what it draws; all but the first a
     labels : sequence of str, optional
         Names of an array's rows; with a table, which items to draw.
     groups : mapping from str to str, or sequence of str, optional
-        The group of each item; drawn in one colour and with one marker. By default the settings of a table of comparisons.
+        The group of each item; drawn in one colour and with one marker. By default the settings of a table of
+        comparisons.
     larger_is_more_similar : bool, optional
         Which way the measure points, where neither the table nor resi knows it.
     names : bool, optional
@@ -94,12 +95,16 @@ def map(  # noqa: A001, PLR0913 - named after what it draws; all but the first a
 def _distances(panel: Panel) -> Array:
     found = panel.found
     if not found.is_square:
-        raise UsageError(f"plot.map: {panel.name} compares {len(found.rows)} items with {len(found.columns)} others; a map "
-                         "takes all pairs among the same items")  # fmt: skip
+        raise UsageError(
+            f"plot.map: {panel.name} compares {len(found.rows)} items with {len(found.columns)} others; a map takes "
+            "all pairs among the same items"
+        )
     count = len(found.rows)
     missing = int(np.isnan(found.values[~np.eye(count, dtype=bool)]).sum())
     if missing:
-        raise UsageError(f"plot.map: {panel.name} lacks {missing} of {count * (count - 1)} values; choose items with labels=")
+        raise UsageError(
+            f"plot.map: {panel.name} lacks {missing} of {count * (count - 1)} values; choose items with labels="
+        )
     if count < 3:
         raise UsageError(f"plot.map: a map takes three items or more, not {count}")
     return as_distances(found.values, panel.up)
@@ -141,10 +146,7 @@ def scaled(distances: Array) -> tuple[Array, float]:
 
 
 def _look(number: int) -> dict[str, Any]:
-    return {
-        "marker": MARKERS[number % len(MARKERS)], "color": COLOURS[number % len(COLOURS)], "linestyle": "none", "markersize": 5,
-        "markeredgecolor": "black", "markeredgewidth": 0.4,
-    }  # fmt: skip
+    return {**group_dot(number), "markersize": 5}
 
 
 def _draw(ax: Axes, panel: Panel, dots: Array, stress: float, looks: Sequence[int]) -> None:

@@ -68,7 +68,9 @@ def between_models(function: str, table: Any, chosen: dict[str, Any], layer: str
     if layer is not None and layer not in layers:
         raise unknown_name(f"layer in the table given to plot.{function}", str(layer), layers)
     if layer is None and len(layers) > 1:
-        raise UsageError(f"plot.{function}: the table holds several layers; choose with layer= one of {', '.join(layers)}")
+        raise UsageError(
+            f"plot.{function}: the table holds several layers; choose with layer= one of {', '.join(layers)}"
+        )
     return rows.filter(is_functional | (pl.col("layer_a") == (layer or layers[0])))
 
 
@@ -83,7 +85,9 @@ def of_settings(function: str, rows: pl.DataFrame, test: str | None, settings: S
     elif test is not None:
         wanted = [setting for setting in known if setting == STANDARD or setting.startswith(f"{test}_")]
         if set(wanted) <= {STANDARD}:
-            raise UsageError(f"plot.{function}: the table holds no setting of test={test!r}; there are {', '.join(known)}")
+            raise UsageError(
+                f"plot.{function}: the table holds no setting of test={test!r}; there are {', '.join(known)}"
+            )
     else:
         wanted = known
     return rows.filter(pl.col("setting_a").is_in(wanted) & pl.col("setting_b").is_in(wanted))
@@ -99,16 +103,12 @@ def pairs(function: str, rows: pl.DataFrame, label: str) -> Pairs:
     }
     settings = list(dict.fromkeys(setting for setting, _ in models.values()))
     order = sorted(models, key=lambda name: (settings.index(models[name][0]), models[name][1]))
-    named = [[_name(*model) for model in of_measure.select(f"setting_{side}", f"seed_{side}").iter_rows()] for side in "ab"]
+    named = [
+        [_name(*model) for model in of_measure.select(f"setting_{side}", f"seed_{side}").iter_rows()] for side in "ab"
+    ]
     table = of_measure.with_columns(source=pl.Series(named[0]), target=pl.Series(named[1]))
     found = square(function, table, label, order)
-    if not found.is_square:  # two models alone
-        names = [*found.rows, *found.columns]
-        values = np.full((len(names), len(names)), np.nan)
-        values[: len(found.rows), len(found.rows) :] = found.values
-        values[len(found.rows) :, : len(found.rows)] = found.values.T
-    else:
-        names, values = found.rows, (found.values / 2 + found.values.T / 2)
+    names, values = found.rows, found.values / 2 + found.values.T / 2
     values = np.where(np.eye(len(names), dtype=bool), np.nan, values)
     return Pairs(names, [models[name][0] for name in names], values)
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 ANGLES = (0.0, 180.0, 90.0, 270.0, 45.0, 315.0, 135.0, 225.0)
 DISTANCES = (5.0, 11.0, 19.0, 28.0)
+LEADER: dict[str, Any] = {"arrowstyle": "-", "linewidth": 0.4, "color": "#888888", "shrinkA": 0, "shrinkB": 2}
 
 
 def name_dots(ax: Axes, x: Array, y: Array, names: Sequence[str], size: float) -> None:
@@ -32,18 +33,23 @@ def name_dots(ax: Axes, x: Array, y: Array, names: Sequence[str], size: float) -
     points = ax.transData.transform(np.column_stack([x, y]))
     scale = figure.dpi / 72
     taken = [np.array([px - 3 * scale, py - 3 * scale, px + 3 * scale, py + 3 * scale]) for px, py in points]
-    frame = ax.bbox.extents
-    for point, at, name in zip(points, zip(x, y, strict=True), names, strict=True):
-        extent = np.array([0.56 * size * len(name), 1.15 * size]) * scale
+    frame = np.array(ax.bbox.extents)
+    texts = [
+        ax.annotate(name, at, xytext=(0, 0), textcoords="offset points", fontsize=size, va="center", parse_math=False,
+                    annotation_clip=False)
+        for at, name in zip(zip(x, y, strict=True), names, strict=True)
+    ]  # fmt: skip
+    for point, text in zip(points, texts, strict=True):
+        text.set_in_layout(False)
+        extent = np.array(text.get_window_extent().size) + scale
         offset = min(_offsets(), key=lambda one: _cost(_box(point, one, extent, scale), taken, frame, one))
         taken.append(_box(point, offset, extent, scale))
-        is_far = np.hypot(*offset) > DISTANCES[1]
-        text = ax.annotate(
-            name, at, xytext=tuple(offset), textcoords="offset points", fontsize=size, va="center", parse_math=False,
-            ha="left" if offset[0] > 1 else "right" if offset[0] < -1 else "center", annotation_clip=False,
-            arrowprops={"arrowstyle": "-", "linewidth": 0.4, "color": "#888888", "shrinkA": 0, "shrinkB": 2} if is_far else None,
-        )  # fmt: skip
-        text.set_in_layout(False)
+        text.set_position(tuple(offset))
+        text.set_horizontalalignment("left" if offset[0] > 1 else "right" if offset[0] < -1 else "center")
+        if np.hypot(*offset) > DISTANCES[1]:
+            ax.annotate("", text.xy, xytext=tuple(offset), textcoords="offset points", arrowprops=LEADER).set_in_layout(
+                False
+            )
 
 
 def _offsets() -> list[Array]:

@@ -10,7 +10,7 @@ from resi.errors import UsageError, unknown_name
 from resi.groundings.correlation import correlate
 from resi.groundings.ties import merge_ties
 from resi.measures.functional import FUNCTIONAL
-from resi.plot.canvas import COLOURS, MARKERS, axis_names, figure_legend, panels, plain, title
+from resi.plot.canvas import axis_names, figure_legend, group_dot, panels, plain, title
 from resi.plot.models import Pairs, between_models, of_settings, pairs, signed
 from resi.plot.reading import LABEL, chosen_labels, direction, points_up
 
@@ -79,7 +79,8 @@ def outputs(  # noqa: PLR0913 - all but the first are options
     known = [name for name in FUNCTIONAL if name in rows["measure"].to_list()]
     if not known:
         raise UsageError(
-            f"plot.outputs: the table holds no difference of outputs of two models of one setting: no {', '.join(FUNCTIONAL)}"
+            "plot.outputs: the table holds no difference of outputs of two models of one setting: "
+            f"no {', '.join(FUNCTIONAL)}"
         )
     if functional is not None and functional not in known:
         raise unknown_name("difference of outputs in the table given to plot.outputs", functional, known)
@@ -102,10 +103,7 @@ def outputs(  # noqa: PLR0913 - all but the first are options
 
 
 def _look(place: int) -> dict[str, Any]:
-    return {
-        "marker": MARKERS[place % len(MARKERS)], "color": COLOURS[place % len(COLOURS)], "linestyle": "none", "markersize": 4,
-        "markeredgecolor": "#333333", "markeredgewidth": 0.3, "alpha": 0.8,
-    }  # fmt: skip
+    return {**group_dot(place), "markersize": 4, "alpha": 0.8}
 
 
 def _draw(ax: Axes, label: str, up: bool, against: str, found: Pairs, differences: Pairs) -> None:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.patches import Patch
 
-from resi.plot.canvas import FONT, SMALL, axis_names, figure_legend, panels, plain, title
+from resi.plot.canvas import FONT, SMALL, axis_names, figure_legend, panels, plain, text_handle, title
 from resi.plot.families import look
-from resi.plot.ranking import Ranks, ranked_scores, ranks_of
+from resi.plot.ranking import Ranks, own_words, ranked_scores, ranks_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from resi.plot.canvas import Where
+
+MOST_DOTS = 60
 
 
 def ranks(  # noqa: PLR0913 - all but the first are options
@@ -34,7 +36,8 @@ def ranks(  # noqa: PLR0913 - all but the first are options
 
     A rank is a measure's place among all measures in one test, on one architecture and dataset; 1 is the best. Boxes
     reach from the lower to the upper quartile, with a line at the median, and whiskers to the farthest rank within 1.5
-    times that range; every rank is a dot. The best mean rank is at the top.
+    times that range; every rank is a dot, or those beyond the whiskers alone where a measure has more than 60. The best
+    mean rank is at the top.
 
     Parameters
     ----------
@@ -77,7 +80,8 @@ def ranks(  # noqa: PLR0913 - all but the first are options
         _draw(one, found)
         title(one, f"{name}: {len(found.columns)} {'rankings' if len(found.columns) > 1 else 'ranking'}")
     families = sorted({family for _, found in by_domain for family in found.families})
-    handles = [Patch(label=family or "family not known", **look(family)) for family in families]
+    handles: list[Any] = [Patch(label=family or "family not known", **look(family)) for family in families]
+    handles += text_handle(own_words(name for _, found in by_domain for name in found.names))
     figure_legend(figure, axes, ax is None, handles)
     return figure
 
@@ -88,11 +92,11 @@ def _draw(ax: Axes, found: Ranks) -> None:
         drawn = values[~np.isnan(values)]
         style = look(family)
         boxes = ax.boxplot(
-            [drawn], positions=[place], widths=0.66, orientation="horizontal", patch_artist=True, showfliers=False,
-            manage_ticks=False, medianprops={"color": "black", "linewidth": 1.2}, whiskerprops={"linewidth": 0.7},
-            capprops={"linewidth": 0.7}, boxprops={"linewidth": 0.6},
-        )  # fmt: skip
+            [drawn], positions=[place], orientation="horizontal", showfliers=len(drawn) > MOST_DOTS, **_BOX
+        )
         boxes["boxes"][0].set(facecolor=style["facecolor"], alpha=0.75, hatch=style["hatch"])
+        if len(drawn) > MOST_DOTS:
+            continue
         # Spread in a fixed pattern, as ranks of many columns are equal.
         spread = (np.arange(len(drawn)) * 0.618 % 1 - 0.5) * 0.4
         ax.plot(drawn, place + spread, ".", color="black", markersize=2.2, alpha=0.6, markeredgewidth=0, zorder=3)
@@ -103,3 +107,15 @@ def _draw(ax: Axes, found: Ranks) -> None:
     ax.grid(axis="x", linewidth=0.4, alpha=0.5)
     ax.tick_params(axis="y", length=0)
     plain(ax)
+
+
+_BOX: dict[str, Any] = {
+    "widths": 0.66,
+    "patch_artist": True,
+    "manage_ticks": False,
+    "medianprops": {"color": "black", "linewidth": 1.2},
+    "whiskerprops": {"linewidth": 0.7},
+    "capprops": {"linewidth": 0.7},
+    "boxprops": {"linewidth": 0.6},
+    "flierprops": {"marker": ".", "markersize": 2.2, "markeredgewidth": 0, "markerfacecolor": "black"},
+}

@@ -11,11 +11,12 @@ from resi import registry
 from resi.errors import UsageError
 from resi.groundings import GROUNDINGS
 from resi.groundings.ranks import with_ranks
+from resi.measures.guard import is_built_in
 from resi.plot.reading import LABEL, as_frame, chosen_labels, one_value
 from resi.results.schema import LATER_COLUMNS, PUBLISHED
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     Array = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -33,8 +34,11 @@ BLOCK = [
 ]
 """Scores with the same of these are ranked among each other: one column of ranks."""
 NEEDED = ["test", "domain", "dataset", "architecture", "measure", "metric", "value"]
+LATER = ("seed", "normalised", "origin", "influences", "pooling", "setting", "compared", "low", "high", "model_source")
 SHOWN = "shown"
-"""Column: a measure's label, marked where its scores are imported beside others."""
+"""Column: a measure's label, marked where its scores are imported beside others, or resi does not provide it."""
+OWN = " *"
+"""Stands behind the names of measures that resi does not provide."""
 
 
 def ranked_scores(
@@ -61,8 +65,8 @@ def ranked_scores(
         If nothing is left, or scores of trained and of published models are mixed.
     """
     frame = as_frame(function, table, NEEDED).with_columns(pl.col(pl.Float64).fill_nan(None))
-    frame = frame.with_columns(pl.lit(LATER_COLUMNS[name]).alias(name) for name in ("seed", "normalised", "origin", "influences",
-                               "pooling", "setting", "compared", "low", "high", "model_source") if name not in frame.columns)  # fmt: skip
+    later = {name: LATER_COLUMNS[name] for name in LATER if name not in frame.columns}
+    frame = frame.with_columns(pl.lit(value).alias(name) for name, value in later.items())
     frame = frame.with_columns(
         pl.lit(None).alias(name) for name in (*BLOCK, "chance", "parameters") if name not in frame.columns
     )
@@ -78,10 +82,20 @@ def ranked_scores(
     if rows["value"].count() == 0:
         raise UsageError(f"plot.{function}: no measure has a score in the table{_first_reason(rows)}")
     mixed = rows["origin"].n_unique() > 1
-    name = (
-        pl.when(pl.lit(mixed) & (pl.col("origin") == PUBLISHED)).then(pl.col(LABEL) + " (published)").otherwise(LABEL)
+    own = pl.when(pl.col("measure").is_in(_built_in())).then(pl.lit("")).otherwise(pl.lit(OWN))
+    imported = (
+        pl.when(pl.lit(mixed) & (pl.col("origin") == PUBLISHED)).then(pl.lit(" (published)")).otherwise(pl.lit(""))
     )
-    return with_ranks(rows, BLOCK).with_columns(name.alias(SHOWN))
+    return with_ranks(rows, BLOCK).with_columns((pl.col(LABEL) + imported + own).alias(SHOWN))
+
+
+def _built_in() -> list[str]:
+    return [measure.name for measure in registry.measures().in_order() if is_built_in(measure)]
+
+
+def own_words(names: Iterable[str]) -> str:
+    """Return what the mark behind the reader's own measures means; empty if there are none."""
+    return f"{OWN.strip()} from a plugin, or the reader's own" if any(name.endswith(OWN) for name in names) else ""
 
 
 def _first_reason(rows: pl.DataFrame) -> str:
@@ -99,8 +113,8 @@ class Ranks(NamedTuple):
     families : list of str
         The family of each; empty where it is not known.
     values : array of shape (n_measures, n_columns)
-        NaN where a measure has none. A rank among fewer measures than there are counts by its place: it is what it would
-        be among all of them.
+        NaN where a measure has none. A rank among fewer measures than there are counts by its place: it is what it
+        would be among all of them.
     goodness : array of shape (n_measures, n_columns)
         What was ranked; larger is better.
     columns : list of str
@@ -131,7 +145,8 @@ def ranks_of(function: str, scores: pl.DataFrame) -> Ranks:
     ranked = scores.filter(pl.col("rank").is_not_null())
     if ranked.is_empty():
         raise UsageError(
-            f"plot.{function}: no measure has a rank; ranking takes at least two measures, scored once each on the same models"
+            f"plot.{function}: no measure has a rank; ranking takes at least two measures, scored once each on the "
+            "same models"
         )
     measures = ranked.select(SHOWN, "measure").unique(SHOWN, maintain_order=True)
     keys = {key: place for place, key in enumerate(ranked.select(BLOCK).unique(maintain_order=True).iter_rows())}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -19,19 +20,27 @@ SIDES = ("setting", "seed", "layer")
 
 
 def as_frame(function: str, table: Any, needed: Sequence[str]) -> pl.DataFrame:
-    """Return a table of polars or pandas as one of polars, with :data:`LABEL` where it has measures.
+    """Return a table, or one in a Parquet file, as one of polars, with :data:`LABEL` where it has measures.
 
     Raises
     ------
     UsageError
         If it is no table, is empty, or lacks one of the columns ``needed``.
     """
+    if isinstance(table, str | Path):
+        try:
+            table = pl.read_parquet(table)
+        except (OSError, pl.exceptions.PolarsError) as error:
+            reason = str(error).splitlines()[0]
+            raise UsageError(f"plot.{function}: {str(table)!r} cannot be read as a Parquet file: {reason}") from None
     if isinstance(table, pl.LazyFrame):
         table = table.collect()
     if type(table).__module__.partition(".")[0] == "pandas":
         table = pl.from_pandas(table)
     if not isinstance(table, pl.DataFrame):
-        raise UsageError(f"plot.{function}: expected a table of polars or pandas, not a {type(table).__name__}")
+        raise UsageError(
+            f"plot.{function}: expected a table of polars or pandas, or a Parquet file, not a {type(table).__name__}"
+        )
     missing = [name for name in needed if name not in table.columns]
     if missing:
         raise UsageError(
@@ -54,7 +63,7 @@ def _labelled(table: pl.DataFrame) -> pl.DataFrame:
 def chosen_labels(function: str, table: pl.DataFrame, measure: str | Sequence[str] | None) -> list[str]:
     """Return the labels of measures in a table that were asked for, in that order; all of them if none were.
 
-    A measure with several parameters has several labels, and its name stands for all of them.
+    A label stands for itself; a name that is no label, as the measure has other parameters, for all its labels.
 
     Raises
     ------
@@ -160,7 +169,10 @@ def model_names(table: pl.DataFrame, sides: Sequence[str] = ("a", "b")) -> tuple
 
 def model_labels(frame: pl.DataFrame, varying: Sequence[str]) -> list[str]:
     """Return a text for each row: the varying columns, a few words."""
-    return [" ".join(_word(name, row[name]) for name in varying if row[name] not in (None, "")) for row in frame.iter_rows(named=True)]
+    return [
+        " ".join(_word(name, row[name]) for name in varying if row[name] not in (None, ""))
+        for row in frame.iter_rows(named=True)
+    ]
 
 
 def _word(column: str, value: Any) -> str:

@@ -10,8 +10,8 @@ from matplotlib.lines import Line2D
 
 from resi.errors import UsageError
 from resi.groundings.ranks import indistinct_from_best, read_influences
-from resi.plot.canvas import COLOURS, FONT, SMALL, axis_names, figure_legend, panels, plain, title
-from resi.plot.ranking import BLOCK, SHOWN, block_names, ranked_scores
+from resi.plot.canvas import COLOURS, FONT, SMALL, axis_names, figure_legend, panels, plain, text_handle, title
+from resi.plot.ranking import BLOCK, SHOWN, block_names, own_words, ranked_scores
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -62,7 +62,7 @@ def scores(  # noqa: PLR0913 - all but the first are options
 ) -> Figure:
     """Draw each measure's score with its 95 % interval, and what chance would give; the best measure is at the top.
 
-    One panel for each test, architecture and dataset, all with the measures in the same order: that of their mean place.
+    One panel for each test, architecture and dataset, all with the measures in the same order, of their mean place.
     Measures that cannot be told from the best of a panel are filled dots: the uncertainty of the difference to the best
     is that over other models, the same for both measures.
 
@@ -101,7 +101,7 @@ def scores(  # noqa: PLR0913 - all but the first are options
         )
     order = _order(rows)
     columns = min(len(found), 3)
-    figure, axes = panels("scores", ax, len(found), (2.9, 0.95 + 0.155 * len(order)), columns)
+    figure, axes = panels("scores", ax, len(found), (2.9, 1.15 + 0.165 * len(order)), columns)
     for place, (one, panel) in enumerate(zip(axes, found, strict=True)):
         _draw(one, panel, order, is_named=ax is not None or place % columns == 0)
     figure_legend(figure, axes, ax is None, _handles(found))
@@ -152,8 +152,8 @@ def _draw(ax: Axes, panel: Panel, order: Sequence[str], is_named: bool) -> None:
         if row is None:
             continue
         if row["value"] is None:
-            ax.text(0.02, place, "no score", transform=ax.get_yaxis_transform(), va="center", fontsize=SMALL - 1, color="#777777",
-                    fontstyle="italic")  # fmt: skip
+            at: dict[str, Any] = {"transform": ax.get_yaxis_transform(), "va": "center", "fontsize": SMALL - 1}
+            ax.text(0.02, place, "no score", color="#777777", fontstyle="italic", **at)
             continue
         _draw_score(ax, row, place, _look(label, panel))
     chances = {label: row["chance"] for label, row in panel.rows.items() if row["chance"] is not None}
@@ -202,6 +202,7 @@ def _handles(found: Sequence[Panel]) -> list[Line2D]:
                 look = _look(label, panel)
                 looks[look["label"]] = look
     handles = [Line2D([], [], **look) for look in looks.values()]
+    handles += text_handle(own_words(label for panel in found for label in panel.rows))
     rows = [row for panel in found for row in panel.rows.values()]
     if any(row["low"] is not None for row in rows):
         handles.append(Line2D([], [], label="95 % interval", color=COLOURS[0], linewidth=1.1))

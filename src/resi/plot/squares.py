@@ -103,8 +103,9 @@ def square(function: str, table: pl.DataFrame, label: str, order: Sequence[str] 
     left, right = list(dict.fromkeys(sources)), list(dict.fromkeys(targets))
     if set(left) == set(right):
         right = left
-    elif set(left) & set(right) and len(set(pairs)) < len(left) * len(right):  # not all of one with all of another
-        left = right = list(dict.fromkeys(sources + targets))
+    elif len(set(pairs)) == 1 or (set(left) & set(right) and len(set(pairs)) < len(left) * len(right)):
+        # One pair alone, or not all of one side with all of the other: pairs of the same items.
+        left = right = list(dict.fromkeys(name for pair in pairs for name in pair))
     left, right = _ordered(left, order), _ordered(right, order)
     values = np.full((len(left), len(right)), np.nan)
     compared = np.zeros(values.shape, dtype=bool)

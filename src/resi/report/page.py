@@ -96,6 +96,7 @@ def _head(
 ) -> dict[str, Any]:
     """Return the first screen, and what is to be known beforehand."""
     first, others = answer.main_answers(answer.answers(boards))
+    origins = {row.imported for board in boards for row in board.rows}
     versions = scores["resi_version"].drop_nulls().unique().sort()
     return {
         "lead": answer.lead(first),
@@ -103,6 +104,8 @@ def _head(
         "other_answers": others,
         "domains": list(dict.fromkeys(found.domain for found in first)),
         "notes": [names.without_paths(note) for note in [*notes, *_notes(manifest, scores, boards)]],
+        "mixed": len(origins) > 1,
+        "all_imported": origins == {True},
         "scores": scores.height,
         "versions": ", ".join(map(str, versions)),
     }

@@ -1,0 +1,60 @@
+"""Values by the number of samples."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+
+import resi
+from resi.errors import UsageError
+from resi.plot.convergences import values_by_samples
+
+
+@pytest.fixture(scope="module")
+def pair() -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    R = rng.normal(size=(60, 5))
+    return R, R @ rng.normal(size=(5, 4)) + rng.normal(size=(60, 4))
+
+
+def test_the_value_of_all_samples_is_that_of_compare(pair) -> None:
+    table = values_by_samples(*pair, {"cka": {}, "jaccard": {"k": 5}}, sizes=[20, 60], draws=3)
+    assert table.group_by("measure", "samples").len().sort("measure", "samples")["len"].to_list() == [3, 1, 3, 1]
+    last = table.filter(samples=60).sort("measure")["value"].to_list()
+    assert last == [resi.compare(*pair, "cka"), resi.compare(*pair, "jaccard", k=5)]
+    drawn = table.filter(samples=20, measure="cka")["value"]
+    assert drawn.n_unique() == 3
+    assert table.equals(values_by_samples(*pair, {"cka": {}, "jaccard": {"k": 5}}, sizes=[20, 60], draws=3))
+
+
+def test_lines_are_means_and_bands_reach_from_the_smallest_to_the_largest(pair) -> None:
+    table = values_by_samples(*pair, sizes=[10, 30, 60])
+    (ax,) = resi.plot.convergence(table).axes
+    expected = table.group_by("samples").agg(pl.col("value").mean()).sort("samples")
+    np.testing.assert_allclose(ax.lines[0].get_xydata(), expected.to_numpy())
+    heights = ax.collections[0].get_paths()[0].vertices[:, 1]
+    assert heights.max() == table.filter(samples=10)["value"].max()
+    assert ax.get_ylabel() == "cka (larger = more similar)"
+
+
+def test_sizes_that_a_measure_cannot_take_are_counted(pair) -> None:
+    (ax,) = resi.plot.convergence(*pair, "jaccard", sizes=[5, 40], draws=2).axes
+    assert ax.get_title(loc="left").endswith("2 draws without a value")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"sizes": [1]}, "1 is not between 2 and the 60 samples"),
+        ({"sizes": []}, "holds no number"),
+        ({"measures": "ckaa"}, "did you mean cka"),
+        ({"measures": "jaccard", "sizes": [5]}, "jaccard has no value: jaccard: k = 10"),
+    ],
+)
+def test_what_cannot_be_computed_is_one_line(pair, options, words: str) -> None:
+    with pytest.raises(UsageError) as raised:
+        resi.plot.convergence(*pair, **options)
+    assert words in str(raised.value)
+    with pytest.raises(UsageError, match="rows must be the same samples"):
+        resi.plot.convergence(pair[0], pair[1][:-1])
