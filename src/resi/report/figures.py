@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from resi.choices import Protocol
 from resi.errors import UsageError
+from resi.registry.labels import measure_label
 from resi.report.leaderboard import headline_scores
 from resi.report.names import anchor
 from resi.results.schema import PUBLISHED, TRAINED
@@ -42,8 +43,8 @@ SHAPES = (
 """Elements of a figure; all others are left out."""
 SCALE = 1.55
 """Pixels of a point, so that the smallest text can be read on a screen."""
-LONGEST = 40
-"""Letters of a measure's name in a figure."""
+LONGEST, CUT = 40, 24
+"""Letters of a measure's label in a figure, and of one that is longer."""
 STYLE = re.compile(r"([\w-]+)\s*:\s*([^;]+)")
 REFERENCE = re.compile(r"(url\(#|^#)([^)]*)")
 DRAWN = {
@@ -93,10 +94,7 @@ def draw(scores: pl.DataFrame) -> Iterator[tuple[str, str, MatplotlibFigure]]:
     """Yield the domain and name of each figure with its drawing; where too little is ranked, there is none."""
     from resi import plot
 
-    # A label that is longer than a figure is wide leaves no room for it.
-    name = pl.col("measure")
-    short = pl.when(name.str.len_chars() > LONGEST).then(name.str.head(LONGEST) + "…").otherwise(name)
-    known = headline_scores(scores).with_columns(measure=short)
+    known = _with_short_labels(headline_scores(scores))
     for (domain,), rows in known.sort("domain").group_by("domain", maintain_order=True):
         sources, protocols = rows["model_source"].unique().to_list(), rows["protocol"].unique().to_list()
         source = next((name for name in (TRAINED, PUBLISHED) if name in sources), None)
@@ -104,6 +102,25 @@ def draw(scores: pl.DataFrame) -> Iterator[tuple[str, str, MatplotlibFigure]]:
         for drawn, function in (("ranks", plot.ranks), ("critical_difference", plot.critical_difference)):
             with contextlib.suppress(UsageError):
                 yield str(domain), drawn, function(rows, domain=str(domain), protocol=protocol, model_source=source)
+
+
+def _with_short_labels(scores: pl.DataFrame) -> pl.DataFrame:
+    """Return scores in which long labels of measures are cut: next to them, no room is left for a drawing."""
+    labels = scores.select("measure", "parameters").unique().sort("measure", "parameters")
+    long = {
+        (measure, parameters): f"{label[:CUT]}…"
+        for measure, parameters in labels.iter_rows()
+        if len(label := measure_label(measure, parameters)) > LONGEST
+    }
+    if not long:
+        return scores
+    rows = [(*names, label) for names, label in long.items()]
+    cut = pl.DataFrame(rows, schema=["measure", "parameters", "label"], orient="row")
+    joined = scores.join(cut, on=["measure", "parameters"], how="left")
+    return joined.with_columns(
+        measure=pl.coalesce("label", "measure"),
+        parameters=pl.when(pl.col("label").is_null()).then("parameters").otherwise(pl.lit("{}")),
+    ).drop("label")
 
 
 def as_svg(text: str, label: str, prefix: str) -> Markup:

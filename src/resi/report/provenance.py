@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from resi import registry
@@ -86,13 +87,21 @@ def _run(name: str, manifest: Mapping[str, Any]) -> Run:
         without_paths(name),
         str(manifest.get("test", "")),
         command(manifest),
-        str(manifest.get("finished", "")),
+        _date(str(manifest.get("finished", ""))),
         _machine(manifest),
         _versions(manifest),
         ", ".join(manifest.get("devices", [])),
         sum(seconds) if seconds else None,
         [str(model) for model in manifest.get("missing_models") or []],
     )
+
+
+def _date(text: str) -> str:
+    """Return a date as people read it, or a text of another form as it is."""
+    try:
+        return datetime.datetime.fromisoformat(text).strftime("%Y-%m-%d %H:%M %Z").strip()
+    except ValueError:
+        return text
 
 
 def _machine(manifest: Mapping[str, Any]) -> str:
