@@ -183,3 +183,13 @@ def test_parameters_are_named_where_they_are_not_the_default() -> None:
         assert image(resi.plot.heatmap(table, name)).get_array()[0, 1] == value
     figure = resi.plot.heatmap(tables[0], "jaccard")
     assert figure.axes[0].get_title(loc="left") == "jaccard (k=5)"
+
+
+def test_colours_reach_over_the_values_of_different_items_and_the_bar_says_what_lies_beyond() -> None:
+    figure = resi.plot.heatmap(pairwise(TRIPLE))
+    drawn = image(figure)
+    assert (drawn.norm.vmin, drawn.norm.vmax, drawn.colorbar.extend) == (0.2, 0.8, "max")
+    drawn = image(resi.plot.heatmap(pairwise(TRIPLE), limits=(0, 1)))
+    assert (drawn.norm.vmin, drawn.norm.vmax, drawn.colorbar.extend) == (0, 1, "neither")
+    drawn = image(resi.plot.heatmap(pairwise({("a", "b"): 0.4})))  # one value has no range
+    assert (drawn.norm.vmin, drawn.norm.vmax) == (0.4, 1)

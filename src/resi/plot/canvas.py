@@ -29,6 +29,8 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F
 """Okabe and Ito's colours, which colour-blind readers can tell apart; grey for black, which hides what is on it."""
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 MISSING = "#d9d9d9"
+AXIS_LETTERS = 40
+"""Letters that have room on one line beside an axis."""
 FONT = 8.0
 SMALL = 7.0
 DPI = 200
@@ -91,16 +93,26 @@ def _figure_of(ax: Axes) -> Figure:
     return figure
 
 
+def wrapped(text: str, width: int) -> str:
+    """Return a text on lines of so many letters, broken between words."""
+    return textwrap.fill(text, width, break_long_words=False, break_on_hyphens=False)
+
+
 def title(ax: Axes, text: str, pad: float = 6.0, width: int = 60) -> None:
     """Set a title as it is written, without the syntax of formulas, on lines of so many letters."""
-    lines = [textwrap.fill(line, width, break_long_words=False, break_on_hyphens=False) for line in text.split("\n")]
-    ax.set_title("\n".join(lines), fontsize=FONT + 1, loc="left", pad=pad, parse_math=False)
+    ax.set_title(
+        "\n".join(wrapped(line, width) for line in text.split("\n")),
+        fontsize=FONT + 1,
+        loc="left",
+        pad=pad,
+        parse_math=False,
+    )
 
 
 def axis_names(ax: Axes, x: str = "", y: str = "") -> None:
     """Name both axes as they are written, and set the size of their tick labels."""
-    ax.set_xlabel(x, fontsize=FONT, parse_math=False)
-    ax.set_ylabel(y, fontsize=FONT, parse_math=False)
+    ax.set_xlabel(wrapped(x, AXIS_LETTERS), fontsize=FONT, parse_math=False)
+    ax.set_ylabel(wrapped(y, AXIS_LETTERS), fontsize=FONT, parse_math=False)
     ax.tick_params(labelsize=SMALL)
 
 

@@ -37,6 +37,8 @@ def cost(  # noqa: PLR0913 - all but the first two are options
 ) -> Figure:
     """Draw the mean rank of each measure against the median time of one comparison; the best are at the top left.
 
+    The time of a comparison includes its share of preparing both representations.
+
     Parameters
     ----------
     scores : DataFrame
@@ -81,7 +83,7 @@ def cost(  # noqa: PLR0913 - all but the first two are options
     one.set_xscale("log")
     one.set_xlim(x.min() / 3, x.max() * 3)
     one.set_ylim(max(y.max() + 1, 3), min(y.min() - 1, 0.5))
-    axis_names(one, "median seconds a comparison, preparing included (log scale)", "mean rank (1 = best)")
+    axis_names(one, "median seconds a comparison (log scale)", "mean rank (1 = best)")
     one.grid(linewidth=0.4, alpha=0.5)
     plain(one)
     columns = f"{len(found.columns)} {'rankings' if len(found.columns) > 1 else 'ranking'}"

@@ -196,9 +196,9 @@ def critical_difference(  # noqa: PLR0913 - all but the first are options
     )
     found = compared(ranks_of("critical_difference", known), posthoc)
     rows = (len(found.names) + 1) // 2
-    figure, (one,) = panels(
-        "critical_difference", ax, 1, (6.4, 1.25 + 0.17 * rows + 0.09 * max(_levels(found), default=0))
-    )
+    width = 3.2 + 0.13 * max(map(len, found.names))
+    height = 1.25 + 0.17 * rows + 0.09 * max(_levels(found), default=0)
+    figure, (one,) = panels("critical_difference", ax, 1, (width, height))
     _draw(one, found, posthoc)
     return figure
 

@@ -10,7 +10,7 @@ from matplotlib.collections import PatchCollection
 from matplotlib.patches import Patch, Rectangle
 
 from resi.errors import UsageError
-from resi.plot.canvas import COLOURS, FONT, MISSING, SMALL, axis_names, every, legend, panels, title
+from resi.plot.canvas import COLOURS, FONT, MISSING, SMALL, axis_names, every, legend, panels, title, wrapped
 from resi.plot.pair_maps import Groups, Panel, chosen_maps, group_of, reordered
 from resi.plot.reading import direction
 from resi.plot.squares import Square, clustered
@@ -71,7 +71,8 @@ def heatmap(  # noqa: PLR0913 - all but the first are options
     larger_is_more_similar : bool, optional
         Which way the measure points, where neither the table nor resi knows it.
     limits : (float, float), optional
-        Values at the ends of the colours; by default the smallest and the largest.
+        Values at the ends of the colours; by default the smallest and the largest of two different items. Values beyond
+        have the colour of the end, and the colour bar a tip.
     write : bool, optional
         Whether to write values into the cells; by default if there are few.
     ax : Axes or sequence of Axes, optional
@@ -119,7 +120,7 @@ def _size(found: Square) -> tuple[float, float]:
 def _draw(ax: Axes, panel: Panel, member: Mapping[str, str], limits: Any, write: bool | None) -> None:
     found = panel.found
     shown = np.ma.masked_invalid(found.values)
-    low, high = limits if limits is not None else (float(shown.min()), float(shown.max()))
+    low, high = limits if limits is not None else _limits(found)
     colours = colormaps["viridis" if panel.up else "viridis_r"].with_extremes(bad=_NOT_COMPARED["facecolor"])
     image = ax.imshow(shown, cmap=colours, vmin=low, vmax=high, aspect="equal", interpolation="nearest")
     _name_cells(ax, found)
@@ -139,11 +140,24 @@ def _draw(ax: Axes, panel: Panel, member: Mapping[str, str], limits: Any, write:
                ncols=across, columnspacing=1.0, borderpad=0.1)  # fmt: skip
     lines = -(-len(handles) // across)
     title(ax, panel.name, pad=6 + LINE_POINTS * lines + (2 * 72 * BAR_INCHES if member else 0))
-    bar = ax.figure.colorbar(image, ax=ax, fraction=0.05, pad=0.02 + above, shrink=0.9)
-    bar.set_label(f"{panel.name} ({direction(panel.up)})", fontsize=SMALL, parse_math=False)
+    tips = {(False, False): "neither", (True, False): "min", (False, True): "max", (True, True): "both"}
+    tip = tips[bool(shown.min() < low), bool(shown.max() > high)]
+    pad = 0.02 + above
+    bar = ax.figure.colorbar(image, ax=ax, fraction=0.05, pad=pad, shrink=0.9, extend=tip, extendfrac=0.03)
+    bar.set_label(wrapped(f"{panel.name} ({direction(panel.up)})", 44), fontsize=SMALL, parse_math=False)
     bar.ax.tick_params(labelsize=SMALL)
     if not panel.up:
         bar.ax.invert_yaxis()  # more similar is at the top of every bar
+
+
+def _limits(found: Square) -> tuple[float, float]:
+    """Return the smallest and the largest value; of two different items, as an item with itself hides the rest."""
+    apart = ~np.eye(len(found.values), dtype=bool) if found.is_square else np.ones(found.values.shape, dtype=bool)
+    for values in (found.values[apart], found.values):
+        known = values[np.isfinite(values)]
+        if len(known) and known.min() < known.max():
+            return float(known.min()), float(known.max())
+    return float(known.min()), float(known.max())
 
 
 def _name_cells(ax: Axes, found: Square) -> None:

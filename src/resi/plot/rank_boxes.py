@@ -75,7 +75,8 @@ def ranks(  # noqa: PLR0913 - all but the first are options
         (name, ranks_of("ranks", known.filter(domain=name))) for name in chosen or known["domain"].unique().sort()
     ]
     most = max(len(found.names) for _, found in by_domain)
-    figure, axes = panels("ranks", ax, len(by_domain), (3.4, 0.85 + 0.145 * most))
+    longest = max(len(name) for _, found in by_domain for name in found.names)
+    figure, axes = panels("ranks", ax, len(by_domain), (2.1 + 0.06 * longest, 0.85 + 0.145 * most))
     for one, (name, found) in zip(axes, by_domain, strict=True):
         _draw(one, found)
         title(one, f"{name}: {len(found.columns)} {'rankings' if len(found.columns) > 1 else 'ranking'}")
