@@ -14,7 +14,7 @@ def test_scores_that_changed_are_listed_with_the_largest_first() -> None:
     rows = [(row.measure.label, row.before, row.now, row.beyond) for row in found.rows]
     assert rows == [("rsa", 0.5, 0.7, "yes"), ("cka", 0.9, 0.91, "no")]
     assert found.sentence == (
-        "3 scores are in both, 2 of them with another value, 1 beyond the 95 % interval of before; 1 are new, 0 are gone."
+        "3 scores are in both, 2 of them with another value, 1 beyond the 95 % interval of before; new: 1, gone: 0."
     )
     assert changes(frame(before), frame(before), "old").rows == []
 

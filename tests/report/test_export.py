@@ -5,13 +5,15 @@ from __future__ import annotations
 import csv
 import io
 from pathlib import Path
-
-import pytest
+from typing import TYPE_CHECKING
 
 from resi.cli.main import run_command
 from resi.report.export import Table, as_csv, as_latex, as_markdown
 from tests.report.rows import finish, score
 from tests.results.rows import comparison
+
+if TYPE_CHECKING:
+    import pytest
 
 TABLE = Table("name", "50 % of_it", ["measure", "score"], [["a_b & c|d", "0.5 [0.4, 0.6]"], ["=1+1", "-0.2"]], 1)
 

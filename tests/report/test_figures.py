@@ -49,5 +49,5 @@ def test_each_domain_has_its_figures_and_long_names_have_room() -> None:
 
 def test_a_library_of_another_form_is_an_error_that_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(library, "EXPORTS", library.DEFAULT)
-    with pytest.raises(ResiError, match="install itables 2.9"):
+    with pytest.raises(ResiError, match=r"install itables 2\.9"):
         library.load_library()

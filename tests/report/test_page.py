@@ -20,6 +20,7 @@ from resi.results.shards import Shard
 from tests.report.rows import finish, score
 from tests.results.rows import comparison
 
+
 @pytest.fixture(autouse=True)
 def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave the figures out, which take most of the time and have tests of their own."""

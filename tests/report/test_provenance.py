@@ -41,7 +41,7 @@ def test_runs_of_merged_tables_are_those_in_the_data_root(data: Path, tmp_path: 
     merged = finish(tmp_path / "results", [], [comparison("a")], kind="merged", shards={name: [] for name in names[1:]})
     found = read_provenance(merged, root)
     assert sorted(run.name for run in found.runs) == names[1:]
-    assert {run.command.split("=")[0] for run in found.runs} <= {"resi domain", "resi-merge --published results.parquet"}
+    assert {run.command.split("=")[0] for run in found.runs} <= {"resi domain", "resi-merge --published FILE"}
     assert found.first <= found.last
     assert found.last.endswith("UTC")
     assert read_provenance(merged, None).runs == []

@@ -85,7 +85,7 @@ def changes(now: pl.DataFrame, before: pl.DataFrame, other: str) -> Changes:
     beyond = sum(row.beyond == "yes" for row in rows)
     sentence = (
         f"{counted(kept.height, 'score')} {'is' if kept.height == 1 else 'are'} in both, {changed.height} of them with "
-        f"another value, {beyond} beyond the 95 % interval of before; {added.height} are new, {gone.height} are gone."
+        f"another value, {beyond} beyond the 95 % interval of before; new: {added.height}, gone: {gone.height}."
     )
     return Changes(other, sentence, list(_changed_answers(now, before)), rows[:SHOWN], max(0, len(rows) - SHOWN))
 
