@@ -191,6 +191,7 @@ def test_a_measure_of_a_plugin_and_imported_results_are_marked(tmp_path: Path) -
     assert "|mine|own|" in overview
     assert re.search(r"\|cka\|\d+ %\|", overview)
     assert "|cka|published|" in overview
+    assert "1 measure that is not part of resi is among them:|mine|own|." in text
     assert "A measure of your own or of a plugin: not among the measures that are installed here." in text
 
 
@@ -271,6 +272,9 @@ def test_shards_that_were_left_out_or_made_again_are_told_of(root: Path, capsys:
 def test_what_cannot_be_reported_is_one_line(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command(["report", str(tmp_path / "nowhere")]) == 2
     assert "nowhere is not a folder; name a data root" in capsys.readouterr().err
+    (tmp_path / "empty").mkdir()
+    assert run_command(["report", str(tmp_path / "empty")]) == 2
+    assert "empty holds no finished runs; finish a run there" in capsys.readouterr().err
     shard = Shard(root / "shards" / "begun")
     shard.add(comparison("a"))
     shard.flush()

@@ -96,7 +96,11 @@ def _head(
 ) -> dict[str, Any]:
     """Return the first screen, and what is to be known beforehand."""
     first, others = answer.main_answers(answer.answers(boards))
-    origins = {row.imported for board in boards for row in board.rows}
+    labels: dict[names.Named, set[bool]] = {}
+    for board in boards:
+        for row in board.rows:
+            labels.setdefault(names.named(row.key[0], row.key[1]), set()).add(row.imported)
+    origins = {imported for found in labels.values() for imported in found}
     versions = scores["resi_version"].drop_nulls().unique().sort()
     return {
         "lead": answer.lead(first),
@@ -104,6 +108,8 @@ def _head(
         "other_answers": others,
         "domains": list(dict.fromkeys(found.domain for found in first)),
         "notes": [names.without_paths(note) for note in [*notes, *_notes(manifest, scores, boards)]],
+        "own": sorted({found for found in labels if found.mark}),
+        "both": {found.anchor for found, imported in labels.items() if len(imported) > 1},
         "mixed": len(origins) > 1,
         "all_imported": origins == {True},
         "scores": scores.height,
