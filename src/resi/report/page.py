@@ -5,6 +5,7 @@ Whatever came from a file is text on it: every string is escaped by the template
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -73,7 +74,9 @@ def make_page(shard: Shard, notes: Sequence[str] = (), root: Path | None = None,
     return _engine().get_template("page.html.jinja").render(content)
 
 
+@functools.cache
 def _engine() -> Environment:
+    """Return the template engine, which keeps its templates."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     engine = Environment(
