@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from resi.report.models import Model, columns, groups, read_models, verdict
+from tests.report.rows import finish
+from tests.results.rows import comparison
 
 
 def model(setting: str, seed: int, test: float, train: float = 1.0, classes: int | None = 10) -> Model:
@@ -19,7 +21,8 @@ def test_models_of_a_data_root_have_the_accuracies_that_are_stored(data: Path) -
 
     root = data / "root-of-schema-5"
     found = read_models(root)
-    assert len(found) == len(list((root / "models").rglob("*.safetensors")))
+    outputs = {path.parent for path in (root / "representations").rglob("*-outputs-*.safetensors")}
+    assert len(found) == len(outputs)
     probes = {(m.domain, m.setting, m.seed): m for m in found}
     graph = probes["graph", "augmentation_100", 0]
     (path,) = (root / "representations").rglob("augmentation_100-s0/test-outputs-*.safetensors")
@@ -28,6 +31,21 @@ def test_models_of_a_data_root_have_the_accuracies_that_are_stored(data: Path) -
     assert graph.classes == logits.shape[1]
     assert 0 < graph.accuracies["train"] <= 1
     assert graph.probes["test"] == pytest.approx(graph.accuracies["test"], abs=1e-6)
+
+
+def test_models_are_those_of_the_comparisons_and_outputs_tell_of_models_that_are_gone(
+    data: Path, tmp_path: Path
+) -> None:
+    root = data / "root-of-schema-5"
+    (tmp_path / "representations").symlink_to(root / "representations")
+    gone = {model[:5]: model for model in read_models(tmp_path)}
+    known = {model[:5]: model for model in read_models(root)}
+    assert gone.keys() == known.keys()
+    assert all(gone[names].probes == known[names].probes and not gone[names].accuracies for names in gone)
+    sides = {"setting_a": "standard", "seed_a": 0, "setting_b": "standard", "seed_b": 1}
+    row = comparison("a", domain="graph", dataset="digits_knn", architecture="gcn", **sides)
+    shard = finish(tmp_path / "run", [], [row])
+    assert [(model.setting, model.seed) for model in read_models(root, shard)] == [("standard", 0), ("standard", 1)]
 
 
 def test_what_is_no_model_or_damaged_is_left_out(tmp_path: Path) -> None:

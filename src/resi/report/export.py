@@ -72,7 +72,7 @@ def tables(shard: Shard, root: Path | None = None) -> Iterator[Table]:
         for line in found.lines
     ]
     yield Table("scores", "Scores by which measures are ranked", heads, rows, 2 + len(overview.ABOUT))
-    yield _models(models.groups(models.read_models(root)))
+    yield _models(models.groups(models.read_models(root, shard)))
     rows = [
         [cost.measure.label, str(cost.ok), str(cost.undefined), str(cost.failed), _number(cost.milliseconds, ".3g")]
         for cost in costs(summary(shard))

@@ -32,7 +32,7 @@ NEEDED = [*SCOPE, "setting_a", "seed_a", "layer_a", "setting_b", "seed_b", "laye
 SHADES = 15
 CELL, GAP = 3, 2
 """Pixels of a pair, and between groups."""
-MOST_MEMBERS = 60
+FEWEST, MOST_MEMBERS = 3, 60
 BYTES = 1_200_000
 """So many of pictures are on a page; the others are named."""
 
@@ -72,15 +72,35 @@ def experiments(shard: Shard) -> tuple[list[Experiment], list[str]]:
         wanted = (pl.col("status") == Status.ok.value) & ~pl.col("measure").is_in(list(FUNCTIONAL))
         rows = scanned.filter(wanted).select(NEEDED).collect(engine="streaming")
     found, left_out, size = [], [], 0
-    for names, part in rows.group_by(SCOPE, maintain_order=True):
-        scope = dict(zip(SCOPE, names, strict=True))
-        for experiment in _of_models(scope, part):
-            size += sum(len(picture.data) for picture in experiment.pictures)
-            if size > BYTES:
-                left_out.append(experiment.title)
-            else:
-                found.append(experiment)
-    return found, left_out
+    for scope, part in _by_turns(rows):
+        if size > BYTES:
+            left_out.append(_title(scope))
+            continue
+        of_scope = list(_of_models(scope, part))
+        found += of_scope
+        size += sum(len(picture.data) for experiment in of_scope for picture in experiment.pictures)
+    return sorted(found, key=lambda experiment: experiment.title), left_out
+
+
+def _by_turns(rows: pl.DataFrame) -> Iterator[tuple[dict[str, Any], pl.DataFrame]]:
+    """Yield the rows of each architecture and dataset, the domains by turns, so that each has pictures."""
+    parts = [(dict(zip(SCOPE, names, strict=True)), part) for names, part in rows.group_by(SCOPE, maintain_order=True)]
+    turns: dict[str, int] = {}
+    order = []
+    for scope, _ in parts:
+        turns[scope["domain"]] = turns.get(scope["domain"], 0) + 1
+        order.append(turns[scope["domain"]])
+    yield from (parts[place] for place in sorted(range(len(parts)), key=lambda place: order[place]))
+
+
+def _title(scope: Mapping[str, Any]) -> str:
+    """Return in words which models are compared."""
+    where = ", ".join(str(scope[name]) for name in ("domain", "dataset", "architecture"))
+    if scope["pooling"] not in (None, "", "none"):
+        where += f", {scope['pooling']} pooling"
+    if scope["origin"] == PUBLISHED:
+        return f"{where}, published results"
+    return f"{where}, published models" if scope["model_source"] == PUBLISHED else where
 
 
 def _of_models(scope: Mapping[str, Any], rows: pl.DataFrame) -> Iterator[Experiment]:
@@ -94,8 +114,9 @@ def _of_models(scope: Mapping[str, Any], rows: pl.DataFrame) -> Iterator[Experim
             continue
         part = _linked(of_models.filter(pl.col("setting_a").is_in(own) & pl.col("setting_b").is_in(own)))
         yield from _experiment(scope, test.title, part, ["setting", "seed"])
-    if of_models.height and known == [STANDARD]:
-        yield from _experiment(scope, "models that differ in their seed", of_models, ["setting", "seed"])
+    alike = of_models.filter(setting_a=STANDARD, setting_b=STANDARD)
+    if len({*alike["seed_a"], *alike["seed_b"]}) >= FEWEST:
+        yield from _experiment(scope, "models that differ in their seed", alike, ["setting", "seed"])
     for (setting,), part in rows.filter(same_model).group_by("setting_a", maintain_order=True):
         yield from _experiment(scope, f"layers of a network, mean over models ({setting})", part, ["layer"])
 
@@ -118,13 +139,7 @@ def _experiment(scope: Mapping[str, Any], about: str, rows: pl.DataFrame, by: li
         members = members[:MOST_MEMBERS]
     place = {member: number for number, member in enumerate(members)}
     groups = [str(member[0]) for member in members] if len(by) > 1 else ["" for _ in members]
-    where = ", ".join(str(scope[name]) for name in ("domain", "dataset", "architecture"))
-    if scope["pooling"] not in (None, "", "none"):
-        where += f", {scope['pooling']} pooling"
-    if scope["origin"] == PUBLISHED:
-        where += ", published results"
-    elif scope["model_source"] == PUBLISHED:
-        where += ", published models"
+    where = _title(scope)
     pictures = []
     for (measure, parameters), part in rows.group_by("measure", "parameters", maintain_order=True):
         matrix = _matrix(part, by, place)

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+import polars as pl
 
 from resi.console import progress
 from resi.errors import ArtifactError
 from resi.report.names import counted
+from resi.results.manifests import COMPARISONS_FILE
+from resi.results.tables import named_damage
 from resi.store.tensors import read_metadata
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
+
+    from resi.results.shards import Shard
 
 LEARNED = 0.1
 """A model has learned something where its accuracy has come so much of the way from guessing to being always right."""
@@ -77,58 +84,76 @@ class Group(NamedTuple):
     doubtful: int
 
 
-def read_models(root: Path | None) -> list[Model]:
-    """Return the models of a data root; files that are damaged or of another form are left out."""
+def read_models(root: Path | None, shard: Shard | None = None) -> list[Model]:
+    """Return the models of a data root; files that are damaged or of another form are left out.
+
+    Parameters
+    ----------
+    shard : Shard, optional
+        Only models whose domain, dataset, architecture, setting and seed are in its comparisons.
+    """
     if root is None:
         return []
-    stored = sorted((root / "models").rglob("*.safetensors"))
-    outputs = sorted((root / "representations").rglob("*-outputs-*.safetensors"))
     probes: dict[str, dict[str, tuple[float, int | None]]] = defaultdict(dict)
-    abouts = _read_all([*stored, *outputs])
-    for about in abouts:
-        if isinstance(about.get("model"), str) and "accuracy" in about:
+    found: dict[str, Model] = {}
+    outputs = sorted((root / "representations").rglob("*-outputs-*.safetensors"))
+    for path, about in _read_all(outputs):
+        if isinstance(about.get("model"), str) and isinstance(about.get("accuracy"), int | float):
             shape = about["shapes"].get("logits", ())
             classes = int(shape[-1]) if len(shape) == 2 else None
             probes[about["model"]][str(about.get("probe"))] = float(about["accuracy"]), classes
-    return [_model(about, probes.get(about["fingerprint"], {})) for about in abouts if "spec" in about]
+            found[about["model"]] = _model(_names_in(path), {}, probes[about["model"]])
+    for _, about in _read_all(sorted((root / "models").rglob("*.safetensors"))):
+        spec, key = about.get("spec"), about.get("fingerprint")
+        if isinstance(spec, dict) and isinstance(key, str):
+            found[key] = _model(spec, about, probes.get(key, {}))
+    compared = None if shard is None else _compared(shard)
+    return [model for model in found.values() if compared is None or model[:5] in compared]
 
 
-def _read_all(paths: Sequence[Path]) -> list[dict[str, Any]]:
-    found = []
-    if len(paths) < MANY:
-        return [about for path in paths if (about := _read(path)) is not None]
-    with progress("reading models", len(paths)) as advance:
+def _read_all(paths: Sequence[Path]) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Yield the metadata of files, with progress where they are many."""
+    with progress("reading models", len(paths)) if len(paths) >= MANY else contextlib.nullcontext() as advance:
         for path in paths:
-            about = _read(path)
-            if about is not None:
-                found.append(about)
-            advance()
-    return found
+            with contextlib.suppress(ArtifactError):
+                yield path, read_metadata(path)
+            if advance is not None:
+                advance()
 
 
-def _read(path: Path) -> dict[str, Any] | None:
-    try:
-        about = read_metadata(path)
-    except ArtifactError:
-        return None
-    is_model = isinstance(about.get("spec"), dict) and isinstance(about.get("fingerprint"), str)
-    return about if is_model or "accuracy" in about else None
+def _names_in(path: Path) -> dict[str, Any]:
+    """Return what the folders of stored outputs say of their model, where the model itself is no longer stored."""
+    *_, domain, dataset, architecture, model = path.parent.parts
+    setting, _, seed = model.rpartition("-s")
+    names = {"domain": domain, "dataset": dataset, "architecture": architecture, "setting": setting}
+    return {**names, "seed": int(seed) if seed.isdigit() else 0}
 
 
-def _model(about: dict[str, Any], probes: dict[str, tuple[float, int | None]]) -> Model:
-    spec, accuracies = about["spec"], about.get("accuracies") or {}
+def _compared(shard: Shard) -> set[tuple[Any, ...]]:
+    """Return domain, dataset, architecture, setting and seed of all models in the comparisons of a shard."""
+    path = shard.folder / COMPARISONS_FILE
+    of_both = ["domain", "dataset", "architecture"]
+    with named_damage(path):
+        scanned = pl.scan_parquet(path, glob=False)
+        sides = [scanned.select(*of_both, setting=f"setting_{side}", seed=f"seed_{side}").unique() for side in "ab"]
+        return set(pl.concat(sides).unique().collect(engine="streaming").iter_rows())
+
+
+def _model(spec: Mapping[str, Any], about: Mapping[str, Any], probes: Mapping[str, tuple[float, int | None]]) -> Model:
     domain, dataset, architecture, setting = (
         str(spec.get(name, "")) for name in ("domain", "dataset", "architecture", "setting")
     )
+    accuracies, seed, seconds = about.get("accuracies"), spec.get("seed"), about.get("seconds")
+    known = accuracies if isinstance(accuracies, dict) else {}
     return Model(
         domain,
         dataset,
         architecture,
         setting,
-        int(spec.get("seed", 0)),
-        {str(split): float(value) for split, value in accuracies.items() if isinstance(value, int | float)},
+        seed if isinstance(seed, int) else 0,
+        {str(split): float(value) for split, value in known.items() if isinstance(value, int | float)},
         {probe: accuracy for probe, (accuracy, _) in probes.items()},
-        float(about["seconds"]) if isinstance(about.get("seconds"), int | float) else None,
+        float(seconds) if isinstance(seconds, int | float) else None,
         next((classes for _, classes in probes.values() if classes), None),
     )
 

@@ -5,11 +5,13 @@ Whatever came from a file is text on it: every string is escaped by the template
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from resi.console import progress
 from resi.groundings import GROUNDINGS
 from resi.groundings.base import LEVEL
 from resi.report import answer, cards, failures, heatmaps, models, names, overview, provenance
@@ -20,7 +22,7 @@ from resi.report.sections import sections
 from resi.results.manifests import CONFLICTS_FILE, SCORE_CONFLICTS_FILE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from jinja2 import Environment
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from resi.results.shards import Shard
 
 SHOWN_REASONS = 100
+MANY = 5000
+"""From so many scores on, progress is shown."""
 
 
 def make_page(shard: Shard, notes: Sequence[str] = (), root: Path | None = None, changes: Changes | None = None) -> str:
@@ -54,24 +58,36 @@ def make_page(shard: Shard, notes: Sequence[str] = (), root: Path | None = None,
         If a table is damaged or of a later version.
     """
     manifest, scores = shard.verify(), shard.scores()
-    boards = sorted(leaderboards(scores), key=_order)
-    content = {
-        **_head(manifest, scores, boards, notes),
-        **_of_comparisons(shard, scores, boards),
-        **_of_models(root),
-        "runs": provenance.read_provenance(shard, root),
-        "matrices": overview.matrices(boards),
-        "score_matrix": overview.score_matrix(scores),
-        "figures": domain_figures(scores),
-        "sections": sections(scores, boards),
-        "changes": changes,
+    with _progress(scores.height) as advance:
+        boards = sorted(leaderboards(scores), key=_order)
+        advance()
+        content = _head(manifest, scores, boards, notes)
+        advance()
+        content |= _of_comparisons(shard, scores, boards)
+        advance()
+        content |= {**_of_models(root, shard), "runs": provenance.read_provenance(shard, root)}
+        content |= {"matrices": overview.matrices(boards), "score_matrix": overview.score_matrix(scores)}
+        content |= {"sections": sections(scores, boards), "figures": domain_figures(scores)}
+        advance()
+        page = _engine().get_template("page.html.jinja").render({**content, **_helpers(), "changes": changes})
+        advance()
+    return page
+
+
+def _progress(scores: int) -> contextlib.AbstractContextManager[Callable[[], None]]:
+    """Return progress over five steps, which is shown where there is much to do."""
+    return progress("making the page", 5) if scores >= MANY else contextlib.nullcontext(lambda: None)
+
+
+def _helpers() -> dict[str, Any]:
+    """Return what the templates use besides the results."""
+    return {
         "level": LEVEL,
         "library": load_library(),
         "anchor": names.anchor,
         "title": names.title,
         "listed": names.listed,
     }
-    return _engine().get_template("page.html.jinja").render(content)
 
 
 @functools.cache
@@ -137,8 +153,8 @@ def _of_comparisons(shard: Shard, scores: pl.DataFrame, boards: Sequence[Leaderb
     }
 
 
-def _of_models(root: Path | None) -> dict[str, Any]:
-    found = models.read_models(root)
+def _of_models(root: Path | None, shard: Shard) -> dict[str, Any]:
+    found = models.read_models(root, shard)
     groups = models.groups(found)
     return {"model_groups": groups, "model_columns": models.columns(groups), "model_verdict": models.verdict(found)}
 
