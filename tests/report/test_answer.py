@@ -89,10 +89,28 @@ def test_the_lead_names_what_is_among_the_best_everywhere() -> None:
     alike = {"cka": 0.9, "rsa": 0.9, "gulp": 0.1}
     rows = scores_of(alike) + scores_of({**alike, "rsa": 0.5}, domain="vision")
     found, _ = main_answers(answers(list(leaderboards(frame(rows)))))
-    assert lead(found).startswith("cka cannot be told from the best in any of 2 combinations")
+    assert lead(found) == (
+        "In all 2 combinations of domain and kind of test, cka is better than chance and cannot be told from the best."
+    )
     rows = scores_of({**alike, "cka": 0.5}) + scores_of({**alike, "rsa": 0.5}, domain="vision")
-    assert lead(answers(list(leaderboards(frame(rows))))).startswith("No measure is among the best everywhere.")
+    assert lead(answers(list(leaderboards(frame(rows))))) == (
+        "No measure is better than chance and among the best everywhere. rsa and cka come nearest, in 1 of 2 "
+        "combinations of domain and kind of test."
+    )
     assert lead([]).startswith("There is nothing to rank here")
+
+
+def test_the_lead_recommends_nothing_that_may_be_chance_and_says_where_runs_are_too_small() -> None:
+    values = {"cka": 0.9, "rsa": 0.9, "gulp": 0.1}
+    rows = scores_of(values)
+    for row in rows:
+        row["p_value"] = 0.5 if row["measure"] == "cka" else 0.001
+    rows += scores_of(values, domain="vision", note=FEW)
+    assert lead(answers(list(leaderboards(frame(rows))))) == (
+        "In the one combination of domain and kind of test that can tell, rsa is better than chance and cannot be told "
+        "from the best. In 1 more, the runs are too small to tell."
+    )
+    assert lead([answer_of(scores_of(values, p_value=0.5))]).startswith("No measure that may be the best is better")
 
 
 def test_kinds_of_tests_and_other_conditions_have_answers_of_their_own() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from resi.report.models import Model, columns, groups, read_models, verdict
+from resi.report.models import Model, columns, doubts, groups, read_models, verdict
 from tests.report.rows import finish
 from tests.results.rows import comparison
 
@@ -80,3 +80,12 @@ def test_the_sentence_says_whether_models_learned_and_leaves_random_labels_aside
         "All 4 models behind these results learned. Accuracy on unseen data, random labels aside: 0.80 to 0.82."
     )
     assert verdict([*models, model("standard", 3, 0.1, 0.1)]).startswith("1 of 4 models learned next to nothing")
+
+
+def test_domains_with_models_that_learned_nothing_are_named() -> None:
+    models = [
+        model("standard", 0, 0.9),
+        model("standard", 1, 0.1, 0.1),
+        model("standard", 2, 0.9)._replace(domain="vision"),
+    ]
+    assert doubts(models) == {"graph": "1 of the 2 models learned next to nothing; these answers say little."}

@@ -40,6 +40,8 @@ class Answer(NamedTuple):
     best : list of (Named, bool)
         The measures that cannot be told from the best, the smallest mean rank first, and whether they are imported.
         Empty where no ranking is meant.
+    unsure : list of str
+        The labels of those with a score that is not told from chance.
     sentence : str
         What follows the names, or why there are none.
     caveats : list of str
@@ -53,6 +55,7 @@ class Answer(NamedTuple):
     kind: str
     question: str
     best: list[tuple[Named, bool]]
+    unsure: list[str]
     sentence: str
     caveats: list[str]
     basis: str
@@ -94,12 +97,14 @@ def _answer(about: tuple[str, str, str], boards: Sequence[Leaderboard]) -> Answe
     names = list(keys)
     rows, sentence = _verdict(able, columns, names)
     best = [(named(names[row][0], names[row][1]), names[row][2] == PUBLISHED) for row in rows]
-    labels = [(label.label, row) for (label, _), row in zip(best, rows, strict=True)]
-    caveats = _caveats(able, columns, len(keys), labels) if best else []
+    chance = _unsure(able)
+    unsure = [label.label for (label, _), row in zip(best, rows, strict=True) if row in chance]
+    caveats = _caveats(able, columns, len(keys), unsure) if best else []
     evidence = [Link(title(board.test), board_anchor(board)) for board in boards]
     used = able if best else columns
     question = KINDS[kind]
-    return Answer(domain, conditions, kind, question, best, sentence, caveats, _basis(used, len(keys)), evidence)
+    basis = _basis(used, len(keys))
+    return Answer(domain, conditions, kind, question, best, unsure, sentence, caveats, basis, evidence)
 
 
 def _verdict(able: Sequence[_Column], columns: Sequence[_Column], keys: list[Key]) -> tuple[list[int], str]:
@@ -141,9 +146,7 @@ def _why_not(designs: Sequence[Design]) -> str:
     return f"{text[:1].upper()}{text[1:]}. No ranking is meant."
 
 
-def _caveats(
-    able: Sequence[_Column], columns: Sequence[_Column], measures: int, best: Sequence[tuple[str, int]]
-) -> list[str]:
+def _caveats(able: Sequence[_Column], columns: Sequence[_Column], measures: int, unsure: list[str]) -> list[str]:
     """Say what an answer leaves out, and which of the best measures may be no better than chance."""
     caveats = []
     if left_out := len(columns) - len(able):
@@ -155,7 +158,7 @@ def _caveats(
     if missing := measures - sum(number == len(able) for number in here.values()):
         which = "that one" if len(able) == 1 else "all of the others"
         caveats.append(f"{counted(missing, 'measure')} without a score in {which} {_is(missing)} not compared.")
-    if unsure := [label for label, row in best if row in _unsure(able)]:
+    if unsure:
         of = "that" if len(able) == 1 else "every"
         names = listed(unsure) if len(unsure) <= UNSURE else f"{len(unsure)} of the measures named"
         caveats.append(f"Not told from chance in {of} setting: {names}.")
@@ -200,19 +203,22 @@ def lead(found: Sequence[Answer]) -> str:
             "These results cannot tell which measure is best: the runs are too small. The scores below show that "
             "everything works, and no ranking is meant."
         )
-    counts = Counter(label.label for answer in able for label, _ in answer.best)
+    counts = Counter(label.label for answer in able for label, _ in answer.best if label.label not in answer.unsure)
+    if not counts:
+        return "No measure that may be the best is better than chance in every setting, so none can be recommended."
     most = max(counts.values())
     top = [label for label, count in counts.items() if count == most]
     names = listed(top) if len(top) <= SHOWN else f"{len(top)} measures"
-    cases = "the one combination" if len(able) == 1 else f"{len(able)} combinations"
-    where = f"{cases} of domain and kind of test that can tell"
-    silent = f" In {len(found) - len(able)} more, the runs are too small to tell." if len(found) > len(able) else ""
+    where = f"{counted(len(able), 'combination')} of domain and kind of test"
+    silent = len(found) - len(able)
+    more = f" In {silent} more, the runs are too small to tell." if silent else ""
     if most < len(able):
         verb = "comes" if len(top) == 1 else "come"
-        return f"No measure is among the best everywhere. {names} {verb} nearest, in {most} of {where}.{silent}"
-    every = "in" if len(able) == 1 else "in any of"
-    choice = " It is the choice if you need one measure." if len(top) == 1 and len(able) > 1 else ""
-    return f"{names} cannot be told from the best {every} {where}.{choice}{silent}"
+        nearest = f"{names} {verb} nearest, in {most} of {where}."
+        return f"No measure is better than chance and among the best everywhere. {nearest}{more}"
+    every = "In the one combination of domain and kind of test" if len(able) == 1 else f"In all {where}"
+    those = f"{every}{' that can tell' if silent else ''}"
+    return f"{those}, {names} {_is(len(top))} better than chance and cannot be told from the best.{more}"
 
 
 def main_answers(found: Iterable[Answer]) -> tuple[list[Answer], list[Answer]]:

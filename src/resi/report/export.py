@@ -118,7 +118,7 @@ def _board(board: Leaderboard) -> Table:
 
 
 def _models(groups: Sequence[models.Group]) -> Table:
-    columns = models.columns(groups)
+    columns = models.columns(groups, every=True)
     rows = []
     for group in groups:
         means = [_number(group.accuracies[name][1] if name in group.accuracies else None, ".3f") for name in columns]

@@ -65,32 +65,31 @@ class Experiment(NamedTuple):
 
 
 def experiments(shard: Shard) -> tuple[list[Experiment], list[str]]:
-    """Return the experiments with their pictures, and the titles of those for which there is no room."""
+    """Return the experiments with their pictures, and the titles of those for which there is no room.
+
+    The comparisons of one architecture and dataset are in memory at a time.
+    """
     path = shard.folder / COMPARISONS_FILE
+    found, left_out, size = [], [], 0
     with named_damage(path):
         scanned = complete(pl.scan_parquet(path, glob=False), {name: COMPARISONS[name] for name in [*NEEDED, "status"]})
         wanted = (pl.col("status") == Status.ok.value) & ~pl.col("measure").is_in(list(FUNCTIONAL))
-        rows = scanned.filter(wanted).select(NEEDED).collect(engine="streaming")
-    found, left_out, size = [], [], 0
-    for scope, part in _by_turns(rows):
-        if size > BYTES:
-            left_out.append(_title(scope))
-            continue
-        of_scope = list(_of_models(scope, part))
-        found += of_scope
-        size += sum(len(picture.data) for experiment in of_scope for picture in experiment.pictures)
+        rows = scanned.filter(wanted).select(NEEDED)
+        for scope in _by_turns(rows.select(SCOPE).unique().collect(engine="streaming").sort(SCOPE, nulls_last=True)):
+            if size > BYTES:
+                left_out.append(_title(scope))
+                continue
+            own = [pl.col(name).eq_missing(pl.lit(value, pl.String)) for name, value in scope.items()]
+            of_scope = list(_of_models(scope, rows.filter(own).collect(engine="streaming").sort(NEEDED)))
+            found += of_scope
+            size += sum(len(picture.data) for experiment in of_scope for picture in experiment.pictures)
     return sorted(found, key=lambda experiment: experiment.title), left_out
 
 
-def _by_turns(rows: pl.DataFrame) -> Iterator[tuple[dict[str, Any], pl.DataFrame]]:
-    """Yield the rows of each architecture and dataset, the domains by turns, so that each has pictures."""
-    parts = [(dict(zip(SCOPE, names, strict=True)), part) for names, part in rows.group_by(SCOPE, maintain_order=True)]
-    turns: dict[str, int] = {}
-    order = []
-    for scope, _ in parts:
-        turns[scope["domain"]] = turns.get(scope["domain"], 0) + 1
-        order.append(turns[scope["domain"]])
-    yield from (parts[place] for place in sorted(range(len(parts)), key=lambda place: order[place]))
+def _by_turns(scopes: pl.DataFrame) -> list[dict[str, Any]]:
+    """Return each architecture and dataset, the domains by turns, so that each has pictures."""
+    turns = scopes.with_columns(turn=pl.int_range(pl.len()).over("domain")).sort("turn", *SCOPE, nulls_last=True)
+    return turns.drop("turn").to_dicts()
 
 
 def _title(scope: Mapping[str, Any]) -> str:

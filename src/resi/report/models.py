@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
@@ -179,11 +179,21 @@ def _group(names: tuple[str, str, str, str], models: list[Model]) -> Group:
     return Group(*names, models, spread, sum(seconds) / len(seconds) if seconds else None, doubtful)
 
 
-def columns(found: Sequence[Group]) -> list[str]:
-    """Return the columns of accuracies: training data first, then what models have not seen, then probes."""
+def columns(found: Sequence[Group], every: bool = False) -> list[str]:
+    """Return the columns of accuracies: training data, what models have not seen, and probes; or every split, too."""
     names = {name for group in found for name in group.accuracies}
     known = [split for split in (*SPLITS, PROBE) if split in names]
-    return known + sorted(names - set(known))
+    return known + sorted(names - set(known)) * every
+
+
+def doubts(models: Sequence[Model]) -> dict[str, str]:
+    """Say for each domain how many of its models have learned next to nothing, where there are any."""
+    known = Counter(model.domain for model in models if model.has_learned is not None)
+    doubtful = Counter(model.domain for model in models if model.has_learned is False)
+    return {
+        domain: f"{number} of the {counted(known[domain], 'model')} learned next to nothing; these answers say little."
+        for domain, number in doubtful.items()
+    }
 
 
 def verdict(models: Sequence[Model]) -> str:

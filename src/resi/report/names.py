@@ -84,7 +84,7 @@ def anchor(*words: str | None) -> str:
 
 def breakable(text: str) -> Markup:
     """Return a name, escaped, that may be continued on the next line after an underscore or an equals sign."""
-    return Markup("").join(escape(part) + Markup("<wbr>") for part in re.split(r"(?<=[_=])", text))
+    return Markup("<wbr>").join(escape(part) for part in re.split(r"(?<=[_=])(?=.)", text))
 
 
 def title(test: str) -> str:

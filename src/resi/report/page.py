@@ -156,7 +156,8 @@ def _of_comparisons(shard: Shard, scores: pl.DataFrame, boards: Sequence[Leaderb
 def _of_models(root: Path | None, shard: Shard) -> dict[str, Any]:
     found = models.read_models(root, shard)
     groups = models.groups(found)
-    return {"model_groups": groups, "model_columns": models.columns(groups), "model_verdict": models.verdict(found)}
+    said = {"model_verdict": models.verdict(found), "doubts": models.doubts(found)}
+    return {"model_groups": groups, "model_columns": models.columns(groups), **said}
 
 
 def _notes(manifest: Mapping[str, Any], scores: pl.DataFrame, boards: Sequence[Leaderboard]) -> Iterator[str]:
