@@ -27,7 +27,7 @@ while (walker.nextNode()) {
   for (const part of range.getClientRects()) {
     const size = parseFloat(getComputedStyle(box).fontSize);
     const least = box.matches(".mark") ? 12 : 15;
-    if (part.left < 0 || part.right > innerWidth || size < least) found.push(node.textContent);
+    if (part.left < 0 || part.right > arguments[0] || size < least) found.push(node.textContent);
   }
 }
 return found;
@@ -72,7 +72,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rows.append(comparison("x", None, "failed", measure=ATTACK, parameters=ATTACK, error=ATTACK))
     folder = tmp_path_factory.mktemp("page")
     path = folder / "report.html"
-    path.write_text(make_page(finish(folder / "run", scores, rows), [ATTACK]), encoding="utf-8")
+    path.write_text(make_page(finish(folder / "run", scores, rows, git="f" * 90, host=ATTACK), [ATTACK, "x" * 200]), encoding="utf-8")
     return path
 
 
@@ -88,9 +88,9 @@ def test_the_first_screen_is_legible_and_the_console_empty(
     chromium: Browser, page: Path, width: int, scheme: str
 ) -> None:
     chromium.open(page, width, scheme)
-    assert chromium.run(ILLEGIBLE) == []
+    assert chromium.run(ILLEGIBLE, width) == []
     assert chromium.run(CONTRAST) == []
-    assert chromium.run("return document.documentElement.scrollWidth <= innerWidth")
+    assert chromium.run("return Math.max(innerWidth, document.documentElement.scrollWidth)") <= width
     brightness = chromium.run("return getComputedStyle(document.body).backgroundColor.match(/\\d+/)[0]")
     assert (int(brightness) < 128) == (scheme == "dark")
     first = chromium.run("return document.querySelector('.lead').getBoundingClientRect().bottom")
@@ -186,8 +186,9 @@ def test_without_scripts_the_tables_are_whole(chromium: Browser, page: Path) -> 
 
 
 def test_folded_parts_open_for_a_link_and_on_paper(chromium: Browser, page: Path) -> None:
-    chromium.open(page)
+    chromium.open(page, 390)
     folded = "return document.querySelectorAll('details:not([open])').length"
     assert chromium.run(folded) > 0
     chromium.run("window.dispatchEvent(new Event('beforeprint'))")
     assert chromium.run(folded) == 0
+    assert chromium.run("return Math.max(innerWidth, document.documentElement.scrollWidth)") == 390
