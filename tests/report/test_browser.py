@@ -72,7 +72,8 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rows.append(comparison("x", None, "failed", measure=ATTACK, parameters=ATTACK, error=ATTACK))
     folder = tmp_path_factory.mktemp("page")
     path = folder / "report.html"
-    path.write_text(make_page(finish(folder / "run", scores, rows, git="f" * 90, host=ATTACK), [ATTACK, "x" * 200]), encoding="utf-8")
+    run = finish(folder / "run", scores, rows, git="f" * 90, host=ATTACK)
+    path.write_text(make_page(run, [ATTACK, "x" * 200]), encoding="utf-8")
     return path
 
 
