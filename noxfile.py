@@ -8,6 +8,7 @@ python -m nox -s numerics digits of each measure by precision, offset, scale and
 python -m nox -s lint types
 python -m nox -s ray      sweeps on a Ray cluster
 python -m nox -s bench    speed beside the published figures
+python -m nox -s screenshots   pictures of a report, wide and on a phone, light and dark
 python -m nox -s coverage how often intervals hold the expected score
 """
 
@@ -95,6 +96,13 @@ def types(session: nox.Session) -> None:
     """Check types."""
     session.install("-e", ".[graph,language,vision]", *group("types"))
     session.run("mypy")
+
+
+@nox.session
+def screenshots(session: nox.Session) -> None:
+    """Take pictures of the report of imported results, or of a data root with `-- ROOT`; needs Debian's chromium."""
+    session.install("-e", ".[graph]", *group("tests"))
+    session.run("python", "-m", "tests.report.screenshots", *session.posargs)
 
 
 @nox.session

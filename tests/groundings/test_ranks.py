@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from resi.groundings.ranks import RankedColumn, differences, read_influences, share_intervals
+from resi.groundings.ranks import RankedColumn, best_measures, differences, read_influences, share_intervals
 
 
 def test_the_friedman_test_is_that_of_scipy_ties_included() -> None:
@@ -69,3 +69,31 @@ def test_a_place_has_no_interval_where_an_influence_is_unknown() -> None:
 )
 def test_influences_of_tables_from_elsewhere_are_numbers_or_nothing(text: str | None, numbers: list | None) -> None:
     assert read_influences(text) == numbers
+
+
+def test_the_confidence_set_holds_the_best_measure_and_leaves_out_the_worst() -> None:
+    rng = np.random.default_rng(0)
+    truth = np.array([0.5, 0.5, 0.48, 0.3, 0.2])
+    held, sizes, studies = 0, [], 200
+    for study in range(studies):
+        columns = []
+        for number in range(3):
+            influences = 0.02 * (rng.normal(size=(1, 15)) + 0.7 * rng.normal(size=(5, 15)))
+            scores = truth + influences @ rng.normal(size=15)
+            columns.append(RankedColumn(f"study {study} {number}", list(range(5)), scores, influences))
+        found = best_measures(columns, 5)
+        held += bool({0, 1} & set(found))
+        sizes.append(len(found))
+        assert 4 not in found
+    assert held / studies >= 0.95
+    assert np.mean(sizes) < 4
+
+
+def test_a_confidence_set_needs_two_measures_everywhere_and_their_uncertainty() -> None:
+    known = RankedColumn("a", [0, 1], np.array([0.9, 0.1]), np.full((2, 5), 0.01))
+    assert best_measures([known], 2) == [0]
+    assert best_measures([known, known._replace(rows=[0, 2])], 3) is None
+    assert best_measures([known._replace(influences=None)], 2) is None
+    assert best_measures([], 2) is None
+    equal = known._replace(scores=np.array([0.9, 0.9]))
+    assert best_measures([equal], 2) == [0, 1]

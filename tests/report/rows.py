@@ -1,10 +1,14 @@
-"""Scores as leaderboards take them."""
+"""Scores as leaderboards take them, and shards of them."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import polars as pl
 
-from resi.results.schema import SCORES
+from resi.results.schema import COMPARISON_ORDER, COMPARISONS, SCORE_ORDER, SCORES
+from resi.results.shards import Shard
+from resi.results.tables import table
 
 
 def score(measure: str, value: float | None, architecture: str = "gcn", **changes) -> dict:
@@ -24,3 +28,11 @@ def score(measure: str, value: float | None, architecture: str = "gcn", **change
 
 def frame(rows: list[dict]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=SCORES)
+
+
+def finish(folder: Path, scores: list[dict], comparisons: list[dict], **manifest) -> Shard:
+    """Write a finished shard of scores and comparisons."""
+    shard = Shard(folder)
+    rows = table(comparisons, COMPARISONS, COMPARISON_ORDER)
+    shard.finish(rows, table(scores, SCORES, SCORE_ORDER), {"kind": "run", **manifest})
+    return shard

@@ -122,17 +122,32 @@ def test_scores_of_single_models_and_of_unknown_tests_are_left_out() -> None:
     assert list(leaderboards(frame(rows))) == []
 
 
-def test_shade_and_strip_follow_the_score_within_the_range_of_its_metric() -> None:
+def test_shade_and_interval_follow_the_score_from_chance_to_the_best_value() -> None:
     rows = [
-        score("cka", 0.6, normalised=0.5, low=0.4, high=1.2),
+        score("cka", 0.6, normalised=0.5, low=0.4, high=1.0),
         score("rsa", 0.1, normalised=-0.125),
-        score("gulp", 0.0, test="layer_monotonicity", metric="spearman", normalised=0.0, chance=0.0),
+        score(
+            "gulp", 0.0, test="layer_monotonicity", metric="spearman", normalised=0.0, chance=0.0, low=-0.2, high=0.2
+        ),
     ]
     groups, layers = leaderboards(frame(rows))
     cka, rsa = (row.cells[0] for row in groups.rows)
     assert (cka.shade, rsa.shade) == (5, 0)
-    assert cka.strip == (60.0, 40.0, 100.0, 20.0)
-    assert layers.rows[0].cells[0].strip == (50.0, None, None, 50.0)
+    assert cka.span == pytest.approx((0.25, 1.0))
+    assert rsa.span is None
+    assert layers.rows[0].cells[0].span is None, "at chance, the scale is unknown"
+
+
+def test_domains_are_ranked_by_themselves() -> None:
+    rows = [
+        score("cka", 0.9),
+        score("rsa", 0.3),
+        score("cka", 0.2, domain="vision"),
+        score("rsa", 0.5, domain="vision"),
+    ]
+    boards = {board.domain: board for board in leaderboards(frame(rows))}
+    first = {domain: board.rows[0].label for domain, board in boards.items()}
+    assert first == {"graph": "cka", "vision": "rsa"}
 
 
 def test_a_rank_among_few_is_no_rank_among_many() -> None:

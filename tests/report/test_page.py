@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import html
 import re
 from html.parser import HTMLParser
@@ -11,12 +13,19 @@ import polars as pl
 import pytest
 
 from resi.cli.main import run_command
+from resi.report import page as page_module
 from resi.report.page import make_page
-from resi.results.schema import COMPARISON_ORDER, COMPARISONS, SCORE_ORDER, SCORES
+from resi.results.schema import COMPARISONS, SCORES
 from resi.results.shards import Shard
-from resi.results.tables import table
-from tests.report.rows import score
+from tests.report.rows import finish, score
 from tests.results.rows import comparison
+
+
+@pytest.fixture(autouse=True)
+def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the figures out, which take most of the time and have tests of their own."""
+    monkeypatch.setattr(page_module, "domain_figures", lambda scores: [])
+
 
 ATTACKS = [
     "<script>alert(1)</script>",
@@ -25,13 +34,6 @@ ATTACKS = [
     "</style></title><svg onload=alert(1)>",
     "{{ 7 * 7 }}{% raw %}&lt;b&gt;",
 ]
-
-
-def finish(folder: Path, scores: list[dict], comparisons: list[dict], **manifest) -> Shard:
-    shard = Shard(folder)
-    rows = table(comparisons, COMPARISONS, COMPARISON_ORDER)
-    shard.finish(rows, table(scores, SCORES, SCORE_ORDER), {"kind": "run", **manifest})
-    return shard
 
 
 class Structure(HTMLParser):
@@ -44,7 +46,8 @@ class Structure(HTMLParser):
         self.feed(page)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, [name for name, _ in attrs]))
+        if tag != "wbr":  # where a name may go on in the next line
+            self.elements.append((tag, [name for name, _ in attrs]))
 
     def handle_data(self, data: str) -> None:
         self.text += data
@@ -58,7 +61,7 @@ def hostile(folder: Path, texts: dict[str, str]) -> Shard:
     of_scores = {name: texts[name] for name, dtype in SCORES.items() if dtype == pl.String}
     of_rows = {name: texts[name] for name, dtype in COMPARISONS.items() if dtype == pl.String}
     known = {"test": "augmentation", "metric": "auprc"}
-    less = dict.fromkeys(("setting", "pooling", "functional", "domain"), "")
+    less = dict.fromkeys(("setting", "pooling", "functional"), "")
     blank = score("", 0.5, low=0.3, high=0.6, normalised=0.4)
     scores = [
         {**blank, **of_scores, **known, "key": "a"},
@@ -77,20 +80,40 @@ def test_every_string_that_came_from_a_file_is_text_on_the_page(tmp_path: Path, 
     names = [name for name, dtype in {**SCORES, **COMPARISONS}.items() if dtype == pl.String]
     plain = hostile(tmp_path / "plain", {name: f"{name}-" for name in names})
     attacked = hostile(tmp_path / "attacked", {name: f"{name}-{attack}" for name in names})
-    expected, found = Structure(make_page(plain)), Structure(make_page(attacked, ["a note-" + attack]))
-    note = ("p", ["class"])
-    assert found.elements.count(note) == expected.elements.count(note) + 1
-    found.elements.remove(note)
+    expected, found = Structure(make_page(plain, ["a note-"])), Structure(make_page(attacked, ["a note-" + attack]))
     assert found.elements == expected.elements
     shown = ("test", "measure", "parameters", "architecture", "dataset", "domain", "setting", "pooling", "functional")
     for name in (*shown, "reason", "error", "note", "protocol", "resi_version", "a note"):
         assert f"{name}-{attack}" in found.text, name
 
 
-def test_a_page_needs_nothing_beside_it_and_runs_nothing(tmp_path: Path) -> None:
+def test_a_page_needs_nothing_beside_it_and_runs_its_own_script_alone(tmp_path: Path) -> None:
     page = make_page(finish(tmp_path, [score("cka", 0.9)], [comparison("a")]))
-    assert not re.search(r"<script|<link|<iframe|\ssrc=|\shref=|url\(|\son\w+=", page)
-    assert "default-src 'none'" in page
+    structure = Structure(page)
+    assert [tag for tag, _ in structure.elements if tag in ("script", "style", "link", "iframe", "object")] == [
+        "style",
+        "style",
+        "script",
+    ]
+    attributes = {name for _, names in structure.elements for name in names}
+    assert not {name for name in attributes if name.startswith("on")} | (attributes & {"style", "srcset"})
+    outside = re.compile(r"<[^>]+\s(?:src|href)=[\"'](?!#|data:image/png)")
+    body = re.sub(r"<(script|style).*?</\1>", "", page, flags=re.DOTALL)
+    assert not outside.search(body)
+    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', page)[1]
+    allowed = html.unescape(policy)
+    assert "default-src 'none'" in allowed
+    assert "unsafe" not in allowed
+    for kind, content in re.findall(r"<(script|style)[^>]*>(.*?)</\1>", page, flags=re.DOTALL):
+        digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
+        assert re.search(f"{kind}-src[^;]*'sha256-{re.escape(digest)}'", allowed), kind
+
+
+def text_of(page: str) -> str:
+    """Return the text of a page, a bar between elements."""
+    body = re.sub(r"<(script|style).*?</\1>", "", page, flags=re.DOTALL)
+    plain = html.unescape(re.sub(r"\s*<[^>]*>\s*", "|", body.replace("<wbr>", "")))
+    return re.sub(r"\|[\s|]*", "|", plain)
 
 
 def test_the_page_tells_ranks_counts_times_and_why_values_are_missing(tmp_path: Path) -> None:
@@ -102,15 +125,13 @@ def test_the_page_tells_ranks_counts_times_and_why_values_are_missing(tmp_path: 
     rows = [comparison(f"a{n}", measure="cka", parameters="{}", seconds=0.01, prepare_seconds=0.02) for n in range(3)]
     why = {"measure": "gulp", "parameters": "{}", "error": "ValueError: singular <matrix>"}
     rows += [comparison(f"b{n}", None, "failed", **why) for n in range(2)]
-    page = html.unescape(re.sub(r"\s*<[^>]*>\s*", "|", make_page(finish(tmp_path, scores, rows))))
-    page = re.sub(r"\|+", "|", page)
+    page = text_of(make_page(finish(tmp_path, scores, rows)))
     assert "3 comparisons, 0 undefined, 2 failed" in page
-    assert "|cka|1.0|0.900|" in page
+    assert "|cka|1.0|0.900|0.80..0.95|" in page
     assert "|rsa|2.0|0.300|" in page
-    assert "|cka|3|0|0|30|" in page
-    assert "|2|gulp|failed|ValueError: singular <matrix>|" in page
+    assert "|cka|3|0|0|30|0.09|" in page
+    assert "|2|gulp|x|failed|ValueError: singular <matrix>|" in page
     assert "Undefined (gulp): all pairs failed" in page
-    assert "All tests" not in page
 
 
 def test_notes_are_counted_by_measure_and_text_and_escaped(tmp_path: Path) -> None:
@@ -120,7 +141,7 @@ def test_notes_are_counted_by_measure_and_text_and_escaped(tmp_path: Path) -> No
     scores = [score("pwcca", 0.2, note="all values are ties"), score("cka", 0.9, note="")]
     page = make_page(finish(tmp_path, scores, rows))
     assert few not in page
-    text = re.sub(r"\|+", "|", html.unescape(re.sub(r"\s*</?(td|tr|th|table|h2|div)[^>]*>\s*", "|", page)))
+    text = text_of(page)
     notes = text[text.index("|Notes|") :]
     assert f"|3|comparisons|pwcca|{few}|1|comparisons|cka|another|1|scores|pwcca|all values are ties|" in notes
 
@@ -131,14 +152,15 @@ def test_the_page_says_how_sure_ranks_are(tmp_path: Path) -> None:
         for place, measure in enumerate(("cka", "rsa", "gulp"))
         for architecture in ("gcn", "gat", "pgnn")
     ]
-    text = re.sub(r"\s*(<[^>]*>\s*)+", "|", make_page(finish(tmp_path, rows, [comparison("a")])))
+    text = text_of(make_page(finish(tmp_path, rows, [comparison("a")])))
     assert "|cka|1.0|1.0..1.0|" in text
     assert "3 measures have a rank in all 3 columns" in text
     assert "with a probability of 0.05 (Friedman test)" in text
     assert "less than\n1.9 apart" in text
+    assert "|cka|is the best of 3 measures." in text
 
 
-def test_several_tests_have_an_overview_of_mean_ranks(tmp_path: Path) -> None:
+def test_the_overview_has_mean_ranks_of_all_tests_and_domains(tmp_path: Path) -> None:
     rows = [
         score("cka", 0.9),
         score("rsa", 0.3),
@@ -146,18 +168,48 @@ def test_several_tests_have_an_overview_of_mean_ranks(tmp_path: Path) -> None:
         score("rsa", 0.2, test="shortcut"),
     ]
     rows += [score("gulp", 0.05, test="shortcut")]
-    text = re.sub(r"\s*(<[^>]*>\s*)+", "|", make_page(finish(tmp_path, rows, [comparison("a")])))
-    overview = text[text.index("|All tests|") : text.index("|augmentation|")]
+    text = text_of(make_page(finish(tmp_path, rows, [comparison("a")])))
+    overview = text[text.index("|Mean ranks|") :]
     # Of the middle of a rank's step: cka has 1/4 and 3/6, rsa 3/4 and 1/6, gulp 5/6.
-    assert overview.endswith("|measure|augmentation [2]|shortcut [3]|cka|1.0|2.0|rsa|2.0|1.0|gulp|-|3.0")
+    heads = "|Measure|All tests|graph|Shortcuts|[3]|graph|Augmentation|[2]"
+    assert overview.startswith(f"|Mean ranks{heads}|cka|38 %|2.0|1.0|rsa|46 %|1.0|2.0|gulp|83 %|3.0|-|")
 
 
 def test_a_test_with_one_measure_ranks_nothing_and_a_parameter_makes_another_row(tmp_path: Path) -> None:
     rows = [score("cka", 0.9), score("rsa", 0.3), score("cka", 0.1, test="shortcut")]
-    rows += [score("jaccard", 0.5, parameters='{"k":10}'), score("jaccard", 0.1, parameters="{}")]
-    text = re.sub(r"\s*(<[^>]*>\s*)+", "|", make_page(finish(tmp_path, rows, [comparison("a")])))
-    overview = text[text.index("|All tests|") : text.index("|augmentation|")]
-    assert overview.endswith("|augmentation [4]|shortcut [0]|cka|1.0|-|jaccard|2.0|-|rsa|3.0|-|jaccard|4.0|-")
+    rows += [score("jaccard", 0.5, parameters='{"k":10}'), score("jaccard", 0.1, parameters='{"k":5}')]
+    text = text_of(make_page(finish(tmp_path, rows, [comparison("a")])))
+    overview = text[text.index("|[4]|") : text.index('"All tests" is')]
+    ranks = "|cka|12 %|-|1.0|jaccard|38 %|-|2.0|rsa|62 %|-|3.0|jaccard (k=5)|88 %|-|4.0|"
+    assert overview == f"|[4]{ranks}"
+
+
+def test_a_measure_of_a_plugin_and_imported_results_are_marked(tmp_path: Path) -> None:
+    rows = [score("mine", 0.9), score("cka", 0.8), score("cka", 0.7, origin="published", key="p")]
+    text = text_of(make_page(finish(tmp_path, rows, [comparison("a", measure="mine", parameters="{}")])))
+    overview = text[text.index("|Mean ranks|") : text.index('"All tests" is')]
+    assert "|mine|own|" in overview
+    assert re.search(r"\|cka\|\d+ %\|", overview)
+    assert "|cka|published|" in overview
+    assert "1 measure that is not part of resi is among them:|mine|own|." in text
+    assert "A measure of your own or of a plugin: not among the measures that are installed here." in text
+
+
+def test_a_page_shows_no_folders_of_its_author(tmp_path: Path) -> None:
+    error = "OSError: /home/ada/secret/data.pt and C:\\Users\\ada\\data.pt, https://example.org/a/b?token=abc"
+    rows = [comparison("b", None, "failed", measure="cka", parameters="{}", error=error)]
+    shard = finish(tmp_path / "run", [score("cka", 0.9, note="see /home/ada/x/y.txt")], rows)
+    page = make_page(shard, ["shards in /home/ada/run are missing"], tmp_path)
+    assert "ada" not in text_of(page)
+    assert "…/data.pt and …/data.pt, https://example.org/a/b?token=***" in text_of(page)
+
+
+def test_the_same_tables_give_the_same_page(tmp_path: Path) -> None:
+    rows = [
+        score(measure, 0.9 - 0.1 * n, a) for n, measure in enumerate(("cka", "rsa", "gulp")) for a in ("gcn", "gat")
+    ]
+    shard = finish(tmp_path, rows, [comparison("a")])
+    assert make_page(shard) == make_page(shard)
 
 
 def test_scores_that_do_not_say_what_was_compared_are_told_of(tmp_path: Path) -> None:
@@ -170,14 +222,12 @@ def test_the_command_writes_the_page_of_merged_tables_and_of_one_shard(
     root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shard = finish(root / "shards" / "one", [score("cka", 0.9)], [comparison("a")])
-    assert run_command(["report"]) == 2
-    assert (
-        f"{root} holds no merged tables; create them from its shards with resi-merge {root}" in capsys.readouterr().err
-    )
-    assert run_command(["merge"]) == 0
-    capsys.readouterr()
     assert run_command(["report"]) == 0
-    assert capsys.readouterr().err == f"written to {root / 'results' / 'report.html'}\n"
+    results = root / "results"
+    said = f"merged 1 shards into {results}, as there were no merged tables\nwritten to {results / 'report.html'}\n"
+    assert capsys.readouterr().err == said
+    assert run_command(["report"]) == 0
+    assert capsys.readouterr().err == f"written to {results / 'report.html'}\n"
     first = (root / "results" / "report.html").read_bytes()
     assert run_command(["report", str(root / "results"), "--out", str(tmp_path / "new" / "page.html")]) == 0
     assert (tmp_path / "new" / "page.html").read_bytes() == first
@@ -193,10 +243,11 @@ def test_shards_that_are_not_merged_and_contradictions_are_told(root: Path, caps
     finish(root / "shards" / "three", [], [comparison("b")])
     capsys.readouterr()
     assert run_command(["report"]) == 0
-    told = f"1 shards in {root} are missing from these tables or have changed (first: three)."
-    assert told in capsys.readouterr().err
+    told = "are missing from these tables or have changed (first: three)."
+    assert f"1 shards in {root} {told}" in capsys.readouterr().err
     page = (root / "results" / "report.html").read_text(encoding="utf-8")
     assert told in page
+    assert str(root) not in page
     assert "contradict each other and have no value here; they are in conflicts.parquet" in page
 
 
@@ -221,6 +272,9 @@ def test_shards_that_were_left_out_or_made_again_are_told_of(root: Path, capsys:
 def test_what_cannot_be_reported_is_one_line(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command(["report", str(tmp_path / "nowhere")]) == 2
     assert "nowhere is not a folder; name a data root" in capsys.readouterr().err
+    (tmp_path / "empty").mkdir()
+    assert run_command(["report", str(tmp_path / "empty")]) == 2
+    assert "empty holds no finished runs; finish a run there" in capsys.readouterr().err
     shard = Shard(root / "shards" / "begun")
     shard.add(comparison("a"))
     shard.flush()

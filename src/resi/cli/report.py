@@ -1,4 +1,4 @@
-"""``resi report``: merged tables, or one run, as an HTML page."""
+"""``resi report``: the results of a data root, merged tables or one run as an HTML page, and as tables for a paper."""
 
 from __future__ import annotations
 
@@ -10,44 +10,61 @@ from resi.console import say
 from resi.errors import UsageError
 
 if TYPE_CHECKING:
+    from resi.report.changes import Changes
     from resi.results.shards import Shard
 
 FILE = "report.html"
 
 
 def main(words: list[str]) -> int:
-    """Write the page; return 0."""
+    """Write the page, and tables if they are asked for; return 0."""
     from resi.store.files import make_folder, write_text
     from resi.store.root import default_root
 
+    arguments = _parser().parse_args(words)
+    root = (arguments.root or default_root()).expanduser()
+    out = arguments.out.expanduser() if arguments.out else None
+    tables = _tables_of(root)
+    out = out or tables.folder
+    out = out / FILE if out.is_dir() or out == tables.folder else out
+    _check_is_a_page(out)
+    _merge_first(root, tables)
+    against = arguments.against.expanduser() if arguments.against else None
+    page, notes = tables.steadily(lambda: _page(root, tables, against))
+    for note in notes:
+        say(note)
+    make_folder(out.parent)
+    write_text(out, page)
+    say(f"written to {out}")
+    if arguments.tables:
+        _write_tables(tables, arguments.tables.expanduser(), root)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="resi report",
-        description="Write merged tables as one HTML page: rankings of the measures in each test with their intervals, "
-        "all scores, times, and why comparisons have no value. It needs no network and runs no scripts.",
+        description="Write results as one HTML page, which needs no network: which measures cannot be told from the "
+        "best, and the evidence. Shards that have not been merged yet are merged first.",
+        epilog="examples: resi report; resi report experiments --tables paper/tables; resi report new --against old",
     )
     parser.add_argument(
         "root",
         nargs="?",
         type=Path,
         metavar="ROOT",
-        help="a data root that resi-merge has merged, a folder of merged tables, or the shard of one run",
+        help="a data root, a folder of merged tables, or the shard of one run; default: the data root",
     )
     parser.add_argument(
         "--out", type=Path, metavar="FILE", help=f"a file or a folder; default: {FILE} beside the tables"
     )
-    arguments = parser.parse_args(words)
-    root = (arguments.root or default_root()).expanduser()
-    tables = _tables_of(root)
-    page, notes = tables.steadily(lambda: _page(root, tables))
-    for note in notes:
-        say(note)
-    out = arguments.out or tables.folder
-    out = out / FILE if out.is_dir() else out
-    _check_is_a_page(out)
-    make_folder(out.parent)
-    write_text(out, page)
-    say(f"written to {out}")
-    return 0
+    parser.add_argument(
+        "--against", type=Path, metavar="ROOT", help="other results of the same kinds: the page says what has changed"
+    )
+    parser.add_argument(
+        "--tables", type=Path, metavar="DIR", help="also write all tables as CSV, LaTeX (booktabs) and Markdown there"
+    )
+    return parser
 
 
 def _check_is_a_page(out: Path) -> None:
@@ -73,22 +90,58 @@ def _tables_of(root: Path) -> Shard:
     return Shard(root if is_single(root) else Path(default_out(str(root))))
 
 
-def _page(root: Path, tables: Shard) -> tuple[str, list[str]]:
-    """Return the page, and what the reader is to know beforehand.
+def _merge_first(root: Path, tables: Shard) -> None:
+    """Merge the shards of a data root that has no merged tables yet, and say so.
 
     Raises
     ------
     UsageError
-        If there are no tables.
+        If there is nothing to merge, or the root is a run that has not finished.
     """
+    from resi.results.merge import merge_shards
+
+    if tables.is_complete:
+        return
+    if tables.folder == root:
+        raise UsageError(f"{root} is unfinished; repeat its run to finish it")
+    merged = merge_shards([root], tables.folder)
+    for problem in merged.problems:
+        say(f"resi report: {problem}")
+    if not merged.shards:
+        raise UsageError(f"{root} holds no finished runs; finish a run there, or name another data root")
+    say(f"merged {merged.shards} shards into {tables.folder}, as there were no merged tables")
+
+
+def _page(root: Path, tables: Shard, against: Path | None) -> tuple[str, list[str]]:
+    """Return the page, and what the reader is to know beforehand."""
     from resi.report.page import make_page
 
-    if not tables.is_complete and tables.folder == root:
-        raise UsageError(f"{root} is unfinished; repeat its run to finish it")
-    if not tables.is_complete:
-        raise UsageError(f"{root} holds no merged tables; create them from its shards with resi-merge {root}")
     notes = _notes(root, tables)
-    return make_page(tables, notes), notes
+    return make_page(tables, notes, _data_root(root, tables), _changes(tables, against)), notes
+
+
+def _changes(tables: Shard, against: Path | None) -> Changes | None:
+    """Return what differs from other results, whose shards are merged first if need be."""
+    from resi.report.changes import changes
+
+    if against is None:
+        return None
+    other = _tables_of(against)
+    _merge_first(against, other)
+    return changes(tables.scores(), other.scores(), against.absolute().name)
+
+
+def _data_root(root: Path, tables: Shard) -> Path | None:
+    """Return the data root to which some tables belong; None if they lie elsewhere."""
+    candidates = [root] if root != tables.folder else [root.parent, root.parent.parent]
+    return next((path for path in candidates if (path / "shards").is_dir() or (path / "models").is_dir()), None)
+
+
+def _write_tables(tables: Shard, folder: Path, root: Path) -> None:
+    from resi.report.export import write_tables
+
+    written = write_tables(tables, folder, _data_root(root, tables))
+    say(f"{len(written)} tables and figures written to {folder}")
 
 
 def _notes(root: Path, tables: Shard) -> list[str]:

@@ -129,27 +129,63 @@ class RankedColumn(NamedTuple):
 def share_intervals(columns: Sequence[RankedColumn], measures: int) -> list[tuple[float, float] | None]:
     """Return for each measure a 95 % interval of its mean place, from 0 (the best) to 1, over draws of other models.
 
+    None for measures without a place, or with one in a column of which an influence is unknown.
+    """
+    tail = (1 - COVERAGE) / 2
+    ends = np.quantile(drawn_places(columns, measures), [tail, 1 - tail], axis=1).T
+    return [None if np.isnan(low) else (float(low), float(high)) for low, high in ends]
+
+
+def best_measures(columns: Sequence[RankedColumn], measures: int) -> list[int] | None:
+    """Return the measures that cannot be told from the best one by their mean places: a 95 % confidence set of it.
+
+    A measure is left out if another one has a better mean place in so many draws of other models that this happens to
+    the best measure in at most one study of twenty, by the inequality of Bonferroni. Draws are joint, so what moves all
+    measures alike tells none from another.
+
+    Returns
+    -------
+    list of int or None
+        Of the measures with a place in every column; None with fewer than two of them, or if an influence is unknown.
+    """
+    counts = np.bincount([row for column in columns for row in column.rows], minlength=measures)
+    everywhere = np.flatnonzero(counts == len(columns)) if columns else np.array([], dtype=np.int64)
+    places = drawn_places(columns, measures)[everywhere]
+    if len(everywhere) < 2 or np.isnan(places).any():
+        return None
+    beaten = np.array([(places < own).mean(axis=1).max() for own in places])
+    threshold = 1 - SIGNIFICANCE / (len(everywhere) - 1)
+    return [int(row) for row in everywhere[beaten < threshold]]
+
+
+def drawn_places(columns: Sequence[RankedColumn], measures: int) -> Array:
+    """Return mean places of measures, from 0 (the best) to 1, under draws of other models.
+
     Scores are drawn around those found, all measures of a column with the same draw for a model, as they are scored
-    on the same models: what moves all alike changes no rank. None for measures without a place, or with one in a
-    column of which an influence is unknown.
+    on the same models: what moves all alike changes no rank.
+
+    Returns
+    -------
+    array of shape (n_measures, n_draws)
+        NaN for measures without a place, or with one in a column of which an influence is unknown.
     """
     total, count = np.zeros((measures, DRAWS)), np.zeros((measures, 1))
     for column in columns:
-        shares = np.nan if column.influences is None else _drawn_shares(column, column.influences)
-        total[column.rows] += shares
+        total[column.rows] += np.nan if column.influences is None else _drawn_shares(column, column.influences)
         count[column.rows] += 1
     with np.errstate(invalid="ignore"):
-        means = total / count
-    tail = (1 - COVERAGE) / 2
-    ends = np.quantile(means, [tail, 1 - tail], axis=1).T
-    return [None if np.isnan(low) else (float(low), float(high)) for low, high in ends]
+        return total / count
 
 
 def _drawn_shares(column: RankedColumn, influences: Array) -> Array:
     drawn = generator(0, "other models", column.key).standard_normal((DRAWS, influences.shape[1]))
-    scores = np.minimum(column.scores + drawn @ influences.T, 1)
-    ranks = average_ranks(-scores.round(DIGITS)).T
-    return (ranks - 0.5) / len(column.rows)
+    return shares(np.minimum(column.scores + drawn @ influences.T, 1)).T
+
+
+def shares(scores: Array) -> Array:
+    """Return the places of scores along the last axis, from 0 (the best) to 1: the middle of each rank's step."""
+    found: Array = (average_ranks(-scores.round(DIGITS)) - 0.5) / scores.shape[-1]
+    return found
 
 
 def read_influences(text: str | None) -> list[float] | None:

@@ -76,7 +76,7 @@ def ranks(  # noqa: PLR0913 - all but the first are options
     ]
     most = max(len(found.names) for _, found in by_domain)
     longest = max(len(name) for _, found in by_domain for name in found.names)
-    figure, axes = panels("ranks", ax, len(by_domain), (2.1 + 0.06 * longest, 0.85 + 0.145 * most))
+    figure, axes = panels("ranks", ax, len(by_domain), (2.1 + 0.06 * longest, max(0.85 + 0.145 * most, 2.0)))
     for one, (name, found) in zip(axes, by_domain, strict=True):
         _draw(one, found)
         title(one, f"{name}: {len(found.columns)} {'rankings' if len(found.columns) > 1 else 'ranking'}")

@@ -10,10 +10,18 @@ import polars as pl
 
 from resi.choices import Protocol
 from resi.groundings import GROUNDINGS
-from resi.groundings.base import LEVEL
-from resi.groundings.ranks import Differences, RankedColumn, differences, read_influences, share_intervals, with_ranks
+from resi.groundings.ranks import (
+    DIGITS,
+    Differences,
+    RankedColumn,
+    differences,
+    read_influences,
+    share_intervals,
+    with_ranks,
+)
 from resi.registry.labels import measure_label
-from resi.report.tables import interval_text, without_nan
+from resi.report.cells import Cell, cell_of, differs
+from resi.report.tables import without_nan
 from resi.results.schema import PUBLISHED
 
 if TYPE_CHECKING:
@@ -21,61 +29,13 @@ if TYPE_CHECKING:
 
     Key = tuple[Any, ...]
 
-BOARD = ["test", "protocol", "model_source"]
+BOARD = ["domain", "test", "protocol", "model_source"]
 # What a column of a leaderboard is about: scores with the same of these can be ranked among each other.
-COLUMN = ["architecture", "dataset", "domain", "functional", "setting", "pooling", "groups", "models", "compared"]
+COLUMN = ["architecture", "dataset", "functional", "setting", "pooling", "groups", "models", "compared"]
 ALWAYS_SHOWN = ("architecture", "dataset")
-PLAIN = ("architecture", "dataset", "domain", "functional", "setting")
+PLAIN = ("architecture", "dataset", "functional", "setting")
 NOTHING = (None, "", "none")
 ROW = ["measure", "parameters", "origin"]
-RANGES = {"auprc": (0.0, 1.0), "violation_rate": (0.0, 1.0)}
-CORRELATION_RANGE = (-1.0, 1.0)
-
-
-class Strip(NamedTuple):
-    """Where a score, its interval and chance lie on the metric's range, in hundredths; None where there is none."""
-
-    value: float
-    low: float | None
-    high: float | None
-    chance: float | None
-
-
-class Cell(NamedTuple):
-    """A measure's score in one column.
-
-    Attributes
-    ----------
-    text : str
-        The score, or why there is none in a word.
-    interval : str
-        95 % interval, ``-`` where there is none.
-    shade : int or None
-        How far it is from chance (0) to the best value (10).
-    differs : bool or None
-        Whether it differs from chance; None if unknown.
-    rank : float or None
-        Among the measures of the column, 1 the best, equal scores sharing their mean rank.
-    share : float or None
-        Its place among them, from 0 to 1: the middle of the rank's step, so that ranks of columns of different size
-        can be compared.
-    strip : Strip or None
-        For the plot.
-    failed : str
-        How many of its comparisons have no value; empty if all have one.
-    reason : str
-        Why the score is missing.
-    """
-
-    text: str
-    interval: str = "-"
-    shade: int | None = None
-    differs: bool | None = None
-    rank: float | None = None
-    share: float | None = None
-    strip: Strip | None = None
-    failed: str = ""
-    reason: str = ""
 
 
 @dataclass
@@ -122,54 +82,96 @@ class Row:
         return low * self.measures + 0.5, high * self.measures + 0.5
 
 
+class Design(NamedTuple):
+    """What a column rests on.
+
+    Attributes
+    ----------
+    names : dict
+        The column's ``architecture``, ``dataset``, ``functional`` and so on, see ``COLUMN``.
+    chance : float or None
+        Where all its scores have one.
+    notes : list of str
+        Of its scores, each once: why they are barely informative.
+    ranked : RankedColumn or None
+        The scores that have a rank; ``rows`` counts in ``Leaderboard.order``.
+    unsure : list of int
+        Which of the scores that have a rank are not told from chance.
+    """
+
+    names: dict[str, Any]
+    chance: float | None
+    notes: list[str]
+    ranked: RankedColumn | None
+    unsure: list[int]
+
+
 class Leaderboard(NamedTuple):
-    """The measures of one test and protocol, on trained or on published models; the smallest mean rank comes first.
+    """The measures of one domain, test and protocol, on trained or on published models; the smallest mean rank first.
 
     Attributes
     ----------
     columns : list of list of str
         What each column is about, a few words each.
+    designs : list of Design
+        What each column rests on.
+    order : list
+        The keys of the rows in the order of the table.
     ambiguous : int
         Cells with several scores, which are not ranked.
     differences : Differences or None
         Whether the measures differ, and how far mean ranks must lie apart.
     """
 
+    domain: str
     test: str
     protocol: str
     model_source: str | None
     metric: str
     columns: list[list[str]]
+    designs: list[Design]
     rows: list[Row]
+    order: list[Key]
     ambiguous: int
     differences: Differences | None = None
 
     @property
     def conditions(self) -> str:
         """What differs from trained models and the corrected protocol; empty if nothing does."""
-        words = {PUBLISHED: ["published models"], None: ["models of unknown source"]}.get(self.model_source, [])
-        return ", ".join([*words, *([] if self.protocol == Protocol.corrected else [f"{self.protocol} protocol"])])
+        return conditions(self.protocol, self.model_source)
+
+    @property
+    def kind(self) -> str:
+        """Which comparisons the test is about: of ``settings``, ``seeds`` or ``layers``."""
+        return GROUNDINGS[self.test].kind
+
+
+def conditions(protocol: str, model_source: str | None) -> str:
+    """Return in words what differs from trained models and the corrected protocol; empty if nothing does."""
+    words = {PUBLISHED: ["published models"], None: ["models of unknown source"]}.get(model_source, [])
+    return ", ".join([*words, *([] if protocol == Protocol.corrected else [f"{protocol} protocol"])])
 
 
 def leaderboards(scores: pl.DataFrame) -> Iterator[Leaderboard]:
-    """Yield a leaderboard for each test, protocol, and source of models.
+    """Yield a leaderboard for each domain, test, protocol, and source of models.
 
     Parameters
     ----------
     scores : DataFrame
         With the columns :data:`resi.results.schema.SCORES`; rows of unknown tests are left out.
     """
-    known = without_nan(scores).filter(pl.col("seed").is_null() & pl.col("test").is_in(list(GROUNDINGS)))
-    for (test, protocol, model_source), rows in known.group_by(BOARD, maintain_order=True):
-        metric = GROUNDINGS[str(test)].headline
-        ranking = rows.filter(metric=metric)
-        if ranking.height:
-            source = None if model_source is None else str(model_source)
-            yield Leaderboard(str(test), str(protocol), source, metric, *_ranked(ranking, metric))
+    for (domain, test, protocol, source), rows in headline_scores(scores).group_by(BOARD, maintain_order=True):
+        model_source = None if source is None else str(source)
+        yield _ranked(rows, (str(domain), str(test), str(protocol), model_source, GROUNDINGS[str(test)].headline))
 
 
-def _ranked(scores: pl.DataFrame, metric: str) -> tuple[list[list[str]], list[Row], int, Differences | None]:
-    """Return the columns of a leaderboard, its rows, its number of ambiguous cells, and how its measures differ."""
+def headline_scores(scores: pl.DataFrame) -> pl.DataFrame:
+    """Return the scores by which measures are ranked: of known tests, by their ranking metric, of no single model."""
+    by_test = pl.col("test").replace_strict({name: test.headline for name, test in GROUNDINGS.items()}, default=None)
+    return without_nan(scores).filter(pl.col("seed").is_null() & (pl.col("metric") == by_test))
+
+
+def _ranked(scores: pl.DataFrame, about: tuple[str, str, str, str | None, str]) -> Leaderboard:
     scores = with_ranks(scores, COLUMN)
     keys = scores.select(COLUMN).unique().sort(COLUMN, nulls_last=True)
     places = {key: place for place, key in enumerate(keys.iter_rows())}
@@ -178,22 +180,42 @@ def _ranked(scores: pl.DataFrame, metric: str) -> tuple[list[list[str]], list[Ro
         label, imported = measure_label(score["measure"], score["parameters"]), score["origin"] == PUBLISHED
         key = tuple(score[name] for name in ROW)
         row = rows.setdefault(key, Row(key, label, imported, [None] * len(places)))
-        row.cells[places[tuple(score[name] for name in COLUMN)]] = _cell(score, metric)
+        row.cells[places[tuple(score[name] for name in COLUMN)]] = cell_of(score)
     found = list(rows.values())
-    _compare(found, scores)
+    designs = _designs(keys, scores, {key: place for place, key in enumerate(rows)})
+    _compare(found, [design.ranked for design in designs if design.ranked])
     ordered = sorted(rows.values(), key=lambda row: (row.mean_rank is None, row.mean_rank, row.label, row.imported))
     ambiguous = scores.filter(pl.col("several") > 1).select(ROW + COLUMN).unique().height
     ranks = [[np.nan if cell is None or cell.rank is None else cell.rank for cell in row.cells] for row in found]
-    return _headings(keys), ordered, ambiguous, differences(np.array(ranks, dtype=float))
+    differing = differences(np.array(ranks, dtype=float))
+    return Leaderboard(*about, _headings(keys), designs, ordered, list(rows), ambiguous, differing)
 
 
-def _compare(rows: Sequence[Row], scores: pl.DataFrame) -> None:
+def _designs(keys: pl.DataFrame, scores: pl.DataFrame, number: Mapping[Key, int]) -> list[Design]:
+    """Return what each column rests on."""
+    parts = scores.partition_by(COLUMN, as_dict=True, maintain_order=True)
+    designs = []
+    for names in keys.iter_rows():
+        part = parts[names]
+        ranked = part.filter(pl.col("rank").is_not_null())
+        chances = part["chance"].round(DIGITS).unique()
+        designs.append(
+            Design(
+                dict(zip(COLUMN, names, strict=True)),
+                chances[0] if len(chances) == 1 else None,
+                part.filter(pl.col("note") != "")["note"].unique().sort().to_list(),
+                _ranked_column(names, ranked, number) if ranked.height else None,
+                [place for place, score in enumerate(ranked.iter_rows(named=True)) if differs(score) is False],
+            )
+        )
+    return designs
+
+
+def _compare(rows: Sequence[Row], columns: Sequence[RankedColumn]) -> None:
     """Set how many measures have a rank, and the interval of each one's place."""
-    number = {row.key: place for place, row in enumerate(rows)}
-    ranked = scores.filter(pl.col("rank").is_not_null())
-    columns = [_ranked_column(names, part, number) for names, part in ranked.group_by(COLUMN, maintain_order=True)]
+    ranked = sum(bool(row.ranks) for row in rows)
     for row, interval in zip(rows, share_intervals(columns, len(rows)), strict=True):
-        row.measures = sum(bool(other.ranks) for other in rows)
+        row.measures = ranked
         row.share_interval = interval
 
 
@@ -204,45 +226,6 @@ def _ranked_column(names: Key, scores: pl.DataFrame, number: Mapping[Key, int]) 
     if all(share is not None and len(share) == len(found[0] or ()) for share in found):
         influences = np.array(found) * scores.select("step").to_numpy()
     return RankedColumn(repr(names), places, scores["goodness"].to_numpy(), influences)
-
-
-def _cell(score: Mapping[str, Any], metric: str) -> Cell:
-    if score["several"] > 1:
-        return Cell(f"{score['several']} scores")
-    value = score["value"]
-    if value is None:
-        return Cell("undefined", reason=score["reason"])
-    share = score["normalised"]
-    return Cell(
-        f"{value:.3f}",
-        interval_text(score["low"], score["high"]),
-        None if share is None else round(10 * min(max(share, 0.0), 1.0)),
-        _differs(score),
-        score["rank"],
-        None if score["rank"] is None else (score["rank"] - 0.5) / score["size"],
-        _strip(score, metric),
-        f"{score['failed_pairs']} of {score['pairs'] + score['failed_pairs']} failed" if score["failed_pairs"] else "",
-    )
-
-
-def _differs(score: Mapping[str, Any]) -> bool | None:
-    """Return whether a score differs from chance, by its p-value or else by its interval; None if it has neither."""
-    if score["p_value"] is not None:
-        return bool(score["p_value"] <= LEVEL)
-    if score["low"] is None or score["chance"] is None:
-        return None
-    return bool(score["low"] > score["chance"])
-
-
-def _strip(score: Mapping[str, Any], metric: str) -> Strip:
-    start, end = RANGES.get(metric, CORRELATION_RANGE)
-
-    def place(name: str) -> float | None:
-        number = score[name]
-        return None if number is None else round(100 * min(max((number - start) / (end - start), 0.0), 1.0), 1)
-
-    value, low, high, chance = (place(name) for name in ("value", "low", "high", "chance"))
-    return Strip(value or 0.0, low, high, chance)
 
 
 def _headings(keys: pl.DataFrame) -> list[list[str]]:

@@ -1,95 +1,45 @@
-"""The page of ``resi report``: one HTML file without scripts that needs nothing beside it.
+"""The page of ``resi report``: one HTML file that needs nothing beside it.
 
 Whatever came from a file is text on it: every string is escaped by the template engine, without exception.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+import contextlib
+import functools
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from resi.choices import Status
+from resi.console import progress
 from resi.groundings import GROUNDINGS
 from resi.groundings.base import LEVEL
-from resi.registry.labels import measure_label
-from resi.report.leaderboard import Leaderboard, leaderboards
-from resi.report.tables import ScoreTable, score_lines
-from resi.results.manifests import COMPARISONS_FILE, CONFLICTS_FILE, SCORE_CONFLICTS_FILE
-from resi.results.schema import COMPARISONS, PUBLISHED
-from resi.results.tables import complete, named_damage
+from resi.report import answer, cards, failures, heatmaps, models, names, overview, provenance
+from resi.report.figures import domain_figures
+from resi.report.leaderboard import leaderboards
+from resi.report.library import load_library
+from resi.report.sections import sections
+from resi.results.manifests import CONFLICTS_FILE, SCORE_CONFLICTS_FILE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
-    from resi.report.leaderboard import Key
+    from jinja2 import Environment
+
+    from resi.report.changes import Changes
+    from resi.report.leaderboard import Leaderboard
     from resi.results.shards import Shard
 
-# What a table of scores is about.
-TABLE = ["domain", "dataset", "origin", "pooling"]
 SHOWN_REASONS = 100
-SUMMARY = ("measure", "parameters", "status", "error", "note", "seconds", "prepare_seconds")
-"""The columns of comparisons that the page is made of."""
+MANY = 5000
+"""From so many scores on, progress is shown."""
 
 
-class Section(NamedTuple):
-    """A leaderboard, all scores behind it, and why measures have none."""
-
-    board: Leaderboard
-    about: str
-    metric: str
-    tables: list[tuple[str, ScoreTable]]
-    undefined: list[tuple[str, list[str]]]
-
-
-class Overview(NamedTuple):
-    """Mean ranks of each measure in several tests.
-
-    Attributes
-    ----------
-    tests : list of (str, int)
-        Each test, and how many measures it ranks.
-    rows : list of (str, bool, list of float or None)
-        Each measure, whether its results are imported, and its mean rank in each test.
-    """
-
-    conditions: str
-    tests: list[tuple[str, int]]
-    rows: list[tuple[str, bool, list[float | None]]]
-
-
-class Cost(NamedTuple):
-    """How a measure's comparisons ended, and how long one took on average."""
-
-    measure: str
-    ok: int
-    undefined: int
-    failed: int
-    milliseconds: float | None
-
-
-class Note(NamedTuple):
-    """What there is to know of some comparisons or scores that have a value."""
-
-    number: int
-    measure: str
-    what: str
-    note: str
-
-
-class Reason(NamedTuple):
-    """Why comparisons have no value."""
-
-    comparisons: int
-    measure: str
-    status: str
-    error: str
-
-
-def make_page(shard: Shard, notes: Sequence[str] = ()) -> str:
+def make_page(shard: Shard, notes: Sequence[str] = (), root: Path | None = None, changes: Changes | None = None) -> str:
     """Return the page of merged tables, or of one run.
 
-    The same tables give the same page.
+    The same tables and data root give the same page.
 
     Parameters
     ----------
@@ -97,106 +47,124 @@ def make_page(shard: Shard, notes: Sequence[str] = ()) -> str:
         A folder of merged tables, or a finished run's.
     notes : sequence of str
         What the reader is to know beforehand, a sentence each.
+    root : Path, optional
+        The data root, whose models and runs are described.
+    changes : Changes, optional
+        What differs from other results.
 
     Raises
     ------
     ArtifactError
         If a table is damaged or of a later version.
     """
+    manifest, scores = shard.verify(), shard.scores()
+    with _progress(scores.height) as advance:
+        boards = sorted(leaderboards(scores), key=_order)
+        advance()
+        content = _head(manifest, scores, boards, notes)
+        advance()
+        content |= _of_comparisons(shard, scores, boards)
+        advance()
+        content |= {**_of_models(root, shard), "runs": provenance.read_provenance(shard, root)}
+        content |= {"matrices": overview.matrices(boards), "score_matrix": overview.score_matrix(scores)}
+        content |= {"sections": sections(scores, boards), "figures": domain_figures(scores)}
+        advance()
+        page = _engine().get_template("page.html.jinja").render({**content, **_helpers(), "changes": changes})
+        advance()
+    return page
+
+
+def _progress(scores: int) -> contextlib.AbstractContextManager[Callable[[], None]]:
+    """Return progress over five steps, which is shown where there is much to do."""
+    return progress("making the page", 5) if scores >= MANY else contextlib.nullcontext(lambda: None)
+
+
+def _helpers() -> dict[str, Any]:
+    """Return what the templates use besides the results."""
+    return {
+        "level": LEVEL,
+        "library": load_library(),
+        "anchor": names.anchor,
+        "title": names.title,
+        "listed": names.listed,
+    }
+
+
+@functools.cache
+def _engine() -> Environment:
+    """Return the template engine, which keeps its templates."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    manifest, scores = shard.verify(), shard.scores()
-    comparisons = _summary(shard)
-    reasons = _reasons(comparisons)
-    remarks = [*_remarks(comparisons), *_score_remarks(scores)]
-    sections = list(_sections(scores))
     engine = Environment(
-        loader=PackageLoader("resi.report", ""),
+        loader=PackageLoader("resi.report", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return engine.get_template("page.html.jinja").render(
-        folder=str(shard.folder),
-        notes=[*notes, *_notes(manifest, scores, sections)],
-        counts=_counts(comparisons),
-        scores=scores.height,
-        versions=", ".join(map(str, scores["resi_version"].drop_nulls().unique().sort())),
-        overviews=list(_overviews([section.board for section in sections])),
-        sections=sections,
-        costs=_costs(comparisons),
-        reasons=reasons[:SHOWN_REASONS],
-        more_reasons=len(reasons) - SHOWN_REASONS,
-        remarks=remarks[:SHOWN_REASONS],
-        more_remarks=len(remarks) - SHOWN_REASONS,
-        level=LEVEL,
-    )
+    engine.filters["breakable"] = names.breakable
+    return engine
 
 
-def _sections(scores: pl.DataFrame) -> Iterator[Section]:
-    for board in leaderboards(scores):
-        test = GROUNDINGS[board.test]
-        same_models = pl.col("model_source").eq_missing(pl.lit(board.model_source, pl.String))
-        rows = scores.filter(same_models, pl.col("seed").is_null(), test=board.test, protocol=board.protocol)
-        tables = [
-            (" · ".join(_words(names)), score_lines(part)) for names, part in rows.group_by(TABLE, maintain_order=True)
-        ]
-        yield Section(board, test.description, test.metrics[board.metric], tables, _undefined(rows))
+def _order(board: Leaderboard) -> tuple[Any, ...]:
+    return board.conditions, board.domain, list(GROUNDINGS).index(board.test)
 
 
-def _undefined(scores: pl.DataFrame) -> list[tuple[str, list[str]]]:
-    """Return the reasons for missing scores, with the measures of each."""
-    without = scores.filter(pl.col("reason") != "")
-    by_reason = without.group_by("reason", maintain_order=True).agg(pl.col("measure").unique().sort())
-    return list(by_reason.iter_rows())
-
-
-def _words(names: Sequence[Any]) -> list[str]:
-    """Return in words what a table of scores is about."""
-    domain, dataset, origin, pooling = names
-    words = [f"{dataset} ({domain})"]
-    if origin == PUBLISHED:
-        words.append("published results")
-    if pooling not in (None, "none"):
-        words.append(f"pooling {pooling}")
-    return words
-
-
-def _overviews(boards: Sequence[Leaderboard]) -> Iterator[Overview]:
-    """Yield the mean ranks of each measure in all tests, where there are several on the same models."""
-    together: dict[str, list[Leaderboard]] = {}
+def _head(
+    manifest: Mapping[str, Any], scores: pl.DataFrame, boards: Sequence[Leaderboard], notes: Sequence[str]
+) -> dict[str, Any]:
+    """Return the first screen, and what is to be known beforehand."""
+    first, others = answer.main_answers(answer.answers(boards))
+    labels: dict[names.Named, set[bool]] = {}
     for board in boards:
-        together.setdefault(board.conditions, []).append(board)
-    for conditions, tests in together.items():
-        if len(tests) > 1:
-            yield _overview(conditions, tests)
-
-
-def _overview(conditions: str, boards: Sequence[Leaderboard]) -> Overview:
-    ranks: dict[Key, list[float | None]] = {}
-    known = {row.key: row for board in boards for row in board.rows}
-    for place, board in enumerate(boards):
         for row in board.rows:
-            ranks.setdefault(row.key, [None] * len(boards))[place] = row.mean_rank
-    sizes = [sum(row.mean_rank is not None for row in board.rows) for board in boards]
+            labels.setdefault(names.named(row.key[0], row.key[1]), set()).add(row.imported)
+    origins = {imported for found in labels.values() for imported in found}
+    versions = scores["resi_version"].drop_nulls().unique().sort()
+    return {
+        "lead": answer.lead(first),
+        "answers": first,
+        "other_answers": others,
+        "domains": list(dict.fromkeys(found.domain for found in first)),
+        "notes": [names.without_paths(note) for note in [*notes, *_notes(manifest, scores, boards)]],
+        "own": sorted({found for found in labels if found.mark}),
+        "both": {found.anchor for found, imported in labels.items() if len(imported) > 1},
+        "mixed": len(origins) > 1,
+        "all_imported": origins == {True},
+        "scores": scores.height,
+        "versions": ", ".join(map(str, versions)),
+    }
 
-    def mean_share(key: Key) -> float:
-        # In the middle of the pack is a half, however large it is.
-        shares = [(rank - 0.5) / size for rank, size in zip(ranks[key], sizes, strict=True) if rank is not None]
-        return sum(shares) / len(shares) if shares else 1.0
 
-    rows = [
-        (known[key].label, known[key].imported, ranks[key]) for key in sorted(ranks, key=lambda k: (mean_share(k), k))
-    ]
-    return Overview(conditions, [(board.test, size) for board, size in zip(boards, sizes, strict=True)], rows)
+def _of_comparisons(shard: Shard, scores: pl.DataFrame, boards: Sequence[Leaderboard]) -> dict[str, Any]:
+    summary = failures.summary(shard)
+    reasons, remarks, costs = failures.reasons(summary), failures.notes(summary, scores), failures.costs(summary)
+    experiments, left_out = heatmaps.experiments(shard)
+    return {
+        "counts": failures.counts(summary),
+        "costs": costs,
+        "cards": cards.cards(boards, costs),
+        "reasons": reasons[:SHOWN_REASONS],
+        "more_reasons": len(reasons) - SHOWN_REASONS,
+        "remarks": remarks[:SHOWN_REASONS],
+        "more_remarks": len(remarks) - SHOWN_REASONS,
+        "experiments": experiments,
+        "more_experiments": left_out,
+    }
 
 
-def _notes(manifest: dict[str, Any], scores: pl.DataFrame, sections: Sequence[Section]) -> Iterator[str]:
+def _of_models(root: Path | None, shard: Shard) -> dict[str, Any]:
+    found = models.read_models(root, shard)
+    groups = models.groups(found)
+    said = {"model_verdict": models.verdict(found), "doubts": models.doubts(found)}
+    return {"model_groups": groups, "model_columns": models.columns(groups), **said}
+
+
+def _notes(manifest: Mapping[str, Any], scores: pl.DataFrame, boards: Sequence[Leaderboard]) -> Iterator[str]:
     for name, of in ((CONFLICTS_FILE, "Comparisons"), (SCORE_CONFLICTS_FILE, "Scores")):
         if name in manifest["files"]:
             yield f"{of} of different shards contradict each other and have no value here; they are in {name}."
-    if ambiguous := sum(section.board.ambiguous for section in sections):
+    if ambiguous := sum(board.ambiguous for board in boards):
         yield (
             f"Cells with several scores, of runs that cannot be distinguished: {ambiguous}. They are not ranked; "
             "report such runs separately (resi report shards/NAME)."
@@ -208,64 +176,3 @@ def _notes(manifest: dict[str, Any], scores: pl.DataFrame, sections: Sequence[Se
         )
     if unknown := sorted(set(scores["test"]) - set(GROUNDINGS)):
         yield f"Scores of unknown tests are left out: {', '.join(unknown)}."
-
-
-def _summary(shard: Shard) -> pl.DataFrame:
-    """Return how many comparisons there are of each measure, status, error and note, and their seconds in all."""
-    path = shard.folder / COMPARISONS_FILE
-    by = ["measure", "parameters", "status", "error", "note"]
-    seconds = (pl.col("seconds") + pl.col("prepare_seconds")).fill_nan(None)
-    with named_damage(path):
-        rows = complete(pl.scan_parquet(path, glob=False), {name: COMPARISONS[name] for name in SUMMARY})
-        counted = rows.group_by(by).agg(count=pl.len(), seconds=seconds.sum(), timed=seconds.count()).sort(by)
-        return counted.collect(engine="streaming")
-
-
-def _counts(summary: pl.DataFrame) -> dict[str, int]:
-    counts = dict(summary.group_by("status").agg(pl.col("count").sum()).iter_rows())
-    return {status.value: counts.get(status, 0) for status in Status}
-
-
-def _costs(summary: pl.DataFrame) -> list[Cost]:
-    costs = []
-    for (measure, parameters), rows in summary.group_by("measure", "parameters", maintain_order=True):
-        timed = rows.filter(status=Status.ok.value)
-        number, seconds = int(timed["timed"].sum()), float(timed["seconds"].sum())
-        costs.append(
-            Cost(
-                measure_label(str(measure), str(parameters)),
-                **_counts(rows),
-                milliseconds=1000 * seconds / number if number else None,
-            )
-        )
-    return costs
-
-
-def _remarks(summary: pl.DataFrame) -> list[Note]:
-    """Return the notes on comparisons, the most frequent first."""
-    by = ["measure", "parameters", "note"]
-    noted = summary.filter(pl.col("note") != "").group_by(by).agg(pl.col("count").sum())
-    return [
-        Note(row["count"], measure_label(row["measure"], row["parameters"]), "comparisons", row["note"])
-        for row in noted.sort("count", *by, descending=[True, False, False, False]).iter_rows(named=True)
-    ]
-
-
-def _score_remarks(scores: pl.DataFrame) -> list[Note]:
-    """Return the notes on scores, the most frequent first."""
-    by = ["measure", "parameters", "note"]
-    noted = scores.filter(pl.col("note") != "").group_by(by).agg(count=pl.len())
-    return [
-        Note(row["count"], measure_label(row["measure"], row["parameters"]), "scores", row["note"])
-        for row in noted.sort("count", *by, descending=[True, False, False, False]).iter_rows(named=True)
-    ]
-
-
-def _reasons(summary: pl.DataFrame) -> list[Reason]:
-    by = ["measure", "parameters", "status", "error"]
-    counted = summary.group_by(by).agg(pl.col("count").sum()).sort(by)
-    without = counted.filter(pl.col("status") != Status.ok.value).sort("count", descending=True, maintain_order=True)
-    return [
-        Reason(row["count"], measure_label(row["measure"], row["parameters"]), row["status"], row["error"])
-        for row in without.iter_rows(named=True)
-    ]

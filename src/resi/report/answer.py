@@ -1,0 +1,228 @@
+"""The answer on the first screen: which measures cannot be told from the best, how sure that is, and why."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import TYPE_CHECKING, NamedTuple
+
+from resi.groundings.ranks import best_measures, shares
+from resi.report.names import KINDS, anchor, counted, listed, named, title
+from resi.results.schema import PUBLISHED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from resi.report.leaderboard import Design, Key, Leaderboard
+    from resi.report.names import Named
+
+TOO_FEW = re.compile(r"(?:^|; )with ([^;]+?) no p-value can be below ([\d.e-]+)")
+"""The note of a score whose p-value cannot be small, see :data:`resi.groundings.notes.TOO_FEW_TO_TELL`."""
+SHOWN = 8
+"""So many measures are named in a sentence."""
+UNSURE = 4
+"""So many of them are named as not told from chance."""
+ORDER = {kind: number for number, kind in enumerate(KINDS)}
+
+
+class Link(NamedTuple):
+    """A place on the page."""
+
+    text: str
+    anchor: str
+
+
+class Answer(NamedTuple):
+    """What a run says of one domain and kind of test.
+
+    Attributes
+    ----------
+    best : list of (Named, bool)
+        The measures that cannot be told from the best, the smallest mean rank first, and whether they are imported.
+        Empty where no ranking is meant.
+    unsure : list of str
+        The labels of those with a score that is not told from chance.
+    sentence : str
+        What follows the names, or why there are none.
+    caveats : list of str
+        What else to know, a sentence each.
+    basis : str
+        On what it rests.
+    """
+
+    domain: str
+    conditions: str
+    kind: str
+    question: str
+    best: list[tuple[Named, bool]]
+    unsure: list[str]
+    sentence: str
+    caveats: list[str]
+    basis: str
+    evidence: list[Link]
+
+    @property
+    def shown(self) -> list[tuple[Named, bool]]:
+        """The first of the best measures."""
+        return self.best[:SHOWN]
+
+
+class _Column(NamedTuple):
+    """A column of one of the tests, its rows counted over all of them."""
+
+    test: str
+    design: Design
+    rows: list[int]
+
+
+def answers(boards: Sequence[Leaderboard]) -> list[Answer]:
+    """Return the answers to each kind of test in each domain, those about trained models first."""
+    together: dict[tuple[str, str, str], list[Leaderboard]] = {}
+    for board in boards:
+        together.setdefault((board.conditions, board.domain, board.kind), []).append(board)
+    ordered = sorted(together, key=lambda key: (key[0], key[1], ORDER[key[2]]))
+    return [_answer(key, together[key]) for key in ordered]
+
+
+def _answer(about: tuple[str, str, str], boards: Sequence[Leaderboard]) -> Answer:
+    conditions, domain, kind = about
+    keys: dict[Key, int] = {}
+    columns = [
+        _Column(board.test, design, [keys.setdefault(board.order[row], len(keys)) for row in design.ranked.rows])
+        for board in boards
+        for design in board.designs
+        if design.ranked
+    ]
+    able = [column for column in columns if not _too_few(column.design) and column.design.ranked.influences is not None]  # type: ignore[union-attr]
+    names = list(keys)
+    rows, sentence = _verdict(able, columns, names)
+    best = [(named(names[row][0], names[row][1]), names[row][2] == PUBLISHED) for row in rows]
+    chance = _unsure(able)
+    unsure = [label.label for (label, _), row in zip(best, rows, strict=True) if row in chance]
+    caveats = _caveats(able, columns, len(keys), unsure) if best else []
+    evidence = [Link(title(board.test), board_anchor(board)) for board in boards]
+    used = able if best else columns
+    question = KINDS[kind]
+    basis = _basis(used, len(keys))
+    return Answer(domain, conditions, kind, question, best, unsure, sentence, caveats, basis, evidence)
+
+
+def _verdict(able: Sequence[_Column], columns: Sequence[_Column], keys: list[Key]) -> tuple[list[int], str]:
+    """Return the best measures, and the sentence about them, or why there are none."""
+    if not columns:
+        return [], "There is nothing to rank: fewer than two measures have a score on the same models."
+    if not able:
+        return [], _why_not([column.design for column in columns])
+    ranked = [column.design.ranked._replace(rows=column.rows) for column in able if column.design.ranked]
+    found = best_measures(ranked, len(keys))
+    if found is None:
+        return [], "No two measures have a score everywhere; no ranking is meant."
+    places: dict[int, list[float]] = {}
+    for column in ranked:
+        for row, place in zip(column.rows, shares(column.scores), strict=True):
+            places.setdefault(row, []).append(place)
+    found.sort(key=lambda row: (sum(places[row]) / len(places[row]), keys[row]))
+    everywhere = sum(len(of) == len(ranked) for of in places.values())
+    if len(found) == everywhere:
+        return found, f"These are all {counted(everywhere, 'measure')}: none can be told from the best."
+    if len(found) == 1:
+        return found, f"is the best of {counted(everywhere, 'measure')}."
+    return found, f"cannot be told from the best of {counted(everywhere, 'measure')}."
+
+
+def _too_few(design: Design) -> tuple[str, str] | None:
+    """Return which models are too few, and what their p-values cannot be below; None if they are enough."""
+    found = [match for note in design.notes if (match := TOO_FEW.search(note))]
+    return (found[0][1], found[0][2]) if found else None
+
+
+def _why_not(designs: Sequence[Design]) -> str:
+    """Say in plain words why a run cannot tell measures apart."""
+    reasons = Counter(_too_few(design) for design in designs)
+    said = [f"{reason[0]}: p cannot be below {reason[1]}" for reason in reasons if reason is not None]
+    if reasons[None]:
+        said.append("the uncertainty of scores is unknown, as an interval needs more models")
+    text = "; ".join(said)
+    return f"{text[:1].upper()}{text[1:]}. No ranking is meant."
+
+
+def _caveats(able: Sequence[_Column], columns: Sequence[_Column], measures: int, unsure: list[str]) -> list[str]:
+    """Say what an answer leaves out, and which of the best measures may be no better than chance."""
+    caveats = []
+    if left_out := len(columns) - len(able):
+        caveats.append(
+            f"{counted(left_out, 'setting')} of {len(columns)} {'is' if left_out == 1 else 'are'} left out: "
+            "too few models to tell measures apart."
+        )
+    here = Counter(row for column in able for row in column.rows)
+    if missing := measures - sum(number == len(able) for number in here.values()):
+        which = "that one" if len(able) == 1 else "all of the others"
+        caveats.append(f"{counted(missing, 'measure')} without a score in {which} {_is(missing)} not compared.")
+    if unsure:
+        of = "that" if len(able) == 1 else "every"
+        names = listed(unsure) if len(unsure) <= UNSURE else f"{len(unsure)} of the measures named"
+        caveats.append(f"Not told from chance in {of} setting: {names}.")
+    return caveats
+
+
+def _unsure(able: Sequence[_Column]) -> set[int]:
+    """Return the measures with a score that is not told from chance."""
+    return {column.rows[number] for column in able for number in column.design.unsure}
+
+
+def _is(number: int) -> str:
+    return "is" if number == 1 else "are"
+
+
+def _basis(columns: Sequence[_Column], measures: int) -> str:
+    """Return in words how many models and settings an answer rests on."""
+    if not columns:
+        return counted(measures, "measure")
+    names = [column.design.names for column in columns]
+    architectures = len({name["architecture"] for name in names})
+    datasets = len({name["dataset"] for name in names})
+    models = sorted({name["models"] for name in names if name["models"] is not None})
+    each = f"{models[0]}" if len(models) == 1 else f"{models[0]} to {models[-1]}" if models else "an unknown number of"
+    tests = len({column.test for column in columns})
+    words = [counted(tests, "test"), counted(architectures, "architecture"), counted(datasets, "dataset")]
+    return f"Rests on {counted(len(columns), 'setting')} ({listed(words)}) with {each} models each."
+
+
+def board_anchor(board: Leaderboard) -> str:
+    """Return the anchor of a leaderboard."""
+    return anchor("test", board.domain, board.test, board.conditions)
+
+
+def lead(found: Sequence[Answer]) -> str:
+    """Return the answer over all domains and kinds of tests in a sentence or two."""
+    if not found:
+        return "There is nothing to rank here: scores are made by runs with stage=all or stage=score."
+    able = [answer for answer in found if answer.best]
+    if not able:
+        return (
+            "These results cannot tell which measure is best: the runs are too small. The scores below show that "
+            "everything works, and no ranking is meant."
+        )
+    counts = Counter(label.label for answer in able for label, _ in answer.best if label.label not in answer.unsure)
+    if not counts:
+        return "No measure that may be the best is better than chance in every setting, so none can be recommended."
+    most = max(counts.values())
+    top = [label for label, count in counts.items() if count == most]
+    names = listed(top) if len(top) <= SHOWN else f"{len(top)} measures"
+    where = f"{counted(len(able), 'combination')} of domain and kind of test"
+    silent = len(found) - len(able)
+    more = f" In {silent} more, the runs are too small to tell." if silent else ""
+    if most < len(able):
+        verb = "comes" if len(top) == 1 else "come"
+        nearest = f"{names} {verb} nearest, in {most} of {where}."
+        return f"No measure is better than chance and among the best everywhere. {nearest}{more}"
+    every = "In the one combination of domain and kind of test" if len(able) == 1 else f"In all {where}"
+    those = f"{every}{' that can tell' if silent else ''}"
+    return f"{those}, {names} {_is(len(top))} better than chance and cannot be told from the best.{more}"
+
+
+def main_answers(found: Iterable[Answer]) -> tuple[list[Answer], list[Answer]]:
+    """Return the answers for the first screen, all of the same conditions, and the others."""
+    every = list(found)
+    first = every[0].conditions if every else ""
+    return [answer for answer in every if answer.conditions == first], [a for a in every if a.conditions != first]

@@ -1,0 +1,169 @@
+"""Figures of :mod:`resi.plot` as parts of the page: plain shapes that need no styles and no scripts."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from typing import TYPE_CHECKING, NamedTuple
+from xml.etree import ElementTree
+
+import polars as pl
+from markupsafe import Markup
+
+from resi.choices import Protocol
+from resi.errors import UsageError
+from resi.registry.labels import measure_label
+from resi.report.leaderboard import headline_scores
+from resi.report.names import anchor
+from resi.results.schema import PUBLISHED, TRAINED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from matplotlib.figure import Figure as MatplotlibFigure
+
+SVG = "http://www.w3.org/2000/svg"
+LINK = "{http://www.w3.org/1999/xlink}href"
+SHAPES = (
+    "svg",
+    "g",
+    "path",
+    "rect",
+    "circle",
+    "line",
+    "polyline",
+    "polygon",
+    "text",
+    "tspan",
+    "use",
+    "defs",
+    "clipPath",
+)
+"""Elements of a figure; all others are left out."""
+SCALE = 1.55
+"""Pixels of a point, so that the smallest text can be read on a screen."""
+LONGEST, CUT = 40, 24
+"""Letters of a measure's label in a figure, and of one that is longer."""
+STYLE = re.compile(r"([\w-]+)\s*:\s*([^;]+)")
+REFERENCE = re.compile(r"(url\(#|^#)([^)]*)")
+DRAWN = {
+    "ranks": "How the ranks of measures are distributed over tests, datasets and architectures; 1 is the best.",
+    "critical_difference": "Mean ranks. A bar joins measures that cannot be told apart (Friedman, Nemenyi, 5 %).",
+}
+
+
+class Figure(NamedTuple):
+    """A figure of one domain.
+
+    Attributes
+    ----------
+    svg : Markup
+        The drawing, made of known shapes and escaped text.
+    """
+
+    domain: str
+    caption: str
+    anchor: str
+    svg: Markup
+
+
+def domain_figures(scores: pl.DataFrame) -> list[Figure]:
+    """Return the figures of each domain, of trained models under the corrected protocol if there are any."""
+    from resi.plot.canvas import svg_text
+
+    found = []
+    for domain, name, figure in draw(scores):
+        link = anchor("figure", domain, name)
+        found.append(Figure(domain, DRAWN[name], link, as_svg(svg_text(figure), f"{domain}: {DRAWN[name]}", link)))
+    return found
+
+
+def write_figures(scores: pl.DataFrame, folder: Path) -> list[Path]:
+    """Write the figures of each domain as PDF, SVG and PNG; return the files."""
+    from resi import plot
+
+    return [
+        plot.save(figure, folder / f"{anchor('figure', domain, name)}.{ending}")
+        for domain, name, figure in draw(scores)
+        for ending in ("pdf", "svg", "png")
+    ]
+
+
+def draw(scores: pl.DataFrame) -> Iterator[tuple[str, str, MatplotlibFigure]]:
+    """Yield the domain and name of each figure with its drawing; where too little is ranked, there is none."""
+    from resi import plot
+
+    known = _with_short_labels(headline_scores(scores))
+    for (domain,), rows in known.sort("domain").group_by("domain", maintain_order=True):
+        sources, protocols = rows["model_source"].unique().to_list(), rows["protocol"].unique().to_list()
+        source = next((name for name in (TRAINED, PUBLISHED) if name in sources), None)
+        protocol = Protocol.corrected if Protocol.corrected in protocols else Protocol.published
+        for drawn, function in (("ranks", plot.ranks), ("critical_difference", plot.critical_difference)):
+            with contextlib.suppress(UsageError):
+                yield str(domain), drawn, function(rows, domain=str(domain), protocol=protocol, model_source=source)
+
+
+def _with_short_labels(scores: pl.DataFrame) -> pl.DataFrame:
+    """Return scores in which long labels of measures are cut: next to them, no room is left for a drawing."""
+    labels = scores.select("measure", "parameters").unique().sort("measure", "parameters")
+    long = {
+        (measure, parameters): f"{label[:CUT]}…"
+        for measure, parameters in labels.iter_rows()
+        if len(label := measure_label(measure, parameters)) > LONGEST
+    }
+    if not long:
+        return scores
+    rows = [(*names, label) for names, label in long.items()]
+    cut = pl.DataFrame(rows, schema=["measure", "parameters", "label"], orient="row")
+    joined = scores.join(cut, on=["measure", "parameters"], how="left")
+    return joined.with_columns(
+        measure=pl.coalesce("label", "measure"),
+        parameters=pl.when(pl.col("label").is_null()).then("parameters").otherwise(pl.lit("{}")),
+    ).drop("label")
+
+
+def as_svg(text: str, label: str, prefix: str) -> Markup:
+    """Return a figure to be put into a page.
+
+    Parameters
+    ----------
+    text : str
+        SVG as matplotlib writes it.
+    label : str
+        What screen readers call it.
+    prefix : str
+        Stands before its ids, which must be unique on a page.
+    """
+    root = ElementTree.fromstring(text)  # noqa: S314 - written by matplotlib just now
+    ElementTree.register_namespace("", SVG)
+    width, height = (root.get(name, "100").removesuffix("pt") for name in ("width", "height"))
+    root.attrib.pop("version", None)
+    _clean(root, prefix)
+    root.set("role", "img")
+    root.set("aria-label", label)
+    root.set("width", f"{float(width) * SCALE:.0f}")
+    root.set("height", f"{float(height) * SCALE:.0f}")
+    root.set("stroke-linejoin", "round")
+    return Markup(ElementTree.tostring(root, encoding="unicode"))  # noqa: S704 - made of shapes and escaped text
+
+
+def _clean(element: ElementTree.Element, prefix: str) -> None:
+    """Keep known shapes alone, with styles as attributes, which the page's policy does not forbid."""
+    for child in list(element):
+        if child.tag.removeprefix(f"{{{SVG}}}") in SHAPES:
+            _clean(child, prefix)
+        else:
+            element.remove(child)
+    for name, value in STYLE.findall(element.attrib.pop("style", "")):
+        element.set(name, value.strip())
+    for name, value in list(element.attrib.items()):
+        if name == "id":
+            element.set(name, f"{prefix}-{value}")
+        elif name == LINK:
+            del element.attrib[name]
+            element.set("href", f"#{prefix}-{value.removeprefix('#')}")
+        elif name.lower().startswith("on"):
+            del element.attrib[name]
+        elif "url(#" in value:
+            element.set(name, REFERENCE.sub(rf"\g<1>{prefix}-\g<2>", value))

@@ -1,0 +1,64 @@
+"""The script and styles of the page, and the policy that lets the browser run these alone.
+
+Sorting and filtering are done by DataTables, which the package itables carries as one file. It is part of the page, so
+that nothing has to be fetched; the page is whole without it, too, where scripts are off.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import importlib.resources
+import re
+from typing import NamedTuple
+
+from resi.errors import ResiError
+
+EXPORTS = re.compile(r"export\s*\{([^{}]*)\};?\s*(?=/\*|$)")
+DEFAULT = re.compile(r"([\w$]+) as default\b")
+# A link to a source map is a file that nobody has.
+SOURCE_MAP = re.compile(r"//# sourceMappingURL=\S+")
+
+
+class Library(NamedTuple):
+    """What stands in the page's head: scripts and styles, and the policy that names their hashes."""
+
+    script: str
+    styles: list[str]
+    policy: str
+
+
+def load_library() -> Library:
+    """Return scripts, styles and policy.
+
+    Raises
+    ------
+    ResiError
+        If the installed itables has no such file, or one of another form.
+    """
+    folder = importlib.resources.files("resi.report") / "templates"
+    own = [(folder / name).read_text(encoding="utf-8") for name in ("page.css", "page.js")]
+    tables, look = _data_tables()
+    script = f"{tables}\n{own[1]}"
+    styles = [look, own[0]]
+    policy = (
+        f"default-src 'none'; script-src {_hashed(script)}; style-src {' '.join(map(_hashed, styles))}; "
+        "img-src data:; base-uri 'none'; form-action 'none'"
+    )
+    return Library(script, styles, policy)
+
+
+def _data_tables() -> tuple[str, str]:
+    """Return the script of DataTables, which defines ``DataTable``, and its styles."""
+    folder = importlib.resources.files("itables") / "html"
+    script, look = ((folder / f"dt_bundle.{kind}").read_text(encoding="utf-8") for kind in ("js", "css"))
+    exports = EXPORTS.search(script)
+    name = DEFAULT.search(exports[1]) if exports else None
+    if exports is None or name is None or "</script" in script.lower() or "</style" in look.lower():
+        raise ResiError("the installed itables carries DataTables in a form that is not known; install itables 2.9")
+    plain = script[: exports.start()] + f"\nconst DataTable = {name[1]};\n" + script[exports.end() :]
+    return SOURCE_MAP.sub("", plain), look
+
+
+def _hashed(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

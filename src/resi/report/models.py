@@ -1,0 +1,210 @@
+"""The models behind the results, with their accuracies, which say whether they have learned anything."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter, defaultdict
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import polars as pl
+
+from resi.console import progress
+from resi.errors import ArtifactError
+from resi.report.names import counted
+from resi.results.manifests import COMPARISONS_FILE
+from resi.results.tables import named_damage
+from resi.store.tensors import read_metadata
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from resi.results.shards import Shard
+
+LEARNED = 0.1
+"""A model has learned something where its accuracy has come so much of the way from guessing to being always right."""
+RANDOM = "label_randomization"
+"""How settings begin whose models are trained on random labels: on unseen data they can only guess."""
+PROBE = "probe"
+SPLITS = ("train", "validation", "test")
+MANY = 500
+"""From so many files on, reading them shows progress."""
+
+
+class Model(NamedTuple):
+    """A stored model.
+
+    Attributes
+    ----------
+    accuracies : dict
+        By split, as recorded after training.
+    probes : dict
+        Accuracy on each input on which its representations were computed.
+    classes : int or None
+        How many the network tells apart.
+    """
+
+    domain: str
+    dataset: str
+    architecture: str
+    setting: str
+    seed: int
+    accuracies: dict[str, float]
+    probes: dict[str, float]
+    seconds: float | None
+    classes: int | None
+
+    @property
+    def accuracy(self) -> float | None:
+        """Accuracy on data that it has not seen."""
+        own = self.accuracies
+        found = [own[split] for split in ("test", "validation") if split in own] or list(self.probes.values())
+        return found[0] if found else None
+
+    @property
+    def has_learned(self) -> bool | None:
+        """Whether its accuracy, be it on training data, is well above that of guessing; None if unknown."""
+        best = max([*self.accuracies.values(), *self.probes.values()], default=None)
+        if best is None or not self.classes:
+            return None
+        guessed = 1 / self.classes
+        return best > guessed + LEARNED * (1 - guessed)
+
+
+class Group(NamedTuple):
+    """Models that differ in their seed alone; the accuracies are the lowest, mean and highest of each column."""
+
+    domain: str
+    dataset: str
+    architecture: str
+    setting: str
+    models: list[Model]
+    accuracies: dict[str, tuple[float, float, float]]
+    seconds: float | None
+    doubtful: int
+
+
+def read_models(root: Path | None, shard: Shard | None = None) -> list[Model]:
+    """Return the models of a data root; files that are damaged or of another form are left out.
+
+    Parameters
+    ----------
+    shard : Shard, optional
+        Only models whose domain, dataset, architecture, setting and seed are in its comparisons.
+    """
+    if root is None:
+        return []
+    probes: dict[str, dict[str, tuple[float, int | None]]] = defaultdict(dict)
+    found: dict[str, Model] = {}
+    outputs = sorted((root / "representations").rglob("*-outputs-*.safetensors"))
+    for path, about in _read_all(outputs):
+        if isinstance(about.get("model"), str) and isinstance(about.get("accuracy"), int | float):
+            shape = about["shapes"].get("logits", ())
+            classes = int(shape[-1]) if len(shape) == 2 else None
+            probes[about["model"]][str(about.get("probe"))] = float(about["accuracy"]), classes
+            found[about["model"]] = _model(_names_in(path), {}, probes[about["model"]])
+    for _, about in _read_all(sorted((root / "models").rglob("*.safetensors"))):
+        spec, key = about.get("spec"), about.get("fingerprint")
+        if isinstance(spec, dict) and isinstance(key, str):
+            found[key] = _model(spec, about, probes.get(key, {}))
+    compared = None if shard is None else _compared(shard)
+    return [model for model in found.values() if compared is None or model[:5] in compared]
+
+
+def _read_all(paths: Sequence[Path]) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Yield the metadata of files, with progress where they are many."""
+    with progress("reading models", len(paths)) if len(paths) >= MANY else contextlib.nullcontext() as advance:
+        for path in paths:
+            with contextlib.suppress(ArtifactError):
+                yield path, read_metadata(path)
+            if advance is not None:
+                advance()
+
+
+def _names_in(path: Path) -> dict[str, Any]:
+    """Return what the folders of stored outputs say of their model, where the model itself is no longer stored."""
+    *_, domain, dataset, architecture, model = path.parent.parts
+    setting, _, seed = model.rpartition("-s")
+    names = {"domain": domain, "dataset": dataset, "architecture": architecture, "setting": setting}
+    return {**names, "seed": int(seed) if seed.isdigit() else 0}
+
+
+def _compared(shard: Shard) -> set[tuple[Any, ...]]:
+    """Return domain, dataset, architecture, setting and seed of all models in the comparisons of a shard."""
+    path = shard.folder / COMPARISONS_FILE
+    of_both = ["domain", "dataset", "architecture"]
+    with named_damage(path):
+        scanned = pl.scan_parquet(path, glob=False)
+        sides = [scanned.select(*of_both, setting=f"setting_{side}", seed=f"seed_{side}").unique() for side in "ab"]
+        return set(pl.concat(sides).unique().collect(engine="streaming").iter_rows())
+
+
+def _model(spec: Mapping[str, Any], about: Mapping[str, Any], probes: Mapping[str, tuple[float, int | None]]) -> Model:
+    domain, dataset, architecture, setting = (
+        str(spec.get(name, "")) for name in ("domain", "dataset", "architecture", "setting")
+    )
+    accuracies, seed, seconds = about.get("accuracies"), spec.get("seed"), about.get("seconds")
+    known = accuracies if isinstance(accuracies, dict) else {}
+    return Model(
+        domain,
+        dataset,
+        architecture,
+        setting,
+        seed if isinstance(seed, int) else 0,
+        {str(split): float(value) for split, value in known.items() if isinstance(value, int | float)},
+        {probe: accuracy for probe, (accuracy, _) in probes.items()},
+        float(seconds) if isinstance(seconds, int | float) else None,
+        next((classes for _, classes in probes.values() if classes), None),
+    )
+
+
+def groups(models: Sequence[Model]) -> list[Group]:
+    """Return models together that differ in their seed alone."""
+    together: dict[tuple[str, str, str, str], list[Model]] = defaultdict(list)
+    for model in models:
+        together[model[:4]].append(model)
+    return [_group(names, sorted(together[names], key=lambda model: model.seed)) for names in sorted(together)]
+
+
+def _group(names: tuple[str, str, str, str], models: list[Model]) -> Group:
+    columns: dict[str, list[float]] = defaultdict(list)
+    for model in models:
+        for split, value in model.accuracies.items():
+            columns[split].append(value)
+        for value in model.probes.values():
+            columns[PROBE].append(value)
+    spread = {name: (min(values), sum(values) / len(values), max(values)) for name, values in columns.items()}
+    seconds = [model.seconds for model in models if model.seconds is not None]
+    doubtful = sum(model.has_learned is False for model in models)
+    return Group(*names, models, spread, sum(seconds) / len(seconds) if seconds else None, doubtful)
+
+
+def columns(found: Sequence[Group], every: bool = False) -> list[str]:
+    """Return the columns of accuracies: training data, what models have not seen, and probes; or every split, too."""
+    names = {name for group in found for name in group.accuracies}
+    known = [split for split in (*SPLITS, PROBE) if split in names]
+    return known + sorted(names - set(known)) * every
+
+
+def doubts(models: Sequence[Model]) -> dict[str, str]:
+    """Say for each domain how many of its models have learned next to nothing, where there are any."""
+    known = Counter(model.domain for model in models if model.has_learned is not None)
+    doubtful = Counter(model.domain for model in models if model.has_learned is False)
+    return {
+        domain: f"{number} of the {counted(known[domain], 'model')} learned next to nothing; these answers say little."
+        for domain, number in doubtful.items()
+    }
+
+
+def verdict(models: Sequence[Model]) -> str:
+    """Say in a sentence whether the models have learned something; empty where there are none."""
+    known = [model for model in models if model.accuracy is not None]
+    if not known:
+        return ""
+    usual = [model.accuracy or 0.0 for model in known if not model.setting.startswith(RANDOM)]
+    spread = f" Accuracy on unseen data, random labels aside: {min(usual):.2f} to {max(usual):.2f}." if usual else ""
+    doubtful = sum(model.has_learned is False for model in known)
+    if not doubtful:
+        return f"{'All ' if len(known) > 1 else ''}{counted(len(known), 'model')} behind these results learned.{spread}"
+    few = f"{doubtful} of {counted(len(known), 'model')} learned next to nothing"
+    return f"{few}, so scores that rest on them say little.{spread}"

@@ -1,0 +1,154 @@
+"""All measures in all tests and domains: mean ranks in a matrix, and every score in a table that can be filtered."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import polars as pl
+
+from resi.groundings import GROUNDINGS
+from resi.report.answer import board_anchor
+from resi.report.cells import differs, shade
+from resi.report.leaderboard import headline_scores
+from resi.report.names import named, title
+from resi.report.tables import interval_text
+from resi.results.schema import PUBLISHED
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from resi.report.leaderboard import Key, Leaderboard
+    from resi.report.names import Named
+
+ABOUT = ["domain", "dataset", "architecture", "protocol"]
+LABELS = ["measure", "parameters", "origin", *ABOUT, "pooling", "model_source"]
+NOTHING = (None, "", "none")
+
+
+class Place(NamedTuple):
+    """A measure's mean rank in one test of one domain."""
+
+    rank: float | None
+    share: float | None
+
+    @property
+    def shade(self) -> int | None:
+        """From 0, the last, to 10, the first."""
+        return None if self.share is None else shade(1 - self.share)
+
+
+class Matrix(NamedTuple):
+    """Mean ranks under the same conditions.
+
+    Attributes
+    ----------
+    heads : list of (str, str, str, int)
+        Domain, test, anchor of the leaderboard, and how many measures it ranks.
+    rows : list of (Named, bool, list of Place, float or None)
+        Each measure, whether its results are imported, its places, and their mean from 0 to 1; the best first.
+    """
+
+    conditions: str
+    heads: list[tuple[str, str, str, int]]
+    rows: list[tuple[Named, bool, list[Place], float | None]]
+
+
+class Entry(NamedTuple):
+    """A score in the table of all scores; ``text`` is empty where there is none."""
+
+    text: str
+    interval: str = ""
+    value: float | None = None
+    shade: int | None = None
+    differs: bool | None = None
+
+
+class Line(NamedTuple):
+    """The scores of one measure on one dataset and architecture.
+
+    Attributes
+    ----------
+    about : list of str
+        Domain, dataset, architecture and protocol.
+    """
+
+    measure: Named
+    imported: bool
+    about: list[str]
+    entries: list[Entry]
+
+
+class ScoreMatrix(NamedTuple):
+    """Every score by which measures are ranked; ``tests`` are the columns."""
+
+    tests: list[str]
+    lines: list[Line]
+
+
+def matrices(boards: Sequence[Leaderboard]) -> list[Matrix]:
+    """Return a matrix for each set of conditions, trained models first."""
+    together: dict[str, list[Leaderboard]] = {}
+    for board in boards:
+        together.setdefault(board.conditions, []).append(board)
+    return [_matrix(conditions, together[conditions]) for conditions in sorted(together)]
+
+
+def _matrix(conditions: str, boards: Sequence[Leaderboard]) -> Matrix:
+    places: dict[Key, list[Place]] = {}
+    for number, board in enumerate(boards):
+        for row in board.rows:
+            places.setdefault(row.key, [Place(None, None)] * len(boards))[number] = Place(row.mean_rank, row.mean_share)
+    means: dict[Key, float | None] = {}
+    for key, found in places.items():
+        shares = [place.share for place in found if place.share is not None]
+        means[key] = sum(shares) / len(shares) if shares else None
+    ordered = sorted(places, key=lambda key: (means[key] is None, means[key], key))
+    heads = [
+        (board.domain, title(board.test), board_anchor(board), sum(row.mean_rank is not None for row in board.rows))
+        for board in boards
+    ]
+    rows = [(named(key[0], key[1]), key[2] == PUBLISHED, places[key], means[key]) for key in ordered]
+    return Matrix(conditions, heads, rows)
+
+
+def score_matrix(scores: pl.DataFrame) -> ScoreMatrix:
+    """Return one line for each measure, dataset, architecture and protocol, with a column for each test."""
+    found = headline_scores(scores).with_columns(
+        column=pl.when(pl.col("functional") == "").then("test").otherwise(pl.format("{} {}", "test", "functional"))
+    )
+    # Runs on other models, by which a cell has several scores, have lines of their own.
+    order = ["compared", "groups", "models", "setting", "key"]
+    found = found.sort(*LABELS, *order).with_columns(run=pl.int_range(pl.len()).over([*LABELS, "column"]))
+    columns = found.select("test", "functional", "column").unique()
+    columns = columns.sort(
+        pl.col("test").replace_strict({name: place for place, name in enumerate(GROUNDINGS)}), "functional"
+    )
+    places = {name: number for number, name in enumerate(columns["column"])}
+    lines: dict[Key, list[Entry]] = {}
+    for score in found.iter_rows(named=True):
+        key = tuple(score[name] for name in (*LABELS, "run"))
+        lines.setdefault(key, [Entry("")] * len(places))[places[score["column"]]] = _entry(score)
+    heads = [f"{title(test)} ({what})" if _several(columns, test) else title(test) for test, what, _ in columns.rows()]
+    return ScoreMatrix(heads, [_line(dict(zip(LABELS, key, strict=False)), lines[key]) for key in lines])
+
+
+def _several(columns: pl.DataFrame, test: str) -> bool:
+    return columns.filter(test=test).height > 1
+
+
+def _line(names: Mapping[str, Any], entries: list[Entry]) -> Line:
+    architecture = str(names["architecture"])
+    if names["pooling"] not in NOTHING:
+        architecture += f", {names['pooling']} pooling"
+    if names["model_source"] == PUBLISHED:
+        architecture += ", published models"
+    about = [str(names["domain"]), str(names["dataset"]), architecture, str(names["protocol"])]
+    return Line(named(names["measure"], names["parameters"]), names["origin"] == PUBLISHED, about, entries)
+
+
+def _entry(score: Mapping[str, Any]) -> Entry:
+    value = score["value"]
+    if value is None:
+        return Entry("undefined")
+    interval = interval_text(score["low"], score["high"])
+    return Entry(f"{value:.2f}", "" if interval == "-" else interval, value, shade(score["normalised"]), differs(score))

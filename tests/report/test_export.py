@@ -1,0 +1,62 @@
+"""Tables of the report as files."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from resi.cli.main import run_command
+from resi.report.export import Table, as_csv, as_latex, as_markdown
+from tests.report.rows import finish, score
+from tests.results.rows import comparison
+
+if TYPE_CHECKING:
+    import pytest
+
+TABLE = Table("name", "50 % of_it", ["measure", "score"], [["a_b & c|d", "0.5 [0.4, 0.6]"], ["=1+1", "-0.2"]], 1)
+
+
+def test_csv_is_read_back_and_formulas_are_texts() -> None:
+    rows = list(csv.reader(io.StringIO(as_csv(TABLE))))
+    assert rows == [["measure", "score"], ["a_b & c|d", "0.5 [0.4, 0.6]"], ["'=1+1", "-0.2"]]
+
+
+def test_latex_is_booktabs_with_everything_escaped() -> None:
+    text = as_latex(TABLE)
+    assert r"\caption{50 \% of\_it.}" in text
+    assert r"a\_b \& c|d & 0.5 {[}0.4, 0.6] \\" in text
+    assert r"\begin{tabular}{lr}" in text
+    for rule in ("toprule", "midrule", "bottomrule"):
+        assert text.count(f"\\{rule}") == 1
+
+
+def test_markdown_keeps_its_columns() -> None:
+    lines = as_markdown(TABLE).splitlines()
+    assert lines[0] == "| measure | score |"
+    assert lines[1] == "|---|---:|"
+    assert lines[2] == r"| a\_b & c\|d | 0.5 \[0.4, 0.6\] |"
+
+
+def test_the_command_writes_tables_and_figures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [
+        score(measure, 0.9 - 0.2 * n + 0.01 * m, architecture, low=0.1, high=0.95)
+        for n, measure in enumerate(("cka", "rsa"))
+        for m, architecture in enumerate(("gcn", "gat"))
+    ]
+    finish(tmp_path / "run", rows, [comparison("a", measure="cka", parameters="{}")])
+    old = [score("cka", 0.1, "gcn", low=0.05, high=0.2)]
+    finish(tmp_path / "old", old, [comparison("a", measure="cka", parameters="{}")])
+    out = tmp_path / "tables"
+    words = ["report", str(tmp_path / "run"), "--tables", str(out), "--against", str(tmp_path / "old")]
+    assert run_command(words) == 0
+    assert f"tables and figures written to {out}" in capsys.readouterr().err
+    names = {path.name for path in out.iterdir()}
+    assert {"answers.md", "ranks.tex", "test-graph-augmentation.csv", "models.csv", "all_scores.csv"} <= names
+    assert {"figure-graph-ranks.pdf", "figure-graph-ranks.svg", "figure-graph-ranks.png"} <= names
+    board = list(csv.reader((out / "test-graph-augmentation.csv").open(encoding="utf-8")))
+    assert board[0] == ["measure", "mean rank", "gat, cora", "gcn, cora"]
+    assert board[1] == ["cka", "1.0", "0.910 [0.10, 0.95]", "0.900 [0.10, 0.95]"]
+    page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    assert "Beside old: 1 score is in both, 1 of them with another value, 1 beyond" in page

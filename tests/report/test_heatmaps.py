@@ -1,0 +1,78 @@
+"""Pictures of similarities, read back pixel by pixel."""
+
+from __future__ import annotations
+
+import base64
+import io
+import itertools
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from resi.report.heatmaps import CELL, GAP, experiments
+from tests.report.rows import finish
+from tests.results.rows import comparison
+
+SCOPE = {"domain": "graph", "dataset": "cora", "architecture": "gcn", "origin": "resi", "model_source": "trained"}
+
+
+def rows_of(measure: str, values: dict[tuple, float], layers: bool = False) -> list[dict]:
+    rows = []
+    for (a, b), value in values.items():
+        sides = {"setting_a": a[0], "seed_a": a[1], "layer_a": a[2], "setting_b": b[0], "seed_b": b[1], "layer_b": b[2]}
+        about = {**SCOPE, **sides, "measure": measure, "parameters": "{}", "pooling": "none"}
+        rows.append(comparison(f"{measure} {a} {b} {layers}", value, **about))
+    return rows
+
+
+def pixels(data: str) -> np.ndarray:
+    image = Image.open(io.BytesIO(base64.b64decode(data.partition(",")[2]))).convert("RGBA")
+    return np.array(image)
+
+
+def brightness(picture: np.ndarray, size: int, groups: int) -> np.ndarray:
+    """Return the brightness of each pair's square by the pixel in its middle, NaN where it is transparent."""
+    per_group = size // groups
+    places = [n * CELL + (n // per_group) * GAP + 1 for n in range(size)]
+    middle = picture[np.ix_(places, places)].astype(float)
+    return np.where(middle[..., 3] == 0, np.nan, middle[..., :3] @ [0.2, 0.7, 0.1])
+
+
+def test_similar_pairs_are_brighter_whatever_the_direction_of_the_measure(tmp_path: Path) -> None:
+    models = [(setting, seed, "last") for setting in ("standard", "augmentation_100") for seed in (0, 1)]
+    pairs = list(itertools.combinations(models, 2))
+    within = {pair: pair[0][0] == pair[1][0] for pair in pairs}
+    rows = rows_of("cka", {pair: 0.9 if within[pair] else 0.2 for pair in pairs})
+    rows += rows_of("procrustes", {pair: 1.0 if within[pair] else 7.0 for pair in pairs})
+    (found,), left_out = experiments(finish(tmp_path, [], rows))
+    assert left_out == []
+    assert found.groups == ["standard", "augmentation_100"]
+    assert [picture.measure.label for picture in found.pictures] == ["cka", "procrustes"]
+    for picture in found.pictures:
+        bright = brightness(pixels(picture.data), 4, 2)
+        assert np.isnan(np.diag(bright)).all()
+        assert bright[0, 1] == bright[2, 3] > bright[0, 2] == bright[3, 1]
+        assert len(pixels(picture.data)) == picture.width == 4 * CELL + GAP
+    assert found.pictures[0].text == "cka: mean value 0.9 within groups, 0.2 across groups"
+
+
+def test_layers_are_in_the_order_of_the_network_and_means_over_models(tmp_path: Path) -> None:
+    layers = ["0", "2", "10"]
+    values = {}
+    for seed in (0, 1):
+        for a, b in itertools.combinations(layers, 2):
+            distance = layers.index(b) - layers.index(a)
+            values[("standard", seed, a), ("standard", seed, b)] = 0.9 - 0.3 * distance + 0.1 * seed
+    (found,), _ = experiments(finish(tmp_path, [], rows_of("cka", values)))
+    assert found.groups == ["layer 0", "layer 2", "layer 10"]
+    bright = brightness(pixels(found.pictures[0].data), 3, 1)
+    assert bright[0, 1] == bright[1, 2] > bright[0, 2]
+    assert found.pictures[0].text == "cka: values from 0.35 to 0.65"
+
+
+def test_models_that_only_other_tests_compare_are_not_in_the_picture(tmp_path: Path) -> None:
+    sides = [("shortcut_0", 0, "l"), ("shortcut_100", 0, "l")]
+    values = {(sides[0], sides[1]): 0.5, (("standard", 0, "l"), ("standard", 1, "l")): 0.9}
+    found, _ = experiments(finish(tmp_path, [], rows_of("cka", values)))
+    assert [experiment.groups for experiment in found] == [["shortcut_0", "shortcut_100"]]
