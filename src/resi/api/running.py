@@ -173,17 +173,13 @@ def _key(model: ModelSpec) -> Key:
 
 
 def _model_row(plan: Plan, model: ModelSpec, probe: ProbeSpec) -> dict[str, Any]:
-    from resi.store.representations import OUTPUTS
-    from resi.store.tensors import read_metadata
-
     row: dict[str, Any] = dict(zip(("architecture", "setting", "seed"), _key(model), strict=True))
     if plan.model_store.has(model):
         about = plan.model_store.about(model)
         row |= {f"accuracy_{split}": value for split, value in about.get("accuracies", {}).items()}
         row["seconds"] = about.get("seconds")
-    outputs = plan.representations.path(model, probe, OUTPUTS)
-    if outputs.is_file():
-        row["accuracy_probe"] = read_metadata(outputs).get("accuracy")
+    if plan.representations.has(model, probe):
+        row["accuracy_probe"] = plan.representations.outputs(model, probe)[1].get("accuracy")
     return row
 
 
