@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+os.environ.pop("COLUMNS", None)  # set by pytest-xdist in its workers: output to a file would be cut to that width
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 DATA = REPOSITORY / "tests" / "data"
 # A run that takes a second or two: two settings, two seeds, one small architecture.

@@ -15,7 +15,8 @@ BEST_TO_WORST = ["cka", "procrustes", "jaccard", "svcca", "rsa"]
 
 def pairwise(values: dict[tuple[str, str], float | None], measure: str = "cka") -> pl.DataFrame:
     rows = [
-        (a, b, measure, value, 0.1, "ok" if value is not None else "failed", "", "") for (a, b), value in values.items()
+        (a, b, measure, value, 0.1, "ok" if value is not None else "failed", "", "", None)
+        for (a, b), value in values.items()
     ]
     return pl.DataFrame(rows, schema=PAIRWISE, orient="row")
 
