@@ -9,6 +9,7 @@ python -m nox -s lint types
 python -m nox -s ray      sweeps on a Ray cluster
 python -m nox -s bench    speed beside the published figures
 python -m nox -s screenshots   pictures of a report, wide and on a phone, light and dark
+python -m nox -s tutorial the tutorial at full size: its time, its outputs, and how many lines it takes
 python -m nox -s coverage how often intervals hold the expected score
 """
 
@@ -96,6 +97,13 @@ def types(session: nox.Session) -> None:
     """Check types."""
     session.install("-e", ".[graph,language,vision]", *group("types"))
     session.run("mypy")
+
+
+@nox.session
+def tutorial(session: nox.Session) -> None:
+    """Run the tutorial at full size; with `-- --write` its outputs and picture go into the page."""
+    session.install("-e", ".")
+    session.run("python", "-m", "tests.docs.tutorial", *session.posargs, env={"OMP_NUM_THREADS": "1"})
 
 
 @nox.session

@@ -23,21 +23,9 @@ if TYPE_CHECKING:
     from resi.measures.base import Measure
 
 
-SHOWN = (
-    "architecture",
-    "setting",
-    "seed",
-    "measure",
-    "metric",
-    "functional",
-    "value",
-    "low",
-    "high",
-    "p_value",
-    "chance",
-)
-OFTEN_ALIKE = ("architecture", "setting", "seed", "functional")
+OFTEN_ALIKE = ("architecture", "setting", "functional")
 """Columns that are shown where they tell scores apart."""
+MOST_ROWS = 20
 
 
 @dataclass(frozen=True, repr=False)
@@ -59,8 +47,25 @@ class Evaluation:
     left_out: tuple[str, ...] = ()
     shard: Path | None = None
 
+    def table(self) -> pl.DataFrame:
+        """Return a row for each measure, the best first, as :meth:`resi.api.running.RunResult.table` does."""
+        from resi.api.running import best_first
+
+        return best_first(self.scores)
+
     def __repr__(self) -> str:
-        return f"{self._title()}\n{self._shown()}"
+        import polars as pl
+
+        with pl.Config(
+            tbl_hide_column_data_types=True,
+            tbl_hide_dataframe_shape=True,
+            tbl_formatting="NOTHING",
+            float_precision=3,
+            tbl_rows=MOST_ROWS,
+            tbl_cols=-1,
+            tbl_width_chars=140,
+        ):
+            return f"{self._title()}\n{self._shown()}"
 
     def _repr_html_(self) -> str:
         """Return the scores as notebooks show them."""
@@ -73,9 +78,10 @@ class Evaluation:
         return f"{tests}: {self.scores.height} scores of {self.comparisons.height} comparisons"
 
     def _shown(self) -> pl.DataFrame:
-        """Return what of the scores is looked at first."""
-        names = [name for name in SHOWN if self.scores[name].n_unique() > 1 or name not in OFTEN_ALIKE]
-        return self.scores.select(names)
+        """Return what is looked at first."""
+        table = self.table()
+        names = table.columns[: table.columns.index("chance") + 1]
+        return table.select(name for name in names if table[name].n_unique() > 1 or name not in OFTEN_ALIKE)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -79,10 +79,7 @@ class RunResult(pipeline.RunResult):
             interval from ``low`` to ``high``, its ``p_value`` and ``chance``, the scores by further metrics, and
             ``models``, ``pairs`` and ``failed_pairs``.
         """
-        frame = score_frame(self.scores)
-        named = frame.rename({"value": frame["metric"][0]} if frame.height else {})
-        empty = {name for name in ("setting", "functional") if (frame[name].fill_null("") == "").all()}
-        return named.drop(*NOT_SHOWN, *empty)
+        return best_first(self.scores)
 
     @functools.cached_property
     def models(self) -> pl.DataFrame:
@@ -128,6 +125,14 @@ class RunResult(pipeline.RunResult):
 
     def _repr_html_(self) -> str:
         return _html(self)
+
+
+def best_first(scores: pl.DataFrame) -> pl.DataFrame:
+    """Return the scores of one test with a row for each architecture and measure, see :meth:`RunResult.table`."""
+    frame = score_frame(scores)
+    named = frame.rename({"value": frame["metric"][0]} if frame.height else {})
+    empty = {name for name in ("setting", "functional") if (frame[name].fill_null("") == "").all()}
+    return named.drop(*NOT_SHOWN, *empty)
 
 
 class StoredLayers(Mapping[str, "Tensor"]):
