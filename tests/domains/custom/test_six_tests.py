@@ -46,6 +46,22 @@ def results(planted: Planted, tmp_path_factory: pytest.TempPathFactory):
 
 
 @pytest.mark.parametrize("test", GROUNDINGS)
+def test_a_result_shows_each_measure_once_for_what_it_is_scored_on_and_the_best_first(results, test: str) -> None:
+    evaluated = results[test][1]
+    scores = evaluated.scores.filter(pl.col("seed").is_null(), metric=GROUNDINGS[test].headline)
+    sign = -1 if GROUNDINGS[test].headline == "violation_rate" else 1
+    expected: list[float] = []
+    for _, part in scores.group_by("setting", "functional", maintain_order=True):
+        expected += sorted(part["value"], key=lambda value: -sign * value)
+    table = evaluated.table()
+    assert table[GROUNDINGS[test].headline].to_list() == pytest.approx(expected, nan_ok=True)
+    title, header, *lines = repr(evaluated).splitlines()
+    assert title == f"{test}: {evaluated.scores.height} scores of {evaluated.comparisons.height} comparisons"
+    assert "measure" in header.split()
+    assert [line.split().count("cka") + line.split().count("procrustes") for line in lines] == [1] * table.height
+
+
+@pytest.mark.parametrize("test", GROUNDINGS)
 def test_memory_and_files_give_the_same_numbers(results, test: str) -> None:
     run, evaluated = results[test]
     assert dict(evaluated.comparisons.schema) == COMPARISONS
@@ -133,7 +149,8 @@ def test_what_is_shown_first_are_the_scores(results) -> None:
     between, layers = (results[test][1] for test in ("shortcut", "layer_monotonicity"))
     assert repr(between).startswith("shortcut: 4 scores of 72 comparisons\n")
     assert "seed" not in repr(between)
-    assert "seed" in layers._repr_html_()
+    assert "<th>setting</th>" in layers._repr_html_()
+    assert "seed" not in layers._repr_html_()  # of single models: in .scores
     assert "<p>layer_monotonicity: 44 scores of 108 comparisons</p>" in layers._repr_html_()
 
 
