@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 WORDS = [*TINY, "measure=[cka,rsa]"]
-NO_SPACE = "No space left on device. Free space there, or choose another data root with RESI_HOME."
+NO_SPACE = "No space left on device. Free space there, or choose another folder (the data root: RESI_HOME)."
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from resi.errors import ShapeError, UsageError, unknown_name
 from resi.extraction.collection import Representations
 from resi.measures.shapes import LAYOUTS, as_tensor
 from resi.representation import Representation
+from resi.specs import layout_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from resi.specs import Layout
 
 AUTO = "auto"
-BY_AXES: dict[int, Layout] = {3: "ntd", 4: "nchw"}
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Shapes:
         """Return the layout of an array: the stated one, else its ``own``, else ``nd``."""
         stated = self._by_name.get(name, self._of_all)
         if stated == AUTO:
-            return own or BY_AXES.get(_axes(array), "nd")
+            return own or layout_of(_axes(array))
         return stated or own or "nd"
 
 

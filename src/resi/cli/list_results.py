@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 LIMIT = 100
 PIECE = 50_000
 SHOWN_VALUES = 12
-AS_THEY_ARE = ("measure", "architecture", "dataset", "domain", "status", "error", "note")
 SIDES = ("setting", "seed", "layer")
 """Of a comparison, each stands for that of either side."""
 EXAMPLES = """\

@@ -84,22 +84,6 @@ def chosen_labels(function: str, table: pl.DataFrame, measure: str | Sequence[st
     return labels
 
 
-def one_label(function: str, table: pl.DataFrame, measure: str | None) -> str:
-    """Return the label of one measure.
-
-    Raises
-    ------
-    UsageError
-        If the table holds several, and ``measure`` does not say which.
-    """
-    labels = chosen_labels(function, table, measure)
-    if len(labels) > 1:
-        raise UsageError(
-            f"plot.{function}: draws one measure; choose with measure= one of {', '.join(map(repr, labels))}"
-        )
-    return labels[0]
-
-
 def one_value(function: str, table: pl.DataFrame, column: str, given: Any, *, everything: bool = False) -> pl.DataFrame:
     """Return the rows of one value of a column: that given, or the only one.
 

@@ -116,4 +116,6 @@ def write_text(path: Path, text: str) -> None:
 def cannot_write(path: Path, error: OSError) -> StoreError:
     """Return the error that says which file cannot be written, why, and what to do."""
     reason = error.strerror or str(error)
-    return StoreError(f"cannot write {path}: {reason}. Free space there, or choose another data root with RESI_HOME.")
+    return StoreError(
+        f"cannot write {path}: {reason}. Free space there, or choose another folder (the data root: RESI_HOME)."
+    )
