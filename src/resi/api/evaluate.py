@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from resi.api.views import ScoreViews
 from resi.choices import ModelSource, OnError, Protocol, Stage
 from resi.errors import UsageError, unknown_name
 from resi.groundings import GROUNDINGS
@@ -23,26 +24,9 @@ if TYPE_CHECKING:
     from resi.measures.base import Measure
 
 
-SHOWN = (
-    "architecture",
-    "setting",
-    "seed",
-    "measure",
-    "metric",
-    "functional",
-    "value",
-    "low",
-    "high",
-    "p_value",
-    "chance",
-)
-OFTEN_ALIKE = ("architecture", "setting", "seed", "functional")
-"""Columns that are shown where they tell scores apart."""
-
-
 @dataclass(frozen=True, repr=False)
-class Evaluation:
-    """What a test says of some models.
+class Evaluation(ScoreViews):
+    """What a test says of some models; shown as a compact table in a notebook.
 
     Attributes
     ----------
@@ -60,22 +44,11 @@ class Evaluation:
     shard: Path | None = None
 
     def __repr__(self) -> str:
-        return f"{self._title()}\n{self._shown()}"
-
-    def _repr_html_(self) -> str:
-        """Return the scores as notebooks show them."""
-        import html
-
-        return f"<p>{html.escape(self._title())}</p>{self._shown()._repr_html_()}"
-
-    def _title(self) -> str:
         tests = ", ".join(self.scores["test"].unique())
-        return f"{tests}: {self.scores.height} scores of {self.comparisons.height} comparisons"
+        return f"{tests}: {self.scores.height} scores of {self.comparisons.height} comparisons\n{self.table()}"
 
-    def _shown(self) -> pl.DataFrame:
-        """Return what of the scores is looked at first."""
-        names = [name for name in SHOWN if self.scores[name].n_unique() > 1 or name not in OFTEN_ALIKE]
-        return self.scores.select(names)
+    def _left_out(self) -> tuple[str, ...]:
+        return self.left_out
 
 
 @dataclass(frozen=True, kw_only=True)
