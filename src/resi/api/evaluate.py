@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from resi.api.views import ScoreViews
 from resi.choices import ModelSource, OnError, Protocol, Stage
 from resi.errors import UsageError, unknown_name
 from resi.groundings import GROUNDINGS
@@ -29,8 +30,8 @@ MOST_ROWS = 20
 
 
 @dataclass(frozen=True, repr=False)
-class Evaluation:
-    """What a test says of some models.
+class Evaluation(ScoreViews):
+    """What a test says of some models; shown as a compact table in a notebook.
 
     Attributes
     ----------
@@ -47,12 +48,6 @@ class Evaluation:
     left_out: tuple[str, ...] = ()
     shard: Path | None = None
 
-    def table(self) -> pl.DataFrame:
-        """Return a row for each measure, the best first, as :meth:`resi.api.running.RunResult.table` does."""
-        from resi.api.running import best_first
-
-        return best_first(self.scores)
-
     def __repr__(self) -> str:
         import polars as pl
 
@@ -65,23 +60,18 @@ class Evaluation:
             tbl_cols=-1,
             tbl_width_chars=140,
         ):
-            return f"{self._title()}\n{self._shown()}"
-
-    def _repr_html_(self) -> str:
-        """Return the scores as notebooks show them."""
-        import html
-
-        return f"<p>{html.escape(self._title())}</p>{self._shown()._repr_html_()}"
-
-    def _title(self) -> str:
-        tests = ", ".join(self.scores["test"].unique())
-        return f"{tests}: {self.scores.height} scores of {self.comparisons.height} comparisons"
+            tests = ", ".join(self.scores["test"].unique())
+            about = f"{tests}: {self.scores.height} scores of {self.comparisons.height} comparisons"
+            return f"{about}\n{self._shown()}"
 
     def _shown(self) -> pl.DataFrame:
         """Return what is looked at first."""
         table = self.table()
         names = table.columns[: table.columns.index("chance") + 1]
         return table.select(name for name in names if table[name].n_unique() > 1 or name not in OFTEN_ALIKE)
+
+    def _left_out(self) -> tuple[str, ...]:
+        return self.left_out
 
 
 @dataclass(frozen=True, kw_only=True)

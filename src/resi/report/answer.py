@@ -109,10 +109,8 @@ def _answer(about: tuple[str, str, str], boards: Sequence[Leaderboard]) -> Answe
 
 def _verdict(able: Sequence[_Column], columns: Sequence[_Column], keys: list[Key]) -> tuple[list[int], str]:
     """Return the best measures, and the sentence about them, or why there are none."""
-    if not columns:
-        return [], "There is nothing to rank: fewer than two measures have a score on the same models."
-    if not able:
-        return [], _why_not([column.design for column in columns])
+    if why_not := _why_not(able, columns):
+        return [], why_not
     ranked = [column.design.ranked._replace(rows=column.rows) for column in able if column.design.ranked]
     found = best_measures(ranked, len(keys))
     if found is None:
@@ -130,13 +128,24 @@ def _verdict(able: Sequence[_Column], columns: Sequence[_Column], keys: list[Key
     return found, f"cannot be told from the best of {counted(everywhere, 'measure')}."
 
 
+def _why_not(able: Sequence[_Column], columns: Sequence[_Column]) -> str:
+    """Say in plain words why no measure is named; empty if some can be."""
+    if not columns:
+        return "There is nothing to rank: fewer than two measures have a score on the same models."
+    if not able:
+        return _too_little([column.design for column in columns])
+    if all(len(column.design.unsure) == len(column.rows) for column in able):
+        return "No score can be told from chance. No ranking is meant."
+    return ""
+
+
 def _too_few(design: Design) -> tuple[str, str] | None:
     """Return which models are too few, and what their p-values cannot be below; None if they are enough."""
     found = [match for note in design.notes if (match := TOO_FEW.search(note))]
     return (found[0][1], found[0][2]) if found else None
 
 
-def _why_not(designs: Sequence[Design]) -> str:
+def _too_little(designs: Sequence[Design]) -> str:
     """Say in plain words why a run cannot tell measures apart."""
     reasons = Counter(_too_few(design) for design in designs)
     said = [f"{reason[0]}: p cannot be below {reason[1]}" for reason in reasons if reason is not None]
@@ -159,7 +168,7 @@ def _caveats(able: Sequence[_Column], columns: Sequence[_Column], measures: int,
         which = "that one" if len(able) == 1 else "all of the others"
         caveats.append(f"{counted(missing, 'measure')} without a score in {which} {_is(missing)} not compared.")
     if unsure:
-        of = "that" if len(able) == 1 else "every"
+        of = "that" if len(able) == 1 else "at least one"
         names = listed(unsure) if len(unsure) <= UNSURE else f"{len(unsure)} of the measures named"
         caveats.append(f"Not told from chance in {of} setting: {names}.")
     return caveats
@@ -200,8 +209,8 @@ def lead(found: Sequence[Answer]) -> str:
     able = [answer for answer in found if answer.best]
     if not able:
         return (
-            "These results cannot tell which measure is best: the runs are too small. The scores below show that "
-            "everything works, and no ranking is meant."
+            "These results cannot tell which measure is best: there are too few models, or no score can be told from "
+            "chance. The scores below show that everything works, and no ranking is meant."
         )
     counts = Counter(label.label for answer in able for label, _ in answer.best if label.label not in answer.unsure)
     if not counts:
@@ -211,7 +220,7 @@ def lead(found: Sequence[Answer]) -> str:
     names = listed(top) if len(top) <= SHOWN else f"{len(top)} measures"
     where = f"{counted(len(able), 'combination')} of domain and kind of test"
     silent = len(found) - len(able)
-    more = f" In {silent} more, the runs are too small to tell." if silent else ""
+    more = f" In {silent} more, the runs cannot tell." if silent else ""
     if most < len(able):
         verb = "comes" if len(top) == 1 else "come"
         nearest = f"{names} {verb} nearest, in {most} of {where}."
@@ -222,7 +231,10 @@ def lead(found: Sequence[Answer]) -> str:
 
 
 def main_answers(found: Iterable[Answer]) -> tuple[list[Answer], list[Answer]]:
-    """Return the answers for the first screen, all of the same conditions, and the others."""
+    """Return the answers for the first screen, of each domain all of the same conditions, and the others."""
     every = list(found)
-    first = every[0].conditions if every else ""
-    return [answer for answer in every if answer.conditions == first], [a for a in every if a.conditions != first]
+    first: dict[str, str] = {}
+    for one in every:
+        first.setdefault(one.domain, one.conditions)
+    main = [one for one in every if one.conditions == first[one.domain]]
+    return main, [one for one in every if one.conditions != first[one.domain]]
