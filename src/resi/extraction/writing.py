@@ -166,7 +166,7 @@ class Folder:
             ) from error
 
 
-def checksum(rows: memoryview | bytes) -> int:
+def checksum(rows: memoryview | bytes | bytearray) -> int:
     """Return a check of bytes that finds sectors which are lost, moved or changed.
 
     It is the CRC-32 of the sums of the sectors, as 64-bit words, and of what is left behind them: five times as fast as
