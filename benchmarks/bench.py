@@ -26,7 +26,7 @@ PUBLISHED_TRAINING = 1114.0
 PUBLISHED_COMPARE = 365.0  # 21 measures, 315 pairs, with evaluation
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 RESI = [sys.executable, "-c", "from resi.cli.main import main; main()"]
-SECTIONS = ("startup", "run", "measures", "tools", "large", "scores", "training", "vision", "language")
+SECTIONS = ("startup", "run", "measures", "tools", "large", "scores", "training", "extraction", "vision", "language")
 # Embedded dataset and default architecture of the domains whose six tests are timed.
 EMBEDDED = {"vision": ("digits", "tiny_vgg"), "language": ("reviews", "bert_tiny")}
 # In this order every test trains models of its own but the last, which finds those of the second.
@@ -48,6 +48,7 @@ def main() -> None:
     parser.add_argument("--cora", type=Path, help="folder of Cora's raw files, for the section `run`")
     parser.add_argument("--sizes", nargs="*", default=["1000x64", "5000x512"], help="of the section `measures`")
     parser.add_argument("--models", nargs="*", help="of the sections `vision` and `language`")
+    parser.add_argument("--samples", type=int, default=50_000, help="of the section `extraction`")
     parser.add_argument("--home", type=Path, help="data root that `vision` and `language` keep their models in")
     arguments = parser.parse_args()
     for section in arguments.sections or SECTIONS:
@@ -57,6 +58,8 @@ def main() -> None:
             bench_run(arguments.cora)
         elif section == "training":
             bench_training()
+        elif section == "extraction":
+            bench_extraction(arguments.samples)
         elif section in EMBEDDED:
             with tempfile.TemporaryDirectory() as home:
                 bench_tests(section, arguments.models, arguments.home or Path(home))
@@ -123,6 +126,25 @@ def bench_training() -> None:
         found[loop] = json.loads(done.stdout.splitlines()[-1])
         ratio = found["pyg"]["seconds"] / found[loop]["seconds"]
         table.add_row(loop, f"{found[loop]['seconds']:.2f}", f"{ratio:.1f}x", f"{found[loop]['peak']:.1f} GB")
+    CONSOLE.print(table)
+
+
+def bench_extraction(n_samples: int) -> None:
+    """Time extraction into a folder beside its forward passes alone, in turns, each in a process with one thread."""
+    table = Table(title="extraction of 12 layers x 768 into a folder, one thread, medians of 3", title_justify="left")
+    for column in ("network", "samples", "forward passes, CPU s", "extraction, CPU s", "overhead", "peak memory"):
+        table.add_column(column, justify="left" if column == "network" else "right")
+    script = str(Path(__file__).with_name("extraction.py"))
+    for network, samples, name in (("mlp", n_samples, "12 MLP blocks"), ("bert", n_samples // 25, "BERT, 16 tokens")):
+        found: dict[str, list[dict[str, float]]] = {"bare": [], "folder": []}
+        for way in ["bare", "folder"] * 3:
+            command = [sys.executable, script, way, "--network", network, "--samples", str(samples)]
+            done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=_environment())
+            found[way].append(json.loads(done.stdout.splitlines()[-1]))
+        bare, ours = (statistics.median(each["processor"] for each in found[way]) for way in ("bare", "folder"))
+        peak = max(each["peak"] for each in found["folder"])
+        overhead = f"{ours / bare - 1:.1%} (goal: 10%)"
+        table.add_row(name, str(samples), f"{bare:.1f}", f"{ours:.1f}", overhead, f"{peak:.2f} GB (goal: 2 GB)")
     CONSOLE.print(table)
 
 

@@ -43,7 +43,7 @@ class Written(NamedTuple):
     running : str
         Hash of the data up to its end.
     checks : list of int
-        CRC-32 of its rows, layer by layer.
+        Of the bytes of its rows, layer by layer.
     """
 
     samples: list[str]

@@ -8,6 +8,8 @@ import zlib
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from resi.console import say
 from resi.errors import StoreError, UsageError
 from resi.extraction.files.folders import MANIFEST, SAMPLES, file_name
@@ -20,8 +22,8 @@ from resi.store.streams import TensorStream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from io import BufferedRandom
     from pathlib import Path
-    from typing import BinaryIO
 
     from torch import Tensor
 
@@ -30,7 +32,8 @@ if TYPE_CHECKING:
 
 TENSOR = "representation"
 UNFINISHED = ".part"
-BLOCK = 1 << 20
+SECTOR = 512
+"""Bytes that a disk writes at once, or not at all."""
 HASHING_THREADS = 4
 BYTES_IN_TWO_SECONDS = 2e9
 
@@ -58,7 +61,7 @@ class Folder:
 
     def __init__(self, path: Path, settings: Mapping[str, Any]) -> None:
         self._path = path
-        self._files: dict[str, BinaryIO] = {}
+        self._files: dict[str, BufferedRandom] = {}
         self._streams: dict[str, TensorStream] = {}
         self._journal = _journal_in(path) or Journal(path / JOURNAL, settings)
         kept = self._kept_batches()
@@ -86,7 +89,7 @@ class Folder:
                 self._journal.begin(layers)
                 for layer in layers:
                     self._open(layer, 0)
-            checks = [zlib.crc32(self._streams[layer].append(rows[layer])) for layer in self._journal.layers]
+            checks = [checksum(self._streams[layer].append(rows[layer])) for layer in self._journal.layers]
             for file in self._files.values():
                 file.flush()
             self._journal.add(batch.samples, batch.running, checks)
@@ -163,19 +166,27 @@ class Folder:
             ) from error
 
 
+def checksum(rows: memoryview | bytes | bytearray) -> int:
+    """Return a check of bytes that finds sectors which are lost, moved or changed.
+
+    It is the CRC-32 of the sums of the sectors, as 64-bit words, and of what is left behind them: five times as fast as
+    the CRC-32 of all bytes.
+    """
+    n_whole = len(rows) // SECTOR * SECTOR
+    words = np.frombuffer(rows[:n_whole], np.uint64).reshape(-1, SECTOR // 8)
+    return zlib.crc32(rows[n_whole:], zlib.crc32(words.sum(1).tobytes()))
+
+
 def _checks(path: Path, lengths: list[int]) -> Iterator[int | None]:
-    """Yield the CRC-32 of each batch in a file; None where the file is too short."""
+    """Yield the check of each batch in a file; None where the file is too short."""
     if not path.exists():
         yield from (None for _ in lengths)
         return
     with path.open("rb") as file:
         file.seek(8 + TensorStream.HEADER_ROOM)
         for length in lengths:
-            check = left = 0
-            left = length
-            while left and (block := file.read(min(left, BLOCK))):
-                check, left = zlib.crc32(block, check), left - len(block)
-            yield check if not left else None
+            rows = file.read(length)
+            yield checksum(rows) if len(rows) == length else None
 
 
 def _say_if_long(what: str, n_bytes: int) -> None:

@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import json
 import math
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 from resi.lazy import torch
 from resi.store.files import atomic_path
@@ -14,12 +14,15 @@ from resi.store.tensors import header_entries
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from io import BufferedRandom
     from pathlib import Path
 
     from torch import Tensor
 
 # As safetensors names types.
 TYPES = {"float64": "F64", "float32": "F32", "float16": "F16", "bfloat16": "BF16"}
+BLOCK = 1 << 18
+"""Bytes that are read back at once: few enough to stay in the processor's cache until they are hashed."""
 
 
 class TensorStream:
@@ -30,7 +33,7 @@ class TensorStream:
 
     Parameters
     ----------
-    file : BinaryIO
+    file : BufferedRandom
         Open for reading and writing, at its beginning.
     name : str
         Of the tensor.
@@ -41,7 +44,7 @@ class TensorStream:
 
     HEADER_ROOM = 4096
 
-    def __init__(self, file: BinaryIO, name: str, kept: Tensor | None = None) -> None:
+    def __init__(self, file: BufferedRandom, name: str, kept: Tensor | None = None) -> None:
         self.metadata: Mapping[str, Any] = {}
         self._file = file
         self._name = name
@@ -77,8 +80,9 @@ class TensorStream:
         digest = hashlib.sha256(text.encode())
         digest.update(f"{self._name} {self._dtype} {shape}\n".encode())
         self._file.seek(8 + self.HEADER_ROOM)
-        while block := self._file.read(1 << 20):
-            digest.update(block)
+        block = memoryview(bytearray(BLOCK))
+        while count := self._file.readinto(block):
+            digest.update(block[:count])
         dtype = TYPES[str(self._dtype).removeprefix("torch.")]
         tensor = {"dtype": dtype, "shape": shape, "data_offsets": [0, length]}
         about = header_entries(text, digest.hexdigest(), {self._name: shape})
