@@ -290,7 +290,9 @@ def test_every_floating_type_is_written_and_goes_on(tmp_path: Path, dtype: torch
     assert read_metadata(tmp_path / "0.safetensors")["dtype"] == str(dtype).removeprefix("torch.")
 
 
-@pytest.mark.parametrize("damage", ["a bit", "a bit behind the last sector", "a sector of zeros", "two sectors swapped"])
+@pytest.mark.parametrize(
+    "damage", ["a bit", "a bit behind the last sector", "a sector of zeros", "two sectors swapped"]
+)
 def test_a_checksum_finds_what_disks_do_to_rows(damage: str) -> None:
     content = torch.randn(1030, generator=torch.Generator().manual_seed(0)).numpy().tobytes()  # 8 sectors and 24 bytes
     assert writing.checksum(memoryview(content)) == writing.checksum(bytes(content))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from resi.api.views import ScoreViews
+from resi.api.views import ScoreViews, score_lines
 from resi.choices import ModelSource, OnError, Protocol, Stage
 from resi.errors import UsageError, unknown_name
 from resi.groundings import GROUNDINGS
@@ -22,11 +22,6 @@ if TYPE_CHECKING:
     from resi.config.schema import RunConfig
     from resi.domains.custom.table import Table
     from resi.measures.base import Measure
-
-
-OFTEN_ALIKE = ("architecture", "setting", "functional")
-"""Columns that are shown where they tell scores apart."""
-MOST_ROWS = 20
 
 
 @dataclass(frozen=True, repr=False)
@@ -49,26 +44,9 @@ class Evaluation(ScoreViews):
     shard: Path | None = None
 
     def __repr__(self) -> str:
-        import polars as pl
-
-        with pl.Config(
-            tbl_hide_column_data_types=True,
-            tbl_hide_dataframe_shape=True,
-            tbl_formatting="NOTHING",
-            float_precision=3,
-            tbl_rows=MOST_ROWS,
-            tbl_cols=-1,
-            tbl_width_chars=140,
-        ):
-            tests = ", ".join(self.scores["test"].unique())
-            about = f"{tests}: {self.scores.height} scores of {self.comparisons.height} comparisons"
-            return f"{about}\n{self._shown()}"
-
-    def _shown(self) -> pl.DataFrame:
-        """Return what is looked at first."""
-        table = self.table()
-        names = table.columns[: table.columns.index("chance") + 1]
-        return table.select(name for name in names if table[name].n_unique() > 1 or name not in OFTEN_ALIKE)
+        tests = ", ".join(self.scores["test"].unique())
+        about = f"{tests}: {self.scores.height} scores of {self.comparisons.height} comparisons"
+        return "\n".join([about, *score_lines(self.scores)])
 
     def _left_out(self) -> tuple[str, ...]:
         return self.left_out

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 from typing import TYPE_CHECKING, Any
 
+from resi.console.columns import Column, lay_out
 from resi.groundings.readable import BEST, read_scores, score_frame
 
 if TYPE_CHECKING:
@@ -19,6 +20,10 @@ NOT_SHOWN = ("test", "domain", "dataset", "protocol", "parameters", "metric", "g
 NAMES = {"functional": "against", "p_value": "p"}
 MOST_ROWS = 60
 """A notebook shows no more lines than this; ``table()`` has all."""
+MOST_LINES = 20
+"""A prompt shows no more."""
+OFTEN_ALIKE = ("architecture", "setting", "functional")
+"""Columns of a printed table that it has where they tell its lines apart."""
 STYLE = "text-align:right;padding:1px 8px;white-space:nowrap"
 
 
@@ -60,6 +65,30 @@ class ScoreViews:
     def _repr_html_(self) -> str:
         where = f" in {self.shard.name}" if self.shard else ""
         return _html(self.scores, f"{self.comparisons.height} comparisons{where}", self._left_out())
+
+
+def score_lines(scores: pl.DataFrame) -> list[str]:
+    """Return a table for a prompt: the best measure first, with ``*`` those that cannot be told from it."""
+    frame = score_frame(scores)
+    if frame.is_empty():
+        return []
+    names = [name for name in SHOWN if name != "best" and (name not in OFTEN_ALIKE or frame[name].n_unique() > 1)]
+    titles = NAMES | {"value": frame["metric"][0]}
+    columns = [
+        Column(""),
+        *(Column(titles.get(name, name), is_number=frame[name].dtype.is_numeric()) for name in names),
+    ]
+    rows = [
+        ["*" if row["best"] else "", *(_text(row[name], name) for name in names)]
+        for row in frame.head(MOST_LINES).iter_rows(named=True)
+    ]
+    found = lay_out(columns, rows, None)
+    remarks = [f"* {BEST}"] if frame["best"].any() else sorted({block.why_unmarked for block in read_scores(scores)})
+    more = frame.height - MOST_LINES
+    if more > 0:
+        remarks.append(f"and {more} more lines in .table()")
+    lines = [found.header, *(line for lines in found.lines for line in lines), *remarks]
+    return [line.rstrip() for line in lines]
 
 
 def _html(scores: pl.DataFrame, about: str, left_out: Sequence[str]) -> str:
