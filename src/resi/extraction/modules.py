@@ -40,18 +40,22 @@ def _plain(name: str) -> str:
 def evaluating(network: nn.Module) -> Iterator[None]:
     """Switch every module to evaluation, and compiled ones to their own code; at the end each is as it was.
 
-    Compiled code calls no hooks that were registered after it was compiled, so nothing could be recorded.
+    Compiled code calls no hooks that were registered after it was compiled, so nothing could be recorded. The nested
+    tensors that a ``TransformerEncoder`` makes of padded ones have no shape, and its layers take none once they have
+    hooks.
     """
     modules = list(network.modules())
     training = [(module, module.training) for module in modules]
     with contextlib.ExitStack() as back:
         back.callback(_restore, training)
         for module in modules:
-            wrapped = module.__dict__.get("_modules", {}).get(COMPILED)
+            wrapped = getattr(module, COMPILED, None)
             if wrapped is not None and "forward" in module.__dict__:
                 _replace(module, "forward", wrapped, back)
             if module.__dict__.get("_compiled_call_impl") is not None:
                 _replace(module, "_compiled_call_impl", None, back)
+            if module.__dict__.get("use_nested_tensor") is True:
+                _replace(module, "use_nested_tensor", False, back)
         network.eval()
         yield
 

@@ -140,6 +140,8 @@ class Batches(abc.ABC):
         """Yield all rows with their ids, and the hash of all up to them."""
         chain, done, seen = "", 0, set[str]()
         for rows in self._read(row):
+            if not len(rows):
+                continue  # an empty batch has nothing to run a network on
             ids = rows.samples if rows.samples is not None else [str(done + number) for number in range(len(rows))]
             _check_ids(ids, rows, seen, self.kind)
             chain = _extend(chain, ids, rows.digests())
