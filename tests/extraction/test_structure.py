@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import copy
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
 from torch import nn
+from torch.utils.data import TensorDataset
 
 import resi
 from resi.errors import UsageError
@@ -106,7 +108,7 @@ def test_layers_that_are_no_names_are_one_line() -> None:
 @pytest.mark.filterwarnings("ignore:.*torch.jit")
 def test_a_scripted_network_is_refused() -> None:
     scripted = torch.jit.script(nn.Sequential(nn.Linear(4, 2)))
-    with pytest.raises(UsageError, match="made by torch.jit, which calls no hooks"):
+    with pytest.raises(UsageError, match=r"made by torch\.jit, which calls no hooks"):
         resi.extract(scripted, torch.zeros(3, 4))
 
 
@@ -142,3 +144,33 @@ def test_a_mask_of_other_numbers_is_no_guess() -> None:
     added = torch.tensor([[0.0, 0.0, -1e9]])  # as it is added to the scores: 0 for each token
     with pytest.raises(UsageError, match="expected 1 for each token and 0 for what pads"):
         resi.extract(Masked(), {"x": torch.randn(1, 3, 4), "attention_mask": added}, pooling="mean")
+
+
+def test_threads_take_turns_with_one_network() -> None:
+    network = nn.Sequential(nn.Linear(4, 3), nn.Dropout(0.5), nn.Linear(3, 2)).train()
+    rows = torch.randn(30, 4)
+    expected = resi.extract(network, rows, batch_size=3)
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(lambda _: resi.extract(network, rows, batch_size=3), range(8)))
+    for one in found:
+        assert list(one) == ["0", "2"]
+        assert torch.equal(one["2"], expected["2"])
+    assert all(module.training for module in network.modules())
+
+
+def test_layers_of_very_long_names_have_files(tmp_path: Path) -> None:
+    network = nn.Sequential()
+    names = ["x" * 300, "x" * 299 + "y", "é/ü" * 80]
+    for name in names:
+        network.add_module(name, nn.Linear(4, 4))
+    rows = torch.randn(3, 4)
+    found, expected = resi.extract(network, rows, out=tmp_path / "net"), resi.extract(network, rows)
+    assert list(found) == list(resi.load(tmp_path / "net")) == names
+    assert all(torch.equal(found[name], expected[name]) for name in names)
+
+
+def test_data_that_became_shorter_are_told_with_both_lengths(tmp_path: Path) -> None:
+    rows, layer = torch.randn(6, 4), nn.Linear(4, 2)
+    resi.extract(layer, TensorDataset(rows), batch_size=2, out=tmp_path / "net")
+    with pytest.raises(UsageError, match="ended after 4 rows, but had 6 before"):
+        resi.extract(layer, TensorDataset(rows[:4]), batch_size=2, out=tmp_path / "net")

@@ -113,8 +113,8 @@ def running(network: Network, device: str, precision: str | None) -> Iterator[Ru
     module = plain_module(network.module)
     if isinstance(module, torch.jit.ScriptModule):
         raise UsageError(
-            f"{network.name} is made by torch.jit, which calls no hooks, so that no layer can be taken: give the module "
-            "that it was made of"
+            f"{network.name} is made by torch.jit, which calls no hooks, so that no layer can be taken: give the "
+            "module that it was made of"
         )
     place = _device(module, device)
     with plain_arithmetic(place), full_convolutions():

@@ -1,4 +1,4 @@
-"""What decides a network's numbers beside its weights: its modules with their settings, and what prepares its inputs."""
+"""What decides a network's numbers beside its weights: its modules, their settings, what prepares its inputs."""
 
 from __future__ import annotations
 

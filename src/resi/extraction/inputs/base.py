@@ -159,9 +159,9 @@ class Batches(abc.ABC):
             raise DatasetError(f"the {self.kind} have no rows: there is nothing to run the network on")
         expected = self.n_samples
         if done < row or (expected is not None and done != expected):
+            before = row if expected in (None, done) else expected
             raise DatasetError(
-                f"the {self.kind} ended after {done} rows, but had {row if expected is None else expected} before: "
-                "data must not change their length"
+                f"the {self.kind} ended after {done} rows, but had {before} before: data must not change their length"
             )
 
 

@@ -108,7 +108,7 @@ class Encoder:
         return args, named, self._mask_of(rows.kwargs, named)
 
     def _mask_of(self, given: Mapping[str, Any], named: Mapping[str, Any]) -> Tensor | None:
-        """Return which tokens are real, by the names that transformers and torch have for it; None if nothing says it."""
+        """Return which tokens are real, by the names that transformers and torch have for it; None if unsaid."""
         mask = given.get("attention_mask")
         if isinstance(mask, torch.Tensor) and mask.dim() == 2:
             return mask
