@@ -66,7 +66,9 @@ def _shown(value: Any) -> str:
     code = getattr(value, "__code__", None)
     if code is None:
         return _without_addresses(repr(value))
-    return _without_addresses(f"{value.__qualname__} {code.co_code.hex()} {code.co_consts} {code.co_names}")
+    # Sets have another order in each process.
+    constants = [sorted(map(repr, each)) if isinstance(each, frozenset) else each for each in code.co_consts]
+    return _without_addresses(f"{value.__qualname__} {code.co_code.hex()} {constants} {code.co_names}")
 
 
 def _without_addresses(text: str) -> str:
