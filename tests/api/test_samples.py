@@ -173,3 +173,19 @@ def test_aligned_rows_are_those_of_equal_ids(first: list[int], second: list[int]
     resi.compare(*sides, lambda R, S: found.append((R.flatten().tolist(), S.flatten().tolist())) or 0.0, align=True)
     expected = numbers[first].tolist()
     assert found == [(expected, expected)]
+
+
+def test_shuffled_rows_beside_rows_in_order_are_not_matched_by_row() -> None:
+    frame = pd.DataFrame(np.random.default_rng(0).normal(size=(20, 3)))
+    shuffled = frame.sample(frac=1, random_state=1)
+    for R, S in ((frame, shuffled), (shuffled, frame), (frame.to_numpy(), shuffled)):
+        with pytest.raises(ShapeError, match="in another order"):
+            resi.compare(R, S)
+
+
+def test_an_error_of_several_lines_is_one_line_of_the_table() -> None:
+    def failing(R: object, S: object) -> float:
+        raise ValueError("first\n  second")
+
+    table = resi.pairwise({"a": np.eye(4), "b": np.eye(4)}, measures=failing)
+    assert set(table["error"]) == {"ValueError: first second"}

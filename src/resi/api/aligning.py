@@ -49,6 +49,7 @@ def aligned(function: str, entries: Sequence[Entry], align: Align) -> list[Entry
             raise UsageError(f"{function}: align={align!r}: no representation has ids of samples; leave it out")
         _check_hashes(function, entries, None)
         return [_without_hash(entry) for entry in entries]
+    known += _numbered(entries, known)
     first, order = known[0]
     others = [(name, ids) for name, ids in known[1:] if ids != order]
     if not others:
@@ -62,6 +63,22 @@ def aligned(function: str, entries: Sequence[Entry], align: Align) -> list[Entry
     if align == SHARED:
         order = _shared(function, known)
     return [_reordered(function, entry, order, first) for entry in entries]
+
+
+def _numbered(entries: Sequence[Entry], known: Sequence[tuple[str, Ids]]) -> list[tuple[str, Ids]]:
+    """Return numbers of rows as the ids of what has none, where the ids of others are such numbers in another order.
+
+    That is a frame whose rows were shuffled beside one that has its order: matched by row, they would be other samples.
+    """
+    for _, ids in known:
+        numbers = tuple(map(str, range(len(ids))))
+        if ids != numbers and set(ids) == set(numbers):
+            return [
+                (entry.label, numbers)
+                for entry in entries
+                if entry.item is not None and entry.ids is None and entry.item.size[0] == len(ids)
+            ]
+    return []
 
 
 def _check_hashes(function: str, entries: Sequence[Entry], first: tuple[str, Ids] | None) -> None:

@@ -374,4 +374,4 @@ def _outcome(task: Task, result: Result, seconds: float, prepare_seconds: float)
 
 
 def _failed(failure: Exception) -> Result:
-    return Result(None, Status.failed, f"{type(failure).__name__}: {failure}")
+    return Result(None, Status.failed, " ".join(f"{type(failure).__name__}: {failure}".split()))

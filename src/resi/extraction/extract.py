@@ -19,6 +19,7 @@ from resi.extraction.patterns import check_exist, wanted_layers
 from resi.extraction.pooling import check_pooling
 from resi.extraction.reuse import into_folder
 from resi.extraction.running import running
+from resi.extraction.structure import hash_processor, hash_structure
 from resi.extraction.weights import hash_weights
 from resi.extraction.writing import Memory
 from resi.representation import Representation, hash_samples
@@ -144,7 +145,9 @@ def extract(  # noqa: PLR0913, PLR0917 - each is said where it is called
         what = {
             "format": FORMAT,
             "model": _class_name(network),
+            "structure": hash_structure(network.module),
             "weights": about["weights"],
+            "processor": hash_processor(network.processor),
             "layers": layers if layers is None or isinstance(layers, str) else list(layers),
             "pooling": pooling,
             "precision": about["precision"],

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import threading
+import weakref
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -12,6 +14,8 @@ if TYPE_CHECKING:
 
 COMPILED = "_orig_mod"
 """Where ``torch.compile`` keeps the module that it wraps."""
+_LOCKS: weakref.WeakKeyDictionary[nn.Module, threading.RLock] = weakref.WeakKeyDictionary()
+_LOCKS_LOCK = threading.Lock()
 
 
 def named(network: nn.Module) -> dict[str, nn.Module]:
@@ -40,18 +44,30 @@ def _plain(name: str) -> str:
 def evaluating(network: nn.Module) -> Iterator[None]:
     """Switch every module to evaluation, and compiled ones to their own code; at the end each is as it was.
 
-    Compiled code calls no hooks that were registered after it was compiled, so nothing could be recorded.
+    Compiled code calls no hooks that were registered after it was compiled, so nothing could be recorded. The nested
+    tensors that a ``TransformerEncoder`` makes of padded ones have no shape, and its layers take none once they have
+    hooks. Another thread that asks for the same network waits: it would be put back to training under this one.
     """
+    with _LOCKS_LOCK:
+        lock = _LOCKS.setdefault(network, threading.RLock())
+    with lock, _as_evaluated(network):
+        yield
+
+
+@contextlib.contextmanager
+def _as_evaluated(network: nn.Module) -> Iterator[None]:
     modules = list(network.modules())
     training = [(module, module.training) for module in modules]
     with contextlib.ExitStack() as back:
         back.callback(_restore, training)
         for module in modules:
-            wrapped = module.__dict__.get("_modules", {}).get(COMPILED)
+            wrapped = getattr(module, COMPILED, None)
             if wrapped is not None and "forward" in module.__dict__:
                 _replace(module, "forward", wrapped, back)
             if module.__dict__.get("_compiled_call_impl") is not None:
                 _replace(module, "_compiled_call_impl", None, back)
+            if module.__dict__.get("use_nested_tensor") is True:
+                _replace(module, "use_nested_tensor", False, back)
         network.eval()
         yield
 

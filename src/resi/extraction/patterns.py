@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import fnmatch
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from resi.extraction.modules import other_names
 from resi.lazy import torch
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from torch import nn
 
@@ -59,6 +60,8 @@ def wanted_layers(
     """
     if layers is None:
         return [Wanted("its blocks", frozenset(blocks(network, modules)))]
+    if not isinstance(layers, Iterable):
+        raise UsageError(f"layers={layers!r}: expected names or patterns, such as 'layer3.*', or a list of them")
     texts = [layers] if isinstance(layers, str) else list(layers)
     if not texts:
         raise UsageError("layers=[] asks for none: name some, or leave layers out to take the blocks of the network")

@@ -42,6 +42,8 @@ def real_tokens(mask: Tensor | None, samples: Sequence[str]) -> Tensor | None:
     if mask is None:
         return None
     real = mask != 0
+    if ((mask != 1) & real).any():
+        raise UsageError("attention_mask: expected 1 for each token and 0 for what pads, not other numbers")
     if real.all():
         return None
     if not (has_any := real.any(1)).all():

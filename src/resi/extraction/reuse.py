@@ -21,7 +21,13 @@ if TYPE_CHECKING:
 
 LOCK = ".lock"
 ADVICE = "choose another out, or overwrite=True"
-WORDS = {"weights": "weights of the model", "model": "class of the model", "data": "data"}
+WORDS = {
+    "weights": "weights of the model",
+    "model": "class of the model",
+    "structure": "structure of the model (its modules and their settings)",
+    "processor": "tokenizer or transform",
+}
+HASHES = ("weights", "structure", "processor")
 
 
 def into_folder(
@@ -49,11 +55,9 @@ def into_folder(
     UsageError
         If there is something else, or another process writes there.
     """
-    make_folder(out)
+    _make(out)
     what, how = settings
     with _locked(out):
-        if writing.is_foreign(out):
-            raise UsageError(f"out={out} has content that is no extraction of resi: choose another folder")
         manifest, before = (None, None) if overwrite else (writing.finished(out), writing.unfinished(out))
         if manifest is not None:
             _check_same(out, manifest.get("what", {}), what, "an extraction")
@@ -72,6 +76,16 @@ def into_folder(
         return load(out)
 
 
+def _make(out: Path) -> None:
+    """Create a folder unless it is there; what is not ours is left alone, without so much as a lock."""
+    blocking = next((path for path in (out, *out.parents) if path.exists() and not path.is_dir()), None)
+    if blocking is not None:
+        raise UsageError(f"out={out}: {blocking} is a file, expected a folder: choose another")
+    make_folder(out)
+    if writing.is_foreign(out):
+        raise UsageError(f"out={out} has content that is no extraction of resi: choose another folder")
+
+
 @contextlib.contextmanager
 def _locked(out: Path) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
@@ -87,7 +101,7 @@ def _locked(out: Path) -> Iterator[None]:
 def _check_same(out: Path, before: Mapping[str, Any], now: Mapping[str, Any], kind: str) -> None:
     for key, value in now.items():
         if before.get(key) != value:
-            shown = "" if key == "weights" else f" ({before.get(key)!r}, now {value!r})"
+            shown = "" if key in HASHES else f" ({before.get(key)!r}, now {value!r})"
             raise UsageError(f"out={out} holds {kind} with another {WORDS.get(key, key)}{shown}: {ADVICE}")
 
 

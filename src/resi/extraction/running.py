@@ -111,6 +111,11 @@ def running(network: Network, device: str, precision: str | None) -> Iterator[Ru
         )
     dtype = None if precision is None else getattr(torch, precision)
     module = plain_module(network.module)
+    if isinstance(module, torch.jit.ScriptModule):
+        raise UsageError(
+            f"{network.name} is made by torch.jit, which calls no hooks, so that no layer can be taken: give the "
+            "module that it was made of"
+        )
     place = _device(module, device)
     with plain_arithmetic(place), full_convolutions():
         if not _is_as_asked(module, place, dtype):

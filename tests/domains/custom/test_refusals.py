@@ -214,3 +214,10 @@ def test_two_groups_of_ones_own_need_no_word_about_it(planted: Planted) -> None:
     words = ["domain=custom", f"dataset.root={planted.manifest}", "test=shortcut", "measure=cka"]
     for further in ([], ["groups=2"], ["groups=[altered,plain]"]):
         assert sorted(compose([*words, *further]).domain.content.settings) == ["altered", "plain"]
+
+
+@pytest.mark.parametrize(("mark", "word"), [(";", "semicolons"), ("\t", "tabs")])
+def test_columns_that_are_no_columns_are_told(tmp_path: Path, mark: str, word: str) -> None:
+    (tmp_path / "models.csv").write_text(f"file{mark}setting\na.npy{mark}b\n")
+    with pytest.raises(UsageError, match=f"models.csv separates its columns by {word}: expected commas"):
+        resi.evaluate(tmp_path / "models.csv", "shortcut", "cka")

@@ -98,6 +98,9 @@ def _records(path: Path) -> list[dict[str, Any]]:
     except (pl.exceptions.PolarsError, OSError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UsageError(f"{path} cannot be read as a table: {reason}") from error
+    if len(frame.columns) == 1 and (other := next((mark for mark in ";\t" if mark in frame.columns[0]), None)):
+        mark = "semicolons" if other == ";" else "tabs"
+        raise UsageError(f"{path} separates its columns by {mark}: expected commas, or tabs in a .tsv file")
     return frame.to_dicts()
 
 

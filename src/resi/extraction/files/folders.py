@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import shutil
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from resi.extraction.collection import Representations
     from resi.extraction.files.contents import StoredArray
 
+LONGEST = 150
+"""Characters of a file name, which most file systems limit to 255 with what is added while it is written."""
 MANIFEST = "manifest.json"
 SAMPLES = "samples.parquet"
 
@@ -191,5 +194,11 @@ def _write_ids(path: Path, samples: tuple[str, ...]) -> None:
 
 
 def file_name(layer: str) -> str:
-    """Return a name of a file for a layer: letters, digits and ``._-`` as they are, others as ``%`` and their code."""
-    return re.sub(r"[^A-Za-z0-9._-]|^\.", lambda found: "".join(f"%{byte:02X}" for byte in found[0].encode()), layer)
+    """Return a name of a file for a layer: letters, digits and ``._-`` as they are, others as ``%`` and their code.
+
+    Of a name that is too long for a file, the beginning and a hash of the whole.
+    """
+    name = re.sub(r"[^A-Za-z0-9._-]|^\.", lambda found: "".join(f"%{byte:02X}" for byte in found[0].encode()), layer)
+    if len(name) <= LONGEST:
+        return name
+    return f"{name[:LONGEST]}-{hashlib.sha256(layer.encode()).hexdigest()[:16]}"

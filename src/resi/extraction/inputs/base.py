@@ -140,6 +140,8 @@ class Batches(abc.ABC):
         """Yield all rows with their ids, and the hash of all up to them."""
         chain, done, seen = "", 0, set[str]()
         for rows in self._read(row):
+            if not len(rows):
+                continue  # an empty batch has nothing to run a network on
             ids = rows.samples if rows.samples is not None else [str(done + number) for number in range(len(rows))]
             _check_ids(ids, rows, seen, self.kind)
             chain = _extend(chain, ids, rows.digests())
@@ -157,9 +159,9 @@ class Batches(abc.ABC):
             raise DatasetError(f"the {self.kind} have no rows: there is nothing to run the network on")
         expected = self.n_samples
         if done < row or (expected is not None and done != expected):
+            before = row if expected in (None, done) else expected
             raise DatasetError(
-                f"the {self.kind} ended after {done} rows, but had {row if expected is None else expected} before: "
-                "data must not change their length"
+                f"the {self.kind} ended after {done} rows, but had {before} before: data must not change their length"
             )
 
 

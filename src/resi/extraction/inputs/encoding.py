@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from resi.extraction.inputs.rows import Rows, Tensors
     from resi.extraction.networks import Network
 
+PADDING = ("src_key_padding_mask", "key_padding_mask")
+"""What torch calls a mask that is true where a token pads."""
 Encoded = tuple[tuple[Any, ...], dict[str, Any], "Tensor | None"]
 
 
@@ -103,8 +105,22 @@ class Encoder:
             self._check_type(value)
         args = tuple(self._matched(value, say_so=True) for value in rows.args)
         named = {name: self._matched(value, say_so=True) for name, value in kwargs.items()}
-        mask = rows.kwargs.get("attention_mask")
-        return args, named, mask if isinstance(mask, torch.Tensor) and mask.dim() == 2 else None
+        return args, named, self._mask_of(rows.kwargs, named)
+
+    def _mask_of(self, given: Mapping[str, Any], named: Mapping[str, Any]) -> Tensor | None:
+        """Return which tokens are real, by the names that transformers and torch have for it; None if unsaid."""
+        mask = given.get("attention_mask")
+        if isinstance(mask, torch.Tensor) and mask.dim() == 2:
+            return mask
+        if isinstance(mask, torch.Tensor):
+            self._say_once(
+                f"attention_mask has {mask.dim()} axes, which do not say which tokens pad: pooling takes all"
+            )
+        for name in PADDING:
+            padding = named.get(name)
+            if isinstance(padding, torch.Tensor) and padding.dtype == torch.bool and padding.dim() == 2:
+                return ~padding
+        return None
 
     def _check_type(self, value: Any) -> None:
         """Raise if a tensor is surely not what the network takes."""

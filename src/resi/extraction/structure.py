@@ -1,0 +1,75 @@
+"""What decides a network's numbers beside its weights: its modules, their settings, what prepares its inputs."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import TYPE_CHECKING, Any
+
+from resi.extraction.inputs.forward import plain_module
+from resi.extraction.modules import named
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from torch import nn
+
+_ADDRESS = re.compile(r" at 0x[0-9a-f]+")
+_PLAIN = (bool, int, float, str, type(None))
+
+
+def hash_structure(module: nn.Module) -> str:
+    """Return a hash of the classes of all modules and their settings, 64 hexadecimal digits.
+
+    Settings are the public attributes that are numbers, texts, functions, or tuples and lists of these, what the module
+    shows of itself, and the config of a model of transformers. Two networks with the same weights and another
+    activation, or number of attention heads, have different hashes; ``torch.compile`` changes nothing.
+    """
+    digest = hashlib.sha256()
+    for name, each in named(plain_module(module)).items():
+        for line in _lines(plain_module(each)):
+            digest.update(f"{name} {line}\n".encode())
+    return digest.hexdigest()
+
+
+def hash_processor(processor: Any) -> str:
+    """Return a hash of a tokenizer or transform; empty without one.
+
+    It is of what the object shows of itself, of the vocabulary of a tokenizer, and of the code of a function.
+    """
+    if processor is None:
+        return ""
+    digest = hashlib.sha256(_shown(processor).encode())
+    if hasattr(processor, "get_vocab"):
+        digest.update(repr(sorted(processor.get_vocab().items())).encode())
+    return digest.hexdigest()
+
+
+def _lines(module: nn.Module) -> Iterator[str]:
+    kind = type(module)
+    yield f"{kind.__module__}.{kind.__qualname__}({_without_addresses(module.extra_repr())})"
+    for key, value in sorted(vars(module).items()):
+        if key.startswith("_") or key in ("training", "forward"):  # wrapped by others, which changes no setting
+            continue
+        if hasattr(value, "to_json_string"):
+            yield f"{key}={value.to_json_string()}"
+        elif _is_plain(value) or callable(value):
+            yield f"{key}={_shown(value)}"
+
+
+def _is_plain(value: Any) -> bool:
+    return isinstance(value, _PLAIN) or (isinstance(value, tuple | list) and all(map(_is_plain, value)))
+
+
+def _shown(value: Any) -> str:
+    """Return what a value shows of itself; of a function its name and code."""
+    code = getattr(value, "__code__", None)
+    if code is None:
+        return _without_addresses(repr(value))
+    # Sets have another order in each process.
+    constants = [sorted(map(repr, each)) if isinstance(each, frozenset) else each for each in code.co_consts]
+    return _without_addresses(f"{value.__qualname__} {code.co_code.hex()} {constants} {code.co_names}")
+
+
+def _without_addresses(text: str) -> str:
+    return _ADDRESS.sub("", text)
