@@ -81,7 +81,7 @@ def test_measures_without_every_score_and_those_at_chance_are_told() -> None:
     assert labels(found) == ["cka", "rsa"]
     assert found.caveats == [
         "1 measure without a score in all of the others is not compared.",
-        "Not told from chance in every setting: cka and rsa.",
+        "Not told from chance in at least one setting: cka and rsa.",
     ]
 
 
@@ -108,9 +108,17 @@ def test_the_lead_recommends_nothing_that_may_be_chance_and_says_where_runs_are_
     rows += scores_of(values, domain="vision", note=FEW)
     assert lead(answers(list(leaderboards(frame(rows))))) == (
         "In the one combination of domain and kind of test that can tell, rsa is better than chance and cannot be told "
-        "from the best. In 1 more, the runs are too small to tell."
+        "from the best. In 1 more, the runs cannot tell."
     )
-    assert lead([answer_of(scores_of(values, p_value=0.5))]).startswith("No measure that may be the best is better")
+
+
+def test_where_no_score_is_told_from_chance_nobody_is_crowned() -> None:
+    found = answer_of(scores_of({"cka": 0.9, "rsa": 0.9, "gulp": 0.1}, p_value=0.5))
+    assert (labels(found), found.sentence) == ([], "No score can be told from chance. No ranking is meant.")
+    assert lead([found]).startswith("These results cannot tell which measure is best")
+    rows = scores_of({"cka": 0.9, "rsa": 0.9}, p_value=0.5) + scores_of({"gulp": 0.1})
+    found = answer_of(rows)
+    assert lead([found]).startswith("No measure that may be the best is better")
 
 
 def test_kinds_of_tests_and_other_conditions_have_answers_of_their_own() -> None:
@@ -122,6 +130,14 @@ def test_kinds_of_tests_and_other_conditions_have_answers_of_their_own() -> None
     assert [found.kind for found in first] == ["settings", "layers"]
     assert len(first[0].evidence) == 2
     assert [found.conditions for found in others] == ["published protocol"]
+
+
+def test_own_models_are_called_so_and_stand_on_the_first_screen_beside_other_domains() -> None:
+    values = {"cka": 0.9, "rsa": 0.5}
+    rows = scores_of(values) + scores_of(values, domain="custom", model_source="own")
+    first, others = main_answers(answers(list(leaderboards(frame(rows)))))
+    assert [(found.domain, found.conditions) for found in first] == [("graph", ""), ("custom", "your own models")]
+    assert others == []
 
 
 @pytest.mark.parametrize("models", [2, 6])

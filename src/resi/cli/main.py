@@ -36,7 +36,7 @@ COMMANDS = {
     "merge": ("resi.cli.merge", "combine the shards of many runs into one table (also: resi-merge)"),
     "download": ("resi.cli.download", "the published models or results, to where runs look for them"),
     "prepare": ("resi.cli.prepare", "the archive of a dataset from its own layout into the one that runs read"),
-    "report": ("resi.cli.report", "merged tables as a page for the browser: rankings, scores, failures"),
+    "report": ("resi.cli.report", "results as a page for the browser: the answer, and its evidence"),
 }
 
 

@@ -113,6 +113,8 @@ def _verdict(able: Sequence[_Column], columns: Sequence[_Column], keys: list[Key
         return [], "There is nothing to rank: fewer than two measures have a score on the same models."
     if not able:
         return [], _why_not([column.design for column in columns])
+    if all(len(column.design.unsure) == len(column.rows) for column in able):
+        return [], "No score can be told from chance. No ranking is meant."
     ranked = [column.design.ranked._replace(rows=column.rows) for column in able if column.design.ranked]
     found = best_measures(ranked, len(keys))
     if found is None:
@@ -159,7 +161,7 @@ def _caveats(able: Sequence[_Column], columns: Sequence[_Column], measures: int,
         which = "that one" if len(able) == 1 else "all of the others"
         caveats.append(f"{counted(missing, 'measure')} without a score in {which} {_is(missing)} not compared.")
     if unsure:
-        of = "that" if len(able) == 1 else "every"
+        of = "that" if len(able) == 1 else "at least one"
         names = listed(unsure) if len(unsure) <= UNSURE else f"{len(unsure)} of the measures named"
         caveats.append(f"Not told from chance in {of} setting: {names}.")
     return caveats
@@ -200,8 +202,8 @@ def lead(found: Sequence[Answer]) -> str:
     able = [answer for answer in found if answer.best]
     if not able:
         return (
-            "These results cannot tell which measure is best: the runs are too small. The scores below show that "
-            "everything works, and no ranking is meant."
+            "These results cannot tell which measure is best: there are too few models, or no score can be told from "
+            "chance. The scores below show that everything works, and no ranking is meant."
         )
     counts = Counter(label.label for answer in able for label, _ in answer.best if label.label not in answer.unsure)
     if not counts:
@@ -211,7 +213,7 @@ def lead(found: Sequence[Answer]) -> str:
     names = listed(top) if len(top) <= SHOWN else f"{len(top)} measures"
     where = f"{counted(len(able), 'combination')} of domain and kind of test"
     silent = len(found) - len(able)
-    more = f" In {silent} more, the runs are too small to tell." if silent else ""
+    more = f" In {silent} more, the runs cannot tell." if silent else ""
     if most < len(able):
         verb = "comes" if len(top) == 1 else "come"
         nearest = f"{names} {verb} nearest, in {most} of {where}."
@@ -222,7 +224,10 @@ def lead(found: Sequence[Answer]) -> str:
 
 
 def main_answers(found: Iterable[Answer]) -> tuple[list[Answer], list[Answer]]:
-    """Return the answers for the first screen, all of the same conditions, and the others."""
+    """Return the answers for the first screen, of each domain all of the same conditions, and the others."""
     every = list(found)
-    first = every[0].conditions if every else ""
-    return [answer for answer in every if answer.conditions == first], [a for a in every if a.conditions != first]
+    first: dict[str, str] = {}
+    for one in every:
+        first.setdefault(one.domain, one.conditions)
+    main = [one for one in every if one.conditions == first[one.domain]]
+    return main, [one for one in every if one.conditions != first[one.domain]]

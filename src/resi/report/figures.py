@@ -15,7 +15,7 @@ from resi.errors import UsageError
 from resi.registry.labels import measure_label
 from resi.report.leaderboard import headline_scores
 from resi.report.names import anchor
-from resi.results.schema import PUBLISHED, TRAINED
+from resi.results.schema import OWN, PUBLISHED, TRAINED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -97,7 +97,7 @@ def draw(scores: pl.DataFrame) -> Iterator[tuple[str, str, MatplotlibFigure]]:
     known = _with_short_labels(headline_scores(scores))
     for (domain,), rows in known.sort("domain").group_by("domain", maintain_order=True):
         sources, protocols = rows["model_source"].unique().to_list(), rows["protocol"].unique().to_list()
-        source = next((name for name in (TRAINED, PUBLISHED) if name in sources), None)
+        source = next((name for name in (TRAINED, OWN, PUBLISHED) if name in sources), None)
         protocol = Protocol.corrected if Protocol.corrected in protocols else Protocol.published
         for drawn, function in (("ranks", plot.ranks), ("critical_difference", plot.critical_difference)):
             with contextlib.suppress(UsageError):

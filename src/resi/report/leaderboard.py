@@ -22,7 +22,7 @@ from resi.groundings.ranks import (
 from resi.registry.labels import measure_label
 from resi.report.cells import Cell, cell_of, differs
 from resi.report.tables import without_nan
-from resi.results.schema import PUBLISHED
+from resi.results.schema import OWN, PUBLISHED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -107,7 +107,7 @@ class Design(NamedTuple):
 
 
 class Leaderboard(NamedTuple):
-    """The measures of one domain, test and protocol, on trained or on published models; the smallest mean rank first.
+    """The measures of one domain, test, protocol and source of models; the smallest mean rank first.
 
     Attributes
     ----------
@@ -148,7 +148,8 @@ class Leaderboard(NamedTuple):
 
 def conditions(protocol: str, model_source: str | None) -> str:
     """Return in words what differs from trained models and the corrected protocol; empty if nothing does."""
-    words = {PUBLISHED: ["published models"], None: ["models of unknown source"]}.get(model_source, [])
+    named = {PUBLISHED: ["published models"], OWN: ["your own models"], None: ["models of unknown source"]}
+    words = named.get(model_source, [])
     return ", ".join([*words, *([] if protocol == Protocol.corrected else [f"{protocol} protocol"])])
 
 

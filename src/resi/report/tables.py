@@ -1,4 +1,4 @@
-"""Scores as lines of text, for the terminal and for the page of ``resi report``."""
+"""Scores as lines of text, for the page of ``resi report`` and the files of ``--tables``."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Line(NamedTuple):
 
 
 class ScoreTable(NamedTuple):
-    """Lines sorted by architecture and measure, and their headings."""
+    """Lines in the order of the scores they are of, and their headings."""
 
     labels: list[str]
     columns: list[Column]
@@ -52,7 +52,10 @@ class ScoreTable(NamedTuple):
 
 
 def score_lines(scores: pl.DataFrame) -> ScoreTable:
-    """Return one line per architecture and measure, with a column per metric; of single models nothing.
+    """Return one line for each measure on the same models, with a column for each metric; of single models nothing.
+
+    Lines with the same labels differ in what the reader's table has in its heading, see ``TABLE`` in
+    :mod:`resi.report.sections`.
 
     Parameters
     ----------
