@@ -14,9 +14,11 @@ from scipy import stats
 import resi
 from resi.errors import UsageError
 from resi.groundings.ranks import indistinct_from_best
+from resi.groundings.readable import read_scores
 from resi.plot.critical import compared, holm, wilcoxon
 from resi.plot.families import look
 from resi.plot.ranking import Ranks, ranked_scores, ranks_of
+from resi.plot.score_dots import OTHERS
 from tests.plot.tables import BEST_TO_WORST, scores
 from tests.report.rows import frame, score
 
@@ -149,8 +151,20 @@ def test_scores_intervals_and_chance_stand_where_they_are_in_order_of_rank() -> 
 def test_nothing_is_called_worse_where_the_uncertainty_is_not_known() -> None:
     figure = resi.plot.scores(scores(columns=1, influences=""))
     words = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert words[0] == "score; whether it differs from the best is not known"
-    assert "worse than the best" not in words
+    assert words[0] == "score; which is the best cannot be told"
+    assert OTHERS not in words
+
+
+def test_dots_are_filled_where_a_run_prints_its_mark() -> None:
+    table = scores(columns=2)
+    few = "with 2 groups of 3 models no p-value can be below 0.1"
+    for changes in ({}, {"p_value": 0.5}, {"note": few}):
+        changed = table.with_columns(**{name: pl.lit(value) for name, value in changes.items()})
+        (ax, *_) = resi.plot.scores(changed).axes
+        dots = {line.get_ydata()[0]: line for line in ax.lines if line.get_marker() in ("o", "D")}
+        marked = [line.get_markerfacecolor() != "white" and line.get_marker() == "o" for line in dots.values()]
+        rows = next(block for block in read_scores(changed) if block.about["architecture"] == "arch0").rows
+        assert [bool(row["best"]) for row in rows].count(True) == marked.count(True) == (0 if changes else 1)
 
 
 def test_a_score_that_does_not_exist_is_said_to() -> None:

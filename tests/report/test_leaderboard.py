@@ -7,6 +7,7 @@ import pytest
 from scipy.stats import rankdata
 
 from resi.report.leaderboard import leaderboards
+from resi.report.tables import score_lines
 from tests.report.rows import frame, score
 
 
@@ -190,3 +191,11 @@ def test_a_leaderboard_says_whether_measures_differ_and_how_sure_their_ranks_are
     (board,) = leaderboards(frame([*rows, score("svcca", 0.5)]))
     by_label = {row.label: row.rank_interval for row in board.rows}
     assert set(by_label.values()) == {None}
+
+
+def test_lines_of_several_settings_say_which() -> None:
+    rows = [score("cka", 0.5, setting=name, test="layer_monotonicity", metric="spearman") for name in ("plain", "")]
+    table = score_lines(frame(rows))
+    assert table.labels == ["architecture", "setting", "measure"]
+    assert [line.labels for line in table.lines] == [["gcn", "plain", "cka"], ["gcn", "", "cka"]]
+    assert score_lines(frame([score("cka", 0.5)])).labels == ["architecture", "measure"]

@@ -12,7 +12,7 @@ import polars as pl
 
 from resi.config.compose import compose
 from resi.errors import UsageError, unknown_name
-from resi.groundings.readable import read_scores, score_frame
+from resi.groundings.readable import BEST, read_scores, score_frame
 from resi.pipeline import run as pipeline
 
 if TYPE_CHECKING:
@@ -201,7 +201,7 @@ def _html(result: RunResult) -> str:
     rows = [_html_row(row, names) for row in frame.head(MOST_ROWS).iter_rows(named=True)]
     remarks = sorted({block.why_unmarked for block in read_scores(result.scores)} - {""})
     if frame["best"].any():
-        remarks.insert(0, "bold: better than chance, and cannot be told from the best on the same models (5 %)")
+        remarks.insert(0, f"bold: {BEST}")
     if frame.height > MOST_ROWS:
         remarks.append(f"and {frame.height - MOST_ROWS} more lines in .table()")
     below = "".join(f"<div>{html.escape(text)}</div>" for text in [*remarks, about])

@@ -9,7 +9,7 @@ from resi.console import show, shown, width
 from resi.console.columns import Column
 from resi.console.tables import UNLIMITED, Section, paragraph, print_table
 from resi.groundings import GROUNDINGS
-from resi.groundings.readable import read_scores
+from resi.groundings.readable import BEST, read_scores
 from resi.results.schema import PUBLISHED
 
 if TYPE_CHECKING:
@@ -32,7 +32,6 @@ NARROW = 80
 """The width of a table of scores in a file, where ``COLUMNS`` asks for none."""
 IN_HEADING = ("groups", "models")
 """Where these differ between blocks, their headings say it."""
-BEST = "* better than chance, and cannot be told from the best on the same models (5 %)"
 MORE = "a wider terminal or COLUMNS=160 shows them"
 # Numbers with a higher rank are left out first.
 VALUE, INTERVAL, P_VALUE, CHANCE, FURTHER, COUNT = range(6)
@@ -83,7 +82,7 @@ def print_blocks(blocks: Sequence[Block], title: str, wide: bool = False, more: 
     print_table(columns, sections, title=title, within=UNLIMITED if wide else width() or NARROW, more=more)
     common = [f"in all lines: {', '.join(_counted(count, name) for name, count in same.items())}"] if same else []
     reason = next(iter(reasons)) if len(reasons) == 1 else ""
-    for remark in ([BEST] if marked else []) + ([reason] if reason else []) + common:
+    for remark in ([f"* {BEST}"] if marked else []) + ([reason] if reason else []) + common:
         for line in paragraph(shown(remark)):
             show(line, "dim")
 

@@ -23,6 +23,8 @@ FEW = re.compile(TOO_FEW_TO_TELL.replace("{:.2g}", "[0-9.e-]+").replace("{}", "[
 TEST = ["test", "protocol", "model_source"]
 ABOUT = ["domain", "dataset", "architecture", "setting", "functional", "pooling", "groups", "models", "compared"]
 LINE = ["measure", "parameters", "origin"]
+BEST = "better than chance, and cannot be told from the best on the same models (5 %)"
+"""What the mark of a measure means, in tables and figures."""
 UNKNOWN = "the uncertainty of the scores is unknown, so none is marked"
 CHANCE = "no score can be told from chance, so none is marked"
 ALONE = ""
@@ -95,21 +97,41 @@ def _place(ranked: Mapping[str, Any] | None) -> tuple[bool, float]:
 def _mark(rows: Sequence[dict[str, Any]]) -> str:
     """Mark the measures that cannot be told from the best; return why none is."""
     ranked = [row for row in rows if row["rank"] is not None and row["rank"]["value"] is not None]
-    if len(ranked) < 2:
-        return ALONE
-    if few := FEW.search(str(ranked[0]["rank"]["note"] or "")):
-        return f"{few[0]}: too few to tell which measure is best"
-    if not _differs(ranked[0]["rank"]):
-        return CHANCE
-    shares = [read_influences(row["rank"]["influences"]) for row in ranked]
+    marks, why_unmarked = best_marks([row["rank"] for row in ranked])
+    for row, mark in zip(ranked, marks or [], strict=bool(marks)):
+        row["best"] = mark
+    return why_unmarked
+
+
+def best_marks(scores: Sequence[Mapping[str, Any]]) -> tuple[list[bool] | None, str]:
+    """Return which scores are better than chance and cannot be told from the best, see :func:`read_scores`.
+
+    Parameters
+    ----------
+    scores : sequence of mapping
+        Rows of :func:`resi.groundings.ranks.with_ranks` with a value, of one metric and on the same models.
+
+    Returns
+    -------
+    marks : list of bool or None
+        None where that cannot be said.
+    why_unmarked : str
+        Why there are no marks; empty if there are, or if there are fewer than two scores.
+    """
+    if len(scores) < 2:
+        return None, ALONE
+    best = min(scores, key=_place)
+    if few := FEW.search(str(best["note"] or "")):
+        return None, f"{few[0]}: too few to tell which measure is best"
+    if not _differs(best):
+        return None, CHANCE
+    shares = [read_influences(score["influences"]) for score in scores]
     if any(share is None or len(share) != len(shares[0] or ()) for share in shares):
-        return UNKNOWN
-    steps = np.array([[row["rank"]["step"]] for row in ranked], dtype=float)
-    goodness = np.array([row["rank"]["goodness"] for row in ranked], dtype=float)
+        return None, UNKNOWN
+    steps = np.array([[score["step"]] for score in scores], dtype=float)
+    goodness = np.array([score["goodness"] for score in scores], dtype=float)
     marks = indistinct_from_best(goodness, np.array(shares, dtype=float) * steps)
-    for row, mark in zip(ranked, marks, strict=True):
-        row["best"] = mark and _differs(row["rank"])
-    return ""
+    return [mark and _differs(score) for score, mark in zip(scores, marks, strict=True)], ""
 
 
 def _differs(score: Mapping[str, Any]) -> bool:

@@ -34,7 +34,8 @@ BLOCK = [
 ]
 """Scores with the same of these are ranked among each other: one column of ranks."""
 NEEDED = ["test", "domain", "dataset", "architecture", "measure", "metric", "value"]
-LATER = ("seed", "normalised", "origin", "influences", "pooling", "setting", "compared", "low", "high", "model_source")
+LATER = ("seed", "normalised", "origin", "influences", "pooling", "setting", "compared", "low", "high", "model_source",
+         "p_value", "note")  # fmt: skip
 SHOWN = "shown"
 """Column: a measure's label, marked where its scores are imported beside others, or resi does not provide it."""
 OWN = " *"

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
 import polars as pl
 from matplotlib.lines import Line2D
 
 from resi.errors import UsageError
-from resi.groundings.ranks import indistinct_from_best, read_influences
+from resi.groundings.readable import BEST, best_marks
 from resi.plot.canvas import COLOURS, FONT, SMALL, axis_names, figure_legend, panels, plain, text_handle, title
 from resi.plot.ranking import BLOCK, SHOWN, block_names, own_words, ranked_scores
 
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from resi.plot.canvas import Where
 
 MOST_PANELS = 24
+OTHERS = "worse than the best, or not better than chance"
 TITLES = {
     "auprc": "AUPRC",
     "spearman": "Spearman correlation",
@@ -40,7 +40,7 @@ class Panel(NamedTuple):
     rows : dict from measure to dict
         The row of each measure's score.
     best : set of str or None
-        Measures that cannot be told from the best; None where the uncertainty of a score is not known.
+        Measures that are better than chance and cannot be told from the best; None where that cannot be said.
     """
 
     name: str
@@ -63,8 +63,9 @@ def scores(  # noqa: PLR0913 - all but the first are options
     """Draw each measure's score with its 95 % interval, and what chance would give; the best measure is at the top.
 
     One panel for each test, architecture and dataset, all with the measures in the same order, of their mean place.
-    Measures that cannot be told from the best of a panel are filled dots: the uncertainty of the difference to the best
-    is that over other models, the same for both measures.
+    Measures that are better than chance and cannot be told from the best of a panel are filled dots, as
+    :func:`resi.groundings.readable.read_scores` marks them; where there are too few models to tell, where none can be
+    told from chance, or where the uncertainty of a score is unknown, none is.
 
     Parameters
     ----------
@@ -135,15 +136,11 @@ def _panel(name: str, rows: pl.DataFrame) -> Panel:
             "leave one in the table"
         )
     known = rows.filter(pl.col("value").is_not_null())
-    shares = [read_influences(text) for text in known["influences"]]
-    influences = None
-    if shares and all(share is not None and len(share) == len(shares[0] or ()) for share in shares):
-        influences = np.array(shares, dtype=float) * known.select("step").to_numpy()
     by_measure = {row[SHOWN]: row for row in rows.iter_rows(named=True)}
-    if influences is None or known.height < 2:
+    marks, _ = best_marks(known.to_dicts())
+    if marks is None:
         return Panel(name, by_measure, None)
-    best = indistinct_from_best(known["goodness"].to_numpy(), influences)
-    return Panel(name, by_measure, {label for label, is_best in zip(known[SHOWN], best, strict=True) if is_best})
+    return Panel(name, by_measure, {label for label, is_best in zip(known[SHOWN], marks, strict=True) if is_best})
 
 
 def _draw(ax: Axes, panel: Panel, order: Sequence[str], is_named: bool) -> None:
@@ -182,10 +179,10 @@ def _look(label: str, panel: Panel) -> dict[str, Any]:
     dot = {"color": COLOURS[0], "marker": "o", "markersize": 4.2, "linestyle": "none"}
     if panel.best is None:
         return {**dot, "color": COLOURS[1], "marker": "D", "markersize": 3.6,
-                "label": "score; whether it differs from the best is not known"}  # fmt: skip
+                "label": "score; which is the best cannot be told"}  # fmt: skip
     if label in panel.best:
-        return {**dot, "label": "not distinguishable from the best"}
-    return {**dot, "markerfacecolor": "white", "label": "worse than the best"}
+        return {**dot, "label": BEST}
+    return {**dot, "markerfacecolor": "white", "label": OTHERS}
 
 
 def _draw_score(ax: Axes, row: Mapping[str, Any], place: int, look: Mapping[str, Any]) -> None:

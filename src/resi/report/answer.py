@@ -109,12 +109,8 @@ def _answer(about: tuple[str, str, str], boards: Sequence[Leaderboard]) -> Answe
 
 def _verdict(able: Sequence[_Column], columns: Sequence[_Column], keys: list[Key]) -> tuple[list[int], str]:
     """Return the best measures, and the sentence about them, or why there are none."""
-    if not columns:
-        return [], "There is nothing to rank: fewer than two measures have a score on the same models."
-    if not able:
-        return [], _why_not([column.design for column in columns])
-    if all(len(column.design.unsure) == len(column.rows) for column in able):
-        return [], "No score can be told from chance. No ranking is meant."
+    if why_not := _why_not(able, columns):
+        return [], why_not
     ranked = [column.design.ranked._replace(rows=column.rows) for column in able if column.design.ranked]
     found = best_measures(ranked, len(keys))
     if found is None:
@@ -132,13 +128,24 @@ def _verdict(able: Sequence[_Column], columns: Sequence[_Column], keys: list[Key
     return found, f"cannot be told from the best of {counted(everywhere, 'measure')}."
 
 
+def _why_not(able: Sequence[_Column], columns: Sequence[_Column]) -> str:
+    """Say in plain words why no measure is named; empty if some can be."""
+    if not columns:
+        return "There is nothing to rank: fewer than two measures have a score on the same models."
+    if not able:
+        return _too_little([column.design for column in columns])
+    if all(len(column.design.unsure) == len(column.rows) for column in able):
+        return "No score can be told from chance. No ranking is meant."
+    return ""
+
+
 def _too_few(design: Design) -> tuple[str, str] | None:
     """Return which models are too few, and what their p-values cannot be below; None if they are enough."""
     found = [match for note in design.notes if (match := TOO_FEW.search(note))]
     return (found[0][1], found[0][2]) if found else None
 
 
-def _why_not(designs: Sequence[Design]) -> str:
+def _too_little(designs: Sequence[Design]) -> str:
     """Say in plain words why a run cannot tell measures apart."""
     reasons = Counter(_too_few(design) for design in designs)
     said = [f"{reason[0]}: p cannot be below {reason[1]}" for reason in reasons if reason is not None]

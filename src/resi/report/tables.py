@@ -65,15 +65,18 @@ def score_lines(scores: pl.DataFrame) -> ScoreTable:
     test = GROUNDINGS[scores["test"][0]]
     scores = without_nan(scores).filter(pl.col("seed").is_null())
     columns = _columns(scores, test)
-    labels = ["architecture", "measure", "against"] if test.functional else ["architecture", "measure"]
+    has_settings = bool((scores["setting"].fill_null("") != "").any())
+    labels = ["architecture", *["setting"] * has_settings, "measure", *["against"] * bool(test.functional)]
     lines = []
     # Runs may differ in what has no column, and cannot be distinguished: each of their scores has its own line.
     several = pl.when(pl.struct(*LINE, "metric").is_duplicated()).then("key").alias("alone")
     for names, rows in scores.group_by([*LINE, several], maintain_order=True):
         by_metric = {row["metric"]: row for row in rows.iter_rows(named=True)}
         first = next(iter(by_metric.values()))
-        architecture, measure, parameters, functional = (str(name) for name in names[:4])
-        texts = [architecture, measure_label(measure, parameters), functional][: len(labels)]
+        architecture, measure, parameters, functional, setting = (str(name or "") for name in names[:5])
+        label = measure_label(measure, parameters or "{}")
+        about = {"architecture": architecture, "setting": setting, "measure": label, "against": functional}
+        texts = [about[name] for name in labels]
         cells = [_cell(by_metric.get(column.metric, {}), column.kind) for column in columns]
         lines.append(Line(texts, cells, [str(first[count]) for count in COUNTS]))
     counts = ["failed" if count == "failed_pairs" else count for count in COUNTS]
