@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import inspect
 import json
 import re
 from pathlib import Path
@@ -15,7 +14,7 @@ from resi.console import show, shown, write
 from resi.console.tables import paragraph
 from resi.errors import UsageError, unknown_name
 from resi.groundings import GROUNDINGS
-from resi.measures.facts import INVARIANCES
+from resi.measures.cards import definition, properties
 
 if TYPE_CHECKING:
     from resi.domains.base import Domain
@@ -26,8 +25,8 @@ if TYPE_CHECKING:
 
 # Within a paragraph; a line that is indented or begins a list stays one.
 LINE_BREAK = re.compile(r"(?<=\S)\n(?=[^\s*|-])")
-# Headings of a numpy docstring.
-SECTION = re.compile(r"^(\w[\w ]*)\n-{3,}\n", re.MULTILINE)
+PARAMETERS = 9
+"""The place of a measure's parameters among its facts: behind what holds for any of them."""
 
 
 def main(words: list[str]) -> int:
@@ -69,7 +68,7 @@ def _show(line: str, indent: str = "") -> None:
 def describe(name: str, config_dir: Path | None = None) -> tuple[str, str, Facts]:
     """Return the kind, the text and the facts of a name, or raise ``UsageError`` with suggestions."""
     if name in registry.measures():
-        return "measure", _definition(registry.measures().get(name)), _measure_facts(name)
+        return "measure", _text(registry.measures().get(name)), _measure_facts(name)
     if name in GROUNDINGS:
         test = GROUNDINGS[name]
         facts = [*test.metrics.items(), ("ranked by", test.headline), ("uncertainty", test.uncertainty)]
@@ -148,33 +147,16 @@ def _domain_names() -> list[str]:
     return datasets + [item.name for domain in domains for item in domain.architectures()]
 
 
-def _definition(measure: type[Measure]) -> str:
-    """Return a measure's docstring up to its first section, and its notes: what its values do not say, for one."""
-    first, *sections = SECTION.split((inspect.getdoc(measure) or "").replace("``", ""))
-    notes = [text.strip() for name, text in zip(sections[::2], sections[1::2], strict=True) if name == "Notes"]
-    return "\n\n".join([first.strip(), *(f"Notes: {text}" for text in notes)])
+def _text(measure: type[Measure]) -> str:
+    text, notes = definition(measure)
+    return f"{text}\n\nNotes: {notes}" if notes else text
 
 
 def _measure_facts(name: str) -> Facts:
     entry = registry.measures().origin(name)
-    measure = entry.item
-    invariances = [f"{key} ({INVARIANCES[key]})" for key in INVARIANCES if key in measure.invariances]
-    layout = "flattened into columns" if measure.spatial == "flatten" else "pooled to the same size, one row per cell"
-    return [
-        ("family", measure.family),
-        ("larger values", "more similar" if measure.larger_is_more_similar else "more different"),
-        ("symmetric", "yes" if measure.symmetric else "no"),
-        ("metric", "yes" if measure.metric else "no"),
-        ("invariant to", "; ".join(invariances) or "none declared"),
-        ("with itself", "not fixed" if measure.self_value is None else f"{measure.self_value:g}"),
-        ("maps (nchw)", layout),
-        ("deterministic", "yes" if measure.deterministic else "with its seed"),
-        ("cost per pair", measure.cost or "not stated"),
-        ("parameters", _parameters(name, measure)),
-        ("published as", measure.published_name or "not in the published benchmark"),
-        ("paper", measure.reference or "not stated"),
-        ("provider", f"{entry.distribution} {entry.version}"),
-    ]
+    facts = [*properties(entry.item).items(), ("provider", f"{entry.distribution} {entry.version}")]
+    facts.insert(PARAMETERS, ("parameters", _parameters(name, entry.item)))
+    return facts
 
 
 def _parameters(name: str, measure: type[Measure]) -> str:

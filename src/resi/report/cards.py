@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-import inspect
-import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from resi import registry
-from resi.measures.facts import INVARIANCES
+from resi.measures import cards as measure_cards
 from resi.report.answer import board_anchor
 from resi.report.names import named, title
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
-    from resi.measures.base import Measure
     from resi.report.cells import Cell
     from resi.report.failures import Cost
     from resi.report.leaderboard import Leaderboard
     from resi.report.names import Named
 
-# Headings of a numpy docstring.
-SECTION = re.compile(r"^(\w[\w ]*)\n-{3,}\n", re.MULTILINE)
-# Marks of reStructuredText: a role, and literals.
-ROLE = re.compile(r":\w+:`~?\.?([^`]+)`")
+FACTS = {
+    "larger values": "Larger values mean",
+    "with itself": "Value of a representation with itself",
+    "symmetric": "Symmetric (if not, the mean of both directions counts)",
+    "metric": "Metric",
+    "invariant to": "Does not change under",
+    "cost per pair": "Cost of a pair",
+    "paper": "Paper",
+}
+"""The facts on a card, and what they are called there."""
 
 
 class TestScores(NamedTuple):
@@ -100,34 +103,16 @@ def cards(boards: Sequence[Leaderboard], costs: Sequence[Cost]) -> list[Card]:
 
 
 def definition(name: str) -> list[str]:
-    """Return the first paragraphs of a measure's description; nothing for one that is not installed."""
+    """Return the paragraphs of a measure's description; nothing for one that is not installed."""
     if name not in registry.measures():
         return []
-    text = SECTION.split(inspect.getdoc(registry.measures().get(name)) or "")[0]
-    plain = ROLE.sub(r"\1", text).replace("``", "").replace("`", "")
-    return [" ".join(paragraph.split()) for paragraph in plain.split("\n\n") if paragraph.strip()]
+    text, _ = measure_cards.definition(registry.measures().get(name))
+    return [" ".join(paragraph.split()) for paragraph in text.split("\n\n") if paragraph.strip()]
 
 
 def facts(name: str) -> list[tuple[str, str]]:
     """Return a measure's properties in words; nothing for one that is not installed."""
     if name not in registry.measures():
         return []
-    measure = registry.measures().get(name)
-    invariances = [f"{what} ({key.replace('_', ' ')})" for key, what in _invariances(measure).items()]
-    return [
-        ("Larger values mean", "more similar" if measure.larger_is_more_similar else "less similar"),
-        ("Value of a representation with itself", _self_value(measure)),
-        ("Symmetric", "yes" if measure.symmetric else "no: both directions are compared, and their mean counts"),
-        ("Metric", "yes" if measure.metric else "no"),
-        ("Does not change under", "; ".join(invariances) or "none declared"),
-        ("Cost of a pair", measure.cost or "not stated"),
-        ("Paper", measure.reference or "not stated"),
-    ]
-
-
-def _invariances(measure: type[Measure]) -> Mapping[str, str]:
-    return {key: what for key, what in INVARIANCES.items() if key in measure.invariances}
-
-
-def _self_value(measure: type[Measure]) -> str:
-    return "depends on the representation" if measure.self_value is None else f"{measure.self_value:g}"
+    stated = measure_cards.properties(registry.measures().get(name))
+    return [(title, stated[fact]) for fact, title in FACTS.items()]
