@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from resi.api.views import ScoreViews
 from resi.choices import ModelSource, OnError, Protocol, Stage
 from resi.errors import UsageError, unknown_name
 from resi.groundings import GROUNDINGS
@@ -29,8 +30,8 @@ MOST_ROWS = 20
 
 
 @dataclass(frozen=True, repr=False)
-class Evaluation:
-    """What a test says of some models.
+class Evaluation(ScoreViews):
+    """What a test says of some models; shown as a compact table in a notebook.
 
     Attributes
     ----------
@@ -47,12 +48,6 @@ class Evaluation:
     left_out: tuple[str, ...] = ()
     shard: Path | None = None
 
-    def table(self) -> pl.DataFrame:
-        """Return a row for each measure, the best first, as :meth:`resi.api.running.RunResult.table` does."""
-        from resi.api.running import best_first
-
-        return best_first(self.scores)
-
     def __repr__(self) -> str:
         import polars as pl
 
@@ -67,11 +62,8 @@ class Evaluation:
         ):
             return f"{self._title()}\n{self._shown()}"
 
-    def _repr_html_(self) -> str:
-        """Return the scores as notebooks show them."""
-        import html
-
-        return f"<p>{html.escape(self._title())}</p>{self._shown()._repr_html_()}"
+    def _left_out(self) -> tuple[str, ...]:
+        return self.left_out
 
     def _title(self) -> str:
         tests = ", ".join(self.scores["test"].unique())

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import functools
-import html
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from resi.api.views import ScoreViews
 from resi.config.compose import compose
 from resi.errors import UsageError, unknown_name
-from resi.groundings.readable import BEST, read_scores, score_frame
 from resi.pipeline import run as pipeline
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from matplotlib.figure import Figure
     from torch import Tensor
 
     from resi.pipeline.plan import Plan
@@ -26,14 +24,6 @@ if TYPE_CHECKING:
     from resi.specs import ModelSpec, ProbeSpec
 
     Key = tuple[Any, ...]
-
-SHOWN = ("architecture", "setting", "functional", "measure", "best", "value", "low", "high", "p_value", "chance")
-NOT_SHOWN = ("test", "domain", "dataset", "protocol", "parameters", "metric", "groups", "origin", "model_source",
-             "reason", "note")  # fmt: skip
-NAMES = {"functional": "against", "p_value": "p"}
-MOST_ROWS = 60
-"""A notebook shows no more lines than this; ``table()`` has all."""
-STYLE = "text-align:right;padding:1px 8px;white-space:nowrap"
 
 
 def run(overrides: Sequence[str] = ()) -> RunResult:
@@ -55,7 +45,7 @@ def run(overrides: Sequence[str] = ()) -> RunResult:
         raise error.with_traceback(None) from None
 
 
-class RunResult(pipeline.RunResult):
+class RunResult(ScoreViews, pipeline.RunResult):
     """The results of a run; shown as a compact table in a notebook.
 
     See :class:`resi.pipeline.run.RunResult` for what it holds: ``scores`` and ``comparisons`` as whole tables,
@@ -66,20 +56,6 @@ class RunResult(pipeline.RunResult):
     def of(cls, result: pipeline.RunResult) -> RunResult:
         """Return the results of a run with all that this class adds."""
         return cls(**{item.name: getattr(result, item.name) for item in fields(result)})
-
-    def table(self) -> pl.DataFrame:
-        """Return one row for each architecture and measure, the best first.
-
-        Returns
-        -------
-        polars.DataFrame
-            ``architecture``, ``setting`` and ``functional`` where the test has them, ``measure``, ``best``, which marks
-            measures that are better than chance and cannot be told from the best (see
-            :func:`resi.groundings.readable.read_scores`), the score by the test's first metric under its name, its 95 %
-            interval from ``low`` to ``high``, its ``p_value`` and ``chance``, the scores by further metrics, and
-            ``models``, ``pairs`` and ``failed_pairs``.
-        """
-        return best_first(self.scores)
 
     @functools.cached_property
     def models(self) -> pl.DataFrame:
@@ -111,28 +87,10 @@ class RunResult(pipeline.RunResult):
             for model, probe in plan.models
         }
 
-    def plot(self, **options: Any) -> Figure:
-        """Draw the scores with their intervals and chance, see :func:`resi.plot.scores` for the options."""
-        from resi.plot import scores
-
-        protocol = self.scores["protocol"][0] if self.scores.height else "corrected"
-        return scores(self.scores, **{"protocol": protocol, **options})
-
     def _known_plan(self) -> Plan:
         if self.plan is None:
             raise UsageError(f"what models {self.shard} is of is not known: this result was not made by a run")
         return self.plan
-
-    def _repr_html_(self) -> str:
-        return _html(self)
-
-
-def best_first(scores: pl.DataFrame) -> pl.DataFrame:
-    """Return the scores of one test with a row for each architecture and measure, see :meth:`RunResult.table`."""
-    frame = score_frame(scores)
-    named = frame.rename({"value": frame["metric"][0]} if frame.height else {})
-    empty = {name for name in ("setting", "functional") if (frame[name].fill_null("") == "").all()}
-    return named.drop(*NOT_SHOWN, *empty)
 
 
 class StoredLayers(Mapping[str, "Tensor"]):
@@ -186,38 +144,3 @@ def _model_row(plan: Plan, model: ModelSpec, probe: ProbeSpec) -> dict[str, Any]
     if plan.representations.has(model, probe):
         row["accuracy_probe"] = plan.representations.outputs(model, probe)[1].get("accuracy")
     return row
-
-
-def _html(result: RunResult) -> str:
-    """Return a small table: the best measure of each architecture first, all texts escaped."""
-    about = f"{result.comparisons.height} comparisons in {result.shard.name}"
-    frame = score_frame(result.scores)
-    if frame.is_empty():
-        return f"<p>{html.escape(about)}; no scores</p>"
-    first = frame.row(0, named=True)
-    title = f"{first['test']} on {first['dataset']} ({first['protocol']} protocol): {first['metric']}"
-    names = [name for name in SHOWN if name != "best" and any(value not in (None, "") for value in frame[name])]
-    head = "".join(f'<th style="{STYLE}">{html.escape(NAMES.get(name, name))}</th>' for name in names)
-    rows = [_html_row(row, names) for row in frame.head(MOST_ROWS).iter_rows(named=True)]
-    remarks = sorted({block.why_unmarked for block in read_scores(result.scores)} - {""})
-    if frame["best"].any():
-        remarks.insert(0, f"bold: {BEST}")
-    if frame.height > MOST_ROWS:
-        remarks.append(f"and {frame.height - MOST_ROWS} more lines in .table()")
-    below = "".join(f"<div>{html.escape(text)}</div>" for text in [*remarks, about])
-    table = f"<table><caption>{html.escape(title)}</caption><tr>{head}</tr>{''.join(rows)}</table>"
-    return f"<div>{table}{below}</div>"
-
-
-def _html_row(row: Mapping[str, Any], names: Sequence[str]) -> str:
-    weight = ";font-weight:bold" if row["best"] else ""
-    cells = "".join(f'<td style="{STYLE}{weight}">{html.escape(_text(row[name], name))}</td>' for name in names)
-    return f"<tr>{cells}</tr>"
-
-
-def _text(value: Any, name: str) -> str:
-    if value is None:
-        return "undefined" if name == "value" else "-"
-    if isinstance(value, float):
-        return f"{value:.4f}" if name == "p_value" else f"{value:.3f}"
-    return str(value)

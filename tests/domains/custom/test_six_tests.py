@@ -149,9 +149,11 @@ def test_what_is_shown_first_are_the_scores(results) -> None:
     between, layers = (results[test][1] for test in ("shortcut", "layer_monotonicity"))
     assert repr(between).startswith("shortcut: 4 scores of 72 comparisons\n")
     assert "seed" not in repr(between)
-    assert "<th>setting</th>" in layers._repr_html_()
     assert "seed" not in layers._repr_html_()  # of single models: in .scores
-    assert "<p>layer_monotonicity: 44 scores of 108 comparisons</p>" in layers._repr_html_()
+    assert "layer_monotonicity on " in layers._repr_html_()
+    assert ">setting</th>" in layers._repr_html_()
+    assert "<div>108 comparisons" in layers._repr_html_()
+    assert between.plot().axes
 
 
 def test_what_is_left_out_is_counted_and_said(results, planted: Planted, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,96 @@
+"""Results of a test as a notebook shows them: a compact table, and a plot."""
+
+from __future__ import annotations
+
+import html
+from typing import TYPE_CHECKING, Any
+
+from resi.groundings.readable import BEST, read_scores, score_frame
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import polars as pl
+    from matplotlib.figure import Figure
+
+SHOWN = ("architecture", "setting", "functional", "measure", "best", "value", "low", "high", "p_value", "chance")
+NOT_SHOWN = ("test", "domain", "dataset", "protocol", "parameters", "metric", "groups", "origin", "model_source",
+             "reason", "note")  # fmt: skip
+NAMES = {"functional": "against", "p_value": "p"}
+MOST_ROWS = 60
+"""A notebook shows no more lines than this; ``table()`` has all."""
+STYLE = "text-align:right;padding:1px 8px;white-space:nowrap"
+
+
+class ScoreViews:
+    """What all results with scores have: ``table()``, ``plot()``, and a small table in a notebook."""
+
+    scores: pl.DataFrame
+    comparisons: pl.DataFrame
+    shard: Any  # a path, or None where the tables are not kept
+
+    def table(self) -> pl.DataFrame:
+        """Return one row for each architecture and measure, the best first.
+
+        Returns
+        -------
+        polars.DataFrame
+            ``architecture``, ``setting`` and ``functional`` where the test has them, ``measure``, ``best``, which marks
+            measures that are better than chance and cannot be told from the best (see
+            :func:`resi.groundings.readable.read_scores`), the score by the test's first metric under its name, its 95 %
+            interval from ``low`` to ``high``, its ``p_value`` and ``chance``, the scores by further metrics, and
+            ``models``, ``pairs`` and ``failed_pairs``.
+        """
+        frame = score_frame(self.scores)
+        named = frame.rename({"value": frame["metric"][0]} if frame.height else {})
+        empty = {name for name in ("setting", "functional") if (frame[name].fill_null("") == "").all()}
+        return named.drop(*NOT_SHOWN, *empty)
+
+    def plot(self, **options: Any) -> Figure:
+        """Draw the scores with their intervals and chance, see :func:`resi.plot.scores` for the options."""
+        from resi.plot import scores
+
+        protocol = self.scores["protocol"][0] if self.scores.height else "corrected"
+        return scores(self.scores, **{"protocol": protocol, **options})
+
+    def _left_out(self) -> Sequence[str]:
+        """Return what took no part and why, one line each."""
+        return ()
+
+    def _repr_html_(self) -> str:
+        where = f" in {self.shard.name}" if self.shard else ""
+        return _html(self.scores, f"{self.comparisons.height} comparisons{where}", self._left_out())
+
+
+def _html(scores: pl.DataFrame, about: str, left_out: Sequence[str]) -> str:
+    """Return a small table: the best measure of each architecture first, all texts escaped."""
+    frame = score_frame(scores)
+    if frame.is_empty():
+        return f"<p>{html.escape(about)}; no scores</p>"
+    first = frame.row(0, named=True)
+    title = f"{first['test']} on {first['dataset']} ({first['protocol']} protocol): {first['metric']}"
+    names = [name for name in SHOWN if name != "best" and any(value not in (None, "") for value in frame[name])]
+    head = "".join(f'<th style="{STYLE}">{html.escape(NAMES.get(name, name))}</th>' for name in names)
+    rows = [_html_row(row, names) for row in frame.head(MOST_ROWS).iter_rows(named=True)]
+    remarks = sorted({block.why_unmarked for block in read_scores(scores)} - {""})
+    if frame["best"].any():
+        remarks.insert(0, f"bold: {BEST}")
+    if frame.height > MOST_ROWS:
+        remarks.append(f"and {frame.height - MOST_ROWS} more lines in .table()")
+    below = "".join(f"<div>{html.escape(text)}</div>" for text in [*remarks, *left_out, about])
+    table = f"<table><caption>{html.escape(title)}</caption><tr>{head}</tr>{''.join(rows)}</table>"
+    return f"<div>{table}{below}</div>"
+
+
+def _html_row(row: Mapping[str, Any], names: Sequence[str]) -> str:
+    weight = ";font-weight:bold" if row["best"] else ""
+    cells = "".join(f'<td style="{STYLE}{weight}">{html.escape(_text(row[name], name))}</td>' for name in names)
+    return f"<tr>{cells}</tr>"
+
+
+def _text(value: Any, name: str) -> str:
+    if value is None:
+        return "undefined" if name == "value" else "-"
+    if isinstance(value, float):
+        return f"{value:.4f}" if name == "p_value" else f"{value:.3f}"
+    return str(value)
