@@ -70,5 +70,7 @@ def test_its_page_shows_what_the_code_prints(ran: tuple[dict[str, Any], list[str
 
 
 def outline(text: str) -> list[str]:
-    """Return the lines of a text, of each row of a table only that there is one."""
-    return [line if " scores of " in line else "row" if line.startswith(" ") else "" for line in text.splitlines()]
+    """Return the lines of a text, of each row of a table only that there is one; remarks depend on the values."""
+    lines = [line for line in text.splitlines() if line[:2] in ("  ", "* ") or " scores of " in line or not line]
+    rows = [line for line in lines if not line.startswith("* better")]
+    return [line if " scores of " in line else "row" if line else "" for line in rows]
