@@ -189,3 +189,12 @@ def test_an_error_of_several_lines_is_one_line_of_the_table() -> None:
 
     table = resi.pairwise({"a": np.eye(4), "b": np.eye(4)}, measures=failing)
     assert set(table["error"]) == {"ValueError: first second"}
+
+
+def test_rows_of_different_data_matched_by_number_alone_are_noted() -> None:
+    net = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.ReLU())
+    draws = torch.Generator().manual_seed(0)
+    first, other = (torch.randn(20, 3, generator=draws) for _ in range(2))
+    a, b = (resi.extract(net, data, "0") for data in (first, other))
+    assert "different data" in resi.pairwise(a, b)["note"][0]
+    assert resi.pairwise(a, resi.extract(net, first, "1"))["note"][0] == ""

@@ -39,6 +39,8 @@ class Entry:
         Ids of its samples, where they are known.
     refused : str
         Why it cannot be compared.
+    numbered : str
+        Hash of the data that its layer was computed from, where numbers of rows are all that is known of the samples.
     of_second : bool
         Whether it belongs to the second of two sets, which may use the names of the first.
     """
@@ -48,6 +50,7 @@ class Entry:
     item: Representation | None
     ids: Ids | None = None
     refused: str = ""
+    numbered: str = ""
     of_second: bool = False
 
     @property
@@ -142,15 +145,20 @@ def single(name: str, given: Any) -> Any:
 
 @dataclass(frozen=True)
 class _Layer:
-    """A layer of a collection, with the ids of its samples."""
+    """A layer of a collection, with the ids of its samples, and what :class:`Entry` has as ``numbered``."""
 
     item: Representation
     ids: Ids
+    numbered: str
 
 
 def _items(given: Mapping[Any, Any]) -> Iterator[tuple[Any, Any]]:
     if isinstance(given, Representations):
-        return iter([(layer, _Layer(item, given.samples)) for layer, item in given.layers.items()])
+        is_numbered = given.samples == tuple(map(str, range(len(given.samples))))
+        data = {layer: about.get("data", "") if is_numbered else "" for layer, about in given.about.items()}
+        return iter(
+            [(layer, _Layer(item, given.samples, data.get(layer, ""))) for layer, item in given.layers.items()]
+        )
     return iter(given.items())
 
 
@@ -169,12 +177,12 @@ def entry(function: str, name: str, given: Any, shapes: Shapes) -> Entry:
         If the layout does not exist.
     """
     ids: Ids | None = None
-    source = given
+    source, numbered = given, ""
     if isinstance(given, _Layer):
-        ids, source = given.ids, given.item
+        ids, source, numbered = given.ids, given.item, given.numbered
     try:
         if isinstance(source, Representation):
-            return Entry(name, source, _relabelled(function, name, source, shapes), ids)
+            return Entry(name, source, _relabelled(function, name, source, shapes), ids, numbered=numbered)
         array, ids = numbers_and_ids(f"{function}: {name}", source)
         layout = shapes.of(name, array)
         tensor = as_tensor(function, name, array, layout)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from resi.representation import Representation
 
 PATIENCE_SECONDS = 2.0
+OTHER_DATA = "R and S were computed from different data, and only their rows' numbers say which samples belong together"
 
 
 class How(NamedTuple):
@@ -71,7 +72,7 @@ def compared(sets: Sequence[Sequence[Entry]], chosen: Chosen, how: How) -> list[
     return [
         (source.name, target.name, task.measure, *found, chosen.larger_is_more_similar[task.measure])
         for task, source, target in pairs
-        for found in [_found(outcomes[task]) if task in outcomes else _refused(source, target)]
+        for found in [_found(outcomes[task], source, target) if task in outcomes else _refused(source, target)]
     ]
 
 
@@ -136,9 +137,11 @@ def _device(item: Representation) -> torch.device:
     return array.device if isinstance(array, torch.Tensor) else torch.device("cpu")
 
 
-def _found(outcome: Outcome) -> tuple[Any, ...]:
+def _found(outcome: Outcome, source: Entry, target: Entry) -> tuple[Any, ...]:
     seconds = outcome.seconds + outcome.prepare_seconds
-    return outcome.value, seconds, outcome.status, outcome.error, outcome.note
+    is_of_other_data = source.numbered and target.numbered and source.numbered != target.numbered
+    notes = [outcome.note, OTHER_DATA if is_of_other_data else ""]
+    return outcome.value, seconds, outcome.status, outcome.error, "; ".join(filter(None, notes))
 
 
 def _refused(source: Entry, target: Entry) -> tuple[Any, ...]:
