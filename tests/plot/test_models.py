@@ -86,7 +86,7 @@ def test_outputs_pair_each_two_models_and_state_the_correlation(measure: str, si
     drawn = np.array(sorted(zip(dots.get_xdata(), dots.get_ydata(), strict=True)))
     np.testing.assert_allclose(drawn, sorted(zip(differ, similar, strict=True)))
     expected = stats.spearmanr(sign * similar, differ).statistic
-    assert ax.get_title(loc="left") == f"{measure}\nSpearman correlation {expected:.2f}, 10 pairs"
+    assert ax.get_title(loc="left") == f"{measure}\nSpearman {expected:.2f}, 10 pairs"
     assert ax.yaxis_inverted() == (measure == "procrustes")
 
 

@@ -125,13 +125,14 @@ def _draw(ax: Axes, label: str, up: bool, against: str, found: Pairs, difference
     axis_names(ax, WORDS.get(against, against), f"{label} ({direction(up)})")
     if not up and not ax.yaxis_inverted():
         ax.invert_yaxis()
+    ax.locator_params(axis="x", nbins=4)  # numbers of four digits side by side
     ax.grid(linewidth=0.4, alpha=0.5)
     plain(ax)
-    title(ax, f"{label}\n{_correlation(-signed(upward, up), across)}, {len(across)} pairs", width=36)
+    title(ax, f"{label}\n{_correlation(-signed(upward, up), across)}, {len(across)} pairs", width=28)
 
 
 def _correlation(dissimilar: np.ndarray[Any, Any], differences: np.ndarray[Any, Any]) -> str:
     """Return Spearman's correlation in words; not defined where one side is constant."""
     differences = merge_ties(differences, scale=1.0)
     value = correlate(dissimilar[None], differences[None], "spearman")[0, 0] if len(differences) > 1 else np.nan
-    return "correlation not defined" if np.isnan(value) else f"Spearman correlation {value:.2f}"
+    return "correlation not defined" if np.isnan(value) else f"Spearman {value:.2f}"
