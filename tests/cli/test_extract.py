@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -64,6 +65,8 @@ def test_layers_are_listed(folder: Path, capsys: pytest.CaptureFixture[str]) -> 
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == ["layer", "0", "1", "2", "output"]
     assert not Path("reps").exists()
+    assert run_command([*WORDS, "--list", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["layer"] == "0"
 
 
 @pytest.mark.parametrize(

@@ -156,9 +156,7 @@ def _items(given: Mapping[Any, Any]) -> Iterator[tuple[Any, Any]]:
     if isinstance(given, Representations):
         is_numbered = given.samples == tuple(map(str, range(len(given.samples))))
         data = {layer: about.get("data", "") if is_numbered else "" for layer, about in given.about.items()}
-        return iter(
-            [(layer, _Layer(item, given.samples, data.get(layer, ""))) for layer, item in given.layers.items()]
-        )
+        return iter([(layer, _Layer(item, given.samples, data.get(layer, ""))) for layer, item in given.layers.items()])
     return iter(given.items())
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import shlex
 from typing import Any
 
@@ -50,7 +51,9 @@ def main(words: list[str]) -> int:
             raise UsageError(f"resi extract: {key}= is missing: {KEYS[key].about}")
     model, data = values.pop("model"), values.pop("data")
     if arguments.list:
-        _print_layers(model, data, values)
+        _print_layers(model, data, values, arguments.json)
+    elif arguments.json:
+        raise UsageError("resi extract --json: it goes with --list; what is written is described by manifest.json")
     else:
         _extract(model, data, values)
     return 0
@@ -60,6 +63,7 @@ def _arguments(words: list[str]) -> argparse.Namespace:
     found = parser("extract", "resi extract model=MODEL data=DATA out=FOLDER [KEY=VALUE ...]", ABOUT, KEYS, EXAMPLES)
     found.add_argument("words", nargs="*", help=argparse.SUPPRESS)
     found.add_argument("--list", action="store_true", help="print the layers that can be taken, and write nothing")
+    found.add_argument("--json", action="store_true", help="with --list: print them as JSON")
     return found.parse_intermixed_args(words)
 
 
@@ -72,10 +76,11 @@ def _extract(model: str, data: str, values: dict[str, Any]) -> None:
     say(f"written to {out}; compare its layers: resi compare {out} --plot layers.svg")
 
 
-def _print_layers(model: str, data: str, values: dict[str, Any]) -> None:
+def _print_layers(model: str, data: str, values: dict[str, Any], as_json: bool) -> None:
     from resi.extraction.listing import layers
 
     known = ("device", "precision", "column", "id")
     if others := [key for key in values if key not in known]:
         raise UsageError(f"resi extract --list: {others[0]}= says nothing about which layers there are; leave it out")
-    write(f"{layers(model, data, **values)!r}\n")
+    found = layers(model, data, **values)
+    write(f"{json.dumps(found.to_frame().to_dicts(), indent=2)}\n" if as_json else f"{found!r}\n")
