@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 import pytest
 
 from resi.errors import ResiError
-from resi.report import library
+from resi.report import assets
 from resi.report.figures import as_svg, domain_figures
 from tests.report.rows import frame, score
 
@@ -48,6 +48,6 @@ def test_each_domain_has_its_figures_and_long_names_have_room() -> None:
 
 
 def test_a_library_of_another_form_is_an_error_that_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(library, "EXPORTS", library.DEFAULT)
+    monkeypatch.setattr(assets, "EXPORTS", assets.DEFAULT)
     with pytest.raises(ResiError, match=r"install itables 2\.9"):
-        library.load_library()
+        assets.load_assets()

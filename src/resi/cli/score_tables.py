@@ -9,7 +9,7 @@ from resi.console import show, shown, width
 from resi.console.columns import Column
 from resi.console.tables import UNLIMITED, Section, paragraph, print_table
 from resi.groundings import GROUNDINGS
-from resi.groundings.readable import BEST, read_scores
+from resi.groundings.readable import BEST, TITLES, read_scores
 from resi.results.schema import PUBLISHED
 
 if TYPE_CHECKING:
@@ -19,13 +19,6 @@ if TYPE_CHECKING:
 
     from resi.groundings.readable import Block
 
-TITLES = {
-    "auprc": "AUPRC ↑",
-    "violation_rate": "violations ↓",
-    "spearman": "Spearman ↑",
-    "pearson": "Pearson ↑",
-    "kendall": "Kendall ↑",
-}
 NOTHING = (None, "", "none")
 COUNTS = {"groups": "groups", "models": "models", "pairs": "pairs", "failed_pairs": "failed"}
 NARROW = 80

@@ -23,6 +23,14 @@ FEW = re.compile(TOO_FEW_TO_TELL.replace("{:.2g}", "[0-9.e-]+").replace("{}", "[
 TEST = ["test", "protocol", "model_source"]
 ABOUT = ["domain", "dataset", "architecture", "setting", "functional", "pooling", "groups", "models", "compared"]
 LINE = ["measure", "parameters", "origin"]
+TITLES = {
+    "auprc": "AUPRC ↑",
+    "violation_rate": "violations ↓",
+    "spearman": "Spearman ↑",
+    "pearson": "Pearson ↑",
+    "kendall": "Kendall ↑",
+}
+"""What tables call the metrics, and which direction is better."""
 BEST = "better than chance, and cannot be told from the best on the same models (5 %)"
 """What the mark of a measure means, in tables and figures."""
 UNKNOWN = "the uncertainty of the scores is unknown, so none is marked"

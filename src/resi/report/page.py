@@ -15,9 +15,9 @@ from resi.console import progress
 from resi.groundings import GROUNDINGS
 from resi.groundings.base import LEVEL
 from resi.report import answer, cards, failures, heatmaps, models, names, overview, provenance
+from resi.report.assets import load_assets
 from resi.report.figures import domain_figures
 from resi.report.leaderboard import leaderboards
-from resi.report.library import load_library
 from resi.report.sections import sections
 from resi.results.manifests import CONFLICTS_FILE, SCORE_CONFLICTS_FILE
 
@@ -83,7 +83,7 @@ def _helpers() -> dict[str, Any]:
     """Return what the templates use besides the results."""
     return {
         "level": LEVEL,
-        "library": load_library(),
+        "library": load_assets(),
         "anchor": names.anchor,
         "title": names.title,
         "listed": names.listed,

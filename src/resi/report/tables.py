@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import polars as pl
 
 from resi.groundings import GROUNDINGS
+from resi.groundings.readable import TITLES
 from resi.registry.labels import measure_label
 
 if TYPE_CHECKING:
@@ -14,13 +15,6 @@ if TYPE_CHECKING:
 
     from resi.groundings.base import Grounding
 
-TITLES = {
-    "auprc": "AUPRC ↑",
-    "violation_rate": "violations ↓",
-    "spearman": "Spearman ↑",
-    "pearson": "Pearson ↑",
-    "kendall": "Kendall ↑",
-}
 COUNTS = ("groups", "models", "pairs", "failed_pairs")
 # What a line is about; each line holds its scores by all metrics.
 LINE = ["architecture", "measure", "parameters", "functional", "setting", "groups", "models", "compared"]

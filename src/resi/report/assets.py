@@ -20,7 +20,7 @@ DEFAULT = re.compile(r"([\w$]+) as default\b")
 SOURCE_MAP = re.compile(r"//# sourceMappingURL=\S+")
 
 
-class Library(NamedTuple):
+class Assets(NamedTuple):
     """What stands in the page's head: scripts and styles, and the policy that names their hashes."""
 
     script: str
@@ -28,7 +28,7 @@ class Library(NamedTuple):
     policy: str
 
 
-def load_library() -> Library:
+def load_assets() -> Assets:
     """Return scripts, styles and policy.
 
     Raises
@@ -45,7 +45,7 @@ def load_library() -> Library:
         f"default-src 'none'; script-src {_hashed(script)}; style-src {' '.join(map(_hashed, styles))}; "
         "img-src data:; base-uri 'none'; form-action 'none'"
     )
-    return Library(script, styles, policy)
+    return Assets(script, styles, policy)
 
 
 def _data_tables() -> tuple[str, str]:
