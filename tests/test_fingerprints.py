@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 import pytest
 
 from resi.fingerprints import fingerprint
-from resi.pipeline.plan import comparison_key, measure_key
+from resi.pipeline.keys import comparison_key, measure_key
 from resi.registry import make_measure
 from resi.specs import ModelSpec
 

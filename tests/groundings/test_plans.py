@@ -78,7 +78,7 @@ def test_the_layer_test_compares_all_hidden_layers_of_one_model_at_a_time() -> N
 
 def test_the_key_of_a_comparison_is_the_fingerprint_of_what_it_is() -> None:
     from resi.fingerprints import canonical, fingerprint
-    from resi.pipeline.plan import comparison_key
+    from resi.pipeline.keys import comparison_key
 
     measure = canonical({"measure": 'quoted "ä"', "version": 1, "parameters": canonical({"k": 10})})
     for sides, symmetric in ((("b", "a"), True), (("b", "a"), False), (("a", "b"), True)):

@@ -20,7 +20,7 @@ from resi.fingerprints import canonical
 from resi.measures.base import Measure, as_measure
 from resi.measures.kernel import CKA
 from resi.measures.source import code_hash
-from resi.pipeline.plan import measure_key
+from resi.pipeline.keys import measure_key
 from resi.registry import Registered
 from tests.conftest import TINY
 

@@ -288,7 +288,7 @@ def _show(text: str) -> None:
 
 def _least_memory(work: Work, plans: Sequence[Plan]) -> int:
     """Return what the most demanding comparison left to do takes, as its measure says."""
-    from resi.pipeline.plan import measure_key
+    from resi.pipeline.keys import measure_key
 
     measures = {
         measure_key(measure, plan.config.compare.subsample, plan.sampling): (measure, plan.sampling)

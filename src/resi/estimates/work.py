@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from resi.estimates.rates import Rates, measured_rates
 from resi.measures.functional import FUNCTIONAL
 from resi.measures.shapes import pair_views
-from resi.pipeline.plan import comparison_key, function_key, measure_key
+from resi.pipeline.keys import comparison_key, function_key, measure_key
 from resi.results.stored import Scope, read_stored
 from resi.specs import layout_of
 from resi.store.representations import OUTPUTS

@@ -14,8 +14,8 @@ from resi.engine.isolation import IsolatedEngine
 from resi.engine.tiles import Task
 from resi.errors import UsageError
 from resi.machine.devices import plain_arithmetic, resolve_device
+from resi.pipeline.keys import measure_code, parameters
 from resi.pipeline.outputs import compare_outputs
-from resi.pipeline.plan import Comparison, Plan, measure_code, parameters
 from resi.representation import subsample
 from resi.results.schema import COMPARISON_ORDER, COMPARISONS
 from resi.results.stored import Scope, find_comparisons
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from resi.groundings.base import Experiment
     from resi.measures.base import Measure
     from resi.measures.shapes import Sampling
+    from resi.pipeline.plan import Comparison, Plan
     from resi.representation import Representation
 
     Row = dict[str, Any]

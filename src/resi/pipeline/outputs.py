@@ -10,7 +10,7 @@ from resi import __version__
 from resi.choices import OnError, Status
 from resi.errors import ArtifactError
 from resi.measures.functional import FUNCTIONAL, FUNCTIONAL_VERSION
-from resi.pipeline.plan import NO_PARAMETERS, Comparison, Plan
+from resi.pipeline.keys import NO_PARAMETERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from resi.groundings.base import Experiment
+    from resi.pipeline.plan import Comparison, Plan
 
     Row = dict[str, Any]
     Outputs = tuple[Tensor | None, float | None]

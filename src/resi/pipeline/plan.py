@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import functools
-import hashlib
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import combinations, permutations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from resi import registry
 from resi.choices import Stage
 from resi.console import progress
 from resi.domains.given import GivenDomain
 from resi.errors import DatasetError
-from resi.fingerprints import LENGTH, canonical, fingerprint
+from resi.fingerprints import canonical, fingerprint
 from resi.groundings.base import UNKNOWN, Experiment, Models
-from resi.measures.functional import FUNCTIONAL, FUNCTIONAL_VERSION
+from resi.measures.functional import FUNCTIONAL
+from resi.pipeline.keys import comparison_key, function_key, measure_key, pair_key
 from resi.results.schema import COMPUTED, OWN, PUBLISHED, SCORE_VERSION, TRAINED
 from resi.results.shards import Shard
 from resi.specs import DatasetSpec
@@ -31,11 +29,9 @@ if TYPE_CHECKING:
 
     from resi.config.schema import RunConfig
     from resi.domains.given import RepresentationSource
-    from resi.measures.base import Measure
     from resi.measures.shapes import Sampling
     from resi.specs import ModelSpec, ProbeSpec
 
-NO_PARAMETERS = canonical({})
 SHOWN_LEFT_OUT = 3
 QUIET_SECONDS = 2.0
 # Stages that use nothing but stored representations, outputs and comparisons.
@@ -154,7 +150,7 @@ class Plan:
     def pair(self, comparison: Comparison) -> str:
         """Return the identity of what is compared, independent of order and measure."""
         keys = (self._output_keys if comparison.is_of_outputs else self._representation_keys)[comparison.experiment]
-        return _pair(*sorted((keys[comparison.source], keys[comparison.target])))
+        return pair_key(*sorted((keys[comparison.source], keys[comparison.target])))
 
     def compared(self, comparison: Comparison) -> dict[str, Any]:
         """Return the columns of a row that say what it compares; of outputs the layer is empty."""
@@ -216,67 +212,6 @@ class Plan:
     def missing_representations(self) -> list[tuple[ModelSpec, ProbeSpec]]:
         """Return the models whose representations are still to be extracted."""
         return [(model, probe) for model, probe in self.models if not self.representations.has(model, probe)]
-
-
-def comparison_key(source: str, target: str, measure: str, symmetric: bool) -> str:
-    """Return the identity of a comparison from those of its sides and its measure.
-
-    Of a symmetric measure it is the same for either order.
-    """
-    first, second = (target, source) if symmetric and target < source else (source, target)
-    # What `fingerprint` makes of {"representations": [...], "measure": ...}: there are thousands of keys a run.
-    text = f'{{"measure":{_quoted(measure)},"representations":["{first}","{second}"]}}'
-    return hashlib.sha256(text.encode()).hexdigest()[:LENGTH]
-
-
-@functools.lru_cache(2**16)
-def _pair(first: str, second: str) -> str:
-    return fingerprint({"pair": [first, second]})
-
-
-_quoted = functools.lru_cache(canonical)
-
-
-def measure_key(measure: Measure, subsample: int | None, sampling: Sampling = "spread") -> str:
-    """Return what makes a measure the same one: name, version, parameters, and the code of one from elsewhere."""
-    given = parameters(measure, subsample, sampling)
-    code = measure_code(measure)
-    known = {"measure": measure.name, "version": measure.version, "parameters": given}
-    return canonical({**known, "code": code} if code else known)
-
-
-def function_key(name: str) -> str:
-    """Return what :func:`measure_key` is for a function of outputs."""
-    return canonical({"measure": name, "version": FUNCTIONAL_VERSION, "parameters": NO_PARAMETERS})
-
-
-def measure_code(measure: Measure) -> str:
-    """Return the hash of a measure's code; it is empty for built-in ones, whose version suffices."""
-    known = registry.measures()
-    if measure.name in known and known.get(measure.name) is type(measure):
-        return known.origin(measure.name).code
-    kind: Any = type(measure)
-    return _code_of(kind)
-
-
-@functools.cache
-def _code_of(kind: Any) -> str:
-    """Return the hash of the code of a measure that nobody registered."""
-    from resi.measures.source import code_hash
-
-    bases = " ".join(f"{base.__module__}.{base.__qualname__}" for base in kind.__mro__)
-    return code_hash(kind, bases)
-
-
-def parameters(measure: Measure, subsample: int | None, sampling: Sampling = "spread") -> str:
-    """Return a measure's parameters as they stand in the tables, and what was compared where that is not the default.
-
-    That is ``compare.subsample``, and the published choice of rows of maps by measures that align them.
-    """
-    sampled: dict[str, object] = {} if subsample is None else {"subsample": subsample}
-    if sampling != "spread" and measure.spatial == "align":
-        sampled["sampling"] = sampling
-    return canonical({**measure.parameters(), **sampled})
 
 
 def make_plan(config: RunConfig, may_download: bool = True) -> Plan:

@@ -1,0 +1,82 @@
+"""What makes a comparison the same one: keys of what is compared, by which measure, with which parameters and code.
+
+Stored comparisons are found by these keys, so what they are made of does not change.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+from resi import registry
+from resi.fingerprints import LENGTH, canonical, fingerprint
+from resi.measures.functional import FUNCTIONAL_VERSION
+
+if TYPE_CHECKING:
+    from resi.measures.base import Measure
+    from resi.measures.shapes import Sampling
+
+NO_PARAMETERS = canonical({})
+
+
+def comparison_key(source: str, target: str, measure: str, symmetric: bool) -> str:
+    """Return the identity of a comparison from those of its sides and its measure.
+
+    Of a symmetric measure it is the same for either order.
+    """
+    first, second = (target, source) if symmetric and target < source else (source, target)
+    # What `fingerprint` makes of {"representations": [...], "measure": ...}: there are thousands of keys a run.
+    text = f'{{"measure":{_quoted(measure)},"representations":["{first}","{second}"]}}'
+    return hashlib.sha256(text.encode()).hexdigest()[:LENGTH]
+
+
+@functools.lru_cache(2**16)
+def pair_key(first: str, second: str) -> str:
+    """Return the identity of what is compared, from those of its sides in their sorted order."""
+    return fingerprint({"pair": [first, second]})
+
+
+_quoted = functools.lru_cache(canonical)
+
+
+def measure_key(measure: Measure, subsample: int | None, sampling: Sampling = "spread") -> str:
+    """Return what makes a measure the same one: name, version, parameters, and the code of one from elsewhere."""
+    given = parameters(measure, subsample, sampling)
+    code = measure_code(measure)
+    known = {"measure": measure.name, "version": measure.version, "parameters": given}
+    return canonical({**known, "code": code} if code else known)
+
+
+def function_key(name: str) -> str:
+    """Return what :func:`measure_key` is for a function of outputs."""
+    return canonical({"measure": name, "version": FUNCTIONAL_VERSION, "parameters": NO_PARAMETERS})
+
+
+def measure_code(measure: Measure) -> str:
+    """Return the hash of a measure's code; it is empty for built-in ones, whose version suffices."""
+    known = registry.measures()
+    if measure.name in known and known.get(measure.name) is type(measure):
+        return known.origin(measure.name).code
+    kind: Any = type(measure)
+    return _code_of(kind)
+
+
+@functools.cache
+def _code_of(kind: Any) -> str:
+    """Return the hash of the code of a measure that nobody registered."""
+    from resi.measures.source import code_hash
+
+    bases = " ".join(f"{base.__module__}.{base.__qualname__}" for base in kind.__mro__)
+    return code_hash(kind, bases)
+
+
+def parameters(measure: Measure, subsample: int | None, sampling: Sampling = "spread") -> str:
+    """Return a measure's parameters as they stand in the tables, and what was compared where that is not the default.
+
+    That is ``compare.subsample``, and the published choice of rows of maps by measures that align them.
+    """
+    sampled: dict[str, object] = {} if subsample is None else {"subsample": subsample}
+    if sampling != "spread" and measure.spatial == "align":
+        sampled["sampling"] = sampling
+    return canonical({**measure.parameters(), **sampled})
