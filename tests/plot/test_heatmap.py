@@ -193,3 +193,10 @@ def test_colours_reach_over_the_values_of_different_items_and_the_bar_says_what_
     assert (drawn.norm.vmin, drawn.norm.vmax, drawn.colorbar.extend) == (0, 1, "neither")
     drawn = image(resi.plot.heatmap(pairwise({("a", "b"): 0.4})))  # one value has no range
     assert (drawn.norm.vmin, drawn.norm.vmax) == (0.4, 1)
+
+
+def test_colours_of_two_sets_with_the_same_names_reach_over_the_diagonal() -> None:
+    table = pairwise({("a", "a"): 0.9, ("a", "b"): 0.2, ("b", "a"): 0.3, ("b", "b"): 0.8})
+    image = resi.plot.heatmap(table).axes[0].images[0]
+    assert image.get_array().tolist() == [[0.9, 0.2], [0.3, 0.8]]
+    assert image.get_clim() == (0.2, 0.9)

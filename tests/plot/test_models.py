@@ -168,3 +168,9 @@ def test_names_of_close_dots_do_not_cover_each_other() -> None:
     boxes = [text.get_window_extent(figure.canvas.get_renderer()) for text in figure.axes[0].texts]
     assert len(boxes) == 5
     assert not any(a.overlaps(b) for a, b in itertools.combinations(boxes, 2))
+
+
+def test_a_map_is_of_one_set_also_where_two_have_the_same_names() -> None:
+    table = pairwise({(a, b): 0.5 for a in "abc" for b in "abc"})
+    with pytest.raises(UsageError, match="compares 3 items with 3 others"):
+        resi.plot.map(table)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
 
 import numpy as np
 
-from resi import registry
 from resi.errors import UsageError, unknown_name
+from resi.results.pairs import is_mirrored, sides_of
 
 if TYPE_CHECKING:
     import polars as pl
@@ -100,9 +100,9 @@ def matrix(
                 f"matrix: {name} has the values {known:.6g} and {number:.6g} for {source!r} and {target!r}; keep the "
                 "rows of one set of comparisons"
             )
-    square, left, right = _sides(list(cells))
+    is_one_set, left, right = sides_of(list(cells))
     filled = dict(cells)
-    if square and _is_mirrored(name, cells):
+    if is_one_set and is_mirrored(name, cells):
         filled = {**{(target, source): number for (source, target), number in cells.items()}, **cells}
     values = np.array([[filled.get((source, target), np.nan) for target in right] for source in left], dtype=float)
     return LabelledMatrix(values, left, right) if labels else values
@@ -154,21 +154,3 @@ def _check_one_scope(rows: pl.DataFrame, measure: str) -> None:
                 f"matrix: {measure} is in the table with several {name}: {held}; keep the rows of one, "
                 f"table.filter({name}=...)"
             )
-
-
-def _sides(pairs: list[Pair]) -> tuple[bool, list[str], list[str]]:
-    """Return whether pairs are those of a square, and what its rows and columns are."""
-    left = list(dict.fromkeys(source for source, _ in pairs))
-    right = list(dict.fromkeys(target for _, target in pairs))
-    meet = set(left) & set(right)
-    if len(pairs) > 1 and (not meet or len(pairs) == len(left) * len(right)):
-        return False, left, right
-    every = list(dict.fromkeys(name for pair in pairs for name in pair))
-    return True, every, every
-
-
-def _is_mirrored(measure: str, pairs: dict[Pair, float]) -> bool:
-    """Return whether a pair in one order holds for both: not if the measure, or the table, tells them apart."""
-    if measure in registry.measures():
-        return registry.measures().get(measure).symmetric
-    return not any((target, source) in pairs for source, target in pairs if source != target)

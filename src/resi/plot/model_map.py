@@ -97,7 +97,7 @@ def _distances(panel: Panel) -> Array:
     if not found.is_square:
         raise UsageError(
             f"plot.map: {panel.name} compares {len(found.rows)} items with {len(found.columns)} others; a map takes "
-            "all pairs among the same items"
+            "all pairs among the same items, as resi.pairwise of one set gives them"
         )
     count = len(found.rows)
     missing = int(np.isnan(found.values[~np.eye(count, dtype=bool)]).sum())

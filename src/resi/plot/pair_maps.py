@@ -55,7 +55,7 @@ def _chosen(function: str, found: Square, labels: Sequence[str] | None, columns:
                 raise unknown_name(f"item in the table given to plot.{function}", name, existing)
         places.append([existing.index(name) for name in wanted])
     index = np.ix_(*places)
-    return Square(found.values[index], rows, across, found.compared[index])
+    return Square(found.values[index], rows, across, found.compared[index], found.is_square and rows == across)
 
 
 def _of_array(function: str, values: Any, measure: Any, labels: Any, columns: Any, given: bool | None) -> Panel:
@@ -75,7 +75,9 @@ def _of_array(function: str, values: Any, measure: Any, labels: Any, columns: An
             f"plot.{function}: {len(rows)} labels and {len(across)} columns do not fit shape {array.shape}"
         )
     name = "similarity" if measure is None else str(measure)
-    found = Square(np.where(np.isfinite(array), array, np.nan), rows, across, np.ones(array.shape, bool))
+    found = Square(
+        np.where(np.isfinite(array), array, np.nan), rows, across, np.ones(array.shape, bool), rows == across
+    )
     return Panel(name, points_up(function, name, None, given), found)
 
 
@@ -104,4 +106,4 @@ def reordered(panel: Panel, first: Panel, rows: list[int], across: list[int]) ->
         )
     names = [found.rows[place] for place in rows], [found.columns[place] for place in across]
     index = np.ix_(rows, across)
-    return Square(found.values[index], *names, found.compared[index])
+    return Square(found.values[index], *names, found.compared[index], found.is_square)

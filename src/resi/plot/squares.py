@@ -11,6 +11,7 @@ import polars as pl
 from resi import registry
 from resi.errors import UsageError
 from resi.plot.reading import LABEL, model_labels, model_names
+from resi.results.pairs import is_mirrored, sides_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,17 +30,15 @@ class Square(NamedTuple):
         The same list for a square.
     compared : array of shape (n_rows, n_columns), bool
         Whether the table holds the pair, or says what a value is without it.
+    is_square : bool
+        Whether rows and columns are the same items: the layers of two networks may have the same names.
     """
 
     values: Array
     rows: list[str]
     columns: list[str]
     compared: np.ndarray[Any, np.dtype[np.bool_]]
-
-    @property
-    def is_square(self) -> bool:
-        """Whether rows and columns are the same items."""
-        return self.rows == self.columns
+    is_square: bool
 
 
 class Sides(NamedTuple):
@@ -87,7 +86,7 @@ def natural(text: str) -> list[tuple[int, int, str]]:
 def square(function: str, table: pl.DataFrame, label: str, order: Sequence[str] = ()) -> Square:
     """Return the array of one measure in a table with the columns ``source``, ``target`` and ``value``.
 
-    The value of a pair that stands in the table in one order alone holds for both orders. On the diagonal stands the
+    Of a symmetric measure, a pair that stands in the table in one order holds for both. On the diagonal stands the
     value that the measure is known to give an item with itself, if the table does not say. Rows and columns stand in
     ``order``, or else as they come.
 
@@ -100,12 +99,7 @@ def square(function: str, table: pl.DataFrame, label: str, order: Sequence[str] 
     sources = rows["source"].cast(pl.String).to_list()
     targets = rows["target"].cast(pl.String).to_list()
     pairs = list(zip(sources, targets, strict=True))
-    left, right = list(dict.fromkeys(sources)), list(dict.fromkeys(targets))
-    if set(left) == set(right):
-        right = left
-    elif len(set(pairs)) == 1 or (set(left) & set(right) and len(set(pairs)) < len(left) * len(right)):
-        # One pair alone, or not all of one side with all of the other: pairs of the same items.
-        left = right = list(dict.fromkeys(name for pair in pairs for name in pair))
+    is_one_set, left, right = sides_of(list(dict.fromkeys(pairs)))
     left, right = _ordered(left, order), _ordered(right, order)
     values = np.full((len(left), len(right)), np.nan)
     compared = np.zeros(values.shape, dtype=bool)
@@ -121,9 +115,9 @@ def square(function: str, table: pl.DataFrame, label: str, order: Sequence[str] 
         values[place], compared[place] = number, True
     if np.isnan(values).all():
         raise UsageError(f"plot.{function}: {label} has no value in the table{_reason(rows)}")
-    if left == right:
-        _complete(values, compared, rows["measure"][0])
-    return Square(values, left, right, compared)
+    if is_one_set:
+        _complete(values, compared, rows["measure"][0], is_mirrored(rows["measure"][0], set(pairs)))
+    return Square(values, left, right, compared, is_one_set)
 
 
 def _ordered(names: list[str], order: Sequence[str]) -> list[str]:
@@ -134,11 +128,12 @@ def _places(names: Sequence[Any]) -> dict[Any, int]:
     return {name: place for place, name in enumerate(names)}
 
 
-def _complete(values: Array, compared: np.ndarray[Any, np.dtype[np.bool_]], measure: str) -> None:
-    """Fill in the other order of each pair that stands there in one, and the diagonal."""
-    one_way = compared.T & ~compared
-    values[one_way] = values.T[one_way]
-    compared |= one_way
+def _complete(values: Array, compared: np.ndarray[Any, np.dtype[np.bool_]], measure: str, is_symmetric: bool) -> None:
+    """Fill in the diagonal, and of a symmetric measure the other order of each pair that stands there in one."""
+    if is_symmetric:
+        one_way = compared.T & ~compared
+        values[one_way] = values.T[one_way]
+        compared |= one_way
     known = registry.measures()
     itself = known.get(measure).self_value if measure in known else None
     alone = np.eye(len(values), dtype=bool) & ~compared

@@ -1,0 +1,50 @@
+"""What the pairs of a table are of: one set, all of it with each other, or two, each of one with each of the other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from resi import registry
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    Pair = tuple[str, str]
+
+
+class Sides(NamedTuple):
+    """The rows and columns of the matrix of some pairs.
+
+    Attributes
+    ----------
+    is_one_set : bool
+        Whether rows and columns are the same items; items of two sets may have the same names.
+    rows, columns : list of str
+        In the order in which they first appear.
+    """
+
+    is_one_set: bool
+    rows: list[str]
+    columns: list[str]
+
+
+def sides_of(pairs: Sequence[Pair]) -> Sides:
+    """Return the sides of pairs, each of which stands there once.
+
+    They are of two sets if nothing stands on both sides, or if each on the left is paired with each on the right, such
+    as the layers of two networks that have the same names. One pair alone is of one set.
+    """
+    left = list(dict.fromkeys(source for source, _ in pairs))
+    right = list(dict.fromkeys(target for _, target in pairs))
+    meet = set(left) & set(right)
+    if len(pairs) > 1 and (not meet or len(pairs) == len(left) * len(right)):
+        return Sides(False, left, right)
+    every = list(dict.fromkeys(name for pair in pairs for name in pair))
+    return Sides(True, every, every)
+
+
+def is_mirrored(measure: str, pairs: Collection[Pair]) -> bool:
+    """Return whether a pair in one order holds for both: not if the measure, or the table, tells them apart."""
+    if measure in registry.measures():
+        return registry.measures().get(measure).symmetric
+    return not any((target, source) in pairs for source, target in pairs if source != target)
