@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from resi.groundings.readable import ALONE, CHANCE, UNKNOWN, read_scores, score_frame
+from resi.groundings.readable import ALONE, BEST_BY_CHANCE, CHANCE, UNKNOWN, read_scores, score_frame
 from resi.results.schema import SCORES
 
 
@@ -55,16 +55,21 @@ def test_a_measure_is_marked_within_the_uncertainty_of_its_difference_to_the_bes
 
 
 def test_a_measure_that_cannot_be_told_from_chance_is_never_marked() -> None:
-    wild = score("gulp", 0.5, [0.9, -0.9], p_value=0.03)
-    assert marks(score("jaccard", 0.9, [0.1, 0.1]), wild) == {"jaccard": True, "gulp": False}
+    best = score("jaccard", 0.9, [0.1, 0.1])
+    for unsure in ({"p_value": 0.03}, {"low": -0.8, "high": 1.0}, {"p_value": None, "low": 0.2, "high": 1.0}):
+        assert marks(best, score("gulp", 0.5, [0.9, -0.9], **unsure)) == {"jaccard": True, "gulp": False}
+    # Nor is the best score; then those are marked that it cannot be told from, if they differ from chance.
+    wild = score("gulp", 0.95, [0.9, -0.9], low=-0.8, high=1.0)
+    assert marks(best, wild) == {"jaccard": True, "gulp": False}
 
 
 def test_it_is_said_why_none_is_marked() -> None:
     note = "no interval: a group has fewer than 4 models; with 2 groups of 3 models no p-value can be below 0.1"
-    pair = {"influences": json.dumps([0.1])}
+    pair: dict[str, Any] = {"influences": [0.1]}
     cases = [
         ([score("cka", 0.9, note=note), score("rsa", 0.5, note=note)], note.partition("; ")[2]),
         ([score("cka", 0.3, p_value=0.2, **pair), score("rsa", 0.2, p_value=0.5, **pair)], CHANCE),
+        ([score("cka", 0.9, p_value=0.2, **pair), score("rsa", 0.5, **pair)], BEST_BY_CHANCE),
         ([score("cka", 0.9), score("rsa", 0.5)], UNKNOWN),
         ([score("cka", 0.9, [0.1]), score("rsa", 0.5, [0.1, 0.2])], UNKNOWN),
         ([score("cka", 0.9, [0.1])], ALONE),

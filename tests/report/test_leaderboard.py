@@ -47,14 +47,16 @@ def test_a_measure_without_a_value_has_no_rank_and_does_not_move_others() -> Non
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({"p_value": 0.025, "low": 0.1, "high": 0.9}, True),
+        ({"p_value": 0.025, "low": 0.21, "high": 0.9}, True),
+        ({"p_value": 0.025, "low": 0.2, "high": 0.9}, False),
+        ({"p_value": 0.025}, True),
         ({"p_value": 0.0251, "low": 0.3, "high": 0.9}, False),
         ({"low": 0.21, "high": 0.9}, True),
         ({"low": 0.2, "high": 0.9}, False),
         ({}, None),
     ],
 )
-def test_a_score_is_told_from_chance_by_its_p_value_or_else_its_interval(changes: dict, expected: bool | None) -> None:
+def test_a_score_is_told_from_chance_by_its_p_value_and_its_interval(changes: dict, expected: bool | None) -> None:
     (board,) = leaderboards(frame([score("cka", 0.6, **changes)]))
     assert board.rows[0].cells[0].differs is expected
 

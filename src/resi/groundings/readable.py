@@ -35,6 +35,7 @@ BEST = "better than chance, and cannot be told from the best on the same models 
 """What the mark of a measure means, in tables and figures."""
 UNKNOWN = "the uncertainty of the scores is unknown, so none is marked"
 CHANCE = "no score can be told from chance, so none is marked"
+BEST_BY_CHANCE = "no score that may be the best can be told from chance, so none is marked"
 ALONE = ""
 
 
@@ -128,27 +129,33 @@ def best_marks(scores: Sequence[Mapping[str, Any]]) -> tuple[list[bool] | None, 
     """
     if len(scores) < 2:
         return None, ALONE
-    best = min(scores, key=_place)
-    if few := FEW.search(str(best["note"] or "")):
+    if few := FEW.search(str(min(scores, key=_place)["note"] or "")):
         return None, f"{few[0]}: too few to tell which measure is best"
-    if not _differs(best):
+    # Where that is not known, the uncertainty will say so.
+    may_differ = [differs_from_chance(score) is not False for score in scores]
+    if not any(may_differ):
         return None, CHANCE
     shares = [read_influences(score["influences"]) for score in scores]
     if any(share is None or len(share) != len(shares[0] or ()) for share in shares):
         return None, UNKNOWN
     steps = np.array([[score["step"]] for score in scores], dtype=float)
     goodness = np.array([score["goodness"] for score in scores], dtype=float)
-    marks = indistinct_from_best(goodness, np.array(shares, dtype=float) * steps)
-    return [mark and _differs(score) for score, mark in zip(scores, marks, strict=True)], ""
+    indistinct = indistinct_from_best(goodness, np.array(shares, dtype=float) * steps)
+    marks = [may and is_best for may, is_best in zip(may_differ, indistinct, strict=True)]
+    return (marks, "") if any(marks) else (None, BEST_BY_CHANCE)
 
 
-def _differs(score: Mapping[str, Any]) -> bool:
-    """Return whether a score is better than chance, by its p-value or else its interval."""
+def differs_from_chance(score: Mapping[str, Any]) -> bool | None:
+    """Return whether a score is better than chance: by its p-value and its interval, if it has both; None if neither.
+
+    The two can disagree: few models may have a small p-value, and an interval that says nothing.
+    """
+    found = []
     if score["p_value"] is not None:
-        return bool(score["p_value"] <= LEVEL)
-    if score["low"] is None or score["chance"] is None:
-        return True  # unknown, which the uncertainty will say
-    return bool(score["low"] > score["chance"])
+        found.append(bool(score["p_value"] <= LEVEL))
+    if score["low"] is not None and score["chance"] is not None:
+        found.append(bool(score["low"] > score["chance"]))
+    return all(found) if found else None
 
 
 def score_frame(scores: pl.DataFrame) -> pl.DataFrame:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from resi.groundings.base import LEVEL
+from resi.groundings.readable import differs_from_chance
 from resi.report.tables import interval_text
 
 if TYPE_CHECKING:
@@ -74,20 +74,11 @@ def cell_of(score: Mapping[str, Any]) -> Cell:
         value,
         share,
         _span(score),
-        differs(score),
+        differs_from_chance(score),
         score["rank"],
         None if score["rank"] is None else (score["rank"] - 0.5) / score["size"],
         f"{score['failed_pairs']} of {score['pairs'] + score['failed_pairs']} failed" if score["failed_pairs"] else "",
     )
-
-
-def differs(score: Mapping[str, Any]) -> bool | None:
-    """Return whether a score differs from chance, by its p-value or else by its interval; None if it has neither."""
-    if score["p_value"] is not None:
-        return bool(score["p_value"] <= LEVEL)
-    if score["low"] is None or score["chance"] is None:
-        return None
-    return bool(score["low"] > score["chance"])
 
 
 def _span(score: Mapping[str, Any]) -> tuple[float, float] | None:

@@ -19,8 +19,9 @@ from resi.groundings.ranks import (
     share_intervals,
     with_ranks,
 )
+from resi.groundings.readable import differs_from_chance
 from resi.registry.labels import measure_label
-from resi.report.cells import Cell, cell_of, differs
+from resi.report.cells import Cell, cell_of
 from resi.report.tables import without_nan
 from resi.results.schema import OWN, PUBLISHED
 
@@ -206,7 +207,7 @@ def _designs(keys: pl.DataFrame, scores: pl.DataFrame, number: Mapping[Key, int]
                 chances[0] if len(chances) == 1 else None,
                 part.filter(pl.col("note") != "")["note"].unique().sort().to_list(),
                 _ranked_column(names, ranked, number) if ranked.height else None,
-                [place for place, score in enumerate(ranked.iter_rows(named=True)) if differs(score) is False],
+                [row for row, score in enumerate(ranked.iter_rows(named=True)) if differs_from_chance(score) is False],
             )
         )
     return designs

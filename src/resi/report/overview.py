@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import polars as pl
 
 from resi.groundings import GROUNDINGS
+from resi.groundings.readable import differs_from_chance
 from resi.report.answer import board_anchor
-from resi.report.cells import differs, shade
+from resi.report.cells import shade
 from resi.report.leaderboard import headline_scores
 from resi.report.names import named, title
 from resi.report.tables import interval_text
@@ -151,4 +152,10 @@ def _entry(score: Mapping[str, Any]) -> Entry:
     if value is None:
         return Entry("undefined")
     interval = interval_text(score["low"], score["high"])
-    return Entry(f"{value:.2f}", "" if interval == "-" else interval, value, shade(score["normalised"]), differs(score))
+    return Entry(
+        f"{value:.2f}",
+        "" if interval == "-" else interval,
+        value,
+        shade(score["normalised"]),
+        differs_from_chance(score),
+    )
