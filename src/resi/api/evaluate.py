@@ -142,6 +142,7 @@ def evaluate(  # noqa: PLR0913 - all but the first two are options
     [1.0]
     """
     from resi.api.models import table_of
+    from resi.console import PATIENCE_SECONDS, quiet_for
     from resi.pipeline.run import run_config
 
     chosen = _measures(measures)
@@ -159,6 +160,7 @@ def evaluate(  # noqa: PLR0913 - all but the first two are options
     with contextlib.ExitStack() as stack:
         place = Path(root or stack.enter_context(tempfile.TemporaryDirectory(prefix="resi-"))).expanduser().absolute()
         config = _config(place, table_of(models), test, chosen, options)
+        stack.enter_context(quiet_for(PATIENCE_SECONDS))
         found = run_config(config)
     notes = config.domain.content.notes  # type: ignore[attr-defined]
     return Evaluation(found.scores, found.comparisons, notes, found.shard if root else None)

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from resi.measures.base import Measure
     from resi.representation import Representation
 
-PATIENCE_SECONDS = 2.0
 OTHER_DATA = "R and S were computed from different data, and only their rows' numbers say which samples belong together"
 
 
@@ -115,7 +114,7 @@ def _pairs(sides: Sequence[Sequence[Any]], symmetric: bool, diagonal: bool) -> I
 def _outcomes(
     tasks: Sequence[Task], items: Mapping[str, Representation], measures: Mapping[str, Measure], how: How
 ) -> dict[Task, Outcome]:
-    from resi.console import progress
+    from resi.console import PATIENCE_SECONDS, progress
     from resi.machine.memory import parse_memory
 
     device = _device(next(iter(items.values())))

@@ -12,6 +12,7 @@ import io
 import os
 import sys
 import time
+from contextvars import ContextVar
 from typing import IO, TYPE_CHECKING, Any, cast
 
 from resi.console.plain_text import encodable, visible
@@ -24,7 +25,10 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 QUIET_SECONDS = 10.0
+PATIENCE_SECONDS = 2.0
+"""What takes less needs no progress, where it is called from Python."""
 DEFAULT_WIDTH = 80
+_quiet_seconds: ContextVar[float] = ContextVar("quiet_seconds", default=0.0)
 
 
 class _Encodable:
@@ -136,6 +140,16 @@ def format_seconds(seconds: float) -> str:
 
 
 @contextlib.contextmanager
+def quiet_for(seconds: float) -> Iterator[None]:
+    """Let what is called inside show no progress in its first seconds, as ``after`` of :func:`progress`."""
+    token = _quiet_seconds.set(seconds)
+    try:
+        yield
+    finally:
+        _quiet_seconds.reset(token)
+
+
+@contextlib.contextmanager
 def progress(label: str, total: int, after: float = 0.0) -> Iterator[Callable[[], None]]:
     """Show progress over ``total`` steps: a bar on a terminal, else a line every ten seconds and one at the end.
 
@@ -150,6 +164,7 @@ def progress(label: str, total: int, after: float = 0.0) -> Iterator[Callable[[]
     callable
         To be called after each step.
     """
+    after = max(after, _quiet_seconds.get())
     if sys.stderr.isatty():
         with _bar(label, total, after) as advance:
             yield advance

@@ -9,7 +9,7 @@ from itertools import combinations, permutations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from resi.choices import Stage
-from resi.console import progress
+from resi.console import PATIENCE_SECONDS, progress
 from resi.domains.given import GivenDomain
 from resi.errors import DatasetError
 from resi.fingerprints import canonical, fingerprint
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from resi.specs import ModelSpec, ProbeSpec
 
 SHOWN_LEFT_OUT = 3
-QUIET_SECONDS = 2.0
 # Stages that use nothing but stored representations, outputs and comparisons.
 READS_NO_DATASET = (Stage.compare, Stage.score)
 
@@ -264,7 +263,7 @@ class Planner:
             domain.check([(item.model, item.layer) for item in experiment.items])
         source: RepresentationSource = domain.source(KnownFiles(config.root, self._may_download))
         items = [(experiment.probe, item) for experiment in experiments for item in experiment.items]
-        with progress("hashing representations", len(items), after=QUIET_SECONDS) as advance:
+        with progress("hashing representations", len(items), after=PATIENCE_SECONDS) as advance:
             for probe, item in items:
                 source.key(item.model, probe, item.layer)
                 advance()

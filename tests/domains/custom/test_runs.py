@@ -153,7 +153,7 @@ def test_several_datasets_are_chosen_by_name(words, small, tmp_path: Path) -> No
     assert result.shard.name.startswith("custom-two-shortcut-")
 
 
-def test_results_of_evaluate_are_kept_where_it_is_asked_for(words, tmp_path: Path, small) -> None:
+def test_results_of_evaluate_are_kept_where_it_is_asked_for(words, tmp_path: Path, small, capsys) -> None:
     kept = resi.evaluate(tmp_path / "mine.csv", "shortcut", "cka", root=tmp_path / "root")
     assert kept.shard is not None
     assert kept.shard.parent == tmp_path / "root" / "shards"
@@ -162,6 +162,7 @@ def test_results_of_evaluate_are_kept_where_it_is_asked_for(words, tmp_path: Pat
     assert run.shard == kept.shard
     before = set(tmp_path.iterdir())
     assert resi.evaluate(tmp_path / "mine.csv", "shortcut", "cka").shard is None
+    assert capsys.readouterr().err == ""  # what is done at once needs no progress
     assert set(tmp_path.iterdir()) == before
 
 
