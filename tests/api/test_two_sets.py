@@ -292,6 +292,18 @@ def test_files_are_loaded(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
     assert names == ["a:conv", "a:fc", "b"]
 
 
+@pytest.mark.parametrize("call", [
+    lambda: resi.pairwise("nets/r18"),
+    lambda: resi.pairwise(some("ab"), "nets/r18"),
+    lambda: resi.pairwise(some("ab"), "nets/r18", "cka"),
+    lambda: resi.compare("nets/r18", np.eye(4)),
+    lambda: resi.compare(np.eye(4), "nets/r18"),
+])  # fmt: skip
+def test_a_path_of_nothing_is_named(call) -> None:
+    with pytest.raises(UsageError, match=r"file or folder '?nets/r18"):
+        call()
+
+
 def test_slow_calls_show_progress_and_quick_ones_do_not(monkeypatch: pytest.MonkeyPatch, capsys) -> None:
     from resi import console
 

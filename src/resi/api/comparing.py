@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resi import registry
-from resi.errors import ShapeError, UsageError
+from resi.errors import ShapeError, UsageError, unknown_name
 
 if TYPE_CHECKING:
     import polars as pl
@@ -194,10 +194,13 @@ def _told_apart(others: Any, measures: Any) -> tuple[Any, Any]:
     """Return the second set and the measures: these may stand in the second place, too."""
     from resi.api.measuring import is_measures
 
-    is_path = isinstance(others, str) and (
-        measures is not None or (others not in (*registry.SETS, *registry.measures()) and Path(others).exists())
-    )
-    if others is None or is_path or not is_measures(others):
+    if isinstance(others, str):
+        if measures is None and others in (*registry.SETS, *registry.measures()):
+            return None, others
+        if measures is None and not Path(others).exists():
+            raise unknown_name("measure, file or folder", others, [*registry.measures(), *registry.SETS])
+        return others, measures
+    if others is None or not is_measures(others):
         return others, measures
     if measures is not None:
         raise UsageError(
@@ -208,15 +211,11 @@ def _told_apart(others: Any, measures: Any) -> tuple[Any, Any]:
 
 
 def _is_plain(side: Any) -> bool:
-    """Return whether a side is an array or nested lists, which know neither their samples nor their layout.
-
-    So is a text that names no file, for the measure to refuse.
-    """
+    """Return whether a side is an array or nested lists, which know neither their samples nor their layout."""
     from resi.api.frames import is_labelled
     from resi.representation import Representation
 
-    is_path = isinstance(side, os.PathLike) or (isinstance(side, str) and Path(side).exists())
-    return not (is_path or isinstance(side, Mapping | Representation) or is_labelled(side))
+    return not (isinstance(side, str | os.PathLike | Mapping | Representation) or is_labelled(side))
 
 
 def _sides(

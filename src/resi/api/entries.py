@@ -6,7 +6,6 @@ import dataclasses
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resi.api.frames import Ids, numbers_and_ids
@@ -131,8 +130,7 @@ def single(name: str, given: Any) -> Any:
     UsageError
         If it has several layers.
     """
-    is_path = isinstance(given, os.PathLike) or (isinstance(given, str) and Path(given).exists())
-    held = _read(given) if is_path else given
+    held = _read(given) if isinstance(given, str | os.PathLike) else given
     if not isinstance(held, Representations):
         return held
     if len(held) != 1:
