@@ -228,3 +228,9 @@ def test_a_file_is_read(tmp_path) -> None:
     assert ticks(resi.plot.ranks(tmp_path / "scores.parquet").axes[0]) == BEST_TO_WORST
     with pytest.raises(UsageError, match=r"'nowhere\.parquet' cannot be read"):
         resi.plot.ranks("nowhere.parquet")
+
+
+def test_a_panel_of_models_without_names_is_called_after_its_test() -> None:
+    unnamed = scores(1, architecture="own", dataset="own", domain="custom")
+    assert [panel.get_title(loc="left") for panel in resi.plot.scores(unnamed).axes] == ["augmentation"]
+    assert [panel.get_title(loc="left") for panel in resi.plot.scores(scores(1)).axes] == ["arch0, cora"]

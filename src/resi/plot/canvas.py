@@ -122,14 +122,13 @@ def plain(ax: Axes) -> None:
     ax.set_axisbelow(True)
 
 
-def legend(ax: Axes, handles: Sequence[Any], **options: Any) -> Any:
+def legend(where: Axes | Figure, handles: Sequence[Any], **options: Any) -> None:
     """Draw a legend of handles that know their labels, as they are written."""
-    drawn = ax.legend(
+    drawn = where.legend(
         handles, [str(handle.get_label()) for handle in handles], fontsize=SMALL, frameon=False, **options
     )
     for text in drawn.get_texts():
         text.set_parse_math(False)
-    return drawn
 
 
 def group_dot(number: int) -> dict[str, Any]:
@@ -213,16 +212,11 @@ def _drawn(figure: Figure, kind: str, dpi: int) -> bytes:
     return buffer.getvalue()
 
 
-def figure_legend(figure: Figure, axes: Sequence[Axes], own: bool, handles: Sequence[Any], **options: Any) -> None:
+def figure_legend(figure: Figure, axes: Sequence[Axes], own: bool, handles: Sequence[Any]) -> None:
     """Draw one legend for all panels: below those of a figure of our own, else into the last of the given axes."""
     if not own:
-        legend(axes[-1], handles, loc="best", **options)
+        legend(axes[-1], handles, loc="best")
         return
     longest = max(len(str(handle.get_label())) for handle in handles) + 5
     across = max(1, min(len(handles), int(figure.get_figwidth() * 16) // longest))
-    labels = [str(handle.get_label()) for handle in handles]
-    drawn = figure.legend(
-        handles, labels, loc="outside lower center", ncols=across, fontsize=SMALL, frameon=False, **options
-    )
-    for text in drawn.get_texts():
-        text.set_parse_math(False)
+    legend(figure, handles, loc="outside lower center", ncols=across)

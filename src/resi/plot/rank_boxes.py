@@ -10,6 +10,7 @@ from matplotlib.patches import Patch
 from resi.plot.canvas import FONT, SMALL, axis_names, figure_legend, panels, plain, text_handle, title
 from resi.plot.families import look
 from resi.plot.ranking import Ranks, own_words, ranked_scores, ranks_of
+from resi.plot.reading import one_value
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -68,11 +69,9 @@ def ranks(  # noqa: PLR0913 - all but the first are options
     """
     chosen = [domain] if isinstance(domain, str) else domain
     known = ranked_scores("ranks", scores, measures, protocol, test=test, model_source=model_source)
-    if chosen is not None:
-        for name in chosen:
-            ranked_scores("ranks", scores, measures, protocol, test=test, model_source=model_source, domain=name)
     by_domain = [
-        (name, ranks_of("ranks", known.filter(domain=name))) for name in chosen or known["domain"].unique().sort()
+        (name, ranks_of("ranks", one_value("ranks", known, "domain", name)))
+        for name in chosen or known["domain"].unique().sort()
     ]
     most = max(len(found.names) for _, found in by_domain)
     longest = max(len(name) for _, found in by_domain for name in found.names)

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from resi import registry
+from resi.domains.custom.table import OWN as UNNAMED
 from resi.errors import UsageError
 from resi.groundings import GROUNDINGS
 from resi.groundings.ranks import with_ranks
@@ -174,7 +175,9 @@ def block_names(keys: Any) -> list[str]:
     """Return a few words for each column of scores: what distinguishes it from the others."""
     rows = [dict(zip(BLOCK, key, strict=True)) for key in keys]
     plain = ("domain", "test", "architecture", "dataset", "functional", "setting")
-    varying = [name for name in plain if len({row[name] for row in rows}) > 1] or ["architecture", "dataset"]
+    varying = [name for name in plain if len({row[name] for row in rows}) > 1]
+    # Where nothing varies: what the models are, or the test, if they are the reader's own and have no names.
+    varying = varying or [name for name in ("architecture", "dataset") if rows[0][name] != UNNAMED] or ["test"]
     names = [", ".join(str(row[name]) for name in varying if row[name] not in (None, "", "none")) for row in rows]
     for more in ("pooling", "groups", "models"):
         if len(set(names)) < len(names) and len({row[more] for row in rows}) > 1:
