@@ -149,7 +149,7 @@ def _relevant(frame: pl.DataFrame, grounding: Grounding, settings: Sequence[str]
     rows = frame.filter(belongs)
     if settings is not None or grounding.kind == "settings":
         known = sorted({*rows["setting_a"], *rows["setting_b"]})
-        chosen = list(settings) if settings is not None else _own_settings(known, grounding.name)
+        chosen = list(settings) if settings is not None else own_settings(known, grounding.name)
         for setting in chosen:
             if setting not in known:
                 raise unknown_name("setting among the comparisons", setting, known)
@@ -162,7 +162,8 @@ def _relevant(frame: pl.DataFrame, grounding: Grounding, settings: Sequence[str]
     return rows
 
 
-def _own_settings(known: Sequence[str], test: str) -> list[str]:
+def own_settings(known: Sequence[str], test: str) -> list[str]:
+    """Return the settings that belong to a test: ``standard`` and those named after it."""
     return [setting for setting in known if setting == STANDARD or setting.startswith(f"{test}_")]
 
 

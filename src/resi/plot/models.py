@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from resi.errors import UsageError, unknown_name
+from resi.groundings.scores import STANDARD, own_settings
 from resi.groundings.ties import RESOLUTION, merge_ties
 from resi.measures.functional import FUNCTIONAL
 from resi.plot.reading import LABEL, as_frame, one_value
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 NEEDED = ["setting_a", "seed_a", "layer_a", "setting_b", "seed_b", "layer_b", "measure", "value"]
 SCOPE = ("domain", "dataset", "architecture", "origin", "model_source", "pooling")
-STANDARD = "standard"
 
 
 class Pairs(NamedTuple):
@@ -83,7 +83,7 @@ def of_settings(function: str, rows: pl.DataFrame, test: str | None, settings: S
                 raise unknown_name(f"setting in the table given to plot.{function}", str(setting), known)
         wanted = list(settings)
     elif test is not None:
-        wanted = [setting for setting in known if setting == STANDARD or setting.startswith(f"{test}_")]
+        wanted = own_settings(known, test)
         if set(wanted) <= {STANDARD}:
             raise UsageError(
                 f"plot.{function}: the table holds no setting of test={test!r}; there are {', '.join(known)}"

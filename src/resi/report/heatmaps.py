@@ -13,7 +13,7 @@ import polars as pl
 from resi import registry
 from resi.choices import Status
 from resi.groundings import GROUNDINGS
-from resi.groundings.scores import SCOPE, STANDARD
+from resi.groundings.scores import SCOPE, STANDARD, own_settings
 from resi.measures.functional import FUNCTIONAL
 from resi.report.names import Named, anchor, named
 from resi.results.manifests import COMPARISONS_FILE
@@ -108,7 +108,7 @@ def _of_models(scope: Mapping[str, Any], rows: pl.DataFrame) -> Iterator[Experim
     of_models = rows.filter(~same_model)
     known = sorted({*of_models["setting_a"], *of_models["setting_b"]})
     for test in GROUNDINGS.values():
-        own = [setting for setting in known if setting == STANDARD or setting.startswith(f"{test.name}_")]
+        own = own_settings(known, test.name)
         if test.kind != "settings" or len(own) < 2:
             continue
         part = _linked(of_models.filter(pl.col("setting_a").is_in(own) & pl.col("setting_b").is_in(own)))
