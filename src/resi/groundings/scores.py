@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,6 +11,7 @@ import polars as pl
 from resi import __version__
 from resi.choices import Protocol
 from resi.errors import UsageError, unknown_name
+from resi.extraction.files.contents import in_natural_order
 from resi.fingerprints import fingerprint
 from resi.groundings import GROUNDINGS
 from resi.groundings.base import Member, Similarities
@@ -326,13 +326,7 @@ def _layer_order(rows: pl.DataFrame, names: Sequence[Any], request: _Request) ->
     if request.layers is not None and not isinstance(request.layers, Mapping):
         given = request.layers
     if given is None:
-        given = sorted(found, key=_natural)
+        given = in_natural_order(found)
     if unknown := sorted(found - set(given)):
         raise UsageError(f"{_label(names)}: the layers {', '.join(unknown)} are not among those given in order")
     return {layer: position for position, layer in enumerate(given)}
-
-
-def _natural(layer: str) -> list[tuple[int, int, str]]:
-    """Return a key that sorts ``blocks.2`` before ``blocks.10``."""
-    parts = re.findall(r"\d+|\D+", layer)
-    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in parts]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -10,6 +9,7 @@ import polars as pl
 
 from resi import registry
 from resi.errors import UsageError
+from resi.extraction.files.contents import natural
 from resi.plot.reading import LABEL, model_labels, model_names
 from resi.results.pairs import is_mirrored, sides_of
 
@@ -76,11 +76,6 @@ def with_sides(table: pl.DataFrame) -> Sides:
     return Sides(
         table.with_columns(source=pl.Series(names[0]), target=pl.Series(names[1])), sorted(items, key=key), groups
     )
-
-
-def natural(text: str) -> list[tuple[int, int, str]]:
-    """Return a key by which numbers in texts sort as numbers."""
-    return [(1, int(part), "") if part.isdecimal() else (0, 0, part) for part in re.split(r"(\d+)", text)]
 
 
 def square(function: str, table: pl.DataFrame, label: str, order: Sequence[str] = ()) -> Square:

@@ -301,12 +301,13 @@ def check_array(label: str, size: Sequence[int], dtype: str, advice: str = "") -
 
 def in_natural_order(names: Iterable[str]) -> list[str]:
     """Return names sorted as people count: ``layer2`` before ``layer10``."""
+    return sorted(names, key=natural)
 
-    def parts(name: str) -> list[tuple[int, int, str]]:
-        found = re.split(r"(\d+)", name)
-        return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in found if part]
 
-    return sorted(names, key=parts)
+def natural(name: str) -> list[tuple[int, int, str]]:
+    """Return a key by which numbers in names sort as numbers."""
+    found = re.split(r"(\d+)", name)
+    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in found if part]
 
 
 def listed(names: Iterable[str], most: int = 8) -> str:
