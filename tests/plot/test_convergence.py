@@ -36,6 +36,7 @@ def test_lines_are_means_and_bands_reach_from_the_smallest_to_the_largest(pair) 
     heights = ax.collections[0].get_paths()[0].vertices[:, 1]
     assert heights.max() == table.filter(samples=10)["value"].max()
     assert ax.get_ylabel() == "cka (larger = more similar)"
+    assert [text.get_text() for text in ax.get_xticklabels(which="both")] == ["10", "30", "60"]
 
 
 def test_sizes_that_a_measure_cannot_take_are_counted(pair) -> None:

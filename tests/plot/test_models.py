@@ -70,6 +70,17 @@ def test_groups_name_what_was_not_compared() -> None:
         resi.plot.groups(several)
 
 
+def test_models_that_other_tests_brought_in_take_no_part_as_in_the_score_of_the_test() -> None:
+    # Two more seeds of one group, which were compared within it alone, and much less similar.
+    more = comparisons("cka", lambda a, b: 0.01, groups=1, seeds=5).filter(pl.col("seed_b") >= 3)
+    table = comparisons("cka", noisy).vstack(more).with_columns(key=pl.lit("k"), model_source=pl.lit("trained"))
+    scores = resi.score_table(table, "augmentation")
+    expected = scores.filter(pl.col("seed").is_null(), metric="auprc")["value"][0]
+    (ax,) = resi.plot.groups(table, test="augmentation").axes
+    assert f"AUPRC {expected:.2f} " in ax.get_title(loc="left")
+    assert [line.get_xdata().size for line in ax.lines if line.get_marker() == "o"] == [3, 3]
+
+
 def test_missing_pairs_are_counted() -> None:
     table = comparisons("cka", noisy).with_columns(
         value=pl.when(pl.int_range(pl.len()) == 0).then(None).otherwise("value")

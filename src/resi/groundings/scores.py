@@ -180,14 +180,22 @@ def _models_that_take_part(rows: pl.DataFrame, grounding: Grounding) -> pl.DataF
     if grounding.kind == "layers":
         return rows
     if grounding.kind == "seeds":
-        linked = rows.filter(pl.col("measure").is_in(list(FUNCTIONAL)))
-    else:
-        linked = rows.filter(pl.col("setting_a") != pl.col("setting_b"))
-    sides = [linked.select(*SCOPE, setting=f"setting_{side}", seed=f"seed_{side}") for side in "ab"]
+        return _of_models_in(rows.filter(pl.col("measure").is_in(list(FUNCTIONAL))), rows, SCOPE)
+    return compared_across(rows, SCOPE)
+
+
+def compared_across(rows: pl.DataFrame, scope: Sequence[str] = ()) -> pl.DataFrame:
+    """Leave out models that are compared with none of another setting: other tests brought them in."""
+    return _of_models_in(rows.filter(pl.col("setting_a") != pl.col("setting_b")), rows, scope)
+
+
+def _of_models_in(linked: pl.DataFrame, rows: pl.DataFrame, scope: Sequence[str]) -> pl.DataFrame:
+    """Return the comparisons between models that also stand in others."""
+    sides = [linked.select(*scope, setting=f"setting_{side}", seed=f"seed_{side}") for side in "ab"]
     taking_part = pl.concat(sides).unique()
     for side in "ab":
-        on = [*SCOPE, f"setting_{side}", f"seed_{side}"]
-        rows = rows.join(taking_part, left_on=on, right_on=[*SCOPE, "setting", "seed"], how="semi", nulls_equal=True)
+        on = [*scope, f"setting_{side}", f"seed_{side}"]
+        rows = rows.join(taking_part, left_on=on, right_on=[*scope, "setting", "seed"], how="semi", nulls_equal=True)
     return rows
 
 

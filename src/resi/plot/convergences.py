@@ -9,7 +9,7 @@ import polars as pl
 
 from resi import registry
 from resi.errors import DegenerateInputError, ShapeError, UsageError
-from resi.plot.canvas import COLOURS, axis_names, missing_words, panels, plain, title
+from resi.plot.canvas import COLOURS, axis_names, every, missing_words, panels, plain, title
 from resi.plot.reading import LABEL, as_frame, chosen_labels, direction, points_up
 from resi.randomness import generator
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 STEPS = 8
 FEWEST = 20
 """The smallest number of samples that is tried by default."""
+MOST_SIZES = 4
+"""Numbers of samples that have room below an axis."""
 
 
 def convergence(  # noqa: PLR0913 - all but the first two are options
@@ -112,7 +114,7 @@ def values_by_samples(  # noqa: PLR0913 - all but the first two are options
         Columns ``measure, parameters, samples, draw, value, error``; the value is null where there is none, and the
         error says why.
     """
-    from resi.console import progress
+    from resi.console import PATIENCE_SECONDS, progress
     from resi.fingerprints import canonical
     from resi.machine.devices import plain_arithmetic
     from resi.measures.shapes import as_tensor
@@ -131,7 +133,7 @@ def values_by_samples(  # noqa: PLR0913 - all but the first two are options
             for draw in range(1 if size == count else draws)
         ]
         rows = []
-        with progress("values by number of samples", len(selections)) as advance:
+        with progress("values by number of samples", len(selections), after=PATIENCE_SECONDS) as advance:
             for size, draw, selection in selections:
                 drawn = [tensor[selection] for tensor in tensors]
                 for name, measure in chosen.items():
@@ -190,6 +192,7 @@ def _draw(ax: Axes, label: str, rows: pl.DataFrame) -> None:
     ax.fill_between(lines["samples"], lines["low"], lines["high"], color=COLOURS[0], alpha=0.25, linewidth=0)
     ax.plot(lines["samples"], lines["mean"], color=COLOURS[0], marker="o", markersize=3, linewidth=1.2)
     ax.set_xscale("log")
+    _name_sizes(ax, lines["samples"].to_list())
     axis_names(ax, "number of samples (log scale)", f"{label} ({direction(up)})")
     ax.grid(linewidth=0.4, alpha=0.5)
     plain(ax)
@@ -197,3 +200,11 @@ def _draw(ax: Axes, label: str, rows: pl.DataFrame) -> None:
     words = f"mean and range of up to {most} draws" if most != 1 else "one draw of samples each"
     missing = rows.height - known.height
     title(ax, f"{label}\n{words}" + missing_words(missing, "draw"), width=36)
+
+
+def _name_sizes(ax: Axes, sizes: Sequence[int]) -> None:
+    """Write the numbers of samples below their ticks, as many as have room, the largest among them."""
+    step = every(len(sizes), MOST_SIZES)
+    names = ["" if (len(sizes) - 1 - place) % step else str(size) for place, size in enumerate(sizes)]
+    ax.minorticks_off()
+    ax.set_xticks(sizes, names)

@@ -51,7 +51,8 @@ def groups(  # noqa: PLR0913 - all but the first are options
     measure : str or sequence of str, optional
         Which measures of the table; by default all.
     test : str, optional
-        Only the settings of one test: ``standard`` and those named after it.
+        Only the settings of one test: ``standard`` and those named after it; and of these the models that are compared
+        with another group.
     settings : sequence of str, optional
         The groups, instead.
     domain, dataset, architecture, layer : str, optional

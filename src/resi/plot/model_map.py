@@ -95,9 +95,10 @@ def map(  # noqa: PLR0913 - named after what it draws; all but the first are opt
 def _distances(panel: Panel) -> Array:
     found = panel.found
     if not found.is_square:
+        alone = " without diagonal=True" if set(found.rows) == set(found.columns) else ""
         raise UsageError(
             f"plot.map: {panel.name} compares {len(found.rows)} items with {len(found.columns)} others; a map takes "
-            "all pairs among the same items, as resi.pairwise of one set gives them"
+            f"all pairs among the same items, as resi.pairwise of one set gives them{alone}"
         )
     count = len(found.rows)
     missing = int(np.isnan(found.values[~np.eye(count, dtype=bool)]).sum())

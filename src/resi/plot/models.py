@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from resi.errors import UsageError, unknown_name
-from resi.groundings.scores import STANDARD, own_settings
+from resi.groundings.scores import STANDARD, compared_across, own_settings
 from resi.groundings.ties import RESOLUTION, merge_ties
 from resi.measures.functional import FUNCTIONAL
 from resi.plot.reading import LABEL, as_frame, one_value
@@ -75,7 +75,7 @@ def between_models(function: str, table: Any, chosen: dict[str, Any], layer: str
 
 
 def of_settings(function: str, rows: pl.DataFrame, test: str | None, settings: Sequence[str] | None) -> pl.DataFrame:
-    """Return comparisons between models of the settings given, or of a test: ``standard`` and those named after it."""
+    """Return comparisons between models of the settings given, or of a test, of which models of others are left out."""
     known = list(dict.fromkeys([*rows["setting_a"], *rows["setting_b"]]))
     if settings is not None:
         for setting in settings:
@@ -90,7 +90,8 @@ def of_settings(function: str, rows: pl.DataFrame, test: str | None, settings: S
             )
     else:
         wanted = known
-    return rows.filter(pl.col("setting_a").is_in(wanted) & pl.col("setting_b").is_in(wanted))
+    found = rows.filter(pl.col("setting_a").is_in(wanted) & pl.col("setting_b").is_in(wanted))
+    return compared_across(found) if settings is None and test is not None else found
 
 
 def pairs(function: str, rows: pl.DataFrame, label: str) -> Pairs:

@@ -13,7 +13,7 @@ import polars as pl
 from resi import registry
 from resi.choices import Status
 from resi.groundings import GROUNDINGS
-from resi.groundings.scores import SCOPE, STANDARD, own_settings
+from resi.groundings.scores import SCOPE, STANDARD, compared_across, own_settings
 from resi.measures.functional import FUNCTIONAL
 from resi.report.names import Named, anchor, named
 from resi.results.manifests import COMPARISONS_FILE
@@ -111,22 +111,13 @@ def _of_models(scope: Mapping[str, Any], rows: pl.DataFrame) -> Iterator[Experim
         own = own_settings(known, test.name)
         if test.kind != "settings" or len(own) < 2:
             continue
-        part = _linked(of_models.filter(pl.col("setting_a").is_in(own) & pl.col("setting_b").is_in(own)))
+        part = compared_across(of_models.filter(pl.col("setting_a").is_in(own) & pl.col("setting_b").is_in(own)))
         yield from _experiment(scope, test.title, part, ["setting", "seed"])
     alike = of_models.filter(setting_a=STANDARD, setting_b=STANDARD)
     if len({*alike["seed_a"], *alike["seed_b"]}) >= FEWEST:
         yield from _experiment(scope, "models that differ in their seed", alike, ["setting", "seed"])
     for (setting,), part in rows.filter(same_model).group_by("setting_a", maintain_order=True):
         yield from _experiment(scope, f"layers of a network, mean over models ({setting})", part, ["layer"])
-
-
-def _linked(rows: pl.DataFrame) -> pl.DataFrame:
-    """Leave out models that are compared with no other group: other tests brought them in."""
-    across = rows.filter(pl.col("setting_a") != pl.col("setting_b"))
-    models = pl.concat([across.select(setting=f"setting_{side}", seed=f"seed_{side}") for side in "ab"]).unique()
-    for side in "ab":
-        rows = rows.join(models, left_on=[f"setting_{side}", f"seed_{side}"], right_on=["setting", "seed"], how="semi")
-    return rows
 
 
 def _experiment(scope: Mapping[str, Any], about: str, rows: pl.DataFrame, by: list[str]) -> Iterator[Experiment]:
