@@ -63,8 +63,8 @@ def read_scores(scores: pl.DataFrame) -> Iterator[Block]:
 
     A measure is ``best`` if it is better than chance and cannot be told from the one with the best score by the test's
     first metric: their difference is within its uncertainty over other models, the same for both measures, at 5 % for
-    each measure alone. It is None for all measures of a block where there are too few models to tell, where none can be
-    told from chance, or where the uncertainty is unknown.
+    each measure alone. It is None for all measures of a block where there are too few models to tell, where none of
+    these can be told from chance, or where the uncertainty is unknown.
 
     Parameters
     ----------
