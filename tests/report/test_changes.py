@@ -29,6 +29,16 @@ def test_a_score_that_is_lost_counts_as_the_largest_change() -> None:
     assert [(row.measure.label, row.change) for row in found.rows] == [("rsa", None), ("cka", 0.1 - 0.9)]
 
 
+def test_changes_say_which_score_they_are_of() -> None:
+    about = {"test": "output_correlation", "metric": "spearman", "functional": "jsd", "pooling": "cls"}
+    rows = [score("cka", 0.9, setting=setting, **about) for setting in ("standard", "mixup")]
+    now = [{**row, "value": 0.1 * n} for n, row in enumerate(rows)]
+    found = changes(frame(now), frame(rows), "old")
+    assert [row.about for row in found.rows] == [
+        f"cora, gcn, {setting}, jsd, pooling cls" for setting in ("standard", "mixup")
+    ]
+
+
 def test_other_answers_are_said() -> None:
     clear = frame(scores_of({"cka": 0.9, "rsa": 0.5, "gulp": 0.1}))
     tied = frame(scores_of({"cka": 0.9, "rsa": 0.9, "gulp": 0.1}))

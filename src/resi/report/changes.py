@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import polars as pl
 
 from resi.report.answer import Answer, answers
-from resi.report.leaderboard import headline_scores, leaderboards
+from resi.report.leaderboard import NOTHING, headline_scores, leaderboards
 from resi.report.names import KINDS, Named, counted, listed, named, title
 from resi.results.schema import PUBLISHED
 
@@ -113,7 +113,9 @@ def _only(these: pl.DataFrame, those: pl.DataFrame, where: str) -> Iterator[str]
 
 
 def _change(row: Mapping[str, Any]) -> Change:
-    words = [row["dataset"], row["architecture"], row["functional"]]
+    words = [row["dataset"], row["architecture"], row["setting"], row["functional"]]
+    words += [f"pooling {row['pooling']}"] if row["pooling"] not in NOTHING else []
+    words += ["published models"] if row["model_source"] == PUBLISHED else []
     words += [f"{row['protocol']} protocol"] if row["protocol"] != "corrected" else []
     words += ["other models"] if row["compared"] != row["compared_before"] else []
     return Change(
