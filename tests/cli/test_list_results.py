@@ -77,6 +77,8 @@ def test_scores_are_filtered_by_values_and_patterns(
     assert measures(["list", "scores", "measure=jaccard", "dataset=flickr"], capsys) == []
     assert len(read(["list", "comparisons", "setting=augmentation_*"], capsys)) == 8
     assert len(read(["list", "comparisons", "setting_a=standard", "status=failed"], capsys)) == 3
+    assert read(["list", "comparisons", "dataset=flickr", "status=failed"], capsys) == []
+    assert read(["list", "comparisons", "status=undefined"], capsys) == []
     assert len(read(["list", "comparisons", "--limit", "2"], capsys)) == 2
     values = [row["value"] for row in read(["list", "comparisons", "status=ok", "--sort=-value"], capsys)]
     assert values == [0.45, 0.25, 0.2, 0.15, 0.1]
@@ -103,6 +105,8 @@ def test_tables_show_the_best_first_and_say_how_much_is_left(
     found = capsys.readouterr()
     assert max(map(len, found.out.splitlines())) <= 80
     assert found.err.startswith("and 5 more")
+    assert run_command(["list", "comparisons", "status=failed"]) == 0
+    assert capsys.readouterr().out.count("no memory") == 3
     assert run_command(["list", "comparisons", "dataset=cora", "--csv"]) == 0
     rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
     assert list(rows[0]) == list(COMPARISONS)

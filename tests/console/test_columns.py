@@ -52,7 +52,7 @@ def test_numbers_stand_below_each_other() -> None:
     assert [lines[0][-6:] for lines in table.lines] == ["    12", "     3", " -0.25"]
 
 
-def test_lines_are_broken_between_words_and_behind_commas_alone() -> None:
+def test_lines_are_broken_between_words_and_only_long_words_at_commas() -> None:
     text = "test=accuracy_correlation,output_correlation,shortcut measure=fast a-hyphenated-word"
     lines = wrap(text, 30, "  ")
     assert lines == [
@@ -61,6 +61,7 @@ def test_lines_are_broken_between_words_and_behind_commas_alone() -> None:
         "  measure=fast",
         "  a-hyphenated-word",
     ]
+    assert wrap("model=gcn measure=[cka,rsa]", 20) == ["model=gcn", "measure=[cka,rsa]"]
     assert wrap("one_word_that_is_longer", 5) == ["one_word_that_is_longer"]
     assert wrap("", 5) == [""]
 

@@ -80,9 +80,15 @@ def test_measures_without_every_score_and_those_at_chance_are_told() -> None:
     found = answer_of(rows)
     assert labels(found) == ["cka", "rsa"]
     assert found.caveats == [
-        "1 measure without a score in all of the others is not compared.",
+        "1 measure that has no score in one or more of the settings is not compared.",
         "Not told from chance in at least one setting: cka and rsa.",
     ]
+
+
+def test_a_measure_that_failed_everywhere_is_counted() -> None:
+    found = answer_of([*scores_of({"cka": 0.9, "rsa": 0.6}), score("gulp", None, reason="no pair has a value")])
+    assert labels(found) == ["cka"]
+    assert found.caveats == ["1 measure that has no score in one or more of the settings is not compared."]
 
 
 def test_the_lead_names_what_is_among_the_best_everywhere() -> None:

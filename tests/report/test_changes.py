@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import polars as pl
+
 from resi.report.changes import changes
 from tests.report.rows import frame, score
 from tests.report.test_answer import FEW, scores_of
@@ -16,13 +18,25 @@ def test_scores_that_changed_are_listed_with_the_largest_first() -> None:
     assert found.sentence == (
         "3 scores are in both, 2 of them with another value, 1 beyond the 95 % interval of before; new: 1, gone: 0."
     )
-    assert changes(frame(before), frame(before), "old").rows == []
+    assert found.only == ["Only here: measure imd."]
+    same = [score("cka", 0.9 + 1e-9), *before[1:]]
+    assert changes(frame(same), frame(before), "old").rows == []
 
 
 def test_a_score_that_is_lost_counts_as_the_largest_change() -> None:
     before, now = [score("cka", 0.9), score("rsa", 0.5)], [score("cka", 0.1), score("rsa", None, key="later")]
     found = changes(frame(now), frame(before), "old")
     assert [(row.measure.label, row.change) for row in found.rows] == [("rsa", None), ("cka", 0.1 - 0.9)]
+
+
+def test_changes_say_which_score_they_are_of() -> None:
+    about = {"test": "output_correlation", "metric": "spearman", "functional": "jsd", "pooling": "cls"}
+    rows = [score("cka", 0.9, setting=setting, **about) for setting in ("standard", "mixup")]
+    now = [{**row, "value": 0.1 * n} for n, row in enumerate(rows)]
+    found = changes(frame(now), frame(rows), "old")
+    assert [row.about for row in found.rows] == [
+        f"cora, gcn, {setting}, jsd, pooling cls" for setting in ("standard", "mixup")
+    ]
 
 
 def test_other_answers_are_said() -> None:
@@ -34,3 +48,7 @@ def test_other_answers_are_said() -> None:
     assert changes(clear, tied, "old").answers == [f"{where}rsa left those that cannot be told from the best."]
     assert changes(clear, small, "old").answers == [f"{where}could not be told before; now cka."]
     assert changes(small, clear, "old").answers == [f"{where}can no longer be told; before it was cka."]
+    elsewhere = clear.with_columns(domain=pl.lit("vision"))
+    found = changes(elsewhere, clear, "old")
+    assert found.answers == ["vision, telling models apart that were trained differently: not asked before; now cka."]
+    assert found.only == ["Only here: domain vision.", "Only in old: domain graph."]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from xml.etree import ElementTree
 
 import pytest
@@ -44,6 +45,10 @@ def test_each_domain_has_its_figures_and_long_names_have_room() -> None:
         for name in ("ranks", "critical-difference")
     ]
     assert all(" style=" not in figure.svg for figure in found)
+    assert "<pattern" in found[0].svg  # the hatch of a measure whose family is not known
+    for figure in found:
+        referred = set(re.findall(r'(?:url\(|href=")#([^)"]+)', figure.svg))
+        assert referred <= set(re.findall(r' id="([^"]+)"', figure.svg))
     assert domain_figures(frame(rows[:1])) == []
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from resi.report.heatmaps import CELL, GAP, experiments
+from resi.report.heatmaps import CELL, GAP, MOST_MEMBERS, experiments
 from tests.report.rows import finish
 from tests.results.rows import comparison
 
@@ -76,3 +76,19 @@ def test_models_that_only_other_tests_compare_are_not_in_the_picture(tmp_path: P
     values = {(sides[0], sides[1]): 0.5, (("standard", 0, "l"), ("standard", 1, "l")): 0.9}
     found, _ = experiments(finish(tmp_path, [], rows_of("cka", values)))
     assert [experiment.groups for experiment in found] == [["shortcut_0", "shortcut_100"]]
+
+
+def test_groups_of_own_models_have_any_names(tmp_path: Path) -> None:
+    models = [(setting, seed, "last") for setting in ("plain", "mixup") for seed in (0, 1)]
+    rows = rows_of("cka", {(a, b): 0.9 if a[0] == b[0] else 0.2 for a, b in itertools.combinations(models, 2)})
+    (found,), _ = experiments(finish(tmp_path, [], [{**row, "model_source": "own"} for row in rows]))
+    assert (found.about, found.groups) == ("your own models by setting", ["mixup", "plain"])
+    bright = brightness(pixels(found.pictures[0].data), 4, 2)
+    assert bright[0, 1] == bright[2, 3] > bright[0, 2]
+
+
+def test_models_that_have_no_room_in_a_picture_are_counted(tmp_path: Path) -> None:
+    values = {(("standard", 0, "l"), ("standard", seed, "l")): seed / 100 for seed in range(1, MOST_MEMBERS + 5)}
+    (found,), _ = experiments(finish(tmp_path, [], rows_of("cka", values)))
+    assert found.about == "models that differ in their seed; the first 60 of 65"
+    assert found.pictures[0].width == MOST_MEMBERS * CELL

@@ -130,7 +130,7 @@ def test_the_page_tells_ranks_counts_times_and_why_values_are_missing(tmp_path: 
     assert "|cka|1.0|0.900|0.80..0.95|" in page
     assert "|rsa|2.0|0.300|" in page
     assert "|cka|3|0|0|30|0.09|" in page
-    assert "|2|gulp|x|failed|ValueError: singular <matrix>|" in page
+    assert "|2|gulp|ValueError: singular <matrix>|failed|x|" in page
     assert "Undefined (gulp): all pairs failed" in page
 
 

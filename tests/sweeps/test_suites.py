@@ -407,5 +407,5 @@ def test_jobs_without_data_are_told_once_and_not_started(tmp_path: Path, capsys:
     print_report(records)
     found = capsys.readouterr().out
     assert found.count("holds no Cora") == 1
-    assert "as above" in found
+    assert "2 x holds no Cora (first: measure=cka" in found
     assert "s3://***@c" in found

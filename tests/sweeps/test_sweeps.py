@@ -60,6 +60,27 @@ def test_of_many_jobs_those_that_failed_are_told(capsys: pytest.CaptureFixture[s
     assert "100 jobs: 100 done" in found.err
 
 
+def test_the_table_fits_the_terminal_and_breaks_no_name(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    words = ["domain=graph", "model=gcn", "model.gcn.epochs=20", "test=accuracy_correlation", "seeds=[0]"]
+    shard = "graph-digits_knn-accuracy_correlation-8ac985c7c0a8"
+    done = {**DONE, "outcome": "comparisons failed", "job": " ".join(words), "detail": shard}
+    lost = {**DONE, "outcome": "failed", "job": "model=gat", "detail": "dataset.root=/a holds no Cora", "counts": {}}
+    print_report([done, lost])
+    found = capsys.readouterr()
+    lines = found.out.splitlines()
+    assert max(map(len, lines)) <= 80
+    for word in (*words, "comparisons failed", "model=gat", "1 x dataset.root=/a holds no Cora", "left out: shard"):
+        assert any(word in line for line in lines), word
+    assert "2 jobs: 1 with failed comparisons, 1 failed" in found.err
+    monkeypatch.setenv("COLUMNS", "200")
+    print_report([done, lost])
+    wide = capsys.readouterr().out.splitlines()
+    assert any(" ".join(words) in line and line.endswith(shard) for line in wide)
+
+
 def test_a_sweep_broken_off_before_its_first_job_has_no_report(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -7,6 +7,7 @@ import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from resi.choices import Status
 from resi.console import say, write
 from resi.errors import UsageError, unknown_name
 
@@ -138,7 +139,7 @@ def _filtered(rows: pl.LazyFrame, query: Query) -> pl.LazyFrame:
     Raises
     ------
     UsageError
-        If no value of a column matches.
+        If no value of a column matches; a status that no comparison has is none.
     """
     import polars as pl
 
@@ -151,6 +152,8 @@ def _filtered(rows: pl.LazyFrame, query: Query) -> pl.LazyFrame:
             values = _collect(every.select(pl.col(column).unique()))[column]
             matching = [value for value in values if any(fnmatch.fnmatchcase(_text(value), one) for one in patterns)]
             known |= dict.fromkeys(sorted(map(_text, values)))
+            if column == "status":  # that nothing has failed is an answer
+                known |= dict.fromkeys(map(str, Status))
             # What is null has to be found as well, with an empty pattern.
             wanted.append(pl.col(column).is_in(pl.Series(matching, dtype=values.dtype).implode(), nulls_equal=True))
         rows = rows.filter(pl.any_horizontal(wanted))
@@ -244,7 +247,7 @@ def _print_comparisons(rows: pl.LazyFrame, query: Query) -> None:
         (Column("architecture", rank=2), "architecture"),
         (Column("dataset", rank=3), "dataset"),
         (Column("status", rank=2), "status"),
-        (Column("error", is_text=True, rank=3), "error"),
+        (Column("error", is_text=True, rank=1), "error"),
         (Column("note", is_text=True, rank=6), "note"),
         (Column("seconds", is_number=True, rank=5), "seconds"),
         (Column("domain", rank=6), "domain"),

@@ -38,6 +38,7 @@ def list_progress(arguments: argparse.Namespace) -> list[Row]:
     from resi.config.many import open_configs
     from resi.store.root import default_root
     from resi.sweeps.progress import FAILED, RUNNING, STATES, STOPPED, read_progress
+    from resi.sweeps.report import by_reason
 
     root = (arguments.root or default_root()).expanduser().absolute()
     loader = open_configs(arguments.config_dir)
@@ -59,19 +60,10 @@ def list_progress(arguments: argparse.Namespace) -> list[Row]:
                 **{state: len(suite.jobs(state)) for state in STATES},
                 "at work": [" ".join(job) for job in suite.jobs(RUNNING)],
                 "failures": [f"{job}: {reason}" if job else reason for reason, job in failed],
-                "reasons": _by_reason(failed),
+                "reasons": by_reason(failed),
             }
         )
     return rows
-
-
-def _by_reason(failed: list[tuple[str, str]]) -> list[Row]:
-    """Return each reason once, with how many jobs have it and the first of them; the most frequent first."""
-    jobs: dict[str, list[str]] = {}
-    for reason, job in failed:
-        jobs.setdefault(reason, []).append(job)
-    found = [{"reason": reason, "jobs": len(of), "example": of[0]} for reason, of in jobs.items()]
-    return sorted(found, key=lambda row: -int(row["jobs"]))
 
 
 def matches(name: str, arguments: argparse.Namespace) -> bool:
@@ -133,6 +125,8 @@ def _unfinished(shard: Shard) -> Row:
 
 def print_failures(rows: list[Row], is_detailed: bool) -> None:
     """Print which jobs are running, and why others failed: each reason once, with how many jobs have it."""
+    from resi.sweeps.report import reason_line
+
     for row in rows:
         suite = " ".join(filter(None, [row["name"], row["words"]]))
         for job in row["at work"]:
@@ -142,8 +136,7 @@ def print_failures(rows: list[Row], is_detailed: bool) -> None:
                 _show_paragraph(f"{suite}: {failure}")
             continue
         for reason in row["reasons"][:SHOWN_REASONS]:
-            which = f" (first: {reason['example']})" if reason["example"] else ""
-            _show_paragraph(f"{suite}: {reason['jobs']} x {reason['reason']}{which}")
+            _show_paragraph(f"{suite}: {reason_line(reason)}")
         if len(row["reasons"]) > SHOWN_REASONS:
             more = len(row["reasons"]) - SHOWN_REASONS
             _show_paragraph(f"{suite}: and {more} more reasons; --details shows every job, --json all reasons")

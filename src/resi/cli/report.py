@@ -117,10 +117,10 @@ def _page(root: Path, tables: Shard, against: Path | None) -> tuple[str, list[st
     from resi.report.page import make_page
 
     notes = _notes(root, tables)
-    return make_page(tables, notes, _data_root(root, tables), _changes(tables, against)), notes
+    return make_page(tables, notes, _data_root(root, tables), _changes(root, tables, against)), notes
 
 
-def _changes(tables: Shard, against: Path | None) -> Changes | None:
+def _changes(root: Path, tables: Shard, against: Path | None) -> Changes | None:
     """Return what differs from other results, whose shards are merged first if need be."""
     from resi.report.changes import changes
 
@@ -128,7 +128,9 @@ def _changes(tables: Shard, against: Path | None) -> Changes | None:
         return None
     other = _tables_of(against)
     _merge_first(against, other)
-    return changes(tables.scores(), other.scores(), against.absolute().name)
+    path, here = against.resolve(), root.resolve()
+    name = f"{path.parent.name}/{path.name}" if path.name == here.name and path != here else path.name
+    return changes(tables.scores(), other.scores(), name)
 
 
 def _data_root(root: Path, tables: Shard) -> Path | None:

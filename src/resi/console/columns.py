@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 GAP = "  "
+WORD = re.compile(r"(\s*)(\S+)")
 PIECE = re.compile(r"(\s*)([^\s,]+,*|,+)")
 """A word with the space before it, or the part of one up to a comma."""
 LEAST_TEXT = 24
@@ -133,12 +134,12 @@ def _lines(cells: Sequence[str], columns: Sequence[Column], widths: Sequence[int
 
 
 def wrap(text: str, width: int, indent: str = "") -> list[str]:
-    """Return a text as lines, broken between words or behind a comma alone, the later lines indented."""
+    """Return a text as lines, the later ones indented: broken between words, in a word that is too long at commas."""
     if size(text) <= width:
         return [text]
     lines: list[str] = []
     line = ""
-    for space, piece in PIECE.findall(text):
+    for space, piece in _pieces(text, width - size(indent)):
         longer = line + space + piece
         if line.strip() and size(longer) > width:
             lines.append(line)
@@ -146,6 +147,15 @@ def wrap(text: str, width: int, indent: str = "") -> list[str]:
         else:
             line = longer
     return [*lines, line]
+
+
+def _pieces(text: str, width: int) -> Iterator[tuple[str, str]]:
+    """Yield words with the space before each; of a word that is wider than a line, its parts."""
+    for space, word in WORD.findall(text):
+        if size(word) <= width:
+            yield space, word
+        else:
+            yield from PIECE.findall(space + word)
 
 
 def _line(cells: Sequence[str], columns: Sequence[Column], widths: Sequence[int]) -> str:

@@ -33,6 +33,8 @@ AXIS_LETTERS = 40
 """Letters that have room on one line beside an axis."""
 FONT = 8.0
 SMALL = 7.0
+LINE_INCHES, USUAL_LINES = 0.14, 2
+"""Height of a line of a legend, and for how many of them the sizes of figures have room."""
 DPI = 200
 FORMATS = ("png", "svg", "pdf")
 _IDS = re.compile(r'(?:id="|#)[a-zA-Z]*?_?([0-9a-f]{10})\b')
@@ -219,4 +221,6 @@ def figure_legend(figure: Figure, axes: Sequence[Axes], own: bool, handles: Sequ
         return
     longest = max(len(str(handle.get_label())) for handle in handles) + 5
     across = max(1, min(len(handles), int(figure.get_figwidth() * 16) // longest))
+    further = -(-len(handles) // across) - USUAL_LINES
+    figure.set_figheight(figure.get_figheight() + LINE_INCHES * max(further, 0))  # the panels keep their room
     legend(figure, handles, loc="outside lower center", ncols=across)

@@ -99,7 +99,8 @@ def _answer(about: tuple[str, str, str], boards: Sequence[Leaderboard]) -> Answe
     best = [(named(names[row][0], names[row][1]), names[row][2] == PUBLISHED) for row in rows]
     chance = _unsure(able)
     unsure = [label.label for (label, _), row in zip(best, rows, strict=True) if row in chance]
-    caveats = _caveats(able, columns, len(keys), unsure) if best else []
+    every = {key for board in boards for key in board.order}  # those that have failed everywhere, too
+    caveats = _caveats(able, columns, len(every), unsure) if best else []
     evidence = [Link(title(board.test), board_anchor(board)) for board in boards]
     used = able if best else columns
     question = KINDS[kind]
@@ -165,8 +166,9 @@ def _caveats(able: Sequence[_Column], columns: Sequence[_Column], measures: int,
         )
     here = Counter(row for column in able for row in column.rows)
     if missing := measures - sum(number == len(able) for number in here.values()):
-        which = "that one" if len(able) == 1 else "all of the others"
-        caveats.append(f"{counted(missing, 'measure')} without a score in {which} {_is(missing)} not compared.")
+        lacks = "has" if missing == 1 else "have"
+        which = "the setting" if len(able) == 1 else "one or more of the settings"
+        caveats.append(f"{counted(missing, 'measure')} that {lacks} no score in {which} {_is(missing)} not compared.")
     if unsure:
         of = "that" if len(able) == 1 else "at least one"
         names = listed(unsure) if len(unsure) <= UNSURE else f"{len(unsure)} of the measures named"

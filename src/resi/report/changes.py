@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import polars as pl
 
 from resi.report.answer import Answer, answers
-from resi.report.leaderboard import headline_scores, leaderboards
+from resi.report.leaderboard import NOTHING, headline_scores, leaderboards
 from resi.report.names import KINDS, Named, counted, listed, named, title
 from resi.results.schema import PUBLISHED
 
@@ -17,8 +17,12 @@ if TYPE_CHECKING:
 SAME = ["test", "domain", "dataset", "architecture", "setting", "measure", "parameters", "metric", "functional"]
 SAME += ["protocol", "origin", "pooling", "model_source", "groups", "models"]
 """Scores with the same of these are about the same thing in both results."""
-EQUAL = 1e-9
+EQUAL = 1e-6
+"""Scores that differ by less are the same: they are computed anew, perhaps on another machine."""
 SHOWN = 500
+THINGS = {"domain": "domain", "dataset": "dataset", "architecture": "architecture", "measure": "measure"}
+THINGS |= {"test": "test", "protocol": "protocol"}
+"""What scores can be about that are in one of the results alone."""
 
 
 class Change(NamedTuple):
@@ -51,10 +55,17 @@ class Change(NamedTuple):
 
 
 class Changes(NamedTuple):
-    """What differs from ``other`` results; ``more`` changes of scores are not listed."""
+    """What differs from ``other`` results; ``more`` changes of scores are not listed.
+
+    Attributes
+    ----------
+    only : list of str
+        What scores are about in one of the two alone.
+    """
 
     other: str
     sentence: str
+    only: list[str]
     answers: list[str]
     rows: list[Change]
     more: int
@@ -87,11 +98,24 @@ def changes(now: pl.DataFrame, before: pl.DataFrame, other: str) -> Changes:
         f"{counted(kept.height, 'score')} {'is' if kept.height == 1 else 'are'} in both, {changed.height} of them with "
         f"another value, {beyond} beyond the 95 % interval of before; new: {added.height}, gone: {gone.height}."
     )
-    return Changes(other, sentence, list(_changed_answers(now, before)), rows[:SHOWN], max(0, len(rows) - SHOWN))
+    only = [*_only(sides[0], sides[1], "here"), *_only(sides[1], sides[0], f"in {other}")]
+    return Changes(other, sentence, only, list(_changed_answers(now, before)), rows[:SHOWN], max(0, len(rows) - SHOWN))
+
+
+def _only(these: pl.DataFrame, those: pl.DataFrame, where: str) -> Iterator[str]:
+    """Yield a sentence on what the scores of one side are about, and none of the other's."""
+    found = []
+    for column, noun in THINGS.items():
+        if names := sorted(set(these[column]) - set(those[column])):
+            found.append(f"{noun}{'s' if len(names) > 1 else ''} {listed(names)}")
+    if found:
+        yield f"Only {where}: {'; '.join(found)}."
 
 
 def _change(row: Mapping[str, Any]) -> Change:
-    words = [row["dataset"], row["architecture"], row["functional"]]
+    words = [row["dataset"], row["architecture"], row["setting"], row["functional"]]
+    words += [f"pooling {row['pooling']}"] if row["pooling"] not in NOTHING else []
+    words += ["published models"] if row["model_source"] == PUBLISHED else []
     words += [f"{row['protocol']} protocol"] if row["protocol"] != "corrected" else []
     words += ["other models"] if row["compared"] != row["compared_before"] else []
     return Change(
@@ -119,7 +143,7 @@ def _changed_answers(now: pl.DataFrame, before: pl.DataFrame) -> Iterator[str]:
     for about in sorted(new.keys() | old.keys()):
         conditions, domain, kind = about
         labels = [_labels(found.get(about)) for found in (new, old)]
-        if labels[0] == labels[1]:
+        if labels[0] == labels[1] or about not in new:  # that it is gone is said with the scores
             continue
         where = f"{domain}{f' ({conditions})' if conditions else ''}, {KINDS[kind].lower()}"
         came, went = (sorted(set(a or ()) - set(b or ())) for a, b in ((labels[0], labels[1]), (labels[1], labels[0])))
@@ -127,7 +151,7 @@ def _changed_answers(now: pl.DataFrame, before: pl.DataFrame) -> Iterator[str]:
             said = [f"{listed(came)} joined" if came else "", f"{listed(went)} left" if went else ""]
             yield f"{where}: {' and '.join(filter(None, said))} those that cannot be told from the best."
         elif labels[0]:
-            yield f"{where}: could not be told before; now {listed(labels[0])}."
+            yield f"{where}: {'could not be told' if about in old else 'not asked'} before; now {listed(labels[0])}."
         else:
             yield f"{where}: can no longer be told; before it was {listed(labels[1] or [])}."
 

@@ -39,6 +39,7 @@ SHAPES = (
     "use",
     "defs",
     "clipPath",
+    "pattern",
 )
 """Elements of a figure; all others are left out."""
 SCALE = 1.55

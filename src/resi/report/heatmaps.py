@@ -17,7 +17,7 @@ from resi.groundings.scores import SCOPE, STANDARD, compared_across, own_setting
 from resi.measures.functional import FUNCTIONAL
 from resi.report.names import Named, anchor, named
 from resi.results.manifests import COMPARISONS_FILE
-from resi.results.schema import COMPARISONS, PUBLISHED
+from resi.results.schema import COMPARISONS, OWN, PUBLISHED
 from resi.results.tables import complete, named_damage
 
 if TYPE_CHECKING:
@@ -106,6 +106,16 @@ def _of_models(scope: Mapping[str, Any], rows: pl.DataFrame) -> Iterator[Experim
     """Yield the experiments of one architecture and dataset: one for each test."""
     same_model = (pl.col("setting_a") == pl.col("setting_b")) & (pl.col("seed_a") == pl.col("seed_b"))
     of_models = rows.filter(~same_model)
+    if scope["model_source"] == OWN:  # their settings have names of their own
+        yield from _experiment(scope, "your own models by setting", of_models, ["setting", "seed"])
+    else:
+        yield from _by_test(scope, of_models)
+    for (setting,), part in rows.filter(same_model).group_by("setting_a", maintain_order=True):
+        yield from _experiment(scope, f"layers of a network, mean over models ({setting})", part, ["layer"])
+
+
+def _by_test(scope: Mapping[str, Any], of_models: pl.DataFrame) -> Iterator[Experiment]:
+    """Yield the models that each test compares, and those that differ in their seed alone."""
     known = sorted({*of_models["setting_a"], *of_models["setting_b"]})
     for test in GROUNDINGS.values():
         own = own_settings(known, test.name)
@@ -116,8 +126,6 @@ def _of_models(scope: Mapping[str, Any], rows: pl.DataFrame) -> Iterator[Experim
     alike = of_models.filter(setting_a=STANDARD, setting_b=STANDARD)
     if len({*alike["seed_a"], *alike["seed_b"]}) >= FEWEST:
         yield from _experiment(scope, "models that differ in their seed", alike, ["setting", "seed"])
-    for (setting,), part in rows.filter(same_model).group_by("setting_a", maintain_order=True):
-        yield from _experiment(scope, f"layers of a network, mean over models ({setting})", part, ["layer"])
 
 
 def _experiment(scope: Mapping[str, Any], about: str, rows: pl.DataFrame, by: list[str]) -> Iterator[Experiment]:
@@ -126,6 +134,7 @@ def _experiment(scope: Mapping[str, Any], about: str, rows: pl.DataFrame, by: li
     sides = pl.concat([rows.select(**{name: f"{name}_{side}" for name in by}) for side in "ab"]).unique()
     members = sorted(sides.iter_rows(), key=_natural)
     if len(members) > MOST_MEMBERS:
+        about += f"; the first {MOST_MEMBERS} of {len(members)}"
         members = members[:MOST_MEMBERS]
     place = {member: number for number, member in enumerate(members)}
     groups = [str(member[0]) for member in members] if len(by) > 1 else ["" for _ in members]

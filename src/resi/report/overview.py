@@ -10,7 +10,7 @@ from resi.groundings import GROUNDINGS
 from resi.groundings.readable import differs_from_chance
 from resi.report.answer import board_anchor
 from resi.report.cells import shade
-from resi.report.leaderboard import headline_scores
+from resi.report.leaderboard import NOTHING, headline_scores
 from resi.report.names import named, title
 from resi.report.tables import interval_text
 from resi.results.schema import PUBLISHED
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 ABOUT = ["domain", "dataset", "architecture", "protocol"]
 LABELS = ["measure", "parameters", "origin", *ABOUT, "pooling", "model_source"]
-NOTHING = (None, "", "none")
 
 
 class Place(NamedTuple):
