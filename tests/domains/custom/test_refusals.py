@@ -128,7 +128,7 @@ def test_models_that_do_not_fit_are_named(models: Any, test: str, message: str) 
         ({"dataset": "mnist"}, r"unknown dataset of models: 'mnist'"),
         ({"measures": []}, r"measures is empty"),
         ({"measures": "ckaa"}, r"unknown measure 'ckaa'; did you mean cka"),
-        ({"measures": max}, r"."),
+        ({"measures": max}, r"max does not say whether large values mean similar"),
         ({"protocol": "old"}, r"unknown protocol 'old'"),
         ({"samples": 1}, r"compare.subsample=1: expected a number from 2 up"),
     ],
@@ -201,6 +201,12 @@ def test_an_array_is_of_one_model_and_layer(small, tmp_path: Path) -> None:
     twice = [resi.Model(several, setting=setting, seed=0) for setting in "ab"]
     with pytest.raises(UsageError, match=r"models\[0\] and models\[1\] are both the layer b of models\[1\]; every"):
         resi.evaluate(twice, "shortcut", "cka")
+
+
+def test_rows_of_one_layer_without_seeds_are_not_guessed_to_be_of_several_models(small, tmp_path: Path) -> None:
+    rows = [{"file": record["file"], "layer": layer} for record, layer in zip(small, "abab", strict=True)]
+    with pytest.raises(UsageError, match=r"row 1 and row 3 are both .* seed=0, layer=a; each model and layer stands"):
+        resi.evaluate(write_csv(tmp_path / "mine.csv", rows), "layer_monotonicity", "cka")
 
 
 def test_logits_are_of_one_model_where_a_test_needs_them(small, tmp_path: Path) -> None:
