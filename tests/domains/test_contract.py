@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import random
+from abc import abstractmethod
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -110,8 +111,9 @@ class Training(GraphDomain):
         name = "convs.0.bias"
         return replace(trained, state={**trained.state, name: trained.state[name] + self.added(unfinished)})
 
+    @abstractmethod
     def added(self, unfinished: Path | None) -> float:
-        raise NotImplementedError
+        """Return what is added to it."""
 
 
 class AskingForTheSeed(Training):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -37,7 +38,7 @@ def relative_scales(a: Features, b: Features) -> tuple[float, float, float]:
 
 
 @dataclass
-class _CentredShapes(Measure):
+class _CentredShapes(Measure, ABC):
     """Measures on the nuclear norm of ``RcᵀSc``, which is computed once for all of them."""
 
     family = "alignment"
@@ -74,9 +75,9 @@ class _CentredShapes(Measure):
             return ""
         return chance.note(a.shape[0], extent, self._at_cosine(a, b, cosine), " or less")
 
+    @abstractmethod
     def _at_cosine(self, a: Features, b: Features, cosine: float) -> float:
         """Return the value of two matrices after rotating them to a cosine."""
-        raise NotImplementedError
 
     def _cosine(self, a: Features, b: Features) -> float:
         """Return the nuclear norm of the product of the matrices divided by their norms, in [0, 1].

@@ -26,6 +26,7 @@ from resi.store.root import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from resi.config.schema import RunConfig
     from resi.domains.given import RepresentationSource
@@ -253,15 +254,16 @@ class Planner:
         experiments, left_out = self._all_experiments(config, dataset)
         if not experiments and left_out:
             raise next(iter(left_out.values()))
-        given = self._given(config, experiments) if isinstance(config.domain, GivenDomain) else None
+        given = None
+        if isinstance(config.domain, GivenDomain):
+            given = self._given(config.domain, config.root, experiments)
         return Plan(config, dataset, experiments, absent, left_out, given)
 
-    def _given(self, config: RunConfig, experiments: Sequence[Experiment]) -> RepresentationSource:
+    def _given(self, domain: GivenDomain, root: Path, experiments: Sequence[Experiment]) -> RepresentationSource:
         """Return the representations that are given, after checking that they are of the same samples."""
-        domain: Any = config.domain
         for experiment in experiments:
             domain.check([(item.model, item.layer) for item in experiment.items])
-        source: RepresentationSource = domain.source(KnownFiles(config.root, self._may_download))
+        source = domain.source(KnownFiles(root, self._may_download))
         items = [(experiment.probe, item) for experiment in experiments for item in experiment.items]
         with progress("hashing representations", len(items), after=PATIENCE_SECONDS) as advance:
             for probe, item in items:

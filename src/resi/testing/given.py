@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 
 def check_given(expect: Expectations, domain: type[GivenDomain]) -> None:
     """Check facts of a domain, and what it refuses."""
-    import torch
-
     check_stated(expect, domain)
     made = domain()
     for test in GROUNDINGS.values():
@@ -27,17 +26,25 @@ def check_given(expect: Expectations, domain: type[GivenDomain]) -> None:
             chosen = Chosen(test.name, test.kind, test.needs, root, made.default_dataset)
             expect.refused(
                 f"test={test.name} without representations (dataset.root={root}) to be refused with UsageError",
-                lambda chosen=chosen: made.bound(chosen),  # type: ignore[misc]
+                functools.partial(made.bound, chosen),
                 UsageError,
             )
     for architecture in made.default_models:
-        spec = ModelSpec(made.name, made.default_dataset, "", architecture, "standard", 0, {}, made.training_version())
-        dataset = made.locate(made.default_dataset, None, Path(NONE_SUCH), may_download=False)
-        run = ForwardPass(spec, {}, dataset, ProbeSpec("given", ("0",)), torch.device("cpu"), 10**9)
-        expect.refused("train to be refused with UsageError", lambda: made.train(spec, dataset, run.device), UsageError)  # noqa: B023
-        expect.refused("extract to be refused with UsageError", lambda: made.extract(run), UsageError)  # noqa: B023
-        expect.refused(
-            f"override {NONE_SUCH} to be refused with UsageError",
-            lambda: made.hyperparameters(spec.architecture, spec.dataset, spec.setting, {NONE_SUCH: 1}),  # noqa: B023
-            UsageError,
-        )
+        _check_refusals(expect, made, architecture)
+
+
+def _check_refusals(expect: Expectations, domain: GivenDomain, architecture: str) -> None:
+    """Check that no model is trained or run."""
+    import torch
+
+    name, version = domain.default_dataset, domain.training_version()
+    spec = ModelSpec(domain.name, name, "", architecture, "standard", 0, {}, version)
+    dataset = domain.locate(name, None, Path(NONE_SUCH), may_download=False)
+    run = ForwardPass(spec, {}, dataset, ProbeSpec("given", ("0",)), torch.device("cpu"), 10**9)
+    expect.refused("train to be refused with UsageError", lambda: domain.train(spec, dataset, run.device), UsageError)
+    expect.refused("extract to be refused with UsageError", lambda: domain.extract(run), UsageError)
+    expect.refused(
+        f"override {NONE_SUCH} to be refused with UsageError",
+        lambda: domain.hyperparameters(architecture, name, spec.setting, {NONE_SUCH: 1}),
+        UsageError,
+    )

@@ -50,6 +50,11 @@ def changed(records: list[dict[str, Any]], row: int, **entries: Any) -> list[dic
             {"seed": 0},
             r"mine.csv, row 1 and row 2 are both architecture=own, setting=plain, seed=0, layer=block3; each",
         ),
+        (
+            2,
+            {"file": "plain-0-block3.npy"},
+            r"mine.csv, row 1 and row 2 are both .*/plain-0-block3.npy; every model and layer needs an array",
+        ),
         (1, {"dataset": "other"}, r"has several datasets \(other, mine\).*: choose it with dataset.name=other"),
         (
             1,
@@ -123,7 +128,7 @@ def test_models_that_do_not_fit_are_named(models: Any, test: str, message: str) 
         ({"dataset": "mnist"}, r"unknown dataset of models: 'mnist'"),
         ({"measures": []}, r"measures is empty"),
         ({"measures": "ckaa"}, r"unknown measure 'ckaa'; did you mean cka"),
-        ({"measures": max}, r"."),
+        ({"measures": max}, r"max does not say whether large values mean similar"),
         ({"protocol": "old"}, r"unknown protocol 'old'"),
         ({"samples": 1}, r"compare.subsample=1: expected a number from 2 up"),
     ],
@@ -182,6 +187,33 @@ def test_two_accuracies_of_one_model_are_a_contradiction(small, tmp_path: Path) 
     path = write_csv(tmp_path / "mine.csv", [small[0], {**small[0], "layer": "fc", "accuracy": 0.1}])
     with pytest.raises(UsageError, match=r"row 1 and row 2 are of one model .* and state different accuracy"):
         resi.evaluate(path, "accuracy_correlation", "cka")
+
+
+def test_an_array_is_of_one_model_and_layer(small, tmp_path: Path) -> None:
+    (tmp_path / "link.npy").symlink_to(small[0]["file"])
+    linked = write_csv(tmp_path / "linked.csv", changed(small, 2, file="link.npy"))
+    with pytest.raises(UsageError, match=r"row 1 and row 2 are both .*/link.npy; every model"):
+        resi.evaluate(linked, "shortcut", "cka")
+    layers = [small[0], {**small[0], "layer": "fc"}, small[1]]
+    with pytest.raises(UsageError, match=r"row 1 and row 2 are both .*/plain-0-block3.npy; every model"):
+        resi.evaluate(write_csv(tmp_path / "layers.csv", layers), "layer_monotonicity", "cka")
+    several = resi.Representations.from_tensors({"a": _tensor(12), "b": _tensor(12)})
+    twice = [resi.Model(several, setting=setting, seed=0) for setting in "ab"]
+    with pytest.raises(UsageError, match=r"models\[0\] and models\[1\] are both the layer b of models\[1\]; every"):
+        resi.evaluate(twice, "shortcut", "cka")
+
+
+def test_rows_of_one_layer_without_seeds_are_not_guessed_to_be_of_several_models(small, tmp_path: Path) -> None:
+    rows = [{"file": record["file"], "layer": layer} for record, layer in zip(small, "abab", strict=True)]
+    with pytest.raises(UsageError, match=r"row 1 and row 3 are both .* seed=0, layer=a; each model and layer stands"):
+        resi.evaluate(write_csv(tmp_path / "mine.csv", rows), "layer_monotonicity", "cka")
+
+
+def test_logits_are_of_one_model_where_a_test_needs_them(small, tmp_path: Path) -> None:
+    path = write_csv(tmp_path / "mine.csv", changed(small, 2, logits=small[0]["logits"]))
+    with pytest.raises(UsageError, match=r"row 1 and row 2 both have logits=.*/plain-0-logits.npy; every model"):
+        resi.evaluate(path, "output_correlation", "cka")
+    assert resi.evaluate(path, "shortcut", "cka").scores.height == 2
 
 
 @pytest.mark.parametrize(

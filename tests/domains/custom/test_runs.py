@@ -65,6 +65,21 @@ def test_comparisons_are_known_by_content_and_by_name(words, small, tmp_path, mo
     assert made_by([*words, "measure=cka"], monkeypatch) == 4
 
 
+def test_outputs_are_known_by_accuracy_and_logits(
+    words, small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def made(test: str, **entries: object) -> int:
+        """Return how many pairs are compared anew with something else in the first row: one a setting without that."""
+        write_csv(tmp_path / "mine.csv", [{**small[0], **entries}, *small[1:]])
+        return made_by([*words, "measure=cka", f"test={test}"], monkeypatch)
+
+    assert made("accuracy_correlation") == 2 + 2
+    assert made("accuracy_correlation", accuracy=0.25) == 1
+    np.save(tmp_path / "other.npy", np.random.default_rng(5).normal(size=(40, 3)))
+    assert made("output_correlation") == 2 * 2
+    assert made("output_correlation", logits="other.npy") == 2
+
+
 def test_a_repeated_plan_reads_no_file(words, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(known_files, "LARGE_BYTES", 0)
     monkeypatch.setattr(known_files, "SETTLED_SECONDS", -1.0)

@@ -235,3 +235,24 @@ def test_models_without_names_are_of_one_setting_and_numbered(planted: Planted) 
     ordered = resi.evaluate(layers, "layer_monotonicity", "cka").scores
     expected = resi.evaluate(models_of(planted), "layer_monotonicity", "cka", groups=["altered"]).scores
     assert ordered["value"].equals(expected["value"])
+
+
+def test_a_layer_that_some_models_lack_has_its_place_between_those_of_the_others(planted: Planted) -> None:
+    layers = planted.layers["plain", 0]
+    fewer = {layer: array for layer, array in layers.items() if layer != "block1"}
+    found = resi.evaluate([resi.Model(fewer, seed=0), resi.Model(layers, seed=1)], "layer_monotonicity", "cka")
+    assert found.comparisons.filter(seed_a=0).height == 3
+    alone = resi.evaluate([resi.Model(layers, seed=1)], "layer_monotonicity", "cka").scores
+    for metric in ("spearman", "violation_rate"):
+        ours, theirs = (scores.filter(metric=metric, seed=1)["value"] for scores in (found.scores, alone))
+        assert ours.equals(theirs)
+
+
+def test_models_without_seeds_beside_others_are_left_out(planted: Planted) -> None:
+    models = [
+        resi.Model(planted.layers["altered", seed]["block3"], seed=seed or None, accuracy=0.1 * seed)
+        for seed in range(5)
+    ]
+    found = resi.evaluate(models, "accuracy_correlation", "cka")
+    assert found.left_out == ("left out of test=accuracy_correlation: 1 model without seed",)
+    assert found.scores["models"].to_list() == [4, 4, 4]

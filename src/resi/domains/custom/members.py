@@ -37,9 +37,30 @@ def twice(first: Row, row: Row) -> UsageError:
     """Build the error for two rows of one model and layer."""
     names = ", ".join(f"{name}={getattr(row, name)}" for name in ("architecture", "setting", "seed", "layer"))
     names = names.replace(", layer=None", "")
-    return UsageError(
-        f"{first.label} and {row.label.rpartition(', ')[2]} are both {names}; each model and layer stands once"
-    )
+    return UsageError(f"{_both(first, row)} are both {names}; each model and layer stands once")
+
+
+def check_own_arrays(rows: Sequence[Row], needs: Sequence[str]) -> None:
+    """Raise ``UsageError`` if two models or layers have one array, or two models the same logits."""
+    count = Counter(row.origin.source for row in rows)
+    known: dict[tuple[object, str | None], Row] = {}
+    logits: dict[object, Row] = {}
+    for row in rows:
+        # The one layer of a file may stand there under any name.
+        layer = row.layer if count[row.origin.source] == 1 or len(row.origin.layers()) > 1 else None
+        first = known.setdefault((row.origin.source, layer), row)
+        if first is not row:
+            which = row.origin.label if layer is None else f"the layer {layer} of {row.origin.label}"
+            raise UsageError(f"{_both(first, row)} are both {which}; every model and layer needs an array of its own")
+        if row.logits is None or "logits" not in needs:
+            continue
+        first = logits.setdefault(row.logits.source, row)
+        if model_of(first) != model_of(row):
+            raise UsageError(f"{_both(first, row)} both have logits={row.logits.label}; every model needs its own")
+
+
+def _both(first: Row, row: Row) -> str:
+    return f"{first.label} and {row.label.rpartition(', ')[2]}"
 
 
 def shared(rows: Sequence[Row], column: str) -> list[Row]:
@@ -59,7 +80,7 @@ def shared(rows: Sequence[Row], column: str) -> list[Row]:
             if first.layer == row.layer:
                 raise twice(first, row)
             raise UsageError(
-                f"{first.label} and {row.label.rpartition(', ')[2]} are of one model (architecture={row.architecture}, "
+                f"{_both(first, row)} are of one model (architecture={row.architecture}, "
                 f"setting={row.setting}, seed={row.seed}), and state different {column}"
             )
     return [

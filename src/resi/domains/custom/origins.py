@@ -30,6 +30,11 @@ class Origin(ABC):
 
     label: str
 
+    @property
+    @abstractmethod
+    def source(self) -> object:
+        """What two origins have in common that are the same one; can be a key."""
+
     @abstractmethod
     def collection(self, layer: str | None) -> Representations:
         """Return the representations, those of one layer alone where it is named and there are several."""
@@ -71,6 +76,11 @@ class MemoryOrigin(Origin):
         self._collection = collection
         self._hashes: dict[str, str] = {}
 
+    @property
+    def source(self) -> object:
+        """The collection."""
+        return self._collection
+
     def collection(self, layer: str | None) -> Representations:
         """Return them."""
         return self._collection
@@ -101,6 +111,11 @@ class FileOrigin(Origin):
         self.label = str(path)
         self._collections: dict[str | None, Representations] = {}
         self._known: dict[str | None, tuple[State, str]] = {}
+
+    @property
+    def source(self) -> object:
+        """The path, without links."""
+        return self.path.resolve()
 
     def collection(self, layer: str | None) -> Representations:
         """Return what the file holds; of its arrays, headers alone are read."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from resi.domains.custom.layers import by_layer, check_layer, in_order, of_models, one_of
-from resi.domains.custom.members import model_of, numbered, shared, twice
+from resi.domains.custom.members import check_own_arrays, model_of, numbered, shared, twice
 from resi.domains.given import Content
 from resi.errors import UsageError, unknown_name
 
@@ -91,6 +91,7 @@ class _Selecting:
         layers = self._take_layers()
         self._take_comparable()
         found = self._unique()
+        check_own_arrays(self.rows, self.chosen.needs)
         settings = self._left_of(settings)
         architectures = tuple(dict.fromkeys(row.architecture for row in self.rows))
         seeds = tuple(sorted({seed for _, _, seed, _ in found}))
