@@ -246,6 +246,31 @@ def test_a_folder_with_anything_else_is_left_alone(tmp_path: Path) -> None:
     assert contents(tmp_path) == {"notes.txt": b"mine"}
 
 
+@pytest.mark.parametrize("manifest", ['{"name": "app"}', "[1]", "no JSON", "saved"])
+def test_a_manifest_of_others_gives_no_leave_to_remove_files(tmp_path: Path, manifest: str) -> None:
+    out = tmp_path / "net"
+    if manifest == "saved":
+        resi.save(out, {"model": inputs()})
+    else:
+        out.mkdir()
+        (out / "manifest.json").write_text(manifest)
+        (out / "model.safetensors").write_bytes(b"mine")
+    before = contents(out)
+    for overwrite in (False, True):
+        with pytest.raises(UsageError, match="has content that is no extraction of resi: choose another folder"):
+            extract(out, overwrite=overwrite)
+    assert contents(out) == before
+
+
+def test_a_damaged_manifest_is_told_and_can_be_overwritten(tmp_path: Path, whole: Path) -> None:
+    extract(tmp_path)
+    (tmp_path / "manifest.json").write_text("{")
+    with pytest.raises(UsageError, match=r"manifest.json is damaged: .*; choose another out, or overwrite=True"):
+        extract(tmp_path)
+    extract(tmp_path, overwrite=True)
+    assert contents(tmp_path) == contents(whole)
+
+
 def test_one_process_at_a_time_writes_into_a_folder(tmp_path: Path) -> None:
     with try_lock(tmp_path / ".lock"), pytest.raises(UsageError, match=r"is being written by process \d+ on .*: wait"):
         extract(tmp_path)

@@ -60,7 +60,7 @@ def into_folder(
     with _locked(out):
         manifest, before = (None, None) if overwrite else (writing.finished(out), writing.unfinished(out))
         if manifest is not None:
-            _check_same(out, manifest.get("what", {}), what, "an extraction")
+            _check_same(out, manifest["what"], what, "an extraction")
             _check_data(out, batches, int(manifest["samples"]), str(manifest.get("data")))
             return load(out)
         if before is None:

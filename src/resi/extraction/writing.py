@@ -226,10 +226,18 @@ def unfinished(folder: Path) -> dict[str, Any] | None:
 
 
 def is_foreign(folder: Path) -> bool:
-    """Return whether a folder has content, and none of it says that it is an extraction."""
-    ours = {MANIFEST, JOURNAL}
+    """Return whether a folder has content, and none of it says that it is an extraction.
+
+    Others call a file ``manifest.json``, too; what lies beside theirs may not be removed as though it were ours.
+    """
     names = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
-    return bool(names) and not names & ours
+    if MANIFEST not in names:
+        return bool(names) and JOURNAL not in names
+    try:
+        found = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    except (ValueError, OSError):
+        return SAMPLES not in names
+    return not isinstance(found, dict) or "what" not in found
 
 
 def empty(folder: Path) -> None:
