@@ -262,6 +262,14 @@ def test_a_manifest_of_others_gives_no_leave_to_remove_files(tmp_path: Path, man
     assert contents(out) == before
 
 
+def test_overwriting_removes_the_layers_alone(tmp_path: Path, whole: Path) -> None:
+    extract(tmp_path, layers="2")
+    resi.save(tmp_path / "mine.safetensors", inputs())
+    mine = (tmp_path / "mine.safetensors").read_bytes()
+    extract(tmp_path, overwrite=True)
+    assert contents(tmp_path) == {**contents(whole), "mine.safetensors": mine}
+
+
 def test_a_damaged_manifest_is_told_and_can_be_overwritten(tmp_path: Path, whole: Path) -> None:
     extract(tmp_path)
     (tmp_path / "manifest.json").write_text("{")

@@ -21,7 +21,7 @@ from resi.store.files import atomic_path, write_text
 from resi.store.streams import TensorStream
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from io import BufferedRandom
     from pathlib import Path
 
@@ -242,11 +242,23 @@ def is_foreign(folder: Path) -> bool:
 
 def empty(folder: Path) -> None:
     """Remove what an extraction wrote, its manifest first, and nothing else."""
+    is_ours = _layer_files(folder)
     for name in (MANIFEST, JOURNAL, SAMPLES):
         (folder / name).unlink(missing_ok=True)
-    for pattern in ("*.safetensors", f"*.safetensors{UNFINISHED}"):
-        for path in folder.glob(pattern):
+    for path in folder.iterdir():
+        if path.name.endswith(f".safetensors{UNFINISHED}") or (path.suffix == ".safetensors" and is_ours(path.name)):
             path.unlink()
+
+
+def _layer_files(folder: Path) -> Callable[[str], bool]:
+    """Return what says whether a file is one of a layer: all are, if the manifest is too damaged to name them."""
+    journal = _journal_in(folder)
+    try:
+        manifest = finished(folder)
+    except UsageError:
+        return lambda _: True
+    named = set(manifest["layers"].values()) if manifest else set()
+    return (named | {_file(layer) for layer in (journal.layers if journal else ())}).__contains__
 
 
 class Memory:
