@@ -200,3 +200,24 @@ def test_a_damaged_file_of_a_folder_is_named(tmp_path: Path) -> None:
     (tmp_path / "net/b.safetensors").write_bytes(b"")
     with pytest.raises(ArtifactError, match=r"b\.safetensors is damaged"):
         resi.load(tmp_path / "net")
+
+
+@pytest.mark.parametrize(
+    ("suffix", "content", "separator"),
+    [
+        (".csv", "f0;f1\n0.1;0.2\n", "';'"),
+        (".csv", "sample;f0\nx;0,1\n", "';'"),
+        (".csv", "0,1;0,2\n0,3;0,4\n", "';'"),
+        (".csv", "0.1 0.2\n0.3 0.4\n", "' '"),
+        (".csv", "f0\tf1\n0.1\t0.2\n", r"'\t'"),
+        (".tsv", "f0,f1\n0.1,0.2\n", "','"),
+    ],
+)
+def test_another_separator_is_named(tmp_path: Path, suffix: str, content: str, separator: str) -> None:
+    (tmp_path / f"x{suffix}").write_text(content)
+    assert f"its values are separated by {separator}, expected" in refused(tmp_path / f"x{suffix}")
+
+
+def test_a_name_in_quotation_marks_may_hold_any_character(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text('"mean; all"\n0.1\n0.2\n')
+    assert resi.load(tmp_path / "x.csv")["x"].shape == (2, 1)

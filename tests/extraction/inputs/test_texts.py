@@ -93,6 +93,15 @@ def test_tables(suffix: str, network: Network, tokenizer: Any, tmp_path: Path) -
     assert all(torch.equal(pairs[0].kwargs[name], known[name]) for name in known)
 
 
+def test_a_table_with_another_separator_is_no_column_of_texts(network: Network, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("id;text\n1;a film\n2;film\n")
+    with pytest.raises(UsageError, match=r"a.csv: its values are separated by ';', expected ',' in a .csv file"):
+        batches_of(tmp_path / "a.csv", 2, network)
+    (tmp_path / "b.csv").write_bytes("id,text\n1,café\n".encode("latin-1"))
+    with pytest.raises(DatasetError, match=r"b.csv cannot be read as csv"):
+        batches_of(tmp_path / "b.csv", 2, network)
+
+
 def test_ids_of_a_csv_are_no_numbers(network: Network, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text('id,text,code\n007,a film,01\n07,"fine, long",02\n')
     (batch,) = batches_of(tmp_path / "a.csv", 2, network).start()

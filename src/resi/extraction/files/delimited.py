@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 PANDAS_INDEX = ""
 """The heading of the labels of rows that pandas writes."""
+OTHER_SEPARATORS = (";", "\t", "|", ",", " ")
 # How others than Polars write what is not a number.
 _NAN = ("nan", "-nan", "NAN", "-NaN")
 
@@ -29,6 +30,7 @@ _NAN = ("nan", "-nan", "NAN", "-NaN")
 def read_csv(path: Path, options: Options) -> Contents:
     """Return the columns of numbers as one layer; a column ``sample`` or ``id``, or an unnamed one, holds ids."""
     with reading(path):
+        check_separator(path)
         heading = _heading(path)
         options.check(path, heading or [])
         id_column = next((name for name in (*options.id_names, PANDAS_INDEX) if name in (heading or [])), None)
@@ -57,7 +59,7 @@ def _heading(path: Path) -> list[str] | None:
     Numbers 0, 1, 2 and so on are names: so pandas writes columns that have none.
     """
     with path.open(newline="", encoding="utf-8-sig") as file:
-        first = next(csv.reader(file, delimiter=_separator(path)), [])
+        first = next(csv.reader(file, delimiter=separator_of(path)), [])
     is_counted = len(first) > 1 and first == [str(number) for number in range(len(first))]
     return first if is_counted or not all(map(_is_number, first)) else None
 
@@ -70,14 +72,35 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _separator(path: Path) -> str:
+def check_separator(path: Path) -> None:
+    """Raise ``UsageError`` if the first line of a table has something else between its values than its suffix says.
+
+    A name that holds such a character itself stands in quotation marks.
+    """
+    expected = separator_of(path)
+    with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
+        line = file.readline().rstrip("\r\n")
+    for other in OTHER_SEPARATORS:
+        parts = line.split(other)
+        if other == expected or len(parts) == 1 or '"' in line:
+            continue
+        are_numbers = all(_is_number(part.replace(",", ".")) for part in parts)
+        if are_numbers or (expected not in line and other != " "):
+            raise UsageError(
+                f"{path}: its values are separated by {other!r}, expected {expected!r} in a {path.suffix} file; write "
+                f"it anew, read with polars.read_csv(PATH, separator={other!r}, decimal_comma=...)"
+            )
+
+
+def separator_of(path: Path) -> str:
+    """Return what stands between values, as the suffix of a table says."""
     return "\t" if path.suffix.lower() == ".tsv" else ","
 
 
 def _frame(path: Path, has_heading: bool, id_column: str | None) -> pl.DataFrame:
     frame = pl.read_csv(
         path,
-        separator=_separator(path),
+        separator=separator_of(path),
         has_header=has_heading,
         infer_schema_length=None,
         schema_overrides={} if id_column is None else {id_column: pl.String},

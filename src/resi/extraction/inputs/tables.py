@@ -38,13 +38,18 @@ def read_table(path: Path, as_text: str = "") -> pl.DataFrame:
     ------
     DatasetError
         If it is not what its name says.
+    UsageError
+        If the values of a CSV or TSV are separated by something else.
     """
     import polars as pl
+
+    from resi.extraction.files.delimited import check_separator, separator_of
 
     try:
         if path.suffix.lower() == ".parquet":
             return pl.read_parquet(path)
-        separator = "\t" if path.suffix.lower() == ".tsv" else ","
+        check_separator(path)
+        separator = separator_of(path)
         header = pl.scan_csv(path, separator=separator, infer_schema=False).collect_schema().names()
         texts = {name: pl.String for name in header if name == as_text}
         return pl.read_csv(path, separator=separator, infer_schema_length=None, schema_overrides=texts)
