@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from resi.errors import ShapeError
+from resi.extraction.inputs.columns import row_labels
 from resi.lazy import loaded
 
 if TYPE_CHECKING:
@@ -56,13 +57,10 @@ def _of_polars(label: str, frame: Any) -> tuple[Any, Ids | None]:
 def _of_pandas(label: str, frame: Any) -> tuple[Any, Ids | None]:
     import pandas as pd  # type: ignore[import-untyped]
 
-    index = frame.index
-    ids = None
+    ids = row_labels(frame)
     if SAMPLE in frame.columns:
         ids = tuple(map(str, frame[SAMPLE].tolist()))
         frame = frame.drop(columns=SAMPLE)
-    elif not (isinstance(index, pd.RangeIndex) and index.start == 0 and index.step == 1):
-        ids = tuple(map(str, index.tolist()))
     types = pd.api.types
     numeric = [types.is_numeric_dtype(kind) and not types.is_bool_dtype(kind) for kind in frame.dtypes]
     _refuse_others(label, [str(name) for name, is_number in zip(frame.columns, numeric, strict=True) if not is_number])

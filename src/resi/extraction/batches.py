@@ -14,7 +14,7 @@ from resi.errors import DatasetError, UsageError
 from resi.extraction.inputs import images, tables
 from resi.extraction.inputs.arrays import Arrays, is_array
 from resi.extraction.inputs.base import Batch, Batches
-from resi.extraction.inputs.columns import TextColumns
+from resi.extraction.inputs.columns import ID, TextColumns, row_labels
 from resi.extraction.inputs.encoding import Encoder
 from resi.extraction.inputs.hub_datasets import is_hub_data, load_saved, rows_of_hub_data
 from resi.extraction.inputs.loaders import (
@@ -62,8 +62,9 @@ def batches_of(
         The column, or the entry of dictionaries, that is the input; ``a,b`` for pairs of texts. It may be left out
         where only one can be it.
     id : str or False, optional
-        The column with ids of samples; ``id`` if there is one. Without it, and with False, ids are the paths of files,
-        or else the numbers of the rows.
+        The column with ids of samples; ``id`` if there is one, or else the index of a pandas frame if it is more than
+        the numbers of the rows. Without it, and with False, ids are the paths of files, or else the numbers of the
+        rows.
 
     Raises
     ------
@@ -129,7 +130,7 @@ def _source_of(data: Any, network: Network, column: Any, id_name: Any, picker: P
         return data
     if is_hub_data(data):
         return rows_of_hub_data(data, network, column, id_name)
-    frame = _frame(data)
+    frame = _frame(data, id_name)
     if frame is not None:
         return tables.rows_of_table(frame, column, id_name, Path() if network.kind == "images" else None)
     polars = loaded("polars")
@@ -178,16 +179,19 @@ def _source_of_list(data: list[Any], network: Network, picker: Picker) -> Source
     return Items(data, picker, "images") if is_image(first) else None
 
 
-def _frame(data: Any) -> Any:
-    """Return a Polars frame of a Polars or pandas one; None of anything else."""
+def _frame(data: Any, id_name: str | Literal[False] | None) -> Any:
+    """Return a Polars frame of a Polars or pandas one, whose index is a column with ids; None of anything else."""
     polars, pandas = loaded("polars"), loaded("pandas")
     if polars is not None and isinstance(data, polars.DataFrame):
         return data
-    if pandas is not None and isinstance(data, pandas.DataFrame):
-        import polars as pl
+    if pandas is None or not isinstance(data, pandas.DataFrame):
+        return None
+    import polars as pl
 
-        return pl.from_pandas(data)
-    return None
+    frame, labels = pl.from_pandas(data), row_labels(data)
+    if labels is None or id_name is not None or ID in frame.columns:
+        return frame
+    return frame.with_columns(pl.Series(ID, labels, pl.String))
 
 
 def _batches_of_objects(data: Any, batch_size: int, encoder: Encoder, picker: Picker) -> Batches:

@@ -12,6 +12,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
+from resi.api.frames import numbers_and_ids
 from resi.errors import DatasetError, UsageError
 from resi.extraction.batches import Batches, batches_of
 from resi.extraction.networks import Network, resolve
@@ -91,6 +92,24 @@ def test_tables(suffix: str, network: Network, tokenizer: Any, tmp_path: Path) -
     pairs = list(batches_of(path, 5, network, column="body,title").start())
     known = tokenizer(TEXTS, TEXTS[::-1], padding=True, truncation=True, max_length=12, return_tensors="pt")
     assert all(torch.equal(pairs[0].kwargs[name], known[name]) for name in known)
+
+
+def test_the_index_of_pandas_names_samples_as_comparing_reads_it(network: Network) -> None:
+    import pandas as pd
+
+    def ids(frame: pd.DataFrame, **options: Any) -> list[str]:
+        return [sample for batch in batches_of(frame, 2, network, **options).start() for sample in batch.samples]
+
+    frame = pd.DataFrame({"text": TEXTS[:3], "n": [0.5, 1.5, 2.5]})
+    labelled = frame.set_axis(["x", "y", "z"])
+    for each, expected in [(frame, ["0", "1", "2"]), (frame[::-1], ["2", "1", "0"]), (labelled, ["x", "y", "z"])]:
+        assert ids(each) == expected
+        assert (numbers_and_ids("", each[["n"]])[1] or ("0", "1", "2")) == tuple(expected)
+    assert ids(labelled, id=False) == ["0", "1", "2"]
+    assert ids(labelled, id="n") == ["0.5", "1.5", "2.5"]
+    assert ids(labelled.assign(id=["a", "b", "c"]), column="text") == ["a", "b", "c"]
+    with pytest.raises(DatasetError, match=r"ids of samples must differ, .* 'x' more than once; .* with id=False"):
+        ids(frame.set_axis(["x", "x", "z"]))
 
 
 def test_a_table_with_another_separator_is_no_column_of_texts(network: Network, tmp_path: Path) -> None:

@@ -10,6 +10,9 @@ from resi.extraction.inputs.rows import Texts
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+ID = "id"
+"""The column with ids of samples, where none is named."""
+
 
 class TextColumns:
     """Texts of one column, or pairs of texts of two.
@@ -102,10 +105,19 @@ def id_column(name: str | Literal[False] | None, known: Sequence[str]) -> str | 
     if name is False:
         return None
     if name is None:
-        return "id" if "id" in known else None
+        return ID if ID in known else None
     if name not in known:
         raise unknown_name("column for id=", name, known)
     return name
+
+
+def row_labels(frame: Any) -> tuple[str, ...] | None:
+    """Return the index of a pandas frame as ids; None if it is no more than the numbers of the rows."""
+    import pandas as pd  # type: ignore[import-untyped]
+
+    index = frame.index
+    is_numbers = isinstance(index, pd.RangeIndex) and index.start == 0 and index.step == 1
+    return None if is_numbers else tuple(map(str, index.tolist()))
 
 
 def ids_of(values: Sequence[Any], name: str) -> list[str]:
