@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from resi.errors import ShapeError
-from resi.extraction.inputs.columns import row_labels
+from resi.extraction.inputs.columns import labelled_rows, row_labels
 from resi.lazy import loaded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 SAMPLE = "sample"
-"""The column, or the dimension, that holds ids of samples."""
+"""The column that holds ids of samples."""
 
 Ids = tuple[str, ...]
 
@@ -80,11 +80,8 @@ def _refuse_others(label: str, columns: list[str]) -> None:
 
 def _of_xarray(label: str, array: Any) -> tuple[Any, Ids | None]:
     del label
-    if SAMPLE in array.dims:
-        array = array.transpose(SAMPLE, ...)
-    if not array.dims or array.dims[0] not in array.indexes:
-        return array.to_numpy(), None
-    return array.to_numpy(), tuple(map(str, array.indexes[array.dims[0]].tolist()))
+    found, ids = labelled_rows(array)
+    return found.to_numpy(), ids
 
 
 READERS: dict[tuple[str, str], Callable[[str, Any], tuple[Any, Ids | None]]] = {

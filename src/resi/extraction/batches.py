@@ -14,7 +14,7 @@ from resi.errors import DatasetError, UsageError
 from resi.extraction.inputs import images, tables
 from resi.extraction.inputs.arrays import Arrays, is_array
 from resi.extraction.inputs.base import Batch, Batches
-from resi.extraction.inputs.columns import ID, TextColumns, row_labels
+from resi.extraction.inputs.columns import ID, TextColumns, labelled_rows, row_labels
 from resi.extraction.inputs.encoding import Encoder
 from resi.extraction.inputs.hub_datasets import is_hub_data, load_saved, rows_of_hub_data
 from resi.extraction.inputs.loaders import (
@@ -62,9 +62,9 @@ def batches_of(
         The column, or the entry of dictionaries, that is the input; ``a,b`` for pairs of texts. It may be left out
         where only one can be it.
     id : str or False, optional
-        The column with ids of samples; ``id`` if there is one, or else the index of a pandas frame if it is more than
-        the numbers of the rows. Without it, and with False, ids are the paths of files, or else the numbers of the
-        rows.
+        The column with ids of samples; ``id`` if there is one. Without it, ids are the paths of files, the index of a
+        pandas frame if it is more than the numbers of the rows, or the coordinates of an array of xarray; else, and
+        with False, the numbers of the rows.
 
     Raises
     ------
@@ -137,12 +137,21 @@ def _source_of(data: Any, network: Network, column: Any, id_name: Any, picker: P
     if polars is not None and isinstance(data, polars.Series):
         data = data.to_numpy()
     if is_array(data):
-        picker.refuse("the data are one array")
-        is_texts = str(getattr(data.dtype, "kind", "")) in tuple("OUT") and all(isinstance(one, str) for one in data)
-        return _source_of_list(list(data), network, picker) if is_texts else Arrays(data)
+        return _source_of_array(data, network, id_name, picker)
     if isinstance(data, Mapping):
         return _source_of_mapping(dict(data), picker)
     return _source_of_list(data, network, picker) if isinstance(data, list) else None
+
+
+def _source_of_array(data: Any, network: Network, id_name: Any, picker: Picker) -> Source | None:
+    """Return the rows of one array, of numbers or of texts."""
+    picker.refuse("the data are one array")
+    xarray = loaded("xarray")
+    if xarray is not None and isinstance(data, xarray.DataArray):
+        found, labels = labelled_rows(data)
+        return Arrays(found, None if labels is None or id_name is False else list(labels))
+    is_texts = str(getattr(data.dtype, "kind", "")) in tuple("OUT") and all(isinstance(one, str) for one in data)
+    return _source_of_list(list(data), network, picker) if is_texts else Arrays(data)
 
 
 def _source_of_mapping(data: dict[str, Any], picker: Picker) -> Source:

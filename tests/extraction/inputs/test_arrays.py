@@ -57,6 +57,20 @@ class Items(Dataset[Any]):
         return self.make(row)
 
 
+def test_coordinates_of_xarray_are_ids() -> None:
+    import xarray as xr
+
+    network = resolve(nn.Linear(4, 2))
+    array = xr.DataArray(X.numpy().T, {"sample": list("gfedcba")}, ("feature", "sample"))
+    batches = list(batches_of(array, 3, network).start())
+    assert [sample for batch in batches for sample in batch.samples] == list("gfedcba")
+    assert torch.equal(torch.cat([batch.args[0] for batch in batches]), X)
+    for plain, options in [(array, {"id": False}), (array.drop_vars("sample"), {})]:
+        assert next(batches_of(plain, 3, network, **options).start()).samples == ["0", "1", "2"]
+    with pytest.raises(UsageError, match=r"id=sample names a column of a table, .* but the data are one array"):
+        batches_of(array, 3, network, id="sample")
+
+
 class Half:
     shape, dtype = (2, 4), "bfloat"
 

@@ -120,6 +120,18 @@ def row_labels(frame: Any) -> tuple[str, ...] | None:
     return None if is_numbers else tuple(map(str, index.tolist()))
 
 
+def labelled_rows(array: Any) -> tuple[Any, tuple[str, ...] | None]:
+    """Return an array of xarray with samples first, not read yet, and the coordinates of its samples as ids, if any.
+
+    Samples are the dimension ``sample``, or else the first one.
+    """
+    if "sample" in array.dims:
+        array = array.transpose("sample", ...)
+    if not array.dims or array.dims[0] not in array.indexes:
+        return array, None
+    return array, tuple(map(str, array.indexes[array.dims[0]].tolist()))
+
+
 def ids_of(values: Sequence[Any], name: str) -> list[str]:
     """Return ids as texts.
 
