@@ -78,6 +78,15 @@ def test_a_transform_that_a_dataset_has_is_applied(pictures: Path) -> None:
     )
 
 
+def test_an_image_that_a_dataset_names_and_that_is_gone(tmp_path: Path) -> None:
+    import datasets
+
+    paths = [str(tmp_path / "gone.png")]
+    data = datasets.Dataset.from_dict({"image": paths}).cast_column("image", datasets.Image())
+    with pytest.raises(DatasetError, match=r"gone.png cannot be read: No such file"):
+        list(batches_of(data, 2, NET).start())
+
+
 def test_a_damaged_image_is_named_with_its_row(pictures: Path, tmp_path: Path) -> None:
     content = (pictures / "cat/b.png").read_bytes()
     (tmp_path / "a.png").write_bytes(content)

@@ -241,6 +241,9 @@ def test_datasets_that_are_not_one_table_are_named(network: Network, tmp_path: P
         batches_of(data.to_iterable_dataset(), 2, network)
     data.save_to_disk(str(tmp_path / "saved"))
     check(batches_of(tmp_path / "saved", 2, network), tokenizer, 2)
+    (tmp_path / "saved" / "state.json").write_text("{}")
+    with pytest.raises(DatasetError, match=r"data=.*saved cannot be read as a saved dataset: .*; write it again"):
+        batches_of(tmp_path / "saved", 2, network)
     linear = resolve(torch.nn.Linear(2, 1))
     (batch,) = batches_of(data, 5, linear, column="numbers").start()
     assert torch.equal(batch.args[0], torch.tensor([[0.5, row] for row in range(5)]))

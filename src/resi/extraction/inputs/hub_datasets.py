@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from resi.errors import DatasetError, UsageError
 from resi.extraction.inputs.columns import TextColumns, chosen_columns, id_column, ids_of
+from resi.extraction.inputs.images import content_of
 from resi.extraction.inputs.loaders import Items
 from resi.extraction.inputs.picking import Picker
+from resi.extraction.inputs.reading import reason_of
 from resi.extraction.inputs.rows import Images, Tensors
 from resi.lazy import loaded, torch
 
@@ -35,7 +37,15 @@ def is_hub_data(data: Any) -> bool:
 
 
 def load_saved(folder: Path) -> Any:
-    """Return what ``save_to_disk`` has written into a folder, None if that is something else."""
+    """Return what ``save_to_disk`` has written into a folder, None if that is something else.
+
+    Raises
+    ------
+    DatasetError
+        If it is damaged.
+    UsageError
+        If the library is not there.
+    """
     if not any((folder / name).is_file() for name in ("dataset_info.json", "dataset_dict.json")):
         return None
     try:
@@ -45,7 +55,12 @@ def load_saved(folder: Path) -> Any:
             f"data={folder} is a saved dataset, which needs the package datasets; install it with: "
             "pip install 'resi[language]'"
         ) from error
-    return datasets.load_from_disk(str(folder))
+    try:
+        return datasets.load_from_disk(str(folder))
+    except Exception as error:  # any error on arbitrary files
+        raise DatasetError(
+            f"data={folder} cannot be read as a saved dataset: {reason_of(error)}; write it again with save_to_disk"
+        ) from error
 
 
 def rows_of_hub_data(
@@ -114,7 +129,7 @@ class _ImageColumn:
         for row, cell in enumerate(cells, start=first):
             if cell is None:
                 raise DatasetError(f"row {row} of the {_KIND} has no image in column {self._name}: take the row away")
-        values = [cell["bytes"] if cell["bytes"] is not None else Path(cell["path"]).read_bytes() for cell in cells]
+        values = [cell["bytes"] if cell["bytes"] is not None else content_of(Path(cell["path"])) for cell in cells]
         names = [cell["path"] or "the image" for cell in cells]
         return Images(values, names, None if self._samples is None else self._samples[first:stop])
 

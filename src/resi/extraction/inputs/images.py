@@ -43,7 +43,9 @@ class ImageFiles:
     def read(self, first: int, stop: int) -> Images:
         """Return the bytes of some of the files."""
         paths = self.paths[first:stop]
-        return Images([_content(path) for path in paths], [str(path) for path in paths], list(self.samples[first:stop]))
+        return Images(
+            [content_of(path) for path in paths], [str(path) for path in paths], list(self.samples[first:stop])
+        )
 
 
 def images_of_folder(folder: Path) -> ImageFiles:
@@ -138,7 +140,14 @@ def _rgb(image: Image, name: str) -> Image:
     return image.convert("RGB")
 
 
-def _content(path: Path) -> bytes:
+def content_of(path: Path) -> bytes:
+    """Return the bytes of a file.
+
+    Raises
+    ------
+    DatasetError
+        If it cannot be read.
+    """
     try:
         return path.read_bytes()
     except OSError as error:
