@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from resi.fingerprints import file_state
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
     from pathlib import Path
 
 
@@ -86,3 +86,15 @@ def unknown_name(kind: str, name: str, known: Collection[str], hint: str = "") -
     guess = f"; did you mean {' or '.join(near)}?" if near else "."
     listing = ", ".join(sorted(known)) or "none"
     return UsageError(f"unknown {kind} {name!r}{guess} Known: {listing}.{hint}")
+
+
+def listed(names: Iterable[str], most: int = 8) -> str:
+    """Return some names for a message: the first ones, and how many there are beyond."""
+    known = list(names)
+    more = f" and {len(known) - most} more" if len(known) > most else ""
+    return (", ".join(known[:most]) or "none") + more
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of what an error of others says, or its class if it says nothing."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resi.console import say
-from resi.errors import ResiError, UsageError
+from resi.errors import ResiError, UsageError, first_line
 from resi.extraction.inputs.network import Network, with_processor
 from resi.lazy import torch
 from resi.randomness import forked_torch
@@ -275,7 +275,7 @@ def _one_line(label: str, advice: str) -> Iterator[None]:
 
 
 def _first_line(error: BaseException) -> str:
-    line = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+    line = first_line(error)
     return line if len(line) <= LONGEST else f"{line[:LONGEST]} ..."
 
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from resi.console import progress, say
-from resi.errors import UsageError
+from resi.errors import UsageError, listed
 from resi.extraction.inputs.forward import floating_dtype
 from resi.extraction.journal import LayerFacts
-from resi.extraction.recording import Recorder, check_rows, listed
+from resi.extraction.recording import Recorder, check_rows
 from resi.measures.shapes import least_precise
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def _check(taken: Mapping[str, Taken], facts: Mapping[str, LayerFacts], samples:
         check_rows(layer, found.rows, facts[layer].shape, samples)
         if _name(found.rows.dtype) != facts[layer].dtype:
             raise UsageError(
-                f"layer {layer} is of {_name(found.rows.dtype)} for samples {listed(samples)}, but of "
+                f"layer {layer} is of {_name(found.rows.dtype)} for samples {listed(samples, 3)}, but of "
                 f"{facts[layer].dtype} for those before"
             )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from resi.errors import UsageError
+from resi.errors import UsageError, listed
 from resi.extraction.outputs import UnfitError, arranged, axes_of, tensors_of
 from resi.extraction.patterns import OUTPUT
 from resi.extraction.pooling import ADVICE, pool, real_tokens
@@ -148,7 +148,7 @@ class Recorder:
             rows, layout = arranged(tensor, axes, len(self._samples))
         except UnfitError as error:
             if self._expected_calls is not None:
-                raise UsageError(f"layer {self._name(place)}: {error}; samples {listed(self._samples)}") from error
+                raise UsageError(f"layer {self._name(place)}: {error}; samples {listed(self._samples, 3)}") from error
             self._unfit[place] = str(error)
             return
         self._axes[place] = axes
@@ -197,8 +197,9 @@ class Recorder:
         for name in {**expected, **self._calls}:
             if self._calls[name] != expected[name]:
                 raise UsageError(
-                    f"layer {name or OUTPUT} is called {self._calls[name]} times for samples {listed(self._samples)}, "
-                    f"but {expected[name]} times for the first ones: its outputs belong to no one layer"
+                    f"layer {name or OUTPUT} is called {self._calls[name]} times for samples "
+                    f"{listed(self._samples, 3)}, but {expected[name]} times for the "
+                    "first ones: its outputs belong to no one layer"
                 )
 
 
@@ -209,12 +210,6 @@ def chain_of(name: str, modules: Mapping[str, nn.Module]) -> list[nn.Module]:
     return [modules[each] for each in (*above, "") if each in modules]
 
 
-def listed(samples: Sequence[str], most: int = 3) -> str:
-    """Return some of the samples by name, and how many there are besides."""
-    more = f" and {len(samples) - most} more" if len(samples) > most else ""
-    return ", ".join(samples[:most]) + more
-
-
 def _check_finite(layer: str, rows: Tensor, samples: Sequence[str]) -> None:
     if rows.numel() == 0:
         raise UsageError(f"layer {layer} computes nothing: shape {tuple(rows.shape)}")
@@ -223,7 +218,7 @@ def _check_finite(layer: str, rows: Tensor, samples: Sequence[str]) -> None:
         return
     is_bad = ~torch.isfinite(rows.reshape(len(rows), -1)).all(1)
     bad = [sample for sample, each in zip(samples, is_bad.tolist(), strict=True) if each]
-    raise UsageError(f"layer {layer} computes NaN or infinity for {len(bad)} of {len(rows)} samples: {listed(bad)}")
+    raise UsageError(f"layer {layer} computes NaN or infinity for {len(bad)} of {len(rows)} samples: {listed(bad, 3)}")
 
 
 def check_rows(layer: str, rows: Tensor, shape: Sequence[int], samples: Sequence[str]) -> None:
@@ -236,6 +231,6 @@ def check_rows(layer: str, rows: Tensor, shape: Sequence[int], samples: Sequence
     """
     if tuple(rows.shape[1:]) != tuple(shape):
         raise UsageError(
-            f"layer {layer} computes an array of {tuple(rows.shape[1:])} a sample for {listed(samples)}, but of "
+            f"layer {layer} computes an array of {tuple(rows.shape[1:])} a sample for {listed(samples, 3)}, but of "
             f"{tuple(shape)} for those before: they are no one array unpooled: {ADVICE}"
         )

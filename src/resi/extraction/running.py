@@ -7,11 +7,10 @@ import copy
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from resi.errors import ResiError, UsageError
+from resi.errors import ResiError, UsageError, first_line, listed
 from resi.extraction.inputs.forward import plain_module
 from resi.extraction.inputs.rows import is_graph
 from resi.extraction.modules import evaluating
-from resi.extraction.recording import listed
 from resi.machine.devices import plain_arithmetic, resolve_device
 from resi.machine.precision import full_convolutions
 
@@ -81,7 +80,7 @@ class Runner:
         reason = " ".join(str(error).split()) or "no reason given"
         advice = " Choose a smaller batch_size." if isinstance(error, torch.OutOfMemoryError) else ""
         return UsageError(
-            f"{self.network.name} cannot take the batch of samples {listed(batch.samples)} with {shapes}: "
+            f"{self.network.name} cannot take the batch of samples {listed(batch.samples, 3)} with {shapes}: "
             f"{type(error).__name__}: {reason[:400]}{advice}"
         )
 
@@ -168,10 +167,9 @@ def _copied(module: nn.Module, device: torch.device, dtype: torch.dtype | None) 
             f"{type(module).__name__} does not fit on {device}: choose another device or precision"
         ) from error
     except Exception as error:  # what modules of others hold may not be copied
-        reason = (str(error) or type(error).__name__).splitlines()[0]
         raise UsageError(
-            f"{type(module).__name__} cannot be copied to {device}{f' in {dtype}' if dtype else ''}: {reason}. Move it "
-            f"there yourself, model.to(...), and leave device and precision out"
+            f"{type(module).__name__} cannot be copied to {device}{f' in {dtype}' if dtype else ''}: "
+            f"{first_line(error)}. Move it there yourself, model.to(...), and leave device and precision out"
         ) from error
 
 

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from resi.errors import ArtifactError, ResiError, ShapeError, UsageError
+from resi.errors import ArtifactError, ResiError, ShapeError, UsageError, first_line, listed
 from resi.fingerprints import file_state
 
 if TYPE_CHECKING:
@@ -210,8 +210,9 @@ def reading(path: Path) -> Iterator[None]:
     except PermissionError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}; check its permissions") from error
     except Exception as error:  # any error on arbitrary bytes
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
-        raise ArtifactError(f"{path} is damaged, or no {path.suffix} file: {reason}{_kind_of(path)}") from error
+        raise ArtifactError(
+            f"{path} is damaged, or no {path.suffix} file: {first_line(error)}{_kind_of(path)}"
+        ) from error
 
 
 # How files begin, and what those are.
@@ -308,10 +309,3 @@ def natural(name: str) -> list[tuple[int, int, str]]:
     """Return a key by which numbers in names sort as numbers."""
     found = re.split(r"(\d+)", name)
     return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in found if part]
-
-
-def listed(names: Iterable[str], most: int = 8) -> str:
-    """Return some names for a message: the first ones, and how many there are beyond."""
-    known = list(names)
-    more = f" and {len(known) - most} more" if len(known) > most else ""
-    return ", ".join(known[:most]) + more if known else "nothing"

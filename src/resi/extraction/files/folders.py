@@ -9,8 +9,8 @@ import shutil
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from resi.errors import ArtifactError, UsageError
-from resi.extraction.files.contents import Contents, Options, in_natural_order, listed
+from resi.errors import ArtifactError, UsageError, listed
+from resi.extraction.files.contents import Contents, Options, in_natural_order
 from resi.extraction.files.formats import BY_SUFFIX
 from resi.extraction.files.parquet import SAMPLE, read_ids
 from resi.extraction.files.safetensors import REPRESENTATION

@@ -6,7 +6,7 @@ import fnmatch
 import json
 from typing import TYPE_CHECKING, Any
 
-from resi.errors import ShapeError, UsageError
+from resi.errors import ShapeError, UsageError, listed
 from resi.extraction.files.contents import (
     FLOATS,
     Contents,
@@ -15,7 +15,6 @@ from resi.extraction.files.contents import (
     StoredArray,
     as_tensor,
     bound,
-    listed,
     reading,
 )
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from resi.errors import ResiError, UsageError
+from resi.errors import ResiError, UsageError, first_line
 from resi.extraction.collection import Representations
 from resi.extraction.files.contents import ID_NAMES, as_tensor, check_array, described_type
 from resi.extraction.files.folders import write_folder
@@ -124,5 +124,4 @@ def _write(format_: Format, temporary: Path, place: Path, representations: Repre
     except (ResiError, OSError, MemoryError):
         raise
     except Exception as error:  # of a library that refuses what it is given
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise UsageError(f"{place} cannot be written: {reason}") from error
+        raise UsageError(f"{place} cannot be written: {first_line(error)}") from error

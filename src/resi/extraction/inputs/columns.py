@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from resi.errors import DatasetError, UsageError, unknown_name
+from resi.errors import DatasetError, UsageError, listed, unknown_name
 from resi.extraction.inputs.rows import Texts
 
 if TYPE_CHECKING:
@@ -73,9 +73,11 @@ def chosen_columns(
         if len(candidates) == 1:
             return list(candidates)
         if not candidates:
-            raise UsageError(f"the data have no column of {what}, but {listed(known)}; numbers are given as an array")
+            raise UsageError(
+                f"the data have no column of {what}, but {listed(known, 10)}; numbers are given as an array"
+            )
         raise UsageError(
-            f"the data have {len(candidates)} columns of {what}, {listed(candidates)}: name the one that is the "
+            f"the data have {len(candidates)} columns of {what}, {listed(candidates, 10)}: name the one that is the "
             "input with column=NAME"
         )
     if isinstance(column, str):
@@ -86,18 +88,12 @@ def chosen_columns(
         if name not in known:
             raise unknown_name("column", name, known)
         if name not in candidates:
-            raise UsageError(f"column={name} holds no {what}; columns that do: {listed(candidates)}")
+            raise UsageError(f"column={name} holds no {what}; columns that do: {listed(candidates, 10)}")
     if len(names) > 2:
         raise UsageError(
             f"column={','.join(names)} are {len(names)} columns: expected one, or two that are read as pairs"
         )
     return names
-
-
-def listed(names: Sequence[str]) -> str:
-    """Return names for a message, the first ten of many."""
-    more = f" and {len(names) - 10} more" if len(names) > 10 else ""
-    return (", ".join(names[:10]) or "none") + more
 
 
 def id_column(name: str | Literal[False] | None, known: Sequence[str]) -> str | None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from resi.errors import DatasetError, UsageError, unknown_name
+from resi.errors import DatasetError, UsageError, first_line, unknown_name
 from resi.extraction.inputs.rows import Images, Tensors, Texts, count_rows, is_graph
 from resi.lazy import loaded, numpy, torch
 
@@ -158,10 +158,9 @@ def _collated(inputs: Sequence[Any], first: int, kind: str) -> Any:
     try:
         return default_collate(list(inputs))
     except (RuntimeError, TypeError, KeyError) as error:
-        reason = str(error).splitlines()[0]
         raise DatasetError(
-            f"rows {first} to {first + len(inputs) - 1} of the {kind} do not make a batch: {reason}. Bring them to one "
-            "shape, or pass a DataLoader with a collate_fn of your own"
+            f"rows {first} to {first + len(inputs) - 1} of the {kind} do not make a batch: {first_line(error)}. Bring "
+            "them to one shape, or pass a DataLoader with a collate_fn of your own"
         ) from error
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from resi.errors import DatasetError, UsageError
-from resi.extraction.inputs.columns import TextColumns, chosen_columns, id_column, ids_of, listed
+from resi.errors import DatasetError, UsageError, first_line, listed
+from resi.extraction.inputs.columns import TextColumns, chosen_columns, id_column, ids_of
 from resi.extraction.inputs.images import ImageFiles
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ def check_header(table: pl.DataFrame, path: Path) -> None:
     """Raise if the names of columns may be the first row of a table without names."""
     if path.suffix.lower() != ".parquet" and any(name.strip().lstrip("-").isdecimal() for name in table.columns):
         raise UsageError(
-            f"the columns of {path} are {listed(table.columns)}: if that is its first row, put a line with names above "
-            "it; else name the column with column=NAME"
+            f"the columns of {path} are {listed(table.columns, 10)}: if that is its first row, put a line with names "
+            "above it; else name the column with column=NAME"
         )
 
 
@@ -54,8 +54,7 @@ def read_table(path: Path, as_text: str = "") -> pl.DataFrame:
         texts = {name: pl.String for name in header if name == as_text}
         return pl.read_csv(path, separator=separator, infer_schema_length=None, schema_overrides=texts)
     except (pl.exceptions.PolarsError, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise DatasetError(f"data={path} cannot be read as {path.suffix.lower()[1:]}: {reason}") from error
+        raise DatasetError(f"data={path} cannot be read as {path.suffix.lower()[1:]}: {first_line(error)}") from error
 
 
 def rows_of_table(
