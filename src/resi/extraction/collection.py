@@ -6,13 +6,13 @@ import dataclasses
 import difflib
 import fnmatch
 import functools
-import html
 import math
 import uuid
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from resi.errors import UsageError
+from resi.extraction.shown import html_table, text_lines
 from resi.representation import Representation, hash_samples
 
 if TYPE_CHECKING:
@@ -183,19 +183,11 @@ class Representations(Mapping[str, "Tensor"]):
         left_out = len(rows) - 1 - MOST_ROWS
         if left_out > 0:
             rows[1 + MOST_ROWS // 2 : 1 + MOST_ROWS // 2 + left_out] = [(f"... {left_out} more", "", "", "", "")]
-        widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
-        lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-        return "\n".join([self._title(), *(f"  {line}" for line in lines)] if self.layers else [self._title()])
+        return "\n".join([self._title(), *(f"  {line}" for line in text_lines(rows) if self.layers)])
 
     def _repr_html_(self) -> str:
         """Return the table of layers that notebooks show."""
-
-        def line(tag: str, cells: Sequence[str]) -> str:
-            return f"<tr>{''.join(f'<{tag}>{html.escape(cell)}</{tag}>' for cell in cells)}</tr>"
-
-        body = "".join(line("td", row) for row in self._rows())
-        head = f"<caption>{html.escape(self._title())}</caption><thead>{line('th', HEADINGS)}</thead>"
-        return f"<table>{head}<tbody>{body}</tbody></table>"
+        return html_table(HEADINGS, self._rows(), self._title())
 
     def _title(self) -> str:
         counts = [f"{len(self)} layer{'s' * (len(self) != 1)}", f"{len(self.samples)} samples"]

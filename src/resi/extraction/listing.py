@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
 
@@ -14,6 +13,7 @@ from resi.extraction.outputs import UnfitError, arranged, axes_of, tensors_of
 from resi.extraction.patterns import OUTPUT, blocks
 from resi.extraction.recording import chain_of
 from resi.extraction.running import running
+from resi.extraction.shown import html_table, text_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -74,19 +74,11 @@ class LayerList(Sequence[str]):
         return len(self.infos)
 
     def __repr__(self) -> str:
-        rows = [HEADINGS, *self._rows()]
-        widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
-        lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
-        return "\n".join(lines)
+        return "\n".join(text_lines([HEADINGS, *self._rows()]))
 
     def _repr_html_(self) -> str:
         """Return the table that notebooks show."""
-
-        def line(tag: str, cells: Sequence[str]) -> str:
-            return f"<tr>{''.join(f'<{tag}>{html.escape(cell)}</{tag}>' for cell in cells)}</tr>"
-
-        body = "".join(line("td", row) for row in self._rows())
-        return f"<table><thead>{line('th', HEADINGS)}</thead>{body}</table>"
+        return html_table(HEADINGS, self._rows())
 
     def to_frame(self) -> pl.DataFrame:
         """Return a frame with the columns layer, kind, shape, layout and default."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from resi.errors import UsageError
 from resi.extraction import named
+from resi.extraction.inputs.forward import plain_module
 from resi.extraction.inputs.network import Kind, Network, with_processor
 from resi.lazy import loaded, torch
 
@@ -51,7 +52,7 @@ def resolve(model: Any, processor: Any = None) -> Network:
             f"model is {_kind(model)}: expected a torch.nn.Module, a pair of one and its tokenizer or "
             "transform, or a name such as timm:resnet18"
         )
-    return with_processor(model, processor, type(getattr(model, "_orig_mod", model)).__name__, _versions(model))
+    return with_processor(model, processor, type(plain_module(model)).__name__, _versions(model))
 
 
 def _kind(model: Any) -> str:
@@ -71,6 +72,6 @@ def _named(text: str) -> Network:
 
 def _versions(module: nn.Module) -> dict[str, str]:
     """Return the version of the library that a module's class is of, where it is one of those that resi names."""
-    package = type(getattr(module, "_orig_mod", module)).__module__.partition(".")[0]
+    package = type(plain_module(module)).__module__.partition(".")[0]
     library = loaded(package) if package in ("timm", "torchvision", "transformers", "torch_geometric") else None
     return {} if library is None else {package: str(library.__version__)}

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from resi.errors import UsageError
+from resi.extraction.inputs.forward import plain_module
 from resi.extraction.modules import other_names
 from resi.lazy import torch
 
@@ -138,13 +139,13 @@ def blocks(network: nn.Module, modules: Mapping[str, nn.Module]) -> list[str]:
     consists of one, such as the encoder of a BERT. What computes nothing (Identity, Dropout) is left out.
     """
     names = {module: name for name, module in modules.items()}
-    found = [names[block] for block in _blocks(_unwrapped(network)) if block in names]
+    found = [names[block] for block in _blocks(plain_module(network)) if block in names]
     return list(dict.fromkeys(found)) or [""]
 
 
 def _blocks(module: nn.Module) -> Iterator[nn.Module]:
     for wrapped in module.children():
-        child = _unwrapped(wrapped)
+        child = plain_module(wrapped)
         if isinstance(child, torch.nn.Identity | torch.nn.modules.dropout._DropoutNd):
             continue
         if _is_list(child) or (not _is_list(module) and _trunk_of(child)):
@@ -161,7 +162,7 @@ def _is_list(module: nn.Module) -> bool:
 def _trunk_of(module: nn.Module) -> bool:
     """Return whether most of the weights of a module are in a list of modules, at any depth of its main child."""
     total = _count(module)
-    for child in map(_unwrapped, module.children()):
+    for child in map(plain_module, module.children()):
         if total and 2 * _count(child) > total:
             return (_is_list(child) and len(child) > 1) or _trunk_of(child)  # type: ignore[arg-type]
     return False
@@ -171,7 +172,3 @@ def _count(module: nn.Module) -> int:
     """Return the number of weights, without the tables of tokens, which may be larger than all blocks together."""
     tables = {id(each.weight) for each in module.modules() if isinstance(each, torch.nn.Embedding)}
     return sum(parameter.numel() for parameter in module.parameters() if id(parameter) not in tables)
-
-
-def _unwrapped(module: nn.Module) -> nn.Module:
-    return getattr(module, "_orig_mod", module)
