@@ -14,7 +14,12 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-_ADDRESS = re.compile(r" at 0x[0-9a-f]+")
+# Where objects are in memory, and what transformers says of where they are from and which version wrote them.
+_ORIGIN = re.compile(
+    r""" at 0x[0-9a-f]+|\bname_or_path='[^']*'|"(_name_or_path|transformers_version)": ("[^"]*"|null),?\s*"""
+)
+NO_SETTINGS = ("training", "forward", "name_or_path")
+"""The mode; what others wrap; the folder or the id that a model of transformers was read from."""
 _PLAIN = (bool, int, float, str, type(None))
 
 
@@ -23,7 +28,8 @@ def hash_structure(module: nn.Module) -> str:
 
     Settings are the public attributes that are numbers, texts, functions, or tuples and lists of these, what the module
     shows of itself, and the config of a model of transformers. Two networks with the same weights and another
-    activation, or number of attention heads, have different hashes; ``torch.compile`` changes nothing.
+    activation, or number of attention heads, have different hashes; ``torch.compile`` changes nothing, nor does the
+    folder that a model was read from.
     """
     digest = hashlib.sha256()
     for name, each in named(plain_module(module)).items():
@@ -47,12 +53,12 @@ def hash_processor(processor: Any) -> str:
 
 def _lines(module: nn.Module) -> Iterator[str]:
     kind = type(module)
-    yield f"{kind.__module__}.{kind.__qualname__}({_without_addresses(module.extra_repr())})"
+    yield f"{kind.__module__}.{kind.__qualname__}({_without_origin(module.extra_repr())})"
     for key, value in sorted(vars(module).items()):
-        if key.startswith("_") or key in ("training", "forward"):  # wrapped by others, which changes no setting
+        if key.startswith("_") or key in NO_SETTINGS:
             continue
         if hasattr(value, "to_json_string"):
-            yield f"{key}={value.to_json_string()}"
+            yield f"{key}={_without_origin(value.to_json_string())}"
         elif _is_plain(value) or callable(value):
             yield f"{key}={_shown(value)}"
 
@@ -65,11 +71,11 @@ def _shown(value: Any) -> str:
     """Return what a value shows of itself; of a function its name and code."""
     code = getattr(value, "__code__", None)
     if code is None:
-        return _without_addresses(repr(value))
+        return _without_origin(repr(value))
     # Sets have another order in each process.
     constants = [sorted(map(repr, each)) if isinstance(each, frozenset) else each for each in code.co_consts]
-    return _without_addresses(f"{value.__qualname__} {code.co_code.hex()} {constants} {code.co_names}")
+    return _without_origin(f"{value.__qualname__} {code.co_code.hex()} {constants} {code.co_names}")
 
 
-def _without_addresses(text: str) -> str:
-    return _ADDRESS.sub("", text)
+def _without_origin(text: str) -> str:
+    return _ORIGIN.sub("", text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from torch import nn
 from resi.errors import UsageError
 from resi.extraction.batches import batches_of
 from resi.extraction.networks import Network, resolve
+from resi.extraction.structure import hash_processor, hash_structure
 from resi.extraction.weights import hash_weights
 from tests.extraction.inputs.conftest import TEXTS, word_tokenizer
 from tests.extraction.inputs.test_images import rgb
@@ -257,3 +259,14 @@ def test_the_hash_of_weights_is_that_of_names_types_shapes_and_bytes(monkeypatch
         hash_weights(nn.LazyLinear(3))
     with pytest.raises(UsageError, match="the weight weight has no values yet"):
         hash_weights(nn.Linear(2, 3, device="meta"))
+
+
+def test_a_model_in_another_folder_is_the_same(bert: Path, tmp_path: Path) -> None:
+    shutil.copytree(bert, tmp_path / "moved")
+    one, moved = resolve(f"hf:{bert}"), resolve(f"hf:{tmp_path / 'moved'}")
+    assert hash_structure(one.module) == hash_structure(moved.module)
+    assert hash_processor(one.processor) == hash_processor(moved.processor)
+    moved.module.config.layer_norm_eps *= 2
+    assert hash_structure(one.module) != hash_structure(moved.module)
+    moved.processor.model_max_length -= 1
+    assert hash_processor(one.processor) != hash_processor(moved.processor)
