@@ -19,6 +19,7 @@ from resi.errors import ArtifactError
 from resi.measures.kernel import CKA
 from resi.pipeline import compare
 from resi.pipeline.compare import compare_representations
+from resi.pipeline.keys import measure_code
 from resi.pipeline.plan import make_plan
 from resi.results.merge import merge_shards
 from resi.store import known_files
@@ -221,3 +222,11 @@ def test_ids_of_samples_are_part_of_what_a_representation_is(tmp_path: Path) -> 
         for origin in (MemoryOrigin("here", given), FileOrigin(tmp_path / str(number))):
             identities.add(origin.identity("fc", known_files.hash_file))
     assert len(identities) == 4
+
+
+def test_a_measure_of_ones_own_under_a_known_name_is_known_by_its_code() -> None:
+    class Other(CKA):
+        """Linear CKA, in a class of its own."""
+
+    assert measure_code(CKA()) == ""
+    assert measure_code(Other()) != ""
