@@ -14,10 +14,12 @@ import resi
 from resi.cli.main import run_command
 from resi.config.compose import compose
 from resi.config.many import compose_all, open_configs
+from resi.domains.custom.origins import FileOrigin, MemoryOrigin
 from resi.errors import ArtifactError
 from resi.measures.kernel import CKA
 from resi.pipeline import compare
 from resi.pipeline.compare import compare_representations
+from resi.pipeline.keys import measure_code
 from resi.pipeline.plan import make_plan
 from resi.results.merge import merge_shards
 from resi.store import known_files
@@ -205,3 +207,26 @@ def test_measures_that_nobody_registered_are_scored(words, tmp_path: Path, small
     # Another measure under that name is another one.
     other = resi.evaluate(tmp_path / "mine.csv", "shortcut", {"gap": CKA()}, root=tmp_path / "root")
     assert other.comparisons["value"].sort().equals(found.comparisons.filter(measure="cka")["value"].sort())
+
+
+def test_files_of_one_array_each_have_one_layer_whatever_they_are_called(words, small, tmp_path: Path) -> None:
+    write_csv(tmp_path / "mine.csv", [{**record, "layer": ""} for record in small])
+    assert set(resi.evaluate(tmp_path / "mine.csv", "shortcut", "cka").comparisons["layer_a"]) == {"representation"}
+
+
+def test_ids_of_samples_are_part_of_what_a_representation_is(tmp_path: Path) -> None:
+    identities = set()
+    for number, ids in enumerate((["a", "b"], ["b", "a"])):
+        given = resi.Representations.from_tensors({"fc": torch.eye(2)}, ids)
+        resi.save(tmp_path / str(number), given)
+        for origin in (MemoryOrigin("here", given), FileOrigin(tmp_path / str(number))):
+            identities.add(origin.identity("fc", known_files.hash_file))
+    assert len(identities) == 4
+
+
+def test_a_measure_of_ones_own_under_a_known_name_is_known_by_its_code() -> None:
+    class Other(CKA):
+        """Linear CKA, in a class of its own."""
+
+    assert measure_code(CKA()) == ""
+    assert measure_code(Other()) != ""
