@@ -25,7 +25,7 @@ KEYS = {
     "device": Key("cpu, cuda or cuda:1; default a GPU, if there is one", text),
     "precision": Key("of the forward pass: float32, bfloat16 or float16", text),
     "column": Key("of a table: the column with the texts", text),
-    "id": Key("of a table: the column with the ids of samples; default row numbers", text),
+    "id": Key("of a table: the column with the ids of samples; default a column id, else row numbers", text),
     "name": Key("of the network, for people", text),
     "overwrite": Key("true: remove what an earlier extraction has written to out", flag),
 }
