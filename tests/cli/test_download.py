@@ -147,7 +147,9 @@ def test_what_is_wrong_is_one_line_and_nothing_lands(
 
 def test_a_server_that_is_not_there_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command(["download", "graph", "--root", str(tmp_path), "--api", "http://127.0.0.1:9/api"]) == 1
-    assert "http://127.0.0.1:9/api/11565486 cannot be reached: " in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "http://127.0.0.1:9/api/11565486 cannot be reached: " in said
+    assert "fetch the files graph_data.zip on another machine" in said
 
 
 def test_language_vision_and_results_have_their_own_places(server: FileServer, tmp_path: Path) -> None:

@@ -90,6 +90,9 @@ def test_notes_are_counted_and_said_and_no_note_is_no_line(capsys) -> None:
         "finished before; read from shard",
     ]
     assert result.noted == 4
+    undefined = [row("auprc", None, measure=name, reason="two pairs are needed") for name in ("a", "b", "b")]
+    print_result(config, RunResult(pl.DataFrame(undefined, schema=SCORES), comparisons, Path("shard"), reused=True))
+    assert capsys.readouterr().err.splitlines()[0] == "scores of a, b are undefined: two pairs are needed"
     print_result(config, RunResult(result.scores.clear(), comparisons.filter(note=""), Path("shard"), reused=True))
     assert "note" not in capsys.readouterr().err
 

@@ -22,6 +22,6 @@ def test_its_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     with torch.random.fork_rng(devices=[]):
         for code in re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL):
             exec(compile(code, str(PAGE), "exec"), scope)
-    found = resi.load("net")
+    found = resi.load("reps/net")
     assert list(found) == ["2", "5"]
     assert found["2"].shape == (100, 16, 4, 4)

@@ -68,6 +68,9 @@ def test_groups_name_what_was_not_compared() -> None:
     several = comparisons("cka", noisy).vstack(comparisons("cka", noisy, architecture="gat"))
     with pytest.raises(UsageError, match="choose with architecture= one of 'gcn', 'gat'"):
         resi.plot.groups(several)
+    several = comparisons("cka", noisy).vstack(comparisons("cka", noisy, domain="vision", architecture="vgg"))
+    (ax,) = resi.plot.groups(several, architecture="vgg").axes  # which is of one domain
+    assert ax.get_title(loc="left") == resi.plot.groups(comparisons("cka", noisy)).axes[0].get_title(loc="left")
 
 
 def test_models_that_other_tests_brought_in_take_no_part_as_in_the_score_of_the_test() -> None:

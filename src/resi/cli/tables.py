@@ -61,11 +61,14 @@ def _say_notes(result: RunResult) -> None:
     scores = result.scores.filter((pl.col("note") != "") & pl.col("seed").is_null())
     by_note = scores.group_by("note", maintain_order=True).agg(pl.col("measure").unique(maintain_order=True))
     for note, measures in by_note.head(SHOWN_NOTES).iter_rows():
-        names = ", ".join(measures[:SHOWN_NAMES])
-        more = f" and {len(measures) - SHOWN_NAMES} more" if len(measures) > SHOWN_NAMES else ""
-        say(f"scores of {names}{more}: {note}")
+        say(f"scores of {_names(measures)}: {note}")
     if by_note.height > SHOWN_NOTES:
         say(f"and {by_note.height - SHOWN_NOTES} more notes on scores, in {result.shard}")
+
+
+def _names(measures: list[str]) -> str:
+    more = f" and {len(measures) - SHOWN_NAMES} more" if len(measures) > SHOWN_NAMES else ""
+    return ", ".join(measures[:SHOWN_NAMES]) + more
 
 
 def count_of(number: int, noun: str) -> str:
@@ -85,7 +88,8 @@ def _say_failures(result: RunResult) -> None:
         if grouped.height > SHOWN_FAILURES:
             say(f"  and {grouped.height - SHOWN_FAILURES} more reasons, in {result.shard}")
     undefined = result.scores.filter((pl.col("reason") != "") & pl.col("seed").is_null())
-    for measure, reason in undefined.select("measure", "reason").unique(maintain_order=True).iter_rows():
-        say(f"scores of {measure} are undefined: {reason}")
+    by_reason = undefined.group_by("reason", maintain_order=True).agg(pl.col("measure").unique(maintain_order=True))
+    for reason, measures in by_reason.iter_rows():
+        say(f"scores of {_names(measures)} are undefined: {reason}")
     if result.count(Status.failed):
         say("once the cause is fixed, compare.overwrite=failed computes them again")

@@ -57,7 +57,7 @@ def between_models(function: str, table: Any, chosen: dict[str, Any], layer: str
         If there are none, or they are of several architectures, datasets or layers.
     """
     frame = as_frame(function, table, NEEDED)
-    for column in SCOPE:
+    for column in sorted(SCOPE, key=lambda column: chosen.get(column) is None):  # what is chosen may decide the rest
         frame = one_value(function, frame, column, chosen.get(column))
     different = (pl.col("setting_a") != pl.col("setting_b")) | (pl.col("seed_a") != pl.col("seed_b"))
     is_functional = pl.col("measure").is_in(list(FUNCTIONAL))

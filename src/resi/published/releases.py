@@ -171,9 +171,10 @@ def list_files(source: Release, api: str = API) -> list[Remote]:
         with urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as response:  # noqa: S310 - the API's own address
             files = list(_described(json.loads(response.read(LARGEST_RECORD))))
     except OSError as error:
+        names = source.files.replace("\\", "")  # a pattern, whose dots are quoted
         raise DownloadError(
             f"{url} cannot be reached: {getattr(error, 'reason', None) or error}. Without a network, fetch the files "
-            f"{source.files} on another machine, and unpack them here with resi download NAME --archives FOLDER"
+            f"{names} on another machine, and unpack them here with resi download NAME --archives FOLDER"
         ) from error
     except (ValueError, KeyError, TypeError) as error:
         raise DownloadError(f"{url} is not a Zenodo record: {type(error).__name__}: {error}") from error

@@ -33,11 +33,11 @@ FACTS = "resi"
 """Attribute of what resi writes, in JSON."""
 
 
-def _h5py(path: Path) -> ModuleType:
+def _h5py(what: object) -> ModuleType:
     try:
         import h5py
     except ImportError:
-        raise UsageError(f"{path}: reading and writing it needs the package h5py: pip install 'resi[files]'") from None
+        raise UsageError(f"{what}: reading and writing it needs the package h5py: pip install 'resi[files]'") from None
     return h5py
 
 
@@ -115,7 +115,7 @@ def _ids(file: Any, dataset: Any, is_matlab: bool) -> np.ndarray[Any, Any]:
 
 def write_hdf5(path: Path, representations: Representations) -> None:
     """Write a dataset a layer with what is known of it, one in memory at a time, and the ids of the samples."""
-    h5py = _h5py(path)
+    h5py = _h5py("an HDF5 file")  # its path is that of a temporary file
     with h5py.File(path, "w") as file:
         file.attrs[FACTS] = json.dumps({"name": representations.name, "layers": list(representations)})
         for layer, known in representations.layers.items():

@@ -1,0 +1,74 @@
+"""What README and the pages show can be typed: code compiles, names, commands and keys exist, links lead somewhere."""
+
+from __future__ import annotations
+
+import ast
+import re
+import shlex
+from functools import reduce
+from typing import TYPE_CHECKING
+
+import pytest
+
+import resi
+from resi.cli import compare, extract
+from resi.cli.arguments import split
+from resi.cli.main import COMMANDS
+from resi.config.many import compose_all, open_configs
+from resi.config.register import register
+from resi.config.schema import RunConfig
+from resi.sweeps.jobs import split_words
+from resi.sweeps.suite_files import suite_names
+from tests.conftest import REPOSITORY
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+README = REPOSITORY / "README.md"
+PAGES = [README, *sorted((REPOSITORY / "docs").rglob("*.md"))]
+BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.DOTALL | re.MULTILINE)
+LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
+KEYS = {"extract": extract.KEYS, "compare": compare.KEYS}
+
+
+def commands(page: Path) -> list[list[str]]:
+    """Return the words of each line that begins with ``resi``, outside of Python."""
+    blocks = [text for kind, text in BLOCK.findall(page.read_text(encoding="utf-8")) if kind != "python"]
+    lines = [line for text in blocks for line in text.splitlines() if line.startswith("resi ")]
+    return [shlex.split(line, comments=True)[1:] for line in lines]
+
+
+def dotted(node: ast.AST) -> list[str]:
+    """Return the names of ``resi.plot.heatmap``, or none if it is no such thing."""
+    if isinstance(node, ast.Attribute) and (before := dotted(node.value)):
+        return [*before, node.attr]
+    return ["resi"] if isinstance(node, ast.Name) and node.id == "resi" else []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_code_compiles_names_exist_and_links_lead_somewhere(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    for kind, code in BLOCK.findall(text):
+        if kind == "python":
+            for node in ast.walk(ast.parse(code)):
+                reduce(getattr, dotted(node)[1:], resi)
+    links = [link for link in LINK.findall(BLOCK.sub("", text)) if "://" not in link]
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_commands_of_the_readme_exist_and_so_do_their_keys() -> None:
+    register()
+    loader, runs = open_configs(), []
+    for words in commands(README):
+        if words[0] in KEYS:
+            split([word for word in words if not word.startswith("--")], KEYS[words[0]], words[0], "measure")
+        elif words[0] in COMMANDS:
+            assert all("=" not in word or word.removeprefix("suite=") in suite_names(loader) for word in words[1:])
+        else:
+            asked = split_words(words)[1]
+            if asked is None:
+                runs.append(words)
+            else:
+                assert asked.suite in suite_names(loader)
+    assert len(runs) == 4
+    assert [found for found in compose_all(runs, loader) if not isinstance(found, RunConfig)] == []
