@@ -42,7 +42,7 @@ def test_ranks_are_those_of_every_column_the_best_mean_first() -> None:
 
 
 def test_a_rank_among_few_counts_by_its_place() -> None:
-    table = scores().filter((pl.col("architecture") != "arch3") | pl.col("measure").is_in(["cka", "rsa"]))
+    table = scores().filter((pl.col("architecture") != "arch3") | pl.col("measure").is_in(["cka", "jaccard", "rsa"]))
     found = ranks_of("ranks", ranked_scores("ranks", table))
     column = found.columns.index("arch3")
     assert found.values[found.names.index("cka"), column] == pytest.approx(0.5 / 2 * 5 + 0.5)
@@ -129,6 +129,25 @@ def test_measures_without_a_rank_everywhere_are_named_below_the_diagram() -> Non
     heading = resi.plot.critical_difference(table).axes[0].get_title(loc="left")
     assert "4 measures ranked in 8 columns" in heading
     assert "Left out, not ranked in every column: rsa" in heading
+
+
+def test_the_words_above_a_diagram_of_few_measures_are_not_cut_off() -> None:
+    table = scores()
+    partial = [
+        table.filter(pl.col("measure") == "rsa", pl.col("architecture") == "arch0").with_columns(measure=pl.lit(name))
+        for name in (
+            "concentricity_difference",
+            "permutation_procrustes",
+            "second_order_cosine",
+            "svcca_with_a_long_name",
+        )
+    ]
+    few = table.filter(pl.col("measure").is_in(["cka", "jaccard", "rsa"]))
+    figure = resi.plot.critical_difference(pl.concat([few, *partial]))
+    figure.canvas.draw()
+    words = figure.axes[0]._left_title.get_window_extent()
+    assert "permutation_procrustes" in figure.axes[0].get_title(loc="left")
+    assert 0 <= words.x0 and words.x1 <= figure.bbox.width and words.y1 <= figure.bbox.height
 
 
 def test_scores_intervals_and_chance_stand_where_they_are_in_order_of_rank() -> None:

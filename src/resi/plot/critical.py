@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, np.dtype[np.float64]]
     PostHoc = Literal["nemenyi", "wilcoxon"]
 
+LEAST_WIDTH = 6.0
+"""Inches in which the words above the diagram have room."""
+LETTERS_AN_INCH = 14
 OVERHANG = 0.06
 """How far bars reach beyond the ranks that they join."""
 ROW = 0.42
@@ -196,10 +199,14 @@ def critical_difference(  # noqa: PLR0913 - all but the first are options
     )
     found = compared(ranks_of("critical_difference", known), posthoc)
     rows = (len(found.names) + 1) // 2
-    width = 3.2 + 0.13 * max(map(len, found.names))
-    height = 1.25 + 0.17 * rows + 0.09 * max(_levels(found), default=0)
+    longest = max(map(len, found.names))
+    width = max(3.2 + 0.13 * longest, LEAST_WIDTH)
+    # The words start where the names on the left end.
+    words = _words(found, posthoc, int(LETTERS_AN_INCH * (width - 0.08 * longest)))
+    height = 0.95 + 0.17 * (rows + words.count("\n")) + 0.09 * max(_levels(found), default=0)
     figure, (one,) = panels("critical_difference", ax, 1, (width, height))
     _draw(one, found, posthoc)
+    one.set_title(words, fontsize=FONT, loc="left", parse_math=False)
     return figure
 
 
@@ -240,7 +247,6 @@ def _draw(ax: Axes, found: Comparison, posthoc: PostHoc) -> None:
     ax.set_ylim(-depth - ROW * (rows + 0.8), 2.1 if is_shown else 1.0)
     ax.set_xlim(low - margin, high + margin)
     ax.set_axis_off()
-    ax.set_title(_words(found, posthoc), fontsize=FONT, loc="left", parse_math=False)
 
 
 def _levels(found: Comparison) -> list[int]:
@@ -266,7 +272,8 @@ def _draw_scale(ax: Axes, count: int) -> None:
     ax.text((1 + count) / 2, 0.78, "mean rank (1 = best)", ha="center", va="bottom", fontsize=SMALL)
 
 
-def _words(found: Comparison, posthoc: PostHoc) -> str:
+def _words(found: Comparison, posthoc: PostHoc, letters: int) -> str:
+    """Return what the diagram says, on lines of so many letters."""
     chance = "p < 0.001" if found.p_value < 0.001 else f"p = {found.p_value:.3f}"
     lines = [f"{len(found.names)} measures ranked in {found.columns} columns; Friedman test: {chance}"]
     if found.p_value > SIGNIFICANCE:
@@ -280,4 +287,4 @@ def _words(found: Comparison, posthoc: PostHoc) -> str:
     if found.left_out:
         lines.append(f"Left out, not ranked in every column: {', '.join(found.left_out)}")
     lines += [words] if (words := own_words([*found.names, *found.left_out])) else []
-    return "\n".join(line for text in lines for line in textwrap.wrap(text, 92, break_long_words=False))
+    return "\n".join(line for text in lines for line in textwrap.wrap(text, letters, break_long_words=False))

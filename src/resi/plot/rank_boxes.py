@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from resi.plot.canvas import Where
 
+OPACITY = 0.75
 MOST_DOTS = 60
 
 
@@ -80,7 +81,9 @@ def ranks(  # noqa: PLR0913 - all but the first are options
         _draw(one, found)
         title(one, f"{name}: {len(found.columns)} {'rankings' if len(found.columns) > 1 else 'ranking'}")
     families = sorted({family for _, found in by_domain for family in found.families})
-    handles: list[Any] = [Patch(label=family or "family not known", **look(family)) for family in families]
+    handles: list[Any] = [
+        Patch(label=family or "family not known", alpha=OPACITY, **look(family)) for family in families
+    ]
     handles += text_handle(own_words(name for _, found in by_domain for name in found.names))
     figure_legend(figure, axes, ax is None, handles)
     return figure
@@ -94,7 +97,7 @@ def _draw(ax: Axes, found: Ranks) -> None:
         boxes = ax.boxplot(
             [drawn], positions=[place], orientation="horizontal", showfliers=len(drawn) > MOST_DOTS, **_BOX
         )
-        boxes["boxes"][0].set(facecolor=style["facecolor"], alpha=0.75, hatch=style["hatch"])
+        boxes["boxes"][0].set(facecolor=style["facecolor"], alpha=OPACITY, hatch=style["hatch"])
         if len(drawn) > MOST_DOTS:
             continue
         # Spread in a fixed pattern, as ranks of many columns are equal.
