@@ -359,7 +359,7 @@ def test_unknown_names_list_what_exists() -> None:
         (np.ones((3, 0)), np.ones((3, 2)), "nd", r"cka: R has shape \(3, 0\); at least 2 samples and 1 feature"),
         (np.ones((3, 2)), np.ones((3, 2)), "nxd", r"cka: unknown shape 'nxd' of R; known: nd, ntd, nchw"),
         (np.ones((3, 2, 4)), np.ones((3, 5, 4)), "ntd", r"both need the same number of tokens"),
-        ("text", np.ones((3, 2)), "nd", r"cka: R is not a numeric array"),
+        (object(), np.ones((3, 2)), "nd", r"cka: R is not a numeric array"),
         (torch.eye(3).to_sparse(), np.ones((3, 2)), "nd", r"cka: R of shape \(3, 3\) is sparse; call its to_dense"),
     ],
 )
