@@ -78,17 +78,26 @@ def describe(name: str, config_dir: Path | None = None) -> tuple[str, str, Facts
         facts.append(("in full", "docs/tests.md"))
         return "test", test.description, facts
     if name in registry.domains():
-        domain = registry.domains().get(name)()
-        facts = [("datasets", _join(item.name for item in domain.datasets()))]
-        facts += [("models", _join(item.name for item in domain.architectures()))]
-        facts += [("needs", f"resi[{domain.extra}]")] if domain.extra else []
-        return "domain", domain.title, facts
+        return _describe_domain(name)
     if found := _in_domains(name):
         return found
     if found := _suite(name, config_dir):
         return found
     known = [*registry.measures(), *GROUNDINGS, *registry.domains(), *_domain_names(), *_suite_names(config_dir)]
     raise unknown_name("name", name, known)
+
+
+def _describe_domain(name: str) -> tuple[str, str, Facts]:
+    entry = registry.domains().origin(name)
+    domain = entry.item()
+    facts = [
+        ("datasets", _join(item.name for item in domain.datasets())),
+        ("models", _join(item.name for item in domain.architectures())),
+    ]
+    facts += [("tests", _join(domain.settings_by_test))] if domain.settings_by_test else []
+    facts += [("representations", _join(domain.representations))] if len(domain.representations) > 1 else []
+    facts += [("needs", domain.needs())] if domain.extra else []
+    return "domain", domain.title, [*facts, ("provider", f"{entry.distribution} {entry.version}")]
 
 
 def _suite(name: str, config_dir: Path | None) -> tuple[str, str, Facts] | None:
@@ -134,8 +143,11 @@ def _in_domains(name: str) -> tuple[str, str, Facts] | None:
 
 
 def _hyperparameters(domain: Domain, architecture: str, dataset: str) -> str:
+    """Return what a model is trained with in the first setting of the domain's first test, which alters nothing."""
+    by_groups = next(iter(domain.settings_by_test.values()), {})
+    setting = min(by_groups.items(), default=(0, ("standard",)))[1][0]
     try:
-        values = domain.hyperparameters(architecture, dataset, "standard", {})
+        values = domain.hyperparameters(architecture, dataset, setting, {})
     except UsageError:
         return "not in the benchmark"
     return ", ".join(f"{key}={value}" for key, value in values.items())

@@ -50,7 +50,12 @@ def show_help(commands: Mapping[str, tuple[str, str]]) -> int:
     from resi.groundings import GROUNDINGS
     from resi.registry import domains
 
-    known = {"domains": ", ".join(domains()), "tests": ", ".join(GROUNDINGS)}
+    choices = {name: domains().get(name).representations for name in domains()}
+    known = {
+        "domains": ", ".join(domains()),
+        "tests": ", ".join(GROUNDINGS),
+        "representations": "; ".join(f"for {name} {', '.join(few)}" for name, few in choices.items() if len(few) > 1),
+    }
     texts = {key: text.format(**known) for key, text in help_texts().items()}
     what, how = ([(key, texts[key]) for key in _keys_below(order, texts)] for order in (WHAT, HOW))
     named = [(f"resi {name}", text) for name, (_, text) in commands.items()]

@@ -97,7 +97,7 @@ KIND_TEXTS = {
     "models": "architectures that a run can train",
     "datasets": "what they are trained on",
     "tests": "what measures are put to",
-    "domains": "graphs, language, vision, and those of plugins",
+    "domains": "kinds of models and data, those of plugins included",
     "plugins": "what was loaded, and what could not be",
     "suites": "named lists of runs",
     "shards": "runs of a data root, finished or begun",

@@ -148,8 +148,7 @@ class RunSchema:
     representation: str | None = field(
         default=None,
         metadata={
-            "help": "which output of a layer is used, if the domain has a choice; "
-            "for graphs conv_output or post_activation, for texts cls, mean or last, for custom a layer"
+            "help": "which output of a layer is used, if the domain has a choice: {representations}; for custom a layer"
         },
     )
     test: Any = field(default=None, metadata={"help": "{tests}"})

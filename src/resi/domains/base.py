@@ -63,8 +63,9 @@ class Domain(ABC):
 
     name: ClassVar[str]
     title: ClassVar[str]
-    extra: ClassVar[str]
-    """The optional dependencies it needs: ``pip install "resi[EXTRA]"``."""
+    extra: ClassVar[str] = ""
+    """The optional dependencies that it needs of the distribution that provides it, as in ``pip install "resi[EXTRA]"``;
+    empty where that requires all that is needed."""
     default_dataset: ClassVar[str]
     """An embedded dataset, so that everything runs without a download."""
     default_models: ClassVar[tuple[str, ...]]
@@ -316,8 +317,15 @@ class Domain(ABC):
         for module in self.requires():
             if importlib.util.find_spec(module) is None:
                 raise UsageError(
-                    f"domain={self.name} needs the package {module}; install it with: pip install 'resi[{self.extra}]'"
+                    f"domain={self.name} needs the package {module}; install it with: pip install '{self.needs()}'"
                 )
+
+    @classmethod
+    def needs(cls) -> str:
+        """Return what is to be installed for the domain: the distribution that provides it, with its extra."""
+        known = registry.domains()
+        distribution = known.origin(cls.name).distribution if cls.name in known else "resi"
+        return f"{distribution}[{cls.extra}]" if cls.extra else distribution
 
     def requires(self) -> tuple[str, ...]:
         """Return the modules that the domain imports beyond resi's own dependencies."""

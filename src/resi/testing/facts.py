@@ -123,5 +123,5 @@ def check_requirements(expect: Expectations, domain: type[Domain]) -> None:
     text = expect.refused(
         "check_installed to raise UsageError for a missing package", Missing().check_installed, UsageError
     )
-    for part in (NONE_SUCH, domain.extra):
+    for part in (NONE_SUCH, domain.needs()):
         expect.that(part in text, f"check_installed to name {part}", text)

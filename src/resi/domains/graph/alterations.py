@@ -15,12 +15,11 @@ import random
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 
 from resi.domains.graph.propagation import sparse_rows
 from resi.domains.graph.settings import RANDOM_LABELS, SHORTCUT
-from resi.randomness import generator
+from resi.domains.labels import partly_random
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -82,14 +81,8 @@ def _published_shortcut(graph: Graph, spec: ModelSpec) -> Tensor:
 
 def _uniform_labels(graph: Graph, nodes: Tensor, share: float, purpose: str) -> Tensor:
     """Return the labels with those of a share of ``nodes`` replaced by labels uniform over all classes."""
-    # The i-th number is node i's, for any set of nodes.
-    rank, label = (generator(0, purpose, what).random(len(graph.labels)) for what in ("rank", "label"))
-    drawn = torch.from_numpy((label * graph.classes).astype(np.int64))
-    order = torch.from_numpy(np.argsort(rank[nodes.numpy()], kind="stable"))
-    chosen = nodes[order[: _count(share, len(nodes))]]
-    labels = graph.labels.clone()
-    labels[chosen] = drawn[chosen]
-    return labels
+    drawn = partly_random(graph.labels.numpy(), nodes.numpy(), graph.classes, share, purpose)
+    return torch.from_numpy(drawn)
 
 
 def _wrong_labels(labels: Tensor, nodes: Tensor, share: float, seed: int) -> Tensor:

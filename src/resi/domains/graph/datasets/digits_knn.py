@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from resi.domains.digits import hash_digits
+from resi.domains.scikit_learn import hash_scikit_learn
 from resi.domains.graph.datasets.base import Found, GraphDataset
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ TEST = 1000
 
 def _find(_root: Path | None, _downloads: Path, _may_download: bool) -> Found:
     """Hash the digits that come with scikit-learn, without importing it."""
-    return Found(None, hash_digits())
+    return Found(None, hash_scikit_learn("digits.csv.gz"))
 
 
 def _read(_folder: None) -> Graph:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from resi.domains.digits import hash_digits
+from resi.domains.scikit_learn import hash_scikit_learn
 from resi.domains.vision.datasets.base import ImageDataset, Statistics
 from resi.fingerprints import fingerprint
 from resi.specs import DatasetSpec
@@ -26,7 +26,7 @@ VALIDATION = 200
 def locate(root: Path | None, downloads: Path, may_download: bool) -> DatasetSpec:
     """Hash the digits that come with scikit-learn, without importing it."""
     del root, downloads, may_download
-    return DatasetSpec("digits", None, fingerprint({"files": hash_digits(), "recipe": RECIPE}))
+    return DatasetSpec("digits", None, fingerprint({"files": hash_scikit_learn("digits.csv.gz"), "recipe": RECIPE}))
 
 
 def load(dataset: DatasetSpec) -> Images:
