@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from resi.domains.base import Domain
     from resi.groundings.base import Grounding
     from resi.measures.base import Measure
+    from resi.registry.names import Registry
 
     Facts = list[tuple[str, str]]
 
@@ -131,15 +132,25 @@ def _in_domains(name: str) -> tuple[str, str, Facts] | None:
         for item in domain.datasets():
             if item.name == name:
                 embedded = "yes" if item.embedded else "no"
-                return "dataset", item.title, [("domain", domain.name), ("source", item.source), ("embedded", embedded)]
+                facts = [("domain", domain.name), ("source", item.source), ("embedded", embedded)]
+                return "dataset", item.title, [*facts, *_provider(registry.datasets(domain.name), name)]
         for architecture in domain.architectures():
             if architecture.name == name:
                 facts = [("domain", domain.name), ("reference", architecture.reference)]
                 facts += [(f"on {item.name}", _hyperparameters(domain, name, item.name)) for item in domain.datasets()]
                 keys = _join(field.name for field in dataclasses.fields(domain.model_config))
                 facts.append(("config keys", f"model.{name}.KEY=VALUE with KEY one of {keys}"))
+                facts += _provider(registry.networks(domain.name), name)
                 return "model", architecture.title, facts
     return None
+
+
+def _provider(known: Registry[Any], name: str) -> Facts:
+    """Return which distribution an item comes from; what a domain lists by itself is not registered."""
+    if name not in known:
+        return []
+    entry = known.origin(name)
+    return [("provider", f"{entry.distribution} {entry.version}")]
 
 
 def _hyperparameters(domain: Domain, architecture: str, dataset: str) -> str:

@@ -65,11 +65,11 @@ class PlainNetworks(TabularNetwork):
 
     architectures = (
         ArchitectureInfo("mlp", "perceptron of four hidden layers of 32", "", ""),
-        ArchitectureInfo("wide_mlp", "perceptron of four hidden layers of 128", "", ""),
+        ArchitectureInfo("wide_mlp", "perceptron of four hidden layers of 64", "", ""),
     )
     hyperparameters: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "mlp": recipe(),
-        "wide_mlp": recipe(width=128, learning_rate=0.001),
+        "wide_mlp": recipe(width=64),
     }
 
     def build(self, hyperparameters: Mapping[str, Any], columns: int, classes: int) -> nn.Module:
