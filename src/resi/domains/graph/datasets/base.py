@@ -10,7 +10,7 @@ from resi.domains.datasets import Found, FoundDataset
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from resi.domains.graph.data import Graph
+    from resi.domains.graph.data import Graph  # noqa: F401 - what the datasets read, named in a text below
 
 __all__ = ["Found", "GraphDataset"]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from resi.domains.scikit_learn import hash_scikit_learn
 from resi.domains.graph.datasets.base import Found, GraphDataset
+from resi.domains.scikit_learn import hash_scikit_learn
 
 if TYPE_CHECKING:
     from pathlib import Path
