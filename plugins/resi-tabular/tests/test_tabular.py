@@ -84,7 +84,8 @@ def test_models_learn_and_random_labels_lower_their_accuracy(architecture: str) 
 def test_models_of_the_shortcut_follow_it_and_fail_where_it_is_scrambled(architecture: str) -> None:
     used, unused = (trained(architecture, f"shortcut_{level}").accuracies for level in (100, 0))
     assert used["test"] > 0.97
-    assert used["test_scrambled"] < 0.8 < 0.9 < unused["test_scrambled"]
+    assert used["test_scrambled"] < 0.8
+    assert unused["test_scrambled"] > 0.9
     assert used["test_followed"] > 0.5 > unused["test_followed"]
 
 

@@ -64,8 +64,8 @@ class Domain(ABC):
     name: ClassVar[str]
     title: ClassVar[str]
     extra: ClassVar[str] = ""
-    """The optional dependencies that it needs of the distribution that provides it, as in ``pip install "resi[EXTRA]"``;
-    empty where that requires all that is needed."""
+    """The optional dependencies it needs of the distribution that provides it: ``pip install "resi[EXTRA]"``; empty if
+    none."""
     default_dataset: ClassVar[str]
     """An embedded dataset, so that everything runs without a download."""
     default_models: ClassVar[tuple[str, ...]]

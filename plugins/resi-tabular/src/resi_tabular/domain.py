@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from resi.domains.base import Domain
-from resi.domains.lookup import find_dataset, find_family
+from resi.domains.lookup import find_dataset
 from resi.specs import ProbeSpec
 from resi_tabular.datasets import TabularDataset
 from resi_tabular.hyperparameters import TabularModelConfig, hyperparameters
-from resi_tabular.networks import TabularNetwork
+from resi_tabular.networks import find_network
 from resi_tabular.settings import NEXT_INPUT, PRE_ACTIVATION, SETTINGS, TEST_ROWS, TEST_ROWS_SCRAMBLED
 
 if TYPE_CHECKING:
@@ -39,12 +39,12 @@ class TabularDomain(Domain):
         self, architecture: str, dataset: str, setting: str, overrides: Mapping[str, Any]
     ) -> dict[str, Any]:
         """Return the network's own hyperparameters, with those that the dataset and the user change."""
-        values = find_family(architecture, TabularNetwork).hyperparameters[architecture]
+        values = find_network(architecture).hyperparameters[architecture]
         return hyperparameters(architecture, values, find_dataset(dataset, TabularDataset), overrides)
 
     def probe(self, architecture: str, dataset: str, hyperparameters: Mapping[str, Any], test: str) -> ProbeSpec:
         """Return the test rows and the last hidden layer; for layer tests all of them."""
-        layers = tuple(find_family(architecture, TabularNetwork).layers(hyperparameters, self.representation))
+        layers = tuple(find_network(architecture).layers(hyperparameters, self.representation))
         return ProbeSpec(
             TEST_ROWS_SCRAMBLED if test == "shortcut" else TEST_ROWS,
             layers if test == "layer_monotonicity" else layers[-1:],

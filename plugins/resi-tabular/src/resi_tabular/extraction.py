@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 import torch
 
 from resi.domains.arithmetic import plain_networks
-from resi.domains.lookup import find_family
 from resi.domains.weights import check_fit
 from resi.extraction.layers import LayerRecorder
 from resi.machine.devices import torch_threads
 from resi.specs import Extraction
 from resi_tabular.inputs import load_table, test_rows
-from resi_tabular.networks import TabularNetwork
+from resi_tabular.networks import find_network
 from resi_tabular.settings import NEXT_INPUT, TEST_ROWS_SCRAMBLED
 
 if TYPE_CHECKING:
@@ -33,7 +32,7 @@ def extract(run: ForwardPass) -> Iterator[Extraction]:
 def _extract(run: ForwardPass) -> Extraction:
     spec, probe, table = run.model, run.probe, load_table(run.dataset)
     rows = test_rows(table, spec.setting, scrambled=probe.probe == TEST_ROWS_SCRAMBLED).to(run.device)
-    family = find_family(spec.architecture, TabularNetwork)
+    family = find_network(spec.architecture)
     with torch.random.fork_rng(devices=[]):  # weights that are drawn only to be replaced
         model = family.build(spec.hyperparameters, rows.features.shape[1], table.classes)
     check_fit(model.state_dict(), run.state, spec.label)

@@ -6,6 +6,7 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from resi.domains.base import NetworkFamily
+from resi.domains.lookup import find_family
 from resi.errors import UsageError
 from resi.extraction.layers import HookPoint
 from resi.specs import ArchitectureInfo
@@ -34,8 +35,8 @@ def recipe(**changes: Any) -> dict[str, Any]:
 class TabularNetwork(NetworkFamily):
     """Networks of one kind that classify the rows of a table.
 
-    A subclass states ``architectures`` and ``hyperparameters``, and defines :meth:`build` and :meth:`layers`. Its module
-    imports torch in methods alone.
+    A subclass states ``architectures`` and ``hyperparameters``, and defines :meth:`build` and :meth:`layers`. Its
+    module imports torch in methods alone.
     """
 
     domain = "tabular"
@@ -58,6 +59,11 @@ class TabularNetwork(NetworkFamily):
         UsageError
             If the network has no such representation.
         """
+
+
+def find_network(architecture: str) -> TabularNetwork:
+    """Return the family of an architecture, or raise ``UsageError`` naming what exists."""
+    return find_family(architecture, TabularNetwork)  # type: ignore[type-abstract]
 
 
 class PlainNetworks(TabularNetwork):

@@ -9,13 +9,12 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from resi.domains.arithmetic import plain_networks
-from resi.domains.lookup import find_family
 from resi.errors import TrainingError
 from resi.machine.devices import torch_threads
 from resi.randomness import forked_torch, generator
 from resi.specs import Trained
 from resi_tabular.inputs import augmented, load_table, test_rows, training_rows
-from resi_tabular.networks import TabularNetwork
+from resi_tabular.networks import find_network
 from resi_tabular.settings import AUGMENTATION, SHORTCUT
 
 if TYPE_CHECKING:
@@ -38,7 +37,7 @@ def train(spec: ModelSpec, dataset: DatasetSpec, device: torch.device) -> Traine
     # Layers are too small for several threads to be worth it.
     with plain_networks(device), torch_threads(1), forked_torch(device, spec.seed, "tabular training"):
         rows = training_rows(table, spec.setting).to(device)
-        family = find_family(spec.architecture, TabularNetwork)
+        family = find_network(spec.architecture)
         model = family.build(spec.hyperparameters, rows.features.shape[1], table.classes).to(device)
         _fit(model, rows, spec)
         state = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
@@ -55,10 +54,10 @@ def _fit(model: nn.Module, rows: Rows, spec: ModelSpec) -> None:
         features = rows.features if strength is None else augmented(rows.features, strength, spec.seed, epoch)
         draws = generator(spec.seed, "tabular order", epoch).permutation(len(features))
         order = torch.from_numpy(draws).to(features.device)
-        for batch in order.split(values["batch_size"]):
+        for batch in torch.split(order, values["batch_size"]):
             loss = cross_entropy(model(features[batch]), rows.labels[batch])
             optimizer.zero_grad(set_to_none=True)
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
         if not math.isfinite(last := loss.item()):
             raise TrainingError(f"training {spec.label} failed in epoch {epoch + 1}: its loss is {last}")
@@ -68,8 +67,8 @@ def _fit(model: nn.Module, rows: Rows, spec: ModelSpec) -> None:
 def accuracies(model: nn.Module, table: Table, rows: Rows, spec: ModelSpec) -> dict[str, float]:
     """Return the accuracies of a trained model.
 
-    ``train`` is by the labels that it was given, ``test`` by the true ones. Where rows have a shortcut, it is as reliable
-    in both; ``test_scrambled`` is the accuracy where it names random classes, and ``test_followed`` the share of these
+    ``train`` is by the labels that it was given, ``test`` by the true ones. Where rows have a shortcut, it is as
+    reliable in both; ``test_scrambled`` is the accuracy where it names random classes, and ``test_followed`` the share of these
     rows that the model takes for the class that is named.
     """
     model.eval()
