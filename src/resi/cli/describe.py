@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 # Within a paragraph; a line that is indented or begins a list stays one.
 LINE_BREAK = re.compile(r"(?<=\S)\n(?=[^\s*|-])")
+STANDARD = "standard"
 PARAMETERS = 9
 """The place of a measure's parameters among its facts: behind what holds for any of them."""
 
@@ -154,9 +155,11 @@ def _provider(known: Registry[Any], name: str) -> Facts:
 
 
 def _hyperparameters(domain: Domain, architecture: str, dataset: str) -> str:
-    """Return what a model is trained with in the first setting of the domain's first test, which alters nothing."""
-    by_groups = next(iter(domain.settings_by_test.values()), {})
-    setting = min(by_groups.items(), default=(0, ("standard",)))[1][0]
+    """Return what a model is trained with where nothing is altered: in a domain's first setting, if none is standard."""
+    settings = [
+        setting for groups in domain.settings_by_test.values() for names in groups.values() for setting in names
+    ]
+    setting = settings[0] if settings and STANDARD not in settings else STANDARD
     try:
         values = domain.hyperparameters(architecture, dataset, setting, {})
     except UsageError:

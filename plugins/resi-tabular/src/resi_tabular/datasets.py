@@ -44,7 +44,8 @@ def read_wine(_folder: None) -> Table:
 
     from resi_tabular.table import split_table
 
-    return split_table(*load_wine(return_X_y=True), "wine")
+    features, labels = load_wine(return_X_y=True)
+    return split_table(features, labels, "wine")
 
 
 def read_breast_cancer(_folder: None) -> Table:
@@ -53,7 +54,8 @@ def read_breast_cancer(_folder: None) -> Table:
 
     from resi_tabular.table import split_table
 
-    return split_table(*load_breast_cancer(return_X_y=True), "breast_cancer")
+    features, labels = load_breast_cancer(return_X_y=True)
+    return split_table(features, labels, "breast_cancer")
 
 
 WINE = TabularDataset(

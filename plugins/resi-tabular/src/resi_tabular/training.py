@@ -68,8 +68,8 @@ def accuracies(model: nn.Module, table: Table, rows: Rows, spec: ModelSpec) -> d
     """Return the accuracies of a trained model.
 
     ``train`` is by the labels that it was given, ``test`` by the true ones. Where rows have a shortcut, it is as
-    reliable in both; ``test_scrambled`` is the accuracy where it names random classes, and ``test_followed`` the share of these
-    rows that the model takes for the class that is named.
+    reliable in both; ``test_scrambled`` is the accuracy where it names random classes, and ``test_followed`` the share
+    of these rows that the model takes for the class that is named.
     """
     model.eval()
     device = rows.labels.device
