@@ -31,7 +31,7 @@ def test_random_labels_are_of_a_share_of_the_rows_and_independent_of_the_true_on
 
 def test_a_file_of_scikit_learn_is_named_where_it_is_missing() -> None:
     assert hash_scikit_learn("digits.csv.gz") != hash_scikit_learn("wine_data.csv")
-    with pytest.raises(DatasetError, match="holds no boston.csv; install it again"):
+    with pytest.raises(DatasetError, match=r"holds no boston\.csv; install it again"):
         hash_scikit_learn("boston.csv")
 
 

@@ -155,11 +155,9 @@ def _provider(known: Registry[Any], name: str) -> Facts:
 
 
 def _hyperparameters(domain: Domain, architecture: str, dataset: str) -> str:
-    """Return what a model is trained with where nothing is altered: in a domain's first setting, if none is standard."""
-    settings = [
-        setting for groups in domain.settings_by_test.values() for names in groups.values() for setting in names
-    ]
-    setting = settings[0] if settings and STANDARD not in settings else STANDARD
+    """Return what a model is trained with in the standard setting, or in a domain's first one if it has no such."""
+    known = [name for groups in domain.settings_by_test.values() for names in groups.values() for name in names]
+    setting = known[0] if known and STANDARD not in known else STANDARD
     try:
         values = domain.hyperparameters(architecture, dataset, setting, {})
     except UsageError:
