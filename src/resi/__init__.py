@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from resi.extraction.files.loading import load
     from resi.extraction.files.saving import save
     from resi.extraction.listing import layers
+    from resi.groundings.corrections import correct
     from resi.groundings.scores import score_table
     from resi.measures.base import Measure, as_measure
     from resi.registry.hookspecs import hookimpl
@@ -29,6 +30,7 @@ _PUBLIC = {
     "Representations": "resi.extraction.collection",
     "as_measure": "resi.measures.base",
     "compare": "resi.api.comparing",
+    "correct": "resi.groundings.corrections",
     "evaluate": "resi.api.evaluate",
     "extract": "resi.extraction.extract",
     "hookimpl": "resi.registry.hookspecs",
@@ -49,6 +51,7 @@ __all__ = [
     "Representations",
     "as_measure",
     "compare",
+    "correct",
     "evaluate",
     "extract",
     "hookimpl",

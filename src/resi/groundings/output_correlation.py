@@ -9,7 +9,14 @@ from resi.groundings.base import LEVEL, Experiment, Grounding, Item, Models, Sco
 from resi.groundings.correlation import correlate, weighted_correlations
 from resi.groundings.jackknife import influences
 from resi.groundings.notes import TOO_FEW_TO_TELL, sentence
-from resi.groundings.resampling import FEWEST_MODELS, interval, relabellings, resampled_counts, share_as_large
+from resi.groundings.resampling import (
+    FEWEST_MODELS,
+    SMALLEST_P,
+    interval,
+    relabellings,
+    resampled_counts,
+    share_as_large,
+)
 from resi.groundings.ties import merge_ties
 
 if TYPE_CHECKING:
@@ -18,7 +25,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from resi.choices import Protocol
-    from resi.groundings.base import Values
+    from resi.groundings.base import Mask, Values
     from resi.groundings.resampling import Integers
 else:
     from resi.lazy import numpy as np
@@ -154,6 +161,7 @@ def _score_part(
     p_values = np.full(len(part.x), np.nan)
     bounds: list[tuple[float | None, float | None]] = [(None, None)] * len(part.x)
     shares = np.full((len(part.x), models), np.nan)  # of each model in a score's uncertainty
+    smallest = _smallest_p_value(part, protocol)
     if defined.any():
         if protocol.is_published:
             p_values[defined] = _p_values_of_pairs(part, values, coefficient, seed)[defined]
@@ -171,7 +179,7 @@ def _score_part(
             continue
         score = score._replace(value=float(values[row]), chance=0.0, note=similarities.measures[number].notes)
         if not np.isnan(p_values[row]):
-            score = score._replace(p_value=float(p_values[row]))
+            score = score._replace(p_value=float(p_values[row]), smallest_p=smallest)
         if not protocol.is_published:
             score = _with_interval(score, bounds[row], shares[row])
         yield score
@@ -211,9 +219,7 @@ def _p_values_of_models(part: _Part, values: Values, coefficient: str, seed: int
     ----------
     .. [1] Mantel, The detection of disease clustering and a generalized regression approach, Cancer Research 1967.
     """
-    off_diagonal = part.predictions.copy()
-    np.fill_diagonal(off_diagonal, np.nan)
-    alive = ~np.isnan(off_diagonal).all(axis=1)
+    alive = _with_predictions(part)
     kept = part.predictions[np.ix_(alive, alive)]
     if np.isnan(kept[np.triu_indices(len(kept), 1)]).any():
         return np.full(len(values), np.nan)
@@ -222,6 +228,20 @@ def _p_values_of_models(part: _Part, values: Values, coefficient: str, seed: int
     kept = _order(kept, coefficient)
     null = correlate(part.x, kept[found.orders[:, first], found.orders[:, second]], coefficient)
     return share_as_large(values, null, found.exact)
+
+
+def _with_predictions(part: _Part) -> Mask:
+    """Return which models have a function of outputs with any other one."""
+    off_diagonal = part.predictions.copy()
+    np.fill_diagonal(off_diagonal, np.nan)
+    return ~np.isnan(off_diagonal).all(axis=1)
+
+
+def _smallest_p_value(part: _Part, protocol: Protocol) -> float:
+    """Return the p-value of a correlation that no other permutation reaches."""
+    if protocol.is_published:
+        return min(1.0, 2 * max(1 / math.factorial(len(part.y)), SMALLEST_P))
+    return max(1 / math.factorial(int(_with_predictions(part).sum())), SMALLEST_P)
 
 
 def _p_values_of_pairs(part: _Part, values: Values, coefficient: str, seed: int) -> Values:

@@ -19,6 +19,8 @@ else:
     from resi.lazy import numpy as np
 
 PERMUTATIONS = 9999
+SMALLEST_P = 1 / (PERMUTATIONS + 1)
+"""The p-value that no random permutation reaches; of all permutations it can be no smaller."""
 RESAMPLES = 2000
 LEVEL = 0.95
 # Of fewer models, most resamples leave nothing to correlate.

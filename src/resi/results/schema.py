@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import polars as pl
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 SCORE_VERSION = 3
 """Raise it when scoring would give other numbers for the same comparisons."""
 
@@ -39,6 +39,7 @@ LATER_COLUMNS: dict[str, str | None] = {
     "compared": None,
     "note": "",
     "influences": "",
+    "smallest_p": None,
 }
 
 PAIRWISE = {
@@ -115,6 +116,7 @@ SCORES = {
     "compared": pl.String,  # hash of what was compared: scores that have it in common are about the same models
     "note": pl.String,  # why the score says little; empty where there is nothing to note
     "influences": pl.String,  # JSON: what each model adds to the score's uncertainty; empty where unknown
+    "smallest_p": pl.Float64,  # what p_value is where no relabelling scores as well; null where there is no p_value
 }
 
 # Sorting by these makes tables independent of the order in which rows came.
