@@ -51,9 +51,8 @@ class ScoreViews:
             ``architecture``, ``setting`` and ``functional`` where the test has them, ``measure``, ``best``, which marks
             measures that are better than chance and cannot be told from the best (see
             :func:`resi.groundings.readable.read_scores`), the score by the test's first metric under its name, its 95 %
-            interval from ``low`` to ``high``, its ``p_value``, ``smallest_p``, which is the smallest that it can be with
-            so many models, and ``chance``, the scores by further metrics, and ``models``, ``pairs`` and
-            ``failed_pairs``.
+            interval from ``low`` to ``high``, its ``p_value``, ``smallest_p``, which is the smallest that so few models
+            can give, and ``chance``, the scores by further metrics, and ``models``, ``pairs`` and ``failed_pairs``.
         """
         frame = score_frame(correct_on_request(self.scores, correct))
         named = frame.rename({"value": frame["metric"][0]} if frame.height else {})

@@ -24,6 +24,7 @@ CORRECTION = "correction"
 NEEDED = ("test", "measure", "metric", "p_value")
 METHODS = ("holm", "bonferroni", "fdr_bh")
 NAMES = {"holm": "Holm", "bonferroni": "Bonferroni", "fdr_bh": "Benjamini-Hochberg"}
+SHORT = {**NAMES, "fdr_bh": "BH"}
 
 
 def correct(scores: pl.DataFrame, method: str = "holm") -> pl.DataFrame:
@@ -92,7 +93,7 @@ def correct_on_request(scores: pl.DataFrame, method: str | None) -> pl.DataFrame
 def p_title(scores: Any) -> str:
     """Return what a column of p-values is called: ``p``, with the method by which those of some rows were corrected."""
     found = {row[CORRECTION] for row in scores if row.get(CORRECTION)}
-    return f"p ({', '.join(NAMES[method] for method in sorted(found))})" if found else "p"
+    return f"p ({', '.join(SHORT[method] for method in sorted(found))})" if found else "p"
 
 
 def adjusted(p_values: Array, method: str) -> Array:
@@ -146,7 +147,7 @@ def _with_smallest(scores: pl.DataFrame, method: str) -> pl.DataFrame:
     By the false discovery rate, measures that all have the smallest p-value keep it.
     """
     times = pl.lit(1) if method == "fdr_bh" else pl.col("measures_")
-    smallest = pl.min_horizontal(pl.col("smallest_p") * times, 1.0)
+    smallest = (pl.col("smallest_p") * times).clip(upper_bound=1)
     found = scores.with_columns(smallest_p=smallest)
     if "note" not in scores.columns:
         return found

@@ -213,8 +213,8 @@ def _with_p_values(scores: Sequence[Score], shares: Values, layers: Sequence[int
         else:
             smallest = smallest_p_value(of)
             few = TOO_FEW_TO_TELL.format("so few layers", smallest) if smallest > LEVEL else ""
-            share = float(share)
-            found.append(score._replace(p_value=share, smallest_p=smallest, note=sentence(score.note, few)))
+            note = sentence(score.note, few)
+            found.append(score._replace(p_value=float(share), smallest_p=smallest, note=note))
     return found
 
 

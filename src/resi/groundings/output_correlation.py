@@ -234,7 +234,7 @@ def _with_predictions(part: _Part) -> Mask:
     """Return which models have a function of outputs with any other one."""
     off_diagonal = part.predictions.copy()
     np.fill_diagonal(off_diagonal, np.nan)
-    return ~np.isnan(off_diagonal).all(axis=1)
+    return np.asarray(~np.isnan(off_diagonal).all(axis=1))
 
 
 def _smallest_p_value(part: _Part, protocol: Protocol) -> float:

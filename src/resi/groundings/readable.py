@@ -172,8 +172,8 @@ def score_frame(scores: pl.DataFrame) -> pl.DataFrame:
         One row for each test, architecture and measure: ``test``, ``domain``, ``dataset``, ``protocol``,
         ``architecture``, ``setting``, ``functional``, ``measure``, ``parameters``, ``best`` (null where it is not
         known, see :func:`read_scores`), ``metric``, ``value``, ``low``, ``high``, ``p_value``, ``smallest_p``,
-        ``chance``, then the values of further metrics by name, and ``groups``, ``models``, ``pairs``, ``failed_pairs``, ``origin``,
-        ``model_source``, ``reason``, ``note``.
+        ``chance``, then the values of further metrics by name, and ``groups``, ``models``, ``pairs``,
+        ``failed_pairs``, ``origin``, ``model_source``, ``reason``, ``note``.
     """
     rows = [_frame_row(block, row) for block in read_scores(scores) for row in block.rows]
     further = sorted({name for row in rows for name in row} - set(FRAME))

@@ -208,14 +208,17 @@ def _handles(found: Sequence[Panel]) -> list[Line2D]:
                 look = _look(label, panel)
                 looks[look["label"]] = look
     handles = [Line2D([], [], **look) for look in looks.values()]
-    methods = {NAMES[row[CORRECTION]] for panel in found for row in panel.rows.values() if row.get(CORRECTION)}
-    handles += text_handle(
-        f"p-values corrected for the number of measures ({', '.join(sorted(methods))})" if methods else ""
-    )
-    handles += text_handle(own_words(label for panel in found for label in panel.rows))
     rows = [row for panel in found for row in panel.rows.values()]
+    handles += text_handle(_correction_words(rows))
+    handles += text_handle(own_words(label for panel in found for label in panel.rows))
     if any(row["low"] is not None for row in rows):
         handles.append(Line2D([], [], label="95 % interval", color=COLOURS[0], linewidth=1.1))
     if any(row["chance"] is not None for row in rows):
         handles.append(Line2D([], [], label="chance", **_CHANCE))
     return handles
+
+
+def _correction_words(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return how p-values were corrected; empty if they were not."""
+    methods = sorted({NAMES[row[CORRECTION]] for row in rows if row.get(CORRECTION)})
+    return f"p corrected for the number of measures ({', '.join(methods)})" if methods else ""
