@@ -9,7 +9,7 @@ from __future__ import annotations
 import polars as pl
 
 SCHEMA_VERSION = 6
-SCORE_VERSION = 3
+SCORE_VERSION = 4
 """Raise it when scoring would give other numbers for the same comparisons."""
 
 COMPUTED, PUBLISHED = "resi", "published"
