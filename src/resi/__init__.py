@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from resi.api.evaluate import evaluate
     from resi.api.matrices import matrix
     from resi.api.models import Model
+    from resi.api.ranking import ranks
     from resi.api.running import run
     from resi.extraction.collection import Representations
     from resi.extraction.extract import extract
@@ -39,6 +40,7 @@ _PUBLIC = {
     "load": "resi.extraction.files.loading",
     "matrix": "resi.api.matrices",
     "pairwise": "resi.api.comparing",
+    "ranks": "resi.api.ranking",
     "run": "resi.api.running",
     "save": "resi.extraction.files.saving",
     "score_table": "resi.groundings.scores",
@@ -60,6 +62,7 @@ __all__ = [
     "load",
     "matrix",
     "pairwise",
+    "ranks",
     "run",
     "save",
     "score_table",
