@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from rank_coverage import rank_lines, rank_table
 
 from resi.choices import Protocol
 from resi.groundings import GROUNDINGS
@@ -51,6 +52,11 @@ GROUPS = [
 LAYERS, MODELS = (3, 4, 5, 6, 8), (5, 10)
 # Noise beside one unit of similarity a layer; at the first there is nothing but noise.
 NOISE = (1000.0, 2.0, 1.0, 0.7, 0.5, 0.3, 0.2)
+ABOUT_RANKS = """\
+Six measures are scored on the same models, each with noise of its own in the similarities; of equal noise, they are
+equally good. `held`: the share of studies and measures in % whose 95 % interval holds the mean rank over many studies,
+and that of the measure for which it is the smallest; then how often the 95 % confidence set has a best measure, how
+many measures it has, and how often the worse of two measures is the better in 97.5 % of draws or more."""
 RELATIONS = (0.0, 0.5, 1.0, 3.0, 6.0, 12.0)
 
 
@@ -92,6 +98,11 @@ def main() -> None:
             rows.append(text(line))
             print(rows[-1], flush=True)  # noqa: T201
         parts.append("\n".join(rows))
+    ranks = []
+    for line in rank_lines(chosen.studies):
+        ranks.append(line)
+        print(line, flush=True)  # noqa: T201
+    parts.append(f"## Ranks\n\n{ABOUT_RANKS}\n\n{rank_table(ranks)}")
     page = "\n\n".join([introduction(chosen.studies), summary(found), *parts])
     chosen.page.write_text(page + "\n", encoding="utf-8")
 

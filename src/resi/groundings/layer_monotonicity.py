@@ -24,6 +24,8 @@ else:
 CHANCE = {"spearman": 0.0, "violation_rate": 0.5}
 BEST = {"spearman": 1.0, "violation_rate": 0.0}
 WORST = {"spearman": -1.0, "violation_rate": 1.0}
+# Of so few, a swap of two neighbours is a large part of the score, and intervals are wide by themselves.
+FEW_LAYERS = 4
 
 
 class LayerMonotonicity(Grounding):
@@ -247,7 +249,8 @@ def limits_of_mean(values: Values, layers: int, metric: str) -> Values:
     # Of a mean in which one model differs from all others by so much.
     error, quantile = _harm_of_a_swap(layers, metric) / count, t_quantile(count - 1)
     # A layer with two others on one side correlates with 1 or -1: the mean of few such moves in jumps.
-    least = normal_quantile() * error / 2 if metric == "spearman" else 0.0
+    jump = normal_quantile() * error if metric == "spearman" else 0.0
+    least = jump / 2 if layers <= FEW_LAYERS else jump
     # Of three layers, two can be in order or not: the mean is a share, and its error is no further unknown.
     times = normal_quantile() if layers == FEWEST_LAYERS else quantile
     scale = Scale(BEST[metric], WORST[metric], times, quantile * error, least)
