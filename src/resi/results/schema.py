@@ -10,7 +10,9 @@ import polars as pl
 
 SCHEMA_VERSION = 6
 SCORE_VERSION = 4
-"""Raise it when scoring would give other numbers for the same comparisons."""
+"""Raise it when scoring would give other numbers for the same comparisons: finished runs then score them again."""
+NAMED_BY = 3
+"""Part of the names of shards; that of scores when they last changed with it. Now it stays, and so do the names."""
 
 COMPUTED, PUBLISHED = "resi", "published"
 """Where a row comes from: computed by resi, or imported from the published benchmark's results.
