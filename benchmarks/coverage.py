@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from rank_coverage import rank_lines, rank_table
 
 from resi.choices import Protocol
 from resi.groundings import GROUNDINGS
@@ -18,6 +19,7 @@ from resi.groundings.base import LEVEL, MeasureFacts, Member, Score, Similaritie
 from resi.groundings.correlation import correlate
 from resi.groundings.group_resampling import uncertainty
 from resi.groundings.layer_monotonicity import layer_correlation, layer_violations, limits_of_mean
+from resi.groundings.output_correlation import uncertainty as uncertainty_of_outputs
 from resi.groundings.separation import average_precision, pair_index, violation_rate
 from resi.randomness import generator
 
@@ -30,8 +32,8 @@ if TYPE_CHECKING:
 PAGE = Path(__file__).parents[1] / "docs" / "coverage.md"
 SIMILARITY = MeasureFacts("simulated", "{}", larger_is_more_similar=True, symmetric=True)
 STUDIES, STUDIES_OF_EXPECTATION = 1000, 10_000
-# Whose intervals are slower, as they draw models again.
-STUDIES_OF_OUTPUTS = 200
+# Of a block, whose p-values are slow.
+STUDIES_OF_OUTPUTS = 400
 STUDIES_OF_CHANCE = 400
 MOST_MODELS_DEALT = 15
 BLOCK = 500
@@ -50,7 +52,12 @@ GROUPS = [
 LAYERS, MODELS = (3, 4, 5, 6, 8), (5, 10)
 # Noise beside one unit of similarity a layer; at the first there is nothing but noise.
 NOISE = (1000.0, 2.0, 1.0, 0.7, 0.5, 0.3, 0.2)
-CORRELATIONS = (0.0, 0.5, 1.0, 3.0)
+ABOUT_RANKS = """\
+Six measures are scored on the same models, each with noise of its own in the similarities; of equal noise, they are
+equally good. `held`: the share of studies and measures in % whose 95 % interval holds the mean rank over many studies,
+and that of the measure for which it is the smallest; then how often the 95 % confidence set has a best measure, how
+many measures it has, and how often the worse of two measures is the better in 97.5 % of draws or more."""
+RELATIONS = (0.0, 0.5, 1.0, 3.0, 6.0, 12.0)
 
 
 class Line(NamedTuple):
@@ -91,6 +98,11 @@ def main() -> None:
             rows.append(text(line))
             print(rows[-1], flush=True)  # noqa: T201
         parts.append("\n".join(rows))
+    ranks = []
+    for line in rank_lines(chosen.studies):
+        ranks.append(line)
+        print(line, flush=True)  # noqa: T201
+    parts.append(f"## Ranks\n\n{ABOUT_RANKS}\n\n{rank_table(ranks)}")
     page = "\n\n".join([introduction(chosen.studies), summary(found), *parts])
     chosen.page.write_text(page + "\n", encoding="utf-8")
 
@@ -118,12 +130,11 @@ def span(shares: Sequence[float]) -> str:
 
 def introduction(studies: int) -> str:
     """Return what stands above the tables."""
-    errors = [100 * 2 * np.sqrt(0.95 * 0.05 / count) for count in (studies, min(studies, STUDIES_OF_OUTPUTS))]
+    error = 100 * 2 * np.sqrt(0.95 * 0.05 / studies)
     return (
         "# How often intervals hold the expected score\n\n"
         f"Written by `python -m nox -s coverage`: {studies} simulated studies of each design, so that a share of 95 %\n"
-        f"is uncertain by {errors[0]:.1f} points; {min(studies, STUDIES_OF_OUTPUTS)} for outputs, uncertain by "
-        f"{errors[1]:.1f}. [tests.md](tests.md) says how intervals\nand p-values are made.\n\n"
+        f"is uncertain by {error:.1f} points. [tests.md](tests.md) says how intervals and p-values are made.\n\n"
         "`expected` is the mean score of many studies of the design, with other models in each; `held` the share of\n"
         "studies in % whose 95 % interval holds it; the next two say on which side it misses. `p` is the share of\n"
         f"studies in % with a p-value of at most {LEVEL}, for designs in which there is nothing to find."
@@ -223,38 +234,44 @@ def layer_design(models: int, layers: int, noise: float, uneven: float, studies:
 
 
 def output_lines(studies: int) -> Iterator[Line]:
-    """Simulate the tests by outputs: ten models are points, of which predictions show some coordinates with noise."""
+    """Simulate the tests by outputs: models are points, of which predictions show some coordinates with noise."""
+    for models in MODELS:
+        for relation in RELATIONS:
+            yield from output_design(models, relation, studies)
+
+
+def output_design(models: int, relation: float, studies: int) -> Iterator[Line]:
+    """Simulate one design of outputs; ``relation`` is how much larger than noise is what predictions show."""
     test = GROUNDINGS["output_correlation"]()
-    members = tuple(Member("standard", seed) for seed in range(10))
-    upper = np.triu_indices(10, 1)
-    for relation in CORRELATIONS:
+    members = tuple(Member("standard", seed) for seed in range(models))
+    pairs = np.stack(np.triu_indices(models, 1))
 
-        def draw(random: np.random.Generator, count: int, relation: float = relation) -> Array:
-            inner = random.normal(size=(count, 10, 3))
-            outer = relation * inner + random.normal(size=inner.shape)
-            return np.stack([np.linalg.norm(x[:, :, None] - x[:, None], axis=-1) for x in (inner, outer)], axis=1)
+    def draw(random: np.random.Generator, count: int) -> Array:
+        inner = random.normal(size=(count, models, 3))
+        outer = relation * inner + random.normal(size=inner.shape)
+        return np.stack([np.linalg.norm(x[:, :, None] - x[:, None], axis=-1) for x in (inner, outer)], axis=1)
 
-        def score(tables: Array) -> dict[str, Array]:
-            pairs = tables[:, :, *upper]
-            return {
-                metric: np.array([correlate(x[None], y[None], metric)[0, 0] for x, y in pairs])
-                for metric in test.metrics
-            }
+    def score(tables: Array) -> dict[str, Array]:
+        of_pairs = tables[:, :, *pairs]
+        return {
+            metric: np.array([correlate(x[None], y[None], metric)[0, 0] for x, y in of_pairs])
+            for metric in test.metrics
+        }
 
-        def scores(tables: Array) -> Sequence[Score]:
-            found = []
-            for inner, outer in tables:
-                similarities = Similarities(members, (SIMILARITY,), -inner[None], {"jsd": outer})
-                found += test.score(similarities, Protocol.corrected, seed=0)
-            return found
+    def scores(tables: Array) -> Sequence[Score]:
+        found = []
+        for inner, outer in tables[:STUDIES_OF_OUTPUTS]:
+            similarities = Similarities(members, (SIMILARITY,), -inner[None], {"jsd": outer})
+            found += test.score(similarities, Protocol.corrected, seed=0)
+        return found
 
-        def limits(tables: Array) -> Iterator[tuple[str, Array]]:
-            found = scores(tables)
-            for metric in test.metrics:
-                yield metric, np.array([(one.low, one.high) for one in found if one.metric == metric], float).T
+    def limits(tables: Array) -> Iterator[tuple[str, Array]]:
+        for metric in test.metrics:
+            ends = [uncertainty_of_outputs(x[None], y, pairs, models, metric)[1] for x, y in tables[:, :, *pairs]]
+            yield metric, np.concatenate(ends, axis=1)
 
-        about = "10 models", f"relation {relation:g}"
-        yield from _design(about, draw, score, limits, (scores, relation == 0), min(studies, STUDIES_OF_OUTPUTS))
+    about = f"{models} models", f"relation {relation:g}"
+    yield from _design(about, draw, score, limits, (scores, relation == 0), studies)
 
 
 def _scores(test: Any, members: tuple[Member, ...], values: Array) -> Sequence[Score]:

@@ -13,12 +13,14 @@ if TYPE_CHECKING:
     from resi.api.evaluate import evaluate
     from resi.api.matrices import matrix
     from resi.api.models import Model
+    from resi.api.ranking import ranks
     from resi.api.running import run
     from resi.extraction.collection import Representations
     from resi.extraction.extract import extract
     from resi.extraction.files.loading import load
     from resi.extraction.files.saving import save
     from resi.extraction.listing import layers
+    from resi.groundings.corrections import correct
     from resi.groundings.scores import score_table
     from resi.measures.base import Measure, as_measure
     from resi.registry.hookspecs import hookimpl
@@ -29,6 +31,7 @@ _PUBLIC = {
     "Representations": "resi.extraction.collection",
     "as_measure": "resi.measures.base",
     "compare": "resi.api.comparing",
+    "correct": "resi.groundings.corrections",
     "evaluate": "resi.api.evaluate",
     "extract": "resi.extraction.extract",
     "hookimpl": "resi.registry.hookspecs",
@@ -37,6 +40,7 @@ _PUBLIC = {
     "load": "resi.extraction.files.loading",
     "matrix": "resi.api.matrices",
     "pairwise": "resi.api.comparing",
+    "ranks": "resi.api.ranking",
     "run": "resi.api.running",
     "save": "resi.extraction.files.saving",
     "score_table": "resi.groundings.scores",
@@ -49,6 +53,7 @@ __all__ = [
     "Representations",
     "as_measure",
     "compare",
+    "correct",
     "evaluate",
     "extract",
     "hookimpl",
@@ -57,6 +62,7 @@ __all__ = [
     "load",
     "matrix",
     "pairwise",
+    "ranks",
     "run",
     "save",
     "score_table",

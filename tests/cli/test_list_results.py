@@ -21,13 +21,13 @@ ABOUT |= {"origin": "resi", "model_source": "trained", "setting": "", "reason": 
 MODELS = {"setting_a": "standard", "setting_b": "augmentation_100", "layer_a": "1", "layer_b": "1", "parameters": "{}"}
 
 
-def write(root: Path, dataset: str, measures: dict[str, float], failed: int = 0) -> Shard:
+def write(root: Path, dataset: str, measures: dict[str, float], failed: int = 0, **changes) -> Shard:
     """Write a finished shard with a score and a comparison of each measure."""
     where = {"domain": "graph", "dataset": dataset, "architecture": "gcn"}
     scores, comparisons = [], []
     for measure, value in measures.items():
         key = f"{dataset}-{measure}"
-        scores.append({**score(key, value), **ABOUT, **where, "measure": measure, "compared": dataset})
+        scores.append({**score(key, value), **ABOUT, **where, "measure": measure, "compared": dataset, **changes})
         comparisons.append(comparison(key, value / 2, measure=measure, **where, **MODELS))
     comparisons += [
         comparison(f"{dataset}-f{n}", None, "failed", measure="rsa", **where, **MODELS, error="no memory")
@@ -193,3 +193,28 @@ def test_a_shard_as_json_and_csv_and_one_that_is_not_there(filled: Path, capsys:
     words = " ".join(capsys.readouterr().out.split())
     assert "state unfinished; the same command resumes it" in words
     assert "comparisons 1 so far" in words
+
+
+@pytest.mark.parametrize("words", [["correct=holm"], ["--correct", "holm"]])
+def test_p_values_are_corrected_on_request_for_all_measures_of_the_tables(
+    root: Path, capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    shard = write(root, "cora", {"cka": 0.3, "jaccard": 0.9, "rsa": 0.5}, p_value=0.012, smallest_p=0.0001)
+    stored = (shard.folder / "scores.parquet").read_bytes()
+    found = read(["list", "scores", "measure=cka", *words], capsys)
+    assert [(row["p_value"], row["smallest_p"]) for row in found] == [pytest.approx((0.036, 0.0003))]
+    assert found[0]["correction"] == "holm"
+    assert run_command(["list", "scores", "measure=cka", *words]) == 0
+    printed = capsys.readouterr().out
+    assert "p (Holm)" in printed
+    assert "p at least 0.0003" in printed
+    assert run_command(["show", shard.folder.name, "--correct", "holm"]) == 0
+    assert "0.0360" in capsys.readouterr().out
+    assert (shard.folder / "scores.parquet").read_bytes() == stored
+
+
+def test_one_known_correction_is_asked_for(filled: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command(["list", "scores", "correct=holm", "correct=fdr_bh"]) == 2
+    assert "by one method, not by holm and fdr_bh" in capsys.readouterr().err
+    assert run_command(["list", "scores", "correct=x"]) == 2
+    assert "unknown correction 'x'. Known: bonferroni, fdr_bh, holm" in " ".join(capsys.readouterr().err.split())

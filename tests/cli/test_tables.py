@@ -149,4 +149,4 @@ def test_the_best_are_marked_and_what_that_means_is_said(capsys) -> None:
     few = "with 2 groups of 3 models no p-value can be below 0.1"
     lines = printed([{**one, "note": few} for one in rows], capsys)
     assert not [line for line in lines if line.startswith("*")]
-    assert f"{few}: too few to tell which measure is best" in " ".join(lines)
+    assert f"{few}: too few models to tell which measure is best" in " ".join(lines)

@@ -11,7 +11,7 @@ from scipy import stats
 from resi.choices import Protocol
 from resi.groundings import GROUNDINGS
 from resi.groundings.base import MeasureFacts, Member, Similarities
-from resi.groundings.resampling import resampled_counts
+from resi.groundings.output_correlation import uncertainty
 
 SIMILARITY = MeasureFacts("m", "{}", larger_is_more_similar=True, symmetric=True)
 DISTANCE = SIMILARITY._replace(larger_is_more_similar=False)
@@ -209,22 +209,41 @@ def test_p_values_hold_their_level_where_those_of_pairs_do_not() -> None:
     assert np.mean(rejected["published"]) > 0.1
 
 
-def test_intervals_are_quantiles_over_models_drawn_with_replacement() -> None:
+def test_intervals_are_those_of_fishers_scale_and_the_jackknife() -> None:
     values, predictions = symmetric(7, 7), symmetric(7, 8)
     values += predictions
-    counts = resampled_counts(("standard",) * 7, seed=0)
     for entry in score(values, predictions, [DISTANCE]):
-        resampled = []
-        for count in counts[:300]:
-            drawn = np.repeat(np.arange(7), count.astype(int))
-            first, second = np.triu_indices(7, 1)
-            # A model and its own copy are no pair.
-            a, b = drawn[first], drawn[second]
-            a, b = a[a != b], b[a != b]
-            x, y = values[a, b], predictions[a, b]
-            resampled.append(np.nan if np.ptp(x) == 0 else SCIPY[entry.metric](x, y))
-        full = by_metric(score(values, predictions, [DISTANCE]))[entry.metric]
-        few = np.nanquantile(resampled, [0.025, 0.975])
-        # The first 300 of 2000 draws.
-        assert (full.low, full.high) == pytest.approx(tuple(few), abs=0.15)
-        assert full.low < full.value < full.high
+        without = []
+        for model in range(7):
+            kept = np.ix_(*[np.delete(np.arange(7), model)] * 2)
+            without.append(SCIPY[entry.metric](upper(values[kept]), upper(predictions[kept])))
+        error = np.sqrt(6 / 7 * ((np.array(without) - np.mean(without)) ** 2).sum())
+        step = stats.norm.ppf(0.975) * error
+        ends = np.tanh(np.arctanh(entry.value) + np.array([-1, 1]) * step / (1 - entry.value**2))
+        # At most three times as far as on the scale of correlations, see the pages on intervals.
+        assert entry.low == pytest.approx(max(ends[0], entry.value - 3 * step))
+        assert entry.high == pytest.approx(min(ends[1], entry.value + 3 * step))
+
+
+def test_a_perfect_correlation_has_the_limit_of_one_with_a_few_pairs_out_of_order() -> None:
+    """Ten pairs of five models: one swap of neighbours costs Kendall 2/45 and Spearman 12/990; here are five."""
+    place = np.array([0, 1, 3.1, 7.4, 15.9])
+    distances = np.abs(place[:, None] - place)
+    found = by_metric(score(distances, distances, [DISTANCE]))
+    assert (found["kendall"].low, found["kendall"].high) == pytest.approx((1 - 5 * 4 / 90, 1))
+    assert (found["spearman"].low, found["spearman"].high) == pytest.approx((1 - 5 * 12 / 990, 1))
+
+
+def test_intervals_hold_the_expected_correlation() -> None:
+    """Ten models of which predictions show the representations with noise; docs/coverage.md has all designs."""
+    random = np.random.default_rng(0)
+    inner = random.normal(size=(400, 10, 3))
+    outer = inner + random.normal(size=inner.shape)
+    inside, outside = (np.linalg.norm(x[:, :, None] - x[:, None], axis=-1) for x in (inner, outer))
+    expected = np.mean([SCIPY["pearson"](upper(a), upper(b)) for a, b in zip(inside, outside, strict=True)])
+    pairs = np.stack(np.triu_indices(10, 1))
+    limits = [
+        uncertainty(upper(a)[None], upper(b), pairs, 10, "pearson")[1] for a, b in zip(inside, outside, strict=True)
+    ]
+    held = [low[0] <= expected <= high[0] for low, high in limits]
+    assert 0.92 <= np.mean(held) <= 0.98

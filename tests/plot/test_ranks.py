@@ -14,7 +14,7 @@ from scipy import stats
 import resi
 from resi.errors import UsageError
 from resi.groundings.ranks import indistinct_from_best
-from resi.groundings.readable import read_scores
+from resi.groundings.readable import BEST, read_scores
 from resi.plot.critical import compared, holm, wilcoxon
 from resi.plot.families import look
 from resi.plot.ranking import Ranks, ranked_scores, ranks_of
@@ -253,3 +253,14 @@ def test_a_panel_of_models_without_names_is_called_after_its_test() -> None:
     unnamed = scores(1, architecture="own", dataset="own", domain="custom")
     assert [panel.get_title(loc="left") for panel in resi.plot.scores(unnamed).axes] == ["augmentation"]
     assert [panel.get_title(loc="left") for panel in resi.plot.scores(scores(1)).axes] == ["arch0, cora"]
+
+
+def test_dots_follow_p_values_corrected_for_all_measures_of_the_table() -> None:
+    table = scores(columns=1, p_value=0.01, smallest_p=0.0001)
+    raw, corrected = (resi.plot.scores(table, measures=["cka", "procrustes"], correct=by) for by in (None, "holm"))
+    words = [[text.get_text() for text in figure.legends[0].get_texts()] for figure in (raw, corrected)]
+    assert BEST in words[0]
+    # Five times 0.01 is no longer at most 0.025, though two measures alone are drawn.
+    assert BEST not in words[1]
+    assert "p corrected for the number of measures (Holm)" in words[1]
+    assert resi.plot.scores(resi.correct(table)).legends[0].get_texts()[-3].get_text() in words[1]

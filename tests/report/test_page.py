@@ -158,6 +158,22 @@ def test_the_page_says_how_sure_ranks_are(tmp_path: Path) -> None:
     assert "with a probability of 0.05 (Friedman test)" in text
     assert "less than\n1.9 apart" in text
     assert "|cka|is the best of 3 measures." in text
+    assert "Best in" in text
+    assert "|cka|1.0|1.0..1.0|100 %|" in text
+
+
+def test_p_values_are_shown_with_the_smallest_there_can_be_and_corrected_on_request(tmp_path: Path) -> None:
+    p_values = {"p_value": 0.011, "smallest_p": 0.008, "low": 0.5, "high": 0.95}
+    shard = finish(tmp_path, [score("cka", 0.9, **p_values), score("rsa", 0.7, **p_values)], [comparison("a")])
+    text = text_of(make_page(shard))
+    assert "|p|least p|" in text
+    assert "|0.0110|0.0080|" in text
+    assert "They are not corrected for the number of measures" in text
+    corrected = text_of(make_page(shard, correct="bonferroni"))
+    assert "p-values corrected for the number of measures (Bonferroni)" in corrected
+    assert "|p (Bonferroni)|least p|" in corrected
+    assert "|0.0220|0.0160|" in corrected
+    assert shard.scores()["p_value"].to_list() == [0.011, 0.011]
 
 
 def test_the_overview_has_mean_ranks_of_all_tests_and_domains(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ def comparison(key: str, value: float | None = 1.0, status: str = "ok", **change
 
 def score(key: str, value: float | None = 0.5, failed_pairs: int = 0) -> dict:
     row = dict.fromkeys(SCORES, "x")
-    nothing = dict.fromkeys(("seed", "low", "high", "p_value", "normalised"))
+    nothing = dict.fromkeys(("seed", "low", "high", "p_value", "normalised", "smallest_p"))
     counts = {"groups": 3, "models": 15, "pairs": 105, "failed_pairs": failed_pairs, "chance": 0.2, "note": ""}
     return {**row, **nothing, **counts, "key": key, "value": value}
 

@@ -6,6 +6,7 @@ import html
 from typing import TYPE_CHECKING, Any
 
 from resi.console.columns import Column, lay_out
+from resi.groundings.corrections import correct_on_request
 from resi.groundings.readable import BEST, read_scores, score_frame
 
 if TYPE_CHECKING:
@@ -14,10 +15,11 @@ if TYPE_CHECKING:
     import polars as pl
     from matplotlib.figure import Figure
 
-SHOWN = ("architecture", "setting", "functional", "measure", "best", "value", "low", "high", "p_value", "chance")
+SHOWN = ("architecture", "setting", "functional", "measure", "best", "value", "low", "high", "p_value", "smallest_p",
+         "chance")  # fmt: skip
 NOT_SHOWN = ("test", "domain", "dataset", "protocol", "parameters", "metric", "groups", "origin", "model_source",
              "reason", "note")  # fmt: skip
-NAMES = {"functional": "against", "p_value": "p"}
+NAMES = {"functional": "against", "p_value": "p", "smallest_p": "least p"}
 MOST_ROWS = 60
 """A notebook shows no more lines than this; ``table()`` has all."""
 MOST_LINES = 20
@@ -34,8 +36,14 @@ class ScoreViews:
     comparisons: pl.DataFrame
     shard: Any  # a path, or None where the tables are not kept
 
-    def table(self) -> pl.DataFrame:
+    def table(self, correct: str | None = None) -> pl.DataFrame:
         """Return one row for each architecture and measure, the best first.
+
+        Parameters
+        ----------
+        correct : str, optional
+            Correct p-values for the number of measures: ``holm``, ``bonferroni`` or ``fdr_bh``, see
+            :func:`resi.correct`.
 
         Returns
         -------
@@ -43,10 +51,10 @@ class ScoreViews:
             ``architecture``, ``setting`` and ``functional`` where the test has them, ``measure``, ``best``, which marks
             measures that are better than chance and cannot be told from the best (see
             :func:`resi.groundings.readable.read_scores`), the score by the test's first metric under its name, its 95 %
-            interval from ``low`` to ``high``, its ``p_value`` and ``chance``, the scores by further metrics, and
-            ``models``, ``pairs`` and ``failed_pairs``.
+            interval from ``low`` to ``high``, its ``p_value``, ``smallest_p``, which is the smallest that so few models
+            can give, and ``chance``, the scores by further metrics, and ``models``, ``pairs`` and ``failed_pairs``.
         """
-        frame = score_frame(self.scores)
+        frame = score_frame(correct_on_request(self.scores, correct))
         named = frame.rename({"value": frame["metric"][0]} if frame.height else {})
         empty = {name for name in ("setting", "functional") if (frame[name].fill_null("") == "").all()}
         return named.drop(*NOT_SHOWN, *empty)
@@ -121,5 +129,5 @@ def _text(value: Any, name: str) -> str:
     if value is None:
         return "undefined" if name == "value" else "-"
     if isinstance(value, float):
-        return f"{value:.4f}" if name == "p_value" else f"{value:.3f}"
+        return f"{value:.4f}" if name in ("p_value", "smallest_p") else f"{value:.3f}"
     return str(value)

@@ -139,3 +139,9 @@ def parser(command: str, usage: str, about: str, keys: Mapping[str, Key], exampl
         epilog=f"examples:\n{examples}",
         formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(prog, width=WIDTH, max_help_position=20),
     )
+
+
+def add_correct(parser: argparse.ArgumentParser) -> None:
+    """Let a command take ``--correct METHOD``, see :func:`resi.groundings.corrections.correct`."""
+    about = "correct p-values for the number of measures by holm, bonferroni or fdr_bh; stored tables stay as they are"
+    parser.add_argument("--correct", metavar="METHOD", help=about)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from resi.choices import Status
+from resi.cli.arguments import add_correct
 from resi.console import say, write
 from resi.errors import UsageError, unknown_name
 
@@ -21,11 +22,13 @@ if TYPE_CHECKING:
 LIMIT = 100
 PIECE = 50_000
 SHOWN_VALUES = 12
+CORRECT = "correct="
 SIDES = ("setting", "seed", "layer")
 """Of a comparison, each stands for that of either side."""
 EXAMPLES = """\
 examples:
   resi list scores test=augmentation dataset=cora 'measure=cka,r*'
+  resi list scores test=augmentation correct=holm
   resi list comparisons status=failed --limit 20
   resi list comparisons architecture=gcn --sort=-value --csv > values.csv"""
 
@@ -58,8 +61,10 @@ def main(kind: str, words: list[str]) -> int:
     found = find_results(root, kind)
     for note in found.notes:
         say(note)
-    query = _query(kind, arguments, found.rows)
-    rows = _filtered(found.rows, query)
+    method, words = _correction(kind, arguments)
+    every = _corrected(found.rows, method) if method else found.rows
+    query = _query(kind, arguments, words, every)
+    rows = _filtered(every, query)
     if query.format != "table":
         _write(_ordered(rows, query), query)
     elif kind == "scores":
@@ -67,6 +72,24 @@ def main(kind: str, words: list[str]) -> int:
     else:
         _print_comparisons(_ordered(rows, query), query)
     return 0
+
+
+def _correction(kind: str, arguments: argparse.Namespace) -> tuple[str | None, list[str]]:
+    """Return by which method p-values are to be corrected, None for none, and the other words."""
+    if kind != "scores":
+        return None, arguments.words
+    asked = [word for word in arguments.words if word.startswith(CORRECT)]
+    methods = [*([arguments.correct] if arguments.correct else []), *(word.removeprefix(CORRECT) for word in asked)]
+    if len(methods) > 1:
+        raise UsageError(f"p-values can be corrected by one method, not by {' and '.join(methods)}")
+    return (methods[0] if methods else None), [word for word in arguments.words if word not in asked]
+
+
+def _corrected(rows: pl.LazyFrame, method: str) -> pl.LazyFrame:
+    """Correct p-values for all measures of the tables, whichever of them are shown."""
+    from resi.groundings.corrections import correct
+
+    return correct(_collect(rows), method).lazy()
 
 
 def _collect(rows: pl.LazyFrame) -> pl.DataFrame:
@@ -100,6 +123,8 @@ def _parser(kind: str) -> argparse.ArgumentParser:
         "words", nargs="*", metavar="COLUMN=VALUE", help="only such rows: a value, a pattern, or several with commas"
     )
     parser.add_argument("--root", type=Path, help="data root, shard, or folder of merged tables; default as for a run")
+    if kind == "scores":
+        add_correct(parser)
     if kind == "comparisons":
         parser.add_argument("--sort", metavar="COLUMN", help="order by a column; --sort=-COLUMN for the largest first")
     parser.add_argument("--limit", type=int, help=f"how many lines; 0 for all; default {LIMIT} of a table, else all")
@@ -110,12 +135,12 @@ def _parser(kind: str) -> argparse.ArgumentParser:
     return parser
 
 
-def _query(kind: str, arguments: argparse.Namespace, rows: pl.LazyFrame) -> Query:
+def _query(kind: str, arguments: argparse.Namespace, words: list[str], rows: pl.LazyFrame) -> Query:
     columns = rows.collect_schema().names()
     if kind == "comparisons":
         columns += SIDES
     filters: dict[str, list[str]] = {}
-    for word in arguments.words:
+    for word in words:
         column, equals, value = word.partition("=")
         if not equals:
             column, value = "measure", word

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from resi.cli.arguments import add_correct
 from resi.console import say
 from resi.errors import UsageError
 
@@ -30,14 +31,14 @@ def main(words: list[str]) -> int:
     _check_is_a_page(out)
     _merge_first(root, tables)
     against = arguments.against.expanduser() if arguments.against else None
-    page, notes = tables.steadily(lambda: _page(root, tables, against))
+    page, notes = tables.steadily(lambda: _page(root, tables, against, arguments.correct))
     for note in notes:
         say(note)
     make_folder(out.parent)
     write_text(out, page)
     say(f"written to {out}")
     if arguments.tables:
-        _write_tables(tables, arguments.tables.expanduser(), root)
+        _write_tables(tables, arguments.tables.expanduser(), root, arguments.correct)
     return 0
 
 
@@ -61,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--against", type=Path, metavar="ROOT", help="other results of the same kinds: the page says what has changed"
     )
+    add_correct(parser)
     parser.add_argument(
         "--tables", type=Path, metavar="DIR", help="also write all tables as CSV, LaTeX (booktabs) and Markdown there"
     )
@@ -112,12 +114,13 @@ def _merge_first(root: Path, tables: Shard) -> None:
     say(f"merged {merged.shards} shards into {tables.folder}, as there were no merged tables")
 
 
-def _page(root: Path, tables: Shard, against: Path | None) -> tuple[str, list[str]]:
+def _page(root: Path, tables: Shard, against: Path | None, correct: str | None) -> tuple[str, list[str]]:
     """Return the page, and what the reader is to know beforehand."""
     from resi.report.page import make_page
 
     notes = _notes(root, tables)
-    return make_page(tables, notes, _data_root(root, tables), _changes(root, tables, against)), notes
+    compared = _changes(root, tables, against)
+    return make_page(tables, notes, _data_root(root, tables), compared, correct=correct), notes
 
 
 def _changes(root: Path, tables: Shard, against: Path | None) -> Changes | None:
@@ -139,10 +142,10 @@ def _data_root(root: Path, tables: Shard) -> Path | None:
     return next((path for path in candidates if (path / "shards").is_dir() or (path / "models").is_dir()), None)
 
 
-def _write_tables(tables: Shard, folder: Path, root: Path) -> None:
+def _write_tables(tables: Shard, folder: Path, root: Path, correct: str | None) -> None:
     from resi.report.export import write_tables
 
-    written = write_tables(tables, folder, _data_root(root, tables))
+    written = write_tables(tables, folder, _data_root(root, tables), correct)
     say(f"{len(written)} tables and figures written to {folder}")
 
 

@@ -9,6 +9,7 @@ from resi.console import show, shown, width
 from resi.console.columns import Column
 from resi.console.tables import UNLIMITED, Section, paragraph, print_table
 from resi.groundings import GROUNDINGS
+from resi.groundings.corrections import p_title
 from resi.groundings.readable import BEST, TITLES, read_scores
 from resi.results.schema import PUBLISHED
 
@@ -27,11 +28,11 @@ IN_HEADING = ("groups", "models")
 """Where these differ between blocks, their headings say it."""
 MORE = "a wider terminal or COLUMNS=160 shows them"
 # Numbers with a higher rank are left out first.
-VALUE, INTERVAL, P_VALUE, CHANCE, FURTHER, COUNT = range(6)
+VALUE, INTERVAL, P_VALUE, SMALLEST, CHANCE, FURTHER, COUNT = range(7)
 
 
 class Number(NamedTuple):
-    """A column of numbers: a metric's ``value``, ``interval``, ``p_value`` or ``chance``, or a count.
+    """A column of numbers: a metric's ``value``, ``interval``, ``p_value``, ``smallest_p`` or ``chance``, or a count.
 
     Attributes
     ----------
@@ -73,11 +74,20 @@ def print_blocks(blocks: Sequence[Block], title: str, wide: bool = False, more: 
         sections.append(Section(cells, heading, remarks))
     columns = [Column("  measure" if marked else "measure", rank=0), *(number.column for number in numbers)]
     print_table(columns, sections, title=title, within=UNLIMITED if wide else width() or NARROW, more=more)
-    common = [f"in all lines: {', '.join(_counted(count, name) for name, count in same.items())}"] if same else []
+    facts = [*(_counted(count, name) for name, count in same.items()), *_least(rows, str(blocks[0].about["test"]))]
+    common = [f"in all lines: {', '.join(facts)}"] if facts else []
     reason = next(iter(reasons)) if len(reasons) == 1 else ""
     for remark in ([f"* {BEST}"] if marked else []) + ([reason] if reason else []) + common:
         for line in paragraph(shown(remark)):
             show(line, "dim")
+
+
+def _least(rows: Sequence[Mapping[str, Any]], test: str) -> Iterator[str]:
+    """Yield the smallest p-value that scores can have, where it is one."""
+    metric = GROUNDINGS[test].headline
+    found = _smallest([row["metrics"][metric] for row in rows if metric in row["metrics"]])
+    if len(found) == 1:
+        yield f"p at least {found.pop():.2g}"
 
 
 def _counted(count: int, name: str) -> str:
@@ -94,10 +104,18 @@ def _metric_columns(rows: Sequence[Mapping[str, Any]], test: str) -> Iterator[Nu
         if is_headline and any(score["low"] is not None for score in scores):
             yield Number(metric, "interval", Column("95 %", is_number=True, rank=INTERVAL))
         if is_headline and any(score["p_value"] is not None for score in scores):
-            yield Number(metric, "p_value", Column("p", is_number=True, rank=P_VALUE))
+            yield Number(metric, "p_value", Column(p_title(scores), is_number=True, rank=P_VALUE))
+            if len(_smallest(scores)) > 1:
+                name = "smallest possible p"
+                yield Number(metric, "smallest_p", Column("least p", is_number=True, rank=SMALLEST, name=name))
         if any(score["chance"] for score in scores):  # of a correlation it is always 0
             rank = CHANCE if is_headline else COUNT
             yield Number(metric, "chance", Column("chance", is_number=True, rank=rank, name=f"chance of {title}"))
+
+
+def _smallest(scores: Sequence[Mapping[str, Any]]) -> set[float]:
+    """Return the smallest p-values that some scores can have."""
+    return {score["smallest_p"] for score in scores if score["smallest_p"] is not None}
 
 
 def _count_columns(same: Mapping[str, Any]) -> Iterator[Number]:
@@ -153,4 +171,4 @@ def _cell(row: Mapping[str, Any], number: Number) -> str:
     value = score[number.kind] if score else None
     if value is None:
         return "undefined" if number.kind == "value" and score else "-"
-    return f"{value:.4f}" if number.kind == "p_value" else f"{value:.3f}"
+    return f"{value:.4f}" if number.kind in ("p_value", "smallest_p") else f"{value:.3f}"

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resi.choices import Status
+from resi.cli.arguments import add_correct
 from resi.console import format_seconds, show, shown, write
 from resi.console.tables import paragraph
 
@@ -36,6 +37,7 @@ def main(words: list[str]) -> int:
     parser.add_argument("shard", metavar="SHARD", help="its name, the beginning or end of its name alone, or its path")
     parser.add_argument("--root", type=Path, help="data root; default as for a run")
     parser.add_argument("--wide", action="store_true", help="show all numbers of the scores, however wide")
+    add_correct(parser)
     formats = parser.add_mutually_exclusive_group()
     formats.add_argument("--json", action="store_true", help="print JSON")
     formats.add_argument("--csv", action="store_true", help="print the scores as CSV")
@@ -44,6 +46,10 @@ def main(words: list[str]) -> int:
     check_text(root)
     shard = find_shard(root, arguments.shard)
     facts, scores = shard.steadily(lambda: read(shard))
+    if arguments.correct:
+        from resi.groundings.corrections import correct
+
+        scores = correct(scores, arguments.correct)
     if arguments.csv:
         from resi.cli.list_results import write_csv
 

@@ -250,6 +250,8 @@ class Score(NamedTuple):
         95 % interval over models trained with other seeds.
     p_value : float or None
         Share of random relabellings of the models under which the measure scores at least as well.
+    smallest_p : float or None
+        What the p-value would be if no relabelling scored as well as the models do: there are only so many.
     functional : str
         The function of outputs it is about; empty where there is none.
     setting, seed : str, int or None
@@ -273,6 +275,7 @@ class Score(NamedTuple):
     low: float | None = None
     high: float | None = None
     p_value: float | None = None
+    smallest_p: float | None = None
     functional: str = ""
     setting: str = ""
     seed: int | None = None

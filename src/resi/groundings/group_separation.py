@@ -8,6 +8,7 @@ from resi.groundings.base import LEVEL, Experiment, Grounding, Item, Models, Sco
 from resi.groundings.group_resampling import p_values, smallest_p_value, uncertainty
 from resi.groundings.jackknife import FEWEST_MODELS
 from resi.groundings.notes import TOO_FEW_TO_TELL, one_number, sentence
+from resi.groundings.resampling import SMALLEST_P
 from resi.groundings.separation import (
     average_precision,
     expected_average_precision,
@@ -76,6 +77,7 @@ class GroupSeparation(Grounding):
         corrected = not protocol.is_published
         uncertain = uncertainty(signed, groups, indices, values) if corrected else {}
         p = p_values(signed, groups, values, seed) if corrected else {}
+        smallest = max(smallest_p_value(groups), SMALLEST_P)
         scores = []
         for number, measure in enumerate(similarities.measures):
             used = _pairs_used(groups, both_directions=not corrected and not measure.symmetric)
@@ -91,7 +93,7 @@ class GroupSeparation(Grounding):
                     )
                 if not reason and corrected:
                     score = _with_uncertainty(score, uncertain[metric], groups)
-                    score = score._replace(p_value=float(p[metric][number]))
+                    score = score._replace(p_value=float(p[metric][number]), smallest_p=smallest)
                 scores.append(score)
         return scores
 

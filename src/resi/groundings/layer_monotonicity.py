@@ -9,7 +9,7 @@ from resi.choices import Protocol
 from resi.groundings.base import LEVEL, Experiment, Grounding, Item, Models, Score, Similarities
 from resi.groundings.correlation import correlate
 from resi.groundings.jackknife import FEWEST_MODELS, Scale, limits, normal_quantile, t_quantile
-from resi.groundings.layer_orders import nulls, p_values, p_values_of_means, smallest_p_value
+from resi.groundings.layer_orders import FEWEST_LAYERS, nulls, p_values, p_values_of_means, smallest_p_value
 from resi.groundings.notes import TOO_FEW_TO_TELL, one_number, sentence
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ else:
 CHANCE = {"spearman": 0.0, "violation_rate": 0.5}
 BEST = {"spearman": 1.0, "violation_rate": 0.0}
 WORST = {"spearman": -1.0, "violation_rate": 1.0}
+# Of so few, a swap of two neighbours is a large part of the score, and intervals are wide by themselves.
+FEW_LAYERS = 4
 
 
 class LayerMonotonicity(Grounding):
@@ -213,7 +215,8 @@ def _with_p_values(scores: Sequence[Score], shares: Values, layers: Sequence[int
         else:
             smallest = smallest_p_value(of)
             few = TOO_FEW_TO_TELL.format("so few layers", smallest) if smallest > LEVEL else ""
-            found.append(score._replace(p_value=float(share), note=sentence(score.note, few)))
+            note = sentence(score.note, few)
+            found.append(score._replace(p_value=float(share), smallest_p=smallest, note=note))
     return found
 
 
@@ -246,8 +249,11 @@ def limits_of_mean(values: Values, layers: int, metric: str) -> Values:
     # Of a mean in which one model differs from all others by so much.
     error, quantile = _harm_of_a_swap(layers, metric) / count, t_quantile(count - 1)
     # A layer with two others on one side correlates with 1 or -1: the mean of few such moves in jumps.
-    least = normal_quantile() * error if metric == "spearman" else 0.0
-    scale = Scale(BEST[metric], WORST[metric], quantile, quantile * error, least)
+    jump = normal_quantile() * error if metric == "spearman" else 0.0
+    least = jump / 2 if layers <= FEW_LAYERS else jump
+    # Of three layers, two can be in order or not: the mean is a share, and its error is no further unknown.
+    times = normal_quantile() if layers == FEWEST_LAYERS else quantile
+    scale = Scale(BEST[metric], WORST[metric], times, quantile * error, least)
     return limits(values.mean(axis=-1), errors, scale)
 
 

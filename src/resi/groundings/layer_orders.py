@@ -7,7 +7,7 @@ import itertools
 import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from resi.groundings.resampling import PERMUTATIONS, relabellings, share_as_large
+from resi.groundings.resampling import PERMUTATIONS, SMALLEST_P, relabellings, share_as_large
 from resi.randomness import generator
 
 if TYPE_CHECKING:
@@ -105,8 +105,12 @@ def _orders(layers: int, seed: int, model: int) -> tuple[Integers, bool]:
 
 
 def smallest_p_value(layers: Sequence[int]) -> float:
-    """Return the p-value of the best of all orders of the layers of some models; an order and its reverse are one."""
-    return math.prod(2 / math.factorial(count) for count in layers)
+    """Return the p-value of the best of all orders of the layers of some models; an order and its reverse are one.
+
+    Where too many to be tried are drawn at random, it is that of a score which none of them reaches.
+    """
+    drawn = 1 / (ORDERS + 1) if len(layers) == 1 and layers[0] > MOST_LAYERS else SMALLEST_P
+    return max(drawn, math.prod(2 / math.factorial(count) for count in layers))
 
 
 def _off_diagonal(matrix: Values) -> Values:

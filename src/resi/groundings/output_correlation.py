@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from resi.groundings.base import LEVEL, Experiment, Grounding, Item, Models, Score, Similarities
 from resi.groundings.correlation import correlate, weighted_correlations
-from resi.groundings.jackknife import influences
+from resi.groundings.jackknife import Scale, influences, limits, normal_quantile, standard_errors
 from resi.groundings.notes import TOO_FEW_TO_TELL, sentence
-from resi.groundings.resampling import FEWEST_MODELS, interval, relabellings, resampled_counts, share_as_large
+from resi.groundings.resampling import SMALLEST_P, relabellings, share_as_large
 from resi.groundings.ties import merge_ties
 
 if TYPE_CHECKING:
@@ -18,10 +18,14 @@ if TYPE_CHECKING:
     import numpy as np
 
     from resi.choices import Protocol
-    from resi.groundings.base import Values
+    from resi.groundings.base import Mask, Values
     from resi.groundings.resampling import Integers
 else:
     from resi.lazy import numpy as np
+
+
+# With one of fewer models left out, next to nothing is left to correlate.
+FEWEST_MODELS = 5
 
 
 class PredictionCorrelation(Grounding):
@@ -37,8 +41,8 @@ class PredictionCorrelation(Grounding):
         "kendall": "Kendall's tau-b of the two",
     }
     uncertainty = (
-        "intervals resample models; p is the share of permutations of the models that correlate at least as well "
-        "(Mantel test)"
+        "intervals are based on the correlations with one model left out at a time; p is the share of permutations of "
+        "the models that correlate at least as well (Mantel test)"
     )
     headline = "spearman"
     kind = "seeds"
@@ -152,17 +156,15 @@ def _score_part(
     values = correlate(part.x, part.y[None], coefficient)[:, 0] if found > 1 else np.full(len(part.x), np.nan)
     defined = ~np.isnan(values)
     p_values = np.full(len(part.x), np.nan)
-    bounds: list[tuple[float | None, float | None]] = [(None, None)] * len(part.x)
+    ends = np.full((2, len(part.x)), np.nan)
     shares = np.full((len(part.x), models), np.nan)  # of each model in a score's uncertainty
+    smallest = _smallest_p_value(part, protocol)
     if defined.any():
         if protocol.is_published:
             p_values[defined] = _p_values_of_pairs(part, values, coefficient, seed)[defined]
         else:
             p_values[defined] = _p_values_of_models(part, values, coefficient, seed)[defined]
-            counts = resampled_counts(tuple(member.setting for member in similarities.members), seed)
-            bounds = [interval(statistics, models) for statistics in _weighted(part, counts, coefficient)]
-            without = _weighted(part, 1 - np.eye(models), coefficient)
-            shares = influences(without, np.zeros(models))
+            shares, ends = uncertainty(part.x, part.y, part.pairs, models, coefficient)
     for row, number in enumerate(part.measures):
         score = Score(int(number), coefficient, None, found, part.expected - found, models, functional=functional)
         score = score._replace(setting=similarities.settings[0])
@@ -171,35 +173,74 @@ def _score_part(
             continue
         score = score._replace(value=float(values[row]), chance=0.0, note=similarities.measures[number].notes)
         if not np.isnan(p_values[row]):
-            score = score._replace(p_value=float(p_values[row]))
+            score = score._replace(p_value=float(p_values[row]), smallest_p=smallest)
         if not protocol.is_published:
-            score = _with_interval(score, bounds[row], shares[row])
+            score = _with_interval(score, ends[:, row], shares[row])
         yield score
 
 
-def _with_interval(score: Score, bounds: tuple[float | None, float | None], shares: Values) -> Score:
+def _with_interval(score: Score, ends: Values, shares: Values) -> Score:
     """Return a score with its interval and influences, and notes on what could not be computed."""
     models = score.models
     notes = []
     if models < FEWEST_MODELS:
         notes.append(f"no interval: fewer than {FEWEST_MODELS} models")
-    elif bounds[0] is None:
-        notes.append("no interval: too many resamples of the models leave nothing to correlate")
+    elif np.isnan(ends).any():
+        notes.append("no interval: without one of the models nothing is left to correlate")
+    else:
+        score = score._replace(low=float(ends[0]), high=float(ends[1]))
     if score.p_value is None:
         notes.append(f"no p-value: single pairs of models lack their {score.functional}")
     elif (smallest := 1 / math.factorial(models)) > LEVEL:
         notes.append(TOO_FEW_TO_TELL.format(f"{models} models", smallest))
-    return score._replace(
-        low=bounds[0],
-        high=bounds[1],
-        note=sentence(score.note, *notes),
-        influences=() if np.isnan(shares).any() else tuple(shares.tolist()),
-    )
+    known = () if np.isnan(shares).any() else tuple(shares.tolist())
+    return score._replace(note=sentence(score.note, *notes), influences=known)
 
 
-def _weighted(part: _Part, counts: Values, coefficient: str) -> Values:
-    """Return each measure's correlation when model i counts ``counts[:, i]`` times."""
-    return weighted_correlations(part.x, part.y, counts[:, part.pairs[0]] * counts[:, part.pairs[1]], coefficient)
+def uncertainty(x: Values, y: Values, pairs: Integers, models: int, coefficient: str) -> tuple[Values, Values]:
+    """Return what each model adds to the uncertainty of correlations, and their 95 % limits, from leave-one-out ones.
+
+    Parameters
+    ----------
+    x : array of shape (n_measures, n_pairs)
+    y : array of shape (n_pairs,)
+    pairs : integer array of shape (2, n_pairs)
+        The models of each pair.
+    models : int
+        How many there are.
+
+    Returns
+    -------
+    influences : array of shape (n_measures, n_models)
+        See :func:`.jackknife.influences`; NaN where nothing is left to correlate without a model.
+    limits : array of shape (2, n_measures)
+        NaN where an influence is, and with fewer than five models.
+    """
+    kept = 1 - np.eye(models)
+    weights = np.concatenate([np.ones((1, models)), kept])
+    found = weighted_correlations(x, y, weights[:, pairs[0]] * weights[:, pairs[1]], coefficient)
+    shares = influences(found[:, 1:], np.zeros(models))
+    if models < FEWEST_MODELS:
+        return shares, np.full((2, len(x)), np.nan)
+    return shares, limits(found[:, 0], standard_errors(shares), _scale(models, coefficient))
+
+
+def _scale(models: int, coefficient: str) -> Scale:
+    """Return what the limits of a correlation over pairs of so many models depend on.
+
+    A correlation of 1 has the lower limit that it would have if a pair of each model changed places with the next one
+    in the order of all pairs: a fixed number of steps of a rank correlation.
+
+    Where representations and predictions have little to do with each other, pairs that share a model are hardly more
+    alike in it than others, and leaving models out overestimates the error: by a factor of up to the root of two, of
+    five models of three. Hence the normal quantile, and not that of the t distribution.
+    """
+    pairs = models * (models - 1) / 2
+    if coefficient == "kendall":
+        floor = 4 * models / (pairs * (pairs - 1))
+    else:
+        floor = 12 * models / (pairs * (pairs**2 - 1))
+    return Scale(1.0, -1.0, normal_quantile(), floor)
 
 
 def _p_values_of_models(part: _Part, values: Values, coefficient: str, seed: int) -> Values:
@@ -211,9 +252,7 @@ def _p_values_of_models(part: _Part, values: Values, coefficient: str, seed: int
     ----------
     .. [1] Mantel, The detection of disease clustering and a generalized regression approach, Cancer Research 1967.
     """
-    off_diagonal = part.predictions.copy()
-    np.fill_diagonal(off_diagonal, np.nan)
-    alive = ~np.isnan(off_diagonal).all(axis=1)
+    alive = _with_predictions(part)
     kept = part.predictions[np.ix_(alive, alive)]
     if np.isnan(kept[np.triu_indices(len(kept), 1)]).any():
         return np.full(len(values), np.nan)
@@ -222,6 +261,20 @@ def _p_values_of_models(part: _Part, values: Values, coefficient: str, seed: int
     kept = _order(kept, coefficient)
     null = correlate(part.x, kept[found.orders[:, first], found.orders[:, second]], coefficient)
     return share_as_large(values, null, found.exact)
+
+
+def _with_predictions(part: _Part) -> Mask:
+    """Return which models have a function of outputs with any other one."""
+    off_diagonal = part.predictions.copy()
+    np.fill_diagonal(off_diagonal, np.nan)
+    return np.asarray(~np.isnan(off_diagonal).all(axis=1))
+
+
+def _smallest_p_value(part: _Part, protocol: Protocol) -> float:
+    """Return the p-value of a correlation that no other permutation reaches."""
+    if protocol.is_published:
+        return min(1.0, 2 * max(1 / math.factorial(len(part.y)), SMALLEST_P))
+    return max(1 / math.factorial(int(_with_predictions(part).sum())), SMALLEST_P)
 
 
 def _p_values_of_pairs(part: _Part, values: Values, coefficient: str, seed: int) -> Values:

@@ -22,9 +22,12 @@ COVERAGE = 0.95
 SIGNIFICANCE = 0.05
 # Scores that differ by less are equal but for rounding.
 DIGITS = 12
+TOLERANCE = 1e-9
 
 MEASURE = ["measure", "parameters", "origin"]
 """What distinguishes the measures of a column of scores."""
+COLUMN = ["architecture", "dataset", "functional", "setting", "pooling", "groups", "models", "compared"]
+"""What a column is about, within one test of one domain: scores with the same of these are ranked among each other."""
 
 
 def with_ranks(scores: pl.DataFrame, column: Sequence[str]) -> pl.DataFrame:
@@ -126,14 +129,65 @@ class RankedColumn(NamedTuple):
     influences: Array | None
 
 
+def ranked_column(key: str, scores: pl.DataFrame, rows: list[int]) -> RankedColumn:
+    """Return the scores of one column, of :func:`with_ranks`, that have a rank; ``rows`` says of which measures."""
+    found = [read_influences(text) for text in scores["influences"]]
+    influences = None
+    if all(share is not None and len(share) == len(found[0] or ()) for share in found):
+        influences = np.array(found) * scores.select("step").to_numpy()
+    return RankedColumn(key, rows, scores["goodness"].to_numpy(), influences)
+
+
+def interval_of_places(places: Array) -> list[tuple[float, float] | None]:
+    """Return the 95 % interval of each measure's mean place over draws, None where there are none.
+
+    Parameters
+    ----------
+    places : array of shape (n_measures, n_draws)
+        Of :func:`drawn_places`.
+    """
+    tail = (1 - COVERAGE) / 2
+    ends = np.quantile(places, [tail, 1 - tail], axis=1).T
+    return [None if np.isnan(low) else (float(low), float(high)) for low, high in ends]
+
+
+def chances_of_best(columns: Sequence[RankedColumn], places: Array) -> list[float | None]:
+    """Return in which share of draws each measure has the best mean place; equal ones share a draw.
+
+    None for measures that lack a place in a column, and for all if an influence of the others is unknown.
+    """
+    found: list[float | None] = [None] * len(places)
+    everywhere = _in_all(columns, len(places))
+    compared = places[everywhere]
+    if len(everywhere) < 2 or np.isnan(compared).any():
+        return found
+    first = compared <= compared.min(axis=0) + TOLERANCE
+    for row, share in zip(everywhere, (first / first.sum(axis=0)).mean(axis=1), strict=True):
+        found[row] = float(share)
+    return found
+
+
+def chances_of_better(places: Array) -> Array:
+    """Return in which share of draws each measure (first) has a better mean place than another; equal ones half.
+
+    Returns
+    -------
+    array of shape (n_measures, n_measures)
+        One half on the diagonal, NaN where a place is.
+    """
+    count = len(places)
+    found = np.full((count, count), np.nan)
+    for row, own in enumerate(places):
+        found[row] = (np.sign(places - own) + 1).mean(axis=1) / 2
+    return found
+
+
 def share_intervals(columns: Sequence[RankedColumn], measures: int) -> list[tuple[float, float] | None]:
     """Return for each measure a 95 % interval of its mean place, from 0 (the best) to 1, over draws of other models.
 
     None for measures without a place, or with one in a column of which an influence is unknown.
     """
-    tail = (1 - COVERAGE) / 2
-    ends = np.quantile(drawn_places(columns, measures), [tail, 1 - tail], axis=1).T
-    return [None if np.isnan(low) else (float(low), float(high)) for low, high in ends]
+    return interval_of_places(drawn_places(columns, measures))
 
 
 def best_measures(columns: Sequence[RankedColumn], measures: int) -> list[int] | None:
@@ -148,14 +202,19 @@ def best_measures(columns: Sequence[RankedColumn], measures: int) -> list[int] |
     list of int or None
         Of the measures with a place in every column; None with fewer than two of them, or if an influence is unknown.
     """
-    counts = np.bincount([row for column in columns for row in column.rows], minlength=measures)
-    everywhere = np.flatnonzero(counts == len(columns)) if columns else np.array([], dtype=np.int64)
+    everywhere = _in_all(columns, measures)
     places = drawn_places(columns, measures)[everywhere]
     if len(everywhere) < 2 or np.isnan(places).any():
         return None
     beaten = np.array([(places < own).mean(axis=1).max() for own in places])
     threshold = 1 - SIGNIFICANCE / (len(everywhere) - 1)
     return [int(row) for row in everywhere[beaten < threshold]]
+
+
+def _in_all(columns: Sequence[RankedColumn], measures: int) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """Return the measures with a place in every column."""
+    counts = np.bincount([row for column in columns for row in column.rows], minlength=measures)
+    return np.flatnonzero(counts == len(columns)) if columns else np.array([], dtype=np.int64)
 
 
 def drawn_places(columns: Sequence[RankedColumn], measures: int) -> Array:

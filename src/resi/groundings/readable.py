@@ -130,7 +130,7 @@ def best_marks(scores: Sequence[Mapping[str, Any]]) -> tuple[list[bool] | None, 
     if len(scores) < 2:
         return None, ALONE
     if few := FEW.search(str(min(scores, key=_place)["note"] or "")):
-        return None, f"{few[0]}: too few to tell which measure is best"
+        return None, f"{few[0]}: too few models to tell which measure is best"
     # Where that is not known, the uncertainty will say so.
     may_differ = [differs_from_chance(score) is not False for score in scores]
     if not any(may_differ):
@@ -171,9 +171,9 @@ def score_frame(scores: pl.DataFrame) -> pl.DataFrame:
     DataFrame
         One row for each test, architecture and measure: ``test``, ``domain``, ``dataset``, ``protocol``,
         ``architecture``, ``setting``, ``functional``, ``measure``, ``parameters``, ``best`` (null where it is not
-        known, see :func:`read_scores`), ``metric``, ``value``, ``low``, ``high``, ``p_value``, ``chance``, then the
-        values of further metrics by name, and ``groups``, ``models``, ``pairs``, ``failed_pairs``, ``origin``,
-        ``model_source``, ``reason``, ``note``.
+        known, see :func:`read_scores`), ``metric``, ``value``, ``low``, ``high``, ``p_value``, ``smallest_p``,
+        ``chance``, then the values of further metrics by name, and ``groups``, ``models``, ``pairs``,
+        ``failed_pairs``, ``origin``, ``model_source``, ``reason``, ``note``.
     """
     rows = [_frame_row(block, row) for block in read_scores(scores) for row in block.rows]
     further = sorted({name for row in rows for name in row} - set(FRAME))
@@ -182,6 +182,7 @@ def score_frame(scores: pl.DataFrame) -> pl.DataFrame:
     return pl.DataFrame([{name: row.get(name) for name in order} for row in rows], schema=schema, orient="row")
 
 
+OF_HEADLINE = ("value", "low", "high", "p_value", "smallest_p", "chance")
 FRAME: dict[str, Any] = {
     **dict.fromkeys(
         ("test", "domain", "dataset", "protocol", "architecture", "setting", "functional", "measure", "parameters"),
@@ -189,11 +190,11 @@ FRAME: dict[str, Any] = {
     ),
     "best": pl.Boolean,
     "metric": pl.String,
-    **dict.fromkeys(("value", "low", "high", "p_value", "chance"), pl.Float64),
+    **dict.fromkeys(OF_HEADLINE, pl.Float64),
     **dict.fromkeys(("groups", "models", "pairs", "failed_pairs"), pl.Int64),
     **dict.fromkeys(("origin", "model_source", "reason", "note"), pl.String),
 }
-WHERE_FURTHER = 16
+WHERE_FURTHER = 17
 """Further metrics stand behind ``chance``."""
 
 
@@ -202,6 +203,6 @@ def _frame_row(block: Block, row: Mapping[str, Any]) -> dict[str, Any]:
     first = row["metrics"].get(headline) or next(iter(row["metrics"].values()))
     found = {name: first[name] for name in FRAME if name in first} | {"measure": row["label"]}
     if first["metric"] != headline:
-        found |= dict.fromkeys(("value", "low", "high", "p_value", "chance"))
+        found |= dict.fromkeys(OF_HEADLINE)
     others = {name: score["value"] for name, score in row["metrics"].items() if name != headline}
     return {**found, "metric": headline, "best": row["best"], **others}

@@ -1,4 +1,4 @@
-"""Models drawn again or relabelled at random, for intervals and p-values. All measures share the same draws."""
+"""Models relabelled at random, for p-values. All measures share the same draws."""
 
 from __future__ import annotations
 
@@ -19,12 +19,8 @@ else:
     from resi.lazy import numpy as np
 
 PERMUTATIONS = 9999
-RESAMPLES = 2000
-LEVEL = 0.95
-# Of fewer models, most resamples leave nothing to correlate.
-FEWEST_MODELS = 5
-# Resamples in which nothing can be scored are left out, but an interval with many of them would be of few models only.
-MOST_UNDEFINED = 0.2
+SMALLEST_P = 1 / (PERMUTATIONS + 1)
+"""The p-value that no random permutation reaches; of all permutations it can be no smaller."""
 # Statistics that differ by less are equal but for the order of additions.
 TOLERANCE = 1e-12
 
@@ -54,51 +50,6 @@ def relabellings(count: int, seed: int, purpose: str) -> Relabellings:
         orders = generator(seed, purpose, count).permuted(orders, axis=1)
     orders.flags.writeable = False  # it is remembered
     return Relabellings(orders, exact)
-
-
-@functools.lru_cache(maxsize=16)
-def resampled_counts(groups: tuple[str, ...], seed: int) -> Values:
-    """Draw models with replacement, from each group as many as it has.
-
-    Parameters
-    ----------
-    groups : tuple of str
-        The group of each model.
-
-    Returns
-    -------
-    array of shape (n_resamples, n_models)
-        How often each model was drawn. Pairs of models are then weighted by the product of the two counts; a model and
-        its own copy are not a pair.
-    """
-    counts = np.zeros((RESAMPLES, len(groups)))
-    for group in dict.fromkeys(groups):
-        members = np.array([index for index, other in enumerate(groups) if other == group])
-        drawn = generator(seed, "resample models", group, len(members)).integers(
-            len(members), size=(RESAMPLES, len(members))
-        )
-        for column in drawn.T:
-            counts[np.arange(RESAMPLES), members[column]] += 1
-    counts.flags.writeable = False  # it is remembered
-    return counts
-
-
-def interval(statistics: Values, models: int) -> tuple[float | None, float | None]:
-    """Return the 95 % percentile interval of resampled statistics.
-
-    None where there are fewer than five models, or where more than a fifth of the resamples left nothing to score
-    (NaN).
-
-    Parameters
-    ----------
-    statistics : array of shape (n_resamples,)
-    models : int
-    """
-    defined = statistics[~np.isnan(statistics)]
-    if models < FEWEST_MODELS or len(defined) < (1 - MOST_UNDEFINED) * len(statistics):
-        return None, None
-    low, high = np.quantile(defined, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return float(low), float(high)
 
 
 def share_as_large(observed: Values, null: Values, exact: bool) -> Values:

@@ -5,8 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from resi.errors import ArtifactError
+from resi.results.manifests import OWN_HASH
+from resi.results.outdated import VERSIONS, noted_versions
+from resi.results.schema import SCORE_VERSION
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from resi.pipeline.plan import Plan
 
 
@@ -30,3 +35,14 @@ def check_shard(plan: Plan) -> dict[str, Any]:
     if not (is_named and is_same_test):
         raise OtherRunError(f"{shard.folder} holds the results of another run.", advice="Its run recomputes it.")
     return manifest
+
+
+def is_scored_by_an_earlier_version(manifest: Mapping[str, Any]) -> bool:
+    """Return whether this version would compute other scores from a shard's comparisons."""
+    return bool(noted_versions(manifest).get("scores", SCORE_VERSION) != SCORE_VERSION)
+
+
+def with_new_scores(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the manifest of a shard whose scores were computed again, and nothing else."""
+    kept = {name: value for name, value in manifest.items() if name != OWN_HASH}
+    return {**kept, VERSIONS: {**noted_versions(manifest), "scores": SCORE_VERSION}}

@@ -16,7 +16,7 @@ from resi.fingerprints import canonical, fingerprint
 from resi.groundings.base import UNKNOWN, Experiment, Models
 from resi.measures.functional import FUNCTIONAL
 from resi.pipeline.keys import comparison_key, function_key, measure_key, pair_key
-from resi.results.schema import COMPUTED, OWN, PUBLISHED, SCORE_VERSION, TRAINED
+from resi.results.schema import COMPUTED, NAMED_BY, OWN, PUBLISHED, TRAINED
 from resi.results.shards import Shard
 from resi.specs import DatasetSpec
 from resi.store.known_files import KnownFiles
@@ -188,7 +188,7 @@ class Plan:
             "protocol": config.protocol.value,
             "groups": [[item.group for item in experiment.items] for experiment in self.experiments],
             "comparisons": sorted(comparison.key for comparison in self.comparisons),
-            "version": SCORE_VERSION,
+            "version": NAMED_BY,
         }
         name = f"{config.domain.name}-{config.dataset}-{config.test.name}-{fingerprint(content)[:12]}"
         return Shard(self.store.shards / name)

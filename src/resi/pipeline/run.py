@@ -16,7 +16,7 @@ from resi.choices import Overwrite, Stage, Status
 from resi.console import say
 from resi.errors import ArtifactError, StoreError
 from resi.pipeline.compare import compare_representations
-from resi.pipeline.finished import OtherRunError, check_shard
+from resi.pipeline.finished import OtherRunError, check_shard, is_scored_by_an_earlier_version, with_new_scores
 from resi.pipeline.manifest import describe_run
 from resi.pipeline.plan import Plan, make_plan
 from resi.pipeline.prepare import extract_representations, train_models
@@ -79,12 +79,12 @@ def run_config(config: RunConfig) -> RunResult:
         try:
             stack.enter_context(plan.store.lock(plan.shard.folder.name, "is doing the same run"))
         except StoreError:
-            if result := _finished(plan):  # in a data root that can only be read
+            if result := _finished(plan, may_write=False):  # in a data root that can only be read
                 return result
             raise
         if elsewhere and not plan.shard.is_complete:
             elsewhere.fetch(plan.shard.folder)
-        result = _finished(plan) or _run_mending(plan)
+        result = _finished(plan, may_write=True) or _run_mending(plan)
         if elsewhere and plan.shard.is_complete:
             elsewhere.store(plan.shard.folder)
         return result
@@ -128,10 +128,11 @@ def _missing(plan: Plan) -> tuple[str, ...]:
     return tuple(model.label for model in plan.left_out)
 
 
-def _finished(plan: Plan) -> RunResult | None:
+def _finished(plan: Plan, may_write: bool) -> RunResult | None:
     """Return what an earlier run has stored, if the config asks for no more.
 
-    A damaged shard is as good as none; the step that reads stored comparisons says so.
+    Scores of an earlier version are computed again from the stored comparisons. A damaged shard is as good as none; the
+    step that reads stored comparisons says so.
     """
     if not plan.shard.is_complete or not plan.config.stage.finishes:
         return None
@@ -149,6 +150,11 @@ def _finished(plan: Plan) -> RunResult | None:
         return None
     except ArtifactError:
         return None
+    if is_scored_by_an_earlier_version(manifest):
+        scores = score_measures(plan, comparisons)
+        say("scores of an earlier version are computed again from the stored comparisons")
+        if may_write:
+            plan.shard.finish(comparisons, scores, with_new_scores(manifest))
     return RunResult(scores, comparisons, plan.shard.folder, reused=True, missing=_missing(plan), plan=plan)
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 import textwrap
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
 from resi.errors import UsageError
+from resi.groundings.posthoc import POSTHOCS, holm, wilcoxon
 from resi.groundings.ranks import SIGNIFICANCE, differences
 from resi.plot.canvas import FONT, SMALL, panels
 from resi.plot.ranking import Ranks, own_words, ranked_scores, ranks_of
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from resi.groundings.posthoc import PostHoc
     from resi.plot.canvas import Where
 
     Array = np.ndarray[Any, np.dtype[np.float64]]
-    PostHoc = Literal["nemenyi", "wilcoxon"]
 
 LEAST_WIDTH = 6.0
 """Inches in which the words above the diagram have room."""
@@ -82,7 +82,7 @@ def compared(found: Ranks, posthoc: PostHoc = "nemenyi", function: str = "critic
     """
     from resi.groundings.correlation import average_ranks
 
-    if posthoc not in ("nemenyi", "wilcoxon"):
+    if posthoc not in POSTHOCS:
         raise UsageError(f"plot.{function}: posthoc={posthoc!r}: expected 'nemenyi' or 'wilcoxon'")
     whole = [not np.isnan(row).any() for row in found.values]
     tested = differences(found.values)
@@ -111,28 +111,6 @@ def compared(found: Ranks, posthoc: PostHoc = "nemenyi", function: str = "critic
         bars=_bars(apart),
         left_out=[name for name in found.names if name not in kept],
     )
-
-
-def wilcoxon(goodness: Array) -> Array:
-    """Return the p-values of Wilcoxon's signed-rank test for all pairs of rows, 1 where they never differ."""
-    from scipy import stats
-
-    p_values = np.ones((len(goodness), len(goodness)))
-    for i, j in itertools.combinations(range(len(goodness)), 2):
-        if (goodness[i] != goodness[j]).any():
-            p_values[i, j] = p_values[j, i] = stats.wilcoxon(goodness[i], goodness[j]).pvalue
-    return p_values
-
-
-def holm(p_values: Array) -> Array:
-    """Return p-values of all pairs after Holm's correction for their number."""
-    upper = np.triu_indices(len(p_values), 1)
-    flat = p_values[upper]
-    order = np.argsort(flat)
-    adjusted = np.maximum.accumulate(flat[order] * np.arange(len(flat), 0, -1)).clip(max=1)
-    corrected = np.ones_like(p_values)
-    corrected[upper[0][order], upper[1][order]] = adjusted
-    return np.minimum(corrected, corrected.T)
 
 
 def _bars(apart: np.ndarray[Any, np.dtype[np.bool_]]) -> list[tuple[int, int]]:

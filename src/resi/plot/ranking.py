@@ -13,7 +13,7 @@ from resi.errors import UsageError
 from resi.groundings import GROUNDINGS
 from resi.groundings.ranks import with_ranks
 from resi.measures.guard import is_built_in
-from resi.plot.reading import LABEL, as_frame, chosen_labels, one_value
+from resi.plot.reading import LABEL, as_frame, caller, chosen_labels, one_value
 from resi.results.schema import LATER_COLUMNS, PUBLISHED
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def ranked_scores(
     )
     rows = frame.filter(pl.col("seed").is_null() & headline & pl.col(LABEL).is_in(labels))
     if rows["value"].count() == 0:
-        raise UsageError(f"plot.{function}: no measure has a score in the table{_first_reason(rows)}")
+        raise UsageError(f"{caller(function)}: no measure has a score in the table{_first_reason(rows)}")
     mixed = rows["origin"].n_unique() > 1
     own = pl.when(pl.col("measure").is_in(_built_in())).then(pl.lit("")).otherwise(pl.lit(OWN))
     imported = (
@@ -147,7 +147,7 @@ def ranks_of(function: str, scores: pl.DataFrame) -> Ranks:
     ranked = scores.filter(pl.col("rank").is_not_null())
     if ranked.is_empty():
         raise UsageError(
-            f"plot.{function}: no measure has a rank; ranking takes at least two measures, scored once each on the "
+            f"{caller(function)}: no measure has a rank; ranking takes at least two measures, scored once each on the "
             "same models"
         )
     measures = ranked.select(SHOWN, "measure").unique(SHOWN, maintain_order=True)

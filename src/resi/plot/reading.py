@@ -19,6 +19,11 @@ MODEL = ("domain", "dataset", "architecture", "model_source", "setting", "seed",
 SIDES = ("setting", "seed", "layer")
 
 
+def caller(function: str) -> str:
+    """Return what errors call a function: those of the package ``plot`` are named within it, others in full."""
+    return function if function.startswith("resi.") else f"plot.{function}"
+
+
 def as_frame(function: str, table: Any, needed: Sequence[str]) -> pl.DataFrame:
     """Return a table, or one in a Parquet file, as one of polars, with :data:`LABEL` where it has measures.
 
@@ -32,22 +37,22 @@ def as_frame(function: str, table: Any, needed: Sequence[str]) -> pl.DataFrame:
             table = pl.read_parquet(table)
         except (OSError, pl.exceptions.PolarsError) as error:
             reason = str(error).splitlines()[0]
-            raise UsageError(f"plot.{function}: {str(table)!r} cannot be read as a Parquet file: {reason}") from None
+            raise UsageError(f"{caller(function)}: {str(table)!r} cannot be read as a Parquet file: {reason}") from None
     if isinstance(table, pl.LazyFrame):
         table = table.collect()
     if type(table).__module__.partition(".")[0] == "pandas":
         table = pl.from_pandas(table)
     if not isinstance(table, pl.DataFrame):
         raise UsageError(
-            f"plot.{function}: expected a table of polars or pandas, or a Parquet file, not a {type(table).__name__}"
+            f"{caller(function)}: expected a table of polars or pandas, or a Parquet file, not a {type(table).__name__}"
         )
     missing = [name for name in needed if name not in table.columns]
     if missing:
         raise UsageError(
-            f"plot.{function}: the table lacks the columns {', '.join(missing)}; it has {', '.join(table.columns)}"
+            f"{caller(function)}: the table lacks the columns {', '.join(missing)}; it has {', '.join(table.columns)}"
         )
     if table.is_empty():
-        raise UsageError(f"plot.{function}: the table has no rows")
+        raise UsageError(f"{caller(function)}: the table has no rows")
     return _labelled(table) if "measure" in table.columns else table
 
 
@@ -77,10 +82,10 @@ def chosen_labels(function: str, table: pl.DataFrame, measure: str | Sequence[st
     for name in [measure] if isinstance(measure, str) else measure:
         found = [name] if name in known else table.filter(pl.col("measure") == name)[LABEL].unique().sort().to_list()
         if not found:
-            raise unknown_name(f"measure in the table given to plot.{function}", str(name), known)
+            raise unknown_name(f"measure in the table given to {caller(function)}", str(name), known)
         labels += [label for label in found if label not in labels]
     if not labels:
-        raise UsageError(f"plot.{function}: measure={measure!r} names no measure")
+        raise UsageError(f"{caller(function)}: measure={measure!r} names no measure")
     return labels
 
 
@@ -98,13 +103,13 @@ def one_value(function: str, table: pl.DataFrame, column: str, given: Any, *, ev
     if given is not None:
         if given not in known:
             raise unknown_name(
-                f"{column} in the table given to plot.{function}", str(given), [str(one) for one in known]
+                f"{column} in the table given to {caller(function)}", str(given), [str(one) for one in known]
             )
         return table.filter(pl.col(column) == given)
     if len(known) > 1 and not everything:
         names = ", ".join(repr(one) for one in known)
         raise UsageError(
-            f"plot.{function}: the table holds several values of {column}; choose with {column}= one of {names}"
+            f"{caller(function)}: the table holds several values of {column}; choose with {column}= one of {names}"
         )
     return table
 
@@ -127,7 +132,7 @@ def points_up(function: str, measure: str, table: pl.DataFrame | None = None, gi
     if measure in known:
         return bool(known.get(measure).larger_is_more_similar)
     raise UsageError(
-        f"plot.{function}: whether larger values of {measure!r} mean more similar is not known; "
+        f"{caller(function)}: whether larger values of {measure!r} mean more similar is not known; "
         "say larger_is_more_similar=True or False"
     )
 

@@ -8,9 +8,12 @@ import polars as pl
 from matplotlib.lines import Line2D
 
 from resi.errors import UsageError
+from resi.groundings.corrections import CORRECTION, NAMES, NEEDED
+from resi.groundings.corrections import correct as correct_scores
 from resi.groundings.readable import BEST, best_marks
 from resi.plot.canvas import COLOURS, FONT, SMALL, axis_names, figure_legend, panels, plain, text_handle, title
 from resi.plot.ranking import BLOCK, SHOWN, block_names, own_words, ranked_scores
+from resi.plot.reading import as_frame
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -58,6 +61,7 @@ def scores(  # noqa: PLR0913 - all but the first are options
     measures: Sequence[str] | None = None,
     protocol: str = "corrected",
     model_source: str | None = None,
+    correct: str | None = None,
     ax: Where = None,
 ) -> Figure:
     """Draw each measure's score with its 95 % interval, and what chance would give; the best measure is at the top.
@@ -79,6 +83,9 @@ def scores(  # noqa: PLR0913 - all but the first are options
         Scores of which protocol.
     model_source : str, optional
         ``trained`` or ``published`` models; needed if the table holds both.
+    correct : str, optional
+        By which method p-values are corrected for the number of measures in the table before any is marked, those not
+        drawn included: ``holm``, ``bonferroni`` or ``fdr_bh``, see :func:`resi.correct`.
     ax : Axes or sequence of Axes, optional
         Where to draw, one for each panel.
 
@@ -93,6 +100,8 @@ def scores(  # noqa: PLR0913 - all but the first are options
         If the table holds no such scores, or more than 24 panels.
     """
     limits = {"test": test, "domain": domain, "architecture": architecture, "dataset": dataset}
+    if correct is not None:
+        table = correct_scores(as_frame("scores", table, NEEDED), correct)
     rows = ranked_scores("scores", table, measures, protocol, model_source=model_source, **limits)
     found = _panels(rows)
     if len(found) > MOST_PANELS:
@@ -199,10 +208,17 @@ def _handles(found: Sequence[Panel]) -> list[Line2D]:
                 look = _look(label, panel)
                 looks[look["label"]] = look
     handles = [Line2D([], [], **look) for look in looks.values()]
-    handles += text_handle(own_words(label for panel in found for label in panel.rows))
     rows = [row for panel in found for row in panel.rows.values()]
+    handles += text_handle(_correction_words(rows))
+    handles += text_handle(own_words(label for panel in found for label in panel.rows))
     if any(row["low"] is not None for row in rows):
         handles.append(Line2D([], [], label="95 % interval", color=COLOURS[0], linewidth=1.1))
     if any(row["chance"] is not None for row in rows):
         handles.append(Line2D([], [], label="chance", **_CHANCE))
     return handles
+
+
+def _correction_words(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return how p-values were corrected; empty if they were not."""
+    methods = sorted({NAMES[row[CORRECTION]] for row in rows if row.get(CORRECTION)})
+    return f"p corrected for the number of measures ({', '.join(methods)})" if methods else ""

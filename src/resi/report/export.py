@@ -7,6 +7,7 @@ import io
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from resi.groundings.corrections import correct_on_request
 from resi.report import answer, models, overview
 from resi.report.failures import costs, summary
 from resi.report.figures import write_figures
@@ -38,23 +39,29 @@ class Table(NamedTuple):
     left: int
 
 
-def write_tables(shard: Shard, folder: Path, root: Path | None = None) -> list[Path]:
-    """Write all tables, each in three forms, and the figures; return the files."""
+def write_tables(shard: Shard, folder: Path, root: Path | None = None, correct: str | None = None) -> list[Path]:
+    """Write all tables, each in three forms, and the figures; return the files.
+
+    Parameters
+    ----------
+    correct : str, optional
+        How p-values are corrected for the number of measures, see :func:`resi.groundings.corrections.correct`.
+    """
+    scores = correct_on_request(shard.scores(), correct)
     make_folder(folder)
     written = []
-    for table in tables(shard, root):
+    for table in tables(shard, scores, root):
         for ending, form in (("csv", as_csv), ("tex", as_latex), ("md", as_markdown)):
             path = folder / f"{table.name}.{ending}"
             write_text(path, form(table))
             written.append(path)
     path = folder / "all_scores.csv"
-    write_text(path, as_csv(_all_scores(shard.scores())))
-    return [*written, path, *write_figures(shard.scores(), folder)]
+    write_text(path, as_csv(_all_scores(scores)))
+    return [*written, path, *write_figures(scores, folder)]
 
 
-def tables(shard: Shard, root: Path | None = None) -> Iterator[Table]:
+def tables(shard: Shard, scores: pl.DataFrame, root: Path | None = None) -> Iterator[Table]:
     """Yield the tables: answers, mean ranks, each test, all scores, models and cost."""
-    scores = shard.scores()
     boards = list(leaderboards(scores))
     yield _answers(boards)
     for matrix in overview.matrices(boards):

@@ -11,12 +11,15 @@ import polars as pl
 from resi.choices import Protocol
 from resi.groundings import GROUNDINGS
 from resi.groundings.ranks import (
+    COLUMN,
     DIGITS,
     Differences,
     RankedColumn,
+    chances_of_best,
     differences,
-    read_influences,
-    share_intervals,
+    drawn_places,
+    interval_of_places,
+    ranked_column,
     with_ranks,
 )
 from resi.groundings.readable import differs_from_chance
@@ -31,8 +34,6 @@ if TYPE_CHECKING:
     Key = tuple[Any, ...]
 
 BOARD = ["domain", "test", "protocol", "model_source"]
-# What a column of a leaderboard is about: scores with the same of these can be ranked among each other.
-COLUMN = ["architecture", "dataset", "functional", "setting", "pooling", "groups", "models", "compared"]
 ALWAYS_SHOWN = ("architecture", "dataset")
 PLAIN = ("architecture", "dataset", "functional", "setting")
 NOTHING = (None, "", "none")
@@ -48,7 +49,9 @@ class Row:
     measures : int
         How many measures of the leaderboard have a rank in any column.
     share_interval : tuple of float or None
-        95 % interval of ``mean_share`` had the models been others, see :func:`resi.groundings.ranks.share_intervals`.
+        95 % interval of ``mean_share`` had the models been others, see :func:`resi.groundings.ranks.drawn_places`.
+    best_share : float or None
+        In which share of these draws of other models it has the best mean place.
     """
 
     key: Key
@@ -57,6 +60,7 @@ class Row:
     cells: list[Cell | None] = field(default_factory=list)
     measures: int = 0
     share_interval: tuple[float, float] | None = None
+    best_share: float | None = None
 
     @property
     def ranks(self) -> list[float]:
@@ -206,7 +210,7 @@ def _designs(keys: pl.DataFrame, scores: pl.DataFrame, number: Mapping[Key, int]
                 dict(zip(COLUMN, names, strict=True)),
                 chances[0] if len(chances) == 1 else None,
                 part.filter(pl.col("note") != "")["note"].unique().sort().to_list(),
-                _ranked_column(names, ranked, number) if ranked.height else None,
+                _ranked_column(names, ranked, number),
                 [row for row, score in enumerate(ranked.iter_rows(named=True)) if differs_from_chance(score) is False],
             )
         )
@@ -214,20 +218,20 @@ def _designs(keys: pl.DataFrame, scores: pl.DataFrame, number: Mapping[Key, int]
 
 
 def _compare(rows: Sequence[Row], columns: Sequence[RankedColumn]) -> None:
-    """Set how many measures have a rank, and the interval of each one's place."""
+    """Set how many measures have a rank, the interval of each one's place, and how often it is the best."""
     ranked = sum(bool(row.ranks) for row in rows)
-    for row, interval in zip(rows, share_intervals(columns, len(rows)), strict=True):
+    places = drawn_places(columns, len(rows))
+    for row, interval, best in zip(rows, interval_of_places(places), chances_of_best(columns, places), strict=True):
         row.measures = ranked
         row.share_interval = interval
+        row.best_share = best
 
 
-def _ranked_column(names: Key, scores: pl.DataFrame, number: Mapping[Key, int]) -> RankedColumn:
-    places = [number[key] for key in scores.select(ROW).iter_rows()]
-    found = [read_influences(text) for text in scores["influences"]]
-    influences = None
-    if all(share is not None and len(share) == len(found[0] or ()) for share in found):
-        influences = np.array(found) * scores.select("step").to_numpy()
-    return RankedColumn(repr(names), places, scores["goodness"].to_numpy(), influences)
+def _ranked_column(names: Key, ranked: pl.DataFrame, number: Mapping[Key, int]) -> RankedColumn | None:
+    """Return the scores of a column that have a rank, None where none has."""
+    if ranked.is_empty():
+        return None
+    return ranked_column(repr(names), ranked, [number[key] for key in ranked.select(ROW).iter_rows()])
 
 
 def _headings(keys: pl.DataFrame) -> list[list[str]]:

@@ -14,6 +14,7 @@ import polars as pl
 from resi.console import progress
 from resi.groundings import GROUNDINGS
 from resi.groundings.base import LEVEL
+from resi.groundings.corrections import NAMES, correct_on_request
 from resi.report import answer, cards, failures, heatmaps, models, names, overview, provenance
 from resi.report.assets import load_assets
 from resi.report.figures import domain_figures
@@ -36,7 +37,14 @@ MANY = 5000
 """From so many scores on, progress is shown."""
 
 
-def make_page(shard: Shard, notes: Sequence[str] = (), root: Path | None = None, changes: Changes | None = None) -> str:
+def make_page(
+    shard: Shard,
+    notes: Sequence[str] = (),
+    root: Path | None = None,
+    changes: Changes | None = None,
+    *,
+    correct: str | None = None,
+) -> str:
     """Return the page of merged tables, or of one run.
 
     The same tables and data root give the same page.
@@ -51,17 +59,19 @@ def make_page(shard: Shard, notes: Sequence[str] = (), root: Path | None = None,
         The data root, whose models and runs are described.
     changes : Changes, optional
         What differs from other results.
+    correct : str, optional
+        How p-values are corrected for the number of measures, see :func:`resi.groundings.corrections.correct`.
 
     Raises
     ------
     ArtifactError
         If a table is damaged or of a later version.
     """
-    manifest, scores = shard.verify(), shard.scores()
+    manifest, scores = shard.verify(), correct_on_request(shard.scores(), correct)
     with _progress(scores.height) as advance:
         boards = sorted(leaderboards(scores), key=_order)
         advance()
-        content = _head(manifest, scores, boards, notes)
+        content = _head(manifest, scores, boards, notes) | {"correction": NAMES.get(correct or "", "")}
         advance()
         content |= _of_comparisons(shard, scores, boards)
         advance()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import polars as pl
 
 from resi.groundings import GROUNDINGS
+from resi.groundings.corrections import p_title
 from resi.groundings.readable import TITLES
 from resi.registry.labels import measure_label
 
@@ -21,7 +22,7 @@ LINE = ["architecture", "measure", "parameters", "functional", "setting", "group
 
 
 class Column(NamedTuple):
-    """A column of numbers: a metric's ``value``, or its ``interval``, ``p_value`` or ``chance``."""
+    """A column of numbers: a metric's ``value``, or its ``interval``, ``p_value``, ``smallest_p`` or ``chance``."""
 
     metric: str
     kind: str
@@ -96,7 +97,8 @@ def _columns(scores: pl.DataFrame, test: type[Grounding]) -> list[Column]:
         if metric == test.headline and of_metric["low"].count():
             columns.append(Column(metric, "interval", "95 %"))
         if metric == test.headline and of_metric["p_value"].count():
-            columns.append(Column(metric, "p_value", "p"))
+            columns.append(Column(metric, "p_value", p_title(of_metric.iter_rows(named=True))))
+            columns.append(Column(metric, "smallest_p", "least p"))
         if of_metric["chance"].drop_nulls().ne(0).any():
             columns.append(Column(metric, "chance", "chance"))
     return columns
@@ -108,4 +110,4 @@ def _cell(row: Mapping[str, Any], kind: str) -> str:
     number = row.get(kind)
     if number is None:
         return "undefined" if kind == "value" and row else "-"
-    return f"{number:.4f}" if kind == "p_value" else f"{number:.3f}"
+    return f"{number:.4f}" if kind in ("p_value", "smallest_p") else f"{number:.3f}"

@@ -83,11 +83,16 @@ def find_outdated(manifest: Mapping[str, Any], comparisons: pl.DataFrame) -> Out
         current = _measure_versions().get(name)
         if version is not None and current is not None and version != current:
             measures[name, version] = f"computed by version {version} of {name}, which is now at {current}"
-    is_earlier = manifest["schema_version"] < NOTED_SINCE and manifest.get("kind", RUN) in (RUN, PUBLISHED)
-    noted = {**(EARLIER if is_earlier else {}), **manifest.get(VERSIONS, {})}
+    noted = noted_versions(manifest)
     return Outdated(
         measures, "; ".join(_of_models(manifest, noted)), _changed("computed by", noted, "scores", SCORE_VERSION)
     )
+
+
+def noted_versions(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """Return by which versions the numbers of a shard are, as far as it is known."""
+    is_earlier = manifest["schema_version"] < NOTED_SINCE and manifest.get("kind", RUN) in (RUN, PUBLISHED)
+    return {**(EARLIER if is_earlier else {}), **manifest.get(VERSIONS, {})}
 
 
 def reasons(shard: Shard, with_used: bool = True) -> list[str]:

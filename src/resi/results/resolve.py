@@ -66,7 +66,8 @@ def resolve_scores(rows: pl.DataFrame) -> Resolved:
     rows : DataFrame
         Of the columns ``SCORES`` and ``shard``.
     """
-    rows = rows.with_columns(note=_note())
+    # Earlier versions did not say how small a p-value can be.
+    rows = rows.with_columns(note=_note(), smallest_p=pl.col("smallest_p").max().over("key"))
     rows = rows.sort(["key", "failed_pairs", "value", *_others(rows)], nulls_last=True)
     fewest = rows.filter(pl.col("failed_pairs") == pl.col("failed_pairs").min().over("key"))
     conflicts = fewest.filter(_differs(pl.col("value")))
@@ -75,7 +76,7 @@ def resolve_scores(rows: pl.DataFrame) -> Resolved:
     kept = rows.drop("shard").unique("key", keep="first", maintain_order=True)
     return Resolved(
         kept.with_columns(
-            pl.when(~contradicted).then(pl.col("value", "low", "high", "p_value", "normalised")),
+            pl.when(~contradicted).then(pl.col("value", "low", "high", "p_value", "smallest_p", "normalised")),
             reason=pl.when(contradicted).then(text).otherwise("reason"),
         ),
         conflicts,

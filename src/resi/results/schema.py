@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import polars as pl
 
-SCHEMA_VERSION = 5
-SCORE_VERSION = 3
-"""Raise it when scoring would give other numbers for the same comparisons."""
+SCHEMA_VERSION = 6
+SCORE_VERSION = 4
+"""Raise it when scoring would give other numbers for the same comparisons: finished runs then score them again."""
+NAMED_BY = 3
+"""Part of the names of shards; that of scores when they last changed with it. Now it stays, and so do the names."""
 
 COMPUTED, PUBLISHED = "resi", "published"
 """Where a row comes from: computed by resi, or imported from the published benchmark's results.
@@ -39,6 +41,7 @@ LATER_COLUMNS: dict[str, str | None] = {
     "compared": None,
     "note": "",
     "influences": "",
+    "smallest_p": None,
 }
 
 PAIRWISE = {
@@ -115,6 +118,7 @@ SCORES = {
     "compared": pl.String,  # hash of what was compared: scores that have it in common are about the same models
     "note": pl.String,  # why the score says little; empty where there is nothing to note
     "influences": pl.String,  # JSON: what each model adds to the score's uncertainty; empty where unknown
+    "smallest_p": pl.Float64,  # what p_value is where no relabelling scores as well; null where there is no p_value
 }
 
 # Sorting by these makes tables independent of the order in which rows came.
