@@ -1,0 +1,10 @@
+"""Shape metrics, and distances of Gaussians."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from resi import Measure
+
+MEASURES: tuple[type[Measure], ...] = ()
