@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from resi_more_measures import FAMILIES, resi_measures
 
 import resi
 from resi.testing import check_measure
-from resi_more_measures import FAMILIES, resi_measures
 
 
 def test_every_measure_is_found_by_its_name() -> None:
