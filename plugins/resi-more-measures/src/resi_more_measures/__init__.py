@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import resi
-from resi_more_measures import cca, kernels, neighbours, predictivity, rsa, shape, topology, transport
+from resi_more_measures import cca, hsic, kernels, neighbours, predictivity, rsa, rv, shape, topology, transport
 
 if TYPE_CHECKING:
     from resi import Measure
 
-FAMILIES = (cca, kernels, neighbours, predictivity, rsa, shape, topology, transport)
+FAMILIES = (cca, hsic, kernels, neighbours, predictivity, rsa, rv, shape, topology, transport)
 
 
 @resi.hookimpl
