@@ -5,12 +5,25 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import resi
-from resi_more_measures import cca, hsic, kernels, neighbours, predictivity, rsa, rv, shape, topology, transport
+from resi_more_measures import (
+    cca,
+    cknna,
+    hsic,
+    kernels,
+    neighbours,
+    predictivity,
+    rdm_metrics,
+    rsa,
+    rv,
+    shape,
+    topology,
+    transport,
+)
 
 if TYPE_CHECKING:
     from resi import Measure
 
-FAMILIES = (cca, hsic, kernels, neighbours, predictivity, rsa, rv, shape, topology, transport)
+FAMILIES = (cca, cknna, hsic, kernels, neighbours, predictivity, rdm_metrics, rsa, rv, shape, topology, transport)
 
 
 @resi.hookimpl

@@ -30,16 +30,16 @@ class Kernel:
     """A kernel with its parameters.
 
     ``linear`` is ``<x, y>``; ``cosine`` is ``<x, y> / (|x| |y|)``; ``polynomial`` is ``(<x, y> / D + offset)^degree``;
-    ``rbf`` is ``exp(-|x - y|² / (2 σ²))``; ``laplacian`` is ``exp(-|x - y| / σ)``, with Euclidean lengths.
+    ``rbf`` is ``exp(-|x - y|² / (2 s²))``; ``laplacian`` is ``exp(-|x - y| / s)``, with Euclidean lengths.
 
     Parameters
     ----------
     name : str
         One of ``KERNELS``.
     bandwidth : float
-        σ in units of the median distance between two different samples.
+        s in units of the median distance between two different samples.
     sigma : float or None
-        σ in the units of the features; it replaces ``bandwidth``.
+        s in the units of the features; it replaces ``bandwidth``.
     degree, offset : int, float
         Of the polynomial kernel.
     """

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from resi import Measure
 from resi_more_measures.grams import Kernel, centred, check_choice, gram, u_centred
 from resi_more_measures.kernels import AnyKernel
 
@@ -13,6 +12,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+    from resi import Measure
     from resi.measures.features import Features
 else:
     from resi.lazy import torch
@@ -38,7 +38,7 @@ class HSIC(AnyKernel):
     kernel : {"rbf", "linear", "laplacian", "polynomial", "cosine"}
         See :class:`resi_more_measures.grams.Kernel`, also for the other parameters.
     bandwidth, sigma : float, float or None
-        Of ``rbf`` and ``laplacian``: σ in units of the median distance, or in those of the features.
+        Of ``rbf`` and ``laplacian``: s in units of the median distance, or in those of the features.
     degree, offset : int, float
         Of ``polynomial``.
     estimator : {"biased", "unbiased"}

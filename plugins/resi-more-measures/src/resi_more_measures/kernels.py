@@ -109,7 +109,7 @@ class DebiasedCKA(AnyKernel):
     kernel : {"linear", "rbf", "laplacian", "polynomial", "cosine"}
         See :class:`resi_more_measures.grams.Kernel`, also for the other parameters.
     bandwidth, sigma : float, float or None
-        Of ``rbf`` and ``laplacian``: σ in units of the median distance, or in those of the features.
+        Of ``rbf`` and ``laplacian``: s in units of the median distance, or in those of the features.
     degree, offset : int, float
         Of ``polynomial``.
 
@@ -204,8 +204,8 @@ class CentredAlignment(Measure):
 class RBFCKA(CentredAlignment):
     """Centred kernel alignment with a Gaussian kernel.
 
-    ``tr(K H L H) / √(tr(K H K H) tr(L H L H))`` with ``K_ij = exp(-|x_i - x_j|² / (2 σ²))`` and ``H = I - 11ᵀ/N``; σ is
-    ``bandwidth`` times the median distance between two different samples. Small σ compares neighbourhoods, large σ
+    ``tr(K H L H) / √(tr(K H K H) tr(L H L H))`` with ``K_ij = exp(-|x_i - x_j|² / (2 s²))`` and ``H = I - 11ᵀ/N``; s is
+    ``bandwidth`` times the median distance between two different samples. Small s compares neighbourhoods, large s
     tends to the linear CKA. In [0, 1] if biased, else in [-1, 1].
 
     Parameters
@@ -214,9 +214,9 @@ class RBFCKA(CentredAlignment):
         HSIC by Gretton et al. 2005, by Song et al. 2012, or of the centred Gram matrices without their diagonals
         (Lange et al. 2023).
     bandwidth : float
-        σ as a share of the median distance; the cited paper reports 0.2, 0.4 and 0.8.
+        s as a share of the median distance; the cited paper reports 0.2, 0.4 and 0.8.
     sigma : float or None
-        σ in the units of the features, in place of ``bandwidth``; the value then depends on the scale.
+        s in the units of the features, in place of ``bandwidth``; the value then depends on the scale.
 
     References
     ----------
@@ -237,16 +237,16 @@ class RBFCKA(CentredAlignment):
 
 @dataclass
 class LaplacianCKA(CentredAlignment):
-    """Centred kernel alignment with a Laplacian kernel, ``K_ij = exp(-|x_i - x_j| / σ)`` with Euclidean lengths.
+    """Centred kernel alignment with a Laplacian kernel, ``K_ij = exp(-|x_i - x_j| / s)`` with Euclidean lengths.
 
     Parameters
     ----------
     estimator : {"biased", "unbiased", "zero_diagonal"}
         As for ``rbf_cka``.
     bandwidth : float
-        σ as a share of the median distance between two different samples.
+        s as a share of the median distance between two different samples.
     sigma : float or None
-        σ in the units of the features, in place of ``bandwidth``; the value then depends on the scale.
+        s in the units of the features, in place of ``bandwidth``; the value then depends on the scale.
 
     References
     ----------

@@ -164,7 +164,7 @@ class ChanceAdjustedRV(_RV):
         expected = a.trace * b.trace / sizes / (len(a.matrix) - 1)
         if expected > 1 - 1e-9:
             raise DegenerateInputError(
-                "any order of the samples has an RV coefficient of 1: nothing is left to compare"
+                "any order of the samples has an RV coefficient of 1: there is nothing to compare"
             )
         return bounded((_product(a.matrix, b.matrix) / sizes - expected) / (1 - expected))
 
