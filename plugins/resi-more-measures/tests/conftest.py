@@ -27,3 +27,9 @@ def wide_pair() -> tuple[np.ndarray, np.ndarray]:
     first = generator.normal(size=(15, 30))
     second = first @ generator.normal(size=(30, 20)) + 5 * generator.normal(size=(15, 20))
     return first, second
+
+
+@pytest.fixture(params=["tall", "wide"])
+def sides(request: pytest.FixtureRequest) -> tuple[np.ndarray, np.ndarray]:
+    """Either of the two pairs."""
+    return request.getfixturevalue("pair" if request.param == "tall" else "wide_pair")

@@ -80,11 +80,13 @@ def _alignment(first: Tensor, second: Tensor, mask: Tensor, estimator: str) -> f
 class CKNNA(Measure):
     """Centred kernel nearest-neighbour alignment: CKA that counts common nearest neighbours alone.
 
-    ``A(K, L) / √(A(K, K) A(L, L))`` of the Gram matrices K and L of rows of length one, with all entries set to zero but
-    those of a sample's row where the column is one of its k nearest neighbours on both sides. A is the unbiased HSIC of
-    Song et al. 2012, as in the authors' code, so that with k = N - 1 the value is the debiased CKA of the two; or, as
-    their paper writes it, ``Σ_ij (K_ij - mean_l K_il) (L_ij - mean_l L_il)`` over these entries. At most about 1; with
-    the unbiased estimate a pair with few common neighbours may be outside of [-1, 1].
+    ``A(K, L) / √(A(K, K) A(L, L))`` of the Gram matrices K and L of rows of length one, with all entries set to zero
+    but those of a sample's row where the column is one of its k nearest neighbours on both sides. A is the unbiased
+    HSIC of Song et al. 2012, as in the authors' code, so that with k = N - 1 the value is the debiased CKA of the two;
+    or, as their paper writes it, ``Σ_ij (K_ij - mean_l K_il) (L_ij - mean_l L_il)`` over these entries.
+
+    Who is a neighbour of whom is not symmetric, which that estimate of HSIC assumes: exchanging the sides changes the
+    value a little, and a pair with few common neighbours may be outside of [-1, 1]. The paper's is symmetric.
 
     Samples that share the last place among the k nearest count in part, see ``mutual_knn``.
 
@@ -109,6 +111,7 @@ class CKNNA(Measure):
     name = "cknna"
     family = "neighbours"
     larger_is_more_similar = True
+    symmetric = False
     invariances = frozenset({"orthogonal", "permutation", "isotropic_scaling"})
     self_value = 1.0
     cost = "O(N²)"

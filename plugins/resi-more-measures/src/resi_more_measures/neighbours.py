@@ -84,7 +84,7 @@ def neighbours(x: Features, k: int, distance: str) -> Neighbours:
     level = (order.values == last) & order.values.isfinite()
     if bool((level.sum(1) == n_samples - 1).all()):
         raise DegenerateInputError("all samples are equally near to each other: none is a nearest neighbour")
-    share = (k - nearer.sum(1, keepdim=True)) / level.sum(1, keepdim=True)
+    share = (k - nearer.sum(1, keepdim=True)).double() / level.sum(1, keepdim=True)
     weights = nearer.double() + level.double() * share
     width = int((weights > 0).sum(1).max())
     return Neighbours(order.indices[:, :width].contiguous(), weights[:, :width].contiguous())

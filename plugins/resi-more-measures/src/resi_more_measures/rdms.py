@@ -24,9 +24,12 @@ DISTANCES = (
     "gaussian",
     "mahalanobis",
     "poisson",
+    "cross_euclidean",
     "crossnobis",
 )
 """Distances between samples that the measures here take."""
+REPEATED = ("cross_euclidean", "crossnobis")
+"""Those that need several measurements of the same samples."""
 PRIOR_RATE, PRIOR_WEIGHT = 1.0, 0.1
 """Of the Poisson distance: a rate, and the share of an observation that it counts for."""
 LEAST_ROWS = 3
@@ -47,17 +50,19 @@ class Dissimilarity:
       multiple of the identity as far as Ledoit and Wolf (2004) ask
     - ``poisson``: ``Σ (x_i - y_i) (log x_i - log y_i)``, the symmetric Kullback-Leibler divergence of Poisson
       distributions with these rates; each value is first averaged with a prior rate of 1 that has a weight of 0.1
-    - ``crossnobis``: the features are ``repeats`` blocks, each a further measurement of the same units; products
-      ``(x - y)_a ᵀ C⁻¹ (x - y)_b`` of the differences in two different blocks, over all such pairs on average. Noise
-      that is independent between measurements adds nothing to it, so it may be negative. C is the covariance of what
-      measurements of the same sample differ by, shrunk as above
+    - ``cross_euclidean``: the features are ``repeats`` blocks, each a further measurement of the same units; products
+      ``(x - y)_aᵀ (x - y)_b`` of the differences in two different blocks, over all such pairs on average. Noise that is
+      independent between measurements adds nothing on average, so it may be negative
+    - ``crossnobis``: the same with ``C⁻¹`` in the product, C being the covariance of what measurements of the same
+      sample differ by, shrunk as above. The estimate of C adds a bias of its own unless there are many more samples
+      than units
 
     Parameters
     ----------
     name : str
         One of ``DISTANCES``.
     repeats : int
-        How many measurements the features hold, one after another; for ``crossnobis`` alone.
+        How many measurements the features hold, one after another; for the two last distances alone.
     """
 
     name: str = "correlation"
@@ -67,13 +72,15 @@ class Dissimilarity:
         """Raise ``ValueError`` naming a parameter that does not exist or does not fit."""
         if self.name not in DISTANCES:
             raise ValueError(f"{measure}: distance {self.name!r} does not exist; known: {', '.join(DISTANCES)}")
-        if self.name == "crossnobis" and self.repeats < 2:
+        if self.name in REPEATED and self.repeats < 2:
             raise ValueError(
-                f"{measure}: distance=crossnobis needs repeats=2 or more, not {self.repeats}: how many measurements of "
-                "the same units the features hold, one block after another"
+                f"{measure}: distance={self.name} needs repeats=2 or more, not {self.repeats}: how many measurements "
+                "of the same units the features hold, one block after another"
             )
-        if self.name != "crossnobis" and self.repeats != 1:
-            raise ValueError(f"{measure}: repeats = {self.repeats} is for distance=crossnobis, not {self.name}")
+        if self.name not in REPEATED and self.repeats != 1:
+            raise ValueError(
+                f"{measure}: repeats = {self.repeats} is for distance={' or '.join(REPEATED)}, not {self.name}"
+            )
 
 
 def rdm(x: Features, dissimilarity: Dissimilarity) -> Tensor:
@@ -148,20 +155,37 @@ def _poisson(matrix: Tensor, dissimilarity: Dissimilarity) -> Tensor:
     return distances
 
 
-def _crossnobis(matrix: Tensor, dissimilarity: Dissimilarity) -> Tensor:
-    repeats, n_features = dissimilarity.repeats, matrix.shape[1]
+def _blocks(matrix: Tensor, repeats: int) -> Tensor:
+    """Return the measurements, shape (n_samples, repeats, n_units)."""
+    n_features = matrix.shape[1]
     if n_features % repeats:
         raise ShapeError(f"{n_features} features are not {repeats} measurements of equally many units")
-    blocks = matrix.reshape(len(matrix), repeats, n_features // repeats)
+    return matrix.reshape(len(matrix), repeats, n_features // repeats)
+
+
+def _cross_euclidean(matrix: Tensor, dissimilarity: Dissimilarity) -> Tensor:
+    blocks = _blocks(matrix - matrix.mean(0), dissimilarity.repeats)
+    return _across(blocks.unbind(1))
+
+
+def _crossnobis(matrix: Tensor, dissimilarity: Dissimilarity) -> Tensor:
+    blocks = _blocks(matrix - matrix.mean(0), dissimilarity.repeats)
+    n_samples, repeats, _ = blocks.shape
     noise = (blocks - blocks.mean(1, keepdim=True)).flatten(0, 1)
     if float(noise.norm()) <= NEGLIGIBLE * float(matrix.norm()):
         raise DegenerateInputError(f"the {repeats} measurements are the same: there is no noise to divide by")
-    parts = whitened(tuple(blocks.unbind(1)), noise, freedom=len(matrix) * (repeats - 1))
+    return _across(whitened(blocks.unbind(1), noise, freedom=n_samples * (repeats - 1)))
+
+
+def _across(parts: tuple[Tensor, ...]) -> Tensor:
+    """Return squared distances whose products are of differences in two different parts."""
     total = torch.stack(parts).sum(0)
-    # Products of all pairs of measurements are those of their sums, less those of each with itself.
-    products = total @ total.T - sum((part @ part.T for part in parts), torch.zeros((), dtype=matrix.dtype))
+    # Products of all pairs of parts are those of their sums, less those of each with itself.
+    products = total @ total.T
+    for part in parts:
+        products = products - part @ part.T
     own = products.diagonal()
-    return (own.unsqueeze(1) + own - products - products.T) / (repeats * (repeats - 1))
+    return (own.unsqueeze(1) + own - products - products.T) / (len(parts) * (len(parts) - 1))
 
 
 _BY_NAME = {
@@ -172,6 +196,7 @@ _BY_NAME = {
     "gaussian": _gaussian,
     "mahalanobis": _mahalanobis,
     "poisson": _poisson,
+    "cross_euclidean": _cross_euclidean,
     "crossnobis": _crossnobis,
 }
 

@@ -161,10 +161,10 @@ class RSAPearson(_Cosine):
     Parameters
     ----------
     distance : str
-        ``correlation``, ``cosine``, ``euclidean``, ``squared_euclidean``, ``gaussian``, ``mahalanobis``, ``poisson`` or
-        ``crossnobis``; see :class:`resi_more_measures.rdms.Dissimilarity`.
+        ``correlation``, ``cosine``, ``euclidean``, ``squared_euclidean``, ``gaussian``, ``mahalanobis``, ``poisson``,
+        ``cross_euclidean`` or ``crossnobis``; see :class:`resi_more_measures.rdms.Dissimilarity`.
     repeats : int
-        For ``crossnobis``: how many measurements of the same units the features hold, one block after another.
+        For the two last: how many measurements of the same units the features hold, one block after another.
 
     References
     ----------
@@ -342,8 +342,8 @@ class RSAWhitenedCosine(_Cosine):
     ``dᵀV⁻¹e / √(dᵀV⁻¹d eᵀV⁻¹e)`` with V the covariance that estimates of distances between N samples have because they
     share samples, for independent noise of equal size. The same number is the cosine of ``-H D H / 2`` and
     ``-H E H / 2``, which is how it is computed. With ``distance=squared_euclidean`` that is the linear CKA; with
-    ``crossnobis`` it is the whitened unbiased cosine, which noise of the measurements does not move on average. The
-    invariances stated are those of ``distance=squared_euclidean``.
+    ``cross_euclidean`` or ``crossnobis`` it is the whitened unbiased cosine, which noise of the measurements does not
+    move on average. The invariances stated are those of ``distance=squared_euclidean``.
 
     Parameters
     ----------
