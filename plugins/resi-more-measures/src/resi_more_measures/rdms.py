@@ -169,12 +169,12 @@ def _cross_euclidean(matrix: Tensor, dissimilarity: Dissimilarity) -> Tensor:
 
 
 def _crossnobis(matrix: Tensor, dissimilarity: Dissimilarity) -> Tensor:
-    blocks = _blocks(matrix - matrix.mean(0), dissimilarity.repeats)
+    blocks = _blocks(matrix, dissimilarity.repeats)
     n_samples, repeats, _ = blocks.shape
     noise = (blocks - blocks.mean(1, keepdim=True)).flatten(0, 1)
     if float(noise.norm()) <= NEGLIGIBLE * float(matrix.norm()):
         raise DegenerateInputError(f"the {repeats} measurements are the same: there is no noise to divide by")
-    return _across(whitened(blocks.unbind(1), noise, freedom=n_samples * (repeats - 1)))
+    return _across(whitened((blocks - blocks.mean(0)).unbind(1), noise, freedom=n_samples * (repeats - 1)))
 
 
 def _across(parts: tuple[Tensor, ...]) -> Tensor:
