@@ -1,10 +1,390 @@
-"""Measures on canonical correlations."""
+"""Measures on canonical correlations and on the spaces that neurons span."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import math
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+
+from resi import Measure
+from resi.errors import DegenerateInputError
+from resi.measures.shared import bases, chance, intermediates
+from resi.measures.shared.precision import DOUBLE_EPSILON, or_exactly
 
 if TYPE_CHECKING:
-    from resi import Measure
+    from torch import Tensor
 
-MEASURES: tuple[type[Measure], ...] = ()
+    from resi.measures.features import Features
+    from resi.measures.shared.bases import Basis
+
+AFFINE = frozenset({"affine", "invertible_linear", "orthogonal", "permutation", "isotropic_scaling", "translation"})
+ORTHOGONAL = frozenset({"orthogonal", "permutation", "isotropic_scaling", "translation"})
+
+
+def canonical_correlations(a: Basis, b: Basis) -> Tensor:
+    """Return the canonical correlations of two centred representations, largest first, shape (smaller rank,)."""
+    if bases.fills_space(len(a.left), a.rank, b.rank):
+        return torch.ones(min(a.rank, b.rank), dtype=torch.float64, device=a.left.device)
+    return torch.linalg.svdvals(a.left.T @ b.left).clamp(max=1.0)
+
+
+@dataclass
+class _Canonical(Measure):
+    """Measures on all canonical correlations; what is prepared is a basis of the centred features."""
+
+    family = "cca"
+    resolution = bases.RESOLUTION
+    larger_is_more_similar = True
+    invariances = AFFINE
+    spatial = "align"
+    cost = "O(N D² + D³)"
+
+    def prepare(self, x: Features) -> Basis:
+        """Decompose the centred features."""
+        return x.shared(bases.centred_basis)
+
+    def note(self, a: Basis, b: Basis) -> str:
+        """Return sentences if a rank is a guess, or if unrelated representations have a value of half or more."""
+        expected = self._by_chance(a, b)
+        extent = f"{a.rank} and {b.rank} directions"
+        few = chance.note(len(a.left), extent, expected) if expected >= chance.NOTED else ""
+        return "; ".join(filter(None, (bases.guess_note(a.rank, a.is_sure, b.rank, b.is_sure), few)))
+
+    def prepared_bytes(self, n_samples: int, n_features: int) -> int:
+        """Return the bytes of the decomposition."""
+        return bases.basis_bytes(n_samples, n_features)
+
+    @abstractmethod
+    def _by_chance(self, a: Basis, b: Basis) -> float:
+        """Return about what unrelated representations of these ranks score."""
+
+
+@dataclass
+class MeanCCA(_Canonical):
+    """Mean canonical correlation.
+
+    ``Σ_i ρ_i / min(r, s)`` over all canonical correlations ρ of representations of ranks r and s; in [0, 1], and 1
+    when one of the two is a linear image of the other.
+
+    References
+    ----------
+    .. [1] Raghu et al., SVCCA: Singular Vector Canonical Correlation Analysis for Deep Learning Dynamics and
+       Interpretability, NeurIPS 2017.
+    .. [2] Kornblith et al., Similarity of Neural Network Representations Revisited, ICML 2019.
+    """
+
+    name = "mean_cca"
+    self_value = 1.0
+    reference = "Kornblith et al., Similarity of Neural Network Representations Revisited, ICML 2019"
+
+    def compare(self, a: Basis, b: Basis) -> float:
+        """Return the mean canonical correlation, in [0, 1]."""
+        return or_exactly(1.0, float(canonical_correlations(a, b).mean()))
+
+    def _by_chance(self, a: Basis, b: Basis) -> float:
+        return chance.mean_correlation(a.rank, b.rank, len(a.left) - 1)
+
+
+@dataclass
+class SquaredCCA(_Canonical):
+    """Mean squared canonical correlation, ``R²_CCA``.
+
+    ``Σ_i ρ_i² / min(r, s) = ‖QᵀP‖F² / min(r, s)`` with Q, P orthonormal bases of the centred features, of ranks r and
+    s; in [0, 1].
+
+    References
+    ----------
+    .. [1] Kornblith et al., Similarity of Neural Network Representations Revisited, ICML 2019.
+    """
+
+    name = "squared_cca"
+    self_value = 1.0
+    reference = "Kornblith et al., Similarity of Neural Network Representations Revisited, ICML 2019"
+
+    def compare(self, a: Basis, b: Basis) -> float:
+        """Return the mean squared canonical correlation, in [0, 1]."""
+        return or_exactly(1.0, float(canonical_correlations(a, b).square().mean()))
+
+    def _by_chance(self, a: Basis, b: Basis) -> float:
+        return min(1.0, max(a.rank, b.rank) / (len(a.left) - 1))
+
+
+@dataclass
+class YanaiGCD(_Canonical):
+    """Yanai's generalised coefficient of determination.
+
+    The cosine of the projections on the two spaces that the centred features span,
+    ``tr(P_R P_S) / sqrt(tr(P_R) tr(P_S)) = Σ_i ρ_i² / sqrt(r s)``; in [0, 1], and 1 only when both span the same space.
+
+    References
+    ----------
+    .. [1] Yanai, Unification of Various Techniques of Multivariate Analysis by Means of Generalized Coefficient of
+       Determination, Japanese Journal of Behaviormetrics 1974.
+    .. [2] Ramsay, ten Berge & Styan, Matrix correlation, Psychometrika 1984.
+    """
+
+    name = "yanai_gcd"
+    self_value = 1.0
+    reference = (
+        "Yanai, Unification of Various Techniques of Multivariate Analysis by Means of Generalized Coefficient of "
+        "Determination, Japanese Journal of Behaviormetrics 1974"
+    )
+
+    def compare(self, a: Basis, b: Basis) -> float:
+        """Return the cosine of the two projections, in [0, 1]."""
+        return or_exactly(1.0, float(canonical_correlations(a, b).square().sum()) / math.sqrt(a.rank * b.rank))
+
+    def _by_chance(self, a: Basis, b: Basis) -> float:
+        return math.sqrt(a.rank * b.rank) / (len(a.left) - 1)
+
+
+@dataclass
+class RegularizedCCA(_Canonical):
+    """Mean canonical correlation with a ridge.
+
+    The mean of the singular values of ``(Σ_R + λ_R I)^-½ Σ_RS (Σ_S + λ_S I)^-½`` over the smaller rank, where λ is
+    ``regularization`` times the mean variance of a side's directions, ``tr(Σ) / r``. In [0, 1); less than 1 for a
+    representation with itself, where directions of small variance count less. Directions of noise that plain canonical
+    correlations make as much of as of any other hardly count.
+
+    Parameters
+    ----------
+    regularization : float
+        The ridge in units of the mean variance, at least 0; with 0 it is the mean canonical correlation.
+
+    References
+    ----------
+    .. [1] Vinod, Canonical ridge and econometrics of joint production, Journal of Econometrics 1976.
+    .. [2] Bilenko & Gallant, Pyrcca: Regularized Kernel Canonical Correlation Analysis in Python and Its Applications
+       to Neuroimaging, Frontiers in Neuroinformatics 2016.
+    """
+
+    regularization: float = 0.1
+
+    name = "regularized_cca"
+    invariances = ORTHOGONAL
+    reference = "Vinod, Canonical ridge and econometrics of joint production, Journal of Econometrics 1976"
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.regularization < math.inf:
+            raise ValueError(f"{self.name}: regularization {self.regularization} must be a number of at least 0")
+
+    def compare(self, a: Basis, b: Basis) -> float:
+        """Return the mean of the shrunk correlations, in [0, 1]."""
+        overlap = self._shares(a).unsqueeze(1) * (a.left.T @ b.left) * self._shares(b)
+        return float(torch.linalg.svdvals(overlap).clamp(max=1.0).mean())
+
+    def _shares(self, basis: Basis) -> Tensor:
+        """Return by what the ridge multiplies each direction of unit length."""
+        variances = basis.values.square()
+        return (variances / (variances + self.regularization * variances.mean())).sqrt()
+
+    def _by_chance(self, a: Basis, b: Basis) -> float:
+        return math.sqrt(float(self._shares(a).square().mean() * self._shares(b).square().sum()) / (len(a.left) - 1))
+
+
+@dataclass
+class TruncatedCCA(_Canonical):
+    """Mean canonical correlation of leading principal components: SVCCA with another number of them.
+
+    Parameters
+    ----------
+    share : float
+        The fewest components are kept that hold this share of the variance, as 0.95 or 0.99.
+    components : int
+        How many are kept, instead, if above 0; all if there are not as many.
+
+    References
+    ----------
+    .. [1] Raghu et al., SVCCA: Singular Vector Canonical Correlation Analysis for Deep Learning Dynamics and
+       Interpretability, NeurIPS 2017.
+    """
+
+    share: float = 0.95
+    components: int = 0
+
+    name = "truncated_cca"
+    invariances = ORTHOGONAL
+    self_value = 1.0
+    reference = (
+        "Raghu et al., SVCCA: Singular Vector Canonical Correlation Analysis for Deep Learning Dynamics and "
+        "Interpretability, NeurIPS 2017"
+    )
+
+    def __post_init__(self) -> None:
+        if not 0 < self.share <= 1 or self.components < 0:
+            raise ValueError(
+                f"{self.name}: share {self.share} must be in (0, 1], components {self.components} at least 0"
+            )
+
+    def prepare(self, x: Features) -> Basis:
+        """Decompose the centred features and keep their leading components."""
+        basis = x.shared(bases.centred_basis)
+        count = min(self.components, basis.rank) or self._by_share(basis.values.square())
+        return bases.Basis(basis.left[:, :count], basis.values[:count], basis.right[:, :count], basis.is_sure)
+
+    def compare(self, a: Basis, b: Basis) -> float:
+        """Return the mean canonical correlation of the components, in [0, 1]."""
+        return or_exactly(1.0, float(canonical_correlations(a, b).mean()))
+
+    def _by_share(self, variances: Tensor) -> int:
+        cumulative = variances.cumsum(0) / variances.sum()
+        # Shares that equal the one asked for are not to miss it by rounding.
+        return min(int((cumulative < self.share - 1e-12).sum()) + 1, len(variances))
+
+    def _by_chance(self, a: Basis, b: Basis) -> float:
+        return chance.mean_correlation(a.rank, b.rank, len(a.left) - 1)
+
+
+class CentredColumns(NamedTuple):
+    """Centred features in at most n_samples columns; times ``scale`` they have the features' units."""
+
+    matrix: Tensor
+    scale: float
+
+
+@dataclass
+class PLSSimilarity(Measure):
+    """Mean covariance of the pairs of directions that partial least squares finds.
+
+    The mean singular value of the cross-covariance ``RcᵀSc / (N - 1)`` over the narrower side's number of features. It
+    has the units of the features of both sides: ``normalized_bures_similarity`` is the same sum without them.
+
+    References
+    ----------
+    .. [1] McIntosh et al., Spatial pattern analysis of functional brain images using partial least squares, NeuroImage
+       1996.
+    """
+
+    name = "pls_similarity"
+    family = "cca"
+    larger_is_more_similar = True
+    invariances = frozenset({"orthogonal", "permutation", "translation"})
+    spatial = "align"
+    cost = "O(N D² + D³)"
+    reference = (
+        "McIntosh et al., Spatial pattern analysis of functional brain images using partial least squares, "
+        "NeuroImage 1996"
+    )
+
+    def prepare(self, x: Features) -> tuple[CentredColumns, int]:
+        """Centre the features; return them and how many there are."""
+        x.shared(intermediates.centred)
+        return CentredColumns(x.shared(intermediates.centred_compact), x.shared(intermediates.scale)), x.shape[1]
+
+    def compare(self, a: tuple[CentredColumns, int], b: tuple[CentredColumns, int]) -> float:
+        """Return the mean covariance, in the product of the features' units."""
+        (first, width_a), (second, width_b) = a, b
+        total = float(torch.linalg.svdvals(first.matrix.T @ second.matrix).sum())
+        return total * first.scale * second.scale / (len(first.matrix) - 1) / min(width_a, width_b)
+
+
+class Neurons(NamedTuple):
+    """Neurons as vectors over samples.
+
+    Attributes
+    ----------
+    unit : Tensor of shape (n_samples, n_features)
+        They have length one; those that are zero stay so.
+    tolerance : float
+        Length up to which a vector may be rounding of the numbers.
+    """
+
+    unit: Tensor
+    tolerance: float
+
+
+@dataclass
+class MaximumMatch(Measure):
+    """Maximum match similarity of neuron activation subspaces.
+
+    Two sets of neurons match when each neuron of either set is within ``epsilon`` times its own length of the span of
+    the other set. Among all such pairs of subsets there is one that contains all others, and
+    ``(|X*| + |Y*|) / (|X| + |Y|)`` is the share of the neurons that it holds; in [0, 1]. It is found by taking out
+    neurons that are farther away until none is. Neurons are vectors over the samples, not centred. With no more samples
+    than neurons every neuron is in the span of the others.
+
+    Parameters
+    ----------
+    epsilon : float
+        The largest distance, as a share of a neuron's length, in [0, 1).
+
+    References
+    ----------
+    .. [1] Wang et al., Towards Understanding Learning Representations: To What Extent Do Different Neural Networks
+       Learn the Same Representation, NeurIPS 2018.
+    """
+
+    epsilon: float = 0.25
+
+    name = "maximum_match"
+    family = "cca"
+    larger_is_more_similar = True
+    invariances = frozenset({"permutation", "isotropic_scaling"})
+    self_value = 1.0
+    spatial = "align"
+    cost = "O(rounds N D²)"
+    reference = (
+        "Wang et al., Towards Understanding Learning Representations: To What Extent Do Different Neural Networks "
+        "Learn the Same Representation, NeurIPS 2018"
+    )
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.epsilon < 1:
+            raise ValueError(f"{self.name}: epsilon {self.epsilon} must be in [0, 1)")
+
+    def prepare(self, x: Features) -> Neurons:
+        """Bring every neuron to length one.
+
+        Raises
+        ------
+        DegenerateInputError
+            If all entries are zero.
+        """
+        matrix = x.shared(intermediates.scaled).matrix
+        lengths = matrix.norm(dim=0)
+        if not bool(lengths.any()):
+            raise DegenerateInputError("all entries are zero")
+        n_samples, n_features = matrix.shape
+        tolerance = 4 * x.epsilon * (1 + math.sqrt(n_features / n_samples))
+        return Neurons(matrix / lengths.where(lengths > 0, 1.0), tolerance)
+
+    def compare(self, a: Neurons, b: Neurons) -> float:
+        """Return the share of the neurons that the maximum match holds, in [0, 1]."""
+        first, second = a.unit, b.unit
+        while first.shape[1] and second.shape[1]:
+            near_first = self._near(first, second, b.tolerance)
+            near_second = self._near(second, first, a.tolerance)
+            if bool(near_first.all()) and bool(near_second.all()):
+                return (first.shape[1] + second.shape[1]) / (a.unit.shape[1] + b.unit.shape[1])
+            first, second = first[:, near_first], second[:, near_second]
+        return 0.0
+
+    def note(self, a: Neurons, b: Neurons) -> str:
+        """Return a sentence if the neurons of unrelated representations match as well."""
+        fewest = min(a.unit.shape[1], b.unit.shape[1])
+        expected = math.sqrt(max(1 - fewest / len(a.unit), 0.0))
+        if expected > self.epsilon:
+            return ""
+        return chance.note(len(a.unit), f"{a.unit.shape[1]} and {b.unit.shape[1]} features", 1.0)
+
+    def _near(self, neurons: Tensor, others: Tensor, tolerance: float) -> Tensor:
+        """Return which neurons are near the span of others, the precision of which is given."""
+        left, values, _ = bases.thin_svd(others)
+        span = left[:, values > max(tolerance, max(others.shape) * DOUBLE_EPSILON * float(values[0]))]
+        far = (neurons - span @ (span.T @ neurons)).norm(dim=0)
+        return far <= self.epsilon + tolerance
+
+
+MEASURES: tuple[type[Measure], ...] = (
+    MaximumMatch,
+    MeanCCA,
+    PLSSimilarity,
+    RegularizedCCA,
+    SquaredCCA,
+    TruncatedCCA,
+    YanaiGCD,
+)
