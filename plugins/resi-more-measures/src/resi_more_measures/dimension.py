@@ -23,6 +23,9 @@ FITTED = 0.9
 FEWEST = 10
 """Fewest samples that a dimension is estimated from."""
 CANDIDATES = 6
+"""How many neighbours by products are looked at again by differences."""
+SAME = 1e-10
+"""Points of root mean square length 1 that are no farther apart are copies but for rounding."""
 
 
 class Points(NamedTuple):
@@ -65,7 +68,7 @@ def intrinsic_dimension(points: Tensor) -> float:
        Scientific Reports 2017.
     """
     first, second = nearest_two(points).unbind(1) if len(points) > 2 else (points[:0, 0],) * 2
-    usable = (first > 0) & (second > first)
+    usable = (first > SAME) & (second > first * (1 + SAME))
     ratios = (second[usable] / first[usable]).log().sort().values
     if len(ratios) < FEWEST:
         raise DegenerateInputError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from resi import Measure
 from resi.errors import DegenerateInputError
@@ -12,11 +12,9 @@ from resi.measures.shared.distances import euclidean_distances
 from resi.measures.shared.precision import or_exactly
 
 if TYPE_CHECKING:
-    import numpy as np
+    from torch import Tensor
 
     from resi.measures.features import Features
-
-    Array = np.ndarray[Any, np.dtype[np.float64]]
 
 SCALE_QUANTILE = 0.9
 
@@ -26,32 +24,32 @@ class Graph(NamedTuple):
 
     Attributes
     ----------
-    distances : array of shape (n_samples, n_samples)
-        In units of their 0.9-quantile.
+    distances : Tensor of shape (n_samples, n_samples)
+        In units of their 0.9-quantile, on the CPU.
     tree : float
     """
 
-    distances: Array
+    distances: Tensor
     tree: float
 
 
-def tree_weight(*distances: Array) -> float:
+def tree_weight(*distances: Tensor) -> float:
     """Return the weight of a minimum spanning tree, by Prim's algorithm.
 
     Parameters
     ----------
-    *distances : array of shape (n_points, n_points)
-        Of several, the smaller entries count.
+    *distances : Tensor of shape (n_points, n_points)
+        On the CPU; of several, the smaller entries count.
     """
     import numpy as np
 
-    n_points = len(distances[0])
+    n_points, matrices = len(distances[0]), [matrix.numpy() for matrix in distances]
     nearest = np.full(n_points, np.inf)
     outside = np.ones(n_points, dtype=bool)
     weights, latest = np.zeros(n_points), 0
     for step in range(1, n_points):
         outside[latest] = False
-        for matrix in distances:
+        for matrix in matrices:
             np.minimum(nearest, matrix[latest], out=nearest)
         latest = int(np.where(outside, nearest, np.inf).argmin())
         weights[step] = nearest[latest]
@@ -96,8 +94,8 @@ class RTDLite(Measure):
         """
         import numpy as np
 
-        matrix = x.shared(euclidean_distances).matrix.cpu().numpy()
-        size = float(np.quantile(matrix, SCALE_QUANTILE))
+        matrix = x.shared(euclidean_distances).matrix.cpu()
+        size = float(np.quantile(matrix.numpy(), SCALE_QUANTILE))
         if size == 0:
             raise DegenerateInputError(
                 f"nine tenths of the distances between {len(matrix)} samples are zero, so that there is no scale to "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
@@ -16,12 +16,9 @@ from resi.measures.shared.precision import or_exactly
 from resi.randomness import generator
 
 if TYPE_CHECKING:
-    import numpy as np
     from torch import Tensor
 
     from resi.measures.features import Features
-
-    Array = np.ndarray[Any, np.dtype[np.float64]]
 
 SOFT_MATCHING = (
     "Khosla & Williams, Soft Matching Distance: A metric on neural representations that captures single-neuron tuning, "
@@ -305,7 +302,7 @@ class GromovWasserstein(Measure):
                 f"{self.name}: rows {self.rows} must be at least 2, iterations {self.iterations} at least 1"
             )
 
-    def prepare(self, x: Features) -> Array:
+    def prepare(self, x: Features) -> Tensor:
         """Return the distances of the samples that are taken, in units of their root mean square.
 
         Raises
@@ -313,34 +310,33 @@ class GromovWasserstein(Measure):
         DegenerateInputError
             If all of them are the same.
         """
-        import numpy as np
-
         from resi.measures.features import Features as Part
 
         if len(x.given) > self.rows:
             draw = generator(self.seed, "gromov_wasserstein", len(x.given)).choice(
                 len(x.given), self.rows, replace=False
             )
-            x = Part(x.given[torch.as_tensor(np.sort(draw), device=x.given.device)], x.dtype)
-        matrix = x.shared(euclidean_distances).matrix.cpu().numpy()
-        size = math.sqrt(float(np.mean(matrix**2)))
+            draw.sort()
+            x = Part(x.given[torch.as_tensor(draw, device=x.given.device)], x.dtype)
+        matrix = x.shared(euclidean_distances).matrix.cpu()
+        size = float(matrix.square().mean().sqrt())
         if size == 0:
             raise DegenerateInputError(f"all distances of {len(matrix)} samples are zero")
-        return np.ascontiguousarray(matrix / size)
+        return matrix / size
 
-    def compare(self, a: Array, b: Array) -> float:
+    def compare(self, a: Tensor, b: Tensor) -> float:
         """Return the distance, at least 0, unitless."""
         import numpy as np
         from ot.gromov import gromov_wasserstein
 
-        count = len(a)
+        first, second, count = a.numpy(), b.numpy(), len(a)
         weights = np.full(count, 1 / count)
         costs = []
         for start in (np.eye(count) / count, np.outer(weights, weights)):
             plan = gromov_wasserstein(
-                a, b, weights, weights, "square_loss", symmetric=True, G0=start, max_iter=self.iterations
+                first, second, weights, weights, "square_loss", symmetric=True, G0=start, max_iter=self.iterations
             )
-            costs.append(2.0 - 2.0 * float(np.sum((a @ plan @ b) * plan)))
+            costs.append(2.0 - 2.0 * float(np.sum((first @ plan @ second) * plan)))
         return math.sqrt(or_exactly(0.0, max(min(costs), 0.0), 2.0))
 
     def prepared_bytes(self, n_samples: int, n_features: int) -> int:
