@@ -8,6 +8,9 @@ import resi
 from resi_more_measures import (
     cca,
     cknna,
+    covariances,
+    dimension,
+    encoding,
     hsic,
     kernels,
     neighbours,
@@ -16,6 +19,7 @@ from resi_more_measures import (
     rsa,
     rv,
     shape,
+    subspaces,
     topology,
     transport,
 )
@@ -23,7 +27,24 @@ from resi_more_measures import (
 if TYPE_CHECKING:
     from resi import Measure
 
-FAMILIES = (cca, cknna, hsic, kernels, neighbours, predictivity, rdm_metrics, rsa, rv, shape, topology, transport)
+FAMILIES = (
+    cca,
+    cknna,
+    covariances,
+    dimension,
+    encoding,
+    hsic,
+    kernels,
+    neighbours,
+    predictivity,
+    rdm_metrics,
+    rsa,
+    rv,
+    shape,
+    subspaces,
+    topology,
+    transport,
+)
 
 
 @resi.hookimpl

@@ -1,4 +1,4 @@
-"""Measures on canonical correlations and on the spaces that neurons span."""
+"""Measures on canonical correlations and covariances."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-import torch
-
 from resi import Measure
-from resi.errors import DegenerateInputError
 from resi.measures.shared import bases, chance, intermediates
-from resi.measures.shared.precision import DOUBLE_EPSILON, or_exactly
+from resi.measures.shared.precision import or_exactly
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
     from resi.measures.features import Features
     from resi.measures.shared.bases import Basis
+else:
+    from resi.lazy import torch
 
 AFFINE = frozenset({"affine", "invertible_linear", "orthogonal", "permutation", "isotropic_scaling", "translation"})
 ORTHOGONAL = frozenset({"orthogonal", "permutation", "isotropic_scaling", "translation"})
@@ -66,7 +66,7 @@ class _Canonical(Measure):
 class MeanCCA(_Canonical):
     """Mean canonical correlation.
 
-    ``Σ_i ρ_i / min(r, s)`` over all canonical correlations ρ of representations of ranks r and s; in [0, 1], and 1
+    ``Σ_i c_i / min(r, s)`` over all canonical correlations c of representations of ranks r and s; in [0, 1], and 1
     when one of the two is a linear image of the other.
 
     References
@@ -92,7 +92,7 @@ class MeanCCA(_Canonical):
 class SquaredCCA(_Canonical):
     """Mean squared canonical correlation, ``R²_CCA``.
 
-    ``Σ_i ρ_i² / min(r, s) = ‖QᵀP‖F² / min(r, s)`` with Q, P orthonormal bases of the centred features, of ranks r and
+    ``Σ_i c_i² / min(r, s) = ‖QᵀP‖F² / min(r, s)`` with Q, P orthonormal bases of the centred features, of ranks r and
     s; in [0, 1].
 
     References
@@ -117,7 +117,7 @@ class YanaiGCD(_Canonical):
     """Yanai's generalised coefficient of determination.
 
     The cosine of the projections on the two spaces that the centred features span,
-    ``tr(P_R P_S) / sqrt(tr(P_R) tr(P_S)) = Σ_i ρ_i² / sqrt(r s)``; in [0, 1], and 1 only when both span the same space.
+    ``tr(P_R P_S) / sqrt(tr(P_R) tr(P_S)) = Σ_i c_i² / sqrt(r s)``; in [0, 1], and 1 only when both span the same space.
 
     References
     ----------
@@ -282,105 +282,7 @@ class PLSSimilarity(Measure):
         return total * first.scale * second.scale / (len(first.matrix) - 1) / min(width_a, width_b)
 
 
-class Neurons(NamedTuple):
-    """Neurons as vectors over samples.
-
-    Attributes
-    ----------
-    unit : Tensor of shape (n_samples, n_features)
-        They have length one; those that are zero stay so.
-    tolerance : float
-        Length up to which a vector may be rounding of the numbers.
-    """
-
-    unit: Tensor
-    tolerance: float
-
-
-@dataclass
-class MaximumMatch(Measure):
-    """Maximum match similarity of neuron activation subspaces.
-
-    Two sets of neurons match when each neuron of either set is within ``epsilon`` times its own length of the span of
-    the other set. Among all such pairs of subsets there is one that contains all others, and
-    ``(|X*| + |Y*|) / (|X| + |Y|)`` is the share of the neurons that it holds; in [0, 1]. It is found by taking out
-    neurons that are farther away until none is. Neurons are vectors over the samples, not centred. With no more samples
-    than neurons every neuron is in the span of the others.
-
-    Parameters
-    ----------
-    epsilon : float
-        The largest distance, as a share of a neuron's length, in [0, 1).
-
-    References
-    ----------
-    .. [1] Wang et al., Towards Understanding Learning Representations: To What Extent Do Different Neural Networks
-       Learn the Same Representation, NeurIPS 2018.
-    """
-
-    epsilon: float = 0.25
-
-    name = "maximum_match"
-    family = "cca"
-    larger_is_more_similar = True
-    invariances = frozenset({"permutation", "isotropic_scaling"})
-    self_value = 1.0
-    spatial = "align"
-    cost = "O(rounds N D²)"
-    reference = (
-        "Wang et al., Towards Understanding Learning Representations: To What Extent Do Different Neural Networks "
-        "Learn the Same Representation, NeurIPS 2018"
-    )
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.epsilon < 1:
-            raise ValueError(f"{self.name}: epsilon {self.epsilon} must be in [0, 1)")
-
-    def prepare(self, x: Features) -> Neurons:
-        """Bring every neuron to length one.
-
-        Raises
-        ------
-        DegenerateInputError
-            If all entries are zero.
-        """
-        matrix = x.shared(intermediates.scaled).matrix
-        lengths = matrix.norm(dim=0)
-        if not bool(lengths.any()):
-            raise DegenerateInputError("all entries are zero")
-        n_samples, n_features = matrix.shape
-        tolerance = 4 * x.epsilon * (1 + math.sqrt(n_features / n_samples))
-        return Neurons(matrix / lengths.where(lengths > 0, 1.0), tolerance)
-
-    def compare(self, a: Neurons, b: Neurons) -> float:
-        """Return the share of the neurons that the maximum match holds, in [0, 1]."""
-        first, second = a.unit, b.unit
-        while first.shape[1] and second.shape[1]:
-            near_first = self._near(first, second, b.tolerance)
-            near_second = self._near(second, first, a.tolerance)
-            if bool(near_first.all()) and bool(near_second.all()):
-                return (first.shape[1] + second.shape[1]) / (a.unit.shape[1] + b.unit.shape[1])
-            first, second = first[:, near_first], second[:, near_second]
-        return 0.0
-
-    def note(self, a: Neurons, b: Neurons) -> str:
-        """Return a sentence if the neurons of unrelated representations match as well."""
-        fewest = min(a.unit.shape[1], b.unit.shape[1])
-        expected = math.sqrt(max(1 - fewest / len(a.unit), 0.0))
-        if expected > self.epsilon:
-            return ""
-        return chance.note(len(a.unit), f"{a.unit.shape[1]} and {b.unit.shape[1]} features", 1.0)
-
-    def _near(self, neurons: Tensor, others: Tensor, tolerance: float) -> Tensor:
-        """Return which neurons are near the span of others, the precision of which is given."""
-        left, values, _ = bases.thin_svd(others)
-        span = left[:, values > max(tolerance, max(others.shape) * DOUBLE_EPSILON * float(values[0]))]
-        far = (neurons - span @ (span.T @ neurons)).norm(dim=0)
-        return far <= self.epsilon + tolerance
-
-
 MEASURES: tuple[type[Measure], ...] = (
-    MaximumMatch,
     MeanCCA,
     PLSSimilarity,
     RegularizedCCA,

@@ -6,17 +6,18 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-import torch
-
 from resi import Measure
 from resi.errors import DegenerateInputError
 from resi.measures.shared import intermediates
 from resi_more_measures.cca import ORTHOGONAL
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
     from resi.measures.features import Features
+else:
+    from resi.lazy import torch
 
 FITTED = 0.9
 """Share of the samples, those of the smallest ratios, to which the dimension is fitted."""

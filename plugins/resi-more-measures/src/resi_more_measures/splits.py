@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
-import torch
-
 from resi.errors import DegenerateInputError, UsageError
 from resi.measures.features import Features
 from resi.measures.shared import bases, intermediates
@@ -15,7 +13,10 @@ from resi.randomness import generator
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import torch
     from torch import Tensor
+else:
+    from resi.lazy import torch
 
 SCHEMES = ("folds", "shuffled")
 

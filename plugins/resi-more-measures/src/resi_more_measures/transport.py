@@ -6,8 +6,6 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-import torch
-
 from resi import Measure
 from resi.errors import DegenerateInputError, MeasureError
 from resi.measures.shared import intermediates
@@ -16,9 +14,12 @@ from resi.measures.shared.precision import or_exactly
 from resi.randomness import generator
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
     from resi.measures.features import Features
+else:
+    from resi.lazy import torch
 
 SOFT_MATCHING = (
     "Khosla & Williams, Soft Matching Distance: A metric on neural representations that captures single-neuron tuning, "
@@ -146,7 +147,8 @@ class SoftMatchingDistance(Measure):
         # Neurons that are nearly equal are subtracted before squaring, which keeps all digits of small distances.
         total = 0.0
         chunk = max(1, intermediates.BLOCK_ENTRIES // len(first.centred))
-        for rows, columns, shares in zip(*(part.split(chunk) for part in plan), strict=True):
+        for start in range(0, len(plan.shares), chunk):
+            rows, columns, shares = (part[start : start + chunk] for part in plan)
             found = (first.centred[:, rows] - second.centred[:, columns]).square().sum(0)
             found += len(first.centred) * (first.means[rows] - second.means[columns]).square()
             total += float(found @ shares)
@@ -246,7 +248,9 @@ class SemiMatchingCorrelation(_Correlations):
     name = "semi_matching_correlation"
     symmetric = False
     cost = "O(N D²)"
-    reference = "Li et al., Convergent Learning: Do different neural networks learn the same representations?, ICLR 2016"
+    reference = (
+        "Li et al., Convergent Learning: Do different neural networks learn the same representations?, ICLR 2016"
+    )
 
     def compare(self, a: Profiles, b: Profiles) -> float:
         """Return the mean of the best correlations, in [-1, 1]."""
