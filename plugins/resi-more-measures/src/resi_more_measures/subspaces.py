@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
     from resi.measures.features import Features
 
+LEAST = 1e-10
+"""Distances of vectors of length one to a span that is computed in double precision are known to about this."""
+
 
 class Neurons(NamedTuple):
     """Neurons as vectors over samples.
@@ -111,7 +114,7 @@ class MaximumMatch(Measure):
         left, values, _ = bases.thin_svd(others)
         span = left[:, values > max(tolerance, max(others.shape) * DOUBLE_EPSILON * float(values[0]))]
         far = (neurons - span @ (span.T @ neurons)).norm(dim=0)
-        return far <= self.epsilon + tolerance
+        return far <= self.epsilon + max(tolerance, LEAST)
 
 
 MEASURES: tuple[type[Measure], ...] = (MaximumMatch,)

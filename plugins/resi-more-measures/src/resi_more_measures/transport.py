@@ -77,25 +77,26 @@ class Units(NamedTuple):
 
     Attributes
     ----------
-    centred : Tensor of shape (n_samples, n_features)
-    means : Tensor of shape (n_features,)
+    matrix, centred : Tensor of shape (n_samples, n_features)
+        As they are compared, and with their means taken off.
     scale : float
     """
 
+    matrix: Tensor
     centred: Tensor
-    means: Tensor
     scale: float
 
     def squares(self, other: Units) -> Tensor:
         """Return the squared distances of all neurons to all of the other side, which has the same scale."""
         products = self.centred.T @ other.centred
         lengths = self.centred.square().sum(0).unsqueeze(1) + other.centred.square().sum(0)
-        offsets = (self.means.unsqueeze(1) - other.means).square()
-        return (lengths - 2 * products).clamp_(min=0) + len(self.centred) * offsets
+        # A common offset of the neurons would leave their products no digits.
+        offsets = (self.matrix.mean(0).unsqueeze(1) - other.matrix.mean(0)).square()
+        return (lengths - 2 * products).clamp_(min=0) + len(self.matrix) * offsets
 
     def times(self, share: float) -> Units:
         """Return the neurons multiplied by a number."""
-        return self if share == 1 else Units(self.centred * share, self.means * share, self.scale)
+        return self if share == 1 else Units(self.matrix * share, self.centred * share, self.scale)
 
 
 @dataclass
@@ -131,13 +132,10 @@ class SoftMatchingDistance(Measure):
     reference = SOFT_MATCHING
 
     def prepare(self, x: Features) -> Units:
-        """Take the neurons' means off, which are kept."""
-        means = x.shared(intermediates.scaled).matrix.mean(0)
-        return Units(
-            x.shared(intermediates.shifted),
-            torch.zeros_like(means) if self.centred else means,
-            x.shared(intermediates.scale),
-        )
+        """Take the neurons' means off; the neurons as they are, are kept as well."""
+        matrix, scale = x.shared(intermediates.scaled)
+        centred = x.shared(intermediates.shifted)
+        return Units(centred if self.centred else matrix, centred, scale)
 
     def compare(self, a: Units, b: Units) -> float:
         """Return the distance, in the units of the features."""
@@ -146,12 +144,10 @@ class SoftMatchingDistance(Measure):
         plan = transport(self.name, first.squares(second))
         # Neurons that are nearly equal are subtracted before squaring, which keeps all digits of small distances.
         total = 0.0
-        chunk = max(1, intermediates.BLOCK_ENTRIES // len(first.centred))
+        chunk = max(1, intermediates.BLOCK_ENTRIES // len(first.matrix))
         for start in range(0, len(plan.shares), chunk):
             rows, columns, shares = (part[start : start + chunk] for part in plan)
-            found = (first.centred[:, rows] - second.centred[:, columns]).square().sum(0)
-            found += len(first.centred) * (first.means[rows] - second.means[columns]).square()
-            total += float(found @ shares)
+            total += float((first.matrix[:, rows] - second.matrix[:, columns]).square().sum(0) @ shares)
         size = max(float(x.centred.norm()) / math.sqrt(x.centred.shape[1]) for x in (first, second))
         return scale * or_exactly(0.0, math.sqrt(total), size)
 
