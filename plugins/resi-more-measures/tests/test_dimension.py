@@ -7,12 +7,10 @@ import math
 import numpy as np
 import pytest
 import torch
-from resi_more_measures.dimension import IntrinsicDimensionCorrelation, SharedDimensions, intrinsic_dimension
+from resi_more_measures.dimension import IntrinsicDimensionCorrelation, intrinsic_dimension
 
 import resi
 from resi.errors import DegenerateInputError
-
-Pair = tuple[np.ndarray, np.ndarray]
 
 
 def dimension(points: np.ndarray) -> float:
@@ -76,27 +74,3 @@ def test_few_samples_have_no_dimension(rng: np.random.Generator) -> None:
         IntrinsicDimensionCorrelation()([[0.0], [1.0]], [[0.0], [1.0]])
     with pytest.raises(DegenerateInputError, match="constant"):
         IntrinsicDimensionCorrelation()(np.ones((20, 2)), rng.normal(size=(20, 3)))
-
-
-@pytest.mark.parametrize("which", ["pair", "wide_pair"])
-def test_shared_dimensions_of_gram_matrices(which: str, request: pytest.FixtureRequest) -> None:
-    pair: Pair = request.getfixturevalue(which)
-    first, second = (matrix @ matrix.T for matrix in (x - x.mean(0) for x in pair))
-    expected = np.trace(first) * np.trace(second) * np.trace(first @ second)
-    expected /= np.trace(first @ first) * np.trace(second @ second)
-    assert SharedDimensions()(*pair) == pytest.approx(expected, rel=1e-9)
-    own = [SharedDimensions()(x, x) for x in pair]
-    cka = resi.compare(*pair, measure="cka")
-    assert SharedDimensions()(*pair) == pytest.approx(cka * math.sqrt(own[0] * own[1]), rel=1e-9)
-
-
-def test_equal_variances_are_as_many_dimensions() -> None:
-    matrix = np.linalg.qr(np.random.default_rng(0).normal(size=(30, 6)) - 0)[0]
-    matrix -= matrix.mean(0)
-    matrix = np.linalg.qr(matrix)[0]
-    assert SharedDimensions()(5 * matrix, matrix) == pytest.approx(6, rel=1e-9)
-
-
-def test_constant_representations_have_no_dimensions(pair: Pair) -> None:
-    with pytest.raises(DegenerateInputError, match="constant"):
-        SharedDimensions()(pair[0], np.ones((40, 2)))

@@ -22,6 +22,7 @@ from resi_more_measures.shape import (
     UncentredProcrustes,
 )
 from scipy.linalg import eigvalsh, fractional_matrix_power, orthogonal_procrustes, sqrtm
+from scipy.spatial.distance import pdist, squareform
 
 import resi
 from resi.errors import DegenerateInputError
@@ -173,15 +174,33 @@ def test_riemannian_distance_of_full_matrices(which: str, shrinkage: float, requ
     count = len(grams[0])
     first, second = ((1 - shrinkage) * count * k / np.trace(k) + shrinkage * np.eye(count) for k in grams)
     expected = np.linalg.norm(np.log(eigvalsh(second, first)))
-    value = RiemannianDistance(shrinkage)(*pair)
+    value = RiemannianDistance(shrinkage=shrinkage)(*pair)
     assert value == pytest.approx(expected, rel=1e-9)
     root = np.real(fractional_matrix_power(first, -0.5))
     assert value == pytest.approx(np.linalg.norm(np.log(np.linalg.eigvalsh(root @ second @ root))), rel=1e-7)
     assert np.allclose(sqrtm(first) @ root, np.eye(count), atol=1e-8)
 
 
+@pytest.mark.parametrize("kernel", ["rbf", "laplacian", "polynomial"])
+def test_riemannian_distance_of_other_kernels(pair: Pair, kernel: str) -> None:
+    measure = RiemannianDistance(kernel=kernel)
+    centring = np.eye(40) - 1 / 40
+    full = []
+    for matrix in pair:
+        gram = centring @ gram_of(kernel, matrix) @ centring
+        full.append(0.9 * 40 * gram / np.trace(gram) + 0.1 * np.eye(40))
+    assert measure(*pair) == pytest.approx(np.linalg.norm(np.log(eigvalsh(full[1], full[0]))), rel=1e-8)
+
+
+def gram_of(kernel: str, matrix: np.ndarray) -> np.ndarray:
+    if kernel == "polynomial":
+        return (matrix @ matrix.T / matrix.shape[1] + 1) ** 3
+    distances = squareform(pdist(matrix)) / np.median(pdist(matrix))
+    return np.exp(-(distances**2) / 2 if kernel == "rbf" else -distances)
+
+
 def test_riemannian_distance_of_the_identity_is_zero(pair: Pair) -> None:
-    assert RiemannianDistance(1.0)(*pair) == 0
+    assert RiemannianDistance(shrinkage=1.0)(*pair) == 0
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from resi.measures.shared import bases, intermediates
-from resi.measures.shared.precision import or_exactly
+from resi.measures.shared.precision import DOUBLE_EPSILON, or_exactly
 from resi_more_measures.alignments import Shape, ShapeMeasure, centred_shape, rotated_distance
 from resi_more_measures.cca import ORTHOGONAL
+from resi_more_measures.kernels import AnyKernel, centred_gram
 
 if TYPE_CHECKING:
     import torch
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from resi import Measure
     from resi.measures.features import Features
+    from resi_more_measures.grams import Kernel
 else:
     from resi.lazy import torch
 
@@ -94,26 +95,46 @@ class NormalizedBuresSimilarity(ShapeMeasure):
         return value**2 if self.squared else value
 
 
-class Kernel(NamedTuple):
-    """A positive definite matrix over samples: ``shrinkage * I + directions @ diag(weights) @ directions.T``."""
+class Directions(NamedTuple):
+    """A centred Gram matrix of trace N: ``vectors @ diag(values) @ vectors.T``, with orthonormal columns."""
 
-    directions: Tensor
-    weights: Tensor
+    vectors: Tensor
+    values: Tensor
+
+
+def gram_directions(x: Features, kernel: Kernel) -> Directions:
+    """Return the directions of a centred Gram matrix; of the linear kernel without making the matrix.
+
+    Raises
+    ------
+    DegenerateInputError
+        If the kernel does not tell samples apart.
+    """
+    if kernel.name == "linear":
+        basis = x.shared(bases.centred_basis)
+        vectors, values = basis.left, basis.values.square()
+    else:
+        values, vectors = torch.linalg.eigh(centred_gram(x, kernel, "biased"))
+        kept = values > len(values) * DOUBLE_EPSILON * values[-1]
+        vectors, values = vectors[:, kept], values[kept]
+    return Directions(vectors, len(vectors) * values / values.sum())
 
 
 @dataclass
-class RiemannianDistance(ShapeMeasure):
+class RiemannianDistance(AnyKernel):
     """Affine-invariant Riemannian distance of the Gram matrices.
 
-    ``sqrt(Σ_i log² λ_i)`` with λ the eigenvalues of ``K⁻¹L``, where K and L are the centred linear Gram matrices,
-    scaled to trace N and shrunk to the identity: ``(1 - s) N Rc Rcᵀ / ‖Rc‖F² + s I``. The length of the shortest path
-    between the two on the manifold of positive definite matrices.
+    ``sqrt(Σ_i log² λ_i)`` with λ the eigenvalues of ``A⁻¹B``, where A and B are the centred Gram matrices, scaled to a
+    mean diagonal of 1 and shrunk to the identity, since those of fewer directions than samples have no inverse: the
+    length of the shortest path between the two on the manifold of positive definite matrices. Invariances depend on
+    the kernel as for ``debiased_cka``.
 
     Parameters
     ----------
+    kernel, bandwidth, sigma, degree, offset
+        As for ``debiased_cka``.
     shrinkage : float
-        The share s of the identity, in (0, 1]. Without it, Gram matrices of fewer directions than samples are
-        infinitely far apart.
+        Share of the identity, above 0 and at most 1.
 
     References
     ----------
@@ -124,42 +145,47 @@ class RiemannianDistance(ShapeMeasure):
     shrinkage: float = 0.1
 
     name = "riemannian_distance"
-    family = "kernel"
     resolution = bases.RESOLUTION
+    larger_is_more_similar = False
+    metric = True
+    self_value = 0.0
     invariances = ORTHOGONAL
-    cost = "O(N D² + D³)"
+    spatial = "align"
+    cost = "O(N D² + D³), O(N³) with other kernels than the linear one"
     reference = (
         "Shahbazi et al., Using distance on the Riemannian manifold to compare representations in brain and in models, "
         "NeuroImage 2021"
     )
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not 0 < self.shrinkage <= 1:
-            raise ValueError(f"{self.name}: shrinkage {self.shrinkage} must be in (0, 1]")
+            raise ValueError(f"{self.name}: shrinkage = {self.shrinkage}; it has to be above 0 and at most 1")
 
-    def prepare(self, x: Features) -> Kernel:
+    def prepare(self, x: Features) -> Directions:
         """Decompose the centred Gram matrix."""
-        basis = x.shared(bases.centred_basis)
-        variances = basis.values.square()
-        return Kernel(basis.left, (1 - self.shrinkage) * len(basis.left) * variances / variances.sum())
+        return gram_directions(x, self.chosen)
 
-    def compare(self, a: Kernel, b: Kernel) -> float:
+    def compare(self, a: Directions, b: Directions) -> float:
         """Return the distance, at least 0, unitless."""
-        both = torch.cat((a.directions, b.directions), 1)
+        both = torch.cat((a.vectors, b.vectors), 1)
         if both.shape[1] < len(both):
             # Beyond what both have directions in, the two matrices are the same.
             span = torch.linalg.qr(both).Q
-            a, b = (Kernel(span.T @ side.directions, side.weights) for side in (a, b))
-        first, second = self._full(a), self._full(b)
-        root = torch.linalg.cholesky(first)
-        half = torch.linalg.solve_triangular(root, second, upper=False)
-        ratio = torch.linalg.solve_triangular(root, half.T, upper=False)
-        logs = torch.linalg.eigvalsh((ratio + ratio.T) / 2).log()
-        size = math.sqrt(len(logs)) * (1 + float(a.weights.max()) / self.shrinkage)
-        return or_exactly(0.0, float(logs.norm()), size)
+            a, b = (Directions(span.T @ side.vectors, side.values) for side in (a, b))
+        first, second = (torch.linalg.cholesky(self._regularised(side)) for side in (a, b))
+        # The squares of the singular values of A^-½ B^½ are the eigenvalues of A⁻¹B.
+        values = torch.linalg.svdvals(torch.linalg.solve_triangular(first, second, upper=False))
+        return or_exactly(0.0, 2 * float(values.log().norm()), len(values) / self.shrinkage)
 
-    def _full(self, kernel: Kernel) -> Tensor:
-        product = kernel.directions * kernel.weights @ kernel.directions.T
+    def prepared_bytes(self, n_samples: int, n_features: int) -> int:
+        """Return the bytes of the decomposition, with other kernels than the linear one that of the Gram matrix."""
+        if self.kernel == "linear":
+            return bases.basis_bytes(n_samples, n_features)
+        return super().prepared_bytes(n_samples, n_features)
+
+    def _regularised(self, side: Directions) -> Tensor:
+        product = side.vectors * ((1 - self.shrinkage) * side.values) @ side.vectors.T
         return product + self.shrinkage * torch.eye(len(product), dtype=product.dtype, device=product.device)
 
 

@@ -1,4 +1,4 @@
-"""Measures on numbers of dimensions that two representations have in common."""
+"""Measures on the dimensions of the manifolds that samples lie on."""
 
 from __future__ import annotations
 
@@ -126,46 +126,4 @@ class IntrinsicDimensionCorrelation(Measure):
         return 40 * n_samples * n_features + 24 * intermediates.BLOCK_ENTRIES
 
 
-class Covariances(NamedTuple):
-    """Centred features of norm 1 in at most n_samples columns, and how many dimensions they effectively have."""
-
-    matrix: Tensor
-    dimensions: float
-
-
-@dataclass
-class SharedDimensions(Measure):
-    """Effective number of shared dimensions.
-
-    ``tr(K) tr(L) tr(K L) / (tr(K²) tr(L²))`` with K and L the centred linear Gram matrices. Of a representation with
-    itself it is the participation ratio of its variances, the number of dimensions that it effectively has; CKA is the
-    value divided by the geometric mean of both participation ratios.
-
-    References
-    ----------
-    .. [1] Giaffar, Rullán Buxó & Aoi, The Effective Number of Shared Dimensions Between Paired Datasets, AISTATS 2024.
-    """
-
-    name = "shared_dimensions"
-    family = "kernel"
-    larger_is_more_similar = True
-    invariances = ORTHOGONAL
-    spatial = "align"
-    cost = "O(N D²)"
-    reference = (
-        "Giaffar, Rullán Buxó & Aoi, The Effective Number of Shared Dimensions Between Paired Datasets, AISTATS 2024"
-    )
-
-    def prepare(self, x: Features) -> Covariances:
-        """Centre the features and bring them to Frobenius norm 1."""
-        x.shared(intermediates.centred)
-        matrix = x.shared(intermediates.centred_compact)
-        matrix = matrix / matrix.norm()
-        return Covariances(matrix, 1 / float((matrix.T @ matrix).square().sum()))
-
-    def compare(self, a: Covariances, b: Covariances) -> float:
-        """Return the number of dimensions, at least 0."""
-        return a.dimensions * b.dimensions * float((a.matrix.T @ b.matrix).square().sum())
-
-
-MEASURES: tuple[type[Measure], ...] = (IntrinsicDimensionCorrelation, SharedDimensions)
+MEASURES: tuple[type[Measure], ...] = (IntrinsicDimensionCorrelation,)
