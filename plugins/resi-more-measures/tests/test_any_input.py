@@ -12,6 +12,7 @@ from resi_more_measures import (
     covariances,
     dimension,
     encoding,
+    held_out,
     predictivity,
     shape,
     subspaces,
@@ -24,7 +25,7 @@ from resi.errors import ResiError
 if TYPE_CHECKING:
     import resi
 
-FAMILIES = (cca, covariances, dimension, encoding, predictivity, shape, subspaces, topology, transport)
+FAMILIES = (cca, covariances, dimension, encoding, held_out, predictivity, shape, subspaces, topology, transport)
 MEASURES = [measure for family in FAMILIES for measure in family.MEASURES]
 FOR_ALL = pytest.mark.parametrize("measure", MEASURES, ids=lambda measure: measure.name)
 

@@ -91,22 +91,25 @@ class PartialLeastSquares(Predictions):
             raise ValueError(f"{self.name}: components {self.components} must be at least 1")
 
     def _predicted(self, train: Tensor, source: Predictor) -> Tensor:
-        inputs, tests = source.left * source.values, source.scores
-        cross = inputs.T @ train
+        # In the basis of singular vectors the covariance of the inputs is diagonal, and components need no samples.
+        squares = source.values.square()
+        cross = source.values.unsqueeze(1) * (source.left.T @ train)
         size = float(cross.norm())
-        result = train.new_zeros(len(tests), train.shape[1])
-        for _ in range(min(self.components, inputs.shape[1])):
+        count = min(self.components, len(squares))
+        directions, loadings = (squares.new_zeros(len(squares), count) for _ in range(2))
+        slopes = squares.new_zeros(train.shape[1], count)
+        for number in range(count):
             if float(cross.norm()) <= bases.RESOLUTION * size:
                 break  # nothing is left to predict
             weights = leading_direction(cross)
-            component, test_component = inputs @ weights, tests @ weights
-            square = component.square().sum()
-            loadings, slopes = inputs.T @ component / square, train.T @ component / square
-            result += torch.outer(test_component, slopes)
-            inputs = inputs - torch.outer(component, loadings)
-            tests = tests - torch.outer(test_component, loadings)
-            cross = cross - torch.outer(loadings, component @ train)
-        return result
+            # Weights of what is left of the inputs, as weights of the inputs.
+            direction = weights - directions @ (loadings.T @ weights)
+            scaled = squares * direction
+            square = direction @ scaled
+            directions[:, number], loadings[:, number] = direction, scaled / square
+            slopes[:, number] = direction @ cross / square
+            cross = cross - torch.outer(scaled, slopes[:, number])
+        return source.scores @ directions @ slopes.T
 
 
 def leading_direction(matrix: Tensor) -> Tensor:
