@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from resi import Measure
 from resi.errors import DegenerateInputError, ShapeError
@@ -100,7 +100,7 @@ class _NeighbourMeasure(Measure):
     family = "neighbours"
     larger_is_more_similar = True
     invariances = frozenset({"orthogonal", "permutation", "isotropic_scaling"})
-    self_value = 1.0
+    self_value: ClassVar[float | None] = 1.0
     reference = HUH
 
     def __post_init__(self) -> None:

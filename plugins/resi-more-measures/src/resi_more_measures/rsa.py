@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from resi import Measure
 from resi.errors import DegenerateInputError
@@ -125,7 +125,7 @@ class OnDistances(Measure):
     family = "rsm"
     larger_is_more_similar = True
     invariances = frozenset({"permutation", "isotropic_scaling"})
-    self_value = 1.0
+    self_value: ClassVar[float | None] = 1.0
     cost = "O(N²)"
     reference = NILI
 
