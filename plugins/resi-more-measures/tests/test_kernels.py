@@ -98,6 +98,18 @@ def test_named_kernels(estimator: str, sides: Pair) -> None:
         assert value == pytest.approx(cka(*grams, estimator), rel=1e-9), name
 
 
+def test_wreath_cka(sides: Pair, rng: np.random.Generator) -> None:
+    def kernel(x: Matrix) -> Matrix:
+        x = (x - x.mean(0)) / np.linalg.norm(x - x.mean(0), axis=0)
+        return np.array([[max(a * b for a, b in zip(one, other, strict=True)) for other in x] for one in x])
+
+    first, second = sides
+    value = resi.compare(first, second, measure="wreath_cka")
+    assert value == pytest.approx(cka(kernel(first), kernel(second), "unbiased"), rel=1e-9)
+    stretched = (first * rng.uniform(0.1, 10, first.shape[1]))[:, rng.permutation(first.shape[1])]
+    assert resi.compare(stretched, second, measure="wreath_cka") == pytest.approx(value, rel=1e-9)
+
+
 def test_parameters_of_kernels(pair: Pair) -> None:
     with_sigma = resi.compare(*pair, measure="rbf_cka", sigma=3.0)
     assert with_sigma == pytest.approx(cka(*(rbf(side, 3.0) for side in pair), "biased"), rel=1e-9)

@@ -1,10 +1,9 @@
-"""Representational similarity analysis with other distances, and other ways to compare them."""
+"""Representational similarity analysis with other distances: the distances themselves, and their cosines."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar
 
 from resi import Measure
 from resi.errors import DegenerateInputError
@@ -12,15 +11,13 @@ from resi_more_measures.grams import NEGLIGIBLE, bounded, centred
 from resi_more_measures.rdms import Dissimilarity, rdm, triangle
 
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor
 
     from resi.measures.features import Features
 else:
-    from resi.lazy import torch
+    pass
 
 NILI = "Nili et al., A Toolbox for Representational Similarity Analysis, PLOS Computational Biology 2014"
-SCHUTT = "Schütt et al., Statistical inference on representational geometries, eLife 2023"
 DIEDRICHSEN = (
     "Diedrichsen et al., Comparing representational geometries using whitened unbiased-distance-matrix similarity, "
     "Neurons, Behavior, Data analysis, and Theory 2021"
@@ -28,49 +25,9 @@ DIEDRICHSEN = (
 ALL_SAME = "all distances between samples are the same: they have no order and do not vary"
 
 
-class Ranked(NamedTuple):
-    """Distances by rank.
-
-    Attributes
-    ----------
-    groups : Tensor of shape (n_pairs,), int64
-        Place among the different distances, from 0; the same for those that differ by rounding only.
-    tied : int
-        How many pairs of distances are the same.
-    """
-
-    groups: Tensor
-    tied: int
-
-    def centred_ranks(self) -> Tensor:
-        """Return the ranks, the average of those that are the same, less their mean."""
-        counts = self.groups.bincount().to(torch.float64)
-        ends = counts.cumsum(0)
-        ranks = (ends - (counts - 1) / 2)[self.groups]
-        return ranks - (len(ranks) + 1) / 2
-
-
 def distances(x: Features, dissimilarity: Dissimilarity) -> Tensor:
     """Return the distances of all pairs of samples, in one vector."""
     return triangle(rdm(x, dissimilarity))
-
-
-def ranked(x: Features, dissimilarity: Dissimilarity) -> Ranked:
-    """Return the order of all distances.
-
-    Raises
-    ------
-    DegenerateInputError
-        If all are the same.
-    """
-    values, order = distances(x, dissimilarity).sort()
-    rises = values.diff() > NEGLIGIBLE * values.abs().max()
-    if not bool(rises.any()):
-        raise DegenerateInputError(ALL_SAME)
-    in_order = torch.nn.functional.pad(rises.to(torch.int64), (1, 0)).cumsum(0)
-    counts = in_order.bincount()
-    groups = torch.empty_like(in_order).scatter_(0, order, in_order)
-    return Ranked(groups, int((counts * (counts - 1) // 2).sum()))
 
 
 def unit_distances(x: Features, dissimilarity: Dissimilarity, less_mean: bool) -> Tensor:
@@ -88,12 +45,6 @@ def unit_distances(x: Features, dissimilarity: Dissimilarity, less_mean: bool) -
     if norm <= NEGLIGIBLE * size or size == 0:
         raise DegenerateInputError(ALL_SAME if size > 0 else "all samples are the same: every distance is 0")
     return values / norm
-
-
-def unit_ranks(x: Features, dissimilarity: Dissimilarity) -> Tensor:
-    """Return the ranks of all distances less their mean, as a vector of length one."""
-    ranks = x.shared(ranked, dissimilarity=dissimilarity).centred_ranks()
-    return ranks / ranks.norm()
 
 
 def whitened_distances(x: Features, dissimilarity: Dissimilarity, less_mean: bool) -> Tensor:
@@ -143,7 +94,7 @@ class OnDistances(Measure):
 
 
 @dataclass
-class _Cosine(OnDistances):
+class CosineOfDistances(OnDistances):
     """What measures share that are cosines of prepared vectors or matrices."""
 
     def compare(self, a: Tensor, b: Tensor) -> float:
@@ -152,7 +103,7 @@ class _Cosine(OnDistances):
 
 
 @dataclass
-class RSAPearson(_Cosine):
+class RSAPearson(CosineOfDistances):
     """Representational similarity analysis by Pearson's correlation of distances.
 
     The correlation between the two vectors of distances of all pairs of samples; in [-1, 1]. It assumes distances that
@@ -180,7 +131,7 @@ class RSAPearson(_Cosine):
 
 
 @dataclass
-class RSACosine(_Cosine):
+class RSACosine(CosineOfDistances):
     """Representational similarity analysis by the cosine of distances.
 
     As ``rsa_pearson`` without taking off means, for distances whose zero means something, as unbiased ones have it; in
@@ -211,132 +162,7 @@ class RSACosine(_Cosine):
 
 
 @dataclass
-class RSASpearman(_Cosine):
-    """Representational similarity analysis by Spearman's rank correlation of distances.
-
-    Distances that differ by rounding only have the average of their ranks; in [-1, 1]. With ``distance=correlation`` it
-    is what ``rsa`` computes. The invariances stated are those of ``distance=euclidean``.
-
-    Parameters
-    ----------
-    distance, repeats
-        As for ``rsa_pearson``.
-
-    References
-    ----------
-    .. [1] Kriegeskorte et al., Representational similarity analysis, Frontiers in Systems Neuroscience 2008.
-    """
-
-    distance: str = "euclidean"
-
-    name = "rsa_spearman"
-    invariances = frozenset({"orthogonal", "permutation", "isotropic_scaling", "translation"})
-    reference = "Kriegeskorte et al., Representational similarity analysis, Frontiers in Systems Neuroscience 2008"
-
-    def prepare(self, x: Features) -> Tensor:
-        """Rank all distances."""
-        return x.shared(unit_ranks, dissimilarity=self.dissimilarity)
-
-
-@dataclass
-class _Ranks(OnDistances):
-    """What measures share that count pairs of distances."""
-
-    def prepare(self, x: Features) -> Ranked:
-        """Rank all distances."""
-        return x.shared(ranked, dissimilarity=self.dissimilarity)
-
-
-@dataclass
-class RSARhoA(_Ranks):
-    """Representational similarity analysis by rho-a: Spearman's correlation on average over all ways to break ties.
-
-    ``12 / (M³ - M) Σ r_i s_i`` of the M distances' ranks, less their means, those of ties averaged. Unlike Spearman's
-    correlation it does not favour representations with many equal distances: of one with itself it is below 1 where
-    distances are the same. The invariances stated are those of ``distance=correlation``.
-
-    Parameters
-    ----------
-    distance, repeats
-        As for ``rsa_pearson``.
-
-    References
-    ----------
-    .. [1] Schütt et al., Statistical inference on representational geometries, eLife 2023.
-    """
-
-    name = "rsa_rho_a"
-    self_value = None
-    reference = SCHUTT
-
-    def compare(self, a: Ranked, b: Ranked) -> float:
-        """Return rho-a, in [-1, 1]."""
-        n_pairs = len(a.groups)
-        return bounded(12 * float(a.centred_ranks() @ b.centred_ranks()) / (n_pairs**3 - n_pairs))
-
-
-@dataclass
-class RSATauA(_Ranks):
-    """Representational similarity analysis by Kendall's tau-a of distances.
-
-    The share of pairs of distances that both representations order alike, less the share that they order the other way
-    round; a pair that is tied on either side counts for neither. Recommended where models predict tied distances. The
-    invariances stated are those of ``distance=correlation``.
-
-    Parameters
-    ----------
-    distance, repeats
-        As for ``rsa_pearson``.
-
-    References
-    ----------
-    .. [1] Nili et al., A Toolbox for Representational Similarity Analysis, PLOS Computational Biology 2014.
-    """
-
-    name = "rsa_tau_a"
-    self_value = None
-    cost = "O(N² log N)"
-
-    def compare(self, a: Ranked, b: Ranked) -> float:
-        """Return tau-a, in [-1, 1]."""
-        n_pairs = len(a.groups)
-        pairs = n_pairs * (n_pairs - 1) // 2
-        return bounded(_tau_b(a, b) * math.sqrt((pairs - a.tied) / pairs) * math.sqrt((pairs - b.tied) / pairs))
-
-
-@dataclass
-class RSAKendall(_Ranks):
-    """Representational similarity analysis by Kendall's tau-b of distances.
-
-    As ``rsa_tau_a``, divided by the geometric mean of the shares of pairs that are not tied on either side. The
-    invariances stated are those of ``distance=correlation``.
-
-    Parameters
-    ----------
-    distance, repeats
-        As for ``rsa_pearson``.
-
-    References
-    ----------
-    .. [1] Nili et al., A Toolbox for Representational Similarity Analysis, PLOS Computational Biology 2014.
-    """
-
-    name = "rsa_kendall"
-    cost = "O(N² log N)"
-
-    def compare(self, a: Ranked, b: Ranked) -> float:
-        """Return tau-b, in [-1, 1]."""
-        return bounded(_tau_b(a, b))
-
-
-def _tau_b(a: Ranked, b: Ranked) -> float:
-    from scipy.stats import kendalltau
-
-    return float(kendalltau(a.groups.cpu().numpy(), b.groups.cpu().numpy(), method="asymptotic").statistic)
-
-
-@dataclass
-class RSAWhitenedCosine(_Cosine):
+class RSAWhitenedCosine(CosineOfDistances):
     """Representational similarity analysis by the whitened cosine of distances.
 
     ``dᵀV⁻¹e / √(dᵀV⁻¹d eᵀV⁻¹e)`` with V the covariance that estimates of distances between N samples have because they
@@ -368,7 +194,7 @@ class RSAWhitenedCosine(_Cosine):
 
 
 @dataclass
-class RSAWhitenedCorrelation(_Cosine):
+class RSAWhitenedCorrelation(CosineOfDistances):
     """Representational similarity analysis by the whitened correlation of distances.
 
     As ``rsa_whitened_cosine`` of distances less their mean. The invariances stated are those of
@@ -396,13 +222,4 @@ class RSAWhitenedCorrelation(_Cosine):
         return x.shared(whitened_distances, dissimilarity=self.dissimilarity, less_mean=True)
 
 
-MEASURES: tuple[type[Measure], ...] = (
-    RSACosine,
-    RSAKendall,
-    RSAPearson,
-    RSARhoA,
-    RSASpearman,
-    RSATauA,
-    RSAWhitenedCorrelation,
-    RSAWhitenedCosine,
-)
+MEASURES: tuple[type[Measure], ...] = (RSACosine, RSAPearson, RSAWhitenedCorrelation, RSAWhitenedCosine)
