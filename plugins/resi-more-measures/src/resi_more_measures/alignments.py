@@ -51,8 +51,13 @@ class ShapeMeasure(Measure):
     metric = True
     self_value = 0.0
     spatial = "align"
+    copies = True
     cost = "O(N D² + D³)"
     reference = SHAPE_METRICS
+
+    def permuted(self, state: Shape, order: Tensor) -> Shape:
+        """Return the state for the rows in another order."""
+        return Shape(state.matrix[order], state.scale)
 
     def prepared_bytes(self, n_samples: int, n_features: int) -> int:
         """Return the bytes of the decomposition, which is the most that is needed."""

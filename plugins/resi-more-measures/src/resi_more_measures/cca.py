@@ -40,11 +40,16 @@ class _Canonical(Measure):
     larger_is_more_similar = True
     invariances = AFFINE
     spatial = "align"
+    copies = True
     cost = "O(N D² + D³)"
 
     def prepare(self, x: Features) -> Basis:
         """Decompose the centred features."""
         return x.shared(bases.centred_basis)
+
+    def permuted(self, state: Basis, order: Tensor) -> Basis:
+        """Return the state for the rows in another order."""
+        return state._replace(left=state.left[order])
 
     def note(self, a: Basis, b: Basis) -> str:
         """Return sentences if a rank is a guess, or if unrelated representations have a value of half or more."""
@@ -264,6 +269,7 @@ class PLSSimilarity(Measure):
     larger_is_more_similar = True
     invariances = frozenset({"orthogonal", "permutation", "translation"})
     spatial = "align"
+    copies = True
     cost = "O(N D² + D³)"
     reference = (
         "McIntosh et al., Spatial pattern analysis of functional brain images using partial least squares, "
@@ -274,6 +280,11 @@ class PLSSimilarity(Measure):
         """Centre the features; return them and how many there are."""
         x.shared(intermediates.centred)
         return CentredColumns(x.shared(intermediates.centred_compact), x.shared(intermediates.scale)), x.shape[1]
+
+    def permuted(self, state: tuple[CentredColumns, int], order: Tensor) -> tuple[CentredColumns, int]:
+        """Return the state for the rows in another order."""
+        (matrix, scale), width = state
+        return CentredColumns(matrix[order], scale), width
 
     def compare(self, a: tuple[CentredColumns, int], b: tuple[CentredColumns, int]) -> float:
         """Return the mean covariance, in the product of the features' units."""

@@ -166,6 +166,10 @@ class RiemannianDistance(AnyKernel):
         """Decompose the centred Gram matrix."""
         return gram_directions(x, self.chosen)
 
+    def permuted(self, state: Directions, order: Tensor) -> Directions:
+        """Return the state for the rows in another order."""
+        return Directions(state.vectors[order], state.values)
+
     def compare(self, a: Directions, b: Directions) -> float:
         """Return the distance, at least 0, unitless."""
         both = torch.cat((a.vectors, b.vectors), 1)

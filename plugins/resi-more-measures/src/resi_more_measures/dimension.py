@@ -116,6 +116,10 @@ class IntrinsicDimensionCorrelation(Measure):
         points = matrix * (math.sqrt(len(matrix)) / float(matrix.norm()))
         return Points(points, intrinsic_dimension(points))
 
+    def permuted(self, state: Points, order: Tensor) -> Points:
+        """Return the state for the rows in another order."""
+        return Points(state.matrix[order], state.dimension)
+
     def compare(self, a: Points, b: Points) -> float:
         """Return the correlation, about 0 to 1."""
         joint = intrinsic_dimension(torch.cat((a.matrix, b.matrix), 1))

@@ -24,7 +24,8 @@ class LinearPredictivity(LeastSquares, ByCorrelation):
     A linear map with intercept from S to R is fitted by least squares to the training samples of each fold. The score
     of a neuron of R is the Pearson correlation of its predictions with its values on the samples that are held out,
     averaged over folds; the value is the mean over neurons, in [-1, 1]. Neurons that are constant over the samples of a
-    fold have no score there. It exists where S has fewer directions than there are training samples.
+    fold have no score there. Where S has as many directions as there are training samples, the smallest of the maps
+    that fit these exactly is taken, and a note says so.
 
     Parameters
     ----------
@@ -57,7 +58,8 @@ class LinearPredictivityR2(LeastSquares, ByVariance):
     A linear map with intercept from S to R is fitted by least squares to the training samples of each fold; the value
     is ``1 - Σ ‖r - r̂‖² / Σ ‖r - r̄‖²`` over all neurons and all samples that are held out, with r̄ the means of the
     training samples: at most 1, and below 0 where the means predict better. It is what ``linear_regression`` fits,
-    tested on other samples. It exists where S has fewer directions than there are training samples.
+    tested on other samples. Where S has as many directions as there are training samples, the smallest of the maps that
+    fit these exactly is taken, and a note says so.
 
     Parameters
     ----------

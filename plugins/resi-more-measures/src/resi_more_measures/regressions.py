@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from resi.errors import DegenerateInputError
 from resi.measures.shared import bases
 from resi_more_measures.scoring import CONSTANT, Predictions
 
@@ -14,6 +13,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+    from resi_more_measures.scoring import Sides
     from resi_more_measures.splits import Predictor
 else:
     from resi.lazy import torch
@@ -24,16 +24,23 @@ PENALTIES = tuple(10.0**power for power in range(-6, 5))
 
 @dataclass
 class LeastSquares(Predictions):
-    """Least squares."""
+    """Least squares; of several maps that fit the training samples equally well, the smallest."""
 
     cost = "O(folds N D²)"
 
+    def note(self, a: Sides, b: Sides) -> str:
+        """Return a sentence if the training samples do not determine the map."""
+        del a
+        for left, _, _ in b.predictors:
+            count, rank = left.shape
+            if rank >= count - 1:
+                return (
+                    f"S has {rank} directions in {count} training samples, which do not determine a linear map: of "
+                    "those that fit exactly the smallest is taken; ridge_predictivity needs no such choice"
+                )
+        return ""
+
     def _predicted(self, train: Tensor, source: Predictor) -> Tensor:
-        if source.left.shape[1] >= len(train) - 1:
-            raise DegenerateInputError(
-                f"a linear map of S is not determined: S has {source.left.shape[1]} directions in {len(train)} "
-                "training samples; take more samples, ridge_predictivity or pls_predictivity"
-            )
         return (source.scores / source.values) @ (source.left.T @ train)
 
 

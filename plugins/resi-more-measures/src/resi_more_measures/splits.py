@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
-from resi.errors import DegenerateInputError, UsageError
+from resi.errors import DegenerateInputError, ShapeError
 from resi.measures.features import Features
 from resi.measures.shared import bases, intermediates
 from resi.randomness import generator
@@ -57,12 +57,12 @@ class Scheme(NamedTuple):
 
         Raises
         ------
-        UsageError
+        ShapeError
             If a part that is held out would have fewer than two samples, or the rest fewer than three.
         """
         least = n_samples // self.folds
         if least < 2 or n_samples - math.ceil(n_samples / self.folds) < 3:
-            raise UsageError(
+            raise ShapeError(
                 f"{name}: {n_samples} samples cannot be split into {self.folds} folds of at least 2; take fewer folds"
             )
         if self.scheme == "folds":

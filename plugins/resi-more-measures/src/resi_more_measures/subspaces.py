@@ -90,6 +90,10 @@ class MaximumMatch(Measure):
         tolerance = 4 * x.epsilon * (1 + math.sqrt(n_features / n_samples))
         return Neurons(matrix / lengths.where(lengths > 0, 1.0), tolerance)
 
+    def permuted(self, state: Neurons, order: Tensor) -> Neurons:
+        """Return the state for the rows in another order."""
+        return Neurons(state.unit[order], state.tolerance)
+
     def compare(self, a: Neurons, b: Neurons) -> float:
         """Return the share of the neurons that the maximum match holds, in [0, 1]."""
         first, second = a.unit, b.unit

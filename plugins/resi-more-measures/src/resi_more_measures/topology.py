@@ -104,6 +104,11 @@ class RTDLite(Measure):
         distances = matrix / size
         return Graph(distances, tree_weight(distances))
 
+    def permuted(self, state: Graph, order: Tensor) -> Graph:
+        """Return the state for the rows in another order."""
+        rows = order.cpu()
+        return Graph(state.distances[rows][:, rows], state.tree)
+
     def compare(self, a: Graph, b: Graph) -> float:
         """Return the divergence, at least 0, unitless."""
         value = (a.tree + b.tree) / 2 - tree_weight(a.distances, b.distances)

@@ -128,6 +128,7 @@ class SoftMatchingDistance(Measure):
     invariances = frozenset({"permutation"})
     self_value = 0.0
     spatial = "align"
+    copies = True
     cost = "O(N D² + D³)"
     reference = SOFT_MATCHING
 
@@ -136,6 +137,10 @@ class SoftMatchingDistance(Measure):
         matrix, scale = x.shared(intermediates.scaled)
         centred = x.shared(intermediates.shifted)
         return Units(centred if self.centred else matrix, centred, scale)
+
+    def permuted(self, state: Units, order: Tensor) -> Units:
+        """Return the state for the rows in another order."""
+        return Units(state.matrix[order], state.centred[order], state.scale)
 
     def compare(self, a: Units, b: Units) -> float:
         """Return the distance, in the units of the features."""
@@ -177,6 +182,7 @@ class _Correlations(Measure):
     invariances = frozenset({"permutation", "isotropic_scaling", "translation"})
     self_value = 1.0
     spatial = "align"
+    copies = True
 
     def prepare(self, x: Features) -> Profiles:
         """Centre the neurons that vary, and bring them to length one.
@@ -191,6 +197,10 @@ class _Correlations(Measure):
         if not bool(varying.any()):
             raise DegenerateInputError("the representation is constant: no neuron varies")
         return Profiles(unit if bool(varying.all()) else unit[:, varying], x.shape[1])
+
+    def permuted(self, state: Profiles, order: Tensor) -> Profiles:
+        """Return the state for the rows in another order."""
+        return Profiles(state.unit[order], state.n_features)
 
     def note(self, a: Profiles, b: Profiles) -> str:
         """Return how many neurons are left out."""
@@ -323,6 +333,11 @@ class GromovWasserstein(Measure):
         if size == 0:
             raise DegenerateInputError(f"all distances of {len(matrix)} samples are zero")
         return matrix / size
+
+    def permuted(self, state: Tensor, order: Tensor) -> Tensor | None:
+        """Return the state for the rows in another order, or None where a draw would hold other rows."""
+        rows = order.cpu()
+        return state[rows][:, rows] if len(rows) == len(state) else None
 
     def compare(self, a: Tensor, b: Tensor) -> float:
         """Return the distance, at least 0, unitless."""
