@@ -269,9 +269,10 @@ class GromovWasserstein(Measure):
 
     ``sqrt(min_T Σ_ijkl (A_ij - B_kl)² T_ik T_jl)`` over all plans T that move the samples, of equal weight, onto each
     other, with A and B the Euclidean distances of the samples in units of their root mean square. Which sample is which
-    does not count, only how the distances are arranged. The problem has many local optima; the value is the better of
-    those that conditional gradients reach from the samples matched as they are and from all matched equally, and
-    therefore an upper bound of the distance, determined by its input.
+    does not count, only how the distances are arranged: permuting the samples of one side, as tests against chance do,
+    does not change the distance. The problem has many local optima; the value is the better of those that conditional
+    gradients reach from the samples matched as they are and from all matched equally, and therefore an upper bound of
+    the distance, determined by its input.
 
     Parameters
     ----------
