@@ -94,6 +94,21 @@ def test_filled_spaces_correlate_perfectly_and_a_note_says_so(
     assert "unrelated data score about 1" in table["note"][0]
 
 
+@pytest.mark.parametrize("widths", [(60, 20), (20, 60)])
+@pytest.mark.parametrize("measure", [m for m in MEASURES if m is not PLSSimilarity])
+def test_notes_say_what_unrelated_representations_score(
+    measure: type[resi.Measure], widths: tuple[int, int], rng: np.random.Generator
+) -> None:
+    representations = {str(width): rng.normal(size=(100, width)) for width in widths}
+    table = resi.pairwise(representations, measures=[measure()])
+    value, note = table["value"][0], table["note"][0]
+    if measure is YanaiGCD:
+        assert value < 0.5
+        assert not note
+    else:
+        assert float(note.split("about ")[1].split(" ")[0]) == pytest.approx(value, abs=0.05)
+
+
 @pytest.mark.parametrize("parameters", [{"share": 0.0}, {"share": 1.1}, {"components": -1}])
 def test_parameters_that_make_no_sense_are_errors(parameters: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="truncated_cca"):

@@ -188,7 +188,9 @@ class RegularizedCCA(_Canonical):
         return (variances / (variances + self.regularization * variances.mean())).sqrt()
 
     def _by_chance(self, a: Basis, b: Basis) -> float:
-        return math.sqrt(float(self._shares(a).square().mean() * self._shares(b).square().sum()) / (len(a.left) - 1))
+        # The root mean square of the correlations, which is hardly more than their mean.
+        total = float(self._shares(a).square().sum() * self._shares(b).square().sum()) / (len(a.left) - 1)
+        return min(1.0, math.sqrt(total / min(a.rank, b.rank)))
 
 
 @dataclass
