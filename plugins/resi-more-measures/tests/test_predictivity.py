@@ -227,3 +227,10 @@ def test_dissimilarities_of_predictions(pair: Pair) -> None:
 def test_one_neuron_has_no_dissimilarities(pair: Pair) -> None:
     with pytest.raises(DegenerateInputError, match="R needs two neurons"):
         EncodedRSA()(pair[0][:, :1], pair[1])
+
+
+@pytest.mark.parametrize("measure", [*MEASURES, EncodedRSA, PairwiseMatchPredictivity])
+def test_maps_are_one_row_for_each_sample(measure: type[resi.Measure], rng: np.random.Generator) -> None:
+    first, second = rng.normal(size=(30, 2, 2, 3)), rng.normal(size=(30, 3, 2, 2))
+    flat = measure()(first.reshape(30, -1), second.reshape(30, -1))
+    assert measure()(first, second, "nchw") == pytest.approx(flat, rel=1e-12)

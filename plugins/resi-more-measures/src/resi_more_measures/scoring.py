@@ -55,7 +55,7 @@ class CrossValidated(Measure):
     larger_is_more_similar = True
     symmetric = False
     deterministic = False
-    spatial = "align"
+    spatial = "flatten"  # cells of one sample in several folds would let a map see what it is tested on
     reference = BRAIN_SCORE
 
     def __post_init__(self) -> None:
