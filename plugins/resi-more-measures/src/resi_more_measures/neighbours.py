@@ -78,11 +78,21 @@ def neighbours(x: Features, k: int, distance: str) -> Neighbours:
     if k >= n_samples:
         raise ShapeError(f"k = {k} neighbours need at least {k + 1} rows, but there are {n_samples}")
     near = nearnesses(x, distance)
+    # The last of all is the row itself, infinitely far.
+    values, index = near.topk(k + 1, dim=1)
+    if bool((values.diff(dim=1) == 0).any()):
+        return _with_ties(near, k)
+    index = index[:, :k].contiguous()
+    return Neighbours(index, torch.ones(index.shape, dtype=torch.float64, device=index.device))
+
+
+def _with_ties(near: Tensor, k: int) -> Neighbours:
+    """Return the neighbours where some are equally near, those in the order of their rows."""
     order = near.sort(dim=1, descending=True, stable=True)
     last = order.values[:, k - 1 : k]
     nearer = order.values > last
     level = (order.values == last) & order.values.isfinite()
-    if bool((level.sum(1) == n_samples - 1).all()):
+    if bool((level.sum(1) == len(near) - 1).all()):
         raise DegenerateInputError("all samples are equally near to each other: none is a nearest neighbour")
     share = (k - nearer.sum(1, keepdim=True)).double() / level.sum(1, keepdim=True)
     weights = nearer.double() + level.double() * share
