@@ -13,6 +13,7 @@ from resi_more_measures import (
     covariances,
     dimension,
     encoding,
+    gromov,
     held_out,
     predictivity,
     shape,
@@ -25,7 +26,19 @@ import resi
 from resi.errors import ResiError
 from resi.measures.features import Features
 
-FAMILIES = (cca, covariances, dimension, encoding, held_out, predictivity, shape, subspaces, topology, transport)
+FAMILIES = (
+    cca,
+    covariances,
+    dimension,
+    encoding,
+    gromov,
+    held_out,
+    predictivity,
+    shape,
+    subspaces,
+    topology,
+    transport,
+)
 MEASURES = [measure for family in FAMILIES for measure in family.MEASURES]
 FOR_ALL = pytest.mark.parametrize("measure", MEASURES, ids=lambda measure: measure.name)
 
@@ -112,5 +125,5 @@ def test_only_folds_and_draws_need_the_rows_again(pair: Pair) -> None:
     names = {measure.name for measure in OF_PERMUTED}
     folded = {measure.name for family in (encoding, held_out, predictivity) for measure in family.MEASURES}
     assert names == {measure.name for measure in MEASURES} - folded
-    state = transport.GromovWasserstein(rows=10).prepare(Features(torch.from_numpy(pair[0])))
-    assert transport.GromovWasserstein(rows=10).permuted(state, torch.arange(40).flip(0)) is None
+    state = gromov.GromovWasserstein(rows=10).prepare(Features(torch.from_numpy(pair[0])))
+    assert gromov.GromovWasserstein(rows=10).permuted(state, torch.arange(40).flip(0)) is None

@@ -11,6 +11,7 @@ from resi_more_measures import (
     covariances,
     dimension,
     encoding,
+    gromov,
     held_out,
     predictivity,
     shape,
@@ -21,7 +22,19 @@ from resi_more_measures import (
 
 import resi
 
-FAMILIES = (cca, covariances, dimension, encoding, held_out, predictivity, shape, subspaces, topology, transport)
+FAMILIES = (
+    cca,
+    covariances,
+    dimension,
+    encoding,
+    gromov,
+    held_out,
+    predictivity,
+    shape,
+    subspaces,
+    topology,
+    transport,
+)
 TEXT = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 
 
