@@ -2,6 +2,7 @@
 
 python -m nox -s demo     the main job on embedded data, from a built package
 python -m nox -s tests    the test suite
+python -m nox -s plugins  the packages in plugins/ as strangers meet them: wheels in a fresh environment; ten minutes
 python -m nox -s faults   kills, signals, full disks and damage, at length
 python -m nox -s fuzz     values of all measures for arrays of every kind, beside their definitions at 50 digits
 python -m nox -s numerics digits of each measure by precision, offset, scale and condition; writes docs/numerics.md
@@ -16,6 +17,7 @@ python -m nox -s coverage how often intervals hold the expected score
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import nox
@@ -58,6 +60,30 @@ def tests(session: nox.Session) -> None:
     session.install("./plugins/resi-example")
     words = session.posargs or ["tests", "plugins/resi-example/tests"]
     session.run("pytest", "--numprocesses=2", "--dist=worksteal", *words, env={"OMP_NUM_THREADS": "1"})
+
+
+@nox.session(reuse_venv=False)
+def plugins(session: nox.Session) -> None:
+    """Build wheels of resi and of the packages in plugins/, install them, and use them away from the checkout.
+
+    Each package's tests, then a run with a measure of one of them; `-- KEY=VALUE` changes that run.
+    """
+    folders = sorted(path.parent for path in Path("plugins").absolute().glob("*/pyproject.toml"))
+    work = Path(session.create_tmp()).absolute()
+    shutil.rmtree(work / "wheels", ignore_errors=True)
+    shutil.rmtree(work / "experiments", ignore_errors=True)
+    session.run("python", "-m", "pip", "wheel", "--no-deps", f"--wheel-dir={work / 'wheels'}", ".", *map(str, folders))
+    built = sorted((work / "wheels").glob("*.whl"))
+    # With what resi's tests of graphs need; the plugins state the rest.
+    session.install(
+        *(f"{path}[graph]" if path.name.startswith("resi-") else str(path) for path in built), "pytest>=8.3"
+    )
+    with session.chdir(work):
+        session.run("python", "-c", "import resi, sys; assert resi.__file__.startswith(sys.prefix), resi.__file__")
+        for folder in folders:
+            session.run("pytest", "-p", "no:cacheprovider", str(folder / "tests"), env={"OMP_NUM_THREADS": "1"})
+        words = ("domain=graph", "test=augmentation", "measure=[cka,mutual_knn]", *session.posargs)
+        session.run("resi", *words, env={"RESI_HOME": str(work / "experiments")})
 
 
 @nox.session
