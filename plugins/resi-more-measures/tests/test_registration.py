@@ -6,13 +6,16 @@ import dataclasses
 import math
 import subprocess
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from resi_more_measures import FAMILIES, resi_measures
 
 import resi
 from resi.errors import DegenerateInputError, ShapeError
+from resi.measures.features import Features
 from resi.testing import check_measure
 
 EVERY = pytest.mark.parametrize("measure", resi_measures(), ids=lambda measure: measure.name)
@@ -68,6 +71,27 @@ def test_a_constant_representation_has_a_value_or_a_reason(
         assert math.isfinite(measure()(np.full((40, 3), 0.3), pair[1]))
     except DegenerateInputError as reason:
         assert measure.name in str(reason)
+
+
+OF_PERMUTED = [
+    m for m in resi_measures() if getattr(m, "permuted", None) is not getattr(resi.Measure, "permuted", None)
+]
+"""Measures that make the state of rows in another order from what is prepared."""
+
+
+@pytest.mark.parametrize("measure", OF_PERMUTED, ids=lambda measure: measure.name)
+@pytest.mark.parametrize("repeated", [False, True])
+def test_states_of_permuted_rows_are_what_would_be_prepared(
+    measure: Any, repeated: bool, sides: tuple[np.ndarray, np.ndarray], rng: np.random.Generator
+) -> None:
+    first, second = (torch.from_numpy(side[np.maximum(np.arange(len(side)), 3 * repeated)]) for side in sides)
+    order = torch.from_numpy(rng.permutation(len(first)))
+    chosen = measure()
+    a, b = chosen.prepare(Features(first)), chosen.prepare(Features(second))
+    permuted = chosen.permuted(b, order)
+    if permuted is not None:
+        expected = chosen.compare(a, chosen.prepare(Features(second[order])))
+        assert chosen.compare(a, permuted) == pytest.approx(expected, rel=1e-9, abs=1e-9)
 
 
 def test_listing_measures_does_not_load_torch() -> None:

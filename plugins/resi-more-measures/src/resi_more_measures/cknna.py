@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from resi import Measure
 from resi.errors import DegenerateInputError, ShapeError
-from resi_more_measures.grams import LEAST_SAMPLES, bounded, check_choice, unit_rows
+from resi_more_measures.grams import LEAST_SAMPLES, bounded, check_choice, reordered, unit_rows
 from resi_more_measures.neighbours import HUH, MANY_NEIGHBOURS, neighbours
 
 if TYPE_CHECKING:
@@ -126,6 +126,10 @@ class CKNNA(Measure):
     def prepare(self, x: Features) -> Local:
         """Compute the Gram matrix and find the nearest neighbours."""
         return x.shared(local_gram, k=self.k, distance=self.distance, estimator=self.estimator)
+
+    def permuted(self, state: Local, order: Tensor) -> Local:
+        """Return the state of the samples in another order."""
+        return Local(reordered(state.gram, order), reordered(state.mask, order), state.itself)
 
     def compare(self, a: Local, b: Local) -> float:
         """Return the alignment of common neighbours."""

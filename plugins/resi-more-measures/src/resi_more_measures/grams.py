@@ -191,6 +191,11 @@ def unit(matrix: Tensor, size: float) -> Tensor:
     return matrix / norm
 
 
+def reordered(matrix: Tensor, order: Tensor) -> Tensor:
+    """Return a matrix over all samples with its samples in another order, row i being that of ``order[i]``."""
+    return matrix[order.unsqueeze(1), order]
+
+
 def bounded(value: float) -> float:
     """Return a cosine, which rounding must not move out of [-1, 1], or off 1 where it is 1."""
     return 1.0 if value > 1 - SAME else max(value, -1.0)

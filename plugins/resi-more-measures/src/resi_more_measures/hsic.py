@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from resi_more_measures.grams import Kernel, centred, check_choice, gram, u_centred
+from resi_more_measures.grams import Kernel, centred, check_choice, gram, reordered, u_centred
 from resi_more_measures.kernels import AnyKernel
 
 if TYPE_CHECKING:
@@ -65,6 +65,10 @@ class HSIC(AnyKernel):
         """Compute and centre the Gram matrix."""
         return x.shared(hsic_gram, kernel=self.chosen, estimator=self.estimator)
 
+    def permuted(self, state: Tensor, order: Tensor) -> Tensor:
+        """Return the state of the samples in another order."""
+        return reordered(state, order)
+
     def compare(self, a: Tensor, b: Tensor) -> float:
         """Return the HSIC, in the product of the two kernels' units."""
         n_samples = len(a)
@@ -117,6 +121,10 @@ class NOCCO(AnyKernel):
     def prepare(self, x: Features) -> Tensor:
         """Regularise and invert the Gram matrix."""
         return x.shared(regression_operator, kernel=self.chosen, epsilon=self.epsilon)
+
+    def permuted(self, state: Tensor, order: Tensor) -> Tensor:
+        """Return the state of the samples in another order."""
+        return reordered(state, order)
 
     def compare(self, a: Tensor, b: Tensor) -> float:
         """Return the trace of the product."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from resi import Measure
 from resi.errors import DegenerateInputError
@@ -16,6 +16,7 @@ from resi_more_measures.grams import (
     centred,
     check_choice,
     gram,
+    reordered,
     u_centred,
     unit,
 )
@@ -124,41 +125,70 @@ class DebiasedCKA(AnyKernel):
     cost = "O(N D²), or O(N²) when N < D or for other kernels"
     reference = "Nguyen, Raghu & Kornblith, Do Wide and Deep Networks Learn the Same Things? ICLR 2021"
 
-    def prepare(self, x: Features) -> Features:
+    def prepare(self, x: Features) -> Debiased:
         """Centre the features, or a Gram matrix."""
-        if self.kernel == "linear" and x.shape[0] >= max(x.shape[1], LEAST_SAMPLES):
-            x.shared(linear_state)
-        else:
-            x.shared(centred_gram, kernel=self.chosen, estimator="unbiased")
-        return x
+        if self.kernel == "linear":
+            return x.shared(debiased_linear)
+        return Debiased(None, 1.0, x.shared(centred_gram, kernel=self.chosen, estimator="unbiased"))
 
-    def compare(self, a: Features, b: Features) -> float:
+    def permuted(self, state: Debiased, order: Tensor) -> Debiased:
+        """Return the state of the samples in another order."""
+        gram_matrix = None if state.gram is None else reordered(state.gram, order)
+        features = None if state.features is None else (state.features[0][order], state.features[1][order])
+        return Debiased(features, state.itself, gram_matrix)
+
+    def compare(self, a: Debiased, b: Debiased) -> float:
         """Return the debiased CKA, in [-1, 1]."""
-        if self.kernel == "linear" and a.shape[0] >= max(LEAST_SAMPLES, min(a.shape[1], b.shape[1])):
-            first, second = a.shared(linear_state), b.shared(linear_state)
-            return bounded(_unbiased_product(first[:2], second[:2]) / math.sqrt(first[2] * second[2]))
-        one, other = (side.shared(centred_gram, kernel=self.chosen, estimator="unbiased") for side in (a, b))
-        return bounded(float((one * other).sum()))
+        if a.gram is not None and b.gram is not None:
+            return bounded(float((a.gram * b.gram).sum()))
+        return bounded(_unbiased_product(a.features, b.features) / math.sqrt(a.itself * b.itself))
 
 
-def linear_state(x: Features) -> tuple[Tensor, Tensor, float]:
-    """Return centred features of norm 1, the squared lengths of their rows, and N (N - 3) times their own HSIC.
+class Debiased(NamedTuple):
+    """What the debiased CKA needs of one representation.
+
+    Attributes
+    ----------
+    features : tuple of Tensor or None
+        With the linear kernel, the centred features of norm 1 and the squared lengths of their rows.
+    itself : float
+        ``N (N - 3)`` times the unbiased HSIC of these features with themselves.
+    gram : Tensor of shape (n_samples, n_samples) or None
+        The centred Gram matrix of norm 1; with the linear kernel only where there are fewer samples than features.
+    """
+
+    features: tuple[Tensor, Tensor] | None
+    itself: float
+    gram: Tensor | None
+
+
+def debiased_linear(x: Features) -> Debiased:
+    """Return the state for the linear kernel.
 
     Raises
     ------
+    ShapeError
+        With fewer than four samples.
     DegenerateInputError
         If the unbiased estimate of the representation with itself is 0.
     """
     matrix = x.shared(features_less_means)
     matrix = matrix / matrix.norm()
-    lengths = matrix.square().sum(1)
-    itself = _unbiased_product((matrix, lengths), (matrix, lengths))
+    features = matrix, matrix.square().sum(1)
+    n_samples, n_features = matrix.shape
+    if n_samples < max(n_features, LEAST_SAMPLES):
+        values = matrix @ matrix.T
+        result = u_centred(values)
+        return Debiased(features, float(result.square().sum()), unit(result, float(values.norm())))
+    itself = _unbiased_product(features, features)
     if itself <= NEGLIGIBLE * float((matrix.T @ matrix).square().sum()):
         raise DegenerateInputError("the unbiased HSIC of the representation with itself is 0")
-    return matrix, lengths, itself
+    return Debiased(features, itself, None)
 
 
-def _unbiased_product(a: tuple[Tensor, Tensor], b: tuple[Tensor, Tensor]) -> float:
+def _unbiased_product(a: tuple[Tensor, Tensor] | None, b: tuple[Tensor, Tensor] | None) -> float:
+    if a is None or b is None:
+        raise TypeError("only representations prepared with the linear kernel have features")
     n_samples = len(a[1])
     cross = float((a[0].T @ b[0]).square().sum())
     diagonal = float(a[1] @ b[1]) * n_samples / (n_samples - 2)
@@ -193,6 +223,10 @@ class ZeroDiagonalCKA(AnyKernel):
     def prepare(self, x: Features) -> Tensor:
         """Centre the Gram matrix and set its diagonal to zero."""
         return x.shared(centred_gram, kernel=self.chosen, estimator="zero_diagonal")
+
+    def permuted(self, state: Tensor, order: Tensor) -> Tensor:
+        """Return the state of the samples in another order."""
+        return reordered(state, order)
 
     def compare(self, a: Tensor, b: Tensor) -> float:
         """Return the cosine, in [-1, 1]."""
@@ -236,6 +270,10 @@ class AngularCKA(AnyKernel):
         """Compute and centre the Gram matrix."""
         return x.shared(centred_gram, kernel=self.chosen, estimator=self.estimator)
 
+    def permuted(self, state: Tensor, order: Tensor) -> Tensor:
+        """Return the state of the samples in another order."""
+        return reordered(state, order)
+
     def compare(self, a: Tensor, b: Tensor) -> float:
         """Return the angle, in radians."""
         return 2 * math.asin(min(float((a - b).norm()) / 2, 1.0))
@@ -267,6 +305,10 @@ class KernelAlignment(AnyKernel):
     def prepare(self, x: Features) -> Tensor:
         """Compute the Gram matrix."""
         return x.shared(plain_gram, kernel=self.chosen)
+
+    def permuted(self, state: Tensor, order: Tensor) -> Tensor:
+        """Return the state of the samples in another order."""
+        return reordered(state, order)
 
     def compare(self, a: Tensor, b: Tensor) -> float:
         """Return the cosine of the two matrices."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from resi import Measure
 from resi.errors import DegenerateInputError
-from resi_more_measures.grams import NEGLIGIBLE, Kernel, bounded, check_choice, u_centred, unit
+from resi_more_measures.grams import NEGLIGIBLE, Kernel, bounded, check_choice, reordered, u_centred, unit
 from resi_more_measures.kernels import ESTIMATORS, centred_gram
 
 if TYPE_CHECKING:
@@ -45,6 +45,10 @@ class CentredAlignment(Measure):
     def prepare(self, x: Features) -> Tensor:
         """Compute and centre the Gram matrix."""
         return x.shared(centred_gram, kernel=self.chosen, estimator=self.estimator)
+
+    def permuted(self, state: Tensor, order: Tensor) -> Tensor:
+        """Return the state of the samples in another order."""
+        return reordered(state, order)
 
     def compare(self, a: Tensor, b: Tensor) -> float:
         """Return the cosine of two centred Gram matrices."""
@@ -230,6 +234,10 @@ class WreathCKA(Measure):
     def prepare(self, x: Features) -> Tensor:
         """Compute and centre the kernel."""
         return x.shared(wreath_gram)
+
+    def permuted(self, state: Tensor, order: Tensor) -> Tensor:
+        """Return the state of the samples in another order."""
+        return reordered(state, order)
 
     def compare(self, a: Tensor, b: Tensor) -> float:
         """Return the cosine of two centred kernels."""

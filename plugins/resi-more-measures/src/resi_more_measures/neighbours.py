@@ -35,15 +35,19 @@ class Neighbours(NamedTuple):
         At least k; more where several others share the last place, and padded with any.
     weights : Tensor of shape (n_samples, m), float64
         1 for a neighbour; less for those that share the last places, which add up to those places; 0 for padding.
+    has_ties : bool
+        Whether some sample has others that are equally near, the first of which come first.
     """
 
     nearest: Tensor
     weights: Tensor
+    has_ties: bool = False
 
-    @property
-    def has_ties(self) -> bool:
-        """Whether some sample has several others at the distance of its k-th neighbour."""
-        return bool(((self.weights > 0) & (self.weights < 1)).any())
+    def reordered(self, order: Tensor) -> Neighbours:
+        """Return the neighbours of the samples in another order."""
+        places = torch.empty_like(order)
+        places[order] = torch.arange(len(order), device=order.device)
+        return Neighbours(places[self.nearest[order]], self.weights[order], self.has_ties)
 
 
 def nearnesses(x: Features, distance: str) -> Tensor:
@@ -97,7 +101,7 @@ def _with_ties(near: Tensor, k: int) -> Neighbours:
     share = (k - nearer.sum(1, keepdim=True)).double() / level.sum(1, keepdim=True)
     weights = nearer.double() + level.double() * share
     width = int((weights > 0).sum(1).max())
-    return Neighbours(order.indices[:, :width].contiguous(), weights[:, :width].contiguous())
+    return Neighbours(order.indices[:, :width].contiguous(), weights[:, :width].contiguous(), has_ties=True)
 
 
 @dataclass
@@ -121,6 +125,10 @@ class _NeighbourMeasure(Measure):
     def prepare(self, x: Features) -> Neighbours:
         """Find the nearest neighbours of every sample."""
         return x.shared(neighbours, k=self.k, distance=self.distance)
+
+    def permuted(self, state: Neighbours, order: Tensor) -> Neighbours | None:
+        """Return the state of the samples in another order."""
+        return state.reordered(order)
 
     def note(self, a: Neighbours, b: Neighbours) -> str:
         """Say where k is a large share of the samples."""
@@ -185,6 +193,10 @@ def _dense(side: Neighbours, rows: slice) -> Tensor:
 @dataclass
 class _OrderedNeighbours(_NeighbourMeasure):
     """What measures share that take exactly k neighbours, in order."""
+
+    def permuted(self, state: Neighbours, order: Tensor) -> Neighbours | None:
+        """Return the state of the samples in another order, unless that order decides."""
+        return None if state.has_ties else state.reordered(order)
 
     def note(self, a: Neighbours, b: Neighbours) -> str:
         """Say where the order of rows has decided who is a neighbour, or k is a large share of the samples."""

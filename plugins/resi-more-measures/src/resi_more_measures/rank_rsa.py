@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from resi.errors import DegenerateInputError
 from resi_more_measures.grams import NEGLIGIBLE, bounded
+from resi_more_measures.rdms import reordered_triangle
 from resi_more_measures.rsa import ALL_SAME, CosineOfDistances, OnDistances, distances
 
 if TYPE_CHECKING:
@@ -102,6 +103,10 @@ class _Ranks(OnDistances):
     def prepare(self, x: Features) -> Ranked:
         """Rank all distances."""
         return x.shared(ranked, dissimilarity=self.dissimilarity)
+
+    def permuted(self, state: Ranked, order: Tensor) -> Ranked:
+        """Return the state of the samples in another order."""
+        return state._replace(groups=reordered_triangle(state.groups, order))
 
 
 @dataclass

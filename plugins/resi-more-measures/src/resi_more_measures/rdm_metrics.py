@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from resi.errors import DegenerateInputError
 from resi_more_measures.grams import NEGLIGIBLE, bounded, centred
-from resi_more_measures.rdms import rdm
+from resi_more_measures.rdms import rdm, reordered_triangle
 from resi_more_measures.rsa import ALL_SAME, OnDistances, distances
 
 if TYPE_CHECKING:
@@ -47,6 +47,10 @@ class RSADistance(OnDistances):
     def prepare(self, x: Features) -> Tensor:
         """Compute all distances."""
         return x.shared(distances, dissimilarity=self.dissimilarity)
+
+    def permuted(self, state: Tensor, order: Tensor) -> Tensor:
+        """Return the state of the samples in another order."""
+        return reordered_triangle(state, order)
 
     def compare(self, a: Tensor, b: Tensor) -> float:
         """Return the distance, in the units of the distances between samples."""
@@ -96,6 +100,10 @@ class RSABures(OnDistances):
     def prepare(self, x: Features) -> Tensor:
         """Decompose the centred distances."""
         return x.shared(factor, dissimilarity=self.dissimilarity)
+
+    def permuted(self, state: Tensor, order: Tensor) -> Tensor:
+        """Return the state of the samples in another order."""
+        return state[order]
 
     def compare(self, a: Tensor, b: Tensor) -> float:
         """Return the similarity, in [0, 1]."""

@@ -104,6 +104,15 @@ def triangle(matrix: Tensor) -> Tensor:
     return matrix[row, column]
 
 
+def reordered_triangle(values: Tensor, order: Tensor) -> Tensor:
+    """Return the entries above the diagonal of the matrix whose row i is row ``order[i]`` of that of the entries."""
+    n_samples = len(order)
+    row, column = torch.triu_indices(n_samples, n_samples, 1, device=values.device)
+    one, other = order[row], order[column]
+    first, second = torch.minimum(one, other), torch.maximum(one, other)
+    return values[first * n_samples - first * (first + 1) // 2 + second - first - 1]
+
+
 def _correlation(matrix: Tensor, dissimilarity: Dissimilarity) -> Tensor:
     del dissimilarity
     profiles = matrix - matrix.mean(1, keepdim=True)

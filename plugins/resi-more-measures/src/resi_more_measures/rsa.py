@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from resi import Measure
 from resi.errors import DegenerateInputError
-from resi_more_measures.grams import NEGLIGIBLE, bounded, centred
-from resi_more_measures.rdms import Dissimilarity, rdm, triangle
+from resi_more_measures.grams import NEGLIGIBLE, bounded, centred, reordered
+from resi_more_measures.rdms import Dissimilarity, rdm, reordered_triangle, triangle
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -96,6 +96,10 @@ class OnDistances(Measure):
 @dataclass
 class CosineOfDistances(OnDistances):
     """What measures share that are cosines of prepared vectors or matrices."""
+
+    def permuted(self, state: Tensor, order: Tensor) -> Tensor:
+        """Return the state of the samples in another order."""
+        return reordered_triangle(state, order)
 
     def compare(self, a: Tensor, b: Tensor) -> float:
         """Return the cosine, in [-1, 1]."""
@@ -192,6 +196,10 @@ class RSAWhitenedCosine(CosineOfDistances):
         """Centre the distances twice."""
         return x.shared(whitened_distances, dissimilarity=self.dissimilarity, less_mean=False)
 
+    def permuted(self, state: Tensor, order: Tensor) -> Tensor:
+        """Return the state of the samples in another order."""
+        return reordered(state, order)
+
 
 @dataclass
 class RSAWhitenedCorrelation(CosineOfDistances):
@@ -220,6 +228,10 @@ class RSAWhitenedCorrelation(CosineOfDistances):
     def prepare(self, x: Features) -> Tensor:
         """Centre the distances less their mean twice."""
         return x.shared(whitened_distances, dissimilarity=self.dissimilarity, less_mean=True)
+
+    def permuted(self, state: Tensor, order: Tensor) -> Tensor:
+        """Return the state of the samples in another order."""
+        return reordered(state, order)
 
 
 MEASURES: tuple[type[Measure], ...] = (RSACosine, RSAPearson, RSAWhitenedCorrelation, RSAWhitenedCosine)

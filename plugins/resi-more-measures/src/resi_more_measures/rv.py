@@ -70,10 +70,15 @@ class _RV(Measure):
     family = "kernel"
     larger_is_more_similar = True
     cost = "O(N D²), or O(N² D) when N < D"
+    copies = True
 
     def prepare(self, x: Features) -> Scatter:
         """Centre the features."""
         return x.shared(scatter)
+
+    def permuted(self, state: Scatter, order: Tensor) -> Scatter:
+        """Return the state of the samples in another order."""
+        return state._replace(matrix=state.matrix[order])
 
     def prepared_bytes(self, n_samples: int, n_features: int) -> int:
         """Return the bytes of the matrix, two copies, and the products of features or of samples."""
