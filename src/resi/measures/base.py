@@ -56,6 +56,8 @@ class Measure:
     version: ClassVar[int] = 1
     """Increase it when values change: stored comparisons of other versions are not reused."""
     larger_is_more_similar: ClassVar[bool]
+    knows_direction: ClassVar[bool] = True
+    """False for a plain function that does not say whether larger values are more similar."""
     symmetric: ClassVar[bool] = True
     metric: ClassVar[bool] = False
     invariances: ClassVar[frozenset[str]] = frozenset()
@@ -107,6 +109,45 @@ class Measure:
             which other pairs there are, not even in its last bit.
         """
         del states, spread
+        return [None] * len(pairs)
+
+    def permuted(self, state: Any, order: Tensor) -> Any | None:
+        """Return what ``prepare`` would return for the rows in another order, where that takes less than preparing.
+
+        Parameters
+        ----------
+        state
+            What ``prepare`` returned; it stays as it is.
+        order : Tensor of shape (n_rows,), int64
+            Row i is to be row ``order[i]``.
+
+        Returns
+        -------
+        state or None
+            None if the rows are to be prepared again.
+        """
+        del state, order
+        return None
+
+    def permuted_values(
+        self, states: Sequence[Any], pairs: Sequence[tuple[int, int]], orders: Tensor, spread: Spread
+    ) -> Sequence[Tensor | None]:
+        """Compare many pairs, the second side of each with its rows in many orders, where that is less work.
+
+        Parameters
+        ----------
+        states, pairs, spread
+            As for :meth:`compare_many`.
+        orders : Tensor of shape (n_orders, n_rows), int64
+            Row i of a second side is to be its row ``order[i]``.
+
+        Returns
+        -------
+        sequence
+            The values of each pair, shape (n_orders,); None for pairs that are to be permuted and compared one by one.
+            They must not depend on which other pairs there are.
+        """
+        del states, orders, spread
         return [None] * len(pairs)
 
     def note(self, a: Any, b: Any) -> str:
