@@ -12,6 +12,7 @@ from resi.errors import DegenerateInputError
 from resi.measures.base import Measure
 from resi.measures.shared import chance, intermediates, rows
 from resi.measures.shared.precision import or_exactly
+from resi.measures.shared.reordered import Reordered
 from resi.measures.shared.rotations import SINGLE_IS_ENOUGH, nuclear_norm, residual, rotation_of_all_sizes
 
 if TYPE_CHECKING:
@@ -56,6 +57,10 @@ class _CentredShapes(Measure, ABC):
         x.shared(intermediates.centred_compact)
         x.shared(intermediates.centred_norm)
         return x
+
+    def permuted(self, state: Features, order: Tensor) -> Features:
+        """Return what was prepared with its rows in another order."""
+        return Reordered(state, order)
 
     def prepared_bytes(self, n_samples: int, n_features: int) -> int:
         """Return the bytes of the matrix, its centred and compact forms, rotating it, and the product of a pair."""
@@ -209,6 +214,10 @@ class PermutationProcrustes(Measure):
         x.shared(intermediates.moved if x.single else intermediates.shifted)
         return x
 
+    def permuted(self, state: Features, order: Tensor) -> Features:
+        """Return what was prepared with its rows in another order."""
+        return Reordered(state, order)
+
     def prepared_bytes(self, n_samples: int, n_features: int) -> int:
         """Return the bytes of the matrix, its scaled copy, and the products of a pair's columns."""
         return 8 * (3 * n_samples * n_features + 2 * n_features**2)
@@ -222,7 +231,7 @@ class PermutationProcrustes(Measure):
         if found is None:
             means = (x.shared(intermediates.scaled).matrix.mean(0) for x in (a, b))
             products = a.shared(intermediates.shifted).T @ b.shared(intermediates.shifted)
-            columns = best_match(products + len(a.given) * torch.outer(*means)).columns
+            columns = best_match(products + a.shape[0] * torch.outer(*means)).columns
             # Nearly equal neurons are subtracted before squaring, which keeps all digits of small distances.
             first, second = (share * x.shared(intermediates.scaled).matrix for share, x in ((share_a, a), (share_b, b)))
             matched, left_over = _matched(second.T, columns)
@@ -232,7 +241,7 @@ class PermutationProcrustes(Measure):
 
 def _distance_from_products(a: Features, b: Features, share_a: float, share_b: float) -> float | None:
     """Return the distance over permutations of neurons, or None where products of single precision are not enough."""
-    n_samples = len(a.given)
+    n_samples = a.shape[0]
     first, second = a.shared(intermediates.moved), b.shared(intermediates.moved)
     # Products of centred neurons are added to those of their means: a common offset would leave the former no digits.
     centred = (first.matrix.T @ second.matrix).double() - n_samples * torch.outer(first.rest, second.rest)
@@ -317,6 +326,10 @@ class AlignedCosine(Measure):
         compact = x.shared(intermediates.compact)
         unit = rows.with_unit_rows(compact)
         return RowsState(compact, unit, unit.any(1))
+
+    def permuted(self, state: RowsState, order: Tensor) -> RowsState:
+        """Return what was prepared with its rows in another order."""
+        return RowsState(*(part[order] for part in state))
 
     def compare(self, a: RowsState, b: RowsState) -> float:
         """Return the mean cosine of matching rows, in [-1, 1].

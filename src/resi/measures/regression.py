@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from resi.measures.base import Measure
 from resi.measures.shared import bases, chance
 from resi.measures.shared.precision import or_exactly
+from resi.measures.shared.reordered import Reordered
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -45,6 +46,10 @@ class LinearRegression(Measure):
         """Decompose the centred features."""
         x.shared(bases.centred_basis)
         return x
+
+    def permuted(self, state: Features, order: Tensor) -> Features:
+        """Return what was prepared with its rows in another order."""
+        return Reordered(state, order)
 
     def compare(self, a: Features, b: Features) -> float:
         """Return the explained share of the variance of R, in [0, 1]."""
@@ -111,6 +116,10 @@ class Gulp(Measure):
         """Decompose the centred features."""
         x.shared(bases.centred_basis)
         return x
+
+    def permuted(self, state: Features, order: Tensor) -> Features:
+        """Return what was prepared with its rows in another order."""
+        return Reordered(state, order)
 
     def compare(self, a: Features, b: Features) -> float:
         """Return the squared distance, at least 0, unitless."""
@@ -179,6 +188,10 @@ class EigenspaceOverlap(Measure):
         """Find an orthonormal basis of the features."""
         basis = x.shared(bases.uncentred_basis)
         return ColumnSpace(basis.left, x.shape[1], basis.is_sure)
+
+    def permuted(self, state: ColumnSpace, order: Tensor) -> ColumnSpace:
+        """Return the basis with its rows in another order."""
+        return state._replace(left=state.left[order])
 
     def compare(self, a: ColumnSpace, b: ColumnSpace) -> float:
         """Return the overlap, in [0, 1]."""

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from resi.measures.base import PAPER, Measure, check_variant
+from resi.measures.shared import permuted_products
 from resi.measures.shared.distances import Distances, check_varied, euclidean_distances, inner_products
 from resi.measures.shared.intermediates import BLOCK_ENTRIES
-from resi.measures.shared.ranks import ranked_correlations
+from resi.measures.shared.ranks import ranked_correlations, ranks_between, triangle_places
 from resi.measures.shared.spectral import spectral_norm
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     import torch
     from torch import Tensor
 
+    from resi.measures.base import Spread
     from resi.measures.features import Features
 else:
     from resi.lazy import torch
@@ -62,6 +66,24 @@ class RSA(Measure):
     def prepare(self, x: Features) -> Tensor:
         """Rank the correlations between all pairs of samples."""
         return x.shared(ranked_correlations)
+
+    def permuted(self, state: Tensor, order: Tensor) -> Tensor:
+        """Return the ranks of the pairs of samples in another order."""
+        return state[triangle_places(order)]
+
+    def permuted_values(
+        self, states: Sequence[Tensor], pairs: Sequence[tuple[int, int]], orders: Tensor, spread: Spread
+    ) -> Sequence[Tensor | None]:
+        """Compare in all orders at once."""
+
+        def rows_of(ranks: Tensor) -> Callable[[slice], Tensor]:
+            return lambda rows: ranks_between(ranks, rows, orders.shape[1]) / math.sqrt(2)
+
+        values: list[Tensor | None] = [None] * len(pairs)
+        for number, found in _permuted_products(states, pairs, orders, rows_of, spread).items():
+            both = states[pairs[number][0]], states[pairs[number][1]]
+            values[number] = permuted_products.settled(self, both, orders, found)
+        return values
 
     def compare(self, a: Tensor, b: Tensor) -> float:
         """Return the rank correlation, in [-1, 1]."""
@@ -121,6 +143,10 @@ class RSMNormDifference(Measure):
     def prepare(self, x: Features) -> Distances:
         """Compute all distances, or all inner products."""
         return x.shared(inner_products if self.variant == PAPER else euclidean_distances)
+
+    def permuted(self, state: Distances, order: Tensor) -> Distances:
+        """Return the matrix of the samples in another order."""
+        return state.reordered(order)
 
     def compare(self, a: Distances, b: Distances) -> float:
         """Return the norm, in the units of the features, squared ones for the variant of the paper."""
@@ -197,6 +223,30 @@ class DistanceCorrelation(Measure):
         mean = float(distances.row_means.mean())
         return DistanceCorrelationState(distances, mean, math.sqrt(_covariance((distances, mean), (distances, mean))))
 
+    def permuted(self, state: DistanceCorrelationState, order: Tensor) -> DistanceCorrelationState:
+        """Return the distances of the samples in another order."""
+        return state._replace(distances=state.distances.reordered(order))
+
+    def permuted_values(
+        self,
+        states: Sequence[DistanceCorrelationState],
+        pairs: Sequence[tuple[int, int]],
+        orders: Tensor,
+        spread: Spread,
+    ) -> Sequence[Tensor | None]:
+        """Compare in all orders at once."""
+
+        def rows_of(state: DistanceCorrelationState) -> Callable[[slice], Tensor]:
+            matrix, means, _ = state.distances
+            length = state.deviation * orders.shape[1]
+            return lambda rows: (matrix[rows] - means[rows].unsqueeze(1) - means + state.mean) / length
+
+        values: list[Tensor | None] = [None] * len(pairs)
+        for number, found in _permuted_products(states, pairs, orders, rows_of, spread).items():
+            both = states[pairs[number][0]], states[pairs[number][1]]
+            values[number] = permuted_products.settled(self, both, orders, found.clamp(min=0).sqrt())
+        return values
+
     def compare(self, a: DistanceCorrelationState, b: DistanceCorrelationState) -> float:
         """Return the distance correlation, in [0, 1]."""
         covariance = _covariance((a.distances, a.mean), (b.distances, b.mean))
@@ -216,6 +266,26 @@ class DistanceCorrelation(Measure):
     def prepared_bytes(self, n_samples: int, n_features: int) -> int:
         """Return the bytes of all distances."""
         return _distance_bytes(n_samples, n_features)
+
+
+def _permuted_products(
+    states: Sequence[Any],
+    pairs: Sequence[tuple[int, int]],
+    orders: Tensor,
+    rows_of: Callable[[Any], Callable[[slice], Tensor]],
+    spread: Spread,
+) -> dict[int, Tensor]:
+    """Return the products of two matrices in many orders, by the number of the pair; none of too many samples.
+
+    Parameters
+    ----------
+    rows_of : callable
+        Returns what computes some rows of the matrix, of norm one, that belongs to a state.
+    """
+    if not permuted_products.fits(orders.shape[1], orders.device):
+        return {}
+    sides = {index: rows_of(state) for index, state in enumerate(states)}
+    return permuted_products.permuted_products(sides, pairs, permuted_products.tiles(pairs), orders, spread)
 
 
 def _covariance(a: tuple[Distances, float], b: tuple[Distances, float]) -> float:
