@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from resi.api.matrices import matrix
     from resi.api.models import Model
     from resi.api.running import run
+    from resi.engine.chance import Null
     from resi.extraction.collection import Representations
     from resi.extraction.extract import extract
     from resi.extraction.files.loading import load
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 _PUBLIC = {
     "Measure": "resi.measures.base",
     "Model": "resi.api.models",
+    "Null": "resi.engine.chance",
     "Representations": "resi.extraction.collection",
     "as_measure": "resi.measures.base",
     "compare": "resi.api.comparing",
@@ -46,6 +48,7 @@ _MODULES = ("plot", "testing")
 __all__ = [
     "Measure",
     "Model",
+    "Null",
     "Representations",
     "as_measure",
     "compare",

@@ -7,8 +7,10 @@ import itertools
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from resi.api.aligning import aligned
-from resi.api.entries import Entry, Shapes, entries
-from resi.choices import Status
+from resi.api.entries import Entry, Shapes, entries, single
+from resi.api.entries import entry as entry_of
+from resi.api.permutations import chance_columns
+from resi.choices import OnError, Status
 from resi.engine.budget import ARGUMENTS
 from resi.engine.execution import Engine
 from resi.engine.tiles import Task
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
     from resi.api.aligning import Align
     from resi.api.measuring import Chosen
+    from resi.engine.chance import Null
     from resi.engine.execution import Outcome
     from resi.measures.base import Measure
     from resi.representation import Representation
@@ -36,6 +39,7 @@ class How(NamedTuple):
     threads: int | None
     samples: int | None
     diagonal: bool
+    null: Null | None = None
 
 
 def read_sets(given: Sequence[Any], shape: str | Mapping[str, str] | None, align: Align) -> list[list[Entry]]:
@@ -53,6 +57,24 @@ def read_sets(given: Sequence[Any], shape: str | Mapping[str, str] | None, align
     return [[next(ready) for _ in entry_set] for entry_set in sets]
 
 
+def read_sides(measure: str, sides: Sequence[Any], shapes: Sequence[str | None], align: Align) -> list[Entry]:
+    """Return both sides of a comparison, with their rows in one order.
+
+    Raises
+    ------
+    ShapeError
+        If one of them cannot be compared.
+    """
+    read = [
+        entry_of(measure, name, single(name, side), Shapes(shape))
+        for name, side, shape in zip("RS", sides, shapes, strict=True)
+    ]
+    for found in read:
+        if found.item is None:
+            raise ShapeError(found.refused.removeprefix("ShapeError: "))
+    return aligned(measure, read, align)
+
+
 def compared(sets: Sequence[Sequence[Entry]], chosen: Chosen, how: How) -> list[tuple[Any, ...]]:
     """Return the rows of the table: measure by measure, then by source, then by target."""
     if not all(sets):
@@ -67,11 +89,16 @@ def compared(sets: Sequence[Sequence[Entry]], chosen: Chosen, how: How) -> list[
         )
     ]
     tasks = dict.fromkeys(task for task, _, _ in pairs if task.source in items and task.target in items)
-    outcomes = _outcomes(list(tasks), items, chosen.measures, how)
+    outcomes = outcomes_of(list(tasks), items, chosen.measures, how)
     return [
-        (source.name, target.name, task.measure, *found, chosen.larger_is_more_similar[task.measure])
+        (
+            *(source.name, target.name, task.measure),
+            *(_found(outcome, source, target) if outcome else _refused(source, target)),
+            chosen.larger_is_more_similar[task.measure],
+            *(chance_columns(outcome and outcome.chance) if how.null else ()),
+        )
         for task, source, target in pairs
-        for found in [_found(outcomes[task], source, target) if task in outcomes else _refused(source, target)]
+        for outcome in [outcomes.get(task)]
     ]
 
 
@@ -111,15 +138,21 @@ def _pairs(sides: Sequence[Sequence[Any]], symmetric: bool, diagonal: bool) -> I
     return itertools.product(sides[0], repeat=2) if diagonal else itertools.permutations(sides[0], 2)
 
 
-def _outcomes(
-    tasks: Sequence[Task], items: Mapping[str, Representation], measures: Mapping[str, Measure], how: How
+def outcomes_of(
+    tasks: Sequence[Task],
+    items: Mapping[str, Representation],
+    measures: Mapping[str, Measure],
+    how: How,
+    raises: bool = False,
 ) -> dict[Task, Outcome]:
+    """Return what the engine finds for tasks; with ``raises`` an error is raised, and not recorded."""
     from resi.console import PATIENCE_SECONDS, progress
     from resi.machine.memory import parse_memory
 
     device = _device(next(iter(items.values())))
     budget = parse_memory(how.memory, device, ARGUMENTS.memory)
-    engine = Engine(measures, budget, device, how.threads, limits=ARGUMENTS)
+    on_error = OnError.raise_ if raises else OnError.record
+    engine = Engine(measures, budget, device, how.threads, on_error, limits=ARGUMENTS, null=how.null)
     outcomes = {}
     with progress("pairwise", len(tasks), after=PATIENCE_SECONDS) as advance:
         for outcome in engine.run(tasks, items):
@@ -137,7 +170,7 @@ def _device(item: Representation) -> torch.device:
 
 
 def _found(outcome: Outcome, source: Entry, target: Entry) -> tuple[Any, ...]:
-    seconds = outcome.seconds + outcome.prepare_seconds
+    seconds = outcome.seconds + outcome.prepare_seconds + (outcome.chance.seconds if outcome.chance else 0.0)
     is_of_other_data = source.numbered and target.numbered and source.numbered != target.numbered
     notes = [outcome.note, OTHER_DATA if is_of_other_data else ""]
     return outcome.value, seconds, outcome.status, outcome.error, "; ".join(filter(None, notes))

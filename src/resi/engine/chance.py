@@ -56,7 +56,8 @@ class Null:
     keep: bool = False
 
     def __post_init__(self) -> None:
-        if isinstance(self.permutations, bool) or self.permutations < 1:
+        is_number = hasattr(self.permutations, "__index__") and not isinstance(self.permutations, bool)
+        if not is_number or self.permutations < 1:
             raise UsageError(f"null={self.permutations!r}: expected a whole number of permutations, at least 1")
         if self.blocks is not None and len(set(self.blocks)) == len(self.blocks):
             raise UsageError("blocks: every sample has a block of its own, so that nothing can be permuted")
@@ -109,6 +110,8 @@ class Chance(NamedTuple):
         most 1. None where the best value is not beyond the threshold, or not known.
     exact_mean, exact_variance : float or None
         Mean and variance over all orders of the samples, where they are known in closed form.
+    exact_of : {"value", "square"} or None
+        Whether they are those of the value or of its square.
     values : tuple of float or None
         The permuted values in their order, if they were to be kept.
     seconds : float
@@ -123,6 +126,7 @@ class Chance(NamedTuple):
     calibrated: float | None = None
     exact_mean: float | None = None
     exact_variance: float | None = None
+    exact_of: str | None = None
     values: tuple[float, ...] | None = None
     seconds: float = 0.0
 

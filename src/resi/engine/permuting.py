@@ -194,10 +194,28 @@ class Permuting:
         )
         tie = max(TIE_SINGLE if single else TIE, measure.resolution)
         chance = stands_out(pair.value, drawn, larger_is_more_similar=direction(measure), best=best, tie=tie)
+        chance = chance._replace(**self._exact(measure, pair))
         if self.null.keep:
             chance = chance._replace(values=tuple(drawn.tolist()))
         is_constant = drawn.max() - drawn.min() <= tie * abs(drawn).max()
         return Found(chance, self._note(pair, chance, is_constant))
+
+    def _exact(self, measure: Measure, pair: Pair) -> dict[str, Any]:
+        """Return the moments over all orders of the samples, where these are known and there are no others."""
+        if self.null.blocks is not None or any(
+            view.size(item.size)[0] != item.size[0]
+            for item, view in zip((pair.source, pair.target), pair.views, strict=True)
+        ):
+            return {}
+        sides = (
+            self.prepared.side(pair.source, pair.views[0], measure),
+            self.prepared.side(pair.target, pair.views[1], measure),
+        )
+        found = measure.chance_moments(*(side.state for side in sides))
+        if found is None:
+            return {}
+        of = "square" if found.of_square else "value"
+        return {"exact_mean": found.mean, "exact_variance": found.variance, "exact_of": of}
 
     def _best_value(self, measure: Measure, pair: Pair) -> float | None:
         """Return the value of what could not be more similar, where the measure says which values are."""

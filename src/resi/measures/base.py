@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from resi.measures.features import Features
     from resi.measures.shapes import _Bound
+    from resi.measures.shared.permutation_moments import Moments
     from resi.representation import ArrayLike
     from resi.specs import Layout
 
@@ -149,6 +150,17 @@ class Measure:
         """
         del states, orders, spread
         return [None] * len(pairs)
+
+    def chance_moments(self, a: Any, b: Any) -> Moments | None:
+        """Return the mean and variance of the value over all orders of the samples of one side, where they are known.
+
+        Parameters
+        ----------
+        a, b
+            Two prepared states.
+        """
+        del a, b
+        return None
 
     def note(self, a: Any, b: Any) -> str:
         """Return why the value for two prepared states is barely informative, in one sentence; else an empty text.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from resi.measures.base import Measure
 from resi.measures.shared import chance, intermediates, permuted_products
 from resi.measures.shared.gram import block_entries, gram_is_cheaper, gram_products
+from resi.measures.shared.permutation_moments import LEAST_SAMPLES, Traces, of_centred
 from resi.measures.shared.precision import or_exactly
 from resi.measures.shared.reordered import Reordered
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from resi.measures.base import Spread
     from resi.measures.features import Features
+    from resi.measures.shared.permutation_moments import Moments
 
 
 # Products of single precision give the value to about 1e-7. Nearer to 1 than this it is computed in double precision:
@@ -29,6 +31,11 @@ SINGLE_IS_ENOUGH = 1 - 1e-4
 
 # Multiplying and adding so many numbers in a matrix product takes as long as permuting one entry of 16 Gram matrices.
 OPERATIONS_A_LINE = 400
+
+
+def _traces(x: Features) -> Traces:
+    """Return the sums of the centred Gram matrix that moments over all orders are made of."""
+    return Traces.of_factor(x.shared(intermediates.centred), x.shared(intermediates.product_norm) ** 2)
 
 
 def _operations(a: Features, b: Features) -> int:
@@ -138,6 +145,14 @@ class CKA(Measure):
                 both = states[pairs[number][0]], states[pairs[number][1]]
                 values[number] = permuted_products.settled(self, both, orders, found).clamp(max=1.0)
         return values
+
+    def chance_moments(self, a: Features, b: Features) -> Moments | None:
+        """Return the moments over all orders: the same as those of the RV coefficient."""
+        n_samples = a.shape[0]
+        if n_samples < LEAST_SAMPLES:
+            return None
+        first, second = a.shared(_traces), b.shared(_traces)
+        return of_centred(first, second, n_samples).scaled(1 / math.sqrt(first.squares * second.squares))
 
     def note(self, a: Features, b: Features) -> str:
         """Return a sentence if unrelated representations have half of the largest value or more."""

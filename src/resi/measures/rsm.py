@@ -10,6 +10,7 @@ from resi.measures.base import PAPER, Measure, check_variant
 from resi.measures.shared import permuted_products
 from resi.measures.shared.distances import Distances, check_varied, euclidean_distances, inner_products
 from resi.measures.shared.intermediates import BLOCK_ENTRIES
+from resi.measures.shared.permutation_moments import LEAST_SAMPLES, Sums, Traces, of_centred, of_hollow
 from resi.measures.shared.ranks import ranked_correlations, ranks_between, triangle_places
 from resi.measures.shared.spectral import spectral_norm
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from resi.measures.base import Spread
     from resi.measures.features import Features
+    from resi.measures.shared.permutation_moments import Moments
 else:
     from resi.lazy import torch
 
@@ -88,6 +90,14 @@ class RSA(Measure):
     def compare(self, a: Tensor, b: Tensor) -> float:
         """Return the rank correlation, in [-1, 1]."""
         return max(-1.0, min(1.0, float(a @ b)))
+
+    def chance_moments(self, a: Tensor, b: Tensor) -> Moments | None:
+        """Return the moments over all orders, as in the test of Mantel."""
+        n_samples = round((1 + math.sqrt(1 + 8 * len(a))) / 2)
+        if n_samples < LEAST_SAMPLES:
+            return None
+        first, second = (_sums_of_triangle(side, n_samples) for side in (a, b))
+        return of_hollow(first, second, n_samples).scaled(0.5)
 
     def note(self, a: Tensor, b: Tensor) -> str:
         """Say where there are so few pairs of samples that values of unrelated representations scatter widely."""
@@ -252,6 +262,14 @@ class DistanceCorrelation(Measure):
         covariance = _covariance((a.distances, a.mean), (b.distances, b.mean))
         return math.sqrt(max(min(covariance / (a.deviation * b.deviation), 1.0), 0.0))
 
+    def chance_moments(self, a: DistanceCorrelationState, b: DistanceCorrelationState) -> Moments | None:
+        """Return the moments over all orders of the square: the root of these would not be exact."""
+        n_samples = len(a.distances.row_means)
+        if n_samples < LEAST_SAMPLES:
+            return None
+        found = of_centred(_traces_of_centred(a), _traces_of_centred(b), n_samples)
+        return found.scaled(1 / (n_samples**2 * a.deviation * b.deviation))._replace(of_square=True)
+
     def note(self, a: DistanceCorrelationState, b: DistanceCorrelationState) -> str:
         """Say where unrelated representations of as many samples, and of such distances, have a large value, too."""
         # The mean over all orders of the samples of one side.
@@ -286,6 +304,24 @@ def _permuted_products(
         return {}
     sides = {index: rows_of(state) for index, state in enumerate(states)}
     return permuted_products.permuted_products(sides, pairs, permuted_products.tiles(pairs), orders, spread)
+
+
+def _sums_of_triangle(triangle: Tensor, n_samples: int) -> Sums:
+    """Return the sums of the symmetric matrix with zero diagonal whose strict lower triangle is given."""
+    rows = triangle.new_zeros(n_samples)
+    for row in range(1, n_samples):
+        line = triangle[row * (row - 1) // 2 : row * (row + 1) // 2]
+        rows[:row] += line
+        rows[row] += line.sum()
+    return Sums(2 * float(triangle.sum()), 2 * float(triangle.square().sum()), float(rows.square().sum()))
+
+
+def _traces_of_centred(state: DistanceCorrelationState) -> Traces:
+    """Return the sums of the double-centred distances."""
+    means = state.distances.row_means
+    diagonal = state.mean - 2 * means
+    squares = (state.deviation * len(means)) ** 2
+    return Traces(float(diagonal.sum()), squares, float(diagonal.square().sum()))
 
 
 def _covariance(a: tuple[Distances, float], b: tuple[Distances, float]) -> float:

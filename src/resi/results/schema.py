@@ -53,6 +53,17 @@ PAIRWISE = {
     "larger_is_more_similar": pl.Boolean,  # null for a plain function, which does not say
 }
 
+CHANCE = {
+    "null_mean": pl.Float64,  # mean of the values of permuted samples
+    "null_95": pl.Float64,  # threshold: 95 % of these and of the value itself are no more similar
+    "p_value": pl.Float64,  # share of these and of the value itself that are at least as similar
+    "calibrated": pl.Float64,  # how far the value is beyond the threshold, as a share of the way to the best value
+    "exact_mean": pl.Float64,  # over all orders of the samples; null where not known in closed form
+    "exact_variance": pl.Float64,
+    "exact_of": pl.String,  # value or square: of what these two are
+}
+"""The columns that ``null=`` adds to a table of pairs."""
+
 COMPARISONS = {
     "domain": pl.String,
     "dataset": pl.String,
