@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from resi.api.aggregates import calibrate
     from resi.api.comparing import compare, list_measures, pairwise
     from resi.api.evaluate import evaluate
     from resi.api.matrices import matrix
@@ -30,6 +31,7 @@ _PUBLIC = {
     "Null": "resi.engine.chance",
     "Representations": "resi.extraction.collection",
     "as_measure": "resi.measures.base",
+    "calibrate": "resi.api.aggregates",
     "compare": "resi.api.comparing",
     "evaluate": "resi.api.evaluate",
     "extract": "resi.extraction.extract",
@@ -51,6 +53,7 @@ __all__ = [
     "Null",
     "Representations",
     "as_measure",
+    "calibrate",
     "compare",
     "evaluate",
     "extract",

@@ -117,4 +117,4 @@ def test_the_calibrated_value_is_the_share_of_the_way_from_threshold_to_best():
     assert mirrored.calibrated == pytest.approx(found.calibrated)
     assert mirrored.quantile == pytest.approx(1 - threshold)
     unknown = stands_out(0.8, values, larger_is_more_similar=None)
-    assert unknown == (pytest.approx(values.mean()), *[None] * 7, 0.0)
+    assert unknown == (pytest.approx(values.mean()), *[None] * 8, 0.0)

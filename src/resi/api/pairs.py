@@ -42,18 +42,20 @@ class How(NamedTuple):
     null: Null | None = None
 
 
-def read_sets(given: Sequence[Any], shape: str | Mapping[str, str] | None, align: Align) -> list[list[Entry]]:
+def read_sets(
+    given: Sequence[Any], shape: str | Mapping[str, str] | None, align: Align, function: str = "pairwise"
+) -> list[list[Entry]]:
     """Return the representations of one or two sets, of the same samples row by row."""
     shapes = Shapes(shape)
     sets = [
-        [dataclasses.replace(entry, of_second=number > 0) for entry in entries("pairwise", one, shapes)]
+        [dataclasses.replace(entry, of_second=number > 0) for entry in entries(function, one, shapes)]
         for number, one in enumerate(given)
     ]
     every = [entry for entry_set in sets for entry in entry_set]
     shapes.check_names([entry.name for entry in every])
     if every and all(entry.item is None for entry in every):
         raise ShapeError(every[-1].refused.removeprefix("ShapeError: "))
-    ready = iter(aligned("pairwise", every, align))
+    ready = iter(aligned(function, every, align))
     return [[next(ready) for _ in entry_set] for entry_set in sets]
 
 
@@ -75,10 +77,22 @@ def read_sides(measure: str, sides: Sequence[Any], shapes: Sequence[str | None],
     return aligned(measure, read, align)
 
 
-def compared(sets: Sequence[Sequence[Entry]], chosen: Chosen, how: How) -> list[tuple[Any, ...]]:
-    """Return the rows of the table: measure by measure, then by source, then by target."""
-    if not all(sets):
-        return []
+class Outcomes(NamedTuple):
+    """A pair, and what the engine has found; None where one side could not be compared at all."""
+
+    task: Task
+    source: Entry
+    target: Entry
+    outcome: Outcome | None
+
+    @property
+    def refused(self) -> str:
+        """Why a side could not be compared."""
+        return self.source.refused or self.target.refused
+
+
+def outcomes_by_pair(sets: Sequence[Sequence[Entry]], chosen: Chosen, how: How) -> list[Outcomes]:
+    """Return all pairs with what is found: measure by measure, then by source, then by target."""
     keys = _keys(sets)
     items = _items(sets, keys, how.samples)
     pairs = [
@@ -90,15 +104,21 @@ def compared(sets: Sequence[Sequence[Entry]], chosen: Chosen, how: How) -> list[
     ]
     tasks = dict.fromkeys(task for task, _, _ in pairs if task.source in items and task.target in items)
     outcomes = outcomes_of(list(tasks), items, chosen.measures, how)
+    return [Outcomes(task, source, target, outcomes.get(task)) for task, source, target in pairs]
+
+
+def compared(sets: Sequence[Sequence[Entry]], chosen: Chosen, how: How) -> list[tuple[Any, ...]]:
+    """Return the rows of the table."""
+    if not all(sets):
+        return []
     return [
         (
-            *(source.name, target.name, task.measure),
-            *(_found(outcome, source, target) if outcome else _refused(source, target)),
-            chosen.larger_is_more_similar[task.measure],
-            *(chance_columns(outcome and outcome.chance) if how.null else ()),
+            *(one.source.name, one.target.name, one.task.measure),
+            *(_found(one.outcome, one.source, one.target) if one.outcome else _refused(one)),
+            chosen.larger_is_more_similar[one.task.measure],
+            *(chance_columns(one.outcome and one.outcome.chance) if how.null else ()),
         )
-        for task, source, target in pairs
-        for outcome in [outcomes.get(task)]
+        for one in outcomes_by_pair(sets, chosen, how)
     ]
 
 
@@ -176,5 +196,5 @@ def _found(outcome: Outcome, source: Entry, target: Entry) -> tuple[Any, ...]:
     return outcome.value, seconds, outcome.status, outcome.error, "; ".join(filter(None, notes))
 
 
-def _refused(source: Entry, target: Entry) -> tuple[Any, ...]:
-    return None, 0.0, Status.failed, source.refused or target.refused, ""
+def _refused(pair: Outcomes) -> tuple[Any, ...]:
+    return None, 0.0, Status.failed, pair.refused, ""

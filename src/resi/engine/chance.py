@@ -112,6 +112,8 @@ class Chance(NamedTuple):
         Mean and variance over all orders of the samples, where they are known in closed form.
     exact_of : {"value", "square"} or None
         Whether they are those of the value or of its square.
+    best : float or None
+        The value of what could not be more similar, where it is known.
     values : tuple of float or None
         The permuted values in their order, if they were to be kept.
     seconds : float
@@ -127,6 +129,7 @@ class Chance(NamedTuple):
     exact_mean: float | None = None
     exact_variance: float | None = None
     exact_of: str | None = None
+    best: float | None = None
     values: tuple[float, ...] | None = None
     seconds: float = 0.0
 
@@ -177,7 +180,7 @@ def stands_out(
     if best is not None and sign * best - threshold > width:
         beyond = found - threshold
         calibrated = min(beyond / (sign * best - threshold), 1.0) if beyond > width else 0.0
-    return Chance(mean, sign * threshold, p_value, calibrated)
+    return Chance(mean, sign * threshold, p_value, calibrated, best=best)
 
 
 def direction(measure: Measure) -> bool | None:

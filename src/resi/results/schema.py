@@ -64,6 +64,25 @@ CHANCE = {
 }
 """The columns that ``null=`` adds to a table of pairs."""
 
+AGGREGATES = {
+    "measure": pl.String,
+    "aggregate": pl.String,  # max, mean or the name of a function
+    "value": pl.Float64,
+    "source": pl.String,  # the most similar layers, for max
+    "target": pl.String,
+    "pairs": pl.Int64,
+    "null_mean": pl.Float64,  # this and the next three as in CHANCE, of the aggregate
+    "null_95": pl.Float64,
+    "p_value": pl.Float64,
+    "calibrated": pl.Float64,
+    "seconds": pl.Float64,
+    "status": pl.String,
+    "error": pl.String,
+    "note": pl.String,
+    "larger_is_more_similar": pl.Boolean,
+}
+"""The columns of a table of aggregates over pairs of layers."""
+
 COMPARISONS = {
     "domain": pl.String,
     "dataset": pl.String,
