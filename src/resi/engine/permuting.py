@@ -82,6 +82,7 @@ class Permuting:
     watch: Watch
     on_error: OnError
     _best: dict[tuple[str, str, View], float] = field(default_factory=dict)
+    _orders: dict[int, Tensor] = field(default_factory=dict)
 
     def together(self, measure: Measure, pairs: Sequence[Pair], spread: Spread) -> list[Found | None]:
         """Return what is known of many pairs at once; None for those that are to be compared one by one."""
@@ -124,6 +125,14 @@ class Permuting:
             for pair, of_pair in zip(pairs, zip(*parts, strict=True), strict=True)
         ]
 
+    def _order(self, n_samples: int, number: int) -> Tensor:
+        """Return one order; all of them are kept where they are few."""
+        if 8 * n_samples * self.null.permutations > ORDER_BYTES:
+            return torch.from_numpy(self.null.order(n_samples, number)).to(self.device)
+        if n_samples not in self._orders:
+            self._orders[n_samples] = self.null.orders(n_samples, range(self.null.permutations)).to(self.device)
+        return self._orders[n_samples][number]
+
     def _chunks(self, n_samples: int) -> Iterator[range]:
         step = max(1, ORDER_BYTES // (8 * n_samples))
         count = self.null.permutations
@@ -144,7 +153,7 @@ class Permuting:
         try:
             others = [self.prepared.side(pair.source, pair.views[0], measure) for pair in pairs]
             for number in range(self.null.permutations):
-                order = torch.from_numpy(self.null.order(target.size[0], number)).to(self.device)
+                order = self._order(target.size[0], number)
                 with self.watch(work), hear():
                     side = self._permuted(measure, target, view, order)
                     for index, other in enumerate(others):

@@ -215,7 +215,7 @@ class EigenspaceOverlap(Measure):
 
     def permuted(self, state: ColumnSpace, order: Tensor) -> ColumnSpace:
         """Return the basis with its rows in another order."""
-        return state._replace(left=state.left[order])
+        return state._replace(left=state.left.index_select(0, order))
 
     def compare(self, a: ColumnSpace, b: ColumnSpace) -> float:
         """Return the overlap, in [0, 1]."""

@@ -39,6 +39,7 @@ class Reordered(Features):
         del self.given  # it has the order of the base
         self._base = base
         self._order = order
+        self._known: dict[int, Any] = {}
 
     def __getattr__(self, name: str) -> Any:
         if name != "given":
@@ -63,17 +64,22 @@ class Reordered(Features):
             return self._base.shared(build, **parameters)
         key = (build, *sorted(parameters.items()))
         if build in IN_ROWS and key not in self._shared:
-            self._shared[key] = IN_ROWS[build](self._base.shared(build, **parameters), self._order)
+            value: Any = self._base.shared(build, **parameters)
+            place = id(value)  # some are the same matrix, which the base holds
+            if place not in self._known:
+                self._known[place] = IN_ROWS[build](value, self._order)
+            self._shared[key] = self._known[place]
         return super().shared(build, **parameters)
 
 
 def _rows(value: Tensor, order: Tensor) -> Tensor:
-    return value[order]
+    # A third of the time of indexing.
+    return value.index_select(0, order)
 
 
 def _first(value: Any, order: Tensor) -> Any:
     """Return a named tuple whose first part has one row per sample."""
-    return value._replace(**{value._fields[0]: value[0][order]})
+    return value._replace(**{value._fields[0]: value[0].index_select(0, order)})
 
 
 def both(value: Tensor, order: Tensor) -> Tensor:
