@@ -101,19 +101,21 @@ def compare(  # noqa: PLR0913 - all but the first two are options
     chosen = choose_one(measure, parameters, unnamed="function")
     if samples is not None:
         samples = _checked_count("compare", "samples", samples, 2)
-    if null is not None or blocks is not None:
-        from resi.api.pairs import How, read_sides
-        from resi.api.permutations import null_of
-        from resi.api.values import compared_with_chance
-
-        sides = read_sides(chosen.name, (R, S), _stated(shape, (R, S)), align)
-        how = How(memory, None, samples, False, null_of("compare", null, blocks, sides, samples))
-        return compared_with_chance(sides, chosen, how)
+    given = R, S
     layout: Any = shape
     if samples is not None or align or shape == "auto" or not (_is_plain(R) and _is_plain(S)):
         R, S, layout = _sides(chosen.name, (R, S), shape, samples, align)
     _check_memory(chosen, R, S, layout, memory)
-    return chosen.evaluate(R, S, layout)
+    value = chosen.evaluate(R, S, layout)
+    if null is None and blocks is None:
+        return value
+    from resi.api.pairs import How, read_sides
+    from resi.api.permutations import null_of
+    from resi.api.values import with_chance
+
+    sides = read_sides(chosen.name, given, _stated(shape, given), align)
+    permutations = null_of("compare", null, blocks, sides, samples)
+    return with_chance(value, sides, chosen, How(memory, None, samples, False, permutations))
 
 
 def pairwise(  # noqa: PLR0913 - all but the first are options

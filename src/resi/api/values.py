@@ -6,9 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from resi.api.pairs import How, outcomes_of
 from resi.api.permutations import chance_columns
-from resi.choices import Status
 from resi.engine.tiles import Task
-from resi.errors import DegenerateInputError, MeasureError
 from resi.machine.devices import plain_arithmetic
 from resi.representation import subsample
 from resi.results.schema import CHANCE
@@ -69,24 +67,16 @@ class Value(float):
         return f"Value({float(self)!r}{', ' if shown else ''}{shown})"
 
 
-def compared_with_chance(sides: Sequence[Entry], measure: Measure, how: How) -> Value:
+def with_chance(value: float, sides: Sequence[Entry], measure: Measure, how: How) -> Value:
     """Return the value of two representations with what chance alone gives.
 
     Parameters
     ----------
     sides : sequence of Entry
         R and S, with their rows in one order.
-
-    Raises
-    ------
-    DegenerateInputError
-        If the measure has no value for this input.
     """
     with plain_arithmetic():
         items = {side.name: subsample(side.item, how.samples) for side in sides if side.item is not None}
         task = Task("R", "S", measure.name)
         outcome = outcomes_of([task], items, {measure.name: measure}, how, raises=True)[task]
-    if outcome.value is None:
-        kind = DegenerateInputError if outcome.status == Status.undefined else MeasureError
-        raise kind(f"{measure.name}: {outcome.error}")
-    return Value(outcome.value, outcome.chance, outcome.note)
+    return Value(value, outcome.chance, outcome.note or outcome.error)
