@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import pickle
 from dataclasses import dataclass
@@ -12,9 +13,11 @@ import torch
 
 from resi.engine.chance import Null, stands_out
 from resi.engine.execution import Engine
+from resi.engine.isolation import IsolatedEngine
 from resi.engine.tiles import all_pairs
-from resi.errors import UsageError
+from resi.errors import DegenerateInputError, UsageError
 from resi.measures.base import Measure
+from resi.registry import make_measure
 from resi.representation import Representation
 
 CPU = torch.device("cpu")
@@ -32,6 +35,20 @@ class Foreign(Measure):
         return float((R[:, :3] - S[:, :3]).abs().sum())
 
 
+@dataclass
+class Picky(Measure):
+    """Has a value for samples in one order only."""
+
+    name = "picky"
+    larger_is_more_similar = True
+
+    def compare(self, a, b):
+        if b[0, 0] != FIRST[tuple(b.shape)]:
+            raise DegenerateInputError("not these")
+        return 1.0
+
+
+FIRST: dict[tuple[int, ...], float] = {}
 Foreign.__module__ = "somewhere_else"
 
 
@@ -71,6 +88,27 @@ def test_little_memory_changes_nothing(arrays):
     plain = outcomes(measures, arrays, Null(7))
     little = outcomes(measures, arrays, Null(7), memory=5000)
     assert {t: o.chance[:4] for t, o in plain.items()} == {t: o.chance[:4] for t, o in little.items()}
+
+
+def test_a_separate_process_finds_the_same(arrays):
+    items = {key: Representation(key, x.shape, "nd", "", functools.partial(np.copy, x)) for key, x in arrays.items()}
+    measures = {"cka": make_measure("cka", {})}
+    tasks = all_pairs(list(items), measures)
+    engine = IsolatedEngine(measures, 10**9, CPU, 1, null=Null(5, blocks=(0, 1, 2) * 4))
+    try:
+        found = {outcome.task: outcome.chance[:4] for outcome in engine.run(tasks, items)}
+    finally:
+        engine.close()
+    plain = Engine(measures, 10**9, CPU, 1, null=Null(5, blocks=(0, 1, 2) * 4)).run(tasks, items)
+    assert found == {outcome.task: outcome.chance[:4] for outcome in plain}
+
+
+def test_permuted_samples_without_a_value_are_told(arrays, monkeypatch):
+    monkeypatch.setitem(globals(), "FIRST", {x.shape: x[0, 0] for x in arrays.values()})
+    outcome = next(iter(outcomes({"picky": Picky()}, arrays, Null(4)).values()))
+    assert outcome.value is not None
+    assert outcome.chance is None
+    assert "there is none for permuted samples: DegenerateInputError: not these" in outcome.note
 
 
 def test_orders_depend_on_nothing_else_and_the_first_are_the_same_for_any_number():
