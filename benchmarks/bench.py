@@ -26,7 +26,19 @@ PUBLISHED_TRAINING = 1114.0
 PUBLISHED_COMPARE = 365.0  # 21 measures, 315 pairs, with evaluation
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 RESI = [sys.executable, "-c", "from resi.cli.main import main; main()"]
-SECTIONS = ("startup", "run", "measures", "tools", "large", "scores", "training", "extraction", "vision", "language")
+SECTIONS = (
+    "startup",
+    "run",
+    "measures",
+    "tools",
+    "large",
+    "scores",
+    "training",
+    "extraction",
+    "chance",
+    "vision",
+    "language",
+)
 # Embedded dataset and default architecture of the domains whose six tests are timed.
 EMBEDDED = {"vision": ("digits", "tiny_vgg"), "language": ("reviews", "bert_tiny")}
 # In this order every test trains models of its own but the last, which finds those of the second.
@@ -65,8 +77,9 @@ def main() -> None:
                 bench_tests(section, arguments.models, arguments.home or Path(home))
         else:
             # In a process of its own, as the number of threads is read when libraries are loaded.
-            script = Path(__file__).with_name("scores.py" if section == "scores" else "measures.py")
-            words = [] if section == "scores" else [section]
+            own = section in ("scores", "chance")
+            script = Path(__file__).with_name(f"{section}.py" if own else "measures.py")
+            words = [] if own else [section]
             sizes = arguments.sizes if section == "measures" else []
             subprocess.run([sys.executable, str(script), *words, *sizes], check=True, env=_environment())
 
@@ -208,7 +221,8 @@ def _cost(command: list[str]) -> Cost:
 
 
 def _environment() -> dict[str, str]:
-    return {**os.environ, **ONE_THREAD}
+    # Without this folder among those that modules are looked for in: numba would take coverage.py for a package.
+    return {**os.environ, **ONE_THREAD, "PYTHONSAFEPATH": "1"}
 
 
 def _wall(call: Callable[[], object]) -> float:

@@ -9,12 +9,14 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from resi.api.aggregates import calibrate
     from resi.api.comparing import compare, list_measures, pairwise
     from resi.api.evaluate import evaluate
     from resi.api.matrices import matrix
     from resi.api.models import Model
     from resi.api.ranking import ranks
     from resi.api.running import run
+    from resi.engine.chance import Null
     from resi.extraction.collection import Representations
     from resi.extraction.extract import extract
     from resi.extraction.files.loading import load
@@ -28,8 +30,10 @@ if TYPE_CHECKING:
 _PUBLIC = {
     "Measure": "resi.measures.base",
     "Model": "resi.api.models",
+    "Null": "resi.engine.chance",
     "Representations": "resi.extraction.collection",
     "as_measure": "resi.measures.base",
+    "calibrate": "resi.api.aggregates",
     "compare": "resi.api.comparing",
     "correct": "resi.groundings.corrections",
     "evaluate": "resi.api.evaluate",
@@ -50,8 +54,10 @@ _MODULES = ("plot", "testing")
 __all__ = [
     "Measure",
     "Model",
+    "Null",
     "Representations",
     "as_measure",
+    "calibrate",
     "compare",
     "correct",
     "evaluate",

@@ -64,17 +64,24 @@ def subsample(representation: Representation, count: int | None) -> Representati
 
     Which ones depends on the number of samples alone, so that all representations of the same samples keep the same.
     """
-    n_samples = representation.size[0]
-    if count is None or count >= n_samples:
+    rows = subsampled_rows(representation.size[0], count)
+    if rows is None:
         return representation
-    rows = generator(0, "subsample", n_samples, count).choice(n_samples, count, replace=False)
-    rows.sort()
     return dataclasses.replace(
         representation,
         key=f"{representation.key} [{count} samples]",
-        size=(count, *representation.size[1:]),
+        size=(len(rows), *representation.size[1:]),
         load=functools.partial(_load_rows, representation.load, rows),
     )
+
+
+def subsampled_rows(n_samples: int, count: int | None) -> NDArray[np.int64] | None:
+    """Return which of the samples :func:`subsample` keeps, in increasing order; None for all."""
+    if count is None or count >= n_samples:
+        return None
+    rows = generator(0, "subsample", n_samples, count).choice(n_samples, count, replace=False)
+    rows.sort()
+    return rows
 
 
 def _load_rows(load: Callable[[], Any], rows: NDArray[np.int64]) -> Any:

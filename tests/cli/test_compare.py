@@ -157,3 +157,23 @@ def test_a_path_may_hold_an_equals_sign(folder: Path, capsys: pytest.CaptureFixt
     Path("a.npy").rename("lr=0.1.npy")
     assert run_command(["compare", "lr=0.1.npy", "b.npy"]) == 0
     assert "lr=0.1 and b" in capsys.readouterr().out
+
+
+def test_what_chance_gives_is_shown_and_written(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("labels.txt").write_text("\n".join("xy"[row % 2] for row in range(30)), encoding="utf-8")
+    assert run_command(["compare", "a.npy", "b.npy", "null=19"]) == 0
+    found = resi.compare(array(0), array(1), null=19)
+    line = capsys.readouterr().out.splitlines()[1].split("  ")
+    assert [part.strip() for part in line if part] == [
+        *("cka", f"{found:.4f}", f"p {found.p_value:.4f}", f"calibrated {found.calibrated:.4f}"),
+        "larger is more similar",
+    ]
+    assert run_command(["compare", "r18", "null=19", "blocks=labels.txt", "--out", "table.csv"]) == 0
+    table = pl.read_csv("table.csv")
+    expected = resi.compare(array(0), array(1), null=19, blocks=list("xy") * 15)
+    assert table["null_mean"][0] == pytest.approx(expected.null_mean)
+    out = capsys.readouterr().out.splitlines()
+    assert out[5] == "cka, calibrated (0: no more than chance, 1: the best value)"
+    assert out[-1].startswith("  p above 0.05: ")
+    assert run_command(["compare", "a.npy", "b.npy", "null=19", "blocks=nowhere.txt"]) == 2
+    assert "blocks=nowhere.txt: expected a text file with one label a sample" in capsys.readouterr().err

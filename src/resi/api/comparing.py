@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resi import registry
-from resi.errors import ShapeError, UsageError, unknown_name
+from resi.errors import UsageError, unknown_name
 
 if TYPE_CHECKING:
     import polars as pl
 
     from resi.api.aligning import Align
     from resi.api.measuring import Measures, OneMeasure
+    from resi.api.permutations import Blocks
+    from resi.engine.chance import Null
     from resi.measures.base import Measure
     from resi.representation import ArrayLike
     from resi.specs import Layout
@@ -33,6 +35,8 @@ def compare(  # noqa: PLR0913 - all but the first two are options
     memory: str | int = "auto",
     samples: int | None = None,
     align: Align = False,
+    null: int | Null | None = None,
+    blocks: Blocks | None = None,
     **parameters: Any,
 ) -> float:
     """Return the similarity of two representations of the same samples.
@@ -55,13 +59,19 @@ def compare(  # noqa: PLR0913 - all but the first two are options
         Compare only that many samples, if there are more; the selection depends only on these two numbers.
     align : bool or ``shared``
         As for :func:`pairwise`.
+    null : int or Null, optional
+        How often to permute the samples of ``S``, to see what chance alone gives; 200 is usual.
+    blocks : sequence or mapping, optional
+        As for :func:`pairwise`.
     **parameters
         Parameters of the measure, for example ``k=20`` for ``jaccard``.
 
     Returns
     -------
     float
-        Larger means more similar or more different, as the measure's ``larger_is_more_similar`` says.
+        Larger means more similar or more different, as the measure's ``larger_is_more_similar`` says. With ``null`` a
+        :class:`~resi.api.values.Value`: a float with the attributes ``null_mean``, ``null_95``, ``p_value``,
+        ``calibrated``, ``note`` and more.
 
     Raises
     ------
@@ -82,17 +92,30 @@ def compare(  # noqa: PLR0913 - all but the first two are options
     1.0
     >>> compare(R, R + 1, measure=lambda R, S: float((S - R).mean()))
     1.0
+    >>> found = compare(R, R[:, :4], null=99)
+    >>> found > 0.5, found.p_value, 0 < found.calibrated < found
+    (True, 0.01, True)
     """
     from resi.api.measuring import choose_one
 
     chosen = choose_one(measure, parameters, unnamed="function")
     if samples is not None:
         samples = _checked_count("compare", "samples", samples, 2)
+    given = R, S
     layout: Any = shape
     if samples is not None or align or shape == "auto" or not (_is_plain(R) and _is_plain(S)):
         R, S, layout = _sides(chosen.name, (R, S), shape, samples, align)
     _check_memory(chosen, R, S, layout, memory)
-    return chosen.evaluate(R, S, layout)
+    value = chosen.evaluate(R, S, layout)
+    if null is None and blocks is None:
+        return value
+    from resi.api.pairs import How, read_sides
+    from resi.api.permutations import null_of
+    from resi.api.values import with_chance
+
+    sides = read_sides(chosen.name, given, _stated(shape, given), align)
+    permutations = null_of("compare", null, blocks, sides, samples)
+    return with_chance(value, sides, chosen, How(memory, None, samples, False, permutations))
 
 
 def pairwise(  # noqa: PLR0913 - all but the first are options
@@ -106,6 +129,8 @@ def pairwise(  # noqa: PLR0913 - all but the first are options
     samples: int | None = None,
     diagonal: bool = False,
     align: Align = False,
+    null: int | Null | None = None,
+    blocks: Blocks | None = None,
     **unknown: Any,
 ) -> pl.DataFrame:
     """Compare all pairs among many representations of the same samples, or each of one set with each of another.
@@ -140,6 +165,12 @@ def pairwise(  # noqa: PLR0913 - all but the first are options
     align : bool or ``shared``
         What to do where ids of samples differ: by default raise. True puts the rows in the order of the first
         representation that has ids; ``shared`` also leaves out samples that not all have.
+    null : int or Null, optional
+        How often to permute the samples of the second side of each pair, the same orders for all pairs and measures, to
+        see what chance alone gives; 200 is usual. ``resi.Null(200, seed=1)`` draws other orders.
+    blocks : sequence or mapping, optional
+        With ``null``: samples change places only with others of the same label. Labels of any kind, one for each row in
+        their order (that of the first representation with ids, if rows are aligned), or by id of the sample.
 
     Returns
     -------
@@ -150,6 +181,8 @@ def pairwise(  # noqa: PLR0913 - all but the first are options
         say why in ``error``. ``seconds`` is the comparison's own time plus its share of preparing. ``note`` says why a
         value is barely informative, or holds a warning issued while it was computed; otherwise it is empty.
         ``larger_is_more_similar`` is null for plain functions, which do not say; those are compared in both orders.
+        With ``null`` also ``null_mean, null_95, p_value, calibrated, exact_mean, exact_variance, exact_of``, see
+        :class:`resi.engine.chance.Chance` and docs/chance.md; those that are not known are null.
 
     Raises
     ------
@@ -170,8 +203,9 @@ def pairwise(  # noqa: PLR0913 - all but the first are options
 
     from resi.api.measuring import choose
     from resi.api.pairs import How, compared, read_sets
+    from resi.api.permutations import null_of
     from resi.machine.devices import plain_arithmetic
-    from resi.results.schema import PAIRWISE
+    from resi.results.schema import CHANCE, PAIRWISE
 
     for argument in unknown:
         raise UsageError(
@@ -186,8 +220,9 @@ def pairwise(  # noqa: PLR0913 - all but the first are options
     chosen = choose("cka" if measures is None else measures)
     with plain_arithmetic():
         sets = read_sets([representations] if others is None else [representations, others], shape, align)
-        rows = compared(sets, chosen, How(memory, threads, samples, diagonal))
-    return pl.DataFrame(rows, schema=PAIRWISE, orient="row")
+        permutations = null_of("pairwise", null, blocks, [entry for one in sets for entry in one], samples)
+        rows = compared(sets, chosen, How(memory, threads, samples, diagonal, permutations))
+    return pl.DataFrame(rows, schema=PAIRWISE | (CHANCE if null is not None else {}), orient="row")
 
 
 def _told_apart(others: Any, measures: Any) -> tuple[Any, Any]:
@@ -218,22 +253,20 @@ def _is_plain(side: Any) -> bool:
     return not (isinstance(side, str | os.PathLike | Mapping | Representation) or is_labelled(side))
 
 
+def _stated(shape: str, sides: tuple[Any, Any]) -> list[str | None]:
+    """Return the layout that is stated for each side: none for what knows its own, unless one is asked for."""
+    return [shape if shape != "nd" or _is_plain(side) else None for side in sides]
+
+
 def _sides(
     measure: str, sides: tuple[Any, Any], shape: str, samples: int | None, align: Align
 ) -> tuple[Any, Any, Layout]:
     """Return two sides as arrays of the same samples, and the layout that the one with more axes has."""
-    from resi.api.aligning import aligned
-    from resi.api.entries import Shapes, entry, single
+    from resi.api.pairs import read_sides
     from resi.representation import subsample
 
-    read = [
-        entry(measure, name, single(name, side), Shapes(shape if shape != "nd" or _is_plain(side) else None))
-        for name, side in zip("RS", sides, strict=True)
-    ]
-    for found in read:
-        if found.item is None:
-            raise ShapeError(found.refused.removeprefix("ShapeError: "))
-    items = [found.item for found in aligned(measure, read, align) if found.item is not None]
+    read = read_sides(measure, sides, _stated(shape, sides), align)
+    items = [found.item for found in read if found.item is not None]
     R, S = (subsample(item, samples).load() for item in items)
     return R, S, max((item.layout for item in items), key=len)
 

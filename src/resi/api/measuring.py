@@ -140,6 +140,8 @@ def _renamed(measure: Measure, name: str) -> Measure:
 class _Undeclared(Measure):
     """A plain function: whether larger values mean more similar is not known."""
 
+    knows_direction = False
+
 
 def _from_function(function: Callable[..., Any], parameters: Mapping[str, Any], name: str = "") -> Measure:
     """Return a function as a measure of which nothing is known: either order of a pair may have another value."""
@@ -190,4 +192,4 @@ def _shown(value: Any) -> str:
 
 
 def _direction(measure: Measure) -> bool | None:
-    return None if isinstance(measure, _Undeclared) else measure.larger_is_more_similar
+    return measure.larger_is_more_similar if measure.knows_direction else None

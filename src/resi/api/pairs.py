@@ -7,8 +7,10 @@ import itertools
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from resi.api.aligning import aligned
-from resi.api.entries import Entry, Shapes, entries
-from resi.choices import Status
+from resi.api.entries import Entry, Shapes, entries, single
+from resi.api.entries import entry as entry_of
+from resi.api.permutations import chance_columns
+from resi.choices import OnError, Status
 from resi.engine.budget import ARGUMENTS
 from resi.engine.execution import Engine
 from resi.engine.tiles import Task
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
     from resi.api.aligning import Align
     from resi.api.measuring import Chosen
+    from resi.engine.chance import Null
     from resi.engine.execution import Outcome
     from resi.measures.base import Measure
     from resi.representation import Representation
@@ -36,27 +39,60 @@ class How(NamedTuple):
     threads: int | None
     samples: int | None
     diagonal: bool
+    null: Null | None = None
 
 
-def read_sets(given: Sequence[Any], shape: str | Mapping[str, str] | None, align: Align) -> list[list[Entry]]:
+def read_sets(
+    given: Sequence[Any], shape: str | Mapping[str, str] | None, align: Align, function: str = "pairwise"
+) -> list[list[Entry]]:
     """Return the representations of one or two sets, of the same samples row by row."""
     shapes = Shapes(shape)
     sets = [
-        [dataclasses.replace(entry, of_second=number > 0) for entry in entries("pairwise", one, shapes)]
+        [dataclasses.replace(entry, of_second=number > 0) for entry in entries(function, one, shapes)]
         for number, one in enumerate(given)
     ]
     every = [entry for entry_set in sets for entry in entry_set]
     shapes.check_names([entry.name for entry in every])
     if every and all(entry.item is None for entry in every):
         raise ShapeError(every[-1].refused.removeprefix("ShapeError: "))
-    ready = iter(aligned("pairwise", every, align))
+    ready = iter(aligned(function, every, align))
     return [[next(ready) for _ in entry_set] for entry_set in sets]
 
 
-def compared(sets: Sequence[Sequence[Entry]], chosen: Chosen, how: How) -> list[tuple[Any, ...]]:
-    """Return the rows of the table: measure by measure, then by source, then by target."""
-    if not all(sets):
-        return []
+def read_sides(measure: str, sides: Sequence[Any], shapes: Sequence[str | None], align: Align) -> list[Entry]:
+    """Return both sides of a comparison, with their rows in one order.
+
+    Raises
+    ------
+    ShapeError
+        If one of them cannot be compared.
+    """
+    read = [
+        entry_of(measure, name, single(name, side), Shapes(shape))
+        for name, side, shape in zip("RS", sides, shapes, strict=True)
+    ]
+    for found in read:
+        if found.item is None:
+            raise ShapeError(found.refused.removeprefix("ShapeError: "))
+    return aligned(measure, read, align)
+
+
+class Outcomes(NamedTuple):
+    """A pair, and what the engine has found; None where one side could not be compared at all."""
+
+    task: Task
+    source: Entry
+    target: Entry
+    outcome: Outcome | None
+
+    @property
+    def refused(self) -> str:
+        """Why a side could not be compared."""
+        return self.source.refused or self.target.refused
+
+
+def outcomes_by_pair(sets: Sequence[Sequence[Entry]], chosen: Chosen, how: How) -> list[Outcomes]:
+    """Return all pairs with what is found: measure by measure, then by source, then by target."""
     keys = _keys(sets)
     items = _items(sets, keys, how.samples)
     pairs = [
@@ -67,11 +103,22 @@ def compared(sets: Sequence[Sequence[Entry]], chosen: Chosen, how: How) -> list[
         )
     ]
     tasks = dict.fromkeys(task for task, _, _ in pairs if task.source in items and task.target in items)
-    outcomes = _outcomes(list(tasks), items, chosen.measures, how)
+    outcomes = outcomes_of(list(tasks), items, chosen.measures, how)
+    return [Outcomes(task, source, target, outcomes.get(task)) for task, source, target in pairs]
+
+
+def compared(sets: Sequence[Sequence[Entry]], chosen: Chosen, how: How) -> list[tuple[Any, ...]]:
+    """Return the rows of the table."""
+    if not all(sets):
+        return []
     return [
-        (source.name, target.name, task.measure, *found, chosen.larger_is_more_similar[task.measure])
-        for task, source, target in pairs
-        for found in [_found(outcomes[task], source, target) if task in outcomes else _refused(source, target)]
+        (
+            *(one.source.name, one.target.name, one.task.measure),
+            *(_found(one.outcome, one.source, one.target) if one.outcome else _refused(one)),
+            chosen.larger_is_more_similar[one.task.measure],
+            *(chance_columns(one.outcome and one.outcome.chance) if how.null else ()),
+        )
+        for one in outcomes_by_pair(sets, chosen, how)
     ]
 
 
@@ -111,15 +158,21 @@ def _pairs(sides: Sequence[Sequence[Any]], symmetric: bool, diagonal: bool) -> I
     return itertools.product(sides[0], repeat=2) if diagonal else itertools.permutations(sides[0], 2)
 
 
-def _outcomes(
-    tasks: Sequence[Task], items: Mapping[str, Representation], measures: Mapping[str, Measure], how: How
+def outcomes_of(
+    tasks: Sequence[Task],
+    items: Mapping[str, Representation],
+    measures: Mapping[str, Measure],
+    how: How,
+    raises: bool = False,
 ) -> dict[Task, Outcome]:
+    """Return what the engine finds for tasks; with ``raises`` an error is raised, and not recorded."""
     from resi.console import PATIENCE_SECONDS, progress
     from resi.machine.memory import parse_memory
 
     device = _device(next(iter(items.values())))
     budget = parse_memory(how.memory, device, ARGUMENTS.memory)
-    engine = Engine(measures, budget, device, how.threads, limits=ARGUMENTS)
+    on_error = OnError.raise_ if raises else OnError.record
+    engine = Engine(measures, budget, device, how.threads, on_error, limits=ARGUMENTS, null=how.null)
     outcomes = {}
     with progress("pairwise", len(tasks), after=PATIENCE_SECONDS) as advance:
         for outcome in engine.run(tasks, items):
@@ -137,11 +190,11 @@ def _device(item: Representation) -> torch.device:
 
 
 def _found(outcome: Outcome, source: Entry, target: Entry) -> tuple[Any, ...]:
-    seconds = outcome.seconds + outcome.prepare_seconds
+    seconds = outcome.seconds + outcome.prepare_seconds + (outcome.chance.seconds if outcome.chance else 0.0)
     is_of_other_data = source.numbered and target.numbered and source.numbered != target.numbered
     notes = [outcome.note, OTHER_DATA if is_of_other_data else ""]
     return outcome.value, seconds, outcome.status, outcome.error, "; ".join(filter(None, notes))
 
 
-def _refused(source: Entry, target: Entry) -> tuple[Any, ...]:
-    return None, 0.0, Status.failed, source.refused or target.refused, ""
+def _refused(pair: Outcomes) -> tuple[Any, ...]:
+    return None, 0.0, Status.failed, pair.refused, ""

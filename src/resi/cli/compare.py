@@ -34,6 +34,8 @@ KEYS = {
     "shape": Key("nd, ntd or nchw, if it is not what the number of axes says", text),
     "samples": Key("compare only that many samples, the same of all", count),
     "align": Key("true: bring rows into one order by ids; shared: also leave out samples that not all have", alignment),
+    "null": Key("how often to permute the samples of the second side, as 200: p-values and calibrated values", count),
+    "blocks": Key("with null: a text file with one label a sample, a line each; only like ones are exchanged", text),
     "diagonal": Key("true: compare each layer of one set with itself, too", flag),
     "columns": Key("of tables: patterns of the columns that are features", texts),
     "id": Key("of tables: the column with the ids of samples", text),
@@ -53,7 +55,8 @@ EXAMPLES = """\
   resi compare reps/r18
   resi compare reps/r18 reps/r34 'measure=[cka,procrustes]' --plot layers.svg
   resi compare a.npy b.npy c.npy measure=jaccard measure.jaccard.k=20
-  resi compare reps/r18 'layers=layer?' samples=1000 --out table.csv"""
+  resi compare reps/r18 'layers=layer?' samples=1000 --out table.csv
+  resi compare a.npy b.npy null=200"""
 
 
 def main(words: list[str]) -> int:
@@ -161,11 +164,22 @@ def _compared(
 ) -> pl.DataFrame:
     from resi.api.comparing import pairwise
 
+    if "blocks" in options:
+        options["blocks"] = _labels(options["blocks"])
     table = pairwise(first, second, measures, options.pop("shape", None), **options)
     if second is not None or not isinstance(first, dict):
         return table
     names = {f"{label}:{layer}": label for label, known in first.items() for layer in known.layers}
     return table.with_columns(table["source"].replace(names), table["target"].replace(names))
+
+
+def _labels(path: str) -> list[str]:
+    """Return the labels of samples, one a line of a text file."""
+    try:
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"blocks={path}: expected a text file with one label a sample: {error}") from None
+    return [line.strip() for line in lines if line.strip()]
 
 
 def _print(table: pl.DataFrame, sides: Sides, arguments: argparse.Namespace) -> None:

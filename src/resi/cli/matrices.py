@@ -20,6 +20,8 @@ MOST_BLOCKS = 3
 FEW_PAIRS = 3
 MOST_LETTERS = 8
 """Letters of a name that have room above a column."""
+LEVEL = 0.05
+"""p-values above this are counted as those of chance."""
 LONGEST = 32
 """Letters of a name that are shown."""
 SELF = "-"
@@ -76,6 +78,20 @@ def show(table: pl.DataFrame, sides: Sides, larger: dict[str, bool | None]) -> I
             yield ""
         yield f"{measure} ({direction(larger[measure])})"
         yield from _shown(matrix, sides, larger[measure])
+        if "calibrated" in table.columns:
+            yield from _calibrated(table, measure, sides)
+
+
+def _calibrated(table: pl.DataFrame, measure: str, sides: Sides) -> Iterator[str]:
+    """Yield the calibrated values of a measure, and how many are no more than chance."""
+    rows = table.filter(measure=measure)
+    p_values: list[float] = rows["p_value"].drop_nulls().to_list()
+    if not p_values:
+        return
+    yield f"{measure}, calibrated (0: no more than chance, 1: the best value)"
+    yield from _shown(_matrix(table, measure, sides.is_one, "calibrated"), sides, True)
+    above = sum(p_value > LEVEL for p_value in p_values)
+    yield f"  p above {LEVEL:g}: {above} of {len(p_values)} pairs; smallest p {number_text(min(p_values), 4)}"
 
 
 def direction(larger: bool | None) -> str:
@@ -85,10 +101,10 @@ def direction(larger: bool | None) -> str:
     return f"{'larger' if larger else 'smaller'} is more similar"
 
 
-def _matrix(table: pl.DataFrame, measure: str, is_one: bool) -> Matrix:
+def _matrix(table: pl.DataFrame, measure: str, is_one: bool, column: str = "value") -> Matrix:
     rows = table.filter(measure=measure)
     cells = {}
-    for source, target, value, status in rows.select("source", "target", "value", "status").iter_rows():
+    for source, target, value, status in rows.select("source", "target", column, "status").iter_rows():
         cells[source, target] = value, status
         if is_one:
             cells.setdefault((target, source), (value, status))
@@ -106,11 +122,13 @@ def _list_of_pairs(table: pl.DataFrame, larger: dict[str, bool | None]) -> Itera
         if number:
             yield ""
         yield f"{source} and {target}"
-        for measure, value, status in (
-            table.filter(source=source, target=target).select("measure", "value", "status").iter_rows()
-        ):
-            text = number_text(value, 4) if status == Status.ok else status
-            yield f"  {measure:<{width}}  {text:>10}  {direction(larger[measure])}"
+        for row in table.filter(source=source, target=target).iter_rows(named=True):
+            measure = row["measure"]
+            text = number_text(row["value"], 4) if row["status"] == Status.ok else row["status"]
+            chance = ""
+            if row.get("p_value") is not None:
+                chance = f"  p {number_text(row['p_value'], 4)}  calibrated {number_text(row['calibrated'], 4)}"
+            yield f"  {measure:<{width}}  {text:>10}{chance}  {direction(larger[measure])}"
 
 
 def _shown(matrix: Matrix, sides: Sides, larger: bool | None) -> Iterator[str]:

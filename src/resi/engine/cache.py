@@ -96,6 +96,10 @@ class Prepared:
             raise failure.with_traceback(None)
         return self._entries[representation.key, view].sides[measure.name]
 
+    def features(self, representation: Representation, view: View) -> Features:
+        """Return the matrix of a prepared representation."""
+        return self._entries[representation.key, view].features
+
     def make_room(self, needed: set[tuple[str, View]]) -> None:
         """Drop what has not been used for longest until the rest is within half the budget, but nothing needed.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 import math
 import time
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from resi.choices import OnError, Status
 from resi.engine.budget import CONFIG_KEYS, block_size, check_budget, group_measures
 from resi.engine.cache import Prepared
+from resi.engine.permuting import Pair, Permuting, by_target
 from resi.engine.tiles import Task, in_tiles
 from resi.engine.warned import hear, listening
 from resi.engine.watch import Activity, unwatched
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 
     from resi.engine.budget import Limits
     from resi.engine.cache import Side
+    from resi.engine.chance import Chance, Null
     from resi.engine.watch import Watch
     from resi.measures.base import Spread
     from resi.measures.shapes import Sampling, View
@@ -61,6 +64,9 @@ class Outcome(NamedTuple):
         Its share of the time spent on preparing the two sides: each is prepared once for all its comparisons.
     note : str
         Why the value says little, or what was warned about while it was computed; empty where there is nothing to note.
+    chance : Chance or None
+        How the value stands out among those of permuted samples, if that was asked for; None without a value, or where
+        permuted samples have none, as ``note`` says.
     """
 
     task: Task
@@ -70,6 +76,7 @@ class Outcome(NamedTuple):
     seconds: float
     prepare_seconds: float
     note: str = ""
+    chance: Chance | None = None
 
 
 @dataclass
@@ -99,6 +106,8 @@ class Engine:
         Make the comparisons in the order given, one at a time.
     limits : Limits
         What messages call the limits of memory and samples.
+    null : Null or None
+        How to permute samples, to see what chance alone would give; None leaves that out.
     """
 
     measures: Mapping[str, Measure]
@@ -110,6 +119,7 @@ class Engine:
     watch: Watch = unwatched
     one_by_one: bool = False
     limits: Limits = CONFIG_KEYS
+    null: Null | None = None
 
     def __post_init__(self) -> None:
         self.prepared = Prepared(self.memory, self.device, self.watch)
@@ -175,11 +185,21 @@ class Engine:
             self.prepared.prepare(items[key], view, by_size)
             yield
 
+        for _ in stream(prepare, needed.items(), pool):
+            pass
+        outcomes = self._compare_tile(tile, items, views, pool)
+        yield from outcomes if self.null is None else self._with_chance(list(outcomes), items, views, pool)
+
+    def _compare_tile(
+        self,
+        tile: list[Task],
+        items: Mapping[str, Representation],
+        views: Mapping[Task, tuple[View, View] | Exception],
+        pool: ThreadPoolExecutor | None,
+    ) -> Iterator[Outcome]:
         def compare(group: list[Task]) -> Iterator[Outcome]:
             return (self._compare(task, items, views[task]) for task in group)
 
-        for _ in stream(prepare, needed.items(), pool):
-            pass
         done = set()
         for outcome in self._compare_together(tile, items, views, pool):
             done.add(outcome.task)
@@ -192,6 +212,36 @@ class Engine:
             for _, group in itertools.groupby(tile, lambda task: min(positions[task.source], positions[task.target]))
         ]
         yield from stream(compare, groups, pool)
+
+    def _with_chance(
+        self,
+        outcomes: Sequence[Outcome],
+        items: Mapping[str, Representation],
+        views: Mapping[Task, tuple[View, View] | Exception],
+        pool: ThreadPoolExecutor | None,
+    ) -> Iterator[Outcome]:
+        """Yield outcomes with what chance alone gives for their pairs."""
+        assert self.null is not None  # noqa: S101 - it is asked for only then
+        permuting = Permuting(self.null, self.prepared, self.device, self.watch, self.on_error)
+        known = {outcome.task: outcome for outcome in outcomes}
+        left: dict[str, list[Pair]] = {}
+        for task, outcome in known.items():
+            pair = views[task]
+            if outcome.value is None or isinstance(pair, Exception):
+                yield outcome
+            else:
+                sides = items[task.source], items[task.target]
+                left.setdefault(task.measure, []).append(Pair(task, outcome.value, *sides, pair))
+        for name, pairs in left.items():
+            measure = self.measures[name]
+            together = permuting.together(measure, pairs, pool.map if pool else map)
+            made = ((pair, found) for pair, found in zip(pairs, together, strict=True) if found is not None)
+            rest = by_target([pair for pair, found in zip(pairs, together, strict=True) if found is None])
+            work = functools.partial(permuting.one_by_one, measure)
+            for judged, found in itertools.chain(made, stream(work, rest, pool)):
+                outcome = known[judged.task]
+                note = "; ".join(filter(None, (outcome.note, found.note)))
+                yield outcome._replace(chance=found.chance, note=note)
 
     def _compare_together(
         self,

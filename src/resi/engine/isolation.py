@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from torch import device
 
+    from resi.engine.chance import Null
     from resi.engine.forkserver import ForkedProcess
     from resi.engine.tiles import Task
     from resi.engine.watch import Activity
@@ -74,7 +75,7 @@ class IsolatedEngine:
         machine's memory.
     time_limit : float, optional
         Seconds after which a comparison is stopped, and preparing a representation for a measure, too.
-    device, threads, on_error, sampling
+    device, threads, on_error, sampling, null
         As for ``Engine``.
     """
 
@@ -85,6 +86,7 @@ class IsolatedEngine:
     on_error: OnError = OnError.record
     sampling: Sampling = "spread"
     time_limit: float | None = None
+    null: Null | None = None
     _pending: dict[Task, None] = field(default_factory=dict, init=False)
     _strikes: Counter[Task] = field(default_factory=Counter, init=False)
     _unruly: set[str] = field(default_factory=set, init=False)
@@ -147,6 +149,7 @@ class IsolatedEngine:
             on_error=self.on_error,
             sampling=self.sampling,
             one_by_one=one_by_one,
+            null=self.null,
         )
 
     @property
@@ -259,7 +262,7 @@ class _Running:
 
 
 def _allowed(work: Activity, time_limit: float) -> float:
-    return time_limit * max(1, len(work.pairs))
+    return time_limit * max(1, len(work.pairs)) * work.times
 
 
 def _explain(exit_code: int) -> str:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
     from resi.choices import OnError
+    from resi.engine.chance import Null
     from resi.engine.tiles import Task
     from resi.engine.watch import Activity
     from resi.measures.shapes import Sampling
@@ -49,6 +50,7 @@ class Assignment:
     on_error: OnError
     sampling: Sampling
     one_by_one: bool
+    null: Null | None = None
 
 
 def work(connection: Connection[Any, Any]) -> None:
@@ -81,6 +83,7 @@ def work(connection: Connection[Any, Any]) -> None:
         job.sampling,
         watch,
         job.one_by_one,
+        null=job.null,
     )
     try:
         for outcome in engine.run(job.tasks, job.representations):

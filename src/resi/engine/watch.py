@@ -19,11 +19,14 @@ class Activity(NamedTuple):
         Key of the one that is prepared; empty where pairs are compared.
     pairs : tuple of (str, str)
         Keys of those that are compared, several where the measure compares them at once.
+    times : int
+        How often each of them is compared, with samples in different orders.
     """
 
     measure: str
     representation: str = ""
     pairs: tuple[tuple[str, str], ...] = ()
+    times: int = 1
 
     def concerns(self, task: Task) -> bool:
         """Return whether a comparison has no value without this."""

@@ -11,14 +11,26 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from resi.errors import DegenerateInputError
 from resi.measures.base import Measure
 from resi.measures.shared import chance, intermediates, rows
+from resi.measures.shared.bases import thin_svd
 from resi.measures.shared.precision import or_exactly
-from resi.measures.shared.rotations import SINGLE_IS_ENOUGH, nuclear_norm, residual, rotation_of_all_sizes
+from resi.measures.shared.reordered import Reordered
+from resi.measures.shared.rotations import (
+    SINGLE_IS_ENOUGH,
+    is_clear,
+    nuclear_norm,
+    residual,
+    rotation_of_all_sizes,
+    sum_of_singular_values,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     import torch
     from torch import Tensor
 
+    from resi.measures.base import Spread
     from resi.measures.features import Features
 else:
     from resi.lazy import torch
@@ -28,6 +40,8 @@ SHAPE_METRICS = "Williams et al., Generalized Shape Metrics on Neural Representa
 # Nearer to 1 than this, the difference of the norms and the cosine would have lost digits of double precision, too; the
 # matrices are subtracted after aligning them.
 COSINE_IS_ENOUGH = 1 - 1e-4
+# Squared distances of more than this share of the squared norms keep twelve digits when they are computed from these.
+FAR_APART = 1e-3
 
 
 def relative_scales(a: Features, b: Features) -> tuple[float, float, float]:
@@ -57,6 +71,10 @@ class _CentredShapes(Measure, ABC):
         x.shared(intermediates.centred_norm)
         return x
 
+    def permuted(self, state: Features, order: Tensor) -> Features:
+        """Return what was prepared with its rows in another order."""
+        return Reordered(state, order)
+
     def prepared_bytes(self, n_samples: int, n_features: int) -> int:
         """Return the bytes of the matrix, its centred and compact forms, rotating it, and the product of a pair."""
         return 8 * (4 * n_samples * n_features + 2 * min(n_samples, n_features) ** 2)
@@ -74,6 +92,27 @@ class _CentredShapes(Measure, ABC):
         if cosine < chance.NOTED:
             return ""
         return chance.note(a.shape[0], extent, self._at_cosine(a, b, cosine), " or less")
+
+    def permuted_values(
+        self, states: Sequence[Features], pairs: Sequence[tuple[int, int]], orders: Tensor, spread: Spread
+    ) -> Sequence[Tensor | None]:
+        """Compare by the nuclear norm alone, which is all that an order of the samples changes."""
+        chosen = [(states[one], states[other]) for one, other in pairs]
+        return list(spread(lambda pair: self._in_orders(pair[0], pair[1], orders), chosen))
+
+    def _in_orders(self, a: Features, b: Features, orders: Tensor) -> Tensor:
+        single = a.single and b.single
+        build = intermediates.compact_for_products if single else intermediates.centred_compact
+        first, second = a.shared(build).T, b.shared(build)
+        norms = a.shared(intermediates.centred_norm) * b.shared(intermediates.centred_norm)
+        enough = SINGLE_IS_ENOUGH if single else COSINE_IS_ENOUGH
+        values = torch.empty(len(orders), dtype=torch.float64)
+        for number, order in enumerate(orders):
+            cross = (first @ second.index_select(0, order)).double()
+            cosine = sum_of_singular_values(cross, single) / norms
+            is_far = cosine <= enough  # and the value keeps its digits
+            values[number] = self._at_cosine(a, b, cosine) if is_far else self.compare(a, self.permuted(b, order))
+        return values
 
     @abstractmethod
     def _at_cosine(self, a: Features, b: Features, cosine: float) -> float:
@@ -209,6 +248,10 @@ class PermutationProcrustes(Measure):
         x.shared(intermediates.moved if x.single else intermediates.shifted)
         return x
 
+    def permuted(self, state: Features, order: Tensor) -> Features:
+        """Return what was prepared with its rows in another order."""
+        return Reordered(state, order)
+
     def prepared_bytes(self, n_samples: int, n_features: int) -> int:
         """Return the bytes of the matrix, its scaled copy, and the products of a pair's columns."""
         return 8 * (3 * n_samples * n_features + 2 * n_features**2)
@@ -222,17 +265,45 @@ class PermutationProcrustes(Measure):
         if found is None:
             means = (x.shared(intermediates.scaled).matrix.mean(0) for x in (a, b))
             products = a.shared(intermediates.shifted).T @ b.shared(intermediates.shifted)
-            columns = best_match(products + len(a.given) * torch.outer(*means)).columns
+            columns = best_match(products + a.shape[0] * torch.outer(*means)).columns
             # Nearly equal neurons are subtracted before squaring, which keeps all digits of small distances.
             first, second = (share * x.shared(intermediates.scaled).matrix for share, x in ((share_a, a), (share_b, b)))
             matched, left_over = _matched(second.T, columns)
             found = math.hypot(float((first.T - matched).norm()), float(left_over.norm()))
         return scale * found
 
+    def permuted_values(
+        self, states: Sequence[Features], pairs: Sequence[tuple[int, int]], orders: Tensor, spread: Spread
+    ) -> Sequence[Tensor | None]:
+        """Compare with the products of neurons alone, which is all that an order of the samples changes."""
+        # Of single precision that is what comparing does.
+        is_double = [not (states[one].single and states[other].single) for one, other in pairs]
+        both = [(states[one], states[other]) for one, other in pairs]
+        chosen = [pair for pair, double in zip(both, is_double, strict=True) if double]
+        found = iter(spread(lambda pair: self._in_orders(pair[0], pair[1], orders), chosen))
+        return [next(found) if double else None for double in is_double]
+
+    def _in_orders(self, a: Features, b: Features, orders: Tensor) -> Tensor:
+        scale, share_a, share_b = relative_scales(a, b)
+        matrices = [x.shared(intermediates.scaled).matrix for x in (a, b)]
+        first, second = (x.shared(intermediates.shifted) for x in (a, b))
+        means = a.shape[0] * torch.outer(*(matrix.mean(0) for matrix in matrices))
+        squares = (share_a * float(matrices[0].norm())) ** 2 + (share_b * float(matrices[1].norm())) ** 2
+        values = torch.empty(len(orders), dtype=torch.float64)
+        for number, order in enumerate(orders):
+            products = first.T @ second.index_select(0, order) + means
+            match = best_match(products if len(products) <= products.shape[1] else products.T)
+            square = squares - 2 * share_a * share_b * match.total
+            if square > FAR_APART * squares:
+                values[number] = scale * math.sqrt(square)
+            else:  # which are subtracted, to keep the digits
+                values[number] = self.compare(a, self.permuted(b, order))
+        return values
+
 
 def _distance_from_products(a: Features, b: Features, share_a: float, share_b: float) -> float | None:
     """Return the distance over permutations of neurons, or None where products of single precision are not enough."""
-    n_samples = len(a.given)
+    n_samples = a.shape[0]
     first, second = a.shared(intermediates.moved), b.shared(intermediates.moved)
     # Products of centred neurons are added to those of their means: a common offset would leave the former no digits.
     centred = (first.matrix.T @ second.matrix).double() - n_samples * torch.outer(first.rest, second.rest)
@@ -318,6 +389,10 @@ class AlignedCosine(Measure):
         unit = rows.with_unit_rows(compact)
         return RowsState(compact, unit, unit.any(1))
 
+    def permuted(self, state: RowsState, order: Tensor) -> RowsState:
+        """Return what was prepared with its rows in another order."""
+        return RowsState(*(part.index_select(0, order) for part in state))
+
     def compare(self, a: RowsState, b: RowsState) -> float:
         """Return the mean cosine of matching rows, in [-1, 1].
 
@@ -335,6 +410,28 @@ class AlignedCosine(Measure):
         # The sum of the cosines u R v over pairs of unit rows; rows that are all zero add nothing.
         value = float((rotation * (a.unit.T @ b.unit)).sum()) / count
         return or_exactly(1.0, max(-1.0, min(1.0, value)))
+
+    def permuted_values(
+        self, states: Sequence[RowsState], pairs: Sequence[tuple[int, int]], orders: Tensor, spread: Spread
+    ) -> Sequence[Tensor | None]:
+        """Compare without what is the same for all orders; pairs with rows of zeros are compared one by one."""
+        chosen = [(states[one], states[other]) for one, other in pairs]
+        return list(spread(lambda pair: self._in_orders(pair[0], pair[1], orders), chosen))
+
+    def _in_orders(self, a: RowsState, b: RowsState, orders: Tensor) -> Tensor | None:
+        if not bool((a.usable & b.usable).all()):
+            return None
+        norms = float(a.compact.norm()) * float(b.compact.norm())
+        values = torch.empty(len(orders), dtype=torch.float64)
+        for number, order in enumerate(orders):
+            left, sizes, right = thin_svd(a.compact.T @ b.compact.index_select(0, order))
+            if is_clear(sizes, max(a.compact.shape[1], b.compact.shape[1]), norms):
+                cosines = a.unit.T @ b.unit.index_select(0, order)
+                value = float(torch.tensordot(left @ right, cosines)) / len(a.unit)
+                values[number] = or_exactly(1.0, max(-1.0, min(1.0, value)))
+            else:
+                values[number] = self.compare(a, self.permuted(b, order))
+        return values
 
     def prepared_bytes(self, n_samples: int, n_features: int) -> int:
         """Return the bytes of the matrix, its compact form, its unit rows, and the rotation of a pair."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from resi.measures.features import Features
     from resi.measures.shapes import _Bound
+    from resi.measures.shared.permutation_moments import Moments
     from resi.representation import ArrayLike
     from resi.specs import Layout
 
@@ -56,6 +57,8 @@ class Measure:
     version: ClassVar[int] = 1
     """Increase it when values change: stored comparisons of other versions are not reused."""
     larger_is_more_similar: ClassVar[bool]
+    knows_direction: ClassVar[bool] = True
+    """False for a plain function that does not say whether larger values are more similar."""
     symmetric: ClassVar[bool] = True
     metric: ClassVar[bool] = False
     invariances: ClassVar[frozenset[str]] = frozenset()
@@ -108,6 +111,56 @@ class Measure:
         """
         del states, spread
         return [None] * len(pairs)
+
+    def permuted(self, state: Any, order: Tensor) -> Any | None:
+        """Return what ``prepare`` would return for the rows in another order, where that takes less than preparing.
+
+        Parameters
+        ----------
+        state
+            What ``prepare`` returned; it stays as it is.
+        order : Tensor of shape (n_rows,), int64
+            Row i is to be row ``order[i]``.
+
+        Returns
+        -------
+        state or None
+            None if the rows are to be prepared again.
+        """
+        del state, order
+        return None
+
+    def permuted_values(
+        self, states: Sequence[Any], pairs: Sequence[tuple[int, int]], orders: Tensor, spread: Spread
+    ) -> Sequence[Tensor | None]:
+        """Compare many pairs, the second side of each with its rows in many orders, where that is less work.
+
+        Parameters
+        ----------
+        states, pairs, spread
+            As for :meth:`compare_many`.
+        orders : Tensor of shape (n_orders, n_rows), int64
+            Row i of a second side is to be its row ``order[i]``.
+
+        Returns
+        -------
+        sequence
+            The values of each pair, shape (n_orders,); None for pairs that are to be permuted and compared one by one.
+            They must not depend on which other pairs there are.
+        """
+        del states, orders, spread
+        return [None] * len(pairs)
+
+    def chance_moments(self, a: Any, b: Any) -> Moments | None:
+        """Return the mean and variance of the value over all orders of the samples of one side, where they are known.
+
+        Parameters
+        ----------
+        a, b
+            Two prepared states.
+        """
+        del a, b
+        return None
 
     def note(self, a: Any, b: Any) -> str:
         """Return why the value for two prepared states is barely informative, in one sentence; else an empty text.

@@ -9,6 +9,7 @@ from resi.errors import DegenerateInputError
 from resi.measures.base import Measure, check_variant
 from resi.measures.shared import bases, chance, intermediates
 from resi.measures.shared.precision import or_exactly
+from resi.measures.shared.reordered import Reordered
 
 if TYPE_CHECKING:
     import torch
@@ -47,6 +48,10 @@ class _CanonicalCorrelation(Measure):
         """Decompose the centred features."""
         x.shared(bases.centred_basis)
         return x
+
+    def permuted(self, state: Features, order: Tensor) -> Features | None:
+        """Return what was prepared with its rows in another order; published values depend on signs of the basis."""
+        return None if self.variant == "published" else Reordered(state, order)
 
     def prepared_bytes(self, n_samples: int, n_features: int) -> int:
         """Return the bytes of the decomposition."""

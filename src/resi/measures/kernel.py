@@ -8,20 +8,48 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from resi.measures.base import Measure
-from resi.measures.shared import chance, intermediates
+from resi.measures.shared import chance, intermediates, permuted_products
 from resi.measures.shared.gram import block_entries, gram_is_cheaper, gram_products
+from resi.measures.shared.permutation_moments import LEAST_SAMPLES, Traces, of_centred
 from resi.measures.shared.precision import or_exactly
+from resi.measures.shared.reordered import Reordered
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+
+    from torch import Tensor
 
     from resi.measures.base import Spread
     from resi.measures.features import Features
+    from resi.measures.shared.permutation_moments import Moments
 
 
 # Products of single precision give the value to about 1e-7. Nearer to 1 than this it is computed in double precision:
 # what is the same has exactly 1, and what is nearly so keeps its order.
 SINGLE_IS_ENOUGH = 1 - 1e-4
+
+
+# Multiplying and adding so many numbers in a matrix product takes as long as permuting one entry of 16 Gram matrices.
+OPERATIONS_A_LINE = 400
+
+
+def _traces(x: Features) -> Traces:
+    """Return the sums of the centred Gram matrix that moments over all orders are made of."""
+    return Traces.of_factor(x.shared(intermediates.centred), x.shared(intermediates.product_norm) ** 2)
+
+
+def _operations(a: Features, b: Features) -> int:
+    """Return about how many numbers are multiplied and added to compare two representations by their features."""
+    n_samples, n_features = a.shape
+    return n_samples * n_features * b.shape[1] if n_samples >= min(n_features, b.shape[1]) else 30 * n_samples**2
+
+
+def _rows_of_gram(x: Features) -> Callable[[slice], Tensor]:
+    """Return what computes some rows of the centred Gram matrix divided by its norm."""
+    norm = x.shared(intermediates.centred_norm)
+    factor = (x.shared(intermediates.centred) / norm).float()
+    scale = norm**2 / x.shared(intermediates.product_norm)
+    return lambda rows: factor[rows] @ factor.T * scale
 
 
 @dataclass
@@ -56,6 +84,10 @@ class CKA(Measure):
         """Centre the features."""
         x.shared(intermediates.centred)
         return x
+
+    def permuted(self, state: Features, order: Tensor) -> Features:
+        """Return what was prepared with its rows in another order."""
+        return Reordered(state, order)
 
     def compare(self, a: Features, b: Features) -> float:
         """Return CKA, in [0, 1]."""
@@ -92,6 +124,35 @@ class CKA(Measure):
                 if not (states[members[low]].single and value > SINGLE_IS_ENOUGH):
                     values[number] = or_exactly(1.0, min(value, 1.0))
         return values
+
+    def permuted_values(
+        self, states: Sequence[Features], pairs: Sequence[tuple[int, int]], orders: Tensor, spread: Spread
+    ) -> Sequence[Tensor | None]:
+        """Permute Gram matrices where that is less work than a product of features for every pair."""
+        values: list[Tensor | None] = [None] * len(pairs)
+        n_samples = orders.shape[1]
+        if not permuted_products.fits(n_samples, orders.device):
+            return values
+        chosen = [
+            tile
+            for tile in permuted_products.tiles(pairs)
+            if sum(_operations(states[one], states[other]) for one, other in (pairs[n] for n in tile.pairs))
+            > OPERATIONS_A_LINE * n_samples**2 / 2
+        ]
+        if chosen:
+            rows_of = {index: _rows_of_gram(state) for index, state in enumerate(states)}
+            for number, found in permuted_products.permuted_products(rows_of, pairs, chosen, orders, spread).items():
+                both = states[pairs[number][0]], states[pairs[number][1]]
+                values[number] = permuted_products.settled(self, both, orders, found).clamp(max=1.0)
+        return values
+
+    def chance_moments(self, a: Features, b: Features) -> Moments | None:
+        """Return the moments over all orders: the same as those of the RV coefficient."""
+        n_samples = a.shape[0]
+        if n_samples < LEAST_SAMPLES:
+            return None
+        first, second = a.shared(_traces), b.shared(_traces)
+        return of_centred(first, second, n_samples).scaled(1 / math.sqrt(first.squares * second.squares))
 
     def note(self, a: Features, b: Features) -> str:
         """Return a sentence if unrelated representations have half of the largest value or more."""

@@ -9,6 +9,7 @@ from resi.measures.alignment import best_match
 from resi.measures.base import Measure
 from resi.measures.shared import intermediates
 from resi.measures.shared.precision import or_exactly
+from resi.measures.shared.reordered import Reordered
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -39,6 +40,10 @@ class _CorrelationMatch(Measure):
         """Centre the neurons and bring them to length one."""
         x.shared(intermediates.unit_columns)
         return x
+
+    def permuted(self, state: Features, order: Tensor) -> Features:
+        """Return what was prepared with its rows in another order."""
+        return Reordered(state, order)
 
     def prepared_bytes(self, n_samples: int, n_features: int) -> int:
         """Return the bytes of the matrix, its centred copy, its unit columns, and the correlations of a pair."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from resi.errors import ShapeError
 from resi.measures.base import PAPER, VARIANTS, Measure, check_variant
@@ -71,6 +71,10 @@ class _NeighbourMeasure(Measure):
             )
         search = nearest.first_but_one if self.variant == "published" else nearest.neighbours
         return x.shared(search, k=self.k)
+
+    def permuted(self, state: Any, order: Tensor) -> Any:
+        """Return the neighbours of the samples in another order; which of equal ones are published depends on it."""
+        return None if self.variant == "published" else state.reordered(order)
 
     def note(self, a: Neighbours, b: Neighbours) -> str:
         """Say where k is a large share of the rows, or ties leave most neighbours open."""
@@ -240,21 +244,35 @@ class NeighbourhoodState(NamedTuple):
     ----------
     evenness : float
         Mean cosine of a row's distances with a constant vector; 0 where they are not kept.
+    order : Tensor of shape (n_samples,) or None
+        The rows are those of the cloud and the distances in this order.
     """
 
     neighbours: Neighbours
     cloud: Cloud
     distances: Tensor | None
     evenness: float
+    order: Tensor | None = None
+
+    def reordered(self, order: Tensor) -> NeighbourhoodState:
+        """Return the same of the samples in another order, without a copy of the distances."""
+        known = order if self.order is None else self.order[order]
+        return self._replace(neighbours=self.neighbours.reordered(order), order=known)
 
     def distances_to(self, rows: Tensor, others: Tensor) -> Tensor:
         """Return the cosine distances of each row to the rows in its line of ``others``."""
+        if self.order is not None:
+            rows, others = self.order[rows], self.order[others]
         if self.distances is not None:
             return self.distances[rows.unsqueeze(1), others]
         return self.cloud.squares_between(rows, others) / 2
 
     def distances_from(self, part: slice, rows: Tensor) -> Tensor:
         """Return the cosine distances of rows, which lie in a block, to all rows."""
+        if self.order is not None:
+            if self.distances is not None:
+                return self.distances[self.order[rows]][:, self.order]
+            return self.cloud.subset(self.order).squares(part)[rows - part.start] / 2
         if self.distances is not None:
             return self.distances[rows]
         return self.cloud.squares(part)[rows - part.start] / 2

@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from resi.measures.base import Measure
 from resi.measures.shared import bases, chance
+from resi.measures.shared.permutation_moments import LEAST_SAMPLES, Traces, of_centred
 from resi.measures.shared.precision import or_exactly
+from resi.measures.shared.reordered import Reordered
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from resi.measures.features import Features
+    from resi.measures.shared.permutation_moments import Moments
 
 
 @dataclass
@@ -46,6 +49,10 @@ class LinearRegression(Measure):
         x.shared(bases.centred_basis)
         return x
 
+    def permuted(self, state: Features, order: Tensor) -> Features:
+        """Return what was prepared with its rows in another order."""
+        return Reordered(state, order)
+
     def compare(self, a: Features, b: Features) -> float:
         """Return the explained share of the variance of R, in [0, 1]."""
         values = a.shared(bases.centred_basis).values
@@ -53,6 +60,16 @@ class LinearRegression(Measure):
             return 1.0
         explained = (values.unsqueeze(1) * a.shared_with(b, bases.centred_overlap)).square().sum()
         return or_exactly(1.0, min(float(explained / values.square().sum()), 1.0))
+
+    def chance_moments(self, a: Features, b: Features) -> Moments | None:
+        """Return the moments over all orders: the value is a product of a Gram matrix and a projection."""
+        basis_a, basis_b = a.shared(bases.centred_basis), b.shared(bases.centred_basis)
+        n_samples = a.shape[0]
+        if n_samples < LEAST_SAMPLES or basis_b.rank >= n_samples - 1:
+            return None
+        first = Traces.of_factor(basis_a.left * basis_a.values, float(basis_a.values.pow(4).sum()))
+        second = Traces.of_factor(basis_b.left, float(basis_b.rank))
+        return of_centred(first, second, n_samples).scaled(1 / first.trace)
 
     def note(self, a: Features, b: Features) -> str:
         """Return a sentence if unrelated representations explain half of the variance or more."""
@@ -112,6 +129,10 @@ class Gulp(Measure):
         x.shared(bases.centred_basis)
         return x
 
+    def permuted(self, state: Features, order: Tensor) -> Features:
+        """Return what was prepared with its rows in another order."""
+        return Reordered(state, order)
+
     def compare(self, a: Features, b: Features) -> float:
         """Return the squared distance, at least 0, unitless."""
         weights_a, weights_b = self._weights(a), self._weights(b)
@@ -120,6 +141,18 @@ class Gulp(Measure):
         shared = weights_a @ a.shared_with(b, bases.centred_overlap).square() @ weights_b
         largest = float(weights_a.square().sum() + weights_b.square().sum())
         return or_exactly(0.0, max(largest - 2 * float(shared), 0.0), largest)
+
+    def chance_moments(self, a: Features, b: Features) -> Moments | None:
+        """Return the moments over all orders: all but a constant is a product of two weighted projections."""
+        weights_a, weights_b = self._weights(a), self._weights(b)
+        n_samples = a.shape[0]
+        if n_samples < LEAST_SAMPLES or bases.fills_space(n_samples, len(weights_a), len(weights_b)):
+            return None
+        first, second = (
+            Traces.of_factor(x.shared(bases.centred_basis).left * weights.sqrt(), float(weights.square().sum()))
+            for x, weights in ((a, weights_a), (b, weights_b))
+        )
+        return of_centred(first, second, n_samples).scaled(-2.0, first.squares + second.squares)
 
     def note(self, a: Features, b: Features) -> str:
         """Return a sentence if unrelated representations share half of what they can share, or more."""
@@ -179,6 +212,10 @@ class EigenspaceOverlap(Measure):
         """Find an orthonormal basis of the features."""
         basis = x.shared(bases.uncentred_basis)
         return ColumnSpace(basis.left, x.shape[1], basis.is_sure)
+
+    def permuted(self, state: ColumnSpace, order: Tensor) -> ColumnSpace:
+        """Return the basis with its rows in another order."""
+        return state._replace(left=state.left.index_select(0, order))
 
     def compare(self, a: ColumnSpace, b: ColumnSpace) -> float:
         """Return the overlap, in [0, 1]."""

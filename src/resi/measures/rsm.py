@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from resi.measures.base import PAPER, Measure, check_variant
+from resi.measures.shared import permuted_products
 from resi.measures.shared.distances import Distances, check_varied, euclidean_distances, inner_products
 from resi.measures.shared.intermediates import BLOCK_ENTRIES
-from resi.measures.shared.ranks import ranked_correlations
+from resi.measures.shared.permutation_moments import LEAST_SAMPLES, Sums, Traces, of_centred, of_hollow
+from resi.measures.shared.ranks import ranked_correlations, ranks_between, triangle_places
 from resi.measures.shared.spectral import spectral_norm
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     import torch
     from torch import Tensor
 
+    from resi.measures.base import Spread
     from resi.measures.features import Features
+    from resi.measures.shared.permutation_moments import Moments
 else:
     from resi.lazy import torch
 
@@ -63,9 +69,35 @@ class RSA(Measure):
         """Rank the correlations between all pairs of samples."""
         return x.shared(ranked_correlations)
 
+    def permuted(self, state: Tensor, order: Tensor) -> Tensor:
+        """Return the ranks of the pairs of samples in another order."""
+        return state[triangle_places(order)]
+
+    def permuted_values(
+        self, states: Sequence[Tensor], pairs: Sequence[tuple[int, int]], orders: Tensor, spread: Spread
+    ) -> Sequence[Tensor | None]:
+        """Compare in all orders at once."""
+
+        def rows_of(ranks: Tensor) -> Callable[[slice], Tensor]:
+            return lambda rows: ranks_between(ranks, rows, orders.shape[1]) / math.sqrt(2)
+
+        values: list[Tensor | None] = [None] * len(pairs)
+        for number, found in _permuted_products(states, pairs, orders, rows_of, spread).items():
+            both = states[pairs[number][0]], states[pairs[number][1]]
+            values[number] = permuted_products.settled(self, both, orders, found)
+        return values
+
     def compare(self, a: Tensor, b: Tensor) -> float:
         """Return the rank correlation, in [-1, 1]."""
         return max(-1.0, min(1.0, float(a @ b)))
+
+    def chance_moments(self, a: Tensor, b: Tensor) -> Moments | None:
+        """Return the moments over all orders, as in the test of Mantel."""
+        n_samples = round((1 + math.sqrt(1 + 8 * len(a))) / 2)
+        if n_samples < LEAST_SAMPLES:
+            return None
+        first, second = (_sums_of_triangle(side, n_samples) for side in (a, b))
+        return of_hollow(first, second, n_samples).scaled(0.5)
 
     def note(self, a: Tensor, b: Tensor) -> str:
         """Say where there are so few pairs of samples that values of unrelated representations scatter widely."""
@@ -121,6 +153,10 @@ class RSMNormDifference(Measure):
     def prepare(self, x: Features) -> Distances:
         """Compute all distances, or all inner products."""
         return x.shared(inner_products if self.variant == PAPER else euclidean_distances)
+
+    def permuted(self, state: Distances, order: Tensor) -> Distances:
+        """Return the matrix of the samples in another order."""
+        return state.reordered(order)
 
     def compare(self, a: Distances, b: Distances) -> float:
         """Return the norm, in the units of the features, squared ones for the variant of the paper."""
@@ -197,10 +233,42 @@ class DistanceCorrelation(Measure):
         mean = float(distances.row_means.mean())
         return DistanceCorrelationState(distances, mean, math.sqrt(_covariance((distances, mean), (distances, mean))))
 
+    def permuted(self, state: DistanceCorrelationState, order: Tensor) -> DistanceCorrelationState:
+        """Return the distances of the samples in another order."""
+        return state._replace(distances=state.distances.reordered(order))
+
+    def permuted_values(
+        self,
+        states: Sequence[DistanceCorrelationState],
+        pairs: Sequence[tuple[int, int]],
+        orders: Tensor,
+        spread: Spread,
+    ) -> Sequence[Tensor | None]:
+        """Compare in all orders at once."""
+
+        def rows_of(state: DistanceCorrelationState) -> Callable[[slice], Tensor]:
+            matrix, means, _ = state.distances
+            length = state.deviation * orders.shape[1]
+            return lambda rows: (matrix[rows] - means[rows].unsqueeze(1) - means + state.mean) / length
+
+        values: list[Tensor | None] = [None] * len(pairs)
+        for number, found in _permuted_products(states, pairs, orders, rows_of, spread).items():
+            both = states[pairs[number][0]], states[pairs[number][1]]
+            values[number] = permuted_products.settled(self, both, orders, found.clamp(min=0).sqrt())
+        return values
+
     def compare(self, a: DistanceCorrelationState, b: DistanceCorrelationState) -> float:
         """Return the distance correlation, in [0, 1]."""
         covariance = _covariance((a.distances, a.mean), (b.distances, b.mean))
         return math.sqrt(max(min(covariance / (a.deviation * b.deviation), 1.0), 0.0))
+
+    def chance_moments(self, a: DistanceCorrelationState, b: DistanceCorrelationState) -> Moments | None:
+        """Return the moments over all orders of the square: the root of these would not be exact."""
+        n_samples = len(a.distances.row_means)
+        if n_samples < LEAST_SAMPLES:
+            return None
+        found = of_centred(_traces_of_centred(a), _traces_of_centred(b), n_samples)
+        return found.scaled(1 / (n_samples**2 * a.deviation * b.deviation))._replace(of_square=True)
 
     def note(self, a: DistanceCorrelationState, b: DistanceCorrelationState) -> str:
         """Say where unrelated representations of as many samples, and of such distances, have a large value, too."""
@@ -216,6 +284,44 @@ class DistanceCorrelation(Measure):
     def prepared_bytes(self, n_samples: int, n_features: int) -> int:
         """Return the bytes of all distances."""
         return _distance_bytes(n_samples, n_features)
+
+
+def _permuted_products(
+    states: Sequence[Any],
+    pairs: Sequence[tuple[int, int]],
+    orders: Tensor,
+    rows_of: Callable[[Any], Callable[[slice], Tensor]],
+    spread: Spread,
+) -> dict[int, Tensor]:
+    """Return the products of two matrices in many orders, by the number of the pair; none of too many samples.
+
+    Parameters
+    ----------
+    rows_of : callable
+        Returns what computes some rows of the matrix, of norm one, that belongs to a state.
+    """
+    if not permuted_products.fits(orders.shape[1], orders.device):
+        return {}
+    sides = {index: rows_of(state) for index, state in enumerate(states)}
+    return permuted_products.permuted_products(sides, pairs, permuted_products.tiles(pairs), orders, spread)
+
+
+def _sums_of_triangle(triangle: Tensor, n_samples: int) -> Sums:
+    """Return the sums of the symmetric matrix with zero diagonal whose strict lower triangle is given."""
+    rows = triangle.new_zeros(n_samples)
+    for row in range(1, n_samples):
+        line = triangle[row * (row - 1) // 2 : row * (row + 1) // 2]
+        rows[:row] += line
+        rows[row] += line.sum()
+    return Sums(2 * float(triangle.sum()), 2 * float(triangle.square().sum()), float(rows.square().sum()))
+
+
+def _traces_of_centred(state: DistanceCorrelationState) -> Traces:
+    """Return the sums of the double-centred distances."""
+    means = state.distances.row_means
+    diagonal = state.mean - 2 * means
+    squares = (state.deviation * len(means)) ** 2
+    return Traces(float(diagonal.sum()), squares, float(diagonal.square().sum()))
 
 
 def _covariance(a: tuple[Distances, float], b: tuple[Distances, float]) -> float:

@@ -81,6 +81,18 @@ class View:
             return tensor[torch.from_numpy(spread_rows(len(tensor), self.rows)).to(tensor.device)]
         return tensor[:: self.step]
 
+    def reordered(self, size: tuple[int, ...], order: Tensor) -> Tensor | None:
+        """Return the order of the rows of the matrix that an order of the samples of an array of a size makes.
+
+        The rows of a sample stay together. None where only some rows are kept: they are other ones for other orders.
+        """
+        if self.rows is not None or self.step > 1:
+            return None
+        n_rows = self.size(size)[0] // size[0]
+        if n_rows == 1:
+            return order
+        return (order.unsqueeze(-1) * n_rows + torch.arange(n_rows, device=order.device)).flatten(-2)
+
 
 def spread_rows(total: int, count: int) -> np.ndarray[Any, Any]:
     """Return ``count`` of ``total`` row numbers, drawn by these two numbers alone, in order."""

@@ -56,6 +56,36 @@ PAIRWISE = {
     "larger_is_more_similar": pl.Boolean,  # null for a plain function, which does not say
 }
 
+CHANCE = {
+    "null_mean": pl.Float64,  # mean of the values of permuted samples
+    "null_95": pl.Float64,  # threshold: 95 % of these and of the value itself are no more similar
+    "p_value": pl.Float64,  # share of these and of the value itself that are at least as similar
+    "calibrated": pl.Float64,  # how far the value is beyond the threshold, as a share of the way to the best value
+    "exact_mean": pl.Float64,  # over all orders of the samples; null where not known in closed form
+    "exact_variance": pl.Float64,
+    "exact_of": pl.String,  # value or square: of what these two are
+}
+"""The columns that ``null=`` adds to a table of pairs."""
+
+AGGREGATES = {
+    "measure": pl.String,
+    "aggregate": pl.String,  # max, mean or the name of a function
+    "value": pl.Float64,
+    "source": pl.String,  # the most similar layers, for max
+    "target": pl.String,
+    "pairs": pl.Int64,
+    "null_mean": pl.Float64,  # this and the next three as in CHANCE, of the aggregate
+    "null_95": pl.Float64,
+    "p_value": pl.Float64,
+    "calibrated": pl.Float64,
+    "seconds": pl.Float64,
+    "status": pl.String,
+    "error": pl.String,
+    "note": pl.String,
+    "larger_is_more_similar": pl.Boolean,
+}
+"""The columns of a table of aggregates over pairs of layers."""
+
 COMPARISONS = {
     "domain": pl.String,
     "dataset": pl.String,

@@ -82,6 +82,17 @@ def _normalised(cloud: Cloud) -> Distances:
     return Distances(n_points, normalised, order.to(torch.int32).cpu().numpy(), 1e-6 * mean)
 
 
+def reordered(distances: Distances, order: Array) -> Distances:
+    """Return the distances between the rows in another order: row i is to be row ``order[i]``."""
+    import numpy as np
+
+    tail, head = edge_ends(distances.n_points)
+    first, second = np.minimum(order[tail], order[head]), np.maximum(order[tail], order[head])
+    place = first * (2 * distances.n_points - first - 1) // 2 + second - first - 1
+    values = distances.values[place]
+    return distances._replace(values=values, order=np.argsort(values, kind="stable").astype(np.int32))
+
+
 def _full_quantile(ordered: Tensor, n_points: int, q: float) -> float:
     """Return a quantile of the full distance matrix: n_points zeros, then every distance twice."""
     position = q * (n_points**2 - 1)

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from resi.errors import UsageError
 from resi.measures.base import Measure
-from resi.measures.homology.distances import Distances, edge_ends, trial_distances
+from resi.measures.homology.distances import Distances, edge_ends, reordered, trial_distances
 from resi.measures.homology.spectrum import COLUMNS, heat_trace, times
 from resi.measures.shared.distances import cloud_of_positions
 from resi.measures.shared.intermediates import BLOCK_ENTRIES
 
 if TYPE_CHECKING:
     import numpy as np
+    from torch import Tensor
 
     from resi.measures.features import Features
     from resi.measures.shared.distances import Cloud
@@ -78,6 +79,10 @@ class RTD(Measure):
     def prepare(self, x: Features) -> tuple[Distances, ...]:
         """Compute, normalise and sort the distances of every trial."""
         return x.shared(trial_distances, trials=self.trials, rows=self.rows, seed=self.seed)
+
+    def permuted(self, state: tuple[Distances, ...], order: Tensor) -> tuple[Distances, ...] | None:
+        """Return the distances of the samples in another order, unless those would be other draws of them."""
+        return (reordered(state[0], order.cpu().numpy()),) if state[0].n_points == len(order) else None
 
     def compare(self, a: tuple[Distances, ...], b: tuple[Distances, ...]) -> float:
         """Return the divergence, at least 0."""
@@ -161,6 +166,11 @@ class IMD(Measure):
         """Compute the heat trace."""
         keys = {"exact_rows": self.exact_rows, "probes": self.probes, "seed": self.seed}
         return HeatTrace(x.shared(heat_trace, k=self.neighbours, **keys), x.shape[0])
+
+    def permuted(self, state: HeatTrace, order: Tensor) -> HeatTrace | None:
+        """Return the same, as it does not depend on the order of the rows, unless it was estimated."""
+        del order
+        return state if state.n_samples <= self.exact_rows else None
 
     def compare(self, a: HeatTrace, b: HeatTrace) -> float:
         """Return the distance, at least 0."""

@@ -47,6 +47,11 @@ class Distances(NamedTuple):
     row_means: Tensor
     scale: float
 
+    def reordered(self, order: Tensor) -> Distances:
+        """Return the same of the samples in another order."""
+        matrix = self.matrix.index_select(0, order).index_select(1, order)
+        return Distances(matrix, self.row_means[order], self.scale)
+
 
 class Cloud(NamedTuple):
     """Vectors with the points whose products give their distances.

@@ -46,6 +46,21 @@ class Neighbours(NamedTuple):
     starts: Tensor
     members: Tensor
 
+    def reordered(self, order: Tensor) -> Neighbours:
+        """Return the neighbours of the rows in another order, by their new places."""
+        place = torch.empty_like(order)
+        place[order] = torch.arange(len(order), device=order.device)
+        nearest = place[self.nearest[order]]
+        ranks = None if self.ranks is None else self.ranks[order]
+        if len(self.tied) == 0:
+            return self._replace(nearest=nearest, ranks=ranks)
+        tied, line = place[self.tied].sort()
+        counts = self.starts.diff()[line]
+        starts = torch.cat((counts.new_zeros(1), counts.cumsum(0)))
+        offsets = torch.arange(int(starts[-1]), device=order.device) - starts[:-1].repeat_interleave(counts)
+        members = place[self.members[self.starts[line].repeat_interleave(counts) + offsets]]
+        return Neighbours(nearest, ranks, tied, self.nearer[line], starts, members)
+
     def shares(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Return how much of a neighbour every row is to each of ``rows``, and its rank.
 

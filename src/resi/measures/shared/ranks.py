@@ -84,6 +84,24 @@ def average_ranks(values: Tensor, width: Callable[[Tensor], Tensor], largest_wid
     return values.scatter_(0, order, shared)
 
 
+def triangle_places(order: Tensor) -> Tensor:
+    """Return where the entries of a strict lower triangle, row by row, are in that of samples in another order."""
+    row, column = torch.tril_indices(len(order), len(order), -1, device=order.device)
+    first, second = order[row], order[column]
+    higher = torch.maximum(first, second)
+    return higher * (higher - 1) // 2 + torch.minimum(first, second)
+
+
+def ranks_between(ranks: Tensor, rows: slice, n_samples: int) -> Tensor:
+    """Return the ranks of some samples with all samples, shape (n_rows, n_samples); 0 for those with themselves."""
+    row = torch.arange(rows.start, rows.stop, device=ranks.device).unsqueeze(1)
+    column = torch.arange(n_samples, device=ranks.device)
+    higher = torch.maximum(row, column)
+    places = higher * (higher - 1) // 2 + torch.minimum(row, column)
+    is_itself = row == column
+    return ranks[places.masked_fill_(is_itself, 0)].masked_fill_(is_itself, 0.0)
+
+
 def _strict_triangle(matrix: Tensor) -> Tensor:
     """Return the entries below the diagonal, row by row."""
     n_rows = len(matrix)

@@ -96,6 +96,22 @@ def rotation_of_all_sizes(first: Tensor, second: Tensor) -> Tensor:
     return found
 
 
+def is_clear(values: Tensor, n_columns: int, norms: float) -> bool:
+    """Return whether the product of two matrices gives the rotation in all directions, see ``rotation_of_all_sizes``.
+
+    Parameters
+    ----------
+    values : Tensor of shape (n,)
+        The singular values of the product, largest first.
+    n_columns : int
+        The larger number of columns of the two matrices.
+    norms : float
+        The product of the norms of the two matrices.
+    """
+    least = max(SQUARES_ARE_ENOUGH * float(values[0]), n_columns * DOUBLE_EPSILON * norms)
+    return float(values[-1]) > least
+
+
 def _norm(matrix: Tensor) -> float:
     return float(matrix.norm())
 

@@ -1,0 +1,113 @@
+"""How a call permutes samples: what ``null=`` and ``blocks=`` say, for the samples that are compared."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Hashable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from resi.engine.chance import Null
+from resi.errors import UsageError
+from resi.representation import subsampled_rows
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    from resi.api.entries import Entry
+    from resi.engine.chance import Chance
+
+    Blocks: TypeAlias = Sequence[Any] | Mapping[Any, Any]
+
+SHOWN = 3
+
+
+def null_of(
+    function: str, null: int | Null | None, blocks: Any, known: Sequence[Entry], samples: int | None
+) -> Null | None:
+    """Return how samples are permuted, or None if they are not to be.
+
+    Parameters
+    ----------
+    null : int or Null, optional
+        Number of permutations, or all about them.
+    blocks : sequence or mapping, optional
+        A label per sample: one for each row, in the order that the rows have after aligning; or by id of the sample.
+    known : sequence of Entry
+        What is compared, with its rows in order.
+    samples : int, optional
+        So many of the samples are compared.
+
+    Raises
+    ------
+    UsageError
+        If there is not one label for each sample, or nothing to permute.
+    """
+    if null is None:
+        if blocks is not None:
+            raise UsageError(f"{function}: blocks= says within which groups samples are permuted; give null=, too")
+        return None
+    if not isinstance(null, Null):
+        try:
+            found = Null(null)
+        except UsageError:
+            raise UsageError(
+                f"{function}: null={null!r}: expected the number of permutations, such as 200, or a resi.Null"
+            ) from None
+    else:
+        found = null
+    given = blocks if blocks is not None else found.blocks
+    if given is None:
+        return found
+    usable = [one for one in known if one.item is not None]
+    entry = next((one for one in usable if one.ids is not None), None if isinstance(given, Mapping) else usable[0])
+    if entry is None or entry.item is None:
+        raise UsageError(
+            f"{function}: blocks= gives labels by id, but no representation has ids of samples; give one label a row"
+        )
+    labels = _labels(function, given, entry, entry.item.size[0])
+    rows = subsampled_rows(len(labels), samples)
+    kept = labels if rows is None else [labels[row] for row in rows]
+    code = {label: number for number, label in enumerate(dict.fromkeys(kept))}
+    try:
+        return dataclasses.replace(found, blocks=tuple(code[label] for label in kept))
+    except UsageError as error:
+        raise UsageError(f"{function}: {error}") from None
+
+
+def _labels(function: str, given: Any, entry: Entry, n_samples: int) -> list[Any]:
+    """Return one label for each row of a representation."""
+    if isinstance(given, Mapping):
+        by_id = {str(sample): label for sample, label in given.items()}
+        missing = [sample for sample in entry.ids or () if sample not in by_id]
+        if missing:
+            shown = ", ".join(map(repr, missing[:SHOWN]))
+            raise UsageError(f"{function}: blocks= has no label for {len(missing)} samples of {entry.label}: {shown}")
+        labels = [by_id[sample] for sample in entry.ids or ()]
+    else:
+        labels = given.tolist() if hasattr(given, "tolist") else list(given)
+        if len(labels) != n_samples:
+            raise UsageError(
+                f"{function}: blocks= has {len(labels)} labels, but {n_samples} samples are compared; expected one for "
+                "each row in their order, or a mapping from ids of samples to labels"
+            )
+    for row, label in enumerate(labels):
+        is_missing = label is None or (isinstance(label, float) and math.isnan(label))
+        if is_missing or not isinstance(label, Hashable):
+            raise UsageError(f"{function}: blocks= has no usable label for row {row}: {label!r}")
+    return labels
+
+
+def chance_columns(chance: Chance | None) -> tuple[Any, ...]:
+    """Return the cells of the columns that ``null=`` adds; all null where there is no chance."""
+    if chance is None:
+        return (None,) * 7
+    return (
+        chance.mean,
+        chance.quantile,
+        chance.p_value,
+        chance.calibrated,
+        chance.exact_mean,
+        chance.exact_variance,
+        chance.exact_of,
+    )

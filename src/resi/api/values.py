@@ -1,0 +1,82 @@
+"""The value of one comparison with what chance alone gives: a float that knows more."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from resi.api.pairs import How, outcomes_of
+from resi.api.permutations import chance_columns
+from resi.engine.tiles import Task
+from resi.machine.devices import plain_arithmetic
+from resi.representation import subsample
+from resi.results.schema import CHANCE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from resi.api.entries import Entry
+    from resi.engine.chance import Chance
+    from resi.measures.base import Measure
+
+
+class Value(float):
+    """A value and how it stands out among those of permuted samples; anywhere else it is the number alone.
+
+    Attributes
+    ----------
+    null_mean : float or None
+        Mean of the permuted values.
+    null_95 : float or None
+        The threshold: 95 % of the permuted values and this one are no more similar.
+    p_value : float or None
+        Share of these values that are at least as similar, this one included.
+    calibrated : float or None
+        How far the value is beyond the threshold, as a share of the way to the best value; 0 where it is not.
+    exact_mean, exact_variance : float or None
+        Over all orders of the samples, where they are known; of the value, or as ``exact_of`` says of its ``square``.
+    exact_of : str or None
+    note : str
+        Why the value, or one of these, says little or is missing; else empty.
+    """
+
+    null_mean: float | None
+    null_95: float | None
+    p_value: float | None
+    calibrated: float | None
+    exact_mean: float | None
+    exact_variance: float | None
+    exact_of: str | None
+    note: str
+
+    def __new__(cls, value: float, chance: Chance | None, note: str = "") -> Value:
+        """Return a value with its chance."""
+        found = super().__new__(cls, value)
+        for name, cell in zip(CHANCE, chance_columns(chance), strict=True):
+            setattr(found, name, cell)
+        found.note = note
+        return found
+
+    def __getnewargs__(self) -> tuple[Any, ...]:
+        """Return what a copy is first made of; its attributes follow."""
+        return float(self), None
+
+    def __repr__(self) -> str:
+        """Show the number, and what is known about it."""
+        known = {"p_value": self.p_value, "calibrated": self.calibrated, "null_95": self.null_95}
+        shown = ", ".join(f"{name}={value:.4g}" for name, value in known.items() if value is not None)
+        return f"Value({float(self)!r}{', ' if shown else ''}{shown})"
+
+
+def with_chance(value: float, sides: Sequence[Entry], measure: Measure, how: How) -> Value:
+    """Return the value of two representations with what chance alone gives.
+
+    Parameters
+    ----------
+    sides : sequence of Entry
+        R and S, with their rows in one order.
+    """
+    with plain_arithmetic():
+        items = {side.name: subsample(side.item, how.samples) for side in sides if side.item is not None}
+        task = Task("R", "S", measure.name)
+        outcome = outcomes_of([task], items, {measure.name: measure}, how, raises=True)[task]
+    return Value(value, outcome.chance, outcome.note or outcome.error)

@@ -1,0 +1,188 @@
+"""What chance alone would give: values of a pair whose samples were put into random orders, and how a value stands out.
+
+The rows of the second side are permuted, so that its samples belong together with those of the first by chance only.
+How often such values reach the one that was found is the p-value; how far that one lies above nearly all of them, as a
+share of the way to the best value, is the calibrated value.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from resi.errors import UsageError
+from resi.randomness import generator
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from numpy.typing import ArrayLike
+    from torch import Tensor
+
+    from resi.measures.base import Measure
+else:
+    from resi.lazy import numpy as np
+    from resi.lazy import torch
+
+LEVEL = 0.05
+"""The share of values of chance that may lie beyond the threshold."""
+TIE, TIE_SINGLE = 1e-9, 1e-6
+"""Values that differ by no more than this share of the larger one are as similar: what is the same by definition, such
+as the value of an order that only exchanges equal rows, is not to miss the one that was found by rounding. The second
+holds where a side has single precision or less, in which some measures multiply."""
+
+
+@dataclass(frozen=True)
+class Null:
+    """How often, and within which groups, the samples of one side are permuted.
+
+    Attributes
+    ----------
+    permutations : int
+        Number of random orders; the smallest p-value is one divided by one more than that.
+    seed : int
+        Key of the orders: they depend on it, on the number of samples and on the blocks, and on nothing else, so that
+        all pairs and measures of a call share them. The first ones are the same for any number of permutations.
+    blocks : tuple of int, optional
+        A group code per sample: samples change places only with others of their group.
+    keep : bool
+        Whether the values of all orders are kept in :attr:`Chance.values`.
+    """
+
+    permutations: int
+    seed: int = 0
+    blocks: tuple[int, ...] | None = None
+    keep: bool = False
+
+    def __post_init__(self) -> None:
+        is_number = hasattr(self.permutations, "__index__") and not isinstance(self.permutations, bool)
+        if not is_number or self.permutations < 1:
+            raise UsageError(f"null={self.permutations!r}: expected a whole number of permutations, at least 1")
+        if self.blocks is not None and len(set(self.blocks)) == len(self.blocks):
+            raise UsageError("blocks: every sample has a block of its own, so that nothing can be permuted")
+
+    def order(self, n_samples: int, number: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+        """Return the order of the samples for one permutation: row i of the permuted matrix is row ``order[i]``.
+
+        Raises
+        ------
+        UsageError
+            If there are blocks, and not of as many samples.
+        """
+        if self.blocks is not None and len(self.blocks) != n_samples:
+            raise UsageError(
+                f"blocks: {len(self.blocks)} labels for {n_samples} samples; expected one for each sample, in the "
+                "order of the rows"
+            )
+        drawn = generator(self.seed, "null", n_samples, number).random(n_samples)
+        if self.blocks is None:
+            return np.argsort(drawn)
+        codes = np.asarray(self.blocks)
+        order = np.empty(n_samples, dtype=np.int64)
+        order[np.argsort(codes, kind="stable")] = np.lexsort((drawn, codes))
+        return order
+
+    def orders(self, n_samples: int, numbers: range) -> Tensor:
+        """Return several orders, shape (n_orders, n_samples)."""
+        return torch.from_numpy(np.stack([self.order(n_samples, number) for number in numbers]))
+
+    def possible(self, n_samples: int) -> float:
+        """Return how many different orders there are; infinity where that is more than a float holds."""
+        sizes = [n_samples] if self.blocks is None else np.unique(self.blocks, return_counts=True)[1].tolist()
+        log = sum(math.lgamma(size + 1) for size in sizes)
+        return round(math.exp(log)) if log < 30 else math.inf
+
+
+class Chance(NamedTuple):
+    """How a value stands out among those of permuted samples.
+
+    Attributes
+    ----------
+    mean : float
+        Mean of the permuted values.
+    quantile : float or None
+        The threshold: of the permuted values and the one that was found, 95 % are no more similar than this.
+    p_value : float or None
+        Share of these values, the one that was found among them, that are at least as similar.
+    calibrated : float or None
+        How far the value lies beyond the threshold, as a share of the way to the best value: 0 where it does not, at
+        most 1. None where the best value is not beyond the threshold, or not known.
+    exact_mean, exact_variance : float or None
+        Mean and variance over all orders of the samples, where they are known in closed form.
+    exact_of : {"value", "square"} or None
+        Whether they are those of the value or of its square.
+    best : float or None
+        The value of what could not be more similar, where it is known.
+    values : tuple of float or None
+        The permuted values in their order, if they were to be kept.
+    seconds : float
+        Time that it took for this pair.
+
+    All but the mean are None where it is not known whether larger values are more similar.
+    """
+
+    mean: float
+    quantile: float | None = None
+    p_value: float | None = None
+    calibrated: float | None = None
+    exact_mean: float | None = None
+    exact_variance: float | None = None
+    exact_of: str | None = None
+    best: float | None = None
+    values: tuple[float, ...] | None = None
+    seconds: float = 0.0
+
+
+def stands_out(
+    value: float,
+    permuted: ArrayLike,
+    *,
+    larger_is_more_similar: bool | None,
+    best: float | None = None,
+    tie: float = TIE,
+) -> Chance:
+    """Return how a value stands out among those of permuted samples.
+
+    Parameters
+    ----------
+    permuted : array of shape (n_permutations,)
+        The values of all permutations.
+    larger_is_more_similar : bool or None
+        None where it is not known.
+    best : float, optional
+        The value of what could not be more similar.
+    tie : float
+        Values that differ by this share of the larger one, or less, are as similar.
+
+    Notes
+    -----
+    The threshold is the order statistic number ``ceil(0.95 (K + 1))`` of the value and the K permuted ones, from the
+    least similar to the most similar. A value beyond it has a p-value of 0.05 at most.
+
+    References
+    ----------
+    .. [1] Phipson and Smyth, Permutation p-values should never be zero, Statistical Applications in Genetics and
+       Molecular Biology 2010.
+    .. [2] Gröger, Wen and Brbić, ICML 2026.
+    """
+    values = np.asarray(permuted, dtype=np.float64)
+    mean = float(values.mean())
+    if larger_is_more_similar is None:
+        return Chance(mean)
+    sign = 1.0 if larger_is_more_similar else -1.0
+    found, drawn = sign * value, sign * values
+    width = tie * max(abs(value), float(np.abs(values).max()))
+    p_value = (1 + int((drawn >= found - width).sum())) / (1 + len(values))
+    ordered = np.sort(np.append(drawn, found))
+    threshold = float(ordered[math.ceil((1 - LEVEL) * len(ordered) - 1e-9) - 1])
+    calibrated = None
+    if best is not None and sign * best - threshold > width:
+        beyond = found - threshold
+        calibrated = min(beyond / (sign * best - threshold), 1.0) if beyond > width else 0.0
+    return Chance(mean, sign * threshold, p_value, calibrated, best=best)
+
+
+def direction(measure: Measure) -> bool | None:
+    """Return whether larger values of a measure are more similar; None where it does not say."""
+    return measure.larger_is_more_similar if measure.knows_direction else None
