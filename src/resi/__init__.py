@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from resi.api.aggregates import calibrate
     from resi.api.comparing import compare, list_measures, pairwise
+    from resi.api.differences import difference
     from resi.api.evaluate import evaluate
     from resi.api.matrices import matrix
     from resi.api.models import Model
     from resi.api.running import run
     from resi.engine.chance import Null
+    from resi.engine.intervals import Bootstrap
     from resi.extraction.collection import Representations
     from resi.extraction.extract import extract
     from resi.extraction.files.loading import load
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from resi.registry.hookspecs import hookimpl
 
 _PUBLIC = {
+    "Bootstrap": "resi.engine.intervals",
     "Measure": "resi.measures.base",
     "Model": "resi.api.models",
     "Null": "resi.engine.chance",
@@ -33,6 +36,7 @@ _PUBLIC = {
     "as_measure": "resi.measures.base",
     "calibrate": "resi.api.aggregates",
     "compare": "resi.api.comparing",
+    "difference": "resi.api.differences",
     "evaluate": "resi.api.evaluate",
     "extract": "resi.extraction.extract",
     "hookimpl": "resi.registry.hookspecs",
@@ -48,6 +52,7 @@ _PUBLIC = {
 _MODULES = ("plot", "testing")
 
 __all__ = [
+    "Bootstrap",
     "Measure",
     "Model",
     "Null",
@@ -55,6 +60,7 @@ __all__ = [
     "as_measure",
     "calibrate",
     "compare",
+    "difference",
     "evaluate",
     "extract",
     "hookimpl",
