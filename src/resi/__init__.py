@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from resi.api.aggregates import calibrate
     from resi.api.comparing import compare, list_measures, pairwise
+    from resi.api.convergence import convergence
     from resi.api.differences import difference
     from resi.api.evaluate import evaluate
     from resi.api.matrices import matrix
@@ -36,6 +37,7 @@ _PUBLIC = {
     "as_measure": "resi.measures.base",
     "calibrate": "resi.api.aggregates",
     "compare": "resi.api.comparing",
+    "convergence": "resi.api.convergence",
     "difference": "resi.api.differences",
     "evaluate": "resi.api.evaluate",
     "extract": "resi.extraction.extract",
@@ -60,6 +62,7 @@ __all__ = [
     "as_measure",
     "calibrate",
     "compare",
+    "convergence",
     "difference",
     "evaluate",
     "extract",
