@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-import polars as pl
 import pytest
 
 import resi
 from resi.errors import UsageError
+
+if TYPE_CHECKING:
+    import polars as pl
 
 
 @pytest.fixture(scope="module")
 def layers() -> dict[str, np.ndarray]:
     draws = np.random.default_rng(0)
     latent = draws.normal(size=(60, 4))
-    noise = {"one": 0.3, "two": 0.6, "three": 1.5}
+    noise = {"one": 0.3, "two": 0.6, "three": 2.5}
     return {
         name: latent @ draws.normal(size=(4, 5)) + size * draws.normal(size=(60, 5)) for name, size in noise.items()
     }
