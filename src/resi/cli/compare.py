@@ -35,7 +35,9 @@ KEYS = {
     "samples": Key("compare only that many samples, the same of all", count),
     "align": Key("true: bring rows into one order by ids; shared: also leave out samples that not all have", alignment),
     "null": Key("how often to permute the samples of the second side, as 200: p-values and calibrated values", count),
-    "blocks": Key("a text file with one label a sample, a line each: null exchanges only like ones, bootstrap draws them together", text),
+    "blocks": Key(
+        "a file with a label a sample, a line each: null exchanges like ones, bootstrap draws all at once", text
+    ),
     "diagonal": Key("true: compare each layer of one set with itself, too", flag),
     "columns": Key("of tables: patterns of the columns that are features", texts),
     "id": Key("of tables: the column with the ids of samples", text),

@@ -143,7 +143,7 @@ class Interval(NamedTuple):
     seconds: float = 0.0
 
 
-def replicated(value: float, drawn: ArrayLike, units: int, *, copies: bool, in_proportion: bool = False) -> Values:
+def replicated(value: float, drawn: ArrayLike, units: int, *, copies: bool, power: float = 0.0) -> Values:
     """Return a value as it may have come out with other samples, from those of draws.
 
     Parameters
@@ -154,8 +154,9 @@ def replicated(value: float, drawn: ArrayLike, units: int, *, copies: bool, in_p
         How many samples, or blocks, the draws are from.
     copies : bool
         How they were drawn, as for :meth:`Bootstrap.counts`.
-    in_proportion : bool
-        Whether values of half the samples are on another scale: they then scatter by the share that the value does.
+    power : float
+        To which power of its scale a value scatters: where halves are on another scale, their scatter is brought to
+        that of the value (1), to the root of it (1/2), or left as it is (0).
 
     Returns
     -------
@@ -177,8 +178,8 @@ def replicated(value: float, drawn: ArrayLike, units: int, *, copies: bool, in_p
     middle = float(values[known].mean()) if known.any() else math.nan
     half = units // 2
     factor = math.sqrt(units / (units - 1)) if copies else math.sqrt(half / (units - half))
-    if in_proportion and not copies and middle > 0:
-        factor *= abs(value) / middle
+    if not copies and middle > 0:
+        factor *= (abs(value) / middle) ** power
     return np.where(known, value + factor * (values - middle), np.nan)
 
 
@@ -248,12 +249,12 @@ def is_settled(value: float, drawn: ArrayLike, best: float | None) -> bool:
     return best is not None and (values.mean() - value) / (best - value or ROUNDING) > MOST_OF_THE_WAY
 
 
-def changes_scale(measure: Measure) -> bool:
-    """Return whether values of half the samples are on another scale.
+def power_of(measure: Measure) -> float:
+    """Return to which power of its scale a value scatters, where halves of the samples are on another scale.
 
-    Distances in the units of the features grow with the number of samples, and what a fixed number of nearest
-    neighbours have in common falls with it.
+    Distances in the units of the features grow with the number of samples, and scatter in proportion. What a fixed
+    number of nearest neighbours have in common falls with it, and scatters as a count does, about with its root.
     """
     if measure.larger_is_more_similar:
-        return measure.family == "neighbours"
-    return "isotropic_scaling" not in measure.invariances
+        return 0.5 if measure.family == "neighbours" else 0.0
+    return 0.0 if "isotropic_scaling" in measure.invariances else 1.0

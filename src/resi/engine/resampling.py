@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from resi.choices import OnError
-from resi.engine.intervals import FEWEST_SAMPLES, Interval, changes_scale, interval, is_settled, replicated
+from resi.engine.intervals import FEWEST_SAMPLES, Interval, interval, is_settled, power_of, replicated
 from resi.engine.warned import hear
 from resi.engine.watch import Activity
 from resi.errors import DegenerateInputError
@@ -235,7 +235,7 @@ class Resampling:
             return Found(
                 None, f"no interval: of half the {units} samples, the values say little; it takes more samples"
             )
-        scatter = replicated(pair.value, values, units, copies=measure.copies, in_proportion=changes_scale(measure))
+        scatter = replicated(pair.value, values, units, copies=measure.copies, power=power_of(measure))
         found = interval(pair.value, scatter, units, measure.self_value, measure.larger_is_more_similar)
         if found is None:
             missing = int((~drawn.isfinite()).sum())
