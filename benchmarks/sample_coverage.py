@@ -106,9 +106,12 @@ def introduction(studies: int, draws: int) -> str:
     error = 100 * 2 * np.sqrt(0.95 * 0.05 / studies)
     return (
         "# How often intervals over samples hold the expected value\n\n"
-        f"Written by `python benchmarks/sample_coverage.py`: {studies} simulated studies of each design with {draws} draws\n"
-        f"of the samples, so that a share of 95 % is uncertain by {error:.1f} points. [intervals.md](intervals.md) says how\n"
-        "the intervals are made. Samples have 8 latent numbers; representations of 12 and 16 features see them through a\n"
+        f"Written by `python benchmarks/sample_coverage.py`: {studies} simulated studies of each design with {draws} "
+        "draws\n"
+        f"of the samples, so that a share of 95 % is uncertain by {error:.1f} points. [intervals.md](intervals.md) says "
+        "how\n"
+        "the intervals are made. Samples have 8 latent numbers; representations of 12 and 16 features see them through "
+        "a\n"
         "tanh, with noise. `expected` is the mean value of many other studies of as many samples; `held` the share of\n"
         "studies in % whose 95 % interval holds it, the next two say on which side it misses. `width` is the mean\n"
         "standard error as a share of the standard deviation of values over studies. The last column is about\n"

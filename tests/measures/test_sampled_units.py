@@ -12,7 +12,6 @@ import resi
 from resi.errors import DegenerateInputError
 from resi.measures.sampled_units import UnbiasedCKA
 
-
 FOURS = np.array(list(itertools.permutations(range(6), 4))).T
 
 
