@@ -13,6 +13,7 @@ python -m nox -s bench    speed beside the published figures
 python -m nox -s screenshots   pictures of a report, wide and on a phone, light and dark
 python -m nox -s tutorial the tutorial at full size: its time, its outputs, and how many lines it takes
 python -m nox -s coverage how often intervals hold the expected score
+python -m nox -s sample_coverage how often intervals over samples hold the expected value
 """
 
 from __future__ import annotations
@@ -177,3 +178,10 @@ def coverage(session: nox.Session) -> None:
     """Simulate how often intervals hold the expected score, and write docs/coverage.md; about 15 minutes."""
     session.install("-e", ".")
     session.run("python", "benchmarks/coverage.py", *session.posargs, env={"OMP_NUM_THREADS": "1"})
+
+
+@nox.session
+def sample_coverage(session: nox.Session) -> None:
+    """Simulate how often intervals over samples hold the expected value, and write docs/interval_coverage.md; hours."""
+    session.install("-e", ".")
+    session.run("python", "benchmarks/sample_coverage.py", *session.posargs, env={"OMP_NUM_THREADS": "1"})

@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from resi.api.aggregates import calibrate
     from resi.api.comparing import compare, list_measures, pairwise
+    from resi.api.convergence import convergence
+    from resi.api.differences import difference
     from resi.api.evaluate import evaluate
     from resi.api.matrices import matrix
     from resi.api.models import Model
     from resi.api.ranking import ranks
     from resi.api.running import run
     from resi.engine.chance import Null
+    from resi.engine.intervals import Bootstrap
     from resi.extraction.collection import Representations
     from resi.extraction.extract import extract
     from resi.extraction.files.loading import load
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from resi.registry.hookspecs import hookimpl
 
 _PUBLIC = {
+    "Bootstrap": "resi.engine.intervals",
     "Measure": "resi.measures.base",
     "Model": "resi.api.models",
     "Null": "resi.engine.chance",
@@ -35,7 +39,9 @@ _PUBLIC = {
     "as_measure": "resi.measures.base",
     "calibrate": "resi.api.aggregates",
     "compare": "resi.api.comparing",
+    "convergence": "resi.api.convergence",
     "correct": "resi.groundings.corrections",
+    "difference": "resi.api.differences",
     "evaluate": "resi.api.evaluate",
     "extract": "resi.extraction.extract",
     "hookimpl": "resi.registry.hookspecs",
@@ -52,6 +58,7 @@ _PUBLIC = {
 _MODULES = ("plot", "testing")
 
 __all__ = [
+    "Bootstrap",
     "Measure",
     "Model",
     "Null",
@@ -59,7 +66,9 @@ __all__ = [
     "as_measure",
     "calibrate",
     "compare",
+    "convergence",
     "correct",
+    "difference",
     "evaluate",
     "extract",
     "hookimpl",

@@ -59,3 +59,22 @@ def test_what_cannot_be_computed_is_one_line(pair, options, words: str) -> None:
     assert words in str(raised.value)
     with pytest.raises(UsageError, match="rows must be the same samples"):
         resi.plot.convergence(pair[0], pair[1][:-1])
+
+
+def test_a_row_for_each_size_is_what_is_drawn(pair) -> None:
+    drawn = values_by_samples(*pair, ["cka", "jaccard"], sizes=[5, 20, 60], draws=3)
+    table = resi.convergence(*pair, ["cka", "jaccard"], sizes=[5, 20, 60], draws=3)
+    for row in table.iter_rows(named=True):
+        values = drawn.filter(measure=row["measure"], samples=row["n_samples"])["value"]
+        assert (row["value"], row["low"], row["high"]) == (values.mean(), values.min(), values.max())
+        assert (row["draws"], row["missing"]) == (len(values), values.null_count())
+    assert table["measure"].to_list() == ["cka"] * 3 + ["jaccard"] * 3
+    assert "k = 10" in table["error"][3]
+    lines = [ax.lines[0].get_xydata().tolist() for ax in resi.plot.convergence(table).axes]
+    assert lines == [ax.lines[0].get_xydata().tolist() for ax in resi.plot.convergence(drawn).axes]
+
+
+def test_functions_and_classes_converge_too(pair) -> None:
+    table = resi.convergence(*pair, {"shift": lambda R, S: float(R.mean() - S.mean())}, sizes=[60])
+    assert table["larger_is_more_similar"].to_list() == [None]
+    assert table["value"].to_list() == [pytest.approx(pair[0].mean() - pair[1].mean())]

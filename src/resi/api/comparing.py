@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import operator
 import os
 from collections.abc import Mapping
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from resi.api.measuring import Measures, OneMeasure
     from resi.api.permutations import Blocks
     from resi.engine.chance import Null
+    from resi.engine.intervals import Bootstrap
     from resi.measures.base import Measure
     from resi.representation import ArrayLike
     from resi.specs import Layout
@@ -36,6 +38,7 @@ def compare(  # noqa: PLR0913 - all but the first two are options
     samples: int | None = None,
     align: Align = False,
     null: int | Null | None = None,
+    bootstrap: int | Bootstrap | None = None,
     blocks: Blocks | None = None,
     **parameters: Any,
 ) -> float:
@@ -61,6 +64,8 @@ def compare(  # noqa: PLR0913 - all but the first two are options
         As for :func:`pairwise`.
     null : int or Null, optional
         How often to permute the samples of ``S``, to see what chance alone gives; 200 is usual.
+    bootstrap : int or Bootstrap, optional
+        How often to draw the samples again, for a 95 % interval of the value; 1000 is usual.
     blocks : sequence or mapping, optional
         As for :func:`pairwise`.
     **parameters
@@ -71,7 +76,7 @@ def compare(  # noqa: PLR0913 - all but the first two are options
     float
         Larger means more similar or more different, as the measure's ``larger_is_more_similar`` says. With ``null`` a
         :class:`~resi.api.values.Value`: a float with the attributes ``null_mean``, ``null_95``, ``p_value``,
-        ``calibrated``, ``note`` and more.
+        ``calibrated``, ``note`` and more; with ``bootstrap`` also, with ``low`` and ``high``.
 
     Raises
     ------
@@ -101,21 +106,24 @@ def compare(  # noqa: PLR0913 - all but the first two are options
     chosen = choose_one(measure, parameters, unnamed="function")
     if samples is not None:
         samples = _checked_count("compare", "samples", samples, 2)
+    _check_blocks("compare", null, bootstrap, blocks)
     given = R, S
     layout: Any = shape
     if samples is not None or align or shape == "auto" or not (_is_plain(R) and _is_plain(S)):
         R, S, layout = _sides(chosen.name, (R, S), shape, samples, align)
     _check_memory(chosen, R, S, layout, memory)
     value = chosen.evaluate(R, S, layout)
-    if null is None and blocks is None:
+    if null is None and bootstrap is None:
         return value
+    from resi.api.draws import bootstrap_of
     from resi.api.pairs import How, read_sides
     from resi.api.permutations import null_of
     from resi.api.values import with_chance
 
     sides = read_sides(chosen.name, given, _stated(shape, given), align)
-    permutations = null_of("compare", null, blocks, sides, samples)
-    return with_chance(value, sides, chosen, How(memory, None, samples, False, permutations))
+    permuted = null_of("compare", null, blocks, sides, samples)
+    drawn = bootstrap_of("compare", bootstrap, blocks, sides, samples)
+    return with_chance(value, sides, chosen, How(memory, None, samples, False, permuted, drawn))
 
 
 def pairwise(  # noqa: PLR0913 - all but the first are options
@@ -130,7 +138,9 @@ def pairwise(  # noqa: PLR0913 - all but the first are options
     diagonal: bool = False,
     align: Align = False,
     null: int | Null | None = None,
+    bootstrap: int | Bootstrap | None = None,
     blocks: Blocks | None = None,
+    draws: bool = False,
     **unknown: Any,
 ) -> pl.DataFrame:
     """Compare all pairs among many representations of the same samples, or each of one set with each of another.
@@ -168,9 +178,15 @@ def pairwise(  # noqa: PLR0913 - all but the first are options
     null : int or Null, optional
         How often to permute the samples of the second side of each pair, the same orders for all pairs and measures, to
         see what chance alone gives; 200 is usual. ``resi.Null(200, seed=1)`` draws other orders.
+    bootstrap : int or Bootstrap, optional
+        How often to draw the samples again, the same ones for all pairs, for 95 % intervals of the values over samples;
+        1000 is usual. It takes about as long as comparing that many times, or less.
     blocks : sequence or mapping, optional
-        With ``null``: samples change places only with others of the same label. Labels of any kind, one for each row in
+        With ``null``: samples change places only with others of the same label. With ``bootstrap``: samples of one
+        label are drawn together, such as those of one person or film. Labels of any kind, one for each row in
         their order (that of the first representation with ids, if rows are aligned), or by id of the sample.
+    draws : bool
+        With ``bootstrap``: also return what :func:`difference` needs.
 
     Returns
     -------
@@ -183,6 +199,10 @@ def pairwise(  # noqa: PLR0913 - all but the first are options
         ``larger_is_more_similar`` is null for plain functions, which do not say; those are compared in both orders.
         With ``null`` also ``null_mean, null_95, p_value, calibrated, exact_mean, exact_variance, exact_of``, see
         :class:`resi.engine.chance.Chance` and docs/chance.md; those that are not known are null.
+        With ``bootstrap`` also ``low, high``: a 95 % interval of what the value is expected to be for as many other
+        samples, see docs/intervals.md; null without a value, or where there are too few samples, as ``note`` says. With
+        ``draws`` also ``samples``, how many samples (or blocks) there are to draw from, and ``draws``, a list with the
+        value as it may have come out with other samples, one for each draw.
 
     Raises
     ------
@@ -201,17 +221,19 @@ def pairwise(  # noqa: PLR0913 - all but the first are options
     """
     import polars as pl
 
+    from resi.api.draws import bootstrap_of
     from resi.api.measuring import choose
     from resi.api.pairs import How, compared, read_sets
     from resi.api.permutations import null_of
     from resi.machine.devices import plain_arithmetic
-    from resi.results.schema import CHANCE, PAIRWISE
+    from resi.results.schema import CHANCE, DRAWS, INTERVALS, PAIRWISE
 
     for argument in unknown:
         raise UsageError(
             f"pairwise: unknown argument {argument!r}; parameters belong to a measure: "
             f"measures={{'jaccard': {{'k': 20}}}}"
         )
+    _check_blocks("pairwise", null, bootstrap, blocks)
     threads = None if threads is None else _checked_count("pairwise", "threads", threads, 1)
     samples = None if samples is None else _checked_count("pairwise", "samples", samples, 2)
     others, measures = _told_apart(others, measures)
@@ -220,9 +242,21 @@ def pairwise(  # noqa: PLR0913 - all but the first are options
     chosen = choose("cka" if measures is None else measures)
     with plain_arithmetic():
         sets = read_sets([representations] if others is None else [representations, others], shape, align)
-        permutations = null_of("pairwise", null, blocks, [entry for one in sets for entry in one], samples)
-        rows = compared(sets, chosen, How(memory, threads, samples, diagonal, permutations))
-    return pl.DataFrame(rows, schema=PAIRWISE | (CHANCE if null is not None else {}), orient="row")
+        known = [entry for one in sets for entry in one]
+        permuted = null_of("pairwise", null, blocks, known, samples)
+        drawn = bootstrap_of("pairwise", bootstrap, blocks, known, samples, draws)
+        rows = compared(sets, chosen, How(memory, threads, samples, diagonal, permuted, drawn))
+    more = [CHANCE] * (permuted is not None) + [INTERVALS] * (drawn is not None)
+    more += [DRAWS] * (drawn is not None and drawn.keep)
+    return pl.DataFrame(rows, schema=functools.reduce(operator.or_, more, PAIRWISE), orient="row")
+
+
+def _check_blocks(function: str, null: Any, bootstrap: Any, blocks: Any) -> None:
+    if blocks is not None and null is None and bootstrap is None:
+        raise UsageError(
+            f"{function}: blocks= says which samples are permuted among each other (give null=, too), or are drawn "
+            "together (bootstrap=)"
+        )
 
 
 def _told_apart(others: Any, measures: Any) -> tuple[Any, Any]:

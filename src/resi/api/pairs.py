@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import itertools
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from resi.api.aligning import aligned
+from resi.api.draws import interval_columns
 from resi.api.entries import Entry, Shapes, entries, single
 from resi.api.entries import entry as entry_of
 from resi.api.permutations import chance_columns
@@ -14,11 +16,12 @@ from resi.choices import OnError, Status
 from resi.engine.budget import ARGUMENTS
 from resi.engine.execution import Engine
 from resi.engine.tiles import Task
+from resi.engine.watch import unwatched
 from resi.errors import ShapeError
 from resi.representation import subsample
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     import torch
 
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
     from resi.api.measuring import Chosen
     from resi.engine.chance import Null
     from resi.engine.execution import Outcome
+    from resi.engine.intervals import Bootstrap
+    from resi.engine.watch import Activity, Watch
     from resi.measures.base import Measure
     from resi.representation import Representation
 
@@ -40,6 +45,7 @@ class How(NamedTuple):
     samples: int | None
     diagonal: bool
     null: Null | None = None
+    bootstrap: Bootstrap | None = None
 
 
 def read_sets(
@@ -117,6 +123,7 @@ def compared(sets: Sequence[Sequence[Entry]], chosen: Chosen, how: How) -> list[
             *(_found(one.outcome, one.source, one.target) if one.outcome else _refused(one)),
             chosen.larger_is_more_similar[one.task.measure],
             *(chance_columns(one.outcome and one.outcome.chance) if how.null else ()),
+            *(interval_columns(one.outcome and one.outcome.interval, how.bootstrap.keep) if how.bootstrap else ()),
         )
         for one in outcomes_by_pair(sets, chosen, how)
     ]
@@ -172,13 +179,29 @@ def outcomes_of(
     device = _device(next(iter(items.values())))
     budget = parse_memory(how.memory, device, ARGUMENTS.memory)
     on_error = OnError.raise_ if raises else OnError.record
-    engine = Engine(measures, budget, device, how.threads, on_error, limits=ARGUMENTS, null=how.null)
+    times = 1 + (how.null.permutations if how.null else 0) + (how.bootstrap.draws if how.bootstrap else 0)
     outcomes = {}
-    with progress("pairwise", len(tasks), after=PATIENCE_SECONDS) as advance:
-        for outcome in engine.run(tasks, items):
+    with progress("pairwise", len(tasks) * times, after=PATIENCE_SECONDS) as advance:
+        watch = unwatched if times == 1 else _counting(advance, len(tasks) * times)
+        more: Any = {"watch": watch, "limits": ARGUMENTS, "null": how.null, "bootstrap": how.bootstrap}
+        for outcome in Engine(measures, budget, device, how.threads, on_error, **more).run(tasks, items):
             outcomes[outcome.task] = outcome
-            advance()
+            if times == 1:
+                advance()
     return outcomes
+
+
+def _counting(advance: Callable[[], None], total: int) -> Watch:
+    """Return what advances with every comparison that the engine makes, in whichever order or draw of the samples."""
+    left = itertools.repeat(None, total)
+
+    @contextlib.contextmanager
+    def watch(work: Activity) -> Iterator[None]:
+        yield
+        for _ in itertools.islice(left, len(work.pairs) * work.times):
+            advance()
+
+    return watch
 
 
 def _device(item: Representation) -> torch.device:

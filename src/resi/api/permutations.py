@@ -44,8 +44,6 @@ def null_of(
         If there is not one label for each sample, or nothing to permute.
     """
     if null is None:
-        if blocks is not None:
-            raise UsageError(f"{function}: blocks= says within which groups samples are permuted; give null=, too")
         return None
     if not isinstance(null, Null):
         try:
@@ -59,6 +57,14 @@ def null_of(
     given = blocks if blocks is not None else found.blocks
     if given is None:
         return found
+    try:
+        return dataclasses.replace(found, blocks=block_codes(function, given, known, samples))
+    except UsageError as error:
+        raise UsageError(f"{function}: {str(error).removeprefix(f'{function}: ')}") from None
+
+
+def block_codes(function: str, given: Any, known: Sequence[Entry], samples: int | None) -> tuple[int, ...]:
+    """Return the block of each sample that is compared, as a whole number; parameters as for :func:`null_of`."""
     usable = [one for one in known if one.item is not None]
     entry = next((one for one in usable if one.ids is not None), None if isinstance(given, Mapping) else usable[0])
     if entry is None or entry.item is None:
@@ -69,10 +75,7 @@ def null_of(
     rows = subsampled_rows(len(labels), samples)
     kept = labels if rows is None else [labels[row] for row in rows]
     code = {label: number for number, label in enumerate(dict.fromkeys(kept))}
-    try:
-        return dataclasses.replace(found, blocks=tuple(code[label] for label in kept))
-    except UsageError as error:
-        raise UsageError(f"{function}: {error}") from None
+    return tuple(code[label] for label in kept)
 
 
 def _labels(function: str, given: Any, entry: Entry, n_samples: int) -> list[Any]:

@@ -1,26 +1,28 @@
-"""The value of one comparison with what chance alone gives: a float that knows more."""
+"""The value of one comparison with what chance alone gives, and its interval: a float that knows more."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from resi.api.draws import interval_columns
 from resi.api.pairs import How, outcomes_of
 from resi.api.permutations import chance_columns
 from resi.engine.tiles import Task
 from resi.machine.devices import plain_arithmetic
 from resi.representation import subsample
-from resi.results.schema import CHANCE
+from resi.results.schema import CHANCE, INTERVALS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from resi.api.entries import Entry
     from resi.engine.chance import Chance
+    from resi.engine.intervals import Interval
     from resi.measures.base import Measure
 
 
 class Value(float):
-    """A value and how it stands out among those of permuted samples; anywhere else it is the number alone.
+    """A value with what chance alone gives and its interval over samples; anywhere else it is the number alone.
 
     Attributes
     ----------
@@ -35,6 +37,8 @@ class Value(float):
     exact_mean, exact_variance : float or None
         Over all orders of the samples, where they are known; of the value, or as ``exact_of`` says of its ``square``.
     exact_of : str or None
+    low, high : float or None
+        The 95 % interval over samples, if it was asked for and is known.
     note : str
         Why the value, or one of these, says little or is missing; else empty.
     """
@@ -46,12 +50,15 @@ class Value(float):
     exact_mean: float | None
     exact_variance: float | None
     exact_of: str | None
+    low: float | None
+    high: float | None
     note: str
 
-    def __new__(cls, value: float, chance: Chance | None, note: str = "") -> Value:
-        """Return a value with its chance."""
+    def __new__(cls, value: float, chance: Chance | None, note: str = "", interval: Interval | None = None) -> Value:
+        """Return a value with its chance and its interval."""
         found = super().__new__(cls, value)
-        for name, cell in zip(CHANCE, chance_columns(chance), strict=True):
+        cells = (*chance_columns(chance), *interval_columns(interval, keep=False))
+        for name, cell in zip((*CHANCE, *INTERVALS), cells, strict=True):
             setattr(found, name, cell)
         found.note = note
         return found
@@ -63,12 +70,13 @@ class Value(float):
     def __repr__(self) -> str:
         """Show the number, and what is known about it."""
         known = {"p_value": self.p_value, "calibrated": self.calibrated, "null_95": self.null_95}
+        known |= {"low": self.low, "high": self.high}
         shown = ", ".join(f"{name}={value:.4g}" for name, value in known.items() if value is not None)
         return f"Value({float(self)!r}{', ' if shown else ''}{shown})"
 
 
 def with_chance(value: float, sides: Sequence[Entry], measure: Measure, how: How) -> Value:
-    """Return the value of two representations with what chance alone gives.
+    """Return the value of two representations with what chance alone gives, and its interval.
 
     Parameters
     ----------
@@ -79,4 +87,4 @@ def with_chance(value: float, sides: Sequence[Entry], measure: Measure, how: How
         items = {side.name: subsample(side.item, how.samples) for side in sides if side.item is not None}
         task = Task("R", "S", measure.name)
         outcome = outcomes_of([task], items, {measure.name: measure}, how, raises=True)[task]
-    return Value(value, outcome.chance, outcome.note or outcome.error)
+    return Value(value, outcome.chance, outcome.note or outcome.error, outcome.interval)

@@ -35,10 +35,13 @@ KEYS = {
     "samples": Key("compare only that many samples, the same of all", count),
     "align": Key("true: bring rows into one order by ids; shared: also leave out samples that not all have", alignment),
     "null": Key("how often to permute the samples of the second side, as 200: p-values and calibrated values", count),
-    "blocks": Key("with null: a text file with one label a sample, a line each; only like ones are exchanged", text),
+    "blocks": Key(
+        "a file with a label a sample, a line each: null exchanges like ones, bootstrap draws all at once", text
+    ),
     "diagonal": Key("true: compare each layer of one set with itself, too", flag),
     "columns": Key("of tables: patterns of the columns that are features", texts),
     "id": Key("of tables: the column with the ids of samples", text),
+    "bootstrap": Key("draw the samples again that often, as 1000, for 95 % intervals of the values", count),
     "memory": Key("memory for prepared layers, as 4GB; default half the machine's", text),
     "threads": Key("number of threads; default torch's", count),
 }
@@ -56,7 +59,7 @@ EXAMPLES = """\
   resi compare reps/r18 reps/r34 'measure=[cka,procrustes]' --plot layers.svg
   resi compare a.npy b.npy c.npy measure=jaccard measure.jaccard.k=20
   resi compare reps/r18 'layers=layer?' samples=1000 --out table.csv
-  resi compare a.npy b.npy null=200"""
+  resi compare a.npy b.npy null=200 bootstrap=1000"""
 
 
 def main(words: list[str]) -> int:

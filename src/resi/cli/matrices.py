@@ -78,8 +78,19 @@ def show(table: pl.DataFrame, sides: Sides, larger: dict[str, bool | None]) -> I
             yield ""
         yield f"{measure} ({direction(larger[measure])})"
         yield from _shown(matrix, sides, larger[measure])
+        if "low" in table.columns:
+            yield from _widths(table.filter(measure=measure))
         if "calibrated" in table.columns:
             yield from _calibrated(table, measure, sides)
+
+
+def _widths(rows: pl.DataFrame) -> Iterator[str]:
+    """Yield how far the limits of intervals are apart."""
+    known = rows.drop_nulls("low")
+    if known.height:
+        widths = (known["high"] - known["low"]).to_list()
+        span = " to ".join(dict.fromkeys(number_text(width, 2) for width in (min(widths), max(widths))))
+        yield f"  95 % intervals over samples are {span} wide; --out FILE keeps their limits"
 
 
 def _calibrated(table: pl.DataFrame, measure: str, sides: Sides) -> Iterator[str]:
@@ -128,6 +139,8 @@ def _list_of_pairs(table: pl.DataFrame, larger: dict[str, bool | None]) -> Itera
             chance = ""
             if row.get("p_value") is not None:
                 chance = f"  p {number_text(row['p_value'], 4)}  calibrated {number_text(row['calibrated'], 4)}"
+            if row.get("low") is not None:
+                text += f"  [{number_text(row['low'], 4)}, {number_text(row['high'], 4)}]"
             yield f"  {measure:<{width}}  {text:>10}{chance}  {direction(larger[measure])}"
 
 

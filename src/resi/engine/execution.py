@@ -15,6 +15,7 @@ from resi.choices import OnError, Status
 from resi.engine.budget import CONFIG_KEYS, block_size, check_budget, group_measures
 from resi.engine.cache import Prepared
 from resi.engine.permuting import Pair, Permuting, by_target
+from resi.engine.resampling import Resampling
 from resi.engine.tiles import Task, in_tiles
 from resi.engine.warned import hear, listening
 from resi.engine.watch import Activity, unwatched
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from resi.engine.budget import Limits
     from resi.engine.cache import Side
     from resi.engine.chance import Chance, Null
+    from resi.engine.intervals import Bootstrap, Interval
     from resi.engine.watch import Watch
     from resi.measures.base import Spread
     from resi.measures.shapes import Sampling, View
@@ -67,6 +69,9 @@ class Outcome(NamedTuple):
     chance : Chance or None
         How the value stands out among those of permuted samples, if that was asked for; None without a value, or where
         permuted samples have none, as ``note`` says.
+    interval : Interval or None
+        How far the value scatters over samples, if that was asked for; None without a value, or where there are too few
+        samples, as ``note`` says.
     """
 
     task: Task
@@ -77,6 +82,7 @@ class Outcome(NamedTuple):
     prepare_seconds: float
     note: str = ""
     chance: Chance | None = None
+    interval: Interval | None = None
 
 
 @dataclass
@@ -108,6 +114,8 @@ class Engine:
         What messages call the limits of memory and samples.
     null : Null or None
         How to permute samples, to see what chance alone would give; None leaves that out.
+    bootstrap : Bootstrap or None
+        How to draw samples again, for intervals of the values; None leaves that out.
     """
 
     measures: Mapping[str, Measure]
@@ -120,6 +128,7 @@ class Engine:
     one_by_one: bool = False
     limits: Limits = CONFIG_KEYS
     null: Null | None = None
+    bootstrap: Bootstrap | None = None
 
     def __post_init__(self) -> None:
         self.prepared = Prepared(self.memory, self.device, self.watch)
@@ -188,7 +197,11 @@ class Engine:
         for _ in stream(prepare, needed.items(), pool):
             pass
         outcomes = self._compare_tile(tile, items, views, pool)
-        yield from outcomes if self.null is None else self._with_chance(list(outcomes), items, views, pool)
+        if self.null is not None:
+            outcomes = self._with_chance(list(outcomes), items, views, pool)
+        if self.bootstrap is not None:
+            outcomes = self._with_intervals(list(outcomes), items, views, pool)
+        yield from outcomes
 
     def _compare_tile(
         self,
@@ -224,14 +237,11 @@ class Engine:
         assert self.null is not None  # noqa: S101 - it is asked for only then
         permuting = Permuting(self.null, self.prepared, self.device, self.watch, self.on_error)
         known = {outcome.task: outcome for outcome in outcomes}
+        made_pairs = _pairs(outcomes, items, views)
+        yield from (outcome for task, outcome in known.items() if task not in made_pairs)
         left: dict[str, list[Pair]] = {}
-        for task, outcome in known.items():
-            pair = views[task]
-            if outcome.value is None or isinstance(pair, Exception):
-                yield outcome
-            else:
-                sides = items[task.source], items[task.target]
-                left.setdefault(task.measure, []).append(Pair(task, outcome.value, *sides, pair))
+        for task, pair in made_pairs.items():
+            left.setdefault(task.measure, []).append(pair)
         for name, pairs in left.items():
             measure = self.measures[name]
             together = permuting.together(measure, pairs, pool.map if pool else map)
@@ -242,6 +252,27 @@ class Engine:
                 outcome = known[judged.task]
                 note = "; ".join(filter(None, (outcome.note, found.note)))
                 yield outcome._replace(chance=found.chance, note=note)
+
+    def _with_intervals(
+        self,
+        outcomes: Sequence[Outcome],
+        items: Mapping[str, Representation],
+        views: Mapping[Task, tuple[View, View] | Exception],
+        pool: ThreadPoolExecutor | None,
+    ) -> Iterator[Outcome]:
+        """Yield outcomes with how far their values scatter over samples."""
+        assert self.bootstrap is not None  # noqa: S101 - it is asked for only then
+        spread = pool.map if pool else map
+        resampling = Resampling(
+            self.bootstrap, self.measures, self.prepared, self.device, self.watch, self.on_error, spread
+        )
+        known = {outcome.task: outcome for outcome in outcomes}
+        pairs = _pairs(outcomes, items, views)
+        yield from (outcome for task, outcome in known.items() if task not in pairs)
+        for pair, found in resampling.run(list(pairs.values())):
+            outcome = known[pair.task]
+            note = "; ".join(filter(None, (outcome.note, found.note)))
+            yield outcome._replace(interval=found.interval, note=note)
 
     def _compare_together(
         self,
@@ -370,12 +401,27 @@ class Engine:
         """Return the bytes that preparing two representations for a measure takes."""
         views = self._pair_views(measure, source, target)
         sizes = (view.size(side.size) for view, side in zip(views, (source, target), strict=True))
-        return sum(measure.prepared_bytes(*size) for size in sizes)
+        need = sum(measure.prepared_bytes(*size) for size in sizes)
+        return need if self.bootstrap is None else 2 * need  # a draw is prepared beside all samples
 
     def _pair_views(self, measure: Measure, source: Representation, target: Representation) -> tuple[View, View]:
         return pair_views(
             measure.name, (source.size, target.size), (source.layout, target.layout), measure.spatial, self.sampling
         )
+
+
+def _pairs(
+    outcomes: Iterable[Outcome],
+    items: Mapping[str, Representation],
+    views: Mapping[Task, tuple[View, View] | Exception],
+) -> dict[Task, Pair]:
+    """Return the comparisons that have a value."""
+    return {
+        task: Pair(task, outcome.value, items[task.source], items[task.target], both)
+        for outcome in outcomes
+        for task, both in [(outcome.task, views[outcome.task])]
+        if outcome.value is not None and not isinstance(both, Exception)
+    }
 
 
 def _judged(value: float) -> Result:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from resi.engine.chance import Null
     from resi.engine.forkserver import ForkedProcess
+    from resi.engine.intervals import Bootstrap
     from resi.engine.tiles import Task
     from resi.engine.watch import Activity
     from resi.measures.base import Measure
@@ -75,7 +76,7 @@ class IsolatedEngine:
         machine's memory.
     time_limit : float, optional
         Seconds after which a comparison is stopped, and preparing a representation for a measure, too.
-    device, threads, on_error, sampling, null
+    device, threads, on_error, sampling, null, bootstrap
         As for ``Engine``.
     """
 
@@ -87,6 +88,7 @@ class IsolatedEngine:
     sampling: Sampling = "spread"
     time_limit: float | None = None
     null: Null | None = None
+    bootstrap: Bootstrap | None = None
     _pending: dict[Task, None] = field(default_factory=dict, init=False)
     _strikes: Counter[Task] = field(default_factory=Counter, init=False)
     _unruly: set[str] = field(default_factory=set, init=False)
@@ -150,6 +152,7 @@ class IsolatedEngine:
             sampling=self.sampling,
             one_by_one=one_by_one,
             null=self.null,
+            bootstrap=self.bootstrap,
         )
 
     @property

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from resi.choices import OnError
     from resi.engine.chance import Null
+    from resi.engine.intervals import Bootstrap
     from resi.engine.tiles import Task
     from resi.engine.watch import Activity
     from resi.measures.shapes import Sampling
@@ -51,6 +52,7 @@ class Assignment:
     sampling: Sampling
     one_by_one: bool
     null: Null | None = None
+    bootstrap: Bootstrap | None = None
 
 
 def work(connection: Connection[Any, Any]) -> None:
@@ -84,6 +86,7 @@ def work(connection: Connection[Any, Any]) -> None:
         watch,
         job.one_by_one,
         null=job.null,
+        bootstrap=job.bootstrap,
     )
     try:
         for outcome in engine.run(job.tasks, job.representations):

@@ -61,6 +61,7 @@ class _CentredShapes(Measure, ABC):
     metric = True
     self_value = 0.0
     spatial = "align"
+    copies = True
     benchmark = True
     cost = "O(N D² + D³)"
     reference = SHAPE_METRICS
@@ -238,6 +239,7 @@ class PermutationProcrustes(Measure):
     invariances = frozenset({"permutation"})
     self_value = 0.0
     spatial = "align"
+    copies = True
     benchmark = True
     published_name = "PermutationProcrustes"
     cost = "O(N D² + D³)"
@@ -370,6 +372,7 @@ class AlignedCosine(Measure):
     invariances = frozenset({"orthogonal", "permutation", "isotropic_scaling"})
     self_value = 1.0
     spatial = "align"
+    copies = True
     benchmark = True
     published_name = "AlignedCosineSimilarity"
     cost = "O(N D² + D³)"

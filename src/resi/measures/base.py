@@ -72,6 +72,9 @@ class Measure:
     resolution: ClassVar[float] = 1e-12
     """Share of a value, computed in float64, up to which rounding may change it: values nearer to each other are equal.
     The best value itself, such as 1 or 0, is exact where it is the value by definition."""
+    copies: ClassVar[bool] = False
+    """Whether values mean something where some samples are there several times, so that intervals may come from samples
+    drawn with replacement. If not, they come from halves of the samples: copies are each other's nearest neighbours."""
     benchmark: ClassVar[bool] = False
     """Whether it is one of the benchmark's 24 measures."""
     published_name: ClassVar[str] = ""
@@ -161,6 +164,27 @@ class Measure:
         """
         del a, b
         return None
+
+    def resampled_values(
+        self, states: Sequence[Any], pairs: Sequence[tuple[int, int]], counts: Tensor, spread: Spread
+    ) -> Sequence[Tensor | None]:
+        """Compare many pairs in many draws of their rows, where that is less work than preparing and comparing each.
+
+        Parameters
+        ----------
+        states, pairs, spread
+            As for :meth:`compare_many`.
+        counts : Tensor of shape (n_draws, n_rows), float64
+            How often each row of both sides is in a draw, 0 included; more than once only if ``copies`` is true.
+
+        Returns
+        -------
+        sequence
+            The values of each pair, shape (n_draws,), to six digits, NaN where there is none; None for pairs that are
+            to be drawn, prepared and compared one by one. They must not depend on which other pairs there are.
+        """
+        del states, counts, spread
+        return [None] * len(pairs)
 
     def note(self, a: Any, b: Any) -> str:
         """Return why the value for two prepared states is barely informative, in one sentence; else an empty text.

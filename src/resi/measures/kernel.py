@@ -13,20 +13,30 @@ from resi.measures.shared.gram import block_entries, gram_is_cheaper, gram_produ
 from resi.measures.shared.permutation_moments import LEAST_SAMPLES, Traces, of_centred
 from resi.measures.shared.precision import or_exactly
 from resi.measures.shared.reordered import Reordered
+from resi.measures.shared.weighted import cross_squares
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    import torch
     from torch import Tensor
 
     from resi.measures.base import Spread
     from resi.measures.features import Features
     from resi.measures.shared.permutation_moments import Moments
-
+else:
+    from resi.lazy import torch
 
 # Products of single precision give the value to about 1e-7. Nearer to 1 than this it is computed in double precision:
 # what is the same has exactly 1, and what is nearly so keeps its order.
 SINGLE_IS_ENOUGH = 1 - 1e-4
+
+
+def cross_square(a: Features, b: Features) -> float:
+    """Return ``‖RcᵀSc‖F²``, from Gram matrices where there are fewer samples than features."""
+    if a.shape[0] < min(a.shape[1], b.shape[1]):
+        return float((a.shared(intermediates.centred_gram) * b.shared(intermediates.centred_gram)).sum())
+    return float(a.shared_with(b, intermediates.exact_centred_cross).square().sum())
 
 
 # Multiplying and adding so many numbers in a matrix product takes as long as permuting one entry of 16 Gram matrices.
@@ -75,6 +85,7 @@ class CKA(Measure):
     larger_is_more_similar = True
     invariances = frozenset({"orthogonal", "permutation", "isotropic_scaling", "translation"})
     self_value = 1.0
+    copies = True
     benchmark = True
     published_name = "CKA"
     cost = "O(N D²), or O(N²) when N < D"
@@ -91,12 +102,8 @@ class CKA(Measure):
 
     def compare(self, a: Features, b: Features) -> float:
         """Return CKA, in [0, 1]."""
-        if a.shape[0] < min(a.shape[1], b.shape[1]):
-            cross = float((a.shared(intermediates.centred_gram) * b.shared(intermediates.centred_gram)).sum())
-        else:
-            cross = float(a.shared_with(b, intermediates.exact_centred_cross).square().sum())
         norms = a.shared(intermediates.product_norm) * b.shared(intermediates.product_norm)
-        return or_exactly(1.0, min(cross / norms, 1.0))
+        return or_exactly(1.0, min(cross_square(a, b) / norms, 1.0))
 
     def compare_many(
         self, states: Sequence[Features], pairs: Sequence[tuple[int, int]], spread: Spread
@@ -153,6 +160,25 @@ class CKA(Measure):
             return None
         first, second = a.shared(_traces), b.shared(_traces)
         return of_centred(first, second, n_samples).scaled(1 / math.sqrt(first.squares * second.squares))
+
+    def resampled_values(
+        self, states: Sequence[Features], pairs: Sequence[tuple[int, int]], counts: Tensor, spread: Spread
+    ) -> Sequence[Tensor | None]:
+        """Return the values of all draws from products of weighted rows."""
+
+        def own(index: int) -> Tensor:
+            return cross_squares(states[index], states[index], counts)
+
+        members = sorted({index for pair in pairs for index in pair})
+        norms = dict(zip(members, spread(own, members), strict=True))
+
+        def of_pair(pair: tuple[int, int]) -> Tensor:
+            one, other = sorted(pair, key=lambda index: states[index].position)
+            squares = norms[one] * norms[other]
+            values = cross_squares(states[one], states[other], counts) / squares.sqrt()
+            return values.clamp(max=1.0).where(squares > 0, torch.nan)
+
+        return list(spread(of_pair, pairs))
 
     def note(self, a: Features, b: Features) -> str:
         """Return a sentence if unrelated representations have half of the largest value or more."""

@@ -33,6 +33,7 @@ class _CorrelationMatch(Measure):
     larger_is_more_similar = True
     invariances = frozenset({"permutation", "isotropic_scaling", "translation"})
     spatial = "align"
+    copies = True
     benchmark = True
     reference = f"{CONVERGENT_LEARNING}, ICLR 2016"
 

@@ -57,6 +57,7 @@ class RSA(Measure):
     larger_is_more_similar = True
     invariances = frozenset({"permutation", "isotropic_scaling"})
     self_value = 1.0
+    copies = True
     benchmark = True
     published_name = "RSA"
     cost = "O(N²)"
@@ -142,6 +143,7 @@ class RSMNormDifference(Measure):
     metric = True
     invariances = frozenset({"orthogonal", "permutation", "translation"})
     self_value = 0.0
+    copies = True
     benchmark = True
     published_name = "RSMNormDifference"
     cost = "O(N²) times the number of products, tens of them"
@@ -213,6 +215,7 @@ class DistanceCorrelation(Measure):
     larger_is_more_similar = True
     invariances = frozenset({"orthogonal", "permutation", "isotropic_scaling", "translation"})
     self_value = 1.0
+    copies = True
     benchmark = True
     published_name = "DistanceCorrelation"
     cost = "O(N²)"

@@ -58,13 +58,16 @@ class View:
 
     def size(self, size: tuple[int, ...]) -> tuple[int, int]:
         """Return rows and columns of the matrix that an array of a size becomes."""
-        if len(size) == 3:
-            rows, columns = size[0] * size[1], size[2]
-        elif len(size) == 4 and self.grid is not None:
-            rows, columns = size[0] * math.prod(self.grid), size[1]
-        else:
-            rows, columns = size[0], math.prod(size[1:])
+        rows, columns = self._all(size)
         return math.ceil((self.rows or rows) / self.step), columns
+
+    def _all(self, size: tuple[int, ...]) -> tuple[int, int]:
+        """Return rows and columns before rows are chosen."""
+        if len(size) == 3:
+            return size[0] * size[1], size[2]
+        if len(size) == 4 and self.grid is not None:
+            return size[0] * math.prod(self.grid), size[1]
+        return size[0], math.prod(size[1:])
 
     def matrix(self, array: Tensor) -> Tensor:
         """Return the matrix of shape (n_rows, n_columns), of averaged maps in float64, else as precise as the array."""
@@ -80,6 +83,14 @@ class View:
         if self.rows is not None:
             return tensor[torch.from_numpy(spread_rows(len(tensor), self.rows)).to(tensor.device)]
         return tensor[:: self.step]
+
+    def samples(self, size: tuple[int, ...]) -> Tensor:
+        """Return to which sample each row of the matrix belongs that an array of a size becomes, shape (n_rows,)."""
+        rows = self._all(size)[0]
+        found = torch.arange(rows) // (rows // size[0])
+        if self.rows is not None:
+            found = found[torch.from_numpy(spread_rows(rows, self.rows))]
+        return found[:: self.step]
 
     def reordered(self, size: tuple[int, ...], order: Tensor) -> Tensor | None:
         """Return the order of the rows of the matrix that an order of the samples of an array of a size makes.

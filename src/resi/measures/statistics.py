@@ -60,6 +60,7 @@ class MagnitudeDifference(_StatisticDifference):
     name = "magnitude_difference"
     invariances = frozenset({"orthogonal", "permutation"})
     spatial = "flatten"
+    copies = True
     published_name = "MagnitudeDifference"
     reference = WANG
 
@@ -87,6 +88,7 @@ class ConcentricityDifference(_StatisticDifference):
     version = 2
     invariances = frozenset({"orthogonal", "permutation", "isotropic_scaling"})
     spatial = "flatten"
+    copies = True
     published_name = "ConcentricityDifference"
     reference = WANG
 

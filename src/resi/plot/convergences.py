@@ -9,6 +9,7 @@ import polars as pl
 
 from resi import registry
 from resi.errors import DegenerateInputError, ShapeError, UsageError
+from resi.measures.base import Measure
 from resi.plot.canvas import COLOURS, axis_names, every, missing_words, panels, plain, title
 from resi.plot.reading import LABEL, as_frame, chosen_labels, direction, points_up
 from resi.randomness import generator
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from resi.plot.canvas import Where
     from resi.specs import Layout
 
-    Measures = str | Sequence[str] | Mapping[str, Mapping[str, Any]]
+    Measures = str | Sequence[str] | Mapping[str, Mapping[str, Any]] | Mapping[str, Measure]
 
 STEPS = 8
 FEWEST = 20
@@ -50,8 +51,8 @@ def convergence(  # noqa: PLR0913 - all but the first two are options
     Parameters
     ----------
     R : array or DataFrame
-        Representations of some samples; or a table with the columns ``measure, samples, value``, one row a draw, such
-        as :func:`values_by_samples` returns.
+        Representations of some samples; or a table: what :func:`resi.convergence` returns, or one with the columns
+        ``measure, samples, value``, one row a draw, such as :func:`values_by_samples` returns.
     S : array, optional
         Representations of the same samples, row by row.
     measures : str, sequence of str, or mapping from str to mapping
@@ -85,7 +86,9 @@ def convergence(  # noqa: PLR0913 - all but the first two are options
             values_by_samples(R, S, measures or "cka", sizes=sizes, draws=draws, seed=seed, shape=shape),
             None,
         )
-    frame = as_frame("convergence", table, ["measure", "samples", "value"])
+    frame = as_frame("convergence", table, ["measure", "value"])
+    if not {"n_samples", "low", "high"} <= set(frame.columns):
+        frame = as_frame("convergence", by_size(as_frame("convergence", table, ["samples"])), [])
     labels = chosen_labels("convergence", frame, names)
     figure, axes = panels("convergence", ax, len(labels), (2.8, 2.3))
     for one, label in zip(axes, labels, strict=True):
@@ -149,7 +152,10 @@ def _chosen(measures: Measures) -> dict[str, Any]:
     if isinstance(measures, str):
         measures = [measures]
     given = measures if hasattr(measures, "items") else {name: {} for name in measures}
-    return {name: registry.make_measure(name, parameters) for name, parameters in given.items()}
+    return {
+        name: found if isinstance(found, Measure) else registry.make_measure(name, found)
+        for name, found in given.items()
+    }
 
 
 def _checked(sizes: Sequence[int] | None, count: int) -> list[int]:
@@ -178,28 +184,47 @@ def _value(measure: Any, drawn: Sequence[Any], shape: Layout) -> tuple[float | N
         return None, str(error)
 
 
+def by_size(table: pl.DataFrame) -> pl.DataFrame:
+    """Return a row for each measure and number of samples, from a table with one for each draw.
+
+    Returns
+    -------
+    polars.DataFrame
+        Columns ``measure, parameters, n_samples, value, low, high, draws, missing, error``: the mean, smallest and
+        largest value over draws, how many draws there are, how many of them have no value, and why.
+    """
+    value = pl.col("value").fill_nan(None)
+    kept = [name for name in ("measure", "parameters", "larger_is_more_similar") if name in table.columns]
+    why = pl.col("error").filter(pl.col("error") != "").first() if "error" in table.columns else pl.lit(None)
+    rows = table.group_by(*kept, "samples", maintain_order=True).agg(
+        value.mean().alias("value"),
+        value.min().alias("low"),
+        value.max().alias("high"),
+        pl.len().cast(pl.Int64).alias("draws"),
+        value.null_count().cast(pl.Int64).alias("missing"),
+        why.cast(pl.String).fill_null("").alias("error"),
+    )
+    order = {name: place for place, name in enumerate(table["measure"].unique(maintain_order=True))}
+    places = pl.col("measure").replace_strict(order, return_dtype=pl.Int64)
+    return rows.sort(places, *kept[1:2], "samples", maintain_order=True).rename({"samples": "n_samples"})
+
+
 def _draw(ax: Axes, label: str, rows: pl.DataFrame) -> None:
     up = points_up("convergence", rows["measure"][0], rows)
-    known = rows.with_columns(pl.col("value").fill_nan(None)).filter(pl.col("value").is_not_null())
-    if known.is_empty():
-        errors = [str(error) for error in rows["error"].drop_nulls() if error] if "error" in rows.columns else []
+    lines = rows.filter(pl.col("value").is_not_null()).sort("n_samples")
+    if lines.is_empty():
+        errors = [error for error in rows["error"] if error]
         raise UsageError(f"plot.convergence: {label} has no value" + (f": {errors[0]}" if errors else ""))
-    value = pl.col("value")
-    lines = known.group_by("samples").agg(
-        value.mean().alias("mean"), value.min().alias("low"), value.max().alias("high")
-    )
-    lines = lines.sort("samples")
-    ax.fill_between(lines["samples"], lines["low"], lines["high"], color=COLOURS[0], alpha=0.25, linewidth=0)
-    ax.plot(lines["samples"], lines["mean"], color=COLOURS[0], marker="o", markersize=3, linewidth=1.2)
+    ax.fill_between(lines["n_samples"], lines["low"], lines["high"], color=COLOURS[0], alpha=0.25, linewidth=0)
+    ax.plot(lines["n_samples"], lines["value"], color=COLOURS[0], marker="o", markersize=3, linewidth=1.2)
     ax.set_xscale("log")
-    _name_sizes(ax, lines["samples"].to_list())
+    _name_sizes(ax, lines["n_samples"].to_list())
     axis_names(ax, "number of samples (log scale)", f"{label} ({direction(up)})")
     ax.grid(linewidth=0.4, alpha=0.5)
     plain(ax)
-    most = max(rows.group_by("samples").len()["len"].to_list())
+    most = max(rows["draws"].to_list())
     words = f"mean and range of up to {most} draws" if most != 1 else "one draw of samples each"
-    missing = rows.height - known.height
-    title(ax, f"{label}\n{words}" + missing_words(missing, "draw"), width=36)
+    title(ax, f"{label}\n{words}" + missing_words(sum(rows["missing"].to_list()), "draw"), width=36)
 
 
 def _name_sizes(ax: Axes, sizes: Sequence[int]) -> None:

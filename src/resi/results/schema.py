@@ -44,7 +44,7 @@ LATER_COLUMNS: dict[str, str | None] = {
     "smallest_p": None,
 }
 
-PAIRWISE = {
+PAIRWISE: dict[str, pl.DataType | type[pl.DataType]] = {
     "source": pl.String,
     "target": pl.String,
     "measure": pl.String,
@@ -56,7 +56,7 @@ PAIRWISE = {
     "larger_is_more_similar": pl.Boolean,  # null for a plain function, which does not say
 }
 
-CHANCE = {
+CHANCE: dict[str, pl.DataType | type[pl.DataType]] = {
     "null_mean": pl.Float64,  # mean of the values of permuted samples
     "null_95": pl.Float64,  # threshold: 95 % of these and of the value itself are no more similar
     "p_value": pl.Float64,  # share of these and of the value itself that are at least as similar
@@ -85,6 +85,11 @@ AGGREGATES = {
     "larger_is_more_similar": pl.Boolean,
 }
 """The columns of a table of aggregates over pairs of layers."""
+
+INTERVALS: dict[str, pl.DataType | type[pl.DataType]] = {"low": pl.Float64, "high": pl.Float64}
+"""The columns that ``bootstrap=`` adds: the 95 % interval over samples; null where there is none."""
+DRAWS: dict[str, pl.DataType | type[pl.DataType]] = {"samples": pl.Int64, "draws": pl.List(pl.Float64)}
+"""And with ``draws=True`` what differences take: how many samples are drawn from, and a value for each draw."""
 
 COMPARISONS = {
     "domain": pl.String,
