@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+from resi.registry.items import SEPARATOR, Registered, Registry, qualified
 from resi.registry.names import (
     SETS,
     SLOW_FAMILIES,
-    Registered,
-    Registry,
     configured,
     datasets,
     domains,
@@ -18,6 +17,7 @@ from resi.registry.names import (
 )
 
 __all__ = [
+    "SEPARATOR",
     "SETS",
     "SLOW_FAMILIES",
     "Registered",
@@ -29,5 +29,6 @@ __all__ = [
     "measure_sets",
     "measures",
     "networks",
+    "qualified",
     "usable_domains",
 ]
