@@ -112,15 +112,18 @@ def _dispatch(words: list[str]) -> int:
 
 def _run_hydra(words: list[str]) -> int:
     import hydra
+    from hydra.core.config_store import ConfigStore
 
     from resi.config.loading import config_folder
+    from resi.config.own_measures import with_files, without_files
     from resi.config.register import register
     from resi.config.words import check_words, quoted
     from resi.sweeps.jobs import split_words
     from resi.sweeps.sweep import Sweep
 
     register()
-    words, asked = split_words(quoted(words))
+    words = with_files(quoted(words), without_files(ConfigStore.instance()))
+    words, asked = split_words(words)
     check_words(words)
     ended: list[int | Exception] = []
 

@@ -52,12 +52,19 @@ def _unknown_choice(error: BaseException) -> str:
     group, _, name = str(getattr(error, "missing_cfg_file", "")).rpartition("/")
     failed = load_plugins().failed if group in ("measure", "domain", "dataset", "model") else []
     hint = "".join(f" Plugin {p.name} of {p.distribution} failed to load: {p.error}" for p in failed)
-    options = getattr(error, "options", None)
+    options = _plain_options(getattr(error, "options", None))
     if options is None:  # of a list of choices Hydra does not say what there is
         options = []
         with contextlib.suppress(OSError):  # what it raises for a group of files alone
             options = [item.removesuffix(".yaml") for item in own_store().list(group)]
     return str(unknown_name(group or "config", name, options, hint))
+
+
+def _plain_options(options: list[str] | None) -> list[str] | None:
+    """Return the choices there are; of one that has a plain name, not ``distribution:name`` as well."""
+    return options and [
+        name for name in options if name.rpartition(":")[2] == name or name.rpartition(":")[2] not in options
+    ]
 
 
 def unknown_key(key: str) -> str:

@@ -95,9 +95,7 @@ def stated_facts(function: Callable[..., Any]) -> dict[str, Any]:
     return facts
 
 
-def split_arguments(
-    function: Callable[..., Any], given: Mapping[str, Any]
-) -> tuple[dict[str, Any], dict[str, Any]]:
+def split_arguments(function: Callable[..., Any], given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return those of the given arguments that are values of a function's parameters, and the others."""
     others = dict(given)
     own = {}

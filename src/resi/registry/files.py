@@ -122,7 +122,9 @@ def _execute(path: Path, sources: tuple[tuple[str, str], ...]) -> MeasureFile:
         raise
     except BaseException as error:
         del sys.modules[module.__name__]
-        line = next((f.lineno for f in reversed(traceback.extract_tb(error.__traceback__)) if f.filename == str(path)), 0)
+        line = next(
+            (f.lineno for f in reversed(traceback.extract_tb(error.__traceback__)) if f.filename == str(path)), 0
+        )
         raise UsageError(f"{_place(path, line)}: {described(error)}") from None
     lines = {node.name: node.lineno for node in tree.body if isinstance(node, ast.ClassDef | ast.FunctionDef)}
     found = MeasureFile(path, *_measures(path, module, lines), sources)
