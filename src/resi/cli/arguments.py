@@ -94,7 +94,7 @@ def split(
     values: dict[str, Any] = {}
     for word in words:
         key, equals, value = word.partition("=")
-        is_parameter = bool(parameters_of) and key.startswith(f"{parameters_of}.")
+        is_parameter = bool(parameters_of) and key not in keys and key.startswith(f"{parameters_of}.")
         if not equals or (key not in keys and not is_parameter and ("/" in key or Path(word).exists())):
             paths.append(word)
             continue
@@ -119,6 +119,8 @@ def parameters(values: dict[str, Any], key: str) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for given in [name for name in values if name.startswith(f"{key}.")]:
         parts = given.split(".")
+        if len(parts) == 3:
+            parts[1] = parts[1].replace("--", ":")  # as a run spells a measure of a distribution in keys
         if len(parts) != 3 or not all(parts):
             raise UsageError(f"{given}={values[given]}: expected {key}.NAME.PARAMETER=VALUE, as {key}.jaccard.k=20")
         found.setdefault(parts[1], {})[parts[2]] = values.pop(given)

@@ -49,8 +49,8 @@ def with_files(words: Sequence[str], store: ConfigStore, are_all: bool = True) -
     Raises
     ------
     UsageError
-        If a file has no measures or none that is named, there are several values, or another file that the store knows has a measure of one
-        name.
+        If a file has no measures or none that is named, there are several values, or another file that the store
+        knows has a measure of one name.
     """
     given = [word for word in words if is_file_word(word)]
     words = [_plain_built_in(word) for word in words if word not in given]

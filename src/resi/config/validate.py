@@ -135,7 +135,7 @@ def _measures(composed: DictConfig, protocol: Protocol) -> dict[str, Measure]:
             composed.measure.pop("file", None)
     files = load_files([str(path) for path in ([paths] if isinstance(paths, str) else paths or ())])
     of_files = {name: measure for file in files for name, measure in file.measures.items()}
-    found = {}
+    found: dict[str, Measure] = {}
     for key in composed.measure:
         if key == "file":
             continue

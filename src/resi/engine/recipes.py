@@ -57,8 +57,8 @@ class Recipe(NamedTuple):
         module = kind.__module__
         if module == "__main__" or getattr(sys.modules.get(module), kind.__qualname__, None) is not kind:
             raise UsageError(
-                f"compare.isolate=true: {measure.name} is compared in another process, which cannot find it; put it into "
-                "a file of its own and name that as measure.file=FILE"
+                f"compare.isolate=true: {measure.name} is compared in another process, which cannot find it; put it "
+                "into a file of its own and name that as measure.file=FILE"
             )
         return cls(measure.name, measure.parameters(), module, kind.__qualname__, code_hash(kind), tuple(sys.path))
 

@@ -1,10 +1,9 @@
 """What the code of a measure is: part of the identity of comparisons by measures that are not built in.
 
 Built-in measures have a version that is raised when values change. The author of another measure changes its code and
-runs it again; so all the source of its package counts, and what a function was given when it was made. Of a module in no
-package, such as a script, a notebook's neighbour or a file that a command names, the modules beside it count that it
-imports. What is read from elsewhere, such as a file or another package, does not: raise ``version`` when that changes
-values.
+runs it again; so all the source of its package counts, and what a function was given when it was made. Of a module in
+no package, such as a script or a file that a command names, the modules beside it count that it imports. What is read
+from elsewhere, such as a file or another package, does not: raise ``version`` when that changes values.
 """
 
 from __future__ import annotations

@@ -59,7 +59,7 @@ def measure_code(measure: Measure) -> str:
 
 
 def _identity(measure: Measure) -> tuple[str, str]:
-    """Return the name of a measure without that of its distribution, and the hash of its code, which holds the latter."""
+    """Return the name of a measure without its distribution's, and the hash of its code, which holds the latter."""
     kind: Any = type(measure)
     if registered := registry.measures().registered(kind):
         plain, entry = registered

@@ -151,7 +151,7 @@ def _importing_from(folder: Path) -> Iterator[None]:
 
 
 def _is_beside(name: str, module: Any, names: set[str], ours: Path) -> bool:
-    """Return whether a module that is loaded hides one that lies beside a file: not if it is of an installed package."""
+    """Return whether a module that is loaded hides one beside a file: not if it is of an installed package."""
     place = getattr(module, "__file__", None)
     if name.partition(".")[0] not in names or not place or name == "__main__":
         return False

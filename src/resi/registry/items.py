@@ -138,7 +138,7 @@ class Registry(Generic[T]):
         return list(self.in_names().values())
 
     def registered(self, item: object) -> tuple[str, Registered[T]] | None:
-        """Return the plain name of an item, also of one as it is known by ``distribution:name``, and where it is from."""
+        """Return the plain name of an item, however it was looked up, and where it is from."""
         for full, (plain, entry) in self._qualified.items():
             known = self._renamed_items.get(full, entry)
             if item is entry.item or item is known.item:
