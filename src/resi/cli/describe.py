@@ -167,9 +167,9 @@ def _parameters(name: str, measure: type[Measure]) -> str:
 def _seeds(test: type[Grounding]) -> str:
     """Return a test's seeds, and those of domains that have others."""
     parts = [_join(test.seeds)]
-    for name in registry.domains():
-        if seeds := registry.domains().get(name).seeds_by_test.get(test.name):
-            parts.append(f"{name}: {_join(seeds)}")
+    for domain in registry.usable_domains():
+        if seeds := domain.seeds_by_test.get(test.name):
+            parts.append(f"{domain.name}: {_join(seeds)}")
     return "; ".join(parts)
 
 

@@ -15,6 +15,7 @@ from resi.config.own_measures import key_of, parameters_of
 from resi.config.schema import DatasetConfig, RunSchema, TestConfig
 from resi.console import say
 from resi.groundings import GROUNDINGS
+from resi.registry.discovery import described
 
 if TYPE_CHECKING:
     from resi.domains.base import Domain
@@ -41,7 +42,10 @@ def fill_store(store: ConfigStore) -> None:
         store.store(group="hydra/launcher", name=name, node=options)
     store.store(name="run_schema", node=RunSchema)
     for domain in registry.usable_domains():
-        _register_domain(store, domain)
+        try:
+            _register_domain(store, domain)
+        except (Exception, SystemExit) as error:  # a plugin's, which must not take the others with it
+            say(f"left out: domain {domain.name}: {described(error)}")
     for test in GROUNDINGS:
         store.store(group="test", name=test, node=TestConfig(name=test))
     for name, members in registry.measure_sets().items():

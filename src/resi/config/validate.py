@@ -16,6 +16,7 @@ from resi.config.schema import SUBKEYS, CompareConfig, ModelOrigin, RunConfig, R
 from resi.console.redaction import redact_config
 from resi.domains.given import Chosen, GivenDomain
 from resi.errors import UsageError, unknown_name
+from resi.fingerprints import canonical
 from resi.groundings import GROUNDINGS
 from resi.measures.functional import FUNCTIONAL
 from resi.measures.functions import says_direction
@@ -171,8 +172,15 @@ def by_protocol(measures: Mapping[str, Measure], protocol: Protocol) -> dict[str
 
 
 def check_scorable(measures: Mapping[str, Measure]) -> None:
-    """Raise ``UsageError`` for a measure of which a run could not say what its values mean."""
+    """Raise ``UsageError`` for a measure whose values say nothing, or whose parameters a table cannot hold."""
     for name, measure in measures.items():
+        try:
+            canonical(measure.parameters())
+        except Exception as error:  # of somebody else's code
+            raise UsageError(
+                f"{name}: its parameters have to be numbers, texts, lists or null, which tables can hold: "
+                f"{type(error).__name__}: {' '.join(str(error).split())}"
+            ) from None
         if not says_direction(measure):
             raise UsageError(
                 f"{name} does not say whether large values mean similar, which a score depends on: "

@@ -7,8 +7,9 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from resi.console import say
 from resi.errors import UsageError, unknown_name
-from resi.registry.discovery import load_plugins
+from resi.registry.discovery import described, load_plugins
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -18,6 +19,8 @@ T = TypeVar("T")
 SEPARATOR = ":"
 """Between the name of a distribution and that of what it provides."""
 BUILT_IN_DISTRIBUTION = "resi"
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+"""What an item may be called: words of a command, keys and names of folders hold it."""
 
 
 @dataclass(frozen=True)
@@ -81,8 +84,8 @@ class Registry(Generic[T]):
 
     def check_free(self, name: str, distribution: str, item: T) -> None:
         """Raise ``ValueError`` if a name cannot be that of an item."""
-        if SEPARATOR in name:
-            raise ValueError(f"{self.kind} {name!r}: a name has no {SEPARATOR!r}, which follows that of a distribution")
+        if not isinstance(name, str) or not NAME.fullmatch(name):
+            raise ValueError(f"{self.kind} {str(name)[:80]!r}: a name is of letters, digits and any of _ . -")
         for taken in self._by_plain.get(name, []):
             if taken.item is item or canonical_name(taken.distribution) == canonical_name(distribution):
                 raise ValueError(f"{self.kind} {name!r} is already provided by {taken.distribution}")
@@ -95,7 +98,13 @@ class Registry(Generic[T]):
                 for entry in entries:
                     is_plain = len(entries) == 1 or entry.distribution == BUILT_IN_DISTRIBUTION
                     name = plain if is_plain else qualified(entry.distribution, plain)
-                    found[name] = entry if is_plain else self._as(name)
+                    if is_plain:
+                        found[name] = entry
+                        continue
+                    try:
+                        found[name] = self._as(name)
+                    except Exception as error:  # a plugin's class may not let itself be derived from
+                        say(f"left out: {self.kind} {name}: {described(error)}")
             self._shortest = found
         return self._shortest
 

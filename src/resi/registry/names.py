@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from resi.console import say
 from resi.errors import UsageError, unknown_name
 from resi.registry.discovery import described, load_plugins
-from resi.registry.items import Registry, qualified
+from resi.registry.items import SEPARATOR, Registry, qualified
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -24,6 +24,8 @@ SETS = ("all", "benchmark", "fast")
 """Names of sets of measures, which no measure can have."""
 SLOW_FAMILIES = ("topology", "rsm")
 """Families of measures that the set ``fast`` leaves out."""
+UNSET = "???"
+"""What a config has for a parameter without a default that nobody has given."""
 
 
 @functools.cache
@@ -74,6 +76,7 @@ def domains() -> Registry[type[Domain]]:
     plugins = load_plugins()
     for info, domain in plugins.call("resi_domains"):
         try:
+            _check_texts(domain, ("name", "title", "extra"))
             registry.add(domain.name, domain, info.distribution, info.version)
         except ValueError as error:
             plugins.fail(info, str(error))
@@ -118,8 +121,26 @@ def _renamed_architecture(family: NetworkFamily, plain: str, name: str) -> Netwo
     return renamed
 
 
-DATASETS = _Naming(lambda dataset: [dataset.name], _renamed_dataset)
-NETWORKS = _Naming(lambda family: [item.name for item in family.architectures], _renamed_architecture)
+def _names_of_dataset(dataset: DatasetInfo) -> list[str]:
+    _check_texts(dataset, ("name", "title", "source"))
+    return [dataset.name]
+
+
+def _names_of_architectures(family: NetworkFamily) -> list[str]:
+    for item in family.architectures:
+        _check_texts(item, ("name", "title", "published_name", "reference"))
+    return [item.name for item in family.architectures]
+
+
+def _check_texts(item: Any, attributes: tuple[str, ...]) -> None:
+    """Raise ``ValueError`` for what is listed and is no text."""
+    for attribute in attributes:
+        if not isinstance(value := getattr(item, attribute), str):
+            raise ValueError(f"{type(item).__name__} {_label(item)}: {attribute} must be a text, not {value!r}")
+
+
+DATASETS = _Naming(_names_of_dataset, _renamed_dataset)
+NETWORKS = _Naming(_names_of_architectures, _renamed_architecture)
 
 
 def _of_domain(domain: str, kind: str, hook: str, naming: _Naming) -> Registry[Any]:
@@ -182,6 +203,15 @@ def usable_domains() -> tuple[Domain, ...]:
     return tuple(found)
 
 
+def defaults(name: str) -> dict[str, Any]:
+    """Return the default parameters of a measure that is installed; nothing of another."""
+    known = measures()
+    try:
+        return known.get(name)().parameters() if name in known else {}
+    except Exception:  # a plugin's, of which nothing else is shown for that
+        return {}
+
+
 def make_measure(name: str, parameters: Mapping[str, Any]) -> Measure:
     """Return a measure with its parameters set, or raise ``UsageError`` naming what exists."""
     if not isinstance(name, str):
@@ -190,17 +220,34 @@ def make_measure(name: str, parameters: Mapping[str, Any]) -> Measure:
 
 
 def configured(measure: type[Measure], parameters: Mapping[str, Any]) -> Measure:
-    """Return a measure of a class with its parameters set, or raise ``UsageError`` naming what exists."""
+    """Return a measure of a class with its parameters set.
+
+    Raises
+    ------
+    UsageError
+        If there is no such parameter, a value is of another kind than its default, or the class refuses it.
+    """
     name = measure.name
-    defaults = {field.name: field.default for field in dataclasses.fields(measure)}  # type: ignore[arg-type]
+    fields: dict[str, Any] = {field.name: field for field in dataclasses.fields(measure) if field.init}  # type: ignore[arg-type]
+    given = {}
     for parameter, value in parameters.items():
-        if parameter not in defaults:
-            raise unknown_name(f"parameter of {name}", parameter, list(defaults))
-        _check_type(f"{name}: {parameter}={value!r}", value, defaults[parameter])
+        if parameter not in fields:
+            raise unknown_name(f"parameter of {name}", parameter, list(fields))
+        if value == UNSET:
+            continue
+        default = fields[parameter].default
+        _check_type(f"{name}: {parameter}={value!r}", value, default)
+        given[parameter] = tuple(value) if isinstance(default, tuple) and isinstance(value, list) else value
+    for parameter, field in fields.items():
+        if parameter not in given and field.default is field.default_factory is dataclasses.MISSING:
+            key = f"measure.{name.replace(SEPARATOR, '--')}.{parameter}"
+            raise UsageError(f"{name}: {parameter} has no default; say {key}=VALUE")
     try:
-        return measure(**parameters)
-    except (TypeError, ValueError) as error:
-        message = str(error)
+        return measure(**given)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        message = " ".join(str(error).split()) or type(error).__name__
         raise UsageError(message if message.startswith(f"{name}:") else f"{name}: {message}") from error
 
 

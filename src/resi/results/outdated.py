@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from resi import __version__, registry
-from resi.errors import ResiError
 from resi.measures.functional import FUNCTIONAL, FUNCTIONAL_VERSION
 from resi.results.manifests import RUN
 from resi.results.schema import PUBLISHED, SCORE_VERSION
@@ -168,7 +167,7 @@ def _training_versions() -> dict[str, int]:
     for name in registry.domains():
         try:
             found[name] = registry.domains().get(name)().training_version()
-        except ResiError:
+        except Exception:  # noqa: S112 - what is missing here, or a plugin's error: its version is not known
             continue
     return found
 
