@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Mapping, Sequence
 
+    from resi.registry.files import MeasureFile
+
 _WORDS = {"true": True, "false": False, "null": None, "none": None}
 
 
@@ -125,6 +127,18 @@ def parameters(values: dict[str, Any], key: str) -> dict[str, dict[str, Any]]:
             raise UsageError(f"{given}={values[given]}: expected {key}.NAME.PARAMETER=VALUE, as {key}.jaccard.k=20")
         found.setdefault(parts[1], {})[parts[2]] = values.pop(given)
     return found
+
+
+def take_files(words: Sequence[str]) -> tuple[list[str], list[MeasureFile]]:
+    """Take ``measure.file=FILE`` out of the words of a command; return the others and the files, loaded."""
+    key = "measure.file="
+    given = [word for word in words if word.startswith(key)]
+    if not given:
+        return list(words), []
+    from resi.registry.files import load_files
+
+    paths = [path for word in given for path in texts(key[:-1], word.removeprefix(key))]
+    return [word for word in words if word not in given], load_files(paths)
 
 
 def parser(command: str, usage: str, about: str, keys: Mapping[str, Key], examples: str) -> argparse.ArgumentParser:

@@ -32,6 +32,7 @@ COMMANDS = {
     ),
     "show": ("resi.cli.show", "one run: its config, versions and scores, and why comparisons failed"),
     "describe": ("resi.cli.describe", "one measure, model, dataset, test or suite in full"),
+    "new-measure": ("resi.cli.new_measure", "a package with a measure of your own to start from, tests included"),
     "plan": ("resi.cli.plan", "what a run, sweep or suite would do, with estimates; starts nothing"),
     "merge": ("resi.cli.merge", "combine the shards of many runs into one table (also: resi-merge)"),
     "download": ("resi.cli.download", "the published models or results, to where runs look for them"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from resi.registry.items import SEPARATOR, Registered, Registry, qualified
+from resi.registry.items import SEPARATOR, Registered, Registry, canonical_name, qualified
 from resi.registry.names import (
     SETS,
     SLOW_FAMILIES,
@@ -23,6 +23,7 @@ __all__ = [
     "SLOW_FAMILIES",
     "Registered",
     "Registry",
+    "canonical_name",
     "configured",
     "datasets",
     "defaults",
