@@ -17,7 +17,7 @@ from resi import registry
 from resi.machine.unchanged import unchanged_process
 from resi.registry import discovery
 from tests.conftest import TINY
-from tests.registry.test_plugins import folder, install, said  # noqa: F401 - fixtures
+from tests.registry.test_plugins import install
 
 HEAD = "from dataclasses import dataclass, field\nimport resi\n"
 HOOK = "\n@resi.hookimpl\ndef resi_measures():\n    return ({},)\n"
@@ -84,7 +84,7 @@ STRANGE = {
 
 
 @pytest.fixture
-def hostile(folder: Path) -> Path:  # noqa: F811
+def hostile(folder: Path) -> Path:
     """Return a folder with all of them, installed at a time."""
     for name, (code, _) in BROKEN.items():
         install(folder, f"broken_{name}", code)
@@ -95,7 +95,7 @@ def hostile(folder: Path) -> Path:  # noqa: F811
     return folder
 
 
-def test_listing_and_describing_go_on(hostile: Path, said) -> None:  # noqa: F811
+def test_listing_and_describing_go_on(hostile: Path, said) -> None:
     status, listed, errors = said("list", "plugins", "--json")
     assert status == 0, errors
     found = {row["distribution"]: row["error"] for row in json.loads(listed)}
@@ -115,9 +115,10 @@ def test_listing_and_describing_go_on(hostile: Path, said) -> None:  # noqa: F81
     assert said("--help")[0] == 0
 
 
-def test_a_run_by_each_of_them_is_one_line_or_rows_that_say_why(hostile: Path, said) -> None:  # noqa: F811
+def test_a_run_by_each_of_them_is_one_line_or_rows_that_say_why(hostile: Path, trained: Path, said) -> None:
+    tiny = [*TINY, f"root={trained}"]
     usable = [name for name in STRANGE if name not in ("no_default", "objects", "refuses", "states")]
-    words = [*TINY, f"measure=[cka,{','.join(usable)}]"]
+    words = [*tiny, f"measure=[cka,{','.join(usable)}]"]
     status, _, errors = said("plan", *words)
     assert status == 0, errors
     found = resi.run(words).comparisons
@@ -142,10 +143,10 @@ def test_a_run_by_each_of_them_is_one_line_or_rows_that_say_why(hostile: Path, s
         "states": f"states: {kinds}: LookupError: none",
         "objects": f"objects: {kinds}: TypeError: Object of type object is not JSON serializable",
     }.items():
-        status, _, errors = said(*TINY, f"measure={name}")
+        status, _, errors = said(*tiny, f"measure={name}")
         assert status == 2
         assert errors.strip().splitlines()[-1] == f"resi: {reason}"
-    assert said(*TINY, "measure=no_default", "measure.no_default.k=3", "stage=models")[0] == 0
+    assert said(*tiny, "measure=no_default", "measure.no_default.k=3", "stage=models")[0] == 0
 
 
 CHANGES = {
@@ -173,7 +174,7 @@ def test_what_importing_changes_for_everybody_is_put_back(what: str) -> None:
     assert state() == before
 
 
-def test_plugins_are_imported_within_that(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:  # noqa: F811
+def test_plugins_are_imported_within_that(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     body = "    import torch, warnings\n    torch.set_default_dtype(torch.float64)\n"
     install(folder, "changes", measure("changes", body + "    warnings.simplefilter('error')\n    print('loud')\n"))
     filters = list(warnings.filters)

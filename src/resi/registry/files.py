@@ -11,6 +11,7 @@ import sys
 import threading
 import traceback
 import types
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -53,6 +54,10 @@ class MeasureFile(NamedTuple):
     chosen: tuple[str, ...]
     sources: tuple[tuple[str, str], ...]
 
+    def without(self, name: str) -> MeasureFile:
+        """Return the file without one of its measures."""
+        return self._replace(measures={known: measure for known, measure in self.measures.items() if known != name})
+
     @property
     def sha256(self) -> str:
         """The hash of the file itself."""
@@ -68,13 +73,14 @@ def load_files(paths: Sequence[str | Path]) -> list[MeasureFile]:
         Naming the file, the line and the reason, if one cannot be read or executed, defines no measure or a wrong one;
         or if two measures have one name.
     """
-    found = [load_file(path) for path in dict.fromkeys(Path(path).expanduser().absolute() for path in paths)]
-    places: dict[str, Path] = {}
-    for file in found:
-        for name in file.measures:
-            if name in places:
-                raise UsageError(f"{KEY}: {places[name]} and {file.path} both define {name}; rename one of them")
-            places[name] = file.path
+    found = [load_file(path) for path in dict.fromkeys(Path(path).expanduser().resolve() for path in paths)]
+    counts = Counter(name for file in found for name in file.measures)
+    for name in [name for name, count in counts.items() if count > 1]:
+        places = [file for file in found if name in file.measures]
+        if any(name in file.chosen for file in places):
+            raise UsageError(f"{KEY}: {places[0].path} and {places[1].path} both define {name}; rename one of them")
+        for file in places:  # a function that is hardly meant as a measure
+            found[found.index(file)] = file.without(name)
     return found
 
 
@@ -85,6 +91,11 @@ def load_file(path: Path) -> MeasureFile:
         if path not in _loaded or _loaded[path].sources != sources:
             _loaded[path] = _execute(path, sources)
         return _loaded[path]
+
+
+def loaded_measures() -> dict[str, type[Measure]]:
+    """Return the measures of all files that this process has read, by name; of one name those read last."""
+    return {name: measure for file in list(_loaded.values()) for name, measure in file.measures.items()}
 
 
 def file_of(measure: type[Measure]) -> MeasureFile | None:

@@ -128,11 +128,16 @@ class Registry(Generic[T]):
             return self._names()[name]
         if (full := self._canonical(name)) in self._qualified:
             return self._as(full)
-        if several := self._by_plain.get(name):
-            choice = " or ".join(qualified(entry.distribution, name) for entry in several)
+        if several := self.several(name):
+            choice = " or ".join(several)
             raise UsageError(f"{self.kind} {name!r} is provided by several plugins; name one of them: {choice}")
         failed = [f" Plugin {p.name} of {p.distribution} failed to load: {p.error}" for p in load_plugins().failed]
         raise unknown_name(self.kind, name, list(self), "".join(failed))
+
+    def several(self, name: str) -> list[str]:
+        """Return what tells apart the items of one plain name, if it is nobody's own."""
+        entries = [] if name in self._names() else self._by_plain.get(name, [])
+        return [qualified(entry.distribution, name) for entry in entries]
 
     def get(self, name: str) -> T:
         """Return an item by name, or raise ``UsageError`` with suggestions."""
