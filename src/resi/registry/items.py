@@ -51,7 +51,7 @@ class Registry(Generic[T]):
         Makes an item known by another name: it takes the item, its name and the other one.
     """
 
-    def __init__(self, kind: str, renamed: Callable[[T, str, str], T]) -> None:
+    def __init__(self, kind: str, renamed: Callable[[T, str, str], T] = lambda item, *_: item) -> None:
         self.kind = kind
         self._renamed = renamed
         self._by_plain: dict[str, list[Registered[T]]] = {}
