@@ -125,7 +125,7 @@ def test_a_run_by_each_of_them_is_one_line_or_rows_that_say_why(hostile: Path, t
     by_measure = {name: found.filter(measure=name).row(0, named=True) for name in ("cka", *usable)}
     assert by_measure["cka"]["status"] == "ok"
     reasons = {
-        "bytes_raise": "prepared_bytes failed: LookupError: how many?",
+        "bytes_raise": "LookupError: how many?",
         "bytes_text": "prepared_bytes returned 'many'; expected a number of bytes",
         "leaves": "leaves tried to end the program (SystemExit: 0)",
         "speaks": "ValueError: could not convert string to float: 'much'",

@@ -42,12 +42,9 @@ def needed_bytes(measure: Measure, n_samples: int, n_features: int) -> int:
     Raises
     ------
     MeasureError
-        If it fails to say it, or says what is no number of bytes.
+        If it says what is no number of bytes.
     """
-    try:
-        said = measure.prepared_bytes(n_samples, n_features)
-    except Exception as error:
-        raise MeasureError(f"{measure.name}: prepared_bytes failed: {type(error).__name__}: {error}") from None
+    said = measure.prepared_bytes(n_samples, n_features)
     if isinstance(said, bool) or not isinstance(said, int | float) or not 0 <= said < math.inf:
         raise MeasureError(f"{measure.name}: prepared_bytes returned {said!r}; expected a number of bytes")
     return int(said)
