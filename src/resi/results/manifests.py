@@ -130,6 +130,13 @@ def directions(manifest: Mapping[str, Any]) -> dict[str, bool]:
     return {name: larger for name, larger in found.items() if isinstance(larger, bool)}
 
 
+def own_codes(manifest: Mapping[str, Any]) -> dict[str, str]:
+    """Return the hash of the code of each measure that is not built in."""
+    stated = manifest.get(OWN_MEASURES, {}).items()
+    found = {name: about.get("code") for name, about in stated if isinstance(about, dict)}
+    return {name: code for name, code in found.items() if isinstance(code, str)}
+
+
 def known_columns(manifest: Mapping[str, Any]) -> dict[str, str]:
     """Return what a manifest says of columns that its tables may lack: for a run or an import, where models are from.
 

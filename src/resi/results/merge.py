@@ -25,11 +25,11 @@ from resi.results.manifests import (
     directions,
     write_manifest,
 )
-from resi.results.outdated import Outdated, find_outdated
+from resi.results.outdated import Outdated, find_outdated, latest_codes
 from resi.results.output import SCRATCH, check_output, opened, replace_tables
 from resi.results.resolve import resolve_comparisons, resolve_scores
 from resi.results.schema import COMPARISON_ORDER, COMPARISONS, SCORE_ORDER, SCORES
-from resi.results.shards import Shard, find_shards, find_strays
+from resi.results.shards import Shard, find_shards, find_strays, manifests_of
 from resi.results.tables import BATCH_ROWS, polars_io, write_table
 from resi.store.files import written_to
 from resi.store.root import check_text
@@ -52,6 +52,8 @@ class Merged:
         The hashes of the manifests of all shards of a name: of several roots there may be several.
     directions : dict from str to set of bool
         Whether larger values of a measure that is not built in mean more similar, as the manifests say.
+    codes : dict from str to str
+        The hash of its code in the run that ended last: what is by another is merged, with a note.
     outdated : Counter of str
         How many comparisons and scores of shards are of earlier versions, by the reason. They are merged, with a note.
     """
@@ -60,6 +62,7 @@ class Merged:
     shards: int = 0
     manifests: dict[str, list[str]] = field(default_factory=dict)
     directions: dict[str, set[bool]] = field(default_factory=dict)
+    codes: dict[str, str] = field(default_factory=dict)
     comparisons: int = 0
     failed: int = 0
     scores: int = 0
@@ -102,6 +105,7 @@ def _merge(shards: Sequence[Shard], merged: Merged, batch: int) -> None:
     with written_to(folder), polars_io(folder), tempfile.TemporaryDirectory(dir=folder, prefix=SCRATCH) as scratch:
         comparisons = Buckets(Path(scratch), batch)
         scores = [pl.DataFrame(schema={**SCORES, **SHARD})]
+        merged.codes = latest_codes(manifests_of(shards))
         for shard in shards:
             with _reported(merged):
                 manifest_hash = shard.manifest_hash()
@@ -164,10 +168,12 @@ def _read(shard: Shard, comparisons: Buckets, merged: Merged) -> pl.DataFrame:
     old_measures: dict[tuple[str, int], str] = {}
     outdated = Outdated()
     for batch in batches:
-        outdated = find_outdated(manifest, batch)
+        outdated = find_outdated(manifest, batch, merged.codes)
         old_measures |= outdated.measures
         for (name, version), reason in outdated.measures.items():
             merged.outdated[f"comparisons {reason}"] += batch.filter(measure=name, measure_version=version).height
+        for name, reason in outdated.codes.items():
+            merged.outdated[f"comparisons {reason}"] += batch.filter(measure=name).height
         if outdated.shard:
             merged.outdated[f"comparisons {outdated.shard}"] += batch.height
         comparisons.add(_with_shard(outdated.mark_comparisons(batch), shard))
