@@ -5,8 +5,12 @@ from __future__ import annotations
 import hashlib
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 os.environ.pop("COLUMNS", None)  # set by pytest-xdist in its workers: output to a file would be cut to that width
 
@@ -22,6 +26,30 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     home = tmp_path / "home"
     monkeypatch.setenv("RESI_HOME", str(home))
     return home
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a data root with the models and representations of the small run."""
+    import resi
+
+    home = tmp_path_factory.mktemp("trained")
+    resi.run([*TINY, f"root={home}", "stage=representations"])
+    return home
+
+
+@pytest.fixture
+def said(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Return a function that runs words of the command line: exit code, output, messages."""
+
+    def run(*words: str) -> tuple[int, str, str]:
+        from resi.cli.main import run_command
+
+        capsys.readouterr()
+        code = run_command(list(words))
+        return code, *capsys.readouterr()
+
+    return run
 
 
 def check_files(folder: Path) -> None:

@@ -6,14 +6,16 @@ import ast
 import re
 import shlex
 from functools import reduce
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
 import resi
+from resi import registry
 from resi.cli import compare, extract
 from resi.cli.arguments import split
-from resi.cli.main import COMMANDS
+from resi.cli.main import COMMANDS, run_command
 from resi.config.many import compose_all, open_configs
 from resi.config.register import register
 from resi.config.schema import RunConfig
@@ -54,6 +56,40 @@ def test_code_compiles_names_exist_and_links_lead_somewhere(page: Path) -> None:
                 reduce(getattr, dotted(node)[1:], resi)
     links = [link for link in LINK.findall(BLOCK.sub("", text)) if "://" not in link]
     assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("page", ["measures", "plugins"])
+def test_commands_about_own_measures_do_what_they_show(
+    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = REPOSITORY / "docs" / f"{page}.md"
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RESI_HOME", str(tmp_path / "home"))
+    files = [code for _, code in BLOCK.findall(path.read_text(encoding="utf-8")) if code.startswith("# my_measure.py")]
+    for code in files:
+        (tmp_path / "my_measure.py").write_text(code, encoding="utf-8")
+    for name in "ab":
+        np.save(tmp_path / f"{name}.npy", np.random.default_rng(ord(name)).normal(size=(20, 3)))
+    is_installed = "effective_rank_difference" in registry.measures()
+    shown = commands(path)
+    assert len(shown) >= (7 if files else 3)
+    for words in shown:
+        if "resi-example" in " ".join(words) and not is_installed:
+            continue
+        # Of a run, what it would do: it takes seconds.
+        is_run = words[0] not in COMMANDS
+        assert run_command(["plan", *words] if is_run else words) == 0, capsys.readouterr().err
+
+
+def test_two_lines_make_a_measure() -> None:
+    _, blocks = zip(*BLOCK.findall((REPOSITORY / "docs" / "measures.md").read_text(encoding="utf-8")), strict=True)
+    names: dict[str, Any] = {}
+    for code in blocks[:2]:
+        exec(code, names)
+    R, S = np.full((4, 2), 3.0), np.zeros((4, 2))
+    assert resi.compare(R, S, measure=names["gap"]) == pytest.approx(18**0.5)
+    table = resi.pairwise({"R": R, "S": S}, measures=[names["gap"]])
+    assert table["larger_is_more_similar"].to_list() == [False, False]
 
 
 def test_commands_of_the_readme_exist_and_so_do_their_keys() -> None:

@@ -21,11 +21,10 @@ from resi.measures.base import Measure, as_measure
 from resi.measures.kernel import CKA
 from resi.measures.source import code_hash
 from resi.pipeline.keys import measure_key
-from resi.registry import Registered
 from tests.conftest import TINY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 PACKAGE = {
     "__init__.py": "from own_package.measure import Own\n",
@@ -138,25 +137,33 @@ VALUES = [1.0]
 
 
 @pytest.fixture
-def registered() -> Iterator[dict[str, Registered]]:
-    """Yield what is registered, where a measure may be added that Hydra is to know, too."""
-    known = registry.measures()._items
-    before = dict(known)
-    known["changing"] = Registered(Changing, "own-package", "1.0", "")
+def register() -> Iterator[Callable[[str], None]]:
+    """Yield what registers the measure with a hash of its code, so that Hydra knows it, too."""
+    known = registry.measures()
+
+    def forget() -> None:
+        known._by_plain.pop("changing", None)
+        known._qualified.pop("own-package:changing", None)
+        known._shortest = None
+
+    def register(code: str) -> None:
+        forget()
+        known.add("changing", Changing, "own-package", "1.0", code)
+
+    register("")
     own_store.cache_clear()
-    yield known
-    known.clear()
-    known.update(before)
+    yield register
+    forget()
     own_store.cache_clear()
 
 
 def test_comparisons_by_changed_code_are_made_again_and_it_is_said(
-    root: Path, capsys: pytest.CaptureFixture[str], registered: dict[str, Registered]
+    root: Path, capsys: pytest.CaptureFixture[str], register: Callable[[str], None]
 ) -> None:
     words = [*TINY, "domain=graph", "test=augmentation", "measure=[cka,changing]"]
 
     def values(code: str) -> tuple[set[float], str]:
-        registered["changing"] = Registered(Changing, "own-package", "1.0", code * 32)
+        register(code * 32)
         found = resi.run(words)
         rows = found.comparisons.filter(measure="changing")
         return set(rows["value"]), capsys.readouterr().err

@@ -7,7 +7,6 @@ import importlib.metadata
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pluggy
@@ -15,21 +14,17 @@ import pytest
 
 import resi
 from resi import registry
-from resi.cli.main import run_command
-from resi.config import register as config
 from resi.errors import UsageError
 from resi.measures.base import Measure, as_measure
-from resi.registry import discovery, hookspecs, names
+from resi.registry import discovery, hookspecs
 from tests.conftest import REPOSITORY, TINY
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+from tests.registry.conftest import forget_plugins
 
 COMMAND = [sys.executable, "-c", "from resi.cli.main import main; main()"]
 BROKEN = {
     "raises": ("raise RuntimeError('bad day')", "RuntimeError: bad day"),
     "misspells": ("import resi\n@resi.hookimpl\ndef resi_mesures(): return ()", "unknown hook 'resi_mesures'"),
-    "clashes": (
+    "repeats": (
         "import resi\nfrom resi.measures.kernel import CKA\n@resi.hookimpl\ndef resi_measures(): return (CKA,)",
         "measure 'cka' is already provided by resi",
     ),
@@ -63,40 +58,6 @@ def install(folder: Path, name: str, code: str) -> None:
 
 def run(words: list[str], env: dict[str, str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run([*COMMAND, *words], capture_output=True, text=True, env=env, timeout=300, check=False)
-
-
-def forget_plugins() -> None:
-    """Let the next question look for plugins again, as a new process does."""
-    cached = (discovery.load_plugins, registry.measures, registry.domains, names._of_domains, registry.usable_domains)
-    for known in cached:
-        known.cache_clear()
-    names._of_domains.cache_clear()
-    config.own_store.cache_clear()
-
-
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Return a folder whose distributions this process finds as installed ones."""
-    monkeypatch.setenv("RESI_HOME", str(tmp_path / "home"))
-    monkeypatch.syspath_prepend(tmp_path)
-    forget_plugins()
-    yield tmp_path
-    for path in tmp_path.iterdir():
-        sys.modules.pop(path.stem, None)
-    monkeypatch.undo()
-    forget_plugins()
-
-
-@pytest.fixture
-def said(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
-    """Return a function that runs words of the command line: exit code, output, messages."""
-
-    def run(*words: str) -> tuple[int, str, str]:
-        capsys.readouterr()
-        code = run_command(list(words))
-        return code, *capsys.readouterr()
-
-    return run
 
 
 def test_the_example_plugin_installs_from_its_folder_and_runs_by_name(folder: Path, said) -> None:
@@ -225,7 +186,6 @@ class Puzzling(type):
         (own_measure(is_symmetric=False), "measure Own: class attribute 'is_symmetric' is called 'symmetric' here"),
         (own_measure(metric=True), "measure Own: a metric is a symmetric distance"),
         *((own_measure(name=name), f"measure '{name}': the name is taken by a set of") for name in registry.SETS),
-        (own_measure(name="cka"), "measure 'cka' is already provided by resi"),
         (own_measure(benchmark=True), "measure 'own': 'benchmark' marks the published ones alone"),
         (Puzzling("Puzzle", (Measure,), {}), "measure 'Puzzle': LookupError: no name today"),
         (5, "5 is not a class derived from resi.Measure"),

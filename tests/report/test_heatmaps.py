@@ -11,6 +11,8 @@ import numpy as np
 from PIL import Image
 
 from resi.report.heatmaps import CELL, GAP, MOST_MEMBERS, experiments
+from resi.results.merge import merge_shards
+from resi.results.shards import Shard
 from tests.report.rows import finish
 from tests.results.rows import comparison
 
@@ -92,3 +94,19 @@ def test_models_that_have_no_room_in_a_picture_are_counted(tmp_path: Path) -> No
     (found,), _ = experiments(finish(tmp_path, [], rows_of("cka", values)))
     assert found.about == "models that differ in their seed; the first 60 of 65"
     assert found.pictures[0].width == MOST_MEMBERS * CELL
+
+
+def test_a_measure_that_is_not_installed_points_where_the_manifests_say_also_when_merged(tmp_path: Path) -> None:
+    models = [(setting, seed, "last") for setting in ("standard", "augmentation_100") for seed in (0, 1)]
+    pairs = list(itertools.combinations(models, 2))
+    rows = rows_of("mine", {(a, b): 1.0 if a[0] == b[0] else 7.0 for a, b in pairs})
+    for name, other in (("one", False), ("two", True)):
+        stated = {"mine": {"larger_is_more_similar": False}, "disputed": {"larger_is_more_similar": other}}
+        finish(tmp_path / "shards" / name, [], rows, own_measures=stated)
+    merged = merge_shards([tmp_path], tmp_path / "merged")
+    assert merged.problems == []
+    assert Shard(merged.folder).manifest()["own_measures"] == {"mine": {"larger_is_more_similar": False}}
+    for shard in (Shard(tmp_path / "shards" / "one"), Shard(merged.folder)):
+        (found,), _ = experiments(shard)
+        bright = brightness(pixels(found.pictures[0].data), 4, 2)
+        assert bright[0, 1] == bright[2, 3] > bright[0, 2]

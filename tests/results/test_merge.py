@@ -13,13 +13,14 @@ from hypothesis import strategies as st
 
 from resi.errors import UsageError
 from resi.fingerprints import hash_file
+from resi.measures.kernel import CKA
 from resi.results import external
 from resi.results.merge import merge_shards
-from resi.results.schema import COMPARISON_ORDER, COMPARISONS, SCORES
+from resi.results.schema import COMPARISON_ORDER, COMPARISONS, SCORE_ORDER, SCORES
 from resi.results.shards import Shard, find_shards
 from resi.results.stored import find_comparisons
-from resi.results.tables import read_table
-from tests.results.rows import comparison, finish, score
+from resi.results.tables import read_table, table
+from tests.results.rows import MANIFEST, comparison, finish, score
 
 
 def tables(folder: Path) -> dict[str, bytes]:
@@ -271,3 +272,18 @@ def test_the_manifest_of_merged_tables_says_what_they_are_made_of(tmp_path: Path
     manifest = json.loads((tmp_path / "results" / "manifest.json").read_text())
     assert (manifest["kind"], manifest["shards"]) == ("merged", {"one": [hash_file(shard.folder / "manifest.json")]})
     assert set(manifest["files"]) == {"comparisons.parquet", "scores.parquet"}
+
+
+def test_rows_by_earlier_code_of_a_measure_of_ones_own_are_merged_with_a_note(tmp_path: Path) -> None:
+    for name, code, hour in (("later", "b", "12"), ("earlier", "a", "11")):
+        shard = Shard(tmp_path / "shards" / name)
+        own = [comparison(name, measure="mine"), comparison(f"{name} cka", measure="cka", measure_version=CKA.version)]
+        rows = table(own, COMPARISONS, COMPARISON_ORDER)
+        about = {"own_measures": {"mine": {"code": code}}, "finished": f"2026-01-01T{hour}:00:00+00:00"}
+        scores = table([{**score(name), "measure": "mine", "compared": name}], SCORES, SCORE_ORDER)
+        shard.finish(rows, scores, {**MANIFEST, **about})
+    merged = merge_shards([tmp_path], tmp_path / "merged")
+    noted = Shard(merged.folder).comparisons().filter(pl.col("note") != "")
+    assert noted.select("key", "note").rows() == [("earlier", "computed by earlier code of mine")]
+    assert merged.outdated == {"comparisons computed by earlier code of mine": 1}
+    assert Shard(merged.folder).scores()["note"].to_list().count("computed by earlier code of mine") == 1

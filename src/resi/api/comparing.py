@@ -309,6 +309,7 @@ def _check_memory(measure: Measure, R: ArrayLike, S: ArrayLike, shape: Layout, m
     """Raise ``BudgetError`` if comparing two arrays needs more memory than allowed."""
     from resi.engine.budget import ARGUMENTS, check_budget
     from resi.machine.memory import parse_memory
+    from resi.measures.guard import needed_bytes
     from resi.measures.shapes import pair_views
 
     sizes = tuple(tuple(getattr(array, "shape", ())) for array in (R, S))
@@ -318,7 +319,7 @@ def _check_memory(measure: Measure, R: ArrayLike, S: ArrayLike, shape: Layout, m
     def bytes_of(count: int) -> int:
         sampled = (count, *sizes[0][1:]), (count, *sizes[1][1:])
         views = pair_views(measure.name, sampled, (shape, shape), measure.spatial)
-        return sum(measure.prepared_bytes(*view.size(size)) for view, size in zip(views, sampled, strict=True))
+        return sum(needed_bytes(measure, *view.size(size)) for view, size in zip(views, sampled, strict=True))
 
     if memory == "auto" and bytes_of(sizes[0][0]) < ALWAYS_FITS:
         return

@@ -169,19 +169,12 @@ def evaluate(  # noqa: PLR0913 - all but the first two are options
 def _measures(given: Any) -> dict[str, Measure]:
     """Return the measures by name, of which all say whether large values mean similar."""
     from resi.api.measuring import choose
-    from resi.measures.functional import FUNCTIONAL
+    from resi.config.validate import check_scorable
 
     chosen = choose(given)
     if not chosen.measures:
         raise UsageError("evaluate: measures is empty; name one, several, or benchmark")
-    for name, larger in chosen.larger_is_more_similar.items():
-        if larger is None:
-            raise UsageError(
-                f"evaluate: {name} does not say whether large values mean similar, which a score depends on: "
-                f"resi.as_measure({name}, name={name!r}, larger_is_more_similar=...)"
-            )
-        if name in FUNCTIONAL:
-            raise UsageError(f"evaluate: the name {name} is taken by a function of outputs; give the measure another")
+    check_scorable(chosen.measures)
     return chosen.measures
 
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
-import inspect
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from resi import registry
 from resi.errors import UsageError
-from resi.measures.base import Measure, as_measure, check_facts
+from resi.measures.base import Measure, check_facts
+from resi.measures.functions import from_function, own_name, split_arguments, stated_facts
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -77,7 +76,7 @@ def choose_one(measure: Any, parameters: Mapping[str, Any], unnamed: str = "") -
     if isinstance(measure, str):
         return registry.make_measure(measure, parameters)
     if callable(measure) and not isinstance(measure, type):
-        return _from_function(measure, parameters, unnamed if _name(measure) == "" else "")
+        return _from_function(measure, parameters, unnamed if own_name(measure) == "" else "")
     raise UsageError(f"expected the name of a measure, not {_shown(measure)}; or {KINDS}")
 
 
@@ -137,52 +136,12 @@ def _renamed(measure: Measure, name: str) -> Measure:
     return other(**{field: getattr(measure, field) for field in fields})
 
 
-class _Undeclared(Measure):
-    """A plain function: whether larger values mean more similar is not known."""
-
-    knows_direction = False
-
-
 def _from_function(function: Callable[..., Any], parameters: Mapping[str, Any], name: str = "") -> Measure:
-    """Return a function as a measure of which nothing is known: either order of a pair may have another value."""
-    name = name or _name(function)
-    if not name:
+    """Return a function as a measure, with values of its parameters and of its other arguments."""
+    if not (name or own_name(function) or stated_facts(function).get("name")):
         raise UsageError(f"measures: {function!r} has no name; give it one: measures={{'my_measure': ...}}")
-    call = _called(name, function, parameters)
-    known = name if name.isidentifier() and name == name.lower() else "function"
-    made = as_measure(call, name=known, larger_is_more_similar=True, symmetric=False)
-    kind: type[Measure] = dataclasses.dataclass(
-        type(name, (made, _Undeclared), {"name": name, "__module__": call.__module__, "__doc__": function.__doc__})
-    )
-    return kind()
-
-
-def _name(function: Callable[..., Any]) -> str:
-    name = str(getattr(function, "__name__", ""))
-    return "" if name == "<lambda>" else name
-
-
-def _called(name: str, function: Callable[..., Any], parameters: Mapping[str, Any]) -> Callable[[Any, Any, str], float]:
-    """Return what calls a function with two matrices, and with the shape ``nd`` where it asks for one."""
-    bound = functools.partial(function, **parameters) if parameters else function
-    takes_shape = False
-    try:
-        signature = inspect.signature(function)
-    except (TypeError, ValueError):  # of a function that is not written in Python
-        pass
-    else:
-        takes_shape = "shape" in signature.parameters and "shape" not in parameters
-        given = {**parameters, "shape": "nd"} if takes_shape else parameters
-        try:
-            signature.bind(None, None, **given)
-        except TypeError as error:
-            raise UsageError(f"{name}: expected a function of R and S, and its parameters: {error}") from None
-
-    def call(R: Any, S: Any, shape: str) -> float:
-        return float(bound(R, S, shape=shape) if takes_shape else bound(R, S))
-
-    call.__module__ = function.__module__ if isinstance(function.__module__, str) else "__main__"
-    return call
+    own, others = split_arguments(function, parameters)
+    return from_function(function, name, others)(**own)
 
 
 def _shown(value: Any) -> str:

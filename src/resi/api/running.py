@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from resi import registry
+from resi.api.measuring import choose
 from resi.api.views import ScoreViews
 from resi.config.compose import compose
+from resi.config.own_measures import is_file_word, names_measures
+from resi.config.validate import by_protocol, check_scorable
 from resi.errors import UsageError, unknown_name
 from resi.pipeline import run as pipeline
 
@@ -19,6 +23,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from resi.api.measuring import Measures
+    from resi.config.schema import RunConfig
     from resi.pipeline.plan import Plan
     from resi.representation import Representation
     from resi.specs import ModelSpec, ProbeSpec
@@ -26,8 +32,17 @@ if TYPE_CHECKING:
     Key = tuple[Any, ...]
 
 
-def run(overrides: Sequence[str] = ()) -> RunResult:
+def run(overrides: Sequence[str] = (), measures: Measures | None = None) -> RunResult:
     """Run with the arguments of a command line, such as ``["test=augmentation", "measure=cka"]``.
+
+    Parameters
+    ----------
+    overrides : sequence of str
+        Arguments ``KEY=VALUE``.
+    measures : name, class, instance or function, a sequence of these, or a mapping, optional
+        Measures that need no name: as for :func:`resi.pairwise`. They are the measures of the run; where an argument
+        ``measure=`` or ``measure.file=`` names others, both are. A function has to say whether large values mean
+        similar: ``my_function.larger_is_more_similar = True``.
 
     Returns
     -------
@@ -40,9 +55,28 @@ def run(overrides: Sequence[str] = ()) -> RunResult:
         With one line saying what is wrong and what to do.
     """
     try:
-        return RunResult.of(pipeline.run_config(compose(overrides)))
+        config = compose(overrides) if measures is None else with_measures(overrides, measures)
+        return RunResult.of(pipeline.run_config(config))
     except UsageError as error:  # of a wrong word; where resi has found it, nobody needs to know
         raise error.with_traceback(None) from None
+
+
+def with_measures(overrides: Sequence[str], measures: Measures) -> RunConfig:
+    """Return the config of a run by measures that words cannot name, beside those that they do."""
+    chosen = choose(measures).measures
+    check_scorable(chosen)
+    names_others = any(names_measures(word) or is_file_word(word) for word in overrides)
+    config = compose(overrides if names_others else [*overrides, "measure=cka"])
+    named = config.measures if names_others else {}
+    for name, measure in chosen.items():
+        known = registry.measures()
+        is_other = name in known and known.get(name) is not type(measure)
+        if is_other or (name in named and named[name] != measure):
+            raise UsageError(f"measures: {name} is the name of another measure of this run; give this one its own")
+    found = {**named, **by_protocol(chosen, config.protocol)}
+    said = {name: measure.parameters() for name, measure in found.items()}
+    files = {name: value for name, value in config.composed.get("measure", {}).items() if name == "file"}
+    return replace(config, measures=found, composed={**config.composed, "measure": {**files, **said}})
 
 
 class RunResult(ScoreViews, pipeline.RunResult):

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Mapping, Sequence
 
+    from resi.registry.files import MeasureFile
+
 _WORDS = {"true": True, "false": False, "null": None, "none": None}
 
 
@@ -94,7 +96,7 @@ def split(
     values: dict[str, Any] = {}
     for word in words:
         key, equals, value = word.partition("=")
-        is_parameter = bool(parameters_of) and key.startswith(f"{parameters_of}.")
+        is_parameter = bool(parameters_of) and key not in keys and key.startswith(f"{parameters_of}.")
         if not equals or (key not in keys and not is_parameter and ("/" in key or Path(word).exists())):
             paths.append(word)
             continue
@@ -119,10 +121,24 @@ def parameters(values: dict[str, Any], key: str) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for given in [name for name in values if name.startswith(f"{key}.")]:
         parts = given.split(".")
+        if len(parts) == 3:
+            parts[1] = parts[1].replace("--", ":")  # as a run spells a measure of a distribution in keys
         if len(parts) != 3 or not all(parts):
             raise UsageError(f"{given}={values[given]}: expected {key}.NAME.PARAMETER=VALUE, as {key}.jaccard.k=20")
         found.setdefault(parts[1], {})[parts[2]] = values.pop(given)
     return found
+
+
+def take_files(words: Sequence[str]) -> tuple[list[str], list[MeasureFile]]:
+    """Take ``measure.file=FILE`` out of the words of a command; return the others and the files, loaded."""
+    key = "measure.file="
+    given = [word for word in words if word.startswith(key)]
+    if not given:
+        return list(words), []
+    from resi.registry.files import load_files
+
+    paths = [path for word in given for path in texts(key[:-1], word.removeprefix(key))]
+    return [word for word in words if word not in given], load_files(paths)
 
 
 def parser(command: str, usage: str, about: str, keys: Mapping[str, Key], examples: str) -> argparse.ArgumentParser:

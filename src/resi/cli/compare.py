@@ -29,6 +29,7 @@ def alignment(key: str, value: str) -> bool | str:
 
 KEYS = {
     "measure": Key("a name, a list as [cka,rsa], or benchmark, fast, all; default cka", texts),
+    "measure.file": Key("a Python file with measures of yours, or a list; all of it unless measure names some", texts),
     "measure.NAME.P": Key("a parameter of a measure, as measure.jaccard.k=20", text),
     "layers": Key("patterns of the layers to compare, as 'layer3.*'; default all", texts),
     "shape": Key("nd, ntd or nchw, if it is not what the number of axes says", text),
@@ -58,6 +59,7 @@ EXAMPLES = """\
   resi compare reps/r18
   resi compare reps/r18 reps/r34 'measure=[cka,procrustes]' --plot layers.svg
   resi compare a.npy b.npy c.npy measure=jaccard measure.jaccard.k=20
+  resi compare reps/r18 reps/r34 measure.file=my_measure.py
   resi compare reps/r18 'layers=layer?' samples=1000 --out table.csv
   resi compare a.npy b.npy null=200 bootstrap=1000"""
 
@@ -71,7 +73,8 @@ def main(words: list[str]) -> int:
     paths, values = split(arguments.words, known, "compare", parameters_of="measure")
     if not paths:
         raise UsageError("resi compare: name files or folders of representations, see resi compare --help")
-    measures = _measures(values.pop("measure", ["cka"]), parameters(values, "measure"))
+    files = values.pop("measure.file", [])
+    measures = _measures(values.pop("measure", None), files, parameters(values, "measure"))
     reading: dict[str, Any] = {key: values.pop(key) for key in ("layers", "columns", "id") if key in values}
     first, second, sides = _sets(paths, reading)
     table = _compared(first, second, measures, values)
@@ -101,17 +104,25 @@ def _check_suffix(option: str, path: Path | None, suffixes: tuple[str, ...]) -> 
         raise UsageError(f"{option} {path}: there is a folder of that name")
 
 
-def _measures(names: list[str], given: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Return the parameters of each measure by its name, sets of measures in full."""
+def _measures(names: list[str] | None, files: list[str], given: dict[str, dict[str, Any]]) -> dict[Any, dict[str, Any]]:
+    """Return the parameters of each measure by its name or class, sets of measures in full."""
     from resi import registry
+    from resi.registry.files import load_files
 
+    found = load_files(files) if files else []
+    own = {name: measure for file in found for name, measure in file.measures.items()}
+    names = names or [name for file in found for name in file.chosen] or ["cka"]
+    if own and not set(own).intersection(names):
+        raise UsageError(
+            f"measure.file={files[0]}: measure={','.join(names)} names none of its measures: {', '.join(own)}"
+        )
     sets = registry.measure_sets()
     chosen = dict.fromkeys(member for name in names for member in sets.get(name, [name]))
     for name, parameters_of in given.items():
         if name not in chosen:
             parameter, value = next(iter(parameters_of.items()))
             raise UsageError(f"measure.{name}.{parameter}={value}: the measures are {', '.join(chosen)}; add {name}")
-    return {name: given.get(name, {}) for name in chosen}
+    return {own.get(name, name): given.get(name, {}) for name in chosen}
 
 
 def _sets(paths: list[str], reading: dict[str, Any]) -> tuple[Set, Representations | None, Sides]:
@@ -163,7 +174,7 @@ def _loaded(paths: list[str], layers: list[str] | None = None, **options: Any) -
 
 
 def _compared(
-    first: Set, second: Representations | None, measures: dict[str, dict[str, Any]], options: dict[str, Any]
+    first: Set, second: Representations | None, measures: dict[Any, dict[str, Any]], options: dict[str, Any]
 ) -> pl.DataFrame:
     from resi.api.comparing import pairwise
 

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resi import registry
+from resi.cli.arguments import take_files
+from resi.cli.list import of_files
 from resi.console import show, shown, write
 from resi.console.tables import paragraph
 from resi.errors import UsageError, unknown_name
@@ -17,10 +19,13 @@ from resi.groundings import GROUNDINGS
 from resi.measures.cards import definition, properties
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from resi.domains.base import Domain
     from resi.groundings.base import Grounding
     from resi.measures.base import Measure
-    from resi.registry.names import Registry
+    from resi.registry.files import MeasureFile
+    from resi.registry.items import Registry
 
     Facts = list[tuple[str, str]]
 
@@ -36,13 +41,14 @@ def main(words: list[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="resi describe",
         description="Describe a measure, model, dataset, test, domain or suite: what it is and its properties.",
-        epilog="example: resi describe cka",
+        epilog="examples: resi describe cka; resi describe my_measure measure.file=my_measure.py",
     )
     parser.add_argument("name")
     parser.add_argument("--config-dir", type=Path, metavar="DIR", help="folder with your own suites, in suite/")
     parser.add_argument("--json", action="store_true", help="print JSON")
+    words, files = take_files(words)
     arguments = parser.parse_args(words)
-    kind, text, facts = describe(arguments.name, arguments.config_dir)
+    kind, text, facts = describe(arguments.name, arguments.config_dir, files)
     if arguments.json:
         about = {"name": arguments.name, "kind": kind, "about": LINE_BREAK.sub(" ", text), **dict(facts)}
         write(json.dumps(about, indent=2) + "\n")
@@ -67,10 +73,22 @@ def _show(line: str, indent: str = "") -> None:
         show(part)
 
 
-def describe(name: str, config_dir: Path | None = None) -> tuple[str, str, Facts]:
-    """Return the kind, the text and the facts of a name, or raise ``UsageError`` with suggestions."""
+def describe(name: str, config_dir: Path | None = None, files: Sequence[MeasureFile] = ()) -> tuple[str, str, Facts]:
+    """Return the kind, the text and the facts of a name, or raise ``UsageError`` with suggestions.
+
+    Parameters
+    ----------
+    files : sequence of MeasureFile
+        Where a name is looked for first.
+    """
+    of_file = dict(of_files(files))
+    if name in of_file or (files and name not in registry.measures()):
+        if name not in of_file:
+            raise unknown_name(f"measure of {files[0].path}:", name, list(of_file))
+        return "measure", _text(of_file[name].item), _measure_facts(name, of_file[name])
     if name in registry.measures():
-        return "measure", _text(registry.measures().get(name)), _measure_facts(name)
+        entry = registry.measures().origin(name)
+        return "measure", _text(entry.item), _measure_facts(name, entry)
     if name in GROUNDINGS:
         test = GROUNDINGS[name]
         facts = [*test.metrics.items(), ("ranked by", test.headline), ("uncertainty", test.uncertainty)]
@@ -176,24 +194,33 @@ def _text(measure: type[Measure]) -> str:
     return f"{text}\n\nNotes: {notes}" if notes else text
 
 
-def _measure_facts(name: str) -> Facts:
-    entry = registry.measures().origin(name)
-    facts = [*properties(entry.item).items(), ("provider", f"{entry.distribution} {entry.version}")]
+def _measure_facts(name: str, entry: registry.Registered[type[Measure]]) -> Facts:
+    facts = [*properties(entry.item).items(), ("provider", f"{entry.distribution} {entry.version}".strip())]
     facts.insert(PARAMETERS, ("parameters", _parameters(name, entry.item)))
     return facts
 
 
 def _parameters(name: str, measure: type[Measure]) -> str:
     fields: tuple[Any, ...] = dataclasses.fields(measure)  # type: ignore[arg-type]
-    return ", ".join(f"measure.{name}.{field.name}={field.default}" for field in fields) or "none"
+    key = f"measure.{name.replace(registry.SEPARATOR, '--')}"
+    return ", ".join(f"{key}.{field.name}={_default(field)}" for field in fields) or "none"
+
+
+def _default(field: dataclasses.Field[Any]) -> str:
+    if field.default is not dataclasses.MISSING:
+        try:
+            return str(field.default)
+        except Exception:  # of a plugin
+            return "..."
+    return "VALUE" if field.default_factory is dataclasses.MISSING else "..."
 
 
 def _seeds(test: type[Grounding]) -> str:
     """Return a test's seeds, and those of domains that have others."""
     parts = [_join(test.seeds)]
-    for name in registry.domains():
-        if seeds := registry.domains().get(name).seeds_by_test.get(test.name):
-            parts.append(f"{name}: {_join(seeds)}")
+    for domain in registry.usable_domains():
+        if seeds := domain.seeds_by_test.get(test.name):
+            parts.append(f"{domain.name}: {_join(seeds)}")
     return "; ".join(parts)
 
 

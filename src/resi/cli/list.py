@@ -8,13 +8,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resi import registry
+from resi.cli.arguments import take_files
 from resi.cli.list_work import list_progress, list_shards, matches, print_failures
 from resi.console import write
 from resi.errors import ResiError, UsageError
+from resi.measures.cards import larger_is
 from resi.registry.discovery import load_plugins
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+
+    from resi.measures.base import Measure
+    from resi.registry.files import MeasureFile
 
     Row = dict[str, Any]
 
@@ -40,7 +45,8 @@ def main(words: list[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="resi list",
         description="List what is available, including plugins, and what was computed.",
-        epilog="example: resi list measures 'r*' --json; resi list scores --help has its own options",
+        epilog="examples: resi list measures 'r*' --json; resi list measures measure.file=my_measure.py; "
+        "resi list scores --help has its own options",
     )
     parser.add_argument("kind", nargs="?", choices=[*KINDS, *RESULTS], help="without it, how many there are of each")
     parser.add_argument("pattern", nargs="?", default="*", help="shell-style pattern of names")
@@ -52,7 +58,11 @@ def main(words: list[str]) -> int:
     formats = parser.add_mutually_exclusive_group()
     formats.add_argument("--json", action="store_true", help="print JSON")
     formats.add_argument("--csv", action="store_true", help="print CSV")
+    words, files = take_files(words)
     arguments = parser.parse_args(words)
+    if files and arguments.kind != "measures":
+        raise UsageError(f"measure.file={files[0].path}: it has measures alone: resi list measures measure.file=FILE")
+    arguments.files = files
     if "=" in arguments.pattern:
         key, value = arguments.pattern.split("=", 1)
         hint = f"write --root {value}" if key == "root" else "see resi list --help"
@@ -107,25 +117,36 @@ KIND_TEXTS = {
 }
 
 
-def list_measures(_arguments: argparse.Namespace) -> list[Row]:
-    """Return all measures with their facts."""
+def list_measures(arguments: argparse.Namespace) -> list[Row]:
+    """Return all measures with their facts, or those of the files that are named."""
+    found = [(name, registry.measures().origin(name)) for name in registry.measures()]
+    if arguments.files:
+        found = of_files(arguments.files)
     rows = []
-    for name in registry.measures():
-        entry = registry.measures().origin(name)
+    for name, entry in found:
         measure = entry.item
         rows.append(
             {
                 "name": name,
                 "family": measure.family,
-                "larger is": "more similar" if measure.larger_is_more_similar else "more different",
+                "larger is": larger_is(measure),
                 "symmetric": measure.symmetric,
                 "metric": measure.metric,
                 "invariant to": ", ".join(sorted(measure.invariances)),
                 "benchmark": measure.benchmark,
-                "provider": f"{entry.distribution} {entry.version}",
+                "provider": f"{entry.distribution} {entry.version}".strip(),
             }
         )
     return rows
+
+
+def of_files(files: Sequence[MeasureFile]) -> list[tuple[str, registry.Registered[type[Measure]]]]:
+    """Return the measures of files by name, with the file in the place of the distribution."""
+    return [
+        (name, registry.Registered(measure, str(file.path), ""))
+        for file in files
+        for name, measure in file.measures.items()
+    ]
 
 
 def list_domains(_arguments: argparse.Namespace) -> list[Row]:

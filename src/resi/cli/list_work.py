@@ -12,6 +12,7 @@ from resi.errors import ResiError
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Mapping
 
     from resi.results.shards import Shard
 
@@ -22,14 +23,16 @@ SHOWN_REASONS = 5
 
 def list_shards(arguments: argparse.Namespace) -> list[Row]:
     """Return the shards below a data root: what is in them, when they were written, and what is wrong with them."""
-    from resi.results.shards import find_shards
+    from resi.results.outdated import latest_codes
+    from resi.results.shards import find_shards, manifests_of
     from resi.store.root import check_text, default_root
 
     root = (arguments.root or default_root()).expanduser()
     check_text(root)
-    shards = find_shards(root)
+    shards = list(find_shards(root))
     if getattr(arguments, "outdated", False):
-        return [row for shard in shards if (row := _describe_outdated(shard))["outdated"]]
+        latest = latest_codes(manifests_of(shards))
+        return [row for shard in shards if (row := _describe_outdated(shard, latest))["outdated"]]
     return [{"name": shard.folder.name, **_describe_shard(shard)} for shard in shards]
 
 
@@ -79,13 +82,13 @@ def _describe_shard(shard: Shard) -> Row:
         return {**about, "state": str(error)}
 
 
-def _describe_outdated(shard: Shard) -> Row:
+def _describe_outdated(shard: Shard, latest: Mapping[str, str]) -> Row:
     """Return which numbers of a finished shard are of earlier versions; an unfinished one is about to be written."""
     from resi.errors import ResiError
     from resi.results.outdated import reasons
 
     try:
-        found = shard.steadily(lambda: reasons(shard)) if shard.is_complete else []
+        found = shard.steadily(lambda: reasons(shard, latest=latest)) if shard.is_complete else []
     except ResiError as error:
         found = [str(error)]
     return {"name": shard.folder.name, "outdated": found}

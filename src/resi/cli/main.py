@@ -32,6 +32,7 @@ COMMANDS = {
     ),
     "show": ("resi.cli.show", "one run: its config, versions and scores, and why comparisons failed"),
     "describe": ("resi.cli.describe", "one measure, model, dataset, test or suite in full"),
+    "new-measure": ("resi.cli.new_measure", "a package with a measure of your own to start from, tests included"),
     "plan": ("resi.cli.plan", "what a run, sweep or suite would do, with estimates; starts nothing"),
     "merge": ("resi.cli.merge", "combine the shards of many runs into one table (also: resi-merge)"),
     "download": ("resi.cli.download", "the published models or results, to where runs look for them"),
@@ -112,15 +113,18 @@ def _dispatch(words: list[str]) -> int:
 
 def _run_hydra(words: list[str]) -> int:
     import hydra
+    from hydra.core.config_store import ConfigStore
 
     from resi.config.loading import config_folder
+    from resi.config.own_measures import with_files, without_files
     from resi.config.register import register
     from resi.config.words import check_words, quoted
     from resi.sweeps.jobs import split_words
     from resi.sweeps.sweep import Sweep
 
     register()
-    words, asked = split_words(quoted(words))
+    words = with_files(quoted(words), without_files(ConfigStore.instance()))
+    words, asked = split_words(words)
     check_words(words)
     ended: list[int | Exception] = []
 

@@ -136,7 +136,10 @@ def plan_sweep(
     UsageError
         Of the first job that cannot be composed; the sweep would not start.
     """
+    from resi.config.loading import store_of
     from resi.config.many import compose_all, open_configs
+    from resi.config.own_measures import with_files
+    from resi.config.words import quoted
     from resi.pipeline.plan import Planner
     from resi.sweeps.suite_files import load_suite
     from resi.sweeps.suites import expand
@@ -146,7 +149,11 @@ def plan_sweep(
     further = [word for word in words if not word.lstrip("+~").startswith(("suite=", "suite@", "hydra"))]
     loader = open_configs(config_dir)
     suite = load_suite(name, loader, common) if name else None
-    jobs = expand(further, suite, loader)
+    store = store_of(loader)
+    jobs = [
+        tuple(with_files(job, store, are_all=False))
+        for job in expand(with_files(quoted(further), store), suite, loader)
+    ]
     configs = compose_all(jobs, loader, common)
     planner = Planner(may_download=False, needs_datasets=False)
     plans: list[Plan] = []

@@ -10,6 +10,7 @@ from omegaconf import OmegaConf, open_dict
 
 from resi.config.explain import explain_hydra
 from resi.config.loading import composing, config_folder, open_loader
+from resi.config.own_measures import copied, with_files
 from resi.config.register import own_store
 from resi.config.validate import NO_RUN, validate
 from resi.config.words import CHOSEN, check_single, check_words, one_value, quoted, suite_of
@@ -36,8 +37,10 @@ def compose(overrides: Sequence[str], folder: Path | None = None) -> RunConfig:
         raise UsageError(f"expected a list of arguments such as ['measure=cka'], not {overrides!r}")
     if suite_of(overrides):
         raise UsageError(NO_RUN)
+    store = copied(own_store())
+    words = with_files(quoted(overrides), store)
     with composing():
-        found = compose_with(open_loader(config_folder(), own_store(), folder), quoted(overrides))
+        found = compose_with(open_loader(config_folder(), store, folder), words)
     if isinstance(found, ResiError):
         raise found
     return found

@@ -6,6 +6,7 @@ import contextlib
 import difflib
 import re
 from dataclasses import fields
+from typing import Any
 
 from resi.config.words import SINGLE, how_to_quote, one_value
 from resi.errors import unknown_name
@@ -50,6 +51,8 @@ def _unknown_choice(error: BaseException) -> str:
     from resi.registry.discovery import load_plugins
 
     group, _, name = str(getattr(error, "missing_cfg_file", "")).rpartition("/")
+    if several := _several(group, name):
+        return f"{group} {name!r} is provided by several plugins; name one of them: {' or '.join(several)}"
     failed = load_plugins().failed if group in ("measure", "domain", "dataset", "model") else []
     hint = "".join(f" Plugin {p.name} of {p.distribution} failed to load: {p.error}" for p in failed)
     options = getattr(error, "options", None)
@@ -57,7 +60,22 @@ def _unknown_choice(error: BaseException) -> str:
         options = []
         with contextlib.suppress(OSError):  # what it raises for a group of files alone
             options = [item.removesuffix(".yaml") for item in own_store().list(group)]
-    return str(unknown_name(group or "config", name, options, hint))
+    # Of what has a plain name, not distribution:name as well.
+    shown = [option for option in options if ":" not in option or option.rpartition(":")[2] not in options]
+    return str(unknown_name(group or "config", name, shown, hint))
+
+
+def _several(group: str, name: str) -> list[str]:
+    """Return what to write for a choice whose plain name several plugins have."""
+    from resi import registry
+
+    known: list[registry.Registry[Any]] = []
+    if group in ("measure", "domain"):
+        known = [registry.measures() if group == "measure" else registry.domains()]
+    elif group in ("dataset", "model"):
+        of_domain = registry.datasets if group == "dataset" else registry.networks
+        known = [of_domain(domain) for domain in registry.domains()]
+    return [full for items in known for full in items.several(name)]
 
 
 def unknown_key(key: str) -> str:
@@ -76,6 +94,7 @@ def _keys() -> list[str]:
     from resi import registry
     from resi.config.launchers import LAUNCHERS
     from resi.config.schema import SUBKEYS, RunSchema
+    from resi.registry.files import loaded_measures
 
     keys = [field.name for field in fields(RunSchema)]
     keys += [f"{group}.{field.name}" for group, schema in SUBKEYS.items() for field in fields(schema)]
@@ -83,6 +102,7 @@ def _keys() -> list[str]:
     for domain in registry.usable_domains():
         names = [field.name for field in fields(domain.model_config)]
         keys += [f"model.{item.name}.{name}" for item in domain.architectures() for name in names]
-    for name in registry.measures():
-        keys += [f"measure.{name}.{field.name}" for field in fields(registry.measures().get(name))]  # type: ignore[arg-type]
+    measures = {name: registry.measures().get(name) for name in registry.measures()} | loaded_measures()
+    for name, measure in measures.items():
+        keys += [f"measure.{name.replace(':', '--')}.{field.name}" for field in fields(measure)]  # type: ignore[arg-type]
     return keys

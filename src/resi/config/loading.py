@@ -27,6 +27,7 @@ from resi.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from hydra.core.config_loader import ConfigLoader
     from hydra.core.config_search_path import ConfigSearchPath
     from omegaconf import DictConfig
 
@@ -74,6 +75,7 @@ class PrivateLoader(ConfigLoaderImpl):
 
     def __init__(self, search_path: ConfigSearchPath, store: ConfigStore) -> None:
         super().__init__(search_path)
+        self.store = store
         self.repository = _Repository(search_path, store)
 
     def load_configuration(self, *given: Any, **options: Any) -> DictConfig:
@@ -98,6 +100,11 @@ class _Repository(ConfigRepository):
         copied = copy.copy(self)
         copied.sources = list(self.sources)
         return copied
+
+
+def store_of(loader: ConfigLoader) -> ConfigStore:
+    """Return the store that a loader reads: of Hydra's own, that of the process."""
+    return loader.store if isinstance(loader, PrivateLoader) else ConfigStore.instance()
 
 
 def open_loader(main: Path, store: ConfigStore, further: Path | None = None) -> PrivateLoader:

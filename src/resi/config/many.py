@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from resi.config.compose import compose_with
 from resi.config.loading import composing, config_folder, open_loader
+from resi.config.own_measures import copied
 from resi.config.register import own_store
 from resi.config.schema import RunConfig
 from resi.domains.given import GivenDomain
@@ -56,7 +57,7 @@ def open_configs(folder: Path | None = None) -> ConfigLoader:
     UsageError
         If the folder does not exist.
     """
-    return open_loader(config_folder(), own_store(), folder)
+    return open_loader(config_folder(), copied(own_store()), folder)
 
 
 def compose_all(

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from hydra.core.config_store import ConfigStore
 from hydra.core.plugins import Plugins
-from omegaconf.errors import OmegaConfBaseException
 
 from resi import registry
 from resi.config.launchers import LAUNCHERS
 from resi.config.loading import private_store
+from resi.config.own_measures import key_of, parameters_of
 from resi.config.schema import DatasetConfig, RunSchema, TestConfig
 from resi.console import say
 from resi.groundings import GROUNDINGS
+from resi.registry.discovery import described
 
 if TYPE_CHECKING:
     from resi.domains.base import Domain
@@ -41,27 +42,44 @@ def fill_store(store: ConfigStore) -> None:
         store.store(group="hydra/launcher", name=name, node=options)
     store.store(name="run_schema", node=RunSchema)
     for domain in registry.usable_domains():
-        _register_domain(store, domain)
+        try:
+            _register_domain(store, domain)
+        except (Exception, SystemExit) as error:  # a plugin's, which must not take the others with it
+            say(f"left out: domain {domain.name}: {described(error)}")
     for test in GROUNDINGS:
         store.store(group="test", name=test, node=TestConfig(name=test))
     for name, members in registry.measure_sets().items():
         store.store(group="measure", name=name, node={"defaults": members}, package="measure")
-    for name in registry.measures():
-        entry = registry.measures().origin(name)
+    known = registry.measures()
+    for name in dict.fromkeys([*known, *known.of_plugins()]):
+        _register_measure(store, name)
+
+
+def _register_measure(store: ConfigStore, name: str) -> None:
+    entry, package = registry.measures().origin(name), f"measure.{key_of(name)}"
+    try:
+        store.store(group="measure", name=name, node=entry.item, package=package)
+    except (Exception, SystemExit):  # of a plugin, with parameters of kinds that a typed config cannot hold
         try:
-            store.store(group="measure", name=name, node=entry.item, package=f"measure.{name}")
-        except OmegaConfBaseException as error:  # of a plugin, with parameters that a config cannot hold
+            store.store(group="measure", name=name, node=parameters_of(entry.item), package=package)
+        except (Exception, SystemExit) as error:
             reason = " ".join(str(error).split())
             say(f"left out: measure {name} of {entry.distribution} cannot be named in a run: {reason}")
 
 
 def _register_domain(store: ConfigStore, domain: Domain) -> None:
     defaults: list[Any] = [{"override /dataset": domain.default_dataset}, {"override /model": [*domain.default_models]}]
-    store.store(
-        group="domain", name=domain.name, node={"defaults": defaults, "domain": domain.name}, package="_global_"
-    )
-    for dataset in domain.datasets():
-        store.store(group="dataset", name=dataset.name, node=DatasetConfig(name=dataset.name))
-    for architecture in domain.architectures():
-        name = architecture.name
-        store.store(group="model", name=name, node=domain.model_config, package=f"model.{name}")
+    names = {domain.name, *(name for name in registry.domains().of_plugins() if _is_same(name, domain))}
+    for name in names:
+        store.store(group="domain", name=name, node={"defaults": defaults, "domain": name}, package="_global_")
+    datasets = [dataset.name for dataset in domain.datasets()]
+    for name in dict.fromkeys([*datasets, *registry.datasets(domain.name).of_plugins()]):
+        store.store(group="dataset", name=name, node=DatasetConfig(name=name))
+    architectures = [architecture.name for architecture in domain.architectures()]
+    for name in dict.fromkeys([*architectures, *registry.networks(domain.name).of_plugins()]):
+        store.store(group="model", name=name, node=domain.model_config, package=f"model.{key_of(name)}")
+
+
+def _is_same(name: str, domain: Domain) -> bool:
+    """Return whether ``distribution:name`` is a domain, by whichever name that is known."""
+    return issubclass(registry.domains().get(name), type(domain)) and name.endswith(f":{domain.name}")

@@ -155,7 +155,13 @@ class RunSchema:
     suite: Any = field(
         default=None, metadata={"help": "a named list of runs, started by resi -m suite=NAME; see resi list suites"}
     )
-    measure: dict[str, Any] = field(default_factory=dict, metadata={"help": "a name, a list, or: all, benchmark, fast"})
+    measure: dict[str, Any] = field(
+        default_factory=lambda: {"file": None},
+        metadata={
+            "help": "a name, a list, or: all, benchmark, fast; measure.file=my_measure.py takes those of a file of "
+            "yours, beside others only where a list names them"
+        },
+    )
     compare: CompareConfig = field(default_factory=CompareConfig)
 
 

@@ -6,21 +6,25 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from omegaconf import ListConfig, OmegaConf
+from omegaconf import ListConfig, OmegaConf, open_dict
 
 from resi import registry
 from resi.choices import ModelSource, OnError, Protocol, Stage
 from resi.config.explain import unknown_key
+from resi.config.own_measures import name_of
 from resi.config.schema import SUBKEYS, CompareConfig, ModelOrigin, RunConfig, RunSchema
 from resi.console.redaction import redact_config
 from resi.domains.given import Chosen, GivenDomain
 from resi.errors import UsageError, unknown_name
+from resi.fingerprints import canonical
 from resi.groundings import GROUNDINGS
-from resi.registry import make_measure
+from resi.measures.functional import FUNCTIONAL
+from resi.registry import configured, make_measure
+from resi.registry.files import load_files
 from resi.store.root import default_root
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from omegaconf import DictConfig
 
@@ -44,15 +48,14 @@ def validate(composed: DictConfig) -> RunConfig:
     protocol = Protocol.parse("protocol", composed.protocol)
     domain = registry.domains().get(composed.domain)(protocol, composed.representation)
     for architecture in composed.model or [None]:
-        _check_choice(domain, "model", architecture)
+        _check_choice(domain, "model", architecture and name_of(architecture))
+    measures = _measures(composed, protocol)
     _check_keys(composed, domain)
     if composed.test is None or composed.test.name not in GROUNDINGS:
         raise unknown_name("test", str(composed.test), list(GROUNDINGS))
     test = GROUNDINGS[composed.test.name]()
     if not isinstance(domain, GivenDomain):
         _check_choice(domain, "dataset", composed.dataset.name if composed.dataset else None)
-    if not composed.measure:
-        raise UsageError("measure is empty: name one, a list as in measure=[cka,rsa], or benchmark")
     groups = _groups(composed.groups)
     seeds = _seeds(composed, test)
     root = composed.dataset.root
@@ -65,7 +68,7 @@ def validate(composed: DictConfig) -> RunConfig:
     else:
         domain.settings(test.name, groups)  # says what does not fit
         dataset = composed.dataset.name
-        architectures = {str(name): _plain(composed.model[name]) for name in composed.model}
+        architectures = {name_of(str(name)): _plain(composed.model[name]) for name in composed.model}
         seeds = domain.seeds_by_test.get(test.name, test.seeds) if seeds is None else seeds
     return RunConfig(
         root=Path(composed.root or default_root()).expanduser().absolute(),
@@ -75,7 +78,7 @@ def validate(composed: DictConfig) -> RunConfig:
         architectures=architectures,
         models=models,
         test=test,
-        measures={str(name): _measure(str(name), composed, protocol) for name in composed.measure},
+        measures=measures,
         protocol=protocol,
         seeds=seeds,
         groups=groups,
@@ -102,7 +105,8 @@ def _check_keys(composed: DictConfig, domain: Domain) -> None:
 
 def _check_choice(domain: Domain, kind: str, name: str | None) -> None:
     known = [item.name for item in (domain.datasets() if kind == "dataset" else domain.architectures())]
-    if name not in known:
+    of_plugins = (registry.datasets if kind == "dataset" else registry.networks)(domain.name)
+    if name not in known and name not in of_plugins:
         raise unknown_name(f"{kind} of domain={domain.name}:", str(name), known)
 
 
@@ -120,12 +124,70 @@ def _models(composed: DictConfig, published_keys: Sequence[str]) -> ModelOrigin:
     return ModelOrigin(source, Path(given.root or composed.root).expanduser().absolute())
 
 
-def _measure(name: str, composed: DictConfig, protocol: Protocol) -> Measure:
-    """Return a measure with its parameters; the published protocol compares by published variants."""
-    parameters = _plain(composed.measure[name])
-    if protocol.is_published and "variant" in parameters:
-        parameters["variant"] = "published"
-    return make_measure(name, parameters)
+def _measures(composed: DictConfig, protocol: Protocol) -> dict[str, Measure]:
+    """Return the measures with their parameters by name; the published protocol compares by published variants.
+
+    The entry ``file`` of the config is taken out where it names none.
+    """
+    paths = composed.measure.get("file")
+    if paths is None:
+        with open_dict(composed):
+            composed.measure.pop("file", None)
+    files = load_files([str(path) for path in ([paths] if isinstance(paths, str) else paths or ())])
+    of_files = {name: measure for file in files for name, measure in file.measures.items()}
+    found: dict[str, Measure] = {}
+    for key in composed.measure:
+        if key == "file":
+            continue
+        name, parameters = name_of(str(key)), _plain(composed.measure[key])
+        measure = configured(of_files[name], parameters) if name in of_files else make_measure(name, parameters)
+        _check_once(measure, found)
+        found[measure.name] = measure
+    found = by_protocol(found, protocol)
+    if not found:
+        raise UsageError("measure is empty: name one, a list as in measure=[cka,rsa], or benchmark")
+    check_scorable(found)
+    return found
+
+
+def _check_once(measure: Measure, others: Mapping[str, Measure]) -> None:
+    """Raise ``UsageError`` if a measure is named twice, with its distribution and without."""
+    known = registry.measures().registered(type(measure))
+    for name, other in others.items():
+        if known and name != measure.name and registry.measures().registered(type(other)) == known:
+            raise UsageError(f"measure: {name} and {measure.name} are the same measure; name it once")
+
+
+def by_protocol(measures: Mapping[str, Measure], protocol: Protocol) -> dict[str, Measure]:
+    """Return the measures of a run; the published protocol compares by published variants."""
+    if not protocol.is_published:
+        return dict(measures)
+    return {
+        name: configured(type(measure), {**measure.parameters(), "variant": "published"})
+        if "variant" in measure.parameters()
+        else measure
+        for name, measure in measures.items()
+    }
+
+
+def check_scorable(measures: Mapping[str, Measure]) -> None:
+    """Raise ``UsageError`` for a measure whose values say nothing, or whose parameters a table cannot hold."""
+    for name, measure in measures.items():
+        try:
+            canonical(measure.parameters())
+        except Exception as error:  # of somebody else's code
+            raise UsageError(
+                f"{name}: its parameters have to be numbers, texts, lists or null, which tables can hold: "
+                f"{type(error).__name__}: {' '.join(str(error).split())}"
+            ) from None
+        if not measure.knows_direction:
+            raise UsageError(
+                f"{name} does not say whether large values mean similar, which a score depends on: "
+                f"{name}.larger_is_more_similar = True or False below the function, or resi.as_measure({name}, "
+                f"name={name!r}, larger_is_more_similar=...)"
+            )
+        if name in FUNCTIONAL or name in registry.SETS:
+            raise UsageError(f"the name {name} has another meaning here; give the measure another")
 
 
 def _plain(node: Any) -> dict[str, Any]:

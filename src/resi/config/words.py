@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from hydra.core.override_parser.types import Override
 
-PATHS = ("root", "dataset.root", "models.root", "shards")
+PATHS = ("root", "dataset.root", "models.root", "shards", "measure.file")
 """Keys whose values are paths or URLs: any text is allowed."""
 SINGLE = {
     "domain": "run",
@@ -32,6 +32,8 @@ SINGLE = {
 """Keys that have one value, and what has it."""
 # A value that Hydra reads as the text it is, of letters, digits and a few signs, and that is not a number or constant.
 PLAIN = re.compile(r"[A-Za-z_./\\-][A-Za-z0-9_./\\%@+:*-]*")
+# The beginning of a key such as measure.resi-example:effective_rank.k
+OF_DISTRIBUTION = re.compile(r"([+~]*(?:measure|model)\.[A-Za-z0-9-]+):(?=[A-Za-z_])")
 CHOSEN = ("domain", "dataset", "test", "protocol")
 """Groups of which a run has one choice."""
 SUITE = re.compile(r"[+~]*suite(@[^=]*)?=(.*)", re.DOTALL)
@@ -47,6 +49,9 @@ def quoted(words: Iterable[str]) -> list[str]:
 
 def _quoted(word: str) -> str:
     key, equals, value = word.partition("=")
+    if found := OF_DISTRIBUTION.match(key):  # in a key Hydra allows no colon
+        key = f"{found[1]}--{key[found.end() :]}"
+        word = f"{key}={value}"
     if not equals or key.lstrip("+") not in PATHS or not value or MEANT.search(value):
         return word
     if PLAIN.fullmatch(value) and value.lower() not in CONSTANTS:

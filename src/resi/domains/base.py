@@ -104,7 +104,8 @@ class Domain(ABC):
 
     def architectures(self) -> tuple[ArchitectureInfo, ...]:
         """Return the architectures of all families of networks."""
-        return tuple(architecture for family in self.networks() for architecture in family.architectures)
+        known = registry.networks(self.name).in_names()
+        return tuple(item for name, family in known.items() for item in family.architectures if item.name == name)
 
     def own_names(self, trained_on: str, setting: str) -> tuple[str, str]:
         """Return the names of a dataset and a setting that the published results call ``trained_on`` and ``setting``.

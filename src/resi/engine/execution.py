@@ -22,7 +22,7 @@ from resi.engine.watch import Activity, unwatched
 from resi.engine.workers import stream, workers
 from resi.errors import ArtifactError, BudgetError, DegenerateInputError, ShapeError
 from resi.measures.base import Measure
-from resi.measures.guard import as_failure
+from resi.measures.guard import as_failure, needed_bytes
 from resi.measures.shapes import pair_views
 
 if TYPE_CHECKING:
@@ -401,7 +401,7 @@ class Engine:
         """Return the bytes that preparing two representations for a measure takes."""
         views = self._pair_views(measure, source, target)
         sizes = (view.size(side.size) for view, side in zip(views, (source, target), strict=True))
-        need = sum(measure.prepared_bytes(*size) for size in sizes)
+        need = sum(needed_bytes(measure, *size) for size in sizes)
         return need if self.bootstrap is None else 2 * need  # a draw is prepared beside all samples
 
     def _pair_views(self, measure: Measure, source: Representation, target: Representation) -> tuple[View, View]:
@@ -443,7 +443,8 @@ def _noted(result: Result, measure: Measure, a: Side, b: Side, warned: Sequence[
 def _note(measure: Measure, a: Any, b: Any) -> str:
     """Return what a measure notes; a note that cannot be made does not cost the value."""
     try:
-        return measure.note(a, b)
+        note = measure.note(a, b)
+        return note if isinstance(note, str) else f"the note of {measure.name} is no text but {note!r}"
     except DegenerateInputError:
         return ""
     except Exception as failure:

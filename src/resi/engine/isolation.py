@@ -18,6 +18,7 @@ from resi.choices import OnError, Status
 from resi.engine.execution import Outcome
 from resi.engine.forkserver import ForkServer
 from resi.engine.process import BEGIN, DONE, END, ERROR, Assignment
+from resi.engine.recipes import Recipe
 from resi.errors import MeasureError, ResiError
 from resi.machine.memory import format_bytes, machine_memory
 
@@ -70,7 +71,7 @@ class IsolatedEngine:
     Parameters
     ----------
     measures
-        Registered measures by name.
+        By name: registered ones, or such as are in a file (``measure.file``) or in a module that can be imported.
     memory : int
         Budget for prepared representations, in bytes. The process may use twice as much, and at most nine tenths of the
         machine's memory.
@@ -143,7 +144,7 @@ class IsolatedEngine:
         return Assignment(
             tasks=tasks,
             representations=representations,
-            measures={name: measure.parameters() for name, measure in self.measures.items()},
+            measures={name: Recipe.of(measure) for name, measure in self.measures.items()},
             memory=self.memory,
             allowance=self._allowance,
             device=str(self.device),

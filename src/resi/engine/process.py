@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from resi.choices import OnError
     from resi.engine.chance import Null
     from resi.engine.intervals import Bootstrap
+    from resi.engine.recipes import Recipe
     from resi.engine.tiles import Task
     from resi.engine.watch import Activity
     from resi.measures.shapes import Sampling
@@ -36,14 +37,14 @@ class Assignment:
     Attributes
     ----------
     measures : mapping
-        Parameters by name of the measure. A class need not be found by its name, so the process makes its own.
+        How the process makes each measure by its name: a class need not be found by its own.
     allowance : int
         Bytes the process may use beyond those it has when it begins.
     """
 
     tasks: list[Task]
     representations: Mapping[str, Representation]
-    measures: Mapping[str, Mapping[str, Any]]
+    measures: Mapping[str, Recipe]
     memory: int
     allowance: int
     device: str
@@ -59,12 +60,10 @@ def work(connection: Connection[Any, Any]) -> None:
     """Receive a job and make its comparisons; every outcome is sent, and before it what is being worked on."""
     import torch
 
-    from resi.registry import make_measure
-
     job: Assignment = connection.recv()
     threading.Thread(target=_end_with_reader, args=(connection,), daemon=True).start()
     send = _sender(connection)
-    measures = {name: make_measure(name, parameters) for name, parameters in job.measures.items()}
+    measures = {name: recipe.make() for name, recipe in job.measures.items()}
     _limit_memory(job.allowance)
 
     @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from itertools import combinations, islice, permutations
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from resi.estimates.rates import Rates, measured_rates
 from resi.measures.functional import FUNCTIONAL
+from resi.measures.guard import needed_bytes
 from resi.measures.shapes import pair_views
 from resi.pipeline.keys import comparison_key, function_key, measure_key
 from resi.results.stored import Scope, read_stored
@@ -97,7 +99,8 @@ class Work:
             sampled = (min(shape[0], kind.samples or shape[0]), *shape[1:])
             layout: Layout = layout_of(len(shape))
             views = pair_views(measure.name, (sampled, sampled), (layout, layout), measure.spatial, sampling)
-            most = max(most, sum(measure.prepared_bytes(*view.size(sampled)) for view in views))
+            with contextlib.suppress(Exception):  # of a plugin: its comparisons fail with that, and take nothing
+                most = max(most, sum(needed_bytes(measure, *view.size(sampled)) for view in views))
         return most
 
     def size_of(self, kind: Kind) -> tuple[int, int] | None:

@@ -40,13 +40,20 @@ def definition(measure: type[Measure]) -> Definition:
     return Definition(first.strip(), notes.strip())
 
 
+def larger_is(measure: type[Measure]) -> str:
+    """Return in words what large values of a measure mean."""
+    if not measure.knows_direction:
+        return "not stated"
+    return "more similar" if measure.larger_is_more_similar else "more different"
+
+
 def properties(measure: type[Measure]) -> dict[str, str]:
     """Return the facts that a measure states, in words, by a short name each."""
     invariances = [f"{key} ({what})" for key, what in INVARIANCES.items() if key in measure.invariances]
     layout = "flattened into columns" if measure.spatial == "flatten" else "pooled to the same size, one row per cell"
     return {
         "family": measure.family,
-        "larger values": "more similar" if measure.larger_is_more_similar else "more different",
+        "larger values": larger_is(measure),
         "symmetric": "yes" if measure.symmetric else "no",
         "metric": "yes" if measure.metric else "no",
         "invariant to": "; ".join(invariances) or "none declared",

@@ -75,7 +75,7 @@ def check_stated(measure: type) -> None:
             kind = f"{'an' if kinds[0] is int else 'a'} {kinds[0].__name__}"
             raise FactError(f"measure {label}: class attribute {fact!r} must be {kind}, not {value!r}")
     for attribute in vars(measure):
-        _check_spelling(label, attribute)
+        check_spelling(label, attribute)
     stated = _Stated(measure)
     if not stated.name.isidentifier() or stated.name != stated.name.lower():
         raise FactError(f"measure {label}: name {stated.name!r} must be a snake_case identifier")
@@ -103,7 +103,7 @@ class _Stated:
         self.self_value: float | None = measure.self_value
 
 
-def _check_spelling(label: str, attribute: str) -> None:
+def check_spelling(label: str, attribute: str) -> None:
     """Raise ``FactError`` if a class attribute looks like a fact but is none."""
     if attribute in PUBLISHED or attribute in PUBLISHED_INVARIANCES:
         fact = PUBLISHED.get(attribute, "invariances")

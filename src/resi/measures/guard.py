@@ -36,6 +36,20 @@ def is_built_in(measure: Measure | type[Measure]) -> bool:
     return (measure if isinstance(measure, type) else type(measure)).__module__.split(".")[0] == __name__.split(".")[0]
 
 
+def needed_bytes(measure: Measure, n_samples: int, n_features: int) -> int:
+    """Return how many bytes a measure says that preparing one representation takes.
+
+    Raises
+    ------
+    MeasureError
+        If it says what is no number of bytes.
+    """
+    said = measure.prepared_bytes(n_samples, n_features)
+    if isinstance(said, bool) or not isinstance(said, int | float) or not 0 <= said < math.inf:
+        raise MeasureError(f"{measure.name}: prepared_bytes returned {said!r}; expected a number of bytes")
+    return int(said)
+
+
 def features_for(measure: Measure, given: Tensor, dtype: torch.dtype | None = None, position: int = 0) -> Features:
     """Return a matrix as a measure gets it: guarded, unless the measure is built in."""
     return (Features if is_built_in(measure) else Guarded)(given, dtype, position)

@@ -1,16 +1,19 @@
 """What the code of a measure is: part of the identity of comparisons by measures that are not built in.
 
 Built-in measures have a version that is raised when values change. The author of another measure changes its code and
-runs it again; so all the source of its package counts, and what a function was given when it was made. What is read
+runs it again; so all the source of its package counts, and what a function was given when it was made. Of a module in
+no package, such as a script or a file that a command names, the modules beside it count that it imports. What is read
 from elsewhere, such as a file or another package, does not: raise ``version`` when that changes values.
 """
 
 from __future__ import annotations
 
+import ast
 import functools
 import hashlib
 import inspect
 import sys
+import sysconfig
 import types
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,22 +27,97 @@ if TYPE_CHECKING:
 
 MOST_FILES = 500
 """Of a larger package, the folder of the measure's module alone counts."""
+STEM, SOURCES = "__resi_stem__", "__resi_sources__"
+"""What a module that was made from a file by itself has: the name it would be imported by, and its source."""
 
 
-def code_hash(measure: type[Measure], provider: str) -> str:
+def code_hash(measure: type[Measure], provider: str = "") -> str:
     """Return the hash of a measure's code, 32 hexadecimal digits: the same in every process and on every machine.
 
     Parameters
     ----------
     provider : str
-        Name and version of the distribution.
+        Name and version of the distribution; without one, the names of the classes stand for it.
     """
     digest = hashlib.sha256()
-    files = list(_files(measure.__module__))
+    files = list(_files(measure.__module__) if provider else files_of(measure))
+    provider = provider or " ".join(f"{module_name(base)}.{base.__qualname__}" for base in measure.__mro__)
     held = _Held(measure.__module__.split(".")[0] if files else None)
     for name, text in [("provider", provider), *files, *held.by_class(measure)]:
         digest.update(f"{name}\0{len(text)}\0{text}\0".encode(errors="surrogateescape"))
     return digest.hexdigest()[:LENGTH]
+
+
+def module_name(value: Any) -> str:
+    """Return the name of the module that a class or function is from; of one in a file, what it would be imported by.
+
+    So that the same code is the same, whether a program imports it or a command names its file.
+    """
+    name = getattr(value, "__module__", "")
+    return str(getattr(sys.modules.get(name), STEM, name))
+
+
+def files_of(measure: type[Measure]) -> list[tuple[str, str]]:
+    """Return the source files of a measure that no distribution provides, by their path in the folder they lie in.
+
+    Those of its package; else its own, and the modules and packages beside it that it imports, directly or not.
+    """
+    module = sys.modules.get(measure.__module__)
+    if known := getattr(module, SOURCES, None):
+        return list(known)
+    files = list(_files(measure.__module__))
+    if not files or _package_folder(measure.__module__) is not None:
+        return files
+    return [*files, *beside(Path(str(getattr(module, "__file__", ""))))]
+
+
+def beside(file: Path) -> list[tuple[str, str]]:
+    """Return the modules and packages beside a file that it imports, directly or not: paths in the folder, and texts.
+
+    Nothing of a file among installed packages: what lies beside it is not its own.
+    """
+    folder = file.resolve().parent
+    if any(folder.is_relative_to(place) for place in _installed()):
+        return []
+    found: dict[Path, str] = {}
+    pending = [file.resolve()]
+    while pending:
+        path = pending.pop()
+        if path not in found and len(found) <= MOST_FILES:
+            found[path] = _text(path)
+            pending += [place for name in _imported(found[path]) for place in _places(folder, name)]
+    del found[file.resolve()]
+    return sorted((path.relative_to(folder).as_posix(), text) for path, text in found.items())
+
+
+def _installed() -> set[Path]:
+    """Return the folders of Python itself and of installed packages."""
+    kinds = ("stdlib", "platstdlib", "purelib", "platlib")
+    return {Path(sysconfig.get_paths()[kind]).resolve() for kind in kinds}
+
+
+def _imported(text: str) -> set[str]:
+    """Return the first names of what a source file imports, wherever it stands in it."""
+    try:
+        nodes = list(ast.walk(ast.parse(text)))
+    except (SyntaxError, ValueError):  # of a file that no measure can be from
+        return set()
+    names = [item.name for node in nodes if isinstance(node, ast.Import) for item in node.names]
+    names += [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom) and node.level == 0]
+    return {name.partition(".")[0] for name in names} - {"", __name__.partition(".")[0]}
+
+
+def _places(folder: Path, name: str) -> list[Path]:
+    """Return the files of a module or package of a name in a folder."""
+    package = folder / name
+    if (package / "__init__.py").is_file():
+        return sorted(package.rglob("*.py"))
+    module = folder / f"{name}.py"
+    return [module] if module.is_file() else []
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8", errors="surrogateescape")  # line endings of any system are one
 
 
 def _files(module: str) -> Iterator[tuple[str, str]]:
@@ -55,7 +133,7 @@ def _files(module: str) -> Iterator[tuple[str, str]]:
         paths = sorted(folder.glob("*.py"))
     for path in paths:
         name = path.name if folder is None else path.relative_to(folder).as_posix()
-        yield name, path.read_text(encoding="utf-8", errors="surrogateescape")  # line endings of any system are one
+        yield name, _text(path)
 
 
 def _package_folder(module: str) -> Path | None:
@@ -116,9 +194,9 @@ class _Held:
         if hasattr(value, "tobytes") or hasattr(value, "data_ptr"):
             return _of_array(value)
         if isinstance(value, type | types.ModuleType | types.BuiltinFunctionType):
-            return f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', value.__name__)}"
+            return f"{module_name(value)}.{getattr(value, '__qualname__', value.__name__)}"
         kind = type(value)
-        return f"{kind.__module__}.{kind.__qualname__} {self.of(getattr(value, '__dict__', None))}"
+        return f"{module_name(kind)}.{kind.__qualname__} {self.of(getattr(value, '__dict__', None))}"
 
     def _of_function(self, function: types.FunctionType) -> str:
         cells = [cell.cell_contents for cell in function.__closure__ or () if _is_filled(cell)]

@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from resi import __version__, registry
+from resi import __version__
 from resi.choices import Stage, Status
 from resi.console import progress, say
 from resi.engine.execution import Engine, Outcome
@@ -16,6 +16,7 @@ from resi.errors import UsageError
 from resi.machine.devices import plain_arithmetic, resolve_device
 from resi.pipeline.keys import measure_code, parameters
 from resi.pipeline.outputs import compare_outputs
+from resi.pipeline.own_measures import provider_of
 from resi.representation import subsample
 from resi.results.schema import COMPARISON_ORDER, COMPARISONS
 from resi.results.stored import Scope, find_comparisons
@@ -52,7 +53,8 @@ def compare_representations(plan: Plan) -> pl.DataFrame:
         if row is None:
             missing.append(comparison)
         else:
-            rows.add({**row, **known[comparison.experiment], "pair": plan.pair(comparison)})
+            named = {"measure": comparison.measure, "pair": plan.pair(comparison)}
+            rows.add({**row, **known[comparison.experiment], **named})
     del stored
     if missing:
         _check_ready(plan, len(missing))
@@ -86,9 +88,8 @@ def _tell_of_changed_code(plan: Plan, missing: Sequence[Comparison]) -> None:
     for name in dict.fromkeys(comparison.measure for comparison in missing if not comparison.is_of_outputs):
         code = measure_code(plan.config.measures[name])
         if code and known_files.remember_measure(name, code):
-            known = registry.measures()
-            provider = f" ({known.origin(name).distribution})" if name in known else ""
-            say(f"{name}: its code{provider} has changed, so its earlier comparisons are computed again")
+            provider = provider_of(type(plan.config.measures[name]))
+            say(f"{name}: its code ({provider}) has changed, so its earlier comparisons are computed again")
 
 
 def _check_ready(plan: Plan, comparisons: int) -> None:

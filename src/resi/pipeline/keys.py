@@ -43,8 +43,8 @@ _quoted = functools.lru_cache(canonical)
 def measure_key(measure: Measure, subsample: int | None, sampling: Sampling = "spread") -> str:
     """Return what makes a measure the same one: name, version, parameters, and the code of one from elsewhere."""
     given = parameters(measure, subsample, sampling)
-    code = measure_code(measure)
-    known = {"measure": measure.name, "version": measure.version, "parameters": given}
+    name, code = _identity(measure)
+    known = {"measure": name, "version": measure.version, "parameters": given}
     return canonical({**known, "code": code} if code else known)
 
 
@@ -55,11 +55,16 @@ def function_key(name: str) -> str:
 
 def measure_code(measure: Measure) -> str:
     """Return the hash of a measure's code; it is empty for built-in ones, whose version suffices."""
-    known = registry.measures()
-    if measure.name in known and known.get(measure.name) is type(measure):
-        return known.origin(measure.name).code
+    return _identity(measure)[1]
+
+
+def _identity(measure: Measure) -> tuple[str, str]:
+    """Return the name of a measure without its distribution's, and the hash of its code, which holds the latter."""
     kind: Any = type(measure)
-    return _code_of(kind)
+    if registered := registry.measures().registered(kind):
+        plain, entry = registered
+        return plain, entry.code
+    return measure.name, _code_of(kind)
 
 
 @functools.cache
@@ -67,8 +72,7 @@ def _code_of(kind: Any) -> str:
     """Return the hash of the code of a measure that nobody registered."""
     from resi.measures.source import code_hash
 
-    bases = " ".join(f"{base.__module__}.{base.__qualname__}" for base in kind.__mro__)
-    return code_hash(kind, bases)
+    return code_hash(kind)
 
 
 def parameters(measure: Measure, subsample: int | None, sampling: Sampling = "spread") -> str:

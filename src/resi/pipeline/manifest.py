@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from resi.pipeline.own_measures import describe_own
 from resi.pipeline.provenance import describe_environment
-from resi.results.manifests import RUN
+from resi.results.manifests import OWN_MEASURES, RUN
 from resi.results.outdated import VERSIONS, current_versions
 from resi.results.shards import count_statuses
 
@@ -28,6 +29,7 @@ def describe_run(plan: Plan, comparisons: pl.DataFrame, seconds: Mapping[str, fl
         "architectures": list(plan.config.architectures),
         "missing_models": sorted(model.label for model in plan.left_out),
         "measures": list(plan.config.measures),
+        **({OWN_MEASURES: own} if (own := describe_own(plan.config.measures)) else {}),
         "protocol": plan.config.protocol.value,
         "config": plan.config.composed,
         "counts": count_statuses(comparisons),

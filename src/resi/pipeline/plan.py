@@ -16,6 +16,7 @@ from resi.fingerprints import canonical, fingerprint
 from resi.groundings.base import UNKNOWN, Experiment, Models
 from resi.measures.functional import FUNCTIONAL
 from resi.pipeline.keys import comparison_key, function_key, measure_key, pair_key
+from resi.registry import SEPARATOR
 from resi.results.schema import COMPUTED, NAMED_BY, OWN, PUBLISHED, TRAINED
 from resi.results.shards import Shard
 from resi.specs import DatasetSpec
@@ -190,6 +191,8 @@ class Plan:
             "comparisons": sorted(comparison.key for comparison in self.comparisons),
             "version": NAMED_BY,
         }
+        if of_distributions := [name for name in config.measures if SEPARATOR in name]:
+            content["measures"] = of_distributions  # by which its tables call them; their keys do not say it
         name = f"{config.domain.name}-{config.dataset}-{config.test.name}-{fingerprint(content)[:12]}"
         return Shard(self.store.shards / name)
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from resi.registry.items import SEPARATOR, Registered, Registry, canonical_name, qualified
 from resi.registry.names import (
     SETS,
     SLOW_FAMILIES,
-    Registered,
-    Registry,
     configured,
     datasets,
+    defaults,
     domains,
     make_measure,
     measure_sets,
@@ -18,16 +18,20 @@ from resi.registry.names import (
 )
 
 __all__ = [
+    "SEPARATOR",
     "SETS",
     "SLOW_FAMILIES",
     "Registered",
     "Registry",
+    "canonical_name",
     "configured",
     "datasets",
+    "defaults",
     "domains",
     "make_measure",
     "measure_sets",
     "measures",
     "networks",
+    "qualified",
     "usable_domains",
 ]

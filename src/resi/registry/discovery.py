@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 from resi.errors import UsageError
+from resi.machine.unchanged import unchanged_process
 from resi.registry import hookspecs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ENTRY_POINT_GROUP = "resi"
+LONGEST = 500
+"""Of so many characters at most is what is said of an error."""
 DOMAINS = ("resi.domains.graph", "resi.domains.language", "resi.domains.vision", "resi.domains.custom")
 BUILT_IN = {
     "resi.measures": "resi.registry.built_in",
@@ -56,7 +59,8 @@ class Plugins:
         for implementation in getattr(self.manager.hook, hook).get_hookimpls():
             info = self._records[implementation.plugin_name]
             try:
-                items = list(implementation.function())
+                with unchanged_process():
+                    items = list(implementation.function())
             except KeyboardInterrupt:
                 raise
             except BaseException as error:
@@ -106,7 +110,7 @@ def load_plugins() -> Plugins:
 
 
 def _entry_points() -> list[importlib.metadata.EntryPoint]:
-    found = sorted(importlib.metadata.entry_points(group=ENTRY_POINT_GROUP), key=lambda point: point.name)
+    found = sorted(importlib.metadata.entry_points(group=ENTRY_POINT_GROUP), key=lambda point: str(point.name))
     wanted = os.environ.get("RESI_LOAD_PLUGINS")
     if wanted is None:
         return found
@@ -117,8 +121,9 @@ def _entry_points() -> list[importlib.metadata.EntryPoint]:
 def _load(plugins: Plugins, entry_point: importlib.metadata.EntryPoint) -> None:
     info = PluginInfo(entry_point.name, *_distribution(entry_point))
     try:
-        module = entry_point.load()
-        plugins.manager.register(module, name=info.key)
+        with unchanged_process():
+            module = entry_point.load()
+            plugins.manager.register(module, name=info.key)
     except KeyboardInterrupt:
         raise
     except BaseException as error:
@@ -136,10 +141,17 @@ def _load(plugins: Plugins, entry_point: importlib.metadata.EntryPoint) -> None:
 
 def described(error: BaseException) -> str:
     """Return the type and text of an error in one line; ``sys.exit`` raises one, too, but ends nothing here."""
-    text = " ".join(str(error).split())
+    try:
+        text = " ".join(str(error).split())
+    except Exception:
+        text = ""  # of an error that cannot say what it is
+    text = text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def _distribution(entry_point: importlib.metadata.EntryPoint) -> tuple[str, str]:
     distribution = entry_point.dist
-    return (distribution.name, distribution.version) if distribution else ("unknown", "unknown")
+    try:
+        return str(distribution.name), str(distribution.version)  # type: ignore[union-attr]
+    except Exception:  # of metadata that are damaged or not there
+        return "unknown", "unknown"

@@ -2,98 +2,30 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
-import fnmatch
 import functools
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from resi.console import say
 from resi.errors import UsageError, unknown_name
 from resi.registry.discovery import described, load_plugins
+from resi.registry.items import SEPARATOR, Registry, qualified
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
     from resi.domains.base import Domain, NetworkFamily
     from resi.measures.base import Measure
     from resi.specs import DatasetInfo
 
-T = TypeVar("T")
-
 SETS = ("all", "benchmark", "fast")
 """Names of sets of measures, which no measure can have."""
 SLOW_FAMILIES = ("topology", "rsm")
 """Families of measures that the set ``fast`` leaves out."""
-
-
-@dataclass(frozen=True)
-class Registered(Generic[T]):
-    """One registered item and where it comes from.
-
-    Attributes
-    ----------
-    code : str
-        Hash of the code of a measure that is not built in, when it was loaded; else empty.
-    """
-
-    item: T
-    distribution: str
-    version: str
-    code: str = ""
-
-
-class Registry(Generic[T]):
-    """Items of one kind by unique name."""
-
-    def __init__(self, kind: str) -> None:
-        self.kind = kind
-        self._items: dict[str, Registered[T]] = {}
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(sorted(self._items))
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._items
-
-    def __len__(self) -> int:
-        return len(self._items)
-
-    def add(self, name: str, item: T, distribution: str, version: str, code: str = "") -> None:
-        """Add an item.
-
-        Raises
-        ------
-        ValueError
-            If the name is taken.
-        """
-        self.check_free(name)
-        self._items[name] = Registered(item, distribution, version, code)
-
-    def check_free(self, name: str) -> None:
-        """Raise ``ValueError`` if a name is taken."""
-        if name in self._items:
-            taken = self._items[name].distribution
-            raise ValueError(f"{self.kind} {name!r} is already provided by {taken}")
-
-    def origin(self, name: str) -> Registered[T]:
-        """Return an item with the distribution that provides it, or raise ``UsageError`` with suggestions."""
-        if name not in self._items:
-            failed = [f" Plugin {p.name} of {p.distribution} failed to load: {p.error}" for p in load_plugins().failed]
-            raise unknown_name(self.kind, name, list(self), "".join(failed))
-        return self._items[name]
-
-    def get(self, name: str) -> T:
-        """Return an item by name, or raise ``UsageError`` with suggestions."""
-        return self.origin(name).item
-
-    def in_order(self) -> list[T]:
-        """Return the items in the order they were added."""
-        return [entry.item for entry in self._items.values()]
-
-    def match(self, pattern: str) -> list[str]:
-        """Return the names that match a shell-style pattern, sorted."""
-        return [name for name in self if fnmatch.fnmatchcase(name, pattern)]
+UNSET = "???"
+"""What a config has for a parameter without a default that nobody has given."""
 
 
 @functools.cache
@@ -104,7 +36,7 @@ def measures() -> Registry[type[Measure]]:
     from resi.measures.guard import is_built_in
     from resi.measures.source import code_hash
 
-    registry: Registry[type[Measure]] = Registry("measure")
+    registry: Registry[type[Measure]] = Registry("measure", _renamed_class)
     plugins = load_plugins()
     for info, measure in plugins.call("resi_measures"):
         try:
@@ -122,7 +54,7 @@ def measures() -> Registry[type[Measure]]:
         except KeyboardInterrupt:
             raise
         except BaseException as error:
-            plugins.fail(info, f"measure {getattr(measure, '__qualname__', measure)!r}: {described(error)}")
+            plugins.fail(info, f"measure {_label(measure)}: {described(error)}")
     return registry
 
 
@@ -140,61 +72,119 @@ def measure_sets() -> dict[str, list[str]]:
 @functools.cache
 def domains() -> Registry[type[Domain]]:
     """All discovered domains by name."""
-    registry: Registry[type[Domain]] = Registry("domain")
+    registry: Registry[type[Domain]] = Registry("domain", _renamed_class)
     plugins = load_plugins()
     for info, domain in plugins.call("resi_domains"):
         try:
+            _check_texts(domain, ("name", "title", "extra"))
             registry.add(domain.name, domain, info.distribution, info.version)
         except ValueError as error:
             plugins.fail(info, str(error))
-        except Exception as error:
-            plugins.fail(info, f"domain {getattr(domain, '__qualname__', domain)!r}: {described(error)}")
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            plugins.fail(info, f"domain {_label(domain)}: {described(error)}")
     return registry
+
+
+def _renamed_class(kind: Any, _: str, name: str) -> Any:
+    """Return a class of a plugin under another name; all else is as before."""
+    about = {"name": name, "__module__": kind.__module__, "__qualname__": kind.__qualname__, "__doc__": kind.__doc__}
+    return type(kind)(kind.__name__, (kind,), about)
 
 
 def datasets(domain: str) -> Registry[DatasetInfo]:
     """Return the datasets of a domain by name."""
-    return _of_domain(domain, "dataset", "resi_datasets", _name_of_dataset)
+    return _of_domain(domain, "dataset", "resi_datasets", DATASETS)
 
 
 def networks(domain: str) -> Registry[NetworkFamily]:
     """Return the families of networks of a domain by the name of each of their architectures."""
-    return _of_domain(domain, "model", "resi_networks", _names_of_architectures)
+    return _of_domain(domain, "model", "resi_networks", NETWORKS)
 
 
-def _name_of_dataset(dataset: DatasetInfo) -> list[str]:
+class _Naming(NamedTuple):
+    """The names of an item of a domain, and what makes it known by another one."""
+
+    of: Callable[[Any], list[str]]
+    renamed: Callable[[Any, str, str], Any]
+
+
+def _renamed_dataset(dataset: DatasetInfo, _: str, name: str) -> DatasetInfo:
+    return replace(dataset, name=name)
+
+
+def _renamed_architecture(family: NetworkFamily, plain: str, name: str) -> NetworkFamily:
+    """Return a family with one of its architectures, under another name."""
+    renamed: Any = copy.copy(family)
+    renamed.architectures = tuple(replace(item, name=name) for item in family.architectures if item.name == plain)
+    return renamed
+
+
+def _names_of_dataset(dataset: DatasetInfo) -> list[str]:
+    _check_texts(dataset, ("name", "title", "source"))
     return [dataset.name]
 
 
 def _names_of_architectures(family: NetworkFamily) -> list[str]:
-    return [architecture.name for architecture in family.architectures]
+    for item in family.architectures:
+        _check_texts(item, ("name", "title", "published_name", "reference"))
+    return [item.name for item in family.architectures]
 
 
-def _of_domain(domain: str, kind: str, hook: str, names: Callable[[Any], list[str]]) -> Registry[Any]:
-    found = _of_domains(kind, hook, names)
-    if domain not in found:
-        raise unknown_name("domain", domain, list(found))
-    return found[domain]
+def _check_texts(item: Any, attributes: tuple[str, ...]) -> None:
+    """Raise ``ValueError`` for what is listed and is no text."""
+    for attribute in attributes:
+        if not isinstance(value := getattr(item, attribute), str):
+            raise ValueError(f"{type(item).__name__} {_label(item)}: {attribute} must be a text, not {value!r}")
+
+
+DATASETS = _Naming(_names_of_dataset, _renamed_dataset)
+NETWORKS = _Naming(_names_of_architectures, _renamed_architecture)
+
+
+def _of_domain(domain: str, kind: str, hook: str, naming: _Naming) -> Registry[Any]:
+    found = _of_domains(kind, hook, naming)
+    if domain in found:
+        return found[domain]
+    plain = domains().origin(domain).item.__mro__[1]  # of a domain as distribution:name, where nobody else has its name
+    return next(found[name] for name in found if domains().get(name) is plain)
 
 
 @functools.cache
-def _of_domains(kind: str, hook: str, names: Callable[[Any], list[str]]) -> dict[str, Registry[Any]]:
-    found: dict[str, Registry[Any]] = {domain: Registry(f"{kind} of domain={domain}:") for domain in domains()}
+def _of_domains(kind: str, hook: str, naming: _Naming) -> dict[str, Registry[Any]]:
+    found: dict[str, Registry[Any]] = {
+        domain: Registry(f"{kind} of domain={domain}:", naming.renamed) for domain in domains()
+    }
     plugins = load_plugins()
     for info, item in plugins.call(hook):
         try:
-            if item.domain not in found:
-                raise ValueError(f"there is no domain {item.domain!r}; there are {', '.join(found)}")
-            registry = found[item.domain]
-            for name in names(item):  # all of them, before any is added
-                registry.check_free(name)
-            for name in names(item):
+            own = qualified(info.distribution, item.domain)  # its own domain, where another has one of that name
+            domain = own if own in found else item.domain
+            if domain not in found:
+                raise ValueError(f"there is no domain {domain!r}; there are {', '.join(found)}")
+            registry = found[domain]
+            for name in naming.of(item):  # all of them, before any is added
+                registry.check_free(name, info.distribution, item)
+            for name in naming.of(item):
                 registry.add(name, item, info.distribution, info.version)
         except ValueError as error:
             plugins.fail(info, f"{hook}: {error}")
-        except Exception as error:
-            plugins.fail(info, f"{hook}: {kind} {getattr(item, 'name', item)!r}: {described(error)}")
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            plugins.fail(info, f"{hook}: {kind} {_label(item)}: {described(error)}")
     return found
+
+
+def _label(item: Any) -> str:
+    """Return what an item of a plugin is called in a message; it may be anything."""
+    for attribute in ("__qualname__", "name"):
+        try:
+            return repr(str(getattr(item, attribute)))
+        except Exception:  # noqa: S112 - the next one
+            continue
+    return f"of type {type(item).__name__}"
 
 
 @functools.cache
@@ -213,6 +203,15 @@ def usable_domains() -> tuple[Domain, ...]:
     return tuple(found)
 
 
+def defaults(name: str) -> dict[str, Any]:
+    """Return the default parameters of a measure that is installed; nothing of another."""
+    known = measures()
+    try:
+        return known.get(name)().parameters() if name in known else {}
+    except Exception:  # a plugin's, of which nothing else is shown for that
+        return {}
+
+
 def make_measure(name: str, parameters: Mapping[str, Any]) -> Measure:
     """Return a measure with its parameters set, or raise ``UsageError`` naming what exists."""
     if not isinstance(name, str):
@@ -221,17 +220,34 @@ def make_measure(name: str, parameters: Mapping[str, Any]) -> Measure:
 
 
 def configured(measure: type[Measure], parameters: Mapping[str, Any]) -> Measure:
-    """Return a measure of a class with its parameters set, or raise ``UsageError`` naming what exists."""
+    """Return a measure of a class with its parameters set.
+
+    Raises
+    ------
+    UsageError
+        If there is no such parameter, a value is of another kind than its default, or the class refuses it.
+    """
     name = measure.name
-    defaults = {field.name: field.default for field in dataclasses.fields(measure)}  # type: ignore[arg-type]
+    fields: dict[str, Any] = {field.name: field for field in dataclasses.fields(measure) if field.init}  # type: ignore[arg-type]
+    given = {}
     for parameter, value in parameters.items():
-        if parameter not in defaults:
-            raise unknown_name(f"parameter of {name}", parameter, list(defaults))
-        _check_type(f"{name}: {parameter}={value!r}", value, defaults[parameter])
+        if parameter not in fields:
+            raise unknown_name(f"parameter of {name}", parameter, list(fields))
+        if value == UNSET:
+            continue
+        default = fields[parameter].default
+        _check_type(f"{name}: {parameter}={value!r}", value, default)
+        given[parameter] = tuple(value) if isinstance(default, tuple) and isinstance(value, list) else value
+    for parameter, field in fields.items():
+        if parameter not in given and field.default is field.default_factory is dataclasses.MISSING:
+            key = f"measure.{name.replace(SEPARATOR, '--')}.{parameter}"
+            raise UsageError(f"{name}: {parameter} has no default; say {key}=VALUE")
     try:
-        return measure(**parameters)
-    except (TypeError, ValueError) as error:
-        message = str(error)
+        return measure(**given)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        message = " ".join(str(error).split()) or type(error).__name__
         raise UsageError(message if message.startswith(f"{name}:") else f"{name}: {message}") from error
 
 

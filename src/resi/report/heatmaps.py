@@ -16,7 +16,7 @@ from resi.groundings import GROUNDINGS
 from resi.groundings.scores import SCOPE, STANDARD, compared_across, own_settings
 from resi.measures.functional import FUNCTIONAL
 from resi.report.names import Named, anchor, named
-from resi.results.manifests import COMPARISONS_FILE
+from resi.results.manifests import COMPARISONS_FILE, directions
 from resi.results.schema import COMPARISONS, OWN, PUBLISHED
 from resi.results.tables import complete, named_damage
 
@@ -70,6 +70,8 @@ def experiments(shard: Shard) -> tuple[list[Experiment], list[str]]:
     The comparisons of one architecture and dataset are in memory at a time.
     """
     path = shard.folder / COMPARISONS_FILE
+    stated = {**directions(shard.manifest()), **_directions()}
+    larger = pl.col("measure").replace_strict(stated, default=True, return_dtype=pl.Boolean)
     found, left_out, size = [], [], 0
     with named_damage(path):
         scanned = complete(pl.scan_parquet(path, glob=False), {name: COMPARISONS[name] for name in [*NEEDED, "status"]})
@@ -80,7 +82,8 @@ def experiments(shard: Shard) -> tuple[list[Experiment], list[str]]:
                 left_out.append(_title(scope))
                 continue
             own = [pl.col(name).eq_missing(pl.lit(value, pl.String)) for name, value in scope.items()]
-            of_scope = list(_of_models(scope, rows.filter(own).collect(engine="streaming").sort(NEEDED)))
+            of_scope_rows = rows.filter(own).collect(engine="streaming").sort(NEEDED).with_columns(larger=larger)
+            of_scope = list(_of_models(scope, of_scope_rows))
             found += of_scope
             size += sum(len(picture.data) for experiment in of_scope for picture in experiment.pictures)
     return sorted(found, key=lambda experiment: experiment.title), left_out
@@ -143,9 +146,8 @@ def _experiment(scope: Mapping[str, Any], about: str, rows: pl.DataFrame, by: li
     for (measure, parameters), part in rows.group_by("measure", "parameters", maintain_order=True):
         matrix = _matrix(part, by, place)
         if not np.isnan(matrix).all():
-            pictures.append(
-                _picture(named(str(measure), str(parameters)), _signed(matrix, str(measure)), groups, matrix)
-            )
+            signed = matrix if part["larger"][0] else -matrix  # of which larger values mean more similar
+            pictures.append(_picture(named(str(measure), str(parameters)), signed, groups, matrix))
     labels = list(dict.fromkeys(groups)) if len(by) > 1 else [f"layer {member[0]}" for member in members]
     yield Experiment(where, about, anchor("map", where, about), labels, pictures)
 
@@ -173,10 +175,9 @@ def _matrix(rows: pl.DataFrame, by: list[str], place: Mapping[Any, int]) -> Arra
     return np.where(np.isnan(matrix), matrix.T, matrix)
 
 
-def _signed(matrix: Array, measure: str) -> Array:
-    """Return values of which larger ones mean more similar."""
-    known = registry.measures()
-    return -matrix if measure in known and not known.get(measure).larger_is_more_similar else matrix
+def _directions() -> dict[str, bool]:
+    """Return which way the measures point that are installed."""
+    return {name: measure.larger_is_more_similar for name, measure in registry.measures().in_names().items()}
 
 
 def _picture(measure: Named, signed: Array, groups: list[str], matrix: Array) -> Picture:

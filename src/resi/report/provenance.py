@@ -151,17 +151,15 @@ def _group(group: str, content: Any) -> Iterator[str]:
         yield f"test={content.get('name', '')}"
         return
     names = [str(name) for name in content if isinstance(content[name], dict)]
-    yield f"{group}={names[0]}" if len(names) == 1 else f"{group}=[{','.join(names)}]"
-    for name in names:
-        usual = _defaults(name) if group == "measure" else {}
+    given = [name.replace("--", ":") for name in names]  # as distribution:name stands in a key
+    yield f"{group}={given[0]}" if len(names) == 1 else f"{group}=[{','.join(given)}]"
+    if group == "measure" and content.get("file"):
+        yield from _options("measure.file", content["file"])
+    for name, spoken in zip(names, given, strict=True):
+        usual = registry.defaults(spoken) if group == "measure" else {}
         for key, value in content[name].items():
             if key not in usual or usual[key] != value:
                 yield from _options(f"{group}.{name}.{key}", value)
-
-
-def _defaults(measure: str) -> Mapping[str, Any]:
-    known = registry.measures()
-    return known.get(measure)().parameters() if measure in known else {}
 
 
 def _options(key: str, value: Any) -> Iterator[str]:

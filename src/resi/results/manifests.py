@@ -27,6 +27,8 @@ OWN_HASH = "manifest_sha256"
 HASHED_SINCE = 3
 """Schema version from which on manifests hold their own hash."""
 RUN, MERGED = "run", "merged"
+OWN_MEASURES = "own_measures"
+"""The entry that says where measures are from that are not built in, and which way they point."""
 REMEDIES = {
     RUN: "Its run recomputes it.",
     PUBLISHED: "Import the published results again.",
@@ -50,6 +52,7 @@ TYPES: dict[str, tuple[type, ...]] = {
     "resi": (str,),
     "packages": (dict,),
     "versions": (dict,),
+    "own_measures": (dict,),
     "shards": (dict, list),
     "files": (dict,),
 }
@@ -118,6 +121,20 @@ def reading(path: Path, advice: str) -> Iterator[None]:
 def remedy(manifest: Mapping[str, Any]) -> str:
     """Return what replaces a damaged file of a folder with this manifest."""
     return REMEDIES.get(manifest.get("kind", RUN), UNKNOWN_REMEDY)
+
+
+def directions(manifest: Mapping[str, Any]) -> dict[str, bool]:
+    """Return whether larger values mean more similar, by measure, of those that are not built in."""
+    stated = manifest.get(OWN_MEASURES, {}).items()
+    found = {name: about.get("larger_is_more_similar") for name, about in stated if isinstance(about, dict)}
+    return {name: larger for name, larger in found.items() if isinstance(larger, bool)}
+
+
+def own_codes(manifest: Mapping[str, Any]) -> dict[str, str]:
+    """Return the hash of the code of each measure that is not built in."""
+    stated = manifest.get(OWN_MEASURES, {}).items()
+    found = {name: about.get("code") for name, about in stated if isinstance(about, dict)}
+    return {name: code for name, code in found.items() if isinstance(code, str)}
 
 
 def known_columns(manifest: Mapping[str, Any]) -> dict[str, str]:

@@ -8,7 +8,7 @@ import tempfile
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -19,15 +19,17 @@ from resi.results.manifests import (
     COMPARISONS_FILE,
     CONFLICTS_FILE,
     MERGED,
+    OWN_MEASURES,
     SCORE_CONFLICTS_FILE,
     SCORES_FILE,
+    directions,
     write_manifest,
 )
-from resi.results.outdated import Outdated, find_outdated
+from resi.results.outdated import Outdated, find_outdated, latest_codes
 from resi.results.output import SCRATCH, check_output, opened, replace_tables
 from resi.results.resolve import resolve_comparisons, resolve_scores
 from resi.results.schema import COMPARISON_ORDER, COMPARISONS, SCORE_ORDER, SCORES
-from resi.results.shards import Shard, find_shards, find_strays
+from resi.results.shards import Shard, find_shards, find_strays, manifests_of
 from resi.results.tables import BATCH_ROWS, polars_io, write_table
 from resi.store.files import written_to
 from resi.store.root import check_text
@@ -48,6 +50,10 @@ class Merged:
         How many were merged. If there were none, nothing was written.
     manifests : mapping from str to list of str
         The hashes of the manifests of all shards of a name: of several roots there may be several.
+    directions : dict from str to set of bool
+        Whether larger values of a measure that is not built in mean more similar, as the manifests say.
+    codes : dict from str to str
+        The hash of its code in the run that ended last: what is by another is merged, with a note.
     outdated : Counter of str
         How many comparisons and scores of shards are of earlier versions, by the reason. They are merged, with a note.
     """
@@ -55,6 +61,8 @@ class Merged:
     folder: Path
     shards: int = 0
     manifests: dict[str, list[str]] = field(default_factory=dict)
+    directions: dict[str, set[bool]] = field(default_factory=dict)
+    codes: dict[str, str] = field(default_factory=dict)
     comparisons: int = 0
     failed: int = 0
     scores: int = 0
@@ -97,6 +105,7 @@ def _merge(shards: Sequence[Shard], merged: Merged, batch: int) -> None:
     with written_to(folder), polars_io(folder), tempfile.TemporaryDirectory(dir=folder, prefix=SCRATCH) as scratch:
         comparisons = Buckets(Path(scratch), batch)
         scores = [pl.DataFrame(schema={**SCORES, **SHARD})]
+        merged.codes = latest_codes(manifests_of(shards))
         for shard in shards:
             with _reported(merged):
                 manifest_hash = shard.manifest_hash()
@@ -110,7 +119,14 @@ def _merge(shards: Sequence[Shard], merged: Merged, batch: int) -> None:
         _write_comparisons(comparisons, merged, written, Path(scratch), batch)
         _write_scores(pl.concat(scores), merged, written)
         made_of = {name: sorted(set(hashes)) for name, hashes in merged.manifests.items()}
-        replace_tables(folder, written, lambda place: write_manifest(place, {"kind": MERGED, "shards": made_of}))
+        manifest = {"kind": MERGED, "shards": made_of, **_own_measures(merged)}
+        replace_tables(folder, written, lambda place: write_manifest(place, manifest))
+
+
+def _own_measures(merged: Merged) -> dict[str, Any]:
+    """Return which way the measures point that are not built in; nothing of one of which two shards differ."""
+    found = {name: next(iter(said)) for name, said in sorted(merged.directions.items()) if len(said) == 1}
+    return {OWN_MEASURES: {name: {"larger_is_more_similar": larger} for name, larger in found.items()}} if found else {}
 
 
 def _find(roots: Sequence[Path], merged: Merged) -> Iterator[Shard]:
@@ -147,13 +163,17 @@ def _reported(merged: Merged) -> Iterator[None]:
 def _read(shard: Shard, comparisons: Buckets, merged: Merged) -> pl.DataFrame:
     """Pass a shard's comparisons on, and return its scores; those of earlier versions are marked."""
     manifest, (scores, batches) = shard.steadily(lambda: (shard.manifest(), shard.tables()))
+    for name, larger in directions(manifest).items():
+        merged.directions.setdefault(name, set()).add(larger)
     old_measures: dict[tuple[str, int], str] = {}
     outdated = Outdated()
     for batch in batches:
-        outdated = find_outdated(manifest, batch)
+        outdated = find_outdated(manifest, batch, merged.codes)
         old_measures |= outdated.measures
         for (name, version), reason in outdated.measures.items():
             merged.outdated[f"comparisons {reason}"] += batch.filter(measure=name, measure_version=version).height
+        for name, reason in outdated.codes.items():
+            merged.outdated[f"comparisons {reason}"] += batch.filter(measure=name).height
         if outdated.shard:
             merged.outdated[f"comparisons {outdated.shard}"] += batch.height
         comparisons.add(_with_shard(outdated.mark_comparisons(batch), shard))

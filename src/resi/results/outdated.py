@@ -14,14 +14,13 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from resi import __version__, registry
-from resi.errors import ResiError
 from resi.measures.functional import FUNCTIONAL, FUNCTIONAL_VERSION
-from resi.results.manifests import RUN
+from resi.results.manifests import RUN, own_codes
 from resi.results.schema import PUBLISHED, SCORE_VERSION
 from resi.store.representations import EXTRACTION_VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from resi.results.shards import Shard
 
@@ -51,42 +50,55 @@ class Outdated:
         Of all comparisons, as far as the manifest says it.
     scores : str
         Of all scores.
+    codes : mapping from measure to str
+        Of all that is by a measure that is not built in, where a later run had other code of it.
     """
 
     measures: Mapping[tuple[str, int], str] = field(default_factory=dict)
     shard: str = ""
     scores: str = ""
+    codes: Mapping[str, str] = field(default_factory=dict)
 
     def mark_comparisons(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Return rows with the reasons in their notes."""
         for (measure, version), reason in self.measures.items():
             rows = _noted(rows, (pl.col("measure") == measure) & (pl.col("measure_version") == version), reason)
+        for measure, reason in self.codes.items():
+            rows = _noted(rows, pl.col("measure") == measure, reason)
         return _noted(rows, pl.lit(value=True), self.shard)
 
     def mark_scores(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Return scores with the reasons in their notes; those of a measure with such comparisons have its reason."""
-        for (measure, _), reason in self.measures.items():
+        for measure, reason in [*((name, reason) for (name, _), reason in self.measures.items()), *self.codes.items()]:
             rows = _noted(rows, pl.col("measure") == measure, reason)
         return _noted(_noted(rows, pl.lit(value=True), self.shard), pl.lit(value=True), self.scores)
 
 
-def find_outdated(manifest: Mapping[str, Any], comparisons: pl.DataFrame) -> Outdated:
+def find_outdated(
+    manifest: Mapping[str, Any], comparisons: pl.DataFrame, latest: Mapping[str, str] | None = None
+) -> Outdated:
     """Return which numbers of a finished shard this version would compute differently.
 
     Parameters
     ----------
     comparisons : DataFrame
         With the columns ``measure`` and ``measure_version``.
+    latest : mapping from measure to str, optional
+        What :func:`latest_codes` returns for all shards that are looked at.
     """
+    codes = {
+        name: f"computed by earlier code of {name}"
+        for name, code in own_codes(manifest).items()
+        if (latest or {}).get(name, code) != code
+    }
     measures = {}
     for name, version in comparisons.select("measure", "measure_version").unique().sort(pl.all()).iter_rows():
         current = _measure_versions().get(name)
         if version is not None and current is not None and version != current:
             measures[name, version] = f"computed by version {version} of {name}, which is now at {current}"
     noted = noted_versions(manifest)
-    return Outdated(
-        measures, "; ".join(_of_models(manifest, noted)), _changed("computed by", noted, "scores", SCORE_VERSION)
-    )
+    scores = _changed("computed by", noted, "scores", SCORE_VERSION)
+    return Outdated(measures, "; ".join(_of_models(manifest, noted)), scores, codes)
 
 
 def noted_versions(manifest: Mapping[str, Any]) -> dict[str, Any]:
@@ -95,13 +107,21 @@ def noted_versions(manifest: Mapping[str, Any]) -> dict[str, Any]:
     return {**(EARLIER if is_earlier else {}), **manifest.get(VERSIONS, {})}
 
 
-def reasons(shard: Shard, with_used: bool = True) -> list[str]:
+def latest_codes(manifests: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """Return the hash of the code of each measure that is not built in, from the run that ended last."""
+    by_time = sorted(manifests, key=lambda manifest: str(manifest.get("finished", "")))
+    return {name: code for manifest in by_time for name, code in own_codes(manifest).items()}
+
+
+def reasons(shard: Shard, with_used: bool = True, latest: Mapping[str, str] | None = None) -> list[str]:
     """Describe which numbers of a finished shard are of earlier or other versions, and why.
 
     Parameters
     ----------
     with_used : bool
         Whether to name also those by other versions of resi and torch, which runs still use.
+    latest : mapping from measure to str, optional
+        What :func:`latest_codes` returns for the shards beside it.
 
     Raises
     ------
@@ -109,11 +129,12 @@ def reasons(shard: Shard, with_used: bool = True) -> list[str]:
         If the shard is damaged.
     """
     manifest, rows, scores = shard.manifest(), shard.comparisons(), shard.scores()
-    found = find_outdated(manifest, rows)
+    found = find_outdated(manifest, rows, latest)
     counts = {
         (name, version): count for name, version, count in rows.group_by("measure", "measure_version").len().iter_rows()
     }
     words = [f"{counts[which]} comparisons {reason}" for which, reason in found.measures.items()]
+    words += [f"{rows.filter(measure=name).height} comparisons {reason}" for name, reason in found.codes.items()]
     if found.shard:
         words.append(f"{rows.height} comparisons {found.shard}")
     if found.scores and scores.height:
@@ -173,7 +194,7 @@ def _training_versions() -> dict[str, int]:
     for name in registry.domains():
         try:
             found[name] = registry.domains().get(name)().training_version()
-        except ResiError:
+        except Exception:  # noqa: S112 - what is missing here, or a plugin's error: its version is not known
             continue
     return found
 

@@ -37,7 +37,7 @@ from resi.results.tables import read_batches, read_table, table, write_table
 from resi.store.files import list_files, make_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
     OnDamage = Callable[[ResiError], None]
@@ -275,6 +275,14 @@ def _check_part(path: Path) -> None:
         raise ArtifactError(f"{path} is gone: another process has finished the run") from error
     if found != path.stem.partition("-")[2]:
         raise ArtifactError(f"{path} is damaged: it does not match the hash in its name. Its run recomputes it.")
+
+
+def manifests_of(shards: Iterable[Shard]) -> Iterator[dict[str, Any]]:
+    """Yield the manifests of finished shards that can be read."""
+    for shard in shards:
+        with contextlib.suppress(ResiError):
+            if shard.is_complete:
+                yield shard.manifest()
 
 
 def find_shards(root: Path) -> Iterator[Shard]:

@@ -109,6 +109,7 @@ class KnownFiles:
 
     def remember_measure(self, name: str, code: str) -> bool:
         """Note the hash of a measure's code; return whether it is new where another one has been noted before."""
+        name = name.replace(":", "--")  # of distribution:name; a file of some systems has no colon
         folder = self.root / "sources" / "measures"
         known = any(folder.glob(f"{name}-{'[0-9a-f]' * SHOWN_DIGITS}.json"))
         is_new = not (folder / f"{name}-{code[:SHOWN_DIGITS]}.json").is_file()

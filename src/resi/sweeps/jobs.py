@@ -103,14 +103,17 @@ def plan_jobs(config: DictConfig, loader: ConfigLoader, folder: Path, given: Ask
     DatasetError
         If no job can run, since data are missing.
     """
+    from resi.config.loading import store_of
     from resi.config.many import compose_all
+    from resi.config.own_measures import with_files
     from resi.store.files import write_text
     from resi.sweeps.suite_files import load_suite
     from resi.sweeps.suites import expand
 
     common = [word for word in config.hydra.overrides.hydra if word.startswith("hydra.searchpath=")]
     suite = load_suite(given.suite, loader, common) if given.suite else None
-    jobs = expand(given.words, suite, loader)
+    store = store_of(loader)
+    jobs = [tuple(with_files(job, store, are_all=False)) for job in expand(given.words, suite, loader)]
     composed = []
     for job, found in zip(jobs, compose_all(jobs, loader, common), strict=True):
         if isinstance(found, ResiError):

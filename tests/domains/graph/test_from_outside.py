@@ -209,17 +209,20 @@ class Clashing(MeansFamily):
     architectures = (ArchitectureInfo("median", "", "", ""), ArchitectureInfo("gcn", "", "", ""))
 
 
-def test_a_family_with_a_name_that_is_taken_is_left_out_with_all_its_names() -> None:
+def test_a_name_that_is_taken_stays_with_the_built_in_family_and_the_other_has_that_of_its_distribution() -> None:
     load_plugins().manager.unregister(name=INFO.key)
     load_plugins().manager.register(SimpleNamespace(resi_networks=resi.hookimpl(lambda: [Clashing()])), name=INFO.key)
     try:
         (listed,) = (row for row in list_plugins(Namespace()) if row["distribution"] == INFO.distribution)
-        assert "'gcn' is already provided by resi" in listed["error"]
-        with pytest.raises(UsageError, match=r"unknown model 'median'.* failed to load: .*'gcn' is already provided"):
-            compose(["model=median"])
+        assert listed["error"] == ""
         known = [architecture.name for architecture in GraphDomain().architectures()]
-        assert known.count("gcn") == 1
-        assert "median" not in known
+        full = f"{INFO.distribution}:gcn"
+        assert [known.count(name) for name in ("gcn", "median", full)] == [1, 1, 1]
+        assert list(compose([f"model=[gcn,{full}]"]).architectures) == ["gcn", full]
+        families = registry.networks("graph")
+        assert not isinstance(families.get("gcn"), Clashing)
+        assert isinstance(families.get(full), Clashing)
+        assert [item.name for item in families.get(full).architectures] == [full]
     finally:
         load_plugins().manager.unregister(name=INFO.key)
         load_plugins().manager.register(SimpleNamespace(), name=INFO.key)

@@ -24,7 +24,7 @@ def image_dataset(name: str) -> ImageDataset:
 
 def image_datasets() -> list[ImageDataset]:
     """Return all datasets."""
-    return [image_dataset(dataset.name) for dataset in registry.datasets(DOMAIN).in_order()]
+    return [image_dataset(name) for name in registry.datasets(DOMAIN).in_names()]
 
 
 def image_network(architecture: str) -> ImageNetwork:
@@ -39,8 +39,7 @@ def image_architecture(name: str) -> ImageArchitecture:
 
 def image_architectures() -> list[ImageArchitecture]:
     """Return the architectures of all families."""
-    families = dict.fromkeys(registry.networks(DOMAIN).in_order())
-    return [image_architecture(architecture.name) for family in families for architecture in family.architectures]
+    return [image_architecture(name) for name in registry.networks(DOMAIN).in_names()]
 
 
 def statistics() -> dict[str, Statistics]:

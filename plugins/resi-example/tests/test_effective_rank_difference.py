@@ -1,7 +1,11 @@
+"""The measure against its definition, and what it declares."""
+
 import numpy as np
 import pytest
+from resi_example import EffectiveRankDifference
 
 import resi
+from resi.errors import DegenerateInputError
 from resi.testing import check_measure
 
 
@@ -11,18 +15,21 @@ def effective_rank(matrix: np.ndarray) -> float:
     return float(np.exp(-np.sum(shares * np.log(shares))))
 
 
-def test_matches_its_definition() -> None:
+def test_it_matches_its_definition() -> None:
     generator = np.random.default_rng(0)
     wide, narrow = generator.normal(size=(50, 8)), generator.normal(size=(50, 3))
     value = resi.compare(wide, narrow, measure="effective_rank_difference")
     assert value == pytest.approx(effective_rank(wide) - effective_rank(narrow), rel=1e-9)
 
 
-def test_is_found_by_name() -> None:
+def test_it_has_no_value_for_a_constant() -> None:
+    with pytest.raises(DegenerateInputError, match="constant"):
+        resi.compare(np.ones((10, 3)), np.eye(10), measure="effective_rank_difference")
+
+
+def test_resi_finds_it() -> None:
     assert "effective_rank_difference" in resi.list_measures()
 
 
-def test_conforms_to_what_it_declares() -> None:
-    from resi_example import EffectiveRankDifference
-
+def test_what_it_declares_holds() -> None:
     check_measure(EffectiveRankDifference)
