@@ -238,7 +238,7 @@ def check_facts(measure: type[Measure]) -> None:
         raise FactError(problem)
 
 
-def fact_problems(measure: type[Measure]) -> Iterator[str]:
+def fact_problems(measure: Any) -> Iterator[str]:
     """Yield everything that is wrong with a measure class before it is called, one line each."""
     if not isinstance(measure, type) or not issubclass(measure, Measure):
         yield f"{measure!r} is not a class derived from resi.Measure (wrap a function with resi.as_measure)"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from resi.errors import FactError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
 INVARIANCES = {
     "affine": "any invertible affine map of the features",
@@ -74,13 +74,13 @@ def take_published(measure: type) -> None:
 
     What is stated by its name here as well stays as it is; :func:`stated_problems` says if the two contradict.
     """
-    own = dict(vars(measure))
+    own: dict[str, Any] = dict(vars(measure))
     for name, fact in PUBLISHED.items():
         if name in own and fact not in own:
             setattr(measure, fact, bool(own[name]))  # the published tables leave some open
     changes = {fact: bool(own[name]) for name, fact in PUBLISHED_INVARIANCES.items() if name in own}
     stated = own.get("invariances", getattr(measure, "invariances", ()))
-    if changes and isinstance(stated, KINDS["invariances"]):
+    if changes and isinstance(stated, frozenset | set | tuple | list):
         kept = {name for name in stated if "invariances" in own or changes.get(name, True)}
         kept |= {fact for fact, holds in changes.items() if holds}
         measure.invariances = frozenset(kept)  # type: ignore[attr-defined]
@@ -159,8 +159,10 @@ def _given_twice(measure: type) -> Iterator[str]:
         if name in own and bool(own[name]) != getattr(measure, fact, None):
             yield f"class attributes {name!r} and {fact!r} contradict each other; state one of them"
     invariances = getattr(measure, "invariances", ())
+    if not isinstance(invariances, frozenset | set | tuple | list):
+        return
     for name, fact in PUBLISHED_INVARIANCES.items():
-        if name in own and isinstance(invariances, KINDS["invariances"]) and bool(own[name]) != (fact in invariances):
+        if name in own and bool(own[name]) != (fact in invariances):
             yield f"class attributes {name!r} and 'invariances' contradict each other; state one of them"
 
 

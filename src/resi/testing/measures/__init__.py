@@ -15,9 +15,10 @@ import time
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from resi.console import progress
+from resi.console import PATIENCE_SECONDS, progress
 from resi.engine.warned import listening
 from resi.measures.base import Measure, fact_problems
+from resi.registry import configured
 from resi.testing.measures import axioms, contract, direction, inputs, invariances, surroundings, values
 from resi.testing.measures import cost as costs
 from resi.testing.measures.case import Case
@@ -62,7 +63,6 @@ CHECKS: tuple[Callable[[Case], None], ...] = (
     surroundings.check_threads,
     surroundings.check_gpu,
 )
-PATIENCE_SECONDS = 2.0
 
 
 class SlowMeasureWarning(UserWarning):
@@ -75,7 +75,7 @@ def check_measure(
     absolute: float = 1e-6,
     seed: int = 0,
     *,
-    settings: Sequence[Mapping[str, Any]] = ({},),
+    settings: Sequence[Mapping[str, Any]] | None = None,
     thorough: bool = False,
 ) -> None:
     """Check a measure against its contract and its own facts; what is checked stands in docs/checking.md.
@@ -89,7 +89,7 @@ def check_measure(
     seed : int
         Key of the representations.
     settings : sequence of mappings, optional
-        Parameters by name, for each of which a class is checked: ``[{"k": 5}, {"k": 20}]``.
+        Parameters by name, with each of which a class is checked, as in ``[{"k": 5}, {"k": 20}]``.
     thorough : bool
         Whether to draw more, which takes several times as long.
 
@@ -97,16 +97,18 @@ def check_measure(
     ------
     MeasureCheckError
         With a line for everything that does not hold.
+    UsageError
+        If a parameter does not exist.
 
     Warns
     -----
     SlowMeasureWarning
         With the seconds that the fastest call has taken.
     """
-    reports = [
-        measure_report(measure, relative, absolute, seed, parameters=parameters, thorough=thorough, cost=False)
-        for parameters in settings
-    ]
+    made: list[type[Measure] | Measure] = [measure]
+    if settings is not None and isinstance(measure, type) and not list(fact_problems(measure)):
+        made = [configured(measure, parameters) for parameters in settings]
+    reports = [measure_report(one, relative, absolute, seed, thorough=thorough, cost=False) for one in made]
     for report in reports:
         if report.fastest is not None and report.fastest >= SLOW_SECONDS:
             warnings.warn(
@@ -125,7 +127,6 @@ def measure_report(
     absolute: float = 1e-6,
     seed: int = 0,
     *,
-    parameters: Mapping[str, Any] | None = None,
     thorough: bool = False,
     cost: bool = True,
 ) -> MeasureReport:
@@ -135,8 +136,6 @@ def measure_report(
     ----------
     measure, relative, absolute, seed, thorough
         As of :func:`check_measure`.
-    parameters : mapping, optional
-        Parameters of a class by name.
     cost : bool
         Whether to measure how long comparisons take.
     """
@@ -144,19 +143,18 @@ def measure_report(
     kind = measure if isinstance(measure, type) else type(measure)
     label = str(getattr(kind, "name", kind.__qualname__))
     if problems := list(fact_problems(kind)):
-        return MeasureReport(label, tuple(Violation("facts", "facts that exist and fit", problem) for problem in problems))
+        return MeasureReport(label, tuple(Violation("facts", "facts that exist and fit", text) for text in problems))
     try:
-        made = measure(**(parameters or {})) if isinstance(measure, type) else measure
+        made = measure() if isinstance(measure, type) else measure
         label = _label(made)
     except Exception as error:
         found = f"{type(error).__name__}: {error}"
-        return MeasureReport(label, (Violation("parameters", f"an instance with {parameters or 'defaults'}", found),))
+        return MeasureReport(label, (Violation("parameters", "an instance with defaults for all", found),))
     case = Case(made, label, relative, absolute, seed, thorough)
     measured = None
-    checks = CHECKS
-    with listening(), generators_put_back(), progress(f"checking {label}", len(checks), PATIENCE_SECONDS) as advance:
+    with listening(), generators_put_back(), progress(f"checking {label}", len(CHECKS), PATIENCE_SECONDS) as advance:
         if values.begin(case):
-            for check in checks:
+            for check in CHECKS:
                 check(case)
                 advance()
             measured = costs.measured(case) if cost else None

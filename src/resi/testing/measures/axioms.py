@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from resi.testing.measures.case import CallFailed, shown
+from resi.testing.measures.case import CallError, shown
 from resi.testing.measures.report import Remark
 from resi.testing.measures.samples import N_SAMPLES, WIDTH, Pair, narrow_triples, unrelated
 
@@ -89,7 +89,7 @@ def _unbroken(case: Case) -> int:
             longest = max(direct, one, two)
             is_line = is_line and case.close(2 * longest, direct + one + two)
             count += 1
-    except CallFailed:
+    except CallError:
         return 0
     return 0 if is_line else count
 

@@ -30,7 +30,7 @@ else:
     from resi.lazy import torch
 
 
-class CallFailed(Exception):
+class CallError(Exception):
     """A call of a measure that gave no finite number; the text says what it gave."""
 
     def __init__(self, found: str, error: Exception | None = None) -> None:
@@ -88,7 +88,7 @@ class Case:
         """Return whether an ordinary pair has a value."""
         try:
             self.of(pair)
-        except CallFailed:
+        except CallError:
             return False
         return True
 
@@ -97,7 +97,7 @@ class Case:
 
         Raises
         ------
-        CallFailed
+        CallError
             If it is not a finite number, or there is none.
         """
         before = _copies(R, S)
@@ -107,14 +107,14 @@ class Case:
                 value = float(self.measure.evaluate(R, S, shape) if self.is_guarded else self._unguarded(R, S))
         except BaseException as error:
             failure = as_failure(self.measure, error)
-            raise CallFailed(f"{type(failure).__name__}: {failure}", failure) from failure
+            raise CallError(f"{type(failure).__name__}: {failure}", failure) from failure
         self.fastest = min(self.fastest, time.perf_counter() - start)
         if not all(map(_same_bits, before, (R, S))):
             self.violate(
                 "input left as it is", "no change of the arrays that are compared", "that they have been written to"
             )
         if not math.isfinite(value):
-            raise CallFailed(repr(value))
+            raise CallError(repr(value))
         return value
 
     def of(self, pair: Pair) -> float:
@@ -135,17 +135,17 @@ class Case:
 
     @contextlib.contextmanager
     def calling(self) -> Iterator[None]:
-        """Turn any error of the measure into ``CallFailed``, and keep its warnings off the screen."""
+        """Turn any error of the measure into ``CallError``, and keep its warnings off the screen."""
         from resi.machine.devices import plain_arithmetic
 
         try:
             with hear(), plain_arithmetic():
                 yield
-        except CallFailed:
+        except CallError:
             raise
         except BaseException as error:
             failure = as_failure(self.measure, error)
-            raise CallFailed(f"{type(failure).__name__}: {failure}", failure) from failure
+            raise CallError(f"{type(failure).__name__}: {failure}", failure) from failure
 
     def close(self, one: float, other: float, relative: float | None = None) -> bool:
         """Return whether two values are equal but for rounding; ``relative`` replaces both tolerances."""
@@ -171,7 +171,7 @@ class Case:
         """Expect that the calls inside give finite numbers."""
         try:
             yield
-        except CallFailed as failure:
+        except CallError as failure:
             self.violate(check, expected, str(failure), on)
 
     def violate(self, check: str, expected: str, found: str, on: object = "") -> None:
@@ -201,7 +201,7 @@ class Case:
             return self.measure.compare(*(self.measure.prepare(Features(torch.tensor(X))) for X in (R, S)))
 
 
-def writes_to_input(failure: CallFailed) -> bool:
+def writes_to_input(failure: CallError) -> bool:
     """Return whether a call failed because the measure has written to what it was given."""
     return isinstance(failure.error, MeasureError) and "writes to what it was given" in str(failure)
 
@@ -217,5 +217,5 @@ def _copies(*arrays: Any) -> list[Any]:
 
 def _same_bits(one: Matrix | torch.Tensor, other: Matrix | torch.Tensor) -> bool:
     if isinstance(one, torch.Tensor):
-        return torch.equal(one, other)
+        return isinstance(other, torch.Tensor) and torch.equal(one, other)
     return np.array_equal(one, other)

@@ -71,7 +71,7 @@ def check_engine(case: Case) -> None:
 
 
 def check_prepared_bytes(case: Case) -> None:
-    """Check that what ``prepare`` leaves in memory is no more than ``prepared_bytes`` declares: the engine plans by it."""
+    """Check that ``prepare`` leaves no more in memory than ``prepared_bytes`` declares: the engine plans by it."""
     for n_samples, n_features in SIZES:
         on = f"{n_samples} x {n_features}"
         with case.expecting("prepared_bytes", "a number of bytes", on):
@@ -175,5 +175,3 @@ def _nbytes(*values: Any) -> int:
     from resi.engine.cache import nbytes
 
     return nbytes(*values)
-
-

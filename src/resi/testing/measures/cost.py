@@ -6,7 +6,7 @@ import math
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from resi.testing.measures.case import CallFailed
+from resi.testing.measures.case import CallError
 from resi.testing.measures.samples import related
 
 if TYPE_CHECKING:
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 START = (64, 16)
 """Samples and features of the smallest representation whose growth is followed."""
-LONGEST, MANY_LONGEST = 0.05, 2.0
+LONGEST, MANY_LONGEST = 0.02, 1.0
 """Sizes grow until one comparison takes so many seconds, or in a thorough check so many."""
-LARGEST, FACTOR = 4096, 2
+LARGEST, FACTOR = 2048, 2
 TIMES = 3
 POINTS = 3
 """Of a fit: the largest sizes, at which overheads weigh least."""
@@ -86,7 +86,7 @@ def measured(case: Case) -> Cost | None:
         n_samples, n_features = START
         by_samples = list(_growing(case, lambda factor: (n_samples * factor, n_features)))
         by_features = list(_growing(case, lambda factor: (4 * n_samples, n_features * factor)))
-    except CallFailed:  # what has no value is said elsewhere
+    except CallError:  # what has no value is said elsewhere
         return None
     return Cost(by_samples, by_features, case.measure.cost)
 

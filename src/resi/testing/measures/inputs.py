@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from resi.testing.expectations import unmet
-from resi.testing.measures.case import CallFailed, shown
+from resi.testing.measures.case import CallError, shown
 from resi.testing.measures.report import Remark
 from resi.testing.measures.samples import Pair, degenerate_pairs, shaped_pairs
 
@@ -35,10 +35,11 @@ def check_types(case: Case) -> None:
     digits = []
     for dtype in (torch.float32, torch.bfloat16, torch.float16):
         name = str(dtype).removeprefix("torch.")
-        check, rounded = f"type {name}", [torch.tensor(X).to(dtype) for X in (pair.R, pair.S)]
+        check = f"type {name}"
+        R, S = (torch.tensor(X).to(dtype) for X in (pair.R, pair.S))
         with case.expecting(check, "the value of the same numbers in float64", pair):
-            value = case.value(*rounded)
-            same_numbers = case.value(*(X.double() for X in rounded))
+            value = case.value(R, S)
+            same_numbers = case.value(R.double(), S.double())
             # Half of the digits that the type has: some products are computed in it.
             tolerance = math.sqrt(torch.finfo(dtype).eps)
             what = f"the value of the same numbers in float64, {shown(same_numbers)}"
@@ -59,7 +60,7 @@ def check_memory(case: Case) -> None:
     whole = np.round(4 * pair.R).astype(np.int64)
     try:
         value = case.value(whole, pair.S) if case.is_guarded else math.nan
-    except CallFailed as failure:
+    except CallError as failure:
         case.expect(failure.is_refused, "integers", "a value, or ShapeError", str(failure), "R of type int64")
     else:
         with case.expecting("integers", "the value of the same numbers in float64", "R of type int64"):
@@ -77,7 +78,7 @@ def check_shapes(case: Case) -> None:
         few = len(pair.R) <= ENOUGH_SAMPLES
         try:
             case.value(pair.R, pair.S)
-        except CallFailed as failure:
+        except CallError as failure:
             if failure.is_undefined or (failure.is_refused and few):
                 case.limits.append(Remark(pair.kind, _reason(failure)))
                 continue
@@ -96,7 +97,7 @@ def check_degenerate(case: Case) -> None:
             continue
         try:
             case.value(pair.R, pair.S)
-        except CallFailed as failure:
+        except CallError as failure:
             if failure.is_undefined:
                 undefined.setdefault(pair.kind, _reason(failure))
                 continue
@@ -140,7 +141,7 @@ def _wrong_at(case: Case, factor: float) -> _Wrong | None:
     pair = case.pairs[0]
     try:
         value = case.value(pair.R * factor, pair.S * factor)
-    except CallFailed as failure:
+    except CallError as failure:
         is_said = failure.is_undefined or failure.is_refused
         return None if is_said else _Wrong("a finite number", str(failure))
     if "isotropic_scaling" not in case.measure.invariances or case.close(case.of(pair), value):
@@ -167,5 +168,5 @@ def _laid_out(x: Matrix) -> dict[str, Any]:
     }
 
 
-def _reason(failure: CallFailed) -> str:
+def _reason(failure: CallError) -> str:
     return str(failure.error)

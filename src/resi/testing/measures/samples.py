@@ -156,10 +156,10 @@ def shaped_pairs(seed: int) -> list[Pair]:
 
 def narrow_triples(seed: int, count: int) -> list[tuple[str, Matrix, Matrix, Matrix]]:
     """Return triples R, S, T with S between R and T: those of which a distance that is not a metric breaks the sum."""
-    found = []
+    found: list[tuple[str, Matrix, Matrix, Matrix]] = []
     for number in range(count):
         rng = generator(seed, "check_measure triple", number)
-        R = related(seed, 20 + number, WIDTH)
+        R: Any = related(seed, 20 + number, WIDTH)
         move = rng.normal(size=R.shape)
         # Squares break it on a line, chords and cosines on a circle, relative distances far from each other.
         for step in (1e-3, 0.05, 1.0, 30.0):
@@ -172,5 +172,6 @@ def narrow_triples(seed: int, count: int) -> list[tuple[str, Matrix, Matrix, Mat
         found.append(("multiples", R, 2 * R, 4 * R))
         found.append(("shifts", R, R + 1.0, R + 2.0))
         found.append(("of several widths", R, related(seed, 40 + number, WIDTH - 1), related(seed, 60 + number, WIDTH)))
-        found.append(("noise", *(unrelated(seed, 3 * number + k, WIDTH) for k in range(3))))
+        noise = [unrelated(seed, 3 * number + k, WIDTH) for k in range(3)]
+        found.append(("noise", noise[0], noise[1], noise[2]))
     return found

@@ -1,4 +1,4 @@
-"""Values of ordinary pairs: there is one, it is the same again, in either order of samples, and of a pair and itself."""
+"""Values of ordinary pairs: the same again, for any order of samples and of sides, and of one with itself."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from resi.randomness import generator
-from resi.testing.measures.case import CallFailed, shown, writes_to_input
+from resi.testing.measures.case import CallError, shown, writes_to_input
 from resi.testing.measures.report import Remark
 from resi.testing.measures.samples import N_SAMPLES, WIDTH, Pair, degenerate_pairs, ordinary_pairs, related, unrelated
 
@@ -19,11 +19,11 @@ ROUNDED = 1e-10
 
 
 def begin(case: Case) -> bool:
-    """Find pairs that the measure has values for; return whether there are any, without which nothing can be checked."""
+    """Find pairs that the measure has values for; return whether there are any."""
     case.pairs = ordinary_pairs(case.seed, is_same_width=False)
     try:
         value = _first(case)
-    except CallFailed as failure:
+    except CallError as failure:
         if not failure.is_refused:
             case.violate("a finite number", "one for two representations", str(failure), case.pairs[0])
             return False
@@ -31,7 +31,7 @@ def begin(case: Case) -> bool:
         case.pairs = ordinary_pairs(case.seed, is_same_width=True)
         try:
             value = _first(case)
-        except CallFailed as again:
+        except CallError as again:
             case.violate("a finite number", "one for two representations", str(again), case.pairs[0])
             return False
         case.limits.append(Remark("different widths", f"refused: {refused}"))
@@ -49,7 +49,7 @@ def _first(case: Case) -> float:
     """Return the first value; a measure that writes to its input is called on copies from then on."""
     try:
         return case.of(case.pairs[0])
-    except CallFailed as failure:
+    except CallError as failure:
         if not writes_to_input(failure):
             raise
         what = "no change of the arrays that prepare and compare are given"
@@ -76,7 +76,9 @@ def check_again(case: Case) -> None:
         other = dataclasses.replace(measure, seed=measure.seed + 1)  # type: ignore[type-var, attr-defined]
         value = dataclasses.replace(case, measure=other).value(pair.R, pair.S)
         holds = case.close(case.of(pair), value, ROUNDED)
-        case.expect(holds, "deterministic", "the same value for another seed", f"{value!r}, not {case.of(pair)!r}", pair)
+        case.expect(
+            holds, "deterministic", "the same value for another seed", f"{value!r}, not {case.of(pair)!r}", pair
+        )
 
 
 def check_order(case: Case) -> None:
@@ -117,7 +119,7 @@ def _note_unpaired(case: Case) -> None:
         try:
             if not case.close(case.of(pair), case.value(pair.R[order], pair.S)):
                 return
-        except CallFailed:
+        except CallError:
             return
     text = "reordering the samples of one side changes nothing: it compares summaries, and not sample by sample"
     case.limits.append(Remark("samples", text))
@@ -148,7 +150,7 @@ def check_self_value(case: Case) -> None:
         pair = Pair(f"{kind}, with itself", R, R.copy())
         try:
             values[kind] = case.value(pair.R, pair.S)
-        except CallFailed as failure:
+        except CallError as failure:
             if not (kind in of_degenerate and failure.is_undefined):
                 case.violate("value with itself", "a finite number", str(failure), pair)
             continue
@@ -177,7 +179,9 @@ def check_layouts(case: Case) -> None:
     check = "tokens and maps"
     samples = [related(case.seed, number, 4 * WIDTH) for number in range(2)]
     with case.expecting(check, "a finite number for tokens, shape='ntd'"):
-        case.value(*(X.reshape(N_SAMPLES, 2, 2 * WIDTH) for X in samples), shape="ntd")
+        R, S = (X.reshape(N_SAMPLES, 2, 2 * WIDTH) for X in samples)
+        case.value(R, S, "ntd")
         case.passed.setdefault(check)
     with case.expecting(check, "a finite number for maps, shape='nchw'"):
-        case.value(*(X.reshape(N_SAMPLES, WIDTH, 2, 2) for X in samples), shape="nchw")
+        a, b = (X.reshape(N_SAMPLES, WIDTH, 2, 2) for X in samples)
+        case.value(a, b, "nchw")
