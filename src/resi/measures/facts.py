@@ -134,6 +134,12 @@ class _Stated:
         self.self_value: float | None = measure.self_value
 
 
+def check_spelling(label: str, attribute: str) -> None:
+    """Raise ``FactError`` if an attribute looks like a fact but is none."""
+    for problem in _misspelt(attribute):
+        raise FactError(f"measure {label}: {problem}")
+
+
 def _attributes(measure: type) -> Iterator[str]:
     """Yield the public attributes of a class and of what it is made of, up to the measures of this package."""
     others = [kind for kind in measure.__mro__[1:] if not kind.__module__.startswith((OWN, "builtins"))]

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import random
 import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from resi.specs import Trained
-from resi.testing.process import changes, generators_put_back, process_state
+from resi.testing.process import changes, draw_from_generators, generators_put_back, process_state
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,7 +40,7 @@ def check_training(
     with generators_put_back():
         with _steps_of_optimizers() as steps:
             whole = check_trained(expect, domain, spec, dataset)
-        _draw_from_generators()
+        draw_from_generators()
         unfinished = folder / "unfinished.safetensors"
         if len(steps) > 1:
             with _steps_of_optimizers(stop_at=len(steps) - len(steps) // 4), contextlib.suppress(_Stop):
@@ -108,13 +105,6 @@ def _difference(one: Trained, other: Trained) -> str:
         if not torch.equal(tensor, other.state[name]):
             return f"other weights {name}"
     return "" if one.accuracies == other.accuracies else f"accuracies {other.accuracies} instead of {one.accuracies}"
-
-
-def _draw_from_generators() -> None:
-    """Leave the global generators in another state."""
-    torch.manual_seed(1 + torch.initial_seed() % 1000)  # some code asks for the seed alone
-    np.random.random()
-    random.random()  # noqa: S311 - drawn to be thrown away
 
 
 @contextlib.contextmanager

@@ -84,6 +84,10 @@ class Case:
         """Whether the measure refuses representations of different widths."""
         return self.pairs[0].R.shape == self.pairs[0].S.shape
 
+    def holds(self, invariance: str) -> bool:
+        """Return whether an invariance is stated, and not found to be false."""
+        return invariance in self.measure.invariances and f"invariant to {invariance}" not in self.violations
+
     def has_value(self, pair: Pair) -> bool:
         """Return whether an ordinary pair has a value."""
         try:

@@ -125,7 +125,7 @@ def check_scale(case: Case) -> None:
     far = Pair(f"{pair.kind}, R with a mean of about {OFFSET:g}", pair.R + OFFSET, pair.S)
     with case.expecting("large mean", "a finite number", far):
         value = case.value(far.R, far.S)
-        if "translation" in case.measure.invariances:
+        if case.holds("translation"):
             what = f"the value before, {shown(case.of(pair))}"
             case.expect(case.close(case.of(pair), value, FAR), "large mean", what, shown(value), far)
         case.passed.setdefault("large mean")
@@ -144,7 +144,7 @@ def _wrong_at(case: Case, factor: float) -> _Wrong | None:
     except CallError as failure:
         is_said = failure.is_undefined or failure.is_refused
         return None if is_said else _Wrong("a finite number", str(failure))
-    if "isotropic_scaling" not in case.measure.invariances or case.close(case.of(pair), value):
+    if not case.holds("isotropic_scaling") or case.close(case.of(pair), value):
         return None
     return _Wrong(f"the value before, {shown(case.of(pair))}", shown(value))
 

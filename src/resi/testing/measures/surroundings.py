@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from resi.testing.measures.report import Remark
-from resi.testing.process import changes, process_state
+from resi.testing.process import changes, draw_from_generators, process_state
 
 if TYPE_CHECKING:
     import torch
@@ -24,6 +24,7 @@ def check_process(case: Case) -> None:
     check, pair = "global generators and flags", case.pairs[0]
     with case.expecting(check, "them left alone"):
         for _ in range(2):  # packages may draw numbers when they are imported, which is no fault of a measure
+            draw_from_generators()  # a seed that was set before would not show
             before, modules = process_state(), len(sys.modules)
             case.value(pair.R, pair.S)
             changed = changes(before, process_state())
