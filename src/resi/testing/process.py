@@ -16,13 +16,14 @@ else:
     from resi.lazy import torch
 
 
+GENERATORS = ("the generator of torch", "the generator of numpy", "the generator of Python")
+
+
 def process_state() -> Mapping[str, Any]:
     """Return the global generators and flags, by name."""
     cudnn = torch.backends.cudnn
     return {
-        "the generator of torch": torch.get_rng_state().numpy().tobytes(),
-        "the generator of numpy": repr(np.random.get_state()),
-        "the generator of Python": random.getstate(),
+        **dict(zip(GENERATORS, _generators(), strict=True)),
         "the default type of torch": torch.get_default_dtype(),
         "the number of threads": torch.get_num_threads(),
         "torch's deterministic algorithms": torch.get_deterministic_debug_mode(),
@@ -31,6 +32,10 @@ def process_state() -> Mapping[str, Any]:
         "the flags of cuDNN": (cudnn.enabled, cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32),
         "numpy's treatment of errors": np.geterr(),
     }
+
+
+def _generators() -> tuple[object, ...]:
+    return torch.get_rng_state().numpy().tobytes(), repr(np.random.get_state()), random.getstate()
 
 
 def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:

@@ -15,9 +15,10 @@ from resi.errors import DegenerateInputError, MeasureError, ShapeError
 from resi.measures.features import Features
 from resi.measures.guard import as_failure, features_for
 from resi.testing.measures.report import MeasureReport, Violation
+from resi.testing.process import process_state
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     import torch
 
@@ -58,6 +59,8 @@ class Case:
         How much two values that should be equal may differ: relative to them, and to the size of ordinary values.
     pairs : list of Pair
         Pairs that it has values for; the first is that of most checks.
+    began : mapping
+        The global generators and flags before the first call.
     is_guarded : bool
         Whether it is called as others call it; False where it writes to its input, so that the rest can be checked.
     """
@@ -70,6 +73,7 @@ class Case:
     thorough: bool
     pairs: list[Pair] = field(default_factory=list)
     scale: float = 1.0
+    began: Mapping[str, Any] = field(default_factory=process_state)
     is_guarded: bool = True
     fastest: float = math.inf
     violations: dict[str, Violation] = field(default_factory=dict)

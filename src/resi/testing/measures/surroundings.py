@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from resi.testing.measures.report import Remark
-from resi.testing.process import changes, draw_from_generators, process_state
+from resi.testing.process import GENERATORS, changes, draw_from_generators, process_state
 
 if TYPE_CHECKING:
     import torch
@@ -20,7 +20,7 @@ CALLS = 8
 
 
 def check_process(case: Case) -> None:
-    """Check that a call changes no global generator or flag."""
+    """Check that a call changes no global generator, and that none so far has changed a global flag."""
     check, pair = "global generators and flags", case.pairs[0]
     with case.expecting(check, "them left alone"):
         for _ in range(2):  # packages may draw numbers when they are imported, which is no fault of a measure
@@ -30,6 +30,7 @@ def check_process(case: Case) -> None:
             changed = changes(before, process_state())
             if len(sys.modules) == modules:
                 break
+        changed += [name for name in changes(case.began, before) if name not in GENERATORS]
         case.expect(not changed, check, "them left alone", f"changed: {', '.join(changed)}", pair)
 
 
