@@ -227,7 +227,7 @@ FAULTS: dict[str, tuple[Any, str]] = {
     ),
     "error for few samples": (
         lambda: made(lambda R, S, _: similarity(R, S) / (len(R) > R.shape[1] or 1 / 0)),
-        "a finite number: expected one for two representations, found ZeroDivisionError: division by zero, on more features",
+        "a finite number: expected one for two representations, found ZeroDivisionError: division by zero, on more",
     ),
     "error for one feature": (
         lambda: made(lambda R, S, _: similarity(R, S) + 0 * float(R[:, 1].sum())),

@@ -81,7 +81,8 @@ class Measure:
     def __init_subclass__(cls, **keywords: Any) -> None:
         """Understand facts by the names of the published extension guide, such as ``is_symmetric``."""
         super().__init_subclass__(**keywords)
-        take_published(cls)
+        mixed_in = [kind for kind in reversed(cls.__mro__) if kind is cls or not issubclass(kind, Measure)]
+        take_published(cls, {name: value for kind in mixed_in for name, value in vars(kind).items()})
 
     def prepare(self, x: Features) -> Any:
         """Return the state of one representation that ``compare`` needs."""

@@ -40,6 +40,8 @@ PUBLISHED = {"is_symmetric": "symmetric", "is_metric": "metric"}
 PUBLISHED_INVARIANCES = {f"invariant_to_{name}": name for name in INVARIANCES} | {"invariant_to_ortho": "orthogonal"}
 """What the published extension guide calls facts."""
 OWN = __name__.rpartition(".")[0]
+USED = {"name", "invariances", "spatial", "resolution", "metric", "symmetric", "larger_is_more_similar", "self_value"}
+"""Facts that may contradict each other, or hold what does not exist."""
 METHODS = ("compare_many", "prepared_bytes")
 """Methods that a measure may have: without a word, one that is misspelt would be as if it were not there."""
 
@@ -69,12 +71,18 @@ def translated(measure: str, facts: Mapping[str, Any]) -> dict[str, Any]:
     return known
 
 
-def take_published(measure: type) -> None:
-    """Set the facts that the body of a class states by their published names, such as ``is_symmetric``.
+def take_published(measure: type, own: Mapping[str, Any]) -> None:
+    """Set the facts that a class states by their published names, such as ``is_symmetric``.
 
+    Parameters
+    ----------
+    own : mapping
+        What the body of the class states, and those of its bases that are no measures.
+
+    Notes
+    -----
     What is stated by its name here as well stays as it is; :func:`stated_problems` says if the two contradict.
     """
-    own: dict[str, Any] = dict(vars(measure))
     for name, fact in PUBLISHED.items():
         if name in own and fact not in own:
             setattr(measure, fact, bool(own[name]))  # the published tables leave some open
@@ -99,7 +107,7 @@ def stated_problems(measure: type) -> Iterator[str]:
     for attribute in _attributes(measure):
         yield from _misspelt(attribute)
     yield from _given_twice(measure)
-    if not wrong:
+    if not USED.intersection(wrong):
         yield from _contradictions(_Stated(measure))
 
 
