@@ -119,6 +119,23 @@ def other_values(self: Any, states: Any, pairs: Any, spread: Any) -> Any:
     return [Honest.compare(self, states[a], states[b]) ** 2 for a, b in pairs]
 
 
+def permuted(states: Any, pairs: Any, orders: Any) -> Any:
+    return [
+        torch.tensor([float((states[a].T @ states[b][order]).square().sum()) for order in orders], dtype=torch.float64)
+        for a, b in pairs
+    ]
+
+
+class JaccardOfOthers(resi.Measure):
+    """The neighbour measure of resi, as one of another package."""
+
+    name = "jaccard_of_others"
+    larger_is_more_similar = True
+
+    def __call__(self, R: Any, S: Any, shape: str = "nd") -> float:
+        return resi.compare(R, S, "jaccard")
+
+
 @dataclass
 class Seeded(Honest):
     """Says that no draws decide, and depends on its seed."""
@@ -267,6 +284,24 @@ FAULTS: dict[str, tuple[Any, str]] = {
     ),
     "no bytes": (lambda: variant(prepared_bytes=lambda self, n, d: None), "prepared_bytes: expected"),
     "a note of two lines": (lambda: variant(note=lambda self, a, b: "one\ntwo"), "note: expected a text of one line"),
+    "another order of states": (
+        lambda: variant(permuted=lambda self, state, order: state[order.flip(0)]),
+        "permuted: expected the value of rows in that order that are prepared",
+    ),
+    "states that are reordered in place": (
+        lambda: variant(permuted=lambda self, state, order: state.copy_(state[order])),
+        "permuted: expected no change of the state that is given",
+    ),
+    "another order of values": (
+        lambda: variant(
+            permuted_values=lambda self, states, pairs, orders, spread: permuted(states, pairs, orders.flip(0))
+        ),
+        "permuted_values: expected the value of rows in that order that are prepared",
+    ),
+    "copies that are neighbours": (
+        lambda: variant(JaccardOfOthers, copies=True),
+        "copies: expected all values changed by one factor where every sample is there twice",
+    ),
     "threads": (lambda: made(Racing()), "calls on several threads: expected"),
     "the end of the program": (
         lambda: made(lambda R, S, _: sys.exit()),
@@ -295,7 +330,19 @@ def test_every_kind_of_fault_is_named(fault: str) -> None:
     assert any(line in text for text in report.error.splitlines()), report.error
 
 
-@pytest.mark.parametrize("measure", [Honest, HonestDistance])
+class Resampled(Honest):
+    """Honest, with what makes permutations and draws of samples fast."""
+
+    copies = True
+
+    def permuted(self, state: Any, order: Any) -> Any:
+        return state[order]
+
+    def permuted_values(self, states: Any, pairs: Any, orders: Any, spread: Any) -> Any:
+        return permuted(states, pairs, orders)
+
+
+@pytest.mark.parametrize("measure", [Honest, HonestDistance, dataclass(Resampled)])
 def test_what_is_right_passes(measure: type[Measure]) -> None:
     for seed in range(2):
         report = measure_report(measure, seed=seed, cost=False)

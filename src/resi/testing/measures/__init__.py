@@ -19,7 +19,7 @@ from resi.console import PATIENCE_SECONDS, progress
 from resi.engine.warned import listening
 from resi.measures.base import Measure, fact_problems
 from resi.registry import configured
-from resi.testing.measures import axioms, contract, direction, inputs, invariances, surroundings, values
+from resi.testing.measures import axioms, contract, direction, inputs, invariances, resampling, surroundings, values
 from resi.testing.measures import cost as costs
 from resi.testing.measures.case import Case
 from resi.testing.measures.report import MeasureCheckError, MeasureReport, Remark, Violation
@@ -60,6 +60,8 @@ CHECKS: tuple[Callable[[Case], None], ...] = (
     contract.check_engine,
     contract.check_prepared_bytes,
     contract.check_pickle,
+    resampling.check_permuted,
+    resampling.check_copies,
     surroundings.check_threads,
     surroundings.check_gpu,
 )
