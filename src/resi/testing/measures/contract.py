@@ -43,7 +43,7 @@ def check_contract(case: Case) -> None:
 
 def check_engine(case: Case) -> None:
     """Check that the engine gives what a plain call gives, on several threads at once."""
-    check = "the engine, on several threads"
+    check = "engine on several threads"
     if not case.is_guarded:
         case.skipped.append(Remark(check, "the measure writes to its input, which the engine refuses"))
         return

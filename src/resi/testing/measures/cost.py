@@ -125,5 +125,5 @@ def _largest(times: list[Times], by: str) -> int:
 def _brief(seconds: float) -> str:
     for limit, unit in ((1.0, "s"), (1e-3, "ms")):
         if seconds >= limit:
-            return f"{seconds / limit:.2g} {unit}"
-    return f"{seconds * 1e6:.2g} us"
+            return f"{seconds / limit:.3g} {unit}"
+    return f"{seconds * 1e6:.3g} us"
