@@ -12,7 +12,7 @@ import pytest
 import resi
 from resi import registry
 from resi.errors import FactError
-from resi.measures.base import Measure
+from resi.measures.base import Measure, check_facts, fact_problems
 from resi.measures.homology.topology import GeometryScore
 from resi.testing import MeasureCheckError, SlowMeasureWarning, check_measure
 from tests.conftest import REPOSITORY
@@ -32,40 +32,6 @@ def test_every_registered_measure_conforms(name: str) -> None:
     check_measure(FewDraws if measure is GeometryScore else measure)
 
 
-def mean_difference(**facts) -> type[Measure]:
-    def difference(R, S, _shape):
-        return float(R.mean() - S.mean())
-
-    facts = {"larger_is_more_similar": False, "symmetric": False, **facts}
-    return resi.as_measure(difference, name="difference", **facts)
-
-
-@pytest.mark.parametrize(
-    ("facts", "message"),
-    [
-        ({"symmetric": True}, "difference: expected symmetric, found"),
-        ({"self_value": 1.0}, r"difference: expected self_value = 1\.0, found 0\.0 instead of 1\.0"),
-        ({"invariances": frozenset({"translation"})}, "difference: expected invariant to translation"),
-        ({"invariances": frozenset({"orthogonal"})}, "difference: expected invariant to orthogonal"),
-    ],
-)
-def test_a_wrong_fact_is_named(facts, message: str) -> None:
-    check_measure(mean_difference())
-    with pytest.raises(MeasureCheckError, match=message):
-        check_measure(mean_difference(**facts))
-
-
-def test_a_false_metric_is_found() -> None:
-    squared = resi.as_measure(
-        lambda R, S, _shape: float((R.norm() ** 2 - S.norm() ** 2) ** 2 * (R.shape[1] == S.shape[1])),
-        name="squared",
-        larger_is_more_similar=False,
-        metric=True,
-    )
-    with pytest.raises(MeasureCheckError, match=r"squared: expected metric: the triangle inequality"):
-        check_measure(squared)
-
-
 def test_what_is_no_measure_is_named() -> None:
     @dataclass
     class Nameless(Measure):
@@ -75,48 +41,82 @@ def test_what_is_no_measure_is_named() -> None:
         check_measure(Nameless)
 
 
-def test_failures_nan_and_state_between_calls_are_found() -> None:
-    calls = []
-    for function, message in (
-        (lambda R, S, _: 1 / 0, "found ZeroDivisionError"),
-        (lambda R, S, _: float("nan"), "found nan"),
-        (lambda R, S, _: float(len(calls) or calls.append(0) or 0), "the same number again"),
-    ):
-        with pytest.raises(MeasureCheckError, match=message):
-            check_measure(resi.as_measure(function, name="bad", larger_is_more_similar=True))
-
-
 def norms(R, S, _shape):
     return float((R.norm() - S.norm()).abs())
 
 
-def shift(R, S, _shape):
-    return float((R.mean() - S.mean()).abs())
+def test_a_slow_measure_is_warned_about_with_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    ticks = itertools.count(step=0.75)
+    monkeypatch.setattr("resi.testing.measures.case.time.perf_counter", lambda: next(ticks))
+    with pytest.warns(SlowMeasureWarning, match=r"norms: its fastest call takes 0\.75 s for 30 samples of 6 features"):
+        check_measure(resi.as_measure(norms, name="norms", larger_is_more_similar=False, symmetric=False))
+
+
+def test_published_names_of_facts_are_understood_in_a_class() -> None:
+    @dataclass
+    class Published(Measure):
+        name = "published"
+        larger_is_more_similar = False
+        is_symmetric = False
+        is_metric = None
+        invariant_to_ortho = True
+        invariant_to_translation = False
+
+        def __call__(self, R, S):
+            return norms(R, S, "nd")
+
+    @dataclass
+    class Less(Published):
+        invariances = frozenset({"permutation", "orthogonal"})
+        is_symmetric = True
+
+    @dataclass
+    class Fewer(Less):
+        invariant_to_ortho = False
+
+    check_facts(Published)
+    assert (Published.symmetric, Published.metric, Published.invariances) == (False, False, {"orthogonal"})
+    assert (Less.symmetric, Less.invariances) == (True, {"permutation", "orthogonal"})
+    assert Fewer.invariances == {"permutation"}
 
 
 @pytest.mark.parametrize(
-    ("function", "facts", "message"),
+    ("body", "message"),
     [
-        (norms, {"larger_is_more_similar": True}, "norms: expected larger values for more similar representations"),
-        (lambda *given: -norms(*given), {}, "norms: expected smaller values for more similar representations"),
-        (lambda *given: norms(*given) ** 2, {"metric": True}, "norms: expected metric: the triangle inequality"),
-        (lambda *given: shift(*given) ** 2, {"metric": True}, "norms: expected metric: the triangle inequality"),
-        (lambda R, S, _: norms(R.sub_(1), S, _), {}, "norms writes to what it was given"),
-        (lambda R, S, _: norms(R, S - S.numpy().sort(0), _), {}, "found MeasureError|TypeError"),
+        ({"larger_is_more_simlar": True}, "class attribute 'larger_is_more_simlar' is not a fact"),
+        ({"invariance": {"translation"}}, "'invariance' is not a fact; did you mean 'invariances'?"),
+        ({"is_metrics": False}, "'is_metrics' is not a fact; did you mean 'is_metric'?"),
+        ({"invariant_to_translations": True}, "did you mean 'invariant_to_translation'?"),
+        ({"prepare_bytes": lambda self, n, d: 8}, "nothing calls 'prepare_bytes'; did you mean 'prepared_bytes'?"),
+        ({"symmetric": True, "is_symmetric": False}, "'is_symmetric' and 'symmetric' contradict each other"),
+        (
+            {"invariances": {"translation"}, "invariant_to_translation": False},
+            "and 'invariances' contradict each other",
+        ),
+        ({"resolution": 2.0}, "resolution must be a share from 0 to below 1, not 2.0"),
     ],
 )
-def test_what_is_not_as_declared_is_found(function, facts, message: str) -> None:
-    check_measure(resi.as_measure(norms, name="norms", larger_is_more_similar=False, metric=True, self_value=0.0))
-    facts = {"larger_is_more_similar": False, **facts}
-    with pytest.raises(MeasureCheckError, match=message):
-        check_measure(resi.as_measure(function, name="norms", **facts))
+def test_every_misspelt_or_contradicting_fact_of_a_class_is_named(body, message: str) -> None:
+    facts = {"name": "own", "larger_is_more_similar": False, "version": "1", "compare": lambda self, a, b: 0.0}
+    measure = dataclass(type("Own", (Measure,), {**facts, **body}))
+    with pytest.raises(MeasureCheckError) as caught:
+        check_measure(measure)
+    assert message in str(caught.value)
+    assert "'version' must be an int, not '1'" in str(caught.value)
 
 
-def test_a_slow_measure_is_warned_about_with_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    ticks = itertools.count(step=0.75)
-    monkeypatch.setattr("resi.testing.measures.time.perf_counter", lambda: next(ticks))
-    with pytest.warns(SlowMeasureWarning, match=r"norms: its fastest call takes 0\.75 s for 40 samples of 6 features"):
-        check_measure(resi.as_measure(norms, name="norms", larger_is_more_similar=False, symmetric=False))
+def test_facts_of_a_class_that_is_mixed_in_count() -> None:
+    class Mixed:
+        is_symmetric = False
+        invariant_to_translation = True
+
+    facts = {"name": "own", "larger_is_more_similar": False, "compare": lambda self, a, b: 0.0}
+    measure = dataclass(type("Own", (Mixed, Measure), facts))
+    assert (measure.symmetric, measure.invariances) == (False, {"translation"})
+    misspelt = dataclass(type("Own", (type("Mixed", (), {"is_metrics": True}), Measure), facts))
+    assert list(fact_problems(misspelt)) == [
+        "measure Own: class attribute 'is_metrics' is not a fact; did you mean 'is_metric'?"
+    ]
 
 
 def test_published_names_of_facts_are_understood() -> None:

@@ -183,7 +183,10 @@ class Puzzling(type):
             own_measure(symetric=False),
             "class attribute 'symetric' is not a fact; did you mean 'symmetric'?",
         ),
-        (own_measure(is_symmetric=False), "measure Own: class attribute 'is_symmetric' is called 'symmetric' here"),
+        (
+            own_measure(is_symmetric=False, symmetric=True),
+            "measure Own: class attributes 'is_symmetric' and 'symmetric' contradict each other; state one of them",
+        ),
         (own_measure(metric=True), "measure Own: a metric is a symmetric distance"),
         *((own_measure(name=name), f"measure '{name}': the name is taken by a set of") for name in registry.SETS),
         (own_measure(benchmark=True), "measure 'own': 'benchmark' marks the published ones alone"),

@@ -33,6 +33,7 @@ COMMANDS = {
     "show": ("resi.cli.show", "one run: its config, versions and scores, and why comparisons failed"),
     "describe": ("resi.cli.describe", "one measure, model, dataset, test or suite in full"),
     "new-measure": ("resi.cli.new_measure", "a package with a measure of your own to start from, tests included"),
+    "check-measure": ("resi.cli.check_measure", "whether a measure of yours does what it says, and what it costs"),
     "plan": ("resi.cli.plan", "what a run, sweep or suite would do, with estimates; starts nothing"),
     "merge": ("resi.cli.merge", "combine the shards of many runs into one table (also: resi-merge)"),
     "download": ("resi.cli.download", "the published models or results, to where runs look for them"),

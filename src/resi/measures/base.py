@@ -6,7 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeVar
 
 from resi.errors import DegenerateInputError, FactError
-from resi.measures.facts import check_stated, translated
+from resi.measures.facts import stated_problems, take_published, translated
 from resi.measures.guard import Guarded, as_failure, features_for
 from resi.measures.shapes import views
 
@@ -83,6 +83,12 @@ class Measure:
     """Cost of a comparison after preparing, for N samples and D features."""
     reference: ClassVar[str] = ""
     """The paper that defines it."""
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        """Understand facts by the names of the published extension guide, such as ``is_symmetric``."""
+        super().__init_subclass__(**keywords)
+        mixed_in = [kind for kind in reversed(cls.__mro__) if kind is cls or not issubclass(kind, Measure)]
+        take_published(cls, {name: value for kind in mixed_in for name, value in vars(kind).items()})
 
     def prepare(self, x: Features) -> Any:
         """Return the state of one representation that ``compare`` needs."""
@@ -306,11 +312,18 @@ def check_variant(name: str, variant: str, known: Sequence[str] = VARIANTS) -> N
 
 def check_facts(measure: type[Measure]) -> None:
     """Raise ``FactError``, a ``ValueError``, naming the first fact of a measure class that is missing or wrong."""
+    for problem in fact_problems(measure):
+        raise FactError(problem)
+
+
+def fact_problems(measure: Any) -> Iterator[str]:
+    """Yield everything that is wrong with a measure class before it is called, one line each."""
     if not isinstance(measure, type) or not issubclass(measure, Measure):
-        raise FactError(f"{measure!r} is not a class derived from resi.Measure (wrap a function with resi.as_measure)")
-    label = measure.__qualname__
-    check_stated(measure)
+        yield f"{measure!r} is not a class derived from resi.Measure (wrap a function with resi.as_measure)"
+        return
+    label = f"measure {measure.__qualname__}"
+    yield from (f"{label}: {problem}" for problem in stated_problems(measure))
     if measure.compare is Measure.compare and measure.__call__ is Measure.__call__:
-        raise FactError(f"measure {label} defines neither compare(a, b) nor __call__(R, S)")
+        yield f"{label} defines neither compare(a, b) nor __call__(R, S)"
     if not dataclasses.is_dataclass(measure):
-        raise FactError(f"measure {label} must be a dataclass (add @dataclass above it)")
+        yield f"{label} must be a dataclass (add @dataclass above it)"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from resi.errors import FactError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 INVARIANCES = {
     "affine": "any invertible affine map of the features",
@@ -29,6 +29,7 @@ KINDS: dict[str, tuple[type, ...]] = {
     "self_value": (float, int, type(None)),
     "spatial": (str,),
     "deterministic": (bool,),
+    "resolution": (float, int),
     "benchmark": (bool,),
     "published_name": (str,),
     "cost": (str,),
@@ -38,6 +39,11 @@ KINDS: dict[str, tuple[type, ...]] = {
 PUBLISHED = {"is_symmetric": "symmetric", "is_metric": "metric"}
 PUBLISHED_INVARIANCES = {f"invariant_to_{name}": name for name in INVARIANCES} | {"invariant_to_ortho": "orthogonal"}
 """What the published extension guide calls facts."""
+OWN = __name__.rpartition(".")[0]
+USED = {"name", "invariances", "spatial", "resolution", "metric", "symmetric", "larger_is_more_similar", "self_value"}
+"""Facts that may contradict each other, or hold what does not exist."""
+METHODS = ("compare_many", "prepared_bytes")
+"""Methods that a measure may have: without a word, one that is misspelt would be as if it were not there."""
 
 
 def translated(measure: str, facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -65,27 +71,59 @@ def translated(measure: str, facts: Mapping[str, Any]) -> dict[str, Any]:
     return known
 
 
-def check_stated(measure: type) -> None:
-    """Raise ``FactError`` naming the first fact of a measure class that is missing, misspelt or wrong."""
-    label = measure.__qualname__
+def take_published(measure: type, own: Mapping[str, Any]) -> None:
+    """Set the facts that a class states by their published names, such as ``is_symmetric``.
+
+    Parameters
+    ----------
+    own : mapping
+        What the body of the class states, and those of its bases that are no measures.
+
+    Notes
+    -----
+    What is stated by its name here as well stays as it is; :func:`stated_problems` says if the two contradict.
+    """
+    for name, fact in PUBLISHED.items():
+        if name in own and fact not in own:
+            setattr(measure, fact, bool(own[name]))  # the published tables leave some open
+    changes = {fact: bool(own[name]) for name, fact in PUBLISHED_INVARIANCES.items() if name in own}
+    stated = own.get("invariances", getattr(measure, "invariances", ()))
+    if changes and isinstance(stated, frozenset | set | tuple | list):
+        kept = {name for name in stated if "invariances" in own or changes.get(name, True)}
+        kept |= {fact for fact, holds in changes.items() if holds}
+        measure.invariances = frozenset(kept)  # type: ignore[attr-defined]
+
+
+def stated_problems(measure: type) -> Iterator[str]:
+    """Yield what is wrong with the facts of a measure class: missing, misspelt, of another type, or contradicting."""
+    wrong = []
     for fact, kinds in KINDS.items():
         value = getattr(measure, fact, None)
         # A truth value is a whole number for Python.
         if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
             kind = f"{'an' if kinds[0] is int else 'a'} {kinds[0].__name__}"
-            raise FactError(f"measure {label}: class attribute {fact!r} must be {kind}, not {value!r}")
-    for attribute in vars(measure):
-        check_spelling(label, attribute)
-    stated = _Stated(measure)
+            wrong.append(fact)
+            yield f"class attribute {fact!r} must be {kind}, not {value!r}"
+    for attribute in _attributes(measure):
+        yield from _misspelt(attribute)
+    yield from _given_twice(measure)
+    if not USED.intersection(wrong):
+        yield from _contradictions(_Stated(measure))
+
+
+def _contradictions(stated: _Stated) -> Iterator[str]:
+    """Yield which facts of the right type do not fit."""
     if not stated.name.isidentifier() or stated.name != stated.name.lower():
-        raise FactError(f"measure {label}: name {stated.name!r} must be a snake_case identifier")
+        yield f"name {stated.name!r} must be a snake_case identifier"
     if unknown := {str(name) for name in stated.invariances} - set(INVARIANCES):
-        raise FactError(f"measure {label}: unknown invariances {sorted(unknown)}; known: {sorted(INVARIANCES)}")
+        yield f"unknown invariances {sorted(unknown)}; known: {sorted(INVARIANCES)}"
     if stated.spatial not in ("align", "flatten"):
-        raise FactError(f"measure {label}: spatial must be 'align' or 'flatten', not {stated.spatial!r}")
+        yield f"spatial must be 'align' or 'flatten', not {stated.spatial!r}"
+    if not 0 <= stated.resolution < 1:
+        yield f"resolution must be a share from 0 to below 1, not {stated.resolution!r}"
     if stated.metric and (stated.larger_is_more_similar or not stated.symmetric or stated.self_value):
-        raise FactError(
-            f"measure {label}: a metric is a symmetric distance: metric=True needs larger_is_more_similar=False, "
+        yield (
+            "a metric is a symmetric distance: metric=True needs larger_is_more_similar=False, "
             "symmetric=True and self_value=0.0 or None"
         )
 
@@ -100,16 +138,46 @@ class _Stated:
         self.metric: bool = measure.metric
         self.symmetric: bool = measure.symmetric
         self.larger_is_more_similar: bool = measure.larger_is_more_similar
+        self.resolution: float = measure.resolution
         self.self_value: float | None = measure.self_value
 
 
 def check_spelling(label: str, attribute: str) -> None:
-    """Raise ``FactError`` if a class attribute looks like a fact but is none."""
-    if attribute in PUBLISHED or attribute in PUBLISHED_INVARIANCES:
-        fact = PUBLISHED.get(attribute, "invariances")
-        raise FactError(f"measure {label}: class attribute {attribute!r} is called {fact!r} here")
-    if attribute not in KINDS and (near := difflib.get_close_matches(attribute, KINDS, n=1, cutoff=0.85)):
-        raise FactError(f"measure {label}: class attribute {attribute!r} is not a fact; did you mean {near[0]!r}?")
+    """Raise ``FactError`` if an attribute looks like a fact but is none."""
+    for problem in _misspelt(attribute):
+        raise FactError(f"measure {label}: {problem}")
+
+
+def _attributes(measure: type) -> Iterator[str]:
+    """Yield the public attributes of a class and of what it is made of, up to the measures of this package."""
+    others = [kind for kind in measure.__mro__[1:] if not kind.__module__.startswith((OWN, "builtins"))]
+    names = dict.fromkeys(name for kind in (measure, *others) for name in vars(kind))
+    return (name for name in names if not name.startswith("_"))
+
+
+def _misspelt(attribute: str) -> Iterator[str]:
+    """Yield what a class attribute seems to mean that looks like a fact but is none."""
+    known = [*KINDS, *PUBLISHED, *PUBLISHED_INVARIANCES]
+    if attribute in (*known, *METHODS):
+        return
+    if near := difflib.get_close_matches(attribute, known, n=1, cutoff=0.85):
+        yield f"class attribute {attribute!r} is not a fact; did you mean {near[0]!r}?"
+    elif near := difflib.get_close_matches(attribute, METHODS, n=1, cutoff=0.9):
+        yield f"nothing calls {attribute!r}; did you mean {near[0]!r}?"
+
+
+def _given_twice(measure: type) -> Iterator[str]:
+    """Yield which facts a class states by their published names, and otherwise by those that they have here."""
+    own = vars(measure)
+    for name, fact in PUBLISHED.items():
+        if name in own and bool(own[name]) != getattr(measure, fact, None):
+            yield f"class attributes {name!r} and {fact!r} contradict each other; state one of them"
+    invariances = getattr(measure, "invariances", ())
+    if not isinstance(invariances, frozenset | set | tuple | list):
+        return
+    for name, fact in PUBLISHED_INVARIANCES.items():
+        if name in own and bool(own[name]) != (fact in invariances):
+            yield f"class attributes {name!r} and 'invariances' contradict each other; state one of them"
 
 
 def _guess(fact: str) -> str:

@@ -2,6 +2,20 @@
 
 from resi.testing.domains import check_domain
 from resi.testing.expectations import DomainCheckError
-from resi.testing.measures import MeasureCheckError, SlowMeasureWarning, check_measure
+from resi.testing.measures import (
+    MeasureCheckError,
+    MeasureReport,
+    SlowMeasureWarning,
+    check_measure,
+    measure_report,
+)
 
-__all__ = ["DomainCheckError", "MeasureCheckError", "SlowMeasureWarning", "check_domain", "check_measure"]
+__all__ = [
+    "DomainCheckError",
+    "MeasureCheckError",
+    "MeasureReport",
+    "SlowMeasureWarning",
+    "check_domain",
+    "check_measure",
+    "measure_report",
+]

@@ -1,4 +1,4 @@
-"""Expectations about a domain: the first that does not hold is one line that says what was found instead."""
+"""What is expected of a domain: the first thing that does not hold is one line that says what was found instead."""
 
 from __future__ import annotations
 
@@ -8,6 +8,11 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+
+
+def unmet(expectation: str, found: str) -> str:
+    """Return what was expected and what was found instead, in one line."""
+    return f"expected {expectation}, found {' '.join(found.split())}"
 
 
 class DomainCheckError(AssertionError):
@@ -61,4 +66,4 @@ class Expectations:
 
     def failure(self, expectation: str, found: str) -> DomainCheckError:
         """Return the error, in one line."""
-        return DomainCheckError(f"{self.domain}: expected {expectation}, found {' '.join(found.split())}")
+        return DomainCheckError(f"{self.domain}: {unmet(expectation, found)}")

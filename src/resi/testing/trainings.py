@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import random
 import sys
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from resi.specs import Trained
+from resi.testing.process import changes, draw_from_generators, generators_put_back, process_state
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
     from pathlib import Path
 
     import torch
@@ -39,10 +37,10 @@ def check_training(
     folder : Path
         For what a training keeps to continue after a stop.
     """
-    with _generators_put_back():
+    with generators_put_back():
         with _steps_of_optimizers() as steps:
             whole = check_trained(expect, domain, spec, dataset)
-        _draw_from_generators()
+        draw_from_generators()
         unfinished = folder / "unfinished.safetensors"
         if len(steps) > 1:
             with _steps_of_optimizers(stop_at=len(steps) - len(steps) // 4), contextlib.suppress(_Stop):
@@ -92,11 +90,11 @@ def _watched(
     expect: Expectations, domain: Domain, spec: ModelSpec, dataset: DatasetSpec, unfinished: Path | None
 ) -> tuple[Trained, list[str], bool]:
     """Train a model; return it, what of the process has changed, and whether modules were loaded meanwhile."""
-    before, modules = _process_state(), len(sys.modules)
+    before, modules = process_state(), len(sys.modules)
     with expect.works(f"training {spec.label}"):
         trained = domain.train(spec, dataset, torch.device("cpu"), unfinished)
-    after = _process_state()
-    return trained, [name for name in before if before[name] != after[name]], len(sys.modules) > modules
+    after = process_state()
+    return trained, changes(before, after), len(sys.modules) > modules
 
 
 def _difference(one: Trained, other: Trained) -> str:
@@ -107,42 +105,6 @@ def _difference(one: Trained, other: Trained) -> str:
         if not torch.equal(tensor, other.state[name]):
             return f"other weights {name}"
     return "" if one.accuracies == other.accuracies else f"accuracies {other.accuracies} instead of {one.accuracies}"
-
-
-def _process_state() -> Mapping[str, Any]:
-    """Return the global generators and flags, by name."""
-    cudnn = torch.backends.cudnn
-    return {
-        "the generator of torch": torch.get_rng_state().numpy().tobytes(),
-        "the generator of numpy": repr(np.random.get_state()),
-        "the generator of Python": random.getstate(),
-        "the default type of torch": torch.get_default_dtype(),
-        "the number of threads": torch.get_num_threads(),
-        "torch's deterministic algorithms": torch.get_deterministic_debug_mode(),
-        "torch's precision of products": torch.get_float32_matmul_precision(),
-        "whether torch records gradients": torch.is_grad_enabled(),
-        "the flags of cuDNN": (cudnn.enabled, cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32),
-        "numpy's treatment of errors": np.geterr(),
-    }
-
-
-@contextlib.contextmanager
-def _generators_put_back() -> Iterator[None]:
-    """Restore the global generators."""
-    before = torch.get_rng_state(), np.random.get_state(), random.getstate()
-    try:
-        yield
-    finally:
-        torch.set_rng_state(before[0])
-        np.random.set_state(before[1])
-        random.setstate(before[2])
-
-
-def _draw_from_generators() -> None:
-    """Leave the global generators in another state."""
-    torch.manual_seed(1 + torch.initial_seed() % 1000)  # some code asks for the seed alone
-    np.random.random()
-    random.random()  # noqa: S311 - drawn to be thrown away
 
 
 @contextlib.contextmanager
