@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import itertools
 import math
 import time
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from resi.choices import OnError, Status
 from resi.engine.budget import CONFIG_KEYS, block_size, check_budget, group_measures
 from resi.engine.cache import Prepared
-from resi.engine.permuting import Pair, Permuting, by_target
+from resi.engine.permuting import Pair, Permuting
 from resi.engine.resampling import Resampling
 from resi.engine.tiles import Task, in_tiles
 from resi.engine.warned import hear, listening
@@ -239,19 +238,10 @@ class Engine:
         known = {outcome.task: outcome for outcome in outcomes}
         made_pairs = _pairs(outcomes, items, views)
         yield from (outcome for task, outcome in known.items() if task not in made_pairs)
-        left: dict[str, list[Pair]] = {}
-        for task, pair in made_pairs.items():
-            left.setdefault(task.measure, []).append(pair)
-        for name, pairs in left.items():
-            measure = self.measures[name]
-            together = permuting.together(measure, pairs, pool.map if pool else map)
-            made = ((pair, found) for pair, found in zip(pairs, together, strict=True) if found is not None)
-            rest = by_target([pair for pair, found in zip(pairs, together, strict=True) if found is None])
-            work = functools.partial(permuting.one_by_one, measure)
-            for judged, found in itertools.chain(made, stream(work, rest, pool)):
-                outcome = known[judged.task]
-                note = "; ".join(filter(None, (outcome.note, found.note)))
-                yield outcome._replace(chance=found.chance, note=note)
+        for pair, found in permuting.all_of(self.measures, list(made_pairs.values()), pool):
+            outcome = known[pair.task]
+            note = "; ".join(filter(None, (outcome.note, found.note)))
+            yield outcome._replace(chance=found.chance, note=note)
 
     def _with_intervals(
         self,

@@ -7,6 +7,7 @@ rows are prepared again, and then compared like any.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import time
 from dataclasses import dataclass, field
@@ -16,13 +17,15 @@ from resi.choices import OnError
 from resi.engine.chance import TIE, TIE_SINGLE, Chance, direction, stands_out
 from resi.engine.warned import hear
 from resi.engine.watch import Activity
+from resi.engine.workers import stream
 from resi.errors import DegenerateInputError
 from resi.measures.base import Measure
 from resi.measures.guard import Guarded, as_failure, features_for
 from resi.measures.shapes import as_tensor
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+    from concurrent.futures import ThreadPoolExecutor
 
     import torch
     from torch import Tensor
@@ -38,6 +41,8 @@ if TYPE_CHECKING:
 else:
     from resi.lazy import torch
 
+TOGETHER = 2048
+"""So many pairs are permuted at a time; then their outcomes are there."""
 ORDER_BYTES = 2**26
 """So many bytes of orders are held at a time."""
 PRIVATE = -1
@@ -83,6 +88,20 @@ class Permuting:
     on_error: OnError
     _best: dict[tuple[str, str, View], float] = field(default_factory=dict)
     _orders: dict[int, Tensor] = field(default_factory=dict)
+
+    def all_of(
+        self, measures: Mapping[str, Measure], pairs: Sequence[Pair], pool: ThreadPoolExecutor | None
+    ) -> Iterator[tuple[Pair, Found]]:
+        """Yield what chance gives for pairs, measure by measure."""
+        for name in dict.fromkeys(pair.task.measure for pair in pairs):
+            measure = measures[name]
+            of_measure = [pair for pair in pairs if pair.task.measure == name]
+            for start in range(0, len(of_measure), TOGETHER):
+                part = of_measure[start : start + TOGETHER]
+                found = list(zip(part, self.together(measure, part, pool.map if pool else map), strict=True))
+                yield from ((pair, one) for pair, one in found if one is not None)
+                rest = by_target([pair for pair, one in found if one is None])
+                yield from stream(functools.partial(self.one_by_one, measure), rest, pool)
 
     def together(self, measure: Measure, pairs: Sequence[Pair], spread: Spread) -> list[Found | None]:
         """Return what is known of many pairs at once; None for those that are to be compared one by one."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from resi.measures.alignment import AlignedCosine, AngularShape, NormalizedProcrustes, PermutationProcrustes, Procrustes
+from resi.measures.aligned_rows import AlignedCosine
+from resi.measures.alignment import AngularShape, NormalizedProcrustes, PermutationProcrustes, Procrustes
 from resi.measures.cca import PWCCA, SVCCA
 from resi.measures.homology.topology import IMD, RTD, GeometryScore
 from resi.measures.kernel import CKA

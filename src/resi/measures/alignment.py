@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import math
-import warnings
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from resi.errors import DegenerateInputError
 from resi.measures.base import Measure
-from resi.measures.shared import chance, intermediates, rows
-from resi.measures.shared.bases import thin_svd
+from resi.measures.shared import chance, intermediates
 from resi.measures.shared.precision import or_exactly
 from resi.measures.shared.reordered import Reordered
 from resi.measures.shared.rotations import (
     SINGLE_IS_ENOUGH,
-    is_clear,
     nuclear_norm,
     residual,
-    rotation_of_all_sizes,
     sum_of_singular_values,
 )
 
@@ -342,100 +337,3 @@ def best_match(gains: Tensor) -> Match:
     rows, columns = linear_sum_assignment(entries, maximize=True)
     total = float(entries[rows, columns].sum(dtype="float64"))
     return Match(columns, total)
-
-
-class RowsState(NamedTuple):
-    """Features in at most n_samples columns, scaled, and with rows of length one; which rows are not all zero."""
-
-    compact: Tensor
-    unit: Tensor
-    usable: Tensor
-
-
-@dataclass
-class AlignedCosine(Measure):
-    """Aligned cosine similarity.
-
-    R is rotated onto S, neither centred, by the orthogonal matrix that brings them closest; the value is the mean
-    cosine of matching rows, in [-1, 1]. Rows that are all zero on either side are left out with a warning. Directions
-    in which one side has nothing in common with the other have no best rotation, and count as orthogonal.
-
-    References
-    ----------
-    .. [1] Hamilton et al., Diachronic Word Embeddings Reveal Statistical Laws of Semantic Change, ACL 2016.
-    """
-
-    name = "aligned_cosine"
-    family = "alignment"
-    version = 2
-    larger_is_more_similar = True
-    invariances = frozenset({"orthogonal", "permutation", "isotropic_scaling"})
-    self_value = 1.0
-    spatial = "align"
-    copies = True
-    benchmark = True
-    published_name = "AlignedCosineSimilarity"
-    cost = "O(N D² + D³)"
-    reference = "Hamilton et al., Diachronic Word Embeddings Reveal Statistical Laws of Semantic Change, ACL 2016"
-
-    def prepare(self, x: Features) -> RowsState:
-        """Rotate the features into fewer columns where there are more columns than rows, and normalise the rows.
-
-        Raises
-        ------
-        DegenerateInputError
-            If all entries are zero.
-        """
-        if not x.matrix.any():
-            raise DegenerateInputError("all entries are zero")
-        compact = x.shared(intermediates.compact)
-        unit = rows.with_unit_rows(compact)
-        return RowsState(compact, unit, unit.any(1))
-
-    def permuted(self, state: RowsState, order: Tensor) -> RowsState:
-        """Return what was prepared with its rows in another order."""
-        return RowsState(*(part.index_select(0, order) for part in state))
-
-    def compare(self, a: RowsState, b: RowsState) -> float:
-        """Return the mean cosine of matching rows, in [-1, 1].
-
-        Raises
-        ------
-        DegenerateInputError
-            If every row is zero on one side or the other.
-        """
-        count = int((a.usable & b.usable).sum())
-        if count == 0:
-            raise DegenerateInputError("no row is different from zero on both sides")
-        if count < len(a.usable):
-            warnings.warn(f"{self.name}: {len(a.usable) - count} all-zero rows are left out", stacklevel=2)
-        rotation = rotation_of_all_sizes(a.compact, b.compact)
-        # The sum of the cosines u R v over pairs of unit rows; rows that are all zero add nothing.
-        value = float((rotation * (a.unit.T @ b.unit)).sum()) / count
-        return or_exactly(1.0, max(-1.0, min(1.0, value)))
-
-    def permuted_values(
-        self, states: Sequence[RowsState], pairs: Sequence[tuple[int, int]], orders: Tensor, spread: Spread
-    ) -> Sequence[Tensor | None]:
-        """Compare without what is the same for all orders; pairs with rows of zeros are compared one by one."""
-        chosen = [(states[one], states[other]) for one, other in pairs]
-        return list(spread(lambda pair: self._in_orders(pair[0], pair[1], orders), chosen))
-
-    def _in_orders(self, a: RowsState, b: RowsState, orders: Tensor) -> Tensor | None:
-        if not bool((a.usable & b.usable).all()):
-            return None
-        norms = float(a.compact.norm()) * float(b.compact.norm())
-        values = torch.empty(len(orders), dtype=torch.float64)
-        for number, order in enumerate(orders):
-            left, sizes, right = thin_svd(a.compact.T @ b.compact.index_select(0, order))
-            if is_clear(sizes, max(a.compact.shape[1], b.compact.shape[1]), norms):
-                cosines = a.unit.T @ b.unit.index_select(0, order)
-                value = float(torch.tensordot(left @ right, cosines)) / len(a.unit)
-                values[number] = or_exactly(1.0, max(-1.0, min(1.0, value)))
-            else:
-                values[number] = self.compare(a, self.permuted(b, order))
-        return values
-
-    def prepared_bytes(self, n_samples: int, n_features: int) -> int:
-        """Return the bytes of the matrix, its compact form, its unit rows, and the rotation of a pair."""
-        return 8 * (5 * n_samples * n_features + 4 * min(n_samples, n_features) ** 2)
