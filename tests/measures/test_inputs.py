@@ -100,18 +100,6 @@ def test_layouts_of_memory(measure: type[Measure]) -> None:
 
 
 @every_measure
-def test_input_is_not_changed(measure: type[Measure]) -> None:
-    R, S = GOOD.copy(), np.maximum(GOOD, 0)
-    S[:3] = S[0]
-    before = R.copy(), S.copy()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
-        measure()(R, S)
-    np.testing.assert_array_equal(R, before[0])
-    np.testing.assert_array_equal(S, before[1])
-
-
-@every_measure
 def test_prepared_states_are_as_good_as_a_call(measure: type[Measure]) -> None:
     """Features that many measures and pairs have used give the values of fresh ones."""
     rng = np.random.default_rng(1)

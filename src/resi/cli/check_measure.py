@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resi.cli.arguments import Key, parameters, parser, split, text
 from resi.console import write
-from resi.errors import UsageError, first_line, unknown_name
+from resi.errors import UsageError, unknown_name
 
 if TYPE_CHECKING:
     from resi.measures.base import Measure
@@ -38,13 +36,13 @@ def main(words: list[str]) -> int:
         raise UsageError("resi check-measure: name a measure or a Python file, see resi check-measure --help")
     chosen = parameters(values, "measure")
     kinds = [kind for name in names for kind in _kinds(name)]
-    known = [str(getattr(kind, "name", kind.__name__)) for kind in kinds]
+    known = [kind.name for kind in kinds]
     for name in chosen:
         if name not in known:
             raise unknown_name("measure of this command:", name, known)
     reports = []
     for number, kind in enumerate(kinds):
-        report = _report(kind, chosen.get(getattr(kind, "name", ""), {}), arguments)
+        report = _report(kind, chosen.get(kind.name, {}), arguments)
         reports.append(report)
         if not arguments.json:
             write(f"{'' if number == 0 else chr(10)}{report}\n")
@@ -75,38 +73,15 @@ def _report(kind: type[Measure], values: dict[str, Any], arguments: argparse.Nam
 def _kinds(word: str) -> list[type[Measure]]:
     """Return the measures that a word means: a name, or those of a file."""
     from resi.registry import measures
+    from resi.registry.files import load_file
 
     path, _, name = word.partition(":")
     if not path.endswith(".py"):
         return [measures().get(word)]
-    kinds = {str(getattr(kind, "name", kind.__name__)): kind for kind in _of_file(Path(path))}
-    if not kinds:
-        raise UsageError(f"{path}: it defines no measure: a class derived from resi.Measure, or a result of as_measure")
-    if name and name not in kinds:
-        raise unknown_name(f"measure of {path}:", name, list(kinds))
-    return [kinds[name]] if name else list(kinds.values())
-
-
-def _of_file(path: Path) -> list[type[Measure]]:
-    """Return the measures that a file defines."""
-    from resi.measures.base import Measure
-
-    if not path.expanduser().is_file():
-        raise UsageError(f"{path}: there is no such file")
-    spec = importlib.util.spec_from_file_location(f"_resi_checked_{path.stem}", path.expanduser().absolute())
-    if spec is None or spec.loader is None:
-        raise UsageError(f"{path}: expected a Python file")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        raise UsageError(f"{path}: {type(error).__name__}: {first_line(error)}") from error
-    return [
-        value
-        for value in vars(module).values()
-        if isinstance(value, type) and issubclass(value, Measure) and value.__module__ == module.__name__
-    ]
+    found = load_file(Path(path).expanduser().absolute())
+    if name and name not in found.measures:
+        raise unknown_name(f"measure of {path}:", name, list(found.measures))
+    return [found.measures[chosen] for chosen in ([name] if name else found.chosen)]
 
 
 def _as_json(report: MeasureReport) -> dict[str, Any]:

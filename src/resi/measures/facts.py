@@ -30,6 +30,7 @@ KINDS: dict[str, tuple[type, ...]] = {
     "spatial": (str,),
     "deterministic": (bool,),
     "resolution": (float, int),
+    "copies": (bool,),
     "benchmark": (bool,),
     "published_name": (str,),
     "cost": (str,),
@@ -42,7 +43,7 @@ PUBLISHED_INVARIANCES = {f"invariant_to_{name}": name for name in INVARIANCES} |
 OWN = __name__.rpartition(".")[0]
 USED = {"name", "invariances", "spatial", "resolution", "metric", "symmetric", "larger_is_more_similar", "self_value"}
 """Facts that may contradict each other, or hold what does not exist."""
-METHODS = ("compare_many", "prepared_bytes")
+METHODS = ("compare_many", "prepared_bytes", "permuted_values", "resampled_values", "chance_moments")
 """Methods that a measure may have: without a word, one that is misspelt would be as if it were not there."""
 
 

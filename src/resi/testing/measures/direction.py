@@ -27,7 +27,7 @@ def check_direction(case: Case) -> None:
     A single draw says little of a measure that compares summaries, such as the length of the mean row: the direction is
     wrong where most draws say so.
     """
-    if not getattr(case.measure, "knows_direction", True):
+    if not case.measure.knows_direction:
         case.skipped.append(Remark("direction", "the function does not say whether larger values are more similar"))
         return
     _check_itself(case)
@@ -70,11 +70,24 @@ def _check_copies(case: Case, check: str, changes: tuple[str, ...]) -> None:
             equal += near == far
             example = example or f"for example {shown(near)} and {shown(far)}"
         if equal == draws:
-            case.violate(check, "a copy and independent noise told apart", f"one value for both in {draws} draws")
+            _judge_blind(case, check, draws)
             return
         expected = f"{_side(case)} values for a copy than for independent noise"
         found = f"the other direction in {farther} of {draws} draws, {example}"
         case.expect(farther <= MOST * draws, check, expected, found)
+
+
+def _judge_blind(case: Case, check: str, draws: int) -> None:
+    """Tell a measure with one value for all pairs from one that sees too little in so few samples."""
+    values = {case.of(pair) for pair in case.pairs} | {case.value(*pair) for pair in _unlike(case.seed)}
+    if len(values) == 1:
+        case.violate(check, "a copy and independent noise told apart", f"one value for all, {shown(values.pop())}")
+    else:
+        case.skipped.append(Remark(check, f"copies and noise have one value in {draws} draws of so few samples"))
+
+
+def _unlike(seed: int) -> list[tuple[Matrix, Matrix]]:
+    return [(related(seed, number, WIDTH), unrelated(seed, number, WIDTH)) for number in range(MANY_DRAWS)]
 
 
 def _copy(seed: int, number: int, changes: tuple[str, ...]) -> Pair:

@@ -50,7 +50,7 @@ def check_copies(case: Case) -> None:
     If every sample is there twice, nothing else is known than before: values may only change by one factor, such as
     the root of 2 of a distance that sums over samples. Nearest neighbours would be the copies.
     """
-    if not getattr(case.measure, "copies", False):
+    if not case.measure.copies:
         return
     what = "all values changed by one factor where every sample is there twice"
     with case.expecting("copies", what):
@@ -67,15 +67,14 @@ def check_copies(case: Case) -> None:
 
 def _defines(case: Case, method: str) -> bool:
     """Return whether a measure has its own version of a method that it may have."""
-    own = getattr(type(case.measure), method, None)
-    return own is not None and own is not getattr(Measure, method, None)
+    return getattr(type(case.measure), method) is not getattr(Measure, method)
 
 
 def _check_one(case: Case, arrays: Sequence[Matrix], states: Sequence[Any], orders: torch.Tensor) -> None:
     for place, order in enumerate(orders):
         R, S = arrays[0], arrays[1][order.numpy()]
         with case.calling():
-            moved = _method(case, "permuted")(states[1], order)
+            moved = case.measure.permuted(states[1], order)
             if moved is None:
                 return
             value = float(case.measure.compare(states[0], moved))
@@ -87,9 +86,8 @@ def _check_one(case: Case, arrays: Sequence[Matrix], states: Sequence[Any], orde
 
 def _check_many(case: Case, arrays: Sequence[Matrix], states: Sequence[Any], orders: torch.Tensor) -> None:
     pairs = list(itertools.combinations(range(len(states)), 2))
-    method = _method(case, "permuted_values")
     with case.calling():
-        together = list(method(states, pairs, orders, map))
+        together = list(case.measure.permuted_values(states, pairs, orders, map))
     check = "permuted_values"
     case.expect(len(together) == len(pairs), check, f"{len(pairs)} results for so many pairs", f"{len(together)}")
     for (one, other), values in zip(pairs, together, strict=False):
@@ -100,7 +98,7 @@ def _check_many(case: Case, arrays: Sequence[Matrix], states: Sequence[Any], ord
             case.violate(check, f"one value for each of {len(orders)} orders", f"shape {tuple(values.shape)}", on)
             continue
         with case.calling():
-            (alone,) = method(states, [(one, other)], orders, map)
+            (alone,) = case.measure.permuted_values(states, [(one, other)], orders, map)
         is_same = alone is not None and torch.equal(alone, values)
         case.expect(is_same, check, f"the same bits without other pairs, {values.tolist()}", str(alone), on)
         for order, value in zip(orders, values.tolist(), strict=True):
@@ -115,14 +113,10 @@ def _doubled(case: Case, R: Matrix, S: Matrix) -> float:
         counts = torch.full((1, len(R)), 2.0, dtype=torch.float64)
         states = case.prepared(R, S)
         with case.calling():
-            (values,) = _method(case, "resampled_values")(states, [(0, 1)], counts, map)
+            (values,) = case.measure.resampled_values(states, [(0, 1)], counts, map)
         if values is not None:
             (value,) = values.tolist()
             if not np.isfinite(value):
                 raise CallError(repr(value))
             return float(value)
     return case.value(np.vstack([R, R]), np.vstack([S, S]))
-
-
-def _method(case: Case, name: str) -> Any:
-    return getattr(case.measure, name)
