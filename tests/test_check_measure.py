@@ -17,6 +17,7 @@ import torch
 import resi
 from resi.cli.main import run_command
 from resi.errors import DegenerateInputError, ShapeError, UsageError
+from resi.registry import measures
 from resi.testing import MeasureCheckError, check_measure, measure_report
 
 if TYPE_CHECKING:
@@ -126,14 +127,9 @@ def permuted(states: Any, pairs: Any, orders: Any) -> Any:
     ]
 
 
-class JaccardOfOthers(resi.Measure):
-    """The neighbour measure of resi, as one of another package."""
-
-    name = "jaccard_of_others"
-    larger_is_more_similar = True
-
-    def __call__(self, R: Any, S: Any, shape: str = "nd") -> float:
-        return resi.compare(R, S, "jaccard")
+def no_copies(self: Any, a: Any, b: Any) -> float:
+    n_distinct = len(a.unique(dim=0))
+    return Honest.compare(self, a, b) if n_distinct == 30 or len(a) != 30 or n_distinct < 16 else 1 / 0
 
 
 @dataclass
@@ -298,9 +294,13 @@ FAULTS: dict[str, tuple[Any, str]] = {
         ),
         "permuted_values: expected the value of rows in that order that are prepared",
     ),
-    "copies that are neighbours": (
-        lambda: variant(JaccardOfOthers, copies=True),
-        "copies: expected all values changed by one factor where every sample is there twice",
+    "no value for copies": (
+        lambda: variant(compare=no_copies, copies=True),
+        "copies: expected a value for samples that are drawn, found ZeroDivisionError",
+    ),
+    "draws with other weights": (
+        lambda: variant(resampled_values=lambda self, states, pairs, counts, spread: [counts[:, 0]]),
+        "resampled_values: expected the value of rows that are drawn and prepared",
     ),
     "threads": (lambda: made(Racing()), "calls on several threads: expected"),
     "the end of the program": (
@@ -340,6 +340,15 @@ class Resampled(Honest):
 
     def permuted_values(self, states: Any, pairs: Any, orders: Any, spread: Any) -> Any:
         return permuted(states, pairs, orders)
+
+    def resampled_values(self, states: Any, pairs: Any, counts: Any, spread: Any) -> Any:
+        return [torch.stack([weighted(states[a], states[b], weights) for weights in counts]) for a, b in pairs]
+
+
+def weighted(a: Any, b: Any, weights: Any) -> Any:
+    a, b = (X - weights @ X / weights.sum() for X in (a, b))
+    products = [(X.T * weights @ Y).square().sum() for X, Y in ((a, b), (a, a), (b, b))]
+    return products[0] / (products[1] * products[2]).sqrt()
 
 
 @pytest.mark.parametrize("measure", [Honest, HonestDistance, dataclass(Resampled)])
@@ -408,6 +417,12 @@ def test_instances_and_settings() -> None:
         check_measure(Chosen, settings=[{}, {"power": 2.0}])
     with pytest.raises(UsageError, match="unknown parameter of chosen 'powr'; did you mean power"):
         check_measure(Chosen, settings=[{"powr": 2.0}])
+
+
+def test_half_of_the_samples_may_be_too_few() -> None:
+    report = measure_report(measures().get("jaccard")(k=20), cost=False)
+    assert not report.failed
+    assert "half of the samples" in {remark.subject for remark in report.skipped}
 
 
 def test_global_generators_are_left_as_they_were() -> None:

@@ -61,7 +61,7 @@ CHECKS: tuple[Callable[[Case], None], ...] = (
     contract.check_prepared_bytes,
     contract.check_pickle,
     resampling.check_permuted,
-    resampling.check_copies,
+    resampling.check_drawn,
     surroundings.check_threads,
     surroundings.check_gpu,
 )

@@ -10,6 +10,7 @@ import numpy as np
 from resi.measures.base import Measure
 from resi.randomness import generator
 from resi.testing.measures.case import CallError, shown
+from resi.testing.measures.report import Remark
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     import torch
 
     from resi.testing.measures.case import Case
-    from resi.testing.measures.samples import Matrix
+    from resi.testing.measures.samples import Matrix, Pair
 else:
     from resi.lazy import torch
 
@@ -44,25 +45,45 @@ def check_permuted(case: Case) -> None:
             _check_many(case, arrays, states, orders)
 
 
-def check_copies(case: Case) -> None:
-    """Check ``copies``: a measure for which copies mean something has values for samples drawn with replacement.
+def check_drawn(case: Case) -> None:
+    """Check values of samples that are drawn, with copies where ``copies`` says so, and else half of them.
 
-    If every sample is there twice, nothing else is known than before: values may only change by one factor, such as
-    the root of 2 of a distance that sums over samples. Nearest neighbours would be the copies.
+    ``resampled_values``, where a measure has it, has to give what preparing and comparing the drawn rows gives.
     """
-    if not case.measure.copies:
+    check = "copies" if case.measure.copies else "half of the samples"
+    pair = case.pairs[0]
+    counts = [_counts(case, len(pair.R), number) for number in range(ORDERS)]
+    with case.expecting(check, "a value for samples that are drawn", pair):
+        try:
+            expected = [_drawn(case, pair, count) for count in counts]
+        except CallError as failure:
+            if not failure.is_refused:
+                raise
+            case.skipped.append(Remark(check, f"too few: {failure.error}"))
+            return
+        case.passed.setdefault(check)
+    if not _defines(case, "resampled_values") or check in case.violations:
         return
-    what = "all values changed by one factor where every sample is there twice"
-    with case.expecting("copies", what):
-        values = [(case.of(pair), _doubled(case, pair.R, pair.S)) for pair in case.pairs]
-        first, doubled = max(values, key=lambda pair: abs(pair[0]))
-        factor = doubled / first if first else 1.0
-        for pair, (value, twice) in zip(case.pairs, values, strict=True):
-            holds = case.close(value * factor, twice, SIX_DIGITS)
-            case.expect(holds, "copies", what, f"{shown(value)} and {shown(twice)}, not times {factor:g}", pair)
-        R, S = case.pairs[0].R, case.pairs[0].S
-        rows = generator(case.seed, "check_measure copies").integers(0, len(R), len(R))
-        case.value(R[rows], S[rows])
+    with case.expecting("resampled_values", "values, or None, for each pair", pair):
+        states = case.prepared(pair.R, pair.S)
+        with case.calling():
+            (values,) = case.measure.resampled_values(states, [(0, 1)], torch.tensor(np.array(counts)), map)
+        for found, value in zip([] if values is None else values.tolist(), expected, strict=values is not None):
+            what = f"the value of rows that are drawn and prepared, {shown(value)}"
+            case.expect(case.close(value, found, SIX_DIGITS), "resampled_values", what, shown(found), pair)
+
+
+def _counts(case: Case, n_samples: int, number: int) -> Matrix:
+    """Return how often each sample is in a draw."""
+    rng = generator(case.seed, "check_measure draw", number)
+    if case.measure.copies:
+        return np.bincount(rng.integers(0, n_samples, n_samples), minlength=n_samples).astype(float)
+    return np.isin(np.arange(n_samples), rng.permutation(n_samples)[: n_samples // 2]).astype(float)
+
+
+def _drawn(case: Case, pair: Pair, counts: Matrix) -> float:
+    rows = np.repeat(np.arange(len(counts)), counts.astype(int))
+    return case.value(pair.R[rows], pair.S[rows])
 
 
 def _defines(case: Case, method: str) -> bool:
@@ -105,18 +126,3 @@ def _check_many(case: Case, arrays: Sequence[Matrix], states: Sequence[Any], ord
             expected = case.value(arrays[one], arrays[other][order.numpy()])
             what = "the value of rows in that order that are prepared"
             case.expect_same(check, expected, value, what, on)
-
-
-def _doubled(case: Case, R: Matrix, S: Matrix) -> float:
-    """Return the value where every sample is there twice, as intervals have it computed."""
-    if _defines(case, "resampled_values"):
-        counts = torch.full((1, len(R)), 2.0, dtype=torch.float64)
-        states = case.prepared(R, S)
-        with case.calling():
-            (values,) = case.measure.resampled_values(states, [(0, 1)], counts, map)
-        if values is not None:
-            (value,) = values.tolist()
-            if not np.isfinite(value):
-                raise CallError(repr(value))
-            return float(value)
-    return case.value(np.vstack([R, R]), np.vstack([S, S]))
