@@ -13,6 +13,7 @@ import resi
 from resi import registry
 from resi.errors import FactError
 from resi.measures.base import Measure, check_facts, fact_problems
+from resi.measures.functions import from_function
 from resi.measures.homology.topology import GeometryScore
 from resi.testing import MeasureCheckError, SlowMeasureWarning, check_measure
 from tests.conftest import REPOSITORY
@@ -142,8 +143,8 @@ def test_misspelt_and_contradicting_facts_are_errors(facts, message: str) -> Non
 
 def test_the_measure_that_the_readme_shows_conforms() -> None:
     section = (REPOSITORY / "README.md").read_text(encoding="utf-8").split("## Your own measure")[1]
-    names: dict[str, object] = {"__name__": "readme"}
+    names: dict[str, object] = {"__name__": "readme", "resi": resi, "R": np.zeros((4, 2)), "S": np.ones((4, 3))}
     exec(re.search(r"```python\n(.*?)```", section, re.DOTALL)[1], names)
-    (measure,) = names["resi_measures"]()
+    measure = from_function(names["mean_shift"])
     check_measure(measure)
-    assert measure().evaluate(np.zeros((4, 2)), np.ones((4, 3))) > 0
+    assert measure().evaluate(names["R"], names["S"]) == 1
