@@ -53,8 +53,8 @@ class AnyKernel(Measure):
         return Kernel(self.kernel, self.bandwidth, self.sigma, self.degree, self.offset)
 
     def prepared_bytes(self, n_samples: int, n_features: int) -> int:
-        """Return the bytes of the matrix, a copy of it, and Gram matrices while one is made and centred."""
-        return 16 * n_samples * n_features + 40 * n_samples**2
+        """Return the bytes of the matrix, two copies of it, and Gram matrices while one is made and centred."""
+        return 24 * n_samples * n_features + 40 * n_samples**2
 
 
 def centred_gram(x: Features, kernel: Kernel, estimator: str) -> Tensor:
