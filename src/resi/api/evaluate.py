@@ -63,6 +63,7 @@ class _Options:
     memory: str | int
     threads: int | None
     samples: int | None
+    null: int | None
 
 
 def evaluate(  # noqa: PLR0913 - all but the first two are options
@@ -79,6 +80,7 @@ def evaluate(  # noqa: PLR0913 - all but the first two are options
     memory: str | int = "auto",
     threads: int | None = None,
     samples: int | None = None,
+    null: int | None = None,
     root: str | os.PathLike[str] | None = None,
 ) -> Evaluation:
     """Put your own models through one of the tests.
@@ -113,6 +115,9 @@ def evaluate(  # noqa: PLR0913 - all but the first two are options
         Number of threads; torch's default if not given.
     samples : int, optional
         Compare only that many samples, if there are more.
+    null : int, optional
+        Number of permutations of the samples, such as 200. Every measure then has a further variant, whose values are
+        the calibrated ones (docs/chance.md); its parameters contain ``null``.
     root : path, optional
         A data root: results are kept there, and comparisons that it has are not computed again. Without one nothing is
         kept. Representations are never copied.
@@ -156,6 +161,7 @@ def evaluate(  # noqa: PLR0913 - all but the first two are options
         memory=memory,
         threads=threads,
         samples=samples,
+        null=null,
     )
     with contextlib.ExitStack() as stack:
         place = Path(root or stack.enter_context(tempfile.TemporaryDirectory(prefix="resi-"))).expanduser().absolute()
@@ -212,4 +218,5 @@ def _config(root: Path, table: Table, test: str, measures: dict[str, Measure], o
         on_error=OnError.record,
         shards=None,
         composed={},
+        null=options.null,
     )

@@ -268,7 +268,7 @@ def _print_estimates(total: Total, plans: Sequence[Plan]) -> None:
     shipped: set[str] = set()
     for work in total.works:
         for kind, count in work.left.items():
-            if estimate := total.rates.comparison(kind.name, work.size_of(kind)):
+            if estimate := total.estimate(work, kind):
                 by_measure[kind.name] = by_measure.get(kind.name, 0) + count * estimate.seconds
                 (here if estimate.is_measured_here else shipped).add(kind.name)
     slowest = sorted(by_measure, key=lambda name: -by_measure[name])[:SHOWN_MEASURES]
@@ -298,9 +298,10 @@ def _least_memory(work: Work, plans: Sequence[Plan]) -> int:
     from resi.pipeline.keys import measure_key
 
     measures = {
-        measure_key(measure, plan.config.compare.subsample, plan.sampling): (measure, plan.sampling)
+        measure_key(measure, plan.config.compare.subsample, plan.sampling, null): (measure, plan.sampling)
         for plan in plans
         for measure in plan.config.measures.values()
+        for null in plan.config.nulls
     }
     left = ((kind, *measures[kind.key]) for kind in work.left if kind.key in measures)
     return max((work.memory_of(kind, measure, sampling) for kind, measure, sampling in left), default=0)

@@ -163,6 +163,12 @@ class RunSchema:
         },
     )
     compare: CompareConfig = field(default_factory=CompareConfig)
+    null: int | None = field(
+        default=None,
+        metadata={
+            "help": "number of permutations of the samples, such as 200: adds a calibrated variant of every measure"
+        },
+    )
 
 
 SUBKEYS: dict[str, type] = {"compare": CompareConfig, "models": ModelsConfig, "dataset": DatasetConfig}
@@ -206,6 +212,8 @@ class RunConfig:
         URL of a folder in which finished shards are kept as well.
     composed : dict
         The composed config itself, for the manifest.
+    null : int or None
+        Number of permutations of the samples, by which every measure is calibrated as well; None for no such variant.
     """
 
     root: Path
@@ -225,6 +233,15 @@ class RunConfig:
     on_error: OnError
     shards: str | None
     composed: dict[str, Any]
+    null: int | None = None
+
+    def __post_init__(self) -> None:
+        _check_at_least("null", self.null, 1)
+
+    @property
+    def nulls(self) -> tuple[int | None, ...]:
+        """The variants of each measure: None is the measure itself, a number the one calibrated by permutations."""
+        return (None,) if self.null is None else (None, self.null)
 
     @property
     def remade(self) -> Remade:

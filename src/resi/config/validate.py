@@ -88,6 +88,7 @@ def validate(composed: DictConfig) -> RunConfig:
         on_error=OnError.parse("on_error", composed.on_error),
         shards=_url("shards", composed.shards),
         composed=redact_config(OmegaConf.to_container(composed, resolve=False, enum_to_str=True)),
+        null=composed.null,
     )
 
 

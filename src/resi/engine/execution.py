@@ -71,6 +71,8 @@ class Outcome(NamedTuple):
     interval : Interval or None
         How far the value scatters over samples, if that was asked for; None without a value, or where there are too few
         samples, as ``note`` says.
+    value_note : str
+        Where samples were permuted, what ``note`` would be without.
     """
 
     task: Task
@@ -82,6 +84,7 @@ class Outcome(NamedTuple):
     note: str = ""
     chance: Chance | None = None
     interval: Interval | None = None
+    value_note: str = ""
 
 
 @dataclass
@@ -235,7 +238,7 @@ class Engine:
         """Yield outcomes with what chance alone gives for their pairs."""
         assert self.null is not None  # noqa: S101 - it is asked for only then
         permuting = Permuting(self.null, self.prepared, self.device, self.watch, self.on_error)
-        known = {outcome.task: outcome for outcome in outcomes}
+        known = {outcome.task: outcome._replace(value_note=outcome.note) for outcome in outcomes}
         made_pairs = _pairs(outcomes, items, views)
         yield from (outcome for task, outcome in known.items() if task not in made_pairs)
         for pair, found in permuting.all_of(self.measures, list(made_pairs.values()), pool):

@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
-from itertools import combinations, islice, permutations
+from itertools import combinations, islice, permutations, product
 from typing import TYPE_CHECKING, NamedTuple
 
-from resi.estimates.rates import Rates, measured_rates
+from resi.estimates.rates import Estimate, Rates, measured_rates
 from resi.measures.functional import FUNCTIONAL
 from resi.measures.guard import needed_bytes
 from resi.measures.shapes import pair_views
@@ -48,12 +48,15 @@ class Kind(NamedTuple):
     ----------
     samples : int or None
         How many are compared at most (``compare.subsample``).
+    null : int or None
+        Number of permutations by which its values are calibrated; None for the measure itself.
     """
 
     name: str
     key: str
     symmetric: bool
     samples: int | None = None
+    null: int | None = None
 
 
 class Masks(NamedTuple):
@@ -134,11 +137,15 @@ class Total:
         known = [estimate.seconds for estimate in found if estimate is not None]
         return sum(known), len(found) - len(known)
 
+    def estimate(self, work: Work, kind: Kind) -> Estimate | None:
+        """Return the time of one comparison, or None if it is unknown, as for calibrated ones."""
+        return None if kind.null is not None else self.rates.comparison(kind.name, work.size_of(kind))
+
     def comparing_seconds(self, work: Work) -> tuple[float, int]:
         """Return the seconds of the comparisons that can be estimated, and the number of the others."""
         seconds, unknown = 0.0, 0
         for kind, count in work.left.items():
-            estimate = self.rates.comparison(kind.name, work.size_of(kind))
+            estimate = self.estimate(work, kind)
             if estimate is not None:
                 seconds += count * estimate.seconds
             elif kind.name not in FUNCTIONAL:  # the time of functions of outputs is negligible
@@ -211,12 +218,12 @@ class _Tally:
     def _masks(self, plan: Plan) -> Masks:
         """Return a plan's measures."""
         config, sampled = plan.config, plan.config.compare.subsample
-        key = (id(config.measures), sampled, plan.sampling)
+        key = (id(config.measures), sampled, plan.sampling, config.null)
         if key not in self._measures:
             masks = [0, 0]
-            for name, measure in config.measures.items():
-                kind = Kind(name, measure_key(measure, sampled, plan.sampling), measure.symmetric, sampled)
-                masks[not measure.symmetric] |= self._bit(kind)
+            for (name, measure), null in product(config.measures.items(), config.nulls):
+                key_of = measure_key(measure, sampled, plan.sampling, null)
+                masks[not measure.symmetric] |= self._bit(Kind(name, key_of, measure.symmetric, sampled, null))
             self._measures[key] = Masks(*masks)
         return self._measures[key]
 

@@ -11,6 +11,7 @@ from resi.errors import UsageError, unknown_name
 from resi.groundings.base import MeasureFacts
 from resi.groundings.ties import RESOLUTION
 from resi.measures.functional import FUNCTIONAL
+from resi.results.schema import is_calibrated
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,13 +57,13 @@ def facts_of(rows: pl.DataFrame, measures: Measures | None, stated_of: Mapping[s
         If there is no such measure, or it is not known which way it points.
     """
     name, parameters = str(rows["measure"][0]), str(rows["parameters"][0])
-    stated = stated_of.get(name)
+    stated, calibrated = stated_of.get(name), bool(rows.select(is_calibrated(pl.col("parameters")))[0, 0])
     if measures is not None and name in measures:
         measure = measures[name]
     elif name in registry.measures() and stated in (None, registry.measures().get(name).larger_is_more_similar):
         measure = registry.measures().get(name)
     elif stated is not None:
-        return MeasureFacts(name, parameters, stated, not _has_both_orders(rows))
+        return MeasureFacts(name, parameters, stated or calibrated, not _has_both_orders(rows))
     elif name in stated_of:
         raise UsageError(
             f"whether larger values of {name} mean more similar is not known; compare with "
@@ -72,6 +73,8 @@ def facts_of(rows: pl.DataFrame, measures: Measures | None, stated_of: Mapping[s
     else:
         hint = " Install its plugin, pass its class in measures=, or leave its rows out."
         raise unknown_name("measure among the comparisons", name, list(registry.measures()), hint)
+    if calibrated:
+        return MeasureFacts(name, parameters, True, measure.symmetric, getattr(measure, "resolution", RESOLUTION), 1.0)
     return MeasureFacts(
         name,
         parameters,

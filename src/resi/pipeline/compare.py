@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 from resi import __version__
 from resi.choices import Stage, Status
 from resi.console import progress, say
+from resi.engine.chance import Null
 from resi.engine.execution import Engine, Outcome
 from resi.engine.isolation import IsolatedEngine
 from resi.engine.tiles import Task
 from resi.errors import UsageError
 from resi.machine.devices import plain_arithmetic, resolve_device
+from resi.pipeline.calibrated import calibrated_result
 from resi.pipeline.keys import measure_code, parameters
 from resi.pipeline.outputs import compare_outputs
 from resi.pipeline.own_measures import provider_of
@@ -109,36 +111,62 @@ def _compare(plan: Plan, comparisons: Sequence[Comparison]) -> Iterator[Row]:
     config = plan.config
     yield from compare_outputs(plan, [comparison for comparison in comparisons if comparison.is_of_outputs])
     comparisons = [comparison for comparison in comparisons if not comparison.is_of_outputs]
+    # What is calibrated gives the measure's own value on the way, so only other pairs are compared without.
+    calibrated = {_compared(comparison) for comparison in comparisons if comparison.null is not None}
+    plain = [comparison for comparison in comparisons if _compared(comparison) not in calibrated]
+    yield from _run_engine(plan, plain, None)
+    yield from _run_engine(plan, [c for c in comparisons if _compared(c) in calibrated], config.null)
+
+
+def _compared(comparison: Comparison) -> tuple[int, int, int, str]:
+    """Return what the variants of a comparison have in common."""
+    return comparison.experiment, comparison.source, comparison.target, comparison.measure
+
+
+def _run_engine(plan: Plan, comparisons: Sequence[Comparison], null: int | None) -> Iterator[Row]:
+    """Yield the rows of comparisons of representations, which the engine makes with permutations or without."""
+    if not comparisons:
+        return
+    config = plan.config
     device, sampled = resolve_device(config.device), config.compare.subsample
-    about = {name: _about(measure, sampled, plan.sampling) for name, measure in config.measures.items()}
-    with _engine(plan, device) as engine:
+    about = {
+        (name, variant): _about(measure, sampled, plan.sampling, variant)
+        for name, measure in config.measures.items()
+        for variant in config.nulls
+    }
+    with _engine(plan, device, null) as engine:
         for number, experiment in enumerate(plan.experiments):
             items = [_open(plan, experiment, index) for index in range(len(experiment.items))]
-            tasks = {
-                Task(items[c.source].key, items[c.target].key, c.measure): c
-                for c in comparisons
-                if c.experiment == number
-            }
+            tasks: dict[Task, dict[int | None, Comparison]] = {}
+            for one in comparisons:
+                if one.experiment == number:
+                    ends = (items[one.source].key, items[one.target].key)
+                    if null is not None and config.measures[one.measure].symmetric:
+                        ends = (min(ends), max(ends))  # the second is permuted: the same one in whichever run
+                    tasks.setdefault(Task(*ends, one.measure), {})[one.null] = one
             for outcome in engine.run(list(tasks), {item.key: item for item in items}):
-                comparison = tasks[outcome.task]
-                yield {
-                    **plan.compared(comparison),
-                    **about[comparison.measure],
-                    **_result(outcome, items[comparison.source], items[comparison.target]),
-                    "device": str(device),
-                    "key": comparison.key,
-                    "pair": plan.pair(comparison),
-                }
+                for variant, comparison in tasks[outcome.task].items():
+                    yield {
+                        **plan.compared(comparison),
+                        **about[comparison.measure, variant],
+                        **(_result(outcome, null) if variant is None else calibrated_result(outcome)),
+                        "shape_a": "x".join(map(str, items[comparison.source].size)),
+                        "shape_b": "x".join(map(str, items[comparison.target].size)),
+                        "device": str(device),
+                        "key": comparison.key,
+                        "pair": plan.pair(comparison),
+                    }
 
 
 @contextlib.contextmanager
-def _engine(plan: Plan, device: torch.device) -> Iterator[Engine | IsolatedEngine]:
+def _engine(plan: Plan, device: torch.device, null: int | None) -> Iterator[Engine | IsolatedEngine]:
     config, how = plan.config, plan.config.compare
     given = (config.measures, how.budget(device), device, how.threads, config.on_error, plan.sampling)
+    chance = None if null is None else Null(null)
     if not how.isolate:
-        yield Engine(*given)
+        yield Engine(*given, null=chance)
         return
-    engine = IsolatedEngine(*given, how.time_limit)
+    engine = IsolatedEngine(*given, how.time_limit, null=chance)
     try:
         yield engine
     finally:
@@ -152,23 +180,21 @@ def _open(plan: Plan, experiment: Experiment, index: int) -> Representation:
     return subsample(labelled, plan.config.compare.subsample)
 
 
-def _about(measure: Measure, sampled: int | None, sampling: Sampling) -> Row:
+def _about(measure: Measure, sampled: int | None, sampling: Sampling, null: int | None) -> Row:
     return {
         "measure": measure.name,
         "measure_version": measure.version,
-        "parameters": parameters(measure, sampled, sampling),
+        "parameters": parameters(measure, sampled, sampling, null),
         "resi_version": __version__,
     }
 
 
-def _result(outcome: Outcome, source: Representation, target: Representation) -> Row:
+def _result(outcome: Outcome, null: int | None) -> Row:
     return {
         "value": outcome.value,
         "status": outcome.status,
         "error": outcome.error,
-        "note": outcome.note,
+        "note": outcome.note if null is None else outcome.value_note,
         "seconds": outcome.seconds,
         "prepare_seconds": outcome.prepare_seconds,
-        "shape_a": "x".join(map(str, source.size)),
-        "shape_b": "x".join(map(str, target.size)),
     }

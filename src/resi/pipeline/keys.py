@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from resi import registry
 from resi.fingerprints import LENGTH, canonical, fingerprint
 from resi.measures.functional import FUNCTIONAL_VERSION
+from resi.results.schema import NULL
 
 if TYPE_CHECKING:
     from resi.measures.base import Measure
@@ -40,9 +41,9 @@ def pair_key(first: str, second: str) -> str:
 _quoted = functools.lru_cache(canonical)
 
 
-def measure_key(measure: Measure, subsample: int | None, sampling: Sampling = "spread") -> str:
+def measure_key(measure: Measure, subsample: int | None, sampling: Sampling = "spread", null: int | None = None) -> str:
     """Return what makes a measure the same one: name, version, parameters, and the code of one from elsewhere."""
-    given = parameters(measure, subsample, sampling)
+    given = parameters(measure, subsample, sampling, null)
     name, code = _identity(measure)
     known = {"measure": name, "version": measure.version, "parameters": given}
     return canonical({**known, "code": code} if code else known)
@@ -75,12 +76,15 @@ def _code_of(kind: Any) -> str:
     return code_hash(kind)
 
 
-def parameters(measure: Measure, subsample: int | None, sampling: Sampling = "spread") -> str:
+def parameters(measure: Measure, subsample: int | None, sampling: Sampling = "spread", null: int | None = None) -> str:
     """Return a measure's parameters as they stand in the tables, and what was compared where that is not the default.
 
-    That is ``compare.subsample``, and the published choice of rows of maps by measures that align them.
+    That is ``compare.subsample``, the published choice of rows of maps by measures that align them, and of the
+    calibrated variant of a measure the number of permutations.
     """
     sampled: dict[str, object] = {} if subsample is None else {"subsample": subsample}
     if sampling != "spread" and measure.spatial == "align":
         sampled["sampling"] = sampling
+    if null is not None:
+        sampled[NULL] = null
     return canonical({**measure.parameters(), **sampled})

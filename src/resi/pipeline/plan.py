@@ -50,6 +50,8 @@ class Comparison(NamedTuple):
         Name of a measure, or of a function of outputs.
     key : str
         Hash of all that its value depends on.
+    null : int or None
+        By how many permutations its value is calibrated; None for the value of the measure itself.
     """
 
     experiment: int
@@ -57,6 +59,7 @@ class Comparison(NamedTuple):
     target: int
     measure: str
     key: str
+    null: int | None = None
 
     @property
     def is_of_outputs(self) -> bool:
@@ -113,10 +116,11 @@ class Plan:
     def comparisons(self) -> tuple[Comparison, ...]:
         """Every comparison: unordered pairs for symmetric measures, ordered pairs otherwise; then those of outputs."""
         of_representations = (
-            Comparison(number, a, b, name, comparison_key(keys[a], keys[b], key, measure.symmetric))
+            Comparison(number, a, b, name, comparison_key(keys[a], keys[b], key, measure.symmetric), null)
             for number, keys in enumerate(self._representation_keys)
             for name, measure in self.config.measures.items()
-            for key in (measure_key(measure, self.config.compare.subsample, self.sampling),)
+            for null in self.config.nulls
+            for key in (measure_key(measure, self.config.compare.subsample, self.sampling, null),)
             for a, b in (combinations if measure.symmetric else permutations)(range(len(keys)), 2)
         )
         return (*of_representations, *self._output_comparisons())

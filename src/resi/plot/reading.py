@@ -10,6 +10,7 @@ import polars as pl
 from resi import registry
 from resi.errors import UsageError, unknown_name
 from resi.registry.labels import measure_label
+from resi.results.schema import is_calibrated
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -128,6 +129,9 @@ def points_up(function: str, measure: str, table: pl.DataFrame | None = None, gi
         stated = table["larger_is_more_similar"].drop_nulls().unique().to_list()
         if len(stated) == 1:
             return bool(stated[0])
+    if table is not None and "parameters" in table.columns and table.height:
+        if table.select(is_calibrated(pl.col("parameters")).all()).item():
+            return True
     known = registry.measures()
     if measure in known:
         return bool(known.get(measure).larger_is_more_similar)

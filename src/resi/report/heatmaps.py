@@ -17,7 +17,7 @@ from resi.groundings.scores import SCOPE, STANDARD, compared_across, own_setting
 from resi.measures.functional import FUNCTIONAL
 from resi.report.names import Named, anchor, named
 from resi.results.manifests import COMPARISONS_FILE, directions
-from resi.results.schema import COMPARISONS, OWN, PUBLISHED
+from resi.results.schema import COMPARISONS, OWN, PUBLISHED, is_calibrated
 from resi.results.tables import complete, named_damage
 
 if TYPE_CHECKING:
@@ -72,6 +72,7 @@ def experiments(shard: Shard) -> tuple[list[Experiment], list[str]]:
     path = shard.folder / COMPARISONS_FILE
     stated = {**directions(shard.manifest()), **_directions()}
     larger = pl.col("measure").replace_strict(stated, default=True, return_dtype=pl.Boolean)
+    larger |= is_calibrated(pl.col("parameters"))
     found, left_out, size = [], [], 0
     with named_damage(path):
         scanned = complete(pl.scan_parquet(path, glob=False), {name: COMPARISONS[name] for name in [*NEEDED, "status"]})

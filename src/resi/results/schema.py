@@ -42,7 +42,19 @@ LATER_COLUMNS: dict[str, str | None] = {
     "note": "",
     "influences": "",
     "smallest_p": None,
+    "raw": None,
+    "null_mean": None,
+    "null_95": None,
 }
+
+NULL = "null"
+"""Among the parameters of a row, the number of permutations: its value is the calibrated one."""
+
+
+def is_calibrated(parameters: pl.Expr) -> pl.Expr:
+    """Return whether values are calibrated ones, which grow with similarity, also those of distances."""
+    return parameters.fill_null("").str.contains(f'"{NULL}":', literal=True)
+
 
 PAIRWISE: dict[str, pl.DataType | type[pl.DataType]] = {
     "source": pl.String,
@@ -120,6 +132,11 @@ COMPARISONS = {
     "model_source": pl.String,  # trained by resi, published or own; null where an earlier version does not say
     "pair": pl.String,  # hash of both representations in either order: the same for all measures of one pair
     "note": pl.String,  # why the value says little, or what was warned about; empty where there is nothing to note
+    # Of the rows with calibrated values, which have the parameter null; null for all others.
+    "raw": pl.Float64,  # the value of the measure itself
+    "null_mean": pl.Float64,  # this and the next two as in CHANCE
+    "null_95": pl.Float64,
+    "p_value": pl.Float64,
 }
 
 SCORES = {

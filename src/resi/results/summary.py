@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 PLACE = ("domain", "dataset", "architecture")
 SUMMARIZED = {
     name: COMPARISONS[name]
-    for name in (*PLACE, "measure", "key", "shape_a", "seconds", "prepare_seconds", "status", "error")
+    for name in (*PLACE, "measure", "key", "shape_a", "seconds", "prepare_seconds", "status", "error", "null_mean")
 }
 KIND = [*PLACE, "measure", "shape_a", "status"]
 COUNTS = pl.Schema(
@@ -98,7 +98,8 @@ class Stored:
 
 def summarize(rows: pl.LazyFrame) -> Stored:
     """Return rows of the columns ``SUMMARIZED`` in short, without having them in memory at once."""
-    seconds = pl.col("seconds") + pl.col("prepare_seconds")
+    # Calibrated comparisons take longer, so no rate follows from them.
+    seconds = pl.when(pl.col("null_mean").is_null()).then(pl.col("seconds") + pl.col("prepare_seconds"))
     counts = rows.group_by(KIND).agg(
         prepared=(pl.col("prepare_seconds") > 0).sum(), timed=seconds.count(), seconds=seconds.sum()
     )
