@@ -14,8 +14,9 @@ MANIFEST = {"counts": {"ok": 1, "failed": 0, "undefined": 0}}
 def comparison(key: str, value: float | None = 1.0, status: str = "ok", **changes) -> dict:
     row = dict.fromkeys(COMPARISONS, "x")
     numbers = {"seed_a": 0, "seed_b": 1, "seconds": 0.1, "prepare_seconds": 0.1, "measure_version": 1, "note": ""}
+    nothing = dict.fromkeys(("raw", "null_mean", "null_95", "p_value"))
     error = "" if status == "ok" else "why"
-    return {**row, **numbers, "key": key, "value": value, "status": status, "error": error, **changes}
+    return {**row, **numbers, **nothing, "key": key, "value": value, "status": status, "error": error, **changes}
 
 
 def score(key: str, value: float | None = 0.5, failed_pairs: int = 0) -> dict:

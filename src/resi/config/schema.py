@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from resi.groundings.base import Grounding
     from resi.measures.base import Measure
 
+FEWEST_PERMUTATIONS = 19
+"""With fewer every calibrated value is 0, see :func:`resi.engine.chance.stands_out`."""
 MISSING: Any = "???"  # omegaconf's, which takes longer to import than all of `resi --help`
 
 
@@ -236,7 +238,11 @@ class RunConfig:
     null: int | None = None
 
     def __post_init__(self) -> None:
-        _check_at_least("null", self.null, 1)
+        if self.null is not None and (isinstance(self.null, bool) or self.null < FEWEST_PERMUTATIONS):
+            raise UsageError(
+                f"null={self.null}: expected a number of permutations from {FEWEST_PERMUTATIONS} up, such as 200: of "
+                "fewer, no value lies beyond 95 %"
+            )
 
     @property
     def nulls(self) -> tuple[int | None, ...]:

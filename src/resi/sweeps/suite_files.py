@@ -133,6 +133,8 @@ def read_suite(name: str, path: Path) -> dict[str, Any]:
     if not isinstance(grids, dict) or not all(isinstance(grid, dict) and grid for grid in grids.values()):
         raise _no_suite(name)
     for grid, keys in grids.items():
+        if None in keys:  # in YAML a key `null` is no text unless it is quoted
+            keys["null"] = keys.pop(None)
         for key, value in keys.items():
             _check(f"suite={name}: grids.{grid}", key, value)
     return {str(key): value for key, value in content.items()}
