@@ -179,7 +179,10 @@ def test_a_summary_has_the_sizes_and_rates_of_its_rows(tmp_path: Path) -> None:
 def test_millions_of_keys_take_eight_bytes_each() -> None:
     keys = pl.int_range(200_000, eager=True).cast(pl.String)
     rows = pl.LazyFrame({"key": keys}).with_columns(
-        **{name: pl.lit("x") for name in ("domain", "dataset", "architecture", "measure", "shape_a", "error")},
+        **{
+            name: pl.lit("x")
+            for name in ("domain", "dataset", "architecture", "measure", "shape_a", "error", "parameters")
+        },
         status=pl.lit("ok"),
         seconds=pl.lit(0.1),
         prepare_seconds=pl.lit(0.1),

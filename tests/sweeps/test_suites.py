@@ -16,7 +16,7 @@ from resi.errors import UsageError
 from resi.sweeps.jobs import Asked, split_words
 from resi.sweeps.records import note_blocked, read_jobs
 from resi.sweeps.report import print_report
-from resi.sweeps.suite_files import Suite, load_suite, suite_names
+from resi.sweeps.suite_files import Suite, load_suite, read_suite, suite_names
 from resi.sweeps.suites import JobWords, expand
 from tests.conftest import TINY
 
@@ -274,6 +274,14 @@ def test_a_suite_that_cannot_run_starts_nothing(
     assert len(lines) == 1
     assert lines[0].startswith(f"resi: {message}"), said
     assert not (root / "models").exists()
+
+
+@pytest.mark.parametrize("grid", ["null: 19", '"null": 19'])
+def test_the_key_null_is_a_text_in_suites(grid: str, tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(f"grids:\n  one:\n    seeds: null\n    {grid}\n  two: {{test: shortcut, null : 99}}\n")
+    grids = read_suite("mine", path)["grids"]
+    assert grids == {"one": {"seeds": None, "null": 19}, "two": {"test": "shortcut", "null": 99}}
 
 
 def test_a_suite_without_grids_is_refused(tmp_path: Path) -> None:

@@ -211,6 +211,10 @@ def _comparisons(rows: pl.DataFrame, file: str, pooling: str | None) -> pl.DataF
         resi_version=pl.lit(__version__),
         pair=None,
         note=pl.lit(""),
+        raw=None,
+        null_mean=None,
+        null_95=None,
+        p_value=None,
     )
     what = pl.concat_str(
         *SCOPE, "probe", "pooling", "measure", "parameters",

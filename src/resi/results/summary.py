@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from resi.choices import Status
-from resi.results.schema import COMPARISONS
+from resi.results.schema import COMPARISONS, is_calibrated
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 PLACE = ("domain", "dataset", "architecture")
 SUMMARIZED = {
     name: COMPARISONS[name]
-    for name in (*PLACE, "measure", "key", "shape_a", "seconds", "prepare_seconds", "status", "error", "null_mean")
+    for name in (*PLACE, "measure", "key", "shape_a", "seconds", "prepare_seconds", "status", "error", "parameters")
 }
 KIND = [*PLACE, "measure", "shape_a", "status"]
 COUNTS = pl.Schema(
@@ -99,7 +99,7 @@ class Stored:
 def summarize(rows: pl.LazyFrame) -> Stored:
     """Return rows of the columns ``SUMMARIZED`` in short, without having them in memory at once."""
     # Calibrated comparisons take longer, so no rate follows from them.
-    seconds = pl.when(pl.col("null_mean").is_null()).then(pl.col("seconds") + pl.col("prepare_seconds"))
+    seconds = pl.when(~is_calibrated(pl.col("parameters"))).then(pl.col("seconds") + pl.col("prepare_seconds"))
     counts = rows.group_by(KIND).agg(
         prepared=(pl.col("prepare_seconds") > 0).sum(), timed=seconds.count(), seconds=seconds.sum()
     )

@@ -22,6 +22,8 @@ SELF = "_self_"
 KEYS = ("about", "defaults", "grids")
 PACKAGE = re.compile(r"^\s*#\s*@package", re.MULTILINE)
 GRID_KEY = re.compile(r"[a-z_]+(\.[A-Za-z0-9_]+)*")
+NULL_KEY = re.compile(r"((?:^|[{,])\s*)null(?=\s*:(?:\s|$))", re.MULTILINE)
+"""The key ``null`` of a run, which YAML takes for no text unless it is quoted."""
 SEARCH_PATH = "hydra.searchpath="
 
 
@@ -117,7 +119,7 @@ def read_suite(name: str, path: Path) -> dict[str, Any]:
     """
     try:
         text = path.read_text(encoding="utf-8")
-        content = OmegaConf.to_container(OmegaConf.create(text), resolve=False)
+        content = OmegaConf.to_container(OmegaConf.create(NULL_KEY.sub(r'\1"null"', text)), resolve=False)
     except Exception as error:  # of the file system, of YAML, or of OmegaConf
         raise UsageError(f"suite={name}: {path} cannot be read: {' '.join(str(error).split())}") from None
     if not isinstance(content, dict):
@@ -133,8 +135,6 @@ def read_suite(name: str, path: Path) -> dict[str, Any]:
     if not isinstance(grids, dict) or not all(isinstance(grid, dict) and grid for grid in grids.values()):
         raise _no_suite(name)
     for grid, keys in grids.items():
-        if None in keys:  # in YAML a key `null` is no text unless it is quoted
-            keys["null"] = keys.pop(None)
         for key, value in keys.items():
             _check(f"suite={name}: grids.{grid}", key, value)
     return {str(key): value for key, value in content.items()}

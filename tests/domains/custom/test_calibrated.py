@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import polars as pl
 import pytest
 
 import resi
+from resi.cli.main import run_command
 from resi.errors import UsageError
 from resi.results.schema import is_calibrated
 
@@ -89,20 +91,39 @@ def test_calibrated_distances_are_scored_as_similarities(evaluated) -> None:
     assert "procrustes (null=19)" in repr(evaluated[1])
 
 
-def test_samples_do_not_depend_on_the_order_of_groups(evaluated, arrays, tmp_path: Path) -> None:
-    turned = dict(reversed(arrays.items()))
+def test_samples_do_not_depend_on_the_order_of_groups(arrays, tmp_path: Path) -> None:
     ours, theirs = (
         split(found.comparisons)[1].sort("key").select("key", "value", *CHANCE)
-        for found in (evaluated[1], evaluate(turned, tmp_path, null=19, groups=["plain", "altered"]))
+        for found in (
+            evaluate(arrays, tmp_path / "a", null=19, groups=["plain", "altered"], seeds=[0, 1, 2]),
+            evaluate(arrays, tmp_path / "b", null=19, groups=["altered", "plain"], seeds=[2, 1, 0]),
+        )
     )
     assert ours["key"].equals(theirs["key"])
     for name in ("value", *CHANCE):
         np.testing.assert_allclose(ours[name], theirs[name], rtol=1e-9)
 
 
+def test_a_plan_counts_both_variants_once(arrays, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = ["file,setting,seed"]
+    for (setting, seed), array in arrays.items():
+        np.save(tmp_path / f"{setting}{seed}.npy", array)
+        rows.append(f"{setting}{seed}.npy,{setting},{seed}")
+    (tmp_path / "models.csv").write_text("\n".join(rows))
+    words = ["domain=custom", f"dataset.root={tmp_path / 'models.csv'}", "test=shortcut", "measure=cka"]
+    words += [f"root={tmp_path / 'root'}"]
+    resi.run(words)
+    capsys.readouterr()
+    for null, expected in (("19", ["30", "15", "15"]), ("null", ["15", "15", "0"])):
+        assert run_command(["plan", *words, f"null={null}"]) == 0
+        (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("compare")]
+        assert line.split()[1:4] == expected
+
+
 def test_no_value_of_chance_is_said(arrays, tmp_path: Path) -> None:
+    @dataclass
     class Refuses(resi.Measure):
-        """The largest entry of the first feature's product; none if the second side was permuted."""
+        """Sum of products; there is none if the second side was permuted."""
 
         name = "refuses"
         larger_is_more_similar = True
