@@ -84,6 +84,12 @@ def table(folder: Path, name: str) -> pl.DataFrame:
     return pl.read_parquet(folder / f"{name}.parquet")
 
 
+def has_stored(found: pl.DataFrame, stored: pl.DataFrame) -> bool:
+    """Return whether a table holds what was stored, and nothing in the columns that are of a later version."""
+    later = found.drop(stored.columns)
+    return found.select(stored.columns).equals(stored) and all(column.is_null().all() for column in later)
+
+
 @pytest.mark.parametrize("name", RUNS)
 def test_a_stored_run_is_done(name: str, root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     models, comparisons = RUNS[name][1:]
@@ -102,7 +108,7 @@ def test_a_stored_run_is_done(name: str, root: Path, capsys: pytest.CaptureFixtu
     same = [column for column in stored.columns if column not in ("key", "low", "high", "note", "resi_version")]
     assert_frame_equal(result.scores.select(same), stored.select(same))
     assert result.scores.filter(pl.col("p_value").is_not_null())["smallest_p"].null_count() == 0
-    assert result.comparisons.equals(table(KEPT / "shards" / name, "comparisons"))
+    assert has_stored(result.comparisons, table(KEPT / "shards" / name, "comparisons"))
     after = contents(root)
     changed = {path for path in after if after[path] != before.get(path)}
     assert changed <= {f"shards/{name}/{file}" for file in ("scores.parquet", "comparisons.parquet", "manifest.json")}
@@ -138,7 +144,7 @@ def test_stored_models_give_the_stored_representations(root: Path, capsys: pytes
     assert contents(root / "models") == models
     assert set(result.comparisons["status"]) == {"ok"}
     stored = table(KEPT / "shards" / AUGMENTATION, "comparisons").filter(measure="cka")
-    assert result.comparisons.filter(measure="cka").equals(stored)
+    assert has_stored(result.comparisons.filter(measure="cka"), stored)
     stored_files = {path.name: load_file(path) for path in (KEPT / name).iterdir()}  # named by their fingerprints
     for file, tensors in {path.name: load_file(path) for path in (root / name).iterdir()}.items():
         for tensor, values in tensors.items():  # versions of torch may differ in the last bits
@@ -177,7 +183,7 @@ def test_stored_shards_are_merged_and_reported_as_before(root: Path, capsys: pyt
             if name == "scores":  # of an earlier version, which is noted
                 assert found["note"].str.contains(f"version 3 of the tests, which is now at {SCORE_VERSION}").all()
                 kept, found = kept.drop("note"), found.select(kept.drop("note").columns)
-            assert found.equals(kept), name
+            assert has_stored(found, kept), name
     assert run_command(["report", str(root)]) == 0
     page = (root / "results" / "report.html").read_text(encoding="utf-8")
     scores = table(KEPT / "results", "scores").filter(pl.col("metric").is_in(["auprc", "pearson"]))
