@@ -5,20 +5,27 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from resi.cli.main import run_command
-from resi.config.compose import compose
+from resi.config import many
+from resi.config.compose import compose, compose_with
 from resi.config.many import compose_all, open_configs
 from resi.config.schema import RunConfig
-from resi.errors import UsageError
+from resi.errors import ResiError, UsageError
 from resi.sweeps.jobs import Asked, split_words
 from resi.sweeps.records import note_blocked, read_jobs
 from resi.sweeps.report import print_report
 from resi.sweeps.suite_files import Suite, load_suite, read_suite, suite_names
 from resi.sweeps.suites import JobWords, expand
 from tests.conftest import TINY
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hydra.core.config_loader import ConfigLoader
 
 TESTS = ["accuracy_correlation", "augmentation", "label_randomization", "layer_monotonicity", "output_correlation"]
 TESTS += ["shortcut"]
@@ -175,6 +182,12 @@ WORDS = [
     ["compare.subsample=50", "compare.memory=1GB", "compare.threads=1", "compare.overwrite=failed", "on_error=raise"],
     ["dataset=cora", "dataset.root=/data", "model=pgnn", "+measure.cka={}"],
     ["++seeds=[0,3]", "measure=cka"],
+    ["test=layer_monotonicity", "seeds=[7]"],
+    ["stage=models", "seeds=[7]"],
+    ["seeds=[3,1]", "measure=cka", "seeds=[0,10]"],
+    ["seeds=[007,1_0]"],
+    ["seeds=[ 4, 2 ]"],
+    ["seeds=null"],
 ]
 
 
@@ -201,6 +214,10 @@ def test_composing_together_gives_what_composing_each_gives(loader) -> None:
         ["model=tiny_vgg"],
         ["groups=4"],
         ["seeds=[1]"],
+        ["seeds=[1,0,1]"],
+        ["seeds=[]"],
+        ["seeds=[0,1.5]"],
+        ["seeds=[1]", "measure=ckaa"],
         ["seedz=[1,2]"],
         ["measure.rtd.trials=x"],
         ["domain=vision", "dataset=cora"],
@@ -214,6 +231,26 @@ def test_a_job_that_is_no_run_says_what_it_would_say_alone(words: list[str], loa
     assert str(together[1]) == str(alone.value)
     assert isinstance(together[0], RunConfig)
     assert isinstance(together[2], RunConfig)
+
+
+def test_many_lists_of_seeds_take_no_more_configs_than_one(loader, monkeypatch: pytest.MonkeyPatch) -> None:
+    composed: list[Sequence[str]] = []
+
+    def counting(loader: ConfigLoader, words: Sequence[str]) -> RunConfig | ResiError:
+        composed.append(words)
+        return compose_with(loader, words)
+
+    monkeypatch.setattr(many, "compose_with", counting)
+
+    def count(lists: int) -> int:
+        composed.clear()
+        seeds = [(first, first + 1) for first in range(lists)]
+        jobs = [[f"test={test}", f"seeds=[{a},{b}]"] for test in ("shortcut", "augmentation") for a, b in seeds]
+        found = compose_all(jobs, loader)
+        assert [config.seeds for config in found if isinstance(config, RunConfig)] == [*seeds, *seeds]
+        return len(composed)
+
+    assert count(20) == count(1) <= 2
 
 
 def test_a_users_own_choices_are_composed_by_themselves(tmp_path: Path) -> None:

@@ -2,9 +2,10 @@
 
 Hydra takes some 100 ms to compose one config. Of a run, though, each part of the config depends on a few words alone:
 the measures on those about measures and the protocol, the models on those about the domain and models. So each part is
-composed once for all runs that have it in common, several parts at a time. Runs with words beyond these parts, from
-its own search path with groups, or of given representations are composed one by one. Either way the result is what
-composing each gives.
+composed once for all runs that have it in common, several parts at a time. Lists of seeds, of which a sweep may have
+hundreds, are read without Hydra where they are written plainly, as in ``seeds=[0,1,2]``. Runs with words beyond these
+parts, from its own search path with groups, or of given representations are composed one by one. Either way the result
+is what composing each gives.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from resi.config.loading import composing, config_folder, open_loader
 from resi.config.own_measures import copied
 from resi.config.register import own_store
 from resi.config.schema import RunConfig
+from resi.config.validate import checked_seeds
 from resi.domains.given import GivenDomain
+from resi.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -38,6 +41,8 @@ PARTS: dict[tuple[str, ...], tuple[str, ...]] = {
 }
 """Heads of words (``measure`` of ``measure.jaccard.k=20``), and the fields of a ``RunConfig`` that they decide."""
 HEADS = {head for heads in PARTS for head in heads}
+PLAIN_SEEDS = re.compile(r"seeds=\[((?:0|[1-9][0-9]{0,17})(?:,(?:0|[1-9][0-9]{0,17}))*)\]")
+"""What Hydra, too, reads as a list of numbers: it takes 007 for a text, and has more ways to write a list."""
 GROUPS = ("domain", "dataset", "model", "test", "measure", "protocol")
 
 Words = tuple[str, ...]
@@ -48,6 +53,13 @@ class Part(NamedTuple):
 
     heads: tuple[str, ...]
     words: Words
+
+
+class Parted(NamedTuple):
+    """The parts of a job, and the seeds that are given plainly, which none of its parts has then."""
+
+    parts: list[Part]
+    seeds: tuple[int, ...] | None
 
 
 def open_configs(folder: Path | None = None) -> ConfigLoader:
@@ -77,8 +89,8 @@ def compose_all(
     """
     composer = _Composer(loader, common)
     by_job = [composer.parts_of(job) for job in jobs]
-    composer.compose_parts({part: None for parts in by_job if parts for part in parts})
-    return [composer.assemble(job, parts) for job, parts in zip(jobs, by_job, strict=True)]
+    composer.compose_parts({part: None for parted in by_job if parted for part in parted.parts})
+    return [composer.assemble(job, parted) for job, parted in zip(jobs, by_job, strict=True)]
 
 
 class _Composer:
@@ -90,14 +102,16 @@ class _Composer:
         # Groups of a user's own may set anything.
         self._is_ours = not common and _only_ours(loader)
 
-    def parts_of(self, job: Sequence[str]) -> list[Part] | None:
+    def parts_of(self, job: Sequence[str]) -> Parted | None:
         """Return the parts of a job, or None if it has words beyond them."""
-        heads = [_head(word) for word in job]
+        words, seeds = _without_plain_seeds(job)
+        heads = [_head(word) for word in words]
         if not self._is_ours or not all(head in HEADS for head in heads):
             return None
-        return [
-            Part(part, tuple(word for word, head in zip(job, heads, strict=True) if head in part)) for part in PARTS
+        parts = [
+            Part(part, tuple(word for word, head in zip(words, heads, strict=True) if head in part)) for part in PARTS
         ]
+        return Parted(parts, seeds)
 
     def compose_parts(self, parts: Iterable[Part]) -> None:
         """Compose all parts, in each config as many as agree on the words they share."""
@@ -123,21 +137,37 @@ class _Composer:
                     self.compose_parts([part])
             left = rest
 
-    def assemble(self, job: Sequence[str], parts: list[Part] | None) -> RunConfig | ResiError:
+    def assemble(self, job: Sequence[str], parted: Parted | None) -> RunConfig | ResiError:
         """Return the config of a job from its parts; by itself if it has others, or a part that is not valid alone."""
-        if parts is None or not all(part in self._fields for part in parts):
-            words = tuple(job)
-            if words not in self._alone:
-                self._alone[words] = self._compose(words)
-            return self._alone[words]
+        if parted is None or not all(part in self._fields for part in parted.parts):
+            return self._compose_alone(tuple(job))
         values: dict[str, Any] = {"composed": {}}
-        for part in parts:
+        for part in parted.parts:
             values |= self._fields[part]
+        if parted.seeds is not None:
+            try:
+                values["seeds"] = checked_seeds(parted.seeds, values["test"], values["stage"])
+            except UsageError as error:
+                return error
         return RunConfig(**values)
+
+    def _compose_alone(self, words: Words) -> RunConfig | ResiError:
+        if words not in self._alone:
+            self._alone[words] = self._compose(words)
+        return self._alone[words]
 
     def _compose(self, words: Sequence[str]) -> RunConfig | ResiError:
         with composing():
             return compose_with(self._loader, [*self._common, *words])
+
+
+def _without_plain_seeds(job: Sequence[str]) -> tuple[list[str], tuple[int, ...] | None]:
+    """Return a job's words without the one that gives its seeds, and these; all words if Hydra has to read them."""
+    given = [word for word in job if _head(word) == "seeds"]
+    found = PLAIN_SEEDS.fullmatch(given[0]) if len(given) == 1 else None
+    if found is None:
+        return list(job), None
+    return [word for word in job if word != given[0]], tuple(map(int, found[1].split(",")))
 
 
 def _head(word: str) -> str:

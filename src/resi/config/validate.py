@@ -234,13 +234,23 @@ def _groups(given: Any) -> int | tuple[str, ...] | None:
 def _seeds(composed: DictConfig, test: Grounding) -> tuple[int, ...] | None:
     if composed.seeds is None:
         return None
-    seeds = tuple(int(seed) for seed in composed.seeds)
+    return checked_seeds([int(seed) for seed in composed.seeds], test, composed.stage)
+
+
+def checked_seeds(seeds: Sequence[int], test: Grounding, stage: Stage) -> tuple[int, ...]:
+    """Return the seeds of a run.
+
+    Raises
+    ------
+    UsageError
+        If they are too few for its test and stage, not all different, or negative.
+    """
     # One model is enough where its layers are compared, or nothing is.
-    fewest = 1 if test.kind == "layers" or composed.stage in (Stage.models, Stage.representations) else 2
+    fewest = 1 if test.kind == "layers" or stage in (Stage.models, Stage.representations) else 2
     if len(seeds) < fewest or len(set(seeds)) != len(seeds) or min(seeds) < 0:
         number = "at least two seeds" if fewest > 1 else "seeds"
         raise UsageError(f"seeds={list(seeds)}: expected {number} from 0 up, all different")
-    return seeds
+    return tuple(seeds)
 
 
 def _url(key: str, given: str | None) -> str | None:
