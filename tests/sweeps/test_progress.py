@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -12,11 +14,15 @@ import resi
 from resi.cli.main import run_command
 from resi.config.compose import compose
 from resi.config.many import open_configs
+from resi.pipeline.plan import Plan
 from resi.pipeline.run import make_plan
 from resi.store.root import Store
 from resi.sweeps.progress import STATES, State, SuiteProgress, find_states
 from resi.sweeps.records import Job, note_job, note_lost, note_start
 from tests.conftest import TINY
+
+if TYPE_CHECKING:
+    from resi.results.shards import Shard
 
 JOB = (*TINY, "measure=cka")
 
@@ -38,6 +44,25 @@ def test_a_job_goes_from_missing_over_running_and_stopped_to_done(root: Path) ->
     assert state(root) == ("stopped", "")  # compared, not scored
     resi.run([*JOB])
     assert state(root) == ("done", "")
+
+
+def test_of_jobs_that_have_not_begun_no_shard_is_named(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    named: list[str] = []
+    shard = Plan.shard.func
+
+    def noting(plan: Plan) -> Shard:
+        named.append(plan.config.test.name)
+        return shard(plan)
+
+    noted = cached_property(noting)
+    noted.__set_name__(Plan, "shard")
+    monkeypatch.setattr(Plan, "shard", noted)
+    tests = ("shortcut", "augmentation", "label_randomization")
+    jobs = [(*JOB, f"test={test}") for test in tests]
+    with Store(root).try_lock(shard(make_plan(compose([*jobs[0]]))).folder.name):
+        states = find_states(jobs, open_configs(), root)
+    assert [states[job].name for job in jobs] == ["running", "missing", "missing"]
+    assert named == ["shortcut"]
 
 
 def test_earlier_stages_are_done_when_what_they_make_is_there(root: Path) -> None:

@@ -113,12 +113,12 @@ def print_sweep(words: Sequence[str], config_dir: Path | None = None, as_json: b
     for notice in dict.fromkeys(line for plan in plans for line in plan.notices()):
         say(notice)
     if as_json:
-        finished = sum(map(_is_finished, plans))
+        finished = _count_finished(plans)
         failing = {" ".join(job): str(error) for job, error in problems.items()}
         _write_json(title, plans, {"jobs": len(jobs), "finished": finished, "will fail": failing})
     elif plans:
         total = total_work(plans, lambda error: say(f"left out: {error}"))
-        finished = sum(map(_is_finished, plans))
+        finished = _count_finished(plans)
         _print_steps(f"{title}: {len(jobs)} jobs, {finished} finished", total, plans)
         if len(total.works) > 1:
             _print_places(total)
@@ -168,13 +168,12 @@ def plan_sweep(
     return f"suite={suite.name}" if suite else "sweep", jobs, plans, problems
 
 
-def _is_finished(plan: Plan) -> bool:
-    """Return whether a plan's shard is there; its name takes long to compute where there is none it could be."""
-    prefix = f"{plan.config.domain.name}-{plan.config.dataset}-{plan.config.test.name}-"
-    folder = plan.store.shards
-    if not folder.is_dir() or not any(True for _ in folder.glob(f"{prefix}*")):
-        return False
-    return _state(plan) == "finished"
+def _count_finished(plans: Sequence[Plan]) -> int:
+    """Return how many plans have a finished shard; its name is computed only where there is one it could be."""
+    from resi.pipeline.plan import begun_prefixes
+
+    begun = {store: begun_prefixes(store) for store in {plan.store for plan in plans}}
+    return sum(plan.shard_prefix in begun[plan.store] and _state(plan) == "finished" for plan in plans)
 
 
 def _write_json(title: str, plans: Sequence[Plan], further: dict[str, Any]) -> None:

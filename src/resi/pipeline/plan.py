@@ -20,6 +20,7 @@ from resi.registry import SEPARATOR
 from resi.results.schema import COMPUTED, NAMED_BY, OWN, PUBLISHED, TRAINED
 from resi.results.shards import Shard
 from resi.specs import DatasetSpec
+from resi.store.files import list_files
 from resi.store.known_files import KnownFiles
 from resi.store.models import ModelStore
 from resi.store.representations import OUTPUTS, RepresentationStore
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from resi.specs import ModelSpec, ProbeSpec
 
 SHOWN_LEFT_OUT = 3
+# Of a hash, at the end of a shard's name.
+DIGITS = 12
 # Stages that use nothing but stored representations, outputs and comparisons.
 READS_NO_DATASET = (Stage.compare, Stage.score)
 
@@ -197,8 +200,12 @@ class Plan:
         }
         if of_distributions := [name for name in config.measures if SEPARATOR in name]:
             content["measures"] = of_distributions  # by which its tables call them; their keys do not say it
-        name = f"{config.domain.name}-{config.dataset}-{config.test.name}-{fingerprint(content)[:12]}"
-        return Shard(self.store.shards / name)
+        return Shard(self.store.shards / f"{self.shard_prefix}{fingerprint(content)[:DIGITS]}")
+
+    @property
+    def shard_prefix(self) -> str:
+        """What the shard's name begins with: without the hash of all comparisons, which takes long of many plans."""
+        return f"{self.config.domain.name}-{self.config.dataset}-{self.config.test.name}-"
 
     def notices(self) -> list[str]:
         """Return lines that say which published models, or rows of a table, are left out."""
@@ -219,6 +226,16 @@ class Plan:
     def missing_representations(self) -> list[tuple[ModelSpec, ProbeSpec]]:
         """Return the models whose representations are still to be extracted."""
         return [(model, probe) for model, probe in self.models if not self.representations.has(model, probe)]
+
+
+def begun_prefixes(store: Store) -> set[str]:
+    """Return what the names of all shards begin with that are there or locked, see :attr:`Plan.shard_prefix`.
+
+    No run has begun of a plan whose prefix is not among them.
+    """
+    names = [path.name for path in list_files(store.shards, "*")]
+    names += [path.name.removesuffix(".lock") for path in list_files(store.root / "locks", "*.lock")]
+    return {name[:-DIGITS] for name in names}
 
 
 def make_plan(config: RunConfig, may_download: bool = True) -> Plan:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from resi.choices import Stage, Status
@@ -12,10 +13,11 @@ from resi.config.many import compose_all
 from resi.console.redaction import redact_all
 from resi.errors import ResiError
 from resi.pipeline.finished import check_shard
-from resi.pipeline.plan import Plan, Planner
+from resi.pipeline.plan import Plan, Planner, begun_prefixes
 from resi.results.shards import is_shard
 from resi.results.stored import Scope, read_stored
 from resi.store.representations import OUTPUTS
+from resi.store.root import Store
 from resi.store.tensors import read_metadata
 from resi.sweeps import records
 from resi.sweeps.jobs import SUITE_FILE
@@ -119,6 +121,14 @@ class _StoredStatuses:
     root: Path
     _known: dict[Scope, Stored] = field(default_factory=dict)
 
+    @cached_property
+    def _begun(self) -> set[str]:
+        return begun_prefixes(Store(self.root))
+
+    def may_have_shard(self, plan: Plan) -> bool:
+        """Return whether a plan's shard may be there or locked, which to know takes its name."""
+        return plan.shard_prefix in self._begun
+
     def state(self, plan: Plan) -> State | None:
         """Return the state of a plan's comparisons, None if some are missing."""
         scope = Scope(plan.config.domain.name, plan.config.dataset)
@@ -146,7 +156,8 @@ def _state(
 
 
 def _state_of_plan(plan: Plan, stored: _StoredStatuses, failed: State | None, note: dict[str, Any] | None) -> State:
-    if plan.store.is_locked(plan.shard.folder.name):
+    may_have_shard = stored.may_have_shard(plan)
+    if may_have_shard and plan.store.is_locked(plan.shard.folder.name):
         return State(RUNNING)
     is_of_others = _is_yet_to_overwrite(plan, note)
     if not is_of_others and (found := _state_of_results(plan, stored, failed)):
@@ -155,12 +166,13 @@ def _state_of_plan(plan: Plan, stored: _StoredStatuses, failed: State | None, no
         return failed
     if plan.config.stage in (Stage.models, Stage.representations) and _are_whole(plan):
         return State(DONE)
-    return State(STOPPED if note or (is_shard(plan.shard.folder) and not is_of_others) else MISSING)
+    is_begun = may_have_shard and is_shard(plan.shard.folder) and not is_of_others
+    return State(STOPPED if note or is_begun else MISSING)
 
 
 def _state_of_results(plan: Plan, stored: _StoredStatuses, failed: State | None) -> State | None:
     """Return the state that stored results show: the shard, or for stage=compare the comparisons; None without any."""
-    if plan.config.stage.finishes and plan.shard.is_complete:
+    if plan.config.stage.finishes and stored.may_have_shard(plan) and plan.shard.is_complete:
         return _state_of_shard(plan, failed)
     return stored.state(plan) if plan.config.stage is Stage.compare else None
 
