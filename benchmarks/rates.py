@@ -23,7 +23,8 @@ from typing import TYPE_CHECKING
 import torch
 
 from resi import registry
-from resi.engine.execution import OK, Engine
+from resi.choices import Status
+from resi.engine.execution import Engine
 from resi.engine.tiles import all_pairs
 from resi.measures.functional import FUNCTIONAL
 from resi.representation import Representation
@@ -51,7 +52,7 @@ def seconds(measure: str, size: tuple[int, int]) -> float | None:
     start = time.process_time()
     outcomes = list(Engine(measures, MEMORY, torch.device("cpu"), 1).run(tasks, items))
     spent = time.process_time() - start
-    return spent / len(tasks) if all(outcome.status == OK for outcome in outcomes) else None
+    return spent / len(tasks) if all(outcome.status == Status.ok for outcome in outcomes) else None
 
 
 def epochs(domain: Domain, dataset: DatasetSpec, architectures: Iterable[str]) -> dict[str, float]:

@@ -24,7 +24,7 @@ from resi.representation import Representation
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from resi.engine.execution import Outcome
+    from resi.engine.outcomes import Outcome
     from resi.measures.base import Measure
 
     Arrays = Mapping[str, torch.Tensor]

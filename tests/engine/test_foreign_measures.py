@@ -7,6 +7,7 @@ import sys
 import threading
 import warnings
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ import torch
 import resi
 from resi import registry
 from resi.choices import OnError
-from resi.engine.execution import Engine, Outcome
+from resi.engine.execution import Engine
 from resi.engine.tiles import all_pairs
 from resi.errors import DegenerateInputError, MeasureError
 from resi.measures.base import Measure
@@ -23,6 +24,9 @@ from resi.measures.guard import Guarded
 from resi.measures.shared import intermediates
 from resi.registry import make_measure
 from resi.representation import Representation
+
+if TYPE_CHECKING:
+    from resi.engine.outcomes import Outcome
 
 CPU = torch.device("cpu")
 BESIDE = ("aligned_cosine", "cka", "permutation_procrustes")

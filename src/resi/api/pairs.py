@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from resi.api.aligning import Align
     from resi.api.measuring import Chosen
     from resi.engine.chance import Null
-    from resi.engine.execution import Outcome
     from resi.engine.intervals import Bootstrap
+    from resi.engine.outcomes import Outcome
     from resi.engine.watch import Activity, Watch
     from resi.measures.base import Measure
     from resi.representation import Representation

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import math
 import time
 from collections import Counter
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from resi.choices import OnError, Status
 from resi.engine.budget import CONFIG_KEYS, block_size, check_budget, group_measures
 from resi.engine.cache import Prepared
+from resi.engine.outcomes import Outcome, Result, failed, judged, noted, outcome_of
 from resi.engine.permuting import Pair, Permuting
 from resi.engine.resampling import Resampling
 from resi.engine.tiles import Task, in_tiles
@@ -33,58 +33,14 @@ if TYPE_CHECKING:
 
     from resi.engine.budget import Limits
     from resi.engine.cache import Side
-    from resi.engine.chance import Chance, Null
-    from resi.engine.intervals import Bootstrap, Interval
+    from resi.engine.chance import Null
+    from resi.engine.intervals import Bootstrap
     from resi.engine.watch import Watch
     from resi.measures.base import Spread
     from resi.measures.shapes import Sampling, View
     from resi.representation import Representation
 
-
-class Result(NamedTuple):
-    """What a measure said about a pair, see :class:`Outcome`."""
-
-    value: float | None
-    status: Status
-    error: str
-    note: str = ""
-
-
-class Outcome(NamedTuple):
-    """The outcome of one comparison.
-
-    Attributes
-    ----------
-    value : float or None
-        None unless ``status`` is ``ok``.
-    error : str
-        Why the value is missing: the type and text of an error (``failed``), or the reason (``undefined``).
-    seconds : float
-        Time of this comparison alone, both sides prepared.
-    prepare_seconds : float
-        Its share of the time spent on preparing the two sides: each is prepared once for all its comparisons.
-    note : str
-        Why the value says little, or what was warned about while it was computed; empty where there is nothing to note.
-    chance : Chance or None
-        How the value stands out among those of permuted samples, if that was asked for; None without a value, or where
-        permuted samples have none, as ``note`` says.
-    interval : Interval or None
-        How far the value scatters over samples, if that was asked for; None without a value, or where there are too few
-        samples, as ``note`` says.
-    value_note : str
-        Where samples were permuted, what ``note`` would be without.
-    """
-
-    task: Task
-    value: float | None
-    status: Status
-    error: str
-    seconds: float
-    prepare_seconds: float
-    note: str = ""
-    chance: Chance | None = None
-    interval: Interval | None = None
-    value_note: str = ""
+    Pool = ThreadPoolExecutor | None
 
 
 @dataclass
@@ -154,8 +110,8 @@ class Engine:
                 failure = as_failure(self.measures[name], error)
                 if self.on_error == OnError.raise_:
                     raise failure from error
-                result = _failed(failure)
-                yield from (_outcome(task, result, 0.0, 0.0) for task in tasks if task.measure == name)
+                result = failed(failure)
+                yield from (outcome_of(task, result, 0.0, 0.0) for task in tasks if task.measure == name)
         with listening(), workers(self.device, self.threads, len(representations), self.one_by_one) as pool:
             if self.one_by_one:
                 for task in tasks:
@@ -170,9 +126,7 @@ class Engine:
                     yield from self._run_tile(tile, representations, pool)
                 self.prepared.clear()
 
-    def _run_tile(
-        self, tile: list[Task], items: Mapping[str, Representation], pool: ThreadPoolExecutor | None
-    ) -> Iterator[Outcome]:
+    def _run_tile(self, tile: list[Task], items: Mapping[str, Representation], pool: Pool) -> Iterator[Outcome]:
         views: dict[Task, tuple[View, View] | Exception] = {}
         needed: dict[tuple[str, View], list[Measure]] = {}
         for task in tile:
@@ -199,10 +153,10 @@ class Engine:
         for _ in stream(prepare, needed.items(), pool):
             pass
         outcomes = self._compare_tile(tile, items, views, pool)
-        if self.null is not None:
-            outcomes = self._with_chance(list(outcomes), items, views, pool)
-        if self.bootstrap is not None:
-            outcomes = self._with_intervals(list(outcomes), items, views, pool)
+        for asked, add in ((self.null, self._with_chance), (self.bootstrap, self._with_intervals)):
+            if asked is not None:
+                made = list(outcomes)
+                outcomes = add(made, _pairs(made, items, views), pool)
         yield from outcomes
 
     def _compare_tile(
@@ -210,7 +164,7 @@ class Engine:
         tile: list[Task],
         items: Mapping[str, Representation],
         views: Mapping[Task, tuple[View, View] | Exception],
-        pool: ThreadPoolExecutor | None,
+        pool: Pool,
     ) -> Iterator[Outcome]:
         def compare(group: list[Task]) -> Iterator[Outcome]:
             return (self._compare(task, items, views[task]) for task in group)
@@ -228,51 +182,31 @@ class Engine:
         ]
         yield from stream(compare, groups, pool)
 
-    def _with_chance(
-        self,
-        outcomes: Sequence[Outcome],
-        items: Mapping[str, Representation],
-        views: Mapping[Task, tuple[View, View] | Exception],
-        pool: ThreadPoolExecutor | None,
-    ) -> Iterator[Outcome]:
+    def _with_chance(self, outcomes: Sequence[Outcome], pairs: dict[Task, Pair], pool: Pool) -> Iterator[Outcome]:
         """Yield outcomes with what chance alone gives for their pairs."""
         assert self.null is not None  # noqa: S101 - it is asked for only then
         permuting = Permuting(self.null, self.prepared, self.device, self.watch, self.on_error)
         known = {outcome.task: outcome._replace(value_note=outcome.note) for outcome in outcomes}
-        made_pairs = _pairs(outcomes, items, views)
-        yield from (outcome for task, outcome in known.items() if task not in made_pairs)
-        for pair, found in permuting.all_of(self.measures, list(made_pairs.values()), pool):
-            outcome = known[pair.task]
-            note = "; ".join(filter(None, (outcome.note, found.note)))
-            yield outcome._replace(chance=found.chance, note=note)
+        yield from (outcome for task, outcome in known.items() if task not in pairs)
+        for pair, found in permuting.all_of(self.measures, list(pairs.values()), pool):
+            yield known[pair.task].noting(found.note)._replace(chance=found.chance)
 
-    def _with_intervals(
-        self,
-        outcomes: Sequence[Outcome],
-        items: Mapping[str, Representation],
-        views: Mapping[Task, tuple[View, View] | Exception],
-        pool: ThreadPoolExecutor | None,
-    ) -> Iterator[Outcome]:
+    def _with_intervals(self, outcomes: Sequence[Outcome], pairs: dict[Task, Pair], pool: Pool) -> Iterator[Outcome]:
         """Yield outcomes with how far their values scatter over samples."""
         assert self.bootstrap is not None  # noqa: S101 - it is asked for only then
         spread = pool.map if pool else map
-        resampling = Resampling(
-            self.bootstrap, self.measures, self.prepared, self.device, self.watch, self.on_error, spread
-        )
+        how = (self.bootstrap, self.measures, self.prepared, self.device, self.watch, self.on_error, spread)
         known = {outcome.task: outcome for outcome in outcomes}
-        pairs = _pairs(outcomes, items, views)
         yield from (outcome for task, outcome in known.items() if task not in pairs)
-        for pair, found in resampling.run(list(pairs.values())):
-            outcome = known[pair.task]
-            note = "; ".join(filter(None, (outcome.note, found.note)))
-            yield outcome._replace(interval=found.interval, note=note)
+        for pair, found in Resampling(*how).run(list(pairs.values())):
+            yield known[pair.task].noting(found.note)._replace(interval=found.interval)
 
     def _compare_together(
         self,
         tile: list[Task],
         items: Mapping[str, Representation],
         views: Mapping[Task, tuple[View, View] | Exception],
-        pool: ThreadPoolExecutor | None,
+        pool: Pool,
     ) -> Iterator[Outcome]:
         """Yield the outcomes of pairs that their measure compares many of at once; the rest is compared one by one."""
         for name in dict.fromkeys(task.measure for task in tile):
@@ -294,14 +228,14 @@ class Engine:
             results = self._results_together(measure, sides, chosen, pool)
             made = [(task, result) for task, result in zip(chosen, results, strict=True) if result is not None]
             seconds = (time.perf_counter() - start) / max(len(made), 1)
-            yield from (_outcome(task, result, seconds, self._share(task)) for task, result in made)
+            yield from (outcome_of(task, result, seconds, self._share(task)) for task, result in made)
 
     def _results_together(
         self,
         measure: Measure,
         sides: Mapping[tuple[str, View], Side],
         chosen: Mapping[Task, tuple[tuple[str, View], tuple[str, View]]],
-        pool: ThreadPoolExecutor | None,
+        pool: Pool,
     ) -> list[Result | None]:
         """Return the results of pairs compared at once; None for those that are to be compared one by one."""
         position = {side: index for index, side in enumerate(sides)}
@@ -313,7 +247,7 @@ class Engine:
                 spread = _heard_spread(pool.map if pool else map, warned)
                 values = measure.compare_many([side.state for side in sides.values()], pairs, spread)
                 results = [
-                    None if value is None else _noted(_judged(value), measure, sides[both[0]], sides[both[1]])
+                    None if value is None else noted(judged(value), measure, sides[both[0]], sides[both[1]])
                     for value, both in zip(values, chosen.values(), strict=True)
                 ]
                 for side in sides.values():
@@ -325,7 +259,7 @@ class Engine:
             failure = as_failure(measure, error)
             if self.on_error == OnError.raise_:
                 raise failure from error
-            return [_failed(failure)] * len(pairs)
+            return [failed(failure)] * len(pairs)
 
     def _compare(
         self, task: Task, items: Mapping[str, Representation], views: tuple[View, View] | Exception
@@ -341,7 +275,7 @@ class Engine:
             )
             start = time.perf_counter()
             with self.watch(Activity(task.measure, pairs=((task.source, task.target),))), hear() as warned:
-                result = _noted(_judged(measure.compare(a.state, b.state)), measure, a, b, warned)
+                result = noted(judged(measure.compare(a.state, b.state)), measure, a, b, warned)
                 for side in (a, b):
                     if side.guard is not None:
                         side.guard.check(measure)
@@ -353,8 +287,8 @@ class Engine:
             # A damaged file is not a failure of the measure: it has to be recomputed, not recorded.
             if self.on_error == OnError.raise_ or isinstance(failure, ArtifactError):
                 raise failure  # noqa: B904 - mostly the same
-            result = _failed(failure)
-        return _outcome(task, result, seconds, self._share(task))
+            result = failed(failure)
+        return outcome_of(task, result, seconds, self._share(task))
 
     def _side(self, side: str, item: Representation, view: View, measure: Measure) -> Side:
         try:
@@ -417,33 +351,6 @@ def _pairs(
     }
 
 
-def _judged(value: float) -> Result:
-    value = float(value)
-    if math.isfinite(value):
-        return Result(value, Status.ok, "")
-    return Result(None, Status.failed, f"the measure returned {value}")
-
-
-def _noted(result: Result, measure: Measure, a: Side, b: Side, warned: Sequence[str] = ()) -> Result:
-    """Return a result with what its measure notes about the value, and what was warned about."""
-    note = _note(measure, a.state, b.state) if result.status == Status.ok else ""
-    if not (note or warned or a.warned or b.warned):
-        return result
-    texts = dict.fromkeys([note, *a.warned, *b.warned, *warned])
-    return result._replace(note="; ".join(filter(None, texts)))
-
-
-def _note(measure: Measure, a: Any, b: Any) -> str:
-    """Return what a measure notes; a note that cannot be made does not cost the value."""
-    try:
-        note = measure.note(a, b)
-        return note if isinstance(note, str) else f"the note of {measure.name} is no text but {note!r}"
-    except DegenerateInputError:
-        return ""
-    except Exception as failure:
-        return f"the note of {measure.name} failed: {type(failure).__name__}: {failure}"
-
-
 def _heard_spread(spread: Spread, warned: list[str]) -> Spread:
     """Return ``spread`` such that warnings of every piece of work are added to a list, in every thread."""
 
@@ -457,11 +364,3 @@ def _heard_spread(spread: Spread, warned: list[str]) -> Spread:
         return spread(call, items)
 
     return heard
-
-
-def _outcome(task: Task, result: Result, seconds: float, prepare_seconds: float) -> Outcome:
-    return Outcome(task, result.value, result.status, result.error, seconds, prepare_seconds, result.note)
-
-
-def _failed(failure: Exception) -> Result:
-    return Result(None, Status.failed, " ".join(f"{type(failure).__name__}: {failure}".split()))

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from resi.choices import OnError, Status
-from resi.engine.execution import Outcome
 from resi.engine.forkserver import ForkServer
+from resi.engine.outcomes import Outcome
 from resi.engine.process import BEGIN, DONE, END, ERROR, Assignment
 from resi.engine.recipes import Recipe
 from resi.errors import MeasureError, ResiError

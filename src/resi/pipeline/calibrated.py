@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from resi.choices import Status
 
 if TYPE_CHECKING:
-    from resi.engine.execution import Outcome
+    from resi.engine.outcomes import Outcome
 
 
 def calibrated_result(outcome: Outcome) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from resi import __version__
 from resi.choices import Stage, Status
 from resi.console import progress, say
 from resi.engine.chance import Null
-from resi.engine.execution import Engine, Outcome
+from resi.engine.execution import Engine
 from resi.engine.isolation import IsolatedEngine
 from resi.engine.tiles import Task
 from resi.errors import UsageError
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     import polars as pl
     import torch
 
+    from resi.engine.outcomes import Outcome
     from resi.errors import ResiError
     from resi.groundings.base import Experiment
     from resi.measures.base import Measure
