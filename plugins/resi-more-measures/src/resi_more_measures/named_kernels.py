@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -38,9 +39,9 @@ class CentredAlignment(Measure):
         self.chosen.check(self.name)
 
     @property
+    @abstractmethod
     def chosen(self) -> Kernel:
         """The kernel with its parameters."""
-        raise NotImplementedError
 
     def prepare(self, x: Features) -> Tensor:
         """Compute and centre the Gram matrix."""
