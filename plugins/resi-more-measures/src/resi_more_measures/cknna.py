@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from resi import Measure
 from resi.errors import DegenerateInputError, ShapeError
 from resi_more_measures.grams import LEAST_SAMPLES, bounded, check_choice, reordered, unit_rows
-from resi_more_measures.neighbours import HUH, MANY_NEIGHBOURS, neighbours
+from resi_more_measures.neighbours import HUH, neighbours, note_of_many
 
 if TYPE_CHECKING:
     import torch
@@ -140,10 +140,7 @@ class CKNNA(Measure):
     def note(self, a: Local, b: Local) -> str:
         """Say where k is a large share of the samples."""
         del b
-        others = len(a.gram) - 1
-        if self.k <= MANY_NEIGHBOURS * others:
-            return ""
-        return f"k = {self.k} of {others} other rows: unrelated representations share many neighbours, too"
+        return note_of_many(self.k, len(a.gram))
 
     def prepared_bytes(self, n_samples: int, n_features: int) -> int:
         """Return the bytes of the matrix, a copy, the Gram matrix, the neighbours, and a pair's products."""

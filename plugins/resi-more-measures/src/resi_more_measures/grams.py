@@ -52,8 +52,7 @@ class Kernel:
 
     def check(self, measure: str) -> None:
         """Raise ``ValueError`` naming a parameter that does not exist or does not fit."""
-        if self.name not in KERNELS:
-            raise ValueError(f"{measure}: kernel {self.name!r} does not exist; known: {', '.join(KERNELS)}")
+        check_choice(measure, "kernel", self.name, KERNELS)
         if not self.bandwidth > 0:
             raise ValueError(f"{measure}: bandwidth = {self.bandwidth}; it has to be positive")
         if self.sigma is not None and not self.sigma > 0:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from resi import Measure
 from resi.errors import DegenerateInputError
+from resi.measures.features import Features
 from resi.measures.shared.distances import euclidean_distances
 from resi.measures.shared.precision import or_exactly
 from resi.randomness import generator
@@ -15,8 +16,6 @@ from resi.randomness import generator
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
-
-    from resi.measures.features import Features
 else:
     from resi.lazy import torch
 
@@ -79,14 +78,12 @@ class GromovWasserstein(Measure):
         DegenerateInputError
             If all of them are the same.
         """
-        from resi.measures.features import Features as Part
-
         if len(x.given) > self.rows:
             draw = generator(self.seed, "gromov_wasserstein", len(x.given)).choice(
                 len(x.given), self.rows, replace=False
             )
             draw.sort()
-            x = Part(x.given[torch.as_tensor(draw, device=x.given.device)], x.dtype)
+            x = Features(x.given[torch.as_tensor(draw, device=x.given.device)], x.dtype)
         matrix = x.shared(euclidean_distances).matrix.cpu()
         size = float(matrix.square().mean().sqrt())
         if size == 0:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from resi import Measure
 from resi.errors import DegenerateInputError
+from resi.measures.shared import intermediates
 from resi_more_measures.grams import NEGLIGIBLE, Kernel, bounded, check_choice, reordered, u_centred, unit
 from resi_more_measures.kernels import ESTIMATORS, centred_gram
 
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from resi.measures.features import Features
 else:
     from resi.lazy import torch
-
-BLOCK_ENTRIES = 2**22
 
 
 @dataclass
@@ -202,7 +201,7 @@ def wreath_gram(x: Features) -> Tensor:
     # A constant feature stays: its products are 0, which may be the largest.
     matrix = torch.where(varied, matrix / torch.where(varied, lengths, 1.0), 0.0)
     result = matrix.new_empty((len(matrix), len(matrix)))
-    step = max(1, BLOCK_ENTRIES // matrix.numel())
+    step = max(1, intermediates.BLOCK_ENTRIES // matrix.numel())
     for start in range(0, len(matrix), step):
         products = matrix[start : start + step].unsqueeze(1) * matrix
         result[start : start + step] = products.amax(2)
@@ -246,7 +245,8 @@ class WreathCKA(Measure):
 
     def prepared_bytes(self, n_samples: int, n_features: int) -> int:
         """Return the bytes of the matrix, copies, a block of products, and the kernel while it is centred."""
-        return 24 * n_samples * n_features + 40 * n_samples**2 + 16 * max(BLOCK_ENTRIES, n_samples * n_features)
+        block = max(intermediates.BLOCK_ENTRIES, n_samples * n_features)
+        return 24 * n_samples * n_features + 40 * n_samples**2 + 16 * block
 
 
 MEASURES: tuple[type[Measure], ...] = (CosineCKA, LaplacianCKA, PolynomialCKA, RBFCKA, WreathCKA)

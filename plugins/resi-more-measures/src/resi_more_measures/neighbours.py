@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from resi import Measure
 from resi.errors import DegenerateInputError, ShapeError
+from resi.measures.shared import intermediates
 from resi_more_measures.grams import NEGLIGIBLE, bounded, check_choice, squared_distances, unit_rows
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ HUH = "Huh et al., The Platonic Representation Hypothesis, ICML 2024"
 DISTANCES = ("cosine", "inner_product", "euclidean")
 MANY_NEIGHBOURS = 0.2
 """With k this share of the other samples, unrelated representations share many neighbours."""
-BLOCK_ENTRIES = 2**22
 
 
 class Neighbours(NamedTuple):
@@ -104,6 +104,13 @@ def _with_ties(near: Tensor, k: int) -> Neighbours:
     return Neighbours(order.indices[:, :width].contiguous(), weights[:, :width].contiguous(), has_ties=True)
 
 
+def note_of_many(k: int, n_samples: int) -> str:
+    """Return a sentence if k is a large share of the samples, else an empty text."""
+    if k <= MANY_NEIGHBOURS * (n_samples - 1):
+        return ""
+    return f"k = {k} of {n_samples - 1} other rows: unrelated representations share many neighbours, too"
+
+
 @dataclass
 class _NeighbourMeasure(Measure):
     """What the measures here share: how many neighbours, and what is near."""
@@ -133,10 +140,7 @@ class _NeighbourMeasure(Measure):
     def note(self, a: Neighbours, b: Neighbours) -> str:
         """Say where k is a large share of the samples."""
         del b
-        others = len(a.nearest) - 1
-        if self.k <= MANY_NEIGHBOURS * others:
-            return ""
-        return f"k = {self.k} of {others} other rows: unrelated representations share many neighbours, too"
+        return note_of_many(self.k, len(a.nearest))
 
     def prepared_bytes(self, n_samples: int, n_features: int) -> int:
         """Return the bytes of the matrix, a copy of it, and all distances while they are sorted."""
@@ -178,7 +182,7 @@ class MutualKNN(_NeighbourMeasure):
 
 
 def _blocks(n_samples: int) -> Iterator[slice]:
-    step = max(1, BLOCK_ENTRIES // n_samples)
+    step = max(1, intermediates.BLOCK_ENTRIES // n_samples)
     for start in range(0, n_samples, step):
         yield slice(start, min(start + step, n_samples))
 

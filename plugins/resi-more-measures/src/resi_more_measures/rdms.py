@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from resi.errors import DegenerateInputError, ShapeError
-from resi_more_measures.grams import NEGLIGIBLE, median_distance, squared_distances, unit_rows
+from resi_more_measures.grams import NEGLIGIBLE, check_choice, median_distance, squared_distances, unit_rows
 
 if TYPE_CHECKING:
     import torch
@@ -70,8 +70,7 @@ class Dissimilarity:
 
     def check(self, measure: str) -> None:
         """Raise ``ValueError`` naming a parameter that does not exist or does not fit."""
-        if self.name not in DISTANCES:
-            raise ValueError(f"{measure}: distance {self.name!r} does not exist; known: {', '.join(DISTANCES)}")
+        check_choice(measure, "distance", self.name, DISTANCES)
         if self.name in REPEATED and self.repeats < 2:
             raise ValueError(
                 f"{measure}: distance={self.name} needs repeats=2 or more, not {self.repeats}: how many measurements "

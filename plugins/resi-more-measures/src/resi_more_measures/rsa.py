@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from resi.measures.features import Features
-else:
-    pass
 
 NILI = "Nili et al., A Toolbox for Representational Similarity Analysis, PLOS Computational Biology 2014"
 DIEDRICHSEN = (

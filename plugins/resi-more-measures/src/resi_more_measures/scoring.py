@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from resi import Measure
 from resi.errors import DegenerateInputError
 from resi.measures.shared import bases, intermediates
+from resi_more_measures.grams import check_choice
 from resi_more_measures.splits import Half, Predictor, Scheme, halves, predictors
 
 if TYPE_CHECKING:
@@ -100,8 +101,7 @@ class ByCorrelation(Predictions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.units not in ("mean", "median"):
-            raise ValueError(f"{self.name}: units {self.units!r} does not exist; known: mean, median")
+        check_choice(self.name, "units", self.units, ("mean", "median"))
 
     def compare(self, a: Sides, b: Sides) -> float:
         """Return the correlation of predictions and values, in [-1, 1]."""

@@ -9,6 +9,7 @@ from resi.errors import DegenerateInputError, ShapeError
 from resi.measures.features import Features
 from resi.measures.shared import bases, intermediates
 from resi.randomness import generator
+from resi_more_measures.grams import check_choice
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,8 +50,7 @@ class Scheme(NamedTuple):
         """Raise ``ValueError``, naming the measure, unless there are two folds of a known scheme."""
         if self.folds < 2:
             raise ValueError(f"{name}: folds {self.folds} must be at least 2")
-        if self.scheme not in SCHEMES:
-            raise ValueError(f"{name}: scheme {self.scheme!r} does not exist; known: {', '.join(SCHEMES)}")
+        check_choice(name, "scheme", self.scheme, SCHEMES)
 
     def splits(self, name: str, n_samples: int) -> tuple[Split, ...]:
         """Return the splits of so many samples.
