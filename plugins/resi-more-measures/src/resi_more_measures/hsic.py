@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from resi_more_measures.grams import Kernel, centred, check_choice, gram, reordered, u_centred
+from resi_more_measures.grams import Kernel, centred, check_choice, gram, u_centred
 from resi_more_measures.kernels import AnyKernel
+from resi_more_measures.matrices import OnMatrices
 
 if TYPE_CHECKING:
     import torch
@@ -25,7 +26,7 @@ def hsic_gram(x: Features, kernel: Kernel, estimator: str) -> Tensor:
 
 
 @dataclass
-class HSIC(AnyKernel):
+class HSIC(AnyKernel, OnMatrices):
     """Hilbert-Schmidt independence criterion.
 
     Biased ``tr(K H L H) / (N - 1)²`` with ``H = I - 11ᵀ/N``, or the unbiased estimate of Song et al., which may be
@@ -65,10 +66,6 @@ class HSIC(AnyKernel):
         """Compute and centre the Gram matrix."""
         return x.shared(hsic_gram, kernel=self.chosen, estimator=self.estimator)
 
-    def permuted(self, state: Tensor, order: Tensor) -> Tensor:
-        """Return the state of the samples in another order."""
-        return reordered(state, order)
-
     def compare(self, a: Tensor, b: Tensor) -> float:
         """Return the HSIC, in the product of the two kernels' units."""
         n_samples = len(a)
@@ -85,7 +82,7 @@ def regression_operator(x: Features, kernel: Kernel, epsilon: float) -> Tensor:
 
 
 @dataclass
-class NOCCO(AnyKernel):
+class NOCCO(AnyKernel, OnMatrices):
     """Normalised cross-covariance operator: HSIC of which the covariance of each side is divided out.
 
     ``tr(R_K R_L)`` with ``R_K = K (K + N ε I)⁻¹`` of the centred Gram matrix; about the number of directions that the
@@ -121,10 +118,6 @@ class NOCCO(AnyKernel):
     def prepare(self, x: Features) -> Tensor:
         """Regularise and invert the Gram matrix."""
         return x.shared(regression_operator, kernel=self.chosen, epsilon=self.epsilon)
-
-    def permuted(self, state: Tensor, order: Tensor) -> Tensor:
-        """Return the state of the samples in another order."""
-        return reordered(state, order)
 
     def compare(self, a: Tensor, b: Tensor) -> float:
         """Return the trace of the product."""

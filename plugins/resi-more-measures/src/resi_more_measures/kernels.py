@@ -20,6 +20,7 @@ from resi_more_measures.grams import (
     u_centred,
     unit,
 )
+from resi_more_measures.matrices import CosineOfMatrices, OnMatrices
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -196,7 +197,7 @@ def _unbiased_product(a: tuple[Tensor, Tensor] | None, b: tuple[Tensor, Tensor] 
 
 
 @dataclass
-class ZeroDiagonalCKA(AnyKernel):
+class ZeroDiagonalCKA(AnyKernel, CosineOfMatrices):
     """Centred kernel alignment without what samples have with themselves.
 
     The cosine of ``H K H`` and ``H L H`` with their diagonals set to zero. The diagonals are what makes CKA of few
@@ -224,17 +225,9 @@ class ZeroDiagonalCKA(AnyKernel):
         """Centre the Gram matrix and set its diagonal to zero."""
         return x.shared(centred_gram, kernel=self.chosen, estimator="zero_diagonal")
 
-    def permuted(self, state: Tensor, order: Tensor) -> Tensor:
-        """Return the state of the samples in another order."""
-        return reordered(state, order)
-
-    def compare(self, a: Tensor, b: Tensor) -> float:
-        """Return the cosine, in [-1, 1]."""
-        return bounded(float((a * b).sum()))
-
 
 @dataclass
-class AngularCKA(AnyKernel):
+class AngularCKA(AnyKernel, OnMatrices):
     """Angle between centred Gram matrices, ``arccos CKA``: a metric.
 
     In radians, from 0 to π/2 if biased, to π otherwise. It is computed from the distance of the two matrices of norm 1,
@@ -270,17 +263,13 @@ class AngularCKA(AnyKernel):
         """Compute and centre the Gram matrix."""
         return x.shared(centred_gram, kernel=self.chosen, estimator=self.estimator)
 
-    def permuted(self, state: Tensor, order: Tensor) -> Tensor:
-        """Return the state of the samples in another order."""
-        return reordered(state, order)
-
     def compare(self, a: Tensor, b: Tensor) -> float:
         """Return the angle, in radians."""
         return 2 * math.asin(min(float((a - b).norm()) / 2, 1.0))
 
 
 @dataclass
-class KernelAlignment(AnyKernel):
+class KernelAlignment(AnyKernel, CosineOfMatrices):
     """Alignment of kernels that are not centred, ``<K, L> / (|K| |L|)``.
 
     In [0, 1] for kernels without negative values. A common offset of the features makes all representations alike; CKA
@@ -305,14 +294,6 @@ class KernelAlignment(AnyKernel):
     def prepare(self, x: Features) -> Tensor:
         """Compute the Gram matrix."""
         return x.shared(plain_gram, kernel=self.chosen)
-
-    def permuted(self, state: Tensor, order: Tensor) -> Tensor:
-        """Return the state of the samples in another order."""
-        return reordered(state, order)
-
-    def compare(self, a: Tensor, b: Tensor) -> float:
-        """Return the cosine of the two matrices."""
-        return bounded(float((a * b).sum()))
 
 
 def plain_gram(x: Features, kernel: Kernel) -> Tensor:

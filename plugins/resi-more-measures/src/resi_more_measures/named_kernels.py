@@ -6,23 +6,24 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from resi import Measure
 from resi.errors import DegenerateInputError
 from resi.measures.shared import intermediates
-from resi_more_measures.grams import NEGLIGIBLE, Kernel, bounded, check_choice, reordered, u_centred, unit
+from resi_more_measures.grams import NEGLIGIBLE, Kernel, check_choice, u_centred, unit
 from resi_more_measures.kernels import ESTIMATORS, centred_gram
+from resi_more_measures.matrices import CosineOfMatrices
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+    from resi import Measure
     from resi.measures.features import Features
 else:
     from resi.lazy import torch
 
 
 @dataclass
-class CentredAlignment(Measure):
+class CentredAlignment(CosineOfMatrices):
     """What the named variants of CKA share: a fixed kernel, and the choice of an estimator."""
 
     estimator: str = "biased"
@@ -45,14 +46,6 @@ class CentredAlignment(Measure):
     def prepare(self, x: Features) -> Tensor:
         """Compute and centre the Gram matrix."""
         return x.shared(centred_gram, kernel=self.chosen, estimator=self.estimator)
-
-    def permuted(self, state: Tensor, order: Tensor) -> Tensor:
-        """Return the state of the samples in another order."""
-        return reordered(state, order)
-
-    def compare(self, a: Tensor, b: Tensor) -> float:
-        """Return the cosine of two centred Gram matrices."""
-        return bounded(float((a * b).sum()))
 
     def prepared_bytes(self, n_samples: int, n_features: int) -> int:
         """Return the bytes of the matrix, a copy of it, and Gram matrices while one is made and centred."""
@@ -209,7 +202,7 @@ def wreath_gram(x: Features) -> Tensor:
 
 
 @dataclass
-class WreathCKA(Measure):
+class WreathCKA(CosineOfMatrices):
     """Centred kernel alignment that lets every feature be scaled by itself, as networks with ReLU can.
 
     The kernel is ``K_ij = max_c x_ic x_jc`` of features c with mean 0 and length 1, which does not change when features
@@ -234,14 +227,6 @@ class WreathCKA(Measure):
     def prepare(self, x: Features) -> Tensor:
         """Compute and centre the kernel."""
         return x.shared(wreath_gram)
-
-    def permuted(self, state: Tensor, order: Tensor) -> Tensor:
-        """Return the state of the samples in another order."""
-        return reordered(state, order)
-
-    def compare(self, a: Tensor, b: Tensor) -> float:
-        """Return the cosine of two centred kernels."""
-        return bounded(float((a * b).sum()))
 
     def prepared_bytes(self, n_samples: int, n_features: int) -> int:
         """Return the bytes of the matrix, copies, a block of products, and the kernel while it is centred."""

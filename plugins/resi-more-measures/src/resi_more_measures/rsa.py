@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from resi import Measure
 from resi.errors import DegenerateInputError
-from resi_more_measures.grams import NEGLIGIBLE, bounded, centred, reordered
+from resi_more_measures.grams import NEGLIGIBLE, bounded, centred
+from resi_more_measures.matrices import CosineOfMatrices
 from resi_more_measures.rdms import Dissimilarity, rdm, reordered_triangle, triangle
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ class OnDistances(Measure):
 
 @dataclass
 class CosineOfDistances(OnDistances):
-    """What measures share that are cosines of prepared vectors or matrices."""
+    """What measures share that are cosines of prepared vectors."""
 
     def permuted(self, state: Tensor, order: Tensor) -> Tensor:
         """Return the state of the samples in another order."""
@@ -164,7 +165,17 @@ class RSACosine(CosineOfDistances):
 
 
 @dataclass
-class RSAWhitenedCosine(CosineOfDistances):
+class _Whitened(CosineOfMatrices, OnDistances):
+    """What the whitened measures share: centred distances are prepared."""
+
+    distance: str = "squared_euclidean"
+
+    invariances = frozenset({"orthogonal", "permutation", "isotropic_scaling", "translation"})
+    reference = DIEDRICHSEN
+
+
+@dataclass
+class RSAWhitenedCosine(_Whitened):
     """Representational similarity analysis by the whitened cosine of distances.
 
     ``dᵀV⁻¹e / √(dᵀV⁻¹d eᵀV⁻¹e)`` with V the covariance that estimates of distances between N samples have because they
@@ -184,23 +195,15 @@ class RSAWhitenedCosine(CosineOfDistances):
        Neurons, Behavior, Data analysis, and Theory 2021.
     """
 
-    distance: str = "squared_euclidean"
-
     name = "rsa_whitened_cosine"
-    invariances = frozenset({"orthogonal", "permutation", "isotropic_scaling", "translation"})
-    reference = DIEDRICHSEN
 
     def prepare(self, x: Features) -> Tensor:
         """Centre the distances twice."""
         return x.shared(whitened_distances, dissimilarity=self.dissimilarity, less_mean=False)
 
-    def permuted(self, state: Tensor, order: Tensor) -> Tensor:
-        """Return the state of the samples in another order."""
-        return reordered(state, order)
-
 
 @dataclass
-class RSAWhitenedCorrelation(CosineOfDistances):
+class RSAWhitenedCorrelation(_Whitened):
     """Representational similarity analysis by the whitened correlation of distances.
 
     As ``rsa_whitened_cosine`` of distances less their mean. The invariances stated are those of
@@ -217,19 +220,11 @@ class RSAWhitenedCorrelation(CosineOfDistances):
        Neurons, Behavior, Data analysis, and Theory 2021.
     """
 
-    distance: str = "squared_euclidean"
-
     name = "rsa_whitened_correlation"
-    invariances = frozenset({"orthogonal", "permutation", "isotropic_scaling", "translation"})
-    reference = DIEDRICHSEN
 
     def prepare(self, x: Features) -> Tensor:
         """Centre the distances less their mean twice."""
         return x.shared(whitened_distances, dissimilarity=self.dissimilarity, less_mean=True)
-
-    def permuted(self, state: Tensor, order: Tensor) -> Tensor:
-        """Return the state of the samples in another order."""
-        return reordered(state, order)
 
 
 MEASURES: tuple[type[Measure], ...] = (RSACosine, RSAPearson, RSAWhitenedCorrelation, RSAWhitenedCosine)
