@@ -67,12 +67,13 @@ def tests(session: nox.Session) -> None:
 def plugins(session: nox.Session) -> None:
     """Build wheels of resi and of the packages in plugins/, install them, and use them away from the checkout.
 
-    Each package's tests, then a run with a measure of one of them; `-- KEY=VALUE` changes that run.
+    Each package's tests, and those of one that `resi new-measure` writes; then a run with its measure and one of the
+    others, which `-- KEY=VALUE` changes.
     """
     folders = sorted(path.parent for path in Path("plugins").absolute().glob("*/pyproject.toml"))
     work = Path(session.create_tmp()).absolute()
-    shutil.rmtree(work / "wheels", ignore_errors=True)
-    shutil.rmtree(work / "experiments", ignore_errors=True)
+    for name in ("wheels", "experiments", "resi-scaffolded"):
+        shutil.rmtree(work / name, ignore_errors=True)
     session.run("python", "-m", "pip", "wheel", "--no-deps", f"--wheel-dir={work / 'wheels'}", ".", *map(str, folders))
     built = sorted((work / "wheels").glob("*.whl"))
     # With what resi's tests of graphs need; the plugins state the rest.
@@ -81,9 +82,11 @@ def plugins(session: nox.Session) -> None:
     )
     with session.chdir(work):
         session.run("python", "-c", "import resi, sys; assert resi.__file__.startswith(sys.prefix), resi.__file__")
-        for folder in folders:
+        session.run("resi", "new-measure", "scaffolded")
+        session.install("./resi-scaffolded")
+        for folder in (*folders, work / "resi-scaffolded"):
             session.run("pytest", "-p", "no:cacheprovider", str(folder / "tests"), env={"OMP_NUM_THREADS": "1"})
-        words = ("domain=graph", "test=augmentation", "measure=[cka,mutual_knn]", *session.posargs)
+        words = ("domain=graph", "test=augmentation", "measure=[cka,mutual_knn,scaffolded]", *session.posargs)
         session.run("resi", *words, env={"RESI_HOME": str(work / "experiments")})
 
 
