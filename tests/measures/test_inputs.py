@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from resi.errors import DegenerateInputError, ShapeError
+from resi.measures.base import as_measure
 from resi.measures.features import Features
 from resi.measures.functional import FUNCTIONAL
 
@@ -62,6 +63,15 @@ def test_too_many_neighbours(name: str) -> None:
     with pytest.raises(ShapeError, match=message):
         MEASURES[name](k=20)(GOOD, GOOD)  # type: ignore[call-arg]
     MEASURES[name](k=19)(GOOD, GOOD)  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize("said", ["at least 30 rows are needed", "of_thirty: at least 30 rows are needed"])
+def test_a_shape_that_a_measure_does_not_take_is_told_with_its_name(said: str) -> None:
+    def refuse(R: Any, S: Any, shape: str) -> float:
+        raise ShapeError(said)
+
+    with pytest.raises(ShapeError, match=r"^of_thirty: at least 30 rows are needed$"):
+        as_measure(refuse, name="of_thirty", larger_is_more_similar=True)()(GOOD, GOOD)
 
 
 @pytest.mark.parametrize(

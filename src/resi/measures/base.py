@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeVar
 
-from resi.errors import DegenerateInputError, FactError
+from resi.errors import DegenerateInputError, FactError, ShapeError
 from resi.measures.facts import stated_problems, take_published, translated
 from resi.measures.guard import Guarded, as_failure, features_for
 from resi.measures.shapes import views
@@ -245,6 +245,10 @@ class Measure:
             value = float(self.compare(*states))
         except DegenerateInputError as reason:
             raise DegenerateInputError(f"{label}: {reason}") from None
+        except ShapeError as reason:
+            if str(reason).startswith(f"{self.name}: "):
+                raise
+            raise ShapeError(f"{label}: {reason}") from None
         for features in guarded:
             features.check(self)
         return value
