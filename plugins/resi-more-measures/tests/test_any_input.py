@@ -3,44 +3,18 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-import torch
-from resi_more_measures import (
-    cca,
-    covariances,
-    dimension,
-    encoding,
-    gromov,
-    held_out,
-    predictivity,
-    shape,
-    subspaces,
-    topology,
-    transport,
-)
+from resi_more_measures import resi_measures
 
-import resi
 from resi.errors import ResiError
-from resi.measures.features import Features
 
-FAMILIES = (
-    cca,
-    covariances,
-    dimension,
-    encoding,
-    gromov,
-    held_out,
-    predictivity,
-    shape,
-    subspaces,
-    topology,
-    transport,
-)
-MEASURES = [measure for family in FAMILIES for measure in family.MEASURES]
-FOR_ALL = pytest.mark.parametrize("measure", MEASURES, ids=lambda measure: measure.name)
+if TYPE_CHECKING:
+    import resi
+
+FOR_ALL = pytest.mark.parametrize("measure", resi_measures(), ids=lambda measure: measure.name)
 
 Pair = tuple[np.ndarray, np.ndarray]
 
@@ -102,28 +76,3 @@ def test_any_unit_gives_the_same_value(measure: type[resi.Measure], size: float,
     else:
         expected = measure()(*pair)
         assert measure()(size * pair[0], size * pair[1]) == pytest.approx(expected, rel=1e-6)
-
-
-OF_PERMUTED = [m for m in MEASURES if getattr(m, "permuted", None) is not getattr(resi.Measure, "permuted", None)]
-"""Measures that make the state of rows in another order from what is prepared."""
-
-
-@pytest.mark.parametrize("measure", OF_PERMUTED, ids=lambda measure: measure.name)
-@pytest.mark.parametrize("which", ["pair", "wide_pair"])
-def test_permuted_states_are_those_of_permuted_rows(
-    measure: Any, which: str, request: pytest.FixtureRequest, rng: np.random.Generator
-) -> None:
-    first, second = (torch.from_numpy(matrix) for matrix in request.getfixturevalue(which))
-    order = torch.from_numpy(rng.permutation(len(first)))
-    chosen = measure()
-    a, b = chosen.prepare(Features(first)), chosen.prepare(Features(second))
-    expected = chosen.compare(a, chosen.prepare(Features(second[order])))
-    assert chosen.compare(a, chosen.permuted(b, order)) == pytest.approx(expected, rel=1e-9, abs=1e-9)
-
-
-def test_only_folds_and_draws_need_the_rows_again(pair: Pair) -> None:
-    names = {measure.name for measure in OF_PERMUTED}
-    folded = {measure.name for family in (encoding, held_out, predictivity) for measure in family.MEASURES}
-    assert names == {measure.name for measure in MEASURES} - folded
-    state = gromov.GromovWasserstein(rows=10).prepare(Features(torch.from_numpy(pair[0])))
-    assert gromov.GromovWasserstein(rows=10).permuted(state, torch.arange(40).flip(0)) is None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import subprocess
 import sys
 from typing import Any
@@ -11,10 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from resi_more_measures import FAMILIES, resi_measures
+from resi_more_measures import FAMILIES, encoding, gromov, held_out, predictivity, resi_measures
 
 import resi
-from resi.errors import DegenerateInputError, ShapeError
 from resi.measures.features import Features
 from resi.testing import check_measure
 
@@ -45,37 +43,7 @@ def test_states_its_paper_its_cost_and_its_parameters(measure: type[resi.Measure
         assert field.name in text.split("Parameters\n")[-1], field.name
 
 
-@EVERY
-def test_has_about_the_same_value_in_single_precision(
-    measure: type[resi.Measure], pair: tuple[np.ndarray, np.ndarray]
-) -> None:
-    double, single = measure()(*pair), measure()(*(side.astype(np.float32) for side in pair))
-    assert single == pytest.approx(double, rel=1e-3, abs=1e-3)
-
-
-@EVERY
-def test_takes_fewer_samples_than_features(
-    measure: type[resi.Measure], wide_pair: tuple[np.ndarray, np.ndarray]
-) -> None:
-    try:
-        assert math.isfinite(measure()(*wide_pair))
-    except (DegenerateInputError, ShapeError) as reason:
-        assert measure.name in str(reason)
-
-
-@EVERY
-def test_a_constant_representation_has_a_value_or_a_reason(
-    measure: type[resi.Measure], pair: tuple[np.ndarray, np.ndarray]
-) -> None:
-    try:
-        assert math.isfinite(measure()(np.full((40, 3), 0.3), pair[1]))
-    except DegenerateInputError as reason:
-        assert measure.name in str(reason)
-
-
-OF_PERMUTED = [
-    m for m in resi_measures() if getattr(m, "permuted", None) is not getattr(resi.Measure, "permuted", None)
-]
+OF_PERMUTED = [measure for measure in resi_measures() if measure.permuted is not resi.Measure.permuted]
 """Measures that make the state of rows in another order from what is prepared."""
 
 
@@ -92,6 +60,13 @@ def test_states_of_permuted_rows_are_what_would_be_prepared(
     if permuted is not None:
         expected = chosen.compare(a, chosen.prepare(Features(second[order])))
         assert chosen.compare(a, permuted) == pytest.approx(expected, rel=1e-9, abs=1e-9)
+
+
+def test_only_folds_and_draws_need_the_rows_again(pair: tuple[np.ndarray, np.ndarray]) -> None:
+    folded = {measure for family in (encoding, held_out, predictivity) for measure in family.MEASURES}
+    assert set(OF_PERMUTED) == set(resi_measures()) - folded
+    drawn = gromov.GromovWasserstein(rows=10)
+    assert drawn.permuted(drawn.prepare(Features(torch.from_numpy(pair[0]))), torch.arange(40).flip(0)) is None
 
 
 def test_listing_measures_does_not_load_torch() -> None:

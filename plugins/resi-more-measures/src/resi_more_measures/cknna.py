@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from resi import Measure
 from resi.errors import DegenerateInputError, ShapeError
-from resi_more_measures.grams import LEAST_SAMPLES, bounded, check_choice, reordered, unit_rows
+from resi_more_measures.grams import LEAST_SAMPLES, bounded, check_choice, moderate, reordered, unit_rows
 from resi_more_measures.neighbours import HUH, neighbours, note_of_many
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def local_gram(x: Features, k: int, distance: str, estimator: str) -> Local:
         raise ShapeError(f"cknna: at least {LEAST_SAMPLES} samples are needed, but there are {n_samples}")
     found = x.shared(neighbours, k=k, distance=distance)
     rows = unit_rows(x.matrix) if distance == "cosine" else x.matrix
-    gram = rows @ rows.T
+    gram = moderate(rows @ rows.T)
     if estimator == "paper":
         gram = gram - gram.mean(1, keepdim=True)
     mask = torch.zeros_like(gram).scatter_(1, found.nearest, found.weights)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from resi.errors import DegenerateInputError, ShapeError
+from resi.measures.shared import intermediates
 
 if TYPE_CHECKING:
     import torch
@@ -107,6 +109,24 @@ def squared_distances(matrix: Tensor) -> Tensor:
     squares = (squares + squares.T) / 2
     squares[squares <= NEGLIGIBLE * sums] = 0.0
     return squares
+
+
+def moderate(values: Tensor) -> Tensor:
+    """Return values whose squares do not leave what a float64 holds: divided by a power of two where they would.
+
+    Raises
+    ------
+    DegenerateInputError
+        If the values themselves have left it.
+    """
+    low, high = values.aminmax()
+    largest = max(-float(low), float(high))
+    if not math.isfinite(largest):
+        raise DegenerateInputError("the numbers are too large for this kernel or distance: divide the features first")
+    smallest_safe, largest_safe = intermediates.SAFE_RANGE
+    if largest == 0 or smallest_safe <= largest <= largest_safe:
+        return values
+    return values / 2.0 ** max(-1000, min(1000, math.frexp(largest)[1]))
 
 
 def median_distance(squares: Tensor) -> float:

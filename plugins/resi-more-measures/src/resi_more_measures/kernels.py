@@ -16,6 +16,7 @@ from resi_more_measures.grams import (
     centred,
     check_choice,
     gram,
+    moderate,
     reordered,
     u_centred,
     unit,
@@ -66,7 +67,7 @@ def centred_gram(x: Features, kernel: Kernel, estimator: str) -> Tensor:
     DegenerateInputError
         If nothing is left of it: the kernel does not tell samples apart.
     """
-    values = gram(x, kernel, about_mean=True)
+    values = moderate(gram(x, kernel, about_mean=True))
     size = float(values.norm())
     if estimator == "unbiased":
         return unit(u_centred(values), size)
@@ -304,7 +305,7 @@ def plain_gram(x: Features, kernel: Kernel) -> Tensor:
     DegenerateInputError
         If it is zero.
     """
-    values = gram(x, kernel)
+    values = moderate(gram(x, kernel))
     norm = float(values.norm())
     if norm == 0:
         raise DegenerateInputError("the representation is zero everywhere")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from resi import Measure
 from resi.errors import DegenerateInputError
-from resi_more_measures.grams import NEGLIGIBLE, bounded, centred
+from resi_more_measures.grams import NEGLIGIBLE, bounded, centred, moderate
 from resi_more_measures.matrices import CosineOfMatrices
 from resi_more_measures.rdms import Dissimilarity, rdm, reordered_triangle, triangle
 
@@ -37,7 +37,7 @@ def unit_distances(x: Features, dissimilarity: Dissimilarity, less_mean: bool) -
     DegenerateInputError
         If nothing is left.
     """
-    values = distances(x, dissimilarity)
+    values = moderate(distances(x, dissimilarity))
     size = float(values.norm())
     values = values - values.mean() if less_mean else values
     norm = float(values.norm())
@@ -54,7 +54,7 @@ def whitened_distances(x: Features, dissimilarity: Dissimilarity, less_mean: boo
     DegenerateInputError
         If nothing is left.
     """
-    matrix = rdm(x, dissimilarity)
+    matrix = moderate(rdm(x, dissimilarity))
     size = float(matrix.norm())
     if less_mean:
         matrix = (matrix - triangle(matrix).mean()).fill_diagonal_(0.0)
