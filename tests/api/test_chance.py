@@ -180,6 +180,12 @@ def test_what_does_not_depend_on_the_samples_says_so(two) -> None:
     assert "does not depend on which samples belong together" in found.note
 
 
+def test_a_constant_side_has_a_distance_that_no_order_changes(two) -> None:
+    flat = two | {"flat": np.ones((N_SAMPLES, 2))}
+    for row in resi.pairwise(flat, "procrustes", null=9).iter_rows(named=True):
+        assert (row["p_value"] == 1.0) == (row["target"] == "flat") == ("every order" in row["note"])
+
+
 def test_images_and_tokens_are_permuted_sample_by_sample() -> None:
     draws = np.random.default_rng(0)
     maps = draws.normal(size=(8, 3, 2, 2))

@@ -48,6 +48,21 @@ class Picky(Measure):
         return 1.0
 
 
+@dataclass
+class Together(Foreign):
+    """Permutes many pairs at once, and gives up at one that it cannot."""
+
+    name = "together"
+
+    def permuted_values(self, states, pairs, orders, spread):
+        if any(len(states[other][0]) == 4 for _, other in pairs):
+            raise ZeroDivisionError("not 4 columns")
+        return [torch.stack([self.compare(states[a], states[b][order]) for order in orders]) for a, b in pairs]
+
+    def compare(self, a, b):
+        return (a[:, :3] - b[:, :3]).abs().sum()
+
+
 FIRST: dict[tuple[int, ...], float] = {}
 Foreign.__module__ = "somewhere_else"
 
@@ -109,6 +124,18 @@ def test_permuted_samples_without_a_value_are_told(arrays, monkeypatch):
     assert outcome.value is not None
     assert outcome.chance is None
     assert "there is none for permuted samples: DegenerateInputError: not these" in outcome.note
+
+
+def test_a_pair_that_cannot_be_permuted_does_not_cost_those_beside_it(arrays):
+    null = Null(19)
+    found = outcomes({"together": Together()}, arrays, null)
+    by_hand = outcomes({"foreign": Foreign()}, arrays, null)
+    for task, outcome in found.items():
+        if task.target == "r0":
+            assert outcome.chance is None
+            assert "ZeroDivisionError: not 4 columns" in outcome.note
+        else:
+            assert outcome.chance[:3] == pytest.approx(by_hand[task._replace(measure="foreign")].chance[:3])
 
 
 def test_orders_depend_on_nothing_else_and_the_first_are_the_same_for_any_number():

@@ -138,7 +138,9 @@ class Permuting:
                 with self.watch(work), hear():
                     parts.append(measure.permuted_values(states, indices, rows, spread))
         except BaseException as error:
-            return [self._failed(measure, error)] * len(pairs)
+            failure = self._failed(measure, error)
+            # Which of them it is about shows when each is permuted alone.
+            return [failure] if len(pairs) == 1 else [self._of_size(measure, [pair], spread)[0] for pair in pairs]
         return [
             None if any(part is None for part in of_pair) else self._judged(measure, pair, torch.cat(of_pair))
             for pair, of_pair in zip(pairs, zip(*parts, strict=True), strict=True)

@@ -137,7 +137,9 @@ class Resampling:
                     states = [side.state for side in sides.values()]
                     parts.append(measure.resampled_values(states, indices, counts, self.spread))
         except BaseException as error:
-            return [self._failure(measure, error)] * len(pairs)
+            failure = self._failure(measure, error)
+            # Which of them it is about shows when each is drawn alone.
+            return [failure] if len(pairs) == 1 else [self._all_draws(measure, [pair])[0] for pair in pairs]
         return [_joined(of_pair) for of_pair in zip(*parts, strict=True)]
 
     def _draw_by_draw(self, pairs: Sequence[Pair], n_samples: int, copies: bool) -> Iterator[tuple[Pair, Found]]:

@@ -92,15 +92,17 @@ class _CentredShapes(Measure, ABC):
     def permuted_values(
         self, states: Sequence[Features], pairs: Sequence[tuple[int, int]], orders: Tensor, spread: Spread
     ) -> Sequence[Tensor | None]:
-        """Compare by the nuclear norm alone, which is all that an order of the samples changes."""
+        """Compare by the nuclear norm alone, which is all that an order of the samples changes; constant sides are left."""
         chosen = [(states[one], states[other]) for one, other in pairs]
         return list(spread(lambda pair: self._in_orders(pair[0], pair[1], orders), chosen))
 
-    def _in_orders(self, a: Features, b: Features, orders: Tensor) -> Tensor:
+    def _in_orders(self, a: Features, b: Features, orders: Tensor) -> Tensor | None:
+        norms = a.shared(intermediates.centred_norm) * b.shared(intermediates.centred_norm)
+        if not norms:
+            return None
         single = a.single and b.single
         build = intermediates.compact_for_products if single else intermediates.centred_compact
         first, second = a.shared(build).T, b.shared(build)
-        norms = a.shared(intermediates.centred_norm) * b.shared(intermediates.centred_norm)
         enough = SINGLE_IS_ENOUGH if single else COSINE_IS_ENOUGH
         values = torch.empty(len(orders), dtype=torch.float64)
         for number, order in enumerate(orders):
