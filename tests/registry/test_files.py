@@ -222,6 +222,8 @@ def test_words_name_files_and_their_measures(tmp_path: Path, monkeypatch: pytest
         (["measure=cka", "measure.file=tries.py"], "measure=cka names none of its measures; add gap or overlap"),
         (["measure.file=tries.py", "measure.gap.k=x"], "gap: k='x': expected a value such as 1"),
         (["measure.file=tries.py", "measure.gap.kk=3"], "did you mean measure.gap.k"),
+        (["measure.fil=tries.py"], "did you mean measure.file"),
+        (["measure=../a/tries.py"], r"measure=\.\./a/tries\.py names a file; write measure\.file=\.\./a/tries\.py"),
         (["measure.file=tries.py,other.py"], r"write several files as a list"),
         (["measure=helper", "measure.file=tries.py"], "helper does not say whether large values mean similar"),
     ):
