@@ -94,6 +94,8 @@ def test_published_names_of_facts_are_understood_in_a_class() -> None:
             {"invariances": {"translation"}, "invariant_to_translation": False},
             "and 'invariances' contradict each other",
         ),
+        ({"knows_direction": None}, "class attribute 'knows_direction' must be a bool, not None"),
+        ({"know_direction": False}, "'know_direction' is not a fact; did you mean 'knows_direction'?"),
         ({"resolution": 2.0}, "resolution must be a share from 0 to below 1, not 2.0"),
     ],
 )

@@ -73,7 +73,17 @@ class BudgetError(ResiError, MemoryError):
 
 
 class FactError(ResiError, ValueError):
-    """A fact of a measure that is missing, misspelt or contradicts another."""
+    """A fact of a measure that is missing, misspelt or contradicts another.
+
+    Attributes
+    ----------
+    problems : tuple of str
+        All that is wrong with the measure; the message is the first.
+    """
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__(problems[0])
+        self.problems = problems
 
 
 class MeasureError(ResiError):

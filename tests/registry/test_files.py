@@ -21,6 +21,7 @@ from resi.measures.functions import from_function
 from resi.measures.kernel import CKA
 from resi.measures.source import code_hash
 from resi.registry.files import load_file, load_files
+from resi.testing import measure_report
 from tests.conftest import TINY
 
 if TYPE_CHECKING:
@@ -159,8 +160,10 @@ WRONG = {
     "\ndef Mine(R, S):\n    return 0\n": "line 2: the name 'Mine' must be a snake_case identifier",
     "import resi\nclass M(resi.Measure):\n    name = 'm'\n": "line 2: measure M: class attribute 'larger_is",
     "def f(R, S): return 0\nf.larger_is_more_simlar = True\n": "'larger_is_more_simlar' is not a fact; did you mean",
+    "def f(R, S): return 0\nf.knows_direction = True\n": "'knows_direction' alone does not say which: state 'larger",
     "def f(R, S): return 0\nf.metric = 'yes'\n": "class attribute 'metric' must be a bool, not 'yes'",
     "def f(R): return 0\nf.larger_is_more_similar = True\n": "expected a function of R and S",
+    "\ndef f(R): return 0\nf.larger_is_mor_similar = True\n": "line 2: measure f: class attribute 'larger_is_mor_s",
     "import resi\ndef f(R, S): return 0\na = resi.as_measure(f, name='f', larger_is_more_similar=True)\n": "twice",
 }
 
@@ -175,6 +178,22 @@ def test_what_is_wrong_is_one_line_with_file_and_line(tmp_path: Path, text: str)
     assert message.startswith(f"measure.file={path}")
     assert WRONG[text] in message
     assert "\n" not in message
+
+
+def test_check_measure_lists_all_that_is_wrong_with_a_file(tmp_path: Path, said) -> None:
+    path = tmp_path / "wrong.py"
+    path.write_text(
+        "import resi\n\n\nclass Mine(resi.Measure):\n    name = 'mine'\n    symetric = True\n\n\n"
+        "def f(R, S):\n    return 0\n\n\nf.is_metrics = f.reference_ = ''\n\n\ndef cka(R, S):\n    return 0\n"
+    )
+    lines = {4: 4, 9: 2, 16: 1}  # of Mine: two attributes, no way to compare, no dataclass
+    status, shown, errors = said("check-measure", str(path))
+    assert (status, shown) == (2, "")
+    assert [line.split(":")[0] for line in errors.splitlines()] == [
+        f"measure.file={path}, line {line}" for line, count in lines.items() for _ in range(count)
+    ]
+    with pytest.raises(UsageError, match=rf"larger_is_more_similar.* \(and 6 more: resi check-measure {path}\)$"):
+        load_file(path)
 
 
 def test_files_that_are_not_there_or_share_a_name(tmp_path: Path) -> None:
@@ -203,6 +222,8 @@ def test_words_name_files_and_their_measures(tmp_path: Path, monkeypatch: pytest
         (["measure=cka", "measure.file=tries.py"], "measure=cka names none of its measures; add gap or overlap"),
         (["measure.file=tries.py", "measure.gap.k=x"], "gap: k='x': expected a value such as 1"),
         (["measure.file=tries.py", "measure.gap.kk=3"], "did you mean measure.gap.k"),
+        (["measure.fil=tries.py"], "did you mean measure.file"),
+        (["measure=../a/tries.py"], r"measure=\.\./a/tries\.py names a file; write measure\.file=\.\./a/tries\.py"),
         (["measure.file=tries.py,other.py"], r"write several files as a list"),
         (["measure=helper", "measure.file=tries.py"], "helper does not say whether large values mean similar"),
     ):
@@ -242,6 +263,12 @@ def test_another_process_makes_the_same_measure_or_says_that_its_file_has_change
     with pytest.raises(UsageError, match=r"gap: its code in .*tries.py has changed since the run began; run again"):
         recipe.make()
     assert Recipe.of(CKA()).make() == CKA()
+
+
+def test_that_a_file_is_read_again_by_other_processes_is_no_limit_of_its_measures(tmp_path: Path) -> None:
+    report = measure_report(load_file(write(tmp_path)).measures["gap"], cost=False)
+    assert "pickle" in report.passed
+    assert "pickle" not in {remark.subject for remark in report.limits}
 
 
 def test_sweeps_and_plans(tmp_path: Path, trained: Path, said) -> None:

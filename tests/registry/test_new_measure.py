@@ -76,6 +76,7 @@ def test_nothing_is_overwritten(tmp_path: Path, said) -> None:
     status, _, errors = said("new-measure", "own-spread", "--out", str(tmp_path))
     assert (status, "exists already; name another folder with --out DIR" in errors) == (2, True)
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+    assert "expected an SPDX expression" in said("new-measure", "own-spread", "--license", 'MIT" #')[2]
     empty = tmp_path / "empty"
     empty.mkdir()
     write_files(empty, names_of("own-spread"), "MIT")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resi.cli.arguments import Key, parameters, parser, split, text
-from resi.console import write
+from resi.console import say, write
 from resi.errors import UsageError, unknown_name
 
 if TYPE_CHECKING:
@@ -30,12 +30,19 @@ EXAMPLES = """\
 
 def main(words: list[str]) -> int:
     """Check measures and print what was found; return 1 if anything has failed."""
+    from resi.registry.files import MeasureFileError
+
     arguments = _arguments(words)
     names, values = split(arguments.words, {}, "check-measure", parameters_of="measure")
     if not names:
         raise UsageError("resi check-measure: name a measure or a Python file, see resi check-measure --help")
     chosen = parameters(values, "measure")
-    kinds = [kind for name in names for kind in _kinds(name)]
+    try:
+        kinds = [kind for name in names for kind in _kinds(name)]
+    except MeasureFileError as error:
+        for problem in error.problems:
+            say(problem)
+        return error.exit_code
     known = [kind.name for kind in kinds]
     for name in chosen:
         if name not in known:

@@ -86,8 +86,10 @@ def write_files(folder: Path, names: Names, spdx: str | None = None) -> None:
     Raises
     ------
     UsageError
-        If the folder has something in it: nothing is overwritten.
+        If the folder has something in it: nothing is overwritten; or if the license cannot be an SPDX expression.
     """
+    if spdx and not re.fullmatch(r"[A-Za-z0-9.+() -]+", spdx):
+        raise UsageError(f"new-measure: --license {spdx}: expected an SPDX expression, such as MIT or Apache-2.0")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(f"new-measure: {folder} exists already; name another folder with --out DIR")
     for name, text in rendered(names, spdx).items():

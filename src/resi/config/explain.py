@@ -10,6 +10,7 @@ from typing import Any
 
 from resi.config.words import SINGLE, how_to_quote, one_value
 from resi.errors import unknown_name
+from resi.registry.files import KEY
 
 NO_NUMBER = "a choice such as measure=cka or test=augmentation is a name or a list of names, not a number"
 
@@ -50,7 +51,10 @@ def _unknown_choice(error: BaseException) -> str:
     from resi.config.register import own_store
     from resi.registry.discovery import load_plugins
 
-    group, _, name = str(getattr(error, "missing_cfg_file", "")).rpartition("/")
+    choice = str(getattr(error, "missing_cfg_file", ""))
+    group, _, name = choice.rpartition("/")
+    if choice.startswith("measure/") and choice.endswith(".py"):
+        return f"measure={choice.removeprefix('measure/')} names a file; write {KEY}={choice.removeprefix('measure/')}"
     if several := _several(group, name):
         return f"{group} {name!r} is provided by several plugins; name one of them: {' or '.join(several)}"
     failed = load_plugins().failed if group in ("measure", "domain", "dataset", "model") else []
@@ -96,7 +100,7 @@ def _keys() -> list[str]:
     from resi.config.schema import SUBKEYS, RunSchema
     from resi.registry.files import loaded_measures
 
-    keys = [field.name for field in fields(RunSchema)]
+    keys = [*(field.name for field in fields(RunSchema)), KEY]
     keys += [f"{group}.{field.name}" for group, schema in SUBKEYS.items() for field in fields(schema)]
     keys += sorted({f"hydra.launcher.{field.name}" for options in LAUNCHERS.values() for field in fields(options)})
     for domain in registry.usable_domains():

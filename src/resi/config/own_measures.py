@@ -10,6 +10,7 @@ from hydra.core.config_store import ConfigStore
 
 from resi.errors import UsageError
 from resi.registry import SEPARATOR
+from resi.registry.files import KEY, load_files
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from resi.measures.base import Measure
     from resi.registry.files import MeasureFile
 
-KEY = "measure.file"
 JOINED = "--"
 """What stands for the colon of ``distribution:name`` in keys, where Hydra allows none; no name has it."""
 FILES = "resi_measure_files"
@@ -95,8 +95,6 @@ def names_measures(word: str) -> bool:
 def read_files(word: str) -> list[MeasureFile]:
     """Return the files that a word names, loaded."""
     from hydra.core.override_parser.overrides_parser import OverridesParser
-
-    from resi.registry.files import load_files
 
     item = OverridesParser.create().parse_overrides([word])[0]
     if item.is_sweep_override():

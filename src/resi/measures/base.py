@@ -316,8 +316,8 @@ def check_variant(name: str, variant: str, known: Sequence[str] = VARIANTS) -> N
 
 def check_facts(measure: type[Measure]) -> None:
     """Raise ``FactError``, a ``ValueError``, naming the first fact of a measure class that is missing or wrong."""
-    for problem in fact_problems(measure):
-        raise FactError(problem)
+    if problems := list(fact_problems(measure)):
+        raise FactError(*problems)
 
 
 def fact_problems(measure: Any) -> Iterator[str]:

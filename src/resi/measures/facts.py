@@ -21,6 +21,7 @@ INVARIANCES = {
 KINDS: dict[str, tuple[type, ...]] = {
     "name": (str,),
     "larger_is_more_similar": (bool,),
+    "knows_direction": (bool,),
     "symmetric": (bool,),
     "metric": (bool,),
     "version": (int,),
@@ -106,7 +107,7 @@ def stated_problems(measure: type) -> Iterator[str]:
             wrong.append(fact)
             yield f"class attribute {fact!r} must be {kind}, not {value!r}"
     for attribute in _attributes(measure):
-        yield from _misspelt(attribute)
+        yield from misspelt(attribute)
     yield from _given_twice(measure)
     if not USED.intersection(wrong):
         yield from _contradictions(_Stated(measure))
@@ -143,12 +144,6 @@ class _Stated:
         self.self_value: float | None = measure.self_value
 
 
-def check_spelling(label: str, attribute: str) -> None:
-    """Raise ``FactError`` if an attribute looks like a fact but is none."""
-    for problem in _misspelt(attribute):
-        raise FactError(f"measure {label}: {problem}")
-
-
 def _attributes(measure: type) -> Iterator[str]:
     """Yield the public attributes of a class and of what it is made of, up to the measures of this package."""
     others = [kind for kind in measure.__mro__[1:] if not kind.__module__.startswith((OWN, "builtins"))]
@@ -156,7 +151,7 @@ def _attributes(measure: type) -> Iterator[str]:
     return (name for name in names if not name.startswith("_"))
 
 
-def _misspelt(attribute: str) -> Iterator[str]:
+def misspelt(attribute: str) -> Iterator[str]:
     """Yield what a class attribute seems to mean that looks like a fact but is none."""
     known = [*KINDS, *PUBLISHED, *PUBLISHED_INVARIANCES]
     if attribute in (*known, *METHODS):

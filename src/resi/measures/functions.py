@@ -8,9 +8,9 @@ import inspect
 import types
 from typing import TYPE_CHECKING, Any
 
-from resi.errors import UsageError
+from resi.errors import FactError, UsageError
 from resi.measures.base import Measure, check_facts
-from resi.measures.facts import KINDS, PUBLISHED, check_spelling, translated
+from resi.measures.facts import KINDS, PUBLISHED, misspelt, translated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -59,6 +59,8 @@ def from_function(
         values = {field: getattr(self, field) for field in fields}
         return float(bound(a, b, **values, **({"shape": "nd"} if takes_shape else {})))
 
+    if DIRECTION not in stated and stated.get("knows_direction"):
+        raise FactError(f"measure {name}: 'knows_direction' alone does not say which: state {DIRECTION!r} instead")
     facts = {"symmetric": False, DIRECTION: True, **translated(name, {k: v for k, v in stated.items() if k != "name"})}
     module = function.__module__ if isinstance(getattr(function, "__module__", None), str) else "__main__"
     # A table may call a function anything; the facts are checked under a name that every measure can have.
@@ -80,15 +82,18 @@ def own_name(function: Callable[..., Any]) -> str:
 
 
 def stated_facts(function: Callable[..., Any]) -> dict[str, Any]:
-    """Return the facts among a function's attributes, or raise ``FactError`` for one that is misspelt."""
+    """Return the facts among a function's attributes, or raise ``FactError`` for those that are misspelt."""
     if not isinstance(function, types.FunctionType | functools.partial):
         return {}
     facts = {}
+    problems: list[str] = []
     for attribute, value in vars(function).items():
         if attribute in KINDS or attribute in PUBLISHED or attribute.startswith("invariant_to_"):
             facts[attribute] = value
         else:
-            check_spelling(own_name(function), attribute)
+            problems += [f"measure {own_name(function)}: {problem}" for problem in misspelt(attribute)]
+    if problems:
+        raise FactError(*problems)
     return facts
 
 

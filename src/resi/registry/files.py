@@ -36,6 +36,21 @@ _lock = threading.RLock()
 _loaded: dict[Path, MeasureFile] = {}
 
 
+class MeasureFileError(UsageError):
+    """A file with measures that cannot be used.
+
+    Attributes
+    ----------
+    problems : tuple of str
+        All that is wrong, with line and reason; the message has the first.
+    """
+
+    def __init__(self, path: Path, *problems: str) -> None:
+        count = len(problems) - 1
+        super().__init__(f"{problems[0]} (and {count} more: resi check-measure {path})" if count else problems[0])
+        self.problems = problems
+
+
 class MeasureFile(NamedTuple):
     """A file and the measures that it defines.
 
@@ -179,40 +194,42 @@ def _measures(
     found: dict[str, type[Measure]] = {}
     chosen: list[str] = []
     others: list[str] = []
+    problems: list[str] = []
     for name, value in list(vars(module).items()):
         line = lines.get(getattr(value, "__name__", name), lines.get(name, 0))
         is_class = _is_measure(value, module)
-        if name.startswith("_") or not (is_class or _is_function(value, module)):
-            continue
         try:
+            if name.startswith("_") or not (is_class or _is_function(value, module)):
+                continue
             made: type[Measure] = value if is_class else from_function(value)
             check_facts(made) if is_class else None
+            _check_name(made, found.get(made.name))
         except (FactError, UsageError) as error:
-            raise UsageError(f"{_place(path, line)}: {error}") from None
-        _check_name(path, line, made, found.get(made.name))
+            problems += [f"{_place(path, line)}: {text}" for text in getattr(error, "problems", (error,))]
+            continue
         if made.name not in found:
             found[made.name] = made
             (chosen if is_class or _is_meant(value) else others).append(made.name)
+    if problems:
+        raise MeasureFileError(path, *problems)
     if not found:
         raise UsageError(f"{KEY}={path}: it defines no measure: {EXPECTED}")
     return found, tuple(chosen or others)
 
 
-def _check_name(path: Path, line: int, made: type[Measure], other: type[Measure] | None) -> None:
+def _check_name(made: type[Measure], other: type[Measure] | None) -> None:
     """Raise ``UsageError`` if the name of a measure is taken."""
     name = made.name
     if other is made:
         return
     if other is not None:
-        raise UsageError(f"{_place(path, line)}: {name} is defined twice; rename one of the two")
+        raise UsageError(f"{name} is defined twice; rename one of the two")
     if name in SETS or name in FUNCTIONAL or name == "file":
-        raise UsageError(f"{_place(path, line)}: the name {name} has another meaning here; rename the measure")
+        raise UsageError(f"the name {name} has another meaning here; rename the measure")
     if not name.isidentifier() or name != name.lower():
-        raise UsageError(f"{_place(path, line)}: the name {name!r} must be a snake_case identifier")
+        raise UsageError(f"the name {name!r} must be a snake_case identifier")
     if name in measures():
-        raise UsageError(
-            f"{_place(path, line)}: {name} is a measure of {measures().origin(name).distribution}; rename this one"
-        )
+        raise UsageError(f"{name} is a measure of {measures().origin(name).distribution}; rename this one")
 
 
 def _is_measure(value: Any, module: types.ModuleType) -> bool:
