@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 
 import pytest
 
+from resi.errors import UsageError
 from resi.fingerprints import fingerprint
+from resi.measures.base import Measure
 from resi.pipeline.keys import comparison_key, measure_key
 from resi.registry import make_measure
 from resi.specs import ModelSpec
@@ -44,3 +46,25 @@ def test_a_symmetric_comparison_has_one_key_and_parameters_are_part_of_it() -> N
     assert key_of("a", "b", "jaccard") != key_of("a", "b", "cka")
     assert key_of("a", "b", "jaccard") != key_of("a", "c", "jaccard")
     assert key_of("a", "b", "pwcca") != key_of("b", "a", "pwcca")
+
+
+def test_a_parameter_cannot_be_called_like_what_the_tables_say_of_a_value() -> None:
+    @dataclass
+    class Gap(Measure):
+        name = "gap"
+        larger_is_more_similar = False
+        null: int = 3
+        subsample: int = 7
+
+    with pytest.raises(UsageError, match="measure=gap: its parameter 'null'"):
+        measure_key(Gap(), None)
+
+    @dataclass
+    class Gop(Measure):
+        name = "gop"
+        larger_is_more_similar = False
+        subsample: int = 7
+
+    assert '{\\"subsample\\":7}' in measure_key(Gop(), None)
+    with pytest.raises(UsageError, match="measure=gop: its parameter 'subsample'"):
+        measure_key(Gop(), 100)

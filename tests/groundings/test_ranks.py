@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from resi.groundings.ranks import RankedColumn, best_measures, differences, read_influences, share_intervals
+from resi.groundings.ranks import (
+    RankedColumn,
+    best_measures,
+    differences,
+    drawn_places,
+    interval_of_places,
+    read_influences,
+)
 
 
 def test_the_friedman_test_is_that_of_scipy_ties_included() -> None:
@@ -48,7 +55,7 @@ def test_intervals_of_places_hold_the_expected_place() -> None:
         scores = truth + influences @ rng.normal(size=15)
         column = RankedColumn(f"study {study}", list(range(8)), scores, influences)
         place = (stats.rankdata(-truth) - 0.5) / 8
-        intervals = share_intervals([column], 8)
+        intervals = interval_of_places(drawn_places([column], 8))
         held += [low - 1e-9 <= true <= high + 1e-9 for (low, high), true in zip(intervals, place, strict=True)]
     assert (held / studies >= 0.9).all()
 
@@ -56,8 +63,8 @@ def test_intervals_of_places_hold_the_expected_place() -> None:
 def test_a_place_has_no_interval_where_an_influence_is_unknown() -> None:
     known = RankedColumn("a", [0, 1], np.array([0.9, 0.1]), np.full((2, 5), 0.01))
     unknown = RankedColumn("b", [1, 2], np.array([0.9, 0.1]), None)
-    assert share_intervals([known, unknown], 4) == [(0.25, 0.25), None, None, None]
-    assert share_intervals([], 2) == [None, None]
+    assert interval_of_places(drawn_places([known, unknown], 4)) == [(0.25, 0.25), None, None, None]
+    assert interval_of_places(drawn_places([], 2)) == [None, None]
 
 
 @pytest.mark.parametrize(

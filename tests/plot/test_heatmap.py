@@ -6,6 +6,7 @@ import itertools
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from matplotlib import colormaps
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -50,6 +51,14 @@ def test_more_similar_is_bright_and_at_the_top_of_the_bar_whichever_way_a_measur
     bars = [ax for ax in figure.axes if not ax.images and ax.get_ylabel()]
     assert [ax.get_ylabel() for ax in bars] == ["cka (larger = more similar)", "procrustes (smaller = more similar)"]
     assert [ax.yaxis_inverted() for ax in bars] == [False, True]
+
+
+def test_a_calibrated_value_of_an_item_with_itself_is_one_also_for_a_distance() -> None:
+    for measure in ("cka", "procrustes"):
+        table = pairwise(TRIPLE, measure).with_columns(parameters=pl.lit('{"null":200}'))
+        drawn = image(resi.plot.heatmap(table))
+        assert drawn.get_array().diagonal().tolist() == [1, 1, 1]
+        assert drawn.cmap(drawn.norm(1.0)) == colormaps["viridis"](1.0)
 
 
 def test_one_pair_alone_is_a_square_of_two() -> None:

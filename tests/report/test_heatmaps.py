@@ -110,3 +110,13 @@ def test_a_measure_that_is_not_installed_points_where_the_manifests_say_also_whe
         (found,), _ = experiments(shard)
         bright = brightness(pixels(found.pictures[0].data), 4, 2)
         assert bright[0, 1] == bright[2, 3] > bright[0, 2]
+
+
+def test_a_manifest_knows_better_than_what_is_installed_now_which_way_a_measure_pointed(tmp_path: Path) -> None:
+    models = [(setting, seed, "last") for setting in ("standard", "augmentation_100") for seed in (0, 1)]
+    pairs = list(itertools.combinations(models, 2))
+    rows = rows_of("cka", {(a, b): 1.0 if a[0] == b[0] else 7.0 for a, b in pairs})
+    shard = finish(tmp_path, [], rows, own_measures={"cka": {"larger_is_more_similar": False}})
+    (found,), _ = experiments(shard)
+    bright = brightness(pixels(found.pictures[0].data), 4, 2)
+    assert bright[0, 1] == bright[2, 3] > bright[0, 2]

@@ -91,12 +91,16 @@ def score_lines(scores: pl.DataFrame) -> list[str]:
         for row in frame.head(MOST_LINES).iter_rows(named=True)
     ]
     found = lay_out(columns, rows, None)
-    remarks = [f"* {BEST}"] if frame["best"].any() else sorted({block.why_unmarked for block in read_scores(scores)})
+    remarks = [f"* {BEST}"] if frame["best"].any() else _why_unmarked(scores)
     more = frame.height - MOST_LINES
     if more > 0:
         remarks.append(f"and {more} more lines in .table()")
     lines = [found.header, *(line for lines in found.lines for line in lines), *remarks]
     return [line.rstrip() for line in lines]
+
+
+def _why_unmarked(scores: pl.DataFrame) -> list[str]:
+    return sorted({block.why_unmarked for block in read_scores(scores)} - {""})
 
 
 def _html(scores: pl.DataFrame, about: str, left_out: Sequence[str]) -> str:
@@ -109,7 +113,7 @@ def _html(scores: pl.DataFrame, about: str, left_out: Sequence[str]) -> str:
     names = [name for name in SHOWN if name != "best" and any(value not in (None, "") for value in frame[name])]
     head = "".join(f'<th style="{STYLE}">{html.escape(NAMES.get(name, name))}</th>' for name in names)
     rows = [_html_row(row, names) for row in frame.head(MOST_ROWS).iter_rows(named=True)]
-    remarks = sorted({block.why_unmarked for block in read_scores(scores)} - {""})
+    remarks = _why_unmarked(scores)
     if frame["best"].any():
         remarks.insert(0, f"bold: {BEST}")
     if frame.height > MOST_ROWS:

@@ -141,6 +141,8 @@ def ranked_column(key: str, scores: pl.DataFrame, rows: list[int]) -> RankedColu
 def interval_of_places(places: Array) -> list[tuple[float, float] | None]:
     """Return the 95 % interval of each measure's mean place over draws, None where there are none.
 
+    There are none for measures without a place, or with one in a column of which an influence is unknown.
+
     Parameters
     ----------
     places : array of shape (n_measures, n_draws)
@@ -180,14 +182,6 @@ def chances_of_better(places: Array) -> Array:
     for row, own in enumerate(places):
         found[row] = (np.sign(places - own) + 1).mean(axis=1) / 2
     return found
-
-
-def share_intervals(columns: Sequence[RankedColumn], measures: int) -> list[tuple[float, float] | None]:
-    """Return for each measure a 95 % interval of its mean place, from 0 (the best) to 1, over draws of other models.
-
-    None for measures without a place, or with one in a column of which an influence is unknown.
-    """
-    return interval_of_places(drawn_places(columns, measures))
 
 
 def best_measures(columns: Sequence[RankedColumn], measures: int) -> list[int] | None:

@@ -10,6 +10,7 @@ import hashlib
 from typing import TYPE_CHECKING, Any
 
 from resi import registry
+from resi.errors import UsageError
 from resi.fingerprints import LENGTH, canonical, fingerprint
 from resi.measures.functional import FUNCTIONAL_VERSION
 from resi.results.schema import NULL
@@ -81,10 +82,22 @@ def parameters(measure: Measure, subsample: int | None, sampling: Sampling = "sp
 
     That is ``compare.subsample``, the published choice of rows of maps by measures that align them, and of the
     calibrated variant of a measure the number of permutations.
+
+    Raises
+    ------
+    UsageError
+        If the measure has a parameter of its own that is called like one of these: ``null`` always, as values of such
+        rows are read as calibrated ones, the others where they would be added.
     """
     sampled: dict[str, object] = {} if subsample is None else {"subsample": subsample}
     if sampling != "spread" and measure.spatial == "align":
         sampled["sampling"] = sampling
     if null is not None:
         sampled[NULL] = null
-    return canonical({**measure.parameters(), **sampled})
+    own = measure.parameters()
+    if taken := [name for name in {NULL: None, **sampled} if name in own]:
+        raise UsageError(
+            f"measure={measure.name}: its parameter {taken[0]!r} is called like what the tables say of how its values "
+            "were computed; rename the parameter"
+        )
+    return canonical({**own, **sampled})

@@ -129,9 +129,8 @@ def points_up(function: str, measure: str, table: pl.DataFrame | None = None, gi
         stated = table["larger_is_more_similar"].drop_nulls().unique().to_list()
         if len(stated) == 1:
             return bool(stated[0])
-    if table is not None and "parameters" in table.columns and table.height:
-        if table.select(is_calibrated(pl.col("parameters")).all()).item():
-            return True
+    if table is not None and has_calibrated(table):
+        return True
     known = registry.measures()
     if measure in known:
         return bool(known.get(measure).larger_is_more_similar)
@@ -139,6 +138,13 @@ def points_up(function: str, measure: str, table: pl.DataFrame | None = None, gi
         f"{caller(function)}: whether larger values of {measure!r} mean more similar is not known; "
         "say larger_is_more_similar=True or False"
     )
+
+
+def has_calibrated(rows: pl.DataFrame) -> bool:
+    """Return whether the values of a measure's rows are calibrated: then 1 is the best one, whatever it measures."""
+    if "parameters" not in rows.columns or rows.is_empty():
+        return False
+    return bool(rows.select(is_calibrated(pl.col("parameters")).all()).item())
 
 
 def direction(up: bool) -> str:

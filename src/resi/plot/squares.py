@@ -10,7 +10,7 @@ import polars as pl
 from resi import registry
 from resi.errors import UsageError
 from resi.extraction.files.contents import natural
-from resi.plot.reading import LABEL, model_labels, model_names
+from resi.plot.reading import LABEL, has_calibrated, model_labels, model_names
 from resi.results.pairs import is_mirrored, sides_of
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def square(function: str, table: pl.DataFrame, label: str, order: Sequence[str] 
     if np.isnan(values).all():
         raise UsageError(f"plot.{function}: {label} has no value in the table{_reason(rows)}")
     if is_one_set:
-        _complete(values, compared, rows["measure"][0], is_mirrored(rows["measure"][0], set(pairs)))
+        _complete(values, compared, _with_itself(rows), is_mirrored(rows["measure"][0], set(pairs)))
     return Square(values, left, right, compared, is_one_set)
 
 
@@ -123,14 +123,22 @@ def _places(names: Sequence[Any]) -> dict[Any, int]:
     return {name: place for place, name in enumerate(names)}
 
 
-def _complete(values: Array, compared: np.ndarray[Any, np.dtype[np.bool_]], measure: str, is_symmetric: bool) -> None:
+def _with_itself(rows: pl.DataFrame) -> float | None:
+    """Return the value of an item with itself, None where it is not known."""
+    if has_calibrated(rows):
+        return 1.0
+    known, measure = registry.measures(), rows["measure"][0]
+    return known.get(measure).self_value if measure in known else None
+
+
+def _complete(
+    values: Array, compared: np.ndarray[Any, np.dtype[np.bool_]], itself: float | None, is_symmetric: bool
+) -> None:
     """Fill in the diagonal, and of a symmetric measure the other order of each pair that stands there in one."""
     if is_symmetric:
         one_way = compared.T & ~compared
         values[one_way] = values.T[one_way]
         compared |= one_way
-    known = registry.measures()
-    itself = known.get(measure).self_value if measure in known else None
     alone = np.eye(len(values), dtype=bool) & ~compared
     if itself is not None:
         values[alone] = itself

@@ -70,7 +70,7 @@ def experiments(shard: Shard) -> tuple[list[Experiment], list[str]]:
     The comparisons of one architecture and dataset are in memory at a time.
     """
     path = shard.folder / COMPARISONS_FILE
-    stated = {**directions(shard.manifest()), **_directions()}
+    stated = {**_directions(), **directions(shard.manifest())}  # of measures that may have changed since
     larger = pl.col("measure").replace_strict(stated, default=True, return_dtype=pl.Boolean)
     larger |= is_calibrated(pl.col("parameters"))
     found, left_out, size = [], [], 0

@@ -13,7 +13,7 @@ from resi.report.cells import shade
 from resi.report.leaderboard import NOTHING, headline_scores
 from resi.report.names import named, title
 from resi.report.tables import interval_text
-from resi.results.schema import PUBLISHED
+from resi.results.schema import OWN, PUBLISHED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -114,11 +114,14 @@ def _matrix(conditions: str, boards: Sequence[Leaderboard]) -> Matrix:
 def score_matrix(scores: pl.DataFrame) -> ScoreMatrix:
     """Return one line for each measure, dataset, architecture and protocol, with a column for each test."""
     found = headline_scores(scores).with_columns(
-        column=pl.when(pl.col("functional") == "").then("test").otherwise(pl.format("{} {}", "test", "functional"))
+        column=pl.when(pl.col("functional") == "").then("test").otherwise(pl.format("{} {}", "test", "functional")),
+        own_setting=pl.when(pl.col("model_source") == OWN).then("setting").fill_null(""),
     )
-    # Runs on other models, by which a cell has several scores, have lines of their own.
+    # Settings of the reader's own models, and runs on other models, by which a cell has several scores, have lines of
+    # their own.
+    labels = [*LABELS, "own_setting"]
     order = ["compared", "groups", "models", "setting", "key"]
-    found = found.sort(*LABELS, *order).with_columns(run=pl.int_range(pl.len()).over([*LABELS, "column"]))
+    found = found.sort(*labels, *order).with_columns(run=pl.int_range(pl.len()).over([*labels, "column"]))
     columns = found.select("test", "functional", "column").unique()
     columns = columns.sort(
         pl.col("test").replace_strict({name: place for place, name in enumerate(GROUNDINGS)}), "functional"
@@ -126,10 +129,10 @@ def score_matrix(scores: pl.DataFrame) -> ScoreMatrix:
     places = {name: number for number, name in enumerate(columns["column"])}
     lines: dict[Key, list[Entry]] = {}
     for score in found.iter_rows(named=True):
-        key = tuple(score[name] for name in (*LABELS, "run"))
+        key = tuple(score[name] for name in (*labels, "run"))
         lines.setdefault(key, [Entry("")] * len(places))[places[score["column"]]] = _entry(score)
     heads = [f"{title(test)} ({what})" if _several(columns, test) else title(test) for test, what, _ in columns.rows()]
-    return ScoreMatrix(heads, [_line(dict(zip(LABELS, key, strict=False)), lines[key]) for key in lines])
+    return ScoreMatrix(heads, [_line(dict(zip(labels, key, strict=False)), lines[key]) for key in lines])
 
 
 def _several(columns: pl.DataFrame, test: str) -> bool:
@@ -138,6 +141,8 @@ def _several(columns: pl.DataFrame, test: str) -> bool:
 
 def _line(names: Mapping[str, Any], entries: list[Entry]) -> Line:
     architecture = str(names["architecture"])
+    if names["own_setting"]:
+        architecture += f", {names['own_setting']}"
     if names["pooling"] not in NOTHING:
         architecture += f", {names['pooling']} pooling"
     if names["model_source"] == PUBLISHED:
