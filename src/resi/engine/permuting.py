@@ -270,7 +270,7 @@ class Permuting:
             return "no p-value: the function does not say whether larger values are more similar"
         possible = self.null.possible(pair.target.size[0])
         if possible <= self.null.permutations:
-            return f"only {possible:.0f} orders of the samples are possible: smaller p-values than 1/{possible:.0f} are not"
+            return f"only {possible:.0f} orders of the samples are possible: p-values below 1/{possible:.0f} are not"
         return ""
 
     def _failed(self, measure: Measure, error: BaseException) -> Found:
