@@ -214,7 +214,8 @@ def _device(item: Representation) -> torch.device:
 
 def _found(outcome: Outcome, source: Entry, target: Entry) -> tuple[Any, ...]:
     seconds = outcome.seconds + outcome.prepare_seconds
-    seconds += sum(more.seconds for more in (outcome.chance, outcome.interval) if more is not None)
+    seconds += outcome.chance.seconds if outcome.chance else 0.0
+    seconds += outcome.interval.seconds if outcome.interval else 0.0
     is_of_other_data = source.numbered and target.numbered and source.numbered != target.numbered
     missing = outcome.chance.missing if outcome.chance else ""
     notes = [outcome.note, missing, OTHER_DATA if is_of_other_data else ""]
