@@ -143,6 +143,7 @@ def test_rows_are_permuted_within_blocks_given_by_id_and_for_some_samples(two) -
         ({"null": 9, "blocks": range(N_SAMPLES)}, "a block of its own"),
         ({"null": 9, "blocks": {"s1": 1}}, "no representation has ids"),
         ({"null": 9, "blocks": [None] * N_SAMPLES}, "no usable label for row 0"),
+        ({"null": 9, "blocks": 4}, "blocks=4: expected one label for each sample"),
     ],
 )
 def test_what_cannot_be_permuted_is_told(two, options, message) -> None:
@@ -167,6 +168,15 @@ def test_a_value_is_a_float_that_knows_more(two) -> None:
         resi.compare(two["a"], two["b"][:9], null=3)
 
 
+def test_few_permutations_and_an_unknown_best_value_are_told(two) -> None:
+    few = resi.compare(two["a"], two["a"], null=18)
+    assert (few.p_value, few.calibrated) == (1 / 19, None)
+    assert few.note == "no calibrated value: 18 permutations are too few, it takes 19"
+    table = resi.pairwise({"a": two["a"], "b": two["b"]}, null=18)
+    assert (table["calibrated"][0], table["note"][0]) == (None, few.note)
+    assert resi.pairwise({}, null=19, blocks=[1, 1]).is_empty()
+
+
 def test_a_function_that_does_not_say_its_direction_has_no_p_value(two) -> None:
     found = resi.compare(two["a"], two["b"], lambda R, S: float((R * S[:, :3]).sum()), null=9)
     assert found.p_value is found.calibrated is found.null_95 is None
@@ -175,7 +185,7 @@ def test_a_function_that_does_not_say_its_direction_has_no_p_value(two) -> None:
 
 
 def test_what_does_not_depend_on_the_samples_says_so(two) -> None:
-    found = resi.compare(two["a"], two["b"], "magnitude_difference", null=9)
+    found = resi.compare(two["a"], two["b"], "magnitude_difference", null=19)
     assert (found.p_value, found.calibrated) == (1.0, 0.0)
     assert "does not depend on which samples belong together" in found.note
 
@@ -227,6 +237,16 @@ def test_an_aggregate_is_calibrated_as_a_whole(two) -> None:
     (row,) = resi.calibrate(A, B, aggregate=np.median, null=null).iter_rows(named=True)
     assert row["aggregate"] == "median"
     assert row["value"] == pytest.approx(np.median([resi.compare(R, S) for R, S in pairs]))
+
+
+def test_an_aggregate_of_ones_own_has_its_own_best_value_and_is_a_number(two) -> None:
+    A, B = {"a": two["a"], "z": two["z"]}, {"b": two["b"], "same": two["a"]}
+    mean, total = (resi.calibrate(A, B, aggregate=by, null=39)["calibrated"][0] for by in ("mean", np.sum))
+    assert total == pytest.approx(mean)
+    assert 0 < mean < 1
+    for wrong, words in ((lambda found: float("nan"), "nan"), (lambda found: found, r"an array of shape \(2, 2\)")):
+        with pytest.raises(UsageError, match=f"aggregate=<lambda> returned {words}; expected a finite number"):
+            resi.calibrate(A, B, aggregate=wrong, null=19)
 
 
 def test_an_aggregate_without_all_values_has_none(two) -> None:

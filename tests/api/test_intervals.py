@@ -80,6 +80,17 @@ def test_blocks_are_drawn_together(layers):
     assert (apart["high"] - apart["low"] < 0.85 * (together["high"] - together["low"])).all()
 
 
+def test_blocks_are_those_of_the_first_and_other_samples_have_none(layers):
+    given = {name: layers[name] for name in ("one", "two")} | {f"few {n}": layers[n][:50] for n in ("one", "two")}
+    table = resi.pairwise(given, "cka", bootstrap=40, null=19, blocks=[row // 4 for row in range(60)])
+    few = table.filter(source="few one", target="few two").row(0, named=True)
+    assert few["value"] is not None
+    assert few["low"] is few["p_value"] is None
+    for what in ("no value of chance", "no interval"):
+        assert f"{what}: blocks: 60 labels for 50 samples" in few["note"]
+    assert table.filter(source="one", target="two")["low"].null_count() == 0
+
+
 def test_pairs_that_fail_have_no_interval(layers):
     constant = layers | {"constant": np.ones((60, 3))}
     rows = resi.pairwise(constant, "cka", bootstrap=50, draws=True).filter(target="constant")
@@ -91,11 +102,11 @@ def test_pairs_that_fail_have_no_interval(layers):
     ("options", "words"),
     [
         ({"bootstrap": 5}, "bootstrap=5: expected how often samples are drawn, at least 40"),
-        ({"bootstrap": True}, "bootstrap=True"),
+        ({"bootstrap": True}, "pairwise: bootstrap=True"),
         ({"draws": True}, "give bootstrap=1000, too"),
         ({"blocks": [1, 2]}, "blocks= says which samples are permuted among each other"),
         ({"blocks": [1, 2], "bootstrap": 50}, "blocks= has 2 labels, but 60 samples"),
-        ({"blocks": [0, 1, 2] * 20, "bootstrap": 50}, "3 blocks do not show how they scatter"),
+        ({"blocks": [0, 1, 2] * 20, "bootstrap": 50}, "pairwise: blocks: 3 blocks do not show how they scatter"),
     ],
 )
 def test_what_cannot_be_drawn_is_one_line(layers, options, words):

@@ -155,7 +155,7 @@ def test_samples_change_places_within_their_block():
 
 
 def test_what_cannot_be_permuted_is_refused():
-    with pytest.raises(UsageError, match="null=0: expected a whole number"):
+    with pytest.raises(UsageError, match="null=0: expected the number of permutations"):
         Null(0)
     with pytest.raises(UsageError, match="a block of its own"):
         Null(3, blocks=(0, 1, 2))
@@ -164,8 +164,8 @@ def test_what_cannot_be_permuted_is_refused():
 
 
 def test_equal_values_count_as_at_least_as_similar():
-    exact = stands_out(0.3, [0.1 + 0.2] * 3 + [0.1], larger_is_more_similar=True, best=1.0)
-    assert exact.p_value == 4 / 5
+    exact = stands_out(0.3, [0.1 + 0.2] * 3 + [0.1] * 16, larger_is_more_similar=True, best=1.0)
+    assert exact.p_value == 4 / 20
     assert exact.calibrated == 0
     other_way = stands_out(0.1 + 0.2, [0.3] * 3 + [0.9], larger_is_more_similar=False, best=0.0)
     assert other_way.p_value == 4 / 5
@@ -182,4 +182,18 @@ def test_the_calibrated_value_is_the_share_of_the_way_from_threshold_to_best():
     assert mirrored.calibrated == pytest.approx(found.calibrated)
     assert mirrored.quantile == pytest.approx(1 - threshold)
     unknown = stands_out(0.8, values, larger_is_more_similar=None)
-    assert unknown == (pytest.approx(values.mean()), *[None] * 8, 0.0)
+    assert unknown == (pytest.approx(values.mean()), *[None] * 8, 0.0, "")
+
+
+def test_what_has_no_calibrated_value_says_why():
+    enough = [0.1] * 19
+    for value, permuted, best, calibrated, missing in (
+        (0.9, enough, 1.0, pytest.approx(0.8 / 0.9), ""),
+        (1.0, [0.1] * 18, 1.0, None, "18 permutations are too few, it takes 19"),
+        (0.9, enough, None, None, "not known which value is the best"),
+        (1.0, [1.0] * 19, 1.0, None, "chance alone reaches the best value"),
+    ):
+        found = stands_out(value, permuted, larger_is_more_similar=True, best=best)
+        assert found.calibrated == calibrated
+        assert bool(found.missing) == bool(missing)
+        assert missing in found.missing

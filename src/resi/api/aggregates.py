@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
+import math
+from typing import TYPE_CHECKING, Any, SupportsFloat
 
 import numpy as np
 import polars as pl
@@ -57,7 +58,7 @@ def calibrate(  # noqa: PLR0913 - all but the first two are options
     aggregate : {"max", "mean"} or callable
         ``max`` takes the most similar pair of layers, of a distance the one with the smallest value; ``mean`` the mean
         of all pairs. A function gets an array of shape (layers of A, layers of B) and returns a number, of which as
-        much is better as of the measure.
+        much is better as of the measure; the best one is what it returns for the best values of all pairs.
     null, blocks, memory, threads, samples, align
         As for :func:`resi.pairwise`.
 
@@ -71,7 +72,7 @@ def calibrate(  # noqa: PLR0913 - all but the first two are options
     Raises
     ------
     UsageError
-        If an argument does not exist or fit.
+        If an argument does not exist or fit, or ``aggregate`` does not return a finite number.
     ShapeError
         If ids of samples differ.
 
@@ -130,10 +131,10 @@ def _row(
     values = np.array([outcome.value for outcome in outcomes], dtype=np.float64).reshape(shape)
     permuted = np.array([chance.values for chance in chances]).T.reshape(-1, *shape)
     combine = aggregate if callable(aggregate) else _combined(aggregate, larger)
-    value = float(combine(values))
-    drawn = [float(combine(one)) for one in permuted]
-    bests = [chance.best for chance in chances if chance.best is not None]
-    best = None if not bests else (max(bests) if larger else min(bests))
+    value = _number(label, combine(values))
+    drawn = [_number(label, combine(one)) for one in permuted]
+    bests = [chance.best for chance in chances]
+    best = None if None in bests else _number(label, combine(np.array(bests, dtype=np.float64).reshape(shape)))
     chance = stands_out(value, drawn, larger_is_more_similar=larger, best=best, tie=TIE_SINGLE)
     if aggregate == "max":
         most = found[int(values.argmax() if larger else values.argmin())]
@@ -145,8 +146,16 @@ def _row(
         "p_value": chance.p_value,
         "calibrated": chance.calibrated,
         "status": str(Status.ok),
-        "note": "; ".join(dict.fromkeys(outcome.note for outcome in outcomes if outcome.note)),
+        "note": "; ".join(filter(None, dict.fromkeys([*(outcome.note for outcome in outcomes), chance.missing]))),
     }
+
+
+def _number(aggregate: str, found: Any) -> float:
+    """Return what an aggregate has returned, if that is a finite number."""
+    if np.ndim(found) == 0 and isinstance(found, SupportsFloat) and math.isfinite(found):
+        return float(found)
+    what = repr(found) if np.ndim(found) == 0 else f"an array of shape {np.shape(found)}"
+    raise UsageError(f"calibrate: aggregate={aggregate} returned {what}; expected a finite number")
 
 
 def _missing(found: list[Outcomes], larger: bool | None, aggregate: Any) -> str:

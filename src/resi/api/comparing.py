@@ -194,7 +194,8 @@ def pairwise(  # noqa: PLR0913 - all but the first are options
         Columns ``source, target, measure, value, seconds, status, error, note, larger_is_more_similar``: one row per
         unordered pair for a symmetric measure, per ordered pair otherwise; of two sets, one row per representation of
         the first and of the second. ``status`` is ``ok``, ``failed`` or ``undefined``; the latter two have no value and
-        say why in ``error``. ``seconds`` is the comparison's own time plus its share of preparing. ``note`` says why a
+        say why in ``error``. ``seconds`` is the comparison's own time plus its share of preparing, of permuting and of
+        drawing. ``note`` says why a
         value is barely informative, or holds a warning issued while it was computed; otherwise it is empty.
         ``larger_is_more_similar`` is null for plain functions, which do not say; those are compared in both orders.
         With ``null`` also ``null_mean, null_95, p_value, calibrated, exact_mean, exact_variance, exact_of``, see

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from resi.api.permutations import block_codes
+from resi.api.permutations import block_codes, errors_of
 from resi.engine.intervals import Bootstrap
 from resi.errors import UsageError
 
@@ -44,10 +44,11 @@ def bootstrap_of(
         if keep:
             raise UsageError(f"{function}: draws=True keeps the draws of intervals; give bootstrap=1000, too")
         return None
-    found = bootstrap if isinstance(bootstrap, Bootstrap) else Bootstrap(bootstrap)
-    given = blocks if blocks is not None else found.blocks
-    codes = None if given is None else block_codes(function, given, known, samples)
-    return dataclasses.replace(found, blocks=codes, keep=keep or found.keep)
+    with errors_of(function):
+        found = bootstrap if isinstance(bootstrap, Bootstrap) else Bootstrap(bootstrap)
+        given = blocks if blocks is not None else found.blocks
+        codes = None if given is None else block_codes(function, given, known, samples)
+        return dataclasses.replace(found, blocks=codes, keep=keep or found.keep)
 
 
 def interval_columns(found: Interval | None, keep: bool) -> tuple[Any, ...]:

@@ -213,9 +213,12 @@ def _device(item: Representation) -> torch.device:
 
 
 def _found(outcome: Outcome, source: Entry, target: Entry) -> tuple[Any, ...]:
-    seconds = outcome.seconds + outcome.prepare_seconds + (outcome.chance.seconds if outcome.chance else 0.0)
+    seconds = outcome.seconds + outcome.prepare_seconds
+    seconds += outcome.chance.seconds if outcome.chance else 0.0
+    seconds += outcome.interval.seconds if outcome.interval else 0.0
     is_of_other_data = source.numbered and target.numbered and source.numbered != target.numbered
-    notes = [outcome.note, OTHER_DATA if is_of_other_data else ""]
+    missing = outcome.chance.missing if outcome.chance else ""
+    notes = [outcome.note, missing, OTHER_DATA if is_of_other_data else ""]
     return outcome.value, seconds, outcome.status, outcome.error, "; ".join(filter(None, notes))
 
 

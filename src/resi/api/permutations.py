@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
 from collections.abc import Hashable, Mapping, Sequence
@@ -12,6 +13,7 @@ from resi.errors import UsageError
 from resi.representation import subsampled_rows
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import TypeAlias
 
     from resi.api.entries import Entry
@@ -45,27 +47,30 @@ def null_of(
     """
     if null is None:
         return None
-    if not isinstance(null, Null):
-        try:
-            found = Null(null)
-        except UsageError:
-            raise UsageError(
-                f"{function}: null={null!r}: expected the number of permutations, such as 200, or a resi.Null"
-            ) from None
-    else:
-        found = null
-    given = blocks if blocks is not None else found.blocks
-    if given is None:
-        return found
+    with errors_of(function):
+        found = null if isinstance(null, Null) else Null(null)
+        given = blocks if blocks is not None else found.blocks
+        codes = None if given is None else block_codes(function, given, known, samples)
+        return dataclasses.replace(found, blocks=codes)
+
+
+@contextlib.contextmanager
+def errors_of(function: str) -> Iterator[None]:
+    """Let errors about arguments name the function that was called."""
     try:
-        return dataclasses.replace(found, blocks=block_codes(function, given, known, samples))
+        yield
     except UsageError as error:
         raise UsageError(f"{function}: {str(error).removeprefix(f'{function}: ')}") from None
 
 
-def block_codes(function: str, given: Any, known: Sequence[Entry], samples: int | None) -> tuple[int, ...]:
-    """Return the block of each sample that is compared, as a whole number; parameters as for :func:`null_of`."""
+def block_codes(function: str, given: Any, known: Sequence[Entry], samples: int | None) -> tuple[int, ...] | None:
+    """Return the block of each sample that is compared, as a whole number, or None if there are no samples.
+
+    Parameters are as for :func:`null_of`.
+    """
     usable = [one for one in known if one.item is not None]
+    if not usable:
+        return None
     entry = next((one for one in usable if one.ids is not None), None if isinstance(given, Mapping) else usable[0])
     if entry is None or entry.item is None:
         raise UsageError(
@@ -88,7 +93,10 @@ def _labels(function: str, given: Any, entry: Entry, n_samples: int) -> list[Any
             raise UsageError(f"{function}: blocks= has no label for {len(missing)} samples of {entry.label}: {shown}")
         labels = [by_id[sample] for sample in entry.ids or ()]
     else:
-        labels = given.tolist() if hasattr(given, "tolist") else list(given)
+        try:
+            labels = list(given.tolist() if hasattr(given, "tolist") else given)
+        except TypeError:
+            raise UsageError(f"{function}: blocks={given!r}: expected one label for each sample") from None
         if len(labels) != n_samples:
             raise UsageError(
                 f"{function}: blocks= has {len(labels)} labels, but {n_samples} samples are compared; expected one for "

@@ -87,4 +87,6 @@ def with_chance(value: float, sides: Sequence[Entry], measure: Measure, how: How
         items = {side.name: subsample(side.item, how.samples) for side in sides if side.item is not None}
         task = Task("R", "S", measure.name)
         outcome = outcomes_of([task], items, {measure.name: measure}, how, raises=True)[task]
+    if outcome.chance is not None:
+        outcome = outcome.noting(outcome.chance.missing)
     return Value(value, outcome.chance, outcome.note or outcome.error, outcome.interval)

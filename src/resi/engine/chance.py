@@ -27,6 +27,8 @@ else:
 
 LEVEL = 0.05
 """The share of values of chance that may lie beyond the threshold."""
+FEWEST = 19
+"""Of fewer permutations, no value lies beyond the threshold, which then is the most similar value of all."""
 TIE, TIE_SINGLE = 1e-9, 1e-6
 """Values that differ by no more than this share of the larger one are as similar: what is the same by definition, such
 as the value of an order that only exchanges equal rows, is not to miss the one that was found by rounding. The second
@@ -58,7 +60,9 @@ class Null:
     def __post_init__(self) -> None:
         is_number = hasattr(self.permutations, "__index__") and not isinstance(self.permutations, bool)
         if not is_number or self.permutations < 1:
-            raise UsageError(f"null={self.permutations!r}: expected a whole number of permutations, at least 1")
+            raise UsageError(
+                f"null={self.permutations!r}: expected the number of permutations, such as 200, or a resi.Null"
+            )
         if self.blocks is not None and len(set(self.blocks)) == len(self.blocks):
             raise UsageError("blocks: every sample has a block of its own, so that nothing can be permuted")
 
@@ -107,7 +111,7 @@ class Chance(NamedTuple):
         Share of these values, the one that was found among them, that are at least as similar.
     calibrated : float or None
         How far the value lies beyond the threshold, as a share of the way to the best value: 0 where it does not, at
-        most 1. None where the best value is not beyond the threshold, or not known.
+        most 1. None where ``missing`` says why.
     exact_mean, exact_variance : float or None
         Mean and variance over all orders of the samples, where they are known in closed form.
     exact_of : {"value", "square"} or None
@@ -118,6 +122,8 @@ class Chance(NamedTuple):
         The permuted values in their order, if they were to be kept.
     seconds : float
         Time that it took for this pair.
+    missing : str
+        Why there is a p-value but no calibrated one; else empty.
 
     All but the mean are None where it is not known whether larger values are more similar.
     """
@@ -132,6 +138,7 @@ class Chance(NamedTuple):
     best: float | None = None
     values: tuple[float, ...] | None = None
     seconds: float = 0.0
+    missing: str = ""
 
 
 def stands_out(
@@ -176,11 +183,21 @@ def stands_out(
     p_value = (1 + int((drawn >= found - width).sum())) / (1 + len(values))
     ordered = np.sort(np.append(drawn, found))
     threshold = float(ordered[math.ceil((1 - LEVEL) * len(ordered) - 1e-9) - 1])
-    calibrated = None
-    if best is not None and sign * best - threshold > width:
-        beyond = found - threshold
-        calibrated = min(beyond / (sign * best - threshold), 1.0) if beyond > width else 0.0
+    missing = _missing(len(values), best, best is not None and sign * best - threshold > width)
+    if missing or best is None:
+        return Chance(mean, sign * threshold, p_value, best=best, missing=missing)
+    beyond = found - threshold
+    calibrated = min(beyond / (sign * best - threshold), 1.0) if beyond > width else 0.0
     return Chance(mean, sign * threshold, p_value, calibrated, best=best)
+
+
+def _missing(permutations: int, best: float | None, is_beyond: bool) -> str:
+    """Return why there is no calibrated value, or nothing if there is one."""
+    if permutations < FEWEST:
+        return f"no calibrated value: {permutations} permutations are too few, it takes {FEWEST}"
+    if best is None:
+        return "no calibrated value: it is not known which value is the best"
+    return "" if is_beyond else "no calibrated value: chance alone reaches the best value"
 
 
 def direction(measure: Measure) -> bool | None:

@@ -63,10 +63,11 @@ class Bootstrap:
     keep: bool = False
 
     def __post_init__(self) -> None:
-        if isinstance(self.draws, bool) or not isinstance(self.draws, int) or self.draws < FEWEST_DRAWS:
+        is_number = hasattr(self.draws, "__index__") and not isinstance(self.draws, bool)
+        if not is_number or self.draws < FEWEST_DRAWS:
             raise UsageError(
-                f"bootstrap={self.draws!r}: expected how often samples are drawn, at least {FEWEST_DRAWS}; "
-                "1000 is usual"
+                f"bootstrap={self.draws!r}: expected how often samples are drawn, at least {FEWEST_DRAWS}, such as "
+                "1000, or a resi.Bootstrap"
             )
         if self.blocks is not None and len(set(self.blocks)) < FEWEST_SAMPLES:
             raise UsageError(

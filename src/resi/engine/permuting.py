@@ -18,7 +18,7 @@ from resi.engine.chance import TIE, TIE_SINGLE, Chance, direction, stands_out
 from resi.engine.warned import hear
 from resi.engine.watch import Activity
 from resi.engine.workers import stream
-from resi.errors import DegenerateInputError
+from resi.errors import DegenerateInputError, UsageError
 from resi.measures.base import Measure
 from resi.measures.guard import Guarded, as_failure, features_for
 from resi.measures.shapes import as_tensor
@@ -270,13 +270,15 @@ class Permuting:
             return "no p-value: the function does not say whether larger values are more similar"
         possible = self.null.possible(pair.target.size[0])
         if possible <= self.null.permutations:
-            return f"only {possible:.0f} orders of the samples are possible: p-values below 1/{possible:.0f} mean that"
+            return f"only {possible:.0f} orders of the samples are possible: p-values below 1/{possible:.0f} are not"
         return ""
 
     def _failed(self, measure: Measure, error: BaseException) -> Found:
         failure = as_failure(measure, error)
         if self.on_error == OnError.raise_ and not isinstance(failure, DegenerateInputError):
             raise failure from error
+        if isinstance(failure, UsageError):  # about how to permute
+            return Found(None, f"no value of chance: {failure}")
         text = " ".join(f"{type(failure).__name__}: {failure}".split())
         return Found(None, f"no value of chance, as there is none for permuted samples: {text}")
 

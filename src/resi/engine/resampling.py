@@ -17,7 +17,7 @@ from resi.choices import OnError
 from resi.engine.intervals import FEWEST_SAMPLES, Interval, interval, is_settled, power_of, replicated
 from resi.engine.warned import hear
 from resi.engine.watch import Activity
-from resi.errors import DegenerateInputError
+from resi.errors import DegenerateInputError, UsageError
 from resi.measures.base import Measure
 from resi.measures.guard import Guarded, as_failure, features_for, is_built_in
 
@@ -87,7 +87,13 @@ class Resampling:
         """Yield the interval of every pair."""
         left: list[Pair] = []
         for pair in pairs:
-            units = self.bootstrap.units(pair.source.size[0])
+            try:
+                units = self.bootstrap.units(pair.source.size[0])
+            except UsageError as error:  # of representations of other samples than the first
+                if self.on_error == OnError.raise_:
+                    raise
+                yield pair, Found(None, f"no interval: {error}")
+                continue
             if units < FEWEST_SAMPLES:
                 few = f"no interval: {units} samples are too few, it takes {FEWEST_SAMPLES}"
                 yield pair, Found(None, few)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 def calibrated_result(outcome: Outcome) -> dict[str, Any]:
     """Return the cells of a row whose ``value`` is the calibrated one.
 
-    It is undefined where the measure's own value is, and where chance alone reaches the best value.
+    It is undefined where the measure's own value is, and where chance alone reaches the best value or none is known.
     """
     chance = outcome.chance
     cells = {
@@ -30,5 +30,5 @@ def calibrated_result(outcome: Outcome) -> dict[str, Any]:
     if chance is None:
         return cells | {"status": Status.failed, "error": outcome.note, "note": ""}
     if chance.calibrated is None:
-        cells |= {"status": Status.undefined, "error": "no calibrated value: chance alone reaches the best value"}
+        cells |= {"status": Status.undefined, "error": chance.missing or outcome.note}
     return cells | {"null_mean": chance.mean, "null_95": chance.quantile, "p_value": chance.p_value}
