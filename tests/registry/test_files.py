@@ -319,6 +319,7 @@ def test_compare_list_and_describe_take_a_file(tmp_path: Path, said) -> None:
     status, _, errors = said("compare", *sides, f"measure.file={path}", "measure=[helper,cka]")
     assert (status, "failed" in errors) == (1, True)  # it returns a matrix
     assert "names none of its measures" in said("compare", *sides, f"measure.file={path}", "measure=cka")[2]
+    assert "is a file; write measure.file=mine.py" in said("compare", *sides, "measure=mine.py")[2]
     listed = json.loads(said("list", "measures", f"measure.file={path}", "--json")[1])
     assert [(row["name"], row["larger is"]) for row in listed] == [
         ("gap", "more different"),

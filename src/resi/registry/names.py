@@ -216,6 +216,8 @@ def make_measure(name: str, parameters: Mapping[str, Any]) -> Measure:
     """Return a measure with its parameters set, or raise ``UsageError`` naming what exists."""
     if not isinstance(name, str):
         raise UsageError(f"expected the name of a measure, not {name!r}")
+    if name.endswith(".py"):
+        raise UsageError(f"measure {name} is a file; write measure.file={name}, or in Python give what it defines")
     return configured(measures().get(name), parameters)
 
 
