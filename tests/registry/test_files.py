@@ -157,6 +157,7 @@ WRONG = {
     "x = 3\n": "it defines no measure: a class derived from resi.Measure, a result of resi.as_measure, or a function",
     "def cka(R, S):\n    return 0\n": "line 1: cka is a measure of resi; rename this one",
     "def jsd(R, S):\n    return 0\n": "line 1: the name jsd has another meaning here",
+    "def nan(R, S):\n    return 0\n": "line 1: the name nan has another meaning here",
     "\ndef Mine(R, S):\n    return 0\n": "line 2: the name 'Mine' must be a snake_case identifier",
     "import resi\nclass M(resi.Measure):\n    name = 'm'\n": "line 2: measure M: class attribute 'larger_is",
     "def f(R, S): return 0\nf.larger_is_more_simlar = True\n": "'larger_is_more_simlar' is not a fact; did you mean",
