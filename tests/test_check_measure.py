@@ -384,6 +384,7 @@ def test_what_holds_and_is_not_declared_is_suggested() -> None:
 def test_a_measure_that_writes_to_its_input_is_checked_in_all_else() -> None:
     report = measure_report(made(lambda R, S, _: similarity(R.sub_(1), S), self_value=0.5), cost=False)
     assert {"input left as it is", "self_value"} <= {violation.check for violation in report.failed}
+    assert "layout in memory" in report.passed
 
 
 def test_widths_that_are_refused_are_said() -> None:
