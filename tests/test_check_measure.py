@@ -390,7 +390,7 @@ def test_a_measure_that_writes_to_its_input_is_checked_in_all_else() -> None:
 def test_widths_that_are_refused_are_said() -> None:
     def cosine(R: Any, S: Any, _: str) -> float:
         if R.shape != S.shape:
-            raise ShapeError("cosine: both need the same width")
+            raise ShapeError("both need the same width")
         if not float(R.norm() * S.norm()):
             raise DegenerateInputError("all zero")
         R, S = R / R.abs().max(), S / S.abs().max()
@@ -398,7 +398,7 @@ def test_widths_that_are_refused_are_said() -> None:
 
     report = measure_report(made(cosine, invariances={"isotropic_scaling"}, self_value=1.0), cost=False)
     assert not report.failed
-    assert ("different widths", "refused: ShapeError: cosine: both need the same width") in report.limits
+    assert ("different widths", "refused: ShapeError: made: both need the same width") in report.limits
 
 
 @dataclass

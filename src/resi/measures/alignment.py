@@ -92,7 +92,7 @@ class _CentredShapes(Measure, ABC):
     def permuted_values(
         self, states: Sequence[Features], pairs: Sequence[tuple[int, int]], orders: Tensor, spread: Spread
     ) -> Sequence[Tensor | None]:
-        """Compare by the nuclear norm alone, which is all that an order of the samples changes; constant sides are left."""
+        """Compare by the nuclear norm alone, which is all that an order of samples changes; constant sides are left."""
         chosen = [(states[one], states[other]) for one, other in pairs]
         return list(spread(lambda pair: self._in_orders(pair[0], pair[1], orders), chosen))
 
