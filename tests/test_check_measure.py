@@ -384,12 +384,13 @@ def test_what_holds_and_is_not_declared_is_suggested() -> None:
 def test_a_measure_that_writes_to_its_input_is_checked_in_all_else() -> None:
     report = measure_report(made(lambda R, S, _: similarity(R.sub_(1), S), self_value=0.5), cost=False)
     assert {"input left as it is", "self_value"} <= {violation.check for violation in report.failed}
+    assert "layout in memory" in report.passed
 
 
 def test_widths_that_are_refused_are_said() -> None:
     def cosine(R: Any, S: Any, _: str) -> float:
         if R.shape != S.shape:
-            raise ShapeError("cosine: both need the same width")
+            raise ShapeError("both need the same width")
         if not float(R.norm() * S.norm()):
             raise DegenerateInputError("all zero")
         R, S = R / R.abs().max(), S / S.abs().max()
@@ -397,7 +398,7 @@ def test_widths_that_are_refused_are_said() -> None:
 
     report = measure_report(made(cosine, invariances={"isotropic_scaling"}, self_value=1.0), cost=False)
     assert not report.failed
-    assert ("different widths", "refused: ShapeError: cosine: both need the same width") in report.limits
+    assert ("different widths", "refused: ShapeError: made: both need the same width") in report.limits
 
 
 @dataclass

@@ -157,6 +157,7 @@ WRONG = {
     "x = 3\n": "it defines no measure: a class derived from resi.Measure, a result of resi.as_measure, or a function",
     "def cka(R, S):\n    return 0\n": "line 1: cka is a measure of resi; rename this one",
     "def jsd(R, S):\n    return 0\n": "line 1: the name jsd has another meaning here",
+    "def nan(R, S):\n    return 0\n": "line 1: the name nan has another meaning here",
     "\ndef Mine(R, S):\n    return 0\n": "line 2: the name 'Mine' must be a snake_case identifier",
     "import resi\nclass M(resi.Measure):\n    name = 'm'\n": "line 2: measure M: class attribute 'larger_is",
     "def f(R, S): return 0\nf.larger_is_more_simlar = True\n": "'larger_is_more_simlar' is not a fact; did you mean",
@@ -319,6 +320,7 @@ def test_compare_list_and_describe_take_a_file(tmp_path: Path, said) -> None:
     status, _, errors = said("compare", *sides, f"measure.file={path}", "measure=[helper,cka]")
     assert (status, "failed" in errors) == (1, True)  # it returns a matrix
     assert "names none of its measures" in said("compare", *sides, f"measure.file={path}", "measure=cka")[2]
+    assert "is a file; write measure.file=mine.py" in said("compare", *sides, "measure=mine.py")[2]
     listed = json.loads(said("list", "measures", f"measure.file={path}", "--json")[1])
     assert [(row["name"], row["larger is"]) for row in listed] == [
         ("gap", "more different"),

@@ -61,6 +61,7 @@ def test_what_it_writes_is_found_passes_its_own_tests_and_says_what_to_do(folder
         ("fast", "measure=fast means something else"),
         ("jsd", "measure=jsd means something else"),
         ("file", "measure=file means something else"),
+        ("null", "measure=null means something else"),
     ],
 )
 def test_names_that_cannot_be(name: str, reason: str, said, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,12 +13,9 @@ from typing import NamedTuple
 from resi import registry
 from resi.console import write
 from resi.errors import UsageError
-from resi.measures.functional import FUNCTIONAL
 
 PREFIX = "resi-"
 TEMPLATES = Path(__file__).parent / "scaffold"
-RESERVED = ("file", *registry.SETS, *FUNCTIONAL)
-"""Names that mean something else where a measure is named."""
 CHOOSE = '# license = "MIT"  # the one you choose, with its text in a file LICENSE'
 
 
@@ -67,7 +64,7 @@ def names_of(given: str) -> Names:
         raise UsageError(f"new-measure {given}: expected lower-case letters, digits and _ or -, such as mean_shift")
     if keyword.iskeyword(measure) or keyword.issoftkeyword(measure):
         raise UsageError(f"new-measure {given}: {measure} is a word of Python; choose another name")
-    if measure in RESERVED:
+    if registry.is_taken(measure):
         raise UsageError(f"new-measure {given}: measure={measure} means something else; choose another name")
     if measure in registry.measures():
         provider = registry.measures().origin(measure).distribution

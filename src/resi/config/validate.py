@@ -18,7 +18,6 @@ from resi.domains.given import Chosen, GivenDomain
 from resi.errors import UsageError, unknown_name
 from resi.fingerprints import canonical
 from resi.groundings import GROUNDINGS
-from resi.measures.functional import FUNCTIONAL
 from resi.registry import configured, make_measure
 from resi.registry.files import load_files
 from resi.store.root import default_root
@@ -187,7 +186,7 @@ def check_scorable(measures: Mapping[str, Measure]) -> None:
                 f"{name}.larger_is_more_similar = True or False below the function, or resi.as_measure({name}, "
                 f"name={name!r}, larger_is_more_similar=...)"
             )
-        if name in FUNCTIONAL or name in registry.SETS:
+        if registry.is_taken(name):
             raise UsageError(f"the name {name} has another meaning here; give the measure another")
 
 

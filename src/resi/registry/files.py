@@ -18,11 +18,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from resi.errors import FactError, UsageError
 from resi.machine.unchanged import unchanged_process
 from resi.measures.base import Measure, check_facts
-from resi.measures.functional import FUNCTIONAL
 from resi.measures.functions import DIRECTION, from_function, stated_facts
 from resi.measures.source import SOURCES, STEM, beside
 from resi.registry.discovery import described
-from resi.registry.names import SETS, measures
+from resi.registry.names import is_taken, measures
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -224,7 +223,7 @@ def _check_name(made: type[Measure], other: type[Measure] | None) -> None:
         return
     if other is not None:
         raise UsageError(f"{name} is defined twice; rename one of the two")
-    if name in SETS or name in FUNCTIONAL or name == "file":
+    if is_taken(name):
         raise UsageError(f"the name {name} has another meaning here; rename the measure")
     if not name.isidentifier() or name != name.lower():
         raise UsageError(f"the name {name!r} must be a snake_case identifier")

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 SETS = ("all", "benchmark", "fast")
 """Names of sets of measures, which no measure can have."""
+RESERVED = ("file", "true", "false", "null", "inf", "nan")
+"""Further ones: the key ``measure.file``, and what a config reads as something else than a text."""
 SLOW_FAMILIES = ("topology", "rsm")
 """Families of measures that the set ``fast`` leaves out."""
 UNSET = "???"
@@ -45,6 +47,8 @@ def measures() -> Registry[type[Measure]]:
                 raise ValueError(f"measure {measure.name!r}: the name is taken by a function of outputs")
             if measure.name in SETS:
                 raise ValueError(f"measure {measure.name!r}: the name is taken by a set of measures")
+            if measure.name in RESERVED:
+                raise ValueError(f"measure {measure.name!r}: the name means something else after measure=")
             if measure.benchmark and not is_built_in(measure):
                 raise ValueError(f"measure {measure.name!r}: 'benchmark' marks the published ones alone; leave it out")
             code = "" if is_built_in(measure) else code_hash(measure, f"{info.distribution} {info.version}")
@@ -56,6 +60,13 @@ def measures() -> Registry[type[Measure]]:
         except BaseException as error:
             plugins.fail(info, f"measure {_label(measure)}: {described(error)}")
     return registry
+
+
+def is_taken(name: str) -> bool:
+    """Return whether a name means something else where measures are named, so that no measure can have it."""
+    from resi.measures.functional import FUNCTIONAL
+
+    return name in (*SETS, *RESERVED, *FUNCTIONAL)
 
 
 def measure_sets() -> dict[str, list[str]]:
@@ -216,6 +227,8 @@ def make_measure(name: str, parameters: Mapping[str, Any]) -> Measure:
     """Return a measure with its parameters set, or raise ``UsageError`` naming what exists."""
     if not isinstance(name, str):
         raise UsageError(f"expected the name of a measure, not {name!r}")
+    if name.endswith(".py"):
+        raise UsageError(f"measure {name} is a file; write measure.file={name}, or in Python give what it defines")
     return configured(measures().get(name), parameters)
 
 

@@ -206,7 +206,8 @@ class Case:
         from resi.machine.devices import plain_arithmetic
 
         with plain_arithmetic():
-            return self.measure.compare(*(self.measure.prepare(Features(torch.tensor(X))) for X in (R, S)))
+            copies = [torch.as_tensor(copy).detach() for copy in _copies(R, S)]
+            return self.measure.compare(*(self.measure.prepare(Features(copy)) for copy in copies))
 
 
 def writes_to_input(failure: CallError) -> bool:
