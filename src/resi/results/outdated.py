@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import importlib.metadata
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -109,8 +110,11 @@ def noted_versions(manifest: Mapping[str, Any]) -> dict[str, Any]:
 
 def latest_codes(manifests: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     """Return the hash of the code of each measure that is not built in, from the run that ended last."""
-    by_time = sorted(manifests, key=lambda manifest: str(manifest.get("finished", "")))
-    return {name: code for manifest in by_time for name, code in own_codes(manifest).items()}
+    # Manifests are large, and there may be thousands: no more than this is kept of each.
+    by_time = sorted(
+        ((str(manifest.get("finished", "")), own_codes(manifest)) for manifest in manifests), key=itemgetter(0)
+    )
+    return {name: code for _, codes in by_time for name, code in codes.items()}
 
 
 def reasons(shard: Shard, with_used: bool = True, latest: Mapping[str, str] | None = None) -> list[str]:
