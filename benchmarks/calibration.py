@@ -1,7 +1,7 @@
 """Whether calibrated measures rank differently in the six tests: raw and calibrated scores on digits and on Cora.
 
     python benchmarks/calibration.py --cora FOLDER HOME               all; HOME is a data root, whose results are used
-    python benchmarks/calibration.py --cora FOLDER --seeds 3 HOME     with three models a group instead of five
+    python benchmarks/calibration.py --seeds 3 --groups 2 --samples 300 --cora FOLDER HOME      in a quarter of an hour
     python benchmarks/calibration.py --only digits_knn HOME           one of digits_knn, cora, digits
 
 Writes the tables of docs/calibration.md to the standard output, as Markdown.
@@ -36,7 +36,7 @@ TESTS = (
     "augmentation",
     "layer_monotonicity",
 )
-CORRELATIONS = TESTS[:2]
+CORRELATIONS, GROUPED = TESTS[:2], TESTS[2:5]
 MOST_MOVED = 3
 DATASETS = {
     "digits_knn": ["domain=graph", "dataset=digits_knn", "model=gcn"],
@@ -72,6 +72,8 @@ def main() -> None:
     parser.add_argument("home", type=Path, help="data root")
     parser.add_argument("--cora", type=Path, help="folder of Cora's raw files")
     parser.add_argument("--seeds", type=int, default=5, help="models a group; twice as many where there are no groups")
+    parser.add_argument("--groups", type=int, default=3, help="groups of models, where there are groups")
+    parser.add_argument("--samples", type=int, help="compare on so many samples, drawn once; all by default")
     parser.add_argument("--only", choices=DATASETS, help="one of the datasets")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -80,14 +82,16 @@ def main() -> None:
             parser.error("--cora: the folder of Cora's raw files is needed, or --only for another dataset")
         words = [*DATASETS[dataset], f"root={arguments.home}"]
         words += [f"dataset.root={arguments.cora}"] if dataset == "cora" else []
-        columns = [column for test in TESTS for column in run(dataset, test, words, arguments.seeds)]
+        words += [f"compare.subsample={arguments.samples}"] if arguments.samples else []
+        columns = [column for test in TESTS for column in run(dataset, test, words, arguments)]
         sys.stdout.write(summary(columns) + scores_by_measure(columns) + pairs_by_measure(columns))
         sys.stdout.flush()
 
 
-def run(dataset: str, test: str, words: list[str], seeds: int) -> Iterator[Column]:
+def run(dataset: str, test: str, words: list[str], size: argparse.Namespace) -> Iterator[Column]:
     """Run a test, or find what it has stored, and yield its columns."""
-    models = list(range(2 * seeds if test in CORRELATIONS else seeds))
+    models = list(range(2 * size.seeds if test in CORRELATIONS else size.seeds))
+    words = [*words, f"groups={size.groups}"] if test in GROUPED else words
     own = [f"test={test}", "measure=fast", f"null={PERMUTATIONS}", f"seeds={models}".replace(" ", "")]
     found = resi.run([*words, *own, "compare.threads=1"])
     sys.stderr.write(f"{dataset} {test}: {found.comparisons.height} comparisons\n")
