@@ -10,10 +10,9 @@ Writes the tables of docs/calibration.md to the standard output, as Markdown.
 from __future__ import annotations
 
 import argparse
-import math
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
 import torch
@@ -43,6 +42,7 @@ DATASETS = {
     "cora": ["domain=graph", "dataset=cora", "model=gcn"],
     "digits": ["domain=vision", "dataset=digits", "model=tiny_resnet"],
 }
+KEY = ["functional", "measure"]
 SAME_PAIR = ["setting_a", "seed_a", "layer_a", "setting_b", "seed_b", "layer_b", "measure"]
 
 
@@ -52,18 +52,24 @@ class Column(NamedTuple):
     Attributes
     ----------
     scores : DataFrame
-        A row a measure: ``score`` and ``rank`` of the measure itself, ``score_calibrated`` and ``rank_calibrated``,
-        ``low`` and ``high`` of the former.
+        A row a measure: its score with ``rank``, and that of its calibrated values, ``value_calibrated`` and
+        ``rank_calibrated``. Measures whose calibrated values are all 0 have no rank.
     pairs : DataFrame
         A row a measure: ``zeros``, the share of calibrated values that are 0, ``undefined``, the share that there is
         not, and ``order``, Kendall's tau-b of raw and calibrated similarities over all pairs of models or layers.
     """
 
     dataset: str
-    name: str
+    test: str
+    functional: str
     models: int
     scores: pl.DataFrame
     pairs: pl.DataFrame
+
+    @property
+    def name(self) -> str:
+        """What it is called in a table."""
+        return f"{self.test} {self.functional}".strip().replace("_", " ")
 
 
 def main() -> None:
@@ -77,6 +83,7 @@ def main() -> None:
     parser.add_argument("--only", choices=DATASETS, help="one of the datasets")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
+    found: list[Column] = []
     for dataset in [arguments.only] if arguments.only else DATASETS:
         if dataset == "cora" and arguments.cora is None:
             parser.error("--cora: the folder of Cora's raw files is needed, or --only for another dataset")
@@ -84,8 +91,10 @@ def main() -> None:
         words += [f"dataset.root={arguments.cora}"] if dataset == "cora" else []
         words += [f"compare.subsample={arguments.samples}"] if arguments.samples else []
         columns = [column for test in TESTS for column in run(dataset, test, words, arguments)]
-        sys.stdout.write(summary(columns) + scores_by_measure(columns) + pairs_by_measure(columns))
+        sys.stdout.write(f"### {' '.join(DATASETS[dataset])}\n\n{summary(columns)}{scores_by_measure(columns)}")
         sys.stdout.flush()
+        found += columns
+    sys.stdout.write(pairs_by_measure(found))
 
 
 def run(dataset: str, test: str, words: list[str], size: argparse.Namespace) -> Iterator[Column]:
@@ -95,19 +104,19 @@ def run(dataset: str, test: str, words: list[str], size: argparse.Namespace) -> 
     own = [f"test={test}", "measure=fast", f"null={PERMUTATIONS}", f"seeds={models}".replace(" ", "")]
     found = resi.run([*words, *own, "compare.threads=1"])
     sys.stderr.write(f"{dataset} {test}: {found.comparisons.height} comparisons\n")
-    # A measure whose pairs chance explains entirely has all of them equal, and is ranked by the chance of that.
-    scores = headline_scores(found.scores).with_columns(calibrated=is_calibrated("parameters"))
-    ranked = with_ranks(scores, ["functional", "calibrated"])
-    raw, calibrated = (ranked.filter(pl.col("calibrated") == value) for value in (False, True))
-    both = raw.select("functional", "measure", "models", "low", "high", score="value", rank="rank").join(
-        calibrated.select("functional", "measure", score_calibrated="value", rank_calibrated="rank"),
-        on=["functional", "measure"],
-        nulls_equal=True,
-    )
     pairs = calibrated_pairs(found.comparisons)
+    scores = headline_scores(found.scores).with_columns(calibrated=is_calibrated("parameters"))
+    # What does not depend on which samples belong together has nothing that could be ranked once it is calibrated.
+    is_ranked = pl.col("measure").is_in(pairs.filter(pl.col("zeros") < 1)["measure"].implode())
+    ranks = with_ranks(scores.filter(is_ranked), ["functional", "calibrated"])
+    scores = scores.join(
+        ranks.select(*KEY, "calibrated", "rank"), on=[*KEY, "calibrated"], how="left", nulls_equal=True
+    )
+    raw, calibrated = (scores.filter(pl.col("calibrated") == value).drop("calibrated") for value in (False, True))
+    both = raw.join(calibrated.select(*KEY, "value", "rank"), on=KEY, suffix="_calibrated", nulls_equal=True)
     for functional in both["functional"].unique().sort():
         part = both.filter(pl.col("functional").eq_missing(functional)).sort("measure")
-        yield Column(dataset, f"{test} {functional or ''}".strip(), part["models"].max(), part, pairs)
+        yield Column(dataset, test, functional or "", part["models"].max(), part, pairs)
 
 
 def is_calibrated(column: str) -> pl.Expr:
@@ -138,35 +147,27 @@ def calibrated_pairs(comparisons: pl.DataFrame) -> pl.DataFrame:
 
 def summary(columns: list[Column]) -> str:
     """Return how far the two rankings of each test agree."""
-    lines = []
+    lines: list[list[object]] = []
     for column in columns:
-        known = column.scores.join(column.pairs, on="measure").drop_nulls(["rank", "rank_calibrated"])
-        left = known.filter(pl.col("zeros") < 1)
-        moved = known.with_columns(by=pl.col("rank_calibrated") - pl.col("rank"))
-        moved = moved.sort(pl.col("by").abs(), "measure", descending=[True, False]).head(MOST_MOVED)
-        inside = known.filter(pl.col("score_calibrated").is_between("low", "high"))
+        known = column.scores.drop_nulls(["rank", "rank_calibrated"])
+        moves = known.with_columns(by=(pl.col("rank_calibrated") - pl.col("rank")).abs()).filter(pl.col("by") > 0)
+        moves = moves.sort("by", "measure", descending=[True, False]).head(MOST_MOVED)
+        inside = known.filter(pl.col("value_calibrated").is_between("low", "high"))
+        left = column.pairs.filter(pl.col("zeros") < 1)
+        moved = (f"{row['measure']} {row['rank']:.3g} → {row['rank_calibrated']:.3g}" for row in moves.to_dicts())
         lines.append(
             [
                 column.name,
-                column.models,
-                agreement(known),
-                agreement(left) + ("" if left.height == known.height else f" ({left.height})"),
+                f"{column.models}; {column.scores['pairs'].max()}",
+                known.height,
+                f"{kendalltau(known['rank'], known['rank_calibrated']).statistic:.2f}",
                 f"{inside.height} of {known.drop_nulls('low').height}",
-                f"{100 * column.pairs['zeros'].mean():.0f}",
-                ", ".join(
-                    f"{row['measure']} {row['rank']:.3g} → {row['rank_calibrated']:.3g}"
-                    for row in moved.iter_rows(named=True)
-                    if row["by"]
-                ),
+                f"{100 * left['zeros'].mean():.0f}",
+                ", ".join(moved),
             ]
         )
-    titles = ["test", "models", "tau", "tau of the others", "within the interval", "zeros, %", "moved most (rank)"]
-    return f"### {columns[0].dataset}\n\n" + markdown(titles, lines)
-
-
-def agreement(scores: pl.DataFrame) -> str:
-    """Return Kendall's tau-b between ranks of measures and those of their calibrated values."""
-    return f"{kendalltau(scores['rank'], scores['rank_calibrated']).statistic:.2f}"
+    titles = ["test", "models; pairs", "measures", "tau", "within interval", "zeros, %", "moved most, by rank"]
+    return markdown(titles, lines)
 
 
 def scores_by_measure(columns: list[Column]) -> str:
@@ -174,33 +175,39 @@ def scores_by_measure(columns: list[Column]) -> str:
     names = sorted({name for column in columns for name in column.scores["measure"]})
     lines: list[list[object]] = []
     for name in names:
-        cells = []
-        for column in columns:
-            row = column.scores.row(by_predicate=pl.col("measure") == name, named=True)
-            cells.append(f"{shown(row, '')} → {shown(row, '_calibrated')}")
-        lines.append([name, *cells])
-    return markdown(["score (rank)", *(column.name.replace("_", " ") for column in columns)], lines)
+        rows = [column.scores.row(by_predicate=pl.col("measure") == name, named=True) for column in columns]
+        lines.append([name, *(f"{shown(row, '')} → {shown(row, '_calibrated')}" for row in rows)])
+    return markdown(["score (rank)", *(column.name for column in columns)], lines)
 
 
-def shown(row: dict[str, object], which: str) -> str:
-    """Return a score and its rank."""
-    score, rank = row["score" + which], row["rank" + which]
-    return "undefined" if score is None else f"{score:.2f} ({'-' if rank is None else f'{rank:.3g}'})"
+def shown(row: dict[str, Any], which: str) -> str:
+    """Return a score and its rank, where it has one."""
+    score, rank = row["value" + which], row["rank" + which]
+    return ("undefined" if score is None else f"{score:.2f}") + ("" if rank is None else f" ({rank:.3g})")
 
 
 def pairs_by_measure(columns: list[Column]) -> str:
-    """Return how calibration changes the similarities of each measure, in each test."""
-    tests = {column.name.split()[0]: column.pairs for column in columns}
+    """Return how calibration changes the similarities of each measure: the tests in which it does so most."""
+    pairs = pl.concat(column.pairs.with_columns(dataset=pl.lit(column.dataset)) for column in columns)
+    worst = pairs.group_by("dataset", "measure").agg(
+        pl.col("order").fill_nan(None).min(), pl.col("zeros", "undefined").max()
+    )
+    datasets = list(dict.fromkeys(column.dataset for column in columns))
     lines: list[list[object]] = []
-    for name in columns[0].pairs["measure"]:
-        cells = []
-        for pairs in tests.values():
-            row = pairs.row(by_predicate=pl.col("measure") == name, named=True)
-            order = "-" if math.isnan(row["order"]) else f"{row['order']:.2f}"
-            undefined = f", {100 * row['undefined']:.0f} % undefined" if row["undefined"] else ""
-            cells.append(f"{order}; {100 * row['zeros']:.0f}{undefined}")
-        lines.append([name, *cells])
-    return markdown(["tau of pairs; zeros, %", *(name.replace("_", " ") for name in tests)], lines)
+    for name in pairs["measure"].unique().sort():
+        rows = [
+            worst.row(by_predicate=(pl.col("dataset") == d) & (pl.col("measure") == name), named=True) for d in datasets
+        ]
+        lines.append([name, *(changes(row) for row in rows)])
+    return markdown(["least tau of pairs; most zeros, %", *datasets], lines)
+
+
+def changes(row: dict[str, Any]) -> str:
+    """Return how a measure's similarities change."""
+    order = "-" if row["order"] is None else f"{row['order']:.2f}"
+    return f"{order}; {100 * row['zeros']:.0f}" + (
+        f"; {100 * row['undefined']:.0f} undefined" if row["undefined"] else ""
+    )
 
 
 def markdown(titles: list[str], lines: list[list[object]]) -> str:
