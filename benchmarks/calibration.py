@@ -80,6 +80,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5, help="models a group; twice as many where there are no groups")
     parser.add_argument("--groups", type=int, default=3, help="groups of models, where there are groups")
     parser.add_argument("--samples", type=int, help="compare on so many samples, drawn once; all by default")
+    parser.add_argument("--tests", nargs="+", choices=TESTS, default=TESTS, help="some of the tests")
     parser.add_argument("--only", choices=DATASETS, help="one of the datasets")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -90,7 +91,7 @@ def main() -> None:
         words = [*DATASETS[dataset], f"root={arguments.home}"]
         words += [f"dataset.root={arguments.cora}"] if dataset == "cora" else []
         words += [f"compare.subsample={arguments.samples}"] if arguments.samples else []
-        columns = [column for test in TESTS for column in run(dataset, test, words, arguments)]
+        columns = [column for test in arguments.tests for column in run(dataset, test, words, arguments)]
         sys.stdout.write(f"### {' '.join(DATASETS[dataset])}\n\n{summary(columns)}{scores_by_measure(columns)}")
         sys.stdout.flush()
         found += columns
