@@ -27,6 +27,8 @@ else:
 
 LEVEL = 0.05
 """The share of values of chance that may lie beyond the threshold."""
+FEWEST_PERMUTATIONS = 19
+"""Of fewer permuted values and the one that was found, 95 % are all: no value lies beyond the threshold."""
 TIE, TIE_SINGLE = 1e-9, 1e-6
 """Values that differ by no more than this share of the larger one are as similar: what is the same by definition, such
 as the value of an order that only exchanges equal rows, is not to miss the one that was found by rounding. The second

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from resi.choices import OnError
-from resi.engine.chance import TIE, TIE_SINGLE, Chance, direction, stands_out
+from resi.engine.chance import FEWEST_PERMUTATIONS, TIE, TIE_SINGLE, Chance, direction, stands_out
 from resi.engine.warned import hear
 from resi.engine.watch import Activity
 from resi.engine.workers import stream
@@ -268,6 +268,8 @@ class Permuting:
             )
         if chance.p_value is None:
             return "no p-value: the function does not say whether larger values are more similar"
+        if self.null.permutations < FEWEST_PERMUTATIONS:
+            return f"no value lies beyond 95 % of fewer than {FEWEST_PERMUTATIONS} permutations, so none is calibrated"
         possible = self.null.possible(pair.target.size[0])
         if possible <= self.null.permutations:
             return f"only {possible:.0f} orders of the samples are possible: p-values below 1/{possible:.0f} mean that"
