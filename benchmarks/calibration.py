@@ -20,6 +20,7 @@ from scipy.stats import kendalltau
 
 import resi
 from resi import registry
+from resi.choices import Status
 from resi.groundings.ranks import with_ranks
 from resi.report.leaderboard import headline_scores
 
@@ -128,6 +129,9 @@ def is_calibrated(column: str) -> pl.Expr:
 def calibrated_pairs(comparisons: pl.DataFrame) -> pl.DataFrame:
     """Return what calibration does to the values of each measure."""
     raw, calibrated = (comparisons.filter(is_calibrated("parameters") == value) for value in (False, True))
+    failed = comparisons.filter(pl.col("status") == Status.failed)
+    if failed.height:
+        raise RuntimeError(f"{failed.height} comparisons failed, such as {failed['measure'][0]}: {failed['error'][0]}")
     both = raw.join(calibrated, on=SAME_PAIR, suffix="_calibrated", nulls_equal=True)
     if both.height < calibrated.height:
         raise RuntimeError(f"{calibrated.height - both.height} calibrated values have no raw one")
