@@ -180,7 +180,7 @@ def bench_merge(session: nox.Session) -> None:
 def coverage(session: nox.Session) -> None:
     """Simulate how often intervals hold the expected score, and write docs/coverage.md; about 15 minutes."""
     session.install("-e", ".")
-    session.run("python", "benchmarks/coverage.py", *session.posargs, env={"OMP_NUM_THREADS": "1"})
+    session.run("python", "benchmarks/score_coverage.py", *session.posargs, env={"OMP_NUM_THREADS": "1"})
 
 
 @nox.session

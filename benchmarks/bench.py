@@ -221,8 +221,7 @@ def _cost(command: list[str]) -> Cost:
 
 
 def _environment() -> dict[str, str]:
-    # Without this folder among those that modules are looked for in: numba would take coverage.py for a package.
-    return {**os.environ, **ONE_THREAD, "PYTHONSAFEPATH": "1"}
+    return {**os.environ, **ONE_THREAD}
 
 
 def _wall(call: Callable[[], object]) -> float:

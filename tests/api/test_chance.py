@@ -84,6 +84,18 @@ def test_the_values_of_the_authors_package_are_met(data, monkeypatch) -> None:
         assert [row["calibrated"], row["p_value"], row["null_95"]] == pytest.approx(values, rel=1e-5, abs=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("permutations", "calibrated", "note"), [(18, None, "18 permutations are too few"), (19, 1.0, "")]
+)
+def test_a_note_says_that_so_few_permutations_calibrate_nothing(two, permutations, calibrated, note) -> None:
+    nearly = two["a"] + 0.1 * np.random.default_rng(1).normal(size=two["a"].shape)
+    found = resi.compare(two["a"], nearly, null=permutations)
+    assert found.calibrated == (calibrated and pytest.approx(calibrated, abs=0.1))
+    assert found.p_value == pytest.approx(1 / (permutations + 1))
+    assert note in found.note
+    assert bool(found.note) == bool(note)
+
+
 def test_permutations_within_blocks_are_those_of_all_that_are_possible(two) -> None:
     labels = ["u", "v", "u", "u", "v", "v"]
     R, S = two["a"][:6], two["b"][:6]

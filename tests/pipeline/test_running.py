@@ -86,6 +86,16 @@ def test_a_notebook_shows_a_small_table_in_which_all_texts_are_escaped(result: R
         _ = nothing.models
 
 
+def test_a_prompt_shows_a_small_table(result: RunResult) -> None:
+    first, header, *lines = repr(result).splitlines()
+    assert first == f"augmentation: {result.scores.height} scores of {result.comparisons.height} comparisons"
+    assert header.split()[0] == "measure"
+    measures = result.table()["measure"].to_list()
+    assert [line.split()[0] for line in lines[: len(measures)]] == measures
+    nothing = RunResult(result.scores.clear(), result.comparisons.clear(), Path("shard"), reused=False)
+    assert repr(nothing) == "0 scores of 0 comparisons"
+
+
 def test_the_plot_is_that_of_the_scores(result: RunResult) -> None:
     figure = result.plot()
     texts = [text.get_text() for ax in figure.axes for text in ax.get_yticklabels()]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from resi.api.views import ScoreViews, score_lines
+from resi.api.views import ScoreViews
 from resi.choices import ModelSource, OnError, Protocol, Stage
 from resi.errors import UsageError, unknown_name
 from resi.groundings import GROUNDINGS
@@ -42,11 +42,6 @@ class Evaluation(ScoreViews):
     comparisons: pl.DataFrame
     left_out: tuple[str, ...] = ()
     shard: Path | None = None
-
-    def __repr__(self) -> str:
-        tests = ", ".join(self.scores["test"].unique())
-        about = f"{tests}: {self.scores.height} scores of {self.comparisons.height} comparisons"
-        return "\n".join([about, *score_lines(self.scores)])
 
     def _left_out(self) -> tuple[str, ...]:
         return self.left_out

@@ -47,7 +47,7 @@ def run(overrides: Sequence[str] = (), measures: Measures | None = None) -> RunR
     Returns
     -------
     RunResult
-        The scores, which a notebook shows as a table, with what they rest on.
+        The scores, which a prompt and a notebook show as a table, with what they rest on.
 
     Raises
     ------
@@ -80,7 +80,7 @@ def with_measures(overrides: Sequence[str], measures: Measures) -> RunConfig:
 
 
 class RunResult(ScoreViews, pipeline.RunResult):
-    """The results of a run; shown as a compact table in a notebook.
+    """The results of a run; shown as a compact table at a prompt and in a notebook.
 
     See :class:`resi.pipeline.run.RunResult` for what it holds: ``scores`` and ``comparisons`` as whole tables,
     ``shard``, ``reused`` and ``missing``.

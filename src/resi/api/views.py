@@ -30,7 +30,7 @@ STYLE = "text-align:right;padding:1px 8px;white-space:nowrap"
 
 
 class ScoreViews:
-    """What all results with scores have: ``table()``, ``plot()``, and a small table in a notebook."""
+    """What all results with scores have: ``table()``, ``plot()``, and a small table at a prompt and in a notebook."""
 
     scores: pl.DataFrame
     comparisons: pl.DataFrame
@@ -65,6 +65,11 @@ class ScoreViews:
 
         protocol = self.scores["protocol"][0] if self.scores.height else "corrected"
         return scores(self.scores, **{"protocol": protocol, **options})
+
+    def __repr__(self) -> str:
+        tests = ", ".join(self.scores["test"].unique())
+        about = f"{self.scores.height} scores of {self.comparisons.height} comparisons"
+        return "\n".join([f"{tests}: {about}" if tests else about, *score_lines(self.scores)])
 
     def _left_out(self) -> Sequence[str]:
         """Return what took no part and why, one line each."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from resi.choices import ModelSource, OnError, Overwrite, Protocol, Stage
+from resi.engine.chance import FEWEST_PERMUTATIONS
 from resi.errors import UsageError
 from resi.machine.memory import memory_budget, parse_size
 
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from resi.groundings.base import Grounding
     from resi.measures.base import Measure
 
-FEWEST_PERMUTATIONS = 19
-"""With fewer every calibrated value is 0, see :func:`resi.engine.chance.stands_out`."""
 MISSING: Any = "???"  # omegaconf's, which takes longer to import than all of `resi --help`
 
 

@@ -178,8 +178,10 @@ def progress(label: str, total: int, after: float = 0.0) -> Iterator[Callable[[]
         now = time.monotonic()
         if now - shown >= QUIET_SECONDS and done < total:
             shown = now
-            left = (now - start) / done * (total - done)
-            say(f"{label}: {done}/{total}, {now - start:.0f} s so far, about {left:.0f} s to go")
+            left = format_seconds((now - start) / done * (total - done))
+            # The first of many steps may be over only when most of the work for others is done, too.
+            forecast = f", about {left} to go" if 100 * done >= total else ""
+            say(f"{label}: {done}/{total}, {format_seconds(now - start)} so far{forecast}")
 
     yield advance_line
     if not after or shown > start:

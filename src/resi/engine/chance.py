@@ -27,7 +27,7 @@ else:
 
 LEVEL = 0.05
 """The share of values of chance that may lie beyond the threshold."""
-FEWEST = 19
+FEWEST_PERMUTATIONS = 19
 """Of fewer permutations, no value lies beyond the threshold, which then is the most similar value of all."""
 TIE, TIE_SINGLE = 1e-9, 1e-6
 """Values that differ by no more than this share of the larger one are as similar: what is the same by definition, such
@@ -193,8 +193,8 @@ def stands_out(
 
 def _missing(permutations: int, best: float | None, is_beyond: bool) -> str:
     """Return why there is no calibrated value, or nothing if there is one."""
-    if permutations < FEWEST:
-        return f"no calibrated value: {permutations} permutations are too few, it takes {FEWEST}"
+    if permutations < FEWEST_PERMUTATIONS:
+        return f"no calibrated value: {permutations} permutations are too few, it takes {FEWEST_PERMUTATIONS}"
     if best is None:
         return "no calibrated value: it is not known which value is the best"
     return "" if is_beyond else "no calibrated value: chance alone reaches the best value"
