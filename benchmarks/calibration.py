@@ -2,7 +2,7 @@
 
     python benchmarks/calibration.py --cora FOLDER HOME               all; HOME is a data root, whose results are used
     python benchmarks/calibration.py --seeds 3 --groups 2 --samples 300 --cora FOLDER HOME      in a quarter of an hour
-    python benchmarks/calibration.py --only digits_knn HOME           one of digits_knn, cora, digits
+    python benchmarks/calibration.py HOME --only digits_knn           some of digits_knn, cora, digits; --tests likewise
 
 Writes the tables of docs/calibration.md to the standard output, as Markdown.
 """
@@ -82,11 +82,11 @@ def main() -> None:
     parser.add_argument("--groups", type=int, default=3, help="groups of models, where there are groups")
     parser.add_argument("--samples", type=int, help="compare on so many samples, drawn once; all by default")
     parser.add_argument("--tests", nargs="+", choices=TESTS, default=TESTS, help="some of the tests")
-    parser.add_argument("--only", choices=DATASETS, help="one of the datasets")
+    parser.add_argument("--only", nargs="+", choices=DATASETS, default=list(DATASETS), help="some of the datasets")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     found: list[Column] = []
-    for dataset in [arguments.only] if arguments.only else DATASETS:
+    for dataset in arguments.only:
         if dataset == "cora" and arguments.cora is None:
             parser.error("--cora: the folder of Cora's raw files is needed, or --only for another dataset")
         words = [*DATASETS[dataset], f"root={arguments.home}"]
