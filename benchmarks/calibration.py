@@ -1,7 +1,7 @@
 """Whether calibrated measures rank differently in the six tests: raw and calibrated scores on digits and on Cora.
 
     python benchmarks/calibration.py --cora FOLDER HOME               all; HOME is a data root, whose results are used
-    python benchmarks/calibration.py --seeds 3 --groups 2 --samples 300 --cora FOLDER HOME      in a quarter of an hour
+    python benchmarks/calibration.py --seeds 3 --groups 2 --samples 300 --cora FOLDER HOME   in 20 minutes of one core
     python benchmarks/calibration.py HOME --only digits_knn           some of digits_knn, cora, digits; --tests likewise
 
 Writes the tables of docs/calibration.md to the standard output, as Markdown.
@@ -10,6 +10,7 @@ Writes the tables of docs/calibration.md to the standard output, as Markdown.
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -159,13 +160,14 @@ def summary(columns: list[Column]) -> str:
         moves = moves.sort("by", "measure", descending=[True, False]).head(MOST_MOVED)
         inside = known.filter(pl.col("value_calibrated").is_between("low", "high"))
         left = column.pairs.filter(pl.col("zeros") < 1)
+        tau = kendalltau(known["rank"], known["rank_calibrated"]).statistic
         moved = (f"{row['measure']} {row['rank']:.3g} → {row['rank_calibrated']:.3g}" for row in moves.to_dicts())
         lines.append(
             [
                 column.name,
                 f"{column.models}; {column.scores['pairs'].max()}",
                 known.height,
-                f"{kendalltau(known['rank'], known['rank_calibrated']).statistic:.2f}",
+                "all equal" if math.isnan(tau) else f"{tau:.2f}",
                 f"{inside.height} of {known.drop_nulls('low').height}",
                 f"{100 * left['zeros'].mean():.0f}",
                 ", ".join(moved),
