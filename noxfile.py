@@ -94,8 +94,9 @@ def plugins(session: nox.Session) -> None:
 def faults(session: nox.Session) -> None:
     """Run the tests of what a run survives that take long: thirty kills, signals in every stage; about 15 minutes."""
     session.install("-e", ".[graph,vision]", *group("tests"))
-    words = session.posargs or ["tests/faults", "tests/domains/vision/test_training.py", "-k", "faults or killed"]
-    session.run("pytest", *words, env={"RESI_FAULTS": "1"})
+    words = ["tests/faults", "tests/domains/vision/test_training.py", "tests/sweeps/launchers"]
+    chosen = ["-k", "faults or killed or end_with_the_process"]
+    session.run("pytest", *(session.posargs or [*words, *chosen]), env={"RESI_FAULTS": "1"})
 
 
 @nox.session

@@ -14,8 +14,7 @@ from tests.conftest import TINY
 from tests.faults.running import LONG, TIMES, comparisons, environment, install_plugin, notes, start, wait_for
 
 CODES = {signal.SIGINT: (130, "interrupted"), signal.SIGTERM: (143, "terminated")}
-STOPS = [("train", signal.SIGINT), ("compare", signal.SIGTERM), ("write", signal.SIGINT)]
-ALL_STOPS = [(stage, number) for stage in ("train", "extract", "compare", "score", "write") for number in CODES]
+STOPS = [(stage, number) for stage in ("train", "extract", "compare", "score", "write") for number in CODES]
 WORDS = [*TINY, "measure=[cka,rsa]"]
 
 
@@ -37,18 +36,18 @@ def stop_in(stage: str, number: signal.Signals, words: list[str], env: dict[str,
     return errors
 
 
-@pytest.mark.parametrize("stops", [STOPS, pytest.param(ALL_STOPS, marks=LONG)], ids=["three", "all"])
-def test_a_run_stopped_in_its_stages_goes_on_to_the_values_of_an_undisturbed_one(tmp_path: Path, stops) -> None:
+@LONG
+def test_a_run_stopped_in_its_stages_goes_on_to_the_values_of_an_undisturbed_one(tmp_path: Path) -> None:
     plugins = install_plugin(tmp_path / "plugins", "recorder")
     home = tmp_path / "home"
     env = environment(plugins, RECORD=str(tmp_path / "record"))
-    for stage, number in stops:
+    for stage, number in STOPS:
         stop_in(stage, number, [*WORDS, f"root={home}"], env)
         assert not list(home.rglob("*.tmp"))
     assert run_command([*WORDS, f"root={home}"]) == 0
     # No model was trained twice but those that were being trained when a signal came.
     trained = [note.detail for note in notes(tmp_path / "record") if note.stage == "train"]
-    assert len(trained) - len(set(trained)) <= sum(stage == "train" for stage, _ in stops)
+    assert len(trained) - len(set(trained)) <= sum(stage == "train" for stage, _ in STOPS)
     assert len(set(trained)) == 4
     undisturbed = resi.run([*WORDS, f"root={tmp_path / 'undisturbed'}"]).comparisons.drop(TIMES)
     assert comparisons(home).equals(undisturbed)

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from resi.results.shards import Shard, find_shards
 from tests.conftest import TINY
-from tests.faults.running import TIMES, environment, install_plugin, notes, start
+from tests.faults.running import LONG, TIMES, environment, install_plugin, notes, start
 
 
+@LONG
 def test_two_sweeps_at_once_train_each_model_once_and_end_with_equal_tables(tmp_path: Path) -> None:
     plugins = install_plugin(tmp_path / "plugins", "recorder")
     env = environment(plugins, RECORD=str(tmp_path / "record"))

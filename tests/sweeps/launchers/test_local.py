@@ -15,6 +15,7 @@ from resi.machine.memory import machine_memory
 from resi.machine.resources import available_cores
 from resi.sweeps.records import FAILED
 from tests.conftest import REPOSITORY
+from tests.faults.running import LONG
 from tests.sweeps.launchers.sweep import SEEDS, Sweep, command, environment, sweep
 
 START_SECONDS = 300
@@ -108,6 +109,7 @@ def test_an_interrupt_reaches_each_job_once_and_the_report_is_made(
     assert stdout.count("not run") == 2, stdout + stderr
 
 
+@LONG
 def test_jobs_end_with_the_process_that_started_them_and_keep_what_is_finished(
     waiting_sweep: subprocess.Popen[str], tmp_path: Path
 ) -> None:
