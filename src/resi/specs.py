@@ -5,7 +5,7 @@ Planning uses nothing else, so that what a run would do is known before torch is
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -142,7 +142,7 @@ class ModelSpec:
     @cached_property
     def fingerprint(self) -> str:
         """Hash of all fields."""
-        return fingerprint(asdict(self))
+        return fingerprint({item.name: getattr(self, item.name) for item in fields(self)})
 
     @property
     def label(self) -> str:

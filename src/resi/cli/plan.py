@@ -16,8 +16,9 @@ from resi.errors import ArtifactError, ResiError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from resi.estimates.work import Total, Work
+    from resi.estimates.work import Total
     from resi.pipeline.plan import Plan
+    from resi.results.shards import Shard
     from resi.sweeps.suites import JobWords
 
 SHOWN_JOBS = 5
@@ -55,7 +56,9 @@ def print_plan_of(words: list[str], config_dir: Path | None = None, as_json: boo
     if as_json:
         title = f"{plan.config.test.name} on {plan.config.dataset}"
         _write_json(
-            title, [plan], {"shard": str(plan.shard.folder), "state": _state(plan)} if plan.dataset.content else {}
+            title,
+            [plan],
+            {"shard": str(plan.shard.folder), "state": _state(plan, plan.shard)} if plan.dataset.content else {},
         )
     else:
         print_plan(plan)
@@ -81,17 +84,17 @@ def print_plan(plan: Plan) -> None:
     _print_estimates(total, [plan])
     if not plan.dataset.content:
         return  # what a shard is called depends on what the data are
-    show(f"shard ({_state(plan)}): {plan.shard.folder}")
+    show(f"shard ({_state(plan, plan.shard)}): {plan.shard.folder}")
 
 
-def _state(plan: Plan) -> str:
+def _state(plan: Plan, shard: Shard) -> str:
     """Return whether the shard of a plan is finished, in the words that are printed."""
     from resi.pipeline.finished import OtherRunError, check_shard
 
-    if not plan.shard.is_complete:
+    if not shard.is_complete:
         return "not finished"
     try:
-        check_shard(plan)
+        check_shard(plan, shard)
     except OtherRunError:
         return "of another run"
     except ArtifactError:
@@ -169,11 +172,12 @@ def plan_sweep(
 
 
 def _count_finished(plans: Sequence[Plan]) -> int:
-    """Return how many plans have a finished shard; its name is computed only where there is one it could be."""
-    from resi.pipeline.plan import begun_prefixes
+    """Return how many plans have a finished shard."""
+    from resi.pipeline.begun import BegunShards
 
-    begun = {store: begun_prefixes(store) for store in {plan.store for plan in plans}}
-    return sum(plan.shard_prefix in begun[plan.store] and _state(plan) == "finished" for plan in plans)
+    begun = {store: BegunShards(store) for store in {plan.store for plan in plans}}
+    found = ((plan, begun[plan.store].find(plan)) for plan in plans)
+    return sum(shard is not None and _state(plan, shard) == "finished" for plan, shard in found)
 
 
 def _write_json(title: str, plans: Sequence[Plan], further: dict[str, Any]) -> None:
@@ -282,7 +286,7 @@ def _print_estimates(total: Total, plans: Sequence[Plan]) -> None:
     if any(total.training_seconds(work)[1] for work in total.works):
         _show("unknown training times: they are known once a model of that dataset and architecture is trained")
     budget = max(memory_budget(size) for size in {plan.config.compare.memory_bytes for plan in plans})
-    least = max((_least_memory(work, plans) for work in total.works), default=0)
+    least = total.least_memory()
     needed = f"at least {format_bytes(least)}, " if least else ""
     _show(f"memory for comparing: {needed}at most {format_bytes(budget)} per process (compare.memory)")
 
@@ -290,17 +294,3 @@ def _print_estimates(total: Total, plans: Sequence[Plan]) -> None:
 def _show(text: str) -> None:
     for line in paragraph(shown(text), "  "):
         show(line)
-
-
-def _least_memory(work: Work, plans: Sequence[Plan]) -> int:
-    """Return what the most demanding comparison left to do takes, as its measure says."""
-    from resi.pipeline.keys import measure_key
-
-    measures = {
-        measure_key(measure, plan.config.compare.subsample, plan.sampling, null): (measure, plan.sampling)
-        for plan in plans
-        for measure in plan.config.measures.values()
-        for null in plan.config.nulls
-    }
-    left = ((kind, *measures[kind.key]) for kind in work.left if kind.key in measures)
-    return max((work.memory_of(kind, measure, sampling) for kind, measure, sampling in left), default=0)

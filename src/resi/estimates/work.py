@@ -130,6 +130,8 @@ class Total:
     works: list[Work]
     stored: Stored
     rates: Rates
+    measures: dict[str, tuple[Measure, Sampling]] = field(default_factory=dict)
+    """By the key of its kind, each measure and which rows of maps it compares."""
 
     def training_seconds(self, work: Work) -> tuple[float, int]:
         """Return the seconds of the trainings that can be estimated, and the number of the others."""
@@ -152,6 +154,11 @@ class Total:
                 unknown += count
         return seconds, unknown
 
+    def least_memory(self) -> int:
+        """Return the bytes that the most demanding comparison left to do takes, as its measure says."""
+        left = ((work, kind) for work in self.works for kind in work.left if kind.key in self.measures)
+        return max((work.memory_of(kind, *self.measures[kind.key]) for work, kind in left), default=0)
+
 
 def total_work(plans: Sequence[Plan], on_damage: Callable[[ResiError], None]) -> Total:
     """Add up what runs in one data root need.
@@ -170,7 +177,7 @@ def total_work(plans: Sequence[Plan], on_damage: Callable[[ResiError], None]) ->
     usable = stored.without(failed=any(each.failed for each in remade), others=any(each.others for each in remade))
     works = tally.count(usable)
     trained = (model for work in works for model, is_there in work.models.items() if is_there)
-    return Total(works, stored, measured_rates(stored, plans[0].model_store, trained))
+    return Total(works, stored, measured_rates(stored, plans[0].model_store, trained), tally.measures)
 
 
 class _Tally:
@@ -183,7 +190,8 @@ class _Tally:
     def __init__(self) -> None:
         self._works: dict[Place, Work] = {}
         self._kinds: dict[Kind, int] = {}
-        self._measures: dict[tuple[object, ...], Masks] = {}
+        self.measures: dict[str, tuple[Measure, Sampling]] = {}
+        self._masks_of: dict[tuple[object, ...], Masks] = {}
         self._sides: dict[int, tuple[Experiment, list[tuple[tuple[str, ...], Masks | None]]]] = {}
         self._wanted: dict[tuple[Place, tuple[str, ...]], Masks] = {}
 
@@ -219,13 +227,14 @@ class _Tally:
         """Return a plan's measures."""
         config, sampled = plan.config, plan.config.compare.subsample
         key = (id(config.measures), sampled, plan.sampling, config.null)
-        if key not in self._measures:
+        if key not in self._masks_of:
             masks = [0, 0]
             for (name, measure), null in product(config.measures.items(), config.nulls):
                 key_of = measure_key(measure, sampled, plan.sampling, null)
+                self.measures[key_of] = measure, plan.sampling
                 masks[not measure.symmetric] |= self._bit(Kind(name, key_of, measure.symmetric, sampled, null))
-            self._measures[key] = Masks(*masks)
-        return self._measures[key]
+            self._masks_of[key] = Masks(*masks)
+        return self._masks_of[key]
 
     def _sides_of(self, plan: Plan, experiment: Experiment) -> Iterator[tuple[tuple[str, ...], Masks | None]]:
         """Yield the identities of all representations compared, then those of outputs and the functions of these."""

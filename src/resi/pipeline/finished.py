@@ -13,21 +13,27 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from resi.pipeline.plan import Plan
+    from resi.results.shards import Shard
 
 
 class OtherRunError(ArtifactError):
     """A whole shard that holds the results of another run than its folder's name says."""
 
 
-def check_shard(plan: Plan) -> dict[str, Any]:
+def check_shard(plan: Plan, shard: Shard | None = None) -> dict[str, Any]:
     """Return the manifest of a plan's finished shard, after checking that its tables are whole and of this plan.
+
+    Parameters
+    ----------
+    shard : Shard, optional
+        ``plan.shard`` where it is known already; it takes long to name.
 
     Raises
     ------
     ArtifactError
         If a file is missing or damaged, or if the shard holds the results of another run (:class:`OtherRunError`).
     """
-    shard = plan.shard
+    shard = shard or plan.shard
     manifest = shard.steadily(shard.verify)
     # Earlier versions have not noted the name.
     is_named = manifest.get("shard", shard.folder.name) == shard.folder.name

@@ -20,7 +20,6 @@ from resi.registry import SEPARATOR
 from resi.results.schema import COMPUTED, NAMED_BY, OWN, PUBLISHED, TRAINED
 from resi.results.shards import Shard
 from resi.specs import DatasetSpec
-from resi.store.files import list_files
 from resi.store.known_files import KnownFiles
 from resi.store.models import ModelStore
 from resi.store.representations import OUTPUTS, RepresentationStore
@@ -37,7 +36,7 @@ if TYPE_CHECKING:
 
 SHOWN_LEFT_OUT = 3
 # Of a hash, at the end of a shard's name.
-DIGITS = 12
+SHARD_DIGITS = 12
 # Stages that use nothing but stored representations, outputs and comparisons.
 READS_NO_DATASET = (Stage.compare, Stage.score)
 
@@ -155,6 +154,10 @@ class Plan:
             for experiment in self.experiments
         ]
 
+    def experiment_keys(self) -> Iterator[tuple[Experiment, tuple[str, ...], tuple[str, ...]]]:
+        """Yield each experiment with the identities of its representations, and of the outputs that it compares."""
+        yield from zip(self.experiments, self._representation_keys, self._output_keys, strict=True)
+
     def pair(self, comparison: Comparison) -> str:
         """Return the identity of what is compared, independent of order and measure."""
         keys = (self._output_keys if comparison.is_of_outputs else self._representation_keys)[comparison.experiment]
@@ -190,17 +193,21 @@ class Plan:
     @cached_property
     def shard(self) -> Shard:
         """The shard this run writes, named by what it computes."""
+        content = {**self.named_by(), "comparisons": sorted(comparison.key for comparison in self.comparisons)}
+        return Shard(self.store.shards / f"{self.shard_prefix}{fingerprint(content)[:SHARD_DIGITS]}")
+
+    def named_by(self) -> dict[str, Any]:
+        """Return what the shard's name depends on, without the keys of all comparisons."""
         config = self.config
-        content = {
+        content: dict[str, Any] = {
             "test": config.test.name,
             "protocol": config.protocol.value,
             "groups": [[item.group for item in experiment.items] for experiment in self.experiments],
-            "comparisons": sorted(comparison.key for comparison in self.comparisons),
             "version": NAMED_BY,
         }
         if of_distributions := [name for name in config.measures if SEPARATOR in name]:
             content["measures"] = of_distributions  # by which its tables call them; their keys do not say it
-        return Shard(self.store.shards / f"{self.shard_prefix}{fingerprint(content)[:DIGITS]}")
+        return content
 
     @property
     def shard_prefix(self) -> str:
@@ -226,16 +233,6 @@ class Plan:
     def missing_representations(self) -> list[tuple[ModelSpec, ProbeSpec]]:
         """Return the models whose representations are still to be extracted."""
         return [(model, probe) for model, probe in self.models if not self.representations.has(model, probe)]
-
-
-def begun_prefixes(store: Store) -> set[str]:
-    """Return what the names of all shards begin with that are there or locked, see :attr:`Plan.shard_prefix`.
-
-    No run has begun of a plan whose prefix is not among them.
-    """
-    names = [path.name for path in list_files(store.shards, "*")]
-    names += [path.name.removesuffix(".lock") for path in list_files(store.root / "locks", "*.lock")]
-    return {name[:-DIGITS] for name in names}
 
 
 def make_plan(config: RunConfig, may_download: bool = True) -> Plan:

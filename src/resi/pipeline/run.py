@@ -15,6 +15,7 @@ import polars as pl
 from resi.choices import Overwrite, Stage, Status
 from resi.console import say
 from resi.errors import ArtifactError, StoreError
+from resi.pipeline.begun import note_shard
 from resi.pipeline.compare import compare_representations
 from resi.pipeline.finished import OtherRunError, check_shard, is_scored_by_an_earlier_version, with_new_scores
 from resi.pipeline.manifest import describe_run
@@ -82,6 +83,7 @@ def run_config(config: RunConfig) -> RunResult:
             if result := _finished(plan, may_write=False):  # in a data root that can only be read
                 return result
             raise
+        note_shard(plan)
         if elsewhere and not plan.shard.is_complete:
             elsewhere.fetch(plan.shard.folder)
         result = _finished(plan, may_write=True) or _run_mending(plan)

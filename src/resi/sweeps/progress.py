@@ -12,9 +12,10 @@ from resi.choices import Stage, Status
 from resi.config.many import compose_all
 from resi.console.redaction import redact_all
 from resi.errors import ResiError
+from resi.pipeline.begun import BegunShards
 from resi.pipeline.finished import check_shard
-from resi.pipeline.plan import Plan, Planner, begun_prefixes
-from resi.results.shards import is_shard
+from resi.pipeline.plan import Plan, Planner
+from resi.results.shards import Shard, is_shard
 from resi.results.stored import Scope, read_stored
 from resi.store.representations import OUTPUTS
 from resi.store.root import Store
@@ -122,12 +123,9 @@ class _StoredStatuses:
     _known: dict[Scope, Stored] = field(default_factory=dict)
 
     @cached_property
-    def _begun(self) -> set[str]:
-        return begun_prefixes(Store(self.root))
-
-    def may_have_shard(self, plan: Plan) -> bool:
-        """Return whether a plan's shard may be there or locked, which to know takes its name."""
-        return plan.shard_prefix in self._begun
+    def begun(self) -> BegunShards:
+        """The shards that are there or locked."""
+        return BegunShards(Store(self.root))
 
     def state(self, plan: Plan) -> State | None:
         """Return the state of a plan's comparisons, None if some are missing."""
@@ -156,24 +154,24 @@ def _state(
 
 
 def _state_of_plan(plan: Plan, stored: _StoredStatuses, failed: State | None, note: dict[str, Any] | None) -> State:
-    may_have_shard = stored.may_have_shard(plan)
-    if may_have_shard and plan.store.is_locked(plan.shard.folder.name):
+    shard = stored.begun.find(plan)
+    if shard is not None and plan.store.is_locked(shard.folder.name):
         return State(RUNNING)
     is_of_others = _is_yet_to_overwrite(plan, note)
-    if not is_of_others and (found := _state_of_results(plan, stored, failed)):
+    if not is_of_others and (found := _state_of_results(plan, shard, stored, failed)):
         return found
     if failed:
         return failed
     if plan.config.stage in (Stage.models, Stage.representations) and _are_whole(plan):
         return State(DONE)
-    is_begun = may_have_shard and is_shard(plan.shard.folder) and not is_of_others
+    is_begun = shard is not None and is_shard(shard.folder) and not is_of_others
     return State(STOPPED if note or is_begun else MISSING)
 
 
-def _state_of_results(plan: Plan, stored: _StoredStatuses, failed: State | None) -> State | None:
+def _state_of_results(plan: Plan, shard: Shard | None, stored: _StoredStatuses, failed: State | None) -> State | None:
     """Return the state that stored results show: the shard, or for stage=compare the comparisons; None without any."""
-    if plan.config.stage.finishes and stored.may_have_shard(plan) and plan.shard.is_complete:
-        return _state_of_shard(plan, failed)
+    if plan.config.stage.finishes and shard is not None and shard.is_complete:
+        return _state_of_shard(plan, shard, failed)
     return stored.state(plan) if plan.config.stage is Stage.compare else None
 
 
@@ -199,12 +197,12 @@ def _are_whole(plan: Plan) -> bool:
     return True
 
 
-def _state_of_shard(plan: Plan, failed: State | None) -> State:
+def _state_of_shard(plan: Plan, shard: Shard, failed: State | None) -> State:
     try:
-        count = check_shard(plan).get("counts", {}).get(Status.failed, 0)
+        count = check_shard(plan, shard).get("counts", {}).get(Status.failed, 0)
     except ResiError as error:  # the same job makes it again
         return failed or State(STOPPED, str(error))
-    return State(FAILED, f"{count} comparisons failed, see {plan.shard.folder}") if count else State(DONE)
+    return State(FAILED, f"{count} comparisons failed, see {shard.folder}") if count else State(DONE)
 
 
 def _started(root: Path) -> Iterator[dict[str, Any]]:
