@@ -32,10 +32,13 @@ SECTIONS = (
     "measures",
     "tools",
     "large",
+    "floors",
+    "growth",
     "scores",
     "training",
     "extraction",
     "chance",
+    "before",
     "vision",
     "language",
 )
@@ -58,8 +61,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("sections", nargs="*", choices=[[], *SECTIONS], help="default: all")
     parser.add_argument("--cora", type=Path, help="folder of Cora's raw files, for the section `run`")
-    parser.add_argument("--sizes", nargs="*", default=["1000x64", "5000x512"], help="of the section `measures`")
+    parser.add_argument(
+        "--sizes", nargs="*", default=["1000x64", "5000x512"], help="of the sections `measures` and `floors`"
+    )
     parser.add_argument("--models", nargs="*", help="of the sections `vision` and `language`")
+    parser.add_argument(
+        "--before", default="HEAD~1", help="of the section `before`: the earlier state, as git names it"
+    )
     parser.add_argument("--samples", type=int, default=50_000, help="of the section `extraction`")
     parser.add_argument("--home", type=Path, help="data root that `vision` and `language` keep their models in")
     arguments = parser.parse_args()
@@ -72,16 +80,22 @@ def main() -> None:
             bench_training()
         elif section == "extraction":
             bench_extraction(arguments.samples)
+        elif section == "before":
+            cora = ["--cora", str(arguments.cora)] if arguments.cora else []
+            _run_script("before", [arguments.before, *cora], dict(os.environ))
         elif section in EMBEDDED:
             with tempfile.TemporaryDirectory() as home:
                 bench_tests(section, arguments.models, arguments.home or Path(home))
         else:
             # In a process of its own, as the number of threads is read when libraries are loaded.
-            own = section in ("scores", "chance")
-            script = Path(__file__).with_name(f"{section}.py" if own else "measures.py")
-            words = [] if own else [section]
-            sizes = arguments.sizes if section == "measures" else []
-            subprocess.run([sys.executable, str(script), *words, *sizes], check=True, env=_environment())
+            is_own = section in ("scores", "chance", "floors", "growth")
+            sizes = arguments.sizes if section in ("measures", "floors") else []
+            _run_script(section if is_own else "measures", [*([] if is_own else [section]), *sizes], _environment())
+
+
+def _run_script(name: str, words: list[str], environment: dict[str, str]) -> None:
+    """Run a script of this folder."""
+    subprocess.run([sys.executable, str(Path(__file__).with_name(f"{name}.py")), *words], check=True, env=environment)
 
 
 def bench_tests(domain: str, models: list[str] | None, home: Path) -> None:

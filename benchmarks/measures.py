@@ -130,6 +130,13 @@ def bench_tools() -> None:
     )
     job = "rsa, 15 RDMs of 1000x64"
     table.add_row("rsatoolbox", job, f"{theirs:.2f}", f"{ours:.2f}", f"{theirs / ours:.1f}x", f"{difference:.0e}")
+    for size, shape in SIZES.items():
+        given = related(15, *shape)
+        warm_up(given, ["cka"])
+        theirs = min(cpu_seconds(functools.partial(unbiased_cka, given)) for _ in range(3))
+        ours = min(cpu_seconds(functools.partial(resi.pairwise, given, ["cka"])) for _ in range(3))
+        job = f"cka, 15 of {size} (its one is the unbiased)"
+        table.add_row("pytorch-cka", job, f"{theirs:.2f}", f"{ours:.2f}", f"{theirs / ours:.1f}x", "")
     CONSOLE.print(table)
 
 
@@ -192,6 +199,15 @@ def rsatoolbox_spearman(given: Arrays) -> np.ndarray[Any, Any]:
 
     rdms = concat([calc_rdm(Dataset(array), method="correlation") for array in given.values()])
     return np.asarray(compare(rdms, rdms, method="spearman"))
+
+
+def unbiased_cka(given: Arrays) -> torch.Tensor:
+    """Return the matrix of unbiased CKA, shape (n, n), as pytorch-cka computes it from features."""
+    from cka import cka_from_features
+
+    features = [torch.from_numpy(array) for array in given.values()]
+    matrix: torch.Tensor = cka_from_features(features, features)
+    return matrix
 
 
 def per_pair(seconds: float, published: float | None) -> tuple[str, ...]:
