@@ -19,11 +19,7 @@ DRIVERS = ("gesvd", "gesvdj", "gesvda")
 
 def section(run: Run) -> None:
     """Time decompositions of double precision, and how well they keep small singular values and orthogonality."""
-    sizes = (
-        [(120, 16), (40, 40)]
-        if run.quick or not run.on_gpu
-        else [(1000, 64), (10_000, 256), (10_000, 1024), (1024, 1024)]
-    )
+    sizes = [(120, 16), (40, 40)] if not run.full else [(1000, 64), (10_000, 256), (10_000, 1024), (1024, 1024)]
     for n_samples, n_features in sizes:
         if not run.has(6.0 if run.on_gpu else 1.0, f"{n_samples} x {n_features}"):
             break

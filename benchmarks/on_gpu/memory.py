@@ -19,7 +19,7 @@ COUNT = 6
 
 def section(run: Run) -> None:
     """Measure the peak of each measure by itself, and of all of them within a limit."""
-    n_samples, n_features = (80, 16) if run.quick or not run.on_gpu else (4000, 512)
+    n_samples, n_features = (80, 16) if not run.full else (4000, 512)
     given = {name: array.to(run.device) for name, array in related(2, n_samples, n_features).items()}
     rows = []
     for measure in MEASURES:
@@ -45,7 +45,7 @@ def section(run: Run) -> None:
 
 def within_limit(run: Run) -> None:
     """Compare more than a limit holds, and measure the peak."""
-    n_samples, n_features = (200, 32) if run.quick or not run.on_gpu else (3000, 512)
+    n_samples, n_features = (200, 32) if not run.full else (3000, 512)
     # Arrays on the CPU, as a run has them: what goes to the card is prepared there.
     given = related(COUNT, n_samples, n_features)
     there = {name: array.to(run.device) for name, array in given.items()}

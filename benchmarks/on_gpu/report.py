@@ -59,6 +59,11 @@ class Run:
         return self.device.type == "cuda"
 
     @property
+    def full(self) -> bool:
+        """Whether sizes are those of real work."""
+        return self.on_gpu and not self.quick
+
+    @property
     def left(self) -> float:
         """Seconds that are left to this section."""
         return self.seconds - SPARE_SECONDS - (time.monotonic() - self.began)

@@ -36,7 +36,7 @@ print(json.dumps({"budget": budget, "peak": peak, "start": start, "end": time.ti
 
 def section(run: Run) -> None:
     """Run two jobs as a sweep starts them, side by side, and compare their values with those of one alone."""
-    size = ("120", "16", "4") if run.quick or not run.on_gpu else ("4000", "512", "10")
+    size = ("120", "16", "4") if not run.full else ("4000", "512", "10")
     words = [sys.executable, "-c", JOB, run.device_name, *size]
     jobs = [started(words, slot) for slot in ("0/2", "1/2")]
     found = [json.loads(finished(job)) for job in jobs]

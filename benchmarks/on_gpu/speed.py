@@ -36,7 +36,7 @@ def section(run: Run) -> None:
 
 def time_cka(run: Run, dtype: torch.dtype) -> None:
     """Print the rate of cka over all pairs as a share of that of a large product, by the size of blocks."""
-    n_samples, n_features = (400, 64) if run.quick or not run.on_gpu else (10_000, 1024)
+    n_samples, n_features = (400, 64) if not run.full else (10_000, 1024)
     given = {name: array.to(dtype).to(run.device) for name, array in noise(COUNT, n_samples, n_features).items()}
     best = product_rate(run, dtype, 8192 if run.on_gpu else 512)
     # Half of every Gram matrix, two operations for each entry and feature.
@@ -55,7 +55,7 @@ def time_cka(run: Run, dtype: torch.dtype) -> None:
     name = f"cka, {COUNT} x {n_samples} x {n_features}, {str(dtype).removeprefix('torch.')}"
     header = ("blocks of Gram matrices", "seconds, all of it", "TFlop/s", f"share of {best / 1e12:.1f} TFlop/s")
     run.table(name, header, rows)
-    if run.on_gpu and not run.quick:
+    if run.full:
         run.say(f"the goal is {GOAL:.0%}; the blocks that there are reach {rows[0][3]:.0%}")
 
 
@@ -102,7 +102,7 @@ def best_of_two(run: Run, given: Any, names: list[str]) -> float:
 
 def time_beside(run: Run) -> None:
     """Print how long measures of the card and of the CPU take each for themselves, and in one call."""
-    n_samples, n_features, count = (80, 16, 4) if run.quick or not run.on_gpu else (3000, 512, 12)
+    n_samples, n_features, count = (80, 16, 4) if not run.full else (3000, 512, 12)
     given = {name: array.to(run.device) for name, array in related(count, n_samples, n_features).items()}
     card, cpu = ["procrustes", "pwcca", "rsa", "second_order_cosine"], ["imd", "permutation_procrustes"]
     for names in (card, cpu):
@@ -112,5 +112,5 @@ def time_beside(run: Run) -> None:
     header = ("measures", "seconds")
     rows = [(" ".join(card), alone[0]), (" ".join(cpu), alone[1]), ("all of these", both)]
     run.table(f"both kinds of measures at once, {count} x {n_samples} x {n_features}", header, rows)
-    if run.on_gpu and not run.quick:
+    if run.full:
         run.check("both at once take less than one after the other", both < 0.9 * sum(alone), f"{both:.1f} s")

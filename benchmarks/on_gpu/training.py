@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import tempfile
 import time
@@ -50,7 +51,7 @@ def section(run: Run) -> None:
     with tempfile.TemporaryDirectory(prefix="resi-cuda-") as folder:
         images, texts = datasets(run, Path(folder))
         rows: list[tuple[Any, ...]] = []
-        for step in (*graphs(run), *vision(run, images), *language(run, texts, Path(folder))):
+        for step in itertools.chain(graphs(run), vision(run, images), language(run, texts, Path(folder))):
             if not run.has(NEEDED_SECONDS.get(step.name, 8.0) if run.on_gpu else 1.0, step.name):
                 continue
             row: list[Any] = [step.name]
@@ -86,10 +87,9 @@ def finite(tensor: torch.Tensor) -> bool:
 
 def datasets(run: Run, folder: Path) -> tuple[DatasetSpec, DatasetSpec]:
     """Make the data and return where they are."""
-    full = run.on_gpu and not run.quick
-    steps = {"epochs": 1, "batch_size": 64 if full else 8}
+    steps = {"epochs": 1, "batch_size": 64 if run.full else 8}
     architectures = dict.fromkeys((*IMAGES, *SMALL_IMAGES), steps)
-    side, train, test = (224, 256, 64) if full else (8, 32, 16)
+    side, train, test = (224, 256, 64) if run.full else (8, 32, 16)
     texts = folder / "texts"
     texts.mkdir()
     noise.register(noise.image_dataset(side, train, test, **architectures), noise.text_dataset(texts, 192, 48))
@@ -106,7 +106,7 @@ def graphs(run: Run) -> Iterator[Step]:
     """Yield the graph networks: on a graph of the size of ogbn-arxiv, P-GNN on one of the size of Cora."""
     domain = GraphDomain()
     for name in GRAPHS:
-        is_large = run.on_gpu and not run.quick and name != "pgnn"
+        is_large = run.full and name != "pgnn"
         dataset = "ogbn_arxiv" if is_large else "cora"
         n_nodes = 2708 if run.on_gpu or not run.quick else 300
 
@@ -123,7 +123,7 @@ def graphs(run: Run) -> Iterator[Step]:
 def vision(run: Run, dataset: DatasetSpec) -> Iterator[Step]:
     """Yield the networks for images, of 224 pixels where there is a GPU."""
     domain = VisionDomain()
-    for name in IMAGES if run.on_gpu and not run.quick else SMALL_IMAGES:
+    for name in IMAGES if run.full else SMALL_IMAGES:
         changes = {"pretrained": "none"} if "vit" in name else {}
         yield from of_domain(run, domain, dataset, name, changes)
 
@@ -133,10 +133,9 @@ def language(run: Run, dataset: DatasetSpec, folder: Path) -> Iterator[Step]:
     from resi.domains.language.lookup import text_network
 
     domain = LanguageDomain()
-    full = run.on_gpu and not run.quick
-    for name in TEXTS if full else SMALL_TEXTS:
+    for name in TEXTS if run.full else SMALL_TEXTS:
         changes: dict[str, Any] = {"max_steps": 3} if name.startswith("smollm2") else {"epochs": 1}
-        if full:
+        if run.full:
             target = folder / name
             changes |= {"pretrained": str(target), "tokenizer": str(target)}
             with run.part(f"weights of {name}"):

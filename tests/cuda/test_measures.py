@@ -25,12 +25,8 @@ SIZES = [(60, 8), (20, 50)]
 def arrays(rows: int, columns: int, dtype: torch.dtype = torch.float64) -> dict[str, torch.Tensor]:
     draws = np.random.default_rng(0)
     latent = draws.normal(size=(rows, 4))
-    return {
-        f"r{i}": torch.from_numpy(latent @ draws.normal(size=(4, columns)) + draws.normal(size=(rows, columns))).to(
-            dtype
-        )
-        for i in range(3)
-    }
+    sides = [latent @ draws.normal(size=(4, columns)) + draws.normal(size=(rows, columns)) for _ in range(3)]
+    return {f"r{number}": torch.from_numpy(side).to(dtype) for number, side in enumerate(sides)}
 
 
 def values(given: dict[str, torch.Tensor], **more: Any) -> dict[tuple[str, str, str], float]:
@@ -61,10 +57,10 @@ def test_what_a_program_allows_changes_no_value(gpu: torch.device) -> None:
         torch.backends.cuda.matmul.allow_tf32 = before
 
 
-@pytest.mark.parametrize("memory", ["300 kB", "2 GB"])
+@pytest.mark.parametrize("memory", ["100 kB", "2 GB"])
 def test_a_limit_of_memory_changes_no_value(gpu: torch.device, memory: str) -> None:
     given = {key: array.to(gpu) for key, array in arrays(60, 8).items()}
-    names = ["cka", "procrustes", "permutation_procrustes", "imd"]
+    names = ["cka", "procrustes", "permutation_procrustes"]
     expected = resi.pairwise(given, measures=names)["value"]
     assert resi.pairwise(given, measures=names, memory=memory)["value"].to_list() == pytest.approx(expected.to_list())
 
