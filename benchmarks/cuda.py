@@ -29,7 +29,7 @@ SECTIONS = {
     "machine": 40,
     "values": 90,
     "arithmetic": 30,
-    "runs": 80,
+    "runs": 90,
     "training": 120,
     "speed": 60,
     "memory": 40,
@@ -44,8 +44,9 @@ STARTING_SECONDS = 30
 REHEARSAL = 5
 """So many times longer may it all take where there is no GPU."""
 POLL_SECONDS = 0.1
-BROKEN, NO_GPU = 3, 4
-"""Exit codes of a process in which the GPU answers no more, and of one that finds none."""
+AGAIN, NO_GPU = 3, 4
+"""Exit codes of a process that leaves the next section to another one, and of one that finds no GPU."""
+MOST_SHOWN = 40
 
 
 def main() -> int:
@@ -170,7 +171,7 @@ def summarize(chosen: list[str], ended: dict[str, dict[str, Any]], seconds: floa
         counts = entry.get("passed", 0), len(entry.get("failed", []))
         took = f"{entry['seconds']:.0f}" if "seconds" in entry else ""
         lines.append(f"| {name} | {took} | {counts[0]} | {counts[1]} | {entry.get('error') or ''} |")
-    failed = [f"- {name}: {text}" for name in chosen for text in ended.get(name, {}).get("failed", [])]
+    failed = [f"- {name}: {text}" for name in chosen for text in ended.get(name, {}).get("failed", [])[:MOST_SHOWN]]
     is_bad = bool(failed) or any(ended.get(name, {"error": "missing"}).get("error") for name in chosen)
     verdict = "NOT as it should be" if is_bad else "all as it should be"
     lines += ["", *failed, "", f"{verdict}; {seconds:.0f} s"]
@@ -188,7 +189,7 @@ def work(arguments: argparse.Namespace) -> int:
     for name in arguments.sections:
         run = Run(name, arguments.device, arguments.quick, allowed(arguments, name), arguments.work)
         if not run_section(run):
-            return BROKEN
+            return AGAIN
     return 0
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 def section(run: Run) -> None:
     """Compare values with and without what a program may have allowed, and the bits of two runs."""
+    run.spent = True  # both kinds of switches, once used, are a mixture that other packages may not read
     size = (60, 16) if run.quick else (1500, 256)
     given = {key: array.float().to(run.device) for key, array in related(3, *size).items()}
     measures = {measure.name: FEW_DRAWS.get(measure.name, {}) for measure in MEASURES if measure.name != "rtd"}

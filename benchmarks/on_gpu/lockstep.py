@@ -55,6 +55,7 @@ def section(run: Run) -> None:
         "stacked": lambda: stacked(run, graph, values, n_models, capture=False),
     }
     if run.on_gpu:
+        run.spent = True  # by a capture that fails
         ways["one, its epoch a CUDA graph"] = lambda: captured_alone(run, graph, values, n_models)
         ways["stacked, their epoch a CUDA graph"] = lambda: stacked(run, graph, values, n_models, capture=True)
     found: dict[str, Result] = {}

@@ -12,6 +12,7 @@ from resi.domains.graph.data import Graph
 from resi.domains.language import PromptStyle, TextDataset
 from resi.domains.vision import ImageDataset, Statistics
 from resi.domains.vision.images import Images, InMemory, Split
+from resi.registry import names
 from resi.registry.discovery import PluginInfo, load_plugins
 from resi.specs import DatasetSpec
 
@@ -27,7 +28,7 @@ WORDS = [f"{first}{second}" for first in "bdfgklmnprst" for second in ("a", "eno
 
 
 def register(images: ImageDataset, texts: TextDataset) -> None:
-    """Let resi know datasets as those of a plugin; to be called before anything of resi is looked up."""
+    """Let resi know datasets as those of a plugin."""
 
     class Plugin:
         @staticmethod
@@ -39,6 +40,8 @@ def register(images: ImageDataset, texts: TextDataset) -> None:
     info = PluginInfo("noise", "noise", "1")
     plugins.manager.register(Plugin, name=info.key)
     plugins.add(info)
+    names._of_domains.cache_clear()
+    names.usable_domains.cache_clear()
 
 
 def image_dataset(side: int, train: int, test: int, **hyperparameters: Any) -> ImageDataset:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
+MOST_SHOWN = 40
+"""So many failed checks of a section are printed; all of them are in the data."""
 SPARE_SECONDS = 5.0
 """A section ends by itself this long before it would be ended."""
 
@@ -46,6 +48,8 @@ class Run:
     failed: list[str] = field(default_factory=list)
     data: dict[str, Any] = field(default_factory=dict)
     began: float = field(default_factory=time.monotonic)
+    spent: bool = False
+    """Whether the section leaves traces in its process, so that the next one needs another."""
 
     @property
     def device(self) -> torch.device:
@@ -93,7 +97,8 @@ class Run:
         else:
             text = " ".join(f"{name}: {found}".split())
             self.failed.append(text)
-            self.say(f"FAILED {text}")
+            if len(self.failed) <= MOST_SHOWN:
+                self.say(f"FAILED {text}")
         return is_right
 
     @contextlib.contextmanager
@@ -165,7 +170,7 @@ def run_section(run: Run) -> bool:
     if run.on_gpu and is_usable:
         with contextlib.suppress(Exception):
             torch.cuda.empty_cache()
-    return is_usable
+    return is_usable and not run.spent
 
 
 def note(run: Run, entry: dict[str, Any]) -> None:

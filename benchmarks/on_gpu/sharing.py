@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -44,7 +44,7 @@ def section(run: Run) -> None:
         (number, job["budget"] / 1e9, job["peak"] / 1e9, job["end"] - job["start"]) for number, job in enumerate(found)
     ]
     run.table("two jobs at once", ("job", "its share, GB", "its peak, GB", "seconds"), rows)
-    run.check("both have the same values", found[0]["values"] == found[1]["values"], "they differ")
+    run.check("both have the same values", near(found[0]["values"], found[1]["values"]), "they differ")
     together = min(job["end"] for job in found) > max(job["start"] for job in found)
     run.check("they ran at the same time", together, [(job["start"], job["end"]) for job in found])
     if run.on_gpu:
@@ -52,17 +52,23 @@ def section(run: Run) -> None:
         for number, job in enumerate(found):
             share = total / 4  # half of the card, over two jobs
             run.check(
-                f"the share of job {number}", 0.9 * share <= job["budget"] <= share, f"{job['budget'] / 1e9:.1f} GB"
+                f"the share of job {number}",
+                0.9 * share <= job["budget"] <= 1.01 * share,
+                f"{job['budget'] / 1e9:.1f} GB",
             )
             run.check(f"the peak of job {number}", job["peak"] <= job["budget"], f"{job['peak'] / 1e9:.1f} GB")
     if run.has(15.0 if run.on_gpu else 3.0, "one job alone"):
         alone = json.loads(finished(started(words, "0/1")))
-        near = all(
-            a[:3] == b[:3] and abs(a[3] - b[3]) <= 1e-9 * max(1.0, abs(b[3]))
-            for a, b in zip(alone["values"], found[0]["values"], strict=True)
-        )
-        run.check("one job alone has their values", near, "they differ")
+        run.check("one job alone has their values", near(alone["values"], found[0]["values"]), "they differ")
         run.say(f"one job alone: {alone['end'] - alone['start']:.1f} s, share {alone['budget'] / 1e9:.1f} GB")
+
+
+def near(values: list[Any], others: list[Any]) -> bool:
+    """Return whether two tables hold the same but for rounding: sums may be added in another order each time."""
+    return all(
+        one[:3] == other[:3] and abs(one[3] - other[3]) <= 1e-9 * max(1.0, abs(other[3]))
+        for one, other in zip(values, others, strict=True)
+    )
 
 
 def started(words: list[str], slot: str) -> subprocess.Popen[str]:

@@ -102,7 +102,7 @@ def best_of_two(run: Run, given: Any, names: list[str]) -> float:
 
 def time_beside(run: Run) -> None:
     """Print how long measures of the card and of the CPU take each for themselves, and in one call."""
-    n_samples, n_features, count = (80, 16, 4) if not run.full else (3000, 512, 12)
+    n_samples, n_features, count = (80, 16, 4) if not run.full else (2000, 256, 8)
     given = {name: array.to(run.device) for name, array in related(count, n_samples, n_features).items()}
     card, cpu = ["procrustes", "pwcca", "rsa", "second_order_cosine"], ["imd", "permutation_procrustes"]
     for names in (card, cpu):

@@ -87,7 +87,8 @@ def finite(tensor: torch.Tensor) -> bool:
 
 def datasets(run: Run, folder: Path) -> tuple[DatasetSpec, DatasetSpec]:
     """Make the data and return where they are."""
-    steps = {"epochs": 1, "batch_size": 64 if run.full else 8}
+    # Of untrained transformers, a few steps at the usual rate of convolutional networks may end in infinity.
+    steps = {"epochs": 1, "batch_size": 64 if run.full else 8, "learning_rate": 0.01}
     architectures = dict.fromkeys((*IMAGES, *SMALL_IMAGES), steps)
     side, train, test = (224, 256, 64) if run.full else (8, 32, 16)
     texts = folder / "texts"

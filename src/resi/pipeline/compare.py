@@ -166,6 +166,8 @@ def _run_engine(plan: Plan, comparisons: Sequence[Comparison], null: int | None)
 def _engine(plan: Plan, device: torch.device, null: int | None) -> Iterator[Engine | IsolatedEngine]:
     config, how = plan.config, plan.config.compare
     given = (config.measures, how.budget(device), device, how.threads, config.on_error, plan.sampling)
+    if device.type == "cuda":
+        torch.cuda.empty_cache()  # what training keeps there is for comparing, be it in another process, and other jobs
     more: Any = {"null": None if null is None else Null(null), "main_memory": how.budget(torch.device("cpu"))}
     if not how.isolate:
         yield Engine(*given, **more)
