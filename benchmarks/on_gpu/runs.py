@@ -20,7 +20,7 @@ SHOWN_LINES = 25
 
 
 def section(run: Run) -> None:
-    """Train, extract and compare by measures of both kinds; again, when all is stored; then three other runs at once."""
+    """Train, extract and compare by measures of both kinds; again, when all is stored; then three others at once."""
     models = ["gcn"] if run.quick else ["gcn", "graphsage", "gat"]
     few = [f"model=[{','.join(models)}]", *(f"model.{name}.epochs=5" for name in models)]
     few += ["groups=2", "seeds=[0,1]"] if run.quick else ["groups=2", "seeds=[0,1,2]"]
