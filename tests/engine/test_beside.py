@@ -84,6 +84,12 @@ def test_outcomes_are_those_of_one_engine_after_the_other(split: None, threads: 
     assert len(made) == len(expected) == 6 * len(NAMES)
 
 
+def test_alone_measures_of_the_cpu_have_all_threads(split: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(execution, "workers_beside", None)  # nothing is left to serve a GPU
+    assert {one.status for one in found(engine(threads=2), ("imd", "rtd"))} == {Status.ok}
+    assert {one.status for one in found(engine(threads=2), ("cka", "jaccard"))} == {Status.ok}
+
+
 def test_one_by_one_keeps_the_order_given(split: None) -> None:
     given = items()
     tasks = all_pairs(list(given), engine().measures)[::-1]

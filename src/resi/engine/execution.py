@@ -108,16 +108,22 @@ class Engine:
         if not tasks:
             return
         self._uses.clear()
-        there = {name: one for name, one in self.measures.items() if place(one, self.device).type != self.device.type}
+        other = self._on_cpu()
+        chosen = {task.measure for task in tasks}
         with listening():
-            if not any(task.measure in there for task in tasks):
-                with workers(self.device, self.threads, len(representations), self.one_by_one) as pool:
-                    yield from filter(None, self._run(tasks, representations, pool))
+            if chosen & other.measures.keys() and chosen - other.measures.keys():
+                with workers_beside(self.threads, len(representations)) as pool:
+                    yield from filter(None, self._run_beside(other, tasks, representations, pool))
                 return
-            memory = self.memory if self.main_memory is None else self.main_memory
-            other = replace(self, measures=there, device=torch.device("cpu"), memory=memory)
-            with workers_beside(self.threads, len(representations)) as pool:
-                yield from filter(None, self._run_beside(other, tasks, representations, pool))
+            engine = other if chosen & other.measures.keys() else self
+            with workers(engine.device, self.threads, len(representations), self.one_by_one) as own_pool:
+                yield from filter(None, engine._run(tasks, representations, own_pool))
+
+    def _on_cpu(self) -> Engine:
+        """Return an engine for those measures that compute on the CPU although this one does not; it may have none."""
+        there = {name: one for name, one in self.measures.items() if place(one, self.device).type != self.device.type}
+        memory = self.memory if self.main_memory is None else self.main_memory
+        return replace(self, measures=there, device=torch.device("cpu"), memory=memory)
 
     def _run_beside(
         self, other: Engine, tasks: Sequence[Task], items: Mapping[str, Representation], pool: ThreadPoolExecutor
