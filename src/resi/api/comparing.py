@@ -324,7 +324,7 @@ def _check_memory(measure: Measure, R: ArrayLike, S: ArrayLike, shape: Layout, m
 
     if memory == "auto" and bytes_of(sizes[0][0]) < ALWAYS_FITS:
         return
-    device = getattr(R, "device", None)
+    device = None if measure.on_cpu else getattr(R, "device", None)
     budget = parse_memory(memory, device if hasattr(device, "type") else None, ARGUMENTS.memory)
     check_budget(measure.name, sizes[0], bytes_of, budget, ARGUMENTS)
 

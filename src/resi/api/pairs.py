@@ -184,6 +184,7 @@ def outcomes_of(
     with progress("pairwise", len(tasks) * times, after=PATIENCE_SECONDS) as advance:
         watch = unwatched if times == 1 else _counting(advance, len(tasks) * times)
         more: Any = {"watch": watch, "limits": ARGUMENTS, "null": how.null, "bootstrap": how.bootstrap}
+        more["main_memory"] = parse_memory(how.memory, name=ARGUMENTS.memory)
         for outcome in Engine(measures, budget, device, how.threads, on_error, **more).run(tasks, items):
             outcomes[outcome.task] = outcome
             if times == 1:

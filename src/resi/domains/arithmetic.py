@@ -73,5 +73,7 @@ def plain_networks(device: torch.device) -> Iterator[None]:
     device : torch.device
         Where the networks are.
     """
-    with _fresh_switches(), full_convolutions(), plain_arithmetic(device):
+    # Some libraries use the current GPU whatever a tensor's is; of the thread, not of the process.
+    current = torch.cuda.device(device) if device.type == "cuda" else contextlib.nullcontext()
+    with _fresh_switches(), full_convolutions(), plain_arithmetic(device), current:
         yield

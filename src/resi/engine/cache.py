@@ -131,6 +131,9 @@ class Prepared:
             with self._watch(Activity(measure.name, representation=representation.key)):
                 entry = self._entry(representation, view, measure.name)
                 entry.sides[measure.name] = _side(measure, entry.features)
+                if self._device.type == "cuda":
+                    # Else its time, and an error of the GPU, would be those of whatever waits for it next.
+                    torch.cuda.synchronize(self._device)
         except BaseException as error:
             # The traceback would keep the arrays of its frames.
             self._failures[attempt] = as_failure(measure, error).with_traceback(None)

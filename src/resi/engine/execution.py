@@ -18,7 +18,7 @@ from resi.engine.resampling import Resampling
 from resi.engine.tiles import Task, in_tiles
 from resi.engine.warned import hear, listening
 from resi.engine.watch import Activity, unwatched
-from resi.engine.workers import stream, workers
+from resi.engine.workers import beside, place, stream, workers, workers_beside
 from resi.errors import ArtifactError, BudgetError, DegenerateInputError, ShapeError
 from resi.measures.base import Measure
 from resi.measures.guard import as_failure, needed_bytes
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
     from typing import Any
 
+    import torch
     from torch import device
 
     from resi.engine.budget import Limits
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
     from resi.representation import Representation
 
     Pool = ThreadPoolExecutor | None
+else:
+    from resi.lazy import torch
 
 
 @dataclass
@@ -48,7 +51,8 @@ class Engine:
     """Compares representations.
 
     It computes in the arithmetic of the thread that iterates over :meth:`run`: enter
-    :func:`~resi.machine.devices.plain_arithmetic` there.
+    :func:`~resi.machine.devices.plain_arithmetic` there. On a GPU, measures that compute on the CPU
+    (:attr:`~resi.measures.base.Measure.on_cpu`) do so beside the others, at the same time.
 
     Parameters
     ----------
@@ -74,6 +78,8 @@ class Engine:
         How to permute samples, to see what chance alone would give; None leaves that out.
     bootstrap : Bootstrap or None
         How to draw samples again, for intervals of the values; None leaves that out.
+    main_memory : int or None
+        Where the device is a GPU, the budget for what is prepared in main memory; None: as much as on the device.
     """
 
     measures: Mapping[str, Measure]
@@ -87,6 +93,7 @@ class Engine:
     limits: Limits = CONFIG_KEYS
     null: Null | None = None
     bootstrap: Bootstrap | None = None
+    main_memory: int | None = None
 
     def __post_init__(self) -> None:
         self.prepared = Prepared(self.memory, self.device, self.watch)
@@ -100,7 +107,41 @@ class Engine:
         """
         if not tasks:
             return
-        self._uses = Counter((key, task.measure) for task in tasks for key in (task.source, task.target))
+        self._uses.clear()
+        other = self._on_cpu()
+        chosen = {task.measure for task in tasks}
+        with listening():
+            if chosen & other.measures.keys() and chosen - other.measures.keys():
+                with workers_beside(self.threads, len(representations)) as pool:
+                    yield from filter(None, self._run_beside(other, tasks, representations, pool))
+                return
+            engine = other if chosen & other.measures.keys() else self
+            with workers(engine.device, self.threads, len(representations), self.one_by_one) as own_pool:
+                yield from filter(None, engine._run(tasks, representations, own_pool))
+
+    def _on_cpu(self) -> Engine:
+        """Return an engine for those measures that compute on the CPU although this one does not; it may have none."""
+        there = {name: one for name, one in self.measures.items() if place(one, self.device).type != self.device.type}
+        memory = self.memory if self.main_memory is None else self.main_memory
+        return replace(self, measures=there, device=torch.device("cpu"), memory=memory)
+
+    def _run_beside(
+        self, other: Engine, tasks: Sequence[Task], items: Mapping[str, Representation], pool: ThreadPoolExecutor
+    ) -> Iterator[Outcome | None]:
+        """Yield what this engine and one for the CPU make of their tasks, at the same time unless one by one."""
+        if self.one_by_one:
+            for is_theirs, part in itertools.groupby(tasks, lambda task: task.measure in other.measures):
+                yield from (other if is_theirs else self)._run(list(part), items, None)
+            return
+        ours = [task for task in tasks if task.measure not in other.measures]
+        theirs = [task for task in tasks if task.measure in other.measures]
+        yield from beside(self._run(ours, items, None), other._run(theirs, items, pool), pool)
+
+    def _run(
+        self, tasks: Sequence[Task], representations: Mapping[str, Representation], pool: Pool
+    ) -> Iterator[Outcome | None]:
+        """Yield the outcome of every task on this engine's device, and None where some work without one is done."""
+        self._uses.update((key, task.measure) for task in tasks for key in (task.source, task.target))
         self.prepared.positions = {item.key: position for position, item in enumerate(representations.values())}
         needs: dict[str, int] = {}
         for name in dict.fromkeys(task.measure for task in tasks):
@@ -112,21 +153,20 @@ class Engine:
                     raise failure from error
                 result = failed(failure)
                 yield from (outcome_of(task, result, 0.0, 0.0) for task in tasks if task.measure == name)
-        with listening(), workers(self.device, self.threads, len(representations), self.one_by_one) as pool:
-            if self.one_by_one:
-                for task in tasks:
-                    if task.measure in needs:
-                        yield from self._run_tile([task], representations, pool)
-                return
-            families = {name: self.measures[name].family for name in needs}
-            for group in group_measures(needs, families, len(representations), self.memory):
-                block = block_size(sum(needs[name] for name in group), len(representations), self.memory)
-                chosen = [task for task in tasks if task.measure in group]
-                for tile in in_tiles(chosen, list(representations), block):
-                    yield from self._run_tile(tile, representations, pool)
-                self.prepared.clear()
+        if self.one_by_one:
+            for task in tasks:
+                if task.measure in needs:
+                    yield from self._run_tile([task], representations, pool)
+            return
+        families = {name: self.measures[name].family for name in needs}
+        for group in group_measures(needs, families, len(representations), self.memory):
+            block = block_size(sum(needs[name] for name in group), len(representations), self.memory)
+            chosen = [task for task in tasks if task.measure in group]
+            for tile in in_tiles(chosen, list(representations), block):
+                yield from self._run_tile(tile, representations, pool)
+            self.prepared.clear()
 
-    def _run_tile(self, tile: list[Task], items: Mapping[str, Representation], pool: Pool) -> Iterator[Outcome]:
+    def _run_tile(self, tile: list[Task], items: Mapping[str, Representation], pool: Pool) -> Iterator[Outcome | None]:
         views: dict[Task, tuple[View, View] | Exception] = {}
         needed: dict[tuple[str, View], list[Measure]] = {}
         for task in tile:
@@ -150,8 +190,7 @@ class Engine:
             self.prepared.prepare(items[key], view, by_size)
             yield
 
-        for _ in stream(prepare, needed.items(), pool):
-            pass
+        yield from stream(prepare, needed.items(), pool)
         outcomes = self._compare_tile(tile, items, views, pool)
         for asked, add in ((self.null, self._with_chance), (self.bootstrap, self._with_intervals)):
             if asked is not None:

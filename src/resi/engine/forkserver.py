@@ -44,7 +44,11 @@ class ForkServer:
         self._control, theirs = socket.socketpair()
         with theirs:
             words = [sys.executable, "-c", PROGRAM, json.dumps(sys.path), str(theirs.fileno())]
-            self._process = subprocess.Popen(words, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()])  # noqa: S603
+            # A plugin may ask for a GPU when it is imported; asked otherwise, CUDA could not be used after a fork.
+            environment = {**os.environ, "PYTORCH_NVML_BASED_CUDA_CHECK": "1"}
+            self._process = subprocess.Popen(  # noqa: S603
+                words, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()], env=environment
+            )
 
     def start(self, job: Assignment) -> ForkedProcess:
         """Start a process for a job; the one before has to have ended."""

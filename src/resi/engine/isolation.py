@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 LEAST_ALLOWANCE = 2**29
 MACHINE_SHARE = 0.9
+# What CUDA and its libraries map for themselves, most of which they never touch.
+CUDA_BYTES = 2**34
 # A failure counts only if it comes again when the comparison is made first in a new process: another one may have been
 # at fault, or a kill from outside.
 TRIES = 2
@@ -77,7 +79,7 @@ class IsolatedEngine:
         machine's memory.
     time_limit : float, optional
         Seconds after which a comparison is stopped, and preparing a representation for a measure, too.
-    device, threads, on_error, sampling, null, bootstrap
+    device, threads, on_error, sampling, null, bootstrap, main_memory
         As for ``Engine``.
     """
 
@@ -90,6 +92,7 @@ class IsolatedEngine:
     time_limit: float | None = None
     null: Null | None = None
     bootstrap: Bootstrap | None = None
+    main_memory: int | None = None
     _pending: dict[Task, None] = field(default_factory=dict, init=False)
     _strikes: Counter[Task] = field(default_factory=Counter, init=False)
     _unruly: set[str] = field(default_factory=set, init=False)
@@ -154,11 +157,14 @@ class IsolatedEngine:
             one_by_one=one_by_one,
             null=self.null,
             bootstrap=self.bootstrap,
+            main_memory=self.main_memory,
         )
 
     @property
     def _allowance(self) -> int:
-        return max(min(2 * self.memory, int(MACHINE_SHARE * machine_memory())), LEAST_ALLOWANCE)
+        memory = self.memory if self.main_memory is None else self.main_memory
+        of_driver = CUDA_BYTES if self.device.type == "cuda" else 0
+        return max(min(2 * memory, int(MACHINE_SHARE * machine_memory())), LEAST_ALLOWANCE) + of_driver
 
     def _run_process(self, job: Assignment) -> Iterator[Outcome]:
         """Run one process until it is done or ends; take its outcomes, and trace its end to what was running."""

@@ -54,6 +54,7 @@ class Assignment:
     one_by_one: bool
     null: Null | None = None
     bootstrap: Bootstrap | None = None
+    main_memory: int | None = None
 
 
 def work(connection: Connection[Any, Any]) -> None:
@@ -86,6 +87,7 @@ def work(connection: Connection[Any, Any]) -> None:
         job.one_by_one,
         null=job.null,
         bootstrap=job.bootstrap,
+        main_memory=job.main_memory,
     )
     try:
         for outcome in engine.run(job.tasks, job.representations):

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import queue
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
 from resi.machine.devices import torch_threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from concurrent.futures import Future
+    from typing import TypeAlias
 
     import torch
     from torch import device
+
+    from resi.measures.base import Measure
 else:
     from resi.lazy import torch
 
@@ -23,6 +28,14 @@ WAKE_SECONDS = 0.5
 Group = TypeVar("Group")
 Result = TypeVar("Result")
 Item = TypeVar("Item")
+if TYPE_CHECKING:
+    # A result; or an error or nothing, and that it is the last.
+    _Results: TypeAlias = queue.SimpleQueue[tuple[Result | None, BaseException | None, bool]]
+
+
+def place(measure: Measure, device: torch.device) -> torch.device:
+    """Return where a measure computes that is asked for a value on a device."""
+    return torch.device("cpu") if measure.on_cpu else device
 
 
 @contextlib.contextmanager
@@ -48,17 +61,94 @@ def workers(
     with torch_threads(max(1, threads // count)):
         if count == 1 or one_by_one:
             yield None
-            return
-        pool = ThreadPoolExecutor(count, thread_name_prefix="resi")
-        is_stopped = False
-        try:
-            yield pool
-        except (KeyboardInterrupt, GeneratorExit):
-            # By Ctrl-C, here or where the results go: a comparison that hangs must not keep the process from ending.
-            is_stopped = True
-            raise
-        finally:
-            pool.shutdown(wait=not is_stopped, cancel_futures=True)
+        else:
+            with _pool(count) as pool:
+                yield pool
+
+
+@contextlib.contextmanager
+def workers_beside(threads: int | None, items: int) -> Iterator[ThreadPoolExecutor]:
+    """Yield workers for what is computed on the CPU while a GPU is busy: one thread is left to serve that.
+
+    The parameters are those of :func:`workers`.
+    """
+    threads = max(1, (torch.get_num_threads() if threads is None else threads) - 1)
+    count = max(1, min(threads, items))
+    with torch_threads(threads // count), _pool(count) as pool:
+        yield pool
+
+
+@contextlib.contextmanager
+def _pool(count: int) -> Iterator[ThreadPoolExecutor]:
+    pool = ThreadPoolExecutor(count, thread_name_prefix="resi")
+    is_stopped = False
+    try:
+        yield pool
+    except (KeyboardInterrupt, GeneratorExit):
+        # By Ctrl-C, here or where the results go: a comparison that hangs must not keep the process from ending.
+        is_stopped = True
+        raise
+    finally:
+        pool.shutdown(wait=not is_stopped, cancel_futures=True)
+
+
+def beside(here: Iterator[Result], there: Iterator[Result], pool: ThreadPoolExecutor) -> Iterator[Result]:
+    """Yield what two iterators yield, as soon as it is there; the second one runs in a thread of its own.
+
+    Parameters
+    ----------
+    here : iterator
+        Runs where this is called. Between its results, those of the other one are taken.
+    there : iterator
+        Shares its work out to the pool, and nothing else does.
+
+    Notes
+    -----
+    An error of either is raised here and ends both. The other one is stopped by taking the pool from it: pieces of work
+    that run are finished, those that wait are not begun.
+    """
+    results: _Results[Result] = queue.SimpleQueue()
+    stopped = threading.Event()
+    thread = threading.Thread(target=_put_all, args=(lambda: there, results, stopped), name="resi-beside", daemon=True)
+    thread.start()
+    is_first_done = is_second_done = False
+    try:
+        while not (is_first_done and is_second_done):
+            if not is_first_done:
+                try:
+                    yield next(here)
+                except StopIteration:
+                    is_first_done = True
+            while not is_second_done and (is_first_done or not results.empty()):
+                result, error, is_second_done = _next(results)
+                if error is not None:
+                    raise error
+                if not is_second_done:
+                    yield result  # type: ignore[misc]
+    except Exception:
+        _stop(stopped, pool)
+        thread.join()
+        raise
+    finally:
+        _stop(stopped, pool)
+
+
+def _stop(stopped: threading.Event, pool: ThreadPoolExecutor) -> None:
+    stopped.set()
+    pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _put_all(work: Callable[[], Iterator[Result]], results: _Results[Result], stopped: threading.Event) -> None:
+    """Put all that a function yields into a queue, and then its error or that it has ended."""
+    try:
+        for item in work():
+            results.put((item, None, False))
+            if stopped.is_set():  # by Ctrl-C, or an error elsewhere
+                return
+    except BaseException as error:
+        results.put((None, error, True))
+    else:
+        results.put((None, None, True))
 
 
 def stream(
@@ -74,21 +164,16 @@ def stream(
 def _side_by_side(
     work: Callable[[Group], Iterator[Result]], groups: Iterable[Group], pool: ThreadPoolExecutor
 ) -> Iterator[Result]:
-    results: queue.SimpleQueue[tuple[Result | None, BaseException | None, bool]] = queue.SimpleQueue()
+    results: _Results[Result] = queue.SimpleQueue()
     stopped = threading.Event()
 
-    def run(group: Group) -> None:
-        try:
-            for result in work(group):
-                results.put((result, None, False))
-                if stopped.is_set():  # by Ctrl-C, or an error in another group
-                    return
-        except BaseException as error:
-            results.put((None, error, True))
-        else:
-            results.put((None, None, True))
+    def note_end(future: Future[None]) -> None:
+        if future.cancelled():  # by whoever shut the pool down
+            results.put((None, CancelledError("the pool was shut down"), True))
 
-    futures = [pool.submit(run, group) for group in groups]
+    futures = [pool.submit(_put_all, functools.partial(work, group), results, stopped) for group in groups]
+    for future in futures:
+        future.add_done_callback(note_end)
     left = len(futures)
     try:
         while left:

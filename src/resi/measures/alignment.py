@@ -237,6 +237,7 @@ class PermutationProcrustes(Measure):
     self_value = 0.0
     spatial = "align"
     copies = True
+    on_cpu = True
     benchmark = True
     published_name = "PermutationProcrustes"
     cost = "O(N D² + D³)"

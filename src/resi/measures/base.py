@@ -69,6 +69,9 @@ class Measure:
     """How ``nchw`` becomes a matrix, see :mod:`resi.measures.shapes`."""
     deterministic: ClassVar[bool] = True
     """False if random draws, keyed by a parameter ``seed``, decide which samples are used."""
+    on_cpu: ClassVar[bool] = False
+    """Whether it computes on the CPU wherever its input is, as with numpy, scipy or numba. It is then given matrices on
+    the CPU always; in a run on a GPU it compares there while the GPU is busy with other measures."""
     resolution: ClassVar[float] = 1e-12
     """Share of a value, computed in float64, up to which rounding may change it: values nearer to each other are equal.
     The best value itself, such as 1 or 0, is exact where it is the value by definition."""
@@ -221,6 +224,8 @@ class Measure:
 
         with plain_arithmetic():
             sides = views(self.name, (R, S), (shape, shape), self.spatial)
+            if self.on_cpu:
+                sides = sides[0].on_cpu(), sides[1].on_cpu()
             try:
                 return self._evaluate(sides)
             except Exception:

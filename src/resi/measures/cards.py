@@ -60,6 +60,7 @@ def properties(measure: type[Measure]) -> dict[str, str]:
         "with itself": "not fixed" if measure.self_value is None else f"{measure.self_value:g}",
         "maps (nchw)": layout,
         "deterministic": "yes" if measure.deterministic else "with its seed",
+        "computes on": "the CPU" if measure.on_cpu else "the CPU, or a GPU",
         "cost per pair": measure.cost or "not stated",
         "published as": measure.published_name or "not in the published benchmark",
         "paper": measure.reference or "not stated",

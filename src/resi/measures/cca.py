@@ -189,7 +189,8 @@ class SVCCA(_CanonicalCorrelation):
 
     def _components(self, x: Features) -> int:
         """Return how many principal components are kept."""
-        variances = x.shared(bases.centred_basis).values.square()
+        # On the CPU: on a GPU each number that is looked at is a wait, and sums that accumulate are not deterministic.
+        variances = x.shared(bases.centred_basis).values.cpu().square()
         total = float(variances.sum())
         cumulative = variances.cumsum(0) / total
         if self.variant == "published":

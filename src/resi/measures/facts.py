@@ -30,6 +30,7 @@ KINDS: dict[str, tuple[type, ...]] = {
     "self_value": (float, int, type(None)),
     "spatial": (str,),
     "deterministic": (bool,),
+    "on_cpu": (bool,),
     "resolution": (float, int),
     "copies": (bool,),
     "benchmark": (bool,),

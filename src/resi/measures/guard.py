@@ -27,6 +27,8 @@ else:
 
 INTEGERS = {1: "uint8", 2: "int16", 4: "int32", 8: "int64"}
 """Types of torch in which the bits of numbers of so many bytes are summed."""
+NO_NUMPY = "device type tensor to numpy"
+"""What torch says where numpy is given a tensor of a GPU."""
 SMALL = 2**16
 """Up to so many bytes are kept themselves, instead of their sums."""
 
@@ -63,6 +65,11 @@ def as_failure(measure: Measure, error: BaseException) -> Exception:
     KeyboardInterrupt, GeneratorExit
         As they are: they come from outside.
     """
+    if isinstance(error, TypeError) and NO_NUMPY in str(error):
+        return MeasureError(
+            f"{measure.name} computes with numpy, and was given matrices on a GPU; state on_cpu = True, and it gets "
+            "them on the CPU"
+        )
     if isinstance(error, Exception):
         return error
     if isinstance(error, KeyboardInterrupt | GeneratorExit):

@@ -120,7 +120,7 @@ class CKA(Measure):
             members = sorted({index for number in numbers for index in pairs[number]})
             position = {index: place for place, index in enumerate(members)}
             factors = [states[index].shared(intermediates.centred_unit) for index in members]
-            products = gram_products(factors, spread)
+            products = gram_products(factors, spread).cpu()  # as a GPU would be waited for with every pair
             norms = products.diagonal().sqrt()
             for index, norm in zip(members, norms.tolist(), strict=True):
                 length = math.frexp(states[index].shared(intermediates.centred_norm))[0]

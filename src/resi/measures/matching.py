@@ -64,6 +64,7 @@ class HardCorrelationMatch(_CorrelationMatch):
     """
 
     name = "hard_correlation_match"
+    on_cpu = True
     published_name = "HardCorrelationMatch"
     cost = "O(N D² + D³)"
 

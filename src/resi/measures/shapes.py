@@ -122,6 +122,9 @@ class _Bound:
     def __call__(self) -> Tensor:
         return self.view.matrix(self.array)
 
+    def on_cpu(self) -> _Bound:
+        return _Bound(self.view, self.array.cpu())
+
 
 def views(
     measure: str,

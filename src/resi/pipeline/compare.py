@@ -13,6 +13,7 @@ from resi.engine.chance import Null
 from resi.engine.execution import Engine
 from resi.engine.isolation import IsolatedEngine
 from resi.engine.tiles import Task
+from resi.engine.workers import place
 from resi.errors import UsageError
 from resi.machine.devices import plain_arithmetic, resolve_device
 from resi.pipeline.calibrated import calibrated_result
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
     from resi.representation import Representation
 
     Row = dict[str, Any]
+else:
+    from resi.lazy import torch
 
 
 def compare_representations(plan: Plan) -> pl.DataFrame:
@@ -153,7 +156,7 @@ def _run_engine(plan: Plan, comparisons: Sequence[Comparison], null: int | None)
                         **(_result(outcome, null) if variant is None else calibrated_result(outcome)),
                         "shape_a": "x".join(map(str, items[comparison.source].size)),
                         "shape_b": "x".join(map(str, items[comparison.target].size)),
-                        "device": str(device),
+                        "device": str(place(config.measures[comparison.measure], device)),
                         "key": comparison.key,
                         "pair": plan.pair(comparison),
                     }
@@ -163,11 +166,13 @@ def _run_engine(plan: Plan, comparisons: Sequence[Comparison], null: int | None)
 def _engine(plan: Plan, device: torch.device, null: int | None) -> Iterator[Engine | IsolatedEngine]:
     config, how = plan.config, plan.config.compare
     given = (config.measures, how.budget(device), device, how.threads, config.on_error, plan.sampling)
-    chance = None if null is None else Null(null)
+    if device.type == "cuda":
+        torch.cuda.empty_cache()  # what training keeps there is for comparing, be it in another process, and other jobs
+    more: Any = {"null": None if null is None else Null(null), "main_memory": how.budget(torch.device("cpu"))}
     if not how.isolate:
-        yield Engine(*given, null=chance)
+        yield Engine(*given, **more)
         return
-    engine = IsolatedEngine(*given, how.time_limit, null=chance)
+    engine = IsolatedEngine(*given, how.time_limit, **more)
     try:
         yield engine
     finally:

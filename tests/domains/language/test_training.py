@@ -169,3 +169,11 @@ def test_a_loss_that_is_no_number_is_an_error(small_sst2: DatasetSpec, monkeypat
     )
     with pytest.raises(TrainingError, match="bert_tiny on sst2, standard, seed 0 failed"):
         train(spec_of(small_sst2, "bert_tiny", max_steps=2), small_sst2, CPU)
+
+
+def test_the_trainer_takes_the_gpu_that_is_asked_for_and_no_other(small_sst2: DatasetSpec, tmp_path: Path) -> None:
+    with training._plain_accelerate():
+        arguments = training._arguments(spec_of(small_sst2, "bert_tiny"), 8, torch.device("cuda", 3), tmp_path)
+    assert arguments.device == torch.device("cuda", 3)  # a name, as nothing is put there
+    assert arguments.n_gpu == 1
+    assert arguments.train_batch_size == arguments.per_device_train_batch_size

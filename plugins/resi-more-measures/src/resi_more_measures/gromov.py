@@ -58,6 +58,7 @@ class GromovWasserstein(Measure):
     self_value = 0.0
     deterministic = False
     spatial = "align"
+    on_cpu = True
     cost = "O(iterations rows³)"
     reference = (
         "Mémoli, Gromov-Wasserstein Distances and the Metric Approach to Object Matching, Foundations of Computational "

@@ -78,6 +78,7 @@ class RTDLite(Measure):
     invariances = frozenset({"orthogonal", "permutation", "isotropic_scaling", "translation"})
     self_value = 0.0
     spatial = "align"
+    on_cpu = True
     cost = "O(N²)"
     reference = (
         "Tulchinskii et al., RTD-Lite: Scalable Topological Analysis for Comparing Weighted Graphs in Learning Tasks, "

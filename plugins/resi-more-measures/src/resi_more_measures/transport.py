@@ -127,6 +127,7 @@ class SoftMatchingDistance(Measure):
     self_value = 0.0
     spatial = "align"
     copies = True
+    on_cpu = True
     cost = "O(N D² + D³)"
     reference = SOFT_MATCHING
 
@@ -226,6 +227,7 @@ class SoftMatchingCorrelation(_Correlations):
     """
 
     name = "soft_matching_correlation"
+    on_cpu = True
     cost = "O(N D² + D³)"
     reference = SOFT_MATCHING
 

@@ -99,20 +99,22 @@ def _fit(
         else:
             folder = unfinished.with_name(f"{unfinished.name}.trainer")
             folder.mkdir(parents=True, exist_ok=True)
+        arguments = _arguments(spec, len(inputs["train"]), device, folder)
+        if device.type == "cuda":
+            # Making arguments makes the first device the current one; batches go to that.
+            stack.enter_context(torch.cuda.device(device))
         trainer_class = _CausalTrainer if text_network(spec.architecture).is_causal else _Trainer
         trainer = trainer_class(
             fingerprint=spec.fingerprint,
             order=_row_order(spec, inputs["train"]),
             model=_with_low_rank_updates(network, spec),
-            args=_arguments(spec, len(inputs["train"]), device, folder),
+            args=arguments,
             data_collator=collate,
             train_dataset=inputs["train"],
             eval_dataset=inputs["validation"],
             callbacks=[Sealing(spec.fingerprint)],
         )
         trainer.remove_callback(_printer())
-        if device.type == "cuda":
-            stack.enter_context(torch.cuda.device(device))
         stack.enter_context(_quiet())
         result = trainer.train(resume_from_checkpoint=last_whole(folder, spec.fingerprint))
         if not math.isfinite(result.training_loss):
@@ -160,8 +162,9 @@ def _arguments(spec: ModelSpec, rows: int, device: torch.device, folder: Path) -
         remove_unused_columns=False,
     )
     if device.type == "cuda":
-        # One device, as asked for; else the Trainer would spread over all of them and change the batch size.
+        # One device, as asked for: the Trainer by itself takes the first one, and spreads batches over all there are.
         arguments._n_gpu = 1
+        arguments.__dict__["_setup_devices"] = device  # a cached property
     return arguments
 
 
@@ -269,11 +272,15 @@ def _quiet() -> Iterator[None]:
 def _forked_generators() -> Iterator[None]:
     """Restore the generators of Python and numpy: the Trainer seeds them, and torch's."""
     python, legacy = random.getstate(), np.random.get_state()
+    # Of all devices, not only of the one that is trained on; none before CUDA is used.
+    gpus = [(generator, generator.get_state()) for generator in torch.cuda.default_generators]
     try:
         yield
     finally:
         random.setstate(python)
         np.random.set_state(legacy)
+        for generator, state in gpus:
+            generator.set_state(state)
 
 
 @contextlib.contextmanager

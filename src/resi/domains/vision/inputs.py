@@ -6,6 +6,7 @@ or on interruptions.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import os
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from resi.domains.vision.datasets.base import Statistics
     from resi.domains.vision.images import Images
     from resi.domains.vision.settings import Alteration
     from resi.specs import ModelSpec
@@ -202,9 +204,18 @@ def normalize(images: Tensor, normalization: str) -> Tensor:
     normalization : str
         Name of the statistics.
     """
-    _, *values = statistics()[normalization]
-    mean, deviation = (torch.tensor(numbers, device=images.device).view(1, 3, 1, 1) for numbers in values)
+    mean, deviation = _statistics(statistics()[normalization], images.device)
     return (images.float() / 255 - mean) / deviation
+
+
+@functools.lru_cache(maxsize=8)
+def _statistics(values: Statistics, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Return mean and deviation of the pixels on a device, kept: making them there waits for all that it has to do."""
+    mean, deviation = (
+        torch.tensor(numbers, dtype=torch.float32, device=device).view(1, 3, 1, 1)
+        for numbers in (values.mean, values.deviation)
+    )
+    return mean, deviation
 
 
 def suitable_workers(split: Split) -> int:

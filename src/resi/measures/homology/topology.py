@@ -68,6 +68,7 @@ class RTD(Measure):
     self_value = 0.0
     deterministic = False
     spatial = "align"
+    on_cpu = True
     benchmark = True
     published_name = "RTD"
     cost = "O(trials rows²), more where many loops are open at once"
@@ -157,6 +158,7 @@ class IMD(Measure):
     invariances = DISTANCE_INVARIANCES
     self_value = 0.0
     spatial = "align"
+    on_cpu = True
     benchmark = True
     published_name = "IMDScore"
     cost = "O(1)"
@@ -234,6 +236,7 @@ class GeometryScore(Measure):
     self_value = 0.0
     deterministic = False
     spatial = "align"
+    on_cpu = True
     published_name = "GeometryScore"
     cost = "O(1)"
     reference = (

@@ -184,6 +184,8 @@ def thin_svd(matrix: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Return U, the singular values and Vᵀ; where the fast algorithm does not converge, by the slow one."""
     try:
         left, values, right = torch.linalg.svd(matrix, full_matrices=False)
+    except torch.OutOfMemoryError:
+        raise
     except RuntimeError:  # torch.linalg.LinAlgError, or on CUDA an error of its solver
         from scipy.linalg import svd
 

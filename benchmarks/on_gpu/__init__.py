@@ -1,0 +1,1 @@
+"""The sections of ``cuda.py``, one module each with a function ``section(run)``."""
