@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
-from torch.nn.functional import dropout, linear, normalize, relu
+from torch.nn.functional import linear, normalize, relu
 
+from resi.domains.graph.networks.dropping import dropout
 from resi.domains.graph.networks.pgnn.messages import hear
 
 if TYPE_CHECKING:
