@@ -11,7 +11,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
-from torch.nn.functional import linear
 
 if TYPE_CHECKING:
     from typing import Self
@@ -193,12 +192,12 @@ class Propagation:
         return found, found >= 0
 
 
-def linear_map(x: Tensor, weight: Tensor) -> Tensor:
-    """Return ``x @ weight.T`` with gradients for the weights; x is dense, or in CSR layout and constant."""
+def linear_map(x: Tensor, columns: Tensor) -> Tensor:
+    """Return ``x @ columns`` with gradients for the columns; x is dense, or in CSR layout and constant."""
     if x.layout == torch.sparse_csr and x.device.type == "cpu":
-        result: Tensor = _SparseLinear.apply(weight, x)
+        result: Tensor = _SparseMap.apply(x, columns.contiguous())
         return result
-    return linear(x, weight)
+    return x @ columns
 
 
 def _chosen(tensors: tuple[Tensor, Tensor, Tensor], which: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -237,18 +236,18 @@ class _SparseProduct(torch.autograd.Function):
         return ctx.transposed @ gradients[0], None, None
 
 
-class _SparseLinear(torch.autograd.Function):
-    """``x @ weight.T``; torch's own gradient would transpose x each time."""
+class _SparseMap(torch.autograd.Function):
+    """``x @ columns``; torch's own gradient would transpose x each time."""
 
     @staticmethod
-    def forward(ctx: Any, weight: Tensor, x: Tensor) -> Tensor:
+    def forward(ctx: Any, x: Tensor, columns: Tensor) -> Tensor:
         ctx.x = x
-        return x @ weight.T
+        return x @ columns
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[None, Tensor]:
         from resi.domains.graph.compiled.rows import Rows, transposed_product
 
         x = ctx.x
         arrays = (tensor.numpy() for tensor in (x.crow_indices(), x.col_indices(), x.values()))
-        return transposed_product(Rows(*arrays, x.shape[1]), gradients[0]).T, None
+        return None, transposed_product(Rows(*arrays, x.shape[1]), gradients[0])

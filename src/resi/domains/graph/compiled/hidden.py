@@ -86,41 +86,24 @@ def _forward(  # noqa: PLR0913, PLR0917 - inputs and outputs of a loop
 ) -> None:
     n_nodes, width = x.shape
     mean, variance = moments
-    part = np.empty(width, x.dtype)
     total = np.zeros(width, np.float64)
     for start in range(0, n_nodes, BLOCK):
-        part[:] = ZERO
-        for node in range(start, min(start + BLOCK, n_nodes)):
-            for k in range(width):
-                part[k] += x[node, k]
-        for k in range(width):
-            total[k] += part[k]
-    for k in range(width):
-        mean[k] = total[k] / n_nodes
-        total[k] = 0.0
+        _add_sums(x[start : start + BLOCK], total)
+    mean[:] = total / n_nodes
+    total[:] = 0.0
     for start in range(0, n_nodes, BLOCK):
-        part[:] = ZERO
-        for node in range(start, min(start + BLOCK, n_nodes)):
-            for k in range(width):
-                away = x[node, k] - mean[k]
-                part[k] += away * away
-        for k in range(width):
-            total[k] += part[k]
-    slope = np.empty(width, x.dtype)
-    for k in range(width):
-        variance[k] = total[k] / n_nodes
-        slope[k] = weight[k] / np.sqrt(variance[k] + eps)
-    if is_elu:
-        for node in range(n_nodes):
-            for k in range(width):
-                value = (x[node, k] - mean[k]) * slope[k] + bias[k]
-                bent = exponential(min(value, ZERO)) - 1
-                out[node, k] = (value if value > ZERO else bent) * kept[node, k] * scale
-    else:
-        for node in range(n_nodes):
-            for k in range(width):
-                value = (x[node, k] - mean[k]) * slope[k] + bias[k]
-                out[node, k] = (value if value > ZERO else ZERO) * kept[node, k] * scale
+        _add_squares(x[start : start + BLOCK], mean, total)
+    variance[:] = total / n_nodes
+    slope = weight / np.sqrt(variance + eps)
+    for start in range(0, n_nodes, BLOCK):
+        stop = min(start + BLOCK, n_nodes)
+        _move(x[start:stop], mean, slope, bias, out[start:stop])
+        values = out[start:stop].ravel()
+        if is_elu:
+            _bend(values)
+        else:
+            _cut(values)
+        _keep(values, kept[start:stop].ravel(), scale)
 
 
 @compiled
@@ -139,34 +122,106 @@ def _backward(  # noqa: PLR0913, PLR0917 - as above, and gradients of each
 ) -> None:
     n_nodes, width = x.shape
     mean, inverse = moments
-    part, part_away = np.empty((2, width), x.dtype)
     total, total_away = np.zeros((2, width), np.float64)
-    level = ONE / scale if is_elu else ZERO
     for start in range(0, n_nodes, BLOCK):
-        part[:] = ZERO
-        part_away[:] = ZERO
-        for node in range(start, min(start + BLOCK, n_nodes)):
-            for k in range(width):
-                value = out[node, k]
-                gradient = of_out[node, k] * kept[node, k]
-                if is_elu:
-                    gradient *= scale if value > ZERO else value + scale
-                else:
-                    gradient *= scale if value > ZERO else ZERO
-                of_x[node, k] = gradient
-                part[k] += gradient
-                part_away[k] += gradient * ((x[node, k] - mean[k]) * inverse[k])
-        for k in range(width):
-            total[k] += part[k]
-            total_away[k] += part_away[k]
-    slope = np.empty(width, x.dtype)
-    for k in range(width):
-        of_bias[k] = total[k]
-        of_weight[k] = total_away[k]
-        part[k] = total[k] / n_nodes
-        part_away[k] = total_away[k] / n_nodes
-        slope[k] = weight[k] * inverse[k]
-    for node in range(n_nodes):
-        for k in range(width):
-            away = (x[node, k] - mean[k]) * inverse[k]
-            of_x[node, k] = slope[k] * (of_x[node, k] - part[k] - away * part_away[k])
+        stop = min(start + BLOCK, n_nodes)
+        values, given, to = out[start:stop].ravel(), of_out[start:stop].ravel(), of_x[start:stop].ravel()
+        if is_elu:
+            _multiply_bent(given, values, scale, to)
+            _keep(to, kept[start:stop].ravel(), ONE)
+        else:
+            _multiply_cut(given, values, scale, to)
+        _add_sums(of_x[start:stop], total)
+        _add_products(of_x[start:stop], x[start:stop], mean, total_away)
+    of_bias[:] = total
+    of_weight[:] = total_away * inverse
+    slope = weight * inverse
+    flat = -slope * of_bias / np.float32(n_nodes)
+    steep = -slope * inverse * of_weight / np.float32(n_nodes)
+    for start in range(0, n_nodes, BLOCK):
+        stop = min(start + BLOCK, n_nodes)
+        _move(of_x[start:stop], np.zeros_like(slope), slope, flat, of_x[start:stop])
+        _add_moved(x[start:stop], mean, steep, of_x[start:stop])
+
+
+# Small loops, each over few arrays: vector instructions need to know that these do not overlap.
+
+
+@compiled
+def _add_sums(x: Any, total: Any) -> None:
+    part = np.zeros(x.shape[1], x.dtype)
+    for row in range(len(x)):
+        own = x[row]
+        for k in range(len(part)):
+            part[k] += own[k]
+    total += part
+
+
+@compiled
+def _add_squares(x: Any, mean: Any, total: Any) -> None:
+    part = np.zeros(x.shape[1], x.dtype)
+    for row in range(len(x)):
+        own = x[row]
+        for k in range(len(part)):
+            part[k] += (own[k] - mean[k]) ** 2
+    total += part
+
+
+@compiled
+def _add_products(x: Any, y: Any, mean: Any, total: Any) -> None:
+    part = np.zeros(x.shape[1], x.dtype)
+    for row in range(len(x)):
+        left, right = x[row], y[row]
+        for k in range(len(part)):
+            part[k] += left[k] * (right[k] - mean[k])
+    total += part
+
+
+@compiled
+def _move(x: Any, mean: Any, slope: Any, bias: Any, out: Any) -> None:
+    for row in range(len(x)):
+        own, to = x[row], out[row]
+        for k in range(len(mean)):
+            to[k] = (own[k] - mean[k]) * slope[k] + bias[k]
+
+
+@compiled
+def _add_moved(x: Any, mean: Any, slope: Any, out: Any) -> None:
+    for row in range(len(x)):
+        own, to = x[row], out[row]
+        for k in range(len(mean)):
+            to[k] += (own[k] - mean[k]) * slope[k]
+
+
+@compiled
+def _bend(values: Any) -> None:
+    for k in range(len(values)):
+        value = values[k]
+        bent = exponential(min(value, ZERO)) - 1
+        values[k] = value if value > ZERO else bent
+
+
+@compiled
+def _cut(values: Any) -> None:
+    for k in range(len(values)):
+        value = values[k]
+        values[k] = value if value > ZERO else ZERO
+
+
+@compiled
+def _keep(values: Any, kept: Any, scale: Any) -> None:
+    for k in range(len(values)):
+        values[k] = values[k] * kept[k] * scale
+
+
+@compiled
+def _multiply_bent(given: Any, values: Any, scale: Any, out: Any) -> None:
+    for k in range(len(values)):
+        value = values[k]
+        out[k] = given[k] * (scale if value > ZERO else value + scale)
+
+
+@compiled
+def _multiply_cut(given: Any, values: Any, scale: Any, out: Any) -> None:
+    for k in range(len(values)):
+        out[k] = given[k] * (scale if values[k] > ZERO else ZERO)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
-from torch.nn.functional import linear, pad
+from torch.nn.functional import pad
 from torch_geometric.nn import GAT, GCN, BatchNorm, GATConv, GCNConv, GraphSAGE, SAGEConv
 
 from resi.domains.graph.networks.dropping import draw_kept, dropout, scale
@@ -54,7 +54,7 @@ class SparseGCNConv(GCNConv):  # type: ignore[misc]
     def forward(self, x: Tensor, edge_index: Propagation, edge_weight: None = None) -> Tensor:
         """Return the convolved features, shape (n_nodes, out_channels)."""
         del edge_weight
-        return edge_index.normalized_sum(linear_map(x, self.lin.weight)) + self.bias
+        return edge_index.normalized_sum(linear_map(x, self.lin.weight.T)) + self.bias
 
 
 class SparseSAGEConv(SAGEConv):  # type: ignore[misc]
@@ -68,9 +68,7 @@ class SparseSAGEConv(SAGEConv):  # type: ignore[misc]
         """Return the convolved features, shape (n_nodes, out_channels)."""
         if self.in_channels <= self.out_channels:
             return self.lin_l(edge_index.mean(x)) + self.lin_r(edge_index.rows(x))  # type: ignore[no-any-return]
-        # One product for both maps, as both read all features.
-        both = linear_map(x, torch.cat([self.lin_l.weight, self.lin_r.weight]))
-        from_neighbours, from_nodes = both.chunk(2, dim=1)
+        from_neighbours, from_nodes = (linear_map(x, linear.weight.T) for linear in (self.lin_l, self.lin_r))
         return edge_index.mean(from_neighbours) + self.lin_l.bias + edge_index.rows(from_nodes)
 
 
@@ -83,9 +81,8 @@ class CompiledGATConv(GATConv):  # type: ignore[misc]
             return edge_index.rows(super().forward(x, edge_index.edge_index))
         from resi.domains.graph.compiled.attention import attend
 
-        # In groups of eight heads, which stand last; heads that are not there have weights of zero.
-        sent = linear_map(x, self._grouped(self.lin.weight).flatten(0, 2)).unflatten(1, (-1, self.out_channels, LANES))
-        towards = (self._grouped(weights.view(-1, 1)).squeeze(-1) for weights in (self.att_src, self.att_dst))
+        sent = linear_map(x, self._grouped(self.lin.weight)).unflatten(1, (-1, self.out_channels, LANES))
+        towards = (self._grouped(weights.view(-1, 1)).view(sent.shape[1:]) for weights in (self.att_src, self.att_dst))
         senders = edge_index.senders
         kept = draw_kept(torch.Size((len(senders.sources), sent.shape[1], LANES)), self.dropout)
         heard = attend(sent, *towards, senders, self.negative_slope, kept, scale(self.dropout))
@@ -94,10 +91,14 @@ class CompiledGATConv(GATConv):  # type: ignore[misc]
         return (heard.flatten(1) if self.concat else heard.mean(1)) + self.bias
 
     def _grouped(self, weights: Tensor) -> Tensor:
-        """Return weights of heads and channels, shape (heads * channels, n), as (groups, channels, 8, n)."""
-        by_head = weights.unflatten(0, (self.heads, self.out_channels))
-        by_head = pad(by_head, (0, 0, 0, 0, 0, -self.heads % LANES))
-        return by_head.unflatten(0, (-1, LANES)).transpose(1, 2)
+        """Return weights of heads and channels, shape (heads * channels, n), as (n, groups * channels * 8).
+
+        Eight heads of a group stand last; heads that are not there have weights of zero.
+        """
+        by_head = weights.view(self.heads, self.out_channels, -1)
+        if absent := -self.heads % LANES:
+            by_head = pad(by_head, (0, 0, 0, 0, 0, absent))
+        return by_head.unflatten(0, (-1, LANES)).permute(3, 0, 2, 1).flatten(1)
 
 
 class SparseGCN(GCN):  # type: ignore[misc]
