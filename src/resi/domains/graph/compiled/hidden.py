@@ -89,12 +89,14 @@ def _forward(  # noqa: PLR0913, PLR0917 - inputs and outputs of a loop
     total = np.zeros(width, np.float64)
     for start in range(0, n_nodes, BLOCK):
         _add_sums(x[start : start + BLOCK], total)
-    mean[:] = total / n_nodes
-    total[:] = 0.0
+    for k in range(width):
+        mean[k], total[k] = total[k] / n_nodes, 0.0
     for start in range(0, n_nodes, BLOCK):
         _add_squares(x[start : start + BLOCK], mean, total)
-    variance[:] = total / n_nodes
-    slope = weight / np.sqrt(variance + eps)
+    slope = np.empty(width, x.dtype)
+    for k in range(width):
+        variance[k] = total[k] / n_nodes
+        slope[k] = weight[k] / np.sqrt(variance[k] + eps)
     for start in range(0, n_nodes, BLOCK):
         stop = min(start + BLOCK, n_nodes)
         _move(x[start:stop], mean, slope, bias, out[start:stop])
@@ -133,14 +135,15 @@ def _backward(  # noqa: PLR0913, PLR0917 - as above, and gradients of each
             _multiply_cut(given, values, scale, to)
         _add_sums(of_x[start:stop], total)
         _add_products(of_x[start:stop], x[start:stop], mean, total_away)
-    of_bias[:] = total
-    of_weight[:] = total_away * inverse
-    slope = weight * inverse
-    flat = -slope * of_bias / np.float32(n_nodes)
-    steep = -slope * inverse * of_weight / np.float32(n_nodes)
+    origin, slope, flat, steep = np.zeros((4, width), x.dtype)
+    for k in range(width):
+        of_bias[k], of_weight[k] = total[k], total_away[k] * inverse[k]
+        slope[k] = weight[k] * inverse[k]
+        flat[k] = -slope[k] * of_bias[k] / n_nodes
+        steep[k] = -slope[k] * of_weight[k] * inverse[k] / n_nodes
     for start in range(0, n_nodes, BLOCK):
         stop = min(start + BLOCK, n_nodes)
-        _move(of_x[start:stop], np.zeros_like(slope), slope, flat, of_x[start:stop])
+        _move(of_x[start:stop], origin, slope, flat, of_x[start:stop])
         _add_moved(x[start:stop], mean, steep, of_x[start:stop])
 
 
@@ -154,7 +157,8 @@ def _add_sums(x: Any, total: Any) -> None:
         own = x[row]
         for k in range(len(part)):
             part[k] += own[k]
-    total += part
+    for k in range(len(part)):
+        total[k] += part[k]
 
 
 @compiled
@@ -164,7 +168,8 @@ def _add_squares(x: Any, mean: Any, total: Any) -> None:
         own = x[row]
         for k in range(len(part)):
             part[k] += (own[k] - mean[k]) ** 2
-    total += part
+    for k in range(len(part)):
+        total[k] += part[k]
 
 
 @compiled
@@ -174,7 +179,8 @@ def _add_products(x: Any, y: Any, mean: Any, total: Any) -> None:
         left, right = x[row], y[row]
         for k in range(len(part)):
             part[k] += left[k] * (right[k] - mean[k])
-    total += part
+    for k in range(len(part)):
+        total[k] += part[k]
 
 
 @compiled
