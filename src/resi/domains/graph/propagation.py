@@ -134,13 +134,11 @@ class Propagation:
         source, target = edges.by_target
         nodes = torch.arange(edges.n_nodes, device=target.device) if self.nodes is None else self.nodes
         if self.nodes is not None:
-            target, chosen = self._among_nodes(target)
-            kept = chosen if kept is None else kept & chosen
+            target, kept = self._among(self.nodes, target, kept)
         if kept is not None:
             source, target = source[kept], target[kept]
-        if self.nodes is not None:
-            target, order = target.sort(stable=True)
-            source = source[order]
+        target, order = target.sort(stable=True)
+        source = source[order]
         return Senders(nodes, row_starts(target, len(nodes)), source)
 
     @cached_property
@@ -173,8 +171,7 @@ class Propagation:
         source, target = edges.by_target
         order, count = edges.to_source_order, edges.n_nodes
         if self.nodes is not None:
-            target, chosen = self._among_nodes(target)
-            kept = chosen if kept is None else kept & chosen
+            target, kept = self._among(self.nodes, target, kept)
             count = len(self.nodes)
         forward, backward = (target, source, values), (source[order], target[order], values[order])
         if kept is not None:
@@ -183,21 +180,12 @@ class Propagation:
             forward = _chosen(forward, forward[0].argsort(stable=True))
         return _csr(*forward, (count, edges.n_nodes)), _csr(*backward, (edges.n_nodes, count))
 
-    def _among_nodes(self, target: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the place of each target among the nodes that receive, and which are there."""
-        assert self.nodes is not None
+    def _among(self, nodes: Tensor, target: Tensor, kept: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Return the place of each target among nodes, and which edges to them are kept."""
         places = torch.full((self._edges.n_nodes,), -1, device=target.device)
-        places[self.nodes] = torch.arange(len(self.nodes), device=target.device)
+        places[nodes] = torch.arange(len(nodes), device=target.device)
         found = places[target]
-        return found, found >= 0
-
-
-def linear_map(x: Tensor, columns: Tensor) -> Tensor:
-    """Return ``x @ columns`` with gradients for the columns; x is dense, or in CSR layout and constant."""
-    if x.layout == torch.sparse_csr and x.device.type == "cpu":
-        result: Tensor = _SparseMap.apply(x, columns.contiguous())
-        return result
-    return x @ columns
+        return found, found >= 0 if kept is None else (found >= 0) & kept
 
 
 def _chosen(tensors: tuple[Tensor, Tensor, Tensor], which: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -234,20 +222,3 @@ class _SparseProduct(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
         return ctx.transposed @ gradients[0], None, None
-
-
-class _SparseMap(torch.autograd.Function):
-    """``x @ columns``; torch's own gradient would transpose x each time."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, columns: Tensor) -> Tensor:
-        ctx.x = x
-        return x @ columns
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[None, Tensor]:
-        from resi.domains.graph.compiled.rows import Rows, transposed_product
-
-        x = ctx.x
-        arrays = (tensor.numpy() for tensor in (x.crow_indices(), x.col_indices(), x.values()))
-        return None, transposed_product(Rows(*arrays, x.shape[1]), gradients[0])

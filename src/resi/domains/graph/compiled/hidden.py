@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -20,43 +20,42 @@ BLOCK = 256
 """Rows whose sum is taken in single precision; sums of blocks are added in double precision."""
 
 
-def normalize(x: Tensor, norm: nn.BatchNorm1d, is_elu: bool, kept: Tensor, scale: float) -> Tensor:
-    """Return a batch-normalised, activated and partly dropped layer, as in training; the norm's statistics follow.
+class Between(NamedTuple):
+    """What a layer passes on its way to the next one.
 
-    Parameters
+    Attributes
     ----------
-    x : Tensor of shape (n_nodes, width)
+    norm : BatchNorm1d
+        In training; its statistics follow.
     is_elu : bool
         Whether the activation is ELU; else it is ReLU.
     kept : Tensor of shape (n_nodes, width)
-        Bytes that say which numbers are kept.
+        Bytes that say which numbers dropout keeps.
     scale : float
         What those are multiplied with.
     """
-    result: Tensor = _Normalize.apply(x.float().contiguous(), norm.weight, norm.bias, norm, is_elu, kept, scale)
+
+    norm: nn.BatchNorm1d
+    is_elu: bool
+    kept: Tensor
+    scale: float
+
+
+def normalize(x: Tensor, between: Between) -> Tensor:
+    """Return a layer of shape (n_nodes, width) after batch norm, activation and dropout."""
+    weight, bias = between.norm.weight, between.norm.bias
+    result: Tensor = _Normalize.apply(x.float().contiguous(), weight, bias, between)
     return result
 
 
 class _Normalize(torch.autograd.Function):
     @staticmethod
-    def forward(
-        ctx: Any,
-        x: Tensor,
-        weight: Tensor,
-        bias: Tensor,
-        norm: nn.BatchNorm1d,
-        is_elu: bool,
-        kept: Tensor,
-        scale: float,
-    ) -> Tensor:
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, between: Between) -> Tensor:
+        norm, is_elu, kept, scale = between
         out = torch.empty_like(x)
         moments = x.new_empty(2, x.shape[1])
-        _forward(
-            *(tensor.detach().numpy() for tensor in (x, weight, bias, kept, out, moments)),
-            np.float32(norm.eps),
-            is_elu,
-            np.float32(scale),
-        )
+        given = (tensor.detach().numpy() for tensor in (x, weight, bias, kept, out, moments))
+        _forward(*given, np.float32(norm.eps), is_elu, np.float32(scale))
         _follow(norm, len(x), moments)
         moments[1] = (moments[1] + norm.eps).rsqrt()
         ctx.save_for_backward(x, weight, kept, out, moments)
@@ -70,14 +69,17 @@ class _Normalize(torch.autograd.Function):
         found = (torch.empty_like(x), torch.empty_like(weight), torch.empty_like(weight))
         given = (*ctx.saved_tensors, gradients[0].contiguous(), *found)
         _backward(*(tensor.detach().numpy() for tensor in given), *ctx.numbers)
-        return (*found, None, None, None, None)
+        return (*found, None)
 
 
 def _follow(norm: nn.BatchNorm1d, count: int, moments: Tensor) -> None:
     """Move a norm's statistics towards the mean and the variance of a batch."""
+    mean, variance, momentum = norm.running_mean, norm.running_var, norm.momentum
+    if mean is None or variance is None or norm.num_batches_tracked is None or momentum is None:
+        raise TypeError("a batch norm has to follow its batches with a momentum")
     norm.num_batches_tracked.add_(1)
-    norm.running_mean.lerp_(moments[0], norm.momentum)
-    norm.running_var.lerp_(moments[1] * (count / (count - 1)), norm.momentum)
+    mean.lerp_(moments[0], momentum)
+    variance.lerp_(moments[1] * (count / (count - 1)), momentum)
 
 
 @compiled

@@ -15,7 +15,6 @@ from resi.domains.graph.propagation import Propagation, Senders
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from resi.domains.graph.propagation import Edges
 
 ONE = np.float32(1)
 
@@ -39,9 +38,8 @@ class CompiledPropagation(Propagation):
         return Senders(nodes, torch.from_numpy(rows.starts), torch.from_numpy(rows.columns))
 
     def _rows(self, loops: bool) -> Rows:
-        if self.nodes is not None:
-            assert self._whole is not None
-            whole = self._whole._normalized_sums if loops else self._whole._means  # noqa: SLF001 - of the same class
+        if self.nodes is not None and self._whole is not None:
+            whole: Rows = self._whole._normalized_sums if loops else self._whole._means
             return whole.only(self.nodes.numpy())
         edges = self._edges
         given = edges.starts.numpy(), edges.by_target[0].numpy()

@@ -14,7 +14,7 @@ from torch.nn.functional import pad
 from torch_geometric.nn import GAT, GCN, BatchNorm, GATConv, GCNConv, GraphSAGE, SAGEConv
 
 from resi.domains.graph.networks.dropping import draw_kept, dropout, scale
-from resi.domains.graph.propagation import linear_map
+from resi.domains.graph.networks.linear import linear_map
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -42,10 +42,10 @@ def _between(model: BasicGNN, norm: nn.Module, x: Tensor) -> Tensor:
     plain = isinstance(act, nn.ReLU) or (isinstance(act, nn.ELU) and act.alpha == 1)
     if not (model.training and x.device.type == "cpu" and plain and isinstance(norm, BatchNorm)):
         return dropout(act(norm(x)), probability, model.training)
-    from resi.domains.graph.compiled.hidden import normalize
+    from resi.domains.graph.compiled.hidden import Between, normalize
 
     kept = draw_kept(x.shape, probability)
-    return normalize(x, norm.module, isinstance(act, nn.ELU), kept, scale(probability))
+    return normalize(x, Between(norm.module, isinstance(act, nn.ELU), kept, scale(probability)))
 
 
 class SparseGCNConv(GCNConv):  # type: ignore[misc]
@@ -67,7 +67,8 @@ class SparseSAGEConv(SAGEConv):  # type: ignore[misc]
     def forward(self, x: Tensor, edge_index: Propagation) -> Tensor:
         """Return the convolved features, shape (n_nodes, out_channels)."""
         if self.in_channels <= self.out_channels:
-            return self.lin_l(edge_index.mean(x)) + self.lin_r(edge_index.rows(x))  # type: ignore[no-any-return]
+            neighbours: Tensor = self.lin_l(edge_index.mean(x))
+            return neighbours + self.lin_r(edge_index.rows(x))
         from_neighbours, from_nodes = (linear_map(x, linear.weight.T) for linear in (self.lin_l, self.lin_r))
         return edge_index.mean(from_neighbours) + self.lin_l.bias + edge_index.rows(from_nodes)
 
@@ -79,13 +80,17 @@ class CompiledGATConv(GATConv):  # type: ignore[misc]
         """Return the convolved features, shape (n_nodes, out_channels)."""
         if not self.training or x.device.type != "cpu":
             return edge_index.rows(super().forward(x, edge_index.edge_index))
-        from resi.domains.graph.compiled.attention import attend
+        from resi.domains.graph.compiled.attention import Attention, attend
 
-        sent = linear_map(x, self._grouped(self.lin.weight)).unflatten(1, (-1, self.out_channels, LANES))
-        towards = (self._grouped(weights.view(-1, 1)).view(sent.shape[1:]) for weights in (self.att_src, self.att_dst))
+        sent = linear_map(x, self._grouped(self.lin.weight))
+        sent = sent.view(len(x), -1, self.out_channels, LANES)
+        to_source, to_target = (
+            self._grouped(weights.view(-1, 1)).view(sent.shape[1:]) for weights in (self.att_src, self.att_dst)
+        )
         senders = edge_index.senders
         kept = draw_kept(torch.Size((len(senders.sources), sent.shape[1], LANES)), self.dropout)
-        heard = attend(sent, *towards, senders, self.negative_slope, kept, scale(self.dropout))
+        attention = Attention(self.negative_slope, kept, scale(self.dropout))
+        heard = attend(sent, to_source, to_target, senders, attention)
         # (nodes, heads, channels)
         heard = heard.transpose(2, 3).flatten(1, 2)[:, : self.heads]
         return (heard.flatten(1) if self.concat else heard.mean(1)) + self.bias
@@ -98,7 +103,8 @@ class CompiledGATConv(GATConv):  # type: ignore[misc]
         by_head = weights.view(self.heads, self.out_channels, -1)
         if absent := -self.heads % LANES:
             by_head = pad(by_head, (0, 0, 0, 0, 0, absent))
-        return by_head.unflatten(0, (-1, LANES)).permute(3, 0, 2, 1).flatten(1)
+        groups = by_head.view(-1, LANES, *by_head.shape[1:])
+        return groups.permute(3, 0, 2, 1).flatten(1)
 
 
 class SparseGCN(GCN):  # type: ignore[misc]

@@ -10,8 +10,8 @@ from torch import nn
 from torch.nn.functional import normalize, relu
 
 from resi.domains.graph.networks.dropping import dropout
+from resi.domains.graph.networks.linear import linear_map
 from resi.domains.graph.networks.pgnn.messages import hear
-from resi.domains.graph.propagation import linear_map
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -109,7 +109,7 @@ class PGNN(nn.Module):
 
     def forward(self, x: Tensor, _propagation: object = None, nodes: Tensor | None = None) -> Tensor:
         """Return the logits of all nodes or of some, shape (n_nodes, classes)."""
-        before = self.linear_pre
+        before: nn.Linear | None = self.linear_pre
         for conv in self.convs[:-1]:
             x = dropout(conv(x, self.anchors, before)[1], self.dropout, self.training)
             before = None
