@@ -47,8 +47,8 @@ def train_on(graph: Graph, spec: ModelSpec, device: torch.device) -> Trained:
         network = graph_network(spec.architecture)
         model = network.build(spec, graph).to(device)
         graph = graph.to(device)
-        edges = graph.training_edges()
-        _fit(network, model, graph, edges, spec)
+        _fit(network, model, graph, graph.training_edges(), spec)
+        edges = Edges(graph.edges, len(graph.labels))
         return Trained(dict(model.state_dict()), accuracies(network, model, graph, edges))
 
 
