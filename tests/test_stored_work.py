@@ -184,9 +184,7 @@ def test_models_of_the_earlier_training_are_kept_and_not_used(root: Path, capsys
     assert len(trained) == 4
 
 
-def test_stored_shards_are_listed_with_what_is_outdated(
-    root: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_stored_shards_are_listed_with_what_is_outdated(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command(["list", "shards", "--root", str(root), "--json"]) == 0
     listed = {
         row["name"]: (row["rows"], row["failed"], row["state"].split(";")[0])
