@@ -66,13 +66,14 @@ def test_outdated_shards_are_listed_with_what_and_why(tmp_path: Path, capsys: py
     torch = outdated._torch_version()
     training = outdated._training_versions()["graph"]
     extraction = f"computed from representations of version 1 of the extraction, which is now at {EXTRACTION_VERSION}"
+    trained = f"computed from models of version 1 of their training, which is now at {training}"
     assert found == {
         "measure": [f"2 comparisons {OLD}"],
         "scores": [f"1 scores computed by version 1 of the tests, which is now at {SCORE_VERSION}"],
         "extraction": [f"1 comparisons {extraction}"],
         "training": [f"1 comparisons computed from models of version 0 of their training, which is now at {training}"],
         "torch": [f"1 comparisons computed with torch 1.0, which is now {torch}; runs use them as they are"],
-        "earlier": [f"1 comparisons {extraction}"],
+        "earlier": [f"1 comparisons {extraction}; {trained}"],
     }
 
 
@@ -114,7 +115,8 @@ def test_scores_and_representations_of_earlier_versions_are_marked_in_all_tables
     rows = [comparison("a", measure="cka", measure_version=CKA)]
     shard = finish_run(tmp_path, "one", rows, [score("s")])
     rewrite(shard.folder, schema_version=4, versions={})
-    rewrite(shard.folder, versions={"scores": 1, "extraction": 1})
+    training = outdated._training_versions()["graph"]
+    rewrite(shard.folder, versions={"scores": 1, "extraction": 1, "training": training})
     merged = merge_shards([tmp_path], tmp_path / "results")
     extraction = f"computed from representations of version 1 of the extraction, which is now at {EXTRACTION_VERSION}"
     scored = f"computed by version 1 of the tests, which is now at {SCORE_VERSION}"

@@ -14,7 +14,7 @@ import resi
 from resi.domains.graph import GraphDomain
 from resi.domains.graph.loading import load_graph
 from resi.domains.graph.lookup import graph_network
-from resi.domains.graph.networks.sparse import SparseGCN, SparseGraphSAGE
+from resi.domains.graph.networks.sparse import CompiledGAT, SparseGCN, SparseGraphSAGE
 from resi.domains.graph.propagation import Edges
 from resi.domains.graph.training import drop_edges, train
 from resi.specs import ModelSpec, ProbeSpec
@@ -40,7 +40,7 @@ def digits():
 @pytest.mark.parametrize("sparse", [False, True])
 @pytest.mark.parametrize(
     ("architecture", "plain", "ours"),
-    [("graphsage", GraphSAGE, SparseGraphSAGE), ("gcn", GCN, SparseGCN), ("gat", GAT, GAT)],
+    [("graphsage", GraphSAGE, SparseGraphSAGE), ("gcn", GCN, SparseGCN), ("gat", GAT, CompiledGAT)],
 )
 def test_outputs_and_gradients_are_those_of_pyg(architecture: str, plain, ours, sparse: bool, drop: bool) -> None:
     torch.manual_seed(0)

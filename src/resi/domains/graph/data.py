@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from resi.domains.graph.propagation import sparse_rows
+from resi.domains.graph.propagation import Edges, sparse_rows
 from resi.machine.devices import torch_threads
 
 if TYPE_CHECKING:
@@ -61,7 +61,20 @@ class Graph:
 
         There, more threads gain little on an idle machine and wait for each other on a busy one.
         """
-        return torch_threads(1 if self.edges.shape[1] < SMALL_EDGES else None)
+        return torch_threads(1 if self.is_small else None)
+
+    @property
+    def is_small(self) -> bool:
+        """Whether a layer's work is too small to be worth sharing out to threads."""
+        return self.edges.shape[1] < SMALL_EDGES
+
+    def training_edges(self) -> Edges:
+        """Return the edges as training uses them: compiled loops for small graphs on the CPU."""
+        if self.edges.device.type != "cpu" or not self.is_small:
+            return Edges(self.edges, len(self.labels))
+        from resi.domains.graph.compiled.propagation import CompiledPropagation
+
+        return Edges(self.edges, len(self.labels), CompiledPropagation)
 
 
 def probe_nodes(test: Tensor) -> Tensor:

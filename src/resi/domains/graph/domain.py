@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     import torch
 
-TRAINING_VERSION = 1
+TRAINING_VERSION = 2
 
 
 class GraphDomain(Domain):

@@ -47,8 +47,8 @@ def train_on(graph: Graph, spec: ModelSpec, device: torch.device) -> Trained:
         network = graph_network(spec.architecture)
         model = network.build(spec, graph).to(device)
         graph = graph.to(device)
+        _fit(network, model, graph, graph.training_edges(), spec)
         edges = Edges(graph.edges, len(graph.labels))
-        _fit(network, model, graph, edges, spec)
         return Trained(dict(model.state_dict()), accuracies(network, model, graph, edges))
 
 
@@ -77,6 +77,7 @@ def _fit(network: GraphNetwork, model: nn.Module, graph: Graph, edges: Edges, sp
         model.parameters(),
         lr=spec.hyperparameters["learning_rate"],
         weight_decay=spec.hyperparameters["weight_decay"],
+        fused=True,
     )
     targets = graph.labels[graph.train]
     probability = EDGE_DROP.get(spec.setting, 0.0)
@@ -89,8 +90,8 @@ def _fit(network: GraphNetwork, model: nn.Module, graph: Graph, edges: Edges, sp
         optimizer.zero_grad(set_to_none=True)
         propagation = drop_edges(edges, probability, spec.seed, epoch) if probability else everything
         with torch.autocast(graph.labels.device.type, torch.bfloat16, enabled=halved):
-            logits = network.run(model, features, propagation)
-        loss = cross_entropy(logits[graph.train].float(), targets)
+            logits = network.logits_at(model, features, propagation, graph.train)
+        loss = cross_entropy(logits.float(), targets)
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
 

@@ -80,6 +80,13 @@ class GraphNetwork(NetworkFamily):
         logits: Tensor = model(features, propagation)
         return logits
 
+    def logits_at(self, model: nn.Module, features: Tensor, propagation: Propagation, nodes: Tensor) -> Tensor:
+        """Return the logits of the nodes of a training, shape (len(nodes), classes).
+
+        A network may leave out what these do not need.
+        """
+        return self.run(model, features, propagation)[nodes]
+
     @abstractmethod
     def next_input(self, model: nn.Module, layer: str, representation: Tensor) -> Tensor:
         """Return the input of the next layer of a model in evaluation mode, given a representation."""

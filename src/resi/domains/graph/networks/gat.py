@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from resi.domains.graph.hyperparameters import recipe
-from resi.domains.graph.networks.pyg import PyGNetwork
+from resi.domains.graph.networks.pyg import LayeredNetwork
 from resi.specs import ArchitectureInfo
 
 if TYPE_CHECKING:
@@ -14,12 +14,11 @@ if TYPE_CHECKING:
     from torch import Tensor
     from torch_geometric.nn.models.basic_gnn import BasicGNN
 
-    from resi.domains.graph.propagation import Propagation
 
 LARGE = recipe(hidden_channels=256, heads=8, epochs=500)
 
 
-class GATFamily(PyGNetwork):
+class GATFamily(LayeredNetwork):
     """PyG's GAT.
 
     References
@@ -33,18 +32,13 @@ class GATFamily(PyGNetwork):
 
     def model_class(self) -> type[BasicGNN]:
         """Return PyG's GAT."""
-        from torch_geometric.nn import GAT
+        from resi.domains.graph.networks.sparse import CompiledGAT
 
-        return GAT
+        return CompiledGAT
 
     def arguments(self, hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
         """Return the arguments of the model, the number of heads among them."""
         return {**super().arguments(hyperparameters), "heads": hyperparameters["heads"]}
-
-    def run(self, model: BasicGNN, features: Tensor, propagation: Propagation) -> Tensor:
-        """Return the logits of all nodes; attention weighs edges one by one."""
-        logits: Tensor = model(features, propagation.edge_index)
-        return logits
 
     def from_published(self, state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         """Return weights of PyG of any version: before 2.5 ``lin`` was ``lin_src``, and once more ``lin_dst``."""

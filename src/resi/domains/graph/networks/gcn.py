@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from resi.domains.graph.hyperparameters import recipe
-from resi.domains.graph.networks.pyg import PyGNetwork
+from resi.domains.graph.networks.pyg import LayeredNetwork
 from resi.specs import ArchitectureInfo
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from torch_geometric.nn.models.basic_gnn import BasicGNN
 
 
-class GCNFamily(PyGNetwork):
+class GCNFamily(LayeredNetwork):
     """PyG's GCN, its sums over neighbours sparse matrix products.
 
     References

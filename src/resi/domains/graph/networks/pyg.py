@@ -11,10 +11,11 @@ from resi.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from torch import Tensor
+    from torch import Tensor, nn
     from torch_geometric.nn.models.basic_gnn import BasicGNN
 
     from resi.domains.graph.data import Graph
+    from resi.domains.graph.propagation import Propagation
     from resi.specs import ModelSpec
 
 
@@ -52,3 +53,12 @@ class PyGNetwork(GraphNetwork):
         """Return a convolution's output as the next layer sees it; dropout does nothing in evaluation."""
         activated: Tensor = model.act(model.norms[int(layer)](representation))
         return activated
+
+
+class LayeredNetwork(PyGNetwork):
+    """PyG's networks as :mod:`resi.domains.graph.networks.sparse` has them."""
+
+    def logits_at(self, model: nn.Module, features: Tensor, propagation: Propagation, nodes: Tensor) -> Tensor:
+        """Return the logits of some nodes; the last layer computes no others."""
+        logits: Tensor = model(features, propagation, nodes)
+        return logits

@@ -33,6 +33,10 @@ class Anchors(NamedTuple):
     values: Tensor
     steps: Tensor
 
+    def of(self, nodes: Tensor) -> Anchors:
+        """Return the anchors of some nodes."""
+        return Anchors(self.nodes[nodes], self.values, self.steps[nodes])
+
 
 def draw_sets(n_nodes: int, seed: int) -> list[np.ndarray[tuple[int], np.dtype[np.int64]]]:
     """Return the anchor sets of a model's seed: as many each of n/2, n/4, ... nodes (You et al. 2019, theorem 1)."""

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
-from torch.nn.functional import dropout, linear, normalize, relu
+from torch.nn.functional import normalize, relu
 
+from resi.domains.graph.networks.dropping import dropout
+from resi.domains.graph.networks.linear import linear_map
 from resi.domains.graph.networks.pgnn.messages import hear
 
 if TYPE_CHECKING:
@@ -45,7 +47,9 @@ class PGNNLayer(nn.Module):
         self.linear_hidden = nn.Linear(2 * in_channels, out_channels)
         self.linear_out_position = nn.Linear(out_channels, 1)
 
-    def forward(self, x: Tensor, anchors: Anchors, before: nn.Linear | None = None) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, x: Tensor, anchors: Anchors, before: nn.Linear | None = None, nodes: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Return positions, shape (n_nodes, n_sets), and structures, shape (n_nodes, out_channels).
 
         Parameters
@@ -55,13 +59,17 @@ class PGNNLayer(nn.Module):
         before : Linear, optional
             A linear map of ``x`` to the layer's input. Two linear maps in a row are one, with fewer outputs: so the
             nodes' many features are mapped once, and sparse ones never become dense.
+        nodes : Tensor, optional
+            The only nodes whose outputs are wanted.
         """
         # W splits into a part for the anchor and one for the node, so that each is mapped once, not once a message.
         weight = torch.cat(self.linear_hidden.weight.chunk(2, dim=1))
         bias = torch.cat([torch.zeros_like(self.linear_hidden.bias), self.linear_hidden.bias])
         if before is not None:
             weight, bias = weight @ before.weight, bias + weight @ before.bias
-        from_anchors, from_nodes = (linear(x, weight) + bias).chunk(2, dim=1)
+        from_anchors, from_nodes = (linear_map(x, weight.T) + bias).chunk(2, dim=1)
+        if nodes is not None:
+            from_nodes, anchors = from_nodes[nodes], anchors.of(nodes)
         nearness = self.dist_compute(anchors.values)
         position = self.linear_out_position
         positions, structures = hear(from_nodes, from_anchors, nearness, position.weight[0], anchors)
@@ -99,10 +107,12 @@ class PGNN(nn.Module):
         self.anchors = type(self.anchors)(*(tensor.to(device) for tensor in self.anchors))
         return super().to(device)
 
-    def forward(self, x: Tensor, _propagation: object = None) -> Tensor:
-        """Return the logits of all nodes, shape (n_nodes, classes)."""
-        for layer, conv in enumerate(self.convs):
-            position, structure = conv(x, self.anchors, self.linear_pre if layer == 0 else None)
-            x = dropout(structure, self.dropout, self.training)
+    def forward(self, x: Tensor, _propagation: object = None, nodes: Tensor | None = None) -> Tensor:
+        """Return the logits of all nodes or of some, shape (n_nodes, classes)."""
+        before: nn.Linear | None = self.linear_pre
+        for conv in self.convs[:-1]:
+            x = dropout(conv(x, self.anchors, before)[1], self.dropout, self.training)
+            before = None
+        position, _ = self.convs[-1](x, self.anchors, before, nodes)
         logits: Tensor = self.lin_out(normalize(position, dim=1))
         return logits

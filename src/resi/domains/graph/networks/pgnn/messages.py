@@ -8,21 +8,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numba
 import numpy as np
 import torch
 from torch.autograd.function import once_differentiable
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from resi.domains.graph.compiled.compiling import compiled
 
+if TYPE_CHECKING:
     from torch import Tensor
 
     from resi.domains.graph.networks.pgnn.anchors import Anchors
 
 ZERO = np.float32(0)
-# Sums may be taken in any order, which vector instructions need; NaN and infinity are kept.
-ANY_ORDER = {"reassoc", "contract"}
 
 
 def hear(
@@ -78,14 +75,7 @@ class _Hear(torch.autograd.Function):
         return (*found, None, None)
 
 
-def _compiled(function: Callable[..., Any]) -> Any:
-    try:
-        return numba.njit(cache=True, nogil=True, fastmath=ANY_ORDER)(function)
-    except RuntimeError:  # nowhere to keep compiled code, as in an installation that cannot be written to
-        return numba.njit(nogil=True, fastmath=ANY_ORDER)(function)
-
-
-@_compiled
+@compiled
 def _forward(  # noqa: PLR0913, PLR0917 - inputs and outputs of a loop
     from_nodes: Any,
     from_anchors: Any,
@@ -115,7 +105,7 @@ def _forward(  # noqa: PLR0913, PLR0917 - inputs and outputs of a loop
             structures[node, k] = total[k] / np.float32(n_sets)
 
 
-@_compiled
+@compiled
 def _backward(  # noqa: PLR0913, PLR0917 - as above, and gradients of each
     from_nodes: Any,
     from_anchors: Any,

@@ -1,0 +1,1 @@
+"""Compiled loops for training on the CPU: what torch does in many passes over memory, in one."""

@@ -1,0 +1,81 @@
+"""Messages along the edges of a small graph on the CPU, for which little is built anew where an epoch drops edges."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from resi.domains.graph.compiled.compiling import compiled
+from resi.domains.graph.compiled.rows import Rows, product
+from resi.domains.graph.propagation import Propagation, Senders
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+ONE = np.float32(1)
+
+
+class CompiledPropagation(Propagation):
+    """The same sums as :class:`~resi.domains.graph.propagation.Propagation`, each an array of rows."""
+
+    @cached_property
+    def _means(self) -> Any:
+        return self._rows(loops=False)
+
+    @cached_property
+    def _normalized_sums(self) -> Any:
+        return self._rows(loops=True)
+
+    @cached_property
+    def senders(self) -> Senders:
+        """Who sends to each node that receives, itself always among them."""
+        rows, nodes = self._normalized_sums, self.nodes
+        nodes = torch.arange(self._edges.n_nodes) if nodes is None else nodes
+        return Senders(nodes, torch.from_numpy(rows.starts), torch.from_numpy(rows.columns))
+
+    def _rows(self, loops: bool) -> Rows:
+        if self.nodes is not None and self._whole is not None:
+            whole: Rows = self._whole._normalized_sums if loops else self._whole._means
+            return whole.only(self.nodes.numpy())
+        edges = self._edges
+        given = edges.starts.numpy(), edges.by_target[0].numpy()
+        kept = np.ones(len(given[1]), bool) if self._kept is None else self._kept.numpy()
+        starts = np.empty(edges.n_nodes + 1, np.int64)
+        columns = np.empty(len(kept) + edges.n_nodes * loops, np.int64)
+        values = np.empty(len(columns), np.float32)
+        _keep(*given, kept, loops, starts, columns, values)
+        return Rows(starts, columns[: starts[-1]], values[: starts[-1]], edges.n_nodes)
+
+    def _product(self, x: Tensor, matrix: Any) -> Tensor:
+        return product(matrix, x.float())
+
+
+@compiled
+def _keep(  # noqa: PLR0913, PLR0917 - inputs and outputs of a loop
+    starts: Any, sources: Any, kept: Any, loops: Any, new_starts: Any, columns: Any, values: Any
+) -> None:
+    """Set the rows of the edges kept: of the matrix of means, or with loops of that of normalized sums."""
+    count = 0
+    n_nodes = len(starts) - 1
+    new_starts[0] = 0
+    for node in range(n_nodes):
+        for edge in range(starts[node], starts[node + 1]):
+            if kept[edge] and not (loops and sources[edge] == node):
+                columns[count] = sources[edge]
+                count += 1
+        if loops:
+            columns[count] = node
+            count += 1
+        new_starts[node + 1] = count
+    for node in range(n_nodes):
+        degree = np.float32(new_starts[node + 1] - new_starts[node])
+        for edge in range(new_starts[node], new_starts[node + 1]):
+            if loops:
+                other = columns[edge]
+                values[edge] = ONE / np.sqrt(degree * np.float32(new_starts[other + 1] - new_starts[other]))
+            else:
+                values[edge] = ONE / degree
