@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from resi.measures.shared.vectors import row_blocks
@@ -26,14 +27,18 @@ if TYPE_CHECKING:
 else:
     from resi.lazy import torch
 
-FEWEST_ROWS = 2048
+FEWEST_ROWS = 4096
 """With fewer rows all distances in double precision take less time than it takes to load compiled code."""
-LEAST_PART = 32
+LEAST_PART = 100
 """At most one in so many rows is needed; of more, keeping and sorting them takes the time."""
 TILE_ROWS = 1024
 """Rows and columns of a tile of products, which stays near the processor while it is looked through."""
 SUMMED_AT_ONCE = 512
 """So many products are added up in one sum; sums are then added to each other, so that the error grows less."""
+MARGIN = 2.5
+"""So many errors below the last value needed, others are kept: two, and a bit for those at the same distance."""
+GROUPS = 3
+"""The first limits are found among the largest entries of so many times the groups needed."""
 SINGLE_ROUNDING = 2.0**-24
 
 
@@ -42,14 +47,17 @@ class Candidates(NamedTuple):
 
     Attributes
     ----------
-    index : Tensor of shape (n_samples, capacity), int32
-        In no order, and in the first ``counts`` places only.
+    order : Tensor of shape (n_samples,), int64
+        Lines of the rest are those of the rows in this order.
+    others : Tensor of shape (n_samples, room), int32
+        Places in that order; in the first ``counts`` columns only, and in no order themselves.
     counts : Tensor of shape (n_samples,), int32
     reach : Tensor of shape (n_samples,), float64
         All rows whose exact squared distance is below it are among the candidates; ``-inf`` where too many may be near.
     """
 
-    index: Tensor
+    order: Tensor
+    others: Tensor
     counts: Tensor
     reach: Tensor
 
@@ -62,24 +70,28 @@ class Near(NamedTuple):
     rows : Tensor of shape (n_rows,), int64
     squares : Tensor of shape (n_rows, m), float64
         Squared distances; infinite where there are fewer rows.
-    index : Tensor of shape (n_rows, m), int64
+    others : Tensor of shape (n_rows, m), int64
         The rows that they lead to.
     """
 
     rows: Tensor
     squares: Tensor
-    index: Tensor
+    others: Tensor
+
+    def lines(self, chosen: Tensor) -> Near:
+        """Return some of the lines."""
+        return Near(*(part[chosen] for part in self))
 
 
-def is_worthwhile(cloud: Cloud, need: int) -> bool:
-    """Return whether looking for candidates takes less time than all distances, as far as shape and device say."""
-    n_samples = len(cloud.points)
-    return cloud.points.device.type == "cpu" and n_samples >= max(FEWEST_ROWS, LEAST_PART * need)
+def is_worthwhile(n_samples: int, need: int) -> bool:
+    """Return whether looking for candidates takes less time than all distances."""
+    return n_samples >= max(FEWEST_ROWS, LEAST_PART * need)
 
 
-def capacity(need: int) -> int:
-    """Return how many candidates there is room for, for each row."""
-    return 4 * need + 20
+def bytes_taken(n_samples: int, n_features: int, need: int) -> int:
+    """Return the bytes that looking for candidates takes, those of the cloud not included."""
+    tiles = 1 + (n_features > SUMMED_AT_ONCE)
+    return n_samples * (4 * n_features + 8 * _room(need) + 48) + 4 * tiles * TILE_ROWS**2
 
 
 def candidates(cloud: Cloud, need: int) -> Candidates | None:
@@ -97,41 +109,43 @@ def candidates(cloud: Cloud, need: int) -> Candidates | None:
     """
     if not cloud.is_unit and cloud.vectors.missing is not None:
         return None  # rows without a direction are not where their points are
-    n_samples = len(cloud.points)
+    n_samples, device = len(cloud.points), cloud.points.device
     # In an order of its own, since a row that meets ever nearer ones would keep each of them for a while.
-    order = torch.randperm(n_samples, generator=torch.Generator().manual_seed(0))
+    order = torch.randperm(n_samples, generator=torch.Generator(device).manual_seed(0), device=device)
     single = _single(cloud, order)
-    room = capacity(need)
-    margins = (4 * single.errors).float()
+    lines = n_samples, _room(need)
     kept = (
-        torch.empty((n_samples, room)),
-        torch.empty((n_samples, room), dtype=torch.int32),
-        torch.zeros(n_samples, dtype=torch.int32),
-        torch.full((n_samples,), -torch.inf),
-        margins,
+        torch.empty(lines, dtype=torch.float32, device=device),
+        torch.zeros(lines, dtype=torch.int32, device=device),
+        torch.zeros(n_samples, dtype=torch.int32, device=device),
+        torch.full((n_samples,), -torch.inf, dtype=torch.float32, device=device),
+        (MARGIN * single.errors).float(),
     )
     if not _offer_all(single, kept, need):
         return None
-    _, columns, counts, limits, _ = kept
+    _, others, counts, limits, _ = kept
     lengths = cloud.lengths[order] + float(cloud.is_unit)
-    reach = lengths - 2 * (limits.double() + single.errors) / single.factor**2
-    place = order.argsort()
-    for part in row_blocks(n_samples, room):
-        columns[part] = order[columns[part].long().clamp_(0, n_samples - 1)].int()
-    return Candidates(columns[place], counts[place], reach[place])
+    return Candidates(order, others, counts, lengths - 2 * (limits.double() + single.errors) / single.factor**2)
+
+
+def _room(need: int) -> int:
+    """Return how many candidates there is room for, for each row."""
+    return 4 * need + 20
 
 
 def exact_distances(cloud: Cloud, found: Candidates) -> Iterator[tuple[Near, Tensor]]:
-    """Yield the candidates of consecutive rows with their exact distances, and the reach of these rows."""
-    for part in row_blocks(*found.index.shape):
-        counts = found.counts[part].unsqueeze(1)
+    """Yield the candidates of some rows at a time with their exact distances, and the reach of these rows."""
+    places = found.order.argsort()
+    for part in row_blocks(len(places), 16 * found.others.shape[1]):
+        lines = places[part]
+        counts = found.counts[lines].unsqueeze(1)
         most = int(counts.max())
-        rows = torch.arange(part.start, part.stop)
-        index = found.index[part, :most].long()
-        missing = torch.arange(most) >= counts
-        squares = cloud.exact_squares(rows, index.masked_fill_(missing, 0)).masked_fill_(missing, torch.inf)
+        rows = torch.arange(part.start, part.stop, device=places.device)
+        others = found.order[found.others[lines, :most].long()]
+        missing = torch.arange(most, device=places.device) >= counts
+        squares = cloud.exact_squares(rows, others).masked_fill_(missing, torch.inf)
         squares, order = squares.sort(dim=1)
-        yield Near(rows, squares, index.gather(1, order)), found.reach[part]
+        yield Near(rows, squares, others.gather(1, order)), found.reach[lines]
 
 
 class _Single(NamedTuple):
@@ -159,13 +173,16 @@ class _Single(NamedTuple):
 def _single(cloud: Cloud, order: Tensor) -> _Single:
     n_samples, n_features = cloud.points.shape
     factor = 2.0 ** -math.frexp(math.sqrt(float(cloud.lengths.max())))[1]
-    points, norms = torch.empty((n_samples, n_features)), torch.empty(n_samples, dtype=torch.float64)
-    for part in row_blocks(n_samples, n_features):
+    points, norms = (
+        cloud.points.new_empty((n_samples, n_features), dtype=torch.float32),
+        cloud.points.new_empty(n_samples),
+    )
+    for part in row_blocks(n_samples, 16 * n_features):
         block = cloud.points[order[part]].mul_(factor)
         points[part] = block
         norms[part] = block.norm(dim=1)
-    heights = torch.zeros(n_samples) if cloud.is_unit else (cloud.lengths[order] * (factor**2 / 2)).float()
-    return _Single(points, heights, _errors(norms, n_features), factor)
+    heights = torch.zeros_like(norms) if cloud.is_unit else cloud.lengths[order] * (factor**2 / 2)
+    return _Single(points, heights.float(), _errors(norms, n_features), factor)
 
 
 def _errors(norms: Tensor, n_features: int) -> Tensor:
@@ -191,6 +208,9 @@ def _offer_all(single: _Single, kept: tuple[Tensor, ...], need: int) -> bool:
     threads = torch.get_num_threads()
     with ThreadPoolExecutor(threads) if threads > 1 else nullcontext() as pool:
         for (first, second), products in _tiles(single.points, step):
+            if first == 0:
+                columns = slice(second, second + products.shape[1])
+                kept[3][columns] = _first_limits(products, single.heights[: len(products)], need) - kept[4][columns]
             tile = products.numpy(), (first, second), heights, arrays, need
             _in_parts(pool, threads, offer_to_rows, products.shape[0], *tile)
             if first != second:
@@ -201,10 +221,21 @@ def _offer_all(single: _Single, kept: tuple[Tensor, ...], need: int) -> bool:
     return True
 
 
+def _first_limits(products: Tensor, heights: Tensor, need: int) -> Tensor:
+    """Return for every column of a tile a value that at least ``need`` of its entries reach, few of them more."""
+    groups = GROUPS * need
+    size = len(products) // groups
+    if size == 0:
+        return products.new_full((products.shape[1],), -torch.inf)
+    values = products[: groups * size] - heights[: groups * size].unsqueeze(1)
+    largest = values.view(groups, size, -1).amax(1)
+    return largest.T.contiguous().topk(need, dim=1).values[:, -1]
+
+
 def _tiles(points: Tensor, step: int) -> Iterator[tuple[tuple[int, int], Tensor]]:
     """Yield the products of all rows with all others, each once; all are written to the same memory."""
     n_samples, n_features = points.shape
-    room = torch.empty((1 + (n_features > SUMMED_AT_ONCE), step * step))
+    room = points.new_empty((1 + (n_features > SUMMED_AT_ONCE), step * step))
     for first in range(0, n_samples, step):
         rows = points[first : first + step]
         for second in range(first, n_samples, step):
@@ -217,6 +248,8 @@ def _tiles(points: Tensor, step: int) -> Iterator[tuple[tuple[int, int], Tensor]
                 more = room[1, : shape[0] * shape[1]].view(shape)
                 # By itself, since a sum that begins with the others would round all of them at every step.
                 products += torch.mm(rows[:, part], columns[:, part].T, out=more)
+            if first == second:
+                products.diagonal().fill_(-torch.inf)  # no row is a neighbour of itself
             yield (first, second), products
 
 
@@ -228,4 +261,4 @@ def _in_parts(
         work((0, count), *arguments)
         return
     ends = [count * number // threads for number in range(threads + 1)]
-    list(pool.map(lambda part: work(part, *arguments), zip(ends, ends[1:], strict=False)))
+    list(pool.map(lambda part: work(part, *arguments), pairwise(ends)))

@@ -1,9 +1,9 @@
 """Which rows may be among the nearest ones of others, from products in single precision; compiled with numba.
 
-For every row the largest values that were offered so far are kept, in any order, in a line of fixed size. When a line is
-full, its ``need``-th largest value less a margin becomes the limit of the row, below which nothing is kept and nothing
-is taken from then on. Nearly all values are below the limits, so most of the work is to compare, many at a time; the
-limits only rise, and after a few thousand values one in hundreds passes.
+For every row the largest values that were offered so far are kept, in any order, in a line of fixed size. When a line
+is full, its ``need``-th largest value less a margin becomes the limit of the row, below which nothing is kept and
+nothing is taken from then on. Nearly all values are below the limits, so most of the work is to compare, many at a
+time; the limits only rise, and after a few thousand values one in hundreds passes.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def _compiled(function: Callable[..., Any], **flags: Any) -> Any:
 @_compiled
 def _passes(line: Any, heights: Any, limit: Any) -> bool:
     """Return whether an entry of ``line - heights`` reaches a limit."""
-    count = 0
+    count: Any = 0
     for place in range(len(line)):
         count += np.int32(line[place] - heights[place] >= limit)
     return count > 0
@@ -39,7 +39,7 @@ def _passes(line: Any, heights: Any, limit: Any) -> bool:
 @_compiled
 def _passes_any(line: Any, height: Any, limits: Any) -> bool:
     """Return whether an entry of ``line - height`` reaches its own limit."""
-    count = 0
+    count: Any = 0
     for place in range(len(line)):
         count += np.int32(line[place] - height >= limits[place])
     return count > 0
@@ -102,7 +102,9 @@ def _take(row: int, column: int, value: Any, kept: Any, need: int, scratch: Any)
 
 
 @_compiled
-def offer_to_rows(part: tuple[int, int], products: Any, place: tuple[int, int], heights: Any, kept: Any, need: int) -> None:
+def offer_to_rows(
+    part: tuple[int, int], products: Any, place: tuple[int, int], heights: Any, kept: Any, need: int
+) -> None:
     """Offer the columns of a tile to its rows.
 
     Parameters

@@ -176,10 +176,12 @@ def nearest_in(cloud: Cloud, k: int, squares_of: Squares) -> Neighbours:
     squares_of : callable
         Returns the squared distances of some rows to all rows, which are then overwritten.
     """
-    found = _among_candidates(cloud, k, squares_of) if is_worthwhile(cloud, k + 1) else None
-    if found is not None:
-        return found
-    return join([_among_all(cloud, k, squares_of, rows) for rows in pair_blocks(len(cloud.points))])
+    n_samples = len(cloud.points)
+    if cloud.points.device.type == "cpu" and is_worthwhile(n_samples, k + 1):
+        found = _among_candidates(cloud, k, squares_of)
+        if found is not None:
+            return found
+    return join([_among_all(cloud, k, squares_of, rows) for rows in pair_blocks(n_samples)])
 
 
 def _among_all(cloud: Cloud, k: int, squares_of: Squares, chosen: slice | Tensor) -> Neighbours:
@@ -188,7 +190,9 @@ def _among_all(cloud: Cloud, k: int, squares_of: Squares, chosen: slice | Tensor
     squares = squares_of(chosen)
     squares.scatter_(1, rows.unsqueeze(1), torch.inf)
     values, index = squares.topk(k + 1, dim=1, largest=False)
-    return _settled(cloud, Near(rows, values, index), k, lambda tied: squares[tied].sort(dim=1, stable=True))
+    return _settled(
+        cloud, k, Near(rows, values, index), lambda tied: Near(rows[tied], *squares[tied].sort(dim=1, stable=True))
+    )
 
 
 def _among_candidates(cloud: Cloud, k: int, squares_of: Squares) -> Neighbours | None:
@@ -199,24 +203,26 @@ def _among_candidates(cloud: Cloud, k: int, squares_of: Squares) -> Neighbours |
     chosen = candidates(cloud, k + 1)
     if chosen is None:
         return None
-    parts, left, rows = [], [], []
+    widest = largest_tie_width(cloud.points.shape[1])
+    parts, rows, left = [], [], []
     for near, reach in exact_distances(cloud, chosen):
-        settled = _last_of_its_distance(cloud, near, k) * (1 + 2 * largest_tie_width(cloud.points.shape[1])) < reach
-        left.append(near.rows[~settled])
-        near = Near(*(part[settled] for part in near))
-        rows.append(near.rows)
-        parts.append(_settled(cloud, near, k, lambda tied, near=near: (near.squares[tied], near.index[tied])))
-    for some in torch.cat(left).split(max(1, BLOCK_ENTRIES // len(cloud.points))):
-        if len(some) > 0:
-            rows.append(some)
-            parts.append(_among_all(cloud, k, squares_of, some))
+        is_complete = _last_of_its_distance(cloud, near, k) * (1 + 2 * widest) < reach
+        complete = near.lines(is_complete)
+        parts.append(_settled(cloud, k, complete, complete.lines))
+        rows.append(complete.rows)
+        left.append(near.rows[~is_complete])
+    others = torch.cat(left)
+    block = max(1, BLOCK_ENTRIES // len(cloud.points))
+    for start in range(0, len(others), block):
+        rows.append(others[start : start + block])
+        parts.append(_among_all(cloud, k, squares_of, rows[-1]))
     return join(parts).in_lines(torch.cat(rows).argsort())
 
 
 def _last_of_its_distance(cloud: Cloud, near: Near, k: int) -> Tensor:
     """Return the largest squared distance that is the same as that of the k-th neighbour."""
     beyond = slice(k - 1, None)
-    same = cloud.same(near.squares[:, beyond], near.index[:, beyond], near.rows)
+    same = cloud.same(near.squares[:, beyond], near.others[:, beyond], near.rows)
     place = k - 1 + same.to(torch.int64).cumprod(1).sum(1, keepdim=True)
     return near.squares.gather(1, place).squeeze(1)
 
@@ -242,16 +248,15 @@ def untied(index: Tensor) -> Neighbours:
     return Neighbours(index, None, nothing, nothing, index.new_zeros(1), nothing)
 
 
-def _settled(cloud: Cloud, near: Near, k: int, sorted_of: Callable[[Tensor], tuple[Tensor, Tensor]]) -> Neighbours:
+def _settled(cloud: Cloud, k: int, near: Near, as_far: Callable[[Tensor], Near]) -> Neighbours:
     """Return the k nearest rows, given the k + 1 nearest or more.
 
     Parameters
     ----------
-    sorted_of : callable
-        Returns for some of the lines of ``near`` as many rows as have the distance of the k-th, nearest first: their
-        squared distances, and which they are.
+    as_far : callable
+        Returns some of the lines, with all rows that have the distance of the k-th in them.
     """
-    rows, values, index = near.rows, near.squares[:, : k + 1], near.index[:, : k + 1]
+    rows, values, index = near.rows, near.squares[:, : k + 1], near.others[:, : k + 1]
     same = cloud.same(values, index, rows)
     result = untied(index[:, :k].contiguous())
     if same[:, : k - 1].any():
@@ -260,7 +265,7 @@ def _settled(cloud: Cloud, near: Near, k: int, sorted_of: Callable[[Tensor], tup
     tied = same[:, k - 1].nonzero().squeeze(1)
     if len(tied) == 0:
         return result
-    nearer, counts, members = _of_the_last_place(cloud, Near(rows[tied], *sorted_of(tied)), k)
+    nearer, counts, members = _of_the_last_place(cloud, as_far(tied), k)
     starts = torch.cat((counts.new_zeros(1), counts.cumsum(0)))
     return result._replace(tied=rows[tied], nearer=nearer, starts=starts, members=members)
 
@@ -287,11 +292,12 @@ def _mean_ranks(groups: Tensor) -> Tensor:
 
 def _of_the_last_place(cloud: Cloud, near: Near, k: int) -> tuple[Tensor, Tensor, Tensor]:
     """Return for each row how many are nearer than its k-th neighbour, how many as near, and these in one vector."""
-    groups = _groups(cloud.same(near.squares, near.index, near.rows))
+    groups = _groups(cloud.same(near.squares, near.others, near.rows))
     last = groups[:, k - 1 : k]
     chosen = groups == last
-    index = _in_groups(near.index, groups)
-    return (groups < last).sum(1), chosen.sum(1), index[chosen]
+    n_samples = len(cloud.points)
+    members = (chosen.nonzero()[:, 0] * n_samples + near.others[chosen]).sort().values % n_samples
+    return (groups < last).sum(1), chosen.sum(1), members
 
 
 def first_but_one(x: Features, k: int) -> Neighbours:
