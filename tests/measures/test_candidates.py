@@ -153,6 +153,20 @@ def test_products_are_within_the_bound(n_features: int, by_direction: bool) -> N
         assert (off > single.errors.unsqueeze(1) / 50).any(), "the rows are no test of a bound much smaller than this"
 
 
+@pytest.mark.parametrize("spread", [1.0, 1e-1, 1e-2])
+def test_all_rows_within_reach_are_candidates(spread: float) -> None:
+    cloud = cloud_of(clusters(spread))
+    found = candidates.candidates(cloud, 6)
+    assert found is not None
+    squares = cloud.squares(slice(0, N)).fill_diagonal_(torch.inf)
+    is_candidate = torch.full((N, N), False)
+    for line, row in enumerate(found.order):
+        is_candidate[row, found.order[found.others[line, : found.counts[line]].long()]] = True
+    reach = torch.empty_like(found.reach).index_copy_(0, found.order, found.reach)
+    assert (is_candidate | (squares >= reach.unsqueeze(1))).all()
+    assert (squares.kthvalue(6, dim=1).values < reach)[reach.isfinite()].all()
+
+
 @pytest.mark.parametrize("name", ["jaccard", "rank_similarity", "second_order_cosine", "imd"])
 @pytest.mark.parametrize("data", ["random", "integers", "nearly parallel", "zeros and copies"])
 def test_values_do_not_depend_on_the_way(name: str, data: str, monkeypatch: pytest.MonkeyPatch) -> None:
