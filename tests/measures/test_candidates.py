@@ -124,12 +124,14 @@ def test_rows_that_single_precision_leaves_open_are_compared_with_all(name: str,
 
 
 def test_the_bound_is_what_keeps_neighbours_right(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without it, the rounding of single precision would decide between rows of a group: so the data can tell."""
+    """With a smaller one, rounding to single precision would decide; which is noticed, and all rows are compared."""
     cloud = cloud_of(clusters(1e-3))
     expected = among_all(cloud, 10)
     assert_same(nearest.nearest_in(cloud, 10, cloud.squares), expected)
     bound = candidates._errors
     monkeypatch.setattr(candidates, "_errors", lambda *given: bound(*given) / 100)
+    assert_same(nearest.nearest_in(cloud, 10, cloud.squares), expected)
+    monkeypatch.setattr(candidates, "CHECKED_ROWS", 0)
     assert not torch.equal(nearest.nearest_in(cloud, 10, cloud.squares).nearest, expected.nearest)
 
 
@@ -151,6 +153,20 @@ def test_products_are_within_the_bound(n_features: int, by_direction: bool) -> N
     assert (off <= single.errors.unsqueeze(1)).all()
     if by_direction and n_features == 500:
         assert (off > single.errors.unsqueeze(1) / 50).any(), "the rows are no test of a bound much smaller than this"
+
+
+def test_products_of_fewer_digits_than_they_should_have_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    cloud = cloud_of(clusters(0.1))
+    whole = candidates._single
+    for dtype, is_used in ((torch.float32, True), (torch.bfloat16, False)):
+
+        def rounded(*given: Any, dtype: torch.dtype = dtype) -> Any:
+            single = whole(*given)
+            return single._replace(points=single.points.to(dtype).float())
+
+        monkeypatch.setattr(candidates, "_single", rounded)
+        assert (candidates.candidates(cloud, 10) is not None) == is_used
+        assert_same(nearest.nearest_in(cloud, 9, cloud.squares), among_all(cloud, 9))
 
 
 @pytest.mark.parametrize("spread", [1.0, 1e-1, 1e-2])

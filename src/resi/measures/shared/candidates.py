@@ -39,6 +39,8 @@ MARGIN = 2.5
 """So many errors below the last value needed, others are kept: two, and a bit for those at the same distance."""
 GROUPS = 3
 """The first limits are found among the largest entries of so many times the groups needed."""
+CHECKED_ROWS = 256
+"""For so many rows it is looked whether the products are as exact as they should be."""
 SINGLE_ROUNDING = 2.0**-24
 
 
@@ -105,7 +107,8 @@ def candidates(cloud: Cloud, need: int) -> Candidates | None:
     Returns
     -------
     Candidates or None
-        None where single precision tells too few of the distances apart for this to be of use.
+        None where single precision tells too few of the distances apart for this to be of use, or products do not have
+        it.
     """
     if not cloud.is_unit and cloud.vectors.missing is not None:
         return None  # rows without a direction are not where their points are
@@ -115,7 +118,7 @@ def candidates(cloud: Cloud, need: int) -> Candidates | None:
     single = _single(cloud, order)
     lines = n_samples, _room(need)
     kept = (
-        torch.empty(lines, dtype=torch.float32, device=device),
+        torch.zeros(lines, dtype=torch.float32, device=device),
         torch.zeros(lines, dtype=torch.int32, device=device),
         torch.zeros(n_samples, dtype=torch.int32, device=device),
         torch.full((n_samples,), -torch.inf, dtype=torch.float32, device=device),
@@ -123,9 +126,26 @@ def candidates(cloud: Cloud, need: int) -> Candidates | None:
     )
     if not _offer_all(single, kept, need):
         return None
-    _, others, counts, limits, _ = kept
+    values, others, counts, limits, _ = kept
     lengths = cloud.lengths[order] + float(cloud.is_unit)
-    return Candidates(order, others, counts, lengths - 2 * (limits.double() + single.errors) / single.factor**2)
+    found = Candidates(order, others, counts, lengths - 2 * (limits.double() + single.errors) / single.factor**2)
+    some = slice(0, CHECKED_ROWS)
+    computed = lengths[some].unsqueeze(1) - 2 * values[some].double() / single.factor**2
+    is_right = _is_near(cloud, found, computed, 2 * single.errors[some] / single.factor**2)
+    return found if is_right else None
+
+
+def _is_near(cloud: Cloud, found: Candidates, computed: Tensor, errors: Tensor) -> bool:
+    """Return whether squared distances in the first lines are off by no more than they may be.
+
+    They are, unless products that should be in single precision are not: there are processors, and settings of the
+    libraries behind torch, for which they have a fraction of its digits.
+    """
+    lines = slice(0, len(computed))
+    others = found.order[found.others[lines].long()]
+    off = (cloud.exact_squares(found.order[lines], others) - computed).abs_()
+    is_held = torch.arange(others.shape[1], device=others.device) < found.counts[lines].unsqueeze(1)
+    return bool((off <= errors.unsqueeze(1))[is_held].all())
 
 
 def _room(need: int) -> int:

@@ -94,11 +94,7 @@ class Cloud(NamedTuple):
         result = self.squares_between(rows, others)
         sums = self.lengths[rows].unsqueeze(1) + self.lengths[others]
         line, place = (result <= sums.mul_(CANCELLED)).nonzero(as_tuple=True)
-        if len(line) > 0:
-            other = others[line, place]
-            exact = _squares_of_pairs(self.vectors, rows[line], other)
-            missing = self.vectors.factor.squeeze(1) == 0
-            result[line, place] = exact.masked_fill_(missing[rows[line]] | missing[other], RIGHT_ANGLE)
+        result[line, place] = _squares_of_pairs(self.vectors, rows[line], others[line, place])
         return result
 
     def squares_between(self, rows: Tensor, others: Tensor) -> Tensor:
