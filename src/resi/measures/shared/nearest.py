@@ -161,7 +161,9 @@ def neighbours(x: Features, k: int) -> Neighbours:
         raise ShapeError(f"k = {k} neighbours need at least {k + 1} rows, but there are {n_samples}")
     cloud = x.shared(all_directions)
     whole = x.known(cosine_distances)
-    return nearest_in(cloud, k, cloud.squares if whole is None else lambda rows: whole[rows] * 2)
+    if whole is None:
+        return nearest_in(cloud, k, cloud.squares)
+    return _compared_with_all(cloud, k, lambda rows: whole[rows] * 2)
 
 
 def nearest_in(cloud: Cloud, k: int, squares_of: Squares) -> Neighbours:
@@ -181,7 +183,11 @@ def nearest_in(cloud: Cloud, k: int, squares_of: Squares) -> Neighbours:
         found = _among_candidates(cloud, k, squares_of)
         if found is not None:
             return found
-    return join([_among_all(cloud, k, squares_of, rows) for rows in pair_blocks(n_samples)])
+    return _compared_with_all(cloud, k, squares_of)
+
+
+def _compared_with_all(cloud: Cloud, k: int, squares_of: Squares) -> Neighbours:
+    return join([_among_all(cloud, k, squares_of, rows) for rows in pair_blocks(len(cloud.points))])
 
 
 def _among_all(cloud: Cloud, k: int, squares_of: Squares, chosen: slice | Tensor) -> Neighbours:
