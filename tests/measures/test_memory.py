@@ -17,6 +17,8 @@ NAMES = [name for name in MEASURES if MEASURES[name].family in FAMILIES]
 SIZES = ((1500, 30), (400, 4000))
 # Topology takes long for many samples.
 CASES = [(name, *size) for name in NAMES for size in SIZES if size[0] < 1000 or MEASURES[name].family != "topology"]
+# Among so many rows neighbours are looked for in another way.
+CASES.append(("jaccard", 4500, 1500))
 
 
 @pytest.fixture(scope="module")

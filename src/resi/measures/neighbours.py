@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 from resi.errors import ShapeError
 from resi.measures.base import PAPER, VARIANTS, Measure, check_variant
 from resi.measures.shared import intermediates, nearest
+from resi.measures.shared.candidates import bytes_taken, is_worthwhile
 from resi.measures.shared.distances import pair_blocks
 
 if TYPE_CHECKING:
@@ -90,9 +91,12 @@ class _NeighbourMeasure(Measure):
         return ""
 
     def prepared_bytes(self, n_samples: int, n_features: int) -> int:
-        """Return the bytes of the matrix, its unit rows, blocks of distances, and the neighbours."""
-        block = min(intermediates.BLOCK_ENTRIES, n_samples**2)
-        return 16 * n_samples * n_features + 21 * block // 2 + 16 * self.k * n_samples + 2**21
+        """Return the bytes of the matrix, its unit rows, what finds the neighbours, and these."""
+        blocks = 21 * min(intermediates.BLOCK_ENTRIES, n_samples**2) // 2
+        if is_worthwhile(n_samples, self.k + 1):
+            # Blocks are for rows that single precision leaves open, after which it is no longer needed.
+            blocks = max(blocks, bytes_taken(n_samples, n_features, self.k + 1))
+        return 16 * n_samples * n_features + blocks + 16 * self.k * n_samples + 2**21
 
 
 def _together(a: Neighbours, b: Neighbours) -> tuple[Tensor, Tensor | None]:

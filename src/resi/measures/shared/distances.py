@@ -76,20 +76,30 @@ class Cloud(NamedTuple):
     sizes: Tensor
     is_unit: bool = False
 
-    def squares(self, rows: slice, stop: int | None = None) -> Tensor:
-        """Return the squared distances of consecutive rows to all rows before ``stop``; those to itself are 0."""
+    def squares(self, rows: slice | Tensor, stop: int | None = None) -> Tensor:
+        """Return the squared distances of some rows to all rows before ``stop``; those to itself are 0.
+
+        Parameters
+        ----------
+        rows : slice or Tensor
+            Before ``stop``.
+        """
         sums = _sums(self.lengths, rows, stop, self.is_unit)
         result = torch.addmm(sums, self.points[rows], self.points[:stop].T, alpha=-2)
-        mend(self.vectors, result, sums, rows.start)
+        mend(self.vectors, result, sums, rows)
+        return result
+
+    def exact_squares(self, rows: Tensor, others: Tensor) -> Tensor:
+        """Return the squared distances of each row to the rows in its line of ``others`` to nearly all digits."""
+        result = self.squares_between(rows, others)
+        sums = self.lengths[rows].unsqueeze(1) + self.lengths[others]
+        line, place = (result <= sums.mul_(CANCELLED)).nonzero(as_tuple=True)
+        result[line, place] = _squares_of_pairs(self.vectors, rows[line], others[line, place])
         return result
 
     def squares_between(self, rows: Tensor, others: Tensor) -> Tensor:
         """Return the squared distances of each row to the rows in its line of ``others``, both given by index."""
-        result = torch.empty(others.shape, dtype=torch.float64, device=self.points.device)
-        chunk = max(1, BLOCK_ENTRIES // (2 * others.shape[1] * self.points.shape[1]))
-        for start in range(0, len(others), chunk):
-            part = slice(start, start + chunk)
-            result[part] = (self.points[others[part]] - self.points[rows[part]].unsqueeze(1)).square_().sum(2)
+        result = _squares_between(self.points, rows, others)
         missing = self.vectors.factor.squeeze(1) == 0
         return result.masked_fill_(missing[others] | missing[rows].unsqueeze(1), RIGHT_ANGLE)
 
@@ -118,6 +128,20 @@ class Cloud(NamedTuple):
         widths = tie_width(squares, sums, self.points.shape[1], sizes)
         gaps = squares.diff(dim=1)
         return (gaps <= widths[:, :-1].maximum(widths[:, 1:])) & gaps.isfinite()
+
+
+def _squares_between(points: Tensor, rows: Tensor, others: Tensor) -> Tensor:
+    result = torch.empty(others.shape, dtype=torch.float64, device=points.device)
+    if points.device.type == "cpu":
+        from resi.measures.shared.compiled_candidates import squares_of_pairs
+
+        squares_of_pairs(points.numpy(), rows.numpy(), others.numpy(), result.numpy())
+        return result
+    chunk = max(1, BLOCK_ENTRIES // (2 * others.shape[1] * points.shape[1]))
+    for start in range(0, len(others), chunk):
+        part = slice(start, start + chunk)
+        result[part] = (points[others[part]] - points[rows[part]].unsqueeze(1)).square_().sum(2)
+    return result
 
 
 def tie_width(squares: Tensor, sums: Tensor | float, n_features: int, sizes: Tensor | float = 1.0) -> Tensor:
@@ -154,30 +178,31 @@ def _product_error(n_features: int) -> float:
     return (16 + 2 * n_features**0.5) * DOUBLE_EPSILON
 
 
-def mend(vectors: Vectors, squares: Tensor, sums: Tensor, start: int) -> None:
+def mend(vectors: Vectors, squares: Tensor, sums: Tensor, chosen: slice | Tensor) -> None:
     """Compute those of a block of squared distances again that cancelled, in place, from differences of the vectors.
 
     Parameters
     ----------
     squares : Tensor of shape (n_rows, n_columns)
-        Of the rows from ``start`` on to the first ``n_columns`` rows, which include them.
+        Of the chosen rows to the first ``n_columns`` rows, which include them.
     sums : Tensor of the same shape, or of one number
         Sums of the two points' squared lengths; they are overwritten.
     """
+    rows = torch.arange(squares.shape[1], device=squares.device)[chosen]
     cancelled = squares <= sums.mul_(CANCELLED)
-    cancelled.diagonal(start).fill_(False)
-    squares.diagonal(start).zero_()
+    cancelled.scatter_(1, rows.unsqueeze(1), False)
+    squares.scatter_(1, rows.unsqueeze(1), 0.0)
     if cancelled.any():
-        _mend_by_origins(vectors, squares, cancelled, start)
-        _mend_pairs(vectors, squares, cancelled, start)
+        _mend_by_origins(vectors, squares, cancelled, rows)
+        _mend_pairs(vectors, squares, cancelled, rows)
     missing = vectors.missing
     if missing is not None:
         squares[:, missing[missing < squares.shape[1]]] = RIGHT_ANGLE
-        squares[missing[(missing >= start) & (missing < start + len(squares))] - start] = RIGHT_ANGLE
-        squares.diagonal(start).zero_()
+        squares[torch.isin(rows, missing)] = RIGHT_ANGLE
+        squares.scatter_(1, rows.unsqueeze(1), 0.0)
 
 
-def _mend_by_origins(vectors: Vectors, squares: Tensor, cancelled: Tensor, start: int) -> None:
+def _mend_by_origins(vectors: Vectors, squares: Tensor, cancelled: Tensor, all_rows: Tensor) -> None:
     """Mend the distances within groups of rows near each other by products of their differences to one of them."""
     for _ in range(ORIGINS):
         counts = cancelled.sum(1)
@@ -185,9 +210,10 @@ def _mend_by_origins(vectors: Vectors, squares: Tensor, cancelled: Tensor, start
             return
         origin = int(counts.argmax())
         columns = cancelled[origin].nonzero().squeeze(1)
-        near = cancelled[:, start + origin].index_fill(0, torch.tensor([origin], device=cancelled.device), True)
+        centre = int(all_rows[origin])
+        near = cancelled[:, centre].index_fill(0, torch.tensor([origin], device=cancelled.device), True)
         rows = near.nonzero().squeeze(1)
-        found, exact = _from_origin(vectors, rows + start, columns, start + origin)
+        found, exact = _from_origin(vectors, all_rows[rows], columns, centre)
         chosen = cancelled[rows][:, columns] & exact
         place = rows.unsqueeze(1), columns
         squares[place] = torch.where(chosen, found, squares[place])
@@ -209,16 +235,22 @@ def _from_origin(vectors: Vectors, rows: Tensor, columns: Tensor, origin: int) -
     return _floored(vectors, found), (found > sums * CANCELLED) | (sums == 0)
 
 
-def _mend_pairs(vectors: Vectors, squares: Tensor, cancelled: Tensor, start: int) -> None:
+def _mend_pairs(vectors: Vectors, squares: Tensor, cancelled: Tensor, rows: Tensor) -> None:
     row, column = cancelled.nonzero(as_tuple=True)
+    squares[row, column] = _squares_of_pairs(vectors, rows[row], column)
+
+
+def _squares_of_pairs(vectors: Vectors, rows: Tensor, others: Tensor) -> Tensor:
+    """Return the squared distances of pairs of vectors from their differences, shape (n_pairs,)."""
+    result = torch.zeros(len(rows), dtype=torch.float64, device=rows.device)
     chunk = max(1, BLOCK_ENTRIES // (8 * vectors.shape[1]))
-    for first in range(0, len(row), chunk):
-        i, j = row[first : first + chunk], column[first : first + chunk]
-        found = squares.new_zeros(len(i))
+    for first in range(0, len(rows), chunk):
+        part = slice(first, first + chunk)
+        i, j = rows[part], others[part]
         step = max(1, BLOCK_ENTRIES // (8 * len(i)))
         for left in range(0, vectors.shape[1], step):
-            found += vectors.differences(i + start, j, slice(left, left + step)).square_().sum(1)
-        squares[i, j] = _floored(vectors, found)
+            result[part] += vectors.differences(i, j, slice(left, left + step)).square_().sum(1)
+    return _floored(vectors, result)
 
 
 def _floored(vectors: Vectors, squares: Tensor) -> Tensor:
@@ -313,11 +345,11 @@ def squares_below(vectors: Vectors) -> tuple[Tensor, Tensor]:
     for rows in pair_blocks(n_samples):
         sums = _sums(lengths, rows, rows.stop, unit)
         part_of_all = squares[rows, : rows.stop]
-        mend(vectors, torch.sub(sums, part_of_all, alpha=2, out=part_of_all), sums, rows.start)
+        mend(vectors, torch.sub(sums, part_of_all, alpha=2, out=part_of_all), sums, rows)
     return squares, lengths
 
 
-def _sums(lengths: Tensor, rows: slice, stop: int | None, unit: bool) -> Tensor:
+def _sums(lengths: Tensor, rows: slice | Tensor, stop: int | None, unit: bool) -> Tensor:
     """Return the sums of the squared lengths of rows and of all before ``stop``; where all are 1, one number."""
     return lengths.new_full((1, 1), 2.0) if unit else lengths[rows].unsqueeze(1) + lengths[:stop]
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from resi.errors import DegenerateInputError, ShapeError
-from resi.measures.shared.distances import are_parallel, cloud_of_directions, pair_blocks
+from resi.measures.shared.candidates import Near, candidates, exact_distances, is_worthwhile
+from resi.measures.shared.distances import are_parallel, cloud_of_directions, largest_tie_width, pair_blocks
+from resi.measures.shared.intermediates import BLOCK_ENTRIES
 from resi.measures.shared.vectors import directions, name_of, resolution
 
 if TYPE_CHECKING:
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 
     from resi.measures.features import Features
     from resi.measures.shared.distances import Cloud
+
+    Squares = Callable[[slice | Tensor], Tensor]
 else:
     from resi.lazy import torch
 
@@ -52,14 +56,24 @@ class Neighbours(NamedTuple):
         place[order] = torch.arange(len(order), device=order.device)
         nearest = place[self.nearest[order]]
         ranks = None if self.ranks is None else self.ranks[order]
+        moved = self._replace(nearest=nearest, ranks=ranks, tied=place[self.tied], members=place[self.members])
+        return moved._ties_in_order()
+
+    def in_lines(self, order: Tensor) -> Neighbours:
+        """Return the same with its lines in another order, given the line that goes to each place."""
+        ranks = None if self.ranks is None else self.ranks[order]
+        return self._replace(nearest=self.nearest[order], ranks=ranks)._ties_in_order()
+
+    def _ties_in_order(self) -> Neighbours:
+        """Return the same with the tied rows in increasing order."""
         if len(self.tied) == 0:
-            return self._replace(nearest=nearest, ranks=ranks)
-        tied, line = place[self.tied].sort()
+            return self
+        tied, line = self.tied.sort()
         counts = self.starts.diff()[line]
         starts = torch.cat((counts.new_zeros(1), counts.cumsum(0)))
-        offsets = torch.arange(int(starts[-1]), device=order.device) - starts[:-1].repeat_interleave(counts)
-        members = place[self.members[self.starts[line].repeat_interleave(counts) + offsets]]
-        return Neighbours(nearest, ranks, tied, self.nearer[line], starts, members)
+        offsets = torch.arange(int(starts[-1]), device=tied.device) - starts[:-1].repeat_interleave(counts)
+        members = self.members[self.starts[line].repeat_interleave(counts) + offsets]
+        return self._replace(tied=tied, nearer=self.nearer[line], starts=starts, members=members)
 
     def shares(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Return how much of a neighbour every row is to each of ``rows``, and its rank.
@@ -147,26 +161,76 @@ def neighbours(x: Features, k: int) -> Neighbours:
         raise ShapeError(f"k = {k} neighbours need at least {k + 1} rows, but there are {n_samples}")
     cloud = x.shared(all_directions)
     whole = x.known(cosine_distances)
-    return nearest_in(cloud, k, cloud.squares if whole is None else lambda rows: whole[rows] * 2)
+    if whole is None:
+        return nearest_in(cloud, k, cloud.squares)
+    return _compared_with_all(cloud, k, lambda rows: whole[rows] * 2)
 
 
-def nearest_in(cloud: Cloud, k: int, squares_of: Callable[[slice], Tensor]) -> Neighbours:
+def nearest_in(cloud: Cloud, k: int, squares_of: Squares) -> Neighbours:
     """Return the k nearest rows of each row of a cloud.
+
+    Among many rows they are looked for in single precision; double precision decides which are the nearest.
 
     Parameters
     ----------
     cloud : Cloud
         Of more than k rows.
     squares_of : callable
-        Returns the squared distances of a block of rows to all rows, which are then overwritten.
+        Returns the squared distances of some rows to all rows, which are then overwritten.
     """
-    found = []
-    for part in pair_blocks(len(cloud.points)):
-        squares = squares_of(part)
-        squares.diagonal(part.start).fill_(torch.inf)
-        found.append(_nearest(cloud, squares, part.start, k))
-        del squares  # before the next block is made
-    return join(found)
+    n_samples = len(cloud.points)
+    if cloud.points.device.type == "cpu" and is_worthwhile(n_samples, k + 1):
+        found = _among_candidates(cloud, k, squares_of)
+        if found is not None:
+            return found
+    return _compared_with_all(cloud, k, squares_of)
+
+
+def _compared_with_all(cloud: Cloud, k: int, squares_of: Squares) -> Neighbours:
+    return join([_among_all(cloud, k, squares_of, rows) for rows in pair_blocks(len(cloud.points))])
+
+
+def _among_all(cloud: Cloud, k: int, squares_of: Squares, chosen: slice | Tensor) -> Neighbours:
+    """Return the neighbours of some rows from their distances to all rows."""
+    rows = torch.arange(len(cloud.points), device=cloud.points.device)[chosen]
+    squares = squares_of(chosen)
+    squares.scatter_(1, rows.unsqueeze(1), torch.inf)
+    values, index = squares.topk(k + 1, dim=1, largest=False)
+    return _settled(
+        cloud, k, Near(rows, values, index), lambda tied: Near(rows[tied], *squares[tied].sort(dim=1, stable=True))
+    )
+
+
+def _among_candidates(cloud: Cloud, k: int, squares_of: Squares) -> Neighbours | None:
+    """Return the neighbours of all rows from their distances to a few, or None where these would be too many.
+
+    Rows for which single precision leaves open which are the few are compared with all.
+    """
+    chosen = candidates(cloud, k + 1)
+    if chosen is None:
+        return None
+    widest = largest_tie_width(cloud.points.shape[1])
+    parts, rows, left = [], [], []
+    for near, reach in exact_distances(cloud, chosen):
+        is_complete = _last_of_its_distance(cloud, near, k) * (1 + 2 * widest) < reach
+        complete = near.lines(is_complete)
+        parts.append(_settled(cloud, k, complete, complete.lines))
+        rows.append(complete.rows)
+        left.append(near.rows[~is_complete])
+    others = torch.cat(left)
+    block = max(1, BLOCK_ENTRIES // len(cloud.points))
+    for start in range(0, len(others), block):
+        rows.append(others[start : start + block])
+        parts.append(_among_all(cloud, k, squares_of, rows[-1]))
+    return join(parts).in_lines(torch.cat(rows).argsort())
+
+
+def _last_of_its_distance(cloud: Cloud, near: Near, k: int) -> Tensor:
+    """Return the largest squared distance that is the same as that of the k-th neighbour."""
+    beyond = slice(k - 1, None)
+    same = cloud.same(near.squares[:, beyond], near.others[:, beyond], near.rows)
+    place = k - 1 + same.to(torch.int64).cumprod(1).sum(1, keepdim=True)
+    return near.squares.gather(1, place).squeeze(1)
 
 
 def join(parts: list[Neighbours]) -> Neighbours:
@@ -190,38 +254,56 @@ def untied(index: Tensor) -> Neighbours:
     return Neighbours(index, None, nothing, nothing, index.new_zeros(1), nothing)
 
 
-def _nearest(cloud: Cloud, squares: Tensor, start: int, k: int) -> Neighbours:
-    """Return the k nearest rows of the rows from ``start`` on, given their squared distances to all rows."""
-    values, index = squares.topk(k + 1, dim=1, largest=False)
-    same = cloud.same(values, index, torch.arange(start, start + len(squares), device=index.device))
+def _settled(cloud: Cloud, k: int, near: Near, as_far: Callable[[Tensor], Near]) -> Neighbours:
+    """Return the k nearest rows, given the k + 1 nearest or more.
+
+    Parameters
+    ----------
+    as_far : callable
+        Returns some of the lines, with all rows that have the distance of the k-th in them.
+    """
+    rows, values, index = near.rows, near.squares[:, : k + 1], near.others[:, : k + 1]
+    same = cloud.same(values, index, rows)
     result = untied(index[:, :k].contiguous())
     if same[:, : k - 1].any():
-        result = result._replace(ranks=_mean_ranks(same[:, : k - 1]))
+        groups = _groups(same[:, : k - 1])
+        result = result._replace(nearest=_in_groups(result.nearest, groups), ranks=_mean_ranks(groups))
     tied = same[:, k - 1].nonzero().squeeze(1)
     if len(tied) == 0:
         return result
-    nearer, counts, members = _of_the_last_place(cloud, squares[tied], tied + start, k)
+    nearer, counts, members = _of_the_last_place(cloud, as_far(tied), k)
     starts = torch.cat((counts.new_zeros(1), counts.cumsum(0)))
-    return result._replace(tied=tied + start, nearer=nearer, starts=starts, members=members)
+    return result._replace(tied=rows[tied], nearer=nearer, starts=starts, members=members)
 
 
-def _mean_ranks(same: Tensor) -> Tensor:
-    """Return the ranks of values in order, given which of them are the same as the next, shape (n, k)."""
-    groups = torch.nn.functional.pad((~same).to(torch.int64), (1, 0)).cumsum(1)
-    places = torch.arange(1.0, groups.shape[1] + 1, dtype=torch.float64, device=same.device).expand(groups.shape)
+def _groups(same: Tensor) -> Tensor:
+    """Return numbers, from 0, for distances in order that are the same, given which are the same as the next."""
+    return torch.nn.functional.pad((~same).to(torch.int64), (1, 0)).cumsum(1)
+
+
+def _in_groups(index: Tensor, groups: Tensor) -> Tensor:
+    """Return neighbours with those at the same distance in the order of the rows, instead of that of their rounding."""
+    order = (groups * (int(index.max()) + 1) + index).argsort(1)
+    return index.gather(1, order)
+
+
+def _mean_ranks(groups: Tensor) -> Tensor:
+    """Return the ranks of distances in order, given which group each belongs to, shape (n, k)."""
+    places = torch.arange(1.0, groups.shape[1] + 1, dtype=torch.float64, device=groups.device).expand(groups.shape)
     sums, counts = (
         torch.zeros_like(places).scatter_add_(1, groups, part) for part in (places, torch.ones_like(places))
     )
     return (sums / counts).gather(1, groups)
 
 
-def _of_the_last_place(cloud: Cloud, squares: Tensor, rows: Tensor, k: int) -> tuple[Tensor, Tensor, Tensor]:
+def _of_the_last_place(cloud: Cloud, near: Near, k: int) -> tuple[Tensor, Tensor, Tensor]:
     """Return for each row how many are nearer than its k-th neighbour, how many as near, and these in one vector."""
-    values, index = squares.sort(dim=1, stable=True)
-    groups = torch.nn.functional.pad((~cloud.same(values, index, rows)).to(torch.int64), (1, 0)).cumsum(1)
+    groups = _groups(cloud.same(near.squares, near.others, near.rows))
     last = groups[:, k - 1 : k]
     chosen = groups == last
-    return (groups < last).sum(1), chosen.sum(1), index[chosen]
+    n_samples = len(cloud.points)
+    members = (chosen.nonzero()[:, 0] * n_samples + near.others[chosen]).sort().values % n_samples
+    return (groups < last).sum(1), chosen.sum(1), members
 
 
 def first_but_one(x: Features, k: int) -> Neighbours:
