@@ -57,6 +57,8 @@ def test_outdated_shards_are_listed_with_what_and_why(tmp_path: Path, capsys: py
     finish_run(tmp_path, "scores", [new], [cka], versions={"scores": 1, "extraction": EXTRACTION_VERSION})
     finish_run(tmp_path, "extraction", [new], [cka], versions={"scores": SCORE_VERSION, "extraction": 1})
     finish_run(tmp_path, "training", [new], [cka], versions={"training": 0})
+    read = {"config": {"models": {"source": "published"}}, "versions": {"training": 1}}
+    finish_run(tmp_path, "published", [new], [cka], **read)
     finish_run(tmp_path, "torch", [new], [cka], packages={"torch": "1.0"})
     rewrite(finish_run(tmp_path, "earlier", [new], [], versions={}).folder, schema_version=4)
     Shard(tmp_path / "shards" / "begun").add(new)
@@ -64,7 +66,7 @@ def test_outdated_shards_are_listed_with_what_and_why(tmp_path: Path, capsys: py
     assert f"Of earlier versions: 2 comparisons {OLD}." in capsys.readouterr().err
     found = listed(tmp_path, capsys)
     torch = outdated._torch_version()
-    training = outdated._training_versions()["graph"]
+    training = outdated._model_versions()["graph"][0]
     extraction = f"computed from representations of version 1 of the extraction, which is now at {EXTRACTION_VERSION}"
     trained = f"computed from models of version 1 of their training, which is now at {training}"
     assert found == {
@@ -115,7 +117,7 @@ def test_scores_and_representations_of_earlier_versions_are_marked_in_all_tables
     rows = [comparison("a", measure="cka", measure_version=CKA)]
     shard = finish_run(tmp_path, "one", rows, [score("s")])
     rewrite(shard.folder, schema_version=4, versions={})
-    training = outdated._training_versions()["graph"]
+    training = outdated._model_versions()["graph"][0]
     rewrite(shard.folder, versions={"scores": 1, "extraction": 1, "training": training})
     merged = merge_shards([tmp_path], tmp_path / "results")
     extraction = f"computed from representations of version 1 of the extraction, which is now at {EXTRACTION_VERSION}"

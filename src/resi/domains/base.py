@@ -243,6 +243,13 @@ class Domain(ABC):
         """Return the version number of the training code."""
         return 1
 
+    def reading_version(self) -> int:
+        """Return what stands in the identity of published models in place of the version of training.
+
+        A domain that changes its training alone keeps the number that it had: published models stay what they were.
+        """
+        return self.training_version()
+
     def published_hyperparameters(
         self, root: Path, model: ModelSpec, overrides: Mapping[str, Any]
     ) -> Mapping[str, Any]:

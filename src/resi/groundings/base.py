@@ -104,6 +104,11 @@ class Models:
         """Return the models of a setting, by seed."""
         return [self.spec(setting, seed) for seed in self.domain.seeds_of(self.architecture, setting, self.seeds)]
 
+    @property
+    def training_version(self) -> int:
+        """The version number of what makes the models."""
+        return self.domain.training_version() if self.published is None else self.domain.reading_version()
+
     def spec(self, setting: str, seed: int) -> ModelSpec:
         """Return the model of a setting and seed."""
         from resi.specs import ModelSpec
@@ -116,7 +121,7 @@ class Models:
             setting=setting,
             seed=seed,
             hyperparameters=self.hyperparameters(setting),
-            training_version=self.domain.training_version(),
+            training_version=self.training_version,
             rules=self.domain.rules(setting),
         )
         if self.published is None:

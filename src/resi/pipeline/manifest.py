@@ -33,7 +33,7 @@ def describe_run(plan: Plan, comparisons: pl.DataFrame, seconds: Mapping[str, fl
         "protocol": plan.config.protocol.value,
         "config": plan.config.composed,
         "counts": count_statuses(comparisons),
-        VERSIONS: current_versions(plan.config.domain.training_version()),
+        VERSIONS: current_versions(plan.models[0][0].training_version),
         "devices": sorted(comparisons["device"].drop_nulls().unique()),
         "seconds": {step: round(value, 3) for step, value in seconds.items()},
         **describe_environment(),

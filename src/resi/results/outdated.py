@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from resi import __version__, registry
+from resi.choices import ModelSource
 from resi.measures.functional import FUNCTIONAL, FUNCTIONAL_VERSION
 from resi.results.manifests import RUN, own_codes
 from resi.results.schema import PUBLISHED, SCORE_VERSION
@@ -156,7 +157,8 @@ def _of_models(manifest: Mapping[str, Any], noted: Mapping[str, Any]) -> Iterato
     then = noted.get("training")
     if isinstance(then, dict):
         then = then.get(domain)
-    now = _training_versions().get(str(domain))
+    trained, read = _model_versions().get(str(domain), (None, None))
+    now = read if _are_published(manifest) else trained
     if then is not None and now is not None and then != now:
         yield f"computed from models of version {then} of their training, which is now at {now}"
 
@@ -192,12 +194,20 @@ def _measure_versions() -> dict[str, int]:
     return {**found, **dict.fromkeys(FUNCTIONAL, FUNCTIONAL_VERSION)}
 
 
+def _are_published(manifest: Mapping[str, Any]) -> bool:
+    """Return whether a run has read published models."""
+    models = (manifest.get("config") or {}).get("models") or {}
+    return bool(models.get("source") == ModelSource.published)
+
+
 @functools.cache
-def _training_versions() -> dict[str, int]:
+def _model_versions() -> dict[str, tuple[int, int]]:
+    """Return by domain the version numbers of training models and of reading published ones."""
     found = {}
     for name in registry.domains():
         try:
-            found[name] = registry.domains().get(name)().training_version()
+            domain = registry.domains().get(name)()
+            found[name] = domain.training_version(), domain.reading_version()
         except Exception:  # noqa: S112 - what is missing here, or a plugin's error: its version is not known
             continue
     return found
