@@ -14,10 +14,9 @@ from resi.domains.vision.inputs import EpochBatches, Inputs, Loader, TrainingInp
 from resi.domains.vision.labels import randomize
 from resi.domains.vision.loading import load_images
 from resi.domains.vision.lookup import image_dataset
-from resi.domains.vision.noise import add_noise
 from resi.domains.vision.settings import NOISE_VARIANCE, SETTINGS, alteration
 from resi.domains.vision.shortcuts import Dot, choose_dot, draw_dot, palette
-from resi.domains.vision.transforms import Cutout
+from resi.domains.vision.transforms import Cutout, add_noise
 from resi.specs import ModelSpec
 
 DOMAIN = VisionDomain()

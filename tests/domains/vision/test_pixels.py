@@ -12,7 +12,7 @@ from resi.domains.vision import noise, resampling
 from resi.domains.vision.augmentation import AutoAugment
 from resi.domains.vision.compiled import equalized, looked_up
 from resi.domains.vision.resampling import Box, is_as_pillow, resample, turned
-from resi.domains.vision.transforms import as_image
+from resi.domains.vision.transforms import add_noise, as_image
 
 DRAWS = np.random.default_rng(0)
 
@@ -57,7 +57,7 @@ def test_noise_is_numpys() -> None:
         deviation = np.float32(np.sqrt(draws.uniform(0, 4000)))
         noisy = pixels + deviation * draws.standard_normal(shape, dtype=np.float32)
         expected = np.clip(np.rint(noisy), 0, 255).astype(np.uint8)
-        assert np.array_equal(noise.add_noise(pixels, 4000, np.random.default_rng(seed)), expected)
+        assert np.array_equal(add_noise(pixels, 4000, np.random.default_rng(seed)), expected)
 
 
 @pytest.mark.parametrize("count", [0, 1, 200, 500_001])

@@ -18,9 +18,8 @@ from torch.utils.data import DataLoader, Dataset
 from resi.domains.vision.images import Decoded, InMemory, Split, decoded
 from resi.domains.vision.labels import randomize
 from resi.domains.vision.lookup import image_dataset, statistics
-from resi.domains.vision.noise import add_noise
 from resi.domains.vision.shortcuts import choose_dot, draw_dot, palette
-from resi.domains.vision.transforms import as_image, as_pixels
+from resi.domains.vision.transforms import add_noise, as_image, as_pixels
 from resi.errors import ResiError
 from resi.machine.resources import job_cores
 from resi.randomness import generator, seed_torch

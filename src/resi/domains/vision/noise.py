@@ -38,12 +38,8 @@ class Ziggurat(NamedTuple):
     inverse_tail: np.float32
 
 
-def add_noise(pixels: Pixels, largest_variance: float, draws: np.random.Generator) -> Pixels:
-    """Return pixels with Gaussian noise of every pixel and colour by itself, cut off at 0 and 255.
-
-    The image's variance is drawn first, uniform between 0 and the largest.
-    """
-    deviation = np.float32(np.sqrt(draws.uniform(0, largest_variance)))
+def noisy(pixels: Pixels, deviation: np.float32, draws: np.random.Generator) -> Pixels:
+    """Return pixels with Gaussian noise, see :func:`resi.domains.vision.transforms.add_noise`."""
     result = np.empty(pixels.shape, np.uint8)
     _add(np.ascontiguousarray(pixels).reshape(-1), deviation, normals(draws, pixels.size), result.reshape(-1))
     return result

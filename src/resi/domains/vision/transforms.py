@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     Step = Callable[[Any], Any]
 
 GREY = 128
+LARGE = 20_000
+"""Numbers of an image from which on noise is made by a compiled loop: of fewer, loading it takes longer."""
 CUTOUT_SIDE = 16
 CUTOUT_COLOUR = (125, 122, 113)
 
@@ -133,3 +135,17 @@ def as_image(image: Image | Decoded | Pixels) -> Image:
     if isinstance(image, Decoded):
         return image.image()
     return Pillow.fromarray(image) if isinstance(image, np.ndarray) else image
+
+
+def add_noise(pixels: Pixels, largest_variance: float, draws: np.random.Generator) -> Pixels:
+    """Return pixels with Gaussian noise of every pixel and colour by itself, cut off at 0 and 255.
+
+    The image's variance is drawn first, uniform between 0 and the largest.
+    """
+    deviation = np.float32(np.sqrt(draws.uniform(0, largest_variance)))
+    if pixels.size >= LARGE:
+        from resi.domains.vision.noise import noisy
+
+        return noisy(pixels, deviation, draws)
+    changed = pixels + deviation * draws.standard_normal(pixels.shape, dtype=np.float32)
+    return np.clip(np.rint(changed), 0, 255).astype(np.uint8)
