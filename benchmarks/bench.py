@@ -39,6 +39,8 @@ SECTIONS = (
     "extraction",
     "chance",
     "before",
+    "images",
+    "small",
     "vision",
     "language",
 )
@@ -88,7 +90,7 @@ def main() -> None:
                 bench_tests(section, arguments.models, arguments.home or Path(home))
         else:
             # In a process of its own, as the number of threads is read when libraries are loaded.
-            is_own = section in ("scores", "chance", "floors", "growth")
+            is_own = section in ("scores", "chance", "floors", "growth", "images", "small")
             sizes = arguments.sizes if section in ("measures", "floors") else []
             _run_script(section if is_own else "measures", [*([] if is_own else [section]), *sizes], _environment())
 

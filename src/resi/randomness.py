@@ -40,9 +40,15 @@ def forked_torch(device: torch.device, seed: int, purpose: str, *items: object) 
     """
     devices = [torch.device("cuda", device.index or 0)] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):
-        # Not torch.manual_seed, which would seed the generators of all devices.
-        key = key_to_int(seed, purpose, *items) % 2**63
-        torch.default_generator.manual_seed(key)
+        key = seed_torch(seed, purpose, *items)
         for cuda in devices:
             torch.cuda.default_generators[cuda.index].manual_seed(key)
         yield
+
+
+def seed_torch(seed: int, purpose: str, *items: object) -> int:
+    """Key torch's own generator on the CPU, whose state the caller restores; return the number it is keyed by."""
+    # Not torch.manual_seed, which would seed the generators of all devices.
+    key = key_to_int(seed, purpose, *items) % 2**63
+    torch.default_generator.manual_seed(key)
+    return key

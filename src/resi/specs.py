@@ -99,11 +99,14 @@ class DatasetSpec:
         Where its files lie; None for embedded data.
     content : str
         Hash of its files and of the recipe that turns them into inputs.
+    cache : Path or None
+        Folder in which inputs are kept that take long to decode; None: they are not. It changes nothing but the time.
     """
 
     name: str
     folder: Path | None
     content: str
+    cache: Path | None = None
 
 
 @dataclass(frozen=True)

@@ -289,6 +289,21 @@ def _print_estimates(total: Total, plans: Sequence[Plan]) -> None:
     least = total.least_memory()
     needed = f"at least {format_bytes(least)}, " if least else ""
     _show(f"memory for comparing: {needed}at most {format_bytes(budget)} per process (compare.memory)")
+    for line in dict.fromkeys(filter(None, map(_decoded, plans))):
+        _show(line)
+
+
+def _decoded(plan: Plan) -> str:
+    """Return what decoded inputs take on the disk; empty where a plan keeps none."""
+    from resi.machine.memory import format_bytes
+
+    if plan.dataset.cache is None or plan.dataset.folder is None:
+        return ""
+    found = plan.config.domain.cache_bytes(plan.dataset, plan.missing_models(), plan.missing_representations())
+    if found is None:
+        return ""
+    total, there = map(format_bytes, found)
+    return f"decoded images (dataset.cache): about {total} in {plan.dataset.cache}, {there} of it made"
 
 
 def _show(text: str) -> None:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 PARTS: dict[tuple[str, ...], tuple[str, ...]] = {
     ("domain", "protocol", "representation"): ("domain", "protocol"),
-    ("domain", "dataset"): ("dataset", "dataset_root"),
+    ("domain", "dataset"): ("dataset", "dataset_root", "keeps_decoded"),
     ("domain", "model", "models", "root"): ("architectures", "models", "root"),
     ("domain", "test", "groups", "seeds", "stage"): ("test", "groups", "seeds"),
     ("protocol", "measure"): ("measures",),

@@ -32,6 +32,12 @@ class DatasetConfig:
         default=None,
         metadata={"help": "folder of its files; default: below the data root; for custom, a table of files"},
     )
+    cache: bool = field(
+        default=False,
+        metadata={
+            "help": "true: keep the images of imagenet100 decoded below the data root, which takes space and saves time"
+        },
+    )
 
 
 @dataclass
@@ -205,6 +211,8 @@ class RunConfig:
     ----------
     dataset_root : Path or None
         Folder of the dataset's files, where it is not below the data root.
+    keeps_decoded : bool
+        Whether decoded inputs are kept below the data root.
     architectures : dict
         Hyperparameters to change, by architecture.
     groups : int, tuple of str or None
@@ -235,6 +243,7 @@ class RunConfig:
     shards: str | None
     composed: dict[str, Any]
     null: int | None = None
+    keeps_decoded: bool = False
 
     def __post_init__(self) -> None:
         if self.null is not None and (isinstance(self.null, bool) or self.null < FEWEST_PERMUTATIONS):

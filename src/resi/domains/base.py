@@ -218,6 +218,25 @@ class Domain(ABC):
             If a file is missing or damaged: the message names it and says where it goes.
         """
 
+    def cache_bytes(
+        self, dataset: DatasetSpec, trained: Sequence[ModelSpec], run: Sequence[tuple[ModelSpec, ProbeSpec]]
+    ) -> tuple[int, int] | None:
+        """Return about how many bytes decoded inputs take that are kept for some models, and how many are there.
+
+        None where there are none to keep, as in a domain whose inputs need no decoding.
+
+        Parameters
+        ----------
+        dataset : DatasetSpec
+            With the folder in which they are kept (``dataset.cache=true``).
+        trained : sequence of ModelSpec
+            Models to be trained.
+        run : sequence of (ModelSpec, ProbeSpec)
+            Models to be run, and on what.
+        """
+        del dataset, trained, run
+        return None
+
     @abstractmethod
     def train(
         self, spec: ModelSpec, dataset: DatasetSpec, device: torch.device, unfinished: Path | None = None

@@ -272,6 +272,8 @@ class Planner:
     def plan(self, config: RunConfig) -> Plan:
         """Plan a run, see :func:`make_plan`."""
         dataset, absent = self.dataset(config)
+        if config.keeps_decoded:
+            dataset = replace(dataset, cache=Store(config.root).cache)
         experiments, left_out = self._all_experiments(config, dataset)
         if not experiments and left_out:
             raise next(iter(left_out.values()))

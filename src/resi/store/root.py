@@ -44,6 +44,11 @@ class Store:
         return self.root / "datasets"
 
     @property
+    def cache(self) -> Path:
+        """Where decoded inputs are kept, which can be deleted at any time."""
+        return self.root / "cache"
+
+    @property
     def shards(self) -> Path:
         """Where runs write their results."""
         return self.root / "shards"

@@ -14,7 +14,7 @@ from resi.domains.vision.settings import SEEDS, SETTINGS, TEST_IMAGES, TEST_IMAG
 from resi.specs import ProbeSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     import torch
@@ -98,6 +98,14 @@ class VisionDomain(Domain):
     def locate(self, dataset: str, root: Path | None, downloads: Path, may_download: bool = True) -> DatasetSpec:
         """Find and check a dataset's files."""
         return image_dataset(dataset).locate(root, downloads / self.name, may_download)
+
+    def cache_bytes(
+        self, dataset: DatasetSpec, trained: Sequence[ModelSpec], run: Sequence[tuple[ModelSpec, ProbeSpec]]
+    ) -> tuple[int, int] | None:
+        """Return about how many bytes decoded images take, and how many of them are there."""
+        from resi.domains.vision.cache import kept_bytes
+
+        return kept_bytes(dataset, trained, run)
 
     def train(
         self, spec: ModelSpec, dataset: DatasetSpec, device: torch.device, unfinished: Path | None = None

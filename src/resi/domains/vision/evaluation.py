@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from resi.domains.vision.images import Split
+from resi.domains.vision.images import Chosen, Split
 from resi.domains.vision.inputs import EpochBatches, Inputs, Loader, normalize
 from resi.domains.vision.settings import alteration
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
     from torch import Tensor, nn
 
     from resi.domains.vision.images import Images, Labels
@@ -63,18 +62,7 @@ def _sample(split: Split, labels: Labels) -> tuple[Split, Labels]:
     if len(split) <= MAX_TRAINING_IMAGES:
         return split, labels
     some = np.linspace(0, len(split) - 1, MAX_TRAINING_IMAGES).astype(np.int64)
-    return Split([split.ids[i] for i in some], split.labels[some], _Part(split, some)), labels[some]
-
-
-class _Part:
-    """Some images of a split."""
-
-    def __init__(self, split: Split, indices: Labels) -> None:
-        self._split = split
-        self._indices = indices
-
-    def __getitem__(self, index: int) -> Image:
-        return self._split.source[int(self._indices[index])]
+    return Split([split.ids[i] for i in some], split.labels[some], Chosen(split.source, some)), labels[some]
 
 
 def _share(found: Tensor, expected: Tensor) -> float:

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     import numpy as np
     from PIL.Image import Image
 
+    from resi.domains.vision.cache import ImageCache
+    from resi.domains.vision.resampling import Box
+
     Pixels = np.ndarray[Any, np.dtype[np.uint8]]
     Labels = np.ndarray[Any, np.dtype[np.int64]]
 
@@ -23,6 +26,56 @@ class Source(Protocol):
 
     def __getitem__(self, index: int) -> Image:
         """Return one image, in RGB."""
+
+
+class Decoded:
+    """An image whose pixels stand column after column, so that parts of it are brought to another size fast.
+
+    Parameters
+    ----------
+    columns : array of shape (width, height, 3)
+    """
+
+    def __init__(self, columns: Pixels) -> None:
+        self.columns = columns
+
+    @classmethod
+    def of(cls, pixels: Pixels) -> Decoded:
+        """Return the image whose rows are given, shape (height, width, 3)."""
+        from resi.domains.vision.resampling import turned
+
+        return cls(turned(pixels))
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height."""
+        return self.columns.shape[0], self.columns.shape[1]
+
+    def image(self) -> Image:
+        """Return the image as Pillow's."""
+        from PIL import Image
+
+        return Image.fromarray(self.columns.transpose(1, 0, 2).copy())
+
+    def resized(self, side: int, box: Box | None = None, mirrored: bool = False) -> Pixels:
+        """Return a part of the image, or all of it, as a square of shape (side, side, 3), as Pillow makes it.
+
+        Parameters
+        ----------
+        mirrored : bool
+            Whether left and right are exchanged.
+        """
+        import numpy as np
+        from PIL.Image import Resampling
+
+        from resi.domains.vision.resampling import Box, is_as_pillow, resample
+
+        box = box or Box(0, 0, *self.size)
+        if is_as_pillow():
+            return resample(self.columns, box, side, mirrored)
+        part = self.image().crop((box.left, box.top, box.left + box.width, box.top + box.height))
+        pixels = np.asarray(part.resize((side, side), Resampling.BILINEAR))
+        return pixels[:, ::-1] if mirrored else pixels
 
 
 @dataclass(frozen=True)
@@ -56,6 +109,8 @@ class Images:
         Height and width that all images have, or are brought to before anything is drawn on them.
     dot_diameter : int
         Nominal diameter in pixels of the dot that is a shortcut.
+    cache : ImageCache, optional
+        Where decoded images are kept.
     """
 
     train: Split
@@ -64,6 +119,16 @@ class Images:
     classes: int
     side: int
     dot_diameter: int
+    cache: ImageCache | None = None
+
+    @property
+    def splits(self) -> tuple[Split, Split, Split]:
+        """All images."""
+        return self.train, self.validation, self.test
+
+    def source(self, split: Split, side: int | None) -> Source:
+        """Return where images are read from by someone who brings them to a size first; None: to none."""
+        return split.source if self.cache is None else self.cache.source(split.source, side)
 
 
 class InMemory:
@@ -77,6 +142,26 @@ class InMemory:
         from PIL import Image
 
         return Image.fromarray(self.pixels[index])
+
+    def decoded(self, index: int) -> Pixels:
+        """Return the pixels of one image."""
+        return self.pixels[index]
+
+
+class Chosen:
+    """Some images of a source."""
+
+    def __init__(self, whole: Source, indices: Labels) -> None:
+        self.whole = whole
+        self.indices = indices
+
+    def __getitem__(self, index: int) -> Image:
+        """Return one of them."""
+        return self.whole[int(self.indices[index])]
+
+    def decoded(self, index: int) -> Image | Decoded | Pixels:
+        """Return what of one of them is known without decoding it."""
+        return decoded(self.whole, int(self.indices[index]))
 
 
 class OnDisk:
@@ -95,4 +180,26 @@ class OnDisk:
             with Image.open(path) as image:
                 return image.convert("RGB")
         except OSError as error:  # anything that Pillow raises on a damaged file
-            raise DatasetError(f"{path} cannot be read as an image: {error}. Put the original file there.") from error
+            raise unreadable(path, error) from error
+
+    def size(self, index: int) -> tuple[int, int]:
+        """Return width and height of one image, for which its first bytes are read."""
+        from PIL import Image
+
+        path = self.folder / self.names[index]
+        try:
+            with Image.open(path) as image:
+                return image.size
+        except OSError as error:
+            raise unreadable(path, error) from error
+
+
+def unreadable(path: Path, error: OSError) -> DatasetError:
+    """Return the error of a damaged image."""
+    return DatasetError(f"{path} cannot be read as an image: {error}. Put the original file there.")
+
+
+def decoded(source: Source, index: int) -> Image | Decoded | Pixels:
+    """Return an image as its source has it at hand: Pillow's, or its pixels where they need not be decoded."""
+    read = getattr(source, "decoded", source.__getitem__)
+    return read(index)

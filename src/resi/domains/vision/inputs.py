@@ -15,28 +15,29 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from resi.domains.vision.images import InMemory, Split
+from resi.domains.vision.images import Decoded, InMemory, Split, decoded
 from resi.domains.vision.labels import randomize
 from resi.domains.vision.lookup import image_dataset, statistics
 from resi.domains.vision.shortcuts import choose_dot, draw_dot, palette
-from resi.domains.vision.transforms import add_noise, resize
+from resi.domains.vision.transforms import add_noise, as_image, as_pixels
 from resi.errors import ResiError
 from resi.machine.resources import job_cores
-from resi.randomness import forked_torch, generator
+from resi.randomness import generator, seed_torch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from PIL.Image import Image
     from torch import Tensor
 
     from resi.domains.vision.datasets.base import Statistics
-    from resi.domains.vision.images import Images
+    from resi.domains.vision.images import Images, Pixels
     from resi.domains.vision.settings import Alteration
+    from resi.domains.vision.shortcuts import Dot
     from resi.specs import ModelSpec
 
     Batch = tuple[Tensor, Tensor]
 
-CPU = torch.device("cpu")
 MAX_WORKERS = 8
 # Work on smaller sets in memory is done before workers have started.
 IMAGES_WORTH_WORKERS = 10_000
@@ -63,6 +64,9 @@ class Inputs(Dataset["Batch"]):
         self._image_size = image_size
         self._dots = dots
         self._colours = palette(images.classes)
+        self._source = images.source(split, self._first_size())
+        # Those that are few and in memory are prepared once, not in every epoch.
+        self._prepared: dict[int, Pixels] | None = {} if _is_small(split) else None
 
     def __len__(self) -> int:
         """Return the number of images."""
@@ -71,34 +75,50 @@ class Inputs(Dataset["Batch"]):
     def __getitems__(self, items: list[tuple[int, int]]) -> Batch | ResiError:
         """Return the images, uint8 of shape (n_images, 3, height, width), and labels of (epoch, index) pairs.
 
-        An image that cannot be read is returned as its error: raised in a worker, it would become a traceback.
+        The images have channels last in memory. One that cannot be read is returned as its error: raised in a worker,
+        it would become a traceback.
         """
         try:
-            pixels = np.stack([self.pixels(epoch, index) for epoch, index in items])
+            with torch.random.fork_rng(devices=[]):
+                pixels = np.stack([self._seen(epoch, index) for epoch, index in items])
         except ResiError as error:
             return error
         labels = self.labels[[index for _, index in items]]
-        return torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous(), torch.from_numpy(labels)
+        return torch.from_numpy(pixels).permute(0, 3, 1, 2), torch.from_numpy(labels)
 
-    def pixels(self, epoch: int, index: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
-        """Return one image of shape (height, width, 3)."""
-        del epoch
-        return np.asarray(resize(self._read(index), self._image_size))
+    def pixels(self, epoch: int, index: int) -> Pixels:
+        """Return one image as seen in an epoch, shape (height, width, 3)."""
+        with torch.random.fork_rng(devices=[]):
+            return self._seen(epoch, index)
 
     def colour_classes(self) -> Tensor:
         """Return the class whose colour each image's dot has, shape (n_images,)."""
         return torch.tensor([self._dot(index).colour_class for index in range(len(self))])
 
-    def _read(self, index: int) -> Any:
-        from PIL import Image
+    def _first_size(self) -> int | None:
+        """Return the height and width that images are brought to before anything else; None: to none."""
+        return self._image_size if self._dots is None else self._images.side
 
-        image = self.split.source[index]
+    def _seen(self, epoch: int, index: int) -> Pixels:
+        """Return one image as seen in an epoch; torch's own generator may be seeded here."""
+        del epoch
+        return self._unchanged(index)
+
+    def _unchanged(self, index: int) -> Pixels:
+        """Return the pixels of one image that is not augmented."""
+        if self._prepared is None:
+            return as_pixels(self._read(index), self._image_size)
+        if index not in self._prepared:
+            self._prepared[index] = as_pixels(self._read(index), self._image_size)
+        return self._prepared[index]
+
+    def _read(self, index: int) -> Image | Decoded | Pixels:
+        image = decoded(self._source, index)
         if self._dots is None:
             return image
-        pixels = np.asarray(resize(image, self._images.side))
-        return Image.fromarray(draw_dot(pixels, self._dot(index), self._colours))
+        return draw_dot(as_pixels(image, self._images.side), self._dot(index), self._colours)
 
-    def _dot(self, index: int) -> Any:
+    def _dot(self, index: int) -> Dot:
         label = int(self.split.labels[index])
         return choose_dot(self.split.ids[index], label, self._images, self._dots or 0.0)
 
@@ -108,23 +128,30 @@ class TrainingInputs(Inputs):
 
     def __init__(self, images: Images, spec: ModelSpec, alteration: Alteration) -> None:
         image_size = spec.hyperparameters["image_size"]
+        self._transform = image_dataset(spec.dataset).augment(image_size, alteration)
         super().__init__(images, images.train, image_size, alteration.dots)
         self.labels = randomize(self.labels, self.split.ids, images.classes, alteration.random_labels)
-        self._transform = image_dataset(spec.dataset).augment(image_size, alteration)
         self._noise = alteration.noise
         self._seed = spec.seed
 
-    def pixels(self, epoch: int, index: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
-        """Return one image as seen in an epoch, shape (height, width, 3)."""
-        image = self._read(index)
+    def _seen(self, epoch: int, index: int) -> Pixels:
         name = self.split.ids[index]
-        if self._transform is not None:
-            with forked_torch(CPU, self._seed, "augmentation", epoch, name):
-                image = self._transform(image)
-        pixels = np.asarray(resize(image, self._image_size))
+        pixels = self._unchanged(index) if self._transform is None else self._augmented(epoch, index, name)
         if self._noise:
             pixels = add_noise(pixels, self._noise, generator(self._seed, "noise", epoch, name))
         return pixels
+
+    def _first_size(self) -> int | None:
+        return super()._first_size() if self._transform is None or self._dots is not None else None
+
+    def _augmented(self, epoch: int, index: int, name: str) -> Pixels:
+        image = self._read(index)
+        if not getattr(self._transform, "take_decoded", False):
+            image = as_image(image)
+        elif isinstance(image, np.ndarray):
+            image = Decoded.of(image)
+        seed_torch(self._seed, "augmentation", epoch, name)
+        return as_pixels(self._transform(image), self._image_size)
 
 
 class EpochBatches:
@@ -220,9 +247,11 @@ def _statistics(values: Statistics, device: torch.device) -> tuple[Tensor, Tenso
 
 def suitable_workers(split: Split) -> int:
     """Return how many processes read images: none for few in memory, else one per core of the job, up to eight."""
-    if isinstance(split.source, InMemory) and len(split) < IMAGES_WORTH_WORKERS:
-        return 0
-    return min(job_cores(os.environ), MAX_WORKERS)
+    return 0 if _is_small(split) else min(job_cores(os.environ), MAX_WORKERS)
+
+
+def _is_small(split: Split) -> bool:
+    return isinstance(split.source, InMemory) and len(split) < IMAGES_WORTH_WORKERS
 
 
 def _as_it_is(batch: Any) -> Any:

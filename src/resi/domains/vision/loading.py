@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from resi.domains.unchanged import check_unchanged
+from resi.domains.vision.cache import ImageCache
 from resi.domains.vision.lookup import image_dataset
 
 if TYPE_CHECKING:
@@ -26,4 +28,4 @@ def load_images(dataset: DatasetSpec) -> Images:
     images = about.load(dataset)
     if dataset.folder is not None:
         check_unchanged(dataset, about.locate(dataset.folder, dataset.folder, False))
-    return images
+    return images if dataset.cache is None else replace(images, cache=ImageCache(dataset))

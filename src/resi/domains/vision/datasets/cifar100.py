@@ -105,14 +105,15 @@ def augment(image_size: int, alteration: Alteration) -> Any:
     """Return shifts, flips, AutoAugment and a cut-out square; flips alone where the augmentation is to be mild."""
     from torchvision.transforms import v2
 
-    from resi.domains.vision.transforms import GREY, Cutout, with_flips
+    from resi.domains.vision.transforms import GREY, Cutout, augmented
 
     crops: list[Any] = [v2.Resize((image_size, image_size))]
     if alteration.strong:
         crops.append(v2.RandomCrop(image_size, padding=4, fill=GREY))
+    crops.append(v2.RandomHorizontalFlip())
     # A square could hide the dot.
     after = [] if alteration.dots is not None else [Cutout()]
-    return with_flips(crops, "CIFAR10", strong=alteration.strong, after=after)
+    return augmented(crops, "CIFAR10", strong=alteration.strong, after=after)
 
 
 CIFAR100 = ImageDataset(

@@ -134,12 +134,10 @@ def load(dataset: DatasetSpec) -> Images:
 
 def augment(image_size: int, alteration: Alteration) -> Any:
     """Return random resized crops, flips and AutoAugment; mild crops and flips where the augmentation is to be mild."""
-    from torchvision.transforms import v2
-
-    from resi.domains.vision.transforms import with_flips
+    from resi.domains.vision.transforms import RandomResizedCropAndFlip, augmented
 
     mild = {} if alteration.strong else {"scale": (0.75, 1.0)}
-    return with_flips([v2.RandomResizedCrop(image_size, **mild)], "IMAGENET", strong=alteration.strong)
+    return augmented([RandomResizedCropAndFlip(image_size, **mild)], "IMAGENET", strong=alteration.strong)
 
 
 def _missing_parts(archive: Path) -> list[str]:

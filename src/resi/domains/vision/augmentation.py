@@ -1,0 +1,94 @@
+"""AutoAugment (Cubuk et al., CVPR 2019) as torchvision has it, with the same draws and to the same bytes.
+
+Most of its steps replace each brightness by another one. These are done on arrays of pixels, without making an image of
+Pillow's first and pixels of that again.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from resi.domains.vision.compiled import equalized, looked_up
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from resi.domains.vision.images import Pixels
+
+BY_TABLE = ("Posterize", "Solarize", "Invert")
+EQUALIZE = "Equalize"
+LEVELS = 10
+"""Magnitudes of each step."""
+INTERNALS = ("_policies", "_AUGMENTATION_SPACE", "_apply_image_or_video_transform", "_fill")
+"""What is used of torchvision's class beyond its documentation; without it, that class does the work."""
+
+
+class AutoAugment:
+    """Two random steps of a random policy.
+
+    Parameters
+    ----------
+    policy : str
+        A name of torchvision's ``AutoAugmentPolicy``.
+    fill : int
+        Brightness of what comes into an image from outside.
+    """
+
+    def __init__(self, policy: str, fill: int) -> None:
+        from torchvision.transforms import v2
+
+        self._whole: Any = v2.AutoAugment(v2.AutoAugmentPolicy[policy], fill=fill)
+        self._is_known = all(hasattr(self._whole, name) for name in INTERNALS)
+        self._table = functools.cache(self._make_table)
+        self._magnitudes = functools.cache(self._find_magnitudes)
+
+    def __call__(self, image: Image | Pixels) -> Image | Pixels:
+        """Return an image after the steps, as Pillow's or as pixels."""
+        if not self._is_known:
+            return self._whole(_as_image(image))
+        width, height = image.size if not isinstance(image, np.ndarray) else image.shape[1::-1]
+        policies = self._whole._policies
+        for step, probability, level in policies[int(torch.randint(len(policies), ()))]:
+            if torch.rand(()) <= probability:
+                magnitudes, is_signed = self._magnitudes(step, height, width)
+                magnitude = 0.0 if magnitudes is None else magnitudes[level]
+                if magnitudes is not None and is_signed and torch.rand(()) <= 0.5:
+                    magnitude = -magnitude
+                image = self._apply(image, step, magnitude)
+        return image
+
+    def _apply(self, image: Image | Pixels, step: str, magnitude: float) -> Image | Pixels:
+        if isinstance(image, np.ndarray):
+            if step == EQUALIZE:
+                return equalized(image)
+            if step in BY_TABLE:
+                return looked_up(image, self._table(step, magnitude))
+        return self._by_torchvision(_as_image(image), step, magnitude)
+
+    def _make_table(self, step: str, magnitude: float) -> Pixels:
+        """Return what a step makes of each brightness, shape (256,)."""
+        from PIL import Image
+
+        levels = np.arange(256, dtype=np.uint8)
+        ramp = Image.fromarray(np.repeat(levels[None, :, None], 3, axis=2))
+        return np.asarray(self._by_torchvision(ramp, step, magnitude))[0, :, 0].copy()
+
+    def _find_magnitudes(self, step: str, height: int, width: int) -> tuple[list[float] | None, bool]:
+        find, is_signed = self._whole._AUGMENTATION_SPACE[step]
+        found = find(LEVELS, height, width)
+        return None if found is None else [float(each) for each in found], is_signed
+
+    def _by_torchvision(self, image: Image, step: str, magnitude: float) -> Image:
+        whole = self._whole
+        apply = whole._apply_image_or_video_transform
+        return apply(image, step, magnitude, interpolation=whole.interpolation, fill=whole._fill)
+
+
+def _as_image(image: Image | Pixels) -> Image:
+    from PIL import Image as Pillow
+
+    return Pillow.fromarray(image) if isinstance(image, np.ndarray) else image
