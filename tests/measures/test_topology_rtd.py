@@ -10,8 +10,8 @@ import torch
 
 from resi.errors import DegenerateInputError, UsageError
 from resi.measures.features import Features
-from resi.measures.homology.distances import edge_ends
-from resi.measures.homology.persistence import Complex, merged_order, total_bar_length
+from resi.measures.homology.edges import in_order, opening
+from resi.measures.homology.persistence import Side, total_bar_lengths
 from resi.measures.homology.topology import RTD
 from resi.measures.shared.distances import cloud_of_positions
 
@@ -35,9 +35,10 @@ def kernel(first: np.ndarray, second: np.ndarray, zero_below: float = 0.0) -> fl
     n = len(first)
     upper = np.triu_indices(n, 1)
     a, b = first[upper], second[upper]
-    order_a, order_b = (np.argsort(v, kind="stable").astype(np.int32) for v in (a, b))
-    order = merged_order(a, order_a, b, order_b)
-    return total_bar_length(Complex(n, *edge_ends(n), a, b), order, order_a, zero_below)
+    sides = [Side(v, order := in_order(v, n), opening(order, n), zero_below) for v in (a, b)]
+    there, back = total_bar_lengths(n, *sides)
+    assert total_bar_lengths(n, *sides[::-1]) == (back, there)
+    return there
 
 
 def by_boundary_matrix(distances: np.ndarray) -> float:

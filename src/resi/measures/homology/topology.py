@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from resi.errors import UsageError
 from resi.measures.base import Measure
-from resi.measures.homology.distances import Distances, edge_ends, reordered, trial_distances
+from resi.measures.homology.distances import Distances, reordered, trial_distances
 from resi.measures.homology.spectrum import COLUMNS, heat_trace, times
 from resi.measures.shared.distances import cloud_of_positions
 from resi.measures.shared.intermediates import BLOCK_ENTRIES
@@ -98,12 +98,9 @@ class RTD(Measure):
 
 def _divergence(a: Distances, b: Distances) -> float:
     """Return the mean over both directions of the summed bar lengths."""
-    from resi.measures.homology.persistence import Complex, merged_order, total_bar_length
+    from resi.measures.homology.persistence import Side, total_bar_lengths
 
-    tail, head = edge_ends(a.n_points)
-    order = merged_order(a.values, a.order, b.values, b.order)
-    there = total_bar_length(Complex(a.n_points, tail, head, a.values, b.values), order, a.order, a.zero_below)
-    back = total_bar_length(Complex(a.n_points, tail, head, b.values, a.values), order, b.order, b.zero_below)
+    there, back = total_bar_lengths(a.n_points, Side(*a[1:]), Side(*b[1:]))
     return float(there + back) / 2
 
 
