@@ -11,7 +11,6 @@ from resi.measures.shared.distances import Cloud, cloud_of_positions
 if TYPE_CHECKING:
     import numpy as np
     import torch
-    from torch import Tensor
 
     from resi.measures.features import Features
 

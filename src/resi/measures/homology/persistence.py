@@ -51,8 +51,8 @@ ZERO, ONE = np.uint64(0), np.uint64(1)
 WORD = 64
 # So many words are looked at together.
 BLOCK = 16
-# How many words of alive classes, and how many edges of non-zero residue, there is room for at first. They double when
-# they run out.
+# How many words of alive classes, and how many edges of non-zero residue, there is room for at first. Both double, and
+# the computation starts again, when they run out.
 FIRST_WORDS = 8
 FIRST_ROWS = 1024
 # Edges are brought into order by so many at a time, as a share of all.
@@ -276,93 +276,31 @@ def _count_openings(n_points: int, own: Side, other: Side, ready: int) -> int:
 
 
 @_compiled
-def _start(n_points: int, openings: int) -> State:
-    point_words, words, rows = (n_points + WORD - 1) // WORD, FIRST_WORDS, FIRST_ROWS
+def _start(n_points: int, openings: int, words: int, rows: int) -> State:
+    """Return the state before all edges, with room for so many words of classes and so many residues."""
+    point_words, points = (n_points + WORD - 1) // WORD, np.arange(n_points)
     counts = np.zeros(8, np.int64)
-    counts[OPENINGS] = openings
-    points, nothing = np.arange(n_points), np.zeros(0, np.int64)
+    counts[FREE_ROWS], counts[FREE_CLASSES], counts[OPENINGS] = rows, words * WORD, openings
     return State(
         np.zeros((n_points, point_words), np.uint64),
         np.zeros((n_points, point_words), np.uint64),
         np.zeros(n_points, np.int64),
         points,
         points.copy(),
-        np.ones(n_points, np.int64),
+        np.zeros(n_points, np.int64) + 1,
         np.zeros((words, n_points), np.uint64),
         np.zeros((words, rows), np.uint64),
-        np.empty(n_points * (n_points - 1) // 2, np.int32),
-        _longer(nothing, rows),
-        _free(nothing, counts, FREE_ROWS, rows),
-        _free(nothing, counts, FREE_CLASSES, words * WORD),
+        np.zeros(n_points * (n_points - 1) // 2, np.int64),
+        np.zeros(rows, np.int64) - 1,
+        rows - 1 - np.arange(rows),
+        words * WORD - 1 - np.arange(words * WORD),
         np.zeros(words * WORD),
-        _longer(nothing, words * WORD),
+        np.zeros(words * WORD, np.int64) - 1,
         np.zeros(words, np.uint64),
         np.zeros(point_words, np.uint64),
         points.copy(),
         counts,
         np.zeros(2),
-    )
-
-
-@_compiled
-def _longer(values: Any, more: int) -> Any:
-    """Return integers with more at the end, which are -1."""
-    longer = np.empty(len(values) + more, np.int64)
-    for k in range(len(longer)):
-        longer[k] = values[k] if k < len(values) else -1
-    return longer
-
-
-@_compiled
-def _free(stack: Any, counts: Any, which: int, more: int) -> Any:
-    """Return a stack of free places with so many new ones on top of it."""
-    known = len(stack)
-    stack = _longer(stack, more)
-    for place in range(known + more - 1, known - 1, -1):
-        stack[counts[which]] = place
-        counts[which] += 1
-    return stack
-
-
-@_compiled
-def _wider(sets: Any, more_words: int, more: int) -> Any:
-    """Return columns of words with more words, and more columns."""
-    wider = np.zeros((len(sets) + more_words, sets.shape[1] + more), np.uint64)
-    for w in range(len(sets)):
-        for k in range(sets.shape[1]):
-            wider[w, k] = sets[w, k]
-    return wider
-
-
-@_compiled
-def _with_room(state: State) -> State:
-    """Return the state with room for one more class and one more residue, at least."""
-    words, rows = state.residue.shape
-    more_words = 0 if state.counts[FREE_CLASSES] > 0 else words
-    more_rows = 0 if state.counts[FREE_ROWS] > 0 else rows
-    birth = np.zeros(WORD * (words + more_words))
-    for k in range(WORD * words):
-        birth[k] = state.birth[k]
-    return State(
-        state.present,
-        state.nonzero,
-        state.residues,
-        state.component,
-        state.following,
-        state.sizes,
-        _wider(state.potential, more_words, 0),
-        _wider(state.residue, more_words, more_rows),
-        state.row_of,
-        _longer(state.edge_of, more_rows),
-        _free(state.free_rows, state.counts, FREE_ROWS, more_rows),
-        _free(state.free_classes, state.counts, FREE_CLASSES, WORD * more_words),
-        birth,
-        _longer(state.age, WORD * more_words),
-        np.zeros(words + more_words, np.uint64),
-        state.link,
-        state.stack,
-        state.counts,
-        state.sums,
     )
 
 
@@ -467,12 +405,9 @@ def _any(sets: Any, word: int, start: int, stop: int) -> Any:
 
 
 @_lean
-def _make_zero(state: State, value: float) -> None:
-    """Let the youngest class of the relation die at ``value``, and replace it by the others everywhere."""
-    dying = _youngest(state)
-    words, word, bit = _words(state), dying >> 6, _bit(dying)
-    state.sums[TOTAL] += value - state.birth[dying]
-    n_points = state.potential.shape[1]
+def _replace_in_potentials(state: State, dying: int) -> None:
+    """Add the relation to every potential that the dying class is in."""
+    words, word, bit, n_points = _words(state), dying >> 6, _bit(dying), state.potential.shape[1]
     for start in range(0, n_points, BLOCK):
         stop = min(start + BLOCK, n_points)
         if _any(state.potential, word, start, stop) & bit:
@@ -480,8 +415,14 @@ def _make_zero(state: State, value: float) -> None:
                 if state.potential[word, point] & bit:
                     for w in range(words):
                         state.potential[w, point] ^= state.relation[w]
-    for start in range(0, state.counts[ROWS], BLOCK):
-        stop = min(start + BLOCK, state.counts[ROWS])
+
+
+@_lean
+def _replace_in_residues(state: State, dying: int) -> None:
+    """Add the relation to every residue that the dying class is in."""
+    words, word, bit, rows = _words(state), dying >> 6, _bit(dying), state.counts[ROWS]
+    for start in range(0, rows, BLOCK):
+        stop = min(start + BLOCK, rows)
         if _any(state.residue, word, start, stop) & bit:
             for row in range(start, stop):
                 if state.residue[word, row] & bit:
@@ -493,6 +434,15 @@ def _make_zero(state: State, value: float) -> None:
                         _clear_residue(state, row)
     while state.counts[ROWS] > 0 and state.edge_of[state.counts[ROWS] - 1] < 0:
         state.counts[ROWS] -= 1
+
+
+@_lean
+def _make_zero(state: State, value: float) -> None:
+    """Let the youngest class of the relation die at ``value``, and replace it by the others everywhere."""
+    dying = _youngest(state)
+    state.sums[TOTAL] += value - state.birth[dying]
+    _replace_in_potentials(state, dying)
+    _replace_in_residues(state, dying)
     state.age[dying] = -1
     state.free_classes[state.counts[FREE_CLASSES]] = dying
     state.counts[FREE_CLASSES] += 1
@@ -643,19 +593,36 @@ def _level(value: float, zero_below: float) -> float:
 
 
 @_lean
-def _run(state: State, window: Window, side: Side, ready: int, at: Any) -> bool:
-    """Add what a window has for one direction; return False when there is no room, to be called again with more.
+def _change(state: State, edge: int, ready: int, value: float) -> bool:
+    """Add an edge that may change a class; return False when there is no room."""
+    b, c = _ends(edge)
+    is_ready = edge & ready != 0
+    is_open = edge & OPENING != 0 and _closes_none(state.present, b, c)
+    is_met = not is_open and _meets_residue(state.present, state.nonzero, b, c)
+    if (is_open or is_met) and (state.counts[FREE_ROWS] == 0 or state.counts[FREE_CLASSES] == 0):
+        return False
+    if is_open:
+        _open_edge(state, b, c, value, is_ready)
+    elif is_met:
+        _close_edge(state, b, c, value)
+    if is_ready and not is_open:
+        _close_apex(state, b, c, value)
+    return True
 
-    Only what changes a class leaves this loop: passing the state on costs more than looking at a usual edge. ``at``
-    keeps how many edges and triangles of the apex have been added.
+
+@_lean
+def _run(state: State, window: Window, side: Side, ready: int) -> bool:
+    """Add what a window has for one direction; return False when there is no room.
+
+    Only what may change a class leaves this loop: passing the state on costs more than looking at a usual edge.
     """
     edges, values, zero_below = window.edges, window.values, side.zero_below
-    late, late_values, next_late = window.first_late, window.first_late_values, at[1]
+    late, late_values, next_late = window.first_late, window.first_late_values, 0
     if ready == SECOND_READY:
         late, late_values = window.second_late, window.second_late_values
     present, nonzero, potential = state.present, state.nonzero, state.potential
     residues, counts = state.residues, state.counts
-    for k in range(at[0], len(edges) + 1):
+    for k in range(len(edges) + 1):
         value = values[k] if k < len(edges) else np.inf
         # The triangles with the apex that come later than their edge.
         while next_late < len(late) and late_values[next_late] <= value:
@@ -667,26 +634,15 @@ def _run(state: State, window: Window, side: Side, ready: int, at: Any) -> bool:
             break
         edge = edges[k]
         b, c = _ends(edge)
-        words = (counts[CLASSES] + WORD - 1) // WORD
-        is_loop = (edge & ready != 0) & _is_loop(potential, nonzero, words, b, c)
+        # All three are looked at, without a branch: the last is true or false at random.
+        is_loop = (edge & ready != 0) & _is_loop(potential, nonzero, (counts[CLASSES] + WORD - 1) // WORD, b, c)
         if (edge & OPENING != 0) | (residues[b] + residues[c] > 0) | is_loop:
-            is_open = edge & OPENING != 0 and _closes_none(present, b, c)
-            is_met = not is_open and _meets_residue(present, nonzero, b, c)
-            if (is_open or is_met) and (counts[FREE_ROWS] == 0 or counts[FREE_CLASSES] == 0):
-                at[0], at[1] = k, next_late
+            if not _change(state, edge, ready, _level(value, zero_below)):
                 return False
-            level = _level(value, zero_below)
-            if is_open:
-                _open_edge(state, b, c, level, edge & ready != 0)
-            elif is_met:
-                _close_edge(state, b, c, level)
-            if edge & ready and not is_open:
-                _close_apex(state, b, c, level)
         _mark(present, b, c)
-        counts[OPENINGS] -= (edge & OPENING) >> 32
-        if counts[OPENINGS] == 0 and counts[ROWS] == 0:
-            counts[IS_DONE] = 1
-            state.sums[REACHED] = value
+        counts[OPENINGS] -= edge & OPENING != 0
+        if (counts[OPENINGS] == 0) & (counts[ROWS] == 0):
+            counts[IS_DONE], state.sums[REACHED] = 1, value
             break
     return True
 
@@ -709,27 +665,32 @@ def _finished(n_points: int, state: State, first: Side) -> float:
 
 
 @_compiled
-def total_bar_lengths(n_points: int, first: Side, second: Side) -> tuple[float, float]:
-    """Return the summed lengths of the bars of first homology of the cross complexes of both directions.
-
-    In the units of the distances; the first is that whose apex triangles come at the distances of ``first``.
-    """
+def _both(n_points: int, first: Side, second: Side, words: int, rows: int) -> tuple[float, float]:
+    """Return the summed lengths for both directions, or a negative number where there is too little room."""
     n_edges, reach = len(first.order), 0
     openings = _count_openings(n_points, first, second, FIRST_READY)
     openings += _count_openings(n_points, second, first, SECOND_READY)
-    sides, states = (first, second), (_start(n_points, openings), _start(n_points, openings))
-    at = np.zeros((2, 2), np.int64)
-    while states[0].counts[IS_DONE] + states[1].counts[IS_DONE] < 2:
+    there, back = _start(n_points, openings, words, rows), _start(n_points, openings, words, rows)
+    sides, states, at = (first, second), (there, back), np.zeros((2, 2), np.int64)
+    while there.counts[IS_DONE] + back.counts[IS_DONE] < 2:
         reach += int(n_edges * WINDOW) + WORD
         limit = np.inf
         if reach < n_edges:
             limit = min(_value(n_points, first, reach), _value(n_points, second, reach))
         window = _window(n_points, first, second, at, limit)
         for direction in range(2):
-            state, added = states[direction], np.zeros(2, np.int64)
-            while state.counts[IS_DONE] == 0 and not _run(
-                state, window, sides[direction], FIRST_READY << direction, added
-            ):
-                state = _with_room(state)
-            states = (state, states[1]) if direction == 0 else (states[0], state)
-    return _finished(n_points, states[0], first), _finished(n_points, states[1], second)
+            side, state, ready = sides[direction], states[direction], FIRST_READY << direction
+            if state.counts[IS_DONE] == 0 and not _run(state, window, side, ready):
+                return -1.0, -1.0
+    return _finished(n_points, there, first), _finished(n_points, back, second)
+
+
+def total_bar_lengths(n_points: int, first: Side, second: Side) -> tuple[float, float]:
+    """Return the summed lengths of the bars of first homology of the cross complexes of both directions.
+
+    In the units of the distances; in the first, the apex triangles come at the distances of ``first``.
+    """
+    words, rows = FIRST_WORDS, FIRST_ROWS
+    while (found := _both(n_points, first, second, words, rows))[0] < 0:
+        words, rows = 2 * words, 2 * rows
+    return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,12 +15,15 @@ from resi.measures.shared.intermediates import BLOCK_ENTRIES
 
 if TYPE_CHECKING:
     import numpy as np
+    import torch
     from torch import Tensor
 
     from resi.measures.features import Features
     from resi.measures.shared.distances import Cloud
 
     Array = np.ndarray[Any, Any]
+else:
+    from resi.lazy import torch
 
 # Up to as many samples, all their distances are computed once (512 MiB); beyond, those of each draw's landmarks.
 TABLE_ROWS = 8192
@@ -86,8 +90,12 @@ class RTD(Measure):
         return (reordered(state[0], order.cpu().numpy()),) if state[0].n_points == len(order) else None
 
     def compare(self, a: tuple[Distances, ...], b: tuple[Distances, ...]) -> float:
-        """Return the divergence, at least 0."""
-        return sum(map(_divergence, a, b)) / len(a)
+        """Return the divergence, at least 0; trials run side by side on the threads that torch may use."""
+        threads = min(torch.get_num_threads(), len(a))
+        if threads == 1:
+            return sum(map(_divergence, a, b)) / len(a)
+        with ThreadPoolExecutor(threads, thread_name_prefix="resi-rtd") as pool:
+            return sum(pool.map(_divergence, a, b)) / len(a)
 
     def prepared_bytes(self, n_samples: int, n_features: int) -> int:
         """Return the bytes of the matrix, its centred copy, those of a draw, and the distances of all draws."""
