@@ -18,16 +18,24 @@ modulo one relation a triangle. The kernel adds edges and triangles in the order
 - for every edge bc, the class of the loop apex-b-c as a sum of classes alive.
 
 A relation that is not satisfied yet expresses one class by others. The youngest class in it dies (elder rule): what is
-left still spans the image of every earlier time, so births and deaths are those of persistent homology. Nearly all
-edges have class 0 and are passed over with a few bit operations; this, and not having to sort or to store any
-coboundary, is why it is fast. Ties need no care: in any order of equal values, only bars of length zero
-differ.
-
-One file holds all of it, since numba's cache of compiled code notices changes in the file of a function only.
+left still spans the image of every earlier time, so births and deaths are those of persistent homology. Ties need no
+care: in any order of equal values, only bars of length zero differ.
 
 Classes are stored as ``potential(b) + potential(c) + residue(bc)``, all of them bit sets over the alive classes. Going
 around a triangle the potentials cancel, so the many classes that only say which points are not joined in R yet (as many
 as points, when S collapses what R spreads out) cost nothing; the residue is zero for almost every edge.
+
+What makes it fast
+------------------
+- A class is born with an edge that closes no triangle with earlier ones. Such an edge of m closes none in the order of
+  its own side either, d_R or d_S, where these edges are found once for each representation: a few for each point.
+- After the last of them, and once all residues are zero, only triangles of the apex can change a class. In 64
+  dimensions that is so after 20 to 50 % of the edges; the rest is neither brought into order nor looked at.
+- Until then an edge changes something only if it is one of those, if a residue is at one of its ends, or if its loop is
+  filled while it has a class. All else is passed over with a few operations on bits.
+- Both directions go through the same order of edges.
+
+One file holds all of it, since numba's cache of compiled code notices changes in the file of a function only.
 
 References
 ----------

@@ -43,7 +43,8 @@ class RTD(Measure):
     equal distance matrices and grows with the number of rows.
 
     Each trial looks at its own draw of ``rows`` rows, the same for all representations of as many samples. With no
-    more samples than ``rows`` all are taken and there is one trial.
+    more samples than ``rows`` all are taken and there is one trial. So the time grows with about the square of the
+    samples up to ``rows``, is ``trials`` times as much beyond, and grows no further.
 
     Parameters
     ----------
@@ -75,7 +76,7 @@ class RTD(Measure):
     on_cpu = True
     benchmark = True
     published_name = "RTD"
-    cost = "O(trials rows²), more where many loops are open at once"
+    cost = "O(N²) up to `rows` samples, O(trials rows²) beyond; more where many loops are open at once"
     reference = (
         "Barannikov et al., Representation Topology Divergence: A Method for Comparing Neural Network Representations, "
         "ICML 2022"
@@ -102,6 +103,11 @@ class RTD(Measure):
         drawn = 16 * self.rows * n_features if n_samples > self.rows else 0
         trials = 1 if n_samples <= self.rows else self.trials
         return 16 * n_samples * n_features + drawn + (6 * trials + 32) * min(n_samples, self.rows) ** 2
+
+    def relative_time(self, n_samples: int, n_features: int) -> float:
+        """Return what sorting and adding edges takes, and the products before, for all draws."""
+        trials = 1 if n_samples <= self.rows else self.trials
+        return trials * min(n_samples, self.rows) ** 2 * (1000.0 + n_features)
 
 
 def _divergence(a: Distances, b: Distances) -> float:
@@ -201,6 +207,11 @@ class IMD(Measure):
         block = min(BLOCK_ENTRIES, n_samples**2)
         return 16 * n_samples * n_features + 18 * block + 8 * n_samples * (3 * COLUMNS + 10 * self.neighbours)
 
+    def relative_time(self, n_samples: int, n_features: int) -> float:
+        """Return what the traces take, and the search for neighbours before."""
+        vectors = n_samples if n_samples <= self.exact_rows else self.probes
+        return n_samples * (1500.0 * vectors + n_samples * n_features)
+
 
 @dataclass
 class GeometryScore(Measure):
@@ -261,6 +272,10 @@ class GeometryScore(Measure):
         """Return the bytes of the matrix, its centred copy, and the distances between all samples or from landmarks."""
         table = 18 * n_samples**2 if n_samples <= TABLE_ROWS else 24 * n_samples * self.landmarks
         return 16 * n_samples * n_features + table + 16 * self.landmarks**3
+
+    def relative_time(self, n_samples: int, n_features: int) -> float:
+        """Return what the draws take, of which more is filled the more witnesses there are, and the distances."""
+        return self.draws * n_samples**1.4 + 0.003 * n_samples**2 * n_features
 
 
 def mean_living_times(x: Features, draws: int, landmarks: int, holes: int, seed: int) -> Array:
