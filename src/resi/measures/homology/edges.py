@@ -61,9 +61,9 @@ def in_order(values: Any, n_points: int) -> Any:
             total += starts[digit, value]
             starts[digit, value] = total - starts[digit, value]
         for k in range(n_edges):
-            value = np.int64(keys[k] >> np.uint64(DIGIT_BITS * digit) & mask)
-            place = starts[digit, value]
-            starts[digit, value] = place + 1
+            own = np.int64(keys[k] >> np.uint64(DIGIT_BITS * digit) & mask)
+            place = starts[digit, own]
+            starts[digit, own] = place + 1
             next_keys[place] = keys[k]
             next_edges[place] = edges[k]
         keys, next_keys = next_keys, keys

@@ -71,7 +71,7 @@ OPENING = np.int64(1 << 32)
 FIRST_READY, SECOND_READY = np.int64(1 << 33), np.int64(1 << 34)
 
 
-def _compiled(function: Callable[..., Any], **options: bool) -> Any:
+def _compiled(function: Callable[..., Any], **options: Any) -> Any:
     try:
         return numba.njit(cache=True, nogil=True, **options)(function)
     except RuntimeError:  # nowhere to keep compiled code, as in an installation that cannot be written to
