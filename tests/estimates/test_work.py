@@ -13,7 +13,7 @@ from resi.cli.main import run_command
 from resi.cli.plan import plan_sweep
 from resi.config.many import compose_all, open_configs
 from resi.errors import ResiError
-from resi.estimates.rates import Rate, Rates, shipped_comparisons
+from resi.estimates.rates import Rate, Rates, _growth, shipped_comparisons
 from resi.estimates.work import total_work
 from resi.pipeline.plan import Plan, Planner
 from resi.registry import measures
@@ -100,6 +100,28 @@ def test_times_grow_as_declared_costs_do() -> None:
     grown = rates.comparison("procrustes", (2000, 100))
     assert grown is not None
     assert grown.seconds == pytest.approx(2.0 * (2000 * 100**2 + 100**3) / (1000 * 100**2 + 100**3))
+
+
+def test_times_of_draws_do_not_grow_beyond_them() -> None:
+    def seconds(n_samples: int) -> float:
+        found = Rates({"rtd": [Rate(300, 64, 1.0)]}).comparison("rtd", (n_samples, 64))
+        assert found is not None
+        return found.seconds
+
+    assert seconds(150) == pytest.approx(1 / 4)
+    assert seconds(500) == pytest.approx((500 / 300) ** 2)
+    assert seconds(501) == pytest.approx(10 * seconds(500))
+    assert seconds(599) == pytest.approx(seconds(501))
+
+
+@pytest.mark.parametrize(
+    "measure", ["rtd", "imd", "geometry_score", "jaccard", "rank_similarity", "rsm_norm_difference"]
+)
+def test_times_at_one_size_are_those_scaled_from_another(measure: str) -> None:
+    rates = shipped_comparisons()[measure]
+    for rate in rates[1:]:
+        grown = rates[0].seconds * _growth(measure, rate[:2], rates[0])
+        assert rate.seconds / 2 < grown < 2 * rate.seconds
 
 
 def test_every_measure_of_the_benchmark_has_a_shipped_rate() -> None:

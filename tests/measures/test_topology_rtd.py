@@ -9,9 +9,10 @@ import pytest
 import torch
 
 from resi.errors import DegenerateInputError, UsageError
+from resi.machine.devices import torch_threads
 from resi.measures.features import Features
-from resi.measures.homology.distances import edge_ends
-from resi.measures.homology.persistence import Complex, merged_order, total_bar_length
+from resi.measures.homology.edges import in_order, opening
+from resi.measures.homology.persistence import Side, total_bar_lengths
 from resi.measures.homology.topology import RTD
 from resi.measures.shared.distances import cloud_of_positions
 
@@ -35,9 +36,10 @@ def kernel(first: np.ndarray, second: np.ndarray, zero_below: float = 0.0) -> fl
     n = len(first)
     upper = np.triu_indices(n, 1)
     a, b = first[upper], second[upper]
-    order_a, order_b = (np.argsort(v, kind="stable").astype(np.int32) for v in (a, b))
-    order = merged_order(a, order_a, b, order_b)
-    return total_bar_length(Complex(n, *edge_ends(n), a, b), order, order_a, zero_below)
+    sides = [Side(v, order := in_order(v, n), opening(order, n), zero_below) for v in (a, b)]
+    there, back = total_bar_lengths(n, *sides)
+    assert total_bar_lengths(n, *sides[::-1]) == (back, there)
+    return there
 
 
 def by_boundary_matrix(distances: np.ndarray) -> float:
@@ -69,21 +71,35 @@ def distances(points: np.ndarray) -> np.ndarray:
 def clouds(kind: str, n: int, key: int) -> tuple[np.ndarray, np.ndarray]:
     draw = rng(key)
     points = draw.normal(size=(n, 3))
+    if kind in TIED:
+        return tied(kind, n, draw)
     if kind == "independent":
         return distances(points), distances(draw.normal(size=(n, 2)))
     if kind == "close":
         return distances(points), distances(points + 0.2 * draw.normal(size=points.shape))
-    if kind == "integers":
-        return tuple(distances(draw.integers(0, 3, (n, 2)).astype(float)) for _ in range(2))
-    if kind == "duplicates":
-        return distances(points[draw.integers(0, n // 2, n)]), distances(points[draw.integers(0, n // 2, n)])
     if kind == "collapsed":
         centres = draw.normal(size=(3, 3))
         return distances(centres[draw.integers(0, 3, n)] + 0.01 * points), distances(points)
     return tuple(square(draw.random(n * (n - 1) // 2), n) for _ in range(2))  # no metric at all
 
 
-KINDS = ("independent", "close", "integers", "duplicates", "collapsed", "any")
+def tied(kind: str, n: int, draw: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Many equal distances."""
+    if kind == "integers":
+        return tuple(distances(draw.integers(0, 3, (n, 2)).astype(float)) for _ in range(2))
+    if kind == "duplicates":
+        points = draw.normal(size=(n, 3))
+        return distances(points[draw.integers(0, n // 2, n)]), distances(points[draw.integers(0, n // 2, n)])
+    if kind == "line":  # equal steps one way; the other way, two points at each place
+        steps = np.arange(float(n))[:, None]
+        return distances(steps), distances(draw.permutation(steps) // 2)
+    if kind == "blocks":  # 0 within groups, one distance between them
+        return tuple(1.0 * (group[:, None] != group) for group in draw.integers(0, 1 + n // 3, (2, n)))
+    return 1.0 - np.eye(n), distances(draw.normal(size=(n, 3)))
+
+
+TIED = ("integers", "duplicates", "line", "blocks", "equal")
+KINDS = ("independent", "close", "collapsed", "any", *TIED)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -95,14 +111,29 @@ def test_bars_are_those_of_the_definition(kind, n):
             assert kernel(a, b) == pytest.approx(by_boundary_matrix(doubled(a, b)), abs=1e-12)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("n", [40, 60, 70])
+@pytest.mark.parametrize("kind", ["independent", "close", "collapsed", "any", "integers"])
+@pytest.mark.parametrize("n", [40, 70])
 def test_bars_are_those_of_ripser(kind, n):
     ripser = pytest.importorskip("ripser")
     first, second = clouds(kind, n, n)
     for a, b in ((first, second), (second, first)):
         bars = ripser.ripser(doubled(a, b), maxdim=1, distance_matrix=True)["dgms"][1]
         assert kernel(a, b) == pytest.approx(float((bars[:, 1] - bars[:, 0]).sum()), rel=2e-5, abs=2e-5)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_edges_are_in_order_and_opening_where_no_path_of_two_is_shorter(kind):
+    n = 25
+    tail, head = np.triu_indices(n, 1)
+    values = clouds(kind, n, 3)[1][tail, head]
+    values[values == 0] *= -1  # which is the same number
+    order = in_order(values, n)
+    place = np.argsort(values, kind="stable")
+    assert order.tolist() == (tail << 16 | head)[place].tolist()
+    rank = np.full((n, n), len(values))
+    rank[tail[place], head[place]] = rank[head[place], tail[place]] = np.arange(len(values))
+    shorter = np.maximum(rank[tail[place]], rank[head[place]]).min(axis=1) < np.arange(len(values))
+    assert opening(order, n).tolist() == np.flatnonzero(~shorter).tolist()
 
 
 def test_more_classes_than_there_is_room_for_at_first():
@@ -168,6 +199,24 @@ def test_trials_draw_the_same_rows_for_everybody():
     assert before == pytest.approx(sum(single) / 3, rel=1e-15)
 
 
+def test_values_do_not_depend_on_threads():
+    states = [
+        RTD(trials=3, rows=40).prepare(Features(torch.as_tensor(rng(key).normal(size=(60, 5))))) for key in (0, 1)
+    ]
+    values = set()
+    for threads in (1, 2, 5):
+        with torch_threads(threads):
+            values.add(RTD().compare(*states))
+    assert len(values) == 1
+
+
+def test_time_grows_up_to_the_rows_of_a_draw():
+    times = [RTD(trials=4, rows=100).relative_time(n, 64) for n in (50, 100, 101, 5000)]
+    assert times == sorted(times)
+    assert times[1] == 4 * times[0]
+    assert times[3] == times[2] == 4 * times[1]
+
+
 def test_no_more_samples_than_rows_is_one_trial_of_all():
     R, S = rng(3).normal(size=(40, 4)), rng(4).normal(size=(40, 6))
     assert RTD(rows=40)(R, S) == RTD(rows=500, trials=1, seed=3)(R, S)
@@ -188,3 +237,11 @@ def test_where_there_is_no_value():
         RTD()(R, nearly)
     with pytest.raises(UsageError, match="trials=0"):
         RTD(trials=0)(R, R)
+
+
+def test_so_many_rows_that_edges_cannot_be_written(monkeypatch):
+    monkeypatch.setattr("resi.measures.homology.distances.MOST_POINTS", 30)
+    R, S = rng(3).normal(size=(40, 4)), rng(4).normal(size=(40, 6))
+    with pytest.raises(UsageError, match="at most 30 rows at a time, not 40"):
+        RTD()(R, S)
+    assert RTD(rows=30, trials=1)(R, S) > 0

@@ -30,15 +30,17 @@ TRAININGS_READ = 5
 """Models of one kind whose training times are read."""
 LIKE_SIZE = math.log(4)
 """How far a size may be for a rate of the data root to be taken before any other: a factor of four in all."""
+PER_DISTANCE = 256
+"""What is done with a distance takes about as long as so many features of it."""
 COSTS = {
     "O(1)": lambda n, d: n * d,  # all work is preparing
-    "O(N k)": lambda n, d: n**2,  # the search for neighbours comes before
-    "O(N k²)": lambda n, d: n**2,
-    "O(N²)": lambda n, d: n**2,
+    "O(N k)": lambda n, d: n**2 * (d + PER_DISTANCE),  # the search for neighbours comes before
+    "O(N k²)": lambda n, d: n**2 * (d + PER_DISTANCE),
+    "O(N²)": lambda n, d: n**2 * (d + PER_DISTANCE),
     "O(N D²)": lambda n, d: n * d**2,
     "O(N D² + D³)": lambda n, d: n * d**2 + d**3,
 }
-"""Growth of the time with samples and features, by the cost a measure declares."""
+"""Growth of the time with samples and features, by the cost a measure declares, where it does not say more."""
 
 
 class Rate(NamedTuple):
@@ -74,8 +76,8 @@ class Rates:
     def comparison(self, measure: str, size: tuple[int, int] | None) -> Estimate | None:
         """Return the time of one comparison of representations of a size, or None if it is unknown.
 
-        From the rate at the nearest size, one of this data root where it is like enough, scaled as the measure's
-        declared cost grows.
+        From the rate at the nearest size, one of this data root where it is like enough, scaled as the measure says, or
+        as its declared cost grows.
         """
         here, shipped = self.comparisons.get(measure, []), shipped_comparisons().get(measure, [])
         if not here and not shipped:
@@ -126,7 +128,12 @@ def _growth(measure: str, size: tuple[int, int], rate: Rate) -> float:
     """Return how many times longer a comparison takes at a size than at the rate's."""
     if measure not in registry.measures():
         return 1.0
-    cost = COSTS.get(registry.measures().get(measure).cost.split(",")[0].split(" times")[0])
+    kind = registry.measures().get(measure)
+    with contextlib.suppress(Exception):  # of a plugin, or one that cannot be made without parameters
+        now, then = (kind().relative_time(*each) for each in (size, (rate.samples, rate.features)))
+        if now and then:
+            return now / then
+    cost = COSTS.get(kind.cost.split(",")[0].split(" times")[0])
     return 1.0 if cost is None else cost(*size) / cost(rate.samples, rate.features)
 
 

@@ -262,6 +262,14 @@ class Measure:
         """Return the approximate number of bytes that preparing one representation takes, including its matrix."""
         return 3 * 8 * n_samples * n_features
 
+    def relative_time(self, n_samples: int, n_features: int) -> float | None:
+        """Return how the time of preparing and comparing two representations grows with their size, in any unit.
+
+        ``resi plan`` scales measured times by it. None where the growth is that of the declared cost.
+        """
+        del n_samples, n_features
+        return None
+
     def parameters(self) -> dict[str, Any]:
         """Return the parameters of this instance by name."""
         return dataclasses.asdict(self)  # type: ignore[call-overload]

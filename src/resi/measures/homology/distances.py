@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,13 +11,16 @@ from resi.measures.shared.distances import Cloud, cloud_of_positions
 if TYPE_CHECKING:
     import numpy as np
     import torch
-    from torch import Tensor
 
     from resi.measures.features import Features
 
     Array = np.ndarray[Any, Any]
 else:
     from resi.lazy import torch
+
+
+MOST_POINTS = 1 << 16
+"""Of a complex: two points of it are written as one number of 32 bits."""
 
 
 class Distances(NamedTuple):
@@ -30,8 +32,10 @@ class Distances(NamedTuple):
         Number of rows.
     values : array of shape (n_points * (n_points - 1) / 2,), float64
         Distances in units of their 0.9-quantile, in the order of ``numpy.triu_indices(n_points, 1)``.
-    order : array of the same shape, int32
-        Positions by value, ties by position.
+    order : array of the same shape, uint32
+        Edges by value, ties by position, as ``b << 16 | c``.
+    opening : array of shape (n_opening,), int32
+        Positions in that order of the edges that close no triangle with earlier ones.
     zero_below : float
         Distances below it count as 0: a millionth of the mean.
     """
@@ -39,6 +43,7 @@ class Distances(NamedTuple):
     n_points: int
     values: Array
     order: Array
+    opening: Array
     zero_below: float
 
 
@@ -50,7 +55,7 @@ def trial_distances(x: Features, trials: int, rows: int, seed: int) -> tuple[Dis
     Raises
     ------
     UsageError
-        If ``trials`` or ``rows`` is too small.
+        If ``trials`` or ``rows`` is too small, or ``rows`` too large.
     DegenerateInputError
         If at least nine tenths of the entries of a distance matrix are zero.
     """
@@ -60,6 +65,10 @@ def trial_distances(x: Features, trials: int, rows: int, seed: int) -> tuple[Dis
         raise UsageError(f"rtd needs at least 1 trial of 2 rows, not trials={trials}, rows={rows}")
     cloud = x.shared(cloud_of_positions)
     n_samples = len(cloud.points)
+    if min(n_samples, rows) > MOST_POINTS:
+        raise UsageError(
+            f"rtd compares at most {MOST_POINTS} rows at a time, not {min(n_samples, rows)}: set rows lower"
+        )
     if n_samples <= rows:
         return (_normalised(cloud),)
     draws = [generator(seed, "rtd", trial, n_samples) for trial in range(trials)]
@@ -70,44 +79,41 @@ def trial_distances(x: Features, trials: int, rows: int, seed: int) -> tuple[Dis
 def _normalised(cloud: Cloud) -> Distances:
     n_points = len(cloud.points)
     upper = torch.triu_indices(n_points, n_points, 1, device=cloud.points.device)
-    values = cloud.squares(slice(0, n_points))[upper[0], upper[1]].sqrt()
-    ordered, order = values.sort(stable=True)
-    scale = _full_quantile(ordered, n_points, 0.9)
+    values = cloud.squares(slice(0, n_points))[upper[0], upper[1]].sqrt_().cpu().numpy()
+    scale = _full_quantile(values, n_points, 0.9)
     if scale == 0:
         raise DegenerateInputError(
             f"nine tenths of the distances between {n_points} rows are zero, so that there is no scale to measure by"
         )
-    normalised = values.cpu().numpy() / scale
-    mean = 2 * float(normalised.sum()) / n_points**2
-    return Distances(n_points, normalised, order.to(torch.int32).cpu().numpy(), 1e-6 * mean)
+    values /= scale
+    mean = 2 * float(values.sum()) / n_points**2
+    return _sorted(n_points, values, 1e-6 * mean)
+
+
+def _sorted(n_points: int, values: Array, zero_below: float) -> Distances:
+    from resi.measures.homology.edges import in_order, opening
+
+    order = in_order(values, n_points)
+    return Distances(n_points, values, order, opening(order, n_points), zero_below)
 
 
 def reordered(distances: Distances, order: Array) -> Distances:
     """Return the distances between the rows in another order: row i is to be row ``order[i]``."""
     import numpy as np
 
-    tail, head = edge_ends(distances.n_points)
+    tail, head = np.triu_indices(distances.n_points, 1)
     first, second = np.minimum(order[tail], order[head]), np.maximum(order[tail], order[head])
     place = first * (2 * distances.n_points - first - 1) // 2 + second - first - 1
-    values = distances.values[place]
-    return distances._replace(values=values, order=np.argsort(values, kind="stable").astype(np.int32))
+    return _sorted(distances.n_points, distances.values[place], distances.zero_below)
 
 
-def _full_quantile(ordered: Tensor, n_points: int, q: float) -> float:
+def _full_quantile(values: Array, n_points: int, q: float) -> float:
     """Return a quantile of the full distance matrix: n_points zeros, then every distance twice."""
-    position = q * (n_points**2 - 1)
-    low = math.floor(position)
-    below, above = (
-        0.0 if index < n_points else float(ordered[(index - n_points) // 2])
-        for index in (low, min(low + 1, n_points**2 - 1))
-    )
-    return below + (above - below) * (position - low)
-
-
-@functools.lru_cache(maxsize=8)
-def edge_ends(n_points: int) -> tuple[Array, Array]:
-    """Return the two points of each distance, in the order of ``numpy.triu_indices``, as int32."""
     import numpy as np
 
-    tail, head = np.triu_indices(n_points, 1)
-    return tail.astype(np.int32), head.astype(np.int32)
+    position = q * (n_points**2 - 1)
+    low = math.floor(position)
+    places = [(index - n_points) // 2 for index in (low, min(low + 1, n_points**2 - 1))]
+    ordered = np.partition(values, [place for place in places if place >= 0])
+    below, above = (float(ordered[place]) if place >= 0 else 0.0 for place in places)
+    return below + (above - below) * (position - low)

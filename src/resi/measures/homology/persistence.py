@@ -18,16 +18,24 @@ modulo one relation a triangle. The kernel adds edges and triangles in the order
 - for every edge bc, the class of the loop apex-b-c as a sum of classes alive.
 
 A relation that is not satisfied yet expresses one class by others. The youngest class in it dies (elder rule): what is
-left still spans the image of every earlier time, so births and deaths are those of persistent homology. Nearly all
-edges have class 0 and are passed over with a few bit operations; this, and not having to sort or to store any
-coboundary, is why it is fast. Ties need no care: in any order of equal values, only bars of length zero
-differ.
-
-One file holds all of it, since numba's cache of compiled code notices changes in the file of a function only.
+left still spans the image of every earlier time, so births and deaths are those of persistent homology. Ties need no
+care: in any order of equal values, only bars of length zero differ.
 
 Classes are stored as ``potential(b) + potential(c) + residue(bc)``, all of them bit sets over the alive classes. Going
 around a triangle the potentials cancel, so the many classes that only say which points are not joined in R yet (as many
 as points, when S collapses what R spreads out) cost nothing; the residue is zero for almost every edge.
+
+What makes it fast
+------------------
+- A class is born with an edge that closes no triangle with earlier ones. Such an edge of m closes none in the order of
+  its own side either, d_R or d_S, where these edges are found once for each representation: a few for each point.
+- After the last of them, and once all residues are zero, only triangles of the apex can change a class. In 64
+  dimensions that is so after 20 to 50 % of the edges; the rest is neither brought into order nor looked at.
+- Until then an edge changes something only if it is one of those, if a residue is at one of its ends, or if its loop is
+  filled while it has a class. All else is passed over with a few operations on bits.
+- Both directions go through the same order of edges.
+
+One file holds all of it, since numba's cache of compiled code notices changes in the file of a function only.
 
 References
 ----------
@@ -47,29 +55,71 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-ONE = np.uint64(1)
+ZERO, ONE = np.uint64(0), np.uint64(1)
 WORD = 64
+# So many words are looked at together.
+BLOCK = 16
 # How many words of alive classes, and how many edges of non-zero residue, there is room for at first. Both double, and
 # the computation starts again, when they run out.
 FIRST_WORDS = 8
-FIRST_ROWS = 4096
+FIRST_ROWS = 1024
+# Edges are brought into order by so many at a time, as a share of all.
+WINDOW = 1 / 8
+# What is said of an edge beside its points: it closes no triangle in the side it is taken from, and the triangle of it
+# and the apex comes with it, when the apex belongs to the one side and to the other.
+OPENING = np.int64(1 << 32)
+FIRST_READY, SECOND_READY = np.int64(1 << 33), np.int64(1 << 34)
 
 
-def _compiled(function: Callable[..., Any]) -> Any:
+def _compiled(function: Callable[..., Any], **options: Any) -> Any:
     try:
-        return numba.njit(cache=True, nogil=True)(function)
+        return numba.njit(cache=True, nogil=True, **options)(function)
     except RuntimeError:  # nowhere to keep compiled code, as in an installation that cannot be written to
-        return numba.njit(nogil=True)(function)
+        return numba.njit(nogil=True, **options)(function)
 
 
-class Complex(NamedTuple):
-    """The two distance matrices as vectors over the edges b < c, in the order of ``numpy.triu_indices(n, 1)``."""
+def _lean(function: Callable[..., Any]) -> Any:
+    """Compile a function that allocates nothing: counting references to its arrays took a third of the time."""
+    return _compiled(function, _nrt=False)
 
-    n_points: int
-    tail: Array  # (n_edges,) int32, b
-    head: Array  # (n_edges,) int32, c
-    first: Array  # (n_edges,) float64, d_R
-    second: Array  # (n_edges,) float64, d_S
+
+def _inlined(function: Callable[..., Any]) -> Any:
+    """Compile a small function into those that call it for every edge."""
+    return _compiled(function, _nrt=False, forceinline=True)
+
+
+class Side(NamedTuple):
+    """One representation: its distances over the edges b < c, in the order of ``numpy.triu_indices``.
+
+    Attributes
+    ----------
+    values : array of shape (n_edges,), float64
+    order : array of shape (n_edges,), uint32
+        Edges by value, ties by position, as ``b << 16 | c``.
+    opening : array of shape (n_opening,), int32
+        Positions in that order of the edges that close no triangle with earlier ones.
+    zero_below : float
+        Smaller values count as 0.
+    """
+
+    values: Array
+    order: Array
+    opening: Array
+    zero_below: float
+
+
+class Window(NamedTuple):
+    """What comes up to a value: edges, by ``min(d_R, d_S)``, and the triangles of the apex that come after their edge.
+
+    These are, for each direction, by the distances of its own side.
+    """
+
+    edges: Array  # int64, with what is said of them
+    values: Array
+    first_late: Array
+    first_late_values: Array
+    second_late: Array
+    second_late_values: Array
 
 
 class State(NamedTuple):
@@ -77,27 +127,32 @@ class State(NamedTuple):
 
     present: Array  # (n_points, words of points): c in present[b] when the edge bc is there
     nonzero: Array  # (n_points, words of points): c in nonzero[b] when the residue of bc is not zero
-    component: Array  # (n_points,) label of the connected component of the edges present
-    potential: Array  # (n_points, words of classes)
+    residues: Array  # (n_points,) how many edges of a point have one
+    component: Array  # (n_points,) one point of the connected component of the edges present
+    following: Array  # (n_points,) the next point of the component, in a ring
+    sizes: Array  # (n_points,) points in the component, at the point that stands for it
+    potential: Array  # (words of classes, n_points)
     residue: Array  # (words of classes, rows): one column for each edge of non-zero residue
     row_of: Array  # (n_edges,) its column, where there is one
     edge_of: Array  # (rows,) and back; -1 where the column is free
     free_rows: Array  # (rows,) stack of free columns
     free_classes: Array  # (classes,) stack of free classes
     birth: Array  # (classes,) value at which the class was born
-    age: Array  # (classes,) position of its edge; -1 when it is not alive
+    age: Array  # (classes,) how many were born before; -1 when it is not alive
     relation: Array  # (words of classes,) scratch: what is to become zero
     link: Array  # (words of points,) scratch: points that both ends of an edge are joined to
     stack: Array  # (n_points,) scratch
-    counts: Array  # (5,) see the names below
-    total: Array  # (1,) sum of bar lengths so far
+    counts: Array  # (8,) see the names below
+    sums: Array  # (2,) sum of bar lengths so far, and the value that has been reached
 
 
-# Positions in State.counts: free columns, columns to look at, free classes, classes to look at, classes alive.
-FREE_ROWS, ROWS, FREE_CLASSES, CLASSES, ALIVE = range(5)
+# Positions in State.counts: free columns, columns to look at, free classes, classes to look at, classes alive, classes
+# ever born, opening edges that are still to come, and whether no more edge can change a class.
+FREE_ROWS, ROWS, FREE_CLASSES, CLASSES, ALIVE, BORN, OPENINGS, IS_DONE = range(8)
+TOTAL, REACHED = range(2)
 
 
-@_compiled
+@_lean
 def _lowest(word: Any) -> int:
     """Return the position of the lowest bit of a word that is not zero."""
     position = 0
@@ -108,110 +163,191 @@ def _lowest(word: Any) -> int:
     return position
 
 
-@_compiled
+@_lean
 def _bit(position: int) -> Any:
     return ONE << np.uint64(position & 63)
 
 
-@_compiled
+@_lean
 def _holds(sets: Any, b: int, c: int) -> bool:
     return (sets[b, c >> 6] & _bit(c)) != 0
 
 
-@_compiled
-def _edge(n_points: int, b: int, c: int) -> int:
-    """Return the position of the edge between two points."""
+@_lean
+def _ends(edge: int) -> tuple[int, int]:
+    """Return the two points of an edge."""
+    return (edge >> 16) & 0xFFFF, edge & 0xFFFF
+
+
+@_lean
+def _place(n_points: int, b: int, c: int) -> int:
+    """Return the position of the distance between two points."""
     if b > c:
         b, c = c, b
     return b * n_points - b * (b + 1) // 2 + c - b - 1
 
 
-@_compiled
-def merged_order(first: Any, first_order: Any, second: Any, second_order: Any) -> Any:
-    """Return the edges by ``min(first, second)``, ties by position, from the orders of the two, in linear time."""
-    n_edges = len(first)
-    order = np.empty(n_edges, np.int32)
-    i = j = 0
-    for k in range(n_edges):
-        # Each edge is taken from the list in which it comes earlier.
-        while i < n_edges and first[first_order[i]] > second[first_order[i]]:
-            i += 1
-        while j < n_edges and second[second_order[j]] >= first[second_order[j]]:
-            j += 1
-        take_first = j >= n_edges
-        if i < n_edges and j < n_edges:
-            a, b = first_order[i], second_order[j]
-            take_first = first[a] < second[b] or (first[a] == second[b] and a < b)
-        if take_first:
-            order[k] = first_order[i]
-            i += 1
+@_lean
+def _value(n_points: int, side: Side, position: int) -> float:
+    """Return the value of the edge at a position in the side's order."""
+    b, c = _ends(np.int64(side.order[position]))
+    return side.values[_place(n_points, b, c)]
+
+
+@_lean
+def _count_until(n_points: int, side: Side, below: float, also: float) -> int:
+    """Return how many edges of a side have a value below a limit, or another one that is no larger."""
+    low, high = 0, len(side.order)
+    while low < high:
+        middle = (low + high) // 2
+        value = _value(n_points, side, middle)
+        if value < below or value == also:
+            low = middle + 1
         else:
-            order[k] = second_order[j]
-            j += 1
-    return order
+            high = middle
+    return low
 
 
 @_compiled
-def _start(n_points: int, words: int, rows: int) -> State:
-    point_words = (n_points + WORD - 1) // WORD
-    n_edges = n_points * (n_points - 1) // 2
+def _split(n_points: int, own: Side, other: Side, at: Any, stop: int, ready: int) -> Any:
+    """Return the edges of a side's order that come at its value, and those that the other side brings earlier.
+
+    An edge of equal values comes from the first side. ``at`` says how many edges, and opening ones, were returned
+    before, and is moved on.
+    """
+    size = stop - at[0] + 1
+    edges, values, count = np.empty(size, np.int64), np.empty(size), 0
+    late, late_values, n_late = np.empty(size, np.int64), np.empty(size), 0
+    takes_equal = ready == FIRST_READY
+    for position in range(at[0], stop):
+        edge = np.int64(own.order[position])
+        b, c = _ends(edge)
+        place = _place(n_points, b, c)
+        value, others = own.values[place], other.values[place]
+        said = FIRST_READY | SECOND_READY if value == others else ready
+        if at[1] < len(own.opening) and own.opening[at[1]] == position:
+            said |= OPENING
+            at[1] += 1
+        # Both are written, and one is kept: which it is cannot be foreseen, and a wrong guess costs more.
+        edges[count], values[count] = edge | said, value
+        late[n_late], late_values[n_late] = edge, value
+        count += (value < others) | ((value == others) & takes_equal)
+        n_late += value > others
+    at[0] = stop
+    return edges[:count], values[:count], late[:n_late], late_values[:n_late]
+
+
+@_compiled
+def _merged(edges: Any, values: Any, others: Any, other_values: Any) -> tuple[Any, Any]:
+    """Return edges from two lists by value, ties by position."""
+    size = len(edges) + len(others)
+    merged, merged_values = np.empty(size, np.int64), np.empty(size)
+    i = j = k = 0
+    while i < len(edges) and j < len(others):
+        a, b, value, other = edges[i], others[j], values[i], other_values[j]
+        take = value < other or (value == other and (a & 0xFFFFFFFF) < (b & 0xFFFFFFFF))
+        merged[k] = a if take else b
+        merged_values[k] = value if take else other
+        i += take
+        j += not take
+        k += 1
+    for rest in range(i, len(edges)):
+        merged[k], merged_values[k] = edges[rest], values[rest]
+        k += 1
+    for rest in range(j, len(others)):
+        merged[k], merged_values[k] = others[rest], other_values[rest]
+        k += 1
+    return merged, merged_values
+
+
+@_compiled
+def _window(n_points: int, first: Side, second: Side, at: Any, limit: float) -> Window:
+    """Return what comes up to a value and was not returned before, which ``at`` says for both sides."""
+    stop = _count_until(n_points, first, limit, limit)
+    edges, values, first_late, first_late_values = _split(n_points, first, second, at[0], stop, FIRST_READY)
+    stop = _count_until(n_points, second, limit, limit)
+    others, other_values, second_late, second_late_values = _split(n_points, second, first, at[1], stop, SECOND_READY)
+    edges, values = _merged(edges, values, others, other_values)
+    return Window(edges, values, first_late, first_late_values, second_late, second_late_values)
+
+
+@_lean
+def _count_openings(n_points: int, own: Side, other: Side, ready: int) -> int:
+    """Return how many edges that may close no triangle come at the value of a side."""
+    count, takes_equal = 0, ready == FIRST_READY
+    for position in own.opening:
+        b, c = _ends(np.int64(own.order[position]))
+        place = _place(n_points, b, c)
+        value, others = own.values[place], other.values[place]
+        count += (value < others) | ((value == others) & takes_equal)
+    return count
+
+
+@_compiled
+def _start(n_points: int, openings: int, words: int, rows: int) -> State:
+    """Return the state before all edges, with room for so many words of classes and so many residues."""
+    point_words, points = (n_points + WORD - 1) // WORD, np.arange(n_points)
+    counts = np.zeros(8, np.int64)
+    counts[FREE_ROWS], counts[FREE_CLASSES], counts[OPENINGS] = rows, words * WORD, openings
     return State(
         np.zeros((n_points, point_words), np.uint64),
         np.zeros((n_points, point_words), np.uint64),
-        np.arange(n_points),
-        np.zeros((n_points, words), np.uint64),
+        np.zeros(n_points, np.int64),
+        points,
+        points.copy(),
+        np.zeros(n_points, np.int64) + 1,
+        np.zeros((words, n_points), np.uint64),
         np.zeros((words, rows), np.uint64),
-        np.zeros(n_edges, np.int32),
-        np.full(rows, -1, np.int32),
-        np.arange(rows - 1, -1, -1),
-        np.arange(words * WORD - 1, -1, -1),
+        np.zeros(n_points * (n_points - 1) // 2, np.int64),
+        np.zeros(rows, np.int64) - 1,
+        rows - 1 - np.arange(rows),
+        words * WORD - 1 - np.arange(words * WORD),
         np.zeros(words * WORD),
-        np.full(words * WORD, -1, np.int64),
+        np.zeros(words * WORD, np.int64) - 1,
         np.zeros(words, np.uint64),
         np.zeros(point_words, np.uint64),
-        np.zeros(n_points, np.int64),
-        np.array([rows, 0, words * WORD, 0, 0]),
-        np.zeros(1),
+        points.copy(),
+        counts,
+        np.zeros(2),
     )
 
 
-@_compiled
+@_lean
 def _words(state: Any) -> int:
     """Return how many words of classes are in use."""
     return (state.counts[CLASSES] + WORD - 1) // WORD
 
 
-@_compiled
-def _take_class(state: State, value: float, age: int) -> int:
-    """Return a new class, alive from ``value`` on, or -1 when there is no room."""
-    if state.counts[FREE_CLASSES] == 0:
-        return -1
+@_lean
+def _take_class(state: State, value: float) -> int:
+    """Return a new class, alive from ``value`` on."""
     state.counts[FREE_CLASSES] -= 1
     new = state.free_classes[state.counts[FREE_CLASSES]]
     state.birth[new] = value
-    state.age[new] = age
+    state.age[new] = state.counts[BORN]
+    state.counts[BORN] += 1
     state.counts[CLASSES] = max(state.counts[CLASSES], new + 1)
     state.counts[ALIVE] += 1
     return new
 
 
-@_compiled
+@_lean
 def _set_potentials(state: State, b: int, c: int) -> None:
     """Set the relation to the sum of two potentials; for b = c, to nothing."""
     for w in range(_words(state)):
-        state.relation[w] = state.potential[b, w] ^ state.potential[c, w]
+        state.relation[w] = state.potential[w, b] ^ state.potential[w, c]
 
 
-@_compiled
+@_lean
 def _add_residue(state: State, b: int, c: int) -> None:
     """Add the residue of an edge to the relation."""
     if _holds(state.nonzero, b, c):
-        row = state.row_of[_edge(len(state.present), b, c)]
+        row = state.row_of[_place(len(state.present), b, c)]
         for w in range(_words(state)):
             state.relation[w] ^= state.residue[w, row]
 
 
-@_compiled
+@_lean
 def _is_zero(state: State) -> bool:
     """Return whether the relation is satisfied already."""
     for w in range(_words(state)):
@@ -220,24 +356,40 @@ def _is_zero(state: State) -> bool:
     return True
 
 
-@_compiled
-def _store_residue(state: State, b: int, c: int, edge: int) -> bool:
-    """Make the relation the residue of an edge; return False when there is no room."""
-    if state.counts[FREE_ROWS] == 0:
-        return False
+@_inlined
+def _mark(sets: Any, b: int, c: int) -> None:
+    """Put two points into one another's set, or take them out."""
+    sets[b, c >> 6] ^= _bit(c)
+    sets[c, b >> 6] ^= _bit(b)
+
+
+@_lean
+def _store_residue(state: State, b: int, c: int) -> None:
+    """Make the relation the residue of an edge."""
     state.counts[FREE_ROWS] -= 1
     row = state.free_rows[state.counts[FREE_ROWS]]
     state.counts[ROWS] = max(state.counts[ROWS], row + 1)
-    state.row_of[edge] = row
-    state.edge_of[row] = edge
+    state.row_of[_place(len(state.present), b, c)] = row
+    state.edge_of[row] = np.int64(b) << 16 | np.int64(c)
     for w in range(_words(state)):
         state.residue[w, row] = state.relation[w]
-    state.nonzero[b, c >> 6] |= _bit(c)
-    state.nonzero[c, b >> 6] |= _bit(b)
-    return True
+    _mark(state.nonzero, b, c)
+    state.residues[b] += 1
+    state.residues[c] += 1
 
 
-@_compiled
+@_lean
+def _clear_residue(state: State, row: int) -> None:
+    b, c = _ends(state.edge_of[row])
+    _mark(state.nonzero, b, c)
+    state.residues[b] -= 1
+    state.residues[c] -= 1
+    state.edge_of[row] = -1
+    state.free_rows[state.counts[FREE_ROWS]] = row
+    state.counts[FREE_ROWS] += 1
+
+
+@_lean
 def _youngest(state: State) -> int:
     """Return the class of the relation that was born last."""
     youngest = -1
@@ -251,31 +403,54 @@ def _youngest(state: State) -> int:
     return youngest
 
 
-@_compiled
-def _make_zero(shape: Complex, state: State, value: float) -> None:
-    """Let the youngest class of the relation die at ``value``, and replace it by the others everywhere."""
-    dying = _youngest(state)
-    words, word, bit = _words(state), dying >> 6, _bit(dying)
-    state.total[0] += value - state.birth[dying]
-    for point in range(shape.n_points):
-        if state.potential[point, word] & bit:
-            for w in range(words):
-                state.potential[point, w] ^= state.relation[w]
-    for row in range(state.counts[ROWS]):
-        if state.residue[word, row] & bit:
-            left = False
-            for w in range(words):
-                state.residue[w, row] ^= state.relation[w]
-                left |= state.residue[w, row] != 0
-            if not left:
-                b, c = shape.tail[state.edge_of[row]], shape.head[state.edge_of[row]]
-                state.nonzero[b, c >> 6] &= ~_bit(c)
-                state.nonzero[c, b >> 6] &= ~_bit(b)
-                state.edge_of[row] = -1
-                state.free_rows[state.counts[FREE_ROWS]] = row
-                state.counts[FREE_ROWS] += 1
+@_lean
+def _any(sets: Any, word: int, start: int, stop: int) -> Any:
+    """Return the union of some words."""
+    union = ZERO
+    for one in sets[word, start:stop]:
+        union |= one
+    return union
+
+
+@_lean
+def _replace_in_potentials(state: State, dying: int) -> None:
+    """Add the relation to every potential that the dying class is in."""
+    words, word, bit, n_points = _words(state), dying >> 6, _bit(dying), state.potential.shape[1]
+    for start in range(0, n_points, BLOCK):
+        stop = min(start + BLOCK, n_points)
+        if _any(state.potential, word, start, stop) & bit:
+            for point in range(start, stop):
+                if state.potential[word, point] & bit:
+                    for w in range(words):
+                        state.potential[w, point] ^= state.relation[w]
+
+
+@_lean
+def _replace_in_residues(state: State, dying: int) -> None:
+    """Add the relation to every residue that the dying class is in."""
+    words, word, bit, rows = _words(state), dying >> 6, _bit(dying), state.counts[ROWS]
+    for start in range(0, rows, BLOCK):
+        stop = min(start + BLOCK, rows)
+        if _any(state.residue, word, start, stop) & bit:
+            for row in range(start, stop):
+                if state.residue[word, row] & bit:
+                    left = ZERO
+                    for w in range(words):
+                        state.residue[w, row] ^= state.relation[w]
+                        left |= state.residue[w, row]
+                    if left == 0:
+                        _clear_residue(state, row)
     while state.counts[ROWS] > 0 and state.edge_of[state.counts[ROWS] - 1] < 0:
         state.counts[ROWS] -= 1
+
+
+@_lean
+def _make_zero(state: State, value: float) -> None:
+    """Let the youngest class of the relation die at ``value``, and replace it by the others everywhere."""
+    dying = _youngest(state)
+    state.sums[TOTAL] += value - state.birth[dying]
+    _replace_in_potentials(state, dying)
+    _replace_in_residues(state, dying)
     state.age[dying] = -1
     state.free_classes[state.counts[FREE_CLASSES]] = dying
     state.counts[FREE_CLASSES] += 1
@@ -284,50 +459,51 @@ def _make_zero(shape: Complex, state: State, value: float) -> None:
     state.counts[ALIVE] -= 1
 
 
-@_compiled
-def _join(shape: Complex, state: State, b: int, c: int, new: int) -> None:
+@_lean
+def _join(state: State, b: int, c: int, new: int) -> None:
     """Join two components, so that the class of the edge bc is ``new``, or zero when ``new`` is negative."""
     _set_potentials(state, b, c)
     if new >= 0:
         state.relation[new >> 6] ^= _bit(new)
-    joined, into = state.component[c], state.component[b]
-    for point in range(shape.n_points):
-        if state.component[point] == joined:
-            state.component[point] = into
-            for w in range(_words(state)):
-                state.potential[point, w] ^= state.relation[w]
+    # The smaller component changes.
+    into, joined = state.component[b], state.component[c]
+    if state.sizes[into] < state.sizes[joined]:
+        into, joined = joined, into
+    point = joined
+    for _ in range(state.sizes[joined]):
+        state.component[point] = into
+        for w in range(_words(state)):
+            state.potential[w, point] ^= state.relation[w]
+        point = state.following[point]
+    state.sizes[into] += state.sizes[joined]
+    state.following[into], state.following[joined] = state.following[joined], state.following[into]
 
 
-@_compiled
-def _open_edge(shape: Complex, state: State, edge: int, value: float, age: int) -> bool:
-    """Add an edge that closes no triangle with earlier ones; return False when there is no room."""
-    b, c = shape.tail[edge], shape.head[edge]
-    new = -1
-    if shape.first[edge] > shape.second[edge]:
-        new = _take_class(state, value, age)
-        if new < 0:
-            return False
+@_lean
+def _open_edge(state: State, b: int, c: int, value: float, is_filled: bool) -> None:
+    """Add an edge that closes no triangle with earlier ones, or only that with the apex."""
+    new = -1 if is_filled else _take_class(state, value)
     if state.component[b] != state.component[c]:
-        _join(shape, state, b, c, new)
-        return True
+        _join(state, b, c, new)
+        return
     # Without a new class the loop through the apex is filled at once: its residue cancels the potentials.
     _set_potentials(state, b, b if new >= 0 else c)
     if new >= 0:
         state.relation[new >> 6] = _bit(new)
-    return _is_zero(state) or _store_residue(state, b, c, edge)
+    if not _is_zero(state):
+        _store_residue(state, b, c)
 
 
-@_compiled
-def _close_apex(shape: Complex, state: State, edge: int, value: float) -> None:
+@_lean
+def _close_apex(state: State, b: int, c: int, value: float) -> None:
     """Add the triangle of the apex and an edge that is there already."""
-    b, c = shape.tail[edge], shape.head[edge]
     _set_potentials(state, b, c)
     _add_residue(state, b, c)
     if not _is_zero(state):
-        _make_zero(shape, state, value)
+        _make_zero(state, value)
 
 
-@_compiled
+@_lean
 def _remove_component(present: Any, link: Any, stack: Any, start: int) -> None:
     """Take the points that can be reached from ``start`` within the link out of it."""
     link[start >> 6] &= ~_bit(start)
@@ -348,7 +524,7 @@ def _remove_component(present: Any, link: Any, stack: Any, start: int) -> None:
             return
 
 
-@_compiled
+@_lean
 def _candidate(state: State, b: int, c: int, nonzero: bool) -> int:
     """Return a point of the link whose two edges to b and c have a non-zero residue, or none has; -1 for no point."""
     for w in range(len(state.link)):
@@ -359,14 +535,13 @@ def _candidate(state: State, b: int, c: int, nonzero: bool) -> int:
     return -1
 
 
-@_compiled
-def _close_edge(shape: Complex, state: State, edge: int, value: float) -> bool:
-    """Add an edge with all triangles that it is the last edge of; return False when there is no room.
+@_lean
+def _close_edge(state: State, b: int, c: int, value: float) -> None:
+    """Add an edge with all triangles that it is the last edge of.
 
     Triangles bcd and bcd' of points that are joined themselves say the same: with bdd' and cdd', which are there
     already, they bound a tetrahedron. So one point of each component of the link is enough.
     """
-    b, c = shape.tail[edge], shape.head[edge]
     for w in range(len(state.link)):
         state.link[w] = state.present[b, w] & state.present[c, w]
     # The first triangle says what the residue of the edge is: zero wherever the other two have none.
@@ -376,109 +551,154 @@ def _close_edge(shape: Complex, state: State, edge: int, value: float) -> bool:
         _set_potentials(state, b, b)
         _add_residue(state, b, point)
         _add_residue(state, c, point)
-        if not _is_zero(state) and not _store_residue(state, b, c, edge):
-            return False
+        if not _is_zero(state):
+            _store_residue(state, b, c)
     while True:
         _remove_component(state.present, state.link, state.stack, point)
         point = _candidate(state, b, c, True)
         if point < 0 and _holds(state.nonzero, b, c):
             point = _candidate(state, b, c, False)
         if point < 0:
-            return True
+            return
         _set_potentials(state, b, b)
         _add_residue(state, b, c)
         _add_residue(state, b, point)
         _add_residue(state, c, point)
         if not _is_zero(state):
-            _make_zero(shape, state, value)
+            _make_zero(state, value)
 
 
-@_compiled
-def _triangles(present: Any, nonzero: Any, b: int, c: int) -> int:
-    """Return 0 when an edge closes no triangle, 1 when all it closes have zero residues, else 2."""
-    found = 0
+@_lean
+def _closes_none(present: Any, b: int, c: int) -> bool:
+    """Return whether two points have no neighbour in common."""
     for w in range(present.shape[1]):
-        common = present[b, w] & present[c, w]
-        if common != 0:
-            found = 1
-            if common & (nonzero[b, w] | nonzero[c, w]):
-                return 2
-    return found
-
-
-@_compiled
-def _is_loop(potential: Any, nonzero: Any, words: int, b: int, c: int) -> bool:
-    """Return whether the class of an edge may be other than zero."""
-    if _holds(nonzero, b, c):
-        return True
-    for w in range(words):
-        if potential[b, w] != potential[c, w]:
-            return True
-    return False
-
-
-@_compiled
-def _run(shape: Complex, state: State, order: Any, first_order: Any, zero_below: float) -> bool:
-    """Add everything in the order of its value; return False when there is no room.
-
-    Only what changes a class leaves this loop: passing the state on costs more than looking at a usual edge.
-    """
-    first, second, tail, head = shape.first, shape.second, shape.tail, shape.head
-    present, nonzero, potential, counts = state.present, state.nonzero, state.potential, state.counts
-    n_edges, next_apex = len(order), 0
-    for age in range(n_edges + 1):
-        edge = order[age] if age < n_edges else -1
-        value = min(first[edge], second[edge]) if age < n_edges else np.inf
-        # The triangles with the apex that come later than their edge.
-        while next_apex < n_edges and first[first_order[next_apex]] <= value:
-            apex = first_order[next_apex]
-            next_apex += 1
-            b, c, words = tail[apex], head[apex], (counts[CLASSES] + WORD - 1) // WORD
-            if counts[ALIVE] > 0 and first[apex] > second[apex] and _is_loop(potential, nonzero, words, b, c):
-                _close_apex(shape, state, apex, _level(first[apex], zero_below))
-        if edge < 0:
-            break
-        b, c = tail[edge], head[edge]
-        triangles = _triangles(present, nonzero, b, c)
-        room = True
-        if triangles == 0:
-            room = _open_edge(shape, state, edge, _level(value, zero_below), age)
-        elif triangles == 2:
-            room = _close_edge(shape, state, edge, _level(value, zero_below))
-        if not room:
+        if present[b, w] & present[c, w]:
             return False
-        if triangles != 0 and counts[ALIVE] > 0 and first[edge] <= second[edge]:
-            if _is_loop(potential, nonzero, (counts[CLASSES] + WORD - 1) // WORD, b, c):
-                _close_apex(shape, state, edge, _level(value, zero_below))
-        present[b, c >> 6] |= _bit(c)
-        present[c, b >> 6] |= _bit(b)
     return True
 
 
-@_compiled
+@_lean
+def _meets_residue(present: Any, nonzero: Any, b: int, c: int) -> bool:
+    """Return whether one of the triangles that an edge closes has an edge of non-zero residue."""
+    found = np.uint64(0)
+    for w in range(present.shape[1]):
+        found |= present[b, w] & present[c, w] & (nonzero[b, w] | nonzero[c, w])
+    return found != 0
+
+
+@_inlined
+def _is_loop(potential: Any, nonzero: Any, words: int, b: int, c: int) -> bool:
+    """Return whether the class of an edge may be other than zero."""
+    found = nonzero[b, c >> 6] & _bit(c)
+    for w in range(words):
+        found |= potential[w, b] ^ potential[w, c]
+    return found != 0
+
+
+@_lean
 def _level(value: float, zero_below: float) -> float:
     return value if value >= zero_below else 0.0
 
 
-@_compiled
-def total_bar_length(shape: Complex, order: Any, first_order: Any, zero_below: float) -> float:
-    """Return the summed length of the bars of first homology of the cross complex, in the units of the distances.
+@_lean
+def _change(state: State, edge: int, ready: int, value: float) -> bool:
+    """Add an edge that may change a class; return False when there is no room."""
+    b, c = _ends(edge)
+    is_ready = edge & ready != 0
+    is_open = edge & OPENING != 0 and _closes_none(state.present, b, c)
+    is_met = not is_open and _meets_residue(state.present, state.nonzero, b, c)
+    if (is_open or is_met) and (state.counts[FREE_ROWS] == 0 or state.counts[FREE_CLASSES] == 0):
+        return False
+    if is_open:
+        _open_edge(state, b, c, value, is_ready)
+    elif is_met:
+        _close_edge(state, b, c, value)
+    if is_ready and not is_open:
+        _close_apex(state, b, c, value)
+    return True
 
-    Parameters
-    ----------
-    shape : Complex
-        The distances; ``first`` is the one that the apex triangles come at.
-    order : array of shape (n_edges,), int32
-        Edges by ``min(first, second)``, see :func:`merged_order`.
-    first_order : array of shape (n_edges,), int32
-        Edges by ``first``.
-    zero_below : float
-        Smaller values count as 0.
+
+@_lean
+def _run(state: State, window: Window, side: Side, ready: int) -> bool:
+    """Add what a window has for one direction; return False when there is no room.
+
+    Only what may change a class leaves this loop: passing the state on costs more than looking at a usual edge.
+    """
+    edges, values, zero_below = window.edges, window.values, side.zero_below
+    late, late_values, next_late = window.first_late, window.first_late_values, 0
+    if ready == SECOND_READY:
+        late, late_values = window.second_late, window.second_late_values
+    present, nonzero, potential = state.present, state.nonzero, state.potential
+    residues, counts = state.residues, state.counts
+    for k in range(len(edges) + 1):
+        value = values[k] if k < len(edges) else np.inf
+        # The triangles with the apex that come later than their edge.
+        while next_late < len(late) and late_values[next_late] <= value:
+            b, c = _ends(late[next_late])
+            if _is_loop(potential, nonzero, (counts[CLASSES] + WORD - 1) // WORD, b, c):
+                _close_apex(state, b, c, _level(late_values[next_late], zero_below))
+            next_late += 1
+        if k == len(edges):
+            break
+        edge = edges[k]
+        b, c = _ends(edge)
+        # All three are looked at, without a branch: the last is true or false at random.
+        is_loop = (edge & ready != 0) & _is_loop(potential, nonzero, (counts[CLASSES] + WORD - 1) // WORD, b, c)
+        if (edge & OPENING != 0) | (residues[b] + residues[c] > 0) | is_loop:
+            if not _change(state, edge, ready, _level(value, zero_below)):
+                return False
+        _mark(present, b, c)
+        counts[OPENINGS] -= edge & OPENING != 0
+        if (counts[OPENINGS] == 0) & (counts[ROWS] == 0):
+            counts[IS_DONE], state.sums[REACHED] = 1, value
+            break
+    return True
+
+
+@_lean
+def _finished(n_points: int, state: State, first: Side) -> float:
+    """Return the sum of bar lengths, after adding the triangles of the apex that are left.
+
+    By now all residues are zero and no class can be born. What is alive says which points are not joined in R yet.
+    """
+    position = _count_until(n_points, first, state.sums[REACHED], -1.0)
+    while state.counts[ALIVE] > 0:
+        b, c = _ends(np.int64(first.order[position]))
+        words = (state.counts[CLASSES] + WORD - 1) // WORD
+        if _is_loop(state.potential, state.nonzero, words, b, c):
+            value = first.values[_place(n_points, b, c)]
+            _close_apex(state, b, c, _level(value, first.zero_below))
+        position += 1
+    return state.sums[TOTAL]
+
+
+@_compiled
+def _both(n_points: int, first: Side, second: Side, words: int, rows: int) -> tuple[float, float]:
+    """Return the summed lengths for both directions, or a negative number where there is too little room."""
+    n_edges, reach = len(first.order), 0
+    openings = _count_openings(n_points, first, second, FIRST_READY)
+    openings += _count_openings(n_points, second, first, SECOND_READY)
+    there, back = _start(n_points, openings, words, rows), _start(n_points, openings, words, rows)
+    sides, states, at = (first, second), (there, back), np.zeros((2, 2), np.int64)
+    while there.counts[IS_DONE] + back.counts[IS_DONE] < 2:
+        reach += int(n_edges * WINDOW) + WORD
+        limit = np.inf
+        if reach < n_edges:
+            limit = min(_value(n_points, first, reach), _value(n_points, second, reach))
+        window = _window(n_points, first, second, at, limit)
+        for direction in range(2):
+            side, state, ready = sides[direction], states[direction], FIRST_READY << direction
+            if state.counts[IS_DONE] == 0 and not _run(state, window, side, ready):
+                return -1.0, -1.0
+    return _finished(n_points, there, first), _finished(n_points, back, second)
+
+
+def total_bar_lengths(n_points: int, first: Side, second: Side) -> tuple[float, float]:
+    """Return the summed lengths of the bars of first homology of the cross complexes of both directions.
+
+    In the units of the distances; in the first, the apex triangles come at the distances of ``first``.
     """
     words, rows = FIRST_WORDS, FIRST_ROWS
-    while True:
-        state = _start(shape.n_points, words, rows)
-        if _run(shape, state, order, first_order, zero_below):
-            return state.total[0]
-        words *= 2
-        rows *= 2
+    while (found := _both(n_points, first, second, words, rows))[0] < 0:
+        words, rows = 2 * words, 2 * rows
+    return found

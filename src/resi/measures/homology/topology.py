@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from resi.errors import UsageError
 from resi.measures.base import Measure
-from resi.measures.homology.distances import Distances, edge_ends, reordered, trial_distances
+from resi.measures.homology.distances import Distances, reordered, trial_distances
 from resi.measures.homology.spectrum import COLUMNS, heat_trace, times
 from resi.measures.shared.distances import cloud_of_positions
 from resi.measures.shared.intermediates import BLOCK_ENTRIES
 
 if TYPE_CHECKING:
     import numpy as np
+    import torch
     from torch import Tensor
 
     from resi.measures.features import Features
     from resi.measures.shared.distances import Cloud
 
     Array = np.ndarray[Any, Any]
+else:
+    from resi.lazy import torch
 
 # Up to as many samples, all their distances are computed once (512 MiB); beyond, those of each draw's landmarks.
 TABLE_ROWS = 8192
@@ -39,7 +43,8 @@ class RTD(Measure):
     equal distance matrices and grows with the number of rows.
 
     Each trial looks at its own draw of ``rows`` rows, the same for all representations of as many samples. With no
-    more samples than ``rows`` all are taken and there is one trial.
+    more samples than ``rows`` all are taken and there is one trial. So the time grows with about the square of the
+    samples up to ``rows``, is ``trials`` times as much beyond, and grows no further.
 
     Parameters
     ----------
@@ -71,7 +76,7 @@ class RTD(Measure):
     on_cpu = True
     benchmark = True
     published_name = "RTD"
-    cost = "O(trials rows²), more where many loops are open at once"
+    cost = "O(N²) up to `rows` samples, O(trials rows²) beyond; more where many loops are open at once"
     reference = (
         "Barannikov et al., Representation Topology Divergence: A Method for Comparing Neural Network Representations, "
         "ICML 2022"
@@ -86,8 +91,12 @@ class RTD(Measure):
         return (reordered(state[0], order.cpu().numpy()),) if state[0].n_points == len(order) else None
 
     def compare(self, a: tuple[Distances, ...], b: tuple[Distances, ...]) -> float:
-        """Return the divergence, at least 0."""
-        return sum(map(_divergence, a, b)) / len(a)
+        """Return the divergence, at least 0; trials run side by side on the threads that torch may use."""
+        threads = min(torch.get_num_threads(), len(a))
+        if threads == 1:
+            return sum(map(_divergence, a, b)) / len(a)
+        with ThreadPoolExecutor(threads, thread_name_prefix="resi-rtd") as pool:
+            return sum(pool.map(_divergence, a, b)) / len(a)
 
     def prepared_bytes(self, n_samples: int, n_features: int) -> int:
         """Return the bytes of the matrix, its centred copy, those of a draw, and the distances of all draws."""
@@ -95,15 +104,17 @@ class RTD(Measure):
         trials = 1 if n_samples <= self.rows else self.trials
         return 16 * n_samples * n_features + drawn + (6 * trials + 32) * min(n_samples, self.rows) ** 2
 
+    def relative_time(self, n_samples: int, n_features: int) -> float:
+        """Return what sorting and adding edges takes, and the products before, for all draws."""
+        trials = 1 if n_samples <= self.rows else self.trials
+        return trials * min(n_samples, self.rows) ** 2 * (1000.0 + n_features)
+
 
 def _divergence(a: Distances, b: Distances) -> float:
     """Return the mean over both directions of the summed bar lengths."""
-    from resi.measures.homology.persistence import Complex, merged_order, total_bar_length
+    from resi.measures.homology.persistence import Side, total_bar_lengths
 
-    tail, head = edge_ends(a.n_points)
-    order = merged_order(a.values, a.order, b.values, b.order)
-    there = total_bar_length(Complex(a.n_points, tail, head, a.values, b.values), order, a.order, a.zero_below)
-    back = total_bar_length(Complex(a.n_points, tail, head, b.values, a.values), order, b.order, b.zero_below)
+    there, back = total_bar_lengths(a.n_points, Side(*a[1:]), Side(*b[1:]))
     return float(there + back) / 2
 
 
@@ -196,6 +207,11 @@ class IMD(Measure):
         block = min(BLOCK_ENTRIES, n_samples**2)
         return 16 * n_samples * n_features + 18 * block + 8 * n_samples * (3 * COLUMNS + 10 * self.neighbours)
 
+    def relative_time(self, n_samples: int, n_features: int) -> float:
+        """Return what the traces take, and the search for neighbours before."""
+        vectors = n_samples if n_samples <= self.exact_rows else self.probes
+        return n_samples * (1500.0 * vectors + n_samples * n_features)
+
 
 @dataclass
 class GeometryScore(Measure):
@@ -256,6 +272,10 @@ class GeometryScore(Measure):
         """Return the bytes of the matrix, its centred copy, and the distances between all samples or from landmarks."""
         table = 18 * n_samples**2 if n_samples <= TABLE_ROWS else 24 * n_samples * self.landmarks
         return 16 * n_samples * n_features + table + 16 * self.landmarks**3
+
+    def relative_time(self, n_samples: int, n_features: int) -> float:
+        """Return what the draws take, of which more is filled the more witnesses there are, and the distances."""
+        return self.draws * n_samples**1.4 + 0.003 * n_samples**2 * n_features
 
 
 def mean_living_times(x: Features, draws: int, landmarks: int, holes: int, seed: int) -> Array:
