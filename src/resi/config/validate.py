@@ -88,6 +88,7 @@ def validate(composed: DictConfig) -> RunConfig:
         shards=_url("shards", composed.shards),
         composed=redact_config(OmegaConf.to_container(composed, resolve=False, enum_to_str=True)),
         null=composed.null,
+        workers=composed.workers,
     )
 
 

@@ -33,6 +33,8 @@ given = json.loads(sys.argv[1])
 sys.path[:] = given["path"]
 from resi.machine.forkserver import serve
 serve(given["descriptor"], given["load"], given["work"], given["words"])
+import os
+os._exit(0)  # there is nothing to tidy up, which libraries would take a while for
 """
 NOTE = struct.Struct("!cii")
 """What the forking process says of another: that it was started or has ended, which one, and its exit code."""
@@ -116,6 +118,13 @@ class ForkServer:
         except OSError:
             return -signal.SIGKILL  # of the forking process, which can no longer report
 
+    def has_ended(self, pid: int) -> bool:
+        """Return whether a process has ended, as far as is known."""
+        with contextlib.suppress(OSError):
+            while pid not in self._ended and select.select([self._control], [], [], 0)[0]:
+                self._next(ENDED)
+        return pid in self._ended or not self.is_alive
+
     def close(self) -> None:
         """End the forking process; those that it has started are left to end by themselves."""
         self._control.close()
@@ -155,6 +164,10 @@ class ForkedProcess:
         if self._exit_code is None:
             self._exit_code = self._server.exit_code(self.pid)
         return self._exit_code
+
+    def has_ended(self) -> bool:
+        """Return whether it has ended, as far as is known."""
+        return self._exit_code is not None or self._server.has_ended(self.pid)
 
     def end(self) -> None:
         """Kill it at once."""

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     import torch
 
 TRAINING_VERSION = 1
+LARGE_PROBE = 10_000
+"""Of graphs with more test nodes, so many are compared."""
 
 
 class GraphDomain(Domain):
@@ -99,6 +101,14 @@ class GraphDomain(Domain):
         from resi.domains.graph.extraction import extract
 
         return extract(run)
+
+    def is_small(self, model: ModelSpec) -> bool:
+        """Return whether the graph is small: representations of all its test nodes are compared."""
+        return graph_dataset(model.dataset).probe_nodes < LARGE_PROBE
+
+    def load_libraries(self) -> None:
+        """Import PyG and the networks."""
+        from resi.domains.graph import extraction, training  # noqa: F401
 
     def rules(self, setting: str) -> str:
         """Return ``published`` for settings that alter labels or features, under the published protocol."""

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 TRAINING_VERSION = 2
 DEFAULT = "default"
+SMALL_PARAMETERS = 10**7
 
 
 class LanguageDomain(Domain):
@@ -132,6 +133,14 @@ class LanguageDomain(Domain):
         from resi.domains.language.extraction import extract
 
         return extract(run)
+
+    def is_small(self, model: ModelSpec) -> bool:
+        """Return whether the network is tiny."""
+        return text_architecture(model.architecture).parameters < SMALL_PARAMETERS
+
+    def load_libraries(self) -> None:
+        """Import transformers."""
+        from resi.domains.language import extraction, training  # noqa: F401
 
     def checkpoint(self, root: Path, model: ModelSpec) -> Path:
         """Return the file of a published model's weights, in the folders of the published archives."""
