@@ -251,11 +251,13 @@ class Domain(ABC):
         del model
         return False
 
-    def load_libraries(self) -> None:
+    def warm_up(self, dataset: DatasetSpec, architectures: Sequence[str]) -> None:
         """Import what training and running models needs, once for all the processes that do so.
 
-        Nothing may be computed here: those processes are forked, which a library that has started threads forbids.
+        They are forked from the one that calls this, with what it has loaded, such as a small dataset. Nothing may start
+        threads or use a GPU here, and no file may be left open.
         """
+        del dataset, architectures
         for module in self.requires():
             importlib.import_module(module)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import sys
@@ -126,7 +127,9 @@ class Pool:
     def _start_server(self) -> ForkServer:
         cores = max(1, job_cores(os.environ) // self._count)
         environment = {**os.environ, **dict.fromkeys(THREAD_VARIABLES, "1"), CORES: str(cores)}
-        words = [self._maker.domain.name]
+        dataset = self._maker.dataset
+        folder = None if dataset.folder is None else str(dataset.folder)
+        words = [self._recipe.name, json.dumps([dataset.name, folder, dataset.content]), *self._recipe.architectures]
         return ForkServer("resi.pipeline.worker:load", "resi.pipeline.worker:work", words, environment)
 
     def _give_out(self) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import os
 import signal
 import sys
@@ -16,12 +17,14 @@ import time
 import traceback
 import warnings
 from dataclasses import dataclass, replace
+from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from resi import registry
 from resi.choices import Protocol
 from resi.errors import UsageError
+from resi.specs import DatasetSpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -100,15 +103,22 @@ def provided(kind: type[Domain], domain: str, dataset: str, architectures: tuple
     return tuple(f"{origin}{cls.__module__}.{cls.__qualname__}" for origin, cls in zip(known, kinds, strict=True))
 
 
-def load(domain: str) -> None:
-    """Import what a domain needs, once for all workers; what fails here fails in the first of them again."""
+def load(domain: str, dataset: str, *architectures: str) -> None:
+    """Import and read what training needs, once for all workers; what fails here fails in the first of them again.
+
+    Parameters
+    ----------
+    dataset : str
+        A ``DatasetSpec`` as JSON.
+    """
+    name, folder, content = json.loads(dataset)
     with warnings.catch_warnings(record=True) as caught, contextlib.suppress(Exception):
         warnings.simplefilter("default")
         found = registry.domains().get(domain)()
         from resi.domains import arithmetic  # noqa: F401 - which needs torch
         from resi.pipeline import making  # noqa: F401
 
-        found.load_libraries()
+        found.warm_up(DatasetSpec(name, folder and Path(folder), content), architectures)
     for one in caught:
         _warned_while_loading.append(Warned(str(one.message), one.category, one.filename, one.lineno))
 

@@ -27,7 +27,7 @@ from resi.errors import DatasetError, UsageError
 from resi.specs import DatasetSpec, Extraction, ForwardPass, ModelSpec, ProbeSpec, Trained
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     import torch
 
@@ -106,9 +106,14 @@ class GraphDomain(Domain):
         """Return whether the graph is small: representations of all its test nodes are compared."""
         return graph_dataset(model.dataset).probe_nodes < LARGE_PROBE
 
-    def load_libraries(self) -> None:
-        """Import PyG and the networks."""
+    def warm_up(self, dataset: DatasetSpec, architectures: Sequence[str]) -> None:
+        """Import PyG, and read the graph, which is small."""
+        del architectures
         from resi.domains.graph import extraction, training  # noqa: F401
+        from resi.domains.graph.loading import load_graph
+        from resi.domains.graph.networks import sparse  # noqa: F401 - which needs PyG
+
+        load_graph(dataset)
 
     def rules(self, setting: str) -> str:
         """Return ``published`` for settings that alter labels or features, under the published protocol."""

@@ -14,7 +14,7 @@ from resi.domains.vision.settings import SEEDS, SETTINGS, TEST_IMAGES, TEST_IMAG
 from resi.specs import ProbeSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     import torch
@@ -119,9 +119,14 @@ class VisionDomain(Domain):
         """Return whether the network is for tiny images alone."""
         return image_architecture(model.architecture).largest_image <= SMALL_IMAGE
 
-    def load_libraries(self) -> None:
-        """Import timm."""
+    def warm_up(self, dataset: DatasetSpec, architectures: Sequence[str]) -> None:
+        """Import timm, and read images that are part of a package."""
+        super().warm_up(dataset, architectures)
         from resi.domains.vision import extraction, training  # noqa: F401
+        from resi.domains.vision.loading import load_images
+
+        if dataset.folder is None:
+            load_images(dataset)
 
     def checkpoint(self, root: Path, model: ModelSpec) -> Path:
         """Return the file of a published model: ``{setting}__{dataset}__{architecture}/groupid_{seed}/checkpoints``."""
