@@ -17,6 +17,7 @@ import socket
 import struct
 import subprocess
 import sys
+import time
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +41,8 @@ NOTE = struct.Struct("!cii")
 """What the forking process says of another: that it was started or has ended, which one, and its exit code."""
 STARTED, ENDED = b"+", b"-"
 PARENT_POLL_SECONDS = 1.0
+IDLE_SECONDS = 60.0
+"""After so long without a process a forking process ends, which holds some hundred megabytes."""
 
 
 def can_fork() -> bool:
@@ -67,6 +70,7 @@ class ForkServer:
     ) -> None:
         self._control, theirs = socket.socketpair()
         self._ended: dict[int, int] = {}
+        self._is_broken = False
         with theirs:
             given = {
                 "path": sys.path,
@@ -95,9 +99,11 @@ class ForkServer:
             try:
                 socket.send_fds(self._control, [b"+"], [theirs.fileno()])
                 pid = self._next(STARTED)[0]
-            except OSError:
+            except BaseException:
                 ours.close()
+                self._is_broken = True  # what it says of this process would be taken for the next one's
                 raise
+        self._ended.pop(pid, None)  # of an earlier one with that number
         connection = Connection(ours.detach())
         process = ForkedProcess(pid, connection, self)
         with contextlib.suppress(OSError):  # it has died, as the reader of its answers will see
@@ -107,7 +113,7 @@ class ForkServer:
     @property
     def is_alive(self) -> bool:
         """Whether it can start processes; it may have been killed."""
-        return self._process.poll() is None
+        return not self._is_broken and self._process.poll() is None
 
     def exit_code(self, pid: int) -> int:
         """Wait for the end of a process; return its exit code, negative for a signal."""
@@ -189,12 +195,14 @@ def serve(descriptor: int, load: str, work: str, words: Sequence[str]) -> None:
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.set_wakeup_fd(wakes, warn_on_full_buffer=False)
     children: set[int] = set()
+    last = time.monotonic()
     with socket.socket(fileno=descriptor) as control, contextlib.suppress(BrokenPipeError, ConnectionResetError):
-        while os.getppid() == parent:
+        while os.getppid() == parent and (children or time.monotonic() - last < IDLE_SECONDS):
             ready, _, _ = select.select([control, woken], [], [], PARENT_POLL_SECONDS)
             if woken in ready:
                 os.read(woken, 512)
             _report_ended(children, control)
+            last = time.monotonic() if children else last
             if control not in ready:
                 continue
             message, descriptors, _, _ = socket.recv_fds(control, 1, 1)

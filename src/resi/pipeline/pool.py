@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from resi.console import say, write
 from resi.errors import TrainingError
-from resi.machine.forkserver import ForkServer
+from resi.machine.idle import give_back, take
 from resi.machine.resources import CORES, THREAD_VARIABLES, job_cores
 from resi.pipeline.schedule import Schedule
 from resi.pipeline.worker import ERROR, MADE, OTHER, READY, TEXT, WARNING, DomainRecipe
@@ -25,7 +25,7 @@ from resi.store.root import LOCK_POLL_SECONDS, Waiting
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from resi.machine.forkserver import ForkedProcess
+    from resi.machine.forkserver import ForkedProcess, ForkServer
     from resi.pipeline.making import Maker, Task
 
 POLL_SECONDS = 1.0
@@ -122,7 +122,7 @@ class Pool:
         for worker in self._workers:
             worker.process.end()
         self._workers = []
-        self._server.close()
+        give_back(self._server)
 
     def _start_server(self) -> ForkServer:
         cores = max(1, job_cores(os.environ) // self._count)
@@ -130,7 +130,7 @@ class Pool:
         dataset = self._maker.dataset
         folder = None if dataset.folder is None else str(dataset.folder)
         words = [self._recipe.name, json.dumps([dataset.name, folder, dataset.content]), *self._recipe.architectures]
-        return ForkServer("resi.pipeline.worker:load", "resi.pipeline.worker:work", words, environment)
+        return take("resi.pipeline.worker:load", "resi.pipeline.worker:work", words, environment)
 
     def _give_out(self) -> None:
         """Give each idle worker a task, and start a worker where there is more to do."""
@@ -147,16 +147,22 @@ class Pool:
             starting += 1
 
     def _start_worker(self) -> None:
-        if not self._server.is_alive:
-            self._server.close()
-            self._server = self._start_server()
+        job = self._recipe, replace(self._maker, domain=None)  # type: ignore[arg-type]
         try:
-            process = self._server.start((self._recipe, replace(self._maker, domain=None)))  # type: ignore[arg-type]
+            process = self._server.start(job)
+        except OSError:  # it was idle for long, or has been killed
+            give_back(self._server)
+            self._server = self._start_server()
+            process = self._start_again(job)
+        self._workers.append(_Worker(process))
+
+    def _start_again(self, job: object) -> ForkedProcess:
+        try:
+            return self._server.start(job)
         except OSError as error:
             raise TrainingError(
                 "workers: a worker process cannot be started, which may be for want of memory; workers=1 needs none"
             ) from error
-        self._workers.append(_Worker(process))
 
     def _receive(self) -> None:
         """Wait for messages of workers, and heed them."""
