@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 
+CHANGING = "PYTEST_CURRENT_TEST"
+"""A variable that a process changes all the time, and that nothing depends on."""
+
+
 class _Key(NamedTuple):
     """What a forking process has been started with, and would differ in another one."""
 
@@ -34,8 +38,8 @@ _lock = threading.Lock()
 
 def take(load: str, work: str, words: Sequence[str], environment: Mapping[str, str]) -> ForkServer:
     """Return a forking process, one that is idle if there is one like it; see :class:`ForkServer`."""
-    about = os.getpid(), str(Path.cwd()), tuple(sys.path), load, work, tuple(words), tuple(sorted(environment.items()))
-    key = _Key(*about)
+    variables = tuple(sorted(item for item in environment.items() if item[0] != CHANGING))
+    key = _Key(os.getpid(), str(Path.cwd()), tuple(sys.path), load, work, tuple(words), variables)
     with _lock:
         server = _idle.pop(key, None)
     if server is not None and not server.is_alive:

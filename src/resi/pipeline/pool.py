@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from resi.console import say, write
 from resi.errors import TrainingError
 from resi.machine.idle import give_back, take
-from resi.machine.resources import CORES, THREAD_VARIABLES, job_cores
+from resi.machine.resources import JobResources, read_slot
 from resi.pipeline.schedule import Schedule
 from resi.pipeline.worker import ERROR, MADE, OTHER, READY, TEXT, WARNING, DomainRecipe
 from resi.store.root import LOCK_POLL_SECONDS, Waiting
@@ -125,8 +125,7 @@ class Pool:
         give_back(self._server)
 
     def _start_server(self) -> ForkServer:
-        cores = max(1, job_cores(os.environ) // self._count)
-        environment = {**os.environ, **dict.fromkeys(THREAD_VARIABLES, "1"), CORES: str(cores)}
+        environment = {**os.environ, **JobResources(1, None, *read_slot(os.environ)).environment()}
         dataset = self._maker.dataset
         folder = None if dataset.folder is None else str(dataset.folder)
         words = [self._recipe.name, json.dumps([dataset.name, folder, dataset.content]), *self._recipe.architectures]

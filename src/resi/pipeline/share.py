@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from resi.config.schema import RunConfig
     from resi.pipeline.making import Task
 
+FEWEST_MODELS = 2
+"""Of one there is nothing to share."""
 WORKER_BYTES = 10**9
 """Of a worker with a small model and its data, beside the libraries, which workers share."""
 
@@ -27,33 +29,32 @@ def workers_for(config: RunConfig, tasks: Iterable[Task]) -> int:
     Raises
     ------
     UsageError
-        If ``workers`` asks for what this system does not have.
+        If ``workers`` asks for what this system does not have, or the device is not there.
     """
     models = len({task.model for task in tasks})
-    if models < 2 or config.workers == 1:  # noqa: PLR2004 - nothing to share
+    if models < FEWEST_MODELS or config.workers == 1:
         return 1
-    return min(models, most_workers(config, os.environ))
+    on_gpu = may_be_on_gpu(config.device, os.environ) and resolve_device(config.device).type == "cuda"
+    return min(models, most_workers(config, os.environ, on_gpu))
 
 
-def most_workers(config: RunConfig, environment: Mapping[str, str]) -> int:
+def most_workers(config: RunConfig, environment: Mapping[str, str], on_gpu: bool) -> int:
     """Return how many workers a run may have, however much there is to do.
 
     That is ``workers`` where it is set. Else it is one for each thread of the job, of which a launcher,
-    ``compare.threads`` and ``OMP_NUM_THREADS`` may leave it fewer than there are cores, as far as there is memory. On
-    CUDA it is one, which keeps the device busy.
+    ``compare.threads`` and ``OMP_NUM_THREADS`` may leave it fewer than there are cores, as far as there is memory. On a
+    GPU it is one, which keeps it busy.
     """
     if config.workers is not None:
         if config.workers > 1 and not can_fork():
             raise UsageError(f"workers={config.workers}: this system cannot fork processes; use workers=1")
         return config.workers
-    if not can_fork() or _is_on_cuda(config.device, environment):
+    if not can_fork() or on_gpu:
         return 1
-    threads = min(job_threads(environment), config.compare.threads or job_threads(environment))
-    return max(1, min(threads, machine_memory() // WORKER_BYTES))
+    threads = job_threads(environment)
+    return max(1, min(threads, config.compare.threads or threads, machine_memory() // WORKER_BYTES))
 
 
-def _is_on_cuda(device: str, environment: Mapping[str, str]) -> bool:
-    """Return whether a device is a GPU; torch, which takes a second to load, is asked only where there may be one."""
-    if device == "cpu" or (device == "auto" and visible_devices(environment) == 0):
-        return False
-    return resolve_device(device).type == "cuda"
+def may_be_on_gpu(device: str, environment: Mapping[str, str]) -> bool:
+    """Return whether a device may be a GPU, as far as it can be known without torch, which takes a second to load."""
+    return device.startswith("cuda") or (device == "auto" and visible_devices(environment) > 0)
