@@ -137,8 +137,8 @@ class RunSchema:
     workers: int | None = field(
         default=None,
         metadata={
-            "help": "processes that train and run small models side by side (default: one for each core the run may "
-            "use); 1: none, models are made one after another"
+            "help": "number of processes that train and run small models side by side (default: one for each core "
+            "the run may use); 1: none"
         },
     )
     stage: Stage = field(

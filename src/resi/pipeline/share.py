@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 FEWEST_MODELS = 2
 """Of one there is nothing to share."""
-WORKER_BYTES = 10**9
-"""Of a worker with a small model and its data, beside the libraries, which workers share."""
+WORKER_BYTES = 5 * 10**8
+"""Of a worker with a small model: five times what one on ``digits_knn`` has beside the libraries, which all share."""
 
 
 def workers_for(config: RunConfig, tasks: Iterable[Task]) -> int:
