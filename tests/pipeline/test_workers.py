@@ -125,7 +125,7 @@ def test_a_model_whose_worker_is_killed_is_taken_up_again_once(
     assert len(bits(tmp_path / "once")) == 6
     line = "a worker was ended by SIGKILL while training matrix on nothing, standard, seed 0; another one goes on"
     assert line in capsys.readouterr().err.splitlines()
-    with pytest.raises(TrainingError, match="was ended by SIGKILL while training .*, and so did one before"):
+    with pytest.raises(TrainingError, match=r"was ended by SIGKILL while training .*, and so did one before"):
         resi.run([*words, "model.matrix.acts=die", f"root={tmp_path / 'always'}"])
 
 

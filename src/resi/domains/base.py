@@ -254,8 +254,8 @@ class Domain(ABC):
     def warm_up(self, dataset: DatasetSpec, architectures: Sequence[str]) -> None:
         """Import what training and running models needs, once for all the processes that do so.
 
-        They are forked from the one that calls this, with what it has loaded, such as a small dataset. Nothing may start
-        threads or use a GPU here, and no file may be left open.
+        They are forked from the one that calls this, with what it has loaded, such as a small dataset. Nothing may
+        start threads or use a GPU here, and no file may be left open.
         """
         del dataset, architectures
         for module in self.requires():

@@ -198,12 +198,12 @@ def serve(descriptor: int, load: str, work: str, words: Sequence[str]) -> None:
     last = time.monotonic()
     with socket.socket(fileno=descriptor) as control, contextlib.suppress(BrokenPipeError, ConnectionResetError):
         while os.getppid() == parent and (children or time.monotonic() - last < IDLE_SECONDS):
-            ready, _, _ = select.select([control, woken], [], [], PARENT_POLL_SECONDS)
+            ready, _, _ = select.select([descriptor, woken], [], [], PARENT_POLL_SECONDS)
             if woken in ready:
                 os.read(woken, 512)
             _report_ended(children, control)
             last = time.monotonic() if children else last
-            if control not in ready:
+            if descriptor not in ready:
                 continue
             message, descriptors, _, _ = socket.recv_fds(control, 1, 1)
             if not message:

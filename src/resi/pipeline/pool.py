@@ -9,7 +9,7 @@ import signal
 import sys
 import time
 import warnings
-from collections import deque
+from collections import Counter, deque
 from dataclasses import replace
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from resi.machine.forkserver import ForkedProcess, ForkServer
     from resi.pipeline.making import Maker, Task
+    from resi.pipeline.worker import Warned
 
 POLL_SECONDS = 1.0
 STOP_SECONDS = 10.0
@@ -76,7 +77,7 @@ class Pool:
         self._schedule.add(task for task in tasks if not task.is_training and task.model not in untrained)
         self._later = [task for task in tasks if not task.is_training and task.model in untrained]
         self._put_off: deque[Task] = deque()
-        self._deaths: dict[Task, int] = {}
+        self._deaths: Counter[Task | None] = Counter()
         self._workers: list[_Worker] = []
         self._waiting = Waiting("is making what is left here")
         names = (task.model.architecture for task in tasks)
@@ -190,7 +191,7 @@ class Pool:
         elif kind == TEXT:
             _show(*content)
         elif kind == WARNING:
-            warnings.warn_explicit(*content, registry=_shown_warnings)
+            _warn(content)
         elif kind == ERROR:
             raise content
         elif kind == MADE:
@@ -217,23 +218,29 @@ class Pool:
         worker.process.end()
         self._workers.remove(worker)
         how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
-        task = worker.task
-        if task is None and worker.is_ready:
-            return
-        died = "before it began" if task is None else f"while {task}"
-        self._deaths[task] = self._deaths.get(task, 0) + 1  # type: ignore[index]
-        if self._deaths[task] >= TRIES:  # type: ignore[index]
+        died = f"a worker {how} while {worker.task or 'waiting for work'}"
+        self._deaths[worker.task] += 1
+        if self._deaths[worker.task] >= TRIES:
             raise TrainingError(
-                f"workers: a worker {how} {died}, and so did one before; the system does that when memory runs out. "
-                "workers=1 needs less, and shows what else it may be"
+                f"workers: {died}, and so did one before; the system does that when memory runs out. workers=1 needs "
+                "less, and shows what else it may be"
             )
-        say(f"a worker {how} {died}; another one goes on")
-        if task is not None:
-            self._schedule.add([task])
+        say(f"{died}; another one goes on")
+        if worker.task is not None:
+            self._schedule.add([worker.task])
 
 
 _shown_warnings: dict[Any, Any] = {}
 """What Python notes of warnings that were shown, so that those of several workers come once."""
+_shown_of_loading: set[Warned] = set()
+
+
+def _warn(one: Warned) -> None:
+    if one in _shown_of_loading:
+        return
+    if one.is_of_loading:
+        _shown_of_loading.add(one)
+    warnings.warn_explicit(one.text, one.category, one.filename, one.line, registry=_shown_warnings)
 
 
 def _show(stream: str, line: str) -> None:

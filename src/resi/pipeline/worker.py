@@ -43,12 +43,19 @@ STOP_SECONDS = 20
 
 
 class Warned(NamedTuple):
-    """A warning, as another process can show it."""
+    """A warning, as another process can show it.
+
+    Attributes
+    ----------
+    is_of_loading : bool
+        Whether it came when libraries were loaded, which one process does once.
+    """
 
     text: str
     category: type[Warning]
     filename: str
     line: int
+    is_of_loading: bool = False
 
 
 _warned_while_loading: list[Warned] = []
@@ -120,13 +127,13 @@ def load(domain: str, dataset: str, *architectures: str) -> None:
 
         found.warm_up(DatasetSpec(name, folder and Path(folder), content), architectures)
     for one in caught:
-        _warned_while_loading.append(Warned(str(one.message), one.category, one.filename, one.lineno))
+        _warned_while_loading.append(Warned(str(one.message), one.category, one.filename, one.lineno, True))
 
 
 def work(connection: Connection[Any, Any]) -> None:
     """Receive how to make models, then one task after another; every result is sent."""
     recipe, maker = connection.recv()
-    send = _sender(connection)
+    send = _Sender(connection)
     _show_elsewhere(send)
     signal.signal(STOP, _stop)
     tasks: SimpleQueue[Task] = SimpleQueue()
@@ -176,10 +183,6 @@ class _Sender:
                 self._connection.send((kind, RuntimeError(f"{type(content).__name__}: {content}")))
 
 
-def _sender(connection: Connection[Any, Any]) -> _Sender:
-    return _Sender(connection)
-
-
 class _Elsewhere(io.TextIOBase):
     """A stream whose lines are shown by the process of the run."""
 
@@ -209,10 +212,10 @@ def _show_elsewhere(send: _Sender) -> None:
     """Send what this process prints, and what it warns about, to the process of the run."""
     sys.stdout, sys.stderr = _Elsewhere("stdout", send), _Elsewhere("stderr", send)
 
-    def show(message: Warning | str, category: type[Warning], filename: str, line: int, *_: Any) -> None:
-        send(WARNING, Warned(str(message), category, filename, line))
+    def show(message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: Any) -> None:
+        send(WARNING, Warned(str(message), category, filename, lineno))
 
-    warnings.showwarning = show
+    warnings.showwarning = show  # type: ignore[assignment]
     for one in _warned_while_loading:
         send(WARNING, one)
 
