@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import queue
 import re
 import signal
 import subprocess
@@ -143,8 +144,10 @@ def test_a_damaged_model_is_set_aside_and_made_again_by_workers(
 
 
 def test_a_model_that_another_run_makes_is_waited_for(
-    toys: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    toys: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    said: queue.SimpleQueue[str] = queue.SimpleQueue()
+    monkeypatch.setattr("resi.store.root.say", said.put)
     words = [*TOY, "workers=2", f"root={tmp_path}", "stage=models"]
     resi.run([*words])
     path = min((tmp_path / "models").rglob("*.safetensors"))
@@ -156,8 +159,7 @@ def test_a_model_that_another_run_makes_is_waited_for(
         assert held
         waiting = threading.Thread(target=resi.run, args=([*words],))
         waiting.start()
-        while "waiting for process" not in capsys.readouterr().err:
-            assert waiting.is_alive()
+        assert said.get(timeout=60).startswith(f"waiting for process {os.getpid()} on ")
         assert len(list((tmp_path / "models").rglob("*.safetensors"))) == 5
         path.write_bytes(content)
     waiting.join(60)
