@@ -6,8 +6,6 @@ import hashlib
 import os
 import queue
 import re
-import signal
-import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -19,7 +17,6 @@ import resi
 from resi.errors import TrainingError, UsageError
 from resi.store.root import Store
 from resi.store.tensors import read_tensors
-from tests.faults.running import LONG
 from tests.registry.conftest import forget_plugins
 from tests.registry.test_plugins import install
 
@@ -48,17 +45,6 @@ def bits(root: Path) -> dict[str, str]:
         content = b"".join(tensors[name].numpy().tobytes() for name in sorted(tensors))
         found[str(path.relative_to(root))] = hashlib.sha256(content).hexdigest()
     return found
-
-
-def test_bits_of_graph_models_and_what_they_compute_do_not_depend_on_the_number_of_workers(tmp_path: Path) -> None:
-    words = ["model=[gcn,gat]", "seeds=[0,1]", "groups=2", "stage=representations"]
-    short = [f"model.{name}.{key}" for name in ("gcn", "gat") for key in ("epochs=2", "hidden_channels=8")]
-    for count in (1, 2, 3):
-        resi.run([*words, *short, f"workers={count}", f"root={tmp_path / str(count)}"])
-    alone = bits(tmp_path / "1")
-    assert len(alone) == 8 * 3
-    assert bits(tmp_path / "2") == alone
-    assert bits(tmp_path / "3") == alone
 
 
 def test_workers_share_small_models_with_one_thread_and_no_key_knows_of_them(toys: Path, tmp_path: Path) -> None:
@@ -188,30 +174,3 @@ def test_workers_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     for given in ("0", "-1"):
         with pytest.raises(UsageError, match=f"workers={given}: expected a number from 1 up"):
             resi.run([f"workers={given}", f"root={tmp_path}"])
-
-
-@LONG
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_stopping_a_run_ends_its_workers_and_releases_their_locks(
-    toys: Path, tmp_path: Path, number: signal.Signals
-) -> None:
-    note, root = tmp_path / "note", tmp_path / "root"
-    words = [*TOY, "workers=2", "model.matrix.acts=rest", "model.matrix.everywhere=true", f"model.matrix.note={note}"]
-    code = f"import sys; sys.path.insert(0, {str(toys)!r}); from resi.cli.main import main; main()"
-    process = subprocess.Popen(
-        [sys.executable, "-c", code, *words, f"root={root}"], stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
-    while not note.exists() or note.read_text().count("\n") < 2:
-        assert process.poll() is None, process.communicate()
-    workers = [int(line.split()[0]) for line in note.read_text().splitlines()]
-    if number is signal.SIGKILL:
-        process.kill()
-    else:
-        os.killpg(process.pid, number)
-    _, errors = process.communicate(timeout=60)  # which ends when no process holds it any more
-    assert process.returncode == {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGKILL: -9}[number]
-    assert "Traceback" not in errors
-    specs = [line.split()[2] for line in note.read_text().splitlines()]
-    assert len(workers) == len(specs) == 2
-    assert not any(Store(root).is_locked(spec) for spec in specs)
-    assert not [path for path in root.rglob("*.owner.json") if path.name.split(".")[0] in specs]
