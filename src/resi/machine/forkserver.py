@@ -84,7 +84,8 @@ class ForkServer:
                 [sys.executable, "-c", PROGRAM, json.dumps(given)],
                 stdin=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
-                env=None if environment is None else dict(environment),
+                # A plugin may ask for a GPU when it is imported; asked otherwise, CUDA could not be used after a fork.
+                env={**(os.environ if environment is None else environment), "PYTORCH_NVML_BASED_CUDA_CHECK": "1"},
             )
 
     def start(self, job: Any) -> ForkedProcess:
