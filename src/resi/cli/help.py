@@ -39,7 +39,7 @@ pairs, and scores the measures:
 sweeps.
 """
 WHAT = ("domain", "dataset", "model", "models", "representation", "test", "measure", "protocol", "seeds", "groups")
-HOW = ("suite", "stage", "device", "compare", "null", "on_error", "root", "shards")
+HOW = ("suite", "stage", "device", "workers", "compare", "null", "on_error", "root", "shards")
 """Keys of a run in the order in which they are shown; a group of keys stands for all of them."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -191,17 +192,27 @@ def _write_json(title: str, plans: Sequence[Plan], further: dict[str, Any]) -> N
             "seconds": sum(part for part, _ in step.seconds),
             "unknown": sum(count for _, count in step.seconds),
         }
+        if step.workers > 1:
+            estimates |= {"workers": step.workers, "seconds on workers": step.on_workers}
         rows.append({"step": step.name, "all": step.number, "to do": step.left, **(estimates if step.seconds else {})})
     write(json.dumps({"title": title, "steps": rows, **further}, indent=2) + "\n")
 
 
 class _Step(NamedTuple):
-    """A step of a plan: how much there is, how much is left, and the estimated seconds and unknown parts of it."""
+    """A step of a plan: how much there is, how much is left, and the estimated seconds and unknown parts of it.
+
+    Attributes
+    ----------
+    workers : int
+        Processes that share it, and ``on_workers`` the seconds that it takes then.
+    """
 
     name: str
     number: int
     left: int
     seconds: list[tuple[float, int]]
+    workers: int = 1
+    on_workers: float = 0.0
 
 
 def _steps(total: Total, plans: Sequence[Plan]) -> list[_Step]:
@@ -210,9 +221,10 @@ def _steps(total: Total, plans: Sequence[Plan]) -> list[_Step]:
     trained = sum(len(work.models) for work in works), sum(len(work.models_left) for work in works)
     extracted = sum(len(work.extractions) for work in works), sum(work.extractions_left for work in works)
     compared = sum(work.comparisons.total() for work in works), sum(work.left.total() for work in works)
+    workers = _workers(total, plans)
     making = "read published models" if published else "train models"
     steps = [
-        _Step(making, *trained, [*map(total.training_seconds, works)]),
+        _Step(making, *trained, [*map(total.training_seconds, works)], workers, total.training_on(workers)),
         _Step("extract representations", *extracted, []),
         _Step("compare", *compared, [*map(total.comparing_seconds, works)]),
     ]
@@ -221,16 +233,30 @@ def _steps(total: Total, plans: Sequence[Plan]) -> list[_Step]:
     return steps
 
 
+def _workers(total: Total, plans: Sequence[Plan]) -> int:
+    """Return on how many workers the small models that are left are trained."""
+    from resi.pipeline.share import may_be_on_gpu, most_workers
+
+    left = sum(model in work.small for work in total.works for model in work.models_left)
+    config = plans[0].config
+    most = most_workers(config, os.environ, may_be_on_gpu(config.device, os.environ))
+    return max(1, min(left, most))
+
+
 def _print_steps(title: str, total: Total, plans: Sequence[Plan]) -> None:
     columns = [
         Column("step", rank=0),
         *(Column(name, is_number=True) for name in ("all", "done", "to do", "time, about")),
     ]
+    steps = _steps(total, plans)
     rows = [
         [step.name, str(step.number), str(step.number - step.left), str(step.left), _time(step.left, step.seconds)]
-        for step in _steps(total, plans)
+        for step in steps
     ]
     print_table(columns, [Section(rows)], title=title, more=MORE)
+    for step in steps:
+        if step.workers > 1 and step.on_workers:
+            _show(f"{step.name}: about {format_seconds(step.on_workers)} on {step.workers} workers, which share them")
 
 
 def _time(left: int, parts: Iterable[tuple[float, int]]) -> str:

@@ -38,6 +38,7 @@ PARTS: dict[tuple[str, ...], tuple[str, ...]] = {
     ("protocol", "measure"): ("measures",),
     ("compare", "device", "on_error", "shards", "stage"): ("compare", "device", "on_error", "shards", "stage"),
     ("null",): ("null",),
+    ("workers",): ("workers",),
 }
 """Heads of words (``measure`` of ``measure.jaccard.k=20``), and the fields of a ``RunConfig`` that they decide."""
 HEADS = {head for heads in PARTS for head in heads}

@@ -140,6 +140,13 @@ class RunSchema:
         },
     )
     device: str = field(default="auto", metadata={"help": "auto (default: CUDA if available), cpu, cuda, cuda:N"})
+    workers: int | None = field(
+        default=None,
+        metadata={
+            "help": "number of processes that train and run small models side by side (default: one for each core "
+            "the run may use); 1: none"
+        },
+    )
     stage: Stage = field(
         default=Stage.all, metadata={"help": "models, representations, compare, score or all (default): how far to go"}
     )
@@ -223,6 +230,8 @@ class RunConfig:
         The composed config itself, for the manifest.
     null : int or None
         Number of permutations of the samples, by which every measure is calibrated as well; None for no such variant.
+    workers : int or None
+        Processes that train and run small models; None: as many as the run may use. No result depends on it.
     """
 
     root: Path
@@ -244,8 +253,10 @@ class RunConfig:
     composed: dict[str, Any]
     null: int | None = None
     keeps_decoded: bool = False
+    workers: int | None = None
 
     def __post_init__(self) -> None:
+        _check_at_least("workers", self.workers, 1)
         if self.null is not None and (isinstance(self.null, bool) or self.null < FEWEST_PERMUTATIONS):
             raise UsageError(
                 f"null={self.null}: expected a number of permutations from {FEWEST_PERMUTATIONS} up, such as 200: of "

@@ -89,6 +89,7 @@ def validate(composed: DictConfig) -> RunConfig:
         composed=redact_config(OmegaConf.to_container(composed, resolve=False, enum_to_str=True)),
         null=composed.null,
         keeps_decoded=bool(composed.dataset.cache),
+        workers=composed.workers,
     )
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
+import importlib.util
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -258,6 +260,26 @@ class Domain(ABC):
         small anyway come in one.
         """
 
+    def is_small(self, model: ModelSpec) -> bool:
+        """Return whether a model is trained and run with one thread, as several are at a time: one on each core.
+
+        Threads gain little where a step takes milliseconds. Other models are made one after another, with all threads
+        of the job. Its weights must not depend on which models are made beside it. By default nothing is known of the
+        size of a model, and none is small.
+        """
+        del model
+        return False
+
+    def warm_up(self, dataset: DatasetSpec, architectures: Sequence[str]) -> None:
+        """Import what training and running models needs, once for all the processes that do so.
+
+        They are forked from the one that calls this, with what it has loaded, such as a small dataset. Nothing may
+        start threads or use a GPU here, and no file may be left open.
+        """
+        del dataset, architectures
+        for module in self.requires():
+            importlib.import_module(module)
+
     def training_version(self) -> int:
         """Return the version number of the training code."""
         return 1
@@ -339,8 +361,6 @@ class Domain(ABC):
 
     def check_installed(self) -> None:
         """Raise ``UsageError`` naming the extra to install if what the domain needs is not there."""
-        import importlib.util
-
         for module in self.requires():
             if importlib.util.find_spec(module) is None:
                 raise UsageError(

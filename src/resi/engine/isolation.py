@@ -15,11 +15,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from resi.choices import OnError, Status
-from resi.engine.forkserver import ForkServer
 from resi.engine.outcomes import Outcome
 from resi.engine.process import BEGIN, DONE, END, ERROR, Assignment
 from resi.engine.recipes import Recipe
-from resi.errors import MeasureError, ResiError
+from resi.errors import MeasureError, ResiError, UsageError
+from resi.machine.forkserver import ForkServer, can_fork
 from resi.machine.memory import format_bytes, machine_memory
 
 if TYPE_CHECKING:
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from torch import device
 
     from resi.engine.chance import Null
-    from resi.engine.forkserver import ForkedProcess
     from resi.engine.intervals import Bootstrap
     from resi.engine.tiles import Task
     from resi.engine.watch import Activity
+    from resi.machine.forkserver import ForkedProcess
     from resi.measures.base import Measure
     from resi.measures.shapes import Sampling
     from resi.representation import Representation
@@ -130,10 +130,15 @@ class IsolatedEngine:
             self._server.close()
 
     def _start(self, job: Assignment) -> ForkedProcess:
+        if not can_fork():
+            raise UsageError("compare.isolate=true: this system cannot fork processes; use compare.isolate=false")
         if self._server is None or not self._server.is_alive:
             self.close()
-            self._server = ForkServer()
-        return self._server.start(job)
+            self._server = ForkServer("resi.engine.process:load", "resi.engine.process:work")
+        try:
+            return self._server.start(job)
+        except OSError as error:
+            raise MeasureError("compare.isolate=true: the process for comparisons cannot be started") from error
 
     def _careful(self) -> list[Task]:
         """Return the tasks to be made one by one: first those that may have ended a process, the latest foremost."""

@@ -57,6 +57,15 @@ class Assignment:
     main_memory: int | None = None
 
 
+def load() -> None:
+    """Import what comparing needs, once for all processes that are forked."""
+    import torch  # noqa: F401 - so that the processes have it
+
+    from resi import registry
+
+    registry.measures()
+
+
 def work(connection: Connection[Any, Any]) -> None:
     """Receive a job and make its comparisons; every outcome is sent, and before it what is being worked on."""
     import torch

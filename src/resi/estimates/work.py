@@ -13,6 +13,7 @@ from resi.measures.functional import FUNCTIONAL
 from resi.measures.guard import needed_bytes
 from resi.measures.shapes import pair_views
 from resi.pipeline.keys import comparison_key, function_key, measure_key
+from resi.pipeline.schedule import makespan
 from resi.results.stored import Scope, read_stored
 from resi.specs import layout_of
 from resi.store.representations import OUTPUTS
@@ -81,6 +82,8 @@ class Work:
         Those of all layers that are compared, by which memory is.
     models : dict from ModelSpec to bool
         Whether each is trained.
+    small : set of ModelSpec
+        Those of them that are trained with one thread, several at a time.
     extractions : dict from (fingerprint, probe) to bool
         Whether the representations of a model are there.
     comparisons, left : Counter of Kind
@@ -94,6 +97,7 @@ class Work:
     comparisons: Counter[Kind] = field(default_factory=Counter)
     left: Counter[Kind] = field(default_factory=Counter)
     shapes: set[tuple[int, ...]] = field(default_factory=set)
+    small: set[ModelSpec] = field(default_factory=set)
 
     def memory_of(self, kind: Kind, measure: Measure, sampling: Sampling) -> int:
         """Return the bytes that comparing the largest two representations takes, as the measure says."""
@@ -138,6 +142,18 @@ class Total:
         found = [self.rates.training(model) for model in work.models_left]
         known = [estimate.seconds for estimate in found if estimate is not None]
         return sum(known), len(found) - len(known)
+
+    def training_on(self, workers: int) -> float:
+        """Return the seconds of the same trainings on so many workers, which share small models; others do not gain."""
+        shared, alone = [], 0.0
+        for work in self.works:
+            for model in work.models_left:
+                estimate = self.rates.training(model)
+                if estimate is not None and model in work.small:
+                    shared.append(estimate.seconds)
+                elif estimate is not None:
+                    alone += estimate.seconds
+        return alone + makespan(shared, workers)
 
     def estimate(self, work: Work, kind: Kind) -> Estimate | None:
         """Return the time of one comparison, or None if it is unknown, as for calibrated ones."""
@@ -265,6 +281,8 @@ def _add_models(plan: Plan, experiment: Experiment, work: Work) -> None:
     for model in experiment.models:
         if model not in work.models:
             work.models[model] = plan.has_model(model)
+            if plan.config.domain.is_small(model):
+                work.small.add(model)
         extraction = model.fingerprint, experiment.probe
         if extraction not in work.extractions:
             work.extractions[extraction] = plan.representations.has(model, experiment.probe)

@@ -8,6 +8,7 @@ import threading
 from typing import TYPE_CHECKING, NamedTuple
 
 from resi.errors import UsageError
+from resi.machine.hold import Hold
 from resi.machine.precision import full_convolutions, full_products
 from resi.machine.resources import device_index, read_slot
 
@@ -71,6 +72,26 @@ def torch_threads(count: int | None) -> Iterator[None]:
         with _LIMITS_LOCK:
             _LIMITS.remove(limit)
             torch.set_num_threads(before)
+
+
+class _OneBlasThread(Hold):
+    """The BLAS libraries of the process compute with one thread."""
+
+    def change(self) -> None:
+        if not self._holders:
+            from threadpoolctl import threadpool_limits
+
+            self._back.enter_context(threadpool_limits(1, user_api="blas"))
+
+
+_one_blas_thread = _OneBlasThread()
+
+
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """Limit torch and the BLAS libraries to one thread for a while, so that sums are added in one order."""
+    with torch_threads(1), _one_blas_thread():
+        yield
 
 
 class _Limit(NamedTuple):

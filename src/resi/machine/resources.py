@@ -121,6 +121,11 @@ def threads_per_job(cores: int, jobs: int, environment: Mapping[str, str]) -> in
     return min(share, int(given)) if given.isdigit() and int(given) > 0 else share
 
 
+def job_threads(environment: Mapping[str, str]) -> int:
+    """Return the threads of this job: one for each of its cores, unless ``OMP_NUM_THREADS`` says fewer."""
+    return threads_per_job(job_cores(environment), 1, environment)
+
+
 def limit_threads(count: int) -> None:
     """Let this process compute with ``count`` threads: libraries that are loaded, and those that will be."""
     from threadpoolctl import threadpool_limits

@@ -58,7 +58,7 @@ def _torch() -> list[Callable[[], object]]:
         return []
     dtype, device, threads = torch.get_default_dtype(), torch.get_default_device(), torch.get_num_threads()
     gradients, state = torch.is_grad_enabled(), torch.get_rng_state()
-    strict, warns = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    strict = _determinism(torch)
 
     def restore() -> None:
         torch.set_default_dtype(dtype)
@@ -67,10 +67,15 @@ def _torch() -> list[Callable[[], object]]:
         if torch.get_num_threads() != threads:
             torch.set_num_threads(threads)
         torch.set_grad_enabled(gradients)
-        torch.use_deterministic_algorithms(strict, warn_only=warns)
+        if _determinism(torch) != strict:  # setting it imports torch's compiler, which takes seconds
+            torch.use_deterministic_algorithms(strict[0], warn_only=strict[1])
         torch.set_rng_state(state)
 
     return [restore]
+
+
+def _determinism(torch: Any) -> tuple[bool, bool]:
+    return torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
 
 
 def _keep_narrow(before: list[Any]) -> None:

@@ -20,7 +20,7 @@ from resi.pipeline.compare import compare_representations
 from resi.pipeline.finished import OtherRunError, check_shard, is_scored_by_an_earlier_version, with_new_scores
 from resi.pipeline.manifest import describe_run
 from resi.pipeline.plan import Plan, make_plan
-from resi.pipeline.prepare import extract_representations, train_models
+from resi.pipeline.prepare import Preparation
 from resi.pipeline.score import score_measures
 from resi.results.remote import RemoteFolder
 from resi.results.schema import COMPARISONS, SCORES
@@ -111,11 +111,7 @@ def _run_stages(plan: Plan) -> RunResult:
     stage, clock = plan.config.stage, Clock()
     scores, comparisons = pl.DataFrame(schema=SCORES), pl.DataFrame(schema=COMPARISONS)
     if stage in (Stage.models, Stage.representations, Stage.all):
-        with clock("models"):
-            train_models(plan)
-    if stage in (Stage.representations, Stage.all):
-        with clock("representations"):
-            extract_representations(plan)
+        _prepare(plan, clock)
     if stage in (Stage.compare, Stage.score, Stage.all):
         with clock("compare"):
             comparisons = compare_representations(plan)
@@ -124,6 +120,16 @@ def _run_stages(plan: Plan) -> RunResult:
             scores = score_measures(plan, comparisons)
         plan.shard.finish(comparisons, scores, describe_run(plan, comparisons, clock.seconds))
     return RunResult(scores, comparisons, plan.shard.folder, reused=False, missing=_missing(plan), plan=plan)
+
+
+def _prepare(plan: Plan, clock: Clock) -> None:
+    extracts = plan.config.stage is not Stage.models
+    with Preparation(plan, extracts).running() as preparation:
+        with clock("models"):
+            preparation.train_models()
+        if extracts:
+            with clock("representations"):
+                preparation.extract_representations()
 
 
 def _missing(plan: Plan) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 PRIVATE = ("root", "cache", "shards", "suite", "stage", "file")
 """Last parts of keys whose values name places on somebody's machine, or do not change the numbers."""
-LEFT_OUT = ("hydra", "models.root", "compare.memory", "compare.threads", "compare.overwrite")
+LEFT_OUT = ("hydra", "models.root", "workers", "compare.memory", "compare.threads", "compare.overwrite")
 SHOWN_RUNS = 400
 
 

@@ -88,6 +88,7 @@ def check_domain(
         check_probes(expect, made, case.models)
         spec = case.spec(case.models[0], next(iter(domain.settings_by_test)), dataset)
         check_fingerprint(expect, spec)
+        _check_workers(expect, made, spec, dataset)
         check_nothing_published(expect, made, spec, Path(folder))
         _check_models(case, dataset, Path(folder), relative)
 
@@ -154,6 +155,15 @@ def check_dataset(expect: Expectations, domain: Domain, downloads: Path) -> Data
     expect.that(found == again, f"locate to give dataset={name} with the same content twice", f"{found} and {again}")
     expect.that(not downloads.exists(), f"nothing downloaded for dataset={name}", f"{downloads.name} was made")
     return found
+
+
+def _check_workers(expect: Expectations, domain: Domain, spec: ModelSpec, dataset: DatasetSpec) -> None:
+    """Check what workers ask of a domain: whether a model is small, and to import what they need."""
+    with expect.works("is_small"):
+        is_small = domain.is_small(spec)
+    expect.that(isinstance(is_small, bool), f"is_small of {spec.label} to be True or False", repr(is_small))
+    with expect.works("warm_up"):
+        domain.warm_up(dataset, (spec.architecture,))
 
 
 def _check_models(case: _Case, dataset: DatasetSpec, folder: Path, relative: float) -> None:

@@ -27,12 +27,14 @@ from resi.errors import DatasetError, UsageError
 from resi.specs import DatasetSpec, Extraction, ForwardPass, ModelSpec, ProbeSpec, Trained
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     import torch
 
 TRAINING_VERSION = 2
 READING_VERSION = 1
+LARGE_PROBE = 10_000
+"""Of graphs with more test nodes, so many are compared."""
 
 
 class GraphDomain(Domain):
@@ -100,6 +102,19 @@ class GraphDomain(Domain):
         from resi.domains.graph.extraction import extract
 
         return extract(run)
+
+    def is_small(self, model: ModelSpec) -> bool:
+        """Return whether the graph is small: representations of all its test nodes are compared."""
+        return graph_dataset(model.dataset).probe_nodes < LARGE_PROBE
+
+    def warm_up(self, dataset: DatasetSpec, architectures: Sequence[str]) -> None:
+        """Import PyG, and read the graph, which is small."""
+        del architectures
+        from resi.domains.graph import extraction, training  # noqa: F401
+        from resi.domains.graph.loading import load_graph
+        from resi.domains.graph.networks import sparse  # noqa: F401 - which needs PyG
+
+        load_graph(dataset)
 
     def rules(self, setting: str) -> str:
         """Return ``published`` for settings that alter labels or features, under the published protocol."""

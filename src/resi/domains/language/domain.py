@@ -17,7 +17,7 @@ from resi.fingerprints import hash_file
 from resi.specs import DatasetSpec, Extraction, ForwardPass, ModelSpec, ProbeSpec, Trained
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     import torch
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 TRAINING_VERSION = 2
 DEFAULT = "default"
+SMALL_PARAMETERS = 10**7
 
 
 class LanguageDomain(Domain):
@@ -132,6 +133,18 @@ class LanguageDomain(Domain):
         from resi.domains.language.extraction import extract
 
         return extract(run)
+
+    def is_small(self, model: ModelSpec) -> bool:
+        """Return whether the network is tiny."""
+        return text_architecture(model.architecture).parameters < SMALL_PARAMETERS
+
+    def warm_up(self, dataset: DatasetSpec, architectures: Sequence[str]) -> None:
+        """Import the networks of transformers."""
+        del dataset
+        from resi.domains.language import extraction, training  # noqa: F401
+
+        for architecture in architectures:
+            text_network(architecture).transformers_classes()
 
     def checkpoint(self, root: Path, model: ModelSpec) -> Path:
         """Return the file of a published model's weights, in the folders of the published archives."""

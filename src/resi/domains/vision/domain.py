@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from resi.specs import DatasetSpec, Extraction, ForwardPass, ModelSpec, Trained
 
 TRAINING_VERSION = 1
+SMALL_IMAGE = 32
+"""In height and width."""
 
 
 class VisionDomain(Domain):
@@ -120,6 +122,19 @@ class VisionDomain(Domain):
         from resi.domains.vision.extraction import extract
 
         return extract(run)
+
+    def is_small(self, model: ModelSpec) -> bool:
+        """Return whether the network is for tiny images alone."""
+        return image_architecture(model.architecture).largest_image <= SMALL_IMAGE
+
+    def warm_up(self, dataset: DatasetSpec, architectures: Sequence[str]) -> None:
+        """Import timm, and read images that are part of a package."""
+        super().warm_up(dataset, architectures)
+        from resi.domains.vision import extraction, training  # noqa: F401
+        from resi.domains.vision.loading import load_images
+
+        if dataset.folder is None:
+            load_images(dataset)
 
     def checkpoint(self, root: Path, model: ModelSpec) -> Path:
         """Return the file of a published model: ``{setting}__{dataset}__{architecture}/groupid_{seed}/checkpoints``."""

@@ -61,6 +61,11 @@ class TransformerArchitecture(ArchitectureInfo):
     config: Mapping[str, Any] = field(default_factory=dict)
     recipe: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def parameters(self) -> int:
+        """About how many weights it has: those of blocks and of embeddings."""
+        return 12 * self.layers * self.width**2 + self.vocabulary * self.width
+
 
 class TextNetwork(NetworkFamily):
     """A family of networks of ``transformers``.
