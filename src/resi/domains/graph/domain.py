@@ -108,12 +108,14 @@ class GraphDomain(Domain):
         return graph_dataset(model.dataset).probe_nodes < LARGE_PROBE
 
     def warm_up(self, dataset: DatasetSpec, architectures: Sequence[str]) -> None:
-        """Import PyG, and read the graph, which is small."""
+        """Import PyG and what compiled loops need, and read the graph, which is small."""
         del architectures
         from resi.domains.graph import extraction, training  # noqa: F401
+        from resi.domains.graph.compiled.draws import draw_kept
         from resi.domains.graph.loading import load_graph
         from resi.domains.graph.networks import sparse  # noqa: F401 - which needs PyG
 
+        draw_kept(1, 0.5, key=0)  # the first loop that is called takes a while to find
         load_graph(dataset)
 
     def rules(self, setting: str) -> str:
