@@ -501,9 +501,9 @@ def test_compare_says_what_would_fit_before_it_begins(monkeypatch: pytest.Monkey
     R = np.zeros((50_000, 4))
     monkeypatch.setattr(registry.measures().get("rsa"), "prepare", lambda *_: pytest.fail("it has begun"))
     with pytest.raises(
-        BudgetError, match=r"rsa needs about .* memory allows 1 GB; raise it, or set samples=\d+ or less"
+        BudgetError, match=r"rsa needs about .* memory allows 500 MB; raise it, or set samples=\d+ or less"
     ):
-        resi.compare(R, R, measure="rsa", memory="1 GB")
+        resi.compare(R, R, measure="rsa", memory="500 MB")
     with pytest.raises(UsageError, match="memory=lots: expected a size such as 4GB"):
         resi.compare(R[:10], R[:10], memory="lots")
 

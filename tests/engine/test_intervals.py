@@ -18,7 +18,7 @@ from resi.measures.base import Measure
 from resi.measures.kernel import CKA
 from resi.measures.neighbours import Jaccard
 from resi.measures.regression import LinearRegression
-from resi.measures.rsm import RSA
+from resi.measures.rsa import RSA
 from resi.representation import Representation
 
 CPU = torch.device("cpu")

@@ -12,7 +12,8 @@ from resi.measures.kernel import CKA
 from resi.measures.matching import HardCorrelationMatch, SoftCorrelationMatch
 from resi.measures.neighbours import Jaccard, RankSimilarity, SecondOrderCosine
 from resi.measures.regression import EigenspaceOverlap, Gulp, LinearRegression
-from resi.measures.rsm import RSA, DistanceCorrelation, RSMNormDifference
+from resi.measures.rsa import RSA
+from resi.measures.rsm import DistanceCorrelation, RSMNormDifference
 from resi.measures.statistics import ConcentricityDifference, MagnitudeDifference, UniformityDifference
 
 if TYPE_CHECKING:

@@ -187,5 +187,6 @@ class CKA(Measure):
         return chance.note(a.shape[0], extent, expected) if expected >= chance.NOTED else ""
 
     def prepared_bytes(self, n_samples: int, n_features: int) -> int:
-        """Return the bytes of the matrix, its centred copy in both precisions, and blocks of Gram matrices."""
-        return 20 * n_samples * n_features + 8 * block_entries(n_samples)
+        """Return the bytes of the matrix, its centred copy in both precisions, and Gram matrices or blocks of them."""
+        whole = n_samples**2 * 3 // 2 if n_samples < n_features else 0
+        return 20 * n_samples * n_features + 8 * max(whole, block_entries(n_samples))

@@ -32,6 +32,8 @@ else:
 Sampling = Literal["spread", "strided"]
 LAYOUTS: tuple[str, ...] = get_args(Layout)
 MAX_ALIGNED_ROWS = 5000
+BLOCK_ENTRIES = 2**22
+"""About so many numbers of maps are averaged at a time."""
 
 
 @dataclass(frozen=True)
@@ -71,26 +73,39 @@ class View:
 
     def matrix(self, array: Tensor) -> Tensor:
         """Return the matrix of shape (n_rows, n_columns), of averaged maps in float64, else as precise as the array."""
-        tensor = array
-        if tensor.ndim == 3:
-            tensor = tensor.flatten(0, 1)
-        elif tensor.ndim == 4 and self.grid is None:
-            tensor = tensor.flatten(1)
-        elif tensor.ndim == 4 and self.grid is not None:
-            if tuple(tensor.shape[2:]) != self.grid:
-                tensor = torch.nn.functional.adaptive_avg_pool2d(tensor.double(), self.grid)
-            tensor = tensor.permute(0, 2, 3, 1).flatten(0, 2)
+        if array.ndim == 4 and self.grid is not None:
+            return self._aligned(array, self.grid)
+        tensor = array.flatten(0, 1) if array.ndim == 3 else array.flatten(1)
+        return tensor[self._kept(len(tensor)).to(tensor.device)] if self.rows is not None else tensor[:: self.step]
+
+    def _aligned(self, array: Tensor, grid: tuple[int, int]) -> Tensor:
+        """Return a row per kept cell of maps; beside it, only a block of averaged maps is held."""
+        n_cells = math.prod(grid)
+        if self.size(tuple(array.shape))[0] == len(array) * n_cells:
+            maps = array if tuple(array.shape[2:]) == grid else _averaged(array, grid)
+            return maps.permute(0, 2, 3, 1).flatten(0, 2)
+        kept = self._kept(len(array) * n_cells).to(array.device)
+        block = max(1, BLOCK_ENTRIES // math.prod(array.shape[1:]))
+        parts = []
+        for start in range(0, len(array), block):
+            maps = array[start : start + block]
+            if tuple(maps.shape[2:]) != grid:
+                maps = _averaged(maps, grid)
+            first, last = torch.searchsorted(kept, torch.tensor([start, start + block], device=kept.device) * n_cells)
+            places = kept[first:last] - start * n_cells
+            parts.append(maps.flatten(2)[places // n_cells, :, places % n_cells])
+        return torch.cat(parts)
+
+    def _kept(self, total: int) -> Tensor:
+        """Return which of all rows are kept, in order."""
         if self.rows is not None:
-            return tensor[torch.from_numpy(spread_rows(len(tensor), self.rows)).to(tensor.device)]
-        return tensor[:: self.step]
+            return torch.from_numpy(spread_rows(total, self.rows))
+        return torch.arange(0, total, self.step)
 
     def samples(self, size: tuple[int, ...]) -> Tensor:
         """Return to which sample each row of the matrix belongs that an array of a size becomes, shape (n_rows,)."""
         rows = self._all(size)[0]
-        found = torch.arange(rows) // (rows // size[0])
-        if self.rows is not None:
-            found = found[torch.from_numpy(spread_rows(rows, self.rows))]
-        return found[:: self.step]
+        return self._kept(rows) // (rows // size[0])
 
     def reordered(self, size: tuple[int, ...], order: Tensor) -> Tensor | None:
         """Return the order of the rows of the matrix that an order of the samples of an array of a size makes.
@@ -103,6 +118,10 @@ class View:
         if n_rows == 1:
             return order
         return (order.unsqueeze(-1) * n_rows + torch.arange(n_rows, device=order.device)).flatten(-2)
+
+
+def _averaged(maps: Tensor, grid: tuple[int, int]) -> Tensor:
+    return torch.nn.functional.adaptive_avg_pool2d(maps.double(), grid)
 
 
 def spread_rows(total: int, count: int) -> np.ndarray[Any, Any]:

@@ -178,31 +178,33 @@ def _product_error(n_features: int) -> float:
     return (16 + 2 * n_features**0.5) * DOUBLE_EPSILON
 
 
-def mend(vectors: Vectors, squares: Tensor, sums: Tensor, chosen: slice | Tensor) -> None:
+def mend(vectors: Vectors, squares: Tensor, sums: Tensor, chosen: slice | Tensor, left: int = 0) -> None:
     """Compute those of a block of squared distances again that cancelled, in place, from differences of the vectors.
 
     Parameters
     ----------
     squares : Tensor of shape (n_rows, n_columns)
-        Of the chosen rows to the first ``n_columns`` rows, which include them.
+        Of the chosen rows to those from ``left`` on, which include all of them or none.
     sums : Tensor of the same shape, or of one number
         Sums of the two points' squared lengths; they are overwritten.
     """
-    rows = torch.arange(squares.shape[1], device=squares.device)[chosen]
+    rows = torch.arange(vectors.shape[0], device=squares.device)[chosen]
+    own = (rows - left).unsqueeze(1)
+    own = own[:0] if int(own[0]) >= squares.shape[1] else own
     cancelled = squares <= sums.mul_(CANCELLED)
-    cancelled.scatter_(1, rows.unsqueeze(1), False)
-    squares.scatter_(1, rows.unsqueeze(1), 0.0)
+    cancelled.scatter_(1, own, False)
+    squares.scatter_(1, own, 0.0)
     if cancelled.any():
-        _mend_by_origins(vectors, squares, cancelled, rows)
-        _mend_pairs(vectors, squares, cancelled, rows)
+        _mend_by_origins(vectors, squares, cancelled, rows, left)
+        _mend_pairs(vectors, squares, cancelled, rows, left)
     missing = vectors.missing
     if missing is not None:
-        squares[:, missing[missing < squares.shape[1]]] = RIGHT_ANGLE
+        squares[:, missing[(missing >= left) & (missing < left + squares.shape[1])] - left] = RIGHT_ANGLE
         squares[torch.isin(rows, missing)] = RIGHT_ANGLE
-        squares.scatter_(1, rows.unsqueeze(1), 0.0)
+        squares.scatter_(1, own, 0.0)
 
 
-def _mend_by_origins(vectors: Vectors, squares: Tensor, cancelled: Tensor, all_rows: Tensor) -> None:
+def _mend_by_origins(vectors: Vectors, squares: Tensor, cancelled: Tensor, all_rows: Tensor, left: int) -> None:
     """Mend the distances within groups of rows near each other by products of their differences to one of them."""
     for _ in range(ORIGINS):
         counts = cancelled.sum(1)
@@ -211,9 +213,10 @@ def _mend_by_origins(vectors: Vectors, squares: Tensor, cancelled: Tensor, all_r
         origin = int(counts.argmax())
         columns = cancelled[origin].nonzero().squeeze(1)
         centre = int(all_rows[origin])
-        near = cancelled[:, centre].index_fill(0, torch.tensor([origin], device=cancelled.device), True)
-        rows = near.nonzero().squeeze(1)
-        found, exact = _from_origin(vectors, all_rows[rows], columns, centre)
+        # Where the origin is no column, the rows near its first neighbour are near to it, too.
+        near = cancelled[:, centre - left if centre - left < cancelled.shape[1] else int(columns[0])]
+        rows = near.index_fill(0, torch.tensor([origin], device=cancelled.device), True).nonzero().squeeze(1)
+        found, exact = _from_origin(vectors, all_rows[rows], columns + left, centre)
         chosen = cancelled[rows][:, columns] & exact
         place = rows.unsqueeze(1), columns
         squares[place] = torch.where(chosen, found, squares[place])
@@ -235,9 +238,9 @@ def _from_origin(vectors: Vectors, rows: Tensor, columns: Tensor, origin: int) -
     return _floored(vectors, found), (found > sums * CANCELLED) | (sums == 0)
 
 
-def _mend_pairs(vectors: Vectors, squares: Tensor, cancelled: Tensor, rows: Tensor) -> None:
+def _mend_pairs(vectors: Vectors, squares: Tensor, cancelled: Tensor, rows: Tensor, left: int) -> None:
     row, column = cancelled.nonzero(as_tuple=True)
-    squares[row, column] = _squares_of_pairs(vectors, rows[row], column)
+    squares[row, column] = _squares_of_pairs(vectors, rows[row], column + left)
 
 
 def _squares_of_pairs(vectors: Vectors, rows: Tensor, others: Tensor) -> Tensor:
@@ -298,7 +301,7 @@ def cloud_of_directions(vectors: Vectors) -> Cloud:
     """Return rows of length one, with points that are centred where the rows are nearly parallel."""
     points = vectors.take()
     ones = torch.ones(len(points), dtype=torch.float64, device=points.device)
-    if not _is_narrow(vectors, float(points.sum(0).square().sum())):
+    if not is_narrow(vectors, float(points.sum(0).square().sum())):
         return Cloud(vectors, points, ones, ones, is_unit=True)
     points = _moved(vectors, EVERY)
     return Cloud(vectors, points, _squared_lengths(points), ones)
@@ -329,7 +332,7 @@ def squares_below(vectors: Vectors) -> tuple[Tensor, Tensor]:
     """
     n_samples, n_features = vectors.shape
     blocks = list(column_blocks(n_samples, n_features))
-    unit = vectors.norm is not None and not _is_narrow(
+    unit = vectors.norm is not None and not is_narrow(
         vectors, sum(float(vectors.take(columns=part).sum(0).square().sum()) for part in blocks)
     )
     squares = torch.empty((n_samples, n_samples), dtype=torch.float64, device=vectors.given.device)
@@ -354,7 +357,7 @@ def _sums(lengths: Tensor, rows: slice | Tensor, stop: int | None, unit: bool) -
     return lengths.new_full((1, 1), 2.0) if unit else lengths[rows].unsqueeze(1) + lengths[:stop]
 
 
-def _is_narrow(vectors: Vectors, squared_sum: float) -> bool:
+def is_narrow(vectors: Vectors, squared_sum: float) -> bool:
     """Return whether vectors of length one, the squared length of whose sum is given, have nearly one direction."""
     missing = vectors.missing
     count = len(vectors.given) - (0 if missing is None else len(missing))
@@ -374,6 +377,12 @@ def _moved(vectors: Vectors, columns: slice) -> Tensor:
     if missing is not None:
         points[missing] = 0
     return points
+
+
+def distance_bytes(n_samples: int, n_features: int) -> int:
+    """Return the bytes of the matrix, of all distances, and of a block of either."""
+    block = min(BLOCK_ENTRIES, max(n_samples * n_features, n_samples**2))
+    return 8 * n_samples * n_features + 8 * n_samples**2 + 10 * block
 
 
 def pair_blocks(n_samples: int) -> Iterator[slice]:

@@ -112,6 +112,26 @@ def permuted_products(
     return found
 
 
+def of_states(
+    states: Sequence[Any],
+    pairs: Sequence[tuple[int, int]],
+    orders: Tensor,
+    rows_of: Callable[[Any], Callable[[slice], Tensor]],
+    spread: Spread,
+) -> dict[int, Tensor]:
+    """Return the products of two matrices in many orders, by the number of the pair; none of too many samples.
+
+    Parameters
+    ----------
+    rows_of : callable
+        Returns what computes some rows of the matrix, of norm one, that belongs to a state.
+    """
+    if not fits(orders.shape[1], orders.device):
+        return {}
+    sides = {index: rows_of(state) for index, state in enumerate(states)}
+    return permuted_products(sides, pairs, tiles(pairs), orders, spread)
+
+
 def _interleaved(sides: Sequence[Callable[[slice], Tensor]], n_samples: int) -> Tensor:
     """Return matrices as one of shape (n_samples, n_samples, 16), float32; there are zeros in place of missing ones."""
     result = torch.zeros((n_samples, n_samples, LANES), dtype=torch.float32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from resi.errors import DegenerateInputError
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from resi.measures.features import Features
 else:
     from resi.lazy import torch
+
+SORTED_AT_ONCE = 2**24
+"""More values are sorted in parts, which takes less memory than one call of torch for all, but a third more time."""
+SAMPLED = 2**16
 
 
 def ranked_correlations(x: Features) -> Tensor:
@@ -64,10 +69,49 @@ def average_ranks(values: Tensor, width: Callable[[Tensor], Tensor], largest_wid
     largest_width : float
         No width is a larger share of its value.
     """
+    if len(values) <= SORTED_AT_ONCE:
+        ordered, order = _sorted(values)
+        shared, _ = _shared_ranks(ordered, width, largest_width)
+        return values.scatter_(0, order, shared)
+    ranks = torch.empty_like(values)
+    low, done = 0.0, 0
+    for high in (*_bounds(values), math.inf):
+        chosen = ((values >= low) & (values < high)).nonzero().squeeze(1)
+        if len(chosen) == 0:
+            continue
+        ordered, order = _sorted(values[chosen])
+        shared, last = _shared_ranks(ordered.clone(), width, largest_width)
+        if high == math.inf:
+            last = len(chosen)
+        else:  # the last ones may be equal to the first of those that follow
+            low = float(ordered[last])
+        ranks[chosen[order[:last]]] = shared[:last].add_(done)
+        done += last
+    return values.copy_(ranks)
+
+
+def sorting_bytes(count: int) -> int:
+    """Return the bytes of ranking so many values, their own included."""
+    return min(80 * count, 20 * count + 80 * SORTED_AT_ONCE)
+
+
+def _sorted(values: Tensor) -> tuple[Tensor, Tensor]:
+    """Return values of at least 0 in increasing order, and where they were."""
     # Numbers of one sign have the order of their bits; integers are sorted in half the time.
     bits, order = values.view(torch.int64).sort()
-    ordered = bits.view(torch.float64)
-    rises = torch.empty(len(values) - 1, dtype=torch.bool, device=values.device)
+    return bits.view(torch.float64), order
+
+
+def _bounds(values: Tensor) -> list[float]:
+    """Return what divides values into parts of about as many as are sorted at once."""
+    sample = values[:: max(1, len(values) // SAMPLED)].sort().values
+    n_parts = -(-len(values) // SORTED_AT_ONCE)
+    return [float(sample[part * len(sample) // n_parts]) for part in range(1, n_parts)]
+
+
+def _shared_ranks(ordered: Tensor, width: Callable[[Tensor], Tensor], largest_width: float) -> tuple[Tensor, int]:
+    """Return the ranks of values in increasing order, in their memory, and how many come before the largest ones."""
+    rises = torch.empty(len(ordered) - 1, dtype=torch.bool, device=ordered.device)
     for start in range(0, len(rises), BLOCK_ENTRIES):
         part = ordered[start : start + BLOCK_ENTRIES + 1]
         gaps = part.diff()
@@ -76,12 +120,11 @@ def average_ranks(values: Tensor, width: Callable[[Tensor], Tensor], largest_wid
         above[close] = gaps[close] > width(part[1:][close])
         rises[start : start + BLOCK_ENTRIES] = above
     if rises.all():
-        shared = torch.arange(1, len(values) + 1, dtype=torch.float64, device=values.device, out=ordered)
-    else:
-        starts = torch.cat((rises.new_ones(1), rises)).nonzero().squeeze(1)
-        counts = starts.diff(append=starts.new_full((1,), len(values)))
-        shared = (starts + (counts.to(torch.float64) + 1) / 2).repeat_interleave(counts)
-    return values.scatter_(0, order, shared)
+        shared = torch.arange(1, len(ordered) + 1, dtype=torch.float64, device=ordered.device, out=ordered)
+        return shared, len(ordered) - 1
+    starts = torch.cat((rises.new_ones(1), rises)).nonzero().squeeze(1)
+    counts = starts.diff(append=starts.new_full((1,), len(ordered)))
+    return (starts + (counts.to(torch.float64) + 1) / 2).repeat_interleave(counts), int(starts[-1])
 
 
 def triangle_places(order: Tensor) -> Tensor:
