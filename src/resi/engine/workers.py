@@ -9,11 +9,12 @@ import threading
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
-from resi.machine.devices import torch_threads
+from resi.machine.devices import one_thread, torch_threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from concurrent.futures import Future
+    from contextlib import AbstractContextManager
     from typing import TypeAlias
 
     import torch
@@ -58,7 +59,7 @@ def workers(
     """
     threads = torch.get_num_threads() if threads is None else threads
     count = 1 if device.type == "cuda" else max(1, min(threads, items))
-    with torch_threads(max(1, threads // count)):
+    with _each_with(max(1, threads // count)):
         if count == 1 or one_by_one:
             yield None
         else:
@@ -74,8 +75,13 @@ def workers_beside(threads: int | None, items: int) -> Iterator[ThreadPoolExecut
     """
     threads = max(1, (torch.get_num_threads() if threads is None else threads) - 1)
     count = max(1, min(threads, items))
-    with torch_threads(threads // count), _pool(count) as pool:
+    with _each_with(threads // count), _pool(count) as pool:
         yield pool
+
+
+def _each_with(threads: int) -> AbstractContextManager[None]:
+    """Limit torch to so many threads; to one, also the BLAS libraries of numpy and scipy, which else add threads."""
+    return one_thread() if threads == 1 else torch_threads(threads)
 
 
 @contextlib.contextmanager

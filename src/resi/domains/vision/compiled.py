@@ -4,21 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numba
 import numpy as np
 
+from resi.machine.compiling import compiled
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     Pixels = np.ndarray[Any, np.dtype[np.uint8]]
-
-
-def compiled(function: Callable[..., Any]) -> Any:
-    """Compile a function, once for all processes where there is somewhere to keep it."""
-    try:
-        return numba.njit(cache=True, nogil=True)(function)
-    except RuntimeError:  # nowhere, as in an installation that cannot be written to
-        return numba.njit(nogil=True)(function)
 
 
 def looked_up(pixels: Pixels, table: Pixels) -> Pixels:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from resi.domains.vision.compiled import compiled
+from resi.machine.compiling import compiled
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,26 +6,17 @@ An edge bc is written as one number, ``b << 16 | c`` with b < c; in the order of
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numba
 import numpy as np
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from resi.machine.compiling import compiled
 
 DIGITS = 6
 DIGIT_BITS = 11
 
 
-def _compiled(function: Callable[..., Any]) -> Any:
-    try:
-        return numba.njit(cache=True, nogil=True)(function)
-    except RuntimeError:  # nowhere to keep compiled code, as in an installation that cannot be written to
-        return numba.njit(nogil=True)(function)
-
-
-@_compiled
+@compiled
 def in_order(values: Any, n_points: int) -> Any:
     """Return the edges by value, ties by position: a radix sort, in linear time.
 
@@ -71,7 +62,7 @@ def in_order(values: Any, n_points: int) -> Any:
     return edges
 
 
-@_compiled
+@compiled
 def opening(order: Any, n_points: int) -> Any:
     """Return which edges close no triangle with earlier ones, as positions in the order.
 

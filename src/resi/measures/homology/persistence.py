@@ -47,8 +47,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numba
 import numpy as np
+
+from resi.machine.compiling import compiled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,21 +72,14 @@ OPENING = np.int64(1 << 32)
 FIRST_READY, SECOND_READY = np.int64(1 << 33), np.int64(1 << 34)
 
 
-def _compiled(function: Callable[..., Any], **options: Any) -> Any:
-    try:
-        return numba.njit(cache=True, nogil=True, **options)(function)
-    except RuntimeError:  # nowhere to keep compiled code, as in an installation that cannot be written to
-        return numba.njit(nogil=True, **options)(function)
-
-
 def _lean(function: Callable[..., Any]) -> Any:
     """Compile a function that allocates nothing: counting references to its arrays took a third of the time."""
-    return _compiled(function, _nrt=False)
+    return compiled(function, _nrt=False)
 
 
 def _inlined(function: Callable[..., Any]) -> Any:
     """Compile a small function into those that call it for every edge."""
-    return _compiled(function, _nrt=False, forceinline=True)
+    return compiled(function, _nrt=False, forceinline=True)
 
 
 class Side(NamedTuple):
@@ -208,7 +202,7 @@ def _count_until(n_points: int, side: Side, below: float, also: float) -> int:
     return low
 
 
-@_compiled
+@compiled
 def _split(n_points: int, own: Side, other: Side, at: Any, stop: int, ready: int) -> Any:
     """Return the edges of a side's order that come at its value, and those that the other side brings earlier.
 
@@ -237,7 +231,7 @@ def _split(n_points: int, own: Side, other: Side, at: Any, stop: int, ready: int
     return edges[:count], values[:count], late[:n_late], late_values[:n_late]
 
 
-@_compiled
+@compiled
 def _merged(edges: Any, values: Any, others: Any, other_values: Any) -> tuple[Any, Any]:
     """Return edges from two lists by value, ties by position."""
     size = len(edges) + len(others)
@@ -260,7 +254,7 @@ def _merged(edges: Any, values: Any, others: Any, other_values: Any) -> tuple[An
     return merged, merged_values
 
 
-@_compiled
+@compiled
 def _window(n_points: int, first: Side, second: Side, at: Any, limit: float) -> Window:
     """Return what comes up to a value and was not returned before, which ``at`` says for both sides."""
     stop = _count_until(n_points, first, limit, limit)
@@ -283,7 +277,7 @@ def _count_openings(n_points: int, own: Side, other: Side, ready: int) -> int:
     return count
 
 
-@_compiled
+@compiled
 def _start(n_points: int, openings: int, words: int, rows: int) -> State:
     """Return the state before all edges, with room for so many words of classes and so many residues."""
     point_words, points = (n_points + WORD - 1) // WORD, np.arange(n_points)
@@ -672,7 +666,7 @@ def _finished(n_points: int, state: State, first: Side) -> float:
     return state.sums[TOTAL]
 
 
-@_compiled
+@compiled
 def _both(n_points: int, first: Side, second: Side, words: int, rows: int) -> tuple[float, float]:
     """Return the summed lengths for both directions, or a negative number where there is too little room."""
     n_edges, reach = len(first.order), 0

@@ -11,25 +11,16 @@ of landmarks at its side alone.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numba
 import numpy as np
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from resi.machine.compiling import compiled
 
 ONE = np.uint64(1)
 
 
-def _compiled(function: Callable[..., Any]) -> Any:
-    try:
-        return numba.njit(cache=True, nogil=True)(function)
-    except RuntimeError:  # nowhere to keep compiled code, as in an installation that cannot be written to
-        return numba.njit(nogil=True)(function)
-
-
-@_compiled
+@compiled
 def _edge(u: int, v: int) -> int:
     """Return the number of an edge; those of the first n landmarks are the first n (n - 1) / 2."""
     if u < v:
@@ -37,7 +28,7 @@ def _edge(u: int, v: int) -> int:
     return u * (u - 1) // 2 + v
 
 
-@_compiled
+@compiled
 def _triangle(u: int, v: int, w: int) -> int:
     """Return the number of a triangle; those of the first n landmarks are the first n (n - 1) (n - 2) / 6."""
     if u < v:
@@ -47,7 +38,7 @@ def _triangle(u: int, v: int, w: int) -> int:
     return u * (u - 1) * (u - 2) // 6 + _edge(v, w)
 
 
-@_compiled
+@compiled
 def _near(distances: Any, limit: float, near: Any) -> int:
     """Set ``near`` to the landmarks that a witness can have in a simplex, nearest first; return how many they are.
 
@@ -73,7 +64,7 @@ def _near(distances: Any, limit: float, near: Any) -> int:
     return count
 
 
-@_compiled
+@compiled
 def _testify(distances: Any, limit: float, near: Any, edges: Any, triangles: Any) -> None:
     """Lower the values of the edges and triangles that one witness has something to say about."""
     count = _near(distances, limit, near)
@@ -95,7 +86,7 @@ def _testify(distances: Any, limit: float, near: Any, edges: Any, triangles: Any
                 triangles[triangle] = min(triangles[triangle], max(0.0, distances[near[k]] - nearest))
 
 
-@_compiled
+@compiled
 def witness_filtration(table: Any, landmarks: Any, limit: float) -> tuple[Any, Any]:
     """Return the values of all edges and of all triangles; inf for those beyond the limit.
 
@@ -131,7 +122,7 @@ def witness_filtration(table: Any, landmarks: Any, limit: float) -> tuple[Any, A
     return edges, triangles
 
 
-@_compiled
+@compiled
 def _loop_edges(edges: Any, order: Any, count: int) -> Any:
     """Return, for the edges in order, whether each closes a loop."""
     root = np.arange(count)
@@ -149,7 +140,7 @@ def _loop_edges(edges: Any, order: Any, count: int) -> Any:
     return closes
 
 
-@_compiled
+@compiled
 def _last(column: Any) -> int:
     """Return the position of the highest bit set; -1 where none is."""
     for w in range(len(column) - 1, -1, -1):
@@ -161,7 +152,7 @@ def _last(column: Any) -> int:
     return -1
 
 
-@_compiled
+@compiled
 def bars(edges: Any, triangles: Any, count: int, limit: float) -> Any:
     """Return births and deaths of the loops, shape (n_bars, 2); the limit stands for no death.
 
@@ -200,7 +191,7 @@ def bars(edges: Any, triangles: Any, count: int, limit: float) -> Any:
     return np.stack((births[kept], death[kept]), 1)
 
 
-@_compiled
+@compiled
 def living_times(table: Any, landmarks: Any, share: float, holes: int) -> Any:
     """Return for how long, as a share, the complex has exactly 0, 1, ... ``holes - 1`` loops, shape (holes,).
 

@@ -6,13 +6,11 @@ more. Both the cell and the place in it grow with the number, to the last bit, s
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numba
 import numpy as np
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from resi.machine.compiling import compiled
 
 SHIFT = 43
 """So many bits of a number are not looked at to find its cell."""
@@ -23,14 +21,7 @@ CELLS = (103 << 9) + 1
 LOW, FACTOR, START, BAND = range(4)
 
 
-def _compiled(function: Callable[..., Any]) -> Any:
-    try:
-        return numba.njit(cache=True, nogil=True)(function)
-    except RuntimeError:  # nowhere to keep compiled code, as in an installation that cannot be written to
-        return numba.njit(nogil=True)(function)
-
-
-@_compiled
+@compiled
 def _bin(value: float, bits: int, cells: Any) -> Any:
     """Return the bin of a number, how far into it the number is, in bins, and how much of that may be rounding."""
     cell = min(max((bits >> SHIFT) - FIRST + 1, 0), CELLS - 1)
@@ -39,7 +30,7 @@ def _bin(value: float, bits: int, cells: Any) -> Any:
     return np.int64(cells[cell, START]) + place, position - place, cells[cell, BAND]
 
 
-@_compiled
+@compiled
 def count_bins(values: Any, is_diagonal: bool, cells: Any, counts: Any, near: Any) -> int:
     """Add to the number of values in each bin, and note those that differ from its bounds by rounding alone.
 
@@ -80,7 +71,7 @@ def count_bins(values: Any, is_diagonal: bool, cells: Any, counts: Any, near: An
     return noted
 
 
-@_compiled
+@compiled
 def look_up(values: Any, is_diagonal: bool, cells: Any, moved: Any, table: Any, out: Any) -> None:
     """Set ``out`` to what the bins of values stand for, and to 0 on and above the diagonal where that does not count.
 

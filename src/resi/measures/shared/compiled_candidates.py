@@ -8,26 +8,17 @@ time; the limits only rise, and after a few thousand values one in hundreds pass
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numba
 import numpy as np
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from resi.machine.compiling import ANY_ORDER, compiled
 
 AT_A_TIME = 32
 """So many values are compared before one of them is looked at."""
 
 
-def _compiled(function: Callable[..., Any], **flags: Any) -> Any:
-    try:
-        return numba.njit(cache=True, nogil=True, **flags)(function)
-    except RuntimeError:  # nowhere to keep compiled code, as in an installation that cannot be written to
-        return numba.njit(nogil=True, **flags)(function)
-
-
-@_compiled
+@compiled
 def _passes(line: Any, heights: Any, limit: Any) -> bool:
     """Return whether an entry of ``line - heights`` reaches a limit."""
     count: Any = 0
@@ -36,7 +27,7 @@ def _passes(line: Any, heights: Any, limit: Any) -> bool:
     return count > 0
 
 
-@_compiled
+@compiled
 def _passes_any(line: Any, height: Any, limits: Any) -> bool:
     """Return whether an entry of ``line - height`` reaches its own limit."""
     count: Any = 0
@@ -45,7 +36,7 @@ def _passes_any(line: Any, height: Any, limits: Any) -> bool:
     return count > 0
 
 
-@_compiled
+@compiled
 def _largest(values: Any, count: int, need: int, scratch: Any) -> Any:
     """Return the ``need``-th largest of the first ``count`` values (Hoare)."""
     for place in range(count):
@@ -72,7 +63,7 @@ def _largest(values: Any, count: int, need: int, scratch: Any) -> Any:
     return scratch[wanted]
 
 
-@_compiled
+@compiled
 def _raise_limit(row: int, kept: Any, need: int, scratch: Any) -> None:
     """Raise the limit of a row to what its values say, and drop what is below."""
     values, columns, counts, limits, margins = kept
@@ -87,7 +78,7 @@ def _raise_limit(row: int, kept: Any, need: int, scratch: Any) -> None:
     limits[row] = limit
 
 
-@_compiled
+@compiled
 def _take(row: int, column: int, value: Any, kept: Any, need: int, scratch: Any) -> None:
     """Keep a value; where a full line stays nearly full without what is below the limit, give the row up."""
     values, columns, counts, limits, _ = kept
@@ -101,7 +92,7 @@ def _take(row: int, column: int, value: Any, kept: Any, need: int, scratch: Any)
             limits[row] = np.inf
 
 
-@_compiled
+@compiled
 def offer_to_rows(
     part: tuple[int, int], products: Any, place: tuple[int, int], heights: Any, kept: Any, need: int
 ) -> None:
@@ -137,7 +128,7 @@ def offer_to_rows(
                         _take(row, second + other, value, kept, need, scratch)
 
 
-@_compiled
+@compiled
 def offer_to_columns(
     part: tuple[int, int], products: Any, place: tuple[int, int], heights: Any, kept: Any, need: int
 ) -> None:
@@ -156,7 +147,7 @@ def offer_to_columns(
                         _take(second + other, first + line, value, kept, need, scratch)
 
 
-@_compiled
+@compiled
 def raise_limits(part: tuple[int, int], kept: Any, need: int) -> None:
     """Raise the limits of some rows to what their values say, and drop what is below."""
     scratch = np.empty(kept[0].shape[1], dtype=np.float32)
@@ -174,10 +165,10 @@ def _square(a: Any, b: Any) -> float:
 
 
 # Summed in the order that takes many at a time.
-_square = _compiled(_square, fastmath={"reassoc", "contract"})
+_square = compiled(_square, fastmath=ANY_ORDER)
 
 
-@_compiled
+@compiled
 def squares_of_pairs(points: Any, rows: Any, others: Any, out: Any) -> None:
     """Set ``out[i, j]`` to the squared distance of the points ``rows[i]`` and ``others[i, j]``."""
     for line in range(len(rows)):

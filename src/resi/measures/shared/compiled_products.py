@@ -12,29 +12,20 @@ instructions that numba compiles to.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numba
 import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from resi.machine.compiling import compiled
 
 LANES = 16
 """So many matrices are interleaved: their single-precision entries fill the line of memory that is read at once."""
 UTILITIES: Any = cgutils
 FLOAT, INT = ir.FloatType(), ir.IntType(64)
 LINE = ir.VectorType(FLOAT, LANES)
-
-
-def _compiled(function: Callable[..., Any]) -> Any:
-    try:
-        return numba.njit(cache=True, nogil=True)(function)
-    except RuntimeError:  # nowhere to keep compiled code, as in an installation that cannot be written to
-        return numba.njit(nogil=True)(function)
 
 
 def _written(typing: Any, left: Any, right: Any, order: Any, count: Any, out: Any) -> Any:
@@ -80,7 +71,7 @@ def _written(typing: Any, left: Any, right: Any, order: Any, count: Any, out: An
 _sum_of_products: Any = intrinsic(_written)
 
 
-@_compiled
+@compiled
 def products_in_orders(left: Any, right: Any, orders: Any, inverse: Any, out: Any) -> None:
     """Add to ``out[t, a, b]`` the inner product of ``left`` matrix a and ``right`` matrix b in order t.
 

@@ -4,18 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numba
+from resi.machine import compiling
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# Sums may be taken in any order, which vector instructions need; NaN and infinity are kept.
-ANY_ORDER = {"reassoc", "contract"}
-
 
 def compiled(function: Callable[..., Any]) -> Any:
-    """Return a function compiled when it is first called, and kept on disk for later processes where that can be."""
-    try:
-        return numba.njit(cache=True, nogil=True, fastmath=ANY_ORDER)(function)
-    except RuntimeError:  # nowhere to keep compiled code, as in an installation that cannot be written to
-        return numba.njit(nogil=True, fastmath=ANY_ORDER)(function)
+    """Return a function compiled when it is first called, its sums taken in any order."""
+    return compiling.compiled(function, fastmath=compiling.ANY_ORDER)
