@@ -127,6 +127,16 @@ def test_norm_activation_and_dropout_are_those_of_torch(is_elu: bool, shape: tup
         torch.testing.assert_close(a.grad.double(), b.grad, rtol=1e-4, atol=1e-4 * float(b.grad.abs().max()))
 
 
+@pytest.mark.parametrize("is_elu", [False, True])
+def test_numbers_that_are_not_finite_are_not_hidden(is_elu: bool) -> None:
+    """What went wrong in training shows in the loss."""
+    x = torch.randn(9, 5, generator=torch.Generator().manual_seed(0))
+    x[3, 1] = torch.nan
+    found = normalize(x, Between(torch.nn.BatchNorm1d(5), is_elu, torch.ones(9, 5, dtype=torch.uint8), 1.0))
+    assert found[:, 1].isnan().all()
+    assert found[:, [0, 2, 3, 4]].isfinite().all()
+
+
 @pytest.mark.parametrize("some", [False, True])
 @pytest.mark.parametrize("drop", [False, True])
 def test_sums_over_neighbours_are_those_of_dense_matrices(
