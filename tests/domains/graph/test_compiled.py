@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+
 import numpy as np
 import pytest
 import torch
@@ -135,6 +137,18 @@ def test_numbers_that_are_not_finite_are_not_hidden(is_elu: bool) -> None:
     found = normalize(x, Between(torch.nn.BatchNorm1d(5), is_elu, torch.ones(9, 5, dtype=torch.uint8), 1.0))
     assert found[:, 1].isnan().all()
     assert found[:, [0, 2, 3, 4]].isfinite().all()
+
+
+@pytest.mark.parametrize("kind", [None, CompiledPropagation])
+def test_the_edges_of_an_epoch_are_forgotten_after_it(
+    edges: torch.Tensor, kept: torch.Tensor, kind: type | None
+) -> None:
+    """At once: the garbage collector, which does not know how large they are, would keep those of many epochs."""
+    whole = Edges(edges, NODES, kind).keep(kept)
+    whole.at(torch.tensor([3])).mean(torch.ones(NODES, 2))
+    left = weakref.ref(whole)
+    del whole
+    assert left() is None
 
 
 @pytest.mark.parametrize("some", [False, True])
