@@ -60,6 +60,21 @@ def test_outputs_and_gradients_are_those_of_pyg(architecture: str, plain, ours, 
         torch.testing.assert_close(a.grad, b.grad, rtol=1e-3, atol=1e-5, msg=name)
 
 
+@pytest.mark.parametrize("architecture", ["gcn", "graphsage", "gat", "pgnn"])
+def test_training_computes_the_last_layer_at_its_nodes_alone(digits, architecture: str) -> None:
+    graph, network = load_graph(digits), graph_network(architecture)
+    with torch.random.fork_rng(devices=[]):
+        model = network.build(spec_of(architecture, dropout=0.0), graph).train()
+    rows: list[int] = []
+    last = model.convs[-1]
+    last.register_forward_hook(lambda _m, _i, out: rows.append(len(out[0] if isinstance(out, tuple) else out)))
+    edges = graph.training_edges().keep(None)
+    found = network.logits_at(model, graph.features, edges, graph.train)
+    expected = network.run(model, graph.features, edges)[graph.train]
+    assert rows == [len(graph.train), len(graph.labels)]
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize("architecture", ["gcn", "graphsage", "gat"])
 def test_a_model_learns(digits, architecture: str) -> None:
     found = train(spec_of(architecture, "augmentation_25", epochs=40), digits, CPU)
