@@ -126,6 +126,16 @@ def test_processes_that_read_map_the_files_themselves(plain: Images, kept: Image
     assert torch.equal(torch.cat(read), torch.cat(expected))
 
 
+def test_augmentation_goes_to_other_processes(kept: Images) -> None:
+    """As where processes that read are not forked, so that everything is pickled."""
+    spec = spec_of("resnet18", "standard", seed=3, dataset="imagenet100")
+    inputs = TrainingInputs(kept, spec, alteration("standard"))
+    items = [(epoch, index) for epoch in range(3) for index in range(len(kept.train))]
+    expected, _ = inputs.__getitems__(items)
+    found, _ = pickle.loads(pickle.dumps(inputs)).__getitems__(items)
+    assert torch.equal(found, expected)
+
+
 @pytest.fixture
 def file(plain: Images, tmp_path: Path) -> KeptFile:
     """Return where some of the images are to be kept."""

@@ -6,7 +6,6 @@ Pillow's first and pixels of that again.
 
 from __future__ import annotations
 
-import functools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -43,8 +42,8 @@ class AutoAugment:
 
         self._whole: Any = v2.AutoAugment(v2.AutoAugmentPolicy[policy], fill=fill)
         self._is_known = all(hasattr(self._whole, name) for name in INTERNALS)
-        self._table = functools.cache(self._make_table)
-        self._magnitudes = functools.cache(self._find_magnitudes)
+        self._tables: dict[tuple[str, float], Pixels] = {}
+        self._magnitudes: dict[tuple[str, int, int], tuple[list[float] | None, bool]] = {}
 
     def __call__(self, image: Image | Pixels) -> Image | Pixels:
         """Return an image after the steps, as Pillow's or as pixels."""
@@ -54,7 +53,7 @@ class AutoAugment:
         policies = self._whole._policies
         for step, probability, level in policies[int(torch.randint(len(policies), ()))]:
             if torch.rand(()) <= probability:
-                magnitudes, is_signed = self._magnitudes(step, height, width)
+                magnitudes, is_signed = self._magnitudes_of(step, height, width)
                 magnitude = 0.0 if magnitudes is None else magnitudes[level]
                 if magnitudes is not None and is_signed and torch.rand(()) <= 0.5:
                     magnitude = -magnitude
@@ -69,18 +68,23 @@ class AutoAugment:
                 return looked_up(image, self._table(step, magnitude))
         return self._by_torchvision(_as_image(image), step, magnitude)
 
-    def _make_table(self, step: str, magnitude: float) -> Pixels:
+    def _table(self, step: str, magnitude: float) -> Pixels:
         """Return what a step makes of each brightness, shape (256,)."""
         from PIL import Image
 
-        levels = np.arange(256, dtype=np.uint8)
-        ramp = Image.fromarray(np.repeat(levels[None, :, None], 3, axis=2))
-        return np.asarray(self._by_torchvision(ramp, step, magnitude))[0, :, 0].copy()
+        if (step, magnitude) not in self._tables:
+            levels = np.arange(256, dtype=np.uint8)
+            ramp = Image.fromarray(np.repeat(levels[None, :, None], 3, axis=2))
+            self._tables[step, magnitude] = np.asarray(self._by_torchvision(ramp, step, magnitude))[0, :, 0].copy()
+        return self._tables[step, magnitude]
 
-    def _find_magnitudes(self, step: str, height: int, width: int) -> tuple[list[float] | None, bool]:
-        find, is_signed = self._whole._AUGMENTATION_SPACE[step]
-        found = find(LEVELS, height, width)
-        return None if found is None else [float(each) for each in found], is_signed
+    def _magnitudes_of(self, step: str, height: int, width: int) -> tuple[list[float] | None, bool]:
+        key = (step, height, width)
+        if key not in self._magnitudes:
+            find, is_signed = self._whole._AUGMENTATION_SPACE[step]
+            found = find(LEVELS, height, width)
+            self._magnitudes[key] = None if found is None else [float(each) for each in found], is_signed
+        return self._magnitudes[key]
 
     def _by_torchvision(self, image: Image, step: str, magnitude: float) -> Image:
         whole = self._whole
