@@ -291,6 +291,7 @@ def _print_estimates(total: Total, plans: Sequence[Plan]) -> None:
     """Print which measures take longest, what the estimates rest on, and how much memory comparing takes."""
     from resi.estimates.rates import shipped_machine
     from resi.machine.memory import format_bytes, memory_budget
+    from resi.pipeline.decoded import decoded
 
     by_measure: dict[str, float] = {}
     here: set[str] = set()
@@ -315,21 +316,8 @@ def _print_estimates(total: Total, plans: Sequence[Plan]) -> None:
     least = total.least_memory()
     needed = f"at least {format_bytes(least)}, " if least else ""
     _show(f"memory for comparing: {needed}at most {format_bytes(budget)} per process (compare.memory)")
-    for line in dict.fromkeys(filter(None, map(_decoded, plans))):
+    for line in dict.fromkeys(filter(None, map(decoded, plans))):
         _show(line)
-
-
-def _decoded(plan: Plan) -> str:
-    """Return what decoded inputs take on the disk; empty where a plan keeps none."""
-    from resi.machine.memory import format_bytes
-
-    if plan.dataset.cache is None or plan.dataset.folder is None:
-        return ""
-    found = plan.config.domain.cache_bytes(plan.dataset, plan.missing_models(), plan.missing_representations())
-    if found is None:
-        return ""
-    total, there = map(format_bytes, found)
-    return f"decoded images (dataset.cache): about {total} in {plan.dataset.cache}, {there} of it made"
 
 
 def _show(text: str) -> None:

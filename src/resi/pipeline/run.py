@@ -17,6 +17,7 @@ from resi.console import say
 from resi.errors import ArtifactError, StoreError
 from resi.pipeline.begun import note_shard
 from resi.pipeline.compare import compare_representations
+from resi.pipeline.decoded import decoded
 from resi.pipeline.finished import OtherRunError, check_shard, is_scored_by_an_earlier_version, with_new_scores
 from resi.pipeline.manifest import describe_run
 from resi.pipeline.plan import Plan, make_plan
@@ -123,6 +124,8 @@ def _run_stages(plan: Plan) -> RunResult:
 
 
 def _prepare(plan: Plan, clock: Clock) -> None:
+    if line := decoded(plan):
+        say(line)
     extracts = plan.config.stage is not Stage.models
     with Preparation(plan, extracts).running() as preparation:
         with clock("models"):

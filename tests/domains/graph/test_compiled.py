@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+
 import numpy as np
 import pytest
 import torch
@@ -125,6 +127,28 @@ def test_norm_activation_and_dropout_are_those_of_torch(is_elu: bool, shape: tup
         assert a.grad is not None
         assert b.grad is not None
         torch.testing.assert_close(a.grad.double(), b.grad, rtol=1e-4, atol=1e-4 * float(b.grad.abs().max()))
+
+
+@pytest.mark.parametrize("is_elu", [False, True])
+def test_numbers_that_are_not_finite_are_not_hidden(is_elu: bool) -> None:
+    """What went wrong in training shows in the loss."""
+    x = torch.randn(9, 5, generator=torch.Generator().manual_seed(0))
+    x[3, 1] = torch.nan
+    found = normalize(x, Between(torch.nn.BatchNorm1d(5), is_elu, torch.ones(9, 5, dtype=torch.uint8), 1.0))
+    assert found[:, 1].isnan().all()
+    assert found[:, [0, 2, 3, 4]].isfinite().all()
+
+
+@pytest.mark.parametrize("kind", [None, CompiledPropagation])
+def test_the_edges_of_an_epoch_are_forgotten_after_it(
+    edges: torch.Tensor, kept: torch.Tensor, kind: type | None
+) -> None:
+    """At once: the garbage collector, which does not know how large they are, would keep those of many epochs."""
+    whole = Edges(edges, NODES, kind).keep(kept)
+    whole.at(torch.tensor([3])).mean(torch.ones(NODES, 2))
+    left = weakref.ref(whole)
+    del whole
+    assert left() is None
 
 
 @pytest.mark.parametrize("some", [False, True])

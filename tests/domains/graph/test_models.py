@@ -12,6 +12,7 @@ from torch_geometric.nn import GAT, GCN, GraphSAGE
 
 import resi
 from resi.domains.graph import GraphDomain
+from resi.domains.graph.compiled.propagation import CompiledPropagation
 from resi.domains.graph.loading import load_graph
 from resi.domains.graph.lookup import graph_network
 from resi.domains.graph.networks.sparse import CompiledGAT, SparseGCN, SparseGraphSAGE
@@ -24,6 +25,7 @@ CPU = torch.device("cpu")
 DOMAIN = GraphDomain()
 PUBLISHED = {"gcn": "GCN", "graphsage": "GraphSAGE", "gat": "GAT"}
 SETTINGS = {"standard": "Normal", "augmentation_100": "Augmentation_100"}
+CLASSES = {"gcn": (GCN, SparseGCN), "graphsage": (GraphSAGE, SparseGraphSAGE), "gat": (GAT, CompiledGAT)}
 
 
 def spec_of(architecture: str, setting: str = "standard", seed: int = 0, dataset: str = "digits_knn", **changes):
@@ -38,17 +40,18 @@ def digits():
 
 @pytest.mark.parametrize("drop", [False, True])
 @pytest.mark.parametrize("sparse", [False, True])
-@pytest.mark.parametrize(
-    ("architecture", "plain", "ours"),
-    [("graphsage", GraphSAGE, SparseGraphSAGE), ("gcn", GCN, SparseGCN), ("gat", GAT, CompiledGAT)],
-)
-def test_outputs_and_gradients_are_those_of_pyg(architecture: str, plain, ours, sparse: bool, drop: bool) -> None:
+@pytest.mark.parametrize(("architecture", "width"), [("graphsage", 8), ("graphsage", 50), ("gcn", 8), ("gat", 8)])
+@pytest.mark.parametrize("kind", [None, CompiledPropagation])
+def test_outputs_and_gradients_are_those_of_pyg(
+    architecture: str, width: int, sparse: bool, drop: bool, kind: type | None
+) -> None:
     torch.manual_seed(0)
     features = torch.rand(30, 40) * (torch.rand(30, 40) < 0.2)
-    edges = Edges(torch.unique(torch.randint(0, 29, (2, 90)), dim=1), 30)  # one node has no edge
+    edges = Edges(torch.unique(torch.randint(0, 29, (2, 90)), dim=1), 30, kind)  # one node has no edge
     propagation = drop_edges(edges, 0.5, 0, 0) if drop else edges.keep(None)
-    theirs = plain(40, 8, num_layers=3, out_channels=4, norm="BatchNorm")
-    mine = ours(40, 8, num_layers=3, out_channels=4, norm="BatchNorm")
+    plain, ours = CLASSES[architecture]
+    theirs = plain(40, width, num_layers=3, out_channels=4, norm="BatchNorm")
+    mine = ours(40, width, num_layers=3, out_channels=4, norm="BatchNorm")
     mine.load_state_dict(theirs.state_dict())
     expected = theirs(features, propagation.edge_index)
     found = graph_network(architecture).run(mine, features.to_sparse_csr() if sparse else features, propagation)
@@ -58,6 +61,21 @@ def test_outputs_and_gradients_are_those_of_pyg(architecture: str, plain, ours, 
     (expected * weights).sum().backward()
     for (name, a), (_, b) in zip(mine.named_parameters(), theirs.named_parameters(), strict=True):
         torch.testing.assert_close(a.grad, b.grad, rtol=1e-3, atol=1e-5, msg=name)
+
+
+@pytest.mark.parametrize("architecture", ["gcn", "graphsage", "gat", "pgnn"])
+def test_training_computes_the_last_layer_at_its_nodes_alone(digits, architecture: str) -> None:
+    graph, network = load_graph(digits), graph_network(architecture)
+    with torch.random.fork_rng(devices=[]):
+        model = network.build(spec_of(architecture, dropout=0.0), graph).train()
+    rows: list[int] = []
+    last = model.convs[-1]
+    last.register_forward_hook(lambda _m, _i, out: rows.append(len(out[0] if isinstance(out, tuple) else out)))
+    edges = graph.training_edges().keep(None)
+    found = network.logits_at(model, graph.features, edges, graph.train)
+    expected = network.run(model, graph.features, edges)[graph.train]
+    assert rows == [len(graph.train), len(graph.labels)]
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("architecture", ["gcn", "graphsage", "gat"])

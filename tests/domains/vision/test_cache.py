@@ -14,6 +14,8 @@ import torch
 from PIL import Image
 from torchvision.transforms import v2
 
+import resi
+from resi.cli.main import run_command
 from resi.domains.vision import kept as kept_file
 from resi.domains.vision.cache import ImageCache, kept_bytes
 from resi.domains.vision.domain import VisionDomain
@@ -124,6 +126,16 @@ def test_processes_that_read_map_the_files_themselves(plain: Images, kept: Image
         images for images, _ in Loader(Inputs(plain, plain.test, SIDE), batches, torch.device("cpu"), workers=0)
     ]
     assert torch.equal(torch.cat(read), torch.cat(expected))
+
+
+def test_augmentation_goes_to_other_processes(kept: Images) -> None:
+    """As where processes that read are not forked, so that everything is pickled."""
+    spec = spec_of("resnet18", "standard", seed=3, dataset="imagenet100")
+    inputs = TrainingInputs(kept, spec, alteration("standard"))
+    items = [(epoch, index) for epoch in range(3) for index in range(len(kept.train))]
+    expected, _ = inputs.__getitems__(items)
+    found, _ = pickle.loads(pickle.dumps(inputs)).__getitems__(items)
+    assert torch.equal(found, expected)
 
 
 @pytest.fixture
@@ -289,3 +301,15 @@ def test_an_image_is_turned_back_and_resized_by_any_pillow(monkeypatch: pytest.M
     fast = [image.resized(17, box, mirrored) for mirrored in (False, True)]
     monkeypatch.setattr(resampling, "is_as_pillow", lambda: False)
     assert all(np.array_equal(image.resized(17, box, mirrored), fast[mirrored]) for mirrored in (False, True))
+
+
+def test_a_plan_and_a_run_say_where_there_is_nothing_to_keep(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["dataset.cache=true", f"root={tmp_path}", "seeds=[0,1]", "groups=2", "measure=cka"]
+    line = "dataset.cache=true keeps nothing: dataset={} has no image files to decode"
+    assert run_command(["plan", "domain=vision", "model=tiny_vgg", *words]) == 0
+    assert " ".join(capsys.readouterr().out.split()).count(line.format("digits")) == 1
+    for said in (1, 0):  # nothing is left to be read the second time
+        resi.run(["model=gcn", "model.gcn.epochs=1", "stage=representations", *words])
+        assert capsys.readouterr().err.count(line.format("digits_knn")) == said

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 from torchvision.transforms import v2
 
-from resi.domains.vision import noise, resampling
+from resi.domains.vision import augmentation, noise, resampling
 from resi.domains.vision.augmentation import AutoAugment
 from resi.domains.vision.compiled import equalized, looked_up
 from resi.domains.vision.resampling import Box, is_as_pillow, resample, turned
@@ -92,11 +94,9 @@ def test_brightnesses_are_looked_up() -> None:
 
 
 @pytest.mark.parametrize("policy", ["IMAGENET", "CIFAR10"])
-@pytest.mark.parametrize("is_known", [True, False])
-def test_autoaugment_is_torchvisions(policy: str, is_known: bool) -> None:
+def test_autoaugment_is_torchvisions(policy: str) -> None:
     ours, theirs = AutoAugment(policy, 128), v2.AutoAugment(v2.AutoAugmentPolicy[policy], fill=128)
-    assert ours._is_known
-    ours._is_known = is_known
+    assert augmentation._is_as_torchvision(policy, 128)
     pixels = [random_pixels(31, 40) // 2 + 20 for _ in range(4)]
     for seed in range(150):
         image = pixels[seed % 4]
@@ -107,3 +107,32 @@ def test_autoaugment_is_torchvisions(policy: str, is_known: bool) -> None:
                 results.append(np.asarray(augment(given)))
         assert np.array_equal(results[0], results[2]), seed
         assert np.array_equal(results[1], results[2]), seed
+
+
+def without_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(v2.AutoAugment, "_AUGMENTATION_SPACE")
+    monkeypatch.setattr(v2.AutoAugment, "forward", lambda _self, image: image)
+
+
+def with_other_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+    forward = v2.AutoAugment.forward
+    monkeypatch.setattr(v2.AutoAugment, "forward", lambda self, image: (torch.rand(()), forward(self, image))[1])
+
+
+@pytest.mark.parametrize("change", [without_a_name, with_other_draws])
+def test_another_torchvision_does_the_work_itself(
+    change: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    augmentation._is_as_torchvision.cache_clear()
+    change(monkeypatch)
+    ours, theirs = AutoAugment("IMAGENET", 128), v2.AutoAugment(v2.AutoAugmentPolicy.IMAGENET, fill=128)
+    pixels = random_pixels(31, 40)
+    for seed in range(20):
+        results = []
+        for augment, given in ((ours, pixels), (theirs, as_image(pixels))):
+            with torch.random.fork_rng(devices=[]):
+                torch.default_generator.manual_seed(seed)
+                results.append(np.asarray(augment(given)))
+        assert np.array_equal(*results), seed
+    assert not augmentation._is_as_torchvision("IMAGENET", 128)
+    augmentation._is_as_torchvision.cache_clear()

@@ -85,8 +85,6 @@ class Propagation:
 
     nodes: Tensor | None = None
     """The nodes that receive; None: all."""
-    _whole: Self | None = None
-    """The propagation to all nodes that this one is a part of."""
     _part: Self | None = None
     """The latest part of this propagation."""
 
@@ -98,7 +96,7 @@ class Propagation:
         """Return the propagation along the same edges to some nodes alone."""
         if self._part is None or self._part.nodes is not nodes:
             self._part = type(self)(self._edges, self._kept)
-            self._part.nodes, self._part._whole = nodes, self
+            self._part.nodes = nodes
         return self._part
 
     def rows(self, x: Tensor) -> Tensor:

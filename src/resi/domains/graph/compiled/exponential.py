@@ -1,4 +1,4 @@
-"""The exponential function as plain arithmetic, which vector instructions can do, alike on every processor."""
+"""The exponential function as plain arithmetic, which vector instructions can do."""
 
 from __future__ import annotations
 

@@ -213,7 +213,7 @@ def _bend(values: Any) -> None:
 def _cut(values: Any) -> None:
     for k in range(len(values)):
         value = values[k]
-        values[k] = value if value > ZERO else ZERO
+        values[k] = ZERO if value < ZERO else value  # which keeps NaN
 
 
 @compiled

@@ -13,7 +13,11 @@ from resi.domains.graph.compiled.rows import Rows, product
 from resi.domains.graph.propagation import Propagation, Senders
 
 if TYPE_CHECKING:
+    from typing import Self
+
     from torch import Tensor
+
+    from resi.domains.graph.propagation import Edges
 
 
 ONE = np.float32(1)
@@ -21,6 +25,18 @@ ONE = np.float32(1)
 
 class CompiledPropagation(Propagation):
     """The same sums as :class:`~resi.domains.graph.propagation.Propagation`, each an array of rows."""
+
+    def __init__(self, edges: Edges, kept: Tensor | None) -> None:
+        super().__init__(edges, kept)
+        # Of all nodes, with loops and without. A part has them from the whole, and does not hold the whole itself:
+        # the two would refer to each other, and the matrices of many epochs stay in memory.
+        self._to_all: dict[bool, Rows] = {}
+
+    def at(self, nodes: Tensor) -> Self:
+        """Return the propagation along the same edges to some nodes alone."""
+        part = super().at(nodes)
+        part._to_all = self._to_all
+        return part
 
     @cached_property
     def _means(self) -> Any:
@@ -38,9 +54,12 @@ class CompiledPropagation(Propagation):
         return Senders(nodes, torch.from_numpy(rows.starts), torch.from_numpy(rows.columns))
 
     def _rows(self, loops: bool) -> Rows:
-        if self.nodes is not None and self._whole is not None:
-            whole: Rows = self._whole._normalized_sums if loops else self._whole._means
-            return whole.only(self.nodes.numpy())
+        if loops not in self._to_all:
+            self._to_all[loops] = self._rows_of_all(loops)
+        rows = self._to_all[loops]
+        return rows if self.nodes is None else rows.only(self.nodes.numpy())
+
+    def _rows_of_all(self, loops: bool) -> Rows:
         edges = self._edges
         given = edges.starts.numpy(), edges.by_target[0].numpy()
         kept = np.ones(len(given[1]), bool) if self._kept is None else self._kept.numpy()

@@ -1,4 +1,4 @@
-"""Dropout as torch has it, with draws that cost a hundredth on the CPU."""
+"""Dropout as torch has it, with faster draws on the CPU."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ class SparseSAGEConv(SAGEConv):  # type: ignore[misc]
 
     def forward(self, x: Tensor, edge_index: Propagation) -> Tensor:
         """Return the convolved features, shape (n_nodes, out_channels)."""
-        if self.in_channels <= self.out_channels:
+        if self.in_channels <= self.out_channels and x.layout == torch.strided:
             neighbours: Tensor = self.lin_l(edge_index.mean(x))
             return neighbours + self.lin_r(edge_index.rows(x))
         from_neighbours, from_nodes = (linear_map(x, linear.weight.T) for linear in (self.lin_l, self.lin_r))

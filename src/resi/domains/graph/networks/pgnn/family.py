@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from resi.domains.graph.data import Graph
     from resi.domains.graph.datasets.base import GraphDataset
     from resi.domains.graph.networks.pgnn.layers import PGNN
+    from resi.domains.graph.propagation import Propagation
     from resi.extraction.layers import HookPoint
     from resi.specs import ModelSpec
 
@@ -62,6 +63,11 @@ class PGNNFamily(GraphNetwork):
             dropout=spec.hyperparameters["dropout"],
             anchors=find_anchors(graph.edges, len(graph.labels), spec.seed),
         )
+
+    def logits_at(self, model: nn.Module, features: Tensor, propagation: Propagation, nodes: Tensor) -> Tensor:
+        """Return the logits of some nodes; the last layer computes no others."""
+        logits: Tensor = model(features, propagation, nodes)
+        return logits
 
     def layers(self, hyperparameters: Mapping[str, Any]) -> dict[str, HookPoint]:
         """Return where the structures are read, which the next layer sees: layers return positions and structures."""

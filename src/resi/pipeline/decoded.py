@@ -1,0 +1,24 @@
+"""What ``dataset.cache=true`` keeps, said by a plan and before a run reads images."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from resi.machine.memory import format_bytes
+
+if TYPE_CHECKING:
+    from resi.pipeline.plan import Plan
+
+
+def decoded(plan: Plan) -> str:
+    """Return what a run keeps decoded, in words; empty where it is not told to, or has nothing left to read."""
+    if plan.dataset.cache is None or plan.absent is not None:
+        return ""
+    trained, run = plan.missing_models(), plan.missing_representations()
+    if not (trained or run):
+        return ""
+    found = plan.config.domain.cache_bytes(plan.dataset, trained, run)
+    if found is None:
+        return f"dataset.cache=true keeps nothing: dataset={plan.dataset.name} has no image files to decode"
+    total, there = map(format_bytes, found)
+    return f"decoded images (dataset.cache): about {total} in {plan.dataset.cache}, {there} of it made"
