@@ -37,12 +37,12 @@ _lock = threading.Lock()
 
 
 def take(load: str, work: str, words: Sequence[str], environment: Mapping[str, str]) -> ForkServer:
-    """Return a forking process, one that is idle if there is one like it; see :class:`ForkServer`."""
+    """Return a forking process, one that is idle if one would be the same; see :class:`ForkServer`."""
     variables = tuple(sorted(item for item in environment.items() if item[0] != CHANGING))
     key = _Key(os.getpid(), str(Path.cwd()), tuple(sys.path), load, work, tuple(words), variables)
     with _lock:
         server = _idle.pop(key, None)
-    if server is not None and not server.is_alive:
+    if server is not None and not server.is_current():
         server.close()
         server = None
     if server is None:

@@ -7,6 +7,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from resi.console import progress, say
+from resi.machine.sources import note_sources
 from resi.pipeline.making import Maker, Task
 from resi.pipeline.pool import CannotSendError, Pool
 from resi.pipeline.share import workers_for
@@ -46,6 +47,7 @@ class Preparation:
             yield self
         finally:
             self._end_pool()
+            note_sources()  # of what making models here has loaded
 
     def train_models(self) -> int:
         """Train models that are not in the store, or read them if they are published; return how many there were."""

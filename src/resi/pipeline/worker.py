@@ -24,6 +24,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 from resi import registry
 from resi.choices import Protocol
 from resi.errors import UsageError
+from resi.machine.sender import Sender
+from resi.machine.sources import changed_sources, loaded_sources
 from resi.specs import DatasetSpec
 
 if TYPE_CHECKING:
@@ -69,6 +71,8 @@ class DomainRecipe:
     ----------
     provided : tuple of str
         Where the domain, the dataset and the architectures of the run are from.
+    changed : tuple of str
+        Source files that are not what the process of the run has loaded.
     """
 
     name: str
@@ -77,13 +81,14 @@ class DomainRecipe:
     dataset: str
     architectures: tuple[str, ...]
     provided: tuple[str, ...]
+    changed: tuple[str, ...]
 
     @classmethod
     def of(cls, domain: Domain, dataset: str, architectures: Iterable[str]) -> DomainRecipe:
         """Return how to make a domain."""
         names = tuple(sorted(set(architectures)))
         found = provided(type(domain), domain.name, dataset, names)
-        return cls(domain.name, domain.protocol.value, domain.representation, dataset, names, found)
+        return cls(domain.name, domain.protocol.value, domain.representation, dataset, names, found, changed_sources())
 
     def make(self) -> Domain:
         """Return the domain.
@@ -98,6 +103,8 @@ class DomainRecipe:
         for mine, theirs in zip(found, self.provided, strict=True):
             if mine != theirs:
                 raise UsageError(f"{theirs} is {mine} in another process")
+        if other := loaded_sources().intersection(self.changed):
+            raise UsageError(f"{min(other)} has changed since the run's process loaded it")
         return kind(Protocol(self.protocol), self.representation)
 
 
@@ -133,7 +140,7 @@ def load(domain: str, dataset: str, *architectures: str) -> None:
 def work(connection: Connection[Any, Any]) -> None:
     """Receive how to make models, then one task after another; every result is sent."""
     recipe, maker = connection.recv()
-    send = _Sender(connection)
+    send = Sender(connection)
     _show_elsewhere(send)
     signal.signal(STOP, _stop)
     tasks: SimpleQueue[Task] = SimpleQueue()
@@ -148,7 +155,7 @@ def work(connection: Connection[Any, Any]) -> None:
         _make(maker, tasks.get(), send)
 
 
-def _make(maker: Maker, task: Task, send: _Sender) -> None:
+def _make(maker: Maker, task: Task, send: Sender) -> None:
     start = time.perf_counter()
     try:
         is_there = maker.try_to_make(task)
@@ -156,37 +163,17 @@ def _make(maker: Maker, task: Task, send: _Sender) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
         error.add_note("In a worker:\n" + "".join(traceback.format_exception(error)).rstrip())
-        send(ERROR, error.with_traceback(None))
+        send(ERROR, error)
     else:
         sys.stdout.flush()
         sys.stderr.flush()
         send(MADE, (is_there, time.perf_counter() - start))
 
 
-class _Sender:
-    """Sends messages from any thread."""
-
-    def __init__(self, connection: Connection[Any, Any]) -> None:
-        self._connection = connection
-        self._lock = threading.Lock()
-
-    def __call__(self, kind: int, content: Any) -> None:
-        """Send a message; an error of others may hold what cannot be sent."""
-        with self._lock:
-            try:
-                self._connection.send((kind, content))
-            except OSError:
-                os._exit(1)  # nobody listens any more
-            except Exception:
-                if kind != ERROR:
-                    raise
-                self._connection.send((kind, RuntimeError(f"{type(content).__name__}: {content}")))
-
-
 class _Elsewhere(io.TextIOBase):
     """A stream whose lines are shown by the process of the run."""
 
-    def __init__(self, name: str, send: _Sender) -> None:
+    def __init__(self, name: str, send: Sender) -> None:
         self._name = name
         self._send = send
         self._begun = ""
@@ -208,7 +195,7 @@ class _Elsewhere(io.TextIOBase):
         return True
 
 
-def _show_elsewhere(send: _Sender) -> None:
+def _show_elsewhere(send: Sender) -> None:
     """Send what this process prints, and what it warns about, to the process of the run."""
     sys.stdout, sys.stderr = _Elsewhere("stdout", send), _Elsewhere("stderr", send)
 
