@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 
 # What a message is about.
 READY, OTHER, MADE, ERROR, TEXT, WARNING = range(6)
-STOP = signal.SIGUSR1
 PARENT_POLL_SECONDS = 1.0
 STOP_SECONDS = 20
 """So long a worker may take to put away what it works on."""
@@ -142,7 +141,7 @@ def work(connection: Connection[Any, Any]) -> None:
     recipe, maker = connection.recv()
     send = Sender(connection)
     _show_elsewhere(send)
-    signal.signal(STOP, _stop)
+    signal.signal(signal.SIGUSR1, _stop)
     tasks: SimpleQueue[Task] = SimpleQueue()
     threading.Thread(target=_listen, args=(connection, tasks, os.getppid()), daemon=True).start()
     try:
@@ -215,7 +214,7 @@ def _listen(connection: Connection[Any, Any], tasks: SimpleQueue[Task], parent: 
                 tasks.put(connection.recv())
     main = threading.main_thread().ident
     assert main is not None  # noqa: S101 - it has started
-    signal.pthread_kill(main, STOP)
+    signal.pthread_kill(main, signal.SIGUSR1)
     time.sleep(STOP_SECONDS)
     os._exit(1)
 
@@ -223,5 +222,5 @@ def _listen(connection: Connection[Any, Any], tasks: SimpleQueue[Task], parent: 
 def _stop(number: int, frame: FrameType | None) -> NoReturn:
     """Stop what is under way as Ctrl-C does, once."""
     del number, frame
-    signal.signal(STOP, signal.SIG_IGN)
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     raise KeyboardInterrupt
