@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import multiprocessing
 import os
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -81,6 +82,21 @@ def test_a_server_is_taken_again_unless_its_source_has_changed(forked: Path, mon
     value, number = answer(server)
     assert (value, number == first[1]) == (2, False)
     idle.give_back(server)
+
+
+def test_the_servers_that_were_given_back_last_are_kept(forked: Path) -> None:
+    words = [f"{forked} {number}" for number in range(idle.MOST_IDLE + 1)]
+    numbers = {}
+    for word in words:
+        server = take(word)
+        numbers[word] = answer(server)
+        idle.give_back(server)
+    assert len(set(numbers.values())) == len(words)
+    os.kill(numbers[words[1]][1], signal.SIGKILL)
+    kept = {word: take(word) for word in reversed(words)}
+    assert [word for word in words if answer(kept[word]) == numbers[word]] == words[2:]
+    for server in kept.values():
+        idle.give_back(server)
 
 
 def test_a_server_that_is_still_loading_is_ended_at_once(forked: Path) -> None:
