@@ -99,7 +99,7 @@ def test_what_workers_print_and_warn_about_comes_once(
     assert [Path(one.filename).name for one in caught if "beware" in str(one.message)] == ["toys.py"]
     out, err = capsys.readouterr()
     assert out == "printed\n"
-    assert err.splitlines()[0] == "told"
+    assert err.splitlines()[0] == "told 2"
     assert re.fullmatch(r"training models: 6/6 in [0-9.]+ s", err.splitlines()[1])
 
 

@@ -159,18 +159,16 @@ def _make(maker: Maker, task: Task, send: Sender) -> None:
     try:
         is_there = maker.try_to_make(task)
     except Exception as error:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        _end_lines()
         error.add_note("In a worker:\n" + "".join(traceback.format_exception(error)).rstrip())
         send(ERROR, error)
     else:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        _end_lines()
         send(MADE, (is_there, time.perf_counter() - start))
 
 
 class _Elsewhere(io.TextIOBase):
-    """A stream whose lines are shown by the process of the run."""
+    """A stream whose lines are shown by the process of the run: of one that is written over, the last state."""
 
     def __init__(self, name: str, send: Sender) -> None:
         self._name = name
@@ -179,19 +177,30 @@ class _Elsewhere(io.TextIOBase):
 
     def write(self, text: str) -> int:
         """Send what makes whole lines."""
-        *lines, self._begun = (self._begun + text).split("\n")
+        *lines, begun = (self._begun + text).split("\n")
         for line in lines:
-            self._send(TEXT, (self._name, line))
+            self._send(TEXT, (self._name, _last_state(line)))
+        self._begun = _last_state(begun) + ("\r" if begun.endswith("\r") else "")
         return len(text)
 
-    def flush(self) -> None:
-        """Send what is left."""
+    def end_line(self) -> None:
+        """Send what is left; to flush a progress bar does not end its line."""
         if self._begun:
             self.write("\n")
 
     def writable(self) -> bool:
         """Return that it can be written to."""
         return True
+
+
+def _last_state(line: str) -> str:
+    return line.rstrip("\r").rpartition("\r")[2]
+
+
+def _end_lines() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, _Elsewhere):  # what is trained may have put another there
+            stream.end_line()
 
 
 def _show_elsewhere(send: Sender) -> None:
