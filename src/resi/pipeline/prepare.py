@@ -43,7 +43,8 @@ class Preparation:
         try:
             if count > 1:
                 self._pool = Pool(self._maker, tasks, count)
-                import torch  # noqa: F401 - while the workers' libraries are loaded: comparing needs it
+                if self.plan.config.stage.finishes:
+                    import torch  # noqa: F401 - while the workers' libraries are loaded: comparing needs it
             yield self
         finally:
             self._end_pool()
