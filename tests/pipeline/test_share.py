@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -84,6 +86,19 @@ def test_without_fork_there_are_no_workers(config: RunConfig, monkeypatch: pytes
     assert most_workers(changed(config, 1), {}, on_gpu=False) == 1
     with pytest.raises(UsageError, match="workers=2: this system cannot fork processes; use workers=1"):
         most_workers(changed(config, 2), {}, on_gpu=False)
+
+
+@pytest.mark.usefixtures("sixteen")
+def test_on_macos_there_are_workers_where_they_are_set(config: RunConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert most_workers(config, {}, on_gpu=False) == 1
+    assert most_workers(changed(config, 2), {}, on_gpu=False) == 2
+
+
+def test_a_run_needs_nothing_that_other_systems_lack() -> None:
+    lacked = "signal.SIGUSR1, signal.SIGKILL, signal.SIGCHLD, signal.pthread_kill, os.fork"
+    script = f"import os, signal; del {lacked}; import resi.pipeline.run"
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
 
 
 def test_torch_is_asked_for_a_gpu_only_where_there_may_be_one() -> None:

@@ -99,7 +99,7 @@ def test_what_workers_print_and_warn_about_comes_once(
     assert [Path(one.filename).name for one in caught if "beware" in str(one.message)] == ["toys.py"]
     out, err = capsys.readouterr()
     assert out == "printed\n"
-    assert err.splitlines()[0] == "told"
+    assert err.splitlines()[0] == "told 2"
     assert re.fullmatch(r"training models: 6/6 in [0-9.]+ s", err.splitlines()[1])
 
 
@@ -168,6 +168,22 @@ def test_what_workers_do_not_find_is_made_here_and_said(
     assert first.startswith("models are made one after another, as workers cannot make them: tests.pipeline.")
     assert first.endswith("MyDomain is toys.ToyDomain in another process")
     assert len(bits(tmp_path)) == 6
+
+
+def test_where_a_source_has_changed_models_are_made_by_the_code_that_the_run_has(
+    toys: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [*TOY, "workers=2", "stage=models"]
+    source = toys / "toys.py"
+    before = source.stat()
+    resi.run([*words, f"root={tmp_path / 'before'}"])
+    os.utime(source, ns=(before.st_atime_ns, before.st_mtime_ns + 10**9))
+    resi.run([*words, f"root={tmp_path / 'changed'}"])
+    os.utime(source, ns=(before.st_atime_ns, before.st_mtime_ns))
+    said = [line for line in capsys.readouterr().err.splitlines() if not line.startswith("training models: 6/6")]
+    line = "models are made one after another, as workers cannot make them"
+    assert said == [f"{line}: {source} has changed since the run's process loaded it"]
+    assert bits(tmp_path / "before") == bits(tmp_path / "changed")
 
 
 def test_workers_that_do_not_fit_are_refused(tmp_path: Path) -> None:

@@ -104,8 +104,10 @@ def die_once(spec):
 
 
 def tell(spec):
-    print("printed")
-    print("told", file=sys.stderr)
+    print("pri", end="", flush=True)
+    print("nted", end="")
+    for step in range(3):
+        print(f"\rtold {step}", end="", file=sys.stderr, flush=True)
     warnings.warn("beware", UserWarning, stacklevel=2)
 
 

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resi.engine.execution import Engine
+from resi.machine.sender import Sender
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
     from multiprocessing.connection import Connection
 
     from resi.choices import OnError
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from resi.engine.intervals import Bootstrap
     from resi.engine.recipes import Recipe
     from resi.engine.tiles import Task
-    from resi.engine.watch import Activity
+    from resi.engine.watch import Activity, Watch
     from resi.measures.shapes import Sampling
     from resi.representation import Representation
 
@@ -68,24 +69,35 @@ def load() -> None:
 
 def work(connection: Connection[Any, Any]) -> None:
     """Receive a job and make its comparisons; every outcome is sent, and before it what is being worked on."""
-    import torch
-
     job: Assignment = connection.recv()
     threading.Thread(target=_end_with_reader, args=(connection,), daemon=True).start()
-    send = _sender(connection)
-    measures = {name: recipe.make() for name, recipe in job.measures.items()}
-    _limit_memory(job.allowance)
+    send = Sender(connection)
 
     @contextlib.contextmanager
     def watch(piece: Activity) -> Iterator[None]:
         thread = threading.get_ident()
-        send((BEGIN, thread, piece))
+        send(BEGIN, thread, piece)
         try:
             yield
         finally:
-            send((END, thread, None))
+            send(END, thread, None)
 
-    engine = Engine(
+    try:
+        for outcome in _engine(job, watch).run(job.tasks, job.representations):
+            send(OUTCOME, 0, outcome)
+    except Exception as error:
+        send(ERROR, 0, error)
+    else:
+        send(DONE, 0, None)
+
+
+def _engine(job: Assignment, watch: Watch) -> Engine:
+    """Return what makes the comparisons of a job, within its memory."""
+    import torch
+
+    measures = {name: recipe.make() for name, recipe in job.measures.items()}
+    _limit_memory(job.allowance)
+    return Engine(
         measures,
         job.memory,
         torch.device(job.device),
@@ -98,33 +110,6 @@ def work(connection: Connection[Any, Any]) -> None:
         bootstrap=job.bootstrap,
         main_memory=job.main_memory,
     )
-    try:
-        for outcome in engine.run(job.tasks, job.representations):
-            send((OUTCOME, 0, outcome))
-    except Exception as error:
-        send((ERROR, 0, error.with_traceback(None)))
-    else:
-        send((DONE, 0, None))
-
-
-def _sender(connection: Connection[Any, Any]) -> Callable[[tuple[int, int, Any]], None]:
-    """Return a function that sends a message from any thread."""
-    lock = threading.Lock()
-
-    def send(message: tuple[int, int, Any]) -> None:
-        with lock:
-            try:
-                connection.send(message)
-            except (BrokenPipeError, ConnectionResetError):
-                os._exit(1)  # nobody listens any more
-            except Exception:
-                kind, thread, content = message
-                if kind != ERROR:
-                    raise
-                # Errors of a plugin may hold what cannot be pickled.
-                connection.send((kind, thread, RuntimeError(f"{type(content).__name__}: {content}")))
-
-    return send
 
 
 def _end_with_reader(connection: Connection[Any, Any]) -> None:

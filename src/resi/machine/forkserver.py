@@ -19,8 +19,11 @@ import struct
 import subprocess
 import sys
 import time
+import traceback
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
+
+from resi.machine.sources import changed_sources, note_sources
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -40,7 +43,8 @@ os._exit(0)  # there is nothing to tidy up, which libraries would take a while f
 """
 NOTE = struct.Struct("!cii")
 """What the forking process says of another: that it was started or has ended, which one, and its exit code."""
-STARTED, ENDED = b"+", b"-"
+STARTED, ENDED, CURRENT = b"+", b"-", b"?"
+START, ASK = b"+", b"?"
 PARENT_POLL_SECONDS = 1.0
 IDLE_SECONDS = 60.0
 """After so long without a process a forking process ends, which holds some hundred megabytes."""
@@ -74,7 +78,7 @@ class ForkServer:
         self._is_broken = False
         with theirs:
             given = {
-                "path": sys.path,
+                "path": [place for place in sys.path if isinstance(place, str)],  # Python, too, skips others
                 "descriptor": theirs.fileno(),
                 "load": load,
                 "work": work,
@@ -99,7 +103,7 @@ class ForkServer:
         ours, theirs = socket.socketpair()
         with theirs:
             try:
-                socket.send_fds(self._control, [b"+"], [theirs.fileno()])
+                socket.send_fds(self._control, [START], [theirs.fileno()])
                 pid = self._next(STARTED)[0]
             except BaseException:
                 ours.close()
@@ -116,6 +120,14 @@ class ForkServer:
     def is_alive(self) -> bool:
         """Whether it can start processes; it may have been killed."""
         return not self._is_broken and self._process.poll() is None
+
+    def is_current(self) -> bool:
+        """Return whether it can start processes, with the code that is in the files now: it may have waited."""
+        try:
+            self._control.sendall(ASK)
+            return bool(self._next(CURRENT)[1])
+        except OSError:
+            return False
 
     def exit_code(self, pid: int) -> int:
         """Wait for the end of a process; return its exit code, negative for a signal."""
@@ -134,8 +146,9 @@ class ForkServer:
         return pid in self._ended or not self.is_alive
 
     def close(self) -> None:
-        """End the forking process; those that it has started are left to end by themselves."""
+        """End the forking process, also while it loads; those that it has started are left to end by themselves."""
         self._control.close()
+        self._process.kill()
         self._process.wait()
 
     def _next(self, kind: bytes) -> tuple[int, int]:
@@ -192,6 +205,7 @@ def serve(descriptor: int, load: str, work: str, words: Sequence[str]) -> None:
     # Collecting garbage takes a fifth of the time in which modules are loaded, and finds none.
     gc.disable()
     _function(load)(*words)
+    note_sources()
     gc.freeze()  # later collections do not look at what is loaded, so that its memory stays shared
     function = _function(work)
     # The end of a process wakes the loop below.
@@ -213,6 +227,9 @@ def serve(descriptor: int, load: str, work: str, words: Sequence[str]) -> None:
             message, descriptors, _, _ = socket.recv_fds(control, 1, 1)
             if not message:
                 return
+            if message == ASK:
+                control.sendall(NOTE.pack(CURRENT, 0, not changed_sources()))
+                continue
             pid = os.fork()
             if pid == 0:
                 signal.set_wakeup_fd(-1)
@@ -239,8 +256,10 @@ def _run(function: Callable[..., None], descriptor: int) -> None:
         code = 0
     except SystemExit as leave:  # a measure or a training calls sys.exit
         code = leave.code if isinstance(leave.code, int) else 1
-    except KeyboardInterrupt:  # the other side wants no more
+    except (KeyboardInterrupt, EOFError, ConnectionResetError):  # the other side wants no more
         code = 0
+    except Exception:
+        traceback.print_exc()
     finally:
         os._exit(code)
 

@@ -7,6 +7,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from resi.console import progress, say
+from resi.machine.sources import note_sources
 from resi.pipeline.making import Maker, Task
 from resi.pipeline.pool import CannotSendError, Pool
 from resi.pipeline.share import workers_for
@@ -42,10 +43,12 @@ class Preparation:
         try:
             if count > 1:
                 self._pool = Pool(self._maker, tasks, count)
-                import torch  # noqa: F401 - while the workers' libraries are loaded: comparing needs it
+                if self.plan.config.stage.finishes:
+                    import torch  # noqa: F401 - while the workers' libraries are loaded: comparing needs it
             yield self
         finally:
             self._end_pool()
+            note_sources()  # of what making models here has loaded
 
     def train_models(self) -> int:
         """Train models that are not in the store, or read them if they are published; return how many there were."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING
 
 from resi.errors import UsageError
@@ -43,13 +44,13 @@ def most_workers(config: RunConfig, environment: Mapping[str, str], on_gpu: bool
 
     That is ``workers`` where it is set. Else it is one for each thread of the job, of which a launcher,
     ``compare.threads`` and ``OMP_NUM_THREADS`` may leave it fewer than there are cores, as far as there is memory. On a
-    GPU it is one, which keeps it busy.
+    GPU it is one, which keeps it busy; and on macOS, where libraries of the system may not work in a forked process.
     """
     if config.workers is not None:
         if config.workers > 1 and not can_fork():
             raise UsageError(f"workers={config.workers}: this system cannot fork processes; use workers=1")
         return config.workers
-    if not can_fork() or on_gpu:
+    if not can_fork() or on_gpu or sys.platform == "darwin":
         return 1
     threads = job_threads(environment)
     return max(1, min(threads, config.compare.threads or threads, machine_memory() // WORKER_BYTES))

@@ -24,6 +24,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 from resi import registry
 from resi.choices import Protocol
 from resi.errors import UsageError
+from resi.machine.sender import Sender
+from resi.machine.sources import changed_sources, loaded_sources
 from resi.specs import DatasetSpec
 
 if TYPE_CHECKING:
@@ -36,7 +38,6 @@ if TYPE_CHECKING:
 
 # What a message is about.
 READY, OTHER, MADE, ERROR, TEXT, WARNING = range(6)
-STOP = signal.SIGUSR1
 PARENT_POLL_SECONDS = 1.0
 STOP_SECONDS = 20
 """So long a worker may take to put away what it works on."""
@@ -69,6 +70,8 @@ class DomainRecipe:
     ----------
     provided : tuple of str
         Where the domain, the dataset and the architectures of the run are from.
+    changed : tuple of str
+        Source files that are not what the process of the run has loaded.
     """
 
     name: str
@@ -77,13 +80,14 @@ class DomainRecipe:
     dataset: str
     architectures: tuple[str, ...]
     provided: tuple[str, ...]
+    changed: tuple[str, ...]
 
     @classmethod
     def of(cls, domain: Domain, dataset: str, architectures: Iterable[str]) -> DomainRecipe:
         """Return how to make a domain."""
         names = tuple(sorted(set(architectures)))
         found = provided(type(domain), domain.name, dataset, names)
-        return cls(domain.name, domain.protocol.value, domain.representation, dataset, names, found)
+        return cls(domain.name, domain.protocol.value, domain.representation, dataset, names, found, changed_sources())
 
     def make(self) -> Domain:
         """Return the domain.
@@ -98,6 +102,8 @@ class DomainRecipe:
         for mine, theirs in zip(found, self.provided, strict=True):
             if mine != theirs:
                 raise UsageError(f"{theirs} is {mine} in another process")
+        if other := loaded_sources().intersection(self.changed):
+            raise UsageError(f"{min(other)} has changed since the run's process loaded it")
         return kind(Protocol(self.protocol), self.representation)
 
 
@@ -133,9 +139,9 @@ def load(domain: str, dataset: str, *architectures: str) -> None:
 def work(connection: Connection[Any, Any]) -> None:
     """Receive how to make models, then one task after another; every result is sent."""
     recipe, maker = connection.recv()
-    send = _Sender(connection)
+    send = Sender(connection)
     _show_elsewhere(send)
-    signal.signal(STOP, _stop)
+    signal.signal(signal.SIGUSR1, _stop)
     tasks: SimpleQueue[Task] = SimpleQueue()
     threading.Thread(target=_listen, args=(connection, tasks, os.getppid()), daemon=True).start()
     try:
@@ -148,58 +154,37 @@ def work(connection: Connection[Any, Any]) -> None:
         _make(maker, tasks.get(), send)
 
 
-def _make(maker: Maker, task: Task, send: _Sender) -> None:
+def _make(maker: Maker, task: Task, send: Sender) -> None:
     start = time.perf_counter()
     try:
         is_there = maker.try_to_make(task)
     except Exception as error:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        _end_lines()
         error.add_note("In a worker:\n" + "".join(traceback.format_exception(error)).rstrip())
-        send(ERROR, error.with_traceback(None))
+        send(ERROR, error)
     else:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        _end_lines()
         send(MADE, (is_there, time.perf_counter() - start))
 
 
-class _Sender:
-    """Sends messages from any thread."""
-
-    def __init__(self, connection: Connection[Any, Any]) -> None:
-        self._connection = connection
-        self._lock = threading.Lock()
-
-    def __call__(self, kind: int, content: Any) -> None:
-        """Send a message; an error of others may hold what cannot be sent."""
-        with self._lock:
-            try:
-                self._connection.send((kind, content))
-            except OSError:
-                os._exit(1)  # nobody listens any more
-            except Exception:
-                if kind != ERROR:
-                    raise
-                self._connection.send((kind, RuntimeError(f"{type(content).__name__}: {content}")))
-
-
 class _Elsewhere(io.TextIOBase):
-    """A stream whose lines are shown by the process of the run."""
+    """A stream whose lines are shown by the process of the run: of one that is written over, the last state."""
 
-    def __init__(self, name: str, send: _Sender) -> None:
+    def __init__(self, name: str, send: Sender) -> None:
         self._name = name
         self._send = send
         self._begun = ""
 
     def write(self, text: str) -> int:
         """Send what makes whole lines."""
-        *lines, self._begun = (self._begun + text).split("\n")
+        *lines, begun = (self._begun + text).split("\n")
         for line in lines:
-            self._send(TEXT, (self._name, line))
+            self._send(TEXT, (self._name, _last_state(line)))
+        self._begun = _last_state(begun) + ("\r" if begun.endswith("\r") else "")
         return len(text)
 
-    def flush(self) -> None:
-        """Send what is left."""
+    def end_line(self) -> None:
+        """Send what is left; to flush a progress bar does not end its line."""
         if self._begun:
             self.write("\n")
 
@@ -208,7 +193,17 @@ class _Elsewhere(io.TextIOBase):
         return True
 
 
-def _show_elsewhere(send: _Sender) -> None:
+def _last_state(line: str) -> str:
+    return line.rstrip("\r").rpartition("\r")[2]
+
+
+def _end_lines() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, _Elsewhere):  # what is trained may have put another there
+            stream.end_line()
+
+
+def _show_elsewhere(send: Sender) -> None:
     """Send what this process prints, and what it warns about, to the process of the run."""
     sys.stdout, sys.stderr = _Elsewhere("stdout", send), _Elsewhere("stderr", send)
 
@@ -228,7 +223,7 @@ def _listen(connection: Connection[Any, Any], tasks: SimpleQueue[Task], parent: 
                 tasks.put(connection.recv())
     main = threading.main_thread().ident
     assert main is not None  # noqa: S101 - it has started
-    signal.pthread_kill(main, STOP)
+    signal.pthread_kill(main, signal.SIGUSR1)
     time.sleep(STOP_SECONDS)
     os._exit(1)
 
@@ -236,5 +231,5 @@ def _listen(connection: Connection[Any, Any], tasks: SimpleQueue[Task], parent: 
 def _stop(number: int, frame: FrameType | None) -> NoReturn:
     """Stop what is under way as Ctrl-C does, once."""
     del number, frame
-    signal.signal(STOP, signal.SIG_IGN)
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     raise KeyboardInterrupt

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 from resi.errors import UsageError
+from resi.machine.sources import note_sources
 from resi.machine.unchanged import unchanged_process
 from resi.registry import hookspecs
 
@@ -106,6 +107,7 @@ def load_plugins() -> Plugins:
         plugins.add(info)
     for entry_point in _entry_points():
         _load(plugins, entry_point)
+    note_sources()
     return plugins
 
 
