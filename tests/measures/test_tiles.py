@@ -112,8 +112,19 @@ def test_norms_are_found_with_few_vectors_at_a_time(monkeypatch: pytest.MonkeyPa
     expected = np.abs(np.linalg.eigvalsh(distances[0] - distances[1])).max()
     assert make_measure("rsm_norm_difference", {})(R, S) == pytest.approx(expected, rel=1e-12)
     monkeypatch.setattr(difference_norm, "MOST_PRODUCTS", 1)
-    with pytest.raises(DegenerateInputError, match="did not converge in 1 products"):
-        make_measure("rsm_norm_difference", {})(R, S)
+    measure = make_measure("rsm_norm_difference", {})
+    with pytest.raises(DegenerateInputError, match="did not converge"):
+        measure(R, S)
+    states = [measure.prepare(Features(side)) for side in (R, S)]
+    assert measure.compare_many(states, [(0, 1), (1, 1)], map) == [None, 0], "a pair is the concern of no other"
+
+
+@pytest.mark.usefixtures("small")
+def test_norm_of_a_difference_that_is_rounding_alone() -> None:
+    R = matrix("plain", 0, n_samples=700)
+    turned = R @ torch.linalg.qr(matrix("plain", 1, n_samples=9)).Q
+    for same in (turned, R + 5):
+        assert 0 < make_measure("rsm_norm_difference", {})(R, same) < 1e-14 * 700 * 4
 
 
 @pytest.mark.parametrize("kind", KINDS)
