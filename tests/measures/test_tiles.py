@@ -13,7 +13,7 @@ from resi.measures import MEASURES, rsa, rsm
 from resi.measures.features import Features
 from resi.measures.guard import needed_bytes
 from resi.measures.shared import binned_ranks, difference_norm, ranks, tiles
-from resi.measures.shared.compiled_bins import count_bins, look_up
+from resi.measures.shared.compiled_bins import BAND, COUNT, count_bins, look_up
 from resi.registry import make_measure
 
 NAMES = ("rsa", "distance_correlation", "rsm_norm_difference")
@@ -112,8 +112,19 @@ def test_norms_are_found_with_few_vectors_at_a_time(monkeypatch: pytest.MonkeyPa
     expected = np.abs(np.linalg.eigvalsh(distances[0] - distances[1])).max()
     assert make_measure("rsm_norm_difference", {})(R, S) == pytest.approx(expected, rel=1e-12)
     monkeypatch.setattr(difference_norm, "MOST_PRODUCTS", 1)
-    with pytest.raises(DegenerateInputError, match="did not converge in 1 products"):
-        make_measure("rsm_norm_difference", {})(R, S)
+    measure = make_measure("rsm_norm_difference", {})
+    with pytest.raises(DegenerateInputError, match="did not converge"):
+        measure(R, S)
+    states = [measure.prepare(Features(side)) for side in (R, S)]
+    assert measure.compare_many(states, [(0, 1), (1, 1)], map) == [None, 0], "a pair is the concern of no other"
+
+
+@pytest.mark.usefixtures("small")
+def test_norm_of_a_difference_that_is_rounding_alone() -> None:
+    R = matrix("plain", 0, n_samples=700)
+    turned = R @ torch.linalg.qr(matrix("plain", 1, n_samples=9)).Q
+    for same in (turned, R + 5):
+        assert 0 < make_measure("rsm_norm_difference", {})(R, same) < 1e-14 * 700 * 4
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -143,14 +154,33 @@ def test_values_around_a_bound_stay_in_one_bin() -> None:
     counts = torch.zeros(binned_ranks.N_BINS, dtype=torch.int64)
     near = torch.zeros(8, dtype=torch.int64)
     noted = count_bins(values, False, cells, counts.numpy(), near.numpy())
-    assert int(counts.max()) == 2
+    assert int((counts & COUNT).max()) == 2
     moved = binned_ranks._moved(counts, [torch.unique(near[:noted], return_counts=True)])
-    assert sorted(counts[counts > 0].tolist()) == [1, 1, 1, 1, 4]
+    assert sorted((counts & COUNT)[counts & COUNT > 0].tolist()) == [1, 1, 1, 1, 4]
     table, _, _ = binned_ranks._ranks(counts, 8)
     found = np.empty_like(values)
     look_up(values, False, cells, moved.numpy(), table.numpy(), found)
     expected = 4.5 - rankdata(np.round(values, 12)).reshape(2, 4)
     np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.usefixtures("small")
+def test_what_bins_do_not_tell_apart_is_said_and_ties_are_not() -> None:
+    measure = make_measure("rsa", {})
+    groups = matrix("plain", 0)[torch.arange(75) % 4]
+    tied = measure.prepare(Features(groups * matrix("plain", 1, n_features=1).exp()))
+    assert tied.bins.largest_error == 0
+    assert measure.note(tied, tied) == ""
+    close = measure.prepare(Features(groups + 1e-7 * matrix("plain", 2)))
+    assert close.bins.largest_error > 1e-2
+    assert f"off by up to {close.bins.largest_error:.0e}" in measure.note(tied, close)
+
+
+def test_bins_are_wider_than_rounding() -> None:
+    """Also where many distances are small and nearly equal, so that nothing but their bins would be narrow."""
+    groups = matrix("plain", 0, n_features=75)[torch.arange(75) % 3]
+    rows = tiles.rows_of_profiles(Features(groups + 1e-7 * torch.eye(75, dtype=torch.float64)))
+    assert binned_ranks._cells(rows)[:, BAND].max() < 1.1 / binned_ranks.LEAST_WIDTHS
 
 
 @pytest.mark.parametrize("kind", ["continuous", "tied", "one value"])

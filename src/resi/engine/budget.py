@@ -75,7 +75,10 @@ def _sharing(family: str) -> str:
 
 
 def largest_sample(need: Callable[[int], int], most: int, budget: int) -> int:
-    """Return how many samples, up to ``most``, fit into a budget, given the bytes that a number of them needs."""
+    """Return how many samples, up to ``most``, fit into a budget, given the bytes that a number of them needs.
+
+    Fewer may not fit, and more may: measures of all pairs of samples need less from the number on where they hold none.
+    """
     low, high = 0, most
     while low < high:
         middle = (low + high + 1) // 2
@@ -99,7 +102,7 @@ def check_budget(
     if need <= budget:
         return
     fits = largest_sample(bytes_of, size[0], budget)
-    advice = f"raise it, or set {limits.samples}={fits} or less" if fits > 1 else "raise it"
+    advice = f"raise it, or set {limits.samples}={fits}" if fits > 1 else "raise it"
     raise BudgetError(
         f"{measure} needs about {format_bytes(need)} for two representations of shape {size}, "
         f"{limits.memory} allows {format_bytes(budget)}; {advice}"

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 
 # Sums may be taken in any order, which vector instructions need; NaN and infinity are kept.
 ANY_ORDER = {"reassoc", "contract"}
+_OPTIONS = getattr(getattr(numba.core, "options", None), "DefaultOptions", None)
+# For functions that allocate nothing. The option is private to numba: one without it counts, which takes longer.
+NO_REFERENCES_COUNTED = {"_nrt": False} if hasattr(_OPTIONS, "_nrt") else {}
 
 
 def compiled(function: Callable[..., Any], **options: Any) -> Any:

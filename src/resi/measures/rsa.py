@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from resi.measures.base import Measure
 from resi.measures.shared import permuted_products
-from resi.measures.shared.binned_ranks import BinnedRanks, binned_ranks, bins_bytes, rank_correlations
+from resi.measures.shared.binned_ranks import BinnedRanks, binned_ranks, bins_bytes, error_bound, rank_correlations
 from resi.measures.shared.distances import distance_bytes
 from resi.measures.shared.permutation_moments import LEAST_SAMPLES, Sums, of_hollow
 from resi.measures.shared.precision import or_exactly
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 WIDE_SCATTER = 0.1
 """Standard deviation of rank correlations above which a note says so."""
+MOST_ERROR = 1e-5
+"""Bound on the error of a value, by bins, above which a note says so."""
 
 
 @dataclass
@@ -36,7 +38,8 @@ class RSA(Measure):
     samples; in [-1, 1]. Ties take average ranks; a sample whose features are all equal has correlation 0 with the rest.
 
     Correlations of more than 8192 samples are not sorted: they are counted in 33 million bins, and those of one bin
-    share their average rank, which changes the value by about 1e-11 (:mod:`resi.measures.shared.binned_ranks`).
+    share their average rank, which changes the value by about 1e-11 (:mod:`resi.measures.shared.binned_ranks`). A note
+    says where it may be more than 1e-5.
 
     References
     ----------
@@ -109,7 +112,12 @@ class RSA(Measure):
         return of_hollow(first, second, n_samples).scaled(0.5)
 
     def note(self, a: Tensor | BinnedRanks, b: Tensor | BinnedRanks) -> str:
-        """Say where there are so few pairs of samples that values of unrelated representations scatter widely."""
+        """Say where bins change the value, or where there are so few pairs that unrelated values scatter widely."""
+        if isinstance(a, BinnedRanks) and isinstance(b, BinnedRanks) and (bound := error_bound(a, b)) > MOST_ERROR:
+            return (
+                "correlations between samples lie so close together that ranks of groups of them had to do: the value "
+                f"may be off by up to {bound:.0e}"
+            )
         n_pairs = math.comb(_n_samples(a), 2)
         # Spearman's correlation of unrelated numbers.
         deviation = 1 / math.sqrt(max(n_pairs - 1, 1))

@@ -6,9 +6,10 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from resi.errors import DegenerateInputError
 from resi.measures.base import PAPER, Measure, check_variant
 from resi.measures.shared import permuted_products
-from resi.measures.shared.difference_norm import frobenius_norms, search_bytes, spectral_norms
+from resi.measures.shared.difference_norm import MOST_PRODUCTS, frobenius_norms, search_bytes, spectral_norms
 from resi.measures.shared.distance_sums import CentredDistances, covariances
 from resi.measures.shared.distances import (
     Distances,
@@ -89,7 +90,13 @@ class RSMNormDifference(Measure):
     def compare(self, a: Distances | Tiled, b: Distances | Tiled) -> float:
         """Return the norm, in the units of the features, squared ones for the variant of the paper."""
         if not isinstance(a, Distances) or not isinstance(b, Distances):
-            return self._norms([a, b], [(0, 1)], map)[0]
+            value = self._norms([a, b], [(0, 1)], map)[0]
+            if value is None:
+                raise DegenerateInputError(
+                    f"the largest eigenvalue of the difference of distances did not converge in {MOST_PRODUCTS} "
+                    f"products; compare at most {MOST_HELD} samples, of which all eigenvalues are computed instead"
+                )
+            return value
         scale = max(a.scale, b.scale)
         first, first_means = _at_scale(a, scale)
         second, second_means = _at_scale(b, scale)
@@ -118,7 +125,7 @@ class RSMNormDifference(Measure):
         compared = 8 * n_samples * n_features + 12 * n_samples**2 + 2**20
         return max(compared, distance_bytes(n_samples, n_features))
 
-    def _norms(self, states: Sequence[Any], pairs: Sequence[tuple[int, int]], spread: Spread) -> list[float]:
+    def _norms(self, states: Sequence[Any], pairs: Sequence[tuple[int, int]], spread: Spread) -> Sequence[float | None]:
         return (frobenius_norms if self.variant == PAPER else spectral_norms)(states, pairs, spread)
 
 

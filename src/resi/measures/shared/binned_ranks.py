@@ -36,6 +36,8 @@ else:
 N_BINS = 2**25
 SAMPLED = 512
 """The correlations of so many rows with so many others say where bins are needed."""
+LEAST_WIDTHS = 64
+"""No bin is narrower than so many times what may be rounding; few values are near a bound of theirs then."""
 
 
 def bins_bytes() -> int:
@@ -55,7 +57,7 @@ class Bins(NamedTuple):
     moved : array of int64
         Numbers of bins that values belong to which are below their bound by rounding alone.
     largest_error : float
-        The norm of what the ranks of all pairs lose by bins, where no pairs are tied, as a share of their norm.
+        The norm of what the ranks of all pairs lose by bins, at most, as a share of their norm.
     """
 
     cells: Array
@@ -196,17 +198,21 @@ def _ranks(counts: Tensor, n_pairs: int) -> tuple[Tensor, float, float]:
     -------
     table : Tensor of shape (n_bins,), float64
     length, lost : float
-        The norms of the ranks of all pairs, and of what is lost of them where no pairs are tied.
+        The norms of the ranks of all pairs, and of what is lost of them at most. Where all values of a bin are tied,
+        nothing is.
     """
+    from resi.measures.shared.compiled_bins import COUNT, MIXED_BIT
+
     table = counts.view(torch.float64)
     length, lost, before = 0.0, 0.0, 0
-    for count, place in zip(torch.split(counts, SUMMED_ENTRIES), torch.split(table, SUMMED_ENTRIES), strict=True):
+    for bins, place in zip(torch.split(counts, SUMMED_ENTRIES), torch.split(table, SUMMED_ENTRIES), strict=True):
+        count = bins & COUNT
         numbers = count.double()
         # Correlations are 1 less half of the squared distances: in the opposite order.
         ranks = (count.cumsum(0) + before).double().sub_(numbers / 2).neg_().add_(n_pairs / 2)
         before += int(count.sum())
         length += float(ranks.square().mul_(numbers).sum())
-        lost += float((numbers.pow(3) - numbers).sum()) / 12
+        lost += float((numbers.pow(3) - numbers).mul_(bins >> MIXED_BIT).sum()) / 12
         place.copy_(ranks)
     return table, math.sqrt(length), math.sqrt(lost)
 
@@ -243,19 +249,21 @@ def _cells(rows: Rows) -> Array:
     first = slice(half, 2 * half)
     squares = sample.squares(Tile(first, slice(0, half)), sample.left(first)).cpu().numpy().clip(min=0)
     found = np.clip((squares.view(np.int64) >> SHIFT) - FIRST + 1, 0, CELLS - 1)
-    sizes = 1 + (np.bincount(found.ravel(), minlength=CELLS) / found.size * (N_BINS - CELLS - 1)).astype(np.int64)
     bounds = ((np.arange(CELLS + 1) - 1 + FIRST) << SHIFT).view(np.float64)
     bounds[0] = 0.0
-    factors = sizes / np.diff(bounds)
     longest = 2 * float(rows.lengths.max())
     widths = tie_width(torch.from_numpy(bounds[1:].copy()), longest, rows.vectors.shape[1]).numpy()
+    wanted = np.bincount(found.ravel(), minlength=CELLS) / found.size * (N_BINS - CELLS - 1)
+    sizes = 1 + np.minimum(wanted, np.diff(bounds) / widths / LEAST_WIDTHS).astype(np.int64)
+    factors = sizes / np.diff(bounds)
     return np.stack((bounds[:-1], factors, np.cumsum(sizes) - sizes, widths * factors), axis=1)
 
 
 def error_bound(a: BinnedRanks, b: BinnedRanks) -> float:
     """Return by how much the rank correlation of two sides may differ from that without bins, at most.
 
-    Ranks without bins are at an angle to those of bins whose tangent is what is lost; no two vectors get nearer to each
-    other, or further apart, by more than the two angles.
+    Where correlations lie in a few narrow places, bins do not tell them apart. Ranks without bins are at an angle to
+    those of bins whose tangent is what is lost; no two vectors get nearer to each other, or further apart, by more than
+    the two angles.
     """
     return a.bins.largest_error + b.bins.largest_error

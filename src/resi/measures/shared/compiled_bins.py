@@ -19,6 +19,13 @@ FIRST = (1023 - 100) << 9
 CELLS = (103 << 9) + 1
 """The last cell ends at 8."""
 LOW, FACTOR, START, BAND = range(4)
+COUNT_BITS = 40
+"""A bin is one number: in so many bits how many values it has, and above them the place in it of the first one."""
+COUNT = (1 << COUNT_BITS) - 1
+PLACES = 1 << 20
+"""A place is one of so many, from 1."""
+MIXED_BIT = 62
+"""This bit says that the values of a bin differ by more than rounding."""
 
 
 @compiled
@@ -32,7 +39,7 @@ def _bin(value: float, bits: int, cells: Any) -> Any:
 
 @compiled
 def count_bins(values: Any, is_diagonal: bool, cells: Any, counts: Any, near: Any) -> int:
-    """Add to the number of values in each bin, and note those that differ from its bounds by rounding alone.
+    """Count the values in each bin, and note those that differ from its bounds by rounding alone.
 
     Parameters
     ----------
@@ -44,6 +51,7 @@ def count_bins(values: Any, is_diagonal: bool, cells: Any, counts: Any, near: An
         Of each cell, where it begins, how many bins it has for a distance of 1, the number of its first bin, and the
         share of a bin by which numbers may differ and be the same.
     counts : array of shape (n_bins,), int64
+        See ``COUNT_BITS``.
     near : array of shape (n_rows * n_columns,), int64
         Gets ``2 * bin`` of the bin above the bound for values below it, and one more for values above it.
 
@@ -53,13 +61,17 @@ def count_bins(values: Any, is_diagonal: bool, cells: Any, counts: Any, near: An
         How many were noted.
     """
     bits = values.view(np.int64)
-    numbers = np.empty(values.shape[1], dtype=np.int64)
+    numbers, places, bands = (
+        np.empty(values.shape[1], dtype=np.int64),
+        np.empty(values.shape[1], dtype=np.int64),
+        np.empty(values.shape[1], dtype=np.int64),
+    )
     noted = 0
     for row in range(values.shape[0]):
         stop = row if is_diagonal else values.shape[1]
         for column in range(stop):
             number, share, band = _bin(values[row, column], bits[row, column], cells)
-            numbers[column] = number
+            numbers[column], places[column], bands[column] = number, 1 + share * PLACES, 1 + band * PLACES
             if share < band:
                 near[noted] = 2 * number + 1
                 noted += 1
@@ -67,7 +79,13 @@ def count_bins(values: Any, is_diagonal: bool, cells: Any, counts: Any, near: An
                 near[noted] = 2 * (number + 1)
                 noted += 1
         for column in range(stop):  # apart, so that many places of memory are waited for at once
-            counts[numbers[column]] += 1
+            counted, place = counts[numbers[column]], places[column]
+            first = (counted >> COUNT_BITS) & (2 * PLACES - 1)
+            if first == 0:
+                counted |= place << COUNT_BITS
+            elif abs(place - first) > bands[column]:
+                counted |= 1 << MIXED_BIT
+            counts[numbers[column]] = counted + 1
     return noted
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from resi.errors import DegenerateInputError
+from resi.measures.shared.precision import DOUBLE_EPSILON
 from resi.measures.shared.tiles import stripes
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from resi.measures.shared.tiles import Tile
 
     Pair = tuple[int, int]
-    Search = Generator[Tensor, Tensor, float]
+    Search = Generator[Tensor, Tensor, float | None]
 else:
     from resi.lazy import torch
 
@@ -42,16 +42,20 @@ def search_bytes(n_samples: int) -> int:
     return 8 * n_samples * VECTORS * (MOST_BLOCKS + 4)
 
 
-def spectral_norms(sides: Sequence[Tiled], pairs: Sequence[Pair], spread: Spread) -> list[float]:
+def spectral_norms(sides: Sequence[Tiled], pairs: Sequence[Pair], spread: Spread) -> list[float | None]:
     """Return the largest absolute eigenvalue of the difference of each pair, in the units of the features.
+
+    None where it did not converge in ``MOST_PRODUCTS`` products.
 
     Notes
     -----
     Block Lanczos iteration with full reorthogonalisation and restarts. A Ritz value θ with residual r is within r, and
     within r² / gap, of an eigenvalue; the iteration stops when the smaller of the two is below 1e-13 |θ| for the end of
-    the spectrum with the larger absolute value, and the other end cannot catch up.
+    the spectrum with the larger absolute value, and the other end cannot catch up. Where the difference is nearly
+    nothing but rounding of the distances, as of a representation and the same one rotated, it stops below what that
+    rounding changes.
     """
-    values: dict[int, float] = {}
+    values: dict[int, float | None] = {}
     # As many at once as there are pairs of sides that have nothing in common.
     at_once = max(1, len({side for pair in pairs for side in pair}) // 2)
     order = sorted(range(len(pairs)), key=lambda number: sorted(pairs[number], reverse=True))
@@ -66,7 +70,9 @@ def spectral_norms(sides: Sequence[Tiled], pairs: Sequence[Pair], spread: Spread
                     blocks[number] = searches[number].send(product)
                 except StopIteration as end:
                     values[number] = end.value
-    return [max(sides[side].scale for side in pair) * values[number] for number, pair in enumerate(pairs)]
+    scales = [max(sides[side].scale for side in pair) for pair in pairs]
+    found = [values[number] for number in range(len(pairs))]
+    return [None if value is None else scale * value for value, scale in zip(found, scales, strict=True)]
 
 
 def frobenius_norms(sides: Sequence[Tiled], pairs: Sequence[Pair], spread: Spread) -> list[float]:
@@ -128,6 +134,10 @@ def _products(
 
 def _search(a: Tiled, b: Tiled) -> Search:
     """Yield vectors, take their products with a symmetric matrix, and return its largest absolute eigenvalue."""
+    largest = max(a.scale, b.scale)
+    # The norm of a symmetric matrix of so many random numbers is twice the root of that times their deviation.
+    sizes = sum(side.typical * (side.scale / largest) for side in (a, b))
+    rounding = math.sqrt(len(a.lengths)) * DOUBLE_EPSILON * sizes
     block = _first_block(a.lengths, b.lengths)
     basis, known = block, block.new_zeros((0, 0))
     for _ in range(MOST_PRODUCTS):
@@ -141,7 +151,7 @@ def _search(a: Tiled, b: Tiled) -> Search:
         block, upper = torch.linalg.qr(product)
         values, vectors = torch.linalg.eigh(projected)
         residuals = (upper @ vectors[-width:]).norm(dim=0)
-        value = _settled(values, residuals)
+        value = _settled(values, residuals, rounding)
         if value is not None:
             return value
         # Vectors that are nothing but rounding are not orthogonal yet.
@@ -152,10 +162,7 @@ def _search(a: Tiled, b: Tiled) -> Search:
             kept = torch.unique(kept)
             basis, known = basis @ vectors[:, kept], values[kept].diag()
         basis = torch.cat((basis, block), dim=1)
-    raise DegenerateInputError(
-        f"the spectral norm of the difference of {len(a.lengths)} samples' distances did not converge in "
-        f"{MOST_PRODUCTS} products"
-    )
+    return None
 
 
 def _first_block(a: Tensor, b: Tensor) -> Tensor:
@@ -169,16 +176,17 @@ def _first_block(a: Tensor, b: Tensor) -> Tensor:
     return torch.linalg.qr(vectors).Q
 
 
-def _settled(values: Tensor, residuals: Tensor) -> float | None:
-    """Return the largest absolute Ritz value if it is accurate enough, else None."""
+def _settled(values: Tensor, residuals: Tensor, rounding: float) -> float | None:
+    """Return the largest absolute Ritz value if it is accurate enough, or as much as rounding lets it be, else None."""
     numbers, bounds = values.tolist(), residuals.tolist()
     ends = sorted(((abs(numbers[end]), end) for end in (0, -1)), reverse=True)
     winner = ends[0][0]
     if winner == 0:
         return 0.0 if max(bounds) == 0 else None
     for value, end in ends:
-        gap = abs(numbers[end] - numbers[1 if end == 0 else -2])
+        other = 1 if end == 0 else -2
+        gap = abs(numbers[end] - numbers[other]) - bounds[other]
         bound = min(bounds[end], bounds[end] ** 2 / gap if gap > 0 else math.inf)
-        if bound > TOLERANCE * winner and (value == winner or value + bounds[end] > winner):
+        if bound > max(TOLERANCE * winner, rounding) and (value == winner or value + bounds[end] > winner):
             return None
     return winner
