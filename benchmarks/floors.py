@@ -15,7 +15,7 @@ import torch
 from rich.table import Table
 
 import resi
-from measures import CONSOLE, benchmark, cpu_seconds, related, warm_up
+from common import CONSOLE, benchmark, cpu_seconds, related, warm_up
 from resi.console import progress
 
 if TYPE_CHECKING:
@@ -188,7 +188,7 @@ FLOORS = {
 
 def best(call: Callable[[], object]) -> float:
     """Return the CPU seconds of a call, the least of three."""
-    return min(cpu_seconds(call) for _ in range(3))
+    return cpu_seconds(call, times=3)
 
 
 def main() -> None:
