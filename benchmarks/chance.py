@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import functools
-import time
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
-from rich.console import Console
 from rich.table import Table
 
 import resi
+from common import CONSOLE, cpu_seconds, related, warm_up
 from resi import registry
 from resi.engine.chance import Null
 from resi.engine.execution import Engine
-from resi.engine.tiles import Task, all_pairs
+from resi.engine.tiles import Task
 from resi.registry import make_measure
 from resi.representation import Representation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from common import Arrays
 
 ROWS, COLUMNS, COUNT, PERMUTATIONS = 1000, 64, 15, 200
 GOAL_OF_PAIRS, GOAL_OF_MEASURES = 10, 100
-CONSOLE = Console(width=120)
 
 
 def main() -> None:
@@ -45,11 +42,13 @@ def bench_pairs() -> None:
     for column in ("precision", "calibrated-similarity, a pair", "105 pairs at that", "resi, 105 pairs", "ratio"):
         table.add_column(column, justify="left" if column == "precision" else "right")
     for precision in ("float32", "float64"):
-        given = related(precision)
+        given = related(COUNT, ROWS, COLUMNS, precision)
         first, second = (torch.from_numpy(given[name]) for name in ("r0", "r1"))
-        pair = best(lambda first=first, second=second: calibrate(first, second, three_products, K=PERMUTATIONS))
-        warm_up("cka", given)
-        ours = best(functools.partial(permuted, given))
+        pair = cpu_seconds(
+            lambda first=first, second=second: calibrate(first, second, three_products, K=PERMUTATIONS), times=3
+        )
+        warm_up(given, ["cka"], null=2)
+        ours = cpu_seconds(functools.partial(permuted, given), times=3)
         count = COUNT * (COUNT - 1) // 2
         table.add_row(precision, f"{pair:.3f}", f"{count * pair:.2f}", f"{ours:.2f}", f"{count * pair / ours:.1f}x")
     CONSOLE.print(table)
@@ -64,18 +63,21 @@ def bench_measures() -> None:
     )
     for column in ("measure", "one call", "permutations", "ratio", f"under {GOAL_OF_MEASURES}"):
         table.add_column(column, justify="left" if column == "measure" else "right")
-    given = {name: array for name, array in related("float64").items() if name in ("r0", "r1")}
+    given = related(2, ROWS, COLUMNS, "float64")
     items = wrapped(given)
     for name in registry.measure_sets()["fast"]:
-        warm_up(name, given)
+        warm_up(given, [name], null=2)
         measure = {name: make_measure(name, {})}
         task = [Task("r0", "r1", name)]
 
         def compare(null: Null | None, measure: Any = measure, task: Any = task) -> None:
             list(Engine(measure, 10**10, torch.device("cpu"), 1, null=null).run(task, items))
 
-        one = best(functools.partial(resi.compare, given["r0"], given["r1"], name), 5)
-        permuting = best(functools.partial(compare, Null(PERMUTATIONS))) - best(functools.partial(compare, None))
+        one = cpu_seconds(functools.partial(resi.compare, given["r0"], given["r1"], name), times=5)
+        with_permutations, without = (
+            cpu_seconds(functools.partial(compare, null), times=3) for null in (Null(PERMUTATIONS), None)
+        )
+        permuting = with_permutations - without
         ratio = permuting / one
         table.add_row(
             name,
@@ -87,7 +89,7 @@ def bench_measures() -> None:
     CONSOLE.print(table)
 
 
-def permuted(given: dict[str, np.ndarray[Any, Any]]) -> None:
+def permuted(given: Arrays) -> None:
     """Permute all pairs, and make sure that it was done."""
     found = resi.pairwise(given, "cka", null=PERMUTATIONS, threads=1)
     if found["p_value"].null_count():
@@ -100,36 +102,12 @@ def three_products(R: torch.Tensor, S: torch.Tensor) -> torch.Tensor:
     return (R.T @ S).square().sum() / ((R.T @ R).norm() * (S.T @ S).norm())
 
 
-def related(precision: str) -> dict[str, np.ndarray[Any, Any]]:
-    """Return representations that have most of their variance in common."""
-    draws = np.random.default_rng(0)
-    shared = draws.normal(size=(ROWS, COLUMNS))
-    return {f"r{i}": (shared + draws.normal(size=shared.shape) / 2).astype(precision) for i in range(COUNT)}
-
-
-def wrapped(given: dict[str, np.ndarray[Any, Any]]) -> dict[str, Representation]:
+def wrapped(given: Arrays) -> dict[str, Representation]:
     """Return arrays as the engine takes them."""
     return {
         name: Representation(name, array.shape, "nd", "", functools.partial(torch.from_numpy, array))
         for name, array in given.items()
     }
-
-
-def warm_up(name: str, given: dict[str, np.ndarray[Any, Any]]) -> None:
-    """Import and compile beforehand."""
-    measure = {name: make_measure(name, {})}
-    items = wrapped({key: array[:50] for key, array in given.items()})
-    list(Engine(measure, 10**10, torch.device("cpu"), 1, null=Null(2)).run(all_pairs(list(items), measure), items))
-
-
-def best(call: Callable[[], object], times: int = 3) -> float:
-    """Return the least CPU seconds of some calls."""
-    found = []
-    for _ in range(times):
-        start = time.process_time()
-        call()
-        found.append(time.process_time() - start)
-    return min(found)
 
 
 if __name__ == "__main__":

@@ -13,8 +13,10 @@ if a check has failed or a section has not ended by itself.
 from __future__ import annotations
 
 import argparse
+import importlib.metadata
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -25,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
+EXTRAS = ("graph", "language", "vision")
 SECTIONS = {
     "machine": 40,
     "values": 90,
@@ -39,6 +42,8 @@ SECTIONS = {
 }
 """Seconds that each section may take before it is ended, the most important ones first."""
 TOTAL_SECONDS = 345
+LEAST_SHARE = 1 / 3
+"""This share of its seconds is kept for every section: those before it have to leave as much."""
 STARTING_SECONDS = 30
 """What loading torch and its libraries may take."""
 REHEARSAL = 5
@@ -54,6 +59,8 @@ def main() -> int:
     arguments = parsed()
     if arguments.work is not None:
         return work(arguments)
+    if absent := missing_packages():
+        print(f"not installed, so that some sections may fail: {', '.join(absent)}", flush=True)  # noqa: T201
     left = list(arguments.sections)
     start = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="resi-cuda-") as folder:
@@ -91,10 +98,32 @@ def names(text: str) -> list[str]:
     return chosen
 
 
+def missing_packages() -> list[str]:
+    """Return what resi and the extras that are used require and this Python does not have."""
+    project = project_table()
+    wanted = sum((project["optional-dependencies"][extra] for extra in EXTRAS), project["dependencies"])
+    return [name for name in (re.split(r"[<>=]", each)[0] for each in wanted) if not is_installed(name)]
+
+
+def is_installed(distribution: str) -> bool:
+    """Return whether this Python has a distribution, of whichever version."""
+    try:
+        importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+def project_table() -> dict[str, Any]:
+    """Return what pyproject.toml says of resi."""
+    return tomllib.loads((HERE.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
 def run_process(arguments: argparse.Namespace, left: list[str], journal: Path, start: float) -> None:
     """Run sections in one process until it has ended, or a section takes too long; the journal says how they ended."""
     words = [sys.executable, str(HERE / "cuda.py"), "--work", str(journal), "--sections", ",".join(left)]
-    words += ["--device", arguments.device, "--seconds", str(arguments.seconds), *(["--quick"] * arguments.quick)]
+    seconds = arguments.seconds - (time.monotonic() - start)
+    words += ["--device", arguments.device, "--seconds", str(seconds), *(["--quick"] * arguments.quick)]
     sys.stdout.flush()
     # The resi beside this script, whichever is installed, if any, in this process and those that it starts.
     paths = [str(HERE.parent / "src"), str(version_folder(journal.parent)), os.environ.get("PYTHONPATH", "")]
@@ -107,11 +136,13 @@ def run_process(arguments: argparse.Namespace, left: list[str], journal: Path, s
             time.sleep(POLL_SECONDS)
             now = time.monotonic()
             if len(found := begins(journal)) > known:
-                begun, since, limit, known = found[-1], now, allowed(arguments, found[-1]), len(found)
+                begun, since, limit, known = found[-1]["section"], now, found[-1]["seconds"], len(found)
             if now - since > limit or now - start > arguments.seconds:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
-                why = f"it took more than {limit} s" if now - since > limit else f"{arguments.seconds:.0f} s are over"
+                why = (
+                    f"it took more than {limit:.0f} s" if now - since > limit else f"{arguments.seconds:.0f} s are over"
+                )
                 record(journal, begun, f"ended: {why}")
                 return
     except BaseException:
@@ -126,21 +157,28 @@ def run_process(arguments: argparse.Namespace, left: list[str], journal: Path, s
 
 def version_folder(folder: Path) -> Path:
     """Return a folder that says which version of resi there is, for a machine on which it is not installed."""
-    version = tomllib.loads((HERE.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    version = project_table()["version"]
     about = folder / "version" / f"resi-{version}.dist-info"
     about.mkdir(parents=True, exist_ok=True)
     (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: resi\nVersion: {version}\n", encoding="utf-8")
     return about.parent
 
 
-def allowed(arguments: argparse.Namespace, section: str) -> float:
-    """Return the seconds that a section may take: more in a rehearsal, which is there to run through."""
-    return SECTIONS[section] * (1 if arguments.device.startswith("cuda") else REHEARSAL)
+def allowed(arguments: argparse.Namespace, section: str, left: float) -> float:
+    """Return the seconds that a section may take of those that are left, so that later ones have their share.
+
+    A rehearsal, which is there to run through, has more of them.
+    """
+    scale = 1 if arguments.device.startswith("cuda") else REHEARSAL
+    later = arguments.sections[arguments.sections.index(section) + 1 :]
+    kept = LEAST_SHARE * scale * sum(SECTIONS[name] for name in later)
+    most = scale * SECTIONS[section]
+    return max(LEAST_SHARE * most, min(most, left - kept))
 
 
-def begins(journal: Path) -> list[str]:
-    """Return the sections that have begun."""
-    return [entry["section"] for entry in read(journal) if entry["event"] == "begin"]
+def begins(journal: Path) -> list[dict[str, Any]]:
+    """Return what the journal says of the sections that have begun."""
+    return [entry for entry in read(journal) if entry["event"] == "begin"]
 
 
 def record(journal: Path, section: str, error: str) -> None:
@@ -186,8 +224,10 @@ def work(arguments: argparse.Namespace) -> int:
 
     if not is_there(arguments.device):
         return NO_GPU
+    start = time.monotonic()
     for name in arguments.sections:
-        run = Run(name, arguments.device, arguments.quick, allowed(arguments, name), arguments.work)
+        seconds = allowed(arguments, name, arguments.seconds - (time.monotonic() - start))
+        run = Run(name, arguments.device, arguments.quick, seconds, arguments.work)
         if not run_section(run):
             return AGAIN
     return 0

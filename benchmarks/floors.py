@@ -15,7 +15,7 @@ import torch
 from rich.table import Table
 
 import resi
-from measures import CONSOLE, benchmark, cpu_seconds, related, warm_up
+from common import CONSOLE, benchmark, cpu_seconds, related, warm_up
 from resi.console import progress
 
 if TYPE_CHECKING:
@@ -25,6 +25,9 @@ COUNT = 15
 PAIRS = COUNT * (COUNT - 1) // 2
 NEIGHBOURS = 10
 MOST = 3.0
+"""What is further above its floor has a reason in words."""
+SHORT_SECONDS = 0.002
+"""Of a pair, of which calls and checks of what is given are a large part."""
 
 
 @dataclass
@@ -93,7 +96,7 @@ class Floor:
     prepare, pair : callable
         Seconds of one representation and of one pair on a machine.
     reason : str
-        Why it is far above, where it is.
+        Why it takes more than three times as much, where it does.
     """
 
     def __init__(
@@ -130,6 +133,9 @@ def neighbours(machine: Machine) -> float:
     return machine.halved * machine.wide_single + machine.select
 
 
+OF_DISTANCES = "each distance is checked for digits that cancelled"
+OF_RANKS = "correlations that differ by rounding alone share a rank"
+OF_NEIGHBOURS = "below 4096 samples all distances are computed, in double precision"
 SHAPE = Floor("a product and singular values", nothing, lambda m: product(m) + m.values)
 FLOORS = {
     "procrustes": SHAPE,
@@ -161,21 +167,23 @@ FLOORS = {
         "products of rows, a sort of all pairs; a dot product of all pairs",
         lambda m: distances(m) + m.sort,
         lambda m: 2 * m.triangle * m.read,
+        OF_RANKS,
     ),
     "rsm_norm_difference": Floor(
         "products of rows; ten products of the difference with a vector",
         distances,
         lambda m: 10 * 2 * m.triangle * m.read,
+        OF_DISTANCES,
     ),
     "distance_correlation": Floor(
-        "products of rows; a dot product of all pairs", distances, lambda m: 2 * m.triangle * m.read
+        "products of rows; a dot product of all pairs", distances, lambda m: 2 * m.triangle * m.read, OF_DISTANCES
     ),
     "uniformity_difference": Floor(
-        "products of rows, an exponential of each", lambda m: distances(m) + m.kernel, nothing
+        "products of rows, an exponential of each", lambda m: distances(m) + m.kernel, nothing, OF_DISTANCES
     ),
-    "jaccard": Floor("products of rows, single precision; selecting", neighbours, nothing),
-    "rank_similarity": Floor("products of rows, single precision; selecting", neighbours, nothing),
-    "second_order_cosine": Floor("products of rows, single precision; selecting", neighbours, nothing),
+    "jaccard": Floor("products of rows, single precision; selecting", neighbours, nothing, OF_NEIGHBOURS),
+    "rank_similarity": Floor("products of rows, single precision; selecting", neighbours, nothing, OF_NEIGHBOURS),
+    "second_order_cosine": Floor("products of rows, single precision; selecting", neighbours, nothing, OF_NEIGHBOURS),
     "imd": Floor(
         "products of rows, single precision; selecting; the Chebyshev recursion on all columns in cache",
         lambda m: neighbours(m) + 16 * 2 * NEIGHBOURS * 8 * m.rows**2 * m.read,
@@ -188,7 +196,7 @@ FLOORS = {
 
 def best(call: Callable[[], object]) -> float:
     """Return the CPU seconds of a call, the least of three."""
-    return min(cpu_seconds(call) for _ in range(3))
+    return cpu_seconds(call, times=3)
 
 
 def main() -> None:
@@ -229,7 +237,11 @@ def _cells(name: str, seconds: float, machine: Machine) -> tuple[str, ...]:
     if floor is None:
         return "", "", "none is known: a reduction of a sparse matrix"
     least = floor.seconds(machine, PAIRS * (1 if resi.registry.measures().get(name).symmetric else 2))
-    return f"{least:.2f}", f"{seconds / least:.1f}", floor.about
+    about = floor.about
+    if seconds > MOST * least:
+        short = "calls take as long at this size" if seconds < SHORT_SECONDS * PAIRS else ""
+        about += f" ({floor.reason or short or 'no reason is known'})"
+    return f"{least:.2f}", f"{seconds / least:.1f}", about
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ import torch
 from rich.table import Table
 
 import resi
-from measures import CONSOLE, benchmark, cpu_seconds, related, warm_up
+from common import CONSOLE, benchmark, cpu_seconds, related, warm_up
 from resi.console import progress
 
 COLUMNS = 32

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from PIL import Image
-from rich.console import Console
 from rich.table import Table
 from sklearn.datasets import load_sample_images
 
+from common import CONSOLE
 from resi.domains.vision.cache import ImageCache
 from resi.domains.vision.domain import VisionDomain
 from resi.domains.vision.images import Images, OnDisk, Split
@@ -115,7 +115,7 @@ def show(ways: list[Way]) -> None:
         table.add_row(
             way.name, f"{way.plain * 1e3:.2f}", f"{way.kept * 1e3:.3f}", f"{way.plain / way.kept:.1f} (goal: 4)"
         )
-    Console(width=120).print(table)
+    CONSOLE.print(table)
 
 
 if __name__ == "__main__":

@@ -3,29 +3,25 @@
 from __future__ import annotations
 
 import functools
-import itertools
 import resource
 import sys
-import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from rich.console import Console
 from rich.table import Table
 
 import resi
+from common import CONSOLE, benchmark, cpu_seconds, product_rate, related, timed, warm_up
 from resi.console import progress
 from resi.engine.execution import Engine
 from resi.engine.tiles import all_pairs
 from resi.machine.memory import parse_memory
-from resi.registry import make_measure, measures
+from resi.registry import make_measure
 from resi.representation import Representation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    Arrays = Mapping[str, np.ndarray[Any, Any]]
+    from common import Arrays
 
 SIZES = {"1000x64": (1000, 64), "5000x512": (5000, 512)}
 # Seconds a pair of the published code, in the order of SIZES, on two cores with one thread, arrays of single precision.
@@ -55,7 +51,6 @@ NETREP = {
 PRODUCTS = ("cka", "eigenspace_overlap", "gulp", "linear_regression", "soft_correlation_match")
 LARGE = (50_000, 256)
 LARGE_MEMORY = "8GB"
-CONSOLE = Console(width=120)
 
 
 def bench_measures(sizes: list[str]) -> None:
@@ -99,7 +94,7 @@ def bench_rates() -> None:
                 continue
             seconds = seconds_of_comparing(given, name)
             rate = 105 * 2 * rows * columns**2 / seconds / 1e9
-            product = product_rate(precision)
+            product = product_rate(precision) / 1e9
             table.add_row(name, precision, f"{rate:.0f}", f"{product:.0f}", f"{rate / product:.0%}")
     CONSOLE.print(table)
 
@@ -115,7 +110,7 @@ def bench_tools() -> None:
         jobs = {name: ([name], theirs) for name, theirs in figures.items()}
         jobs["all three"] = (list(figures), sum(figures.values()))
         for label, (names, theirs) in jobs.items():
-            ours = min(cpu_seconds(functools.partial(resi.pairwise, given, names)) for _ in range(3))
+            ours = cpu_seconds(functools.partial(resi.pairwise, given, names), times=3)
             job = f"{label}, {count * (count - 1) // 2} pairs of {size}"
             table.add_row("netrep (quoted)", job, f"{theirs:.2f}", f"{ours:.2f}", f"{theirs / ours:.1f}x", "")
     table.add_section()
@@ -133,8 +128,8 @@ def bench_tools() -> None:
     for size, shape in SIZES.items():
         given = related(15, *shape)
         warm_up(given, ["cka"])
-        theirs = min(cpu_seconds(functools.partial(unbiased_cka, given)) for _ in range(3))
-        ours = min(cpu_seconds(functools.partial(resi.pairwise, given, ["cka"])) for _ in range(3))
+        theirs = cpu_seconds(functools.partial(unbiased_cka, given), times=3)
+        ours = cpu_seconds(functools.partial(resi.pairwise, given, ["cka"]), times=3)
         job = f"cka, 15 of {size} (its one is the unbiased)"
         table.add_row("pytorch-cka", job, f"{theirs:.2f}", f"{ours:.2f}", f"{theirs / ours:.1f}x", "")
     CONSOLE.print(table)
@@ -158,23 +153,6 @@ def bench_large() -> None:
     CONSOLE.print(table)
 
 
-def benchmark() -> list[str]:
-    """Return the names of the benchmark's 24 measures."""
-    return [name for name in measures() if measures().get(name).benchmark]
-
-
-def related(count: int, rows: int, columns: int, dtype: str = "float32") -> Arrays:
-    """Return representations that have most of their variance in common."""
-    generator = np.random.default_rng(0)
-    shared = generator.normal(size=(rows, columns))
-    return {f"r{i}": (shared + 0.5 * generator.normal(size=(rows, columns))).astype(dtype) for i in range(count)}
-
-
-def warm_up(given: Arrays, names: list[str]) -> None:
-    """Import and compile beforehand."""
-    resi.pairwise({name: array[:50] for name, array in itertools.islice(given.items(), 2)}, names)
-
-
 def seconds_of_comparing(given: Arrays, name: str) -> float:
     """Return the time of comparing alone."""
     measure = {name: make_measure(name, {})}
@@ -184,12 +162,6 @@ def seconds_of_comparing(given: Arrays, name: str) -> float:
     }
     engine = Engine(measure, parse_memory("auto"), torch.device("cpu"), 1)
     return sum(outcome.seconds for outcome in engine.run(all_pairs(list(items), measure), items))
-
-
-def product_rate(precision: str) -> float:
-    """Return the GFlop/s of a large matrix product."""
-    a = torch.randn(2000, 2000, dtype=getattr(torch, precision))
-    return 16 / min(cpu_seconds(lambda: a @ a) for _ in range(5))
 
 
 def rsatoolbox_spearman(given: Arrays) -> np.ndarray[Any, Any]:
@@ -215,18 +187,6 @@ def per_pair(seconds: float, published: float | None) -> tuple[str, ...]:
     ours = seconds / 105
     shown = ("", "") if published is None else (f"{1000 * published:.0f}", f"{published / ours:.1f}x")
     return (f"{seconds:.2f}", f"{1000 * ours:.2f}", *shown)
-
-
-def cpu_seconds(call: Callable[[], object]) -> float:
-    """Return the CPU seconds of a call."""
-    return timed(call)[0]
-
-
-def timed(call: Callable[[], Any]) -> tuple[float, Any]:
-    """Return the CPU seconds of a call, which other work on the machine changes little, and what it returns."""
-    start = time.process_time()
-    result = call()
-    return time.process_time() - start, result
 
 
 if __name__ == "__main__":

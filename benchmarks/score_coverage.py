@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from rank_coverage import rank_lines, rank_table
 
+from rank_coverage import rank_lines, rank_table
 from resi.choices import Protocol
 from resi.groundings import GROUNDINGS
 from resi.groundings.base import LEVEL, MeasureFacts, Member, Score, Similarities

@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import functools
-import time
 from itertools import combinations, permutations
-from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
-from rich.console import Console
 from rich.table import Table
 
+from common import CONSOLE, benchmark, cpu_seconds
 from resi.groundings.scores import score_table
 from resi.registry import measures
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-CONSOLE = Console(width=120)
 
 
 def main() -> None:
@@ -36,7 +29,9 @@ def main() -> None:
         ("layer_monotonicity", layers, []),
     ):
         comparisons = _random_comparisons(members, functional)
-        seconds = [_cpu(functools.partial(score_table, comparisons, test, how)) for how in ("corrected", "published")]
+        seconds = [
+            cpu_seconds(functools.partial(score_table, comparisons, test, how)) for how in ("corrected", "published")
+        ]
         table.add_row(test, str(comparisons.height), *(f"{time_:.2f}" for time_ in seconds), "under 2 s")
     CONSOLE.print(table)
 
@@ -46,7 +41,7 @@ def _random_comparisons(members: list[list[tuple[str, int, str]]], functional: l
     draw = np.random.default_rng(0)
     rows = []
     for architecture in ("a", "b", "c"):
-        for name in [*(name for name in measures() if measures().get(name).benchmark), *functional]:
+        for name in [*benchmark(), *functional]:
             symmetric = name in functional or measures().get(name).symmetric
             for part in members:
                 for a, b in (combinations if symmetric else permutations)(part, 2):
@@ -54,12 +49,6 @@ def _random_comparisons(members: list[list[tuple[str, int, str]]], functional: l
     sides = [f"{name}_{side}" for side in "ab" for name in ("setting", "seed", "layer")]
     columns = ["domain", "dataset", "architecture", *sides, "measure", "parameters", "value", "key"]
     return pl.DataFrame(rows, schema=columns, orient="row")
-
-
-def _cpu(call: Callable[[], object]) -> float:
-    start = time.process_time()
-    call()
-    return time.process_time() - start
 
 
 if __name__ == "__main__":

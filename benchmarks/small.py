@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from rich.console import Console
 from rich.table import Table
 from torch.utils.flop_counter import FlopCounterMode
 
+from common import CONSOLE, product_rate
 from resi import registry
 from resi.specs import ModelSpec
 
@@ -29,7 +29,6 @@ SMALL = {
     "language": ("reviews", ("bert_tiny", "albert_tiny", "smollm2_tiny")),
     "vision": ("digits", ("tiny_resnet", "tiny_vgg", "tiny_vit")),
 }
-SIDE = 2048
 
 
 def main() -> None:
@@ -40,7 +39,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    rate = product_rate()
+    rate = product_rate("float32")
     found = [
         {"model": name, **cost(domain, dataset, name, arguments.seeds)}
         for domain, (dataset, names) in SMALL.items()
@@ -52,17 +51,6 @@ def main() -> None:
             print(json.dumps({**row, "rate": rate}))  # noqa: T201
     else:
         show(found, rate)
-
-
-def product_rate() -> float:
-    """Return the floating-point operations a second of a product of large matrices, the best of some."""
-    a, b = torch.rand(SIDE, SIDE), torch.rand(SIDE, SIDE)
-    best = float("inf")
-    for _ in range(5):
-        start = time.process_time()
-        a @ b
-        best = min(best, time.process_time() - start)
-    return 2 * SIDE**3 / best
 
 
 def cost(domain_name: str, dataset: str, architecture: str, seeds: int) -> dict[str, Any]:
@@ -105,7 +93,7 @@ def show(found: list[dict[str, Any]], rate: float) -> None:
         floor = row["operations"] / rate
         numbers = (row["seconds"], row["operations"] / 1e9, floor, row["seconds"] / floor)
         table.add_row(row["model"], *(f"{number:.3g}" for number in numbers))
-    Console(width=120).print(table)
+    CONSOLE.print(table)
 
 
 if __name__ == "__main__":

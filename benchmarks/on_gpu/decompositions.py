@@ -23,25 +23,27 @@ def section(run: Run) -> None:
     """Time decompositions of double precision, and how well they keep small singular values and orthogonality."""
     for n_samples, n_features in SIZES if run.full else SMALL_SIZES:
         given = torch.from_numpy(conditioned(1e6)(related(1, n_samples, n_features)["r0"].numpy()))
+        expected = torch.linalg.svdvals(given)
         rows: list[tuple[Any, ...]] = []
         for name, decompose in ways(run).items():
             # Each is as slow as the one before, or slower: what was measured is printed before time is over.
             if not run.has(2 * max([0.5, *(row[1] for row in rows)]), f"{name}, {n_samples} x {n_features}"):
                 break
             with run.part(f"{name}, {n_samples} x {n_features}"):
-                rows.append((name, *measured(run, decompose, given)))
+                rows.append((name, *measured(run, decompose, given, expected)))
         header = ("way", "seconds", "largest share by which a singular value is off", "least orthogonal")
         run.table(f"{n_samples} x {n_features}, condition 1e6", header, rows)
 
 
-def measured(run: Run, decompose: Callable[[torch.Tensor], Parts], given: torch.Tensor) -> tuple[float, float, float]:
+def measured(
+    run: Run, decompose: Callable[[torch.Tensor], Parts], given: torch.Tensor, expected: torch.Tensor
+) -> tuple[float, float, float]:
     """Return seconds, the largest error of a singular value as a share of it, and of the products of left vectors."""
     there = given.to(run.device)
     decompose(there[:32, :16])  # loads what it needs
     found: list[Parts] = []
     seconds = run.timed(lambda: found.append(decompose(there)))
     left, values, _ = found[0]
-    expected = torch.linalg.svdvals(given)
     off = float(((values.cpu() - expected).abs() / expected).max())
     products = left.T @ left
     return (

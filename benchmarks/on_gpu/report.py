@@ -155,7 +155,7 @@ def is_lost(error: BaseException) -> bool:
 
 def run_section(run: Run) -> bool:
     """Run one section; return whether this process can run others."""
-    note(run, {"event": "begin", "section": run.name})
+    note(run, {"event": "begin", "section": run.name, "seconds": run.seconds})
     print(f"\n## {run.name}\n", flush=True)  # noqa: T201
     error, is_usable = "", True
     try:

@@ -98,6 +98,14 @@ def test_one_by_one_keeps_the_order_given(split: None) -> None:
     assert comparable(made) == comparable(found(engine()))
 
 
+def test_one_by_one_the_time_of_preparing_is_shared_by_all_comparisons_of_a_representation(split: None) -> None:
+    given = items()
+    own = engine(one_by_one=True)
+    tasks = sorted(all_pairs(list(given), own.measures), key=lambda task: (task.source, task.target))
+    shares = [one.prepare_seconds for one in own.run(tasks, given) if one.task.measure not in ON_CPU]
+    assert sum(shares) == pytest.approx(sum(own.prepared.seconds.values()))
+
+
 def test_each_side_has_a_budget_of_its_own(split: None) -> None:
     small = {one.task.measure: one for one in found(engine(main_memory=1000))}
     assert {name for name, one in small.items() if one.status == Status.failed} == ON_CPU

@@ -107,9 +107,12 @@ class Engine:
         """
         if not tasks:
             return
-        self._uses.clear()
         other = self._on_cpu()
+        self._uses = other._uses = Counter((key, task.measure) for task in tasks for key in (task.source, task.target))
         chosen = {task.measure for task in tasks}
+        if self.device.type == "cuda" and chosen & other.measures.keys():
+            # Other threads read the arrays, which do not wait for what the caller's stream has yet to do.
+            torch.cuda.synchronize(self.device)
         with listening():
             if chosen & other.measures.keys() and chosen - other.measures.keys():
                 with workers_beside(self.threads, len(representations)) as pool:
@@ -141,7 +144,6 @@ class Engine:
         self, tasks: Sequence[Task], representations: Mapping[str, Representation], pool: Pool
     ) -> Iterator[Outcome | None]:
         """Yield the outcome of every task on this engine's device, and None where some work without one is done."""
-        self._uses.update((key, task.measure) for task in tasks for key in (task.source, task.target))
         self.prepared.positions = {item.key: position for position, item in enumerate(representations.values())}
         needs: dict[str, int] = {}
         for name in dict.fromkeys(task.measure for task in tasks):
