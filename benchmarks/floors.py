@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 COUNT = 15
 PAIRS = COUNT * (COUNT - 1) // 2
-NEIGHBOURS = 10
+NEIGHBOURS, OF_GRAPH = 10, 5
+"""Of the neighbour measures, and of the graph of ``imd``."""
 MOST = 3.0
 """What is further above its floor has a reason in words."""
 SHORT_SECONDS = 0.002
@@ -135,6 +136,7 @@ def neighbours(machine: Machine) -> float:
 
 OF_DISTANCES = "each distance is checked for digits that cancelled"
 OF_RANKS = "correlations that differ by rounding alone share a rank"
+SEVERAL_TIMES = "it is read several times: is it finite, how large, and in double precision"
 OF_NEIGHBOURS = "below 4096 samples all distances are computed, in double precision"
 SHAPE = Floor("a product and singular values", nothing, lambda m: product(m) + m.values)
 FLOORS = {
@@ -183,14 +185,23 @@ FLOORS = {
     ),
     "jaccard": Floor("products of rows, single precision; selecting", neighbours, nothing, OF_NEIGHBOURS),
     "rank_similarity": Floor("products of rows, single precision; selecting", neighbours, nothing, OF_NEIGHBOURS),
-    "second_order_cosine": Floor("products of rows, single precision; selecting", neighbours, nothing, OF_NEIGHBOURS),
+    "second_order_cosine": Floor(
+        "products of rows, single precision; selecting",
+        neighbours,
+        nothing,
+        "up to 8192 samples all cosines are kept in double precision, as each pair asks for others",
+    ),
     "imd": Floor(
         "products of rows, single precision; selecting; the Chebyshev recursion on all columns in cache",
-        lambda m: neighbours(m) + 16 * 2 * NEIGHBOURS * 8 * m.rows**2 * m.read,
+        lambda m: neighbours(m) + 16 * 2 * OF_GRAPH * 8 * m.rows**2 * m.read,
         nothing,
     ),
-    "magnitude_difference": Floor("reading the matrix", lambda m: 4 * m.rows * m.columns * m.read, nothing),
-    "concentricity_difference": Floor("reading the matrix", lambda m: 3 * 4 * m.rows * m.columns * m.read, nothing),
+    "magnitude_difference": Floor(
+        "reading the matrix", lambda m: 4 * m.rows * m.columns * m.read, nothing, SEVERAL_TIMES
+    ),
+    "concentricity_difference": Floor(
+        "reading the matrix", lambda m: 4 * m.rows * m.columns * m.read, nothing, SEVERAL_TIMES
+    ),
 }
 
 
