@@ -16,7 +16,7 @@ from scipy.stats import rankdata
 
 from resi.errors import DegenerateInputError
 from resi.measures.features import Features
-from resi.measures.shared import distances, nearest, ranks, vectors
+from resi.measures.shared import cancellation, distances, nearest, ranks, vectors
 
 from .oracles import distances as plain_distances
 from .oracles import nearest as nearest_of
@@ -129,7 +129,7 @@ def test_groups_of_rows_near_each_other(offset: float, monkeypatch: pytest.Monke
     with mpmath.workdps(40):
         expected = np.array([[float(entry) for entry in row] for row in cosines(exact(R))])
     for origins in (32, 0):
-        monkeypatch.setattr(distances, "ORIGINS", origins)
+        monkeypatch.setattr(cancellation, "ORIGINS", origins)
         x = Features(torch.tensor(R))
         np.testing.assert_allclose(x.shared(nearest.cosine_distances), expected, rtol=3e-7, atol=1e-31)
         np.testing.assert_allclose(x.shared(distances.euclidean_distances).matrix, plain_distances(R), rtol=1e-9)

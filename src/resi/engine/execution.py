@@ -10,19 +10,19 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from resi.choices import OnError, Status
-from resi.engine.budget import CONFIG_KEYS, block_size, check_budget, group_measures
+from resi.engine.budget import CONFIG_KEYS, block_size, group_measures
 from resi.engine.cache import Prepared
 from resi.engine.outcomes import Outcome, Result, failed, judged, noted, outcome_of
 from resi.engine.permuting import Pair, Permuting
 from resi.engine.resampling import Resampling
 from resi.engine.tiles import Task, in_tiles
+from resi.engine.views import Views
 from resi.engine.warned import hear, listening
 from resi.engine.watch import Activity, unwatched
 from resi.engine.workers import beside, place, stream, workers, workers_beside
 from resi.errors import ArtifactError, BudgetError, DegenerateInputError, ShapeError
 from resi.measures.base import Measure
-from resi.measures.guard import as_failure, needed_bytes
-from resi.measures.shapes import pair_views
+from resi.measures.guard import as_failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -98,7 +98,7 @@ class Engine:
     def __post_init__(self) -> None:
         self.prepared = Prepared(self.memory, self.device, self.watch)
         self._uses: Counter[tuple[str, str]] = Counter()
-        self._known_views: dict[Any, tuple[View, View]] = {}
+        self._views = Views(self.memory, self.sampling, self.limits, is_doubled=self.bootstrap is not None)
 
     def run(self, tasks: Sequence[Task], representations: Mapping[str, Representation]) -> Iterator[Outcome]:
         """Yield the outcome of every task, in an order that needs few representations at a time.
@@ -148,7 +148,7 @@ class Engine:
         needs: dict[str, int] = {}
         for name in dict.fromkeys(task.measure for task in tasks):
             try:
-                needs[name] = self._largest_need(self.measures[name], representations.values())
+                needs[name] = self._views.largest_need(self.measures[name], representations.values())
             except BaseException as error:  # such as of a plugin that cannot compute how much memory it needs
                 failure = as_failure(self.measures[name], error)
                 if self.on_error == OnError.raise_:
@@ -174,7 +174,7 @@ class Engine:
         for task in tile:
             measure = self.measures[task.measure]
             try:
-                pair = views[task] = self._views(measure, items[task.source], items[task.target])
+                pair = views[task] = self._views.of(measure, items[task.source], items[task.target])
             except (ShapeError, BudgetError) as error:
                 views[task] = error
             else:
@@ -341,41 +341,6 @@ class Engine:
         spent = self.prepared.seconds
         sides = [(key, task.measure) for key in (task.source, task.target)]
         return sum(spent[side] / self._uses[side] for side in sides if side in spent)
-
-    def _views(self, measure: Measure, source: Representation, target: Representation) -> tuple[View, View]:
-        # Thousands of pairs have the same few shapes.
-        known = (measure.name, *((side.size, side.layout, side.samples) for side in (source, target)))
-        if known not in self._known_views:
-            self._known_views[known] = self._find_views(measure, source, target)
-        return self._known_views[known]
-
-    def _find_views(self, measure: Measure, source: Representation, target: Representation) -> tuple[View, View]:
-        if source.samples != target.samples:
-            raise ShapeError(f"{measure.name}: {source.name} and {target.name} hold different samples")
-        result = self._pair_views(measure, source, target)
-
-        def bytes_of(count: int) -> int:
-            return self._bytes(measure, *(replace(side, size=(count, *side.size[1:])) for side in (source, target)))
-
-        check_budget(measure.name, source.size, bytes_of, self.memory, self.limits)
-        return result
-
-    def _largest_need(self, measure: Measure, representations: Iterable[Representation]) -> int:
-        """Return the most bytes that preparing one of the representations for a measure takes."""
-        by_shape = {(item.size, item.layout): item for item in representations}
-        return max(self._bytes(measure, item, item) // 2 for item in by_shape.values())
-
-    def _bytes(self, measure: Measure, source: Representation, target: Representation) -> int:
-        """Return the bytes that preparing two representations for a measure takes."""
-        views = self._pair_views(measure, source, target)
-        sizes = (view.size(side.size) for view, side in zip(views, (source, target), strict=True))
-        need = sum(needed_bytes(measure, *size) for size in sizes)
-        return need if self.bootstrap is None else 2 * need  # a draw is prepared beside all samples
-
-    def _pair_views(self, measure: Measure, source: Representation, target: Representation) -> tuple[View, View]:
-        return pair_views(
-            measure.name, (source.size, target.size), (source.layout, target.layout), measure.spatial, self.sampling
-        )
 
 
 def _pairs(

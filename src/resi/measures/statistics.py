@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from resi.errors import DegenerateInputError
 from resi.measures.base import PAPER, Measure, check_variant
 from resi.measures.shared import distances, intermediates, rows
-from resi.measures.shared.distances import RIGHT_ANGLE
+from resi.measures.shared.cancellation import RIGHT_ANGLE
 from resi.measures.shared.vectors import column_blocks, directions, name_of, positions, resolution, row_blocks
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from resi.measures.shared.distances import CANCELLED, is_narrow, mend
+from resi.measures.shared.cancellation import CANCELLED, mend
+from resi.measures.shared.distances import is_narrow
 from resi.measures.shared.vectors import Vectors, positions, profiles
 
 if TYPE_CHECKING:

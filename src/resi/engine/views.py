@@ -1,0 +1,85 @@
+"""What of two representations a measure compares, and whether preparing both fits into memory."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from resi.engine.budget import check_budget
+from resi.errors import ShapeError
+from resi.measures.guard import needed_bytes
+from resi.measures.shapes import pair_views
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from resi.engine.budget import Limits
+    from resi.measures.base import Measure
+    from resi.measures.shapes import Sampling, View
+    from resi.representation import Representation
+
+
+class Views:
+    """Finds views of pairs, each kind of pair once: thousands of pairs have the same few shapes.
+
+    Parameters
+    ----------
+    memory : int
+        Budget for prepared representations, in bytes.
+    sampling : {"spread", "strided"}
+        Which of many rows of maps are compared.
+    limits : Limits
+        What messages call the limits of memory and samples.
+    is_doubled : bool
+        Whether draws of samples are prepared beside all samples, which takes twice the memory.
+    """
+
+    def __init__(self, memory: int, sampling: Sampling, limits: Limits, is_doubled: bool) -> None:
+        self._memory = memory
+        self._sampling = sampling
+        self._limits = limits
+        self._is_doubled = is_doubled
+        self._known: dict[tuple[Any, ...], tuple[View, View]] = {}
+
+    def of(self, measure: Measure, source: Representation, target: Representation) -> tuple[View, View]:
+        """Return the views of a pair.
+
+        Raises
+        ------
+        ShapeError
+            If the sides hold different samples, or shapes that the measure does not take.
+        BudgetError
+            If preparing both takes more than there is: it says what would fit.
+        """
+        known = (measure.name, *((side.size, side.layout, side.samples) for side in (source, target)))
+        if known not in self._known:
+            self._known[known] = self._find(measure, source, target)
+        return self._known[known]
+
+    def largest_need(self, measure: Measure, representations: Iterable[Representation]) -> int:
+        """Return the most bytes that preparing one of the representations for a measure takes."""
+        by_shape = {(item.size, item.layout): item for item in representations}
+        return max(self._bytes(measure, item, item) // 2 for item in by_shape.values())
+
+    def _find(self, measure: Measure, source: Representation, target: Representation) -> tuple[View, View]:
+        if source.samples != target.samples:
+            raise ShapeError(f"{measure.name}: {source.name} and {target.name} hold different samples")
+        result = self._pair(measure, source, target)
+
+        def bytes_of(count: int) -> int:
+            return self._bytes(measure, *(replace(side, size=(count, *side.size[1:])) for side in (source, target)))
+
+        check_budget(measure.name, source.size, bytes_of, self._memory, self._limits)
+        return result
+
+    def _bytes(self, measure: Measure, source: Representation, target: Representation) -> int:
+        """Return the bytes that preparing two representations for a measure takes."""
+        views = self._pair(measure, source, target)
+        sizes = (view.size(side.size) for view, side in zip(views, (source, target), strict=True))
+        need = sum(needed_bytes(measure, *size) for size in sizes)
+        return 2 * need if self._is_doubled else need
+
+    def _pair(self, measure: Measure, source: Representation, target: Representation) -> tuple[View, View]:
+        return pair_views(
+            measure.name, (source.size, target.size), (source.layout, target.layout), measure.spatial, self._sampling
+        )
