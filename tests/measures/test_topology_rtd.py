@@ -12,8 +12,9 @@ from resi.errors import DegenerateInputError, UsageError
 from resi.machine.devices import torch_threads
 from resi.measures.features import Features
 from resi.measures.homology.edges import in_order, opening
-from resi.measures.homology.persistence import Side, total_bar_lengths
+from resi.measures.homology.persistence import total_bar_lengths
 from resi.measures.homology.topology import RTD
+from resi.measures.homology.windows import Side
 from resi.measures.shared.distances import cloud_of_positions
 
 

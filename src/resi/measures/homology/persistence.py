@@ -35,7 +35,8 @@ What makes it fast
   filled while it has a class. All else is passed over with a few operations on bits.
 - Both directions go through the same order of edges.
 
-One file holds all of it, since numba's cache of compiled code notices changes in the file of a function only.
+One file holds all of the compiled loop, since numba's cache of compiled code notices changes in the file of a function
+only; what brings the edges into order is in :mod:`~resi.measures.homology.windows`.
 
 References
 ----------
@@ -50,6 +51,20 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from resi.machine.compiling import NO_REFERENCES_COUNTED, compiled
+from resi.measures.homology.windows import (
+    FIRST_READY,
+    OPENING,
+    SECOND_READY,
+    Side,
+    Window,
+    count_openings,
+    count_until,
+    ends,
+    lean,
+    place_of,
+    value_at,
+    window_up_to,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,54 +81,11 @@ FIRST_WORDS = 8
 FIRST_ROWS = 1024
 # Edges are brought into order by so many at a time, as a share of all.
 WINDOW = 1 / 8
-# What is said of an edge beside its points: it closes no triangle in the side it is taken from, and the triangle of it
-# and the apex comes with it, when the apex belongs to the one side and to the other.
-OPENING = np.int64(1 << 32)
-FIRST_READY, SECOND_READY = np.int64(1 << 33), np.int64(1 << 34)
-
-
-def _lean(function: Callable[..., Any]) -> Any:
-    """Compile a function that allocates nothing: counting references to its arrays took a third of the time."""
-    return compiled(function, **NO_REFERENCES_COUNTED)
 
 
 def _inlined(function: Callable[..., Any]) -> Any:
     """Compile a small function into those that call it for every edge."""
     return compiled(function, **NO_REFERENCES_COUNTED, forceinline=True)
-
-
-class Side(NamedTuple):
-    """One representation: its distances over the edges b < c, in the order of ``numpy.triu_indices``.
-
-    Attributes
-    ----------
-    values : array of shape (n_edges,), float64
-    order : array of shape (n_edges,), uint32
-        Edges by value, ties by position, as ``b << 16 | c``.
-    opening : array of shape (n_opening,), int32
-        Positions in that order of the edges that close no triangle with earlier ones.
-    zero_below : float
-        Smaller values count as 0.
-    """
-
-    values: Array
-    order: Array
-    opening: Array
-    zero_below: float
-
-
-class Window(NamedTuple):
-    """What comes up to a value: edges, by ``min(d_R, d_S)``, and the triangles of the apex that come after their edge.
-
-    These are, for each direction, by the distances of its own side.
-    """
-
-    edges: Array  # int64, with what is said of them
-    values: Array
-    first_late: Array
-    first_late_values: Array
-    second_late: Array
-    second_late_values: Array
 
 
 class State(NamedTuple):
@@ -146,7 +118,7 @@ FREE_ROWS, ROWS, FREE_CLASSES, CLASSES, ALIVE, BORN, OPENINGS, IS_DONE = range(8
 TOTAL, REACHED = range(2)
 
 
-@_lean
+@lean
 def _lowest(word: Any) -> int:
     """Return the position of the lowest bit of a word that is not zero."""
     position = 0
@@ -157,124 +129,14 @@ def _lowest(word: Any) -> int:
     return position
 
 
-@_lean
+@lean
 def _bit(position: int) -> Any:
     return ONE << np.uint64(position & 63)
 
 
-@_lean
+@lean
 def _holds(sets: Any, b: int, c: int) -> bool:
     return (sets[b, c >> 6] & _bit(c)) != 0
-
-
-@_lean
-def _ends(edge: int) -> tuple[int, int]:
-    """Return the two points of an edge."""
-    return (edge >> 16) & 0xFFFF, edge & 0xFFFF
-
-
-@_lean
-def _place(n_points: int, b: int, c: int) -> int:
-    """Return the position of the distance between two points."""
-    if b > c:
-        b, c = c, b
-    return b * n_points - b * (b + 1) // 2 + c - b - 1
-
-
-@_lean
-def _value(n_points: int, side: Side, position: int) -> float:
-    """Return the value of the edge at a position in the side's order."""
-    b, c = _ends(np.int64(side.order[position]))
-    return side.values[_place(n_points, b, c)]
-
-
-@_lean
-def _count_until(n_points: int, side: Side, below: float, also: float) -> int:
-    """Return how many edges of a side have a value below a limit, or another one that is no larger."""
-    low, high = 0, len(side.order)
-    while low < high:
-        middle = (low + high) // 2
-        value = _value(n_points, side, middle)
-        if value < below or value == also:
-            low = middle + 1
-        else:
-            high = middle
-    return low
-
-
-@compiled
-def _split(n_points: int, own: Side, other: Side, at: Any, stop: int, ready: int) -> Any:
-    """Return the edges of a side's order that come at its value, and those that the other side brings earlier.
-
-    An edge of equal values comes from the first side. ``at`` says how many edges, and opening ones, were returned
-    before, and is moved on.
-    """
-    size = stop - at[0] + 1
-    edges, values, count = np.empty(size, np.int64), np.empty(size), 0
-    late, late_values, n_late = np.empty(size, np.int64), np.empty(size), 0
-    takes_equal = ready == FIRST_READY
-    for position in range(at[0], stop):
-        edge = np.int64(own.order[position])
-        b, c = _ends(edge)
-        place = _place(n_points, b, c)
-        value, others = own.values[place], other.values[place]
-        said = FIRST_READY | SECOND_READY if value == others else ready
-        if at[1] < len(own.opening) and own.opening[at[1]] == position:
-            said |= OPENING
-            at[1] += 1
-        # Both are written, and one is kept: which it is cannot be foreseen, and a wrong guess costs more.
-        edges[count], values[count] = edge | said, value
-        late[n_late], late_values[n_late] = edge, value
-        count += (value < others) | ((value == others) & takes_equal)
-        n_late += value > others
-    at[0] = stop
-    return edges[:count], values[:count], late[:n_late], late_values[:n_late]
-
-
-@compiled
-def _merged(edges: Any, values: Any, others: Any, other_values: Any) -> tuple[Any, Any]:
-    """Return edges from two lists by value, ties by position."""
-    size = len(edges) + len(others)
-    merged, merged_values = np.empty(size, np.int64), np.empty(size)
-    i = j = k = 0
-    while i < len(edges) and j < len(others):
-        a, b, value, other = edges[i], others[j], values[i], other_values[j]
-        take = value < other or (value == other and (a & 0xFFFFFFFF) < (b & 0xFFFFFFFF))
-        merged[k] = a if take else b
-        merged_values[k] = value if take else other
-        i += take
-        j += not take
-        k += 1
-    for rest in range(i, len(edges)):
-        merged[k], merged_values[k] = edges[rest], values[rest]
-        k += 1
-    for rest in range(j, len(others)):
-        merged[k], merged_values[k] = others[rest], other_values[rest]
-        k += 1
-    return merged, merged_values
-
-
-@compiled
-def _window(n_points: int, first: Side, second: Side, at: Any, limit: float) -> Window:
-    """Return what comes up to a value and was not returned before, which ``at`` says for both sides."""
-    stop = _count_until(n_points, first, limit, limit)
-    edges, values, first_late, first_late_values = _split(n_points, first, second, at[0], stop, FIRST_READY)
-    stop = _count_until(n_points, second, limit, limit)
-    others, other_values, second_late, second_late_values = _split(n_points, second, first, at[1], stop, SECOND_READY)
-    edges, values = _merged(edges, values, others, other_values)
-    return Window(edges, values, first_late, first_late_values, second_late, second_late_values)
-
-
-@_lean
-def _count_openings(n_points: int, own: Side, other: Side, ready: int) -> int:
-    """Return how many edges that may close no triangle come at the value of a side."""
-    count, takes_equal = 0, ready == FIRST_READY
-    for position in own.opening:
-        b, c = _ends(np.int64(own.order[position]))
-        place = _place(n_points, b, c)
-        value, others = own.values[place], other.values[place]
-        count += (value < others) | ((value == others) & takes_equal)
-    return count
 
 
 @compiled
@@ -306,13 +168,13 @@ def _start(n_points: int, openings: int, words: int, rows: int) -> State:
     )
 
 
-@_lean
+@lean
 def _words(state: Any) -> int:
     """Return how many words of classes are in use."""
     return (state.counts[CLASSES] + WORD - 1) // WORD
 
 
-@_lean
+@lean
 def _take_class(state: State, value: float) -> int:
     """Return a new class, alive from ``value`` on."""
     state.counts[FREE_CLASSES] -= 1
@@ -325,23 +187,23 @@ def _take_class(state: State, value: float) -> int:
     return new
 
 
-@_lean
+@lean
 def _set_potentials(state: State, b: int, c: int) -> None:
     """Set the relation to the sum of two potentials; for b = c, to nothing."""
     for w in range(_words(state)):
         state.relation[w] = state.potential[w, b] ^ state.potential[w, c]
 
 
-@_lean
+@lean
 def _add_residue(state: State, b: int, c: int) -> None:
     """Add the residue of an edge to the relation."""
     if _holds(state.nonzero, b, c):
-        row = state.row_of[_place(len(state.present), b, c)]
+        row = state.row_of[place_of(len(state.present), b, c)]
         for w in range(_words(state)):
             state.relation[w] ^= state.residue[w, row]
 
 
-@_lean
+@lean
 def _is_zero(state: State) -> bool:
     """Return whether the relation is satisfied already."""
     for w in range(_words(state)):
@@ -357,13 +219,13 @@ def _mark(sets: Any, b: int, c: int) -> None:
     sets[c, b >> 6] ^= _bit(b)
 
 
-@_lean
+@lean
 def _store_residue(state: State, b: int, c: int) -> None:
     """Make the relation the residue of an edge."""
     state.counts[FREE_ROWS] -= 1
     row = state.free_rows[state.counts[FREE_ROWS]]
     state.counts[ROWS] = max(state.counts[ROWS], row + 1)
-    state.row_of[_place(len(state.present), b, c)] = row
+    state.row_of[place_of(len(state.present), b, c)] = row
     state.edge_of[row] = np.int64(b) << 16 | np.int64(c)
     for w in range(_words(state)):
         state.residue[w, row] = state.relation[w]
@@ -372,9 +234,9 @@ def _store_residue(state: State, b: int, c: int) -> None:
     state.residues[c] += 1
 
 
-@_lean
+@lean
 def _clear_residue(state: State, row: int) -> None:
-    b, c = _ends(state.edge_of[row])
+    b, c = ends(state.edge_of[row])
     _mark(state.nonzero, b, c)
     state.residues[b] -= 1
     state.residues[c] -= 1
@@ -383,7 +245,7 @@ def _clear_residue(state: State, row: int) -> None:
     state.counts[FREE_ROWS] += 1
 
 
-@_lean
+@lean
 def _youngest(state: State) -> int:
     """Return the class of the relation that was born last."""
     youngest = -1
@@ -397,7 +259,7 @@ def _youngest(state: State) -> int:
     return youngest
 
 
-@_lean
+@lean
 def _any(sets: Any, word: int, start: int, stop: int) -> Any:
     """Return the union of some words."""
     union = ZERO
@@ -406,7 +268,7 @@ def _any(sets: Any, word: int, start: int, stop: int) -> Any:
     return union
 
 
-@_lean
+@lean
 def _replace_in_potentials(state: State, dying: int) -> None:
     """Add the relation to every potential that the dying class is in."""
     words, word, bit, n_points = _words(state), dying >> 6, _bit(dying), state.potential.shape[1]
@@ -419,7 +281,7 @@ def _replace_in_potentials(state: State, dying: int) -> None:
                         state.potential[w, point] ^= state.relation[w]
 
 
-@_lean
+@lean
 def _replace_in_residues(state: State, dying: int) -> None:
     """Add the relation to every residue that the dying class is in."""
     words, word, bit, rows = _words(state), dying >> 6, _bit(dying), state.counts[ROWS]
@@ -438,7 +300,7 @@ def _replace_in_residues(state: State, dying: int) -> None:
         state.counts[ROWS] -= 1
 
 
-@_lean
+@lean
 def _make_zero(state: State, value: float) -> None:
     """Let the youngest class of the relation die at ``value``, and replace it by the others everywhere."""
     dying = _youngest(state)
@@ -453,7 +315,7 @@ def _make_zero(state: State, value: float) -> None:
     state.counts[ALIVE] -= 1
 
 
-@_lean
+@lean
 def _join(state: State, b: int, c: int, new: int) -> None:
     """Join two components, so that the class of the edge bc is ``new``, or zero when ``new`` is negative."""
     _set_potentials(state, b, c)
@@ -473,7 +335,7 @@ def _join(state: State, b: int, c: int, new: int) -> None:
     state.following[into], state.following[joined] = state.following[joined], state.following[into]
 
 
-@_lean
+@lean
 def _open_edge(state: State, b: int, c: int, value: float, is_filled: bool) -> None:
     """Add an edge that closes no triangle with earlier ones, or only that with the apex."""
     new = -1 if is_filled else _take_class(state, value)
@@ -488,7 +350,7 @@ def _open_edge(state: State, b: int, c: int, value: float, is_filled: bool) -> N
         _store_residue(state, b, c)
 
 
-@_lean
+@lean
 def _close_apex(state: State, b: int, c: int, value: float) -> None:
     """Add the triangle of the apex and an edge that is there already."""
     _set_potentials(state, b, c)
@@ -497,7 +359,7 @@ def _close_apex(state: State, b: int, c: int, value: float) -> None:
         _make_zero(state, value)
 
 
-@_lean
+@lean
 def _remove_component(present: Any, link: Any, stack: Any, start: int) -> None:
     """Take the points that can be reached from ``start`` within the link out of it."""
     link[start >> 6] &= ~_bit(start)
@@ -518,7 +380,7 @@ def _remove_component(present: Any, link: Any, stack: Any, start: int) -> None:
             return
 
 
-@_lean
+@lean
 def _candidate(state: State, b: int, c: int, nonzero: bool) -> int:
     """Return a point of the link whose two edges to b and c have a non-zero residue, or none has; -1 for no point."""
     for w in range(len(state.link)):
@@ -529,7 +391,7 @@ def _candidate(state: State, b: int, c: int, nonzero: bool) -> int:
     return -1
 
 
-@_lean
+@lean
 def _close_edge(state: State, b: int, c: int, value: float) -> None:
     """Add an edge with all triangles that it is the last edge of.
 
@@ -562,7 +424,7 @@ def _close_edge(state: State, b: int, c: int, value: float) -> None:
             _make_zero(state, value)
 
 
-@_lean
+@lean
 def _closes_none(present: Any, b: int, c: int) -> bool:
     """Return whether two points have no neighbour in common."""
     for w in range(present.shape[1]):
@@ -571,7 +433,7 @@ def _closes_none(present: Any, b: int, c: int) -> bool:
     return True
 
 
-@_lean
+@lean
 def _meets_residue(present: Any, nonzero: Any, b: int, c: int) -> bool:
     """Return whether one of the triangles that an edge closes has an edge of non-zero residue."""
     found = np.uint64(0)
@@ -589,15 +451,15 @@ def _is_loop(potential: Any, nonzero: Any, words: int, b: int, c: int) -> bool:
     return found != 0
 
 
-@_lean
+@lean
 def _level(value: float, zero_below: float) -> float:
     return value if value >= zero_below else 0.0
 
 
-@_lean
+@lean
 def _change(state: State, edge: int, ready: int, value: float) -> bool:
     """Add an edge that may change a class; return False when there is no room."""
-    b, c = _ends(edge)
+    b, c = ends(edge)
     is_ready = edge & ready != 0
     is_open = edge & OPENING != 0 and _closes_none(state.present, b, c)
     is_met = not is_open and _meets_residue(state.present, state.nonzero, b, c)
@@ -612,7 +474,7 @@ def _change(state: State, edge: int, ready: int, value: float) -> bool:
     return True
 
 
-@_lean
+@lean
 def _run(state: State, window: Window, side: Side, ready: int) -> bool:
     """Add what a window has for one direction; return False when there is no room.
 
@@ -628,14 +490,14 @@ def _run(state: State, window: Window, side: Side, ready: int) -> bool:
         value = values[k] if k < len(edges) else np.inf
         # The triangles with the apex that come later than their edge.
         while next_late < len(late) and late_values[next_late] <= value:
-            b, c = _ends(late[next_late])
+            b, c = ends(late[next_late])
             if _is_loop(potential, nonzero, (counts[CLASSES] + WORD - 1) // WORD, b, c):
                 _close_apex(state, b, c, _level(late_values[next_late], zero_below))
             next_late += 1
         if k == len(edges):
             break
         edge = edges[k]
-        b, c = _ends(edge)
+        b, c = ends(edge)
         # All three are looked at, without a branch: the last is true or false at random.
         is_loop = (edge & ready != 0) & _is_loop(potential, nonzero, (counts[CLASSES] + WORD - 1) // WORD, b, c)
         if (edge & OPENING != 0) | (residues[b] + residues[c] > 0) | is_loop:
@@ -649,42 +511,41 @@ def _run(state: State, window: Window, side: Side, ready: int) -> bool:
     return True
 
 
-@_lean
-def _finished(n_points: int, state: State, first: Side) -> float:
-    """Return the sum of bar lengths, after adding the triangles of the apex that are left.
+@lean
+def _finished(n_points: int, state: State, first: Side, position: int) -> float:
+    """Return the sum of bar lengths, after adding the triangles of the apex that are left, from a position on.
 
     By now all residues are zero and no class can be born. What is alive says which points are not joined in R yet.
     """
-    position = _count_until(n_points, first, state.sums[REACHED], -1.0)
     while state.counts[ALIVE] > 0:
-        b, c = _ends(np.int64(first.order[position]))
+        b, c = ends(np.int64(first.order[position]))
         words = (state.counts[CLASSES] + WORD - 1) // WORD
         if _is_loop(state.potential, state.nonzero, words, b, c):
-            value = first.values[_place(n_points, b, c)]
+            value = first.values[place_of(n_points, b, c)]
             _close_apex(state, b, c, _level(value, first.zero_below))
         position += 1
     return state.sums[TOTAL]
 
 
-@compiled
 def _both(n_points: int, first: Side, second: Side, words: int, rows: int) -> tuple[float, float]:
     """Return the summed lengths for both directions, or a negative number where there is too little room."""
     n_edges, reach = len(first.order), 0
-    openings = _count_openings(n_points, first, second, FIRST_READY)
-    openings += _count_openings(n_points, second, first, SECOND_READY)
+    openings = count_openings(n_points, first, second, FIRST_READY)
+    openings += count_openings(n_points, second, first, SECOND_READY)
     there, back = _start(n_points, openings, words, rows), _start(n_points, openings, words, rows)
     sides, states, at = (first, second), (there, back), np.zeros((2, 2), np.int64)
     while there.counts[IS_DONE] + back.counts[IS_DONE] < 2:
         reach += int(n_edges * WINDOW) + WORD
         limit = np.inf
         if reach < n_edges:
-            limit = min(_value(n_points, first, reach), _value(n_points, second, reach))
-        window = _window(n_points, first, second, at, limit)
+            limit = min(value_at(n_points, first, reach), value_at(n_points, second, reach))
+        window = window_up_to(n_points, first, second, at, limit)
         for direction in range(2):
             side, state, ready = sides[direction], states[direction], FIRST_READY << direction
             if state.counts[IS_DONE] == 0 and not _run(state, window, side, ready):
                 return -1.0, -1.0
-    return _finished(n_points, there, first), _finished(n_points, back, second)
+    left = [count_until(n_points, side, state.sums[REACHED], -1.0) for side, state in zip(sides, states, strict=True)]
+    return _finished(n_points, there, first, left[0]), _finished(n_points, back, second, left[1])
 
 
 def total_bar_lengths(n_points: int, first: Side, second: Side) -> tuple[float, float]:

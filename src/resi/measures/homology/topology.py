@@ -112,7 +112,8 @@ class RTD(Measure):
 
 def _divergence(a: Distances, b: Distances) -> float:
     """Return the mean over both directions of the summed bar lengths."""
-    from resi.measures.homology.persistence import Side, total_bar_lengths
+    from resi.measures.homology.persistence import total_bar_lengths
+    from resi.measures.homology.windows import Side
 
     there, back = total_bar_lengths(a.n_points, Side(*a[1:]), Side(*b[1:]))
     return float(there + back) / 2
