@@ -58,14 +58,14 @@ def cost(domain_name: str, dataset: str, architecture: str, seeds: int) -> dict[
     domain = registry.domains().get(domain_name)()
     with tempfile.TemporaryDirectory() as folder:
         data = domain.locate(dataset, None, Path(folder))
-        _train(domain, data, spec_of(domain, data, architecture, 0, epochs=1))  # so that all is loaded
+        train(domain, data, spec_of(domain, data, architecture, 0, epochs=1))  # so that all is loaded
         with FlopCounterMode(display=False) as counter:
-            _train(domain, data, spec_of(domain, data, architecture, 0, epochs=1))
+            train(domain, data, spec_of(domain, data, architecture, 0, epochs=1))
         seconds, accuracies = float("inf"), []
         for seed in range(seeds):
             spec = spec_of(domain, data, architecture, seed)
             start = time.process_time()
-            found = _train(domain, data, spec)
+            found = train(domain, data, spec)
             seconds = min(seconds, time.process_time() - start)
             accuracies.append(found.accuracies.get("test", found.accuracies["validation"]))
     operations = counter.get_total_flops() * spec.hyperparameters["epochs"]
@@ -79,7 +79,8 @@ def spec_of(domain: Domain, data: Any, architecture: str, seed: int, **changes: 
     return ModelSpec(domain.name, data.name, data.content, architecture, "standard", seed, values, version)
 
 
-def _train(domain: Domain, data: Any, spec: ModelSpec) -> Any:
+def train(domain: Domain, data: Any, spec: ModelSpec) -> Any:
+    """Train a model on the CPU."""
     return domain.train(spec, data, torch.device("cpu"))
 
 

@@ -12,7 +12,7 @@ from resi.errors import DegenerateInputError
 from resi.measures import MEASURES, rsa, rsm
 from resi.measures.features import Features
 from resi.measures.guard import needed_bytes
-from resi.measures.shared import binned_ranks, difference_norm, ranks, tiles
+from resi.measures.shared import binned_ranks, compiled_sort, difference_norm, ranks, tiles
 from resi.measures.shared.compiled_bins import BAND, COUNT, count_bins, look_up
 from resi.registry import make_measure
 
@@ -183,13 +183,22 @@ def test_bins_are_wider_than_rounding() -> None:
     assert binned_ranks._cells(rows)[:, BAND].max() < 1.1 / binned_ranks.LEAST_WIDTHS
 
 
-@pytest.mark.parametrize("kind", ["continuous", "tied", "one value"])
-def test_sorting_in_parts_gives_the_same_ranks(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("way", ["_average_ranks_of_many", "_average_ranks_in_parts"])
+@pytest.mark.parametrize("kind", ["continuous", "tied", "one value", "one far away", "all magnitudes", "smallest"])
+def test_ranks_of_many_values(kind: str, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     draws = np.random.default_rng(0)
-    values = {"continuous": draws.random(3000), "tied": draws.integers(5, size=3000) / 7, "one value": np.ones(3000)}
+    values = {
+        "continuous": draws.random(3000),
+        "tied": draws.integers(5, size=3000) / 7,
+        "one value": np.ones(3000),
+        "one far away": np.append(1 + 1e-9 * draws.random(2999), 1e300),
+        "all magnitudes": 10.0 ** draws.uniform(-320, 300, 3000),
+        "smallest": draws.integers(1000, size=3000) * 5e-324,
+    }[kind]
     monkeypatch.setattr(ranks, "SORTED_AT_ONCE", 256)
-    found = ranks.average_ranks(torch.as_tensor(values[kind].copy()), torch.zeros_like, 0.0)
-    np.testing.assert_array_equal(found.numpy(), rankdata(values[kind]))
+    monkeypatch.setattr(compiled_sort, "BUCKET", 64)
+    found = getattr(ranks, way)(torch.as_tensor(values.copy()), torch.zeros_like, 0.0)
+    np.testing.assert_array_equal(found.numpy(), rankdata(values))
 
 
 @pytest.mark.usefixtures("small")

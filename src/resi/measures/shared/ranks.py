@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 else:
     from resi.lazy import torch
 
-SORTED_AT_ONCE = 2**24
-"""More values are sorted in parts, which takes less memory than one call of torch for all, but a third more time."""
+SORTED_AT_ONCE = 2**20
+"""More values are sorted by compiled loops, or in parts on a GPU: one call of torch takes 80 bytes for each of them."""
 SAMPLED = 2**16
 
 
@@ -73,6 +73,24 @@ def average_ranks(values: Tensor, width: Callable[[Tensor], Tensor], largest_wid
         ordered, order = _sorted(values)
         shared, _ = _shared_ranks(ordered, width, largest_width)
         return values.scatter_(0, order, shared)
+    if values.device.type == "cpu":
+        return _average_ranks_of_many(values, width, largest_width)
+    return _average_ranks_in_parts(values, width, largest_width)
+
+
+def _average_ranks_of_many(values: Tensor, width: Callable[[Tensor], Tensor], largest_width: float) -> Tensor:
+    from resi.measures.shared import compiled_sort
+
+    ordered, places = compiled_sort.ordered(values.numpy())
+    close = torch.from_numpy(compiled_sort.close_to_previous(ordered, largest_width))
+    larger = torch.from_numpy(ordered)[close]
+    gaps = larger - torch.from_numpy(ordered)[close - 1]
+    tied = close[gaps <= width(larger)]
+    compiled_sort.put_ranks(places, tied.numpy(), values.numpy())
+    return values
+
+
+def _average_ranks_in_parts(values: Tensor, width: Callable[[Tensor], Tensor], largest_width: float) -> Tensor:
     ranks = torch.empty_like(values)
     low, done = 0.0, 0
     for high in (*_bounds(values), math.inf):
@@ -91,7 +109,7 @@ def average_ranks(values: Tensor, width: Callable[[Tensor], Tensor], largest_wid
 
 
 def sorting_bytes(count: int) -> int:
-    """Return the bytes of ranking so many values, their own included."""
+    """Return the bytes of ranking so many values, their own included, unless they are very unevenly spread."""
     return min(80 * count, 20 * count + 80 * SORTED_AT_ONCE)
 
 
