@@ -234,7 +234,7 @@ def test_concentricity_of_nearly_parallel_rows_keeps_its_digits() -> None:
     assert MEASURES["concentricity_difference"]()(R, S) == pytest.approx(difference, rel=1e-6)
 
 
-@pytest.mark.parametrize("at_once", [2**20, 16])
+@pytest.mark.parametrize("at_once", [ranks.SORTED_AT_ONCE, 16])
 @pytest.mark.parametrize("gap", [0.0, 1e-17, 1e-16])
 def test_ranks_of_values_that_rounding_tells_apart(gap: float, at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ranks, "SORTED_AT_ONCE", at_once)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 else:
     from resi.lazy import torch
 
-SORTED_AT_ONCE = 2**20
+SORTED_AT_ONCE = 2**21
 """More values are sorted by compiled loops, or in parts on a GPU: one call of torch takes 80 bytes for each of them."""
 SAMPLED = 2**16
 
