@@ -27,8 +27,8 @@ LANGUAGE = {
     "shortcut": ["Shortcut_0558", "Shortcut_0889", "Shortcut_10"],
 }
 VISION = {
-    "augmentation": [f"GaussNoise {name}" for name in ("Gauss_S_{}DataModule", "Gauss_M_{}DataModule", "Gauss_Max_{}DataModule")],
-    "label_randomization": ["Normal {}", "Randomlabel RandomLabel_50_{}_DataModule", "Randomlabel RandomLabel_75_{}_DataModule"],
+    "augmentation": [f"GaussNoise Gauss_{level}_{{}}DataModule" for level in ("S", "M", "Max")],
+    "label_randomization": ["Normal {}", *(f"Randomlabel RandomLabel_{level}_{{}}_DataModule" for level in (50, 75))],
     "shortcut": [f"Shortcut ColorDot_{level}_{{}}DataModule" for level in (0, 75, 100)],
 }  # fmt: skip
 

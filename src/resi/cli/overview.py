@@ -46,6 +46,12 @@ def _lines(rows: Sequence[GridRow], places: Sequence[int | None]) -> list[list[s
     """Return the cells of some columns, numbers below each other whatever stands behind them."""
     marks = max((len(row.cells[place].marks) for row in rows for place in places if place is not None), default=0)
     return [
-        [row.label, *("" if place is None else f"{row.cells[place].number}{row.cells[place].marks:{marks}}" for place in places)]
+        [
+            row.label,
+            *(
+                "" if place is None else f"{row.cells[place].number}{row.cells[place].marks:{marks}}"
+                for place in places
+            ),
+        ]
         for row in rows
     ]

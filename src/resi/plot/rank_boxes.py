@@ -95,7 +95,7 @@ def ranks(  # noqa: PLR0913 - all but the first are options
     return figure
 
 
-def ranks_by_domain(  # noqa: PLR0913 - all but the first are options
+def ranks_by_domain(
     scores: Any,
     *,
     domain: str | Sequence[str] | None = None,
@@ -142,7 +142,9 @@ def _draw(ax: Axes, found: Ranks) -> None:
     ax.set_ylim(count - 0.4, -0.6)
     axis_names(ax, "rank (1 = best)")
     ax.set_xlim(0.5, count + 0.5)
-    ax.set_yticks(range(count), list(map(_short, found.names)), fontsize=SMALL if count > 12 else FONT, parse_math=False)
+    ax.set_yticks(
+        range(count), list(map(_short, found.names)), fontsize=SMALL if count > 12 else FONT, parse_math=False
+    )
     ax.grid(axis="x", linewidth=0.4, alpha=0.5)
     ax.tick_params(axis="y", length=0)
     plain(ax)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from resi.report.leaderboard import Leaderboard
     from resi.results.shards import Shard
 
+
 class Table(NamedTuple):
     """A table as text; ``left`` columns hold words, the others numbers."""
 
@@ -48,7 +49,7 @@ def write_tables(shard: Shard, folder: Path, root: Path | None = None, correct: 
     """
     scores = correct_on_request(shard.scores(), correct)
     make_folder(folder)
-    texts = {}
+    texts: dict[str, str] = {}
     for table in tables(shard, scores, root):
         texts |= {f"{table.name}.csv": as_csv(table), f"{table.name}.tex": as_latex(table)}
         texts[f"{table.name}.md"] = as_markdown(table)

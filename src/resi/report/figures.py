@@ -12,8 +12,8 @@ from markupsafe import Markup
 
 from resi.choices import Protocol
 from resi.errors import UsageError
-from resi.registry.labels import measure_label
 from resi.groundings import GROUNDINGS
+from resi.registry.labels import measure_label
 from resi.report.leaderboard import conditions, headline_scores
 from resi.report.names import anchor, file_name
 from resi.report.tables import without_nan

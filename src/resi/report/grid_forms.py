@@ -51,24 +51,27 @@ def grid_latex(grid: Grid) -> str:
     is_wide = len(grid.heads) > WIDE
     name, width = ("table*", r"\textwidth") if is_wide else ("table", r"\linewidth")
     caption = " ".join(latex_text(sentence) for sentence in (f"{grid.caption}.", *grid.notes))
-    return "\n".join(
-        [
-            r"% \usepackage{booktabs}" + r", \usepackage{graphicx}" * is_wide,
-            rf"\begin{{{name}}}",
-            r"\centering",
-            r"\footnotesize",
-            rf"\caption{{{caption}}}",
-            *([rf"\resizebox{{{width}}}{{!}}{{%"] if is_wide else []),
-            rf"\begin{{tabular}}{{l{'l' * len(grid.heads)}}}",
-            r"\toprule",
-            *_latex_heads(grid),
-            r"\midrule",
-            *_latex_rows(grid),
-            r"\bottomrule",
-            r"\end{tabular}" + "}" * is_wide,
-            rf"\end{{{name}}}",
-        ]
-    ) + "\n"
+    return (
+        "\n".join(
+            [
+                r"% \usepackage{booktabs}" + r", \usepackage{graphicx}" * is_wide,
+                rf"\begin{{{name}}}",
+                r"\centering",
+                r"\footnotesize",
+                rf"\caption{{{caption}}}",
+                *([rf"\resizebox{{{width}}}{{!}}{{%"] if is_wide else []),
+                rf"\begin{{tabular}}{{l{'l' * len(grid.heads)}}}",
+                r"\toprule",
+                *_latex_heads(grid),
+                r"\midrule",
+                *_latex_rows(grid),
+                r"\bottomrule",
+                r"\end{tabular}" + "}" * is_wide,
+                rf"\end{{{name}}}",
+            ]
+        )
+        + "\n"
+    )
 
 
 def _latex_heads(grid: Grid) -> Iterator[str]:
