@@ -308,6 +308,22 @@ def test_of_two_poolings_the_overview_has_the_published_one() -> None:
     assert len(grid.heads) == 6
 
 
+def test_settings_of_ones_own_models_have_columns_where_a_test_looks_at_one() -> None:
+    own = {"model_source": "own", "domain": "custom", "dataset": "mine", "architecture": "own"}
+    by_outputs = {"test": "output_correlation", "metric": "spearman", "functional": "jsd"}
+    rows = [
+        score("cka", 0.9, **own), score("cka", 0.5, setting="plain", **by_outputs, **own),
+        score("cka", 0.6, setting="mixup", **by_outputs, **own),
+    ]  # fmt: skip
+    grid = grids(frame(rows))["overview-your-own-models"]
+    assert [(head[1], head[-1], cell.number) for head, cell in zip(grid.heads, grid.rows[0].cells, strict=True)] == [
+        ("accuracy", "custom", "-"), ("outputs", "custom, mixup", "0.60"), ("outputs", "custom, plain", "0.50"),
+        ("random labels", "custom", "-"), ("shortcuts", "custom", "-"), ("augmentation", "custom", "0.90"),
+        ("layers", "custom", "-"),
+    ]  # fmt: skip
+    assert grid.notes[1] == "custom: own on mine."
+
+
 def test_measures_stand_by_family_and_are_told_apart_by_parameters_and_origin() -> None:
     rows = [
         score("jaccard", 0.9, parameters='{"k":10}'), score("jaccard", 0.8, parameters='{"k":5}'),
@@ -360,7 +376,7 @@ def test_markdown_has_as_many_cells_in_each_line_and_says_what_marks_mean() -> N
     assert table[0].startswith("| measure | family | by prediction<br>accuracy<br>Spearman<br>graph |")
     assert table[2] == r"| cka | kernel | - | - | - | 0.90 | **0.90**\*\* | - |"
     assert table[-1] == "| no score |  | 2 | 2 | 2 | 1 | 0 | 2 |"
-    assert r"\*, \*\*: p at most 0.025, 0.005 (one-sided, not corrected for the number of measures)." in lines
+    assert r"- \*, \*\*: p at most 0.025, 0.005 (one-sided, not corrected for the number of measures)." in lines
 
 
 def test_csv_has_all_digits_and_nothing_else() -> None:

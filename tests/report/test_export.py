@@ -55,11 +55,11 @@ def test_the_command_writes_tables_and_figures(tmp_path: Path, capsys: pytest.Ca
     assert f"tables and figures written to {out}" in printed.err
     assert printed.out.splitlines()[:6] == [
         "All measures in all tests, on one dataset and architecture of each domain",
-        "measure  accuracy  outputs  labels  shortcuts  augm.  layers",
-        "────────────────────────────────────────────────────────────",
+        "measure  acc.  outputs  labels  shortcuts  augm.  layers",
+        "────────────────────────────────────────────────────────",
         "graph",
-        "rsa             -        -       -          -   0.71       -",
-        "cka             -        -       -          -   0.91       -",
+        "rsa         -        -       -          -   0.71       -",
+        "cka         -        -       -          -   0.91       -",
     ]
     assert all(len(line) <= 80 for line in printed.out.splitlines())
     names = {path.name for path in out.iterdir()}

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 NARROW = 80
 """The width in a file, where ``COLUMNS`` asks for none."""
-SHORT = {"random labels": "labels", "augmentation": "augm."}
+SHORT = {"accuracy": "acc.", "random labels": "labels", "augmentation": "augm."}
 """Headings, so that all tests have room in 80 columns."""
 
 
@@ -31,10 +31,13 @@ def print_overview(grid: Grid, folder: Path) -> None:
     tests = list(dict.fromkeys(head[1] for head in grid.heads))
     columns = [Column("measure", rank=0), *(Column(SHORT.get(test, test), is_number=True) for test in tests)]
     place = {(head[1], head[-1]): number for number, head in enumerate(grid.heads)}
-    sections = [
-        Section(_lines(grid.rows, [place.get((test, where)) for test in tests]), where)
-        for where in dict.fromkeys(head[-1] for head in grid.heads)
-    ]
+    texts = [_texts(grid.rows, [at for (name, _), at in place.items() if name == test]) for test in tests]
+    sections = []
+    for where in dict.fromkeys(head[-1] for head in grid.heads):
+        cells = [[text.get((row, place.get((test, where))), "") for test, text in zip(tests, texts, strict=True)]
+                 for row in range(len(grid.rows))]  # fmt: skip
+        lines = [[row.label, *found] for row, found in zip(grid.rows, cells, strict=True)]
+        sections.append(Section(lines, where))
     within = width() or NARROW
     print_table(columns, sections, title=grid.caption, within=within, more=f"they are in {folder / grid.name}.md")
     for note in grid.notes:
@@ -42,16 +45,8 @@ def print_overview(grid: Grid, folder: Path) -> None:
             show(line, "dim")
 
 
-def _lines(rows: Sequence[GridRow], places: Sequence[int | None]) -> list[list[str]]:
-    """Return the cells of some columns, numbers below each other whatever stands behind them."""
-    marks = max((len(row.cells[place].marks) for row in rows for place in places if place is not None), default=0)
-    return [
-        [
-            row.label,
-            *(
-                "" if place is None else f"{row.cells[place].number}{row.cells[place].marks:{marks}}"
-                for place in places
-            ),
-        ]
-        for row in rows
-    ]
+def _texts(rows: Sequence[GridRow], places: Sequence[int]) -> dict[tuple[int, int | None], str]:
+    """Return the cells below one heading by row and column, numbers below each other whatever stands behind them."""
+    cells = {(number, place): row.cells[place] for number, row in enumerate(rows) for place in places}
+    marks = max((len(cell.marks) for cell in cells.values()), default=0)
+    return {at: cell.number + cell.marks.ljust(marks) for at, cell in cells.items()}

@@ -42,7 +42,7 @@ def grid_markdown(grid: Grid) -> str:
     lines += [markdown_line([markdown_text(row.label), row.family, *map(cell, row.cells)]) for row in grid.rows]
     if any(grid.missing):
         lines.append(markdown_line([NO_SCORE, "", *map(str, grid.missing)]))
-    notes = "\n".join(markdown_text(note) for note in grid.notes)
+    notes = "\n".join(f"- {markdown_text(note)}" for note in grid.notes)
     return "\n".join([f"**{markdown_text(grid.caption)}.**", "", *lines, "", notes]).rstrip() + "\n"
 
 
