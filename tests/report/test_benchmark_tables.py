@@ -6,13 +6,15 @@ import csv
 import io
 import itertools
 import math
-from statistics import mean
+from statistics import mean, median
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
 import pytest
 
 from resi.published.results import import_published
 from resi.report.benchmark_tables import benchmark_tables
+from resi.report.figures import rankings
 from resi.report.grid_forms import grid_csv, grid_latex, grid_markdown
 from tests.report.published_results import Network, Size, comparisons, measures, write
 from tests.report.rows import frame, score
@@ -98,6 +100,8 @@ class Slow:
     def auprc(self, test: str) -> float:
         found = []
         for within, across in self.groups(test):
+            if not within:
+                return math.nan
             total, before = 0.0, 0
             for threshold in sorted({*within, *across}, reverse=True):
                 hits = sum(value >= threshold for value in within)
@@ -105,7 +109,7 @@ class Slow:
                 total += (hits - before) / len(within) * hits / retrieved
                 before = hits
             found.append(total)
-        return mean(found) if all(map(len, next(self.groups(test)))) else math.nan
+        return mean(found)
 
     def conformity(self, test: str) -> float:
         return 1 - mean(mean(w <= a for w in within for a in across) for within, across in self.groups(test))
@@ -121,7 +125,10 @@ class Slow:
 
     def layers(self) -> tuple[float, float]:
         """Return the correlation and the conformity, means over models."""
-        correlations, conformities = [], []
+        correlations, conformities = zip(*self.layers_of_models(), strict=True)
+        return mean(correlations), mean(conformities)
+
+    def layers_of_models(self) -> Iterator[tuple[float, float]]:
         for seed in range(SIZE.layered):
             names = [self.network.layer(self.network.layered, seed, n) for n in range(1, self.network.layers + 1)]
             rows, triples = [], []
@@ -130,16 +137,21 @@ class Slow:
                     values = [self.similarity(source, target) for target in order[place + 1 :]]
                     rows += [spearman([-v for v in values], list(range(len(values))))] if len(values) > 1 else []
                     triples += [far > near for near, far in itertools.combinations(values, 2)]
-            correlations.append(mean(rows))
-            conformities.append(1 - mean(triples))
-        return mean(correlations), mean(conformities)
+            yield mean(rows), 1 - mean(triples)
 
 
 def spearman(x: list[float], y: list[float]) -> float:
+    if any(map(math.isnan, x)):
+        return math.nan
     ranks = [[sum(v < w for v in side) + (sum(v == w for v in side) + 1) / 2 for w in side] for side in (x, y)]
     centred = [[rank - mean(side) for rank in side] for side in ranks]
     product = sum(a * b for a, b in zip(*centred, strict=True))
     return product / math.sqrt(math.prod(sum(a * a for a in side) for side in centred))
+
+
+def ranks(values: list[float]) -> list[float]:
+    """Return the published ranks of scores: the largest first, equal ones sharing the best."""
+    return [math.nan if math.isnan(one) else 1 + sum(other > one for other in values) for one in values]
 
 
 def grids(scores: pl.DataFrame) -> dict[str, Grid]:
@@ -149,6 +161,27 @@ def grids(scores: pl.DataFrame) -> dict[str, Grid]:
 def cells(grid: Grid) -> dict[tuple[str, ...], GridCell]:
     """Return cells by the label of their row and the headings of their column."""
     return {(row.label, *head): cell for row in grid.rows for head, cell in zip(grid.heads, row.cells, strict=True)}
+
+
+@pytest.mark.parametrize("domain", ["language", "vision"])
+def test_the_figure_of_ranks_is_the_published_one_under_its_protocol(imported: Imported, domain: str) -> None:
+    slow = [Slow(imported.raw, NETWORKS[domain], measure) for measure in MEASURES]
+    columns = [ranks([one.correlation(by) for one in slow]) for by in ("AbsoluteAccDiff", "JSD", "Disagreement")]
+    columns += [ranks([one.auprc(test) for one in slow]) for test in NETWORKS[domain].groups]
+    of_models = zip(*([value for value, _ in one.layers_of_models()] for one in slow), strict=True)
+    every = [rank for values in of_models for rank in ranks(list(values)) if not math.isnan(rank)]
+    columns.append([mean(every)] * len(slow))
+    expected = {}
+    for measure, row in zip(MEASURES, zip(*columns, strict=True), strict=True):
+        known = sorted(rank for rank in row if not math.isnan(rank))
+        expected[measure] = (median(known), mean(known), len(known))
+    drawn = {name: dict(found) for name, _, _, found in rankings(imported.scores)}
+    assert list(drawn) == ["figure-ranks-published-models", "figure-ranks-published-models-published-protocol"]
+    found = drawn["figure-ranks-published-models-published-protocol"][domain]
+    for name, row, middle, average in zip(found.names, found.values, found.medians, found.means, strict=True):
+        assert (middle, average, sum(~np.isnan(row))) == pytest.approx(expected[name.partition(" ")[0]])
+    assert [name.partition(" ")[0] for name in found.names] == sorted(expected, key=lambda name: expected[name][:2])
+    assert {row[2] for row in expected.values()} == ({1, 7} if domain == "vision" else {7})
 
 
 @pytest.mark.parametrize("name", ["overview-published-models", "overview-published-models-published-protocol"])
