@@ -76,12 +76,11 @@ def grid_latex(grid: Grid) -> str:
 
 def _latex_heads(grid: Grid) -> Iterator[str]:
     """Yield the lines of headings, with rules below those that span several columns."""
-    levels = len(grid.heads[0]) if grid.heads else 0
-    for level in range(levels):
+    for level in range(grid.levels):
         spans = list(grid.spans(level))
         if not any(text for text, _ in spans):
             continue
-        first = "measure" if level == levels - 1 else ""
+        first = "measure" if level == grid.levels - 1 else ""
         cells = [latex_text(text) if count == 1 else rf"\multicolumn{{{count}}}{{c}}{{{latex_text(text)}}}"
                  for text, count in spans]  # fmt: skip
         yield latex_line([first, *cells])
@@ -91,7 +90,7 @@ def _latex_heads(grid: Grid) -> Iterator[str]:
             for (text, count), start, end in zip(spans, ends, ends[1:], strict=False)
             if count > 1 and text
         ]
-        if rules and level < levels - 1:
+        if rules and level < grid.levels - 1:
             yield " ".join(rules)
 
 

@@ -89,6 +89,11 @@ class Grid:
         """What the marks mean, what is missing, and what else to know, a sentence each."""
         return [*self._marks(), *self.remarks]
 
+    @property
+    def levels(self) -> int:
+        """How many levels of headings there are."""
+        return len(self.heads[0]) if self.heads else 0
+
     def spans(self, level: int) -> Iterator[tuple[str, int]]:
         """Yield the headings of one level with the number of columns below each."""
         count = 0
