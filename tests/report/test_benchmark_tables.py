@@ -207,7 +207,7 @@ def test_the_overview_has_all_tests_in_all_domains_as_a_slow_computation_has_the
     assert grid.missing == [0, 0, 1] * 6
     assert "A dash: no score, 6 of 72 cells (6 undefined)." in grid.notes
     assert "†: some of the comparisons behind the score have failed, 1 of 72 cells." in grid.notes
-    assert "graph: graphsage on flickr; 1 other pair of them is in the tables by test." in grid.notes
+    assert "graph: graphsage on flickr; 1 other is in the tables by test." in grid.notes
     assert "language: bert on sst2, cls pooling." in grid.notes
 
 
@@ -308,7 +308,7 @@ def test_what_is_not_in_the_results_is_a_dash_and_is_counted() -> None:
     found = grids(frame(rows))
     grid = found["overview"]
     assert "graph: gat on cora; graphsage on flickr, which the published overview shows, has no scores; " \
-        "1 other pair of them is in the tables by test." in grid.notes  # fmt: skip
+        "1 other is in the tables by test." in grid.notes  # fmt: skip
     assert "No scores: language and vision." in grid.notes
     assert "A dash: no score, 9 of 12 cells (8 not in these results, 1 undefined)." in grid.notes
     assert grid.missing == [2, 2, 2, 1, 0, 2]

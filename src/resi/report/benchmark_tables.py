@@ -137,7 +137,7 @@ def _of_choice(domain: str, pair: tuple[str, str], sites: Sequence[Site], others
     if pair != wanted:
         parts.append(f"{wanted[1]} on {wanted[0]}, which the published overview shows, has no scores")
     if others:
-        parts.append(f"{counted(others, 'other pair')} of them {'is' if others == 1 else 'are'} in the tables by test")
+        parts.append(f"{counted(others, 'other is', 'others are')} in the tables by test")
     return f"{'; '.join(parts)}."
 
 
