@@ -17,6 +17,7 @@ from resi.groundings.ranks import indistinct_from_best
 from resi.groundings.readable import BEST, read_scores
 from resi.plot.critical import compared, holm, wilcoxon
 from resi.plot.families import look
+from resi.plot.rank_boxes import ranks_by_domain
 from resi.plot.ranking import Ranks, ranked_scores, ranks_of
 from resi.plot.score_dots import OTHERS
 from tests.plot.tables import BEST_TO_WORST, scores
@@ -66,6 +67,75 @@ def test_boxes_are_drawn_by_domain_in_order_and_coloured_by_family() -> None:
     assert [sorted(line.get_xdata()) for line in dots[:2]] == [[1] * 7 + [2], [1] + [2] * 7]
     words = [text.get_text() for text in figure.legends[0].get_texts()]
     assert words == ["alignment", "cca", "kernel", "neighbours", "rsm"]
+
+
+def test_the_order_of_boxes_is_that_of_medians_then_means() -> None:
+    places = {"cka": [1, 1, 4, 4, 4], "rsa": [2, 2, 2, 1, 1], "svcca": [3, 3, 1, 2, 2], "jaccard": [4, 4, 3, 3, 3]}
+    rows = [score(name, 1 - place / 10, f"arch{n}") for name, ranks in places.items() for n, place in enumerate(ranks)]
+    found = dict(ranks_by_domain(frame(rows)))["graph"]
+    assert found.names == ["rsa", "svcca", "jaccard", "cka"]
+    assert found.medians.tolist() == [2, 2, 3, 4]
+    assert ticks(resi.plot.ranks(frame(rows)).axes[0]) == found.names
+
+
+def published_ranks(scores: list[float]) -> list[int]:
+    """Return the ranks of scores, the largest first, where equal ones share the best."""
+    return [1 + sum(other > one for other in scores) for one in scores]
+
+
+def test_as_published_equal_scores_share_the_best_rank_and_ranks_count_as_they_are() -> None:
+    values = {"arch0": [0.9, 0.9, 0.5, 0.5, 0.1], "arch1": [0.2, 0.8, None, None, 0.8], "arch2": [None] * 4 + [0.3]}
+    rows = [
+        # Chance plays no part.
+        score(name, value, column, protocol="published", normalised=None if value is None else -value)
+        for column, numbers in values.items()
+        for name, value in zip(BEST_TO_WORST, numbers, strict=True)
+    ]
+    found = dict(ranks_by_domain(frame(rows), protocol="published"))["graph"]
+    for column, numbers in values.items():
+        known = [name for name, value in zip(BEST_TO_WORST, numbers, strict=True) if value is not None]
+        ranks = published_ranks([value for value in numbers if value is not None])
+        at = found.columns.index(column)
+        got = {name: found.values[found.names.index(name), at] for name in found.names}
+        assert {name: rank for name, rank in got.items() if not np.isnan(rank)} == dict(zip(known, ranks, strict=True))
+    corrected = dict(ranks_by_domain(frame(rows).with_columns(protocol=pl.lit("corrected"))))["graph"]
+    assert corrected.columns == ["arch0", "arch1"]
+    ranks = dict(zip(corrected.names, corrected.values[:, 0], strict=True))
+    assert [ranks[name] for name in BEST_TO_WORST] == [4.5, 4.5, 2.5, 2.5, 1]  # by how far they are from chance
+
+
+def test_as_published_the_layer_test_ranks_all_measures_alike() -> None:
+    about = {"test": "layer_monotonicity", "metric": "spearman", "protocol": "published"}
+    by_model = {0: [0.9, 0.8, 0.8], 1: [0.9, 0.7, None], 2: [0.5, 0.5, 0.5]}
+    measures = BEST_TO_WORST[:3]
+    rows = [score(name, 0.5, models=3, **about) for name in measures]
+    rows += [
+        score(name, value, models=1, seed=seed, **about)
+        for seed, values in by_model.items()
+        for name, value in zip(measures, values, strict=True)
+    ]
+    rows += [score(name, 1 - n, protocol="published") for n, name in enumerate(measures)]
+    found = dict(ranks_by_domain(frame(rows), protocol="published"))["graph"]
+    every = [rank for values in by_model.values() for rank in published_ranks([v for v in values if v is not None])]
+    layers = found.values[:, found.columns.index("layer_monotonicity")]
+    np.testing.assert_allclose(layers, [np.mean(every)] * 3)
+    np.testing.assert_array_equal(found.values[:, found.columns.index("augmentation")], [1, 2, 3])
+    # The corrected ranks are those of the means over models.
+    corrected = frame(rows).with_columns(protocol=pl.lit("corrected"))
+    means = {"cka": 0.7, "procrustes": 0.6, "jaccard": 0.5}
+    is_mean = pl.col("seed").is_null() & (pl.col("test") == "layer_monotonicity")
+    value = pl.when(is_mean).then(pl.col("measure").replace_strict(means, default=None)).otherwise("value")
+    found = dict(ranks_by_domain(corrected.with_columns(value=value)))["graph"]
+    assert found.values[:, found.columns.index("layer_monotonicity")].tolist() == [1, 2, 3]
+
+
+def test_published_variants_have_a_short_mark_that_is_explained() -> None:
+    table = scores().with_columns(
+        parameters=pl.when(pl.col("measure") == "svcca").then(pl.lit('{"variant":"published"}')).otherwise("parameters")
+    )
+    figure = resi.plot.ranks(table)
+    assert ticks(figure.axes[0]) == ["cka", "procrustes", "jaccard", "svcca †", "rsa"]
+    assert figure.legends[0].get_texts()[-1].get_text() == "† variant=published"
 
 
 def test_measures_of_ones_own_are_marked_and_the_mark_is_explained() -> None:

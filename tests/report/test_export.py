@@ -51,10 +51,27 @@ def test_the_command_writes_tables_and_figures(tmp_path: Path, capsys: pytest.Ca
     out = tmp_path / "tables"
     words = ["report", str(tmp_path / "run"), "--tables", str(out), "--against", str(tmp_path / "old")]
     assert run_command(words) == 0
-    assert f"tables and figures written to {out}" in capsys.readouterr().err
+    printed = capsys.readouterr()
+    assert f"tables and figures written to {out}" in printed.err
+    assert printed.out.splitlines()[:6] == [
+        "All measures in all tests, on one dataset and architecture of each domain",
+        "measure  acc.  outputs  labels  shortcuts  augm.  layers",
+        "────────────────────────────────────────────────────────",
+        "graph",
+        "rsa         -        -       -          -   0.71       -",
+        "cka         -        -       -          -   0.91       -",
+    ]
+    assert all(len(line) <= 80 for line in printed.out.splitlines())
     names = {path.name for path in out.iterdir()}
     assert {"answers.md", "ranks.tex", "test-graph-augmentation.csv", "models.csv", "all_scores.csv"} <= names
-    assert {"figure-graph-ranks.pdf", "figure-graph-ranks.svg", "figure-graph-ranks.png"} <= names
+    assert {f"{name}.{end}" for name in ("overview", "figure-ranks") for end in ("csv", "md", "tex")} <= names
+    assert {path.name for path in (out / "appendix").iterdir()} == {
+        f"graph-augmentation.{e}" for e in ("csv", "md", "tex")
+    }
+    for name in ("figure-graph-ranks", "figure-ranks"):
+        assert {f"{name}.pdf", f"{name}.svg", f"{name}.png"} <= names
+    ranks = list(csv.reader((out / "figure-ranks.csv").open(encoding="utf-8")))
+    assert ranks[1:] == [["graph", "cka", "kernel", "1.00", "1.00", "2"], ["graph", "rsa", "rsm", "2.00", "2.00", "2"]]
     board = list(csv.reader((out / "test-graph-augmentation.csv").open(encoding="utf-8")))
     assert board[0] == ["measure", "mean rank", "gat, cora", "gcn, cora"]
     assert board[1] == ["cka", "1.0", "0.910 [0.10, 0.95]", "0.900 [0.10, 0.95]"]

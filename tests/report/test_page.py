@@ -313,3 +313,16 @@ def test_a_page_is_written_over_pages_alone(tmp_path: Path, capsys: pytest.Captu
     assert tables.read_bytes() == before
     assert run_command(["report", str(folder)]) == 0
     assert run_command(["report", str(folder)]) == 0
+
+
+def test_the_overview_of_the_benchmark_has_as_many_columns_in_each_line(tmp_path: Path) -> None:
+    rows = [score("cka", 0.904, p_value=0.001), score("<i>own", 0.3), score("cka", 0.8, test="shortcut")]
+    page = make_page(finish(tmp_path, rows, [comparison("a")]))
+    table = page[page.index('<table class="levels">') :].partition("</table>")[0]
+    heads, body = table.split("<tbody>")
+    spans = [sum(map(int, re.findall(r'colspan="(\d+)"', line))) for line in heads.split("<tr>")[1:]]
+    assert spans == [6] * 4
+    assert [line.count("<td>") for line in body.split("<tr>")[1:]] == [6, 6]
+    assert "<td><b>0.90</b><sup>**</sup></td>" in body
+    assert "&lt;i&gt;own" in body and "<i>" not in body
+    assert "A dash: no score, 9 of 12 cells (9 not in these results)." in page

@@ -64,7 +64,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     add_correct(parser)
     parser.add_argument(
-        "--tables", type=Path, metavar="DIR", help="also write all tables as CSV, LaTeX (booktabs) and Markdown there"
+        "--tables",
+        type=Path,
+        metavar="DIR",
+        help="also write there all tables, those of the published benchmark included, as CSV, LaTeX (booktabs) and "
+        "Markdown, and the figures as PDF, SVG and PNG; print the overview",
     )
     return parser
 
@@ -143,9 +147,14 @@ def _data_root(root: Path, tables: Shard) -> Path | None:
 
 
 def _write_tables(tables: Shard, folder: Path, root: Path, correct: str | None) -> None:
+    from resi.cli.overview import print_overview
+    from resi.groundings.corrections import correct_on_request
+    from resi.report.benchmark_tables import overviews
     from resi.report.export import write_tables
 
     written = write_tables(tables, folder, _data_root(root, tables), correct)
+    for overview in overviews(correct_on_request(tables.scores(), correct))[:1]:
+        print_overview(overview, folder)
     say(f"{len(written)} tables and figures written to {folder}")
 
 

@@ -30,7 +30,7 @@ COLUMN = ["architecture", "dataset", "functional", "setting", "pooling", "groups
 """What a column is about, within one test of one domain: scores with the same of these are ranked among each other."""
 
 
-def with_ranks(scores: pl.DataFrame, column: Sequence[str]) -> pl.DataFrame:
+def with_ranks(scores: pl.DataFrame, column: Sequence[str], *, as_published: bool = False) -> pl.DataFrame:
     """Rank the measures of each column of scores, by how far each comes from chance.
 
     Parameters
@@ -39,6 +39,9 @@ def with_ranks(scores: pl.DataFrame, column: Sequence[str]) -> pl.DataFrame:
         With the columns :data:`resi.results.schema.SCORES`, by one metric of each test.
     column : sequence of str
         Which of its columns two scores must have in common to be ranked among each other.
+    as_published : bool
+        Rank as the published figure does: by the scores as they are, whatever chance is; equal ones share the best of
+        their ranks, and one alone is the first.
 
     Returns
     -------
@@ -49,15 +52,20 @@ def with_ranks(scores: pl.DataFrame, column: Sequence[str]) -> pl.DataFrame:
     """
     # Where comparisons have failed, chance is another one: measures are ranked by how far they come from it.
     by_chance = pl.col("normalised").count().over(column) == pl.col("value").count().over(column)
+    by_chance &= not as_published
     scores = scores.with_columns(
         goodness=pl.when(by_chance).then("normalised").otherwise("value"),
         # What moves a score moves its share of the way from chance to the best value by so much more.
         step=pl.when(by_chance).then(1 / (1 - pl.col("chance"))).otherwise(1.0),
         several=pl.len().over([*MEASURE, *column]),
     )
-    rankable = pl.when((pl.col("several") == 1) & pl.col("value").is_not_null()).then(pl.col("goodness").round(DIGITS))
+    goodness = pl.col("goodness") if as_published else pl.col("goodness").round(DIGITS)
+    rankable = pl.when((pl.col("several") == 1) & pl.col("value").is_not_null()).then(goodness)
     # The only measure of a column is neither first nor last.
-    rank = pl.when(rankable.count() > 1).then(rankable.rank("average", descending=True))
+    fewest = 1 if as_published else 2
+    rank = pl.when(rankable.count() >= fewest).then(
+        rankable.rank("min" if as_published else "average", descending=True).cast(pl.Float64)
+    )
     return scores.with_columns(rank=rank.over(column), size=rankable.count().over(column))
 
 

@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.patches import Patch
 
+from resi.choices import Protocol
+from resi.groundings.ranks import DIGITS
 from resi.plot.canvas import FONT, SMALL, axis_names, figure_legend, panels, plain, text_handle, title
 from resi.plot.families import look
+from resi.plot.published_ranks import ranked_as_published
 from resi.plot.ranking import Ranks, own_words, ranked_scores, ranks_of
 from resi.plot.reading import one_value
 
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
 
 OPACITY = 0.75
 MOST_DOTS = 60
+VARIANT, SHORT_VARIANT = " (variant=published)", " †"
+"""What stands behind the name of many a measure of imported results, and the mark that takes less room."""
 
 
 def ranks(  # noqa: PLR0913 - all but the first are options
@@ -39,7 +44,7 @@ def ranks(  # noqa: PLR0913 - all but the first are options
     A rank is a measure's place among all measures in one test, on one architecture and dataset; 1 is the best. Boxes
     reach from the lower to the upper quartile, with a line at the median, and whiskers to the farthest rank within 1.5
     times that range; every rank is a dot, or those beyond the whiskers alone where a measure has more than 60. The best
-    mean rank is at the top.
+    median is at the top; of equal ones, the best mean.
 
     Parameters
     ----------
@@ -52,7 +57,8 @@ def ranks(  # noqa: PLR0913 - all but the first are options
     measures : sequence of str, optional
         Which measures, ranked among themselves.
     protocol : str
-        Scores of which protocol.
+        Scores of which protocol; with ``published``, also ranks as in the published figure, see
+        :func:`resi.plot.published_ranks.ranked_as_published`.
     model_source : str, optional
         ``trained`` or ``published`` models; needed if the table holds both.
     ax : Axes or sequence of Axes, optional
@@ -68,14 +74,11 @@ def ranks(  # noqa: PLR0913 - all but the first are options
     UsageError
         If the table holds no such scores, or no measure has a rank.
     """
-    chosen = [domain] if isinstance(domain, str) else domain
-    known = ranked_scores("ranks", scores, measures, protocol, test=test, model_source=model_source)
-    by_domain = [
-        (name, ranks_of("ranks", one_value("ranks", known, "domain", name)))
-        for name in chosen or known["domain"].unique().sort()
-    ]
+    by_domain = ranks_by_domain(
+        scores, domain=domain, test=test, measures=measures, protocol=protocol, model_source=model_source
+    )
     most = max(len(found.names) for _, found in by_domain)
-    longest = max(len(name) for _, found in by_domain for name in found.names)
+    longest = max(len(_short(name)) for _, found in by_domain for name in found.names)
     figure, axes = panels("ranks", ax, len(by_domain), (2.1 + 0.06 * longest, max(0.85 + 0.145 * most, 2.0)))
     for one, (name, found) in zip(axes, by_domain, strict=True):
         _draw(one, found)
@@ -84,9 +87,42 @@ def ranks(  # noqa: PLR0913 - all but the first are options
     handles: list[Any] = [
         Patch(label=family or "family not known", alpha=OPACITY, **look(family)) for family in families
     ]
-    handles += text_handle(own_words(name for _, found in by_domain for name in found.names))
+    names = [name for _, found in by_domain for name in found.names]
+    handles += text_handle(own_words(names))
+    if any(VARIANT in name for name in names):
+        handles += text_handle(f"{SHORT_VARIANT.strip()} variant=published")
     figure_legend(figure, axes, ax is None, handles)
     return figure
+
+
+def ranks_by_domain(
+    scores: Any,
+    *,
+    domain: str | Sequence[str] | None = None,
+    test: str | None = None,
+    measures: Sequence[str] | None = None,
+    protocol: str = "corrected",
+    model_source: str | None = None,
+) -> list[tuple[str, Ranks]]:
+    """Return each domain with the ranks that :func:`ranks` draws of it, the best median first."""
+    chosen = [domain] if isinstance(domain, str) else domain
+    is_published = protocol == Protocol.published
+    ranked = ranked_as_published if is_published else ranked_scores
+    known = ranked("ranks", scores, measures, protocol, test=test, model_source=model_source)
+    return [
+        (name, by_median(ranks_of("ranks", one_value("ranks", known, "domain", name), by_place=not is_published)))
+        for name in chosen or known["domain"].unique().sort()
+    ]
+
+
+def by_median(found: Ranks) -> Ranks:
+    """Return ranks with the measures in the order of their medians; of equal ones, the best mean first."""
+    medians, means = found.medians.round(DIGITS), found.means
+    return found.in_order(sorted(range(len(means)), key=lambda row: (medians[row], means[row], found.names[row])))
+
+
+def _short(name: str) -> str:
+    return name.replace(VARIANT, SHORT_VARIANT)
 
 
 def _draw(ax: Axes, found: Ranks) -> None:
@@ -106,7 +142,9 @@ def _draw(ax: Axes, found: Ranks) -> None:
     ax.set_ylim(count - 0.4, -0.6)
     axis_names(ax, "rank (1 = best)")
     ax.set_xlim(0.5, count + 0.5)
-    ax.set_yticks(range(count), found.names, fontsize=SMALL if count > 12 else FONT, parse_math=False)
+    ax.set_yticks(
+        range(count), list(map(_short, found.names)), fontsize=SMALL if count > 12 else FONT, parse_math=False
+    )
     ax.grid(axis="x", linewidth=0.4, alpha=0.5)
     ax.tick_params(axis="y", length=0)
     plain(ax)

@@ -66,6 +66,18 @@ def ranked_scores(
     UsageError
         If nothing is left, or scores of trained and of published models are mixed.
     """
+    rows = headline_rows(function, table, measures, protocol, **values)
+    return with_ranks(rows.filter(pl.col("seed").is_null()), BLOCK)
+
+
+def headline_rows(
+    function: str,
+    table: Any,
+    measures: Sequence[str] | str | None = None,
+    protocol: str | None = "corrected",
+    **values: Any,
+) -> pl.DataFrame:
+    """Return the scores that :func:`ranked_scores` ranks, and those of single models beside them."""
     frame = as_frame(function, table, NEEDED).with_columns(pl.col(pl.Float64).fill_nan(None))
     later = {name: LATER_COLUMNS[name] for name in LATER if name not in frame.columns}
     frame = frame.with_columns(pl.lit(value).alias(name) for name, value in later.items())
@@ -80,15 +92,16 @@ def ranked_scores(
     headline = pl.any_horizontal(
         (pl.col("test") == name) & (pl.col("metric") == test.headline) for name, test in GROUNDINGS.items()
     )
-    rows = frame.filter(pl.col("seed").is_null() & headline & pl.col(LABEL).is_in(labels))
-    if rows["value"].count() == 0:
-        raise UsageError(f"{caller(function)}: no measure has a score in the table{_first_reason(rows)}")
-    mixed = rows["origin"].n_unique() > 1
+    rows = frame.filter(headline & pl.col(LABEL).is_in(labels))
+    of_all = rows.filter(pl.col("seed").is_null())
+    if of_all["value"].count() == 0:
+        raise UsageError(f"{caller(function)}: no measure has a score in the table{_first_reason(of_all)}")
+    mixed = of_all["origin"].n_unique() > 1
     own = pl.when(pl.col("measure").is_in(_built_in())).then(pl.lit("")).otherwise(pl.lit(OWN))
     imported = (
         pl.when(pl.lit(mixed) & (pl.col("origin") == PUBLISHED)).then(pl.lit(" (published)")).otherwise(pl.lit(""))
     )
-    return with_ranks(rows, BLOCK).with_columns((pl.col(LABEL) + imported + own).alias(SHOWN))
+    return rows.with_columns((pl.col(LABEL) + imported + own).alias(SHOWN))
 
 
 def _built_in() -> list[str]:
@@ -116,7 +129,7 @@ class Ranks(NamedTuple):
         The family of each; empty where it is not known.
     values : array of shape (n_measures, n_columns)
         NaN where a measure has none. A rank among fewer measures than there are counts by its place: it is what it
-        would be among all of them.
+        would be among all of them (unless ranks are taken as they are).
     goodness : array of shape (n_measures, n_columns)
         What was ranked; larger is better.
     columns : list of str
@@ -135,9 +148,29 @@ class Ranks(NamedTuple):
         counts = (~np.isnan(self.values)).sum(axis=1)
         return np.nansum(self.values, axis=1) / counts
 
+    @property
+    def medians(self) -> Array:
+        """The median rank of each measure over its columns."""
+        found: Array = np.nanmedian(self.values, axis=1)
+        return found
 
-def ranks_of(function: str, scores: pl.DataFrame) -> Ranks:
+    def in_order(self, order: Sequence[int]) -> Ranks:
+        """Return the same ranks with the measures in another order."""
+        return self._replace(
+            names=[self.names[row] for row in order],
+            families=[self.families[row] for row in order],
+            values=self.values[order],
+            goodness=self.goodness[order],
+        )
+
+
+def ranks_of(function: str, scores: pl.DataFrame, *, by_place: bool = True) -> Ranks:
     """Return the ranks of the measures in scores; those without any rank are left out.
+
+    Parameters
+    ----------
+    by_place : bool
+        Whether a rank among fewer measures counts by its place; else ranks are taken as they are.
 
     Raises
     ------
@@ -157,18 +190,13 @@ def ranks_of(function: str, scores: pl.DataFrame) -> Ranks:
     goodness = values.copy()
     for row in ranked.iter_rows(named=True):
         at = place_of[row[SHOWN]], keys[tuple(row[name] for name in BLOCK)]
-        values[at] = (row["rank"] - 0.5) / row["size"] * len(place_of) + 0.5
+        values[at] = (row["rank"] - 0.5) / row["size"] * len(place_of) + 0.5 if by_place else row["rank"]
         goodness[at] = row["goodness"]
     found = Ranks(
         measures[SHOWN].to_list(), [family(name) for name in measures["measure"]], values, goodness, block_names(keys)
     )
     order = sorted(range(len(values)), key=lambda place: (found.means[place], found.names[place]))
-    return found._replace(
-        names=[found.names[place] for place in order],
-        families=[found.families[place] for place in order],
-        values=values[order],
-        goodness=goodness[order],
-    )
+    return found.in_order(order)
 
 
 def block_names(keys: Any) -> list[str]:

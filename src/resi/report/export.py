@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import re
 from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
 
 from resi.groundings.corrections import correct_on_request
 from resi.report import answer, models, overview
+from resi.report.benchmark_tables import APPENDIX, benchmark_tables
 from resi.report.failures import costs, summary
-from resi.report.figures import write_figures
-from resi.report.leaderboard import leaderboards
-from resi.report.names import anchor, listed, title
+from resi.report.figures import rankings, write_figures
+from resi.report.forms import csv_text, latex_line, latex_text, markdown_line, markdown_rule, markdown_text, no_formula
+from resi.report.grid_forms import grid_csv, grid_latex, grid_markdown
+from resi.report.leaderboard import conditions, leaderboards
+from resi.report.names import file_name, listed, title
 from resi.store.files import make_folder, write_text
 
 if TYPE_CHECKING:
@@ -23,10 +25,6 @@ if TYPE_CHECKING:
 
     from resi.report.leaderboard import Leaderboard
     from resi.results.shards import Shard
-
-LATEX = {character: f"\\{character}" for character in "&%$#_{}"}
-LATEX |= {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}"}
-LATEX |= {">": r"\textgreater{}", "[": "{[}", "↑": r"$\uparrow$", "↓": r"$\downarrow$", "\n": " "}
 
 
 class Table(NamedTuple):
@@ -42,6 +40,8 @@ class Table(NamedTuple):
 def write_tables(shard: Shard, folder: Path, root: Path | None = None, correct: str | None = None) -> list[Path]:
     """Write all tables, each in three forms, and the figures; return the files.
 
+    These are the tables of the page, and those of the published benchmark, see :mod:`resi.report.benchmark_tables`.
+
     Parameters
     ----------
     correct : str, optional
@@ -49,19 +49,22 @@ def write_tables(shard: Shard, folder: Path, root: Path | None = None, correct: 
     """
     scores = correct_on_request(shard.scores(), correct)
     make_folder(folder)
-    written = []
+    texts: dict[str, str] = {}
     for table in tables(shard, scores, root):
-        for ending, form in (("csv", as_csv), ("tex", as_latex), ("md", as_markdown)):
-            path = folder / f"{table.name}.{ending}"
-            write_text(path, form(table))
-            written.append(path)
-    path = folder / "all_scores.csv"
-    write_text(path, as_csv(_all_scores(scores)))
-    return [*written, path, *write_figures(scores, folder)]
+        texts |= {f"{table.name}.csv": as_csv(table), f"{table.name}.tex": as_latex(table)}
+        texts[f"{table.name}.md"] = as_markdown(table)
+    for grid in benchmark_tables(scores):
+        texts |= {f"{grid.name}.csv": grid_csv(grid), f"{grid.name}.tex": grid_latex(grid)}
+        texts[f"{grid.name}.md"] = grid_markdown(grid)
+    texts["all_scores.csv"] = as_csv(_all_scores(scores))
+    make_folder(folder / APPENDIX)
+    for name, text in texts.items():
+        write_text(folder / name, text)
+    return [*(folder / name for name in texts), *write_figures(scores, folder)]
 
 
 def tables(shard: Shard, scores: pl.DataFrame, root: Path | None = None) -> Iterator[Table]:
-    """Yield the tables: answers, mean ranks, each test, all scores, models and cost."""
+    """Yield the tables: answers, mean ranks, each test, all scores, models, ranks as they are drawn, and cost."""
     boards = list(leaderboards(scores))
     yield _answers(boards)
     for matrix in overview.matrices(boards):
@@ -70,7 +73,7 @@ def tables(shard: Shard, scores: pl.DataFrame, root: Path | None = None) -> Iter
             [_label(named.label, imported), _number(mean, ".3f"), *(_number(place.rank, ".1f") for place in places)]
             for named, imported, places, mean in matrix.rows
         ]
-        yield Table(anchor("ranks", matrix.conditions), f"Mean ranks {matrix.conditions}".strip(), heads, rows, 1)
+        yield Table(file_name("ranks", matrix.conditions), f"Mean ranks {matrix.conditions}".strip(), heads, rows, 1)
     yield from map(_board, boards)
     found = overview.score_matrix(scores)
     heads = ["measure", "family", *overview.ABOUT, *found.tests]
@@ -80,11 +83,27 @@ def tables(shard: Shard, scores: pl.DataFrame, root: Path | None = None) -> Iter
     ]
     yield Table("scores", "Scores by which measures are ranked", heads, rows, 2 + len(overview.ABOUT))
     yield _models(models.groups(models.read_models(root, shard)))
+    yield from _rank_tables(scores)
     rows = [
         [cost.measure.label, str(cost.ok), str(cost.undefined), str(cost.failed), _number(cost.milliseconds, ".3g")]
         for cost in costs(summary(shard))
     ]
     yield Table("cost", "Comparisons by measure", ["measure", "ok", "undefined", "failed", "ms each"], rows, 1)
+
+
+def _rank_tables(scores: pl.DataFrame) -> Iterator[Table]:
+    """Yield the numbers of each figure of ranks in all domains."""
+    heads = ["domain", "measure", "family", "median rank", "mean rank", "rankings"]
+    for name, _, about, by_domain in rankings(scores):
+        rows = [
+            [domain, measure, family, f"{median:.2f}", f"{mean:.2f}", str(np.count_nonzero(~np.isnan(values)))]
+            for domain, found in by_domain
+            for measure, family, median, mean, values in zip(
+                found.names, found.families, found.medians, found.means, found.values, strict=True
+            )
+        ]
+        words = conditions(about["protocol"], about["model_source"])
+        yield Table(name, f"Ranks of measures by domain{f' ({words})' if words else ''}", heads, rows, 3)
 
 
 def _all_scores(scores: pl.DataFrame) -> Table:
@@ -121,7 +140,7 @@ def _board(board: Leaderboard) -> Table:
     ]
     about = f"{title(board.test)} in {board.domain}, {board.metric}"
     caption = f"{about}, {board.conditions}" if board.conditions else about
-    return Table(anchor("test", board.domain, board.test, board.conditions), caption, heads, rows, 1)
+    return Table(file_name("test", board.domain, board.test, board.conditions), caption, heads, rows, 1)
 
 
 def _models(groups: Sequence[models.Group]) -> Table:
@@ -152,44 +171,22 @@ def _number(value: float | None, form: str) -> str:
 
 def as_csv(table: Table) -> str:
     """Return a table as CSV; a text that a spreadsheet would take for a formula is marked as text."""
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(table.heads)
-    writer.writerows([[_no_formula(text) for text in row] for row in table.rows])
-    return file.getvalue()
-
-
-def _no_formula(text: str) -> str:
-    is_number = re.fullmatch(r"[-+]?[\d.,e\[\] +-]+|-", text) is not None
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t") and not is_number else text
+    return csv_text([table.heads, *([no_formula(text) for text in row] for row in table.rows)])
 
 
 def as_markdown(table: Table) -> str:
     """Return a table as GitHub's Markdown."""
-
-    def line(cells: Sequence[str]) -> str:
-        return f"| {' | '.join(_plain(text) for text in cells)} |"
-
-    rule = ["---" if number < table.left else "---:" for number in range(len(table.heads))]
-    return "\n".join([line(table.heads), f"|{'|'.join(rule)}|", *map(line, table.rows)]) + "\n"
-
-
-def _plain(text: str) -> str:
-    one_line = " ".join(text.split())
-    return re.sub(r"([\\`*_|<>\[\]])", r"\\\1", one_line)
+    lines = [markdown_line(map(markdown_text, row)) for row in (table.heads, *table.rows)]
+    return "\n".join([lines[0], markdown_rule(table.left, len(table.heads)), *lines[1:]]) + "\n"
 
 
 def as_latex(table: Table) -> str:
     """Return a table as LaTeX; it needs the package booktabs."""
-
-    def line(cells: Sequence[str]) -> str:
-        return f"{' & '.join(''.join(LATEX.get(character, character) for character in text) for text in cells)} \\\\"
-
     align = "l" * table.left + "r" * (len(table.heads) - table.left)
-    caption = "".join(LATEX.get(character, character) for character in table.caption)
-    body = "\n".join(map(line, table.rows))
+    head, *rows = (latex_line(map(latex_text, row)) for row in (table.heads, *table.rows))
+    body = "\n".join(rows)
     return (
         "% \\usepackage{booktabs}\n\\begin{table}\n\\centering\n"
-        f"\\caption{{{caption}.}}\n\\begin{{tabular}}{{{align}}}\n\\toprule\n{line(table.heads)}\n\\midrule\n{body}\n"
+        f"\\caption{{{latex_text(table.caption)}.}}\n\\begin{{tabular}}{{{align}}}\n\\toprule\n{head}\n\\midrule\n{body}\n"
         "\\bottomrule\n\\end{tabular}\n\\end{table}\n"
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from xml.etree import ElementTree
 
 import polars as pl
@@ -12,9 +12,11 @@ from markupsafe import Markup
 
 from resi.choices import Protocol
 from resi.errors import UsageError
+from resi.groundings import GROUNDINGS
 from resi.registry.labels import measure_label
-from resi.report.leaderboard import headline_scores
-from resi.report.names import anchor
+from resi.report.leaderboard import conditions, headline_scores
+from resi.report.names import anchor, file_name
+from resi.report.tables import without_nan
 from resi.results.schema import OWN, PUBLISHED, TRAINED
 
 if TYPE_CHECKING:
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from matplotlib.figure import Figure as MatplotlibFigure
+
+    from resi.plot.ranking import Ranks
 
 SVG = "http://www.w3.org/2000/svg"
 LINK = "{http://www.w3.org/1999/xlink}href"
@@ -81,14 +85,39 @@ def domain_figures(scores: pl.DataFrame) -> list[Figure]:
 
 
 def write_figures(scores: pl.DataFrame, folder: Path) -> list[Path]:
-    """Write the figures of each domain as PDF, SVG and PNG; return the files."""
+    """Write the figures of each domain, and that of ranks in all of them, as PDF, SVG and PNG; return the files."""
     from resi import plot
 
+    figures = [(file_name("figure", domain, name), figure) for domain, name, figure in draw(scores)]
+    figures += [(name, plot.ranks(rows, **about)) for name, rows, about, _ in rankings(scores)]
     return [
-        plot.save(figure, folder / f"{anchor('figure', domain, name)}.{ending}")
-        for domain, name, figure in draw(scores)
-        for ending in ("pdf", "svg", "png")
+        plot.save(figure, folder / f"{name}.{ending}") for name, figure in figures for ending in ("pdf", "svg", "png")
     ]
+
+
+def rankings(scores: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame, dict[str, Any], list[tuple[str, Ranks]]]]:
+    """Yield the figure of ranks in all domains for each protocol and source of models, where any measure has a rank.
+
+    Yields
+    ------
+    name : str
+        Of its files.
+    rows : DataFrame
+        The scores it is drawn from.
+    about : dict
+        What else :func:`resi.plot.ranks` takes.
+    ranks : list of (str, Ranks)
+        What is drawn of each domain.
+    """
+    from resi.plot.rank_boxes import ranks_by_domain
+
+    known = _with_short_labels(without_nan(scores).filter(pl.col("test").is_in(list(GROUNDINGS))))
+    parts = known.partition_by("protocol", "model_source", as_dict=True)
+    for protocol, source in sorted(parts, key=lambda key: conditions(key[0], key[1])):
+        about = {"protocol": protocol, "model_source": source}
+        with contextlib.suppress(UsageError):
+            found = ranks_by_domain(parts[protocol, source], **about)
+            yield file_name("figure-ranks", conditions(protocol, source)), parts[protocol, source], about, found
 
 
 def draw(scores: pl.DataFrame) -> Iterator[tuple[str, str, MatplotlibFigure]]:

@@ -82,6 +82,11 @@ def anchor(*words: str | None) -> str:
     return f"{readable[:60]}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
+def file_name(*words: str) -> str:
+    """Return the name of a file without its ending; what a table is about may hold commas."""
+    return anchor(*(word.replace(",", "") for word in words))
+
+
 def breakable(text: str) -> Markup:
     """Return a name, escaped, that may be continued on the next line after an underscore or an equals sign."""
     return Markup("<wbr>").join(escape(part) for part in re.split(r"(?<=[_=])(?=.)", text))

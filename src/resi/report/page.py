@@ -17,6 +17,7 @@ from resi.groundings.base import LEVEL
 from resi.groundings.corrections import NAMES, correct_on_request
 from resi.report import answer, cards, failures, heatmaps, models, names, overview, provenance
 from resi.report.assets import load_assets
+from resi.report.benchmark_tables import overviews
 from resi.report.figures import domain_figures
 from resi.report.leaderboard import leaderboards
 from resi.report.sections import sections
@@ -77,6 +78,7 @@ def make_page(
         advance()
         content |= {**_of_models(root, shard), "runs": provenance.read_provenance(shard, root)}
         content |= {"matrices": overview.matrices(boards), "score_matrix": overview.score_matrix(scores)}
+        content |= {"benchmark": overviews(scores)}
         content |= {"sections": sections(scores, boards), "figures": domain_figures(scores)}
         advance()
         page = _engine().get_template("page.html.jinja").render({**content, **_helpers(), "changes": changes})
