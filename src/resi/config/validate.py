@@ -250,7 +250,8 @@ def checked_seeds(seeds: Sequence[int], test: Grounding, stage: Stage) -> tuple[
     fewest = 1 if test.kind == "layers" or stage in (Stage.models, Stage.representations) else 2
     if len(seeds) < fewest or len(set(seeds)) != len(seeds) or min(seeds) < 0:
         number = "at least two seeds" if fewest > 1 else "seeds"
-        raise UsageError(f"seeds={list(seeds)}: expected {number} from 0 up, all different")
+        why = f"; test={test.name} compares models that differ in their seed" if fewest > 1 else ""
+        raise UsageError(f"seeds={list(seeds)}: expected {number} from 0 up, all different{why}")
     return tuple(seeds)
 
 

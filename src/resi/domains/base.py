@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from resi import registry
 from resi.choices import Protocol
-from resi.domains.groups import choose
+from resi.domains.groups import FEWEST, choose
 from resi.errors import ArtifactError, UsageError, unknown_name
 from resi.fingerprints import hash_file
 
@@ -75,6 +75,10 @@ class Domain(ABC):
     """Dataclass of the config of one architecture."""
     settings_by_test: ClassVar[Mapping[str, Mapping[int, tuple[str, ...]]]] = {}
     """Settings that form the groups of a test, by its name and the number of groups."""
+    further_settings: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    """Settings that a test's groups can have beside these, by its name, from unaltered to most altered."""
+    trained_levels: ClassVar[Mapping[str, range]] = {}
+    """Levels with which models can be trained, by the test that they are levels of: ``TEST_LEVEL`` is the setting."""
     seeds_by_test: ClassVar[Mapping[str, tuple[int, ...]]] = {}
     """Seeds of a test's models where the benchmark has others in this domain than :attr:`Grounding.seeds`."""
     representations: ClassVar[tuple[str, ...]] = ("default",)
@@ -132,7 +136,7 @@ class Domain(ABC):
         """Return the archives of published models, by the names that ``resi download`` has for them."""
         return {}
 
-    def settings(self, test: str, groups: int | Sequence[str] | None) -> tuple[str, ...]:
+    def settings(self, test: str, groups: int | Sequence[str] | None, fewest: int = FEWEST) -> tuple[str, ...]:
         """Return the settings that form the groups of a test, from unaltered to most altered.
 
         Parameters
@@ -140,6 +144,8 @@ class Domain(ABC):
         groups : int, sequence of str or None
             How many groups, of which the benchmark has settings for some numbers; or the settings themselves; None for
             :data:`DEFAULT_GROUPS`.
+        fewest : int
+            How many there have to be where a list names them.
 
         Raises
         ------
@@ -154,13 +160,17 @@ class Domain(ABC):
         groups = DEFAULT_GROUPS if groups is None else groups
         if isinstance(groups, int) and groups in by_groups:
             return by_groups[groups]
-        known = by_groups[max(by_groups)]
         if isinstance(groups, int | str) or not groups:
             raise UsageError(
                 f"groups={groups}: test={test} of domain={self.name} has groups={', '.join(map(str, by_groups))}, or a "
-                f"list of {', '.join(known)}"
+                f"list of {', '.join(self.known_settings(test))}"
             )
-        return choose(test, groups, known)
+        return choose(test, groups, self.known_settings(test), self.trained_levels, fewest)
+
+    def known_settings(self, test: str) -> tuple[str, ...]:
+        """Return the settings of a test that have names of their own, from unaltered to most altered."""
+        by_groups = self.settings_by_test[test]
+        return (*self.further_settings.get(test, ()), *by_groups[max(by_groups)])
 
     def seeds_of(self, architecture: str, setting: str, seeds: tuple[int, ...]) -> tuple[int, ...]:
         """Return those seeds of which there is a model: all, where models are trained."""

@@ -11,16 +11,18 @@ from resi.domains.graph.hyperparameters import CHOICES, LIMITS, GraphModelConfig
 from resi.domains.graph.lookup import graph_dataset, graph_network
 from resi.domains.graph.settings import (
     CONV_OUTPUT,
+    LEVELS,
     OWN_NAMES,
     OWN_SHORTCUT_PROBE,
     POST_ACTIVATION,
     PROBE,
     PUBLISHED_NAMES,
-    RANDOM_LABELS,
     SETTINGS,
-    SHORTCUT,
     SHORTCUT_PROBE,
+    random_labels,
+    shortcut,
 )
+from resi.domains.groups import unpublished_level
 from resi.domains.overrides import put_over
 from resi.domains.releases import Release
 from resi.errors import DatasetError, UsageError
@@ -47,6 +49,7 @@ class GraphDomain(Domain):
     default_models = ("gcn", "graphsage", "gat")
     model_config = GraphModelConfig
     settings_by_test = SETTINGS
+    trained_levels = LEVELS
     representations = (CONV_OUTPUT, POST_ACTIVATION)
     published_prefix = "GRAPHS"
     published_settings = r"Normal|MultiLayer|(?:Augmentation|RandomLabels|Shortcut)_\d+"
@@ -120,7 +123,7 @@ class GraphDomain(Domain):
 
     def rules(self, setting: str) -> str:
         """Return ``published`` for settings that alter labels or features, under the published protocol."""
-        alters = setting in RANDOM_LABELS or setting in SHORTCUT
+        alters = random_labels(setting) is not None or shortcut(setting) is not None
         return "published" if alters and self.protocol.is_published else ""
 
     def checkpoint(self, root: Path, model: ModelSpec) -> Path:
@@ -140,6 +143,8 @@ class GraphDomain(Domain):
             raise UsageError(
                 f"models.source=published: no models of model={model.architecture} are published, but of {known}"
             )
+        if model.setting not in PUBLISHED_NAMES:
+            raise unpublished_level(model.setting, PUBLISHED_NAMES)
         below = Path(dataset, architecture, PUBLISHED_NAMES[model.setting])
         folders = [root / "models" / "graphs", root / "graphs", root]
         folder = next((found for found in folders if (found / below.parts[0]).is_dir()), folders[0])

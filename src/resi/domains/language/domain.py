@@ -11,7 +11,7 @@ from resi.domains.language.hyperparameters import LAST, LOWEST_LOSS, LanguageMod
 from resi.domains.language.instructions import find_instruction
 from resi.domains.language.lookup import text_architecture, text_dataset, text_network
 from resi.domains.language.networks.base import TextNetwork
-from resi.domains.language.settings import SETTINGS, shortcut_probe
+from resi.domains.language.settings import LEVELS, SETTINGS, shortcut_probe
 from resi.domains.language.weight_files import hash_weights
 from resi.fingerprints import hash_file
 from resi.specs import DatasetSpec, Extraction, ForwardPass, ModelSpec, ProbeSpec, Trained
@@ -39,6 +39,7 @@ class LanguageDomain(Domain):
     default_models = ("bert_tiny", "albert_tiny", "smollm2_tiny")
     model_config = LanguageModelConfig
     settings_by_test = SETTINGS
+    trained_levels = LEVELS
     representations = (DEFAULT, "cls", "mean", "last")
     published_keys = ("tokenizer", "instruction")
     published_prefix = "NLP"

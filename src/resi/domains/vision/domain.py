@@ -10,7 +10,7 @@ from resi.domains.groups import split_setting
 from resi.domains.vision import published
 from resi.domains.vision.hyperparameters import VisionModelConfig, hyperparameters
 from resi.domains.vision.lookup import image_architecture, image_dataset, image_network
-from resi.domains.vision.settings import SEEDS, SETTINGS, TEST_IMAGES, TEST_IMAGES_WITH_DOTS
+from resi.domains.vision.settings import FURTHER, LEVELS, SEEDS, SETTINGS, TEST_IMAGES, TEST_IMAGES_WITH_DOTS
 from resi.specs import ProbeSpec
 
 if TYPE_CHECKING:
@@ -37,6 +37,8 @@ class VisionDomain(Domain):
     default_models = ("tiny_resnet", "tiny_vgg", "tiny_vit")
     model_config = VisionModelConfig
     settings_by_test = SETTINGS
+    further_settings = FURTHER
+    trained_levels = LEVELS
     seeds_by_test = SEEDS
     has_maps = True
     published_prefix = "VISION"

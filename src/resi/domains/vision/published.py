@@ -11,7 +11,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from resi.domains.groups import split_setting
+from resi.domains.groups import split_setting, unpublished_level
 from resi.domains.vision.lookup import (
     DOMAIN,
     image_architecture,
@@ -20,7 +20,7 @@ from resi.domains.vision.lookup import (
     image_datasets,
     image_network,
 )
-from resi.domains.vision.settings import STANDARD
+from resi.domains.vision.settings import SETTINGS, STANDARD
 from resi.domains.weights import check_fit
 from resi.errors import DatasetError, UsageError
 from resi.specs import Trained
@@ -115,6 +115,8 @@ def published_folder(model: ModelSpec) -> str:
             f"models.source=published: no {model.architecture} on dataset={model.dataset} is published, but "
             f"{', '.join(names)} and {last} on {datasets}"
         )
+    if level not in NOISE_LEVELS:
+        raise unpublished_level(model.setting, SETTINGS[kind][max(SETTINGS[kind])])
     called = NOISE_LEVELS[level] if kind == "augmentation" else level
     name = FOLDER_NAMES[kind].format(level=called, dataset=published.names[kind])
     return f"{name}__{architecture}/groupid_{model.seed}"
