@@ -15,7 +15,7 @@ from resi.cli.list import of_files
 from resi.console import show, shown, write
 from resi.console.tables import paragraph
 from resi.errors import UsageError, unknown_name
-from resi.groundings import GROUNDINGS
+from resi.groundings import SCORED
 from resi.measures.cards import definition, properties
 
 if TYPE_CHECKING:
@@ -89,8 +89,8 @@ def describe(name: str, config_dir: Path | None = None, files: Sequence[MeasureF
     if name in registry.measures():
         entry = registry.measures().origin(name)
         return "measure", _text(entry.item), _measure_facts(name, entry)
-    if name in GROUNDINGS:
-        test = GROUNDINGS[name]
+    if name in SCORED:
+        test = SCORED[name]
         facts = [*test.metrics.items(), ("ranked by", test.headline), ("uncertainty", test.uncertainty)]
         if test.functional:
             facts.append(("against", _join(test.functional)))
@@ -103,7 +103,7 @@ def describe(name: str, config_dir: Path | None = None, files: Sequence[MeasureF
         return found
     if found := _suite(name, config_dir):
         return found
-    known = [*registry.measures(), *GROUNDINGS, *registry.domains(), *_domain_names(), *_suite_names(config_dir)]
+    known = [*registry.measures(), *SCORED, *registry.domains(), *_domain_names(), *_suite_names(config_dir)]
     raise unknown_name("name", name, known)
 
 

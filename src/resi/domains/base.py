@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from resi import registry
 from resi.choices import Protocol
-from resi.domains.groups import FEWEST, choose
+from resi.domains.groups import choose
 from resi.errors import ArtifactError, UsageError, unknown_name
 from resi.fingerprints import hash_file
 
@@ -136,7 +136,7 @@ class Domain(ABC):
         """Return the archives of published models, by the names that ``resi download`` has for them."""
         return {}
 
-    def settings(self, test: str, groups: int | Sequence[str] | None, fewest: int = FEWEST) -> tuple[str, ...]:
+    def settings(self, test: str, groups: int | Sequence[str] | None) -> tuple[str, ...]:
         """Return the settings that form the groups of a test, from unaltered to most altered.
 
         Parameters
@@ -144,8 +144,6 @@ class Domain(ABC):
         groups : int, sequence of str or None
             How many groups, of which the benchmark has settings for some numbers; or the settings themselves; None for
             :data:`DEFAULT_GROUPS`.
-        fewest : int
-            How many there have to be where a list names them.
 
         Raises
         ------
@@ -165,7 +163,7 @@ class Domain(ABC):
                 f"groups={groups}: test={test} of domain={self.name} has groups={', '.join(map(str, by_groups))}, or a "
                 f"list of {', '.join(self.known_settings(test))}"
             )
-        return choose(test, groups, self.known_settings(test), self.trained_levels, fewest)
+        return choose(test, groups, self.known_settings(test), self.trained_levels)
 
     def known_settings(self, test: str) -> tuple[str, ...]:
         """Return the settings of a test that have names of their own, from unaltered to most altered."""
@@ -191,6 +189,21 @@ class Domain(ABC):
     @abstractmethod
     def probe(self, architecture: str, dataset: str, hyperparameters: Mapping[str, Any], test: str) -> ProbeSpec:
         """Return the probe set and layers that a test uses of a model."""
+
+    def check_foreign(self, architecture: str, trained_on: str, dataset: str, test: str) -> None:
+        """Check that a model trained on one dataset can be run on a test's input of another.
+
+        A domain that can do so defines it; its :meth:`extract` gets the other dataset as that of the forward pass.
+
+        Raises
+        ------
+        UsageError
+            Saying why it cannot.
+        """
+        del test
+        raise UsageError(
+            f"by=dataset: domain={self.name} cannot run {architecture} trained on {trained_on} on inputs of {dataset}"
+        )
 
     def representation_size(
         self, architecture: str, dataset: str, hyperparameters: Mapping[str, Any]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import polars as pl
 
-from resi.groundings import GROUNDINGS
+from resi.groundings import SCORED
 from resi.groundings.base import LEVEL
 from resi.groundings.notes import TOO_FEW_TO_TELL
 from resi.groundings.ranks import indistinct_from_best, read_influences, with_ranks
@@ -72,10 +72,10 @@ def read_scores(scores: pl.DataFrame) -> Iterator[Block]:
         With the columns :data:`resi.results.schema.SCORES`; rows of unknown tests are left out.
     """
     known = scores.with_columns(pl.col(pl.Float64).fill_nan(None))
-    known = known.filter(pl.col("seed").is_null() & pl.col("test").is_in(list(GROUNDINGS)))
+    known = known.filter(pl.col("seed").is_null() & pl.col("test").is_in(list(SCORED)))
     for names, rows in known.group_by([*TEST, *ABOUT], maintain_order=True):
         about = dict(zip([*TEST, *ABOUT], names, strict=True))
-        yield _block(about, rows, GROUNDINGS[str(about["test"])].headline)
+        yield _block(about, rows, SCORED[str(about["test"])].headline)
 
 
 def _block(about: Mapping[str, Any], scores: pl.DataFrame, headline: str) -> Block:
@@ -199,7 +199,7 @@ WHERE_FURTHER = 17
 
 
 def _frame_row(block: Block, row: Mapping[str, Any]) -> dict[str, Any]:
-    headline = GROUNDINGS[str(block.about["test"])].headline
+    headline = SCORED[str(block.about["test"])].headline
     first = row["metrics"].get(headline) or next(iter(row["metrics"].values()))
     found = {name: first[name] for name in FRAME if name in first} | {"measure": row["label"]}
     if first["metric"] != headline:

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from resi.choices import Protocol
-from resi.groundings import GROUNDINGS
+from resi.groundings import SCORED
 from resi.groundings.ranks import (
     COLUMN,
     DIGITS,
@@ -148,7 +148,7 @@ class Leaderboard(NamedTuple):
     @property
     def kind(self) -> str:
         """Which comparisons the test is about: of ``settings``, ``seeds`` or ``layers``."""
-        return GROUNDINGS[self.test].kind
+        return SCORED[self.test].kind
 
 
 def conditions(protocol: str, model_source: str | None) -> str:
@@ -168,12 +168,12 @@ def leaderboards(scores: pl.DataFrame) -> Iterator[Leaderboard]:
     """
     for (domain, test, protocol, source), rows in headline_scores(scores).group_by(BOARD, maintain_order=True):
         model_source = None if source is None else str(source)
-        yield _ranked(rows, (str(domain), str(test), str(protocol), model_source, GROUNDINGS[str(test)].headline))
+        yield _ranked(rows, (str(domain), str(test), str(protocol), model_source, SCORED[str(test)].headline))
 
 
 def headline_scores(scores: pl.DataFrame) -> pl.DataFrame:
     """Return the scores by which measures are ranked: of known tests, by their ranking metric, of no single model."""
-    by_test = pl.col("test").replace_strict({name: test.headline for name, test in GROUNDINGS.items()}, default=None)
+    by_test = pl.col("test").replace_strict({name: test.headline for name, test in SCORED.items()}, default=None)
     return without_nan(scores).filter(pl.col("seed").is_null() & (pl.col("metric") == by_test))
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
 
-from resi.groundings import GROUNDINGS
+from resi.groundings import SCORED
 from resi.groundings.readable import differs_from_chance
 from resi.report.answer import board_anchor
 from resi.report.cells import shade
@@ -124,7 +124,7 @@ def score_matrix(scores: pl.DataFrame) -> ScoreMatrix:
     found = found.sort(*labels, *order).with_columns(run=pl.int_range(pl.len()).over([*labels, "column"]))
     columns = found.select("test", "functional", "column").unique()
     columns = columns.sort(
-        pl.col("test").replace_strict({name: place for place, name in enumerate(GROUNDINGS)}), "functional"
+        pl.col("test").replace_strict({name: place for place, name in enumerate(SCORED)}), "functional"
     )
     places = {name: number for number, name in enumerate(columns["column"])}
     lines: dict[Key, list[Entry]] = {}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
 
-from resi.groundings import GROUNDINGS
+from resi.groundings import SCORED
 from resi.groundings.corrections import p_title
 from resi.groundings.readable import TITLES
 from resi.registry.labels import measure_label
@@ -57,7 +57,7 @@ def score_lines(scores: pl.DataFrame) -> ScoreTable:
     scores : DataFrame
         Of one test, with the columns :data:`resi.results.schema.SCORES`.
     """
-    test = GROUNDINGS[scores["test"][0]]
+    test = SCORED[scores["test"][0]]
     scores = without_nan(scores).filter(pl.col("seed").is_null())
     columns = _columns(scores, test)
     has_settings = bool((scores["setting"].fill_null("") != "").any())

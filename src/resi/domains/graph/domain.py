@@ -81,6 +81,14 @@ class GraphDomain(Domain):
             probe = OWN_SHORTCUT_PROBE if self.protocol.is_published else SHORTCUT_PROBE
         return ProbeSpec(probe, layers, "none" if self.representation == CONV_OUTPUT else self.representation)
 
+    def check_foreign(self, architecture: str, trained_on: str, dataset: str, test: str) -> None:
+        """Refuse: a network reads the node features of its own graph."""
+        del test
+        raise UsageError(
+            f"by=dataset: {architecture} trained on {trained_on} cannot read the nodes of {dataset}: each graph has "
+            "features of its own"
+        )
+
     def representation_size(
         self, architecture: str, dataset: str, hyperparameters: Mapping[str, Any]
     ) -> tuple[int, int] | None:

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from resi.domains.groups import STANDARD
 from resi.domains.labels import count
 from resi.domains.language.data import Texts, load_texts
 from resi.domains.language.lookup import text_dataset
-from resi.domains.language.settings import NEW_CLASSES, STANDARD, kind_of, shortcut_probe
+from resi.domains.language.settings import NEW_CLASSES, kind_of, shortcut_probe
 from resi.domains.language.wordnet import synonyms, wordnet_hash
 from resi.randomness import generator
 

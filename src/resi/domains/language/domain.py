@@ -13,6 +13,7 @@ from resi.domains.language.lookup import text_architecture, text_dataset, text_n
 from resi.domains.language.networks.base import TextNetwork
 from resi.domains.language.settings import LEVELS, SETTINGS, shortcut_probe
 from resi.domains.language.weight_files import hash_weights
+from resi.errors import UsageError
 from resi.fingerprints import hash_file
 from resi.specs import DatasetSpec, Extraction, ForwardPass, ModelSpec, ProbeSpec, Trained
 
@@ -109,6 +110,26 @@ class LanguageDomain(Domain):
             return ProbeSpec(probe, (str(layers),), pooling)
         first = 0 if pooling == "mean" or self.protocol.is_published else 1
         return ProbeSpec(probe, tuple(str(layer) for layer in range(first, layers + 1)), pooling)
+
+    def check_foreign(self, architecture: str, trained_on: str, dataset: str, test: str) -> None:
+        """Check that a model is an encoder, which reads any texts, and knows the hints of the other dataset.
+
+        Raises
+        ------
+        UsageError
+            If it is a causal model, which is asked in the words of its own dataset, or has fewer hints.
+        """
+        if text_network(architecture).is_causal:
+            raise UsageError(
+                f"by=dataset: {architecture} trained on {trained_on} cannot be asked about {dataset}: its prompts are "
+                "those of its own dataset; choose an encoder"
+            )
+        known, needed = (len(text_dataset(name).classes) for name in (trained_on, dataset))
+        if test == "shortcut" and known != needed:
+            raise UsageError(
+                f"by=dataset: {architecture} trained on {trained_on} knows hints at {known} classes, and the input of "
+                f"test=shortcut on {dataset} has {needed}; choose another test"
+            )
 
     def representation_size(
         self, architecture: str, dataset: str, hyperparameters: Mapping[str, Any]

@@ -10,10 +10,10 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from resi import registry
-from resi.domains.groups import split_setting, unpublished_level
+from resi.domains.groups import STANDARD, split_setting, unpublished_level
 from resi.domains.language.local_files import check_local_files
 from resi.domains.language.lookup import text_architecture, text_dataset, text_network
-from resi.domains.language.settings import NEW_CLASSES, QUARTERS, SETTINGS, STANDARD, kind_of
+from resi.domains.language.settings import NEW_CLASSES, QUARTERS, SETTINGS, kind_of
 from resi.domains.language.weight_files import PARTS, WHOLE, combined_hash, weight_files
 from resi.errors import ArtifactError, DatasetError, UsageError
 from resi.specs import Trained, WeightFile

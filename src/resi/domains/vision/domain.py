@@ -84,6 +84,9 @@ class VisionDomain(Domain):
         count = about.last_layers if test == "layer_monotonicity" else 1
         return ProbeSpec(TEST_IMAGES_WITH_DOTS if test == "shortcut" else TEST_IMAGES, layers[-count:])
 
+    def check_foreign(self, architecture: str, trained_on: str, dataset: str, test: str) -> None:
+        """Allow it: images of any dataset are brought to the size that a network takes, and normalized as its own."""
+
     def representation_size(
         self, architecture: str, dataset: str, hyperparameters: Mapping[str, Any]
     ) -> tuple[int, int] | None:

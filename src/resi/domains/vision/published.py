@@ -11,7 +11,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from resi.domains.groups import split_setting, unpublished_level
+from resi.domains.groups import STANDARD, split_setting, unpublished_level
 from resi.domains.vision.lookup import (
     DOMAIN,
     image_architecture,
@@ -20,7 +20,7 @@ from resi.domains.vision.lookup import (
     image_datasets,
     image_network,
 )
-from resi.domains.vision.settings import SETTINGS, STANDARD
+from resi.domains.vision.settings import SETTINGS
 from resi.domains.weights import check_fit
 from resi.errors import DatasetError, UsageError
 from resi.specs import Trained
