@@ -147,6 +147,7 @@ def _headings(blocks: Sequence[Block]) -> list[str]:
         parts += [f"against {about['functional']}"] * bool(about["functional"])
         parts += [f"pooling {about['pooling']}"] * ("pooling" in differing and about["pooling"] not in NOTHING)
         parts += [f"{about[name]} {name}" for name in ("groups", "models") if name in differing]
+        parts += [about["design"]] * bool(about["design"])
         texts.append(", ".join(parts))
     several, number = Counter(texts), Counter[str]()
     for place, text in enumerate(texts):

@@ -98,11 +98,11 @@ def _poolings(across: pl.DataFrame) -> Iterator[dict[str, str]]:
             linked |= part
             parts.remove(part)
         parts.append(linked)
-    for part in sorted(map(sorted, parts)):
-        if len(part) > len(dict(part)):
-            several = next(group for group, _ in part if sum(group == other for other, _ in part) > 1)
+    for nodes in sorted(map(sorted, parts)):
+        if len(nodes) > len(dict(nodes)):
+            several = next(group for group, _ in nodes if sum(group == other for other, _ in nodes) > 1)
             raise UsageError(f"the comparisons of {several} are of several poolings; keep the rows of one")
-        yield dict(part)
+        yield dict(nodes)
 
 
 def _chosen(poolings: Mapping[str, str], groups: Collection[str]) -> dict[str, str]:

@@ -234,9 +234,15 @@ def _score_part(rows: pl.DataFrame, names: Sequence[Any], request: _Request) -> 
             "protocol": protocol.value,
             "compared": compared[score.measure],
             "groups": len(similarities.settings),
+            "settings": _in_order(similarities.settings),
             "key": fingerprint({"comparisons": used[score.measure], **about, **how}),
             "resi_version": __version__,
         }
+
+
+def _in_order(settings: Sequence[str]) -> str:
+    """Return settings as text, from unaltered to most altered."""
+    return ", ".join(sorted(in_natural_order(settings), key=lambda name: name != STANDARD))
 
 
 def _as_text(influences: Sequence[float]) -> str:

@@ -22,7 +22,7 @@ from resi.groundings.ranks import (
     ranked_column,
     with_ranks,
 )
-from resi.groundings.readable import differs_from_chance
+from resi.groundings.readable import differs_from_chance, with_designs
 from resi.registry.labels import measure_label
 from resi.report.cells import Cell, cell_of
 from resi.report.tables import without_nan
@@ -178,8 +178,9 @@ def headline_scores(scores: pl.DataFrame) -> pl.DataFrame:
 
 
 def _ranked(scores: pl.DataFrame, about: tuple[str, str, str, str | None, str]) -> Leaderboard:
-    scores = with_ranks(scores, COLUMN)
-    keys = scores.select(COLUMN).unique().sort(COLUMN, nulls_last=True)
+    scores = with_ranks(with_designs(scores, "groups"), COLUMN)
+    columns = scores.group_by(COLUMN).agg(pl.col("design").max()).sort(COLUMN, nulls_last=True)
+    keys = columns.select(COLUMN)
     places = {key: place for place, key in enumerate(keys.iter_rows())}
     rows: dict[Key, Row] = {}
     for score in scores.iter_rows(named=True):
@@ -194,7 +195,7 @@ def _ranked(scores: pl.DataFrame, about: tuple[str, str, str, str | None, str]) 
     ambiguous = scores.filter(pl.col("several") > 1).select(ROW + COLUMN).unique().height
     ranks = [[np.nan if cell is None or cell.rank is None else cell.rank for cell in row.cells] for row in found]
     differing = differences(np.array(ranks, dtype=float))
-    return Leaderboard(*about, _headings(keys), designs, ordered, list(rows), ambiguous, differing)
+    return Leaderboard(*about, _headings(columns), designs, ordered, list(rows), ambiguous, differing)
 
 
 def _designs(keys: pl.DataFrame, scores: pl.DataFrame, number: Mapping[Key, int]) -> list[Design]:
@@ -238,9 +239,11 @@ def _headings(keys: pl.DataFrame) -> list[list[str]]:
     """Return a short label for each column: what is always shown, and what distinguishes it."""
     shown = [name for name in COLUMN[:-1] if name in ALWAYS_SHOWN or keys[name].n_unique() > 1]
     # Other hyperparameters, or other seeds.
-    keys = keys.with_columns(run=pl.int_range(1, pl.len() + 1).over(shown), runs=pl.len().over(shown))
+    alike = [*shown, "design"]
+    keys = keys.with_columns(run=pl.int_range(1, pl.len() + 1).over(alike), runs=pl.len().over(alike))
     return [
         [_heading(name, row[name]) for name in shown if row[name] not in NOTHING]
+        + [row["design"]] * bool(row["design"])
         + [f"run {row['run']}"] * (row["runs"] > 1)
         for row in keys.to_dicts()
     ]
