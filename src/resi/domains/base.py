@@ -132,6 +132,11 @@ class Domain(ABC):
         del architecture
         return "none"
 
+    def published_levels(self, test: str, dataset: str) -> Mapping[str, tuple[int, ...]]:
+        """Return the levels of a test's settings of which models on a dataset are published, by architecture."""
+        del test, dataset
+        return {}
+
     def releases(self) -> Mapping[str, tuple[Release, ...]]:
         """Return the archives of published models, by the names that ``resi download`` has for them."""
         return {}

@@ -295,7 +295,7 @@ class Planner:
         dataset, absent = self.dataset(config)
         if config.keeps_decoded:
             dataset = replace(dataset, cache=Store(config.root).cache)
-        others = [self.dataset(_other(config, name)) for name in config.trained_on if name != config.dataset]
+        others = self.other_datasets(config)
         trained_on = {found.name: found for found, _ in [*others, (dataset, None)]}
         experiments, left_out = self._all_experiments(config, dataset, trained_on)
         if not experiments and left_out:
@@ -324,6 +324,14 @@ class Planner:
         if key not in self._datasets:
             self._datasets[key] = self._find_dataset(config)
         return self._datasets[key]
+
+    def other_datasets(self, config: RunConfig) -> list[tuple[DatasetSpec, DatasetError | None]]:
+        """Return the datasets that models are trained on beside the run's own, as :meth:`dataset` does.
+
+        Their files lie below the data root.
+        """
+        others = [name for name in config.trained_on if name != config.dataset]
+        return [self.dataset(replace(config, dataset=name, dataset_root=None)) for name in others]
 
     def _find_dataset(self, config: RunConfig) -> tuple[DatasetSpec, DatasetError | None]:
         """Find a dataset's files, or what the data root knows of them and why they are not there."""
@@ -387,11 +395,6 @@ class Planner:
                 for model in {model for experiment in experiments for model in experiment.models}:
                     first.known_files.remember_checkpoint(model)
         return self._experiments[key]
-
-
-def _other(config: RunConfig, dataset: str) -> RunConfig:
-    """Return a run on another dataset, whose files lie below the data root."""
-    return replace(config, dataset=dataset, dataset_root=None)
 
 
 def _runs(

@@ -22,7 +22,7 @@ from resi.domains.graph.settings import (
     random_labels,
     shortcut,
 )
-from resi.domains.groups import unpublished_level
+from resi.domains.groups import STANDARD, split_setting, unpublished_level
 from resi.domains.overrides import put_over
 from resi.domains.releases import Release
 from resi.errors import DatasetError, UsageError
@@ -164,6 +164,21 @@ class GraphDomain(Domain):
                 "models.source=train"
             )
         return path
+
+    def published_levels(self, test: str, dataset: str) -> dict[str, tuple[int, ...]]:
+        """Return the levels of which models on a dataset are published: all that an architecture has on it."""
+        if not graph_dataset(dataset).published_name:
+            return {}
+        found: dict[str, tuple[int, ...]] = {}
+        for item in self.architectures():
+            levels = tuple(split_setting(name)[1] for name in SETTINGS[test][5] if name != STANDARD)
+            try:
+                self.hyperparameters(item.name, dataset, SETTINGS[test][5][-1], {})
+            except UsageError:
+                continue
+            if item.published_name:
+                found[item.name] = levels
+        return found
 
     def releases(self) -> dict[str, tuple[Release, ...]]:
         """Return the one archive of all models."""

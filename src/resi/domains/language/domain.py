@@ -68,6 +68,13 @@ class LanguageDomain(Domain):
             raise ValueError(f"unknown training set {trained_on!r}")
         return dataset.name, published_models.own_setting(dataset, setting)
 
+    def published_levels(self, test: str, dataset: str) -> dict[str, tuple[int, ...]]:
+        """Return the levels of which models on a dataset are published, as the families say."""
+        if not text_dataset(dataset).published_name:
+            return {}
+        levels = {item.name: text_network(item.name).published_levels.get(test, ()) for item in self.architectures()}
+        return {name: found for name, found in levels.items() if found and text_architecture(name).published_name}
+
     def releases(self) -> dict[str, tuple[Release, ...]]:
         """Return the archives of the families; encoders have theirs together."""
         found: dict[str, tuple[Release, ...]] = {}

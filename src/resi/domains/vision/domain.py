@@ -52,6 +52,10 @@ class VisionDomain(Domain):
         """Return a dataset and a setting that the published results call ``trained_on`` and ``setting``."""
         return published.own_names(trained_on, setting)
 
+    def published_levels(self, test: str, dataset: str) -> dict[str, tuple[int, ...]]:
+        """Return the levels of which models on a dataset are published."""
+        return published.levels(test, dataset)
+
     def releases(self) -> dict[str, tuple[Release, ...]]:
         """Return the archives of the models on each dataset."""
         return published.releases()

@@ -97,6 +97,15 @@ def releases() -> dict[str, tuple[Release, ...]]:
     }
 
 
+def levels(test: str, dataset: str) -> dict[str, tuple[int, ...]]:
+    """Return the levels of a test's settings of which models on a dataset are published, by architecture."""
+    about = image_dataset(dataset).published
+    if about is None or test not in about.names:
+        return {}
+    found = tuple(split_setting(name)[1] for name in SETTINGS[test][max(SETTINGS[test])] if name != STANDARD)
+    return {known.name: found for known in image_architectures() if known.published_name}
+
+
 def published_folder(model: ModelSpec) -> str:
     """Return a model's folder in the archives, such as ``Normal__ImageNet100__ResNet18/groupid_0``.
 

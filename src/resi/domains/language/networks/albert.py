@@ -8,6 +8,8 @@ from resi.domains.language.networks.base import TextNetwork, TransformerArchitec
 from resi.domains.language.networks.folders import ENCODERS, encoder_folder
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tokenizers import Tokenizer
 
     from resi.domains.language.datasets.base import TextDataset
@@ -58,6 +60,11 @@ class AlbertNetwork(TextNetwork):
         ),
     )
     projects_embeddings: ClassVar[bool] = True
+    published_levels: ClassVar[Mapping[str, tuple[int, ...]]] = {
+        "augmentation": (100,),
+        "label_randomization": (75, 100),
+        "shortcut": (0, 75, 100),
+    }
     releases: ClassVar[tuple[Release, ...]] = ENCODERS
     embeddings: ClassVar[str] = "albert.embeddings.word_embeddings.weight"
     output: ClassVar[str] = "classifier.weight"

@@ -99,6 +99,8 @@ class TextNetwork(NetworkFamily):
     """Modules that ``fine_tuning=lora`` updates."""
     download: ClassVar[str] = "language"
     """What ``resi download`` calls the published models."""
+    published_levels: ClassVar[Mapping[str, tuple[int, ...]]] = {}
+    """Levels of the settings of a test of which there are published models, by the test."""
     releases: ClassVar[tuple[Release, ...]] = ()
     """Their archives."""
 

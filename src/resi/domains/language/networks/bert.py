@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from resi.domains.language.networks.base import TextNetwork, TransformerArchitecture
 from resi.domains.language.networks.folders import ENCODERS, encoder_folder
+from resi.domains.language.settings import QUARTERS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tokenizers import Tokenizer
 
     from resi.domains.language.datasets.base import TextDataset
@@ -54,6 +57,11 @@ class BertNetwork(TextNetwork):
             recipe={"epochs": 3, "batch_size": 32, "learning_rate": 1e-3, "warmup": 0.3},
         ),
     )
+    published_levels: ClassVar[Mapping[str, tuple[int, ...]]] = {
+        "augmentation": QUARTERS,
+        "label_randomization": QUARTERS,
+        "shortcut": (0, *QUARTERS),
+    }
     releases: ClassVar[tuple[Release, ...]] = ENCODERS
     embeddings: ClassVar[str] = "bert.embeddings.word_embeddings.weight"
     output: ClassVar[str] = "classifier.weight"

@@ -102,6 +102,10 @@ class SmolLM2Network(TextNetwork):
         "down_proj",
     )
     download: ClassVar[str] = "smollm2"
+    published_levels: ClassVar[Mapping[str, tuple[int, ...]]] = {
+        "label_randomization": (75, 100),
+        "shortcut": (0, 75, 100),
+    }
     releases: ClassVar[tuple[Release, ...]] = (
         Release("", r"smollm_(sst2|mnli)_checkpoints\.tar\.zst", f"models/nlp/{FOLDER}", r"ft_smollm2_1-7b_.+"),
     )
