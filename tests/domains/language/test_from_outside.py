@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import polars as pl
 import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers
 
@@ -138,3 +139,41 @@ def test_a_dataset_that_is_of_no_use_is_refused_by_name(plugin: SimpleNamespace)
 
 class Plain(DatasetInfo):
     domain = "language"
+
+
+def test_models_of_two_datasets_are_told_apart_on_one(plugin: object, root: Path) -> None:
+    about = ["domain=language", "model=bert_tiny", "model.bert_tiny.max_steps=1", "measure=cka", "seeds=[0,1]"]
+    result = resi.run([*about, "by=dataset", "trained_on=[reviews,weather]", "dataset=weather"])
+    table = result.comparisons
+    assert set(table["status"]) == {"ok"}
+    assert sorted(table["dataset"].unique()) == ["reviews+weather@weather", "reviews@weather", "weather"]
+    assert set(table["shape_a"]) == {"12x128"}
+    assert set(table["probe"]) == {"validation"}
+    (score,) = result.scores.filter(metric="auprc").to_dicts()
+    names = ("test", "dataset", "architecture", "setting", "settings", "pairs", "failed_pairs")
+    named = [score[name] for name in names]
+    expected = ["dataset", "reviews+weather@weather", "bert_tiny", "standard", "reviews, weather", 6, 0]
+    assert named == expected
+    # Pairs of models that are represented on what they were trained on are those of any test.
+    own = resi.run([*about, "test=output_correlation", "dataset=weather"]).comparisons.filter(measure="cka")
+    assert own["key"].to_list() == table.filter(dataset="weather")["key"].to_list()
+    assert (
+        resi.run([*about, "by=dataset", "trained_on=[weather,reviews]", "dataset=weather"])
+        .scores["value"]
+        .equals(result.scores["value"])
+    )
+    assert sorted(result.representations) == [
+        ("bert_tiny", "standard", seed, dataset) for seed in (0, 1) for dataset in ("reviews", "weather")
+    ]
+    # The classes of another dataset are not a model's.
+    models = result.models
+    assert models.filter(pl.col("accuracy_probe").is_null())["dataset"].to_list() == ["reviews", "reviews"]
+
+
+def test_a_causal_model_is_not_asked_about_another_dataset(plugin: object, root: Path) -> None:
+    words = ["domain=language", "model=smollm2_tiny", "by=dataset", "trained_on=[reviews,weather]", "dataset=weather"]
+    with pytest.raises(UsageError, match="smollm2_tiny trained on reviews cannot be asked about weather"):
+        resi.run(words)
+    words = [word.replace("smollm2_tiny", "bert_tiny") for word in words]
+    with pytest.raises(UsageError, match="knows hints at 2 classes, and the input of test=shortcut on weather has 3"):
+        resi.run([*words, "test=shortcut"])
