@@ -16,6 +16,7 @@ from resi.fingerprints import fingerprint
 from resi.groundings import GROUNDINGS, SCORED
 from resi.groundings.against import Against
 from resi.groundings.base import Member, Similarities
+from resi.groundings.designs import designs
 from resi.groundings.known_measures import directions, facts_of
 from resi.groundings.notes import of_comparisons
 from resi.groundings.own_tables import completed
@@ -72,7 +73,7 @@ def score_table(  # noqa: PLR0913 - all but the first are options
         ``corrected`` or ``published``.
     settings : sequence of str, optional
         The settings to use; by default ``standard`` and those named after the test, if they are in the table, or all
-        in ``models``. Of the tests ``architecture`` and ``dataset``, the groups; by default all that were compared.
+        in ``models``, with scores for each set of them that were all compared with each other. Of the tests ``architecture`` and ``dataset``, the groups; by default all that were compared.
     layers : sequence of str, or mapping from architecture to such, optional
         The order of layers in the network, for ``layer_monotonicity``; by default that of the numbers in their names.
     measures : mapping from name to measure class, optional
@@ -120,19 +121,29 @@ def score_table(  # noqa: PLR0913 - all but the first are options
     frame = complete(comparisons, {name: COMPARISONS[name] for name in NEEDED})
     request = _Request(grounding, chosen, layers, measures, stated, seed)
     if isinstance(grounding, Against):
-        designs = rearranged(_between_models(frame, grounding), grounding, SCOPE, settings)
+        found = rearranged(_between_models(frame, grounding), grounding, SCOPE, settings)
         scores = [
             {**row, "setting": design.setting}
-            for design in designs
+            for design in found
             for row in _score_part(design.rows, [design.names[name] for name in SCOPE], request)
         ]
         return table(scores, SCORES, SCORE_ORDER)
     rows = _relevant(frame, grounding, settings)
     scope = SCOPE if grounding.kind == "settings" else [*SCOPE, "setting_a"]
+    is_open = settings is None and grounding.kind == "settings"
     scores = [
-        row for names, part in rows.group_by(scope, maintain_order=True) for row in _score_part(part, names, request)
+        row
+        for names, whole in rows.group_by(scope, maintain_order=True)
+        for part in (_by_design(whole) if is_open else [whole])
+        for row in _score_part(part, names, request)
     ]
     return table(scores, SCORES, SCORE_ORDER)
+
+
+def _by_design(rows: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    """Yield the comparisons of each set of settings that were all compared with each other."""
+    for design in designs(rows):
+        yield rows.filter(pl.col("setting_a").is_in(design) & pl.col("setting_b").is_in(design))
 
 
 class _Request(NamedTuple):
