@@ -73,7 +73,8 @@ def score_table(  # noqa: PLR0913 - all but the first are options
         ``corrected`` or ``published``.
     settings : sequence of str, optional
         The settings to use; by default ``standard`` and those named after the test, if they are in the table, or all
-        in ``models``, with scores for each set of them that were all compared with each other. Of the tests ``architecture`` and ``dataset``, the groups; by default all that were compared.
+        in ``models``, with scores for each set of them that were all compared with each other. Of the tests
+        ``architecture`` and ``dataset``, the groups; by default all that were compared.
     layers : sequence of str, or mapping from architecture to such, optional
         The order of layers in the network, for ``layer_monotonicity``; by default that of the numbers in their names.
     measures : mapping from name to measure class, optional
