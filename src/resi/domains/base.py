@@ -15,11 +15,12 @@ from resi.errors import ArtifactError, UsageError, unknown_name
 from resi.fingerprints import hash_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     import torch
 
+    from resi.domains.published_models import PublishedModel
     from resi.domains.releases import Release
     from resi.specs import (
         ArchitectureInfo,
@@ -136,6 +137,10 @@ class Domain(ABC):
         """Return the levels of a test's settings of which models on a dataset are published, by architecture."""
         del test, dataset
         return {}
+
+    def published_models(self) -> Iterable[PublishedModel]:
+        """Return the models that published configurations can select, of the datasets and architectures there are."""
+        return ()
 
     def releases(self) -> Mapping[str, tuple[Release, ...]]:
         """Return the archives of published models, by the names that ``resi download`` has for them."""

@@ -29,9 +29,11 @@ from resi.errors import DatasetError, UsageError
 from resi.specs import DatasetSpec, Extraction, ForwardPass, ModelSpec, ProbeSpec, Trained
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     import torch
+
+    from resi.domains.published_models import PublishedModel
 
 TRAINING_VERSION = 2
 READING_VERSION = 1
@@ -179,6 +181,12 @@ class GraphDomain(Domain):
             if item.published_name:
                 found[item.name] = levels
         return found
+
+    def published_models(self) -> Iterable[PublishedModel]:
+        """Return the published models by their names there and here."""
+        from resi.domains.graph.published_models import published_models
+
+        return published_models()
 
     def releases(self) -> dict[str, tuple[Release, ...]]:
         """Return the one archive of all models."""

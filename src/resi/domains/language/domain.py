@@ -18,11 +18,12 @@ from resi.fingerprints import hash_file
 from resi.specs import DatasetSpec, Extraction, ForwardPass, ModelSpec, ProbeSpec, Trained
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     import torch
 
+    from resi.domains.published_models import PublishedModel
     from resi.domains.releases import Release
 
 TRAINING_VERSION = 2
@@ -74,6 +75,12 @@ class LanguageDomain(Domain):
             return {}
         levels = {item.name: text_network(item.name).published_levels.get(test, ()) for item in self.architectures()}
         return {name: found for name, found in levels.items() if found and text_architecture(name).published_name}
+
+    def published_models(self) -> Iterable[PublishedModel]:
+        """Return the published models by their names there and here."""
+        from resi.domains.language.published_models import published_models
+
+        return published_models()
 
     def releases(self) -> dict[str, tuple[Release, ...]]:
         """Return the archives of the families; encoders have theirs together."""

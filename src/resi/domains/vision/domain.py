@@ -14,11 +14,12 @@ from resi.domains.vision.settings import FURTHER, LEVELS, SEEDS, SETTINGS, TEST_
 from resi.specs import ProbeSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     import torch
 
+    from resi.domains.published_models import PublishedModel
     from resi.domains.releases import Release
     from resi.specs import DatasetSpec, Extraction, ForwardPass, ModelSpec, Trained
 
@@ -55,6 +56,12 @@ class VisionDomain(Domain):
     def published_levels(self, test: str, dataset: str) -> dict[str, tuple[int, ...]]:
         """Return the levels of which models on a dataset are published."""
         return published.levels(test, dataset)
+
+    def published_models(self) -> Iterable[PublishedModel]:
+        """Return the published models by their names there and here."""
+        from resi.domains.vision.published_models import published_models
+
+        return published_models()
 
     def releases(self) -> dict[str, tuple[Release, ...]]:
         """Return the archives of the models on each dataset."""
