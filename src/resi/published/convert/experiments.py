@@ -77,9 +77,8 @@ def convert_experiment(given: Any, position: int, known: Sequence[PublishedModel
     for models in split(selected, experiment.separation).values():
         about = f"{where}, {', '.join(dict.fromkeys(model.own.architecture for model in models))}"
         if lacking := _lacking(experiment, models, selected):
-            outcome.remark(
-                about, f"{_listed(lacking)} selects none of its models{_also_called(models, lacking, known)}"
-            )
+            others = _also_called(models, lacking, known)
+            outcome.remark(about, f"{_listed(lacking)} selects none of its models{others}")
         outcome.add(_convert_bucket(experiment, models, known, about))
     return outcome
 
@@ -136,9 +135,7 @@ def _read(given: Any, where: str, outcome: Outcome) -> Experiment:
         raise UsageError(f"{where}: expected a mapping, not {given!r}")
     kind = given.get("type")
     if kind not in KINDS:
-        raise UsageError(
-            f"{where}.type: unknown {kind!r}, which the published code leaves out silently; it has {', '.join(KINDS)}"
-        )
+        raise UsageError(f"{where}.type: unknown {kind!r}, which the published code skips; it has {', '.join(KINDS)}")
     for key in given:
         if key not in KEYS:
             outcome.remark(f"{where}.{key}", "no counterpart: it is no key of the published benchmark either; left out")

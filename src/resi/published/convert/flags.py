@@ -20,6 +20,7 @@ SHARDS = (
     "by resi-merge --published FILE"
 )
 TABLES = "resi-merge writes all scores as one table, resi list scores --csv prints them, and resi report shows them"
+OWN = "a measure of your own is named by its own name, and by measure.file where it lies in a file"
 REMARKS = {
     "cache_to_disk": "not needed: representations are always kept below the data root, and read from there",
     "cache_to_mem": "not needed: as many representations are kept in memory as compare.memory allows",
@@ -123,10 +124,7 @@ def _classes(document: Mapping[str, Any], key: str, outcome: Outcome) -> list[st
         raise UsageError(f"{key}: expected a list of names of measures, not {value!r}")
     for name in value:
         if name not in measure_names():
-            outcome.remark(
-                key, f"no counterpart: no installed measure is {name} in the published benchmark; a measure of your own "
-                "is given by measure.file"
-            )  # fmt: skip
+            outcome.remark(key, f"no counterpart: {name} is the published name of no installed measure; {OWN}")
     return list(dict.fromkeys(value))
 
 

@@ -167,26 +167,28 @@ def _job(bucket: Bucket, test: str, further: list[tuple[str, Value]]) -> Job:
 
 
 def _seeds(bucket: Bucket, test: str) -> list[tuple[str, Value]]:
-    """Return the word for seeds, unless they are those of the test; tell of groups that lack some, and of other names."""
-    owns = bucket.owns
-    by_group: dict[tuple[str, ...], set[int]] = {}
-    for own in owns:
-        by_group.setdefault((own.dataset, own.architecture, own.setting), set()).add(own.seed)
-    seeds = sorted(set().union(*by_group.values()))
-    for group, found in by_group.items():
+    """Return the word for seeds, unless they are those of the test."""
+    by_setting: dict[tuple[str, ...], set[int]] = {}
+    for own in bucket.owns:
+        by_setting.setdefault((own.dataset, own.architecture, own.setting), set()).add(own.seed)
+    seeds = sorted(set().union(*by_setting.values()))
+    for (*_, setting), found in by_setting.items():
         if lacking := [seed for seed in seeds if seed not in found]:
             bucket.outcome.remark(
                 bucket.about,
-                f"different: {group[-1]} is compared with seed {_listed(lacking)} too, which is not selected",
+                f"different: {setting} is compared with seed {_listed(lacking)} as well, of which no model is selected",
             )
-    for setting in _values(owns, "setting"):
-        named = {model.own.seed: model.seed for model in bucket.models if model.own.setting == setting}
-        if renamed := {own: published for own, published in named.items() if own != published}:
-            bucket.outcome.remark(
-                bucket.about, f"seed {_listed(renamed.values())} of {setting} is {_listed(renamed)} here"
-            )
+    _tell_other_seeds(bucket)
     usual = bucket.domain.seeds_by_test.get(test, GROUNDINGS[test].seeds)
     return [] if tuple(seeds) == tuple(usual) else [("seeds", tuple(map(str, seeds)))]
+
+
+def _tell_other_seeds(bucket: Bucket) -> None:
+    """Tell of models whose seed is another here."""
+    for setting in _values(bucket.owns, "setting"):
+        seeds = {model.own.seed: model.seed for model in bucket.models if model.own.setting == setting}
+        if other := {own: published for own, published in seeds.items() if own != published}:
+            bucket.outcome.remark(bucket.about, f"seed {_listed(other.values())} of {setting} is {_listed(other)} here")
 
 
 def _check_one(bucket: Bucket, *names: str) -> None:

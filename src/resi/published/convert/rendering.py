@@ -108,7 +108,7 @@ def _data(value: Value | Sweep) -> Any:
     return int(text) if text.isdecimal() else text
 
 
-class _Dumper(yaml.SafeDumper):
+class _Dumper(yaml.SafeDumper):  # type: ignore[misc]
     """Writes lists in brackets."""
 
 
