@@ -48,7 +48,8 @@ def everything(data: Path) -> All:
     jobs = {job.words for outcome in outcomes.values() for job in outcome.jobs}
     loader = open_configs()
     suite = load_suite("paper", loader)
-    paper, five = expand([], suite, loader), expand(["groups=5"], suite, loader)
+    of_groups = "test=label_randomization,shortcut,augmentation"
+    paper, five = expand([], suite, loader), expand(["groups=5", of_groups], suite, loader)
     words = list(dict.fromkeys([*jobs, *paper, *five]))
     configs = dict(zip(words, compose_all(words, loader), strict=True))
     models = {word: (config.test.name, run_models(config)) for word, config in configs.items()}

@@ -13,9 +13,9 @@ from resi.console.plain_text import visible
 from resi.errors import ResiError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from resi.published.convert.outcome import Job, Outcome
+    from resi.published.convert.outcome import Job, Outcome, Remark
 
 ABOUT = (
     "Turn configurations of the published benchmark into command lines of resi that compare the same models, or into a "
@@ -42,14 +42,15 @@ def main(words: list[str]) -> int:
                 raise
             say(f"resi convert: {error}")
             code = error.exit_code
+    if not found:
+        return code
     check_jobs(found)
     if arguments.json:
         _write_json(found)
     elif arguments.suite:
         _write_suite(found, arguments.suite)
     else:
-        for path, outcome in found.items():
-            _write_lines(path, outcome)
+        _write_all(found)
     return max(code, int(any(outcome.refused for outcome in found.values())))
 
 
@@ -104,21 +105,37 @@ def check_jobs(found: dict[Path, Outcome]) -> None:
         outcome.jobs = [job for job in outcome.jobs if not isinstance(composed[job.words], ResiError)]
 
 
-def _lines(path: Path, outcome: Outcome) -> list[str]:
+def _common(found: Mapping[Path, Outcome]) -> list[Remark]:
+    """Return the remarks that all of several files have, in the order of the first."""
+    first, *others = found.values()
+    return [remark for remark in first.remarks if all(remark in other.remarks for other in others)] if others else []
+
+
+def _lines(path: Path, outcome: Outcome, common: Sequence[Remark]) -> list[str]:
     """Return what is said of a file, each in one line that no content of the file can break."""
-    lines = [str(path), *(f"not converted: {remark}" for remark in outcome.refused), *map(str, outcome.remarks)]
-    return [visible(line) for line in lines]
+    own = [remark for remark in outcome.remarks if remark not in common]
+    return [
+        visible(line) for line in (str(path), *(f"not converted: {one}" for one in outcome.refused), *map(str, own))
+    ]
 
 
-def _write_lines(path: Path, outcome: Outcome) -> None:
+def _head(found: Mapping[Path, Outcome], common: Sequence[Remark]) -> list[str]:
+    return [f"in all {len(found)} files:", *(visible(str(remark)) for remark in common)] if common else []
+
+
+def _write_all(found: Mapping[Path, Outcome]) -> None:
     from resi.published.convert.rendering import command, grids
 
-    for line in _lines(path, outcome):
+    common = _common(found)
+    for line in _head(found, common):
         write(f"# {line}\n")
-    for grid in grids(outcome.jobs):
-        write(f"{command(grid)}\n")
-    for merge in outcome.merges:
-        write(f"{visible(shlex.join(['resi', *merge]))}\n")
+    for path, outcome in found.items():
+        for line in _lines(path, outcome, common):
+            write(f"# {line}\n")
+        for grid in grids(outcome.jobs):
+            write(f"{command(grid)}\n")
+        for merge in outcome.merges:
+            write(f"{visible(shlex.join(['resi', *merge]))}\n")
 
 
 def _write_json(found: dict[Path, Outcome]) -> None:
@@ -149,7 +166,8 @@ def _write_suite(found: dict[Path, Outcome], target: Path) -> None:
         raise UsageError(f"--suite {target}: there is such a file; name another, or remove it")
     if not parts:
         raise UsageError(f"--suite {target}: nothing is converted that could be in it")
-    comments = [line for path, outcome in found.items() for line in _lines(path, outcome)]
+    common = _common(found)
+    comments = _head(found, common) + [line for path in found for line in _lines(path, found[path], common)]
     about = visible(f"converted from {', '.join(path.name for path in found)}")
     with atomic_path(target) as temporary:
         temporary.write_text(suite(about, parts, comments), encoding="utf-8")

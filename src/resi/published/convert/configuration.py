@@ -19,6 +19,8 @@ MERGED = "output_parquet"
 AS_PUBLISHED = (("models.source", "published"), ("protocol", "published"))
 """Words of a run that reads the published models, and computes the published numbers."""
 
+TRAINED = "different: they are trained here; with --published, runs read the published ones and compute their numbers"
+
 
 def convert(document: Mapping[str, Any], known: Sequence[PublishedModel], as_published: bool = False) -> Outcome:
     """Return what becomes of a configuration.
@@ -54,6 +56,8 @@ def convert(document: Mapping[str, Any], known: Sequence[PublishedModel], as_pub
     jobs = [job._replace(values=job.values + further) for job in outcome.jobs]
     outcome.jobs = list({job.values: job for job in jobs}.values())
     outcome.add(flags.outcome)
+    if outcome.jobs and not as_published:
+        outcome.remark("models", TRAINED)
     return outcome
 
 

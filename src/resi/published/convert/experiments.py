@@ -69,7 +69,7 @@ def convert_experiment(given: Any, position: int, known: Sequence[PublishedModel
     if not selected:
         raise UsageError(f"{where}.filter_key_vals: selects no published model; {_nearest(experiment.filters, known)}")
     for attribute, values in unused(selected, experiment.filters):
-        outcome.remark(f"{where}.{attribute}", f"{_listed(values)} selects no model that the other filters leave")
+        outcome.remark(f"{where}.{attribute}", f"of the models that the other filters leave none is {_listed(values)}")
     for attribute, values in by_parts(selected, experiment.filters).items():
         outcome.remark(
             f"{where}.{attribute}", f"as a text, not a list, it also selects what is part of it: {_listed(values)}"
@@ -78,7 +78,7 @@ def convert_experiment(given: Any, position: int, known: Sequence[PublishedModel
         about = f"{where}, {', '.join(dict.fromkeys(model.own.architecture for model in models))}"
         if lacking := _lacking(experiment, models, selected):
             others = _also_called(models, lacking, known)
-            outcome.remark(about, f"{_listed(lacking)} selects none of its models{others}")
+            outcome.remark(about, f"of its models none is selected by {_listed(lacking)}{others}")
         outcome.add(_convert_bucket(experiment, models, known, about))
     return outcome
 
@@ -125,7 +125,9 @@ def _also_called(models: Sequence[PublishedModel], names: Sequence[str], known: 
     others = [
         model.train_dataset
         for model in known
-        if model.architecture == models[0].architecture and (model.own.dataset, model.own.setting) in wanted
+        if model.architecture == models[0].architecture
+        and (model.own.dataset, model.own.setting) in wanted
+        and model.train_dataset not in names
     ]
     return f"; those of that setting are called {_listed(dict.fromkeys(others))}" if others else ""
 

@@ -28,6 +28,7 @@ REMARKS = {
     "table_creation": TABLES,
 }
 """Keys that become no word, and why."""
+SCORES = "stage=score scores comparisons that are stored; leave it out to make those that are missing, too"
 TABLE_KEYS = ("save_full_df", "full_df_filename", "save_aggregated_df", "row_index", "columns", "value_key", "filename")
 
 
@@ -47,7 +48,7 @@ def read_flags(document: Mapping[str, Any]) -> Flags:
         If they leave nothing to do, or a value has the wrong type.
     """
     outcome = Outcome()
-    values = [*_measures(document, outcome), *_stage(document), *_again(document)]
+    values = [*_measures(document, outcome), *_stage(document, outcome), *_again(document)]
     for key, value in document.items():
         if key in REMARKS:
             _remark(outcome, key, value)
@@ -75,13 +76,16 @@ def _flag(document: Mapping[str, Any], key: str) -> bool:
     return value
 
 
-def _stage(document: Mapping[str, Any]) -> list[tuple[str, Value]]:
+def _stage(document: Mapping[str, Any], outcome: Outcome) -> list[tuple[str, Value]]:
     extracts, scores = _flag(document, "only_extract_reps"), _flag(document, "only_eval")
     if extracts and scores:
         raise UsageError("only_extract_reps and only_eval: both are true, which leaves nothing to do")
     if extracts:
         return [("stage", "representations")]
-    return [("stage", "score")] if scores else []
+    if scores:
+        outcome.remark("only_eval", SCORES)
+        return [("stage", "score")]
+    return []
 
 
 def _again(document: Mapping[str, Any]) -> list[tuple[str, Value]]:

@@ -112,9 +112,14 @@ def _groups(bucket: Bucket) -> list[list[OwnModel]]:
 def _by_setting(bucket: Bucket) -> Job:
     settings = _values(bucket.owns, "setting")
     test = _test_of(bucket.domain, settings)
-    by_groups = bucket.domain.settings_by_test[test]
-    _check_probe(bucket, by_groups[max(by_groups)][0])
+    _check_probe(bucket, _unaltered(bucket.domain, test))
     return _job(bucket, test, _groups_word(bucket.domain, test, settings))
+
+
+def _unaltered(domain: Domain, test: str) -> str:
+    """Return the first of all settings of a test, on whose data its models are represented."""
+    by_groups = domain.settings_by_test[test]
+    return by_groups[max(by_groups)][0]
 
 
 def _test_of(domain: Domain, settings: Iterable[str]) -> str:
@@ -134,6 +139,7 @@ def _groups_word(domain: Domain, test: str, settings: Sequence[str]) -> list[tup
 
 def _by_architecture(bucket: Bucket) -> Job:
     test, further = _of_unvaried(bucket)
+    _check_probe(bucket, _unaltered(bucket.domain, test))
     return _job(bucket, test, [("by", "architecture"), *further])
 
 
@@ -147,9 +153,7 @@ def _of_unvaried(bucket: Bucket) -> tuple[str, list[tuple[str, Value]]]:
     (setting,) = _values(bucket.owns, "setting")
     kind = split_setting(setting)[0]
     test = kind if kind in bucket.domain.settings_by_test else OF_STANDARD
-    by_groups = bucket.domain.settings_by_test[test]
-    unaltered = by_groups[max(by_groups)][0]
-    return test, [] if setting == unaltered else [("groups", (setting,))]
+    return test, [] if setting == _unaltered(bucket.domain, test) else [("groups", (setting,))]
 
 
 def _job(bucket: Bucket, test: str, further: list[tuple[str, Value]]) -> Job:
