@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from resi import registry
 from resi.domains.graph.lookup import graph_dataset, graph_network
-from resi.domains.graph.settings import PUBLISHED_NAMES, STANDARD
+from resi.domains.graph.settings import PUBLISHED_NAMES
+from resi.domains.groups import STANDARD
 from resi.domains.published_models import SEEDS, STANDARD_SEEDS, OwnModel, PublishedModel
 from resi.errors import UsageError
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from resi import registry
-from resi.domains.groups import split_setting
+from resi.domains.groups import STANDARD, split_setting
 from resi.domains.language.lookup import text_architecture, text_dataset, text_network
-from resi.domains.language.settings import STANDARD
 from resi.domains.published_models import SEEDS, OwnModel, PublishedModel
 
 if TYPE_CHECKING:

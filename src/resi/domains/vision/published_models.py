@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from resi.domains.groups import split_setting
+from resi.domains.groups import STANDARD, split_setting
 from resi.domains.published_models import SEEDS, STANDARD_SEEDS, OwnModel, PublishedModel
 from resi.domains.vision.lookup import DOMAIN, image_architectures, image_datasets
 from resi.domains.vision.published import FOLDER_NAMES, NOISE_LEVELS
-from resi.domains.vision.settings import SETTINGS, STANDARD
+from resi.domains.vision.settings import SETTINGS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from resi.domains.base import DEFAULT_GROUPS
-from resi.domains.groups import split_setting
+from resi.domains.groups import STANDARD, split_setting
 from resi.errors import UsageError
 from resi.groundings import GROUNDINGS
 from resi.published.convert.outcome import Job, Outcome, Value
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from resi.domains.base import Domain
     from resi.domains.published_models import OwnModel, PublishedModel
 
-STANDARD = "standard"
 OF_STANDARD = "label_randomization"
 """A test of groups whose unaltered models are of the setting ``standard`` in every domain."""
 OWN_PROBE = ("graph",)

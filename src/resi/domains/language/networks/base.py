@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from resi.domains.base import NetworkFamily
+from resi.domains.groups import STANDARD
 from resi.domains.language.hyperparameters import COMMON, TINY_INSTRUCTION
 from resi.domains.language.networks.folders import encode_rate
-from resi.domains.language.settings import STANDARD, kind_of
+from resi.domains.language.settings import kind_of
 from resi.domains.overrides import changed_by_dataset
 from resi.domains.published_models import SEEDS, STANDARD_SEEDS
 from resi.errors import ArtifactError, UsageError
