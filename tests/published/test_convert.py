@@ -17,7 +17,7 @@ from resi.errors import UsageError
 from resi.published.convert import reading
 from resi.published.convert.configuration import convert
 from resi.published.convert.reading import read_configuration
-from resi.published.convert.rendering import command, grids
+from resi.published.convert.rendering import command, grids, suite
 from resi.published.names import published_models
 from resi.sweeps.suite_files import load_suite
 from resi.sweeps.suites import expand
@@ -150,6 +150,7 @@ def test_models_under_several_names_are_one() -> None:
     ("experiment", "reason"),
     [
         ({**CORA, "type": "Other"}, "experiments[0].type: unknown 'Other'"),
+        ({**CORA, "type": ["Other"]}, "experiments[0].type: unknown ['Other']"),
         ("text", "experiments[0]: expected a mapping, not 'text'"),
         (changed(seed=["0"]), "no model that resi knows has seed: 0"),
         (changed(train_dataset=["CIFAR10"]), "no model that resi knows has train_dataset: CIFAR10"),
@@ -385,6 +386,13 @@ def test_a_suite_has_the_same_runs(files: Path, said: Callable[..., tuple[int, s
     expected = [job.words for name in names for job in convert(read_configuration(Path(name)), KNOWN).jobs]
     assert sorted(expand([], load_suite("mine", loader), loader)) == sorted(expected)
     assert said("convert", *names[2:], "--suite", str(target))[0] == 2  # it is there already
+
+
+def test_files_of_one_name_both_stay_in_a_suite() -> None:
+    jobs = converted(CORA).jobs, converted(changed(seed=[0, 1])).jobs
+    content = yaml.safe_load(suite("two", [("a b", jobs[0]), ("a b", jobs[1])], ["first"]))
+    assert content["grids"]["a_b"] == {"domain": "graph", "dataset": "cora", "model": "gcn", "test": "augmentation"}
+    assert content["grids"]["a_b_2"] == content["grids"]["a_b"] | {"seeds": [0, 1]}
 
 
 def test_json_has_the_same(files: Path, said: Callable[..., tuple[int, str, str]]) -> None:

@@ -15,7 +15,7 @@ from resi.errors import ResiError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from resi.published.convert.outcome import Job, Outcome, Remark
+    from resi.published.convert.outcome import Outcome, Remark
 
 ABOUT = (
     "Turn configurations of the published benchmark into command lines of resi that compare the same models, or into a "
@@ -156,7 +156,7 @@ def _write_suite(found: dict[Path, Outcome], target: Path) -> None:
     from resi.published.convert.rendering import suite
     from resi.store.files import atomic_path
 
-    parts: dict[str, Sequence[Job]] = {path.stem: outcome.jobs for path, outcome in found.items() if outcome.jobs}
+    parts = [(path.stem, outcome.jobs) for path, outcome in found.items() if outcome.jobs]
     for path, outcome in found.items():
         for merge in outcome.merges:
             say(f"{path}: a merge is no run, and not in the suite: {visible(shlex.join(['resi', *merge]))}")

@@ -136,7 +136,7 @@ def _read(given: Any, where: str, outcome: Outcome) -> Experiment:
     if not isinstance(given, dict):
         raise UsageError(f"{where}: expected a mapping, not {given!r}")
     kind = given.get("type")
-    if kind not in KINDS:
+    if not isinstance(kind, str) or kind not in KINDS:
         raise UsageError(f"{where}.type: unknown {kind!r}, which the published code skips; it has {', '.join(KINDS)}")
     for key in given:
         if key not in KEYS:

@@ -12,7 +12,7 @@ import yaml
 from resi.published.convert.outcome import as_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from resi.published.convert.outcome import Job, Value
 
@@ -66,20 +66,20 @@ def _text(value: Value | Sweep) -> str:
     return ",".join(value.values) if isinstance(value, Sweep) else as_text(value)
 
 
-def suite(about: str, parts: Mapping[str, Sequence[Job]], comments: Iterable[str]) -> str:
+def suite(about: str, parts: Iterable[tuple[str, Sequence[Job]]], comments: Iterable[str]) -> str:
     """Return the text of a suite's file.
 
     Parameters
     ----------
     about : str
         What it is, in a line.
-    parts : mapping from name to jobs
-        What a configuration has become; its grids are named after it.
+    parts : iterable of (str, jobs)
+        What each configuration has become; its grids are named after it.
     comments : iterable of str
         Lines for its head.
     """
     content: dict[str, Any] = {}
-    for part, jobs in parts.items():
+    for part, jobs in parts:
         found = grids(jobs)
         for number, grid in enumerate(found, 1):
             name = _free(f"{_name(part)}_{number}" if len(found) > 1 else _name(part), content)
