@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import shlex
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from resi.console.plain_text import visible
 from resi.errors import ResiError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Container, Mapping
 
     from resi.published.convert.outcome import Outcome, Remark
 
@@ -105,32 +106,33 @@ def check_jobs(found: dict[Path, Outcome]) -> None:
         outcome.jobs = [job for job in outcome.jobs if not isinstance(composed[job.words], ResiError)]
 
 
-def _common(found: Mapping[Path, Outcome]) -> list[Remark]:
-    """Return the remarks that all of several files have, in the order of the first."""
-    first, *others = found.values()
-    return [remark for remark in first.remarks if all(remark in other.remarks for other in others)] if others else []
+def _shared(found: Mapping[Path, Outcome]) -> dict[Remark, int]:
+    """Return the remarks on keys of whole files that several have, and how many."""
+    counts = Counter(remark for outcome in found.values() for remark in outcome.remarks)
+    return {
+        remark: count for remark, count in counts.items() if count > 1 and not remark.about.startswith("experiments[")
+    }
 
 
-def _lines(path: Path, outcome: Outcome, common: Sequence[Remark]) -> list[str]:
+def _head(shared: Mapping[Remark, int]) -> list[str]:
+    return [visible(f"{count} files: {remark}") for remark, count in shared.items()]
+
+
+def _lines(path: Path, outcome: Outcome, shared: Container[Remark]) -> list[str]:
     """Return what is said of a file, each in one line that no content of the file can break."""
-    own = [remark for remark in outcome.remarks if remark not in common]
-    return [
-        visible(line) for line in (str(path), *(f"not converted: {one}" for one in outcome.refused), *map(str, own))
-    ]
-
-
-def _head(found: Mapping[Path, Outcome], common: Sequence[Remark]) -> list[str]:
-    return [f"in all {len(found)} files:", *(visible(str(remark)) for remark in common)] if common else []
+    refused = [f"not converted: {remark}" for remark in outcome.refused]
+    own = [str(remark) for remark in outcome.remarks if remark not in shared]
+    return [visible(line) for line in (str(path), *refused, *own)]
 
 
 def _write_all(found: Mapping[Path, Outcome]) -> None:
     from resi.published.convert.rendering import command, grids
 
-    common = _common(found)
-    for line in _head(found, common):
+    shared = _shared(found)
+    for line in _head(shared):
         write(f"# {line}\n")
     for path, outcome in found.items():
-        for line in _lines(path, outcome, common):
+        for line in _lines(path, outcome, shared):
             write(f"# {line}\n")
         for grid in grids(outcome.jobs):
             write(f"{command(grid)}\n")
@@ -166,8 +168,8 @@ def _write_suite(found: dict[Path, Outcome], target: Path) -> None:
         raise UsageError(f"--suite {target}: there is such a file; name another, or remove it")
     if not parts:
         raise UsageError(f"--suite {target}: nothing is converted that could be in it")
-    common = _common(found)
-    comments = _head(found, common) + [line for path in found for line in _lines(path, found[path], common)]
+    shared = _shared(found)
+    comments = _head(shared) + [line for path in found for line in _lines(path, found[path], shared)]
     about = visible(f"converted from {', '.join(path.name for path in found)}")
     with atomic_path(target) as temporary:
         temporary.write_text(suite(about, parts, comments), encoding="utf-8")
