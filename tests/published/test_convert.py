@@ -189,7 +189,7 @@ def test_one_experiment_that_is_refused_does_not_stop_the_others() -> None:
         ({**CORA, "colour": 1}, {}, "experiments[0].colour: no counterpart"),
         (CORA, {"threads": 8}, "threads: 8 is not taken over"),
         (CORA, {"table_creation": {"format": 1}}, "table_creation.format: no counterpart"),
-        (CORA, {"table_creation": {"filename": "a.csv"}}, "table_creation: resi-merge writes all scores"),
+        (CORA, {"table_creation": {"filename": "a.csv"}}, "table_creation: resi-merge writes one table"),
         (CORA, {"raw_results_filename": "a.parquet"}, "raw_results_filename: comparisons are kept in shards"),
         (CORA, {"cache_to_disk": True}, "cache_to_disk: not needed"),
         (CORA, {"cache_to_mem": False}, "cache_to_mem: not needed"),

@@ -123,7 +123,7 @@ def test_commands_exist_and_compose() -> None:
     for row in TABLES["published|resi"]:
         for text in CODE.findall(row[1]):
             words = shlex.split(text)
-            assert words[0] in ("resi", "resi-merge", "resi.plot")
+            assert words[0] in ("resi", "resi-merge", "resi.plot.ranks")
             given = [word for word in words[1:] if word not in ("-m", "...")]
             if given and "=" in given[0]:
                 runs += expand(given, None, loader) if "NAME" not in text else []

@@ -19,7 +19,9 @@ SHARDS = (
     "comparisons are kept in shards below the data root, under names of their own; a results file that exists is read "
     "by resi-merge --published FILE"
 )
-TABLES = "resi-merge writes all scores as one table, resi list scores --csv prints them, and resi report shows them"
+TABLES = (
+    "resi-merge writes one table of all scores, resi list scores --csv prints it, resi report --tables DIR shapes it"
+)
 OWN = "a measure of your own is named by its own name, and by measure.file where it lies in a file"
 REMARKS = {
     "cache_to_disk": "not needed: representations are always kept below the data root, and read from there",
