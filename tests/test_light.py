@@ -38,7 +38,7 @@ def heavy_imports(code: str) -> list[str]:
         "from resi.cli.main import run_command; run_command(['list', 'models'])",
         "from resi.cli.main import run_command; run_command(['describe', 'cka'])",
         "from resi.config.compose import compose; compose([])",
-        "import resi.cli.compare, resi.cli.extract",
+        "import resi.cli.compare, resi.cli.extract, resi.cli.convert, resi.published.convert.configuration",
     ],
 )
 def test_no_heavy_module_is_loaded(code: str) -> None:

@@ -171,11 +171,19 @@ class ProbeSpec:
     pooling : str
         How a layer's output is reduced if a domain has a choice, such as how tokens are pooled; ``none`` elsewhere
         and for a domain's own choice.
+    dataset : DatasetSpec or None
+        Whose input it is, if not that of the dataset that the model was trained on.
     """
 
     probe: str
     layers: tuple[str, ...]
     pooling: str = "none"
+    dataset: DatasetSpec | None = None
+
+    @property
+    def place(self) -> str:
+        """Name of the input, with its dataset where that is another than the model's."""
+        return self.probe if self.dataset is None else f"{self.probe}@{self.dataset.name}"
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from resi.sweeps.jobs import Asked, split_words
 from resi.sweeps.records import note_blocked, read_jobs
 from resi.sweeps.report import print_report
 from resi.sweeps.suite_files import Suite, load_suite, read_suite, suite_names
-from resi.sweeps.suites import JobWords, expand
+from resi.sweeps.suites import JobWords, expand, left_alone
 from tests.conftest import TINY
 
 if TYPE_CHECKING:
@@ -89,9 +89,35 @@ def test_the_vision_suite_is_the_published_grid(loader) -> None:
     models = ("resnet101", "resnet18", "resnet34", "vgg11", "vgg19", "vit_b32", "vit_l32")
     every = [(d, m, t) for d in ("cifar100", "imagenet100") for m in models for t in TESTS]
     left_out = {("cifar100", model, "augmentation") for model in ("vit_b32", "vit_l32")}
-    assert table(jobs, "dataset", "model", "test") == sorted(set(every) - left_out)
+    both = [("imagenet100", model, "label_randomization") for model in models]
+    assert table(jobs, "dataset", "model", "test") == sorted([*(set(every) - left_out), *both])
+    named = [job for job in jobs if value(job, "groups")]
+    assert table(named, "dataset", "model", "test") == both
+    assert {value(job, "groups") for job in named} == {"[standard,label_randomization_50,label_randomization_100]"}
     seeds = {value(job, "test"): value(job, "seeds") for job in jobs if value(job, "seeds")}
     assert seeds == {"layer_monotonicity": "[0,1,2,3,4,5,6,7,8,9]"}
+
+
+def test_five_groups_replace_all_but_those_that_are_fixed(loader) -> None:
+    suite = load_suite("paper", loader)
+    jobs = expand(["groups=5", "measure=cka"], suite, loader)
+    groups = {(value(job, "dataset"), value(job, "model"), value(job, "test")): value(job, "groups") for job in jobs}
+    fixed = {
+        ("sst2", "smollm2", "label_randomization"),
+        ("mnli", "smollm2", "label_randomization"),
+        ("sst2", "albert", "augmentation"),
+        ("mnli", "albert", "augmentation"),
+    }
+    assert {about for about, number in groups.items() if number == "2"} == fixed
+    assert {number for about, number in groups.items() if about not in fixed} == {"5"}
+    # The two designs of random labels on ImageNet100 become one.
+    assert len(jobs) == len(expand((), suite, loader)) - 7
+    assert all(isinstance(config, RunConfig) for config in compose_all(jobs, loader))
+    said = left_alone(["measure=cka", "groups=5"], suite)
+    assert said.startswith("groups=5: the grids language_label_randomization_smollm2, language_augmentation_albert, ")
+    assert not left_alone(["measure=cka"], suite)
+    assert not left_alone(["groups=5"], load_suite("smoke", loader))
+    assert {value(job, "groups") for job in expand(["groups=3"], load_suite("smoke", loader), loader)} == {"3"}
 
 
 def test_the_paper_suite_is_its_three_parts(loader) -> None:
@@ -188,6 +214,8 @@ WORDS = [
     ["seeds=[007,1_0]"],
     ["seeds=[ 4, 2 ]"],
     ["seeds=null"],
+    ["model=[gcn,gat]", "by=architecture", "groups=[standard,augmentation_30]"],
+    ["by=setting"],
 ]
 
 

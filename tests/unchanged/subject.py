@@ -207,7 +207,8 @@ def probe(domain: Domain, architecture: str, dataset: str, values: dict[str, Any
         found = domain.probe(architecture, dataset, values, test)
     except UsageError:
         return None
-    assert len(fields(found)) == 3
+    assert len(fields(found)) == 4
+    assert found.dataset is None
     return f"{found.probe} {found.pooling}: {' '.join(found.layers)}"
 
 

@@ -97,12 +97,15 @@ class RunResult(ScoreViews, pipeline.RunResult):
 
         A table with ``architecture``, ``setting``, ``seed``, the accuracy on each split that was recorded, such as
         ``accuracy_test``, ``accuracy_probe``: that on the inputs on which representations were taken, and ``seconds``
-        of training. Null where nothing was recorded, or the model is not there.
+        of training. Null where nothing was recorded, or the model is not there. Of models that were trained on several
+        datasets the column ``dataset`` says on which.
         """
         plan = self._known_plan()
         rows = [_model_row(plan, model, probe) for model, probe in plan.models]
         splits = sorted({name for row in rows for name in row if name.startswith("accuracy_")})
-        schema = {"architecture": pl.String, "setting": pl.String, "seed": pl.Int64}
+        schema: dict[str, Any] = {"architecture": pl.String, "setting": pl.String, "seed": pl.Int64}
+        if plan.config.trained_on:
+            schema = {"dataset": pl.String, **schema}
         schema |= dict.fromkeys([*splits, "seconds"], pl.Float64)
         return pl.DataFrame([{name: row.get(name) for name in schema} for row in rows], schema=schema, orient="row")
 
@@ -110,14 +113,19 @@ class RunResult(ScoreViews, pipeline.RunResult):
     def representations(self) -> Mapping[Key, StoredLayers]:
         """The representations of the run: by architecture, setting and seed, then by layer; read when they are used.
 
-        A model that was run on several inputs has the name of the input as a fourth part of its key.
+        A model that was run on several inputs has the name of the input as a fourth part of its key; where models were
+        trained on several datasets, that part is the one of theirs.
         """
         plan = self._known_plan()
         counts: dict[Key, int] = {}
         for model, _ in plan.models:
             counts[_key(model)] = counts.get(_key(model), 0) + 1
+        by_dataset = bool(plan.config.trained_on)
         return {
-            (*_key(model), *([probe.probe] if counts[_key(model)] > 1 else [])): StoredLayers(plan, model, probe)
+            (
+                *_key(model),
+                *([model.dataset if by_dataset else probe.probe] if counts[_key(model)] > 1 else []),
+            ): StoredLayers(plan, model, probe)
             for model, probe in plan.models
         }
 
@@ -171,6 +179,7 @@ def _key(model: ModelSpec) -> Key:
 
 def _model_row(plan: Plan, model: ModelSpec, probe: ProbeSpec) -> dict[str, Any]:
     row: dict[str, Any] = dict(zip(("architecture", "setting", "seed"), _key(model), strict=True))
+    row["dataset"] = model.dataset
     if plan.model_store.has(model):
         about = plan.model_store.about(model)
         row |= {f"accuracy_{split}": value for split, value in about.get("accuracies", {}).items()}

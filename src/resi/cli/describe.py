@@ -15,7 +15,7 @@ from resi.cli.list import of_files
 from resi.console import show, shown, write
 from resi.console.tables import paragraph
 from resi.errors import UsageError, unknown_name
-from resi.groundings import GROUNDINGS
+from resi.groundings import SCORED
 from resi.measures.cards import definition, properties
 
 if TYPE_CHECKING:
@@ -89,11 +89,12 @@ def describe(name: str, config_dir: Path | None = None, files: Sequence[MeasureF
     if name in registry.measures():
         entry = registry.measures().origin(name)
         return "measure", _text(entry.item), _measure_facts(name, entry)
-    if name in GROUNDINGS:
-        test = GROUNDINGS[name]
+    if name in SCORED:
+        test = SCORED[name]
         facts = [*test.metrics.items(), ("ranked by", test.headline), ("uncertainty", test.uncertainty)]
         if test.functional:
             facts.append(("against", _join(test.functional)))
+        facts += _levels(name) if test.kind == "settings" else []
         facts += [("seeds", _seeds(test)), ("own models", f"need the columns {_join(('file', *test.needs))}")]
         facts.append(("in full", "docs/tests.md"))
         return "test", test.description, facts
@@ -103,7 +104,7 @@ def describe(name: str, config_dir: Path | None = None, files: Sequence[MeasureF
         return found
     if found := _suite(name, config_dir):
         return found
-    known = [*registry.measures(), *GROUNDINGS, *registry.domains(), *_domain_names(), *_suite_names(config_dir)]
+    known = [*registry.measures(), *SCORED, *registry.domains(), *_domain_names(), *_suite_names(config_dir)]
     raise unknown_name("name", name, known)
 
 
@@ -213,6 +214,31 @@ def _default(field: dataclasses.Field[Any]) -> str:
         except Exception:  # of a plugin
             return "..."
     return "VALUE" if field.default_factory is dataclasses.MISSING else "..."
+
+
+def _levels(test: str) -> Facts:
+    """Return by domain which groups a test has, and by dataset which levels of models are published."""
+    facts: Facts = []
+    for domain in registry.usable_domains():
+        if test not in domain.settings_by_test:
+            continue
+        numbers = [
+            f"groups={number} {_join(name.removeprefix(f'{test}_') for name in names)}"
+            for number, names in domain.settings_by_test[test].items()
+        ]
+        if levels := domain.trained_levels.get(test):
+            any_level = f"{test}_L with L from {levels.start} to {levels.stop - 1}"
+            standard = [name for name in domain.known_settings(test) if name == STANDARD]
+            numbers.append(f"groups=[A,B] several of {_join([*standard, any_level])}")
+        facts.append((f"in {domain.name}", "; ".join(numbers)))
+        for dataset in domain.datasets():
+            by_levels: dict[tuple[int, ...], list[str]] = {}
+            for architecture, found in domain.published_levels(test, dataset.name).items():
+                by_levels.setdefault(found, []).append(architecture)
+            if by_levels:
+                texts = [f"levels {_join(levels)} of {_join(names)}" for levels, names in by_levels.items()]
+                facts.append((f"published on {dataset.name}", "; ".join(texts)))
+    return facts
 
 
 def _seeds(test: type[Grounding]) -> str:

@@ -38,7 +38,20 @@ pairs, and scores the measures:
 --cfg job prints the composed config, --hydra-help explains launchers and
 sweeps.
 """
-WHAT = ("domain", "dataset", "model", "models", "representation", "test", "measure", "protocol", "seeds", "groups")
+WHAT = (
+    "domain",
+    "dataset",
+    "model",
+    "models",
+    "representation",
+    "test",
+    "measure",
+    "protocol",
+    "seeds",
+    "groups",
+    "by",
+    "trained_on",
+)
 HOW = ("suite", "stage", "device", "workers", "compare", "null", "on_error", "root", "shards")
 """Keys of a run in the order in which they are shown; a group of keys stands for all of them."""
 

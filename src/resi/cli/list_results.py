@@ -220,10 +220,10 @@ def _print_scores(rows: pl.LazyFrame, query: Query) -> None:
     import polars as pl
 
     from resi.cli.score_tables import print_blocks
-    from resi.groundings import GROUNDINGS
+    from resi.groundings import SCORED
     from resi.groundings.readable import ABOUT, LINE, TEST
 
-    rows = rows.filter(pl.col("seed").is_null() & pl.col("test").is_in(list(GROUNDINGS)))
+    rows = rows.filter(pl.col("seed").is_null() & pl.col("test").is_in(list(SCORED)))
     lines = rows.select(*TEST, *ABOUT, *LINE).unique().group_by(*TEST, *ABOUT).len("lines")
     sizes = _collect(lines.sort(*TEST, *ABOUT, nulls_last=True))
     total = int(sizes["lines"].sum())

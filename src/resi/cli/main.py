@@ -37,6 +37,7 @@ COMMANDS = {
     "plan": ("resi.cli.plan", "what a run, sweep or suite would do, with estimates; starts nothing"),
     "merge": ("resi.cli.merge", "combine the shards of many runs into one table (also: resi-merge)"),
     "download": ("resi.cli.download", "the published models or results, to where runs look for them"),
+    "convert": ("resi.cli.convert", "a configuration of the published benchmark into command lines or a suite"),
     "prepare": ("resi.cli.prepare", "the archive of a dataset from its own layout into the one that runs read"),
     "report": ("resi.cli.report", "results as a page for the browser: the answer, and its evidence"),
 }

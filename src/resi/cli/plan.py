@@ -146,13 +146,15 @@ def plan_sweep(
     from resi.config.words import quoted
     from resi.pipeline.plan import Planner
     from resi.sweeps.suite_files import load_suite
-    from resi.sweeps.suites import expand
+    from resi.sweeps.suites import expand, left_alone
 
     name = suite_of(words)
     common = [word for word in words if word.startswith("hydra.searchpath=")]
     further = [word for word in words if not word.lstrip("+~").startswith(("suite=", "suite@", "hydra"))]
     loader = open_configs(config_dir)
     suite = load_suite(name, loader, common) if name else None
+    if suite and (notice := left_alone(further, suite)):
+        say(notice)
     store = store_of(loader)
     jobs = [
         tuple(with_files(job, store, are_all=False))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from resi.console import show, shown, width
 from resi.console.columns import Column
 from resi.console.tables import UNLIMITED, Section, paragraph, print_table
-from resi.groundings import GROUNDINGS
+from resi.groundings import SCORED
 from resi.groundings.corrections import p_title
 from resi.groundings.readable import BEST, TITLES, read_scores
 from resi.results.schema import PUBLISHED
@@ -84,7 +84,7 @@ def print_blocks(blocks: Sequence[Block], title: str, wide: bool = False, more: 
 
 def _least(rows: Sequence[Mapping[str, Any]], test: str) -> Iterator[str]:
     """Yield the smallest p-value that scores can have, where it is one."""
-    metric = GROUNDINGS[test].headline
+    metric = SCORED[test].headline
     found = _smallest([row["metrics"][metric] for row in rows if metric in row["metrics"]])
     if len(found) == 1:
         yield f"p at least {found.pop():.2g}"
@@ -96,8 +96,8 @@ def _counted(count: int, name: str) -> str:
 
 def _metric_columns(rows: Sequence[Mapping[str, Any]], test: str) -> Iterator[Number]:
     """Yield the columns of each metric; of the one that ranks also the interval and p-value, where there are any."""
-    for metric in GROUNDINGS[test].metrics:
-        is_headline = metric == GROUNDINGS[test].headline
+    for metric in SCORED[test].metrics:
+        is_headline = metric == SCORED[test].headline
         scores = [row["metrics"][metric] for row in rows if metric in row["metrics"]]
         title = TITLES.get(metric, metric)
         yield Number(metric, "value", Column(title, is_number=True, rank=VALUE if is_headline else FURTHER))
@@ -147,6 +147,7 @@ def _headings(blocks: Sequence[Block]) -> list[str]:
         parts += [f"against {about['functional']}"] * bool(about["functional"])
         parts += [f"pooling {about['pooling']}"] * ("pooling" in differing and about["pooling"] not in NOTHING)
         parts += [f"{about[name]} {name}" for name in ("groups", "models") if name in differing]
+        parts += [about["design"]] * bool(about["design"])
         texts.append(", ".join(parts))
     several, number = Counter(texts), Counter[str]()
     for place, text in enumerate(texts):

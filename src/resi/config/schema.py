@@ -139,6 +139,16 @@ class RunSchema:
             "for custom, all there are"
         },
     )
+    by: str | None = field(
+        default=None,
+        metadata={
+            "help": "what the groups are of a test that has some: setting (default), architecture: those under "
+            "model=[A,B], or dataset: those under trained_on"
+        },
+    )
+    trained_on: list[str] | None = field(
+        default=None, metadata={"help": "with by=dataset, list of datasets that models are trained on"}
+    )
     device: str = field(default="auto", metadata={"help": "auto (default: CUDA if available), cpu, cuda, cuda:N"})
     workers: int | None = field(
         default=None,
@@ -232,6 +242,10 @@ class RunConfig:
         Number of permutations of the samples, by which every measure is calibrated as well; None for no such variant.
     workers : int or None
         Processes that train and run small models; None: as many as the run may use. No result depends on it.
+    settings : tuple of str
+        Where groups are no settings, those of their models; empty otherwise.
+    trained_on : tuple of str
+        The datasets that are groups; empty where they are not.
     """
 
     root: Path
@@ -254,6 +268,8 @@ class RunConfig:
     null: int | None = None
     keeps_decoded: bool = False
     workers: int | None = None
+    settings: tuple[str, ...] = ()
+    trained_on: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _check_at_least("workers", self.workers, 1)

@@ -10,6 +10,7 @@ from omegaconf import ListConfig, OmegaConf, open_dict
 
 from resi import registry
 from resi.choices import ModelSource, OnError, Protocol, Stage
+from resi.config.designs import SETTING, take_design, test_against
 from resi.config.explain import unknown_key
 from resi.config.own_measures import name_of
 from resi.config.schema import SUBKEYS, CompareConfig, ModelOrigin, RunConfig, RunSchema
@@ -55,8 +56,9 @@ def validate(composed: DictConfig) -> RunConfig:
     test = GROUNDINGS[composed.test.name]()
     if not isinstance(domain, GivenDomain):
         _check_choice(domain, "dataset", composed.dataset.name if composed.dataset else None)
-    groups = _groups(composed.groups)
+    groups, design = _groups(composed.groups), take_design(composed)
     seeds = _seeds(composed, test)
+    settings: tuple[str, ...] = ()
     root = composed.dataset.root
     dataset_root = Path(root).expanduser().absolute() if root else None
     models = _models(composed, domain.published_keys)
@@ -65,10 +67,13 @@ def validate(composed: DictConfig) -> RunConfig:
         domain = domain.bound(chosen(test, dataset_root, composed.dataset.name, groups, seeds))
         dataset, architectures, seeds = of_given(domain)
     else:
-        domain.settings(test.name, groups)  # says what does not fit
         dataset = composed.dataset.name
         architectures = {name_of(str(name)): _plain(composed.model[name]) for name in composed.model}
         seeds = domain.seeds_by_test.get(test.name, test.seeds) if seeds is None else seeds
+    if design.by != SETTING:
+        test, settings = test_against(design, test, domain, list(architectures), groups)
+    elif not isinstance(domain, GivenDomain):
+        domain.settings(test.name, groups)  # says what does not fit
     return RunConfig(
         root=Path(composed.root or default_root()).expanduser().absolute(),
         domain=domain,
@@ -90,6 +95,8 @@ def validate(composed: DictConfig) -> RunConfig:
         null=composed.null,
         keeps_decoded=bool(composed.dataset.cache),
         workers=composed.workers,
+        settings=settings,
+        trained_on=design.trained_on,
     )
 
 
@@ -250,7 +257,8 @@ def checked_seeds(seeds: Sequence[int], test: Grounding, stage: Stage) -> tuple[
     fewest = 1 if test.kind == "layers" or stage in (Stage.models, Stage.representations) else 2
     if len(seeds) < fewest or len(set(seeds)) != len(seeds) or min(seeds) < 0:
         number = "at least two seeds" if fewest > 1 else "seeds"
-        raise UsageError(f"seeds={list(seeds)}: expected {number} from 0 up, all different")
+        why = f"; test={test.name} compares models that differ in their seed" if fewest > 1 else ""
+        raise UsageError(f"seeds={list(seeds)}: expected {number} from 0 up, all different{why}")
     return tuple(seeds)
 
 

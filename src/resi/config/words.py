@@ -25,6 +25,7 @@ SINGLE = {
     "stage": "run",
     "representation": "run",
     "device": "run",
+    "by": "run",
     "suite": "sweep",
     "hydra/launcher": "sweep",
     "hydra/sweeper": "sweep",

@@ -15,11 +15,12 @@ from resi.errors import ArtifactError, UsageError, unknown_name
 from resi.fingerprints import hash_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     import torch
 
+    from resi.domains.published_models import PublishedModel
     from resi.domains.releases import Release
     from resi.specs import (
         ArchitectureInfo,
@@ -75,6 +76,10 @@ class Domain(ABC):
     """Dataclass of the config of one architecture."""
     settings_by_test: ClassVar[Mapping[str, Mapping[int, tuple[str, ...]]]] = {}
     """Settings that form the groups of a test, by its name and the number of groups."""
+    further_settings: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    """Settings that a test's groups can have beside these, by its name, from unaltered to most altered."""
+    trained_levels: ClassVar[Mapping[str, range]] = {}
+    """Levels with which models can be trained, by the test that they are levels of: ``TEST_LEVEL`` is the setting."""
     seeds_by_test: ClassVar[Mapping[str, tuple[int, ...]]] = {}
     """Seeds of a test's models where the benchmark has others in this domain than :attr:`Grounding.seeds`."""
     representations: ClassVar[tuple[str, ...]] = ("default",)
@@ -128,6 +133,15 @@ class Domain(ABC):
         del architecture
         return "none"
 
+    def published_levels(self, test: str, dataset: str) -> Mapping[str, tuple[int, ...]]:
+        """Return the levels of a test's settings of which models on a dataset are published, by architecture."""
+        del test, dataset
+        return {}
+
+    def published_models(self) -> Iterable[PublishedModel]:
+        """Return the models that published configurations can select, of the datasets and architectures there are."""
+        return ()
+
     def releases(self) -> Mapping[str, tuple[Release, ...]]:
         """Return the archives of published models, by the names that ``resi download`` has for them."""
         return {}
@@ -154,13 +168,17 @@ class Domain(ABC):
         groups = DEFAULT_GROUPS if groups is None else groups
         if isinstance(groups, int) and groups in by_groups:
             return by_groups[groups]
-        known = by_groups[max(by_groups)]
         if isinstance(groups, int | str) or not groups:
             raise UsageError(
                 f"groups={groups}: test={test} of domain={self.name} has groups={', '.join(map(str, by_groups))}, or a "
-                f"list of {', '.join(known)}"
+                f"list of {', '.join(self.known_settings(test))}"
             )
-        return choose(test, groups, known)
+        return choose(test, groups, self.known_settings(test), self.trained_levels)
+
+    def known_settings(self, test: str) -> tuple[str, ...]:
+        """Return the settings of a test that have names of their own, from unaltered to most altered."""
+        by_groups = self.settings_by_test[test]
+        return (*self.further_settings.get(test, ()), *by_groups[max(by_groups)])
 
     def seeds_of(self, architecture: str, setting: str, seeds: tuple[int, ...]) -> tuple[int, ...]:
         """Return those seeds of which there is a model: all, where models are trained."""
@@ -181,6 +199,21 @@ class Domain(ABC):
     @abstractmethod
     def probe(self, architecture: str, dataset: str, hyperparameters: Mapping[str, Any], test: str) -> ProbeSpec:
         """Return the probe set and layers that a test uses of a model."""
+
+    def check_foreign(self, architecture: str, trained_on: str, dataset: str, test: str) -> None:
+        """Check that a model trained on one dataset can be run on a test's input of another.
+
+        A domain that can do so defines it; its :meth:`extract` gets the other dataset as that of the forward pass.
+
+        Raises
+        ------
+        UsageError
+            Saying why it cannot.
+        """
+        del test
+        raise UsageError(
+            f"by=dataset: domain={self.name} cannot run {architecture} trained on {trained_on} on inputs of {dataset}"
+        )
 
     def representation_size(
         self, architecture: str, dataset: str, hyperparameters: Mapping[str, Any]

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 from resi.errors import UsageError, unknown_name
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
+STANDARD = "standard"
+"""The setting of models that are trained on unaltered data."""
 SHORT_NAME = ("random_labels_", "label_randomization_")
 """What settings of random labels may be called, too, and what they are called."""
 FEWEST = 2
@@ -27,20 +29,80 @@ def split_setting(setting: str) -> tuple[str, int]:
     return (kind, int(level)) if kind and level.isdecimal() else (setting, 0)
 
 
-def choose(test: str, groups: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
-    """Return the settings that are named, in the order of those a test has.
+def own_name(setting: str, levels: Mapping[str, range]) -> str:
+    """Return what a setting is called here; level 0 of what then alters nothing is ``standard``.
+
+    Parameters
+    ----------
+    levels : mapping from kind to range
+        Levels of which models can be trained.
+
+    Examples
+    --------
+    >>> own_name("random_labels_50", {}), own_name("augmentation_0", {"augmentation": range(1, 101)})
+    ('label_randomization_50', 'standard')
+    """
+    name = setting.replace(*SHORT_NAME)
+    kind, level = split_setting(name)
+    return STANDARD if kind in levels and name == f"{kind}_0" and level not in levels[kind] else name
+
+
+def choose(
+    test: str, groups: Sequence[str], known: Sequence[str], levels: Mapping[str, range], fewest: int = FEWEST
+) -> tuple[str, ...]:
+    """Return the settings that are named, from unaltered to most altered.
+
+    Parameters
+    ----------
+    known : sequence of str
+        The settings of the benchmark's test, and others that it can have, in their order.
+    levels : mapping from kind to range
+        Levels that models can be trained with beyond these, by what they alter.
+    fewest : int
+        Of how many settings there have to be models.
 
     Raises
     ------
     UsageError
         If there is no such setting, one is named twice, or there are not several where a test compares several.
     """
-    names = [name.replace(*SHORT_NAME) for name in groups]
-    for name in names:
-        if name not in known:
-            raise unknown_name(f"group of test={test}:", name, known)
-    if len(set(names)) < len(names) or len(names) < min(len(known), FEWEST):
+    names = [own_name(name, levels) for name in groups]
+    for given, name in zip(groups, names, strict=True):
+        if name not in known and not _is_level(name, test, levels):
+            raise unknown_name(f"group of test={test}:", given, known, _further(test, levels))
+    if len(set(names)) < len(names) or len(names) < min(len(known), fewest):
         raise UsageError(
             f"groups=[{','.join(names)}]: test={test} compares models of different settings; name several, each once"
         )
-    return tuple(name for name in known if name in names)
+    if all(name in known for name in names):
+        return tuple(name for name in known if name in names)
+    return tuple(sorted(names, key=lambda name: (split_setting(name)[1], name != STANDARD)))
+
+
+def _is_level(name: str, test: str, levels: Mapping[str, range]) -> bool:
+    """Return whether a name is that of a level of what a test alters."""
+    kind, level = split_setting(name)
+    return kind == test and level in levels.get(kind, ()) and name == f"{kind}_{level}"
+
+
+def _further(test: str, levels: Mapping[str, range]) -> str:
+    """Return which names a test's settings may have beyond those that are listed."""
+    if test not in levels:
+        return ""
+    return f" {test}_L can have any level L from {levels[test].start} to {levels[test].stop - 1}."
+
+
+def unpublished_level(setting: str, known: Iterable[str]) -> UsageError:
+    """Build the error for a setting of which no model is published.
+
+    Parameters
+    ----------
+    known : iterable of str
+        The settings of which there are.
+    """
+    kind, _ = split_setting(setting)
+    levels = sorted({level for of, level in map(split_setting, known) if of == kind})
+    return UsageError(
+        f"models.source=published: no models of {setting} are published; of {kind} there are the levels "
+        f"{', '.join(map(str, levels))}"
+    )

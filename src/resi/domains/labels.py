@@ -12,6 +12,15 @@ if TYPE_CHECKING:
     Labels = np.ndarray[Any, np.dtype[np.int64]]
 
 
+# Shares are whole per cents, which binary numbers only approximate: 29 % of 100 rows are 28.999999999999996.
+ROUNDING = 1e-6
+
+
+def count(share: float, total: int) -> int:
+    """Return how many of ``total`` rows a share is, rounded down."""
+    return int(share * total + ROUNDING)
+
+
 def partly_random(labels: Labels, rows: Labels, classes: int, share: float, purpose: str) -> Labels:
     """Return labels, those of a share of some rows replaced by labels uniform over all classes, the true one included.
 
@@ -42,7 +51,7 @@ def partly_random(labels: Labels, rows: Labels, classes: int, share: float, purp
     # The i-th number is row i's, for any choice of rows.
     rank, label = (generator(0, purpose, what).random(len(labels)) for what in ("rank", "label"))
     order = np.argsort(rank[rows], kind="stable")
-    chosen = rows[order[: int(share * len(rows))]]
+    chosen = rows[order[: count(share, len(rows))]]
     result = labels.copy()
     result[chosen] = (label * classes).astype(np.int64)[chosen]
     return result

@@ -184,7 +184,7 @@ def total_work(plans: Sequence[Plan], on_damage: Callable[[ResiError], None]) ->
     on_damage : callable
         Called with the error for each table that cannot be read; it is left out.
     """
-    scopes = {Scope(experiment.domain, experiment.dataset) for plan in plans for experiment in plan.experiments}
+    scopes = {Scope(*plan.places) for plan in plans}
     stored = read_stored(plans[0].config.root, on_damage, scopes)
     tally = _Tally()
     for plan in plans:
@@ -216,16 +216,30 @@ class _Tally:
         measures = self._masks(plan)
         for experiment in plan.experiments:
             place = Place(experiment.domain, experiment.dataset, experiment.architecture)
-            if place not in self._works:
-                self._works[place] = Work(place, stored.size(place) or _size(plan, experiment))
+            work = self._works.setdefault(place, Work(place, None))
+            work.size = work.size or stored.size(place) or _size(plan, experiment)
             if id(experiment) not in self._sides:  # a planner gives equal runs the same experiments
                 self._sides[id(experiment)] = experiment, list(self._sides_of(plan, experiment))
-                _add_models(plan, experiment, self._works[place])
+                self._add_models(plan, experiment)
                 self._works[place].shapes |= set(_shapes(plan, experiment))
             for keys, of_outputs in self._sides[id(experiment)][1]:
                 masks = measures if of_outputs is None else of_outputs
                 known = self._wanted.get((place, keys), NO_MEASURES)
                 self._wanted[place, keys] = Masks(known.symmetric | masks.symmetric, known.directed | masks.directed)
+
+    def _add_models(self, plan: Plan, experiment: Experiment) -> None:
+        """Add the models of an experiment where they belong, which is one place whoever else compares them."""
+        for item in experiment.items:
+            model, probe = item.model, experiment.probe_of(item)
+            place = Place(model.domain, model.dataset, model.architecture)
+            work = self._works.setdefault(place, Work(place, None))
+            if model not in work.models:
+                work.models[model] = plan.has_model(model)
+                if plan.config.domain.is_small(model):
+                    work.small.add(model)
+            extraction = model.fingerprint, probe
+            if extraction not in work.extractions:
+                work.extractions[extraction] = plan.representations.has(model, probe)
 
     def count(self, stored: Stored) -> list[Work]:
         """Return all work, with its comparisons counted."""
@@ -265,27 +279,17 @@ class _Tally:
 
 def _size(plan: Plan, experiment: Experiment) -> tuple[int, int] | None:
     model = experiment.items[0].model
-    return plan.config.domain.representation_size(model.architecture, model.dataset, model.hyperparameters)
+    return plan.config.domain.representation_size(model.architecture, plan.dataset.name, model.hyperparameters)
 
 
 def _shapes(plan: Plan, experiment: Experiment) -> Iterator[tuple[int, ...]]:
     """Yield the shapes of the layers that are compared, if they are known."""
-    domain, model = plan.config.domain, experiment.items[0].model
-    for layer in dict.fromkeys(item.layer for item in experiment.items):
-        shape = domain.layer_size(model.architecture, model.dataset, model.hyperparameters, layer)
+    domain = plan.config.domain
+    layers = {(item.group if experiment.by else "", item.layer): item.model for item in reversed(experiment.items)}
+    for (_, layer), model in layers.items():
+        shape = domain.layer_size(model.architecture, plan.dataset.name, model.hyperparameters, layer)
         if shape is not None:
             yield shape
-
-
-def _add_models(plan: Plan, experiment: Experiment, work: Work) -> None:
-    for model in experiment.models:
-        if model not in work.models:
-            work.models[model] = plan.has_model(model)
-            if plan.config.domain.is_small(model):
-                work.small.add(model)
-        extraction = model.fingerprint, experiment.probe
-        if extraction not in work.extractions:
-            work.extractions[extraction] = plan.representations.has(model, experiment.probe)
 
 
 def _add_pairs(pairs: defaultdict[tuple[Pair, bool], int], keys: Sequence[str], masks: Masks) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from resi.groundings.against import ArchitectureSeparation, DatasetSeparation
 from resi.groundings.group_separation import Augmentation, LabelRandomization, Shortcut
 from resi.groundings.layer_monotonicity import LayerMonotonicity
 from resi.groundings.output_correlation import AccuracyCorrelation, OutputCorrelation
@@ -14,3 +15,8 @@ if TYPE_CHECKING:
 _TESTS = (AccuracyCorrelation, OutputCorrelation, LabelRandomization, Shortcut, Augmentation, LayerMonotonicity)
 
 GROUNDINGS: dict[str, type[Grounding]] = {grounding.name: grounding for grounding in _TESTS}
+"""The tests of the benchmark, which a run chooses among."""
+AGAINST = {grounding.name: grounding for grounding in (ArchitectureSeparation, DatasetSeparation)}
+"""Tests of groups that are no settings, which a run has by ``by=architecture`` and ``by=dataset``."""
+SCORED: dict[str, type[Grounding]] = {**GROUNDINGS, **AGAINST}
+"""All tests that there can be scores of."""

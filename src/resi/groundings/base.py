@@ -38,11 +38,14 @@ class Item(NamedTuple):
     ----------
     group : str
         Name of the group it belongs to.
+    probe : ProbeSpec or None
+        The input on which it is computed, and the layers, if not those of the experiment.
     """
 
     model: ModelSpec
     layer: str
     group: str
+    probe: ProbeSpec | None = None
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,9 @@ class Experiment:
         The input on which all of them are computed.
     functional : tuple of str
         Functions of outputs (:mod:`resi.measures.functional`) by which its models are compared as well.
+    by : str
+        ``architecture`` or ``dataset`` where these are the groups; empty where settings are, see
+        :mod:`resi.groundings.against`.
     """
 
     test: str
@@ -66,6 +72,11 @@ class Experiment:
     items: tuple[Item, ...]
     probe: ProbeSpec
     functional: tuple[str, ...] = ()
+    by: str = ""
+
+    def probe_of(self, item: Item) -> ProbeSpec:
+        """Return the input on which a representation is computed, and the layers."""
+        return item.probe or self.probe
 
     @property
     def models(self) -> tuple[ModelSpec, ...]:
@@ -95,6 +106,13 @@ class Models:
     """What is known of published models whose files are not there."""
     left_out: dict[ModelSpec, DatasetError] = field(default_factory=dict)
     """Published models of which nothing is known, and why; their :attr:`ModelSpec.checkpoint` is ``UNKNOWN``."""
+    on: DatasetSpec | None = None
+    """The dataset that the models are represented on; None: the one that they are trained on."""
+
+    @property
+    def probed(self) -> DatasetSpec:
+        """The dataset that the models are represented on."""
+        return self.on or self.dataset
 
     def settings(self, test: str) -> tuple[str, ...]:
         """Return the settings of a test's models."""
@@ -149,7 +167,11 @@ class Models:
 
     def probe(self, setting: str, test: str) -> ProbeSpec:
         """Return the input and layers at which a test looks at models of a setting."""
-        return self.domain.probe(self.architecture, self.dataset.name, self.hyperparameters(setting), test)
+        values = self.hyperparameters(setting)
+        if self.probed.name == self.dataset.name:
+            return self.domain.probe(self.architecture, self.dataset.name, values, test)
+        self.domain.check_foreign(self.architecture, self.dataset.name, self.probed.name, test)
+        return replace(self.domain.probe(self.architecture, self.probed.name, values, test), dataset=self.probed)
 
 
 class Member(NamedTuple):

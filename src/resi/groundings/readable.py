@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import polars as pl
 
-from resi.groundings import GROUNDINGS
+from resi.groundings import SCORED
 from resi.groundings.base import LEVEL
 from resi.groundings.notes import TOO_FEW_TO_TELL
 from resi.groundings.ranks import indistinct_from_best, read_influences, with_ranks
@@ -22,6 +22,7 @@ FEW = re.compile(TOO_FEW_TO_TELL.replace("{:.2g}", "[0-9.e-]+").replace("{}", "[
 # What the scores of a block have in common: they can be compared with each other.
 TEST = ["test", "protocol", "model_source"]
 ABOUT = ["domain", "dataset", "architecture", "setting", "functional", "pooling", "groups", "models", "compared"]
+DESIGN = ["domain", "dataset", "architecture", "setting", "functional", "pooling"]
 LINE = ["measure", "parameters", "origin"]
 TITLES = {
     "auprc": "AUPRC ↑",
@@ -45,7 +46,7 @@ class Block(NamedTuple):
     Attributes
     ----------
     about : mapping from column to value
-        What they are about: test, dataset, architecture and so on.
+        What they are about: test, dataset, architecture and so on, and ``design``, see :func:`with_designs`.
     rows : list of dict
         One for each measure, the best first: ``label``, ``best`` (see :func:`read_scores`), ``is_imported`` where
         imported scores stand beside computed ones, and ``metrics``, the score by each metric.
@@ -72,10 +73,26 @@ def read_scores(scores: pl.DataFrame) -> Iterator[Block]:
         With the columns :data:`resi.results.schema.SCORES`; rows of unknown tests are left out.
     """
     known = scores.with_columns(pl.col(pl.Float64).fill_nan(None))
-    known = known.filter(pl.col("seed").is_null() & pl.col("test").is_in(list(GROUNDINGS)))
+    known = with_designs(known.filter(pl.col("seed").is_null() & pl.col("test").is_in(list(SCORED))), "groups")
     for names, rows in known.group_by([*TEST, *ABOUT], maintain_order=True):
-        about = dict(zip([*TEST, *ABOUT], names, strict=True))
-        yield _block(about, rows, GROUNDINGS[str(about["test"])].headline)
+        about = {**dict(zip([*TEST, *ABOUT], names, strict=True)), "design": rows["design"].max()}
+        yield _block(about, rows, SCORED[str(about["test"])].headline)
+
+
+def with_designs(scores: pl.DataFrame, *also: str) -> pl.DataFrame:
+    """Return scores with ``design``: what their groups are, where other scores of a test have others; else empty.
+
+    Parameters
+    ----------
+    also : str
+        Columns by which a reader tells scores apart beside the test, the models and the data.
+    """
+    settings = pl.col("settings").fill_null("").replace("", None)
+    several = settings.drop_nulls().n_unique().over([*TEST, *DESIGN, *also]) > 1
+    text = settings
+    for test in SCORED:
+        text = text.str.replace_all(f"{test}_", "", literal=True)
+    return scores.with_columns(design=pl.when(several).then(text).fill_null(""))
 
 
 def _block(about: Mapping[str, Any], scores: pl.DataFrame, headline: str) -> Block:
@@ -199,7 +216,7 @@ WHERE_FURTHER = 17
 
 
 def _frame_row(block: Block, row: Mapping[str, Any]) -> dict[str, Any]:
-    headline = GROUNDINGS[str(block.about["test"])].headline
+    headline = SCORED[str(block.about["test"])].headline
     first = row["metrics"].get(headline) or next(iter(row["metrics"].values()))
     found = {name: first[name] for name in FRAME if name in first} | {"measure": row["label"]}
     if first["metric"] != headline:

@@ -13,11 +13,14 @@ from resi.choices import Protocol
 from resi.errors import UsageError, unknown_name
 from resi.extraction.files.contents import in_natural_order
 from resi.fingerprints import fingerprint
-from resi.groundings import GROUNDINGS
+from resi.groundings import GROUNDINGS, SCORED
+from resi.groundings.against import Against
 from resi.groundings.base import Member, Similarities
+from resi.groundings.designs import designs
 from resi.groundings.known_measures import directions, facts_of
 from resi.groundings.notes import of_comparisons
 from resi.groundings.own_tables import completed
+from resi.groundings.rearranged import rearranged
 from resi.measures.functional import FUNCTIONAL
 from resi.results.schema import COMPARISONS, PUBLISHED, SCORE_ORDER, SCORE_VERSION, SCORES
 from resi.results.tables import complete, table
@@ -70,7 +73,8 @@ def score_table(  # noqa: PLR0913 - all but the first are options
         ``corrected`` or ``published``.
     settings : sequence of str, optional
         The settings to use; by default ``standard`` and those named after the test, if they are in the table, or all
-        in ``models``.
+        in ``models``, with scores for each set of them that were all compared with each other. Of the tests
+        ``architecture`` and ``dataset``, the groups; by default all that were compared.
     layers : sequence of str, or mapping from architecture to such, optional
         The order of layers in the network, for ``layer_monotonicity``; by default that of the numbers in their names.
     measures : mapping from name to measure class, optional
@@ -107,23 +111,40 @@ def score_table(  # noqa: PLR0913 - all but the first are options
     >>> score_table(resi.pairwise(layers), "augmentation", models=models)["value"].to_list()
     [1.0, 0.0]
     """
-    if test not in GROUNDINGS:
-        raise unknown_name("test", test, list(GROUNDINGS))
+    if test not in SCORED:
+        raise unknown_name("test", test, list(SCORED))
     chosen = Protocol.parse("protocol", protocol)
-    grounding = GROUNDINGS[test]()
+    grounding = SCORED[test]()
     comparisons = completed(comparisons, grounding, NEEDED, models)
-    if models is not None and settings is None and grounding.kind == "settings":
+    if models is not None and settings is None and test in GROUNDINGS and grounding.kind == "settings":
         settings = sorted({*comparisons["setting_a"], *comparisons["setting_b"]})
     stated = directions(comparisons)
     frame = complete(comparisons, {name: COMPARISONS[name] for name in NEEDED})
+    request = _Request(grounding, chosen, layers, measures, stated, seed)
+    if isinstance(grounding, Against):
+        found = rearranged(_between_models(frame, grounding), grounding, SCOPE, settings)
+        scores = [
+            {**row, "setting": design.setting}
+            for design in found
+            for row in _score_part(design.rows, [design.names[name] for name in SCOPE], request)
+        ]
+        return table(scores, SCORES, SCORE_ORDER)
     rows = _relevant(frame, grounding, settings)
     scope = SCOPE if grounding.kind == "settings" else [*SCOPE, "setting_a"]
+    is_open = settings is None and grounding.kind == "settings"
     scores = [
         row
-        for names, part in rows.group_by(scope, maintain_order=True)
-        for row in _score_part(part, names, _Request(grounding, chosen, layers, measures, stated, seed))
+        for names, whole in rows.group_by(scope, maintain_order=True)
+        for part in (_by_design(whole) if is_open else [whole])
+        for row in _score_part(part, names, request)
     ]
     return table(scores, SCORES, SCORE_ORDER)
+
+
+def _by_design(rows: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    """Yield the comparisons of each set of settings that were all compared with each other."""
+    for design in designs(rows):
+        yield rows.filter(pl.col("setting_a").is_in(design) & pl.col("setting_b").is_in(design))
 
 
 class _Request(NamedTuple):
@@ -137,16 +158,7 @@ class _Request(NamedTuple):
 
 def _relevant(frame: pl.DataFrame, grounding: Grounding, settings: Sequence[str] | None) -> pl.DataFrame:
     """Return the comparisons that belong to a test."""
-    same_setting = pl.col("setting_a") == pl.col("setting_b")
-    same_model = same_setting & (pl.col("seed_a") == pl.col("seed_b"))
-    is_functional = pl.col("measure").is_in(list(FUNCTIONAL))
-    if grounding.kind == "layers":
-        belongs = same_model & (pl.col("layer_a") != pl.col("layer_b"))
-    elif grounding.kind == "seeds":
-        belongs = same_setting & ~same_model & (~is_functional | pl.col("measure").is_in(grounding.functional))
-    else:
-        belongs = ~same_model & ~is_functional
-    rows = frame.filter(belongs)
+    rows = _between_models(frame, grounding)
     if settings is not None or grounding.kind == "settings":
         known = sorted({*rows["setting_a"], *rows["setting_b"]})
         chosen = list(settings) if settings is not None else own_settings(known, grounding.name)
@@ -160,6 +172,19 @@ def _relevant(frame: pl.DataFrame, grounding: Grounding, settings: Sequence[str]
             f"none of the {frame.height} comparisons belongs to test={grounding.name}: {_wanted(grounding)}"
         )
     return rows
+
+
+def _between_models(frame: pl.DataFrame, grounding: Grounding) -> pl.DataFrame:
+    """Return the comparisons of a kind that a test looks at, of whichever settings."""
+    same_setting = pl.col("setting_a") == pl.col("setting_b")
+    same_model = same_setting & (pl.col("seed_a") == pl.col("seed_b"))
+    is_functional = pl.col("measure").is_in(list(FUNCTIONAL))
+    if grounding.kind == "layers":
+        return frame.filter(same_model & (pl.col("layer_a") != pl.col("layer_b")))
+    if grounding.kind == "seeds":
+        of_test = ~is_functional | pl.col("measure").is_in(grounding.functional)
+        return frame.filter(same_setting & ~same_model & of_test)
+    return frame.filter(~same_model & ~is_functional)
 
 
 def own_settings(known: Sequence[str], test: str) -> list[str]:
@@ -221,9 +246,15 @@ def _score_part(rows: pl.DataFrame, names: Sequence[Any], request: _Request) -> 
             "protocol": protocol.value,
             "compared": compared[score.measure],
             "groups": len(similarities.settings),
+            "settings": _in_order(similarities.settings),
             "key": fingerprint({"comparisons": used[score.measure], **about, **how}),
             "resi_version": __version__,
         }
+
+
+def _in_order(settings: Sequence[str]) -> str:
+    """Return settings as text, from unaltered to most altered."""
+    return ", ".join(sorted(in_natural_order(settings), key=lambda name: name != STANDARD))
 
 
 def _as_text(influences: Sequence[float]) -> str:

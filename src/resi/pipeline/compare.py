@@ -51,16 +51,15 @@ def compare_representations(plan: Plan) -> pl.DataFrame:
     Whatever ends the run, comparisons made so far are kept in its shard.
     """
     stored = stored_comparisons(plan, lambda error: say(f"left out: {error}"))
-    # What an earlier version has stored may lack columns that the plan knows.
-    known = [plan.scope(experiment) for experiment in plan.experiments]
     rows, missing = TableBuilder(COMPARISONS), []
     for comparison in plan.comparisons:
         row = stored.get(comparison.key)
         if row is None:
             missing.append(comparison)
         else:
+            # What an earlier version has stored may lack columns that the plan knows.
             named = {"measure": comparison.measure, "pair": plan.pair(comparison)}
-            rows.add({**row, **known[comparison.experiment], **named})
+            rows.add({**row, **plan.scope(comparison), **named})
     del stored
     if missing:
         _check_ready(plan, len(missing))
@@ -82,7 +81,7 @@ def stored_comparisons(plan: Plan, on_damage: Callable[[ResiError], None]) -> di
     if remade.others:
         return {}
     keys = {comparison.key for comparison in plan.comparisons}
-    scope = Scope(plan.config.domain.name, plan.config.dataset)
+    scope = Scope(*plan.places)
     found = find_comparisons(plan.config.root, keys, on_damage, plan.shard, scope)
     if remade.failed:
         found = {key: row for key, row in found.items() if row["status"] != Status.failed}
@@ -181,7 +180,7 @@ def _engine(plan: Plan, device: torch.device, null: int | None) -> Iterator[Engi
 
 def _open(plan: Plan, experiment: Experiment, index: int) -> Representation:
     item = experiment.items[index]
-    found = plan.representations.open(item.model, experiment.probe, item.layer)
+    found = plan.representations.open(item.model, experiment.probe_of(item), item.layer)
     labelled = dataclasses.replace(found, label=f"{item.model.label}, layer {item.layer}")
     return subsample(labelled, plan.config.compare.subsample)
 

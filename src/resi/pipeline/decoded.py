@@ -14,7 +14,8 @@ def decoded(plan: Plan) -> str:
     """Return what a run keeps decoded, in words; empty where it is not told to, or has nothing left to read."""
     if plan.dataset.cache is None or plan.absent is not None:
         return ""
-    trained, run = plan.missing_models(), plan.missing_representations()
+    trained = [model for model in plan.missing_models() if model.dataset == plan.dataset.name]
+    run = plan.missing_representations()
     if not (trained or run):
         return ""
     found = plan.config.domain.cache_bytes(plan.dataset, trained, run)

@@ -49,7 +49,7 @@ class Task(NamedTuple):
     @property
     def lock(self) -> str:
         """Name of its lock in the data root."""
-        return self.model.fingerprint if self.probe is None else f"{self.model.fingerprint}-{self.probe.probe}"
+        return self.model.fingerprint if self.probe is None else f"{self.model.fingerprint}-{self.probe.place}"
 
     def __str__(self) -> str:
         """Say what is done."""
@@ -70,6 +70,8 @@ class Maker:
         Bytes that a pass over a probe set may use; None for ``auto``.
     threads : int or None
         Of a model that is not small; None: all that the job may use.
+    others : tuple of DatasetSpec
+        Further datasets that models are trained on.
     """
 
     root: Path
@@ -79,13 +81,14 @@ class Maker:
     published: Path | None
     memory: int | None
     threads: int | None
+    others: tuple[DatasetSpec, ...] = ()
 
     @classmethod
     def of(cls, plan: Plan) -> Maker:
         """Return what makes the models and representations of a plan."""
         config = plan.config
         about = config.models.root, config.compare.memory_bytes, config.compare.threads
-        return cls(config.root, config.domain, plan.dataset, config.device, *about)
+        return cls(config.root, config.domain, plan.dataset, config.device, *about, plan.others)
 
     @property
     def store(self) -> Store:
@@ -128,9 +131,13 @@ class Maker:
         if spec.checkpoint:
             trained = self._read_published(spec, device)
         else:
-            trained = self.domain.train(spec, self.dataset, device, unfinished)
+            trained = self.domain.train(spec, self._dataset_of(spec), device, unfinished)
         models.save(spec, trained, time.perf_counter() - start)
         unfinished.unlink(missing_ok=True)
+
+    def _dataset_of(self, spec: ModelSpec) -> DatasetSpec:
+        """Return the dataset that a model is trained on."""
+        return next((other for other in self.others if other.name == spec.dataset), self.dataset)
 
     def _read_published(self, spec: ModelSpec, device: torch.device) -> Trained:
         """Read a published model; its file has to be the one that was planned with."""
@@ -138,11 +145,12 @@ class Maker:
             raise UsageError(f"{spec.label} is a published model, but models.source=train")
         path = self.domain.checkpoint(self.published, spec)
         try:
-            return self.domain.read_published(path, spec, self.dataset, device)
+            return self.domain.read_published(path, spec, self._dataset_of(spec), device)
         except ArtifactError as error:
             raise ArtifactError(f"{path} {error}") from error
 
     def _extract(self, model: ModelSpec, probe: ProbeSpec, device: torch.device) -> None:
         state = ModelStore(self.store).load(model)
-        run = ForwardPass(model, state, self.dataset, probe, device, memory_budget(self.memory, device))
+        dataset, memory = probe.dataset or self._dataset_of(model), memory_budget(self.memory, device)
+        run = ForwardPass(model, state, dataset, probe, device, memory)
         RepresentationStore(self.store).save(model, probe, self.domain.extract(run))

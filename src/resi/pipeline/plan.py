@@ -13,6 +13,7 @@ from resi.console import PATIENCE_SECONDS, progress
 from resi.domains.given import GivenDomain
 from resi.errors import DatasetError
 from resi.fingerprints import canonical, fingerprint
+from resi.groundings.against import Against, join, named
 from resi.groundings.base import UNKNOWN, Experiment, Models
 from resi.measures.functional import FUNCTIONAL
 from resi.pipeline.keys import comparison_key, function_key, measure_key, pair_key
@@ -82,6 +83,8 @@ class Plan:
     """Published models that take no part, as their files are not there: which is said, in tables as well."""
     given: RepresentationSource | None = None
     """The representations of a domain that neither trains nor runs models."""
+    others: tuple[DatasetSpec, ...] = ()
+    """Further datasets that models are trained on."""
 
     @property
     def sampling(self) -> Sampling:
@@ -111,7 +114,12 @@ class Plan:
     @cached_property
     def models(self) -> tuple[tuple[ModelSpec, ProbeSpec], ...]:
         """Every model with the probe of its representations, each once."""
-        pairs = {(model.fingerprint, e.probe): (model, e.probe) for e in self.experiments for model in e.models}
+        pairs = {
+            (item.model.fingerprint, probe): (item.model, probe)
+            for experiment in self.experiments
+            for item in experiment.items
+            for probe in (experiment.probe_of(item),)
+        }
         return tuple(pairs.values())
 
     @cached_property
@@ -137,7 +145,8 @@ class Plan:
 
     def keys_of(self, experiment: Experiment) -> tuple[str, ...]:
         """Return the identities of the representations of an experiment."""
-        return tuple(self.representations.key(item.model, experiment.probe, item.layer) for item in experiment.items)
+        key = self.representations.key
+        return tuple(key(item.model, experiment.probe_of(item), item.layer) for item in experiment.items)
 
     @cached_property
     def _representation_keys(self) -> list[tuple[str, ...]]:
@@ -167,28 +176,40 @@ class Plan:
         """Return the columns of a row that say what it compares; of outputs the layer is empty."""
         experiment = self.experiments[comparison.experiment]
         source, target = experiment.items[comparison.source], experiment.items[comparison.target]
+        names = named(experiment, source, target)
         return {
-            **self.scope(experiment),
-            "setting_a": source.model.setting,
+            **self.scope(comparison),
+            "setting_a": names["setting_a"],
             "seed_a": source.model.seed,
             "layer_a": "" if comparison.is_of_outputs else source.layer,
-            "setting_b": target.model.setting,
+            "setting_b": names["setting_b"],
             "seed_b": target.model.seed,
             "layer_b": "" if comparison.is_of_outputs else target.layer,
         }
 
-    def scope(self, experiment: Experiment) -> dict[str, str]:
-        """Return the columns that all rows of an experiment share."""
-        trained = PUBLISHED if experiment.items[0].model.checkpoint else TRAINED
+    def scope(self, comparison: Comparison) -> dict[str, str]:
+        """Return the columns that all rows share that compare the same groups of an experiment."""
+        experiment = self.experiments[comparison.experiment]
+        source, target = experiment.items[comparison.source], experiment.items[comparison.target]
+        names = named(experiment, source, target)
+        trained = PUBLISHED if source.model.checkpoint else TRAINED
         return {
             "domain": experiment.domain,
-            "dataset": experiment.dataset,
-            "architecture": experiment.architecture,
+            "dataset": names["dataset"],
+            "architecture": names["architecture"],
             "origin": COMPUTED,
             "model_source": trained if self.given is None else OWN,
             "probe": experiment.probe.probe,
-            "pooling": experiment.probe.pooling,
+            "pooling": names["pooling"],
         }
+
+    @property
+    def places(self) -> tuple[str, str, tuple[str, ...]]:
+        """The domain, the dataset, and what else stands in that column of rows of the run."""
+        own = self.config.dataset
+        further = {join([name], own) for name in self.config.trained_on}
+        further |= {join(pair, own) for pair in combinations(self.config.trained_on, 2)}
+        return self.config.domain.name, own, tuple(sorted(further - {own}))
 
     @cached_property
     def shard(self) -> Shard:
@@ -274,13 +295,16 @@ class Planner:
         dataset, absent = self.dataset(config)
         if config.keeps_decoded:
             dataset = replace(dataset, cache=Store(config.root).cache)
-        experiments, left_out = self._all_experiments(config, dataset)
+        others = self.other_datasets(config)
+        trained_on = {found.name: found for found, _ in [*others, (dataset, None)]}
+        experiments, left_out = self._all_experiments(config, dataset, trained_on)
         if not experiments and left_out:
             raise next(iter(left_out.values()))
         given = None
         if isinstance(config.domain, GivenDomain):
             given = self._given(config.domain, config.root, experiments)
-        return Plan(config, dataset, experiments, absent, left_out, given)
+        absent = next(filter(None, [absent, *(reason for _, reason in others)]), None)
+        return Plan(config, dataset, experiments, absent, left_out, given, tuple(found for found, _ in others))
 
     def _given(self, domain: GivenDomain, root: Path, experiments: Sequence[Experiment]) -> RepresentationSource:
         """Return the representations that are given, after checking that they are of the same samples."""
@@ -300,6 +324,14 @@ class Planner:
         if key not in self._datasets:
             self._datasets[key] = self._find_dataset(config)
         return self._datasets[key]
+
+    def other_datasets(self, config: RunConfig) -> list[tuple[DatasetSpec, DatasetError | None]]:
+        """Return the datasets that models are trained on beside the run's own, as :meth:`dataset` does.
+
+        Their files lie below the data root.
+        """
+        others = [name for name in config.trained_on if name != config.dataset]
+        return [self.dataset(replace(config, dataset=name, dataset_root=None)) for name in others]
 
     def _find_dataset(self, config: RunConfig) -> tuple[DatasetSpec, DatasetError | None]:
         """Find a dataset's files, or what the data root knows of them and why they are not there."""
@@ -325,41 +357,70 @@ class Planner:
         return dataset, None
 
     def _all_experiments(
-        self, config: RunConfig, dataset: DatasetSpec
+        self, config: RunConfig, dataset: DatasetSpec, trained_on: Mapping[str, DatasetSpec]
     ) -> tuple[tuple[Experiment, ...], dict[ModelSpec, DatasetError]]:
         """Return the experiments, and the models that they lack."""
         found: list[Experiment] = []
         left_out: dict[ModelSpec, DatasetError] = {}
-        for architecture, overrides in config.architectures.items():
-            experiments, absent = self._experiments_of(config, dataset, architecture, overrides)
+        for models in _runs(config, dataset, trained_on, self._known_files(config)):
+            experiments, absent = self._experiments_of(config, models)
             found += experiments
             left_out |= absent
         return tuple(found), left_out
 
+    def _known_files(self, config: RunConfig) -> KnownFiles | None:
+        """Return what is known of published models."""
+        return KnownFiles(config.root, self._may_download) if config.models.root else None
+
     def _experiments_of(
-        self, config: RunConfig, dataset: DatasetSpec, architecture: str, overrides: Mapping[str, Any]
+        self, config: RunConfig, groups: Mapping[str, Models]
     ) -> tuple[tuple[Experiment, ...], Mapping[ModelSpec, DatasetError]]:
+        """Return the experiments of some models, which are of one architecture or are groups each."""
         domain, test = config.domain, config.test
-        about = (domain.name, domain.protocol, domain.representation, test.name, architecture, canonical(overrides))
+        about = (domain.name, domain.protocol, domain.representation, test.name, config.models.root, config.root)
         given = domain if isinstance(domain, GivenDomain) else None  # what there is depends on its table
-        names = (dataset.name, dataset.content, config.seeds, config.groups, config.models.root, config.root)
-        key = (*about, *names, given)
+        names = [
+            (name, of.architecture, canonical(of.overrides), of.dataset.name, of.dataset.content, of.on)
+            for name, of in groups.items()
+        ]
+        against = (test.of, config.settings) if isinstance(test, Against) else ()
+        key = (*about, *names, config.seeds, config.groups, *against, given)
         if key not in self._experiments:
-            known_files = KnownFiles(config.root, self._may_download) if config.models.root else None
-            common = Models(
-                domain, dataset, architecture, overrides, config.seeds, config.groups, config.models.root, known_files
-            )
-            experiments = tuple(_without_unknown(test.plan(common)))
-            self._experiments[key] = experiments, common.left_out
-            if known_files and self._may_download:
+            first = next(iter(groups.values()))
+            planned = test.plan_groups(groups, config.settings) if isinstance(test, Against) else test.plan(first)
+            experiments = tuple(_without_unknown(planned))
+            left_out = {model: error for of in groups.values() for model, error in of.left_out.items()}
+            self._experiments[key] = experiments, left_out
+            if first.known_files and self._may_download:
                 for model in {model for experiment in experiments for model in experiment.models}:
-                    known_files.remember_checkpoint(model)
+                    first.known_files.remember_checkpoint(model)
         return self._experiments[key]
+
+
+def _runs(
+    config: RunConfig, dataset: DatasetSpec, trained_on: Mapping[str, DatasetSpec], known_files: KnownFiles | None
+) -> Iterator[dict[str, Models]]:
+    """Yield the models of each experiment by group: an architecture alone, all of them, or all datasets for each."""
+
+    def models(architecture: str, of: DatasetSpec) -> Models:
+        overrides, roots = config.architectures[architecture], (config.models.root, known_files)
+        on = None if of is dataset else dataset
+        return Models(config.domain, of, architecture, overrides, config.seeds, config.groups, *roots, on=on)
+
+    if config.trained_on:
+        for architecture in config.architectures:
+            yield {name: models(architecture, trained_on[name]) for name in config.trained_on}
+    elif isinstance(config.test, Against):
+        yield {architecture: models(architecture, dataset) for architecture in config.architectures}
+    else:
+        for architecture in config.architectures:
+            yield {architecture: models(architecture, dataset)}
 
 
 def _without_unknown(experiments: Iterable[Experiment]) -> Iterator[Experiment]:
     """Yield experiments without the published models of which nothing is known."""
     for experiment in experiments:
         items = tuple(item for item in experiment.items if item.model.checkpoint != UNKNOWN)
-        if items:
+        # Of architectures or datasets, one alone has none to be told from.
+        if len({item.group for item in items}) > bool(experiment.by):
             yield replace(experiment, items=items)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from resi.groundings.against import BETWEEN
 from resi.groundings.scores import score_table
 
 if TYPE_CHECKING:
@@ -26,6 +27,6 @@ def score_measures(plan: Plan, comparisons: pl.DataFrame) -> pl.DataFrame:
     for architecture, count in Counter(model.architecture for model in plan.left_out).items():
         text = f"the files of {count} of the published models were missing"
         note = pl.when(pl.col("note") == "").then(pl.lit(text)).otherwise(pl.col("note") + f"; {text}")
-        is_meant = pl.col("architecture") == architecture
+        is_meant = pl.col("architecture").str.split(BETWEEN).list.contains(architecture)
         scores = scores.with_columns(note=pl.when(is_meant).then(note).otherwise(pl.col("note")))
     return scores

@@ -10,7 +10,7 @@ import polars as pl
 from resi import registry
 from resi.domains.custom.table import OWN as UNNAMED
 from resi.errors import UsageError
-from resi.groundings import GROUNDINGS
+from resi.groundings import SCORED
 from resi.groundings.ranks import with_ranks
 from resi.measures.guard import is_built_in
 from resi.plot.reading import LABEL, as_frame, caller, chosen_labels, one_value
@@ -90,7 +90,7 @@ def headline_rows(
     frame = one_value(function, frame, "model_source", values.get("model_source"))
     labels = chosen_labels(function, frame, measures)
     headline = pl.any_horizontal(
-        (pl.col("test") == name) & (pl.col("metric") == test.headline) for name, test in GROUNDINGS.items()
+        (pl.col("test") == name) & (pl.col("metric") == test.headline) for name, test in SCORED.items()
     )
     rows = frame.filter(headline & pl.col(LABEL).is_in(labels))
     of_all = rows.filter(pl.col("seed").is_null())

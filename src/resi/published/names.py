@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from resi.domains.base import Domain
+    from resi.domains.published_models import PublishedModel
 
 FUNCTIONAL = {"AbsoluteAccDiff": "accuracy_difference", "Disagreement": "disagreement", "JSD": "jsd"}
 """Functions of outputs by their published names."""
@@ -91,3 +92,14 @@ def _output_pattern(domain: Domain, architectures: Iterable[str]) -> re.Pattern[
 def published_poolings() -> tuple[str, ...]:
     """Return how representations may have been pooled where the files do not say it."""
     return tuple(dict.fromkeys(name for domain in registry.usable_domains() for name in domain.published_poolings))
+
+
+def measure_names() -> dict[str, str]:
+    """Return the names of the installed measures by their published class names."""
+    known = registry.measures()
+    return {published: name for name in known if (published := known.get(name).published_name)}
+
+
+def published_models() -> tuple[PublishedModel, ...]:
+    """Return the models that published configurations can select, of the domains that are installed."""
+    return tuple(model for domain in registry.usable_domains() for model in domain.published_models())

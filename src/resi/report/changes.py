@@ -82,10 +82,15 @@ def changes(now: pl.DataFrame, before: pl.DataFrame, other: str) -> Changes:
         What the results before are called.
     """
     columns = ["value", "low", "high", "compared", "key"]
-    sides = [headline_scores(scores).select(*SAME, *columns) for scores in (now, before)]
+    sides = [headline_scores(scores).select(*SAME, "settings", *columns) for scores in (now, before)]
+    # Scores of earlier versions do not say what their groups are.
+    if all((side["settings"].fill_null("") != "").all() for side in sides):
+        same = [*SAME, "settings"]
+    else:
+        same = SAME
     # Runs that have the same of all names are told apart by their order.
-    sides = [side.sort(*SAME, "compared", "key").with_columns(run=pl.int_range(pl.len()).over(SAME)) for side in sides]
-    both = sides[0].join(sides[1], on=[*SAME, "run"], how="full", coalesce=True, nulls_equal=True, suffix="_before")
+    sides = [side.sort(*same, "compared", "key").with_columns(run=pl.int_range(pl.len()).over(same)) for side in sides]
+    both = sides[0].join(sides[1], on=[*same, "run"], how="full", coalesce=True, nulls_equal=True, suffix="_before")
     added, gone = both.filter(pl.col("key_before").is_null()), both.filter(pl.col("key").is_null())
     kept = both.filter(pl.col("key").is_not_null() & pl.col("key_before").is_not_null())
     differs = ((pl.col("value") - pl.col("value_before")).abs() > EQUAL) | (

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from resi.choices import Protocol
-from resi.groundings import GROUNDINGS
+from resi.groundings import SCORED
 from resi.groundings.ranks import (
     COLUMN,
     DIGITS,
@@ -22,7 +22,7 @@ from resi.groundings.ranks import (
     ranked_column,
     with_ranks,
 )
-from resi.groundings.readable import differs_from_chance
+from resi.groundings.readable import differs_from_chance, with_designs
 from resi.registry.labels import measure_label
 from resi.report.cells import Cell, cell_of
 from resi.report.tables import without_nan
@@ -148,7 +148,7 @@ class Leaderboard(NamedTuple):
     @property
     def kind(self) -> str:
         """Which comparisons the test is about: of ``settings``, ``seeds`` or ``layers``."""
-        return GROUNDINGS[self.test].kind
+        return SCORED[self.test].kind
 
 
 def conditions(protocol: str, model_source: str | None) -> str:
@@ -168,18 +168,19 @@ def leaderboards(scores: pl.DataFrame) -> Iterator[Leaderboard]:
     """
     for (domain, test, protocol, source), rows in headline_scores(scores).group_by(BOARD, maintain_order=True):
         model_source = None if source is None else str(source)
-        yield _ranked(rows, (str(domain), str(test), str(protocol), model_source, GROUNDINGS[str(test)].headline))
+        yield _ranked(rows, (str(domain), str(test), str(protocol), model_source, SCORED[str(test)].headline))
 
 
 def headline_scores(scores: pl.DataFrame) -> pl.DataFrame:
     """Return the scores by which measures are ranked: of known tests, by their ranking metric, of no single model."""
-    by_test = pl.col("test").replace_strict({name: test.headline for name, test in GROUNDINGS.items()}, default=None)
+    by_test = pl.col("test").replace_strict({name: test.headline for name, test in SCORED.items()}, default=None)
     return without_nan(scores).filter(pl.col("seed").is_null() & (pl.col("metric") == by_test))
 
 
 def _ranked(scores: pl.DataFrame, about: tuple[str, str, str, str | None, str]) -> Leaderboard:
-    scores = with_ranks(scores, COLUMN)
-    keys = scores.select(COLUMN).unique().sort(COLUMN, nulls_last=True)
+    scores = with_ranks(with_designs(scores, "groups"), COLUMN)
+    columns = scores.group_by(COLUMN).agg(pl.col("design").max()).sort(COLUMN, nulls_last=True)
+    keys = columns.select(COLUMN)
     places = {key: place for place, key in enumerate(keys.iter_rows())}
     rows: dict[Key, Row] = {}
     for score in scores.iter_rows(named=True):
@@ -194,7 +195,7 @@ def _ranked(scores: pl.DataFrame, about: tuple[str, str, str, str | None, str]) 
     ambiguous = scores.filter(pl.col("several") > 1).select(ROW + COLUMN).unique().height
     ranks = [[np.nan if cell is None or cell.rank is None else cell.rank for cell in row.cells] for row in found]
     differing = differences(np.array(ranks, dtype=float))
-    return Leaderboard(*about, _headings(keys), designs, ordered, list(rows), ambiguous, differing)
+    return Leaderboard(*about, _headings(columns), designs, ordered, list(rows), ambiguous, differing)
 
 
 def _designs(keys: pl.DataFrame, scores: pl.DataFrame, number: Mapping[Key, int]) -> list[Design]:
@@ -238,9 +239,11 @@ def _headings(keys: pl.DataFrame) -> list[list[str]]:
     """Return a short label for each column: what is always shown, and what distinguishes it."""
     shown = [name for name in COLUMN[:-1] if name in ALWAYS_SHOWN or keys[name].n_unique() > 1]
     # Other hyperparameters, or other seeds.
-    keys = keys.with_columns(run=pl.int_range(1, pl.len() + 1).over(shown), runs=pl.len().over(shown))
+    alike = [*shown, "design"]
+    keys = keys.with_columns(run=pl.int_range(1, pl.len() + 1).over(alike), runs=pl.len().over(alike))
     return [
         [_heading(name, row[name]) for name in shown if row[name] not in NOTHING]
+        + [row["design"]] * bool(row["design"])
         + [f"run {row['run']}"] * (row["runs"] > 1)
         for row in keys.to_dicts()
     ]

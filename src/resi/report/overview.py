@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
 
-from resi.groundings import GROUNDINGS
-from resi.groundings.readable import differs_from_chance
+from resi.groundings import SCORED
+from resi.groundings.readable import differs_from_chance, with_designs
 from resi.report.answer import board_anchor
 from resi.report.cells import shade
 from resi.report.leaderboard import NOTHING, headline_scores
@@ -119,12 +119,13 @@ def score_matrix(scores: pl.DataFrame) -> ScoreMatrix:
     )
     # Settings of the reader's own models, and runs on other models, by which a cell has several scores, have lines of
     # their own.
-    labels = [*LABELS, "own_setting"]
+    found = with_designs(found)
+    labels = [*LABELS, "own_setting", "design"]
     order = ["compared", "groups", "models", "setting", "key"]
     found = found.sort(*labels, *order).with_columns(run=pl.int_range(pl.len()).over([*labels, "column"]))
     columns = found.select("test", "functional", "column").unique()
     columns = columns.sort(
-        pl.col("test").replace_strict({name: place for place, name in enumerate(GROUNDINGS)}), "functional"
+        pl.col("test").replace_strict({name: place for place, name in enumerate(SCORED)}), "functional"
     )
     places = {name: number for number, name in enumerate(columns["column"])}
     lines: dict[Key, list[Entry]] = {}
@@ -143,6 +144,8 @@ def _line(names: Mapping[str, Any], entries: list[Entry]) -> Line:
     architecture = str(names["architecture"])
     if names["own_setting"]:
         architecture += f", {names['own_setting']}"
+    if names["design"]:
+        architecture += f" ({names['design']})"
     if names["pooling"] not in NOTHING:
         architecture += f", {names['pooling']} pooling"
     if names["model_source"] == PUBLISHED:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from resi.console import progress
-from resi.groundings import GROUNDINGS
+from resi.groundings import SCORED
 from resi.groundings.base import LEVEL
 from resi.groundings.corrections import NAMES, correct_on_request
 from resi.report import answer, cards, failures, heatmaps, models, names, overview, provenance
@@ -119,7 +119,7 @@ def _engine() -> Environment:
 
 
 def _order(board: Leaderboard) -> tuple[Any, ...]:
-    return board.conditions, board.domain, list(GROUNDINGS).index(board.test)
+    return board.conditions, board.domain, list(SCORED).index(board.test)
 
 
 def _head(
@@ -186,5 +186,5 @@ def _notes(manifest: Mapping[str, Any], scores: pl.DataFrame, boards: Sequence[L
             "Some scores do not record their models: they are from tables of an earlier version, or scored by hand. "
             "Scores in one column may be of different models."
         )
-    if unknown := sorted(set(scores["test"]) - set(GROUNDINGS)):
+    if unknown := sorted(set(scores["test"]) - set(SCORED)):
         yield f"Scores of unknown tests are left out: {', '.join(unknown)}."

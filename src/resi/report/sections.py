@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
 
-from resi.groundings import GROUNDINGS
+from resi.groundings import SCORED
 from resi.report.answer import board_anchor
 from resi.report.names import Named, named, without_paths
 from resi.report.tables import ScoreTable, score_lines
@@ -71,7 +71,7 @@ def sections(scores: pl.DataFrame, boards: Sequence[Leaderboard]) -> list[Sectio
         ]
         lines = sum(len(table.lines) for _, table in tables)
         room -= lines
-        test = GROUNDINGS[board.test]
+        test = SCORED[board.test]
         found.append(
             Section(
                 board,

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
 
-from resi.groundings import GROUNDINGS
+from resi.groundings import SCORED
 from resi.groundings.corrections import p_title
-from resi.groundings.readable import TITLES
+from resi.groundings.readable import TITLES, with_designs
 from resi.registry.labels import measure_label
 
 if TYPE_CHECKING:
@@ -57,8 +57,8 @@ def score_lines(scores: pl.DataFrame) -> ScoreTable:
     scores : DataFrame
         Of one test, with the columns :data:`resi.results.schema.SCORES`.
     """
-    test = GROUNDINGS[scores["test"][0]]
-    scores = without_nan(scores).filter(pl.col("seed").is_null())
+    test = SCORED[scores["test"][0]]
+    scores = with_designs(without_nan(scores).filter(pl.col("seed").is_null()), "groups")
     columns = _columns(scores, test)
     has_settings = bool((scores["setting"].fill_null("") != "").any())
     labels = ["architecture", *["setting"] * has_settings, "measure", *["against"] * bool(test.functional)]
@@ -69,6 +69,7 @@ def score_lines(scores: pl.DataFrame) -> ScoreTable:
         by_metric = {row["metric"]: row for row in rows.iter_rows(named=True)}
         first = next(iter(by_metric.values()))
         architecture, measure, parameters, functional, setting = (str(name or "") for name in names[:5])
+        architecture += f" ({first['design']})" if first["design"] else ""
         label = measure_label(measure, parameters or "{}")
         about = {"architecture": architecture, "setting": setting, "measure": label, "against": functional}
         texts = [about[name] for name in labels]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import polars as pl
 
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 SCORE_VERSION = 4
 """Raise it when scoring would give other numbers for the same comparisons: finished runs then score them again."""
 NAMED_BY = 3
@@ -45,6 +45,7 @@ LATER_COLUMNS: dict[str, str | None] = {
     "raw": None,
     "null_mean": None,
     "null_95": None,
+    "settings": "",
 }
 
 NULL = "null"
@@ -171,6 +172,7 @@ SCORES = {
     "note": pl.String,  # why the score says little; empty where there is nothing to note
     "influences": pl.String,  # JSON: what each model adds to the score's uncertainty; empty where unknown
     "smallest_p": pl.Float64,  # what p_value is where no relabelling scores as well; null where there is no p_value
+    "settings": pl.String,  # the groups, from unaltered to most altered; empty where an earlier version does not say
 }
 
 # Sorting by these makes tables independent of the order in which rows came.

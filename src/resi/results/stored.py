@@ -40,10 +40,13 @@ class Scope:
 
     domain: str
     dataset: str
+    also: tuple[str, ...] = ()
+    """What else stands in the column of datasets, where models were trained on others than they are represented on."""
 
     def filter(self) -> pl.Expr:
         """Return which rows are in it."""
-        return (pl.col("domain") == self.domain) & (pl.col("dataset") == self.dataset)
+        is_dataset = pl.any_horizontal(pl.col("dataset") == name for name in (self.dataset, *self.also))
+        return (pl.col("domain") == self.domain) & is_dataset
 
     def is_in_name(self, name: str) -> bool:
         """Return whether a shard is named as one of this dataset."""

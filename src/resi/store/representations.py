@@ -38,6 +38,7 @@ class RepresentationStore:
 
     def key(self, model: ModelSpec, probe: ProbeSpec, layer: str) -> str:
         """Return the identity of one layer's representation, known before it exists."""
+        of_another = {} if probe.dataset is None else {"dataset": probe.dataset.name, "content": probe.dataset.content}
         return fingerprint(
             {
                 "model": model.fingerprint,
@@ -46,13 +47,14 @@ class RepresentationStore:
                 "layer": layer,
                 "dtype": DTYPE,
                 "version": EXTRACTION_VERSION,
+                **of_another,
             }
         )
 
     def path(self, model: ModelSpec, probe: ProbeSpec, layer: str) -> Path:
         """Return where a layer lies."""
         folder = self.store.root / "representations" / model.folder / f"{model.setting}-s{model.seed}"
-        return folder / f"{probe.probe}-{layer}-{self.key(model, probe, layer)[:12]}.safetensors"
+        return folder / f"{probe.place}-{layer}-{self.key(model, probe, layer)[:12]}.safetensors"
 
     def has(self, model: ModelSpec, probe: ProbeSpec) -> bool:
         """Return whether all layers and the outputs are there."""
@@ -69,7 +71,7 @@ class RepresentationStore:
         about: dict[str, Any] = {
             "model": model.fingerprint,
             "label": model.label,
-            "probe": probe.probe,
+            "probe": probe.place,
             "pooling": probe.pooling,
         }
         samples: list[object] = []
@@ -96,7 +98,9 @@ class RepresentationStore:
                 key = self.key(model, probe, layer)
                 file.metadata = {**about, "key": key, "layer": layer, "layout": layout, "dtype": dtype}
         outputs = {"logits": _join(logits)}
-        about |= {"key": self.key(model, probe, OUTPUTS), "accuracy": correct / len(samples)}
+        # The classes of another dataset are not the model's.
+        accuracy = correct / len(samples) if probe.dataset is None else None
+        about |= {"key": self.key(model, probe, OUTPUTS), "accuracy": accuracy}
         write_tensors(self.path(model, probe, OUTPUTS), outputs, about)
 
     def open(self, model: ModelSpec, probe: ProbeSpec, layer: str) -> Representation:

@@ -108,7 +108,7 @@ def plan_jobs(config: DictConfig, loader: ConfigLoader, folder: Path, given: Ask
     from resi.config.own_measures import with_files
     from resi.store.files import write_text
     from resi.sweeps.suite_files import load_suite
-    from resi.sweeps.suites import expand
+    from resi.sweeps.suites import expand, left_alone
 
     common = [word for word in config.hydra.overrides.hydra if word.startswith("hydra.searchpath=")]
     suite = load_suite(given.suite, loader, common) if given.suite else None
@@ -122,6 +122,8 @@ def plan_jobs(config: DictConfig, loader: ConfigLoader, folder: Path, given: Ask
     if suite:
         record = {"suite": suite.name, "words": redact_all(given.words), "jobs": [redact_all(job) for job in jobs]}
         write_text(folder / SUITE_FILE, json.dumps(record, indent=1))
+        if notice := left_alone(given.words, suite):
+            say(notice)
         say(f"suite={suite.name}: {len(jobs)} jobs; resi list progress {suite.name} shows how far they are")
     if config.hydra.launcher.get("dry_run"):
         return SweepJobs(jobs, {})
@@ -142,6 +144,7 @@ def _without_data(jobs: Sequence[JobWords], configs: Sequence[RunConfig]) -> dic
     for job, config in zip(jobs, configs, strict=True):
         try:
             planner.dataset(config)
+            planner.other_datasets(config)
         except DatasetError as error:
             blocked[job] = str(error)
             by_reason[str(error)].append(job)

@@ -129,7 +129,7 @@ class _StoredStatuses:
 
     def state(self, plan: Plan) -> State | None:
         """Return the state of a plan's comparisons, None if some are missing."""
-        scope = Scope(plan.config.domain.name, plan.config.dataset)
+        scope = Scope(*plan.places)
         if scope not in self._known:  # damage makes comparisons missing
             self._known[scope] = read_stored(self.root, lambda _error: None, {scope})
         keys = list({comparison.key for comparison in plan.comparisons})

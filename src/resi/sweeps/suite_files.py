@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     Grid = Mapping[str, Any]
 
 SELF = "_self_"
-KEYS = ("about", "defaults", "grids")
+KEYS = ("about", "defaults", "fixed_groups", "grids")
 PACKAGE = re.compile(r"^\s*#\s*@package", re.MULTILINE)
 GRID_KEY = re.compile(r"[a-z_]+(\.[A-Za-z0-9_]+)*")
 NULL_KEY = re.compile(r"((?:^|[{,])\s*)null(?=\s*:(?:\s|$))", re.MULTILINE)
@@ -37,11 +37,14 @@ class Suite:
         What it is, in a line.
     grids : mapping from name to mapping
         Each from keys of a run to values, as on the command line.
+    fixed_groups : frozenset of str
+        Grids whose groups are all there are: no further word changes them.
     """
 
     name: str
     about: str
     grids: Mapping[str, Grid]
+    fixed_groups: frozenset[str] = frozenset()
 
 
 def find_suites(loader: ConfigLoader, common: Sequence[str] = ()) -> dict[str, Path]:
@@ -101,12 +104,17 @@ def _load(name: str, files: Mapping[str, Path], parents: tuple[str, ...]) -> Sui
     content = read_suite(name, files[name])
     parts = content.get("defaults") or []
     grids: dict[str, Grid] = {}
+    fixed = frozenset(content.get("fixed_groups") or ())
     for part in parts if SELF in parts else [*parts, SELF]:
-        added = content.get("grids") or {} if part == SELF else _load(part, files, (*parents, name)).grids
+        included = None if part == SELF else _load(part, files, (*parents, name))
+        added = included.grids if included else content.get("grids") or {}
+        fixed |= included.fixed_groups if included else frozenset()
         grids |= {grid: {**grids.get(grid, {}), **keys} for grid, keys in added.items()}
     if not grids:
         raise _no_suite(name)
-    return Suite(name, str(content.get("about") or ""), grids)
+    if unknown := sorted(fixed - set(grids)):
+        raise unknown_name(f"fixed_groups: grid of suite={name}:", unknown[0], list(grids))
+    return Suite(name, str(content.get("about") or ""), grids, fixed)
 
 
 def read_suite(name: str, path: Path) -> dict[str, Any]:
@@ -129,8 +137,8 @@ def read_suite(name: str, path: Path) -> dict[str, Any]:
     for key in content:
         if key not in KEYS:
             raise unknown_name(f"key of suite={name}:", str(key), KEYS)
-    if not isinstance(parts := content.get("defaults") or [], list) or not all(isinstance(part, str) for part in parts):
-        raise UsageError(f"suite={name}: defaults: expected the names of other suites, such as [paper_graph]")
+    _check_names(name, content, "defaults", "other suites, such as [paper_graph]")
+    _check_names(name, content, "fixed_groups", "grids, such as [two_groups]")
     grids = content.get("grids") or {}
     if not isinstance(grids, dict) or not all(isinstance(grid, dict) and grid for grid in grids.values()):
         raise _no_suite(name)
@@ -138,6 +146,13 @@ def read_suite(name: str, path: Path) -> dict[str, Any]:
         for key, value in keys.items():
             _check(f"suite={name}: grids.{grid}", key, value)
     return {str(key): value for key, value in content.items()}
+
+
+def _check_names(name: str, content: dict[Any, Any], key: str, what: str) -> None:
+    """Raise ``UsageError`` unless a key of a suite has a list of names, or nothing."""
+    given = content.get(key) or []
+    if not isinstance(given, list) or not all(isinstance(item, str) for item in given):
+        raise UsageError(f"suite={name}: {key}: expected the names of {what}")
 
 
 def _check(where: str, key: Any, value: Any) -> None:

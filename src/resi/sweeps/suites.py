@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 JobWords = tuple[str, ...]
 """The words of one run."""
+GROUPS = "groups"
 CHOICES = ("domain", "dataset", "model", "test", "representation")
 """Keys that, where a grid has them, choose among its values instead of replacing them."""
 
@@ -28,8 +29,9 @@ def expand(words: Sequence[str], suite: Suite | None = None, loader: ConfigLoade
     """Return the jobs of a sweep over ``words``, or those of a suite with further words.
 
     Words that name a domain, dataset, model, test or representation choose among those of the suite; any other word
-    replaces what a grid says, or is added. Words about one model, such as ``model.gcn.epochs=50``, go to the jobs that
-    have it, also in a sweep without a suite. A job that several grids have is there once.
+    replaces what a grid says, or is added, but for groups where the suite says that they are fixed. Words about one
+    model, such as ``model.gcn.epochs=50``, go to the jobs that have it, also in a sweep without a suite. A job that
+    several grids have is there once.
 
     Parameters
     ----------
@@ -46,14 +48,15 @@ def expand(words: Sequence[str], suite: Suite | None = None, loader: ConfigLoade
         jobs = [_without_other_models(job) for job in _product(further)]
         _check_model_keys(further, jobs, "sweep")
         return list(dict.fromkeys(jobs))
-    grids = [_parse(as_words(grid), loader) for grid in suite.grids.values()]
+    grids = {name: _parse(as_words(grid), loader) for name, grid in suite.grids.items()}
     wanted = {item.key_or_group: _values(item) for item in further if item.key_or_group in CHOICES}
-    _check_wanted(suite, wanted, grids)
+    _check_wanted(suite, wanted, list(grids.values()))
     jobs = []
-    for grid in grids:
+    for name, grid in grids.items():
         chosen = _narrow(grid, wanted)
         if chosen is not None:
             keys = {item.key_or_group for item in grid}.intersection(CHOICES)
+            keys |= {GROUPS} if name in suite.fixed_groups else set()
             added = [str(item.input_line) for item in further if item.key_or_group not in keys]
             jobs += [_without_other_models(job) for job in _product(_parse([*chosen, *added], loader))]
     if not jobs:
@@ -61,6 +64,17 @@ def expand(words: Sequence[str], suite: Suite | None = None, loader: ConfigLoade
         raise UsageError(f"suite={suite.name} has no job with {choice} (resi describe {suite.name} lists its grids)")
     _check_model_keys(further, jobs, "suite")
     return list(dict.fromkeys(jobs))
+
+
+def left_alone(words: Sequence[str], suite: Suite) -> str:
+    """Return what to say of a word for groups that some grids of a suite do not take; empty if there is none."""
+    given = [word for word in words if word.lstrip("+").startswith(f"{GROUPS}=")]
+    if not given or not suite.fixed_groups:
+        return ""
+    names = [name for name in suite.grids if name in suite.fixed_groups]
+    return (
+        f"{given[-1]}: the grids {', '.join(names)} of suite={suite.name} have the groups that there are, and keep them"
+    )
 
 
 def _parse(words: Iterable[str], loader: ConfigLoader | None) -> list[Override]:

@@ -12,7 +12,7 @@ import torch
 from resi.domains.graph import GraphDomain
 from resi.domains.graph.alterations import shortcut_probe, training_graph
 from resi.domains.graph.data import Graph
-from resi.domains.graph.settings import EDGE_DROP, PUBLISHED_NAMES, SETTINGS
+from resi.domains.graph.settings import PUBLISHED_NAMES, SETTINGS
 from resi.domains.graph.training import train
 from resi.errors import UsageError
 from resi.specs import ModelSpec
@@ -202,6 +202,6 @@ def test_groups_go_from_least_to_most_altered(test: str, groups: int, count: int
 
 
 def test_pgnn_has_no_augmentation_and_says_so() -> None:
-    for setting in EDGE_DROP:
+    for setting in ("augmentation_25", "augmentation_60", "augmentation_100"):
         with pytest.raises(UsageError, match=r"model=pgnn has no test=augmentation.*choose gcn, graphsage or gat"):
             DOMAIN.hyperparameters("pgnn", "cora", setting, {})

@@ -7,13 +7,16 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import polars as pl
 import pytest
+import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 import resi
 from resi import registry
 from resi.config.register import own_store
 from resi.domains.language import LanguageDomain, PromptStyle, TextDataset, TextNetwork, TransformerArchitecture
+from resi.domains.language.building import network_from
 from resi.domains.releases import Release
 from resi.errors import UsageError
 from resi.published.releases import releases
@@ -138,3 +141,49 @@ def test_a_dataset_that_is_of_no_use_is_refused_by_name(plugin: SimpleNamespace)
 
 class Plain(DatasetInfo):
     domain = "language"
+
+
+def test_models_of_two_datasets_are_told_apart_on_one(plugin: object, root: Path) -> None:
+    words = ["domain=language", "dataset=weather", "model=bert_tiny", "model.bert_tiny.max_steps=1", "measure=cka"]
+    words += ["seeds=[0,1]", "workers=1"]
+    result = resi.run([*words, "by=dataset", "trained_on=[reviews,weather]"])
+    table = result.comparisons
+    assert set(table["status"]) == {"ok"}
+    assert sorted(table["dataset"].unique()) == ["reviews+weather@weather", "reviews@weather", "weather"]
+    (score,) = result.scores.filter(metric="auprc").to_dicts()
+    names = ("test", "dataset", "architecture", "setting", "settings", "pairs", "failed_pairs")
+    expected = ["dataset", "reviews+weather@weather", "bert_tiny", "standard", "reviews, weather", 6, 0]
+    assert [score[name] for name in names] == expected
+    # Pairs of models that are represented on what they were trained on are those of any test.
+    own = resi.run([*words, "test=output_correlation"]).comparisons.filter(measure="cka")
+    assert own["key"].to_list() == table.filter(dataset="weather")["key"].to_list()
+    turned = resi.run([*words, "by=dataset", "trained_on=[weather,reviews]"])
+    assert turned.scores["value"].equals(result.scores["value"])
+    # The classes of another dataset are not a model's.
+    models = result.models
+    assert models.filter(pl.col("accuracy_probe").is_null())["dataset"].to_list() == ["reviews", "reviews"]
+    check_foreign_representation(result.plan)
+
+
+def check_foreign_representation(plan: Any) -> None:
+    """Check that a model has read the texts of the other dataset, with the tokens of its own."""
+    model, probe = next((model, probe) for model, probe in plan.models if model.dataset == "reviews")
+    state = plan.model_store.load(model)
+    tokenizer = Tokenizer.from_str(bytes(state.pop("tokenizer.json").numpy()).decode())
+    network = network_from(state, model).eval()
+    found = plan.representations.open(model, probe, probe.layers[-1]).load()
+    assert found.shape == (12, 96)
+    for row in range(12):
+        ids = tokenizer.encode(f"{WEATHER[row % 3]} , day {row}").ids
+        with torch.no_grad():
+            states = network(torch.tensor([ids]), output_hidden_states=True).hidden_states
+        assert torch.allclose(states[-1][0, 0], found[row], atol=1e-5)
+
+
+def test_a_causal_model_is_not_asked_about_another_dataset(plugin: object, root: Path) -> None:
+    words = ["domain=language", "model=smollm2_tiny", "by=dataset", "trained_on=[reviews,weather]", "dataset=weather"]
+    with pytest.raises(UsageError, match="smollm2_tiny trained on reviews cannot be asked about weather"):
+        resi.run(words)
+    words = [word.replace("smollm2_tiny", "bert_tiny") for word in words]
+    with pytest.raises(UsageError, match="knows hints at 2 classes, and the input of test=shortcut on weather has 3"):
+        resi.run([*words, "test=shortcut"])

@@ -14,7 +14,7 @@ from resi.domains.vision.inputs import EpochBatches, Inputs, Loader, TrainingInp
 from resi.domains.vision.labels import randomize
 from resi.domains.vision.loading import load_images
 from resi.domains.vision.lookup import image_dataset
-from resi.domains.vision.settings import NOISE_VARIANCE, SETTINGS, alteration
+from resi.domains.vision.settings import SETTINGS, alteration
 from resi.domains.vision.shortcuts import Dot, choose_dot, draw_dot, palette
 from resi.domains.vision.transforms import Cutout, add_noise
 from resi.specs import ModelSpec
@@ -206,6 +206,6 @@ def test_every_setting_of_every_test_is_known() -> None:
             alteration(name)
     assert alteration("shortcut_75").dots == 0.75
     assert alteration("shortcut_75", coins=2).dots == 0.75**2
-    assert alteration("augmentation_75").noise == NOISE_VARIANCE[75] == 3000
+    assert alteration("augmentation_75").noise == 3000
     assert not alteration("augmentation_0").strong
     assert alteration("label_randomization_25").random_labels == 0.25

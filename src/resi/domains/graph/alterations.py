@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 import torch
 
 from resi.domains.graph.propagation import sparse_rows
-from resi.domains.graph.settings import RANDOM_LABELS, SHORTCUT
-from resi.domains.labels import partly_random
+from resi.domains.graph.settings import random_labels, shortcut
+from resi.domains.labels import count, partly_random
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -35,13 +35,12 @@ NO_LABEL = -1
 def training_graph(graph: Graph, spec: ModelSpec) -> Graph:
     """Return the graph that a model is trained on."""
     published = spec.rules == PUBLISHED
-    if spec.setting in RANDOM_LABELS:
-        share = RANDOM_LABELS[spec.setting]
+    if (share := random_labels(spec.setting)) is not None:
         everywhere = torch.arange(len(graph.labels))
         if published:
             return replace(graph, labels=_wrong_labels(graph.labels, everywhere, share, spec.seed))
         return replace(graph, labels=_uniform_labels(graph, graph.train, share, "random labels"))
-    if spec.setting in SHORTCUT:
+    if shortcut(spec.setting) is not None:
         return _with_labels(graph, _published_shortcut(graph, spec) if published else _shortcut(graph, spec))
     return graph
 
@@ -60,7 +59,7 @@ def shortcut_probe(graph: Graph, spec: ModelSpec, own: bool) -> Graph:
 
 def _shortcut(graph: Graph, spec: ModelSpec) -> Tensor:
     """Return the label each node carries: its own for a share of training and validation nodes, else a random one."""
-    share = 1 - SHORTCUT[spec.setting]
+    share = 1 - (shortcut(spec.setting) or 0.0)
     carried = torch.full_like(graph.labels, NO_LABEL)
     for nodes, random_share in ((graph.train, share), (graph.validation, share), (graph.test, 1.0)):
         carried[nodes] = _uniform_labels(graph, nodes, random_share, "shortcut labels")[nodes]
@@ -68,7 +67,7 @@ def _shortcut(graph: Graph, spec: ModelSpec) -> Tensor:
 
 
 def _published_shortcut(graph: Graph, spec: ModelSpec) -> Tensor:
-    share = 1 - SHORTCUT[spec.setting]
+    share = 1 - (shortcut(spec.setting) or 0.0)
     carried = graph.labels
     for nodes, wrong_share, seed in (
         (graph.train, share, spec.seed),
@@ -91,16 +90,11 @@ def _wrong_labels(labels: Tensor, nodes: Tensor, share: float, seed: int) -> Ten
     given = labels[nodes].tolist()
     classes = sorted(set(given))
     others = {label: [other for other in classes if other != label] for label in classes}
-    for index in draws.sample(range(len(given)), _count(share, len(given))):
+    for index in draws.sample(range(len(given)), count(share, len(given))):
         given[index] = draws.choice(others[given[index]])
     result = labels.clone()
     result[nodes] = torch.tensor(given)
     return result
-
-
-def _count(share: float, total: int) -> int:
-    # Shares are multiples of a quarter, exact in floating point.
-    return int(share * total)
 
 
 def _with_labels(graph: Graph, carried: Tensor) -> Graph:

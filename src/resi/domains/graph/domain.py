@@ -11,25 +11,29 @@ from resi.domains.graph.hyperparameters import CHOICES, LIMITS, GraphModelConfig
 from resi.domains.graph.lookup import graph_dataset, graph_network
 from resi.domains.graph.settings import (
     CONV_OUTPUT,
+    LEVELS,
     OWN_NAMES,
     OWN_SHORTCUT_PROBE,
     POST_ACTIVATION,
     PROBE,
     PUBLISHED_NAMES,
-    RANDOM_LABELS,
     SETTINGS,
-    SHORTCUT,
     SHORTCUT_PROBE,
+    random_labels,
+    shortcut,
 )
+from resi.domains.groups import STANDARD, split_setting, unpublished_level
 from resi.domains.overrides import put_over
 from resi.domains.releases import Release
 from resi.errors import DatasetError, UsageError
 from resi.specs import DatasetSpec, Extraction, ForwardPass, ModelSpec, ProbeSpec, Trained
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     import torch
+
+    from resi.domains.published_models import PublishedModel
 
 TRAINING_VERSION = 2
 READING_VERSION = 1
@@ -47,6 +51,7 @@ class GraphDomain(Domain):
     default_models = ("gcn", "graphsage", "gat")
     model_config = GraphModelConfig
     settings_by_test = SETTINGS
+    trained_levels = LEVELS
     representations = (CONV_OUTPUT, POST_ACTIVATION)
     published_prefix = "GRAPHS"
     published_settings = r"Normal|MultiLayer|(?:Augmentation|RandomLabels|Shortcut)_\d+"
@@ -77,6 +82,14 @@ class GraphDomain(Domain):
         if test == "shortcut":
             probe = OWN_SHORTCUT_PROBE if self.protocol.is_published else SHORTCUT_PROBE
         return ProbeSpec(probe, layers, "none" if self.representation == CONV_OUTPUT else self.representation)
+
+    def check_foreign(self, architecture: str, trained_on: str, dataset: str, test: str) -> None:
+        """Refuse: a network reads the node features of its own graph."""
+        del test
+        raise UsageError(
+            f"by=dataset: {architecture} trained on {trained_on} cannot read the nodes of {dataset}: each graph has "
+            "features of its own"
+        )
 
     def representation_size(
         self, architecture: str, dataset: str, hyperparameters: Mapping[str, Any]
@@ -120,7 +133,7 @@ class GraphDomain(Domain):
 
     def rules(self, setting: str) -> str:
         """Return ``published`` for settings that alter labels or features, under the published protocol."""
-        alters = setting in RANDOM_LABELS or setting in SHORTCUT
+        alters = random_labels(setting) is not None or shortcut(setting) is not None
         return "published" if alters and self.protocol.is_published else ""
 
     def checkpoint(self, root: Path, model: ModelSpec) -> Path:
@@ -140,6 +153,8 @@ class GraphDomain(Domain):
             raise UsageError(
                 f"models.source=published: no models of model={model.architecture} are published, but of {known}"
             )
+        if model.setting not in PUBLISHED_NAMES:
+            raise unpublished_level(model.setting, PUBLISHED_NAMES)
         below = Path(dataset, architecture, PUBLISHED_NAMES[model.setting])
         folders = [root / "models" / "graphs", root / "graphs", root]
         folder = next((found for found in folders if (found / below.parts[0]).is_dir()), folders[0])
@@ -151,6 +166,27 @@ class GraphDomain(Domain):
                 "models.source=train"
             )
         return path
+
+    def published_levels(self, test: str, dataset: str) -> dict[str, tuple[int, ...]]:
+        """Return the levels of which models on a dataset are published: all that an architecture has on it."""
+        if not graph_dataset(dataset).published_name:
+            return {}
+        found: dict[str, tuple[int, ...]] = {}
+        for item in self.architectures():
+            levels = tuple(split_setting(name)[1] for name in SETTINGS[test][5] if name != STANDARD)
+            try:
+                self.hyperparameters(item.name, dataset, SETTINGS[test][5][-1], {})
+            except UsageError:
+                continue
+            if item.published_name:
+                found[item.name] = levels
+        return found
+
+    def published_models(self) -> Iterable[PublishedModel]:
+        """Return the published models by their names there and here."""
+        from resi.domains.graph.published_models import published_models
+
+        return published_models()
 
     def releases(self) -> dict[str, tuple[Release, ...]]:
         """Return the one archive of all models."""

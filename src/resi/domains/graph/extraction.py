@@ -12,7 +12,7 @@ from resi.domains.graph.building import trained_model
 from resi.domains.graph.loading import load_graph
 from resi.domains.graph.lookup import graph_network
 from resi.domains.graph.propagation import Edges
-from resi.domains.graph.settings import OWN_SHORTCUT_PROBE, POST_ACTIVATION, SHORTCUT
+from resi.domains.graph.settings import OWN_SHORTCUT_PROBE, POST_ACTIVATION, shortcut
 from resi.errors import ArtifactError
 from resi.extraction.layers import LayerRecorder
 from resi.specs import Extraction
@@ -38,7 +38,7 @@ def extract(run: ForwardPass) -> Iterator[Extraction]:
 def _extract(run: ForwardPass) -> Extraction:
     spec, probe = run.model, run.probe
     network, graph = graph_network(spec.architecture), load_graph(run.dataset)
-    if spec.setting in SHORTCUT:
+    if shortcut(spec.setting) is not None:
         graph = shortcut_probe(graph, spec, own=probe.probe == OWN_SHORTCUT_PROBE)
     with graph.suitable_threads():
         try:

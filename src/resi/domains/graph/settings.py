@@ -1,6 +1,6 @@
 """What each test does to the training of graph models, and what it looks at in them.
 
-- ``augmentation_L``: every epoch drops each directed edge with the probability below; evaluation sees the whole graph.
+- ``augmentation_L``: every epoch drops each directed edge with the probability L / 125; evaluation sees all of them.
   The level L counts from no to strongest augmentation and is not the probability, as in the published benchmark.
 - ``label_randomization_L``: L percent of the labels are random.
 - ``shortcut_L``: every node carries a label as an additional feature, which is the node's own for L percent of them.
@@ -8,34 +8,54 @@
 
 from __future__ import annotations
 
-STANDARD = "standard"
+from resi.domains.groups import STANDARD, split_setting
+
 SIX_LAYERS = "six_layers"
 """Deeper models for layer_monotonicity, trained on untouched data."""
 
-EDGE_DROP = {
-    "augmentation_25": 0.2,
-    "augmentation_50": 0.4,
-    "augmentation_75": 0.6,
-    "augmentation_100": 0.8,
-}
-RANDOM_LABELS = {f"label_randomization_{level}": level / 100 for level in (25, 50, 75, 100)}
-SHORTCUT = {f"shortcut_{level}": level / 100 for level in (0, 25, 50, 75, 100)}
+LEVELS = {"augmentation": range(1, 101), "label_randomization": range(1, 101), "shortcut": range(101)}
+"""Levels that models can be trained with; those of the benchmark are multiples of 25."""
+DROP_STEPS = 125
+"""Level 100 drops edges with a probability of 100 / 125."""
+QUARTERS = (25, 50, 75, 100)
+_AUGMENTATION = tuple(f"augmentation_{level}" for level in QUARTERS)
+_RANDOM_LABELS = tuple(f"label_randomization_{level}" for level in QUARTERS)
+_SHORTCUT = tuple(f"shortcut_{level}" for level in (0, *QUARTERS))
+
+
+def edge_drop(setting: str) -> float | None:
+    """Return the probability with which an epoch drops an edge; None where edges are not dropped."""
+    kind, level = split_setting(setting)
+    return level / DROP_STEPS if kind == "augmentation" else None
+
+
+def random_labels(setting: str) -> float | None:
+    """Return the share of labels that are random; None where labels are left alone."""
+    kind, level = split_setting(setting)
+    return level / 100 if kind == "label_randomization" else None
+
+
+def shortcut(setting: str) -> float | None:
+    """Return the share of nodes that carry their own label as a feature; None where nodes carry none."""
+    kind, level = split_setting(setting)
+    return level / 100 if kind == "shortcut" else None
+
 
 SETTINGS: dict[str, dict[int, tuple[str, ...]]] = {
     "augmentation": {
         2: (STANDARD, "augmentation_100"),
         3: (STANDARD, "augmentation_25", "augmentation_100"),
-        5: (STANDARD, *EDGE_DROP),
+        5: (STANDARD, *_AUGMENTATION),
     },
     "label_randomization": {
         2: (STANDARD, "label_randomization_100"),
         3: (STANDARD, "label_randomization_25", "label_randomization_100"),
-        5: (STANDARD, *RANDOM_LABELS),
+        5: (STANDARD, *_RANDOM_LABELS),
     },
     "shortcut": {
         2: ("shortcut_0", "shortcut_100"),
         3: ("shortcut_0", "shortcut_50", "shortcut_100"),
-        5: tuple(SHORTCUT),
+        5: _SHORTCUT,
     },
     # One group, for any number asked for.
     **dict.fromkeys(("accuracy_correlation", "output_correlation"), dict.fromkeys((2, 3, 5), (STANDARD,))),
@@ -45,9 +65,9 @@ SETTINGS: dict[str, dict[int, tuple[str, ...]]] = {
 PUBLISHED_NAMES = {
     STANDARD: "Normal",
     SIX_LAYERS: "MultiLayer",
-    **{name: name.replace("augmentation", "Augmentation") for name in EDGE_DROP},
-    **{name: name.replace("label_randomization", "RandomLabels") for name in RANDOM_LABELS},
-    **{name: name.replace("shortcut", "Shortcut") for name in SHORTCUT},
+    **{name: name.replace("augmentation", "Augmentation") for name in _AUGMENTATION},
+    **{name: name.replace("label_randomization", "RandomLabels") for name in _RANDOM_LABELS},
+    **{name: name.replace("shortcut", "Shortcut") for name in _SHORTCUT},
 }
 """What the published benchmark calls each setting."""
 OWN_NAMES = {

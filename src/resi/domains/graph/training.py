@@ -14,7 +14,7 @@ from resi.domains.graph.building import trained_model
 from resi.domains.graph.loading import load_graph
 from resi.domains.graph.lookup import graph_network
 from resi.domains.graph.propagation import Edges, Propagation
-from resi.domains.graph.settings import EDGE_DROP
+from resi.domains.graph.settings import edge_drop
 from resi.randomness import forked_torch, torch_generator
 from resi.specs import DatasetSpec, ModelSpec, Trained
 
@@ -80,7 +80,7 @@ def _fit(network: GraphNetwork, model: nn.Module, graph: Graph, edges: Edges, sp
         fused=True,
     )
     targets = graph.labels[graph.train]
-    probability = EDGE_DROP.get(spec.setting, 0.0)
+    probability = edge_drop(spec.setting) or 0.0
     everything = edges.keep(None)
     halved = spec.hyperparameters["precision"] == "bfloat16"
     # Products of sparse matrices exist in float32 alone.

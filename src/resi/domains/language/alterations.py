@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from resi.domains.groups import STANDARD
+from resi.domains.labels import count
 from resi.domains.language.data import Texts, load_texts
 from resi.domains.language.lookup import text_dataset
-from resi.domains.language.settings import NEW_CLASSES, STANDARD, kind_of, shortcut_probe
+from resi.domains.language.settings import NEW_CLASSES, kind_of, shortcut_probe
 from resi.domains.language.wordnet import synonyms, wordnet_hash
 from resi.randomness import generator
 
@@ -62,7 +64,7 @@ def with_hints(texts: Texts, rate: float) -> Texts:
 def with_random_labels(texts: Texts, share: float) -> Texts:
     """Return the texts with the labels of a share of the rows drawn from new classes, never from the dataset's own."""
     rank, label = (generator(0, "random labels", texts.split, what).random(len(texts)) for what in ("rank", "label"))
-    chosen = np.argsort(rank, kind="stable")[: int(share * len(texts))]
+    chosen = np.argsort(rank, kind="stable")[: count(share, len(texts))]
     labels = texts.labels.copy()
     labels[chosen] = texts.classes + (label * NEW_CLASSES).astype(np.int64)[chosen]
     return replace(texts, labels=labels, classes=texts.classes + NEW_CLASSES)

@@ -11,17 +11,19 @@ from resi.domains.language.hyperparameters import LAST, LOWEST_LOSS, LanguageMod
 from resi.domains.language.instructions import find_instruction
 from resi.domains.language.lookup import text_architecture, text_dataset, text_network
 from resi.domains.language.networks.base import TextNetwork
-from resi.domains.language.settings import SETTINGS, shortcut_probe
+from resi.domains.language.settings import LEVELS, SETTINGS, shortcut_probe
 from resi.domains.language.weight_files import hash_weights
+from resi.errors import UsageError
 from resi.fingerprints import hash_file
 from resi.specs import DatasetSpec, Extraction, ForwardPass, ModelSpec, ProbeSpec, Trained
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     import torch
 
+    from resi.domains.published_models import PublishedModel
     from resi.domains.releases import Release
 
 TRAINING_VERSION = 2
@@ -39,6 +41,7 @@ class LanguageDomain(Domain):
     default_models = ("bert_tiny", "albert_tiny", "smollm2_tiny")
     model_config = LanguageModelConfig
     settings_by_test = SETTINGS
+    trained_levels = LEVELS
     representations = (DEFAULT, "cls", "mean", "last")
     published_keys = ("tokenizer", "instruction")
     published_prefix = "NLP"
@@ -65,6 +68,19 @@ class LanguageDomain(Domain):
         if dataset is None:
             raise ValueError(f"unknown training set {trained_on!r}")
         return dataset.name, published_models.own_setting(dataset, setting)
+
+    def published_levels(self, test: str, dataset: str) -> dict[str, tuple[int, ...]]:
+        """Return the levels of which models on a dataset are published, as the families say."""
+        if not text_dataset(dataset).published_name:
+            return {}
+        levels = {item.name: text_network(item.name).published_levels.get(test, ()) for item in self.architectures()}
+        return {name: found for name, found in levels.items() if found and text_architecture(name).published_name}
+
+    def published_models(self) -> Iterable[PublishedModel]:
+        """Return the published models by their names there and here."""
+        from resi.domains.language.published_models import published_models
+
+        return published_models()
 
     def releases(self) -> dict[str, tuple[Release, ...]]:
         """Return the archives of the families; encoders have theirs together."""
@@ -108,6 +124,26 @@ class LanguageDomain(Domain):
             return ProbeSpec(probe, (str(layers),), pooling)
         first = 0 if pooling == "mean" or self.protocol.is_published else 1
         return ProbeSpec(probe, tuple(str(layer) for layer in range(first, layers + 1)), pooling)
+
+    def check_foreign(self, architecture: str, trained_on: str, dataset: str, test: str) -> None:
+        """Check that a model is an encoder, which reads any texts, and knows the hints of the other dataset.
+
+        Raises
+        ------
+        UsageError
+            If it is a causal model, which is asked in the words of its own dataset, or has fewer hints.
+        """
+        if text_network(architecture).is_causal:
+            raise UsageError(
+                f"by=dataset: {architecture} trained on {trained_on} cannot be asked about {dataset}: its prompts are "
+                "those of its own dataset; choose an encoder"
+            )
+        known, needed = (len(text_dataset(name).classes) for name in (trained_on, dataset))
+        if test == "shortcut" and known != needed:
+            raise UsageError(
+                f"by=dataset: {architecture} trained on {trained_on} knows hints at {known} classes, and the input of "
+                f"test=shortcut on {dataset} has {needed}; choose another test"
+            )
 
     def representation_size(
         self, architecture: str, dataset: str, hyperparameters: Mapping[str, Any]

@@ -11,8 +11,9 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from resi.domains.groups import STANDARD
 from resi.domains.language.local_files import LOCAL, local_hashes
-from resi.domains.language.settings import STANDARD, kind_of
+from resi.domains.language.settings import kind_of
 from resi.domains.overrides import put_over
 from resi.errors import UsageError
 

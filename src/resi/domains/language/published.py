@@ -10,9 +10,10 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from resi import registry
+from resi.domains.groups import STANDARD, split_setting, unpublished_level
 from resi.domains.language.local_files import check_local_files
 from resi.domains.language.lookup import text_architecture, text_dataset, text_network
-from resi.domains.language.settings import NEW_CLASSES, STANDARD, kind_of
+from resi.domains.language.settings import NEW_CLASSES, QUARTERS, SETTINGS, kind_of
 from resi.domains.language.weight_files import PARTS, WHOLE, combined_hash, weight_files
 from resi.errors import ArtifactError, DatasetError, UsageError
 from resi.specs import Trained, WeightFile
@@ -79,6 +80,9 @@ def published_folders(model: ModelSpec) -> tuple[str, ...]:
             f"models.source=published: no {model.architecture} on dataset={model.dataset} is published, but "
             f"{_listed(architectures)} on {_listed(datasets)}"
         )
+    kind, level = split_setting(model.setting)
+    if level not in (0, *QUARTERS):
+        raise unpublished_level(model.setting, SETTINGS[kind][max(SETTINGS[kind])])
     return text_network(model.architecture).published_folders(model, dataset)
 
 

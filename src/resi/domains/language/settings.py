@@ -8,10 +8,11 @@
 
 from __future__ import annotations
 
-from resi.domains.groups import split_setting
+from resi.domains.groups import STANDARD, split_setting
 
-STANDARD = "standard"
-LEVELS = (25, 50, 75, 100)
+QUARTERS = (25, 50, 75, 100)
+LEVELS = {"augmentation": range(1, 101), "label_randomization": range(1, 101), "shortcut": range(101)}
+"""Levels that models can be trained with; those of the benchmark are multiples of 25."""
 
 NEW_CLASSES = 5
 """Classes from which random labels are drawn, beyond the dataset's own."""
@@ -20,17 +21,17 @@ SETTINGS: dict[str, dict[int, tuple[str, ...]]] = {
     "shortcut": {
         2: ("shortcut_0", "shortcut_100"),
         3: ("shortcut_0", "shortcut_75", "shortcut_100"),
-        5: ("shortcut_0", *(f"shortcut_{level}" for level in LEVELS)),
+        5: ("shortcut_0", *(f"shortcut_{level}" for level in QUARTERS)),
     },
     "label_randomization": {
         2: (STANDARD, "label_randomization_100"),
         3: (STANDARD, "label_randomization_75", "label_randomization_100"),
-        5: (STANDARD, *(f"label_randomization_{level}" for level in LEVELS)),
+        5: (STANDARD, *(f"label_randomization_{level}" for level in QUARTERS)),
     },
     "augmentation": {
         2: (STANDARD, "augmentation_100"),
         3: (STANDARD, "augmentation_25", "augmentation_100"),
-        5: (STANDARD, *(f"augmentation_{level}" for level in LEVELS)),
+        5: (STANDARD, *(f"augmentation_{level}" for level in QUARTERS)),
     },
     # One group, for any number asked for.
     **dict.fromkeys(

@@ -10,15 +10,16 @@ from resi.domains.groups import split_setting
 from resi.domains.vision import published
 from resi.domains.vision.hyperparameters import VisionModelConfig, hyperparameters
 from resi.domains.vision.lookup import image_architecture, image_dataset, image_network
-from resi.domains.vision.settings import SEEDS, SETTINGS, TEST_IMAGES, TEST_IMAGES_WITH_DOTS
+from resi.domains.vision.settings import FURTHER, LEVELS, SEEDS, SETTINGS, TEST_IMAGES, TEST_IMAGES_WITH_DOTS
 from resi.specs import ProbeSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     import torch
 
+    from resi.domains.published_models import PublishedModel
     from resi.domains.releases import Release
     from resi.specs import DatasetSpec, Extraction, ForwardPass, ModelSpec, Trained
 
@@ -37,6 +38,8 @@ class VisionDomain(Domain):
     default_models = ("tiny_resnet", "tiny_vgg", "tiny_vit")
     model_config = VisionModelConfig
     settings_by_test = SETTINGS
+    further_settings = FURTHER
+    trained_levels = LEVELS
     seeds_by_test = SEEDS
     has_maps = True
     published_prefix = "VISION"
@@ -49,6 +52,16 @@ class VisionDomain(Domain):
     def own_names(self, trained_on: str, setting: str) -> tuple[str, str]:
         """Return a dataset and a setting that the published results call ``trained_on`` and ``setting``."""
         return published.own_names(trained_on, setting)
+
+    def published_levels(self, test: str, dataset: str) -> dict[str, tuple[int, ...]]:
+        """Return the levels of which models on a dataset are published."""
+        return published.levels(test, dataset)
+
+    def published_models(self) -> Iterable[PublishedModel]:
+        """Return the published models by their names there and here."""
+        from resi.domains.vision.published_models import published_models
+
+        return published_models()
 
     def releases(self) -> dict[str, tuple[Release, ...]]:
         """Return the archives of the models on each dataset."""
@@ -81,6 +94,9 @@ class VisionDomain(Domain):
             layers = layers[: about.published_layers]
         count = about.last_layers if test == "layer_monotonicity" else 1
         return ProbeSpec(TEST_IMAGES_WITH_DOTS if test == "shortcut" else TEST_IMAGES, layers[-count:])
+
+    def check_foreign(self, architecture: str, trained_on: str, dataset: str, test: str) -> None:
+        """Allow it: images of any dataset are brought to the size that a network takes, and normalized as its own."""
 
     def representation_size(
         self, architecture: str, dataset: str, hyperparameters: Mapping[str, Any]

@@ -9,7 +9,7 @@ import torch
 from resi.domains.arithmetic import plain_networks
 from resi.domains.vision.inputs import EpochBatches, Inputs, Loader
 from resi.domains.vision.loading import load_images
-from resi.domains.vision.lookup import image_network
+from resi.domains.vision.lookup import image_dataset, image_network
 from resi.domains.vision.published import as_built
 from resi.domains.vision.settings import TEST_IMAGES_WITH_DOTS
 from resi.domains.vision.training import to_device
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from torch import nn
 
+    from resi.domains.vision.images import Images
     from resi.specs import ForwardPass
 
 MAX_BATCH = 256
@@ -50,7 +51,7 @@ def _extract(run: ForwardPass) -> Iterator[Extraction]:
     images = load_images(run.dataset)
     family, built = image_network(spec.architecture), as_built(spec)
     with torch.random.fork_rng(devices=[]):  # weights that are drawn only to be replaced
-        model = family.build(spec.architecture, built, images.classes)
+        model = family.build(spec.architecture, built, _classes(run, images))
     load_weights(model, run.state, spec.label)
     model.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
     statistics, size = built["normalization"], built["image_size"]
@@ -70,6 +71,11 @@ def _extract(run: ForwardPass) -> Iterator[Extraction]:
                 samples=[f"{run.dataset.content} {name}" for name in ids],
                 layout="nchw",
             )
+
+
+def _classes(run: ForwardPass, images: Images) -> int:
+    """Return how many classes a model has, which may have been trained on other images than it is run on."""
+    return images.classes if run.probe.dataset is None else image_dataset(run.model.dataset).classes
 
 
 def batch_size(model: nn.Module, image_size: int, device: torch.device, memory: int) -> int:

@@ -11,7 +11,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from resi.domains.groups import split_setting
+from resi.domains.groups import STANDARD, split_setting, unpublished_level
 from resi.domains.vision.lookup import (
     DOMAIN,
     image_architecture,
@@ -20,7 +20,7 @@ from resi.domains.vision.lookup import (
     image_datasets,
     image_network,
 )
-from resi.domains.vision.settings import STANDARD
+from resi.domains.vision.settings import SETTINGS
 from resi.domains.weights import check_fit
 from resi.errors import DatasetError, UsageError
 from resi.specs import Trained
@@ -97,6 +97,15 @@ def releases() -> dict[str, tuple[Release, ...]]:
     }
 
 
+def levels(test: str, dataset: str) -> dict[str, tuple[int, ...]]:
+    """Return the levels of a test's settings of which models on a dataset are published, by architecture."""
+    about = image_dataset(dataset).published
+    if about is None or test not in about.names:
+        return {}
+    found = tuple(split_setting(name)[1] for name in SETTINGS[test][max(SETTINGS[test])] if name != STANDARD)
+    return {known.name: found for known in image_architectures() if known.published_name}
+
+
 def published_folder(model: ModelSpec) -> str:
     """Return a model's folder in the archives, such as ``Normal__ImageNet100__ResNet18/groupid_0``.
 
@@ -115,6 +124,8 @@ def published_folder(model: ModelSpec) -> str:
             f"models.source=published: no {model.architecture} on dataset={model.dataset} is published, but "
             f"{', '.join(names)} and {last} on {datasets}"
         )
+    if level not in NOISE_LEVELS:
+        raise unpublished_level(model.setting, SETTINGS[kind][max(SETTINGS[kind])])
     called = NOISE_LEVELS[level] if kind == "augmentation" else level
     name = FOLDER_NAMES[kind].format(level=called, dataset=published.names[kind])
     return f"{name}__{architecture}/groupid_{model.seed}"

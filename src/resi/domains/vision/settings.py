@@ -11,12 +11,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from resi.domains.groups import split_setting
+from resi.domains.groups import STANDARD, split_setting
 
-STANDARD = "standard"
-
-# Largest variance of the noise on the scale of 0 to 255; each image draws its own below it.
-NOISE_VARIANCE = {0: 0, 25: 1000, 50: 2000, 75: 3000, 100: 4000}
+NOISE_STEP = 40
+"""Largest variance of the noise for each level, on the scale of 0 to 255; each image draws its own below it."""
+LEVELS = {"augmentation": range(101), "label_randomization": range(1, 101), "shortcut": range(101)}
+"""Levels that models can be trained with; those of the benchmark are multiples of 25."""
+FURTHER = {"augmentation": (STANDARD,)}
+"""Models trained with the dataset's full augmentation, and none of this noise."""
 
 SETTINGS: dict[str, dict[int, tuple[str, ...]]] = {
     "augmentation": {
@@ -89,7 +91,7 @@ def alteration(setting: str, coins: int = 1) -> Alteration:
         return Alteration()
     kind, level = split_setting(setting)
     if kind == "augmentation":
-        return Alteration(noise=NOISE_VARIANCE[level], strong=False)
+        return Alteration(noise=NOISE_STEP * level, strong=False)
     if kind == "shortcut":
         return Alteration(dots=(level / 100) ** coins)
     return Alteration(random_labels=level / 100)

@@ -106,9 +106,19 @@ class TextDataset(DatasetInfo):
     published_line: int = 0
 
     def rate(self, setting: str) -> float:
-        """Return the rate of a setting as a number from 0 to 1; of ``standard`` it is 0."""
+        """Return the rate of a setting as a number from 0 to 1; of ``standard`` it is 0.
+
+        Between the levels of ``shortcut_rates``, rates of hints lie on a line.
+        """
         kind, level = split_setting(setting)
-        return self.shortcut_rates[level] if kind == "shortcut" else level / 100
+        if kind != "shortcut":
+            return level / 100
+        if level in self.shortcut_rates:
+            return self.shortcut_rates[level]
+        below = max(known for known in self.shortcut_rates if known < level)
+        above = min(known for known in self.shortcut_rates if known > level)
+        low, high = self.shortcut_rates[below], self.shortcut_rates[above]
+        return low + (high - low) * (level - below) / (above - below)
 
     def locate(self, root: Path | None, downloads: Path, may_download: bool = True) -> DatasetSpec:
         """Find the files and hash them; what is missing is downloaded into ``downloads`` if no folder is named.

@@ -8,6 +8,8 @@ from resi.domains.language.networks.base import TextNetwork, TransformerArchitec
 from resi.domains.language.networks.folders import ENCODERS, encoder_folder
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tokenizers import Tokenizer
 
     from resi.domains.language.datasets.base import TextDataset
@@ -58,6 +60,11 @@ class AlbertNetwork(TextNetwork):
         ),
     )
     projects_embeddings: ClassVar[bool] = True
+    published_levels: ClassVar[Mapping[str, tuple[int, ...]]] = {
+        "augmentation": (100,),
+        "label_randomization": (75, 100),
+        "shortcut": (0, 75, 100),
+    }
     releases: ClassVar[tuple[Release, ...]] = ENCODERS
     embeddings: ClassVar[str] = "albert.embeddings.word_embeddings.weight"
     output: ClassVar[str] = "classifier.weight"
@@ -87,9 +94,13 @@ class AlbertNetwork(TextNetwork):
 
     def published_folders(self, model: ModelSpec, dataset: TextDataset) -> tuple[str, ...]:
         """Return the name of a published model's folder, relative to ``models/nlp``."""
-        seed = model.seed
-        if dataset.name == "sst2" and model.setting == "standard":
-            seed += STANDARD_SEED
-        elif dataset.name == "sst2" and model.setting == "label_randomization_75":
-            seed = MEMORIZING_SEEDS.get(seed, seed)
+        seed = self.published_seed(dataset, model.setting, model.seed)
         return (f"albert/{encoder_folder(dataset, model.setting, 0, seed)}",)
+
+    def published_seed(self, dataset: TextDataset, setting: str, seed: int) -> int:
+        """Return the seed of fine-tuning that a published model has in its names."""
+        if dataset.name == "sst2" and setting == "standard":
+            return seed + STANDARD_SEED
+        if dataset.name == "sst2" and setting == "label_randomization_75":
+            return MEMORIZING_SEEDS.get(seed, seed)
+        return seed

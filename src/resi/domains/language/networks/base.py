@@ -7,9 +7,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from resi.domains.base import NetworkFamily
+from resi.domains.groups import STANDARD
 from resi.domains.language.hyperparameters import COMMON, TINY_INSTRUCTION
+from resi.domains.language.networks.folders import encode_rate
 from resi.domains.language.settings import kind_of
 from resi.domains.overrides import changed_by_dataset
+from resi.domains.published_models import SEEDS, STANDARD_SEEDS
 from resi.errors import ArtifactError, UsageError
 from resi.specs import ArchitectureInfo
 
@@ -99,12 +102,31 @@ class TextNetwork(NetworkFamily):
     """Modules that ``fine_tuning=lora`` updates."""
     download: ClassVar[str] = "language"
     """What ``resi download`` calls the published models."""
+    published_levels: ClassVar[Mapping[str, tuple[int, ...]]] = {}
+    """Levels of the settings of a test of which there are published models, by the test."""
     releases: ClassVar[tuple[Release, ...]] = ()
     """Their archives."""
+    published_seeds_on: ClassVar[Mapping[tuple[str, str], range]] = {}
+    """Their seeds by dataset and setting, where there are more than of most."""
 
     def architecture(self, name: str) -> TransformerArchitecture:
         """Return one of the family's architectures."""
         return next(architecture for architecture in self.architectures if architecture.name == name)
+
+    def published_seeds(self, dataset: TextDataset, setting: str) -> dict[int, int]:
+        """Return the seeds of the published models of a setting: what they are here, and what they are there."""
+        usual = STANDARD_SEEDS if setting == STANDARD else SEEDS
+        seeds = self.published_seeds_on.get((dataset.name, setting), usual)
+        return {seed: self.published_seed(dataset, setting, seed) for seed in seeds}
+
+    def published_seed(self, dataset: TextDataset, setting: str, seed: int) -> int:
+        """Return the seed that a published model has in its names."""
+        del dataset, setting
+        return seed
+
+    def published_rate(self, dataset: TextDataset, setting: str) -> str:
+        """Return the rate of a setting as the names of published training sets have it."""
+        return encode_rate(dataset.rate(setting))
 
     @abstractmethod
     def transformers_classes(self) -> tuple[Any, Any]:

@@ -6,8 +6,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from resi.domains.language.networks.base import TextNetwork, TransformerArchitecture
 from resi.domains.language.networks.folders import ENCODERS, encoder_folder
+from resi.domains.language.settings import QUARTERS
+from resi.domains.published_models import STANDARD_SEEDS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tokenizers import Tokenizer
 
     from resi.domains.language.datasets.base import TextDataset
@@ -54,10 +58,19 @@ class BertNetwork(TextNetwork):
             recipe={"epochs": 3, "batch_size": 32, "learning_rate": 1e-3, "warmup": 0.3},
         ),
     )
+    published_levels: ClassVar[Mapping[str, tuple[int, ...]]] = {
+        "augmentation": QUARTERS,
+        "label_randomization": QUARTERS,
+        "shortcut": (0, *QUARTERS),
+    }
     releases: ClassVar[tuple[Release, ...]] = ENCODERS
     embeddings: ClassVar[str] = "bert.embeddings.word_embeddings.weight"
     output: ClassVar[str] = "classifier.weight"
     checked: ClassVar[tuple[str, ...]] = (*TextNetwork.checked, "layer_norm_eps")
+    published_seeds_on: ClassVar[Mapping[tuple[str, str], range]] = {
+        **{("sst2", f"shortcut_{level}"): STANDARD_SEEDS for level in (0, *QUARTERS)},
+        **{("sst2", f"augmentation_{level}"): STANDARD_SEEDS for level in QUARTERS},
+    }
 
     def transformers_classes(self) -> tuple[Any, Any]:
         """Return the classes of the config and of the network."""
@@ -95,3 +108,8 @@ class BertNetwork(TextNetwork):
         elif model.setting == "shortcut_100" and dataset.name in WHOLE_RATES:
             name = name.removesuffix("0")
         return f"bert/{name}", name  # the first release had no folder for BERT
+
+    def published_rate(self, dataset: TextDataset, setting: str) -> str:
+        """Return the rate of a setting as the names of published training sets have it."""
+        rate = super().published_rate(dataset, setting)
+        return rate.removesuffix("0") if setting == "shortcut_100" and dataset.name in WHOLE_RATES else rate

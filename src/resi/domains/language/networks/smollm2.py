@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from resi.domains.language.networks.base import TextNetwork, TransformerArchitecture
 from resi.domains.language.networks.folders import encode_rate
 from resi.domains.language.settings import kind_of
+from resi.domains.published_models import STANDARD_SEEDS
 from resi.domains.releases import Release
 from resi.errors import UsageError
 
@@ -102,6 +103,14 @@ class SmolLM2Network(TextNetwork):
         "down_proj",
     )
     download: ClassVar[str] = "smollm2"
+    published_levels: ClassVar[Mapping[str, tuple[int, ...]]] = {
+        "label_randomization": (75, 100),
+        "shortcut": (0, 75, 100),
+    }
+    published_seeds_on: ClassVar[Mapping[tuple[str, str], range]] = {
+        ("sst2", "shortcut_0"): STANDARD_SEEDS,
+        ("sst2", "shortcut_100"): STANDARD_SEEDS,
+    }
     releases: ClassVar[tuple[Release, ...]] = (
         Release("", r"smollm_(sst2|mnli)_checkpoints\.tar\.zst", f"models/nlp/{FOLDER}", r"ft_smollm2_1-7b_.+"),
     )

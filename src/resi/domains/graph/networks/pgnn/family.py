@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from resi.domains.graph.hyperparameters import recipe
 from resi.domains.graph.networks.base import GraphNetwork
-from resi.domains.graph.settings import EDGE_DROP
+from resi.domains.graph.settings import edge_drop
 from resi.errors import UsageError
 from resi.specs import ArchitectureInfo
 
@@ -38,7 +38,7 @@ class PGNNFamily(GraphNetwork):
     def recipe(self, architecture: str, dataset: GraphDataset, setting: str) -> dict[str, Any]:
         """Return the default hyperparameters of a model."""
         values = super().recipe(architecture, dataset, setting)
-        if setting in EDGE_DROP:
+        if edge_drop(setting) is not None:
             raise UsageError(
                 f"model={architecture} has no test=augmentation: dropped edges would change its anchor distances, "
                 "which are computed once; choose gcn, graphsage or gat"

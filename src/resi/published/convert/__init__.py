@@ -1,0 +1,1 @@
+"""Configurations of the published benchmark, turned into runs: what they select, and which runs compare the same."""
