@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING
 
 import polars as pl
 
+from resi.errors import CheckpointError
 from resi.groundings.scores import score_table
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from resi.errors import DatasetError
     from resi.pipeline.plan import Plan
 
 
@@ -23,9 +26,16 @@ def score_measures(plan: Plan, comparisons: pl.DataFrame) -> pl.DataFrame:
         layers={experiment.architecture: experiment.probe.layers for experiment in plan.experiments},
         measures={name: type(measure) for name, measure in plan.config.measures.items()},
     )
-    for architecture, count in Counter(model.architecture for model in plan.left_out).items():
-        text = f"the files of {count} of the published models were missing"
+    for architecture in dict.fromkeys(model.architecture for model in plan.left_out):
+        text = _what_is_missing([error for model, error in plan.left_out.items() if model.architecture == architecture])
         note = pl.when(pl.col("note") == "").then(pl.lit(text)).otherwise(pl.col("note") + f"; {text}")
         is_meant = pl.col("architecture") == architecture
         scores = scores.with_columns(note=pl.when(is_meant).then(note).otherwise(pl.col("note")))
     return scores
+
+
+def _what_is_missing(errors: Sequence[DatasetError]) -> str:
+    """Return how many published models were left out, and for which of the two reasons."""
+    useless = sum(isinstance(error, CheckpointError) for error in errors)
+    parts = ((len(errors) - useless, "were missing"), (useless, "could not be used"))
+    return "; ".join(f"the files of {count} of the published models {how}" for count, how in parts if count)

@@ -22,7 +22,7 @@ from resi.domains.graph.settings import (
     SHORTCUT_PROBE,
 )
 from resi.domains.overrides import put_over
-from resi.domains.releases import Release
+from resi.domains.releases import DESCRIBED, Holding, Release
 from resi.errors import DatasetError, UsageError
 from resi.specs import DatasetSpec, Extraction, ForwardPass, ModelSpec, ProbeSpec, Trained
 
@@ -33,6 +33,13 @@ if TYPE_CHECKING:
 
 TRAINING_VERSION = 2
 READING_VERSION = 1
+FOLDER = "models/graphs"
+"""Where published models lie in the data root."""
+HOLDINGS = (
+    Holding(("gcn", "graphsage", "gat"), ("cora", "flickr", "ogbn_arxiv")),
+    Holding(("pgnn",), ("cora",), DESCRIBED),
+)
+"""What the archive of published models holds, and what the published results are about."""
 LARGE_PROBE = 10_000
 """Of graphs with more test nodes, so many are compared."""
 
@@ -49,6 +56,7 @@ class GraphDomain(Domain):
     settings_by_test = SETTINGS
     representations = (CONV_OUTPUT, POST_ACTIVATION)
     published_prefix = "GRAPHS"
+    published_results = HOLDINGS
     published_settings = r"Normal|MultiLayer|(?:Augmentation|RandomLabels|Shortcut)_\d+"
 
     def requires(self) -> tuple[str, ...]:
@@ -123,11 +131,8 @@ class GraphDomain(Domain):
         alters = setting in RANDOM_LABELS or setting in SHORTCUT
         return "published" if alters and self.protocol.is_published else ""
 
-    def checkpoint(self, root: Path, model: ModelSpec) -> Path:
-        """Return the file of a published model: ``DATASET/ARCHITECTURE/SETTING/model_sSEED.pt`` in published names.
-
-        That folder may lie in ``root`` itself, in ``root/graphs`` or in ``root/models/graphs``.
-        """
+    def published_paths(self, model: ModelSpec) -> tuple[str, ...]:
+        """Return the file of a published model: ``DATASET/ARCHITECTURE/SETTING/model_sSEED.pt`` in published names."""
         dataset = graph_dataset(model.dataset).published_name
         if not dataset:
             known = ", ".join(self._published_datasets().values())
@@ -140,10 +145,14 @@ class GraphDomain(Domain):
             raise UsageError(
                 f"models.source=published: no models of model={model.architecture} are published, but of {known}"
             )
-        below = Path(dataset, architecture, PUBLISHED_NAMES[model.setting])
-        folders = [root / "models" / "graphs", root / "graphs", root]
+        return (f"{FOLDER}/{dataset}/{architecture}/{PUBLISHED_NAMES[model.setting]}/model_s{model.seed}.pt",)
+
+    def checkpoint(self, root: Path, model: ModelSpec) -> Path:
+        """Return the file of a published model, in ``root`` itself, in ``root/graphs`` or in ``root/models/graphs``."""
+        below = Path(self.published_paths(model)[0]).relative_to(FOLDER)
+        folders = [root / FOLDER, root / "graphs", root]
         folder = next((found for found in folders if (found / below.parts[0]).is_dir()), folders[0])
-        path = folder / below / f"model_s{model.seed}.pt"
+        path = folder / below
         if not path.is_file():
             raise DatasetError(
                 f"{path} is missing: with models.source=published it holds {model.label}. Fetch the published models "
@@ -154,8 +163,9 @@ class GraphDomain(Domain):
 
     def releases(self) -> dict[str, tuple[Release, ...]]:
         """Return the one archive of all models."""
-        folders = "|".join(self._published_datasets())
-        return {self.name: (Release("11565486", r"graph_data\.zip", "models/graphs", folders),)}
+        first = "|".join(self._published_datasets())
+        archive = r"graph_data\.zip"
+        return {self.name: (Release("11565486", archive, FOLDER, first, holdings=HOLDINGS),)}
 
     def own_names(self, trained_on: str, setting: str) -> tuple[str, str]:
         """Return the names of a dataset and a setting that the published results call ``trained_on`` and ``setting``.
