@@ -17,7 +17,7 @@ from resi.published.releases import RESULTS, domain_of, releases
 from resi.store.space import needs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from resi.domains.releases import Holding, Release
@@ -37,6 +37,7 @@ def print_list(root: Path, names: Sequence[str], as_json: bool, is_wide: bool) -
         if name not in known:
             raise unknown_name("name to download", name, known)
     rows = [row for row in rows if row["name"] in names or not names]
+    _say_by_hand(one for one in dataset_sources().values() if one.dataset.name in names or not names)
     if as_json:
         write(json.dumps(rows, indent=2) + "\n")
         return
@@ -48,10 +49,15 @@ def print_list(root: Path, names: Sequence[str], as_json: bool, is_wide: bool) -
         Column("size", is_number=True, rank=4),
         Column("from", is_text=True, rank=5),
     ]
-    cells = [[size_text(row[one.title]) if one.title == "size" else str(row[one.title]) for one in columns] for row in rows]
+    cells = [
+        [size_text(row[one.title]) if one.title == "size" else str(row[one.title]) for one in columns] for row in rows
+    ]
     print_table(columns, [Section(cells)], within=UNLIMITED if is_wide else None, more=MORE)
-    for source in dataset_sources().values():
-        if source.dataset.by_hand and (source.dataset.name in names or not names):
+
+
+def _say_by_hand(sources: Iterable[Source]) -> None:
+    for source in sources:
+        if source.dataset.by_hand:
             say(f"{source.dataset.name} has to be got by hand: {source.dataset.by_hand}")
 
 
@@ -120,6 +126,7 @@ def print_dry_run(found: Sequence[Fetching], datasets: Sequence[Source], root: P
         {"folder": str(need.folder), "needed": need.needed, "free": need.free}
         for need in needs([*(one.step for one in found), *(source.step(root) for source in datasets)])
     ]
+    _say_by_hand(datasets)
     if as_json:
         write(json.dumps({"files": rows, "space": space}, indent=2) + "\n")
         return
@@ -143,9 +150,6 @@ def print_dry_run(found: Sequence[Fetching], datasets: Sequence[Source], root: P
             f"{need['folder']}: {format_bytes(need['needed'])} needed for files and their content, "
             f"{format_bytes(need['free'])} free{enough}\n"
         )
-    for source in datasets:
-        if source.dataset.by_hand:
-            say(f"{source.dataset.name} has to be got by hand: {source.dataset.by_hand}")
 
 
 def _fetching_row(one: Fetching) -> Row:
@@ -182,5 +186,6 @@ def say_sizes(found: Sequence[Fetching]) -> None:
     for one in found:
         if not one.is_done:
             content = f", about {format_bytes(one.content_bytes)} unpacked" if one.content_bytes else ""
-            begun = f", {format_bytes(one.missing_bytes)} of it missing" if one.missing_bytes < one.remote.size else ""
+            here = one.remote.size - one.missing_bytes
+            begun = f", {format_bytes(here)} of it here already" if here else ""
             say(f"{one.remote.name}: {format_bytes(one.remote.size)}{begun}{content}, into {one.folder}")

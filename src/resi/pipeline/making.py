@@ -140,9 +140,9 @@ class Maker:
         unfinished.unlink(missing_ok=True)
 
     def _read_published(self, spec: ModelSpec, device: torch.device) -> Trained | None:
-        """Read a published model, whose file has to be the one that was planned with; None, and a note, if it cannot be.
+        """Read a published model, whose file has to be the one that was planned with.
 
-        Such a model costs its comparisons, and stops neither the others nor the run.
+        One that cannot be read is noted, and None returned: it costs its comparisons, and stops nothing.
         """
         if self.published is None:
             raise UsageError(f"{spec.label} is a published model, but models.source=train")

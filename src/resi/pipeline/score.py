@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from resi.errors import CheckpointError
+from resi.console import say
+from resi.errors import CheckpointError, UsageError
 from resi.groundings.scores import score_table
+from resi.results.schema import SCORES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,8 +19,27 @@ if TYPE_CHECKING:
 
 
 def score_measures(plan: Plan, comparisons: pl.DataFrame) -> pl.DataFrame:
-    """Return the table of scores; the plan says which settings are meant, the order of layers, and what is missing."""
-    scores = score_table(
+    """Return the table of scores; the plan says which settings are meant, the order of layers, and what is missing.
+
+    Where so many published models are missing that nothing is left to score, that is said, and the table is empty.
+    """
+    try:
+        scores = _score(plan, comparisons)
+    except UsageError as error:
+        if not plan.left_out:
+            raise
+        say(f"no scores: {error}")
+        return pl.DataFrame(schema=SCORES)
+    for architecture in dict.fromkeys(model.architecture for model in plan.left_out):
+        text = _what_is_missing([error for model, error in plan.left_out.items() if model.architecture == architecture])
+        note = pl.when(pl.col("note") == "").then(pl.lit(text)).otherwise(pl.col("note") + f"; {text}")
+        is_meant = pl.col("architecture") == architecture
+        scores = scores.with_columns(note=pl.when(is_meant).then(note).otherwise(pl.col("note")))
+    return scores
+
+
+def _score(plan: Plan, comparisons: pl.DataFrame) -> pl.DataFrame:
+    return score_table(
         comparisons,
         plan.config.test.name,
         plan.config.protocol,
@@ -26,12 +47,6 @@ def score_measures(plan: Plan, comparisons: pl.DataFrame) -> pl.DataFrame:
         layers={experiment.architecture: experiment.probe.layers for experiment in plan.experiments},
         measures={name: type(measure) for name, measure in plan.config.measures.items()},
     )
-    for architecture in dict.fromkeys(model.architecture for model in plan.left_out):
-        text = _what_is_missing([error for model, error in plan.left_out.items() if model.architecture == architecture])
-        note = pl.when(pl.col("note") == "").then(pl.lit(text)).otherwise(pl.col("note") + f"; {text}")
-        is_meant = pl.col("architecture") == architecture
-        scores = scores.with_columns(note=pl.when(is_meant).then(note).otherwise(pl.col("note")))
-    return scores
 
 
 def _what_is_missing(errors: Sequence[DatasetError]) -> str:

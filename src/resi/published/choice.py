@@ -87,9 +87,7 @@ class Selection:
         return self._paths is None or any(str(above) in self._paths for above in (path, *path.parents))
 
 
-def published_models(
-    domain: Domain, source: Release, holdings: Sequence[Holding] | None = None
-) -> Iterator[ModelSpec]:
+def published_models(domain: Domain, source: Release, holdings: Sequence[Holding] | None = None) -> Iterator[ModelSpec]:
     """Yield the models that a release, or some holdings of it, is said to have: their names, without any content."""
     settings = tuple(dict.fromkeys(known_settings(domain)))
     for holding in source.holdings if holdings is None else holdings:
@@ -97,7 +95,9 @@ def published_models(
             for architecture in holding.architectures:
                 for setting in settings:
                     if not source.kinds or split_setting(setting)[0] in source.kinds:
-                        yield from _seeds_of(domain, ModelSpec(domain.name, dataset, "", architecture, setting, 0, {}, 0))
+                        yield from _seeds_of(
+                            domain, ModelSpec(domain.name, dataset, "", architecture, setting, 0, {}, 0)
+                        )
 
 
 def _seeds_of(domain: Domain, model: ModelSpec) -> Iterator[ModelSpec]:
@@ -127,7 +127,9 @@ def check_choice(name: str, domain: Domain | None, sources: Sequence[Release], c
     if not choice:
         return
     if domain is None:
-        raise UsageError(f"{name} is whole or not at all: --dataset, --model, --setting and --seeds choose among models")
+        raise UsageError(
+            f"{name} is whole or not at all: --dataset, --model, --setting and --seeds choose among models"
+        )
     models = [model for source in sources for model in published_models(domain, source)]
     settings = {model.setting for model in models}
     known: dict[str, tuple[Sequence[object], set[object]]] = {

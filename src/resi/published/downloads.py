@@ -170,9 +170,7 @@ def find(wanted: Iterable[Wanted], root: Path, host: Host, keep_archives: bool =
     DownloadError, UsageError
         See :meth:`Host.find`.
     """
-    found = [
-        Fetching(one, remote, root, keep_archives) for one in wanted for remote in host.find(one.name, one.source)
-    ]
+    found = [Fetching(one, remote, root, keep_archives) for one in wanted for remote in host.find(one.name, one.source)]
     return list({(one.path, one.wanted.id): one for one in found}.values())
 
 
@@ -211,7 +209,9 @@ def given(wanted: Sequence[Wanted], archives: Path) -> list[tuple[Wanted, list[P
 
 def check_given(found: Sequence[tuple[Wanted, list[Path]]], root: Path) -> None:
     """Raise ``DownloadError`` if the disk lacks the space for the content of archives that are there."""
-    check_space(Step(root, 0, root / one.source.folder, content_of(one, path)) for one, paths in found for path in paths)
+    check_space(
+        Step(root, 0, root / one.source.folder, content_of(one, path)) for one, paths in found for path in paths
+    )
 
 
 def content_of(wanted: Wanted, path: Path) -> int:

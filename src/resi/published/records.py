@@ -127,7 +127,7 @@ class Host:
 def without_record(name: str, source: Release) -> str:
     """Return what is to be done for files that are in no record."""
     return (
-        f"{name} is in no record on Zenodo: {source.title} lies {source.place or 'where its publishers say'}. Download "
-        f"it from there into a folder, and unpack it with resi download {name} --archives FOLDER; or put it on a mirror "
-        "and name that with --mirror URL (docs/published_files.md)"
+        f"{name} is in no record on Zenodo: {source.title} lies {source.place or 'where its publishers say'}. Fetch "
+        f"it from there into a folder, and unpack it with resi download {name} --archives FOLDER; or put it on a "
+        "mirror and name that with --mirror URL (docs/published_files.md)"
     )

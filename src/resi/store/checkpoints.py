@@ -41,6 +41,8 @@ def read_weights(file: IO[bytes]) -> dict[str, Tensor]:
         loaded = torch.load(file, weights_only=True, map_location="cpu")
     except Exception as error:  # any error on arbitrary bytes
         reason = (str(error) or type(error).__name__).splitlines()[0]
+        if "weights_only" in reason:  # whose advice is to let the file run code
+            reason = "it is not a file of torch.save, or holds other things than tensors"
         raise ArtifactError(f"cannot be read as a checkpoint: {reason}") from error
     if not isinstance(loaded, dict) or not all(_is_weight(*item) for item in loaded.items()):
         raise ArtifactError("holds no dictionary of weights")

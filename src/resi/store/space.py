@@ -79,8 +79,8 @@ def check_space(steps: Iterable[Step]) -> None:
     for need in needs(steps):
         if need.free < need.needed:
             raise DownloadError(
-                f"{need.folder} has {format_bytes(need.free)} free, but {format_bytes(need.needed)} are needed for what is to "
-                "be fetched and its content; use --root"
+                f"{need.folder} has {format_bytes(need.free)} free, but {format_bytes(need.needed)} are needed for "
+                "what is to be fetched and its content; use --root"
             )
 
 

@@ -1,7 +1,7 @@
 """Published models whose files turned out to be of no use when they were read: a note each in the data root.
 
-A run finds out only when it reads a file that it is damaged, not another network's, or not finite. The note spares later
-runs, plans and lists of progress to find it out again; it holds as long as the files are the same.
+Whether a file is damaged, another network's or not finite shows when a run reads it. The note spares later runs, plans
+and lists of progress to find it out again; it holds as long as the files are the same.
 """
 
 from __future__ import annotations
