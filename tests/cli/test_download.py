@@ -5,12 +5,14 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import random
+import re
 import tarfile
 import threading
-import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
@@ -24,7 +26,11 @@ from resi.specs import ModelSpec
 from resi.store.downloads import download_lock
 from tests.conftest import REPOSITORY
 from tests.file_server import FileServer, publish, serve
+from tests.published.zoo import packed, tarred, zipped
 from tests.store.test_archives import zstd
+
+if TYPE_CHECKING:
+    from resi.domains.releases import Release
 
 CKPT = "groupid_0/checkpoints/final.ckpt"
 
@@ -32,14 +38,6 @@ CKPT = "groupid_0/checkpoints/final.ckpt"
 def weights() -> bytes:
     buffer = io.BytesIO()
     torch.save({"convs.0.bias": torch.arange(4.0)}, buffer)
-    return buffer.getvalue()
-
-
-def zipped(members: dict[str, bytes]) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in members.items():
-            archive.writestr(name, content)
     return buffer.getvalue()
 
 
@@ -212,13 +210,10 @@ def test_a_member_is_placed_by_the_first_folder_of_the_right_name() -> None:
     assert place(source, PurePosixPath("a/b/cora")) is None
 
 
-def tarred(members: dict[str, bytes]) -> bytes:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as archive:
-        for name, content in members.items():
-            entry = tarfile.TarInfo(name)
-            entry.size = len(content)
-            archive.addfile(entry, io.BytesIO(content))
+def with_link(members: dict[str, bytes]) -> bytes:
+    """Return a tar that also has the link which the archives have among their logs."""
+    buffer = io.BytesIO(tarred(members))
+    with tarfile.open(fileobj=buffer, mode="a") as archive:
         latest = tarfile.TarInfo("x/Normal__CIFAR100__VGG11/groupid_0/LOGS/latest")
         latest.type, latest.linkname = tarfile.SYMTYPE, "/home/somebody/logs"
         archive.addfile(latest)
@@ -236,7 +231,7 @@ def test_models_of_cifar100_come_from_their_four_records_without_their_logs(serv
     for record, (name, folder) in records.items():
         members = {f"x/{folder}/{CKPT}": weights(), f"x/{folder}/groupid_0/output.json": built}
         members[f"x/{folder}/groupid_0/activations/a.npy"] = bytes(1000)
-        publish(server, record, {name: gzip.compress(tarred(members))})
+        publish(server, record, {name: gzip.compress(with_link(members))})
     assert run(tmp_path, "vision_cifar100") == 0
     for setting in ("standard", "shortcut_75", "label_randomization_50", "augmentation_100"):
         spec = ModelSpec("vision", "cifar100", "content", "vgg11", setting, 0, {}, 1)
@@ -279,6 +274,53 @@ def graph_members() -> dict[str, bytes]:
         for setting in settings
         for seed in range(2)
     }
+
+
+PACKED = [
+    (name, source)
+    for name, sources in releases().items()
+    for source in sources
+    if source.title.endswith((".zip", ".tar.gz", ".tar.zst"))
+]
+MEMBERS = {
+    "graph": "cora/GCN/Normal/model_s0.pt",
+    "language": "nlp/bert/standard/sst2_pretrain0_finetune0/model.safetensors",
+    "smollm2": "ft_smollm2_1-7b_sst2_seed0_bs16_ff/checkpoint-500/model.safetensors",
+    "vision_cifar100": f"Normal__CIFAR100__VGG11/{CKPT}",
+    "vision_imagenet100": f"Normal__ImageNet100__VGG11/{CKPT}",
+}
+
+
+@pytest.mark.parametrize(("name", "source"), PACKED, ids=[source.title for _, source in PACKED])
+def test_every_archive_is_refused_by_name_if_it_is_damaged_cut_or_hostile(
+    name: str, source: Release, tmp_path: Path, said: Callable[..., tuple[int, str, str]]
+) -> None:
+    folder, root, archive = tmp_path / "given", tmp_path / "root", source.title
+    folder.mkdir()
+    member, content = MEMBERS[name], random.Random(0).randbytes(5000)
+    other = re.sub(r"(groupid_|pretrain|_seed|_s)0", r"\g<1>1", member)
+    whole = packed(archive, {member: content})
+    flipped = whole[:3000] + bytes([whole[3000] ^ 255]) + whole[3001:]
+    # In a zstd stream without a checksum, as pyarrow writes it, a flipped byte is nothing wrong.
+    damaged = (whole[:-40], b"nothing", *([] if archive.endswith(".zst") else [flipped]))
+    wrong = {
+        "is damaged": damaged,
+        "outside its folder; refused": (packed(archive, {member: content, f"../{member}": b"1"}),),
+        "more than the": (packed(archive, {member: content, other: bytes(10**6)}),),
+    }
+    for reason, contents in wrong.items():
+        for number, changed in enumerate(contents):
+            (folder / archive).write_bytes(changed)
+            code, out, err = said("download", name, "--archives", str(folder), "--root", str(root))
+            lines = [line for line in err.splitlines() if line.startswith("resi: ")]
+            assert (code, out, len(lines)) == (1, "", 1), (reason, number)
+            assert archive in lines[0]
+            assert reason in lines[0], number
+            assert not [path for path in tmp_path.rglob(Path(member).name) if path.read_bytes() != content]
+    assert not list(tmp_path.glob("cora")) + list(tmp_path.glob("nlp"))
+    (folder / archive).write_bytes(whole)
+    assert said("download", name, "--archives", str(folder), "--root", str(root))[0] == 0
+    assert (root / source.folder / member).read_bytes() == content
 
 
 def unpacked(root: Path) -> set[str]:

@@ -77,7 +77,7 @@ def image_members(folder: str, seed: int, state: State, built: dict[str, object]
 def zipped(members: dict[str, bytes]) -> bytes:
     """Return a zip."""
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         for name, content in members.items():
             archive.writestr(name, content)
     return buffer.getvalue()
