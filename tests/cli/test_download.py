@@ -9,6 +9,7 @@ import random
 import re
 import tarfile
 import threading
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from types import SimpleNamespace
@@ -149,6 +150,18 @@ def test_a_server_that_is_not_there_is_one_line(tmp_path: Path, capsys: pytest.C
     assert len(said.splitlines()) == 1
     assert run(tmp_path, "graph", "--mirror", "/srv/zenodo") == 2
     assert "--mirror=/srv/zenodo is not an address: expected one that begins with http" in capsys.readouterr().err
+
+
+def test_a_secure_record_does_not_come_by_an_insecure_way(
+    server: FileServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    publish(server, "11565486", {"graph_data.zip": b""})
+    whole = urllib.request.urlopen
+    monkeypatch.setattr(
+        urllib.request, "urlopen", lambda _url, timeout: whole(f"{server.url}/api/11565486", timeout=timeout)
+    )
+    assert run(tmp_path, "graph", "--mirror", "https://example.org") == 1
+    assert "https://example.org/11565486/record.json leads to http://127.0.0.1" in capsys.readouterr().err
 
 
 def test_a_mirrors_files_come_from_beside_its_record_and_have_its_checksums(
@@ -364,6 +377,7 @@ def test_archives_of_which_nothing_is_wanted_are_not_asked_for(server: FileServe
         (["graph", "--seeds", "9", "--setting", "shortcut"], "graph has no models of all that --dataset, --model,"),
         (["smollm2", "--setting", "augmentation"], "unknown setting of smollm2: 'augmentation'"),
         (["results", "--model", "gcn"], "results is whole or not at all"),
+        (["graph", "cora", "--model", "gcn"], "cora is whole or not at all"),
         (["grahp"], "unknown name to download 'grahp'; did you mean graph"),
         ([], "name what to download; resi download --list shows what there is"),
         (["imagenet100"], "imagenet100 cannot be fetched by resi: Kaggle asks for an account: download ambityga/"),

@@ -91,6 +91,10 @@ def test_each_way_to_be_of_no_use_costs_its_pairs_and_is_counted(
         patch.setattr(GraphDomain, "read_published", lambda *_: pytest.fail("a checkpoint was read again"))
         assert said("plan", *words)[2].count("left out: ") == 4
         assert resi.run([*words, "measure=rsa"]).count("ok") == 28
+    # Elsewhere, without any of the files, too.
+    (tmp_path / "zoo").rename(tmp_path / "hidden")
+    assert (resi.run(words).reused, resi.run(words).missing) == (True, result.missing)
+    (tmp_path / "hidden").rename(tmp_path / "zoo")
     # Once a file is replaced, its model takes part.
     write("standard", 2)
     code, _, err = said(*words)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from resi.cli.download_lists import print_dry_run, print_list, say_sizes
 from resi.errors import UsageError, unknown_name
-from resi.published.choice import Choice
+from resi.published.choice import Choice, whole
 from resi.published.datasets import Source, dataset_sources
 from resi.published.downloads import check_given, find, given, take, wanted_of
 from resi.published.records import VARIABLE, Host
@@ -47,6 +47,8 @@ def main(words: list[str]) -> int:
     known, wanted, datasets = dataset_sources(), [], []
     for name in dict.fromkeys(arguments.names):
         if name in known:
+            if choice:
+                raise UsageError(whole(name))
             datasets.append(known[name])
         elif name in releases():
             wanted += wanted_of(name, choice)
@@ -58,12 +60,13 @@ def main(words: list[str]) -> int:
 
 
 def _fetch(wanted: list[Wanted], datasets: list[Source], root: Path, arguments: argparse.Namespace) -> int:
+    if not arguments.dry_run:
+        for source in datasets:
+            source.check(root)
     found = find(wanted, root, Host.of(arguments.mirror), arguments.keep_archives)
     if arguments.dry_run:
         print_dry_run(found, datasets, root, arguments.json)
         return 0
-    for source in datasets:
-        source.check(root)
     say_sizes(found)
     check_space([*(one.step for one in found), *(source.step(root) for source in datasets)])
     for one in found:

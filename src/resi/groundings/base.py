@@ -163,6 +163,8 @@ class Models:
             return self.domain.hash_checkpoint(path, self.known_files.hash_file if self.known_files else hash_file)
         except OSError as error:
             raise CheckpointError(f"{path} cannot be read: {error.strerror or error}") from error
+        except DatasetError as error:  # it is there, and written to meanwhile, or lacks a part
+            raise CheckpointError(str(error)) from error
 
     def hyperparameters(self, setting: str) -> dict[str, Any]:
         """Return the hyperparameters of a setting's models."""

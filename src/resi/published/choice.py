@@ -116,6 +116,11 @@ def known_settings(domain: Domain) -> Iterator[str]:
             yield from settings
 
 
+def whole(name: str) -> str:
+    """Return what is said where there is nothing to choose from."""
+    return f"{name} is whole or not at all: --dataset, --model, --setting and --seeds choose among published models"
+
+
 def check_choice(name: str, domain: Domain | None, sources: Sequence[Release], choice: Choice) -> None:
     """Check that a release has what is chosen of it.
 
@@ -127,9 +132,7 @@ def check_choice(name: str, domain: Domain | None, sources: Sequence[Release], c
     if not choice:
         return
     if domain is None:
-        raise UsageError(
-            f"{name} is whole or not at all: --dataset, --model, --setting and --seeds choose among models"
-        )
+        raise UsageError(whole(name))
     models = [model for source in sources for model in published_models(domain, source)]
     settings = {model.setting for model in models}
     known: dict[str, tuple[Sequence[object], set[object]]] = {

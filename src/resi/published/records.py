@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
 from resi.errors import DownloadError, UsageError
-from resi.store.downloads import TIMEOUT_SECONDS
+from resi.store.downloads import TIMEOUT_SECONDS, refuse_insecure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -102,6 +102,7 @@ class Host:
         url = f"{self.mirror}/{record}/{ABOUT}" if self.mirror else f"{ZENODO}/{record}"
         try:
             with urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as response:  # noqa: S310 - see `of`
+                refuse_insecure(url, response.url)
                 return list(self._described(record, json.loads(response.read(LARGEST_RECORD))))
         except OSError as error:
             raise DownloadError(
