@@ -18,10 +18,11 @@ import pytest
 import resi
 from resi.cli.main import run_command
 from resi.domains.language.published import published_folders
+from resi.domains.vision.datasets import imagenet100 as imagenet100_file
 from resi.domains.vision.published import FOLDER_NAMES, NOISE_LEVELS
 from tests.domains.language.conftest import small_sst2  # noqa: F401 - a fixture
 from tests.domains.language.test_published import model_of, save_model, save_tokenizer, small_networks  # noqa: F401
-from tests.domains.vision.conftest import cifar100, imagenet100, kaggle, small_imagenet  # noqa: F401
+from tests.domains.vision.conftest import cifar100, write_jpeg  # noqa: F401
 from tests.domains.vision.test_published_networks import filled
 from tests.file_server import FileServer, publish, serve
 from tests.published.zoo import State, graph_name, graph_state, image_members, not_finite, packed, saved
@@ -68,6 +69,18 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[FileServer]:
     with serve() as running:
         monkeypatch.setattr("resi.published.records.ZENODO", f"{running.url}/api")
         yield running
+
+
+@pytest.fixture
+def imagenet100(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return an ImageNet100 of all its classes with few images each."""
+    counts = {"train": 2, "val": 1}
+    monkeypatch.setattr(imagenet100_file, "IMAGES_PER_CLASS", counts)
+    for part, count in counts.items():
+        for label, wnid in enumerate(imagenet100_file.WNIDS):
+            for number in range(count):
+                write_jpeg(tmp_path / "Imagenet100" / part / wnid / f"{wnid}_{number}.JPEG", label, number)
+    return tmp_path / "Imagenet100"
 
 
 def walk(root: Path, download: list[str], run: list[str], left_out: int = 0) -> resi.RunResult:

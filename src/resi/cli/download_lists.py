@@ -122,7 +122,7 @@ def size_text(size: int) -> str:
 def print_dry_run(found: Sequence[Fetching], datasets: Sequence[Source], root: Path, as_json: bool) -> None:
     """Print what would be fetched and where it would go, and what space that needs; nothing is written."""
     rows = [*map(_fetching_row, found), *(_dataset_row(source, root) for source in datasets)]
-    space = [
+    space: list[Row] = [
         {"folder": str(need.folder), "needed": need.needed, "free": need.free}
         for need in needs([*(one.step for one in found), *(source.step(root) for source in datasets)])
     ]
