@@ -111,7 +111,7 @@ def fuzz(session: nox.Session) -> None:
 
 @nox.session
 def published(session: nox.Session) -> None:
-    """Download, unpack, read, run, score and report each published archive, from a server on this machine; a minute."""
+    """Download, unpack, read, run, score and report each published archive, from a server here; some minutes."""
     session.install("-e", ".[graph,language,vision]", *group("tests"))
     words = session.posargs or ["tests/published"]
     session.run("pytest", *words, env={"RESI_WALK": "1", "OMP_NUM_THREADS": "1"})

@@ -30,7 +30,7 @@ from tests.published.zoo import State, graph_name, graph_state, image_members, n
 if TYPE_CHECKING:
     from resi.specs import DatasetSpec
 
-AT_LENGTH = pytest.mark.skipif("RESI_WALK" not in os.environ, reason="a minute: python -m nox -s published")
+AT_LENGTH = pytest.mark.skipif("RESI_WALK" not in os.environ, reason="some minutes: python -m nox -s published")
 COMMON = ["models.source=published", "measure=[cka,procrustes]", "groups=2", "compare.threads=1", "workers=1"]
 
 ARCHIVES = {
@@ -208,7 +208,7 @@ def test_results(server: FileServer, root: Path, published_cora: Path) -> None:
     assert run_command(["download", "results"]) == 0
     path = root / "published" / "results.parquet"
     assert path.read_bytes() == content
-    assert run_command(["merge", "--published", str(path), "--root", str(root)]) == 0
+    assert run_command(["merge", str(root), "--published", str(path)]) == 0
     assert run_command(["report", str(root)]) == 0
     page = (root / "results" / "report.html").read_text(encoding="utf-8")
     assert "published" in page
