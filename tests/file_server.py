@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import json
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -25,6 +27,8 @@ class FileServer:
         By how much it misstates where a part begins.
     asked : list
         (path, Range header) of every request.
+    checksums : dict
+        Of what was published, by name.
     """
 
     url: str = ""
@@ -33,6 +37,30 @@ class FileServer:
     ranges: bool = True
     shift: int = 0
     asked: list[tuple[str, str | None]] = field(default_factory=list)
+    checksums: dict[str, str] = field(default_factory=dict)
+
+    def count(self, path: str) -> int:
+        """Return how often a path was asked for."""
+        return [asked for asked, _ in self.asked].count(path)
+
+
+def publish(server: FileServer, record: str, files: dict[str, bytes], **changes: object) -> None:
+    """Put files on the server, and what describes them, as Zenodo has it and as a mirror does.
+
+    Parameters
+    ----------
+    changes
+        Of what the record says about each file.
+    """
+    described = []
+    for name, content in files.items():
+        server.files[f"/files/{record}/{name}"] = server.files[f"/mirror/{record}/{name}"] = content
+        server.checksums[name] = f"md5:{hashlib.md5(content).hexdigest()}"
+        links = {"self": f"{server.url}/files/{record}/{name}"}
+        about = {"key": name, "size": len(content), "checksum": server.checksums[name], "links": links}
+        described.append({**about, **changes})
+    text = json.dumps({"id": record, "files": described}).encode()
+    server.files[f"/api/{record}"] = server.files[f"/mirror/{record}/record.json"] = text
 
 
 @contextlib.contextmanager

@@ -36,6 +36,10 @@ class DatasetError(ResiError):
     """A dataset file that is missing or damaged."""
 
 
+class CheckpointError(DatasetError):
+    """A published model's file that is there and cannot be used: damaged, another network's, or not finite."""
+
+
 class DownloadError(ResiError):
     """A file that could not be fetched, or is not what it should be."""
 

@@ -66,7 +66,14 @@ class Archive:
 class DatasetInfo:
     """A dataset as listed and described to users; each domain has a subclass that knows how it is found and read.
 
-    ``archive`` is that of a dataset which ``resi prepare`` has to bring into the layout that is read.
+    Attributes
+    ----------
+    archive : Archive, optional
+        Of a dataset which ``resi prepare`` has to bring into the layout that is read.
+    size : int
+        About how many bytes its files take; 0 where it is not known.
+    by_hand : str
+        How to get a dataset that is not embedded and that resi cannot fetch by itself; else empty.
     """
 
     domain: ClassVar[str] = ""
@@ -75,6 +82,8 @@ class DatasetInfo:
     source: str
     embedded: bool = False
     archive: Archive | None = field(default=None, kw_only=True)
+    size: int = field(default=0, kw_only=True)
+    by_hand: str = field(default="", kw_only=True)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import tarfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
+from types import SimpleNamespace
 
 import pyarrow
 import pytest
@@ -270,3 +271,23 @@ def test_no_flipped_bit_gives_another_file_or_a_raw_error(tmp_path: Path, kind: 
             assert {str(name.relative_to(to)): name.read_bytes() for name in found} == FLIPPED
         elif kind == "zip":
             assert {name.read_bytes() for name in found} <= set(FLIPPED.values())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_the_disk_has_no_space_for_is_not_begun(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    archive = archive_of(tmp_path, kind, {"top/a.pt": bytes(3000), "top/b.pt": bytes(2000), "notes.txt": bytes(9000)})
+
+    def place(name: PurePosixPath) -> PurePosixPath | None:
+        return name if name.parts[0] == "top" else None
+
+    disk = SimpleNamespace(free=4999)
+    monkeypatch.setattr("resi.store.space.shutil.disk_usage", lambda _path: disk)
+    with pytest.raises(DownloadError, match=rf"{tmp_path} has 5 kB free, but what is wanted of {archive} takes 5 kB"):
+        unpack(archive, tmp_path / "new", limit=10**6, place=place)
+    assert not (tmp_path / "new").exists()
+    (tmp_path / "new" / "top").mkdir(parents=True)
+    (tmp_path / "new" / "top" / "a.pt").write_bytes(bytes(3000))  # not counted again
+    disk.free = 2000
+    assert len(unpack(archive, tmp_path / "new", limit=10**6, place=place)) == 2

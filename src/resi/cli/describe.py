@@ -6,6 +6,7 @@ import argparse
 import dataclasses
 import json
 import re
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ from resi.groundings import SCORED
 from resi.measures.cards import definition, properties
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from resi.domains.base import Domain
     from resi.groundings.base import Grounding
@@ -132,6 +133,7 @@ def _suite(name: str, config_dir: Path | None) -> tuple[str, str, Facts] | None:
     loader = open_configs(config_dir)
     suite = load_suite(name, loader)
     facts = [(grid, " ".join(as_words(words))) for grid, words in suite.grids.items()]
+    facts += _only_described(suite.grids.values())
     facts += [
         ("jobs", str(len(expand((), suite, loader)))),
         ("run it", f"resi {f'--config-dir {config_dir} ' if config_dir else ''}-m suite={name}"),
@@ -153,16 +155,43 @@ def _in_domains(name: str) -> tuple[str, str, Facts] | None:
             if item.name == name:
                 embedded = "yes" if item.embedded else "no"
                 facts = [("domain", domain.name), ("source", item.source), ("embedded", embedded)]
+                facts += [("by hand", item.by_hand)] if item.by_hand else []
+                facts += _published(dataset=name)
                 return "dataset", item.title, [*facts, *_provider(registry.datasets(domain.name), name)]
         for architecture in domain.architectures():
             if architecture.name == name:
-                facts = [("domain", domain.name), ("reference", architecture.reference)]
+                facts = [("domain", domain.name), ("reference", architecture.reference), *_published(name)]
                 facts += [(f"on {item.name}", _hyperparameters(domain, name, item.name)) for item in domain.datasets()]
                 keys = _join(field.name for field in dataclasses.fields(domain.model_config))
                 facts.append(("config keys", f"model.{name}.KEY=VALUE with KEY one of {keys}"))
                 facts += _provider(registry.networks(domain.name), name)
                 return "model", architecture.title, facts
     return None
+
+
+def _published(architecture: str = "", dataset: str = "") -> Facts:
+    """Return what is known of published models and results."""
+    from resi.published.releases import evidence
+
+    found = evidence(architecture, dataset)
+    return [(f"published {what}", "; ".join(phrases)) for what, phrases in found.items()]
+
+
+def _only_described(grids: Iterable[Mapping[str, Any]]) -> Facts:
+    """Return which published models and results of a suite are known by their publishers' description alone."""
+    from resi.published.releases import only_described
+
+    named = [[_names(grid.get(key, "")) for key in ("model", "dataset")] for grid in grids]
+    pairs = {pair for models, datasets in named for pair in product(models, datasets)}
+    return [
+        (f"published {what}", f"only by the publishers' description: {'; '.join(phrases)}")
+        for what, phrases in only_described(pairs).items()
+    ]
+
+
+def _names(value: Any) -> list[str]:
+    """Return the names that a value of a grid has, which is a text or a list."""
+    return [name.strip(" []") for name in (value.split(",") if isinstance(value, str) else map(str, value))]
 
 
 def _provider(known: Registry[Any], name: str) -> Facts:

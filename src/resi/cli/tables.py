@@ -9,6 +9,7 @@ import polars as pl
 from resi.choices import Status
 from resi.cli.score_tables import print_scores
 from resi.console import say
+from resi.errors import listed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,6 +30,7 @@ def print_result(config: RunConfig, result: RunResult) -> None:
         more = f"resi show {_shard_name(result.shard)} --wide, a wider terminal or COLUMNS=160 shows them"
         print_scores(result.scores, title, more=more)
     _say_failures(result)
+    _say_missing(result)
     _say_notes(result)
     if result.comparisons.height == 0:
         say(f"stage={config.stage.value} is done")
@@ -46,6 +48,13 @@ def _shard_name(shard: Path) -> str:
 
     is_usual = shard.absolute().parent == Store(default_root()).shards.absolute()
     return shard.name if is_usual else str(shard)
+
+
+def _say_missing(result: RunResult) -> None:
+    """Say how many published models the run did without."""
+    if result.missing and result.plan is not None:
+        count = len(result.plan.models) + len(result.missing)
+        say(f"{len(result.missing)} of {count_of(count, 'published model')} left out: {listed(result.missing, 3)}")
 
 
 def _say_notes(result: RunResult) -> None:

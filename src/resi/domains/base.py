@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import torch
 
     from resi.domains.published_models import PublishedModel
-    from resi.domains.releases import Release
+    from resi.domains.releases import Holding, Release
     from resi.specs import (
         ArchitectureInfo,
         DatasetInfo,
@@ -90,6 +90,8 @@ class Domain(ABC):
     """Keys of ``model_config`` that say how published models are fed; the others say how models are trained."""
     published_prefix: ClassVar[str] = ""
     """What the published results call the domain in the names of outputs; empty if there are none."""
+    published_results: ClassVar[tuple[Holding, ...]] = ()
+    """What the published results are about, and how that is known."""
     published_settings: ClassVar[str] = ""
     """Regular expression of what they call settings there."""
     published_poolings: ClassVar[tuple[str, ...]] = ()
@@ -145,6 +147,16 @@ class Domain(ABC):
     def releases(self) -> Mapping[str, tuple[Release, ...]]:
         """Return the archives of published models, by the names that ``resi download`` has for them."""
         return {}
+
+    def published_paths(self, model: ModelSpec) -> tuple[str, ...]:
+        """Return the paths that a published model's file or folder may have below the data root, the usual one first.
+
+        Raises
+        ------
+        UsageError
+            If no such model was published.
+        """
+        raise UsageError(f"models.source=published: domain={self.name} reads no published models")
 
     def settings(self, test: str, groups: int | Sequence[str] | None) -> tuple[str, ...]:
         """Return the settings that form the groups of a test, from unaltered to most altered.
@@ -377,7 +389,10 @@ class Domain(ABC):
         """
         from resi.store.checkpoints import CHANGED
 
-        content = path.read_bytes()
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise ArtifactError(f"cannot be read: {error.strerror or error}") from error
         if hashlib.sha256(content).hexdigest() != model.checkpoint:
             raise ArtifactError(CHANGED)
         return self.read_checkpoint(content, model, dataset, device)

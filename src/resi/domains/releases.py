@@ -1,8 +1,34 @@
-"""Where the published models lie, as the domains' own objects state it."""
+"""What the publishers of the benchmark have released, as the domains' own objects state it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+KNOWN = "known"
+"""A public listing, or published results, show that it is there."""
+DESCRIBED = "described"
+"""Nothing but the publishers' description says so."""
+EVIDENCE = {
+    KNOWN: "known to be there",
+    DESCRIBED: "only by the publishers' description",
+}
+
+
+@dataclass(frozen=True)
+class Holding:
+    """What a release holds, or is said to hold: models of some architectures on some datasets, or results about them.
+
+    Attributes
+    ----------
+    architectures, datasets : tuple of str
+        As they are called here.
+    evidence : {"known", "described"}
+        How it is known to be there.
+    """
+
+    architectures: tuple[str, ...]
+    datasets: tuple[str, ...]
+    evidence: str = KNOWN
 
 
 @dataclass(frozen=True)
@@ -21,6 +47,16 @@ class Release:
         Regular expression of the folder in an archive that is put there; what lies around it is left out.
     keep : str
         Regular expression of what is wanted of it, by paths that begin with that folder.
+    named : str
+        The file's name as far as it is known, for people.
+    size : int
+        Its bytes, where they are known without asking; else 0.
+    kinds : tuple of str
+        The kinds of settings in it, such as ``shortcut``; empty for all.
+    holdings : tuple of Holding
+        What is in it.
+    place : str
+        Where a file without a record lies.
     """
 
     record: str
@@ -28,3 +64,19 @@ class Release:
     folder: str
     first: str = ".*"
     keep: str = ".*"
+    named: str = ""
+    size: int = 0
+    kinds: tuple[str, ...] = ()
+    holdings: tuple[Holding, ...] = ()
+    place: str = ""
+
+    @property
+    def title(self) -> str:
+        """The file's name for people: a pattern's dots are quoted."""
+        return self.named or self.files.replace("\\", "")
+
+    @property
+    def evidence(self) -> str:
+        """How it is known that the file is there: by the best known of what it holds."""
+        found = {holding.evidence for holding in self.holdings}
+        return KNOWN if KNOWN in found else DESCRIBED

@@ -6,9 +6,10 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-from resi.errors import DatasetError
+from resi.errors import CheckpointError, DatasetError
 from resi.fingerprints import hash_file
 from resi.groundings.ties import RESOLUTION, merge_ties
+from resi.store.unusable import UnusableModels
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -144,22 +145,44 @@ class Models:
         )
         if self.published is None:
             return model
-        checkpoint = self._checkpoint(self.published, model)
-        values = self.domain.published_hyperparameters(self.published, model, self.overrides)
-        return replace(model, checkpoint=checkpoint, hyperparameters=values)
+        try:
+            return self._read_published(self.published, model)
+        except DatasetError as error:
+            if self.known_files is None:
+                raise
+            self.left_out[model] = error
+            return replace(model, checkpoint=UNKNOWN)
 
-    def _checkpoint(self, root: Path, model: ModelSpec) -> str:
+    def _read_published(self, root: Path, model: ModelSpec) -> ModelSpec:
+        """Return a published model with what identifies it: the hash of its file, or the one that is known of it.
+
+        Raises
+        ------
+        DatasetError
+            If nothing is known of it, or its file is known to be of no use.
+        """
+        path: Path | None = None
         try:
             path = self.domain.checkpoint(root, model)
         except DatasetError as error:
             if self.known_files is None:
                 raise
-            try:
-                return self.known_files.checkpoint(model, error)
-            except DatasetError as absent:
-                self.left_out[model] = absent
-                return UNKNOWN
-        return self.domain.hash_checkpoint(path, hash_file if self.known_files is None else self.known_files.hash_file)
+            checkpoint = self.known_files.checkpoint(model, error)
+        else:
+            checkpoint = self._hash(path)
+        values = self.domain.published_hyperparameters(root, model, self.overrides)
+        model = replace(model, checkpoint=checkpoint, hyperparameters=values)
+        if self.known_files is not None and (reason := UnusableModels(self.known_files.root).find(model, path)):
+            raise CheckpointError(reason)
+        return model
+
+    def _hash(self, path: Path) -> str:
+        try:
+            return self.domain.hash_checkpoint(path, self.known_files.hash_file if self.known_files else hash_file)
+        except OSError as error:
+            raise CheckpointError(f"{path} cannot be read: {error.strerror or error}") from error
+        except DatasetError as error:  # it is there, and written to meanwhile, or lacks a part
+            raise CheckpointError(str(error)) from error
 
     def hyperparameters(self, setting: str) -> dict[str, Any]:
         """Return the hyperparameters of a setting's models."""

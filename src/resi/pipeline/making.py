@@ -7,14 +7,16 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from resi.errors import ArtifactError, UsageError
+from resi.errors import ArtifactError, DatasetError, UsageError
 from resi.machine.devices import one_thread, resolve_device, torch_threads
 from resi.machine.memory import memory_budget
 from resi.machine.resources import job_threads
 from resi.specs import ForwardPass
+from resi.store.checkpoints import check_finite
 from resi.store.models import ModelStore
 from resi.store.representations import RepresentationStore
 from resi.store.root import Store
+from resi.store.unusable import UnusableModels
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -109,6 +111,8 @@ class Maker:
         return held
 
     def _make(self, task: Task) -> None:
+        if task.probe is not None and task.model.checkpoint and not ModelStore(self.store).has(task.model):
+            return  # a published model that could not be read: that is noted
         from resi.domains.arithmetic import plain_networks  # which needs torch
 
         device = resolve_device(self.device)
@@ -128,10 +132,13 @@ class Maker:
         start = time.perf_counter()
         models = ModelStore(self.store)
         unfinished = models.unfinished_path(spec)
-        if spec.checkpoint:
-            trained = self._read_published(spec, device)
-        else:
-            trained = self.domain.train(spec, self._dataset_of(spec), device, unfinished)
+        trained = (
+            self._read_published(spec, device)
+            if spec.checkpoint
+            else self.domain.train(spec, self._dataset_of(spec), device, unfinished)
+        )
+        if trained is None:
+            return
         models.save(spec, trained, time.perf_counter() - start)
         unfinished.unlink(missing_ok=True)
 
@@ -139,15 +146,27 @@ class Maker:
         """Return the dataset that a model is trained on."""
         return next((other for other in self.others if other.name == spec.dataset), self.dataset)
 
-    def _read_published(self, spec: ModelSpec, device: torch.device) -> Trained:
-        """Read a published model; its file has to be the one that was planned with."""
+    def _read_published(self, spec: ModelSpec, device: torch.device) -> Trained | None:
+        """Read a published model, whose file has to be the one that was planned with.
+
+        One that cannot be read is noted, and None returned: it costs its comparisons, and stops nothing.
+        """
         if self.published is None:
             raise UsageError(f"{spec.label} is a published model, but models.source=train")
-        path = self.domain.checkpoint(self.published, spec)
+        notes = UnusableModels(self.root)
         try:
-            return self.domain.read_published(path, spec, self._dataset_of(spec), device)
+            path = self.domain.checkpoint(self.published, spec)
+        except DatasetError as error:
+            notes.note(spec, None, str(error))
+            return None
+        try:
+            trained = self.domain.read_published(path, spec, self._dataset_of(spec), device)
+            check_finite(trained.state)
         except ArtifactError as error:
-            raise ArtifactError(f"{path} {error}") from error
+            notes.note(spec, path, f"{path} {error}")
+            return None
+        notes.forget(spec)
+        return trained
 
     def _extract(self, model: ModelSpec, probe: ProbeSpec, device: torch.device) -> None:
         state = ModelStore(self.store).load(model)

@@ -28,6 +28,7 @@ def describe_run(plan: Plan, comparisons: pl.DataFrame, seconds: Mapping[str, fl
         "dataset": plan.config.dataset,
         "architectures": list(plan.config.architectures),
         "missing_models": sorted(model.label for model in plan.left_out),
+        "left_out": {model.label: str(error) for model, error in plan.left_out.items()},
         "measures": list(plan.config.measures),
         **({OWN_MEASURES: own} if (own := describe_own(plan.config.measures)) else {}),
         "protocol": plan.config.protocol.value,

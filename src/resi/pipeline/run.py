@@ -27,10 +27,11 @@ from resi.results.remote import RemoteFolder
 from resi.results.schema import COMPARISONS, SCORES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from resi.config.schema import RunConfig
+    from resi.specs import ModelSpec
 
 
 @dataclass(frozen=True)
@@ -71,11 +72,27 @@ class RunResult:
 def run_config(config: RunConfig) -> RunResult:
     """Run a validated config up to its stage; stored work is reused.
 
-    A finished run is read from its shard, without loading a model or torch.
+    A finished run is read from its shard, without loading a model or torch. Published models that turn out to be of no
+    use when they are read are left out, and the run is planned again without them.
     """
-    plan = make_plan(config)
-    for notice in plan.notices():
-        say(notice)
+    said: set[str] = set()
+    unread: set[str] = set()
+    while True:
+        plan = make_plan(config)
+        for notice in plan.notices():
+            if notice not in said:
+                say(notice)
+            said.add(notice)
+        try:
+            return _run_plan(plan)
+        except UnreadError as error:
+            if unread.issuperset(error.models):
+                raise
+            unread |= error.models
+
+
+def _run_plan(plan: Plan) -> RunResult:
+    config = plan.config
     elsewhere = RemoteFolder(config.shards) if config.shards else None
     with contextlib.ExitStack() as stack:
         try:
@@ -130,9 +147,29 @@ def _prepare(plan: Plan, clock: Clock) -> None:
     with Preparation(plan, extracts).running() as preparation:
         with clock("models"):
             preparation.train_models()
+        _check_read(plan)
         if extracts:
             with clock("representations"):
                 preparation.extract_representations()
+
+
+class UnreadError(ArtifactError):
+    """Published models that could not be read, each of which has been noted.
+
+    Attributes
+    ----------
+    models : frozenset of str
+        Their fingerprints.
+    """
+
+    def __init__(self, models: Sequence[ModelSpec]) -> None:
+        super().__init__(f"{models[0].label} cannot be read, nor can {len(models) - 1} further published models")
+        self.models = frozenset(model.fingerprint for model in models)
+
+
+def _check_read(plan: Plan) -> None:
+    if unread := [model for model, _ in plan.models if model.checkpoint and not plan.has_model(model)]:
+        raise UnreadError(unread)
 
 
 def _missing(plan: Plan) -> tuple[str, ...]:

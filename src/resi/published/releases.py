@@ -1,197 +1,76 @@
-"""Releases of the published benchmark: downloads of models and results to where a run looks for them."""
+"""Releases of the published benchmark: the models of each domain, and the results."""
 
 from __future__ import annotations
 
-import json
-import re
-import shutil
-import urllib.request
-from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from resi import registry
-from resi.console import byte_progress, say
-from resi.domains.releases import Release
-from resi.errors import DownloadError, UsageError
-from resi.store.archives import is_archive, unpack
-from resi.store.downloads import TIMEOUT_SECONDS, download, download_lock
-from resi.store.files import atomic_path
+from resi.domains.releases import DESCRIBED, EVIDENCE, Release
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Collection, Iterator
 
-API = "https://zenodo.org/api/records"
-RESULTS = {"results": (Release("11565486", r"results\.parquet", "published"),)}
-# Weights hardly compress: an archive that unpacks to many times its size holds something else.
-LARGEST_RATIO = 20
-LARGEST_RECORD = 2**24
+    from resi.domains.base import Domain
+    from resi.domains.releases import Holding
 
-
-class Remote(NamedTuple):
-    """A file of a record; ``checksum`` is ``ALGORITHM:HEX``."""
-
-    name: str
-    size: int
-    checksum: str
-    url: str
+MODELS, RESULTS = "models", "results"
+"""The similarities that the publishers have computed."""
 
 
 def releases() -> dict[str, tuple[Release, ...]]:
     """Return what can be downloaded by its name: the models of each domain that is installed, and the results."""
     found: dict[str, tuple[Release, ...]] = {}
+    results: list[Holding] = []
     for domain in registry.usable_domains():
         found |= domain.releases()
-    return {**found, **RESULTS}
+        results += domain.published_results
+    return {**found, RESULTS: (Release("11565486", r"results\.parquet", "published", holdings=tuple(results)),)}
 
 
-def fetch(name: str, root: Path, api: str = API, keep_archives: bool = False) -> None:
-    """Download the archives of a name, and unpack them; files that exist already are not changed.
+def domain_of(name: str) -> Domain | None:
+    """Return the domain whose models a release holds; None for the results."""
+    return next((domain for domain in registry.usable_domains() if name in domain.releases()), None)
 
-    Another process that downloads from the same record is waited for.
 
-    Parameters
-    ----------
-    root : Path
-        The data root.
+def evidence(architecture: str = "", dataset: str = "") -> dict[str, list[str]]:
+    """Return what is known of published models, and of published results, of an architecture or on a dataset.
 
-    Raises
-    ------
-    DownloadError
-        If a record cannot be read, or a file of it not be fetched or unpacked.
-    UsageError
-        If it is not on Zenodo.
+    Returns
+    -------
+    dict of str to list of str
+        For ``models`` and ``results``, a phrase for each group of which something is known.
     """
-    for source in releases()[name]:
-        if not source.record:
-            raise UsageError(
-                f"{name} has no record on Zenodo: its archives ({source.files}) are at the address in the published "
-                f"benchmark's README. Download them from there, then: resi download {name} --archives FOLDER"
-            )
-        for remote in list_files(source, api):
-            _fetch_one(source, remote, root, keep_archives)
-
-
-def take(name: str, root: Path, archives: Path) -> None:
-    """Unpack what a name stands for from a folder of archives that were fetched by other means.
-
-    Archives that are not there are named, and those that are there unpacked.
-
-    Raises
-    ------
-    DownloadError
-        If the folder has none of them, or one is damaged.
-    """
-    found = [(source, sorted(_matching(archives, source.files))) for source in releases()[name]]
-    if not any(paths for _, paths in found):
-        wanted = ", ".join(source.files for source in releases()[name])
-        raise DownloadError(f"{archives} holds no archive of {name}: expected {wanted}")
-    for source, paths in found:
-        if not paths:
-            say(f"{archives} has no {source.files}; left out")
-        for path in paths:
-            _check_space(root, path.stat().st_size)
-            _put(source, path, root)
-
-
-def _matching(folder: Path, pattern: str) -> Iterator[Path]:
-    return (path for path in folder.glob("*") if re.fullmatch(pattern, path.name))
-
-
-def _put(source: Release, path: Path, root: Path) -> None:
-    if is_archive(path.name):
-        _unpack(source, path, root)
-        return
-    target = root / source.folder / path.name
-    with atomic_path(target) as temporary:
-        shutil.copyfile(path, temporary)
-    say(f"{path.name} is at {target}")
-
-
-def _fetch_one(source: Release, remote: Remote, root: Path, keep_archives: bool) -> None:
-    if remote.name != PurePosixPath(remote.name).name:
-        raise DownloadError(
-            f"record {source.record} names a file {remote.name!r}, which lies outside its folder; refused"
-        )
-    below = PurePosixPath("downloads", source.record) if is_archive(remote.name) else source.folder
-    path = root / below / remote.name
-    with download_lock(path.parent):
-        _fetch_to(path, source, remote, root, keep_archives)
-
-
-def _fetch_to(path: Path, source: Release, remote: Remote, root: Path, keep_archives: bool) -> None:
-    packed = is_archive(remote.name)
-    done = path.with_name(f"{remote.name}.unpacked")
-    if packed and done.exists() and done.read_text(encoding="utf-8") == remote.checksum:
-        say(f"{remote.name} is unpacked in {root / source.folder}")
-        return
-    # The archive, and about as much unpacked.
-    _check_space(root, 2 * remote.size)
-    with byte_progress(remote.name, remote.size) as advance:
-        download(remote.url, path, checksum=remote.checksum, limit=remote.size, advance=advance)
-    if not packed:
-        say(f"{remote.name} is at {path}")
-        return
-    _unpack(source, path, root)
-    done.write_text(remote.checksum, encoding="utf-8")
-    if not keep_archives:
-        path.unlink()
-
-
-def _unpack(source: Release, path: Path, root: Path) -> None:
-    folder = root / source.folder
-    size = path.stat().st_size
-    if size > 2**30:
-        say(f"unpacking {path.name}, {size / 1e9:.1f} GB, into {folder}")
-    unpacked = unpack(path, folder, limit=LARGEST_RATIO * size, place=lambda member: place(source, member))
-    if not unpacked:
-        raise DownloadError(f"{path} holds no folder {source.first} to put into {folder}")
-    say(f"{path.name}: {len(unpacked)} files in {folder}")
-
-
-def place(source: Release, member: PurePosixPath) -> PurePosixPath | None:
-    """Return where a member of an archive goes below the source's folder, None for what is left out."""
-    for index, part in enumerate(member.parts[:-1]):
-        if re.fullmatch(source.first, part):
-            below = PurePosixPath(*member.parts[index:])
-            return below if re.fullmatch(source.keep, str(below)) else None
-    return None
-
-
-def list_files(source: Release, api: str = API) -> list[Remote]:
-    """Return what Zenodo says about the files of a source.
-
-    Raises
-    ------
-    DownloadError
-        If Zenodo cannot be reached, or the record lacks these files.
-    """
-    url = f"{api}/{source.record}"
-    try:
-        with urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as response:  # noqa: S310 - the API's own address
-            files = list(_described(json.loads(response.read(LARGEST_RECORD))))
-    except OSError as error:
-        names = source.files.replace("\\", "")  # a pattern, whose dots are quoted
-        raise DownloadError(
-            f"{url} cannot be reached: {getattr(error, 'reason', None) or error}. Without a network, fetch the files "
-            f"{names} on another machine, and unpack them here with resi download NAME --archives FOLDER"
-        ) from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise DownloadError(f"{url} is not a Zenodo record: {type(error).__name__}: {error}") from error
-    found = [file for file in files if re.fullmatch(source.files, file.name)]
-    if not found:
-        names = ", ".join(sorted(file.name for file in files)) or "none"
-        raise DownloadError(f"record {source.record} has no file {source.files}; it has {names}")
+    found: dict[str, list[str]] = {}
+    for what, name, held in _holdings():
+        if architecture in ("", *held.architectures) and dataset in ("", *held.datasets):
+            others = held.datasets if architecture else held.architectures
+            phrase = f"{', '.join(others)}: {EVIDENCE[held.evidence]}, resi download {name}"
+            if phrase not in found.setdefault(what, []):
+                found[what].append(phrase)
     return found
 
 
-def _described(record: dict[str, list[dict[str, dict[str, str]]]]) -> Iterator[Remote]:
-    for file in record["files"]:
-        yield Remote(str(file["key"]), int(str(file["size"])), str(file["checksum"]), str(file["links"]["self"]))
+def only_described(pairs: Collection[tuple[str, str]]) -> dict[str, list[str]]:
+    """Return of which architectures on which datasets nothing but the publishers' description is known.
+
+    Parameters
+    ----------
+    pairs : collection of (str, str)
+        Architectures with datasets, among which is looked.
+    """
+    found: dict[str, list[str]] = {}
+    for what, _, held in _holdings():
+        for dataset in held.datasets if held.evidence == DESCRIBED else ():
+            names = [name for name in held.architectures if (name, dataset) in pairs]
+            phrase = f"{', '.join(names)} on {dataset}"
+            if names and phrase not in found.setdefault(what, []):
+                found[what].append(phrase)
+    return found
 
 
-def _check_space(root: Path, size: int) -> None:
-    root.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(root).free
-    if free < size:
-        raise DownloadError(f"{root} has {free / 1e9:.1f} GB free, but {size / 1e9:.1f} GB are needed; use --root")
+def _holdings() -> Iterator[tuple[str, str, Holding]]:
+    """Yield what all releases hold: ``models`` or ``results``, what they are downloaded by, and the holding."""
+    for name, sources in releases().items():
+        for source in sources:
+            for held in source.holdings:
+                yield RESULTS if name == RESULTS else MODELS, name, held

@@ -1,7 +1,7 @@
 """Archives (zip, tar, tar.gz, tar.zst) unpacked so that they cannot write outside their folder or fill the disk.
 
-All names and sizes are checked before anything is written, and of a tar, whose members have no checksums, the checksum
-of its compression as well. Links and devices are never made.
+All names and sizes, and the space on the disk, are checked before anything is written, and of a tar, whose members
+have no checksums, the checksum of its compression as well. Links and devices are never made.
 """
 
 from __future__ import annotations
@@ -18,7 +18,10 @@ from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from resi.errors import DownloadError
+from resi.fingerprints import file_state
+from resi.machine.memory import format_bytes
 from resi.store.files import atomic_path
+from resi.store.space import Step, needs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -98,13 +101,14 @@ def unpack(archive: Path, folder: Path, *, limit: int, place: Placement = lambda
     ------
     DownloadError
         If a name leads outside the folder; if a member that is placed is not a regular file, has no name or the name of
-        another one, or is encrypted; or if there is too much: nothing is written then. If the archive is damaged: of a
-        zip, the files before the damage are written.
+        another one, or is encrypted; or if there is too much, also for the disk: nothing is written then. If the
+        archive is damaged: of a zip, the files before the damage are written.
     """
     with _damage(archive):
         opened: _Zip | _Tar = _Zip(archive) if archive.name.endswith(".zip") else _Tar(archive, limit)
         with opened:
             members = _check(archive, folder, list(opened.members(place, folder)), limit)
+            _check_disk(archive, folder, members)
             opened.write(members)
     return [member.path for member in members]
 
@@ -296,6 +300,22 @@ def _check(archive: Path, folder: Path, members: list[Member], limit: int) -> li
         if not member.path.resolve().is_relative_to(inside):
             raise DownloadError(f"{archive} would write {member.path}, which a link leads outside {folder}; refused")
     return members
+
+
+def _check_disk(archive: Path, folder: Path, members: Iterable[Member]) -> None:
+    """Check that the disk has space for members that are not there with their size."""
+    content = sum(member.size for member in members if not _has_size(member))
+    for need in needs([Step(folder, 0, folder, content)]):
+        if need.free < need.needed:
+            raise DownloadError(
+                f"{need.folder} has {format_bytes(need.free)} free, but what is wanted of {archive} takes "
+                f"{format_bytes(need.needed)}; nothing of it was unpacked"
+            )
+
+
+def _has_size(member: Member) -> bool:
+    state = file_state(member.path)
+    return state is not None and state[0] == member.size
 
 
 def _is_there(info: zipfile.ZipInfo, path: Path) -> bool:

@@ -11,6 +11,8 @@ from resi.fingerprints import file_state, hash_file
 from resi.store.archives import CHUNK_BYTES, DAMAGE
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import torch
     from torch import Tensor
 
@@ -39,10 +41,32 @@ def read_weights(file: IO[bytes]) -> dict[str, Tensor]:
         loaded = torch.load(file, weights_only=True, map_location="cpu")
     except Exception as error:  # any error on arbitrary bytes
         reason = (str(error) or type(error).__name__).splitlines()[0]
+        if "weights_only" in reason:  # whose advice is to let the file run code
+            reason = "it is not a file of torch.save, or holds other things than tensors"
         raise ArtifactError(f"cannot be read as a checkpoint: {reason}") from error
-    if not isinstance(loaded, dict) or not all(isinstance(value, torch.Tensor) for value in loaded.values()):
+    if not isinstance(loaded, dict) or not all(_is_weight(*item) for item in loaded.items()):
         raise ArtifactError("holds no dictionary of weights")
     return loaded
+
+
+def _is_weight(name: object, value: object) -> bool:
+    """Return whether an entry is a name with a plain tensor, neither sparse nor quantized."""
+    is_tensor = isinstance(name, str) and isinstance(value, torch.Tensor)
+    return is_tensor and value.layout is torch.strided and not value.is_quantized  # type: ignore[attr-defined]
+
+
+def check_finite(state: Mapping[str, Tensor]) -> None:
+    """Check that weights are numbers.
+
+    Raises
+    ------
+    ArtifactError
+        If some are NaN or infinite: the message names the first.
+    """
+    for name, tensor in state.items():
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+            count = int((~torch.isfinite(tensor)).sum())
+            raise ArtifactError(f"has weights that are not finite: {count} of {tensor.numel()} in {name}")
 
 
 def check_members(file: IO[bytes]) -> None:

@@ -147,10 +147,17 @@ def _open(url: str, part: Path, done: int) -> Iterator[http.client.HTTPResponse 
         yield None
         return
     with response:
-        # The connection is what vouches for a file that has no checksum.
-        if url.startswith("https://") and not response.url.startswith("https://"):
-            raise DownloadError(f"{url} leads to {response.url}, which anybody on the way can change; refused")
+        refuse_insecure(url, response.url)
         yield response
+
+
+def refuse_insecure(asked: str, found: str) -> None:
+    """Raise ``DownloadError`` if a secure address has led to an insecure one.
+
+    The connection is what vouches for a file that has no checksum, and for the checksums themselves.
+    """
+    if asked.startswith("https://") and not found.startswith("https://"):
+        raise DownloadError(f"{asked} leads to {found}, which anybody on the way can change; refused")
 
 
 def _check(path: Path, checksum: str | None, message: str) -> None:

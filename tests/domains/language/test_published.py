@@ -221,6 +221,9 @@ def test_a_network_that_computes_otherwise_is_refused(
                 read_published(path, model)
         else:
             read_published(path, model)
+    (folder / "config.json").write_text("[]")
+    with pytest.raises(ArtifactError, match=r"has a config\.json that does not say what network it is"):
+        read_published(path, model)
     path.write_bytes(b"damaged")
     with pytest.raises(ArtifactError, match="cannot be read"):
         read_published(path, model)

@@ -12,7 +12,7 @@ import torch
 from resi.domains.vision.domain import VisionDomain
 from resi.domains.vision.networks.vgg import VGG
 from resi.domains.vision.published import as_built, published_folder
-from resi.errors import ArtifactError, DatasetError, UsageError
+from resi.errors import ArtifactError, CheckpointError, DatasetError, UsageError
 from tests.domains.vision.conftest import spec_of
 
 CPU = torch.device("cpu")
@@ -49,8 +49,12 @@ def test_a_published_model_is_found_and_read(zoo: Path) -> None:
         with pytest.raises(ArtifactError, match="cannot be read as a checkpoint"):
             DOMAIN.read_checkpoint(content, spec, None, CPU)  # type: ignore[arg-type]
     (path.parents[1] / "output.json").write_text(json.dumps({"n_cls": 10}))
-    with pytest.raises(DatasetError, match=r"output.json has n_cls=10; published networks on cifar100 have 100"):
+    with pytest.raises(CheckpointError, match=r"output.json has n_cls=10; published networks on cifar100 have 100"):
         DOMAIN.checkpoint(zoo, spec)
+    for content, message in (("[]", "does not say what the published vgg11"), ("{", "cannot be read")):
+        (path.parents[1] / "output.json").write_text(content)
+        with pytest.raises(CheckpointError, match=rf"output.json {message}"):
+            DOMAIN.checkpoint(zoo, spec)
 
 
 def test_published_resnets_pool_a_corner_on_imagenet100_alone() -> None:

@@ -24,7 +24,7 @@ from resi.domains.graph.settings import (
 )
 from resi.domains.groups import STANDARD, split_setting, unpublished_level
 from resi.domains.overrides import put_over
-from resi.domains.releases import Release
+from resi.domains.releases import DESCRIBED, Holding, Release
 from resi.errors import DatasetError, UsageError
 from resi.specs import DatasetSpec, Extraction, ForwardPass, ModelSpec, ProbeSpec, Trained
 
@@ -37,6 +37,13 @@ if TYPE_CHECKING:
 
 TRAINING_VERSION = 2
 READING_VERSION = 1
+FOLDER = "models/graphs"
+"""Where published models lie in the data root."""
+HOLDINGS = (
+    Holding(("gcn", "graphsage", "gat"), ("cora", "flickr", "ogbn_arxiv")),
+    Holding(("pgnn",), ("cora",), DESCRIBED),
+)
+"""What the archive of published models holds, and what the published results are about."""
 LARGE_PROBE = 10_000
 """Of graphs with more test nodes, so many are compared."""
 
@@ -54,6 +61,7 @@ class GraphDomain(Domain):
     trained_levels = LEVELS
     representations = (CONV_OUTPUT, POST_ACTIVATION)
     published_prefix = "GRAPHS"
+    published_results = HOLDINGS
     published_settings = r"Normal|MultiLayer|(?:Augmentation|RandomLabels|Shortcut)_\d+"
 
     def requires(self) -> tuple[str, ...]:
@@ -136,11 +144,8 @@ class GraphDomain(Domain):
         alters = random_labels(setting) is not None or shortcut(setting) is not None
         return "published" if alters and self.protocol.is_published else ""
 
-    def checkpoint(self, root: Path, model: ModelSpec) -> Path:
-        """Return the file of a published model: ``DATASET/ARCHITECTURE/SETTING/model_sSEED.pt`` in published names.
-
-        That folder may lie in ``root`` itself, in ``root/graphs`` or in ``root/models/graphs``.
-        """
+    def published_paths(self, model: ModelSpec) -> tuple[str, ...]:
+        """Return the file of a published model: ``DATASET/ARCHITECTURE/SETTING/model_sSEED.pt`` in published names."""
         dataset = graph_dataset(model.dataset).published_name
         if not dataset:
             known = ", ".join(self._published_datasets().values())
@@ -155,10 +160,14 @@ class GraphDomain(Domain):
             )
         if model.setting not in PUBLISHED_NAMES:
             raise unpublished_level(model.setting, PUBLISHED_NAMES)
-        below = Path(dataset, architecture, PUBLISHED_NAMES[model.setting])
-        folders = [root / "models" / "graphs", root / "graphs", root]
+        return (f"{FOLDER}/{dataset}/{architecture}/{PUBLISHED_NAMES[model.setting]}/model_s{model.seed}.pt",)
+
+    def checkpoint(self, root: Path, model: ModelSpec) -> Path:
+        """Return the file of a published model, in ``root`` itself, in ``root/graphs`` or in ``root/models/graphs``."""
+        below = Path(self.published_paths(model)[0]).relative_to(FOLDER)
+        folders = [root / FOLDER, root / "graphs", root]
         folder = next((found for found in folders if (found / below.parts[0]).is_dir()), folders[0])
-        path = folder / below / f"model_s{model.seed}.pt"
+        path = folder / below
         if not path.is_file():
             raise DatasetError(
                 f"{path} is missing: with models.source=published it holds {model.label}. Fetch the published models "
@@ -190,8 +199,9 @@ class GraphDomain(Domain):
 
     def releases(self) -> dict[str, tuple[Release, ...]]:
         """Return the one archive of all models."""
-        folders = "|".join(self._published_datasets())
-        return {self.name: (Release("11565486", r"graph_data\.zip", "models/graphs", folders),)}
+        first = "|".join(self._published_datasets())
+        archive = r"graph_data\.zip"
+        return {self.name: (Release("11565486", archive, FOLDER, first, holdings=HOLDINGS),)}
 
     def own_names(self, trained_on: str, setting: str) -> tuple[str, str]:
         """Return the names of a dataset and a setting that the published results call ``trained_on`` and ``setting``.

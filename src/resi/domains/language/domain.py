@@ -11,6 +11,7 @@ from resi.domains.language.hyperparameters import LAST, LOWEST_LOSS, LanguageMod
 from resi.domains.language.instructions import find_instruction
 from resi.domains.language.lookup import text_architecture, text_dataset, text_network
 from resi.domains.language.networks.base import TextNetwork
+from resi.domains.language.networks.folders import RESULTS
 from resi.domains.language.settings import LEVELS, SETTINGS, shortcut_probe
 from resi.domains.language.weight_files import hash_weights
 from resi.errors import UsageError
@@ -45,6 +46,7 @@ class LanguageDomain(Domain):
     representations = (DEFAULT, "cls", "mean", "last")
     published_keys = ("tokenizer", "instruction")
     published_prefix = "NLP"
+    published_results = RESULTS
     published_settings = r"Normal|(?:Augmentation|RandomLabels|Shortcut)_\d+"
     published_poolings = ("cls", "mean")
 
@@ -181,6 +183,10 @@ class LanguageDomain(Domain):
 
         for architecture in architectures:
             text_network(architecture).transformers_classes()
+
+    def published_paths(self, model: ModelSpec) -> tuple[str, ...]:
+        """Return the folders that a published model may have."""
+        return tuple(f"{published_models.FOLDERS[0]}/{name}" for name in published_models.published_folders(model))
 
     def checkpoint(self, root: Path, model: ModelSpec) -> Path:
         """Return the file of a published model's weights, in the folders of the published archives."""

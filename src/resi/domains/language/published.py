@@ -168,7 +168,11 @@ def _read_weights(path: Path, expected: str, tied: str) -> tuple[dict[str, Tenso
     tensors: dict[str, Tensor] = {}
     hashes: dict[Path, str] = {}
     files = []
-    for file in weight_files(path):
+    try:
+        parts = weight_files(path)
+    except DatasetError as error:
+        raise ArtifactError(f"cannot be read: {error}") from error
+    for file in parts:
         found, hashes[file] = read_safetensors(file)
         kept = {
             name: tensor.float()
@@ -185,7 +189,9 @@ def _read_weights(path: Path, expected: str, tied: str) -> tuple[dict[str, Tenso
 def _read_config(path: Path) -> dict[str, Any]:
     config = path.with_name("config.json")
     try:
-        found: dict[str, Any] = json.loads(config.read_text(encoding="utf-8"))
+        found: object = json.loads(config.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ArtifactError(f"lacks its {config.name}, which says what network it is: {error}") from error
+    if not isinstance(found, dict):
+        raise ArtifactError(f"has a {config.name} that does not say what network it is")
     return found

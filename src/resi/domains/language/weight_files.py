@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from resi.errors import DatasetError
+from resi.errors import CheckpointError
 from resi.fingerprints import hash_file
 
 if TYPE_CHECKING:
@@ -37,10 +37,10 @@ def weight_files(path: Path) -> list[Path]:
 def _parts(index: Path) -> list[Path]:
     try:
         names = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
-    except (ValueError, KeyError, AttributeError) as error:
-        raise DatasetError(f"{index} is not an index of weights: {error}") from error
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise CheckpointError(f"{index} is not an index of weights: {error}") from error
     parts = [index.with_name(Path(str(name)).name) for name in sorted(names)]
     for part in parts:
         if not part.is_file():
-            raise DatasetError(f"{part} is missing; {index} names it")
+            raise CheckpointError(f"{part} is missing; {index} names it")
     return parts

@@ -43,6 +43,7 @@ class VisionDomain(Domain):
     seeds_by_test = SEEDS
     has_maps = True
     published_prefix = "VISION"
+    published_results = published.RESULTS
     published_settings = "Normal|GaussNoise|Randomlabel|Shortcut"
 
     def requires(self) -> tuple[str, ...]:
@@ -151,6 +152,10 @@ class VisionDomain(Domain):
 
         if dataset.folder is None:
             load_images(dataset)
+
+    def published_paths(self, model: ModelSpec) -> tuple[str, ...]:
+        """Return the folder of a published model."""
+        return (f"{published.FOLDERS[0]}/{published.published_folder(model)}",)
 
     def checkpoint(self, root: Path, model: ModelSpec) -> Path:
         """Return the file of a published model: ``{setting}__{dataset}__{architecture}/groupid_{seed}/checkpoints``."""

@@ -12,6 +12,8 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from resi.domains.groups import STANDARD, split_setting, unpublished_level
+from resi.domains.releases import DESCRIBED, Holding, Release
+from resi.domains.vision.datasets.base import PUBLISHED_NETWORKS
 from resi.domains.vision.lookup import (
     DOMAIN,
     image_architecture,
@@ -22,7 +24,7 @@ from resi.domains.vision.lookup import (
 )
 from resi.domains.vision.settings import SETTINGS
 from resi.domains.weights import check_fit
-from resi.errors import DatasetError, UsageError
+from resi.errors import CheckpointError, DatasetError, UsageError
 from resi.specs import Trained
 from resi.store.checkpoints import read_weights
 
@@ -30,12 +32,16 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from resi.domains.releases import Release
     from resi.specs import ModelSpec
 
 FOLDERS = ("models/vision/vision_models_simbench", "vision_models_simbench", "models/vision", "vision", ".")
 """Where the models' folders may lie below ``models.root``; or in one more folder each, as archives are unpacked."""
 CHECKPOINT = "checkpoints/final.ckpt"
+RESULTS = (
+    Holding(PUBLISHED_NETWORKS, ("imagenet100",)),
+    Holding(PUBLISHED_NETWORKS, ("cifar100",), DESCRIBED),
+)
+"""What the published results are about."""
 
 # What the published benchmark calls each kind of setting, and how it joins the level to its name of the dataset.
 FOLDER_NAMES = {
@@ -156,12 +162,14 @@ def find_checkpoint(root: Path, model: ModelSpec) -> Path:
 
 def _check_network(path: Path, model: ModelSpec) -> None:
     try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        found: object = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise DatasetError(f"{path} cannot be read: {error}. It belongs to the published {model.label}.") from error
+        raise CheckpointError(f"{path} cannot be read: {error}. It belongs to the published {model.label}.") from error
+    if not isinstance(found, dict):
+        raise CheckpointError(f"{path} does not say what the published {model.label} was built from")
     for key, expected in image_network(model.architecture).built_from(image_dataset(model.dataset)).items():
         if found.get(key) != expected:
-            raise DatasetError(
+            raise CheckpointError(
                 f"{path} has {key}={found.get(key)}; published networks on {model.dataset} have {expected}"
             )
 

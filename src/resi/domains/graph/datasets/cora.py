@@ -85,6 +85,7 @@ CORA = GraphDataset(
     "cora",
     "2708 papers, 1433 words, edges are citations, 7 fields; 1000 test nodes",
     "PyG",
+    size=1_200_000,
     probe_nodes=1000,
     # The last one is where PyG has them.
     find=RawFiles("Cora", tuple(FILES), ("raw", "", "Cora/raw"), _download, _hash).find,

@@ -79,6 +79,7 @@ FLICKR = GraphDataset(
     "flickr",
     "89250 images, 500 tags, edges are shared properties, 7 classes; 10000 of 22313 test nodes",
     "PyG",
+    size=250_000_000,
     probe_nodes=10_000,
     find=RawFiles("Flickr", tuple(FILES), ("raw", ""), _download).find,
     read=_read,

@@ -155,6 +155,7 @@ OGBN_ARXIV = GraphDataset(
     "ogbn_arxiv",
     "169343 papers, 128 word features, edges are citations, 40 fields; 10000 of 48603 test nodes",
     "OGB",
+    size=170_000_000,
     probe_nodes=10_000,
     find=RawFiles("ogbn-arxiv", FILES, ("", "ogbn_arxiv", "ogbn_arxiv_pyg", "arxiv"), _download).find,
     read=_read,

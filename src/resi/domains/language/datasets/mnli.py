@@ -8,6 +8,7 @@ MNLI = TextDataset(
     "mnli",
     "392702 pairs of premise and hypothesis, 3 classes; 9815 matched validation pairs",
     "nyu-mll/glue on the hub",
+    size=140_000_000,
     columns=("premise", "hypothesis"),
     classes=("entailment", "neutral", "contradiction"),
     splits={"train": ("train",), "validation": ("validation_matched", "dev_matched")},

@@ -15,6 +15,7 @@ SST2 = TextDataset(
     "sst2",
     "67349 phrases of film reviews, 2 classes; 872 validation sentences",
     "stanfordnlp/sst2 on the hub",
+    size=5_000_000,
     columns=("sentence",),
     classes=("negative", "positive"),
     splits={"train": ("train",), "validation": ("validation", "dev")},

@@ -8,13 +8,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from resi.domains.language.settings import kind_of
-from resi.domains.releases import Release
+from resi.domains.releases import DESCRIBED, Holding, Release
 
 if TYPE_CHECKING:
     from resi.domains.language.datasets.base import TextDataset
 
-ENCODERS = (Release("11565486", r"nlp_data\.zip", "models", "nlp"),)
-"""The archive of all of them."""
+TEXTS = ("sst2", "mnli")
+RESULTS = (Holding(("bert",), TEXTS), Holding(("albert", "smollm2"), TEXTS, DESCRIBED))
+"""What the published results are about."""
+ENCODERS = (
+    Release(
+        "11565486",
+        r"nlp_data\.zip",
+        "models",
+        "nlp",
+        holdings=(Holding(("bert",), TEXTS), Holding(("albert",), TEXTS, DESCRIBED)),
+    ),
+)
+"""The archive of all of them: a public listing of it has the folders of BERT and none of ALBERT."""
 
 
 def encode_rate(rate: float) -> str:

@@ -10,7 +10,7 @@ from resi.domains.language.networks.base import TextNetwork, TransformerArchitec
 from resi.domains.language.networks.folders import encode_rate
 from resi.domains.language.settings import kind_of
 from resi.domains.published_models import STANDARD_SEEDS
-from resi.domains.releases import Release
+from resi.domains.releases import DESCRIBED, Holding, Release
 from resi.errors import UsageError
 
 if TYPE_CHECKING:
@@ -111,8 +111,17 @@ class SmolLM2Network(TextNetwork):
         ("sst2", "shortcut_0"): STANDARD_SEEDS,
         ("sst2", "shortcut_100"): STANDARD_SEEDS,
     }
-    releases: ClassVar[tuple[Release, ...]] = (
-        Release("", r"smollm_(sst2|mnli)_checkpoints\.tar\.zst", f"models/nlp/{FOLDER}", r"ft_smollm2_1-7b_.+"),
+    releases: ClassVar[tuple[Release, ...]] = tuple(
+        Release(
+            "",
+            rf"smollm_{dataset}_checkpoints\.tar\.zst",
+            f"models/nlp/{FOLDER}",
+            r"ft_smollm2_1-7b_.+",
+            size=207 * 2**30,
+            holdings=(Holding(("smollm2",), (dataset,), DESCRIBED),),
+            place="below the share that the published benchmark's README names (line 51, commit 24ab9e5)",
+        )
+        for dataset in ("sst2", "mnli")
     )
 
     def transformers_classes(self) -> tuple[Any, Any]:

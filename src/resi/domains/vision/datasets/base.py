@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-from resi.domains.releases import Release
+from resi.domains.releases import Holding, Release
 from resi.specs import DatasetInfo
 
 if TYPE_CHECKING:
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from resi.domains.vision.images import Images, Split
     from resi.domains.vision.settings import Alteration
     from resi.specs import DatasetSpec
+
+PUBLISHED_NETWORKS = ("resnet18", "resnet34", "resnet101", "vgg11", "vgg19", "vit_b32", "vit_l32")
+"""The architectures of the published models."""
 
 
 class Statistics(NamedTuple):
@@ -63,10 +67,24 @@ class PublishedImages:
         return frozenset(name.removesuffix("DataModule").removesuffix("_") for name in self.names.values())
 
 
-def image_release(record: str, files: str) -> Release:
-    """Return some archives of published models; beside these, logs lie in them."""
-    folder, first = "models/vision/vision_models_simbench", r"[A-Za-z]+.*__.+__.+"
-    return Release(record, files, folder, first, r".+/(checkpoints/final\.ckpt|output\.json)")
+def image_release(record: str, named: str, kind: str, dataset: str, size: int = 0) -> Release:
+    """Return an archive of published models in one kind of settings; beside these, logs lie in it.
+
+    Parameters
+    ----------
+    size : int
+        Bytes of the archive; 0 where they are not known.
+    """
+    return Release(
+        record,
+        re.escape(named),
+        folder="models/vision/vision_models_simbench",
+        first=r"[A-Za-z]+.*__.+__.+",
+        keep=r".+/(checkpoints/final\.ckpt|output\.json)",
+        size=size,
+        kinds=(kind,),
+        holdings=(Holding(PUBLISHED_NETWORKS, (dataset,)),),
+    )
 
 
 def no_augmentation(_image_size: int, _alteration: Alteration) -> None:

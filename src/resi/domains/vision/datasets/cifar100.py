@@ -120,6 +120,7 @@ CIFAR100 = ImageDataset(
     "cifar100",
     "60000 images of 32 x 32 pixels, 100 classes; 10000 test images",
     "torchvision",
+    size=355_000_000,
     image_size=32,
     classes=100,
     test_images=10_000,
@@ -140,10 +141,10 @@ CIFAR100 = ImageDataset(
         # Two are tossed, so that there are fewer dots of their class's colour than the levels say.
         coins=2,
         releases=(
-            image_release("15148773", r"normal_c100\.tar\.gz"),
-            image_release("15148777", r"shortcut_c100\.tar\.gz"),
-            image_release("15148781", r"randomlabel_c100\.tar\.gz"),
-            image_release("15148783", r"augment_c100\.tar\.gz"),
+            image_release("15148773", "normal_c100.tar.gz", "standard", "cifar100", 19_400_000_000),
+            image_release("15148777", "shortcut_c100.tar.gz", "shortcut", "cifar100", 48_600_000_000),
+            image_release("15148781", "randomlabel_c100.tar.gz", "label_randomization", "cifar100", 38_800_000_000),
+            image_release("15148783", "augment_c100.tar.gz", "augmentation", "cifar100", 48_700_000_000),
         ),
     ),
 )

@@ -175,6 +175,9 @@ IMAGENET100 = ImageDataset(
     "imagenet100",
     "100 classes of ImageNet, 130000 training images; 5000 test images",
     "Kaggle, ambityga/imagenet100",
+    size=16_000_000_000,
+    by_hand="Kaggle asks for an account: download ambityga/imagenet100 there, unpack it, and run resi prepare "
+    "imagenet100 ARCHIVE_FOLDER",
     image_size=224,
     classes=100,
     test_images=5000,
@@ -192,8 +195,10 @@ IMAGENET100 = ImageDataset(
         },
         global_average_pooling=5,
         releases=(
-            image_release("11544180", r"(normal|shortcut).*\.zip"),
-            image_release("11548523", r"(augment|randomlabel).*\.zip"),
+            image_release("11544180", "normal_imagenet100.zip", "standard", "imagenet100"),
+            image_release("11544180", "shortcut_imagenet100.zip", "shortcut", "imagenet100"),
+            image_release("11548523", "augment_imagenet100.zip", "augmentation", "imagenet100"),
+            image_release("11548523", "randomlabel_imagenet100.zip", "label_randomization", "imagenet100"),
         ),
     ),
     archive=Archive(
