@@ -2,11 +2,14 @@
 
     python benchmarks/rates.py src/resi/estimates/rates.json              about a quarter of an hour
     python benchmarks/rates.py src/resi/estimates/rates.json cka rsa      these measures again
-    python benchmarks/rates.py --cora FOLDER src/resi/estimates/rates.json    training on Cora's raw files, too
+    python benchmarks/rates.py --cora FOLDER src/resi/estimates/rates.json    models on Cora's raw files, too
+    python benchmarks/rates.py --models src/resi/estimates/rates.json     models alone
+    python benchmarks/rates.py --device cuda src/resi/estimates/rates.json    those of a GPU
 
 Seconds a comparison takes, by measure: random representations of three sizes are compared by each measure alone.
-Seconds an epoch of training takes, of the architectures on embedded data and on Cora. Both in one thread, and those
-of the processor, preparing included, so that other work on the machine does not count.
+Seconds an epoch of training takes, and a pass over the probe set, of the architectures on embedded data and on Cora. On
+a CPU both in one thread, and those of the processor, preparing included, so that other work on the machine does not
+count; on a GPU those of the clock, so that nothing else may run.
 """
 
 from __future__ import annotations
@@ -41,7 +44,27 @@ MEMORY = 8 << 30
 EPOCHS = {"graph": 30, "language": 2, "vision": 3}
 
 
-def seconds(measure: str, size: tuple[int, int]) -> float | None:
+class Timer:
+    """A device, and the clock that counts on it."""
+
+    def __init__(self, device: str) -> None:
+        self.device = torch.device(device)
+        self.is_gpu = self.device.type == "cuda"
+
+    def __call__(self) -> float:
+        """Return the time now."""
+        if self.is_gpu:
+            torch.cuda.synchronize()
+            return time.perf_counter()
+        return time.process_time()
+
+    @property
+    def machine(self) -> str:
+        """The device in words."""
+        return torch.cuda.get_device_name() if self.is_gpu else f"{platform.machine()}, one thread"
+
+
+def seconds(measure: str, size: tuple[int, int], clock: Timer) -> float | None:
     """Return the mean time of a comparison, or None if one failed."""
     items = {}
     for number in range(REPRESENTATIONS):
@@ -49,41 +72,60 @@ def seconds(measure: str, size: tuple[int, int]) -> float | None:
         items[str(number)] = Representation(str(number), size, "nd", "", lambda matrix=matrix: matrix)
     measures = {measure: registry.measures().get(measure)()}
     tasks = all_pairs(list(items), measures)
-    start = time.process_time()
-    outcomes = list(Engine(measures, MEMORY, torch.device("cpu"), 1).run(tasks, items))
-    spent = time.process_time() - start
+    start = clock()
+    outcomes = list(Engine(measures, MEMORY, clock.device, 1).run(tasks, items))
+    spent = clock() - start
     return spent / len(tasks) if all(outcome.status == Status.ok for outcome in outcomes) else None
 
 
-def epochs(domain: Domain, dataset: DatasetSpec, architectures: Iterable[str]) -> dict[str, float]:
-    """Return the seconds of an epoch by domain, dataset and architecture."""
-    from resi.groundings.base import Models
+Found = dict[str, dict[str, float]]
 
-    found = {}
+
+def models(domain: Domain, dataset: DatasetSpec, architectures: Iterable[str], clock: Timer) -> Found:
+    """Return the seconds of an epoch, and of a pass over the probe set, by domain, dataset and architecture."""
+    from resi.groundings.base import Models
+    from resi.specs import ForwardPass
+
+    found: Found = {"epochs": {}, "passes": {}}
     number = EPOCHS[domain.name]
     for architecture in architectures:
+        name = f"{domain.name}/{dataset.name}/{architecture}"
         spent = []
         for count in (1, 1, 1 + number):  # the first imports what it needs; what is done once a training falls out
-            models = Models(domain, dataset, architecture, {"epochs": count}, (0,), 3)
-            start = time.process_time()
-            domain.train(models.spec("standard", 0), dataset, torch.device("cpu"))
-            spent.append(time.process_time() - start)
-        found[f"{domain.name}/{dataset.name}/{architecture}"] = float(f"{(spent[2] - spent[1]) / number:.3g}")
-        sys.stdout.write(f"{domain.name}/{dataset.name}/{architecture}: {spent}\n")
+            common = Models(domain, dataset, architecture, {"epochs": count}, (0,), 3)
+            spec = common.spec("standard", 0)
+            start = clock()
+            trained = domain.train(spec, dataset, clock.device)
+            spent.append(clock() - start)
+        run = ForwardPass(spec, trained.state, dataset, common.probe("standard", "augmentation"), clock.device, MEMORY)
+        passes = []
+        for _ in range(2):
+            start = clock()
+            list(domain.extract(run))
+            passes.append(clock() - start)
+        found["epochs"][name] = float(f"{(spent[2] - spent[1]) / number:.3g}")
+        found["passes"][name] = float(f"{passes[1]:.3g}")
+        sys.stdout.write(f"{name}: trainings {spent}, passes {passes}\n")
         sys.stdout.flush()
     return found
 
 
-def all_epochs(cora: Path | None) -> dict[str, float]:
-    """Return the seconds of an epoch on embedded data, and on Cora if there is a folder with it."""
-    found = {}
+def all_models(cora: Path | None, clock: Timer) -> Found:
+    """Return those on embedded data, and on Cora if there is a folder with it."""
+    found: Found = {"epochs": {}, "passes": {}}
     for name in EPOCHS:
         domain = registry.domains().get(name)()
-        found |= epochs(domain, domain.locate(domain.default_dataset, None, Path()), domain.default_models)
+        add(found, models(domain, domain.locate(domain.default_dataset, None, Path()), domain.default_models, clock))
     if cora is not None:
         graph = registry.domains().get("graph")()
-        found |= epochs(graph, graph.locate("cora", cora, Path()), (*graph.default_models, "pgnn"))
+        add(found, models(graph, graph.locate("cora", cora, Path()), (*graph.default_models, "pgnn"), clock))
     return found
+
+
+def add(found: Found, more: Found) -> None:
+    """Put further rates over those that were found."""
+    for what, rates in more.items():
+        found[what] = {**found.get(what, {}), **rates}
 
 
 def main() -> None:
@@ -91,24 +133,29 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
     parser.add_argument("measures", nargs="*", help="only these; the file keeps all else")
-    parser.add_argument("--cora", type=Path, help="folder of Cora's raw files, to measure training on it, too")
+    parser.add_argument("--cora", type=Path, help="folder of Cora's raw files, to measure models on it, too")
+    parser.add_argument("--models", action="store_true", help="no measures")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    known = json.loads(arguments.out.read_text()) if arguments.out.is_file() else {}
-    rates = known.get("seconds", {})
-    for name in arguments.measures or [name for name in registry.measures() if name not in FUNCTIONAL]:
-        seconds(name, (100, 8))  # compiles what is compiled at its first use
-        rates[name] = []
+    clock = Timer(arguments.device)
+    content = json.loads(arguments.out.read_text()) if arguments.out.is_file() else {}
+    known = content.setdefault(arguments.device, {"epochs": {}, "passes": {}, "seconds": {}})
+    known["machine"] = clock.machine
+    names = arguments.measures or [name for name in registry.measures() if name not in FUNCTIONAL]
+    for name in [] if arguments.models else names:
+        seconds(name, (100, 8), clock)  # compiles what is compiled at its first use
+        known["seconds"][name] = []
         for size in SIZES:
-            spent = seconds(name, size)
+            spent = seconds(name, size, clock)
             sys.stdout.write(f"{name} {size}: {spent}\n")
             sys.stdout.flush()
             if spent is not None:
-                rates[name].append([*size, float(f"{spent:.3g}")])
-        content = {"machine": f"{platform.machine()}, one thread", "epochs": known.get("epochs", {}), "seconds": rates}
+                known["seconds"][name].append([*size, float(f"{spent:.3g}")])
         write(arguments.out, content)
     if not arguments.measures:
-        write(arguments.out, {**content, "epochs": {**content["epochs"], **all_epochs(arguments.cora)}})
+        add(known, all_models(arguments.cora, clock))
+        write(arguments.out, content)
 
 
 def write(path: Path, content: object) -> None:

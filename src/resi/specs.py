@@ -197,7 +197,7 @@ class ProbeSpec:
 
 @dataclass(frozen=True)
 class WeightFile:
-    """A safetensors file of others that holds weights of a model, so that they need not be stored once more.
+    """A file of others that holds weights of a model, so that they need not be stored once more.
 
     Attributes
     ----------
@@ -205,12 +205,16 @@ class WeightFile:
     sha256 : str
         Of the file.
     names : tuple of str
-        Which of its tensors are the model's; the model has them in float32.
+        The weights of the model that are in it. Of a safetensors file, the model has them in float32; of a dictionary
+        that ``torch.save`` wrote, as they are.
+    called : mapping from name to str
+        What those are called in the file that have another name there.
     """
 
     path: str
     sha256: str
     names: tuple[str, ...]
+    called: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -224,11 +228,14 @@ class Trained:
     accuracies : mapping from split to float
     files : tuple of WeightFile
         Files from which some of the weights are read when needed.
+    sources : mapping from name to str
+        Of a model that was read from one file, the names that its weights have there, but for those that were changed.
     """
 
     state: Mapping[str, Tensor]
     accuracies: Mapping[str, float]
     files: tuple[WeightFile, ...] = ()
+    sources: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from resi.cli.plan import plan_sweep
 from resi.config.many import compose_all, open_configs
 from resi.errors import ResiError
 from resi.estimates.rates import Rate, Rates, _growth, shipped_comparisons
+from resi.estimates.summary import summarize
 from resi.estimates.work import total_work
 from resi.pipeline.plan import Plan, Planner
 from resi.registry import measures
@@ -183,9 +184,10 @@ def test_memory_is_that_of_the_most_demanding_layer_that_is_compared(root: Path)
     by_test = {}
     for config in configs:
         assert not isinstance(config, ResiError)
-        (work,) = total_work([planner.plan(config)], lambda error: pytest.fail(str(error))).works
-        rsa = config.measures["rsa"]
-        by_test[config.test.name] = work.memory_of(*work.comparisons, rsa, "spread")
+        summary = summarize([planner.plan(config)], [False], lambda error: pytest.fail(str(error)))
+        (work,), rsa = summary.total.works, config.measures["rsa"]
+        by_test[config.test.name] = summary.memory
+        assert [job.memory for job in summary.jobs] == [summary.memory]
         if config.test.name == "layer_monotonicity":
             # The third stage of the network: 1024 channels, the fourth: 2048, both of 7 x 7 cells.
             assert (5000, 1024, 7, 7) in work.shapes
@@ -195,6 +197,10 @@ def test_memory_is_that_of_the_most_demanding_layer_that_is_compared(root: Path)
 
 def test_shipped_rates_are_data_alone() -> None:
     content = json.loads((Path(resi.__file__).parent / "estimates" / "rates.json").read_text())
-    assert set(content) == {"machine", "epochs", "seconds"}
-    assert all(value > 0 for value in content["epochs"].values())
-    assert all(n > 0 and d > 0 and s > 0 for rates in content["seconds"].values() for n, d, s in rates)
+    assert set(content) == {"cpu", "cuda"}
+    for of_device in content.values():
+        assert set(of_device) == {"machine", "epochs", "passes", "seconds"}
+        assert all(value > 0 for name in ("epochs", "passes") for value in of_device[name].values())
+        assert all(n > 0 and d > 0 and s > 0 for rates in of_device["seconds"].values() for n, d, s in rates)
+    # Of a machine that is named, or there are none.
+    assert all(bool(of_device["machine"]) == bool(of_device["seconds"]) for of_device in content.values())

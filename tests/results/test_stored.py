@@ -172,7 +172,9 @@ def test_a_summary_has_the_sizes_and_rates_of_its_rows(tmp_path: Path) -> None:
     found = read_stored(tmp_path, pytest.fail)
     assert found.size(("x", "x", "x")) == (1000, 64)
     assert found.measures(("x", "x", "x")) == {"x"}
-    rates = {(rate.samples, rate.features): rate.seconds for rate in measured_rates(found, None, ()).comparisons["x"]}
+    rates = {
+        (rate.samples, rate.features): rate.seconds for rate in measured_rates(found, None, ())["cpu"].comparisons["x"]
+    }
     assert rates == {(1000, 64): pytest.approx(0.6), (9, 9): pytest.approx(0.1)}
 
 
@@ -181,7 +183,7 @@ def test_millions_of_keys_take_eight_bytes_each() -> None:
     rows = pl.LazyFrame({"key": keys}).with_columns(
         **{
             name: pl.lit("x")
-            for name in ("domain", "dataset", "architecture", "measure", "shape_a", "error", "parameters")
+            for name in ("domain", "dataset", "architecture", "measure", "shape_a", "error", "parameters", "device")
         },
         status=pl.lit("ok"),
         seconds=pl.lit(0.1),

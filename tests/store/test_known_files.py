@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import time
 from pathlib import Path
@@ -90,7 +91,54 @@ def test_a_file_that_changes_while_it_is_read_has_no_hash(
     monkeypatch.setattr(resi.store.known_files, "hash_file", slow)
     with pytest.raises(DatasetError, match="weights changed while it was read"):
         KnownFiles(tmp_path / "root").hash_file(large)
-    assert not (tmp_path / "root").exists()
+    assert not (tmp_path / "root" / "sources").exists()
+
+
+def test_small_files_are_remembered_where_that_is_asked_for(tmp_path: Path, read: list[Path], large: Path) -> None:
+    small = tmp_path / "small"
+    small.write_bytes(b"weights")
+    time.sleep(0.01)
+    for smallest, times in ((LARGE_BYTES, 2), (0, 1)):
+        read.clear()
+        for _ in range(2):
+            KnownFiles(tmp_path / f"root{smallest}", smallest=smallest).hash_file(small)
+        assert read == [small] * times
+
+
+def test_what_may_not_be_read_has_a_hash_if_it_is_known(large: Path, tmp_path: Path, read: list[Path]) -> None:
+    looking = KnownFiles(tmp_path / "root", writes=False, reads=False)
+    first = looking.hash_file(large)
+    assert first != hash_file(large)
+    assert first == KnownFiles(tmp_path / "root", writes=False, reads=False).hash_file(large)
+    assert (looking.unread, read) == ({large}, [])
+    expected = KnownFiles(tmp_path / "root").hash_file(large)
+    assert KnownFiles(tmp_path / "root", reads=False).hash_file(large) == expected
+    other = large.with_name("other")
+    other.write_bytes(CONTENT)
+    assert KnownFiles(tmp_path / "root", reads=False).hash_file(other) not in (first, expected)
+    assert read == [large]
+
+
+def test_processes_that_ask_at_once_read_a_file_once(
+    large: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads = tmp_path / "reads"
+
+    def slow(path: Path) -> str:
+        with reads.open("a") as file:
+            file.write("read\n")
+        time.sleep(0.3)
+        return hash_file(path)
+
+    monkeypatch.setattr(resi.store.known_files, "hash_file", slow)
+    context = multiprocessing.get_context("fork")
+    asked = [context.Process(target=KnownFiles(tmp_path / "root").hash_file, args=(large,)) for _ in range(3)]
+    for process in asked:
+        process.start()
+    for process in asked:
+        process.join()
+    assert [process.exitcode for process in asked] == [0, 0, 0]
+    assert reads.read_text() == "read\n"
 
 
 def test_a_damaged_note_on_a_file_is_not_believed(large: Path, tmp_path: Path, read: list[Path]) -> None:

@@ -14,7 +14,7 @@ from resi.config import many
 from resi.config.compose import compose, compose_with
 from resi.config.many import compose_all, open_configs
 from resi.config.schema import RunConfig
-from resi.errors import ResiError, UsageError
+from resi.errors import DatasetError, ResiError, UsageError
 from resi.sweeps.jobs import Asked, split_words
 from resi.sweeps.records import note_blocked, read_jobs
 from resi.sweeps.report import print_report
@@ -472,9 +472,8 @@ def test_a_sweep_without_its_data_says_so_once_and_starts_nothing(
 
 
 def test_jobs_without_data_are_told_once_and_not_started(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    note_blocked(
-        tmp_path, 1, {("measure=cka", "shards=s3://a:b@c"): "holds no Cora", ("measure=rsa",): "holds no Cora"}
-    )
+    absent = DatasetError("holds no Cora")
+    note_blocked(tmp_path, 1, {("measure=cka", "shards=s3://a:b@c"): absent, ("measure=rsa",): absent})
     records = read_jobs(tmp_path)
     assert [(record["number"], record["outcome"]) for record in records] == [(1, "failed"), (2, "failed")]
     print_report(records)

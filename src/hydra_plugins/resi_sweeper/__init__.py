@@ -22,8 +22,8 @@ class SuiteSweeper(BasicSweeper):
         ------
         UsageError
             If a job cannot be composed; none has been started then.
-        DatasetError
-            If the data of all jobs are missing.
+        ResiError
+            If the data, models or packages of all jobs are missing.
         """
         if self.config is None or self.hydra_context is None or self.launcher is None:
             raise RuntimeError("Hydra calls setup before sweep")

@@ -6,6 +6,7 @@ import hashlib
 import importlib
 import importlib.util
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from resi import registry
@@ -248,6 +249,28 @@ class Domain(ABC):
         del layer
         return self.representation_size(architecture, dataset, hyperparameters)
 
+    def weight_bytes(self, model: ModelSpec) -> int | None:
+        """Return about how many bytes a data root keeps of a model's weights, to estimate what a run writes.
+
+        Of a published model, whose weights stay in its files, that is what is kept beside them. None where it is not
+        known before there is one.
+        """
+        del model
+        return None
+
+    def classes_of(self, model: ModelSpec) -> int | None:
+        """Return the number of a model's outputs, to estimate what they take; None where it is not known."""
+        del model
+        return None
+
+    def repositories(self, model: ModelSpec) -> tuple[str, ...]:
+        """Return the repositories on the hub, or folders, of what a model is made with, such as weights to start from.
+
+        A run fetches what is not there.
+        """
+        del model
+        return ()
+
     @abstractmethod
     def locate(self, dataset: str, root: Path | None, downloads: Path, may_download: bool = True) -> DatasetSpec:
         """Find a dataset's files, download missing ones, and hash them.
@@ -380,13 +403,14 @@ class Domain(ABC):
         return hash_file(path)
 
     def read_published(self, path: Path, model: ModelSpec, dataset: DatasetSpec, device: torch.device) -> Trained:
-        """Return a published model from what :meth:`checkpoint` returned.
+        """Return a published model from what :meth:`checkpoint` returned; its weights stay there.
 
         Raises
         ------
         ArtifactError
             If its content is damaged, has changed since the run was planned, or is another architecture's.
         """
+        from resi.specs import WeightFile
         from resi.store.checkpoints import CHANGED
 
         try:
@@ -395,7 +419,12 @@ class Domain(ABC):
             raise ArtifactError(f"cannot be read: {error.strerror or error}") from error
         if hashlib.sha256(content).hexdigest() != model.checkpoint:
             raise ArtifactError(CHANGED)
-        return self.read_checkpoint(content, model, dataset, device)
+        trained = self.read_checkpoint(content, model, dataset, device)
+        if not trained.sources:
+            return trained
+        called = {name: there for name, there in trained.sources.items() if there != name}
+        file = WeightFile(str(path.absolute()), model.checkpoint, tuple(sorted(trained.sources)), called)
+        return replace(trained, files=(file,))
 
     def read_checkpoint(self, content: bytes, model: ModelSpec, dataset: DatasetSpec, device: torch.device) -> Trained:
         """Return a published model from its file's content.

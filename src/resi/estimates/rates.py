@@ -1,4 +1,7 @@
-"""How long comparisons and trainings take: as measured with a data root, else as measured once for resi."""
+"""How long comparisons, trainings and passes take: as measured with a data root, else as measured once for resi.
+
+Each device has rates of its own. Where none have been measured, as of GPUs for resi itself, times are unknown.
+"""
 
 from __future__ import annotations
 
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
     from resi.store.models import ModelStore
 
 SHIPPED_FILE = "rates.json"
+CPU, GPU = "cpu", "cuda"
+DEVICES = (CPU, GPU)
 TRAININGS_READ = 5
 """Models of one kind whose training times are read."""
 LIKE_SIZE = math.log(4)
@@ -40,6 +45,8 @@ COSTS = {
     "O(N D²)": lambda n, d: n * d**2,
     "O(N D² + D³)": lambda n, d: n * d**2 + d**3,
 }
+ON_THE_SHORT_SIDE = "when N < D"
+"""What the cost of a measure says whose products are those of samples where these are fewer than features."""
 """Growth of the time with samples and features, by the cost a measure declares, where it does not say more."""
 
 
@@ -68,10 +75,18 @@ class Rates:
         As stored in shards of this data root.
     trainings : mapping from (domain, dataset, architecture) to float
         Seconds a model took that is stored in this data root.
+    device : str
+        One of ``DEVICES``.
     """
 
     comparisons: Mapping[str, list[Rate]] = field(default_factory=dict)
     trainings: Mapping[tuple[str, str, str], float] = field(default_factory=dict)
+    device: str = CPU
+
+    @property
+    def is_known(self) -> bool:
+        """Whether there are any."""
+        return bool(self.comparisons or self.trainings or shipped_comparisons(self.device))
 
     def comparison(self, measure: str, size: tuple[int, int] | None) -> Estimate | None:
         """Return the time of one comparison of representations of a size, or None if it is unknown.
@@ -79,7 +94,7 @@ class Rates:
         From the rate at the nearest size, one of this data root where it is like enough, scaled as the measure says, or
         as its declared cost grows.
         """
-        here, shipped = self.comparisons.get(measure, []), shipped_comparisons().get(measure, [])
+        here, shipped = self.comparisons.get(measure, []), shipped_comparisons(self.device).get(measure, [])
         if not here and not shipped:
             return None
         if size is None:
@@ -94,26 +109,52 @@ class Rates:
         if key in self.trainings:
             return Estimate(self.trainings[key], True)
         epochs = model.hyperparameters.get("epochs")
-        if key in shipped_trainings() and epochs and not model.checkpoint:
-            return Estimate(shipped_trainings()[key] * epochs, False)
+        shipped = shipped_models("epochs", self.device)
+        if key in shipped and epochs and not model.checkpoint:
+            return Estimate(shipped[key] * epochs, False)
         return None
 
+    def running(self, model: ModelSpec) -> Estimate | None:
+        """Return the time of running a model over the probe set, or None if it is unknown."""
+        found = shipped_models("passes", self.device).get((model.domain, model.dataset, model.architecture))
+        return None if found is None else Estimate(found, False)
 
-def measured_rates(stored: Stored, models: ModelStore, trained: Iterable[ModelSpec]) -> Rates:
-    """Return the mean rates of the comparisons that are stored, and of some of the models ``trained``."""
-    made = stored.counts.filter(pl.col("status") != Status.failed.value, pl.col("timed") > 0)
+
+def measured_rates(stored: Stored, models: ModelStore, trained: Iterable[ModelSpec]) -> dict[str, Rates]:
+    """Return by device the mean rates of the comparisons that are stored, and of some of the models ``trained``."""
+    places: dict[str, dict[tuple[str, str, str], float]] = {device: {} for device in DEVICES}
+    for place, found in _trainings(models, trained).items():
+        for device, seconds in found.items():
+            places[device][place] = _mean(seconds)
+    return {device: Rates(_comparisons(stored, device), places[device], device) for device in DEVICES}
+
+
+def _comparisons(stored: Stored, device: str) -> dict[str, list[Rate]]:
+    """Return the mean rates on a device, by measure; results of earlier versions that name none are of a CPU."""
+    is_gpu = pl.col("device").fill_null("").str.starts_with(GPU)
+    is_of_device = is_gpu if device == GPU else ~is_gpu
+    made = stored.counts.filter(pl.col("status") != Status.failed.value, pl.col("timed") > 0, is_of_device)
     means = made.group_by("measure", "shape_a").agg(pl.col("seconds").sum() / pl.col("timed").sum())
     comparisons: dict[str, list[Rate]] = defaultdict(list)
     for measure, shape, seconds in means.sort("measure", "shape_a").iter_rows():
         if size := matrix_size(shape):
             comparisons[measure].append(Rate(*size, seconds))
-    times: dict[tuple[str, str, str], list[float]] = defaultdict(list)
+    return comparisons
+
+
+def _trainings(
+    models: ModelStore, trained: Iterable[ModelSpec]
+) -> dict[tuple[str, str, str], defaultdict[str, list[float]]]:
+    """Return the seconds that some models of each kind took, by device."""
+    times: dict[tuple[str, str, str], defaultdict[str, list[float]]] = {}
     for model in trained:
-        found = times[model.domain, model.dataset, model.architecture]
-        if len(found) < TRAININGS_READ:
+        found = times.setdefault((model.domain, model.dataset, model.architecture), defaultdict(list))
+        if sum(map(len, found.values())) < TRAININGS_READ:
             with contextlib.suppress(ArtifactError):  # which is computed again when the model is used
-                found.append(float(models.about(model).get("seconds", 0)))
-    return Rates(comparisons, {place: _mean(found) for place, found in times.items() if found})
+                about = models.about(model)
+                device = GPU if str(about.get("device", "")).startswith(GPU) else CPU
+                found[device].append(float(about.get("seconds", 0)))
+    return times
 
 
 def _mean(values: list[float]) -> float:
@@ -133,36 +174,48 @@ def _growth(measure: str, size: tuple[int, int], rate: Rate) -> float:
         now, then = (kind().relative_time(*each) for each in (size, (rate.samples, rate.features)))
         if now and then:
             return now / then
+    if ON_THE_SHORT_SIDE in kind.cost:
+        return _short_side(*size) / _short_side(rate.samples, rate.features)
     cost = COSTS.get(kind.cost.split(",")[0].split(" times")[0])
     return 1.0 if cost is None else cost(*size) / cost(rate.samples, rate.features)
 
 
+def _short_side(samples: int, features: int) -> int:
+    return samples * features * min(samples, features)
+
+
 @functools.cache
-def shipped_comparisons() -> dict[str, list[Rate]]:
-    """Return the rates of comparisons shipped with resi: of one thread, see ``benchmarks/rates.py``."""
+def shipped_comparisons(device: str = CPU) -> dict[str, list[Rate]]:
+    """Return the rates of comparisons shipped with resi, see ``benchmarks/rates.py``: on a CPU those of one thread."""
     return {
         name: [Rate(int(n), int(d), seconds) for n, d, seconds in rates]
-        for name, rates in _shipped()["seconds"].items()
+        for name, rates in _shipped(device)["seconds"].items()
     }
 
 
 @functools.cache
-def shipped_trainings() -> dict[tuple[str, str, str], float]:
-    """Return the seconds an epoch of training takes, by domain, dataset and architecture, measured the same way."""
+def shipped_models(what: str, device: str = CPU) -> dict[tuple[str, str, str], float]:
+    """Return seconds by domain, dataset and architecture, measured the same way.
+
+    Parameters
+    ----------
+    what : {"epochs", "passes"}
+        Of an epoch of training, or of running a model over the probe set.
+    """
     found = {}
-    for name, seconds in _shipped()["epochs"].items():
+    for name, seconds in _shipped(device)[what].items():
         domain, dataset, architecture = name.split("/")
         found[domain, dataset, architecture] = float(seconds)
     return found
 
 
-def shipped_machine() -> str:
-    """Return the machine on which the shipped rates were measured."""
-    return str(_shipped()["machine"])
+def shipped_machine(device: str = CPU) -> str:
+    """Return the machine on which the shipped rates were measured; empty if none were."""
+    return str(_shipped(device)["machine"])
 
 
 @functools.cache
-def _shipped() -> dict[str, Any]:
+def _shipped(device: str) -> dict[str, Any]:
     content = (Path(__file__).parent / SHIPPED_FILE).read_text(encoding="utf-8")
-    rates: dict[str, Any] = json.loads(content)
-    return rates
+    rates: dict[str, dict[str, Any]] = json.loads(content)
+    return rates[device]

@@ -1,25 +1,19 @@
-"""Total work of several runs: each model and comparison counted once, and how long the rest takes."""
+"""Total work of several runs: each model and comparison counted once, and what of it is left to do."""
 
 from __future__ import annotations
 
-import contextlib
+import math
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from itertools import combinations, islice, permutations, product
 from typing import TYPE_CHECKING, NamedTuple
 
-from resi.estimates.rates import Estimate, Rates, measured_rates
-from resi.measures.functional import FUNCTIONAL
-from resi.measures.guard import needed_bytes
-from resi.measures.shapes import pair_views
 from resi.pipeline.keys import comparison_key, function_key, measure_key
-from resi.pipeline.schedule import makespan
 from resi.results.stored import Scope, read_stored
-from resi.specs import layout_of
 from resi.store.representations import OUTPUTS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from resi.errors import ResiError
     from resi.groundings.base import Experiment
@@ -27,11 +21,41 @@ if TYPE_CHECKING:
     from resi.measures.shapes import Sampling
     from resi.pipeline.plan import Plan
     from resi.results.summary import Stored
-    from resi.specs import Layout, ModelSpec, ProbeSpec
+    from resi.specs import ModelSpec, ProbeSpec
 
 Pair = tuple[str, str]
+Shape = tuple[int, ...]
+Shapes = tuple[Shape | None, Shape | None]
+"""Of the two sides of a comparison, where they are known."""
 LOOKED_UP = 100_000
 """Keys that are looked up at once."""
+LOOKED_AT = 5
+"""Models of one kind whose files are looked at."""
+FLOAT_BYTES = 4
+HEADER_BYTES = 1200
+"""About, of a file of one layer, beside its numbers."""
+MODEL_HEADER_BYTES = 2100
+"""About, of a model's file: its specification, and a line for each tensor."""
+
+
+class Amount(NamedTuple):
+    """An amount as far as it is known, and how many parts of it are not."""
+
+    known: float = 0
+    unknown: int = 0
+
+    def plus(self, part: float | None, times: int = 1) -> Amount:
+        """Return the amount with one more part, several times; None if it is not known how large that is."""
+        if part is None:
+            return Amount(self.known, self.unknown + times)
+        return Amount(self.known + part * times, self.unknown)
+
+    def with_all(self, other: Amount) -> Amount:
+        """Return the sum of two amounts."""
+        return Amount(self.known + other.known, self.unknown + other.unknown)
+
+
+NOTHING = Amount()
 
 
 class Place(NamedTuple):
@@ -70,14 +94,23 @@ class Masks(NamedTuple):
 NO_MEASURES = Masks(0, 0)
 
 
+class Layer(NamedTuple):
+    """One layer of a model on a probe set, as it is stored: several tests may take it."""
+
+    model: str
+    probe: str
+    pooling: str
+    name: str
+
+
 @dataclass
 class Work:
     """What runs need in one place.
 
     Attributes
     ----------
-    size : tuple of int or None
-        Samples and features of the last layer's representations, by which time is estimated.
+    shape : tuple of int or None
+        Of the representations that are compared where ``shape_of`` says no other, by which time is estimated.
     shapes : set of tuple of int
         Those of all layers that are compared, by which memory is.
     models : dict from ModelSpec to bool
@@ -86,35 +119,34 @@ class Work:
         Those of them that are trained with one thread, several at a time.
     extractions : dict from (fingerprint, probe) to bool
         Whether the representations of a model are there.
+    running : Counter of ModelSpec
+        The models that are to be run, and how often.
+    weights : Amount
+        Bytes of the weights that are left to be written.
+    layers : dict from Layer to int or None
+        Bytes of the representations and outputs that are left to be written; None where they are not known.
     comparisons, left : Counter of Kind
         All of them, and those that are not stored.
+    left_of : Counter of (Kind, Shapes)
+        The latter by the shapes of what is compared, where one differs from ``shape``.
+    stored : dict from pair to int
+        Bits of the measures whose comparison of a pair is stored.
     """
 
     place: Place
-    size: tuple[int, int] | None
+    shape: Shape | None
     models: dict[ModelSpec, bool] = field(default_factory=dict)
     extractions: dict[tuple[str, ProbeSpec], bool] = field(default_factory=dict)
+    running: Counter[ModelSpec] = field(default_factory=Counter)
+    weights: Amount = NOTHING
+    layers: dict[Layer, int | None] = field(default_factory=dict)
     comparisons: Counter[Kind] = field(default_factory=Counter)
     left: Counter[Kind] = field(default_factory=Counter)
-    shapes: set[tuple[int, ...]] = field(default_factory=set)
+    left_of: Counter[tuple[Kind, Shapes]] = field(default_factory=Counter)
+    shapes: set[Shape] = field(default_factory=set)
+    shape_of: dict[str, Shape] = field(default_factory=dict)
     small: set[ModelSpec] = field(default_factory=set)
-
-    def memory_of(self, kind: Kind, measure: Measure, sampling: Sampling) -> int:
-        """Return the bytes that comparing the largest two representations takes, as the measure says."""
-        most = 0
-        for shape in self.shapes or {size for size in (self.size,) if size}:
-            sampled = (min(shape[0], kind.samples or shape[0]), *shape[1:])
-            layout: Layout = layout_of(len(shape))
-            views = pair_views(measure.name, (sampled, sampled), (layout, layout), measure.spatial, sampling)
-            with contextlib.suppress(Exception):  # of a plugin: its comparisons fail with that, and take nothing
-                most = max(most, sum(needed_bytes(measure, *view.size(sampled)) for view in views))
-        return most
-
-    def size_of(self, kind: Kind) -> tuple[int, int] | None:
-        """Return the size of the representations that are compared, as (n_samples, n_features), if it is known."""
-        if self.size is None or kind.samples is None:
-            return self.size
-        return min(self.size[0], kind.samples), self.size[1]
+    stored: dict[tuple[Pair, bool], int] = field(default_factory=dict)
 
     @property
     def models_left(self) -> list[ModelSpec]:
@@ -127,53 +159,58 @@ class Work:
         return sum(not is_there for is_there in self.extractions.values())
 
 
+class Side(NamedTuple):
+    """The representations, or the outputs, of an experiment that are compared with each other.
+
+    Attributes
+    ----------
+    masks : Masks or None
+        By which functions outputs are compared; None for representations, which each plan's own measures compare.
+    """
+
+    keys: tuple[str, ...]
+    masks: Masks | None
+
+
+class Made(NamedTuple):
+    """A model with what it is run over, and the work of the place where it belongs."""
+
+    work: Work
+    model: ModelSpec
+    probe: ProbeSpec
+
+
+class Part(NamedTuple):
+    """What one experiment adds to the work of a place: models with what they are run over, and comparisons."""
+
+    work: Work
+    models: tuple[Made, ...]
+    sides: tuple[Side, ...]
+
+
 @dataclass
 class Total:
-    """What all runs need, by place, and what a data root knows about how long that takes."""
+    """What all runs need, by place and by run.
+
+    Attributes
+    ----------
+    measures : dict from str to (Measure, Sampling)
+        By the key of its kind, each measure and which rows of maps it compares.
+    kinds : list of Kind
+        What each bit stands for.
+    parts : list
+        For each plan the experiments it has, and its measures.
+    """
 
     works: list[Work]
     stored: Stored
-    rates: Rates
     measures: dict[str, tuple[Measure, Sampling]] = field(default_factory=dict)
-    """By the key of its kind, each measure and which rows of maps it compares."""
+    kinds: list[Kind] = field(default_factory=list)
+    parts: list[tuple[list[Part], Masks]] = field(default_factory=list)
 
-    def training_seconds(self, work: Work) -> tuple[float, int]:
-        """Return the seconds of the trainings that can be estimated, and the number of the others."""
-        found = [self.rates.training(model) for model in work.models_left]
-        known = [estimate.seconds for estimate in found if estimate is not None]
-        return sum(known), len(found) - len(known)
-
-    def training_on(self, workers: int) -> float:
-        """Return the seconds of the same trainings on so many workers, which share small models; others do not gain."""
-        shared, alone = [], 0.0
-        for work in self.works:
-            for model in work.models_left:
-                estimate = self.rates.training(model)
-                if estimate is not None and model in work.small:
-                    shared.append(estimate.seconds)
-                elif estimate is not None:
-                    alone += estimate.seconds
-        return alone + makespan(shared, workers)
-
-    def estimate(self, work: Work, kind: Kind) -> Estimate | None:
-        """Return the time of one comparison, or None if it is unknown, as for calibrated ones."""
-        return None if kind.null is not None else self.rates.comparison(kind.name, work.size_of(kind))
-
-    def comparing_seconds(self, work: Work) -> tuple[float, int]:
-        """Return the seconds of the comparisons that can be estimated, and the number of the others."""
-        seconds, unknown = 0.0, 0
-        for kind, count in work.left.items():
-            estimate = self.estimate(work, kind)
-            if estimate is not None:
-                seconds += count * estimate.seconds
-            elif kind.name not in FUNCTIONAL:  # the time of functions of outputs is negligible
-                unknown += count
-        return seconds, unknown
-
-    def least_memory(self) -> int:
-        """Return the bytes that the most demanding comparison left to do takes, as its measure says."""
-        left = ((work, kind) for work in self.works for kind in work.left if kind.key in self.measures)
-        return max((work.memory_of(kind, *self.measures[kind.key]) for work, kind in left), default=0)
+    def trained(self) -> Iterator[ModelSpec]:
+        """Yield the models that are there."""
+        return (model for work in self.works for model, is_there in work.models.items() if is_there)
 
 
 def total_work(plans: Sequence[Plan], on_damage: Callable[[ResiError], None]) -> Total:
@@ -191,9 +228,21 @@ def total_work(plans: Sequence[Plan], on_damage: Callable[[ResiError], None]) ->
         tally.add(plan, stored)
     remade = [plan.config.remade for plan in plans]
     usable = stored.without(failed=any(each.failed for each in remade), others=any(each.others for each in remade))
-    works = tally.count(usable)
-    trained = (model for work in works for model, is_there in work.models.items() if is_there)
-    return Total(works, stored, measured_rates(stored, plans[0].model_store, trained), tally.measures)
+    return tally.count(usable, stored)
+
+
+def models_of(plans: Sequence[Plan], stored: Stored) -> list[Work]:
+    """Return the models and representations that runs need, without their comparisons."""
+    tally = _Tally()
+    for plan in plans:
+        tally.add_models(plan, stored)
+    return tally.works
+
+
+def count_pairs(items: int, masks: Masks) -> tuple[int, int]:
+    """Return how many unordered pairs, and how many ordered ones, are compared among so many items."""
+    symmetric, directed = masks.symmetric.bit_count(), masks.directed.bit_count()
+    return items * (items - 1) // 2 * symmetric, items * (items - 1) * directed
 
 
 class _Tally:
@@ -206,49 +255,71 @@ class _Tally:
     def __init__(self) -> None:
         self._works: dict[Place, Work] = {}
         self._kinds: dict[Kind, int] = {}
-        self.measures: dict[str, tuple[Measure, Sampling]] = {}
+        self._measures: dict[str, tuple[Measure, Sampling]] = {}
         self._masks_of: dict[tuple[object, ...], Masks] = {}
-        self._sides: dict[int, tuple[Experiment, list[tuple[tuple[str, ...], Masks | None]]]] = {}
+        self._parts: dict[int, Part] = {}
+        self._seen: dict[int, tuple[Work, tuple[Made, ...]]] = {}
         self._wanted: dict[tuple[Place, tuple[str, ...]], Masks] = {}
+        self._plans: list[tuple[list[Part], Masks]] = []
+
+    @property
+    def works(self) -> list[Work]:
+        """All work, of which :meth:`count` counts the comparisons."""
+        return list(self._works.values())
 
     def add(self, plan: Plan, stored: Stored) -> None:
         """Add the work of a plan."""
         measures = self._masks(plan)
+        parts = []
+        self.add_models(plan, stored)
         for experiment in plan.experiments:
-            place = Place(experiment.domain, experiment.dataset, experiment.architecture)
-            work = self._works.setdefault(place, Work(place, None))
-            work.size = work.size or stored.size(place) or _size(plan, experiment)
-            if id(experiment) not in self._sides:  # a planner gives equal runs the same experiments
-                self._sides[id(experiment)] = experiment, list(self._sides_of(plan, experiment))
-                self._add_models(plan, experiment)
-                self._works[place].shapes |= set(_shapes(plan, experiment))
-            for keys, of_outputs in self._sides[id(experiment)][1]:
-                masks = measures if of_outputs is None else of_outputs
-                known = self._wanted.get((place, keys), NO_MEASURES)
-                self._wanted[place, keys] = Masks(known.symmetric | masks.symmetric, known.directed | masks.directed)
+            work, models = self._seen[id(experiment)]
+            if id(experiment) not in self._parts:
+                self._parts[id(experiment)] = Part(work, models, tuple(self._sides_of(plan, experiment)))
+                _add_shapes(plan, experiment, work, self._parts[id(experiment)].sides[0].keys)
+            part = self._parts[id(experiment)]
+            parts.append(part)
+            for side in part.sides:
+                masks = measures if side.masks is None else side.masks
+                known = self._wanted.get((work.place, side.keys), NO_MEASURES)
+                self._wanted[work.place, side.keys] = Masks(
+                    known.symmetric | masks.symmetric, known.directed | masks.directed
+                )
+        self._plans.append((parts, measures))
 
-    def _add_models(self, plan: Plan, experiment: Experiment) -> None:
-        """Add the models of an experiment where they belong, which is one place whoever else compares them."""
-        for item in experiment.items:
-            model, probe = item.model, experiment.probe_of(item)
-            place = Place(model.domain, model.dataset, model.architecture)
-            work = self._works.setdefault(place, Work(place, None))
-            if model not in work.models:
-                work.models[model] = plan.has_model(model)
-                if plan.config.domain.is_small(model):
-                    work.small.add(model)
-            extraction = model.fingerprint, probe
-            if extraction not in work.extractions:
-                work.extractions[extraction] = plan.representations.has(model, probe)
+    def add_models(self, plan: Plan, stored: Stored) -> None:
+        """Add the models and representations of a plan: each where it belongs, whoever else compares it."""
+        for experiment in plan.experiments:
+            if id(experiment) in self._seen:  # a planner gives equal runs the same experiments
+                continue
+            work = self._work(experiment.domain, experiment.dataset, experiment.architecture)
+            work.shape = work.shape or stored.size(work.place) or _size(plan, experiment)
+            models = tuple(
+                Made(self._work(model.domain, model.dataset, model.architecture), model, probe)
+                for model, probe in _probes(experiment)
+            )
+            self._seen[id(experiment)] = work, models
+            _add_models(plan, models)
 
-    def count(self, stored: Stored) -> list[Work]:
-        """Return all work, with its comparisons counted."""
+    def _work(self, domain: str, dataset: str, architecture: str) -> Work:
+        place = Place(domain, dataset, architecture)
+        return self._works.setdefault(place, Work(place, None))
+
+    def count(self, usable: Stored, stored: Stored) -> Total:
+        """Return all work, with its comparisons counted.
+
+        Parameters
+        ----------
+        usable : Stored
+            The comparisons that are not made again.
+        """
+        kinds = list(self._kinds)
         pairs: dict[Place, defaultdict[tuple[Pair, bool], int]] = {place: defaultdict(int) for place in self._works}
         for (place, keys), masks in self._wanted.items():
             _add_pairs(pairs[place], keys, masks)
         for place, work in self._works.items():
-            _count(work, pairs[place], list(self._kinds), stored)
-        return list(self._works.values())
+            _count(work, pairs[place], kinds, usable)
+        return Total(self.works, stored, self._measures, kinds, self._plans)
 
     def _bit(self, kind: Kind) -> int:
         return 1 << self._kinds.setdefault(kind, len(self._kinds))
@@ -261,35 +332,119 @@ class _Tally:
             masks = [0, 0]
             for (name, measure), null in product(config.measures.items(), config.nulls):
                 key_of = measure_key(measure, sampled, plan.sampling, null)
-                self.measures[key_of] = measure, plan.sampling
+                self._measures[key_of] = measure, plan.sampling
                 masks[not measure.symmetric] |= self._bit(Kind(name, key_of, measure.symmetric, sampled, null))
             self._masks_of[key] = Masks(*masks)
         return self._masks_of[key]
 
-    def _sides_of(self, plan: Plan, experiment: Experiment) -> Iterator[tuple[tuple[str, ...], Masks | None]]:
+    def _sides_of(self, plan: Plan, experiment: Experiment) -> Iterator[Side]:
         """Yield the identities of all representations compared, then those of outputs and the functions of these."""
-        yield plan.keys_of(experiment), None
+        yield Side(plan.keys_of(experiment), None)
         if experiment.functional:
             mask = 0
             for name in experiment.functional:
                 mask |= self._bit(Kind(name, function_key(name), True))
             keys = (plan.representations.key(item.model, experiment.probe, OUTPUTS) for item in experiment.items)
-            yield tuple(keys), Masks(mask, 0)
+            yield Side(tuple(keys), Masks(mask, 0))
 
 
-def _size(plan: Plan, experiment: Experiment) -> tuple[int, int] | None:
+def _size(plan: Plan, experiment: Experiment) -> Shape | None:
     model = experiment.items[0].model
     return plan.config.domain.representation_size(model.architecture, plan.dataset.name, model.hyperparameters)
 
 
-def _shapes(plan: Plan, experiment: Experiment) -> Iterator[tuple[int, ...]]:
-    """Yield the shapes of the layers that are compared, if they are known."""
-    domain = plan.config.domain
-    layers = {(item.group if experiment.by else "", item.layer): item.model for item in reversed(experiment.items)}
-    for (_, layer), model in layers.items():
-        shape = domain.layer_size(model.architecture, plan.dataset.name, model.hyperparameters, layer)
+def _layer_shapes(plan: Plan, model: ModelSpec, layers: Sequence[str]) -> dict[str, Shape | None]:
+    """Return the shapes of layers as far as they are known."""
+    about = model.architecture, plan.dataset.name, model.hyperparameters
+    return {layer: plan.config.domain.layer_size(*about, layer) for layer in layers}
+
+
+def _add_shapes(plan: Plan, experiment: Experiment, work: Work, keys: Sequence[str]) -> None:
+    """Note the shapes of the layers that are compared; those of one architecture are alike in all its models."""
+    found: dict[tuple[str, str, str], Shape | None] = {}
+    for item in experiment.items:
+        place = item.model.architecture, item.model.dataset, item.layer
+        if place not in found:
+            found[place] = _layer_shapes(plan, item.model, [item.layer])[item.layer]
+    work.shapes |= {shape for shape in found.values() if shape is not None}
+    if len(found) == 1:  # the last layer's, whose size the stored comparisons tell best
+        return
+    for item, key in zip(experiment.items, keys, strict=True):
+        shape = found[item.model.architecture, item.model.dataset, item.layer]
         if shape is not None:
-            yield shape
+            work.shape_of[key] = shape
+
+
+def _probes(experiment: Experiment) -> Iterator[tuple[ModelSpec, ProbeSpec]]:
+    """Yield every model of an experiment, each once, with what it is run over."""
+    found = {
+        (item.model.fingerprint, probe): item.model
+        for item in experiment.items
+        for probe in (experiment.probe_of(item),)
+    }
+    return ((model, probe) for (_, probe), model in found.items())
+
+
+def _add_models(plan: Plan, models: Iterable[Made]) -> None:
+    """Add models that were planned together: those of one setting differ in their seed alone."""
+    domain, has = plan.config.domain, plan.representations.has
+    weights: dict[tuple[str, str, str, bool], float | None] = {}
+    sizes: dict[tuple[str, str, str, ProbeSpec], list[int | None]] = {}
+    for work, model, probe in models:
+        kind = model.architecture, model.dataset, model.setting
+        if model not in work.models:
+            work.models[model] = plan.has_model(model)
+            if not work.models[model]:
+                of = *kind, bool(model.checkpoint)
+                if of not in weights:
+                    weights[of] = _weight_bytes(plan, model)
+                work.weights = work.weights.plus(weights[of])
+            if domain.is_small(model):
+                work.small.add(model)
+        extraction = model.fingerprint, probe
+        if extraction in work.extractions:
+            continue
+        is_there = work.extractions[extraction] = has(model, probe)
+        if not is_there:
+            work.running[model] += 1
+            if (*kind, probe) not in sizes:
+                sizes[*kind, probe] = _layer_bytes(plan, model, probe)
+        _add_layers(work, model, probe, None if is_there else sizes[*kind, probe])
+
+
+def _weight_bytes(plan: Plan, model: ModelSpec) -> float | None:
+    """Return what the file of a model takes; where that is not known, what others of its kind do that are there."""
+    weights = plan.config.domain.weight_bytes(model)
+    if weights is not None:
+        return weights + MODEL_HEADER_BYTES
+    alike = islice(plan.model_store.path(model).parent.glob("*.safetensors"), LOOKED_AT)
+    sizes = [path.stat().st_size for path in alike]
+    return sum(sizes) / len(sizes) if sizes else None
+
+
+def _layer_bytes(plan: Plan, model: ModelSpec, probe: ProbeSpec) -> list[int | None]:
+    """Return what the files of a model's layers take, and last that of its outputs."""
+    shapes = _layer_shapes(plan, model, probe.layers)
+    outputs = _output_shape(plan.config.domain.classes_of(model), shapes)
+    return [
+        None if shape is None else FLOAT_BYTES * math.prod(shape) + HEADER_BYTES
+        for shape in (*shapes.values(), outputs)
+    ]
+
+
+def _output_shape(classes: int | None, shapes: Mapping[str, Shape | None]) -> Shape | None:
+    known = next((shape for shape in shapes.values() if shape is not None), None)
+    return None if known is None or classes is None else (known[0], classes)
+
+
+def _add_layers(work: Work, model: ModelSpec, probe: ProbeSpec, sizes: Sequence[int | None] | None) -> None:
+    """Note what an extraction writes; nothing where it is there, of which no sizes are given."""
+    names = [Layer(model.fingerprint, probe.probe, probe.pooling, layer) for layer in (*probe.layers, OUTPUTS)]
+    if sizes is None:
+        work.layers |= dict.fromkeys(names, 0)
+        return
+    for name, size in zip(names, sizes, strict=True):
+        work.layers.setdefault(name, size)
 
 
 def _add_pairs(pairs: defaultdict[tuple[Pair, bool], int], keys: Sequence[str], masks: Masks) -> None:
@@ -303,28 +458,47 @@ def _add_pairs(pairs: defaultdict[tuple[Pair, bool], int], keys: Sequence[str], 
 
 def _count(work: Work, pairs: dict[tuple[Pair, bool], int], kinds: Sequence[Kind], stored: Stored) -> None:
     """Count the comparisons of a place by kind; only those that may be stored are looked up one by one."""
-    by_mask = Counter(pairs.values())
-    work.comparisons = Counter()
-    for mask, count in by_mask.items():
-        for kind in _kinds(mask, kinds):
-            work.comparisons[kind] += count
-    work.left = Counter(work.comparisons)
     names = stored.measures(work.place)
     possible = sum(1 << bit for bit, kind in enumerate(kinds) if kind.name in names)
-    if not possible:
-        return
     wanted = (
-        (kind, comparison_key(a, b, kind.key, symmetric))
-        for ((a, b), symmetric), mask in pairs.items()
-        for kind in _kinds(mask & possible, kinds)
+        (pair, kind, comparison_key(*pair[0], kind.key, pair[1]))
+        for pair, mask in pairs.items()
+        for kind in of_mask(mask & possible, kinds)
     )
-    while some := list(islice(wanted, LOOKED_UP)):
-        there = stored.has([key for _, key in some])
-        work.left.subtract(kind for (kind, _), is_there in zip(some, there, strict=True) if is_there)
-    work.left = +work.left
+    bits = {kind: 1 << bit for bit, kind in enumerate(kinds)}
+    while possible and (some := list(islice(wanted, LOOKED_UP))):
+        there = stored.has([key for _, _, key in some])
+        for (pair, kind, _), is_there in zip(some, there, strict=True):
+            if is_there:
+                work.stored[pair] = work.stored.get(pair, 0) | bits[kind]
+    work.comparisons = _of_kinds(Counter(pairs.values()), kinds)
+    by_shapes: Counter[tuple[int, Shapes]] = Counter()
+    if work.stored or work.shape_of:
+        for pair, mask in pairs.items():
+            by_shapes[mask & ~work.stored.get(pair, 0), shapes_of(work, pair[0])] += 1
+    else:
+        by_shapes = Counter({(mask, (None, None)): count for mask, count in Counter(pairs.values()).items()})
+    for (mask, shapes), count in by_shapes.items():
+        for kind in of_mask(mask, kinds):
+            work.left_of[kind, shapes] += count
+            work.left[kind] += count
 
 
-def _kinds(mask: int, kinds: Sequence[Kind]) -> Iterator[Kind]:
+def shapes_of(work: Work, pair: Pair) -> Shapes:
+    """Return the shapes of what is compared, where they are not those that most in the place have."""
+    return work.shape_of.get(pair[0]), work.shape_of.get(pair[1])
+
+
+def _of_kinds(by_mask: Mapping[int, int], kinds: Sequence[Kind]) -> Counter[Kind]:
+    found: Counter[Kind] = Counter()
+    for mask, count in by_mask.items():
+        for kind in of_mask(mask, kinds):
+            found[kind] += count
+    return found
+
+
+def of_mask(mask: int, kinds: Sequence[Kind]) -> Iterator[Kind]:
+    """Yield the kinds that bits stand for."""
     while mask:
         lowest = mask & -mask
         yield kinds[lowest.bit_length() - 1]

@@ -30,6 +30,8 @@ else:
 # One-sided: as often as a two-sided interval of 95 % leaves chance out on the one side.
 LEVEL = 0.025
 UNKNOWN = "unknown"
+ABSENT = "absent"
+"""Instead of the hash of a published model's file that has not been fetched yet."""
 
 
 class Item(NamedTuple):
@@ -105,6 +107,8 @@ class Models:
     """Where published models lie, for runs that read them instead of training their own."""
     known_files: KnownFiles | None = None
     """What is known of published models whose files are not there."""
+    assumes_files: bool = False
+    """Whether published models of which nothing is known are taken as if their files were there."""
     left_out: dict[ModelSpec, DatasetError] = field(default_factory=dict)
     """Published models of which nothing is known, and why; their :attr:`ModelSpec.checkpoint` is ``UNKNOWN``."""
     on: DatasetSpec | None = None
@@ -151,7 +155,7 @@ class Models:
             if self.known_files is None:
                 raise
             self.left_out[model] = error
-            return replace(model, checkpoint=UNKNOWN)
+            return replace(model, checkpoint=ABSENT if self.assumes_files else UNKNOWN)
 
     def _read_published(self, root: Path, model: ModelSpec) -> ModelSpec:
         """Return a published model with what identifies it: the hash of its file, or the one that is known of it.

@@ -139,7 +139,7 @@ class Maker:
         )
         if trained is None:
             return
-        models.save(spec, trained, time.perf_counter() - start)
+        models.save(spec, trained, time.perf_counter() - start, device.type)
         unfinished.unlink(missing_ok=True)
 
     def _dataset_of(self, spec: ModelSpec) -> DatasetSpec:

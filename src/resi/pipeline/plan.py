@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from resi.choices import Stage
 from resi.console import PATIENCE_SECONDS, progress
 from resi.domains.given import GivenDomain
-from resi.errors import DatasetError
+from resi.errors import CheckpointError, DatasetError
 from resi.fingerprints import canonical, fingerprint
 from resi.groundings.against import Against, join, named
 from resi.groundings.base import UNKNOWN, Experiment, Models
@@ -27,7 +27,7 @@ from resi.store.representations import OUTPUTS, RepresentationStore
 from resi.store.root import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from resi.config.schema import RunConfig
@@ -83,6 +83,10 @@ class Plan:
     """Published models that take no part, as their files are not there: which is said, in tables as well."""
     given: RepresentationSource | None = None
     """The representations of a domain that neither trains nor runs models."""
+    absent_models: DatasetError | None = None
+    """Why none of the published models is there, where they are planned all the same."""
+    unread: frozenset[Path] = frozenset()
+    """Files of published models or given representations that no run has read: what there is of them is to do."""
     others: tuple[DatasetSpec, ...] = ()
     """Further datasets that models are trained on."""
 
@@ -279,16 +283,29 @@ class Planner:
     needs_datasets : bool
         Whether a dataset that is nowhere is an error; otherwise ``Plan.absent`` holds it, and of such a plan nothing
         counts as done.
+    needs_models : bool
+        Whether published models of which none is there are an error; otherwise ``Plan.absent_models`` holds it, and
+        they are planned as if they were there, all of them to be read yet.
+    reads_weights : bool
+        Whether files of published models, and of given representations, are read where the data root does not know
+        their hashes; otherwise ``Plan.unread`` holds them, and of these nothing counts as done.
     """
 
-    def __init__(self, may_download: bool = True, reads_files: bool = True, needs_datasets: bool = True) -> None:
+    def __init__(
+        self,
+        may_download: bool = True,
+        reads_files: bool = True,
+        needs_datasets: bool = True,
+        needs_models: bool = True,
+        reads_weights: bool = True,
+    ) -> None:
         self._needs_datasets = needs_datasets
         self._may_download = may_download
         self._reads_files = reads_files
+        self._needs_models = needs_models
+        self._reads_weights = reads_weights
         self._datasets: dict[tuple[object, ...], tuple[DatasetSpec, DatasetError | None]] = {}
-        self._experiments: dict[
-            tuple[object, ...], tuple[tuple[Experiment, ...], Mapping[ModelSpec, DatasetError]]
-        ] = {}
+        self._experiments: dict[tuple[object, ...], _Planned] = {}
 
     def plan(self, config: RunConfig) -> Plan:
         """Plan a run, see :func:`make_plan`."""
@@ -297,20 +314,31 @@ class Planner:
             dataset = replace(dataset, cache=Store(config.root).cache)
         others = self.other_datasets(config)
         trained_on = {found.name: found for found, _ in [*others, (dataset, None)]}
-        experiments, left_out = self._all_experiments(config, dataset, trained_on)
+        experiments, left_out, unread = self._all_experiments(config, dataset, trained_on)
+        absent_models = None
         if not experiments and left_out:
-            raise next(iter(left_out.values()))
+            absent_models = next(iter(left_out.values()))
+            # A file that is there and of no use will not be fetched.
+            if self._needs_models or any(isinstance(error, CheckpointError) for error in left_out.values()):
+                raise absent_models
+            experiments, left_out, unread = self._all_experiments(config, dataset, trained_on, assumes_files=True)
+            left_out = {}
         given = None
         if isinstance(config.domain, GivenDomain):
-            given = self._given(config.domain, config.root, experiments)
+            known_files = KnownFiles(config.root, self._may_download, self._reads_weights)
+            given = self._given(config.domain, known_files, experiments)
+            unread = frozenset(known_files.unread)
         absent = next(filter(None, [absent, *(reason for _, reason in others)]), None)
-        return Plan(config, dataset, experiments, absent, left_out, given, tuple(found for found, _ in others))
+        found = tuple(found for found, _ in others)
+        return Plan(config, dataset, experiments, absent, left_out, given, absent_models, unread, found)
 
-    def _given(self, domain: GivenDomain, root: Path, experiments: Sequence[Experiment]) -> RepresentationSource:
+    def _given(
+        self, domain: GivenDomain, known_files: KnownFiles, experiments: Sequence[Experiment]
+    ) -> RepresentationSource:
         """Return the representations that are given, after checking that they are of the same samples."""
         for experiment in experiments:
             domain.check([(item.model, item.layer) for item in experiment.items])
-        source = domain.source(KnownFiles(root, self._may_download))
+        source = domain.source(known_files)
         items = [(experiment.probe, item) for experiment in experiments for item in experiment.items]
         with progress("hashing representations", len(items), after=PATIENCE_SECONDS) as advance:
             for probe, item in items:
@@ -357,24 +385,29 @@ class Planner:
         return dataset, None
 
     def _all_experiments(
-        self, config: RunConfig, dataset: DatasetSpec, trained_on: Mapping[str, DatasetSpec]
-    ) -> tuple[tuple[Experiment, ...], dict[ModelSpec, DatasetError]]:
-        """Return the experiments, and the models that they lack."""
-        found: list[Experiment] = []
-        left_out: dict[ModelSpec, DatasetError] = {}
-        for models in _runs(config, dataset, trained_on, self._known_files(config)):
-            experiments, absent = self._experiments_of(config, models)
-            found += experiments
-            left_out |= absent
-        return tuple(found), left_out
+        self,
+        config: RunConfig,
+        dataset: DatasetSpec,
+        trained_on: Mapping[str, DatasetSpec],
+        assumes_files: bool = False,
+    ) -> _Planned:
+        """Return all experiments, and the models that they lack."""
+        runs = _runs(config, dataset, trained_on, lambda: self._known_files(config), assumes_files)
+        found = [self._experiments_of(config, models, assumes_files) for models in runs]
+        if len(found) == 1:
+            return found[0]
+        left_out = {model: error for planned in found for model, error in planned.left_out.items()}
+        experiments = tuple(experiment for planned in found for experiment in planned.experiments)
+        return _Planned(experiments, left_out, frozenset().union(*(planned.unread for planned in found)))
 
     def _known_files(self, config: RunConfig) -> KnownFiles | None:
         """Return what is known of published models."""
-        return KnownFiles(config.root, self._may_download) if config.models.root else None
+        if not config.models.root:
+            return None
+        # Of any size, so that later plans read none.
+        return KnownFiles(config.root, self._may_download, self._reads_weights, smallest=0)
 
-    def _experiments_of(
-        self, config: RunConfig, groups: Mapping[str, Models]
-    ) -> tuple[tuple[Experiment, ...], Mapping[ModelSpec, DatasetError]]:
+    def _experiments_of(self, config: RunConfig, groups: Mapping[str, Models], assumes_files: bool) -> _Planned:
         """Return the experiments of some models, which are of one architecture or are groups each."""
         domain, test = config.domain, config.test
         about = (domain.name, domain.protocol, domain.representation, test.name, config.models.root, config.root)
@@ -384,26 +417,40 @@ class Planner:
             for name, of in groups.items()
         ]
         against = (test.of, config.settings) if isinstance(test, Against) else ()
-        key = (*about, *names, config.seeds, config.groups, *against, given)
+        key = (*about, *names, config.seeds, config.groups, *against, given, assumes_files)
         if key not in self._experiments:
             first = next(iter(groups.values()))
             planned = test.plan_groups(groups, config.settings) if isinstance(test, Against) else test.plan(first)
             experiments = tuple(_without_unknown(planned))
             left_out = {model: error for of in groups.values() for model, error in of.left_out.items()}
-            self._experiments[key] = experiments, left_out
-            if first.known_files and self._may_download:
+            known = [of.known_files for of in groups.values() if of.known_files]
+            unread = frozenset().union(*(files.unread for files in known))
+            self._experiments[key] = _Planned(experiments, left_out, unread)
+            if first.known_files and self._may_download and self._reads_weights:
                 for model in {model for experiment in experiments for model in experiment.models}:
                     first.known_files.remember_checkpoint(model)
         return self._experiments[key]
 
 
+class _Planned(NamedTuple):
+    """The experiments of some architectures, the models that they lack, and the files that have not been read."""
+
+    experiments: tuple[Experiment, ...]
+    left_out: Mapping[ModelSpec, DatasetError]
+    unread: frozenset[Path]
+
+
 def _runs(
-    config: RunConfig, dataset: DatasetSpec, trained_on: Mapping[str, DatasetSpec], known_files: KnownFiles | None
+    config: RunConfig,
+    dataset: DatasetSpec,
+    trained_on: Mapping[str, DatasetSpec],
+    known_files: Callable[[], KnownFiles | None],
+    assumes_files: bool,
 ) -> Iterator[dict[str, Models]]:
     """Yield the models of each experiment by group: an architecture alone, all of them, or all datasets for each."""
 
     def models(architecture: str, of: DatasetSpec) -> Models:
-        overrides, roots = config.architectures[architecture], (config.models.root, known_files)
+        overrides, roots = config.architectures[architecture], (config.models.root, known_files(), assumes_files)
         on = None if of is dataset else dataset
         return Models(config.domain, of, architecture, overrides, config.seeds, config.groups, *roots, on=on)
 

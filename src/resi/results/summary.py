@@ -21,9 +21,12 @@ if TYPE_CHECKING:
 PLACE = ("domain", "dataset", "architecture")
 SUMMARIZED = {
     name: COMPARISONS[name]
-    for name in (*PLACE, "measure", "key", "shape_a", "seconds", "prepare_seconds", "status", "error", "parameters")
+    for name in (
+        *(*PLACE, "measure", "key", "shape_a", "seconds", "prepare_seconds"),
+        *("status", "error", "parameters", "device"),
+    )
 }
-KIND = [*PLACE, "measure", "shape_a", "status"]
+KIND = [*PLACE, "measure", "shape_a", "status", "device"]
 COUNTS = pl.Schema(
     {
         **{name: pl.String for name in KIND},

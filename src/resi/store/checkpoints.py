@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import zipfile
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -110,6 +112,20 @@ def read_safetensors(path: Path) -> tuple[dict[str, Tensor], str]:
     return tensors, content
 
 
+def same_tensors(found: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> dict[str, str]:
+    """Return by the names of weights which tensor of a file they are; what was computed from tensors is left out.
+
+    Parameters
+    ----------
+    found : mapping from name to Tensor
+        As the file has them.
+    state : mapping from name to Tensor
+        As a model has them.
+    """
+    names = {id(tensor): name for name, tensor in found.items()}
+    return {name: names[id(tensor)] for name, tensor in state.items() if id(tensor) in names}
+
+
 def read_weight_file(file: WeightFile) -> dict[str, Tensor]:
     """Return the weights that a model has in a file of others.
 
@@ -118,7 +134,22 @@ def read_weight_file(file: WeightFile) -> dict[str, Tensor]:
     ArtifactError
         If the file is missing or has changed.
     """
-    tensors, content = read_safetensors(Path(file.path))
+    path = Path(file.path)
+    is_safetensors = path.suffix == ".safetensors"
+    tensors, content = read_safetensors(path) if is_safetensors else _read_dictionary(path, file.sha256)
     if content != file.sha256:
         raise ArtifactError("has changed, or is damaged")
-    return {name: tensors[name].float() for name in file.names}
+    weights = {name: tensors[file.called.get(name, name)] for name in file.names}
+    return {name: tensor.float() for name, tensor in weights.items()} if is_safetensors else weights
+
+
+def _read_dictionary(path: Path, expected: str) -> tuple[dict[str, Tensor], str]:
+    """Return what :func:`read_weights` does, and the file's hash; of another file than expected, the hash alone."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError as error:
+        raise ArtifactError("is missing") from error
+    except OSError as error:
+        raise ArtifactError(f"cannot be read: {error.strerror}") from error
+    found = hashlib.sha256(content).hexdigest()
+    return (read_weights(io.BytesIO(content)) if found == expected else {}), found

@@ -10,14 +10,16 @@ import contextlib
 import hashlib
 import json
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from resi.console import say
 from resi.errors import ArtifactError, DatasetError, StoreError
 from resi.fingerprints import canonical, file_state, hash_file
 from resi.specs import DatasetSpec
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from resi.specs import ModelSpec
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 SHOWN_DIGITS = 12
 LARGE_BYTES = 2**20
 """Smaller files are hashed in no time."""
+SLOW_BYTES = 2**31
+"""Larger ones take seconds, which is said."""
 SETTLED_SECONDS = 2.0
 """A file that was written to more recently may be written to again within one tick of the clock of its file system."""
 
@@ -39,10 +43,23 @@ class KnownFiles:
         The data root.
     writes : bool
         Whether hashes of files may be kept.
+    reads : bool
+        Whether files that are not known may be read. Otherwise :meth:`hash_file` returns what is no other file's hash,
+        under which nothing is stored yet.
+    smallest : int
+        Size in bytes from which files are known; smaller ones are read whenever they are asked for.
+
+    Attributes
+    ----------
+    unread : set of Path
+        Files that were asked for and are not known, where ``reads`` is False.
     """
 
     root: Path
     writes: bool = True
+    reads: bool = True
+    smallest: int = LARGE_BYTES
+    unread: set[Path] = field(default_factory=set, compare=False)
 
     def remember_dataset(self, domain: str, dataset: DatasetSpec) -> None:
         """Record the content of a dataset; that of a built-in one is known anyway."""
@@ -84,17 +101,36 @@ class KnownFiles:
         DatasetError
             If it is written to meanwhile.
         """
-        state, start = file_state(path), time.time()
-        if state is None or state[0] < LARGE_BYTES:
+        state = file_state(path)
+        if state is None or state[0] < self.smallest:
             return hash_file(path)
         note = self.root / "sources" / "files" / f"{_check(str(path.absolute()))}.json"
         about: list[str | int] = [str(path.absolute()), *state]
-        with contextlib.suppress(OSError, ValueError, LookupError, TypeError, RecursionError):
-            known = json.loads(note.read_text(encoding="utf-8"))
-            if known["file"] == about and known["check"] == _check(canonical([about, known["sha256"]])):
-                return str(known["sha256"])
+        if known := _noted(note, about):
+            return known
+        if not self.reads:
+            self.unread.add(path)
+            return f"unread {_check(canonical(about))}"
+        with self._alone(note.stem, state[0]):
+            return _noted(note, about) or self._hash_and_note(path, note, about)
+
+    @contextlib.contextmanager
+    def _alone(self, name: str, size: int) -> Iterator[None]:
+        """Hold the lock on hashing a large file: jobs that start at once need not all read it."""
+        from resi.store.root import Store
+
+        with contextlib.ExitStack() as stack:
+            if self.writes and size >= LARGE_BYTES:
+                with contextlib.suppress(StoreError):  # a data root that can only be read
+                    stack.enter_context(Store(self.root).lock(f"hashing-{name}", "is hashing the same file"))
+            yield
+
+    def _hash_and_note(self, path: Path, note: Path, about: list[str | int]) -> str:
+        state, start = file_state(path), time.time()
+        if state is not None and state[0] >= SLOW_BYTES:
+            say(f"hashing {path}, {state[0] / 1e9:.1f} GB: once, as long as it does not change")
         content = hash_file(path)
-        if file_state(path) != state:
+        if state is None or list(state) != about[1:] or file_state(path) != state:
             raise DatasetError(f"{path} changed while it was read; run again when it is whole")
         if self.writes and start - max(state[1], state[2]) / 1e9 > SETTLED_SECONDS:
             self._note_file(note, about, content)
@@ -150,6 +186,15 @@ class KnownFiles:
         if about not in expected or not paths[0].name.endswith(f"-{content[:SHOWN_DIGITS]}.json"):
             raise ArtifactError(f"{paths[0]} is damaged, or another note under its name. Delete it.")
         return content
+
+
+def _noted(note: Path, about: list[str | int]) -> str | None:
+    """Return the hash of a file as noted; None if there is no note of the file as it is, or a damaged one."""
+    with contextlib.suppress(OSError, ValueError, LookupError, TypeError, RecursionError):
+        known = json.loads(note.read_text(encoding="utf-8"))
+        if known["file"] == about and known["check"] == _check(canonical([about, known["sha256"]])):
+            return str(known["sha256"])
+    return None
 
 
 def _check(content: str) -> str:

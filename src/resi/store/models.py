@@ -37,12 +37,17 @@ class ModelStore:
         """Return whether the model is trained."""
         return self.path(spec).is_file()
 
-    def save(self, spec: ModelSpec, trained: Trained, seconds: float) -> None:
+    def save(self, spec: ModelSpec, trained: Trained, seconds: float, device: str = "") -> None:
         """Write a model's weights with everything that shaped them, its accuracies, and how long training took.
 
         Weights that stay in files of others are noted instead, with the hashes of these files.
+
+        Parameters
+        ----------
+        device : str
+            On which it was trained, such as ``cpu``.
         """
-        about: dict[str, Any] = {"accuracies": trained.accuracies, "seconds": seconds}
+        about: dict[str, Any] = {"accuracies": trained.accuracies, "seconds": seconds, "device": device}
         if trained.files:
             about["files"] = [dataclasses.asdict(file) for file in trained.files]
         metadata = {"spec": dataclasses.asdict(spec), "fingerprint": spec.fingerprint, **about}

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from resi.config.words import SUITE, label, suite_of
 from resi.console import say
 from resi.console.redaction import redact_all
-from resi.errors import DatasetError, ResiError
+from resi.errors import ResiError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from hydra.core.config_loader import ConfigLoader
     from omegaconf import DictConfig
 
-    from resi.config.schema import RunConfig
     from resi.sweeps.suites import JobWords
 
 SUITE_FILE = "suite.json"
@@ -29,6 +27,8 @@ SWEEP_KEYS = ("hydra", "root", "compare", "device")
 MULTIRUN = ("-m", "--multirun")
 # A sweeper of another package reads the words itself.
 OTHER_SWEEPER = re.compile(r"\+*hydra/sweeper=(?!suite$)")
+# Launchers whose jobs may find other packages than this process.
+ELSEWHERE = re.compile("Slurm|Ray")
 # Options of Hydra that are followed by a value.
 WITH_VALUE = ("--config-dir", "-cd", "--config-path", "-cp", "--config-name", "-cn", "--package", "-p", "--cfg", "-c")
 
@@ -55,7 +55,7 @@ class SweepJobs:
     """The jobs of a sweep that can run, and why the others cannot."""
 
     ready: list[JobWords]
-    blocked: dict[JobWords, str]
+    blocked: dict[JobWords, ResiError]
 
 
 def split_words(words: Sequence[str]) -> tuple[list[str], Asked | None]:
@@ -100,13 +100,14 @@ def plan_jobs(config: DictConfig, loader: ConfigLoader, folder: Path, given: Ask
     ------
     UsageError
         Of the first job that cannot be composed.
-    DatasetError
-        If no job can run, since data are missing.
+    ResiError
+        If no job can run, since data, models or packages are missing.
     """
     from resi.config.loading import store_of
     from resi.config.many import compose_all
     from resi.config.own_measures import with_files
     from resi.store.files import write_text
+    from resi.sweeps.preflight import check_jobs
     from resi.sweeps.suite_files import load_suite
     from resi.sweeps.suites import expand, left_alone
 
@@ -127,33 +128,5 @@ def plan_jobs(config: DictConfig, loader: ConfigLoader, folder: Path, given: Ask
         say(f"suite={suite.name}: {len(jobs)} jobs; resi list progress {suite.name} shows how far they are")
     if config.hydra.launcher.get("dry_run"):
         return SweepJobs(jobs, {})
-    blocked = _without_data(jobs, composed)
+    blocked = check_jobs(jobs, composed, not ELSEWHERE.search(str(config.hydra.launcher.get("_target_", ""))))
     return SweepJobs([job for job in jobs if job not in blocked], blocked)
-
-
-def _without_data(jobs: Sequence[JobWords], configs: Sequence[RunConfig]) -> dict[JobWords, str]:
-    """Return the jobs whose datasets are neither there nor can be had, and say the reason of each dataset once.
-
-    Datasets that can be downloaded are downloaded here, before many jobs ask for them at a time.
-    """
-    from resi.pipeline.plan import Planner
-
-    planner = Planner()
-    blocked: dict[JobWords, str] = {}
-    by_reason: defaultdict[str, list[JobWords]] = defaultdict(list)
-    for job, config in zip(jobs, configs, strict=True):
-        try:
-            planner.dataset(config)
-            planner.other_datasets(config)
-        except DatasetError as error:
-            blocked[job] = str(error)
-            by_reason[str(error)].append(job)
-        except ResiError:  # a package that is missing here, and may be there where the job runs
-            continue
-    for reason, found in by_reason.items():
-        if len(found) == len(jobs):
-            raise DatasetError(f"none of the {len(jobs)} jobs can run: {reason}")
-        say(f"{len(found)} of {len(jobs)} jobs cannot run: {reason}")
-    if blocked and len(blocked) == len(jobs):
-        raise DatasetError(f"none of the {len(jobs)} jobs can run, for the reasons above")
-    return blocked

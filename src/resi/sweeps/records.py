@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from resi.errors import ResiError
+
     Record = dict[str, Any]
 
 START_FILE = "started.json"
@@ -49,17 +51,17 @@ def note_planned(folder: Path, jobs: Sequence[Job]) -> None:
     _append(folder / PLANNED_FILE, ({"number": job.number, "job": job.label} for job in jobs))
 
 
-def note_lost(folder: Path, job: Job, reason: str) -> None:
+def note_lost(folder: Path, job: Job, reason: str, exit_code: int = 1) -> None:
     """Note why a job ended that could not do so itself."""
-    _append(folder / LOST_FILE, [{"number": job.number, "detail": reason}])
+    _append(folder / LOST_FILE, [{"number": job.number, "detail": reason, "exit_code": exit_code}])
 
 
-def note_blocked(folder: Path, first: int, reasons: Mapping[tuple[str, ...], str]) -> None:
+def note_blocked(folder: Path, first: int, reasons: Mapping[tuple[str, ...], ResiError]) -> None:
     """Note jobs that are not started, with their reasons; they are numbered from ``first`` on."""
     jobs = [Job(first + index, words) for index, words in enumerate(reasons)]
     note_planned(folder, jobs)
     for job in jobs:
-        note_lost(folder, job, reasons[job.words])
+        note_lost(folder, job, str(reasons[job.words]), reasons[job.words].exit_code)
 
 
 def note_start(folder: Path, record: Record) -> None:
@@ -99,9 +101,10 @@ def read_jobs(folder: Path) -> list[Record]:
         for path in folder.glob(f"*/{name}"):
             record = json.loads(path.read_text(encoding="utf-8"))
             records[record["number"]] = record
-    for number, reason in lost_jobs(folder).items():
-        if records[number]["outcome"] in (STARTED, NOT_RUN):
-            records[number] |= {"outcome": FAILED, "detail": reason}
+    for row in _rows(folder / LOST_FILE):
+        record = records[row["number"]]
+        if record["outcome"] in (STARTED, NOT_RUN):
+            record |= {"outcome": FAILED, "detail": row["detail"], "exit_code": row.get("exit_code", 1)}
     return [records[number] for number in sorted(records)]
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from resi.domains.graph.lookup import graph_network
 from resi.domains.graph.training import measure_accuracies
 from resi.specs import Trained
-from resi.store.checkpoints import read_weights
+from resi.store.checkpoints import read_weights, same_tensors
 
 if TYPE_CHECKING:
     import torch
@@ -24,5 +24,6 @@ def read_checkpoint(content: bytes, spec: ModelSpec, dataset: DatasetSpec, devic
     ArtifactError
         If it is not a dictionary of weights, or does not fit the architecture.
     """
-    state = graph_network(spec.architecture).from_published(read_weights(io.BytesIO(content)))
-    return Trained(state, measure_accuracies(spec, state, dataset, device))
+    found = read_weights(io.BytesIO(content))
+    state = graph_network(spec.architecture).from_published(found)
+    return Trained(state, measure_accuracies(spec, state, dataset, device), sources=same_tensors(found, state))

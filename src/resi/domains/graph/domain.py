@@ -105,6 +105,19 @@ class GraphDomain(Domain):
         """Return the numbers of probe nodes and hidden channels."""
         return graph_dataset(dataset).probe_nodes, graph_network(architecture).width(hyperparameters)
 
+    def weight_bytes(self, model: ModelSpec) -> int | None:
+        """Return the bytes of a model's weights; none of a published one, whose weights stay where they are."""
+        if model.checkpoint:
+            return 0
+        about = graph_dataset(model.dataset)
+        if about.features is None or about.classes is None:
+            return None
+        return graph_network(model.architecture).weight_bytes(model.hyperparameters, about.features, about.classes)
+
+    def classes_of(self, model: ModelSpec) -> int | None:
+        """Return the number of classes of the dataset."""
+        return graph_dataset(model.dataset).classes
+
     def locate(self, dataset: str, root: Path | None, downloads: Path, may_download: bool = True) -> DatasetSpec:
         """Find and hash a dataset's files."""
         return graph_dataset(dataset).locate(root, downloads / self.name / dataset, may_download)

@@ -12,7 +12,7 @@ from resi.domains.language.instructions import find_instruction
 from resi.domains.language.lookup import text_architecture, text_dataset, text_network
 from resi.domains.language.networks.base import TextNetwork
 from resi.domains.language.networks.folders import RESULTS
-from resi.domains.language.settings import LEVELS, SETTINGS, shortcut_probe
+from resi.domains.language.settings import LEVELS, NEW_CLASSES, SETTINGS, kind_of, shortcut_probe
 from resi.domains.language.weight_files import hash_weights
 from resi.errors import UsageError
 from resi.fingerprints import hash_file
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 TRAINING_VERSION = 2
 DEFAULT = "default"
 SMALL_PARAMETERS = 10**7
+FLOAT_BYTES = 4
+TOKENIZER_BYTES = 60
+"""About, of a tokenizer with its merges, for each entry of its vocabulary."""
 
 
 class LanguageDomain(Domain):
@@ -153,6 +156,24 @@ class LanguageDomain(Domain):
         """Return the numbers of evaluation sentences and of hidden features."""
         del hyperparameters
         return text_dataset(dataset).probe_size, text_architecture(architecture).width
+
+    def weight_bytes(self, model: ModelSpec) -> int | None:
+        """Return the bytes of a model's weights and its tokenizer; of a published model those of the tokenizer."""
+        family = text_network(model.architecture)
+        tokenizer = TOKENIZER_BYTES * text_architecture(model.architecture).vocabulary
+        count = 0 if model.checkpoint else family.weight_count(model.architecture, self.classes_of(model))
+        return None if count is None else FLOAT_BYTES * count + tokenizer
+
+    def classes_of(self, model: ModelSpec) -> int:
+        """Return the number of classes, those that random labels add included."""
+        added = NEW_CLASSES if kind_of(model.setting) == "label_randomization" else 0
+        return len(text_dataset(model.dataset).classes) + added
+
+    def repositories(self, model: ModelSpec) -> tuple[str, ...]:
+        """Return where the weights and the tokenizer lie that a model is made with."""
+        keys = ("tokenizer",) if model.checkpoint else ("pretrained", "tokenizer")
+        found = (str(model.hyperparameters.get(key, "")).format(seed=model.seed) for key in keys)
+        return tuple(dict.fromkeys(filter(None, found)))
 
     def locate(self, dataset: str, root: Path | None, downloads: Path, may_download: bool = True) -> DatasetSpec:
         """Find and hash a dataset's files, or fetch them from the hub."""

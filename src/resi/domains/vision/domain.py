@@ -114,6 +114,22 @@ class VisionDomain(Domain):
         shape = image_network(architecture).layer_shape(architecture, layer, hyperparameters)
         return None if shape is None else (image_dataset(dataset).test_images, *shape)
 
+    def weight_bytes(self, model: ModelSpec) -> int | None:
+        """Return the bytes of a model's weights; of a published one those that are not read where they lie."""
+        family = image_network(model.architecture)
+        if model.checkpoint:
+            return family.stored_bytes(model.architecture)
+        return family.weight_bytes(model.architecture, model.hyperparameters, image_dataset(model.dataset).classes)
+
+    def classes_of(self, model: ModelSpec) -> int | None:
+        """Return the number of classes of the dataset."""
+        return image_dataset(model.dataset).classes
+
+    def repositories(self, model: ModelSpec) -> tuple[str, ...]:
+        """Return where the weights lie that a training starts from."""
+        source = model.hyperparameters.get("pretrained", "none")
+        return () if model.checkpoint or source == "none" else (str(source),)
+
     def locate(self, dataset: str, root: Path | None, downloads: Path, may_download: bool = True) -> DatasetSpec:
         """Find and check a dataset's files."""
         return image_dataset(dataset).locate(root, downloads / self.name, may_download)

@@ -26,7 +26,7 @@ from resi.domains.vision.settings import SETTINGS
 from resi.domains.weights import check_fit
 from resi.errors import CheckpointError, DatasetError, UsageError
 from resi.specs import Trained
-from resi.store.checkpoints import read_weights
+from resi.store.checkpoints import read_weights, same_tensors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -187,11 +187,12 @@ def read_checkpoint(content: bytes, model: ModelSpec) -> Trained:
     import torch
 
     family = image_network(model.architecture)
-    state = family.from_published(read_weights(io.BytesIO(content)))
+    found = read_weights(io.BytesIO(content))
+    state = family.from_published(found)
     with torch.device("meta"):
         network = family.build(model.architecture, as_built(model), image_dataset(model.dataset).classes)
     check_fit(network.state_dict(), state, model.label)
-    return Trained(state, {})
+    return Trained(state, {}, sources=same_tensors(found, state))
 
 
 def as_built(model: ModelSpec) -> Mapping[str, Any]:

@@ -23,6 +23,8 @@ class GraphDataset(FoundDataset["Graph"]):
     ----------
     probe_nodes : int
         Number of test nodes whose representations are compared.
+    features, classes : int, optional
+        Of a node, and how many there are, by which the size of models is estimated; None if the files decide it.
     published_name : str
         Its name in the published results; empty if there are none.
     hyperparameters : mapping from architecture to mapping
@@ -32,5 +34,7 @@ class GraphDataset(FoundDataset["Graph"]):
 
     domain: ClassVar[str] = "graph"
     probe_nodes: int
+    features: int | None = None
+    classes: int | None = None
     published_name: str = ""
     hyperparameters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, hash=False)

@@ -87,6 +87,8 @@ CORA = GraphDataset(
     "PyG",
     size=1_200_000,
     probe_nodes=1000,
+    features=1433,
+    classes=7,
     # The last one is where PyG has them.
     find=RawFiles("Cora", tuple(FILES), ("raw", "", "Cora/raw"), _download, _hash).find,
     read=_read,

@@ -65,6 +65,8 @@ DIGITS_KNN = GraphDataset(
     "scikit-learn",
     embedded=True,
     probe_nodes=TEST,
+    features=64,
+    classes=10,
     find=_find,
     read=_read,
 )

@@ -81,6 +81,8 @@ FLICKR = GraphDataset(
     "PyG",
     size=250_000_000,
     probe_nodes=10_000,
+    features=500,
+    classes=7,
     find=RawFiles("Flickr", tuple(FILES), ("raw", ""), _download).find,
     read=_read,
     published_name="flickr",

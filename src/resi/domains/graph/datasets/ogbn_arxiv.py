@@ -157,6 +157,8 @@ OGBN_ARXIV = GraphDataset(
     "OGB",
     size=170_000_000,
     probe_nodes=10_000,
+    features=128,
+    classes=40,
     find=RawFiles("ogbn-arxiv", FILES, ("", "ogbn_arxiv", "ogbn_arxiv_pyg", "arxiv"), _download).find,
     read=_read,
     published_name="ogbn-arxiv",

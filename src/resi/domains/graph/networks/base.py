@@ -65,6 +65,17 @@ class GraphNetwork(NetworkFamily):
         """Return the number of features of a hidden layer."""
         return int(hyperparameters["hidden_channels"])
 
+    def weight_bytes(self, hyperparameters: Mapping[str, Any], features: int, classes: int) -> int | None:
+        """Return how many bytes the weights of a model take, by which plans estimate disk; None if it is not known.
+
+        Parameters
+        ----------
+        features, classes : int
+            Of the nodes of the graph.
+        """
+        del hyperparameters, features, classes
+        return None
+
     @abstractmethod
     def build(self, spec: ModelSpec, graph: Graph) -> nn.Module:
         """Return the untrained model of a spec for a graph on the CPU; weights are drawn from torch's own generator.

@@ -30,6 +30,11 @@ class GATFamily(LayeredNetwork):
     hyperparameters = recipe(layers=2, heads=8, dropout=0.6, activation="elu", learning_rate=0.005, weight_decay=5e-4)
     hyperparameters_on: ClassVar[Mapping[str, Mapping[str, Any]]] = {"flickr": LARGE, "ogbn_arxiv": LARGE}
 
+    def convolution_weights(self, width: int, out: int, hyperparameters: Mapping[str, Any], is_last: bool) -> int:
+        """Return the size of a matrix, of two vectors of attention, and of a vector; the last layer averages heads."""
+        heads_out = out * int(hyperparameters["heads"]) if is_last else out
+        return (width + 2) * heads_out + out
+
     def model_class(self) -> type[BasicGNN]:
         """Return PyG's GAT."""
         from resi.domains.graph.networks.sparse import CompiledGAT

@@ -29,6 +29,11 @@ class GraphSAGEFamily(LayeredNetwork):
         "ogbn_arxiv": recipe(hidden_channels=256, epochs=500),
     }
 
+    def convolution_weights(self, width: int, out: int, hyperparameters: Mapping[str, Any], is_last: bool) -> int:
+        """Return the size of a matrix for neighbours, one for the node, and a vector."""
+        del hyperparameters, is_last
+        return 2 * width * out + out
+
     def model_class(self) -> type[BasicGNN]:
         """Return PyG's GraphSAGE with sparse products."""
         from resi.domains.graph.networks.sparse import SparseGraphSAGE

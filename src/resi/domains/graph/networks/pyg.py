@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from resi.domains.graph.propagation import Propagation
     from resi.specs import ModelSpec
 
+FLOAT_BYTES = 4
+COUNTER_BYTES = 8
+"""Of a batch norm, which counts batches and has four numbers of each feature."""
+
 
 class PyGNetwork(GraphNetwork):
     """Networks built as PyG's: a subclass names the class of the model.
@@ -38,6 +42,26 @@ class PyGNetwork(GraphNetwork):
             "act": hyperparameters["activation"],
             "norm": "BatchNorm",
         }
+
+    def convolution_weights(
+        self, width: int, out: int, hyperparameters: Mapping[str, Any], is_last: bool
+    ) -> int | None:
+        """Return the number of weights of a convolution from ``width`` to ``out`` features; None if it is not known."""
+        del width, out, hyperparameters, is_last
+        return None
+
+    def weight_bytes(self, hyperparameters: Mapping[str, Any], features: int, classes: int) -> int | None:
+        """Return the bytes of all convolutions, and of the batch norms between them."""
+        hidden, layers = int(hyperparameters["hidden_channels"]), int(hyperparameters["layers"])
+        widths = [features, *[hidden] * (layers - 1), classes]
+        counts = [
+            self.convolution_weights(widths[layer], widths[layer + 1], hyperparameters, layer == layers - 1)
+            for layer in range(layers)
+        ]
+        known = [count for count in counts if count is not None]
+        if len(known) < len(counts):
+            return None
+        return FLOAT_BYTES * sum(known) + (layers - 1) * (4 * FLOAT_BYTES * hidden + COUNTER_BYTES)
 
     def build(self, spec: ModelSpec, graph: Graph) -> BasicGNN:
         """Return the untrained model of a spec."""

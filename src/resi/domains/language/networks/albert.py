@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from resi.domains.language.networks.base import TextNetwork, TransformerArchitecture
+from resi.domains.language.networks.base import SEGMENTS, TextNetwork, TransformerArchitecture, encoder_layer
 from resi.domains.language.networks.folders import ENCODERS, encoder_folder
 
 if TYPE_CHECKING:
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from resi.domains.releases import Release
     from resi.specs import ModelSpec
 
+EMBEDDED = 128
+"""Width of token embeddings, as ``transformers`` has it where the config says nothing."""
 REFERENCE = "Lan et al., ICLR 2020"
 SPECIAL = ["<pad>", "<unk>", "[CLS]", "[SEP]", "[MASK]"]
 # The seeds of some published models on SST-2 are not those they count as.
@@ -69,6 +71,14 @@ class AlbertNetwork(TextNetwork):
     embeddings: ClassVar[str] = "albert.embeddings.word_embeddings.weight"
     output: ClassVar[str] = "classifier.weight"
     checked: ClassVar[tuple[str, ...]] = (*TextNetwork.checked, "embedding_size", "layer_norm_eps")
+
+    def weight_count(self, name: str, classes: int) -> int:
+        """Return the weights of embeddings, the one layer, pooler and classifier."""
+        size = self.architecture(name)
+        embedded = int(size.config.get("embedding_size", EMBEDDED))
+        embeddings = (size.vocabulary + size.positions + SEGMENTS + 2) * embedded + (embedded + 1) * size.width
+        layer = encoder_layer(size.width, int(size.config["intermediate_size"]))
+        return embeddings + layer + (size.width + 1) * (size.width + classes)
 
     def transformers_classes(self) -> tuple[Any, Any]:
         """Return the classes of the config and of the network."""

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 Network: TypeAlias = Any
 """A ``PreTrainedModel``; the methods of ``transformers`` have no types."""
+SEGMENTS = 2
+"""Of an encoder's input, each with an embedding."""
 MEMORIZING_EPOCHS = 8
 """At least, of networks that start from random weights: random labels take longer to learn than true ones."""
 
@@ -68,6 +70,11 @@ class TransformerArchitecture(ArchitectureInfo):
     def parameters(self) -> int:
         """About how many weights it has: those of blocks and of embeddings."""
         return 12 * self.layers * self.width**2 + self.vocabulary * self.width
+
+
+def encoder_layer(width: int, inner: int) -> int:
+    """Return the number of weights of an encoder's layer: attention, two matrices between, two norms, all vectors."""
+    return 4 * (width + 1) * width + 2 * width * inner + inner + 5 * width
 
 
 class TextNetwork(NetworkFamily):
@@ -131,6 +138,14 @@ class TextNetwork(NetworkFamily):
     @abstractmethod
     def transformers_classes(self) -> tuple[Any, Any]:
         """Return the classes of the config and of the network."""
+
+    def weight_count(self, name: str, classes: int) -> int | None:
+        """Return how many weights an architecture has, by which plans estimate disk; None if it is not known.
+
+        Of a trained tokenizer, as many as it may have at most.
+        """
+        del name, classes
+        return None
 
     def config(self, name: str, vocabulary: int, classes: int) -> PreTrainedConfig:
         """Return the config of an architecture; a causal model has no use for ``classes``."""

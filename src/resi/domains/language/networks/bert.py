@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from resi.domains.language.networks.base import TextNetwork, TransformerArchitecture
+from resi.domains.language.networks.base import SEGMENTS, TextNetwork, TransformerArchitecture, encoder_layer
 from resi.domains.language.networks.folders import ENCODERS, encoder_folder
 from resi.domains.language.settings import QUARTERS
 from resi.domains.published_models import STANDARD_SEEDS
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 # The names of some folders of published models are not formed as the others.
 STANDARD_FOLDERS = {"sst2": "standard/sst2_pretrain{seed}_finetune{seed}"}
+INNER = 3072
+"""Width between the two matrices of a layer, as ``transformers`` has it where the config says nothing."""
 WHOLE_RATES = ("mnli",)
 """Datasets with which the rate 1.0 was given as a whole number."""
 
@@ -71,6 +73,13 @@ class BertNetwork(TextNetwork):
         **{("sst2", f"shortcut_{level}"): STANDARD_SEEDS for level in (0, *QUARTERS)},
         **{("sst2", f"augmentation_{level}"): STANDARD_SEEDS for level in QUARTERS},
     }
+
+    def weight_count(self, name: str, classes: int) -> int:
+        """Return the weights of embeddings, layers, pooler and classifier."""
+        size = self.architecture(name)
+        embeddings = (size.vocabulary + size.positions + SEGMENTS + 2) * size.width
+        layers = size.layers * encoder_layer(size.width, int(size.config.get("intermediate_size", INNER)))
+        return embeddings + layers + (size.width + 1) * (size.width + classes)
 
     def transformers_classes(self) -> tuple[Any, Any]:
         """Return the classes of the config and of the network."""

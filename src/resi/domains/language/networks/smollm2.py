@@ -124,6 +124,15 @@ class SmolLM2Network(TextNetwork):
         for dataset in ("sst2", "mnli")
     )
 
+    def weight_count(self, name: str, classes: int) -> int:
+        """Return the weights of embeddings, which are those of the output again, and of layers without vectors."""
+        del classes
+        size = self.architecture(name)
+        share = int(size.config["num_key_value_heads"]) / int(size.config["num_attention_heads"])
+        attention = int(2 * size.width**2 * (1 + share))
+        between = 3 * size.width * int(size.config["intermediate_size"])
+        return size.vocabulary * size.width + size.layers * (attention + between + 2 * size.width) + size.width
+
     def transformers_classes(self) -> tuple[Any, Any]:
         """Return the classes of the config and of the network."""
         from transformers import LlamaConfig, LlamaForCausalLM

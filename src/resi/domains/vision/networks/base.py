@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from resi.domains.vision.datasets.base import ImageDataset
     from resi.extraction.layers import HookPoint
 
+FLOAT_BYTES = 4
 MAX_GRID = 7
 """Maps larger than this in height or width are pooled to it."""
 
@@ -100,6 +101,11 @@ class ImageNetwork(NetworkFamily):
         del architecture, layer, hyperparameters
         return None
 
+    def weight_bytes(self, architecture: str, hyperparameters: Mapping[str, Any], classes: int) -> int | None:
+        """Return how many bytes a network's weights take, by which plans estimate disk; None if it is not known."""
+        del architecture, hyperparameters, classes
+        return None
+
     def derived(self, architecture: str, dataset: ImageDataset, values: Mapping[str, Any]) -> dict[str, Any]:
         """Return the hyperparameters that follow from the dataset and from the others: ``image_size`` at least.
 
@@ -123,6 +129,14 @@ class ImageNetwork(NetworkFamily):
     def from_published(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return the weights of a published checkpoint under the names of the networks that are built here."""
         return dict(state)
+
+    def stored_bytes(self, architecture: str) -> int:
+        """Return how many bytes of a published network's weights are made by :meth:`from_published`: none here.
+
+        The others are read where they lie.
+        """
+        del architecture
+        return 0
 
     def published_hyperparameters(self, dataset: ImageDataset) -> dict[str, Any]:
         """Return the hyperparameters in which the published networks differ from those that are built here."""
@@ -153,6 +167,11 @@ def common_recipe(**changes: Any) -> dict[str, Any]:
 def numbered(points: Iterable[HookPoint]) -> dict[str, HookPoint]:
     """Return layers by their numbers."""
     return {str(number): point for number, point in enumerate(points)}
+
+
+def normed(channels: int) -> int:
+    """Return the bytes of a batch norm: four numbers of each channel, and how many batches it has seen."""
+    return 4 * FLOAT_BYTES * channels + 8
 
 
 def pooled_map(channels: int, width: int) -> tuple[int, int, int]:

@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from resi import registry
 from resi.domains.vision.datasets.base import ImageDataset
 from resi.domains.vision.networks.base import (
+    FLOAT_BYTES,
     ImageArchitecture,
     ImageNetwork,
     by_name,
     draw_weights,
+    normed,
     numbered,
     pooled_map,
     reduce,
@@ -160,6 +162,20 @@ class ResNet(ImageNetwork):
         stage = stages[number - 1]
         return pooled_map(size.width(stage), math.ceil(width / 2 ** (stage + early)))
 
+    def weight_bytes(self, architecture: str, hyperparameters: Mapping[str, Any], classes: int) -> int:
+        """Return the bytes of the stem, of all blocks, and of the linear layer."""
+        size = by_name(self.architectures, architecture)
+        found, before = _convolved(3, size.stem, 3), size.stem
+        for stage, count in enumerate(size.blocks):
+            inner, out = size.channels[stage], size.width(stage)
+            halves = stage > 0 or bool(hyperparameters["early_downsampling"])
+            for number in range(count):
+                found += _block(before, inner, out, size.bottleneck)
+                if number == 0 and (halves or before != out):
+                    found += _convolved(before, out, 1)
+                before = out
+        return found + FLOAT_BYTES * (before + 1) * classes
+
     def from_published(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return published weights under timm's names."""
         found = renamed(unwrapped(state, ROOTS), NAMES)
@@ -175,6 +191,18 @@ class ResNet(ImageNetwork):
         published = dataset.published
         pooling = {} if published is None else {"global_average_pooling": published.global_average_pooling}
         return {**super().built_from(dataset), "early_downsampling": _is_large(dataset), **pooling}
+
+
+def _block(before: int, inner: int, out: int, bottleneck: bool) -> int:
+    """Return the bytes of a residual block without its projection."""
+    if not bottleneck:
+        return _convolved(before, inner, 3) + _convolved(inner, out, 3)
+    return _convolved(before, inner, 1) + _convolved(inner, inner, 3) + _convolved(inner, out, 1)
+
+
+def _convolved(before: int, channels: int, width: int) -> int:
+    """Return the bytes of a convolution without bias, and of its batch norm."""
+    return FLOAT_BYTES * before * channels * width**2 + normed(channels)
 
 
 def _is_large(dataset: ImageDataset) -> bool:

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from resi.domains.vision.networks.base import (
+    FLOAT_BYTES,
     ImageArchitecture,
     ImageNetwork,
     by_name,
     draw_weights,
+    normed,
     numbered,
     pooled_map,
 )
@@ -112,6 +114,15 @@ class VGG(ImageNetwork):
             return (stages[-1][-1],)
         channels, stage = convolutions[int(layer)]
         return pooled_map(channels, hyperparameters["image_size"] // 2**stage)
+
+    def weight_bytes(self, architecture: str, hyperparameters: Mapping[str, Any], classes: int) -> int:
+        """Return the bytes of convolutions with their batch norms, and of the linear layer."""
+        del hyperparameters
+        found, before = 0, 3
+        for channels in (channels for stage in by_name(self.architectures, architecture).stages for channels in stage):
+            found += FLOAT_BYTES * (9 * before + 1) * channels + normed(channels)
+            before = channels
+        return found + FLOAT_BYTES * (before + 1) * classes
 
     def from_published(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return published weights under timm's names."""

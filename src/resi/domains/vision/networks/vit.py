@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from resi.domains.vision.networks.base import ImageArchitecture, ImageNetwork, by_name, numbered
+from resi.domains.vision.networks.base import FLOAT_BYTES, ImageArchitecture, ImageNetwork, by_name, numbered
 from resi.domains.vision.pretrained import pretrained_file, read_pretrained
 from resi.domains.vision.weights import load_weights, renamed, unwrapped
 from resi.extraction.layers import HookPoint
@@ -153,6 +153,19 @@ class VisionTransformer(ImageNetwork):
         """Return the features of the class token."""
         del layer, hyperparameters
         return (by_name(self.architectures, architecture).width,)
+
+    def weight_bytes(self, architecture: str, hyperparameters: Mapping[str, Any], classes: int) -> int:
+        """Return the bytes of the embeddings, the encoder layers, the final norm and the classifier."""
+        size = by_name(self.architectures, architecture)
+        tokens = (int(hyperparameters["image_size"]) // size.patch) ** 2 + 1
+        embeddings = (3 * size.patch**2 + 1) * size.width + (tokens + 1) * size.width
+        layers = size.depth * (12 * size.width**2 + 13 * size.width)
+        return FLOAT_BYTES * (embeddings + layers + 2 * size.width + (size.width + 1) * classes)
+
+    def stored_bytes(self, architecture: str) -> int:
+        """Return the bytes of the joint projections, which published networks have in three parts."""
+        size = by_name(self.architectures, architecture)
+        return FLOAT_BYTES * size.depth * 3 * (size.width + 1) * size.width
 
     def load_pretrained(self, model: nn.Module, hyperparameters: Mapping[str, Any]) -> None:
         """Load all weights but the classifier's, which are not changed."""
