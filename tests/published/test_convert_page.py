@@ -138,7 +138,7 @@ def test_columns_and_downloads_exist() -> None:
         assert set(CODE.findall(ours)) <= set(COMPARISONS)
     assert {"metric", "value"} <= set(SCORES)
     said = {CODE.findall(row[0])[0]: re.findall(r"\d{7,}", row[1]) for row in TABLES["`resi download`|record"]}
-    known = {name: [source.record for source in sources if source.record] for name, sources in releases().items()}
+    known = {name: {source.record for source in sources if source.record} for name, sources in releases().items()}
     known.pop("results")
     assert {name: sorted(records) for name, records in said.items()} == {
         name: sorted(records) for name, records in known.items()
