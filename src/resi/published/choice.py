@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from itertools import product
 from typing import TYPE_CHECKING
 
 from resi.domains.groups import split_setting
@@ -16,10 +17,6 @@ if TYPE_CHECKING:
 
     from resi.domains.base import Domain
     from resi.domains.releases import Holding, Release
-
-STANDARD_SEEDS = range(10)
-SEEDS = range(5)
-"""Models of settings that alter the training data were published with half as many seeds."""
 
 
 @dataclass(frozen=True)
@@ -89,31 +86,15 @@ class Selection:
 
 def published_models(domain: Domain, source: Release, holdings: Sequence[Holding] | None = None) -> Iterator[ModelSpec]:
     """Yield the models that a release, or some holdings of it, is said to have: their names, without any content."""
-    settings = tuple(dict.fromkeys(known_settings(domain)))
-    for holding in source.holdings if holdings is None else holdings:
-        for dataset in holding.datasets:
-            for architecture in holding.architectures:
-                for setting in settings:
-                    if not source.kinds or split_setting(setting)[0] in source.kinds:
-                        yield from _seeds_of(
-                            domain, ModelSpec(domain.name, dataset, "", architecture, setting, 0, {}, 0)
-                        )
-
-
-def _seeds_of(domain: Domain, model: ModelSpec) -> Iterator[ModelSpec]:
-    try:
-        domain.published_paths(model)
-    except UsageError:  # of a setting in which it was not trained
-        return
-    for seed in STANDARD_SEEDS if model.setting == "standard" else SEEDS:
-        yield replace(model, seed=seed)
-
-
-def known_settings(domain: Domain) -> Iterator[str]:
-    """Yield the settings of all tests of a domain; some come several times."""
-    for by_groups in domain.settings_by_test.values():
-        for settings in by_groups.values():
-            yield from settings
+    held = {
+        pair
+        for holding in (source.holdings if holdings is None else holdings)
+        for pair in product(holding.datasets, holding.architectures)
+    }
+    for own in dict.fromkeys(model.own._replace(representation=None) for model in domain.published_models()):
+        is_kind = not source.kinds or split_setting(own.setting)[0] in source.kinds
+        if is_kind and (own.dataset, own.architecture) in held:
+            yield ModelSpec(own.domain, own.dataset, "", own.architecture, own.setting, own.seed, {}, 0)
 
 
 def whole(name: str) -> str:
