@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from resi.choices import OnError, Status
-from resi.engine.budget import CONFIG_KEYS, block_size, group_measures
+from resi.engine.budget import CONFIG_KEYS, Room, block_size, group_measures
 from resi.engine.cache import Prepared
 from resi.engine.outcomes import Outcome, Result, failed, judged, noted, outcome_of
 from resi.engine.permuting import Pair, Permuting
@@ -23,10 +23,10 @@ from resi.engine.workers import beside, place, stream, workers, workers_beside
 from resi.errors import ArtifactError, BudgetError, DegenerateInputError, ShapeError
 from resi.measures.base import Measure
 from resi.measures.guard import as_failure
+from resi.measures.needs import working
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from concurrent.futures import ThreadPoolExecutor
     from typing import Any
 
     import torch
@@ -37,11 +37,13 @@ if TYPE_CHECKING:
     from resi.engine.chance import Null
     from resi.engine.intervals import Bootstrap
     from resi.engine.watch import Watch
+    from resi.engine.workers import Workers
     from resi.measures.base import Spread
+    from resi.measures.needs import Needs
     from resi.measures.shapes import Sampling, View
     from resi.representation import Representation
 
-    Pool = ThreadPoolExecutor | None
+    Pool = Workers | None
 else:
     from resi.lazy import torch
 
@@ -129,7 +131,7 @@ class Engine:
         return replace(self, measures=there, device=torch.device("cpu"), memory=memory)
 
     def _run_beside(
-        self, other: Engine, tasks: Sequence[Task], items: Mapping[str, Representation], pool: ThreadPoolExecutor
+        self, other: Engine, tasks: Sequence[Task], items: Mapping[str, Representation], pool: Workers
     ) -> Iterator[Outcome | None]:
         """Yield what this engine and one for the CPU make of their tasks, at the same time unless one by one."""
         if self.one_by_one:
@@ -145,7 +147,7 @@ class Engine:
     ) -> Iterator[Outcome | None]:
         """Yield the outcome of every task on this engine's device, and None where some work without one is done."""
         self.prepared.positions = {item.key: position for position, item in enumerate(representations.values())}
-        needs: dict[str, int] = {}
+        needs: dict[str, Needs] = {}
         for name in dict.fromkeys(task.measure for task in tasks):
             try:
                 needs[name] = self._views.largest_need(self.measures[name], representations.values())
@@ -161,14 +163,20 @@ class Engine:
                     yield from self._run_tile([task], representations, pool)
             return
         families = {name: self.measures[name].family for name in needs}
-        for group in group_measures(needs, families, len(representations), self.memory):
-            block = block_size(sum(needs[name] for name in group), len(representations), self.memory)
+        room = Room(len(representations), self.memory, pool.count if pool else 1)
+        for group in group_measures(needs, families, room):
+            of_group = [needs[name] for name in group]
+            block = block_size(of_group, room)
+            spare = working(of_group, 2 * block, room.threads)
             chosen = [task for task in tasks if task.measure in group]
             for tile in in_tiles(chosen, list(representations), block):
-                yield from self._run_tile(tile, representations, pool)
+                yield from self._run_tile(tile, representations, pool, spare)
             self.prepared.clear()
 
-    def _run_tile(self, tile: list[Task], items: Mapping[str, Representation], pool: Pool) -> Iterator[Outcome | None]:
+    def _run_tile(
+        self, tile: list[Task], items: Mapping[str, Representation], pool: Pool, spare: int = 0
+    ) -> Iterator[Outcome | None]:
+        """Yield the outcome of every task of a tile; so many bytes are left for what is needed for a while."""
         views: dict[Task, tuple[View, View] | Exception] = {}
         needed: dict[tuple[str, View], list[Measure]] = {}
         for task in tile:
@@ -182,7 +190,7 @@ class Engine:
                     measures = needed.setdefault((key, view), [])
                     if measure not in measures:
                         measures.append(measure)
-        self.prepared.make_room(set(needed))
+        self.prepared.make_room(set(needed), spare)
 
         def prepare(side: tuple[tuple[str, View], list[Measure]]) -> Iterator[None]:
             (key, view), measures = side

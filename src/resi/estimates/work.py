@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from resi.specs import Layout, ModelSpec, ProbeSpec
 
 Pair = tuple[str, str]
+SINGLE_BYTES = 4
+"""Models compute in single precision."""
 LOOKED_UP = 100_000
 """Keys that are looked up at once."""
 
@@ -107,7 +109,7 @@ class Work:
             layout: Layout = layout_of(len(shape))
             views = pair_views(measure.name, (sampled, sampled), (layout, layout), measure.spatial, sampling)
             with contextlib.suppress(Exception):  # of a plugin: its comparisons fail with that, and take nothing
-                most = max(most, sum(needed_bytes(measure, *view.size(sampled)) for view in views))
+                most = max(most, sum(needed_bytes(measure, view.needed(sampled, SINGLE_BYTES)) for view in views))
         return most
 
     def size_of(self, kind: Kind) -> tuple[int, int] | None:

@@ -88,6 +88,7 @@ def rotation_of_all_sizes(first: Tensor, second: Tensor) -> Tensor:
     count = int((values > least).sum())
     found = left[:, :count] @ right[:count]
     if 0 < count < len(values):
+        del left, right
         left, _, right = torch.linalg.svd(cross)
         others, their_others = left[:, count:], right[count:].T
         rest, their_rest = first @ others, second @ their_others
