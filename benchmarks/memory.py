@@ -5,11 +5,10 @@
     python benchmarks/memory.py --shapes 5000x512    other shapes
     python benchmarks/memory.py --growth             how what they say grows with samples
 
-Two representations, and fifteen of which all pairs are compared, go through the engine on two threads. A peak is the
-largest resident size of the process, beyond that before the arrays are made. Where two are prepared side by side it is
-a matter of chance whether both are at their peaks at the same time; so it counts as at least twice that of one by
-itself, and what is kept of the other. A budget (``compare.memory``) is kept by what measures say: where that is too
-low a process may be killed, and where it is too high, work is refused that fits.
+Two representations go through the engine on one thread, and fifteen, of which all pairs are compared, on two. A peak is
+the largest resident size of the process, beyond that before the arrays are made. A budget (``compare.memory``) is kept
+by what measures say: where that is too low a process may be killed, and where it is too high, work is refused that
+fits.
 """
 
 from __future__ import annotations
@@ -30,7 +29,6 @@ from typing import Any, NamedTuple
 import torch
 
 from resi import measures
-from resi.engine.cache import Prepared
 from resi.engine.execution import Engine
 from resi.engine.tiles import Task
 from resi.machine.devices import plain_arithmetic
@@ -48,7 +46,7 @@ FEW: dict[str, dict[str, Any]] = {
 }
 """Fewer repetitions where they take time, and hardly any memory."""
 MEASURES = {measure.name: measure(**FEW.get(measure.name, {})) for measure in measures.MEASURES}
-TALL, SQUARE, WIDE, MAPS = (30_000, 128), (1200, 1200), (500, 8000), (400, 64, 14, 14)
+TALL, SQUARE, WIDE, MAPS = (30_000, 128), (1000, 1000), (500, 8000), (400, 64, 14, 14)
 OF_FEATURES = (TALL, SQUARE, WIDE, MAPS)
 OF_PAIRS = ((3000, 100), (5000, 600), (9000, 300), WIDE)
 SHAPES = {
@@ -64,7 +62,6 @@ SHAPES = {
 ASSIGNED = {"hard_correlation_match": 2500, "permutation_procrustes": 2500}
 """The most features of measures that match them, which takes long."""
 MANY, OF_MANY = 15, (1500, 256)
-THREADS = 2
 MOST = 1.3
 NOTED = 50e6
 """Ratios of smaller needs are left out: a process takes a few megabytes more or less from one run to the next."""
@@ -106,7 +103,7 @@ def said(case: Case) -> int:
     layout = _layout(shape)
     view, _ = pair_views(case.measure, (shape, shape), (layout, layout), measure.spatial)
     size = view.needed(shape, DTYPES[case.dtype].itemsize)
-    return total([needs_of(measure, size)], case.count, THREADS)
+    return total([needs_of(measure, size)], case.count, _threads(case))
 
 
 def peaks(cases: list[Case]) -> list[int]:
@@ -135,21 +132,11 @@ def measured(cases: list[Case]) -> list[int]:
 def peak(case: Case) -> int:
     """Return the bytes by which the process grows while representations are made, prepared and compared."""
     items = _items(case)
-    found = _grown(lambda: _run(case, items))
-    if case.count > THREADS:
-        return found
-    alone = _grown(lambda: _prepare(case, items["0"]))
-    return max(found, case.count * alone)
-
-
-def _grown(call: Any) -> int:
     gc.collect()
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
     before = _memory("VmRSS")
-    kept = call()
-    grown = _memory("VmHWM") - before
-    del kept
-    return grown
+    _run(case, items)
+    return _memory("VmHWM") - before
 
 
 def _items(case: Case) -> dict[str, Representation]:
@@ -172,25 +159,18 @@ def _same(array: torch.Tensor) -> torch.Tensor:
     return array
 
 
-def _run(case: Case, items: dict[str, Representation] | None = None) -> Engine:
-    """Compare all pairs, on two threads."""
+def _threads(case: Case) -> int:
+    return 1 if case.count == 2 else 2
+
+
+def _run(case: Case, items: dict[str, Representation] | None = None) -> None:
+    """Compare all pairs."""
     items = _items(case) if items is None else items
-    engine = Engine({case.measure: MEASURES[case.measure]}, PLENTY, torch.device("cpu"), threads=THREADS)
+    engine = Engine({case.measure: MEASURES[case.measure]}, PLENTY, torch.device("cpu"), threads=_threads(case))
     tasks = [Task(one, other, case.measure) for one, other in itertools.combinations(items, 2)]
     for outcome in engine.run(tasks, items):
         if outcome.value is None and case.shape[0] > 300:
             raise SystemExit(f"{case}: {outcome.error}")
-    return engine
-
-
-def _prepare(case: Case, item: Representation) -> Prepared:
-    """Prepare one representation by itself."""
-    measure = MEASURES[case.measure]
-    view, _ = pair_views(case.measure, (item.size, item.size), (item.layout, item.layout), measure.spatial)
-    prepared = Prepared(PLENTY, torch.device("cpu"))
-    prepared.positions = {item.key: 0}
-    prepared.prepare(item, view, [measure])
-    return prepared
 
 
 def _layout(shape: tuple[int, ...]) -> Any:
@@ -235,7 +215,7 @@ def _print_growth(names: list[str]) -> None:
     print("| measure |" + "".join(f" {count} |" for count in GROWTH) + " exponent | cost |")  # noqa: T201
     print("|---|" + "---|" * (len(GROWTH) + 2))  # noqa: T201
     for name in names:
-        needs = [2 * needed_bytes(MEASURES[name], Size(count, 256, 4)) for count in GROWTH]
+        needs = [needed_bytes(MEASURES[name], *[Size(count, 256, 4)] * 2) for count in GROWTH]
         exponent = math.log2(needs[-1] / needs[-2])
         cells = "".join(f" {count / 1e6:.0f} |" for count in needs)
         print(f"| `{name}` |{cells} {exponent:.2f} | {MEASURES[name].cost} |")  # noqa: T201

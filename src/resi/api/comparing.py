@@ -322,10 +322,10 @@ def _check_memory(measure: Measure, R: ArrayLike, S: ArrayLike, shape: Layout, m
     def bytes_of(count: int) -> int:
         sampled = (count, *sizes[0][1:]), (count, *sizes[1][1:])
         views = pair_views(measure.name, sampled, (shape, shape), measure.spatial)
-        return sum(
-            needed_bytes(measure, view.needed(*side))
-            for view, side in zip(views, zip(sampled, bytes_each, strict=True), strict=True)
+        first, second = (
+            view.needed(*side) for view, side in zip(views, zip(sampled, bytes_each, strict=True), strict=True)
         )
+        return needed_bytes(measure, first, second)
 
     if memory == "auto" and bytes_of(sizes[0][0]) < ALWAYS_FITS:
         return

@@ -52,6 +52,10 @@ class Room(NamedTuple):
         """Return whether all, or so many of them, fit."""
         return total(needs, self.items if count is None else count, self.threads) <= self.budget
 
+    def threads_for(self, needs: Sequence[Needs], count: int) -> int:
+        """Return how many of the threads may work at the same time on so many representations: at least one."""
+        return max(1, largest_sample(lambda threads: total(needs, count, threads), self.threads, self.budget))
+
 
 def group_measures(needs: Mapping[str, Needs], families: Mapping[str, str], room: Room) -> list[list[str]]:
     """Split measures into groups, each of which is prepared and compared before the next.

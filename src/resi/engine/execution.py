@@ -7,6 +7,7 @@ import itertools
 import time
 from collections import Counter
 from dataclasses import dataclass, replace
+from threading import BoundedSemaphore
 from typing import TYPE_CHECKING
 
 from resi.choices import OnError, Status
@@ -27,6 +28,7 @@ from resi.measures.needs import working
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from typing import Any
 
     import torch
@@ -100,6 +102,8 @@ class Engine:
     def __post_init__(self) -> None:
         self.prepared = Prepared(self.memory, self.device, self.watch)
         self._uses: Counter[tuple[str, str]] = Counter()
+        self._turns: AbstractContextManager[Any] = contextlib.nullcontext()
+        """Entered for work that takes memory for a while: no more threads do it at a time than there is memory for."""
         self._views = Views(self.memory, self.sampling, self.limits, is_doubled=self.bootstrap is not None)
 
     def run(self, tasks: Sequence[Task], representations: Mapping[str, Representation]) -> Iterator[Outcome]:
@@ -167,7 +171,10 @@ class Engine:
         for group in group_measures(needs, families, room):
             of_group = [needs[name] for name in group]
             block = block_size(of_group, room)
-            spare = working(of_group, 2 * block, room.threads)
+            at_a_time = min(2 * block, len(representations))
+            threads = room.threads_for(of_group, at_a_time)
+            self._turns = BoundedSemaphore(threads)
+            spare = working(of_group, at_a_time, threads)
             chosen = [task for task in tasks if task.measure in group]
             for tile in in_tiles(chosen, list(representations), block):
                 yield from self._run_tile(tile, representations, pool, spare)
@@ -197,7 +204,8 @@ class Engine:
             # What holds most comes first: all distances serve those who need the nearest only.
             rows, columns = view.size(items[key].size)
             by_size = sorted(measures, key=lambda measure: measure.prepared_bytes(rows, columns), reverse=True)
-            self.prepared.prepare(items[key], view, by_size)
+            with self._turns:
+                self.prepared.prepare(items[key], view, by_size)
             yield
 
         yield from stream(prepare, needed.items(), pool)
@@ -216,7 +224,10 @@ class Engine:
         pool: Pool,
     ) -> Iterator[Outcome]:
         def compare(group: list[Task]) -> Iterator[Outcome]:
-            return (self._compare(task, items, views[task]) for task in group)
+            for task in group:
+                with self._turns:
+                    outcome = self._compare(task, items, views[task])
+                yield outcome
 
         done = set()
         for outcome in self._compare_together(tile, items, views, pool):
@@ -293,7 +304,7 @@ class Engine:
         warned: list[str] = []
         try:
             with self.watch(work), hear() as here:
-                spread = _heard_spread(pool.map if pool else map, warned)
+                spread = _heard_spread(pool.map if pool else map, warned, self._turns)
                 values = measure.compare_many([side.state for side in sides.values()], pairs, spread)
                 results = [
                     None if value is None else noted(judged(value), measure, sides[both[0]], sides[both[1]])
@@ -365,12 +376,12 @@ def _pairs(
     }
 
 
-def _heard_spread(spread: Spread, warned: list[str]) -> Spread:
-    """Return ``spread`` such that warnings of every piece of work are added to a list, in every thread."""
+def _heard_spread(spread: Spread, warned: list[str], turns: AbstractContextManager[Any]) -> Spread:
+    """Return ``spread`` such that warnings of every piece of work, done in turn, are added to a list."""
 
     def heard(function: Callable[[Any], Any], items: Iterable[Any], /) -> Iterator[Any]:
         def call(item: Any) -> Any:
-            with hear() as texts:
+            with turns, hear() as texts:
                 result = function(item)
             warned.extend(texts)
             return result

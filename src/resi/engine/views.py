@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from resi.engine.budget import check_budget
 from resi.errors import ShapeError
 from resi.measures.guard import needs_of
+from resi.measures.needs import of_pair
 from resi.measures.shapes import pair_views
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class Views:
         ShapeError
             If the sides hold different samples, or shapes that the measure does not take.
         BudgetError
-            If preparing both takes more than there is: it says what would fit.
+            If that takes more than there is, even on one thread: it says what would fit.
         """
         known = (measure.name, *((side.size, side.layout, side.samples) for side in (source, target)))
         if known not in self._known:
@@ -75,17 +76,16 @@ class Views:
         return result
 
     def _bytes(self, measure: Measure, source: Representation, target: Representation) -> int:
-        """Return the bytes that preparing two representations for a measure takes."""
-        need = sum(needs.of_one for needs in self._needs(measure, source, target))
+        """Return the bytes that preparing two representations, one after the other, and comparing them takes."""
+        need = of_pair(*self._needs(measure, source, target))
         return 2 * need if self._is_doubled else need
 
-    def _needs(self, measure: Measure, source: Representation, target: Representation) -> list[Needs]:
+    def _needs(self, measure: Measure, source: Representation, target: Representation) -> tuple[Needs, Needs]:
         """Return what each of two representations needs for a measure."""
         views = self._pair(measure, source, target)
-        return [
-            needs_of(measure, view.needed(side.size, side.itemsize))
-            for view, side in zip(views, (source, target), strict=True)
-        ]
+        sides = zip(views, (source, target), strict=True)
+        first, second = (needs_of(measure, view.needed(side.size, side.itemsize)) for view, side in sides)
+        return first, second
 
     def _pair(self, measure: Measure, source: Representation, target: Representation) -> tuple[View, View]:
         return pair_views(

@@ -109,7 +109,8 @@ class Work:
             layout: Layout = layout_of(len(shape))
             views = pair_views(measure.name, (sampled, sampled), (layout, layout), measure.spatial, sampling)
             with contextlib.suppress(Exception):  # of a plugin: its comparisons fail with that, and take nothing
-                most = max(most, sum(needed_bytes(measure, view.needed(sampled, SINGLE_BYTES)) for view in views))
+                first, second = (view.needed(sampled, SINGLE_BYTES) for view in views)
+                most = max(most, needed_bytes(measure, first, second))
         return most
 
     def size_of(self, kind: Kind) -> tuple[int, int] | None:

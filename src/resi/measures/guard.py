@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from resi.errors import MeasureError
 from resi.measures.features import Features
-from resi.measures.needs import Needs
+from resi.measures.needs import Needs, of_pair
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,15 +55,15 @@ def needs_of(measure: Measure, size: Size) -> Needs:
     return Needs({measure.name: _said_bytes(measure, size.n_samples, size.n_features)})
 
 
-def needed_bytes(measure: Measure, size: Size) -> int:
-    """Return half of the bytes that a measure says preparing and comparing two representations of a size takes.
+def needed_bytes(measure: Measure, first: Size, second: Size) -> int:
+    """Return the bytes that a measure says preparing two representations one after the other and comparing them takes.
 
     Raises
     ------
     MeasureError
         If it says what is no number of bytes.
     """
-    return needs_of(measure, size).of_one
+    return of_pair(needs_of(measure, first), needs_of(measure, second))
 
 
 def _said_bytes(measure: Measure, n_samples: int, n_features: int) -> int:

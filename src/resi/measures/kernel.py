@@ -195,5 +195,7 @@ class CKA(BuiltIn):
         if gram_is_cheaper(size.n_samples, size.n_features):
             if size.single:
                 held["centred_unit"] = 4 * size.entries
-            comparing = max(comparing, gram_bytes(size.n_samples, 4 if size.single else 8))
+            # Beside few numbers that is little in all.
+            blocks = min(gram_bytes(size.n_samples, 4 if size.single else 8), 2 * sum(held.values()))
+            comparing = max(comparing, blocks)
         return Needs(held, comparing=comparing)

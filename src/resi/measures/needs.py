@@ -13,9 +13,6 @@ from resi.measures.features import DOUBLE_BYTES
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-PAIR_THREADS = 2
-"""Both sides of a pair are prepared at the same time."""
-
 
 class Size(NamedTuple):
     """The shape of a representation's matrix, and the bytes of each of its numbers as they are given."""
@@ -91,8 +88,14 @@ class Needs(NamedTuple):
 
     @property
     def of_one(self) -> int:
-        """Half of what preparing and comparing two of them takes at most."""
-        return math.ceil(total([self], 2, PAIR_THREADS) / 2)
+        """Half of what two of them take that are prepared one after the other, and compared."""
+        return math.ceil(of_pair(self, self) / 2)
+
+
+def of_pair(a: Needs, b: Needs) -> int:
+    """Return the bytes that two representations take that are prepared one after the other, and compared."""
+    held = sum(a.held.values()) + sum(b.held.values())
+    return held + max(a.preparing, b.preparing, max(a.comparing, b.comparing) + a.together + b.together)
 
 
 def total(needs: Iterable[Needs], count: int, threads: int) -> int:

@@ -95,8 +95,8 @@ def is_worthwhile(n_samples: int, need: int) -> bool:
 def searching(size: Size, need: int, is_unit: bool) -> int:
     """Return the bytes that finding the nearest rows takes, those of the cloud not included.
 
-    Blocks of distances are computed for all rows, or for those that single precision leaves open. These are few, mostly:
-    where they are not, it takes up to twice as much, 50 MB more at most.
+    Blocks of distances are computed for all rows, or for those that single precision leaves open. Mostly there
+    are few; where they are not, it takes up to 50 MB more.
     """
     if not is_worthwhile(size.n_samples, need):
         return parts.block_of_squares(size, is_unit)
