@@ -195,8 +195,8 @@ class UniformityDifference(_StatisticDifference):
     def needs(self, size: Size) -> Needs:
         """Return the bytes of the centred rows, and of a block of their distances."""
         if self.variant == PAPER:
-            return Needs(parts.directions(size), preparing=parts.block_of_squares(size))
-        return Needs(parts.cloud(size), preparing=parts.block_of_squares(size))
+            return Needs(parts.directions(size), preparing=17 * parts.entries_below(size.n_samples))
+        return Needs(parts.cloud(size), preparing=17 * parts.entries_below(size.n_samples))
 
 
 def _uniformity(x: Features) -> float:

@@ -67,7 +67,14 @@ def block_of_squares(size: Size, is_unit: bool = False) -> int:
     return (9 if is_unit else 17) * min(BLOCK_ENTRIES, size.n_samples**2)
 
 
+def entries_below(n_samples: int) -> int:
+    """Return the most entries of a block of distances to its own rows and those before."""
+    rows = min(n_samples, max(1, BLOCK_ENTRIES // n_samples))
+    last = n_samples % rows
+    return max(rows * (n_samples - last), last * n_samples)
+
+
 def measuring(size: Size) -> int:
     """Return what all distances take while they are computed, these included."""
-    blocks = max(taking(size), 9 * min(BLOCK_ENTRIES, size.n_samples**2))
+    blocks = max(taking(size), 9 * entries_below(size.n_samples))
     return max(size.pairs + blocks, taking(size))
