@@ -190,8 +190,8 @@ def test_memory_is_that_of_the_most_demanding_layer_that_is_compared(root: Path)
         if config.test.name == "layer_monotonicity":
             # The third stage of the network: 1024 channels, the fourth: 2048, both of 7 x 7 cells.
             assert (5000, 1024, 7, 7) in work.shapes
-            assert by_test["layer_monotonicity"] == 2 * rsa.needs(Size(5000, 2048 * 49, 4)).of_one
-    assert by_test["augmentation"] == 2 * measures().get("rsa")().needs(Size(5000, 2048, 4)).of_one
+            assert by_test["layer_monotonicity"] == 2 * rsa.memory_needs(Size(5000, 2048 * 49, 4)).of_one
+    assert by_test["augmentation"] == 2 * measures().get("rsa")().memory_needs(Size(5000, 2048, 4)).of_one
 
 
 def test_shipped_rates_are_data_alone() -> None:

@@ -119,7 +119,7 @@ class AlignedCosine(BuiltIn):
                 values[number] = self.compare(a, self.permuted(b, order))
         return values
 
-    def needs(self, size: Size) -> Needs:
+    def memory_needs(self, size: Size) -> Needs:
         """Return the bytes of the compact form and its unit rows, and of what the rotation of a pair takes."""
         compact = 8 * size.n_samples * size.smaller
         held = size.matrix() | ({"compact": compact} if size.wide else {}) | {"unit": compact}

@@ -73,7 +73,7 @@ class _CentredShapes(BuiltIn, ABC):
         """Return what was prepared with its rows in another order."""
         return Reordered(state, order)
 
-    def needs(self, size: Size) -> Needs:
+    def memory_needs(self, size: Size) -> Needs:
         """Return the bytes of the centred and compact forms, of rotating them, and of the product of a pair."""
         held = parts.centred_compact(size)
         if size.single:
@@ -258,7 +258,7 @@ class PermutationProcrustes(BuiltIn):
         """Return what was prepared with its rows in another order."""
         return Reordered(state, order)
 
-    def needs(self, size: Size) -> Needs:
+    def memory_needs(self, size: Size) -> Needs:
         """Return the bytes of the moved features, and of the products of a pair's columns."""
         products = 24 * size.n_features**2
         if size.single:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeVar
 from resi.errors import DegenerateInputError, FactError, ShapeError
 from resi.measures.facts import stated_problems, take_published, translated
 from resi.measures.guard import Guarded, as_failure, features_for
-from resi.measures.needs import Size
+from resi.measures.needs import Needs, Size
 from resi.measures.shapes import views
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from resi.measures.features import Features
-    from resi.measures.needs import Needs
     from resi.measures.shapes import _Bound
     from resi.measures.shared.permutation_moments import Moments
     from resi.representation import ArrayLike
@@ -265,6 +264,10 @@ class Measure:
         """Return about how many bytes preparing one representation takes, including its matrix, or half of a pair's."""
         return 3 * 8 * n_samples * n_features
 
+    def memory_needs(self, size: Size) -> Needs:
+        """Return by parts what it needs of one representation; for those that are built in alone."""
+        return Needs({self.name: self.prepared_bytes(size.n_samples, size.n_features)})
+
     def relative_time(self, n_samples: int, n_features: int) -> float | None:
         """Return how the time of preparing and comparing two representations grows with their size, in any unit.
 
@@ -282,12 +285,12 @@ class BuiltIn(Measure, ABC):
     """A measure that says by parts how much memory it needs, as all that are built in do."""
 
     @abstractmethod
-    def needs(self, size: Size) -> Needs:
+    def memory_needs(self, size: Size) -> Needs:
         """Return what it needs of one representation, at least of one that is like no other."""
 
     def prepared_bytes(self, n_samples: int, n_features: int) -> int:
         """Return half of the bytes that preparing and comparing two representations of float64 numbers takes."""
-        return self.needs(Size(n_samples, n_features)).of_one
+        return self.memory_needs(Size(n_samples, n_features)).of_one
 
 
 def as_measure(

@@ -58,7 +58,7 @@ class _CanonicalCorrelation(BuiltIn):
         """Return what was prepared with its rows in another order; published values depend on signs of the basis."""
         return None if self.variant == "published" else Reordered(state, order)
 
-    def needs(self, size: Size) -> Needs:
+    def memory_needs(self, size: Size) -> Needs:
         """Return the bytes of the decomposition, and of that of the product of two bases."""
         held = parts.shifted(size) | parts.bases(size)
         return Needs(held, preparing=parts.decomposing(size), comparing=self.of_overlap * size.square)

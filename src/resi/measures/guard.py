@@ -48,11 +48,7 @@ def needs_of(measure: Measure, size: Size) -> Needs:
     MeasureError
         If it says what is no number of bytes.
     """
-    from resi.measures.base import BuiltIn
-
-    if isinstance(measure, BuiltIn) and is_built_in(measure):
-        return measure.needs(size)
-    return Needs({measure.name: _said_bytes(measure, size.n_samples, size.n_features)})
+    return measure.memory_needs(size) if is_built_in(measure) else _needs_as_said(measure, size)
 
 
 def needed_bytes(measure: Measure, first: Size, second: Size) -> int:
@@ -66,11 +62,11 @@ def needed_bytes(measure: Measure, first: Size, second: Size) -> int:
     return of_pair(needs_of(measure, first), needs_of(measure, second))
 
 
-def _said_bytes(measure: Measure, n_samples: int, n_features: int) -> int:
-    said = measure.prepared_bytes(n_samples, n_features)
+def _needs_as_said(measure: Measure, size: Size) -> Needs:
+    said = measure.prepared_bytes(size.n_samples, size.n_features)
     if isinstance(said, bool) or not isinstance(said, int | float) or not 0 <= said < math.inf:
         raise MeasureError(f"{measure.name}: prepared_bytes returned {said!r}; expected a number of bytes")
-    return int(said)
+    return Needs({measure.name: int(said)})
 
 
 def features_for(measure: Measure, given: Tensor, dtype: torch.dtype | None = None, position: int = 0) -> Features:

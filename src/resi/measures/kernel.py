@@ -189,7 +189,7 @@ class CKA(BuiltIn):
         expected = math.sqrt(share_a * share_b)
         return chance.note(a.shape[0], extent, expected) if expected >= chance.NOTED else ""
 
-    def needs(self, size: Size) -> Needs:
+    def memory_needs(self, size: Size) -> Needs:
         """Return the bytes of the centred matrix, of Gram matrices or blocks of them, and of products of features."""
         held, comparing = parts.shifted(size), 2 * size.square
         if gram_is_cheaper(size.n_samples, size.n_features):

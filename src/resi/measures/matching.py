@@ -51,7 +51,7 @@ class _CorrelationMatch(BuiltIn):
         """Return what was prepared with its rows in another order."""
         return Reordered(state, order)
 
-    def needs(self, size: Size) -> Needs:
+    def memory_needs(self, size: Size) -> Needs:
         """Return the bytes of the centred matrix and its unit columns, and of the correlations of a pair."""
         held = parts.shifted(size) | {"unit_columns": size.double}
         return Needs(held, comparing=self.of_correlations * 8 * size.n_features**2)

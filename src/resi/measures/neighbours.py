@@ -94,7 +94,7 @@ class _NeighbourMeasure(BuiltIn):
                 )
         return ""
 
-    def needs(self, size: Size) -> Needs:
+    def memory_needs(self, size: Size) -> Needs:
         """Return the bytes of the unit rows, of what finds the neighbours, of these, and of comparing them."""
         held = parts.directions(size) | {f"neighbours of {self.k}": 16 * self.k * size.n_samples}
         comparing = self.of_neighbours * self.k**2 * size.n_samples
@@ -359,9 +359,9 @@ class SecondOrderCosine(_NeighbourMeasure):
             return "cosine distances between rows are all much alike: unrelated representations have nearly 1, too"
         return super().note(a.neighbours, b.neighbours)
 
-    def needs(self, size: Size) -> Needs:
+    def memory_needs(self, size: Size) -> Needs:
         """Return the bytes of the unit rows, the distances, and the neighbours."""
-        needs = super().needs(size)
+        needs = super().memory_needs(size)
         if size.n_samples > HELD_ROWS:
             return needs
         held = {**needs.held, "cosine_distances": size.pairs}

@@ -80,7 +80,7 @@ class LinearRegression(BuiltIn):
         few = chance.note(a.shape[0], f"rank {rank} of S", expected) if expected >= chance.NOTED else ""
         return bases.note(a, b, few)
 
-    def needs(self, size: Size) -> Needs:
+    def memory_needs(self, size: Size) -> Needs:
         """Return the bytes of the decomposition, and of products of two bases."""
         held = parts.shifted(size) | parts.bases(size)
         return Needs(held, preparing=parts.decomposing(size), comparing=3 * size.square)
@@ -168,7 +168,7 @@ class Gulp(BuiltIn):
         few = chance.note(a.shape[0], f"ranks {len(weights_a)} and {len(weights_b)}", max(expected, 0.0))
         return bases.note(a, b, few)
 
-    def needs(self, size: Size) -> Needs:
+    def memory_needs(self, size: Size) -> Needs:
         """Return the bytes of the decomposition, and of products of two bases."""
         held = parts.shifted(size) | parts.bases(size)
         return Needs(held, preparing=parts.decomposing(size), comparing=2 * size.square)
@@ -240,7 +240,7 @@ class EigenspaceOverlap(BuiltIn):
         few = chance.note(n_samples, f"ranks {rank_a} and {rank_b}", expected)
         return "; ".join(filter(None, (guess, few)))
 
-    def needs(self, size: Size) -> Needs:
+    def memory_needs(self, size: Size) -> Needs:
         """Return the bytes of the decomposition, for which numbers of single precision are centred as well."""
         held = (parts.shifted(size) if size.single else size.matrix()) | {"uncentred": parts.bases(size)["basis"]}
         return Needs(held, preparing=parts.decomposing(size), comparing=2 * size.square)

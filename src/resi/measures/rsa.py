@@ -126,7 +126,7 @@ class RSA(BuiltIn):
             return ""
         return f"of {n_pairs} pairs of samples: values of unrelated representations scatter by {deviation:.2f}"
 
-    def needs(self, size: Size) -> Needs:
+    def memory_needs(self, size: Size) -> Needs:
         """Return the bytes of all correlations, of measuring and sorting them, or of bins and tiles."""
         if size.n_samples > MOST_HELD:
             held = parts.vectors(size) | {"bins": bins_bytes()}

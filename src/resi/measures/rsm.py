@@ -117,7 +117,7 @@ class RSMNormDifference(BuiltIn):
                 values[number] = value
         return values
 
-    def needs(self, size: Size) -> Needs:
+    def memory_needs(self, size: Size) -> Needs:
         """Return the bytes of all distances, of measuring them and of a pair's difference; or of tiles and vectors."""
         if size.n_samples > MOST_HELD:
             held = parts.vectors(size) | {"search": search_bytes(size.n_samples) // 2}
@@ -237,7 +237,7 @@ class DistanceCorrelation(BuiltIn):
             "when their samples do not belong together"
         )
 
-    def needs(self, size: Size) -> Needs:
+    def memory_needs(self, size: Size) -> Needs:
         """Return the bytes of the numbers and of tiles of distances, or of all distances where these are no more."""
         return _tiled(size, parts.vectors(size))
 

@@ -99,7 +99,7 @@ class UnbiasedCKA(BuiltIn):
         units = a.features.shape[1] * b.features.shape[1]
         return cross / units / math.sqrt(a.alignment * b.alignment)
 
-    def needs(self, size: Size) -> Needs:
+    def memory_needs(self, size: Size) -> Needs:
         """Return the bytes of the centred matrix, of the squares of its entries, and of a Gram matrix."""
         held = parts.shifted(size) | ({"centred_gram": size.pairs} if size.wide else {})
         return Needs(held, preparing=2 * size.double, comparing=2 * size.square)

@@ -70,7 +70,7 @@ class MagnitudeDifference(_StatisticDifference):
         """Return the length of the mean row."""
         return x.shared(intermediates.scale) * float(_mean_row(x)[0].norm())
 
-    def needs(self, size: Size) -> Needs:
+    def memory_needs(self, size: Size) -> Needs:
         """Return the bytes of the numbers and of a block of their columns."""
         return Needs(size.given(), preparing=parts.taking(size))
 
@@ -124,7 +124,7 @@ class ConcentricityDifference(_StatisticDifference):
             return f"rows are nearly parallel on both sides: their mean cosine is above {1 - NEARLY_PARALLEL}"
         return ""
 
-    def needs(self, size: Size) -> Needs:
+    def memory_needs(self, size: Size) -> Needs:
         """Return the bytes of the numbers and of a block of their rows."""
         return Needs(parts.vectors(size), preparing=parts.taking(size))
 
@@ -192,7 +192,7 @@ class UniformityDifference(_StatisticDifference):
             )
         return ""
 
-    def needs(self, size: Size) -> Needs:
+    def memory_needs(self, size: Size) -> Needs:
         """Return the bytes of the centred rows, and of a block of their distances."""
         if self.variant == PAPER:
             return Needs(parts.directions(size), preparing=17 * parts.entries_below(size.n_samples))

@@ -101,7 +101,7 @@ class RTD(BuiltIn):
         with ThreadPoolExecutor(threads, thread_name_prefix="resi-rtd") as pool:
             return sum(pool.map(_divergence, a, b)) / len(a)
 
-    def needs(self, size: Size) -> Needs:
+    def memory_needs(self, size: Size) -> Needs:
         """Return the bytes of the centred rows, those of a draw, and the distances of all draws."""
         pairs = min(size.n_samples, self.rows) ** 2
         is_drawn = size.n_samples > self.rows
@@ -208,7 +208,7 @@ class IMD(BuiltIn):
             "whatever the representations are"
         )
 
-    def needs(self, size: Size) -> Needs:
+    def memory_needs(self, size: Size) -> Needs:
         """Return the bytes of the centred rows, of what finds the neighbours, the graph, and blocks of vectors."""
         graph = 8 * size.n_samples * (3 * COLUMNS + 10 * self.neighbours)
         search = searching(size, self.neighbours + 1, is_unit=False)
@@ -275,7 +275,7 @@ class GeometryScore(BuiltIn):
         """Return the score, in [0, 2]."""
         return float(((a - b) ** 2).sum())
 
-    def needs(self, size: Size) -> Needs:
+    def memory_needs(self, size: Size) -> Needs:
         """Return the bytes of the centred rows, and the distances between all samples or from landmarks."""
         table = 18 * size.n_samples**2 if size.n_samples <= TABLE_ROWS else 24 * size.n_samples * self.landmarks
         return Needs(parts.cloud(size), preparing=table + 16 * self.landmarks**3)
