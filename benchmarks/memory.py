@@ -41,14 +41,14 @@ from resi.representation import Representation
 
 FEW: dict[str, dict[str, Any]] = {
     "geometry_score": {"draws": 20},
-    "rtd": {"trials": 3},
+    "rtd": {"trials": 2, "rows": 200},
     "imd": {"exact_rows": 1000, "probes": 128},
 }
 """Fewer repetitions where they take time, and hardly any memory."""
 MEASURES = {measure.name: measure(**FEW.get(measure.name, {})) for measure in measures.MEASURES}
-TALL, SQUARE, WIDE, MAPS = (30_000, 128), (1000, 1000), (500, 8000), (400, 64, 14, 14)
+TALL, SQUARE, WIDE, MAPS = (30_000, 128), (1000, 1000), (400, 8000), (400, 64, 14, 14)
 OF_FEATURES = (TALL, SQUARE, WIDE, MAPS)
-OF_PAIRS = ((3000, 100), (5000, 600), (9000, 300), WIDE)
+OF_PAIRS = ((2500, 100), (4200, 500), (8300, 200), WIDE)
 SHAPES = {
     "cca": OF_FEATURES,
     "kernel": OF_FEATURES,
@@ -57,11 +57,11 @@ SHAPES = {
     "statistics": OF_FEATURES,
     "rsm": OF_PAIRS,
     "neighbours": OF_PAIRS,
-    "topology": ((3000, 100), (5000, 600), WIDE),
+    "topology": ((2500, 100), (4200, 500), WIDE),
 }
 ASSIGNED = {"hard_correlation_match": 2500, "permutation_procrustes": 2500}
 """The most features of measures that match them, which takes long."""
-MANY, OF_MANY = 15, (1500, 256)
+MANY, OF_MANY = 15, (1000, 400)
 MOST = 1.3
 NOTED = 50e6
 """Ratios of smaller needs are left out: a process takes a few megabytes more or less from one run to the next."""
@@ -187,7 +187,10 @@ def _cases(name: str, shapes: list[tuple[int, ...]], dtypes: list[str]) -> list[
     chosen = []
     for shape in shapes or SHAPES[MEASURES[name].family]:
         of_one = (shape[0], min(shape[1], ASSIGNED.get(name, shape[1])), *shape[2:])
-        chosen += [Case(name, of_one, dtype) for dtype in dtypes]
+        # Tiles of many samples take long, and are the same for both.
+        chosen += [
+            Case(name, of_one, dtype) for dtype in (dtypes if shape[0] <= MOST_HELD or shape[1] < 200 else dtypes[-1:])
+        ]
     return chosen + [Case(name, OF_MANY, dtype, MANY) for dtype in dtypes if not shapes]
 
 
