@@ -134,7 +134,8 @@ class RSA(BuiltIn):
             return Needs(held, preparing=parts.taking(size), comparing=computing, together=tile)
         count = math.comb(size.n_samples, 2)
         held = parts.vectors(size) | {"ranks": 8 * count}
-        return Needs(held, preparing=max(sorting_bytes(count), parts.measuring(size)) - 8 * count)
+        most = max(sorting_bytes(count), parts.measuring(size), size.pairs + 8 * count)
+        return Needs(held, preparing=most - 8 * count)
 
 
 def _bounded(value: float) -> float:
