@@ -534,6 +534,20 @@ def test_what_comparing_adds_to_a_representation_counts_as_its_memory() -> None:
         prepared.side(items["a"], view, measure)
 
 
+def test_products_of_a_pair_are_dropped_when_its_first_side_has_been_compared_with_all(monkeypatch) -> None:
+    given = arrays(5, rows=40)
+    engine = Engine({"procrustes": make_measure("procrustes", {})}, 10**9, CPU, threads=2)
+    kept: list[int] = []
+    monkeypatch.setattr(engine.prepared, "clear", lambda: kept.extend(_products(engine)))
+    tasks = [Task(a, b, "procrustes") for a, b in itertools.combinations(given, 2)]
+    assert all(outcome.value is not None for outcome in engine.run(tasks, wrap(given)))
+    assert kept == [0] * 5
+
+
+def _products(engine: Engine) -> list[int]:
+    return [len(entry.features._shared_with_partner) for entry in engine.prepared._entries.values()]
+
+
 def test_compare_says_what_would_fit_before_it_begins(monkeypatch: pytest.MonkeyPatch) -> None:
     R = np.zeros((50_000, 4))
     monkeypatch.setattr(registry.measures().get("rsa"), "prepare", lambda *_: pytest.fail("it has begun"))

@@ -122,6 +122,12 @@ class Prepared:
                 break
             total -= self._entries.pop(key).size
 
+    def drop_pairs(self, key: str) -> None:
+        """Drop what a representation keeps of the last pair that it was first of."""
+        for (held, _), entry in self._entries.items():
+            if held == key:
+                entry.features.drop_pair()
+
     def clear(self) -> None:
         """Drop everything that was prepared."""
         self._entries.clear()

@@ -228,6 +228,8 @@ class Engine:
                 with self._turns:
                     outcome = self._compare(task, items, views[task])
                 yield outcome
+            first = min(group[0].source, group[0].target, key=positions.__getitem__)
+            self.prepared.drop_pairs(items[first].key)
 
         done = set()
         for outcome in self._compare_together(tile, items, views, pool):
