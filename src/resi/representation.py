@@ -43,6 +43,8 @@ class Representation:
         wider one. None where it is the array's own.
     label : str
         What a person knows it by, for messages.
+    itemsize : int
+        Bytes of a number of the array.
     """
 
     key: str
@@ -52,6 +54,7 @@ class Representation:
     load: Callable[[], ArrayLike]
     dtype: str | None = None
     label: str = ""
+    itemsize: int = 4
 
     @property
     def name(self) -> str:

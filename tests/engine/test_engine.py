@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import re
 import threading
@@ -17,7 +18,7 @@ import torch
 import resi
 from resi import registry
 from resi.choices import OnError
-from resi.engine.budget import block_size, group_measures
+from resi.engine.budget import Room, block_size, group_measures
 from resi.engine.cache import Prepared
 from resi.engine.execution import Engine
 from resi.engine.tiles import Task, all_pairs, in_tiles
@@ -25,6 +26,8 @@ from resi.engine.workers import stream, workers
 from resi.errors import ArtifactError, BudgetError, DegenerateInputError, ShapeError, UsageError
 from resi.machine.memory import format_bytes, parse_memory
 from resi.measures.base import Measure
+from resi.measures.guard import needs_of
+from resi.measures.needs import Needs, Size, total
 from resi.measures.shapes import View
 from resi.measures.shared import intermediates
 from resi.registry import make_measure
@@ -469,13 +472,47 @@ def test_leaving_early_stops_the_rest(threads: int) -> None:
 
 def test_groups_of_measures_fit_all_representations_and_keep_families_together() -> None:
     families = {"a": "rsm", "b": "alignment", "c": "rsm", "d": "alignment", "e": "kernel"}
-    needs = {"a": 40, "b": 30, "c": 20, "d": 30, "e": 5}
-    assert group_measures(needs, families, 2, 1000) == [["b", "d", "e", "a", "c"]]
+    sizes = {"a": 40, "b": 30, "c": 20, "d": 30, "e": 5}
+    needs = {name: Needs({name: size}) for name, size in sizes.items()}
+    assert group_measures(needs, families, Room(2, 1000)) == [["b", "d", "e", "a", "c"]]
     # Of ten representations 'a' fits by itself, 'b' and 'd' do not, but are prepared and compared together.
-    assert group_measures(needs, families, 10, 400) == [["b", "d"], ["e"], ["a"], ["c"]]
-    assert group_measures(needs, families, 10, 100) == [["b"], ["d"], ["e"], ["a"], ["c"]]
-    assert block_size(40, 10, 400) == 10
-    assert block_size(40, 10, 399) == 4
+    assert group_measures(needs, families, Room(10, 400)) == [["b", "d"], ["e"], ["a"], ["c"]]
+    assert group_measures(needs, families, Room(10, 100)) == [["b"], ["d"], ["e"], ["a"], ["c"]]
+
+
+def test_blocks_of_representations_are_as_large_as_what_stays_and_what_is_needed_for_a_while_allow() -> None:
+    assert block_size([Needs({"a": 40})], Room(10, 400)) == 10
+    assert block_size([Needs({"a": 40})], Room(10, 399)) == 4
+    passing = [Needs({"a": 40}, preparing=100, comparing=70)]
+    assert block_size(passing, Room(10, 500, threads=1)) == 10
+    assert block_size(passing, Room(10, 499, threads=1)) == 4
+    assert block_size(passing, Room(10, 499, threads=2)) == 3
+    assert block_size(passing, Room(10, 1, threads=2)) == 1
+    assert Room(10, 279, threads=2).threads_for(passing, 2) == 1
+    assert Room(10, 280, threads=8).threads_for(passing, 2) == 8
+    assert Room(10, 699, threads=8).threads_for(passing, 10) == 2
+
+
+def test_the_engine_holds_all_representations_that_fit_once_they_are_prepared() -> None:
+    given = arrays(6, rows=400)
+    measure = make_measure("rsa", {})
+    items = {name: Representation(name, x.shape, "nd", "", lambda x=x: x, itemsize=8) for name, x in given.items()}
+    needs = [needs_of(measure, Size(*given["r5"].shape))]
+    enough = total(needs, 6, 1)
+    assert needs[0].of_one * 2 < enough < 6 * needs[0].of_one
+    tasks = [Task(a, b, "rsa") for a, b in itertools.combinations(items, 2)]
+    prepared: dict[int, list[str]] = {}
+    for budget in (enough, enough - 1):
+        watched: list[str] = prepared.setdefault(budget, [])
+
+        def watch(work, watched=watched):
+            watched += [work.representation] if work.representation else []
+            return contextlib.nullcontext()
+
+        engine = Engine({"rsa": measure}, budget, CPU, threads=1, watch=watch)
+        assert all(outcome.value is not None for outcome in engine.run(tasks, items))
+    assert sorted(prepared[enough]) == sorted(items)
+    assert len(prepared[enough - 1]) > len(items)
 
 
 def test_what_comparing_adds_to_a_representation_counts_as_its_memory() -> None:
@@ -495,6 +532,20 @@ def test_what_comparing_adds_to_a_representation_counts_as_its_memory() -> None:
     prepared.make_room({("b", view)})
     with pytest.raises(KeyError):
         prepared.side(items["a"], view, measure)
+
+
+def test_products_of_a_pair_are_dropped_when_its_first_side_has_been_compared_with_all(monkeypatch) -> None:
+    given = arrays(5, rows=40)
+    engine = Engine({"procrustes": make_measure("procrustes", {})}, 10**9, CPU, threads=2)
+    kept: list[int] = []
+    monkeypatch.setattr(engine.prepared, "clear", lambda: kept.extend(_products(engine)))
+    tasks = [Task(a, b, "procrustes") for a, b in itertools.combinations(given, 2)]
+    assert all(outcome.value is not None for outcome in engine.run(tasks, wrap(given)))
+    assert kept == [0] * 5
+
+
+def _products(engine: Engine) -> list[int]:
+    return [len(entry.features._shared_with_partner) for entry in engine.prepared._entries.values()]
 
 
 def test_compare_says_what_would_fit_before_it_begins(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,7 @@ from resi.errors import ResiError
 from resi.estimates.rates import Rate, Rates, _growth, shipped_comparisons
 from resi.estimates.summary import summarize
 from resi.estimates.work import total_work
+from resi.measures.needs import Size
 from resi.pipeline.plan import Plan, Planner
 from resi.registry import measures
 from resi.specs import ModelSpec
@@ -191,8 +192,8 @@ def test_memory_is_that_of_the_most_demanding_layer_that_is_compared(root: Path)
         if config.test.name == "layer_monotonicity":
             # The third stage of the network: 1024 channels, the fourth: 2048, both of 7 x 7 cells.
             assert (5000, 1024, 7, 7) in work.shapes
-            assert by_test["layer_monotonicity"] == 2 * rsa.prepared_bytes(5000, 2048 * 49)
-    assert by_test["augmentation"] == 2 * measures().get("rsa")().prepared_bytes(5000, 2048)
+            assert by_test["layer_monotonicity"] == 2 * rsa.memory_needs(Size(5000, 2048 * 49, 4)).of_one
+    assert by_test["augmentation"] == 2 * measures().get("rsa")().memory_needs(Size(5000, 2048, 4)).of_one
 
 
 def test_shipped_rates_are_data_alone() -> None:

@@ -12,6 +12,7 @@ from resi.errors import DegenerateInputError
 from resi.measures import MEASURES, rsa, rsm
 from resi.measures.features import Features
 from resi.measures.guard import needed_bytes
+from resi.measures.needs import Size
 from resi.measures.shared import binned_ranks, compiled_sort, difference_norm, ranks, tiles
 from resi.measures.shared.compiled_bins import BAND, COUNT, count_bins, look_up
 from resi.registry import make_measure
@@ -234,4 +235,4 @@ def test_permutations_and_draws_have_the_values_of_matrices(name: str, request: 
 
 def test_all_measures_of_many_samples_fit_into_eight_gigabytes() -> None:
     for measure in MEASURES:
-        assert 2 * needed_bytes(measure(), 50_000, 256) < 8e9
+        assert needed_bytes(measure(), *[Size(50_000, 256)] * 2) < 8e9

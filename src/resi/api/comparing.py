@@ -310,17 +310,22 @@ def _check_memory(measure: Measure, R: ArrayLike, S: ArrayLike, shape: Layout, m
     """Raise ``BudgetError`` if comparing two arrays needs more memory than allowed."""
     from resi.engine.budget import ARGUMENTS, check_budget
     from resi.machine.memory import parse_memory
+    from resi.measures.features import DOUBLE_BYTES
     from resi.measures.guard import needed_bytes
     from resi.measures.shapes import pair_views
 
     sizes = tuple(tuple(getattr(array, "shape", ())) for array in (R, S))
+    bytes_each = tuple(getattr(getattr(array, "dtype", None), "itemsize", DOUBLE_BYTES) for array in (R, S))
     if not all(len(size) in (2, len(shape)) for size in sizes) or sizes[0][0] != sizes[1][0]:
         return  # lists hold little, and what does not fit together is for the measure to refuse
 
     def bytes_of(count: int) -> int:
         sampled = (count, *sizes[0][1:]), (count, *sizes[1][1:])
         views = pair_views(measure.name, sampled, (shape, shape), measure.spatial)
-        return sum(needed_bytes(measure, *view.size(size)) for view, size in zip(views, sampled, strict=True))
+        first, second = (
+            view.needed(*side) for view, side in zip(views, zip(sampled, bytes_each, strict=True), strict=True)
+        )
+        return needed_bytes(measure, first, second)
 
     if memory == "auto" and bytes_of(sizes[0][0]) < ALWAYS_FITS:
         return

@@ -186,7 +186,7 @@ def entry(function: str, name: str, given: Any, shapes: Shapes) -> Entry:
         if shapes.of(name, None) not in (*LAYOUTS, AUTO):
             raise
         return Entry(name, source, None, ids, f"{type(error).__name__}: {error}")
-    item = Representation(name, tuple(tensor.shape), layout, "", lambda: tensor, label=name)
+    item = Representation(name, tuple(tensor.shape), layout, "", lambda: tensor, label=name, itemsize=tensor.itemsize)
     return Entry(name, source, item, ids)
 
 

@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from resi.errors import BudgetError
 from resi.machine.memory import format_bytes
+from resi.measures.needs import total
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from resi.measures.needs import Needs
 
 # Families whose measures share products of pairs, which cost more than preparing: they stay together if possible.
 SHARED_PRODUCTS_OF = {"cca": "bases", "regression": "bases", "alignment": "alignment"}
@@ -32,7 +35,29 @@ CONFIG_KEYS = Limits("compare.memory", "compare.subsample")
 ARGUMENTS = Limits("memory", "samples")
 
 
-def group_measures(needs: Mapping[str, int], families: Mapping[str, str], count: int, budget: int) -> list[list[str]]:
+class Room(NamedTuple):
+    """How many representations there are, what they have to fit into, and how many threads work on them.
+
+    Attributes
+    ----------
+    budget : int
+        In bytes.
+    """
+
+    items: int
+    budget: int
+    threads: int = 1
+
+    def holds(self, needs: Iterable[Needs], count: int | None = None) -> bool:
+        """Return whether all, or so many of them, fit."""
+        return total(needs, self.items if count is None else count, self.threads) <= self.budget
+
+    def threads_for(self, needs: Sequence[Needs], count: int) -> int:
+        """Return how many of the threads may work at the same time on so many representations: at least one."""
+        return max(1, largest_sample(lambda threads: total(needs, count, threads), self.threads, self.budget))
+
+
+def group_measures(needs: Mapping[str, Needs], families: Mapping[str, str], room: Room) -> list[list[str]]:
     """Split measures into groups, each of which is prepared and compared before the next.
 
     Best is a group of which all representations fit into the budget, so that none is prepared twice; within that, a
@@ -41,33 +66,29 @@ def group_measures(needs: Mapping[str, int], families: Mapping[str, str], count:
     Parameters
     ----------
     needs, families
-        Bytes of preparing one representation, and the family, by measure.
-    count : int
-        How many representations there are.
+        What the largest representation needs, and the family, by measure.
     """
     groups: list[list[str]] = []
-    room = 0
     for kind in sorted({_sharing(family) for family in families.values()}):
         names = [name for name in needs if _sharing(families[name]) == kind]
-        whole = sum(needs[name] for name in names)
-        together = count * whole <= budget or (kind in SHARED_PRODUCTS and 2 * whole <= budget)
+        whole = [needs[name] for name in names]
+        together = room.holds(whole) or (kind in SHARED_PRODUCTS and room.holds(whole, 2))
         for unit in [names] if together else [[name] for name in names]:
-            need = count * sum(needs[name] for name in unit)
-            if not groups or need > room:
-                groups.append([])
-                room = budget
-            groups[-1] += unit
-            room -= need
-    return [group for group in groups if group]
+            if groups and room.holds(needs[name] for name in (*groups[-1], *unit)):
+                groups[-1] += unit
+            else:
+                groups.append(list(unit))
+    return groups
 
 
-def block_size(need: int, count: int, budget: int) -> int:
-    """Return how many of ``count`` representations of that many bytes to hold as a block: all, if they fit.
+def block_size(needs: Sequence[Needs], room: Room) -> int:
+    """Return how many representations to hold as a block: all, if they fit.
 
     Otherwise two blocks are held at a time, each of at least one.
     """
-    need = max(need, 1)
-    return count if count * need <= budget else max(1, budget // (2 * need))
+    if room.holds(needs):
+        return room.items
+    return max(1, largest_sample(lambda block: total(needs, 2 * block, room.threads), room.items // 2, room.budget))
 
 
 def _sharing(family: str) -> str:

@@ -100,10 +100,15 @@ class Prepared:
         """Return the matrix of a prepared representation."""
         return self._entries[representation.key, view].features
 
-    def make_room(self, needed: set[tuple[str, View]]) -> None:
+    def make_room(self, needed: set[tuple[str, View]], spare: int = 0) -> None:
         """Drop what has not been used for longest until the rest is within half the budget, but nothing needed.
 
         The other half is for what is about to be prepared.
+
+        Parameters
+        ----------
+        spare : int
+            So many bytes of the budget are left for what is needed only while representations are prepared or compared.
         """
         # Comparing may have added to what was prepared.
         for key in self._in_use & self._entries.keys():
@@ -113,9 +118,15 @@ class Prepared:
             self._entries.move_to_end(key)
         total = sum(entry.size for entry in self._entries.values())
         for key in [key for key in self._entries if key not in needed]:
-            if total <= self._budget // 2:
+            if total <= (self._budget - spare) // 2:
                 break
             total -= self._entries.pop(key).size
+
+    def drop_pairs(self, key: str) -> None:
+        """Drop what a representation keeps of the last pair that it was first of."""
+        for (held, _), entry in self._entries.items():
+            if held == key:
+                entry.features.drop_pair()
 
     def clear(self) -> None:
         """Drop everything that was prepared."""

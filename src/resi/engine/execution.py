@@ -7,10 +7,11 @@ import itertools
 import time
 from collections import Counter
 from dataclasses import dataclass, replace
+from threading import BoundedSemaphore
 from typing import TYPE_CHECKING
 
 from resi.choices import OnError, Status
-from resi.engine.budget import CONFIG_KEYS, block_size, group_measures
+from resi.engine.budget import CONFIG_KEYS, Room, block_size, group_measures
 from resi.engine.cache import Prepared
 from resi.engine.outcomes import Outcome, Result, failed, judged, noted, outcome_of
 from resi.engine.permuting import Pair, Permuting
@@ -23,10 +24,11 @@ from resi.engine.workers import beside, place, stream, workers, workers_beside
 from resi.errors import ArtifactError, BudgetError, DegenerateInputError, ShapeError
 from resi.measures.base import Measure
 from resi.measures.guard import as_failure
+from resi.measures.needs import working
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from concurrent.futures import ThreadPoolExecutor
+    from contextlib import AbstractContextManager
     from typing import Any
 
     import torch
@@ -37,11 +39,13 @@ if TYPE_CHECKING:
     from resi.engine.chance import Null
     from resi.engine.intervals import Bootstrap
     from resi.engine.watch import Watch
+    from resi.engine.workers import Workers
     from resi.measures.base import Spread
+    from resi.measures.needs import Needs
     from resi.measures.shapes import Sampling, View
     from resi.representation import Representation
 
-    Pool = ThreadPoolExecutor | None
+    Pool = Workers | None
 else:
     from resi.lazy import torch
 
@@ -98,6 +102,8 @@ class Engine:
     def __post_init__(self) -> None:
         self.prepared = Prepared(self.memory, self.device, self.watch)
         self._uses: Counter[tuple[str, str]] = Counter()
+        self._turns: AbstractContextManager[Any] = contextlib.nullcontext()
+        """Entered for work that takes memory for a while: no more threads do it at a time than there is memory for."""
         self._views = Views(self.memory, self.sampling, self.limits, is_doubled=self.bootstrap is not None)
 
     def run(self, tasks: Sequence[Task], representations: Mapping[str, Representation]) -> Iterator[Outcome]:
@@ -129,7 +135,7 @@ class Engine:
         return replace(self, measures=there, device=torch.device("cpu"), memory=memory)
 
     def _run_beside(
-        self, other: Engine, tasks: Sequence[Task], items: Mapping[str, Representation], pool: ThreadPoolExecutor
+        self, other: Engine, tasks: Sequence[Task], items: Mapping[str, Representation], pool: Workers
     ) -> Iterator[Outcome | None]:
         """Yield what this engine and one for the CPU make of their tasks, at the same time unless one by one."""
         if self.one_by_one:
@@ -145,7 +151,7 @@ class Engine:
     ) -> Iterator[Outcome | None]:
         """Yield the outcome of every task on this engine's device, and None where some work without one is done."""
         self.prepared.positions = {item.key: position for position, item in enumerate(representations.values())}
-        needs: dict[str, int] = {}
+        needs: dict[str, Needs] = {}
         for name in dict.fromkeys(task.measure for task in tasks):
             try:
                 needs[name] = self._views.largest_need(self.measures[name], representations.values())
@@ -161,14 +167,23 @@ class Engine:
                     yield from self._run_tile([task], representations, pool)
             return
         families = {name: self.measures[name].family for name in needs}
-        for group in group_measures(needs, families, len(representations), self.memory):
-            block = block_size(sum(needs[name] for name in group), len(representations), self.memory)
+        room = Room(len(representations), self.memory, pool.count if pool else 1)
+        for group in group_measures(needs, families, room):
+            of_group = [needs[name] for name in group]
+            block = block_size(of_group, room)
+            at_a_time = min(2 * block, len(representations))
+            threads = room.threads_for(of_group, at_a_time)
+            self._turns = BoundedSemaphore(threads)
+            spare = working(of_group, at_a_time, threads)
             chosen = [task for task in tasks if task.measure in group]
             for tile in in_tiles(chosen, list(representations), block):
-                yield from self._run_tile(tile, representations, pool)
+                yield from self._run_tile(tile, representations, pool, spare)
             self.prepared.clear()
 
-    def _run_tile(self, tile: list[Task], items: Mapping[str, Representation], pool: Pool) -> Iterator[Outcome | None]:
+    def _run_tile(
+        self, tile: list[Task], items: Mapping[str, Representation], pool: Pool, spare: int = 0
+    ) -> Iterator[Outcome | None]:
+        """Yield the outcome of every task of a tile; so many bytes are left for what is needed for a while."""
         views: dict[Task, tuple[View, View] | Exception] = {}
         needed: dict[tuple[str, View], list[Measure]] = {}
         for task in tile:
@@ -182,14 +197,15 @@ class Engine:
                     measures = needed.setdefault((key, view), [])
                     if measure not in measures:
                         measures.append(measure)
-        self.prepared.make_room(set(needed))
+        self.prepared.make_room(set(needed), spare)
 
         def prepare(side: tuple[tuple[str, View], list[Measure]]) -> Iterator[None]:
             (key, view), measures = side
             # What holds most comes first: all distances serve those who need the nearest only.
             rows, columns = view.size(items[key].size)
             by_size = sorted(measures, key=lambda measure: measure.prepared_bytes(rows, columns), reverse=True)
-            self.prepared.prepare(items[key], view, by_size)
+            with self._turns:
+                self.prepared.prepare(items[key], view, by_size)
             yield
 
         yield from stream(prepare, needed.items(), pool)
@@ -208,7 +224,12 @@ class Engine:
         pool: Pool,
     ) -> Iterator[Outcome]:
         def compare(group: list[Task]) -> Iterator[Outcome]:
-            return (self._compare(task, items, views[task]) for task in group)
+            for task in group:
+                with self._turns:
+                    outcome = self._compare(task, items, views[task])
+                yield outcome
+            first = min(group[0].source, group[0].target, key=positions.__getitem__)
+            self.prepared.drop_pairs(items[first].key)
 
         done = set()
         for outcome in self._compare_together(tile, items, views, pool):
@@ -285,7 +306,7 @@ class Engine:
         warned: list[str] = []
         try:
             with self.watch(work), hear() as here:
-                spread = _heard_spread(pool.map if pool else map, warned)
+                spread = _heard_spread(pool.map if pool else map, warned, self._turns)
                 values = measure.compare_many([side.state for side in sides.values()], pairs, spread)
                 results = [
                     None if value is None else noted(judged(value), measure, sides[both[0]], sides[both[1]])
@@ -357,12 +378,12 @@ def _pairs(
     }
 
 
-def _heard_spread(spread: Spread, warned: list[str]) -> Spread:
-    """Return ``spread`` such that warnings of every piece of work are added to a list, in every thread."""
+def _heard_spread(spread: Spread, warned: list[str], turns: AbstractContextManager[Any]) -> Spread:
+    """Return ``spread`` such that warnings of every piece of work, done in turn, are added to a list."""
 
     def heard(function: Callable[[Any], Any], items: Iterable[Any], /) -> Iterator[Any]:
         def call(item: Any) -> Any:
-            with hear() as texts:
+            with turns, hear() as texts:
                 result = function(item)
             warned.extend(texts)
             return result

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from resi.engine.budget import check_budget
 from resi.errors import ShapeError
-from resi.measures.guard import needed_bytes
+from resi.measures.guard import needs_of
+from resi.measures.needs import of_pair
 from resi.measures.shapes import pair_views
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from resi.engine.budget import Limits
     from resi.measures.base import Measure
+    from resi.measures.needs import Needs
     from resi.measures.shapes import Sampling, View
     from resi.representation import Representation
 
@@ -49,17 +51,18 @@ class Views:
         ShapeError
             If the sides hold different samples, or shapes that the measure does not take.
         BudgetError
-            If preparing both takes more than there is: it says what would fit.
+            If that takes more than there is, even on one thread: it says what would fit.
         """
         known = (measure.name, *((side.size, side.layout, side.samples) for side in (source, target)))
         if known not in self._known:
             self._known[known] = self._find(measure, source, target)
         return self._known[known]
 
-    def largest_need(self, measure: Measure, representations: Iterable[Representation]) -> int:
-        """Return the most bytes that preparing one of the representations for a measure takes."""
-        by_shape = {(item.size, item.layout): item for item in representations}
-        return max(self._bytes(measure, item, item) // 2 for item in by_shape.values())
+    def largest_need(self, measure: Measure, representations: Iterable[Representation]) -> Needs:
+        """Return what the representation needs that needs most for a measure."""
+        by_shape = {(item.size, item.layout, item.itemsize): item for item in representations}
+        found = (self._needs(measure, item, item)[0] for item in by_shape.values())
+        return max(found, key=lambda needs: needs.of_one)
 
     def _find(self, measure: Measure, source: Representation, target: Representation) -> tuple[View, View]:
         if source.samples != target.samples:
@@ -73,11 +76,16 @@ class Views:
         return result
 
     def _bytes(self, measure: Measure, source: Representation, target: Representation) -> int:
-        """Return the bytes that preparing two representations for a measure takes."""
-        views = self._pair(measure, source, target)
-        sizes = (view.size(side.size) for view, side in zip(views, (source, target), strict=True))
-        need = sum(needed_bytes(measure, *size) for size in sizes)
+        """Return the bytes that preparing two representations, one after the other, and comparing them takes."""
+        need = of_pair(*self._needs(measure, source, target))
         return 2 * need if self._is_doubled else need
+
+    def _needs(self, measure: Measure, source: Representation, target: Representation) -> tuple[Needs, Needs]:
+        """Return what each of two representations needs for a measure."""
+        views = self._pair(measure, source, target)
+        sides = zip(views, (source, target), strict=True)
+        first, second = (needs_of(measure, view.needed(side.size, side.itemsize)) for view, side in sides)
+        return first, second
 
     def _pair(self, measure: Measure, source: Representation, target: Representation) -> tuple[View, View]:
         return pair_views(

@@ -34,15 +34,21 @@ if TYPE_CHECKING:
     _Results: TypeAlias = queue.SimpleQueue[tuple[Result | None, BaseException | None, bool]]
 
 
+class Workers(ThreadPoolExecutor):
+    """Threads, and how many they are."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__(count, thread_name_prefix="resi")
+        self.count = count
+
+
 def place(measure: Measure, device: torch.device) -> torch.device:
     """Return where a measure computes that is asked for a value on a device."""
     return torch.device("cpu") if measure.on_cpu else device
 
 
 @contextlib.contextmanager
-def workers(
-    device: device, threads: int | None, items: int, one_by_one: bool = False
-) -> Iterator[ThreadPoolExecutor | None]:
+def workers(device: device, threads: int | None, items: int, one_by_one: bool = False) -> Iterator[Workers | None]:
     """Yield as many workers as there are threads, each with its share of torch's own threads; None stands for one.
 
     With more items than threads every worker computes with one thread: sharing out whole comparisons costs less than
@@ -68,7 +74,7 @@ def workers(
 
 
 @contextlib.contextmanager
-def workers_beside(threads: int | None, items: int) -> Iterator[ThreadPoolExecutor]:
+def workers_beside(threads: int | None, items: int) -> Iterator[Workers]:
     """Yield workers for what is computed on the CPU while a GPU is busy: one thread is left to serve that.
 
     The parameters are those of :func:`workers`.
@@ -85,8 +91,8 @@ def _each_with(threads: int) -> AbstractContextManager[None]:
 
 
 @contextlib.contextmanager
-def _pool(count: int) -> Iterator[ThreadPoolExecutor]:
-    pool = ThreadPoolExecutor(count, thread_name_prefix="resi")
+def _pool(count: int) -> Iterator[Workers]:
+    pool = Workers(count)
     is_stopped = False
     try:
         yield pool

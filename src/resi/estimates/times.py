@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from resi.choices import Stage
 from resi.estimates.rates import CPU, GPU, Estimate, Rates, measured_rates
-from resi.estimates.work import Amount, Masks, Part, Side, Work, of_mask, shapes_of
+from resi.estimates.work import FLOAT_BYTES, Amount, Masks, Part, Side, Work, of_mask, shapes_of
 from resi.measures.functional import FUNCTIONAL
 from resi.measures.guard import needed_bytes
 from resi.measures.shapes import pair_views
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from resi.estimates.work import Kind, Shape, Shapes, Total
     from resi.measures.base import Measure
+    from resi.measures.needs import Size
     from resi.measures.shapes import Sampling
     from resi.pipeline.plan import Plan
     from resi.specs import Layout, ModelSpec
@@ -162,9 +163,10 @@ class Times:
     def _find(self, kind: Kind, shape: Shape | None) -> Estimate | None:
         if kind.null is not None:
             return None
-        sizes = _matrices(shape, kind, *self.total.measures[kind.key]) if kind.key in self.total.measures else ()
-        size = sizes[0] if sizes else None
-        return self.rates.comparison(kind.name, size)
+        if shape is None or kind.key not in self.total.measures:
+            return self.rates.comparison(kind.name, None)
+        first, _ = _matrices(shape, kind, *self.total.measures[kind.key])
+        return self.rates.comparison(kind.name, (first.n_samples, first.n_features))
 
 
 def times_by_device(total: Total, plan: Plan) -> dict[str, Times]:
@@ -279,20 +281,16 @@ class JobTimes:
 def comparing_bytes(shape: Shape, kind: Kind, measure: Measure, sampling: Sampling) -> int:
     """Return the bytes that comparing two representations of a shape takes, as the measure says."""
     with contextlib.suppress(Exception):  # of a plugin: its comparisons fail with that, and take nothing
-        return sum(needed_bytes(measure, *size) for size in _matrices(shape, kind, measure, sampling))
+        return needed_bytes(measure, *_matrices(shape, kind, measure, sampling))
     return 0
 
 
-def _matrices(
-    shape: Shape | None, kind: Kind, measure: Measure, sampling: Sampling
-) -> tuple[tuple[int, int], tuple[int, int]] | tuple[()]:
+def _matrices(shape: Shape, kind: Kind, measure: Measure, sampling: Sampling) -> tuple[Size, Size]:
     """Return the sizes of the matrices that a measure sees of two representations of a shape."""
-    if shape is None:
-        return ()
     sampled = (min(shape[0], kind.samples or shape[0]), *shape[1:])
     layout: Layout = layout_of(len(shape))
     first, second = pair_views(measure.name, (sampled, sampled), (layout, layout), measure.spatial, sampling)
-    return first.size(sampled), second.size(sampled)
+    return first.needed(sampled, FLOAT_BYTES), second.needed(sampled, FLOAT_BYTES)
 
 
 def _known_shapes(shapes: set[Shape], work: Work) -> set[Shape]:

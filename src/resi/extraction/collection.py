@@ -101,6 +101,7 @@ class Representations(Mapping[str, "Tensor"]):
                 samples=digest,
                 load=functools.partial(_same, tensor),
                 label=layer,
+                itemsize=tensor.itemsize,
             )
             for layer, tensor in tensors.items()
         }

@@ -205,6 +205,7 @@ def _in_memory(work: Pass, about: Mapping[str, Any]) -> Representations:
             load=functools.partial(_same, rows),
             dtype=memory.layers[layer].computed_in,
             label=layer,
+            itemsize=rows.itemsize,
         )
         for layer, rows in tensors.items()
     }

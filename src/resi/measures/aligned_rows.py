@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from resi.errors import DegenerateInputError
-from resi.measures.base import Measure
-from resi.measures.shared import intermediates, rows
+from resi.measures.base import BuiltIn
+from resi.measures.needs import Needs
+from resi.measures.shared import intermediates, parts, rows
 from resi.measures.shared.bases import thin_svd
 from resi.measures.shared.precision import or_exactly
 from resi.measures.shared.rotations import is_clear, rotation_of_all_sizes
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from resi.measures.base import Spread
     from resi.measures.features import Features
+    from resi.measures.needs import Size
 else:
     from resi.lazy import torch
 
@@ -34,7 +36,7 @@ class RowsState(NamedTuple):
 
 
 @dataclass
-class AlignedCosine(Measure):
+class AlignedCosine(BuiltIn):
     """Aligned cosine similarity.
 
     R is rotated onto S, neither centred, by the orthogonal matrix that brings them closest; the value is the mean
@@ -117,6 +119,8 @@ class AlignedCosine(Measure):
                 values[number] = self.compare(a, self.permuted(b, order))
         return values
 
-    def prepared_bytes(self, n_samples: int, n_features: int) -> int:
-        """Return the bytes of the matrix, its compact form, its unit rows, and the rotation of a pair."""
-        return 8 * (5 * n_samples * n_features + 4 * min(n_samples, n_features) ** 2)
+    def memory_needs(self, size: Size) -> Needs:
+        """Return the bytes of the compact form and its unit rows, and of what the rotation of a pair takes."""
+        compact = 8 * size.n_samples * size.smaller
+        held = size.matrix() | ({"compact": compact} if size.wide else {}) | {"unit": compact}
+        return Needs(held, preparing=parts.rotating(size), comparing=8 * size.square)

@@ -7,8 +7,9 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from resi.measures.base import Measure
-from resi.measures.shared import chance, intermediates
+from resi.measures.base import BuiltIn
+from resi.measures.needs import Needs
+from resi.measures.shared import chance, intermediates, parts
 from resi.measures.shared.precision import or_exactly
 from resi.measures.shared.reordered import Reordered
 from resi.measures.shared.rotations import (
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from resi.measures.base import Spread
     from resi.measures.features import Features
+    from resi.measures.needs import Size
 else:
     from resi.lazy import torch
 
@@ -47,7 +49,7 @@ def relative_scales(a: Features, b: Features) -> tuple[float, float, float]:
 
 
 @dataclass
-class _CentredShapes(Measure, ABC):
+class _CentredShapes(BuiltIn, ABC):
     """Measures on the nuclear norm of ``RcᵀSc``, which is computed once for all of them."""
 
     family = "alignment"
@@ -71,9 +73,13 @@ class _CentredShapes(Measure, ABC):
         """Return what was prepared with its rows in another order."""
         return Reordered(state, order)
 
-    def prepared_bytes(self, n_samples: int, n_features: int) -> int:
-        """Return the bytes of the matrix, its centred and compact forms, rotating it, and the product of a pair."""
-        return 8 * (4 * n_samples * n_features + 2 * min(n_samples, n_features) ** 2)
+    def memory_needs(self, size: Size) -> Needs:
+        """Return the bytes of the centred and compact forms, of rotating them, and of the product of a pair."""
+        held = parts.centred_compact(size)
+        if size.single:
+            held["compact_for_products"] = 4 * size.n_samples * size.smaller
+        comparing = (3 if size.single else 2) * size.square
+        return Needs(held, preparing=parts.rotating(size), comparing=comparing)
 
     def note(self, a: Features, b: Features) -> str:
         """Return a sentence if the matrices of unrelated representations have a cosine of half or more."""
@@ -217,7 +223,7 @@ class AngularShape(_CentredShapes):
 
 
 @dataclass
-class PermutationProcrustes(Measure):
+class PermutationProcrustes(BuiltIn):
     """Procrustes distance over permutations of the neurons.
 
     The smallest Frobenius distance between the matrices, not centred, over all one-to-one matches of their neurons;
@@ -252,9 +258,13 @@ class PermutationProcrustes(Measure):
         """Return what was prepared with its rows in another order."""
         return Reordered(state, order)
 
-    def prepared_bytes(self, n_samples: int, n_features: int) -> int:
-        """Return the bytes of the matrix, its scaled copy, and the products of a pair's columns."""
-        return 8 * (3 * n_samples * n_features + 2 * n_features**2)
+    def memory_needs(self, size: Size) -> Needs:
+        """Return the bytes of the moved features, and of the products of a pair's columns."""
+        products = 24 * size.n_features**2
+        if size.single:
+            held = size.given() | {"moved": 4 * size.entries}
+            return Needs(held, preparing=size.double, comparing=products)
+        return Needs(parts.shifted(size), comparing=max(products, 2 * size.double))
 
     def compare(self, a: Features, b: Features) -> float:
         """Return the distance, in the units of the features."""
@@ -267,7 +277,7 @@ class PermutationProcrustes(Measure):
             products = a.shared(intermediates.shifted).T @ b.shared(intermediates.shifted)
             columns = best_match(products + a.shape[0] * torch.outer(*means)).columns
             # Nearly equal neurons are subtracted before squaring, which keeps all digits of small distances.
-            first, second = (share * x.shared(intermediates.scaled).matrix for share, x in ((share_a, a), (share_b, b)))
+            first, second = _at_share(a, share_a), _at_share(b, share_b)
             matched, left_over = _matched(second.T, columns)
             found = math.hypot(float((first.T - matched).norm()), float(left_over.norm()))
         return scale * found
@@ -315,6 +325,11 @@ def _distance_from_products(a: Features, b: Features, share_a: float, share_b: f
     matched, left_over = _matched(share_b * second.means, columns)
     means = float((share_a * first.means - matched).square().sum() + left_over.square().sum())
     return math.sqrt(norms[0] ** 2 + norms[1] ** 2 - 2 * inner + n_samples * means)
+
+
+def _at_share(x: Features, share: float) -> Tensor:
+    matrix = x.shared(intermediates.scaled).matrix
+    return matrix if share == 1 else share * matrix
 
 
 def _matched(features: Tensor, columns: np.ndarray[Any, np.dtype[np.int64]]) -> tuple[Tensor, Tensor]:

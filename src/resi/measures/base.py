@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeVar
 
 from resi.errors import DegenerateInputError, FactError, ShapeError
 from resi.measures.facts import stated_problems, take_published, translated
 from resi.measures.guard import Guarded, as_failure, features_for
+from resi.measures.needs import Needs, Size
 from resi.measures.shapes import views
 
 if TYPE_CHECKING:
@@ -259,8 +261,12 @@ class Measure:
         return value
 
     def prepared_bytes(self, n_samples: int, n_features: int) -> int:
-        """Return the approximate number of bytes that preparing one representation takes, including its matrix."""
+        """Return about how many bytes preparing one representation takes, including its matrix, or half of a pair's."""
         return 3 * 8 * n_samples * n_features
+
+    def memory_needs(self, size: Size) -> Needs:
+        """Return by parts what it needs of one representation; for those that are built in alone."""
+        return Needs({self.name: self.prepared_bytes(size.n_samples, size.n_features)})
 
     def relative_time(self, n_samples: int, n_features: int) -> float | None:
         """Return how the time of preparing and comparing two representations grows with their size, in any unit.
@@ -273,6 +279,18 @@ class Measure:
     def parameters(self) -> dict[str, Any]:
         """Return the parameters of this instance by name."""
         return dataclasses.asdict(self)  # type: ignore[call-overload]
+
+
+class BuiltIn(Measure, ABC):
+    """A measure that says by parts how much memory it needs, as all that are built in do."""
+
+    @abstractmethod
+    def memory_needs(self, size: Size) -> Needs:
+        """Return what it needs of one representation, at least of one that is like no other."""
+
+    def prepared_bytes(self, n_samples: int, n_features: int) -> int:
+        """Return half of the bytes that preparing and comparing two representations of float64 numbers takes."""
+        return self.memory_needs(Size(n_samples, n_features)).of_one
 
 
 def as_measure(

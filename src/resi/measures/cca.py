@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from resi.errors import DegenerateInputError
-from resi.measures.base import Measure, check_variant
-from resi.measures.shared import bases, chance, intermediates
+from resi.measures.base import BuiltIn, check_variant
+from resi.measures.needs import Needs
+from resi.measures.shared import bases, chance, intermediates, parts
 from resi.measures.shared.precision import or_exactly
 from resi.measures.shared.reordered import Reordered
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from resi.measures.features import Features
+    from resi.measures.needs import Size
 else:
     from resi.lazy import torch
 
@@ -27,7 +29,7 @@ SAME = 1e-10
 
 
 @dataclass
-class _CanonicalCorrelation(Measure):
+class _CanonicalCorrelation(BuiltIn):
     """What both measures share: their variant, a thin basis of the centred features as prepared state, and the note."""
 
     variant: str = "corrected"
@@ -41,6 +43,9 @@ class _CanonicalCorrelation(Measure):
     benchmark = True
     cost = "O(N D² + D³)"
 
+    of_overlap: ClassVar[int]
+    """How many matrices of the size of the product of two bases comparing takes."""
+
     def __post_init__(self) -> None:
         check_variant(self.name, self.variant)
 
@@ -53,9 +58,10 @@ class _CanonicalCorrelation(Measure):
         """Return what was prepared with its rows in another order; published values depend on signs of the basis."""
         return None if self.variant == "published" else Reordered(state, order)
 
-    def prepared_bytes(self, n_samples: int, n_features: int) -> int:
-        """Return the bytes of the decomposition."""
-        return bases.basis_bytes(n_samples, n_features)
+    def memory_needs(self, size: Size) -> Needs:
+        """Return the bytes of the decomposition, and of that of the product of two bases."""
+        held = parts.shifted(size) | parts.bases(size)
+        return Needs(held, preparing=parts.decomposing(size), comparing=self.of_overlap * size.square)
 
     def note(self, a: Features, b: Features) -> str:
         """Return sentences if a rank is a guess, or if unrelated representations have a value of half or more."""
@@ -96,6 +102,7 @@ class PWCCA(_CanonicalCorrelation):
     """
 
     name = "pwcca"
+    of_overlap = 7
     symmetric = False
     invariances = frozenset({"permutation", "isotropic_scaling", "translation"})
     published_name = "PWCCA"
@@ -169,6 +176,7 @@ class SVCCA(_CanonicalCorrelation):
     """
 
     name = "svcca"
+    of_overlap = 3
     invariances = frozenset({"orthogonal", "permutation", "isotropic_scaling", "translation"})
     published_name = "SVCCA"
     reference = (

@@ -92,6 +92,11 @@ class Features:
             self._shared_with_partner[build] = self._keep(build(self, other), of_pair=True)
         return cast("T", self._shared_with_partner[build])
 
+    def drop_pair(self) -> None:
+        """Keep nothing that belongs to a pair: as many products as there are pairs would not fit into memory."""
+        self._partner = None
+        self._shared_with_partner = {}
+
     def held(self) -> tuple[Any, ...]:
         """Return the matrix and everything computed from it so far."""
         return (self.given, *self._shared.values(), *self._shared_with_partner.values())

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from resi.errors import MeasureError
 from resi.measures.features import Features
+from resi.measures.needs import Needs, of_pair
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from resi.measures.base import Measure
+    from resi.measures.needs import Size
 else:
     from resi.lazy import torch
 
@@ -38,18 +40,33 @@ def is_built_in(measure: Measure | type[Measure]) -> bool:
     return (measure if isinstance(measure, type) else type(measure)).__module__.split(".")[0] == __name__.split(".")[0]
 
 
-def needed_bytes(measure: Measure, n_samples: int, n_features: int) -> int:
-    """Return how many bytes a measure says that preparing one representation takes.
+def needs_of(measure: Measure, size: Size) -> Needs:
+    """Return what a measure says that it needs of one representation.
 
     Raises
     ------
     MeasureError
         If it says what is no number of bytes.
     """
-    said = measure.prepared_bytes(n_samples, n_features)
+    return measure.memory_needs(size) if is_built_in(measure) else _needs_as_said(measure, size)
+
+
+def needed_bytes(measure: Measure, first: Size, second: Size) -> int:
+    """Return the bytes that a measure says preparing two representations one after the other and comparing them takes.
+
+    Raises
+    ------
+    MeasureError
+        If it says what is no number of bytes.
+    """
+    return of_pair(needs_of(measure, first), needs_of(measure, second))
+
+
+def _needs_as_said(measure: Measure, size: Size) -> Needs:
+    said = measure.prepared_bytes(size.n_samples, size.n_features)
     if isinstance(said, bool) or not isinstance(said, int | float) or not 0 <= said < math.inf:
         raise MeasureError(f"{measure.name}: prepared_bytes returned {said!r}; expected a number of bytes")
-    return int(said)
+    return Needs({measure.name: int(said)})
 
 
 def features_for(measure: Measure, given: Tensor, dtype: torch.dtype | None = None, position: int = 0) -> Features:

@@ -7,9 +7,10 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from resi.measures.base import Measure
-from resi.measures.shared import chance, intermediates, permuted_products
-from resi.measures.shared.gram import block_entries, gram_is_cheaper, gram_products
+from resi.measures.base import BuiltIn
+from resi.measures.needs import Needs
+from resi.measures.shared import chance, intermediates, parts, permuted_products
+from resi.measures.shared.gram import gram_bytes, gram_is_cheaper, gram_products
 from resi.measures.shared.permutation_moments import LEAST_SAMPLES, Traces, of_centred
 from resi.measures.shared.precision import or_exactly
 from resi.measures.shared.reordered import Reordered
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from resi.measures.base import Spread
     from resi.measures.features import Features
+    from resi.measures.needs import Size
     from resi.measures.shared.permutation_moments import Moments
 else:
     from resi.lazy import torch
@@ -63,7 +65,7 @@ def _rows_of_gram(x: Features) -> Callable[[slice], Tensor]:
 
 
 @dataclass
-class CKA(Measure):
+class CKA(BuiltIn):
     """Centred kernel alignment with a linear kernel.
 
     ``‖ScᵀRc‖F² / (‖RcᵀRc‖F ‖ScᵀSc‖F)`` of the column-centred matrices; in [0, 1], 1 when one is a rotated, scaled and
@@ -123,7 +125,8 @@ class CKA(Measure):
             products = gram_products(factors, spread).cpu()  # as a GPU would be waited for with every pair
             norms = products.diagonal().sqrt()
             for index, norm in zip(members, norms.tolist(), strict=True):
-                length = math.frexp(states[index].shared(intermediates.centred_norm))[0]
+                x = states[index]
+                length = x.shared(intermediates.centred_norm) / 2.0 ** intermediates.unit_exponent(x)
                 states[index].keep(chance.extent, (length**2 / norm) ** 2)
             for number in numbers:
                 low, high = sorted(position[index] for index in pairs[number])
@@ -186,7 +189,13 @@ class CKA(Measure):
         expected = math.sqrt(share_a * share_b)
         return chance.note(a.shape[0], extent, expected) if expected >= chance.NOTED else ""
 
-    def prepared_bytes(self, n_samples: int, n_features: int) -> int:
-        """Return the bytes of the matrix, its centred copy in both precisions, and Gram matrices or blocks of them."""
-        whole = n_samples**2 * 3 // 2 if n_samples < n_features else 0
-        return 20 * n_samples * n_features + 8 * max(whole, block_entries(n_samples))
+    def memory_needs(self, size: Size) -> Needs:
+        """Return the bytes of the centred matrix, of Gram matrices or blocks of them, and of products of features."""
+        held, comparing = parts.shifted(size), 2 * size.square
+        if gram_is_cheaper(size.n_samples, size.n_features):
+            if size.single:
+                held["centred_unit"] = 4 * size.entries
+            # Beside few numbers that is little in all.
+            blocks = min(gram_bytes(size.n_samples, 4 if size.single else 8), 2 * sum(held.values()))
+            comparing = max(comparing, blocks)
+        return Needs(held, comparing=comparing)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from resi.measures.alignment import best_match
-from resi.measures.base import Measure
-from resi.measures.shared import intermediates
+from resi.measures.base import BuiltIn
+from resi.measures.needs import Needs
+from resi.measures.shared import intermediates, parts
 from resi.measures.shared.precision import or_exactly
 from resi.measures.shared.reordered import Reordered
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from resi.measures.features import Features
+    from resi.measures.needs import Size
 
 CONVERGENT_LEARNING = "Li et al., Convergent Learning: Do different neural networks learn the same representations?"
 
@@ -25,7 +27,7 @@ def correlations(a: Features, b: Features) -> Tensor:
 
 
 @dataclass
-class _CorrelationMatch(Measure):
+class _CorrelationMatch(BuiltIn):
     """What both measures share: neurons centred and of length one, whose products are their correlations."""
 
     family = "alignment"
@@ -37,6 +39,9 @@ class _CorrelationMatch(Measure):
     benchmark = True
     reference = f"{CONVERGENT_LEARNING}, ICLR 2016"
 
+    of_correlations: ClassVar[int]
+    """How many matrices of the size of a pair's correlations comparing takes."""
+
     def prepare(self, x: Features) -> Features:
         """Centre the neurons and bring them to length one."""
         x.shared(intermediates.unit_columns)
@@ -46,9 +51,10 @@ class _CorrelationMatch(Measure):
         """Return what was prepared with its rows in another order."""
         return Reordered(state, order)
 
-    def prepared_bytes(self, n_samples: int, n_features: int) -> int:
-        """Return the bytes of the matrix, its centred copy, its unit columns, and the correlations of a pair."""
-        return 8 * (4 * n_samples * n_features + 2 * n_features**2)
+    def memory_needs(self, size: Size) -> Needs:
+        """Return the bytes of the centred matrix and its unit columns, and of the correlations of a pair."""
+        held = parts.shifted(size) | {"unit_columns": size.double}
+        return Needs(held, comparing=self.of_correlations * 8 * size.n_features**2)
 
 
 @dataclass
@@ -65,6 +71,7 @@ class HardCorrelationMatch(_CorrelationMatch):
 
     name = "hard_correlation_match"
     on_cpu = True
+    of_correlations = 2  # the assignment takes a copy
     published_name = "HardCorrelationMatch"
     cost = "O(N D² + D³)"
 
@@ -88,6 +95,7 @@ class SoftCorrelationMatch(_CorrelationMatch):
     """
 
     name = "soft_correlation_match"
+    of_correlations = 1
     published_name = "SoftCorrelationMatch"
     cost = "O(N D²)"
 

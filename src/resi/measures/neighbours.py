@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from resi.errors import ShapeError
-from resi.measures.base import PAPER, VARIANTS, Measure, check_variant
-from resi.measures.shared import intermediates, nearest
-from resi.measures.shared.candidates import bytes_taken, is_worthwhile
+from resi.measures.base import PAPER, VARIANTS, BuiltIn, check_variant
+from resi.measures.needs import Needs
+from resi.measures.shared import nearest, parts
+from resi.measures.shared.candidates import searching
 from resi.measures.shared.distances import pair_blocks
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from resi.measures.features import Features
+    from resi.measures.needs import Size
     from resi.measures.shared.distances import Cloud
     from resi.measures.shared.nearest import Neighbours
 else:
@@ -33,7 +35,7 @@ MANY_NEIGHBOURS = 0.2
 
 
 @dataclass
-class _NeighbourMeasure(Measure):
+class _NeighbourMeasure(BuiltIn):
     """What the measures here share: the number of neighbours, and how they are found."""
 
     k: int = 10
@@ -48,6 +50,8 @@ class _NeighbourMeasure(Measure):
     reference = "Wang et al., Towards Understanding the Instability of Network Embedding, TKDE 2022"
 
     variants: ClassVar[tuple[str, ...]] = VARIANTS
+    of_neighbours: ClassVar[int]
+    """So many bytes comparing takes for each pair of neighbours of a sample."""
 
     def __post_init__(self) -> None:
         if self.k < 1:
@@ -90,13 +94,11 @@ class _NeighbourMeasure(Measure):
                 )
         return ""
 
-    def prepared_bytes(self, n_samples: int, n_features: int) -> int:
-        """Return the bytes of the matrix, its unit rows, what finds the neighbours, and these."""
-        blocks = 21 * min(intermediates.BLOCK_ENTRIES, n_samples**2) // 2
-        if is_worthwhile(n_samples, self.k + 1):
-            # Blocks are for rows that single precision leaves open, after which it is no longer needed.
-            blocks = max(blocks, bytes_taken(n_samples, n_features, self.k + 1))
-        return 16 * n_samples * n_features + blocks + 16 * self.k * n_samples + 2**21
+    def memory_needs(self, size: Size) -> Needs:
+        """Return the bytes of the unit rows, of what finds the neighbours, of these, and of comparing them."""
+        held = parts.directions(size) | {f"neighbours of {self.k}": 16 * self.k * size.n_samples}
+        comparing = self.of_neighbours * self.k**2 * size.n_samples
+        return Needs(held, preparing=searching(size, self.k + 1, is_unit=True), comparing=comparing)
 
 
 def _together(a: Neighbours, b: Neighbours) -> tuple[Tensor, Tensor | None]:
@@ -141,6 +143,7 @@ class Jaccard(_NeighbourMeasure):
 
     name = "jaccard"
     version = 2
+    of_neighbours = 9
     published_name = "JaccardSimilarity"
     cost = "O(N k²)"
 
@@ -185,6 +188,7 @@ class RankSimilarity(_NeighbourMeasure):
 
     name = "rank_similarity"
     version = 2
+    of_neighbours = 25
     published_name = "RankSimilarity"
     cost = "O(N k²)"
 
@@ -311,6 +315,7 @@ class SecondOrderCosine(_NeighbourMeasure):
     name = "second_order_cosine"
     version = 2
     variants = (*VARIANTS, PAPER)
+    of_neighbours = 14
     published_name = "SecondOrderCosineSimilarity"
     cost = "O(N k), or O(N k D) for more than 8192 samples"
     reference = (
@@ -354,7 +359,10 @@ class SecondOrderCosine(_NeighbourMeasure):
             return "cosine distances between rows are all much alike: unrelated representations have nearly 1, too"
         return super().note(a.neighbours, b.neighbours)
 
-    def prepared_bytes(self, n_samples: int, n_features: int) -> int:
+    def memory_needs(self, size: Size) -> Needs:
         """Return the bytes of the unit rows, the distances, and the neighbours."""
-        held = n_samples if n_samples <= HELD_ROWS else 0
-        return super().prepared_bytes(n_samples, n_features) + 8 * held * n_samples
+        needs = super().memory_needs(size)
+        if size.n_samples > HELD_ROWS:
+            return needs
+        held = {**needs.held, "cosine_distances": size.pairs}
+        return needs._replace(held=held, preparing=parts.block_of_squares(size, is_unit=True))

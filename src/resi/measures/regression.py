@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from resi.measures.base import Measure
-from resi.measures.shared import bases, chance
+from resi.measures.base import BuiltIn
+from resi.measures.needs import Needs
+from resi.measures.shared import bases, chance, parts
 from resi.measures.shared.permutation_moments import LEAST_SAMPLES, Traces, of_centred
 from resi.measures.shared.precision import or_exactly
 from resi.measures.shared.reordered import Reordered
@@ -15,11 +16,12 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from resi.measures.features import Features
+    from resi.measures.needs import Size
     from resi.measures.shared.permutation_moments import Moments
 
 
 @dataclass
-class LinearRegression(Measure):
+class LinearRegression(BuiltIn):
     """Share of the variance of R that a linear map of S explains.
 
     ``‖QᵀRc‖F² / ‖Rc‖F²`` with Q an orthonormal basis of the column space of Sc; in [0, 1]. Not symmetric: R is
@@ -78,13 +80,14 @@ class LinearRegression(Measure):
         few = chance.note(a.shape[0], f"rank {rank} of S", expected) if expected >= chance.NOTED else ""
         return bases.note(a, b, few)
 
-    def prepared_bytes(self, n_samples: int, n_features: int) -> int:
-        """Return the bytes of the decomposition."""
-        return bases.basis_bytes(n_samples, n_features)
+    def memory_needs(self, size: Size) -> Needs:
+        """Return the bytes of the decomposition, and of products of two bases."""
+        held = parts.shifted(size) | parts.bases(size)
+        return Needs(held, preparing=parts.decomposing(size), comparing=3 * size.square)
 
 
 @dataclass
-class Gulp(Measure):
+class Gulp(BuiltIn):
     """GULP: how differently two representations can predict, by ridge regression, any target.
 
     With both sides centred and scaled to one unit of variance per sample, their covariances Σ_R, Σ_S and cross
@@ -165,9 +168,10 @@ class Gulp(Measure):
         few = chance.note(a.shape[0], f"ranks {len(weights_a)} and {len(weights_b)}", max(expected, 0.0))
         return bases.note(a, b, few)
 
-    def prepared_bytes(self, n_samples: int, n_features: int) -> int:
-        """Return the bytes of the decomposition."""
-        return bases.basis_bytes(n_samples, n_features)
+    def memory_needs(self, size: Size) -> Needs:
+        """Return the bytes of the decomposition, and of products of two bases."""
+        held = parts.shifted(size) | parts.bases(size)
+        return Needs(held, preparing=parts.decomposing(size), comparing=2 * size.square)
 
     def _weights(self, x: Features) -> Tensor:
         """Return the eigenvalues of ``(Σ + λI)⁺ Σ``."""
@@ -185,7 +189,7 @@ class ColumnSpace(NamedTuple):
 
 
 @dataclass
-class EigenspaceOverlap(Measure):
+class EigenspaceOverlap(BuiltIn):
     """Eigenspace overlap score.
 
     ``‖UᵀV‖F² / max(D, D')`` with U and V orthonormal bases of the column spaces, not centred; in [0, 1]. A
@@ -236,6 +240,7 @@ class EigenspaceOverlap(Measure):
         few = chance.note(n_samples, f"ranks {rank_a} and {rank_b}", expected)
         return "; ".join(filter(None, (guess, few)))
 
-    def prepared_bytes(self, n_samples: int, n_features: int) -> int:
-        """Return the bytes of the decomposition."""
-        return bases.basis_bytes(n_samples, n_features)
+    def memory_needs(self, size: Size) -> Needs:
+        """Return the bytes of the decomposition, for which numbers of single precision are centred as well."""
+        held = (parts.shifted(size) if size.single else size.matrix()) | {"uncentred": parts.bases(size)["basis"]}
+        return Needs(held, preparing=parts.decomposing(size), comparing=2 * size.square)

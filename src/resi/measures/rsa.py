@@ -6,10 +6,10 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from resi.measures.base import Measure
-from resi.measures.shared import permuted_products
+from resi.measures.base import BuiltIn
+from resi.measures.needs import Needs
+from resi.measures.shared import parts, permuted_products
 from resi.measures.shared.binned_ranks import BinnedRanks, binned_ranks, bins_bytes, error_bound, rank_correlations
-from resi.measures.shared.distances import distance_bytes
 from resi.measures.shared.permutation_moments import LEAST_SAMPLES, Sums, of_hollow
 from resi.measures.shared.precision import or_exactly
 from resi.measures.shared.ranks import ranked_correlations, ranks_between, sorting_bytes, triangle_places
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from resi.measures.base import Spread
     from resi.measures.features import Features
+    from resi.measures.needs import Size
     from resi.measures.shared.permutation_moments import Moments
 
 WIDE_SCATTER = 0.1
@@ -31,7 +32,7 @@ MOST_ERROR = 1e-5
 
 
 @dataclass
-class RSA(Measure):
+class RSA(BuiltIn):
     """Representational similarity analysis.
 
     Spearman's rank correlation between the strict lower triangles of the two matrices of Pearson correlations between
@@ -125,12 +126,16 @@ class RSA(Measure):
             return ""
         return f"of {n_pairs} pairs of samples: values of unrelated representations scatter by {deviation:.2f}"
 
-    def prepared_bytes(self, n_samples: int, n_features: int) -> int:
-        """Return the bytes of the matrix, and of all correlations, of sorting half of them, or of bins."""
-        if n_samples > MOST_HELD:
-            return 8 * n_samples * n_features + tile_bytes(n_samples, n_features) + bins_bytes()
-        sorting = 8 * n_samples * n_features + sorting_bytes(math.comb(n_samples, 2))
-        return max(sorting, distance_bytes(n_samples, n_features))
+    def memory_needs(self, size: Size) -> Needs:
+        """Return the bytes of all correlations, of measuring and sorting them, or of bins and tiles."""
+        if size.n_samples > MOST_HELD:
+            held = parts.vectors(size) | {"bins": bins_bytes()}
+            tile, computing = tile_bytes(size.n_samples, size.n_features)
+            return Needs(held, preparing=parts.taking(size), comparing=computing, together=tile)
+        count = math.comb(size.n_samples, 2)
+        held = parts.vectors(size) | {"ranks": 8 * count}
+        most = max(sorting_bytes(count), parts.measuring(size), size.pairs + 8 * count)
+        return Needs(held, preparing=most - 8 * count)
 
 
 def _bounded(value: float) -> float:

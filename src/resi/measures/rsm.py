@@ -7,18 +7,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from resi.errors import DegenerateInputError
-from resi.measures.base import PAPER, Measure, check_variant
-from resi.measures.shared import permuted_products
+from resi.measures.base import PAPER, BuiltIn, check_variant
+from resi.measures.needs import Needs
+from resi.measures.shared import parts, permuted_products
 from resi.measures.shared.difference_norm import MOST_PRODUCTS, frobenius_norms, search_bytes, spectral_norms
 from resi.measures.shared.distance_sums import CentredDistances, covariances
 from resi.measures.shared.distances import (
     Distances,
     check_varied,
-    distance_bytes,
     euclidean_distances,
     inner_products,
 )
-from resi.measures.shared.intermediates import BLOCK_ENTRIES
 from resi.measures.shared.permutation_moments import LEAST_SAMPLES, Traces, of_centred
 from resi.measures.shared.spectral import spectral_norm
 from resi.measures.shared.tiled_distances import tiled_distances, tiled_products
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
 
     from resi.measures.base import Spread
     from resi.measures.features import Features
+    from resi.measures.needs import Size
     from resi.measures.shared.permutation_moments import Moments
     from resi.measures.shared.tiled_distances import Tiled
 
@@ -40,7 +40,7 @@ LARGE_CHANCE = 0.5
 
 
 @dataclass
-class RSMNormDifference(Measure):
+class RSMNormDifference(BuiltIn):
     """Spectral norm of the difference of the two matrices of Euclidean distances between samples.
 
     In the units of the features. The difference is symmetric, so this is its largest absolute eigenvalue; it comes
@@ -117,13 +117,15 @@ class RSMNormDifference(Measure):
                 values[number] = value
         return values
 
-    def prepared_bytes(self, n_samples: int, n_features: int) -> int:
-        """Return the bytes of all distances, while they are made or beside half of a pair's difference; or of tiles."""
-        if n_samples > MOST_HELD:
-            held = distance_bytes(n_samples, n_features) if n_features >= n_samples else 8 * n_samples * n_features
-            return held + tile_bytes(n_samples, n_features) + search_bytes(n_samples) // 2
-        compared = 8 * n_samples * n_features + 12 * n_samples**2 + 2**20
-        return max(compared, distance_bytes(n_samples, n_features))
+    def memory_needs(self, size: Size) -> Needs:
+        """Return the bytes of all distances, of measuring them and of a pair's difference; or of tiles and vectors."""
+        if size.n_samples > MOST_HELD:
+            held = parts.vectors(size) | {"search": search_bytes(size.n_samples) // 2}
+            return _tiled(size, held)
+        measuring = parts.measuring(size) - size.pairs
+        name = "products" if self.variant == PAPER else "distances"
+        held = parts.vectors(size) | {name: size.pairs}
+        return Needs(held, preparing=measuring, comparing=size.pairs)
 
     def _norms(self, states: Sequence[Any], pairs: Sequence[tuple[int, int]], spread: Spread) -> Sequence[float | None]:
         return (frobenius_norms if self.variant == PAPER else spectral_norms)(states, pairs, spread)
@@ -137,7 +139,7 @@ def _at_scale(distances: Distances, scale: float) -> tuple[Tensor, Tensor]:
 
 
 @dataclass
-class DistanceCorrelation(Measure):
+class DistanceCorrelation(BuiltIn):
     """Distance correlation.
 
     ``sqrt(dCov² / sqrt(dVar_R dVar_S))`` of the double-centred Euclidean distances, means over all N² entries (the
@@ -235,12 +237,19 @@ class DistanceCorrelation(Measure):
             "when their samples do not belong together"
         )
 
-    def prepared_bytes(self, n_samples: int, n_features: int) -> int:
-        """Return the bytes of the matrix and of tiles of distances, or of all distances where these are no more."""
-        if n_features >= n_samples:
-            return distance_bytes(n_samples, n_features)
-        checking = 9 * min(BLOCK_ENTRIES, n_samples * n_features)
-        return 8 * n_samples * n_features + max(checking, tile_bytes(n_samples, n_features))
+    def memory_needs(self, size: Size) -> Needs:
+        """Return the bytes of the numbers and of tiles of distances, or of all distances where these are no more."""
+        return _tiled(size, parts.vectors(size))
+
+
+def _tiled(size: Size, held: dict[str, int]) -> Needs:
+    """Return what distances take that are held, where these are no more than the numbers, or computed by tiles."""
+    are_held = size.n_features >= size.n_samples
+    tile, computing = tile_bytes(size.n_samples, 0 if are_held else size.n_features)
+    preparing = parts.taking(size)
+    if are_held:
+        held, preparing = held | {"distances": size.pairs}, parts.measuring(size) - size.pairs
+    return Needs(held, preparing, computing, tile)
 
 
 def _correlation(a: CentredDistances, b: CentredDistances, covariance: float) -> float:

@@ -7,14 +7,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from resi.errors import DegenerateInputError
-from resi.measures.base import Measure
+from resi.measures.base import BuiltIn
 from resi.measures.kernel import cross_square
-from resi.measures.shared import intermediates
+from resi.measures.needs import Needs
+from resi.measures.shared import intermediates, parts
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from resi.measures.features import Features
+    from resi.measures.needs import Size
 
 FEWEST_SAMPLES = 4
 """The unbiased estimate of HSIC takes so many different samples at a time."""
@@ -38,7 +40,7 @@ class SampledUnits(NamedTuple):
 
 
 @dataclass
-class UnbiasedCKA(Measure):
+class UnbiasedCKA(BuiltIn):
     """Linear CKA of all samples and all units, estimated from a few of both.
 
     Measured on few samples CKA is too large, and on few of the units (neurons) too small. Here numerator and
@@ -97,9 +99,10 @@ class UnbiasedCKA(Measure):
         units = a.features.shape[1] * b.features.shape[1]
         return cross / units / math.sqrt(a.alignment * b.alignment)
 
-    def prepared_bytes(self, n_samples: int, n_features: int) -> int:
-        """Return the bytes of the matrix, its centred copy, the squares of its entries, and a Gram matrix."""
-        return 32 * n_samples * n_features + 8 * min(n_samples, n_features) ** 2
+    def memory_needs(self, size: Size) -> Needs:
+        """Return the bytes of the centred matrix, of the squares of its entries, and of a Gram matrix."""
+        held = parts.shifted(size) | ({"centred_gram": size.pairs} if size.wide else {})
+        return Needs(held, preparing=2 * size.double, comparing=2 * size.square)
 
 
 def _hsic(cross: float, squares_a: Tensor, squares_b: Tensor) -> float:

@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from resi.errors import ShapeError
+from resi.measures.features import DOUBLE_BYTES
+from resi.measures.needs import Size
 from resi.specs import Layout
 
 if TYPE_CHECKING:
@@ -62,6 +64,11 @@ class View:
         """Return rows and columns of the matrix that an array of a size becomes."""
         rows, columns = self._all(size)
         return math.ceil((self.rows or rows) / self.step), columns
+
+    def needed(self, size: tuple[int, ...], itemsize: int) -> Size:
+        """Return the size of the matrix that an array becomes whose numbers have so many bytes; averages have eight."""
+        is_averaged = len(size) == 4 and self.grid is not None and self.grid != tuple(size[2:])
+        return Size(*self.size(size), DOUBLE_BYTES if is_averaged else itemsize)
 
     def _all(self, size: tuple[int, ...]) -> tuple[int, int]:
         """Return rows and columns before rows are chosen."""

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from resi.errors import DegenerateInputError
-from resi.measures.base import PAPER, Measure, check_variant
-from resi.measures.shared import distances, intermediates, rows
+from resi.measures.base import PAPER, BuiltIn, check_variant
+from resi.measures.needs import Needs
+from resi.measures.shared import distances, intermediates, parts, rows
 from resi.measures.shared.cancellation import RIGHT_ANGLE
 from resi.measures.shared.vectors import column_blocks, directions, name_of, positions, resolution, row_blocks
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from resi.measures.features import Features
+    from resi.measures.needs import Size
     from resi.measures.shared.distances import Cloud
 else:
     from resi.lazy import torch
@@ -29,7 +31,7 @@ WANG = "Wang et al., Towards Understanding the Instability of Network Embedding,
 
 
 @dataclass
-class _StatisticDifference(Measure):
+class _StatisticDifference(BuiltIn):
     """The absolute difference of a number that ``prepare`` gives for each representation."""
 
     family = "statistics"
@@ -68,9 +70,9 @@ class MagnitudeDifference(_StatisticDifference):
         """Return the length of the mean row."""
         return x.shared(intermediates.scale) * float(_mean_row(x)[0].norm())
 
-    def prepared_bytes(self, n_samples: int, n_features: int) -> int:
-        """Return the bytes of the matrix and of a block of its columns."""
-        return _bytes_by_blocks(n_samples, n_features)
+    def memory_needs(self, size: Size) -> Needs:
+        """Return the bytes of the numbers and of a block of their columns."""
+        return Needs(size.given(), preparing=parts.taking(size))
 
 
 @dataclass
@@ -122,13 +124,9 @@ class ConcentricityDifference(_StatisticDifference):
             return f"rows are nearly parallel on both sides: their mean cosine is above {1 - NEARLY_PARALLEL}"
         return ""
 
-    def prepared_bytes(self, n_samples: int, n_features: int) -> int:
-        """Return the bytes of the matrix and of a block of its rows."""
-        return _bytes_by_blocks(n_samples, n_features)
-
-
-def _bytes_by_blocks(n_samples: int, n_features: int) -> int:
-    return 8 * n_samples * n_features + 9 * min(intermediates.BLOCK_ENTRIES, n_samples * n_features)
+    def memory_needs(self, size: Size) -> Needs:
+        """Return the bytes of the numbers and of a block of their rows."""
+        return Needs(parts.vectors(size), preparing=parts.taking(size))
 
 
 def _mean_row(x: Features) -> tuple[Tensor, float]:
@@ -194,9 +192,11 @@ class UniformityDifference(_StatisticDifference):
             )
         return ""
 
-    def prepared_bytes(self, n_samples: int, n_features: int) -> int:
-        """Return the bytes of the matrix, its centred copy, and blocks of distances."""
-        return 16 * n_samples * n_features + 16 * min(intermediates.BLOCK_ENTRIES, n_samples**2) + 2**21
+    def memory_needs(self, size: Size) -> Needs:
+        """Return the bytes of the centred rows, and of a block of their distances."""
+        if self.variant == PAPER:
+            return Needs(parts.directions(size), preparing=17 * parts.entries_below(size.n_samples))
+        return Needs(parts.cloud(size), preparing=17 * parts.entries_below(size.n_samples))
 
 
 def _uniformity(x: Features) -> float:

@@ -179,6 +179,7 @@ def _collected(
             load=array.load,
             dtype=array.precision,
             label=name,
+            itemsize=8 if array.dtype == "float64" else 4,
         )
         for name, array in arrays.items()
     }

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from resi.errors import UsageError
-from resi.measures.base import Measure
+from resi.measures.base import BuiltIn
 from resi.measures.homology.distances import Distances, reordered, trial_distances
 from resi.measures.homology.spectrum import COLUMNS, heat_trace, times
+from resi.measures.needs import Needs
+from resi.measures.shared import parts
+from resi.measures.shared.candidates import searching
 from resi.measures.shared.distances import cloud_of_positions
-from resi.measures.shared.intermediates import BLOCK_ENTRIES
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from resi.measures.features import Features
+    from resi.measures.needs import Size
     from resi.measures.shared.distances import Cloud
 
     Array = np.ndarray[Any, Any]
@@ -34,7 +37,7 @@ DISTANCE_INVARIANCES = frozenset({"orthogonal", "permutation", "isotropic_scalin
 
 
 @dataclass
-class RTD(Measure):
+class RTD(BuiltIn):
     """Representation topology divergence.
 
     How long loops of one point cloud stay open that the other closes: the summed length of the bars of first homology
@@ -98,11 +101,13 @@ class RTD(Measure):
         with ThreadPoolExecutor(threads, thread_name_prefix="resi-rtd") as pool:
             return sum(pool.map(_divergence, a, b)) / len(a)
 
-    def prepared_bytes(self, n_samples: int, n_features: int) -> int:
-        """Return the bytes of the matrix, its centred copy, those of a draw, and the distances of all draws."""
-        drawn = 16 * self.rows * n_features if n_samples > self.rows else 0
-        trials = 1 if n_samples <= self.rows else self.trials
-        return 16 * n_samples * n_features + drawn + (6 * trials + 32) * min(n_samples, self.rows) ** 2
+    def memory_needs(self, size: Size) -> Needs:
+        """Return the bytes of the centred rows, those of a draw, and the distances of all draws."""
+        pairs = min(size.n_samples, self.rows) ** 2
+        is_drawn = size.n_samples > self.rows
+        drawn = (size.itemsize + 8) * self.rows * size.n_features if is_drawn else 0
+        held = parts.cloud(size) | {"trials": 6 * (self.trials if is_drawn else 1) * pairs}
+        return Needs(held, preparing=drawn + 32 * pairs, comparing=20 * pairs)
 
     def relative_time(self, n_samples: int, n_features: int) -> float:
         """Return what sorting and adding edges takes, and the products before, for all draws."""
@@ -127,7 +132,7 @@ class HeatTrace(NamedTuple):
 
 
 @dataclass
-class IMD(Measure):
+class IMD(BuiltIn):
     """Multi-scale intrinsic distance.
 
     ``1e6 max_t exp(-2 (t + 1/t)) |h_R(t) - h_S(t)|`` over 256 times t, logarithmically spaced in [0.1, 10], where
@@ -203,10 +208,11 @@ class IMD(Measure):
             "whatever the representations are"
         )
 
-    def prepared_bytes(self, n_samples: int, n_features: int) -> int:
-        """Return the bytes of the matrix, its centred copy, blocks of distances, the graph, and blocks of vectors."""
-        block = min(BLOCK_ENTRIES, n_samples**2)
-        return 16 * n_samples * n_features + 18 * block + 8 * n_samples * (3 * COLUMNS + 10 * self.neighbours)
+    def memory_needs(self, size: Size) -> Needs:
+        """Return the bytes of the centred rows, of what finds the neighbours, the graph, and blocks of vectors."""
+        graph = 8 * size.n_samples * (3 * COLUMNS + 10 * self.neighbours)
+        search = searching(size, self.neighbours + 1, is_unit=False)
+        return Needs(parts.cloud(size), preparing=max(search, graph))
 
     def relative_time(self, n_samples: int, n_features: int) -> float:
         """Return what the traces take, and the search for neighbours before."""
@@ -215,7 +221,7 @@ class IMD(Measure):
 
 
 @dataclass
-class GeometryScore(Measure):
+class GeometryScore(BuiltIn):
     """Geometry score.
 
     The squared Euclidean distance between two vectors of mean relative living times. Entry i of such a vector says for
@@ -269,10 +275,10 @@ class GeometryScore(Measure):
         """Return the score, in [0, 2]."""
         return float(((a - b) ** 2).sum())
 
-    def prepared_bytes(self, n_samples: int, n_features: int) -> int:
-        """Return the bytes of the matrix, its centred copy, and the distances between all samples or from landmarks."""
-        table = 18 * n_samples**2 if n_samples <= TABLE_ROWS else 24 * n_samples * self.landmarks
-        return 16 * n_samples * n_features + table + 16 * self.landmarks**3
+    def memory_needs(self, size: Size) -> Needs:
+        """Return the bytes of the centred rows, and the distances between all samples or from landmarks."""
+        table = 18 * size.n_samples**2 if size.n_samples <= TABLE_ROWS else 24 * size.n_samples * self.landmarks
+        return Needs(parts.cloud(size), preparing=table + 16 * self.landmarks**3)
 
     def relative_time(self, n_samples: int, n_features: int) -> float:
         """Return what the draws take, of which more is filled the more witnesses there are, and the distances."""

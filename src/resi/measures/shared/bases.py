@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from resi.errors import DegenerateInputError
+from resi.measures.needs import Needs, Size
+from resi.measures.shared import parts
 from resi.measures.shared.intermediates import centred, column_noise, scaled
 from resi.measures.shared.precision import DOUBLE_EPSILON, count_above_rounding, least_share, noise_edge
 
@@ -133,8 +135,8 @@ def fills_space(n_samples: int, rank_a: int, rank_b: int) -> bool:
 
 def basis_bytes(n_samples: int, n_features: int) -> int:
     """Return the bytes of a matrix, its centred copy, both bases and the work space of the decomposition."""
-    smaller = min(n_samples, n_features)
-    return 8 * (3 * n_samples * n_features + 2 * smaller * (n_samples + n_features) + 4 * smaller**2)
+    size = Size(n_samples, n_features)
+    return Needs(parts.shifted(size) | parts.bases(size), preparing=parts.decomposing(size)).of_one
 
 
 def _decompose(matrix: Tensor, noise: float) -> Basis:
@@ -157,6 +159,7 @@ def _decompose_rounded(matrix: Tensor, noise: Tensor, least: float) -> Basis:
     rank = int((values > max(float(levels.max()), _own_rounding(values, matrix))).sum())
     if rank == int((values > least * float(levels.min())).sum()):
         return _leading(left, values, right, rank)
+    del left, right  # before the next ones are made
     left, values, right = thin_svd(matrix / noise)
     real = values[values > _own_rounding(values, matrix)]
     count = count_above_rounding((real / _edge(matrix)).tolist(), least)

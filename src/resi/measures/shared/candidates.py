@@ -15,6 +15,7 @@ from contextlib import nullcontext
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from resi.measures.shared import parts
 from resi.measures.shared.vectors import row_blocks
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+    from resi.measures.needs import Size
     from resi.measures.shared.distances import Cloud
 else:
     from resi.lazy import torch
@@ -90,10 +92,17 @@ def is_worthwhile(n_samples: int, need: int) -> bool:
     return n_samples >= max(FEWEST_ROWS, LEAST_PART * need)
 
 
-def bytes_taken(n_samples: int, n_features: int, need: int) -> int:
-    """Return the bytes that looking for candidates takes, those of the cloud not included."""
-    tiles = 1 + (n_features > SUMMED_AT_ONCE)
-    return n_samples * (4 * n_features + 8 * _room(need) + 48) + 4 * tiles * TILE_ROWS**2
+def searching(size: Size, need: int, is_unit: bool) -> int:
+    """Return the bytes that finding the nearest rows takes, those of the cloud not included.
+
+    Blocks of distances are computed for all rows, or for those that single precision leaves open. Mostly there
+    are few; where they are not, it takes up to 50 MB more.
+    """
+    if not is_worthwhile(size.n_samples, need):
+        return parts.block_of_squares(size, is_unit)
+    tiles = 1 + (size.n_features > SUMMED_AT_ONCE)
+    taken = 4 * size.entries + size.n_samples * (8 * _room(need) + 48) + 4 * tiles * TILE_ROWS**2
+    return max(taken, parts.block_of_squares(size, is_unit=True) * 3 // 4)
 
 
 def candidates(cloud: Cloud, need: int) -> Candidates | None:

@@ -38,8 +38,8 @@ TOLERANCE = 1e-13
 
 
 def search_bytes(n_samples: int) -> int:
-    """Return the bytes of the vectors of one pair."""
-    return 8 * n_samples * VECTORS * (MOST_BLOCKS + 4)
+    """Return the bytes of the vectors of one pair, of which mostly half of the blocks are needed."""
+    return 8 * n_samples * VECTORS * (MOST_BLOCKS // 2 + 4)
 
 
 def spectral_norms(sides: Sequence[Tiled], pairs: Sequence[Pair], spread: Spread) -> list[float | None]:

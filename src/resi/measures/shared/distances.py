@@ -290,12 +290,6 @@ def _moved(vectors: Vectors, columns: slice) -> Tensor:
     return points
 
 
-def distance_bytes(n_samples: int, n_features: int) -> int:
-    """Return the bytes of the matrix, of all distances, and of a block of either."""
-    block = min(BLOCK_ENTRIES, max(n_samples * n_features, n_samples**2))
-    return 8 * n_samples * n_features + 8 * n_samples**2 + 10 * block
-
-
 def pair_blocks(n_samples: int) -> Iterator[slice]:
     """Yield the rows whose distances are computed at a time: always the same, so that their last bits are, too."""
     block = max(1, BLOCK_ENTRIES // n_samples)

@@ -50,6 +50,11 @@ def block_entries(n_samples: int) -> int:
     return n_rows * max(n_rows, min(last_top, BLOCK_COLUMNS))
 
 
+def gram_bytes(n_samples: int, itemsize: int) -> int:
+    """Return the bytes that a block of the Gram matrices of a group takes, twice, as factors of their products."""
+    return 2 * GROUP * (block_entries(n_samples) + CHUNK) * itemsize
+
+
 def gram_products(factors: Sequence[Tensor], spread: Spread = map) -> Tensor:
     """Return the inner products of the Gram matrices ``F Fᵀ`` of all factors with each other.
 

@@ -149,10 +149,10 @@ def centred_norm(x: Features) -> float:
 
 
 def centred_unit(x: Features) -> Tensor:
-    """Return the centred matrix divided by a power of two that brings its norm between 1/2 and 1.
+    """Return the centred matrix with products that can be squared in its precision.
 
-    It has single precision where the numbers have no more, in which its products can be squared: none is above 1,
-    independent of the spread of the representation.
+    Where the numbers have no more than single precision it has that, too, divided by a power of two that brings its
+    norm between 1/2 and 1: no product is above 1, independent of the spread of the representation.
 
     Raises
     ------
@@ -160,7 +160,18 @@ def centred_unit(x: Features) -> Tensor:
         If all rows are the same.
     """
     matrix = x.shared(centred)
-    return _in_precision(x, matrix / 2.0 ** math.frexp(x.shared(centred_norm))[1])
+    if not x.single:
+        return matrix
+    result, size = torch.empty_like(matrix, dtype=torch.float32), 2.0 ** unit_exponent(x)
+    step = max(1, BLOCK_ENTRIES // matrix.shape[1])
+    for start in range(0, len(matrix), step):
+        result[start : start + step] = matrix[start : start + step] / size
+    return result
+
+
+def unit_exponent(x: Features) -> int:
+    """Return by which power of two ``centred_unit`` is divided."""
+    return math.frexp(x.shared(centred_norm))[1] if x.single else 0
 
 
 def product_norm(x: Features) -> float:
@@ -253,4 +264,4 @@ def unit_columns(x: Features) -> Tensor:
     """Return the centred matrix with columns of length one; columns of constant neurons are zero."""
     matrix = x.shared(centred)
     constant = x.shared(constant_columns)
-    return torch.where(constant, 0.0, matrix / matrix.norm(dim=0).where(~constant, 1))
+    return (matrix / matrix.norm(dim=0).where(~constant, 1)).masked_fill_(constant, 0.0)

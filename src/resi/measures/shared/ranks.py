@@ -110,7 +110,7 @@ def _average_ranks_in_parts(values: Tensor, width: Callable[[Tensor], Tensor], l
 
 def sorting_bytes(count: int) -> int:
     """Return the bytes of ranking so many values, their own included, unless they are very unevenly spread."""
-    return min(80 * count, 20 * count + 80 * SORTED_AT_ONCE)
+    return (66 if count <= SORTED_AT_ONCE else 21) * count
 
 
 def _sorted(values: Tensor) -> tuple[Tensor, Tensor]:

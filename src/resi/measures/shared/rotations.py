@@ -62,8 +62,11 @@ def residual(a: Features, b: Features, size_a: float, size_b: float) -> float:
     if a.shared(intermediates.centred_compact).shape[1] > b.shared(intermediates.centred_compact).shape[1]:
         a, b, size_a, size_b = b, a, size_b, size_a
     rotation = a.shared_with(b, best_rotation)
-    first, second = size_a * a.shared(intermediates.centred_compact), size_b * b.shared(intermediates.centred_compact)
-    found = float((first @ (rotation.left @ rotation.right.T) - second).norm())
+    first, second = (
+        x.shared(intermediates.centred_compact) if size == 1 else size * x.shared(intermediates.centred_compact)
+        for x, size in ((a, size_a), (b, size_b))
+    )
+    found = _norm((first @ (rotation.left @ rotation.right.T)).sub_(second))
     if CANCELLED * _norm(second) < found < ROTATION_IS_ENOUGH * _norm(second):
         found = min(found, *_refined_residuals(first, second))
     return found
@@ -88,6 +91,7 @@ def rotation_of_all_sizes(first: Tensor, second: Tensor) -> Tensor:
     count = int((values > least).sum())
     found = left[:, :count] @ right[:count]
     if 0 < count < len(values):
+        del left, right
         left, _, right = torch.linalg.svd(cross)
         others, their_others = left[:, count:], right[count:].T
         rest, their_rest = first @ others, second @ their_others
@@ -126,6 +130,7 @@ def _refined_residuals(first: Tensor, second: Tensor) -> list[float]:
     left, values, _ = thin_svd(first)
     other_left, other_values, other_right = thin_svd(second)
     roots = values.sqrt().unsqueeze(1) * (left.T @ other_left) * other_values.sqrt()
+    del other_left  # as large as a representation
     outer, _, inner = thin_svd(roots)
     # In the basis of the right singular vectors of the first matrix.
     rotation = outer @ inner @ other_right
@@ -134,7 +139,7 @@ def _refined_residuals(first: Tensor, second: Tensor) -> list[float]:
     unit = torch.eye(len(values), dtype=values.dtype, device=values.device)
     found = []
     for _ in range(REFINEMENTS):
-        rest = (left * values) @ rotation - second
+        rest = ((left * values) @ rotation).sub_(second)
         found.append(_norm(rest))
         pull = values.unsqueeze(1) * (left.T @ rest @ rotation.T)
         angles = torch.where(is_known, (pull.T - pull) / squares.where(is_known, 1), 0) / 2

@@ -57,10 +57,16 @@ def row_parts(n_samples: int, n_features: int) -> Iterator[slice]:
     return (slice(start, min(start + step, n_samples)) for start in range(0, n_samples, step))
 
 
-def tile_bytes(n_samples: int, n_features: int) -> int:
-    """Return the bytes of a tile and of what it is computed from."""
+def tile_bytes(n_samples: int, n_features: int) -> tuple[int, int]:
+    """Return the bytes of a tile and the factor of its rows, and of what tiles are computed with, one by one.
+
+    Parameters
+    ----------
+    n_features : int
+        0 for tiles that are cut from a matrix.
+    """
     side = min(SIDE, n_samples)
-    return 8 * (3 * side**2 + 2 * side * n_features)
+    return 8 * side * (side + n_features), 8 * side * (3 * side + 2 * n_features)
 
 
 class Part(NamedTuple):

@@ -115,8 +115,14 @@ class Vectors(NamedTuple):
         return Vectors(*(None if part is None else part[rows] for part in self))  # type: ignore[arg-type]
 
     def _as_given(self, rows: Index, columns: slice) -> Tensor:
-        taken = self.given[:, columns][rows]
-        return taken.to(torch.float64) * self.factor[rows]
+        return _times(self.given[:, columns][rows], self.factor[rows])
+
+
+def _times(numbers: Tensor, factor: Tensor) -> Tensor:
+    """Return numbers in double precision times a factor, as a new tensor: float64 numbers are the caller's."""
+    if numbers.dtype == torch.float64:
+        return numbers * factor
+    return numbers.to(torch.float64).mul_(factor)  # in the memory of the copy
 
 
 def positions(x: Features) -> Vectors:
@@ -140,7 +146,7 @@ def profiles(x: Features) -> Vectors:
 
 def _directions(x: Features, centred: bool) -> Vectors:
     given = x.given
-    kept = [_lengths_of(given[rows].to(torch.float64), centred) for rows in row_blocks(*x.shape)]
+    kept = [_lengths_of(given[rows], centred) for rows in row_blocks(*x.shape)]
     factor, mean, norm, length = (torch.cat(part) for part in zip(*kept, strict=True))
     if not centred:
         missing = norm == 0
@@ -151,12 +157,12 @@ def _directions(x: Features, centred: bool) -> Vectors:
     return Vectors(given, factor, mean, norm)
 
 
-def _lengths_of(block: Tensor, centred: bool) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def _lengths_of(numbers: Tensor, centred: bool) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Return a power of two for each row, and the mean and the lengths, with and without it, of the row times that."""
-    low, high = block.aminmax(dim=1, keepdim=True)
-    exponent = torch.frexp(torch.maximum(-low, high)).exponent
+    low, high = numbers.aminmax(dim=1, keepdim=True)
+    exponent = torch.frexp(torch.maximum(-low, high).to(torch.float64)).exponent
     factor = _power_of_two(-exponent.clamp(-1000, 1000))
-    block = block * factor  # a new tensor: the rows of float64 numbers are the caller's
+    block = _times(numbers, factor)
     length = block.norm(dim=1, keepdim=True)
     mean = block.mean(1, keepdim=True)
     return factor, mean, (block.sub_(mean).norm(dim=1, keepdim=True) if centred else length.clone()), length

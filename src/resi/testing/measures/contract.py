@@ -55,7 +55,7 @@ def check_engine(case: Case) -> None:
 
     arrays = {f"{place} ({len(X)} x {X.shape[1]})": X for place, X in enumerate(_arrays(case))}
     items = {
-        name: Representation(name, array.shape, "nd", "", lambda array=array: array)  # type: ignore[misc]
+        name: Representation(name, array.shape, "nd", "", lambda array=array: array, itemsize=array.dtype.itemsize)  # type: ignore[misc]
         for name, array in arrays.items()
     }
     name = case.measure.name
