@@ -22,11 +22,13 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from resi.groundings.scores import score_table
 from resi.report.changes import changes
 from resi.report.models import read_models
 from resi.results.embedded import FOLDER, MODELS, MODELS_FILE, RUNS, RUNS_FILE, models_of
 from resi.results.manifests import COMPARISONS_FILE, OWN_HASH, SCORES_FILE, write_manifest
 from resi.results.merge import merge_shards
+from resi.results.schema import SCORE_ORDER
 from resi.results.shards import Shard, find_shards
 from resi.results.tables import write_table
 from resi.store.tensors import hash_tensors, read_metadata
@@ -95,7 +97,8 @@ def keep(root: Path, to: Path) -> None:
 def _write(root: Path, tables: Shard, to: Path) -> None:
     """Write merged tables in place of those in a folder, and with them their models and runs."""
     seconds = pl.col("seconds", "prepare_seconds").round_sig_figs(DIGITS)
-    rows, scores, models = tables.comparisons().with_columns(seconds), tables.scores(), model_table(root, tables)
+    rows, models = tables.comparisons().with_columns(seconds), model_table(root, tables)
+    scores = scored_anew(rows, tables.scores())
     about = {name: value for name, value in tables.manifest().items() if name not in (OWN_HASH, "files")}
     runs = [
         (shard.folder.name, json.dumps(_shared(shard.manifest()), sort_keys=True))
@@ -109,6 +112,18 @@ def _write(root: Path, tables: Shard, to: Path) -> None:
     write_table(to / MODELS_FILE, models)
     write_table(to / RUNS_FILE, pl.DataFrame(runs, schema=RUNS, orient="row"))
     write_manifest(to, about)
+
+
+def scored_anew(comparisons: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
+    """Return the scores of all tests by this version; the runs may be by an earlier one, with fewer columns."""
+    parts = known.select("domain", "dataset", "test", "protocol").unique(maintain_order=True).iter_rows()
+    scores = pl.concat(
+        score_table(comparisons.filter(domain=domain, dataset=dataset), test, protocol)
+        for domain, dataset, test, protocol in parts
+    )
+    if len(other := set(scores["key"]) ^ set(known["key"])):
+        sys.exit(f"{len(other)} scores are not those of the runs; run the suite again with this version")
+    return scores.sort(SCORE_ORDER, nulls_last=True)
 
 
 def _shared(manifest: dict[str, Any]) -> dict[str, Any]:
