@@ -14,6 +14,7 @@ python -m nox -s bench    speed beside the published figures
 python -m nox -s cuda     everything on a GPU: tests, then values, memory and speed in six minutes
 python -m nox -s screenshots   pictures of a report, wide and on a phone, light and dark
 python -m nox -s tutorial the tutorial at full size: its time, its outputs, and how many lines it takes
+python -m nox -s baseline the results that come with resi, made anew: `-- ROOT --cora FOLDER --sst2 FOLDER`
 python -m nox -s coverage how often intervals hold the expected score
 python -m nox -s sample_coverage how often intervals over samples hold the expected value
 """
@@ -193,6 +194,13 @@ def bench_merge(session: nox.Session) -> None:
     """Measure time and peak memory of merging ten million rows; about ten minutes and 2 GB of temporary files."""
     session.install("-e", ".")
     session.run("python", "benchmarks/merge.py", *session.posargs)
+
+
+@nox.session
+def baseline(session: nox.Session) -> None:
+    """Make the results that come with resi anew and say what differs; more than an hour of a core, can be resumed."""
+    session.install("-e", ".[graph,language,vision]")
+    session.run("python", "scripts/baseline.py", "anew", *session.posargs)
 
 
 @nox.session

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from resi.groundings.scores import score_table
     from resi.measures.base import Measure, as_measure
     from resi.registry.hookspecs import hookimpl
+    from resi.report.beside import with_baseline
 
 _PUBLIC = {
     "Bootstrap": "resi.engine.intervals",
@@ -54,6 +55,7 @@ _PUBLIC = {
     "run": "resi.api.running",
     "save": "resi.extraction.files.saving",
     "score_table": "resi.groundings.scores",
+    "with_baseline": "resi.report.beside",
 }
 _MODULES = ("plot", "testing")
 
@@ -81,6 +83,7 @@ __all__ = [
     "run",
     "save",
     "score_table",
+    "with_baseline",
 ]
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from resi import registry
 from resi.cli.arguments import take_files
-from resi.cli.list_work import list_progress, list_shards, matches, print_failures
+from resi.cli.list_work import list_embedded, list_progress, list_shards, matches, print_failures
 from resi.console import write
 from resi.errors import ResiError, UsageError
 from resi.measures.cards import larger_is
@@ -27,7 +27,21 @@ if TYPE_CHECKING:
 SHOWN_NAMES = 4
 RESULTS = ("scores", "comparisons")
 # Columns of sentences and lists, which may be wrapped between words.
-TEXTS = {"about", "invariant to", "metrics", "measures", "reference", "state", "outdated", "error", "words", "at work"}
+TEXTS = {
+    "about",
+    "invariant to",
+    "metrics",
+    "measures",
+    "datasets",
+    "architectures",
+    "tests",
+    "reference",
+    "state",
+    "outdated",
+    "error",
+    "words",
+    "at work",
+}
 # Which columns are left out last where there is no room for all; the name is always shown.
 FIRST = {
     "shards": ("state", "failed", "when", "rows", "noted"),
@@ -82,6 +96,7 @@ def main(words: list[str]) -> int:
 def _count_kinds(arguments: argparse.Namespace) -> list[Row]:
     """Return each kind of things that can be listed, with how many there are."""
     from resi.groundings import GROUNDINGS
+    from resi.results.embedded import embedded_names
     from resi.results.shards import find_shards
     from resi.store.root import default_root
 
@@ -97,6 +112,7 @@ def _count_kinds(arguments: argparse.Namespace) -> list[Row]:
         "suites": None,
         "shards": sum(1 for _ in find_shards(root)) if root.is_dir() else 0,
         "progress": None,
+        "results": len(embedded_names()),
         **dict.fromkeys(RESULTS),
     }
     return [{"name": name, "number": count, "about": KIND_TEXTS[name]} for name, count in counts.items()]
@@ -112,6 +128,7 @@ KIND_TEXTS = {
     "suites": "named lists of runs",
     "shards": "runs of a data root, finished or begun",
     "progress": "how far the suites of a data root are",
+    "results": "results of runs on real data that come with resi",
     "scores": "how well measures did, the best first; with filters",
     "comparisons": "how similar representations are; with filters",
 }
@@ -230,6 +247,7 @@ KINDS: dict[str, Callable[[argparse.Namespace], list[Row]]] = {
     "shards": list_shards,
     "suites": list_suites,
     "progress": list_progress,
+    "results": list_embedded,
 }
 
 

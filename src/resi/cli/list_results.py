@@ -29,6 +29,7 @@ EXAMPLES = """\
 examples:
   resi list scores test=augmentation dataset=cora 'measure=cka,r*'
   resi list scores test=augmentation correct=holm
+  resi list scores --root baseline test=shortcut
   resi list comparisons status=failed --limit 20
   resi list comparisons architecture=gcn --sort=-value --csv > values.csv"""
 
@@ -52,11 +53,12 @@ class Query(NamedTuple):
 
 def main(kind: str, words: list[str]) -> int:
     """Print scores or comparisons; return 0."""
+    from resi.results.embedded import named_root
     from resi.results.found import find_results
     from resi.store.root import check_text, default_root
 
     arguments = _parser(kind).parse_intermixed_args(words)
-    root = (arguments.root or default_root()).expanduser()
+    root = named_root((arguments.root or default_root()).expanduser())
     check_text(root)
     found = find_results(root, kind)
     for note in found.notes:
@@ -122,7 +124,11 @@ def _parser(kind: str) -> argparse.ArgumentParser:
     parser.add_argument(
         "words", nargs="*", metavar="COLUMN=VALUE", help="only such rows: a value, a pattern, or several with commas"
     )
-    parser.add_argument("--root", type=Path, help="data root, shard, or folder of merged tables; default as for a run")
+    parser.add_argument(
+        "--root",
+        type=Path,
+        help="data root, shard, folder of merged tables, or name of results that come with resi; default as for a run",
+    )
     if kind == "scores":
         add_correct(parser)
     if kind == "comparisons":

@@ -69,6 +69,32 @@ def list_progress(arguments: argparse.Namespace) -> list[Row]:
     return rows
 
 
+def list_embedded(arguments: argparse.Namespace) -> list[Row]:
+    """Return the results that come with resi: what they are about, and what of them is of earlier versions."""
+    from resi.results.embedded import embedded_names
+
+    return [_embedded(name) for name in embedded_names() if matches(name, arguments)]
+
+
+def _embedded(name: str) -> Row:
+    from resi.results.embedded import earlier_versions, embedded_results, models_of, runs_of
+
+    shard = embedded_results(name)
+    scores, comparisons = shard.scores(), shard.comparisons()
+    runs = [manifest for _, manifest in runs_of(shard.folder)]
+    return {
+        "name": name,
+        **{f"{column}s": scores[column].unique().sort().to_list() for column in ("dataset", "architecture", "test")},
+        "measures": scores["measure"].n_unique(),
+        "models": models_of(shard.folder).height,
+        "comparisons": comparisons.height,
+        "scores": scores.height,
+        "when": max((str(manifest.get("finished", "")) for manifest in runs), default=""),
+        "resi": ", ".join(sorted({str(manifest["resi"]) for manifest in runs if "resi" in manifest})),
+        "outdated": earlier_versions(shard),
+    }
+
+
 def matches(name: str, arguments: argparse.Namespace) -> bool:
     """Return whether a name is asked for."""
     return fnmatch.fnmatchcase(name, arguments.pattern)

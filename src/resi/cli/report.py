@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,8 @@ from resi.console import say
 from resi.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from resi.report.changes import Changes
     from resi.results.shards import Shard
 
@@ -19,26 +22,29 @@ FILE = "report.html"
 
 def main(words: list[str]) -> int:
     """Write the page, and tables if they are asked for; return 0."""
+    from resi.results.embedded import named_root
     from resi.store.files import make_folder, write_text
     from resi.store.root import default_root
 
     arguments = _parser().parse_args(words)
-    root = (arguments.root or default_root()).expanduser()
+    root = named_root((arguments.root or default_root()).expanduser())
     out = arguments.out.expanduser() if arguments.out else None
     tables = _tables_of(root)
-    out = out or tables.folder
+    out = out or _default_out(tables)
     out = out / FILE if out.is_dir() or out == tables.folder else out
     _check_is_a_page(out)
     _merge_first(root, tables)
     against = arguments.against.expanduser() if arguments.against else None
-    page, notes = tables.steadily(lambda: _page(root, tables, against, arguments.correct))
+    beside = arguments.beside
+    page, notes = tables.steadily(lambda: _page(root, tables, against, arguments.correct, beside))
     for note in notes:
         say(note)
     make_folder(out.parent)
     write_text(out, page)
     say(f"written to {out}")
     if arguments.tables:
-        _write_tables(tables, arguments.tables.expanduser(), root, arguments.correct)
+        with _beside(root, tables, beside) as (shown, _):
+            _write_tables(shown, arguments.tables.expanduser(), _data_root(root, tables), arguments.correct)
     return 0
 
 
@@ -47,17 +53,26 @@ def _parser() -> argparse.ArgumentParser:
         prog="resi report",
         description="Write results as one HTML page, which needs no network: which measures cannot be told from the "
         "best, and the evidence. Shards that have not been merged yet are merged first.",
-        epilog="examples: resi report; resi report experiments --tables paper/tables; resi report new --against old",
+        epilog="examples: resi report; resi report experiments --tables paper/tables; resi report new --against old; "
+        "resi report --with baseline",
     )
     parser.add_argument(
         "root",
         nargs="?",
         type=Path,
         metavar="ROOT",
-        help="a data root, a folder of merged tables, or the shard of one run; default: the data root",
+        help="a data root, a folder of merged tables, the shard of one run, or results that come with resi, by name; "
+        "default: the data root",
     )
     parser.add_argument(
         "--out", type=Path, metavar="FILE", help=f"a file or a folder; default: {FILE} beside the tables"
+    )
+    parser.add_argument(
+        "--with",
+        dest="beside",
+        metavar="RESULTS",
+        help="rank measures among those of other results of the same models: baseline, which comes with resi, "
+        "or a data root",
     )
     parser.add_argument(
         "--against", type=Path, metavar="ROOT", help="other results of the same kinds: the page says what has changed"
@@ -118,13 +133,36 @@ def _merge_first(root: Path, tables: Shard) -> None:
     say(f"merged {merged.shards} shards into {tables.folder}, as there were no merged tables")
 
 
-def _page(root: Path, tables: Shard, against: Path | None, correct: str | None) -> tuple[str, list[str]]:
+def _page(
+    root: Path, tables: Shard, against: Path | None, correct: str | None, beside: str | None
+) -> tuple[str, list[str]]:
     """Return the page, and what the reader is to know beforehand."""
     from resi.report.page import make_page
 
-    notes = _notes(root, tables)
     compared = _changes(root, tables, against)
-    return make_page(tables, notes, _data_root(root, tables), compared, correct=correct), notes
+    with _beside(root, tables, beside) as (shown, said):
+        notes = [*_notes(root, tables), *said]
+        return make_page(shown, notes, _data_root(root, tables), compared, correct=correct), notes
+
+
+@contextlib.contextmanager
+def _beside(root: Path, tables: Shard, others: str | None) -> Iterator[tuple[Shard, list[str]]]:
+    """Return tables with the scores of others beside their own, for the time of a block, and what to know of these."""
+    if others is None:
+        yield tables, []
+        return
+    from resi.report.beside import as_tables, baseline_tables, beside
+
+    found = beside(tables.scores(), baseline_tables(others), _data_root(root, tables))
+    with as_tables(tables, found.scores) as shown:
+        yield shown, found.notes
+
+
+def _default_out(tables: Shard) -> Path:
+    """Return where a page goes: beside its tables; of results that come with resi, into the working folder."""
+    from resi.results.embedded import FOLDER
+
+    return Path(f"{tables.folder.name}.html") if tables.folder.parent == FOLDER else tables.folder
 
 
 def _changes(root: Path, tables: Shard, against: Path | None) -> Changes | None:
@@ -146,13 +184,13 @@ def _data_root(root: Path, tables: Shard) -> Path | None:
     return next((path for path in candidates if (path / "shards").is_dir() or (path / "models").is_dir()), None)
 
 
-def _write_tables(tables: Shard, folder: Path, root: Path, correct: str | None) -> None:
+def _write_tables(tables: Shard, folder: Path, root: Path | None, correct: str | None) -> None:
     from resi.cli.overview import print_overview
     from resi.groundings.corrections import correct_on_request
     from resi.report.benchmark_tables import overviews
     from resi.report.export import write_tables
 
-    written = write_tables(tables, folder, _data_root(root, tables), correct)
+    written = write_tables(tables, folder, root, correct)
     for overview in overviews(correct_on_request(tables.scores(), correct))[:1]:
         print_overview(overview, folder)
     say(f"{len(written)} tables and figures written to {folder}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -11,6 +12,7 @@ import polars as pl
 from resi.console import progress
 from resi.errors import ArtifactError
 from resi.report.names import counted
+from resi.results.embedded import models_of
 from resi.results.manifests import COMPARISONS_FILE
 from resi.results.tables import named_damage
 from resi.store.tensors import read_metadata
@@ -92,8 +94,9 @@ def read_models(root: Path | None, shard: Shard | None = None) -> list[Model]:
     shard : Shard, optional
         Only models whose domain, dataset, architecture, setting and seed are in its comparisons.
     """
-    if root is None:
-        return []
+    noted = [] if shard is None else _noted(shard)
+    if root is None or noted:
+        return noted
     probes: dict[str, dict[str, tuple[float, int | None]]] = defaultdict(dict)
     found: dict[str, Model] = {}
     outputs = sorted((root / "representations").rglob("*-outputs-*.safetensors"))
@@ -109,6 +112,18 @@ def read_models(root: Path | None, shard: Shard | None = None) -> list[Model]:
             found[key] = _model(spec, about, probes.get(key, {}))
     compared = None if shard is None else _compared(shard)
     return [model for model in found.values() if compared is None or model[:5] in compared]
+
+
+def _noted(shard: Shard) -> list[Model]:
+    """Return the models that are noted beside tables, as they are for results that come with resi."""
+    return [
+        Model(
+            **{name: row[name] for name in Model._fields if name not in ("accuracies", "probes")},
+            accuracies=json.loads(row["accuracies"]),
+            probes=json.loads(row["probes"]),
+        )
+        for row in models_of(shard.folder).iter_rows(named=True)
+    ]
 
 
 def _read_all(paths: Sequence[Path]) -> Iterator[tuple[Path, dict[str, Any]]]:

@@ -9,6 +9,7 @@ from resi import registry
 from resi.console.redaction import redact_config
 from resi.errors import ResiError
 from resi.report.names import without_paths
+from resi.results.embedded import runs_of
 from resi.results.manifests import MERGED
 from resi.results.shards import Shard, find_shards
 
@@ -51,7 +52,8 @@ class Provenance(NamedTuple):
 def read_provenance(tables: Shard, root: Path | None) -> Provenance:
     """Return the runs whose shards are in some tables, as far as their manifests lie in the data root."""
     manifest = tables.manifest()
-    found, unreadable = [], 0
+    found = [_run(name, about) for name, about in runs_of(tables.folder)]
+    unreadable = 0
     shards = list(_shards(tables, manifest, root))
     for shard in shards:
         try:

@@ -1,0 +1,254 @@
+"""Scores beside others of the same models, so that measures are ranked together without running all of them again."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections import defaultdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import polars as pl
+
+from resi.errors import UsageError
+from resi.plot.reading import as_frame
+from resi.registry.labels import measure_label
+from resi.report.leaderboard import headline_scores
+from resi.report.names import counted, listed
+from resi.report.same_models import same_weights, what_differs
+from resi.results.embedded import FOLDER, earlier_versions, embedded_names, embedded_results, models_of
+from resi.results.found import merged_folder
+from resi.results.manifests import OWN_HASH, SCORES_FILE, write_manifest
+from resi.results.schema import SCORE_ORDER, SCORES
+from resi.results.shards import Shard, is_single
+from resi.results.tables import complete, write_table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    Cell = Mapping[str, Any]
+
+PLACE = ["domain", "dataset", "architecture", "test"]
+DESIGN = ["protocol", "model_source", "pooling", "groups"]
+CELL = [*PLACE, *DESIGN, "compared"]
+"""Scores with the same of these are by the same test on the same models: ``compared`` is the hash of all that shaped
+these, and of their layers and input."""
+SCORE = ["measure", "parameters", "metric", "functional", "setting", "seed"]
+"""What distinguishes the scores of a cell."""
+ABSENT = {"domain": "the domain", "dataset": "the dataset", "architecture": "the architecture", "test": "the test"}
+DIFFERS = {"protocol": "the protocol", "model_source": "the source of models", "pooling": "pooling", "groups": "groups"}
+SHOWN = 6
+
+
+class Beside(NamedTuple):
+    """Scores with those of others on the same models.
+
+    Attributes
+    ----------
+    scores : polars.DataFrame
+        One's own, and those of the others by measures that one's own lack, where the models are the same.
+    added : polars.DataFrame
+        The latter alone.
+    notes : list of str
+        What is compared, what is not and why, and what is of earlier versions, a sentence or two each.
+    """
+
+    scores: pl.DataFrame
+    added: pl.DataFrame
+    notes: list[str]
+
+
+def with_baseline(scores: Any, baseline: str | Path = "baseline", root: str | Path | None = None) -> Beside:
+    """Put scores beside others of the same models, so that all measures can be ranked together.
+
+    Scores are of the same models where test, domain, dataset, architecture, protocol, pooling and groups are the same,
+    and ``compared``, a hash of all that shaped the models (data, hyperparameters, settings, seeds, the version of their
+    training), of the layers and of the input. Trained on another machine, such models have other weights: rounding
+    differs, so that scores vary as they would with other seeds, at most. A score of a measure that is in both is one's
+    own. ``docs/real_results.md`` has examples.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        Of a run or a merge, with the columns :data:`resi.results.schema.SCORES`, or a Parquet file of them.
+    baseline : str or Path
+        Results that come with resi, by name, or a data root, or a folder of merged tables.
+    root : str or Path, optional
+        The data root of one's own models, so that it can be said whether they have the same weights, and which
+        hyperparameters or data others have.
+
+    Returns
+    -------
+    Beside
+        ``scores`` for :func:`resi.ranks` and :mod:`resi.plot`, and ``notes`` to read first.
+
+    Raises
+    ------
+    UsageError
+        If there are no such results, or ``scores`` is no table of scores.
+
+    Examples
+    --------
+    >>> import resi
+    >>> result = resi.run(["domain=vision", "model=tiny_vgg", "test=shortcut", "measure=cka"])  # doctest: +SKIP
+    >>> found = resi.with_baseline(result.scores)  # doctest: +SKIP
+    >>> resi.ranks(found.scores, test="shortcut").table  # doctest: +SKIP
+    """
+    own = as_frame("resi.with_baseline", scores, ["test", "domain", "dataset", "architecture", "measure", "value"])
+    if missing := sorted({"compared", "protocol", "groups"} - set(own.columns)):
+        raise UsageError(
+            f"resi.with_baseline: the table lacks the columns {', '.join(missing)}: it is not of this resi"
+        )
+    tables = baseline_tables(baseline)
+    return beside(complete(own, SCORES), tables, None if root is None else Path(root).expanduser())
+
+
+def baseline_tables(baseline: str | Path) -> Shard:
+    """Return the tables of results that come with resi, or of a data root or folder of merged tables.
+
+    Raises
+    ------
+    UsageError
+        If there are none.
+    """
+    if str(baseline) in embedded_names():
+        return embedded_results(str(baseline))
+    path = Path(baseline).expanduser()
+    if not path.is_dir():
+        names = ", ".join(embedded_names()) or "none"
+        raise UsageError(f"{baseline} is neither a folder of results nor results that come with resi: {names}")
+    found = Shard(path if is_single(path) else merged_folder(path))
+    if not found.is_complete:
+        raise UsageError(f"{path} holds no merged tables; run resi-merge {path} first")
+    return found
+
+
+def beside(own: pl.DataFrame, tables: Shard, root: Path | None = None) -> Beside:
+    """Put a table of scores beside those of other tables, see :func:`with_baseline`."""
+    name = _name(tables)
+    others = tables.scores()
+    mine, theirs = (_cells(scores) for scores in (own, others))
+    matched = mine.join(theirs, on=CELL, how="semi")
+    of_same = others.join(matched, on=CELL, how="semi")
+    added = of_same.join(own, on=[*CELL, *SCORE], how="anti", nulls_equal=True)
+    models = models_of(tables.folder)
+    notes = [
+        *_said(own, added, matched, name),
+        *_in_both(own, of_same, name),
+        *(same_weights(root, models, matched) if root is not None else ()),
+        *_not_compared(mine.join(theirs, on=CELL, how="anti"), theirs, name, (root, models)),
+        *_of_earlier_versions(tables, added, name),
+    ]
+    return Beside(pl.concat([own, added]).sort(SCORE_ORDER, nulls_last=True), added, notes)
+
+
+@contextlib.contextmanager
+def as_tables(tables: Shard, scores: pl.DataFrame) -> Iterator[Shard]:
+    """Return tables as they are but for their scores, for the time of a block."""
+    manifest = tables.manifest()
+    with tempfile.TemporaryDirectory(prefix="resi-report-") as scratch:
+        folder = Path(scratch) / tables.folder.name
+        folder.mkdir()
+        for name in manifest["files"]:
+            if name != SCORES_FILE:
+                (folder / name).symlink_to((tables.folder / name).resolve())
+        write_table(folder / SCORES_FILE, scores)
+        about = {name: value for name, value in manifest.items() if name not in (OWN_HASH, "files", "schema_version")}
+        write_manifest(folder, about)
+        yield Shard(folder)
+
+
+def _name(tables: Shard) -> str:
+    """Return what other results are called: those that come with resi by their name, others by their folder."""
+    folder = tables.folder
+    if folder.parent == FOLDER:
+        return folder.name
+    return folder.parent.name if folder.name == "results" and folder.parent.name else folder.name
+
+
+def _cells(scores: pl.DataFrame) -> pl.DataFrame:
+    return headline_scores(scores).select(CELL).unique().sort(CELL, nulls_last=True)
+
+
+def _said(own: pl.DataFrame, added: pl.DataFrame, matched: pl.DataFrame, name: str) -> Iterator[str]:
+    """Say which scores were added and where."""
+    total = _cells(own).height
+    if matched.is_empty():
+        yield f"No test here is of the same models as one of {name}; nothing is added."
+        return
+    labels = sorted({measure_label(*row) for row in added.select("measure", "parameters").unique().iter_rows()})
+    where = _places(matched.iter_rows(named=True))
+    of_all = "" if matched.height == total else f" of {total}"
+    yield (
+        f"From {name} come the scores of {counted(len(labels), 'measure')} on the same models in "
+        f"{counted(matched.height, 'test')}{of_all} ({where})"
+        + (f": {listed(labels)}." if 0 < len(labels) <= SHOWN else ".")
+    )
+
+
+def _in_both(own: pl.DataFrame, others: pl.DataFrame, name: str) -> Iterator[str]:
+    """Say by how much the scores of measures differ that are in both."""
+    on = [*CELL, *SCORE]
+    both = headline_scores(own).join(headline_scores(others), on=on, nulls_equal=True, suffix="_other")
+    both = both.filter(pl.col("value").is_not_null() & pl.col("value_other").is_not_null())
+    if both.is_empty():
+        return
+    apart = (both["value"] - both["value_other"]).abs().to_numpy()
+    yield (
+        f"In both: {listed(sorted(set(both['measure'])))}; shown is your own. Their {counted(both.height, 'score')} "
+        f"differ from those of {name} by {apart.max():.3f} at most ({both['measure'][int(apart.argmax())]}), "
+        f"{apart.mean():.3f} on average."
+    )
+
+
+def _not_compared(
+    cells: pl.DataFrame, others: pl.DataFrame, name: str, models: tuple[Path | None, pl.DataFrame]
+) -> Iterator[str]:
+    """Say which tests are not of the same models, each reason once."""
+    reasons: dict[str, list[Cell]] = defaultdict(list)
+    for cell in cells.iter_rows(named=True):
+        reasons[_why_not(cell, others, models)].append(cell)
+    for reason, found in reasons.items():
+        yield f"Not compared with {name}, {reason}: {_places(found)}."
+
+
+def _why_not(cell: Cell, others: pl.DataFrame, models: tuple[Path | None, pl.DataFrame]) -> str:
+    for column in PLACE:
+        known = others.filter(pl.col(column) == cell[column])
+        if known.is_empty():
+            return f"which lacks {ABSENT[column]} {cell[column]}{_there(others, column)}"
+        others = known
+    if cell["compared"] is None:
+        return "as your scores do not record their models"
+    for column in DESIGN:
+        known = others.filter(pl.col(column) == cell[column])
+        if known.is_empty():
+            there = listed(sorted({str(value) for value in others[column]}))
+            return f"as {DIFFERS[column]} differ{'' if column == 'groups' else 's'}: {cell[column]}, there {there}"
+        others = known
+    root, table = models
+    return f"as the models are others: {what_differs(root, table, cell)}"
+
+
+def _there(others: pl.DataFrame, column: str) -> str:
+    names = sorted({str(name) for name in others[column]})
+    return f" ({listed(names)} there)" if len(names) <= SHOWN else ""
+
+
+def _places(cells: Any) -> str:
+    """Return where some cells are, in a few words: dataset and architectures, and the tests."""
+    places: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for cell in cells:
+        places[cell["dataset"], cell["architecture"]].append(cell["test"])
+    by_tests: dict[tuple[str, tuple[str, ...]], list[str]] = defaultdict(list)
+    for (dataset, architecture), tests in places.items():
+        by_tests[dataset, tuple(dict.fromkeys(tests))].append(architecture)
+    words = [f"{dataset} {listed(found)}: {listed(list(tests))}" for (dataset, tests), found in by_tests.items()]
+    return "; ".join(words)
+
+
+def _of_earlier_versions(tables: Shard, added: pl.DataFrame, name: str) -> Iterator[str]:
+    """Say which of the scores that were added this version would compute differently."""
+    reasons = [] if added.is_empty() else earlier_versions(tables, set(added["measure"]))
+    if reasons:
+        yield f"Of earlier versions in {name}: {'; '.join(reasons)}."
