@@ -100,7 +100,8 @@ def said(tables: Shard, boards: Sequence[Leaderboard]) -> Iterator[str]:
     )
     nothing = Counter(_test(block) for (block, _), count in zip(blocks, told, strict=True) if not count)
     if nothing:
-        yield f"Without any measure better than chance: {listed([f'{test} {n} times' for test, n in nothing.items()])}."
+        where = listed([f"{count} of {test}" for test, count in nothing.items()])
+        yield f"Columns without a measure better than chance: {where}."
     yield (
         f"In {sum(count > 1 for count in tied)} columns several measures share the highest score, in "
         f"{sum(count >= measures / 3 for count in tied)} at least a third of them: such a column is too easy to tell "

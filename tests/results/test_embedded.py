@@ -11,9 +11,12 @@ import pytest
 from polars.testing import assert_frame_equal
 
 import resi
+from resi.config.many import open_configs
 from resi.errors import UsageError
 from resi.registry import measures
 from resi.results.embedded import FOLDER, embedded_names, embedded_results, models_of, named_root, runs_of
+from resi.sweeps.suite_files import load_suite
+from resi.sweeps.suites import expand
 
 NAMES = ["domain", "dataset", "architecture"]
 
@@ -40,6 +43,14 @@ def test_every_run_by_which_they_were_made_is_noted() -> None:
     assert all(about["resi"] and about["packages"]["torch"] and about["git"] for about in runs.values())
     assert not any(about["git"].endswith("-dirty") for about in runs.values())
     assert sum(sum(about["counts"].values()) for about in runs.values()) >= tables.comparisons().height
+
+
+def test_they_are_those_of_the_whole_suite() -> None:
+    loader = open_configs(None)
+    jobs = [dict(word.split("=", 1) for word in words) for words in expand((), load_suite("baseline", loader), loader)]
+    runs = [about for _, about in runs_of(FOLDER / "baseline")]
+    done = sorted((about["dataset"], about["test"], *about["architectures"]) for about in runs)
+    assert done == sorted((job["dataset"], job["test"], job["model"]) for job in jobs)
 
 
 def test_every_model_that_is_compared_is_noted_with_its_weights(comparisons: pl.DataFrame) -> None:
