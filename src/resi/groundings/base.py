@@ -113,6 +113,7 @@ class Models:
     """Published models of which nothing is known, and why; their :attr:`ModelSpec.checkpoint` is ``UNKNOWN``."""
     on: DatasetSpec | None = None
     """The dataset that the models are represented on; None: the one that they are trained on."""
+    _hyperparameters: dict[str, dict[str, Any]] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def probed(self) -> DatasetSpec:
@@ -189,8 +190,11 @@ class Models:
             raise CheckpointError(str(error)) from error
 
     def hyperparameters(self, setting: str) -> dict[str, Any]:
-        """Return the hyperparameters of a setting's models."""
-        return self.domain.hyperparameters(self.architecture, self.dataset.name, setting, self.overrides)
+        """Return the hyperparameters of a setting's models, which are looked up once for all seeds."""
+        if setting not in self._hyperparameters:
+            found = self.domain.hyperparameters(self.architecture, self.dataset.name, setting, self.overrides)
+            self._hyperparameters[setting] = found
+        return self._hyperparameters[setting]
 
     def probe(self, setting: str, test: str) -> ProbeSpec:
         """Return the input and layers at which a test looks at models of a setting."""
