@@ -7,9 +7,9 @@
     python benchmarks/rates.py --device cuda src/resi/estimates/rates.json    those of a GPU
 
 Seconds a comparison takes, by measure: random representations of three sizes are compared by each measure alone.
-Seconds an epoch of training takes (of graph networks for each layer), and a pass over the probe set, of the architectures on embedded data and on Cora. On
-a CPU both in one thread, and those of the processor, preparing included, so that other work on the machine does not
-count; on a GPU those of the clock, so that nothing else may run.
+Seconds an epoch of training takes (of graph networks for each layer), and a pass over the probe set, of the
+architectures on embedded data and on Cora. On a CPU both in one thread, and those of the processor, preparing included,
+so that other work on the machine does not count; on a GPU those of the clock, so that nothing else may run.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
@@ -174,12 +175,20 @@ class Models:
                 raise
             checkpoint = self.known_files.checkpoint(model, error)
         else:
-            checkpoint = self._hash(path)
+            checkpoint = self._known_hash(model) or self._hash(path)
         values = self.domain.published_hyperparameters(root, model, self.overrides)
         model = replace(model, checkpoint=checkpoint, hyperparameters=values)
         if self.known_files is not None and (reason := UnusableModels(self.known_files.root).find(model, path)):
             raise CheckpointError(reason)
         return model
+
+    def _known_hash(self, model: ModelSpec) -> str | None:
+        """Return the one hash that is known of a model's file, where files are not looked at."""
+        if self.known_files is None or self.known_files.looks:
+            return None
+        with contextlib.suppress(DatasetError):  # none or several are known
+            return self.known_files.checkpoint(model, DatasetError(f"{model.label} has not been read"))
+        return None
 
     def _hash(self, path: Path) -> str:
         try:
