@@ -7,9 +7,9 @@
     python benchmarks/rates.py --device cuda src/resi/estimates/rates.json    those of a GPU
 
 Seconds a comparison takes, by measure: random representations of three sizes are compared by each measure alone.
-Seconds an epoch of training takes, and a pass over the probe set, of the architectures on embedded data and on Cora. On
-a CPU both in one thread, and those of the processor, preparing included, so that other work on the machine does not
-count; on a GPU those of the clock, so that nothing else may run.
+Seconds an epoch of training takes (of graph networks for each layer), and a pass over the probe set, of the
+architectures on embedded data and on Cora. On a CPU both in one thread, and those of the processor, preparing included,
+so that other work on the machine does not count; on a GPU those of the clock, so that nothing else may run.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from resi import registry
 from resi.choices import Status
 from resi.engine.execution import Engine
 from resi.engine.tiles import all_pairs
+from resi.estimates.rates import effort
 from resi.measures.functional import FUNCTIONAL
 from resi.representation import Representation
 
@@ -82,7 +83,7 @@ Found = dict[str, dict[str, float]]
 
 
 def models(domain: Domain, dataset: DatasetSpec, architectures: Iterable[str], clock: Timer) -> Found:
-    """Return the seconds of an epoch, and of a pass over the probe set, by domain, dataset and architecture."""
+    """Return the seconds of training by effort, and of a pass over the probe set, by domain, dataset, architecture."""
     from resi.groundings.base import Models
     from resi.specs import ForwardPass
 
@@ -90,20 +91,21 @@ def models(domain: Domain, dataset: DatasetSpec, architectures: Iterable[str], c
     number = EPOCHS[domain.name]
     for architecture in architectures:
         name = f"{domain.name}/{dataset.name}/{architecture}"
-        spent = []
+        spent, efforts = [], []
         for count in (1, 1, 1 + number):  # the first imports what it needs; what is done once a training falls out
             common = Models(domain, dataset, architecture, {"epochs": count}, (0,), 3)
             spec = common.spec("standard", 0)
             start = clock()
             trained = domain.train(spec, dataset, clock.device)
             spent.append(clock() - start)
+            efforts.append(effort(spec))
         run = ForwardPass(spec, trained.state, dataset, common.probe("standard", "augmentation"), clock.device, MEMORY)
         passes = []
         for _ in range(2):
             start = clock()
             list(domain.extract(run))
             passes.append(clock() - start)
-        found["epochs"][name] = float(f"{(spent[2] - spent[1]) / number:.3g}")
+        found["epochs"][name] = float(f"{(spent[2] - spent[1]) / (efforts[2] - efforts[1]):.3g}")
         found["passes"][name] = float(f"{passes[1]:.3g}")
         sys.stdout.write(f"{name}: trainings {spent}, passes {passes}\n")
         sys.stdout.flush()

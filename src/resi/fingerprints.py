@@ -11,11 +11,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LENGTH = 32
+# Made once: plans of many runs have as many texts to make as models and representations.
+ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 def canonical(value: Any) -> str:
     """Return the one JSON text of a value made of mappings, sequences, strings, numbers, booleans and None."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return ENCODER.encode(value)
 
 
 def fingerprint(spec: Mapping[str, Any]) -> str:

@@ -17,6 +17,7 @@ from resi import registry
 from resi.cli.main import run_command
 from resi.cli.plan import plan_sweep
 from resi.config.compose import compose
+from resi.config.many import open_configs
 from resi.domains.graph.lookup import graph_network
 from resi.domains.language.lookup import text_architecture, text_network
 from resi.domains.vision.lookup import image_dataset, image_network
@@ -31,6 +32,7 @@ from resi.results.schema import COMPARISONS
 from resi.results.summary import SUMMARIZED
 from resi.results.summary import summarize as summarize_rows
 from resi.specs import ModelSpec
+from resi.sweeps.progress import find_states
 from tests.conftest import TINY
 from tests.estimates.schema import problems
 
@@ -159,7 +161,7 @@ def test_the_published_benchmark_is_planned_with_nothing_of_it_here(
 ) -> None:
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
     found = document(capsys, "suite=paper", "measure=[cka,rsa]")
-    assert found["jobs"] == len(found["by job"]) > 190
+    assert found["jobs"] == len(found["by job"]) == 206
     assert found["will fail"] == {}
     needed = {item["what"]: item for item in found["download"]}
     assert needed["dataset imagenet100"]["by"] == "hand"
@@ -186,7 +188,9 @@ def test_published_models_are_planned_before_they_are_fetched(root: Path, capsys
     assert run_command(["plan", *words]) == 0
     shown = capsys.readouterr()
     assert shown.err.count("not there yet: published models on cifar100; the first: ") == 1
-    assert "(about 19.4 GB): resi download vision_cifar100" in shown.out
+    fetched = " ".join(shown.out.split())
+    assert "to be fetched by resi download vision_cifar100: published models: " in fetched
+    assert "normal_c100.tar.gz (19.4 GB)" in fetched
     found = document(capsys, *words)
     assert found["steps"][0]["step"] == "read published models"
     archives = {item["bytes"] for item in found["download"] if item["what"].startswith("published models")}
@@ -218,6 +222,11 @@ def place_files(words: list[str], root: Path) -> set[str]:
     return made
 
 
+def progress_of(words: list[str], root: Path) -> str:
+    """Return the state of a job."""
+    return find_states([tuple(words)], open_configs(), root)[tuple(words)].name
+
+
 def test_planning_reads_no_weights(root: Path, opens: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     words = ["-m", "test=augmentation", "seeds=[0,1]", "groups=2", "measure=cka", "models.source=published"]
     made: set[str] = set()
@@ -231,6 +240,7 @@ def test_planning_reads_no_weights(root: Path, opens: list[str], capsys: pytest.
         opens.clear()
         found = document(capsys, *words, *chosen)
         assert (found["steps"][0]["to do"], found["not read yet"]) == (4, 4)
+        assert progress_of([*words[1:], *chosen], root) == "missing"
         assert not files & set(opens)
         made |= files
     assert len(made) == 12
@@ -255,6 +265,13 @@ def test_planning_knows_what_runs_have_read(
     # So do later runs of other measures.
     opens.clear()
     make_plan(compose([*words[:5], "measure=rsa", *words[6:]]))
+    assert [path for path in opens if path.endswith(".pt")] == []
+    # Elsewhere the same models lie in other files; progress does not look at them.
+    assert words.pop() == f"models.root={zoo}"
+    words.append(f"models.root={shutil.copytree(zoo, root / 'copy')}")
+    opens.clear()
+    assert document(capsys, *words)["not read yet"] == 4
+    assert progress_of(words, root) == "done"
     assert [path for path in opens if path.endswith(".pt")] == []
 
 

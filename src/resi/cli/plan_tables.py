@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from resi.console import format_seconds, show, shown, write
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 SHOWN_MEASURES = 5
 SHOWN_NEEDED = 10
+"""Of one kind."""
 MORE = "a wider terminal shows them"
 
 
@@ -93,7 +95,8 @@ def _rates(summary: Summary) -> Iterator[str]:
         here = [name for name in sorted(by_measure) if by_measure[name][1]]
         yield f"rates measured with this data root: {', '.join(here) or 'none'}"
         if others := [name for name in sorted(by_measure) if not by_measure[name][1]]:
-            yield (f"rates shipped with resi ({shipped_machine(device)}), scaled by declared cost: {', '.join(others)}")
+            names = ", ".join(others) if here else "all"
+            yield f"rates shipped with resi ({shipped_machine(device)}), scaled by declared cost: {names}"
         where = "a GPU" if device == GPU else "one process with one thread"
         yield f"times are estimates for {where}, of the layers that are compared; N processes share them"
     if device == CPU and any(job.device == GPU for job in summary.jobs):
@@ -124,6 +127,8 @@ def _memory(summary: Summary) -> Iterator[str]:
     budget = max(memory_budget(size) for size in {plan.config.compare.memory_bytes for plan in summary.plans})
     least = f"at least {format_bytes(summary.memory)}, " if summary.memory else ""
     yield f"memory for comparing: {least}at most {format_bytes(budget)} per process (compare.memory)"
+    if summary.memory > budget:
+        yield "memory for comparing: some comparisons need more than that, and fail: give compare.memory=SIZE"
 
 
 def _disk(summary: Summary) -> Iterator[str]:
@@ -148,11 +153,15 @@ def _needed(summary: Summary) -> Iterator[str]:
     if len(summary.needed) > 1 and known:
         unknown = sum(item.size is None for item in summary.needed)
         yield f"to be fetched: {_size(Amount(known))}" + (f", and {unknown} things of unknown size" if unknown else "")
-    for item in summary.needed[:SHOWN_NEEDED]:
-        size = "size unknown" if item.size is None else f"about {format_bytes(item.size)}"
-        yield f"{'to get by hand' if item.by == BY_HAND else 'to be fetched'}: {item.what} ({size}): {item.how}"
-    if more := len(summary.needed) - SHOWN_NEEDED:
-        yield from [f"and {more} more things to be fetched, see --json"] if more > 0 else []
+    alike: defaultdict[tuple[str, str, str], list[str]] = defaultdict(list)
+    for item in summary.needed:
+        kind, _, name = item.what.rpartition(" ")
+        size = "" if item.size is None else f" ({format_bytes(item.size)})"
+        alike[item.by, item.how, kind].append(name + size)
+    for (by, how, kind), names in alike.items():
+        more = [f"{len(names) - SHOWN_NEEDED} more, see --json"] if len(names) > SHOWN_NEEDED else []
+        what = f"{kind} {', '.join([*names[:SHOWN_NEEDED], *more])}"
+        yield f"to get by hand: {what}: {how}" if by == BY_HAND else f"to be fetched by {how}: {what}"
     if summary.unread:
         yield (
             f"{len(summary.unread)} files have not been read by a run in this data root yet: what there may be of "

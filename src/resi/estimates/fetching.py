@@ -70,7 +70,7 @@ def _datasets(plans: Iterable[Plan]) -> Iterator[Needed]:
         if config.dataset_root is not None or by_hand:
             yield Needed(f"dataset {config.dataset}", BY_HAND, size, by_hand or str(plan.absent))
         else:
-            yield Needed(f"dataset {config.dataset}", BY_RUN, size, "fetched by the first run that reads it")
+            yield Needed(f"dataset {config.dataset}", BY_RUN, size, "the first run that reads it")
 
 
 def _models(plans: Iterable[Plan]) -> Iterator[Needed]:
@@ -111,7 +111,7 @@ def _repositories(plans: Iterable[Plan], works: Iterable[Work]) -> Iterator[Need
     )
     for name in dict.fromkeys(names):
         if not _is_here(name):
-            yield Needed(f"{REPOSITORY} {name}", BY_RUN, None, "fetched from the hub by the first run")
+            yield Needed(f"{REPOSITORY} {name}", BY_RUN, None, "the first run, from the hub")
 
 
 def _is_here(name: str) -> bool:

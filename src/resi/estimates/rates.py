@@ -50,6 +50,10 @@ ON_THE_SHORT_SIDE = "when N < D"
 """Growth of the time with samples and features, by the cost a measure declares, where it does not say more."""
 
 
+Training = tuple[str, str, str, bool]
+"""Domain, dataset and architecture of models, and whether they are published ones, which are read instead."""
+
+
 class Rate(NamedTuple):
     """Seconds of one comparison at one size, preparing included."""
 
@@ -73,14 +77,14 @@ class Rates:
     ----------
     comparisons : mapping from measure to list of Rate
         As stored in shards of this data root.
-    trainings : mapping from (domain, dataset, architecture) to float
-        Seconds a model took that is stored in this data root.
+    trainings : mapping from Training to float
+        Seconds that models stored in this data root took, by their :func:`effort`.
     device : str
         One of ``DEVICES``.
     """
 
     comparisons: Mapping[str, list[Rate]] = field(default_factory=dict)
-    trainings: Mapping[tuple[str, str, str], float] = field(default_factory=dict)
+    trainings: Mapping[Training, float] = field(default_factory=dict)
     device: str = CPU
 
     @property
@@ -104,15 +108,14 @@ class Rates:
         return Estimate(nearest.seconds * _growth(measure, size, nearest), nearest in here)
 
     def training(self, model: ModelSpec) -> Estimate | None:
-        """Return the time of training a model, or None if it is unknown."""
-        key = model.domain, model.dataset, model.architecture
-        if key in self.trainings:
-            return Estimate(self.trainings[key], True)
-        epochs = model.hyperparameters.get("epochs")
-        shipped = shipped_models("epochs", self.device)
-        if key in shipped and epochs and not model.checkpoint:
-            return Estimate(shipped[key] * epochs, False)
-        return None
+        """Return the time of training a model, or of reading a published one, or None if it is unknown."""
+        here = self.trainings.get(_training(model))
+        if here is not None:
+            return Estimate(here * effort(model), True)
+        shipped = shipped_models("epochs", self.device).get((model.domain, model.dataset, model.architecture))
+        if shipped is None or model.checkpoint or not model.hyperparameters.get("epochs"):
+            return None
+        return Estimate(shipped * effort(model), False)
 
     def running(self, model: ModelSpec) -> Estimate | None:
         """Return the time of running a model over the probe set, or None if it is unknown."""
@@ -120,13 +123,29 @@ class Rates:
         return None if found is None else Estimate(found, False)
 
 
+def effort(model: ModelSpec) -> float:
+    """Return what the time of a training is in proportion to: its epochs, times its layers where these can be chosen.
+
+    The last layer, which maps to a few classes, counts half. So measured of graph networks, which have six layers for
+    ``layer_monotonicity`` instead of two or three.
+    """
+    if model.checkpoint:
+        return 1.0  # it is read
+    epochs, layers = model.hyperparameters.get("epochs"), model.hyperparameters.get("layers")
+    return float((epochs or 1) * (layers - 0.5 if layers else 1))
+
+
+def _training(model: ModelSpec) -> Training:
+    return model.domain, model.dataset, model.architecture, bool(model.checkpoint)
+
+
 def measured_rates(stored: Stored, models: ModelStore, trained: Iterable[ModelSpec]) -> dict[str, Rates]:
     """Return by device the mean rates of the comparisons that are stored, and of some of the models ``trained``."""
-    places: dict[str, dict[tuple[str, str, str], float]] = {device: {} for device in DEVICES}
-    for place, found in _trainings(models, trained).items():
+    trainings: dict[str, dict[Training, float]] = {device: {} for device in DEVICES}
+    for kind, found in _trainings(models, trained).items():
         for device, seconds in found.items():
-            places[device][place] = _mean(seconds)
-    return {device: Rates(_comparisons(stored, device), places[device], device) for device in DEVICES}
+            trainings[device][kind] = _mean(seconds)
+    return {device: Rates(_comparisons(stored, device), trainings[device], device) for device in DEVICES}
 
 
 def _comparisons(stored: Stored, device: str) -> dict[str, list[Rate]]:
@@ -142,18 +161,16 @@ def _comparisons(stored: Stored, device: str) -> dict[str, list[Rate]]:
     return comparisons
 
 
-def _trainings(
-    models: ModelStore, trained: Iterable[ModelSpec]
-) -> dict[tuple[str, str, str], defaultdict[str, list[float]]]:
-    """Return the seconds that some models of each kind took, by device."""
-    times: dict[tuple[str, str, str], defaultdict[str, list[float]]] = {}
+def _trainings(models: ModelStore, trained: Iterable[ModelSpec]) -> dict[Training, defaultdict[str, list[float]]]:
+    """Return the seconds that some models of each kind took, by their effort, by device."""
+    times: dict[Training, defaultdict[str, list[float]]] = {}
     for model in trained:
-        found = times.setdefault((model.domain, model.dataset, model.architecture), defaultdict(list))
+        found = times.setdefault(_training(model), defaultdict(list))
         if sum(map(len, found.values())) < TRAININGS_READ:
             with contextlib.suppress(ArtifactError):  # which is computed again when the model is used
                 about = models.about(model)
                 device = GPU if str(about.get("device", "")).startswith(GPU) else CPU
-                found[device].append(float(about.get("seconds", 0)))
+                found[device].append(float(about.get("seconds", 0)) / effort(model))
     return times
 
 
@@ -200,7 +217,7 @@ def shipped_models(what: str, device: str = CPU) -> dict[tuple[str, str, str], f
     Parameters
     ----------
     what : {"epochs", "passes"}
-        Of an epoch of training, or of running a model over the probe set.
+        Of training by :func:`effort`, or of running a model over the probe set.
     """
     found = {}
     for name, seconds in _shipped(device)[what].items():

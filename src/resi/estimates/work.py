@@ -303,7 +303,9 @@ class _Tally:
 
     def _work(self, domain: str, dataset: str, architecture: str) -> Work:
         place = Place(domain, dataset, architecture)
-        return self._works.setdefault(place, Work(place, None))
+        if place not in self._works:
+            self._works[place] = Work(place, None)
+        return self._works[place]
 
     def count(self, usable: Stored, stored: Stored) -> Total:
         """Return all work, with its comparisons counted.
@@ -314,12 +316,24 @@ class _Tally:
             The comparisons that are not made again.
         """
         kinds = list(self._kinds)
-        pairs: dict[Place, defaultdict[tuple[Pair, bool], int]] = {place: defaultdict(int) for place in self._works}
-        for (place, keys), masks in self._wanted.items():
-            _add_pairs(pairs[place], keys, masks)
+        pairs = self._pairs()
         for place, work in self._works.items():
             _count(work, pairs[place], kinds, usable)
         return Total(self.works, stored, self._measures, kinds, self._plans)
+
+    def _pairs(self) -> dict[Place, defaultdict[tuple[Pair, bool], int]]:
+        """Return all pairs by place, each with its measures; runs that overlap have most of theirs in common."""
+        alike: defaultdict[tuple[Place, bool, int], dict[Pair, None]] = defaultdict(dict)
+        for (place, keys), masks in self._wanted.items():
+            if masks.symmetric:
+                alike[place, True, masks.symmetric].update(dict.fromkeys(combinations(sorted(keys), 2)))
+            if masks.directed:
+                alike[place, False, masks.directed].update(dict.fromkeys(permutations(keys, 2)))
+        pairs: dict[Place, defaultdict[tuple[Pair, bool], int]] = {place: defaultdict(int) for place in self._works}
+        for (place, is_symmetric, mask), found in alike.items():
+            for pair in found:
+                pairs[place][pair, is_symmetric] |= mask
+        return pairs
 
     def _bit(self, kind: Kind) -> int:
         return 1 << self._kinds.setdefault(kind, len(self._kinds))
@@ -445,15 +459,6 @@ def _add_layers(work: Work, model: ModelSpec, probe: ProbeSpec, sizes: Sequence[
         return
     for name, size in zip(names, sizes, strict=True):
         work.layers.setdefault(name, size)
-
-
-def _add_pairs(pairs: defaultdict[tuple[Pair, bool], int], keys: Sequence[str], masks: Masks) -> None:
-    if masks.symmetric:
-        for a, b in combinations(keys, 2):
-            pairs[(a, b) if a < b else (b, a), True] |= masks.symmetric
-    if masks.directed:
-        for pair in permutations(keys, 2):
-            pairs[pair, False] |= masks.directed
 
 
 def _count(work: Work, pairs: dict[tuple[Pair, bool], int], kinds: Sequence[Kind], stored: Stored) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
@@ -113,6 +114,7 @@ class Models:
     """Published models of which nothing is known, and why; their :attr:`ModelSpec.checkpoint` is ``UNKNOWN``."""
     on: DatasetSpec | None = None
     """The dataset that the models are represented on; None: the one that they are trained on."""
+    _hyperparameters: dict[str, dict[str, Any]] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def probed(self) -> DatasetSpec:
@@ -173,12 +175,20 @@ class Models:
                 raise
             checkpoint = self.known_files.checkpoint(model, error)
         else:
-            checkpoint = self._hash(path)
+            checkpoint = self._known_hash(model) or self._hash(path)
         values = self.domain.published_hyperparameters(root, model, self.overrides)
         model = replace(model, checkpoint=checkpoint, hyperparameters=values)
         if self.known_files is not None and (reason := UnusableModels(self.known_files.root).find(model, path)):
             raise CheckpointError(reason)
         return model
+
+    def _known_hash(self, model: ModelSpec) -> str | None:
+        """Return the one hash that is known of a model's file, where files are not looked at."""
+        if self.known_files is None or self.known_files.looks:
+            return None
+        with contextlib.suppress(DatasetError):  # none or several are known
+            return self.known_files.checkpoint(model, DatasetError(f"{model.label} has not been read"))
+        return None
 
     def _hash(self, path: Path) -> str:
         try:
@@ -189,8 +199,11 @@ class Models:
             raise CheckpointError(str(error)) from error
 
     def hyperparameters(self, setting: str) -> dict[str, Any]:
-        """Return the hyperparameters of a setting's models."""
-        return self.domain.hyperparameters(self.architecture, self.dataset.name, setting, self.overrides)
+        """Return the hyperparameters of a setting's models, which are looked up once for all seeds."""
+        if setting not in self._hyperparameters:
+            found = self.domain.hyperparameters(self.architecture, self.dataset.name, setting, self.overrides)
+            self._hyperparameters[setting] = found
+        return self._hyperparameters[setting]
 
     def probe(self, setting: str, test: str) -> ProbeSpec:
         """Return the input and layers at which a test looks at models of a setting."""

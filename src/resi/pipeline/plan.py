@@ -279,7 +279,8 @@ class Planner:
     may_download : bool
         Whether datasets may be fetched and noted in the data root; otherwise nothing is written.
     reads_files : bool
-        Whether a dataset's files are looked at where the data root knows it. They may have changed since.
+        Whether files of a dataset or a published model are looked at where the data root knows it. They may have
+        changed since.
     needs_datasets : bool
         Whether a dataset that is nowhere is an error; otherwise ``Plan.absent`` holds it, and of such a plan nothing
         counts as done.
@@ -405,7 +406,7 @@ class Planner:
         if not config.models.root:
             return None
         # Of any size, so that later plans read none.
-        return KnownFiles(config.root, self._may_download, self._reads_weights, smallest=0)
+        return KnownFiles(config.root, self._may_download, self._reads_weights, smallest=0, looks=self._reads_files)
 
     def _experiments_of(self, config: RunConfig, groups: Mapping[str, Models], assumes_files: bool) -> _Planned:
         """Return the experiments of some models, which are of one architecture or are groups each."""

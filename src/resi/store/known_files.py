@@ -48,6 +48,9 @@ class KnownFiles:
         under which nothing is stored yet.
     smallest : int
         Size in bytes from which files are known; smaller ones are read whenever they are asked for.
+    looks : bool
+        Whether files of published models are looked at where the data root knows the model; they may have changed
+        since.
 
     Attributes
     ----------
@@ -59,6 +62,7 @@ class KnownFiles:
     writes: bool = True
     reads: bool = True
     smallest: int = LARGE_BYTES
+    looks: bool = True
     unread: set[Path] = field(default_factory=set, compare=False)
 
     def remember_dataset(self, domain: str, dataset: DatasetSpec) -> None:

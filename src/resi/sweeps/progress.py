@@ -106,7 +106,7 @@ def _as_defined(name: str, loader: ConfigLoader) -> SuiteProgress:
 def find_states(jobs: Iterable[JobWords], loader: ConfigLoader, root: Path) -> dict[JobWords, State]:
     """Return the state of each job."""
     notes = _notes(root)
-    planner = Planner(may_download=False, reads_files=False)
+    planner = Planner(may_download=False, reads_files=False, reads_weights=False)
     stored = _StoredStatuses(root)
     ordered = sorted(jobs)
     return {
