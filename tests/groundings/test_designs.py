@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from resi.groundings.designs import designs
 from resi.groundings.readable import read_scores
 from resi.groundings.scores import score_table
+from resi.plot.ranking import ranked_scores, ranks_of
+from resi.report.benchmark_tables import benchmark_tables
 from resi.report.changes import changes
 from resi.report.leaderboard import leaderboards
 from resi.report.overview import score_matrix
@@ -85,11 +87,29 @@ def test_two_designs_have_headings_of_their_own(both) -> None:
     assert sorted(line.about[2] for line in matrix.lines) == ["vgg11 (standard, 50, 100)", "vgg11 (standard, 50, 75)"]
 
 
+def test_two_designs_are_columns_of_their_own_in_the_published_tables_and_in_figures(both) -> None:
+    scores = score_table(both[2], "label_randomization")
+    named = ["standard, 50, 100", "standard, 50, 75"]
+    (overview, full) = benchmark_tables(scores)
+    in_overview = [head[-1] for head, missing in zip(overview.heads, overview.missing, strict=True) if not missing]
+    assert in_overview == [f"vision, {name}" for name in named]
+    assert [head[-1] for head in full.heads] == [
+        f"{metric}, {name}" for metric in ("AUPRC", "conformity") for name in named
+    ]
+    other = scores.with_columns(measure=pl.lit("rsa"), key=pl.lit("other"))
+    ranked = ranked_scores("ranks", pl.concat([scores, other]))
+    assert sorted(ranks_of("ranks", ranked).columns) == [f"vgg11, imagenet100 ({name})" for name in named]
+    # Without the hash of what was compared, or the settings, too, nothing is mixed silently.
+    unknown = ranked_scores("ranks", scores.with_columns(compared=pl.lit(None, pl.String), settings=pl.lit("")))
+    assert set(unknown["several"]) == {2}
+
+
 def test_one_design_is_named_by_its_number_alone(both) -> None:
     scores = score_table(both[0], "label_randomization")
     (board,) = leaderboards(scores)
     assert board.columns == [["vgg11", "imagenet100"]]
     assert [line.labels[0] for line in score_lines(scores).lines] == ["vgg11"]
+    assert list(benchmark_tables(scores))[1].heads[0][-1] == "AUPRC"
 
 
 def test_scores_of_one_design_are_not_compared_with_those_of_another(both) -> None:

@@ -14,6 +14,7 @@ import resi
 from resi.cli.main import run_command
 from resi.config.compose import compose
 from resi.errors import UsageError
+from resi.estimates.fetching import needed
 from resi.groundings.against import join
 from resi.groundings.scores import score_table
 from resi.pipeline.plan import Planner, make_plan
@@ -183,6 +184,14 @@ def test_graph_models_of_one_dataset_do_not_read_another(root: Path) -> None:
     config = compose(["by=dataset", "trained_on=[digits_knn,cora]", "model=gcn", f"root={root}"])
     with pytest.raises(UsageError, match="gcn trained on cora cannot read the nodes of digits_knn"):
         Planner(may_download=False, needs_datasets=False).plan(config)
+
+
+def test_every_dataset_that_is_missing_is_named(root: Path) -> None:
+    words = ["domain=language", "model=bert", "by=dataset", "trained_on=[sst2,mnli]", "dataset=sst2", f"root={root}"]
+    plan = Planner(may_download=False, needs_datasets=False).plan(compose(words))
+    assert list(plan.absent_datasets) == ["sst2", "mnli"]
+    assert "mnli is not in" in str(plan.absent_datasets["mnli"])
+    assert [item.what for item in needed([plan], [])] == ["dataset sst2", "dataset mnli"]
 
 
 def test_joined_names_do_not_depend_on_the_order() -> None:

@@ -17,17 +17,17 @@ from resi.results.shards import Shard
 from resi.store.checkpoints import check_finite
 from tests.published.zoo import graph_name, graph_state, not_finite, saved
 
-Write = Callable[[str, int], Path]
+Write = Callable[..., Path]
 
 
 @pytest.fixture
 def write(data: Path, tmp_path: Path) -> Write:
-    """Return a function that writes a GCN of a setting and seed where the archive has it."""
+    """Return a function that writes a GCN, or another, of a setting and seed where the archive has it."""
 
-    def write(setting: str, seed: int) -> Path:
-        path = tmp_path / "zoo" / graph_name("gcn", setting, seed)
+    def write(setting: str, seed: int, architecture: str = "gcn") -> Path:
+        path = tmp_path / "zoo" / graph_name(architecture, setting, seed)
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(saved(graph_state(data / "cora", "gcn", setting, seed)))
+        path.write_bytes(saved(graph_state(data / "cora", architecture, setting, seed)))
         return path
 
     return write
@@ -114,6 +114,20 @@ def test_other_tests_go_on_with_what_is_left(words: list[str], write: Write, tes
     means = result.scores.filter(pl.col("seed").is_null())
     assert means.height
     assert means["value"].is_finite().all()
+
+
+def test_architectures_against_each_other_go_on_with_what_is_left(words: list[str], write: Write) -> None:
+    paths = [write("standard", seed, name) for name in ("gat", "gcn") for seed in range(3)]
+    paths[0].unlink()
+    words = [word for word in words if word not in ("model=gcn", "groups=2")]
+    result = resi.run([*words, "by=architecture", "model=[gcn,gat]", "seeds=[0,1,2]"])
+    assert result.missing == ("gat on cora, standard, seed 0",)
+    assert (result.count("ok"), len(result.comparisons)) == (10, 10)
+    score = result.scores.row(by_predicate=pl.col("metric") == "auprc", named=True)
+    assert [score[name] for name in ("test", "architecture", "settings", "model_source", "models", "pairs")] == [
+        "architecture", "gat+gcn", "gat, gcn", "published", 5, 10
+    ]  # fmt: skip
+    assert score["note"].endswith("the files of 1 of the published models were missing")
 
 
 def test_a_run_of_which_nothing_is_left_ends_with_one_line(

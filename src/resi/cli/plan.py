@@ -83,7 +83,7 @@ def _summary(plans: Sequence[Plan], finished: Sequence[bool]) -> Summary:
     """Sum up plans, and say what is not there and what is left out."""
     from resi.estimates.summary import summarize
 
-    for line in dict.fromkeys(str(plan.absent) for plan in plans if plan.absent is not None):
+    for line in dict.fromkeys(str(error) for plan in plans for error in plan.absent_datasets.values()):
         say(f"not there yet: {line}")
     for name, error in _absent_models(plans).items():
         say(f"not there yet: published models on {name}; the first: {error}")

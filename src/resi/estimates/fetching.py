@@ -62,15 +62,17 @@ def needed(plans: Sequence[Plan], works: Sequence[Work]) -> list[Needed]:
 def _datasets(plans: Iterable[Plan]) -> Iterator[Needed]:
     for plan in plans:
         config = plan.config
-        if plan.absent is None or config.stage in READS_NO_DATASET:
+        if config.stage in READS_NO_DATASET:
             continue
-        info = next((item for item in config.domain.datasets() if item.name == config.dataset), None)
-        size = (info.size or None) if info else None
-        by_hand = info.by_hand if info else ""
-        if config.dataset_root is not None or by_hand:
-            yield Needed(f"dataset {config.dataset}", BY_HAND, size, by_hand or str(plan.absent))
-        else:
-            yield Needed(f"dataset {config.dataset}", BY_RUN, size, "the first run that reads it")
+        known = {item.name: item for item in config.domain.datasets()}
+        for name, absent in plan.absent_datasets.items():
+            info = known.get(name)
+            size = (info.size or None) if info else None
+            by_hand = info.by_hand if info else ""
+            if by_hand or (config.dataset_root is not None and name == config.dataset):
+                yield Needed(f"dataset {name}", BY_HAND, size, by_hand or str(absent))
+            else:
+                yield Needed(f"dataset {name}", BY_RUN, size, "the first run that reads it")
 
 
 def _models(plans: Iterable[Plan]) -> Iterator[Needed]:

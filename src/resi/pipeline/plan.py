@@ -77,8 +77,8 @@ class Plan:
     config: RunConfig
     dataset: DatasetSpec
     experiments: tuple[Experiment, ...]
-    absent: DatasetError | None = None
-    """Why the dataset's files are not there, where the data root alone knows it."""
+    absent_datasets: Mapping[str, DatasetError] = field(default_factory=dict)
+    """Datasets whose files are not there, and why, where the data root alone knows them."""
     left_out: Mapping[ModelSpec, DatasetError] = field(default_factory=dict)
     """Published models that take no part, as their files are not there: which is said, in tables as well."""
     given: RepresentationSource | None = None
@@ -89,6 +89,11 @@ class Plan:
     """Files of published models or given representations that no run has read: what there is of them is to do."""
     others: tuple[DatasetSpec, ...] = ()
     """Further datasets that models are trained on."""
+
+    @property
+    def absent(self) -> DatasetError | None:
+        """Why the files of a dataset are not there; None if all are."""
+        return next(iter(self.absent_datasets.values()), None)
 
     @property
     def sampling(self) -> Sampling:
@@ -310,7 +315,7 @@ class Planner:
 
     def plan(self, config: RunConfig) -> Plan:
         """Plan a run, see :func:`make_plan`."""
-        dataset, absent = self.dataset(config)
+        dataset, reason = self.dataset(config)
         if config.keeps_decoded:
             dataset = replace(dataset, cache=Store(config.root).cache)
         others = self.other_datasets(config)
@@ -329,7 +334,7 @@ class Planner:
             known_files = KnownFiles(config.root, self._may_download, self._reads_weights)
             given = self._given(config.domain, known_files, experiments)
             unread = frozenset(known_files.unread)
-        absent = next(filter(None, [absent, *(reason for _, reason in others)]), None)
+        absent = {found.name: error for found, error in [(dataset, reason), *others] if error is not None}
         found = tuple(found for found, _ in others)
         return Plan(config, dataset, experiments, absent, left_out, given, absent_models, unread, found)
 

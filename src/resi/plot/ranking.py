@@ -12,6 +12,7 @@ from resi.domains.custom.table import OWN as UNNAMED
 from resi.errors import UsageError
 from resi.groundings import SCORED
 from resi.groundings.ranks import with_ranks
+from resi.groundings.readable import with_designs
 from resi.measures.guard import is_built_in
 from resi.plot.reading import LABEL, as_frame, caller, chosen_labels, one_value
 from resi.results.schema import LATER_COLUMNS, PUBLISHED
@@ -34,9 +35,11 @@ BLOCK = [
     "compared",
 ]
 """Scores with the same of these are ranked among each other: one column of ranks."""
+NAMED = [*BLOCK, "design"]
+"""What :func:`block_names` names a column by; scores of one block have one design."""
 NEEDED = ["test", "domain", "dataset", "architecture", "measure", "metric", "value"]
 LATER = ("seed", "normalised", "origin", "influences", "pooling", "setting", "compared", "low", "high", "model_source",
-         "p_value", "note")  # fmt: skip
+         "p_value", "note", "settings")  # fmt: skip
 SHOWN = "shown"
 """Column: a measure's label, marked where its scores are imported beside others, or resi does not provide it."""
 OWN = " *"
@@ -101,6 +104,8 @@ def headline_rows(
     imported = (
         pl.when(pl.lit(mixed) & (pl.col("origin") == PUBLISHED)).then(pl.lit(" (published)")).otherwise(pl.lit(""))
     )
+    rows = rows if "protocol" in rows.columns else rows.with_columns(protocol=pl.lit(protocol))
+    rows = with_designs(rows).with_columns(pl.col("design").max().over(BLOCK))
     return rows.with_columns((pl.col(LABEL) + imported + own).alias(SHOWN))
 
 
@@ -184,12 +189,12 @@ def ranks_of(function: str, scores: pl.DataFrame, *, by_place: bool = True) -> R
             "same models"
         )
     measures = ranked.select(SHOWN, "measure").unique(SHOWN, maintain_order=True)
-    keys = {key: place for place, key in enumerate(ranked.select(BLOCK).unique(maintain_order=True).iter_rows())}
+    keys = {key: place for place, key in enumerate(ranked.select(NAMED).unique(maintain_order=True).iter_rows())}
     place_of = {name: place for place, name in enumerate(measures[SHOWN])}
     values = np.full((len(place_of), len(keys)), np.nan)
     goodness = values.copy()
     for row in ranked.iter_rows(named=True):
-        at = place_of[row[SHOWN]], keys[tuple(row[name] for name in BLOCK)]
+        at = place_of[row[SHOWN]], keys[tuple(row[name] for name in NAMED)]
         values[at] = (row["rank"] - 0.5) / row["size"] * len(place_of) + 0.5 if by_place else row["rank"]
         goodness[at] = row["goodness"]
     found = Ranks(
@@ -200,13 +205,14 @@ def ranks_of(function: str, scores: pl.DataFrame, *, by_place: bool = True) -> R
 
 
 def block_names(keys: Any) -> list[str]:
-    """Return a few words for each column of scores: what distinguishes it from the others."""
-    rows = [dict(zip(BLOCK, key, strict=True)) for key in keys]
+    """Return a few words for each column of scores, given by :data:`NAMED`: what distinguishes it from the others."""
+    rows = [dict(zip(NAMED, key, strict=True)) for key in keys]
     plain = ("domain", "test", "architecture", "dataset", "functional", "setting")
     varying = [name for name in plain if len({row[name] for row in rows}) > 1]
     # Where nothing varies: what the models are, or the test, if they are the reader's own and have no names.
     varying = varying or [name for name in ("architecture", "dataset") if rows[0][name] != UNNAMED] or ["test"]
     names = [", ".join(str(row[name]) for name in varying if row[name] not in (None, "", "none")) for row in rows]
+    names = [f"{name} ({row['design']})" if row["design"] else name for name, row in zip(names, rows, strict=True)]
     for more in ("pooling", "groups", "models"):
         if len(set(names)) < len(names) and len({row[more] for row in rows}) > 1:
             names = [f"{name}, {row[more]} {more}" for name, row in zip(names, rows, strict=True)]

@@ -12,7 +12,7 @@ from resi.groundings.corrections import CORRECTION, NAMES, NEEDED
 from resi.groundings.corrections import correct as correct_scores
 from resi.groundings.readable import BEST, best_marks
 from resi.plot.canvas import COLOURS, FONT, SMALL, axis_names, figure_legend, panels, plain, text_handle, title
-from resi.plot.ranking import BLOCK, SHOWN, block_names, own_words, ranked_scores
+from resi.plot.ranking import NAMED, SHOWN, block_names, own_words, ranked_scores
 from resi.plot.reading import as_frame
 
 if TYPE_CHECKING:
@@ -131,8 +131,8 @@ def _order(rows: pl.DataFrame) -> list[str]:
 
 
 def _panels(rows: pl.DataFrame) -> list[Panel]:
-    keys = rows.select(BLOCK).unique().sort(BLOCK, nulls_last=True)
-    parts = {key: part for key, part in rows.group_by(BLOCK)}
+    keys = rows.select(NAMED).unique().sort(NAMED, nulls_last=True)
+    parts = {key: part for key, part in rows.group_by(NAMED)}
     names = block_names(keys.iter_rows())
     return [_panel(name, parts[key]) for name, key in zip(names, keys.iter_rows(), strict=True)]
 

@@ -12,6 +12,7 @@ from resi.choices import Protocol
 from resi.groundings import GROUNDINGS
 from resi.groundings.corrections import CORRECTION, NAMES
 from resi.groundings.ranks import COLUMN, with_ranks
+from resi.groundings.readable import with_designs
 from resi.groundings.scores import LOSSES
 from resi.report.leaderboard import BOARD, NOTHING, ROW, conditions
 from resi.report.tables import without_nan
@@ -69,7 +70,8 @@ class Columns(NamedTuple):
     conditions : str
         What differs from trained models and the corrected protocol.
     scores : dict
-        By task and site, then by run (models that have nothing else to tell them apart), then by measure.
+        By task and site, then by run (models that have nothing else to tell them apart; its first part is their
+        design, see :func:`resi.groundings.readable.with_designs`), then by measure.
     correction : str
         By which method p-values were corrected; empty if they were not.
     """
@@ -128,7 +130,8 @@ def read_columns(scores: pl.DataFrame) -> list[Columns]:
     is_loss = pl.col("metric").is_in(LOSSES)
     turned = [pl.when(is_loss).then(1 - pl.col(name)).otherwise(name).alias(name) for name in ("value", "chance")]
     rows = rows.with_columns(*turned, metric=pl.when(is_loss).then(pl.lit(CONFORMITY)).otherwise("metric"))
-    ranked = with_ranks(rows, [*BOARD, "metric", *COLUMN])
+    column = [*BOARD, "metric", *COLUMN]
+    ranked = with_ranks(with_designs(rows).with_columns(pl.col("design").max().over(column)), column)
     found: dict[tuple[str, str], Columns] = {}
     for score in ranked.iter_rows(named=True):
         words = conditions(score["protocol"], score["model_source"])
@@ -153,4 +156,4 @@ def _place(score: Score) -> tuple[Task, Site, Key]:
     setting = (score["setting"] or "") if score["model_source"] == OWN else ""
     domain, dataset, architecture, pooling = (str(score[name] or "") for name in SITE)
     site = Site(domain, dataset, architecture, pooling, setting)
-    return task, site, tuple(str(score[name]) for name in ("setting", "groups", "models", "compared"))
+    return task, site, tuple(str(score[name]) for name in ("design", "setting", "groups", "models", "compared"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from resi import registry
@@ -36,8 +37,8 @@ def make_grid(
     for head, task, site in wanted:
         domains.add(site.domain)
         runs = columns.scores.get((task, site), {})
-        for number, run in enumerate(sorted(runs), 1):
-            heads.append((*head[:-1], f"{head[-1]}, run {number}" if len(runs) > 1 else head[-1]))
+        for run, words in _run_names(runs).items():
+            heads.append((*head[:-1], ", ".join([head[-1], *words])))
             parts.append(runs[run])
         if not runs:
             heads.append(head)
@@ -51,6 +52,16 @@ def make_grid(
         rows.append(GridRow(label, named(key[0], key[1]).family, row))
     marks = _marks(parts, columns)
     return Grid(name, caption, heads, in_family_order(rows), (*sentences, *marks, *remarks, *_without_scores(labels)))
+
+
+def _run_names(runs: Iterable[Key]) -> dict[Key, list[str]]:
+    """Return by what the runs of a column are told apart, in order: by their design, or else by a number."""
+    found: dict[Key, list[str]] = {}
+    for design, group in groupby(sorted(runs), lambda run: str(run[0])):
+        alike = list(group)
+        for number, run in enumerate(alike, 1):
+            found[run] = [design] * bool(design) + [f"run {number}"] * (len(alike) > 1)
+    return found
 
 
 def _best(part: Mapping[Key, Score], is_published: bool) -> set[Key]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import resi
 from resi import registry
@@ -119,6 +120,25 @@ def test_a_whole_test_runs_on_them(plugin: None, tmp_path: Path) -> None:
     assert set(result.comparisons["status"]) == {"ok"}
     assert set(result.comparisons["architecture"]) == {"perceptron", "tiny_vgg"}
     assert "auprc" in set(result.scores["metric"])
+
+
+def test_models_of_two_datasets_are_told_apart_on_one(plugin: None, tmp_path: Path) -> None:
+    result = resi.run([
+        "domain=vision", "model=perceptron", "by=dataset", "trained_on=[bars,digits]", "dataset=bars", "seeds=[0,1]",
+        "measure=cka", "compare.threads=1", "workers=1", f"root={tmp_path}",
+    ])  # fmt: skip
+    assert set(result.comparisons["status"]) == {"ok"}
+    assert set(result.comparisons["dataset"]) == {"bars", "digits@bars", "bars+digits@bars"}
+    assert set(result.scores["settings"]) == {"bars, digits"}
+    model, probe = next(found for found in result.plan.models if found[0].dataset == "digits")
+    state = result.plan.model_store.load(model)
+    # The bars at the size and with the statistics of the digits.
+    bars = load(locate(None, tmp_path, False)).test.source
+    resized = [np.asarray(bars[row].resize((12, 12), Image.Resampling.BILINEAR)) for row in range(30)]
+    inputs = (np.stack(resized).transpose(0, 3, 1, 2) / 255 - 0.0482) / 0.0508
+    expected = inputs.reshape(30, -1) @ state["1.weight"].numpy().T + state["1.bias"].numpy()
+    found = result.plan.representations.open(model, probe, "1").load()
+    assert np.abs(found.numpy() - expected.clip(0)).max() < 1e-4
 
 
 def test_they_are_listed_and_planned_with(plugin: None) -> None:
