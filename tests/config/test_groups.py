@@ -19,7 +19,7 @@ from resi.domains.language.lookup import text_dataset
 from resi.domains.vision import VisionDomain
 from resi.domains.vision.settings import alteration
 from resi.errors import DatasetError, UsageError
-from resi.pipeline.plan import make_plan
+from resi.pipeline.planner import make_plan
 from resi.specs import ModelSpec
 
 W = ["test=label_randomization", "model=gcn", "model.gcn.epochs=1", "measure=cka", "seeds=[0,1]"]

@@ -23,11 +23,12 @@ from resi.domains.language.lookup import text_architecture, text_network
 from resi.domains.vision.lookup import image_dataset, image_network
 from resi.errors import DatasetError
 from resi.estimates import disk
+from resi.estimates.counting import total_work
 from resi.estimates.rates import Rate, Rates, measured_rates
 from resi.estimates.summary import summarize
 from resi.estimates.times import Times
-from resi.estimates.work import Amount, total_work
-from resi.pipeline.plan import Planner, make_plan
+from resi.estimates.work import Amount
+from resi.pipeline.planner import Planner, make_plan
 from resi.results.schema import COMPARISONS
 from resi.results.summary import SUMMARIZED
 from resi.results.summary import summarize as summarize_rows

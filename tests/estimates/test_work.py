@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,17 +15,20 @@ from resi.cli.main import run_command
 from resi.cli.plan import plan_sweep
 from resi.config.many import compose_all, open_configs
 from resi.errors import ResiError
+from resi.estimates.counting import total_work
 from resi.estimates.rates import Rate, Rates, _growth, measured_rates, shipped_comparisons
 from resi.estimates.summary import summarize
-from resi.estimates.work import total_work
 from resi.measures.needs import Size
-from resi.pipeline.plan import Plan, Planner
+from resi.pipeline.planner import Planner
 from resi.registry import domains, measures
 from resi.results.summary import Stored
 from resi.specs import ModelSpec, Trained
 from resi.store.models import ModelStore
 from resi.store.root import Store
 from tests.conftest import TINY
+
+if TYPE_CHECKING:
+    from resi.pipeline.plan import Plan
 
 # Runs that share models, pairs of models and whole comparisons with each other.
 JOBS = [

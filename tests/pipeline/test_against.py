@@ -17,7 +17,7 @@ from resi.errors import UsageError
 from resi.estimates.fetching import needed
 from resi.groundings.against import join
 from resi.groundings.scores import score_table
-from resi.pipeline.plan import Planner, make_plan
+from resi.pipeline.planner import Planner, make_plan
 from resi.report.leaderboard import leaderboards
 from resi.results.merge import merge_shards
 

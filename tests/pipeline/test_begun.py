@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from resi.config.compose import compose
 from resi.pipeline.begun import BegunShards, note_shard
-from resi.pipeline.plan import Plan, Planner
+from resi.pipeline.planner import Planner
+
+if TYPE_CHECKING:
+    from resi.pipeline.plan import Plan
 
 WORDS = ("domain=graph", "dataset=digits_knn", "model=[gcn,gat]", "test=augmentation", "measure=[cka,gulp,pwcca]")
 

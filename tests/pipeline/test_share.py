@@ -17,7 +17,7 @@ from resi.errors import UsageError
 from resi.machine.resources import JobResources
 from resi.pipeline import share
 from resi.pipeline.making import Task
-from resi.pipeline.plan import make_plan
+from resi.pipeline.planner import make_plan
 from resi.pipeline.schedule import Schedule, makespan
 from resi.pipeline.share import may_be_on_gpu, most_workers, workers_for
 from resi.specs import ModelSpec, ProbeSpec

@@ -13,7 +13,7 @@ from resi import registry
 from resi.config.compose import compose
 from resi.errors import UsageError
 from resi.pipeline.keys import measure_key
-from resi.pipeline.plan import make_plan
+from resi.pipeline.planner import make_plan
 from resi.registry import Registry, qualified
 from tests.conftest import TINY
 from tests.registry.test_plugins import install

@@ -13,7 +13,7 @@ from resi import registry
 from resi.cli.main import run_command
 from resi.config.compose import compose
 from resi.fingerprints import hash_file
-from resi.pipeline.plan import make_plan
+from resi.pipeline.planner import make_plan
 from resi.results import outdated
 from resi.results.merge import merge_shards
 from resi.results.schema import COMPARISON_ORDER, COMPARISONS, SCORE_ORDER, SCORE_VERSION, SCORES

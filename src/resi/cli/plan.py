@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from resi.estimates.summary import Summary
-    from resi.pipeline.plan import Plan, Planner
+    from resi.pipeline.plan import Plan
+    from resi.pipeline.planner import Planner
     from resi.results.shards import Shard
     from resi.sweeps.suites import JobWords
 
@@ -185,7 +186,7 @@ def plan_sweep(
 
 def _planner() -> Planner:
     """Return what plans runs without fetching, writing, or reading weights."""
-    from resi.pipeline.plan import Planner
+    from resi.pipeline.planner import Planner
 
     return Planner(may_download=False, needs_datasets=False, needs_models=False, reads_weights=False)
 

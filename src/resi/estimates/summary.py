@@ -6,11 +6,11 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from resi.estimates.counting import total_work
 from resi.estimates.disk import Disk, disk_of
 from resi.estimates.fetching import Needed, needed
 from resi.estimates.rates import CPU, DEVICES, GPU
 from resi.estimates.times import JobEstimate, JobTimes, Seconds, Times, times_by_device
-from resi.estimates.work import Amount, Total, total_work
 from resi.pipeline.share import may_be_on_gpu, most_workers
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from resi.errors import ResiError
+    from resi.estimates.work import Amount, Total
     from resi.pipeline.plan import Plan
 
 TRAIN, READ, EXTRACT, COMPARE = "train models", "read published models", "extract representations", "compare"

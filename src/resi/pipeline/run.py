@@ -20,7 +20,7 @@ from resi.pipeline.compare import compare_representations
 from resi.pipeline.decoded import decoded
 from resi.pipeline.finished import OtherRunError, check_shard, is_scored_by_an_earlier_version, with_new_scores
 from resi.pipeline.manifest import describe_run
-from resi.pipeline.plan import Plan, make_plan
+from resi.pipeline.planner import make_plan
 from resi.pipeline.prepare import Preparation
 from resi.pipeline.score import score_measures
 from resi.results.remote import RemoteFolder
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from resi.config.schema import RunConfig
+    from resi.pipeline.plan import Plan
     from resi.specs import ModelSpec
 
 

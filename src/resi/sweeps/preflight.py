@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from resi.console import PATIENCE_SECONDS, progress, say
 from resi.domains.given import GivenDomain
 from resi.errors import DatasetError, ResiError
+from resi.estimates.counting import models_of
 from resi.estimates.disk import disk_of
-from resi.estimates.work import models_of
 from resi.machine.memory import format_bytes
-from resi.pipeline.plan import Planner
+from resi.pipeline.planner import Planner
 from resi.results.summary import Stored
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from resi.console.redaction import redact_all
 from resi.errors import ResiError
 from resi.pipeline.begun import BegunShards
 from resi.pipeline.finished import check_shard
-from resi.pipeline.plan import Plan, Planner
+from resi.pipeline.planner import Planner
 from resi.results.shards import Shard, is_shard
 from resi.results.stored import Scope, read_stored
 from resi.store.representations import OUTPUTS
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from hydra.core.config_loader import ConfigLoader
 
     from resi.config.schema import RunConfig
+    from resi.pipeline.plan import Plan
     from resi.results.summary import Stored
 
 DONE, RUNNING, FAILED, STOPPED, MISSING = "done", "running", "failed", "stopped", "missing"

@@ -20,7 +20,7 @@ from resi.measures.kernel import CKA
 from resi.pipeline import compare
 from resi.pipeline.compare import compare_representations
 from resi.pipeline.keys import measure_code
-from resi.pipeline.plan import make_plan
+from resi.pipeline.planner import make_plan
 from resi.results.merge import merge_shards
 from resi.store import known_files
 from tests.domains.custom.conftest import write_csv

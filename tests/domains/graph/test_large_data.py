@@ -23,7 +23,7 @@ from resi.domains.graph.datasets.ogbn_arxiv import OGBN_ARXIV
 from resi.domains.graph.loading import load_graph
 from resi.domains.graph.training import train
 from resi.errors import DatasetError
-from resi.pipeline.plan import make_plan
+from resi.pipeline.planner import make_plan
 from resi.pipeline.prepare import train_models
 from resi.specs import ModelSpec, ProbeSpec
 from tests.domains.passes import extracted

@@ -18,7 +18,7 @@ from resi.domains.graph.lookup import graph_network
 from resi.domains.graph.settings import PUBLISHED_NAMES
 from resi.domains.graph.training import train
 from resi.errors import ArtifactError, DatasetError, UsageError
-from resi.pipeline.plan import make_plan
+from resi.pipeline.planner import make_plan
 from resi.results.shards import Shard
 from resi.specs import ModelSpec
 from resi.store.models import ModelStore

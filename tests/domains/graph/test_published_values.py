@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -24,11 +25,14 @@ from resi import registry
 from resi.config.compose import compose
 from resi.domains.graph.settings import PUBLISHED_NAMES
 from resi.groundings.scores import score_table
-from resi.pipeline.plan import Plan, make_plan
+from resi.pipeline.planner import make_plan
 from resi.results.shards import Shard
 from resi.store.models import ModelStore
 from resi.store.root import Store
 from tests.domains import neighbour_bounds
+
+if TYPE_CHECKING:
+    from resi.pipeline.plan import Plan
 
 ARCHITECTURES = {"gcn": "GCN", "graphsage": "GraphSAGE", "gat": "GAT"}
 # Not among the published comparisons: the first takes hours there, the others draw at random.

@@ -12,7 +12,7 @@ from resi.domains.language import LanguageDomain, extraction
 from resi.domains.language.lookup import text_dataset
 from resi.domains.language.published import published_folders
 from resi.errors import UsageError
-from resi.pipeline.plan import make_plan
+from resi.pipeline.planner import make_plan
 
 from .test_published import model_of, save_model, save_tokenizer, small_networks
 

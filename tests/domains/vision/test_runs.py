@@ -9,7 +9,7 @@ import pytest
 import resi
 from resi.config.compose import compose
 from resi.groundings import GROUNDINGS
-from resi.pipeline.plan import make_plan
+from resi.pipeline.planner import make_plan
 
 QUICK = [
     "domain=vision",
