@@ -191,11 +191,13 @@ def test_a_page_ranks_measures_among_those_of_others(
     others(tmp_path / "others" / "results")
     out = tmp_path / "page.html"
     words = ["report", str(tmp_path / "run"), "--out", str(out), "--with", str(tmp_path / "others")]
+    words += ["--against", "baseline"]
     code, _, messages = said(*words)
     assert code == 0
     assert "From others come the scores of 3 measures" in messages
     page = out.read_text(encoding="utf-8")
     assert all(f">{name}</a>" in page for name in (*VALUES, "mine"))
+    assert "Compared with baseline: 0 scores are in both" in page
 
 
 @pytest.fixture(scope="module")

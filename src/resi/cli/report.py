@@ -34,7 +34,7 @@ def main(words: list[str]) -> int:
     out = out / FILE if out.is_dir() or out == tables.folder else out
     _check_is_a_page(out)
     _merge_first(root, tables)
-    against = arguments.against.expanduser() if arguments.against else None
+    against = named_root(arguments.against.expanduser()) if arguments.against else None
     beside = arguments.beside
     page, notes = tables.steadily(lambda: _page(root, tables, against, arguments.correct, beside))
     for note in notes:

@@ -24,7 +24,7 @@ from resi.results.shards import Shard, is_single
 from resi.results.tables import complete, write_table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
     Cell = Mapping[str, Any]
 
@@ -235,7 +235,7 @@ def _there(others: pl.DataFrame, column: str) -> str:
     return f" (it has {listed(names)})" if len(names) <= SHOWN else ""
 
 
-def _few(names: Sequence[str], noun: str) -> str:
+def _few(names: list[str], noun: str) -> str:
     """Return how many there are, and their names if these are few."""
     return counted(len(names), noun) + (f" ({listed(names)})" if len(names) <= SHOWN else "")
 
