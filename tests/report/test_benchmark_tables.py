@@ -53,10 +53,11 @@ TESTS = {
 
 
 class Imported(NamedTuple):
-    """The raw values of a results file, and the scores that were imported from it."""
+    """The raw values of a results file, and the scores that were imported from it, and their tables."""
 
     raw: Comparisons
     scores: pl.DataFrame
+    grids: dict[str, Grid]
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +71,7 @@ def imported(tmp_path_factory: pytest.TempPathFactory) -> Imported:
     folder = tmp_path_factory.mktemp("published")
     found = import_published(write(folder / "results.parquet", raw), folder / "shards", "cls")
     assert found.problems == []
-    return Imported(raw, found.scores)
+    return Imported(raw, found.scores, grids(found.scores))
 
 
 def _last(domain: str, setting: str, seed: int) -> str:
@@ -188,7 +189,7 @@ def test_the_figure_of_ranks_is_the_published_one_under_its_protocol(imported: I
 def test_the_overview_has_all_tests_in_all_domains_as_a_slow_computation_has_them(
     imported: Imported, name: str
 ) -> None:
-    grid = grids(imported.scores)[name]
+    grid = imported.grids[name]
     assert [head[1] for head in grid.heads[::3]] == list(TESTS)
     assert [head[-1] for head in grid.heads[:3]] == list(NETWORKS)
     checked = 0
@@ -212,17 +213,17 @@ def test_the_overview_has_all_tests_in_all_domains_as_a_slow_computation_has_the
 
 
 def test_the_table_of_a_test_has_all_networks_and_conformity(imported: Imported) -> None:
-    found = cells(grids(imported.scores)["appendix/graph-augmentation-published-models-published-protocol"])
+    found = cells(imported.grids["appendix/graph-augmentation-published-models-published-protocol"])
     assert len(found) == 4 * 2 * 2
     for (measure, dataset, _, metric), cell in found.items():
         slow = Slow(imported.raw, OTHER if dataset == "cora" else NETWORKS["graph"], measure)
         expected = slow.auprc("augmentation") if metric == "AUPRC" else slow.conformity("augmentation")
         assert cell.value == pytest.approx(expected, abs=1e-12)
-    layers = cells(grids(imported.scores)["appendix/language-layer-monotonicity-published-models-published-protocol"])
+    layers = cells(imported.grids["appendix/language-layer-monotonicity-published-models-published-protocol"])
     for measure in MEASURES:
         both = [layers[measure, "sst2", "bert, cls pooling", metric].value for metric in ("Spearman", "conformity")]
         assert both == pytest.approx(Slow(imported.raw, NETWORKS["language"], measure).layers(), abs=1e-12)
-    outputs = grids(imported.scores)["appendix/vision-output-correlation-published-models"]
+    outputs = imported.grids["appendix/vision-output-correlation-published-models"]
     assert [head[-1] for head in outputs.heads] == ["JSD, Spearman", "disagreement, Spearman"]
 
 
@@ -394,7 +395,7 @@ def test_latex_has_levels_of_headings_families_bold_and_stars() -> None:
 
 
 def test_a_wide_table_takes_the_width_of_the_page(imported: Imported) -> None:
-    text = grid_latex(grids(imported.scores)["overview-published-models"])
+    text = grid_latex(imported.grids["overview-published-models"])
     assert text.startswith("% \\usepackage{booktabs}, \\usepackage{graphicx}\n\\begin{table*}\n")
     assert "\\resizebox{\\textwidth}{!}{%\n\\begin{tabular}{" + "l" * 19 + "}" in text
     assert text.endswith("\\end{tabular}}\n\\end{table*}\n")

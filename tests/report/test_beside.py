@@ -13,7 +13,7 @@ import torch
 import resi
 from resi.errors import UsageError
 from resi.report.beside import as_tables, baseline_tables, beside, with_baseline
-from resi.results.embedded import MODELS, MODELS_FILE, RUNS, RUNS_FILE, embedded_results
+from resi.results.embedded import MODELS, MODELS_FILE, RUNS, RUNS_FILE, embedded_results, models_of
 from resi.results.manifests import MERGED
 from resi.results.shards import Shard
 from resi.results.tables import write_table
@@ -40,8 +40,8 @@ def test_measures_are_ranked_as_if_all_had_been_run_at_once(tmp_path: Path) -> N
     assert resi.ranks(found.scores).table["measure"].to_list() == ["cka", "mine *", "rsa", "gulp"]
     assert sorted(found.added["measure"]) == ["cka", "gulp", "rsa"]
     assert found.notes == [
-        "From others come the scores of 3 measures on the same models in 1 test (cora gcn: augmentation): "
-        "cka, gulp and rsa."
+        "From others come the scores of 3 measures (cka, gulp and rsa) on the same models in 1 test (gcn on cora: "
+        "augmentation)."
     ]
 
 
@@ -51,31 +51,31 @@ def test_of_a_measure_in_both_the_own_score_stays_and_the_difference_is_said(tmp
     values = dict(found.scores.select("measure", "value").iter_rows())
     assert values == {"cka": 0.8, "rsa": 0.51, "gulp": 0.1}
     assert found.notes[1] == (
-        "In both: cka and rsa; shown is your own. Their 2 scores differ from those of others by 0.100 at most (cka), "
-        "0.055 on average."
+        "In both: 2 measures (cka and rsa), 2 scores; shown is your own. They differ from those of others by 0.100 at "
+        "most (cka), 0.055 on average."
     )
 
 
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"domain": "vision"}, "which lacks the domain vision (graph there): cora gcn: augmentation."),
-        ({"dataset": "flickr"}, "which lacks the dataset flickr (cora there): flickr gcn: augmentation."),
-        ({"architecture": "gat"}, "which lacks the architecture gat (gcn there): cora gat: augmentation."),
+        ({"domain": "vision"}, "which lacks the domain vision (it has graph): gcn on cora: augmentation."),
+        ({"dataset": "flickr"}, "which lacks the dataset flickr (it has cora): gcn on flickr: augmentation."),
+        ({"architecture": "gat"}, "which lacks the architecture gat (it has gcn): gat on cora: augmentation."),
         (
             {"test": "shortcut"},
-            "which lacks the test shortcut (augmentation there): cora gcn: shortcut.",
+            "which lacks the test shortcut (it has augmentation): gcn on cora: shortcut.",
         ),
-        ({"compared": None}, "as your scores do not record their models: cora gcn: augmentation."),
+        ({"compared": None}, "as your scores do not record their models: gcn on cora: augmentation."),
         (
             {"protocol": "published"},
-            "as the protocol differs: published, there corrected: cora gcn: augmentation.",
+            "as the protocol differs: published instead of corrected: gcn on cora: augmentation.",
         ),
-        ({"groups": 2}, "as groups differ: 2, there 3: cora gcn: augmentation."),
+        ({"groups": 2}, "as groups differ: 2 instead of 3: gcn on cora: augmentation."),
         (
             {"compared": "others"},
-            "as the models are others: other settings, seeds, hyperparameters, data or versions of their training: "
-            "cora gcn: augmentation.",
+            "as the models differ: in settings, seeds, hyperparameters, data or the version of their training: "
+            "gcn on cora: augmentation.",
         ),
     ],
 )
@@ -84,7 +84,7 @@ def test_scores_of_other_models_are_not_compared_and_it_is_said_why(tmp_path: Pa
     found = beside(own, others(tmp_path / "others"))
     assert found.scores.equals(own)
     assert found.notes == [
-        "No test here is of the same models as one of others; nothing is added.",
+        "No test here is on the same models as one in others; nothing is added.",
         f"Not compared with others, {reason}",
     ]
 
@@ -141,23 +141,34 @@ def test_models_made_in_the_same_way_are_compared_by_their_weights(tmp_path: Pat
         ({"hyperparameters": {"epochs": 9}}, "epochs=9 instead of 5"),
         ({"dataset_content": "more"}, "other data under the same name"),
         ({"training_version": 3}, "version 3 of their training instead of 2"),
-        ({"seed": 7}, "other settings, seeds, hyperparameters, data or versions of their training"),
+        ({"seed": 7}, "in settings, seeds, hyperparameters, data or the version of their training"),
     ],
 )
 def test_it_is_said_what_has_shaped_other_models(tmp_path: Path, spec: dict, said: str) -> None:
     write_model(tmp_path / "root", "mine", 1.0, **spec)
     tables = noted(others(tmp_path / "others"), {"a": ""})
     found = beside(frame([score("mine", 0.7, compared="own")]), tables, tmp_path / "root")
-    assert found.notes[1] == f"Not compared with others, as the models are others: {said}: cora gcn: augmentation."
+    assert found.notes[1] == f"Not compared with others, as the models differ: {said}: gcn on cora: augmentation."
+
+
+def test_where_others_have_no_more_measures_it_is_said(tmp_path: Path) -> None:
+    own = frame([score("cka", 0.9, key="own"), score("rsa", 0.7)])
+    found = beside(own, others(tmp_path / "others", [score("cka", 0.9)]))
+    assert found.scores.equals(own)
+    assert found.notes[0] == (
+        "others has no more measures on the same models in 1 test (gcn on cora: augmentation); nothing is added."
+    )
 
 
 def test_tables_have_the_scores_of_both_for_a_while(tmp_path: Path) -> None:
     tables = finish(tmp_path / "run", [score("mine", 0.7)], [comparison("own")], config={"seeds": [0]})
+    noted(tables, {"a": "weights"})
     found = beside(tables.scores(), others(tmp_path / "others"))
     with as_tables(tables, found.scores) as shown:
         assert shown.scores().equals(found.scores)
         assert shown.comparisons().equals(tables.comparisons())
         assert shown.manifest()["config"] == {"seeds": [0]}
+        assert models_of(shown.folder)["fingerprint"].to_list() == ["a"]
     assert not shown.folder.exists()
     assert tables.verify()
 
@@ -180,11 +191,13 @@ def test_a_page_ranks_measures_among_those_of_others(
     others(tmp_path / "others" / "results")
     out = tmp_path / "page.html"
     words = ["report", str(tmp_path / "run"), "--out", str(out), "--with", str(tmp_path / "others")]
+    words += ["--against", "baseline"]
     code, _, messages = said(*words)
     assert code == 0
     assert "From others come the scores of 3 measures" in messages
     page = out.read_text(encoding="utf-8")
     assert all(f">{name}</a>" in page for name in (*VALUES, "mine"))
+    assert "Compared with baseline: 0 scores are in both" in page
 
 
 @pytest.fixture(scope="module")

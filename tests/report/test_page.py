@@ -207,7 +207,7 @@ def test_a_measure_of_a_plugin_and_imported_results_are_marked(tmp_path: Path) -
     assert "|mine|own|" in overview
     assert re.search(r"\|cka\|\d+ %\|", overview)
     assert "|cka|published|" in overview
-    assert "1 measure that is not part of resi is among them:|mine|own|." in text
+    assert "|Not part of resi:|mine|own|, mean rank 1.0 of 3 in|graph: augmentation|." in text
     assert "A measure of your own or of a plugin: not among the measures that are installed here." in text
 
 
@@ -240,7 +240,7 @@ def test_the_command_writes_the_page_of_merged_tables_and_of_one_shard(
     shard = finish(root / "shards" / "one", [score("cka", 0.9)], [comparison("a")])
     assert run_command(["report"]) == 0
     results = root / "results"
-    said = f"merged 1 shards into {results}, as there were no merged tables\nwritten to {results / 'report.html'}\n"
+    said = f"merged 1 shard into {results}, as there were no merged tables\nwritten to {results / 'report.html'}\n"
     assert capsys.readouterr().err == said
     assert run_command(["report"]) == 0
     assert capsys.readouterr().err == f"written to {results / 'report.html'}\n"

@@ -34,7 +34,7 @@ def main(words: list[str]) -> int:
     out = out / FILE if out.is_dir() or out == tables.folder else out
     _check_is_a_page(out)
     _merge_first(root, tables)
-    against = arguments.against.expanduser() if arguments.against else None
+    against = named_root(arguments.against.expanduser()) if arguments.against else None
     beside = arguments.beside
     page, notes = tables.steadily(lambda: _page(root, tables, against, arguments.correct, beside))
     for note in notes:
@@ -119,6 +119,7 @@ def _merge_first(root: Path, tables: Shard) -> None:
     UsageError
         If there is nothing to merge, or the root is a run that has not finished.
     """
+    from resi.report.names import counted
     from resi.results.merge import merge_shards
 
     if tables.is_complete:
@@ -130,7 +131,7 @@ def _merge_first(root: Path, tables: Shard) -> None:
         say(f"resi report: {problem}")
     if not merged.shards:
         raise UsageError(f"{root} holds no finished runs; finish a run there, or name another data root")
-    say(f"merged {merged.shards} shards into {tables.folder}, as there were no merged tables")
+    say(f"merged {counted(merged.shards, 'shard')} into {tables.folder}, as there were no merged tables")
 
 
 def _page(

@@ -22,6 +22,8 @@ SHOWN = 8
 """So many measures are named in a sentence."""
 UNSURE = 4
 """So many of them are named as not told from chance."""
+PLACED = 4
+"""If more measures are not part of resi, they are named without where they stand."""
 ORDER = {kind: number for number, kind in enumerate(KINDS)}
 
 
@@ -65,6 +67,14 @@ class Answer(NamedTuple):
     def shown(self) -> list[tuple[Named, bool]]:
         """The first of the best measures."""
         return self.best[:SHOWN]
+
+
+class Standing(NamedTuple):
+    """The mean rank of a measure in a test, and among how many measures it is."""
+
+    test: Link
+    rank: float
+    measures: int
 
 
 class _Column(NamedTuple):
@@ -202,6 +212,22 @@ def _basis(columns: Sequence[_Column], measures: int) -> str:
 def board_anchor(board: Leaderboard) -> str:
     """Return the anchor of a leaderboard."""
     return anchor("test", board.domain, board.test, board.conditions)
+
+
+def standings(boards: Iterable[Leaderboard], first: Iterable[Answer]) -> dict[Named, list[Standing]]:
+    """Return the measures that are not part of resi, each with where it stands in the tests behind some answers."""
+    evidence = {link.anchor for one in first for link in one.evidence}
+    found: dict[Named, list[Standing]] = {}
+    for board in boards:
+        for row in board.rows:
+            name = named(row.key[0], row.key[1])
+            if not name.mark:
+                continue
+            places = found.setdefault(name, [])
+            if board_anchor(board) in evidence and row.mean_rank is not None and row.measures > 1:
+                test = Link(f"{board.domain}: {title(board.test).lower()}", board_anchor(board))
+                places.append(Standing(test, row.mean_rank, row.measures))
+    return {name: found[name] if len(found) <= PLACED else [] for name in sorted(found)}
 
 
 def lead(found: Sequence[Answer]) -> str:

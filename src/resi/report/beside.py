@@ -18,7 +18,7 @@ from resi.report.names import counted, listed
 from resi.report.same_models import same_weights, what_differs
 from resi.results.embedded import FOLDER, earlier_versions, embedded_names, embedded_results, models_of
 from resi.results.found import merged_folder
-from resi.results.manifests import OWN_HASH, SCORES_FILE, write_manifest
+from resi.results.manifests import MANIFEST, OWN_HASH, SCORES_FILE, write_manifest
 from resi.results.schema import SCORE_ORDER, SCORES
 from resi.results.shards import Shard, is_single
 from resi.results.tables import complete, write_table
@@ -149,9 +149,9 @@ def as_tables(tables: Shard, scores: pl.DataFrame) -> Iterator[Shard]:
     with tempfile.TemporaryDirectory(prefix="resi-report-") as scratch:
         folder = Path(scratch) / tables.folder.name
         folder.mkdir()
-        for name in manifest["files"]:
-            if name != SCORES_FILE:
-                (folder / name).symlink_to((tables.folder / name).resolve())
+        for path in tables.folder.iterdir():  # what is noted beside tables, too
+            if path.is_file() and path.name not in (SCORES_FILE, MANIFEST):
+                (folder / path.name).symlink_to(path.resolve())
         write_table(folder / SCORES_FILE, scores)
         about = {name: value for name, value in manifest.items() if name not in (OWN_HASH, "files", "schema_version")}
         write_manifest(folder, about)
@@ -174,16 +174,15 @@ def _said(own: pl.DataFrame, added: pl.DataFrame, matched: pl.DataFrame, name: s
     """Say which scores were added and where."""
     total = _cells(own).height
     if matched.is_empty():
-        yield f"No test here is of the same models as one of {name}; nothing is added."
+        yield f"No test here is on the same models as one in {name}; nothing is added."
         return
     labels = sorted({measure_label(*row) for row in added.select("measure", "parameters").unique().iter_rows()})
-    where = _places(matched.iter_rows(named=True))
     of_all = "" if matched.height == total else f" of {total}"
-    yield (
-        f"From {name} come the scores of {counted(len(labels), 'measure')} on the same models in "
-        f"{counted(matched.height, 'test')}{of_all} ({where})"
-        + (f": {listed(labels)}." if 0 < len(labels) <= SHOWN else ".")
-    )
+    tests = f"{counted(matched.height, 'test')}{of_all} ({_places(matched.iter_rows(named=True))})"
+    if labels:
+        yield f"From {name} come the scores of {_few(labels, 'measure')} on the same models in {tests}."
+    else:
+        yield f"{name} has no more measures on the same models in {tests}; nothing is added."
 
 
 def _in_both(own: pl.DataFrame, others: pl.DataFrame, name: str) -> Iterator[str]:
@@ -194,9 +193,10 @@ def _in_both(own: pl.DataFrame, others: pl.DataFrame, name: str) -> Iterator[str
     if both.is_empty():
         return
     apart = (both["value"] - both["value_other"]).abs().to_numpy()
+    measures = _few(sorted(set(both["measure"])), "measure")
     yield (
-        f"In both: {listed(sorted(set(both['measure'])))}; shown is your own. Their {counted(both.height, 'score')} "
-        f"differ from those of {name} by {apart.max():.3f} at most ({both['measure'][int(apart.argmax())]}), "
+        f"In both: {measures}, {counted(both.height, 'score')}; shown is your own. "
+        f"They differ from those of {name} by {apart.max():.3f} at most ({both['measure'][int(apart.argmax())]}), "
         f"{apart.mean():.3f} on average."
     )
 
@@ -224,26 +224,31 @@ def _why_not(cell: Cell, others: pl.DataFrame, models: tuple[Path | None, pl.Dat
         known = others.filter(pl.col(column) == cell[column])
         if known.is_empty():
             there = listed(sorted({str(value) for value in others[column]}))
-            return f"as {DIFFERS[column]} differ{'' if column == 'groups' else 's'}: {cell[column]}, there {there}"
+            return f"as {DIFFERS[column]} differ{'' if column == 'groups' else 's'}: {cell[column]} instead of {there}"
         others = known
     root, table = models
-    return f"as the models are others: {what_differs(root, table, cell)}"
+    return f"as the models differ: {what_differs(root, table, cell)}"
 
 
 def _there(others: pl.DataFrame, column: str) -> str:
     names = sorted({str(name) for name in others[column]})
-    return f" ({listed(names)} there)" if len(names) <= SHOWN else ""
+    return f" (it has {listed(names)})" if len(names) <= SHOWN else ""
+
+
+def _few(names: list[str], noun: str) -> str:
+    """Return how many there are, and their names if these are few."""
+    return counted(len(names), noun) + (f" ({listed(names)})" if len(names) <= SHOWN else "")
 
 
 def _places(cells: Any) -> str:
-    """Return where some cells are, in a few words: dataset and architectures, and the tests."""
+    """Return where some cells are, in a few words: architectures and dataset, and the tests."""
     places: dict[tuple[str, str], list[str]] = defaultdict(list)
     for cell in cells:
         places[cell["dataset"], cell["architecture"]].append(cell["test"])
     by_tests: dict[tuple[str, tuple[str, ...]], list[str]] = defaultdict(list)
     for (dataset, architecture), tests in places.items():
         by_tests[dataset, tuple(dict.fromkeys(tests))].append(architecture)
-    words = [f"{dataset} {listed(found)}: {listed(list(tests))}" for (dataset, tests), found in by_tests.items()]
+    words = [f"{listed(found)} on {dataset}: {listed(list(tests))}" for (dataset, tests), found in by_tests.items()]
     return "; ".join(words)
 
 

@@ -11,6 +11,7 @@ import polars as pl
 from markupsafe import Markup
 
 from resi.choices import Protocol
+from resi.console import PATIENCE_SECONDS, progress
 from resi.errors import UsageError
 from resi.groundings import GROUNDINGS
 from resi.registry.labels import measure_label
@@ -90,9 +91,12 @@ def write_figures(scores: pl.DataFrame, folder: Path) -> list[Path]:
 
     figures = [(file_name("figure", domain, name), figure) for domain, name, figure in draw(scores)]
     figures += [(name, plot.ranks(rows, **about)) for name, rows, about, _ in rankings(scores)]
-    return [
-        plot.save(figure, folder / f"{name}.{ending}") for name, figure in figures for ending in ("pdf", "svg", "png")
-    ]
+    paths = []
+    with progress("writing figures", len(figures), after=PATIENCE_SECONDS) as advance:
+        for name, figure in figures:
+            paths += [plot.save(figure, folder / f"{name}.{ending}") for ending in ("pdf", "svg", "png")]
+            advance()
+    return paths
 
 
 def rankings(scores: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame, dict[str, Any], list[tuple[str, Ranks]]]]:

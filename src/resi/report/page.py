@@ -139,7 +139,7 @@ def _head(
         "other_answers": others,
         "domains": list(dict.fromkeys(found.domain for found in first)),
         "notes": [names.without_paths(note) for note in [*notes, *_notes(manifest, scores, boards)]],
-        "own": sorted({found for found in labels if found.mark}),
+        "own": answer.standings(boards, first),
         "both": {found.anchor for found, imported in labels.items() if len(imported) > 1},
         "mixed": len(origins) > 1,
         "all_imported": origins == {True},

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     Spec = Mapping[str, Any]
 
 WHERE = ("domain", "dataset", "architecture")
-UNKNOWN = "other settings, seeds, hyperparameters, data or versions of their training"
+UNKNOWN = "in settings, seeds, hyperparameters, data or the version of their training"
 
 
 def same_weights(root: Path, models: pl.DataFrame, cells: pl.DataFrame) -> Iterator[str]:
@@ -68,7 +68,7 @@ def what_differs(root: Path | None, models: pl.DataFrame, cell: Mapping[str, Any
             found |= dict.fromkeys(_differences(spec, other))
     if found and not is_same:
         return listed(list(found))
-    return "other settings or seeds, or other layers" if is_same else UNKNOWN
+    return "in settings, seeds or layers" if is_same else UNKNOWN
 
 
 def _differences(own: Spec, other: Spec) -> Iterator[str]:
