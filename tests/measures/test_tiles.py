@@ -153,14 +153,14 @@ def test_values_around_a_bound_stay_in_one_bin() -> None:
     rows = tiles.rows_of_profiles(Features(torch.as_tensor(draws.normal(size=(40, 5)))))
     cells = binned_ranks._cells(rows)
     counts = torch.zeros(binned_ranks.N_BINS, dtype=torch.int64)
-    near = torch.zeros(8, dtype=torch.int64)
-    noted = count_bins(values, False, cells, counts.numpy(), near.numpy())
+    below, has_above = np.zeros(len(counts) + 1, dtype=np.uint32), np.zeros(len(counts) + 1, dtype=bool)
+    count_bins(values, False, cells, counts.numpy(), below, has_above)
     assert int((counts & COUNT).max()) == 2
-    moved = binned_ranks._moved(counts, [torch.unique(near[:noted], return_counts=True)])
+    moved = binned_ranks._moved(counts, below, has_above)
     assert sorted((counts & COUNT)[counts & COUNT > 0].tolist()) == [1, 1, 1, 1, 4]
     table, _, _ = binned_ranks._ranks(counts, 8)
     found = np.empty_like(values)
-    look_up(values, False, cells, moved.numpy(), table.numpy(), found)
+    look_up(values, False, cells, moved, table.numpy(), found)
     expected = 4.5 - rankdata(np.round(values, 12)).reshape(2, 4)
     np.testing.assert_array_equal(found, expected)
 

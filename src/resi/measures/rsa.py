@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING
 from resi.measures.base import BuiltIn
 from resi.measures.needs import Needs
 from resi.measures.shared import parts, permuted_products
-from resi.measures.shared.binned_ranks import BinnedRanks, binned_ranks, bins_bytes, error_bound, rank_correlations
+from resi.measures.shared.binned_ranks import (
+    BinnedRanks,
+    binned_ranks,
+    bins_bytes,
+    counting_bytes,
+    error_bound,
+    rank_correlations,
+)
 from resi.measures.shared.permutation_moments import LEAST_SAMPLES, Sums, of_hollow
 from resi.measures.shared.precision import or_exactly
 from resi.measures.shared.ranks import ranked_correlations, ranks_between, sorting_bytes, triangle_places
@@ -131,7 +138,8 @@ class RSA(BuiltIn):
         if size.n_samples > MOST_HELD:
             held = parts.vectors(size) | {"bins": bins_bytes()}
             tile, computing = tile_bytes(size.n_samples, size.n_features)
-            return Needs(held, preparing=parts.taking(size), comparing=computing, together=tile)
+            preparing = max(parts.taking(size), computing + counting_bytes(size.n_samples))
+            return Needs(held, preparing=preparing, comparing=computing, together=tile)
         count = math.comb(size.n_samples, 2)
         held = parts.vectors(size) | {"ranks": 8 * count}
         most = max(sorting_bytes(count), parts.measuring(size), size.pairs + 8 * count)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from resi.errors import DegenerateInputError
 from resi.measures.shared.distances import are_parallel, tie_width
-from resi.measures.shared.tiles import SIDE, SUMMED_ENTRIES, Tile, rows_of_profiles, stripes
+from resi.measures.shared.tiles import SUMMED_ENTRIES, Tile, rows_of_profiles, stripes
 from resi.measures.shared.vectors import name_of, resolution
 
 if TYPE_CHECKING:
@@ -43,6 +43,11 @@ LEAST_WIDTHS = 64
 def bins_bytes() -> int:
     """Return the bytes of the bins of a representation."""
     return 8 * N_BINS
+
+
+def counting_bytes(n_samples: int) -> int:
+    """Return the bytes of what is counted beside the bins: values that rounding alone sets beyond a bound."""
+    return N_BINS * (int(_counter(n_samples)[-2:]) // 8 + 3)
 
 
 class Bins(NamedTuple):
@@ -175,20 +180,19 @@ def _bins(rows: Rows) -> Bins:
 
     cells = _cells(rows)
     counts = torch.from_numpy(np.zeros(N_BINS, dtype=np.int64))  # numpy asks for large pages, which random places need
-    near = torch.empty(SIDE**2, dtype=torch.int64)
-    noted: list[tuple[Tensor, Tensor]] = []
+    below, has_above = np.zeros(N_BINS + 1, _counter(rows.n_samples)), np.zeros(N_BINS + 1, dtype=bool)
     for stripe in stripes(rows.n_samples):
         left = rows.left(stripe[0].rows)
         for tile in stripe:
             squares = rows.squares(tile, left).cpu().numpy()
-            number = count_bins(squares, tile.times == 1, cells, counts.numpy(), near.numpy())
-            noted.append(torch.unique(near[:number], return_counts=True))
-    moved = _moved(counts, noted)
+            count_bins(squares, tile.times == 1, cells, counts.numpy(), below, has_above)
+    moved = _moved(counts, below, has_above)
+    del below, has_above
     n_pairs = rows.n_samples * (rows.n_samples - 1) // 2
     table, length, lost = _ranks(counts, n_pairs)
     if length == 0:
         raise DegenerateInputError("all pairwise correlations of rows are the same")
-    return Bins(cells, table.div_(length), moved.numpy(), lost / length)
+    return Bins(cells, table.div_(length), moved, lost / length)
 
 
 def _ranks(counts: Tensor, n_pairs: int) -> tuple[Tensor, float, float]:
@@ -217,20 +221,21 @@ def _ranks(counts: Tensor, n_pairs: int) -> tuple[Tensor, float, float]:
     return table, math.sqrt(length), math.sqrt(lost)
 
 
-def _moved(counts: Tensor, noted: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
+def _counter(n_samples: int) -> str:
+    """Return the type of numbers that count as many values as there are pairs of samples."""
+    return "uint32" if n_samples * (n_samples - 1) // 2 < 2**32 else "uint64"
+
+
+def _moved(counts: Tensor, below: Array, has_above: Array) -> Array:
     """Move values that are below a bound by rounding alone above it, where there are others just above it.
 
     Returns
     -------
-    Tensor of int64
+    array of int64
         The numbers of the bins above these bounds, in order.
     """
-    codes, place = torch.unique(torch.cat([code for code, _ in noted]), return_inverse=True)
-    times = torch.zeros(len(codes), dtype=torch.int64).index_add_(0, place, torch.cat([count for _, count in noted]))
-    is_below = codes % 2 == 0
-    below, above = codes[is_below] // 2, codes[~is_below] // 2
-    both = torch.isin(below, above)
-    number, count = below[both], times[is_below][both]
+    number = (has_above & (below > 0)).nonzero()[0]
+    count = torch.from_numpy(below[number].astype("int64"))
     counts[number - 1] -= count
     counts[number] += count
     return number

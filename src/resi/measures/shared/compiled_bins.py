@@ -38,8 +38,8 @@ def _bin(value: float, bits: int, cells: Any) -> Any:
 
 
 @compiled
-def count_bins(values: Any, is_diagonal: bool, cells: Any, counts: Any, near: Any) -> int:
-    """Count the values in each bin, and note those that differ from its bounds by rounding alone.
+def count_bins(values: Any, is_diagonal: bool, cells: Any, counts: Any, below: Any, has_above: Any) -> None:
+    """Count the values in each bin, and those that differ from its bounds by rounding alone.
 
     Parameters
     ----------
@@ -52,13 +52,10 @@ def count_bins(values: Any, is_diagonal: bool, cells: Any, counts: Any, near: An
         share of a bin by which numbers may differ and be the same.
     counts : array of shape (n_bins,), int64
         See ``COUNT_BITS``.
-    near : array of shape (n_rows * n_columns,), int64
-        Gets ``2 * bin`` of the bin above the bound for values below it, and one more for values above it.
-
-    Returns
-    -------
-    int
-        How many were noted.
+    below : array of shape (n_bins + 1,), unsigned
+        Counts the values that rounding alone sets below the bound where a bin begins.
+    has_above : array of shape (n_bins + 1,), bool
+        Is set for bins that have values which rounding alone sets above that bound.
     """
     bits = values.view(np.int64)
     numbers, places, bands = (
@@ -66,18 +63,15 @@ def count_bins(values: Any, is_diagonal: bool, cells: Any, counts: Any, near: An
         np.empty(values.shape[1], dtype=np.int64),
         np.empty(values.shape[1], dtype=np.int64),
     )
-    noted = 0
     for row in range(values.shape[0]):
         stop = row if is_diagonal else values.shape[1]
         for column in range(stop):
             number, share, band = _bin(values[row, column], bits[row, column], cells)
             numbers[column], places[column], bands[column] = number, 1 + share * PLACES, 1 + band * PLACES
             if share < band:
-                near[noted] = 2 * number + 1
-                noted += 1
+                has_above[number] = True
             elif 1 - share < band:
-                near[noted] = 2 * (number + 1)
-                noted += 1
+                below[number + 1] += 1
         for column in range(stop):  # apart, so that many places of memory are waited for at once
             counted, place = counts[numbers[column]], places[column]
             first = (counted >> COUNT_BITS) & (2 * PLACES - 1)
@@ -86,7 +80,6 @@ def count_bins(values: Any, is_diagonal: bool, cells: Any, counts: Any, near: An
             elif abs(place - first) > bands[column]:
                 counted |= 1 << MIXED_BIT
             counts[numbers[column]] = counted + 1
-    return noted
 
 
 @compiled
