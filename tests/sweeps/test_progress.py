@@ -19,6 +19,7 @@ from resi.pipeline.run import make_plan
 from resi.store.root import Store
 from resi.sweeps.progress import STATES, State, SuiteProgress, find_states
 from resi.sweeps.records import Job, note_job, note_lost, note_start
+from resi.sweeps.suite_files import suite_names
 from tests.conftest import TINY
 
 if TYPE_CHECKING:
@@ -145,6 +146,17 @@ def test_a_job_that_overwrites_is_done_when_a_sweep_has_run_it(root: Path, stage
     assert state(root, job)[0] == "stopped"
 
 
+@pytest.fixture
+def few_suites(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out the largest suites, whose hundreds of jobs take seconds."""
+    left_out = ("paper", "paper_language", "paper_vision")
+    monkeypatch.setattr(
+        "resi.sweeps.progress.suite_names",
+        lambda loader: [name for name in suite_names(loader) if name not in left_out],
+    )
+
+
+@pytest.mark.usefixtures("few_suites")
 def test_a_sweep_that_was_started_with_words_has_a_line_from_its_start(
     root: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -165,6 +177,7 @@ def test_what_is_no_note_is_passed_over(root: Path) -> None:
     assert state(root) == ("missing", "")
 
 
+@pytest.mark.usefixtures("few_suites")
 def test_list_progress_counts_every_job_of_a_suite(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command(["list", "progress"]) == 0
     assert capsys.readouterr().out == "no progress\n"
@@ -175,6 +188,7 @@ def test_list_progress_counts_every_job_of_a_suite(root: Path, capsys: pytest.Ca
     assert not root.exists()  # looking changes nothing
 
 
+@pytest.mark.usefixtures("few_suites")
 def test_a_suite_that_cannot_be_used_is_named_and_hides_no_other(
     root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
