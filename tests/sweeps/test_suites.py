@@ -325,7 +325,7 @@ def test_a_suite_of_ones_own_runs_with_and_without_m_and_its_progress_is_told(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["suite=smok"], "unknown suite 'smok'; did you mean smoke? Known: paper, paper_graph, "),
+        (["suite=smok"], "unknown suite 'smok'; did you mean smoke? Known: baseline, paper, paper_graph, "),
         (["suite=smoke", "model=gat"], "unknown model of suite=smoke: 'gat'. Known: bert_tiny, gcn, tiny_vgg."),
         (["-m", "suite=smoke", "groups=7"], "domain=graph model=gcn "),
     ],

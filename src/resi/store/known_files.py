@@ -61,7 +61,7 @@ class KnownFiles:
     root: Path
     writes: bool = True
     reads: bool = True
-    smallest: int = LARGE_BYTES
+    smallest: int = field(default_factory=lambda: LARGE_BYTES)
     looks: bool = True
     unread: set[Path] = field(default_factory=set, compare=False)
 
