@@ -118,6 +118,7 @@ def test_two_downloads_of_one_archive_fetch_it_once(
         ({"cora/a": b"1"}, {"checksum": "md5:" + "0" * 32}, "is damaged on arrival and was deleted"),
         ({"cora/a": b"1"}, {"size": 10}, "is larger than the 10 bytes it should have at most"),
         ({"elsewhere/a": b"1"}, {}, "holds no folder cora|flickr|ogbn-arxiv"),
+        ({"cora/a": b"1"}, {"key": ".."}, "names a file '..', which lies outside its folder"),
         (
             {"cora/a": b"1"},
             {"key": "../graph_data.zip"},

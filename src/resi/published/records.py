@@ -120,7 +120,7 @@ class Host:
             remote = Remote(name, int(str(file["size"])), str(file["checksum"]), url)
             if remote.size < 0:
                 raise ValueError(f"{name} has {remote.size} bytes")
-            if remote.name != PurePosixPath(remote.name).name:
+            if remote.name in ("", ".", "..") or remote.name != PurePosixPath(remote.name).name:
                 raise DownloadError(f"record {record} names a file {name!r}, which lies outside its folder; refused")
             yield remote
 
