@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import os
 from pathlib import Path
@@ -18,6 +19,17 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 DATA = REPOSITORY / "tests" / "data"
 # A run that takes a second or two: two settings, two seeds, one small architecture.
 TINY = ["model=gcn", "model.gcn.epochs=2", "model.gcn.hidden_channels=8", "seeds=[0,1]", "groups=2"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def spared() -> None:
+    """Keep searches for garbage short: everything that is here before a module's tests stays until the end.
+
+    Thousands of tests, torch and transformers are a million objects, and libraries search all of them after each
+    training.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

@@ -288,12 +288,12 @@ def test_merge_combines_shards_and_tells_of_problems(root: Path, capsys: pytest.
 
 
 def test_a_sweep_trains_each_model_once_and_writes_a_shard_a_job(root: Path) -> None:
-    found = process("-m", *TINY, "measure=cka,rsa,jaccard", "hydra/launcher=joblib")
+    found = process("-m", *TINY, "measure=cka,rsa", "workers=1", "hydra/launcher=joblib")
     assert found.returncode == 0, found.stderr
-    assert len(list((root / "shards").iterdir())) == 3
+    assert len(list((root / "shards").iterdir())) == 2
     models = list((root / "models").rglob("*.safetensors"))
     assert len(models) == 4
-    for measure in ("cka", "rsa", "jaccard"):
+    for measure in ("cka", "rsa"):
         assert f"measure={measure}" in found.stdout
     # Each model has one lock, and its file has not been replaced: it is older than the representations taken from it.
     for model in models:

@@ -100,6 +100,11 @@ def assert_survives(tmp_path: Path, sweep: list[str], kills: list[Kill]) -> None
     assert set(ours[0]["status"]) == {"ok"}
 
 
+def test_a_kill_while_a_shard_is_written_loses_nothing(tmp_path: Path) -> None:
+    assert_survives(tmp_path, ["-m", *TINY, "measure=cka,rsa", "workers=1"], [Kill("write", 0.001)])
+
+
+@LONG
 def test_two_kills_lose_nothing(tmp_path: Path) -> None:
     sweep = ["-m", *TINY, "measure=cka,rsa"]
     assert_survives(tmp_path, sweep, [Kill("train", 0.05), Kill("write", 0.001)])

@@ -167,7 +167,7 @@ def test_a_subsample_is_a_comparison_of_its_own(finished) -> None:
 
 
 def test_two_identical_runs_at_once_share_one_shard(tmp_path: Path) -> None:
-    words = [*COMMAND, *TINY, "measure=cka", f"root={tmp_path}"]
+    words = [*COMMAND, *TINY, "measure=cka", "workers=1", f"root={tmp_path}"]
     both = [subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
     outputs = [process.communicate(timeout=300) for process in both]
     assert [process.returncode for process in both] == [0, 0]
@@ -237,7 +237,7 @@ def test_overwrite_always_makes_comparisons_again(finished, monkeypatch: pytest.
 
 @pytest.mark.skipif(os.name != "posix", reason="signals are POSIX")
 def test_ctrl_c_stops_cleanly_and_the_next_run_goes_on(tmp_path: Path) -> None:
-    words = ["model=gcn", "model.gcn.epochs=60", "seeds=[0,1,2]", "measure=cka", f"root={tmp_path}"]
+    words = ["model=gcn", "model.gcn.epochs=60", "seeds=[0,1,2]", "measure=cka", "workers=1", f"root={tmp_path}"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     process = subprocess.Popen([*COMMAND, *words], stderr=subprocess.PIPE, text=True, env=environment)
     deadline = time.monotonic() + 120
