@@ -116,7 +116,7 @@ ROWS = st.lists(
 SPLIT = st.lists(st.integers(0, 3), min_size=12, max_size=12)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(rows=ROWS, splits=st.tuples(SPLIT, SPLIT), batch=st.sampled_from([2, 5, 1000]), random=st.randoms())
 def test_any_split_and_order_of_shards_merges_into_the_same_tables(
     tmp_path_factory, rows, splits, batch, random

@@ -312,7 +312,7 @@ def test_a_suite_of_ones_own_runs_with_and_without_m_and_its_progress_is_told(
     assert run_command(["describe", "mine", *own]) == 0
     assert "resi --config-dir" in capsys.readouterr().out
     assert len(list((root / "shards").iterdir())) == 2
-    assert run_command(["list", "progress", *own, "--json"]) == 0
+    assert run_command(["list", "progress", "mine", *own, "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
     assert [(row["name"], row["words"], row["jobs"], row["done"]) for row in rows] == [
         ("mine", "measure=cka", 2, 2),
@@ -325,15 +325,16 @@ def test_a_suite_of_ones_own_runs_with_and_without_m_and_its_progress_is_told(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["suite=smok"], "unknown suite 'smok'; did you mean smoke? Known: baseline, paper, paper_graph, "),
+        (["suite=smok"], "unknown suite 'smok'; did you mean smoke? Known: baseline, mine, paper, "),
         (["suite=smoke", "model=gat"], "unknown model of suite=smoke: 'gat'. Known: bert_tiny, gcn, tiny_vgg."),
-        (["-m", "suite=smoke", "groups=7"], "domain=graph model=gcn "),
+        (["-m", "suite=mine", "groups=7"], "model=gcn model.gcn.epochs=2 "),
     ],
 )
 def test_a_suite_that_cannot_run_starts_nothing(
-    words: list[str], message: str, root: Path, capsys: pytest.CaptureFixture[str]
+    words: list[str], message: str, root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run_command(words) == 2
+    own_suite(tmp_path / "conf")
+    assert run_command(["--config-dir", str(tmp_path / "conf"), *words]) == 2
     said = capsys.readouterr().err
     lines = [line for line in said.splitlines() if line.startswith("resi: ")]
     assert len(lines) == 1
