@@ -302,7 +302,7 @@ FAULTS: dict[str, tuple[Any, str]] = {
         lambda: variant(resampled_values=lambda self, states, pairs, counts, spread: [counts[:, 0]]),
         "resampled_values: expected the value of rows that are drawn and prepared",
     ),
-    "threads": (lambda: made(Racing()), "calls on several threads: expected"),
+    "threads": (lambda: made(Racing()), " on several threads: expected"),  # calls, or the engine
     "the end of the program": (
         lambda: made(lambda R, S, _: sys.exit()),
         "a finite number: expected one for two representations",
