@@ -54,6 +54,7 @@ def test_help_and_lists_do_without_numpy(words: list[str]) -> None:
 
 
 def test_a_finished_run_is_read_without_torch(tmp_path) -> None:
+    import resi
     from tests.conftest import TINY
 
     words = [*TINY, "measure=cka", f"root={tmp_path}"]
