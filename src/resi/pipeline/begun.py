@@ -36,7 +36,7 @@ class BegunShards:
 
     def __init__(self, store: Store) -> None:
         names = {path.name for path in list_files(store.shards, "*")}
-        names |= {path.name.removesuffix(".lock") for path in list_files(store.root / "locks", "*.lock")}
+        names |= {path.name.removesuffix(".lock") for path in list_files(store.locks, "*.lock")}
         notes = [path.name.partition("-") for path in list_files(_folder(store), "*")]
         self._begun = names
         self._noted = {summary: name for summary, _, name in notes}
@@ -100,7 +100,7 @@ def _measure_keys(plan: Plan) -> Sequence[str]:
 
 
 def _folder(store: Store) -> Path:
-    return store.root / "sources" / "shards"
+    return store.sources / "shards"
 
 
 def _prefix(name: str) -> str:

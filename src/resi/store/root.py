@@ -14,7 +14,7 @@ from resi.console import say
 from resi.errors import StoreError, UsageError
 from resi.fingerprints import file_state
 from resi.store import locks
-from resi.store.files import cannot_write, make_folder
+from resi.store.files import cannot_write, list_files, make_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,6 +57,56 @@ class Store:
     def results(self) -> Path:
         """Where merged tables are written."""
         return self.root / "results"
+
+    @property
+    def models(self) -> Path:
+        """Where trained models lie, and published ones that were downloaded."""
+        return self.root / "models"
+
+    @property
+    def representations(self) -> Path:
+        """Where representations and outputs of models lie."""
+        return self.root / "representations"
+
+    @property
+    def unfinished(self) -> Path:
+        """Where trainings keep their state until they end."""
+        return self.root / "unfinished"
+
+    @property
+    def sources(self) -> Path:
+        """Where hashes of files are noted, and names of shards."""
+        return self.root / "sources"
+
+    @property
+    def sweeps(self) -> Path:
+        """Where sweeps note how their jobs end."""
+        return self.root / "sweeps"
+
+    @property
+    def downloads(self) -> Path:
+        """Where archives are downloaded to, and what has been unpacked of them is noted."""
+        return self.root / "downloads"
+
+    @property
+    def published(self) -> Path:
+        """Where published results are downloaded to."""
+        return self.root / "published"
+
+    @property
+    def locks(self) -> Path:
+        """Where locks lie."""
+        return self.root / "locks"
+
+    def lock_files(self) -> list[Path]:
+        """Return the files of all locks, held or not, by name."""
+        return sorted({*list_files(self.locks, "*.lock"), *self._without_file()})
+
+    def _without_file(self) -> Iterator[Path]:
+        """Yield the paths of locks of which only a note or a lease is there."""
+        for suffix in (".owner.json", ".lease"):
+            for path in list_files(self.locks, f"*{suffix}"):
+                yield path.with_name(f"{path.name.removesuffix(suffix)}.lock")
 
     def makes(self, path: Path) -> bool:
         """Return whether a file is one that resi makes, and can make again."""
@@ -115,7 +165,7 @@ class Store:
             return locks.is_held(self._lock(name))
 
     def _lock(self, name: str) -> Path:
-        return self.root / "locks" / f"{name}.lock"
+        return self.locks / f"{name}.lock"
 
 
 @contextlib.contextmanager
