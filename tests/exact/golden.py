@@ -22,7 +22,9 @@ def representations() -> tuple[list[list[float]], list[list[float]]]:
     """Return two related representations of 16 samples, of a few digits, with means other than zero."""
     rng = np.random.default_rng(20)
     latent = rng.normal(size=(16, 3))
-    sides = [latent @ rng.normal(size=(3, d)) + 0.5 * rng.normal(size=(16, d)) + offset for d, offset in ((5, 1), (4, -0.5))]
+    sides = [
+        latent @ rng.normal(size=(3, d)) + 0.5 * rng.normal(size=(16, d)) + offset for d, offset in ((5, 1), (4, -0.5))
+    ]
     R, S = (np.round(side, 3).tolist() for side in sides)
     return R, S
 

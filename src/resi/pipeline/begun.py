@@ -17,7 +17,7 @@ from resi.results.shards import Shard
 from resi.store.files import list_files, write_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from resi.pipeline.plan import Plan
@@ -67,6 +67,14 @@ def note_shard(plan: Plan) -> None:
     if not note.exists():
         with contextlib.suppress(StoreError):
             write_text(note, "")
+
+
+def stale_notes(store: Store) -> Iterator[Path]:
+    """Yield the notes on shards that are not there, and that no run is making."""
+    for note in list_files(_folder(store), "*"):
+        name = note.name.partition("-")[2]
+        if not (store.shards / name).is_dir() and not store.seems_locked(name):
+            yield note
 
 
 def summarize(plan: Plan, measure_keys: Sequence[str]) -> str:

@@ -98,6 +98,11 @@ class Store:
         """Where locks lie."""
         return self.root / "locks"
 
+    def folders(self) -> tuple[Path, ...]:
+        """Return the folders that a data root has; what else lies in it is not of resi."""
+        made = self.models, self.representations, self.unfinished, self.shards, self.results, self.sweeps
+        return (*made, self.datasets, self.downloads, self.published, self.cache, self.sources, self.locks)
+
     def lock_files(self) -> list[Path]:
         """Return the files of all locks, held or not, by name."""
         return sorted({*list_files(self.locks, "*.lock"), *self._without_file()})
@@ -141,30 +146,35 @@ class Store:
         bool
             Whether the lock is held.
         """
-        with try_lock(self._lock(name)) as held:
+        with try_lock(self.lock_path(name)) as held:
             yield held
 
     @contextlib.contextmanager
     def lock(self, name: str, doing: str) -> Iterator[None]:
         """Wait for the lock of an artifact and hold it; ``doing`` says what the other process does meanwhile."""
-        with wait_for_lock(self._lock(name), doing):
+        with wait_for_lock(self.lock_path(name), doing):
             yield
 
     def holder(self, name: str) -> str:
         """Return who holds the lock of an artifact, in words."""
-        return locks.holder(self._lock(name))
+        return locks.holder(self.lock_path(name))
 
     def is_locked(self, name: str) -> bool:
         """Return whether a process holds the lock of an artifact."""
-        if not self._lock(name).exists():
+        if not self.lock_path(name).exists():
             return False
         try:
             with self.try_lock(name) as held:
                 return not held
         except StoreError:  # a data root that can only be read
-            return locks.is_held(self._lock(name))
+            return locks.is_held(self.lock_path(name))
 
-    def _lock(self, name: str) -> Path:
+    def seems_locked(self, name: str) -> bool:
+        """Return the same without writing anything; where leases stand for locks, one of a dead host counts, too."""
+        return locks.seems_held(self.lock_path(name))
+
+    def lock_path(self, name: str) -> Path:
+        """Return the file of a lock."""
         return self.locks / f"{name}.lock"
 
 

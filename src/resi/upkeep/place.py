@@ -9,11 +9,10 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from resi.errors import ResiError
 from resi.machine.memory import format_bytes
 from resi.results.shards import find_shards
 from resi.store import locks
-from resi.store.root import Store, default_root
+from resi.store.root import default_root
 from resi.store.space import existing
 from resi.upkeep.checks import Check, failed, missing, ok
 

@@ -101,7 +101,7 @@ def _last_words(code: int, errors: IO[bytes]) -> str:
 
 
 def _remedy(doing: str) -> str:
-    module = doing.split()[-1].partition(".")[0]
+    module = doing.rsplit(maxsplit=1)[-1].partition(".")[0]
     return f"python -m pip install --force-reinstall '{requirement_of(module, needed().core)}'"
 
 
@@ -187,7 +187,8 @@ def gpus() -> Iterator[Check]:
         yield missing(GPU, "cuda", f"no NVIDIA GPU on {platform.node()}; everything runs on the CPU")
     else:
         advice = "update the NVIDIA driver, or install torch for an older CUDA; nvidia-smi shows both"
-        yield failed(GPU, "cuda", f"{expected} GPUs, but torch {torch.__version__} cannot use them: {_refusal()}", advice)
+        text = f"{expected} GPUs, but torch {torch.__version__} cannot use them: {_refusal()}"
+        yield failed(GPU, "cuda", text, advice)
 
 
 def _refusal() -> str:
