@@ -76,8 +76,8 @@ def _leftover(path: Path, locks: tuple[Path, ...] = ()) -> Iterator[Item]:
     elif is_temporary(path.name):
         with contextlib.suppress(OSError):
             is_left = is_left_over(path)
-            about = {"reason": "its writer was killed"} if is_left else {"note": "maybe being written"}
-            yield from _items(measured("leftovers", path, locks=locks, **about))
+            reason, note = ("its writer was killed", "") if is_left else ("", "maybe being written")
+            yield from _items(measured("leftovers", path, locks=locks, reason=reason, note=note))
 
 
 def _models(store: Store) -> Iterator[Item]:

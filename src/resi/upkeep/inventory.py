@@ -64,6 +64,8 @@ def check_root(root: Path) -> None:
 
 def _traces(store: Store) -> Iterator[bool]:
     yield bool(store.lock_files())
+    made = store.models, store.representations, store.shards
+    yield store.locks.is_dir() and not list_files(store.locks, "*") and any(folder.is_dir() for folder in made)
     yield any(is_shard(folder) for folder in list_files(store.shards, "*"))
     yield any(list_files(store.sources, "*/*/*.json"))
     yield any(list_files(store.sweeps, f"*/{records.PLANNED_FILE}"))
@@ -73,12 +75,14 @@ def _traces(store: Store) -> Iterator[bool]:
 
 def _with_references(store: Store, items: list[Item]) -> tuple[list[Item], list[str]]:
     """Say of models, representations and trainings whether something refers to them."""
-    models = [found for item in items if item.kind == "models" and (found := _as_model(item)) is not None]
-    kept = [item for item in items if item.kind == "representations"]
-    representations = [found for item in kept if (found := _as_representation(store, item)) is not None]
+    of_kind = {kind: [item for item in items if item.kind == kind] for kind in ("models", "representations")}
+    models = [model for item in of_kind["models"] if (model := _as_model(item)) is not None]
+    representations = [
+        found for item in of_kind["representations"] if (found := _as_representation(store, item)) is not None
+    ]
     referred, problems = find_references(store, models, representations)
     trained = {model.fingerprint for model in models}
-    known = {found.path for found in (*models, *representations)}
+    known = {model.path for model in models} | {found.path for found in representations}
     said = []
     for item in items:
         if item.path in known and item.path not in referred:
@@ -103,8 +107,8 @@ def _as_representation(store: Store, item: Item) -> StoredRepresentation | None:
     try:
         domain, dataset, architecture, model, _ = item.path.relative_to(store.representations).parts
         setting, _, seed = model.rpartition("-s")
-        about = [str(item.about[name]) for name in ("key", "model", "probe")]
+        key, made_by, probe = (str(item.about[name]) for name in ("key", "model", "probe"))
         place = domain, dataset, architecture, setting, int(seed), str(item.about.get("layer", OUTPUTS))
-        return StoredRepresentation(item.path, *about, *place)
+        return StoredRepresentation(item.path, key, made_by, probe, *place)
     except (LookupError, TypeError, ValueError):
         return None

@@ -7,9 +7,9 @@ comparison fits none of what is stored, as one of its sides is gone, all that ha
 
 from __future__ import annotations
 
+import itertools
 from collections import defaultdict
 from dataclasses import dataclass, field
-from itertools import product
 from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
@@ -106,7 +106,7 @@ def find_references(
                 problems.append(str(error))
             advance()
     if problems:
-        return {found.path for found in (*models, *representations)}, problems
+        return {model.path for model in models} | {found.path for found in representations}, problems
     used = {(found.model, found.probe) for found in search.found}
     paths = {found.path for found in representations if (found.model, found.probe) in used}
     trained = {model for model, _ in used}
@@ -153,10 +153,10 @@ class _Search:
         for row in rows.iter_rows(named=True):
             sides = [_side(row, *names) for names in SIDES]
             first, second = (self._candidates(side) for side in sides)
-            pairs = [pair for pair in product(first, second) if _pair(*pair) == row["pair"]]
+            pairs = [pair for pair in itertools.product(first, second) if _pair(*pair) == row["pair"]]
             if not pairs:
                 self.unresolved.update(sides)
-            self.found.update(one for pair in pairs or [(*first, *second)] for one in pair)
+            self.found.update(itertools.chain(*pairs) if pairs else (*first, *second))
 
     def _candidates(self, side: Side) -> list[StoredRepresentation]:
         named = self._by_name.get((side.domain, side.setting, side.seed, side.layer), [])

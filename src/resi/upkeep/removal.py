@@ -139,7 +139,7 @@ def _has_ended(item: Item) -> bool:
         jobs = records.read_jobs(item.path)
     except (OSError, ValueError, LookupError, TypeError):
         return False
-    return all(job["outcome"] not in (records.STARTED, records.NOT_RUN) for job in jobs)
+    return bool(jobs) and all(job["outcome"] not in (records.STARTED, records.NOT_RUN) for job in jobs)
 
 
 def _remove_all(path: Path) -> int:

@@ -195,7 +195,7 @@ def _refusal() -> str:
     import torch
 
     try:
-        torch.cuda.init()
+        torch.cuda.init()  # type: ignore[no-untyped-call]
     except Exception as error:
         return described(error)
     return "it does not say why"
