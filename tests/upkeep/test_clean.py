@@ -155,7 +155,7 @@ def test_while_one_shard_cannot_be_read_nothing_counts_as_unreferenced(home: Pat
     content = bytearray(table.read_bytes())
     content[100] ^= 1
     table.write_bytes(content)
-    code, out, err = clean("--json")
+    _code, out, err = clean("--json")
     kinds = json.loads(out)["kinds"]
     assert (kinds["models"]["unreferenced"], kinds["representations"]["unreferenced"]) == (0, 0)
     assert "no model or representation counts as unreferenced" in err
@@ -362,7 +362,7 @@ def test_a_data_root_that_cannot_be_written(home: Path, clean: Said, monkeypatch
         raise OSError(30, "Read-only file system", str(path))
 
     monkeypatch.setattr(Path, "unlink", refused)
-    code, out, err = clean("--remove", "shards", "--yes")
+    code, _out, err = clean("--remove", "shards", "--yes")
     assert code == 1
     assert "cannot remove" in err
     assert "Read-only file system" in err
