@@ -295,3 +295,18 @@ def test_a_step_that_takes_too_long_is_stopped(tmp_path: Path, monkeypatch: pyte
 def test_a_time_that_is_none_is_refused(root: Path, said: Said, text: str) -> None:
     code, _, err = said("doctor", f"--seconds={text}")
     assert (code, err) == (2, f"resi: --seconds {text}: expected a number of seconds, 0 for none\n")
+
+
+def test_the_page_names_every_group_and_every_kind_and_its_commands_are_understood() -> None:
+    from resi.cli.clean import _parser
+    from resi.upkeep.items import KINDS
+    from tests.conftest import REPOSITORY
+    from tests.docs.test_pages import commands
+
+    page = REPOSITORY / "docs" / "doctor.md"
+    rows = [line.split("|")[1] for line in page.read_text(encoding="utf-8").splitlines() if line.startswith("| ")]
+    assert {kind for row in rows for kind in row.replace("`", "").replace(" ", "").split(",")} >= {*KINDS}
+    found = [words for words in commands(page) if words[0] == "clean"]
+    assert len(found) == 6
+    for words in found:
+        _parser().parse_args(words[1:])

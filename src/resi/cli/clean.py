@@ -19,11 +19,11 @@ from resi.store.root import check_text, default_root
 from resi.upkeep.items import KINDS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from resi.upkeep.inventory import Inventory
     from resi.upkeep.items import Item
-    from resi.upkeep.removal import Outcome
+    from resi.upkeep.removal import Outcome, Remover
     from resi.upkeep.selection import Selection
 
 EPILOG = """\
@@ -121,19 +121,22 @@ def _remove(inventory: Inventory, selection: Selection, arguments: argparse.Name
 
     remover, now = Remover(inventory.root), time.time()
     meant = selection.of(inventory.items, inventory.root, now)
-    kept = [Outcome(item, kept=why) for item in meant if (why := remover.why_kept(item))]
-    free = [item for item in meant if item not in {outcome.item for outcome in kept}]
+    checked = [Outcome(item, kept=remover.why_kept(item)) for item in meant]
+    kept = [outcome for outcome in checked if outcome.kept]
+    free = [outcome.item for outcome in checked if not outcome.kept]
     young = selection.too_young(inventory.items, inventory.root, now)
     if not arguments.json:
         if free and (arguments.dry_run or asks):
             _print_items(inventory, free)
         if young:
             _say_paragraph(f"left out: {_count(young)}, too young; --older-than 0 takes them, too")
-    if not (arguments.dry_run or not free) and (not asks or _agrees(free)):
-        outcomes = _removed(remover, free, arguments.json)
-    else:
-        outcomes = []
-    _report(inventory, free, [*kept, *outcomes], arguments)
+    outcomes = kept
+    try:
+        if free and not arguments.dry_run and (not asks or _agrees(free)):
+            for outcome in _removed(remover, free, arguments.json):
+                outcomes.append(outcome)
+    finally:  # also of what was removed before an error
+        _report(inventory, free, outcomes, arguments)
     return 0
 
 
@@ -143,15 +146,14 @@ def _agrees(items: Sequence[Item]) -> bool:
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
-def _removed(remover: Any, items: Sequence[Item], is_quiet: bool) -> list[Outcome]:
-    outcomes = []
+def _removed(remover: Remover, items: Sequence[Item], is_quiet: bool) -> Iterator[Outcome]:
+    """Remove items; yield what became of each, which is printed."""
     with progress("removing", len(items), after=2.0) as advance:
         for outcome in remover.remove(items):
-            outcomes.append(outcome)
             if not is_quiet and not outcome.kept:
                 show(f"removed {outcome.item.path}")
+            yield outcome
             advance()
-    return outcomes
 
 
 def _report(
