@@ -41,6 +41,8 @@ examples:
   resi clean --remove cache,locks --yes
   resi clean --remove shards 'graph-cora-*' --older-than 30d
 """
+COUNTED = ("locks",)
+"""Kinds of which there are thousands, with names that say nothing: only how many there are is shown."""
 MORE = "a wider terminal, --wide or --json shows them"
 
 
@@ -150,7 +152,7 @@ def _removed(remover: Remover, items: Sequence[Item], is_quiet: bool) -> Iterato
     """Remove items; yield what became of each, which is printed."""
     with progress("removing", len(items), after=2.0) as advance:
         for outcome in remover.remove(items):
-            if not is_quiet and not outcome.kept:
+            if not (is_quiet or outcome.kept or outcome.item.kind in COUNTED):
                 show(f"removed {outcome.item.path}")
             yield outcome
             advance()
@@ -174,8 +176,9 @@ def _report(
     if arguments.dry_run:
         _say_paragraph(f"would remove {_count(free)}; nothing was removed" if free else "there is nothing to remove")
     else:
-        count = len(removed)
-        _say_paragraph(f"removed {count} thing{'' if count == 1 else 's'}, {format_bytes(freed)} freed")
+        count, counted = len(removed), sum(outcome.item.kind in COUNTED for outcome in removed)
+        locks = f", {counted} of them locks" if counted else ""
+        _say_paragraph(f"removed {count} thing{'' if count == 1 else 's'}{locks}; {format_bytes(freed)} freed")
 
 
 def _print_kinds(inventory: Inventory, items: Sequence[Item], is_wide: bool) -> None:
@@ -209,6 +212,9 @@ def _print_items(inventory: Inventory, items: Sequence[Item]) -> None:
         sections.setdefault(": ".join(filter(None, [item.kind, item.reason or item.note])), []).append(item)
     for heading, alike in sections.items():
         show(heading, "bold")
+        if alike[0].kind in COUNTED:
+            show(f"{_size(alike):>9}  {len(alike)} of them")
+            continue
         for item in alike:
             day = time.strftime("%Y-%m-%d", time.localtime(item.changed))
             show(f"{format_bytes(item.size):>9}  {day}  {item.name(inventory.root)}")
