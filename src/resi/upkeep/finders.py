@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from resi.store.root import Store
 
-STORED_NAME = re.compile(r"(?P<setting>.+)-s\d+-[0-9a-f]{12}\.safetensors")
+STORED_NAME = re.compile(r".+-s\d+-[0-9a-f]{12}\.safetensors")
 SET_ASIDE = ".damaged"
 OF_LOCKS = (".lock", ".lease", ".owner.json")
 """What locks leave beside what they are on, and change without changing it."""

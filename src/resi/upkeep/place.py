@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 import tempfile
@@ -88,8 +87,7 @@ def _locks(name: str, scratch: Path) -> Check:
     try:
         with locks.try_lock(path) as held:
             is_lease = locks.lease_of(path).exists()
-            with _again(path, is_lease) as twice:
-                excludes = held and not twice
+            excludes = held and (is_lease or locks.is_held(path))
     except OSError as error:
         return failed(PLACE, name, f"there are none: {error.strerror}; jobs would do the same work", ELSEWHERE)
     if not excludes:
@@ -97,15 +95,6 @@ def _locks(name: str, scratch: Path) -> Check:
     if is_lease:
         return ok(PLACE, name, "by files, as there is no flock here: those of a dead host end after five minutes")
     return ok(PLACE, name, "of the kernel (flock): they end with their process")
-
-
-@contextlib.contextmanager
-def _again(path: Path, is_lease: bool) -> Iterator[bool]:
-    """Try for a lock that is held; of the kernel's with another handle, as filelock knows its own."""
-    if is_lease:
-        yield False  # filelock makes the file with O_EXCL
-        return
-    yield not locks.is_held(path)
 
 
 def _links(name: str, scratch: Path) -> Check:
