@@ -37,6 +37,7 @@ def heavy_imports(code: str) -> list[str]:
         "from resi.cli.main import run_command; run_command(['list', 'measures'])",
         "from resi.cli.main import run_command; run_command(['list', 'models'])",
         "from resi.cli.main import run_command; run_command(['describe', 'cka'])",
+        "from resi.cli.main import run_command; run_command(['doctor', '--seconds', '0'])",
         "from resi.config.compose import compose; compose([])",
         "import resi.cli.compare, resi.cli.extract, resi.cli.convert, resi.published.convert.configuration",
     ],

@@ -40,6 +40,8 @@ COMMANDS = {
     "convert": ("resi.cli.convert", "a configuration of the published benchmark into command lines or a suite"),
     "prepare": ("resi.cli.prepare", "the archive of a dataset from its own layout into the one that runs read"),
     "report": ("resi.cli.report", "results as a page for the browser: the answer, and its evidence"),
+    "doctor": ("resi.cli.doctor", "what works on this machine, and what to do about the rest; computes all measures"),
+    "clean": ("resi.cli.clean", "what is in the data root, how large, and what nothing refers to; removed on request"),
 }
 
 

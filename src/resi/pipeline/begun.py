@@ -17,7 +17,7 @@ from resi.results.shards import Shard
 from resi.store.files import list_files, write_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from resi.pipeline.plan import Plan
@@ -36,7 +36,7 @@ class BegunShards:
 
     def __init__(self, store: Store) -> None:
         names = {path.name for path in list_files(store.shards, "*")}
-        names |= {path.name.removesuffix(".lock") for path in list_files(store.root / "locks", "*.lock")}
+        names |= {path.name.removesuffix(".lock") for path in list_files(store.locks, "*.lock")}
         notes = [path.name.partition("-") for path in list_files(_folder(store), "*")]
         self._begun = names
         self._noted = {summary: name for summary, _, name in notes}
@@ -67,6 +67,14 @@ def note_shard(plan: Plan) -> None:
     if not note.exists():
         with contextlib.suppress(StoreError):
             write_text(note, "")
+
+
+def stale_notes(store: Store) -> Iterator[Path]:
+    """Yield the notes on shards that are not there, and that no run is making."""
+    for note in list_files(_folder(store), "*"):
+        name = note.name.partition("-")[2]
+        if not (store.shards / name).is_dir() and not store.seems_locked(name):
+            yield note
 
 
 def summarize(plan: Plan, measure_keys: Sequence[str]) -> str:
@@ -100,7 +108,7 @@ def _measure_keys(plan: Plan) -> Sequence[str]:
 
 
 def _folder(store: Store) -> Path:
-    return store.root / "sources" / "shards"
+    return store.sources / "shards"
 
 
 def _prefix(name: str) -> str:

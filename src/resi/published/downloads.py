@@ -15,6 +15,7 @@ from resi.published.releases import domain_of, releases
 from resi.store.archives import is_archive, unpack
 from resi.store.downloads import download, download_lock
 from resi.store.files import atomic_path
+from resi.store.root import Store
 from resi.store.space import Step, check_space
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ class Fetching:
     def path(self) -> Path:
         """Where it is downloaded to."""
         record = self.wanted.source.record or self.wanted.name
-        return (self.root / "downloads" / record if self.is_packed else self.folder) / self.remote.name
+        return (Store(self.root).downloads / record if self.is_packed else self.folder) / self.remote.name
 
     @property
     def is_done(self) -> bool:

@@ -9,6 +9,7 @@ import contextlib
 import glob
 import os
 import platform
+import re
 import time
 import uuid
 from typing import TYPE_CHECKING
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 # A temporary file of another host is left over when nobody has written to it for a day.
 LEFTOVER_SECONDS = 86400.0
+SETTLED_SECONDS = 60.0
+TEMPORARY = re.compile(r"(?P<place>\..+)-(?P<process>\d+)-[0-9a-f]{32}\.tmp")
 
 
 def make_folder(path: Path) -> None:
@@ -80,13 +83,36 @@ def _remove_leftovers(path: Path) -> None:
     """Remove what killed processes have left of the same file: on a full disk, it may be what fills it."""
     for leftover in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
         host, _, rest = leftover.name.removeprefix(f".{path.name}.").rpartition("-")[0].rpartition("-")
+        is_own = host == (platform.node() or "host") and rest.isdigit()
         with contextlib.suppress(OSError):
-            if host == (platform.node() or "host") and rest.isdigit():
-                is_left = not _is_alive(int(rest))
-            else:
-                is_left = time.time() - leftover.stat().st_mtime > LEFTOVER_SECONDS
-            if is_left:
+            if not _is_alive(int(rest)) if is_own else _is_silent(leftover, LEFTOVER_SECONDS):
                 leftover.unlink(missing_ok=True)
+
+
+def is_temporary(name: str) -> bool:
+    """Return whether a file is named as one that is being written, or was when its writer was killed."""
+    return TEMPORARY.fullmatch(name) is not None
+
+
+def is_left_over(path: Path) -> bool:
+    """Return whether nobody is writing a temporary file any longer.
+
+    Where the name of the file it was to become is not known, that of a host may be the end of another's; so a file of
+    this host counts when its writer is dead and it has been silent for a minute.
+
+    Raises
+    ------
+    OSError
+        If it is gone.
+    """
+    found = TEMPORARY.fullmatch(path.name)
+    if found and found["place"].endswith(f".{platform.node() or 'host'}") and not _is_alive(int(found["process"])):
+        return _is_silent(path, SETTLED_SECONDS)
+    return _is_silent(path, LEFTOVER_SECONDS)
+
+
+def _is_silent(path: Path, seconds: float) -> bool:
+    return time.time() - path.stat().st_mtime > seconds
 
 
 def _is_alive(pid: int) -> bool:

@@ -11,16 +11,17 @@ import hashlib
 import json
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from resi.console import say
 from resi.errors import ArtifactError, DatasetError, StoreError
 from resi.fingerprints import canonical, file_state, hash_file
 from resi.specs import DatasetSpec
+from resi.store.files import list_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from resi.specs import ModelSpec
 
@@ -108,7 +109,7 @@ class KnownFiles:
         state = file_state(path)
         if state is None or state[0] < self.smallest:
             return hash_file(path)
-        note = self.root / "sources" / "files" / f"{_check(str(path.absolute()))}.json"
+        note = _files(self.root) / f"{_check(str(path.absolute()))}.json"
         about: list[str | int] = [str(path.absolute()), *state]
         if known := _noted(note, about):
             return known
@@ -146,6 +147,17 @@ class KnownFiles:
         text = json.dumps({"file": about, "sha256": content, "check": _check(canonical([about, content]))})
         with contextlib.suppress(StoreError):  # a data root that can only be read: the file is hashed again next time
             write_text(note, text)
+
+    def stale_notes(self) -> Iterator[Path]:
+        """Yield the notes on files that are gone or have changed since."""
+        for note in list_files(_files(self.root), "*.json"):
+            try:
+                path, *state = json.loads(note.read_text(encoding="utf-8"))["file"]
+                is_stale = file_state(Path(path)) != tuple(state)
+            except (OSError, ValueError, LookupError, TypeError, RecursionError):
+                is_stale = note.exists()  # damaged: the file is hashed again
+            if is_stale:
+                yield note
 
     def remember_measure(self, name: str, code: str) -> bool:
         """Note the hash of a measure's code; return whether it is new where another one has been noted before."""
@@ -190,6 +202,10 @@ class KnownFiles:
         if about not in expected or not paths[0].name.endswith(f"-{content[:SHOWN_DIGITS]}.json"):
             raise ArtifactError(f"{paths[0]} is damaged, or another note under its name. Delete it.")
         return content
+
+
+def _files(root: Path) -> Path:
+    return root / "sources" / "files"
 
 
 def _noted(note: Path, about: list[str | int]) -> str | None:

@@ -56,7 +56,7 @@ def try_lock(path: Path) -> Iterator[bool]:
         return
     with contextlib.ExitStack() as stack:
         stack.callback(lock.release)
-        stack.enter_context(_noted(_note(path)))
+        stack.enter_context(_noted(note_of(path)))
         yield True
 
 
@@ -76,10 +76,25 @@ def is_held(path: Path) -> bool:
     return False
 
 
+def seems_held(path: Path) -> bool:
+    """Return whether a process holds a lock, as far as can be told without writing; a lease that is there is held."""
+    return lease_of(path).exists() or is_held(path)
+
+
+def lease_of(path: Path) -> Path:
+    """Return the file that is a lock where the file system has no flock."""
+    return path.with_suffix(".lease")
+
+
+def note_of(path: Path) -> Path:
+    """Return the file that says who holds a lock."""
+    return path.with_suffix(".owner.json")
+
+
 def holder(path: Path) -> str:
     """Return the known holder of a lock: process, host and since when."""
     try:
-        note = json.loads(_note(path).read_text(encoding="utf-8"))
+        note = json.loads(note_of(path).read_text(encoding="utf-8"))
         return f"process {note['pid']} on {note['host']} since {note['since']}"
     except (OSError, ValueError, KeyError, TypeError):
         return "another process"
@@ -96,7 +111,7 @@ def _acquire(path: Path) -> BaseFileLock | None:
         if error.errno not in NO_FLOCK:
             raise
     # Beside the file that is to be locked by the kernel, which is there for any holder.
-    file = path.with_suffix(".lease")
+    file = lease_of(path)
     lease = _tried.pop(file, None) or SoftFileLease(
         file, lease_duration=SILENT_SECONDS, heartbeat_interval=SILENT_SECONDS / TOUCHES
     )
@@ -127,7 +142,3 @@ def _noted(note: Path) -> Iterator[None]:
     finally:
         with contextlib.suppress(OSError):
             note.unlink(missing_ok=True)
-
-
-def _note(path: Path) -> Path:
-    return path.with_suffix(".owner.json")

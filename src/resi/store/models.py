@@ -27,11 +27,11 @@ class ModelStore:
     def path(self, spec: ModelSpec) -> Path:
         """Return where a model lies: a readable name that ends in its fingerprint."""
         name = f"{spec.setting}-s{spec.seed}-{spec.fingerprint[:12]}.safetensors"
-        return self.store.root / "models" / spec.folder / name
+        return self.store.models / spec.folder / name
 
     def unfinished_path(self, spec: ModelSpec) -> Path:
         """Return the path of the state of an interrupted training."""
-        return self.store.root / "unfinished" / f"{spec.fingerprint}.safetensors"
+        return self.store.unfinished / f"{spec.fingerprint}.safetensors"
 
     def has(self, spec: ModelSpec) -> bool:
         """Return whether the model is trained."""

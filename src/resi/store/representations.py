@@ -53,7 +53,7 @@ class RepresentationStore:
 
     def path(self, model: ModelSpec, probe: ProbeSpec, layer: str) -> Path:
         """Return where a layer lies."""
-        folder = self.store.root / "representations" / model.folder / f"{model.setting}-s{model.seed}"
+        folder = self.store.representations / model.folder / f"{model.setting}-s{model.seed}"
         return folder / f"{probe.place}-{layer}-{self.key(model, probe, layer)[:12]}.safetensors"
 
     def has(self, model: ModelSpec, probe: ProbeSpec) -> bool:

@@ -14,7 +14,7 @@ from resi.console import say
 from resi.errors import StoreError, UsageError
 from resi.fingerprints import file_state
 from resi.store import locks
-from resi.store.files import cannot_write, make_folder
+from resi.store.files import cannot_write, list_files, make_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,6 +58,61 @@ class Store:
         """Where merged tables are written."""
         return self.root / "results"
 
+    @property
+    def models(self) -> Path:
+        """Where trained models lie, and published ones that were downloaded."""
+        return self.root / "models"
+
+    @property
+    def representations(self) -> Path:
+        """Where representations and outputs of models lie."""
+        return self.root / "representations"
+
+    @property
+    def unfinished(self) -> Path:
+        """Where trainings keep their state until they end."""
+        return self.root / "unfinished"
+
+    @property
+    def sources(self) -> Path:
+        """Where hashes of files are noted, and names of shards."""
+        return self.root / "sources"
+
+    @property
+    def sweeps(self) -> Path:
+        """Where sweeps note how their jobs end."""
+        return self.root / "sweeps"
+
+    @property
+    def downloads(self) -> Path:
+        """Where archives are downloaded to, and what has been unpacked of them is noted."""
+        return self.root / "downloads"
+
+    @property
+    def published(self) -> Path:
+        """Where published results are downloaded to."""
+        return self.root / "published"
+
+    @property
+    def locks(self) -> Path:
+        """Where locks lie."""
+        return self.root / "locks"
+
+    def folders(self) -> tuple[Path, ...]:
+        """Return the folders that a data root has; what else lies in it is not of resi."""
+        made = self.models, self.representations, self.unfinished, self.shards, self.results, self.sweeps
+        return (*made, self.datasets, self.downloads, self.published, self.cache, self.sources, self.locks)
+
+    def lock_files(self) -> list[Path]:
+        """Return the files of all locks, held or not, by name."""
+        return sorted({*list_files(self.locks, "*.lock"), *self._without_file()})
+
+    def _without_file(self) -> Iterator[Path]:
+        """Yield the paths of locks of which only a note or a lease is there."""
+        for suffix in (".owner.json", ".lease"):
+            for path in list_files(self.locks, f"*{suffix}"):
+                yield path.with_name(f"{path.name.removesuffix(suffix)}.lock")
+
     def makes(self, path: Path) -> bool:
         """Return whether a file is one that resi makes, and can make again."""
         return any(path.is_relative_to(self.root / folder) for folder in MADE)
@@ -91,31 +146,36 @@ class Store:
         bool
             Whether the lock is held.
         """
-        with try_lock(self._lock(name)) as held:
+        with try_lock(self.lock_path(name)) as held:
             yield held
 
     @contextlib.contextmanager
     def lock(self, name: str, doing: str) -> Iterator[None]:
         """Wait for the lock of an artifact and hold it; ``doing`` says what the other process does meanwhile."""
-        with wait_for_lock(self._lock(name), doing):
+        with wait_for_lock(self.lock_path(name), doing):
             yield
 
     def holder(self, name: str) -> str:
         """Return who holds the lock of an artifact, in words."""
-        return locks.holder(self._lock(name))
+        return locks.holder(self.lock_path(name))
 
     def is_locked(self, name: str) -> bool:
         """Return whether a process holds the lock of an artifact."""
-        if not self._lock(name).exists():
+        if not self.lock_path(name).exists():
             return False
         try:
             with self.try_lock(name) as held:
                 return not held
         except StoreError:  # a data root that can only be read
-            return locks.is_held(self._lock(name))
+            return locks.is_held(self.lock_path(name))
 
-    def _lock(self, name: str) -> Path:
-        return self.root / "locks" / f"{name}.lock"
+    def seems_locked(self, name: str) -> bool:
+        """Return the same without writing anything; where leases stand for locks, one of a dead host counts, too."""
+        return locks.seems_held(self.lock_path(name))
+
+    def lock_path(self, name: str) -> Path:
+        """Return the file of a lock."""
+        return self.locks / f"{name}.lock"
 
 
 @contextlib.contextmanager

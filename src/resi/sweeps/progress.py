@@ -208,7 +208,7 @@ def _state_of_shard(plan: Plan, shard: Shard, failed: State | None) -> State:
 
 def _started(root: Path) -> Iterator[dict[str, Any]]:
     """Yield what sweeps over suites have noted, oldest first."""
-    for path in sorted((root / "sweeps").glob(f"*/{SUITE_FILE}"), key=_written):
+    for path in sorted(Store(root).sweeps.glob(f"*/{SUITE_FILE}"), key=_written):
         record = _read(path)
         if record and {"suite", "words", "jobs"} <= set(record):
             yield record
@@ -216,7 +216,7 @@ def _started(root: Path) -> Iterator[dict[str, Any]]:
 
 def _notes(root: Path) -> dict[JobWords, dict[str, Any]]:
     """Return what the latest run of each job of a sweep has noted, or of one that could not, what its launcher has."""
-    found = [path for name in (records.START_FILE, records.JOB_FILE) for path in (root / "sweeps").glob(f"*/*/{name}")]
+    found = [path for name in (records.START_FILE, records.JOB_FILE) for path in Store(root).sweeps.glob(f"*/*/{name}")]
     notes, lost = {}, {}
     for path in sorted(found, key=_written):
         record, sweep = _read(path), path.parent.parent

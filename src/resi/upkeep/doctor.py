@@ -1,0 +1,47 @@
+"""All that ``resi doctor`` looks at, in the order in which it is shown: what is known at once comes first."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+from typing import TYPE_CHECKING
+
+from resi.upkeep.checks import Check, guarded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+LOOKS = {
+    "versions": "resi.upkeep.environment",
+    "extras": "resi.upkeep.environment",
+    "machine": "resi.upkeep.machine",
+    "place": "resi.upkeep.place",
+    "held_locks": "resi.upkeep.stored",
+    "caches": "resi.upkeep.stored",
+    "plugins": "resi.upkeep.plugins",
+    "datasets": "resi.upkeep.stored",
+}
+"""Functions that take the data root and yield lines, with their modules: one that cannot be imported is a line, too."""
+
+
+def examine(root: Path, seconds: float) -> Iterator[Check]:
+    """Yield lines as they are known; nothing that is wrong with a library raises.
+
+    Parameters
+    ----------
+    root : Path
+        The data root.
+    seconds : float
+        How long measures may be computed; 0: libraries are not loaded, and nothing is computed.
+    """
+    for name in LOOKS:
+        yield from guarded(name, functools.partial(_look, name, root))
+    if seconds:
+        from resi.upkeep.self_test import in_process
+
+        yield from guarded("self-test", functools.partial(in_process, seconds))
+
+
+def _look(name: str, root: Path) -> Iterator[Check]:
+    yield from getattr(importlib.import_module(LOOKS[name]), name)(root)

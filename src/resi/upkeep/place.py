@@ -1,0 +1,111 @@
+"""Whether a folder can be a data root: writable, with space, and on a file system that keeps what resi relies on."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from resi.machine.memory import format_bytes
+from resi.results.shards import find_shards
+from resi.store import locks
+from resi.store.root import default_root
+from resi.store.space import existing
+from resi.upkeep.checks import Check, failed, missing, ok
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+PLACE = "data root"
+LEAST_FREE = 200 * 10**6
+"""Bytes: a small run writes some ten millions."""
+LEAST_FILES = 1000
+ELSEWHERE = "choose another folder: export RESI_HOME=FOLDER"
+
+
+def place(root: Path) -> Iterator[Check]:
+    """Yield lines about a data root, which need not exist: then the folder is tested in which it would be made."""
+    yield _where(root)
+    folder = existing(root)
+    yield _space(folder)
+    if not folder.is_dir():
+        yield failed(PLACE, "writing", f"{folder} is not a folder", ELSEWHERE)
+        return
+    try:
+        with tempfile.TemporaryDirectory(prefix=".resi-doctor-", dir=folder) as scratch:
+            yield ok(PLACE, "writing", f"files can be written in {folder}")
+            for name, test in TESTS.items():
+                yield test(name, Path(scratch))
+    except OSError as error:
+        text = f"{folder} cannot be written: {error.strerror or error}; stored results can be read"
+        yield failed(PLACE, "writing", text, ELSEWHERE)
+
+
+def _where(root: Path) -> Check:
+    names = [name for name in ("RESI_HOME", "REP_SIM") if os.environ.get(name)]
+    is_default = root == default_root()
+    by = f" ({names[0]})" if names and is_default else " (the default)" if is_default else ""
+    if not root.exists():
+        return ok(PLACE, "folder", f"{root}{by}: not there yet; the first run makes it")
+    shards = list(find_shards(root)) if root.is_dir() else []
+    begun = sum(not shard.is_complete for shard in shards)
+    return ok(PLACE, "folder", f"{root}{by}: {len(shards) - begun} finished runs, {begun} begun")
+
+
+def _space(folder: Path) -> Check:
+    free = shutil.disk_usage(folder).free
+    about = os.statvfs(folder) if hasattr(os, "statvfs") else None
+    files = about.f_favail if about is not None and about.f_files else None
+    text = f"{format_bytes(free)} free" + ("" if files is None else f", room for {files} more files")
+    if free < LEAST_FREE or (files is not None and files < LEAST_FILES):
+        return failed(PLACE, "disk", text, "resi clean shows what can go")
+    return ok(PLACE, "disk", text)
+
+
+def _rename(name: str, scratch: Path) -> Check:
+    old, new = scratch / "old", scratch / "new"
+    old.write_text("old")
+    new.write_text("new")
+    handle = os.open(new, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+        new.replace(old)
+    except OSError as error:
+        text = f"no file can replace another: {error.strerror}; what is stored may be half-written"
+        return failed(PLACE, name, text, ELSEWHERE)
+    finally:
+        os.close(handle)
+    if old.read_text() != "new" or new.exists():
+        return failed(PLACE, name, "a file that replaced another has the old content", ELSEWHERE)
+    return ok(PLACE, name, "a file replaces another at once")
+
+
+def _locks(name: str, scratch: Path) -> Check:
+    path = scratch / "test.lock"
+    try:
+        with locks.try_lock(path) as held:
+            is_lease = locks.lease_of(path).exists()
+            excludes = held and (is_lease or locks.is_held(path))
+    except OSError as error:
+        return failed(PLACE, name, f"there are none: {error.strerror}; jobs would do the same work", ELSEWHERE)
+    if not excludes:
+        return failed(PLACE, name, "two processes get the same lock: jobs would do the same work", ELSEWHERE)
+    if is_lease:
+        return ok(PLACE, name, "by files, as there is no flock here: those of a dead host end after five minutes")
+    return ok(PLACE, name, "of the kernel (flock): they end with their process")
+
+
+def _links(name: str, scratch: Path) -> Check:
+    first, second = scratch / "first", scratch / "second"
+    first.write_text("")
+    try:
+        second.hardlink_to(first)
+    except OSError as error:
+        return missing(PLACE, name, f"no hard links ({error.strerror})", "resi prepare --how copy copies instead")
+    return ok(PLACE, name, "hard links work: resi prepare takes no space")
+
+
+TESTS: dict[str, Callable[[str, Path], Check]] = {"renaming": _rename, "locks": _locks, "links": _links}
+"""What is tried in a folder of its own, by the name of its line."""

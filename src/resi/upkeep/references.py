@@ -1,0 +1,179 @@
+"""Which stored models and representations the comparisons of a data root are about.
+
+A comparison records a hash of the identities of its two representations (``pair``). Those that are stored are tried
+against it, so that of two models of one name, such as of two versions of the training, the right one is found. Where a
+comparison fits none of what is stored, as one of its sides is gone, all that has its names counts.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+import polars as pl
+
+from resi.console import progress
+from resi.errors import ResiError
+from resi.groundings.against import BETWEEN, OF, split_join
+from resi.pipeline.keys import pair_key
+from resi.results.schema import COMPUTED, OWN
+from resi.results.shards import Shard, find_shards
+from resi.store.representations import OUTPUTS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from resi.store.root import Store
+
+SIDES = ("setting_a", "seed_a", "layer_a"), ("setting_b", "seed_b", "layer_b")
+COLUMNS = ("domain", "dataset", "architecture", *SIDES[0], *SIDES[1], "pair")
+
+
+class StoredModel(NamedTuple):
+    """A model in the data root."""
+
+    path: Path
+    fingerprint: str
+    domain: str
+    dataset: str
+    architecture: str
+    setting: str
+    seed: int
+
+
+class StoredRepresentation(NamedTuple):
+    """A representation in the data root, or the outputs of a model.
+
+    Attributes
+    ----------
+    key : str
+        Its identity.
+    model : str
+        Fingerprint of the model.
+    probe : str
+        The input. Layers and outputs of one model on one input are of use together alone.
+    layer : str
+        ``outputs`` for those.
+    """
+
+    path: Path
+    key: str
+    model: str
+    probe: str
+    domain: str
+    dataset: str
+    architecture: str
+    setting: str
+    seed: int
+    layer: str
+
+
+class Side(NamedTuple):
+    """One side of a comparison, as its row names it: of one of these datasets and architectures."""
+
+    domain: str
+    datasets: frozenset[str]
+    architectures: frozenset[str]
+    setting: str
+    seed: int
+    layer: str
+
+    def is_of(self, found: StoredModel | StoredRepresentation) -> bool:
+        """Return whether a model has the names of this side."""
+        is_model = (found.domain, found.setting, found.seed) == (self.domain, self.setting, self.seed)
+        return is_model and found.architecture in self.architectures and found.dataset in self.datasets
+
+
+def find_references(
+    store: Store, models: Sequence[StoredModel], representations: Sequence[StoredRepresentation]
+) -> tuple[set[Path], list[str]]:
+    """Return which of the files a comparison is about, and why that is not known of some shards.
+
+    While it is not known of one shard, all files count as referred to.
+    """
+    problems: list[str] = []
+    search = _Search(representations)
+    shards = [*find_shards(store.root), *([merged] if (merged := Shard(store.results)).is_complete else [])]
+    with progress("reading what shards refer to", len(shards), after=2.0) as advance:
+        for shard in shards:
+            try:
+                for rows in _rows(shard, problems):
+                    search.add(rows)
+            except ResiError as error:
+                problems.append(str(error))
+            advance()
+    if problems:
+        return {model.path for model in models} | {found.path for found in representations}, problems
+    used = {(found.model, found.probe) for found in search.found}
+    paths = {found.path for found in representations if (found.model, found.probe) in used}
+    trained = {model for model, _ in used}
+    for model in models:
+        if model.fingerprint in trained or any(side.is_of(model) for side in search.unresolved):
+            paths.add(model.path)
+    return paths, problems
+
+
+def _rows(shard: Shard, problems: list[str]) -> Iterator[pl.DataFrame]:
+    """Yield what the comparisons of a shard are about, a part at a time."""
+    if shard.is_complete:
+        _, tables = shard.steadily(shard.tables)
+    else:
+        tables = iter([shard.comparisons(on_damage=lambda error: problems.append(str(error)))])
+    for table in tables:
+        source = pl.col("model_source").fill_null("")
+        ours = table.filter((pl.col("origin") == COMPUTED) & (source != OWN))
+        yield ours.select(COLUMNS).unique()
+
+
+@dataclass
+class _Search:
+    """What has been found so far.
+
+    Attributes
+    ----------
+    found : set of StoredRepresentation
+    unresolved : set of Side
+        Sides of comparisons that fit nothing stored.
+    """
+
+    representations: Sequence[StoredRepresentation]
+    found: set[StoredRepresentation] = field(default_factory=set)
+    unresolved: set[Side] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self._by_name: dict[tuple[str, str, int, str], list[StoredRepresentation]] = defaultdict(list)
+        for one in self.representations:
+            self._by_name[one.domain, one.setting, one.seed, one.layer].append(one)
+
+    def add(self, rows: pl.DataFrame) -> None:
+        """Take in what comparisons are about."""
+        for row in rows.iter_rows(named=True):
+            sides = [_side(row, *names) for names in SIDES]
+            first, second = (self._candidates(side) for side in sides)
+            pairs = [pair for pair in itertools.product(first, second) if _pair(*pair) == row["pair"]]
+            if not pairs:
+                self.unresolved.update(sides)
+            self.found.update(itertools.chain(*pairs) if pairs else (*first, *second))
+
+    def _candidates(self, side: Side) -> list[StoredRepresentation]:
+        named = self._by_name.get((side.domain, side.setting, side.seed, side.layer), [])
+        return [one for one in named if side.is_of(one)]
+
+
+def _pair(first: StoredRepresentation, second: StoredRepresentation) -> str:
+    return pair_key(*sorted((first.key, second.key)))
+
+
+def _side(row: dict[str, str | int], setting: str, seed: str, layer: str) -> Side:
+    groups, on = split_join(str(row["dataset"]))
+    return Side(
+        str(row["domain"]),
+        frozenset({*groups, on} - {""}),
+        frozenset(str(row["architecture"]).split(BETWEEN)),
+        str(row[setting]).rpartition(OF)[2],
+        int(row[seed]),
+        str(row[layer] or OUTPUTS),
+    )

@@ -1,0 +1,263 @@
+"""Libraries loaded and measures computed in a process of their own, which a broken library may crash or hold up.
+
+The values are compared with exact ones, from the definitions with 50 digits. The process prints what it finds as lines
+of JSON; the one that started it passes them on, and ends it when its time is over.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import platform
+import queue
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from resi.registry.discovery import described
+from resi.upkeep.checks import Check, State, failed, missing, ok
+from resi.upkeep.environment import needed, requirement_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+LIBRARIES, GPU, SELF_TEST = "libraries", "gpu", "self-test"
+LOADED = ("numpy", "scipy.linalg", "sklearn", "polars", "numba", "torch")
+GOLDEN = Path(__file__).with_name("golden.json")
+TOLERANCE = 1e-10
+"""Of a value, relative to the exact one: other processors and libraries change the last two or three of 16 digits."""
+SECONDS = 10.0
+"""How long measures are computed, by default."""
+LOADING_SECONDS = 180.0
+"""How long a library may take to load: minutes from a disk of a cluster."""
+SLOW_FIRST = "rtd"
+"""The measure whose first call on a machine waits for half a minute, until numba has compiled it: it comes last."""
+BEGIN = "begin"
+LOADING = "loading "
+
+
+def in_process(seconds: float = SECONDS) -> Iterator[Check]:
+    """Yield what a new process finds, as it finds it; its end, too, if that is not as it should be."""
+    program = "from resi.upkeep.self_test import serve; serve(float(__import__('sys').argv[1]))"
+    words = [sys.executable, "-P", "-c", program, str(seconds)]
+    with tempfile.TemporaryFile() as errors:
+        process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=errors, stdin=subprocess.DEVNULL, text=True)  # noqa: S603
+        try:
+            yield from _passed_on(process, seconds, errors)
+        finally:
+            process.kill()
+            process.wait()
+
+
+def _passed_on(process: subprocess.Popen[str], seconds: float, errors: IO[bytes]) -> Iterator[Check]:
+    lines: queue.Queue[str | None] = queue.Queue()
+    threading.Thread(target=_read, args=(process.stdout, lines), daemon=True).start()
+    doing, deadline = f"{LOADING}numpy", time.monotonic() + LOADING_SECONDS
+    is_computing = False
+    while True:
+        try:
+            line = lines.get(timeout=max(deadline - time.monotonic(), 0))
+        except queue.Empty:
+            yield _too_slow(doing, seconds, is_computing)
+            return
+        if line is None:
+            break
+        found = json.loads(line)
+        if BEGIN not in found:
+            yield Check(**{**found, "state": State(found["state"])})
+            continue
+        doing = found[BEGIN]
+        if not is_computing:
+            is_computing = bool(found["computes"])
+            # A little more than the process allows itself: it stops between two measures.
+            deadline = time.monotonic() + (seconds + 1 if is_computing else LOADING_SECONDS)
+    if process.wait() != 0:
+        yield failed(SELF_TEST, doing, f"the process ended: {_last_words(process.returncode, errors)}", _remedy(doing))
+
+
+def _read(stream: IO[str] | None, lines: queue.Queue[str | None]) -> None:
+    with contextlib.suppress(ValueError):  # closed, as nobody waits any longer
+        for line in stream or ():
+            lines.put(line)
+    lines.put(None)
+
+
+def _too_slow(doing: str, seconds: float, is_computing: bool) -> Check:
+    if not is_computing:
+        return failed(SELF_TEST, doing, f"not done after {LOADING_SECONDS:.0f} s", _remedy(doing))
+    text = f"not done within {seconds:.0f} s: at its first use it is compiled, which takes up to a minute"
+    return missing(SELF_TEST, doing, text, "resi doctor --seconds 120")
+
+
+def _last_words(code: int, errors: IO[bytes]) -> str:
+    errors.seek(0)
+    said = errors.read().decode(errors="replace").strip().splitlines()
+    how = f"signal {-code}" if code < 0 else f"exit code {code}"
+    return f"{how}, {said[-1]}" if said else how
+
+
+def _remedy(doing: str) -> str:
+    """Return what to do about a library that does not load, or about those that compute a measure."""
+    modules = [doing.removeprefix(LOADING).partition(".")[0]] if doing.startswith(LOADING) else ["torch", "numba"]
+    wanted = " ".join(f"'{requirement_of(module, needed().core)}'" for module in modules)
+    return f"python -m pip install --force-reinstall {wanted}"
+
+
+def serve(seconds: float) -> None:
+    """Be the process: print what is found, one line of JSON each, and nothing else on standard output."""
+    with os.fdopen(os.dup(1), "w") as out:
+        os.dup2(2, 1)  # for what libraries print
+        for found in checks(seconds):
+            out.write(json.dumps(found if isinstance(found, dict) else found.to_dict()) + "\n")
+            out.flush()
+
+
+def checks(seconds: float = SECONDS) -> Iterator[Check | dict[str, Any]]:
+    """Yield what is found in this process; before each step that may crash, what it is."""
+    for module in LOADED:
+        yield {BEGIN: f"{LOADING}{module}", "computes": False}
+        yield _load(module)
+    devices = ["cpu"]
+    if "torch" in sys.modules:
+        yield {BEGIN: f"{LOADING}torch", "computes": False}
+        found = list(gpus())
+        yield from found
+        devices += ["cuda"] if any(check.state is State.ok for check in found) else []
+    end = time.monotonic() + seconds
+    for device in devices:
+        yield from computed(device, end)
+
+
+def _load(module: str) -> Check:
+    import importlib
+
+    name = module.partition(".")[0]
+    start = time.perf_counter()
+    try:
+        importlib.import_module(module)
+        detail = _details(name)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        return failed(LIBRARIES, f"load {name}", described(error), _remedy(f"{LOADING}{name}"))
+    return ok(LIBRARIES, f"load {name}", f"{time.perf_counter() - start:.1f} s{detail}")
+
+
+def _details(name: str) -> str:
+    if name == "numba":
+        import numba
+
+        double = numba.njit(lambda x: 2 * x)
+        if double(21) != 42:
+            raise RuntimeError("a compiled function returns another number than Python")
+        return ", compiles"
+    if name != "torch":
+        return ""
+    import torch
+    from threadpoolctl import threadpool_info
+
+    blas = {f"{pool['internal_api']} {pool['version']}" for pool in threadpool_info() if pool["user_api"] == "blas"}
+    return f", {torch.get_num_threads()} threads; {', '.join(sorted(blas)) or 'its own BLAS'}"
+
+
+def gpus() -> Iterator[Check]:
+    """Yield a line for each CUDA device of torch, or one that says why there is none."""
+    import torch
+
+    from resi.machine.memory import format_bytes
+    from resi.machine.resources import visible_devices
+
+    if torch.cuda.is_available():
+        for number in range(torch.cuda.device_count()):
+            free, total = torch.cuda.mem_get_info(number)
+            memory = f"{format_bytes(free)} of {format_bytes(total)} free"
+            yield ok(GPU, f"cuda:{number}", f"{torch.cuda.get_device_name(number)}, {memory}")
+        return
+    expected = visible_devices(os.environ)
+    if os.environ.get("CUDA_VISIBLE_DEVICES") is not None and not expected:
+        text = f"CUDA_VISIBLE_DEVICES={os.environ['CUDA_VISIBLE_DEVICES']} hides every GPU"
+        yield missing(GPU, "cuda", text, "unset CUDA_VISIBLE_DEVICES, where there is a GPU")
+    elif torch.version.cuda is None and torch.version.hip is None:
+        text = f"torch {torch.__version__} is built for CPUs alone; everything runs on the CPU"
+        advice = "where there is a GPU, install torch for it: https://pytorch.org/get-started/locally"
+        yield (failed if expected else missing)(GPU, "cuda", text, advice)
+    elif not expected:
+        yield missing(GPU, "cuda", f"no NVIDIA GPU on {platform.node()}; everything runs on the CPU")
+    else:
+        advice = "update the NVIDIA driver, or install torch for an older CUDA; nvidia-smi shows both"
+        text = f"{expected} GPUs, but torch {torch.__version__} cannot use them: {_refusal()}"
+        yield failed(GPU, "cuda", text, advice)
+
+
+def _refusal() -> str:
+    import torch
+
+    try:
+        torch.cuda.init()  # type: ignore[no-untyped-call]
+    except Exception as error:
+        return described(error)
+    return "it does not say why"
+
+
+def computed(device: str, end: float) -> Iterator[Check | dict[str, Any]]:
+    """Yield how the measures do on a device: one line for those that are right, and one for each other.
+
+    Parameters
+    ----------
+    end : float
+        When to stop, by the monotonic clock.
+    """
+    golden = json.loads(GOLDEN.read_text(encoding="utf-8"))
+    start = time.monotonic()
+    right = []
+    for name in golden["measures"]:
+        if name != SLOW_FIRST:
+            yield {BEGIN: f"{name}, {device}", "computes": True}
+            found = _compared(golden, name, device, end)
+            if isinstance(found, Check):
+                yield found
+            else:
+                right.append(found)
+    if right:
+        took = f"in {time.monotonic() - start:.1f} s"
+        yield ok(SELF_TEST, device, f"{len(right)} measures have their exact values, within {max(right):.0e}, {took}")
+    if SLOW_FIRST in golden["measures"]:
+        line = f"{SLOW_FIRST}, {device}"
+        yield {BEGIN: line, "computes": True}
+        found = _compared(golden, SLOW_FIRST, device, end)
+        yield found if isinstance(found, Check) else ok(SELF_TEST, line, f"its exact value, within {found:.0e}")
+
+
+def _compared(golden: dict[str, Any], name: str, device: str, end: float) -> float | Check:
+    """Return by how much a value is off, relatively; or a line if that is too much, or there is none."""
+    if time.monotonic() > end:
+        return missing(SELF_TEST, f"{name}, {device}", "there was no time for it", "resi doctor --seconds 120")
+    expected = float(golden["measures"][name]["value"])
+    try:
+        off = abs(_value(golden, name, device) - expected) / abs(expected)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        return failed(SELF_TEST, f"{name}, {device}", described(error), REPORT)
+    if off <= TOLERANCE:
+        return off
+    # Also where it is NaN.
+    text = f"differs from its exact value by {off:.0e}, relative to it: numbers of this machine are wrong"
+    return failed(SELF_TEST, f"{name}, {device}", text, REPORT)
+
+
+REPORT = "mend the libraries above, if one has failed; else report this with: resi doctor --json"
+
+
+def _value(golden: dict[str, Any], name: str, device: str) -> float:
+    import torch
+
+    import resi
+
+    R, S = (torch.tensor(golden[side], dtype=torch.float64, device=device) for side in ("R", "S"))
+    return float(resi.compare(R, S, name, **golden["measures"][name]["parameters"]))

@@ -1,0 +1,105 @@
+"""What there is for runs to use: datasets in the data root, caches of other libraries; and who is using it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from resi.store import locks
+from resi.store.root import Store
+from resi.upkeep.checks import Check, missing, ok
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+DATASETS, CACHES, LOCKS = "datasets", "caches", "locks"
+SHOWN_LOCKS = 5
+LARGEST_CHECKED = 10**9
+"""Bytes that are read to tell whether datasets are whole."""
+
+
+def held_locks(root: Path) -> Iterator[Check]:
+    """Yield lines about the locks that processes hold, and about what ended ones have left."""
+    held, free, stale = [], 0, 0
+    for lock in Store(root).lock_files():
+        if locks.seems_held(lock):
+            held.append(f"{locks.holder(lock)}: {lock.stem}")
+        else:
+            free += 1
+            stale += locks.note_of(lock).exists()
+    if held:
+        for number, text in enumerate(held[:SHOWN_LOCKS], 1):
+            yield ok(LOCKS, f"held {number}", text)
+        if len(held) > SHOWN_LOCKS:
+            yield ok(LOCKS, "held", f"{len(held)} locks in all: runs are going on")
+    if stale:
+        text = f"{stale} were held by processes that were killed; they stop nobody, and resi clean shows them"
+        yield ok(LOCKS, "stale locks", text)
+    elif not held:
+        yield ok(LOCKS, "held locks", f"none; {free} files of locks")
+
+
+def datasets(root: Path) -> Iterator[Check]:
+    """Yield a line about the datasets that come with resi, and one about each domain's that are in the data root."""
+    from resi import registry
+    from resi.published.datasets import dataset_sources
+
+    sources = dataset_sources()
+    embedded = [item.name for domain in registry.usable_domains() for item in domain.datasets() if item.embedded]
+    yield ok(DATASETS, "built in", ", ".join(embedded))
+    for name, source in sources.items():
+        folder = Store(root).datasets / source.domain.name
+        how = source.dataset.by_hand or f"resi download {name}"
+        if not folder.is_dir():
+            yield missing(DATASETS, name, "not in the data root", how)
+        elif _size(folder, LARGEST_CHECKED) > LARGEST_CHECKED:
+            yield ok(DATASETS, name, f"not looked for among the many files of {folder}")
+        else:
+            yield _dataset(name, source.is_here(root), how)
+
+
+def _dataset(name: str, is_here: bool, how: str) -> Check:
+    return ok(DATASETS, name, "here, whole") if is_here else missing(DATASETS, name, "not in the data root", how)
+
+
+def _size(folder: Path, enough: int) -> int:
+    """Return how many bytes files in a folder have; no further than what is enough."""
+    total = 0
+    for above, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):
+                total += (Path(above) / name).lstat().st_size
+            if total > enough:
+                return total
+    return total
+
+
+def caches(_root: Path) -> Iterator[Check]:
+    """Yield lines about what other libraries have fetched, and whether they may fetch more."""
+    from resi.estimates.fetching import hub_cache
+
+    hub = hub_cache()
+    offline = [name for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE") if _is_on(name)]
+    may = f"; {' and '.join(offline)} forbid to fetch more" if offline else ""
+    models = len(list(hub.glob("models--*"))) if hub.is_dir() else 0
+    yield from _cache("hub", hub, f"{models} models of the hub", models, may)
+    home = os.environ.get("TORCH_HOME") or Path(os.environ.get("XDG_CACHE_HOME", "~/.cache"), "torch")
+    weights = Path(home).expanduser() / "hub" / "checkpoints"
+    count = sum(1 for path in weights.glob("*") if path.is_file()) if weights.is_dir() else 0
+    yield from _cache("torch", weights, f"{count} files of weights of torchvision", count, "")
+
+
+def _cache(name: str, folder: Path, text: str, count: int, may: str) -> Iterator[Check]:
+    if count:
+        yield ok(CACHES, name, f"{text} in {folder}{may}")
+    elif may:
+        advice = f"fetch models where there is a network, and copy the folder to {folder}"
+        yield missing(CACHES, name, f"nothing in {folder}{may}", advice)
+    else:
+        yield missing(CACHES, name, f"nothing in {folder}: pretrained models are fetched at their first use")
+
+
+def _is_on(name: str) -> bool:
+    return os.environ.get(name, "").upper() in ("1", "ON", "YES", "TRUE")

@@ -1,0 +1,410 @@
+"""``resi clean`` on the data root of small runs: what there is, what goes, and what never goes."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import platform
+import shutil
+import signal
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+import resi
+from resi.results.shards import find_shards
+from resi.store.root import Store
+from resi.upkeep import removal
+from resi.upkeep.inventory import Inventory, take_inventory
+from tests.conftest import TINY
+from tests.faults.running import environment
+from tests.faults.test_locks import hold
+
+RUN = [*TINY, "measure=cka"]
+OTHER = [*TINY, "model.gcn.epochs=1", "stage=representations"]
+"""Models of the same names as those of the run, and of other weights: no shard is about them."""
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory, trained: Path) -> Path:
+    """Return a data root with a finished run, and with models that nothing has compared."""
+    home = tmp_path_factory.mktemp("made") / "home"
+    shutil.copytree(trained, home)
+    resi.run([*RUN, f"root={home}"])
+    resi.run([*OTHER, f"root={home}"])
+    return home
+
+
+@pytest.fixture
+def home(made: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(made, tmp_path / "home")
+
+
+Said = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def clean(home: Path, said: Said) -> Said:
+    return lambda *words: said("clean", "--root", str(home), *words)
+
+
+def unreferenced(inventory: Inventory, *kinds: str) -> set[str]:
+    return {item.name(inventory.root) for item in inventory.items if item.reason and item.kind in kinds}
+
+
+def files(root: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(root).as_posix(): path.read_bytes()
+        for path in root.rglob("*")
+        if path.is_file() and path.relative_to(root).parts[0] != "locks"
+    }
+
+
+def fingerprints(words: list[str], home: Path) -> set[str]:
+    """Return the fingerprints of a run's models, shortened as in their files' names."""
+    from resi.config.compose import compose
+    from resi.pipeline.planner import make_plan
+
+    return {model.fingerprint[:12] for model, _ in make_plan(compose([*words, f"root={home}"])).models}
+
+
+def test_what_no_shard_is_about_is_told_from_models_of_the_same_names(home: Path) -> None:
+    inventory = take_inventory(home)
+    found = unreferenced(inventory, "models")
+    assert {path[: -len(".safetensors")].rpartition("-")[2] for path in found} == fingerprints(OTHER, home)
+    of_models = {item.about["fingerprint"] for item in inventory.items if item.name(home) in found}
+    free = unreferenced(inventory, "representations")
+    everything = [item for item in inventory.items if item.kind == "representations"]
+    assert {item.name(home) for item in everything if item.about["model"] in of_models} == free
+    assert len(free) * 2 == len(everything)
+    assert inventory.problems == []
+
+
+def test_the_table_and_the_json_count_every_file_once(home: Path, clean: Said) -> None:
+    code, out, _ = clean("--json")
+    kinds = json.loads(out)["kinds"]
+    paths = [path for path in home.rglob("*") if path.is_file()]
+    assert code == 0
+    assert sum(kind["bytes"] for kind in kinds.values()) == sum(path.stat().st_size for path in paths)
+    assert kinds["models"]["number"] == 8
+    assert kinds["models"]["unreferenced"] == 4
+    _, table, _ = clean()
+    assert table.splitlines()[3].split()[:2] == ["models", "8"]
+    assert files(home) == files(home.parent / "home")
+    assert "resi clean --unreferenced --dry-run" in table
+
+
+def test_nothing_goes_without_being_asked_for(home: Path, clean: Said, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = files(home)
+    code, _, err = clean("--unreferenced")
+    assert (code, "--yes removes it without asking" in err) == (2, True)
+    code, out, _ = clean("--unreferenced", "--dry-run", "--older-than", "0")
+    assert code == 0
+    assert "would remove" in out
+    assert "models: no shard refers to it" in out
+
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setattr(sys, "stdin", Terminal("n\n"))
+    code, out, _ = clean("--remove", "models")
+    assert "remove 8 things" in out
+    assert "removed 0 things" in out
+    assert files(home) == before
+    monkeypatch.setattr(sys, "stdin", Terminal("y\n"))
+    _, out, _ = clean("--remove", "models")
+    assert "removed 8 things" in out
+    assert not list((home / "models").rglob("*.safetensors"))
+
+
+def test_what_nothing_refers_to_goes_and_the_finished_run_stays_whole(home: Path, clean: Said) -> None:
+    before, free = files(home), unreferenced(take_inventory(home), "models", "representations")
+    size = sum(len(before[path]) for path in free)
+    code, out, _ = clean("--unreferenced", "--yes", "--json")
+    notes = {path for path in json.loads(out)["removed"] if not path.startswith("locks")}
+    assert all(path.startswith("sources/shards/") for path in notes)
+    assert len(notes) == 2  # of the runs that wrote no shard; what is younger than a day stays
+    assert {*files(home)} >= free
+    code, out, _ = clean("--unreferenced", "--yes", "--older-than", "0", "--json")
+    told = json.loads(out)
+    assert code == 0
+    assert {path for path in told["removed"] if path.startswith(("models", "repr"))} == free
+    assert told["freed"] == size
+    assert {path: content for path, content in before.items() if path not in free | notes} == files(home)
+    assert list((home / "locks").iterdir()) == []
+    assert resi.run([*RUN, f"root={home}"]).reused
+    again = resi.run([*TINY, "measure=rsa", f"root={home}"])
+    assert again.count("ok") == 6
+    assert files(home).keys() & free == set()  # nothing was trained for it
+
+
+def test_models_of_a_run_whose_representations_are_gone_are_referred_to_by_name(home: Path) -> None:
+    shutil.rmtree(home / "representations")
+    assert unreferenced(take_inventory(home), "models") == set()
+
+
+def test_while_one_shard_cannot_be_read_nothing_counts_as_unreferenced(home: Path, clean: Said) -> None:
+    table = next(find_shards(home)).folder / "comparisons.parquet"
+    content = bytearray(table.read_bytes())
+    content[100] ^= 1
+    table.write_bytes(content)
+    _code, out, err = clean("--json")
+    kinds = json.loads(out)["kinds"]
+    assert (kinds["models"]["unreferenced"], kinds["representations"]["unreferenced"]) == (0, 0)
+    assert "no model or representation counts as unreferenced" in err
+    assert str(table) in err
+
+
+def test_damaged_files_are_named_and_kept_and_those_set_aside_go(home: Path, clean: Said) -> None:
+    first, second = sorted((home / "models").rglob("*.safetensors"))[:2]
+    first.write_bytes(b"no model")
+    second.rename(second.with_name(f"{second.name}.damaged"))
+    _, out, _ = clean("--details", "*.safetensors")
+    assert "models: damaged: its run sets it aside and makes it again" in out
+    clean("--unreferenced", "--yes", "--older-than", "0")
+    assert first.exists()
+    assert not second.with_name(f"{second.name}.damaged").exists()
+
+
+def test_what_a_process_holds_stays_until_it_is_killed(home: Path, clean: Said) -> None:
+    shard = next(find_shards(home)).folder
+    process = hold_lock(home, shard.name)
+    before = files(home)
+    code, out, _ = clean("--remove", "shards,models,representations,locks", "--yes")
+    assert code == 0
+    assert "kept" in out
+    assert "a run is going on that may read it" in out
+    assert "a process is working on it" in out
+    assert files(home) == before
+    assert Store(home).is_locked(shard.name)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert (home / "locks" / f"{shard.name}.owner.json").exists()
+    clean("--remove", "shards,locks", "--yes")
+    assert not shard.exists()
+    assert list((home / "locks").iterdir()) == []
+
+
+def hold_lock(home: Path, name: str):  # type: ignore[no-untyped-def]
+    """Start a process that holds a lock of a data root."""
+    import tests.faults.test_locks as module
+
+    before = module.HOLD
+    module.HOLD = before.replace('try_lock("a")', f'try_lock("{name}")')
+    try:
+        return hold(home)
+    finally:
+        module.HOLD = before
+
+
+def test_a_model_that_is_being_made_stays(home: Path, clean: Said) -> None:
+    inventory = take_inventory(home)
+    model = next(item for item in inventory.items if item.kind == "models" and item.reason)
+    with Store(home).try_lock(model.about["fingerprint"]) as held:
+        assert held
+        clean("--unreferenced", "--yes", "--older-than", "0")
+        assert model.path.exists()
+        assert len(list((home / "models").rglob("*.safetensors"))) == 8  # it may be of any run
+    clean("--unreferenced", "--yes", "--older-than", "0")
+    assert not model.path.exists()
+
+
+def test_a_file_that_was_written_since_it_was_listed_stays(home: Path) -> None:
+    item = next(item for item in take_inventory(home).items if item.kind == "models")
+    os.utime(item.path, (item.changed + 5, item.changed + 5))
+    assert [outcome.kept for outcome in removal.Remover(home).remove([item])] == ["it has changed meanwhile"]
+    assert item.path.exists()
+
+
+def test_a_run_beside_a_clean_that_never_ends_gives_the_same_numbers(tmp_path: Path, made: Path) -> None:
+    home = tmp_path / "busy"
+    shutil.copytree(made, home)
+    shutil.rmtree(home / "shards")
+    expected = resi.run([*RUN, f"root={made}"]).comparisons
+    found: list[object] = []
+
+    def run() -> None:
+        try:
+            found.append(resi.run([*RUN, f"root={home}", "workers=1"]).comparisons)
+        except BaseException as error:
+            found.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    rounds = removed = 0
+    while thread.is_alive():
+        items = [item for item in take_inventory(home).items if item.kind not in ("shards", "begun")]
+        removed += sum(not outcome.kept for outcome in removal.Remover(home).remove(items))
+        rounds += 1
+    thread.join()
+    assert rounds
+    assert removed
+    assert not isinstance(found[0], BaseException), found[0]
+    assert found[0].select("key", "value").equals(expected.select("key", "value"))  # type: ignore[attr-defined]
+
+
+def test_a_clean_that_is_killed_leaves_what_the_next_one_and_the_run_understand(
+    home: Path, clean: Said, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shard, real = next(find_shards(home)).folder, removal._unlink
+
+    def killed(path: Path) -> int:
+        if removed:
+            raise KeyboardInterrupt
+        removed.append(path)
+        return real(path)
+
+    removed: list[Path] = []
+    with monkeypatch.context() as patched:
+        patched.setattr(removal, "_unlink", killed)
+        assert clean("--remove", "shards", "--yes")[0] == 130
+    assert removed == [shard / "manifest.json"]
+    assert unreferenced(take_inventory(home), "leftovers") == {f"shards/{shard.name}"}
+    resi.run([*RUN, f"root={home}"])
+    assert next(find_shards(home)).verify()
+    (shard / "manifest.json").unlink()
+    clean("--unreferenced", "--yes")
+    assert not shard.exists()
+
+
+@pytest.fixture
+def left(home: Path) -> dict[str, bool]:
+    """Put things of all sorts into a data root; return by path whether a clean of what nothing refers to takes it."""
+    number = uuid.uuid4().hex
+    host = platform.node()
+    found = {
+        f"models/.a.safetensors.{host}-{dead()}-{number}.tmp": True,
+        f"models/.b.safetensors.{host}-{os.getpid()}-{number}.tmp": False,
+        f"results/.{'merge'}-x/part.parquet": True,
+        "results/report.html": False,
+        "unfinished/0123.safetensors.trainer/checkpoint-5/model.bin": False,
+        "shards/graph-cora-augmentation-0123456789ab/parts/.x.parquet": True,
+        "shards/graph-cora-augmentation-0123456789ab/comparisons.parquet": False,
+        "shards/notes.txt": False,
+        "sources/shards/0123-graph-cora-augmentation-1123456789ab": True,
+        "sources/graph/cora/dataset-0123456789ab.json": False,
+        "downloads/1234/models.zip": True,
+        "downloads/1234/models.zip.unpacked": False,
+        "downloads/1234/others.zip.part": False,
+        "models/graphs/cora/published.pt": False,
+        "cache/pictures-0123/train.bin": True,
+        "datasets/graph/cora/x.bin": False,
+        "sweeps/2026-01-01/planned.jsonl": False,
+        "mine/model.safetensors": False,
+        "notes.txt": False,
+    }
+    for path in found:
+        (home / path).parent.mkdir(parents=True, exist_ok=True)
+        (home / path).write_text('{"number": 0, "job": "a"}\n')
+        os.utime(home / path, (time.time() - 3600, time.time() - 3600))
+    return found
+
+
+def dead() -> int:
+    """Return the number of a process that has ended."""
+    child = os.posix_spawn(sys.executable, [sys.executable, "-c", ""], environment())
+    os.waitpid(child, 0)
+    return child
+
+
+def test_leftovers_of_all_sorts(home: Path, clean: Said, left: dict[str, bool]) -> None:
+    clean("--unreferenced", "--yes")
+    assert {path: not (home / path).exists() for path in left} == left
+    _, out, _ = clean("--remove", "models,published,trainings,begun,results,datasets,downloads,sweeps,sources", "--yes")
+    assert "sweeps/2026-01-01: its jobs have not all ended" in out
+    assert {path for path in left if (home / path).exists()} == {
+        *(path for path in left if path.startswith("models/.b")),  # this process is writing it
+        *("sweeps/2026-01-01/planned.jsonl", "mine/model.safetensors", "notes.txt", "shards/notes.txt"),
+    }
+
+
+def test_notes_on_files_that_have_changed(home: Path, tmp_path: Path) -> None:
+    from resi.store.known_files import KnownFiles
+
+    same, changed = tmp_path / "same.bin", tmp_path / "changed.bin"
+    known = KnownFiles(home, smallest=0)
+    for path in (same, changed):
+        path.write_bytes(b"12345")
+        os.utime(path, (time.time() - 60, time.time() - 60))
+        known._note_file(home / "sources" / "files" / f"{path.stem}.json", [str(path), *state(path)], "0")
+    changed.write_bytes(b"123456")
+    assert [path.stem for path in known.stale_notes()] == ["changed"]
+    assert "sources/files/changed.json" in unreferenced(take_inventory(home), "sources")
+
+
+def state(path: Path) -> list[int]:
+    found = path.stat()
+    return [found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino]
+
+
+def test_links_lead_a_clean_nowhere(home: Path, clean: Said, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "mine.bin").write_text("mine")
+    (home / "cache").mkdir()
+    (home / "cache" / "linked").symlink_to(outside)
+    (home / "cache" / "pictures").mkdir()
+    (home / "cache" / "pictures" / "inner").symlink_to(outside)
+    clean("--remove", "cache", "--yes")
+    assert list((home / "cache").iterdir()) == []
+    assert (outside / "mine.bin").read_text() == "mine"
+
+
+def test_a_data_root_that_cannot_be_written(home: Path, clean: Said, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(path: Path, *_: object, **__: object) -> None:
+        raise OSError(30, "Read-only file system", str(path))
+
+    monkeypatch.setattr(Path, "unlink", refused)
+    code, _out, err = clean("--remove", "shards", "--yes")
+    assert code == 1
+    assert "cannot remove" in err
+    assert "Read-only file system" in err
+    assert clean()[0] == 0
+
+
+@pytest.mark.parametrize("made_of", [[], ["models/x.safetensors", "datasets/mine/data.csv"], ["shards/a/notes.txt"]])
+def test_what_is_no_data_root_is_refused(tmp_path: Path, said: Said, made_of: list[str]) -> None:
+    for path in made_of:
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text("mine")
+    code, _, err = said("clean", "--root", str(tmp_path), "--remove", "models,datasets", "--yes")
+    assert code == 2
+    assert "is not a data root" in err
+    assert all((tmp_path / path).exists() for path in made_of)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--remove", "modls", "--dry-run"], "did you mean models?"),
+        (["--remove", "other", "--yes"], "unknown kind of things in a data root: 'other'"),
+        (["--older-than", "soon"], "--older-than soon: expected an age such as 90m, 12h or 7d"),
+        (["--root", "/nowhere/at/all"], "/nowhere/at/all: there is no such folder"),
+    ],
+)
+def test_mistakes_are_one_line(home: Path, said: Said, words: list[str], message: str) -> None:
+    code, _, err = said("clean", "--root", str(home), *words)
+    assert code == 2
+    assert message in err
+    assert len(err.splitlines()) == 1
+
+
+def test_a_pattern_of_names_limits_what_is_shown_and_removed(home: Path, clean: Said) -> None:
+    _, out, _ = clean("standard-s0-*", "--details", "--json")
+    items = json.loads(out)["items"]
+    assert {item["path"].rsplit("/", 1)[-1][:12] for item in items} == {"standard-s0-"}
+    clean("--remove", "models", "*/gcn/standard-s0-*", "--yes")
+    assert len(list((home / "models").rglob("*.safetensors"))) == 6
+
+
+@pytest.fixture(autouse=True)
+def _is_wide(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("COLUMNS", "200")
+    yield

@@ -1,0 +1,19 @@
+"""The values of the self-test are those of the definitions with 50 digits, and cover the benchmark."""
+
+from __future__ import annotations
+
+import json
+
+from resi import registry
+from tests.exact.golden import GOLDEN, golden
+
+
+def test_the_file_in_the_package_is_what_the_definitions_give() -> None:
+    assert json.loads(GOLDEN.read_text(encoding="utf-8")) == json.loads(json.dumps(golden()))
+
+
+def test_every_measure_of_the_benchmark_is_tested() -> None:
+    measures = registry.measures()
+    benchmark = {name for name in measures if measures.get(name).benchmark}
+    assert {*json.loads(GOLDEN.read_text(encoding="utf-8"))["measures"]} == benchmark
+    assert len(benchmark) == 24
