@@ -38,7 +38,7 @@ def submitit_sweep(tmp_path_factory: pytest.TempPathFactory) -> Sweep:
     return sweep(home, *words, PROBE_KILL="1", PROBE_RAISE="2", PROBE_PREEMPT="3", CUDA_VISIBLE_DEVICES="5,3")
 
 
-@pytest.mark.parametrize("name", ["joblib_sweep", "submitit_sweep"])
+@pytest.mark.parametrize("name", ["joblib_sweep", pytest.param("submitit_sweep", marks=LONG)])
 def test_a_job_that_dies_takes_no_other_with_it(name: str, request: pytest.FixtureRequest) -> None:
     found: Sweep = request.getfixturevalue(name)
     assert found.code == 1, found.stderr
@@ -66,6 +66,7 @@ def test_processes_share_cores_and_memory(joblib_sweep: Sweep, number: int) -> N
     assert seen["visible"] == "5,3"
 
 
+@LONG
 @pytest.mark.parametrize("number", [0, 3])
 def test_explicit_threads_win_and_devices_stay_visible(submitit_sweep: Sweep, number: int) -> None:
     seen = submitit_sweep.probe(number)
@@ -76,6 +77,7 @@ def test_explicit_threads_win_and_devices_stay_visible(submitit_sweep: Sweep, nu
     assert seen["visible"] == "5,3"
 
 
+@LONG
 def test_a_preempted_job_is_queued_again_and_ends(submitit_sweep: Sweep) -> None:
     assert submitit_sweep.tries(3) == 2
     assert submitit_sweep.outcomes()[3] == "done"
