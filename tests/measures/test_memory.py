@@ -17,7 +17,8 @@ from resi.measures.needs import Needs, Size, of_pair, total, working
 from resi.measures.neighbours import Jaccard, SecondOrderCosine
 from resi.measures.regression import Gulp
 
-# Measure, shape, type, and how many are compared: of 50 to 200 MB, in a second or less. benchmarks/memory.py has them all.
+# Measure, shape, type, and how many are compared: of 50 to 200 MB, in a second or less; more of them are in
+# benchmarks/memory.py.
 CASES = [
     ("aligned_cosine", (700, 700), "float32", 2),
     ("cka", (1500, 200), "float32", 15),
