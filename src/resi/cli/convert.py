@@ -30,7 +30,7 @@ EXAMPLES = (
 
 def main(words: list[str]) -> int:
     """Convert files; return 1 if something in them is not converted, 2 if one cannot be read."""
-    arguments = _parser().parse_args(words)
+    arguments = make_parser().parse_args(words)
     if arguments.suite and arguments.json:
         raise UsageError("--suite and --json: choose one")
     found: dict[Path, Outcome] = {}
@@ -55,7 +55,8 @@ def main(words: list[str]) -> int:
     return max(code, int(any(outcome.refused for outcome in found.values())))
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
     parser = argparse.ArgumentParser(prog="resi convert", description=ABOUT, epilog=EXAMPLES)
     parser.add_argument("files", nargs="+", type=Path, metavar="CONFIG.yaml", help="a published configuration")
     parser.add_argument(

@@ -39,6 +39,19 @@ PARAMETERS = 9
 
 def main(words: list[str]) -> int:
     """Print all that is known about a name."""
+    words, files = take_files(words)
+    arguments = make_parser().parse_args(words)
+    kind, text, facts = describe(arguments.name, arguments.config_dir, files)
+    if arguments.json:
+        about = {"name": arguments.name, "kind": kind, "about": LINE_BREAK.sub(" ", text), **dict(facts)}
+        write(json.dumps(about, indent=2) + "\n")
+    else:
+        _print(arguments.name, kind, text, facts)
+    return 0
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
     parser = argparse.ArgumentParser(
         prog="resi describe",
         description="Describe a measure, model, dataset, test, domain or suite: what it is and its properties.",
@@ -47,15 +60,7 @@ def main(words: list[str]) -> int:
     parser.add_argument("name")
     parser.add_argument("--config-dir", type=Path, metavar="DIR", help="folder with your own suites, in suite/")
     parser.add_argument("--json", action="store_true", help="print JSON")
-    words, files = take_files(words)
-    arguments = parser.parse_args(words)
-    kind, text, facts = describe(arguments.name, arguments.config_dir, files)
-    if arguments.json:
-        about = {"name": arguments.name, "kind": kind, "about": LINE_BREAK.sub(" ", text), **dict(facts)}
-        write(json.dumps(about, indent=2) + "\n")
-    else:
-        _print(arguments.name, kind, text, facts)
-    return 0
+    return parser
 
 
 def _print(name: str, kind: str, text: str, facts: Facts) -> None:

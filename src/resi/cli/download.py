@@ -34,7 +34,7 @@ checksum, and the disk is checked for archives and content before anything is fe
 
 def main(words: list[str]) -> int:
     """Download and unpack, or say what would be; return 0."""
-    arguments = _parser().parse_args(words)
+    arguments = make_parser().parse_args(words)
     root = (arguments.root or default_root()).expanduser().absolute()
     if arguments.list:
         print_list(root, arguments.names, arguments.json, arguments.wide)
@@ -90,7 +90,8 @@ def _take(wanted: list[Wanted], datasets: list[Source], root: Path, arguments: a
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
     parser = argparse.ArgumentParser(
         prog="resi download",
         description="Download published models and results, and datasets, to where runs look for them.",

@@ -42,7 +42,7 @@ EXAMPLES = """\
 
 def main(words: list[str]) -> int:
     """Extract, or list layers; return 0."""
-    arguments = _arguments(words)
+    arguments = make_parser().parse_intermixed_args(words)
     others, values = split(arguments.words, KEYS, "extract")
     if others:
         raise UsageError(f"resi extract: {others[0]}: expected KEY=VALUE, such as data={shlex.quote(others[0])}")
@@ -59,12 +59,13 @@ def main(words: list[str]) -> int:
     return 0
 
 
-def _arguments(words: list[str]) -> argparse.Namespace:
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
     found = parser("extract", "resi extract model=MODEL data=DATA out=FOLDER [KEY=VALUE ...]", ABOUT, KEYS, EXAMPLES)
     found.add_argument("words", nargs="*", help=argparse.SUPPRESS)
     found.add_argument("--list", action="store_true", help="print the layers that can be taken, and write nothing")
     found.add_argument("--json", action="store_true", help="with --list: print them as JSON")
-    return found.parse_intermixed_args(words)
+    return found
 
 
 def _extract(model: str, data: str, values: dict[str, Any]) -> None:

@@ -56,24 +56,8 @@ def main(words: list[str]) -> int:
         from resi.cli.list_results import main as list_results
 
         return list_results(words[0], words[1:])
-    parser = argparse.ArgumentParser(
-        prog="resi list",
-        description="List what is available, including plugins, and what was computed.",
-        epilog="examples: resi list measures 'r*' --json; resi list measures measure.file=my_measure.py; "
-        "resi list scores --help has its own options",
-    )
-    parser.add_argument("kind", nargs="?", choices=[*KINDS, *RESULTS], help="without it, how many there are of each")
-    parser.add_argument("pattern", nargs="?", default="*", help="shell-style pattern of names")
-    parser.add_argument("--root", type=Path, help="data root of shards and progress; default as for a run")
-    parser.add_argument("--config-dir", type=Path, help="folder with your own suites, in suite/")
-    parser.add_argument("--outdated", action="store_true", help="only shards with numbers of earlier versions, and why")
-    parser.add_argument("--details", action="store_true", help="of progress: every failed job with its reason")
-    parser.add_argument("--wide", action="store_true", help="show all columns, however wide")
-    formats = parser.add_mutually_exclusive_group()
-    formats.add_argument("--json", action="store_true", help="print JSON")
-    formats.add_argument("--csv", action="store_true", help="print CSV")
     words, files = take_files(words)
-    arguments = parser.parse_args(words)
+    arguments = make_parser().parse_args(words)
     if files and arguments.kind != "measures":
         raise UsageError(f"measure.file={files[0].path}: it has measures alone: resi list measures measure.file=FILE")
     arguments.files = files
@@ -91,6 +75,27 @@ def main(words: list[str]) -> int:
     else:
         _print(kind, rows, arguments)
     return 0
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    parser = argparse.ArgumentParser(
+        prog="resi list",
+        description="List what is available, including plugins, and what was computed.",
+        epilog="examples: resi list measures 'r*' --json; resi list measures measure.file=my_measure.py; "
+        "resi list scores --help has its own options",
+    )
+    parser.add_argument("kind", nargs="?", choices=[*KINDS, *RESULTS], help="without it, how many there are of each")
+    parser.add_argument("pattern", nargs="?", default="*", help="shell-style pattern of names")
+    parser.add_argument("--root", type=Path, help="data root of shards and progress; default as for a run")
+    parser.add_argument("--config-dir", type=Path, help="folder with your own suites, in suite/")
+    parser.add_argument("--outdated", action="store_true", help="only shards with numbers of earlier versions, and why")
+    parser.add_argument("--details", action="store_true", help="of progress: every failed job with its reason")
+    parser.add_argument("--wide", action="store_true", help="show all columns, however wide")
+    formats = parser.add_mutually_exclusive_group()
+    formats.add_argument("--json", action="store_true", help="print JSON")
+    formats.add_argument("--csv", action="store_true", help="print CSV")
+    return parser
 
 
 def _count_kinds(arguments: argparse.Namespace) -> list[Row]:

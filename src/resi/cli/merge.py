@@ -24,31 +24,7 @@ def main(words: list[str]) -> int:
     from resi.results.remote import RemoteFolder, is_url
     from resi.store.root import default_root
 
-    parser = argparse.ArgumentParser(
-        prog="resi-merge",
-        description="Combine the shards below data roots into comparisons.parquet and scores.parquet. Merging again, "
-        "or in another order, gives the same tables; the same comparison from two shards is one row.",
-    )
-    parser.add_argument(
-        "roots",
-        nargs="*",
-        metavar="ROOT",
-        help="data roots, shards or folders of shards; or URLs of such, as s3://bucket/folder",
-    )
-    parser.add_argument(
-        "--out", metavar="DIR", help="folder of the tables, or its URL; default: results/ of the first data root"
-    )
-    parser.add_argument(
-        "--published",
-        action="append",
-        default=[],
-        type=Path,
-        metavar="FILE",
-        help="results file of the published benchmark (Parquet), converted to a shard of the first root; repeatable",
-    )
-    parser.add_argument("--pooling", help="how BERT's and ALBERT's tokens were pooled in those files: cls or mean")
-    parser.add_argument("--json", action="store_true", help="print what was merged as JSON")
-    arguments = parser.parse_args(words)
+    arguments = make_parser().parse_args(words)
     given = arguments.roots or [str(default_root())]
     out = arguments.out or default_out(given[0])
     if arguments.published and is_url(given[0]):
@@ -76,6 +52,35 @@ def main(words: list[str]) -> int:
     if arguments.json:
         _write_json(merged, str(out), [*problems, *found])
     return 1 if problems or found else 0
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    parser = argparse.ArgumentParser(
+        prog="resi-merge",
+        description="Combine the shards below data roots into comparisons.parquet and scores.parquet. Merging again, "
+        "or in another order, gives the same tables; the same comparison from two shards is one row.",
+    )
+    parser.add_argument(
+        "roots",
+        nargs="*",
+        metavar="ROOT",
+        help="data roots, shards or folders of shards; or URLs of such, as s3://bucket/folder",
+    )
+    parser.add_argument(
+        "--out", metavar="DIR", help="folder of the tables, or its URL; default: results/ of the first data root"
+    )
+    parser.add_argument(
+        "--published",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="FILE",
+        help="results file of the published benchmark (Parquet), converted to a shard of the first root; repeatable",
+    )
+    parser.add_argument("--pooling", help="how BERT's and ALBERT's tokens were pooled in those files: cls or mean")
+    parser.add_argument("--json", action="store_true", help="print what was merged as JSON")
+    return parser
 
 
 def _write_json(merged: Merged, out: str, problems: list[str]) -> None:

@@ -30,15 +30,7 @@ class Names(NamedTuple):
 
 def main(words: list[str]) -> int:
     """Write the files, and say what to do with them."""
-    parser = argparse.ArgumentParser(
-        prog="resi new-measure",
-        description="Write a Python distribution with one measure: entry point, documentation and tests, which pass.",
-        epilog="example: resi new-measure mean-shift",
-    )
-    parser.add_argument("name", metavar="NAME", help="what the measure is to be called, such as mean_shift")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="a new folder; default resi-NAME in this one")
-    parser.add_argument("--license", metavar="SPDX", help="such as MIT; by default you choose later")
-    arguments = parser.parse_args(words)
+    arguments = make_parser().parse_args(words)
     names = names_of(arguments.name)
     folder = arguments.out or Path(names.distribution)
     write_files(folder.expanduser(), names, arguments.license)
@@ -49,6 +41,19 @@ def main(words: list[str]) -> int:
         f"  resi domain=graph test=augmentation 'measure=[cka,{names.measure}]'\n"
     )
     return 0
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    parser = argparse.ArgumentParser(
+        prog="resi new-measure",
+        description="Write a Python distribution with one measure: entry point, documentation and tests, which pass.",
+        epilog="example: resi new-measure mean-shift",
+    )
+    parser.add_argument("name", metavar="NAME", help="what the measure is to be called, such as mean_shift")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="a new folder; default resi-NAME in this one")
+    parser.add_argument("--license", metavar="SPDX", help="such as MIT; by default you choose later")
+    return parser
 
 
 def names_of(given: str) -> Names:

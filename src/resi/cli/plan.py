@@ -27,6 +27,15 @@ SHOWN_JOBS = 5
 
 def main(words: list[str]) -> int:
     """Print the plan of a run, or of all runs of a sweep."""
+    arguments = make_parser().parse_intermixed_args(words)
+    if arguments.multirun or suite_of(arguments.words):
+        return print_sweep(arguments.words, arguments.config_dir, arguments.json)
+    print_plan_of(arguments.words, arguments.config_dir, arguments.json)
+    return 0
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
     parser = argparse.ArgumentParser(
         prog="resi plan",
         description="Print what a run, a sweep or a suite would train, extract and compare, what is done already, what "
@@ -37,11 +46,7 @@ def main(words: list[str]) -> int:
     parser.add_argument("-m", "--multirun", action="store_true", help="the arguments are those of a sweep")
     parser.add_argument("--config-dir", type=Path, help="folder with your own configs")
     parser.add_argument("--json", action="store_true", help="print JSON, with the time and memory of every job")
-    arguments = parser.parse_intermixed_args(words)
-    if arguments.multirun or suite_of(arguments.words):
-        return print_sweep(arguments.words, arguments.config_dir, arguments.json)
-    print_plan_of(arguments.words, arguments.config_dir, arguments.json)
-    return 0
+    return parser
 
 
 def print_plan_of(words: list[str], config_dir: Path | None = None, as_json: bool = False) -> None:

@@ -26,7 +26,7 @@ def main(words: list[str]) -> int:
     from resi.store.files import make_folder, write_text
     from resi.store.root import default_root
 
-    arguments = _parser().parse_args(words)
+    arguments = make_parser().parse_args(words)
     root = named_root((arguments.root or default_root()).expanduser())
     out = arguments.out.expanduser() if arguments.out else None
     tables = _tables_of(root)
@@ -48,7 +48,8 @@ def main(words: list[str]) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
     parser = argparse.ArgumentParser(
         prog="resi report",
         description="Write results as one HTML page, which needs no network: which measures cannot be told from the "
