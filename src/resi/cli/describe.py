@@ -57,7 +57,7 @@ def make_parser() -> argparse.ArgumentParser:
         description="Describe a measure, model, dataset, test, domain or suite: what it is and its properties.",
         epilog="examples: resi describe cka; resi describe my_measure measure.file=my_measure.py",
     )
-    parser.add_argument("name")
+    parser.add_argument("name", help="as resi list shows it")
     parser.add_argument("--config-dir", type=Path, metavar="DIR", help="folder with your own suites, in suite/")
     parser.add_argument("--json", action="store_true", help="print JSON")
     return parser

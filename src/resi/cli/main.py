@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resi.choices import Status
-from resi.console import accept_all_text, say, write
+from resi.console import accept_all_text, say
 from resi.console.plain_text import visible
 from resi.errors import ResiError
 from resi.machine.signals import INTERRUPTED, TERMINATED, Terminated, leave, raise_on_term
@@ -43,6 +43,9 @@ COMMANDS = {
     "doctor": ("resi.cli.doctor", "what works on this machine, and what to do about the rest; computes all measures"),
     "clean": ("resi.cli.clean", "what is in the data root, how large, and what nothing refers to; removed on request"),
 }
+
+ABOUT = ("-h", "--help", "help", "--version", "--install-completion", "--show-completion", "--complete")
+"""Options that are about the command itself, and start no run."""
 
 
 def main() -> None:
@@ -97,22 +100,31 @@ def explain(error: BaseException) -> tuple[str, int]:
 
 
 def _dispatch(words: list[str]) -> int:
-    if words and words[0] in COMMANDS:
-        return int(importlib.import_module(COMMANDS[words[0]][0]).main(words[1:]))
-    if words and words[0] in ("-h", "--help", "help"):
-        from resi.cli.help import show_help
-
-        return show_help(COMMANDS)
-    if words == ["--version"]:
-        from resi import __version__
-
-        write(f"resi {__version__}\n")
-        return 0
-    if words and not words[0].startswith("-") and "=" not in words[0] and words[0][0] not in "+~":
+    first = words[0] if words else ""
+    if first in COMMANDS:
+        return int(importlib.import_module(COMMANDS[first][0]).main(words[1:]))
+    if first in ABOUT:
+        return _about(first, words[1:])
+    if first and not first.startswith("-") and "=" not in first and first[0] not in "+~":
         from resi.errors import unknown_name
 
-        raise unknown_name("command", words[0], list(COMMANDS), " A run takes arguments KEY=VALUE, see resi --help.")
+        raise unknown_name("command", first, list(COMMANDS), " A run takes arguments KEY=VALUE, see resi --help.")
     return _run_hydra(words)
+
+
+def _about(word: str, rest: list[str]) -> int:
+    """Do what an option asks that is about the command itself."""
+    from resi.cli.completion import installing
+
+    if word == "--complete":
+        return installing.complete(rest, COMMANDS)
+    if word == "--show-completion":
+        return installing.show_completion(rest)
+    if word == "--install-completion":
+        return installing.install_completion(rest, COMMANDS)
+    from resi.cli.help import show_help, show_versions  # not for --complete, which a TAB waits for
+
+    return show_versions() if word == "--version" else show_help(COMMANDS)
 
 
 def _run_hydra(words: list[str]) -> int:
