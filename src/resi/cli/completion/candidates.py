@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     Names = dict[str, Any]
 
 MERGE = "resi-merge"
+REPEATED = "..."
+"""After the source of a word that can be given any number of times."""
 
 
 class Candidate(NamedTuple):
@@ -69,11 +71,16 @@ class _Place:
             return [Candidate(f"{name}={found.word}") for found in self._values(source or [], value)]
         if "=" in last:
             return self._of_key(last)
-        number = len(self._free())
-        source = self._words[number] if number < len(self._words) else []
         marks = re.match(r"[+~]*", last)[0]  # type: ignore[index]
         keys = [Candidate(f"{marks}{key}", about) for key, about in self._known_keys(last.removeprefix(marks))]
-        return [*self._values(source, last), *keys]
+        return [*self._values(self._source(), last), *keys]
+
+    def _source(self) -> str | list[str]:
+        """Return the source of a word that is neither an option nor a key, at this place."""
+        number = len(self._free())
+        if self._words[-1:] == [REPEATED]:
+            number = min(number, len(self._words) - 2)
+        return self._words[number] if number < len(self._words) else []
 
     def _free(self) -> list[str]:
         """Return the words before the last that are neither options, nor their values, nor keys."""

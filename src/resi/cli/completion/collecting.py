@@ -12,6 +12,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 from resi.choices import Choice, ModelSource, OnError, Protocol, Status
+from resi.cli.completion.candidates import REPEATED
 
 if TYPE_CHECKING:
     import argparse
@@ -149,7 +150,7 @@ def _of_parser(name: str, parser: argparse.ArgumentParser) -> dict[str, Any]:
             options |= {key: [action.help or "", source] for key in action.option_strings}
             continue
         source = WORDS.get((name, action.dest), list(action.choices or []))
-        words += [source] * (20 if action.nargs in ("*", "+") else 1)
+        words += [source, REPEATED] if action.nargs in ("*", "+") else [source]
     return {"options": options, "words": words}
 
 
