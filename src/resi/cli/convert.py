@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import shlex
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from resi.cli.arguments import CommandParser
 from resi.console import say, write
 from resi.console.plain_text import visible
 from resi.errors import ResiError, UsageError
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Container, Mapping
 
     from resi.published.convert.outcome import Outcome, Remark
@@ -57,7 +58,7 @@ def main(words: list[str]) -> int:
 
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
-    parser = argparse.ArgumentParser(prog="resi convert", description=ABOUT, epilog=EXAMPLES)
+    parser = CommandParser(prog="resi convert", description=ABOUT, epilog=EXAMPLES)
     parser.add_argument("files", nargs="+", type=Path, metavar="CONFIG.yaml", help="a published configuration")
     parser.add_argument(
         "--suite", type=Path, metavar="NAME.yaml", help="write a suite of that name; runs find it in a folder suite/"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import json
 import re
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resi import registry
-from resi.cli.arguments import take_files
+from resi.cli.arguments import CommandParser, take_files
 from resi.cli.kinds import described_kinds, suite_names
 from resi.cli.list import of_files, print_rows
 from resi.console import show, shown, write
@@ -21,6 +20,7 @@ from resi.groundings import SCORED
 from resi.measures.cards import definition, properties
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Iterable, Mapping, Sequence
 
     from resi.domains.base import Domain
@@ -56,7 +56,7 @@ def main(words: list[str]) -> int:
 
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="resi describe",
         description="Describe a measure, model, dataset, test, domain or suite: what it is and its properties.",
         epilog="examples: resi describe cka; resi describe my_measure measure.file=my_measure.py",

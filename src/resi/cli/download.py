@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from resi.cli.arguments import CommandParser
 from resi.cli.download_lists import print_dry_run, print_list, say_sizes
 from resi.errors import UsageError, unknown_name
 from resi.published.choice import Choice, whole
@@ -92,7 +93,7 @@ def _take(wanted: list[Wanted], datasets: list[Source], root: Path, arguments: a
 
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="resi download",
         description="Download published models and results, and datasets, to where runs look for them.",
         epilog=EPILOG,

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resi import registry
-from resi.cli.arguments import take_files
+from resi.cli.arguments import CommandParser, take_files
 from resi.cli.list_work import list_embedded, list_progress, list_shards, matches, print_failures
 from resi.console import write
 from resi.errors import ResiError, UsageError
@@ -16,6 +15,7 @@ from resi.measures.cards import larger_is
 from resi.registry.discovery import load_plugins
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Callable, Sequence
 
     from resi.measures.base import Measure
@@ -81,7 +81,7 @@ def main(words: list[str]) -> int:
 
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="resi list",
         description="List what is available, including plugins, and what was computed.",
         epilog="examples: resi list measures 'r*' --json; resi list measures measure.file=my_measure.py; "

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from resi.choices import Status
-from resi.cli.arguments import add_correct
+from resi.cli.arguments import CommandParser, add_correct
 from resi.console import say, write
 from resi.errors import UsageError, unknown_name
 
@@ -116,7 +116,7 @@ def _collect(rows: pl.LazyFrame) -> pl.DataFrame:
 def make_parser(kind: str) -> argparse.ArgumentParser:
     """Return the parser of the command line of a kind of rows."""
     order = "the best measure of each architecture first" if kind == "scores" else "in the order of the tables"
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog=f"resi list {kind}",
         description=f"List {kind} of the merged tables, or of all finished shards where nothing is merged, {order}.",
         epilog=EXAMPLES,

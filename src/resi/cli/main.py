@@ -106,9 +106,9 @@ def _dispatch(words: list[str]) -> int:
     if first in ABOUT:
         return _about(first, words[1:])
     if first and not first.startswith("-") and "=" not in first and first[0] not in "+~":
-        from resi.errors import unknown_name
+        from resi.cli.unknown import unknown_command
 
-        raise unknown_name("command", first, list(COMMANDS), " A run takes arguments KEY=VALUE, see resi --help.")
+        raise unknown_command(words, list(COMMANDS))
     return _run_hydra(words)
 
 
@@ -134,10 +134,11 @@ def _run_hydra(words: list[str]) -> int:
     from resi.config.loading import config_folder
     from resi.config.own_measures import with_files, without_files
     from resi.config.register import register
-    from resi.config.words import check_words, quoted
+    from resi.config.words import check_options, check_words, quoted
     from resi.sweeps.jobs import split_words
     from resi.sweeps.sweep import Sweep
 
+    check_options(words)
     register()
     words = with_files(quoted(words), without_files(ConfigStore.instance()))
     words, asked = split_words(words)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from resi.cli.arguments import CommandParser
 from resi.console import accept_all_text, say, write
 from resi.errors import UsageError
 
 if TYPE_CHECKING:
+    import argparse
+
     import polars as pl
 
     from resi.results.merge import Merged
@@ -56,7 +58,7 @@ def main(words: list[str]) -> int:
 
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="resi-merge",
         description="Combine the shards below data roots into comparisons.parquet and scores.parquet. Merging again, "
         "or in another order, gives the same tables; the same comparison from two shards is one row.",

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import argparse
 import importlib.util
 import keyword
 import re
 from pathlib import Path
 from string import Template
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from resi import registry
+from resi.cli.arguments import CommandParser
 from resi.console import write
 from resi.errors import UsageError
+
+if TYPE_CHECKING:
+    import argparse
 
 PREFIX = "resi-"
 TEMPLATES = Path(__file__).parent / "scaffold"
@@ -45,7 +48,7 @@ def main(words: list[str]) -> int:
 
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="resi new-measure",
         description="Write a Python distribution with one measure: entry point, documentation and tests, which pass.",
         epilog="example: resi new-measure mean-shift",

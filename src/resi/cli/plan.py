@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from resi.cli.arguments import CommandParser
 from resi.cli.plan_tables import print_details, print_places, print_steps
 from resi.config.words import label, suite_of
 from resi.console import PATIENCE_SECONDS, progress, say, show, shown, write
@@ -14,6 +14,7 @@ from resi.console.tables import paragraph
 from resi.errors import ArtifactError, ResiError, UsageError
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Sequence
 
     from resi.estimates.summary import Summary
@@ -36,7 +37,7 @@ def main(words: list[str]) -> int:
 
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="resi plan",
         description="Print what a run, a sweep or a suite would train, extract and compare, what is done already, what "
         "has to be fetched, and an estimate of time, memory and disk. Starts nothing, and reads no weights.",

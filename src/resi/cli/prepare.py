@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from resi.cli.arguments import CommandParser
 from resi.console import say, write
 from resi.errors import UsageError
 
 if TYPE_CHECKING:
+    import argparse
+
     from resi.specs import Archive
 
 HOW = ("link", "move", "copy")
@@ -58,7 +60,7 @@ def make_parser() -> argparse.ArgumentParser:
     known = _archives()
     about = "; ".join(archive.about for _, archive in known.values())
     folders = [f"datasets/{domain}/{archive.folder}" for domain, archive in known.values()]
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="resi prepare",
         description=f"Convert {about}, and check that nothing is missing. If interrupted, the same command resumes it.",
     )

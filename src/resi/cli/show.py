@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resi.choices import Status
-from resi.cli.arguments import add_correct
+from resi.cli.arguments import CommandParser, add_correct
 from resi.console import format_seconds, show, shown, write
 from resi.console.tables import paragraph
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Iterator, Mapping
 
     import polars as pl
@@ -52,7 +52,7 @@ def main(words: list[str]) -> int:
 
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="resi show",
         description="Show one run: what it is, its config and versions, its scores, and why comparisons failed.",
         epilog="resi list shards names them; resi list comparisons --root SHARD lists what it compared",

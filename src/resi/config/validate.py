@@ -115,7 +115,15 @@ def _check_keys(composed: DictConfig, domain: Domain) -> None:
 def _check_choice(domain: Domain, kind: str, name: str | None) -> None:
     known = [item.name for item in (domain.datasets() if kind == "dataset" else domain.architectures())]
     of_plugins = (registry.datasets if kind == "dataset" else registry.networks)(domain.name)
+    if name is None:
+        raise UsageError(f"{kind} is empty: leave it out for the default, or name one of {', '.join(known)}")
     if name not in known and name not in of_plugins:
+        for other in registry.usable_domains():
+            if name in [item.name for item in (other.datasets() if kind == "dataset" else other.architectures())]:
+                raise UsageError(
+                    f"{kind}={name} is of domain={other.name}, not of domain={domain.name}; "
+                    f"write domain={other.name} {kind}={name}"
+                )
         raise unknown_name(f"{kind} of domain={domain.name}:", str(name), known)
 
 
