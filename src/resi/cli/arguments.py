@@ -1,4 +1,4 @@
-"""Command lines of arguments ``KEY=VALUE`` that are no runs, such as those of ``resi extract`` and ``resi compare``."""
+"""Command lines of arguments ``KEY=VALUE`` that are not runs: those of ``resi extract`` and ``resi compare``."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def parameters(values: dict[str, Any], key: str) -> dict[str, dict[str, Any]]:
     Raises
     ------
     UsageError
-        If there is none of the three.
+        If one of the three parts is missing.
     """
     found: dict[str, dict[str, Any]] = {}
     for given in [name for name in values if name.startswith(f"{key}.")]:

@@ -59,7 +59,7 @@ def main(words: list[str]) -> int:
     words, files = take_files(words)
     arguments = make_parser().parse_args(words)
     if files and arguments.kind != "measures":
-        raise UsageError(f"measure.file={files[0].path}: it has measures alone: resi list measures measure.file=FILE")
+        raise UsageError(f"measure.file={files[0].path}: only measures are in it: resi list measures measure.file=FILE")
     arguments.files = files
     if "=" in arguments.pattern:
         key, value = arguments.pattern.split("=", 1)

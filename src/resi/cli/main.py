@@ -23,25 +23,28 @@ if TYPE_CHECKING:
 
 # Subcommand -> (module with a `main(words) -> exit code`, what it does).
 COMMANDS = {
-    "extract": ("resi.cli.extract", "the layers of your own network over data, written to a folder"),
-    "compare": ("resi.cli.compare", "layers in files and folders with each other: table, heat map"),
+    "extract": ("resi.cli.extract", "run your own network over data, and write what its layers compute"),
+    "compare": ("resi.cli.compare", "compare layers in files and folders: table, heat map"),
     "list": (
         "resi.cli.list",
-        "what is available: measures, models, datasets, tests, domains, plugins, suites; results: shards, scores, "
-        "comparisons; progress of suites",
+        "list measures, models, datasets, tests, domains, plugins, suites; results: shards, scores, comparisons; "
+        "progress of suites",
     ),
-    "show": ("resi.cli.show", "one run: its config, versions and scores, and why comparisons failed"),
-    "describe": ("resi.cli.describe", "one measure, model, dataset, test or suite in full"),
-    "new-measure": ("resi.cli.new_measure", "a package with a measure of your own to start from, tests included"),
-    "check-measure": ("resi.cli.check_measure", "whether a measure of yours does what it says, and what it costs"),
-    "plan": ("resi.cli.plan", "what a run, sweep or suite would do, with estimates; starts nothing"),
+    "show": ("resi.cli.show", "show one run: its config, versions and scores, and why comparisons failed"),
+    "describe": ("resi.cli.describe", "describe one measure, model, dataset, test, domain or suite in full"),
+    "new-measure": ("resi.cli.new_measure", "write a package with a measure of your own to start from, tests included"),
+    "check-measure": (
+        "resi.cli.check_measure",
+        "check whether your measure does what it states, and what it costs",
+    ),
+    "plan": ("resi.cli.plan", "print what a run, sweep or suite would do, with estimates; starts nothing"),
     "merge": ("resi.cli.merge", "combine the shards of many runs into one table (also: resi-merge)"),
-    "download": ("resi.cli.download", "the published models or results, to where runs look for them"),
-    "convert": ("resi.cli.convert", "a configuration of the published benchmark into command lines or a suite"),
-    "prepare": ("resi.cli.prepare", "the archive of a dataset from its own layout into the one that runs read"),
-    "report": ("resi.cli.report", "results as a page for the browser: the answer, and its evidence"),
-    "doctor": ("resi.cli.doctor", "what works on this machine, and what to do about the rest; computes all measures"),
-    "clean": ("resi.cli.clean", "what is in the data root, how large, and what nothing refers to; removed on request"),
+    "download": ("resi.cli.download", "fetch published models, results and datasets to where runs look for them"),
+    "convert": ("resi.cli.convert", "turn a configuration of the published benchmark into command lines or a suite"),
+    "prepare": ("resi.cli.prepare", "bring the archive of a dataset into the layout that runs read"),
+    "report": ("resi.cli.report", "write results as a page for the browser: the answer and its evidence"),
+    "doctor": ("resi.cli.doctor", "check what works on this machine, and say what to do about the rest"),
+    "clean": ("resi.cli.clean", "show what is in the data root and how large; remove what nothing refers to on request"),
 }
 
 ABOUT = ("-h", "--help", "help", "--version", "--install-completion", "--show-completion", "--complete")

@@ -45,7 +45,9 @@ def main(words: list[str]) -> int:
     for problem in found:
         say(f"resi-merge: {problem}")
     for reason, count in merged.outdated.items():
-        say(f"of earlier versions, kept with a note: {count} {reason}; resi list shards --outdated names their shards")
+        say(
+            f"from earlier versions, kept with a note: {count} {reason}; resi list shards --outdated names their shards"
+        )
     if merged.shards:
         counts = f"{merged.comparisons} comparisons ({merged.failed} failed) and {merged.scores} scores"
         say(f"{merged.shards} shards: {counts} in {out}")
@@ -111,7 +113,7 @@ class _Copies:
         return copy
 
     def named(self, problem: str) -> str:
-        """Return what is said of a copy as said of the original."""
+        """Return a message about a copy as one about the original."""
         for copy, url in self._urls.items():
             problem = problem.replace(copy, url)
         return problem

@@ -65,7 +65,7 @@ def names_of(given: str) -> Names:
     Raises
     ------
     UsageError
-        If it is no identifier, or is taken.
+        If it is not an identifier, or is taken.
     """
     measure = given.removeprefix(PREFIX).replace("-", "_")
     if not re.fullmatch(r"[a-z][a-z0-9_]*", measure):

@@ -35,14 +35,14 @@ def take_design(composed: DictConfig) -> Design:
     Raises
     ------
     UsageError
-        If there are no such groups, or datasets are named that are none.
+        If there are no such groups, or a name is not that of a dataset.
     """
     by, trained_on = composed.by or SETTING, tuple(map(str, composed.trained_on or ()))
     if by not in (SETTING, *AGAINST):
         raise unknown_name("by", by, [SETTING, *AGAINST])
     if trained_on and by != "dataset":
         raise UsageError(
-            f"trained_on=[{','.join(trained_on)}]: datasets are compared with by=dataset; a run without it trains and "
+            f"trained_on=[{','.join(trained_on)}]: datasets are compared with by=dataset; without it, a run trains and "
             "represents models on dataset=NAME"
         )
     with open_dict(composed):
@@ -55,7 +55,7 @@ def take_design(composed: DictConfig) -> Design:
 def test_against(
     design: Design, test: Grounding, domain: Domain, architectures: list[str], groups: int | tuple[str, ...] | None
 ) -> tuple[Grounding, tuple[str, ...]]:
-    """Return the test of groups that are no settings, and the settings of its models.
+    """Return the test of groups that are not settings, and the settings of its models.
 
     Raises
     ------

@@ -132,7 +132,7 @@ def _models(composed: DictConfig, published_keys: Sequence[str]) -> ModelOrigin:
     source = ModelSource.parse("models.source", given.source)
     if source is ModelSource.train:
         if given.root:
-            raise UsageError(f"models.root={given.root}: it is read with models.source=published only")
+            raise UsageError(f"models.root={given.root}: it is used with models.source=published only")
         return ModelOrigin(source, None)
     for name, values in composed.model.items():
         for key, value in _plain(values).items():

@@ -78,7 +78,7 @@ def stale_notes(store: Store) -> Iterator[Path]:
 
 
 def summarize(plan: Plan, measure_keys: Sequence[str]) -> str:
-    """Return a hash that plans have in common if and only if their shards have one name.
+    """Return a hash that two plans share if and only if their shards have the same name.
 
     Parameters
     ----------

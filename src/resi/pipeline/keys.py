@@ -97,7 +97,7 @@ def parameters(measure: Measure, subsample: int | None, sampling: Sampling = "sp
     own = measure.parameters()
     if taken := [name for name in {NULL: None, **sampled} if name in own]:
         raise UsageError(
-            f"measure={measure.name}: its parameter {taken[0]!r} is called like what the tables say of how its values "
-            "were computed; rename the parameter"
+            f"measure={measure.name}: its parameter {taken[0]!r} has the name of a column that says how values were "
+            "computed; rename the parameter"
         )
     return canonical({**own, **sampled})

@@ -79,7 +79,7 @@ class Pool:
         self._put_off: deque[Task] = deque()
         self._deaths: Counter[Task | None] = Counter()
         self._workers: list[_Worker] = []
-        self._waiting = Waiting("is making what is left here")
+        self._waiting = Waiting("is computing what is left")
         names = (task.model.architecture for task in tasks)
         self._recipe = DomainRecipe.of(maker.domain, maker.dataset.name, names)
         self._server = self._start_server()
@@ -161,7 +161,7 @@ class Pool:
             return self._server.start(job)
         except OSError as error:
             raise TrainingError(
-                "workers: a worker process cannot be started, which may be for want of memory; workers=1 needs none"
+                "workers: a worker process cannot be started, perhaps because memory is short; use workers=1"
             ) from error
 
     def _receive(self) -> None:
@@ -222,10 +222,10 @@ class Pool:
         self._deaths[worker.task] += 1
         if self._deaths[worker.task] >= TRIES:
             raise TrainingError(
-                f"workers: {died}, and so did one before; the system does that when memory runs out. workers=1 needs "
-                "less, and shows what else it may be"
+                f"workers: {died}, and so did one before; the system does that when memory runs out. Use workers=1, "
+                "which needs less, and shows the error if it is another one"
             )
-        say(f"{died}; another one goes on")
+        say(f"{died}; another one continues")
         if worker.task is not None:
             self._schedule.add([worker.task])
 

@@ -104,7 +104,7 @@ def make_here(maker: Maker, tasks: Iterable[Task], advance: Callable[[], None]) 
     """
     pending = deque(tasks)
     put_off = 0
-    waiting = Waiting("is making what is left here")
+    waiting = Waiting("is computing what is left")
     while pending:
         task = pending.popleft()
         if maker.try_to_make(task):

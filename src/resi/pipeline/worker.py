@@ -229,7 +229,7 @@ def _listen(connection: Connection[Any, Any], tasks: SimpleQueue[Task], parent: 
 
 
 def _stop(number: int, frame: FrameType | None) -> NoReturn:
-    """Stop what is under way as Ctrl-C does, once."""
+    """Interrupt the work that is running, as Ctrl-C does, once."""
     del number, frame
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     raise KeyboardInterrupt

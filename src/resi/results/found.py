@@ -71,7 +71,7 @@ def find_results(root: Path, kind: str) -> Results:
         except ResiError as error:
             notes.append(f"left out: {error}")
     if unfinished := len(shards) - len(finished):
-        notes.append(f"of {unfinished} unfinished runs nothing is shown; repeat them to finish them")
+        notes.append(f"{unfinished} unfinished runs are not shown; repeat them to finish them")
     if not frames:
         raise UsageError(f"{root}: {notes[0]}")
     # The same comparison from two shards is one row; whether they contradict each other, merging says.

@@ -1,4 +1,4 @@
-"""A look before a sweep starts: missing data, models, packages and space are told once, before a job asks for them."""
+"""A look before a sweep starts: missing data, models, packages and space are reported once, before a job needs them."""
 
 from __future__ import annotations
 
@@ -142,4 +142,4 @@ def _tell_space(plans: Sequence[Plan]) -> None:
         disk = disk_of(models_of(of_root, Stored()), of_root, is_finished=lambda _: True)
         if disk.needed.known > disk.free:
             parts = ", ".join(f"{name} {format_bytes(part.known)}" for name, part in disk.parts.items())
-            say(f"{root} has {format_bytes(disk.free)} free, and the jobs are going to write about {parts}")
+            say(f"{root} has {format_bytes(disk.free)} free, and the jobs will write about {parts}")

@@ -67,14 +67,12 @@ def expand(words: Sequence[str], suite: Suite | None = None, loader: ConfigLoade
 
 
 def left_alone(words: Sequence[str], suite: Suite) -> str:
-    """Return what to say of a word for groups that some grids of a suite do not take; empty if there is none."""
+    """Return the note about a word for groups that some grids of a suite do not accept; empty without one."""
     given = [word for word in words if word.lstrip("+").startswith(f"{GROUPS}=")]
     if not given or not suite.fixed_groups:
         return ""
     names = [name for name in suite.grids if name in suite.fixed_groups]
-    return (
-        f"{given[-1]}: the grids {', '.join(names)} of suite={suite.name} have the groups that there are, and keep them"
-    )
+    return f"{given[-1]}: the grids {', '.join(names)} of suite={suite.name} have fixed groups, and keep them"
 
 
 def _parse(words: Iterable[str], loader: ConfigLoader | None) -> list[Override]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class SweepLauncher(Launcher):
-    """A Hydra launcher that goes on when a job dies, and notes it for the sweep's report.
+    """A Hydra launcher that continues when a job dies, and records it for the sweep's report.
 
     Hydra's own launchers raise at the first job that leaves no result, and say nothing about the others.
 
