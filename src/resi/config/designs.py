@@ -23,14 +23,14 @@ KEYS = ("by", "trained_on")
 
 
 class Design(NamedTuple):
-    """What a run says of its groups beside the key ``groups``."""
+    """The keys of a run about its groups, besides ``groups``."""
 
     by: str
     trained_on: tuple[str, ...]
 
 
 def take_design(composed: DictConfig) -> Design:
-    """Return what a run says of its groups; keys that say nothing are taken out of its config.
+    """Return the keys of a run about its groups; keys without a value are removed from its config.
 
     Raises
     ------

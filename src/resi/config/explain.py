@@ -114,7 +114,7 @@ def _unknown_choice(error: BaseException) -> str:
 
 
 def _several(group: str, name: str) -> list[str]:
-    """Return what to write for a choice whose plain name several plugins have."""
+    """Return the full names of a choice whose plain name several plugins have."""
     from resi import registry
 
     known: list[registry.Registry[Any]] = []

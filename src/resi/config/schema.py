@@ -286,7 +286,7 @@ class RunConfig:
 
     @property
     def remade(self) -> Remade:
-        """Which stored comparisons are made again; none by a run that only scores."""
+        """Which stored comparisons are computed again; none by a run that only scores."""
         if self.stage is Stage.score:
             return Remade(failed=False, others=False)
         always = self.compare.overwrite is Overwrite.always

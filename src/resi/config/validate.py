@@ -1,4 +1,4 @@
-"""A composed config becomes the typed config of a run, or one line that says what does not fit."""
+"""Turn a composed config into the typed config of a run, or raise an error of one line."""
 
 from __future__ import annotations
 
@@ -188,7 +188,7 @@ def by_protocol(measures: Mapping[str, Measure], protocol: Protocol) -> dict[str
 
 
 def check_scorable(measures: Mapping[str, Measure]) -> None:
-    """Raise ``UsageError`` for a measure whose values say nothing, or whose parameters a table cannot hold."""
+    """Raise ``UsageError`` for a measure without a direction, or with parameters that a table cannot hold."""
     for name, measure in measures.items():
         try:
             canonical(measure.parameters())

@@ -128,7 +128,7 @@ def one_value(key: str, given: str, values: Iterable[str] = ()) -> UsageError:
 
 
 def how_to_quote(word: str) -> str:
-    """Return what to do about a word that cannot be read."""
+    """Return the message for a word that cannot be parsed."""
     key, _, value = word.partition("=")
     if not value:
         return f"{word}: expected KEY=VALUE, such as measure=cka"

@@ -36,11 +36,11 @@ TRIES = 2
 
 
 class CannotSendError(Exception):
-    """Workers cannot make what this process can: it has a domain or an architecture that they do not find."""
+    """Workers cannot do this work: the process has a domain or an architecture that they do not find."""
 
 
 class _Worker:
-    """A worker process, and what it works on."""
+    """A worker process and its current task."""
 
     def __init__(self, process: ForkedProcess) -> None:
         self.process = process
@@ -91,7 +91,7 @@ class Pool:
         self.close()
 
     def finish(self, tasks: Sequence[Task]) -> Iterator[Task]:
-        """Wait until tasks are made, and yield each; others are begun when none of these is left to begin.
+        """Yield each task when it is done; start others when none of these is left to start.
 
         Raises
         ------
@@ -112,7 +112,7 @@ class Pool:
                 self._receive()
 
     def close(self) -> None:
-        """Stop all workers; what each works on is put away as after Ctrl-C, and killed if that takes long."""
+        """Stop all workers; each saves its work as after Ctrl-C, and is killed if that takes long."""
         for worker in self._workers:
             worker.process.connection.close()
         until = time.monotonic() + STOP_SECONDS
@@ -213,7 +213,7 @@ class Pool:
             self._later = [one for one in self._later if one.model != task.model]
 
     def _bury(self, worker: _Worker) -> None:
-        """Note that a worker has died, and let another one make what it worked on; once for each task."""
+        """Record that a worker has died, and give its task to another one, once for each task."""
         code = worker.process.wait()
         worker.process.end()
         self._workers.remove(worker)

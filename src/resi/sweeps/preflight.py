@@ -99,7 +99,7 @@ def _check_job(job: JobWords, config: RunConfig, planner: Planner, found: Prefli
 def _by_cause(
     errors: Mapping[JobWords, ResiError], configs: Sequence[RunConfig], jobs: Sequence[JobWords]
 ) -> dict[str, list[JobWords]]:
-    """Return jobs by what keeps them from running, in words: published models on one dataset are one cause."""
+    """Return jobs by the reason why they cannot run; missing published models of one dataset are one reason."""
     of_job = dict(zip(jobs, configs, strict=True))
     causes: defaultdict[object, list[JobWords]] = defaultdict(list)
     for job, error in errors.items():
@@ -136,7 +136,7 @@ def _tell_notices(plans: Iterable[Plan]) -> None:
 
 
 def _tell_space(plans: Sequence[Plan]) -> None:
-    """Say it where what jobs are going to write does not fit on the disk; shards, which are small, are not counted."""
+    """Warn if the jobs would write more than fits on the disk; shards, which are small, are not counted."""
     for root in dict.fromkeys(plan.config.root for plan in plans):
         of_root = [plan for plan in plans if plan.config.root == root]
         disk = disk_of(models_of(of_root, Stored()), of_root, is_finished=lambda _: True)
