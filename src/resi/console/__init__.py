@@ -100,7 +100,7 @@ def write(text: str) -> None:
 
 
 def accept_all_text() -> None:
-    """Replace characters that the encoding lacks in all output of this process, Hydra's included, instead of failing."""
+    """Replace characters that the encoding lacks in all output, Hydra's included, instead of failing."""
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError):  # of a stream that is none of Python's own
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
