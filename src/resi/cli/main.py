@@ -44,7 +44,10 @@ COMMANDS = {
     "prepare": ("resi.cli.prepare", "bring the archive of a dataset into the layout that runs read"),
     "report": ("resi.cli.report", "write results as a page for the browser: the answer and its evidence"),
     "doctor": ("resi.cli.doctor", "check what works on this machine, and say what to do about the rest"),
-    "clean": ("resi.cli.clean", "show what is in the data root and how large; remove what nothing refers to on request"),
+    "clean": (
+        "resi.cli.clean",
+        "show what is in the data root; remove what nothing refers to, on request",
+    ),
 }
 
 ABOUT = ("-h", "--help", "help", "--version", "--install-completion", "--show-completion", "--complete")

@@ -89,6 +89,7 @@ WORDS: dict[tuple[str, str], Source] = {
     ("compare", "words"): "files",
     ("check-measure", "words"): "measures or files",
     ("download", "names"): "downloads",
+    ("clean", "pattern"): [],
     ("report", "root"): "results or folders",
     ("prepare", "archive"): "folders",
 }
