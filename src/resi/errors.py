@@ -41,7 +41,7 @@ class CheckpointError(DatasetError):
 
 
 class DownloadError(ResiError):
-    """A file that could not be fetched, or is not what it should be."""
+    """A file that could not be fetched, or whose content is not the expected one."""
 
 
 class ArtifactError(ResiError):
@@ -110,5 +110,5 @@ def listed(names: Iterable[str], most: int = 8) -> str:
 
 
 def first_line(error: BaseException) -> str:
-    """Return the first line of what an error of others says, or its class if it says nothing."""
+    """Return the first line of another package's error, or its class if it has no message."""
     return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")

@@ -6,9 +6,11 @@ import csv
 import io
 import json
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
@@ -63,16 +65,57 @@ def process(*words: str) -> subprocess.CompletedProcess[str]:
         (["domain=graphs"], "unknown domain 'graphs'; did you mean graph? Known: custom, graph, language, vision."),
         (["groups=4"], "groups=4: test=augmentation of domain=graph has groups=2, 3, 5"),
         (["groups=x"], "groups=x: expected 2, 3, 5, or a list such as [standard,label_randomization_50]"),
-        (["measure=jaccard", "measure.jaccard.k=many"], "measure.jaccard.k=many: Value 'many' of type 'str'"),
+        (["measure=jaccard", "measure.jaccard.k=many"], "measure.jaccard.k=many: expected a whole number"),
         (
             ["measure=jaccard", "measure.jaccard.kk=3"],
             "unknown key 'measure.jaccard.kk'; did you mean",
         ),
         (["sead=3"], "unknown key 'sead'; did you mean seeds or shards?"),
         (["model=gcn", "model.gat.epochs=5"], "model.gat.epochs is set, but gat is not chosen; add it to model=[...]"),
-        (["seeds=3"], "seeds=3: expected a list such as [0,1]"),
-        (["measure=cka,rsa"], "Ambiguous value for argument 'measure=cka,rsa'"),
-        (["stage=trains"], "stage=trains: Invalid value 'trains', expected one of [models, "),
+        (["seeds=3"], "seeds=3: expected a list such as [0,1], in quotes: 'seeds=[0,1]'"),
+        (["seeds=[a]"], "seeds=[a]: expected a whole number"),
+        (["seeds=0,1"], "seeds=0,1: for one run with all of them write a list, in quotes: 'seeds=[0,1]'"),
+        (
+            ["measure=cka,rsa"],
+            "measure=cka,rsa: for one run with all of them write a list, in quotes: 'measure=[cka,rsa]'; for a run of "
+            "each write resi -m measure=cka,rsa",
+        ),
+        (
+            ["compare.threads=1,2"],
+            "compare.threads=1,2: compare.threads has one value; for a run of each write resi -m",
+        ),
+        (["measure=[cka", "rsa]"], "measure=[cka: the list does not end with a bracket; write it without spaces"),
+        (["measure=[cka rsa]"], "measure=[cka rsa]: put commas between names: 'measure=[cka,rsa]'"),
+        (["measure="], "measure= has no value; leave it out for the default, or write a name that resi list measures"),
+        (["model=[]"], "model is empty: leave it out for the default, or name one of gat, gcn, "),
+        (
+            ["model=resnet18"],
+            "model=resnet18 is of domain=vision, not of domain=graph; write domain=vision model=resnet",
+        ),
+        (["dataset=cifar100"], "dataset=cifar100 is of domain=vision, not of domain=graph; write domain=vision"),
+        (["stage=trains"], "unknown stage 'trains'. Known: all, compare, models, representations, score."),
+        (["stage=comapre"], "unknown stage 'comapre'; did you mean compare or score?"),
+        (["compare.isolate=perhaps"], "compare.isolate=perhaps: expected true or false"),
+        (["mesure=cka"], "unknown key 'mesure'; did you mean measure? resi --help lists the keys"),
+        (["=cka"], "an argument begins with =; write KEY=VALUE, such as measure=cka"),
+        (["-m", "hydra.launcher.n_jobs=2"], "hydra.launcher.n_jobs is set, but the launcher has no such key; choose "),
+        (["--verson"], "unknown option --verson; did you mean --version? Or see resi --help"),
+        (["--measure=cka"], "unknown option --measure=cka: keys of a run have no dashes; write measure=cka"),
+        (["--cfg", "jobs"], "--cfg/-c: invalid choice: 'jobs'"),
+        (["--config-dir", "nowhere"], "--config-dir "),
+        (["run", "measure=cka"], "unknown command 'run': a run is started without a command; write resi measure=cka"),
+        (["sweep", "measure=cka,rsa"], "unknown command 'sweep': a run is started without a command; write resi -m m"),
+        (["cka"], "unknown command 'cka': it is a measure; write resi measure=cka for a run, or resi describe cka"),
+        (["resnet18"], "unknown command 'resnet18': it is a model; write resi domain=vision model=resnet18 for a run"),
+        (["smoke"], "unknown command 'smoke': it is a suite; write resi -m suite=smoke to run it"),
+        (["measures"], "unknown command 'measures': write resi list measures"),
+        (["seeds"], "unknown command 'seeds': it is a key of a run; write resi seeds=VALUE, see resi --help"),
+        (["list", "measure"], "unknown kind of resi list: 'measure'; did you mean measures? Known: "),
+        (["list", "measures", "--jsn"], "list: unknown option --jsn; did you mean --json? Or see resi list --help"),
+        (["show"], "show: missing: SHARD; see resi show --help"),
+        (["show", "--root"], "show: --root needs a value; see resi show --help"),
+        (["show", "UNKNOWN"], "UNKNOWN is neither a shard of "),
+        (["report", "nowhere"], "nowhere is not a folder; name a data root, a folder of merged tables, a shard, or "),
         (["seeds=[0]"], "seeds=[0]: expected at least two seeds from 0 up, all different"),
         (["seeds=[1,1]"], "seeds=[1, 1]: expected at least two seeds from 0 up, all different"),
         (["compare.memory=lots"], "compare.memory=lots: expected a size such as 4GB or 512MiB, or auto"),
@@ -270,9 +313,30 @@ def test_a_domain_that_cannot_be_used_is_named_and_hides_no_other(
     assert "left out: domain broken of some-plugin: SystemExit: 3" in capsys.readouterr().err
 
 
-def test_the_module_is_the_command() -> None:
+def test_the_module_is_the_command_and_says_versions() -> None:
     found = subprocess.run([sys.executable, "-m", "resi", "--version"], capture_output=True, text=True, check=True)
-    assert found.stdout == f"resi {resi.__version__}\n"
+    expected = [f"resi {resi.__version__}", f"Python {sys.version.split()[0]}", f"torch {metadata.version('torch')}"]
+    assert found.stdout.splitlines() == expected
+
+
+def test_the_module_runs(root: Path) -> None:
+    words = ["list", "measures", "ck*", "--json"]
+    found = subprocess.run([sys.executable, "-m", "resi", *words], capture_output=True, text=True, check=True)
+    assert [row["name"] for row in json.loads(found.stdout)] == ["cka"]
+
+
+def test_without_a_word_the_kinds_are_shown(root: Path, command: Callable[..., Said]) -> None:
+    for name in ("list", "describe"):
+        assert command(name).returncode == 0
+        assert f"resi {name} " in command(name).stdout
+        for row in json.loads(command(name, "--json").stdout):
+            words = shlex.split(row["example"])
+            assert words[:2] == ["resi", name]
+            assert row["about"]
+            if row["number"]:  # else there is nothing yet
+                said = command(*words[1:])
+                assert (said.returncode, said.stderr) == (0, "")
+                assert said.stdout.strip() != f"no {row['name']}"
 
 
 def test_merge_combines_shards_and_tells_of_problems(root: Path, capsys: pytest.CaptureFixture[str]) -> None:

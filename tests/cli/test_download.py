@@ -435,7 +435,7 @@ def test_a_dry_run_says_what_would_be_done_and_writes_nothing(
     root = tmp_path / "root"
     code, out, err = said("download", "graph", "results", "imagenet100", "--root", str(root), "--dry-run", "--json")
     assert code == 0
-    assert "imagenet100 has to be got by hand: Kaggle" in err
+    assert "imagenet100 has to be downloaded by you: Kaggle" in err
     about = json.loads(out)
     first, second, third = about["files"]
     assert {key: first[key] for key in ("file", "state", "size", "to fetch", "into")} == {

@@ -79,7 +79,7 @@ def test_layers_are_listed(folder: Path, capsys: pytest.CaptureFixture[str]) -> 
         ([*WORDS, "batch_size=0", "out=x"], "batch_size=0: expected a whole number, at least 1"),
         ([*WORDS, "pooling=median", "out=x"], "median"),
         ([*WORDS, "layers=conv", "out=x"], "conv"),
-        ([*WORDS, "--list", "out=x"], "out= says nothing about which layers there are"),
+        ([*WORDS, "--list", "out=x"], "out= does not change which layers there are"),
         (["extract", "model=nothing", "data=inputs.npy", "out=x"], "nothing"),
     ],
 )

@@ -56,7 +56,7 @@ def test_the_command_line_says_it_and_starts_nothing(
         ("hydra/launcher=[basic,joblib]", "a sweep has one launcher"),
         ("test=augmentation,shortcut", "write -m test=augmentation,shortcut"),
         ("test=null", "test=null: a run has one test; leave the argument out"),
-        ("+comparee.threads=2", "unknown key 'comparee'; did you mean compare or compare.memory or compare.threads?"),
+        ("+comparee.threads=2", r"unknown key 'comparee'; did you mean compare\? resi --help"),
         ("+compare.thread=2", "unknown key 'compare.thread'; did you mean compare.threads"),
         ("+models.rot=2", r"unknown key 'models.rot'; did you mean models.root"),
         ("+model.gcn.epoch=2", "unknown key 'model.gcn.epoch'; did you mean model.gcn.epochs"),

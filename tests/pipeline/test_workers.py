@@ -110,7 +110,7 @@ def test_a_model_whose_worker_is_killed_is_taken_up_again_once(
     words = [*TOY, f"model.matrix.note={note}", "workers=2", "stage=models"]
     resi.run([*words, "model.matrix.acts=die once", f"root={tmp_path / 'once'}"])
     assert len(bits(tmp_path / "once")) == 6
-    line = "a worker was ended by SIGKILL while training matrix on nothing, standard, seed 0; another one goes on"
+    line = "a worker was ended by SIGKILL while training matrix on nothing, standard, seed 0; another one continues"
     assert line in capsys.readouterr().err.splitlines()
     with pytest.raises(TrainingError, match=r"was ended by SIGKILL while training .*, and so did one before"):
         resi.run([*words, "model.matrix.acts=die", f"root={tmp_path / 'always'}"])

@@ -380,7 +380,7 @@ def test_a_suite_has_the_same_runs(files: Path, said: Callable[..., tuple[int, s
     code, _, err = said("convert", *names, "--suite", str(target))
     assert code == 1
     assert f"resi --config-dir {files / 'conf'} suite=mine runs it" in err
-    assert "a merge is no run" in err
+    assert "a merge is not a run" in err
     loader = open_configs(files / "conf")
     expected = [job.words for name in names for job in convert(read_configuration(Path(name)), KNOWN).jobs]
     assert sorted(expand([], load_suite("mine", loader), loader)) == sorted(expected)

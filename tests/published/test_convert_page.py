@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from resi import registry
-from resi.cli.convert import _parser
+from resi.cli.convert import make_parser
 from resi.cli.help import help_texts
 from resi.cli.main import COMMANDS
 from resi.config.many import compose_all, open_configs
@@ -106,7 +106,7 @@ def test_types_are_tests() -> None:
 
 
 def test_options_exist() -> None:
-    known = {option for action in _parser()._actions for option in action.option_strings}
+    known = {option for action in make_parser()._actions for option in action.option_strings}
     assert {CODE.findall(row[0])[0].split()[0] for row in TABLES["option|"]} == known - {"-h", "--help"}
 
 

@@ -99,7 +99,7 @@ def test_a_merge_counts_and_marks_what_is_of_earlier_versions(
     out = tmp_path / "results"
     for _ in range(2):
         assert run_command(["merge", str(tmp_path)]) == 0
-        line = f"of earlier versions, kept with a note: 2 comparisons {OLD}; resi list shards --outdated names"
+        line = f"from earlier versions, kept with a note: 2 comparisons {OLD}; resi list shards --outdated names"
         assert line in capsys.readouterr().err
     merge_shards([out], tmp_path / "again")
     for folder in (out, tmp_path / "again"):

@@ -87,4 +87,4 @@ def test_a_disk_that_is_too_small_is_told_and_the_jobs_run(
     assert "free, and the jobs" not in capsys.readouterr().err  # all of it is there
     shutil.rmtree(root / "representations")
     assert run_command(["-m", *SMALL, "test=augmentation", "compare.overwrite=always"]) == 0
-    assert capsys.readouterr().err.count("has 1 kB free, and the jobs are going to write about representations") == 1
+    assert capsys.readouterr().err.count("has 1 kB free, and the jobs will write about representations") == 1

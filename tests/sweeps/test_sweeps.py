@@ -36,7 +36,7 @@ def test_every_planned_job_is_told_of(folder: Path) -> None:
     assert [record["outcome"] for record in records] == ["done", "failed", "not finished", "not run"]
     assert [record["exit_code"] for record in records] == [0, 1, 1, 1]
     assert records[1]["detail"] == "killed"
-    assert "left no word of its end" in records[2]["detail"]
+    assert "did not record how it ended" in records[2]["detail"]
 
 
 def test_the_report_gives_every_job_and_the_exit_code(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -303,7 +303,7 @@ def test_a_time_that_is_none_is_refused(root: Path, said: Said, text: str) -> No
 
 
 def test_the_page_names_every_group_and_every_kind_and_its_commands_are_understood() -> None:
-    from resi.cli.clean import _parser
+    from resi.cli.clean import make_parser
     from resi.upkeep.items import KINDS
     from tests.conftest import REPOSITORY
     from tests.docs.test_pages import commands
@@ -314,4 +314,4 @@ def test_the_page_names_every_group_and_every_kind_and_its_commands_are_understo
     found = [words for words in commands(page) if words[0] == "clean"]
     assert len(found) == 6
     for words in found:
-        _parser().parse_args(words[1:])
+        make_parser().parse_args(words[1:])

@@ -1,18 +1,19 @@
-"""Command lines of arguments ``KEY=VALUE`` that are no runs, such as those of ``resi extract`` and ``resi compare``."""
+"""Command lines of arguments ``KEY=VALUE`` that are not runs: those of ``resi extract`` and ``resi compare``."""
 
 from __future__ import annotations
 
+import argparse
 import ast
+import difflib
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from resi.cli.help import WIDTH, as_table
 from resi.errors import UsageError, unknown_name
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Callable, Mapping, Sequence
 
     from resi.registry.files import MeasureFile
@@ -116,7 +117,7 @@ def parameters(values: dict[str, Any], key: str) -> dict[str, dict[str, Any]]:
     Raises
     ------
     UsageError
-        If there is none of the three.
+        If one of the three parts is missing.
     """
     found: dict[str, dict[str, Any]] = {}
     for given in [name for name in values if name.startswith(f"{key}.")]:
@@ -141,14 +142,36 @@ def take_files(words: Sequence[str]) -> tuple[list[str], list[MeasureFile]]:
     return [word for word in words if word not in given], load_files(paths)
 
 
-def parser(command: str, usage: str, about: str, keys: Mapping[str, Key], examples: str) -> argparse.ArgumentParser:
+class CommandParser(argparse.ArgumentParser):
+    """A parser whose errors are one line each, with what was probably meant."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise ``UsageError`` for what the parser says in its own way.
+
+        Parameters
+        ----------
+        message : str
+            Of argparse, such as "unrecognized arguments: --jsn".
+        """
+        if found := re.fullmatch(r"argument (.+): invalid choice: '(.*)' \(choose from (.*)\)", message):
+            raise unknown_name(f"{found[1]} of {self.prog}:", found[2], re.findall(r"[^', ]+", found[3]))
+        message = message.replace("the following arguments are required:", "missing:")
+        message = re.sub(r"^argument (.+): expected one argument$", r"\1 needs a value", message)
+        end = ";"
+        if found := re.match("unrecognized arguments: (-[^ =]+)", message):
+            known = [name for action in self._actions for name in action.option_strings]
+            near = difflib.get_close_matches(found[1], known, n=1)
+            message, end = f"unknown option {found[1]}", f"; did you mean {near[0]}? Or" if near else ";"
+        raise UsageError(f"{self.prog.removeprefix('resi ')}: {message}{end} see {self.prog} --help")
+
+
+def parser(command: str, usage: str, about: str, keys: Mapping[str, Key], examples: str) -> CommandParser:
     """Return a parser of options whose help is 80 columns wide, with a table of keys and examples below."""
-    import argparse
     import textwrap
 
     paragraphs = "\n\n".join(textwrap.fill(paragraph, WIDTH) for paragraph in about.split("\n\n"))
     table = as_table([(key, known.about) for key, known in keys.items()])
-    return argparse.ArgumentParser(
+    return CommandParser(
         prog=f"resi {command}",
         usage=usage,
         description=f"{paragraphs}\n\narguments:\n{table}",

@@ -32,7 +32,7 @@ def main(words: list[str]) -> int:
     """Check measures and print what was found; return 1 if anything has failed."""
     from resi.registry.files import MeasureFileError
 
-    arguments = _arguments(words)
+    arguments = make_parser().parse_intermixed_args(words)
     names, values = split(arguments.words, {}, "check-measure", parameters_of="measure")
     if not names:
         raise UsageError("resi check-measure: name a measure or a Python file, see resi check-measure --help")
@@ -58,7 +58,8 @@ def main(words: list[str]) -> int:
     return 0 if all(report.ok for report in reports) else 1
 
 
-def _arguments(words: list[str]) -> argparse.Namespace:
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
     usage = "resi check-measure NAME|FILE[:NAME] [...] [KEY=VALUE ...] [options]"
     found = parser("check-measure", usage, ABOUT, KEYS, EXAMPLES)
     found.add_argument("words", nargs="*", help=argparse.SUPPRESS)
@@ -66,7 +67,7 @@ def _arguments(words: list[str]) -> argparse.Namespace:
     found.add_argument("--seed", type=int, default=0, help="another one draws other inputs; default 0")
     found.add_argument("--no-cost", action="store_true", help="do not measure times")
     found.add_argument("--json", action="store_true", help="print JSON")
-    return found.parse_intermixed_args(words)
+    return found
 
 
 def _report(kind: type[Measure], values: dict[str, Any], arguments: argparse.Namespace) -> MeasureReport:

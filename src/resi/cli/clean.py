@@ -10,6 +10,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from resi.cli.arguments import CommandParser
 from resi.console import progress, say, show, shown, write
 from resi.console.columns import Column
 from resi.console.tables import UNLIMITED, Section, paragraph, print_table
@@ -51,7 +52,7 @@ def main(words: list[str]) -> int:
     from resi.upkeep.inventory import take_inventory
     from resi.upkeep.selection import Selection, parse_age, parse_kinds
 
-    arguments = _parser().parse_args(words)
+    arguments = make_parser().parse_args(words)
     root = (arguments.root or default_root()).expanduser().absolute()
     check_text(root)
     kinds = parse_kinds(arguments.remove)
@@ -71,8 +72,9 @@ def main(words: list[str]) -> int:
     return _remove(inventory, selection, arguments, asks)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    parser = CommandParser(
         prog="resi clean",
         description="What is in a data root, how large it is, and what nothing refers to.",
         epilog=f"{EPILOG}\nkinds:\n{_kinds()}",

@@ -66,7 +66,7 @@ EXAMPLES = """\
 
 def main(words: list[str]) -> int:
     """Compare, and print a table; return 1 if a comparison failed."""
-    arguments = _arguments(words)
+    arguments = make_parser().parse_intermixed_args(words)
     _check_suffix("--out", arguments.out, TABLES)
     _check_suffix("--plot", arguments.plot, FIGURES)
     known = {key: about for key, about in KEYS.items() if key != "measure.NAME.P"}
@@ -83,7 +83,8 @@ def main(words: list[str]) -> int:
     return 1 if table.filter(status=Status.failed).height else 0
 
 
-def _arguments(words: list[str]) -> argparse.Namespace:
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
     found = parser("compare", "resi compare PATH [PATH ...] [KEY=VALUE ...] [options]", ABOUT, KEYS, EXAMPLES)
     found.add_argument("words", nargs="*", help=argparse.SUPPRESS)
     found.add_argument("--plot", type=Path, metavar="FILE", help="draw a heat map, .png, .svg or .pdf")
@@ -91,7 +92,7 @@ def _arguments(words: list[str]) -> argparse.Namespace:
     shown = found.add_mutually_exclusive_group()
     shown.add_argument("--json", action="store_true", help="print the table as JSON")
     shown.add_argument("--csv", action="store_true", help="print the table as CSV")
-    return found.parse_intermixed_args(words)
+    return found
 
 
 def _check_suffix(option: str, path: Path | None, suffixes: tuple[str, ...]) -> None:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import shlex
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from resi.cli.arguments import CommandParser
 from resi.console import say, write
 from resi.console.plain_text import visible
 from resi.errors import ResiError, UsageError
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Container, Mapping
 
     from resi.published.convert.outcome import Outcome, Remark
@@ -30,7 +31,7 @@ EXAMPLES = (
 
 def main(words: list[str]) -> int:
     """Convert files; return 1 if something in them is not converted, 2 if one cannot be read."""
-    arguments = _parser().parse_args(words)
+    arguments = make_parser().parse_args(words)
     if arguments.suite and arguments.json:
         raise UsageError("--suite and --json: choose one")
     found: dict[Path, Outcome] = {}
@@ -55,8 +56,9 @@ def main(words: list[str]) -> int:
     return max(code, int(any(outcome.refused for outcome in found.values())))
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="resi convert", description=ABOUT, epilog=EXAMPLES)
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    parser = CommandParser(prog="resi convert", description=ABOUT, epilog=EXAMPLES)
     parser.add_argument("files", nargs="+", type=Path, metavar="CONFIG.yaml", help="a published configuration")
     parser.add_argument(
         "--suite", type=Path, metavar="NAME.yaml", help="write a suite of that name; runs find it in a folder suite/"
@@ -77,7 +79,7 @@ def convert_file(path: Path, as_published: bool = False) -> Outcome:
     Raises
     ------
     UsageError
-        If it cannot be read, or is no configuration.
+        If it cannot be read, or is not a configuration.
     """
     from resi.published.convert.configuration import convert
     from resi.published.convert.reading import read_configuration
@@ -119,7 +121,7 @@ def _head(shared: Mapping[Remark, int]) -> list[str]:
 
 
 def _lines(path: Path, outcome: Outcome, shared: Container[Remark]) -> list[str]:
-    """Return what is said of a file, each in one line that no content of the file can break."""
+    """Return the messages about a file, each in one line that no content of the file can break."""
     refused = [f"not converted: {remark}" for remark in outcome.refused]
     own = [str(remark) for remark in outcome.remarks if remark not in shared]
     return [visible(line) for line in (str(path), *refused, *own)]
@@ -161,13 +163,13 @@ def _write_suite(found: dict[Path, Outcome], target: Path) -> None:
     parts = [(path.stem, outcome.jobs) for path, outcome in found.items() if outcome.jobs]
     for path, outcome in found.items():
         for merge in outcome.merges:
-            say(f"{path}: a merge is no run, and not in the suite: {visible(shlex.join(['resi', *merge]))}")
+            say(f"{path}: a merge is not a run, and is not in the suite: {visible(shlex.join(['resi', *merge]))}")
     if target.suffix != ".yaml":
         raise UsageError(f"--suite {target}: the file of a suite is called NAME.yaml")
     if target.exists():
-        raise UsageError(f"--suite {target}: there is such a file; name another, or remove it")
+        raise UsageError(f"--suite {target}: the file exists; name another, or remove it")
     if not parts:
-        raise UsageError(f"--suite {target}: nothing is converted that could be in it")
+        raise UsageError(f"--suite {target}: nothing was converted that a suite can hold")
     shared = _shared(found)
     comments = _head(shared) + [line for path in found for line in _lines(path, found[path], shared)]
     about = visible(f"converted from {', '.join(path.name for path in found)}")

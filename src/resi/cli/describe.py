@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import json
 import re
@@ -11,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resi import registry
-from resi.cli.arguments import take_files
-from resi.cli.list import of_files
+from resi.cli.arguments import CommandParser, take_files
+from resi.cli.kinds import described_kinds, suite_names
+from resi.cli.list import of_files, print_rows
 from resi.console import show, shown, write
 from resi.console.tables import paragraph
 from resi.errors import UsageError, unknown_name
@@ -20,6 +20,7 @@ from resi.groundings import SCORED
 from resi.measures.cards import definition, properties
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Iterable, Mapping, Sequence
 
     from resi.domains.base import Domain
@@ -39,16 +40,11 @@ PARAMETERS = 9
 
 def main(words: list[str]) -> int:
     """Print all that is known about a name."""
-    parser = argparse.ArgumentParser(
-        prog="resi describe",
-        description="Describe a measure, model, dataset, test, domain or suite: what it is and its properties.",
-        epilog="examples: resi describe cka; resi describe my_measure measure.file=my_measure.py",
-    )
-    parser.add_argument("name")
-    parser.add_argument("--config-dir", type=Path, metavar="DIR", help="folder with your own suites, in suite/")
-    parser.add_argument("--json", action="store_true", help="print JSON")
     words, files = take_files(words)
-    arguments = parser.parse_args(words)
+    arguments = make_parser().parse_args(words)
+    if arguments.name is None:
+        _print_kinds(arguments)
+        return 0
     kind, text, facts = describe(arguments.name, arguments.config_dir, files)
     if arguments.json:
         about = {"name": arguments.name, "kind": kind, "about": LINE_BREAK.sub(" ", text), **dict(facts)}
@@ -56,6 +52,28 @@ def main(words: list[str]) -> int:
     else:
         _print(arguments.name, kind, text, facts)
     return 0
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    parser = CommandParser(
+        prog="resi describe",
+        description="Describe a measure, model, dataset, test, domain or suite: what it is and its properties.",
+        epilog="examples: resi describe cka; resi describe my_measure measure.file=my_measure.py",
+    )
+    parser.add_argument("name", nargs="?", help="as resi list shows it; without it, which kinds there are")
+    parser.add_argument("--config-dir", type=Path, metavar="DIR", help="folder with your own suites, in suite/")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    return parser
+
+
+def _print_kinds(arguments: argparse.Namespace) -> None:
+    kinds = described_kinds(arguments.config_dir)
+    if arguments.json:
+        write(json.dumps(kinds, indent=2) + "\n")
+    else:
+        print_rows("kinds", kinds)
+        write("resi list KIND lists their names, such as resi list measures\n")
 
 
 def _print(name: str, kind: str, text: str, facts: Facts) -> None:
@@ -105,7 +123,7 @@ def describe(name: str, config_dir: Path | None = None, files: Sequence[MeasureF
         return found
     if found := _suite(name, config_dir):
         return found
-    known = [*registry.measures(), *SCORED, *registry.domains(), *_domain_names(), *_suite_names(config_dir)]
+    known = [*registry.measures(), *SCORED, *registry.domains(), *_domain_names(), *suite_names(config_dir)]
     raise unknown_name("name", name, known)
 
 
@@ -128,7 +146,7 @@ def _suite(name: str, config_dir: Path | None) -> tuple[str, str, Facts] | None:
     from resi.sweeps.suite_files import as_words, load_suite
     from resi.sweeps.suites import expand
 
-    if name not in _suite_names(config_dir):
+    if name not in suite_names(config_dir):
         return None
     loader = open_configs(config_dir)
     suite = load_suite(name, loader)
@@ -140,13 +158,6 @@ def _suite(name: str, config_dir: Path | None) -> tuple[str, str, Facts] | None:
         ("in full", "docs/sweeps.md"),
     ]
     return "suite", suite.about, facts
-
-
-def _suite_names(config_dir: Path | None) -> list[str]:
-    from resi.config.loading import config_folder
-
-    folders = [config_folder(), *([config_dir] if config_dir else [])]
-    return sorted({path.stem for folder in folders for path in (folder / "suite").glob("*.yaml")})
 
 
 def _in_domains(name: str) -> tuple[str, str, Facts] | None:

@@ -9,6 +9,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from resi.cli.arguments import CommandParser
 from resi.console import show, shown, write
 from resi.console.tables import paragraph
 from resi.errors import UsageError
@@ -36,19 +37,7 @@ def main(words: list[str]) -> int:
     from resi.upkeep.checks import State
     from resi.upkeep.doctor import examine
 
-    parser = argparse.ArgumentParser(
-        prog="resi doctor",
-        description="What works here: versions, extras, plugins, cores, GPU, data root, locks, caches; and all "
-        "measures of the benchmark against exact values.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--root", type=Path, help="data root; default as for a run")
-    parser.add_argument(
-        "--seconds", default="10", metavar="N", help="how long measures are computed; 0: not at all; default 10"
-    )
-    parser.add_argument("--json", action="store_true", help="print JSON, at the end")
-    arguments = parser.parse_args(words)
+    arguments = make_parser().parse_args(words)
     root = (arguments.root or default_root()).expanduser().absolute()
     check_text(root)
     found: list[Check] = []
@@ -64,6 +53,23 @@ def main(words: list[str]) -> int:
         show("")
         show(", ".join(f"{counts[state]} {state}" for state in State))
     return 1 if counts[State.failed] else 0
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    parser = CommandParser(
+        prog="resi doctor",
+        description="What works here: versions, extras, plugins, cores, GPU, data root, locks, caches; and all "
+        "measures of the benchmark against exact values.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--root", type=Path, help="data root; default as for a run")
+    parser.add_argument(
+        "--seconds", default="10", metavar="N", help="how long measures are computed; 0: not at all; default 10"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON, at the end")
+    return parser
 
 
 def _seconds(text: str) -> float:

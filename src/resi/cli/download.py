@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from resi.cli.arguments import CommandParser
 from resi.cli.download_lists import print_dry_run, print_list, say_sizes
 from resi.errors import UsageError, unknown_name
 from resi.published.choice import Choice, whole
@@ -34,7 +35,7 @@ checksum, and the disk is checked for archives and content before anything is fe
 
 def main(words: list[str]) -> int:
     """Download and unpack, or say what would be; return 0."""
-    arguments = _parser().parse_args(words)
+    arguments = make_parser().parse_args(words)
     root = (arguments.root or default_root()).expanduser().absolute()
     if arguments.list:
         print_list(root, arguments.names, arguments.json, arguments.wide)
@@ -90,8 +91,9 @@ def _take(wanted: list[Wanted], datasets: list[Source], root: Path, arguments: a
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    parser = CommandParser(
         prog="resi download",
         description="Download published models and results, and datasets, to where runs look for them.",
         epilog=EPILOG,
@@ -103,10 +105,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--json", action="store_true", help="print --list or --dry-run as JSON")
     parser.add_argument("--wide", action="store_true", help="show all columns of --list, however wide")
     chosen = parser.add_argument_group("of models, only those with one of these, separated by commas")
-    chosen.add_argument("--dataset", metavar="NAMES")
-    chosen.add_argument("--model", metavar="NAMES")
+    chosen.add_argument("--dataset", metavar="NAMES", help="that they were trained on, such as cora,flickr")
+    chosen.add_argument("--model", metavar="NAMES", help="architectures, such as gcn,gat")
     chosen.add_argument("--setting", metavar="NAMES", help="such as shortcut_75, or a kind: shortcut")
-    chosen.add_argument("--seeds", metavar="NUMBERS")
+    chosen.add_argument("--seeds", metavar="NUMBERS", help="such as 0,1,2")
     parser.add_argument("--root", type=Path, help="data root; default $RESI_HOME, else $REP_SIM, else ./experiments")
     parser.add_argument("--archives", type=Path, metavar="FOLDER", help="unpack the archives in this folder instead")
     parser.add_argument("--keep-archives", action="store_true", help="keep downloaded archives after unpacking")

@@ -58,7 +58,7 @@ def print_list(root: Path, names: Sequence[str], as_json: bool, is_wide: bool) -
 def _say_by_hand(sources: Iterable[Source]) -> None:
     for source in sources:
         if source.dataset.by_hand:
-            say(f"{source.dataset.name} has to be got by hand: {source.dataset.by_hand}")
+            say(f"{source.dataset.name} has to be downloaded by you: {source.dataset.by_hand}")
 
 
 def release_rows(root: Path) -> Iterator[Row]:

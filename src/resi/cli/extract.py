@@ -18,7 +18,7 @@ KEYS = {
         text,
     ),
     "data": Key("a folder of images, a .csv, .tsv or .parquet table with texts, or an array in a .npy file", text),
-    "out": Key("the folder to write; a run that was stopped goes on there", text),
+    "out": Key("the folder to write; an extraction that was stopped continues there", text),
     "layers": Key("patterns of layers, as 'layer3.*' or [conv1,layer?]; --list shows which there are", texts),
     "pooling": Key("of tokens and maps: none, mean, max, cls or last", text),
     "batch_size": Key("samples in a forward pass", count),
@@ -42,7 +42,7 @@ EXAMPLES = """\
 
 def main(words: list[str]) -> int:
     """Extract, or list layers; return 0."""
-    arguments = _arguments(words)
+    arguments = make_parser().parse_intermixed_args(words)
     others, values = split(arguments.words, KEYS, "extract")
     if others:
         raise UsageError(f"resi extract: {others[0]}: expected KEY=VALUE, such as data={shlex.quote(others[0])}")
@@ -59,12 +59,13 @@ def main(words: list[str]) -> int:
     return 0
 
 
-def _arguments(words: list[str]) -> argparse.Namespace:
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
     found = parser("extract", "resi extract model=MODEL data=DATA out=FOLDER [KEY=VALUE ...]", ABOUT, KEYS, EXAMPLES)
     found.add_argument("words", nargs="*", help=argparse.SUPPRESS)
     found.add_argument("--list", action="store_true", help="print the layers that can be taken, and write nothing")
     found.add_argument("--json", action="store_true", help="with --list: print them as JSON")
-    return found.parse_intermixed_args(words)
+    return found
 
 
 def _extract(model: str, data: str, values: dict[str, Any]) -> None:
@@ -81,6 +82,6 @@ def _print_layers(model: str, data: str, values: dict[str, Any], as_json: bool) 
 
     known = ("device", "precision", "column", "id")
     if others := [key for key in values if key not in known]:
-        raise UsageError(f"resi extract --list: {others[0]}= says nothing about which layers there are; leave it out")
+        raise UsageError(f"resi extract --list: {others[0]}= does not change which layers there are; leave it out")
     found = layers(model, data, **values)
     write(f"{json.dumps(found.to_frame().to_dicts(), indent=2)}\n" if as_json else f"{found!r}\n")

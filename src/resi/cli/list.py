@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resi import registry
-from resi.cli.arguments import take_files
+from resi.cli.arguments import CommandParser, take_files
 from resi.cli.list_work import list_embedded, list_progress, list_shards, matches, print_failures
 from resi.console import write
 from resi.errors import ResiError, UsageError
@@ -16,6 +15,7 @@ from resi.measures.cards import larger_is
 from resi.registry.discovery import load_plugins
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Callable, Sequence
 
     from resi.measures.base import Measure
@@ -56,7 +56,32 @@ def main(words: list[str]) -> int:
         from resi.cli.list_results import main as list_results
 
         return list_results(words[0], words[1:])
-    parser = argparse.ArgumentParser(
+    words, files = take_files(words)
+    arguments = make_parser().parse_args(words)
+    if files and arguments.kind != "measures":
+        raise UsageError(f"measure.file={files[0].path}: only measures are in it: resi list measures measure.file=FILE")
+    arguments.files = files
+    if "=" in arguments.pattern:
+        key, value = arguments.pattern.split("=", 1)
+        hint = f"write --root {value}" if key == "root" else "see resi list --help"
+        raise UsageError(f"{arguments.pattern} is not a pattern of names: {hint}")
+    kind = arguments.kind or "kinds"
+    rows = _kinds(arguments) if kind == "kinds" else KINDS[kind](arguments)
+    rows = [row for row in rows if matches(str(row["name"]), arguments)]
+    if arguments.json:
+        write(json.dumps(rows, indent=2) + "\n")
+    elif arguments.csv:
+        _write_csv(rows)
+    else:
+        print_rows(kind, rows, arguments.wide)
+        if kind == "progress":
+            print_failures(rows, arguments.details)
+    return 0
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    parser = CommandParser(
         prog="resi list",
         description="List what is available, including plugins, and what was computed.",
         epilog="examples: resi list measures 'r*' --json; resi list measures measure.file=my_measure.py; "
@@ -72,66 +97,15 @@ def main(words: list[str]) -> int:
     formats = parser.add_mutually_exclusive_group()
     formats.add_argument("--json", action="store_true", help="print JSON")
     formats.add_argument("--csv", action="store_true", help="print CSV")
-    words, files = take_files(words)
-    arguments = parser.parse_args(words)
-    if files and arguments.kind != "measures":
-        raise UsageError(f"measure.file={files[0].path}: it has measures alone: resi list measures measure.file=FILE")
-    arguments.files = files
-    if "=" in arguments.pattern:
-        key, value = arguments.pattern.split("=", 1)
-        hint = f"write --root {value}" if key == "root" else "see resi list --help"
-        raise UsageError(f"{arguments.pattern} is not a pattern of names: {hint}")
-    kind = arguments.kind or "kinds"
-    rows = _count_kinds(arguments) if kind == "kinds" else KINDS[kind](arguments)
-    rows = [row for row in rows if matches(str(row["name"]), arguments)]
-    if arguments.json:
-        write(json.dumps(rows, indent=2) + "\n")
-    elif arguments.csv:
-        _write_csv(rows)
-    else:
-        _print(kind, rows, arguments)
-    return 0
+    return parser
 
 
-def _count_kinds(arguments: argparse.Namespace) -> list[Row]:
-    """Return each kind of things that can be listed, with how many there are."""
-    from resi.groundings import GROUNDINGS
-    from resi.results.embedded import embedded_names
-    from resi.results.shards import find_shards
+def _kinds(arguments: argparse.Namespace) -> list[Row]:
+    """Return each kind of things that can be listed."""
+    from resi.cli.kinds import listed_kinds
     from resi.store.root import default_root
 
-    root = (arguments.root or default_root()).expanduser()
-    domains = registry.usable_domains()
-    counts: dict[str, int | None] = {
-        "measures": len(registry.measures()),
-        "models": sum(len(domain.architectures()) for domain in domains),
-        "datasets": sum(len(domain.datasets()) for domain in domains),
-        "tests": len(GROUNDINGS),
-        "domains": len(registry.domains()),
-        "plugins": len(load_plugins().infos),
-        "suites": None,
-        "shards": sum(1 for _ in find_shards(root)) if root.is_dir() else 0,
-        "progress": None,
-        "results": len(embedded_names()),
-        **dict.fromkeys(RESULTS),
-    }
-    return [{"name": name, "number": count, "about": KIND_TEXTS[name]} for name, count in counts.items()]
-
-
-KIND_TEXTS = {
-    "measures": "measures of similarity",
-    "models": "architectures that a run can train",
-    "datasets": "what they are trained on",
-    "tests": "what measures are put to",
-    "domains": "kinds of models and data, those of plugins included",
-    "plugins": "what was loaded, and what could not be",
-    "suites": "named lists of runs",
-    "shards": "runs of a data root, finished or begun",
-    "progress": "how far the suites of a data root are",
-    "results": "results of runs on real data that come with resi",
-    "scores": "how well measures did, the best first; with filters",
-    "comparisons": "how similar representations are; with filters",
-}
+    return listed_kinds((arguments.root or default_root()).expanduser(), arguments.config_dir)
 
 
 def list_measures(arguments: argparse.Namespace) -> list[Row]:
@@ -251,7 +225,8 @@ KINDS: dict[str, Callable[[argparse.Namespace], list[Row]]] = {
 }
 
 
-def _print(kind: str, rows: list[Row], arguments: argparse.Namespace) -> None:
+def print_rows(kind: str, rows: list[Row], is_wide: bool = False) -> None:
+    """Print rows of one kind as a table."""
     from resi.console.columns import Column
     from resi.console.tables import UNLIMITED, Section, print_table
 
@@ -271,9 +246,7 @@ def _print(kind: str, rows: list[Row], arguments: argparse.Namespace) -> None:
     ]
     cells = [[_text(row[name]) for name in filled] for row in rows]
     more = "a wider terminal, --wide or --json shows them"
-    print_table(columns, [Section(cells)], within=UNLIMITED if arguments.wide else None, more=more)
-    if kind == "progress":
-        print_failures(rows, arguments.details)
+    print_table(columns, [Section(cells)], within=UNLIMITED if is_wide else None, more=more)
 
 
 def _rank(name: str, first: tuple[str, ...]) -> int:

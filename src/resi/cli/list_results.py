@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from resi.choices import Status
-from resi.cli.arguments import add_correct
+from resi.cli.arguments import CommandParser, add_correct
 from resi.console import say, write
 from resi.errors import UsageError, unknown_name
 
@@ -57,7 +57,7 @@ def main(kind: str, words: list[str]) -> int:
     from resi.results.found import find_results
     from resi.store.root import check_text, default_root
 
-    arguments = _parser(kind).parse_intermixed_args(words)
+    arguments = make_parser(kind).parse_intermixed_args(words)
     root = named_root((arguments.root or default_root()).expanduser())
     check_text(root)
     found = find_results(root, kind)
@@ -113,9 +113,10 @@ def _collect(rows: pl.LazyFrame) -> pl.DataFrame:
         raise ArtifactError(f"a table is damaged: {reason}.", advice="resi list shards says which.") from error
 
 
-def _parser(kind: str) -> argparse.ArgumentParser:
+def make_parser(kind: str) -> argparse.ArgumentParser:
+    """Return the parser of the command line of a kind of rows."""
     order = "the best measure of each architecture first" if kind == "scores" else "in the order of the tables"
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog=f"resi list {kind}",
         description=f"List {kind} of the merged tables, or of all finished shards where nothing is merged, {order}.",
         epilog=EXAMPLES,

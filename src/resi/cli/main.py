@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resi.choices import Status
-from resi.console import accept_all_text, say, write
+from resi.console import accept_all_text, say
 from resi.console.plain_text import visible
 from resi.errors import ResiError
 from resi.machine.signals import INTERRUPTED, TERMINATED, Terminated, leave, raise_on_term
@@ -23,26 +23,35 @@ if TYPE_CHECKING:
 
 # Subcommand -> (module with a `main(words) -> exit code`, what it does).
 COMMANDS = {
-    "extract": ("resi.cli.extract", "the layers of your own network over data, written to a folder"),
-    "compare": ("resi.cli.compare", "layers in files and folders with each other: table, heat map"),
+    "extract": ("resi.cli.extract", "run your own network over data, and write what its layers compute"),
+    "compare": ("resi.cli.compare", "compare layers in files and folders: table, heat map"),
     "list": (
         "resi.cli.list",
-        "what is available: measures, models, datasets, tests, domains, plugins, suites; results: shards, scores, "
-        "comparisons; progress of suites",
+        "list measures, models, datasets, tests, domains, plugins, suites; results: shards, scores, comparisons; "
+        "progress of suites",
     ),
-    "show": ("resi.cli.show", "one run: its config, versions and scores, and why comparisons failed"),
-    "describe": ("resi.cli.describe", "one measure, model, dataset, test or suite in full"),
-    "new-measure": ("resi.cli.new_measure", "a package with a measure of your own to start from, tests included"),
-    "check-measure": ("resi.cli.check_measure", "whether a measure of yours does what it says, and what it costs"),
-    "plan": ("resi.cli.plan", "what a run, sweep or suite would do, with estimates; starts nothing"),
+    "show": ("resi.cli.show", "show one run: its config, versions and scores, and why comparisons failed"),
+    "describe": ("resi.cli.describe", "describe one measure, model, dataset, test, domain or suite in full"),
+    "new-measure": ("resi.cli.new_measure", "write a package with a measure of your own to start from, tests included"),
+    "check-measure": (
+        "resi.cli.check_measure",
+        "check whether your measure does what it states, and what it costs",
+    ),
+    "plan": ("resi.cli.plan", "print what a run, sweep or suite would do, with estimates; starts nothing"),
     "merge": ("resi.cli.merge", "combine the shards of many runs into one table (also: resi-merge)"),
-    "download": ("resi.cli.download", "the published models or results, to where runs look for them"),
-    "convert": ("resi.cli.convert", "a configuration of the published benchmark into command lines or a suite"),
-    "prepare": ("resi.cli.prepare", "the archive of a dataset from its own layout into the one that runs read"),
-    "report": ("resi.cli.report", "results as a page for the browser: the answer, and its evidence"),
-    "doctor": ("resi.cli.doctor", "what works on this machine, and what to do about the rest; computes all measures"),
-    "clean": ("resi.cli.clean", "what is in the data root, how large, and what nothing refers to; removed on request"),
+    "download": ("resi.cli.download", "fetch published models, results and datasets to where runs look for them"),
+    "convert": ("resi.cli.convert", "turn a configuration of the published benchmark into command lines or a suite"),
+    "prepare": ("resi.cli.prepare", "bring the archive of a dataset into the layout that runs read"),
+    "report": ("resi.cli.report", "write results as a page for the browser: the answer and its evidence"),
+    "doctor": ("resi.cli.doctor", "check what works on this machine, and say what to do about the rest"),
+    "clean": (
+        "resi.cli.clean",
+        "show what is in the data root; remove what nothing refers to, on request",
+    ),
 }
+
+ABOUT = ("-h", "--help", "help", "--version", "--install-completion", "--show-completion", "--complete")
+"""Options that are about the command itself, and start no run."""
 
 
 def main() -> None:
@@ -97,22 +106,31 @@ def explain(error: BaseException) -> tuple[str, int]:
 
 
 def _dispatch(words: list[str]) -> int:
-    if words and words[0] in COMMANDS:
-        return int(importlib.import_module(COMMANDS[words[0]][0]).main(words[1:]))
-    if words and words[0] in ("-h", "--help", "help"):
-        from resi.cli.help import show_help
+    first = words[0] if words else ""
+    if first in COMMANDS:
+        return int(importlib.import_module(COMMANDS[first][0]).main(words[1:]))
+    if first in ABOUT:
+        return _about(first, words[1:])
+    if first and not first.startswith("-") and "=" not in first and first[0] not in "+~":
+        from resi.cli.unknown import unknown_command
 
-        return show_help(COMMANDS)
-    if words == ["--version"]:
-        from resi import __version__
-
-        write(f"resi {__version__}\n")
-        return 0
-    if words and not words[0].startswith("-") and "=" not in words[0] and words[0][0] not in "+~":
-        from resi.errors import unknown_name
-
-        raise unknown_name("command", words[0], list(COMMANDS), " A run takes arguments KEY=VALUE, see resi --help.")
+        raise unknown_command(words, list(COMMANDS))
     return _run_hydra(words)
+
+
+def _about(word: str, rest: list[str]) -> int:
+    """Do what an option asks that is about the command itself."""
+    from resi.cli.completion import installing
+
+    if word == "--complete":
+        return installing.complete(rest, COMMANDS)
+    if word == "--show-completion":
+        return installing.show_completion(rest)
+    if word == "--install-completion":
+        return installing.install_completion(rest, COMMANDS)
+    from resi.cli.help import show_help, show_versions  # not for --complete, which a TAB waits for
+
+    return show_versions() if word == "--version" else show_help(COMMANDS)
 
 
 def _run_hydra(words: list[str]) -> int:
@@ -122,10 +140,11 @@ def _run_hydra(words: list[str]) -> int:
     from resi.config.loading import config_folder
     from resi.config.own_measures import with_files, without_files
     from resi.config.register import register
-    from resi.config.words import check_words, quoted
+    from resi.config.words import check_options, check_words, quoted
     from resi.sweeps.jobs import split_words
     from resi.sweeps.sweep import Sweep
 
+    check_options(words)
     register()
     words = with_files(quoted(words), without_files(ConfigStore.instance()))
     words, asked = split_words(words)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from resi.cli.arguments import CommandParser
 from resi.console import accept_all_text, say, write
 from resi.errors import UsageError
 
 if TYPE_CHECKING:
+    import argparse
+
     import polars as pl
 
     from resi.results.merge import Merged
@@ -24,7 +26,41 @@ def main(words: list[str]) -> int:
     from resi.results.remote import RemoteFolder, is_url
     from resi.store.root import default_root
 
-    parser = argparse.ArgumentParser(
+    arguments = make_parser().parse_args(words)
+    given = arguments.roots or [str(default_root())]
+    out = arguments.out or default_out(given[0])
+    if arguments.published and is_url(given[0]):
+        raise UsageError(f"{given[0]}: --published writes a shard to the first root, which has to be a folder")
+    with tempfile.TemporaryDirectory(prefix="resi-merge-") as scratch:
+        copies = _Copies(Path(scratch))
+        roots = [copies.of(root) for root in given]
+        problems = _import(arguments.published, roots[0], arguments.pooling, is_quiet=arguments.json)
+        for problem in problems:  # before the merge, which may find nothing to merge for these reasons
+            say(f"resi-merge: {problem}")
+        folder = Path(scratch) / "tables" if is_url(out) else Path(out)
+        merged = merge_shards(roots, folder)
+        if is_url(out) and merged.shards:
+            RemoteFolder(out).store_tables(folder)
+    found = [copies.named(problem) for problem in merged.problems]
+    for problem in found:
+        say(f"resi-merge: {problem}")
+    for reason, count in merged.outdated.items():
+        say(
+            f"from earlier versions, kept with a note: {count} {reason}; resi list shards --outdated names their shards"
+        )
+    if merged.shards:
+        counts = f"{merged.comparisons} comparisons ({merged.failed} failed) and {merged.scores} scores"
+        say(f"{merged.shards} shards: {counts} in {out}")
+    else:
+        say(f"nothing was merged; {out} was not changed")
+    if arguments.json:
+        _write_json(merged, str(out), [*problems, *found])
+    return 1 if problems or found else 0
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    parser = CommandParser(
         prog="resi-merge",
         description="Combine the shards below data roots into comparisons.parquet and scores.parquet. Merging again, "
         "or in another order, gives the same tables; the same comparison from two shards is one row.",
@@ -48,34 +84,7 @@ def main(words: list[str]) -> int:
     )
     parser.add_argument("--pooling", help="how BERT's and ALBERT's tokens were pooled in those files: cls or mean")
     parser.add_argument("--json", action="store_true", help="print what was merged as JSON")
-    arguments = parser.parse_args(words)
-    given = arguments.roots or [str(default_root())]
-    out = arguments.out or default_out(given[0])
-    if arguments.published and is_url(given[0]):
-        raise UsageError(f"{given[0]}: --published writes a shard to the first root, which has to be a folder")
-    with tempfile.TemporaryDirectory(prefix="resi-merge-") as scratch:
-        copies = _Copies(Path(scratch))
-        roots = [copies.of(root) for root in given]
-        problems = _import(arguments.published, roots[0], arguments.pooling, is_quiet=arguments.json)
-        for problem in problems:  # before the merge, which may find nothing to merge for these reasons
-            say(f"resi-merge: {problem}")
-        folder = Path(scratch) / "tables" if is_url(out) else Path(out)
-        merged = merge_shards(roots, folder)
-        if is_url(out) and merged.shards:
-            RemoteFolder(out).store_tables(folder)
-    found = [copies.named(problem) for problem in merged.problems]
-    for problem in found:
-        say(f"resi-merge: {problem}")
-    for reason, count in merged.outdated.items():
-        say(f"of earlier versions, kept with a note: {count} {reason}; resi list shards --outdated names their shards")
-    if merged.shards:
-        counts = f"{merged.comparisons} comparisons ({merged.failed} failed) and {merged.scores} scores"
-        say(f"{merged.shards} shards: {counts} in {out}")
-    else:
-        say(f"nothing was merged; {out} was not changed")
-    if arguments.json:
-        _write_json(merged, str(out), [*problems, *found])
-    return 1 if problems or found else 0
+    return parser
 
 
 def _write_json(merged: Merged, out: str, problems: list[str]) -> None:
@@ -104,7 +113,7 @@ class _Copies:
         return copy
 
     def named(self, problem: str) -> str:
-        """Return what is said of a copy as said of the original."""
+        """Return a message about a copy as one about the original."""
         for copy, url in self._urls.items():
             problem = problem.replace(copy, url)
         return problem

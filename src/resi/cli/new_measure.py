@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import argparse
 import importlib.util
 import keyword
 import re
 from pathlib import Path
 from string import Template
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from resi import registry
+from resi.cli.arguments import CommandParser
 from resi.console import write
 from resi.errors import UsageError
+
+if TYPE_CHECKING:
+    import argparse
 
 PREFIX = "resi-"
 TEMPLATES = Path(__file__).parent / "scaffold"
@@ -30,15 +33,7 @@ class Names(NamedTuple):
 
 def main(words: list[str]) -> int:
     """Write the files, and say what to do with them."""
-    parser = argparse.ArgumentParser(
-        prog="resi new-measure",
-        description="Write a Python distribution with one measure: entry point, documentation and tests, which pass.",
-        epilog="example: resi new-measure mean-shift",
-    )
-    parser.add_argument("name", metavar="NAME", help="what the measure is to be called, such as mean_shift")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="a new folder; default resi-NAME in this one")
-    parser.add_argument("--license", metavar="SPDX", help="such as MIT; by default you choose later")
-    arguments = parser.parse_args(words)
+    arguments = make_parser().parse_args(words)
     names = names_of(arguments.name)
     folder = arguments.out or Path(names.distribution)
     write_files(folder.expanduser(), names, arguments.license)
@@ -51,13 +46,26 @@ def main(words: list[str]) -> int:
     return 0
 
 
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    parser = CommandParser(
+        prog="resi new-measure",
+        description="Write a Python distribution with one measure: entry point, documentation and tests, which pass.",
+        epilog="example: resi new-measure mean-shift",
+    )
+    parser.add_argument("name", metavar="NAME", help="what the measure is to be called, such as mean_shift")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="a new folder; default resi-NAME in this one")
+    parser.add_argument("--license", metavar="SPDX", help="such as MIT; by default you choose later")
+    return parser
+
+
 def names_of(given: str) -> Names:
     """Return the names that follow from that of a measure, which may be written with hyphens.
 
     Raises
     ------
     UsageError
-        If it is no identifier, or is taken.
+        If it is not an identifier, or is taken.
     """
     measure = given.removeprefix(PREFIX).replace("-", "_")
     if not re.fullmatch(r"[a-z][a-z0-9_]*", measure):

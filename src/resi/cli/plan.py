@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from resi.cli.arguments import CommandParser
 from resi.cli.plan_tables import print_details, print_places, print_steps
 from resi.config.words import label, suite_of
 from resi.console import PATIENCE_SECONDS, progress, say, show, shown, write
@@ -14,6 +14,7 @@ from resi.console.tables import paragraph
 from resi.errors import ArtifactError, ResiError, UsageError
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Sequence
 
     from resi.estimates.summary import Summary
@@ -27,7 +28,16 @@ SHOWN_JOBS = 5
 
 def main(words: list[str]) -> int:
     """Print the plan of a run, or of all runs of a sweep."""
-    parser = argparse.ArgumentParser(
+    arguments = make_parser().parse_intermixed_args(words)
+    if arguments.multirun or suite_of(arguments.words):
+        return print_sweep(arguments.words, arguments.config_dir, arguments.json)
+    print_plan_of(arguments.words, arguments.config_dir, arguments.json)
+    return 0
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    parser = CommandParser(
         prog="resi plan",
         description="Print what a run, a sweep or a suite would train, extract and compare, what is done already, what "
         "has to be fetched, and an estimate of time, memory and disk. Starts nothing, and reads no weights.",
@@ -37,11 +47,7 @@ def main(words: list[str]) -> int:
     parser.add_argument("-m", "--multirun", action="store_true", help="the arguments are those of a sweep")
     parser.add_argument("--config-dir", type=Path, help="folder with your own configs")
     parser.add_argument("--json", action="store_true", help="print JSON, with the time and memory of every job")
-    arguments = parser.parse_intermixed_args(words)
-    if arguments.multirun or suite_of(arguments.words):
-        return print_sweep(arguments.words, arguments.config_dir, arguments.json)
-    print_plan_of(arguments.words, arguments.config_dir, arguments.json)
-    return 0
+    return parser
 
 
 def print_plan_of(words: list[str], config_dir: Path | None = None, as_json: bool = False) -> None:

@@ -161,7 +161,7 @@ def _needed(summary: Summary) -> Iterator[str]:
     for (by, how, kind), names in alike.items():
         more = [f"{len(names) - SHOWN_NEEDED} more, see --json"] if len(names) > SHOWN_NEEDED else []
         what = f"{kind} {', '.join([*names[:SHOWN_NEEDED], *more])}"
-        yield f"to get by hand: {what}: {how}" if by == BY_HAND else f"to be fetched by {how}: {what}"
+        yield f"to download yourself: {what}: {how}" if by == BY_HAND else f"to be fetched by {how}: {what}"
     if summary.unread:
         yield (
             f"{len(summary.unread)} files have not been read by a run in this data root yet: what there may be of "

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from resi.cli.arguments import CommandParser
 from resi.console import say, write
 from resi.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    import argparse
 
     from resi.specs import Archive
 
@@ -21,9 +21,8 @@ def main(words: list[str]) -> int:
     """Place the files, and say what is missing; return 0 if nothing is."""
     from resi.store.root import Store, default_root
 
-    known = _archives()
-    given = _parser(known).parse_args(words)
-    domain, archive = known[given.dataset]
+    given = make_parser().parse_args(words)
+    domain, archive = _archives()[given.dataset]
     destination: Path = given.to or Store(default_root()).datasets / domain / archive.folder
     if given.archive:
         if missing := archive.missing(given.archive):
@@ -56,14 +55,16 @@ def _archives() -> dict[str, tuple[str, Archive]]:
     }
 
 
-def _parser(known: Mapping[str, tuple[str, Archive]]) -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    known = _archives()
     about = "; ".join(archive.about for _, archive in known.values())
     folders = [f"datasets/{domain}/{archive.folder}" for domain, archive in known.values()]
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="resi prepare",
         description=f"Convert {about}, and check that nothing is missing. If interrupted, the same command resumes it.",
     )
-    parser.add_argument("dataset", choices=list(known))
+    parser.add_argument("dataset", choices=list(known), help="the dataset of the archive")
     parser.add_argument(
         "archive", nargs="?", type=Path, metavar="FOLDER", help="the unpacked archive; without it, only check"
     )

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from resi.cli.arguments import add_correct
+from resi.cli.arguments import CommandParser, add_correct
 from resi.console import say
 from resi.errors import UsageError
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Iterator
 
     from resi.report.changes import Changes
@@ -26,7 +26,7 @@ def main(words: list[str]) -> int:
     from resi.store.files import make_folder, write_text
     from resi.store.root import default_root
 
-    arguments = _parser().parse_args(words)
+    arguments = make_parser().parse_args(words)
     root = named_root((arguments.root or default_root()).expanduser())
     out = arguments.out.expanduser() if arguments.out else None
     tables = _tables_of(root)
@@ -48,8 +48,9 @@ def main(words: list[str]) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    parser = CommandParser(
         prog="resi report",
         description="Write results as one HTML page, which needs no network: which measures cannot be told from the "
         "best, and the evidence. Shards that have not been merged yet are merged first.",
@@ -107,7 +108,10 @@ def _tables_of(root: Path) -> Shard:
 
     check_text(root)
     if not root.is_dir():
-        raise UsageError(f"{root} is not a folder; name a data root, a folder of merged tables or a shard")
+        raise UsageError(
+            f"{root} is not a folder; name a data root, a folder of merged tables, a shard, or results "
+            "that resi list results shows"
+        )
     return Shard(root if is_single(root) else Path(default_out(str(root))))
 
 
@@ -128,9 +132,13 @@ def _merge_first(root: Path, tables: Shard) -> None:
         raise UsageError(f"{root} is unfinished; repeat its run to finish it")
     merged = merge_shards([root], tables.folder)
     for problem in merged.problems:
-        say(f"resi report: {problem}")
+        if not problem.startswith(f"{root} holds no shards"):
+            say(f"resi report: {problem}")
     if not merged.shards:
-        raise UsageError(f"{root} holds no finished runs; finish a run there, or name another data root")
+        raise UsageError(
+            f"{root} holds no finished runs; finish a run there, such as resi measure=cka root={root}, or name another "
+            "data root or results that come with resi: resi report baseline"
+        )
     say(f"merged {counted(merged.shards, 'shard')} into {tables.folder}, as there were no merged tables")
 
 

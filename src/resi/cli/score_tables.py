@@ -46,7 +46,7 @@ class Number(NamedTuple):
 
 
 def print_scores(scores: pl.DataFrame, title: str, wide: bool = False, more: str = MORE) -> None:
-    """Print the scores of one test, with what all lines have in common below; of single models nothing.
+    """Print the scores of one test, with what all lines have in common below; scores of single models are left out.
 
     Parameters
     ----------

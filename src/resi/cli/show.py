@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resi.choices import Status
-from resi.cli.arguments import add_correct
+from resi.cli.arguments import CommandParser, add_correct
 from resi.console import format_seconds, show, shown, write
 from resi.console.tables import paragraph
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Iterator, Mapping
 
     import polars as pl
@@ -29,19 +29,7 @@ def main(words: list[str]) -> int:
     from resi.results.found import find_shard
     from resi.store.root import check_text, default_root
 
-    parser = argparse.ArgumentParser(
-        prog="resi show",
-        description="Show one run: what it is, its config and versions, its scores, and why comparisons failed.",
-        epilog="resi list shards names them; resi list comparisons --root SHARD lists what it compared",
-    )
-    parser.add_argument("shard", metavar="SHARD", help="its name, the beginning or end of its name alone, or its path")
-    parser.add_argument("--root", type=Path, help="data root; default as for a run")
-    parser.add_argument("--wide", action="store_true", help="show all numbers of the scores, however wide")
-    add_correct(parser)
-    formats = parser.add_mutually_exclusive_group()
-    formats.add_argument("--json", action="store_true", help="print JSON")
-    formats.add_argument("--csv", action="store_true", help="print the scores as CSV")
-    arguments = parser.parse_args(words)
+    arguments = make_parser().parse_args(words)
     root = (arguments.root or default_root()).expanduser()
     check_text(root)
     shard = find_shard(root, arguments.shard)
@@ -60,6 +48,23 @@ def main(words: list[str]) -> int:
     else:
         _print(facts, scores, arguments.wide)
     return 0
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    parser = CommandParser(
+        prog="resi show",
+        description="Show one run: what it is, its config and versions, its scores, and why comparisons failed.",
+        epilog="resi list shards names them; resi list comparisons --root SHARD lists what it compared",
+    )
+    parser.add_argument("shard", metavar="SHARD", help="its name, the beginning or end of its name alone, or its path")
+    parser.add_argument("--root", type=Path, help="data root; default as for a run")
+    parser.add_argument("--wide", action="store_true", help="show all numbers of the scores, however wide")
+    add_correct(parser)
+    formats = parser.add_mutually_exclusive_group()
+    formats.add_argument("--json", action="store_true", help="print JSON")
+    formats.add_argument("--csv", action="store_true", help="print the scores as CSV")
+    return parser
 
 
 def _nulls() -> Any:

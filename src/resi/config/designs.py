@@ -23,26 +23,26 @@ KEYS = ("by", "trained_on")
 
 
 class Design(NamedTuple):
-    """What a run says of its groups beside the key ``groups``."""
+    """The keys of a run about its groups, besides ``groups``."""
 
     by: str
     trained_on: tuple[str, ...]
 
 
 def take_design(composed: DictConfig) -> Design:
-    """Return what a run says of its groups; keys that say nothing are taken out of its config.
+    """Return the keys of a run about its groups; keys without a value are removed from its config.
 
     Raises
     ------
     UsageError
-        If there are no such groups, or datasets are named that are none.
+        If there are no such groups, or a name is not that of a dataset.
     """
     by, trained_on = composed.by or SETTING, tuple(map(str, composed.trained_on or ()))
     if by not in (SETTING, *AGAINST):
         raise unknown_name("by", by, [SETTING, *AGAINST])
     if trained_on and by != "dataset":
         raise UsageError(
-            f"trained_on=[{','.join(trained_on)}]: datasets are compared with by=dataset; a run without it trains and "
+            f"trained_on=[{','.join(trained_on)}]: datasets are compared with by=dataset; without it, a run trains and "
             "represents models on dataset=NAME"
         )
     with open_dict(composed):
@@ -55,7 +55,7 @@ def take_design(composed: DictConfig) -> Design:
 def test_against(
     design: Design, test: Grounding, domain: Domain, architectures: list[str], groups: int | tuple[str, ...] | None
 ) -> tuple[Grounding, tuple[str, ...]]:
-    """Return the test of groups that are no settings, and the settings of its models.
+    """Return the test of groups that are not settings, and the settings of its models.
 
     Raises
     ------

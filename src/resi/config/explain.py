@@ -12,6 +12,10 @@ from resi.config.words import SINGLE, how_to_quote, one_value
 from resi.errors import unknown_name
 from resi.registry.files import KEY
 
+LISTS = {"measure": True, "model": True, "seeds": False, "groups": False, "trained_on": False}
+"""Keys whose value can be a list, and whether a run can also be made for each item."""
+KINDS = {"Integer": "a whole number", "Float": "a number", "Boolean": "true or false"}
+"""What a value is expected to be, by OmegaConf's name for it."""
 NO_NUMBER = "a choice such as measure=cka or test=augmentation is a name or a list of names, not a number"
 
 
@@ -27,24 +31,58 @@ def explain_hydra(error: BaseException) -> str | None:
         return NO_NUMBER if is_number else None
     if isinstance(error, OverrideParseException):
         return how_to_quote(str(error.override))
+    return _of_composing(error)
+
+
+def _of_composing(error: BaseException) -> str:
+    """Return what an error means that Hydra or OmegaConf raise when they put a config together."""
+    from omegaconf.errors import OmegaConfBaseException
+
     lines = [line for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    if found := re.match("Additional config directory '(.*)' not found", lines[0]):
+        return f"--config-dir {found[1]}: there is no such folder"
+    if lines[0].startswith("Could not override ''"):
+        return "an argument begins with =; write KEY=VALUE, such as measure=cka"
     if unknown := re.match(r"Could not override '([^']+)'", lines[0]):
         return unknown_key(unknown[1])
     if ambiguous := re.match(r"Ambiguous value for argument '(.+)'", lines[0]):
-        return _ambiguous(ambiguous[1], lines[0])
+        return _ambiguous(ambiguous[1])
     cause = error.__cause__ or error.__context__
     message = lines[0].removeprefix("Error merging override ")
     if isinstance(cause, OmegaConfBaseException) and str(cause).strip():
-        reason = str(cause).splitlines()[0]
-        message = f"{message}: {'expected a list such as [0,1]' if 'ListConfig' in reason else reason}"
+        return _unfit(message, str(cause).splitlines()[0])
     return f"{message} (resi --help lists the keys)"
 
 
-def _ambiguous(word: str, line: str) -> str:
+def _unfit(word: str, reason: str) -> str:
+    """Return the line for a value of another kind than that of its key.
+
+    Parameters
+    ----------
+    reason : str
+        What OmegaConf says.
+    """
+    key = word.partition("=")[0].lstrip("+")
+    if "ListConfig" in reason:
+        return f"{word}: expected a list such as [0,1], in quotes: '{key}=[0,1]'"
+    if kind := re.search(r"could not be converted to (\w+)$", reason):
+        return f"{word}: expected {KINDS.get(kind[1], kind[1])}"
+    if "is not a valid bool" in reason:
+        return f"{word}: expected true or false"
+    if choices := re.match(r"Invalid value '(.*)', expected one of \[(.*)\]$", reason):
+        return str(unknown_name(key, choices[1], choices[2].split(", ")))
+    return f"{word}: {reason} (resi --help lists the keys)"
+
+
+def _ambiguous(word: str) -> str:
     key = word.partition("=")[0].lstrip("+")
     if key in SINGLE:
         return str(one_value(key, word, word.partition("=")[2].split(",")))
-    return f"{line}: write a list in brackets, as in measure=[cka,rsa], or add -m for a sweep over the values"
+    value = word.partition("=")[2].replace(" ", "")
+    if key not in LISTS:
+        return f"{word}: {key} has one value; for a run of each write resi -m {key}={value}"
+    each = f"; for a run of each write resi -m {key}={value}" if LISTS[key] else ""
+    return f"{word}: for one run with all of them write a list, in quotes: '{key}=[{value}]'{each}"
 
 
 def _unknown_choice(error: BaseException) -> str:
@@ -55,10 +93,16 @@ def _unknown_choice(error: BaseException) -> str:
     group, _, name = choice.rpartition("/")
     if choice.startswith("measure/") and choice.endswith(".py"):
         return f"measure={choice.removeprefix('measure/')} names a file; write {KEY}={choice.removeprefix('measure/')}"
+    if " " in name:
+        return f"{group}=[{name}]: put commas between names: '{group}=[{','.join(name.replace(',', ' ').split())}]'"
+    if not name and group:
+        return f"{group}= has no value; leave it out for the default, or write a name that resi list {group}s shows"
     if several := _several(group, name):
         return f"{group} {name!r} is provided by several plugins; name one of them: {' or '.join(several)}"
     failed = load_plugins().failed if group in ("measure", "domain", "dataset", "model") else []
     hint = "".join(f" Plugin {p.name} of {p.distribution} failed to load: {p.error}" for p in failed)
+    if group in ("measure", "domain", "dataset", "model", "test"):
+        hint += f" See resi list {group}s."
     options = getattr(error, "options", None)
     if options is None:  # of a list of choices Hydra does not say what there is
         options = []
@@ -70,7 +114,7 @@ def _unknown_choice(error: BaseException) -> str:
 
 
 def _several(group: str, name: str) -> list[str]:
-    """Return what to write for a choice whose plain name several plugins have."""
+    """Return the full names of a choice whose plain name several plugins have."""
     from resi import registry
 
     known: list[registry.Registry[Any]] = []
@@ -84,13 +128,24 @@ def _several(group: str, name: str) -> list[str]:
 
 def unknown_key(key: str) -> str:
     """Return the line for a key that does not exist, or that belongs to a measure or model that is not chosen."""
+    from resi.config.launchers import LAUNCHERS
+
     known = _keys()
+    if key in known and key.startswith("hydra.launcher."):
+        having = [name for name, options in LAUNCHERS.items() if key.rpartition(".")[2] in _names(options)]
+        return f"{key} is set, but the launcher has no such key; choose hydra/launcher={' or '.join(having)}"
     if key in known:
         group, name, _ = key.split(".", 2)
         return f"{key} is set, but {name} is not chosen; add it to {group}=[...]"
     near = difflib.get_close_matches(key, known, n=3, cutoff=0.6)
+    beside = [other for other in near if other.rpartition(".")[0] == key.rpartition(".")[0]]
+    near = beside or [other for other in near if other.count(".") == key.count(".")] or near
     guess = f"; did you mean {' or '.join(near)}?" if near else ";"
     return f"unknown key {key!r}{guess} resi --help lists the keys"
+
+
+def _names(schema: type) -> list[str]:
+    return [field.name for field in fields(schema)]
 
 
 def _keys() -> list[str]:

@@ -126,7 +126,7 @@ def open_loader(main: Path, store: ConfigStore, further: Path | None = None) -> 
 
 @contextlib.contextmanager
 def composing() -> Iterator[None]:
-    """Hold for this block, in one thread at a time, what composing and reading a config needs of the process."""
+    """Set up the global state that composing and reading a config needs, for this block, in one thread at a time."""
     with _lock:
         version = VersionBase.instance()
         before = version.version_base  # also where none is set yet

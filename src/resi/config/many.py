@@ -178,7 +178,7 @@ def _head(word: str) -> str:
 
 
 def _only_ours(loader: ConfigLoader) -> bool:
-    """Return whether no folder beside resi's own has choices of the groups of a run."""
+    """Return whether only resi's own folders have configs in the groups of a run."""
     ours = {"main", "hydra", "schema"}
     others = [source for source in loader.get_sources() if source.provider not in ours and source.path]
     return not any(source.is_group(group) for source in others for group in GROUPS)

@@ -76,7 +76,7 @@ def copied(store: ConfigStore) -> ConfigStore:
 
 
 def without_files(store: ConfigStore) -> ConfigStore:
-    """Return a store after taking out the measures of files, which another command has left there."""
+    """Return a store without the measures of files that another command has added."""
     for name in vars(store).pop(FILES, {}):
         store.repo["measure"].pop(f"{name}.yaml", None)
     return store

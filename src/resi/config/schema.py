@@ -142,8 +142,8 @@ class RunSchema:
     by: str | None = field(
         default=None,
         metadata={
-            "help": "what the groups are of a test that has some: setting (default), architecture: those under "
-            "model=[A,B], or dataset: those under trained_on"
+            "help": "what the groups of models differ in: setting (default), architecture (those in model=[A,B]) "
+            "or dataset (those in trained_on)"
         },
     )
     trained_on: list[str] | None = field(
@@ -182,8 +182,8 @@ class RunSchema:
     measure: dict[str, Any] = field(
         default_factory=lambda: {"file": None},
         metadata={
-            "help": "a name, a list, or: all, benchmark, fast; measure.file=my_measure.py takes those of a file of "
-            "yours, beside others only where a list names them"
+            "help": "a name, a list, or: all, benchmark, fast; measure.file=my_measure.py takes those of your "
+            "own file, and others as well only where a list names them"
         },
     )
     compare: CompareConfig = field(default_factory=CompareConfig)
@@ -275,8 +275,8 @@ class RunConfig:
         _check_at_least("workers", self.workers, 1)
         if self.null is not None and (isinstance(self.null, bool) or self.null < FEWEST_PERMUTATIONS):
             raise UsageError(
-                f"null={self.null}: expected a number of permutations from {FEWEST_PERMUTATIONS} up, such as 200: of "
-                "fewer, no value lies beyond 95 %"
+                f"null={self.null}: expected a number of permutations from {FEWEST_PERMUTATIONS} up, such as 200: with "
+                "fewer, no value can be beyond 95 % of them"
             )
 
     @property
@@ -286,7 +286,7 @@ class RunConfig:
 
     @property
     def remade(self) -> Remade:
-        """Which stored comparisons are made again; none by a run that only scores."""
+        """Which stored comparisons are computed again; none by a run that only scores."""
         if self.stage is Stage.score:
             return Remade(failed=False, others=False)
         always = self.compare.overwrite is Overwrite.always

@@ -1,4 +1,4 @@
-"""A composed config becomes the typed config of a run, or one line that says what does not fit."""
+"""Turn a composed config into the typed config of a run, or raise an error of one line."""
 
 from __future__ import annotations
 
@@ -115,7 +115,15 @@ def _check_keys(composed: DictConfig, domain: Domain) -> None:
 def _check_choice(domain: Domain, kind: str, name: str | None) -> None:
     known = [item.name for item in (domain.datasets() if kind == "dataset" else domain.architectures())]
     of_plugins = (registry.datasets if kind == "dataset" else registry.networks)(domain.name)
+    if name is None:
+        raise UsageError(f"{kind} is empty: leave it out for the default, or name one of {', '.join(known)}")
     if name not in known and name not in of_plugins:
+        for other in registry.usable_domains():
+            if name in [item.name for item in (other.datasets() if kind == "dataset" else other.architectures())]:
+                raise UsageError(
+                    f"{kind}={name} is of domain={other.name}, not of domain={domain.name}; "
+                    f"write domain={other.name} {kind}={name}"
+                )
         raise unknown_name(f"{kind} of domain={domain.name}:", str(name), known)
 
 
@@ -124,7 +132,7 @@ def _models(composed: DictConfig, published_keys: Sequence[str]) -> ModelOrigin:
     source = ModelSource.parse("models.source", given.source)
     if source is ModelSource.train:
         if given.root:
-            raise UsageError(f"models.root={given.root}: it is read with models.source=published only")
+            raise UsageError(f"models.root={given.root}: it is used with models.source=published only")
         return ModelOrigin(source, None)
     for name, values in composed.model.items():
         for key, value in _plain(values).items():
@@ -180,7 +188,7 @@ def by_protocol(measures: Mapping[str, Measure], protocol: Protocol) -> dict[str
 
 
 def check_scorable(measures: Mapping[str, Measure]) -> None:
-    """Raise ``UsageError`` for a measure whose values say nothing, or whose parameters a table cannot hold."""
+    """Raise ``UsageError`` for a measure without a direction, or with parameters that a table cannot hold."""
     for name, measure in measures.items():
         try:
             canonical(measure.parameters())

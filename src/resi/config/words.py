@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import re
 import shlex
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from resi.console.redaction import redact
 from resi.errors import UsageError
@@ -88,6 +89,24 @@ def check_words(words: Iterable[str]) -> None:
                 check_single(parser.parse_overrides([word]))
 
 
+def check_options(words: Sequence[str]) -> None:
+    """Raise ``UsageError`` for an option of a command line that a run does not have."""
+    from hydra._internal.utils import get_args_parser
+
+    def fail(message: str) -> NoReturn:
+        raise UsageError(f"{message.removeprefix('argument ')}; see resi --help")
+
+    parser = get_args_parser()
+    parser.error = fail  # type: ignore[method-assign]
+    known = [name for action in parser._actions for name in action.option_strings]
+    for word in parser.parse_known_args(words)[1]:
+        name, equals, _ = word.partition("=")
+        if equals and name not in known:
+            raise UsageError(f"unknown option {word}: keys of a run have no dashes; write {word.lstrip('-')}")
+        near = difflib.get_close_matches(name, known, n=1)
+        raise UsageError(f"unknown option {word}{f'; did you mean {near[0]}? Or' if near else ';'} see resi --help")
+
+
 def one_value(key: str, given: str, values: Iterable[str] = ()) -> UsageError:
     """Build the error for several values of a key that has one.
 
@@ -109,10 +128,12 @@ def one_value(key: str, given: str, values: Iterable[str] = ()) -> UsageError:
 
 
 def how_to_quote(word: str) -> str:
-    """Return what to do about a word that cannot be read."""
+    """Return the message for a word that cannot be parsed."""
     key, _, value = word.partition("=")
     if not value:
-        return f"{word}: expected KEY=VALUE"
+        return f"{word}: expected KEY=VALUE, such as measure=cka"
+    if value.startswith("[") and not value.endswith("]"):
+        return f"{word}: the list does not end with a bracket; write it without spaces, in quotes, as '{key}=[a,b]'"
     inner = value.replace("'", "\\'")
     quoted_word = f"{key}='{inner}'"
     shown = shlex.quote(quoted_word) if re.search(r'[$`"\\!]', quoted_word) else f'"{quoted_word}"'

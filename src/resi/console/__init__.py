@@ -100,7 +100,7 @@ def write(text: str) -> None:
 
 
 def accept_all_text() -> None:
-    """Let what others print in this process, such as Hydra, not fail for want of an encoding."""
+    """Replace characters that the encoding lacks in all output, Hydra's included, instead of failing."""
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError):  # of a stream that is none of Python's own
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
@@ -141,7 +141,7 @@ def format_seconds(seconds: float) -> str:
 
 @contextlib.contextmanager
 def quiet_for(seconds: float) -> Iterator[None]:
-    """Let what is called inside show no progress in its first seconds, as ``after`` of :func:`progress`."""
+    """Show no progress of the code inside in its first seconds, as ``after`` of :func:`progress`."""
     token = _quiet_seconds.set(seconds)
     try:
         yield

@@ -1,4 +1,4 @@
-"""Which shards are there or being made, found for thousands of plans without working out what each one's is called.
+"""Which shards exist or are being made, found for thousands of plans without computing the name of each shard.
 
 A shard is named by the keys of all its comparisons, thousands for a run of all measures. So each run notes the name
 beside a summary of its plan, which takes the representations and the measures, but not their pairs.
@@ -62,7 +62,7 @@ class BegunShards:
 
 
 def note_shard(plan: Plan) -> None:
-    """Note what the shard of a plan is called; a data root that can only be read does without."""
+    """Record the name of a plan's shard; in a read-only data root nothing is recorded."""
     note = _folder(plan.store) / f"{summarize(plan, _measure_keys(plan))}-{plan.shard.folder.name}"
     if not note.exists():
         with contextlib.suppress(StoreError):
@@ -78,7 +78,7 @@ def stale_notes(store: Store) -> Iterator[Path]:
 
 
 def summarize(plan: Plan, measure_keys: Sequence[str]) -> str:
-    """Return a hash that plans have in common if and only if their shards have one name.
+    """Return a hash that two plans share if and only if their shards have the same name.
 
     Parameters
     ----------

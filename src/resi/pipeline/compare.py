@@ -122,7 +122,7 @@ def _compare(plan: Plan, comparisons: Sequence[Comparison]) -> Iterator[Row]:
 
 
 def _compared(comparison: Comparison) -> tuple[int, int, int, str]:
-    """Return what the variants of a comparison have in common."""
+    """Return the part that the variants of a comparison share."""
     return comparison.experiment, comparison.source, comparison.target, comparison.measure
 
 

@@ -1,4 +1,4 @@
-"""What ``dataset.cache=true`` keeps, said by a plan and before a run reads images."""
+"""The decoded images that ``dataset.cache=true`` keeps: the message of a plan, and of a run before it reads images."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def decoded(plan: Plan) -> str:
-    """Return what a run keeps decoded, in words; empty where it is not told to, or has nothing left to read."""
+    """Return the message about decoded images; empty without ``dataset.cache=true``, or with nothing left to read."""
     if plan.dataset.cache is None or plan.absent is not None:
         return ""
     trained = [model for model in plan.missing_models() if model.dataset == plan.dataset.name]

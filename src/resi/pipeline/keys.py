@@ -1,4 +1,4 @@
-"""What makes a comparison the same one: keys of what is compared, by which measure, with which parameters and code.
+"""The identity of a comparison: keys of its two sides, its measure, and the measure's parameters and code.
 
 Stored comparisons are found by these keys, so what they are made of does not change.
 """
@@ -43,7 +43,7 @@ _quoted = functools.lru_cache(canonical)
 
 
 def measure_key(measure: Measure, subsample: int | None, sampling: Sampling = "spread", null: int | None = None) -> str:
-    """Return what makes a measure the same one: name, version, parameters, and the code of one from elsewhere."""
+    """Return the identity of a measure: name, version, parameters and, unless it is built in, its code."""
     given = parameters(measure, subsample, sampling, null)
     name, code = _identity(measure)
     known = {"measure": name, "version": measure.version, "parameters": given}
@@ -51,7 +51,7 @@ def measure_key(measure: Measure, subsample: int | None, sampling: Sampling = "s
 
 
 def function_key(name: str) -> str:
-    """Return what :func:`measure_key` is for a function of outputs."""
+    """Return the identity of a function of outputs, as :func:`measure_key` does for measures."""
     return canonical({"measure": name, "version": FUNCTIONAL_VERSION, "parameters": NO_PARAMETERS})
 
 
@@ -97,7 +97,7 @@ def parameters(measure: Measure, subsample: int | None, sampling: Sampling = "sp
     own = measure.parameters()
     if taken := [name for name in {NULL: None, **sampled} if name in own]:
         raise UsageError(
-            f"measure={measure.name}: its parameter {taken[0]!r} is called like what the tables say of how its values "
-            "were computed; rename the parameter"
+            f"measure={measure.name}: its parameter {taken[0]!r} has the name of a column that says how values were "
+            "computed; rename the parameter"
         )
     return canonical({**own, **sampled})

@@ -60,7 +60,7 @@ class Task(NamedTuple):
 
 @dataclass(frozen=True)
 class Maker:
-    """Makes what a run lacks; all that this needs can be sent to another process.
+    """Makes the missing models and representations of a run; can be sent to another process.
 
     Attributes
     ----------
@@ -104,7 +104,7 @@ class Maker:
         return RepresentationStore(self.store).has(task.model, task.probe)
 
     def try_to_make(self, task: Task) -> bool:
-        """Make what is not there, unless another process is doing so; return whether it is there now."""
+        """Make a missing file unless another process is making it; return whether it exists now."""
         with self.store.try_lock(task.lock) as held:
             if held and not self.is_there(task):
                 self._make(task)

@@ -1,4 +1,4 @@
-"""Where the measures of a run are from that are not built in: what its manifest says, so that it can be explained."""
+"""The origin of measures that are not built in, as the manifest of a run records it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from resi.measures.base import Measure
 
 MOST_SOURCE = 2**18
-"""Of so many characters the source is kept in a manifest; of more, its hash alone."""
+"""Sources up to this many characters are kept in a manifest; of longer ones only the hash."""
 
 
 def provider_of(kind: type[Measure]) -> str:
@@ -27,7 +27,7 @@ def provider_of(kind: type[Measure]) -> str:
 
 
 def describe_own(measures: Mapping[str, Measure]) -> dict[str, Any]:
-    """Return by name what is known of the measures that are not built in, as JSON can hold it."""
+    """Return the origin of each measure that is not built in, by name, as values for JSON."""
     return {name: _about(measure) for name, measure in measures.items() if measure_code(measure)}
 
 

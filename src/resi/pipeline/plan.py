@@ -76,11 +76,11 @@ class Plan:
     absent_datasets: Mapping[str, DatasetError] = field(default_factory=dict)
     """Datasets whose files are not there, and why, where the data root alone knows them."""
     left_out: Mapping[ModelSpec, DatasetError] = field(default_factory=dict)
-    """Published models that take no part, as their files are not there: which is said, in tables as well."""
+    """Published models that are left out because their files are missing; messages and tables say so."""
     given: RepresentationSource | None = None
     """The representations of a domain that neither trains nor runs models."""
     absent_models: DatasetError | None = None
-    """Why none of the published models is there, where they are planned all the same."""
+    """The error that no published model exists, where the run is planned nevertheless."""
     unread: frozenset[Path] = frozenset()
     """Files of published models or given representations that no run has read: what there is of them is to do."""
     others: tuple[DatasetSpec, ...] = ()
@@ -237,7 +237,7 @@ class Plan:
 
     @property
     def shard_prefix(self) -> str:
-        """What the shard's name begins with: without the hash of all comparisons, which takes long of many plans."""
+        """The beginning of the shard's name, without the hash of all comparisons, which is slow for many plans."""
         return f"{self.config.domain.name}-{self.config.dataset}-{self.config.test.name}-"
 
     def notices(self) -> list[str]:

@@ -36,11 +36,11 @@ TRIES = 2
 
 
 class CannotSendError(Exception):
-    """Workers cannot make what this process can: it has a domain or an architecture that they do not find."""
+    """Workers cannot do this work: the process has a domain or an architecture that they do not find."""
 
 
 class _Worker:
-    """A worker process, and what it works on."""
+    """A worker process and its current task."""
 
     def __init__(self, process: ForkedProcess) -> None:
         self.process = process
@@ -79,7 +79,7 @@ class Pool:
         self._put_off: deque[Task] = deque()
         self._deaths: Counter[Task | None] = Counter()
         self._workers: list[_Worker] = []
-        self._waiting = Waiting("is making what is left here")
+        self._waiting = Waiting("is computing what is left")
         names = (task.model.architecture for task in tasks)
         self._recipe = DomainRecipe.of(maker.domain, maker.dataset.name, names)
         self._server = self._start_server()
@@ -91,7 +91,7 @@ class Pool:
         self.close()
 
     def finish(self, tasks: Sequence[Task]) -> Iterator[Task]:
-        """Wait until tasks are made, and yield each; others are begun when none of these is left to begin.
+        """Yield each task when it is done; start others when none of these is left to start.
 
         Raises
         ------
@@ -112,7 +112,7 @@ class Pool:
                 self._receive()
 
     def close(self) -> None:
-        """Stop all workers; what each works on is put away as after Ctrl-C, and killed if that takes long."""
+        """Stop all workers; each saves its work as after Ctrl-C, and is killed if that takes long."""
         for worker in self._workers:
             worker.process.connection.close()
         until = time.monotonic() + STOP_SECONDS
@@ -161,7 +161,7 @@ class Pool:
             return self._server.start(job)
         except OSError as error:
             raise TrainingError(
-                "workers: a worker process cannot be started, which may be for want of memory; workers=1 needs none"
+                "workers: a worker process cannot be started, perhaps because memory is short; use workers=1"
             ) from error
 
     def _receive(self) -> None:
@@ -213,7 +213,7 @@ class Pool:
             self._later = [one for one in self._later if one.model != task.model]
 
     def _bury(self, worker: _Worker) -> None:
-        """Note that a worker has died, and let another one make what it worked on; once for each task."""
+        """Record that a worker has died, and give its task to another one, once for each task."""
         code = worker.process.wait()
         worker.process.end()
         self._workers.remove(worker)
@@ -222,10 +222,10 @@ class Pool:
         self._deaths[worker.task] += 1
         if self._deaths[worker.task] >= TRIES:
             raise TrainingError(
-                f"workers: {died}, and so did one before; the system does that when memory runs out. workers=1 needs "
-                "less, and shows what else it may be"
+                f"workers: {died}, and so did one before; the system does that when memory runs out. Use workers=1, "
+                "which needs less, and shows the error if it is another one"
             )
-        say(f"{died}; another one goes on")
+        say(f"{died}; another one continues")
         if worker.task is not None:
             self._schedule.add([worker.task])
 

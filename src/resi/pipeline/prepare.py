@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Preparation:
-    """What a run lacks before it compares, and what makes it.
+    """The models and representations that are missing before a run compares, and the code that makes them.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ class Preparation:
 
 
 def train_models(plan: Plan) -> int:
-    """Train what models of a plan are missing, see :meth:`Preparation.train_models`."""
+    """Train the missing models of a plan, see :meth:`Preparation.train_models`."""
     with Preparation(plan, extracts=False).running() as preparation:
         return preparation.train_models()
 
@@ -104,7 +104,7 @@ def make_here(maker: Maker, tasks: Iterable[Task], advance: Callable[[], None]) 
     """
     pending = deque(tasks)
     put_off = 0
-    waiting = Waiting("is making what is left here")
+    waiting = Waiting("is computing what is left")
     while pending:
         task = pending.popleft()
         if maker.try_to_make(task):

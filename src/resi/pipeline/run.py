@@ -178,7 +178,7 @@ def _missing(plan: Plan) -> tuple[str, ...]:
 
 
 def _finished(plan: Plan, may_write: bool) -> RunResult | None:
-    """Return what an earlier run has stored, if the config asks for no more.
+    """Return the stored result of an earlier run, if the config asks for nothing else.
 
     Scores of an earlier version are computed again from the stored comparisons. A damaged shard is as good as none; the
     step that reads stored comparisons says so.

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 READY, OTHER, MADE, ERROR, TEXT, WARNING = range(6)
 PARENT_POLL_SECONDS = 1.0
 STOP_SECONDS = 20
-"""So long a worker may take to put away what it works on."""
+"""Seconds that a worker may take to save its work."""
 
 
 class Warned(NamedTuple):
@@ -64,7 +64,7 @@ _warned_while_loading: list[Warned] = []
 
 @dataclass(frozen=True)
 class DomainRecipe:
-    """How another process makes a domain, and what it has to find there.
+    """How another process creates a domain, and what must be the same there.
 
     Attributes
     ----------
@@ -117,7 +117,7 @@ def provided(kind: type[Domain], domain: str, dataset: str, architectures: tuple
 
 
 def load(domain: str, dataset: str, *architectures: str) -> None:
-    """Import and read what training needs, once for all workers; what fails here fails in the first of them again.
+    """Import and read what training needs, once for all workers; an error here occurs in the first worker again.
 
     Parameters
     ----------
@@ -168,7 +168,7 @@ def _make(maker: Maker, task: Task, send: Sender) -> None:
 
 
 class _Elsewhere(io.TextIOBase):
-    """A stream whose lines are shown by the process of the run: of one that is written over, the last state."""
+    """A stream whose lines are shown by the process of the run; of an overwritten line, the last state."""
 
     def __init__(self, name: str, send: Sender) -> None:
         self._name = name
@@ -176,7 +176,7 @@ class _Elsewhere(io.TextIOBase):
         self._begun = ""
 
     def write(self, text: str) -> int:
-        """Send what makes whole lines."""
+        """Send complete lines."""
         *lines, begun = (self._begun + text).split("\n")
         for line in lines:
             self._send(TEXT, (self._name, _last_state(line)))
@@ -184,7 +184,7 @@ class _Elsewhere(io.TextIOBase):
         return len(text)
 
     def end_line(self) -> None:
-        """Send what is left; to flush a progress bar does not end its line."""
+        """Send the rest; flushing a progress bar does not end its line."""
         if self._begun:
             self.write("\n")
 
@@ -204,7 +204,7 @@ def _end_lines() -> None:
 
 
 def _show_elsewhere(send: Sender) -> None:
-    """Send what this process prints, and what it warns about, to the process of the run."""
+    """Send the output and warnings of this process to the process of the run."""
     sys.stdout, sys.stderr = _Elsewhere("stdout", send), _Elsewhere("stderr", send)
 
     def show(message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: Any) -> None:
@@ -229,7 +229,7 @@ def _listen(connection: Connection[Any, Any], tasks: SimpleQueue[Task], parent: 
 
 
 def _stop(number: int, frame: FrameType | None) -> NoReturn:
-    """Stop what is under way as Ctrl-C does, once."""
+    """Interrupt the work that is running, as Ctrl-C does, once."""
     del number, frame
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     raise KeyboardInterrupt

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -60,7 +61,7 @@ def find_results(root: Path, kind: str) -> Results:
     shards = list(find_shards(root))
     finished = [shard for shard in shards if shard.is_complete]
     if not finished:
-        raise UsageError(f"{root} holds no finished runs")
+        raise UsageError(f"{root} holds no finished runs; finish a run there, or name another data root with --root")
     if len(finished) > MOST_SHARDS:
         raise UsageError(f"{root} holds {len(finished)} shards that are not merged; run resi-merge {root} first")
     frames, notes = [], []
@@ -70,7 +71,7 @@ def find_results(root: Path, kind: str) -> Results:
         except ResiError as error:
             notes.append(f"left out: {error}")
     if unfinished := len(shards) - len(finished):
-        notes.append(f"of {unfinished} unfinished runs nothing is shown; repeat them to finish them")
+        notes.append(f"{unfinished} unfinished runs are not shown; repeat them to finish them")
     if not frames:
         raise UsageError(f"{root}: {notes[0]}")
     # The same comparison from two shards is one row; whether they contradict each other, merging says.
@@ -123,4 +124,6 @@ def find_shard(root: Path, name: str) -> Shard:
     if begun:
         some = ", ".join(begun[:3])
         raise UsageError(f"{name} is in the names of {len(begun)} shards: {some}{', ...' * (len(begun) > 3)}; name one")
-    raise UsageError(f"{name} is neither a shard of {root} nor a folder of one; resi list shards names them")
+    near = difflib.get_close_matches(name, names, n=1)
+    guess = f"did you mean {near[0]}? " if near else ""
+    raise UsageError(f"{name} is neither a shard of {root} nor a folder of one; {guess}resi list shards names them")

@@ -1,4 +1,4 @@
-"""A look before a sweep starts: missing data, models, packages and space are told once, before a job asks for them."""
+"""A look before a sweep starts: missing data, models, packages and space are reported once, before a job needs them."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def _check_job(job: JobWords, config: RunConfig, planner: Planner, found: Prefli
 def _by_cause(
     errors: Mapping[JobWords, ResiError], configs: Sequence[RunConfig], jobs: Sequence[JobWords]
 ) -> dict[str, list[JobWords]]:
-    """Return jobs by what keeps them from running, in words: published models on one dataset are one cause."""
+    """Return jobs by the reason why they cannot run; missing published models of one dataset are one reason."""
     of_job = dict(zip(jobs, configs, strict=True))
     causes: defaultdict[object, list[JobWords]] = defaultdict(list)
     for job, error in errors.items():
@@ -136,10 +136,10 @@ def _tell_notices(plans: Iterable[Plan]) -> None:
 
 
 def _tell_space(plans: Sequence[Plan]) -> None:
-    """Say it where what jobs are going to write does not fit on the disk; shards, which are small, are not counted."""
+    """Warn if the jobs would write more than fits on the disk; shards, which are small, are not counted."""
     for root in dict.fromkeys(plan.config.root for plan in plans):
         of_root = [plan for plan in plans if plan.config.root == root]
         disk = disk_of(models_of(of_root, Stored()), of_root, is_finished=lambda _: True)
         if disk.needed.known > disk.free:
             parts = ", ".join(f"{name} {format_bytes(part.known)}" for name, part in disk.parts.items())
-            say(f"{root} has {format_bytes(disk.free)} free, and the jobs are going to write about {parts}")
+            say(f"{root} has {format_bytes(disk.free)} free, and the jobs will write about {parts}")

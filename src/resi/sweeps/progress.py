@@ -1,4 +1,4 @@
-"""How far the suites of a data root are, by what lies there: shards, locks, and what jobs have noted."""
+"""The progress of the suites of a data root, read from its shards, locks and the records of jobs."""
 
 from __future__ import annotations
 
@@ -177,7 +177,7 @@ def _state_of_results(plan: Plan, shard: Shard | None, stored: _StoredStatuses, 
 
 
 def _is_yet_to_overwrite(plan: Plan, note: dict[str, Any] | None) -> bool:
-    """Return whether a job with ``compare.overwrite=always`` has not ended: what is stored is of earlier runs."""
+    """Return whether a job with ``compare.overwrite=always`` is unfinished: its stored results are of earlier runs."""
     if not plan.config.remade.others or plan.config.stage not in (Stage.compare, Stage.all):
         return False
     return note is None or note["outcome"] in (records.STARTED, records.FAILED)
@@ -207,7 +207,7 @@ def _state_of_shard(plan: Plan, shard: Shard, failed: State | None) -> State:
 
 
 def _started(root: Path) -> Iterator[dict[str, Any]]:
-    """Yield what sweeps over suites have noted, oldest first."""
+    """Yield the records of sweeps over suites, oldest first."""
     for path in sorted(Store(root).sweeps.glob(f"*/{SUITE_FILE}"), key=_written):
         record = _read(path)
         if record and {"suite", "words", "jobs"} <= set(record):

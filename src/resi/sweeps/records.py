@@ -68,7 +68,7 @@ def note_start(folder: Path, record: Record) -> None:
     """Note in a job's output folder that the job has begun, and in which process."""
     from resi.store.files import write_text
 
-    where = f"began in process {os.getpid()} on {platform.node()}, and left no word of its end"
+    where = f"started in process {os.getpid()} on {platform.node()}, and did not record how it ended"
     note = {**record, "outcome": STARTED, "detail": where, "process": os.getpid(), "exit_code": 1}
     write_text(folder / START_FILE, json.dumps(redact_config(note)))
 

@@ -1,4 +1,4 @@
-"""Suites as they lie in files: data of known keys. Hydra composes none of them, so that nothing in one is called."""
+"""Suites in files: data with known keys. Hydra composes none of them, so nothing in a suite is executed."""
 
 from __future__ import annotations
 

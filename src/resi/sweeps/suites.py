@@ -67,14 +67,12 @@ def expand(words: Sequence[str], suite: Suite | None = None, loader: ConfigLoade
 
 
 def left_alone(words: Sequence[str], suite: Suite) -> str:
-    """Return what to say of a word for groups that some grids of a suite do not take; empty if there is none."""
+    """Return the note about a word for groups that some grids of a suite do not accept; empty without one."""
     given = [word for word in words if word.lstrip("+").startswith(f"{GROUPS}=")]
     if not given or not suite.fixed_groups:
         return ""
     names = [name for name in suite.grids if name in suite.fixed_groups]
-    return (
-        f"{given[-1]}: the grids {', '.join(names)} of suite={suite.name} have the groups that there are, and keep them"
-    )
+    return f"{given[-1]}: the grids {', '.join(names)} of suite={suite.name} have fixed groups, and keep them"
 
 
 def _parse(words: Iterable[str], loader: ConfigLoader | None) -> list[Override]:
@@ -86,7 +84,7 @@ def _parse(words: Iterable[str], loader: ConfigLoader | None) -> list[Override]:
 
 
 def _product(overrides: list[Override]) -> list[JobWords]:
-    """Return one job for each combination, of a key that stands there twice by its last value."""
+    """Return one job for each combination; of a key that is given twice, the last value counts."""
     from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 
     return [tuple(job) for batch in BasicSweeper.split_arguments(overrides, None) for job in batch]
@@ -106,7 +104,7 @@ def _names(text: str) -> list[str]:
 
 
 def _narrow(grid: list[Override], wanted: Mapping[str, list[str]]) -> list[str] | None:
-    """Return the words of what a grid has of the values wanted, or None if it has nothing of them."""
+    """Return the words of a grid with those of its values that are wanted, or None if it has none of them."""
     words = []
     for item in grid:
         key = item.key_or_group
@@ -143,7 +141,7 @@ def _models(job: JobWords) -> list[str] | None:
 
 
 def _model_of(word: str) -> str | None:
-    """Return which model a word such as ``model.gcn.epochs=50`` is about."""
+    """Return the model that a word such as ``model.gcn.epochs=50`` configures."""
     found = re.match(r"[+~]*model\.([^.=]+)\.", word)
     return found[1] if found else None
 

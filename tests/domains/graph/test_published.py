@@ -127,7 +127,7 @@ def test_the_names_of_published_results_are_understood() -> None:
     ("words", "message"),
     [
         (["models.source=zoo"], "unknown models.source 'zoo'.*Known: published, train"),
-        (["models.root=there"], "models.root=there: it is read with models.source=published only"),
+        (["models.root=there"], "models.root=there: it is used with models.source=published only"),
         (
             ["models.source=published", "model=gcn", "model.gcn.epochs=3"],
             "model.gcn.epochs=3: models.source=published reads models without changes",

@@ -66,7 +66,7 @@ def test_without_slurm_the_error_says_what_to_do(monkeypatch: pytest.MonkeyPatch
     pytest.importorskip("submitit")
     monkeypatch.setenv("PATH", str(tmp_path))
     launcher = _launcher(tmp_path)
-    with pytest.raises(UsageError, match=r"there is no srun on this machine; .*dry_run=true"):
+    with pytest.raises(UsageError, match=r"srun is not on this machine; .*dry_run=true"):
         list(launcher.run([], None))  # type: ignore[arg-type]
 
 

@@ -1,4 +1,4 @@
-"""What all launchers do: record which jobs there are, run them, and record which ended without a result."""
+"""The common part of all launchers: record the jobs, run them, and record which ended without a result."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class SweepLauncher(Launcher):
-    """A Hydra launcher that goes on when a job dies, and notes it for the sweep's report.
+    """A Hydra launcher that continues when a job dies, and records it for the sweep's report.
 
     Hydra's own launchers raise at the first job that leaves no result, and say nothing about the others.
 
@@ -41,13 +41,13 @@ class SweepLauncher(Launcher):
         }
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        """Take what Hydra gives."""
+        """Store the context that Hydra gives."""
         self.context = hydra_context
         self.function = task_function
         self.config = config
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        """Run jobs; return what Hydra's sweepers want to see.
+        """Run jobs; return the results that Hydra's sweepers expect.
 
         A job that died counts as ended with exit code 1, so that a sweeper continues with its next batch.
         """

@@ -1,4 +1,4 @@
-"""Jobs in processes of this machine, which are joblib's: one for each worker, used again for the next job."""
+"""Jobs in joblib's processes on this machine: one for each worker, reused for the next job."""
 
 from __future__ import annotations
 

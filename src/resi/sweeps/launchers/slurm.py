@@ -81,7 +81,7 @@ class SlurmLauncher(SweepLauncher):
             )
         except RuntimeError as error:
             raise UsageError(
-                "hydra/launcher=submitit_slurm: there is no srun on this machine; start the sweep where Slurm is, or "
+                "hydra/launcher=submitit_slurm: srun is not on this machine; start the sweep on one with Slurm, or "
                 "see what would be submitted with hydra.launcher.dry_run=true"
             ) from error
         executor.update_parameters(**self.parameters())

@@ -35,7 +35,7 @@ def load_submitit(launcher: str) -> ModuleType:
 
 
 def store_runner(runner: JobRunner, folder: Path) -> Path:
-    """Write what runs jobs to one file: submitit would put its 100 kB beside each of thousands of jobs."""
+    """Write the function that runs jobs to one file: submitit would write its 100 kB for each of thousands of jobs."""
     import cloudpickle
 
     path = folder.absolute() / RUNNER_FILE
@@ -45,7 +45,7 @@ def store_runner(runner: JobRunner, folder: Path) -> Path:
 
 
 class Submission:
-    """What submitit calls: a job that may be requeued, and then resumes from what it has stored.
+    """The function that submitit calls: a job that may be requeued, and then resumes from its stored results.
 
     Parameters
     ----------
