@@ -108,7 +108,7 @@ def test_runs_tables_lists_and_descriptions_tell_them_apart(clashing: Path, trai
         (["measure=[alone,dist-d:alone]"], "measure: alone and dist-d:alone are the same measure; name it once"),
         (["measure=dist-x:twin"], "unknown measure 'dist-x:twin'"),
         (["measure=dist-a:twin", "measure.dist-a:twin.q=3"], "did you mean measure.dist-a--twin.k"),
-        (["measure=dist-a:twin", "measure.dist-a:twin.k=x"], "'x'"),
+        (["measure=dist-a:twin", "measure.dist-a:twin.k=x"], "measure.dist-a--twin.k=x: expected a whole number"),
     ],
 )
 def test_what_is_not_clear_is_one_line(clashing: Path, said, words: list[str], message: str) -> None:

@@ -315,6 +315,7 @@ def test_a_suite_of_ones_own_runs_with_and_without_m_and_its_progress_is_told(
     assert run_command(["list", "progress", "mine", *own, "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
     assert [(row["name"], row["words"], row["jobs"], row["done"]) for row in rows] == [
+        ("mine", "", 2, 0),  # its name was given
         ("mine", "measure=cka", 2, 2),
         ("mine", "measure=cka test=shortcut", 1, 1),
     ]
