@@ -131,7 +131,7 @@ def process(*words: str) -> subprocess.CompletedProcess[str]:
         (["compare.subsample=1"], "compare.subsample=1: expected a number from 2 up"),
         (
             ["lists"],
-            "unknown command 'lists'; did you mean list? Known: check-measure, clean, compare, convert, describe, doctor, ",
+            "unknown command 'lists'; did you mean list? Known: check-measure, clean, compare, convert, describe, ",
         ),
         (["list", "shards", "root=elsewhere"], "root=elsewhere is not a pattern of names: write --root elsewhere"),
         (["describe", "ckaa"], "unknown name 'ckaa'; did you mean cka or cora? Known: "),
