@@ -3,7 +3,7 @@
 - Python that begins with ``# NAME.py`` is written to that file; any other is run, all of a page in one scope.
 - A block ``text`` after Python holds what that prints.
 - A block ``console`` holds commands after ``$`` and what each prints. A line ``...`` stands for any lines.
-- Blocks behind ``<!-- nox -s tutorial -->`` take minutes: only that session runs them.
+- Blocks behind ``<!-- nox -s tutorial -->`` take long: only that session runs them.
 
 ``python -m tests.docs.shown [--write] [--home FOLDER] [PAGE ...]`` runs all of it, and fails where a page shows something
 else; ``--write`` puts what was printed into the pages instead, and ``--home`` keeps what was trained for the next time.
@@ -98,12 +98,11 @@ def _run_console(code: str, start: int, varies: re.Pattern[str], is_long: bool) 
 
 
 def _check_words(words: list[str]) -> None:
-    """Check a command that takes minutes: a run is planned, of any other command the name exists."""
+    """Check a command that takes long: a run is planned, of any other command the name exists."""
     from resi.cli.main import COMMANDS, run_command
 
-    if words[0] != "resi" or words[1] in COMMANDS:
-        assert words[0] in ("resi-merge", "python") or words[0] == "resi", words
-    else:
+    assert words[0] in ("resi", "resi-merge"), words
+    if words[0] == "resi" and words[1] not in ("-m", *COMMANDS):
         with contextlib.redirect_stdout(io.StringIO()):
             assert run_command(["plan", *words[1:]]) == 0
 

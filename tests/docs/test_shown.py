@@ -1,0 +1,46 @@
+"""Pages show what their code and commands print; what takes minutes is run by ``nox -s tutorial``."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.docs import shown
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.mark.parametrize("name", shown.PAGES)
+def test_a_page_shows_what_is_printed(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    for variable in ("RESI_HOME", "REP_SIM"):
+        monkeypatch.delenv(variable, raising=False)
+    page = shown.DOCS / f"{name}.md"
+    text = page.read_text(encoding="utf-8")
+    has_outputs = "```text" in text or "```console" in text
+    outputs = shown.run(page, at_length=False)
+    sys.modules.pop("my_measure", None)
+    assert bool(outputs) == has_outputs
+    assert [(found.shown, found.printed) for found in outputs if not found.agrees()] == []
+
+
+def test_what_differs_is_seen() -> None:
+    printed = "a 1.5 s\nb 2\nc 3\n"
+    assert shown.Output("a 2.5 s\n...\nc 3\n", (0, 0), printed).agrees()
+    assert shown.Output("a 1.5 s b\n2 c 3\n", (0, 0), printed).agrees()
+    assert not shown.Output("a 1.5 s\nb 3\nc 3\n", (0, 0), printed).agrees()
+    assert not shown.Output("a 1.5 s\nb 2\n", (0, 0), printed).agrees()
+    assert not shown.Output("score 0.98\n", (0, 0), "score 0.97\n").agrees()
+    assert shown.Output("score 0.98\n", (0, 0), "score 0.97\n", shown.TRAINED).agrees()
+
+
+def test_commands_that_take_minutes_are_planned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    page = tmp_path / "page.md"
+    page.write_text(f"{shown.MARK}```console\n$ resi test=none\n```\n", encoding="utf-8")
+    with pytest.raises(AssertionError):
+        shown.run(page, at_length=False)
