@@ -5,8 +5,8 @@
 - A block ``console`` holds commands after ``$`` and what each prints. A line ``...`` stands for any lines.
 - Blocks behind ``<!-- nox -s tutorial -->`` take long: only that session runs them.
 
-``python -m tests.docs.shown [--write] [--home FOLDER] [PAGE ...]`` runs all of it, and fails where a page shows something
-else; ``--write`` puts what was printed into the pages instead, and ``--home`` keeps what was trained for the next time.
+``python -m tests.docs.shown [--write] [--home FOLDER] [PAGE ...]`` runs all of it, and fails where a page shows other
+outputs; ``--write`` puts what was printed into the pages, and ``--home`` keeps what was trained for the next time.
 """
 
 from __future__ import annotations

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 import sys
+from functools import reduce
 from typing import TYPE_CHECKING
 
 import pytest
 
+import resi
+from scripts import architecture
 from tests.docs import shown
+from tests.docs.test_pages import dotted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,3 +49,22 @@ def test_commands_that_take_minutes_are_planned(tmp_path: Path, monkeypatch: pyt
     page.write_text(f"{shown.MARK}```console\n$ resi test=none\n```\n", encoding="utf-8")
     with pytest.raises(AssertionError):
         shown.run(page, at_length=False)
+
+
+@pytest.mark.parametrize("path", sorted((shown.DOCS / "notebooks").glob("*.py")), ids=lambda path: path.stem)
+def test_a_notebook_compiles_and_uses_names_that_exist(path: Path) -> None:
+    """It is run by ``nox -s notebooks``."""
+    text = path.read_text(encoding="utf-8")
+    assert text.startswith("# ---\n# jupyter:\n")
+    assert text.count("\n# %%\n") > 5
+    names = [".".join(found) for node in ast.walk(ast.parse(text)) if (found := dotted(node))]
+    assert len(names) > 5
+    for name in names:
+        reduce(getattr, name.split(".")[1:], resi)
+
+
+def test_the_drawing_has_the_layers_that_lint_checks() -> None:
+    assert set(architecture.layers()) == architecture.ABOUT.keys()
+    assert {layer for layers, *_ in architecture.PATH for layer in layers} < architecture.ABOUT.keys()
+    written = architecture.PICTURE.read_text(encoding="utf-8")
+    assert written == architecture.picture(), "run python scripts/architecture.py --write"
