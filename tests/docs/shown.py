@@ -34,7 +34,8 @@ BLOCK = re.compile(rf"^({re.escape(MARK)})?```(\w+)\n(.*?)^```$", re.DOTALL | re
 FILE = re.compile(r"# (\w+\.py)\n")
 PROGRESS = re.compile(r"^.*(: \d+/\d+[, ]|: epoch \d+ of).*\n", re.MULTILINE)
 # What differs between machines and calls: times, sizes, fitted powers, hashes; and all that depends on trained weights.
-VOLATILE = re.compile(r"[\d.,]+ ?(us|ms|s|min|h|days|bytes|kB|MB|GB|TB)\b|(?<=\^)-?[\d.]+|\b[0-9a-f]{12}\b")
+UNITS = r"[\d.,]+ ?(us|ms|s|min|h|days|bytes|kB|MB|GB|TB)\b"
+VOLATILE = re.compile(rf"{UNITS}|(?<=\^)-?[\d.]+|\b[ND] = \d+|for \d+ x \d+|\b[0-9a-f]{{12}}\b")
 TRAINED = re.compile(rf"{VOLATILE.pattern}|-?\d+\.\d+")
 
 
@@ -53,7 +54,7 @@ class Output:
         return re.fullmatch(".*".join(parts), self._plain(self.printed)) is not None
 
     def _plain(self, text: str) -> str:
-        return " ".join(self.varies.sub("#", text).split())
+        return self.varies.sub("#", " ".join(text.split()))
 
 
 def run(page: Path, at_length: bool) -> list[Output]:

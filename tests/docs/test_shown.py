@@ -37,6 +37,7 @@ def test_what_differs_is_seen() -> None:
     printed = "a 1.5 s\nb 2\nc 3\n"
     assert shown.Output("a 2.5 s\n...\nc 3\n", (0, 0), printed).agrees()
     assert shown.Output("a 1.5 s b\n2 c 3\n", (0, 0), printed).agrees()
+    assert shown.Output("to N =\n 2048\n", (0, 0), "to N = 512").agrees()
     assert not shown.Output("a 1.5 s\nb 3\nc 3\n", (0, 0), printed).agrees()
     assert not shown.Output("a 1.5 s\nb 2\n", (0, 0), printed).agrees()
     assert not shown.Output("score 0.98\n", (0, 0), "score 0.97\n").agrees()
