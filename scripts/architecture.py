@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PICTURE = ROOT / "docs" / "images" / "architecture.svg"
 ABOUT = {
     "cli": "what is typed and printed",
+    "upkeep": "resi doctor, resi clean: what works here, what can go",
     "api | testing": "functions in Python; checks of measures and domains",
     "sweeps | published | report": "suites, jobs, launchers; the benchmark's files; pages",
     "estimates | plot": "work, time and space ahead; figures",
@@ -44,7 +45,7 @@ PATH = (  # of each step: the layers that do it, its name, what it does, and wha
     (("domains | results",), "merge", "all shards, one table each", "results/"),
     (("sweeps | published | report",), "report", "which measures cannot be told from the best", "report.html"),
 )
-ROW, LEFT, TOP, WIDTH, HEIGHT = 42, 24, 84, 1180, 770
+ROW, LEFT, TOP, WIDTH, HEIGHT = 42, 24, 84, 1180, 812
 STEP, RIGHT = 73, 690
 INK, SOFT, LINE, FILL, USED, MARK = "#1b1f24", "#57606a", "#c8d1da", "#f6f8fa", "#e7f0fb", "#0b5cad"
 FONT = "font-family='Helvetica, Arial, sans-serif'"
