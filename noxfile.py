@@ -13,7 +13,8 @@ python -m nox -s real     layers of networks with real weights, 120 MB from the 
 python -m nox -s bench    speed beside the published figures
 python -m nox -s cuda     everything on a GPU: tests, then values, memory and speed in six minutes
 python -m nox -s screenshots   pictures of a report, wide and on a phone, light and dark
-python -m nox -s tutorial the tutorial at full size: its time, its outputs, and how many lines it takes
+python -m nox -s tutorial the tutorials at full size: their outputs, the time and the lines of the first
+python -m nox -s notebooks  the notebooks of docs/notebooks, run from the first cell to the last
 python -m nox -s baseline the results that come with resi, made anew: `-- ROOT --cora FOLDER --sst2 FOLDER`
 python -m nox -s coverage how often intervals hold the expected score
 python -m nox -s sample_coverage how often intervals over samples hold the expected value
@@ -162,9 +163,22 @@ def types(session: nox.Session) -> None:
 
 @nox.session
 def tutorial(session: nox.Session) -> None:
-    """Run the tutorial at full size; with `-- --write` its outputs and picture go into the page."""
-    session.install("-e", ".")
-    session.run("python", "-m", "tests.docs.tutorial", *session.posargs, env={"OMP_NUM_THREADS": "1"})
+    """Run the tutorials and explanations at full size; with `-- --write` outputs and pictures go into the pages."""
+    session.install("-e", ".[vision,slurm]")
+    for module in ("tutorial", "shown"):
+        session.run("python", "-m", f"tests.docs.{module}", *session.posargs, env={"OMP_NUM_THREADS": "1"})
+
+
+@nox.session
+def notebooks(session: nox.Session) -> None:
+    """Run the notebooks of docs/notebooks, which are in jupytext's form; build/notebooks has them with outputs."""
+    session.install("-e", ".", *group("notebooks"))
+    out = Path("build/notebooks").absolute()
+    out.mkdir(parents=True, exist_ok=True)
+    for source in sorted(Path("docs/notebooks").glob("*.py")):
+        target = str(out / f"{source.stem}.ipynb")
+        words = ("--to", "ipynb", "--execute", "--run-path", "docs/notebooks", "--output", target, str(source))
+        session.run("jupytext", *words, env={"OMP_NUM_THREADS": "1"})
 
 
 @nox.session

@@ -20,6 +20,7 @@ from resi.plot.families import look
 from resi.plot.rank_boxes import ranks_by_domain
 from resi.plot.ranking import Ranks, ranked_scores, ranks_of
 from resi.plot.score_dots import OTHERS
+from resi.results.embedded import embedded_results
 from tests.plot.tables import BEST_TO_WORST, scores
 from tests.report.rows import frame, score
 
@@ -317,6 +318,24 @@ def test_a_file_is_read(tmp_path) -> None:
     assert ticks(resi.plot.ranks(tmp_path / "scores.parquet").axes[0]) == BEST_TO_WORST
     with pytest.raises(UsageError, match=r"'nowhere\.parquet' cannot be read"):
         resi.plot.ranks("nowhere.parquet")
+
+
+def test_results_that_come_with_resi_are_read_by_their_name(tmp_path, monkeypatch) -> None:
+    known = embedded_results("baseline").scores()
+    asked = {"domain": "vision", "test": "shortcut", "architecture": "tiny_vgg"}
+    assert resi.ranks("baseline", **asked).table.equals(resi.ranks(known, **asked).table)
+    monkeypatch.chdir(tmp_path)
+    scores().write_parquet("baseline")  # a file of one's own comes first
+    assert ticks(resi.plot.ranks("baseline").axes[0]) == BEST_TO_WORST
+
+
+@pytest.mark.parametrize("architectures", [1, 2])
+def test_the_legend_of_few_panels_lies_within_the_figure(architectures: int) -> None:
+    figure = resi.plot.scores(pl.concat([scores(1, architecture=f"net{number}") for number in range(architectures)]))
+    figure.draw_without_rendering()
+    left, right = figure.legends[0].get_window_extent().intervalx
+    assert left >= 0
+    assert right <= figure.bbox.width
 
 
 def test_a_panel_of_models_without_names_is_called_after_its_test() -> None:

@@ -88,7 +88,8 @@ def ranks(  # noqa: PLR0913 - all but the first are options
     Parameters
     ----------
     scores : DataFrame
-        Scores of a run or of a merge, with the columns :data:`resi.results.schema.SCORES`, or a Parquet file of them.
+        Scores of a run or of a merge, with the columns :data:`resi.results.schema.SCORES`; a Parquet file of them; or
+        the name of results that come with resi, ``"baseline"``.
     domain, test, architecture, dataset : str, optional
         Only scores of that domain, and so on.
     measures : sequence of str, optional

@@ -10,6 +10,8 @@ import polars as pl
 from resi import registry
 from resi.errors import UsageError, unknown_name
 from resi.registry.labels import measure_label
+from resi.results.embedded import named_root
+from resi.results.manifests import COMPARISONS_FILE, SCORES_FILE
 from resi.results.schema import is_calibrated
 
 if TYPE_CHECKING:
@@ -26,7 +28,10 @@ def caller(function: str) -> str:
 
 
 def as_frame(function: str, table: Any, needed: Sequence[str]) -> pl.DataFrame:
-    """Return a table, or one in a Parquet file, as one of polars, with :data:`LABEL` where it has measures.
+    """Return a table as one of polars, with :data:`LABEL` where it has measures.
+
+    It may be a Parquet file, or the name of results that come with resi, such as ``baseline``: their scores where a
+    function needs the column ``test``, else their comparisons.
 
     Raises
     ------
@@ -34,6 +39,9 @@ def as_frame(function: str, table: Any, needed: Sequence[str]) -> pl.DataFrame:
         If it is no table, is empty, or lacks one of the columns ``needed``.
     """
     if isinstance(table, str | Path):
+        folder = named_root(Path(table))
+        if str(folder) != str(table):
+            table = folder / (SCORES_FILE if "test" in needed else COMPARISONS_FILE)
         try:
             table = pl.read_parquet(table)
         except (OSError, pl.exceptions.PolarsError) as error:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from resi.plot.canvas import Where
 
 MOST_PANELS = 24
+LEGEND_WIDTH = 5.0
+"""Inches that the legend below the panels takes."""
 OTHERS = "worse than the best, or not better than chance"
 TITLES = {
     "auprc": "AUPRC",
@@ -111,7 +113,8 @@ def scores(  # noqa: PLR0913 - all but the first are options
         )
     order = _order(rows)
     columns = min(len(found), 3)
-    figure, axes = panels("scores", ax, len(found), (2.9, 1.15 + 0.165 * len(order)), columns)
+    width = max(2.9, LEGEND_WIDTH / columns)
+    figure, axes = panels("scores", ax, len(found), (width, 1.15 + 0.165 * len(order)), columns)
     for place, (one, panel) in enumerate(zip(axes, found, strict=True)):
         _draw(one, panel, order, is_named=ax is not None or place % columns == 0)
     figure_legend(figure, axes, ax is None, _handles(found))
