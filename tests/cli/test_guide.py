@@ -32,7 +32,9 @@ def test_a_run_says_what_it_trains_and_for_how_long(root: Path, capsys: pytest.C
     say_work(plan)
     line = capsys.readouterr().err
     assert line.startswith("30 models to train (about ")
-    assert line.endswith(f" on 2 workers), then 420 comparisons; kept in {root}. If stopped, the same command goes on\n")
+    assert line.endswith(
+        f" on 2 workers), then 420 comparisons; kept in {root}. If stopped, the same command goes on\n"
+    )
     # Each of two workers takes a half, up to one model.
     seconds = [estimate.seconds for model in plan.missing_models() if (estimate := Rates().training(model))]
     said = float(line.split("about ")[1].split()[0]) * (60 if " min " in line else 1)
