@@ -18,8 +18,6 @@ from resi.pipeline.run import RunResult, run_config
 from tests.conftest import TINY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from resi.pipeline.plan import Plan
 
 
