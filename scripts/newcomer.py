@@ -143,7 +143,7 @@ class Newcomer:
             stderr=subprocess.STDOUT,
         )
         took = watch(shell)
-        if shell.wait():
+        if shell.returncode:
             raise SystemExit(f"exit code {shell.returncode}: {command}")
         lines = changed.read_text(encoding="utf-8").rstrip("\0").split("\0")
         self.environment = dict(line.split("=", 1) for line in lines)
@@ -191,6 +191,8 @@ def watch(process: subprocess.Popen[bytes], until: bytes = b"") -> Took:
             is_over = not found or bool(until and until in found)
             sys.stdout.write(found.replace(until or b"\0", b"").decode(errors="replace"))
             sys.stdout.flush()
+            if not found:
+                process.wait()
             if is_over:
                 return Took(now - start, first, silent)
 
