@@ -206,6 +206,13 @@ def test_the_table_of_what_there_is_agrees_with_the_registries() -> None:
         assert set(domains[name].settings_by_test) == set(GROUNDINGS)
 
 
+def test_it_counts_measures_right() -> None:
+    measures = registry.measures()
+    own = [measures.get(name) for name in measures if ours(measures, name)]
+    assert f"by {len(own)} measures" in " ".join(PAGE.split())
+    assert f"ranked among {sum(measure.benchmark for measure in own)} others" in " ".join(PAGE.split())
+
+
 def ours(known: Registry[Any], name: str) -> bool:
     """Return whether something comes with resi, and is not a plugin's."""
     return name not in known or known.origin(name).distribution == "resi"
