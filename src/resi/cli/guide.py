@@ -30,7 +30,7 @@ def say_work(plan: Plan) -> None:
 
     config = plan.config
     missing = plan.missing_models() if config.stage in TRAINS else []
-    if not missing:
+    if not missing or plan.absent is not None:  # the dataset is not there, which ends the run
         return
     if config.models.root is None:
         first = f"{count_of(len(missing), 'model')} to train{_about(plan, missing)}"
@@ -48,13 +48,14 @@ def _about(plan: Plan, missing: list[ModelSpec]) -> str:
     from resi.pipeline.share import may_be_on_gpu, most_workers
 
     config = plan.config
+    if may_be_on_gpu(config.device, os.environ):
+        return ""  # rates are those of a CPU
     found = {model: Rates(device=CPU).training(model) for model in missing}
-    on_gpu = may_be_on_gpu(config.device, os.environ)
-    if on_gpu or None in found.values():
+    if None in found.values():
         return ""
     seconds = {model: estimate.seconds for model, estimate in found.items() if estimate is not None}
     shared = [each for model, each in seconds.items() if config.domain.is_small(model)]
-    workers = max(1, min(len(shared), most_workers(config, os.environ, on_gpu)))
+    workers = max(1, min(len(shared), most_workers(config, os.environ, on_gpu=False)))
     total = makespan(shared, workers) + sum(seconds.values()) - sum(shared)
     if total < SHORT_SECONDS:
         return ""
