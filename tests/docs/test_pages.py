@@ -13,14 +13,7 @@ import pytest
 
 import resi
 from resi import registry
-from resi.cli import compare, extract
-from resi.cli.arguments import split
 from resi.cli.main import COMMANDS, run_command
-from resi.config.many import compose_all, open_configs
-from resi.config.register import register
-from resi.config.schema import RunConfig
-from resi.sweeps.jobs import split_words
-from resi.sweeps.suite_files import suite_names
 from tests.conftest import REPOSITORY
 
 if TYPE_CHECKING:
@@ -30,7 +23,6 @@ README = REPOSITORY / "README.md"
 PAGES = [README, *sorted((REPOSITORY / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
-KEYS = {"extract": extract.KEYS, "compare": compare.KEYS}
 
 
 def commands(page: Path) -> list[list[str]]:
@@ -90,21 +82,3 @@ def test_two_lines_make_a_measure() -> None:
     assert resi.compare(R, S, measure=names["gap"]) == 3
     table = resi.pairwise({"R": R, "S": S}, measures=[names["gap"]])
     assert table["larger_is_more_similar"].to_list() == [False, False]
-
-
-def test_commands_of_the_readme_exist_and_so_do_their_keys() -> None:
-    register()
-    loader, runs = open_configs(), []
-    for words in commands(README):
-        if words[0] in KEYS:
-            split([word for word in words if not word.startswith("--")], KEYS[words[0]], words[0], "measure")
-        elif words[0] in COMMANDS:
-            assert all("=" not in word or word.removeprefix("suite=") in suite_names(loader) for word in words[1:])
-        else:
-            asked = split_words(words)[1]
-            if asked is None:
-                runs.append(words)
-            else:
-                assert asked.suite in suite_names(loader)
-    assert len(runs) == 4
-    assert [found for found in compose_all(runs, loader) if not isinstance(found, RunConfig)] == []

@@ -198,6 +198,7 @@ def run_job(composed: DictConfig) -> int:
     """Run one composed config and print its table; return 0, or 1 if comparisons failed or models are missing."""
     from hydra.core.hydra_config import HydraConfig
 
+    from resi.cli.guide import say_next, say_work
     from resi.cli.tables import print_result
     from resi.config.compose import check_choices
     from resi.config.validate import validate
@@ -206,8 +207,9 @@ def run_job(composed: DictConfig) -> int:
     _quiet()
     check_choices(HydraConfig.get())
     config = validate(composed)
-    result = run_config(config)
+    result = run_config(config, announce=say_work)
     print_result(config, result)
+    say_next(result)
     return 1 if result.count(Status.failed) or result.missing else 0
 
 

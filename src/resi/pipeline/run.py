@@ -27,7 +27,7 @@ from resi.results.remote import RemoteFolder
 from resi.results.schema import COMPARISONS, SCORES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from resi.config.schema import RunConfig
@@ -70,11 +70,16 @@ class RunResult:
         return self.comparisons.filter(pl.col("note") != "").height
 
 
-def run_config(config: RunConfig) -> RunResult:
+def run_config(config: RunConfig, announce: Callable[[Plan], None] | None = None) -> RunResult:
     """Run a validated config up to its stage; stored work is reused.
 
     A finished run is read from its shard, without loading a model or torch. Published models that turn out to be of no
     use when they are read are left out, and the run is planned again without them.
+
+    Parameters
+    ----------
+    announce : callable, optional
+        Called with the plan before its work begins; not of a finished run.
     """
     said: set[str] = set()
     unread: set[str] = set()
@@ -85,14 +90,15 @@ def run_config(config: RunConfig) -> RunResult:
                 say(notice)
             said.add(notice)
         try:
-            return _run_plan(plan)
+            return _run_plan(plan, announce)
         except UnreadError as error:
             if unread.issuperset(error.models):
                 raise
             unread |= error.models
+            announce = None
 
 
-def _run_plan(plan: Plan) -> RunResult:
+def _run_plan(plan: Plan, announce: Callable[[Plan], None] | None) -> RunResult:
     config = plan.config
     elsewhere = RemoteFolder(config.shards) if config.shards else None
     with contextlib.ExitStack() as stack:
@@ -105,7 +111,11 @@ def _run_plan(plan: Plan) -> RunResult:
         note_shard(plan)
         if elsewhere and not plan.shard.is_complete:
             elsewhere.fetch(plan.shard.folder)
-        result = _finished(plan, may_write=True) or _run_mending(plan)
+        result = _finished(plan, may_write=True)
+        if result is None:
+            if announce is not None:
+                announce(plan)
+            result = _run_mending(plan)
         if elsewhere and plan.shard.is_complete:
             elsewhere.store(plan.shard.folder)
         return result

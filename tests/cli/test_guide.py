@@ -1,0 +1,93 @@
+"""What a run says before its work begins, and what to type when it is over."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import polars as pl
+import pytest
+
+from resi.cli.guide import say_next, say_work
+from resi.cli.main import run_command
+from resi.config.compose import compose
+from resi.estimates.rates import Rates
+from resi.pipeline.planner import make_plan
+from resi.pipeline.run import RunResult, run_config
+from tests.conftest import TINY
+
+if TYPE_CHECKING:
+    from resi.pipeline.plan import Plan
+
+
+def ended(shard: Path, height: int = 1) -> RunResult:
+    return RunResult(pl.DataFrame({"score": [0.5] * height}), pl.DataFrame(), shard, reused=False)
+
+
+def test_a_run_says_what_it_trains_and_for_how_long(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plan = make_plan(compose(["test=augmentation", "model=[gcn,gat]", "measure=[cka,rsa]", "workers=2"]))
+    say_work(plan)
+    line = capsys.readouterr().err
+    assert line.startswith("30 models to train (about ")
+    assert line.endswith(
+        f" on 2 workers), then 420 comparisons; kept in {root}. If stopped, the same command goes on\n"
+    )
+    # Each of two workers takes a half, up to one model.
+    seconds = [estimate.seconds for model in plan.missing_models() if (estimate := Rates().training(model))]
+    said = float(line.split("about ")[1].split()[0]) * (60 if " min " in line else 1)
+    assert sum(seconds) / 2 - 0.06 <= said <= sum(seconds) / 2 + max(seconds) + 30 * (" min " in line)
+
+
+def test_of_short_trainings_and_other_stages_no_more_is_said_than_is_known(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    say_work(make_plan(compose([*TINY, "measure=cka", "stage=models"])))
+    assert capsys.readouterr().err == f"4 models to train; kept in {root}. If stopped, the same command goes on\n"
+    say_work(make_plan(compose([*TINY, "measure=cka", "stage=score"])))
+    assert capsys.readouterr().err == ""
+
+
+def test_work_is_announced_once_and_not_of_a_finished_run(trained: Path, tmp_path: Path) -> None:
+    announced: list[Plan] = []
+    for words in (["stage=representations"], ["stage=all"], ["stage=all"]):
+        run_config(compose([*TINY, "measure=cka", f"root={trained}", *words]), announce=announced.append)
+    assert [plan.config.stage.value for plan in announced] == ["representations", "all"]
+    assert [plan.missing_models() for plan in announced] == [[], []]
+
+
+@pytest.mark.parametrize(
+    ("place", "is_merged", "expected"),
+    [
+        ("home", False, ["resi report", "resi show graph-x"]),
+        ("home", True, ["resi-merge && resi report", "resi show graph-x"]),
+        ("my runs", True, ["resi-merge {0} && resi report {0}", "resi show graph-x --root {0}"]),
+    ],
+)
+def test_what_to_type_next_names_the_data_root_only_where_it_must(
+    place: str,
+    is_merged: bool,
+    expected: list[str],
+    root: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    home = tmp_path / place
+    (home / ("results" if is_merged else "shards")).mkdir(parents=True)
+    say_next(ended(home / "shards" / "graph-x"))
+    page, whole = (command.format(shlex.quote(str(home))) for command in expected)
+    assert capsys.readouterr().err == f"next: {page} makes a page of all runs; {whole} has all of this one\n"
+
+
+def test_nothing_is_next_where_there_are_no_scores(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    say_next(ended(root / "shards" / "graph-x", height=0))
+    assert capsys.readouterr().err == ""
+
+
+def test_what_is_said_can_be_typed(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = [*TINY, "measure=cka", f"root={trained}"]
+    assert run_command(words) == 0
+    line = capsys.readouterr().err.splitlines()[-1]
+    command = line.split("; ")[1].removesuffix(" has all of this one")
+    assert run_command(shlex.split(command)[1:]) == 0
+    assert "augmentation" in capsys.readouterr().out
