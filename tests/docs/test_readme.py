@@ -86,7 +86,7 @@ def merges(command: str) -> None:
     """The page takes seconds to make, as the tests of reports do."""
     merge, page = command.split(" && ")
     is_done(merge)
-    report._parser().parse_args(shlex.split(page)[2:])
+    report.make_parser().parse_args(shlex.split(page)[2:])
 
 
 def checks(command: str) -> None:
@@ -165,7 +165,7 @@ def test_commands_within_sentences_are_commands() -> None:
         if words[0] == "extract":
             split(words[1:], extract.KEYS, "extract", "measure")
         elif words[0] == "report":
-            report._parser().parse_args(words[1:])
+            report.make_parser().parse_args(words[1:])
         else:
             (config,) = compose_all([[word for word in words if not word.startswith("measure.file=")]], loader)
             assert isinstance(config, RunConfig), config
