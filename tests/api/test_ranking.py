@@ -56,6 +56,17 @@ def test_the_post_hoc_tests_are_those_of_scikit_posthocs() -> None:
     assert nemenyi(np.array([2.0, 2.0]), 5).min() == 1
 
 
+def test_a_measure_that_is_left_out_for_several_scores_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    table = noisy()
+    twice = table.filter(measure=BEST_TO_WORST[1])
+    found = resi.ranks(pl.concat([table, twice.with_columns(pl.col("value") / 2)])).table
+    others = [name for name in resi.ranks(table).table["measure"] if name != BEST_TO_WORST[1]]
+    assert found["measure"].to_list() == others
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert f"resi.ranks: left out: {BEST_TO_WORST[1]}, with several scores on the same models" in said
+
+
 def test_how_often_a_measure_is_the_best_or_better_by_hand() -> None:
     places = np.array([[0.1, 0.1, 0.5, 0.5], [0.5, 0.1, 0.1, 0.9], [0.9, 0.9, 0.9, 0.1]])
     columns = [RankedColumn("a", [0, 1, 2], np.zeros(3), None)]

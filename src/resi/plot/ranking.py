@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from resi import registry
+from resi.console import say
 from resi.domains.custom.table import OWN as UNNAMED
 from resi.errors import UsageError
 from resi.groundings import SCORED
@@ -172,6 +173,8 @@ class Ranks(NamedTuple):
 def ranks_of(function: str, scores: pl.DataFrame, *, by_place: bool = True) -> Ranks:
     """Return the ranks of the measures in scores; those without any rank are left out.
 
+    Measures left out because of several scores on the same models are named on stderr.
+
     Parameters
     ----------
     by_place : bool
@@ -188,6 +191,7 @@ def ranks_of(function: str, scores: pl.DataFrame, *, by_place: bool = True) -> R
             f"{caller(function)}: no measure has a rank; ranking takes at least two measures, scored once each on the "
             "same models"
         )
+    _name_ambiguous(function, scores, ranked)
     measures = ranked.select(SHOWN, "measure").unique(SHOWN, maintain_order=True)
     keys = {key: place for place, key in enumerate(ranked.select(NAMED).unique(maintain_order=True).iter_rows())}
     place_of = {name: place for place, name in enumerate(measures[SHOWN])}
@@ -202,6 +206,16 @@ def ranks_of(function: str, scores: pl.DataFrame, *, by_place: bool = True) -> R
     )
     order = sorted(range(len(values)), key=lambda place: (found.means[place], found.names[place]))
     return found.in_order(order)
+
+
+def _name_ambiguous(function: str, scores: pl.DataFrame, ranked: pl.DataFrame) -> None:
+    """Name the measures of which it is unclear which score counts, such as one whose code has changed in between."""
+    ambiguous = scores.filter((pl.col("several") > 1) & ~pl.col(SHOWN).is_in(ranked[SHOWN].implode()))
+    if names := ", ".join(ambiguous[SHOWN].unique(maintain_order=True)):
+        say(
+            f"{caller(function)}: left out: {names}, with several scores on the same models; if the code has changed, "
+            "delete the shards that resi list shards --outdated names, and merge again"
+        )
 
 
 def block_names(keys: Any) -> list[str]:
