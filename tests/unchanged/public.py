@@ -145,7 +145,7 @@ def _hooks() -> Found:
     return {name: _parameters(hook) for name, hook in vars(hookspecs).items() if name.startswith("resi_")}
 
 
-class _Parsing(Exception):
+class _Parsing(Exception):  # noqa: N818
     """Where a command would parse its words."""
 
     def __init__(self, parser: argparse.ArgumentParser) -> None:
