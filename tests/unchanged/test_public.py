@@ -7,8 +7,6 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 from tests.unchanged.golden import read
 from tests.unchanged.public import PARTS, REPOSITORY, WHOLE
 
@@ -45,6 +43,6 @@ def test_what_docs_and_example_plugins_import_is_public() -> None:
     assert {(name, path) for name, path in used if name not in frozen} == set()
 
 
-@pytest.mark.parametrize("module", [*WHOLE, *PARTS])
-def test_the_page_of_releases_names_every_public_module(module: str) -> None:
-    assert f"`{module}`" in (REPOSITORY / "docs" / "releasing.md").read_text(encoding="utf-8")
+def test_the_page_of_releases_names_every_public_module() -> None:
+    page = (REPOSITORY / "docs" / "releasing.md").read_text(encoding="utf-8")
+    assert [module for module in (*WHOLE, *PARTS) if f"`{module}`" not in page] == []
