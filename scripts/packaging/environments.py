@@ -58,9 +58,14 @@ USES: dict[tuple[str, ...], tuple[Use, ...]] = {
 
 
 def find_python(version: str) -> str | None:
-    """Return the interpreter of a version, None where there is none; nothing is downloaded."""
+    """Return the interpreter of a version, on the path or one of pyenv's, None where there is none."""
     found = _uv("python", "find", "--no-python-downloads", "--system", version, check=False)
-    return found.stdout.strip() if found.returncode == 0 else None
+    if found.returncode == 0:
+        return found.stdout.strip()
+    # On the path pyenv has stand-ins alone, which refuse all versions but the chosen one.
+    kept = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    others = sorted(kept.glob(f"{version}.*/bin/python"))
+    return str(others[-1]) if others else None
 
 
 def use(python: str, resolution: str, sdist: Path, wheel: Path) -> str:
