@@ -44,6 +44,7 @@ PARTS: dict[str, tuple[str, ...]] = {
     "resi.measures.features": ("Features",),
     "resi.measures.sampled_units": ("UnbiasedCKA",),
     "resi.randomness": ("forked_torch", "generator", "torch_generator"),
+    "resi.registry": ("domains", "make_measure", "measure_sets", "measures"),
     "resi.specs": (
         "ArchitectureInfo", "DatasetInfo", "DatasetSpec", "Extraction", "ForwardPass", "ModelSpec", "ProbeSpec",
         "Trained",
