@@ -41,6 +41,7 @@ USES: dict[tuple[str, ...], tuple[Use, ...]] = {
         Use(("resi", "--help"), "compare.threads"),
         Use(("resi", "list"), "measures"),
         Use(("resi", "describe", "cka"), "Centred kernel alignment"),
+        Use(("resi", "doctor"), "ok "),
         Use(("resi", "compare", "a.npy", "b.npy", "measure=all", "--plot", "a.png"), "soft_correlation_match"),
         Use(("resi", "report", "baseline", "--out", "baseline.html"), "baseline.html"),
         Use(("resi", "new-measure", "mean-shift"), "resi-mean-shift"),
