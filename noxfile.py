@@ -3,6 +3,7 @@
 python -m nox -s demo     the main job on embedded data, from a built package
 python -m nox -s tests    the test suite
 python -m nox -s plugins  the packages in plugins/ as strangers meet them: wheels in a fresh environment; ten minutes
+python -m nox -s build    sdist and wheel: what is in them, and the wheel in clean environments; an hour
 python -m nox -s faults   kills, signals, full disks and damage, at length
 python -m nox -s fuzz     values of all measures for arrays of every kind, beside their definitions at 50 digits
 python -m nox -s numerics digits of each measure by precision, offset, scale and condition; writes docs/numerics.md
@@ -104,6 +105,16 @@ def plugins(session: nox.Session) -> None:
             session.run("pytest", "-p", "no:cacheprovider", str(folder / "tests"), env={"OMP_NUM_THREADS": "1"})
         words = ("domain=graph", "test=augmentation", "measure=[cka,mutual_knn,scaffolded]", *session.posargs)
         session.run("resi", *words, env={"RESI_HOME": str(work / "experiments")})
+
+
+@nox.session
+def build(session: nox.Session) -> None:
+    """Build sdist and wheel, look into them, and use them with each Python here and lowest and newest dependencies.
+
+    `-- 3.12 lowest` for one of these, `-- --no-use` for none; see scripts/packaging.
+    """
+    session.install(*group("build"))
+    session.run("python", "-m", "scripts.packaging", *session.posargs)
 
 
 @nox.session

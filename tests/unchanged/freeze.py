@@ -1,9 +1,9 @@
 """Freeze what there is now: ``python -m tests.unchanged.freeze [NAME ...]``.
 
-Names are ``names datasets alterations recipes runs networks values``; all of them if none is given. Run it only if
-something of it is meant to change, and look at the difference before it is committed: stored models, representations
+Names are ``names datasets alterations recipes runs networks public values``; all of them if none is given. Run it only
+if something of it is meant to change, and look at the difference before it is committed: stored models, representations
 and comparisons of users are found by what ``datasets``, ``recipes`` and ``runs`` hold, and are computed again where
-that changes.
+that changes; what ``public`` and ``names`` lose or change is taken from users, for which docs/releasing.md has rules.
 """
 
 from __future__ import annotations

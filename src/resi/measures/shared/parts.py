@@ -13,9 +13,6 @@ from resi.measures.shared.intermediates import BLOCK_ENTRIES
 if TYPE_CHECKING:
     from resi.measures.needs import Size
 
-HASHED = 2**23
-"""About what telling which rows are the same takes."""
-
 
 def shifted(size: Size) -> dict[str, int]:
     """Return the parts of a centred representation."""
