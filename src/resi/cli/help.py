@@ -60,6 +60,16 @@ def show_help(commands: Mapping[str, tuple[str, str]]) -> int:
     """Print the overview."""
     from rich.markup import escape
 
+    texts = key_texts()
+    what, how = ([(key, texts[key]) for key in _keys_below(order, texts)] for order in (WHAT, HOW))
+    named = [(f"resi {name}", text) for name, (_, text) in commands.items()]
+    parts = {"commands": named, "what": what, "how": how}
+    output().print(TEXT.format(**{name: escape(as_table(rows)) for name, rows in parts.items()}))
+    return 0
+
+
+def key_texts() -> dict[str, str]:
+    """Return the help text of every key of a run that has one, with the names of what can be chosen, by key."""
     from resi.groundings import GROUNDINGS
     from resi.registry import domains
 
@@ -69,12 +79,7 @@ def show_help(commands: Mapping[str, tuple[str, str]]) -> int:
         "tests": ", ".join(GROUNDINGS),
         "representations": "; ".join(f"for {name} {', '.join(few)}" for name, few in choices.items() if len(few) > 1),
     }
-    texts = {key: text.format(**known) for key, text in help_texts().items()}
-    what, how = ([(key, texts[key]) for key in _keys_below(order, texts)] for order in (WHAT, HOW))
-    named = [(f"resi {name}", text) for name, (_, text) in commands.items()]
-    parts = {"commands": named, "what": what, "how": how}
-    output().print(TEXT.format(**{name: escape(as_table(rows)) for name, rows in parts.items()}))
-    return 0
+    return {key: text.format(**known) for key, text in help_texts().items()}
 
 
 def help_texts() -> dict[str, str]:

@@ -63,7 +63,7 @@ def _parser(known: Mapping[str, tuple[str, Archive]]) -> argparse.ArgumentParser
         prog="resi prepare",
         description=f"Convert {about}, and check that nothing is missing. If interrupted, the same command resumes it.",
     )
-    parser.add_argument("dataset", choices=list(known))
+    parser.add_argument("dataset", choices=list(known), help="the dataset of the archive")
     parser.add_argument(
         "archive", nargs="?", type=Path, metavar="FOLDER", help="the unpacked archive; without it, only check"
     )
