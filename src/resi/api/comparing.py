@@ -345,5 +345,11 @@ def _checked_count(function: str, argument: str, value: Any, least: int) -> int:
 
 
 def list_measures(pattern: str = "*") -> list[str]:
-    """Return the names of all measures, built in and from plugins, that match a shell-style pattern."""
+    """Return the names of all measures, built in and from plugins, that match a shell-style pattern.
+
+    Parameters
+    ----------
+    pattern : str
+        Such as ``*procrustes*``.
+    """
     return registry.measures().match(pattern)

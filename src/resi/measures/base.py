@@ -59,10 +59,13 @@ class Measure:
     version: ClassVar[int] = 1
     """Increase it when values change: stored comparisons of other versions are not reused."""
     larger_is_more_similar: ClassVar[bool]
+    """True for a similarity, False for a distance."""
     knows_direction: ClassVar[bool] = True
     """False for a plain function that does not say whether larger values are more similar."""
     symmetric: ClassVar[bool] = True
+    """Whether the value stays the same when the two sides change places; pairs are then compared in one order."""
     metric: ClassVar[bool] = False
+    """Whether it is a metric: a symmetric distance that is 0 for equals and keeps the triangle inequality."""
     invariances: ClassVar[frozenset[str]] = frozenset()
     """Names from :data:`resi.measures.facts.INVARIANCES`: changes to either side that do not change the value."""
     self_value: ClassVar[float | None] = None

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 PROJECT = "resi"
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
+"""Decorator of a plugin's functions that implement hooks: write it above ``resi_measures`` and the like."""
 
 
 @hookspec

@@ -24,6 +24,8 @@ class GraphModelConfig:
         Attention heads of ``gat``.
     dropout : float, optional
         Of features, and of attention in ``gat``.
+    activation : str, optional
+        ``elu``, ``gelu``, ``leaky_relu``, ``relu``, ``sigmoid``, ``silu`` or ``tanh``.
     learning_rate, weight_decay : float, optional
         Of Adam.
     epochs : int, optional
