@@ -121,7 +121,7 @@ def build(session: nox.Session) -> None:
 @nox.session
 def faults(session: nox.Session) -> None:
     """Run the tests of what a run survives that take long: thirty kills, signals in every stage; about 15 minutes."""
-    """Run the tests of what a run survives that take long: thirty kills, signals in every stage; about 15 minutes."""
+    session.install("-e", ".[graph,language,vision]", *group("tests"))
     words = ["tests/faults", "tests/domains/vision/test_training.py", "tests/sweeps/launchers"]
     chosen = ["-k", "faults or killed or test_local"]
     session.run("pytest", *(session.posargs or [*words, *chosen]), env={"RESI_FAULTS": "1"})
