@@ -112,10 +112,10 @@ def plugins(session: nox.Session) -> None:
 def build(session: nox.Session) -> None:
     """Build sdist and wheel, look into them, and use them with each Python here and lowest and newest dependencies.
 
-    `-- 3.12 lowest` for one of these, `-- --no-use` for none; see scripts/packaging.
+    `-- 3.12 lowest` for one of these, `-- --no-use` for none; see scripts/wheels.
     """
     session.install(*group("build"))
-    session.run("python", "-m", "scripts.packaging", *session.posargs)
+    session.run("python", "-m", "scripts.wheels", *session.posargs)
 
 
 @nox.session

@@ -8,7 +8,7 @@ import tomllib
 from typing import Any
 
 import yaml
-from scripts.packaging.environments import PYTHONS, RESOLUTIONS
+from scripts.wheels.environments import PYTHONS, RESOLUTIONS
 
 from tests.conftest import REPOSITORY
 

@@ -8,7 +8,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from scripts.packaging.contents import sdist_problems, wheel_problems
+from scripts.wheels.contents import sdist_problems, wheel_problems
 
 PROJECT = """\
 [project]

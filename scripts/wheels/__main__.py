@@ -1,8 +1,8 @@
 """Build sdist and wheel, check what is in them, and use the wheel in clean environments.
 
-    python -m scripts.packaging                 # each Python that is here, lowest and newest versions of dependencies
-    python -m scripts.packaging 3.12 lowest     # some of these
-    python -m scripts.packaging --no-use        # build and check alone; seconds
+    python -m scripts.wheels                 # each Python that is here, lowest and newest versions of dependencies
+    python -m scripts.wheels 3.12 lowest     # some of these
+    python -m scripts.wheels --no-use        # build and check alone; seconds
 
 Needs the packages of the dependency group `build`. An environment with torch for CUDA takes 6 GB: there is one at a
 time, and it is removed again; what uv has downloaded stays in its cache (`uv cache clean`). UV_TORCH_BACKEND=cpu
@@ -18,8 +18,8 @@ import sys
 import time
 from pathlib import Path
 
-from scripts.packaging.contents import sdist_problems, tracked_files, wheel_problems
-from scripts.packaging.environments import PYTHONS, RESOLUTIONS, find_python, use
+from scripts.wheels.contents import sdist_problems, tracked_files, wheel_problems
+from scripts.wheels.environments import PYTHONS, RESOLUTIONS, find_python, use
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -45,7 +45,7 @@ def main(words: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m scripts.packaging", description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m scripts.wheels", description=__doc__.partition("\n")[0])
     known = (*PYTHONS, *RESOLUTIONS)
     parser.add_argument("which", nargs="*", metavar="WHICH", help=f"some of {', '.join(known)}; default all")
     parser.add_argument("--out", type=Path, default=Path("dist"), help="folder of the packages; default dist")
