@@ -6,20 +6,22 @@ so that the peak of memory is its own.
 
 from __future__ import annotations
 
-import functools
 import json
-import resource
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from rich.table import Table
 
 import resi
-from common import CONSOLE, benchmark, cpu_seconds, related, warm_up
+from common import CONSOLE, benchmark, cpu_seconds, grown_bytes, related, warm_up
 from resi.console import progress
+
+if TYPE_CHECKING:
+    from common import Arrays
 
 COLUMNS = 32
 SIZES = {"samples": (1000, 2000, 4000, 8000, 16_000, 50_000), "representations": (62, 125, 250, 500, 1000)}
@@ -40,7 +42,7 @@ PAIR, ROWS = 4, 60
 """How many representations there are where samples grow, and how many samples where representations do."""
 TOLERANCE = 0.2
 """An exponent that is fitted to a few doublings scatters by about a tenth."""
-LEAST_SECONDS, LEAST_BYTES = 0.05, 2e7
+LEAST_SECONDS, LEAST_BYTES = 0.05, 5e7
 """What is below is not fitted: other costs prevail there."""
 
 
@@ -55,19 +57,22 @@ def main() -> None:
 
 
 def measure_growth(name: str, growth: str) -> list[tuple[float, float]]:
-    """Return CPU seconds and bytes beyond those of the smallest input, size by size."""
+    """Return CPU seconds, and the bytes by which the process grows, size by size."""
     torch.set_num_threads(1)
     warm_up(related(2, 100, COLUMNS), [name])
     found = []
     for size in SIZES[growth]:
         given = related(PAIR, size, COLUMNS) if growth == "samples" else related(size, ROWS, COLUMNS)
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        seconds = cpu_seconds(functools.partial(resi.pairwise, given, [name]))
-        after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        found.append((seconds, 1024.0 * (after - before)))
-        if seconds > MOST_SECONDS:
+        found.append(_cost(given, name))
+        if found[-1][0] > MOST_SECONDS:
             break
     return found
+
+
+def _cost(given: Arrays, name: str) -> tuple[float, int]:
+    seconds: list[float] = []
+    grown = grown_bytes(lambda: seconds.append(cpu_seconds(lambda: resi.pairwise(given, [name]))))
+    return seconds[0], grown
 
 
 def bench_growth(growth: str) -> list[str]:

@@ -23,11 +23,11 @@ import subprocess
 import sys
 import warnings
 from functools import partial
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 
+from common import grown_bytes
 from resi import measures
 from resi.engine.execution import Engine
 from resi.engine.tiles import Task
@@ -132,11 +132,7 @@ def measured(cases: list[Case]) -> list[int]:
 def peak(case: Case) -> int:
     """Return the bytes by which the process grows while representations are made, prepared and compared."""
     items = _items(case)
-    gc.collect()
-    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
-    before = _memory("VmRSS")
-    _run(case, items)
-    return _memory("VmHWM") - before
+    return grown_bytes(lambda: _run(case, items))
 
 
 def _items(case: Case) -> dict[str, Representation]:
@@ -175,12 +171,6 @@ def _run(case: Case, items: dict[str, Representation] | None = None) -> None:
 
 def _layout(shape: tuple[int, ...]) -> Any:
     return "nchw" if len(shape) == 4 else "nd"
-
-
-def _memory(kind: str) -> int:
-    """Return a size that the system has of this process, in bytes."""
-    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
-    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(kind))
 
 
 def _cases(name: str, shapes: list[tuple[int, ...]], dtypes: list[str]) -> list[Case]:
