@@ -132,7 +132,7 @@ def test_draws_are_copies_or_halves_and_depend_on_nothing_else():
 
 
 def test_what_cannot_be_drawn_is_refused_or_noted(arrays):
-    with pytest.raises(UsageError, match="bootstrap=3: expected how often"):
+    with pytest.raises(UsageError, match="bootstrap=3: expected the number of draws"):
         Bootstrap(3)
     with pytest.raises(UsageError, match="blocks: 3 blocks do not show"):
         Bootstrap(40, blocks=(0, 1, 2))

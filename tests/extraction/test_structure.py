@@ -94,7 +94,7 @@ def test_processors_are_known_by_what_they_do(one: Any, same: Any, other: Any) -
 
 def test_what_is_not_ours_gets_no_lock(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
-    for out, said in ((tmp_path, "content that is no extraction"), (tmp_path / "notes.txt" / "net", "is a file")):
+    for out, said in ((tmp_path, "other files than an extraction"), (tmp_path / "notes.txt" / "net", "is a file")):
         with pytest.raises(UsageError, match=said):
             resi.extract(nn.Linear(4, 2), torch.zeros(3, 4), out=out)
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
