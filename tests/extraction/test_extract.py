@@ -206,7 +206,7 @@ def test_the_callers_settings_have_no_effect(network: Network) -> None:
             r"no layer 'xyz'; at its top are counts, drop, embed.* resi.layers\(model, example\) lists",
         ),
         ({"layers": "xyz*"}, r"no layer 'xyz\*'"),
-        ({"layers": []}, r"layers=\[\] asks for none"),
+        ({"layers": []}, r"layers=\[\] is empty"),
         ({"layers": [3]}, r"3 is int: expected names or patterns"),
         ({"layers": "unused"}, "layers='unused': the forward pass never calls it"),
         ({"layers": "unuse*"}, "layers='unuse.': the forward pass calls none that fits"),

@@ -142,7 +142,7 @@ def test_a_mask_of_other_numbers_is_no_guess() -> None:
             return self.linear(x) + 0 * attention_mask[:, :, None].clamp(0, 1)
 
     added = torch.tensor([[0.0, 0.0, -1e9]])  # as it is added to the scores: 0 for each token
-    with pytest.raises(UsageError, match="expected 1 for each token and 0 for what pads"):
+    with pytest.raises(UsageError, match="expected 1 for tokens and 0 for padding"):
         resi.extract(Masked(), {"x": torch.randn(1, 3, 4), "attention_mask": added}, pooling="mean")
 
 

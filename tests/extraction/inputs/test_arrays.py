@@ -365,7 +365,7 @@ def test_data_that_change_their_length_are_named() -> None:
 def test_a_generator_is_read_but_once() -> None:
     batches = batches_of(iter([X]), 3, NET)
     assert torch.equal(run(batches), X)
-    with pytest.raises(UsageError, match="can be read but once: give a list"):
+    with pytest.raises(UsageError, match="can only be read once, and have been read: pass a list"):
         run(batches)
 
 

@@ -109,7 +109,7 @@ def test_pixels_that_rgb_cannot_hold_are_named(tmp_path: Path) -> None:
 
 def test_a_transform_has_to_make_tensors_of_one_shape(pictures: Path) -> None:
     whole = resolve((nn.Flatten(), lambda image: torch.from_numpy(np.array(image))))
-    with pytest.raises(UsageError, match=r"shape \(20, 24, 3\) of .*b.png, but \(21, 24, 3\) of .*a.png"):
+    with pytest.raises(UsageError, match=r"shape \(20, 24, 3\) for .*b.png, but \(21, 24, 3\) for .*a.png"):
         next(batches_of(pictures, 2, whole).start())
     with pytest.raises(UsageError, match=r"the transform returns Image for .*a.png: expected a tensor"):
         next(batches_of(pictures, 2, resolve((nn.Flatten(), lambda image: image))).start())

@@ -105,7 +105,7 @@ def test_a_model_of_sound_takes_what_its_feature_extractor_makes(tmp_path: Path)
     (batch,) = batches_of(made, 3, network).start()
     assert torch.equal(batch.kwargs["input_values"], made["input_values"])
     network.module(**batch.kwargs)
-    with pytest.raises(UsageError, match=r"has no tokenizer for texts \(it takes sound: give what its feature ext"):
+    with pytest.raises(UsageError, match=r"has no tokenizer for texts \(it takes audio: pass the output of its"):
         next(batches_of(TEXTS, 2, network).start())
 
 
@@ -255,9 +255,9 @@ def test_the_hash_of_weights_is_that_of_names_types_shapes_and_bytes(monkeypatch
     assert hash_weights(module) == known
     module[1].running_mean += 1
     assert hash_weights(module) != known
-    with pytest.raises(UsageError, match="the weight weight has no values yet"):
+    with pytest.raises(UsageError, match="the weight weight is not initialised"):
         hash_weights(nn.LazyLinear(3))
-    with pytest.raises(UsageError, match="the weight weight has no values yet"):
+    with pytest.raises(UsageError, match="the weight weight is not initialised"):
         hash_weights(nn.Linear(2, 3, device="meta"))
 
 

@@ -254,7 +254,7 @@ def test_datasets_that_are_not_one_table_are_named(network: Network, tmp_path: P
     [
         (pl.DataFrame({"text": ["a", None]}), "row 1 of the rows of the table is None: expected a text"),
         (pl.DataFrame({"text": []}, schema={"text": pl.String}), "rows of the table have no rows"),
-        (pl.DataFrame({str(n): [n] for n in range(12)}), "no column of texts, only 0, 1, .*, 9 and 2 more; pass numbers"),
+        (pl.DataFrame({str(n): [n] for n in range(12)}), "no column of texts, only 0, 1, .*, 9 and 2 more; pass"),
         (pl.DataFrame({"n": [1]}), "the data have no column of texts, only n; pass numbers as an array"),
         (pl.DataFrame({"id": ["a", "a"], "text": ["a", "b"]}), "repeat 'a'"),
         (pl.DataFrame({"id": ["a", None], "text": ["a", "b"]}), "row 1 has no id"),
