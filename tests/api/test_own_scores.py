@@ -181,7 +181,7 @@ def test_errors_name_the_columns_that_the_test_needs_alone(test: str, message: s
         ),
         ({**MODELS, "clean0": {"group": "x"}}, r"models\['clean0'\] has 'group'; known keys: setting, seed"),
         ({**MODELS, "clean0": {"setting": "x", "seed": "one"}}, "seed='one': expected a whole number"),
-        (["clean0"], "models= expects what is known by name"),
+        (["clean0"], "models= expects facts by name"),
         (pl.DataFrame({"model": ["clean0"]}), "models= needs a column 'name'; it has model"),
     ],
 )

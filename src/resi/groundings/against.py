@@ -2,8 +2,8 @@
 
 The models of such a test differ in something that a row has only one column for. Rows about models of one group are the
 same as in any run: their ``architecture`` is the group. In rows about two groups the column names both, ``gat+gcn``,
-and the setting of each side starts with its group, ``gat/standard``. For models trained on one dataset and represented on
-another, ``dataset`` is ``mnli@sst2``; for two such groups it is ``mnli+sst2@sst2``.
+and the setting of each side starts with its group, ``gat/standard``. For models trained on one dataset and represented
+on another, ``dataset`` is ``mnli@sst2``; for two such groups it is ``mnli+sst2@sst2``.
 """
 
 from __future__ import annotations

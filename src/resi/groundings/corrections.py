@@ -48,8 +48,8 @@ def correct(scores: pl.DataFrame, method: str = "holm") -> pl.DataFrame:
     -------
     DataFrame
         With corrected ``p_value`` and ``smallest_p``, its smallest possible value. ``note`` says if the number of
-        measures alone keeps all p-values above the level, and the column ``correction`` holds the method. Those without a
-        p-value are not counted.
+        measures alone keeps all p-values above the level, and the column ``correction`` holds the method. Those without
+        a p-value are not counted.
 
     Raises
     ------

@@ -113,7 +113,7 @@ def test_a_transform_has_to_make_tensors_of_one_shape(pictures: Path) -> None:
         next(batches_of(pictures, 2, whole).start())
     with pytest.raises(UsageError, match=r"the transform returns Image for .*a.png: expected a tensor"):
         next(batches_of(pictures, 2, resolve((nn.Flatten(), lambda image: image))).start())
-    with pytest.raises(UsageError, match="Flatten has no transform for images: give one with it"):
+    with pytest.raises(UsageError, match="Flatten has no transform for images: pass one with it"):
         next(batches_of(pictures, 2, resolve(nn.Flatten())).start())
 
 
