@@ -144,7 +144,7 @@ def test_the_table_says_the_direction_of_measures_that_nobody_registered() -> No
         assert resi.score_table(table, "augmentation", models=MODELS)["value"].to_list() == [1, 0]
     undeclared = resi.pairwise(ARRAYS, [distance])
     with pytest.raises(
-        UsageError, match=r"whether larger values of distance mean more similar is not known; .*as_measure"
+        UsageError, match=r"it is not known whether larger values of distance mean more similar; .*as_measure"
     ):
         resi.score_table(undeclared, "augmentation", models=MODELS)
     assert resi.score_table(undeclared, "augmentation", models=MODELS, measures={"distance": declared}).height == 2

@@ -240,9 +240,7 @@ class Resampling:
         units = self.bootstrap.units(pair.source.size[0])
         values = drawn.cpu().numpy()
         if not measure.copies and is_settled(pair.value, values, measure.self_value):
-            return Found(
-                None, f"no interval: values of half the {units} samples say little; more samples are needed"
-            )
+            return Found(None, f"no interval: values of half the {units} samples say little; more samples are needed")
         scatter = replicated(pair.value, values, units, copies=measure.copies, power=power_of(measure))
         found = interval(pair.value, scatter, units, measure.self_value, measure.larger_is_more_similar)
         if found is None:

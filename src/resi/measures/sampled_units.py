@@ -88,9 +88,7 @@ class UnbiasedCKA(BuiltIn):
         same = float(_unbiased(of_units, entries.square().sum(), of_units, n_samples))
         alignment = (all_pairs - same) / (n_units * (n_units - 1))
         if alignment <= self.resolution * all_pairs / n_units**2:
-            raise DegenerateInputError(
-                "features agree no more than by chance: more samples or features are needed"
-            )
+            raise DegenerateInputError("features agree no more than by chance: more samples or features are needed")
         return SampledUnits(x, squares, alignment)
 
     def compare(self, a: SampledUnits, b: SampledUnits) -> float:

@@ -36,9 +36,7 @@ class TextColumns:
         self._texts: list[Any] = list(columns[0]) if len(columns) == 1 else list(zip(*columns, strict=True))
         for row, text in enumerate(self._texts):
             if not (isinstance(text, str) or (isinstance(text, tuple) and all(isinstance(one, str) for one in text))):
-                raise DatasetError(
-                    f"row {row} of the {kind} is {text!r}: expected a text; remove the row or fill it"
-                )
+                raise DatasetError(f"row {row} of the {kind} is {text!r}: expected a text; remove the row or fill it")
 
     def __len__(self) -> int:
         return len(self._texts)
@@ -73,9 +71,7 @@ def chosen_columns(
         if len(candidates) == 1:
             return list(candidates)
         if not candidates:
-            raise UsageError(
-                f"the data have no column of {what}, only {listed(known, 10)}; pass numbers as an array"
-            )
+            raise UsageError(f"the data have no column of {what}, only {listed(known, 10)}; pass numbers as an array")
         raise UsageError(
             f"the data have {len(candidates)} columns of {what}, {listed(candidates, 10)}: name the one that is the "
             "input with column=NAME"
@@ -138,7 +134,5 @@ def ids_of(values: Sequence[Any], name: str) -> list[str]:
     """
     for row, value in enumerate(values):
         if value is None:
-            raise DatasetError(
-                f"row {row} has no {name}: every sample needs an id; number the rows with id=False"
-            )
+            raise DatasetError(f"row {row} has no {name}: every sample needs an id; number the rows with id=False")
     return [str(value) for value in values]

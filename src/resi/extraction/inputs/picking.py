@@ -183,9 +183,7 @@ def _tensors(value: Any, ids: list[str] | None, kind: str) -> Tensors:
 def _graph(graph: Any) -> Tensors:
     """Return a graph, whose nodes are the samples, as the one argument."""
     if getattr(graph, "n_id", None) is not None or getattr(graph, "input_id", None) is not None:
-        raise UsageError(
-            "a batch of sampled neighbours repeats nodes of other batches: pass the whole graph"
-        )
+        raise UsageError("a batch of sampled neighbours repeats nodes of other batches: pass the whole graph")
     if graph.num_nodes is None:
         raise DatasetError("the number of nodes of a graph is unknown: expected node features x, or num_nodes")
     return Tensors((graph,), {}, int(graph.num_nodes))
