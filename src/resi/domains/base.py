@@ -360,8 +360,7 @@ class Domain(ABC):
     def published_hyperparameters(
         self, root: Path, model: ModelSpec, overrides: Mapping[str, Any]
     ) -> Mapping[str, Any]:
-        """Return a published model's hyperparameters: those of a model trained here, except what only its publishers
-        know.
+        """Return a published model's hyperparameters: as if trained here, except what only its publishers know.
 
         Raises
         ------

@@ -140,8 +140,8 @@ class LanguageDomain(Domain):
         """
         if text_network(architecture).is_causal:
             raise UsageError(
-                f"by=dataset: {architecture} trained on {trained_on} cannot be asked about {dataset}: its prompts are "
-                "those of its own dataset; choose an encoder"
+                f"by=dataset: {architecture} trained on {trained_on} cannot be prompted about {dataset}: it has "
+                "prompts for its own dataset only; choose an encoder"
             )
         known, needed = (len(text_dataset(name).classes) for name in (trained_on, dataset))
         if test == "shortcut" and known != needed:
