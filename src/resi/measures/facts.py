@@ -80,7 +80,7 @@ def take_published(measure: type, own: Mapping[str, Any]) -> None:
     Parameters
     ----------
     own : mapping
-        What the body of the class states, and those of its bases that are no measures.
+        What the body of the class states, and those of its bases that are not measures.
 
     Notes
     -----

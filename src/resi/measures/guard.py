@@ -1,9 +1,8 @@
 """Protects representations from being modified by measures of other distributions.
 
-Built-in measures share one matrix, which may be the caller's own array, and all that has been computed from it. Whether
-someone else's code writes to what it is given, as in ``R -= R.mean(0)``, is not known; so it is given a copy, and the
-copy is looked at after every call. A measure that has changed it fails, since its next comparison would begin from what
-the last one left.
+Built-in measures share one matrix, which may be the caller's own array, and the intermediates computed from it. Other
+code may write to its input, as in ``R -= R.mean(0)``. So it gets a copy, which is checked after every call. A measure
+that has changed it fails, since its next comparison would start from changed data.
 """
 
 from __future__ import annotations

@@ -190,7 +190,7 @@ class GraphDomain(Domain):
         return path
 
     def published_levels(self, test: str, dataset: str) -> dict[str, tuple[int, ...]]:
-        """Return the levels of which models on a dataset are published: all that an architecture has on it."""
+        """Return the levels with published models on a dataset: all levels for each architecture on it."""
         if not graph_dataset(dataset).published_name:
             return {}
         found: dict[str, tuple[int, ...]] = {}
@@ -205,7 +205,7 @@ class GraphDomain(Domain):
         return found
 
     def published_models(self) -> Iterable[PublishedModel]:
-        """Return the published models by their names there and here."""
+        """Return the published models with their published names and their names here."""
         from resi.domains.graph.published_models import published_models
 
         return published_models()
@@ -217,7 +217,7 @@ class GraphDomain(Domain):
         return {self.name: (Release("11565486", archive, FOLDER, first, holdings=HOLDINGS),)}
 
     def own_names(self, trained_on: str, setting: str) -> tuple[str, str]:
-        """Return the names of a dataset and a setting that the published results call ``trained_on`` and ``setting``.
+        """Return the names here of a dataset and a setting with the published names ``trained_on`` and ``setting``.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""What a family of networks for images knows: building, layers, training, and its published weights."""
+"""A family of networks for images: building, layers, training, and published weights."""
 
 from __future__ import annotations
 
