@@ -53,7 +53,7 @@ def changed(records: list[dict[str, Any]], row: int, **entries: Any) -> list[dic
         (
             2,
             {"file": "plain-0-block3.npy"},
-            r"mine.csv, row 1 and row 2 are both .*/plain-0-block3.npy; every model and layer needs an array",
+            r"mine.csv, row 1 and row 2 are both .*/plain-0-block3.npy; every model and layer needs its own array",
         ),
         (1, {"dataset": "other"}, r"has several datasets \(other, mine\).*: choose it with dataset.name=other"),
         (
@@ -205,7 +205,7 @@ def test_an_array_is_of_one_model_and_layer(small, tmp_path: Path) -> None:
 
 def test_rows_of_one_layer_without_seeds_are_not_guessed_to_be_of_several_models(small, tmp_path: Path) -> None:
     rows = [{"file": record["file"], "layer": layer} for record, layer in zip(small, "abab", strict=True)]
-    with pytest.raises(UsageError, match=r"row 1 and row 3 are both .* seed=0, layer=a; each model and layer stands"):
+    with pytest.raises(UsageError, match=r"row 1 and row 3 are both .* seed=0, layer=a; each model and layer must"):
         resi.evaluate(write_csv(tmp_path / "mine.csv", rows), "layer_monotonicity", "cka")
 
 
