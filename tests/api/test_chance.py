@@ -152,7 +152,7 @@ def test_rows_are_permuted_within_blocks_given_by_id_and_for_some_samples(two) -
         ({"null": 2.5}, "null=2.5: expected the number"),
         ({"blocks": [1] * N_SAMPLES}, "give null=, too"),
         ({"null": 9, "blocks": [1, 2]}, f"has 2 labels, but {N_SAMPLES} samples"),
-        ({"null": 9, "blocks": range(N_SAMPLES)}, "a block of its own"),
+        ({"null": 9, "blocks": range(N_SAMPLES)}, "in its own block"),
         ({"null": 9, "blocks": {"s1": 1}}, "no representation has ids"),
         ({"null": 9, "blocks": [None] * N_SAMPLES}, "no usable label for row 0"),
         ({"null": 9, "blocks": 4}, "blocks=4: expected one label for each sample"),
@@ -183,7 +183,7 @@ def test_a_value_is_a_float_that_knows_more(two) -> None:
 def test_few_permutations_and_an_unknown_best_value_are_told(two) -> None:
     few = resi.compare(two["a"], two["a"], null=18)
     assert (few.p_value, few.calibrated) == (1 / 19, None)
-    assert few.note == "no calibrated value: 18 permutations are too few, it takes 19"
+    assert few.note == "no calibrated value: 18 permutations are too few, 19 are needed"
     table = resi.pairwise({"a": two["a"], "b": two["b"]}, null=18)
     assert (table["calibrated"][0], table["note"][0]) == (None, few.note)
     assert resi.pairwise({}, null=19, blocks=[1, 1]).is_empty()

@@ -101,7 +101,7 @@ def test_pairs_that_fail_have_no_interval(layers):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"bootstrap": 5}, "bootstrap=5: expected how often samples are drawn, at least 40"),
+        ({"bootstrap": 5}, "bootstrap=5: expected the number of draws, at least 40"),
         ({"bootstrap": True}, "pairwise: bootstrap=True"),
         ({"draws": True}, "give bootstrap=1000, too"),
         ({"blocks": [1, 2]}, "blocks= says which samples are permuted among each other"),

@@ -93,7 +93,7 @@ def test_layers_of_collections_are_named_by_their_model() -> None:
     both = scores.filter(seed=0).select("metric", "value")
     assert both.equals(expected.filter(seed=0).select("metric", "value"))
     assert scores.filter(seed=1).height
-    with pytest.raises(UsageError, match="the layers a, b10, b2 are not among those given in order"):
+    with pytest.raises(UsageError, match="the layers a, b10, b2 are missing from layers="):
         resi.score_table(table, "layer_monotonicity", models=models, layers=["stem", "head"])
 
 
@@ -122,7 +122,7 @@ def test_tests_of_predictions_take_accuracies_and_logits() -> None:
         assert same(resi.score_table(table, test, models=models), resi.score_table(by_hand, test))
     without = {**models, names[1]: {"seed": 1}}
     with pytest.raises(
-        UsageError, match="test=accuracy_correlation needs the accuracy of every model; models= lacks that of 'clean1'"
+        UsageError, match="test=accuracy_correlation needs the accuracy of every model; models= lacks it for 'clean1'"
     ):
         resi.score_table(table, "accuracy_correlation", models=without)
     wrong = {**models, names[1]: {"seed": 1, "accuracy": 70.0}}
@@ -144,12 +144,12 @@ def test_the_table_says_the_direction_of_measures_that_nobody_registered() -> No
         assert resi.score_table(table, "augmentation", models=MODELS)["value"].to_list() == [1, 0]
     undeclared = resi.pairwise(ARRAYS, [distance])
     with pytest.raises(
-        UsageError, match=r"whether larger values of distance mean more similar is not known; .*as_measure"
+        UsageError, match=r"it is not known whether larger values of distance mean more similar; .*as_measure"
     ):
         resi.score_table(undeclared, "augmentation", models=MODELS)
     assert resi.score_table(undeclared, "augmentation", models=MODELS, measures={"distance": declared}).height == 2
     both = pl.concat([undeclared.with_columns(larger_is_more_similar=pl.lit(value=way)) for way in (True, False)])
-    with pytest.raises(UsageError, match="says true and false of distance"):
+    with pytest.raises(UsageError, match="is both true and false for distance"):
         resi.score_table(both, "augmentation", models=MODELS)
 
 
@@ -159,7 +159,7 @@ def test_the_table_says_the_direction_of_measures_that_nobody_registered() -> No
         (
             "augmentation",
             r"lacks the columns setting_a, seed_a, setting_b, seed_b, which test=augmentation needs; "
-            r"say what its names are: models={'clean0': {'setting': 'standard', 'seed': 0}, ...}$",
+            r"describe its names: models={'clean0': {'setting': 'standard', 'seed': 0}, ...}$",
         ),
         ("layer_monotonicity", r"lacks the columns layer_a, layer_b, which test=layer_monotonicity needs"),
         ("output_correlation", r"lacks the columns seed_a, seed_b, which"),
@@ -173,15 +173,15 @@ def test_errors_name_the_columns_that_the_test_needs_alone(test: str, message: s
 @pytest.mark.parametrize(
     ("models", "message"),
     [
-        ({"clean0": MODELS["clean0"]}, "says nothing of 'clean1', 'clean2', 'noisy0', 'noisy1', 'noisy2'; add"),
-        ({name: {"setting": "x"} for name in NAMES}, r"models\['clean0'\] does not say its seed, which test=augm"),
+        ({"clean0": MODELS["clean0"]}, "does not name 'clean1', 'clean2', 'noisy0', 'noisy1', 'noisy2'; add"),
+        ({name: {"setting": "x"} for name in NAMES}, r"models\['clean0'\] lacks its seed, which test=augm"),
         (
             {name: {"setting": "x", "seed": 0} for name in NAMES},
-            "models= says the same of 'clean0' and 'clean1': setting=x seed=0; give each",
+            "models= is the same for 'clean0' and 'clean1': setting=x seed=0; give each",
         ),
-        ({**MODELS, "clean0": {"group": "x"}}, r"models\['clean0'\] has 'group'; what can be stated is setting, seed"),
+        ({**MODELS, "clean0": {"group": "x"}}, r"models\['clean0'\] has 'group'; known keys: setting, seed"),
         ({**MODELS, "clean0": {"setting": "x", "seed": "one"}}, "seed='one': expected a whole number"),
-        (["clean0"], "models= expects what is known by name"),
+        (["clean0"], "models= expects facts by name"),
         (pl.DataFrame({"model": ["clean0"]}), "models= needs a column 'name'; it has model"),
     ],
 )
@@ -193,7 +193,7 @@ def test_what_models_does_not_say_is_named(models, message: str) -> None:
 
 def test_columns_of_the_wrong_kind_are_named() -> None:
     texts = joined(TABLE).with_columns(seed_a=pl.col("seed_a").cast(pl.String))
-    with pytest.raises(UsageError, match="the column seed_a holds String; seeds are whole numbers"):
+    with pytest.raises(UsageError, match="the column seed_a holds String; seeds must be whole numbers"):
         resi.score_table(texts, "augmentation")
     with pytest.raises(UsageError, match="models= names what is compared, but the table lacks the columns source"):
         resi.score_table(joined(TABLE).drop("source"), "augmentation", models=MODELS)

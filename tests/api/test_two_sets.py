@@ -214,7 +214,7 @@ def test_a_function_that_writes_to_what_it_is_given_fails_alone() -> None:
 
     frame = resi.pairwise(some("ab"), ["cka", centred])
     assert frame["status"].to_list() == ["ok", "failed", "failed"]
-    assert "centred writes to what it was given" in frame["error"][1]
+    assert "centred writes to its input" in frame["error"][1]
 
 
 # Layouts and collections

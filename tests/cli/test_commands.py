@@ -124,7 +124,7 @@ def process(*words: str) -> subprocess.CompletedProcess[str]:
         (["device=cuda:99", *TINY], "device=cuda:99: this machine has"),
         (["device=gpu", *TINY], "device=gpu: not a device; use auto, cpu, cuda or cuda:N"),
         (["model.gcn.activation=nothing", *TINY], "unknown activation of gcn 'nothing'"),
-        ([*TINY, "model.gcn.heads=8"], "model.gcn.heads: gcn has none; it has layers, "),
+        ([*TINY, "model.gcn.heads=8"], "model.gcn.heads: unknown; gcn has layers, "),
         ([*TINY, "model.gcn.layers=1"], "model.gcn.layers=1: expected a number from 2"),
         ([*TINY, "model.gcn.epochs=0"], "model.gcn.epochs=0: expected a number from 1"),
         ([*TINY, "model.gcn.dropout=1.5"], "model.gcn.dropout=1.5: expected a number from 0 to below 1"),

@@ -97,9 +97,9 @@ def test_an_extraction_that_was_stopped_is_not_loaded(folder: Path) -> None:
     assert run_command([*WORDS, "out=net"]) == 0
     assert resi.load("net").samples == tuple(map(str, range(40)))
     Path("net/manifest.json").rename("net/unfinished.jsonl")
-    with pytest.raises(UsageError, match="the extraction into it has not finished; the same call again"):
+    with pytest.raises(UsageError, match="the extraction into it is not finished; repeat the call"):
         resi.load("net")
     Path("net/unfinished.jsonl").rename("net/manifest.json")
     next(iter(Path("net").glob("1.safetensors"))).unlink()
-    with pytest.raises(ArtifactError, match=r"1\.safetensors is missing, with the layer '1' of net"):
+    with pytest.raises(ArtifactError, match=r"1\.safetensors is missing; it holds the layer '1' of net"):
         resi.load("net")

@@ -157,7 +157,7 @@ def test_samples_change_places_within_their_block():
 def test_what_cannot_be_permuted_is_refused():
     with pytest.raises(UsageError, match="null=0: expected the number of permutations"):
         Null(0)
-    with pytest.raises(UsageError, match="a block of its own"):
+    with pytest.raises(UsageError, match="in its own block"):
         Null(3, blocks=(0, 1, 2))
     with pytest.raises(UsageError, match="3 labels for 4 samples"):
         Null(3, blocks=(0, 0, 1)).order(4, 0)
@@ -189,7 +189,7 @@ def test_what_has_no_calibrated_value_says_why():
     enough = [0.1] * 19
     for value, permuted, best, calibrated, missing in (
         (0.9, enough, 1.0, pytest.approx(0.8 / 0.9), ""),
-        (1.0, [0.1] * 18, 1.0, None, "18 permutations are too few, it takes 19"),
+        (1.0, [0.1] * 18, 1.0, None, "18 permutations are too few, 19 are needed"),
         (0.9, enough, None, None, "not known which value is the best"),
         (1.0, [1.0] * 19, 1.0, None, "chance alone reaches the best value"),
     ):

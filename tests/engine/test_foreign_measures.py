@@ -145,7 +145,7 @@ def test_a_measure_that_writes_to_its_input_fails_alone(writer: type[Own], threa
     for outcome in run({"own": writer(), **beside}, given, threads):
         if outcome.task.measure == "own":
             assert outcome.status == "failed"
-            assert outcome.error.startswith("MeasureError: own writes to what it was given")
+            assert outcome.error.startswith("MeasureError: own writes to its input")
         else:
             assert outcome.value == alone[outcome.task]
     assert all(np.array_equal(given[key], before[key]) for key in given)
@@ -156,7 +156,7 @@ def test_a_measure_that_writes_does_not_reach_the_callers_arrays(writer: type[Ow
     R, S = arrays(2).values()
     for one, other in ((R, S), (torch.from_numpy(R), torch.from_numpy(S))):
         before = R.copy(), S.copy()
-        with pytest.raises(MeasureError, match="own writes to what it was given"):
+        with pytest.raises(MeasureError, match="own writes to its input"):
             writer().evaluate(one, other)
         assert np.array_equal(R, before[0])
         assert np.array_equal(S, before[1])

@@ -206,11 +206,11 @@ def test_the_callers_settings_have_no_effect(network: Network) -> None:
             r"no layer 'xyz'; at its top are counts, drop, embed.* resi.layers\(model, example\) lists",
         ),
         ({"layers": "xyz*"}, r"no layer 'xyz\*'"),
-        ({"layers": []}, r"layers=\[\] asks for none"),
+        ({"layers": []}, r"layers=\[\] is empty"),
         ({"layers": [3]}, r"3 is int: expected names or patterns"),
         ({"layers": "unused"}, "layers='unused': the forward pass never calls it"),
         ({"layers": "unuse*"}, "layers='unuse.': the forward pass calls none that fits"),
-        ({"layers": "counts"}, "layer counts cannot be taken: it is of int64, expected floating point"),
+        ({"layers": "counts"}, "layer counts cannot be extracted: it is int64, expected floating point"),
         ({"layers": "embed#2"}, "embed is called 1 time in a forward pass"),
         ({"layers": "pair[2]"}, r"pair computes pair\[0\], pair\[1\]"),
         ({"pooling": "median"}, "pooling='median': expected one of none, mean, max, cls, last"),
@@ -219,7 +219,7 @@ def test_the_callers_settings_have_no_effect(network: Network) -> None:
         ({"layouts": {"embed": "dn"}}, "layouts: embed has 'dn': expected one of nd, ntd"),
         (
             {"layouts": {"embed": "ntd"}, "layers": "embed"},
-            r"layer embed cannot be taken: it has shape \(5, 4\), expected",
+            r"layer embed cannot be extracted: it has shape \(5, 4\), expected",
         ),
         ({"device": "cuda:77"}, "device=cuda:77"),
         ({"device": "mars"}, "device=mars"),
@@ -274,16 +274,16 @@ ROWS = torch.tensor([[0.0, 0.0, 1.0], [0.0, 1.0, 1.0], [2.0, 1.0, 1.0], [2.0, 1.
     ("kind", "pooling", "message"),
     [
         ("calls", "none", "layer act is called 3 times for samples 2, 3, but 1 times for the first ones"),
-        ("lengths", "none", r"layer act computes an array of \(3, 4\) a sample for 2, 3, but of \(3, 2\) for those"),
+        ("lengths", "none", r"layer act computes an array of \(3, 4\) per sample for 2, 3, but of \(3, 2\) for those"),
         (
             "axis",
             "mean",
-            r"layer act cannot be taken: it has shape \(3, 2, 9\) for 2 samples.*layouts={'LAYER': 'tnd'}",
+            r"layer act cannot be extracted: it has shape \(3, 2, 9\) for 2 samples.*layouts={'LAYER': 'tnd'}",
         ),
         (
             "maps",
             "cls",
-            "layer act computes maps, of which pooling=cls is not defined: choose pooling=mean, max or none",
+            "layer act computes maps, for which pooling=cls is not defined: choose pooling=mean, max or none",
         ),
     ],
 )
@@ -317,9 +317,9 @@ def test_tokens_of_samples_that_differ_in_length_are_not_kept_unpooled() -> None
         resi.extract(model, {"x": torch.ones(2, 2, 3), "attention_mask": mask}, "act")
     whole = resi.extract(model, {"x": torch.ones(2, 2, 3), "attention_mask": torch.ones(2, 2)}, "act")
     assert whole.layers["act"].layout == "ntd"
-    with pytest.raises(UsageError, match=r"sample '1' has no tokens but those that pad"):
+    with pytest.raises(UsageError, match=r"sample '1' has only padding tokens"):
         resi.extract(model, {"x": torch.ones(2, 2, 3), "attention_mask": mask.tril()[:, [1, 0]] * mask}, "act", "mean")
-    with pytest.raises(UsageError, match=r"layer act computes 2 tokens, of which the mask of 3 tokens"):
+    with pytest.raises(UsageError, match=r"layer act computes 2 tokens, but the attention mask has 3"):
         resi.extract(model, {"x": torch.ones(1, 2, 3), "attention_mask": torch.tensor([[1, 1, 0]])}, "act", "mean")
 
 

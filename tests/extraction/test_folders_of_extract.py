@@ -210,7 +210,7 @@ def test_rows_that_are_not_what_the_journal_says_are_made_again(tmp_path: Path, 
     [
         ({"model": network(1)}, UsageError, "an unfinished extraction with another weights of the model"),
         ({"batch_size": 4}, UsageError, r"unfinished extraction with another batch_size \(3, now 4\)"),
-        ({"data": other_row(2)}, DatasetError, "the first 9 rows .* are not what they were"),
+        ({"data": other_row(2)}, DatasetError, "the first 9 rows .* have changed since"),
         ({"data": batches(other_row(2))}, UsageError, "another batch_size"),
     ],
 )
@@ -241,7 +241,7 @@ def test_a_pass_that_failed_before_its_first_batch_leaves_nothing_that_counts(tm
 def test_a_folder_with_anything_else_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     for overwrite in (False, True):
-        with pytest.raises(UsageError, match="has content that is no extraction of resi: choose another folder"):
+        with pytest.raises(UsageError, match="holds other files than an extraction of resi: choose another folder"):
             extract(tmp_path, overwrite=overwrite)
     assert contents(tmp_path) == {"notes.txt": b"mine"}
 
@@ -257,7 +257,7 @@ def test_a_manifest_of_others_gives_no_leave_to_remove_files(tmp_path: Path, man
         (out / "model.safetensors").write_bytes(b"mine")
     before = contents(out)
     for overwrite in (False, True):
-        with pytest.raises(UsageError, match="has content that is no extraction of resi: choose another folder"):
+        with pytest.raises(UsageError, match="holds other files than an extraction of resi: choose another folder"):
             extract(out, overwrite=overwrite)
     assert contents(out) == before
 

@@ -94,7 +94,7 @@ def test_processors_are_known_by_what_they_do(one: Any, same: Any, other: Any) -
 
 def test_what_is_not_ours_gets_no_lock(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
-    for out, said in ((tmp_path, "content that is no extraction"), (tmp_path / "notes.txt" / "net", "is a file")):
+    for out, said in ((tmp_path, "other files than an extraction"), (tmp_path / "notes.txt" / "net", "is a file")):
         with pytest.raises(UsageError, match=said):
             resi.extract(nn.Linear(4, 2), torch.zeros(3, 4), out=out)
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
@@ -142,7 +142,7 @@ def test_a_mask_of_other_numbers_is_no_guess() -> None:
             return self.linear(x) + 0 * attention_mask[:, :, None].clamp(0, 1)
 
     added = torch.tensor([[0.0, 0.0, -1e9]])  # as it is added to the scores: 0 for each token
-    with pytest.raises(UsageError, match="expected 1 for each token and 0 for what pads"):
+    with pytest.raises(UsageError, match="expected 1 for tokens and 0 for padding"):
         resi.extract(Masked(), {"x": torch.randn(1, 3, 4), "attention_mask": added}, pooling="mean")
 
 

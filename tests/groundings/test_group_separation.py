@@ -130,7 +130,7 @@ def test_scores_say_what_so_few_models_cannot_tell() -> None:
     hangs = score("aaabbb", holes)["auprc"]
     assert hangs.value is not None
     assert hangs.low is None
-    assert "no interval: without one of the models nothing is left to score" in hangs.note
+    assert "no interval: with one model left out, nothing is left to score" in hangs.note
     assert hangs.influences == ()
     fifteen = np.triu(rng.normal(size=(15, 15)), 1)
     assert score("aaaaabbbbbccccc", fifteen + fifteen.T)["auprc"].note == ""

@@ -87,7 +87,7 @@ def test_scores_say_what_so_few_models_cannot_tell() -> None:
     predictions = symmetric(6, 4)
     predictions[0, 1] = predictions[1, 0] = np.nan
     assert by_metric(score(symmetric(6, 3), predictions))["spearman"].note == (
-        "no p-value: single pairs of models lack their jsd"
+        "no p-value: some pairs of models have no jsd"
     )
 
 

@@ -161,7 +161,7 @@ WRONG = {
     "\ndef Mine(R, S):\n    return 0\n": "line 2: the name 'Mine' must be a snake_case identifier",
     "import resi\nclass M(resi.Measure):\n    name = 'm'\n": "line 2: measure M: class attribute 'larger_is",
     "def f(R, S): return 0\nf.larger_is_more_simlar = True\n": "'larger_is_more_simlar' is not a fact; did you mean",
-    "def f(R, S): return 0\nf.knows_direction = True\n": "'knows_direction' alone does not say which: state 'larger",
+    "def f(R, S): return 0\nf.knows_direction = True\n": "'knows_direction' does not state the direction: state",
     "def f(R, S): return 0\nf.metric = 'yes'\n": "class attribute 'metric' must be a bool, not 'yes'",
     "def f(R): return 0\nf.larger_is_more_similar = True\n": "expected a function of R and S",
     "\ndef f(R): return 0\nf.larger_is_mor_similar = True\n": "line 2: measure f: class attribute 'larger_is_mor_s",

@@ -135,7 +135,7 @@ def test_a_run_by_each_of_them_is_one_line_or_rows_that_say_why(hostile: Path, t
         assert row["status"] == ("failed" if name in reasons else "ok"), (name, row["error"])
         assert reasons.get(name, "") in row["error"]
     assert "the note of notes_raise failed: LookupError: what?" in by_measure["notes_raise"]["note"]
-    assert "the note of notes_none is no text but 5" in by_measure["notes_none"]["note"]
+    assert "the note of notes_none is not a text but 5" in by_measure["notes_none"]["note"]
     kinds = "its parameters have to be numbers, texts, lists or null, which tables can hold"
     for name, reason in {
         "no_default": "no_default: k has no default; say measure.no_default.k=VALUE",

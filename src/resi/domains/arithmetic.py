@@ -1,4 +1,4 @@
-"""Networks trained and run as in a fresh process, with the caller's settings switched off."""
+"""Train and run networks as in a fresh process, independent of the caller's settings."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class _Switch(NamedTuple):
-    """A switch of the process, and how it stands where a program has changed nothing."""
+    """A process-wide setting and its default."""
 
     read: Callable[[], Any]
     turn: Callable[[Any], Any]
@@ -48,7 +48,7 @@ SWITCHES = (
 
 
 class _FreshSwitches(Hold):
-    """Switches that stand as in a fresh process."""
+    """Settings at the defaults of a fresh process."""
 
     def change(self) -> None:
         for switch in SWITCHES:
@@ -65,8 +65,8 @@ def plain_networks(device: torch.device) -> Iterator[None]:
     """Compute as :func:`resi.machine.devices.plain_arithmetic` says, with torch's own defaults for networks.
 
     These are float32 for new weights, no deterministic algorithms, no search for the fastest convolutions, and any kind
-    of attention. They are of the process: its other threads have them for the time, too, and when nothing of resi runs
-    any more, they are restored.
+    of attention. They apply to the whole process, including its other threads, and are restored when no computation of
+    resi is running.
 
     Parameters
     ----------

@@ -36,13 +36,13 @@ if TYPE_CHECKING:
 
 
 DEFAULT_GROUPS = 3
-"""How many groups a test compares where a run does not say it."""
+"""Number of groups that a test compares by default."""
 
 
 class NetworkFamily(ABC):
     """Networks of one kind: how they are built, which layers they have, and how they are trained.
 
-    Each domain has a subclass that says what it asks of a family.
+    Each domain has a subclass that defines the interface of its families.
     """
 
     domain: ClassVar[str]
@@ -55,14 +55,14 @@ class Domain(ABC):
     Parameters
     ----------
     protocol : Protocol or str
-        Of the run.
+        Protocol of the run.
     representation : str, optional
-        Which output of a layer is used, one of ``representations``; the first of them if not given.
+        Which output of a layer is used, one of ``representations``; by default the first.
 
     Raises
     ------
     UsageError
-        If there is no such protocol, or the domain has no such representation.
+        If the protocol is unknown, or the domain does not have the representation.
     """
 
     name: ClassVar[str]
@@ -71,30 +71,30 @@ class Domain(ABC):
     """The optional dependencies it needs of the distribution that provides it: ``pip install "resi[EXTRA]"``; empty if
     none."""
     default_dataset: ClassVar[str]
-    """An embedded dataset, so that everything runs without a download."""
+    """An embedded dataset, which needs no download."""
     default_models: ClassVar[tuple[str, ...]]
     model_config: ClassVar[type]
     """Dataclass of the config of one architecture."""
     settings_by_test: ClassVar[Mapping[str, Mapping[int, tuple[str, ...]]]] = {}
-    """Settings that form the groups of a test, by its name and the number of groups."""
+    """Settings that form the groups of a test, by test and number of groups."""
     further_settings: ClassVar[Mapping[str, tuple[str, ...]]] = {}
-    """Settings that a test's groups can have beside these, by its name, from unaltered to most altered."""
+    """Further settings for a test's groups, by test, from unaltered to most altered."""
     trained_levels: ClassVar[Mapping[str, range]] = {}
-    """Levels with which models can be trained, by the test that they are levels of: ``TEST_LEVEL`` is the setting."""
+    """Levels with which models can be trained, by test: ``TEST_LEVEL`` is the setting."""
     seeds_by_test: ClassVar[Mapping[str, tuple[int, ...]]] = {}
-    """Seeds of a test's models where the benchmark has others in this domain than :attr:`Grounding.seeds`."""
+    """Seeds of a test's models, if the benchmark's differ in this domain from :attr:`Grounding.seeds`."""
     representations: ClassVar[tuple[str, ...]] = ("default",)
     """Which outputs of a layer can be used, the default first."""
     has_maps: ClassVar[bool] = False
     """Whether layers may be maps (n_samples, channels, height, width)."""
     published_keys: ClassVar[tuple[str, ...]] = ()
-    """Keys of ``model_config`` that say how published models are fed; the others say how models are trained."""
+    """Keys of ``model_config`` for the inputs of published models; the others are for training."""
     published_prefix: ClassVar[str] = ""
-    """What the published results call the domain in the names of outputs; empty if there are none."""
+    """Name of the domain in the published results' output names; empty if there are none."""
     published_results: ClassVar[tuple[Holding, ...]] = ()
-    """What the published results are about, and how that is known."""
+    """Contents of the published results, and how they are known."""
     published_settings: ClassVar[str] = ""
-    """Regular expression of what they call settings there."""
+    """Regular expression of the published names of settings."""
     published_poolings: ClassVar[tuple[str, ...]] = ()
     """How representations may have been pooled where :meth:`published_pooling` is None."""
 
@@ -105,11 +105,11 @@ class Domain(ABC):
             raise unknown_name(f"representation of domain={self.name}:", self.representation, self.representations)
 
     def datasets(self) -> tuple[DatasetInfo, ...]:
-        """Return the datasets, those that plugins add to the domain included."""
+        """Return the datasets, including those of plugins."""
         return tuple(registry.datasets(self.name).in_order())
 
     def networks(self) -> tuple[NetworkFamily, ...]:
-        """Return the families of networks, those that plugins add to the domain included."""
+        """Return the families of networks, including those of plugins."""
         return tuple(dict.fromkeys(registry.networks(self.name).in_order()))
 
     def architectures(self) -> tuple[ArchitectureInfo, ...]:
@@ -118,7 +118,7 @@ class Domain(ABC):
         return tuple(item for name, family in known.items() for item in family.architectures if item.name == name)
 
     def own_names(self, trained_on: str, setting: str) -> tuple[str, str]:
-        """Return the names of a dataset and a setting that the published results call ``trained_on`` and ``setting``.
+        """Return the names here of a dataset and a setting with the published names ``trained_on`` and ``setting``.
 
         Raises
         ------
@@ -128,25 +128,25 @@ class Domain(ABC):
         raise ValueError(f"{trained_on!r}, {setting!r}: domain={self.name} has no published results")
 
     def own_probe(self, probe: str) -> str:
-        """Return one name for probe sets that have several in the published results and are the same."""
+        """Return one name for a probe set that has several names in the published results."""
         return probe
 
     def published_pooling(self, architecture: str) -> str | None:
-        """Return how published representations of an architecture were pooled; None if the files do not say it."""
+        """Return how published representations of an architecture were pooled; None if the files do not state it."""
         del architecture
         return "none"
 
     def published_levels(self, test: str, dataset: str) -> Mapping[str, tuple[int, ...]]:
-        """Return the levels of a test's settings of which models on a dataset are published, by architecture."""
+        """Return the levels of a test's settings with published models on a dataset, by architecture."""
         del test, dataset
         return {}
 
     def published_models(self) -> Iterable[PublishedModel]:
-        """Return the models that published configurations can select, of the datasets and architectures there are."""
+        """Return the models that published configurations can select, for the available datasets and architectures."""
         return ()
 
     def releases(self) -> Mapping[str, tuple[Release, ...]]:
-        """Return the archives of published models, by the names that ``resi download`` has for them."""
+        """Return the archives of published models, by their names in ``resi download``."""
         return {}
 
     def published_paths(self, model: ModelSpec) -> tuple[str, ...]:
@@ -171,7 +171,7 @@ class Domain(ABC):
         Raises
         ------
         UsageError
-            If the domain does not have that test, or not these groups.
+            If the domain does not have the test or the groups.
         """
         if test not in self.settings_by_test:
             raise UsageError(
@@ -189,17 +189,17 @@ class Domain(ABC):
         return choose(test, groups, self.known_settings(test), self.trained_levels)
 
     def known_settings(self, test: str) -> tuple[str, ...]:
-        """Return the settings of a test that have names of their own, from unaltered to most altered."""
+        """Return the named settings of a test, from unaltered to most altered."""
         by_groups = self.settings_by_test[test]
         return (*self.further_settings.get(test, ()), *by_groups[max(by_groups)])
 
     def seeds_of(self, architecture: str, setting: str, seeds: tuple[int, ...]) -> tuple[int, ...]:
-        """Return those seeds of which there is a model: all, where models are trained."""
+        """Return the seeds with a model: all, if models are trained."""
         del architecture, setting
         return seeds
 
     def layers_of(self, model: ModelSpec, layers: tuple[str, ...]) -> tuple[str, ...]:
-        """Return those layers of an architecture of which there is a representation: all, where models are run."""
+        """Return the layers of an architecture with a representation: all, if models are run."""
         del model
         return layers
 
@@ -211,7 +211,7 @@ class Domain(ABC):
 
     @abstractmethod
     def probe(self, architecture: str, dataset: str, hyperparameters: Mapping[str, Any], test: str) -> ProbeSpec:
-        """Return the probe set and layers that a test uses of a model."""
+        """Return the probe set and layers that a test uses for a model."""
 
     def check_foreign(self, architecture: str, trained_on: str, dataset: str, test: str) -> None:
         """Check that a model trained on one dataset can be run on a test's input of another.
@@ -233,7 +233,7 @@ class Domain(ABC):
     ) -> tuple[int, int] | None:
         """Return (n_samples, n_features) of the last layer's representations, to estimate what comparing them takes.
 
-        None where it is not known before a model has run.
+        None if it is unknown before a model has run.
         """
         del architecture, dataset, hyperparameters
         return None
@@ -243,30 +243,30 @@ class Domain(ABC):
     ) -> tuple[int, ...] | None:
         """Return the shape of one layer's representations, to estimate what comparing them takes.
 
-        That is (n_samples, n_features) or (n_samples, channels, height, width); None where it is not known before a
-        model has run. A domain whose layers are all alike need not define it.
+        That is (n_samples, n_features) or (n_samples, channels, height, width); None if it is unknown before a model
+        has run. A domain whose layers all have the same shape need not define it.
         """
         del layer
         return self.representation_size(architecture, dataset, hyperparameters)
 
     def weight_bytes(self, model: ModelSpec) -> int | None:
-        """Return about how many bytes a data root keeps of a model's weights, to estimate what a run writes.
+        """Return about how many bytes of a model's weights are stored in a data root, to estimate what a run writes.
 
-        Of a published model, whose weights stay in its files, that is what is kept beside them. None where it is not
-        known before there is one.
+        For a published model, whose weights stay in its files, this counts only additional files. None if it is unknown
+        before the model exists.
         """
         del model
         return None
 
     def classes_of(self, model: ModelSpec) -> int | None:
-        """Return the number of a model's outputs, to estimate what they take; None where it is not known."""
+        """Return the number of a model's outputs, to estimate their size; None if it is unknown."""
         del model
         return None
 
     def repositories(self, model: ModelSpec) -> tuple[str, ...]:
-        """Return the repositories on the hub, or folders, of what a model is made with, such as weights to start from.
+        """Return the hub repositories or folders that a model is made from, such as pre-trained weights.
 
-        A run fetches what is not there.
+        A run downloads what is missing.
         """
         del model
         return ()
@@ -278,27 +278,27 @@ class Domain(ABC):
         Parameters
         ----------
         root : Path, optional
-            Where the user says the files are (``dataset.root``).
+            The user's folder of the files (``dataset.root``).
         downloads : Path
-            Where they belong otherwise.
+            The default folder.
 
         Raises
         ------
         DatasetError
-            If a file is missing or damaged: the message names it and says where it goes.
+            If a file is missing or damaged: the message names it and where to put it.
         """
 
     def cache_bytes(
         self, dataset: DatasetSpec, trained: Sequence[ModelSpec], run: Sequence[tuple[ModelSpec, ProbeSpec]]
     ) -> tuple[int, int] | None:
-        """Return about how many bytes decoded inputs take that are kept for some models, and how many are there.
+        """Return about how many bytes the cached decoded inputs of some models take, and how many of them exist.
 
-        None where there are none to keep, as in a domain whose inputs need no decoding.
+        None if nothing is cached, as in a domain whose inputs need no decoding.
 
         Parameters
         ----------
         dataset : DatasetSpec
-            With the folder in which they are kept (``dataset.cache=true``).
+            With the folder of the cache (``dataset.cache=true``).
         trained : sequence of ModelSpec
             Models to be trained.
         run : sequence of (ModelSpec, ProbeSpec)
@@ -316,20 +316,18 @@ class Domain(ABC):
         Parameters
         ----------
         unfinished : Path, optional
-            File in which a training keeps what it needs to resume after a stop. Domains whose training takes seconds
-            start again.
+            File with the state for resuming a stopped training. Domains whose training takes seconds start again.
         """
 
     @abstractmethod
     def extract(self, run: ForwardPass) -> Iterator[Extraction]:
-        """Run a trained model over a probe set once; yield the layers asked for, the logits and the accuracy.
+        """Run a trained model once over a probe set; yield the requested layers, the logits and the accuracy.
 
-        Pieces are batches of rows in their order, each as small as ``run.memory`` asks for; representations that are
-        small anyway come in one.
+        Pieces are batches of rows in order, small enough for ``run.memory``; small representations come in one piece.
         """
 
     def is_small(self, model: ModelSpec) -> bool:
-        """Return whether a model is trained and run with one thread, as several are at a time: one on each core.
+        """Return whether a model is small: trained and run with one thread, with one model on each core at a time.
 
         Threads gain little where a step takes milliseconds. Other models are made one after another, with all threads
         of the job. Its weights must not depend on which models are made beside it. By default nothing is known of the
@@ -339,10 +337,10 @@ class Domain(ABC):
         return False
 
     def warm_up(self, dataset: DatasetSpec, architectures: Sequence[str]) -> None:
-        """Import what training and running models needs, once for all the processes that do so.
+        """Import the modules for training and running models, once for all worker processes.
 
-        They are forked from the one that calls this, with what it has loaded, such as a small dataset. Nothing may
-        start threads or use a GPU here, and no file may be left open.
+        Workers are forked from the calling process and share what it has loaded, such as a small dataset. This must not
+        start threads, use a GPU, or leave files open.
         """
         del dataset, architectures
         for module in self.requires():
@@ -353,21 +351,21 @@ class Domain(ABC):
         return 1
 
     def reading_version(self) -> int:
-        """Return what stands in the identity of published models in place of the version of training.
+        """Return the number in the identity of published models that replaces the version of training.
 
-        A domain that changes its training alone keeps the number that it had: published models stay what they were.
+        A domain that changes only its training keeps this number: published models have not changed.
         """
         return self.training_version()
 
     def published_hyperparameters(
         self, root: Path, model: ModelSpec, overrides: Mapping[str, Any]
     ) -> Mapping[str, Any]:
-        """Return a published model's hyperparameters: as of a model trained here, except what only its publishers know.
+        """Return a published model's hyperparameters: as if trained here, except what only its publishers know.
 
         Raises
         ------
         UsageError
-            If something that it was trained with is needed and neither given nor found below the folder ``root``.
+            If a required value is neither given nor found below the folder ``root``.
         """
         del root, overrides
         return model.hyperparameters
@@ -393,7 +391,7 @@ class Domain(ABC):
         raise UsageError(f"models.source=published: domain={self.name} reads no published models")
 
     def hash_checkpoint(self, path: Path, hash_file: Callable[[Path], str] = hash_file) -> str:
-        """Return the sha256 of what :meth:`checkpoint` returned, and of further files that belong to it.
+        """Return the sha256 of the result of :meth:`checkpoint`, and of further files that belong to it.
 
         Parameters
         ----------
@@ -403,7 +401,7 @@ class Domain(ABC):
         return hash_file(path)
 
     def read_published(self, path: Path, model: ModelSpec, dataset: DatasetSpec, device: torch.device) -> Trained:
-        """Return a published model from what :meth:`checkpoint` returned; its weights stay there.
+        """Return a published model from the result of :meth:`checkpoint`; its weights stay there.
 
         Raises
         ------
@@ -437,7 +435,7 @@ class Domain(ABC):
         raise UsageError(f"models.source=published: domain={self.name} reads no published models")
 
     def check_installed(self) -> None:
-        """Raise ``UsageError`` naming the extra to install if what the domain needs is not there."""
+        """Raise ``UsageError`` naming the extra to install if a package of the domain is missing."""
         for module in self.requires():
             if importlib.util.find_spec(module) is None:
                 raise UsageError(
@@ -446,7 +444,7 @@ class Domain(ABC):
 
     @classmethod
     def needs(cls) -> str:
-        """Return what is to be installed for the domain: the distribution that provides it, with its extra."""
+        """Return the requirement to install for the domain: the distribution that provides it, with its extra."""
         known = registry.domains()
         distribution = known.origin(cls.name).distribution if cls.name in known else "resi"
         return f"{distribution}[{cls.extra}]" if cls.extra else distribution

@@ -1,4 +1,4 @@
-"""A dataset as two functions: one finds its files when a run is planned, the other reads them when it is run."""
+"""A dataset as two functions: one finds its files when a run is planned, the other reads them during the run."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class Found(NamedTuple):
     Attributes
     ----------
     folder : Path or None
-        Where they lie; None for embedded data.
+        Their folder; None for embedded data.
     hashes : str or mapping from name to str
-        Their hashes: other files are another dataset.
+        Hashes of the files: other files are another dataset.
     """
 
     folder: Path | None
@@ -45,7 +45,7 @@ class FoundDataset(DatasetInfo, Generic[Content]):
     read : callable
         Takes the folder (None for embedded data), and returns the content.
     recipe : int
-        Version of the code that turns files into the content; to be increased when it would give a different one.
+        Version of the code that converts files to the content; increase it when the result changes.
     """
 
     find: Callable[[Path | None, Path, bool], Found]
@@ -58,7 +58,7 @@ class FoundDataset(DatasetInfo, Generic[Content]):
         return DatasetSpec(self.name, folder, fingerprint({"files": hashes, "recipe": self.recipe}))
 
     def load(self, dataset: DatasetSpec) -> Content:
-        """Read what :meth:`locate` has found.
+        """Read the dataset that :meth:`locate` has found.
 
         Raises
         ------

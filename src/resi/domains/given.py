@@ -1,4 +1,4 @@
-"""Domains whose representations are given instead of computed: what a run asks of them, and of no other domain."""
+"""Interface of domains whose representations are given instead of computed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Chosen(NamedTuple):
-    """What a run chooses of the given representations.
+    """A run's choice among the given representations.
 
     Attributes
     ----------
@@ -30,7 +30,7 @@ class Chosen(NamedTuple):
     kind : str
         Which comparisons count, see :attr:`Grounding.kind`.
     needs : tuple of str
-        What has to be known of every model.
+        Facts needed about every model.
     root : Path or None
         Where the representations are listed (``dataset.root``).
     dataset : str
@@ -68,18 +68,18 @@ class RepresentationSource(Protocol):
 
 @dataclass(frozen=True)
 class Content:
-    """What a run takes of the given representations.
+    """The given representations that a run uses.
 
     Attributes
     ----------
     dataset : str
-        Name of the dataset, as it stands in the results.
+        Name of the dataset in the results.
     architectures, settings : tuple of str
         In the order in which they are listed.
     seeds : tuple of int
-        All of them; not every setting need have each.
+        All seeds; a setting may lack some.
     notes : tuple of str
-        What is left out and why, one line each.
+        What is left out, with the reason, one line each.
     """
 
     dataset: str
@@ -90,25 +90,25 @@ class Content:
 
 
 class GivenDomain(Domain):
-    """A domain that neither trains nor runs models: a run names where their representations are.
+    """A domain that neither trains nor runs models: a run names the files of their representations.
 
-    What there is depends on the run, so a run works with :meth:`bound`, which knows it.
+    The contents depend on the run, so a run works with the result of :meth:`bound`.
     """
 
     @abstractmethod
     def bound(self, chosen: Chosen) -> GivenDomain:
-        """Return the domain with what a run chooses.
+        """Return the domain with a run's choice.
 
         Raises
         ------
         UsageError
-            If that is not there, or does not fit the test.
+            If the choice is missing, or does not fit the test.
         """
 
     @property
     @abstractmethod
     def content(self) -> Content:
-        """What the run takes; of a domain that is bound."""
+        """The representations that the run uses, for a bound domain."""
 
     @abstractmethod
     def source(self, known_files: KnownFiles) -> RepresentationSource:
@@ -116,12 +116,12 @@ class GivenDomain(Domain):
 
     @abstractmethod
     def check(self, models: Sequence[tuple[ModelSpec, str]]) -> None:
-        """Raise ``UsageError`` unless the representations of models at layers are of the same samples."""
+        """Raise ``UsageError`` unless the representations of models at layers have the same samples."""
 
     def hyperparameters(
         self, architecture: str, dataset: str, setting: str, overrides: Mapping[str, Any]
     ) -> dict[str, Any]:
-        """Return nothing: how models were trained is not known."""
+        """Return nothing: the training of the models is unknown."""
         for key, value in overrides.items():
             if value is not None:
                 raise UsageError(f"model.{architecture}.{key}={value}: domain={self.name} trains no models")

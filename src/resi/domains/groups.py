@@ -1,4 +1,4 @@
-"""Names of settings: what they consist of, and groups of a test that a user names instead of counting them."""
+"""Names of settings: their parts, and groups of a test that a user selects by name."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 STANDARD = "standard"
 """The setting of models that are trained on unaltered data."""
 SHORT_NAME = ("random_labels_", "label_randomization_")
-"""What settings of random labels may be called, too, and what they are called."""
+"""Alias of the settings of random labels, and their name."""
 FEWEST = 2
 """Groups of a test that compares groups."""
 
 
 def split_setting(setting: str) -> tuple[str, int]:
-    """Return what a setting alters and its level, such as ``shortcut`` and 75; the level is 0 where a name has none.
+    """Return what a setting alters and its level, such as ``shortcut`` and 75; the level is 0 if the name has none.
 
     Examples
     --------
@@ -30,12 +30,12 @@ def split_setting(setting: str) -> tuple[str, int]:
 
 
 def own_name(setting: str, levels: Mapping[str, range]) -> str:
-    """Return what a setting is called here; level 0 of what then alters nothing is ``standard``.
+    """Return the name of a setting here; a level 0 that alters nothing is ``standard``.
 
     Parameters
     ----------
     levels : mapping from kind to range
-        Levels of which models can be trained.
+        Levels with which models can be trained.
 
     Examples
     --------
@@ -59,12 +59,12 @@ def choose(
     levels : mapping from kind to range
         Levels that models can be trained with beyond these, by what they alter.
     fewest : int
-        Of how many settings there have to be models.
+        Smallest number of settings.
 
     Raises
     ------
     UsageError
-        If there is no such setting, one is named twice, or there are not several where a test compares several.
+        If a setting is unknown or named twice, or a test that compares several settings gets only one.
     """
     names = [own_name(name, levels) for name in groups]
     for given, name in zip(groups, names, strict=True):
@@ -80,20 +80,20 @@ def choose(
 
 
 def _is_level(name: str, test: str, levels: Mapping[str, range]) -> bool:
-    """Return whether a name is that of a level of what a test alters."""
+    """Return whether a name is a level of what a test alters."""
     kind, level = split_setting(name)
     return kind == test and level in levels.get(kind, ()) and name == f"{kind}_{level}"
 
 
 def _further(test: str, levels: Mapping[str, range]) -> str:
-    """Return which names a test's settings may have beyond those that are listed."""
+    """Return further allowed names of a test's settings, for a message."""
     if test not in levels:
         return ""
     return f" {test}_L can have any level L from {levels[test].start} to {levels[test].stop - 1}."
 
 
 def unpublished_level(setting: str, known: Iterable[str]) -> UsageError:
-    """Build the error for a setting of which no model is published.
+    """Build the error for a setting without published models.
 
     Parameters
     ----------
@@ -103,6 +103,6 @@ def unpublished_level(setting: str, known: Iterable[str]) -> UsageError:
     kind, _ = split_setting(setting)
     levels = sorted({level for of, level in map(split_setting, known) if of == kind})
     return UsageError(
-        f"models.source=published: no models of {setting} are published; of {kind} there are the levels "
+        f"models.source=published: no models of {setting} are published; published levels of {kind}: "
         f"{', '.join(map(str, levels))}"
     )

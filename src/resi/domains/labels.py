@@ -1,4 +1,4 @@
-"""Labels of which a share is random: wrong labels to learn, or hints that say nothing."""
+"""Partly random labels: labels to memorise, or uninformative hints."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ ROUNDING = 1e-6
 
 
 def count(share: float, total: int) -> int:
-    """Return how many of ``total`` rows a share is, rounded down."""
+    """Return a share of ``total`` rows, rounded down."""
     return int(share * total + ROUNDING)
 
 
 def partly_random(labels: Labels, rows: Labels, classes: int, share: float, purpose: str) -> Labels:
-    """Return labels, those of a share of some rows replaced by labels uniform over all classes, the true one included.
+    """Replace the labels of a share of some rows by labels drawn uniformly from all classes, including the true one.
 
     What a row draws depends on the row and the purpose alone. So all models of a setting see the same labels, for any
     seed, and those that are random at one share are so at the next. A label that may be the true one is independent of

@@ -1,4 +1,4 @@
-"""Datasets and networks of a domain by name: those that come with resi, and those that plugins add."""
+"""Datasets and networks of a domain by name: built-in ones, and those of plugins."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Family = TypeVar("Family", bound="NetworkFamily")
 
 
 def find_dataset(name: str, kind: type[Dataset]) -> Dataset:
-    """Return a dataset of the domain that a class of datasets is for.
+    """Return a dataset of the domain of a dataset class.
 
     Raises
     ------

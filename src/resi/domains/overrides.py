@@ -1,4 +1,4 @@
-"""Hyperparameters that a user changes: checked, and overriding those of the benchmark."""
+"""User overrides of hyperparameters: checked and applied to those of the benchmark."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ def put_over(
     choices: Mapping[str, Sequence[str]],
     limits: Mapping[str, tuple[float, float]],
 ) -> dict[str, Any]:
-    """Return hyperparameters with those ``overrides`` that are set, None standing for one that is not.
+    """Return hyperparameters with the ``overrides`` that are not None.
 
     Parameters
     ----------
     config : type
         The dataclass of the architecture's keys, whose annotations are the types of the overrides.
     choices : mapping
-        The values that a hyperparameter may have.
+        The allowed values of a hyperparameter.
     limits : mapping
-        The smallest value of a hyperparameter, and what it has to stay below.
+        The smallest value of a hyperparameter, and its exclusive upper limit.
 
     Raises
     ------
     UsageError
-        Naming the first override that the architecture does not have, or that does not fit.
+        Naming the first override that is unknown for the architecture or invalid.
     """
     given = {name: value for name, value in overrides.items() if value is not None}
     for name, value in given.items():
         if name not in values:
-            raise UsageError(f"model.{architecture}.{name}: {architecture} has none; it has {', '.join(values)}")
+            raise UsageError(f"model.{architecture}.{name}: unknown; {architecture} has {', '.join(values)}")
         if name in choices and value not in choices[name]:
             raise unknown_name(f"{name} of {architecture}", str(value), choices[name])
         expected = _types(config).get(name)
@@ -57,7 +57,7 @@ def put_over(
 def changed_by_dataset(
     architecture: str, values: Mapping[str, Any], dataset: str, changes: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, Any]:
-    """Return hyperparameters with those that a dataset brings for an architecture.
+    """Return hyperparameters with a dataset's changes for an architecture.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def changed_by_dataset(
     Raises
     ------
     UsageError
-        If the dataset brings a hyperparameter that the architecture does not have.
+        If the dataset sets a hyperparameter that the architecture does not have.
     """
     changed = changes.get(architecture, {})
     for name in changed:
@@ -87,5 +87,5 @@ def _types(config: type) -> dict[str, type]:
 
 
 def _is(value: object, expected: type) -> bool:
-    """Return whether a value has a type; a whole number is a number too, and True is neither."""
+    """Return whether a value has a type; a whole number is also a number, and True is neither."""
     return isinstance(value, (int, float) if expected is float else expected) and not isinstance(value, bool)

@@ -1,13 +1,13 @@
-"""What the publishers of the benchmark have released, as the domains' own objects state it."""
+"""The releases of the benchmark's publishers, as stated by the domains."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 KNOWN = "known"
-"""A public listing, or published results, show that it is there."""
+"""A public listing, or published results, show that it exists."""
 DESCRIBED = "described"
-"""Nothing but the publishers' description says so."""
+"""Only the publishers' description says so."""
 EVIDENCE = {
     KNOWN: "known to be there",
     DESCRIBED: "only by the publishers' description",
@@ -16,14 +16,14 @@ EVIDENCE = {
 
 @dataclass(frozen=True)
 class Holding:
-    """What a release holds, or is said to hold: models of some architectures on some datasets, or results about them.
+    """Known or described contents of a release: models of architectures on datasets, or results about them.
 
     Attributes
     ----------
     architectures, datasets : tuple of str
-        As they are called here.
+        Their names here.
     evidence : {"known", "described"}
-        How it is known to be there.
+        How its existence is known.
     """
 
     architectures: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""The small datasets that come with scikit-learn, which embedded datasets are made of."""
+"""The small datasets included in scikit-learn, from which embedded datasets are made."""
 
 from __future__ import annotations
 

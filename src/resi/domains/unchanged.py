@@ -1,4 +1,4 @@
-"""Datasets that are read when a run needs them, perhaps long after it was planned."""
+"""Checks that datasets have not changed between planning and reading."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def check_unchanged(dataset: DatasetSpec, found: DatasetSpec) -> None:
     Raises
     ------
     DatasetError
-        If they have been replaced meanwhile, such as while the run waited for another one.
+        If they have been replaced in the meantime, for example while the run waited for another one.
     """
     if found.content != dataset.content:
         raise DatasetError(f"the files of {dataset.name} in {dataset.folder} changed after the run began; run again")

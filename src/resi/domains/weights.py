@@ -1,4 +1,4 @@
-"""Weights that have to fit a network."""
+"""Checks that weights fit a network."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SHOWN = 3
 
 
 def check_fit(expected: Mapping[str, Tensor], state: Mapping[str, Tensor], source: object) -> None:
-    """Check that weights have the names and shapes that are expected.
+    """Check that weights have the expected names and shapes.
 
     Raises
     ------

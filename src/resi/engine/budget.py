@@ -13,18 +13,18 @@ if TYPE_CHECKING:
 
     from resi.measures.needs import Needs
 
-# Families whose measures share products of pairs, which cost more than preparing: they stay together if possible.
+# Measures of these families share products of pairs, which cost more than preparing, so they are kept together.
 SHARED_PRODUCTS_OF = {"cca": "bases", "regression": "bases", "alignment": "alignment"}
 SHARED_PRODUCTS = frozenset(SHARED_PRODUCTS_OF.values())
 
 
 class Limits(NamedTuple):
-    """What the one who set the limits calls them.
+    """Names of the limits in error messages: the options that the user set.
 
     Attributes
     ----------
     memory, samples : str
-        How much memory may be used, and how many samples are compared.
+        The options for the memory budget and for the number of samples.
     """
 
     memory: str
@@ -36,7 +36,7 @@ ARGUMENTS = Limits("memory", "samples")
 
 
 class Room(NamedTuple):
-    """How many representations there are, what they have to fit into, and how many threads work on them.
+    """Number of representations, memory budget, and number of threads.
 
     Attributes
     ----------
@@ -49,19 +49,19 @@ class Room(NamedTuple):
     threads: int = 1
 
     def holds(self, needs: Iterable[Needs], count: int | None = None) -> bool:
-        """Return whether all, or so many of them, fit."""
+        """Return whether all representations, or the given number of them, fit into the budget."""
         return total(needs, self.items if count is None else count, self.threads) <= self.budget
 
     def threads_for(self, needs: Sequence[Needs], count: int) -> int:
-        """Return how many of the threads may work at the same time on so many representations: at least one."""
+        """Return how many threads may work at the same time on this number of representations: at least one."""
         return max(1, largest_sample(lambda threads: total(needs, count, threads), self.threads, self.budget))
 
 
 def group_measures(needs: Mapping[str, Needs], families: Mapping[str, str], room: Room) -> list[list[str]]:
-    """Split measures into groups, each of which is prepared and compared before the next.
+    """Split measures into groups that are prepared and compared one after another.
 
-    Best is a group of which all representations fit into the budget, so that none is prepared twice; within that, a
-    family whose measures share most stays together. A measure that does not fit by itself has a separate group.
+    A group should fit into the budget with all representations, so that none is prepared twice. Within that limit, a
+    family whose measures share most stays together. A measure that does not fit alone gets its own group.
 
     Parameters
     ----------
@@ -110,14 +110,14 @@ def largest_sample(need: Callable[[int], int], most: int, budget: int) -> int:
 def check_budget(
     measure: str, size: tuple[int, ...], bytes_of: Callable[[int], int], budget: int, limits: Limits
 ) -> None:
-    """Raise ``BudgetError``, which says what would fit, if comparing two representations needs more than the budget.
+    """Raise ``BudgetError`` if comparing two representations exceeds the budget; the message says what would fit.
 
     Parameters
     ----------
     size : tuple of int
         Shape of the first of them.
     bytes_of : callable
-        Returns the bytes that so many of their samples need.
+        Returns the bytes needed for a given number of samples.
     """
     need = bytes_of(size[0])
     if need <= budget:

@@ -1,4 +1,4 @@
-"""Prepared representations within a memory budget; the least recently used are dropped first."""
+"""Prepared representations within a memory budget; the least recently used are evicted first."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Side(NamedTuple):
     guard : Guarded or None
         The input of the measure, if it is not built in.
     warned : tuple of str
-        What was warned about while it was prepared.
+        Warnings raised while it was prepared.
     """
 
     state: Any
@@ -51,7 +51,7 @@ class _Entry:
 
 
 class Prepared:
-    """What a run has prepared: the matrix of each representation and view, and each measure's state.
+    """Prepared representations of a run: the matrix of each representation and view, and each measure's state.
 
     Different representations may be prepared by different threads at the same time. Built-in measures share
     a matrix; each of the others has a copy.
@@ -75,7 +75,7 @@ class Prepared:
         self._in_use: set[tuple[str, View]] = set()
 
     def prepare(self, representation: Representation, view: View, measures: Iterable[Measure]) -> None:
-        """Prepare a representation for measures; where that fails, ``state`` raises what was raised here."""
+        """Prepare a representation for measures; if that fails, ``state`` raises the error later."""
         for measure in measures:
             self._prepare(representation, view, measure)
         entry = self._entries.get((representation.key, view))
@@ -83,12 +83,12 @@ class Prepared:
             entry.size = _size(entry)
 
     def side(self, representation: Representation, view: View, measure: Measure) -> Side:
-        """Return what a measure has made of a prepared representation.
+        """Return the state that a measure prepared for a representation.
 
         Raises
         ------
         Exception
-            Whatever preparing raised; it is not tried again.
+            The error that preparing raised; it is not tried again.
         """
         failure = self._failures.get((representation.key, view, measure.name))
         if failure is not None:
@@ -101,14 +101,14 @@ class Prepared:
         return self._entries[representation.key, view].features
 
     def make_room(self, needed: set[tuple[str, View]], spare: int = 0) -> None:
-        """Drop what has not been used for longest until the rest is within half the budget, but nothing needed.
+        """Evict the least recently used entries until half the budget is free, but never those that are needed.
 
         The other half is for what is about to be prepared.
 
         Parameters
         ----------
         spare : int
-            So many bytes of the budget are left for what is needed only while representations are prepared or compared.
+            Bytes of the budget reserved for temporary memory while representations are prepared or compared.
         """
         # Comparing may have added to what was prepared.
         for key in self._in_use & self._entries.keys():
@@ -123,7 +123,7 @@ class Prepared:
             total -= self._entries.pop(key).size
 
     def drop_pairs(self, key: str) -> None:
-        """Drop what a representation keeps of the last pair that it was first of."""
+        """Drop the intermediates that a representation keeps for the last pair in which it came first."""
         for (held, _), entry in self._entries.items():
             if held == key:
                 entry.features.drop_pair()
@@ -162,7 +162,7 @@ class Prepared:
 
 
 def _precision(representation: Representation, array: Tensor) -> torch.dtype:
-    """Return the precision of a representation's numbers, which an array of more digits does not raise."""
+    """Return the precision in which a representation was computed; storing it in a wider type does not raise it."""
     known = representation.dtype
     return array.dtype if known is None else least_precise(array.dtype, getattr(torch, known))
 

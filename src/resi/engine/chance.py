@@ -1,8 +1,8 @@
-"""What chance alone would give: values of a pair whose samples were put into random orders, and how a value stands out.
+"""Permutation null: values of a pair with randomly permuted samples, and how the observed value compares with them.
 
-The rows of the second side are permuted, so that its samples belong together with those of the first by chance only.
-How often such values reach the one that was found is the p-value; how far that one lies above nearly all of them, as a
-share of the way to the best value, is the calibrated value.
+The rows of the second side are permuted, so that its samples match those of the first by chance only.
+The p-value is the share of such values that reach the observed one. The calibrated value is how far the observed value
+lies above nearly all of them, as a share of the way to the best value.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ else:
     from resi.lazy import torch
 
 LEVEL = 0.05
-"""The share of values of chance that may lie beyond the threshold."""
+"""Share of permuted values that may lie beyond the threshold."""
 FEWEST_PERMUTATIONS = 19
-"""Of fewer permutations, no value lies beyond the threshold, which then is the most similar value of all."""
+"""With fewer permutations no value can exceed the threshold, which is then the most similar value of all."""
 TIE, TIE_SINGLE = 1e-9, 1e-6
 """Values that differ by no more than this share of the larger one are as similar: what is the same by definition, such
 as the value of an order that only exchanges equal rows, is not to miss the one that was found by rounding. The second
@@ -44,10 +44,10 @@ class Null:
     permutations : int
         Number of random orders; the smallest p-value is one divided by one more than that.
     seed : int
-        Key of the orders: they depend on it, on the number of samples and on the blocks, and on nothing else, so that
+        Key of the orders. They depend only on it, the number of samples and the blocks, so that
         all pairs and measures of a call share them. The first ones are the same for any number of permutations.
     blocks : tuple of int, optional
-        A group code per sample: samples change places only with others of their group.
+        A group code per sample: samples are permuted only within their group.
     keep : bool
         Whether the values of all orders are kept in :attr:`Chance.values`.
     """
@@ -64,7 +64,7 @@ class Null:
                 f"null={self.permutations!r}: expected the number of permutations, such as 200, or a resi.Null"
             )
         if self.blocks is not None and len(set(self.blocks)) == len(self.blocks):
-            raise UsageError("blocks: every sample has a block of its own, so that nothing can be permuted")
+            raise UsageError("blocks: every sample is in its own block, so nothing can be permuted")
 
     def order(self, n_samples: int, number: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
         """Return the order of the samples for one permutation: row i of the permuted matrix is row ``order[i]``.
@@ -72,7 +72,7 @@ class Null:
         Raises
         ------
         UsageError
-            If there are blocks, and not of as many samples.
+            If the blocks are for another number of samples.
         """
         if self.blocks is not None and len(self.blocks) != n_samples:
             raise UsageError(
@@ -99,16 +99,16 @@ class Null:
 
 
 class Chance(NamedTuple):
-    """How a value stands out among those of permuted samples.
+    """A value compared with the values for permuted samples.
 
     Attributes
     ----------
     mean : float
         Mean of the permuted values.
     quantile : float or None
-        The threshold: of the permuted values and the one that was found, 95 % are no more similar than this.
+        The threshold: 95 % of the permuted values and the observed one are no more similar than this.
     p_value : float or None
-        Share of these values, the one that was found among them, that are at least as similar.
+        Share of the permuted values, counting the observed one, that are at least as similar.
     calibrated : float or None
         How far the value lies beyond the threshold, as a share of the way to the best value: 0 where it does not, at
         most 1. None where ``missing`` says why.
@@ -117,11 +117,11 @@ class Chance(NamedTuple):
     exact_of : {"value", "square"} or None
         Whether they are those of the value or of its square.
     best : float or None
-        The value of what could not be more similar, where it is known.
+        The best possible value, where it is known.
     values : tuple of float or None
-        The permuted values in their order, if they were to be kept.
+        The permuted values in their order, if they are kept.
     seconds : float
-        Time that it took for this pair.
+        Time for this pair.
     missing : str
         Why there is a p-value but no calibrated one; else empty.
 
@@ -149,7 +149,7 @@ def stands_out(
     best: float | None = None,
     tie: float = TIE,
 ) -> Chance:
-    """Return how a value stands out among those of permuted samples.
+    """Compare a value with the values for permuted samples.
 
     Parameters
     ----------
@@ -158,13 +158,13 @@ def stands_out(
     larger_is_more_similar : bool or None
         None where it is not known.
     best : float, optional
-        The value of what could not be more similar.
+        The best possible value.
     tie : float
-        Values that differ by this share of the larger one, or less, are as similar.
+        Values that differ by at most this share of the larger one are ties.
 
     Notes
     -----
-    The threshold is the order statistic number ``ceil(0.95 (K + 1))`` of the value and the K permuted ones, from the
+    The threshold is order statistic ``ceil(0.95 (K + 1))`` of the value and the K permuted ones, from the
     least similar to the most similar. A value beyond it has a p-value of 0.05 at most.
 
     References
@@ -192,9 +192,9 @@ def stands_out(
 
 
 def _missing(permutations: int, best: float | None, is_beyond: bool) -> str:
-    """Return why there is no calibrated value, or nothing if there is one."""
+    """Return why there is no calibrated value, or an empty text if there is one."""
     if permutations < FEWEST_PERMUTATIONS:
-        return f"no calibrated value: {permutations} permutations are too few, it takes {FEWEST_PERMUTATIONS}"
+        return f"no calibrated value: {permutations} permutations are too few, {FEWEST_PERMUTATIONS} are needed"
     if best is None:
         return "no calibrated value: it is not known which value is the best"
     return "" if is_beyond else "no calibrated value: chance alone reaches the best value"

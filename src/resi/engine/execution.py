@@ -1,4 +1,4 @@
-"""The all-pairs engine: every task compared, each representation prepared once, memory within its budget."""
+"""The all-pairs engine: runs every comparison, prepares each representation once, and keeps to a memory budget."""
 
 from __future__ import annotations
 
@@ -54,9 +54,9 @@ else:
 class Engine:
     """Compares representations.
 
-    It computes in the arithmetic of the thread that iterates over :meth:`run`: enter
+    It uses the arithmetic settings of the thread that iterates over :meth:`run`: enter
     :func:`~resi.machine.devices.plain_arithmetic` there. On a GPU, measures that compute on the CPU
-    (:attr:`~resi.measures.base.Measure.on_cpu`) do so beside the others, at the same time.
+    (:attr:`~resi.measures.base.Measure.on_cpu`) run at the same time as the others.
 
     Parameters
     ----------
@@ -67,23 +67,23 @@ class Engine:
     device
         Where to compute.
     threads : int or None
-        Threads of torch; None leaves its own choice.
+        Threads of torch; None keeps torch's own number.
     on_error : OnError
         ``record`` turns an error into a failed outcome and continues; ``raise`` raises it.
     sampling : {"spread", "strided"}
         Which of many rows of maps are compared, see :func:`~resi.measures.shapes.pair_views`.
     watch : callable
-        Called with every piece of work that a measure does.
+        Called with every unit of work of a measure.
     one_by_one : bool
         Make the comparisons in the order given, one at a time.
     limits : Limits
-        What messages call the limits of memory and samples.
+        Names of the limits on memory and samples in messages.
     null : Null or None
-        How to permute samples, to see what chance alone would give; None leaves that out.
+        How to permute samples for p-values and calibrated values; None: no permutations.
     bootstrap : Bootstrap or None
-        How to draw samples again, for intervals of the values; None leaves that out.
+        How to resample, for intervals of the values; None: no intervals.
     main_memory : int or None
-        Where the device is a GPU, the budget for what is prepared in main memory; None: as much as on the device.
+        On a GPU, the budget for representations prepared in main memory; None: the same as on the device.
     """
 
     measures: Mapping[str, Measure]
@@ -103,7 +103,7 @@ class Engine:
         self.prepared = Prepared(self.memory, self.device, self.watch)
         self._uses: Counter[tuple[str, str]] = Counter()
         self._turns: AbstractContextManager[Any] = contextlib.nullcontext()
-        """Entered for work that takes memory for a while: no more threads do it at a time than there is memory for."""
+        """Context for work that needs temporary memory: no more threads enter it at a time than memory allows."""
         self._views = Views(self.memory, self.sampling, self.limits, is_doubled=self.bootstrap is not None)
 
     def run(self, tasks: Sequence[Task], representations: Mapping[str, Representation]) -> Iterator[Outcome]:
@@ -117,7 +117,7 @@ class Engine:
         self._uses = other._uses = Counter((key, task.measure) for task in tasks for key in (task.source, task.target))
         chosen = {task.measure for task in tasks}
         if self.device.type == "cuda" and chosen & other.measures.keys():
-            # Other threads read the arrays, which do not wait for what the caller's stream has yet to do.
+            # Other threads read the arrays and do not wait for pending work on the caller's stream.
             torch.cuda.synchronize(self.device)
         with listening():
             if chosen & other.measures.keys() and chosen - other.measures.keys():
@@ -137,7 +137,7 @@ class Engine:
     def _run_beside(
         self, other: Engine, tasks: Sequence[Task], items: Mapping[str, Representation], pool: Workers
     ) -> Iterator[Outcome | None]:
-        """Yield what this engine and one for the CPU make of their tasks, at the same time unless one by one."""
+        """Yield the outcomes of this engine and of one for the CPU, run at the same time unless one by one."""
         if self.one_by_one:
             for is_theirs, part in itertools.groupby(tasks, lambda task: task.measure in other.measures):
                 yield from (other if is_theirs else self)._run(list(part), items, None)
@@ -149,7 +149,7 @@ class Engine:
     def _run(
         self, tasks: Sequence[Task], representations: Mapping[str, Representation], pool: Pool
     ) -> Iterator[Outcome | None]:
-        """Yield the outcome of every task on this engine's device, and None where some work without one is done."""
+        """Yield the outcome of every task on this engine's device, and None after work that has no outcome."""
         self.prepared.positions = {item.key: position for position, item in enumerate(representations.values())}
         needs: dict[str, Needs] = {}
         for name in dict.fromkeys(task.measure for task in tasks):
@@ -183,7 +183,7 @@ class Engine:
     def _run_tile(
         self, tile: list[Task], items: Mapping[str, Representation], pool: Pool, spare: int = 0
     ) -> Iterator[Outcome | None]:
-        """Yield the outcome of every task of a tile; so many bytes are left for what is needed for a while."""
+        """Yield the outcome of every task of a tile, with the given bytes reserved for temporary memory."""
         views: dict[Task, tuple[View, View] | Exception] = {}
         needed: dict[tuple[str, View], list[Measure]] = {}
         for task in tile:
@@ -201,7 +201,7 @@ class Engine:
 
         def prepare(side: tuple[tuple[str, View], list[Measure]]) -> Iterator[None]:
             (key, view), measures = side
-            # What holds most comes first: all distances serve those who need the nearest only.
+            # The measure that holds most comes first: all distances also serve measures that need only the nearest.
             rows, columns = view.size(items[key].size)
             by_size = sorted(measures, key=lambda measure: measure.prepared_bytes(rows, columns), reverse=True)
             with self._turns:
@@ -245,7 +245,7 @@ class Engine:
         yield from stream(compare, groups, pool)
 
     def _with_chance(self, outcomes: Sequence[Outcome], pairs: dict[Task, Pair], pool: Pool) -> Iterator[Outcome]:
-        """Yield outcomes with what chance alone gives for their pairs."""
+        """Yield outcomes with the permutation results of their pairs."""
         assert self.null is not None  # noqa: S101 - it is asked for only then
         permuting = Permuting(self.null, self.prepared, self.device, self.watch, self.on_error)
         known = {outcome.task: outcome._replace(value_note=outcome.note) for outcome in outcomes}
@@ -254,7 +254,7 @@ class Engine:
             yield known[pair.task].noting(found.note)._replace(chance=found.chance)
 
     def _with_intervals(self, outcomes: Sequence[Outcome], pairs: dict[Task, Pair], pool: Pool) -> Iterator[Outcome]:
-        """Yield outcomes with how far their values scatter over samples."""
+        """Yield outcomes with the intervals of their values over samples."""
         assert self.bootstrap is not None  # noqa: S101 - it is asked for only then
         spread = pool.map if pool else map
         how = (self.bootstrap, self.measures, self.prepared, self.device, self.watch, self.on_error, spread)
@@ -270,7 +270,7 @@ class Engine:
         views: Mapping[Task, tuple[View, View] | Exception],
         pool: Pool,
     ) -> Iterator[Outcome]:
-        """Yield the outcomes of pairs that their measure compares many of at once; the rest is compared one by one."""
+        """Yield the outcomes of pairs that their measure compares in one call; the rest are compared one by one."""
         for name in dict.fromkeys(task.measure for task in tile):
             measure = self.measures[name]
             if type(measure).compare_many is Measure.compare_many:
@@ -299,7 +299,7 @@ class Engine:
         chosen: Mapping[Task, tuple[tuple[str, View], tuple[str, View]]],
         pool: Pool,
     ) -> list[Result | None]:
-        """Return the results of pairs compared at once; None for those that are to be compared one by one."""
+        """Return the results of pairs compared in one call; None for those that must be compared one by one."""
         position = {side: index for index, side in enumerate(sides)}
         pairs = [(position[one], position[other]) for one, other in chosen.values()]
         work = Activity(measure.name, pairs=tuple((task.source, task.target) for task in chosen))
@@ -315,7 +315,7 @@ class Engine:
                 for side in sides.values():
                     if side.guard is not None:
                         side.guard.check(measure)
-            # Which of them a warning is about shows when they are compared one by one.
+            # Comparing them one by one shows which pair a warning is about.
             return [None] * len(pairs) if warned or here else results
         except BaseException as error:
             failure = as_failure(measure, error)

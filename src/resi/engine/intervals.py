@@ -1,7 +1,7 @@
-"""How far a value would scatter over other samples: samples drawn again, and the 95 % interval they give.
+"""Bootstrap intervals: how much a value varies over samples, estimated by resampling them.
 
-An interval is about the expected value at the number of samples that there are: other samples of the same kind, as many
-of them, would have a value in it. It says nothing about the bias of a measure on few samples.
+An interval is for the expected value at the given number of samples: other samples of the same kind and number would
+have a value in it. It says nothing about the bias of a measure on few samples.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ else:
 
 LEVEL = 0.95
 FEWEST_DRAWS = 40
-"""Of fewer draws, the limits would be their extremes."""
+"""With fewer draws, the limits would be their extremes."""
 FEWEST_SAMPLES = 8
-"""Fewer samples, or blocks of them, do not show how they scatter."""
+"""Fewer samples, or blocks of them, are too few to estimate their variation."""
 MOST_UNDEFINED = 0.2
 """Draws without a value are left out; if they are a larger share, what is left is not representative."""
 
@@ -42,14 +42,14 @@ ROUNDING = 1e-9
 
 @dataclass(frozen=True)
 class Bootstrap:
-    """How often, and in which blocks, samples are drawn again.
+    """How often, and in which blocks, samples are resampled.
 
     Attributes
     ----------
     draws : int
         How many times.
     seed : int
-        Key of the draws: they depend on it, on the number of samples and on the blocks, and on nothing else, so that
+        Key of the draws. They depend only on it, the number of samples and the blocks, so that
         all pairs of a call share them. The first ones are the same for any number of draws.
     blocks : tuple of int, optional
         A group code per sample: samples of one group are drawn together.
@@ -66,7 +66,7 @@ class Bootstrap:
         is_number = hasattr(self.draws, "__index__") and not isinstance(self.draws, bool)
         if not is_number or self.draws < FEWEST_DRAWS:
             raise UsageError(
-                f"bootstrap={self.draws!r}: expected how often samples are drawn, at least {FEWEST_DRAWS}, such as "
+                f"bootstrap={self.draws!r}: expected the number of draws, at least {FEWEST_DRAWS}, such as "
                 "1000, or a resi.Bootstrap"
             )
         if self.blocks is not None and len(set(self.blocks)) < FEWEST_SAMPLES:
@@ -130,7 +130,7 @@ class Interval(NamedTuple):
     units : int
         How many samples, or blocks, it is drawn from.
     replicates : tuple of float or None
-        The value as it may have come out with other samples, one for each draw, NaN where a draw has no value; if they
+        The value estimated for other samples, one for each draw, NaN where a draw has no value; only if they
         were to be kept. Those of two pairs, draw by draw, scatter together.
     seconds : float
         Time that it took for this pair.
@@ -145,18 +145,18 @@ class Interval(NamedTuple):
 
 
 def replicated(value: float, drawn: ArrayLike, units: int, *, copies: bool, power: float = 0.0) -> Values:
-    """Return a value as it may have come out with other samples, from those of draws.
+    """Return estimates of a value for other samples, from the values of draws.
 
     Parameters
     ----------
     drawn : array of shape (n_draws,)
-        The values of the draws, NaN for those without one.
+        The values of the draws; NaN for a draw without a value.
     units : int
         How many samples, or blocks, the draws are from.
     copies : bool
         How they were drawn, as for :meth:`Bootstrap.counts`.
     power : float
-        To which power of its scale a value scatters: where halves are on another scale, their scatter is brought to
+        With which power of its scale a value varies: where halves are on another scale, their variation is scaled to
         that of the value (1), to the root of it (1/2), or left as it is (0).
 
     Returns
@@ -187,7 +187,7 @@ def replicated(value: float, drawn: ArrayLike, units: int, *, copies: bool, powe
 def interval(
     value: float, replicates: ArrayLike, units: int, best: float | None = None, larger_is_more_similar: bool = True
 ) -> Interval | None:
-    """Return the 95 % interval of a value from its replicates; None where more than a fifth of them have no value.
+    """Return the 95 % interval of a value from its replicates; None if more than a fifth of them have no value.
 
     Parameters
     ----------
@@ -197,9 +197,9 @@ def interval(
     units : int
         How many samples, or blocks, were drawn from.
     best : float, optional
-        A value that none can be beyond: the interval ends there.
+        The best possible value, at which the interval is cut off.
     larger_is_more_similar : bool
-        Whether that is the largest value, or else the smallest.
+        Whether the best value is the largest one; if not, it is the smallest.
 
     Notes
     -----
@@ -229,7 +229,7 @@ def interval(
 
 
 def is_settled(value: float, drawn: ArrayLike, best: float | None) -> bool:
-    """Return whether halves of the samples are so few that their values hardly depend on which they are.
+    """Return whether halves of the samples are too small for their values to depend on which samples they hold.
 
     Where half of the samples are about as few as the features, many measures have their best value whatever the samples
     are, and the scatter of halves is no measure of that of all.
@@ -239,7 +239,7 @@ def is_settled(value: float, drawn: ArrayLike, best: float | None) -> bool:
     drawn : array of shape (n_draws,)
         Values of halves, NaN for those without one.
     best : float or None
-        The value of what could not be more similar, if that is known.
+        The best possible value, if it is known.
     """
     values = np.asarray(drawn, dtype=np.float64)
     values = values[np.isfinite(values)]
@@ -251,7 +251,7 @@ def is_settled(value: float, drawn: ArrayLike, best: float | None) -> bool:
 
 
 def power_of(measure: Measure) -> float:
-    """Return to which power of its scale a value scatters, where halves of the samples are on another scale.
+    """Return with which power of its scale a value varies, where halves of the samples are on another scale.
 
     Distances in the units of the features grow with the number of samples, and scatter in proportion. What a fixed
     number of nearest neighbours have in common falls with it, and scatters as a count does, about with its root.

@@ -1,9 +1,8 @@
 """Comparisons in a separate process: one that hangs, crashes or takes all memory fails alone, and the rest continue.
 
 One process runs the engine as it is, with all its threads, so that values are the same to the last bit and every
-representation is prepared once. It reports which pieces of work it has begun. If it dies, or one of them takes too
-long, whatever was under way is made again one by one in a new process, where it is certain which comparison is at
-fault.
+representation is prepared once. It reports each unit of work that it starts. If it dies, or one of them takes too
+long, the comparisons that were running are repeated one by one in a new process, which shows which one is at fault.
 """
 
 from __future__ import annotations
@@ -43,21 +42,21 @@ CUDA_BYTES = 2**34
 # A failure counts only if it comes again when the comparison is made first in a new process: another one may have been
 # at fault, or a kill from outside.
 TRIES = 2
-# So often a process may end before it has begun anything.
+# How often a process may end before it has started any comparison.
 STARTS = 3
 
 
 class End(NamedTuple):
-    """Why a process ended before it was done.
+    """Why a process ended early.
 
     Attributes
     ----------
     works : list of Activity
         Comparisons and preparations that were running and may have caused the failure.
     seconds : float
-        For how long it was.
+        How long they had been running.
     is_certain : bool
-        Whether it needs no second try.
+        Whether the cause is certain, so that no second try is needed.
     """
 
     error: str
@@ -73,12 +72,12 @@ class IsolatedEngine:
     Parameters
     ----------
     measures
-        By name: registered ones, or such as are in a file (``measure.file``) or in a module that can be imported.
+        By name: registered ones, or measures from a file (``measure.file``) or an importable module.
     memory : int
         Budget for prepared representations, in bytes. The process may use twice as much, and at most nine tenths of the
         machine's memory.
     time_limit : float, optional
-        Seconds after which a comparison is stopped, and preparing a representation for a measure, too.
+        Seconds after which a comparison, or the preparation of a representation for a measure, is stopped.
     device, threads, on_error, sampling, null, bootstrap, main_memory
         As for ``Engine``.
     """
@@ -125,7 +124,7 @@ class IsolatedEngine:
                 )
 
     def close(self) -> None:
-        """End what was started to run processes."""
+        """Stop the server that starts processes."""
         if self._server is not None:
             self._server.close()
 
@@ -141,7 +140,7 @@ class IsolatedEngine:
             raise MeasureError("compare.isolate=true: the process for comparisons cannot be started") from error
 
     def _careful(self) -> list[Task]:
-        """Return the tasks to be made one by one: first those that may have ended a process, the latest foremost."""
+        """Return the tasks to run one by one: first those that may have ended a process, the latest first."""
         suspects = [task for task in self._strikes if task in self._pending]
         of_unruly = (task for task in self._pending if task.measure in self._unruly)
         return list(dict.fromkeys([*suspects, *of_unruly]))
@@ -172,7 +171,7 @@ class IsolatedEngine:
         return max(min(2 * memory, int(MACHINE_SHARE * machine_memory())), LEAST_ALLOWANCE) + of_driver
 
     def _run_process(self, job: Assignment) -> Iterator[Outcome]:
-        """Run one process until it is done or ends; take its outcomes, and trace its end to what was running."""
+        """Run one process until it finishes or dies; collect its outcomes, and trace its death to what was running."""
         is_first = True
         with _Running(self._start(job)) as running:
             while True:
@@ -195,7 +194,7 @@ class IsolatedEngine:
                 yield message
 
     def _judge(self, end: End, is_first: bool, tasks: Sequence[Task] = ()) -> Iterator[Outcome]:
-        """Record the tasks that a process's end is held against as failed, or keep them for a second try."""
+        """Record the tasks that may have ended a process as failed, or keep them for a second try."""
         at_fault = tasks or [task for task in self._pending if any(work.concerns(task) for work in end.works)]
         guilty = [task for task in at_fault if end.is_certain or (is_first and self._strikes[task] >= TRIES - 1)]
         # The latest foremost, so that it is the first in its process.
@@ -211,7 +210,7 @@ class IsolatedEngine:
 
 
 class _Running:
-    """A running process, and what it has begun; leaving the context ends it at once."""
+    """A running process and the work it has started; leaving the context ends it at once."""
 
     def __init__(self, process: ForkedProcess) -> None:
         self._process = process
@@ -230,10 +229,10 @@ class _Running:
         Raises
         ------
         Exception
-            What ended the engine in the process.
+            The error that ended the engine in the process.
         """
         while True:
-            # What has come in the meantime is looked at before the clock.
+            # Messages that have arrived in the meantime are read before the clock.
             if not self._connection.poll(0) and not self._connection.poll(self._left(time_limit)):
                 return self._overdue(time_limit)
             try:
@@ -259,7 +258,7 @@ class _Running:
         return End(error, [work for _, work in self._begun.values()], seconds, is_certain=False)
 
     def _left(self, time_limit: float | None) -> float | None:
-        """Return the seconds until the first piece of work takes too long; None if that is never."""
+        """Return the seconds until the first unit of work exceeds the time limit; None if there is no limit."""
         if time_limit is None or not self._begun:
             return None
         now = time.monotonic()
@@ -271,7 +270,7 @@ class _Running:
         late = [work for begun, work in self._begun.values() if begun + _allowed(work, time_limit) <= now]
         what = "preparing a representation" if late and late[0].representation else "it"
         error = f"TimeoutError: {what} took longer than compare.time_limit={time_limit:g} seconds and was stopped"
-        # Beside others, it may be one of those that holds it up.
+        # When several run at once, another one may be slowing it down.
         is_certain = len(self._begun) == 1 and len(late[0].pairs) <= 1 if late else False
         return End(error, late, time_limit, is_certain)
 
@@ -290,7 +289,7 @@ def _explain(exit_code: int) -> str:
 
 
 def _is_out_of_memory(outcome: Outcome) -> bool:
-    """Return whether a comparison failed because memory could not be had; libraries have different words for it."""
+    """Return whether a comparison failed for lack of memory, which libraries report in different words."""
     error = outcome.error.lower()
     words = ("memoryerror", "bad_alloc", "bad allocation", "allocate memory", "out of memory", "unable to allocate")
     return outcome.status == Status.failed and any(word in error for word in words)

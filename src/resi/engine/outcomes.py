@@ -1,4 +1,4 @@
-"""What came of a comparison: its value, or why there is none, and what is to be noted about it."""
+"""The outcome of a comparison: its value, or why there is none, and notes about it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Result(NamedTuple):
-    """What a measure said about a pair, see :class:`Outcome`."""
+    """Result of a measure for a pair, see :class:`Outcome`."""
 
     value: float | None
     status: Status
@@ -38,19 +38,19 @@ class Outcome(NamedTuple):
     error : str
         Why the value is missing: the type and text of an error (``failed``), or the reason (``undefined``).
     seconds : float
-        Time of this comparison alone, both sides prepared.
+        Time of this comparison alone, without preparing its two sides.
     prepare_seconds : float
         Its share of the time spent on preparing the two sides: each is prepared once for all its comparisons.
     note : str
-        Why the value says little, or what was warned about while it was computed; empty where there is nothing to note.
+        Why the value says little, or the warnings raised while it was computed; empty if there are none.
     chance : Chance or None
-        How the value stands out among those of permuted samples, if that was asked for; None without a value, or where
+        The value compared with those for permuted samples, if requested; None without a value, or where
         permuted samples have none, as ``note`` says.
     interval : Interval or None
-        How far the value scatters over samples, if that was asked for; None without a value, or where there are too few
+        The interval of the value over samples, if requested; None without a value, or where there are too few
         samples, as ``note`` says.
     value_note : str
-        Where samples were permuted, what ``note`` would be without.
+        Where samples were permuted, the ``note`` about the value alone.
     """
 
     task: Task
@@ -70,7 +70,7 @@ class Outcome(NamedTuple):
 
 
 def judged(value: float) -> Result:
-    """Return what a value of a measure says: only a finite number is one."""
+    """Return the result for a value of a measure, which must be a finite number."""
     value = float(value)
     if math.isfinite(value):
         return Result(value, Status.ok, "")
@@ -78,7 +78,7 @@ def judged(value: float) -> Result:
 
 
 def noted(result: Result, measure: Measure, a: Side, b: Side, warned: Sequence[str] = ()) -> Result:
-    """Return a result with what its measure notes about the value, and what was warned about."""
+    """Return a result with its measure's note about the value, and the warnings."""
     note = _note(measure, a.state, b.state) if result.status == Status.ok else ""
     if not (note or warned or a.warned or b.warned):
         return result
@@ -87,10 +87,10 @@ def noted(result: Result, measure: Measure, a: Side, b: Side, warned: Sequence[s
 
 
 def _note(measure: Measure, a: Any, b: Any) -> str:
-    """Return what a measure notes; a note that cannot be made does not cost the value."""
+    """Return a measure's note; if making the note fails, the value is kept."""
     try:
         note = measure.note(a, b)
-        return note if isinstance(note, str) else f"the note of {measure.name} is no text but {note!r}"
+        return note if isinstance(note, str) else f"the note of {measure.name} is not a text but {note!r}"
     except DegenerateInputError:
         return ""
     except Exception as failure:
@@ -98,10 +98,10 @@ def _note(measure: Measure, a: Any, b: Any) -> str:
 
 
 def outcome_of(task: Task, result: Result, seconds: float, prepare_seconds: float) -> Outcome:
-    """Return what a measure said about a pair as the outcome of its comparison."""
+    """Return the result of a measure for a pair as the outcome of its comparison."""
     return Outcome(task, result.value, result.status, result.error, seconds, prepare_seconds, result.note)
 
 
 def failed(failure: Exception) -> Result:
-    """Return an error of a measure, in one line."""
+    """Return an error of a measure as one line."""
     return Result(None, Status.failed, " ".join(f"{type(failure).__name__}: {failure}".split()))

@@ -1,7 +1,7 @@
-"""The values of chance for the pairs of a tile: the second side of each is permuted, while both sides are prepared.
+"""Permuted values for the pairs of a tile: the second side of each is permuted while both sides are prepared.
 
 A measure may give the values of many pairs and orders at once (:meth:`~resi.measures.base.Measure.permuted_values`), or
-say what its state of permuted rows is (:meth:`~resi.measures.base.Measure.permuted`). Of any other measure the permuted
+give its state for permuted rows (:meth:`~resi.measures.base.Measure.permuted`). For any other measure the permuted
 rows are prepared again, and then compared like any.
 """
 
@@ -42,22 +42,22 @@ else:
     from resi.lazy import torch
 
 TOGETHER = 2048
-"""So many pairs are permuted at a time; then their outcomes are there."""
+"""Number of pairs that are permuted at a time, before their outcomes are yielded."""
 ORDER_BYTES = 2**26
-"""So many bytes of orders are held at a time."""
+"""Bytes of orders that are held at a time."""
 PRIVATE = -1
 """The place of what is permuted among representations: first, so that it keeps what belongs to a pair, and no other
 thread sees that."""
 
 
 class Found(NamedTuple):
-    """What chance alone gives for a pair, or why that is not known."""
+    """Permutation result of a pair, or why there is none."""
 
     chance: Chance | None
     note: str = ""
 
     def taking(self, seconds: float) -> Found:
-        """Return the same with the time that it took."""
+        """Return the same with its time."""
         return self if self.chance is None else self._replace(chance=self.chance._replace(seconds=seconds))
 
 
@@ -73,7 +73,7 @@ class Pair(NamedTuple):
 
 @dataclass
 class Permuting:
-    """Finds what chance alone gives for pairs.
+    """Computes the permutation results of pairs.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ class Permuting:
     def all_of(
         self, measures: Mapping[str, Measure], pairs: Sequence[Pair], pool: ThreadPoolExecutor | None
     ) -> Iterator[tuple[Pair, Found]]:
-        """Yield what chance gives for pairs, measure by measure."""
+        """Yield the permutation results of pairs, measure by measure."""
         for name in dict.fromkeys(pair.task.measure for pair in pairs):
             measure = measures[name]
             of_measure = [pair for pair in pairs if pair.task.measure == name]
@@ -104,7 +104,7 @@ class Permuting:
                 yield from stream(functools.partial(self.one_by_one, measure), rest, pool)
 
     def together(self, measure: Measure, pairs: Sequence[Pair], spread: Spread) -> list[Found | None]:
-        """Return what is known of many pairs at once; None for those that are to be compared one by one."""
+        """Return the results of many pairs from one call; None for those that must be compared one by one."""
         found: list[Found | None] = [None] * len(pairs)
         if type(measure).permuted_values is Measure.permuted_values:
             return found
@@ -139,7 +139,7 @@ class Permuting:
                     parts.append(measure.permuted_values(states, indices, rows, spread))
         except BaseException as error:
             failure = self._failed(measure, error)
-            # Which of them it is about shows when each is permuted alone.
+            # Permuting each pair alone shows which one it is about.
             return [failure] if len(pairs) == 1 else [self._of_size(measure, [pair], spread)[0] for pair in pairs]
         return [
             None if any(part is None for part in of_pair) else self._judged(measure, pair, torch.cat(of_pair))
@@ -147,7 +147,7 @@ class Permuting:
         ]
 
     def _order(self, n_samples: int, number: int) -> Tensor:
-        """Return one order; all of them are kept where they are few."""
+        """Return one order; all orders are kept if they are few."""
         if 8 * n_samples * self.null.permutations > ORDER_BYTES:
             return torch.from_numpy(self.null.order(n_samples, number)).to(self.device)
         if n_samples not in self._orders:
@@ -160,7 +160,7 @@ class Permuting:
         return (range(start, min(start + step, count)) for start in range(0, count, step))
 
     def one_by_one(self, measure: Measure, pairs: Sequence[Pair]) -> Iterator[tuple[Pair, Found]]:
-        """Yield what chance gives for pairs of one second side, which is permuted once for all of them."""
+        """Yield the permutation results of pairs with the same second side, which is permuted once for all of them."""
         start = time.perf_counter()
         found = self._of_target(measure, pairs)
         seconds = (time.perf_counter() - start) / len(pairs)
@@ -192,7 +192,7 @@ class Permuting:
         return [failed.get(index) or self._judged(measure, pair, values[index]) for index, pair in enumerate(pairs)]
 
     def _permuted(self, measure: Measure, item: Representation, view: View, order: Tensor) -> Any:
-        """Return the state of a side whose samples are in another order."""
+        """Return the state of a side with its samples in another order."""
         rows = view.reordered(item.size, order)
         known = self.prepared.side(item, view, measure)
         if rows is not None:
@@ -216,7 +216,7 @@ class Permuting:
         try:
             with hear():
                 best = self._best_value(measure, pair)
-        except Exception:  # what has no value with itself has no best one
+        except Exception:  # a measure that is undefined for a representation with itself has no best value
             best = None
         single = any(
             self.prepared.features(item, view).single
@@ -231,7 +231,7 @@ class Permuting:
         return Found(chance, self._note(pair, chance, is_constant))
 
     def _exact(self, measure: Measure, pair: Pair) -> dict[str, Any]:
-        """Return the moments over all orders of the samples, where these are known and there are no others."""
+        """Return the exact moments over all orders of the samples, where they are known and every order is possible."""
         if self.null.blocks is not None or any(
             view.size(item.size)[0] != item.size[0]
             for item, view in zip((pair.source, pair.target), pair.views, strict=True)
@@ -248,7 +248,7 @@ class Permuting:
         return {"exact_mean": found.mean, "exact_variance": found.variance, "exact_of": of}
 
     def _best_value(self, measure: Measure, pair: Pair) -> float | None:
-        """Return the value of what could not be more similar, where the measure says which values are."""
+        """Return the best possible value, if the measure states it."""
         if measure.self_value is not None or not measure.knows_direction:
             return measure.self_value
         found = []

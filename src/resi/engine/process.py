@@ -1,4 +1,4 @@
-"""The process in which comparisons are made for ``compare.isolate``: it runs the engine and reports its work."""
+"""The process that makes comparisons for ``compare.isolate``: it runs the engine and reports its work."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ BEGIN, END, OUTCOME, ERROR, DONE = range(5)
 
 @dataclass(frozen=True)
 class Assignment:
-    """What a process is to do; all of it can be pickled.
+    """The job of a process; all of it can be pickled.
 
     Attributes
     ----------
@@ -59,7 +59,7 @@ class Assignment:
 
 
 def load() -> None:
-    """Import what comparing needs, once for all processes that are forked."""
+    """Import the modules for comparing once, for all forked processes."""
     import torch  # noqa: F401 - so that the processes have it
 
     from resi import registry
@@ -68,7 +68,7 @@ def load() -> None:
 
 
 def work(connection: Connection[Any, Any]) -> None:
-    """Receive a job and make its comparisons; every outcome is sent, and before it what is being worked on."""
+    """Receive a job and make its comparisons; report each one when it starts, then send its outcome."""
     job: Assignment = connection.recv()
     threading.Thread(target=_end_with_reader, args=(connection,), daemon=True).start()
     send = Sender(connection)
@@ -92,7 +92,7 @@ def work(connection: Connection[Any, Any]) -> None:
 
 
 def _engine(job: Assignment, watch: Watch) -> Engine:
-    """Return what makes the comparisons of a job, within its memory."""
+    """Return the engine for the comparisons of a job, within its memory."""
     import torch
 
     measures = {name: recipe.make() for name, recipe in job.measures.items()}
@@ -113,14 +113,14 @@ def _engine(job: Assignment, watch: Watch) -> Engine:
 
 
 def _end_with_reader(connection: Connection[Any, Any]) -> None:
-    """End this process when the one that reads its messages has ended, however that came about."""
+    """End this process when the one that reads its messages has ended for any reason."""
     with contextlib.suppress(EOFError, OSError):
         connection.recv()
     os._exit(1)
 
 
 def _limit_memory(allowance: int) -> None:
-    """Let allocations fail that go beyond the allowance: an error in this process instead of a machine without memory.
+    """Make allocations beyond the allowance fail: an error in this process instead of a machine without memory.
 
     The limit counts private memory; mapped files and a GPU's address space do not matter to it. Linux keeps it, other
     systems have no such limit.

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Recipe(NamedTuple):
-    """What a process is sent instead of a measure; all of it can be pickled.
+    """Description of a measure that is sent to a process; all of it can be pickled.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""The scatter of the values of a tile over samples: its pairs compared in many draws, while both sides are prepared.
+"""Intervals of the values of a tile: its pairs are compared in many resampled draws while both sides are prepared.
 
 A measure may give the values of many pairs and draws at once (:meth:`~resi.measures.base.Measure.resampled_values`). Of
 any other the rows of a draw are prepared and compared like any, draw by draw, each representation once for all its
@@ -40,7 +40,7 @@ else:
     from resi.lazy import torch
 
 COUNTS_BYTES = 2**26
-"""So many bytes of counts are held at a time."""
+"""Bytes of counts that are held at a time."""
 
 
 class Found(NamedTuple):
@@ -50,12 +50,12 @@ class Found(NamedTuple):
     note: str = ""
 
     def taking(self, seconds: float) -> Found:
-        """Return the same with the time that it took."""
+        """Return the same with its time."""
         return self if self.interval is None else self._replace(interval=self.interval._replace(seconds=seconds))
 
 
 class _Drawn(NamedTuple):
-    """What a measure has made of a draw of one side, or why it has not."""
+    """State that a measure prepared for a draw of one side, or why there is none."""
 
     state: Any
     failure: Exception | None = None
@@ -63,16 +63,16 @@ class _Drawn(NamedTuple):
 
 @dataclass
 class Resampling:
-    """Finds the intervals of pairs.
+    """Computes the intervals of pairs.
 
     Parameters
     ----------
     measures : mapping
-        By the names that tasks have.
+        By their names in tasks.
     prepared : Prepared
         Holds both sides of every pair.
     spread : callable
-        Does what ``map`` does, on as many threads as there are.
+        Like ``map``, on all threads.
     """
 
     bootstrap: Bootstrap
@@ -95,7 +95,7 @@ class Resampling:
                 yield pair, Found(None, f"no interval: {error}")
                 continue
             if units < FEWEST_SAMPLES:
-                few = f"no interval: {units} samples are too few, it takes {FEWEST_SAMPLES}"
+                few = f"no interval: {units} samples are too few, at least {FEWEST_SAMPLES} are needed"
                 yield pair, Found(None, few)
             else:
                 left.append(pair)
@@ -112,7 +112,7 @@ class Resampling:
             yield from self._draw_by_draw(group, n_samples, copies)
 
     def _together(self, measure: Measure, pairs: Sequence[Pair]) -> list[tuple[Pair, Found]]:
-        """Return the intervals of those pairs of one measure that it compares in many draws at once."""
+        """Return the intervals of the pairs that a measure compares in many draws at once."""
         found: list[tuple[Pair, Found]] = []
         kinds: defaultdict[Any, list[Pair]] = defaultdict(list)
         for pair in pairs:
@@ -144,7 +144,7 @@ class Resampling:
                     parts.append(measure.resampled_values(states, indices, counts, self.spread))
         except BaseException as error:
             failure = self._failure(measure, error)
-            # Which of them it is about shows when each is drawn alone.
+            # Drawing each pair alone shows which one it is about.
             return [failure] if len(pairs) == 1 else [self._all_draws(measure, [pair])[0] for pair in pairs]
         return [_joined(of_pair) for of_pair in zip(*parts, strict=True)]
 
@@ -197,7 +197,7 @@ class Resampling:
     def _drawn(
         self, item: Representation, view: View, measures: Sequence[Measure], counts: Tensor
     ) -> dict[str, _Drawn]:
-        """Return what measures make of a draw of one side."""
+        """Return the states that measures prepare for a draw of one side."""
         features = self.prepared.features(item, view)
         of_rows = counts[view.samples(item.size)]
         given = features.given[torch.arange(len(of_rows)).repeat_interleave(of_rows).to(self.device)]
@@ -240,9 +240,7 @@ class Resampling:
         units = self.bootstrap.units(pair.source.size[0])
         values = drawn.cpu().numpy()
         if not measure.copies and is_settled(pair.value, values, measure.self_value):
-            return Found(
-                None, f"no interval: of half the {units} samples, the values say little; it takes more samples"
-            )
+            return Found(None, f"no interval: values of half the {units} samples say little; more samples are needed")
         scatter = replicated(pair.value, values, units, copies=measure.copies, power=power_of(measure))
         found = interval(pair.value, scatter, units, measure.self_value, measure.larger_is_more_similar)
         if found is None:
@@ -267,7 +265,7 @@ def _joined(parts: Sequence[Tensor | None]) -> Tensor | None:
 
 
 def _rows_of(pair: Pair) -> tuple[int, int, int | None, int]:
-    """Return what decides to which samples the rows of a pair belong."""
+    """Return what determines the samples that the rows of a pair belong to."""
     view = pair.views[0]
     rows = view.size(pair.source.size)[0]
     return pair.source.size[0], rows, view.rows, view.step

@@ -31,7 +31,7 @@ def all_pairs(keys: Sequence[str], measures: Mapping[str, Measure]) -> list[Task
 
 
 def in_tiles(tasks: Iterable[Task], keys: Sequence[str], block: int) -> Iterator[list[Task]]:
-    """Yield tasks tile by tile: all those between one block of representations and another, or within one.
+    """Yield tasks tile by tile: all tasks between two blocks of representations, or within one block.
 
     Only two blocks are in use at a time, and tiles that follow each other share one where they can. Within a tile,
     tasks on one pair stand together, in either direction, and pairs with the same first representation.

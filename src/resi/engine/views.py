@@ -1,4 +1,4 @@
-"""What of two representations a measure compares, and whether preparing both fits into memory."""
+"""The views of two representations that a measure compares, and whether preparing both fits into memory."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Views:
-    """Finds views of pairs, each kind of pair once: thousands of pairs have the same few shapes.
+    """Finds the views of pairs, once for each combination of shapes: thousands of pairs share a few of them.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ class Views:
     sampling : {"spread", "strided"}
         Which of many rows of maps are compared.
     limits : Limits
-        What messages call the limits of memory and samples.
+        Names of the limits on memory and samples in messages.
     is_doubled : bool
         Whether draws of samples are prepared beside all samples, which takes twice the memory.
     """
@@ -49,9 +49,9 @@ class Views:
         Raises
         ------
         ShapeError
-            If the sides hold different samples, or shapes that the measure does not take.
+            If the sides hold different samples, or the measure does not accept their shapes.
         BudgetError
-            If that takes more than there is, even on one thread: it says what would fit.
+            If the pair exceeds the budget even on one thread; the message says what would fit.
         """
         known = (measure.name, *((side.size, side.layout, side.samples) for side in (source, target)))
         if known not in self._known:
@@ -59,7 +59,7 @@ class Views:
         return self._known[known]
 
     def largest_need(self, measure: Measure, representations: Iterable[Representation]) -> Needs:
-        """Return what the representation needs that needs most for a measure."""
+        """Return the need of the representation that needs most memory for a measure."""
         by_shape = {(item.size, item.layout, item.itemsize): item for item in representations}
         found = (self._needs(measure, item, item)[0] for item in by_shape.values())
         return max(found, key=lambda needs: needs.of_one)
@@ -81,7 +81,7 @@ class Views:
         return 2 * need if self._is_doubled else need
 
     def _needs(self, measure: Measure, source: Representation, target: Representation) -> tuple[Needs, Needs]:
-        """Return what each of two representations needs for a measure."""
+        """Return the memory that each of two representations needs for a measure."""
         views = self._pair(measure, source, target)
         sides = zip(views, (source, target), strict=True)
         first, second = (needs_of(measure, view.needed(side.size, side.itemsize)) for view, side in sides)

@@ -1,4 +1,4 @@
-"""Warnings as data: what is warned about in one thread is kept for the comparison it is about, and not printed.
+"""Warnings as data: warnings of a thread are kept with the comparison they are about instead of being printed.
 
 Python has one list of filters and one place that shows warnings, for all threads. Both are changed as long as anything
 listens, in a way that makes a difference only to threads that are listening: warnings of others are filtered and shown
@@ -14,13 +14,13 @@ from typing import Any, cast
 from resi.machine.hold import Hold
 
 LONGEST = 200
-"""So many characters of a warning are kept."""
+"""Number of characters of a warning that are kept."""
 FOR_DEVELOPERS = (DeprecationWarning, PendingDeprecationWarning, FutureWarning, ImportWarning, ResourceWarning)
-"""Say nothing about a value, and are dropped."""
+"""Categories of warnings that say nothing about a value; they are dropped."""
 
 
 class _Here:
-    """Stands in a filter for the pattern of messages: any message, but only in a thread that is listening."""
+    """Message pattern of a filter that matches any message, but only in a thread that is listening."""
 
     def match(self, message: str) -> bool:
         del message
@@ -54,7 +54,7 @@ _local = threading.local()
 
 
 class hear:  # noqa: N801 - used like a function; a generator would take three times as long, for every pair
-    """Give the list to which warnings of this thread are added, one line each, every text once."""
+    """Yield the list that collects the warnings of this thread, one line each, without duplicates."""
 
     __slots__ = ("_heard",)
 

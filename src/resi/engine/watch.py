@@ -1,4 +1,4 @@
-"""Reports what the engine works on, so that a process that hangs or dies can be traced to a measure."""
+"""Reports the engine's current work, so that a process that hangs or dies can be traced to a measure."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ if TYPE_CHECKING:
 
 
 class Activity(NamedTuple):
-    """What may take long or break: preparing one representation for a measure, or comparing pairs by it.
+    """Work that may take long or fail: preparing one representation for a measure, or comparing pairs with it.
 
     Attributes
     ----------
     representation : str
-        Key of the one that is prepared; empty where pairs are compared.
+        Key of the representation being prepared; empty while pairs are compared.
     pairs : tuple of (str, str)
-        Keys of those that are compared, several where the measure compares them at once.
+        Keys of the pairs being compared; several if the measure compares them in one call.
     times : int
-        How often each of them is compared, with samples in different orders.
+        How often each pair is compared, with samples in different orders.
     """
 
     measure: str
@@ -37,7 +37,7 @@ class Activity(NamedTuple):
 
 
 Watch = Callable[[Activity], AbstractContextManager[None]]
-"""Entered before a piece of work and left after it."""
+"""Context around a unit of work."""
 
 
 def unwatched(work: Activity) -> AbstractContextManager[None]:

@@ -24,18 +24,18 @@ if TYPE_CHECKING:
 else:
     from resi.lazy import torch
 
-# Libraries catch Ctrl-C in a way that does not end waiting for a lock, so waiting has to end by itself.
+# Some libraries catch Ctrl-C without ending the wait for a lock, so every wait has a timeout.
 WAKE_SECONDS = 0.5
 Group = TypeVar("Group")
 Result = TypeVar("Result")
 Item = TypeVar("Item")
 if TYPE_CHECKING:
-    # A result; or an error or nothing, and that it is the last.
+    # A result; or an error or None, with a flag that it is the last item.
     _Results: TypeAlias = queue.SimpleQueue[tuple[Result | None, BaseException | None, bool]]
 
 
 class Workers(ThreadPoolExecutor):
-    """Threads, and how many they are."""
+    """A pool of threads and its size."""
 
     def __init__(self, count: int) -> None:
         super().__init__(count, thread_name_prefix="resi")
@@ -43,7 +43,7 @@ class Workers(ThreadPoolExecutor):
 
 
 def place(measure: Measure, device: torch.device) -> torch.device:
-    """Return where a measure computes that is asked for a value on a device."""
+    """Return the device on which a measure computes, given the device of the run."""
     return torch.device("cpu") if measure.on_cpu else device
 
 
@@ -59,9 +59,9 @@ def workers(device: device, threads: int | None, items: int, one_by_one: bool = 
     threads : int or None
         None takes torch's own number.
     items : int
-        How many pieces of work there are at least.
+        Smallest number of units of work.
     one_by_one : bool
-        Yield a single worker with the share of threads that each of many would have, so that its numbers are theirs.
+        Yield a single worker with the share of threads that each of many would have, so that values are the same.
     """
     threads = torch.get_num_threads() if threads is None else threads
     count = 1 if device.type == "cuda" else max(1, min(threads, items))
@@ -75,7 +75,7 @@ def workers(device: device, threads: int | None, items: int, one_by_one: bool = 
 
 @contextlib.contextmanager
 def workers_beside(threads: int | None, items: int) -> Iterator[Workers]:
-    """Yield workers for what is computed on the CPU while a GPU is busy: one thread is left to serve that.
+    """Yield workers for measures on the CPU while a GPU is busy: one thread is left to serve the GPU.
 
     The parameters are those of :func:`workers`.
     """
@@ -86,7 +86,7 @@ def workers_beside(threads: int | None, items: int) -> Iterator[Workers]:
 
 
 def _each_with(threads: int) -> AbstractContextManager[None]:
-    """Limit torch to so many threads; to one, also the BLAS libraries of numpy and scipy, which else add threads."""
+    """Limit torch to a number of threads; if it is one, also limit the BLAS libraries of numpy and scipy."""
     return one_thread() if threads == 1 else torch_threads(threads)
 
 
@@ -105,7 +105,7 @@ def _pool(count: int) -> Iterator[Workers]:
 
 
 def beside(here: Iterator[Result], there: Iterator[Result], pool: ThreadPoolExecutor) -> Iterator[Result]:
-    """Yield what two iterators yield, as soon as it is there; the second one runs in a thread of its own.
+    """Yield the items of two iterators as they arrive; the second one runs in its own thread.
 
     Parameters
     ----------
@@ -151,7 +151,7 @@ def _stop(stopped: threading.Event, pool: ThreadPoolExecutor) -> None:
 
 
 def _put_all(work: Callable[[], Iterator[Result]], results: _Results[Result], stopped: threading.Event) -> None:
-    """Put all that a function yields into a queue, and then its error or that it has ended."""
+    """Put all items that a function yields into a queue, then its error or an end mark."""
     try:
         for item in work():
             results.put((item, None, False))
@@ -166,7 +166,7 @@ def _put_all(work: Callable[[], Iterator[Result]], results: _Results[Result], st
 def stream(
     work: Callable[[Group], Iterator[Result]], groups: Iterable[Group], pool: ThreadPoolExecutor | None
 ) -> Iterator[Result]:
-    """Yield what ``work`` yields for each group, as soon as it is there; groups run side by side in a pool.
+    """Yield the items of ``work`` for each group as they arrive; groups run in parallel in a pool.
 
     An error in one group is raised here, and ends the rest.
     """
@@ -202,7 +202,7 @@ def _side_by_side(
 
 
 def _next(results: queue.SimpleQueue[Item]) -> Item:
-    """Wait for an item, and wake up in between."""
+    """Wait for an item, waking up regularly."""
     while True:
         with contextlib.suppress(queue.Empty):
             return results.get(timeout=WAKE_SECONDS)

@@ -1,1 +1,1 @@
-"""Representations of any network over any data: layers are recorded while it runs; nothing here knows of runs."""
+"""Representations of any network on any data: layers are recorded while it runs; independent of the pipeline."""

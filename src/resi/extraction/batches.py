@@ -1,7 +1,7 @@
-"""Data of any kind as batches: the one place that knows all kinds.
+"""Data of any kind as batches: the only place that knows all kinds.
 
-What is asked first decides: a path, an array, a dataset, a list of texts or images, and at last anything that can be
-iterated, whose items are batches.
+Kinds are tried in this order: a path, an array, a dataset, a list of texts or images, and last any iterable, whose
+items are batches.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def batches_of(
     column: str | Sequence[str] | None = None,
     id: str | Literal[False] | None = None,
 ) -> Batches:
-    """Return data of any kind as batches that a network can take.
+    """Return data of any kind as batches for a network.
 
     Parameters
     ----------
@@ -55,12 +55,12 @@ def batches_of(
         Geometric, whose samples are its nodes; a path: a folder of images, a CSV, TSV or Parquet table, a ``.npy``
         file; or any iterable of batches.
     batch_size : int
-        Rows of a batch. A DataLoader, an iterable and a graph come in batches of their own.
+        Rows of a batch. A DataLoader, an iterable and a graph keep their own batches.
     network : Network
-        Its tokenizer or transform reads texts and images; its weights say which floating point type inputs get.
+        Its tokenizer or transform reads texts and images; inputs get the floating point type of its weights.
     column : str, optional
-        The column, or the entry of dictionaries, that is the input; ``a,b`` for pairs of texts. It may be left out
-        where only one can be it.
+        The column, or dictionary key, of the input; ``a,b`` for pairs of texts. It may be left out
+        if only one fits.
     id : str or False, optional
         The column with ids of samples; ``id`` if there is one. Without it, ids are the paths of files, the index of a
         pandas frame if it is more than the numbers of the rows, or the coordinates of an array of xarray; else, and
@@ -96,7 +96,7 @@ def batches_of(
 
 
 def _content_of(path: Path, network: Network, column: Any, id_name: Any, picker: Picker) -> Any:
-    """Return what a path stands for: a source of rows, or data that are looked at further."""
+    """Return the source of rows at a path, or its data for further inspection."""
     suffix = path.suffix.lower()
     saved = load_saved(path)
     if saved is not None:
@@ -106,7 +106,7 @@ def _content_of(path: Path, network: Network, column: Any, id_name: Any, picker:
     if path.is_dir():
         return images.images_of_folder(path)
     if not path.exists():
-        raise DatasetError(f"data={path}: there is no such file or folder (a single text is given as a list, [text])")
+        raise DatasetError(f"data={path}: there is no such file or folder (pass a single text as a list, [text])")
     if suffix in images.SUFFIXES:
         return images.ImageFiles([path], [path.name])
     if suffix == ".npy":
@@ -189,7 +189,7 @@ def _source_of_list(data: list[Any], network: Network, picker: Picker) -> Source
 
 
 def _frame(data: Any, id_name: str | Literal[False] | None) -> Any:
-    """Return a Polars frame of a Polars or pandas one, whose index is a column with ids; None of anything else."""
+    """Return a Polars or pandas frame as a Polars frame, with a pandas index as the column of ids; else None."""
     polars, pandas = loaded("polars"), loaded("pandas")
     if polars is not None and isinstance(data, polars.DataFrame):
         return data
@@ -204,7 +204,7 @@ def _frame(data: Any, id_name: str | Literal[False] | None) -> Any:
 
 
 def _batches_of_objects(data: Any, batch_size: int, encoder: Encoder, picker: Picker) -> Batches:
-    """Return the batches of data that are read by code of others."""
+    """Return the batches of data that are read by third-party code."""
     from torch.utils.data import DataLoader, Dataset, IterableDataset
 
     if is_graph(data):
@@ -224,7 +224,7 @@ def _batches_of_objects(data: Any, batch_size: int, encoder: Encoder, picker: Pi
 
 
 def _batches_of_iterable(data: Any, batch_size: int, encoder: Encoder, picker: Picker) -> Batches:
-    """Return batches as they come, or batches of items that are texts, images or read by their number."""
+    """Return batches as they come, or batches of single items: texts, images or items read by index."""
     if not isinstance(data, Iterable):
         if hasattr(data, "__getitem__") and hasattr(data, "__len__"):
             return batches_of_dataset(data, batch_size, encoder, picker)

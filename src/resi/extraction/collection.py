@@ -42,11 +42,11 @@ class Representations(Mapping[str, "Tensor"]):
     samples : sequence of str
         Ids of the samples, row by row.
     name : str
-        What a person knows the network by.
+        Name of the network, for people.
     about : mapping from layer to mapping
-        What is known of how each was made: weights, data, pooling, versions.
+        How each layer was made: weights, data, pooling, versions.
     dtypes : mapping from layer to str
-        Names of the types of the arrays, such as ``float32``, as far as they are known before an array is read.
+        Types of the arrays, such as ``float32``, where they are known before an array is read.
 
     Raises
     ------
@@ -88,7 +88,7 @@ class Representations(Mapping[str, "Tensor"]):
         layouts: Mapping[str, Layout] | None = None,
         name: str = "",
     ) -> Representations:
-        """Return representations that are in memory; without ids of samples, these are the numbers of the rows."""
+        """Return representations in memory; without ids, samples are numbered by row."""
         n_samples = len(next(iter(tensors.values()))) if tensors else 0
         ids = [str(row) for row in range(n_samples)] if samples is None else list(samples)
         digest = hash_samples(ids)
@@ -109,12 +109,12 @@ class Representations(Mapping[str, "Tensor"]):
         return cls(layers, ids, name, dtypes=dtypes)
 
     def subset(self, *patterns: str) -> Representations:
-        """Return the layers that fit any of some shell-style patterns, such as ``layer3.*``, in their order.
+        """Return the layers that match any of the shell-style patterns, such as ``layer3.*``, in their order.
 
         Raises
         ------
         UsageError
-            If a pattern fits no layer.
+            If a pattern matches no layer.
         """
         for pattern in patterns:
             if not fnmatch.filter(self.layers, pattern):
@@ -129,16 +129,16 @@ class Representations(Mapping[str, "Tensor"]):
         )
 
     def of_samples(self, samples: Sequence[str]) -> Representations:
-        """Return the rows of some samples, in their order, as those of another collection are.
+        """Return the rows of the given samples in the given order, for example to match another collection.
 
         Raises
         ------
         UsageError
-            If one of them is not there, or an id belongs to several rows.
+            If a sample is missing, or an id belongs to several rows.
         """
         places = {sample: row for row, sample in enumerate(self.samples)}
         if len(places) < len(self.samples):
-            raise UsageError(f"{self.name or 'representations'}: several rows have one id; rows cannot be told apart")
+            raise UsageError(f"{self.name or 'representations'}: several rows have the same id, so rows are ambiguous")
         if absent := [sample for sample in samples if sample not in places]:
             more = f" and {len(absent) - 1} more" if len(absent) > 1 else ""
             raise UsageError(f"{self.name or 'representations'}: there is no sample {absent[0]!r}{more}")
@@ -168,7 +168,7 @@ class Representations(Mapping[str, "Tensor"]):
     def __len__(self) -> int:
         return len(self.layers)
 
-    # Two collections are equal if they are the same one: comparing numbers would read all of them.
+    # Two collections are equal only if they are the same object: comparing numbers would read all of them.
     __eq__ = object.__eq__
     __hash__ = object.__hash__
 
@@ -205,12 +205,12 @@ class Representations(Mapping[str, "Tensor"]):
 
 
 def fits_any(layer: str, patterns: Iterable[str]) -> bool:
-    """Return whether a name fits any of some shell-style patterns."""
+    """Return whether a name matches any of the shell-style patterns."""
     return any(fnmatch.fnmatchcase(layer, pattern) for pattern in patterns)
 
 
 def unknown_layer(of: str, pattern: str, known: Sequence[str]) -> UsageError:
-    """Return the error for a name or pattern that no layer has: the nearest names, and some of all."""
+    """Return the error for a name or pattern that matches no layer, with the nearest names and some known ones."""
     near = difflib.get_close_matches(pattern, known, n=3, cutoff=0.5)
     guess = f"; did you mean {' or '.join(near)}?" if near else "."
     more = f" and {len(known) - MOST_NAMED} more" if len(known) > MOST_NAMED else ""

@@ -1,4 +1,4 @@
-"""``resi.extract``: what layers of any network compute for any data."""
+"""``resi.extract``: the outputs of the layers of any network for any data."""
 
 from __future__ import annotations
 
@@ -55,10 +55,10 @@ def extract(  # noqa: PLR0913, PLR0917 - each is said where it is called
     name: str | None = None,
     overwrite: bool = False,
 ) -> Representations:
-    """Run a network once over data, and return what its layers compute.
+    """Run a network once over data, and return the outputs of its layers.
 
-    The network is run in evaluation mode and without gradients, and is given back as it was: modes, hooks, device and
-    type, also after an error.
+    The network runs in evaluation mode and without gradients. Its modes, hooks, device and type are restored
+    afterwards, also after an error.
 
     Parameters
     ----------
@@ -71,41 +71,41 @@ def extract(  # noqa: PLR0913, PLR0917 - each is said where it is called
     layers : str or sequence of str, optional
         Names and patterns of modules, such as ``layer3.*`` or ``encoder.layer.*.output``; ``output`` is what the
         network returns. ``relu#2`` is the second call of a module in one pass, ``lstm[1][0]`` and
-        ``encoder[attentions]`` others than the first tensor that it returns. By default the blocks: the children of
-        the network, lists and Sequentials of them taken apart, and so a child that mostly consists of such a list.
-        :func:`resi.layers` lists all.
+        ``encoder[attentions]`` select another tensor than the first one returned. The default is the blocks of the
+        network: its children, with lists and Sequentials (and children that mostly consist of one) split into their
+        members. :func:`resi.layers` lists all layers.
     pooling : str
-        Of tokens and maps. ``none`` keeps them (layouts ``ntd`` and ``nchw``); ``mean`` and ``max`` are over tokens or
-        cells; ``cls`` is the first token, ``last`` the last. Tokens that pad, as the attention mask says, do not
-        count. Means are computed in float32 or float64, all else keeps its type.
+        How tokens and maps are pooled. ``none`` keeps them (layouts ``ntd`` and ``nchw``); ``mean`` and ``max`` pool
+        tokens or cells; ``cls`` is the first token, ``last`` the last. Padding tokens (by the attention mask) are
+        ignored. Means are computed in float32 or float64; otherwise the type is kept.
     batch_size : int
-        Samples of one forward pass, of data that do not come in batches.
+        Samples per forward pass, for data that are not in batches already.
     device : str
-        ``auto``: where the model is, or a GPU if it is on the CPU and there is one.
+        ``auto``: the model's device, or a GPU if the model is on the CPU and a GPU is available.
     out : path, optional
-        A folder for the layers, written batch by batch: memory does not grow with the number of samples. A call that
-        was stopped goes on behind its last batch if it is repeated; one that is finished returns what is there.
+        A folder for the layers, written batch by batch: memory does not grow with the number of samples. Repeating a
+        call that was stopped continues after its last batch; repeating a finished one returns the stored layers.
     precision : str, optional
-        ``float32``, ``bfloat16``, ``float16`` or ``float64``: type of the weights and inputs during the pass; by
-        default they are as they are. Another precision, or device, than the model's needs memory for a second copy of
-        its weights.
+        ``float32``, ``bfloat16``, ``float16`` or ``float64``: type of the weights and inputs during the pass; the
+        default is the model's own. Another precision or device than the model's needs memory for a second copy of its
+        weights.
     column, id : optional
-        Of tables and dictionaries, the input and the ids of samples.
+        For tables and dictionaries: the columns with the input and with the ids of samples.
     processor : optional
-        A tokenizer, or a transform of images, in place of the one that comes with the model.
+        A tokenizer or image transform to use instead of the model's own.
     layouts : mapping from layer to str, optional
-        What the axes of a module's output are, one of ``nd``, ``ntd``, ``tnd`` (tokens first), ``nct``, ``nchw``,
-        ``nhwc``, where that is not found.
+        The axes of a module's output where they cannot be inferred: ``nd``, ``ntd``, ``tnd`` (tokens first), ``nct``,
+        ``nchw`` or ``nhwc``.
     name : str, optional
-        Of the network, for people.
+        Name of the network, for people.
     overwrite : bool
-        Remove what an earlier extraction has written into ``out``.
+        Remove the files of an earlier extraction from ``out``.
 
     Returns
     -------
     Representations
-        The layers in the order in which they are computed, rows in the order of the data; in ``out`` they are read when
-        used.
+        The layers in the order in which they are computed, rows in the order of the data. With ``out``, a layer is read
+        when it is used.
 
     Raises
     ------
@@ -113,7 +113,7 @@ def extract(  # noqa: PLR0913, PLR0917 - each is said where it is called
         If there is no such layer, the network cannot take a batch, a layer computes NaN or infinity, or ``out`` holds
         something else.
     DatasetError
-        If data cannot be read, or are not what they were when an earlier call was stopped.
+        If data cannot be read, or have changed since an earlier call was stopped.
 
     Examples
     --------
@@ -175,7 +175,7 @@ def _own_precision(network: Network) -> str:
 
 
 def _place(runner: Runner) -> dict[str, str]:
-    """Return what decides bits beside the numbers: the kind of device and the version of torch."""
+    """Return what else determines the exact bits: the kind of device and the version of torch."""
     import torch
 
     return {"device": runner.device.type, "torch": torch.__version__}
@@ -191,7 +191,7 @@ def _origin(network: Network, label: str) -> dict[str, Any]:
 
 
 def _in_memory(work: Pass, about: Mapping[str, Any]) -> Representations:
-    """Return layers that are kept in memory alone."""
+    """Return layers that are kept only in memory."""
     memory = Memory(work.batches.n_samples)
     work.into(memory)
     tensors, digest = memory.tensors(), hash_samples(memory.samples)

@@ -1,4 +1,4 @@
-"""How far an extraction into a folder has come: one line a batch, so that a later call goes on behind the last one."""
+"""Progress of an extraction into a folder: one line per batch, so that a later call continues after the last one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NAME = "unfinished.jsonl"
 
 
 class LayerFacts(NamedTuple):
-    """What is known of a layer after its first batch.
+    """Facts about a layer, known after its first batch.
 
     Attributes
     ----------
@@ -23,7 +23,7 @@ class LayerFacts(NamedTuple):
     dtype : str
         Type of the numbers in the file.
     computed_in : str
-        The type of lowest precision of those in which they were computed.
+        The type of lowest precision in which any of them was computed.
     shape : tuple of int
         Of one row.
     """
@@ -35,7 +35,7 @@ class LayerFacts(NamedTuple):
 
 
 class Written(NamedTuple):
-    """One batch that is in the files.
+    """One batch that has been written to the files.
 
     Attributes
     ----------
@@ -43,7 +43,7 @@ class Written(NamedTuple):
     running : str
         Hash of the data up to its end.
     checks : list of int
-        Of the bytes of its rows, layer by layer.
+        Checksums of its rows, layer by layer.
     """
 
     samples: list[str]
@@ -52,12 +52,12 @@ class Written(NamedTuple):
 
 
 class Journal:
-    """The lines that are written and read; the first says what is extracted, the second which layers there are.
+    """The lines of a journal: the first has the settings of the extraction, the second the layers.
 
     Attributes
     ----------
     settings : dict
-        What decides what is extracted.
+        The settings that determine the extraction.
     layers : dict from layer to LayerFacts
         Empty before the first batch.
     batches : list of Written
@@ -71,7 +71,7 @@ class Journal:
 
     @classmethod
     def read(cls, path: Path) -> Journal | None:
-        """Return what was written; None if not even the first line is whole."""
+        """Return the journal that was written; None if not even the first line is complete."""
         lines = list(_whole_lines(path))
         if not lines or not isinstance(lines[0], dict):
             return None
@@ -85,7 +85,7 @@ class Journal:
         return found
 
     def open(self, kept: int) -> None:
-        """Write what is known with so many of the batches, and stay open for more."""
+        """Write the journal with the given number of batches, and keep it open for more."""
         self.batches = self.batches[:kept]
         if not self.batches:
             self.layers = {}
@@ -95,17 +95,17 @@ class Journal:
         self._file = self.path.open("ab")
 
     def begin(self, layers: Mapping[str, LayerFacts]) -> None:
-        """Write which layers there are."""
+        """Write the layers."""
         self.layers = dict(layers)
         self._write(self._described())
 
     def add(self, samples: Sequence[str], running: str, checks: Sequence[int]) -> None:
-        """Write that a batch is in the files."""
+        """Record a batch that has been written to the files."""
         self.batches.append(Written(list(samples), running, list(checks)))
         self._write(self.batches[-1])
 
     def close(self) -> None:
-        """Close the file, which stays."""
+        """Close the file without deleting it."""
         if self._file is not None:
             self._file.close()
 
@@ -124,7 +124,7 @@ def _line(content: Any) -> bytes:
 
 def _whole_lines(path: Path) -> list[Any]:
     found = []
-    for line in path.read_bytes().split(b"\n")[:-1]:  # behind the last break is what was being written
+    for line in path.read_bytes().split(b"\n")[:-1]:  # after the last line break is an incomplete line
         try:
             found.append(json.loads(line))
         except ValueError:

@@ -23,7 +23,7 @@ class HookPoint(NamedTuple):
     module : str
         Name of the submodule, as ``named_modules`` has it.
     at_input : bool
-        Whether the layer is what goes into the submodule, not what comes out of it.
+        Whether the layer is the input of the submodule instead of its output.
     item : int
         Which of several inputs or outputs; most modules have the hidden state first.
     """
@@ -34,7 +34,7 @@ class HookPoint(NamedTuple):
 
 
 class LayerRecorder:
-    """Keeps what layers of a network compute in its latest forward pass, until it is closed.
+    """Records the outputs of layers in a network's latest forward pass, until it is closed.
 
     Parameters
     ----------
@@ -42,13 +42,13 @@ class LayerRecorder:
     points : mapping from layer to HookPoint
         Which layers to keep, and where they are read.
     reduce : callable, optional
-        Called with what a layer computes at once, so that nothing larger than what it returns stays in memory. It has
-        to return a copy: what follows a layer may write into its output. Without it, an unmodified copy is kept.
+        Called at once with the output of a layer, so that only its result stays in memory. It must return a copy, since
+        later modules may write into a layer's output. By default an unmodified copy is kept.
 
     Attributes
     ----------
     latest : dict from layer to Tensor
-        Of the latest pass; without layers that it did not reach.
+        Outputs of the latest pass, without layers that it did not reach.
 
     Raises
     ------
@@ -79,7 +79,7 @@ class LayerRecorder:
                 self._hooks.append(modules[layer].register_forward_hook(self._keep_output(layer, point.item)))
 
     def close(self) -> None:
-        """Remove the hooks; what the latest pass computed stays."""
+        """Remove the hooks; the outputs of the latest pass are kept."""
         for hook in self._hooks:
             hook.remove()
 

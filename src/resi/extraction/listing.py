@@ -1,4 +1,4 @@
-"""``resi.layers``: which layers can be taken from a network."""
+"""``resi.layers``: the layers that can be extracted from a network."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ HEADINGS = ("layer", "kind", "shape", "layout", "default")
 
 
 class LayerInfo(NamedTuple):
-    """A layer that can be taken.
+    """A layer that can be extracted.
 
     Attributes
     ----------
@@ -36,11 +36,11 @@ class LayerInfo(NamedTuple):
     kind : str
         Class of the module.
     shape : tuple of int
-        What it computes for one sample, without pooling.
+        Shape of its output for one sample, without pooling.
     layout : str
         ``nd``, ``ntd`` or ``nchw``.
     default : bool
-        Whether it is taken where no layers are named.
+        Whether it is extracted by default.
     """
 
     layer: str
@@ -77,7 +77,7 @@ class LayerList(Sequence[str]):
         return "\n".join(text_lines([HEADINGS, *self._rows()]))
 
     def _repr_html_(self) -> str:
-        """Return the table that notebooks show."""
+        """Return the table shown in notebooks."""
         return html_table(HEADINGS, self._rows())
 
     def to_frame(self) -> pl.DataFrame:
@@ -105,17 +105,17 @@ def layers(  # noqa: PLR0913 - each is said where it is called
     id: str | Literal[False] | None = None,
     processor: Any = None,
 ) -> LayerList:
-    """Return which layers can be taken from a network: what its modules compute for the first samples of data.
+    """List the layers that can be extracted from a network, by running it on the first samples of data.
 
     Parameters
     ----------
     model, example, device, precision, column, id, processor
-        As the model and data of :func:`resi.extract`; one batch of two samples is run.
+        As for :func:`resi.extract`, with ``example`` as the data; one batch of two samples is run.
 
     Returns
     -------
     LayerList
-        Names, with kind, shape of one sample, layout, and whether they are taken by default; ``to_frame()`` gives a
+        Names, with kind, shape of one sample, layout, and whether they are extracted by default; ``to_frame()`` gives a
         Polars frame.
 
     Raises

@@ -1,4 +1,4 @@
-"""The modules of a network by name, and the state in which it is run and that it is given back in."""
+"""The modules of a network by name, and the state in which it runs and to which it is restored."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 COMPILED = "_orig_mod"
-"""Where ``torch.compile`` keeps the module that it wraps."""
+"""Attribute in which ``torch.compile`` keeps the module that it wraps."""
 _LOCKS: weakref.WeakKeyDictionary[nn.Module, threading.RLock] = weakref.WeakKeyDictionary()
 _LOCKS_LOCK = threading.Lock()
 
@@ -21,7 +21,7 @@ _LOCKS_LOCK = threading.Lock()
 def named(network: nn.Module) -> dict[str, nn.Module]:
     """Return all modules by name, each once; the network itself has the name ``""``.
 
-    What ``torch.compile`` wraps has the name that it has without.
+    A module wrapped by ``torch.compile`` keeps its name.
     """
     found: dict[str, nn.Module] = {}
     for name, module in network.named_modules():
@@ -42,7 +42,7 @@ def _plain(name: str) -> str:
 
 @contextlib.contextmanager
 def evaluating(network: nn.Module) -> Iterator[None]:
-    """Switch every module to evaluation, and compiled ones to their own code; at the end each is as it was.
+    """Switch every module to evaluation mode, and compiled ones to their original code, and restore them at the end.
 
     Compiled code calls no hooks that were registered after it was compiled, so nothing could be recorded. The nested
     tensors that a ``TransformerEncoder`` makes of padded ones have no shape, and its layers take none once they have

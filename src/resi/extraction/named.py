@@ -1,4 +1,4 @@
-"""Networks by name: from timm, torchvision, transformers, or a function of one's own."""
+"""Networks by name: from timm, torchvision, transformers, or a user's own function."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ TOKENIZER_FILES = (
     "sentencepiece.bpe.model",
 )
 LONGEST = 240
-"""Characters of another's error that are shown."""
+"""Number of characters of a third-party error that are shown."""
 SOUND = ("input_values", "input_features")
-"""What models of transformers call their input where it is sound."""
+"""Name of the audio input of transformers models."""
 EXTRAS = {"timm": "vision", "torchvision": "vision", "transformers": "language"}
 
 
 def network(prefix: str, text: str) -> Network:
-    """Return the network of a name, its options behind a question mark.
+    """Return the network of a name, which may have options after a question mark.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def network(prefix: str, text: str) -> Network:
     """
     name, _, query = text.partition("?")
     if not name:
-        raise UsageError(f"model={prefix}: has no name behind it; expected {prefix}:{FORMS[prefix]}")
+        raise UsageError(f"model={prefix}: lacks a name; expected {prefix}:{FORMS[prefix]}")
     options = _options(query, f"{prefix}:{text}")
     found = {"timm": _timm, "torchvision": _torchvision, "hf": _transformers, "python": _python}[prefix](name, options)
     label = Path(name).name if prefix == "hf" and Path(name).expanduser().is_dir() else name
@@ -70,7 +70,7 @@ def network(prefix: str, text: str) -> Network:
 
 
 def _options(query: str, text: str) -> dict[str, Any]:
-    """Return the options of ``a=1&b=x``; values are JSON where they can be, else texts."""
+    """Return the options of ``a=1&b=x``; values are parsed as JSON if possible, else kept as text."""
     options: dict[str, Any] = {}
     for part in filter(None, query.split("&")):
         name, equals, value = part.partition("=")
@@ -144,7 +144,7 @@ def _transformers(name: str, options: dict[str, Any]) -> Network:
             build = getattr(model_class, "from_config", None) or model_class._from_config
             module = build(config)
     if getattr(module, "main_input_name", "") in SOUND and which is None:
-        processor, missing = None, "it takes sound: give what its feature extractor makes, as dictionaries"
+        processor, missing = None, "it takes audio: pass the output of its feature extractor, as dictionaries"
     else:
         processor, missing = _processor(transformers, source, revision, which, name)
     versions = {"transformers": transformers.__version__}
@@ -154,7 +154,7 @@ def _transformers(name: str, options: dict[str, Any]) -> Network:
 
 
 def _hub_source(name: str) -> str:
-    """Return the folder or the id on the hub that a name stands for."""
+    """Return the folder or the hub id for a name."""
     folder = Path(name).expanduser()
     if folder.is_dir():
         return str(folder)
@@ -174,7 +174,7 @@ def _processor(
                 if kind == "tokenizer":
                     _check_tokenizer(transformers, source, revision)
                 found[kind] = loader.from_pretrained(source, **revision)
-            except Exception as error:  # whatever is raised where there is none, which differs between models
+            except Exception as error:  # the error for a missing processor differs between models
                 reasons.append(f"{kind}: {_first_line(error)}")
     if len(found) > 1:
         raise UsageError(
@@ -185,7 +185,7 @@ def _processor(
 
 
 def _check_tokenizer(transformers: ModuleType, source: str, revision: Mapping[str, Any]) -> None:
-    """Raise ``OSError`` unless a model has files of a tokenizer, without which transformers makes an empty one."""
+    """Raise ``OSError`` unless a model has tokenizer files, without which transformers makes an empty tokenizer."""
     for file in TOKENIZER_FILES:
         with contextlib.suppress(OSError):
             if transformers.utils.cached_file(source, file, **revision) is not None:
@@ -194,7 +194,7 @@ def _check_tokenizer(transformers: ModuleType, source: str, revision: Mapping[st
 
 
 def _say_missing(names: list[str], label: str) -> None:
-    """Say which weights are drawn at random because a checkpoint lacks them."""
+    """Report which weights are drawn at random because the checkpoint lacks them."""
     if names:
         more = f" and {len(names) - 3} more" if len(names) > 3 else ""
         say(f"{label} lacks weights, which are drawn at random: {', '.join(names[:3])}{more}")
@@ -224,7 +224,7 @@ def _python(name: str, options: dict[str, Any]) -> Network:
 
 
 def _start(options: dict[str, Any], label: str) -> tuple[bool, int]:
-    """Take out of the options whether weights are pretrained, and the seed of those that are not."""
+    """Remove from the options whether weights are pretrained, and the seed if they are not."""
     pretrained, seed = options.pop("pretrained", True), options.pop("seed", None)
     if not isinstance(pretrained, bool):
         raise UsageError(f"model={label}?pretrained={pretrained}: expected true or false")
@@ -235,7 +235,7 @@ def _start(options: dict[str, Any], label: str) -> tuple[bool, int]:
 
 @contextlib.contextmanager
 def _keyed(seed: int) -> Iterator[None]:
-    """Draw weights that are not pretrained from the seed alone; the generators of torch are left as they are."""
+    """Draw weights that are not pretrained from the seed alone, without changing torch's generators."""
     with forked_torch(torch.device("cpu"), seed, "weights of a named network"):
         yield
 
@@ -264,14 +264,14 @@ def _without_weights(label: str) -> str:
 
 @contextlib.contextmanager
 def _one_line(label: str, advice: str) -> Iterator[None]:
-    """Turn what libraries, hubs and functions of others raise into one line."""
+    """Turn errors of libraries, hubs and third-party functions into one line."""
     try:
         yield
     except ResiError:
         raise
     except Exception as error:
         reason = f"{type(error).__name__}: {_first_line(error)}"
-        raise UsageError(f"model={label} cannot be had: {reason}{'. ' + advice if advice else ''}") from error
+        raise UsageError(f"model={label} cannot be loaded: {reason}{'. ' + advice if advice else ''}") from error
 
 
 def _first_line(error: BaseException) -> str:
@@ -281,7 +281,7 @@ def _first_line(error: BaseException) -> str:
 
 @contextlib.contextmanager
 def _current_folder_first() -> Iterator[None]:
-    """Let modules of the current folder be imported, as ``python -m`` does."""
+    """Allow imports from the current folder, as ``python -m`` does."""
     folder = str(Path.cwd())
     sys.path.insert(0, folder)
     try:

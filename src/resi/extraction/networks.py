@@ -1,4 +1,4 @@
-"""A network to be run: a module as it is, one with what prepares its inputs, or one that is named."""
+"""The network to run: a module, a module with its tokenizer or transform, or a name."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["Kind", "Network", "resolve"]
 
 
 def resolve(model: Any, processor: Any = None) -> Network:
-    """Return the network that a person means.
+    """Return the network for a ``model`` argument.
 
     Parameters
     ----------
@@ -27,12 +27,12 @@ def resolve(model: Any, processor: Any = None) -> Network:
         ``hf:PATH_OR_ID``, ``python:package.module:function``. Options follow a question mark, such as
         ``timm:resnet18?pretrained=false&seed=1``, see docs/inputs.md.
     processor : optional
-        Instead of the one that comes with the model.
+        Used instead of the model's own.
 
     Raises
     ------
     UsageError
-        If there is no such network, it cannot be had, or the processor is none.
+        If the network does not exist or cannot be loaded, or the processor is of an unknown kind.
 
     Examples
     --------
@@ -71,7 +71,7 @@ def _named(text: str) -> Network:
 
 
 def _versions(module: nn.Module) -> dict[str, str]:
-    """Return the version of the library that a module's class is of, where it is one of those that resi names."""
+    """Return the version of the library that defines a module's class, if resi knows it."""
     package = type(plain_module(module)).__module__.partition(".")[0]
     library = loaded(package) if package in ("timm", "torchvision", "transformers", "torch_geometric") else None
     return {} if library is None else {package: str(library.__version__)}

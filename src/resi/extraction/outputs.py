@@ -1,4 +1,4 @@
-"""What a module returns as arrays with samples first: which tensors there are, and what their axes mean."""
+"""A module's output as arrays with samples first: its tensors, and the meaning of their axes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from resi.specs import Layout
 
 Axes = Literal["nd", "ntd", "tnd", "nct", "nchw", "nhwc"]
-"""What axes are: samples, tokens, features, channels, height, width."""
+"""Axes: samples, tokens, features, channels, height, width."""
 AXES: tuple[str, ...] = get_args(Axes)
 _ORDERS: dict[str, tuple[Layout, tuple[int, ...]]] = {
     "nd": ("nd", (0, 1)),
@@ -29,11 +29,11 @@ _ORDERS: dict[str, tuple[Layout, tuple[int, ...]]] = {
 
 
 class UnfitError(UsageError):
-    """What a module computes is no array with samples first."""
+    """The output of a module is not an array with samples first."""
 
 
 def tensors_of(output: Any, path: str = "") -> Iterator[tuple[str, Tensor]]:
-    """Yield all tensors in an output, such as a tuple, a dictionary or a ModelOutput, with where they stand in it."""
+    """Yield all tensors in an output, such as a tuple, a dictionary or a ModelOutput, with their paths in it."""
     if isinstance(output, torch.Tensor):
         yield path, output
     elif isinstance(output, Mapping):
@@ -50,10 +50,10 @@ def arranged(tensor: Tensor, axes: Axes, n_samples: int) -> tuple[Tensor, Layout
     Raises
     ------
     UnfitError
-        If it is not of floating point, or another number of samples.
+        If it is not floating point, or has another number of samples.
     """
     if not tensor.dtype.is_floating_point:
-        raise UnfitError(f"it is of {str(tensor.dtype).removeprefix('torch.')}, expected floating point")
+        raise UnfitError(f"it is {str(tensor.dtype).removeprefix('torch.')}, expected floating point")
     layout, order = _ORDERS[axes]
     if layout == "nchw" and tensor.dim() > 4:
         order = (
@@ -74,7 +74,7 @@ def arranged(tensor: Tensor, axes: Axes, n_samples: int) -> tuple[Tensor, Layout
 
 
 def axes_of(tensor: Tensor, path: str, chain: Sequence[nn.Module]) -> Axes:
-    """Return what the axes of an output are, by what is known of the module that computes it.
+    """Return the axes of an output, inferred from the module that computes it.
 
     torch's convention, features last or channels first, holds unless the module, or the nearest around it that knows,
     says otherwise: ``batch_first=False``, a convolution over one axis, weights whose number of features is that of
@@ -83,9 +83,9 @@ def axes_of(tensor: Tensor, path: str, chain: Sequence[nn.Module]) -> Axes:
     Parameters
     ----------
     path : str
-        Where the tensor stands in the output.
+        Path of the tensor in the output.
     chain : sequence of nn.Module
-        The module, the one that holds it, and so on up to the network.
+        The module and its parents, up to the network.
 
     Raises
     ------
@@ -117,7 +117,7 @@ def _is_time_first(path: str, chain: Sequence[nn.Module]) -> bool:
 
 
 def _features_axis(tensor: Tensor, chain: Sequence[nn.Module]) -> str:
-    """Return which axis has the features: ``first`` after the samples, or ``last``; nothing if both could be."""
+    """Return which axis has the features: ``first`` after the samples, or ``last``; empty if it is ambiguous."""
     is_first = is_last = False
     for module in chain:
         channels, features = _sizes(module, tensor.dim() - 2)

@@ -1,4 +1,4 @@
-"""One pass over data: batches run, layers are taken, rows go where they are kept."""
+"""One pass over data: batches are run, layers recorded, and rows stored."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ REPORT_SECONDS = 10.0
 
 
 class Sink(Protocol):
-    """Where rows go; it may have some already.
+    """Storage for rows; it may hold some already.
 
     Attributes
     ----------
@@ -45,7 +45,7 @@ class Sink(Protocol):
 
     @property
     def layers(self) -> Mapping[str, LayerFacts]:
-        """What is known of the layers; nothing before the first batch."""
+        """Facts about the layers; empty before the first batch."""
 
     def add(self, batch: Batch, rows: Mapping[str, Tensor], layers: Mapping[str, LayerFacts]) -> None:
         """Keep the rows of a batch."""
@@ -53,12 +53,12 @@ class Sink(Protocol):
 
 @dataclass(frozen=True)
 class Pass:
-    """A network, the layers that are wanted, and data.
+    """A network, the requested layers, and data.
 
     Attributes
     ----------
     label : str
-        What a person knows the network by.
+        Name of the network, for people.
     """
 
     runner: Runner
@@ -70,7 +70,7 @@ class Pass:
     label: str
 
     def into(self, sink: Sink) -> None:
-        """Run all batches that the sink does not have.
+        """Run all batches that the sink does not hold yet.
 
         Raises
         ------
@@ -109,11 +109,11 @@ def _name(dtype: object) -> str:
 
 
 def _agree(before: Mapping[str, LayerFacts], now: Mapping[str, LayerFacts]) -> None:
-    """Raise unless a pass that goes on takes the layers that the stopped one took."""
+    """Raise unless a continued pass has the same layers as the stopped one."""
     if before and (list(before), list(before.values())) != (list(now), list(now.values())):
         other = next((layer for layer in {**before, **now} if before.get(layer) != now.get(layer)), "in another order")
         raise UsageError(
-            f"layer {other} is not what it was before the extraction was stopped: {before.get(other)}, now "
+            f"layer {other} has changed since the extraction was stopped: it was {before.get(other)}, now "
             f"{now.get(other)}; start again with overwrite=True"
         )
 
@@ -137,7 +137,7 @@ def _say_left_out(left_out: Mapping[str, str]) -> None:
 
 @contextlib.contextmanager
 def _ticking(label: str, batches: Batches, done: int) -> Iterator[Callable[[int], None]]:
-    """Show progress over samples when two seconds have passed; yield what is called with each further number."""
+    """Show progress over samples after two seconds; yield the function to call with each new count."""
     began = time.monotonic()
     with contextlib.ExitStack() as stack:
         advance: Callable[[], None] | None = None

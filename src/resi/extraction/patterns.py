@@ -1,4 +1,4 @@
-"""Which layers of a network are meant: by name, by pattern, or its blocks."""
+"""The requested layers of a network: by name, by pattern, or its blocks."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ if TYPE_CHECKING:
     from torch import nn
 
 OUTPUT = "output"
-"""Name of what the whole network returns."""
+"""Name of the output of the whole network."""
 _PARTS = re.compile(r"(?P<base>.*?)(?:#(?P<call>\d+))?(?P<item>(?:\[[^\[\]]+\])*)")
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What one pattern asks for.
+    """The layers selected by one pattern.
 
     Attributes
     ----------
     text : str
-        As it was given.
+        The pattern itself.
     names : frozenset of str
-        Modules that fit it, as :func:`resi.extraction.modules.named` names them.
+        Matching modules, as :func:`resi.extraction.modules.named` names them.
     call : int, optional
         Which call of a module in one forward pass, from 1; all if None.
     item : str
         Which of several outputs, such as ``[1][0]``; the first tensor if empty.
     is_exact : bool
-        Whether it names one module, which then has to give a layer.
+        Whether it names one module, which must then give a layer.
     """
 
     text: str
@@ -52,12 +52,12 @@ class Wanted:
 def wanted_layers(
     network: nn.Module, modules: Mapping[str, nn.Module], layers: str | Sequence[str] | None
 ) -> list[Wanted]:
-    """Return what is asked for: patterns, one or several, or without any the blocks of the network.
+    """Return the requested patterns, or the blocks of the network by default.
 
     Raises
     ------
     UsageError
-        If a pattern fits no module.
+        If a pattern matches no module.
     """
     if layers is None:
         return [Wanted("its blocks", frozenset(blocks(network, modules)))]
@@ -65,7 +65,7 @@ def wanted_layers(
         raise UsageError(f"layers={layers!r}: expected names or patterns, such as 'layer3.*', or a list of them")
     texts = [layers] if isinstance(layers, str) else list(layers)
     if not texts:
-        raise UsageError("layers=[] asks for none: name some, or leave layers out to take the blocks of the network")
+        raise UsageError("layers=[] is empty: name layers, or leave layers out for the blocks of the network")
     for text in texts:
         if not isinstance(text, str):
             raise UsageError(
@@ -82,7 +82,7 @@ def wanted_layers(
 
 
 def _wanted(text: str, modules: Mapping[str, nn.Module]) -> Wanted:
-    """Return what fits a pattern.
+    """Return the modules that match a pattern.
 
     Brackets at its end name an output if a module is called what stands before them; else they are those of a pattern,
     such as ``blocks.*[0-9]``, if any module fits it; else they name an output again, of all that fit.
@@ -117,12 +117,12 @@ def check_exist(layers: Iterable[str], modules: Mapping[str, nn.Module]) -> None
 
 
 def _fitting(pattern: str, modules: Iterable[str]) -> frozenset[str]:
-    """Return the names that fit a pattern; the network itself, which has none, never does."""
+    """Return the names that match a pattern; the network itself has no name and never matches."""
     return frozenset(name for name in modules if name and fnmatch.fnmatchcase(name, pattern))
 
 
 def unknown_layer(text: str, known: Collection[str]) -> UsageError:
-    """Return the error for a layer that a network does not have: the nearest names, and how to see all."""
+    """Return the error for an unknown layer, with the nearest names and how to list all."""
     near = difflib.get_close_matches(text, known, n=3, cutoff=0.5)
     if not near:
         last = text.rpartition(".")[2]
@@ -160,7 +160,7 @@ def _is_list(module: nn.Module) -> bool:
 
 
 def _trunk_of(module: nn.Module) -> bool:
-    """Return whether most of the weights of a module are in a list of modules, at any depth of its main child."""
+    """Return whether most of a module's weights are in a list of modules, at any depth of its main child."""
     total = _count(module)
     for child in map(plain_module, module.children()):
         if total and 2 * _count(child) > total:
@@ -169,6 +169,6 @@ def _trunk_of(module: nn.Module) -> bool:
 
 
 def _count(module: nn.Module) -> int:
-    """Return the number of weights, without the tables of tokens, which may be larger than all blocks together."""
+    """Return the number of weights without token embeddings, which may be larger than all blocks together."""
     tables = {id(each.weight) for each in module.modules() if isinstance(each, torch.nn.Embedding)}
     return sum(parameter.numel() for parameter in module.parameters() if id(parameter) not in tables)

@@ -1,4 +1,4 @@
-"""One vector a sample from tokens or maps; what pads is left out."""
+"""Pooling of tokens or maps to one vector per sample, without padding."""
 
 from __future__ import annotations
 
@@ -20,49 +20,49 @@ ADVICE = "choose pooling=mean, max, cls or last"
 
 
 def check_pooling(pooling: str) -> None:
-    """Raise unless there is such a pooling.
+    """Raise unless the pooling exists.
 
     Raises
     ------
     UsageError
-        If there is none.
+        If it is unknown.
     """
     if pooling not in POOLINGS:
         raise UsageError(f"pooling={pooling!r}: expected one of {', '.join(POOLINGS)}")
 
 
 def real_tokens(mask: Tensor | None, samples: Sequence[str]) -> Tensor | None:
-    """Return which tokens of a batch do not pad, of an attention mask; None if none does.
+    """Return the mask of real tokens from an attention mask; None if nothing is padded.
 
     Raises
     ------
     UsageError
-        If a sample has no other tokens.
+        If a sample has only padding.
     """
     if mask is None:
         return None
     real = mask != 0
     if ((mask != 1) & real).any():
-        raise UsageError("attention_mask: expected 1 for each token and 0 for what pads, not other numbers")
+        raise UsageError("attention_mask: expected 1 for tokens and 0 for padding, not other numbers")
     if real.all():
         return None
     if not (has_any := real.any(1)).all():
-        raise UsageError(f"sample {samples[int(has_any.int().argmin())]!r} has no tokens but those that pad")
+        raise UsageError(f"sample {samples[int(has_any.int().argmin())]!r} has only padding tokens")
     return real
 
 
 def pool(computed: Tensor, layout: Layout, pooling: str, real: Tensor | None) -> tuple[Tensor, Layout]:
-    """Return a copy of what a layer computes, pooled.
+    """Return a pooled copy of a layer's output.
 
-    What has no tokens or cells is kept as it is. Means are computed in float32 if the layer is of a narrower type;
-    whatever is selected keeps its type.
+    Outputs without tokens or cells are copied unchanged. Means are computed in float32 if the layer's type is narrower;
+    selected values keep their type.
 
     Parameters
     ----------
     computed : Tensor
         Of shape (n_samples, n_features), (n_samples, n_tokens, n_features) or (n_samples, n_channels, ...).
     real : Tensor of shape (n_samples, n_tokens), optional
-        Where a token does not pad, if any does, see :func:`real_tokens`.
+        Mask of real tokens, if there is padding, see :func:`real_tokens`.
 
     Returns
     -------
@@ -72,22 +72,22 @@ def pool(computed: Tensor, layout: Layout, pooling: str, real: Tensor | None) ->
     Raises
     ------
     UsageError
-        If the pooling is not of this kind of array, or the mask has other tokens.
+        If the pooling does not apply to this kind of array, or the mask has another number of tokens.
     """
     if layout == "nchw" and pooling in ("cls", "last"):
-        raise UsageError(f"computes maps, of which pooling={pooling} is not defined: choose pooling=mean, max or none")
+        raise UsageError(f"computes maps, for which pooling={pooling} is not defined: choose pooling=mean, max or none")
     if layout == "nd":
         return _copied(computed), layout
     if layout == "nchw":
         if pooling == "none" and computed.dim() > 4:
-            raise UsageError(f"computes {computed.dim()} axes, of which 4 can be kept: choose pooling=mean or max")
+            raise UsageError(f"computes {computed.dim()} axes, at most 4 can be kept: choose pooling=mean or max")
         return (_copied(computed), layout) if pooling == "none" else (_over_cells(computed, pooling), "nd")
     if real is not None:
         real = _real_here(real, computed)
     if pooling != "none":
         return _over_tokens(computed, pooling, real), "nd"
     if real is not None:
-        raise UsageError(f"computes tokens for samples of different length, which are no one array unpooled: {ADVICE}")
+        raise UsageError(f"computes tokens for samples of different length, which do not fit one array: {ADVICE}")
     return _copied(computed), layout
 
 
@@ -103,8 +103,8 @@ def _over_cells(computed: Tensor, pooling: str) -> Tensor:
 def _real_here(real: Tensor, computed: Tensor) -> Tensor:
     if real.shape != computed.shape[:2]:
         raise UsageError(
-            f"computes {computed.shape[1]} tokens, of which the mask of {real.shape[1]} tokens does not say which pad: "
-            "give samples of one length"
+            f"computes {computed.shape[1]} tokens, but the attention mask has {real.shape[1]}, so padding is unknown: "
+            "pass samples of one length"
         )
     return real.to(computed.device)
 
@@ -123,7 +123,7 @@ def _over_tokens(computed: Tensor, pooling: str, real: Tensor | None) -> Tensor:
 
 
 def _place(real: Tensor, pooling: str) -> Tensor:
-    """Return the number of the first or the last token that does not pad, on whichever side others do."""
+    """Return the index of the first or the last real token, with padding on either side."""
     found = real.int()
     return found.argmax(1) if pooling == "cls" else real.shape[1] - 1 - found.flip(1).argmax(1)
 

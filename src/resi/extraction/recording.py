@@ -1,4 +1,4 @@
-"""What chosen layers compute in one forward pass after the other, by forward hooks, pooled as it comes."""
+"""Outputs of chosen layers over successive forward passes, recorded by forward hooks and pooled at once."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ else:
 
 
 class Place(NamedTuple):
-    """Where an array comes from: which call of which module, and which of its outputs."""
+    """Origin of an array: module, number of the call, and output."""
 
     module: str
     call: int
@@ -35,7 +35,7 @@ class Place(NamedTuple):
 
 
 class Taken(NamedTuple):
-    """What a layer computes for a batch.
+    """The output of a layer for a batch.
 
     Attributes
     ----------
@@ -43,7 +43,7 @@ class Taken(NamedTuple):
         Pooled, samples first.
     layout : str
     computed_in : torch.dtype
-        Type of what the module returned.
+        Type of the module's output.
     """
 
     rows: Tensor
@@ -52,9 +52,9 @@ class Taken(NamedTuple):
 
 
 class Recorder:
-    """Takes chosen layers from every forward pass while it is open.
+    """Records chosen layers in every forward pass while it is open.
 
-    The first pass says which layers there are; later ones have to give the same.
+    The first pass determines the layers; later ones must give the same.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ class Recorder:
     wanted : sequence of Wanted
     pooling : str
     layouts : mapping from layer to str
-        What axes are, of layers for which that is not as :func:`resi.extraction.outputs.axes_of` finds it.
+        Axes of layers for which :func:`resi.extraction.outputs.axes_of` is wrong.
     """
 
     def __init__(
@@ -95,17 +95,17 @@ class Recorder:
 
     @property
     def left_out(self) -> dict[str, str]:
-        """Layers that fit a pattern and cannot be taken, and why."""
+        """Layers that match a pattern but cannot be extracted, and why."""
         return {self._name(place): why for place, why in self._unfit.items()}
 
     def begin(self, batch: Batch) -> None:
-        """Get ready for the forward pass of a batch."""
+        """Prepare for the forward pass of a batch."""
         self._calls.clear()
         self._taken = {}
         self._samples, self._real = batch.samples, real_tokens(batch.mask, batch.samples)
 
     def end(self) -> dict[str, Taken]:
-        """Return what the layers have computed for the batch, in the order in which they did.
+        """Return the outputs of the layers for the batch, in the order of computation.
 
         Raises
         ------
@@ -140,7 +140,7 @@ class Recorder:
 
     def _take(self, place: Place, tensor: Tensor | None, item: str) -> None:
         if self._expected_calls is not None and place not in self._names:
-            return  # it could not be taken from the first batch, or is called once more, which is told at the end
+            return  # not extracted from the first batch, or an additional call, which is reported at the end
         try:
             if tensor is None:
                 raise UnfitError("it computes no tensor")
@@ -176,7 +176,7 @@ class Recorder:
             reasons = {self._name(place): why for place, why in self._unfit.items() if self._fits(wanted, place)}
             if reasons:
                 layer, why = next(iter(reasons.items()))
-                raise UsageError(f"layer {layer} cannot be taken: {why}")
+                raise UsageError(f"layer {layer} cannot be extracted: {why}")
             raise UsageError(f"layers={wanted.text!r}: {self._why_absent(wanted)}")
 
     def _fits(self, wanted: Wanted, place: Place) -> bool:
@@ -199,12 +199,12 @@ class Recorder:
                 raise UsageError(
                     f"layer {name or OUTPUT} is called {self._calls[name]} times for samples "
                     f"{listed(self._samples, 3)}, but {expected[name]} times for the "
-                    "first ones: its outputs belong to no one layer"
+                    "first ones: its outputs are not one layer"
                 )
 
 
 def chain_of(name: str, modules: Mapping[str, nn.Module]) -> list[nn.Module]:
-    """Return a module, the one that holds it, and so on up to the network."""
+    """Return a module and its parents, up to the network."""
     parts = name.split(".") if name else []
     above = [".".join(parts[:count]) for count in range(len(parts), 0, -1)]
     return [modules[each] for each in (*above, "") if each in modules]
@@ -231,6 +231,6 @@ def check_rows(layer: str, rows: Tensor, shape: Sequence[int], samples: Sequence
     """
     if tuple(rows.shape[1:]) != tuple(shape):
         raise UsageError(
-            f"layer {layer} computes an array of {tuple(rows.shape[1:])} a sample for {listed(samples, 3)}, but of "
-            f"{tuple(shape)} for those before: they are no one array unpooled: {ADVICE}"
+            f"layer {layer} computes an array of {tuple(rows.shape[1:])} per sample for {listed(samples, 3)}, but of "
+            f"{tuple(shape)} for those before, which do not fit one array: {ADVICE}"
         )

@@ -1,4 +1,4 @@
-"""What is in a folder already: a finished extraction is returned, a stopped one goes on, all else is left alone."""
+"""Existing folders: a finished extraction is returned, a stopped one continued, anything else left unchanged."""
 
 from __future__ import annotations
 
@@ -38,22 +38,22 @@ def into_folder(
     take: Callable[[Folder], None],
     overwrite: bool = False,
 ) -> Representations:
-    """Return the layers in a folder, and write there first what is missing.
+    """Return the layers in a folder, after writing what is missing.
 
     Parameters
     ----------
     settings : pair of mappings
-        What is extracted, which a finished extraction has to agree with; and how, which one that goes on has to agree
-        with as well, so that all of it has the same bits as from one call.
+        What is extracted, which must match a finished extraction; and how, which must also match an extraction that is
+        continued, so that the result has the same bits as from a single call.
     about : mapping
-        Goes into the metadata of each file.
+        Metadata of each file.
     take : callable
-        Writes what a folder does not have.
+        Writes what a folder lacks.
 
     Raises
     ------
     UsageError
-        If there is something else, or another process writes there.
+        If the folder holds something else, or another process is writing to it.
     """
     _make(out)
     what, how = settings
@@ -77,13 +77,13 @@ def into_folder(
 
 
 def _make(out: Path) -> None:
-    """Create a folder unless it is there; what is not ours is left alone, without so much as a lock."""
+    """Create a folder unless it exists; folders that are not ours are not touched, not even with a lock."""
     blocking = next((path for path in (out, *out.parents) if path.exists() and not path.is_dir()), None)
     if blocking is not None:
         raise UsageError(f"out={out}: {blocking} is a file, expected a folder: choose another")
     make_folder(out)
     if writing.is_foreign(out):
-        raise UsageError(f"out={out} has content that is no extraction of resi: choose another folder")
+        raise UsageError(f"out={out} holds other files than an extraction of resi: choose another folder")
 
 
 @contextlib.contextmanager
@@ -106,7 +106,7 @@ def _check_same(out: Path, before: Mapping[str, Any], now: Mapping[str, Any], ki
 
 
 def _check_data(out: Path, batches: Batches, n_samples: int, digest: str) -> None:
-    """Raise unless data are those of a finished extraction; they are read, and no network is run."""
+    """Raise unless the data are those of a finished extraction; data are read, but no network is run."""
     known = batches.hash()
     if known is not None:
         is_same = known == digest

@@ -1,4 +1,4 @@
-"""The forward pass: where, in which precision, and with which state of the network; all is put back."""
+"""The forward pass: its device, precision and state of the network, which are restored afterwards."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Runner:
         self.network, self.device, self._precision = network, device, precision
 
     def run(self, batch: Batch) -> None:
-        """Compute one forward pass; hooks take what is wanted of it.
+        """Compute one forward pass; hooks record the layers.
 
         Raises
         ------
@@ -60,7 +60,7 @@ class Runner:
             raise self._refused(batch, error) from error
 
     def _moved(self, value: Any) -> Any:
-        """Return inputs on the device of the network, what is of floating point in its precision."""
+        """Return inputs on the device of the network, with floating point inputs in its precision."""
         if isinstance(value, torch.Tensor):
             return self._tensor(value)
         if is_graph(value):
@@ -87,22 +87,22 @@ class Runner:
 
 @contextlib.contextmanager
 def running(network: Network, device: str, precision: str | None) -> Iterator[Runner]:
-    """Yield what runs a network in evaluation mode, and compute as a fresh process does until the end.
+    """Yield a runner for a network in evaluation mode, with the arithmetic settings of a fresh process.
 
-    The module itself runs if it is on the device and in the precision that are asked for; else a copy does, which
-    takes the memory of the weights once more until the end. The given module keeps its device and type always.
+    The module itself runs if it has the requested device and precision; otherwise a copy, which needs the memory of the
+    weights once more. The given module always keeps its device and type.
 
     Parameters
     ----------
     device : str
-        ``auto``: where the module is, unless that is the CPU and there is CUDA.
+        ``auto``: the module's device, unless that is the CPU and CUDA is available.
     precision : str, optional
-        Of weights and inputs; as they are by default.
+        Of weights and inputs; unchanged by default.
 
     Raises
     ------
     UsageError
-        If there is no such device or precision, or the module cannot be copied.
+        If the device or precision does not exist, or the module cannot be copied.
     """
     if precision is not None and precision not in PRECISIONS:
         raise UsageError(
@@ -112,8 +112,8 @@ def running(network: Network, device: str, precision: str | None) -> Iterator[Ru
     module = plain_module(network.module)
     if isinstance(module, torch.jit.ScriptModule):
         raise UsageError(
-            f"{network.name} is made by torch.jit, which calls no hooks, so that no layer can be taken: give the "
-            "module that it was made of"
+            f"{network.name} is made by torch.jit, which calls no hooks, so layers cannot be recorded: pass the "
+            "original module"
         )
     place = _device(module, device)
     with plain_arithmetic(place), full_convolutions():
@@ -124,7 +124,7 @@ def running(network: Network, device: str, precision: str | None) -> Iterator[Ru
 
 
 def _device(module: nn.Module, name: str) -> torch.device:
-    """Return where inputs go; a network spread over several devices takes them where its first weights are."""
+    """Return the device of inputs: that of the first weights, if a network is spread over several devices."""
     own = next((tensor.device for tensor in _tensors(module)), None)
     if name == "auto" and own is not None and own.type != "cpu":
         return own
@@ -153,7 +153,7 @@ def _tensors(module: nn.Module) -> Iterator[Tensor]:
 
 
 def _copied(module: nn.Module, device: torch.device, dtype: torch.dtype | None) -> nn.Module:
-    """Return a copy whose weights are made where and as they are to be, never twice as they were."""
+    """Return a copy with weights created directly on the new device and in the new type."""
     memo: dict[int, Any] = {}
     try:
         for tensor in _tensors(module):
@@ -174,7 +174,7 @@ def _copied(module: nn.Module, device: torch.device, dtype: torch.dtype | None) 
 
 
 def _shape(value: Any) -> str:
-    """Return what one input is, for messages."""
+    """Describe one input, for messages."""
     if isinstance(value, torch.Tensor):
         return f"{str(value.dtype).removeprefix('torch.')} {tuple(value.shape)}"
     return type(value).__name__

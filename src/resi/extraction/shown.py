@@ -1,4 +1,4 @@
-"""Tables of layers as people see them: as text, and in notebooks."""
+"""Tables of layers as text, and in notebooks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def text_lines(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return the rows of a table, its headings first, in columns of one width."""
+    """Return the rows of a table, headings first, in aligned columns."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 

@@ -1,4 +1,4 @@
-"""What decides a network's numbers beside its weights: its modules, their settings, what prepares its inputs."""
+"""What determines a network's outputs besides its weights: its modules, their settings, and its processor."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 BLOCK = 1 << 24
-"""Bytes that come from the device at once."""
+"""Bytes that are copied from the device at once."""
 
 
 def hash_weights(module: nn.Module) -> str:
@@ -32,7 +32,7 @@ def hash_weights(module: nn.Module) -> str:
     for name, tensor in itertools.chain(module.named_parameters(), module.named_buffers()):
         if tensor.is_meta or isinstance(tensor, torch.nn.parameter.UninitializedTensorMixin):
             raise UsageError(
-                f"the weight {name} has no values yet: load the weights, or run the model on one batch first"
+                f"the weight {name} is not initialised: load the weights, or run the model on one batch first"
             )
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
         _update(digest, tensor)

@@ -1,4 +1,4 @@
-"""Where rows of layers go as they come: into memory, or into a folder in which a stopped extraction goes on."""
+"""Storage for rows of layers: in memory, or in a folder where a stopped extraction can be continued."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 TENSOR = "representation"
 UNFINISHED = ".part"
 SECTOR = 512
-"""Bytes that a disk writes at once, or not at all."""
+"""Bytes that a disk writes atomically."""
 HASHING_THREADS = 4
 BYTES_IN_TWO_SECONDS = 2e9
 
@@ -41,15 +41,15 @@ BYTES_IN_TWO_SECONDS = 2e9
 class Folder:
     """Files of layers that grow batch by batch.
 
-    What a killed process leaves is the files with a further suffix and a journal. Rows that the journal does not know,
-    or that are not what it says of them, are cut off.
+    A killed process leaves files with an extra suffix and a journal. Rows that are missing from the journal, or do not
+    match its checksums, are removed.
 
     Parameters
     ----------
     path : Path
         The folder, which is there.
     settings : mapping
-        What decides what is extracted, which a later call has to agree with.
+        The settings of the extraction, which a later call must match.
 
     Attributes
     ----------
@@ -74,7 +74,7 @@ class Folder:
 
     @property
     def layers(self) -> dict[str, LayerFacts]:
-        """What is known of the layers; nothing before the first batch."""
+        """Facts about the layers; empty before the first batch."""
         return self._journal.layers
 
     @property
@@ -97,7 +97,7 @@ class Folder:
         self.running = batch.running
 
     def finish(self, about: Mapping[str, Any], manifest: Mapping[str, Any]) -> None:
-        """Give all files their headers and names, and write last that they are complete."""
+        """Give all files their headers and final names, then mark the folder as complete."""
         import polars as pl
 
         samples = self.samples
@@ -107,7 +107,7 @@ class Folder:
                 facts = self.layers[layer]
                 own = {"layer": layer, "layout": facts.layout, "dtype": facts.computed_in, "samples": digest}
                 stream.metadata = {**about, **own}
-            _say_if_long("the checksums of what was written are computed", self._n_bytes())
+            _say_if_long("computing the checksums of the written files", self._n_bytes())
             with ThreadPoolExecutor(HASHING_THREADS) as pool:
                 list(pool.map(TensorStream.finish, self._streams.values()))
             self.close()
@@ -121,7 +121,7 @@ class Folder:
             (self._path / JOURNAL).unlink()
 
     def close(self) -> None:
-        """Close all files, which stay."""
+        """Close all files without deleting them."""
         for file in self._files.values():
             file.close()
         self._journal.close()
@@ -136,9 +136,9 @@ class Folder:
         self._streams[layer] = TensorStream(self._files[layer], TENSOR, kept)
 
     def _kept_batches(self) -> int:
-        """Return how many batches are in all files as they were written."""
+        """Return how many batches are intact in all files."""
         journal, kept = self._journal, len(self._journal.batches)
-        _say_if_long("rows that were written before are compared with their checksums", self._n_bytes())
+        _say_if_long("verifying the checksums of rows written earlier", self._n_bytes())
         for number, (layer, facts) in enumerate(journal.layers.items()):
             whole = self._path / _file(layer)
             if whole.exists() and not _part(self._path, layer).exists():  # stopped while files got their names
@@ -161,13 +161,13 @@ class Folder:
             yield
         except OSError as error:
             raise StoreError(
-                f"cannot write to {self._path}: {error.strerror or error}. What is there stays: free space, and call "
-                "the same again to go on"
+                f"cannot write to {self._path}: {error.strerror or error}. Written rows are kept: free some space, and "
+                "repeat the call to continue"
             ) from error
 
 
 def checksum(rows: memoryview | bytes | bytearray) -> int:
-    """Return a check of bytes that finds sectors which are lost, moved or changed.
+    """Return a checksum that detects lost, moved or changed disk sectors.
 
     It is the CRC-32 of the sums of the sectors, as 64-bit words, and of what is left behind them: five times as fast as
     the CRC-32 of all bytes.
@@ -178,7 +178,7 @@ def checksum(rows: memoryview | bytes | bytearray) -> int:
 
 
 def _checks(path: Path, lengths: list[int]) -> Iterator[int | None]:
-    """Yield the check of each batch in a file; None where the file is too short."""
+    """Yield the checksum of each batch in a file; None where the file is too short."""
     if not path.exists():
         yield from (None for _ in lengths)
         return
@@ -220,15 +220,15 @@ def finished(folder: Path) -> dict[str, Any] | None:
 
 
 def unfinished(folder: Path) -> dict[str, Any] | None:
-    """Return the settings of an extraction into a folder that was stopped; None if it had written no batch."""
+    """Return the settings of a stopped extraction into a folder; None if it had written no batch."""
     journal = _journal_in(folder)
     return None if journal is None or not journal.batches else journal.settings
 
 
 def is_foreign(folder: Path) -> bool:
-    """Return whether a folder has content, and none of it says that it is an extraction.
+    """Return whether a folder has content that is not from an extraction.
 
-    Others call a file ``manifest.json``, too; what lies beside theirs may not be removed as though it were ours.
+    Other programs also write a ``manifest.json``; the files next to it must not be removed.
     """
     names = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
     if MANIFEST not in names:
@@ -241,7 +241,7 @@ def is_foreign(folder: Path) -> bool:
 
 
 def empty(folder: Path) -> None:
-    """Remove what an extraction wrote, its manifest first, and nothing else."""
+    """Remove only the files that an extraction wrote, its manifest first."""
     is_ours = _layer_files(folder)
     for name in (MANIFEST, JOURNAL, SAMPLES):
         (folder / name).unlink(missing_ok=True)
@@ -251,7 +251,7 @@ def empty(folder: Path) -> None:
 
 
 def _layer_files(folder: Path) -> Callable[[str], bool]:
-    """Return what says whether a file is one of a layer: all are, if the manifest is too damaged to name them."""
+    """Return a test for files of layers; it accepts all if the manifest is too damaged to name them."""
     journal = _journal_in(folder)
     try:
         manifest = finished(folder)
@@ -262,7 +262,7 @@ def _layer_files(folder: Path) -> Callable[[str], bool]:
 
 
 class Memory:
-    """Rows of layers in memory, which are allocated once where the number of samples is known.
+    """Rows of layers in memory, allocated once if the number of samples is known.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Groundings, which the command line calls tests: their models, and scores of measures by known similarity."""
+"""Groundings, called tests on the command line: their models, and scores of measures by known similarity."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 _TESTS = (AccuracyCorrelation, OutputCorrelation, LabelRandomization, Shortcut, Augmentation, LayerMonotonicity)
 
 GROUNDINGS: dict[str, type[Grounding]] = {grounding.name: grounding for grounding in _TESTS}
-"""The tests of the benchmark, which a run chooses among."""
+"""The tests of the benchmark, from which a run chooses."""
 AGAINST = {grounding.name: grounding for grounding in (ArchitectureSeparation, DatasetSeparation)}
-"""Tests of groups that are no settings, which a run has by ``by=architecture`` and ``by=dataset``."""
+"""Tests of groups that are not settings: a run uses them with ``by=architecture`` and ``by=dataset``."""
 SCORED: dict[str, type[Grounding]] = {**GROUNDINGS, **AGAINST}
-"""All tests that there can be scores of."""
+"""All tests that can have scores."""

@@ -1,9 +1,9 @@
-"""Architectures, or datasets that models were trained on, against each other: groups that no setting makes.
+"""Comparisons between architectures, or between training datasets: groups that are not settings.
 
-The models of such a test differ in what rows of tables have one column for. Rows about models of one group are those of
-any run: their ``architecture`` is the group. Of rows about two groups the column names both, ``gat+gcn``, and the
-setting of each side begins with its group, ``gat/standard``. Of models that were trained on one dataset and represented
-on another, ``dataset`` is ``mnli@sst2``; of two such groups ``mnli+sst2@sst2``.
+The models of such a test differ in something that a row has only one column for. Rows about models of one group are the
+same as in any run: their ``architecture`` is the group. In rows about two groups the column names both, ``gat+gcn``,
+and the setting of each side starts with its group, ``gat/standard``. For models trained on one dataset and represented
+on another, ``dataset`` is ``mnli@sst2``; for two such groups it is ``mnli+sst2@sst2``.
 """
 
 from __future__ import annotations
@@ -20,34 +20,34 @@ if TYPE_CHECKING:
     from resi.groundings.base import Models
 
 BETWEEN = "+"
-"""Stands between the names of groups."""
+"""Separator between names of groups."""
 ON = "@"
-"""Stands between the dataset that models were trained on and the one that they are represented on."""
+"""Separator between the training dataset and the dataset of the representations."""
 OF = "/"
-"""Stands between the group of a model and its setting."""
+"""Separator between the group of a model and its setting."""
 
 
 class Against(GroupSeparation):
-    """Tests by groups that are no settings: all models are of one setting.
+    """Tests by groups that are not settings: all models have the same setting.
 
     Parameters
     ----------
     of : str
-        The test whose models they are: it says which setting is unaltered, and on what input they are represented.
+        The test that provides the models: it determines the unaltered setting and the input of the representations.
     """
 
     by: ClassVar[str]
-    """The column of tables that tells groups apart."""
+    """The column of tables that identifies groups."""
 
     def __init__(self, of: str = "label_randomization") -> None:
         self.of = of
 
     def plan(self, models: Models) -> list[Experiment]:
-        """Return the experiments of one group, which has no other to be told from."""
+        """Return the experiments of one group, which has no other group to compare with."""
         return self.plan_groups({models.architecture: models}, models.settings(self.of))
 
     def plan_groups(self, groups: Mapping[str, Models], settings: Sequence[str]) -> list[Experiment]:
-        """Return one experiment a setting: the models of all groups, each at its last layer before the output."""
+        """Return one experiment per setting: the models of all groups, each at its last layer before the output."""
         first = next(iter(groups.values()))
         found = []
         for setting in settings:
@@ -93,7 +93,7 @@ class DatasetSeparation(Against):
 
 
 def join(groups: Iterable[str], on: str = "") -> str:
-    """Return what groups are called together, in whichever order they come.
+    """Return the joint name of groups, independent of their order.
 
     Examples
     --------
@@ -105,7 +105,7 @@ def join(groups: Iterable[str], on: str = "") -> str:
 
 
 def split_join(name: str) -> tuple[list[str], str]:
-    """Return the groups that a name is of, and the dataset that they are represented on if it says so.
+    """Return the groups in a joint name, and the dataset of their representations if it is in the name.
 
     Examples
     --------
@@ -143,4 +143,4 @@ def check_groups(key: str, groups: Sequence[str]) -> None:
         raise UsageError(f"{key}=[{','.join(groups)}]: name several to compare, each once")
     for name in groups:
         if set(name) & {BETWEEN, ON, OF}:
-            raise UsageError(f"{key}: {name} cannot be a group: its name has one of {BETWEEN} {ON} {OF} in it")
+            raise UsageError(f"{key}: {name} cannot be a group: its name contains one of {BETWEEN} {ON} {OF}")

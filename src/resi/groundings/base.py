@@ -1,4 +1,4 @@
-"""What a test is: which models it compares, and how it scores measures by what is known about them."""
+"""Base of all tests: which models a test compares, and how it scores measures by known facts about them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ else:
 LEVEL = 0.025
 UNKNOWN = "unknown"
 ABSENT = "absent"
-"""Instead of the hash of a published model's file that has not been fetched yet."""
+"""Placeholder for the hash of a published model's file that has not been downloaded yet."""
 
 
 class Item(NamedTuple):
@@ -43,7 +43,7 @@ class Item(NamedTuple):
     group : str
         Name of the group it belongs to.
     probe : ProbeSpec or None
-        The input on which it is computed, and the layers, if not those of the experiment.
+        The input and layers of the representation, if they differ from those of the experiment.
     """
 
     model: ModelSpec
@@ -61,9 +61,9 @@ class Experiment:
     items : tuple of Item
         In the order of groups, then seeds, then layers.
     probe : ProbeSpec
-        The input on which all of them are computed.
+        The input of all representations.
     functional : tuple of str
-        Functions of outputs (:mod:`resi.measures.functional`) by which its models are compared as well.
+        Functions of outputs (:mod:`resi.measures.functional`) for further comparisons of its models.
     by : str
         ``architecture`` or ``dataset`` where these are the groups; empty where settings are, see
         :mod:`resi.groundings.against`.
@@ -79,7 +79,7 @@ class Experiment:
     by: str = ""
 
     def probe_of(self, item: Item) -> ProbeSpec:
-        """Return the input on which a representation is computed, and the layers."""
+        """Return the input and layers of a representation."""
         return item.probe or self.probe
 
     @property
@@ -95,7 +95,7 @@ class Experiment:
 
 @dataclass(frozen=True)
 class Models:
-    """What a test needs to know to plan its models."""
+    """What a test needs to plan its models."""
 
     domain: Domain
     dataset: DatasetSpec
@@ -103,22 +103,22 @@ class Models:
     overrides: Mapping[str, Any]
     seeds: tuple[int, ...]
     groups: int | tuple[str, ...] | None
-    """How many groups, or the settings of their models; None for the domain's own number."""
+    """Number of groups, or the settings of their models; None for the domain's default."""
     published: Path | None = None
-    """Where published models lie, for runs that read them instead of training their own."""
+    """Folder of the published models, for runs that read them instead of training their own."""
     known_files: KnownFiles | None = None
-    """What is known of published models whose files are not there."""
+    """Known facts about published models whose files are missing."""
     assumes_files: bool = False
-    """Whether published models of which nothing is known are taken as if their files were there."""
+    """Whether unknown published models are planned as if their files were present."""
     left_out: dict[ModelSpec, DatasetError] = field(default_factory=dict)
-    """Published models of which nothing is known, and why; their :attr:`ModelSpec.checkpoint` is ``UNKNOWN``."""
+    """Unknown published models, and why; their :attr:`ModelSpec.checkpoint` is ``UNKNOWN``."""
     on: DatasetSpec | None = None
-    """The dataset that the models are represented on; None: the one that they are trained on."""
+    """The dataset of the representations; None: the training dataset."""
     _hyperparameters: dict[str, dict[str, Any]] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def probed(self) -> DatasetSpec:
-        """The dataset that the models are represented on."""
+        """The dataset of the representations."""
         return self.on or self.dataset
 
     def settings(self, test: str) -> tuple[str, ...]:
@@ -131,7 +131,7 @@ class Models:
 
     @property
     def training_version(self) -> int:
-        """The version number of what makes the models."""
+        """The version number of the code that makes the models."""
         return self.domain.training_version() if self.published is None else self.domain.reading_version()
 
     def spec(self, setting: str, seed: int) -> ModelSpec:
@@ -160,12 +160,12 @@ class Models:
             return replace(model, checkpoint=ABSENT if self.assumes_files else UNKNOWN)
 
     def _read_published(self, root: Path, model: ModelSpec) -> ModelSpec:
-        """Return a published model with what identifies it: the hash of its file, or the one that is known of it.
+        """Return a published model with its identity: the hash of its file, or the known hash.
 
         Raises
         ------
         DatasetError
-            If nothing is known of it, or its file is known to be of no use.
+            If nothing is known of it, or its file is known to be unusable.
         """
         path: Path | None = None
         try:
@@ -183,7 +183,7 @@ class Models:
         return model
 
     def _known_hash(self, model: ModelSpec) -> str | None:
-        """Return the one hash that is known of a model's file, where files are not looked at."""
+        """Return the known hash of a model's file without reading files."""
         if self.known_files is None or self.known_files.looks:
             return None
         with contextlib.suppress(DatasetError):  # none or several are known
@@ -199,14 +199,14 @@ class Models:
             raise CheckpointError(str(error)) from error
 
     def hyperparameters(self, setting: str) -> dict[str, Any]:
-        """Return the hyperparameters of a setting's models, which are looked up once for all seeds."""
+        """Return the hyperparameters of a setting's models, looked up once for all seeds."""
         if setting not in self._hyperparameters:
             found = self.domain.hyperparameters(self.architecture, self.dataset.name, setting, self.overrides)
             self._hyperparameters[setting] = found
         return self._hyperparameters[setting]
 
     def probe(self, setting: str, test: str) -> ProbeSpec:
-        """Return the input and layers at which a test looks at models of a setting."""
+        """Return the input and layers that a test uses for models of a setting."""
         values = self.hyperparameters(setting)
         if self.probed.name == self.dataset.name:
             return self.domain.probe(self.architecture, self.dataset.name, values, test)
@@ -215,12 +215,12 @@ class Models:
 
 
 class Member(NamedTuple):
-    """What a row and a column of the arrays in :class:`Similarities` stand for.
+    """A row and column of the arrays in :class:`Similarities`.
 
     Attributes
     ----------
     layer : str
-        Empty where a test looks at one layer of each model.
+        Empty if a test uses one layer of each model.
     """
 
     setting: str
@@ -229,14 +229,14 @@ class Member(NamedTuple):
 
 
 class MeasureFacts(NamedTuple):
-    """A measure with its parameters as the tables hold them, and how to read its values.
+    """A measure with its parameters as stored in tables, and how to interpret its values.
 
     Attributes
     ----------
     resolution : float
         Relative error of its values: values that differ by less are ties.
     scale : float
-        A size that its values have: that of a representation compared with itself, where it is always the same.
+        Scale of its values: the value of a representation compared with itself, if that is always the same.
     notes : str
         Summary of the notes of its comparisons, with their number.
     """
@@ -276,7 +276,7 @@ class Similarities:
         return tuple(dict.fromkeys(member.setting for member in self.members))
 
     def signed(self, protocol: Protocol) -> Values:
-        """Return values of which larger ones mean more similar.
+        """Return values with larger meaning more similar.
 
         Unless the protocol is the published one, a pair under an asymmetric measure has one value, the mean of its two
         directions, and none if a direction has none; and values that differ by rounding are ties.
@@ -306,11 +306,11 @@ class Score(NamedTuple):
     measure : int
         Which of the measures in :class:`Similarities`.
     value : float or None
-        None where nothing could be compared; ``reason`` says why.
+        None if nothing could be compared; ``reason`` says why.
     pairs, failed_pairs : int
-        Comparisons the value is based on, and comparisons it lacks.
+        Number of comparisons behind the value, and number of missing ones.
     models : int
-        How many models these are comparisons of.
+        Number of models in these comparisons.
     chance : float or None
         Expected value under random similarities.
     low, high : float or None
@@ -318,11 +318,11 @@ class Score(NamedTuple):
     p_value : float or None
         Share of random relabellings of the models under which the measure scores at least as well.
     smallest_p : float or None
-        What the p-value would be if no relabelling scored as well as the models do: there are only so many.
+        Smallest possible p-value, given the number of relabellings.
     functional : str
-        The function of outputs it is about; empty where there is none.
+        The function of outputs of the score; empty if there is none.
     setting, seed : str, int or None
-        The one setting and the one model it is about; empty and None where there are several.
+        The setting and the model of the score; empty and None if it is about several.
     reason : str
         Why the value is missing; empty if there is one.
     note : str
@@ -358,9 +358,9 @@ class Grounding(ABC):
     title: ClassVar[str]
     description: ClassVar[str]
     metrics: ClassVar[Mapping[str, str]]
-    """Each metric with its definition in a sentence; ``docs/tests.md`` has them in full."""
+    """Each metric with its definition in a sentence; full definitions are in ``docs/tests.md``."""
     uncertainty: ClassVar[str]
-    """What intervals and p-values are based on."""
+    """How intervals and p-values are computed."""
     headline: ClassVar[str]
     """The metric that ranks measures."""
     kind: ClassVar[str]
@@ -369,7 +369,7 @@ class Grounding(ABC):
     functional: ClassVar[tuple[str, ...]] = ()
     """Functions of outputs with which the similarities are correlated."""
     needs: ClassVar[tuple[str, ...]]
-    """What has to be known of models that are not trained here: columns of their table."""
+    """Facts needed about models that are not trained here: columns of their table."""
     seeds: ClassVar[tuple[int, ...]] = (0, 1, 2, 3, 4)
     """Seeds of each group's models in the benchmark."""
 
@@ -386,5 +386,5 @@ class Grounding(ABC):
         protocol : Protocol
             ``corrected`` or ``published``.
         seed : int
-            Of the draws for intervals and p-values.
+            Seed of the draws for intervals and p-values.
         """

@@ -1,4 +1,4 @@
-"""p-values corrected for the number of measures: with many of them, one soon scores better than chance by chance."""
+"""p-values corrected for the number of measures: among many, some score better than chance by accident."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, np.dtype[np.float64]]
 
 FAMILY = [*TEST, *ABOUT, "metric", "seed"]
-"""Scores with the same of these are corrected for each other: those of all measures on the same models."""
+"""Columns that define a family of tests: the scores of all measures on the same models."""
 CORRECTION = "correction"
-"""Column: by which method the p-values of a table were corrected."""
+"""Column with the method by which p-values were corrected."""
 NEEDED = ("test", "measure", "metric", "p_value")
 METHODS = ("holm", "bonferroni", "fdr_bh")
 NAMES = {"holm": "Holm", "bonferroni": "Bonferroni", "fdr_bh": "Benjamini-Hochberg"}
@@ -31,30 +31,30 @@ def correct(scores: pl.DataFrame, method: str = "holm") -> pl.DataFrame:
     """Return scores with p-values that are corrected for the number of measures.
 
     Scores of all measures by one metric of one test, on the same models, are a family of tests; without a correction,
-    some of 24 measures that are no better than chance reach p = 0.025 in up to 45 % of all families. What takes scores
-    follows the p-values in them: give the result to :func:`resi.plot.scores` or a table of one's own.
+    some of 24 measures that are no better than chance reach p = 0.025 in up to 45 % of all families. Figures and tables
+    use the p-values in the scores: pass the result to :func:`resi.plot.scores` or to your own table.
 
     Parameters
     ----------
     scores : DataFrame
-        With the columns :data:`resi.results.schema.SCORES`, those of all measures that were tried: leave some out
+        With the columns :data:`resi.results.schema.SCORES`, for all measures that were tried: select measures only
         afterwards.
     method : str
-        ``holm`` or ``bonferroni``: the probability that any measure of a family is called better than chance although
-        it is not stays below the level, however the scores depend on each other; Holm's p-values are never larger.
-        ``fdr_bh``: the expected share of such measures among those called so does, for scores that go together.
+        ``holm`` or ``bonferroni``: controls the probability of any false positive in a family, for any dependence
+        between scores; Holm's p-values are never larger than Bonferroni's.
+        ``fdr_bh``: controls the expected share of false positives among the positives, for positively dependent scores.
 
     Returns
     -------
     DataFrame
-        With corrected ``p_value`` and ``smallest_p``, the smallest that it can be; ``note`` says where the number of
-        measures alone keeps all p-values above the level, and the column ``correction`` holds the method. Scores
-        without a p-value do not count.
+        With corrected ``p_value`` and ``smallest_p``, its smallest possible value. ``note`` says if the number of
+        measures alone keeps all p-values above the level, and the column ``correction`` holds the method. Those without
+        a p-value are not counted.
 
     Raises
     ------
     UsageError
-        If there is no such method, the table lacks a column, or its p-values are corrected already.
+        If the method is unknown, the table lacks a column, or its p-values are already corrected.
 
     References
     ----------
@@ -86,12 +86,12 @@ def correct(scores: pl.DataFrame, method: str = "holm") -> pl.DataFrame:
 
 
 def correct_on_request(scores: pl.DataFrame, method: str | None) -> pl.DataFrame:
-    """Return scores corrected by a method, and as they are where there is none."""
+    """Return scores corrected by a method, or unchanged without one."""
     return scores if method is None else correct(scores, method)
 
 
 def p_title(scores: Any) -> str:
-    """Return what a column of p-values is called: ``p``, with the method by which those of some rows were corrected."""
+    """Return the heading of a column of p-values: ``p``, with the correction method if any row has one."""
     found = {row[CORRECTION] for row in scores if row.get(CORRECTION)}
     return f"p ({', '.join(SHORT[method] for method in sorted(found))})" if found else "p"
 
@@ -135,16 +135,16 @@ def _check(scores: pl.DataFrame, method: str) -> None:
     if method not in METHODS:
         raise unknown_name("correction", str(method), list(METHODS))
     if missing := [name for name in NEEDED if name not in scores.columns]:
-        raise UsageError(f"correct: the table lacks the columns {', '.join(missing)}; it takes a table of scores")
+        raise UsageError(f"correct: the table lacks the columns {', '.join(missing)}; expected a table of scores")
     if CORRECTION in scores.columns:
         by = scores[CORRECTION].drop_nulls().unique().sort().to_list()
         raise UsageError(f"correct: the p-values of this table are corrected already (by {', '.join(by)})")
 
 
 def _with_smallest(scores: pl.DataFrame, method: str) -> pl.DataFrame:
-    """Return scores with the smallest corrected p-value there can be, and a note where it is above the level.
+    """Return scores with the smallest possible corrected p-value, and a note where it is above the level.
 
-    By the false discovery rate, measures that all have the smallest p-value keep it.
+    With the false discovery rate, measures that all have the smallest p-value keep it.
     """
     times = pl.lit(1) if method == "fdr_bh" else pl.col("measures_")
     smallest = (pl.col("smallest_p") * times).clip(upper_bound=1)

@@ -1,4 +1,4 @@
-"""Which settings of a table were all compared with each other: the designs that it holds."""
+"""Designs of a table: sets of settings that were all compared with each other."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 
 
 def designs(rows: pl.DataFrame) -> list[tuple[str, ...]]:
-    """Return the largest sets of settings of which all were compared with each other, in sorted order.
+    """Return the largest sets of settings that were all compared with each other, in sorted order.
 
-    A table of several runs holds several, such as (0, 50, 75) and (0, 50, 100) where 75 and 100 have never met. A pair
-    whose comparisons have failed has met.
+    A table of several runs can hold several, such as (0, 50, 75) and (0, 50, 100) if 75 and 100 were never compared.
+    Failed comparisons count as compared.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ def designs(rows: pl.DataFrame) -> list[tuple[str, ...]]:
 def _largest(
     met: Mapping[str, Collection[str]], chosen: frozenset[str], left: set[str], seen: set[str]
 ) -> Iterator[tuple[str, ...]]:
-    """Yield the sets that contain what is chosen and nothing that was seen before (Bron and Kerbosch, CACM 1973)."""
+    """Yield the maximal sets that contain the chosen settings and none seen before (Bron and Kerbosch, CACM 1973)."""
     if not left and not seen:
         yield tuple(sorted(chosen))
     for name in sorted(left):

@@ -79,7 +79,7 @@ def uncertainty(
 
 
 def _scale(sizes: Array, metric: str) -> Scale:
-    """Return what the limits of a score of groups of some sizes depend on.
+    """Return the scale of a score's limits for the given group sizes.
 
     A model that has gone wrong is the least similar to all others: the pairs of its group that it is in then tie with
     its pairs across, below all others. ``floor`` is from the group in which it does the most harm.
@@ -99,7 +99,7 @@ def _scale(sizes: Array, metric: str) -> Scale:
 
 
 def smallest_p_value(groups: Array) -> float:
-    """Return the p-value of the best of all assignments: this many assignments give the same groups."""
+    """Return the p-value of the best assignment, given how many assignments give the same groups."""
     sizes = np.unique(groups, return_counts=True)[1]
     alike = np.unique(sizes, return_counts=True)[1]
     same = math.prod(map(math.factorial, [*sizes.tolist(), *alike.tolist()]))
@@ -161,7 +161,7 @@ def p_values(signed: Values, groups: Array, observed: Mapping[str, Values], seed
 
 
 def _distinct(sets: Array, models: int) -> tuple[Array, Array]:
-    """Return the different rows, and for every row which of them it is."""
+    """Return the distinct rows, and the index of each row among them."""
     if models > MOST_BITS:
         return sets, np.arange(len(sets))
     _, first, where = np.unique((1 << sets).sum(axis=1), return_index=True, return_inverse=True)

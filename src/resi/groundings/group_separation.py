@@ -33,8 +33,8 @@ else:
 class GroupSeparation(Grounding):
     """Scores how well a measure separates pairs within a group from pairs across groups.
 
-    For each group, pairs of two of its models should be more similar than pairs of one of its models with another
-    group's. ``auprc`` is the average precision of finding the former by their similarity, ``violation_rate`` the share
+    For each group, pairs within the group should be more similar than pairs of one of its models and one of another
+    group. ``auprc`` is the average precision of finding the former by their similarity, ``violation_rate`` the share
     of combinations of one pair of either kind that are in the wrong order; both are means over groups.
     """
 
@@ -53,7 +53,7 @@ class GroupSeparation(Grounding):
     needs = ("setting", "seed")
 
     def plan(self, models: Models) -> list[Experiment]:
-        """Return one experiment: every setting's models, at their last layer before the output."""
+        """Return one experiment: the models of all settings, at their last layer before the output."""
         settings = models.settings(self.name)
         probe = models.probe(settings[0], self.name)
         items = tuple(Item(model, probe.layers[-1], setting) for setting in settings for model in models.of(setting))
@@ -99,14 +99,14 @@ class GroupSeparation(Grounding):
 
 
 def _with_uncertainty(score: Score, uncertain: Uncertainty, groups: np.ndarray[Any, Any]) -> Score:
-    """Return a score with its interval, and what is to be noted where it or the p-value cannot say much."""
+    """Return a score with its interval, and notes if the interval or p-value is barely informative."""
     influence, (low, high) = uncertain.influences[score.measure], uncertain.limits[:, score.measure]
     sizes = np.unique(groups, return_counts=True)[1].tolist()
     notes = []
     if min(sizes) < FEWEST_MODELS:
         notes.append(f"no interval: a group has fewer than {FEWEST_MODELS} models")
     elif np.isnan(low):
-        notes.append("no interval: without one of the models nothing is left to score")
+        notes.append("no interval: with one model left out, nothing is left to score")
     else:
         score = score._replace(low=float(low), high=float(high))
     if not np.isnan(influence).any():
@@ -160,7 +160,7 @@ def _pairs_used(groups: np.ndarray[Any, Any], both_directions: bool) -> Mask:
 
 def _why_undefined(splits: Sequence[Split], settings: Sequence[str], measure: int) -> str:
     if len(settings) < 2:
-        return f"there is only the group {settings[0]}"
+        return f"the only group is {settings[0]}"
     for split, setting in zip(splits, settings, strict=True):
         if np.isnan(split.within[measure]).all():
             return f"no pair of two models of {setting} has a value"

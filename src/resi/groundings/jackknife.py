@@ -18,7 +18,7 @@ else:
     from resi.lazy import numpy as np
 
 COVERAGE = 0.95
-# Fewer models of a kind say next to nothing about how much models vary.
+# Fewer models per group say next to nothing about how much models vary.
 FEWEST_MODELS = 3
 # Errors below this are rounding: the score does not depend on which model is left out.
 NO_ERROR = 1e-12
@@ -29,7 +29,7 @@ FARTHEST = 3.0
 
 
 class Scale(NamedTuple):
-    """What a score's limits depend on beside its error.
+    """Scale of a score's limits, besides its error.
 
     Attributes
     ----------
@@ -112,7 +112,7 @@ def t_quantile(degrees: int) -> float:
 
 
 def normal_quantile() -> float:
-    """Return the same by the normal distribution."""
+    """Return the same for the normal distribution."""
     from scipy.special import ndtri
 
     return float(ndtri((1 + COVERAGE) / 2))

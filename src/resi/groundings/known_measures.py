@@ -1,4 +1,4 @@
-"""What a test has to know of the measures in a table: which way they point, and whether order matters."""
+"""Facts about the measures in a table that a test needs: their direction, and whether they are symmetric."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 
 def directions(table: pl.DataFrame) -> dict[str, bool | None]:
-    """Return whether larger values of each measure mean more similar, as far as the table says.
+    """Return whether larger values of each measure mean more similar, where the table says so.
 
     Raises
     ------
     UsageError
-        If it says both of one measure.
+        If the table contradicts itself about a measure.
     """
     column = "larger_is_more_similar"
     if column not in table.columns:
@@ -35,26 +35,26 @@ def directions(table: pl.DataFrame) -> dict[str, bool | None]:
     stated = table.filter(~pl.col("measure").is_in(list(FUNCTIONAL))).select("measure", column).unique().drop_nulls()
     if stated["measure"].is_duplicated().any():
         twice = stated.filter(stated["measure"].is_duplicated())["measure"][0]
-        raise UsageError(f"the column {column} says true and false of {twice}; keep the rows of one")
+        raise UsageError(f"the column {column} is both true and false for {twice}; keep the rows of one")
     return {**dict.fromkeys(table["measure"]), **dict(stated.iter_rows())}
 
 
 def facts_of(rows: pl.DataFrame, measures: Measures | None, stated_of: Mapping[str, bool | None]) -> MeasureFacts:
-    """Return what is known of a measure by its class, or else by a table.
+    """Return the facts about a measure from its class, or from a table.
 
     Parameters
     ----------
     rows : DataFrame
-        All of one measure and of one set of parameters, with the numbers of models in ``a`` and ``b``.
+        All with one measure and one set of parameters, with the indices of models in ``a`` and ``b``.
     measures : mapping from name to measure class, or None
-        Those that are not installed.
+        Measures that are not installed.
     stated_of : mapping from name to bool or None
-        What :func:`directions` returns.
+        Result of :func:`directions`.
 
     Raises
     ------
     UsageError
-        If there is no such measure, or it is not known which way it points.
+        If the measure or its direction is unknown.
     """
     name, parameters = str(rows["measure"][0]), str(rows["parameters"][0])
     stated, calibrated = stated_of.get(name), bool(rows.select(is_calibrated(pl.col("parameters")))[0, 0])
@@ -66,7 +66,7 @@ def facts_of(rows: pl.DataFrame, measures: Measures | None, stated_of: Mapping[s
         return MeasureFacts(name, parameters, stated or calibrated, not _has_both_orders(rows))
     elif name in stated_of:
         raise UsageError(
-            f"whether larger values of {name} mean more similar is not known; compare with "
+            f"it is not known whether larger values of {name} mean more similar; compare with "
             f"resi.as_measure({name}, name={name!r}, larger_is_more_similar=...), or fill the column "
             "larger_is_more_similar of the table"
         )
@@ -86,6 +86,6 @@ def facts_of(rows: pl.DataFrame, measures: Measures | None, stated_of: Mapping[s
 
 
 def _has_both_orders(rows: pl.DataFrame) -> bool:
-    """Return whether a pair stands in a table in either order, as it does for measures that are not symmetric."""
+    """Return whether a table holds a pair in both orders, as for measures that are not symmetric."""
     pairs = set(rows.select("a", "b").iter_rows())
     return any((b, a) in pairs for a, b in pairs if a != b)

@@ -24,7 +24,7 @@ else:
 CHANCE = {"spearman": 0.0, "violation_rate": 0.5}
 BEST = {"spearman": 1.0, "violation_rate": 0.0}
 WORST = {"spearman": -1.0, "violation_rate": 1.0}
-# Of so few, a swap of two neighbours is a large part of the score, and intervals are wide by themselves.
+# With so few layers, a swap of two neighbours is a large part of the score, and intervals are wide anyway.
 FEW_LAYERS = 4
 
 
@@ -32,7 +32,7 @@ class LayerMonotonicity(Grounding):
     """Scores whether similarity falls with the distance of two layers in the network.
 
     From each layer, forwards and backwards, ``spearman`` correlates dissimilarity with distance, and
-    ``violation_rate`` is the share of (nearer, farther) layers of which the farther one is the more similar.
+    ``violation_rate`` is the share of (nearer, farther) pairs of layers in which the farther one is more similar.
     """
 
     name = "layer_monotonicity"
@@ -111,7 +111,7 @@ def layer_violations(signed: Values, protocol: Protocol) -> Values:
     Returns
     -------
     array of shape (...)
-        NaN without triples.
+        NaN if there are no triples.
     """
     layers = np.arange(signed.shape[-1])
     i, j, k = (index.ravel() for index in np.meshgrid(layers, layers, layers, indexing="ij"))
@@ -139,7 +139,7 @@ def layer_correlation(signed: Values, protocol: Protocol) -> Values:
     Returns
     -------
     array of shape (n,)
-        NaN where nothing could be correlated.
+        NaN if nothing could be correlated.
     """
     size = signed.shape[-1]
     rows = []
@@ -221,7 +221,7 @@ def _with_p_values(scores: Sequence[Score], shares: Values, layers: Sequence[int
 
 
 def _with_interval(mean: Score, values: Values, layers: int) -> Score:
-    """Return the mean score with its interval over models, and what each of them adds to its uncertainty."""
+    """Return the mean score with its interval over models, and the contribution of each to its uncertainty."""
     known = values[~np.isnan(values)]
     count = len(known)
     if count < FEWEST_MODELS:
@@ -259,7 +259,7 @@ def limits_of_mean(values: Values, layers: int, metric: str) -> Values:
 
 @functools.lru_cache(maxsize=64)
 def _harm_of_a_swap(layers: int, metric: str) -> float:
-    """Return how far a perfect score falls at most if two neighbouring layers change places."""
+    """Return the largest drop of a perfect score if two neighbouring layers are swapped."""
     score = layer_correlation if metric == "spearman" else layer_violations
     place = np.arange(layers)
     swapped = np.tile(place, (layers - 1, 1))

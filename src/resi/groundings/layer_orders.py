@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 else:
     from resi.lazy import numpy as np
 
-# All orders of up to seven layers are tried; of more, so many random ones, as each takes the longer the more layers.
+# All orders of up to seven layers are tried; for more layers, this many random orders, as each takes longer.
 MOST_LAYERS = 7
-# Of fewer, none has two others whose order could be right.
+# With fewer layers, no layer has two others whose order could be right.
 FEWEST_LAYERS = 3
 ORDERS = 999
 BLOCK_ENTRIES = 2**21
@@ -96,7 +96,7 @@ def _combinations(counts: tuple[int, ...], exact: bool, seed: int) -> Integers:
 
 
 def _orders(layers: int, seed: int, model: int) -> tuple[Integers, bool]:
-    """Return orders of the layers, and whether these are all; an order and its reverse are one."""
+    """Return orders of the layers, and whether they are all orders; an order and its reverse count as one."""
     if layers <= MOST_LAYERS:
         every = relabellings(layers, seed, "order layers").orders
         return every[every[:, 0] <= every[:, -1]], True
@@ -105,7 +105,7 @@ def _orders(layers: int, seed: int, model: int) -> tuple[Integers, bool]:
 
 
 def smallest_p_value(layers: Sequence[int]) -> float:
-    """Return the p-value of the best of all orders of the layers of some models; an order and its reverse are one.
+    """Return the p-value of the best of all orders of the models' layers; an order and its reverse count as one.
 
     Where too many to be tried are drawn at random, it is that of a score which none of them reaches.
     """

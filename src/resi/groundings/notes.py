@@ -18,23 +18,23 @@ TOO_FEW_TO_TELL = "with {} no p-value can be below {:.2g}"
 
 
 def sentence(*notes: str) -> str:
-    """Join the notes there are."""
+    """Join the notes that are not empty."""
     return "; ".join(note for note in notes if note)
 
 
 def one_number(values: Values) -> str:
-    """Return a note where several values are all the same, so that the score says nothing about the models."""
+    """Return a note if all of several values are equal, so that the score says nothing about the models."""
     known = values[~np.isnan(values)]
     return "all pairs have the same value" if len(known) > 1 and (known == known[0]).all() else ""
 
 
 def of_comparisons(notes: Iterable[str]) -> str:
-    """Return how many of some comparisons carry a note, and the most frequent one.
+    """Return how many comparisons have a note, and the most frequent note.
 
     Parameters
     ----------
     notes : iterable of str
-        One for each comparison; empty where there is none.
+        One for each comparison; empty without a note.
     """
     every = list(notes)
     counted = Counter(note for note in every if note)

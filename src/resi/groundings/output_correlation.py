@@ -24,7 +24,7 @@ else:
     from resi.lazy import numpy as np
 
 
-# With one of fewer models left out, next to nothing is left to correlate.
+# With fewer models, leaving one out leaves almost nothing to correlate.
 FEWEST_MODELS = 5
 
 
@@ -49,7 +49,7 @@ class PredictionCorrelation(Grounding):
     seeds = tuple(range(10))
 
     def plan(self, models: Models) -> list[Experiment]:
-        """Return one experiment a setting: models that differ in their seed alone, at their last layer."""
+        """Return one experiment per setting: models that differ only in their seed, at their last layer."""
         about = self.name, models.domain.name, models.dataset.name, models.architecture
         experiments = []
         for setting in models.settings(self.name):
@@ -73,7 +73,7 @@ class PredictionCorrelation(Grounding):
 
 
 def _without_rounding(predictions: Values, protocol: Protocol) -> Values:
-    """Return differences of predictions, which lie in [0, 1], with those as ties that differ by rounding alone.
+    """Return differences of predictions, in [0, 1], with values that differ only by rounding made equal.
 
     Differences of accuracies that are whole numbers of samples often do.
     """
@@ -117,11 +117,11 @@ class _Part(NamedTuple):
     pairs : integer array of shape (2, n_pairs)
         The models of each pair with a value on either side.
     x, y : array of shape (n_measures, n_pairs), (n_pairs,)
-        How dissimilar the pairs' representations are, and their predictions.
+        Dissimilarity of the pairs' representations, and of their predictions.
     predictions : array of shape (n, n)
-        The latter for all pairs of models.
+        Dissimilarity of predictions for all pairs of models.
     expected : int
-        How many pairs there would be if none had failed.
+        Number of pairs if none had failed.
     """
 
     measures: Integers
@@ -186,11 +186,11 @@ def _with_interval(score: Score, ends: Values, shares: Values) -> Score:
     if models < FEWEST_MODELS:
         notes.append(f"no interval: fewer than {FEWEST_MODELS} models")
     elif np.isnan(ends).any():
-        notes.append("no interval: without one of the models nothing is left to correlate")
+        notes.append("no interval: with one model left out, nothing is left to correlate")
     else:
         score = score._replace(low=float(ends[0]), high=float(ends[1]))
     if score.p_value is None:
-        notes.append(f"no p-value: single pairs of models lack their {score.functional}")
+        notes.append(f"no p-value: some pairs of models have no {score.functional}")
     elif (smallest := 1 / math.factorial(models)) > LEVEL:
         notes.append(TOO_FEW_TO_TELL.format(f"{models} models", smallest))
     known = () if np.isnan(shares).any() else tuple(shares.tolist())
@@ -198,7 +198,7 @@ def _with_interval(score: Score, ends: Values, shares: Values) -> Score:
 
 
 def uncertainty(x: Values, y: Values, pairs: Integers, models: int, coefficient: str) -> tuple[Values, Values]:
-    """Return what each model adds to the uncertainty of correlations, and their 95 % limits, from leave-one-out ones.
+    """Return each model's contribution to the uncertainty of correlations, and 95 % limits, from leave-one-out values.
 
     Parameters
     ----------
@@ -226,7 +226,7 @@ def uncertainty(x: Values, y: Values, pairs: Integers, models: int, coefficient:
 
 
 def _scale(models: int, coefficient: str) -> Scale:
-    """Return what the limits of a correlation over pairs of so many models depend on.
+    """Return the scale of the limits of a correlation over pairs of a number of models.
 
     A correlation of 1 has the lower limit that it would have if a pair of each model changed places with the next one
     in the order of all pairs: a fixed number of steps of a rank correlation.
@@ -246,7 +246,7 @@ def _scale(models: int, coefficient: str) -> Scale:
 def _p_values_of_models(part: _Part, values: Values, coefficient: str, seed: int) -> Values:
     """Return one-sided p-values of the Mantel test, which permutes the models of one of the two matrices.
 
-    NaN where single pairs of models lack the function of outputs: then a permutation would move the holes about.
+    NaN if some pairs of models lack the function of outputs: a permutation would move the missing entries.
 
     References
     ----------
@@ -264,7 +264,7 @@ def _p_values_of_models(part: _Part, values: Values, coefficient: str, seed: int
 
 
 def _with_predictions(part: _Part) -> Mask:
-    """Return which models have a function of outputs with any other one."""
+    """Return which models have the function of outputs with at least one other model."""
     off_diagonal = part.predictions.copy()
     np.fill_diagonal(off_diagonal, np.nan)
     return np.asarray(~np.isnan(off_diagonal).all(axis=1))
@@ -286,7 +286,7 @@ def _p_values_of_pairs(part: _Part, values: Values, coefficient: str, seed: int)
 
 
 def _order(values: Values, coefficient: str) -> np.ndarray[Any, Any]:
-    """Return small integers in the order of the values, which are faster, where the coefficient asks for no more."""
+    """Return small integers in the order of the values, which are faster, if the coefficient only needs ranks."""
     if coefficient == "pearson":
         return values
     order = np.unique(values, return_inverse=True)[1].reshape(values.shape)

@@ -1,4 +1,4 @@
-"""Tables of pairs that no run has made: what a test needs to know of them, and what else is filled in."""
+"""Tables of pairs that were not made by a run: the columns that a test needs, and defaults for the others."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 SIDES = ("a", "b")
 OF_KIND = {"settings": ("setting", "seed"), "seeds": ("seed",), "layers": ("layer",)}
-"""What must be known of the models in a table, by the kind of a test."""
+"""Facts needed about the models in a table, by the kind of a test."""
 KNOWN = ("setting", "seed", "layer", "accuracy", "logits", "architecture", "dataset")
-"""What can be stated of a model."""
+"""Facts that can be stated about a model."""
 TEXTS = ("setting", "layer", "architecture", "dataset")
 DEFAULTS: dict[str, Any] = {
     "domain": "custom",
@@ -38,9 +38,9 @@ DEFAULTS: dict[str, Any] = {
     "layer": "",
     "parameters": "{}",
 }
-"""What stands in the columns that a table may lack."""
+"""Defaults of the columns that a table may lack."""
 SEPARATOR = ":"
-"""Stands between a model and a layer in the names of pairwise tables."""
+"""Separator between model and layer in the names of pairwise tables."""
 INPUT_OF = {"accuracy_difference": "accuracy", "jsd": "logits", "disagreement": "logits"}
 
 
@@ -50,12 +50,12 @@ def completed(table: pl.DataFrame, grounding: Grounding, needed: Sequence[str], 
     Parameters
     ----------
     models : mapping from name to mapping, DataFrame or None
-        What is known of what stands in the columns ``source`` and ``target``.
+        Facts about the names in the columns ``source`` and ``target``.
 
     Raises
     ------
     UsageError
-        If the table lacks a column that the test cannot do without, or ``models`` does not say what it needs.
+        If the table lacks a column that the test needs, or ``models`` lacks a fact that it needs.
     """
     if models is not None:
         table = _with_models(table, grounding, _by_name(models))
@@ -67,7 +67,7 @@ def completed(table: pl.DataFrame, grounding: Grounding, needed: Sequence[str], 
         )
     for column in ("seed_a", "seed_b"):
         if column in table.columns and not table.schema[column].is_integer():
-            raise UsageError(f"the column {column} holds {table.schema[column]}; seeds are whole numbers")
+            raise UsageError(f"the column {column} holds {table.schema[column]}; seeds must be whole numbers")
     filled = {
         column: DEFAULTS[name]
         for column in needed
@@ -85,7 +85,7 @@ def _advice(table: pl.DataFrame, grounding: Grounding) -> str:
     name = table["source"][0] if table.height else "NAME"
     example = {"setting": "'standard'", "seed": "0", "layer": "'1'"}
     about = ", ".join(f"'{known}': {example[known]}" for known in OF_KIND[grounding.kind])
-    return f"; say what its names are: models={{{name!r}: {{{about}}}, ...}}"
+    return f"; describe its names: models={{{name!r}: {{{about}}}, ...}}"
 
 
 def _keys(table: pl.DataFrame) -> pl.Series:
@@ -96,7 +96,7 @@ def _keys(table: pl.DataFrame) -> pl.Series:
 
 
 def _by_name(models: Any) -> dict[str, About]:
-    """Return what is known of each model, checked."""
+    """Return the facts about each model, checked."""
     if type(models).__module__.split(".")[0] == "pandas":
         models = pl.from_pandas(models)
     if isinstance(models, pl.DataFrame):
@@ -109,7 +109,7 @@ def _by_name(models: Any) -> dict[str, About]:
         models = {row.pop("name"): row for row in rows}
     if not isinstance(models, Mapping) or not all(isinstance(about, Mapping) for about in models.values()):
         raise UsageError(
-            "models= expects what is known by name, such as {'a': {'setting': 'standard', 'seed': 0}}, or a table with "
+            "models= expects facts by name, such as {'a': {'setting': 'standard', 'seed': 0}}, or a table with "
             "the column 'name'"
         )
     return {str(name): _checked(str(name), about) for name, about in models.items()}
@@ -117,7 +117,7 @@ def _by_name(models: Any) -> dict[str, About]:
 
 def _checked(name: str, about: Mapping[str, Any]) -> About:
     if unknown := [key for key in about if key not in KNOWN]:
-        raise UsageError(f"models[{name!r}] has {unknown[0]!r}; what can be stated is {', '.join(KNOWN)}")
+        raise UsageError(f"models[{name!r}] has {unknown[0]!r}; known keys: {', '.join(KNOWN)}")
     found: About = {key: str(value) if key in TEXTS else value for key, value in about.items()}
     if "seed" in found:
         try:
@@ -128,13 +128,13 @@ def _checked(name: str, about: Mapping[str, Any]) -> About:
 
 
 def _with_models(table: pl.DataFrame, grounding: Grounding, models: Mapping[str, About]) -> pl.DataFrame:
-    """Return a table of pairs with what is known of both sides in columns, and the differences of their outputs."""
+    """Return a table of pairs with the facts about both sides as columns, and the differences of their outputs."""
     if missing := [column for column in ("source", "target", "measure", "value") if column not in table.columns]:
         raise UsageError(f"models= names what is compared, but the table lacks the columns {', '.join(missing)}")
     names = list(dict.fromkeys([*table["source"], *table["target"]]))
     known = {name: _known(name, models, grounding) for name in names}
     if unknown := [name for name, about in known.items() if about is None]:
-        raise UsageError(f"models= says nothing of {_listed(unknown)}; add them, or leave out their rows")
+        raise UsageError(f"models= does not name {_listed(unknown)}; add them, or leave out their rows")
     items = {name: about for name, about in known.items() if about is not None}
     _check_distinct(items)
     for side, column in zip(SIDES, ("source", "target"), strict=True):
@@ -151,7 +151,7 @@ def _with_models(table: pl.DataFrame, grounding: Grounding, models: Mapping[str,
 
 
 def _known(name: str, models: Mapping[str, About], grounding: Grounding) -> About | None:
-    """Return what is known of a name: as it is, or of the model before ``:LAYER``."""
+    """Return the facts about a name, or about the model before ``:LAYER``."""
     about = models.get(name)
     if about is None:
         model = max((model for model in models if name.startswith(f"{model}{SEPARATOR}")), key=len, default=None)
@@ -159,7 +159,7 @@ def _known(name: str, models: Mapping[str, About], grounding: Grounding) -> Abou
             return None
         about = {"layer": name[len(model) + len(SEPARATOR) :], **models[model]}
     if absent := [key for key in OF_KIND[grounding.kind] if key not in about]:
-        raise UsageError(f"models[{name!r}] does not say its {' and '.join(absent)}, which test={grounding.name} needs")
+        raise UsageError(f"models[{name!r}] lacks its {' and '.join(absent)}, which test={grounding.name} needs")
     return {**{key: DEFAULTS[key] for key in ("setting", "seed", "layer", "architecture", "dataset")}, **about}
 
 
@@ -170,13 +170,13 @@ def _check_distinct(items: Mapping[str, About]) -> None:
         other = seen.setdefault(what, name)
         if other != name:
             raise UsageError(
-                f"models= says the same of {other!r} and {name!r}: setting={about['setting']} seed={about['seed']}"
+                f"models= is the same for {other!r} and {name!r}: setting={about['setting']} seed={about['seed']}"
                 f"{' layer=' + about['layer'] if about['layer'] else ''}; give each model its own seed"
             )
 
 
 def _outputs(items: Mapping[str, About], grounding: Grounding) -> Iterator[dict[str, Any]]:
-    """Yield how differently models predict, for a test of predictions."""
+    """Yield the differences of predictions, for a test of predictions."""
     of_models: dict[tuple[Any, ...], tuple[str, About]] = {}
     for name, about in items.items():
         what = tuple(about[key] for key in ("dataset", "architecture", "setting", "seed"))
@@ -185,7 +185,7 @@ def _outputs(items: Mapping[str, About], grounding: Grounding) -> Iterator[dict[
         wanted = INPUT_OF[functional]
         if lacking := [name for name, about in of_models.values() if wanted not in about]:
             raise UsageError(
-                f"test={grounding.name} needs the {wanted} of every model; models= lacks that of {_listed(lacking)}"
+                f"test={grounding.name} needs the {wanted} of every model; models= lacks it for {_listed(lacking)}"
             )
         for (what, (name, one)), (others, (other_name, other)) in itertools.combinations(of_models.items(), 2):
             if what[:3] != others[:3]:

@@ -1,4 +1,4 @@
-"""Which two of several measures differ, after the Friedman test has found that not all are alike."""
+"""Post-hoc tests: which pairs of measures differ, after the Friedman test has found a difference."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def nemenyi(means: Array, columns: int) -> Array:
     Parameters
     ----------
     means : array of shape (n_measures,)
-        Mean ranks among each other.
+        Mean ranks.
     columns : int
-        Over how many columns.
+        Number of columns that they are means over.
 
     Returns
     -------
@@ -59,7 +59,7 @@ def wilcoxon(goodness: Array) -> Array:
 
 
 def holm(p_values: Array) -> Array:
-    """Return p-values of all pairs after Holm's correction for their number."""
+    """Return the p-values of all pairs with Holm's correction for their number."""
     upper = np.triu_indices(len(p_values), 1)
     corrected = np.ones_like(p_values)
     corrected[upper] = adjusted(p_values[upper], "holm")

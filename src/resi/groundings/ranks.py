@@ -1,4 +1,4 @@
-"""Ranks of measures, and their uncertainty: whether measures differ, by how much they must, ranks with other models."""
+"""Ranks of measures and their uncertainty: tests for differences, critical differences, and ranks for other models."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ DIGITS = 12
 TOLERANCE = 1e-9
 
 MEASURE = ["measure", "parameters", "origin"]
-"""What distinguishes the measures of a column of scores."""
+"""Columns that identify a measure within a column of scores."""
 COLUMN = ["architecture", "dataset", "functional", "setting", "pooling", "groups", "models", "compared"]
-"""What a column is about, within one test of one domain: scores with the same of these are ranked among each other."""
+"""Columns that define a ranking, within one test of one domain: scores that agree in these are ranked together."""
 
 
 def with_ranks(scores: pl.DataFrame, column: Sequence[str], *, as_published: bool = False) -> pl.DataFrame:
-    """Rank the measures of each column of scores, by how far each comes from chance.
+    """Rank the measures of each column of scores, by how much each is better than chance.
 
     Parameters
     ----------
     scores : DataFrame
         With the columns :data:`resi.results.schema.SCORES`, by one metric of each test.
     column : sequence of str
-        Which of its columns two scores must have in common to be ranked among each other.
+        Columns in which scores must agree to be ranked together.
     as_published : bool
-        Rank as the published figure does: by the scores as they are, whatever chance is; equal ones share the best of
-        their ranks, and one alone is the first.
+        Rank as in the published figure: by the scores themselves, ignoring chance; ties share the best of their ranks,
+        and a single measure has rank 1.
 
     Returns
     -------
@@ -75,9 +75,9 @@ class Differences(NamedTuple):
     Attributes
     ----------
     measures, columns : int
-        How many there are.
+        Their numbers.
     p_value : float
-        Of the Friedman test: how often ranks drawn at random would differ as much.
+        Of the Friedman test: the probability that random ranks differ as much.
     critical : float
         Mean ranks that differ by less are not distinguishable (Nemenyi, 5 %).
     """
@@ -124,11 +124,11 @@ class RankedColumn(NamedTuple):
     key : str
         What distinguishes the column: its draws depend on it.
     rows : list of int
-        Which measure each score is of.
+        The measure of each score.
     scores : array of shape (n_scores,)
         Larger is better, 1 the best.
     influences : array of shape (n_scores, n_models) or None
-        What each model adds to a score's uncertainty; None if that of a score is unknown.
+        The contribution of each model to a score's uncertainty; None if it is unknown for a score.
     """
 
     key: str
@@ -162,7 +162,7 @@ def interval_of_places(places: Array) -> list[tuple[float, float] | None]:
 
 
 def chances_of_best(columns: Sequence[RankedColumn], places: Array) -> list[float | None]:
-    """Return in which share of draws each measure has the best mean place; equal ones share a draw.
+    """Return the share of draws in which each measure has the best mean place; ties share a draw.
 
     None for measures that lack a place in a column, and for all if an influence of the others is unknown.
     """
@@ -178,7 +178,7 @@ def chances_of_best(columns: Sequence[RankedColumn], places: Array) -> list[floa
 
 
 def chances_of_better(places: Array) -> Array:
-    """Return in which share of draws each measure (first) has a better mean place than another; equal ones half.
+    """Return the share of draws in which each measure (first axis) has a better mean place than another; ties: half.
 
     Returns
     -------
@@ -193,7 +193,7 @@ def chances_of_better(places: Array) -> Array:
 
 
 def best_measures(columns: Sequence[RankedColumn], measures: int) -> list[int] | None:
-    """Return the measures that cannot be told from the best one by their mean places: a 95 % confidence set of it.
+    """Return the measures not distinguishable from the best one by mean place: a 95 % confidence set of the best.
 
     A measure is left out if another one has a better mean place in so many draws of other models that this happens to
     the best measure in at most one study of twenty, by the inequality of Bonferroni. Draws are joint, so what moves all
@@ -260,7 +260,7 @@ def read_influences(text: str | None) -> list[float] | None:
 
 
 def indistinct_from_best(goodness: Array, influences: Array | None) -> list[bool]:
-    """Return which scores of one column cannot be told from the best, had the models been others.
+    """Return which scores of one column are not distinguishable from the best, over other models.
 
     All are scored on the same models, so that what counts is the uncertainty of the difference: the length of the
     difference of ``influences``. Normal at 5 %, for each score alone.

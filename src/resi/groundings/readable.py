@@ -1,4 +1,4 @@
-"""Scores as a person reads them: one row for each measure, the best first, and which cannot be told from the best."""
+"""Scores for readers: one row per measure, the best first, with those not distinguishable from the best marked."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 FEW = re.compile(TOO_FEW_TO_TELL.replace("{:.2g}", "[0-9.e-]+").replace("{}", "[^;]+"))
-# What the scores of a block have in common: they can be compared with each other.
+# Columns in which the scores of a block agree, so that they can be compared with each other.
 TEST = ["test", "protocol", "model_source"]
 ABOUT = ["domain", "dataset", "architecture", "setting", "functional", "pooling", "groups", "models", "compared"]
 DESIGN = ["domain", "dataset", "architecture", "setting", "functional", "pooling"]
@@ -31,9 +31,9 @@ TITLES = {
     "pearson": "Pearson ↑",
     "kendall": "Kendall ↑",
 }
-"""What tables call the metrics, and which direction is better."""
+"""Headings of the metrics in tables, and which direction is better."""
 BEST = "better than chance, and cannot be told from the best on the same models (5 %)"
-"""What the mark of a measure means, in tables and figures."""
+"""Meaning of the mark of a measure, in tables and figures."""
 UNKNOWN = "the uncertainty of the scores is unknown, so none is marked"
 CHANCE = "no score can be told from chance, so none is marked"
 BEST_BY_CHANCE = "no score that may be the best can be told from chance, so none is marked"
@@ -46,7 +46,7 @@ class Block(NamedTuple):
     Attributes
     ----------
     about : mapping from column to value
-        What they are about: test, dataset, architecture and so on, and ``design``, see :func:`with_designs`.
+        What the scores are for: test, dataset, architecture and so on, and ``design``, see :func:`with_designs`.
     rows : list of dict
         One for each measure, the best first: ``label``, ``best`` (see :func:`read_scores`), ``is_imported`` where
         imported scores stand beside computed ones, and ``metrics``, the score by each metric.
@@ -60,9 +60,9 @@ class Block(NamedTuple):
 
 
 def read_scores(scores: pl.DataFrame) -> Iterator[Block]:
-    """Yield the scores of each test and architecture, the best measure first; of single models nothing.
+    """Yield the scores of each test and architecture, the best measure first, without scores of single models.
 
-    A measure is ``best`` if it is better than chance and cannot be told from the one with the best score by the test's
+    A measure is ``best`` if it is better than chance and not distinguishable from the best score by the test's
     first metric: their difference is within its uncertainty over other models, the same for both measures, at 5 % for
     each measure alone. It is None for all measures of a block where there are too few models to tell, where none of
     these can be told from chance, or where the uncertainty is unknown.
@@ -80,12 +80,12 @@ def read_scores(scores: pl.DataFrame) -> Iterator[Block]:
 
 
 def with_designs(scores: pl.DataFrame, *also: str) -> pl.DataFrame:
-    """Return scores with ``design``: what their groups are, where other scores of a test have others; else empty.
+    """Return scores with ``design``: their groups, if other scores of the test have different groups; else empty.
 
     Parameters
     ----------
     also : str
-        Columns by which a reader tells scores apart beside the test, the models and the data.
+        Columns that distinguish scores for a reader, besides the test, the models and the data.
     """
     settings = pl.col("settings").fill_null("").replace("", None)
     several = settings.drop_nulls().n_unique().over([*TEST, *DESIGN, *also]) > 1
@@ -121,7 +121,7 @@ def _place(ranked: Mapping[str, Any] | None) -> tuple[bool, float]:
 
 
 def _mark(rows: Sequence[dict[str, Any]]) -> str:
-    """Mark the measures that cannot be told from the best; return why none is."""
+    """Mark the measures that are not distinguishable from the best; return why none is marked."""
     ranked = [row for row in rows if row["rank"] is not None and row["rank"]["value"] is not None]
     marks, why_unmarked = best_marks([row["rank"] for row in ranked])
     for row, mark in zip(ranked, marks or [], strict=bool(marks)):
@@ -130,7 +130,7 @@ def _mark(rows: Sequence[dict[str, Any]]) -> str:
 
 
 def best_marks(scores: Sequence[Mapping[str, Any]]) -> tuple[list[bool] | None, str]:
-    """Return which scores are better than chance and cannot be told from the best, see :func:`read_scores`.
+    """Return which scores are better than chance and not distinguishable from the best, see :func:`read_scores`.
 
     Parameters
     ----------
@@ -140,7 +140,7 @@ def best_marks(scores: Sequence[Mapping[str, Any]]) -> tuple[list[bool] | None, 
     Returns
     -------
     marks : list of bool or None
-        None where that cannot be said.
+        None if that is unknown.
     why_unmarked : str
         Why there are no marks; empty if there are, or if there are fewer than two scores.
     """
@@ -148,7 +148,7 @@ def best_marks(scores: Sequence[Mapping[str, Any]]) -> tuple[list[bool] | None, 
         return None, ALONE
     if few := FEW.search(str(min(scores, key=_place)["note"] or "")):
         return None, f"{few[0]}: too few models to tell which measure is best"
-    # Where that is not known, the uncertainty will say so.
+    # If that is unknown, the uncertainty is unknown too.
     may_differ = [differs_from_chance(score) is not False for score in scores]
     if not any(may_differ):
         return None, CHANCE
@@ -212,7 +212,7 @@ FRAME: dict[str, Any] = {
     **dict.fromkeys(("origin", "model_source", "reason", "note"), pl.String),
 }
 WHERE_FURTHER = 17
-"""Further metrics stand behind ``chance``."""
+"""Further metrics come after ``chance``."""
 
 
 def _frame_row(block: Block, row: Mapping[str, Any]) -> dict[str, Any]:

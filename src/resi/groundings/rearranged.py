@@ -24,11 +24,11 @@ class Rearranged(NamedTuple):
     Attributes
     ----------
     names : dict
-        The columns of its scope, groups joined.
+        The columns of its scope, with the names of groups joined.
     setting : str
-        That all models have.
+        The setting of all models.
     rows : DataFrame
-        With the group of each side for its setting, and no layers: each group is compared at one of its own.
+        With the group of each side as its setting, and without layers: each group is compared at one of its layers.
     """
 
     names: dict[str, Any]
@@ -44,12 +44,12 @@ def rearranged(
     Parameters
     ----------
     groups : sequence of str, optional
-        The groups that are meant; by default all that were compared with each other.
+        The requested groups; by default all that were compared with each other.
 
     Raises
     ------
     UsageError
-        If there are no comparisons between groups, or not of all that are meant.
+        If there are no comparisons between groups, or some requested groups are missing.
     """
     across = _across(frame, test)
     known = sorted({*across["setting_a"], *across["setting_b"]})
@@ -71,7 +71,7 @@ def rearranged(
 
 
 def _across(frame: pl.DataFrame, test: Against) -> pl.DataFrame:
-    """Return the comparisons between groups, with the group of each side as its setting and its pooling beside."""
+    """Return the comparisons between groups, with the group of each side as its setting, and its pooling."""
     rows = frame.filter(pl.col(test.by).str.contains(BETWEEN, literal=True))
     rows = rows.with_columns(
         on=pl.col(test.by).str.extract(r"@(.*)$").fill_null(""),
@@ -101,7 +101,7 @@ def _poolings(across: pl.DataFrame) -> Iterator[dict[str, str]]:
     for nodes in sorted(map(sorted, parts)):
         if len(nodes) > len(dict(nodes)):
             several = next(group for group, _ in nodes if sum(group == other for other, _ in nodes) > 1)
-            raise UsageError(f"the comparisons of {several} are of several poolings; keep the rows of one")
+            raise UsageError(f"the comparisons of {several} have several poolings; keep the rows of one")
         yield dict(nodes)
 
 
@@ -154,6 +154,6 @@ def _check_layers(rows: pl.DataFrame, test: Against) -> None:
     for (group,), part in pl.concat(sides).unique().sort("group", "layer").group_by("group", maintain_order=True):
         if part.height > 1:
             raise UsageError(
-                f"test={test.name}: the comparisons of {group} are of the layers {', '.join(part['layer'])}; this test "
-                "looks at one layer of each group: keep the rows of one"
+                f"test={test.name}: the comparisons of {group} have the layers {', '.join(part['layer'])}; this test "
+                "uses one layer of each group: keep the rows of one"
             )

@@ -1,4 +1,4 @@
-"""Models relabelled at random, for p-values. All measures share the same draws."""
+"""Random relabellings of models, for p-values. All measures share the same draws."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ else:
 
 PERMUTATIONS = 9999
 SMALLEST_P = 1 / (PERMUTATIONS + 1)
-"""The p-value that no random permutation reaches; of all permutations it can be no smaller."""
-# Statistics that differ by less are equal but for the order of additions.
+"""The smallest possible p-value, with random or with all permutations."""
+# Statistics that differ by less are equal up to the order of additions.
 TOLERANCE = 1e-12
 
 
@@ -32,7 +32,7 @@ class Relabellings(NamedTuple):
     ----------
     orders : integer array of shape (n_permutations, n_items)
     exact : bool
-        Whether these are all there are, the identity among them.
+        Whether these are all permutations, including the identity.
     """
 
     orders: Integers
@@ -59,9 +59,9 @@ def share_as_large(observed: Values, null: Values, exact: bool) -> Values:
     ----------
     observed : array of shape (n,)
     null : array of shape (n, n_permutations)
-        NaN where a relabelling leaves nothing to score; it is left out.
+        NaN if a relabelling leaves nothing to score; it is left out.
     exact : bool
-        Whether ``null`` holds the observed arrangement already; else it is counted in.
+        Whether ``null`` includes the observed arrangement; if not, it is added.
 
     Returns
     -------

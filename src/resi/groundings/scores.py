@@ -1,4 +1,4 @@
-"""Scores computed from any table of comparisons: of a run, of a merge of many, or of an import."""
+"""Scores computed from any table of comparisons: from a run, a merge of many runs, or an import."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ if TYPE_CHECKING:
 SCOPE = ["domain", "dataset", "architecture", "origin", "model_source", "pooling"]
 SIDE_A, SIDE_B = ["setting_a", "seed_a", "layer_a"], ["setting_b", "seed_b", "layer_b"]
 NEEDED = [*SCOPE, *SIDE_A, *SIDE_B, "measure", "parameters", "value", "key", "pair", "note"]
-# Settings that are nobody's alone: untouched training.
+# Settings shared by all tests: unaltered training.
 STANDARD = "standard"
-# Metrics of which 0 is best; of all others 1 is.
+# Metrics whose best value is 0; for all others it is 1.
 LOSSES = ("violation_rate",)
-# Two values for one pair agree within this share of their size; what is left is the order of additions.
+# Two values for one pair agree up to this share of their size, the effect of the order of additions.
 RELATIVE_TOLERANCE = 1e-6
 
 
@@ -62,27 +62,27 @@ def score_table(  # noqa: PLR0913 - all but the first are options
     Parameters
     ----------
     comparisons : polars.DataFrame
-        Of a run, with the columns of :data:`resi.results.schema.COMPARISONS`; or any with ``measure``, ``value`` and
-        what the test cannot do without: ``setting_a, seed_a, setting_b, seed_b`` for tests of groups, ``seed_a,
-        seed_b`` for tests of predictions, ``layer_a, layer_b`` for ``layer_monotonicity``. A table of
-        :func:`resi.pairwise` gets these by ``models``. Rows that do not belong to the test are ignored; rows without
-        a value count as failed.
+        The table of a run, with the columns of :data:`resi.results.schema.COMPARISONS`; or any table with ``measure``,
+        ``value`` and the columns that the test needs: ``setting_a, seed_a, setting_b, seed_b`` for tests of groups,
+        ``seed_a, seed_b`` for tests of predictions, ``layer_a, layer_b`` for ``layer_monotonicity``. For a table of
+        :func:`resi.pairwise`, pass ``models`` instead. Rows that do not belong to the test are ignored; rows without a
+        value count as failed.
     test : str
         Name of a test; ``resi list tests``.
     protocol : str
         ``corrected`` or ``published``.
     settings : sequence of str, optional
-        The settings to use; by default ``standard`` and those named after the test, if they are in the table, or all
-        in ``models``, with scores for each set of them that were all compared with each other. Of the tests
+        The settings to use. By default, ``standard`` and those named after the test, if they are in the table, or all
+        in ``models``, with scores for each set of settings that were all compared with each other. For the tests
         ``architecture`` and ``dataset``, the groups; by default all that were compared.
     layers : sequence of str, or mapping from architecture to such, optional
         The order of layers in the network, for ``layer_monotonicity``; by default that of the numbers in their names.
     measures : mapping from name to measure class, optional
         Measures that are neither installed as plugins nor have a direction in the column ``larger_is_more_similar``.
     models : mapping from name to mapping, or table with the column ``name``, optional
-        What is known of each name in the columns ``source`` and ``target``: ``setting`` (its group; ``standard`` by
+        Facts about each name in the columns ``source`` and ``target``: ``setting`` (its group; ``standard`` by
         default), ``seed``, ``layer``, ``architecture``, ``dataset``, and for tests of predictions ``accuracy`` or
-        ``logits``, an array. A name ``MODEL:LAYER`` is the layer of a model named here.
+        ``logits``, an array. A name ``MODEL:LAYER`` is a layer of a model named here.
     seed : int
         Of the draws for intervals and p-values.
 
@@ -94,7 +94,7 @@ def score_table(  # noqa: PLR0913 - all but the first are options
     Raises
     ------
     UsageError
-        If a name does not exist, the table lacks what the test needs, nothing in it belongs to the test, or a pair has
+        If a name is unknown, the table lacks a column that the test needs, no row belongs to the test, or a pair has
         two different values.
 
     Examples
@@ -175,7 +175,7 @@ def _relevant(frame: pl.DataFrame, grounding: Grounding, settings: Sequence[str]
 
 
 def _between_models(frame: pl.DataFrame, grounding: Grounding) -> pl.DataFrame:
-    """Return the comparisons of a kind that a test looks at, of whichever settings."""
+    """Return the comparisons of the kind that a test uses, for any settings."""
     same_setting = pl.col("setting_a") == pl.col("setting_b")
     same_model = same_setting & (pl.col("seed_a") == pl.col("seed_b"))
     is_functional = pl.col("measure").is_in(list(FUNCTIONAL))
@@ -201,7 +201,7 @@ def _wanted(grounding: Grounding) -> str:
 
 
 def _models_that_take_part(rows: pl.DataFrame, grounding: Grounding) -> pl.DataFrame:
-    """Leave out models that other tests brought in: those compared with no other group, or not by their outputs."""
+    """Leave out models of other tests: those not compared with another group, or without comparisons of outputs."""
     if grounding.kind == "layers":
         return rows
     if grounding.kind == "seeds":
@@ -210,12 +210,12 @@ def _models_that_take_part(rows: pl.DataFrame, grounding: Grounding) -> pl.DataF
 
 
 def compared_across(rows: pl.DataFrame, scope: Sequence[str] = ()) -> pl.DataFrame:
-    """Leave out models that are compared with none of another setting: other tests brought them in."""
+    """Leave out models without a comparison with another setting: they belong to other tests."""
     return _of_models_in(rows.filter(pl.col("setting_a") != pl.col("setting_b")), rows, scope)
 
 
 def _of_models_in(linked: pl.DataFrame, rows: pl.DataFrame, scope: Sequence[str]) -> pl.DataFrame:
-    """Return the comparisons between models that also stand in others."""
+    """Return the comparisons between models that also occur in other comparisons."""
     sides = [linked.select(*scope, setting=f"setting_{side}", seed=f"seed_{side}") for side in "ab"]
     taking_part = pl.concat(sides).unique()
     for side in "ab":
@@ -258,12 +258,12 @@ def _in_order(settings: Sequence[str]) -> str:
 
 
 def _as_text(influences: Sequence[float]) -> str:
-    """Return numbers as JSON, with as many digits as do not depend on which measures are scored beside."""
+    """Return numbers as JSON, with the digits that do not depend on which other measures are scored."""
     return f"[{', '.join(f'{share:.5g}' for share in influences)}]" if influences else ""
 
 
 def _compared(pairs: pl.Series) -> str | None:
-    """Return the identity of all that a measure has compared, None if the table does not hold it."""
+    """Return the identity of everything that a measure compared, None if the table lacks it."""
     return None if pairs.has_nulls() else fingerprint({"pairs": pairs.unique().sort().to_list()})
 
 
@@ -273,7 +273,7 @@ def _known_by_name(similarities: Similarities) -> str:
 
 
 def _normalised(score: Score) -> float | None:
-    """Return which share of the way from chance to the best value a score has come."""
+    """Return a score as a share of the way from chance to the best value."""
     if score.value is None or score.chance is None:
         return None
     best = 0.0 if score.metric in LOSSES else 1.0
@@ -315,14 +315,14 @@ def _members(side: pl.DataFrame, by_layer: bool) -> list[Member]:
 
 
 def _matrix(rows: pl.DataFrame, members: Sequence[Member], symmetric: bool) -> Values:
-    """Return values as a matrix, NaN where there is none.
+    """Return values as a matrix, NaN for missing ones.
 
     Raises
     ------
     UsageError
         If a pair has two different values.
     """
-    # Missing values first: of two rows of one pair the last one stays.
+    # Missing values first: of two rows of one pair, the last one is kept.
     given = rows.with_columns(pl.col("value").fill_nan(None)).sort("value", nulls_last=False)
     a, b, value = (given[name].to_numpy() for name in ("a", "b", "value"))
     value = np.where(np.isfinite(value), value, np.nan)
@@ -337,7 +337,7 @@ def _matrix(rows: pl.DataFrame, members: Sequence[Member], symmetric: bool) -> V
         first = int(np.flatnonzero(differs)[0])
         pair = f"{members[a[first]]} and {members[b[first]]}"
         raise UsageError(
-            f"{given['measure'][0]}: {int(differs.sum())} pairs have two different values, the first of them "
+            f"{given['measure'][0]}: {int(differs.sum())} pairs have two different values, first "
             f"{pair} with {value[first]:.9g} and {matrix[a[first], b[first]]:.9g}. The table holds comparisons of "
             "different models or data under one name; keep those of one run"
         )
@@ -349,8 +349,8 @@ def _check_one_layer(rows: pl.DataFrame, names: Sequence[Any]) -> None:
     layers = sorted({*rows["layer_a"], *rows["layer_b"]})
     if len(layers) > 1:
         raise UsageError(
-            f"{_label(names)}: the comparisons between models are of the layers {', '.join(layers)}; "
-            "this test looks at one layer: keep the rows of one"
+            f"{_label(names)}: the comparisons between models have the layers {', '.join(layers)}; "
+            "this test uses one layer: keep the rows of one"
         )
 
 
@@ -367,5 +367,5 @@ def _layer_order(rows: pl.DataFrame, names: Sequence[Any], request: _Request) ->
     if given is None:
         given = in_natural_order(found)
     if unknown := sorted(found - set(given)):
-        raise UsageError(f"{_label(names)}: the layers {', '.join(unknown)} are not among those given in order")
+        raise UsageError(f"{_label(names)}: the layers {', '.join(unknown)} are missing from layers=")
     return {layer: position for position, layer in enumerate(given)}

@@ -51,8 +51,8 @@ def pair_index(members: Mask) -> PairIndex:
 def average_precision(split: Split) -> Values:
     """Return the average precision of finding pairs within the group by their values; equal values share a threshold.
 
-    Each pair within the group counts with the precision at its value: of all pairs with a value at least as large, the
-    share that lies within.
+    It is the mean, over pairs within the group, of the precision at their value: the share of pairs within the group
+    among all pairs with a value at least as large.
 
     Returns
     -------
@@ -88,7 +88,7 @@ def expected_average_precision(split: Split) -> Values:
     with np.errstate(invalid="ignore", divide="ignore"):
         others = ((relevant - 1) / (total - 1))[..., None]
         shares = np.where(known, (1 + (reached - 1) * others) / reached, 0)
-        # In one order of memory, and so of additions, however many measures there are.
+        # In one memory order, so that the order of additions does not depend on the number of measures.
         expected = np.ascontiguousarray(shares).sum(axis=-1) / total
     return _where_defined(split, expected)
 
@@ -114,7 +114,7 @@ def violation_rate(split: Split, ties: float) -> Values:
     Parameters
     ----------
     ties : float
-        What a tie counts: 1 in the published benchmark, 1/2 in ours, so that random values give 1/2.
+        Weight of a tie: 1 in the published benchmark, 1/2 here, so that random values give 1/2.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Values that differ only by rounding, on which scores must not depend."""
+"""Ties: scores must not depend on differences that are only rounding."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 else:
     from resi.lazy import numpy as np
 
-# Relative error of a measure that states none: some thousand roundings of double precision.
+# Relative error of measures that do not state one: several thousand roundings of double precision.
 RESOLUTION = 1e-12
 
 
 def merge_ties(values: Values, resolution: float = RESOLUTION, scale: float = 0.0) -> Values:
-    """Return values in which those that differ by no more than their error are equal: each is the smallest of its tie.
+    """Return values with ties made equal: values within their error of each other become the smallest of them.
 
     Of two neighbours in order, the error is ``resolution`` times the largest of their sizes, the median size of all
     values, and ``scale``. So values that should be 0 are tied to each other wherever others say how large values are.
@@ -28,7 +28,7 @@ def merge_ties(values: Values, resolution: float = RESOLUTION, scale: float = 0.
     resolution : float
         Relative error of a value.
     scale : float
-        A size that values are known to have, such as 1 for similarities of at most 1.
+        Known scale of the values, such as 1 for similarities of at most 1.
     """
     known = np.unique(values[np.isfinite(values)])
     if len(known) < 2:

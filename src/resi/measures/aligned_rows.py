@@ -1,4 +1,4 @@
-"""The cosines of matching rows, after one representation has been rotated onto the other."""
+"""Cosines of matching rows after rotating one representation onto the other."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ else:
 
 
 class RowsState(NamedTuple):
-    """Features in at most n_samples columns, scaled, and with rows of length one; which rows are not all zero."""
+    """Scaled features in at most n_samples columns, with unit rows, and a mask of rows that are not all zero."""
 
     compact: Tensor
     unit: Tensor
@@ -39,9 +39,9 @@ class RowsState(NamedTuple):
 class AlignedCosine(BuiltIn):
     """Aligned cosine similarity.
 
-    R is rotated onto S, neither centred, by the orthogonal matrix that brings them closest; the value is the mean
-    cosine of matching rows, in [-1, 1]. Rows that are all zero on either side are left out with a warning. Directions
-    in which one side has nothing in common with the other have no best rotation, and count as orthogonal.
+    R is rotated onto S by the best orthogonal matrix, without centring; the value is the mean cosine of matching rows,
+    in [-1, 1]. Rows that are all zero on either side are left out with a warning. Directions in which one side is
+    orthogonal to the other have no best rotation, and count as orthogonal.
 
     References
     ----------
@@ -76,7 +76,7 @@ class AlignedCosine(BuiltIn):
         return RowsState(compact, unit, unit.any(1))
 
     def permuted(self, state: RowsState, order: Tensor) -> RowsState:
-        """Return what was prepared with its rows in another order."""
+        """Return the prepared state with its rows in another order."""
         return RowsState(*(part.index_select(0, order) for part in state))
 
     def compare(self, a: RowsState, b: RowsState) -> float:
@@ -89,7 +89,7 @@ class AlignedCosine(BuiltIn):
         """
         count = int((a.usable & b.usable).sum())
         if count == 0:
-            raise DegenerateInputError("no row is different from zero on both sides")
+            raise DegenerateInputError("every row is zero on at least one side")
         if count < len(a.usable):
             warnings.warn(f"{self.name}: {len(a.usable) - count} all-zero rows are left out", stacklevel=2)
         rotation = rotation_of_all_sizes(a.compact, b.compact)
@@ -100,7 +100,7 @@ class AlignedCosine(BuiltIn):
     def permuted_values(
         self, states: Sequence[RowsState], pairs: Sequence[tuple[int, int]], orders: Tensor, spread: Spread
     ) -> Sequence[Tensor | None]:
-        """Compare without what is the same for all orders; pairs with rows of zeros are compared one by one."""
+        """Reuse what is the same for all orders; pairs with all-zero rows are compared one by one."""
         chosen = [(states[one], states[other]) for one, other in pairs]
         return list(spread(lambda pair: self._in_orders(pair[0], pair[1], orders), chosen))
 
@@ -120,7 +120,7 @@ class AlignedCosine(BuiltIn):
         return values
 
     def memory_needs(self, size: Size) -> Needs:
-        """Return the bytes of the compact form and its unit rows, and of what the rotation of a pair takes."""
+        """Return the bytes of the compact form and its unit rows, and of rotating a pair."""
         compact = 8 * size.n_samples * size.smaller
         held = size.matrix() | ({"compact": compact} if size.wide else {}) | {"unit": compact}
         return Needs(held, preparing=parts.rotating(size), comparing=8 * size.square)

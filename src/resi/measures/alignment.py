@@ -50,7 +50,7 @@ def relative_scales(a: Features, b: Features) -> tuple[float, float, float]:
 
 @dataclass
 class _CentredShapes(BuiltIn, ABC):
-    """Measures on the nuclear norm of ``RcᵀSc``, which is computed once for all of them."""
+    """Measures of the nuclear norm of ``RcᵀSc``, which is computed once for all of them."""
 
     family = "alignment"
     version = 2
@@ -82,7 +82,7 @@ class _CentredShapes(BuiltIn, ABC):
         return Needs(held, preparing=parts.rotating(size), comparing=comparing)
 
     def note(self, a: Features, b: Features) -> str:
-        """Return a sentence if the matrices of unrelated representations have a cosine of half or more."""
+        """Return a note if unrelated representations have a cosine of half or more."""
         most = a.shape[0] - 1
         # The extents, which take a product each, are at most the ranks.
         if chance.least_alignment(*(min(most, x.shape[1]) / most for x in (a, b))) < chance.NOTED or not all(
@@ -98,7 +98,7 @@ class _CentredShapes(BuiltIn, ABC):
     def permuted_values(
         self, states: Sequence[Features], pairs: Sequence[tuple[int, int]], orders: Tensor, spread: Spread
     ) -> Sequence[Tensor | None]:
-        """Compare by the nuclear norm alone, all that an order of the samples changes; without constant sides."""
+        """Compare by the nuclear norm alone, the only part that depends on the order of samples; no constant sides."""
         chosen = [(states[one], states[other]) for one, other in pairs]
         return list(spread(lambda pair: self._in_orders(pair[0], pair[1], orders), chosen))
 
@@ -120,7 +120,7 @@ class _CentredShapes(BuiltIn, ABC):
 
     @abstractmethod
     def _at_cosine(self, a: Features, b: Features, cosine: float) -> float:
-        """Return the value of two matrices after rotating them to a cosine."""
+        """Return the value for a cosine after the best rotation."""
 
     def _cosine(self, a: Features, b: Features) -> float:
         """Return the nuclear norm of the product of the matrices divided by their norms, in [0, 1].
@@ -226,8 +226,8 @@ class AngularShape(_CentredShapes):
 class PermutationProcrustes(BuiltIn):
     """Procrustes distance over permutations of the neurons.
 
-    The smallest Frobenius distance between the matrices, not centred, over all one-to-one matches of their neurons;
-    the narrower side counts as padded with zero columns.
+    The smallest Frobenius distance between the matrices, without centring, over all one-to-one matches of their
+    neurons; the narrower side counts as padded with zero columns.
 
     References
     ----------
@@ -250,7 +250,7 @@ class PermutationProcrustes(BuiltIn):
     reference = SHAPE_METRICS
 
     def prepare(self, x: Features) -> Features:
-        """Take the means off the features."""
+        """Subtract the means of the features."""
         x.shared(intermediates.moved if x.single else intermediates.shifted)
         return x
 
@@ -285,7 +285,7 @@ class PermutationProcrustes(BuiltIn):
     def permuted_values(
         self, states: Sequence[Features], pairs: Sequence[tuple[int, int]], orders: Tensor, spread: Spread
     ) -> Sequence[Tensor | None]:
-        """Compare with the products of neurons alone, which is all that an order of the samples changes."""
+        """Compare by the products of neurons alone, the only part that depends on the order of samples."""
         # Of single precision that is what comparing does.
         is_double = [not (states[one].single and states[other].single) for one, other in pairs]
         both = [(states[one], states[other]) for one, other in pairs]
@@ -312,7 +312,7 @@ class PermutationProcrustes(BuiltIn):
 
 
 def _distance_from_products(a: Features, b: Features, share_a: float, share_b: float) -> float | None:
-    """Return the distance over permutations of neurons, or None where products of single precision are not enough."""
+    """Return the distance over permutations of neurons, or None if single precision is not enough."""
     n_samples = a.shape[0]
     first, second = a.shared(intermediates.moved), b.shared(intermediates.moved)
     # Products of centred neurons are added to those of their means: a common offset would leave the former no digits.
@@ -333,7 +333,7 @@ def _at_share(x: Features, share: float) -> Tensor:
 
 
 def _matched(features: Tensor, columns: np.ndarray[Any, np.dtype[np.int64]]) -> tuple[Tensor, Tensor]:
-    """Return what belongs to the chosen features, in their order, and what to the others."""
+    """Return the parts for the chosen features, in their order, and for the others."""
     chosen = torch.as_tensor(columns, device=features.device)
     others = torch.ones(len(features), dtype=torch.bool, device=features.device)
     others[chosen] = False
@@ -348,7 +348,7 @@ class Match(NamedTuple):
 
 
 def best_match(gains: Tensor) -> Match:
-    """Return the match of rows, of which there are no more, to columns for which the sum of entries is largest."""
+    """Return the assignment of rows to columns (at least as many) with the largest sum of entries."""
     from scipy.optimize import linear_sum_assignment
 
     entries = gains.cpu().numpy()

@@ -1,4 +1,4 @@
-"""What a similarity measure is: facts about it, ``prepare`` once per representation, ``compare`` once per pair."""
+"""Base of similarity measures: their facts, ``prepare`` once per representation, ``compare`` once per pair."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from resi.specs import Layout
 
     class Spread(Protocol):
-        """What works like ``map`` on one iterable, and may do so on several threads."""
+        """A function like ``map`` on one iterable, possibly on several threads."""
 
         def __call__(self, function: Callable[[Any], Any], items: Iterable[Any], /) -> Iterator[Any]:
-            """Yield what the function returns for each item, in their order."""
+            """Yield the results of the function for each item, in order."""
 
 
 T = TypeVar("T")
@@ -37,7 +37,7 @@ FAMILIES = ("cca", "kernel", "alignment", "rsm", "neighbours", "topology", "regr
 VARIANTS = ("corrected", "published")
 """Values of the parameter ``variant`` of measures whose published value differs by design."""
 PAPER = "paper"
-"""A further value, where neither of these is what the cited paper defines."""
+"""A further value, if neither of these is the definition of the cited paper."""
 
 
 class Measure:
@@ -57,32 +57,32 @@ class Measure:
     family: ClassVar[str] = "other"
     """One of ``FAMILIES``."""
     version: ClassVar[int] = 1
-    """Increase it when values change: stored comparisons of other versions are not reused."""
+    """Version number. Increase it when values change: stored comparisons of other versions are not reused."""
     larger_is_more_similar: ClassVar[bool]
     """True for a similarity, False for a distance."""
     knows_direction: ClassVar[bool] = True
-    """False for a plain function that does not say whether larger values are more similar."""
+    """False for a plain function that does not state whether larger values are more similar."""
     symmetric: ClassVar[bool] = True
-    """Whether the value stays the same when the two sides change places; pairs are then compared in one order."""
+    """Whether the value is the same if the two sides are swapped; pairs are then compared in one order."""
     metric: ClassVar[bool] = False
-    """Whether it is a metric: a symmetric distance that is 0 for equals and keeps the triangle inequality."""
+    """Whether it is a metric: a symmetric distance that is 0 for equal inputs and satisfies the triangle inequality."""
     invariances: ClassVar[frozenset[str]] = frozenset()
     """Names from :data:`resi.measures.facts.INVARIANCES`: changes to either side that do not change the value."""
     self_value: ClassVar[float | None] = None
-    """Value of a representation compared with itself, where it is always the same."""
+    """Value of a representation compared with itself, if it is always the same."""
     spatial: ClassVar[Literal["align", "flatten"]] = "flatten"
     """How ``nchw`` becomes a matrix, see :mod:`resi.measures.shapes`."""
     deterministic: ClassVar[bool] = True
     """False if random draws, keyed by a parameter ``seed``, decide which samples are used."""
     on_cpu: ClassVar[bool] = False
-    """Whether it computes on the CPU wherever its input is, as with numpy, scipy or numba. It is then given matrices on
-    the CPU always; in a run on a GPU it compares there while the GPU is busy with other measures."""
+    """Whether it always computes on the CPU, for example with numpy, scipy or numba. It then gets matrices on the CPU;
+    in a run on a GPU it runs while the GPU is busy with other measures."""
     resolution: ClassVar[float] = 1e-12
-    """Share of a value, computed in float64, up to which rounding may change it: values nearer to each other are equal.
-    The best value itself, such as 1 or 0, is exact where it is the value by definition."""
+    """Relative rounding error of a value computed in float64: values that differ by less are equal. The best value,
+    such as 1 or 0, is exact where it is the value by definition."""
     copies: ClassVar[bool] = False
-    """Whether values mean something where some samples are there several times, so that intervals may come from samples
-    drawn with replacement. If not, they come from halves of the samples: copies are each other's nearest neighbours."""
+    """Whether values are meaningful with repeated samples, so that intervals can be drawn with replacement. If not,
+    they come from halves of the samples: copies would be each other's nearest neighbours."""
     benchmark: ClassVar[bool] = False
     """Whether it is one of the benchmark's 24 measures."""
     published_name: ClassVar[str] = ""
@@ -93,7 +93,7 @@ class Measure:
     """The paper that defines it."""
 
     def __init_subclass__(cls, **keywords: Any) -> None:
-        """Understand facts by the names of the published extension guide, such as ``is_symmetric``."""
+        """Accept facts under the names of the published extension guide, such as ``is_symmetric``."""
         super().__init_subclass__(**keywords)
         mixed_in = [kind for kind in reversed(cls.__mro__) if kind is cls or not issubclass(kind, Measure)]
         take_published(cls, {name: value for kind in mixed_in for name, value in vars(kind).items()})
@@ -109,40 +109,40 @@ class Measure:
     def compare_many(
         self, states: Sequence[Any], pairs: Sequence[tuple[int, int]], spread: Spread
     ) -> Sequence[float | None]:
-        """Compare many pairs of prepared states at once, where that takes less work than one by one.
+        """Compare many pairs of prepared states at once, if that takes less work than one by one.
 
         Parameters
         ----------
         states : sequence
-            What ``prepare`` returned.
+            Results of ``prepare``.
         pairs : sequence of (int, int)
             Positions in ``states``.
         spread : callable
-            Does what ``map`` does, on as many threads as there are.
+            Like ``map``, on all threads.
 
         Returns
         -------
         sequence
-            One value for each pair; None for those that are to be compared one by one. A value must not depend on
-            which other pairs there are, not even in its last bit.
+            One value for each pair; None for pairs that must be compared one by one. A value must not depend on the
+            other pairs, not even in its last bit.
         """
         del states, spread
         return [None] * len(pairs)
 
     def permuted(self, state: Any, order: Tensor) -> Any | None:
-        """Return what ``prepare`` would return for the rows in another order, where that takes less than preparing.
+        """Return the result of ``prepare`` for the rows in another order, if that takes less work than preparing.
 
         Parameters
         ----------
         state
-            What ``prepare`` returned; it stays as it is.
+            Result of ``prepare``; it must not be changed.
         order : Tensor of shape (n_rows,), int64
-            Row i is to be row ``order[i]``.
+            Row i of the result is row ``order[i]``.
 
         Returns
         -------
         state or None
-            None if the rows are to be prepared again.
+            None if the rows must be prepared again.
         """
         del state, order
         return None
@@ -150,26 +150,26 @@ class Measure:
     def permuted_values(
         self, states: Sequence[Any], pairs: Sequence[tuple[int, int]], orders: Tensor, spread: Spread
     ) -> Sequence[Tensor | None]:
-        """Compare many pairs, the second side of each with its rows in many orders, where that is less work.
+        """Compare many pairs with the rows of the second side in many orders, if that takes less work.
 
         Parameters
         ----------
         states, pairs, spread
             As for :meth:`compare_many`.
         orders : Tensor of shape (n_orders, n_rows), int64
-            Row i of a second side is to be its row ``order[i]``.
+            Row i of a permuted second side is its row ``order[i]``.
 
         Returns
         -------
         sequence
-            The values of each pair, shape (n_orders,); None for pairs that are to be permuted and compared one by one.
-            They must not depend on which other pairs there are.
+            The values of each pair, shape (n_orders,); None for pairs that must be permuted and compared one by one.
+            They must not depend on the other pairs.
         """
         del states, orders, spread
         return [None] * len(pairs)
 
     def chance_moments(self, a: Any, b: Any) -> Moments | None:
-        """Return the mean and variance of the value over all orders of the samples of one side, where they are known.
+        """Return the exact mean and variance of the value over all orders of one side's samples, if they are known.
 
         Parameters
         ----------
@@ -182,7 +182,7 @@ class Measure:
     def resampled_values(
         self, states: Sequence[Any], pairs: Sequence[tuple[int, int]], counts: Tensor, spread: Spread
     ) -> Sequence[Tensor | None]:
-        """Compare many pairs in many draws of their rows, where that is less work than preparing and comparing each.
+        """Compare many pairs in many draws of their rows, if that takes less work than preparing and comparing each.
 
         Parameters
         ----------
@@ -194,14 +194,14 @@ class Measure:
         Returns
         -------
         sequence
-            The values of each pair, shape (n_draws,), to six digits, NaN where there is none; None for pairs that are
-            to be drawn, prepared and compared one by one. They must not depend on which other pairs there are.
+            The values of each pair, shape (n_draws,), to six digits, NaN for missing ones; None for pairs that must be
+            drawn, prepared and compared one by one. They must not depend on the other pairs.
         """
         del states, counts, spread
         return [None] * len(pairs)
 
     def note(self, a: Any, b: Any) -> str:
-        """Return why the value for two prepared states is barely informative, in one sentence; else an empty text.
+        """Return one sentence on why the value for two prepared states is barely informative; else an empty text.
 
         For example, because unrelated representations of so few samples have about the same value. Tables, the terminal
         and the report show it with the value.
@@ -210,7 +210,7 @@ class Measure:
         return ""
 
     def __call__(self, R: ArrayLike, S: ArrayLike, shape: Layout = "nd") -> float:
-        """Return the value for two representations: here, what ``evaluate`` does; a subclass may define it instead."""
+        """Return the value for two representations by calling ``evaluate``; a subclass may define it instead."""
         return self.evaluate(R, S, shape)
 
     def evaluate(self, R: ArrayLike, S: ArrayLike, shape: Layout = "nd") -> float:
@@ -221,9 +221,9 @@ class Measure:
         ShapeError
             If the arrays do not fit the measure or each other.
         DegenerateInputError
-            If the measure has no value for them.
+            If the measure is undefined for them.
         MeasureError
-            If the measure writes to what it is given, or tries to end the program.
+            If the measure writes to its input, or tries to end the program.
         """
         from resi.machine.devices import plain_arithmetic
 
@@ -268,7 +268,7 @@ class Measure:
         return 3 * 8 * n_samples * n_features
 
     def memory_needs(self, size: Size) -> Needs:
-        """Return by parts what it needs of one representation; for those that are built in alone."""
+        """Return the memory needed for one representation, by parts; only for built-in measures."""
         return Needs({self.name: self.prepared_bytes(size.n_samples, size.n_features)})
 
     def relative_time(self, n_samples: int, n_features: int) -> float | None:
@@ -285,14 +285,14 @@ class Measure:
 
 
 class BuiltIn(Measure, ABC):
-    """A measure that says by parts how much memory it needs, as all that are built in do."""
+    """A measure that states its memory by parts, as all built-in measures do."""
 
     @abstractmethod
     def memory_needs(self, size: Size) -> Needs:
-        """Return what it needs of one representation, at least of one that is like no other."""
+        """Return the memory that it needs for one representation."""
 
     def prepared_bytes(self, n_samples: int, n_features: int) -> int:
-        """Return half of the bytes that preparing and comparing two representations of float64 numbers takes."""
+        """Return half of the bytes needed to prepare and compare two representations in float64."""
         return self.memory_needs(Size(n_samples, n_features)).of_one
 
 
@@ -303,7 +303,7 @@ def as_measure(
     larger_is_more_similar: bool,
     **facts: Any,
 ) -> type[Measure]:
-    """Wrap a plain function ``f(R, S, shape) -> float`` into a measure class.
+    """Wrap a plain function ``f(R, S, shape) -> float`` as a measure class.
 
     Parameters
     ----------
@@ -311,12 +311,12 @@ def as_measure(
         Called with two float64 torch matrices of shape (n_samples, n_features) and the shape ``"nd"``.
     name, larger_is_more_similar, **facts
         The class attributes of :class:`Measure`; ``is_symmetric``, ``is_metric`` and ``invariant_to_...`` of the
-        published extension guide are accepted, too.
+        published extension guide are also accepted.
 
     Raises
     ------
     FactError
-        If a fact does not exist or does not fit.
+        If a fact is unknown or invalid.
 
     Examples
     --------
@@ -355,7 +355,7 @@ def check_facts(measure: type[Measure]) -> None:
 
 
 def fact_problems(measure: Any) -> Iterator[str]:
-    """Yield everything that is wrong with a measure class before it is called, one line each."""
+    """Yield all problems of a measure class that can be found without calling it, one line each."""
     if not isinstance(measure, type) or not issubclass(measure, Measure):
         yield f"{measure!r} is not a class derived from resi.Measure (wrap a function with resi.as_measure)"
         return

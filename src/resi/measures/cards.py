@@ -1,4 +1,4 @@
-"""What a measure is, in words: from its docstring and the facts it states."""
+"""Description of a measure in words, from its docstring and its facts."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Definition(NamedTuple):
     text : str
         Up to the first section.
     notes : str
-        What its values do not say, for one; empty if it has none.
+        Its notes, such as limits of interpretation; empty if it has none.
     """
 
     text: str
@@ -33,7 +33,7 @@ class Definition(NamedTuple):
 
 
 def definition(measure: type[Measure]) -> Definition:
-    """Return what a measure's docstring says of it."""
+    """Return the description of a measure from its docstring."""
     plain = ROLE.sub(r"\1", inspect.getdoc(measure) or "").replace("`", "")
     first, *sections = SECTION.split(plain)
     notes = dict(zip(sections[::2], sections[1::2], strict=True)).get("Notes", "")
@@ -41,14 +41,14 @@ def definition(measure: type[Measure]) -> Definition:
 
 
 def larger_is(measure: type[Measure]) -> str:
-    """Return in words what large values of a measure mean."""
+    """Return the meaning of large values of a measure in words."""
     if not measure.knows_direction:
         return "not stated"
     return "more similar" if measure.larger_is_more_similar else "more different"
 
 
 def properties(measure: type[Measure]) -> dict[str, str]:
-    """Return the facts that a measure states, in words, by a short name each."""
+    """Return the facts of a measure in words, each under a short name."""
     invariances = [f"{key} ({what})" for key, what in INVARIANCES.items() if key in measure.invariances]
     layout = "flattened into columns" if measure.spatial == "flatten" else "pooled to the same size, one row per cell"
     return {

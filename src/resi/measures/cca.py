@@ -1,4 +1,4 @@
-"""Measures on canonical correlations."""
+"""Measures based on canonical correlations."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SAME = 1e-10
 
 @dataclass
 class _CanonicalCorrelation(BuiltIn):
-    """What both measures share: their variant, a thin basis of the centred features as prepared state, and the note."""
+    """Base of both measures: their variant, a thin basis of the centred features as prepared state, and the note."""
 
     variant: str = "corrected"
 
@@ -44,7 +44,7 @@ class _CanonicalCorrelation(BuiltIn):
     cost = "O(N D² + D³)"
 
     of_overlap: ClassVar[int]
-    """How many matrices of the size of the product of two bases comparing takes."""
+    """Number of matrices of the size of the product of two bases that comparing needs."""
 
     def __post_init__(self) -> None:
         check_variant(self.name, self.variant)
@@ -55,7 +55,7 @@ class _CanonicalCorrelation(BuiltIn):
         return x
 
     def permuted(self, state: Features, order: Tensor) -> Features | None:
-        """Return what was prepared with its rows in another order; published values depend on signs of the basis."""
+        """Return the prepared state with its rows in another order; published values depend on signs of the basis."""
         return None if self.variant == "published" else Reordered(state, order)
 
     def memory_needs(self, size: Size) -> Needs:
@@ -64,7 +64,7 @@ class _CanonicalCorrelation(BuiltIn):
         return Needs(held, preparing=parts.decomposing(size), comparing=self.of_overlap * size.square)
 
     def note(self, a: Features, b: Features) -> str:
-        """Return sentences if a rank is a guess, or if unrelated representations have a value of half or more."""
+        """Return a note if a rank is uncertain, or if unrelated representations have a value of half or more."""
         counts = self._components(a), self._components(b)
         expected = chance.mean_correlation(*counts, a.shape[0] - 1)
         extent = f"{counts[0]} and {counts[1]} directions"
@@ -72,7 +72,7 @@ class _CanonicalCorrelation(BuiltIn):
         return bases.note(a, b, few)
 
     def _components(self, x: Features) -> int:
-        """Return how many directions are compared: all that there are."""
+        """Return how many directions are compared: all."""
         return x.shared(bases.centred_basis).rank
 
 
@@ -82,9 +82,9 @@ class PWCCA(_CanonicalCorrelation):
 
     The mean of the canonical correlations, each weighted by how much of one side its variate h accounts for: by
     ``Σ_j |<h, x_j>|`` over the centred neurons x_j of R, or of S where S has the smaller numerical rank. In [0, 1]; 1
-    when that side is a linear image of the other. Directions that carry nothing, as of dead neurons, are left out, and
-    more features than samples are allowed. Where the sides have several directions in common, which happens whenever
-    their ranks add up to more than the number of samples, the variates are the principal axes of R within these.
+    when that side is a linear image of the other. Directions without variance, such as dead neurons, are left out, and
+    more features than samples are allowed. If the sides have several directions in common, as always when their ranks
+    add up to more than the number of samples, the variates are the principal axes of R within these directions.
 
     Parameters
     ----------
@@ -210,7 +210,7 @@ class SVCCA(_CanonicalCorrelation):
 
 
 def _ridge_factors(x: Features, count: int) -> Tensor:
-    """Return by what the ridge of the published numbers shrinks each of the first components."""
+    """Return the factor by which the ridge of the published numbers shrinks each of the first components."""
     values = x.shared(bases.centred_basis).values[:count]
     relative = (values / values[0]).square()
     relative = relative[relative >= PUBLISHED_RIDGE]

@@ -1,4 +1,4 @@
-"""The facts that a measure states as class attributes: which there are, and whether they fit."""
+"""The facts of a measure, stated as class attributes: their names, types and validity."""
 
 from __future__ import annotations
 
@@ -38,19 +38,19 @@ KINDS: dict[str, tuple[type, ...]] = {
     "cost": (str,),
     "reference": (str,),
 }
-"""The types that each fact may have."""
+"""The allowed types of each fact."""
 PUBLISHED = {"is_symmetric": "symmetric", "is_metric": "metric"}
 PUBLISHED_INVARIANCES = {f"invariant_to_{name}": name for name in INVARIANCES} | {"invariant_to_ortho": "orthogonal"}
-"""What the published extension guide calls facts."""
+"""Names of facts in the published extension guide."""
 OWN = __name__.rpartition(".")[0]
 USED = {"name", "invariances", "spatial", "resolution", "metric", "symmetric", "larger_is_more_similar", "self_value"}
-"""Facts that may contradict each other, or hold what does not exist."""
+"""Facts that may contradict each other, or have unknown values."""
 METHODS = ("compare_many", "prepared_bytes", "permuted_values", "resampled_values", "chance_moments")
-"""Methods that a measure may have: without a word, one that is misspelt would be as if it were not there."""
+"""Methods that a measure may have: a misspelt one would otherwise be ignored silently."""
 
 
 def translated(measure: str, facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Return facts by the names that they have here; the published names are understood, too.
+    """Return facts under their names here; the published names are also accepted.
 
     Raises
     ------
@@ -67,7 +67,7 @@ def translated(measure: str, facts: Mapping[str, Any]) -> dict[str, Any]:
         if name not in KINDS:
             raise FactError(f"measure {measure}: unknown fact {fact!r}{_guess(fact)}. Known: {', '.join(KINDS)}.")
         if name in known:
-            raise FactError(f"measure {measure}: {fact!r} is given by two names; give one of them")
+            raise FactError(f"measure {measure}: {fact!r} is given under two names; keep one of them")
         known[name] = bool(value) if fact in PUBLISHED else value  # the published tables leave some open
     if invariances:
         known["invariances"] = frozenset(known.get("invariances", ())) | invariances
@@ -80,7 +80,7 @@ def take_published(measure: type, own: Mapping[str, Any]) -> None:
     Parameters
     ----------
     own : mapping
-        What the body of the class states, and those of its bases that are no measures.
+        What the body of the class states, and those of its bases that are not measures.
 
     Notes
     -----
@@ -98,11 +98,11 @@ def take_published(measure: type, own: Mapping[str, Any]) -> None:
 
 
 def stated_problems(measure: type) -> Iterator[str]:
-    """Yield what is wrong with the facts of a measure class: missing, misspelt, of another type, or contradicting."""
+    """Yield the problems of a measure class's facts: missing, misspelt, of the wrong type, or contradictory."""
     wrong = []
     for fact, kinds in KINDS.items():
         value = getattr(measure, fact, None)
-        # A truth value is a whole number for Python.
+        # bool is a subclass of int in Python.
         if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
             kind = f"{'an' if kinds[0] is int else 'a'} {kinds[0].__name__}"
             wrong.append(fact)
@@ -115,7 +115,7 @@ def stated_problems(measure: type) -> Iterator[str]:
 
 
 def _contradictions(stated: _Stated) -> Iterator[str]:
-    """Yield which facts of the right type do not fit."""
+    """Yield facts of the right type with invalid values."""
     if not stated.name.isidentifier() or stated.name != stated.name.lower():
         yield f"name {stated.name!r} must be a snake_case identifier"
     if unknown := {str(name) for name in stated.invariances} - set(INVARIANCES):
@@ -132,7 +132,7 @@ def _contradictions(stated: _Stated) -> Iterator[str]:
 
 
 class _Stated:
-    """A measure's facts, once they are known to be there."""
+    """A measure's facts, after checking that they are complete."""
 
     def __init__(self, measure: Any) -> None:
         self.name: str = measure.name
@@ -153,7 +153,7 @@ def _attributes(measure: type) -> Iterator[str]:
 
 
 def misspelt(attribute: str) -> Iterator[str]:
-    """Yield what a class attribute seems to mean that looks like a fact but is none."""
+    """Yield suggestions for class attributes that look like misspelt facts."""
     known = [*KINDS, *PUBLISHED, *PUBLISHED_INVARIANCES]
     if attribute in (*known, *METHODS):
         return
@@ -164,7 +164,7 @@ def misspelt(attribute: str) -> Iterator[str]:
 
 
 def _given_twice(measure: type) -> Iterator[str]:
-    """Yield which facts a class states by their published names, and otherwise by those that they have here."""
+    """Yield facts that a class states differently under their published names and their names here."""
     own = vars(measure)
     for name, fact in PUBLISHED.items():
         if name in own and bool(own[name]) != getattr(measure, fact, None):

@@ -1,4 +1,4 @@
-"""One representation as measures see it, with what several of them compute from it."""
+"""One representation as the input of measures, with intermediates that several of them share."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DOUBLE_BYTES = 8
 
 
 class Features:
-    """One representation as measures see it: its matrix, and what has been computed from it so far.
+    """One representation as the input of measures: its matrix, and intermediates computed from it so far.
 
     Attributes
     ----------
@@ -62,7 +62,7 @@ class Features:
         return self.shared(_in_double) if self.given.dtype.itemsize < DOUBLE_BYTES else self.given
 
     def shared(self, build: Callable[..., T], **parameters: Any) -> T:
-        """Return ``build(self, **parameters)``, computed once however many measures ask for it."""
+        """Return ``build(self, **parameters)``, computed once for all measures."""
         key = (build, *sorted(parameters.items())) if parameters else (build,)
         if key not in self._shared:
             self._shared[key] = self._keep(build(self, **parameters))
@@ -73,11 +73,11 @@ class Features:
         return cast("T | None", self._shared.get((build, *sorted(parameters.items()))))
 
     def keep(self, build: Callable[..., T], value: T) -> None:
-        """Keep ``value`` as what ``build(self)`` returns, if nothing has been kept: for what is found on the way."""
+        """Store ``value``, a by-product, as the result of ``build(self)`` unless one is stored."""
         self._shared.setdefault((build,), value)
 
     def shared_with(self, other: Features, build: Callable[[Features, Features], T]) -> T:
-        """Return ``build(self, other)``, computed once for both directions, however many measures ask for it.
+        """Return ``build(self, other)``, computed once for both directions and all measures.
 
         ``build(other, self)`` has to be its transpose ``T``, or the same number. Only what belongs to the latest
         partner is kept: comparisons of one pair follow each other, and products of all pairs would not fit into memory.
@@ -93,7 +93,7 @@ class Features:
         return cast("T", self._shared_with_partner[build])
 
     def drop_pair(self) -> None:
-        """Keep nothing that belongs to a pair: as many products as there are pairs would not fit into memory."""
+        """Drop the intermediates of pairs: those of all pairs would not fit into memory."""
         self._partner = None
         self._shared_with_partner = {}
 
@@ -102,7 +102,7 @@ class Features:
         return (self.given, *self._shared.values(), *self._shared_with_partner.values())
 
     def _keep(self, value: T, of_pair: bool = False) -> T:
-        """Return what is about to be kept; a subclass may look at it."""
+        """Return a value that is about to be stored; a subclass may inspect it."""
         del of_pair
         return value
 

@@ -1,4 +1,4 @@
-"""How differently two models predict: functions on their outputs, the ground truths of the prediction tests."""
+"""Differences of two models' predictions: functions of their outputs, the ground truth of the prediction tests."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def disagreement(a: ArrayLike, b: ArrayLike) -> float:
     Parameters
     ----------
     a, b : array of shape (n_samples, n_classes)
-        Logits for the same samples; the first of equal largest ones counts.
+        Logits for the same samples; among equal largest ones, the first counts.
 
     Returns
     -------
@@ -89,7 +89,7 @@ FUNCTIONAL: dict[str, Callable[..., float]] = {
     "jsd": jsd,
 }
 """The functions by name."""
-# Raise it when values change: stored ones of other versions are not reused.
+# Increase it when values change: stored values of other versions are not reused.
 FUNCTIONAL_VERSION = 1
 
 
@@ -101,5 +101,5 @@ def _pair(name: str, a: ArrayLike, b: ArrayLike) -> tuple[Tensor, Tensor]:
 
 
 def _first_largest(logits: Tensor) -> Tensor:
-    # Which of equal entries argmax finds is not defined.
+    # It is undefined which of equal entries argmax finds.
     return ((logits == logits.amax(1, keepdim=True)).cumsum(1) == 0).sum(1)

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 DIRECTION = "larger_is_more_similar"
-"""The attribute by which a function says whether large values mean similar."""
+"""The attribute that states whether large values of a function mean similar."""
 PLAIN_KINDS = (bool, int, float, str)
-"""Kinds of defaults that are parameters of a measure; others stay what they are."""
+"""Types of defaults that become parameters of a measure; other arguments keep their defaults."""
 
 
 class Undeclared(Measure):
-    """A function that does not say whether large values mean similar: it compares, but nothing can be scored."""
+    """A function without a stated direction: it can compare, but its values cannot be scored."""
 
     knows_direction = False
 
@@ -36,19 +36,19 @@ def from_function(
     ----------
     function : callable
         Called with two float64 torch matrices, and with ``shape="nd"`` where it asks for it. Attributes such as
-        ``function.larger_is_more_similar = False`` state facts. Of what it does not say nothing is assumed: without
-        ``symmetric`` either order of a pair may have another value.
+        ``function.larger_is_more_similar = False`` state facts. Nothing is assumed about missing facts: without
+        ``symmetric``, the two orders of a pair may have different values.
     name : str
         By default the function's own.
     given : mapping, optional
-        Values of arguments that are no parameters of the measure: without a default, or with the name of a fact.
+        Values of arguments that are not parameters of the measure: without a default, or with the name of a fact.
 
     Raises
     ------
     UsageError
-        If it is no function of two matrices and these arguments.
+        If it is not a function of two matrices and these arguments.
     FactError
-        If an attribute is a misspelt fact, or one that does not fit.
+        If an attribute is a misspelt or invalid fact.
     """
     stated = stated_facts(function)
     name = name or str(stated.get("name", "")) or own_name(function)
@@ -60,7 +60,7 @@ def from_function(
         return float(bound(a, b, **values, **({"shape": "nd"} if takes_shape else {})))
 
     if DIRECTION not in stated and stated.get("knows_direction"):
-        raise FactError(f"measure {name}: 'knows_direction' alone does not say which: state {DIRECTION!r} instead")
+        raise FactError(f"measure {name}: 'knows_direction' does not state the direction: state {DIRECTION!r} instead")
     facts = {"symmetric": False, DIRECTION: True, **translated(name, {k: v for k, v in stated.items() if k != "name"})}
     module = function.__module__ if isinstance(getattr(function, "__module__", None), str) else "__main__"
     # A table may call a function anything; the facts are checked under a name that every measure can have.
@@ -76,7 +76,7 @@ def from_function(
 
 
 def own_name(function: Callable[..., Any]) -> str:
-    """Return what a function is called; nothing for a lambda."""
+    """Return the name of a function; empty for a lambda."""
     name = str(getattr(function, "__name__", ""))
     return "" if name == "<lambda>" else name
 
@@ -98,7 +98,7 @@ def stated_facts(function: Callable[..., Any]) -> dict[str, Any]:
 
 
 def split_arguments(function: Callable[..., Any], given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return those of the given arguments that are values of a function's parameters, and the others."""
+    """Split the given arguments into values of a function's parameters, and others."""
     others = dict(given)
     own = {}
     for name, default in _defaults(function).items():
@@ -108,7 +108,7 @@ def split_arguments(function: Callable[..., Any], given: Mapping[str, Any]) -> t
 
 
 def _signature(name: str, function: Callable[..., Any], given: Mapping[str, Any]) -> tuple[bool, dict[str, Any]]:
-    """Return whether a function asks for the shape, and the defaults of those arguments that become parameters."""
+    """Return whether a function takes the shape, and the defaults of the arguments that become parameters."""
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):  # of a function that is not written in Python

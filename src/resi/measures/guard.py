@@ -1,9 +1,8 @@
-"""Representations that measures of other distributions can write to without reaching anything else.
+"""Protects representations from being modified by measures of other distributions.
 
-Built-in measures share one matrix, which may be the caller's own array, and all that has been computed from it. Whether
-someone else's code writes to what it is given, as in ``R -= R.mean(0)``, is not known; so it is given a copy, and the
-copy is looked at after every call. A measure that has changed it fails, since its next comparison would begin from what
-the last one left.
+Built-in measures share one matrix, which may be the caller's own array, and the intermediates computed from it. Other
+code may write to its input, as in ``R -= R.mean(0)``. So it gets a copy, which is checked after every call. A measure
+that has changed it fails, since its next comparison would start from changed data.
 """
 
 from __future__ import annotations
@@ -28,11 +27,11 @@ else:
     from resi.lazy import torch
 
 INTEGERS = {1: "uint8", 2: "int16", 4: "int32", 8: "int64"}
-"""Types of torch in which the bits of numbers of so many bytes are summed."""
+"""Torch types for summing the bits of numbers, by their number of bytes."""
 NO_NUMPY = "device type tensor to numpy"
-"""What torch says where numpy is given a tensor of a GPU."""
+"""Torch's error for converting a GPU tensor to numpy."""
 SMALL = 2**16
-"""Up to so many bytes are kept themselves, instead of their sums."""
+"""Arrays of up to this many bytes are copied, instead of storing their sums."""
 
 
 def is_built_in(measure: Measure | type[Measure]) -> bool:
@@ -41,7 +40,7 @@ def is_built_in(measure: Measure | type[Measure]) -> bool:
 
 
 def needs_of(measure: Measure, size: Size) -> Needs:
-    """Return what a measure says that it needs of one representation.
+    """Return the memory that a measure states for one representation.
 
     Raises
     ------
@@ -52,7 +51,7 @@ def needs_of(measure: Measure, size: Size) -> Needs:
 
 
 def needed_bytes(measure: Measure, first: Size, second: Size) -> int:
-    """Return the bytes that a measure says preparing two representations one after the other and comparing them takes.
+    """Return the bytes that a measure states for preparing two representations in turn and comparing them.
 
     Raises
     ------
@@ -70,12 +69,12 @@ def _needs_as_said(measure: Measure, size: Size) -> Needs:
 
 
 def features_for(measure: Measure, given: Tensor, dtype: torch.dtype | None = None, position: int = 0) -> Features:
-    """Return a matrix as a measure gets it: guarded, unless the measure is built in."""
+    """Return the matrix for a measure: guarded, unless the measure is built in."""
     return (Features if is_built_in(measure) else Guarded)(given, dtype, position)
 
 
 def as_failure(measure: Measure, error: BaseException) -> Exception:
-    """Return the error that a measure has raised, and for what would end the program one that does not.
+    """Return the error that a measure has raised, replacing errors that would end the program.
 
     Raises
     ------
@@ -84,7 +83,7 @@ def as_failure(measure: Measure, error: BaseException) -> Exception:
     """
     if isinstance(error, TypeError) and NO_NUMPY in str(error):
         return MeasureError(
-            f"{measure.name} computes with numpy, and was given matrices on a GPU; state on_cpu = True, and it gets "
+            f"{measure.name} computes with numpy, but its matrices are on a GPU; state on_cpu = True to get "
             "them on the CPU"
         )
     if isinstance(error, Exception):
@@ -110,7 +109,7 @@ class Guarded(Features):
         self.mark(self.given)
 
     def mark(self, *values: Any) -> None:
-        """Remember how tensors and arrays are now, those in tuples, lists, mappings and objects included."""
+        """Record the state of tensors and arrays, including those in tuples, lists, mappings and objects."""
         _remember(self._marks, values)
 
     def check(self, measure: Measure) -> None:
@@ -118,8 +117,8 @@ class Guarded(Features):
         marked = [*self._marks.values(), *self._marks_of_pair.values()]
         if any(not mark.fits(array) for array, mark in marked):
             raise MeasureError(
-                f"{measure.name} writes to what it was given (such as R -= R.mean(0) or R.sub_(1)), which would change "
-                "its other comparisons; let it compute something new instead (R = R - R.mean(0))"
+                f"{measure.name} writes to its input (such as R -= R.mean(0) or R.sub_(1)), which would change "
+                "its other comparisons; assign a new array instead (R = R - R.mean(0))"
             )
 
     def _keep(self, value: Any, of_pair: bool = False) -> Any:
@@ -130,7 +129,7 @@ class Guarded(Features):
 
 
 class _Mark(NamedTuple):
-    """How an array was: how often torch has written to it, and its bits, or of many their sums by row and by column.
+    """State of an array: how often torch has written to it, and its bits, or for large arrays sums by row and column.
 
     Writing through numpy does not count as writing for torch, but changes the bits. On other devices than the CPU
     nothing but torch writes.

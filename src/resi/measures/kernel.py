@@ -1,4 +1,4 @@
-"""Measures on kernel (Gram) matrices."""
+"""Measures based on kernel (Gram) matrices."""
 
 from __future__ import annotations
 
@@ -69,12 +69,12 @@ class CKA(BuiltIn):
     """Centred kernel alignment with a linear kernel.
 
     ``‖ScᵀRc‖F² / (‖RcᵀRc‖F ‖ScᵀSc‖F)`` of the column-centred matrices; in [0, 1], 1 when one is a rotated, scaled and
-    shifted copy of the other. The same number comes from the Gram matrices, which take less work where there are fewer
-    samples than features, or many representations. When many are compared that way, Gram matrices of arrays of single
-    precision are computed in single precision, which gives values up to 0.9999 to about 1e-7.
+    shifted copy of the other. Gram matrices give the same number, with less work if there are fewer samples than
+    features, or many representations. In comparisons of many representations, Gram matrices of single-precision arrays
+    are computed in single precision, which is accurate to about 1e-7 for values up to 0.9999.
 
-    Unrelated representations have on average ``√(p_R p_S) / (N - 1)``, where ``p = tr(K)² / ‖K‖F²`` says in how many
-    directions a centred Gram matrix K extends; a value is noted where that is half or more.
+    Unrelated representations have on average ``√(p_R p_S) / (N - 1)``, where ``p = tr(K)² / ‖K‖F²`` is the effective
+    number of directions of a centred Gram matrix K; a note says so where that is half or more.
 
     References
     ----------
@@ -110,7 +110,7 @@ class CKA(BuiltIn):
     def compare_many(
         self, states: Sequence[Features], pairs: Sequence[tuple[int, int]], spread: Spread
     ) -> Sequence[float | None]:
-        """Compare by Gram matrices those pairs for which that is less work."""
+        """Compare pairs by Gram matrices where that takes less work."""
         values: list[float | None] = [None] * len(pairs)
         kinds: defaultdict[tuple[int, bool], list[int]] = defaultdict(list)
         for number, (one, other) in enumerate(pairs):
@@ -138,7 +138,7 @@ class CKA(BuiltIn):
     def permuted_values(
         self, states: Sequence[Features], pairs: Sequence[tuple[int, int]], orders: Tensor, spread: Spread
     ) -> Sequence[Tensor | None]:
-        """Permute Gram matrices where that is less work than a product of features for every pair."""
+        """Permute Gram matrices where that takes less work than a product of features for every pair."""
         values: list[Tensor | None] = [None] * len(pairs)
         n_samples = orders.shape[1]
         if not permuted_products.fits(n_samples, orders.device):
@@ -184,7 +184,7 @@ class CKA(BuiltIn):
         return list(spread(of_pair, pairs))
 
     def note(self, a: Features, b: Features) -> str:
-        """Return a sentence if unrelated representations have half of the largest value or more."""
+        """Return a note if unrelated representations have half of the largest value or more."""
         extent, share_a, share_b = chance.extents(a, b)
         expected = math.sqrt(share_a * share_b)
         return chance.note(a.shape[0], extent, expected) if expected >= chance.NOTED else ""

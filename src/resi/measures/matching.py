@@ -28,7 +28,7 @@ def correlations(a: Features, b: Features) -> Tensor:
 
 @dataclass
 class _CorrelationMatch(BuiltIn):
-    """What both measures share: neurons centred and of length one, whose products are their correlations."""
+    """Base of both measures: neurons centred and normalised, so that their products are correlations."""
 
     family = "alignment"
     version = 2
@@ -62,7 +62,7 @@ class HardCorrelationMatch(_CorrelationMatch):
     """Mean correlation of neurons under the best one-to-one match, in [-1, 1].
 
     There are as many pairs as the narrower side has neurons. A constant (dead) neuron has correlation 0 with every
-    other, so that a representation with dead neurons is less than 1 like itself.
+    other, so a representation with dead neurons has a value below 1 with itself.
 
     References
     ----------

@@ -1,6 +1,6 @@
-"""How much memory measures need: what stays of a representation, and what preparing and comparing take for a while.
+"""Memory needs of measures: what is held for a representation, and temporary memory for preparing and comparing.
 
-What stays is told by its parts, since measures share most of it: the engine counts each part once for all of them.
+Held memory is stated by parts, since measures share most of it: the engine counts each part once for all of them.
 """
 
 from __future__ import annotations
@@ -71,14 +71,13 @@ class Needs(NamedTuple):
     Attributes
     ----------
     held : mapping
-        What stays when it is prepared, its numbers included, by the name of each part. Parts of the same name are the
-        same for all measures.
+        Bytes held after preparing, including its numbers, by part. Parts of the same name are shared by all measures.
     preparing : int
-        What preparing it takes beside that.
+        Additional bytes while preparing.
     comparing : int
-        What comparing two takes in each thread, or many at once, beside all of them.
+        Additional bytes per thread while comparing two, or many at once.
     together : int
-        What it takes beside that in each thread, where many are compared at once.
+        Further bytes per thread when many are compared at once.
     """
 
     held: Mapping[str, int]
@@ -88,23 +87,23 @@ class Needs(NamedTuple):
 
     @property
     def of_one(self) -> int:
-        """Half of what two of them take that are prepared one after the other, and compared."""
+        """Half of the bytes needed to prepare two representations in turn and compare them."""
         return math.ceil(of_pair(self, self) / 2)
 
 
 def of_pair(a: Needs, b: Needs) -> int:
-    """Return the bytes that two representations take that are prepared one after the other, and compared."""
+    """Return the bytes needed to prepare two representations in turn and compare them."""
     held = sum(a.held.values()) + sum(b.held.values())
     return held + max(a.preparing, b.preparing, max(a.comparing, b.comparing) + a.together + b.together)
 
 
 def total(needs: Iterable[Needs], count: int, threads: int) -> int:
-    """Return the bytes that so many representations take that are prepared for measures and compared with each other.
+    """Return the bytes needed to prepare a number of representations for measures and compare them.
 
     Parameters
     ----------
     threads : int
-        So many are prepared, and then as many pairs compared, at the same time.
+        Number of representations prepared, and pairs compared, at the same time.
     """
     all_needs = list(needs)
     held: dict[str, int] = {}

@@ -1,4 +1,4 @@
-"""Measures on nearest neighbours."""
+"""Measures based on nearest neighbours."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ MANY_NEIGHBOURS = 0.2
 
 @dataclass
 class _NeighbourMeasure(BuiltIn):
-    """What the measures here share: the number of neighbours, and how they are found."""
+    """Base of these measures: the number of neighbours, and the search for them."""
 
     k: int = 10
     variant: str = "corrected"
@@ -51,7 +51,7 @@ class _NeighbourMeasure(BuiltIn):
 
     variants: ClassVar[tuple[str, ...]] = VARIANTS
     of_neighbours: ClassVar[int]
-    """So many bytes comparing takes for each pair of neighbours of a sample."""
+    """Bytes needed for comparing, per pair of neighbours of a sample."""
 
     def __post_init__(self) -> None:
         if self.k < 1:
@@ -82,7 +82,7 @@ class _NeighbourMeasure(BuiltIn):
         return None if self.variant == "published" else state.reordered(order)
 
     def note(self, a: Neighbours, b: Neighbours) -> str:
-        """Say where k is a large share of the rows, or ties leave most neighbours open."""
+        """Note if k is a large share of the rows, or ties leave most neighbours undecided."""
         n_samples = len(a.nearest)
         if self.k > MANY_NEIGHBOURS * (n_samples - 1):
             return f"k = {self.k} of {n_samples - 1} other rows: unrelated representations share many neighbours, too"
@@ -354,7 +354,7 @@ class SecondOrderCosine(_NeighbourMeasure):
         return torch.where(both_zero, 1.0, (first * second).sum(1) / lengths.where(lengths > 0, 1))
 
     def note(self, a: NeighbourhoodState, b: NeighbourhoodState) -> str:  # type: ignore[override]
-        """Say where distances are much alike, k is a large share of the rows, or ties leave most neighbours open."""
+        """Note if distances are similar, k is a large share of the rows, or ties leave most neighbours undecided."""
         if self.variant != PAPER and min(a.evenness, b.evenness) > EVEN_DISTANCES:
             return "cosine distances between rows are all much alike: unrelated representations have nearly 1, too"
         return super().note(a.neighbours, b.neighbours)

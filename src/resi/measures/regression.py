@@ -1,4 +1,4 @@
-"""Measures on how well one representation predicts the other, or what both predict."""
+"""Measures of how well one representation predicts the other, or how similarly both predict."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class LinearRegression(BuiltIn):
         return of_centred(first, second, n_samples).scaled(1 / first.trace)
 
     def note(self, a: Features, b: Features) -> str:
-        """Return a sentence if unrelated representations explain half of the variance or more."""
+        """Return a note if unrelated representations explain half of the variance or more."""
         rank = b.shared(bases.centred_basis).rank
         expected = rank / (a.shape[0] - 1)
         few = chance.note(a.shape[0], f"rank {rank} of S", expected) if expected >= chance.NOTED else ""
@@ -93,13 +93,13 @@ class Gulp(BuiltIn):
     With both sides centred and scaled to one unit of variance per sample, their covariances Σ_R, Σ_S and cross
     covariance Σ_RS, and ``W = (Σ + λI)⁺``, the value is
     ``tr(W_R Σ_R W_R Σ_R) + tr(W_S Σ_S W_S Σ_S) - 2 tr(W_R Σ_RS W_S Σ_SR)``. It is the square of a metric, as in the
-    published benchmark, and therefore none itself. Defined for any number of samples and features.
+    published benchmark, and therefore not a metric itself. Defined for any number of samples and features.
 
     Parameters
     ----------
     regularization : float
-        The ridge λ, at least 0. With more than 0, only rotations, reflections, translations and scalings of the
-        features do not change the value.
+        The ridge λ, at least 0. With λ > 0, the value is invariant only to rotations, reflections, translations and
+        scalings of the features.
 
     References
     ----------
@@ -158,7 +158,7 @@ class Gulp(BuiltIn):
         return of_centred(first, second, n_samples).scaled(-2.0, first.squares + second.squares)
 
     def note(self, a: Features, b: Features) -> str:
-        """Return a sentence if unrelated representations share half of what they can share, or more."""
+        """Return a note if unrelated representations share half of what they can share, or more."""
         weights_a, weights_b = self._weights(a), self._weights(b)
         count = min(len(weights_a), len(weights_b))
         shared = float(weights_a.sum() * weights_b.sum()) / (a.shape[0] - 1)
@@ -181,7 +181,7 @@ class Gulp(BuiltIn):
 
 
 class ColumnSpace(NamedTuple):
-    """Orthonormal basis of the features, not centred, their number, and whether the rank is sure."""
+    """Orthonormal basis of the features without centring, their number, and whether the rank is certain."""
 
     left: Tensor
     n_features: int
@@ -192,8 +192,8 @@ class ColumnSpace(NamedTuple):
 class EigenspaceOverlap(BuiltIn):
     """Eigenspace overlap score.
 
-    ``‖UᵀV‖F² / max(D, D')`` with U and V orthonormal bases of the column spaces, not centred; in [0, 1]. A
-    representation that is not of full column rank is less than 1 like itself.
+    ``‖UᵀV‖F² / max(D, D')`` with U and V orthonormal bases of the column spaces, without centring; in [0, 1]. A
+    representation without full column rank has a value below 1 with itself.
 
     References
     ----------
@@ -230,7 +230,7 @@ class EigenspaceOverlap(BuiltIn):
         return min(shared / max(a.n_features, b.n_features), 1.0)
 
     def note(self, a: ColumnSpace, b: ColumnSpace) -> str:
-        """Return a sentence if the column spaces of unrelated representations overlap by half or more."""
+        """Return a note if the column spaces of unrelated representations overlap by half or more."""
         n_samples, rank_a = a.left.shape
         rank_b = b.left.shape[1]
         guess = bases.guess_note(rank_a, a.is_sure, rank_b, b.is_sure)

@@ -45,9 +45,9 @@ class RSA(BuiltIn):
     Spearman's rank correlation between the strict lower triangles of the two matrices of Pearson correlations between
     samples; in [-1, 1]. Ties take average ranks; a sample whose features are all equal has correlation 0 with the rest.
 
-    Correlations of more than 8192 samples are not sorted: they are counted in 33 million bins, and those of one bin
+    With more than 8192 samples, correlations are not sorted but counted in 33 million bins; correlations in one bin
     share their average rank, which changes the value by about 1e-11 (:mod:`resi.measures.shared.binned_ranks`). A note
-    says where it may be more than 1e-5.
+    says so where the change may exceed 1e-5.
 
     References
     ----------
@@ -120,7 +120,7 @@ class RSA(BuiltIn):
         return of_hollow(first, second, n_samples).scaled(0.5)
 
     def note(self, a: Tensor | BinnedRanks, b: Tensor | BinnedRanks) -> str:
-        """Say where bins change the value, or where there are so few pairs that unrelated values scatter widely."""
+        """Note if bins change the value, or if there are so few pairs that values of unrelated data vary widely."""
         if isinstance(a, BinnedRanks) and isinstance(b, BinnedRanks) and (bound := error_bound(a, b)) > MOST_ERROR:
             return (
                 "correlations between samples lie so close together that ranks of groups of them had to do: the value "

@@ -1,4 +1,4 @@
-"""Measures on representational similarity matrices: all pairs of samples within each representation."""
+"""Measures based on representational similarity matrices: all pairs of samples within each representation."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ LARGE_CHANCE = 0.5
 class RSMNormDifference(BuiltIn):
     """Spectral norm of the difference of the two matrices of Euclidean distances between samples.
 
-    In the units of the features. The difference is symmetric, so this is its largest absolute eigenvalue; it comes
-    from a few products with vectors, to a relative accuracy of 2e-10 or better.
+    In the units of the features. The difference is symmetric, so this is its largest absolute eigenvalue, computed
+    iteratively from a few products with vectors to a relative accuracy of 2e-10 or better.
 
     The cited paper takes the Frobenius norm of the difference of the two matrices of inner products ``X Xᵀ``; the
     default follows the published benchmark instead. ``variant=paper`` gives the paper's, in the squared units of the
@@ -53,7 +53,7 @@ class RSMNormDifference(BuiltIn):
     Parameters
     ----------
     variant : {"published", "paper"}
-        Whose definition is followed.
+        The definition to use.
 
     References
     ----------
@@ -94,7 +94,7 @@ class RSMNormDifference(BuiltIn):
             if value is None:
                 raise DegenerateInputError(
                     f"the largest eigenvalue of the difference of distances did not converge in {MOST_PRODUCTS} "
-                    f"products; compare at most {MOST_HELD} samples, of which all eigenvalues are computed instead"
+                    f"products; compare at most {MOST_HELD} samples, for which all eigenvalues are computed instead"
                 )
             return value
         scale = max(a.scale, b.scale)
@@ -145,10 +145,8 @@ class DistanceCorrelation(BuiltIn):
     ``sqrt(dCov² / sqrt(dVar_R dVar_S))`` of the double-centred Euclidean distances, means over all N² entries (the
     biased estimate); in [0, 1], 0 for independent representations in the limit of many samples.
 
-    Notes
-    -----
-    No distance is held, unless there are as many features as samples: all representations are compared tile by tile of
-    their distances (:mod:`resi.measures.shared.distance_sums`).
+    Notes ----- Distances are not held in memory, unless there are as many features as samples: all representations are
+    compared tile by tile (:mod:`resi.measures.shared.distance_sums`).
 
     References
     ----------
@@ -227,7 +225,7 @@ class DistanceCorrelation(BuiltIn):
         return found.scaled(1 / (a.n_samples**2 * a.deviation * b.deviation))._replace(of_square=True)
 
     def note(self, a: CentredDistances, b: CentredDistances) -> str:
-        """Say where unrelated representations of as many samples, and of such distances, have a large value, too."""
+        """Note if unrelated representations with as many samples and such distances also have a large value."""
         # The mean over all orders of the samples of one side.
         chance = a.mean * b.mean / (a.deviation * b.deviation * (a.n_samples - 1))
         if chance <= LARGE_CHANCE**2:

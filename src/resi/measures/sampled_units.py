@@ -1,4 +1,4 @@
-"""Linear CKA of all samples and units, of which a representation shows only some."""
+"""Linear CKA of all samples and units, estimated from a subset of them."""
 
 from __future__ import annotations
 
@@ -41,16 +41,16 @@ class SampledUnits(NamedTuple):
 
 @dataclass
 class UnbiasedCKA(BuiltIn):
-    """Linear CKA of all samples and all units, estimated from a few of both.
+    """Linear CKA of all samples and all units, estimated from a subset of both.
 
-    Measured on few samples CKA is too large, and on few of the units (neurons) too small. Here numerator and
-    denominators are each estimated without bias: the numerator by the unbiased estimator of HSIC, from different
-    samples; each denominator by its sum over pairs of different units of one side. The ratio is that of unbiased
-    numbers, so its own bias fades faster than the noise. Of few samples and units it may be below 0 or above 1. There
-    is no value where the units of a side do not agree more than chance would let them.
+    CKA on few samples is biased upwards, and on few units (neurons) downwards. Here numerator and denominators are each
+    estimated without bias: the numerator by the unbiased estimator of HSIC, from different samples; each denominator by
+    its sum over pairs of different units of one side. The bias of the ratio vanishes faster than its noise. With few
+    samples and units it can be below 0 or above 1. It is undefined if the units of a side do not agree more than by
+    chance.
 
-    The units of a side are taken as drawn at random from a larger population, those of R independently of those of S:
-    so it does not compare a representation with itself, and is not invariant to rotations of the units.
+    The units of each side are assumed to be drawn at random from a larger population, independently for R and S. So it
+    should not compare a representation with itself, and is not invariant to rotations of the units.
 
     References
     ----------
@@ -79,7 +79,7 @@ class UnbiasedCKA(BuiltIn):
         n_samples, n_units = x.shape
         if n_samples < FEWEST_SAMPLES or n_units < 2:
             raise DegenerateInputError(
-                f"{n_samples} samples and {n_units} features: it takes {FEWEST_SAMPLES} samples and 2 features"
+                f"{n_samples} samples and {n_units} features: {FEWEST_SAMPLES} samples and 2 features are needed"
             )
         entries = x.shared(intermediates.centred).square()
         squares = entries.sum(1)
@@ -88,9 +88,7 @@ class UnbiasedCKA(BuiltIn):
         same = float(_unbiased(of_units, entries.square().sum(), of_units, n_samples))
         alignment = (all_pairs - same) / (n_units * (n_units - 1))
         if alignment <= self.resolution * all_pairs / n_units**2:
-            raise DegenerateInputError(
-                "different features have no more in common than chance: more samples or features are needed"
-            )
+            raise DegenerateInputError("features agree no more than by chance: more samples or features are needed")
         return SampledUnits(x, squares, alignment)
 
     def compare(self, a: SampledUnits, b: SampledUnits) -> float:

@@ -1,7 +1,7 @@
-"""From arrays of any shape to two matrices with matching rows.
+"""Converts arrays of any shape to two matrices with matching rows.
 
 ``nd`` is (n_samples, n_features) already. ``ntd`` (samples, tokens, features) has one row per token of a sample.
-``nchw`` (samples, channels, height, width) has two policies, of which each measure names one:
+``nchw`` (samples, channels, height, width) has two policies, one of which each measure selects:
 
 - *align*: both sides are average-pooled to the smaller height and width of the two; rows are (sample, cell), columns
   are channels. Of more than 5000 rows of several cells, 5000 are kept, drawn over all samples and cells: the same ones
@@ -40,7 +40,7 @@ BLOCK_ENTRIES = 2**22
 
 @dataclass(frozen=True)
 class View:
-    """How one side of a comparison becomes a matrix; the same view of the same array is the same matrix.
+    """How one side of a comparison is converted to a matrix; the same view of the same array gives the same matrix.
 
     Attributes
     ----------
@@ -51,8 +51,8 @@ class View:
     rows : int or None
         How many rows of ``nchw`` maps are kept, drawn at random; None keeps all.
     step : int
-        Every step-th row is kept. The published code does so, and with steps that the number of cells divides keeps
-        the top-left cells alone.
+        Every step-th row is kept, as in the published code. If the number of cells divides the step, only the top-left
+        cells are kept.
     """
 
     layout: Layout
@@ -179,12 +179,12 @@ def as_tensor(measure: str, argument: str, array: ArrayLike, layout: Layout) -> 
     Parameters
     ----------
     measure, argument : str
-        What errors name.
+        Names in error messages.
     array : array
-        A torch tensor, a numpy array, what numpy makes an array of (a pandas or Polars frame of numbers, for example),
-        or nested lists.
+        A torch tensor, a numpy array, anything that numpy can convert (such as a pandas or Polars frame of numbers), or
+        nested lists.
     layout : {"nd", "ntd", "nchw"}
-        Which axes it has; two are always right.
+        Its axes; arrays with two axes are always accepted.
 
     Raises
     ------
@@ -259,8 +259,8 @@ def _native(label: str, array: Any) -> Any:
     if isinstance(array, np.ma.MaskedArray) and np.ma.is_masked(array):
         count = int(np.ma.getmaskarray(array).sum())
         raise ShapeError(
-            f"{label} of shape {array.shape} is a masked array with {count} masked entries; leave out the rows that "
-            "have one, the same of all representations, or fill them with filled(), first"
+            f"{label} of shape {array.shape} is a masked array with {count} masked entries; first leave out the rows "
+            "that have one, in all representations, or fill them with filled()"
         )
     if not isinstance(array, np.ndarray) and not hasattr(array, "__array__"):
         raise ShapeError(f"{label} is not a numeric array: it is of type {type(array).__name__}")
@@ -299,7 +299,7 @@ def pair_views(
     Raises
     ------
     ShapeError
-        If the two sides do not end up with the same rows.
+        If the two sides do not have the same rows.
     """
     size_a, size_b = sizes
     if size_a[0] != size_b[0]:

@@ -1,4 +1,4 @@
-"""What the code of a measure is: part of the identity of comparisons by measures that are not built in.
+"""The code of a measure, as part of the identity of comparisons by measures that are not built in.
 
 Built-in measures have a version that is raised when values change. The author of another measure changes its code and
 runs it again; so all the source of its package counts, and what a function was given when it was made. Of a module in

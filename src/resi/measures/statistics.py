@@ -119,7 +119,7 @@ class ConcentricityDifference(_StatisticDifference):
         return total / 2 / len(vectors.given)
 
     def note(self, a: float, b: float) -> str:
-        """Say if the rows of both sides are nearly parallel, so that the value is small in any case."""
+        """Note if the rows of both sides are nearly parallel, so that the value is always small."""
         if max(a, b) < NEARLY_PARALLEL:
             return f"rows are nearly parallel on both sides: their mean cosine is above {1 - NEARLY_PARALLEL}"
         return ""
@@ -145,10 +145,10 @@ def _mean_row(x: Features) -> tuple[Tensor, float]:
 class UniformityDifference(_StatisticDifference):
     """Absolute difference of the uniformities ``log(Σ_ij exp(-2 ‖x_i - x_j‖²) / N²)``, pairs i = j included.
 
-    The cited paper defines uniformity for rows of length one; the default follows the published benchmark and does
-    not normalise rows, so that for rows some units apart both numbers, and the value, are about 0. ``variant=paper``
-    brings rows to length one (all-zero ones are at a right angle to all others) and takes the mean over pairs of
-    different samples; it is invariant to isotropic scaling, and not to translation.
+    The cited paper defines uniformity for unit rows; the default follows the published benchmark and does not normalise
+    rows, so for rows a few units apart both numbers, and the value, are about 0. ``variant=paper`` normalises rows to
+    length one (all-zero rows count as orthogonal to all others) and takes the mean over pairs of different samples; it
+    is invariant to isotropic scaling, but not to translation.
 
     Parameters
     ----------
@@ -184,7 +184,7 @@ class UniformityDifference(_StatisticDifference):
         return x.shared(_uniformity_of_directions if self.variant == PAPER else _uniformity)
 
     def note(self, a: float, b: float) -> str:
-        """Say where all rows are too far apart for the value to say anything."""
+        """Note if all rows are too far apart for the value to be informative."""
         if self.variant != PAPER and max(a, b) < FAR_APART:
             return (
                 "rows are so far apart that pairs of different ones hardly add to the uniformity of either side: "

@@ -40,9 +40,9 @@ def changed(records: list[dict[str, Any]], row: int, **entries: Any) -> list[dic
         ),
         (2, {"accuracy": -1}, r"mine.csv, row 2: accuracy=-1: expected a share from 0 to 1$"),
         (2, {"accuracy": "high"}, r"row 2: accuracy=high: expected a share from 0 to 1$"),
-        (3, {"seed": "1.5"}, r"row 3: seed=1.5: expected a whole number from 0 up"),
-        (3, {"seed": "first"}, r"row 3: seed=first: expected a whole number from 0 up"),
-        (3, {"seed": "-1"}, r"row 3: seed=-1: expected a whole number from 0 up"),
+        (3, {"seed": "1.5"}, r"row 3: seed=1.5: expected a whole number of at least 0"),
+        (3, {"seed": "first"}, r"row 3: seed=first: expected a whole number of at least 0"),
+        (3, {"seed": "-1"}, r"row 3: seed=-1: expected a whole number of at least 0"),
         (1, {"file": ""}, r"row 1: the column file is empty"),
         (1, {"file": "gone.npy"}, r"row 1: there is no file .*/gone.npy$"),
         (
@@ -53,7 +53,7 @@ def changed(records: list[dict[str, Any]], row: int, **entries: Any) -> list[dic
         (
             2,
             {"file": "plain-0-block3.npy"},
-            r"mine.csv, row 1 and row 2 are both .*/plain-0-block3.npy; every model and layer needs an array",
+            r"mine.csv, row 1 and row 2 are both .*/plain-0-block3.npy; every model and layer needs its own array",
         ),
         (1, {"dataset": "other"}, r"has several datasets \(other, mine\).*: choose it with dataset.name=other"),
         (
@@ -95,7 +95,7 @@ def test_a_missing_column_is_named_with_the_test_alone(planted: Planted, tmp_pat
         ([one(seed=0), one(seed=1)], "shortcut", r"test=shortcut needs the setting of models"),
         ([one(setting="a", seed=0), one(setting="a", seed=1)], "shortcut", r"compares groups .* there is one setting"),
         ([one(), one()], "output_correlation", r"needs the logits of models"),
-        ([one(accuracy=0.5)], "accuracy_correlation", r"compares models of one setting, and there is one model each"),
+        ([one(accuracy=0.5)], "accuracy_correlation", r"compares .* but each setting has one model"),
         (four(), "layer_monotonicity", r"test=layer_monotonicity needs several layers of a model"),
         ([resi.Model({"a": ARRAY, "b": ARRAY}, seed=0), resi.Model({"b": ARRAY, "a": ARRAY}, seed=1)],
          "layer_monotonicity", r"layers of architecture=own in different orders: b, a and a, b"),
@@ -205,7 +205,7 @@ def test_an_array_is_of_one_model_and_layer(small, tmp_path: Path) -> None:
 
 def test_rows_of_one_layer_without_seeds_are_not_guessed_to_be_of_several_models(small, tmp_path: Path) -> None:
     rows = [{"file": record["file"], "layer": layer} for record, layer in zip(small, "abab", strict=True)]
-    with pytest.raises(UsageError, match=r"row 1 and row 3 are both .* seed=0, layer=a; each model and layer stands"):
+    with pytest.raises(UsageError, match=r"row 1 and row 3 are both .* seed=0, layer=a; each model and layer must"):
         resi.evaluate(write_csv(tmp_path / "mine.csv", rows), "layer_monotonicity", "cka")
 
 

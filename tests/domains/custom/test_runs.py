@@ -98,7 +98,9 @@ def test_a_file_that_changes_between_plan_and_comparing_is_named(words, small, t
     assert plan.shard
     path = tmp_path / small[1]["file"]
     np.save(path, np.ones((40, 7)))
-    with pytest.raises(ArtifactError, match=rf"^{path} changed after the run was planned; run again when it is whole$"):
+    with pytest.raises(
+        ArtifactError, match=rf"^{path} changed after the run was planned; run again when it is complete$"
+    ):
         compare_representations(plan)
     path.unlink()
     with pytest.raises(ArtifactError, match=rf"^{path} was removed after the run was planned"):

@@ -176,7 +176,7 @@ def test_they_are_listed_and_have_no_published_models(tmp_path: Path) -> None:
     assert registry.datasets("graph").origin("ring").distribution == "resi-rings"
     assert [item.name for item in GraphDomain().architectures()] == ["gat", "gcn", "graphsage", "pgnn", "means"]
     for dataset, architecture, message in (
-        ("ring", "gcn", "no models on dataset=ring are published, but on cora, flickr, ogbn_arxiv"),
+        ("ring", "gcn", "no models on dataset=ring are published, only on cora, flickr, ogbn_arxiv"),
         ("digits_knn", "means", "no models on dataset=digits_knn are published"),
     ):
         words = [f"dataset={dataset}", f"model={architecture}", "models.source=published", f"root={tmp_path}"]

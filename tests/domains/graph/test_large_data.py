@@ -212,12 +212,12 @@ def test_damaged_flickr_is_one_line_that_names_the_folder(flickr_folder: Path) -
     ("name", "rows", "message"),
     [
         ("raw/node-feat.csv.gz", np.zeros((5, 16)), "node-feat.csv.gz has 5 rows instead of one for each of 120 nodes"),
-        ("raw/edge.csv.gz", np.array([[0, 500]]), "edge.csv.gz names the node 500, but nodes count from 0 to 119"),
-        ("split/time/test.csv.gz", np.array([[120]]), "test.csv.gz names the node 120"),
-        ("split/time/test.csv.gz", np.array([[3], [-1]]), "test.csv.gz names the node -1, but nodes count from 0"),
-        ("split/time/test.csv.gz", np.array([[0.5]]), "test.csv.gz holds something else than whole numbers"),
-        ("raw/node-feat.csv.gz", np.full((NODES, 2), "x"), "node-feat.csv.gz holds something else than numbers"),
-        ("raw/node-label.csv.gz", np.full((NODES, 1), 40), "has the label 40, but labels count from 0 to 39"),
+        ("raw/edge.csv.gz", np.array([[0, 500]]), "edge.csv.gz has the node 500, but nodes go from 0 to 119"),
+        ("split/time/test.csv.gz", np.array([[120]]), "test.csv.gz has the node 120"),
+        ("split/time/test.csv.gz", np.array([[3], [-1]]), "test.csv.gz has the node -1, but nodes go from 0"),
+        ("split/time/test.csv.gz", np.array([[0.5]]), "test.csv.gz does not hold whole numbers"),
+        ("raw/node-feat.csv.gz", np.full((NODES, 2), "x"), "node-feat.csv.gz does not hold numbers"),
+        ("raw/node-label.csv.gz", np.full((NODES, 1), 40), "has the label 40, but labels go from 0 to 39"),
     ],
 )
 def test_arxiv_files_that_do_not_fit_each_other_are_named(arxiv_folder: Path, name: str, rows, message: str) -> None:
@@ -279,7 +279,7 @@ def test_flickr_is_fetched_and_an_error_page_or_an_endless_file_is_not_taken(
         assert sorted(path.name for path in found.folder.iterdir()) == sorted(flickr.FILES)
 
         server.files = dict.fromkeys(addresses.values(), b"<html>too many downloads</html>")
-        with pytest.raises(DatasetError, match=r"cannot be downloaded .*adj_full\.npz is another file.*dataset\.root"):
+        with pytest.raises(DatasetError, match=r"cannot be downloaded .*another file for adj_full\.npz.*dataset\.root"):
             FLICKR.locate(None, tmp_path / "again")
         assert not list((tmp_path / "again" / "raw").iterdir())
 

@@ -155,7 +155,7 @@ def test_six_layers_give_five_representations(digits) -> None:
 def test_augmentation_is_refused_in_a_run(root: Path) -> None:
     with pytest.raises(UsageError, match=r"model=pgnn has no test=augmentation"):
         resi.run(["model=pgnn", "test=augmentation", "measure=cka"])
-    with pytest.raises(UsageError, match=r"model\.pgnn\.activation=elu: it is always relu"):
+    with pytest.raises(UsageError, match=r"model\.pgnn\.activation=elu: it must be relu"):
         DOMAIN.hyperparameters("pgnn", "cora", "standard", {"activation": "elu"})
     with pytest.raises(UsageError, match="unknown dataset for pgnn 'flickr'"):
         DOMAIN.hyperparameters("pgnn", "flickr", "standard", {})

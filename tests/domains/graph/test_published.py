@@ -142,7 +142,7 @@ def test_wrong_words_about_models_are_one_clear_line(words: list[str], message: 
 
 
 def test_digits_have_no_published_models(root: Path) -> None:
-    with pytest.raises(UsageError, match="no models on dataset=digits_knn are published, but on cora, flickr"):
+    with pytest.raises(UsageError, match="no models on dataset=digits_knn are published, only on cora, flickr"):
         resi.run(["models.source=published", "measure=cka"])
 
 

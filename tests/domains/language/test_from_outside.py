@@ -180,7 +180,7 @@ def check_foreign_representation(plan: Any) -> None:
 
 def test_a_causal_model_is_not_asked_about_another_dataset(plugin: object, root: Path) -> None:
     words = ["domain=language", "model=smollm2_tiny", "by=dataset", "trained_on=[reviews,weather]", "dataset=weather"]
-    with pytest.raises(UsageError, match="smollm2_tiny trained on reviews cannot be asked about weather"):
+    with pytest.raises(UsageError, match="smollm2_tiny trained on reviews cannot be prompted about weather"):
         resi.run(words)
     words = [word.replace("smollm2_tiny", "bert_tiny") for word in words]
     with pytest.raises(UsageError, match="knows hints at 2 classes, and the input of test=shortcut on weather has 3"):

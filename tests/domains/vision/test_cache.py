@@ -265,10 +265,10 @@ def test_where_nothing_can_be_kept_images_are_decoded(
         assert source_of(file) is file.source
     said = capsys.readouterr().err
     assert "4 decoded images take 433 kB in" in said
-    assert "1 kB are free. Images are decoded whenever they are read." in said
+    assert "1 kB are free. Images are decoded each time they are read." in said
     blocked = replace(file, path=file.source.folder / file.source.names[0] / "cache" / "x.pixels")
     assert source_of(blocked) is blocked.source
-    assert "Images are decoded whenever they are read." in capsys.readouterr().err
+    assert "Images are decoded each time they are read." in capsys.readouterr().err
 
 
 def test_a_plan_says_how_much_is_kept(imagenet100: Path, tmp_path: Path) -> None:

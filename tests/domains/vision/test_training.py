@@ -118,7 +118,7 @@ def test_a_state_that_is_not_as_it_was_written_is_set_aside_and_training_begins_
     assert again.accuracies == whole.accuracies
     assert all(torch.equal(tensor, again.state[name]) for name, tensor in whole.state.items())
     assert (tmp_path / "unfinished.safetensors.damaged").read_bytes() == content
-    assert "It is set aside, and the training begins again." in capsys.readouterr().err
+    assert "It is set aside, and the training starts again." in capsys.readouterr().err
 
 
 TRAIN = """
@@ -266,10 +266,10 @@ def test_a_vit_starts_from_the_weights_of_a_local_folder(tmp_path: Path, monkeyp
     ("architecture", "dataset", "changes", "message"),
     [
         ("tiny_vgg", "cifar100", {}, "model=tiny_vgg is for dataset=digits; on cifar100 choose from resnet18"),
-        ("vit_b32", "digits", {}, "model=vit_b32 takes no images of dataset=digits; choose tiny_vit"),
+        ("vit_b32", "digits", {}, "model=vit_b32 does not take images of dataset=digits; choose tiny_vit"),
         ("vgg11", "digits", {}, "vgg11 halves images five times"),
         ("resnet18", "cifar100", {"head_pooling": "corner"}, "only models of dataset=imagenet100 have it"),
-        ("resnet18", "cifar100", {"pretrained": "x"}, "model.resnet18.pretrained: resnet18 has none; it has epochs"),
+        ("resnet18", "cifar100", {"pretrained": "x"}, "model.resnet18.pretrained: unknown; resnet18 has epochs"),
         ("resnet18", "cifar100", {"optimizer": "adam"}, "unknown optimizer of resnet18 'adam'; did you mean adamw"),
         ("resnet18", "cifar100", {"batch_size": 1}, "model.resnet18.batch_size=1: expected a number from 2"),
         ("resnet18", "cifar100", {"label_smoothing": 1.0}, "expected a number from 0 to below 1"),

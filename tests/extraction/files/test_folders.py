@@ -51,7 +51,7 @@ def test_files_of_other_samples_are_no_set(tmp_path: Path) -> None:
         resi.load(tmp_path)
     np.save(tmp_path / "b.npy", R)
     (tmp_path / "b.npz").unlink()
-    with pytest.raises(UsageError, match=r"a\.npz names its samples, b\.npy does not"):
+    with pytest.raises(UsageError, match=r"a\.npz has ids of samples, b\.npy does not"):
         resi.load(tmp_path)
 
 
@@ -63,11 +63,11 @@ def test_two_files_of_one_layer_are_named(tmp_path: Path) -> None:
 
 
 def test_folders_without_layers(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="holds no files of representations; known are"):
+    with pytest.raises(UsageError, match="holds no files of representations; known formats:"):
         resi.load(tmp_path)
     for name in ("r34", "r18"):
         resi.save(tmp_path / name, {"fc": R})
-    with pytest.raises(UsageError, match="folders that do; name one: r18, r34"):
+    with pytest.raises(UsageError, match="subfolders do; name one: r18, r34"):
         resi.load(tmp_path)
 
 
@@ -77,7 +77,7 @@ def test_a_layer_of_a_folder_finds_its_samples(tmp_path: Path) -> None:
     alone = resi.load(tmp_path / "net/fc.safetensors")
     assert (alone.samples, list(alone), alone.name) == (IDS, ["fc"], "net")
     shutil.copy(tmp_path / "net/fc.safetensors", tmp_path / "moved.safetensors")
-    with pytest.raises(UsageError, match=re.escape("samples.parquet, which is not there")):
+    with pytest.raises(UsageError, match=re.escape("samples.parquet, which is missing")):
         resi.load(tmp_path / "moved.safetensors")
     assert resi.load(tmp_path / "moved.safetensors", samples=IDS).samples == IDS
     (tmp_path / "net/samples.parquet").unlink()
@@ -139,5 +139,5 @@ def test_rows_are_taken_by_their_ids(tmp_path: Path) -> None:
     assert some.layers["fc"].samples == resi.Representations.from_tensors({"x": some["fc"]}, "da").layers["x"].samples
     with pytest.raises(UsageError, match="net: there is no sample 'x' and 1 more"):
         found.of_samples(["a", "x", "y"])
-    with pytest.raises(UsageError, match="several rows have one id"):
+    with pytest.raises(UsageError, match="several rows have the same id"):
         resi.Representations.from_tensors({"x": found["fc"]}, "aabcd").of_samples(["a"])

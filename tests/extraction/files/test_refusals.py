@@ -34,7 +34,7 @@ def test_what_is_no_such_file(tmp_path: Path, suffix: str, content: bytes) -> No
     (tmp_path / f"x{suffix}").write_bytes(content)
     message = refused(tmp_path / f"x{suffix}")
     if suffix not in (".csv", ".tsv"):
-        assert f"is damaged, or no {suffix} file" in message
+        assert f"is damaged, or not a {suffix} file" in message
         assert ("it is empty" in message) == (content == b"")
 
 
@@ -93,22 +93,22 @@ def test_pickles_are_not_run(tmp_path: Path) -> None:
     np.savez(tmp_path / "objects.npz", a=np.array([[hostile, hostile]], dtype=object))
     np.savez(tmp_path / "ids.npz", a=R[:2], ids=np.array([hostile, hostile], dtype=object))
     torch.save(torch.nn.Linear(2, 2), tmp_path / "module.pt")
-    assert "is a pickle of more than tensors: it asks for tests." in refused(tmp_path / "zip.pt")
-    assert "is a pickle of more than tensors: it asks for tests." in refused(tmp_path / "old.pth")
-    assert "is a pickle that torch.save did not write; nothing of it was run" in refused(tmp_path / "plain.pt")
+    assert "is a pickle of more than tensors: it loads tests." in refused(tmp_path / "zip.pt")
+    assert "is a pickle of more than tensors: it loads tests." in refused(tmp_path / "old.pth")
+    assert "is a pickle that torch.save did not write; no code in it was run" in refused(tmp_path / "plain.pt")
     assert "a pickle runs code when it is read" in refused(tmp_path / "bare.pkl")
     assert "is Python objects" in refused(tmp_path / "objects.npy")
     assert "is Python objects" in refused(tmp_path / "objects.npz")
     assert "ids of shape (2,) is Python objects" in refused(tmp_path / "ids.npz")
-    assert "asks for torch.nn.modules.linear.Linear" in refused(tmp_path / "module.pt")
+    assert "loads torch.nn.modules.linear.Linear" in refused(tmp_path / "module.pt")
     assert not marker.exists()
 
 
 def test_arrays_that_are_no_representations(tmp_path: Path) -> None:
     np.savez(tmp_path / "net.npz", fc=R, labels=np.arange(64))
     message = refused(tmp_path / "net.npz")
-    assert "labels of shape (64,) is int64; representations are floating point, convert it first" in message
-    assert "name the layers to take to leave it out: layers=['...']" in message
+    assert "labels of shape (64,) is int64; representations must be floating point, convert it first" in message
+    assert "to leave it out, name the layers to load: layers=['...']" in message
     assert list(resi.load(tmp_path / "net.npz", "fc")) == ["fc"]
     for number, (array, text) in enumerate(
         [
@@ -151,8 +151,8 @@ def test_tables_that_are_none(tmp_path: Path) -> None:
     assert "column 'f0' is empty in row 2" in refused(tmp_path / "empty.csv")
     (tmp_path / "texts.csv").write_text("file,f0\na.png,2.5\nb.png,3.5\n")
     assert "column 'file' holds texts, not numbers" in refused(tmp_path / "texts.csv")
-    assert "no 'name' to take the ids" in refused(tmp_path / "texts.csv", id="name")
-    assert "no column fits columns='g*'; it has f0" in refused(tmp_path / "texts.csv", columns="g*", id="file")
+    assert "no 'name' for the ids" in refused(tmp_path / "texts.csv", id="name")
+    assert "no column matches columns='g*'; it has f0" in refused(tmp_path / "texts.csv", columns="g*", id="file")
     assert resi.load(tmp_path / "texts.csv", id="file").samples == ("a.png", "b.png")
     pl.DataFrame({"a": [[1.0, 2.0], [3.0]]}).write_parquet(tmp_path / "ragged.parquet")
     assert "the lists of a have 1 to 2 numbers" in refused(tmp_path / "ragged.parquet")
@@ -166,7 +166,7 @@ def test_names_that_do_not_exist(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="there is no file or folder"):
         resi.load(tmp_path / "nothing.npy")
     (tmp_path / "x.txt").write_text("1")
-    with pytest.raises(UsageError, match=r"x\.txt has suffix '\.txt'; known are \.safetensors, \.npy"):
+    with pytest.raises(UsageError, match=r"x\.txt has suffix '\.txt'; expected \.safetensors, \.npy"):
         resi.load(tmp_path / "x.txt")
     np.savez(tmp_path / "net.npz", layer1=R)
     with pytest.raises(UsageError, match=r"unknown layer of .*net.npz: 'layer2'; did you mean layer1"):

@@ -133,10 +133,10 @@ def test_tensors_that_share_memory_are_saved(tmp_path: Path) -> None:
         ("x.csv", {"a": numbers(7, 2)}, IDS, r"\.csv cannot hold float32"),
         ("x.csv", {"a": numbers(7, 2, 2, dtype=torch.float64)}, IDS, r"\.csv cannot hold 3 axes"),
         ("x.mat", {"a": numbers(7, 2).half()}, IDS, r"\.mat cannot hold float16"),
-        ("x.mat", {"layer1.0": numbers(7, 2)}, IDS, "layer 'layer1.0' is no name of a variable in MATLAB"),
+        ("x.mat", {"layer1.0": numbers(7, 2)}, IDS, "layer 'layer1.0' is not a valid variable name in MATLAB"),
         ("x.npz", {"ids": numbers(7, 2)}, IDS, r"\.npz cannot hold a layer named 'ids'"),
         ("x.pkl", {"a": numbers(7, 2)}, IDS, "a pickle runs code when it is read"),
-        ("x.v2", {"a": numbers(7, 2)}, IDS, r"has suffix '\.v2'; known are \.safetensors, \.npy"),
+        ("x.v2", {"a": numbers(7, 2)}, IDS, r"has suffix '\.v2'; expected \.safetensors, \.npy"),
         ("x.h5", {}, IDS, "there are no layers to save"),
     ],
 )  # fmt: skip
@@ -151,7 +151,7 @@ def test_what_a_format_cannot_hold_is_refused(tmp_path: Path, file: str, tensors
 
 def test_layouts_and_precision_that_a_format_cannot_say_are_refused(tmp_path: Path) -> None:
     tensor = numbers(7, 4)
-    for layout, dtype, message in (("nchw", None, "is nchw"), ("nd", "bfloat16", "computed in bfloat16")):
+    for layout, dtype, message in (("nchw", None, "layout nchw"), ("nd", "bfloat16", "computed in bfloat16")):
         known = Representation("key", (7, 4), layout, hash_samples(IDS), lambda: tensor, dtype, "fc")
         with pytest.raises(UsageError, match=message):
             resi.save(tmp_path / "x.npz", resi.Representations({"fc": known}, IDS))

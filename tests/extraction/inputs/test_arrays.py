@@ -180,7 +180,7 @@ def test_a_column_of_dictionaries_can_be_the_input_and_another_the_ids(tmp_path:
 def test_floating_inputs_get_the_type_of_the_weights_and_it_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     batches = batches_of(X.double().numpy(), 3, NET)
     assert torch.equal(run(batches), X)
-    note = "inputs are converted from float64 to float32, in which Two has its weights"
+    note = "inputs are converted from float64 to float32, the type of the weights of Two"
     assert batches.notes == [note]
     assert capsys.readouterr().err == f"{note}\n"
     half = resolve(Two().bfloat16())
@@ -193,7 +193,7 @@ def test_floating_inputs_get_the_type_of_the_weights_and_it_is_said(capsys: pyte
 
 def test_what_is_left_out_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     run(batches_of([{"a": X[:3], "label": LABELS[:3]}, {"a": X[3:], "label": LABELS[3:]}], 3, NET))
-    assert capsys.readouterr().err == "left out of the batches: label, which Two is not run on\n"
+    assert capsys.readouterr().err == "left out of the batches: label, which Two does not take\n"
 
 
 def test_a_compiled_module_is_asked_for_its_own_arguments() -> None:
@@ -213,7 +213,7 @@ def test_a_stopped_pass_goes_on_and_only_over_the_same_rows(kind: str, tmp_path:
     assert all(torch.equal(a.args[0], b.args[0]) for a, b in zip(rest, whole[1:], strict=True))
     assert rest[-1].running == whole[-1].running
     assert list(batches_of(make(tmp_path), size, NET).start(7, whole[-1].running)) == []
-    with pytest.raises(DatasetError, match=rf"the first {row} rows of the .* are not what they were"):
+    with pytest.raises(DatasetError, match=rf"the first {row} rows of the .* have changed since"):
         next(batches_of(make(tmp_path), size, NET).start(row, whole[1].running))
 
 
@@ -334,11 +334,11 @@ BAD = {
     ),
     "doubled ids": (
         lambda: batches_of({"a": X, "id": list("abcabcd")}, 5, NET, column="a"),
-        "have 'a', 'b' more than once; name another column with id=",
+        "repeat 'a', 'b'; name another column with id=",
     ),
     "batches of nothing": (lambda: batches_of([None, None], 5, NET), "data is empty"),
     "batches of numbers": (lambda: batches_of([1, 2], 5, NET), "one of the batches is a int"),
-    "texts": (lambda: batches_of(["a", "b"], 5, NET), "Two has no tokenizer for texts: give one with it"),
+    "texts": (lambda: batches_of(["a", "b"], 5, NET), "Two has no tokenizer for texts: pass one with it"),
     "mixed list": (lambda: batches_of(["a", 3], 5, NET), "row 1 of the texts is 3: expected a text"),
 }
 
@@ -365,7 +365,7 @@ def test_data_that_change_their_length_are_named() -> None:
 def test_a_generator_is_read_but_once() -> None:
     batches = batches_of(iter([X]), 3, NET)
     assert torch.equal(run(batches), X)
-    with pytest.raises(UsageError, match="can be read but once: give a list"):
+    with pytest.raises(UsageError, match="can only be read once, and have been read: pass a list"):
         run(batches)
 
 

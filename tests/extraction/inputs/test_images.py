@@ -39,7 +39,7 @@ def test_a_folder_gives_its_images_by_their_paths(pictures: Path, capsys: pytest
     assert torch.equal(
         torch.cat([batch.args[0] for batch in found]), torch.stack([corner(one) for one in rgb(pictures)])
     )
-    assert capsys.readouterr().err == f"1 files in {pictures} are no images and are left out, such as labels.csv\n"
+    assert capsys.readouterr().err == f"1 files in {pictures} are not images and are left out, such as labels.csv\n"
     assert batches.hash() == found[-1].running
     rest = list(batches_of(pictures, 2, NET).start(2, found[0].running))
     assert [batch.samples for batch in rest] == [NAMES[2:4], NAMES[4:]]
@@ -101,19 +101,19 @@ def test_a_damaged_image_is_named_with_its_row(pictures: Path, tmp_path: Path) -
 
 def test_pixels_that_rgb_cannot_hold_are_named(tmp_path: Path) -> None:
     Image.fromarray(np.full((20, 20), 3000, dtype=np.uint16)).save(tmp_path / "deep.png")
-    with pytest.raises(UsageError, match=r"deep.png \(row 0\) has pixels of mode I.*, which the 8 bits of RGB"):
+    with pytest.raises(UsageError, match=r"deep.png \(row 0\) has pixels of mode I.*, which 8-bit RGB"):
         next(batches_of(tmp_path, 2, NET).start())
-    with pytest.raises(UsageError, match=r"the data are tensors of uint8: give PIL images or files, or scale them"):
+    with pytest.raises(UsageError, match=r"the data are tensors of uint8: pass PIL images or files, or scale them"):
         next(batches_of(torch.zeros(2, 3, 4, 4, dtype=torch.uint8), 2, NET).start())
 
 
 def test_a_transform_has_to_make_tensors_of_one_shape(pictures: Path) -> None:
     whole = resolve((nn.Flatten(), lambda image: torch.from_numpy(np.array(image))))
-    with pytest.raises(UsageError, match=r"shape \(20, 24, 3\) of .*b.png, but \(21, 24, 3\) of .*a.png"):
+    with pytest.raises(UsageError, match=r"shape \(20, 24, 3\) for .*b.png, but \(21, 24, 3\) for .*a.png"):
         next(batches_of(pictures, 2, whole).start())
-    with pytest.raises(UsageError, match=r"the transform makes Image of .*a.png: expected a tensor"):
+    with pytest.raises(UsageError, match=r"the transform returns Image for .*a.png: expected a tensor"):
         next(batches_of(pictures, 2, resolve((nn.Flatten(), lambda image: image))).start())
-    with pytest.raises(UsageError, match="Flatten has no transform for images: give one with it"):
+    with pytest.raises(UsageError, match="Flatten has no transform for images: pass one with it"):
         next(batches_of(pictures, 2, resolve(nn.Flatten())).start())
 
 
@@ -123,7 +123,7 @@ def test_a_folder_without_images_is_named(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("a")
     with pytest.raises(UsageError, match=r"column=file names a column of a table, .*, but data=.* is images"):
         batches_of(tmp_path, 2, NET, column="file")
-    with pytest.raises(DatasetError, match=r"its 1 files are others, such as a.txt"):
+    with pytest.raises(DatasetError, match=r"it holds 1 other files, such as a.txt"):
         batches_of(tmp_path, 2, NET)
     with pytest.raises(DatasetError, match=r"nowhere.png cannot be read: No such file"):
         next(batches_of([tmp_path / "nowhere.png"], 2, NET).start())

@@ -105,7 +105,7 @@ def test_a_model_of_sound_takes_what_its_feature_extractor_makes(tmp_path: Path)
     (batch,) = batches_of(made, 3, network).start()
     assert torch.equal(batch.kwargs["input_values"], made["input_values"])
     network.module(**batch.kwargs)
-    with pytest.raises(UsageError, match=r"has no tokenizer for texts \(it takes sound: give what its feature ext"):
+    with pytest.raises(UsageError, match=r"has no tokenizer for texts \(it takes audio: pass the output of its"):
         next(batches_of(TEXTS, 2, network).start())
 
 
@@ -128,7 +128,7 @@ def test_a_model_without_a_tokenizer_says_why(bert: Path, tmp_path: Path) -> Non
         (tmp_path / name).write_bytes((bert / name).read_bytes())
     network = resolve(f"hf:{tmp_path}")
     assert network.kind == "tensors"
-    with pytest.raises(UsageError, match=r"has no tokenizer for texts \(tokenizer: .*\): give one with it"):
+    with pytest.raises(UsageError, match=r"has no tokenizer for texts \(tokenizer: .*\): pass one with it"):
         next(batches_of(TEXTS, 2, network).start())
 
 
@@ -161,9 +161,9 @@ def test_a_function_of_ones_own_gives_a_network(own: Path) -> None:
     for name, message in {
         "own_package.nets:smal": "unknown function 'smal'; did you mean small",
         "own_package.nets:wrong": "returns int: expected a torch.nn.Module, or a pair",
-        "own_package.nets:broken": "cannot be had: ValueError: no such thing",
+        "own_package.nets:broken": "cannot be loaded: ValueError: no such thing",
         "own_package.nets:small?depth=3": "unexpected keyword argument 'depth'",
-        "own_package.netz:small": r"cannot be had: ModuleNotFoundError.*is own_package.netz in the current folder",
+        "own_package.netz:small": r"cannot be loaded: ModuleNotFoundError.*is own_package.netz in the current folder",
         "own_broken:small": "No module named 'does_not_exist_at_all'",
         "own_package.nets": "expected python:package.module:function",
     }.items():
@@ -178,7 +178,7 @@ def test_a_function_of_ones_own_gives_a_network(own: Path) -> None:
         ("tim:resnet18", r"unknown model 'tim:resnet18'; did you mean timm:resnet18\?"),
         ("resnet18", r"unknown model 'resnet18'. Expected one of timm:NAME, torchvision:NAME, hf:PATH_OR_ID, python:"),
         ("hf:./nowhere", r"there is no folder nowhere; expected one, or an id on the hub"),
-        ("timm:", "has no name behind it; expected timm:NAME"),
+        ("timm:", "lacks a name; expected timm:NAME"),
         ("timm:resnet81", r"unknown timm model 'resnet81'; did you mean resnet1"),
         ("timm:resnet18.a1_in2k", r"unknown timm model 'resnet18.a1_in2k'; did you mean resnet18.a1_in1k"),
         ("torchvision:resnet81", r"unknown torchvision model 'resnet81'; did you mean resnet1"),
@@ -186,7 +186,7 @@ def test_a_function_of_ones_own_gives_a_network(own: Path) -> None:
         ("timm:resnet18?pretrained", "the option 'pretrained' is not of the form NAME=VALUE"),
         ("timm:resnet18?pretrained=maybe", "pretrained=maybe: expected true or false"),
         ("timm:resnet18?seed=1", "seed=1: expected a whole number, together with pretrained=false"),
-        ("timm:test_resnet?pretrained=false&colour=3", "cannot be had: TypeError: .*'colour'"),
+        ("timm:test_resnet?pretrained=false&colour=3", "cannot be loaded: TypeError: .*'colour'"),
     ],
 )
 def test_a_name_that_does_not_exist_is_one_line(name: str, message: str) -> None:
@@ -207,7 +207,7 @@ def test_weights_that_cannot_be_reached_say_how_to_do_without(monkeypatch: pytes
     with pytest.raises(UsageError, match=r"OSError: no network. Without a network.*timm:test_resnet\?pretrained=false"):
         resolve("timm:test_resnet")
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
-    with pytest.raises(UsageError, match=r"model=hf:no-one/nothing cannot be had: .*name a folder that") as caught:
+    with pytest.raises(UsageError, match=r"model=hf:no-one/nothing cannot be loaded: .*name a folder that") as caught:
         resolve("hf:no-one/nothing")
     assert "\n" not in str(caught.value)
 
@@ -233,7 +233,7 @@ def test_modules_and_their_processors() -> None:
     class Both:
         tokenizer = image_processor = None
 
-    with pytest.raises(UsageError, match="takes texts and images: give one of the two"):
+    with pytest.raises(UsageError, match="takes texts and images: pass one part of it"):
         resolve((linear, Both()))
 
 
@@ -255,9 +255,9 @@ def test_the_hash_of_weights_is_that_of_names_types_shapes_and_bytes(monkeypatch
     assert hash_weights(module) == known
     module[1].running_mean += 1
     assert hash_weights(module) != known
-    with pytest.raises(UsageError, match="the weight weight has no values yet"):
+    with pytest.raises(UsageError, match="the weight weight is not initialised"):
         hash_weights(nn.LazyLinear(3))
-    with pytest.raises(UsageError, match="the weight weight has no values yet"):
+    with pytest.raises(UsageError, match="the weight weight is not initialised"):
         hash_weights(nn.Linear(2, 3, device="meta"))
 
 

@@ -84,7 +84,7 @@ def test_tables(suffix: str, network: Network, tokenizer: Any, tmp_path: Path) -
         batches_of(path, 2, network)
     with pytest.raises(UsageError, match=r"unknown column 'bodi'; did you mean body\?"):
         batches_of(path, 2, network, column="bodi")
-    with pytest.raises(UsageError, match="column=n holds no texts; columns that do: body, title"):
+    with pytest.raises(UsageError, match="column=n does not hold texts; columns that do: body, title"):
         batches_of(path, 2, network, column="n")
     with pytest.raises(UsageError, match=r"unknown column for id= 'name'"):
         batches_of(path, 2, network, column="body", id="name")
@@ -108,7 +108,7 @@ def test_the_index_of_pandas_names_samples_as_comparing_reads_it(network: Networ
     assert ids(labelled, id=False) == ["0", "1", "2"]
     assert ids(labelled, id="n") == ["0.5", "1.5", "2.5"]
     assert ids(labelled.assign(id=["a", "b", "c"]), column="text") == ["a", "b", "c"]
-    with pytest.raises(DatasetError, match=r"ids of samples must differ, .* 'x' more than once; .* with id=False"):
+    with pytest.raises(DatasetError, match=r"ids of samples must be unique, .* repeat 'x'; .* with id=False"):
         ids(frame.set_axis(["x", "x", "z"]))
 
 
@@ -140,14 +140,14 @@ def test_numbers_are_not_taken_for_texts(network: Network) -> None:
         next(batches_of(torch.zeros(2, 3), 2, network).start())
     ids = torch.tensor([[2, 4, 3], [2, 5, 3]])
     assert torch.equal(next(batches_of(ids, 2, network).start()).args[0], ids)
-    with pytest.raises(UsageError, match=r"Linear.forward takes nothing: it takes input. The forward pass has to take"):
+    with pytest.raises(UsageError, match=r"Linear.forward takes nothing: it takes input. The forward pass must accept"):
         next(batches_of(TEXTS, 2, resolve((torch.nn.Linear(2, 1), network.processor))).start())
 
 
 def test_texts_longer_than_the_model_are_cut_and_counted(network: Network, capsys: pytest.CaptureFixture[str]) -> None:
     batches = batches_of(TEXTS, 2, network)
     list(batches.start())
-    note = "1 of 5 texts were cut at 12 tokens, which is all that the model takes (the longest has 14)"
+    note = "1 of 5 texts were cut to the model's limit of 12 tokens (the longest has 14)"
     assert batches.notes == [note]
     assert capsys.readouterr().err == f"{note}\n"
     exact = batches_of([TEXTS[1] + " a", TEXTS[1] + " a a"], 2, network)  # 12 and 13 tokens
@@ -207,7 +207,7 @@ def test_a_network_that_is_not_told_of_padding_is_named(network: Network, capsys
     assert [list(batch.kwargs) for batch in alone.start()] == [["input_ids"]] * 5
     assert "attention_mask" not in capsys.readouterr().err
     list(batches_of(TEXTS, 5, resolve((Bag(13, 2), network.processor))).start())
-    assert "Bag takes no attention_mask, so that it sees the tokens that pad a text" in capsys.readouterr().err
+    assert "Bag takes no attention_mask, so it reads padding tokens as text" in capsys.readouterr().err
 
 
 def test_a_bare_tokenizer_will_do_and_one_that_cannot_pad_is_named() -> None:
@@ -242,7 +242,7 @@ def test_datasets_that_are_not_one_table_are_named(network: Network, tmp_path: P
     data.save_to_disk(str(tmp_path / "saved"))
     check(batches_of(tmp_path / "saved", 2, network), tokenizer, 2)
     (tmp_path / "saved" / "state.json").write_text("{}")
-    with pytest.raises(DatasetError, match=r"data=.*saved cannot be read as a saved dataset: .*; write it again"):
+    with pytest.raises(DatasetError, match=r"data=.*saved cannot be read as a saved dataset: .*; save it again"):
         batches_of(tmp_path / "saved", 2, network)
     linear = resolve(torch.nn.Linear(2, 1))
     (batch,) = batches_of(data, 5, linear, column="numbers").start()
@@ -254,9 +254,9 @@ def test_datasets_that_are_not_one_table_are_named(network: Network, tmp_path: P
     [
         (pl.DataFrame({"text": ["a", None]}), "row 1 of the rows of the table is None: expected a text"),
         (pl.DataFrame({"text": []}, schema={"text": pl.String}), "rows of the table have no rows"),
-        (pl.DataFrame({str(n): [n] for n in range(12)}), "no column of texts, but 0, 1, .*, 9 and 2 more; numbers"),
-        (pl.DataFrame({"n": [1]}), "the data have no column of texts, but n; numbers are given as an array"),
-        (pl.DataFrame({"id": ["a", "a"], "text": ["a", "b"]}), "have 'a' more than once"),
+        (pl.DataFrame({str(n): [n] for n in range(12)}), "no column of texts, only 0, 1, .*, 9 and 2 more; pass"),
+        (pl.DataFrame({"n": [1]}), "the data have no column of texts, only n; pass numbers as an array"),
+        (pl.DataFrame({"id": ["a", "a"], "text": ["a", "b"]}), "repeat 'a'"),
         (pl.DataFrame({"id": ["a", None], "text": ["a", "b"]}), "row 1 has no id"),
     ],
 )

@@ -1,4 +1,4 @@
-"""The custom domain: representations of a user's own models, listed in a table, one row a representation."""
+"""The custom domain: representations of a user's own models, listed in a table with one row per representation."""
 
 from __future__ import annotations
 

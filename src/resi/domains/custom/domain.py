@@ -22,29 +22,29 @@ if TYPE_CHECKING:
     from resi.store.known_files import KnownFiles
 
 PROBE = "given"
-"""What results call the input: the samples whose representations are given."""
+"""Name of the input in results: the samples of the given representations."""
 CONTENT = "given"
-"""What stands for a dataset's content: a representation is known by its own."""
+"""Placeholder for a dataset's content: a representation is identified by its own content."""
 
 
 @dataclass
 class CustomModelConfig:
-    """There is nothing to set: models are not trained."""
+    """No hyperparameters: models are not trained."""
 
 
 class CustomDomain(GivenDomain):
-    """Representations of one's own models.
+    """Representations of a user's own models.
 
     Parameters
     ----------
     protocol : Protocol or str
         Of the run.
     representation : str, optional
-        The layer that tests between models look at; the last if not given.
+        The layer for tests between models; by default the last.
     table : Table, optional
-        The representations; read from ``dataset.root`` if not given.
+        The representations; by default read from ``dataset.root``.
     selection : Selection, optional
-        What a run takes of them, see :meth:`bound`.
+        The rows that a run uses, see :meth:`bound`.
     """
 
     name = "custom"
@@ -76,12 +76,12 @@ class CustomDomain(GivenDomain):
         return (ArchitectureInfo(OWN, "the architectures that your own table of representations names", "", ""),)
 
     def bound(self, chosen: Chosen) -> CustomDomain:
-        """Return the domain with the table that a run names, and the rows of it that its test takes."""
+        """Return the domain with a run's table, and the rows that its test uses."""
         table = self._table
         if table is None:
             if chosen.root is None:
                 raise UsageError(
-                    "domain=custom needs dataset.root=MANIFEST: a CSV or Parquet file, one row a representation; "
+                    "domain=custom needs dataset.root=MANIFEST: a CSV or Parquet file, one row per representation; "
                     "docs/custom.md has its columns"
                 )
             table = read_table(chosen.root)
@@ -89,7 +89,7 @@ class CustomDomain(GivenDomain):
 
     @property
     def content(self) -> Content:
-        """What the run takes."""
+        """The rows that the run uses."""
         return self._chosen.content
 
     @property
@@ -99,7 +99,7 @@ class CustomDomain(GivenDomain):
         return self._selection
 
     def source(self, known_files: KnownFiles) -> GivenRepresentations:
-        """Return the representations that the run takes."""
+        """Return the representations of the run."""
         return GivenRepresentations(self._chosen, known_files)
 
     def check(self, models: Sequence[tuple[ModelSpec, str]]) -> None:
@@ -122,7 +122,7 @@ class CustomDomain(GivenDomain):
         return self._chosen.layers_of(model.architecture, model.setting, model.seed)
 
     def probe(self, architecture: str, dataset: str, hyperparameters: Mapping[str, Any], test: str) -> ProbeSpec:
-        """Return the layers of an architecture that the test looks at."""
+        """Return the layers of an architecture that the test uses."""
         return ProbeSpec(PROBE, self._chosen.layers[architecture])
 
     def representation_size(

@@ -1,4 +1,4 @@
-"""The layers of models: those of a file without a name for them, their order, and the one that is looked at."""
+"""Layers of models: those of files whose layers the table does not name, their order, and the one that is used."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def by_layer(row: Row) -> list[Row]:
-    """Return a row for each layer of a file, where the table names none."""
+    """Return a row for each layer of a file, if the table does not name layers."""
     if row.layer is not None:
         return [row]
     return [replace(row, layer=name) for name in row.origin.layers()]
@@ -32,12 +32,12 @@ def of_models(rows: Iterable[Row]) -> dict[str, list[Names]]:
 
 
 def in_order(label: str, architecture: str, models: Sequence[Names]) -> Names:
-    """Return the layers of an architecture in the one order that all its models have.
+    """Return the layers of an architecture in the common order of all its models.
 
     Parameters
     ----------
     label : str
-        What the table is called in messages.
+        Name of the table in messages.
     models : sequence of tuple of str
         The layers of each model.
 
@@ -57,18 +57,18 @@ def in_order(label: str, architecture: str, models: Sequence[Names]) -> Names:
         if sorted(layers, key=merged.index) != list(layers):
             raise UsageError(
                 f"{label} has the layers of architecture={architecture} in different orders: {', '.join(layers)} and "
-                f"{', '.join(layer for layer in merged if layer in layers)}; list those of all models in one"
+                f"{', '.join(layer for layer in merged if layer in layers)}; list those of all models in the same order"
             )
     return tuple(merged)
 
 
 def one_of(label: str, architecture: str, models: Sequence[Names], option: str) -> str:
-    """Return the layer of an architecture that tests between models look at: the last, if all models have the same.
+    """Return the layer of an architecture for tests between models: the last, if it is the same for all models.
 
     Raises
     ------
     UsageError
-        If they have not.
+        If the last layers differ.
     """
     last = list(dict.fromkeys(layers[-1] for layers in models))
     if len(last) > 1:

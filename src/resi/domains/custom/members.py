@@ -1,4 +1,4 @@
-"""Which rows of a table are of one model, and what holds for all of them."""
+"""Groups the rows of a table by model, and merges what they state about it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def numbered(rows: Sequence[Row], kind: str) -> list[Row]:
-    """Return rows of models that have no seeds with numbers for these, in their order.
+    """Return rows with models without seeds numbered in their order.
 
     In tests of layers, rows that name a layer are all of model 0.
     """
@@ -29,7 +29,7 @@ def numbered(rows: Sequence[Row], kind: str) -> list[Row]:
 
 
 def model_of(row: Row) -> tuple[str, str | None, int | None]:
-    """Return what rows of one model have in common."""
+    """Return the key shared by the rows of one model."""
     return row.architecture, row.setting, row.seed
 
 
@@ -37,7 +37,7 @@ def twice(first: Row, row: Row) -> UsageError:
     """Build the error for two rows of one model and layer."""
     names = ", ".join(f"{name}={getattr(row, name)}" for name in ("architecture", "setting", "seed", "layer"))
     names = names.replace(", layer=None", "")
-    return UsageError(f"{_both(first, row)} are both {names}; each model and layer stands once")
+    return UsageError(f"{_both(first, row)} are both {names}; each model and layer must have one row")
 
 
 def check_own_arrays(rows: Sequence[Row], needs: Sequence[str]) -> None:
@@ -46,12 +46,12 @@ def check_own_arrays(rows: Sequence[Row], needs: Sequence[str]) -> None:
     known: dict[tuple[object, str | None], Row] = {}
     logits: dict[object, Row] = {}
     for row in rows:
-        # The one layer of a file may stand there under any name.
+        # The single layer of a file may have any name there.
         layer = row.layer if count[row.origin.source] == 1 or len(row.origin.layers()) > 1 else None
         first = known.setdefault((row.origin.source, layer), row)
         if first is not row:
             which = row.origin.label if layer is None else f"the layer {layer} of {row.origin.label}"
-            raise UsageError(f"{_both(first, row)} are both {which}; every model and layer needs an array of its own")
+            raise UsageError(f"{_both(first, row)} are both {which}; every model and layer needs its own array")
         if row.logits is None or "logits" not in needs:
             continue
         first = logits.setdefault(row.logits.source, row)
@@ -64,12 +64,12 @@ def _both(first: Row, row: Row) -> str:
 
 
 def shared(rows: Sequence[Row], column: str) -> list[Row]:
-    """Return rows with what one of them says of a model in all rows of that model.
+    """Return rows with each fact that one row states about a model copied to all rows of that model.
 
     Raises
     ------
     UsageError
-        If two rows say different things of one model.
+        If two rows contradict each other about a model.
     """
     known: dict[tuple[str, str | None, int | None], Row] = {}
     for row in rows:

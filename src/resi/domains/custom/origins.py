@@ -1,4 +1,4 @@
-"""Where one given array comes from: a file, or memory. Its identity is its content, its values are as they are."""
+"""Origin of an array: a file, or memory. It is identified by its content."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ if TYPE_CHECKING:
     HashFile = Callable[[Path], str]
 
 WHOLE = "representation"
-"""What a layer is called where nothing names it."""
+"""Default name of a layer."""
 
 
 class Origin(ABC):
-    """One file, folder or collection in memory, of which a layer is taken."""
+    """A file, folder or collection in memory that holds a layer."""
 
     label: str
 
     @property
     @abstractmethod
     def source(self) -> object:
-        """What two origins have in common that are the same one; can be a key."""
+        """A hashable key that is equal for the same origin."""
 
     @abstractmethod
     def collection(self, layer: str | None) -> Representations:
-        """Return the representations, those of one layer alone where it is named and there are several."""
+        """Return the representations, or only the named layer if there are several."""
 
     @abstractmethod
     def identity(self, layer: str | None, hash_file: HashFile) -> str:
-        """Return the hash of a layer's numbers, and of what else its file holds."""
+        """Return the hash of a layer's numbers and of the rest of its file."""
 
     def layers(self) -> tuple[str, ...]:
         """Return the names of all layers, in order."""
@@ -52,18 +52,18 @@ class Origin(ABC):
         return self.collection(layer).samples
 
     def open(self, layer: str | None) -> Representation:
-        """Return one layer; the only one there is if none is named.
+        """Return one layer; by default the only one.
 
         Raises
         ------
         UsageError
-            If it is not there, or if there are several and none is named.
+            If it is missing, or if there are several and none is named.
         """
         found = self.collection(layer)
         if layer in found.layers:
             return found.layers[layer]
         if len(found) > 1:
-            raise UsageError(f"{self.label} holds several layers ({', '.join(found)}); say which in the column layer")
+            raise UsageError(f"{self.label} holds several layers ({', '.join(found)}); name one in the column layer")
         (only,) = found.layers.values()
         return only
 
@@ -104,7 +104,7 @@ def _hash_array(representation: Representation) -> str:
 
 
 class FileOrigin(Origin):
-    """A file or folder, as :func:`resi.load` reads it; arrays stay where they lie."""
+    """A file or folder that :func:`resi.load` reads; arrays are not copied."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -118,7 +118,7 @@ class FileOrigin(Origin):
         return self.path.resolve()
 
     def collection(self, layer: str | None) -> Representations:
-        """Return what the file holds; of its arrays, headers alone are read."""
+        """Return the contents of the file, reading only the headers of arrays."""
         if layer not in self._collections:
             self._collections[layer] = _load(self.path, layer)
         return self._collections[layer]
@@ -145,7 +145,7 @@ class FileOrigin(Origin):
         return self._known[layer][1]
 
     def open(self, layer: str | None) -> Representation:
-        """Return one layer, whose files have to be those that its identity was made of.
+        """Return one layer, whose files must not have changed since it was identified.
 
         Raises
         ------
@@ -190,7 +190,7 @@ def _load(path: Path, layer: str | None) -> Representations:
 
 @dataclass(frozen=True)
 class _Unchanged:
-    """Reads an array from files that are still those of the plan; can be pickled."""
+    """Reads an array from files that have not changed since planning; can be pickled."""
 
     read: Callable[[], ArrayLike]
     state: State
@@ -205,4 +205,4 @@ class _Unchanged:
         for path, state in self.state:
             if file_state(path) != state:
                 what = "changed" if path.exists() else "was removed"
-                raise ArtifactError(f"{path} {what} after the run was planned; run again when it is whole")
+                raise ArtifactError(f"{path} {what} after the run was planned; run again when it is complete")

@@ -1,4 +1,4 @@
-"""Which rows of a table a test takes, and which it leaves out and why."""
+"""The rows of a table that a test uses, and the rows it leaves out, with reasons."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ if TYPE_CHECKING:
     from resi.domains.given import Chosen
 
 DEFAULT_DATASET = "manifest"
-"""The dataset where a run names none: the one that the table has."""
+"""The default dataset: the one in the table."""
 STANDARD = "standard"
-"""The setting of models of which the table says none."""
+"""The setting of models without one in the table."""
 SHOWN = 4
 
 
 @dataclass(frozen=True)
 class Selection:
-    """The representations that a test takes.
+    """The representations that a test uses.
 
     Attributes
     ----------
     rows : mapping from (architecture, setting, seed, layer) to Row
         In the order of the table.
     layers : mapping from architecture to tuple of str
-        Its layers in the order of the table; the one layer that is looked at, in tests between models.
+        Its layers in the order of the table; in tests between models, the single layer that is compared.
     """
 
     content: Content
@@ -43,22 +43,22 @@ class Selection:
     layers: dict[str, tuple[str, ...]]
 
     def seeds(self, architecture: str, setting: str) -> tuple[int, ...]:
-        """Return the seeds of which there is a model, in order."""
+        """Return the seeds with a model, in order."""
         found = {seed for name, of, seed, _ in self.rows if (name, of) == (architecture, setting)}
         return tuple(sorted(found))
 
     def layers_of(self, architecture: str, setting: str, seed: int) -> tuple[str, ...]:
-        """Return the layers that there are of one model, in order."""
+        """Return the layers of one model, in order."""
         return tuple(layer for layer in self.layers[architecture] if (architecture, setting, seed, layer) in self.rows)
 
 
 def select(table: Table, chosen: Chosen, layer: str | None) -> Selection:
-    """Return what a test takes of a table.
+    """Return the rows of a table that a test uses.
 
     Parameters
     ----------
     layer : str, optional
-        The layer that tests between models look at, instead of the last.
+        The layer for tests between models, instead of the last.
 
     Raises
     ------
@@ -70,7 +70,7 @@ def select(table: Table, chosen: Chosen, layer: str | None) -> Selection:
 
 @dataclass
 class _Selecting:
-    """The rows that are left, and counts of those left out, step by step."""
+    """The remaining rows, and counts of those left out, step by step."""
 
     table: Table
     chosen: Chosen
@@ -99,7 +99,7 @@ class _Selecting:
         return Selection(content, found, {name: layers[name] for name in architectures})
 
     def _keep(self, holds: Callable[[Row], bool], reason: str) -> None:
-        """Leave out the rows of which something does not hold."""
+        """Leave out the rows that do not satisfy a condition."""
         kept = [row for row in self.rows if holds(row)]
         self.left_out[self.unit, reason] += len(self.rows) - len(kept)
         self.rows = kept
@@ -112,7 +112,7 @@ class _Selecting:
         )
 
     def _nothing(self, why: str) -> UsageError:
-        """Return the error for a test of which no row is left, with what was left out before."""
+        """Return the error for a test without remaining rows, with the rows left out before."""
         return UsageError("; ".join([f"{self.table.label}: {why}", *self._notes()]))
 
     def _take_dataset(self) -> str:
@@ -121,21 +121,19 @@ class _Selecting:
         if wanted == DEFAULT_DATASET:
             if len(known) > 1:
                 raise UsageError(
-                    f"{self.table.label} has several datasets ({_listed(known)}), and a run is about one: choose it "
+                    f"{self.table.label} has several datasets ({_listed(known)}), but a run uses one: choose it "
                     f"with dataset.name={known[0]}"
                 )
             (wanted,) = known
         elif wanted not in known:
             raise unknown_name(f"dataset of {self.table.label}:", wanted, known)
         if wanted.startswith(".") or any(sign in wanted for sign in "/\\\0"):
-            raise UsageError(
-                f"{self.table.label}: dataset={wanted!r}: a name cannot begin with . or have / or \\ in it"
-            )
+            raise UsageError(f"{self.table.label}: dataset={wanted!r}: a name cannot begin with . or contain / or \\")
         self._keep(lambda row: row.dataset == wanted, f"of other datasets than {wanted}")
         return wanted
 
     def _take_known(self) -> None:
-        """Leave out rows that lack what the test needs to know."""
+        """Leave out rows that lack a fact that the test needs."""
         needs = self.chosen.needs
         self._need(column for column in ("setting", "seed") if column in needs)
         if any(row.knows("seed") for row in self.rows):
@@ -184,11 +182,11 @@ class _Selecting:
         return tuple(wanted)
 
     def _left_of(self, settings: tuple[str, ...]) -> tuple[str, ...]:
-        """Return the settings of which there are rows left; all of those that are named."""
+        """Return the settings with remaining rows, or all named settings."""
         left = tuple(setting for setting in settings if any(row.setting == setting for row in self.rows))
         if isinstance(self.chosen.groups, tuple) and left != settings:
             lost = next(setting for setting in settings if setting not in left)
-            raise self._nothing(f"nothing is left of the group {lost}")
+            raise self._nothing(f"no rows are left for the group {lost}")
         return left
 
     def _take_seeds(self) -> None:
@@ -203,7 +201,7 @@ class _Selecting:
 
     def _check_files(self) -> None:
         if not self.rows:
-            raise self._nothing(f"test={self.chosen.test} takes none of its {len(self.table.rows)} rows")
+            raise self._nothing(f"test={self.chosen.test} can use none of its {len(self.table.rows)} rows")
         origins = [origin for row in self.rows for origin in _origins(row, self.chosen.needs)]
         absent = [(row, path) for row, path in origins if not path.exists()]
         if absent:
@@ -212,42 +210,42 @@ class _Selecting:
             raise UsageError(f"{row.label}: there is no file {path}{more}")
 
     def _take_layers(self) -> dict[str, tuple[str, ...]]:
-        """Return the layers of each architecture in order, or the one that is looked at; leave out the others."""
+        """Return the layers of each architecture in order, or the single layer to compare; leave out the others."""
         label, models = self.table.label, of_models(self.rows)
         if self.chosen.kind == "layers":
             if self.layer is not None:
-                raise UsageError(f"{self._option}={self.layer}: test={self.chosen.test} looks at all layers")
+                raise UsageError(f"{self._option}={self.layer}: test={self.chosen.test} uses all layers")
             return {name: in_order(label, name, found) for name, found in models.items()}
         if self.layer is not None:
             check_layer(label, self.layer, models.values())
             self._keep(lambda row: row.layer == self.layer, f"of other layers than {self.layer}")
             return {name: (self.layer,) for name in models}
         last = {name: one_of(label, name, found, self._option) for name, found in models.items()}
-        which = f"{_listed(dict.fromkeys(last.values()))}, the last; {self._option}=LAYER takes another"
+        which = f"{_listed(dict.fromkeys(last.values()))}, the last; {self._option}=LAYER chooses another"
         self._keep(lambda row: row.layer == last[row.architecture], f"of other layers than {which}")
         return {name: (layer,) for name, layer in last.items()}
 
     def _take_comparable(self) -> None:
-        """Leave out what has nothing to be compared with."""
+        """Leave out rows without a counterpart to compare with."""
         test, kind = self.chosen.test, self.chosen.kind
         if kind == "layers":
             counts = Counter(map(model_of, self.rows))
-            self._keep(lambda row: counts[model_of(row)] > 1, "of models with one layer alone")
+            self._keep(lambda row: counts[model_of(row)] > 1, "of models with a single layer")
             why = f"test={test} needs several layers of a model"
         elif kind == "seeds":
             alike = Counter(model[:2] for model in dict.fromkeys(map(model_of, self.rows)))
             self._keep(lambda row: alike[row.architecture, row.setting] > 1, "of models alone in their setting")
-            why = f"test={test} compares models of one setting, and there is one model each"
+            why = f"test={test} compares models of one setting, but each setting has one model"
         else:
             groups = Counter(name for name, _ in dict.fromkeys((row.architecture, row.setting) for row in self.rows))
-            self._keep(lambda row: groups[row.architecture] > 1, "of architectures with one setting alone")
-            why = f"test={test} compares groups of models of different settings, and there is one setting"
+            self._keep(lambda row: groups[row.architecture] > 1, "of architectures with a single setting")
+            why = f"test={test} compares groups of models of different settings, but there is one setting"
         if not self.rows:
             raise self._nothing(why)
 
     @property
     def _option(self) -> str:
-        """What chooses a layer: on a command line, or in Python."""
+        """Name of the option that chooses a layer, on the command line or in Python."""
         return "layer" if self.chosen.root is None else "representation"
 
     def _unique(self) -> dict[tuple[str, str, int, str], Row]:

@@ -1,4 +1,4 @@
-"""The representations of a run by model, probe and layer, opened where they lie."""
+"""The representations of a run by model, probe and layer, read from their original files."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class GivenRepresentations:
         return fingerprint({**about, "content": row.origin.identity(row.layer, self.known_files.hash_file)})
 
     def has(self, model: ModelSpec, probe: ProbeSpec) -> bool:
-        """Return True: what is not there is an error when the run is planned."""
+        """Return True: missing files are reported when the run is planned."""
         return True
 
     def open(self, model: ModelSpec, probe: ProbeSpec, layer: str) -> Representation:
@@ -54,12 +54,12 @@ class GivenRepresentations:
         return replace(row.origin.open(row.layer), key=key)
 
     def outputs(self, model: ModelSpec, probe: ProbeSpec) -> tuple[Tensor | None, Mapping[str, Any]]:
-        """Return the logits, as far as they are given, and the accuracy.
+        """Return the logits, if given, and the accuracy.
 
         Raises
         ------
         ShapeError
-            If the logits are not of the samples of the representation.
+            If the logits do not match the samples of the representation.
         """
         row = self._any_row(model, probe)
         about = {} if row.accuracy is None else {"accuracy": row.accuracy}

@@ -1,4 +1,4 @@
-"""The table of one's own representations: a row each, of a CSV or Parquet file, a frame, or objects in memory."""
+"""The table of a user's own representations, one row each: a CSV or Parquet file, a frame, or objects in memory."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 FILE = "file"
 COLUMNS = (FILE, "setting", "seed", "layer", "accuracy", "logits", "architecture", "dataset")
-"""The columns that are read; others are passed over."""
+"""The columns that are read; others are ignored."""
 OWN = "own"
-"""What an architecture is called that the table does not name, and the dataset of what is in memory."""
+"""Default names of an architecture, and of the dataset of objects in memory."""
 SUFFIXES = (".csv", ".tsv", ".parquet")
-# What tables of texts write where there is no number.
+# How text tables write a missing number.
 _NOTHING = ("null", "none", "nan", "na")
 
 
@@ -32,11 +32,11 @@ class Row:
     Attributes
     ----------
     label : str
-        Where it stands, for messages.
+        Its location, for messages.
     origin : Origin
         Its array, or those of all layers.
     setting, layer, accuracy, logits : optional
-        None where the table does not say it.
+        None if the table does not state it.
     """
 
     label: str
@@ -50,7 +50,7 @@ class Row:
     dataset: str = OWN
 
     def knows(self, column: str) -> bool:
-        """Return whether the row says something of a column."""
+        """Return whether the row has a value in a column."""
         return getattr(self, "origin" if column == FILE else column) is not None
 
 
@@ -61,7 +61,7 @@ class Table:
     Attributes
     ----------
     label : str
-        What the table is called in messages.
+        Name of the table in messages.
     columns : tuple of str
         Those it has, for messages.
     """
@@ -77,10 +77,10 @@ def read_table(path: Path) -> Table:
     Raises
     ------
     UsageError
-        If there is no such file, it is no table, or an entry is not what its column says.
+        If the file does not exist, is not a table, or an entry does not fit its column.
     """
     if not path.is_file():
-        raise UsageError(f"there is no table {path}: expected a CSV or Parquet file, one row a representation")
+        raise UsageError(f"there is no table {path}: expected a CSV or Parquet file, one row per representation")
     if path.suffix.lower() not in SUFFIXES:
         raise UsageError(f"{path}: expected a table of representations as {', '.join(SUFFIXES)}")
     return make_table(_records(path), str(path), path.parent, path.stem)
@@ -112,7 +112,7 @@ def make_table(records: Iterable[Mapping[str, Any]], label: str, folder: Path, d
     label : str
         What the table is called in messages.
     folder : Path
-        What paths are relative to.
+        The folder that paths are relative to.
     dataset : str
         The dataset of rows that name none.
     """
@@ -156,7 +156,7 @@ def _origin(value: Any, folder: Path, origins: dict[Path, FileOrigin]) -> FileOr
 
 
 def text(value: Any) -> str | None:
-    """Return a value as text, None where there is nothing."""
+    """Return a value as text, None if it is empty."""
     if value is None or (isinstance(value, float) and math.isnan(value)) or type(value).__name__ == "NAType":
         return None
     if isinstance(value, float) and value.is_integer():  # as pandas reads whole numbers beside empty cells
@@ -166,7 +166,7 @@ def text(value: Any) -> str | None:
 
 
 def whole(label: str, column: str, value: Any) -> int | None:
-    """Return a value as a whole number from 0 up, None where there is nothing.
+    """Return a value as a whole number of at least 0, None if it is empty.
 
     Raises
     ------
@@ -177,12 +177,12 @@ def whole(label: str, column: str, value: Any) -> int | None:
     if found is None:
         return None
     if isinstance(value, bool) or not (found >= 0 and float(found).is_integer()):
-        raise UsageError(f"{label}: {column}={value}: expected a whole number from 0 up")
+        raise UsageError(f"{label}: {column}={value}: expected a whole number of at least 0")
     return int(found)
 
 
 def share(label: str, column: str, value: Any) -> float | None:
-    """Return a value as a number from 0 to 1, None where there is nothing; raises as :func:`whole` does."""
+    """Return a value as a number from 0 to 1, None if it is empty; raises as :func:`whole` does."""
     found = _number(value)
     if found is None:
         return None
@@ -193,7 +193,7 @@ def share(label: str, column: str, value: Any) -> float | None:
 
 
 def _number(value: Any) -> float | None:
-    """Return a number; None where there is nothing, NaN for what is none."""
+    """Return a number; None if it is empty, NaN if it is not a number."""
     written = text(value)
     if written is None or written.lower() in _NOTHING:
         return None

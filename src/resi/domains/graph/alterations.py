@@ -1,4 +1,4 @@
-"""What settings do to a graph before training: random labels, and labels as features.
+"""Alterations of a graph before training: random labels, and labels as features.
 
 By the corrected rules the draw of a node depends on the node alone. So all models of a group see the same data,
 for any seed; the labels that are random at one level are so at the next; and a random label is uniform over all
@@ -58,7 +58,7 @@ def shortcut_probe(graph: Graph, spec: ModelSpec, own: bool) -> Graph:
 
 
 def _shortcut(graph: Graph, spec: ModelSpec) -> Tensor:
-    """Return the label each node carries: its own for a share of training and validation nodes, else a random one."""
+    """Return the label feature of each node: its own label for a share of train and validation nodes, else random."""
     share = 1 - (shortcut(spec.setting) or 0.0)
     carried = torch.full_like(graph.labels, NO_LABEL)
     for nodes, random_share in ((graph.train, share), (graph.validation, share), (graph.test, 1.0)):

@@ -1,4 +1,4 @@
-"""Published checkpoints: dictionaries of weights as PyG of several versions saved them, read into today's layout."""
+"""Published checkpoints: dictionaries of weights saved by several versions of PyG, converted to the current layout."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ class Graph:
         return replace(self, **{name: getattr(self, name).to(device) for name in names})
 
     def suitable_threads(self) -> AbstractContextManager[None]:
-        """Limit torch to one thread where a layer's work is too small to be worth sharing out.
+        """Limit torch to one thread if a layer's work is too small for several.
 
         There, more threads gain little on an idle machine and wait for each other on a busy one.
         """
@@ -65,7 +65,7 @@ class Graph:
 
     @property
     def is_small(self) -> bool:
-        """Whether a layer's work is too small to be worth sharing out to threads."""
+        """Whether a layer's work is too small for several threads."""
         return self.edges.shape[1] < SMALL_EDGES
 
     def training_edges(self) -> Edges:
@@ -89,7 +89,7 @@ def probe_nodes(test: Tensor) -> Tensor:
 
 
 def from_pyg(data: Data) -> Graph:
-    """Return a graph that PyG has read, with masks as its split."""
+    """Return a graph read by PyG, with its masks as the split."""
     train, validation, test = (mask.nonzero().squeeze(1) for mask in (data.train_mask, data.val_mask, data.test_mask))
     return Graph(
         features=compress(data.x),

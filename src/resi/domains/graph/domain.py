@@ -1,4 +1,4 @@
-"""The graph domain: it asks its datasets and networks; training and extraction load PyG when they are called."""
+"""The graph domain, built from its datasets and networks; training and extraction import PyG when they are called."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ if TYPE_CHECKING:
 TRAINING_VERSION = 2
 READING_VERSION = 1
 FOLDER = "models/graphs"
-"""Where published models lie in the data root."""
+"""Folder of the published models in the data root."""
 HOLDINGS = (
     Holding(("gcn", "graphsage", "gat"), ("cora", "flickr", "ogbn_arxiv")),
     Holding(("pgnn",), ("cora",), DESCRIBED),
 )
-"""What the archive of published models holds, and what the published results are about."""
+"""Contents of the archive of published models, and of the published results."""
 LARGE_PROBE = 10_000
-"""Of graphs with more test nodes, so many are compared."""
+"""Number of test nodes that are compared, in graphs with more."""
 
 
 class GraphDomain(Domain):
@@ -96,7 +96,7 @@ class GraphDomain(Domain):
         del test
         raise UsageError(
             f"by=dataset: {architecture} trained on {trained_on} cannot read the nodes of {dataset}: each graph has "
-            "features of its own"
+            "its own features"
         )
 
     def representation_size(
@@ -163,13 +163,13 @@ class GraphDomain(Domain):
         if not dataset:
             known = ", ".join(self._published_datasets().values())
             raise UsageError(
-                f"models.source=published: no models on dataset={model.dataset} are published, but on {known}"
+                f"models.source=published: no models on dataset={model.dataset} are published, only on {known}"
             )
         architecture = next(item for item in self.architectures() if item.name == model.architecture).published_name
         if not architecture:
             known = ", ".join(item.name for item in self.architectures() if item.published_name)
             raise UsageError(
-                f"models.source=published: no models of model={model.architecture} are published, but of {known}"
+                f"models.source=published: no models of model={model.architecture} are published, only of {known}"
             )
         if model.setting not in PUBLISHED_NAMES:
             raise unpublished_level(model.setting, PUBLISHED_NAMES)
@@ -190,7 +190,7 @@ class GraphDomain(Domain):
         return path
 
     def published_levels(self, test: str, dataset: str) -> dict[str, tuple[int, ...]]:
-        """Return the levels of which models on a dataset are published: all that an architecture has on it."""
+        """Return the levels with published models on a dataset: all levels for each architecture on it."""
         if not graph_dataset(dataset).published_name:
             return {}
         found: dict[str, tuple[int, ...]] = {}
@@ -205,7 +205,7 @@ class GraphDomain(Domain):
         return found
 
     def published_models(self) -> Iterable[PublishedModel]:
-        """Return the published models by their names there and here."""
+        """Return the published models with their published names and their names here."""
         from resi.domains.graph.published_models import published_models
 
         return published_models()
@@ -217,7 +217,7 @@ class GraphDomain(Domain):
         return {self.name: (Release("11565486", archive, FOLDER, first, holdings=HOLDINGS),)}
 
     def own_names(self, trained_on: str, setting: str) -> tuple[str, str]:
-        """Return the names of a dataset and a setting that the published results call ``trained_on`` and ``setting``.
+        """Return the names here of a dataset and a setting with the published names ``trained_on`` and ``setting``.
 
         Raises
         ------

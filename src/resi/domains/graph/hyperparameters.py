@@ -1,4 +1,4 @@
-"""Hyperparameters of graph models: what most have in common, the config keys that change them, and their limits.
+"""Hyperparameters of graph models: common defaults, the config keys that change them, and their limits.
 
 The benchmark's values belong to the families of networks, by dataset.
 """
@@ -12,26 +12,26 @@ from typing import Any
 
 @dataclass
 class GraphModelConfig:
-    """Config of one architecture; every key left null has the benchmark's value for the dataset.
+    """Config of one architecture; a null key means the benchmark's value for the dataset.
 
     Parameters
     ----------
     layers : int, optional
-        Number of graph convolutions, the output one included; P-GNN's output is not one.
+        Number of graph convolutions, including the output layer, except for P-GNN, whose output layer is linear.
     hidden_channels : int, optional
-        Width of hidden layers; for ``gat`` of all heads together.
+        Width of hidden layers; for ``gat``, of all heads together.
     heads : int, optional
         Attention heads of ``gat``.
     dropout : float, optional
-        Of features, and of attention in ``gat``.
+        Dropout of features, and of attention in ``gat``.
     activation : str, optional
         ``elu``, ``gelu``, ``leaky_relu``, ``relu``, ``sigmoid``, ``silu`` or ``tanh``.
     learning_rate, weight_decay : float, optional
-        Of Adam.
+        Learning rate and weight decay of Adam.
     epochs : int, optional
         Full-batch training steps.
     precision : {"float32", "bfloat16"}, optional
-        Of the linear maps in training; sums over neighbours, weights and representations are float32 always.
+        Precision of linear layers in training; sums over neighbours, weights and representations are always float32.
     """
 
     layers: int | None = None

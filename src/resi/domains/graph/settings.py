@@ -1,4 +1,4 @@
-"""What each test does to the training of graph models, and what it looks at in them.
+"""Settings of the tests of graph models: how each alters training, and the input it uses.
 
 - ``augmentation_L``: every epoch drops each directed edge with the probability L / 125; evaluation sees all of them.
   The level L counts from no to strongest augmentation and is not the probability, as in the published benchmark.
@@ -24,19 +24,19 @@ _SHORTCUT = tuple(f"shortcut_{level}" for level in (0, *QUARTERS))
 
 
 def edge_drop(setting: str) -> float | None:
-    """Return the probability with which an epoch drops an edge; None where edges are not dropped."""
+    """Return the probability with which an epoch drops an edge; None if edges are not dropped."""
     kind, level = split_setting(setting)
     return level / DROP_STEPS if kind == "augmentation" else None
 
 
 def random_labels(setting: str) -> float | None:
-    """Return the share of labels that are random; None where labels are left alone."""
+    """Return the share of labels that are random; None if labels are not altered."""
     kind, level = split_setting(setting)
     return level / 100 if kind == "label_randomization" else None
 
 
 def shortcut(setting: str) -> float | None:
-    """Return the share of nodes that carry their own label as a feature; None where nodes carry none."""
+    """Return the share of nodes with their own label as a feature; None without label features."""
     kind, level = split_setting(setting)
     return level / 100 if kind == "shortcut" else None
 
@@ -69,14 +69,14 @@ PUBLISHED_NAMES = {
     **{name: name.replace("label_randomization", "RandomLabels") for name in _RANDOM_LABELS},
     **{name: name.replace("shortcut", "Shortcut") for name in _SHORTCUT},
 }
-"""What the published benchmark calls each setting."""
+"""Name of each setting in the published benchmark."""
 OWN_NAMES = {
     **{published: name for name, published in PUBLISHED_NAMES.items()},
     # Level 0 of two tests are the models on untouched data.
     "Augmentation_0": STANDARD,
     "RandomLabels_0": STANDARD,
 }
-"""What the settings of the published results are called here."""
+"""Names here of the settings of the published results."""
 
 CONV_OUTPUT = "conv_output"
 POST_ACTIVATION = "post_activation"

@@ -1,4 +1,4 @@
-"""Weights of graph models: put into a model, and brought under the names of today."""
+"""Weights of graph models: loaded into a model, and converted to current names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What settings do to texts and labels before training: hints at labels, random labels, augmented words.
+"""Alterations of texts and labels before training: hints at labels, random labels, augmented words.
 
 The draw for a row depends only on its split and its position in it. So all models of a group see the same data, for any
 seed and any order of training; and rows whose labels are random at one level are so at the next.
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def altered_texts(dataset: DatasetSpec, split: str, setting: str) -> Texts:
-    """Return a split as models of a setting are trained, or judged in training, on."""
+    """Return a split as used for training or validation of models of a setting."""
     return _altered(dataset, split, setting, wordnet_hash() if kind_of(setting) == "augmentation" else "")
 
 

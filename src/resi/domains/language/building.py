@@ -32,7 +32,7 @@ def initial_network(spec: ModelSpec, tokens: int, classes: int) -> Network:
     Raises
     ------
     UsageError
-        If pre-trained weights cannot be had, or are another network's.
+        If pre-trained weights cannot be loaded, or belong to another network.
     """
     family = text_network(spec.architecture)
     if not family.architecture(spec.architecture).hub:
@@ -59,10 +59,10 @@ def _pretrained(family: TextNetwork, architecture: str, source: str, classes: in
         return family.transformers_classes()[1].from_pretrained(where, config=config, dtype=torch.float32)
     except ArtifactError as error:
         raise UsageError(f"pretrained={source} is not {architecture}: it {error}") from error
-    except Exception as error:  # whatever the hub raises, the remedy is the same
+    except Exception as error:  # for every error of the hub, the remedy is the same
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise UsageError(
-            f"the pre-trained weights {source} cannot be read ({type(error).__name__}: {reason}). Without a network, "
+            f"the pre-trained weights {source} cannot be loaded ({type(error).__name__}: {reason}). Without a network, "
             f"name a local folder with its files: model.{architecture}.pretrained=FOLDER"
         ) from error
 

@@ -56,7 +56,7 @@ def load_texts(dataset: DatasetSpec, split: str) -> Texts:
     Raises
     ------
     DatasetError
-        If a column is missing, a label is none of the dataset's classes, or the files changed since they were found.
+        If a column is missing, a label is not one of the dataset's classes, or the files changed since they were found.
     """
     source = text_dataset(dataset.name)
     if dataset.folder is None:

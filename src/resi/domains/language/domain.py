@@ -1,4 +1,4 @@
-"""What the language domain provides, as plain data; training and extraction load transformers when they are called."""
+"""The language domain, as plain data; training and extraction import transformers when they are called."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class LanguageDomain(Domain):
         return ("transformers", "accelerate", "tokenizers", "datasets")
 
     def own_names(self, trained_on: str, setting: str) -> tuple[str, str]:
-        """Return the names of a dataset and a setting that the published results call ``trained_on`` and ``setting``.
+        """Return the names here of a dataset and a setting with the published names ``trained_on`` and ``setting``.
 
         What was done to the texts may follow the name of the dataset.
 
@@ -75,14 +75,14 @@ class LanguageDomain(Domain):
         return dataset.name, published_models.own_setting(dataset, setting)
 
     def published_levels(self, test: str, dataset: str) -> dict[str, tuple[int, ...]]:
-        """Return the levels of which models on a dataset are published, as the families say."""
+        """Return the levels with published models on a dataset, as stated by the families."""
         if not text_dataset(dataset).published_name:
             return {}
         levels = {item.name: text_network(item.name).published_levels.get(test, ()) for item in self.architectures()}
         return {name: found for name, found in levels.items() if found and text_architecture(name).published_name}
 
     def published_models(self) -> Iterable[PublishedModel]:
-        """Return the published models by their names there and here."""
+        """Return the published models with their published names and their names here."""
         from resi.domains.language.published_models import published_models
 
         return published_models()
@@ -96,11 +96,11 @@ class LanguageDomain(Domain):
         return found
 
     def own_probe(self, probe: str) -> str:
-        """Return a probe set's name without what was done to nothing of it, such as ``sst2`` for ``sst2_aug_rate0``."""
+        """Return a probe set's name without alterations at rate 0, such as ``sst2`` for ``sst2_aug_rate0``."""
         return published_models.own_probe(probe)
 
     def published_pooling(self, architecture: str) -> str | None:
-        """Return the last token for causal models; of encoders the files do not say which it was."""
+        """Return the last token for causal models; for encoders the files do not state the token."""
         return "last" if text_network(architecture).is_causal else None
 
     def hyperparameters(
@@ -140,8 +140,8 @@ class LanguageDomain(Domain):
         """
         if text_network(architecture).is_causal:
             raise UsageError(
-                f"by=dataset: {architecture} trained on {trained_on} cannot be asked about {dataset}: its prompts are "
-                "those of its own dataset; choose an encoder"
+                f"by=dataset: {architecture} trained on {trained_on} cannot be prompted about {dataset}: it has "
+                "prompts for its own dataset only; choose an encoder"
             )
         known, needed = (len(text_dataset(name).classes) for name in (trained_on, dataset))
         if test == "shortcut" and known != needed:
@@ -170,7 +170,7 @@ class LanguageDomain(Domain):
         return len(text_dataset(model.dataset).classes) + added
 
     def repositories(self, model: ModelSpec) -> tuple[str, ...]:
-        """Return where the weights and the tokenizer lie that a model is made with."""
+        """Return the sources of a model's initial weights and tokenizer."""
         keys = ("tokenizer",) if model.checkpoint else ("pretrained", "tokenizer")
         found = (str(model.hyperparameters.get(key, "")).format(seed=model.seed) for key in keys)
         return tuple(dict.fromkeys(filter(None, found)))

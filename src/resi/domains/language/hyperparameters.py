@@ -34,44 +34,44 @@ SHOWN_CHARACTERS = 80
 
 @dataclass
 class LanguageModelConfig:
-    """Config of one architecture; every key left null has the benchmark's value for dataset and setting.
+    """Config of one architecture; a null key means the benchmark's value for the dataset and setting.
 
     Parameters
     ----------
     epochs : int, optional
         Passes over the training sentences.
     max_steps : int, optional
-        Steps of the optimizer after which training ends, regardless of ``epochs``; 0 for no limit.
+        Optimizer steps after which training ends, regardless of ``epochs``; 0 for no limit.
     batch_size : int, optional
-        Sentences of one forward pass.
+        Sentences per forward pass.
     accumulation : int, optional
-        Forward passes of one step of the optimizer.
+        Forward passes per optimizer step.
     batching : str, optional
-        Which rows go together: ``random`` ones, or rows of like length (``by_length``), which pads and computes less.
+        How rows are batched: at ``random``, or ``by_length`` (rows of similar length), which needs less padding.
     learning_rate, weight_decay : float, optional
-        Of AdamW.
+        Learning rate and weight decay of AdamW.
     warmup : float, optional
-        Share of the steps over which the learning rate first rises from 0.
+        Share of the steps with linear warm-up of the learning rate from 0.
     schedule : str, optional
-        How it falls to 0 then: ``linear`` or ``cosine``.
+        Decay of the learning rate to 0 after warm-up: ``linear`` or ``cosine``.
     precision : str, optional
-        ``float32`` or ``bfloat16``, in training and when representations are taken; weights stay float32.
+        ``float32`` or ``bfloat16``, in training and extraction; weights stay float32.
     max_length : int, optional
-        Tokens of a training input, longer ones are cut; prompts of SmolLM2 are never cut.
+        Largest number of tokens of a training input; longer ones are truncated, except prompts of SmolLM2.
     checkpoint_every : int, optional
-        Steps after which weights are saved, so that a stopped training resumes from there.
+        Steps between checkpoints, from which a stopped training resumes.
     selection : str, optional
-        Which weights are kept: those of the ``last`` step, or ``lowest_validation_loss`` among those saved.
+        The weights to keep: those of the ``last`` step, or of the checkpoint with ``lowest_validation_loss``.
     fine_tuning : str, optional
-        Of SmolLM2: ``full``, or ``lora`` for low-rank updates, which are merged into the weights at the end.
+        For SmolLM2: ``full``, or ``lora`` for low-rank updates, which are merged into the weights at the end.
     lora_rank : int, optional
-        Of the low-rank updates.
+        Rank of the LoRA updates.
     pretrained : str, optional
         Weights to start from: a repository on the hub or a local folder, ``{seed}`` for the model's seed.
     tokenizer : str, optional
         A repository on the hub or a local folder, ``{seed}`` for the model's seed.
     instruction : str, optional
-        Of SmolLM2: the first line of prompts, which ends in a full stop. Published models need their publishers'.
+        For SmolLM2: the first line of prompts, ending in a full stop. Published models need that of their publishers.
     """
 
     epochs: int | None = None
@@ -101,7 +101,7 @@ CHOICES = {
     "selection": (LAST, LOWEST_LOSS),
     "fine_tuning": ("full", "lora"),
 }
-# Smallest value of a hyperparameter, and what it has to stay below.
+# Smallest value of a hyperparameter, and its exclusive upper limit.
 LIMITS = {
     "epochs": (1, math.inf),
     "max_steps": (0, math.inf),

@@ -1,4 +1,4 @@
-"""Where the first line of the prompts of published causal models is found.
+"""Finds the first line of the prompts of published causal models.
 
 The published SmolLM2 were trained with a text of their publishers. resi does not repeat it, and with another one their
 representations and predictions are not those of the published models.

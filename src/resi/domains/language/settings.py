@@ -1,4 +1,4 @@
-"""What each test does to the training of language models.
+"""Settings of the tests of language models: how each alters training.
 
 - ``shortcut_L``: a hint at a label goes with every sentence. L counts the way from a hint that is right as often as the
   largest class is frequent (0) to one that is always right (100); each dataset has the rates in between.

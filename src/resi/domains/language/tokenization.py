@@ -1,4 +1,4 @@
-"""Tokenizers, pre-trained or trained on the data, and what models are fed.
+"""Tokenizers, pre-trained or trained on the data, and the inputs of models.
 
 A model keeps its tokenizer among its weights, so that it is read with the tokenizer it was trained with.
 """
@@ -74,7 +74,7 @@ def collate(rows: list[dict[str, Any]]) -> dict[str, Tensor]:
 
 
 def encode(tokenizer: Tokenizer, texts: Texts, spec: ModelSpec, max_length: int) -> Inputs:
-    """Return what a model is fed for texts: prompts of causal models, never cut, else the texts themselves.
+    """Return a model's inputs for texts: prompts of causal models, never truncated, else the texts themselves.
 
     Token ids do not depend on the padding, the truncation or the special tokens that the tokenizer was saved with.
 
@@ -186,7 +186,7 @@ def load_tokenizer(source: str) -> Tokenizer:
     Raises
     ------
     UsageError
-        If it cannot be had: the message says how to have it without a network.
+        If it cannot be loaded: the message says how to provide it without a network.
     """
     from tokenizers import Tokenizer
 
@@ -200,7 +200,7 @@ def load_tokenizer(source: str) -> Tokenizer:
     except Exception as error:  # for every error of the hub, the remedy is the same
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise UsageError(
-            f"the tokenizer {source} cannot be read ({type(error).__name__}: {reason}). Without a network, name a "
+            f"the tokenizer {source} cannot be loaded ({type(error).__name__}: {reason}). Without a network, name a "
             "local folder with its files: model.NAME.tokenizer=FOLDER"
         ) from error
 

@@ -175,7 +175,7 @@ def _row_order(spec: ModelSpec, inputs: Inputs) -> RowOrder:
 
 
 class _Trainer(Trainer):
-    """Goes through rows in an order of our own, and averages the loss over all rows of a step, however they are split.
+    """Iterates over rows in our own order, and averages the loss over all rows of a step, however they are split.
 
     The Trainer by itself counts those of a causal model one short in every batch, and does not average the losses of an
     encoder's batches that are accumulated.
@@ -258,7 +258,7 @@ def _printer() -> Any:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Show no bars of transformers for every file that is saved."""
+    """Hide the progress bars of transformers for every saved file."""
     shown = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:

@@ -1,4 +1,4 @@
-"""Files of weights as ``transformers`` saves them: whole, or in parts that an index lists."""
+"""Weight files as saved by ``transformers``: one file, or parts listed in an index."""
 
 from __future__ import annotations
 

@@ -30,8 +30,7 @@ COMPARED = 100
 class AutoAugment:
     """Two random steps of a random policy.
 
-    It uses what torchvision does not document. Where that is no longer there, or does something else, torchvision's own
-    class does all the work.
+    It uses undocumented parts of torchvision. If these are missing or have changed, torchvision's own class is used.
 
     Parameters
     ----------
@@ -54,7 +53,7 @@ class AutoAugment:
         return self.by_steps(image) if _is_as_torchvision(*self._kind) else self.at_once(image)
 
     def at_once(self, image: Image | Pixels) -> Image:
-        """Return what torchvision makes of an image."""
+        """Return torchvision's result for an image."""
         return self._whole(_as_image(image))
 
     def by_steps(self, image: Image | Pixels) -> Image | Pixels:
@@ -79,7 +78,7 @@ class AutoAugment:
         return self._by_torchvision(_as_image(image), step, magnitude)
 
     def _table(self, step: str, magnitude: float) -> Pixels:
-        """Return what a step makes of each brightness, shape (256,)."""
+        """Return the result of a step for each brightness, shape (256,)."""
         from PIL import Image
 
         if (step, magnitude) not in self._tables:
@@ -110,7 +109,7 @@ def _as_image(image: Image | Pixels) -> Image:
 
 @functools.cache
 def _is_as_torchvision(policy: str, fill: int) -> bool:
-    """Return whether steps done one by one give what the torchvision that is installed gives."""
+    """Return whether steps done one by one give the same as the installed torchvision."""
     augment = AutoAugment(policy, fill)
     pixels = np.random.default_rng(0).integers(0, 256, (9, 7, 3), np.uint8)
     with torch.random.fork_rng(devices=[]):

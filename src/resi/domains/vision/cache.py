@@ -1,4 +1,4 @@
-"""Which images of a dataset are kept decoded (``dataset.cache=true``), so that none is decoded again for every epoch.
+"""Cache of decoded images (``dataset.cache=true``), so that images are not decoded again in every epoch.
 
 Models see the same pixels with and without. Training draws parts of images as they are, for which these are kept;
 everything else, and dots, begin with images of one size, which are kept in that size.
@@ -43,7 +43,7 @@ class ImageCache:
         self._opened: dict[str, KeptImages | None] = {}
 
     def source(self, source: Source, side: int | None) -> Source:
-        """Return where images of a source are read from; the source itself where they cannot be kept, which is said.
+        """Return where images of a source are read from; the source itself, with a message, if they cannot be cached.
 
         Parameters
         ----------
@@ -74,7 +74,7 @@ class ImageCache:
 
 
 def folder_of(dataset: DatasetSpec) -> Path:
-    """Return where the decoded images of a dataset are kept."""
+    """Return the file of a dataset's decoded images."""
     assert dataset.cache is not None  # noqa: S101 - who asks has been told to keep them
     return dataset.cache / f"{dataset.name}-{dataset.content[:DIGITS]}"
 
@@ -82,7 +82,7 @@ def folder_of(dataset: DatasetSpec) -> Path:
 def kept_bytes(
     dataset: DatasetSpec, trained: Sequence[ModelSpec], run: Sequence[tuple[ModelSpec, ProbeSpec]]
 ) -> tuple[int, int] | None:
-    """Return about how many bytes decoded images take, and how many of them are there; None if there are none to keep.
+    """Return about how many bytes decoded images take, and how many exist; None if nothing is cached.
 
     The images of some files are looked at; see :meth:`resi.domains.base.Domain.cache_bytes`.
     """
@@ -117,7 +117,7 @@ def _needed_for_training(model: ModelSpec, images: Images) -> Iterator[tuple[str
 
 
 def _open_or_make(file: KeptFile) -> KeptImages | None:
-    """Return decoded images, made if they are not there; None if they cannot be kept, which is said."""
+    """Return decoded images, made if missing; None, with a message, if they cannot be cached."""
     try:
         found = file.open()
     except ArtifactError as error:
@@ -129,12 +129,12 @@ def _open_or_make(file: KeptFile) -> KeptImages | None:
         with wait_for_lock(file.path.with_suffix(".lock"), "is decoding the same images"):
             return _made_by_another(file) or _make(file)
     except StoreError as error:
-        say(f"dataset.cache=true: {error} Images are decoded whenever they are read.")
+        say(f"dataset.cache=true: {error} Images are decoded each time they are read.")
         return None
 
 
 def _made_by_another(file: KeptFile) -> KeptImages | None:
-    """Return images that another process has made while this one waited; what is damaged goes away."""
+    """Return images that another process made while this one waited; damaged files are removed."""
     try:
         return file.open()
     except ArtifactError:

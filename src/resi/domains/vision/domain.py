@@ -1,4 +1,4 @@
-"""What the vision domain provides, as plain data; training and extraction load timm when they are called."""
+"""The vision domain, as plain data; training and extraction import timm when they are called."""
 
 from __future__ import annotations
 
@@ -55,11 +55,11 @@ class VisionDomain(Domain):
         return published.own_names(trained_on, setting)
 
     def published_levels(self, test: str, dataset: str) -> dict[str, tuple[int, ...]]:
-        """Return the levels of which models on a dataset are published."""
+        """Return the levels with published models on a dataset."""
         return published.levels(test, dataset)
 
     def published_models(self) -> Iterable[PublishedModel]:
-        """Return the published models by their names there and here."""
+        """Return the published models with their published names and their names here."""
         from resi.domains.vision.published_models import published_models
 
         return published_models()
@@ -97,7 +97,7 @@ class VisionDomain(Domain):
         return ProbeSpec(TEST_IMAGES_WITH_DOTS if test == "shortcut" else TEST_IMAGES, layers[-count:])
 
     def check_foreign(self, architecture: str, trained_on: str, dataset: str, test: str) -> None:
-        """Allow it: images of any dataset are brought to the size that a network takes, and normalized as its own."""
+        """Allow it: images of any dataset are resized for the network, and normalized like its training images."""
 
     def representation_size(
         self, architecture: str, dataset: str, hyperparameters: Mapping[str, Any]
@@ -126,7 +126,7 @@ class VisionDomain(Domain):
         return image_dataset(model.dataset).classes
 
     def repositories(self, model: ModelSpec) -> tuple[str, ...]:
-        """Return where the weights lie that a training starts from."""
+        """Return the source of the initial weights of a training."""
         source = model.hyperparameters.get("pretrained", "none")
         return () if model.checkpoint or source == "none" else (str(source),)
 

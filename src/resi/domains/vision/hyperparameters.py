@@ -25,30 +25,30 @@ if TYPE_CHECKING:
 
 @dataclass
 class VisionModelConfig:
-    """Config of one architecture; every key left null has the benchmark's value for the dataset.
+    """Config of one architecture; a null key means the benchmark's value for the dataset.
 
     Parameters
     ----------
     epochs : int, optional
         Passes over the training images.
     batch_size : int, optional
-        Images of one forward pass.
+        Images per forward pass.
     accumulation : int, optional
-        Forward passes of one step of the optimizer.
+        Forward passes per optimizer step.
     optimizer : str, optional
         ``sgd`` (momentum 0.9, Nesterov) or ``adamw``.
     learning_rate, weight_decay : float, optional
-        The rate falls to 0 along a cosine; the decay is of all parameters.
+        The learning rate decays to 0 along a cosine; weight decay applies to all parameters.
     warmup_epochs : int, optional
-        Epochs over which the rate first rises from 0.
+        Epochs of linear warm-up from 0.
     label_smoothing, clip_gradient_norm : float, optional
-        0 for none. The published recipes name them and never apply them.
+        0 turns them off. The published recipes list them but never apply them.
     pretrained : str, optional
-        Weights a ``vit`` starts from: a repository on the hub, a local folder, or ``none``.
+        Initial weights of a ``vit``: a repository on the hub, a local folder, or ``none``.
     normalization : str, optional
-        Statistics of the pixels: ``imagenet``, ``cifar100``, ``cifar10``, ``digits``, or those of a plugin's dataset.
+        Pixel statistics: ``imagenet``, ``cifar100``, ``cifar10``, ``digits``, or those of a plugin's dataset.
     head_pooling : str, optional
-        Of ``resnet``: ``global``, or ``corner`` for the top-left 5 x 5 cells, as published ImageNet100 models have it.
+        For ``resnet``: ``global``, or ``corner`` for the top-left 5 x 5 cells, as in published ImageNet100 models.
     """
 
     epochs: int | None = None
@@ -65,7 +65,7 @@ class VisionModelConfig:
     head_pooling: str | None = None
 
 
-# Smallest value of a hyperparameter, and what it has to stay below.
+# Smallest value of a hyperparameter, and its exclusive upper limit.
 LIMITS = {
     "epochs": (1, math.inf),
     "batch_size": (2, math.inf),

@@ -1,4 +1,4 @@
-"""Labelled images, read from checked files: in memory where they are small, else from disk one by one."""
+"""Labelled images, read from verified files: in memory if they are small, else one by one from disk."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ class Images:
         return self.train, self.validation, self.test
 
     def source(self, split: Split, side: int | None) -> Source:
-        """Return where images are read from by someone who brings them to a size first; None: to none."""
+        """Return the source for images that are first resized to a size; None: not resized."""
         return split.source if self.cache is None else self.cache.source(split.source, side)
 
 
@@ -160,7 +160,7 @@ class Chosen:
         return self.whole[int(self.indices[index])]
 
     def decoded(self, index: int) -> Image | Decoded | Pixels:
-        """Return what of one of them is known without decoding it."""
+        """Return an image, decoded only as far as the source has it."""
         return decoded(self.whole, int(self.indices[index]))
 
 
@@ -196,10 +196,10 @@ class OnDisk:
 
 def unreadable(path: Path, error: OSError) -> DatasetError:
     """Return the error of a damaged image."""
-    return DatasetError(f"{path} cannot be read as an image: {error}. Put the original file there.")
+    return DatasetError(f"{path} cannot be read as an image: {error}. Replace it by the original file.")
 
 
 def decoded(source: Source, index: int) -> Image | Decoded | Pixels:
-    """Return an image as its source has it at hand: Pillow's, or its pixels where they need not be decoded."""
+    """Return an image as stored by its source: Pillow's, or its pixels if they are already decoded."""
     read = getattr(source, "decoded", source.__getitem__)
     return read(index)

@@ -1,4 +1,4 @@
-"""Batches of images as a model sees them.
+"""Batches of images as inputs of a model.
 
 Every draw is keyed by the image, its epoch and the model's seed, so batches do not depend on the number of workers
 or on interruptions.
@@ -187,7 +187,7 @@ class EpochBatches:
 
 
 class Loader:
-    """Batches of images and labels, read by other processes where that pays.
+    """Batches of images and labels, read by worker processes if that is faster.
 
     Parameters
     ----------
@@ -237,7 +237,7 @@ def normalize(images: Tensor, normalization: str) -> Tensor:
 
 @functools.lru_cache(maxsize=8)
 def _statistics(values: Statistics, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Return mean and deviation of the pixels on a device, kept: making them there waits for all that it has to do."""
+    """Return mean and deviation of the pixels on a device, cached: creating them waits for pending work there."""
     mean, deviation = (
         torch.tensor(numbers, dtype=torch.float32, device=device).view(1, 3, 1, 1)
         for numbers in (values.mean, values.deviation)
@@ -246,7 +246,7 @@ def _statistics(values: Statistics, device: torch.device) -> tuple[Tensor, Tenso
 
 
 def suitable_workers(split: Split) -> int:
-    """Return how many processes read images: none for few in memory, else one per core of the job, up to eight."""
+    """Return the number of worker processes: none for few images in memory, else one per core, up to eight."""
     return 0 if _is_small(split) else min(job_cores(os.environ), MAX_WORKERS)
 
 

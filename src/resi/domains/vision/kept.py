@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from resi.domains.vision.images import OnDisk, Pixels
 
 FORMAT = 1
-"""Raised when files are written otherwise."""
+"""Version of the file format."""
 COLOURS = 3
 AHEAD = 4
 """Images that each thread may be ahead of the one that is written."""
@@ -109,7 +109,7 @@ class KeptFile:
         except (OSError, ValueError, LookupError, TypeError) as error:
             raise ArtifactError(f"{self.seal} is damaged ({error})") from error
         if seal.get("key") != self.key or expected is None:
-            raise ArtifactError(f"{self.seal} is of other images")
+            raise ArtifactError(f"{self.seal} belongs to other images")
         self._check(sizes, expected, digest, state)
         return KeptImages(self.path, sizes, self.side)
 
@@ -127,7 +127,7 @@ class KeptFile:
         if list(found) != state:
             say(f"checking {format_bytes(expected)} in {self.path}, which has been copied or written to")
             if hash_file(self.path) != digest:
-                raise ArtifactError(f"{self.path} is damaged: its hash is another one")
+                raise ArtifactError(f"{self.path} is damaged: its hash differs")
             with contextlib.suppress(StoreError):  # of a data root that can only be read: it is hashed each time
                 self._write_seal(sizes, digest)
         images = KeptImages(self.path, sizes, self.side)
@@ -247,7 +247,7 @@ class _Threads:
         self._pool.shutdown(cancel_futures=True)
 
     def each(self, function: Callable[[int], Any], indices: Sequence[int]) -> Iterator[Any]:
-        """Yield what a function makes of each index, in order, a little ahead of who takes it."""
+        """Yield the results of a function for each index, in order, computed a little ahead of the consumer."""
         waiting: deque[Any] = deque()
         for index in indices:
             waiting.append(self._pool.submit(function, index))
@@ -258,7 +258,7 @@ class _Threads:
 
 
 class _Told:
-    """Tells how far the work is, every ten seconds."""
+    """Reports progress every ten seconds."""
 
     def __init__(self, total: int) -> None:
         self._total = total

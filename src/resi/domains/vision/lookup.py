@@ -55,5 +55,5 @@ def statistics() -> dict[str, Statistics]:
         published = dataset.published.statistics if dataset.published else None
         for known in (dataset.statistics, published):
             if known is not None and found.setdefault(known.name, known) != known:
-                raise UsageError(f"statistics {known.name!r} of dataset={dataset.name} differ from those of that name")
+                raise UsageError(f"statistics {known.name!r} of dataset={dataset.name} differ from others of that name")
     return found

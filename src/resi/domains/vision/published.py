@@ -41,7 +41,7 @@ RESULTS = (
     Holding(PUBLISHED_NETWORKS, ("imagenet100",)),
     Holding(PUBLISHED_NETWORKS, ("cifar100",), DESCRIBED),
 )
-"""What the published results are about."""
+"""Contents of the published results."""
 
 # What the published benchmark calls each kind of setting, and how it joins the level to its name of the dataset.
 FOLDER_NAMES = {
@@ -53,7 +53,7 @@ FOLDER_NAMES = {
 NOISE_LEVELS = {0: "Off", 25: "S", 50: "M", 75: "L", 100: "Max"}
 LEVELS_OF_NOISE = {name: level for level, name in NOISE_LEVELS.items()}
 ONLY_RESULTS = {"CIFAR10": "cifar10"}
-"""A dataset of published results that is not one here, and what it is called in tables."""
+"""A dataset of the published results that resi does not have, and its name in tables."""
 _TRAINED_ON = re.compile(
     r"(?:(?:ColorDot_(?P<dots>\d+)|Gauss_(?P<noise>[A-Za-z]+)|RandomLabel_(?P<labels>\d+))_)?"
     r"(?P<dataset>[A-Za-z0-9]+?)_?(?:DataModule)?"
@@ -90,7 +90,7 @@ def own_names(trained_on: str, setting: str) -> tuple[str, str]:
 
 
 def download_name(dataset: str) -> str:
-    """Return what ``resi download`` calls the models on a dataset."""
+    """Return the name of the models on a dataset in ``resi download``."""
     return f"{DOMAIN}_{dataset}"
 
 
@@ -104,7 +104,7 @@ def releases() -> dict[str, tuple[Release, ...]]:
 
 
 def levels(test: str, dataset: str) -> dict[str, tuple[int, ...]]:
-    """Return the levels of a test's settings of which models on a dataset are published, by architecture."""
+    """Return the levels of a test's settings with published models on a dataset, by architecture."""
     about = image_dataset(dataset).published
     if about is None or test not in about.names:
         return {}

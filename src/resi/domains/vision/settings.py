@@ -1,4 +1,4 @@
-"""What each test does to the training of vision models.
+"""Settings of the tests of vision models: how each alters training.
 
 - ``augmentation_L`` adds new Gaussian noise in every epoch.
 - ``shortcut_L`` puts a colour dot on every image, whose colour gives the class in L per cent of them.
@@ -58,7 +58,7 @@ TEST_IMAGES_WITH_DOTS = "test_dots"
 
 @dataclass(frozen=True)
 class Alteration:
-    """What a setting does to images and labels.
+    """Alterations of images and labels by a setting.
 
     Attributes
     ----------
@@ -79,7 +79,7 @@ class Alteration:
 
 
 def alteration(setting: str, coins: int = 1) -> Alteration:
-    """Return what a setting does.
+    """Return the alterations of a setting.
 
     Parameters
     ----------

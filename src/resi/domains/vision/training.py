@@ -144,13 +144,13 @@ def _step(model: nn.Module, optimizer: Optimizer, scaler: torch.amp.GradScaler, 
 
 
 def to_device(images: Tensor, device: torch.device, statistics: str) -> Tensor:
-    """Return normalized float images on a device; bytes are what travels."""
+    """Return normalized float images on a device; bytes are transferred."""
     on_device = images.to(device, non_blocking=True, memory_format=torch.channels_last)
     return normalize(on_device, statistics)
 
 
 class _Report:
-    """Tells how a long training goes, once a minute."""
+    """Reports the progress of a long training once a minute."""
 
     def __init__(self, spec: ModelSpec) -> None:
         self._label = spec.label

@@ -93,7 +93,7 @@ class Steps:
         return bool(self._steps) and isinstance(self._steps[0], RandomResizedCropAndFlip)
 
     def __call__(self, image: Any) -> Any:
-        """Return what becomes of an image."""
+        """Return the transformed image."""
         for step in self._steps:
             image = step(image)
         return image

@@ -58,10 +58,10 @@ class UnfinishedTraining:
         try:
             tensors, metadata = read_tensors(self._path)
             if metadata.get("fingerprint") != self._fingerprint:
-                raise ArtifactError(f"{self._path} is of another model's training.")
+                raise ArtifactError(f"{self._path} belongs to another model's training.")
         except ArtifactError as error:
             self._path.replace(self._path.with_name(f"{self._path.name}.damaged"))
-            say(f"{error.message} It is set aside, and the training begins again.")
+            say(f"{error.message} It is set aside, and the training starts again.")
             return 0
         self._model.load_state_dict(_below("model", tensors))
         parameters = [parameter for group in self._optimizer.param_groups for parameter in group["params"]]

@@ -1,1 +1,1 @@
-"""Files of representations, in any format that people keep arrays in: one module a format, loading and saving above."""
+"""Files of representations in common array formats: one module per format, plus loading and saving."""

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from resi.extraction.collection import Representations
 
 UNNAMED = "arr_0"
-"""What numpy calls an array that was given no name."""
+"""Numpy's name for an array without a name."""
 
 
 def read_npy(path: Path, _options: Options) -> Contents:
@@ -44,7 +44,7 @@ def read_npy(path: Path, _options: Options) -> Contents:
 def _map(path: Path, _name: str) -> Tensor:
     import numpy as np
 
-    # Copied on write: a caller may change what it was given, and the file stays as it is.
+    # Copy on write: a caller may change the array without changing the file.
     return as_tensor(np.load(path, mmap_mode="c", allow_pickle=False))
 
 
@@ -90,7 +90,7 @@ def _header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
 
 
 def write_npy(path: Path, representations: Representations) -> None:
-    """Write the one layer."""
+    """Write the single layer."""
     import numpy as np
 
     (tensor,) = representations.values()

@@ -1,4 +1,4 @@
-"""``.pt`` and ``.pth``: what ``torch.save`` writes of tensors, read without running any code in it."""
+"""``.pt`` and ``.pth``: tensors written by ``torch.save``, read without running any code in the file."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
     from resi.extraction.collection import Representations
 
-# What torch says of a pickle that would call something else than what makes tensors.
+# Torch's message for a pickle that would call anything but constructors of tensors.
 _CALLS = re.compile(r"GLOBAL ([\w.]+)")
 # torch.save has written pickles of version 2, and since torch 1.6 zip archives that hold them.
 _OTHER_PICKLES = (b"\x80\x03", b"\x80\x04", b"\x80\x05")
 ADVICE = (
-    "nothing of it was run. If you trust it, read it yourself and save the tensors: torch.save({'layer': tensor}, FILE)"
+    "no code in it was run. If you trust it, load it yourself and save the tensors: torch.save({'layer': tensor}, FILE)"
 )
 
 
@@ -46,7 +46,7 @@ def read_checkpoint(path: Path, options: Options) -> Contents:
 
 
 def _check(path: Path) -> None:
-    """Compare all of a zip archive with its checksums, which ``torch.load`` does not look at."""
+    """Verify the checksums of a zip archive, which ``torch.load`` ignores."""
     try:
         with path.open("rb") as file:
             check_members(file)
@@ -55,7 +55,7 @@ def _check(path: Path) -> None:
 
 
 def _loaded(path: Path) -> Any:
-    """Return what is in the file, tensors mapped into memory; only tensors, containers, texts and numbers are made."""
+    """Return the content of the file, tensors memory-mapped; only tensors, containers, texts and numbers are made."""
     import torch
 
     with path.open("rb") as file:
@@ -64,13 +64,13 @@ def _loaded(path: Path) -> Any:
         if begin[:2] in _OTHER_PICKLES:
             raise ArtifactError(f"{path} is a pickle that torch.save did not write; {ADVICE}")
         if is_zip and any(name.endswith("/constants.pkl") for name in zipfile.ZipFile(file).namelist()):
-            raise ArtifactError(f"{path} is a program of TorchScript, not tensors; nothing of it was run")
+            raise ArtifactError(f"{path} is a TorchScript program, not tensors; no code in it was run")
     try:
         return torch.load(path, weights_only=True, map_location="cpu", mmap=is_zip)
     except Exception as error:  # any error on arbitrary bytes
         message = " ".join(str(error).split())
         if found := _CALLS.search(message):
-            raise ArtifactError(f"{path} is a pickle of more than tensors: it asks for {found[1]}; {ADVICE}") from error
+            raise ArtifactError(f"{path} is a pickle of more than tensors: it loads {found[1]}; {ADVICE}") from error
         reason = message.rpartition("WeightsUnpickler error: ")[2].partition(" Check the doc")[0] if message else ""
         raise ValueError(reason or type(error).__name__) from error
 
@@ -82,7 +82,7 @@ def _is_tensor(value: Any) -> bool:
 
 
 def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield what is in dictionaries and lists, at any depth, by the keys joined with dots."""
+    """Yield the values in nested dictionaries and lists, with their keys joined by dots."""
     if isinstance(value, dict | list | tuple):
         for key, item in value.items() if isinstance(value, dict) else enumerate(value):
             yield from _leaves(item, f"{name}.{key}" if name else str(key))
@@ -107,7 +107,7 @@ def _load(path: Path, name: str) -> Tensor:
 
 
 def write_checkpoint(path: Path, representations: Representations) -> None:
-    """Write a dictionary of the layers, and of the list of ids."""
+    """Write a dictionary of the layers and the list of ids."""
     import torch
 
     tensors = {layer: tensor.detach().cpu().contiguous() for layer, tensor in representations.items()}

@@ -1,4 +1,4 @@
-"""What a file of arrays holds, as every format describes it: known at once, and read when it is used."""
+"""Contents of a file of arrays, the same for every format: described on opening, read when used."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 FLOATS = ("float16", "bfloat16", "float32", "float64")
 ID_NAMES = ("samples", "sample", "ids", "id", "sample_ids", "sample_id")
-"""What an array or column with the ids of samples may be called."""
+"""Names that an array or column with the ids of samples may have."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class StoredArray:
     size : tuple of int
         Its shape; the first axis counts samples.
     dtype : str
-        Name of its type, such as ``float32``, or what it is instead of numbers.
+        Name of its type, such as ``float32``, or what it holds instead of numbers.
     load : callable
         Reads it; can be pickled.
     layout : str, optional
@@ -46,7 +46,7 @@ class StoredArray:
     key : str
         Identity of the numbers, where the file says so.
     about : mapping
-        What else the file says of it.
+        Further facts about it in the file.
     """
 
     size: tuple[int, ...]
@@ -71,7 +71,7 @@ class Contents:
     name : str
         Name of the network, where it is stated.
     is_named : bool
-        Whether the file says which layers these are; else one array in a folder of files is named after its file.
+        Whether the file names the layers; if not, a single array in a folder of files is named after its file.
     paths : mapping from name to Path
         Where each array of a folder lies.
     """
@@ -86,7 +86,7 @@ class Contents:
 
 @dataclass(frozen=True)
 class Options:
-    """What the reader of a table is told.
+    """Options for reading a table.
 
     Attributes
     ----------
@@ -101,23 +101,23 @@ class Options:
 
     @property
     def id_names(self) -> tuple[str, ...]:
-        """What the ids may be called."""
+        """The names that ids may have."""
         return ID_NAMES if self.id is None else (self.id,)
 
     def check(self, path: Path, found: Iterable[str]) -> None:
-        """Raise ``UsageError`` if a column or array of ids was asked for that a file does not have."""
+        """Raise ``UsageError`` if a file lacks the requested column or array of ids."""
         if self.id is not None and self.id not in set(found):
-            raise UsageError(f"{path} has no {self.id!r} to take the ids of samples from; it has {listed(found)}")
+            raise UsageError(f"{path} has no {self.id!r} for the ids of samples; it has {listed(found)}")
 
 
 @dataclass(frozen=True)
 class Format:
-    """A kind of file: how it is read and written, and what it can hold.
+    """A file format: how it is read and written, and what it can hold.
 
     Attributes
     ----------
     suffixes : tuple of str
-        The names of its files end so.
+        File name suffixes.
     title : str
         What it is, for people.
     read : callable
@@ -125,15 +125,15 @@ class Format:
     write : callable
         Takes the path and the representations.
     dtypes : tuple of str
-        Types of numbers that it keeps.
+        Types of numbers that it can store.
     holds_many : bool
         Whether it holds several layers under their names.
     holds_ids : bool
         Whether it holds the ids of samples.
     holds_facts : bool
-        Whether it holds layouts, the precision numbers were computed in, and what is known of how they were made.
+        Whether it holds layouts, the precision numbers were computed in, and how they were made.
     reserves_ids : bool
-        Whether ids stand beside layers, so that no layer can have their name.
+        Whether ids are stored next to layers, so that no layer can have their name.
     most_axes : int
         How many axes an array can have.
     """
@@ -151,27 +151,27 @@ class Format:
 
 
 def bound(path: Path, read: Callable[[Path, Any], Tensor], part: Any, size: Sequence[int]) -> Callable[[], Tensor]:
-    """Return the call that reads a part of a file, as long as the file is what it was when it was opened.
+    """Return a call that reads a part of a file, and fails if the file has changed since it was opened.
 
     Parameters
     ----------
     read : callable
         Takes the path and the part.
     part : str or tuple
-        What of the file is read, such as the name of an array.
+        The part to read, such as the name of an array.
     size : sequence of int
-        What its shape is expected to be.
+        Its expected shape.
     """
     return functools.partial(_read, path, _version(path), read, part, tuple(size))
 
 
 def identity(path: Path, name: str) -> str:
-    """Return the identity of one array of a file as it is now."""
+    """Return the identity of one array in the current version of a file."""
     return f"{path.absolute()}#{name}@{_version(path)}"
 
 
 def is_list_of_ids(name: str, size: Sequence[int], options: Options) -> bool:
-    """Return whether an array is called as ids are, and has one entry a sample."""
+    """Return whether an array has a name for ids, and one entry per sample."""
     return name in options.id_names and max(size, default=0) == math.prod(size)
 
 
@@ -211,7 +211,7 @@ def reading(path: Path) -> Iterator[None]:
         raise UsageError(f"{path} cannot be read: {error.strerror}; check its permissions") from error
     except Exception as error:  # any error on arbitrary bytes
         raise ArtifactError(
-            f"{path} is damaged, or no {path.suffix} file: {first_line(error)}{_kind_of(path)}"
+            f"{path} is damaged, or not a {path.suffix} file: {first_line(error)}{_kind_of(path)}"
         ) from error
 
 
@@ -227,7 +227,7 @@ _BEGINNINGS = (
 
 
 def _kind_of(path: Path) -> str:
-    """Return what a file's first bytes say that it is, for a message about one that cannot be read."""
+    """Return the kind of file by its first bytes, for a message about a file that cannot be read."""
     with contextlib.suppress(OSError), path.open("rb") as file:
         begin = file.read(8)
         if not begin:
@@ -256,7 +256,7 @@ def described_type(dtype: np.dtype[Any]) -> str:
 
 
 def ids_of(path: Path, name: str, values: np.ndarray[Any, Any]) -> tuple[str, ...]:
-    """Return what an array says as ids of samples: texts or whole numbers, one each.
+    """Return the ids of samples in an array: one text or whole number each.
 
     Raises
     ------
@@ -267,30 +267,30 @@ def ids_of(path: Path, name: str, values: np.ndarray[Any, Any]) -> tuple[str, ..
 
     flat = values.reshape(-1)
     if max(values.shape, default=0) != values.size:
-        raise UsageError(f"{path}: {name} has shape {values.shape}; ids of samples are one text or whole number each")
+        raise UsageError(f"{path}: {name} has shape {values.shape}; expected one id per sample, a text or whole number")
     if flat.dtype.kind == "f" and bool(np.all(flat == np.floor(flat))):  # as MATLAB keeps whole numbers
         flat = flat.astype(np.int64)
     if flat.dtype.kind not in "USOiu":
         kind = described_type(values.dtype)
-        raise UsageError(f"{path}: {name} holds {kind}; ids of samples are texts or whole numbers")
+        raise UsageError(f"{path}: {name} holds {kind}; ids of samples must be texts or whole numbers")
     return tuple(item.decode() if isinstance(item, bytes) else str(item).rstrip("\0") for item in flat.tolist())
 
 
 def check_array(label: str, size: Sequence[int], dtype: str, advice: str = "") -> None:
-    """Raise ``ShapeError`` if an array is no representation: of floating point, samples first, of 2 to 4 axes.
+    """Raise ``ShapeError`` unless an array is a representation: floating point, samples first, 2 to 4 axes.
 
     Parameters
     ----------
     label : str
-        What it is called.
+        Its name in messages.
     dtype : str
-        Name of its type, or what it is instead of numbers.
+        Name of its type, or what it holds instead of numbers.
     advice : str
-        What can be done beside converting it.
+        What can be done instead of converting it.
     """
     label = f"{label} of shape {tuple(size)}" if size else label
     if dtype not in FLOATS:
-        raise ShapeError(f"{label} is {dtype}; representations are floating point, convert it first{advice}")
+        raise ShapeError(f"{label} is {dtype}; representations must be floating point, convert it first{advice}")
     if not 2 <= len(size) <= 4:
         raise ShapeError(
             f"{label} has {len(size)} ax{'i' if len(size) == 1 else 'e'}s; expected 2 (samples, features), 3 (samples, "
@@ -301,11 +301,11 @@ def check_array(label: str, size: Sequence[int], dtype: str, advice: str = "") -
 
 
 def in_natural_order(names: Iterable[str]) -> list[str]:
-    """Return names sorted as people count: ``layer2`` before ``layer10``."""
+    """Return names in natural order: ``layer2`` before ``layer10``."""
     return sorted(names, key=natural)
 
 
 def natural(name: str) -> list[tuple[int, int, str]]:
-    """Return a key by which numbers in names sort as numbers."""
+    """Return a sort key that compares numbers in names as numbers."""
     found = re.split(r"(\d+)", name)
     return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in found if part]

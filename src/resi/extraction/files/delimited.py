@@ -1,4 +1,4 @@
-"""``.csv`` and ``.tsv``: one layer, a column a feature, and a column of ids."""
+"""``.csv`` and ``.tsv``: one layer, with a column per feature and a column of ids."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from resi.extraction.collection import Representations
 
 PANDAS_INDEX = ""
-"""The heading of the labels of rows that pandas writes."""
+"""Column name of the row labels that pandas writes."""
 OTHER_SEPARATORS = (";", "\t", "|", ",", " ")
-# How others than Polars write what is not a number.
+# How programs other than Polars write NaN.
 _NAN = ("nan", "-nan", "NAN", "-NaN")
 
 
@@ -54,7 +54,7 @@ def read_csv(path: Path, options: Options) -> Contents:
 
 
 def _heading(path: Path) -> list[str] | None:
-    """Return the names of columns in the first line; None if it holds numbers already.
+    """Return the column names in the first line; None if it already holds numbers.
 
     Numbers 0, 1, 2 and so on are names: so pandas writes columns that have none.
     """
@@ -73,7 +73,7 @@ def _is_number(text: str) -> bool:
 
 
 def check_separator(path: Path) -> None:
-    """Raise ``UsageError`` if the first line of a table has something else between its values than its suffix says.
+    """Raise ``UsageError`` if the first line of a table uses another separator than its suffix says.
 
     A name that holds such a character itself stands in quotation marks.
     """
@@ -88,12 +88,12 @@ def check_separator(path: Path) -> None:
         if are_numbers or (expected not in line and other != " "):
             raise UsageError(
                 f"{path}: its values are separated by {other!r}, expected {expected!r} in a {path.suffix} file; write "
-                f"it anew, read with polars.read_csv(PATH, separator={other!r}, decimal_comma=...)"
+                f"it again after polars.read_csv(PATH, separator={other!r}, decimal_comma=...)"
             )
 
 
 def separator_of(path: Path) -> str:
-    """Return what stands between values, as the suffix of a table says."""
+    """Return the separator of values that the suffix of a table says."""
     return "\t" if path.suffix.lower() == ".tsv" else ","
 
 
@@ -126,7 +126,7 @@ def _load(path: Path, how: tuple[bool, str | None, tuple[str, ...]]) -> Tensor:
 
 
 def write_csv(path: Path, representations: Representations, separator: str = ",") -> None:
-    """Write the one layer with the ids of the samples, every digit that tells numbers apart."""
+    """Write the single layer with the ids of the samples, with all significant digits."""
     (tensor,) = representations.values()
     array = tensor.detach().cpu().numpy()
     features = {f"f{column}": array[:, column] for column in range(array.shape[1])}

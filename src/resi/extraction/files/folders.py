@@ -1,4 +1,4 @@
-"""Folders of representations: those that resi writes, a file a layer, and anybody's files beside each other."""
+"""Folders of representations: those written by resi, one file per layer, and folders of other files."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
     from resi.extraction.files.contents import StoredArray
 
 LONGEST = 150
-"""Characters of a file name, which most file systems limit to 255 with what is added while it is written."""
+"""Characters of a file name: most file systems allow 255, including the suffix while the file is written."""
 MANIFEST = "manifest.json"
 SAMPLES = "samples.parquet"
 
 
 def read_folder(folder: Path, options: Options) -> Contents:
-    """Return the layers in a folder, one or more a file, in the natural order of their names.
+    """Return the layers in a folder, one or more per file, in the natural order of their names.
 
     Raises
     ------
@@ -52,7 +52,7 @@ def read_folder(folder: Path, options: Options) -> Contents:
         found = BY_SUFFIX[file.suffix.lower()].read(file, options)
         for name, array in _named(file, found).items():
             if name in arrays:
-                raise UsageError(f"{file} and {paths[name].name} both hold a layer {name!r}; give each its own name")
+                raise UsageError(f"{file} and {paths[name].name} both hold a layer {name!r}; rename one of them")
             arrays[name], paths[name] = array, file
         ids[file], hashes[file] = found.samples, found.samples_hash
         names.add(found.name)
@@ -75,7 +75,7 @@ def layer_files(folder: Path) -> list[Path]:
 
 
 def _manifest(folder: Path) -> dict[str, Any]:
-    """Return what resi says of a folder that it wrote; nothing of others.
+    """Return the manifest of a folder that resi wrote; None for other folders.
 
     Raises
     ------
@@ -87,7 +87,7 @@ def _manifest(folder: Path) -> dict[str, Any]:
     path = folder / MANIFEST
     if not path.exists():
         if (folder / UNFINISHED).exists():
-            raise UsageError(f"{folder}: the extraction into it has not finished; the same call again goes on with it")
+            raise UsageError(f"{folder}: the extraction into it is not finished; repeat the call to continue it")
         return {}
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
@@ -97,19 +97,19 @@ def _manifest(folder: Path) -> dict[str, Any]:
         return {}
     for layer, file in found["layers"].items():
         if not (folder / str(file)).exists():
-            raise ArtifactError(f"{folder / str(file)} is missing, with the layer {layer!r} of {folder}")
+            raise ArtifactError(f"{folder / str(file)} is missing; it holds the layer {layer!r} of {folder}")
     return found
 
 
 def _nothing_in(folder: Path) -> str:
     below = sorted(child.name for child in folder.iterdir() if child.is_dir() and layer_files(child))
     if below:
-        return f"{folder} holds no files of representations itself, but folders that do; name one: {listed(below)}"
-    return f"{folder} holds no files of representations; known are {', '.join(BY_SUFFIX)}"
+        return f"{folder} holds no files of representations, but its subfolders do; name one: {listed(below)}"
+    return f"{folder} holds no files of representations; known formats: {', '.join(BY_SUFFIX)}"
 
 
 def _named(file: Path, found: Contents) -> dict[str, StoredArray]:
-    """Return the arrays of a file by the names of layers."""
+    """Return the arrays of a file by layer name."""
     if found.is_named:
         return dict(found.arrays)
     if len(found.arrays) == 1:
@@ -118,25 +118,25 @@ def _named(file: Path, found: Contents) -> dict[str, StoredArray]:
 
 
 def _samples(folder: Path, ids: dict[Path, tuple[str, ...] | None]) -> tuple[str, ...] | None:
-    """Return the ids of a folder's samples, which all files that state any have to agree on."""
+    """Return the ids of a folder's samples, on which all files with ids must agree."""
     stated = {file: found for file, found in ids.items() if found is not None}
     if (folder / SAMPLES).exists():
         stated = {folder / SAMPLES: read_ids(folder / SAMPLES), **stated}
     elif stated and len(stated) < len(ids):
         other = next(file for file in ids if file not in stated)
         raise UsageError(
-            f"{next(iter(stated))} names its samples, {other.name} does not; write the ids of all into "
+            f"{next(iter(stated))} has ids of samples, {other.name} does not; write the ids of all into "
             f"{folder / SAMPLES}, column {SAMPLE!r}"
         )
     for file, found in stated.items():
         first = next(iter(stated))
         if found != stated[first]:
-            raise UsageError(f"{file} has other samples than {first.name}, or in another order; {folder} is no one set")
+            raise UsageError(f"{file} has other samples than {first.name}, or in another order; load them one by one")
     return next(iter(stated.values()), None)
 
 
 def _hash(hashes: dict[Path, str], samples: tuple[str, ...] | None) -> str:
-    """Return the hash of the samples' ids that files state, which has to be the same of all of them."""
+    """Return the hash of the samples' ids in the files, which must be the same in all of them."""
     stated = {file: digest for file, digest in hashes.items() if digest}
     for file, digest in stated.items():
         if samples is not None:
@@ -153,12 +153,12 @@ def check_hash(file: Path, digest: str, samples: tuple[str, ...]) -> None:
 
 
 def write_folder(folder: Path, representations: Representations) -> None:
-    """Write a file a layer, one in memory at a time; the folder appears when all of it is there.
+    """Write one file per layer, with one layer in memory at a time; the folder appears when it is complete.
 
     Raises
     ------
     UsageError
-        If there is a folder with content already.
+        If the folder exists and is not empty.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(f"{folder} exists and is not empty; choose another folder, or remove it")
@@ -194,9 +194,9 @@ def _write_ids(path: Path, samples: tuple[str, ...]) -> None:
 
 
 def file_name(layer: str) -> str:
-    """Return a name of a file for a layer: letters, digits and ``._-`` as they are, others as ``%`` and their code.
+    """Return a file name for a layer: letters, digits and ``._-`` are kept, others become ``%`` and their code.
 
-    Of a name that is too long for a file, the beginning and a hash of the whole.
+    A name that is too long becomes its beginning and a hash of the whole name.
     """
     name = re.sub(r"[^A-Za-z0-9._-]|^\.", lambda found: "".join(f"%{byte:02X}" for byte in found[0].encode()), layer)
     if len(name) <= LONGEST:

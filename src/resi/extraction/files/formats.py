@@ -24,12 +24,12 @@ PICKLES = (".pkl", ".pickle", ".joblib", ".dill")
 
 
 def format_of(path: Path) -> Format:
-    """Return the format that a file's suffix names.
+    """Return the format for a file's suffix.
 
     Raises
     ------
     UsageError
-        If there is none of that suffix.
+        If the suffix is unknown.
     """
     suffix = path.suffix.lower()
     if suffix in BY_SUFFIX:
@@ -37,4 +37,4 @@ def format_of(path: Path) -> Format:
     if suffix in PICKLES:
         raise UsageError(f"{path}: a pickle runs code when it is read; save arrays as .npz or .safetensors instead")
     found = f"suffix {suffix!r}" if suffix else "no suffix"
-    raise UsageError(f"{path} has {found}; known are {', '.join(BY_SUFFIX)}, and folders")
+    raise UsageError(f"{path} has {found}; expected {', '.join(BY_SUFFIX)}, or a folder")

@@ -1,4 +1,4 @@
-"""``.h5``: arrays in HDF5 files, read when they are used; and MATLAB's files of version 7.3, which are such."""
+"""``.h5``: arrays in HDF5 files, read when used; also MATLAB files of version 7.3, which are HDF5."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from resi.extraction.collection import Representations
 
 FACTS = "resi"
-"""Attribute of what resi writes, in JSON."""
+"""Attribute with the facts that resi writes, in JSON."""
 
 
 def _h5py(what: object) -> ModuleType:
@@ -47,7 +47,7 @@ def read_hdf5(path: Path, options: Options) -> Contents:
 
 
 def read_matlab73(path: Path, options: Options) -> Contents:
-    """Return the arrays of a MATLAB file of version 7.3, which lie in HDF5 with their axes reversed."""
+    """Return the arrays of a MATLAB file of version 7.3, which is HDF5 with reversed axes."""
     return _read(path, options, is_matlab=True)
 
 
@@ -70,7 +70,7 @@ def _read(path: Path, options: Options, is_matlab: bool) -> Contents:
 
 
 def _datasets(h5py: ModuleType, file: Any) -> dict[str, Any]:
-    """Return the datasets in a file by path; not what links lead to, nor what MATLAB keeps for itself."""
+    """Return the datasets in a file by path, without links and without MATLAB's internal groups."""
     found = {}
 
     def visit(name: str, item: Any) -> None:
@@ -103,7 +103,7 @@ def _load_reversed(path: Path, layer: str) -> Tensor:
 
 
 def _ids(file: Any, dataset: Any, is_matlab: bool) -> np.ndarray[Any, Any]:
-    """Return ids; MATLAB keeps a cell of texts as references to arrays of characters."""
+    """Return ids; MATLAB stores a cell of texts as references to character arrays."""
     import numpy as np
 
     values = dataset[()]
@@ -114,7 +114,7 @@ def _ids(file: Any, dataset: Any, is_matlab: bool) -> np.ndarray[Any, Any]:
 
 
 def write_hdf5(path: Path, representations: Representations) -> None:
-    """Write a dataset a layer with what is known of it, one in memory at a time, and the ids of the samples."""
+    """Write one dataset per layer with its facts, one in memory at a time, and the ids of the samples."""
     h5py = _h5py("an HDF5 file")  # its path is that of a temporary file
     with h5py.File(path, "w") as file:
         file.attrs[FACTS] = json.dumps({"name": representations.name, "layers": list(representations)})

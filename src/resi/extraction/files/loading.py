@@ -35,32 +35,32 @@ def load(
     ----------
     path : path
         A ``.safetensors``, ``.npy``, ``.npz``, ``.pt``, ``.pth``, ``.h5``, ``.hdf5``, ``.mat``, ``.parquet``, ``.csv``
-        or ``.tsv`` file; a folder of such, one layer a file; or a folder that :func:`resi.extract` or
+        or ``.tsv`` file; a folder of these, one layer per file; or a folder that :func:`resi.extract` or
         :func:`resi.save` wrote. Arrays have samples first: 2 axes are features (``nd``), 3 tokens and features
         (``ntd``), 4 channels, height and width (``nchw``).
     layers : str or sequence of str, optional
-        Shell-style patterns of the layers to take, such as ``layer3.*``; all by default.
+        Shell-style patterns of the layers to load, such as ``layer3.*``; all by default.
     columns : str or sequence of str, optional
-        Patterns of the columns of a table that are features; by default all but the ids.
+        Patterns of the feature columns of a table; by default all but the ids.
     id : str, optional
-        The array or column with the ids of the samples. By default one named ``samples``, ``sample``, ``ids``, ``id``,
+        The array or column with the ids of the samples. By default, one named ``samples``, ``sample``, ``ids``, ``id``,
         ``sample_ids`` or ``sample_id``; without one, rows are numbered.
     samples : sequence, optional
-        The ids of the samples, row by row, where no file states them.
+        The ids of the samples, row by row, if no file holds them.
 
     Returns
     -------
     Representations
-        A mapping from names of layers to tensors; a single array is named after its file.
+        A mapping from layer names to tensors; a single array is named after its file.
 
     Raises
     ------
     UsageError
-        If there is nothing there, of a format that is not known, or not what was asked for.
+        If the path does not exist, its format is unknown, or it lacks something requested.
     ShapeError
-        If an array is not of floating point, has another number of axes, or other rows than the next.
+        If an array is not floating point, has another number of axes, or arrays differ in their number of rows.
     ArtifactError
-        If a file is damaged, or a pickle of more than tensors, of which nothing is run.
+        If a file is damaged, or a pickle of more than tensors; no code in it is run.
 
     Examples
     --------
@@ -86,7 +86,7 @@ def load(
 def layer_names(
     path: str | os.PathLike[str], *, columns: Sequence[str] | None = None, id: str | None = None
 ) -> list[str]:
-    """Return the names of what a file or folder holds, be it representations or not; see :func:`load`."""
+    """Return the names of all arrays in a file or folder, representations or not; see :func:`load`."""
     place = Path(path).expanduser()
     with reading(place):
         return list(_contents(place, Options(_patterns(columns), id)).arrays)
@@ -105,7 +105,7 @@ def _contents(place: Path, options: Options) -> Contents:
 
 
 def _chosen(place: Path, contents: Contents, patterns: tuple[str, ...] | None) -> dict[str, StoredArray]:
-    """Return the layers that were asked for, each checked by itself."""
+    """Return the requested layers, each checked."""
     chosen = {name: array for name, array in contents.arrays.items() if patterns is None or fits_any(name, patterns)}
     for pattern in patterns or ():
         if not any(fits_any(name, [pattern]) for name in chosen):
@@ -118,11 +118,11 @@ def _chosen(place: Path, contents: Contents, patterns: tuple[str, ...] | None) -
 
 
 def _check(path: Path, name: str, array: StoredArray, count: int) -> None:
-    """Raise ``ShapeError`` if an array is no representation."""
-    advice = "; name the layers to take to leave it out: layers=['...']" if count > 1 else ""
+    """Raise ``ShapeError`` if an array is not a representation."""
+    advice = "; to leave it out, name the layers to load: layers=['...']" if count > 1 else ""
     check_array(f"{path}: {name or 'it'}", array.size, array.dtype, advice)
     if array.layout is not None and len(array.size) not in (2, len(array.layout)):
-        raise ShapeError(f"{path}: {name} of shape {array.size} is said to be {array.layout}")
+        raise ShapeError(f"{path}: {name} of shape {array.size} does not fit its stated layout {array.layout}")
 
 
 def _check_rows(place: Path, contents: Contents, arrays: dict[str, StoredArray]) -> None:
@@ -142,7 +142,7 @@ def _ids(place: Path, contents: Contents, given: Sequence[object] | None, n_rows
     numbers = tuple(map(str, range(n_rows)))
     found = contents.samples if given is None else tuple(map(str, given))
     if given is not None and contents.samples not in (None, found):
-        raise UsageError(f"{place} states its samples, and other ones than samples=; leave samples out")
+        raise UsageError(f"{place} holds ids that differ from samples=; leave samples= out")
     if found is None and contents.samples_hash:
         found = _listed(place, contents.samples_hash, numbers)
     if found is not None and contents.samples_hash:
@@ -154,14 +154,14 @@ def _ids(place: Path, contents: Contents, given: Sequence[object] | None, n_rows
 
 
 def _listed(place: Path, digest: str, numbers: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the ids that are listed beside a file of one layer, which states no more than their hash."""
+    """Return the ids listed next to a file of one layer, which holds only their hash."""
     if digest == hash_samples(numbers):
         return numbers
     beside = place.with_name(SAMPLES)
     if place.is_dir() or not beside.exists():
         raise UsageError(
-            f"{place} belongs to samples that are listed in {SAMPLES}, which is not there; put it beside the file, or "
-            "give the ids: resi.load(path, samples=[...])"
+            f"{place}: the ids of its samples are in {SAMPLES}, which is missing; put it next to the file, or "
+            "pass the ids: resi.load(path, samples=[...])"
         )
     return read_ids(beside)
 

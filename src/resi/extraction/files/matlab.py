@@ -1,4 +1,4 @@
-"""``.mat``: MATLAB's files, those of version 7.3 through HDF5."""
+"""``.mat``: MATLAB files; those of version 7.3 are read as HDF5."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from resi.extraction.collection import Representations
 
-# What MATLAB calls its types.
+# MATLAB's names of types.
 _DTYPES = {"double": "float64", "single": "float32", "char": "texts", "logical": "bool", "cell": "cells"}
 _NAME = re.compile(r"[A-Za-z]\w{0,62}", re.ASCII)
 
@@ -67,7 +67,7 @@ def _ids(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """Return ids; a cell holds an array of one text, or one number, for each."""
     import numpy as np
 
-    if values.dtype.kind == "U":  # rows of characters, filled up with blanks
+    if values.dtype.kind == "U":  # rows of characters, padded with blanks
         return np.array([text.rstrip() for text in values.reshape(-1).tolist()], dtype=object)
     if values.dtype.kind == "O":
         return np.array([str(np.asarray(cell).reshape(-1)[0]) for cell in values.reshape(-1)], dtype=object)
@@ -75,7 +75,7 @@ def _ids(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 
 
 def write_matlab(path: Path, representations: Representations) -> None:
-    """Write a variable a layer, and a cell of the ids."""
+    """Write one variable per layer, and a cell of the ids."""
     import numpy as np
     from scipy.io import savemat
 
@@ -83,7 +83,7 @@ def write_matlab(path: Path, representations: Representations) -> None:
     for layer, tensor in representations.items():
         if not _NAME.fullmatch(layer):
             raise UsageError(
-                f"layer {layer!r} is no name of a variable in MATLAB; save as .h5, which MATLAB reads, too"
+                f"layer {layer!r} is not a valid variable name in MATLAB; save as .h5, which MATLAB also reads"
             )
         variables[layer] = tensor.detach().cpu().numpy()
         if variables[layer].nbytes >= 2**31:

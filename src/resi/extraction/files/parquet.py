@@ -1,4 +1,4 @@
-"""``.parquet``: a column of lists a layer, or columns of numbers that are one layer; and a column of ids."""
+"""``.parquet``: a column of lists per layer, or columns of numbers as one layer; and a column of ids."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ if TYPE_CHECKING:
     from resi.extraction.collection import Representations
 
 FACTS = b"resi"
-"""Key in the metadata of what resi writes, in JSON."""
+"""Metadata key of the facts that resi writes, in JSON."""
 SAMPLE = "sample"
 INDEX = "__index_level_0__"
-"""What pandas calls the labels of rows."""
+"""Pandas' name of the row labels."""
 _DTYPES = {"halffloat": "float16", "float": "float32", "double": "float64", "large_string": "texts", "string": "texts"}
 GROUP_ROWS = 10_000
 
 
 def read_parquet(path: Path, options: Options) -> Contents:
-    """Return the columns of lists as a layer each, or the columns of numbers as one layer."""
+    """Return each column of lists as a layer, or the columns of numbers as one layer."""
     with reading(path):
         file = _open(path)
         schema, rows = file.schema_arrow, file.metadata.num_rows
@@ -62,16 +62,16 @@ def read_parquet(path: Path, options: Options) -> Contents:
 
 
 def chosen_columns(path: Path, names: Sequence[str], patterns: Sequence[str] | None) -> list[str]:
-    """Return the columns that fit any of some patterns, in their order.
+    """Return the columns that match any of the patterns, in their order.
 
     Raises
     ------
     UsageError
-        If a pattern fits none, or there is no column.
+        If a pattern matches no column, or there are no columns.
     """
     for pattern in patterns or ():
         if not fnmatch.filter(names, pattern):
-            raise UsageError(f"{path}: no column fits columns={pattern!r}; it has {listed(names)}")
+            raise UsageError(f"{path}: no column matches columns={pattern!r}; it has {listed(names)}")
     kept = [name for name in names if patterns is None or any(fnmatch.fnmatchcase(name, item) for item in patterns)]
     if not kept:
         raise UsageError(f"{path} has no columns of numbers")
@@ -79,13 +79,13 @@ def chosen_columns(path: Path, names: Sequence[str], patterns: Sequence[str] | N
 
 
 def check_columns(path: Path, types: Mapping[str, str]) -> None:
-    """Raise ``UsageError`` if any of the columns are none of features, as far as their types tell."""
+    """Raise ``UsageError`` if the type of a column shows that it does not hold features."""
     for name, dtype in types.items():
         if dtype in FLOATS:
             continue
         if dtype == "texts":
             raise UsageError(
-                f"{path}: column {name!r} holds texts, not numbers; if it holds the ids of samples, say id={name!r}, "
+                f"{path}: column {name!r} holds texts, not numbers; if it holds the ids of samples, pass id={name!r}, "
                 "else name the columns of features, such as columns='f*'"
             )
         raise UsageError(
@@ -100,7 +100,7 @@ def read_ids(path: Path, column: str = SAMPLE) -> tuple[str, ...]:
     Raises
     ------
     UsageError
-        If the column is not there, or holds something else or nothing in a row.
+        If the column is missing, holds another type, or has empty rows.
     """
     import pyarrow as pa
 
@@ -115,12 +115,12 @@ def read_ids(path: Path, column: str = SAMPLE) -> tuple[str, ...]:
         values, is_text = values.cast(kind.value_type), True
     if values.null_count or not (is_text or pa.types.is_integer(kind)):
         found = f"{values.null_count} empty values" if values.null_count else str(kind)
-        raise UsageError(f"{path}: column {column!r} holds {found}; ids of samples are texts or whole numbers")
+        raise UsageError(f"{path}: column {column!r} holds {found}; ids of samples must be texts or whole numbers")
     return tuple(str(value) for value in values.to_pylist())
 
 
 def _open(path: Path) -> Any:
-    """Return an open file whose pages are compared with their checksums, where it has any."""
+    """Return an open file that verifies the checksums of its pages, if it has any."""
     import pyarrow.parquet as pq
 
     return pq.ParquetFile(path, memory_map=True, page_checksum_verification=True)
@@ -145,14 +145,14 @@ def _dtype(kind: pa.DataType) -> str:
 
 
 def _common(dtypes: Any) -> str:
-    """Return the type of numbers that holds all of some columns exactly."""
+    """Return the type that holds the numbers of all columns exactly."""
     import numpy as np
 
     return np.result_type(*(dtype if dtype in FLOATS else "float64" for dtype in dtypes)).name
 
 
 def _column(path: Path, file: Any, name: str, rows: int, facts: Mapping[str, Any]) -> StoredArray:
-    """Describe a column; how long variable lists are is what the first row says, and is checked when all are read."""
+    """Describe a column; the length of variable-length lists is taken from the first row and checked on reading."""
     kind = file.schema_arrow.field(name).type
     size: tuple[int, ...] = (rows,)
     if _is_list(kind):
@@ -220,7 +220,7 @@ def _empty(path: Path, name: str, count: int) -> ShapeError:
 
 
 def write_parquet(path: Path, representations: Representations) -> None:
-    """Write a column of fixed-size lists a layer, some rows at a time, and the ids of the samples."""
+    """Write one column of fixed-size lists per layer, some rows at a time, and the ids of the samples."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

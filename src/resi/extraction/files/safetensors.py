@@ -1,4 +1,4 @@
-"""``.safetensors``: those that resi writes, whose metadata say all that is known, and anybody's."""
+"""``.safetensors``: files written by resi, with all facts in their metadata, and other files."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ if TYPE_CHECKING:
 REPRESENTATION = "representation"
 """Name of the tensor in a file of one layer."""
 LAYERS = "resi.layers"
-"""Key of the metadata of a file of several layers; their hash stands beside it."""
+"""Key of the metadata of a file of several layers; it is stored with their hash."""
 LAYERS_HASH = "resi.layers.sha256"
-# What is known of a file beside what its layer was made of.
+# Facts about a file besides how its layer was made.
 _OWN = ("layer", "layout", "dtype", "shapes", "samples", "name")
-# As safetensors names types.
+# Safetensors' names of types.
 _DTYPES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16", "BOOL": "bool", "U8": "uint8"}
 _CODES = {dtype: code for code, dtype in _DTYPES.items()}
 
 
 def read_safetensors(path: Path, options: Options) -> Contents:
-    """Return the tensors of a file, with what its metadata say of them if resi wrote it."""
+    """Return the tensors of a file, with the facts in its metadata if resi wrote it."""
     from safetensors import safe_open
 
     with reading(path), safe_open(path, framework="pt") as file:
@@ -77,7 +77,7 @@ def _load(path: Path, name: str) -> Tensor:
 
 
 def _layer(found: Mapping[str, StoredArray], path: Path, about: Mapping[str, Any]) -> Contents:
-    """Return what a file of one layer holds; any other of resi's files are tensors by name."""
+    """Return the contents of a file of one layer; other files of resi are read as tensors by name."""
     if list(found) != [REPRESENTATION] or "layer" not in about:
         return Contents(found)
     facts = {key: value for key, value in about.items() if key not in _OWN}
@@ -89,7 +89,7 @@ def _layer(found: Mapping[str, StoredArray], path: Path, about: Mapping[str, Any
 
 
 def _layers(path: Path, found: Mapping[str, StoredArray], about: Mapping[str, Any]) -> Contents:
-    """Return what a file of several layers holds."""
+    """Return the contents of a file of several layers."""
     arrays = {}
     for facts in about["layers"]:
         name, known = facts["name"], found[facts["name"]]
@@ -101,9 +101,9 @@ def _layers(path: Path, found: Mapping[str, StoredArray], about: Mapping[str, An
 
 
 def _facts(path: Path, about: Mapping[str, str]) -> dict[str, Any]:
-    """Return what a file says of its layers, after comparing it with its hash."""
+    """Return the facts about the layers in a file, after verifying their hash."""
     if hashlib.sha256(about[LAYERS].encode()).hexdigest() != about.get(LAYERS_HASH):
-        raise ArtifactError(f"{path} is damaged: its header does not match its hash. Get it again.")
+        raise ArtifactError(f"{path} is damaged: its header does not match its hash. Replace the file.")
     found: dict[str, Any] = json.loads(about[LAYERS])
     return found
 
@@ -113,14 +113,14 @@ def _load_verified(path: Path, name: str) -> Tensor:
 
 
 def _load_hashed(path: Path, name: str) -> Tensor:
-    """Read one of several layers, and compare it with its own hash: others need not be read for that."""
+    """Read one of several layers, and verify its own hash without reading the others."""
     from safetensors import safe_open
 
     with safe_open(path, framework="pt") as file:
         tensor, about = file.get_tensor(name), _facts(path, file.metadata())
     digest = next(facts["sha256"] for facts in about["layers"] if facts["name"] == name)
     if _hash(tensor) != digest:
-        raise ArtifactError(f"{path} is damaged: layer {name} does not match its hash. Get it again.")
+        raise ArtifactError(f"{path} is damaged: layer {name} does not match its hash. Replace the file.")
     return tensor
 
 
@@ -138,7 +138,7 @@ def _bytes(tensor: Tensor) -> memoryview:
 
 
 def write_safetensors(path: Path, representations: Representations) -> None:
-    """Write all layers with what is known of them, in two passes with one layer in memory at a time."""
+    """Write all layers with their facts, in two passes with one layer in memory at a time."""
     facts, sizes = [], {}
     for layer, known in representations.layers.items():
         tensor = representations[layer]

@@ -1,4 +1,4 @@
-"""``resi.save``: representations into a file or a folder, of which nothing is lost."""
+"""``resi.save``: write representations to a file or a folder without loss."""
 
 from __future__ import annotations
 
@@ -25,26 +25,26 @@ if TYPE_CHECKING:
 
 
 def save(path: str | os.PathLike[str], representations: Representations | Mapping[str, ArrayLike] | ArrayLike) -> None:
-    """Write representations into a file, or into a folder with a file a layer.
+    """Write representations to a file, or to a folder with one file per layer.
 
-    What :func:`resi.load` reads of it is the same, bit by bit: layers, types, layouts, and ids of samples. What the
-    format cannot hold is an error. How layers were made (``about``) is kept by ``.safetensors``, ``.h5``, ``.parquet``
-    and folders. A file ``.npy`` or ``.csv`` has no name for its one layer but its own.
+    :func:`resi.load` returns the same bits: layers, types, layouts, and ids of samples. What the format cannot hold
+    is an error. How layers were made (``about``) is kept by ``.safetensors``, ``.h5``, ``.parquet`` and folders. In
+    ``.npy`` and ``.csv`` files the single layer is named after the file.
 
     Parameters
     ----------
     path : path
-        The suffix says the format, see :func:`resi.load`; without one, or with ``/`` at the end, it is a folder. A file
-        that exists is replaced, when the new one is whole; a folder that exists has to be empty.
+        The suffix selects the format, see :func:`resi.load`; without one, or with ``/`` at the end, it is a folder. An
+        existing file is replaced once the new one is complete; an existing folder must be empty.
     representations : Representations, mapping from name to array, or array
-        Arrays are of floating point, samples first, of 2, 3 or 4 axes; one alone is named after the file.
+        Arrays must be floating point with samples first and 2, 3 or 4 axes; a single array is named after the file.
 
     Raises
     ------
     UsageError
-        If the format is not known, or cannot hold these; the message says which can.
+        If the format is unknown, or cannot hold these representations; the message names formats that can.
     ShapeError
-        If arrays are no representations.
+        If an array is not a representation.
     StoreError
         If the file cannot be written.
 
@@ -72,7 +72,7 @@ def save(path: str | os.PathLike[str], representations: Representations | Mappin
 
 
 def _collected(place: Path, given: Any) -> Representations:
-    """Return what was given as a collection."""
+    """Return the argument as a collection."""
     if isinstance(given, Representations):
         return given
     arrays = given if isinstance(given, Mapping) else {place.stem: given}
@@ -107,11 +107,11 @@ def _problems(format_: Format, representations: Representations) -> Iterator[str
         if len(known.size) > format_.most_axes:
             yield f"{kind} cannot hold {len(known.size)} axes, which layer {layer} has"
         if format_.reserves_ids and layer in ID_NAMES:
-            yield f"{kind} cannot hold a layer named {layer!r}, as ids are"
+            yield f"{kind} cannot hold a layer named {layer!r}, the name of its ids"
         if not format_.holds_facts and known.layout != layout_of(len(known.size)):
-            yield f"{kind} cannot say that layer {layer} of shape {known.size} is {known.layout}"
+            yield f"{kind} cannot store the layout {known.layout} of layer {layer} with shape {known.size}"
         if not format_.holds_facts and known.dtype not in (None, dtype):
-            yield f"{kind} cannot say that layer {layer} was computed in {known.dtype}"
+            yield f"{kind} cannot store that layer {layer} was computed in {known.dtype}"
 
 
 def _dtype(representations: Representations, layer: str) -> str:
@@ -123,5 +123,5 @@ def _write(format_: Format, temporary: Path, place: Path, representations: Repre
         format_.write(temporary, representations)
     except (ResiError, OSError, MemoryError):
         raise
-    except Exception as error:  # of a library that refuses what it is given
+    except Exception as error:  # of a library that rejects its input
         raise UsageError(f"{place} cannot be written: {first_line(error)}") from error

@@ -1,1 +1,1 @@
-"""What a person passes as data, kind by kind, read as batches that a network can take."""
+"""Data of each kind that a user can pass, read as batches for a network."""

@@ -1,4 +1,4 @@
-"""Tensors, arrays and dictionaries of them, cut into batches at their first axis."""
+"""Tensors, arrays and dictionaries of them, split into batches along their first axis."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ class Arrays:
     Parameters
     ----------
     arrays : mapping from str, or array
-        Whatever has a shape and can be cut: tensors, numpy arrays (in memory or in a file), HDF5 datasets.
+        Anything with a shape that can be sliced: tensors, numpy arrays (in memory or in a file), HDF5 datasets.
     samples : list of str, optional
 
     Raises
     ------
     DatasetError, UsageError
-        If they have no rows, different numbers of rows, or hold no numbers.
+        If they have no rows, different numbers of rows, or do not hold numbers.
     """
 
     kind = "rows of the array"
@@ -38,7 +38,7 @@ class Arrays:
             _check(name, array)
         lengths = {name: len(array) for name, array in self._items()}
         if len(set(lengths.values())) > 1:
-            raise DatasetError(f"arrays of data have different numbers of rows: {lengths}; expected one")
+            raise DatasetError(f"arrays of data have different numbers of rows: {lengths}; all need the same")
 
     def __len__(self) -> int:
         return len(self._arrays[0]) if self._arrays else 0
@@ -56,7 +56,7 @@ class Arrays:
 
 
 def is_array(value: Any) -> bool:
-    """Return whether a value has a shape, a type of numbers, and rows that can be cut."""
+    """Return whether a value has a shape, a numeric type, and rows that can be sliced."""
     return all(hasattr(value, name) for name in ("shape", "dtype", "__getitem__"))
 
 
@@ -64,7 +64,7 @@ def _check(name: str, array: Any) -> None:
     if not is_array(array):
         raise UsageError(f"{name} is {type(array).__name__}: expected a tensor or an array of numbers")
     if len(array.shape) == 0:
-        raise UsageError(f"{name} is a single number: expected an array with samples at its first axis")
+        raise UsageError(f"{name} is a single number: expected an array with samples along its first axis")
     if not isinstance(array, torch.Tensor) and not _is_of_numbers(array):
         raise UsageError(f"{name} is an array of {array.dtype}: expected numbers, or a list of texts")
 

@@ -1,4 +1,4 @@
-"""Batches: what one forward pass after the other is called with, and how rows are told apart."""
+"""Batches: the inputs of successive forward passes, and the ids of their rows."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ class Batch:
     samples : list of str
         Ids of the rows.
     mask : Tensor of shape (n_rows, n_tokens), optional
-        Nonzero where a token is none that pads; None where nothing is padded.
+        Nonzero for tokens that are not padding; None if nothing is padded.
     running : str
-        Hash of the content and the ids of all rows up to the last one of this batch. It does not depend on how the
-        rows are cut into batches, and that of the last batch is the hash of the data.
+        Hash of the content and ids of all rows up to the end of this batch. It does not depend on how the
+        rows are split into batches; that of the last batch is the hash of the data.
     """
 
     args: tuple[Any, ...]
@@ -51,17 +51,17 @@ class Batch:
 class Batches(abc.ABC):
     """Data of any kind, read batch by batch in the order of its rows.
 
-    A pass that was stopped goes on with ``start(row, running)``, given the number of rows that were kept and
-    ``Batch.running`` of the last batch of them: nothing is ever appended to rows of other data.
+    A stopped pass continues with ``start(row, running)``, given the number of stored rows and ``Batch.running`` of
+    their last batch: rows are never appended to rows of other data.
 
     Attributes
     ----------
     kind : str
-        What the data are, for messages.
+        Name of the rows in messages.
     batch_size : int
-        Rows of a batch; the last one may have fewer. 0 where the data come in batches of their own.
+        Rows per batch; the last one may have fewer. 0 if the data are already in batches.
     n_samples : int or None
-        Number of rows; None if it is not known before they have passed.
+        Number of rows; None if it is unknown before all are read.
     """
 
     kind: str
@@ -74,45 +74,44 @@ class Batches(abc.ABC):
 
     @property
     def notes(self) -> list[str]:
-        """What had to be done to the data, such as texts that were cut; each has been said once."""
+        """Changes to the data, such as truncated texts; each was reported once."""
         return list(self._encoder.notes)
 
     def start(self, row: int = 0, running: str = "") -> Iterator[Batch]:
-        """Yield batches from a row on.
+        """Yield batches starting at a row.
 
-        Rows before it are read again, though neither tokenized, decoded nor passed through anything: only so is it
-        sure that they are the rows they were.
+        Rows before it are read again, but neither tokenized, decoded nor run through the network: this verifies that
+        they have not changed.
 
         Parameters
         ----------
         row : int
-            The first row to be given, where an earlier pass ended a batch.
+            The first row to yield, at which an earlier pass ended a batch.
         running : str
-            ``Batch.running`` of the batch before it; the rows are compared with it if it is given.
+            ``Batch.running`` of the batch before it, to check the rows before; optional.
 
         Raises
         ------
         DatasetError
-            If the rows before are others than they were, if an id comes twice, or if the data are not as long as they
-            said.
+            If the rows before have changed, an id is repeated, or the data do not have their stated length.
         """
         done, began, is_said = 0, time.monotonic(), False
         for rows, ids, chain in self._chained(row):
             done += len(rows)
             if done < row and not is_said and time.monotonic() - began > SLOW_SECONDS:
-                say(f"reading the first {row} rows of the {self.kind} again: they have to be what they were")
+                say(f"reading the first {row} rows of the {self.kind} again, to check that they have not changed")
                 is_said = True
             if done == row and running and chain != running:
                 raise DatasetError(
-                    f"the first {row} rows of the {self.kind} are not what they were when the earlier pass was stopped:"
+                    f"the first {row} rows of the {self.kind} have changed since the earlier pass was stopped:"
                     " start again in another folder, or with data that do not change (no random transforms)"
                 )
             if done <= row:
                 continue
             if done - len(rows) < row:
                 raise DatasetError(
-                    f"the {self.kind} come in other batches than before: no batch ends at row {row}, where the earlier "
-                    "pass was stopped; start again in another folder"
+                    f"the {self.kind} are split into other batches than before: no batch ends at row {row}, where the "
+                    "earlier pass was stopped; start again in another folder"
                 )
             args, kwargs, mask = self._encoder.encode(rows, ids, done - len(rows))
             yield Batch(args, kwargs, ids, mask, chain)
@@ -121,11 +120,11 @@ class Batches(abc.ABC):
     def hash(self) -> str | None:
         """Return the hash of the content and the ids of all rows: the order counts, the size of batches does not.
 
-        What is hashed is what the rows are made of: texts before they are tokenized, bytes of image files, bytes of
-        tensors with dtype and shape; not labels. So data have one hash, whatever network reads them. It is known at
-        once, by reading everything without running anything, of data whose rows resi reads itself (arrays, texts,
-        tables, image files). Code of others (a Dataset, a DataLoader, an iterable) is run once only: there it is None
-        until a pass has come to the end, whose last ``Batch.running`` it then is.
+        The raw rows are hashed: texts before they are tokenized, bytes of image files, bytes of
+        tensors with dtype and shape; not labels. So the hash of data does not depend on the network. For rows that resi
+        reads itself (arrays, texts, tables, image files), it is computed by reading everything without running the
+        network. Third-party code (a Dataset, a DataLoader, an iterable) runs only once: there the hash is None until a
+        pass is complete, and then the last ``Batch.running``.
         """
         return self._hash
 
@@ -137,7 +136,7 @@ class Batches(abc.ABC):
         return found
 
     def _chained(self, row: int) -> Iterator[tuple[Rows, list[str], str]]:
-        """Yield all rows with their ids, and the hash of all up to them."""
+        """Yield all rows with their ids, and the hash of all rows so far."""
         chain, done, seen = "", 0, set[str]()
         for rows in self._read(row):
             if not len(rows):
@@ -152,7 +151,7 @@ class Batches(abc.ABC):
 
     @abc.abstractmethod
     def _read(self, row: int) -> Iterator[Rows]:
-        """Yield all rows, piece by piece, such that a piece ends at ``row`` if that is possible."""
+        """Yield all rows in pieces, one of which ends at ``row`` if possible."""
 
     def _check_length(self, done: int, row: int) -> None:
         if done == 0:
@@ -161,14 +160,14 @@ class Batches(abc.ABC):
         if done < row or (expected is not None and done != expected):
             before = row if expected in (None, done) else expected
             raise DatasetError(
-                f"the {self.kind} ended after {done} rows, but had {before} before: data must not change their length"
+                f"the {self.kind} ended after {done} rows, but had {before} before: the length of data must not change"
             )
 
 
 def _check_ids(ids: Sequence[str], rows: Rows, seen: set[str], kind: str) -> None:
-    """Raise unless there is one id a row, and none has come before."""
+    """Raise unless there is one id per row, and none is repeated."""
     if len(ids) != len(rows):
-        raise DatasetError(f"the {kind} give {len(ids)} ids for {len(rows)} rows of a batch: expected one id a row")
+        raise DatasetError(f"the {kind} give {len(ids)} ids for {len(rows)} rows of a batch: expected one id per row")
     again = []
     for sample in ids:
         if sample in seen:
@@ -177,13 +176,13 @@ def _check_ids(ids: Sequence[str], rows: Rows, seen: set[str], kind: str) -> Non
     if again:
         more = f" and {len(again) - 3} more" if len(again) > 3 else ""
         raise DatasetError(
-            f"ids of samples must differ, but the {kind} have {', '.join(map(repr, again[:3]))}{more} more than once; "
+            f"ids of samples must be unique, but the {kind} repeat {', '.join(map(repr, again[:3]))}{more}; "
             "name another column with id=, or number the rows with id=False"
         )
 
 
 def _extend(chain: str, ids: Sequence[str], digests: Sequence[bytes]) -> str:
-    """Return the hash of rows up to the last of these, given that of those before."""
+    """Return the hash of all rows including these, given the hash of those before."""
     for sample, digest in zip(ids, digests, strict=True):
         chain = hashlib.sha256(chain.encode() + sample.encode() + b"\n" + digest).hexdigest()
     return chain

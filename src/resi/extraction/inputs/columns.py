@@ -1,4 +1,4 @@
-"""Columns of a table: which one holds the texts or images, and which one the ids."""
+"""Columns of a table: the one with texts or images, and the one with ids."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 ID = "id"
-"""The column with ids of samples, where none is named."""
+"""Default name of the column with ids of samples."""
 
 
 class TextColumns:
@@ -23,7 +23,7 @@ class TextColumns:
         One or two.
     samples : list of str, optional
     kind : str
-        Where they come from, for messages.
+        Name of the rows in messages.
 
     Raises
     ------
@@ -36,9 +36,7 @@ class TextColumns:
         self._texts: list[Any] = list(columns[0]) if len(columns) == 1 else list(zip(*columns, strict=True))
         for row, text in enumerate(self._texts):
             if not (isinstance(text, str) or (isinstance(text, tuple) and all(isinstance(one, str) for one in text))):
-                raise DatasetError(
-                    f"row {row} of the {kind} is {text!r}: expected a text; take the row away or fill it"
-                )
+                raise DatasetError(f"row {row} of the {kind} is {text!r}: expected a text; remove the row or fill it")
 
     def __len__(self) -> int:
         return len(self._texts)
@@ -51,7 +49,7 @@ class TextColumns:
 def chosen_columns(
     column: str | Sequence[str] | None, candidates: Sequence[str], known: Sequence[str], what: str
 ) -> list[str]:
-    """Return the columns that are asked for, or the only one that fits.
+    """Return the requested columns, or the only one that fits.
 
     Parameters
     ----------
@@ -62,7 +60,7 @@ def chosen_columns(
     known : sequence of str
         All columns.
     what : str
-        What they hold, for messages.
+        Their content, for messages.
 
     Raises
     ------
@@ -73,9 +71,7 @@ def chosen_columns(
         if len(candidates) == 1:
             return list(candidates)
         if not candidates:
-            raise UsageError(
-                f"the data have no column of {what}, but {listed(known, 10)}; numbers are given as an array"
-            )
+            raise UsageError(f"the data have no column of {what}, only {listed(known, 10)}; pass numbers as an array")
         raise UsageError(
             f"the data have {len(candidates)} columns of {what}, {listed(candidates, 10)}: name the one that is the "
             "input with column=NAME"
@@ -88,7 +84,7 @@ def chosen_columns(
         if name not in known:
             raise unknown_name("column", name, known)
         if name not in candidates:
-            raise UsageError(f"column={name} holds no {what}; columns that do: {listed(candidates, 10)}")
+            raise UsageError(f"column={name} does not hold {what}; columns that do: {listed(candidates, 10)}")
     if len(names) > 2:
         raise UsageError(
             f"column={','.join(names)} are {len(names)} columns: expected one, or two that are read as pairs"
@@ -97,7 +93,7 @@ def chosen_columns(
 
 
 def id_column(name: str | Literal[False] | None, known: Sequence[str]) -> str | None:
-    """Return the column with ids: the named one, else ``id`` if there is one; None for the numbers of the rows."""
+    """Return the column with ids: the named one, else ``id`` if there is one; None to number the rows."""
     if name is False:
         return None
     if name is None:
@@ -108,7 +104,7 @@ def id_column(name: str | Literal[False] | None, known: Sequence[str]) -> str | 
 
 
 def row_labels(frame: Any) -> tuple[str, ...] | None:
-    """Return the index of a pandas frame as ids; None if it is no more than the numbers of the rows."""
+    """Return the index of a pandas frame as ids; None if it only numbers the rows."""
     import pandas as pd  # type: ignore[import-untyped]
 
     index = frame.index
@@ -138,7 +134,5 @@ def ids_of(values: Sequence[Any], name: str) -> list[str]:
     """
     for row, value in enumerate(values):
         if value is None:
-            raise DatasetError(
-                f"row {row} has no {name}: ids of samples may not be missing; number the rows with id=False"
-            )
+            raise DatasetError(f"row {row} has no {name}: every sample needs an id; number the rows with id=False")
     return [str(value) for value in values]

@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from resi.extraction.networks import Network
 
 PADDING = ("src_key_padding_mask", "key_padding_mask")
-"""What torch calls a mask that is true where a token pads."""
+"""Torch's name for a mask that is true for padding tokens."""
 Encoded = tuple[tuple[Any, ...], dict[str, Any], "Tensor | None"]
 
 
 class Encoder:
-    """Makes arguments of rows for one network; what it has to change is said once.
+    """Makes arguments of rows for one network; each change to the data is reported once.
 
     Floating point tensors get the type of the network's weights, which could not be multiplied with another: a float64
     array is rounded for a float32 network, as one would do by hand, and the note says so. Integers stay as they are.
@@ -34,7 +34,7 @@ class Encoder:
     Attributes
     ----------
     notes : list of str
-        What was changed.
+        The changes.
     """
 
     def __init__(self, network: Network) -> None:
@@ -44,7 +44,7 @@ class Encoder:
 
     @property
     def notes(self) -> list[str]:
-        """What was changed so far."""
+        """The changes so far."""
         return [*self._said, *([] if self._tokenization is None else self._tokenization.notes)]
 
     def encode(self, rows: Rows, ids: Sequence[str], first: int) -> Encoded:
@@ -64,35 +64,35 @@ class Encoder:
         return self._encode_tensors(rows)
 
     def finish(self) -> None:
-        """Say what is known only when all rows have passed."""
+        """Report what is known only after the last row."""
         for note in [] if self._tokenization is None else self._tokenization.notes:
             self._say_once(note, keep=False)
 
     def _encode_texts(self, rows: Texts) -> Encoded:
         if self.network.kind != "texts":
             raise UsageError(
-                f"{self.network.name} has no tokenizer for texts{self._why()}: give one with it, model=(module, "
-                "tokenizer), name a model that has one, such as hf:FOLDER, or give batches of token ids"
+                f"{self.network.name} has no tokenizer for texts{self._why()}: pass one with it, model=(module, "
+                "tokenizer), name a model that has one, such as hf:FOLDER, or pass batches of token ids"
             )
         if self._tokenization is None:
             self._tokenization = Tokenization(self.network.processor, self.network.module)
         found = self._tokenization(rows.values)
-        kwargs, _ = accepted(self.network.module, found, "The forward pass has to take input_ids")
+        kwargs, _ = accepted(self.network.module, found, "The forward pass must accept input_ids")
         mask = found["attention_mask"]
         if "attention_mask" not in kwargs and not mask.all():
-            self._say_once(f"{self.network.name} takes no attention_mask, so that it sees the tokens that pad a text")
+            self._say_once(f"{self.network.name} takes no attention_mask, so it reads padding tokens as text")
         return (), kwargs, mask
 
     def _encode_images(self, rows: Images, first: int) -> Encoded:
         if self.network.kind != "images":
             raise UsageError(
-                f"{self.network.name} has no transform for images{self._why()}: give one with it, model=(module, "
-                "transform), name a model that has one, such as timm:resnet18, or give tensors"
+                f"{self.network.name} has no transform for images{self._why()}: pass one with it, model=(module, "
+                "transform), name a model that has one, such as timm:resnet18, or pass tensors"
             )
         found = to_tensors(rows, self.network.processor, first)
         if isinstance(found, torch.Tensor):
             return (self._matched(found),), {}, None
-        kwargs, _ = accepted(self.network.module, dict(found), "The forward pass has to take what the processor makes")
+        kwargs, _ = accepted(self.network.module, dict(found), "The forward pass must accept the processor's output")
         return (), {name: self._matched(value) for name, value in kwargs.items()}, None
 
     def _encode_tensors(self, rows: Tensors) -> Encoded:
@@ -100,7 +100,7 @@ class Encoder:
         if kwargs:
             kwargs, others = accepted(self.network.module, kwargs)
             if others:
-                self._say_once(f"left out of the batches: {', '.join(others)}, which {self.network.name} is not run on")
+                self._say_once(f"left out of the batches: {', '.join(others)}, which {self.network.name} does not take")
         for value in rows.args:
             self._check_type(value)
         args = tuple(self._matched(value, say_so=True) for value in rows.args)
@@ -108,13 +108,13 @@ class Encoder:
         return args, named, self._mask_of(rows.kwargs, named)
 
     def _mask_of(self, given: Mapping[str, Any], named: Mapping[str, Any]) -> Tensor | None:
-        """Return which tokens are real, by the names that transformers and torch have for it; None if unsaid."""
+        """Return the mask of real tokens, by its names in transformers and torch; None if there is none."""
         mask = given.get("attention_mask")
         if isinstance(mask, torch.Tensor) and mask.dim() == 2:
             return mask
         if isinstance(mask, torch.Tensor):
             self._say_once(
-                f"attention_mask has {mask.dim()} axes, which do not say which tokens pad: pooling takes all"
+                f"attention_mask has {mask.dim()} axes, from which padding tokens are unknown: pooling uses all tokens"
             )
         for name in PADDING:
             padding = named.get(name)
@@ -123,17 +123,17 @@ class Encoder:
         return None
 
     def _check_type(self, value: Any) -> None:
-        """Raise if a tensor is surely not what the network takes."""
+        """Raise if a tensor clearly does not fit the network."""
         dtype = value.dtype if isinstance(value, torch.Tensor) else None
         if self.network.kind == "texts" and dtype is not None and dtype.is_floating_point:
             raise UsageError(
-                f"{self.network.name} reads texts, but the data are numbers of {dtype}: give texts, or token ids as "
+                f"{self.network.name} reads texts, but the data are numbers of {dtype}: pass texts, or token ids as "
                 "integers"
             )
         if self.network.kind == "images" and dtype == torch.uint8:
             raise UsageError(
-                f"{self.network.name} takes images that its transform has scaled, but the data are tensors of uint8: "
-                "give PIL images or files, or scale them"
+                f"{self.network.name} takes images scaled by its transform, but the data are tensors of uint8: "
+                "pass PIL images or files, or scale them"
             )
 
     def _matched(self, value: Any, say_so: bool = False) -> Any:
@@ -146,7 +146,7 @@ class Encoder:
         if say_so:
             before, after = (str(each).removeprefix("torch.") for each in (value.dtype, dtype))
             self._say_once(
-                f"inputs are converted from {before} to {after}, in which {self.network.name} has its weights"
+                f"inputs are converted from {before} to {after}, the type of the weights of {self.network.name}"
             )
         return value.to(dtype)
 

@@ -1,4 +1,4 @@
-"""What a module's forward pass takes: the arguments it names, and the precision of its weights."""
+"""The inputs of a module's forward pass: its named arguments, and the precision of its weights."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ else:
 
 
 def plain_module(module: nn.Module) -> nn.Module:
-    """Return the module that ``torch.compile`` has wrapped, or the module itself."""
+    """Return the module that ``torch.compile`` wraps, or the module itself."""
     return getattr(module, "_orig_mod", module)
 
 
 def floating_dtype(module: nn.Module) -> torch.dtype | None:
-    """Return the floating point type of the weights; None without any, or if they are of several."""
+    """Return the floating point type of the weights; None if there are none, or several types."""
     found = {parameter.dtype for parameter in module.parameters() if parameter.dtype.is_floating_point}
     return next(iter(found)) if len(found) == 1 else None
 
 
 def _parameters(module: nn.Module) -> tuple[dict[str, inspect.Parameter], bool]:
-    """Return the arguments that a forward pass names, and whether it takes others by name."""
+    """Return the named arguments of a forward pass, and whether it accepts further keywords."""
     try:
         parameters = inspect.signature(module.forward).parameters.values()
     except (TypeError, ValueError):  # a compiled function does not tell
@@ -41,17 +41,17 @@ def _parameters(module: nn.Module) -> tuple[dict[str, inspect.Parameter], bool]:
 def accepted(
     module: nn.Module,
     given: Mapping[str, Any],
-    advice: str = "Rename them, or name the one that is its input with column=",
+    advice: str = "Rename them, or name its input with column=",
 ) -> tuple[dict[str, Any], list[str]]:
     """Return which entries of a dictionary the forward pass takes, and the names of the others.
 
-    Those are taken that ``forward`` names; if it names none and takes anything (``**kwargs``), all tensors. Labels are
-    taken only where a network cannot run without them.
+    These are the entries that ``forward`` names, or all tensors if it names none and accepts ``**kwargs``. Labels are
+    included only if the network cannot run without them.
 
     Raises
     ------
     UsageError
-        If it takes none.
+        If it takes none of them.
     """
     module = plain_module(module)
     named, takes_any = _parameters(module)

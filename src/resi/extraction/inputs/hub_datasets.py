@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _KIND = "rows of the dataset"
 READY = ("input_ids", "pixel_values", "input_values", "inputs_embeds")
-"""Columns that a tokenizer or an image processor has made."""
+"""Columns made by a tokenizer or an image processor."""
 
 
 def is_hub_data(data: Any) -> bool:
@@ -37,7 +37,7 @@ def is_hub_data(data: Any) -> bool:
 
 
 def load_saved(folder: Path) -> Any:
-    """Return what ``save_to_disk`` has written into a folder, None if that is something else.
+    """Return the dataset that ``save_to_disk`` wrote into a folder; None for other folders.
 
     Raises
     ------
@@ -59,7 +59,7 @@ def load_saved(folder: Path) -> Any:
         return datasets.load_from_disk(str(folder))
     except Exception as error:  # any error on arbitrary files
         raise DatasetError(
-            f"data={folder} cannot be read as a saved dataset: {reason_of(error)}; write it again with save_to_disk"
+            f"data={folder} cannot be read as a saved dataset: {reason_of(error)}; save it again with save_to_disk"
         ) from error
 
 
@@ -71,7 +71,7 @@ def rows_of_hub_data(
     Raises
     ------
     UsageError
-        If it is streamed or has several splits, or if it is not clear which column is the input.
+        If it is streamed or has several splits, or if the input column is ambiguous.
     """
     import datasets
 
@@ -81,10 +81,10 @@ def rows_of_hub_data(
         )
     if isinstance(data, datasets.IterableDataset):
         raise UsageError(
-            "data is a streamed dataset, whose rows cannot be read again: take those to use, "
+            "data is a streamed dataset, whose rows cannot be read twice: collect the rows to use, "
             "datasets.Dataset.from_list(list(data.take(1000)))"
         )
-    if data.format["type"] == "custom":  # rows are what a transform of the user's makes of them
+    if data.format["type"] == "custom":  # rows are the output of a user's transform
         return Items(data, Picker(column if column is None or isinstance(column, str) else ",".join(column), id_name))
     names = id_column(id_name, data.column_names)
     samples = None if names is None else ids_of(list(data[names]), names)
@@ -114,7 +114,7 @@ def _is_text(feature: Any) -> bool:
 
 
 class _ImageColumn:
-    """Images as the bytes they are stored as."""
+    """Images as their stored bytes."""
 
     kind = _KIND
 
@@ -128,7 +128,7 @@ class _ImageColumn:
         cells = self._data[first:stop][self._name]
         for row, cell in enumerate(cells, start=first):
             if cell is None:
-                raise DatasetError(f"row {row} of the {_KIND} has no image in column {self._name}: take the row away")
+                raise DatasetError(f"row {row} of the {_KIND} has no image in column {self._name}: remove the row")
         values = [cell["bytes"] if cell["bytes"] is not None else content_of(Path(cell["path"])) for cell in cells]
         names = [cell["path"] or "the image" for cell in cells]
         return Images(values, names, None if self._samples is None else self._samples[first:stop])
@@ -156,7 +156,7 @@ class _NumberColumn:
 
 
 class _Ready:
-    """Rows that a tokenizer or an image processor has made, padded at the right to the longest of a batch."""
+    """Rows made by a tokenizer or an image processor, padded at the right to the longest of a batch."""
 
     kind = _KIND
 
@@ -181,7 +181,7 @@ class _Ready:
 
 
 def _padded(values: Sequence[Any], name: str, first: int) -> Tensor:
-    """Return rows as one tensor; lists of numbers get zeros behind them, which the attention mask hides."""
+    """Return rows as one tensor; lists of numbers are padded with zeros, which the attention mask hides."""
     try:
         if isinstance(values[0], list) and not isinstance(values[0][0], list):
             longest = max(map(len, values))

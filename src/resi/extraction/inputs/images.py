@@ -65,16 +65,16 @@ def images_of_folder(folder: Path) -> ImageFiles:
                 path = Path(parent, name)
                 (found if path.suffix.lower() in SUFFIXES else others).append(path.relative_to(folder))
     if not found:
-        held = f"its {len(others)} files are others, such as {min(others)}" if others else "it holds no files"
+        held = f"it holds {len(others)} other files, such as {min(others)}" if others else "it holds no files"
         raise DatasetError(f"data={folder} is a folder without images ({' '.join(SUFFIXES)}): {held}")
     if others:
-        say(f"{len(others)} files in {folder} are no images and are left out, such as {min(others)}")
+        say(f"{len(others)} files in {folder} are not images and are left out, such as {min(others)}")
     found.sort(key=lambda path: path.parts)
     return ImageFiles([folder / path for path in found], [path.as_posix() for path in found])
 
 
 def to_tensors(images: Images, processor: Any, first: int) -> Tensor | dict[str, Tensor]:
-    """Return images as a network takes them, in RGB.
+    """Return images as inputs of a network, in RGB.
 
     Parameters
     ----------
@@ -108,11 +108,11 @@ def _stacked(decoded: Sequence[Image], transform: Callable[[Image], Any], names:
     found = [transform(image) for image in decoded]
     for tensor, name in zip(found, names, strict=True):
         if not isinstance(tensor, torch.Tensor):
-            raise UsageError(f"the transform makes {type(tensor).__name__} of {name}: expected a tensor")
+            raise UsageError(f"the transform returns {type(tensor).__name__} for {name}: expected a tensor")
         if tensor.shape != found[0].shape:
             raise UsageError(
-                f"the transform makes a tensor of shape {tuple(tensor.shape)} of {name}, but {tuple(found[0].shape)} "
-                f"of {names[0]}: it has to bring all images to one size"
+                f"the transform returns a tensor of shape {tuple(tensor.shape)} for {name}, but "
+                f"{tuple(found[0].shape)} for {names[0]}: it must resize all images to one size"
             )
     return torch.stack(found)
 
@@ -127,14 +127,14 @@ def _decoded(value: bytes | Image, name: str) -> Image:
             return _rgb(image, name)
     except (OSError, SyntaxError, ValueError) as error:  # whatever Pillow raises on a damaged file
         raise DatasetError(
-            f"{name} cannot be read as an image ({type(error).__name__}): replace the file, or take it away"
+            f"{name} cannot be read as an image ({type(error).__name__}): replace or remove the file"
         ) from error
 
 
 def _rgb(image: Image, name: str) -> Image:
     if image.mode.startswith(("I", "F")):
         raise UsageError(
-            f"{name} has pixels of mode {image.mode}, which the 8 bits of RGB would cut off: bring them to 8 bits, or "
+            f"{name} has pixels of mode {image.mode}, which 8-bit RGB would truncate: convert them to 8 bits, or "
             "pass tensors"
         )
     return image.convert("RGB")

@@ -52,10 +52,10 @@ def batches_of_dataset(dataset: Any, batch_size: int, encoder: Encoder, picker: 
 
 
 def loader_of_stream(dataset: IterableDataset[Any], batch_size: int) -> DataLoader[Any]:
-    """Return what collates the samples of a dataset that can be iterated alone."""
+    """Return a loader that collates the samples of an iterable dataset."""
     from torch.utils.data import DataLoader
 
-    # A generator of its own, since a loader would draw a seed for its workers from the global one.
+    # With its own generator, since a loader would draw a seed for its workers from the global one.
     return DataLoader(dataset, batch_size, generator=torch.Generator())
 
 
@@ -76,7 +76,7 @@ def batches_of_loader(loader: DataLoader[Any], encoder: Encoder, picker: Picker)
             rows = picker.batch(batch, kind)
             if is_shuffled and rows.samples is None:
                 raise UsageError(
-                    "the DataLoader shuffles, so that rows could not be told apart: pass shuffle=False, or batches "
+                    "the DataLoader shuffles, so rows cannot be identified: pass shuffle=False, or batches "
                     "that are dictionaries with an entry id"
                 )
             yield rows
@@ -97,7 +97,7 @@ def batches_of_iterable(data: Iterable[Any], encoder: Encoder, picker: Picker) -
 
 
 def peeked(data: Iterable[Any]) -> tuple[Any, Iterable[Any]]:
-    """Return the first item of an iterable, None if there is none, and an iterable that still has it."""
+    """Return the first item of an iterable, None if it is empty, and an iterable that still has it."""
     if iter(data) is not data:
         return next(iter(data), None), data
     iterator = iter(data)
@@ -106,7 +106,7 @@ def peeked(data: Iterable[Any]) -> tuple[Any, Iterable[Any]]:
 
 
 def _guarded(batches: Iterable[Any], kind: str) -> Iterator[Any]:
-    """Yield from the code of others, whose errors become one line."""
+    """Yield from third-party code, whose errors become one line."""
     with torch.random.fork_rng(devices=[]):  # from whose generator a DataLoader draws a seed for its workers
         iterator = iter(batches)
     number = 0
@@ -124,7 +124,7 @@ def _guarded(batches: Iterable[Any], kind: str) -> Iterator[Any]:
 
 
 def _check_complete(loader: DataLoader[Any]) -> int | None:
-    """Return how many samples a DataLoader gives, None if that is not known.
+    """Return the number of samples of a DataLoader, None if it is unknown.
 
     Raises
     ------

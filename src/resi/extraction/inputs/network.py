@@ -17,22 +17,22 @@ Kind = Literal["tensors", "texts", "images"]
 
 @dataclass(frozen=True)
 class Network:
-    """A module with what prepares its inputs.
+    """A module with its tokenizer or image transform.
 
     Attributes
     ----------
     module : nn.Module
     name : str
-        What a person knows it by.
+        Its name, for people.
     processor : object, optional
-        A tokenizer of transformers, an image processor of transformers, or a callable that makes a tensor of a PIL
-        image.
+        A tokenizer of transformers, an image processor of transformers, or a callable that converts a PIL image to a
+        tensor.
     kind : str
-        What the processor takes: ``texts`` or ``images``; ``tensors`` without one.
+        Input of the processor: ``texts`` or ``images``; ``tensors`` without a processor.
     versions : dict from str to str
-        Of the library that the network comes from.
+        Version of the library that the network comes from.
     missing : str
-        Why there is no processor, where one was looked for.
+        Why no processor was found, where one was looked for.
     """
 
     module: nn.Module
@@ -44,7 +44,7 @@ class Network:
 
 
 def with_processor(module: nn.Module, processor: Any, name: str, versions: dict[str, str]) -> Network:
-    """Return a network with the kind of inputs that its processor takes.
+    """Return a network with the kind of inputs of its processor.
 
     Raises
     ------
@@ -55,7 +55,7 @@ def with_processor(module: nn.Module, processor: Any, name: str, versions: dict[
         return Network(module, name, versions=versions)
     if hasattr(processor, "tokenizer") and hasattr(processor, "image_processor"):
         raise UsageError(
-            f"the processor of {name} takes texts and images: give one of the two, (model, processor.tokenizer) or "
+            f"the processor of {name} takes texts and images: pass one part of it, (model, processor.tokenizer) or "
             "(model, processor.image_processor)"
         )
     tokenizers = loaded("tokenizers")
@@ -69,5 +69,5 @@ def with_processor(module: nn.Module, processor: Any, name: str, versions: dict[
         return Network(module, name, processor, "images", versions)
     raise UsageError(
         f"the processor of {name} is {type(processor).__name__}: expected a tokenizer or an image processor of "
-        "transformers, or a function that makes a tensor of a PIL image"
+        "transformers, or a function that converts a PIL image to a tensor"
     )

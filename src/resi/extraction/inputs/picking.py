@@ -1,4 +1,4 @@
-"""What of an item or a batch is the input: labels are left, ids are taken out, tensors, texts and images told apart."""
+"""Finds the input in an item or a batch: labels are dropped, ids extracted, tensors, texts and images recognised."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Picker:
-    """Takes the input and the id out of what a data set gives.
+    """Extracts the input and the id from the items of a dataset.
 
-    Of a tuple the first element is the input, and the rest, such as labels, is left. If that is a tuple itself, it
-    holds several positional arguments. A dictionary holds named arguments, unless a column is named.
+    In a tuple the first element is the input; the rest, such as labels, is dropped. If the first element is a tuple
+    itself, it holds several positional arguments. A dictionary holds named arguments, unless a column is named.
 
     Attributes
     ----------
     column : str, optional
-        The entry of a dictionary that is the one input.
+        The key of the input in a dictionary.
     id_column : str or False, optional
-        The entry with ids: ``id`` if there is one and nothing is given; False for none.
+        The key of the ids; by default ``id`` if there is one; False for none.
     """
 
     column: str | None = None
@@ -85,14 +85,14 @@ class Picker:
         return item, None
 
     def refuse(self, given: str) -> None:
-        """Raise if a column is named, though the data have none."""
+        """Raise if a column is named but the data have none."""
         asked = {"column": self.column, "id": self.id_column or None}
         for key, name in asked.items():
             if name is not None:
                 raise UsageError(f"{key}={name} names a column of a table, or an entry of dictionaries, but {given}")
 
     def pick_entries(self, item: Mapping[str, Any]) -> tuple[Any, Any]:
-        """Return the input among the entries of a dictionary, and the ids; None without any."""
+        """Return the input and the ids (or None) from a dictionary."""
         if self.id_column and self.id_column not in item:
             raise unknown_name("column for id=", self.id_column, list(map(str, item)))
         if self.column is not None and self.column not in item:
@@ -118,12 +118,12 @@ def is_image(value: Any) -> bool:
 
 
 def plain_value(sample: Any) -> Any:
-    """Return an id without the array around it."""
+    """Return an id, unwrapped from an array."""
     return sample.item() if hasattr(sample, "item") else sample
 
 
 def to_tensor(value: Any) -> Any:
-    """Return an array as a tensor, and anything else as it is."""
+    """Return an array as a tensor, and anything else unchanged."""
     if isinstance(value, numpy.ndarray) and value.dtype.kind in "biufc":
         # A copy: torch cannot hold memory that is read-only, such as that of a file, or of another byte order.
         return torch.from_numpy(numpy.array(value, dtype=value.dtype.newbyteorder("=")))
@@ -160,7 +160,7 @@ def _collated(inputs: Sequence[Any], first: int, kind: str) -> Any:
     except (RuntimeError, TypeError, KeyError) as error:
         raise DatasetError(
             f"rows {first} to {first + len(inputs) - 1} of the {kind} do not make a batch: {first_line(error)}. Bring "
-            "them to one shape, or pass a DataLoader with a collate_fn of your own"
+            "them to one shape, or pass a DataLoader with your own collate_fn"
         ) from error
 
 
@@ -183,9 +183,7 @@ def _tensors(value: Any, ids: list[str] | None, kind: str) -> Tensors:
 def _graph(graph: Any) -> Tensors:
     """Return a graph, whose nodes are the samples, as the one argument."""
     if getattr(graph, "n_id", None) is not None or getattr(graph, "input_id", None) is not None:
-        raise UsageError(
-            "a batch of sampled neighbours holds nodes that are not its own, several times over: pass the whole graph"
-        )
+        raise UsageError("a batch of sampled neighbours repeats nodes of other batches: pass the whole graph")
     if graph.num_nodes is None:
-        raise DatasetError("a graph does not say how many nodes it has: expected node features x, or num_nodes")
+        raise DatasetError("the number of nodes of a graph is unknown: expected node features x, or num_nodes")
     return Tensors((graph,), {}, int(graph.num_nodes))

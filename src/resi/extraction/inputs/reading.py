@@ -20,7 +20,7 @@ class Source(Protocol):
     Attributes
     ----------
     kind : str
-        What they are, for messages.
+        Name of the rows in messages.
     """
 
     kind: str
@@ -71,13 +71,13 @@ class RowBatches(Batches):
 
 
 class StreamBatches(Batches):
-    """Batches that come as they are, from the start on.
+    """Batches in their own order, read from the start.
 
     Parameters
     ----------
     kind : str
     batches : callable
-        Returns a new pass over them, or the same iterator again where there is but one.
+        Returns a new pass over them, or the same iterator again if there is only one.
     n_samples : int, optional
     encoder : Encoder
     """
@@ -94,13 +94,13 @@ class StreamBatches(Batches):
 
 
 def once(iterator: Iterator[Rows], kind: str) -> Callable[[], Iterator[Rows]]:
-    """Return what gives an iterator a first time, and says so when it is asked again."""
+    """Return a function that returns an iterator once, and raises an error the second time."""
     left = [iterator]
 
     def give() -> Iterator[Rows]:
         if not left:
             raise UsageError(
-                f"the {kind} have been read, and can be read but once: give a list, a Dataset or a DataLoader"
+                f"the {kind} can only be read once, and have been read: pass a list, a Dataset or a DataLoader"
             )
         return left.pop()
 
@@ -108,12 +108,12 @@ def once(iterator: Iterator[Rows], kind: str) -> Callable[[], Iterator[Rows]]:
 
 
 def unreadable(kind: str, first: int, stop: int, error: Exception) -> DatasetError:
-    """Return the error for rows that the code of others could not read."""
+    """Return the error for rows that third-party code could not read."""
     return DatasetError(f"rows {first} to {stop - 1} of the {kind} cannot be read: {reason_of(error)}")
 
 
 def reason_of(error: Exception) -> str:
-    """Return an error as one line; of one in a worker of a DataLoader, whose text is a traceback, its last."""
+    """Return an error as one line; for the traceback of a DataLoader worker, its last line."""
     lines = str(error).strip().splitlines()
     if not lines:
         return type(error).__name__

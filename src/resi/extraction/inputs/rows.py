@@ -1,4 +1,4 @@
-"""Rows as they are read, before a tokenizer or a transform has seen them: tensors, texts or images."""
+"""Raw rows, before a tokenizer or a transform: tensors, texts or images."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Texts:
     ----------
     values : sequence of str or of pairs
     samples : list of str, optional
-        Ids, where the data bring them.
+        Ids, if the data have them.
     """
 
     values: Sequence[Text]
@@ -48,7 +48,7 @@ class Images:
     ----------
     values : sequence of bytes or of PIL images
     names : sequence of str
-        What each is known by in messages.
+        The name of each in messages.
     """
 
     values: Sequence[bytes | Image]
@@ -71,10 +71,10 @@ class Tensors:
     ----------
     args : tuple
     kwargs : dict from str
-        What belongs to rows has them at its first axis; anything else is of the whole batch.
+        Entries with rows have them along their first axis; others belong to the whole batch.
     n_rows : int
     hashes : list of bytes, optional
-        The hash of each row, where tensors hold more than the row, such as what pads it.
+        The hash of each row, if tensors hold more than the row, such as padding.
     """
 
     args: tuple[Any, ...]
@@ -119,12 +119,12 @@ class Tensors:
 
 
 LABELS = ("label", "labels")
-"""Entries that are not what a network is run on; with them, many compute a loss."""
+"""Entries with labels, which are not inputs: given them, many networks compute a loss."""
 Rows = Texts | Images | Tensors
 
 
 def row_bytes(tensor: Tensor) -> Callable[[int], memoryview]:
-    """Return what gives the bytes of each row of a tensor of shape (n_rows, ...)."""
+    """Return a function for the bytes of each row of a tensor of shape (n_rows, ...)."""
     flat = tensor.detach().cpu().resolve_conj().resolve_neg().contiguous().reshape(len(tensor), -1)
     array = flat.view(torch.uint8).numpy() if flat.numel() else torch.zeros(len(tensor), 0, dtype=torch.uint8).numpy()
     return lambda row: array[row].data
@@ -154,11 +154,11 @@ def count_rows(values: Sequence[Any]) -> int:
         if isinstance(value, torch.Tensor) and value.dim() > 0:
             return len(value)
     kinds = ", ".join(type(value).__name__ for value in values) or "nothing"
-    raise DatasetError(f"a batch holds {kinds}: expected a tensor with samples at its first axis, or a graph")
+    raise DatasetError(f"a batch holds {kinds}: expected a tensor with samples along its first axis, or a graph")
 
 
 def _dense(value: Any) -> Any:
-    """Return the entries of a sparse tensor with where they are, as one tensor; anything else as it is."""
+    """Return the entries of a sparse tensor and their indices as one tensor; anything else unchanged."""
     if isinstance(value, torch.Tensor) and value.layout != torch.strided:
         entries = value.to_sparse_coo().coalesce()
         return torch.cat([entries.indices().double(), entries.values().double().reshape(1, -1)])

@@ -18,11 +18,11 @@ SUFFIXES = (".csv", ".parquet", ".tsv")
 
 
 def check_header(table: pl.DataFrame, path: Path) -> None:
-    """Raise if the names of columns may be the first row of a table without names."""
+    """Raise if the column names may be the first row of a table without a header."""
     if path.suffix.lower() != ".parquet" and any(name.strip().lstrip("-").isdecimal() for name in table.columns):
         raise UsageError(
-            f"the columns of {path} are {listed(table.columns, 10)}: if that is its first row, put a line with names "
-            "above it; else name the column with column=NAME"
+            f"the columns of {path} are {listed(table.columns, 10)}: if that is its first row, add a line with column "
+            "names above it; else name the column with column=NAME"
         )
 
 
@@ -32,7 +32,7 @@ def read_table(path: Path, as_text: str = "") -> pl.DataFrame:
     Parameters
     ----------
     as_text : str
-        The column of a CSV that is not to be taken for numbers: ids may have leading zeros.
+        The column of a CSV to read as text: ids may have leading zeros.
 
     Raises
     ------

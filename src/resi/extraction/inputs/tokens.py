@@ -17,29 +17,29 @@ if TYPE_CHECKING:
     from resi.extraction.inputs.rows import Text
 
 NO_LIMIT = 1_000_000
-"""What tokenizers without a limit state is larger."""
+"""Tokenizers without a limit state a larger number."""
 
 
 class Tokenization:
     """Token ids as the tokenizer gives them, special tokens included, padded to the longest text of a batch.
 
-    Padding goes to the right, whatever side the tokenizer is set to: left padding is for generating, and shifts the
-    positions of models that learned absolute ones. Behind the text neither encoders, which mask it, nor decoders, which
-    do not look ahead, see it, so that what a text gives does not depend on the others of its batch.
+    Padding is always on the right: left padding is for generation, and shifts the positions of models with learned
+    absolute ones. Encoders mask padding after the text, and decoders do not look ahead, so the output for a text does
+    not depend on the other texts of its batch.
 
-    Texts longer than the model takes are cut, and counted in the notes.
+    Texts that are too long for the model are truncated, and counted in the notes.
 
     Parameters
     ----------
     tokenizer : transformers.PreTrainedTokenizerBase
-        It is not changed: a copy pads.
+        It is not changed: a copy is used.
     module : nn.Module
         The model, which may take fewer tokens than its tokenizer states.
 
     Attributes
     ----------
     limit : int or None
-        Most tokens of a text; None if there is no limit.
+        Largest number of tokens of a text; None if there is no limit.
     """
 
     def __init__(self, tokenizer: Any, module: nn.Module) -> None:
@@ -59,16 +59,16 @@ class Tokenization:
 
     @property
     def notes(self) -> list[str]:
-        """How many texts were cut so far."""
+        """How many texts were truncated so far."""
         if not self._cut:
             return []
         return [
-            f"{self._cut} of {self._total} texts were cut at {self.limit} tokens, which is all that the model takes "
+            f"{self._cut} of {self._total} texts were cut to the model's limit of {self.limit} tokens "
             f"(the longest has {self._longest})"
         ]
 
     def __call__(self, texts: Sequence[Text]) -> dict[str, Tensor]:
-        """Return ``input_ids``, ``attention_mask`` and what else the tokenizer gives, of shape (n_texts, n_tokens)."""
+        """Return ``input_ids``, ``attention_mask`` and further outputs of the tokenizer, shape (n_texts, n_tokens)."""
         found = dict(
             self._tokenizer(
                 list(texts),
@@ -93,16 +93,16 @@ class Tokenization:
 
 
 def token_limit(tokenizer: Any, module: nn.Module) -> int | None:
-    """Return the most tokens that both a tokenizer and its model take; None if neither has a limit."""
+    """Return the largest number of tokens that both a tokenizer and its model accept; None if neither has a limit."""
     stated = [getattr(tokenizer, "model_max_length", None), _positions(plain_module(module))]
     limits = [int(limit) for limit in stated if limit is not None and 0 < limit < NO_LIMIT]
     return min(limits) if limits else None
 
 
 def _positions(module: nn.Module) -> int | None:
-    """Return how many positions a model has learned, or its config states."""
+    """Return the number of positions that a model has learned or its config states."""
     for name, child in module.named_modules():
-        # Models after RoBERTa begin to count behind the index that pads.
+        # RoBERTa and its successors count positions from after the padding index.
         if name.endswith("position_embeddings") and isinstance(child, torch.nn.Embedding):
             return child.num_embeddings - (0 if child.padding_idx is None else child.padding_idx + 1)
     return getattr(getattr(module, "config", None), "max_position_embeddings", None)

@@ -48,7 +48,7 @@ class Distances(NamedTuple):
 
 
 def trial_distances(x: Features, trials: int, rows: int, seed: int) -> tuple[Distances, ...]:
-    """Return the normalised distances of each trial's subset of rows; of all rows, once, where there are no more.
+    """Return the normalised distances of each trial's subset of rows, or once of all rows if there are no more.
 
     The subset depends on ``seed``, the trial and the number of samples alone: it is the same for all representations.
 
@@ -83,7 +83,7 @@ def _normalised(cloud: Cloud) -> Distances:
     scale = _full_quantile(values, n_points, 0.9)
     if scale == 0:
         raise DegenerateInputError(
-            f"nine tenths of the distances between {n_points} rows are zero, so that there is no scale to measure by"
+            f"nine tenths of the distances between {n_points} rows are zero, so distances cannot be normalised"
         )
     values /= scale
     mean = 2 * float(values.sum()) / n_points**2

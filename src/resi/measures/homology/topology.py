@@ -1,4 +1,4 @@
-"""Measures on the topology of the point clouds: their loops, and their shape at several scales."""
+"""Measures of the topology of point clouds: their loops, and their shape at several scales."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ DISTANCE_INVARIANCES = frozenset({"orthogonal", "permutation", "isotropic_scalin
 class RTD(BuiltIn):
     """Representation topology divergence.
 
-    How long loops of one point cloud stay open that the other closes: the summed length of the bars of first homology
-    of a complex that compares the two distance matrices (see :mod:`resi.measures.homology.persistence`), averaged over
-    both directions and over trials. Distances are in units of their 0.9-quantile, so the value has no unit; it is 0 for
-    equal distance matrices and grows with the number of rows.
+    For how long loops of one point cloud stay open that the other closes: the summed length of the bars of first
+    homology of a complex that compares the two distance matrices (see :mod:`resi.measures.homology.persistence`),
+    averaged over both directions and over trials. Distances are in units of their 0.9-quantile, so the value has no
+    unit; it is 0 for equal distance matrices and grows with the number of rows.
 
-    Each trial looks at its own draw of ``rows`` rows, the same for all representations of as many samples. With no
-    more samples than ``rows`` all are taken and there is one trial. So the time grows with about the square of the
-    samples up to ``rows``, is ``trials`` times as much beyond, and grows no further.
+    Each trial uses its own draw of ``rows`` rows, the same for all representations with the same number of samples.
+    With at most ``rows`` samples, all are used in one trial. So the time grows with about the square of the samples up
+    to ``rows``; beyond that it is ``trials`` times as long and constant.
 
     Parameters
     ----------
@@ -237,7 +237,7 @@ class GeometryScore(BuiltIn):
     landmarks : int
         Samples in a draw.
     holes : int
-        Length of the vectors: the time that a complex has more loops is left out.
+        Length of the vectors: times with more loops are left out.
     seed : int
         Key of the draws.
 
@@ -302,7 +302,7 @@ def mean_living_times(x: Features, draws: int, landmarks: int, holes: int, seed:
 
     if draws < 1 or landmarks < 3 or holes < 1:
         raise UsageError(
-            f"geometry_score needs draws of at least 3 landmarks, and holes, not {draws=}, {landmarks=}, {holes=}"
+            f"geometry_score needs at least one draw, 3 landmarks and one hole, not {draws=}, {landmarks=}, {holes=}"
         )
     cloud = x.shared(cloud_of_positions)
     n_samples = len(cloud.points)

@@ -115,14 +115,14 @@ def canonical(a: Features, b: Features) -> Canonical:
 
 
 def guess_note(rank_a: int, is_sure_a: bool, rank_b: int, is_sure_b: bool) -> str:
-    """Return a sentence if a rank is a guess, as the data are about as small as rounding."""
+    """Return a note if a rank is uncertain, as the data are about as small as rounding."""
     sides = ("R", rank_a, is_sure_a), ("S", rank_b, is_sure_b)
     guessed = " and ".join(f"{side} ({rank})" for side, rank, is_sure in sides if not is_sure)
     return f"the rank of {guessed} is a guess: its directions are hardly larger than rounding" if guessed else ""
 
 
 def note(a: Features, b: Features, further: str = "") -> str:
-    """Return the note on a guessed rank of one of two centred matrices, and a further one."""
+    """Return the note on an uncertain rank of one of two centred matrices, and a further one."""
     first, second = a.shared(centred_basis), b.shared(centred_basis)
     guess = guess_note(first.rank, first.is_sure, second.rank, second.is_sure)
     return "; ".join(filter(None, (guess, further)))

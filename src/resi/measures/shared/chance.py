@@ -1,7 +1,7 @@
-"""Scores of unrelated representations, which show that a value is barely informative.
+"""Values of unrelated representations, which show that a value is barely informative.
 
-Unrelated are two representations whose rows are put into random orders. With few rows for the directions they extend in
-many measures are then near the best value, for any data.
+Two representations are unrelated if their rows are in random order. With few rows for their number of directions, many
+measures are then near the best value for any data.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from resi.measures.features import Features
 
 NOTED = 0.5
-"""From this share of the best value on, what unrelated representations score is noted."""
+"""From this share of the best value on, a note states the value of unrelated representations."""
 _ANGLES = [math.pi * (step + 0.5) / 128 for step in range(128)]
 
 
 def note(n_rows: int, extent: str, score: float, bound: str = "") -> str:
-    """Return the sentence that says what unrelated representations score."""
+    """Return the note on the value of unrelated representations."""
     return f"with {n_rows} rows and {extent}, unrelated data score about {score:.2g}{bound} too"
 
 

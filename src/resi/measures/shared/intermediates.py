@@ -1,4 +1,4 @@
-"""What measures share: intermediates of one representation, each computed once.
+"""Intermediates of one representation that measures share, each computed once.
 
 Every function takes :class:`~resi.measures.features.Features` and is called through ``x.shared(function)``. Beside it
 are orthonormal :mod:`~resi.measures.shared.bases`, :mod:`~resi.measures.shared.rotations`,

@@ -123,11 +123,11 @@ def all_directions(x: Features) -> Cloud:
     missing = vectors.missing
     if are_parallel(vectors, result.lengths, resolution(x)):
         raise DegenerateInputError(
-            f"all rows have the same direction, to the precision of {name_of(x.dtype)} numbers: none is nearer than "
+            f"all rows have the same direction, to the precision of {name_of(x.dtype)} numbers: no row is nearer than "
             "another"
         )
     if missing is not None and len(missing) == len(result.lengths):
-        raise DegenerateInputError("all rows are zero: none is nearer than another")
+        raise DegenerateInputError("all rows are zero: no row is nearer than another")
     return result
 
 

@@ -1,4 +1,4 @@
-"""What measures share of a representation, in bytes by part, and what making it takes beside that for a while.
+"""Memory of shared intermediates of a representation, in bytes by part, and temporary memory for computing them.
 
 Parts are named after the functions that compute them. Numbers that hold one entry for each row are counted where a
 representation may have few columns.

@@ -1,7 +1,7 @@
-"""A representation with its rows in another order, which takes over what has been computed of the original.
+"""A representation with its rows in another order, which reuses the intermediates of the original.
 
-Most of what measures share either has one row per sample, or does not depend on the order of samples at all. Only what
-belongs to a pair is computed anew.
+Most shared intermediates either have one row per sample, or do not depend on the order of samples. Only those of pairs
+are computed again.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ SAME: frozenset[Callable[..., Any]] = frozenset(
         chance.extent,
     }
 )
-"""What does not depend on the order of the rows."""
+"""Intermediates that do not depend on the order of the rows."""
 IN_ROWS: dict[Callable[..., Any], Callable[[Any, Tensor], Any]] = {
     intermediates.scaled: _first,
     intermediates.shifted: _rows,
@@ -114,4 +114,4 @@ IN_ROWS: dict[Callable[..., Any], Callable[[Any, Tensor], Any]] = {
     bases.centred_basis: _first,
     bases.uncentred_basis: _first,
 }
-"""What follows the order of the rows, and how."""
+"""Intermediates that follow the order of the rows, and how to reorder them."""

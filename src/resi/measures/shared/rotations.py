@@ -1,4 +1,4 @@
-"""The rotation that brings one representation closest to another, and how far apart the two are after it."""
+"""The best rotation of one representation onto another, and their distance after it."""
 
 from __future__ import annotations
 

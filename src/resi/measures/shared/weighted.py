@@ -1,8 +1,8 @@
-"""Products of two centred matrices whose rows are in draws a number of times, for all draws at once.
+"""Products of two centred matrices with resampled rows, for all draws at once.
 
 Which rows are drawn, and how often, are weights of the rows. With means of the weighted rows taken off, ``‖RᵀWS‖F²`` is
-a quadratic form in the weights: one product of matrices gives it for all draws, where each draw by itself would
-centre and multiply anew.
+a quadratic form in the weights: one matrix product gives it for all draws, instead of centring and multiplying for each
+draw.
 """
 
 from __future__ import annotations

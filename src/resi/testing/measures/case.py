@@ -212,7 +212,7 @@ class Case:
 
 def writes_to_input(failure: CallError) -> bool:
     """Return whether a call failed because the measure has written to what it was given."""
-    return isinstance(failure.error, MeasureError) and "writes to what it was given" in str(failure)
+    return isinstance(failure.error, MeasureError) and "writes to its input" in str(failure)
 
 
 def shown(value: float) -> str:

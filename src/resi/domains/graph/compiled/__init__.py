@@ -1,1 +1,1 @@
-"""Compiled loops for training on the CPU: what torch does in many passes over memory, in one."""
+"""Compiled loops for training on the CPU: operations that take torch many passes over memory, in one pass."""

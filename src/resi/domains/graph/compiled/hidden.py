@@ -1,4 +1,4 @@
-"""What stands between two layers as compiled loops: batch norm, activation and dropout."""
+"""The operations between two layers as compiled loops: batch norm, activation and dropout."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BLOCK = 256
 
 
 class Between(NamedTuple):
-    """What a layer passes on its way to the next one.
+    """The operations between a layer and the next one.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Messages along the edges of a small graph on the CPU, for which little is built anew where an epoch drops edges."""
+"""Messages along the edges of a small graph on the CPU, which reuse most structures if an epoch drops edges."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class CompiledPropagation(Propagation):
 
     @cached_property
     def senders(self) -> Senders:
-        """Who sends to each node that receives, itself always among them."""
+        """The senders of each receiving node, always including the node itself."""
         rows, nodes = self._normalized_sums, self.nodes
         nodes = torch.arange(self._edges.n_nodes) if nodes is None else nodes
         return Senders(nodes, torch.from_numpy(rows.starts), torch.from_numpy(rows.columns))

@@ -24,11 +24,11 @@ class GraphDataset(FoundDataset["Graph"]):
     probe_nodes : int
         Number of test nodes whose representations are compared.
     features, classes : int, optional
-        Of a node, and how many there are, by which the size of models is estimated; None if the files decide it.
+        Numbers of node features and classes, to estimate the size of models; None if they depend on the files.
     published_name : str
         Its name in the published results; empty if there are none.
     hyperparameters : mapping from architecture to mapping
-        Hyperparameters that differ on this dataset from those of a network on datasets it does not know, which are its
+        Hyperparameters that differ on this dataset from a network's defaults, which are its
         values on graphs like Cora.
     """
 

@@ -1,4 +1,4 @@
-"""Cora as the Planetoid release has it: found on disk or downloaded, and checked before anything is read."""
+"""Cora from the Planetoid release: found on disk or downloaded, and verified before it is read."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ LIMIT = 2**24
 
 
 def read_checked(path: Path) -> bytes:
-    """Return the content of one of the files, which is that of the release.
+    """Return the verified content of one of the files of the release.
 
     Raises
     ------
     DatasetError
-        If it is not.
+        If it differs from the release.
     """
     content = path.read_bytes()
     if hashlib.sha256(content).hexdigest() != FILES[path.name]:
@@ -68,12 +68,12 @@ def _hash(path: Path) -> str:
 
 
 def _download(downloads: Path) -> Path:
-    """Fetch the files from where PyG's Planetoid has them; each is checked before it gets its name."""
+    """Download the files from the source of PyG's Planetoid; each is verified before it gets its name."""
     return fetch_missing("Cora", tuple(FILES), downloads / "Cora" / "raw", downloads, _fetch)
 
 
 def _fetch(path: Path) -> None:
-    """Fetch one file; not by PyG's own function, which trusts any server and takes any amount."""
+    """Download one file; not with PyG's function, which trusts any server and has no size limit."""
     from torch_geometric.datasets import Planetoid
 
     from resi.store.downloads import download

@@ -1,4 +1,4 @@
-"""Flickr, as PyG has it: found on disk or downloaded, hashed, and read by PyG's own loader."""
+"""Flickr from PyG: found on disk or downloaded, hashed, and read by PyG's own loader."""
 
 from __future__ import annotations
 
@@ -54,12 +54,12 @@ def _read(folder: Path) -> Graph:
 
 
 def _download(downloads: Path) -> Path:
-    """Fetch the files from where PyG has them; each gets its name when it begins as it should."""
+    """Download the files from PyG's source; each gets its name after its first bytes are checked."""
     return fetch_missing("Flickr", tuple(FILES), downloads / "raw", downloads, _fetch)
 
 
 def _fetch(path: Path) -> None:
-    """Fetch one file; not by PyG's own function, which trusts any server and takes any amount."""
+    """Download one file; not with PyG's function, which trusts any server and has no size limit."""
     from torch_geometric.datasets import Flickr
 
     from resi.store.downloads import download
@@ -71,7 +71,7 @@ def _fetch(path: Path) -> None:
         is_right = file.read(len(start)) == start
     if not is_right:
         fetched.unlink()
-        raise DatasetError(f"what was sent for {path.name} is another file")
+        raise DatasetError(f"the server sent another file for {path.name}")
     fetched.replace(path)
 
 

@@ -81,7 +81,7 @@ def read_tables(folder: Path) -> Tables:
     Raises
     ------
     DatasetError
-        Naming the file that is damaged, or does not fit the others.
+        Naming the file that is damaged or inconsistent with the others.
     """
     n_nodes = int(_column(folder, "raw/num-node-list.csv.gz")[0])
     edges = _table(folder, "raw/edge.csv.gz", "int64").T
@@ -93,9 +93,9 @@ def read_tables(folder: Path) -> Tables:
             raise DatasetError(f"{folder / name} has {len(found)} rows instead of one for each of {n_nodes} nodes")
     for name, ids in zip((FILES[0], *FILES[-3:]), (edges, *splits), strict=True):
         if (wrong := _beyond(ids, n_nodes)) is not None:
-            raise DatasetError(f"{folder / name} names the node {wrong}, but nodes count from 0 to {n_nodes - 1}")
+            raise DatasetError(f"{folder / name} has the node {wrong}, but nodes go from 0 to {n_nodes - 1}")
     if (wrong := _beyond(labels, CLASSES)) is not None:
-        raise DatasetError(f"{folder / FILES[2]} has the label {wrong}, but labels count from 0 to {CLASSES - 1}")
+        raise DatasetError(f"{folder / FILES[2]} has the label {wrong}, but labels go from 0 to {CLASSES - 1}")
     return Tables(edges, features, labels, *splits)
 
 
@@ -115,7 +115,7 @@ def _table(folder: Path, name: str, dtype: str) -> Table:
     is_right = all(found.is_integer() or (found.is_numeric() and dtype == "float32") for found in rows.dtypes)
     if not is_right or sum(rows.null_count().row(0)):
         kind = "whole numbers" if dtype == "int64" else "numbers"
-        raise DatasetError(f"{folder / name} holds something else than {kind}. Get the file again.")
+        raise DatasetError(f"{folder / name} does not hold {kind}. Download the file again.")
     return rows.to_numpy().astype(dtype)
 
 

@@ -24,9 +24,9 @@ class RawFiles:
     label : str
         The dataset's name in messages.
     names : tuple of str
-        Of the files, relative to the folder that holds them all.
+        Names of the files, relative to their folder.
     folders : tuple of str
-        Where that folder may be below the one that is given, in the order in which they are tried.
+        Possible locations of that folder below the given one, in the order in which they are tried.
     download : callable
         Fetches what is missing below the folder for downloads, and returns the folder that holds the files.
     hash_file : callable
@@ -45,7 +45,7 @@ class RawFiles:
         Raises
         ------
         DatasetError
-            If a file is missing or damaged: the message names it and says where it goes.
+            If a file is missing or damaged: the message names it and where to put it.
         """
         given = root or downloads
         folder = next((found for found in map(given.joinpath, self.folders) if any(self._present(found))), None)
@@ -87,7 +87,7 @@ def fetch_missing(
     Raises
     ------
     DatasetError
-        If one cannot be fetched: the message says where to put the files.
+        If one cannot be downloaded: the message says where to put the files.
     """
     from resi.store.downloads import download_lock
 

@@ -1,4 +1,4 @@
-"""A family of networks of the graph domain: one class with all that is special about them."""
+"""A family of networks of the graph domain: one class with everything specific to it."""
 
 from __future__ import annotations
 

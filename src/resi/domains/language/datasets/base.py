@@ -18,21 +18,21 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-# Raise it when the code that turns files into texts and labels would give others.
+# Increase it when the code that converts files to texts and labels gives different results.
 RECIPE = 1
 SUFFIXES = (".parquet", ".tsv")
 
 
 @dataclass(frozen=True)
 class PromptStyle:
-    """How causal language models are asked about a row.
+    """The prompt for causal language models.
 
     Attributes
     ----------
     instruction : str
         First line, which ends in a full stop.
     fields : tuple of str
-        What stands before each text.
+        Label before each text.
     options : tuple of str
         In the order of the letters.
     letters : str
@@ -65,9 +65,9 @@ class TextDataset(DatasetInfo):
         Share of rows whose hint is their own label, at the levels 0, 25, 50, 75 and 100. At level 0 it is the share of
         the largest class, so that the hint is uninformative.
     prompt : PromptStyle
-        How causal language models are asked.
+        The prompt for causal language models.
     other_names : mapping
-        What columns are called in some files, and what they are called here.
+        Names of columns in some files, and their names here.
     hub : tuple of str
         Repository and, where it has several, configuration.
     folder : Path, optional
@@ -143,7 +143,7 @@ class TextDataset(DatasetInfo):
         if self._missing(folder):
             if not may_download:
                 raise DatasetError(
-                    f"{self.name} is not in {folder} yet; a run fetches it, or reads it from dataset.root=FOLDER"
+                    f"{self.name} is not in {folder} yet; a run downloads it, or reads it from dataset.root=FOLDER"
                 )
             self._download(folder)
         return self.read_spec(folder)
@@ -195,7 +195,7 @@ class TextDataset(DatasetInfo):
             except Exception as error:  # for every error of the network, the remedy is the same
                 reason = (str(error) or type(error).__name__).splitlines()[0]
                 raise DatasetError(
-                    f"{self.name} is not in {folder} and cannot be fetched from the hub ({type(error).__name__}: "
+                    f"{self.name} is not in {folder} and cannot be downloaded from the hub ({type(error).__name__}: "
                     f"{reason}). Where there is a network, run {call}.save_to_disk(FOLDER), copy the folder here, and "
                     f"name it with dataset.root=FOLDER; {self._expected(self._missing(folder))}"
                 ) from error

@@ -1,4 +1,4 @@
-"""A family of transformers as one object: how it is built, read, fed, trained and published."""
+"""A family of transformers as one object: building, extraction, inputs, training and published models."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ class TextNetwork(NetworkFamily):
     low_rank_targets: ClassVar[tuple[str, ...]] = ()
     """Modules that ``fine_tuning=lora`` updates."""
     download: ClassVar[str] = "language"
-    """What ``resi download`` calls the published models."""
+    """Name of the published models in ``resi download``."""
     published_levels: ClassVar[Mapping[str, tuple[int, ...]]] = {}
     """Levels of the settings of a test of which there are published models, by the test."""
     releases: ClassVar[tuple[Release, ...]] = ()

@@ -1,1 +1,1 @@
-"""Networks for images: one file per family, all that is known of it in one class."""
+"""Networks for images: one file per family, with all its facts in one class."""

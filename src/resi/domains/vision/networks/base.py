@@ -1,4 +1,4 @@
-"""What a family of networks for images knows: building, layers, training, and its published weights."""
+"""A family of networks for images: building, layers, training, and published weights."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ class ImageNetwork(NetworkFamily):
     def too_small(self, architecture: str, dataset: ImageDataset) -> str:
         """Return why an architecture does not take the images of a dataset, which are too small, for a message."""
         del architecture
-        return f"takes no images of dataset={dataset.name}"
+        return f"does not take images of dataset={dataset.name}"
 
     def load_pretrained(self, model: nn.Module, hyperparameters: Mapping[str, Any]) -> None:
         """Load the weights that training starts from, where these are not those drawn by :meth:`build`."""

@@ -48,7 +48,7 @@ class PGNNFamily(GraphNetwork):
     def check(self, architecture: str, hyperparameters: Mapping[str, Any]) -> None:
         """Refuse another activation than the one that is part of the messages."""
         if hyperparameters["activation"] != "relu":
-            raise UsageError(f"model.{architecture}.activation={hyperparameters['activation']}: it is always relu")
+            raise UsageError(f"model.{architecture}.activation={hyperparameters['activation']}: it must be relu")
 
     def build(self, spec: ModelSpec, graph: Graph) -> PGNN:
         """Return the untrained model of a spec, with anchors drawn by the model's seed."""
