@@ -60,11 +60,11 @@ def test_poolings_give_comparisons_of_their_own(root: Path, small_sst2: DatasetS
     ("word", "message"),
     [
         ("representation=max", "representation of domain=language"),
-        ("model.bert_tiny.lora_rank=2", "bert_tiny has none"),
+        ("model.bert_tiny.lora_rank=2", "lora_rank: unknown; bert_tiny has epochs"),
         ("model.bert_tiny.schedule=step", "schedule of bert_tiny"),
         ("model.bert_tiny.epochs=0", "expected a number from 1"),
         ("model.bert_tiny.max_length=200", "bert_tiny has 128 positions"),
-        ("model.bert_tiny.tokenizer=x", "bert_tiny has none"),
+        ("model.bert_tiny.tokenizer=x", "tokenizer: unknown; bert_tiny has epochs"),
     ],
 )
 def test_wrong_words_are_refused_with_what_there_is(
