@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import hashlib
 import os
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,13 +42,19 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture(scope="session")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a data root with the models and representations of the small run."""
+def trained_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a data root with the models and representations of the small run, which no test changes."""
     import resi
 
     home = tmp_path_factory.mktemp("trained")
     resi.run([*TINY, f"root={home}", "stage=representations"])
     return home
+
+
+@pytest.fixture
+def trained(trained_once: Path, tmp_path: Path) -> Path:
+    """Return a data root of the test's own, with the models and representations of the small run."""
+    return Path(shutil.copytree(trained_once, tmp_path / "trained"))
 
 
 @pytest.fixture

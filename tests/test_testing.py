@@ -133,7 +133,7 @@ def test_published_names_of_facts_are_understood() -> None:
     [
         ({"symetric": False}, "measure norms: unknown fact 'symetric'; did you mean 'symmetric'?"),
         ({"invariant_to_rotation": True}, "measure norms: unknown fact 'invariant_to_rotation'; did you mean"),
-        ({"is_symmetric": True, "symmetric": True}, "measure norms: 'symmetric' is given by two names"),
+        ({"is_symmetric": True, "symmetric": True}, "measure norms: 'symmetric' is given under two names"),
         ({"metric": True, "self_value": 1.0}, "measure norms: a metric is a symmetric distance"),
         ({"symmetric": "no"}, "measure norms: class attribute 'symmetric' must be a bool, not 'no'"),
     ],
@@ -144,8 +144,8 @@ def test_misspelt_and_contradicting_facts_are_errors(facts, message: str) -> Non
 
 
 def test_the_measure_that_the_readme_shows_conforms() -> None:
-    section = (REPOSITORY / "README.md").read_text(encoding="utf-8").split("## Your own measure")[1]
-    names: dict[str, object] = {"__name__": "readme", "resi": resi, "R": np.zeros((4, 2)), "S": np.ones((4, 3))}
+    section = (REPOSITORY / "README.md").read_text(encoding="utf-8").split("## My own measure")[1]
+    names: dict[str, object] = {"__name__": "readme", "R": np.zeros((4, 2)), "S": np.ones((4, 3))}
     exec(re.search(r"```python\n(.*?)```", section, re.DOTALL)[1], names)
     measure = from_function(names["mean_shift"])
     check_measure(measure)

@@ -36,7 +36,9 @@ def benchmark() -> ModuleType:
     path = Path(__file__).parents[2] / "benchmarks" / "memory.py"
     spec = importlib.util.spec_from_file_location("benchmark_of_memory", path)
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(path.parent))
+        spec.loader.exec_module(module)
     return module
 
 

@@ -21,10 +21,10 @@ from tests.conftest import TINY
 
 
 @pytest.fixture(scope="module")
-def kept(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def kept(trained_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return what is kept of a small run by two measures."""
     root, folder = tmp_path_factory.mktemp("root"), tmp_path_factory.mktemp("kept")
-    shutil.copytree(trained, root, dirs_exist_ok=True, ignore=shutil.ignore_patterns("shards", "results"))
+    shutil.copytree(trained_once, root, dirs_exist_ok=True, ignore=shutil.ignore_patterns("shards", "results"))
     resi.run([*TINY, "measure=[cka,rsa]", f"root={root}"])
     main(["keep", str(root), "--to", str(folder)])
     return folder

@@ -32,10 +32,10 @@ OTHER = [*TINY, "model.gcn.epochs=1", "stage=representations"]
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory, trained: Path) -> Path:
+def made(tmp_path_factory: pytest.TempPathFactory, trained_once: Path) -> Path:
     """Return a data root with a finished run, and with models that nothing has compared."""
     home = tmp_path_factory.mktemp("made") / "home"
-    shutil.copytree(trained, home)
+    shutil.copytree(trained_once, home)
     resi.run([*RUN, f"root={home}"])
     resi.run([*OTHER, f"root={home}"])
     return home

@@ -232,7 +232,7 @@ def test_logits_are_of_one_model_where_a_test_needs_them(small, tmp_path: Path) 
         (["dataset.root={path}", "stage=models"], r"stage=models: domain=custom has representations"),
         (["dataset.root={path}", "representation=fc"], r"unknown layer of .*: 'fc'"),
         (["dataset.root={path}", "seeds=[0,7]"], r"unknown seed of .*: '7'"),
-        (["dataset.root={path}", "model=gcn"], r"model=gcn is of domain=graph, not of domain=custom; write domain=graph model=gcn"),
+        (["dataset.root={path}", "model=gcn"], "not of domain=custom; write domain=graph model=gcn"),
     ],
 )
 def test_words_that_do_not_fit_are_one_line(planted: Planted, words: list[str], message: str) -> None:
