@@ -49,7 +49,7 @@ class ScoreViews:
         -------
         polars.DataFrame
             ``architecture``, ``setting`` and ``functional`` where the test has them, ``measure``, ``best``, which marks
-            measures that are better than chance and cannot be told from the best (see
+            measures that are better than chance and cannot be distinguished from the best (see
             :func:`resi.groundings.readable.read_scores`), the score by the test's first metric under its name, its 95 %
             interval from ``low`` to ``high``, its ``p_value``, ``smallest_p``, the smallest p-value possible with so
             few models, ``chance``, the scores by other metrics, and ``models``, ``pairs`` and ``failed_pairs``.
@@ -81,7 +81,7 @@ class ScoreViews:
 
 
 def score_lines(scores: pl.DataFrame) -> list[str]:
-    """Return a table for a prompt: the best measure first, with ``*`` those that cannot be told from it."""
+    """Return a table for a prompt: the best measure first, with ``*`` those not distinguishable from it."""
     frame = score_frame(scores)
     if frame.is_empty():
         return []

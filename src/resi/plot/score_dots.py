@@ -45,7 +45,7 @@ class Panel(NamedTuple):
     rows : dict from measure to dict
         The row of each measure's score.
     best : set of str or None
-        Measures that are better than chance and cannot be told from the best; None where that cannot be said.
+        Measures that are better than chance and cannot be distinguished from the best; None where that cannot be said.
     """
 
     name: str
@@ -69,9 +69,9 @@ def scores(  # noqa: PLR0913 - all but the first are options
     """Draw each measure's score with its 95 % interval, and what chance would give; the best measure is at the top.
 
     One panel for each test, architecture and dataset, all with the measures in the same order, of their mean place.
-    Measures that are better than chance and cannot be told from the best of a panel are filled dots, as
+    Measures that are better than chance and cannot be distinguished from the best of a panel are filled dots, as
     :func:`resi.groundings.readable.read_scores` marks them; where there are too few models to tell, where none can be
-    told from chance, or where the uncertainty of a score is unknown, none is.
+    distinguished from chance, or where the uncertainty of a score is unknown, none is.
 
     Parameters
     ----------
