@@ -43,7 +43,7 @@ PATH = (  # of each step: the layers that do it, its name, what it does, and wha
     (("store | engine", "measures"), "compare", "prepare once a layer, compare once a pair", "shards/ comparisons"),
     (("groundings",), "score", "chance, interval, p-value", "shards/ scores"),
     (("domains | results",), "merge", "all shards, one table each", "results/"),
-    (("sweeps | published | report",), "report", "which measures cannot be told from the best", "report.html"),
+    (("sweeps | published | report",), "report", "measures not distinguishable from the best", "report.html"),
 )
 ROW, LEFT, TOP, WIDTH, HEIGHT = 42, 24, 84, 1180, 812
 STEP, RIGHT = 73, 690
