@@ -57,7 +57,7 @@ def test_what_cannot_be_computed_is_one_line(pair, options, words: str) -> None:
     with pytest.raises(UsageError) as raised:
         resi.plot.convergence(*pair, **options)
     assert words in str(raised.value)
-    with pytest.raises(UsageError, match="rows must be the same samples"):
+    with pytest.raises(UsageError, match="both must have the same samples"):
         resi.plot.convergence(pair[0], pair[1][:-1])
 
 

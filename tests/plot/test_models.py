@@ -58,7 +58,7 @@ def test_groups_name_what_was_not_compared() -> None:
     with pytest.raises(UsageError, match="only the group standard"):
         resi.plot.groups(comparisons("cka", noisy, groups=1))
     apart = comparisons("cka", noisy).filter(pl.col("setting_a") == pl.col("setting_b"))
-    with pytest.raises(UsageError, match="compared with none of another group"):
+    with pytest.raises(UsageError, match="were not compared with any other group"):
         resi.plot.groups(apart)
     with pytest.raises(UsageError, match="no setting of test='shortcut'"):
         resi.plot.groups(comparisons("cka", noisy), test="shortcut")

@@ -63,9 +63,9 @@ def read_scores(scores: pl.DataFrame) -> Iterator[Block]:
     """Yield the scores of each test and architecture, the best measure first; of single models nothing.
 
     A measure is ``best`` if it is better than chance and not distinguishable from the one with the best score by the
-    test's first metric: their difference is within its uncertainty over other models, the same for both measures, at 5 % for
-    each measure alone. It is None for all measures of a block where there are too few models to tell, where none of
-    these can be distinguished from chance, or where the uncertainty is unknown.
+    test's first metric: their difference is within its uncertainty over other models, the same for both measures, at 5
+    % for each measure alone. It is None for all measures of a block where there are too few models to tell, where none
+    of these can be distinguished from chance, or where the uncertainty is unknown.
 
     Parameters
     ----------
