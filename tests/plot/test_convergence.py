@@ -48,7 +48,7 @@ def test_sizes_that_a_measure_cannot_take_are_counted(pair) -> None:
     ("options", "words"),
     [
         ({"sizes": [1]}, "1 is not between 2 and the 60 samples"),
-        ({"sizes": []}, "holds no number"),
+        ({"sizes": []}, "sizes=[] is empty"),
         ({"measures": "ckaa"}, "did you mean cka"),
         ({"measures": "jaccard", "sizes": [5]}, "jaccard has no value: jaccard: k = 10"),
     ],

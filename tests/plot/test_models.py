@@ -149,7 +149,7 @@ def test_a_map_draws_each_item_with_its_group_and_name() -> None:
 def test_a_map_needs_all_pairs() -> None:
     with pytest.raises(UsageError, match="lacks 2 of 6 values"):
         resi.plot.map(pairwise({("a", "b"): 0.1, ("a", "c"): None, ("b", "c"): 0.2}))
-    with pytest.raises(UsageError, match="three items or more"):
+    with pytest.raises(UsageError, match="at least three items"):
         resi.plot.map(np.ones((2, 2)), "cka")
     with pytest.raises(UsageError, match="compares 2 items with 1 others"):
         resi.plot.map(pairwise({("a", "x"): 0.1, ("b", "x"): 0.2}))

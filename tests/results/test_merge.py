@@ -216,7 +216,7 @@ def test_roots_that_hold_nothing_or_are_no_folder_are_named_and_left_out(tmp_pat
     assert merged.comparisons == 1
     assert [problem.split(";")[0] for problem in merged.problems] == [
         f"{tmp_path / 'empty'} holds no shards",
-        f"{tmp_path / 'file'} is not a folder and was left out",
+        f"{tmp_path / 'file'} is not a folder; left out",
     ]
     with pytest.raises(UsageError, match="nowhere does not exist"):
         merge_shards([tmp_path / "nowhere"], tmp_path)
@@ -230,7 +230,7 @@ def test_what_lies_among_the_shards_but_is_none_is_named(tmp_path: Path) -> None
     (tmp_path / "shards" / ".hidden").write_text("")
     merged = merge_shards([tmp_path], tmp_path / "results")
     assert merged.problems == [
-        f"{tmp_path / 'shards' / name} is not a shard of resi and is left out" for name in ("half", "notes.txt")
+        f"{tmp_path / 'shards' / name} is not a shard of resi; left out" for name in ("half", "notes.txt")
     ]
 
 
