@@ -115,8 +115,8 @@ def test_two_downloads_of_one_archive_fetch_it_once(
     [
         ({"cora/../../../../evil": b"1", "cora/a": b"1"}, {}, "lies outside its folder; refused"),
         ({"cora/zeros": bytes(10**7)}, {}, "more than the"),
-        ({"cora/a": b"1"}, {"checksum": "md5:" + "0" * 32}, "is damaged on arrival and was deleted"),
-        ({"cora/a": b"1"}, {"size": 10}, "is larger than the 10 bytes it should have at most"),
+        ({"cora/a": b"1"}, {"checksum": "md5:" + "0" * 32}, "was damaged in transfer and was deleted"),
+        ({"cora/a": b"1"}, {"size": 10}, "is larger than the allowed 10 bytes"),
         ({"elsewhere/a": b"1"}, {}, "holds no folder cora|flickr|ogbn-arxiv"),
         ({"cora/a": b"1"}, {"key": ".."}, "names a file '..', which lies outside its folder"),
         (
@@ -127,7 +127,11 @@ def test_two_downloads_of_one_archive_fetch_it_once(
         ({"cora/a": b"1"}, {"key": "other.zip"}, "record 11565486 has no file graph_data.zip; it has other.zip"),
         ({"cora/a": b"1"}, {"size": "many"}, "is not a Zenodo record: ValueError"),
         ({"cora/a": b"1"}, {"size": -1}, "is not a Zenodo record: ValueError"),
-        ({"cora/a": b"1"}, {"size": 10**18}, "TB are needed for what is to be fetched and its content; use --root"),
+        (
+            {"cora/a": b"1"},
+            {"size": 10**18},
+            "TB are needed for the download and its content; choose another data root with --root",
+        ),
     ],
 )
 def test_what_is_wrong_is_one_line_and_nothing_lands(
@@ -162,7 +166,7 @@ def test_a_secure_record_does_not_come_by_an_insecure_way(
         urllib.request, "urlopen", lambda _url, timeout: whole(f"{server.url}/api/11565486", timeout=timeout)
     )
     assert run(tmp_path, "graph", "--mirror", "https://example.org") == 1
-    assert "https://example.org/11565486/record.json leads to http://127.0.0.1" in capsys.readouterr().err
+    assert "https://example.org/11565486/record.json redirects to http://127.0.0.1" in capsys.readouterr().err
 
 
 def test_a_mirrors_files_come_from_beside_its_record_and_have_its_checksums(

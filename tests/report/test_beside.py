@@ -94,7 +94,8 @@ def test_numbers_of_earlier_versions_are_said(tmp_path: Path) -> None:
     tables = others(tmp_path / "others", comparisons=rows)
     manifest = {"schema_version": 6, "kind": "run", "versions": {"scores": 1}}
     write_table(tables.folder / RUNS_FILE, pl.DataFrame([("a", json.dumps(manifest))], schema=RUNS, orient="row"))
-    (said,) = (note for note in beside(frame([score("mine", 0.7)]), tables).notes if note.startswith("Computed by earlier"))
+    found = beside(frame([score("mine", 0.7)]), tables)
+    (said,) = (note for note in found.notes if note.startswith("Computed by earlier"))
     assert "computed by version 0 of cka, which is now at" in said
     assert "computed by version 1 of the tests, which is now at" in said
     # What is one's own is not of the others' versions.

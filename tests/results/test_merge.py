@@ -216,7 +216,7 @@ def test_roots_that_hold_nothing_or_are_no_folder_are_named_and_left_out(tmp_pat
     assert merged.comparisons == 1
     assert [problem.split(";")[0] for problem in merged.problems] == [
         f"{tmp_path / 'empty'} holds no shards",
-        f"{tmp_path / 'file'} is not a folder; left out",
+        f"{tmp_path / 'file'} is not a folder and was left out",
     ]
     with pytest.raises(UsageError, match="nowhere does not exist"):
         merge_shards([tmp_path / "nowhere"], tmp_path)

@@ -163,7 +163,7 @@ def test_file_systems_without_what_resi_relies_on(tmp_path: Path, monkeypatch: p
     with monkeypatch.context() as patched:
         patched.setattr(fcntl, "flock", refuses(errno.ENOSYS))
         found = by_name(place.place(tmp_path))["locks"]
-        assert (found.state, "by files" in found.text) == (State.ok, True)
+        assert (found.state, "lock files" in found.text) == (State.ok, True)
     with monkeypatch.context() as patched:
         patched.setattr(fcntl, "flock", refuses(errno.EIO))
         assert by_name(place.place(tmp_path))["locks"].state is State.failed
@@ -236,8 +236,8 @@ def test_a_wrong_value_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     ("visible", "cuda", "state", "text"),
     [
         ("", "12.8", State.missing, "CUDA_VISIBLE_DEVICES= hides every GPU"),
-        (None, None, State.missing, "is built for CPUs alone"),
-        ("0", None, State.failed, "is built for CPUs alone"),
+        (None, None, State.missing, "is built for CPUs only"),
+        ("0", None, State.failed, "is built for CPUs only"),
         (None, "12.8", State.missing, "no NVIDIA GPU"),
         ("0", "12.8", State.failed, "cannot use them: RuntimeError: the driver is too old"),
     ],

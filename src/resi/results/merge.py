@@ -136,7 +136,7 @@ def _find(roots: Sequence[Path], merged: Merged) -> Iterator[Shard]:
         if not root.exists():
             raise UsageError(f"{root} does not exist; name a data root or a folder of shards")
         if not root.is_dir():
-            merged.problems.append(f"{root} is not a folder; left out; name a data root or a folder of shards")
+            merged.problems.append(f"{root} is not a folder and was left out; name a data root or a folder of shards")
             continue
         shards = list(find_shards(root))
         if not shards:
