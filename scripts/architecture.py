@@ -28,7 +28,7 @@ ABOUT = {
     "extraction": "layers of any network over any data",
     "store | engine": "files by content; all pairs",
     "registry": "what exists, built in and from plugins",
-    "measures": "one file a family",
+    "measures": "one file per family",
     "machine": "cores, memory, devices, signals, processes",
     "choices | specs | representation": "plain data that everybody passes on",
     "console | errors | randomness": "what is printed; one-line errors; keyed draws",

@@ -379,7 +379,7 @@ def test_archives_of_which_nothing_is_wanted_are_not_asked_for(server: FileServe
         (["graph", "--setting", "shortcut_33"], "unknown setting of graph: 'shortcut_33'; did you mean shortcut_"),
         (["graph", "--seeds", "10"], "unknown seed of graph: '10'"),
         (["graph", "--seeds", "one"], "--seeds=one: expected whole numbers"),
-        (["graph", "--seeds", "9", "--setting", "shortcut"], "graph has no models that match all of --dataset, --model,"),
+        (["graph", "--seeds", "9", "--setting", "shortcut"], "graph has no models that match all of --dataset,"),
         (["smollm2", "--setting", "augmentation"], "unknown setting of smollm2: 'augmentation'"),
         (["results", "--model", "gcn"], "results can only be downloaded as a whole"),
         (["graph", "cora", "--model", "gcn"], "cora can only be downloaded as a whole"),

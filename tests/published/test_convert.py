@@ -157,7 +157,7 @@ def test_models_under_several_names_are_one() -> None:
         (changed(seed=["0"]), "no model that resi knows has seed: 0"),
         (changed(train_dataset=["CIFAR10"]), "no model that resi knows has train_dataset: CIFAR10"),
         (changed(architecture=["GCN"], train_dataset=["mnli"]), "no model passes all of its filters"),
-        (changed(width=[64]), "published models have no 'width', but domain, architecture, "),
+        (changed(width=[64]), "published models have no 'width'; expected domain, architecture, "),
         ({**CORA, "grouping_keys": "identifier"}, "expected a list of domain, architecture, "),
         ({**CORA, "grouping_keys": ["width"]}, "published models have no 'width'"),
         ({**CORA, "grouping_keys": []}, "there is nothing to tell apart"),

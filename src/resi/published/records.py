@@ -66,7 +66,7 @@ class Host:
         if asked and not asked.startswith(("https://", "http://")):
             name = "--mirror" if mirror else VARIABLE
             raise UsageError(
-                f"{name}={asked} is not a URL: expected one that begins with https:// or http://. To unpack archives in "
+                f"{name}={asked} is not a URL: expected one that begins with https:// or http://. For archives in "
                 "a folder, use --archives FOLDER"
             )
         return cls(asked.rstrip("/"))
