@@ -189,7 +189,7 @@ def test_one_experiment_that_is_refused_does_not_stop_the_others() -> None:
     [
         (CORA, {"batch": 3}, "batch: no counterpart: not a key"),
         ({**CORA, "colour": 1}, {}, "experiments[0].colour: no counterpart"),
-        (CORA, {"threads": 8}, "threads: 8 is not taken over"),
+        (CORA, {"threads": 8}, "threads: 8 is not converted"),
         (CORA, {"table_creation": {"format": 1}}, "table_creation.format: no counterpart"),
         (CORA, {"table_creation": {"filename": "a.csv"}}, "table_creation: resi-merge writes one table"),
         (CORA, {"raw_results_filename": "a.parquet"}, "raw_results_filename: comparisons are kept in shards"),

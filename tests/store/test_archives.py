@@ -209,7 +209,7 @@ def test_damaged_compression_is_one_line_that_does_not_blame_the_disk(tmp_path: 
     (name, extra) = struct.unpack("<HH", content[26:30])
     content[30 + name + extra + 9] ^= 0xFF
     path.write_bytes(content)
-    with pytest.raises(DownloadError, match=rf"{path} is damaged: .*Delete it and fetch it again"):
+    with pytest.raises(DownloadError, match=rf"{path} is damaged: .*Delete it and download it again"):
         unpack(path, tmp_path / "to", limit=10**6)
     assert not [found for found in (tmp_path / "to").rglob("*") if found.is_file()]
 
