@@ -28,7 +28,7 @@ ABOUT = {
     "extraction": "layers of any network over any data",
     "store | engine": "files by content; all pairs",
     "registry": "what exists, built in and from plugins",
-    "measures": "one file a family",
+    "measures": "one file per family",
     "machine": "cores, memory, devices, signals, processes",
     "choices | specs | representation": "plain data that everybody passes on",
     "console | errors | randomness": "what is printed; one-line errors; keyed draws",
@@ -43,7 +43,7 @@ PATH = (  # of each step: the layers that do it, its name, what it does, and wha
     (("store | engine", "measures"), "compare", "prepare once a layer, compare once a pair", "shards/ comparisons"),
     (("groundings",), "score", "chance, interval, p-value", "shards/ scores"),
     (("domains | results",), "merge", "all shards, one table each", "results/"),
-    (("sweeps | published | report",), "report", "which measures cannot be told from the best", "report.html"),
+    (("sweeps | published | report",), "report", "measures not distinguishable from the best", "report.html"),
 )
 ROW, LEFT, TOP, WIDTH, HEIGHT = 42, 24, 84, 1180, 812
 STEP, RIGHT = 73, 690

@@ -112,8 +112,8 @@ def said(tables: Shard, boards: Sequence[Leaderboard]) -> Iterator[str]:
     always = sorted(label for label, count in often.items() if count == len(able))
     counts = [len(found.best) for found in able]
     yield (
-        f"Of the {measures} measures, {min(counts)} to {max(counts)} cannot be told from the best in a domain and kind "
-        f"of test. In all {len(able)}: {listed(always) or 'none'}."
+        f"Of the {measures} measures, {min(counts)} to {max(counts)} cannot be distinguished from the best in a domain "
+        f"and kind of test. In all {len(able)}: {listed(always) or 'none'}."
     )
 
 
@@ -179,7 +179,7 @@ def _spread(accuracies: tuple[float, float, float] | None) -> str:
 
 
 def answer_table(boards: Sequence[Leaderboard]) -> Table:
-    """Return which measures cannot be told from the best, by domain and kind of test."""
+    """Return which measures cannot be distinguished from the best, by domain and kind of test."""
     rows = []
     for found in answers(boards):
         best = ", ".join(name.label for name, _ in found.best)
@@ -213,7 +213,7 @@ def test_table(scores: pl.DataFrame) -> Table:
         "chance",
         "better than chance",
         "share the highest",
-        "not told from the best",
+        "not distinguished from the best",
     ]
     joined = [[*names, *(_joined(column) for column in zip(*rows[names], strict=True))] for names in sorted(rows)]
     return Table(heads, joined, 3)

@@ -479,7 +479,7 @@ def test_the_command_checks_a_file(tmp_path: Path, capsys: pytest.CaptureFixture
     (report,) = json.loads(capsys.readouterr().out)
     assert "symmetric" in {violation["check"] for violation in report["failed"]}
     for words, message in (
-        ([str(tmp_path / "none.py")], "there is no such file"),
+        ([str(tmp_path / "none.py")], "the file does not exist"),
         ([f"{path}:shft"], "unknown measure of"),
         (["ckaa"], "unknown measure 'ckaa'; did you mean cka"),
         ([], "name a measure or a Python file"),

@@ -17,7 +17,7 @@ import resi
 resi.plot.ranks("baseline")
 
 # %% [markdown]
-# Each dot is a measure's rank in one test on one architecture. Which measures cannot be told from the best at telling
+# Each dot is a measure's rank in one test on one architecture. Which measures cannot be distinguished from the best at telling
 # models apart that were trained with different shares of random labels?
 
 # %%

@@ -1,4 +1,4 @@
-"""resi's launchers, where Hydra looks for plugins; what they do is in ``resi.sweeps.launchers``."""
+"""resi's launchers, where Hydra looks for plugins; they are implemented in ``resi.sweeps.launchers``."""
 
 from __future__ import annotations
 

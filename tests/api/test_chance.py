@@ -150,10 +150,10 @@ def test_rows_are_permuted_within_blocks_given_by_id_and_for_some_samples(two) -
     [
         ({"null": 0}, "null=0: expected the number of permutations, such as 200"),
         ({"null": 2.5}, "null=2.5: expected the number"),
-        ({"blocks": [1] * N_SAMPLES}, "give null=, too"),
+        ({"blocks": [1] * N_SAMPLES}, "blocks= needs null="),
         ({"null": 9, "blocks": [1, 2]}, f"has 2 labels, but {N_SAMPLES} samples"),
         ({"null": 9, "blocks": range(N_SAMPLES)}, "in its own block"),
-        ({"null": 9, "blocks": {"s1": 1}}, "no representation has ids"),
+        ({"null": 9, "blocks": {"s1": 1}}, "no representation has sample ids"),
         ({"null": 9, "blocks": [None] * N_SAMPLES}, "no usable label for row 0"),
         ({"null": 9, "blocks": 4}, "blocks=4: expected one label for each sample"),
     ],
@@ -268,6 +268,6 @@ def test_an_aggregate_without_all_values_has_none(two) -> None:
     assert "1 of 2 pairs of layers have no value or no chance, such as flat and b" in row["error"]
     mine = {"mine": lambda R, S: 1.0 * len(R)}
     (row,) = resi.calibrate({"a": two["a"]}, {"b": two["b"]}, mine, null=5).iter_rows(named=True)
-    assert "no pair of layers is the most similar" in row["error"]
+    assert "the most similar pair of layers is unknown" in row["error"]
     with pytest.raises(UsageError, match="expected 'max', 'mean' or a function"):
         resi.calibrate({"a": two["a"]}, {"b": two["b"]}, aggregate="median")

@@ -103,8 +103,8 @@ def test_pairs_that_fail_have_no_interval(layers):
     [
         ({"bootstrap": 5}, "bootstrap=5: expected the number of draws, at least 40"),
         ({"bootstrap": True}, "pairwise: bootstrap=True"),
-        ({"draws": True}, "give bootstrap=1000, too"),
-        ({"blocks": [1, 2]}, "blocks= says which samples are permuted among each other"),
+        ({"draws": True}, "also give bootstrap=1000"),
+        ({"blocks": [1, 2]}, "blocks= needs null= (samples are permuted within blocks)"),
         ({"blocks": [1, 2], "bootstrap": 50}, "blocks= has 2 labels, but 60 samples"),
         ({"blocks": [0, 1, 2] * 20, "bootstrap": 50}, "pairwise: blocks: 3 blocks do not show how they scatter"),
     ],
@@ -120,11 +120,11 @@ def test_what_has_no_difference_is_one_line(table):
     for first, second, measure, words in (
         (("one", "tow"), ("one", "three"), "cka", "did you mean two"),
         (("one", "two"), ("one", "one"), "cka", "the table does not hold one and one"),
-        ("one", ("one", "two"), "cka", "expected the names of two sides"),
+        ("one", ("one", "two"), "cka", "expected two names, such as"),
         (("one", "two"), ("one", "three"), None, "say which: measure='cka'"),
         (("one", "two"), ("one", "three"), "ckaa", "did you mean cka"),
     ):
         with pytest.raises(UsageError, match=words):
             resi.difference(table, first, second, measure)
-    with pytest.raises(UsageError, match=r"make it by pairwise\(..., bootstrap=1000, draws=True\)"):
+    with pytest.raises(UsageError, match=r"make it with pairwise\(..., bootstrap=1000, draws=True\)"):
         resi.difference(table.drop("draws"), ("one", "two"), ("one", "three"), "cka")

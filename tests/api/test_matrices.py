@@ -125,7 +125,7 @@ def test_comparisons_of_a_run_are_named_by_what_tells_their_models_apart() -> No
         (lambda t: resi.matrix(t, "ckaa"), "unknown measure in the table 'ckaa'; did you mean cka"),
         (lambda t: resi.matrix(t.drop("target", "value"), "cka"), "the table lacks the columns target, value; it has"),
         (lambda t: resi.matrix(t, "cka", value="calibrated"), "lacks the columns calibrated"),
-        (lambda t: resi.matrix([[1.0]]), "expected the table that resi.pairwise returns, .* not a list"),
+        (lambda t: resi.matrix([[1.0]]), "expected the table returned by resi.pairwise, .* not a list"),
         (
             lambda t: resi.matrix(pl.concat([t, t.with_columns(value=0.5)]), "cka"),
             "cka has the values .* for 'c' and 'a'",

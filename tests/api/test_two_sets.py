@@ -101,7 +101,7 @@ def test_the_diagonal_on_request() -> None:
     assert pairs["cka"] == list(itertools.combinations_with_replacement("abc", 2))
     assert pairs["linear_regression"] == list(itertools.product("abc", repeat=2))
     assert frame.filter(measure="cka", source="b", target="b")["value"][0] == pytest.approx(1)
-    with pytest.raises(UsageError, match="diagonal=True is for a single set"):
+    with pytest.raises(UsageError, match="diagonal=True needs a single set"):
         resi.pairwise(some("ab"), some("c"), diagonal=True)
 
 
@@ -201,7 +201,7 @@ def test_a_class_with_a_wrong_fact_is_refused_before_anything_is_compared() -> N
 
     with pytest.raises(FactError, match="'larger_is_more_similar' must be a bool"):
         resi.pairwise(some("ab"), [Unfinished])
-    with pytest.raises(UsageError, match="scale is given beside an instance; set it there"):
+    with pytest.raises(UsageError, match="scale was given with an instance; set it on the instance"):
         resi.compare(ARRAYS["a"], ARRAYS["b"], Halves(), scale=2.0)
     with pytest.raises(UsageError, match="measures are given twice"):
         resi.pairwise(some("ab"), ["cka"], ["rsa"])

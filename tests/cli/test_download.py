@@ -115,8 +115,8 @@ def test_two_downloads_of_one_archive_fetch_it_once(
     [
         ({"cora/../../../../evil": b"1", "cora/a": b"1"}, {}, "lies outside its folder; refused"),
         ({"cora/zeros": bytes(10**7)}, {}, "more than the"),
-        ({"cora/a": b"1"}, {"checksum": "md5:" + "0" * 32}, "is damaged on arrival and was deleted"),
-        ({"cora/a": b"1"}, {"size": 10}, "is larger than the 10 bytes it should have at most"),
+        ({"cora/a": b"1"}, {"checksum": "md5:" + "0" * 32}, "was damaged in transfer and was deleted"),
+        ({"cora/a": b"1"}, {"size": 10}, "is larger than the allowed 10 bytes"),
         ({"elsewhere/a": b"1"}, {}, "holds no folder cora|flickr|ogbn-arxiv"),
         ({"cora/a": b"1"}, {"key": ".."}, "names a file '..', which lies outside its folder"),
         (
@@ -127,7 +127,11 @@ def test_two_downloads_of_one_archive_fetch_it_once(
         ({"cora/a": b"1"}, {"key": "other.zip"}, "record 11565486 has no file graph_data.zip; it has other.zip"),
         ({"cora/a": b"1"}, {"size": "many"}, "is not a Zenodo record: ValueError"),
         ({"cora/a": b"1"}, {"size": -1}, "is not a Zenodo record: ValueError"),
-        ({"cora/a": b"1"}, {"size": 10**18}, "TB are needed for what is to be fetched and its content; use --root"),
+        (
+            {"cora/a": b"1"},
+            {"size": 10**18},
+            "TB are needed for the download and its content; choose another data root with --root",
+        ),
     ],
 )
 def test_what_is_wrong_is_one_line_and_nothing_lands(
@@ -150,7 +154,7 @@ def test_a_server_that_is_not_there_is_one_line(tmp_path: Path, capsys: pytest.C
     assert "fetch the file graph_data.zip on another machine" in said
     assert len(said.splitlines()) == 1
     assert run(tmp_path, "graph", "--mirror", "/srv/zenodo") == 2
-    assert "--mirror=/srv/zenodo is not an address: expected one that begins with http" in capsys.readouterr().err
+    assert "--mirror=/srv/zenodo is not a URL: expected one that begins with http" in capsys.readouterr().err
 
 
 def test_a_secure_record_does_not_come_by_an_insecure_way(
@@ -162,7 +166,7 @@ def test_a_secure_record_does_not_come_by_an_insecure_way(
         urllib.request, "urlopen", lambda _url, timeout: whole(f"{server.url}/api/11565486", timeout=timeout)
     )
     assert run(tmp_path, "graph", "--mirror", "https://example.org") == 1
-    assert "https://example.org/11565486/record.json leads to http://127.0.0.1" in capsys.readouterr().err
+    assert "https://example.org/11565486/record.json redirects to http://127.0.0.1" in capsys.readouterr().err
 
 
 def test_a_mirrors_files_come_from_beside_its_record_and_have_its_checksums(
@@ -264,10 +268,10 @@ def test_archives_that_were_fetched_by_hand_are_unpacked_without_a_network(
     words = ["download", "smollm2", "--root", str(root)]
     assert run_command(words) == 2
     said = capsys.readouterr().err
-    assert "smollm2 is in no record on Zenodo: smollm_sst2_checkpoints.tar.zst lies below the share that" in said
+    assert "smollm2 is not in a record on Zenodo: smollm_sst2_checkpoints.tar.zst is below the share that" in said
     assert "unpack it with resi download smollm2 --archives FOLDER" in said
     assert run_command([*words, "--archives", str(given)]) == 1
-    assert "given holds no archive of smollm2: expected smollm_" in capsys.readouterr().err
+    assert "given contains no archive of smollm2: expected smollm_" in capsys.readouterr().err
     (given / "smollm_sst2_checkpoints.tar.zst").write_bytes(zstd(tarred({f"smollm/{member}": b"1"})))
     assert run_command([*words, "--archives", str(given)]) == 0
     assert (root / "models" / "nlp" / "smollm" / member).read_bytes() == b"1"
@@ -375,13 +379,13 @@ def test_archives_of_which_nothing_is_wanted_are_not_asked_for(server: FileServe
         (["graph", "--setting", "shortcut_33"], "unknown setting of graph: 'shortcut_33'; did you mean shortcut_"),
         (["graph", "--seeds", "10"], "unknown seed of graph: '10'"),
         (["graph", "--seeds", "one"], "--seeds=one: expected whole numbers"),
-        (["graph", "--seeds", "9", "--setting", "shortcut"], "graph has no models of all that --dataset, --model,"),
+        (["graph", "--seeds", "9", "--setting", "shortcut"], "graph has no models that match all of --dataset,"),
         (["smollm2", "--setting", "augmentation"], "unknown setting of smollm2: 'augmentation'"),
-        (["results", "--model", "gcn"], "results is whole or not at all"),
-        (["graph", "cora", "--model", "gcn"], "cora is whole or not at all"),
+        (["results", "--model", "gcn"], "results can only be downloaded as a whole"),
+        (["graph", "cora", "--model", "gcn"], "cora can only be downloaded as a whole"),
         (["grahp"], "unknown name to download 'grahp'; did you mean graph"),
         ([], "name what to download; resi download --list shows what there is"),
-        (["imagenet100"], "imagenet100 cannot be fetched by resi: Kaggle asks for an account: download ambityga/"),
+        (["imagenet100"], "resi cannot download imagenet100: Kaggle asks for an account: download ambityga/"),
         (["cora", "--archives", "."], "cora is read from a folder with dataset.root=FOLDER"),
         (["graph", "--archives", ".", "--dry-run"], "--dry-run asks for what would be fetched"),
     ],

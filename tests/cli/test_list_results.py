@@ -183,9 +183,9 @@ def test_a_shard_as_json_and_csv_and_one_that_is_not_there(filled: Path, capsys:
     assert run_command(["show", "graph-cora", "--csv"]) == 0
     assert pl.read_csv(io.StringIO(capsys.readouterr().out))["value"].to_list() == [0.3, 0.9, 0.5]
     assert run_command(["show", "graph-"]) == 2
-    assert "graph- is in the names of 2 shards: graph-cora" in capsys.readouterr().err
+    assert "graph- matches 2 shards: graph-cora" in capsys.readouterr().err
     assert run_command(["show", "other"]) == 2
-    assert "resi list shards names them" in capsys.readouterr().err
+    assert "see resi list shards" in capsys.readouterr().err
     begun = Shard(filled / "shards" / "begun")
     begun.add(comparison("a"))
     begun.flush()

@@ -145,7 +145,7 @@ def test_the_best_are_marked_and_what_that_means_is_said(capsys) -> None:
     lines = printed(rows, capsys)
     assert [line.split("  ")[0].strip() for line in lines if line.startswith("* ")][:2] == ["* jaccard", "* rsa"]
     assert [line for line in lines if line.startswith("  cka")]
-    assert lines[-2].startswith("* better than chance, and cannot be told from the best")
+    assert lines[-2].startswith("* better than chance, not distinguishable from the best")
     few = "with 2 groups of 3 models no p-value can be below 0.1"
     lines = printed([{**one, "note": few} for one in rows], capsys)
     assert not [line for line in lines if line.startswith("*")]

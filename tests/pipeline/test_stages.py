@@ -84,7 +84,7 @@ def test_of_two_versions_of_a_dataset_none_is_guessed(flickr_folder: Path, tmp_p
     classes.write_text(classes.read_text().replace(": 1,", ": 2,", 1))
     resi.run([*words, "stage=models"])
     shutil.rmtree(flickr_folder)
-    with pytest.raises(DatasetError, match="has used 2 versions of it"):
+    with pytest.raises(DatasetError, match="has records of 2 versions"):
         resi.run([*words, "stage=compare"])
 
 

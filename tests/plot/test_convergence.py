@@ -48,7 +48,7 @@ def test_sizes_that_a_measure_cannot_take_are_counted(pair) -> None:
     ("options", "words"),
     [
         ({"sizes": [1]}, "1 is not between 2 and the 60 samples"),
-        ({"sizes": []}, "holds no number"),
+        ({"sizes": []}, "sizes=[] is empty"),
         ({"measures": "ckaa"}, "did you mean cka"),
         ({"measures": "jaccard", "sizes": [5]}, "jaccard has no value: jaccard: k = 10"),
     ],
@@ -57,7 +57,7 @@ def test_what_cannot_be_computed_is_one_line(pair, options, words: str) -> None:
     with pytest.raises(UsageError) as raised:
         resi.plot.convergence(*pair, **options)
     assert words in str(raised.value)
-    with pytest.raises(UsageError, match="rows must be the same samples"):
+    with pytest.raises(UsageError, match="both must have the same samples"):
         resi.plot.convergence(pair[0], pair[1][:-1])
 
 

@@ -177,7 +177,7 @@ def test_without_a_difference_one_bar_joins_all_and_says_so() -> None:
     rows = [(BEST_TO_WORST[place], f"arch{column}", (place + column) % 5 / 10) for place, column in rotated]
     table = frame([score(name, value, column, normalised=value) for name, column, value in rows])
     figure = resi.plot.critical_difference(table)
-    assert "cannot be told apart; no ranking is meant" in figure.axes[0].get_title(loc="left")
+    assert "cannot be told apart, so they are not ranked" in figure.axes[0].get_title(loc="left")
 
 
 def test_a_diagram_draws_means_bars_and_the_critical_difference_where_they_are() -> None:
@@ -241,7 +241,7 @@ def test_scores_intervals_and_chance_stand_where_they_are_in_order_of_rank() -> 
 def test_nothing_is_called_worse_where_the_uncertainty_is_not_known() -> None:
     figure = resi.plot.scores(scores(columns=1, influences=""))
     words = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert words[0] == "score; which is the best cannot be told"
+    assert words[0] == "score; the best is unknown"
     assert OTHERS not in words
 
 

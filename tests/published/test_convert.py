@@ -131,7 +131,9 @@ def test_groups_of_architectures_and_of_datasets() -> None:
 def test_a_text_selects_all_that_is_part_of_it() -> None:
     outcome = converted(changed(identifier="Augmentation_100, Normal"))
     assert words(outcome) == ["domain=graph dataset=cora model=gcn test=augmentation groups=2"]
-    assert "as a text, not a list, it also selects what is part of it: Normal, Augmentation_100" in said(outcome)
+    assert "given as text instead of a list, it also selects names contained in it: Normal, Augmentation_100" in said(
+        outcome
+    )
     assert "one group, standard" in said(converted(changed(identifier="Normal")))
 
 
@@ -155,7 +157,7 @@ def test_models_under_several_names_are_one() -> None:
         (changed(seed=["0"]), "no model that resi knows has seed: 0"),
         (changed(train_dataset=["CIFAR10"]), "no model that resi knows has train_dataset: CIFAR10"),
         (changed(architecture=["GCN"], train_dataset=["mnli"]), "no model passes all of its filters"),
-        (changed(width=[64]), "published models have no 'width', but domain, architecture, "),
+        (changed(width=[64]), "published models have no 'width'; expected domain, architecture, "),
         ({**CORA, "grouping_keys": "identifier"}, "expected a list of domain, architecture, "),
         ({**CORA, "grouping_keys": ["width"]}, "published models have no 'width'"),
         ({**CORA, "grouping_keys": []}, "there is nothing to tell apart"),
@@ -185,21 +187,21 @@ def test_one_experiment_that_is_refused_does_not_stop_the_others() -> None:
 @pytest.mark.parametrize(
     ("experiment", "flags", "remark"),
     [
-        (CORA, {"batch": 3}, "batch: no counterpart: it is no key"),
+        (CORA, {"batch": 3}, "batch: no counterpart: not a key"),
         ({**CORA, "colour": 1}, {}, "experiments[0].colour: no counterpart"),
-        (CORA, {"threads": 8}, "threads: 8 is not taken over"),
+        (CORA, {"threads": 8}, "threads: 8 is not converted"),
         (CORA, {"table_creation": {"format": 1}}, "table_creation.format: no counterpart"),
         (CORA, {"table_creation": {"filename": "a.csv"}}, "table_creation: resi-merge writes one table"),
         (CORA, {"raw_results_filename": "a.parquet"}, "raw_results_filename: comparisons are kept in shards"),
         (CORA, {"cache_to_disk": True}, "cache_to_disk: not needed"),
         (CORA, {"cache_to_mem": False}, "cache_to_mem: not needed"),
         (CORA, {"excluded_measures": ["Mine"]}, "no counterpart: Mine is the published name of no installed measure"),
-        (CORA, {"excluded_measures": "CKA"}, "excluded_measures: different: the published code takes a list alone"),
+        (CORA, {"excluded_measures": "CKA"}, "excluded_measures: different: the published code accepts only a list"),
         (CORA, {"included_measures": ["CKA"]}, "excluded_measures: different: the published code refuses it beside"),
         ({**CORA, "representation_dataset": "flickr"}, {}, "different: flickr; this test represents its models on"),
         (changed(identifier=[*CORA["filter_key_vals"]["identifier"], "Augmentation_5"]), {}, "none is Augmentation_5"),
         (CORA, {}, "experiments[0].name: not needed"),
-        (CORA, {}, "models: different: they are trained here"),
+        (CORA, {}, "models: different: models are trained here"),
     ],
 )  # fmt: skip
 def test_every_key_is_told(experiment: dict[str, Any], flags: dict[str, Any], remark: str) -> None:
@@ -251,9 +253,12 @@ def test_published_numbers_are_two_words_more() -> None:
     [
         ({}, "expected `experiments:`"),
         ({"experiments": []}, "expected `experiments:` with a list"),
-        ({"experiments": [CORA], "only_eval": True, "only_extract_reps": True}, "both are true, which leaves nothing"),
+        (
+            {"experiments": [CORA], "only_eval": True, "only_extract_reps": True},
+            "are both true, so there is nothing to do",
+        ),
         ({"experiments": [CORA], "only_eval": "yes"}, "only_eval: expected true or false, not 'yes'"),
-        ({"experiments": [CORA], "included_measures": ["Mine"]}, "no measure is left that resi has"),
+        ({"experiments": [CORA], "included_measures": ["Mine"]}, "no measure of resi is left"),
         ({"experiments": [CORA], "included_measures": {"CKA": 1}}, "included_measures: expected a list"),
         ({"experiments": [CORA], "table_creation": 1}, "table_creation: expected a mapping, not 1"),
         ({"output_parquet": "a"}, "parquets_to_merge: expected a list of files"),
@@ -278,8 +283,8 @@ def test_a_file_that_is_no_configuration_is_an_error(content: dict[str, Any], re
         ("a: [1\n", "line 2: expected ',' or ']'"),
         ("a: 2024-01-01\n", "expected a text, a number, true or false"),
         ("a: " + "9" * 5000 + "\n", "integer string conversion"),
-        ("- a\n", "is no configuration: expected a mapping"),
-        ("", "is no configuration: expected a mapping"),
+        ("- a\n", "is not a configuration: expected a mapping"),
+        ("", "is not a configuration: expected a mapping"),
         ("a: \xff".encode("latin-1"), "'utf-8' codec"),
         ("a: \x07\n", "special characters are not allowed"),
     ],

@@ -199,7 +199,7 @@ def test_check_measure_lists_all_that_is_wrong_with_a_file(tmp_path: Path, said)
 
 def test_files_that_are_not_there_or_share_a_name(tmp_path: Path) -> None:
     for path, reason in (
-        (tmp_path / "no.py", "there is no such file"),
+        (tmp_path / "no.py", "the file does not exist"),
         (tmp_path / "no.txt", "expected a Python file"),
     ):
         with pytest.raises(UsageError, match=reason):

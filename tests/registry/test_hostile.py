@@ -51,7 +51,7 @@ BROKEN = {
     "path": (
         f"{HEAD}class D:\n    domain = 'graph'\n    name = '../../x'\n    title = source = ''\n"
         "@resi.hookimpl\ndef resi_datasets():\n    return (D(),)\n",
-        "'../../x': a name is of letters, digits",
+        "'../../x': a name must consist of letters, digits",
     ),
     "networks": (
         f"{HEAD}class N:\n    domain = 'graph'\n    architectures = None\n"
@@ -138,7 +138,7 @@ def test_a_run_by_each_of_them_is_one_line_or_rows_that_say_why(hostile: Path, t
     assert "the note of notes_none is not a text but 5" in by_measure["notes_none"]["note"]
     kinds = "its parameters have to be numbers, texts, lists or null, which tables can hold"
     for name, reason in {
-        "no_default": "no_default: k has no default; say measure.no_default.k=VALUE",
+        "no_default": "no_default: k has no default; give measure.no_default.k=VALUE",
         "refuses": "refuses: not today",
         "states": f"states: {kinds}: LookupError: none",
         "objects": f"objects: {kinds}: TypeError: Object of type object is not JSON serializable",

@@ -36,8 +36,8 @@ def labels(found: Answer) -> list[str]:
 def test_measures_within_the_noise_of_the_best_are_named_with_it_and_others_are_not() -> None:
     found = answer_of(scores_of({"cka": 0.9, "rsa": 0.899, "gulp": 0.5, "imd": 0.4}))
     assert labels(found) == ["cka", "rsa"]
-    assert found.sentence == "cannot be told from the best of 4 measures."
-    assert found.basis == "Rests on 3 settings (1 test, 3 architectures and 1 dataset) with 15 models each."
+    assert found.sentence == "cannot be distinguished from the best of 4 measures."
+    assert found.basis == "Based on 3 settings (1 test, 3 architectures and 1 dataset) with 15 models each."
     assert [link.anchor for link in found.evidence] == ["test-graph-augmentation"]
 
 
@@ -49,13 +49,13 @@ def test_one_measure_far_ahead_is_the_best() -> None:
 def test_where_all_are_alike_no_measure_is_told_from_the_best() -> None:
     found = answer_of(scores_of({"cka": 0.9, "rsa": 0.9, "gulp": 0.9}))
     assert len(found.best) == 3
-    assert found.sentence == "These are all 3 measures: none can be told from the best."
+    assert found.sentence == "These are all 3 measures: none can be distinguished from the best."
 
 
 def test_too_few_models_are_said_in_plain_words_and_crown_nobody() -> None:
     found = answer_of(scores_of({"cka": 1.0, "rsa": 0.2, "gulp": 0.1}, note=FEW, groups=2, models=6))
     assert found.best == []
-    assert found.sentence == "2 groups of 3 models: p cannot be below 0.1. No ranking is meant."
+    assert found.sentence == "2 groups of 3 models: p cannot be below 0.1. The measures cannot be ranked."
     assert lead([found]).startswith("These results cannot tell which measure is best")
 
 
@@ -70,7 +70,7 @@ def test_settings_that_are_too_small_do_not_count_beside_larger_ones() -> None:
 def test_without_an_uncertainty_no_ranking_is_meant() -> None:
     found = answer_of([score("cka", 0.9), score("rsa", 0.1)])
     assert found.best == []
-    assert found.sentence.endswith("an interval needs more models. No ranking is meant.")
+    assert found.sentence.endswith("an interval needs more models. The measures cannot be ranked.")
     assert answer_of([score("cka", 0.9)]).sentence.startswith("There is nothing to rank")
 
 
@@ -81,7 +81,7 @@ def test_measures_without_every_score_and_those_at_chance_are_told() -> None:
     assert labels(found) == ["cka", "rsa"]
     assert found.caveats == [
         "1 measure that has no score in one or more of the settings is not compared.",
-        "Not told from chance in at least one setting: cka and rsa.",
+        "Not distinguished from chance in at least one setting: cka and rsa.",
     ]
 
 
@@ -96,14 +96,15 @@ def test_the_lead_names_what_is_among_the_best_everywhere() -> None:
     rows = scores_of(alike) + scores_of({**alike, "rsa": 0.5}, domain="vision")
     found, _ = main_answers(answers(list(leaderboards(frame(rows)))))
     assert lead(found) == (
-        "In all 2 combinations of domain and kind of test, cka is better than chance and cannot be told from the best."
+        "In all 2 combinations of domain and kind of test, cka is better than chance and cannot be distinguished "
+        "from the best."
     )
     rows = scores_of({**alike, "cka": 0.5}) + scores_of({**alike, "rsa": 0.5}, domain="vision")
     assert lead(answers(list(leaderboards(frame(rows))))) == (
         "No measure is better than chance and among the best everywhere. rsa and cka come nearest, in 1 of 2 "
         "combinations of domain and kind of test."
     )
-    assert lead([]).startswith("There is nothing to rank here")
+    assert lead([]).startswith("There are no scores to rank")
 
 
 def test_the_lead_recommends_nothing_that_may_be_chance_and_says_where_runs_are_too_small() -> None:
@@ -113,18 +114,21 @@ def test_the_lead_recommends_nothing_that_may_be_chance_and_says_where_runs_are_
         row["p_value"] = 0.5 if row["measure"] == "cka" else 0.001
     rows += scores_of(values, domain="vision", note=FEW)
     assert lead(answers(list(leaderboards(frame(rows))))) == (
-        "In the one combination of domain and kind of test that can tell, rsa is better than chance and cannot be told "
-        "from the best. In 1 more, the runs cannot tell."
+        "In the one combination of domain and kind of test that can tell, rsa is better than chance and cannot be "
+        "distinguished from the best. In 1 more, the results cannot tell."
     )
 
 
 def test_where_no_score_is_told_from_chance_nobody_is_crowned() -> None:
     found = answer_of(scores_of({"cka": 0.9, "rsa": 0.9, "gulp": 0.1}, p_value=0.5))
-    assert (labels(found), found.sentence) == ([], "No score can be told from chance. No ranking is meant.")
+    assert (labels(found), found.sentence) == (
+        [],
+        "No score can be distinguished from chance, so the measures cannot be ranked.",
+    )
     assert lead([found]).startswith("These results cannot tell which measure is best")
     rows = scores_of({"cka": 0.9, "rsa": 0.9}, p_value=0.5) + scores_of({"gulp": 0.1})
     found = answer_of(rows)
-    assert lead([found]).startswith("No measure that may be the best is better")
+    assert lead([found]).startswith("None of the measures that may be the best is better")
 
 
 def test_kinds_of_tests_and_other_conditions_have_answers_of_their_own() -> None:

@@ -40,7 +40,7 @@ def test_measures_are_ranked_as_if_all_had_been_run_at_once(tmp_path: Path) -> N
     assert resi.ranks(found.scores).table["measure"].to_list() == ["cka", "mine *", "rsa", "gulp"]
     assert sorted(found.added["measure"]) == ["cka", "gulp", "rsa"]
     assert found.notes == [
-        "From others come the scores of 3 measures (cka, gulp and rsa) on the same models in 1 test (gcn on cora: "
+        "Added from others: the scores of 3 measures (cka, gulp and rsa) on the same models in 1 test (gcn on cora: "
         "augmentation)."
     ]
 
@@ -51,7 +51,7 @@ def test_of_a_measure_in_both_the_own_score_stays_and_the_difference_is_said(tmp
     values = dict(found.scores.select("measure", "value").iter_rows())
     assert values == {"cka": 0.8, "rsa": 0.51, "gulp": 0.1}
     assert found.notes[1] == (
-        "In both: 2 measures (cka and rsa), 2 scores; shown is your own. They differ from those of others by 0.100 at "
+        "In both: 2 measures (cka and rsa), 2 scores; your own are shown. They differ from those of others by 0.100 at "
         "most (cka), 0.055 on average."
     )
 
@@ -84,7 +84,7 @@ def test_scores_of_other_models_are_not_compared_and_it_is_said_why(tmp_path: Pa
     found = beside(own, others(tmp_path / "others"))
     assert found.scores.equals(own)
     assert found.notes == [
-        "No test here is on the same models as one in others; nothing is added.",
+        "No test here uses the same models as one in others; nothing is added.",
         f"Not compared with others, {reason}",
     ]
 
@@ -94,7 +94,8 @@ def test_numbers_of_earlier_versions_are_said(tmp_path: Path) -> None:
     tables = others(tmp_path / "others", comparisons=rows)
     manifest = {"schema_version": 6, "kind": "run", "versions": {"scores": 1}}
     write_table(tables.folder / RUNS_FILE, pl.DataFrame([("a", json.dumps(manifest))], schema=RUNS, orient="row"))
-    (said,) = (note for note in beside(frame([score("mine", 0.7)]), tables).notes if note.startswith("Of earlier"))
+    found = beside(frame([score("mine", 0.7)]), tables)
+    (said,) = (note for note in found.notes if note.startswith("Computed by earlier"))
     assert "computed by version 0 of cka, which is now at" in said
     assert "computed by version 1 of the tests, which is now at" in said
     # What is one's own is not of the others' versions.
@@ -139,8 +140,8 @@ def test_models_made_in_the_same_way_are_compared_by_their_weights(tmp_path: Pat
     ("spec", "said"),
     [
         ({"hyperparameters": {"epochs": 9}}, "epochs=9 instead of 5"),
-        ({"dataset_content": "more"}, "other data under the same name"),
-        ({"training_version": 3}, "version 3 of their training instead of 2"),
+        ({"dataset_content": "more"}, "different data under the same name"),
+        ({"training_version": 3}, "training version 3 instead of 2"),
         ({"seed": 7}, "in settings, seeds, hyperparameters, data or the version of their training"),
     ],
 )
@@ -194,7 +195,7 @@ def test_a_page_ranks_measures_among_those_of_others(
     words += ["--against", "baseline"]
     code, _, messages = said(*words)
     assert code == 0
-    assert "From others come the scores of 3 measures" in messages
+    assert "Added from others: the scores of 3 measures" in messages
     page = out.read_text(encoding="utf-8")
     assert all(f">{name}</a>" in page for name in (*VALUES, "mine"))
     assert "Compared with baseline: 0 scores are in both" in page
@@ -208,7 +209,7 @@ def baseline() -> pl.DataFrame:
 def test_scores_of_one_measure_and_those_of_the_baseline_are_the_whole(baseline: pl.DataFrame) -> None:
     found = with_baseline(baseline.filter(measure="procrustes"))
     assert found.scores.equals(baseline)
-    assert found.notes[0].startswith("From baseline come the scores of 23 measures on the same models in ")
+    assert found.notes[0].startswith("Added from baseline: the scores of 23 measures on the same models in ")
     assert not any(note.startswith("Not compared") for note in found.notes)
 
 

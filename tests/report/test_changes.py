@@ -16,7 +16,8 @@ def test_scores_that_changed_are_listed_with_the_largest_first() -> None:
     rows = [(row.measure.label, row.before, row.now, row.beyond) for row in found.rows]
     assert rows == [("rsa", 0.5, 0.7, "yes"), ("cka", 0.9, 0.91, "no")]
     assert found.sentence == (
-        "3 scores are in both, 2 of them with another value, 1 beyond the 95 % interval of before; new: 1, gone: 0."
+        "3 scores are in both, 2 of them with another value, 1 of these outside the earlier 95 % interval; "
+        "new: 1, gone: 0."
     )
     assert found.only == ["Only here: measure imd."]
     same = [score("cka", 0.9 + 1e-9), *before[1:]]
@@ -44,11 +45,13 @@ def test_other_answers_are_said() -> None:
     tied = frame(scores_of({"cka": 0.9, "rsa": 0.9, "gulp": 0.1}))
     small = frame(scores_of({"cka": 0.9, "rsa": 0.5, "gulp": 0.1}, note=FEW))
     where = "graph, telling models apart that were trained differently: "
-    assert changes(tied, clear, "old").answers == [f"{where}rsa joined those that cannot be told from the best."]
-    assert changes(clear, tied, "old").answers == [f"{where}rsa left those that cannot be told from the best."]
-    assert changes(clear, small, "old").answers == [f"{where}could not be told before; now cka."]
-    assert changes(small, clear, "old").answers == [f"{where}can no longer be told; before it was cka."]
+    assert changes(tied, clear, "old").answers == [
+        f"{where}rsa joined those that cannot be distinguished from the best."
+    ]
+    assert changes(clear, tied, "old").answers == [f"{where}rsa left those that cannot be distinguished from the best."]
+    assert changes(clear, small, "old").answers == [f"{where}could not be decided before; now cka."]
+    assert changes(small, clear, "old").answers == [f"{where}can no longer be decided; before: cka."]
     elsewhere = clear.with_columns(domain=pl.lit("vision"))
     found = changes(elsewhere, clear, "old")
-    assert found.answers == ["vision, telling models apart that were trained differently: not asked before; now cka."]
+    assert found.answers == ["vision, telling models apart that were trained differently: no scores before; now cka."]
     assert found.only == ["Only here: domain vision.", "Only in old: domain graph."]

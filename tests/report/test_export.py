@@ -76,4 +76,4 @@ def test_the_command_writes_tables_and_figures(tmp_path: Path, capsys: pytest.Ca
     assert board[0] == ["measure", "mean rank", "gat, cora", "gcn, cora"]
     assert board[1] == ["cka", "1.0", "0.910 [0.10, 0.95]", "0.900 [0.10, 0.95]"]
     page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
-    assert "Compared with old: 1 score is in both, 1 of them with another value, 1 beyond" in page
+    assert "Compared with old: 1 score is in both, 1 of them with another value, 1 of these outside" in page

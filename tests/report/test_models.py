@@ -88,4 +88,5 @@ def test_domains_with_models_that_learned_nothing_are_named() -> None:
         model("standard", 1, 0.1, 0.1),
         model("standard", 2, 0.9)._replace(domain="vision"),
     ]
-    assert doubts(models) == {"graph": "1 of the 2 models learned next to nothing; these answers say little."}
+    said = "1 of the 2 models learned next to nothing: these answers carry little weight."
+    assert doubts(models) == {"graph": said}

@@ -208,7 +208,7 @@ def test_a_measure_of_a_plugin_and_imported_results_are_marked(tmp_path: Path) -
     assert re.search(r"\|cka\|\d+ %\|", overview)
     assert "|cka|published|" in overview
     assert "|Not part of resi:|mine|own|, mean rank 1.0 of 3 in|graph: augmentation|." in text
-    assert "A measure of your own or of a plugin: not among the measures that are installed here." in text
+    assert "A measure of your own or of a plugin: not among the measures installed here." in text
 
 
 def test_a_page_shows_no_folders_of_its_author(tmp_path: Path) -> None:
@@ -264,7 +264,7 @@ def test_shards_that_are_not_merged_and_contradictions_are_told(root: Path, caps
     page = (root / "results" / "report.html").read_text(encoding="utf-8")
     assert told in page
     assert str(root) not in page
-    assert "contradict each other and have no value here; they are in conflicts.parquet" in page
+    assert "contradict each other and have no value here; they are listed in conflicts.parquet" in page
 
 
 def test_shards_that_were_left_out_or_made_again_are_told_of(root: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -230,7 +230,7 @@ def test_what_lies_among_the_shards_but_is_none_is_named(tmp_path: Path) -> None
     (tmp_path / "shards" / ".hidden").write_text("")
     merged = merge_shards([tmp_path], tmp_path / "results")
     assert merged.problems == [
-        f"{tmp_path / 'shards' / name} is not a shard of resi and is left out" for name in ("half", "notes.txt")
+        f"{tmp_path / 'shards' / name} is not a shard of resi; left out" for name in ("half", "notes.txt")
     ]
 
 

@@ -199,7 +199,7 @@ def test_at_a_url_only_merged_tables_are_written_over(tmp_path: Path, capsys: py
         with fsspec.open(f"{url}/{name}/{name}", "wb") as file:
             file.write(content)
         assert run_command(["merge", str(tmp_path), "--out", f"{url}/{name}"]) == 2
-        assert "holds tables or a manifest that resi-merge has not written" in capsys.readouterr().err
+        assert "holds tables or a manifest not written by resi-merge" in capsys.readouterr().err
         with fsspec.open(f"{url}/{name}/{name}", "rb") as file:
             assert file.read() == content
     for _ in range(2):

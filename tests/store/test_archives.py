@@ -209,7 +209,7 @@ def test_damaged_compression_is_one_line_that_does_not_blame_the_disk(tmp_path: 
     (name, extra) = struct.unpack("<HH", content[26:30])
     content[30 + name + extra + 9] ^= 0xFF
     path.write_bytes(content)
-    with pytest.raises(DownloadError, match=rf"{path} is damaged: .*Delete it and fetch it again"):
+    with pytest.raises(DownloadError, match=rf"{path} is damaged: .*Delete it and download it again"):
         unpack(path, tmp_path / "to", limit=10**6)
     assert not [found for found in (tmp_path / "to").rglob("*") if found.is_file()]
 
@@ -284,7 +284,7 @@ def test_what_the_disk_has_no_space_for_is_not_begun(
 
     disk = SimpleNamespace(free=4999)
     monkeypatch.setattr("resi.store.space.shutil.disk_usage", lambda _path: disk)
-    with pytest.raises(DownloadError, match=rf"{tmp_path} has 5 kB free, but what is wanted of {archive} takes 5 kB"):
+    with pytest.raises(DownloadError, match=rf"{tmp_path} has 5 kB free, but unpacking {archive} needs 5 kB"):
         unpack(archive, tmp_path / "new", limit=10**6, place=place)
     assert not (tmp_path / "new").exists()
     (tmp_path / "new" / "top").mkdir(parents=True)

@@ -55,5 +55,5 @@ def test_a_truncated_checkpoint_is_one_line(share: float) -> None:
 
 def test_what_is_no_dictionary_of_tensors_is_refused() -> None:
     for weights in ([1, 2], {"a": 1}, torch.ones(2)):
-        with pytest.raises(ArtifactError, match="holds no dictionary of weights"):
+        with pytest.raises(ArtifactError, match="does not hold a dictionary of weights"):
             read_weights(io.BytesIO(saved(weights)))

@@ -36,7 +36,7 @@ def test_a_file_arrives_whole_and_is_not_fetched_twice(server: FileServer, tmp_p
 
 def test_a_broken_download_is_kept_and_goes_on(server: FileServer, tmp_path: Path) -> None:
     server.break_after = 3_000_000
-    with pytest.raises(DownloadError, match=r"/file cannot be fetched: .*What has arrived is kept"):
+    with pytest.raises(DownloadError, match=r"/file cannot be downloaded: .*The partial download is kept"):
         download(f"{server.url}/file", tmp_path / "file", checksum=SHA)
     assert not (tmp_path / "file").exists()
     kept = (tmp_path / "file.part").stat().st_size
@@ -71,31 +71,31 @@ def test_a_part_that_is_longer_than_the_file_is_deleted(server: FileServer, tmp_
 
 def test_what_differs_from_its_checksum_is_deleted(server: FileServer, tmp_path: Path) -> None:
     server.files["/file"] = CONTENT[:-1] + b"x"
-    with pytest.raises(DownloadError, match=rf"{server.url}/file is damaged on arrival and was deleted; .*sha256"):
+    with pytest.raises(DownloadError, match=rf"{server.url}/file was damaged in transfer and was deleted; .*sha256"):
         download(f"{server.url}/file", tmp_path / "file", checksum=SHA)
     assert not list(tmp_path.iterdir())
     (tmp_path / "file").write_bytes(b"another")
-    with pytest.raises(DownloadError, match=r"file is not the file at .*; delete it to fetch it again"):
+    with pytest.raises(DownloadError, match=r"file is not the file at .*; delete it to download it again"):
         download(f"{server.url}/file", tmp_path / "file", checksum=SHA)
     assert (tmp_path / "file").read_bytes() == b"another"
 
 
 def test_more_than_the_stated_size_is_refused(server: FileServer, tmp_path: Path) -> None:
-    with pytest.raises(DownloadError, match="is larger than the 1000 bytes it should have at most"):
+    with pytest.raises(DownloadError, match="is larger than the allowed 1000 bytes"):
         download(f"{server.url}/file", tmp_path / "file", limit=1000)
     assert (tmp_path / "file.part").stat().st_size <= 1000
 
 
 @pytest.mark.parametrize("address", ["file:///etc/passwd", "ftp://host/file", "here"])
 def test_only_web_addresses_are_opened(address: str, tmp_path: Path) -> None:
-    with pytest.raises(DownloadError, match="is not an address of a file"):
+    with pytest.raises(DownloadError, match="is not the URL of a file"):
         download(address, tmp_path / "file")
 
 
 def test_a_server_that_is_not_there_or_lacks_the_file_is_one_line(server: FileServer, tmp_path: Path) -> None:
-    with pytest.raises(DownloadError, match=r"cannot be fetched: .*refused"):
+    with pytest.raises(DownloadError, match=r"cannot be downloaded: .*refused"):
         download("http://127.0.0.1:9/file", tmp_path / "file")
-    with pytest.raises(DownloadError, match="/other cannot be fetched: Not Found"):
+    with pytest.raises(DownloadError, match="/other cannot be downloaded: Not Found"):
         download(f"{server.url}/other", tmp_path / "file")
 
 
@@ -114,6 +114,6 @@ def test_a_secure_address_does_not_lead_to_an_insecure_one(
     monkeypatch.setattr(
         urllib.request, "urlopen", lambda _request, timeout: whole(f"{server.url}/file", timeout=timeout)
     )
-    with pytest.raises(DownloadError, match=r"https://example\.org/file leads to http://127.*; refused"):
+    with pytest.raises(DownloadError, match=r"https://example\.org/file redirects to http://127.*; refused"):
         download("https://example.org/file", tmp_path / "file")
     assert not list(tmp_path.iterdir())

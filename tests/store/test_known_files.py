@@ -171,7 +171,7 @@ def test_a_note_on_a_dataset_is_no_other_ones_and_its_damage_is_named(tmp_path: 
             assert str(note) in str(error)  # blanks may change without harm
     note.unlink()
     (note.parent / other.name).write_bytes(other.read_bytes())
-    with pytest.raises(ArtifactError, match="is damaged, or another note under its name"):
+    with pytest.raises(ArtifactError, match="is damaged, or holds the record of another file"):
         known_files.dataset("graph", "flickr", ABSENT)
     # As earlier versions have written it.
     (note.parent / other.name).write_text(f'{{"sha256": "{"b" * 32}"}}')

@@ -137,7 +137,7 @@ def test_a_data_root_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(tempfile, "TemporaryDirectory", refused)
     found = by_name(place.place(tmp_path))["writing"]
     assert found.state is State.failed
-    assert found.text == f"{tmp_path} cannot be written: Read-only file system; stored results can be read"
+    assert found.text == f"{tmp_path} is not writable: Read-only file system; stored results can be read"
     assert found.advice == "choose another folder: export RESI_HOME=FOLDER"
     (tmp_path / "file").write_text("")
     assert by_name(place.place(tmp_path / "file"))["writing"].state is State.failed
@@ -163,7 +163,7 @@ def test_file_systems_without_what_resi_relies_on(tmp_path: Path, monkeypatch: p
     with monkeypatch.context() as patched:
         patched.setattr(fcntl, "flock", refuses(errno.ENOSYS))
         found = by_name(place.place(tmp_path))["locks"]
-        assert (found.state, "by files" in found.text) == (State.ok, True)
+        assert (found.state, "lock files" in found.text) == (State.ok, True)
     with monkeypatch.context() as patched:
         patched.setattr(fcntl, "flock", refuses(errno.EIO))
         assert by_name(place.place(tmp_path))["locks"].state is State.failed
@@ -176,7 +176,7 @@ def test_file_systems_without_what_resi_relies_on(tmp_path: Path, monkeypatch: p
         assert by_name(place.place(tmp_path))["renaming"].state is State.failed
     with monkeypatch.context() as patched:
         patched.setattr(place, "LEAST_FREE", 2**62)
-        assert by_name(place.place(tmp_path))["disk"].advice == "resi clean shows what can go"
+        assert by_name(place.place(tmp_path))["disk"].advice == "resi clean shows what can be removed"
     assert list(tmp_path.iterdir()) == []
 
 
@@ -188,7 +188,7 @@ def test_locks_that_are_held_and_those_of_killed_processes(tmp_path: Path) -> No
         found = by_name(stored.held_locks(tmp_path))
         assert found["held 1"].text.startswith(f"process {os.getpid()} on ")
         assert found["held 1"].text.endswith(": running")
-        assert found["stale locks"].text.startswith("1 were held by processes that were killed")
+        assert found["stale locks"].text.startswith("1 were held by killed processes")
     assert "held 1" not in by_name(stored.held_locks(tmp_path))
 
 
@@ -201,7 +201,7 @@ def test_caches_of_other_libraries(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert "HF_HUB_OFFLINE forbid" in found["hub"].text
     assert found["hub"].advice.endswith(f"copy the folder to {tmp_path / 'hub'}")
     (tmp_path / "hub" / "models--a--b").mkdir(parents=True)
-    assert stored_hub(tmp_path).text.startswith("1 models of the hub in ")
+    assert stored_hub(tmp_path).text.startswith("1 models from the hub in ")
 
 
 def stored_hub(folder: Path) -> Check:
@@ -224,7 +224,7 @@ def test_a_wrong_value_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     (tmp_path / "golden.json").write_text(json.dumps(golden))
     monkeypatch.setattr(self_test, "GOLDEN", tmp_path / "golden.json")
     found = by_name(self_test.computed("cpu", time.monotonic() + 60))
-    assert found["cka, cpu"].text.startswith("differs from its exact value by 1e-09")
+    assert found["cka, cpu"].text.startswith("relative error 1e-09 against its exact value")
     assert found["gulp, cpu"].state is State.failed
     assert found["cpu"].text.startswith("1 measures have")
     late = by_name(self_test.computed("cpu", time.monotonic() - 1))
@@ -236,8 +236,8 @@ def test_a_wrong_value_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     ("visible", "cuda", "state", "text"),
     [
         ("", "12.8", State.missing, "CUDA_VISIBLE_DEVICES= hides every GPU"),
-        (None, None, State.missing, "is built for CPUs alone"),
-        ("0", None, State.failed, "is built for CPUs alone"),
+        (None, None, State.missing, "is built for CPUs only"),
+        ("0", None, State.failed, "is built for CPUs only"),
         (None, "12.8", State.missing, "no NVIDIA GPU"),
         ("0", "12.8", State.failed, "cannot use them: RuntimeError: the driver is too old"),
     ],

@@ -1,4 +1,4 @@
-"""The sweeper that Hydra finds for resi: its own, with resi's jobs."""
+"""resi's sweeper for Hydra: Hydra's basic sweeper with resi's jobs."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ if TYPE_CHECKING:
 
 
 class SuiteSweeper(BasicSweeper):
-    """Launches all jobs of a sweep or suite at once, so that a cluster sees one array; all are composed before."""
+    """Composes all jobs of a sweep or suite, then launches them together, so that a cluster gets one job array."""
 
     def sweep(self, arguments: list[str]) -> Any:
-        """Run a sweep over ``arguments``, or what the command line has asked for.
+        """Run a sweep over ``arguments``, or over those of the command line.
 
         Raises
         ------
         UsageError
-            If a job cannot be composed; none has been started then.
+            If a job cannot be composed; then no job is started.
         ResiError
             If the data, models or packages of all jobs are missing.
         """

@@ -1,1 +1,1 @@
-"""The Python functions: representations compared, extracted, read and put through the tests."""
+"""The Python functions: compare, extract and read representations, and evaluate measures in the tests."""

@@ -1,4 +1,4 @@
-"""One value for two models, such as that of their most similar layers, and what chance alone gives for it."""
+"""One value for two models, such as that of their most similar layers, and its value under chance."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ def calibrate(  # noqa: PLR0913 - all but the first two are options
     samples: int | None = None,
     align: Align = False,
 ) -> pl.DataFrame:
-    """Compare each layer of one model with each of another, and return one value for both with its chance.
+    """Compare each layer of one model with each layer of another, and return one calibrated value for both models.
 
     The value of the most similar layers grows with the number of layers, for any data. Here the samples of all layers
-    of ``B`` are permuted together and the values are aggregated anew each time, so that the threshold and the p-value
-    are those of the aggregate.
+    of ``B`` are permuted together and the aggregate is computed again for each permutation, so the threshold and the
+    p-value are those of the aggregate.
 
     Parameters
     ----------
@@ -56,9 +56,9 @@ def calibrate(  # noqa: PLR0913 - all but the first two are options
     measures
         As for :func:`resi.pairwise`.
     aggregate : {"max", "mean"} or callable
-        ``max`` takes the most similar pair of layers, of a distance the one with the smallest value; ``mean`` the mean
-        of all pairs. A function gets an array of shape (layers of A, layers of B) and returns a number, of which as
-        much is better as of the measure; the best one is what it returns for the best values of all pairs.
+        ``max`` takes the most similar pair of layers (for a distance, the pair with the smallest value); ``mean`` takes
+        the mean of all pairs. A function gets an array of shape (layers of A, layers of B) and returns a number with
+        the same direction as the measure; its best possible value is what it returns if all pairs have the best value.
     null, blocks, memory, threads, samples, align
         As for :func:`resi.pairwise`.
 
@@ -66,13 +66,13 @@ def calibrate(  # noqa: PLR0913 - all but the first two are options
     -------
     polars.DataFrame
         One row per measure, columns ``measure, aggregate, value, source, target, pairs, null_mean, null_95, p_value,
-        calibrated, seconds, status, error, note, larger_is_more_similar``; ``source`` and ``target`` are the layers
-        that are most similar, ``pairs`` says how many pairs there are. Without a value of every pair there is none.
+        calibrated, seconds, status, error, note, larger_is_more_similar``; ``source`` and ``target`` are the most
+        similar layers, ``pairs`` is the number of pairs. If any pair has no value, the aggregate has none.
 
     Raises
     ------
     UsageError
-        If an argument does not exist or fit, or ``aggregate`` does not return a finite number.
+        If an argument is unknown or invalid, or ``aggregate`` does not return a finite number.
     ShapeError
         If ids of samples differ.
 
@@ -111,7 +111,7 @@ def calibrate(  # noqa: PLR0913 - all but the first two are options
 def _row(
     measure: str, larger: bool | None, found: list[Outcomes], shape: tuple[int, int], aggregate: Any
 ) -> dict[str, Any]:
-    """Return the row of one measure, of which the outcomes of all pairs are given, layer by layer of A."""
+    """Return the row of one measure from the outcomes of all pairs, layer by layer of A."""
     label = aggregate if isinstance(aggregate, str) else str(getattr(aggregate, "__name__", "function"))
     outcomes = [one.outcome for one in found if one.outcome is not None]
     row: dict[str, Any] = dict.fromkeys(AGGREGATES) | {
@@ -151,7 +151,7 @@ def _row(
 
 
 def _number(aggregate: str, found: Any) -> float:
-    """Return what an aggregate has returned, if that is a finite number."""
+    """Return the result of an aggregate function, checked to be a finite number."""
     if np.ndim(found) == 0 and isinstance(found, SupportsFloat) and math.isfinite(found):
         return float(found)
     what = repr(found) if np.ndim(found) == 0 else f"an array of shape {np.shape(found)}"
@@ -159,11 +159,11 @@ def _number(aggregate: str, found: Any) -> float:
 
 
 def _missing(found: list[Outcomes], larger: bool | None, aggregate: Any) -> str:
-    """Return why there is no aggregate, or nothing if there is one."""
+    """Return why there is no aggregate; empty if there is one."""
     if aggregate == "max" and larger is None:
         return (
-            "the function does not say whether larger values are more similar, so that no pair of layers is the most "
-            "similar; resi.as_measure says it"
+            "the function does not say whether larger values mean more similar, so the most similar pair of layers "
+            "is unknown; state it with resi.as_measure"
         )
     without = [one for one in found if one.outcome is None or one.outcome.chance is None]
     if not without:

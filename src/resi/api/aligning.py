@@ -1,4 +1,4 @@
-"""Rows that belong together: representations are compared by the ids of their samples, where they have them."""
+"""Matching rows: representations are aligned by the ids of their samples, where they have ids."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ EXAMPLES = 3
 
 
 def aligned(function: str, entries: Sequence[Entry], align: Align) -> list[Entry]:
-    """Return representations whose rows belong together, or raise.
+    """Return representations with matching rows, or raise.
 
-    Those without ids are matched by row.
+    Representations without ids are matched by row.
 
     Parameters
     ----------
     align : bool or ``shared``
-        True puts rows in the order of the first representation with ids; ``shared`` also leaves out samples that not
-        all of these have.
+        True puts rows in the order of the first representation with ids; ``shared`` also leaves out samples that some
+        of them lack.
 
     Raises
     ------
     ShapeError
-        If the ids of two differ, or differ in order and that may not be changed; or if rows cannot be told apart.
+        If the ids of two representations differ, if their order differs and ``align`` is False, or if ids are repeated.
     UsageError
-        If ``align`` is none of these, or there are no ids to align by.
+        If ``align`` is something else, or there are no ids to align by.
     """
     if align not in (True, False, SHARED):
         raise UsageError(f"{function}: align={align!r}: expected True, False or {SHARED!r}")
@@ -66,9 +66,9 @@ def aligned(function: str, entries: Sequence[Entry], align: Align) -> list[Entry
 
 
 def _numbered(entries: Sequence[Entry], known: Sequence[tuple[str, Ids]]) -> list[tuple[str, Ids]]:
-    """Return numbers of rows as the ids of what has none, where the ids of others are such numbers in another order.
+    """Return row numbers as ids for a representation without ids, if the ids of others are reordered row numbers.
 
-    That is a frame whose rows were shuffled beside one that has its order: matched by row, they would be other samples.
+    This happens if one frame was shuffled and another was not: matched by row, they would be different samples.
     """
     for _, ids in known:
         numbers = tuple(map(str, range(len(ids))))
@@ -82,7 +82,7 @@ def _numbered(entries: Sequence[Entry], known: Sequence[tuple[str, Ids]]) -> lis
 
 
 def _check_hashes(function: str, entries: Sequence[Entry], first: tuple[str, Ids] | None) -> None:
-    """Raise ``ShapeError`` if one of the representations of which a hash of the ids is all that is known differs."""
+    """Raise ``ShapeError`` if a representation known only by the hash of its ids has other samples."""
     expected = None if first is None else (first[0], hash_samples(first[1]))
     for entry in entries:
         if entry.item is None or entry.ids is not None or not entry.item.samples:
@@ -98,7 +98,7 @@ def _check_same(function: str, first: tuple[str, Ids], other: tuple[str, Ids]) -
     here, there = set(first[1]), set(other[1])
     if here != there:
         parts = [
-            f"{len(only)} of {len(whole)} are in {name} alone ({_examples(only)})"
+            f"{len(only)} of {len(whole)} are only in {name} ({_examples(only)})"
             for name, only, whole in (
                 (first[0], [i for i in first[1] if i not in there], first[1]),
                 (other[0], [i for i in other[1] if i not in here], other[1]),
@@ -106,8 +106,8 @@ def _check_same(function: str, first: tuple[str, Ids], other: tuple[str, Ids]) -
             if only
         ]
         raise ShapeError(
-            f"{function}: {other[0]} and {first[0]} are of different samples: {', '.join(parts)}; "
-            f"align={SHARED!r} compares those that all have"
+            f"{function}: {other[0]} and {first[0]} have different samples: {', '.join(parts)}; "
+            f"align={SHARED!r} compares the samples they share"
         )
     for name, ids in (first, other):
         _check_unique(function, name, ids)
@@ -124,8 +124,8 @@ def _check_unique(function: str, name: str, ids: Ids) -> None:
     seen: set[str] = set()
     twice = next(sample for sample in ids if sample in seen or seen.add(sample))  # type: ignore[func-returns-value]
     raise ShapeError(
-        f"{function}: {name} has several rows of the sample {twice!r}, so that rows cannot be brought into another "
-        "order; give each row an id of its own"
+        f"{function}: {name} has several rows for the sample {twice!r}, so its rows cannot be reordered; give each "
+        "row its own id"
     )
 
 
@@ -171,7 +171,7 @@ def _rows(load: Callable[[], Any], rows: list[int]) -> Any:
 
 
 def _without_hash(entry: Entry) -> Entry:
-    """Return an entry whose samples are known to be those of the others."""
+    """Return an entry whose samples are known to match the others."""
     item: Representation | None = entry.item
     return (
         entry

@@ -1,4 +1,4 @@
-"""The Python functions: compare two representations, all pairs of many, or each of one set with each of another."""
+"""The functions ``compare`` and ``pairwise``: two representations, all pairs of many, or all pairs of two sets."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from resi.specs import Layout
 
 ALWAYS_FITS = 2**26
-"""So many bytes are not worth asking how much memory there is."""
+"""Up to this many bytes, the available memory is not checked."""
 
 
 def compare(  # noqa: PLR0913 - all but the first two are options
@@ -63,9 +63,9 @@ def compare(  # noqa: PLR0913 - all but the first two are options
     align : bool or ``shared``
         As for :func:`pairwise`.
     null : int or Null, optional
-        How often to permute the samples of ``S``, to see what chance alone gives; 200 is usual.
+        How often to permute the samples of ``S`` to estimate values under chance; 200 is usual.
     bootstrap : int or Bootstrap, optional
-        How often to draw the samples again, for a 95 % interval of the value; 1000 is usual.
+        How often to resample the samples, for a 95 % interval of the value; 1000 is usual.
     blocks : sequence or mapping, optional
         As for :func:`pairwise`.
     **parameters
@@ -74,20 +74,20 @@ def compare(  # noqa: PLR0913 - all but the first two are options
     Returns
     -------
     float
-        Larger means more similar or more different, as the measure's ``larger_is_more_similar`` says. With ``null`` a
-        :class:`~resi.api.values.Value`: a float with the attributes ``null_mean``, ``null_95``, ``p_value``,
-        ``calibrated``, ``note`` and more; with ``bootstrap`` also, with ``low`` and ``high``.
+        Larger means more similar or more different, depending on the measure's ``larger_is_more_similar``. With
+        ``null`` or ``bootstrap``, a :class:`~resi.api.values.Value`: a float with the attributes ``null_mean``,
+        ``null_95``, ``p_value``, ``calibrated``, ``note`` and more, and with ``bootstrap`` also ``low`` and ``high``.
 
     Raises
     ------
     UsageError
         If the measure or a parameter does not exist.
     ShapeError
-        If the arrays do not fit the measure or each other, or are of different samples.
+        If the arrays do not fit the measure or each other, or have different samples.
     DegenerateInputError
         If the measure has no value for this input, such as a constant representation.
     BudgetError
-        If it needs more than ``memory``; the message says how many ``samples`` would fit.
+        If the comparison needs more than ``memory``; the message says how many ``samples`` would fit.
 
     Examples
     --------
@@ -143,7 +143,7 @@ def pairwise(  # noqa: PLR0913 - all but the first are options
     draws: bool = False,
     **unknown: Any,
 ) -> pl.DataFrame:
-    """Compare all pairs among many representations of the same samples, or each of one set with each of another.
+    """Compare all pairs among many representations of the same samples, or all pairs of two sets.
 
     Each representation is prepared only once.
 
@@ -154,18 +154,18 @@ def pairwise(  # noqa: PLR0913 - all but the first are options
         converted to strings. A :class:`~resi.Representations`, or the path of one (:func:`resi.load`), stands for its
         layers; within a mapping, for the layers ``NAME:LAYER``.
     others : as ``representations``, optional
-        A second set: each of the first is compared with each of this one, and with nothing else. A name, a list of
-        names or a mapping to parameters in its place are the ``measures``.
+        A second set: each representation of the first set is compared with each of this one, and with nothing else.
+        A name, a list of names or a mapping to parameters in this place is taken as ``measures``.
     measures : name, class, instance or function, a sequence of these, or a mapping
         Names of measures, or of the sets ``benchmark``, ``fast`` and ``all``; classes derived from
         :class:`~resi.Measure`; functions of two matrices. A mapping gives parameters, such as
-        ``{"jaccard": {"k": 20}, "cka": {}}``, or names of one's own, such as ``{"mine": my_function}``.
+        ``{"jaccard": {"k": 20}, "cka": {}}``, or your own names, such as ``{"mine": my_function}``.
         ``cka`` by default.
     shape : str or mapping from name to str, optional
-        ``nd``, ``ntd`` or ``nchw``, for all or by name; ``auto`` decides by the number of axes. By default what a
-        collection says, and ``nd`` for arrays.
+        ``nd``, ``ntd`` or ``nchw``, for all or by name; ``auto`` decides by the number of axes. By default, the layout
+        stored in a collection, and ``nd`` for arrays.
     memory : str or int
-        Budget for prepared representations, such as ``4GB``; ``auto`` is half the machine's.
+        Memory budget for prepared representations, such as ``4GB``; ``auto`` is half the machine's memory.
     threads : int, optional
         Number of threads; torch's default if not given.
     samples : int, optional
@@ -173,18 +173,18 @@ def pairwise(  # noqa: PLR0913 - all but the first are options
     diagonal : bool
         Also compare each representation of a single set with itself.
     align : bool or ``shared``
-        What to do where ids of samples differ: by default raise. True puts the rows in the order of the first
-        representation that has ids; ``shared`` also leaves out samples that not all have.
+        What to do if sample ids differ: by default, raise. True puts the rows in the order of the first representation
+        that has ids; ``shared`` also leaves out samples that some representations lack.
     null : int or Null, optional
-        How often to permute the samples of the second side of each pair, the same orders for all pairs and measures, to
-        see what chance alone gives; 200 is usual. ``resi.Null(200, seed=1)`` draws other orders.
+        How often to permute the samples of the second side of each pair, to estimate values under chance; all pairs
+        and measures use the same permutations. 200 is usual. ``resi.Null(200, seed=1)`` draws other permutations.
     bootstrap : int or Bootstrap, optional
-        How often to draw the samples again, the same ones for all pairs, for 95 % intervals of the values over samples;
-        1000 is usual. It takes about as long as comparing that many times, or less.
+        How often to resample the samples, for 95 % intervals of the values over samples; all pairs use the same draws.
+        1000 is usual. This takes at most about as long as that many comparisons.
     blocks : sequence or mapping, optional
-        With ``null``: samples change places only with others of the same label. With ``bootstrap``: samples of one
-        label are drawn together, such as those of one person or film. Labels of any kind, one for each row in
-        their order (that of the first representation with ids, if rows are aligned), or by id of the sample.
+        With ``null``: samples are permuted only within the same label. With ``bootstrap``: samples with the same label
+        are drawn together, such as those of one person or film. Labels of any type, one for each row in order (that of
+        the first representation with ids, if rows are aligned), or a mapping from sample id to label.
     draws : bool
         With ``bootstrap``: also return what :func:`difference` needs.
 
@@ -192,23 +192,23 @@ def pairwise(  # noqa: PLR0913 - all but the first are options
     -------
     polars.DataFrame
         Columns ``source, target, measure, value, seconds, status, error, note, larger_is_more_similar``: one row per
-        unordered pair for a symmetric measure, per ordered pair otherwise; of two sets, one row per representation of
-        the first and of the second. ``status`` is ``ok``, ``failed`` or ``undefined``; the latter two have no value and
-        say why in ``error``. ``seconds`` is the comparison's own time plus its share of preparing, of permuting and of
-        drawing. ``note`` says why a
-        value is barely informative, or holds a warning issued while it was computed; otherwise it is empty.
-        ``larger_is_more_similar`` is null for plain functions, which do not say; those are compared in both orders.
+        unordered pair for a symmetric measure, per ordered pair otherwise; for two sets, one row per representation of
+        the first set and of the second. ``status`` is ``ok``, ``failed`` or ``undefined``; failed and undefined rows
+        have no value, and ``error`` says why. ``seconds`` is the comparison's own time plus its share of preparing,
+        permuting and resampling. ``note`` says why a value carries little information, or holds a warning issued while
+        it was computed; otherwise it is empty. ``larger_is_more_similar`` is null for plain functions, whose direction
+        is unknown; those are compared in both orders.
         With ``null`` also ``null_mean, null_95, p_value, calibrated, exact_mean, exact_variance, exact_of``, see
-        :class:`resi.engine.chance.Chance` and docs/chance.md; those that are not known are null.
-        With ``bootstrap`` also ``low, high``: a 95 % interval of what the value is expected to be for as many other
-        samples, see docs/intervals.md; null without a value, or where there are too few samples, as ``note`` says. With
-        ``draws`` also ``samples``, how many samples (or blocks) there are to draw from, and ``draws``, a list with the
-        value as it may have come out with other samples, one for each draw.
+        :class:`resi.engine.chance.Chance` and docs/chance.md; unknown ones are null.
+        With ``bootstrap`` also ``low, high``: a 95 % interval of the expected value for the same number of other
+        samples, see docs/intervals.md; null without a value or with too few samples, as ``note`` says. With ``draws``
+        also ``samples``, the number of samples (or blocks) to draw from, and ``draws``, a list with the value of each
+        draw.
 
     Raises
     ------
     UsageError
-        If an argument, a measure or a parameter does not exist.
+        If an argument, a measure or a parameter is unknown.
     ShapeError
         If ids of samples differ, or no array can be compared; if only some cannot, only their pairs fail.
 
@@ -239,7 +239,7 @@ def pairwise(  # noqa: PLR0913 - all but the first are options
     samples = None if samples is None else _checked_count("pairwise", "samples", samples, 2)
     others, measures = _told_apart(others, measures)
     if others is not None and diagonal:
-        raise UsageError("pairwise: diagonal=True is for a single set; of two sets, all pairs are compared")
+        raise UsageError("pairwise: diagonal=True needs a single set; with two sets, all pairs are compared")
     chosen = choose("cka" if measures is None else measures)
     with plain_arithmetic():
         sets = read_sets([representations] if others is None else [representations, others], shape, align)
@@ -255,13 +255,13 @@ def pairwise(  # noqa: PLR0913 - all but the first are options
 def _check_blocks(function: str, null: Any, bootstrap: Any, blocks: Any) -> None:
     if blocks is not None and null is None and bootstrap is None:
         raise UsageError(
-            f"{function}: blocks= says which samples are permuted among each other (give null=, too), or are drawn "
-            "together (bootstrap=)"
+            f"{function}: blocks= needs null= (samples are permuted within blocks) or bootstrap= (samples of a block "
+            "are drawn together)"
         )
 
 
 def _told_apart(others: Any, measures: Any) -> tuple[Any, Any]:
-    """Return the second set and the measures: these may stand in the second place, too."""
+    """Return the second set and the measures, which may also be given in the second place."""
     from resi.api.measuring import is_measures
 
     if isinstance(others, str):
@@ -281,7 +281,7 @@ def _told_apart(others: Any, measures: Any) -> tuple[Any, Any]:
 
 
 def _is_plain(side: Any) -> bool:
-    """Return whether a side is an array or nested lists, which know neither their samples nor their layout."""
+    """Return whether a side is an array or nested lists, without sample ids or layout."""
     from resi.api.frames import is_labelled
     from resi.representation import Representation
 
@@ -289,14 +289,14 @@ def _is_plain(side: Any) -> bool:
 
 
 def _stated(shape: str, sides: tuple[Any, Any]) -> list[str | None]:
-    """Return the layout that is stated for each side: none for what knows its own, unless one is asked for."""
+    """Return the stated layout of each side: None for a side with its own layout, unless one is asked for."""
     return [shape if shape != "nd" or _is_plain(side) else None for side in sides]
 
 
 def _sides(
     measure: str, sides: tuple[Any, Any], shape: str, samples: int | None, align: Align
 ) -> tuple[Any, Any, Layout]:
-    """Return two sides as arrays of the same samples, and the layout that the one with more axes has."""
+    """Return two sides as arrays of the same samples, and the layout of the side with more axes."""
     from resi.api.pairs import read_sides
     from resi.representation import subsample
 

@@ -23,10 +23,10 @@ def convergence(  # noqa: PLR0913 - all but the first two are options
     seed: int = 0,
     shape: Layout = "nd",
 ) -> pl.DataFrame:
-    """Return the values of measures for several numbers of samples: whether there were enough of them.
+    """Return the values of measures for several sample sizes, to check whether there are enough samples.
 
-    Many measures are biased for few samples. Where values still rise or fall at the largest numbers, they say as much
-    about the number of samples as about the representations, and values of other numbers are not comparable with them.
+    Many measures are biased for few samples. If values still rise or fall at the largest sizes, they depend on the
+    sample size as much as on the representations, and values at different sample sizes are not comparable.
     ``resi.plot.convergence`` draws the table.
 
     Parameters
@@ -36,11 +36,11 @@ def convergence(  # noqa: PLR0913 - all but the first two are options
     measures : name, class, instance or function, a sequence of these, or a mapping
         As for :func:`pairwise`.
     sizes : sequence of int, optional
-        Numbers of samples; by default eight from 20 to all, equally spaced on a log scale.
+        Numbers of samples; by default eight sizes from 20 to all samples, equally spaced on a log scale.
     draws : int
-        How many selections of samples are drawn for each size; the same for all measures.
+        How many subsets of samples are drawn for each size; the same for all measures.
     seed : int
-        Of the selections.
+        Seed of the subsets.
     shape : str
         ``nd``, ``ntd`` or ``nchw``.
 
@@ -54,7 +54,7 @@ def convergence(  # noqa: PLR0913 - all but the first two are options
     Raises
     ------
     UsageError
-        If a measure does not exist, or a size is not between 2 and the number of samples.
+        If a measure is unknown, or a size is not between 2 and the number of samples.
 
     Examples
     --------

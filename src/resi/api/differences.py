@@ -1,4 +1,4 @@
-"""``resi.difference``: how much more similar one pair is than another, and how sure that is."""
+"""``resi.difference``: how much more similar one pair is than another, with a 95 % interval."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ class Difference(NamedTuple):
 def difference(table: pl.DataFrame, first: Pair, second: Pair, measure: str | None = None) -> Difference:
     """Return the difference of the values of two pairs, with its 95 % interval over samples.
 
-    Both pairs are compared in the same draws of the samples. What they have in common, such as one layer or easy
-    samples, makes their values rise and fall together; so the difference is often known far better than the two
-    intervals, which may overlap, suggest.
+    Both pairs are compared in the same draws of the samples. What they share, such as one layer or easy samples, makes
+    their values rise and fall together, so the difference is often known much more precisely than the two intervals,
+    which may overlap, suggest.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ def difference(table: pl.DataFrame, first: Pair, second: Pair, measure: str | No
     first, second : (str, str)
         Names of the two sides of each pair.
     measure : str, optional
-        Whose values are compared; not needed if the table holds one.
+        The measure whose values are compared; not needed if the table holds only one.
 
     Returns
     -------
@@ -63,7 +63,7 @@ def difference(table: pl.DataFrame, first: Pair, second: Pair, measure: str | No
     Raises
     ------
     UsageError
-        If the table has no draws, or a pair or the measure is not in it or has no interval.
+        If the table has no draws, the measure or a pair is not in it, or a pair has no interval.
 
     Examples
     --------
@@ -78,7 +78,7 @@ def difference(table: pl.DataFrame, first: Pair, second: Pair, measure: str | No
     """
     if DRAWS not in table.columns:
         raise UsageError(
-            "difference: the table has no column draws; make it by pairwise(..., bootstrap=1000, draws=True)"
+            "difference: the table has no column draws; make it with pairwise(..., bootstrap=1000, draws=True)"
         )
     rows = table.filter(measure=_measure(table, measure))
     one, other = (_row(rows, name, pair) for name, pair in (("first", first), ("second", second)))
@@ -108,9 +108,9 @@ def _measure(table: pl.DataFrame, measure: str | None) -> str:
 
 
 def _row(rows: pl.DataFrame, argument: str, pair: Any) -> dict[str, Any]:
-    """Return the row of a pair; of a table that holds each pair in one order, either order will do."""
+    """Return the row of a pair; if the table holds each pair in one order, either order is accepted."""
     if not isinstance(pair, tuple | list) or len(pair) != 2:
-        raise UsageError(f"difference: {argument}={pair!r}: expected the names of two sides, as ('layer3', 'layer4')")
+        raise UsageError(f"difference: {argument}={pair!r}: expected two names, such as ('layer3', 'layer4')")
     found = rows.filter(source=pair[0], target=pair[1])
     if found.is_empty():
         found = rows.filter(source=pair[1], target=pair[0])

@@ -1,4 +1,4 @@
-"""How a call draws samples again: what ``bootstrap=`` and ``blocks=`` say, for the samples that are compared."""
+"""How a call resamples: ``bootstrap=`` and ``blocks=`` applied to the samples that are compared."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def bootstrap_of(
     samples: int | None,
     keep: bool = False,
 ) -> Bootstrap | None:
-    """Return how samples are drawn again, or None if they are not to be.
+    """Return how samples are resampled, or None if they are not.
 
     Parameters
     ----------
     bootstrap : int or Bootstrap, optional
-        Number of draws, or all about them.
+        Number of draws, or their full description.
     keep : bool
         Whether the draws of every value are kept.
 
@@ -38,11 +38,11 @@ def bootstrap_of(
     Raises
     ------
     UsageError
-        If the number is too small, or there is not one label for each sample.
+        If the number is too small, or some samples have no label.
     """
     if bootstrap is None:
         if keep:
-            raise UsageError(f"{function}: draws=True keeps the draws of intervals; give bootstrap=1000, too")
+            raise UsageError(f"{function}: draws=True keeps the draws of intervals; also give bootstrap=1000")
         return None
     with errors_of(function):
         found = bootstrap if isinstance(bootstrap, Bootstrap) else Bootstrap(bootstrap)

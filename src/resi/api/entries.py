@@ -1,4 +1,4 @@
-"""What a call compares: each representation by its name, wherever it comes from."""
+"""What a call compares: representations by name, from arrays, collections and paths."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ class Entry:
     ----------
     name : str
     given : object
-        What the caller has given; the same object is the same numbers.
+        The object given by the caller; the same object means the same numbers.
     item : Representation or None
         None if it cannot be compared.
     ids : tuple of str or None
-        Ids of its samples, where they are known.
+        Ids of its samples, if known.
     refused : str
         Why it cannot be compared.
     numbered : str
-        Hash of the data that its layer was computed from, where numbers of rows are all that is known of the samples.
+        Hash of the data that its layer was computed from, if its samples are known only by row number.
     of_second : bool
         Whether it belongs to the second of two sets, which may use the names of the first.
     """
@@ -54,25 +54,25 @@ class Entry:
 
     @property
     def label(self) -> str:
-        """What messages call it."""
+        """Its name in messages."""
         return f"{self.name} of the second set" if self.of_second else self.name
 
 
 class Shapes:
-    """The layouts that a call states: one for all, ``auto``, one by name, or none."""
+    """The layouts that a call states: one for all, ``auto``, one per name, or none."""
 
     def __init__(self, stated: str | Mapping[str, str] | None) -> None:
         self._by_name = dict(stated) if isinstance(stated, Mapping) else {}
         self._of_all = None if isinstance(stated, Mapping) else stated
 
     def check_names(self, names: list[str]) -> None:
-        """Raise ``UsageError`` if a layout is stated for what is not there."""
+        """Raise ``UsageError`` if a layout is stated for an unknown name."""
         for name in self._by_name:
             if name not in names:
                 raise unknown_name("representation in shape=", str(name), names)
 
     def of(self, name: str, array: Any, own: Layout | None = None) -> Any:
-        """Return the layout of an array: the stated one, else its ``own``, else ``nd``."""
+        """Return the layout of an array: the stated one, otherwise its ``own``, otherwise ``nd``."""
         stated = self._by_name.get(name, self._of_all)
         if stated == AUTO:
             return own or layout_of(_axes(array))
@@ -91,12 +91,12 @@ def entries(function: str, given: Any, shapes: Shapes) -> list[Entry]:
     Raises
     ------
     UsageError
-        If the set is neither a mapping, a collection nor a path, or two of its representations have one name.
+        If the set is not a mapping, a collection or a path, or two of its representations have the same name.
     """
     named: dict[str, Any] = {}
     for name, value in _flat(function, given):
         if name in named:
-            raise UsageError(f"{function}: two representations have the name {name!r}; give each its own")
+            raise UsageError(f"{function}: two representations have the name {name!r}; give each its own name")
         named[name] = value
     return [entry(function, name, value, shapes) for name, value in named.items()]
 
@@ -123,7 +123,7 @@ def _flat(function: str, given: Any) -> Iterator[tuple[str, Any]]:
 
 
 def single(name: str, given: Any) -> Any:
-    """Return one side of a comparison: the layer of a path or a collection that has no other.
+    """Return one side of a comparison: an array, or the only layer of a path or collection.
 
     Raises
     ------
@@ -143,7 +143,7 @@ def single(name: str, given: Any) -> Any:
 
 @dataclass(frozen=True)
 class _Layer:
-    """A layer of a collection, with the ids of its samples, and what :class:`Entry` has as ``numbered``."""
+    """A layer of a collection, with the ids of its samples and ``numbered`` as in :class:`Entry`."""
 
     item: Representation
     ids: Ids
@@ -165,12 +165,12 @@ def _read(path: str | os.PathLike[str]) -> Any:
 
 
 def entry(function: str, name: str, given: Any, shapes: Shapes) -> Entry:
-    """Return one representation; in an entry without ``item`` if it cannot be compared, such as for a NaN.
+    """Return one representation; the entry has no ``item`` if it cannot be compared, for example because of a NaN.
 
     Raises
     ------
     ShapeError
-        If the layout does not exist.
+        If the layout is unknown.
     """
     ids: Ids | None = None
     source, numbered = given, ""
@@ -191,7 +191,7 @@ def entry(function: str, name: str, given: Any, shapes: Shapes) -> Entry:
 
 
 def _relabelled(function: str, name: str, item: Representation, shapes: Shapes) -> Representation:
-    """Return a representation, which is loaded when it is compared, under the name that it has in a call."""
+    """Return a representation under its name in a call; it is loaded when it is compared."""
     layout = shapes.of(name, None, item.layout)
     if layout not in LAYOUTS:
         raise ShapeError(f"{function}: unknown shape {layout!r} of {name}; known: {', '.join(LAYOUTS)}")

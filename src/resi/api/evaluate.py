@@ -1,4 +1,4 @@
-"""``resi.evaluate``: one's own models through one of the tests, from arrays or files."""
+"""``resi.evaluate``: your own models in one of the tests, from arrays or files."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, repr=False)
 class Evaluation(ScoreViews):
-    """What a test says of some models; shown as a compact table in a notebook.
+    """The results of a test on given models; shown as a compact table in a notebook.
 
     Attributes
     ----------
     scores, comparisons : polars.DataFrame
         The tables of a run, see docs/results.md.
     left_out : tuple of str
-        Which representations took no part and why, one line each.
+        Which representations were left out and why, one line each.
     shard : Path or None
-        Where the tables are kept; None where they are not.
+        Where the tables are kept; None if they are not kept.
     """
 
     scores: pl.DataFrame
@@ -78,44 +78,44 @@ def evaluate(  # noqa: PLR0913 - all but the first two are options
     null: int | None = None,
     root: str | os.PathLike[str] | None = None,
 ) -> Evaluation:
-    """Put your own models through one of the tests.
+    """Evaluate measures on your own models with one of the tests.
 
-    It does what ``resi domain=custom`` does with a table of files, and gives the same numbers.
+    Does the same as ``resi domain=custom`` with a table of files, and gives the same numbers.
 
     Parameters
     ----------
     models : list of Model, table, or path
-        A table has a row a representation, as a Polars or pandas frame, mappings, or a path to a CSV or Parquet file;
-        docs/custom.md has its columns.
+        A table has one row per representation: a Polars or pandas frame, mappings, or the path of a CSV or Parquet
+        file; docs/custom.md describes its columns.
     test : str
         ``accuracy_correlation``, ``output_correlation``, ``label_randomization``, ``shortcut``, ``augmentation`` or
         ``layer_monotonicity``.
     measures : str, class, function, sequence or mapping
-        As for :func:`resi.pairwise`; a function has to say whether large values mean similar: ``resi.as_measure``.
+        As for :func:`resi.pairwise`; for a function, state whether large values mean similar with ``resi.as_measure``.
     groups : sequence of str, optional
-        The settings to compare; all by default.
+        The settings to compare; by default, all.
     seeds : sequence of int, optional
-        The models of each group; all by default.
+        The models of each group; by default, all.
     layer : str, optional
-        The layer that tests between models look at; by default the last.
+        The layer used by tests between models; by default, the last.
     dataset : str, optional
-        Where models of several are given: the one to take.
+        Which dataset to use, if the models are of several.
     protocol : str
         ``corrected`` or ``published``.
     device : str
         ``auto`` (CUDA if there is one), ``cpu``, ``cuda`` or ``cuda:N``.
     memory : str or int
-        Budget for prepared representations, such as ``4GB``; ``auto`` is half the machine's.
+        Memory budget for prepared representations, such as ``4GB``; ``auto`` is half the machine's memory.
     threads : int, optional
         Number of threads; torch's default if not given.
     samples : int, optional
         Compare only that many samples, if there are more.
     null : int, optional
-        Number of permutations of the samples, such as 200. Every measure then has a further variant, whose values are
-        the calibrated ones (docs/chance.md); its parameters contain ``null``.
+        Number of permutations of the samples, such as 200. Every measure then has a second variant with calibrated
+        values (docs/chance.md), whose parameters contain ``null``.
     root : path, optional
-        A data root: results are kept there, and comparisons that it has are not computed again. Without one nothing is
-        kept. Representations are never copied.
+        A data root: results are kept there, and stored comparisons are reused. Without one, nothing is kept.
+        Representations are never copied.
 
     Returns
     -------
@@ -125,7 +125,7 @@ def evaluate(  # noqa: PLR0913 - all but the first two are options
     Raises
     ------
     UsageError
-        If an argument does not exist, or the test needs what is not known of the models.
+        If an argument is unknown, or the models lack something the test needs.
 
     Examples
     --------
@@ -168,7 +168,7 @@ def evaluate(  # noqa: PLR0913 - all but the first two are options
 
 
 def _measures(given: Any) -> dict[str, Measure]:
-    """Return the measures by name, of which all say whether large values mean similar."""
+    """Return the measures by name, each with a known direction."""
     from resi.api.measuring import choose
     from resi.config.validate import check_scorable
 
@@ -180,7 +180,7 @@ def _measures(given: Any) -> dict[str, Measure]:
 
 
 def _config(root: Path, table: Table, test: str, measures: dict[str, Measure], options: _Options) -> RunConfig:
-    """Return the config of a run about a table, as the command line makes it of one in a file."""
+    """Return the config of a run on a table, as the command line makes it for a table in a file."""
     from resi.config.schema import CompareConfig, ModelOrigin, RunConfig
     from resi.config.validate import chosen, of_given
     from resi.domains.custom import CustomDomain

@@ -18,15 +18,15 @@ Ids = tuple[str, ...]
 
 
 def numbers_and_ids(label: str, given: Any) -> tuple[Any, Ids | None]:
-    """Return what is compared of a value, and the ids of its samples; None where it has none.
+    """Return the numbers of a value and the ids of its samples, or None if it has no ids.
 
-    A frame's ids are its column ``sample``, or else the index of pandas, if it is more than the numbers of rows. Those
-    of a labelled array of xarray are the coordinates of its dimension ``sample``, or else of its first one.
+    The ids of a frame are its column ``sample``, otherwise the pandas index, if it is not just the row numbers. The ids
+    of an xarray array are the coordinates of its dimension ``sample``, otherwise of its first dimension.
 
     Raises
     ------
     ShapeError
-        If a frame has other columns that hold no numbers; begins with ``label``.
+        If a frame has other columns that are not numeric; the message begins with ``label``.
     """
     kind = _kind(given)
     return (given, None) if kind is None else READERS[kind](label, given)
@@ -73,8 +73,8 @@ def _refuse_others(label: str, columns: list[str]) -> None:
     if columns:
         named = ", ".join(columns[:5]) + (f" and {len(columns) - 5} more" if len(columns) > 5 else "")
         raise ShapeError(
-            f"{label} is a frame of which the columns {named} hold no numbers; drop them, or call the one with the ids "
-            f"of samples {SAMPLE!r}"
+            f"{label} is a frame with columns that are not numeric: {named}; drop them, or name the column with sample "
+            f"ids {SAMPLE!r}"
         )
 
 
@@ -89,4 +89,4 @@ READERS: dict[tuple[str, str], Callable[[str, Any], tuple[Any, Ids | None]]] = {
     ("pandas", "DataFrame"): _of_pandas,
     ("xarray", "DataArray"): _of_xarray,
 }
-"""What reads values of each class of libraries that are not loaded for it."""
+"""The reader for each class, by name, so that its library is not imported."""

@@ -1,4 +1,4 @@
-"""``resi.matrix``: the values of one measure in a table of comparisons as an array."""
+"""``resi.matrix``: the values of one measure from a table of comparisons, as an array."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class LabelledMatrix(NamedTuple):
     ----------
     values : array of shape (n_rows, n_columns)
     rows, columns : list of str
-        The same names for a square of all pairs.
+        The same names if the matrix is a square of all pairs.
     """
 
     values: Array
@@ -48,23 +48,23 @@ def matrix(
 ) -> Array | LabelledMatrix:
     """Return the values of one measure as an array: a square of all pairs, or a rectangle of two sets.
 
-    Rows and columns stand in the order in which they first appear in the table. A pair that the table holds in one
-    order only, as of a symmetric measure, stands on both sides of a square. The diagonal of a square holds values that
-    were computed, ``pairwise(..., diagonal=True)``, and is NaN otherwise; so is every pair without a value.
+    Rows and columns are in the order in which they first appear in the table. A pair that the table holds in one order
+    only, as for a symmetric measure, fills both triangles of a square. The diagonal of a square is filled if it was
+    computed (``pairwise(..., diagonal=True)``) and NaN otherwise; pairs without a value are NaN.
 
-    It is a rectangle if nothing stands on both sides of a pair, or if each on the left is compared with each on the
-    right, such as the layers of two networks that have the same names. One pair alone is a square of two.
+    The result is a rectangle if no name is on both sides of a pair, or if each name on the left is compared with each
+    on the right, such as the layers of two networks with the same layer names. A single pair is a 2 x 2 square.
 
     Parameters
     ----------
     table : polars.DataFrame
-        As :func:`resi.pairwise` returns it, or a table of comparisons of a run.
+        As returned by :func:`resi.pairwise`, or the comparisons of a run.
     measure : str, optional
-        Name of the measure; needed where the table holds several.
+        Name of the measure; needed if the table holds several.
     value : str
         The column to take.
     labels : bool
-        Return the names of rows and columns, too.
+        Also return the names of rows and columns.
 
     Returns
     -------
@@ -74,7 +74,7 @@ def matrix(
     Raises
     ------
     UsageError
-        If a column or the measure is not there, or a pair has several values, such as of several parameters.
+        If a column or the measure is missing, or a pair has several values, for example for several parameters.
 
     Examples
     --------
@@ -109,14 +109,14 @@ def matrix(
 
 
 def _with_sides(table: Any, value: str) -> pl.DataFrame:
-    """Return a table with the columns ``source`` and ``target``: of a run's comparisons, what tells models apart."""
+    """Return a table with the columns ``source`` and ``target``: for a run, what distinguishes its models."""
     import polars as pl
 
     if isinstance(table, pl.LazyFrame):
         table = table.collect()
     if not isinstance(table, pl.DataFrame):
         raise UsageError(
-            f"matrix: expected the table that resi.pairwise returns, or one of comparisons, not a "
+            f"matrix: expected the table returned by resi.pairwise, or the comparisons of a run, not a "
             f"{type(table).__name__}"
         )
     columns = table.columns
@@ -146,7 +146,7 @@ def _measure(table: pl.DataFrame, measure: str | None) -> str:
 
 
 def _check_one_scope(rows: pl.DataFrame, measure: str) -> None:
-    """Raise ``UsageError`` if values of several experiments, or for several parameters, are in a table."""
+    """Raise ``UsageError`` if a table holds values of several experiments or for several parameters."""
     for name in SCOPE:
         if name in rows.columns and rows[name].n_unique() > 1:
             held = ", ".join(map(str, rows[name].unique(maintain_order=True)))

@@ -29,7 +29,7 @@ class Chosen(NamedTuple):
     ----------
     measures : dict from name to Measure
     larger_is_more_similar : dict from name to bool or None
-        None for plain functions, which do not say.
+        None for plain functions, whose direction is unknown.
     """
 
     measures: dict[str, Measure]
@@ -37,12 +37,12 @@ class Chosen(NamedTuple):
 
 
 def choose(given: Measures) -> Chosen:
-    """Return the measures that a call names, the sets among them in full.
+    """Return the measures that a call names, with sets expanded.
 
     Raises
     ------
     UsageError
-        If a measure or a parameter does not exist, two have one name, or it is no measure at all.
+        If a measure or a parameter is unknown, two measures have the same name, or something is not a measure.
     FactError
         If a class states a fact that is missing or wrong.
     """
@@ -63,11 +63,13 @@ def choose_one(measure: Any, parameters: Mapping[str, Any], unnamed: str = "") -
     Parameters
     ----------
     unnamed : str
-        What a function without a name, such as a lambda, is called; by default it is an error.
+        The name of a function without one, such as a lambda; by default, this is an error.
     """
     if isinstance(measure, Measure):
         if parameters:
-            raise UsageError(f"{measure.name}: {next(iter(parameters))} is given beside an instance; set it there")
+            raise UsageError(
+                f"{measure.name}: {next(iter(parameters))} was given with an instance; set it on the instance"
+            )
         check_facts(type(measure))
         return measure
     if isinstance(measure, type) and issubclass(measure, Measure):
@@ -81,7 +83,7 @@ def choose_one(measure: Any, parameters: Mapping[str, Any], unnamed: str = "") -
 
 
 def is_measures(given: Any) -> bool:
-    """Return whether a value says which measures to use, and not what to compare."""
+    """Return whether a value names measures, and not representations to compare."""
     if isinstance(given, Mapping):
         return all(_is_measure(key) or _is_measure(value) or _holds_parameters(value) for key, value in given.items())
     return _is_measure(given) or not (isinstance(given, os.PathLike) or hasattr(given, "shape"))
@@ -105,7 +107,7 @@ def _from_list(given: Any) -> list[tuple[str, Measure]]:
 
 
 def _from_mapping(given: Mapping[Any, Any]) -> list[tuple[str, Measure]]:
-    """Return measures from names, classes or functions with their parameters, or from names of one's own."""
+    """Return measures from names, classes or functions with their parameters, or from the user's own names."""
     found = []
     for key, value in given.items():
         if value is None or isinstance(value, Mapping):
@@ -119,7 +121,7 @@ def _from_mapping(given: Mapping[Any, Any]) -> list[tuple[str, Measure]]:
 
 
 def _named(name: str, given: Any) -> Measure:
-    """Return a measure under a name of one's own, by which it is known to the engine and in messages."""
+    """Return a measure under the user's own name, which the engine and messages use."""
     measure = _from_function(given, {}, name) if _is_function(given) else choose_one(given, {})
     return measure if measure.name == name else _renamed(measure, name)
 
@@ -137,7 +139,7 @@ def _renamed(measure: Measure, name: str) -> Measure:
 
 
 def _from_function(function: Callable[..., Any], parameters: Mapping[str, Any], name: str = "") -> Measure:
-    """Return a function as a measure, with values of its parameters and of its other arguments."""
+    """Return a function as a measure, with values for its arguments and the measure's parameters."""
     if not (name or own_name(function) or stated_facts(function).get("name")):
         raise UsageError(f"measures: {function!r} has no name; give it one: measures={{'my_measure': ...}}")
     own, others = split_arguments(function, parameters)
@@ -145,7 +147,7 @@ def _from_function(function: Callable[..., Any], parameters: Mapping[str, Any], 
 
 
 def _shown(value: Any) -> str:
-    """Return a value in one line of an error."""
+    """Return a value as shown in an error message."""
     text = " ".join(repr(value).split())
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 

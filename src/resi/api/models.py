@@ -1,4 +1,4 @@
-"""Models in memory or in files, as :func:`resi.evaluate` takes them."""
+"""Models in memory or in files, for :func:`resi.evaluate`."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ THE_MODELS = "models"
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """One of your own models: its representations, and what is known of it.
+    """One of your own models: its representations and metadata.
 
     Parameters
     ----------
     representations : array, mapping from layer to array, Representations, or path
-        Floating point, samples first. Of several layers, tests between models look at the last. A path is a file or
-        folder that :func:`resi.load` reads.
+        Floating point, samples first. With several layers, tests between models use the last. A path is a file or
+        folder that :func:`resi.load` can read.
     setting : str, optional
-        How it was trained: models of one setting form a group.
+        How it was trained: models with the same setting form a group.
     seed : int, optional
-        Which of its group it is.
+        Distinguishes it from the other models of its group.
     accuracy : float, optional
         From 0 to 1.
     logits : array or path, optional
         Shape (n_samples, n_classes), of the same samples.
     architecture, dataset : str, optional
-        Models of different architectures are not compared; all are of one dataset.
+        Models of different architectures are not compared; all must have the same dataset.
 
     Examples
     --------
@@ -61,12 +61,12 @@ class Model:
 
 
 def table_of(models: Any) -> Table:
-    """Return the table of some models: a path, a frame, mappings with the columns of one, or :class:`Model` objects.
+    """Return the table of models, given as a path, a frame, mappings of its columns, or :class:`Model` objects.
 
     Raises
     ------
     UsageError
-        If they are something else, or an entry does not fit.
+        If they are something else, or an entry is invalid.
     """
     if isinstance(models, str | os.PathLike):
         return read_table(Path(models).expanduser().absolute())
@@ -79,7 +79,8 @@ def table_of(models: Any) -> Table:
     if not found or not all(isinstance(model, Model) for model in found):
         kinds = ", ".join(sorted({type(model).__name__ for model in found})) or f"a {type(models).__name__}"
         raise UsageError(
-            f"evaluate: expected a list of resi.Model, a table with a row a representation, or its path, not {kinds}"
+            "evaluate: expected a list of resi.Model, a table with one row per representation, or its path, not "
+            f"{kinds}"
         )
     rows = tuple(_row(f"{THE_MODELS}[{number}]", model) for number, model in enumerate(found))
     return Table(THE_MODELS, rows, ())

@@ -1,4 +1,4 @@
-"""The pairs of a call: which there are, and what the engine finds."""
+"""The pairs of a call, and their outcomes."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ if TYPE_CHECKING:
     from resi.measures.base import Measure
     from resi.representation import Representation
 
-OTHER_DATA = "R and S were computed from different data, and only their rows' numbers say which samples belong together"
+OTHER_DATA = "R and S were computed from different data, and have no sample ids other than row numbers"
 
 
 class How(NamedTuple):
-    """How pairs are compared, as :func:`resi.pairwise` says."""
+    """How pairs are compared: the options of :func:`resi.pairwise`."""
 
     memory: str | int
     threads: int | None
@@ -66,7 +66,7 @@ def read_sets(
 
 
 def read_sides(measure: str, sides: Sequence[Any], shapes: Sequence[str | None], align: Align) -> list[Entry]:
-    """Return both sides of a comparison, with their rows in one order.
+    """Return both sides of a comparison, with their rows in the same order.
 
     Raises
     ------
@@ -84,7 +84,7 @@ def read_sides(measure: str, sides: Sequence[Any], shapes: Sequence[str | None],
 
 
 class Outcomes(NamedTuple):
-    """A pair, and what the engine has found; None where one side could not be compared at all."""
+    """A pair and its outcome; None if one side could not be compared at all."""
 
     task: Task
     source: Entry
@@ -98,7 +98,7 @@ class Outcomes(NamedTuple):
 
 
 def outcomes_by_pair(sets: Sequence[Sequence[Entry]], chosen: Chosen, how: How) -> list[Outcomes]:
-    """Return all pairs with what is found: measure by measure, then by source, then by target."""
+    """Return all pairs with their outcomes: by measure, then by source, then by target."""
     keys = _keys(sets)
     items = _items(sets, keys, how.samples)
     pairs = [
@@ -130,7 +130,7 @@ def compared(sets: Sequence[Sequence[Entry]], chosen: Chosen, how: How) -> list[
 
 
 def _keys(sets: Sequence[Sequence[Entry]]) -> list[list[str]]:
-    """Return what the engine knows each representation by: one key for what is given in both sets."""
+    """Return the engine's key for each representation: the same one for an object in both sets."""
     known: dict[Any, str] = {}
     keys = []
     for number, entry_set in enumerate(sets):
@@ -147,7 +147,7 @@ def _keys(sets: Sequence[Sequence[Entry]]) -> list[list[str]]:
 def _items(
     sets: Sequence[Sequence[Entry]], keys: Sequence[Sequence[str]], samples: int | None
 ) -> dict[str, Representation]:
-    """Return what can be compared by its key."""
+    """Return the representations that can be compared, by key."""
     items: dict[str, Representation] = {}
     for entry_set, set_keys in zip(sets, keys, strict=True):
         for entry, key in zip(entry_set, set_keys, strict=True):
@@ -157,7 +157,7 @@ def _items(
 
 
 def _pairs(sides: Sequence[Sequence[Any]], symmetric: bool, diagonal: bool) -> Iterable[tuple[Any, Any]]:
-    """Return each with each of two sets; of one set unordered pairs for a symmetric measure, else ordered ones."""
+    """Return all pairs of two sets; within one set, unordered pairs for a symmetric measure, otherwise ordered ones."""
     if len(sides) == 2:
         return itertools.product(*sides)
     if symmetric:
@@ -172,7 +172,7 @@ def outcomes_of(
     how: How,
     raises: bool = False,
 ) -> dict[Task, Outcome]:
-    """Return what the engine finds for tasks; with ``raises`` an error is raised, and not recorded."""
+    """Return the outcomes of tasks; with ``raises``, an error is raised instead of recorded."""
     from resi.console import PATIENCE_SECONDS, progress
     from resi.machine.memory import parse_memory
 
@@ -193,7 +193,7 @@ def outcomes_of(
 
 
 def _counting(advance: Callable[[], None], total: int) -> Watch:
-    """Return what advances with every comparison that the engine makes, in whichever order or draw of the samples."""
+    """Return a watcher that advances with every comparison, permutations and draws included."""
     left = itertools.repeat(None, total)
 
     @contextlib.contextmanager
@@ -206,7 +206,7 @@ def _counting(advance: Callable[[], None], total: int) -> Watch:
 
 
 def _device(item: Representation) -> torch.device:
-    """Return the device of a representation, which of a file is known when it is read."""
+    """Return the device of a representation; that of a file is known once it is read."""
     import torch
 
     array = item.load()

@@ -1,4 +1,4 @@
-"""How a call permutes samples: what ``null=`` and ``blocks=`` say, for the samples that are compared."""
+"""How a call permutes samples: ``null=`` and ``blocks=`` applied to the samples that are compared."""
 
 from __future__ import annotations
 
@@ -27,23 +27,23 @@ SHOWN = 3
 def null_of(
     function: str, null: int | Null | None, blocks: Any, known: Sequence[Entry], samples: int | None
 ) -> Null | None:
-    """Return how samples are permuted, or None if they are not to be.
+    """Return how samples are permuted, or None if they are not.
 
     Parameters
     ----------
     null : int or Null, optional
-        Number of permutations, or all about them.
+        Number of permutations, or their full description.
     blocks : sequence or mapping, optional
-        A label per sample: one for each row, in the order that the rows have after aligning; or by id of the sample.
+        A label per sample: one for each row, in the order of rows after aligning; or a mapping from sample id to label.
     known : sequence of Entry
         What is compared, with its rows in order.
     samples : int, optional
-        So many of the samples are compared.
+        How many of the samples are compared.
 
     Raises
     ------
     UsageError
-        If there is not one label for each sample, or nothing to permute.
+        If some samples have no label, or there is nothing to permute.
     """
     if null is None:
         return None
@@ -56,7 +56,7 @@ def null_of(
 
 @contextlib.contextmanager
 def errors_of(function: str) -> Iterator[None]:
-    """Let errors about arguments name the function that was called."""
+    """Make errors about arguments name the function that was called."""
     try:
         yield
     except UsageError as error:
@@ -64,7 +64,7 @@ def errors_of(function: str) -> Iterator[None]:
 
 
 def block_codes(function: str, given: Any, known: Sequence[Entry], samples: int | None) -> tuple[int, ...] | None:
-    """Return the block of each sample that is compared, as a whole number, or None if there are no samples.
+    """Return the block of each compared sample as an integer, or None if there are no samples.
 
     Parameters are as for :func:`null_of`.
     """
@@ -74,7 +74,7 @@ def block_codes(function: str, given: Any, known: Sequence[Entry], samples: int 
     entry = next((one for one in usable if one.ids is not None), None if isinstance(given, Mapping) else usable[0])
     if entry is None or entry.item is None:
         raise UsageError(
-            f"{function}: blocks= gives labels by id, but no representation has ids of samples; give one label a row"
+            f"{function}: blocks= gives labels by id, but no representation has sample ids; give one label per row"
         )
     labels = _labels(function, given, entry, entry.item.size[0])
     rows = subsampled_rows(len(labels), samples)

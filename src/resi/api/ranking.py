@@ -1,4 +1,4 @@
-"""``resi.ranks``: which measures do best over several tests, architectures and datasets, and how sure that is."""
+"""``resi.ranks``: which measures rank best over several tests, architectures and datasets, with uncertainty."""
 
 from __future__ import annotations
 
@@ -43,23 +43,23 @@ PAIRS = {"measure_a": pl.String, "measure_b": pl.String, "a_better": pl.Float64,
 
 
 class Ranking(NamedTuple):
-    """Ranks of measures, and how sure they are.
+    """Ranks of measures with their uncertainty.
 
     Attributes
     ----------
     table : polars.DataFrame
         One row for each measure, the best mean rank first: ``measure``, ``mean_rank``, its 95 % interval from ``low``
-        to ``high`` and ``p_best``, the share of draws in which it is the best, had the models been others; ``best``,
-        whether it is in the 95 % confidence set of the best measure; and ``columns``, in how many it has a rank.
-        Null where a measure lacks a column, or the uncertainty of its scores is unknown.
+        to ``high``, ``p_best``, the share of draws of other models in which it is the best, ``best``, whether it is in
+        the 95 % confidence set of the best measure, and ``columns``, the number of columns in which it has a rank.
+        Null if a measure lacks a column, or the uncertainty of its scores is unknown.
     pairs : polars.DataFrame
-        One row for each two measures, the better mean rank first: ``measure_a``, ``measure_b``, ``a_better``, the share
-        of draws in which a is better (equal ranks count one half), and ``p_value`` of the post-hoc test, which asks
+        One row for each pair of measures, the better mean rank first: ``measure_a``, ``measure_b``, ``a_better``, the
+        share of draws in which a is better (equal ranks count one half), and ``p_value`` of the post-hoc test of
         whether they differ over columns; null without :attr:`friedman`.
     friedman : Differences or None
         The Friedman test of the measures with a rank in every column: ``measures``, ``columns``, ``p_value``, and
         ``critical``, Nemenyi's critical difference of mean ranks at 5 %. None with fewer than three measures or two
-        columns. Where its p-value is above 5 %, no two measures are to be told apart by ``pairs``.
+        columns. If its p-value is above 5 %, ``pairs`` does not distinguish any two measures.
     """
 
     table: pl.DataFrame
@@ -81,23 +81,23 @@ def ranks(  # noqa: PLR0913 - all but the first are options
 ) -> Ranking:
     """Rank measures over tests, architectures and datasets, with two kinds of uncertainty.
 
-    How ranks would vary with other models of the same design is drawn 2000 times: all scores of a column vary by what
-    each model adds to them (``influences``), the same draw of a model for all measures, as they are scored on the same
-    models. Whether ranks differ over columns, such as other architectures, is asked by the Friedman test.
+    How ranks would vary with other models of the same design is simulated with 2000 draws: the scores of a column vary
+    by what each model contributes to them (``influences``), with the same draw for all measures, as they are scored on
+    the same models. The Friedman test tests whether ranks differ over columns, such as other architectures.
 
     Parameters
     ----------
     scores : DataFrame
-        Scores of a run or of a merge, with the columns :data:`resi.results.schema.SCORES`; a Parquet file of them; or
-        the name of results that come with resi, ``"baseline"``.
+        Scores of a run or a merge, with the columns :data:`resi.results.schema.SCORES`; a Parquet file of them; or the
+        name of results shipped with resi, ``"baseline"``.
     domain, test, architecture, dataset : str, optional
-        Only scores of that domain, and so on.
+        Use only scores of that domain, test, architecture or dataset.
     measures : sequence of str, optional
-        Which measures, ranked among themselves.
+        Rank only these measures.
     posthoc : str
-        ``nemenyi``, or ``wilcoxon``: signed-rank tests of the scores of each two measures with Holm's correction.
+        ``nemenyi``, or ``wilcoxon``: signed-rank tests of the scores of each pair of measures with Holm's correction.
     protocol : str
-        Scores of which protocol.
+        Use scores of this protocol.
     model_source : str, optional
         ``trained`` or ``published`` models; needed if the table holds both.
 
@@ -152,7 +152,7 @@ def _as_ranks(interval: tuple[float, float] | None, count: int) -> tuple[float |
 
 
 def _pairs(found: Ranks, places: Array, posthoc: PostHoc) -> pl.DataFrame:
-    """Return each two measures with how often the first is better, and the p-value of their difference."""
+    """Return each pair of measures with how often the first is better, and the p-value of their difference."""
     better = chances_of_better(places)
     p_values = _p_values(found, posthoc)
     rows = [
@@ -166,7 +166,7 @@ def _pairs(found: Ranks, places: Array, posthoc: PostHoc) -> pl.DataFrame:
 
 
 def _p_values(found: Ranks, posthoc: PostHoc) -> Array:
-    """Return the p-values of all pairs of measures, NaN for those that lack a column."""
+    """Return the p-values of all pairs of measures, NaN for measures that lack a column."""
     from resi.groundings.correlation import average_ranks
 
     p_values = np.full((len(found.names), len(found.names)), np.nan)

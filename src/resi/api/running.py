@@ -1,4 +1,4 @@
-"""A run from Python, and its results as a notebook shows them."""
+"""A run from Python, and its results as shown in a notebook."""
 
 from __future__ import annotations
 
@@ -33,36 +33,36 @@ if TYPE_CHECKING:
 
 
 def run(overrides: Sequence[str] = (), measures: Measures | None = None) -> RunResult:
-    """Run with the arguments of a command line, such as ``["test=augmentation", "measure=cka"]``.
+    """Run with command-line arguments, such as ``["test=augmentation", "measure=cka"]``.
 
     Parameters
     ----------
     overrides : sequence of str
         Arguments ``KEY=VALUE``.
     measures : name, class, instance or function, a sequence of these, or a mapping, optional
-        Measures that need no name: as for :func:`resi.pairwise`. They are the measures of the run; where an argument
-        ``measure=`` or ``measure.file=`` names others, both are. A function has to say whether large values mean
-        similar: ``my_function.larger_is_more_similar = True``.
+        The measures of the run, as for :func:`resi.pairwise`; those named by an argument ``measure=`` or
+        ``measure.file=`` are added. A function has to state whether large values mean similar:
+        ``my_function.larger_is_more_similar = True``.
 
     Returns
     -------
     RunResult
-        The scores, which a prompt and a notebook show as a table, with what they rest on.
+        The scores and comparisons; shown as a table at a prompt and in a notebook.
 
     Raises
     ------
     ResiError
-        With one line saying what is wrong and what to do.
+        With a one-line message that says what is wrong and what to do.
     """
     try:
         config = compose(overrides) if measures is None else with_measures(overrides, measures)
         return RunResult.of(pipeline.run_config(config))
-    except UsageError as error:  # of a wrong word; where resi has found it, nobody needs to know
+    except UsageError as error:  # a wrong argument: the traceback inside resi does not help
         raise error.with_traceback(None) from None
 
 
 def with_measures(overrides: Sequence[str], measures: Measures) -> RunConfig:
-    """Return the config of a run by measures that words cannot name, beside those that they do."""
+    """Return the config of a run with measures given as objects, in addition to those named by arguments."""
     chosen = choose(measures).measures
     check_scorable(chosen)
     names_others = any(names_measures(word) or is_file_word(word) for word in overrides)
@@ -72,7 +72,7 @@ def with_measures(overrides: Sequence[str], measures: Measures) -> RunConfig:
         known = registry.measures()
         is_other = name in known and known.get(name) is not type(measure)
         if is_other or (name in named and named[name] != measure):
-            raise UsageError(f"measures: {name} is the name of another measure of this run; give this one its own")
+            raise UsageError(f"measures: {name} is the name of another measure of this run; give this one its own name")
     found = {**named, **by_protocol(chosen, config.protocol)}
     said = {name: measure.parameters() for name, measure in found.items()}
     files = {name: value for name, value in config.composed.get("measure", {}).items() if name == "file"}
@@ -82,23 +82,23 @@ def with_measures(overrides: Sequence[str], measures: Measures) -> RunConfig:
 class RunResult(ScoreViews, pipeline.RunResult):
     """The results of a run; shown as a compact table at a prompt and in a notebook.
 
-    See :class:`resi.pipeline.run.RunResult` for what it holds: ``scores`` and ``comparisons`` as whole tables,
+    Has the attributes of :class:`resi.pipeline.run.RunResult`: ``scores`` and ``comparisons`` as whole tables,
     ``shard``, ``reused`` and ``missing``.
     """
 
     @classmethod
     def of(cls, result: pipeline.RunResult) -> RunResult:
-        """Return the results of a run with all that this class adds."""
+        """Return the results of a run as an instance of this class."""
         return cls(**{item.name: getattr(result, item.name) for item in fields(result)})
 
     @functools.cached_property
     def models(self) -> pl.DataFrame:
         """The models of the run.
 
-        A table with ``architecture``, ``setting``, ``seed``, the accuracy on each split that was recorded, such as
-        ``accuracy_test``, ``accuracy_probe``: that on the inputs on which representations were taken, and ``seconds``
-        of training. Null where nothing was recorded, or the model is not there. Of models that were trained on several
-        datasets the column ``dataset`` says on which.
+        A table with ``architecture``, ``setting``, ``seed``, the accuracy on each recorded split, such as
+        ``accuracy_test``, ``accuracy_probe`` (on the inputs from which representations were extracted), and ``seconds``
+        of training. Null if nothing was recorded or the model is missing. If models were trained on several datasets,
+        the column ``dataset`` says which.
         """
         plan = self._known_plan()
         rows = [_model_row(plan, model, probe) for model, probe in plan.models]
@@ -111,10 +111,10 @@ class RunResult(ScoreViews, pipeline.RunResult):
 
     @functools.cached_property
     def representations(self) -> Mapping[Key, StoredLayers]:
-        """The representations of the run: by architecture, setting and seed, then by layer; read when they are used.
+        """The representations of the run, by architecture, setting and seed, then by layer; read when used.
 
-        A model that was run on several inputs has the name of the input as a fourth part of its key; where models were
-        trained on several datasets, that part is the one of theirs.
+        If a model was run on several inputs, the name of the input is the fourth part of its key; if models were
+        trained on several datasets, the fourth part is the model's dataset.
         """
         plan = self._known_plan()
         counts: dict[Key, int] = {}
@@ -131,12 +131,12 @@ class RunResult(ScoreViews, pipeline.RunResult):
 
     def _known_plan(self) -> Plan:
         if self.plan is None:
-            raise UsageError(f"what models {self.shard} is of is not known: this result was not made by a run")
+            raise UsageError(f"the models behind {self.shard} are unknown: this result was not made by a run")
         return self.plan
 
 
 class StoredLayers(Mapping[str, "Tensor"]):
-    """The layers of one model of a run, by name: arrays of shape (n_samples, ...), read when they are used.
+    """The layers of one model of a run, by name: arrays of shape (n_samples, ...), read when used.
 
     Attributes
     ----------

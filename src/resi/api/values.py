@@ -1,4 +1,4 @@
-"""The value of one comparison with what chance alone gives, and its interval: a float that knows more."""
+"""The value of one comparison with its value under chance and its interval: a float with attributes."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ if TYPE_CHECKING:
 
 
 class Value(float):
-    """A value with what chance alone gives and its interval over samples; anywhere else it is the number alone.
+    """A value with its distribution under chance and its interval over samples; otherwise it behaves as a float.
 
     Attributes
     ----------
     null_mean : float or None
         Mean of the permuted values.
     null_95 : float or None
-        The threshold: 95 % of the permuted values and this one are no more similar.
+        The threshold: 95 % of the permuted values, this value included, are at most as similar.
     p_value : float or None
-        Share of these values that are at least as similar, this one included.
+        Share of the permuted values, this value included, that are at least as similar.
     calibrated : float or None
-        How far the value is beyond the threshold, as a share of the way to the best value; 0 where it is not.
+        How far the value is beyond the threshold, as a share of the way to the best value; 0 if it is not beyond.
     exact_mean, exact_variance : float or None
-        Over all orders of the samples, where they are known; of the value, or as ``exact_of`` says of its ``square``.
+        Over all orders of the samples, if known; of the value, or of its ``square`` if ``exact_of`` says so.
     exact_of : str or None
     low, high : float or None
-        The 95 % interval over samples, if it was asked for and is known.
+        The 95 % interval over samples, if requested and known.
     note : str
-        Why the value, or one of these, says little or is missing; else empty.
+        Why the value or one of the attributes is missing or carries little information; otherwise empty.
     """
 
     null_mean: float | None
@@ -64,11 +64,11 @@ class Value(float):
         return found
 
     def __getnewargs__(self) -> tuple[Any, ...]:
-        """Return what a copy is first made of; its attributes follow."""
+        """Return the arguments with which a copy is made; its attributes are set afterwards."""
         return float(self), None
 
     def __repr__(self) -> str:
-        """Show the number, and what is known about it."""
+        """Show the number with its attributes."""
         known = {"p_value": self.p_value, "calibrated": self.calibrated, "null_95": self.null_95}
         known |= {"low": self.low, "high": self.high}
         shown = ", ".join(f"{name}={value:.4g}" for name, value in known.items() if value is not None)
@@ -76,12 +76,12 @@ class Value(float):
 
 
 def with_chance(value: float, sides: Sequence[Entry], measure: Measure, how: How) -> Value:
-    """Return the value of two representations with what chance alone gives, and its interval.
+    """Return the value of two representations with its distribution under chance and its interval.
 
     Parameters
     ----------
     sides : sequence of Entry
-        R and S, with their rows in one order.
+        R and S, with their rows in the same order.
     """
     with plain_arithmetic():
         items = {side.name: subsample(side.item, how.samples) for side in sides if side.item is not None}

@@ -1,4 +1,4 @@
-"""Results of a test as a notebook shows them: a compact table, and a plot."""
+"""Results of a test in a notebook: a compact table and a plot."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ NOT_SHOWN = ("test", "domain", "dataset", "protocol", "parameters", "metric", "g
              "reason", "note")  # fmt: skip
 NAMES = {"functional": "against", "p_value": "p", "smallest_p": "least p"}
 MOST_ROWS = 60
-"""A notebook shows no more lines than this; ``table()`` has all."""
+"""The most lines shown in a notebook; ``table()`` has all."""
 MOST_LINES = 20
-"""A prompt shows no more."""
+"""The most lines shown at a prompt."""
 OFTEN_ALIKE = ("architecture", "setting", "functional")
-"""Columns of a printed table that it has where they tell its lines apart."""
+"""Columns that a printed table has if they distinguish its lines."""
 STYLE = "text-align:right;padding:1px 8px;white-space:nowrap"
 
 
 class ScoreViews:
-    """What all results with scores have: ``table()``, ``plot()``, and a small table at a prompt and in a notebook."""
+    """Shared by all results with scores: ``table()``, ``plot()``, and a small table at a prompt and in a notebook."""
 
     scores: pl.DataFrame
     comparisons: pl.DataFrame
@@ -49,10 +49,10 @@ class ScoreViews:
         -------
         polars.DataFrame
             ``architecture``, ``setting`` and ``functional`` where the test has them, ``measure``, ``best``, which marks
-            measures that are better than chance and cannot be told from the best (see
+            measures that are better than chance and cannot be distinguished from the best (see
             :func:`resi.groundings.readable.read_scores`), the score by the test's first metric under its name, its 95 %
-            interval from ``low`` to ``high``, its ``p_value``, ``smallest_p``, which is the smallest that so few models
-            can give, and ``chance``, the scores by further metrics, and ``models``, ``pairs`` and ``failed_pairs``.
+            interval from ``low`` to ``high``, its ``p_value``, ``smallest_p``, the smallest p-value possible with so
+            few models, ``chance``, the scores by other metrics, and ``models``, ``pairs`` and ``failed_pairs``.
         """
         frame = score_frame(correct_on_request(self.scores, correct))
         named = frame.rename({"value": frame["metric"][0]} if frame.height else {})
@@ -72,7 +72,7 @@ class ScoreViews:
         return "\n".join([f"{tests}: {about}" if tests else about, *score_lines(self.scores)])
 
     def _left_out(self) -> Sequence[str]:
-        """Return what took no part and why, one line each."""
+        """Return what was left out and why, one line each."""
         return ()
 
     def _repr_html_(self) -> str:
@@ -81,7 +81,7 @@ class ScoreViews:
 
 
 def score_lines(scores: pl.DataFrame) -> list[str]:
-    """Return a table for a prompt: the best measure first, with ``*`` those that cannot be told from it."""
+    """Return a table for a prompt: the best measure first, with ``*`` those not distinguishable from it."""
     frame = score_frame(scores)
     if frame.is_empty():
         return []

@@ -52,8 +52,8 @@ def make_parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     parser = CommandParser(
         prog="resi report",
-        description="Write results as one HTML page, which needs no network: which measures cannot be told from the "
-        "best, and the evidence. Shards that have not been merged yet are merged first.",
+        description="Write results as one HTML page that needs no network: which measures are not distinguishable from "
+        "the best, and the evidence. Shards that have not been merged yet are merged first.",
         epilog="examples: resi report; resi report experiments --tables paper/tables; resi report new --against old; "
         "resi report --with baseline",
     )

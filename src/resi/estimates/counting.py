@@ -1,4 +1,4 @@
-"""Counting the work of several runs: each model and comparison once, and what of it is left to do."""
+"""Counting the work of several runs: each model and comparison once, and what is left to do."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
 
 def total_work(plans: Sequence[Plan], on_damage: Callable[[ResiError], None]) -> Total:
-    """Add up what runs in one data root need.
+    """Add up the work of runs in one data root.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""How much disk runs take: what they write below the data root, and what is free there."""
+"""Disk space of runs: what they write below the data root, and what is free there."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def document(summary: Summary, labels: Sequence[str]) -> dict[str, Any]:
-    """Return what a plan comes to; times are estimates in seconds, sizes in bytes.
+    """Return the totals of a plan; times are estimates in seconds, sizes in bytes.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What runs need that is not here: datasets, published models, weights to start from; and who fetches it."""
+"""Missing inputs of runs: datasets, published models, pretrained weights; and how they are downloaded."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ BY_RUN, BY_COMMAND, BY_HAND = "the run", "a command", "hand"
 
 
 class Needed(NamedTuple):
-    """Something that has to be fetched.
+    """Something that has to be downloaded.
 
     Attributes
     ----------
     what : str
         Such as ``dataset cora``.
     by : {"the run", "a command", "hand"}
-        Who fetches it.
+        Who downloads it.
     size : int or None
         Bytes, where they are known.
     how : str
@@ -48,7 +48,7 @@ class Needed(NamedTuple):
 
 
 def needed(plans: Sequence[Plan], works: Sequence[Work]) -> list[Needed]:
-    """Return what is to be fetched before runs can use it, each once.
+    """Return what has to be downloaded for runs, each once.
 
     Parameters
     ----------

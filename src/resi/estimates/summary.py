@@ -1,4 +1,4 @@
-"""A plan in numbers: the steps with their times, what each run takes, disk, memory, and what has to be fetched."""
+"""A plan in numbers: steps with their times, the cost of each run, disk, memory, and downloads."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Step(NamedTuple):
 
 @dataclass(frozen=True)
 class Summary:
-    """What some runs in one data root come to together, and each by itself.
+    """Total work of several runs in one data root, and the work of each.
 
     Attributes
     ----------

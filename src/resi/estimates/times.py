@@ -1,4 +1,4 @@
-"""How long the work that is left takes, and how much memory comparing takes: together, and by run."""
+"""Time of the remaining work and memory of comparisons, in total and by run."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What this machine has, and a job's part of it."""
+"""The resources of this machine, and a job's share of them."""

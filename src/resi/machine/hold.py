@@ -1,4 +1,4 @@
-"""A change to the whole process that stands as long as anything holds it, and is taken back after that."""
+"""A change to the whole process that lasts as long as anything holds it, and is undone afterwards."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much memory there is, and sizes as people write them."""
+"""The available memory, and sizes in readable form."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 def parse_memory(text: str | int, device: torch.device | None = None, name: str = "compare.memory") -> int:
     """Return a number of bytes from ``"4GB"``, ``"512 MiB"``, a plain number, or ``"auto"``.
 
-    The latter is half the memory of the machine, or of the CUDA device, over the jobs of a sweep that share it.
+    ``auto`` is half the memory of the machine, or of the CUDA device, divided by the jobs of a sweep that share it.
     """
     return memory_budget(parse_size(text, name), device)
 
@@ -46,7 +46,7 @@ def parse_size(text: str | int, name: str) -> int | None:
     Raises
     ------
     UsageError
-        If it is none of these, with the name of what holds it.
+        If it is something else; the message begins with ``name``.
     """
     if text == "auto":
         return None

@@ -1,4 +1,4 @@
-"""What a job may use of a machine where others run beside it: threads, a GPU, memory; set in its environment."""
+"""A job's share of a machine that it shares with others: threads, a GPU, memory; set in its environment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""SIGTERM, with which clusters and containers end a process, stops a run as Ctrl-C does: what is finished is kept."""
+"""SIGTERM, sent by clusters and containers, stops a run like Ctrl-C: finished work is kept."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ INTERRUPTED, TERMINATED = 130, 143
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM came; all that is done for Ctrl-C is done for it, too."""
+    """SIGTERM was received; it is handled like Ctrl-C."""
 
 
 def raise_on_term() -> None:
-    """Let SIGTERM raise ``Terminated``, unless something else, such as a launcher, handles the signal."""
+    """Make SIGTERM raise ``Terminated``, unless something else, such as a launcher, handles the signal."""
     is_main = threading.current_thread() is threading.main_thread()
     if is_main and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
         signal.signal(signal.SIGTERM, _raise)

@@ -1,4 +1,4 @@
-"""Settings of the whole process that somebody else's code may change while it is imported, and that are put back."""
+"""Restoring process-wide settings that imported third-party code may change."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @contextlib.contextmanager
 def unchanged_process() -> Iterator[None]:
-    """Put back what the code of this block changes for everybody, and send what it prints to the standard error.
+    """Restore process-wide settings changed in this block, and redirect its output to standard error.
 
     That is: torch's default dtype, device, threads, gradients and determinism; the states of the random generators of
     Python, numpy and torch; how numpy treats errors; filters that are for all warnings; the current folder. Of torch

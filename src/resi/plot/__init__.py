@@ -1,7 +1,7 @@
-"""Figures of similarities and of how well measures do, drawn with matplotlib.
+"""Figures of similarities and of the performance of measures, drawn with matplotlib.
 
-Every function returns a figure, takes ``ax=`` to draw into a figure of one's own, and leaves pyplot and matplotlib's
-global settings alone. ``docs/plots.md`` shows each call.
+Every function returns a figure, accepts ``ax=`` to draw into your own figure, and does not change pyplot or
+matplotlib's global settings. ``docs/plots.md`` shows each call.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What all figures share: where they are drawn, their colours and sizes, and how they are saved."""
+"""Shared by all figures: axes, colours, sizes, legends and saving."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ if TYPE_CHECKING:
     Where = Axes | Sequence[Axes] | None
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#999999")
-"""Okabe and Ito's colours, which colour-blind readers can tell apart; grey for black, which hides what is on it."""
+"""Okabe and Ito's colours, which colour-blind readers can tell apart; grey replaces black, which hides other marks."""
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 MISSING = "#d9d9d9"
 AXIS_LETTERS = 40
-"""Letters that have room on one line beside an axis."""
+"""Letters that fit on one line beside an axis."""
 FONT = 8.0
 SMALL = 7.0
 LINE_INCHES, USUAL_LINES = 0.14, 2
-"""Height of a line of a legend, and for how many of them the sizes of figures have room."""
+"""Height of a legend line, and the number of lines for which figures have room."""
 DPI = 200
 FORMATS = ("png", "svg", "pdf")
 _IDS = re.compile(r'(?:id="|#)[a-zA-Z]*?_?([0-9a-f]{10})\b')
 
 
 class ResiFigure(Figure):
-    """A matplotlib figure that notebooks show although pyplot does not know it."""
+    """A matplotlib figure that notebooks display, although it is not registered with pyplot."""
 
     def _repr_png_(self) -> bytes:
         buffer = io.BytesIO()
@@ -64,18 +64,18 @@ def panels(
     Parameters
     ----------
     function : str
-        Whose figure it is, for the message.
+        Name of the plotting function, for error messages.
     ax : Axes or sequence of Axes, optional
-        As the caller of the function gave it.
+        The ``ax`` argument of the caller.
     size : (float, float)
         Width and height of one panel, in inches.
     columns : int, optional
-        Panels beside each other, at most; by default up to three.
+        The most panels side by side; by default up to three.
 
     Raises
     ------
     UsageError
-        If the given axes are not as many as there are panels.
+        If the number of given axes differs from the number of panels.
     """
     if ax is None:
         across = min(count, columns or 3)
@@ -96,12 +96,12 @@ def _figure_of(ax: Axes) -> Figure:
 
 
 def wrapped(text: str, width: int) -> str:
-    """Return a text on lines of so many letters, broken between words."""
+    """Return a text wrapped to lines of ``width`` letters."""
     return textwrap.fill(text, width, break_long_words=False, break_on_hyphens=False)
 
 
 def title(ax: Axes, text: str, pad: float = 6.0, width: int = 60) -> None:
-    """Set a title as it is written, without the syntax of formulas, on lines of so many letters."""
+    """Set a title without formula syntax, wrapped to ``width`` letters."""
     ax.set_title(
         "\n".join(wrapped(line, width) for line in text.split("\n")),
         fontsize=FONT + 1,
@@ -112,20 +112,20 @@ def title(ax: Axes, text: str, pad: float = 6.0, width: int = 60) -> None:
 
 
 def axis_names(ax: Axes, x: str = "", y: str = "") -> None:
-    """Name both axes as they are written, and set the size of their tick labels."""
+    """Label both axes without formula syntax, and set the size of their tick labels."""
     ax.set_xlabel(wrapped(x, AXIS_LETTERS), fontsize=FONT, parse_math=False)
     ax.set_ylabel(wrapped(y, AXIS_LETTERS), fontsize=FONT, parse_math=False)
     ax.tick_params(labelsize=SMALL)
 
 
 def plain(ax: Axes) -> None:
-    """Leave away the lines at the top and at the right."""
+    """Remove the top and right spines."""
     ax.spines[["top", "right"]].set_visible(False)
     ax.set_axisbelow(True)
 
 
 def legend(where: Axes | Figure, handles: Sequence[Any], **options: Any) -> None:
-    """Draw a legend of handles that know their labels, as they are written."""
+    """Draw a legend of labelled handles, without formula syntax."""
     drawn = where.legend(
         handles, [str(handle.get_label()) for handle in handles], fontsize=SMALL, frameon=False, **options
     )
@@ -134,7 +134,7 @@ def legend(where: Axes | Figure, handles: Sequence[Any], **options: Any) -> None
 
 
 def group_dot(number: int) -> dict[str, Any]:
-    """Return how the dots of a group are drawn: colour and marker, either of which tells groups apart."""
+    """Return the style of a group's dots: a colour and a marker, each of which distinguishes groups."""
     return {
         "marker": MARKERS[(number + number // len(MARKERS)) % len(MARKERS)],
         "color": COLOURS[number % len(COLOURS)],
@@ -145,17 +145,17 @@ def group_dot(number: int) -> dict[str, Any]:
 
 
 def text_handle(words: str) -> list[Line2D]:
-    """Return a line of a legend that is words alone; none if there are no words."""
+    """Return a legend entry that is only text; nothing if the text is empty."""
     return [Line2D([], [], linestyle="none", label=words)] if words else []
 
 
 def missing_words(count: int, noun: str) -> str:
-    """Return a line of a title that says how many values are missing; empty if none are."""
+    """Return a title line with the number of missing values; empty if none is missing."""
     return f"\n{count} {noun}{'s' if count > 1 else ''} without a value" if count else ""
 
 
 def every(count: int, at_most: int) -> int:
-    """Return the step at which so many labels have room."""
+    """Return the step between labels so that at most ``at_most`` are drawn."""
     return max(1, math.ceil(count / at_most))
 
 
@@ -165,11 +165,11 @@ def save(figure: Figure, path: str | Path, dpi: int = 300) -> Path:
     Parameters
     ----------
     figure : matplotlib.figure.Figure
-        As a function of :mod:`resi.plot` returned it.
+        A figure returned by a function of :mod:`resi.plot`.
     path : str or Path
-        Ends in ``.png``, ``.svg`` or ``.pdf``; folders are made.
+        Ends in ``.png``, ``.svg`` or ``.pdf``; missing folders are created.
     dpi : int
-        Dots an inch of a PNG.
+        Resolution of a PNG, in dots per inch.
 
     Returns
     -------
@@ -179,7 +179,7 @@ def save(figure: Figure, path: str | Path, dpi: int = 300) -> Path:
     Raises
     ------
     UsageError
-        If the ending is another.
+        If the path ends in something else.
     """
     target = Path(path)
     kind = target.suffix.lower().removeprefix(".")
@@ -193,7 +193,7 @@ def save(figure: Figure, path: str | Path, dpi: int = 300) -> Path:
 
 
 def svg_text(figure: Figure) -> str:
-    """Return a figure as SVG, to be written or put into a page; the same figure gives the same text."""
+    """Return a figure as SVG text, for a file or a page; the same figure gives the same text."""
     drawn = _drawn(figure, "svg", DPI).decode()
     # matplotlib names what it refers to by random text, unless a global setting says otherwise. The new names depend on
     # the content, as figures of one page must not use the same.
@@ -215,7 +215,7 @@ def _drawn(figure: Figure, kind: str, dpi: int) -> bytes:
 
 
 def figure_legend(figure: Figure, axes: Sequence[Axes], own: bool, handles: Sequence[Any]) -> None:
-    """Draw one legend for all panels: below those of a figure of our own, else into the last of the given axes."""
+    """Draw one legend for all panels: below the panels of a new figure, or into the last of the given axes."""
     if not own:
         legend(axes[-1], handles, loc="best")
         return

@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
 STEPS = 8
 FEWEST = 20
-"""The smallest number of samples that is tried by default."""
+"""The smallest number of samples by default."""
 MOST_SIZES = 4
-"""Numbers of samples that have room below an axis."""
+"""How many tick labels fit below an axis."""
 
 
 def convergence(  # noqa: PLR0913 - all but the first two are options
@@ -43,27 +43,27 @@ def convergence(  # noqa: PLR0913 - all but the first two are options
     shape: Layout = "nd",
     ax: Where = None,
 ) -> Figure:
-    """Draw a measure's value against the number of samples it is computed from: one panel a measure.
+    """Draw a measure's value against the number of samples, one panel per measure.
 
-    Values that still rise or fall at the right say as much about the number of samples as about the representations. A
-    line joins the means over draws of samples, a band reaches from the smallest to the largest value.
+    If values still rise or fall at the right, they depend on the number of samples as much as on the representations.
+    The line shows the mean over draws of samples, the band spans from the smallest to the largest value.
 
     Parameters
     ----------
     R : array or DataFrame
-        Representations of some samples; or a table: what :func:`resi.convergence` returns, or one with the columns
-        ``measure, samples, value``, one row a draw, such as :func:`values_by_samples` returns.
+        Representations of some samples; or a table returned by :func:`resi.convergence`, or one with the columns
+        ``measure, samples, value`` and one row per draw, such as :func:`values_by_samples` returns.
     S : array, optional
         Representations of the same samples, row by row.
     measures : str, sequence of str, or mapping from str to mapping
-        Names of measures, or names with the parameters of each; ``cka`` if not given. For a table, which of its
-        measures; by default all.
+        Names of measures, or a mapping from names to parameters; by default ``cka``. For a table, which of its
+        measures to draw; by default, all.
     sizes : sequence of int, optional
-        Numbers of samples; by default eight from 20 to all, equally spaced on a log scale.
+        Numbers of samples; by default eight sizes from 20 to all samples, equally spaced on a log scale.
     draws : int
-        How many selections of samples are drawn for each size.
+        How many subsets of samples are drawn for each size.
     seed : int
-        Of the selections.
+        Seed of the subsets.
     shape : str
         ``nd``, ``ntd`` or ``nchw``.
     ax : Axes or sequence of Axes, optional
@@ -106,16 +106,16 @@ def values_by_samples(  # noqa: PLR0913 - all but the first two are options
     seed: int = 0,
     shape: Layout = "nd",
 ) -> pl.DataFrame:
-    """Return the values of measures for several numbers of samples, drawn several times.
+    """Return the values of measures for several sample sizes, each with several draws of samples.
 
-    Which samples are drawn depends on the seed, their number, the size and the number of the draw alone: they are the
-    same for all measures. All samples are drawn once. Parameters are those of :func:`convergence`.
+    The drawn samples depend only on the seed, the number of samples, the size and the number of the draw, so they are
+    the same for all measures. The full set of samples is drawn once. Parameters are those of :func:`convergence`.
 
     Returns
     -------
     polars.DataFrame
-        Columns ``measure, parameters, samples, draw, value, error``; the value is null where there is none, and the
-        error says why.
+        Columns ``measure, parameters, samples, draw, value, error``; if there is no value, it is null and the error
+        says why.
     """
     from resi.console import PATIENCE_SECONDS, progress
     from resi.fingerprints import canonical
@@ -128,7 +128,7 @@ def values_by_samples(  # noqa: PLR0913 - all but the first two are options
         count = len(tensors[0])
         if len(tensors[1]) != count:
             raise UsageError(
-                f"plot.convergence: R has {count} samples and S has {len(tensors[1])}; rows must be the same samples"
+                f"plot.convergence: R has {count} samples and S has {len(tensors[1])}; both must have the same samples"
             )
         selections = [
             (size, draw, _selection(count, size, draw, seed))
@@ -165,7 +165,7 @@ def _checked(sizes: Sequence[int] | None, count: int) -> list[int]:
         if not 2 <= size <= count:
             raise UsageError(f"plot.convergence: sizes={list(sizes)}: {size} is not between 2 and the {count} samples")
     if not len(sizes):
-        raise UsageError("plot.convergence: sizes=[] holds no number of samples")
+        raise UsageError("plot.convergence: sizes=[] is empty; give at least one number of samples")
     return sorted(set(map(int, sizes)))
 
 
@@ -180,18 +180,18 @@ def _selection(count: int, size: int, draw: int, seed: int) -> Any:
 def _value(measure: Any, drawn: Sequence[Any], shape: Layout) -> tuple[float | None, str]:
     try:
         return float(measure.evaluate(*drawn, shape)), ""
-    except (DegenerateInputError, ShapeError) as error:  # few samples may be constant, or fewer than it takes
+    except (DegenerateInputError, ShapeError) as error:  # few samples may be constant, or too few for the measure
         return None, str(error)
 
 
 def by_size(table: pl.DataFrame) -> pl.DataFrame:
-    """Return a row for each measure and number of samples, from a table with one for each draw.
+    """Return one row per measure and number of samples, from a table with one row per draw.
 
     Returns
     -------
     polars.DataFrame
         Columns ``measure, parameters, n_samples, value, low, high, draws, missing, error``: the mean, smallest and
-        largest value over draws, how many draws there are, how many of them have no value, and why.
+        largest value over draws, the number of draws, the number of draws without a value, and why.
     """
     value = pl.col("value").fill_nan(None)
     kept = [name for name in ("measure", "parameters", "larger_is_more_similar") if name in table.columns]
@@ -228,7 +228,7 @@ def _draw(ax: Axes, label: str, rows: pl.DataFrame) -> None:
 
 
 def _name_sizes(ax: Axes, sizes: Sequence[int]) -> None:
-    """Write the numbers of samples below their ticks, as many as have room, the largest among them."""
+    """Label the ticks with numbers of samples, as many as fit, including the largest."""
     step = every(len(sizes), MOST_SIZES)
     names = ["" if (len(sizes) - 1 - place) % step else str(size) for place, size in enumerate(sizes)]
     ax.minorticks_off()

@@ -1,4 +1,4 @@
-"""What measures cost against how well they do."""
+"""The cost of measures against their rank."""
 
 from __future__ import annotations
 
@@ -42,15 +42,15 @@ def cost(  # noqa: PLR0913 - all but the first two are options
     Parameters
     ----------
     scores : DataFrame
-        Scores of a run or of a merge, with the columns :data:`resi.results.schema.SCORES`.
+        Scores of a run or a merge, with the columns :data:`resi.results.schema.SCORES`.
     comparisons : DataFrame
         The comparisons, with the columns ``measure``, ``parameters``, ``seconds`` and ``prepare_seconds``.
     domain, test : str, optional
-        Ranks and times in one domain, ranks in one test, alone.
+        Only ranks and times in one domain, or ranks in one test.
     measures : sequence of str, optional
-        Which measures, ranked among themselves.
+        Rank only these measures.
     protocol : str
-        Scores of which protocol.
+        Use scores of this protocol.
     model_source : str, optional
         ``trained`` or ``published`` models; needed if the table holds both.
     ax : Axes, optional
@@ -83,13 +83,13 @@ def cost(  # noqa: PLR0913 - all but the first two are options
     one.set_xscale("log")
     one.set_xlim(x.min() / 3, x.max() * 3)
     one.set_ylim(max(y.max() + 1, 3), min(y.min() - 1, 0.5))
-    axis_names(one, "median seconds a comparison (log scale)", "mean rank (1 = best)")
+    axis_names(one, "median seconds per comparison (log scale)", "mean rank (1 = best)")
     one.grid(linewidth=0.4, alpha=0.5)
     plain(one)
     columns = f"{len(found.columns)} {'rankings' if len(found.columns) > 1 else 'ranking'}"
     untimed = [name for name in found.names if name not in names]
     title(one, f"{columns}" + (f"; without a time: {', '.join(untimed)}" if untimed else ""), width=70)
-    handles = [Line2D([], [], label=name or "family not known", **_dot(name)) for name in sorted(set(families))]
+    handles = [Line2D([], [], label=name or "unknown family", **_dot(name)) for name in sorted(set(families))]
     figure_legend(figure, [one], ax is None, handles + text_handle(own_words(names)))
     name_dots(one, x, y, names, SMALL - 0.5)
     return figure
@@ -103,7 +103,7 @@ def _dot(name: str) -> dict[str, Any]:
 
 
 def median_seconds(comparisons: Any, domain: str | None) -> dict[str, float]:
-    """Return the median time of a comparison with a value, its share of preparing included, by the measure's label."""
+    """Return the median time of comparisons with a value, including their share of preparing, by measure label."""
     frame = as_frame("cost", comparisons, ["measure", "value", "seconds"])
     if domain is not None and "domain" in frame.columns:
         frame = frame.filter(domain=domain)

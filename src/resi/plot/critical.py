@@ -25,27 +25,27 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, np.dtype[np.float64]]
 
 LEAST_WIDTH = 6.0
-"""Inches in which the words above the diagram have room."""
+"""Height of the text above the diagram, in inches."""
 LETTERS_AN_INCH = 14
 OVERHANG = 0.06
-"""How far bars reach beyond the ranks that they join."""
+"""How far bars extend beyond the ranks they join."""
 ROW = 0.42
 """Distance of two names below the axis, in units of the drawing."""
 
 
 class Comparison(NamedTuple):
-    """Which measures cannot be told apart.
+    """Measures compared by mean ranks, with those that cannot be told apart.
 
     Attributes
     ----------
     names : list of str
         Measures with a rank in every column, the best mean rank first.
     means : array of shape (n_measures,)
-        Their mean ranks among each other.
+        Their mean ranks.
     columns : int
-        In how many columns they were ranked.
+        Number of columns in which they were ranked.
     p_value : float
-        Of the Friedman test: how often ranks drawn at random would differ as much.
+        p-value of the Friedman test: how often random ranks would differ as much.
     critical : float
         Nemenyi's critical difference of mean ranks at 5 %.
     bars : list of (int, int)
@@ -66,9 +66,9 @@ class Comparison(NamedTuple):
 def compared(found: Ranks, posthoc: PostHoc = "nemenyi", function: str = "critical_difference") -> Comparison:
     """Compare measures by their ranks in several columns.
 
-    If the Friedman test finds no difference at 5 %, no two measures can be told apart. Otherwise two can if their mean
-    ranks differ by more than Nemenyi's critical difference, or if Wilcoxon's signed-rank test of their scores says so
-    after Holm's correction for all pairs.
+    If the Friedman test finds no difference at 5 %, no two measures can be told apart. Otherwise, two measures can be
+    told apart if their mean ranks differ by more than Nemenyi's critical difference, or if Wilcoxon's signed-rank test
+    of their scores is significant after Holm's correction for all pairs.
 
     Raises
     ------
@@ -88,7 +88,7 @@ def compared(found: Ranks, posthoc: PostHoc = "nemenyi", function: str = "critic
     tested = differences(found.values)
     if tested is None:
         raise UsageError(
-            f"plot.{function}: needs three measures ranked in the same two columns or more; {sum(whole)} "
+            f"plot.{function}: needs at least three measures with a rank in each of at least two columns; {sum(whole)} "
             f"have a rank in all {len(found.columns)}"
         )
     means = average_ranks(found.values[whole].T).mean(axis=0)
@@ -114,7 +114,7 @@ def compared(found: Ranks, posthoc: PostHoc = "nemenyi", function: str = "critic
 
 
 def _bars(apart: np.ndarray[Any, np.dtype[np.bool_]]) -> list[tuple[int, int]]:
-    """Return the longest runs of neighbours of which no two can be told apart."""
+    """Return the longest runs of neighbours in which no two can be told apart."""
     bars: list[tuple[int, int]] = []
     for first in range(len(apart)):
         last = first
@@ -136,23 +136,23 @@ def critical_difference(  # noqa: PLR0913 - all but the first are options
     model_source: str | None = None,
     ax: Where = None,
 ) -> Figure:
-    """Draw the mean ranks of measures, those that cannot be told apart joined by a bar.
+    """Draw the mean ranks of measures, with a bar joining those that cannot be told apart.
 
     Parameters
     ----------
     scores : DataFrame
-        Scores of a run or of a merge, with the columns :data:`resi.results.schema.SCORES`. Measures without a rank in
-        every column are left out, and named below the diagram.
+        Scores of a run or a merge, with the columns :data:`resi.results.schema.SCORES`. Measures without a rank in some
+        column are left out, and named below the diagram.
     domain, test : str, optional
-        Ranks in one domain, or one test, alone.
+        Only ranks in one domain or one test.
     measures : sequence of str, optional
-        Which measures, ranked among themselves.
+        Rank only these measures.
     posthoc : str
         ``nemenyi``: mean ranks must differ by the critical difference; or ``wilcoxon``: signed-rank tests of the
-        scores of each two measures, with Holm's correction, whose verdict on two measures depends on no third. It takes
-        many columns: with n of them no p-value is below 2 / 2**n before the correction.
+        scores of each pair of measures, with Holm's correction, whose result for two measures does not depend on the
+        others. It needs many columns: with n columns, no p-value is below 2 / 2**n before the correction.
     protocol : str
-        Scores of which protocol.
+        Use scores of this protocol.
     model_source : str, optional
         ``trained`` or ``published`` models; needed if the table holds both.
     ax : Axes, optional
@@ -251,11 +251,11 @@ def _draw_scale(ax: Axes, count: int) -> None:
 
 
 def _words(found: Comparison, posthoc: PostHoc, letters: int) -> str:
-    """Return what the diagram says, on lines of so many letters."""
+    """Return the text above the diagram, wrapped to lines of ``letters`` letters."""
     chance = "p < 0.001" if found.p_value < 0.001 else f"p = {found.p_value:.3f}"
     lines = [f"{len(found.names)} measures ranked in {found.columns} columns; Friedman test: {chance}"]
     if found.p_value > SIGNIFICANCE:
-        lines.append("The measures cannot be told apart; no ranking is meant.")
+        lines.append("The measures cannot be told apart, so they are not ranked.")
     elif posthoc == "nemenyi":
         lines.append(
             f"A bar joins measures that cannot be told apart: mean ranks within {found.critical:.2f} (Nemenyi, 5 %)"

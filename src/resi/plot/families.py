@@ -9,7 +9,7 @@ from resi.plot.ranking import all_families
 
 
 def look(family: str) -> dict[str, Any]:
-    """Return how areas of a family are filled; white with a hatch where the family is not known."""
+    """Return the fill of a family's areas; white with a hatch if the family is unknown."""
     known = all_families()
     if family not in known:
         return {"facecolor": "white", "edgecolor": "#555555", "hatch": "////"}

@@ -1,4 +1,4 @@
-"""Similarities within and across groups of models: what an AUPRC is made of."""
+"""Similarities within and across groups of models, from which the AUPRC is computed."""
 
 from __future__ import annotations
 
@@ -38,25 +38,25 @@ def groups(  # noqa: PLR0913 - all but the first are options
     layer: str | None = None,
     ax: Where = None,
 ) -> Figure:
-    """Draw the similarity of each two models, of one group or of different ones: one panel a measure.
+    """Draw the similarity of each pair of models, within a group or across groups, one panel per measure.
 
-    Each group has two rows of marks: pairs of two of its models, and pairs of one of its models with another group's.
-    The better the first lie to the right of the second, the larger the average precision (AP) beside them; its mean
-    over groups is the AUPRC. More similar is to the right, whichever way the measure points.
+    Each group has two rows of marks: pairs of two of its models, and pairs of one of its models with a model of another
+    group. The further the first are to the right of the second, the larger the average precision (AP) beside them; its
+    mean over groups is the AUPRC. More similar is always to the right, also for distances.
 
     Parameters
     ----------
     comparisons : DataFrame
         With the columns :data:`resi.results.schema.COMPARISONS`.
     measure : str or sequence of str, optional
-        Which measures of the table; by default all.
+        Which measures of the table; by default, all.
     test : str, optional
-        Only the settings of one test: ``standard`` and those named after it; and of these the models that are compared
-        with another group.
+        Only the settings of one test (``standard`` and those named after the test), and of these only the models that
+        are compared with another group.
     settings : sequence of str, optional
-        The groups, instead.
+        The groups, instead of ``test``.
     domain, dataset, architecture, layer : str, optional
-        Which models, and which of their layers; needed where the table holds several.
+        Which models and layer to draw; needed if the table holds several.
     ax : Axes or sequence of Axes, optional
         Where to draw, one for each measure.
 
@@ -96,19 +96,19 @@ def groups(  # noqa: PLR0913 - all but the first are options
 def _check(found: Pairs) -> None:
     names = list(dict.fromkeys(found.groups))
     if len(names) < 2:
-        raise UsageError(f"plot.groups: there is only the group {names[0]}; within and across takes two groups or more")
+        raise UsageError(f"plot.groups: there is only the group {names[0]}; at least two groups are needed")
     belongs = np.array(found.groups)
     for name in names:
         inside = belongs == name
         if np.isnan(found.values[np.ix_(inside, ~inside)]).all():
             raise UsageError(
-                f"plot.groups: the models of {name} were compared with none of another group; choose the groups with "
+                f"plot.groups: the models of {name} were not compared with any other group; choose the groups with "
                 "test= or settings="
             )
 
 
 def separation(found: Pairs, up: bool) -> dict[str, tuple[float, float]]:
-    """Return each group's average precision of finding its pairs by their similarity, and what chance would give."""
+    """Return each group's average precision for its pairs, and its value under chance."""
     values = signed(found.values, up)
     belongs = np.array(found.groups)
     scores = {}

@@ -34,7 +34,7 @@ BAR_INCHES = 0.055
 """Width of the bars that mark groups."""
 LINE_POINTS = 11
 LEGEND_LETTERS = 17
-"""Letters that have room beside each other above an inch of a map."""
+"""Letters per inch above a map."""
 
 
 def heatmap(  # noqa: PLR0913 - all but the first are options
@@ -50,31 +50,31 @@ def heatmap(  # noqa: PLR0913 - all but the first are options
     write: bool | None = None,
     ax: Where = None,
 ) -> Figure:
-    """Draw the similarity of all pairs of layers or models as a heat map, one panel a measure.
+    """Draw the similarity of all pairs of layers or models as a heat map, one panel per measure.
 
-    Bright is more similar in every panel, whichever way the measure points.
+    Bright is more similar in every panel, also for distances.
 
     Parameters
     ----------
     table : DataFrame or array of shape (n_rows, n_columns)
-        A table of :func:`resi.pairwise`, or a table of comparisons; or the values themselves, with ``labels``.
+        A table returned by :func:`resi.pairwise`, the comparisons of a run, or an array of values with ``labels``.
     measure : str or sequence of str, optional
-        Which measures of the table, by default all; for an array, what it is.
+        Which measures of the table, by default all; for an array, the measure of its values.
     labels, columns : sequence of str, optional
-        Names of an array's rows and columns; columns are called as the rows if only those are named. With a table:
-        which rows and columns to draw, in which order.
+        Names of an array's rows and columns; without ``columns``, both have the names of the rows. With a table: which
+        rows and columns to draw, and in which order.
     groups : mapping from str to str, or sequence of str, optional
-        The group of each item, by name or in the order of rows; marked by bars, and by lines where neighbours differ.
-        By default the settings of a table of comparisons.
+        The group of each item, by name or in the order of rows; shown as bars, with lines between groups. By default,
+        the settings of a table of comparisons.
     order : str
         ``given``, or ``clustered``: average linkage by the first measure, with similar items next to each other.
     larger_is_more_similar : bool, optional
-        Which way the measure points, where neither the table nor resi knows it.
+        The direction of the measure, if neither the table nor resi knows it.
     limits : (float, float), optional
-        Values at the ends of the colours; by default the smallest and the largest of two different items. Values beyond
-        have the colour of the end, and the colour bar a tip.
+        Values at the ends of the colour scale; by default the smallest and largest value of two different items. Values
+        outside have the colour of the end, and the colour bar gets a tip.
     write : bool, optional
-        Whether to write values into the cells; by default if there are few.
+        Whether to write values into the cells; by default, if there are few.
     ax : Axes or sequence of Axes, optional
         Where to draw, one for each measure.
 
@@ -86,7 +86,7 @@ def heatmap(  # noqa: PLR0913 - all but the first are options
     Raises
     ------
     UsageError
-        If the table is empty, a measure is not in it or has no value, or names and values do not fit together.
+        If the table is empty, a measure is missing or has no value, or names and values do not match.
 
     Examples
     --------
@@ -110,7 +110,7 @@ def heatmap(  # noqa: PLR0913 - all but the first are options
 
 
 def _size(found: Square) -> tuple[float, float]:
-    """Return the size of one panel in inches: a column of a paper, wider where there is more to show."""
+    """Return the size of one panel in inches: a column of a paper, or wider if there is more to show."""
     down, across = found.values.shape
     below, beside = (min(max(map(len, names)), 40) * LETTER for names in (found.columns, found.rows))
     cell = (2.4 + 0.12 * max(0, min(max(down, across), MOST_LABELS) - 12)) / max(down, across)
@@ -151,7 +151,7 @@ def _draw(ax: Axes, panel: Panel, member: Mapping[str, str], limits: Any, write:
 
 
 def _limits(found: Square) -> tuple[float, float]:
-    """Return the smallest and the largest value; of two different items, as an item with itself hides the rest."""
+    """Return the smallest and largest value of two different items; the diagonal would hide the differences."""
     apart = ~np.eye(len(found.values), dtype=bool) if found.is_square else np.ones(found.values.shape, dtype=bool)
     for values in (found.values[apart], found.values):
         known = values[np.isfinite(values)]
@@ -194,7 +194,7 @@ def _mark_missing(ax: Axes, found: Square) -> list[Patch]:
         ax.add_collection(PatchCollection(cells, **_NO_VALUE))
         handles.append(Patch(label=f"no value ({int(missing.sum())} of {int(found.compared.sum())})", **_NO_VALUE))
     blank = ~found.compared
-    # An item with itself is no pair: nobody expects a value there.
+    # An item with itself is not a pair, so no value is expected there.
     if blank.any() and not (found.is_square and (blank <= np.eye(len(blank), dtype=bool)).all()):
         handles.append(Patch(label=f"not compared ({int(blank.sum())} of {blank.size})", **_NOT_COMPARED))
     return handles
@@ -205,14 +205,14 @@ _NOT_COMPARED: dict[str, Any] = {"facecolor": "#f2f2f2", "edgecolor": "#f2f2f2",
 
 
 def _mark_groups(ax: Axes, found: Square, group_of: Mapping[str, str], thick: float) -> list[Patch]:
-    """Draw bars above and at the right of the map, and lines where the group changes; return what they mean."""
+    """Draw bars above and right of the map, and lines between groups; return the legend handles."""
     known = list(dict.fromkeys(group_of[name] for name in [*found.rows, *found.columns] if name in group_of))
     looks = {group: _look(place) for place, group in enumerate(known)}
     for names, vertical in ((found.rows, True), (found.columns, False)):
         count = len(names)
         members = [group_of.get(name) for name in names]
         changes = [place for place in range(1, count) if members[place] != members[place - 1]]
-        if len(changes) < len(set(members)):  # each group stands together
+        if len(changes) < len(set(members)):  # each group is contiguous
             for place in changes:
                 (ax.axhline if vertical else ax.axvline)(place - 0.5, color="white", linewidth=1.2)
         for place, name in enumerate(names):
@@ -227,7 +227,7 @@ def _mark_groups(ax: Axes, found: Square, group_of: Mapping[str, str], thick: fl
 
 
 def _look(place: int) -> dict[str, Any]:
-    """Return a colour, and beyond the eighth group a hatch as well."""
+    """Return a colour, and from the ninth group on also a hatch."""
     colour = COLOURS[place % len(COLOURS)]
     hatch = ("", "////", "....", "xxxx", "----")[place // len(COLOURS) % 5]
     return {"facecolor": colour, "edgecolor": "white" if hatch else colour, "hatch": hatch or None}

@@ -1,4 +1,4 @@
-"""Maps of models or layers: the closer two are, the more similar, as far as a plane can show it."""
+"""Maps of models or layers: the closer two dots, the more similar, as far as a plane can show it."""
 
 from __future__ import annotations
 
@@ -36,27 +36,26 @@ def map(  # noqa: PLR0913 - named after what it draws; all but the first are opt
     names: bool | None = None,
     ax: Where = None,
 ) -> Figure:
-    """Draw models or layers as dots of which similar ones lie close together, one panel a measure.
+    """Draw models or layers as dots, with similar ones close together, one panel per measure.
 
-    Metric multidimensional scaling: classical scaling, improved by SMACOF from there, so that the same table always
-    gives the same map. A similarity counts as its distance below the largest one. The title states the stress, how far
-    the distances of the plane are from those of the table: below 0.1 a map is commonly called good, above 0.2 poor.
+    Metric multidimensional scaling: classical scaling, refined by SMACOF, so the same table always gives the same map.
+    A similarity is converted to its distance below the largest similarity. The title states the stress, the deviation
+    of distances in the plane from those of the table: below 0.1 a map is commonly called good, above 0.2 poor.
 
     Parameters
     ----------
     table : DataFrame or array of shape (n, n)
         As for :func:`resi.plot.heatmap`.
     measure : str or sequence of str, optional
-        Which measures of the table, by default all; for an array, what it is.
+        Which measures of the table, by default all; for an array, the measure of its values.
     labels : sequence of str, optional
         Names of an array's rows; with a table, which items to draw.
     groups : mapping from str to str, or sequence of str, optional
-        The group of each item; drawn in one colour and with one marker. By default the settings of a table of
-        comparisons.
+        The group of each item, shown by colour and marker. By default, the settings of a table of comparisons.
     larger_is_more_similar : bool, optional
-        Which way the measure points, where neither the table nor resi knows it.
+        The direction of the measure, if neither the table nor resi knows it.
     names : bool, optional
-        Whether to write names beside the dots; by default if there are at most 40.
+        Whether to write names beside the dots; by default, if there are at most 40.
     ax : Axes or sequence of Axes, optional
         Where to draw, one for each measure.
 
@@ -97,8 +96,8 @@ def _distances(panel: Panel) -> Array:
     if not found.is_square:
         alone = " without diagonal=True" if set(found.rows) == set(found.columns) else ""
         raise UsageError(
-            f"plot.map: {panel.name} compares {len(found.rows)} items with {len(found.columns)} others; a map takes "
-            f"all pairs among the same items, as resi.pairwise of one set gives them{alone}"
+            f"plot.map: {panel.name} compares {len(found.rows)} items with {len(found.columns)} others; a map needs "
+            f"all pairs among the same items, as from resi.pairwise with one set{alone}"
         )
     count = len(found.rows)
     missing = int(np.isnan(found.values[~np.eye(count, dtype=bool)]).sum())
@@ -107,12 +106,12 @@ def _distances(panel: Panel) -> Array:
             f"plot.map: {panel.name} lacks {missing} of {count * (count - 1)} values; choose items with labels="
         )
     if count < 3:
-        raise UsageError(f"plot.map: a map takes three items or more, not {count}")
+        raise UsageError(f"plot.map: a map needs at least three items, not {count}")
     return as_distances(found.values, panel.up)
 
 
 def scaled(distances: Array) -> tuple[Array, float]:
-    """Return places in the plane whose distances are as close to those given as found, and Kruskal's stress.
+    """Return points in the plane whose distances approximate the given ones, and Kruskal's stress.
 
     Parameters
     ----------
@@ -123,7 +122,7 @@ def scaled(distances: Array) -> tuple[Array, float]:
     -------
     places : array of shape (n, 2)
     stress : float
-        Root of the squared errors' share in the squared distances.
+        Square root of the squared errors as a share of the squared distances.
     """
     from scipy.spatial.distance import pdist, squareform
     from sklearn.manifold import smacof
@@ -134,9 +133,9 @@ def scaled(distances: Array) -> tuple[Array, float]:
     start = vectors[:, [-1, -2]] * np.sqrt(values[[-1, -2]].clip(min=0))
     places = start
     if not np.allclose(squareform(pdist(start)), distances):
-        # The state is not used, as the start is given; without it the global generator would be.
+        # The random state has no effect, as the start is given; without it the global generator would be used.
         places = smacof(distances, n_components=2, init=start, n_init=1, random_state=0, normalized_stress=False)[0]
-    # Turned so that the longest extent lies across, and the farthest dot on the positive side.
+    # Rotated so that the longest extent is horizontal, with the farthest dot on the positive side.
     places = places - places.mean(axis=0)
     places = places @ np.linalg.svd(places, full_matrices=False)[2].T
     places = places * np.sign(places[np.abs(places).argmax(axis=0), [0, 1]] + 1e-300)

@@ -1,4 +1,4 @@
-"""Comparisons between models as arrays: of one architecture and dataset, at one layer each."""
+"""Comparisons between models as arrays: for one architecture and dataset, and one layer."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Pairs(NamedTuple):
     groups : list of str
         The setting of each.
     values : array of shape (n_models, n_models)
-        Mean of both directions, NaN where one has none; the diagonal is NaN, too.
+        Mean of both directions, NaN if one has no value; the diagonal is NaN.
     """
 
     names: list[str]
@@ -42,22 +42,22 @@ class Pairs(NamedTuple):
 
 
 def between_models(function: str, table: Any, chosen: dict[str, Any], layer: str | None = None) -> pl.DataFrame:
-    """Return the comparisons between different models, with those of their outputs, of one architecture and dataset.
+    """Return the comparisons between models, including their outputs, for one architecture and dataset.
 
     Parameters
     ----------
     chosen : dict
-        Column and value: only such rows, where the value is not None.
+        Filters by column; those with the value None are ignored.
     layer : str, optional
-        The layer of both models; needed where there are several.
+        The layer of both models; needed if there are several.
 
     Raises
     ------
     UsageError
-        If there are none, or they are of several architectures, datasets or layers.
+        If there are none, or they have several architectures, datasets or layers.
     """
     frame = as_frame(function, table, NEEDED)
-    for column in sorted(SCOPE, key=lambda column: chosen.get(column) is None):  # what is chosen may decide the rest
+    for column in sorted(SCOPE, key=lambda column: chosen.get(column) is None):  # a filter may decide the others
         frame = one_value(function, frame, column, chosen.get(column))
     different = (pl.col("setting_a") != pl.col("setting_b")) | (pl.col("seed_a") != pl.col("seed_b"))
     is_functional = pl.col("measure").is_in(list(FUNCTIONAL))
@@ -75,7 +75,7 @@ def between_models(function: str, table: Any, chosen: dict[str, Any], layer: str
 
 
 def of_settings(function: str, rows: pl.DataFrame, test: str | None, settings: Sequence[str] | None) -> pl.DataFrame:
-    """Return comparisons between models of the settings given, or of a test, of which models of others are left out."""
+    """Return comparisons between models of the given settings, or of the settings of a test."""
     known = list(dict.fromkeys([*rows["setting_a"], *rows["setting_b"]]))
     if settings is not None:
         for setting in settings:
@@ -119,5 +119,5 @@ def _name(setting: str, seed: int) -> str:
 
 
 def signed(values: Array, up: bool) -> Array:
-    """Return values of which larger ones mean more similar, equal where they differ by rounding."""
+    """Return values for which larger means more similar; values that differ only by rounding are made equal."""
     return np.asarray(merge_ties(values if up else -values, RESOLUTION), dtype=float)

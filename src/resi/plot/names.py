@@ -1,4 +1,4 @@
-"""Names beside dots, placed so that they cover each other as little as possible."""
+"""Names beside dots, placed to overlap as little as possible."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ LEADER: dict[str, Any] = {"arrowstyle": "-", "linewidth": 0.4, "color": "#888888
 
 
 def name_dots(ax: Axes, x: Array, y: Array, names: Sequence[str], size: float) -> None:
-    """Write a name beside each dot, where it covers the least; a line leads to names that stand farther away.
+    """Write a name beside each dot where it overlaps least; names farther away are joined to their dot by a line.
 
     Parameters
     ----------
     x, y : array of shape (n,)
-        Where the dots are, in data coordinates; the limits and scales of the axes must be set.
+        Positions of the dots in data coordinates; the limits and scales of the axes must be set.
     size : float
-        Of the letters, in points.
+        Font size in points.
     """
     figure: Any = ax.figure
-    figure.draw_without_rendering()  # settles where the axes are
+    figure.draw_without_rendering()  # fixes the positions of the axes
     points = ax.transData.transform(np.column_stack([x, y]))
     scale = figure.dpi / 72
     taken = [np.array([px - 3 * scale, py - 3 * scale, px + 3 * scale, py + 3 * scale]) for px, py in points]
@@ -61,7 +61,7 @@ def _offsets() -> list[Array]:
 
 
 def _box(point: Array, offset: Array, extent: Array, scale: float) -> Array:
-    """Return left, bottom, right and top of a text at an offset in points."""
+    """Return the left, bottom, right and top of a text at an offset, in points."""
     x, y = point + offset * scale
     width, height = extent
     left = x if offset[0] > 1 else x - width if offset[0] < -1 else x - width / 2
@@ -69,7 +69,7 @@ def _box(point: Array, offset: Array, extent: Array, scale: float) -> Array:
 
 
 def _cost(box: Array, taken: Sequence[Array], frame: Array, offset: Array) -> float:
-    """Return the area that a text would cover, with a little for being far away and much for leaving the axes."""
+    """Return the area a text would cover, plus a small penalty for distance and a large one for leaving the axes."""
     others = np.array(taken)
     width = np.minimum(box[2], others[:, 2]) - np.maximum(box[0], others[:, 0])
     height = np.minimum(box[3], others[:, 3]) - np.maximum(box[1], others[:, 1])

@@ -1,4 +1,4 @@
-"""Similarity of representations against the difference of outputs, one dot a pair of models."""
+"""Similarity of representations against the difference of outputs, one dot per pair of models."""
 
 from __future__ import annotations
 
@@ -41,23 +41,23 @@ def outputs(  # noqa: PLR0913 - all but the first are options
     layer: str | None = None,
     ax: Where = None,
 ) -> Figure:
-    """Draw how similar two models are against how differently they predict, one dot a pair of models of one setting.
+    """Draw the similarity of models against the difference of their predictions, one dot per pair from one setting.
 
-    More similar is at the top, whichever way the measure points. The title states Spearman's correlation of
-    dissimilarity with the difference of outputs, which is 1 if the models that predict most alike are the most similar.
+    More similar is always at the top, also for distances. The title states Spearman's correlation of dissimilarity with
+    the difference of outputs, which is 1 if the ranking by similarity equals that by agreement of predictions.
 
     Parameters
     ----------
     comparisons : DataFrame
-        With the columns :data:`resi.results.schema.COMPARISONS`, rows of functions of outputs among them.
+        With the columns :data:`resi.results.schema.COMPARISONS`, including rows that compare outputs.
     measure : str or sequence of str, optional
-        Which measures of the table; by default all. One panel each.
+        Which measures of the table; by default, all. One panel each.
     functional : str, optional
-        ``jsd``, ``disagreement`` or ``accuracy_difference``; needed where the table holds several.
+        ``jsd``, ``disagreement`` or ``accuracy_difference``; needed if the table holds several.
     setting : str, optional
-        The setting of the models; needed where outputs were compared in several.
+        The setting of the models; needed if outputs were compared in several.
     domain, dataset, architecture, layer : str, optional
-        Which models, and which of their layers; needed where the table holds several.
+        Which models and layer to draw; needed if the table holds several.
     ax : Axes or sequence of Axes, optional
         Where to draw, one for each measure.
 
@@ -132,7 +132,7 @@ def _draw(ax: Axes, label: str, up: bool, against: str, found: Pairs, difference
 
 
 def _correlation(dissimilar: np.ndarray[Any, Any], differences: np.ndarray[Any, Any]) -> str:
-    """Return Spearman's correlation in words; not defined where one side is constant."""
+    """Return Spearman's correlation in words; undefined if one side is constant."""
     differences = merge_ties(differences, scale=1.0)
     value = correlate(dissimilar[None], differences[None], "spearman")[0, 0] if len(differences) > 1 else np.nan
     return "correlation not defined" if np.isnan(value) else f"Spearman {value:.2f}"

@@ -1,4 +1,4 @@
-"""The pairs that heat maps and maps draw, from a table or an array."""
+"""The pairs drawn by heat maps and maps, from a table or an array."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Panel(NamedTuple):
 def chosen_maps(
     function: str, table: Any, measure: Any, labels: Any, columns: Any, given: bool | None
 ) -> tuple[list[Panel], dict[str, str]]:
-    """Return the values of measures in a table, or an array, and the setting of each item where it is known.
+    """Return the values of measures in a table, or an array, and the setting of each item, if known.
 
     Parameters are those of :func:`heatmap`; ``given`` is ``larger_is_more_similar``.
     """
@@ -45,7 +45,7 @@ def chosen_maps(
 
 
 def _chosen(function: str, found: Square, labels: Sequence[str] | None, columns: Sequence[str] | None) -> Square:
-    """Return the rows and columns that were named, in that order."""
+    """Return the requested rows and columns, in that order."""
     rows = found.rows if labels is None else [str(name) for name in labels]
     across = [str(name) for name in columns] if columns is not None else rows if found.is_square else found.columns
     places = []
@@ -66,7 +66,7 @@ def _of_array(function: str, values: Any, measure: Any, labels: Any, columns: An
     if array.ndim != 2 or array.size == 0:
         raise UsageError(f"plot.{function}: expected an array of two dimensions, not of shape {array.shape}")
     if not np.isfinite(array).any():
-        raise UsageError(f"plot.{function}: the array has no value that is a number")
+        raise UsageError(f"plot.{function}: the array holds no numbers")
     rows = [str(name) for name in (range(array.shape[0]) if labels is None else labels)]
     same = columns is None and array.shape[0] == array.shape[1]
     across = rows if same else [str(name) for name in (range(array.shape[1]) if columns is None else columns)]
@@ -88,7 +88,7 @@ def group_of(function: str, groups: Groups, found: Square, known: Mapping[str, s
     if isinstance(groups, Mapping):
         absent = [name for name in found.rows if name not in groups]
         if absent and found.is_square:
-            raise UsageError(f"plot.{function}: groups= says nothing of {absent[0]!r}")
+            raise UsageError(f"plot.{function}: groups= has no group for {absent[0]!r}")
         return {str(name): str(group) for name, group in groups.items()}
     listed = [str(group) for group in groups]
     if len(listed) != len(found.rows):
@@ -101,8 +101,8 @@ def reordered(panel: Panel, first: Panel, rows: list[int], across: list[int]) ->
     found = panel.found
     if (found.rows, found.columns) != (first.found.rows, first.found.columns):
         raise UsageError(
-            f"plot.heatmap: {panel.name} was computed for other items than {first.name}, by which they are clustered; "
-            "draw it alone"
+            f"plot.heatmap: {panel.name} was computed for other items than {first.name}, which determines the "
+            "clustering; draw it separately"
         )
     names = [found.rows[place] for place in rows], [found.columns[place] for place in across]
     index = np.ix_(rows, across)

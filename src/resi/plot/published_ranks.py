@@ -1,4 +1,4 @@
-"""Ranks as the published figure of ranks has them, with what is known to be wrong with it."""
+"""Ranks as in the published figure of ranks, including its known defects."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 LAYER_TESTS = [name for name, test in GROUNDINGS.items() if test.kind == "layers"]
 OF_MODELS = [name for name in BLOCK if name != "models"]
-"""Scores of single models with the same of these are of one column."""
+"""Scores of single models with equal values in these columns form one column of ranks."""
 
 
 def ranked_as_published(
@@ -27,9 +27,9 @@ def ranked_as_published(
 ) -> pl.DataFrame:
     """Return the scores that rank measures, with the ranks of the published figure.
 
-    Scores are ranked as they are, whatever chance is; equal ones share the best of their ranks. In the layer test the
-    measures are ranked for each model, but the published mean over models was taken over all measures as well, so that
-    each gets the same rank, and the test says nothing.
+    Scores are ranked without regard to chance; equal scores share the best of their ranks. In the layer test the
+    measures are ranked for each model, but the published mean over models was also taken over all measures, so every
+    measure gets the same rank and the test carries no information.
 
     The parameters and errors are those of :func:`resi.plot.ranking.ranked_scores`.
     """

@@ -1,4 +1,4 @@
-"""Distributions of ranks: how each measure does over all models and tests of a domain."""
+"""Distributions of the ranks of each measure over all models and tests of a domain."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 OPACITY = 0.75
 MOST_DOTS = 60
 VARIANT, SHORT_VARIANT = " (variant=published)", " †"
-"""What stands behind the name of many a measure of imported results, and the mark that takes less room."""
+"""The suffix of measures of imported results, and the shorter mark that replaces it."""
 
 
 def ranks(  # noqa: PLR0913 - all but the first are options
@@ -39,25 +39,25 @@ def ranks(  # noqa: PLR0913 - all but the first are options
     model_source: str | None = None,
     ax: Where = None,
 ) -> Figure:
-    """Draw how the ranks of each measure are distributed, as box plots, one panel a domain.
+    """Draw the distribution of each measure's ranks as box plots, one panel per domain.
 
     A rank is a measure's place among all measures in one test, on one architecture and dataset; 1 is the best. Boxes
-    reach from the lower to the upper quartile, with a line at the median, and whiskers to the farthest rank within 1.5
-    times that range; every rank is a dot, or those beyond the whiskers alone where a measure has more than 60. The best
-    median is at the top; of equal ones, the best mean.
+    extend from the lower to the upper quartile, with a line at the median, and whiskers to the farthest rank within 1.5
+    times that range. Every rank is a dot; if a measure has more than 60 ranks, only those beyond the whiskers are. The
+    best median is at the top; ties are ordered by the mean.
 
     Parameters
     ----------
     scores : DataFrame
-        Scores of a run or of a merge, with the columns :data:`resi.results.schema.SCORES`.
+        Scores of a run or a merge, with the columns :data:`resi.results.schema.SCORES`.
     domain : str or sequence of str, optional
-        Which domains, in which order; by default all.
+        Which domains, in this order; by default, all.
     test : str, optional
-        Ranks in one test alone.
+        Only ranks in one test.
     measures : sequence of str, optional
-        Which measures, ranked among themselves.
+        Rank only these measures.
     protocol : str
-        Scores of which protocol; with ``published``, also ranks as in the published figure, see
+        Use scores of this protocol; with ``published``, also ranks as in the published figure, see
         :func:`resi.plot.published_ranks.ranked_as_published`.
     model_source : str, optional
         ``trained`` or ``published`` models; needed if the table holds both.
@@ -84,9 +84,7 @@ def ranks(  # noqa: PLR0913 - all but the first are options
         _draw(one, found)
         title(one, f"{name}: {len(found.columns)} {'rankings' if len(found.columns) > 1 else 'ranking'}")
     families = sorted({family for _, found in by_domain for family in found.families})
-    handles: list[Any] = [
-        Patch(label=family or "family not known", alpha=OPACITY, **look(family)) for family in families
-    ]
+    handles: list[Any] = [Patch(label=family or "unknown family", alpha=OPACITY, **look(family)) for family in families]
     names = [name for _, found in by_domain for name in found.names]
     handles += text_handle(own_words(names))
     if any(VARIANT in name for name in names):
@@ -104,7 +102,7 @@ def ranks_by_domain(
     protocol: str = "corrected",
     model_source: str | None = None,
 ) -> list[tuple[str, Ranks]]:
-    """Return each domain with the ranks that :func:`ranks` draws of it, the best median first."""
+    """Return each domain with the ranks drawn by :func:`ranks`, the best median first."""
     chosen = [domain] if isinstance(domain, str) else domain
     is_published = protocol == Protocol.published
     ranked = ranked_as_published if is_published else ranked_scores
@@ -116,7 +114,7 @@ def ranks_by_domain(
 
 
 def by_median(found: Ranks) -> Ranks:
-    """Return ranks with the measures in the order of their medians; of equal ones, the best mean first."""
+    """Return ranks with the measures ordered by median, ties by mean."""
     medians, means = found.medians.round(DIGITS), found.means
     return found.in_order(sorted(range(len(means)), key=lambda row: (medians[row], means[row], found.names[row])))
 

@@ -1,4 +1,4 @@
-"""Ranks of measures in a table of scores, as the figures of ranks and scores take them."""
+"""Ranks of measures in a table of scores, for the figures of ranks and scores."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ BLOCK = [
     "models",
     "compared",
 ]
-"""Scores with the same of these are ranked among each other: one column of ranks."""
+"""Scores with equal values in these columns are ranked together: one column of ranks."""
 NAMED = [*BLOCK, "design"]
-"""What :func:`block_names` names a column by; scores of one block have one design."""
+"""The columns used by :func:`block_names`; scores of one block have one design."""
 NEEDED = ["test", "domain", "dataset", "architecture", "measure", "metric", "value"]
 LATER = ("seed", "normalised", "origin", "influences", "pooling", "setting", "compared", "low", "high", "model_source",
          "p_value", "note", "settings")  # fmt: skip
 SHOWN = "shown"
-"""Column: a measure's label, marked where its scores are imported beside others, or resi does not provide it."""
+"""Column: a measure's label, marked if its scores are imported beside others, or resi does not provide it."""
 OWN = " *"
-"""Stands behind the names of measures that resi does not provide."""
+"""The mark behind the names of measures that resi does not provide."""
 
 
 def ranked_scores(
@@ -59,11 +59,11 @@ def ranked_scores(
     Parameters
     ----------
     measures : sequence of str, optional
-        Which measures, ranked among themselves; by default all.
+        Rank only these measures; by default, all.
     protocol : str
-        Of which protocol.
+        Use scores of this protocol.
     **values
-        Column and value: only such rows, where the value is not None.
+        Filters by column; those with the value None are ignored.
 
     Raises
     ------
@@ -81,7 +81,7 @@ def headline_rows(
     protocol: str | None = "corrected",
     **values: Any,
 ) -> pl.DataFrame:
-    """Return the scores that :func:`ranked_scores` ranks, and those of single models beside them."""
+    """Return the scores that :func:`ranked_scores` ranks, together with those of single models."""
     frame = as_frame(function, table, NEEDED).with_columns(pl.col(pl.Float64).fill_nan(None))
     later = {name: LATER_COLUMNS[name] for name in LATER if name not in frame.columns}
     frame = frame.with_columns(pl.lit(value).alias(name) for name, value in later.items())
@@ -115,7 +115,7 @@ def _built_in() -> list[str]:
 
 
 def own_words(names: Iterable[str]) -> str:
-    """Return what the mark behind the reader's own measures means; empty if there are none."""
+    """Return the meaning of the mark behind the reader's own measures; empty if there are none."""
     return f"{OWN.strip()} from a plugin, or the reader's own" if any(name.endswith(OWN) for name in names) else ""
 
 
@@ -132,14 +132,14 @@ class Ranks(NamedTuple):
     names : list of str
         The measures, the best mean place first.
     families : list of str
-        The family of each; empty where it is not known.
+        The family of each; empty if unknown.
     values : array of shape (n_measures, n_columns)
-        NaN where a measure has none. A rank among fewer measures than there are counts by its place: it is what it
-        would be among all of them (unless ranks are taken as they are).
+        NaN if a measure has no rank. A rank among fewer measures is scaled to its place among all of them (unless ranks
+        are used unscaled).
     goodness : array of shape (n_measures, n_columns)
-        What was ranked; larger is better.
+        The values that were ranked; larger is better.
     columns : list of str
-        What each column is about.
+        The name of each column.
     """
 
     names: list[str]
@@ -178,7 +178,7 @@ def ranks_of(function: str, scores: pl.DataFrame, *, by_place: bool = True) -> R
     Parameters
     ----------
     by_place : bool
-        Whether a rank among fewer measures counts by its place; else ranks are taken as they are.
+        Whether a rank among fewer measures is scaled to its place among all; otherwise ranks are used unscaled.
 
     Raises
     ------
@@ -188,7 +188,7 @@ def ranks_of(function: str, scores: pl.DataFrame, *, by_place: bool = True) -> R
     ranked = scores.filter(pl.col("rank").is_not_null())
     if ranked.is_empty():
         raise UsageError(
-            f"{caller(function)}: no measure has a rank; ranking takes at least two measures, scored once each on the "
+            f"{caller(function)}: no measure has a rank; ranking needs at least two measures, each scored once on the "
             "same models"
         )
     _name_ambiguous(function, scores, ranked)
@@ -209,7 +209,7 @@ def ranks_of(function: str, scores: pl.DataFrame, *, by_place: bool = True) -> R
 
 
 def _name_ambiguous(function: str, scores: pl.DataFrame, ranked: pl.DataFrame) -> None:
-    """Name the measures of which it is unclear which score counts, such as one whose code has changed in between."""
+    """Name the measures with several scores, for example because their code has changed in between."""
     ambiguous = scores.filter((pl.col("several") > 1) & ~pl.col(SHOWN).is_in(ranked[SHOWN].implode()))
     if names := ", ".join(ambiguous[SHOWN].unique(maintain_order=True)):
         say(
@@ -219,11 +219,11 @@ def _name_ambiguous(function: str, scores: pl.DataFrame, ranked: pl.DataFrame) -
 
 
 def block_names(keys: Any) -> list[str]:
-    """Return a few words for each column of scores, given by :data:`NAMED`: what distinguishes it from the others."""
+    """Return a short name for each column of scores, from the values of :data:`NAMED` that distinguish it."""
     rows = [dict(zip(NAMED, key, strict=True)) for key in keys]
     plain = ("domain", "test", "architecture", "dataset", "functional", "setting")
     varying = [name for name in plain if len({row[name] for row in rows}) > 1]
-    # Where nothing varies: what the models are, or the test, if they are the reader's own and have no names.
+    # If nothing varies: the models, or the test if they are the reader's own and have no names.
     varying = varying or [name for name in ("architecture", "dataset") if rows[0][name] != UNNAMED] or ["test"]
     names = [", ".join(str(row[name]) for name in varying if row[name] not in (None, "", "none")) for row in rows]
     names = [f"{name} ({row['design']})" if row["design"] else name for name, row in zip(names, rows, strict=True)]
@@ -235,12 +235,12 @@ def block_names(keys: Any) -> list[str]:
 
 
 def family(measure: str) -> str:
-    """Return the family of a measure, empty where resi does not know the measure."""
+    """Return the family of a measure; empty if resi does not know the measure."""
     known = registry.measures()
     return known.get(measure).family if measure in known else ""
 
 
 def all_families() -> list[str]:
-    """Return the families of all measures, those built in first, so that each has the same colour in every figure."""
+    """Return the families of all measures, built-in ones first, so that each has the same colour in every figure."""
     own = {measure.family for measure in registry.measures().in_order() if measure.benchmark}
     return [*sorted(own), *sorted({measure.family for measure in registry.measures().in_order()} - own)]

@@ -1,4 +1,4 @@
-"""Tables that figures are drawn from: their columns, their measures, and which way a measure points."""
+"""Reading tables for figures: their columns, measures, and the direction of a measure."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ SIDES = ("setting", "seed", "layer")
 
 
 def caller(function: str) -> str:
-    """Return what errors call a function: those of the package ``plot`` are named within it, others in full."""
+    """Return the name of a function in errors: relative to the package ``plot``, or in full for other functions."""
     return function if function.startswith("resi.") else f"plot.{function}"
 
 
 def as_frame(function: str, table: Any, needed: Sequence[str]) -> pl.DataFrame:
-    """Return a table as one of polars, with :data:`LABEL` where it has measures.
+    """Return a table as a polars frame, with the column :data:`LABEL` if it has measures.
 
-    It may be a Parquet file, or the name of results that come with resi, such as ``baseline``: their scores where a
-    function needs the column ``test``, else their comparisons.
+    It may be a Parquet file, or the name of results shipped with resi, such as ``baseline``: their scores if a function
+    needs the column ``test``, otherwise their comparisons.
 
     Raises
     ------
     UsageError
-        If it is no table, is empty, or lacks one of the columns ``needed``.
+        If it is not a table, is empty, or lacks one of the columns ``needed``.
     """
     if isinstance(table, str | Path):
         folder = named_root(Path(table))
@@ -75,9 +75,10 @@ def _labelled(table: pl.DataFrame) -> pl.DataFrame:
 
 
 def chosen_labels(function: str, table: pl.DataFrame, measure: str | Sequence[str] | None) -> list[str]:
-    """Return the labels of measures in a table that were asked for, in that order; all of them if none were.
+    """Return the requested labels of measures in a table, in that order; all labels if none are requested.
 
-    A label stands for itself; a name that is no label, as the measure has other parameters, for all its labels.
+    A label selects itself; a name that is not a label, because the measure has other parameters, selects all its
+    labels.
 
     Raises
     ------
@@ -94,12 +95,12 @@ def chosen_labels(function: str, table: pl.DataFrame, measure: str | Sequence[st
             raise unknown_name(f"measure in the table given to {caller(function)}", str(name), known)
         labels += [label for label in found if label not in labels]
     if not labels:
-        raise UsageError(f"{caller(function)}: measure={measure!r} names no measure")
+        raise UsageError(f"{caller(function)}: measure={measure!r} is empty; name at least one measure")
     return labels
 
 
 def one_value(function: str, table: pl.DataFrame, column: str, given: Any, *, everything: bool = False) -> pl.DataFrame:
-    """Return the rows of one value of a column: that given, or the only one.
+    """Return the rows with one value of a column: the given one, or the only one.
 
     Raises
     ------
@@ -124,12 +125,12 @@ def one_value(function: str, table: pl.DataFrame, column: str, given: Any, *, ev
 
 
 def points_up(function: str, measure: str, table: pl.DataFrame | None = None, given: bool | None = None) -> bool:
-    """Return whether larger values of a measure mean more similar: as given, as the table says, or as it is known.
+    """Return whether larger values mean more similar: as given, as stated in the table, or as known for the measure.
 
     Raises
     ------
     UsageError
-        If nothing says it.
+        If the direction is unknown.
     """
     if given is not None:
         return given
@@ -143,39 +144,39 @@ def points_up(function: str, measure: str, table: pl.DataFrame | None = None, gi
     if measure in known:
         return bool(known.get(measure).larger_is_more_similar)
     raise UsageError(
-        f"{caller(function)}: whether larger values of {measure!r} mean more similar is not known; "
-        "say larger_is_more_similar=True or False"
+        f"{caller(function)}: unknown whether larger values of {measure!r} mean more similar; "
+        "give larger_is_more_similar=True or False"
     )
 
 
 def has_calibrated(rows: pl.DataFrame) -> bool:
-    """Return whether the values of a measure's rows are calibrated: then 1 is the best one, whatever it measures."""
+    """Return whether the values of a measure's rows are calibrated: then 1 is the best value, for every measure."""
     if "parameters" not in rows.columns or rows.is_empty():
         return False
     return bool(rows.select(is_calibrated(pl.col("parameters")).all()).item())
 
 
 def direction(up: bool) -> str:
-    """Return in words which way a measure points."""
+    """Return the direction of a measure in words."""
     return "larger = more similar" if up else "smaller = more similar"
 
 
 def model_names(table: pl.DataFrame, sides: Sequence[str] = ("a", "b")) -> tuple[list[str], list[pl.DataFrame]]:
-    """Return what distinguishes the two sides of comparisons, and a table with these columns for each side."""
+    """Return the columns that distinguish the two sides of comparisons, and a table with these columns per side."""
     frames = []
     for side in sides:
         columns = [pl.col(name if name in table.columns else f"{name}_{side}").alias(name) for name in MODEL
                    if name in table.columns or f"{name}_{side}" in table.columns]  # fmt: skip
         frames.append(table.select(columns))
     both = pl.concat(frames)
-    # Outputs have no layer, and are those of a model.
+    # Outputs belong to a model and have no layer.
     stated = {name: {value for value in both[name].unique() if value not in (None, "")} for name in both.columns}
     varying = [name for name in both.columns if len(stated[name]) > 1] or [both.columns[-1]]
     return varying, frames
 
 
 def model_labels(frame: pl.DataFrame, varying: Sequence[str]) -> list[str]:
-    """Return a text for each row: the varying columns, a few words."""
+    """Return a short text for each row, from the varying columns."""
     return [
         " ".join(_word(name, row[name]) for name in varying if row[name] not in (None, ""))
         for row in frame.iter_rows(named=True)

@@ -1,4 +1,4 @@
-"""Scores of measures with their intervals, beside what chance would give."""
+"""Scores of measures with their intervals and chance."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 MOST_PANELS = 24
 LEGEND_WIDTH = 5.0
-"""Inches that the legend below the panels takes."""
+"""Height of the legend below the panels, in inches."""
 OTHERS = "worse than the best, or not better than chance"
 TITLES = {
     "auprc": "AUPRC",
@@ -41,11 +41,11 @@ class Panel(NamedTuple):
     Attributes
     ----------
     name : str
-        What it is about.
+        Its title.
     rows : dict from measure to dict
         The row of each measure's score.
     best : set of str or None
-        Measures that are better than chance and cannot be told from the best; None where that cannot be said.
+        Measures that are better than chance and not distinguishable from the best; None if that is unknown.
     """
 
     name: str
@@ -66,28 +66,28 @@ def scores(  # noqa: PLR0913 - all but the first are options
     correct: str | None = None,
     ax: Where = None,
 ) -> Figure:
-    """Draw each measure's score with its 95 % interval, and what chance would give; the best measure is at the top.
+    """Draw each measure's score with its 95 % interval and chance; the best measure is at the top.
 
-    One panel for each test, architecture and dataset, all with the measures in the same order, of their mean place.
-    Measures that are better than chance and cannot be told from the best of a panel are filled dots, as
-    :func:`resi.groundings.readable.read_scores` marks them; where there are too few models to tell, where none can be
-    told from chance, or where the uncertainty of a score is unknown, none is.
+    One panel for each test, architecture and dataset, all with the measures in the same order, by mean place. Filled
+    dots mark measures that are better than chance and not distinguishable from the best of a panel, as in
+    :func:`resi.groundings.readable.read_scores`; no dot is filled if there are too few models to tell, if no score can
+    be distinguished from chance, or if the uncertainty of a score is unknown.
 
     Parameters
     ----------
     table : DataFrame
-        Scores of a run or of a merge, with the columns :data:`resi.results.schema.SCORES`.
+        Scores of a run or a merge, with the columns :data:`resi.results.schema.SCORES`.
     test, domain, architecture, dataset : str, optional
-        Only scores of that test, and so on.
+        Use only scores of that test, domain, architecture or dataset.
     measures : sequence of str, optional
-        Which measures.
+        Draw only these measures.
     protocol : str
-        Scores of which protocol.
+        Use scores of this protocol.
     model_source : str, optional
         ``trained`` or ``published`` models; needed if the table holds both.
     correct : str, optional
-        By which method p-values are corrected for the number of measures in the table before any is marked, those not
-        drawn included: ``holm``, ``bonferroni`` or ``fdr_bh``, see :func:`resi.correct`.
+        Method by which p-values are corrected for the number of measures in the table, including those not drawn,
+        before measures are marked: ``holm``, ``bonferroni`` or ``fdr_bh``, see :func:`resi.correct`.
     ax : Axes or sequence of Axes, optional
         Where to draw, one for each panel.
 
@@ -144,8 +144,8 @@ def _panel(name: str, rows: pl.DataFrame) -> Panel:
     several = rows.filter(pl.col("several") > 1)
     if several.height:
         raise UsageError(
-            f"plot.scores: {several[SHOWN][0]} has {several['several'][0]} scores for {name} that nothing tells apart; "
-            "leave one in the table"
+            f"plot.scores: {several[SHOWN][0]} has {several['several'][0]} scores for {name} that cannot be "
+            "distinguished; keep only one in the table"
         )
     known = rows.filter(pl.col("value").is_not_null())
     by_measure = {row[SHOWN]: row for row in rows.iter_rows(named=True)}
@@ -168,7 +168,7 @@ def _draw(ax: Axes, panel: Panel, order: Sequence[str], is_named: bool) -> None:
     chances = {label: row["chance"] for label, row in panel.rows.items() if row["chance"] is not None}
     if len(set(chances.values())) == 1:
         ax.axvline(next(iter(chances.values())), **_CHANCE)
-    else:  # where comparisons have failed, chance is another one
+    else:  # failed comparisons change chance
         for place, label in enumerate(order):
             if label in chances:
                 ax.plot([chances[label]] * 2, [place - 0.5, place + 0.5], **_CHANCE)
@@ -187,11 +187,11 @@ _CHANCE: dict[str, Any] = {"color": "#555555", "linestyle": (0, (3, 2)), "linewi
 
 
 def _look(label: str, panel: Panel) -> dict[str, Any]:
-    """Return how the dot of a measure is drawn, and what that means."""
+    """Return the style of a measure's dot, with its meaning."""
     dot = {"color": COLOURS[0], "marker": "o", "markersize": 4.2, "linestyle": "none"}
     if panel.best is None:
         return {**dot, "color": COLOURS[1], "marker": "D", "markersize": 3.6,
-                "label": "score; which is the best cannot be told"}  # fmt: skip
+                "label": "score; the best is unknown"}  # fmt: skip
     if label in panel.best:
         return {**dot, "label": BEST}
     return {**dot, "markerfacecolor": "white", "label": OTHERS}
@@ -222,6 +222,6 @@ def _handles(found: Sequence[Panel]) -> list[Line2D]:
 
 
 def _correction_words(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Return how p-values were corrected; empty if they were not."""
+    """Return the method by which p-values were corrected; empty if they were not."""
     methods = sorted({NAMES[row[CORRECTION]] for row in rows if row.get(CORRECTION)})
     return f"p corrected for the number of measures ({', '.join(methods)})" if methods else ""

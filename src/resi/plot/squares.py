@@ -1,4 +1,4 @@
-"""Similarities of all pairs as an array: rows and columns in the order of the table, or of a clustering."""
+"""Similarities of all pairs as an array, with rows and columns in the order of the table or of a clustering."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Square(NamedTuple):
     rows, columns : list of str
         The same list for a square.
     compared : array of shape (n_rows, n_columns), bool
-        Whether the table holds the pair, or says what a value is without it.
+        Whether the table holds the pair, or its value is known otherwise.
     is_square : bool
         Whether rows and columns are the same items: the layers of two networks may have the same names.
     """
@@ -47,7 +47,7 @@ class Sides(NamedTuple):
     Attributes
     ----------
     order : list of str
-        All items in the order of settings, seeds and layers; empty where the order of the table is the right one.
+        All items in the order of settings, seeds and layers; empty to keep the order of the table.
     groups : dict from str to str
         The setting of each item, or its architecture, if that varies.
     """
@@ -58,7 +58,7 @@ class Sides(NamedTuple):
 
 
 def with_sides(table: pl.DataFrame) -> Sides:
-    """Return a table of pairs with its sides named: as it is, or a table of comparisons by what distinguishes them."""
+    """Return a table of pairs with named sides; those of a run's comparisons are named by what distinguishes them."""
     if "source" in table.columns or "setting_a" not in table.columns:
         return Sides(table, [], {})
     varying, (a, b) = model_names(table)
@@ -81,14 +81,14 @@ def with_sides(table: pl.DataFrame) -> Sides:
 def square(function: str, table: pl.DataFrame, label: str, order: Sequence[str] = ()) -> Square:
     """Return the array of one measure in a table with the columns ``source``, ``target`` and ``value``.
 
-    Of a symmetric measure, a pair that stands in the table in one order holds for both. On the diagonal stands the
-    value that the measure is known to give an item with itself, if the table does not say. Rows and columns stand in
-    ``order``, or else as they come.
+    For a symmetric measure, a pair in one order fills both triangles. The diagonal holds the measure's known value of
+    an item with itself, if it is not in the table. Rows and columns are in ``order``, otherwise in the order of the
+    table.
 
     Raises
     ------
     UsageError
-        If a pair has two different values, or none has any.
+        If a pair has two different values, or no pair has a value.
     """
     rows = table.filter(pl.col(LABEL) == label)
     sources = rows["source"].cast(pl.String).to_list()
@@ -105,7 +105,7 @@ def square(function: str, table: pl.DataFrame, label: str, order: Sequence[str] 
         if not np.isnan(values[place]) and not np.isclose(values[place], number, equal_nan=True):
             raise UsageError(
                 f"plot.{function}: {label} has the values {values[place]:g} and {number:g} for {source!r} and "
-                f"{target!r}; leave one experiment in the table"
+                f"{target!r}; keep only one experiment in the table"
             )
         values[place], compared[place] = number, True
     if np.isnan(values).all():
@@ -124,7 +124,7 @@ def _places(names: Sequence[Any]) -> dict[Any, int]:
 
 
 def _with_itself(rows: pl.DataFrame) -> float | None:
-    """Return the value of an item with itself, None where it is not known."""
+    """Return the value of an item with itself, None if unknown."""
     if has_calibrated(rows):
         return 1.0
     known, measure = registry.measures(), rows["measure"][0]
@@ -134,7 +134,7 @@ def _with_itself(rows: pl.DataFrame) -> float | None:
 def _complete(
     values: Array, compared: np.ndarray[Any, np.dtype[np.bool_]], itself: float | None, is_symmetric: bool
 ) -> None:
-    """Fill in the diagonal, and of a symmetric measure the other order of each pair that stands there in one."""
+    """Fill the diagonal, and for a symmetric measure the other order of each pair."""
     if is_symmetric:
         one_way = compared.T & ~compared
         values[one_way] = values.T[one_way]
@@ -151,7 +151,7 @@ def _reason(rows: pl.DataFrame) -> str:
 
 
 def clustered(function: str, found: Square, up: bool) -> tuple[list[int], list[int]]:
-    """Return rows and columns in the order of average linkage, neighbours as similar as the tree allows.
+    """Return rows and columns in the leaf order of average linkage, with neighbours as similar as the tree allows.
 
     References
     ----------

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Choice:
-    """Which models are wanted; an empty tuple is no restriction.
+    """Which models are selected; an empty tuple is no restriction.
 
     Attributes
     ----------
@@ -39,7 +39,7 @@ class Choice:
 
     @property
     def id(self) -> str:
-        """What tells it from other choices; empty where everything is wanted."""
+        """The identifier of this choice; empty if everything is selected."""
         if not self:
             return ""
         names = [sorted(map(str, part)) for part in (self.datasets, self.architectures, self.settings, self.seeds)]
@@ -57,12 +57,12 @@ class Choice:
 
 
 class Selection:
-    """The models of a release that are wanted, and where they lie in it.
+    """The selected models of a release, and their paths in it.
 
     Attributes
     ----------
     share : float
-        How many of the release's models are wanted, from 0 to 1.
+        The share of the release's models that are selected, from 0 to 1.
     """
 
     def __init__(self, domain: Domain | None, source: Release, choice: Choice) -> None:
@@ -76,16 +76,16 @@ class Selection:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing of the release is wanted."""
+        """Whether nothing of the release is selected."""
         return self._paths is not None and not self._paths
 
     def has(self, path: PurePosixPath) -> bool:
-        """Return whether a file, by its path below the data root, belongs to a model that is wanted."""
+        """Return whether a file, by its path below the data root, belongs to a selected model."""
         return self._paths is None or any(str(above) in self._paths for above in (path, *path.parents))
 
 
 def published_models(domain: Domain, source: Release, holdings: Sequence[Holding] | None = None) -> Iterator[ModelSpec]:
-    """Yield the models that a release, or some holdings of it, is said to have: their names, without any content."""
+    """Yield the models listed for a release, or for some of its holdings: only their names."""
     held = {
         pair
         for holding in (source.holdings if holdings is None else holdings)
@@ -98,17 +98,19 @@ def published_models(domain: Domain, source: Release, holdings: Sequence[Holding
 
 
 def whole(name: str) -> str:
-    """Return what is said where there is nothing to choose from."""
-    return f"{name} is whole or not at all: --dataset, --model, --setting and --seeds choose among published models"
+    """Return the error for releases without a choice of models."""
+    return (
+        f"{name} can only be downloaded as a whole: --dataset, --model, --setting and --seeds select published models"
+    )
 
 
 def check_choice(name: str, domain: Domain | None, sources: Sequence[Release], choice: Choice) -> None:
-    """Check that a release has what is chosen of it.
+    """Check that a release has the selected models.
 
     Raises
     ------
     UsageError
-        If it has nothing to choose from, or there is no such dataset, architecture, setting or seed in it.
+        If there is nothing to select from, or it has no such dataset, architecture, setting or seed.
     """
     if not choice:
         return
@@ -127,4 +129,4 @@ def check_choice(name: str, domain: Domain | None, sources: Sequence[Release], c
             if value not in there:
                 raise unknown_name(f"{what} of {name}:", str(value), sorted(map(str, there)))
     if not any(choice.takes(model) for model in models):
-        raise UsageError(f"{name} has no models of all that --dataset, --model, --setting and --seeds ask for")
+        raise UsageError(f"{name} has no models that match all of --dataset, --model, --setting and --seeds")

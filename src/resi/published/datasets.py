@@ -1,4 +1,4 @@
-"""Datasets that ``resi download`` fetches, each by its own code, and those that have to be got by hand."""
+"""Datasets that ``resi download`` downloads, and those that must be downloaded by hand."""
 
 from __future__ import annotations
 
@@ -39,27 +39,27 @@ class Source:
         return True
 
     def step(self, root: Path) -> Step:
-        """Return what fetching it does to the disk, about."""
+        """Return the approximate disk space for downloading it."""
         folder = Store(root).datasets / self.domain.name
         return Step(folder, 0, folder, 0 if self.dataset.by_hand or self.is_here(root) else self.dataset.size)
 
     def check(self, root: Path) -> None:
-        """Raise ``UsageError`` if it has to be got by hand, or needs a package that is not there."""
+        """Raise ``UsageError`` if it must be downloaded by hand, or needs a missing package."""
         if self.dataset.by_hand and not self.is_here(root):
-            raise UsageError(f"{self.dataset.name} cannot be fetched by resi: {self.dataset.by_hand}")
+            raise UsageError(f"resi cannot download {self.dataset.name}: {self.dataset.by_hand}")
         self.domain.check_installed()
 
     def fetch(self, root: Path) -> None:
-        """Fetch what is missing of it.
+        """Download the missing files.
 
         Raises
         ------
         DatasetError
-            If it cannot be fetched: the message says where to put its files.
+            If it cannot be downloaded; the message says where to put its files.
         """
         is_here = self.is_here(root)
         if not is_here:
-            say(f"fetching {self.dataset.name} from {self.dataset.source}")
+            say(f"downloading {self.dataset.name} from {self.dataset.source}")
         say(f"{self.dataset.name} is in {self.locate(root, may_download=True).folder}")
 
 

@@ -1,4 +1,4 @@
-"""Releases fetched, checked and unpacked to where a run looks for them."""
+"""Releases downloaded, verified and unpacked into the folders where runs expect them."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ UNPACKED_RATIO = 1.1
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is wanted of a release.
+    """The selected part of a release.
 
     Attributes
     ----------
     name : str
         What ``resi download`` calls it.
     id : str
-        What tells a part of the release from other parts; empty for all of it.
+        Identifier of the part; empty for the whole release.
     """
 
     name: str
@@ -56,7 +56,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Fetching:
-    """A file of a record that is wanted, and what there is of it.
+    """A selected file of a record, and its local state.
 
     Attributes
     ----------
@@ -89,14 +89,14 @@ class Fetching:
 
     @property
     def is_done(self) -> bool:
-        """Whether what is wanted is there: of an archive, it is noted which content has been unpacked."""
+        """Whether the content is there; for an archive, a note records what has been unpacked."""
         if not self.is_packed:
             return self.path.is_file()
         return any(self._is_noted(mark) for mark in {"", self.wanted.id})
 
     @property
     def missing_bytes(self) -> int:
-        """How many bytes are still to be fetched."""
+        """How many bytes are still to be downloaded."""
         if self.is_done or self.path.is_file():
             return 0
         part = self.path.with_name(f"{self.path.name}.part")
@@ -116,14 +116,14 @@ class Fetching:
         return Step(self.path.parent, self.missing_bytes, self.folder, self.content_bytes, frees)
 
     def run(self) -> None:
-        """Fetch it and unpack it; what is there already is not changed.
+        """Download and unpack it; existing files are not changed.
 
-        Another process that downloads from the same record is waited for.
+        Waits for another process that downloads from the same record.
 
         Raises
         ------
         DownloadError
-            If it cannot be fetched or unpacked.
+            If it cannot be downloaded or unpacked.
         """
         with download_lock(self.path.parent):
             if self.is_packed and self.is_done:
@@ -150,7 +150,7 @@ class Fetching:
 
 
 def wanted_of(name: str, choice: Choice) -> list[Wanted]:
-    """Return what a choice takes of the releases of a name; releases of which it takes nothing are left out.
+    """Return the selected parts of the releases with a name; releases without selected models are left out.
 
     Raises
     ------
@@ -176,9 +176,9 @@ def find(wanted: Iterable[Wanted], root: Path, host: Host, keep_archives: bool =
 
 
 def take(wanted: Sequence[Wanted], root: Path, archives: Path) -> None:
-    """Unpack what is wanted from a folder of archives that were fetched by other means.
+    """Unpack the selected content from a folder of archives downloaded by other means.
 
-    Archives that are not there are named, and those that are there unpacked.
+    Missing archives are reported, existing ones are unpacked.
 
     Raises
     ------
@@ -187,7 +187,7 @@ def take(wanted: Sequence[Wanted], root: Path, archives: Path) -> None:
     """
     for source, paths in given(wanted, archives):
         if not paths:
-            say(f"{archives} has no {source.source.title}; left out")
+            say(f"{archives} does not contain {source.source.title}; left out")
         for path in paths:
             _put(source, path, root)
 
@@ -204,7 +204,7 @@ def given(wanted: Sequence[Wanted], archives: Path) -> list[tuple[Wanted, list[P
     if not any(paths for _, paths in found):
         names = ", ".join(dict.fromkeys(one.name for one in wanted))
         expected = ", ".join(one.source.title for one in wanted)
-        raise DownloadError(f"{archives} holds no archive of {names}: expected {expected}")
+        raise DownloadError(f"{archives} contains no archive of {names}: expected {expected}")
     return found
 
 

@@ -66,8 +66,8 @@ class Host:
         if asked and not asked.startswith(("https://", "http://")):
             name = "--mirror" if mirror else VARIABLE
             raise UsageError(
-                f"{name}={asked} is not an address: expected one that begins with https:// or http://. Archives in a "
-                "folder are unpacked with --archives FOLDER"
+                f"{name}={asked} is not a URL: expected one that begins with https:// or http://. For archives in "
+                "a folder, use --archives FOLDER"
             )
         return cls(asked.rstrip("/"))
 
@@ -106,9 +106,9 @@ class Host:
                 return list(self._described(record, json.loads(response.read(LARGEST_RECORD))))
         except OSError as error:
             raise DownloadError(
-                f"{url} cannot be reached: {getattr(error, 'reason', None) or error}. Without a network, fetch the "
-                f"file {source.title} on another machine, and unpack it here with resi download NAME --archives "
-                f"FOLDER; another host is named with --mirror URL or {VARIABLE}"
+                f"{url} cannot be reached: {getattr(error, 'reason', None) or error}. Without network access, download "
+                f"the file {source.title} on another machine, and unpack it here with resi download NAME --archives "
+                f"FOLDER; or use another host with --mirror URL or {VARIABLE}"
             ) from error
         except (ValueError, LookupError, TypeError, AttributeError) as error:
             raise DownloadError(f"{url} is not a Zenodo record: {type(error).__name__}: {error}") from error
@@ -126,9 +126,9 @@ class Host:
 
 
 def without_record(name: str, source: Release) -> str:
-    """Return what is to be done for files that are in no record."""
+    """Return the instructions for files that are not in a record."""
     return (
-        f"{name} is in no record on Zenodo: {source.title} lies {source.place or 'where its publishers say'}. Fetch "
-        f"it from there into a folder, and unpack it with resi download {name} --archives FOLDER; or put it on a "
-        "mirror and name that with --mirror URL (docs/published_files.md)"
+        f"{name} is not in a record on Zenodo: {source.title} is {source.place or 'where its publishers say'}. "
+        f"Download it into a folder, and unpack it with resi download {name} --archives FOLDER; or put it on a "
+        "mirror and give its --mirror URL (docs/published_files.md)"
     )

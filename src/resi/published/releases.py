@@ -18,7 +18,7 @@ MODELS, RESULTS = "models", "results"
 
 
 def releases() -> dict[str, tuple[Release, ...]]:
-    """Return what can be downloaded by its name: the models of each domain that is installed, and the results."""
+    """Return the downloads by name: the models of each installed domain, and the results."""
     found: dict[str, tuple[Release, ...]] = {}
     results: list[Holding] = []
     for domain in registry.usable_domains():
@@ -33,7 +33,7 @@ def domain_of(name: str) -> Domain | None:
 
 
 def evidence(architecture: str = "", dataset: str = "") -> dict[str, list[str]]:
-    """Return what is known of published models, and of published results, of an architecture or on a dataset.
+    """Return what is known about published models and results for an architecture or dataset.
 
     Returns
     -------

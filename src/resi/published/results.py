@@ -42,10 +42,10 @@ class Imported:
 
 
 def import_published(path: Path, folder: Path, pooling: str | None = None) -> Imported:
-    """Turn a results file of the published benchmark into a shard, scored under both protocols.
+    """Convert a results file of the published benchmark to a shard, scored under both protocols.
 
-    Of the two rows that the file holds for a pair and a symmetric measure one is kept. Imported comparisons have
-    ``origin`` ``published`` and separate keys: they are about other models than those trained here.
+    For a symmetric measure, one of the file's two rows for a pair is kept. Imported comparisons have ``origin``
+    ``published`` and separate keys, as their models differ from those trained here.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def import_published(path: Path, folder: Path, pooling: str | None = None) -> Im
 
 
 def check_pooling(pooling: str | None) -> None:
-    """Raise ``UsageError`` unless a pooling is known or left open."""
+    """Raise ``UsageError`` unless a pooling is known or not given."""
     known = published_poolings()
     if pooling is not None and pooling not in known:
         raise unknown_name("pooling", pooling, known)
@@ -142,7 +142,7 @@ def _without_pooled(named: pl.DataFrame, path: Path, problems: list[str]) -> pl.
 def _read_columns(path: Path) -> pl.DataFrame:
     if not path.is_file():
         raise UsageError(f"{path} is not a file; --published takes a results file of the published benchmark")
-    with named_damage(path, "Get it again."):
+    with named_damage(path, "Download it again."):
         frame = pl.scan_parquet(path, glob=False)
         found = frame.collect_schema()
         for name, dtype in NEEDED.items():

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 ENTRY_POINT_GROUP = "resi"
 LONGEST = 500
-"""Of so many characters at most is what is said of an error."""
+"""The most characters shown of an error."""
 DOMAINS = ("resi.domains.graph", "resi.domains.language", "resi.domains.vision", "resi.domains.custom")
 BUILT_IN = {
     "resi.measures": "resi.registry.built_in",
@@ -47,7 +47,7 @@ class PluginInfo:
 
 @dataclass
 class Plugins:
-    """The loaded plugins and a record of each, the failed ones included."""
+    """The loaded plugins and a record of each, including failed ones."""
 
     manager: pluggy.PluginManager
     _records: dict[str, PluginInfo] = field(default_factory=dict)
@@ -72,7 +72,7 @@ class Plugins:
 
     @property
     def infos(self) -> list[PluginInfo]:
-        """A record of every plugin, the failed ones included."""
+        """A record of every plugin, including failed ones."""
         return list(self._records.values())
 
     def add(self, info: PluginInfo) -> None:
@@ -142,7 +142,7 @@ def _load(plugins: Plugins, entry_point: importlib.metadata.EntryPoint) -> None:
 
 
 def described(error: BaseException) -> str:
-    """Return the type and text of an error in one line; ``sys.exit`` raises one, too, but ends nothing here."""
+    """Return the type and text of an error in one line; a ``SystemExit`` of a plugin does not end the process."""
     try:
         text = " ".join(str(error).split())
     except Exception:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 KEY = "measure.file"
 FILE = "__resi_file__"
-"""What a module that was made from a file has: the ``MeasureFile``."""
+"""The attribute of a module made from a file: its ``MeasureFile``."""
 EXPECTED = "a class derived from resi.Measure, a result of resi.as_measure, or a function f(R, S)"
 NAMES_OF_SIDES = ("R", "S")
 _lock = threading.RLock()
@@ -41,7 +41,7 @@ class MeasureFileError(UsageError):
     Attributes
     ----------
     problems : tuple of str
-        All that is wrong, with line and reason; the message has the first.
+        All problems, with line and reason; the message shows the first.
     """
 
     def __init__(self, path: Path, *problems: str) -> None:
@@ -56,9 +56,9 @@ class MeasureFile(NamedTuple):
     Attributes
     ----------
     measures : dict from name to measure class
-        All that can be named.
+        All measures that can be named.
     chosen : tuple of str
-        Those that are meant where none is named.
+        The measures used if none is named.
     sources : tuple of (str, str)
         The text of the file and of the modules beside it that it imports, by their path in its folder.
     """
@@ -79,13 +79,13 @@ class MeasureFile(NamedTuple):
 
 
 def load_files(paths: Sequence[str | Path]) -> list[MeasureFile]:
-    """Return the measures of files, each by a name of its own.
+    """Return the measures of files by name, which must be unique.
 
     Raises
     ------
     UsageError
-        Naming the file, the line and the reason, if one cannot be read or executed, defines no measure or a wrong one;
-        or if two measures have one name.
+        If a file cannot be read or executed, or defines no valid measure (the message names file, line and reason), or
+        if two measures have the same name.
     """
     found = [load_file(path) for path in dict.fromkeys(Path(path).expanduser().resolve() for path in paths)]
     counts = Counter(name for file in found for name in file.measures)
@@ -93,13 +93,13 @@ def load_files(paths: Sequence[str | Path]) -> list[MeasureFile]:
         places = [file for file in found if name in file.measures]
         if any(name in file.chosen for file in places):
             raise UsageError(f"{KEY}: {places[0].path} and {places[1].path} both define {name}; rename one of them")
-        for file in places:  # a function that is hardly meant as a measure
+        for file in places:  # a function that is probably not meant as a measure
             found[found.index(file)] = file.without(name)
     return found
 
 
 def load_file(path: Path) -> MeasureFile:
-    """Return the measures of one file; it is executed again only when it, or a module beside it, has changed."""
+    """Return the measures of a file, which is executed again only if it or a module beside it has changed."""
     with _lock:
         sources = _read(path)
         if path not in _loaded or _loaded[path].sources != sources:
@@ -108,7 +108,7 @@ def load_file(path: Path) -> MeasureFile:
 
 
 def loaded_measures() -> dict[str, type[Measure]]:
-    """Return the measures of all files that this process has read, by name; of one name those read last."""
+    """Return the measures of all files read by this process, by name; the last one read with each name."""
     return {name: measure for file in list(_loaded.values()) for name, measure in file.measures.items()}
 
 
@@ -123,7 +123,9 @@ def _read(path: Path) -> tuple[tuple[str, str], ...]:
     try:
         text = path.read_text(encoding="utf-8", errors="surrogateescape")
     except OSError as error:
-        raise UsageError(f"{KEY}={path}: {'there is no such file' if not path.exists() else error.strerror}") from None
+        raise UsageError(
+            f"{KEY}={path}: {'the file does not exist' if not path.exists() else error.strerror}"
+        ) from None
     return ((path.name, text), *beside(path))
 
 
@@ -159,7 +161,7 @@ def _execute(path: Path, sources: tuple[tuple[str, str], ...]) -> MeasureFile:
 
 @contextlib.contextmanager
 def _importing_from(folder: Path) -> Iterator[None]:
-    """Let modules beside a file be imported in this block as they are now, and not those of that name elsewhere."""
+    """In this block, import the current modules beside a file, and not modules with the same name elsewhere."""
     names = {entry.name.removesuffix(".py") for entry in folder.iterdir() if entry.suffix == ".py" or entry.is_dir()}
     ours = Path(__file__).parents[2]
     hidden = {name: module for name, module in sys.modules.items() if _is_beside(name, module, names, ours)}
@@ -176,7 +178,7 @@ def _importing_from(folder: Path) -> Iterator[None]:
 
 
 def _is_beside(name: str, module: Any, names: set[str], ours: Path) -> bool:
-    """Return whether a module that is loaded hides one beside a file: not if it is of an installed package."""
+    """Return whether a loaded module hides one beside a file; modules of installed packages do not."""
     place = getattr(module, "__file__", None)
     if name.partition(".")[0] not in names or not place or name == "__main__":
         return False
@@ -189,7 +191,7 @@ def _is_beside(name: str, module: Any, names: set[str], ours: Path) -> bool:
 def _measures(
     path: Path, module: types.ModuleType, lines: dict[str, int]
 ) -> tuple[dict[str, type[Measure]], tuple[str, ...]]:
-    """Return the measures of a module by name, and the names of those that are meant where none is named."""
+    """Return the measures of a module by name, and the names of those used if none is named."""
     found: dict[str, type[Measure]] = {}
     chosen: list[str] = []
     others: list[str] = []
@@ -232,7 +234,7 @@ def _check_name(made: type[Measure], other: type[Measure] | None) -> None:
 
 
 def _is_measure(value: Any, module: types.ModuleType) -> bool:
-    """Return whether a value is a measure class that was made in a module, and no base of others that are."""
+    """Return whether a value is a measure class defined in a module that is not a base of others there."""
     if not isinstance(value, type) or not issubclass(value, Measure) or value is Measure:
         return False
     home = sys.modules.get(value.__module__)
@@ -250,12 +252,12 @@ def _is_function(value: Any, module: types.ModuleType) -> bool:
         signature = inspect.signature(value)
         signature.bind(None, None, **({"shape": "nd"} if "shape" in signature.parameters else {}))
     except TypeError:
-        return DIRECTION in stated_facts(value)  # it says that it is one: what is wrong is said
+        return DIRECTION in stated_facts(value)  # declared as a measure: problems with it are reported
     return True
 
 
 def _is_meant(function: types.FunctionType) -> bool:
-    """Return whether a function of two arguments is meant as a measure: it says so, or calls them R and S."""
+    """Return whether a function of two arguments is meant as a measure: declared as one, or with arguments R and S."""
     names = tuple(inspect.signature(function).parameters)[:2]
     return DIRECTION in stated_facts(function) or names == NAMES_OF_SIDES
 

@@ -1,4 +1,4 @@
-"""Items of one kind by name, and how those of two distributions with one name are told apart."""
+"""Items of one kind by name, with qualified names if two distributions use the same one."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 SEPARATOR = ":"
-"""Between the name of a distribution and that of what it provides."""
+"""The separator between a distribution and the name of its item."""
 BUILT_IN_DISTRIBUTION = "resi"
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
-"""What an item may be called: words of a command, keys and names of folders hold it."""
+"""Valid names of items, as they appear in commands, keys and folder names."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Registered(Generic[T]):
     Attributes
     ----------
     code : str
-        Hash of the code of a measure that is not built in, when it was loaded; else empty.
+        Hash of the code, when it was loaded, of a measure that is not built in; otherwise empty.
     """
 
     item: T
@@ -42,13 +42,13 @@ class Registered(Generic[T]):
 class Registry(Generic[T]):
     """Items of one kind by name.
 
-    The plain name is that of the built-in item, else of the only one there is. ``distribution:name`` is each item's;
-    of two plugins with an item of one name, it is what tells the two apart.
+    The plain name belongs to the built-in item, otherwise to the only item with that name. Every item also has the name
+    ``distribution:name``, which distinguishes items with the same name from two plugins.
 
     Parameters
     ----------
     renamed : callable
-        Makes an item known by another name: it takes the item, its name and the other one.
+        Returns an item under another name; called with the item, its name and the new one.
     """
 
     def __init__(self, kind: str, renamed: Callable[[T, str, str], T] = lambda item, *_: item) -> None:
@@ -74,7 +74,7 @@ class Registry(Generic[T]):
         Raises
         ------
         ValueError
-            If its distribution has another of that name, or it is there already.
+            If its distribution already has an item of that name, or the item is already registered.
         """
         self.check_free(name, distribution, item)
         entry = Registered(item, distribution, version, code)
@@ -85,13 +85,13 @@ class Registry(Generic[T]):
     def check_free(self, name: str, distribution: str, item: T) -> None:
         """Raise ``ValueError`` if a name cannot be that of an item."""
         if not isinstance(name, str) or not NAME.fullmatch(name):
-            raise ValueError(f"{self.kind} {str(name)[:80]!r}: a name is of letters, digits and any of _ . -")
+            raise ValueError(f"{self.kind} {str(name)[:80]!r}: a name must consist of letters, digits and _ . -")
         for taken in self._by_plain.get(name, []):
             if taken.item is item or canonical_name(taken.distribution) == canonical_name(distribution):
                 raise ValueError(f"{self.kind} {name!r} is already provided by {taken.distribution}")
 
     def _names(self) -> dict[str, Registered[T]]:
-        """Return the shortest name of each item that is its own, in the order in which they were added."""
+        """Return the shortest unambiguous name of each item, in the order they were added."""
         if self._shortest is None:
             found: dict[str, Registered[T]] = {}
             for plain, entries in self._by_plain.items():
@@ -103,13 +103,13 @@ class Registry(Generic[T]):
                         continue
                     try:
                         found[name] = self._as(name)
-                    except Exception as error:  # a plugin's class may not let itself be derived from
+                    except Exception as error:  # a plugin's class may refuse subclassing
                         say(f"left out: {self.kind} {name}: {described(error)}")
             self._shortest = found
         return self._shortest
 
     def _as(self, name: str) -> Registered[T]:
-        """Return an item as it is known by ``distribution:name``."""
+        """Return an item under its name ``distribution:name``."""
         if name not in self._renamed_items:
             plain, entry = self._qualified[name]
             if entry.distribution == BUILT_IN_DISTRIBUTION:  # whose plain name nobody else can have
@@ -135,7 +135,7 @@ class Registry(Generic[T]):
         raise unknown_name(self.kind, name, list(self), "".join(failed))
 
     def several(self, name: str) -> list[str]:
-        """Return what tells apart the items of one plain name, if it is nobody's own."""
+        """Return the qualified names of the items with a plain name, if it is ambiguous."""
         entries = [] if name in self._names() else self._by_plain.get(name, [])
         return [qualified(entry.distribution, name) for entry in entries]
 
@@ -152,7 +152,7 @@ class Registry(Generic[T]):
         return list(self.in_names().values())
 
     def registered(self, item: object) -> tuple[str, Registered[T]] | None:
-        """Return the plain name of an item, however it was looked up, and where it is from."""
+        """Return the plain name of an item and its origin, however it was looked up."""
         for full, (plain, entry) in self._qualified.items():
             known = self._renamed_items.get(full, entry)
             if item is entry.item or item is known.item:
@@ -170,7 +170,7 @@ class Registry(Generic[T]):
 
 
 def qualified(distribution: str, name: str) -> str:
-    """Return the name that an item has whatever else is installed: ``distribution:name``."""
+    """Return the name of an item that does not depend on other installed packages: ``distribution:name``."""
     return f"{canonical_name(distribution)}{SEPARATOR}{name}"
 
 

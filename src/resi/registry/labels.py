@@ -8,7 +8,7 @@ from resi.registry.names import defaults
 
 
 def measure_label(measure: str, parameters: str) -> str:
-    """Return a measure's name with those of its parameters that are not at their default."""
+    """Return a measure's name with the parameters that differ from their defaults."""
     usual = defaults(measure)
     try:
         given = dict(json.loads(parameters))

@@ -1,4 +1,4 @@
-"""What exists, by name: measures, domains, datasets and networks, gathered from all plugins."""
+"""Measures, domains, datasets and networks by name, collected from all plugins."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 SETS = ("all", "benchmark", "fast")
 """Names of sets of measures, which no measure can have."""
 RESERVED = ("file", "true", "false", "null", "inf", "nan")
-"""Further ones: the key ``measure.file``, and what a config reads as something else than a text."""
+"""Further reserved names: the key ``measure.file``, and words that a config does not read as text."""
 SLOW_FAMILIES = ("topology", "rsm")
 """Families of measures that the set ``fast`` leaves out."""
 UNSET = "???"
-"""What a config has for a parameter without a default that nobody has given."""
+"""The value in a config of a parameter without a default that was not given."""
 
 
 @functools.cache
@@ -50,7 +50,9 @@ def measures() -> Registry[type[Measure]]:
             if measure.name in RESERVED:
                 raise ValueError(f"measure {measure.name!r}: the name means something else after measure=")
             if measure.benchmark and not is_built_in(measure):
-                raise ValueError(f"measure {measure.name!r}: 'benchmark' marks the published ones alone; leave it out")
+                raise ValueError(
+                    f"measure {measure.name!r}: 'benchmark' is reserved for the published measures; leave it out"
+                )
             code = "" if is_built_in(measure) else code_hash(measure, f"{info.distribution} {info.version}")
             registry.add(measure.name, measure, info.distribution, info.version, code)
         except ValueError as error:
@@ -63,7 +65,7 @@ def measures() -> Registry[type[Measure]]:
 
 
 def is_taken(name: str) -> bool:
-    """Return whether a name means something else where measures are named, so that no measure can have it."""
+    """Return whether a name is reserved, so that no measure can have it."""
     from resi.measures.functional import FUNCTIONAL
 
     return name in (*SETS, *RESERVED, *FUNCTIONAL)
@@ -99,7 +101,7 @@ def domains() -> Registry[type[Domain]]:
 
 
 def _renamed_class(kind: Any, _: str, name: str) -> Any:
-    """Return a class of a plugin under another name; all else is as before."""
+    """Return a class of a plugin under another name, otherwise unchanged."""
     about = {"name": name, "__module__": kind.__module__, "__qualname__": kind.__qualname__, "__doc__": kind.__doc__}
     return type(kind)(kind.__name__, (kind,), about)
 
@@ -189,7 +191,7 @@ def _of_domains(kind: str, hook: str, naming: _Naming) -> dict[str, Registry[Any
 
 
 def _label(item: Any) -> str:
-    """Return what an item of a plugin is called in a message; it may be anything."""
+    """Return the name of a plugin's item in a message; the item may be any object."""
     for attribute in ("__qualname__", "name"):
         try:
             return repr(str(getattr(item, attribute)))
@@ -215,7 +217,7 @@ def usable_domains() -> tuple[Domain, ...]:
 
 
 def defaults(name: str) -> dict[str, Any]:
-    """Return the default parameters of a measure that is installed; nothing of another."""
+    """Return the default parameters of an installed measure; empty for others."""
     known = measures()
     try:
         return known.get(name)().parameters() if name in known else {}
@@ -228,7 +230,9 @@ def make_measure(name: str, parameters: Mapping[str, Any]) -> Measure:
     if not isinstance(name, str):
         raise UsageError(f"expected the name of a measure, not {name!r}")
     if name.endswith(".py"):
-        raise UsageError(f"measure {name} is a file; write measure.file={name}, or in Python give what it defines")
+        raise UsageError(
+            f"measure {name} is a file; write measure.file={name}, or in Python pass the measures it defines"
+        )
     return configured(measures().get(name), parameters)
 
 
@@ -238,7 +242,7 @@ def configured(measure: type[Measure], parameters: Mapping[str, Any]) -> Measure
     Raises
     ------
     UsageError
-        If there is no such parameter, a value is of another kind than its default, or the class refuses it.
+        If there is no such parameter, a value has another type than its default, or the class refuses it.
     """
     name = measure.name
     fields: dict[str, Any] = {field.name: field for field in dataclasses.fields(measure) if field.init}  # type: ignore[arg-type]
@@ -254,7 +258,7 @@ def configured(measure: type[Measure], parameters: Mapping[str, Any]) -> Measure
     for parameter, field in fields.items():
         if parameter not in given and field.default is field.default_factory is dataclasses.MISSING:
             key = f"measure.{name.replace(SEPARATOR, '--')}.{parameter}"
-            raise UsageError(f"{name}: {parameter} has no default; say {key}=VALUE")
+            raise UsageError(f"{name}: {parameter} has no default; give {key}=VALUE")
     try:
         return measure(**given)
     except KeyboardInterrupt:

@@ -1,4 +1,4 @@
-"""The answer on the first screen: which measures cannot be told from the best, how sure that is, and why."""
+"""The answer on the first screen: which measures cannot be distinguished from the best, how sure that is, and why."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 TOO_FEW = re.compile(r"(?:^|; )with ([^;]+?) no p-value can be below ([\d.e-]+)")
 """The note of a score whose p-value cannot be small, see :data:`resi.groundings.notes.TOO_FEW_TO_TELL`."""
 SHOWN = 8
-"""So many measures are named in a sentence."""
+"""The most measures named in a sentence."""
 UNSURE = 4
-"""So many of them are named as not told from chance."""
+"""The most measures named as not distinguished from chance."""
 PLACED = 4
-"""If more measures are not part of resi, they are named without where they stand."""
+"""If more measures are not part of resi, they are named without their ranks."""
 ORDER = {kind: number for number, kind in enumerate(KINDS)}
 
 
@@ -35,21 +35,21 @@ class Link(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What a run says of one domain and kind of test.
+    """The result of a run for one domain and kind of test.
 
     Attributes
     ----------
     best : list of (Named, bool)
-        The measures that cannot be told from the best, the smallest mean rank first, and whether they are imported.
-        Empty where no ranking is meant.
+        The measures that cannot be distinguished from the best, the smallest mean rank first, and whether they are
+        imported. Empty if the measures cannot be ranked.
     unsure : list of str
-        The labels of those with a score that is not told from chance.
+        The labels of those with a score that is not distinguished from chance.
     sentence : str
         What follows the names, or why there are none.
     caveats : list of str
-        What else to know, a sentence each.
+        Qualifications, one sentence each.
     basis : str
-        On what it rests.
+        The number of settings and models it is based on.
     """
 
     domain: str
@@ -86,7 +86,7 @@ class _Column(NamedTuple):
 
 
 def answers(boards: Sequence[Leaderboard]) -> list[Answer]:
-    """Return the answers to each kind of test in each domain, those about trained models first."""
+    """Return the answer for each kind of test in each domain, those about trained models first."""
     together: dict[tuple[str, str, str], list[Leaderboard]] = {}
     for board in boards:
         together.setdefault((board.conditions, board.domain, board.kind), []).append(board)
@@ -109,7 +109,7 @@ def _answer(about: tuple[str, str, str], boards: Sequence[Leaderboard]) -> Answe
     best = [(named(names[row][0], names[row][1]), names[row][2] == PUBLISHED) for row in rows]
     chance = _unsure(able)
     unsure = [label.label for (label, _), row in zip(best, rows, strict=True) if row in chance]
-    every = {key for board in boards for key in board.order}  # those that have failed everywhere, too
+    every = {key for board in boards for key in board.order}  # including those that failed everywhere
     caveats = _caveats(able, columns, len(every), unsure) if best else []
     evidence = [Link(title(board.test), board_anchor(board)) for board in boards]
     used = able if best else columns
@@ -119,13 +119,13 @@ def _answer(about: tuple[str, str, str], boards: Sequence[Leaderboard]) -> Answe
 
 
 def _verdict(able: Sequence[_Column], columns: Sequence[_Column], keys: list[Key]) -> tuple[list[int], str]:
-    """Return the best measures, and the sentence about them, or why there are none."""
+    """Return the best measures with a sentence about them, or why there are none."""
     if why_not := _why_not(able, columns):
         return [], why_not
     ranked = [column.design.ranked._replace(rows=column.rows) for column in able if column.design.ranked]
     found = best_measures(ranked, len(keys))
     if found is None:
-        return [], "No two measures have a score everywhere; no ranking is meant."
+        return [], "No two measures have scores in all settings, so they cannot be ranked."
     places: dict[int, list[float]] = {}
     for column in ranked:
         for row, place in zip(column.rows, shares(column.scores), strict=True):
@@ -133,41 +133,41 @@ def _verdict(able: Sequence[_Column], columns: Sequence[_Column], keys: list[Key
     found.sort(key=lambda row: (sum(places[row]) / len(places[row]), keys[row]))
     everywhere = sum(len(of) == len(ranked) for of in places.values())
     if len(found) == everywhere:
-        return found, f"These are all {counted(everywhere, 'measure')}: none can be told from the best."
+        return found, f"These are all {counted(everywhere, 'measure')}: none can be distinguished from the best."
     if len(found) == 1:
         return found, f"is the best of {counted(everywhere, 'measure')}."
-    return found, f"cannot be told from the best of {counted(everywhere, 'measure')}."
+    return found, f"cannot be distinguished from the best of {counted(everywhere, 'measure')}."
 
 
 def _why_not(able: Sequence[_Column], columns: Sequence[_Column]) -> str:
-    """Say in plain words why no measure is named; empty if some can be."""
+    """Return why no measure is named; empty if some can be."""
     if not columns:
         return "There is nothing to rank: fewer than two measures have a score on the same models."
     if not able:
         return _too_little([column.design for column in columns])
     if all(len(column.design.unsure) == len(column.rows) for column in able):
-        return "No score can be told from chance. No ranking is meant."
+        return "No score can be distinguished from chance, so the measures cannot be ranked."
     return ""
 
 
 def _too_few(design: Design) -> tuple[str, str] | None:
-    """Return which models are too few, and what their p-values cannot be below; None if they are enough."""
+    """Return which models are too few, and their smallest possible p-value; None if they are enough."""
     found = [match for note in design.notes if (match := TOO_FEW.search(note))]
     return (found[0][1], found[0][2]) if found else None
 
 
 def _too_little(designs: Sequence[Design]) -> str:
-    """Say in plain words why a run cannot tell measures apart."""
+    """Return why a run cannot tell measures apart."""
     reasons = Counter(_too_few(design) for design in designs)
     said = [f"{reason[0]}: p cannot be below {reason[1]}" for reason in reasons if reason is not None]
     if reasons[None]:
         said.append("the uncertainty of scores is unknown, as an interval needs more models")
     text = "; ".join(said)
-    return f"{text[:1].upper()}{text[1:]}. No ranking is meant."
+    return f"{text[:1].upper()}{text[1:]}. The measures cannot be ranked."
 
 
 def _caveats(able: Sequence[_Column], columns: Sequence[_Column], measures: int, unsure: list[str]) -> list[str]:
-    """Say what an answer leaves out, and which of the best measures may be no better than chance."""
+    """Yield what an answer leaves out, and which of the best measures may be no better than chance."""
     caveats = []
     if left_out := len(columns) - len(able):
         caveats.append(
@@ -182,12 +182,12 @@ def _caveats(able: Sequence[_Column], columns: Sequence[_Column], measures: int,
     if unsure:
         of = "that" if len(able) == 1 else "at least one"
         names = listed(unsure) if len(unsure) <= UNSURE else f"{len(unsure)} of the measures named"
-        caveats.append(f"Not told from chance in {of} setting: {names}.")
+        caveats.append(f"Not distinguished from chance in {of} setting: {names}.")
     return caveats
 
 
 def _unsure(able: Sequence[_Column]) -> set[int]:
-    """Return the measures with a score that is not told from chance."""
+    """Return the measures with a score that is not distinguished from chance."""
     return {column.rows[number] for column in able for number in column.design.unsure}
 
 
@@ -196,7 +196,7 @@ def _is(number: int) -> str:
 
 
 def _basis(columns: Sequence[_Column], measures: int) -> str:
-    """Return in words how many models and settings an answer rests on."""
+    """Return in words how many models and settings an answer is based on."""
     if not columns:
         return counted(measures, "measure")
     names = [column.design.names for column in columns]
@@ -206,7 +206,7 @@ def _basis(columns: Sequence[_Column], measures: int) -> str:
     each = f"{models[0]}" if len(models) == 1 else f"{models[0]} to {models[-1]}" if models else "an unknown number of"
     tests = len({column.test for column in columns})
     words = [counted(tests, "test"), counted(architectures, "architecture"), counted(datasets, "dataset")]
-    return f"Rests on {counted(len(columns), 'setting')} ({listed(words)}) with {each} models each."
+    return f"Based on {counted(len(columns), 'setting')} ({listed(words)}) with {each} models each."
 
 
 def board_anchor(board: Leaderboard) -> str:
@@ -215,7 +215,7 @@ def board_anchor(board: Leaderboard) -> str:
 
 
 def standings(boards: Iterable[Leaderboard], first: Iterable[Answer]) -> dict[Named, list[Standing]]:
-    """Return the measures that are not part of resi, each with where it stands in the tests behind some answers."""
+    """Return the measures that are not part of resi, each with its mean ranks in the tests behind some answers."""
     evidence = {link.anchor for one in first for link in one.evidence}
     found: dict[Named, list[Standing]] = {}
     for board in boards:
@@ -233,33 +233,35 @@ def standings(boards: Iterable[Leaderboard], first: Iterable[Answer]) -> dict[Na
 def lead(found: Sequence[Answer]) -> str:
     """Return the answer over all domains and kinds of tests in a sentence or two."""
     if not found:
-        return "There is nothing to rank here: scores are made by runs with stage=all or stage=score."
+        return "There are no scores to rank: runs with stage=all or stage=score compute them."
     able = [answer for answer in found if answer.best]
     if not able:
         return (
-            "These results cannot tell which measure is best: there are too few models, or no score can be told from "
-            "chance. The scores below show that everything works, and no ranking is meant."
+            "These results cannot tell which measure is best: there are too few models, or no score can be "
+            "distinguished from chance. The scores below show that everything works; they do not rank the measures."
         )
     counts = Counter(label.label for answer in able for label, _ in answer.best if label.label not in answer.unsure)
     if not counts:
-        return "No measure that may be the best is better than chance in every setting, so none can be recommended."
+        return (
+            "None of the measures that may be the best is better than chance in every setting, so none is recommended."
+        )
     most = max(counts.values())
     top = [label for label, count in counts.items() if count == most]
     names = listed(top) if len(top) <= SHOWN else f"{len(top)} measures"
     where = f"{counted(len(able), 'combination')} of domain and kind of test"
     silent = len(found) - len(able)
-    more = f" In {silent} more, the runs cannot tell." if silent else ""
+    more = f" In {silent} more, the results cannot tell." if silent else ""
     if most < len(able):
         verb = "comes" if len(top) == 1 else "come"
         nearest = f"{names} {verb} nearest, in {most} of {where}."
         return f"No measure is better than chance and among the best everywhere. {nearest}{more}"
     every = "In the one combination of domain and kind of test" if len(able) == 1 else f"In all {where}"
     those = f"{every}{' that can tell' if silent else ''}"
-    return f"{those}, {names} {_is(len(top))} better than chance and cannot be told from the best.{more}"
+    return f"{those}, {names} {_is(len(top))} better than chance and cannot be distinguished from the best.{more}"
 
 
 def main_answers(found: Iterable[Answer]) -> tuple[list[Answer], list[Answer]]:
-    """Return the answers for the first screen, of each domain all of the same conditions, and the others."""
+    """Return the answers for the first screen, all of one domain under the same conditions, and the others."""
     every = list(found)
     first: dict[str, str] = {}
     for one in every:

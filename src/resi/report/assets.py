@@ -1,7 +1,7 @@
 """The script and styles of the page, and the policy that lets the browser run these alone.
 
-Sorting and filtering are done by DataTables, which the package itables carries as one file. It is part of the page, so
-that nothing has to be fetched; the page is whole without it, too, where scripts are off.
+DataTables sorts and filters. The package itables ships it as one file, which becomes part of the page, so nothing has
+to be downloaded. The page is also complete without it, if scripts are off.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from resi.errors import ResiError
 
 EXPORTS = re.compile(r"export\s*\{([^{}]*)\};?\s*(?=/\*|$)")
 DEFAULT = re.compile(r"([\w$]+) as default\b")
-# A link to a source map is a file that nobody has.
+# A source map link would point to a file that does not exist.
 SOURCE_MAP = re.compile(r"//# sourceMappingURL=\S+")
 
 
 class Assets(NamedTuple):
-    """What stands in the page's head: scripts and styles, and the policy that names their hashes."""
+    """The head of the page: scripts and styles, and the policy with their hashes."""
 
     script: str
     styles: list[str]
@@ -34,7 +34,7 @@ def load_assets() -> Assets:
     Raises
     ------
     ResiError
-        If the installed itables has no such file, or one of another form.
+        If the installed itables lacks this file, or its format is unknown.
     """
     folder = importlib.resources.files("resi.report") / "templates"
     own = [(folder / name).read_text(encoding="utf-8") for name in ("page.css", "page.js")]
@@ -55,7 +55,7 @@ def _data_tables() -> tuple[str, str]:
     exports = EXPORTS.search(script)
     name = DEFAULT.search(exports[1]) if exports else None
     if exports is None or name is None or "</script" in script.lower() or "</style" in look.lower():
-        raise ResiError("the installed itables carries DataTables in a form that is not known; install itables 2.9")
+        raise ResiError("the installed itables has DataTables in an unknown format; install itables 2.9")
     plain = script[: exports.start()] + f"\nconst DataTable = {name[1]};\n" + script[exports.end() :]
     return SOURCE_MAP.sub("", plain), look
 

@@ -1,8 +1,7 @@
 """The tables of the published benchmark: its overview, and one of all scores for each domain and test.
 
-Scores of the corrected protocol are shown in the corrected way: the best score is the best before rounding, by how far
-it comes from chance. Those of the published protocol are shown as published: what is equal to the best after rounding
-is bold.
+Under the corrected protocol, the best score is the best before rounding, by its distance from chance. Scores under the
+published protocol are shown as published: every score that equals the best after rounding is bold.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ REPRESENTATIVES = {
 }
 """The dataset and architecture of each domain in the published overview."""
 OVERVIEW_POOLING = "cls"
-"""Of two poolings, the one in the published overview."""
+"""The pooling shown in the published overview."""
 OVERVIEW_FUNCTIONAL = {"accuracy_correlation": "accuracy_difference", "output_correlation": "jsd"}
 SHORT_TITLES = {
     "accuracy_correlation": "accuracy",
@@ -41,7 +40,7 @@ SHORT_TITLES = {
     "layer_monotonicity": "layers",
 }
 KINDS = {"seeds": "by prediction", "settings": "by design", "layers": "by design"}
-"""What the published tables call the tests, by what they compare."""
+"""The names of the tests in the published tables, by what they compare."""
 APPENDIX = "appendix"
 """Folder of the tables of single tests."""
 
@@ -84,7 +83,7 @@ def overview_table(columns: Columns) -> Grid:
 
 
 def _where(site: Site, sites: Sequence[Site]) -> str:
-    """Return what heads a column of the overview below the test: the domain, and what tells its sites apart."""
+    """Return the heading of an overview column below the test: the domain, and what distinguishes its sites."""
     pooling = f"{site.pooling} pooling" if len({one.pooling for one in sites}) > 1 else ""
     return ", ".join(part for part in (site.domain, pooling, site.setting) if part)
 
@@ -112,7 +111,7 @@ def _caption(words: str, columns: Columns) -> str:
 
 
 def _chosen(columns: Columns) -> tuple[list[list[Site]], list[str]]:
-    """Return the sites of each domain that stand in the overview, and what is said of the choice."""
+    """Return the sites of each domain in the overview, with sentences about the choice."""
     chosen, sentences = [], []
     for domain in columns.domains:
         sites = columns.sites(domain)
@@ -129,7 +128,7 @@ def _chosen(columns: Columns) -> tuple[list[list[Site]], list[str]]:
 
 
 def _of_choice(domain: str, pair: tuple[str, str], sites: Sequence[Site], others: int) -> str:
-    """Return what is said of the dataset and architecture that stand for a domain."""
+    """Return the sentence about the dataset and architecture that represent a domain."""
     wanted = REPRESENTATIVES.get(domain, pair)
     parts = [f"{domain}: {pair[1]} on {pair[0]}"]
     if len(sites) == 1 and sites[0].pooling not in NOTHING:
@@ -142,7 +141,7 @@ def _of_choice(domain: str, pair: tuple[str, str], sites: Sequence[Site], others
 
 
 def _fewest_missing(columns: Columns, sites: Sequence[Site], pair: tuple[str, str]) -> tuple[Any, ...]:
-    """Return by what a dataset and architecture is chosen: how many tests it has, how many scores, then its name."""
+    """Return the key by which a dataset and architecture is chosen: its number of tests, of scores, then its name."""
     own = {site for site in sites if (site.dataset, site.architecture) == pair}
     found = {task.test: runs for (task, site), runs in columns.scores.items() if site in own}
     counts = [len(run) for (_, site), runs in columns.scores.items() if site in own for run in runs.values()]

@@ -1,4 +1,4 @@
-"""Scores beside others of the same models, so that measures are ranked together without running all of them again."""
+"""Scores combined with others on the same models, so that measures are ranked together without rerunning them."""
 
 from __future__ import annotations
 
@@ -41,16 +41,16 @@ SHOWN = 6
 
 
 class Beside(NamedTuple):
-    """Scores with those of others on the same models.
+    """Scores combined with others on the same models.
 
     Attributes
     ----------
     scores : polars.DataFrame
-        One's own, and those of the others by measures that one's own lack, where the models are the same.
+        The given scores, and those of further measures from the other results on the same models.
     added : polars.DataFrame
-        The latter alone.
+        Only the added scores.
     notes : list of str
-        What is compared, what is not and why, and what is of earlier versions, a sentence or two each.
+        What is compared, what is not and why, and what was computed by earlier versions, a sentence or two each.
     """
 
     scores: pl.DataFrame
@@ -59,23 +59,23 @@ class Beside(NamedTuple):
 
 
 def with_baseline(scores: Any, baseline: str | Path = "baseline", root: str | Path | None = None) -> Beside:
-    """Put scores beside others of the same models, so that all measures can be ranked together.
+    """Combine scores with others on the same models, so that all measures can be ranked together.
 
-    Scores are of the same models where test, domain, dataset, architecture, protocol, pooling and groups are the same,
-    and ``compared``, a hash of all that shaped the models (data, hyperparameters, settings, seeds, the version of their
-    training), of the layers and of the input. Trained on another machine, such models have other weights: rounding
-    differs, so that scores vary as they would with other seeds, at most. A score of a measure that is in both is one's
-    own. ``docs/real_results.md`` has examples.
+    Scores count as on the same models if test, domain, dataset, architecture, protocol, pooling and groups are equal,
+    and also ``compared``, a hash of everything that determines the models (data, hyperparameters, settings, seeds,
+    training version), the layers and the input. Such models trained on another machine have other weights, because
+    rounding differs; scores then vary at most as they would with other seeds. If both tables have a score of a measure,
+    the given one is kept. ``docs/real_results.md`` has examples.
 
     Parameters
     ----------
     scores : DataFrame
-        Of a run or a merge, with the columns :data:`resi.results.schema.SCORES`, or a Parquet file of them.
+        Scores of a run or a merge, with the columns :data:`resi.results.schema.SCORES`, or a Parquet file of them.
     baseline : str or Path
-        Results that come with resi, by name, or a data root, or a folder of merged tables.
+        The name of results shipped with resi, a data root, or a folder of merged tables.
     root : str or Path, optional
-        The data root of one's own models, so that it can be said whether they have the same weights, and which
-        hyperparameters or data others have.
+        The data root of your own models; with it, the notes say whether the weights are equal, and which
+        hyperparameters or data differ.
 
     Returns
     -------
@@ -85,7 +85,7 @@ def with_baseline(scores: Any, baseline: str | Path = "baseline", root: str | Pa
     Raises
     ------
     UsageError
-        If there are no such results, or ``scores`` is no table of scores.
+        If there are no such results, or ``scores`` is not a table of scores.
 
     Examples
     --------
@@ -97,14 +97,14 @@ def with_baseline(scores: Any, baseline: str | Path = "baseline", root: str | Pa
     own = as_frame("resi.with_baseline", scores, ["test", "domain", "dataset", "architecture", "measure", "value"])
     if missing := sorted({"compared", "protocol", "groups"} - set(own.columns)):
         raise UsageError(
-            f"resi.with_baseline: the table lacks the columns {', '.join(missing)}: it is not of this resi"
+            f"resi.with_baseline: the table lacks the columns {', '.join(missing)}: it is not from this version of resi"
         )
     tables = baseline_tables(baseline)
     return beside(complete(own, SCORES), tables, None if root is None else Path(root).expanduser())
 
 
 def baseline_tables(baseline: str | Path) -> Shard:
-    """Return the tables of results that come with resi, or of a data root or folder of merged tables.
+    """Return the tables of results shipped with resi, of a data root, or of a folder of merged tables.
 
     Raises
     ------
@@ -124,7 +124,7 @@ def baseline_tables(baseline: str | Path) -> Shard:
 
 
 def beside(own: pl.DataFrame, tables: Shard, root: Path | None = None) -> Beside:
-    """Put a table of scores beside those of other tables, see :func:`with_baseline`."""
+    """Combine a table of scores with those of other tables, see :func:`with_baseline`."""
     name = _name(tables)
     others = tables.scores()
     mine, theirs = (_cells(scores) for scores in (own, others))
@@ -144,12 +144,12 @@ def beside(own: pl.DataFrame, tables: Shard, root: Path | None = None) -> Beside
 
 @contextlib.contextmanager
 def as_tables(tables: Shard, scores: pl.DataFrame) -> Iterator[Shard]:
-    """Return tables as they are but for their scores, for the time of a block."""
+    """Yield a copy of tables with other scores, for the duration of a block."""
     manifest = tables.manifest()
     with tempfile.TemporaryDirectory(prefix="resi-report-") as scratch:
         folder = Path(scratch) / tables.folder.name
         folder.mkdir()
-        for path in tables.folder.iterdir():  # what is noted beside tables, too
+        for path in tables.folder.iterdir():  # including the notes beside the tables
             if path.is_file() and path.name not in (SCORES_FILE, MANIFEST):
                 (folder / path.name).symlink_to(path.resolve())
         write_table(folder / SCORES_FILE, scores)
@@ -159,7 +159,7 @@ def as_tables(tables: Shard, scores: pl.DataFrame) -> Iterator[Shard]:
 
 
 def _name(tables: Shard) -> str:
-    """Return what other results are called: those that come with resi by their name, others by their folder."""
+    """Return the name of other results: the name of those shipped with resi, otherwise their folder."""
     folder = tables.folder
     if folder.parent == FOLDER:
         return folder.name
@@ -171,22 +171,22 @@ def _cells(scores: pl.DataFrame) -> pl.DataFrame:
 
 
 def _said(own: pl.DataFrame, added: pl.DataFrame, matched: pl.DataFrame, name: str) -> Iterator[str]:
-    """Say which scores were added and where."""
+    """Yield which scores were added and where."""
     total = _cells(own).height
     if matched.is_empty():
-        yield f"No test here is on the same models as one in {name}; nothing is added."
+        yield f"No test here uses the same models as one in {name}; nothing is added."
         return
     labels = sorted({measure_label(*row) for row in added.select("measure", "parameters").unique().iter_rows()})
     of_all = "" if matched.height == total else f" of {total}"
     tests = f"{counted(matched.height, 'test')}{of_all} ({_places(matched.iter_rows(named=True))})"
     if labels:
-        yield f"From {name} come the scores of {_few(labels, 'measure')} on the same models in {tests}."
+        yield f"Added from {name}: the scores of {_few(labels, 'measure')} on the same models in {tests}."
     else:
         yield f"{name} has no more measures on the same models in {tests}; nothing is added."
 
 
 def _in_both(own: pl.DataFrame, others: pl.DataFrame, name: str) -> Iterator[str]:
-    """Say by how much the scores of measures differ that are in both."""
+    """Yield by how much the scores of measures in both differ."""
     on = [*CELL, *SCORE]
     both = headline_scores(own).join(headline_scores(others), on=on, nulls_equal=True, suffix="_other")
     both = both.filter(pl.col("value").is_not_null() & pl.col("value_other").is_not_null())
@@ -195,7 +195,7 @@ def _in_both(own: pl.DataFrame, others: pl.DataFrame, name: str) -> Iterator[str
     apart = (both["value"] - both["value_other"]).abs().to_numpy()
     measures = _few(sorted(set(both["measure"])), "measure")
     yield (
-        f"In both: {measures}, {counted(both.height, 'score')}; shown is your own. "
+        f"In both: {measures}, {counted(both.height, 'score')}; your own are shown. "
         f"They differ from those of {name} by {apart.max():.3f} at most ({both['measure'][int(apart.argmax())]}), "
         f"{apart.mean():.3f} on average."
     )
@@ -204,7 +204,7 @@ def _in_both(own: pl.DataFrame, others: pl.DataFrame, name: str) -> Iterator[str
 def _not_compared(
     cells: pl.DataFrame, others: pl.DataFrame, name: str, models: tuple[Path | None, pl.DataFrame]
 ) -> Iterator[str]:
-    """Say which tests are not of the same models, each reason once."""
+    """Yield which tests are not on the same models, each reason once."""
     reasons: dict[str, list[Cell]] = defaultdict(list)
     for cell in cells.iter_rows(named=True):
         reasons[_why_not(cell, others, models)].append(cell)
@@ -236,12 +236,12 @@ def _there(others: pl.DataFrame, column: str) -> str:
 
 
 def _few(names: list[str], noun: str) -> str:
-    """Return how many there are, and their names if these are few."""
+    """Return the number of names, and the names if they are few."""
     return counted(len(names), noun) + (f" ({listed(names)})" if len(names) <= SHOWN else "")
 
 
 def _places(cells: Any) -> str:
-    """Return where some cells are, in a few words: architectures and dataset, and the tests."""
+    """Return where some cells are, in a few words: architectures, dataset and tests."""
     places: dict[tuple[str, str], list[str]] = defaultdict(list)
     for cell in cells:
         places[cell["dataset"], cell["architecture"]].append(cell["test"])
@@ -253,7 +253,7 @@ def _places(cells: Any) -> str:
 
 
 def _of_earlier_versions(tables: Shard, added: pl.DataFrame, name: str) -> Iterator[str]:
-    """Say which of the scores that were added this version would compute differently."""
+    """Yield which of the added scores this version would compute differently."""
     reasons = [] if added.is_empty() else earlier_versions(tables, set(added["measure"]))
     if reasons:
-        yield f"Of earlier versions in {name}: {'; '.join(reasons)}."
+        yield f"Computed by earlier versions in {name}: {'; '.join(reasons)}."

@@ -26,7 +26,7 @@ FACTS = {
     "cost per pair": "Cost of a pair",
     "paper": "Paper",
 }
-"""The facts on a card, and what they are called there."""
+"""The facts on a card, and their labels."""
 
 
 class TestScores(NamedTuple):

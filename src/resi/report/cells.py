@@ -27,12 +27,12 @@ class Cell(NamedTuple):
     span : tuple of float or None
         The interval's limits by the same scale.
     differs : bool or None
-        Whether it differs from chance; None if unknown.
+        Whether it is distinguished from chance; None if unknown.
     rank : float or None
         Among the measures of the column, 1 the best, equal scores sharing their mean rank.
     share : float or None
-        Its place among them, from 0 to 1: the middle of the rank's step, so that ranks of columns of different size
-        can be compared.
+        Its place among them, from 0 to 1, so that ranks of columns of different sizes can be compared: the middle of
+        the rank's step.
     failed : str
         How many of its comparisons have no value; empty if all have one.
     reason : str
@@ -62,7 +62,7 @@ def shade(normalised: float | None) -> int | None:
 
 
 def cell_of(score: Mapping[str, Any]) -> Cell:
-    """Return the cell of a score with its rank: a row of a table of scores, and how many are in its place."""
+    """Return the cell of a score and its rank: a row of a table of scores, with how many are in its place."""
     if score["several"] > 1:
         return Cell(f"{score['several']} scores")
     value, share = score["value"], score["normalised"]

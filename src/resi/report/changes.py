@@ -1,4 +1,4 @@
-"""What differs between two results: scores, and which measures cannot be told from the best."""
+"""What differs between two results: scores, and which measures cannot be distinguished from the best."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ if TYPE_CHECKING:
 
 SAME = ["test", "domain", "dataset", "architecture", "setting", "measure", "parameters", "metric", "functional"]
 SAME += ["protocol", "origin", "pooling", "model_source", "groups", "models"]
-"""Scores with the same of these are about the same thing in both results."""
+"""Scores with equal values in these columns correspond to each other in both results."""
 EQUAL = 1e-6
-"""Scores that differ by less are the same: they are computed anew, perhaps on another machine."""
+"""Scores that differ by less are the same: they were computed again, perhaps on another machine."""
 SHOWN = 500
 THINGS = {"domain": "domain", "dataset": "dataset", "architecture": "architecture", "measure": "measure"}
 THINGS |= {"test": "test", "protocol": "protocol"}
-"""What scores can be about that are in one of the results alone."""
+"""The columns listed for scores that are in only one of the results."""
 
 
 class Change(NamedTuple):
-    """A score that is another one than before; None where there was or is none.
+    """A score that has changed; None where there was or is none.
 
     Attributes
     ----------
     beyond : str
-        Whether the score lies outside of the other one's 95 % interval, in words.
+        Whether the score lies outside the other one's 95 % interval, in words.
     """
 
     measure: Named
@@ -45,12 +45,12 @@ class Change(NamedTuple):
 
     @property
     def change(self) -> float | None:
-        """How much larger it is than before."""
+        """How much larger the score is than before."""
         return None if self.now is None or self.before is None else self.now - self.before
 
     @property
     def size(self) -> float:
-        """By which changes are sorted."""
+        """The key by which changes are sorted."""
         return 9.0 if self.change is None else abs(self.change)
 
 
@@ -60,7 +60,7 @@ class Changes(NamedTuple):
     Attributes
     ----------
     only : list of str
-        What scores are about in one of the two alone.
+        What only one of the two has scores of.
     """
 
     other: str
@@ -83,12 +83,12 @@ def changes(now: pl.DataFrame, before: pl.DataFrame, other: str) -> Changes:
     """
     columns = ["value", "low", "high", "compared", "key"]
     sides = [headline_scores(scores).select(*SAME, "settings", *columns) for scores in (now, before)]
-    # Scores of earlier versions do not say what their groups are.
+    # Scores of earlier versions do not name their groups.
     if all((side["settings"].fill_null("") != "").all() for side in sides):
         same = [*SAME, "settings"]
     else:
         same = SAME
-    # Runs that have the same of all names are told apart by their order.
+    # Runs with all names equal are distinguished by their order.
     sides = [side.sort(*same, "compared", "key").with_columns(run=pl.int_range(pl.len()).over(same)) for side in sides]
     both = sides[0].join(sides[1], on=[*same, "run"], how="full", coalesce=True, nulls_equal=True, suffix="_before")
     added, gone = both.filter(pl.col("key_before").is_null()), both.filter(pl.col("key").is_null())
@@ -101,14 +101,14 @@ def changes(now: pl.DataFrame, before: pl.DataFrame, other: str) -> Changes:
     beyond = sum(row.beyond == "yes" for row in rows)
     sentence = (
         f"{counted(kept.height, 'score')} {'is' if kept.height == 1 else 'are'} in both, {changed.height} of them with "
-        f"another value, {beyond} beyond the 95 % interval of before; new: {added.height}, gone: {gone.height}."
+        f"another value, {beyond} of these outside the earlier 95 % interval; new: {added.height}, gone: {gone.height}."
     )
     only = [*_only(sides[0], sides[1], "here"), *_only(sides[1], sides[0], f"in {other}")]
     return Changes(other, sentence, only, list(_changed_answers(now, before)), rows[:SHOWN], max(0, len(rows) - SHOWN))
 
 
 def _only(these: pl.DataFrame, those: pl.DataFrame, where: str) -> Iterator[str]:
-    """Yield a sentence on what the scores of one side are about, and none of the other's."""
+    """Yield a sentence on what only one side has scores of."""
     found = []
     for column, noun in THINGS.items():
         if names := sorted(set(these[column]) - set(those[column])):
@@ -148,17 +148,17 @@ def _changed_answers(now: pl.DataFrame, before: pl.DataFrame) -> Iterator[str]:
     for about in sorted(new.keys() | old.keys()):
         conditions, domain, kind = about
         labels = [_labels(found.get(about)) for found in (new, old)]
-        if labels[0] == labels[1] or about not in new:  # that it is gone is said with the scores
+        if labels[0] == labels[1] or about not in new:  # the scores already say that it is gone
             continue
         where = f"{domain}{f' ({conditions})' if conditions else ''}, {KINDS[kind].lower()}"
         came, went = (sorted(set(a or ()) - set(b or ())) for a, b in ((labels[0], labels[1]), (labels[1], labels[0])))
         if labels[0] and labels[1]:
             said = [f"{listed(came)} joined" if came else "", f"{listed(went)} left" if went else ""]
-            yield f"{where}: {' and '.join(filter(None, said))} those that cannot be told from the best."
+            yield f"{where}: {' and '.join(filter(None, said))} those that cannot be distinguished from the best."
         elif labels[0]:
-            yield f"{where}: {'could not be told' if about in old else 'not asked'} before; now {listed(labels[0])}."
+            yield f"{where}: {'could not be decided' if about in old else 'no scores'} before; now {listed(labels[0])}."
         else:
-            yield f"{where}: can no longer be told; before it was {listed(labels[1] or [])}."
+            yield f"{where}: can no longer be decided; before: {listed(labels[1] or [])}."
 
 
 def _by_question(scores: pl.DataFrame) -> dict[tuple[str, str, str], Answer]:

@@ -64,7 +64,7 @@ def write_tables(shard: Shard, folder: Path, root: Path | None = None, correct: 
 
 
 def tables(shard: Shard, scores: pl.DataFrame, root: Path | None = None) -> Iterator[Table]:
-    """Yield the tables: answers, mean ranks, each test, all scores, models, ranks as they are drawn, and cost."""
+    """Yield the tables: answers, mean ranks, each test, all scores, models, ranks as drawn, and cost."""
     boards = list(leaderboards(scores))
     yield _answers(boards)
     for matrix in overview.matrices(boards):
@@ -107,7 +107,7 @@ def _rank_tables(scores: pl.DataFrame) -> Iterator[Table]:
 
 
 def _all_scores(scores: pl.DataFrame) -> Table:
-    """Return every score by every metric, those of single models included."""
+    """Return every score by every metric, including those of single models."""
     rows = [["" if value is None else str(value) for value in row] for row in scores.drop("influences").iter_rows()]
     return Table("all_scores", "All scores", scores.drop("influences").columns, rows, 0)
 
@@ -125,7 +125,7 @@ def _answers(boards: Sequence[Leaderboard]) -> Table:
         for found in answer.answers(boards)
     ]
     heads = ["domain", "conditions", "task", "measures", "answer", "basis"]
-    return Table("answers", "Measures that cannot be told from the best", heads, rows, len(heads))
+    return Table("answers", "Measures that cannot be distinguished from the best", heads, rows, len(heads))
 
 
 def _board(board: Leaderboard) -> Table:
@@ -170,7 +170,7 @@ def _number(value: float | None, form: str) -> str:
 
 
 def as_csv(table: Table) -> str:
-    """Return a table as CSV; a text that a spreadsheet would take for a formula is marked as text."""
+    """Return a table as CSV; text that a spreadsheet would read as a formula is marked as text."""
     return csv_text([table.heads, *([no_formula(text) for text in row] for row in table.rows)])
 
 

@@ -1,4 +1,4 @@
-"""What became of comparisons: counts, costs, notes, and why some have no value."""
+"""The outcome of comparisons: counts, costs, notes, and why some have no value."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from resi.results.shards import Shard
 
 SUMMARY = ("domain", "measure", "parameters", "status", "error", "note", "seconds", "prepare_seconds")
-"""The columns of comparisons that are summed up."""
+"""The columns of comparisons used in the summary."""
 
 
 class Cost(NamedTuple):
@@ -26,9 +26,9 @@ class Cost(NamedTuple):
     Attributes
     ----------
     milliseconds : float or None
-        Of one comparison on average, with its share of preparing both sides.
+        Mean time of one comparison, including its share of preparing both sides.
     seconds : float
-        Of all comparisons.
+        Time of all comparisons.
     """
 
     measure: Named
@@ -40,7 +40,7 @@ class Cost(NamedTuple):
 
 
 class Note(NamedTuple):
-    """What there is to know of some comparisons or scores that have a value."""
+    """A note on comparisons or scores that have a value."""
 
     number: int
     measure: Named
@@ -59,7 +59,7 @@ class Reason(NamedTuple):
 
 
 def summary(shard: Shard) -> pl.DataFrame:
-    """Return how many comparisons there are of each measure, status, error and note, and their seconds in all."""
+    """Return the number of comparisons for each measure, status, error and note, and their total seconds."""
     path = shard.folder / COMPARISONS_FILE
     by = ["domain", "measure", "parameters", "status", "error", "note"]
     seconds = (pl.col("seconds") + pl.col("prepare_seconds")).fill_nan(None)

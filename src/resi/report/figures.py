@@ -1,4 +1,4 @@
-"""Figures of :mod:`resi.plot` as parts of the page: plain shapes that need no styles and no scripts."""
+"""Figures of :mod:`resi.plot` as parts of the page: plain shapes without styles and scripts."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ SHAPES = (
     "clipPath",
     "pattern",
 )
-"""Elements of a figure; all others are left out."""
+"""The elements of a figure that are kept; all others are removed."""
 SCALE = 1.55
-"""Pixels of a point, so that the smallest text can be read on a screen."""
+"""Pixels per point, chosen so that the smallest text is readable on a screen."""
 LONGEST, CUT = 40, 24
-"""Letters of a measure's label in a figure, and of one that is longer."""
+"""The longest label of a measure in a figure, and the length of a shortened one, in letters."""
 STYLE = re.compile(r"([\w-]+)\s*:\s*([^;]+)")
 REFERENCE = re.compile(r"(url\(#|^#)([^)]*)")
 DRAWN = {
@@ -75,7 +75,7 @@ class Figure(NamedTuple):
 
 
 def domain_figures(scores: pl.DataFrame) -> list[Figure]:
-    """Return the figures of each domain, of trained models under the corrected protocol if there are any."""
+    """Return the figures of each domain, for trained models under the corrected protocol if there are any."""
     from resi.plot.canvas import svg_text
 
     found = []
@@ -86,7 +86,7 @@ def domain_figures(scores: pl.DataFrame) -> list[Figure]:
 
 
 def write_figures(scores: pl.DataFrame, folder: Path) -> list[Path]:
-    """Write the figures of each domain, and that of ranks in all of them, as PDF, SVG and PNG; return the files."""
+    """Write the figures of each domain, and the ranks in all domains, as PDF, SVG and PNG; return the files."""
     from resi import plot
 
     figures = [(file_name("figure", domain, name), figure) for domain, name, figure in draw(scores)]
@@ -100,18 +100,18 @@ def write_figures(scores: pl.DataFrame, folder: Path) -> list[Path]:
 
 
 def rankings(scores: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame, dict[str, Any], list[tuple[str, Ranks]]]]:
-    """Yield the figure of ranks in all domains for each protocol and source of models, where any measure has a rank.
+    """Yield the figure of ranks in all domains for each protocol and source of models with any ranked measure.
 
     Yields
     ------
     name : str
-        Of its files.
+        Name of its files.
     rows : DataFrame
         The scores it is drawn from.
     about : dict
-        What else :func:`resi.plot.ranks` takes.
+        Further arguments of :func:`resi.plot.ranks`.
     ranks : list of (str, Ranks)
-        What is drawn of each domain.
+        The ranks drawn for each domain.
     """
     from resi.plot.rank_boxes import ranks_by_domain
 
@@ -125,7 +125,7 @@ def rankings(scores: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame, dict[str
 
 
 def draw(scores: pl.DataFrame) -> Iterator[tuple[str, str, MatplotlibFigure]]:
-    """Yield the domain and name of each figure with its drawing; where too little is ranked, there is none."""
+    """Yield the domain and name of each figure with its drawing; nothing if too little is ranked."""
     from resi import plot
 
     known = _with_short_labels(headline_scores(scores))
@@ -139,7 +139,7 @@ def draw(scores: pl.DataFrame) -> Iterator[tuple[str, str, MatplotlibFigure]]:
 
 
 def _with_short_labels(scores: pl.DataFrame) -> pl.DataFrame:
-    """Return scores in which long labels of measures are cut: next to them, no room is left for a drawing."""
+    """Return scores in which long labels of measures are shortened, as they would leave no room for the drawing."""
     labels = scores.select("measure", "parameters").unique().sort("measure", "parameters")
     long = {
         (measure, parameters): f"{label[:CUT]}…"
@@ -158,16 +158,16 @@ def _with_short_labels(scores: pl.DataFrame) -> pl.DataFrame:
 
 
 def as_svg(text: str, label: str, prefix: str) -> Markup:
-    """Return a figure to be put into a page.
+    """Return a figure for embedding in a page.
 
     Parameters
     ----------
     text : str
         SVG as matplotlib writes it.
     label : str
-        What screen readers call it.
+        Its name for screen readers.
     prefix : str
-        Stands before its ids, which must be unique on a page.
+        Prefix of its ids, which must be unique on a page.
     """
     root = ElementTree.fromstring(text)  # noqa: S314 - written by matplotlib just now
     ElementTree.register_namespace("", SVG)
@@ -183,7 +183,7 @@ def as_svg(text: str, label: str, prefix: str) -> Markup:
 
 
 def _clean(element: ElementTree.Element, prefix: str) -> None:
-    """Keep known shapes alone, with styles as attributes, which the page's policy does not forbid."""
+    """Keep only known shapes, with styles as attributes, which the page's policy allows."""
     for child in list(element):
         if child.tag.removeprefix(f"{{{SVG}}}") in SHAPES:
             _clean(child, prefix)

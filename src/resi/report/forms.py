@@ -1,4 +1,4 @@
-"""Text as CSV, Markdown and LaTeX take it."""
+"""Text for CSV, Markdown and LaTeX."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LATEX |= {"†": r"\dag{}", "…": r"\ldots{}"}
 
 
 def latex_text(text: str) -> str:
-    """Return a text with every character escaped that means something to LaTeX."""
+    """Return a text with all special characters of LaTeX escaped."""
     return "".join(LATEX.get(character, character) for character in text)
 
 
@@ -27,7 +27,7 @@ def latex_line(cells: Iterable[str]) -> str:
 
 
 def markdown_text(text: str) -> str:
-    """Return a text on one line, with every character escaped that means something to Markdown."""
+    """Return a text on one line, with all special characters of Markdown escaped."""
     return re.sub(r"([\\`*_|<>\[\]])", r"\\\1", " ".join(text.split()))
 
 
@@ -37,7 +37,7 @@ def markdown_line(cells: Iterable[str]) -> str:
 
 
 def markdown_rule(left: int, count: int) -> str:
-    """Return the line below the heads of a table; ``left`` columns hold words, the others numbers."""
+    """Return the line below the headings of a table; ``left`` columns hold words, the others numbers."""
     return f"|{'|'.join('---' if place < left else '---:' for place in range(count))}|"
 
 
@@ -49,6 +49,6 @@ def csv_text(lines: Iterable[Sequence[str]]) -> str:
 
 
 def no_formula(text: str) -> str:
-    """Return a text that no spreadsheet takes for a formula."""
+    """Return a text that no spreadsheet reads as a formula."""
     is_number = re.fullmatch(r"[-+]?[\d.,e\[\] +-]+|-", text) is not None
     return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t") and not is_number else text

@@ -17,11 +17,11 @@ LABELS = ("measure", "family")
 NO_SCORE = "no score"
 """Heading of the line that counts the missing cells of each column."""
 WIDE = 8
-"""Tables with more columns of numbers take the whole width of a page."""
+"""Tables with more columns of numbers span the whole width of a page."""
 
 
 def grid_csv(grid: Grid) -> str:
-    """Return a table for programs: numbers with all their digits, nothing where there is none, and no marks."""
+    """Return a table for programs: numbers with all digits, empty cells for missing ones, and no marks."""
     heads = [*LABELS, *(no_formula(" / ".join(part for part in head if part)) for head in grid.heads)]
     rows = [
         [no_formula(row.label), row.family, *("" if cell.value is None else repr(cell.value) for cell in row.cells)]
@@ -47,7 +47,7 @@ def grid_markdown(grid: Grid) -> str:
 
 
 def grid_latex(grid: Grid) -> str:
-    """Return a table as LaTeX, for the package booktabs, and for graphicx where it is wide."""
+    """Return a table as LaTeX; it needs the package booktabs, and graphicx if it is wide."""
     is_wide = len(grid.heads) > WIDE
     name, width = ("table*", r"\textwidth") if is_wide else ("table", r"\linewidth")
     caption = " ".join(latex_text(sentence) for sentence in (f"{grid.caption}.", *grid.notes))

@@ -1,4 +1,4 @@
-"""Tables of one number a cell, as papers print them: measures by columns with several levels of headings."""
+"""Tables with one number per cell, as in papers: measures by columns with several levels of headings."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 DASH = "-"
 PARTIAL = "†"
-"""Stands behind a score some of whose comparisons have failed."""
+"""The mark of a score with failed comparisons."""
 ABSENT = "not in these results"
 
 
@@ -21,13 +21,13 @@ class GridCell(NamedTuple):
     Attributes
     ----------
     is_best : bool
-        Whether no other one in the column is better.
+        Whether no other number in the column is better.
     stars : str
-        How surely it is better than chance; empty where that is not known.
+        The significance of being better than chance; empty if unknown.
     is_partial : bool
-        Whether comparisons behind it have failed.
+        Whether some of its comparisons failed.
     why_missing : str
-        In a few words; empty where there is a number.
+        Why there is no number, in a few words; empty if there is one.
     """
 
     value: float | None = None
@@ -43,7 +43,7 @@ class GridCell(NamedTuple):
 
     @property
     def marks(self) -> str:
-        """What stands behind the number."""
+        """The marks behind the number."""
         return self.stars + PARTIAL * self.is_partial
 
 
@@ -62,15 +62,15 @@ class Grid:
     Attributes
     ----------
     name : str
-        Of its files.
+        Name of its files.
     caption : str
-        What it shows, one sentence without its full stop.
+        What it shows, one sentence without a full stop.
     heads : list of tuple of str
         The headings of each column from the top level to the lowest.
     rows : list of GridRow
-        Those of one family next to each other.
+        Rows of one family are next to each other.
     remarks : tuple of str
-        What else to know, a sentence each.
+        Further notes, one sentence each.
     """
 
     name: str
@@ -81,17 +81,17 @@ class Grid:
 
     @property
     def missing(self) -> list[int]:
-        """How many cells of each column have no number."""
+        """The number of cells without a number in each column."""
         return [sum(row.cells[place].value is None for row in self.rows) for place in range(len(self.heads))]
 
     @property
     def notes(self) -> list[str]:
-        """What the marks mean, what is missing, and what else to know, a sentence each."""
+        """What the marks mean, what is missing, and further notes, one sentence each."""
         return [*self._marks(), *self.remarks]
 
     @property
     def levels(self) -> int:
-        """How many levels of headings there are."""
+        """The number of heading levels."""
         return len(self.heads[0]) if self.heads else 0
 
     def spans(self, level: int) -> Iterator[tuple[str, int]]:
@@ -121,4 +121,4 @@ def in_family_order(rows: Sequence[GridRow]) -> list[GridRow]:
 
 
 FAMILIES = ("cca", "alignment", "regression", "rsm", "kernel", "neighbours", "topology", "statistics")
-"""The order of families; the published tables count ``regression`` and ``kernel`` to their neighbours in it."""
+"""The order of families; the published tables merge ``regression`` and ``kernel`` with their neighbours."""

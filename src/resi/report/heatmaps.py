@@ -1,4 +1,4 @@
-"""Similarities of the models of each experiment, as small pictures: one for each measure."""
+"""Similarities of the models of each experiment as small pictures, one for each measure."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ CELL, GAP = 3, 2
 """Pixels of a pair, and between groups."""
 FEWEST, MOST_MEMBERS = 3, 60
 BYTES = 1_200_000
-"""So many of pictures are on a page; the others are named."""
+"""The most pictures on a page; the others are named."""
 
 
 class Picture(NamedTuple):
@@ -45,7 +45,7 @@ class Picture(NamedTuple):
     data : str
         The picture as a data URL.
     text : str
-        What it shows, for those who do not see it.
+        Alternative text.
     """
 
     measure: Named
@@ -65,12 +65,12 @@ class Experiment(NamedTuple):
 
 
 def experiments(shard: Shard) -> tuple[list[Experiment], list[str]]:
-    """Return the experiments with their pictures, and the titles of those for which there is no room.
+    """Return the experiments with their pictures, and the titles of those that do not fit on the page.
 
-    The comparisons of one architecture and dataset are in memory at a time.
+    Only the comparisons of one architecture and dataset are in memory at a time.
     """
     path = shard.folder / COMPARISONS_FILE
-    stated = {**_directions(), **directions(shard.manifest())}  # of measures that may have changed since
+    stated = {**_directions(), **directions(shard.manifest())}  # for measures that may have changed since
     larger = pl.col("measure").replace_strict(stated, default=True, return_dtype=pl.Boolean)
     larger |= is_calibrated(pl.col("parameters"))
     found, left_out, size = [], [], 0
@@ -91,13 +91,13 @@ def experiments(shard: Shard) -> tuple[list[Experiment], list[str]]:
 
 
 def _by_turns(scopes: pl.DataFrame) -> list[dict[str, Any]]:
-    """Return each architecture and dataset, the domains by turns, so that each has pictures."""
+    """Return each architecture and dataset, alternating between domains, so that every domain has pictures."""
     turns = scopes.with_columns(turn=pl.int_range(pl.len()).over("domain")).sort("turn", *SCOPE, nulls_last=True)
     return turns.drop("turn").to_dicts()
 
 
 def _title(scope: Mapping[str, Any]) -> str:
-    """Return in words which models are compared."""
+    """Return which models are compared, in words."""
     where = ", ".join(str(scope[name]) for name in ("domain", "dataset", "architecture"))
     if scope["pooling"] not in (None, "", "none"):
         where += f", {scope['pooling']} pooling"
@@ -119,7 +119,7 @@ def _of_models(scope: Mapping[str, Any], rows: pl.DataFrame) -> Iterator[Experim
 
 
 def _by_test(scope: Mapping[str, Any], of_models: pl.DataFrame) -> Iterator[Experiment]:
-    """Yield the models that each test compares, and those that differ in their seed alone."""
+    """Yield the models that each test compares, and those that differ only in their seed."""
     known = sorted({*of_models["setting_a"], *of_models["setting_b"]})
     for test in GROUNDINGS.values():
         own = own_settings(known, test.name)
@@ -154,7 +154,7 @@ def _experiment(scope: Mapping[str, Any], about: str, rows: pl.DataFrame, by: li
 
 
 def _natural(member: Sequence[Any]) -> tuple[Any, ...]:
-    """Return a key by which layer 10 comes after layer 2, and what is untouched comes first."""
+    """Return a sort key that puts layer 10 after layer 2, and unaltered models first."""
     return tuple(
         (part != STANDARD, 0, part, "") if not str(part).isdigit() else (True, 1, "", f"{int(part):09d}")
         for part in member
@@ -162,7 +162,7 @@ def _natural(member: Sequence[Any]) -> tuple[Any, ...]:
 
 
 def _matrix(rows: pl.DataFrame, by: list[str], place: Mapping[Any, int]) -> Array:
-    """Return the values as a square, the mean where there are several; NaN where there is none."""
+    """Return the values as a square: the mean of several values, NaN where there is none."""
     total, count = np.zeros((len(place),) * 2), np.zeros((len(place),) * 2)
     a = [place.get(member, -1) for member in rows.select([f"{name}_a" for name in by]).iter_rows()]
     b = [place.get(member, -1) for member in rows.select([f"{name}_b" for name in by]).iter_rows()]
@@ -177,7 +177,7 @@ def _matrix(rows: pl.DataFrame, by: list[str], place: Mapping[Any, int]) -> Arra
 
 
 def _directions() -> dict[str, bool]:
-    """Return which way the measures point that are installed."""
+    """Return the directions of the installed measures."""
     return {name: measure.larger_is_more_similar for name, measure in registry.measures().in_names().items()}
 
 

@@ -1,4 +1,4 @@
-"""Which measure does best in a test: ranks over all architectures and datasets on which it was scored."""
+"""The ranking of measures in a test, over all architectures and datasets with scores."""
 
 from __future__ import annotations
 
@@ -42,16 +42,16 @@ ROW = ["measure", "parameters", "origin"]
 
 @dataclass
 class Row:
-    """A measure and its cells, in the order of columns; None where it was not scored.
+    """A measure and its cells, in the order of columns; None where it has no score.
 
     Attributes
     ----------
     measures : int
-        How many measures of the leaderboard have a rank in any column.
+        The number of measures with a rank in any column of the leaderboard.
     share_interval : tuple of float or None
-        95 % interval of ``mean_share`` had the models been others, see :func:`resi.groundings.ranks.drawn_places`.
+        95 % interval of ``mean_share`` over other models, see :func:`resi.groundings.ranks.drawn_places`.
     best_share : float or None
-        In which share of these draws of other models it has the best mean place.
+        The share of these draws of other models in which it has the best mean place.
     """
 
     key: Key
@@ -64,7 +64,7 @@ class Row:
 
     @property
     def ranks(self) -> list[float]:
-        """The ranks it has."""
+        """Its ranks in the columns where it has one."""
         return [cell.rank for cell in self.cells if cell is not None and cell.rank is not None]
 
     @property
@@ -88,20 +88,20 @@ class Row:
 
 
 class Design(NamedTuple):
-    """What a column rests on.
+    """The data behind a column.
 
     Attributes
     ----------
     names : dict
         The column's ``architecture``, ``dataset``, ``functional`` and so on, see ``COLUMN``.
     chance : float or None
-        Where all its scores have one.
+        Chance, if it is the same for all its scores.
     notes : list of str
-        Of its scores, each once: why they are barely informative.
+        Notes on its scores, each once: why they carry little information.
     ranked : RankedColumn or None
         The scores that have a rank; ``rows`` counts in ``Leaderboard.order``.
     unsure : list of int
-        Which of the scores that have a rank are not told from chance.
+        Which of the ranked scores are not distinguished from chance.
     """
 
     names: dict[str, Any]
@@ -117,15 +117,15 @@ class Leaderboard(NamedTuple):
     Attributes
     ----------
     columns : list of list of str
-        What each column is about, a few words each.
+        The heading of each column, in a few words.
     designs : list of Design
-        What each column rests on.
+        The data behind each column.
     order : list
         The keys of the rows in the order of the table.
     ambiguous : int
-        Cells with several scores, which are not ranked.
+        The number of cells with several scores, which are not ranked.
     differences : Differences or None
-        Whether the measures differ, and how far mean ranks must lie apart.
+        Whether the measures differ, and the critical difference of mean ranks.
     """
 
     domain: str
@@ -147,7 +147,7 @@ class Leaderboard(NamedTuple):
 
     @property
     def kind(self) -> str:
-        """Which comparisons the test is about: of ``settings``, ``seeds`` or ``layers``."""
+        """Which comparisons the test uses: between ``settings``, ``seeds`` or ``layers``."""
         return SCORED[self.test].kind
 
 
@@ -172,7 +172,7 @@ def leaderboards(scores: pl.DataFrame) -> Iterator[Leaderboard]:
 
 
 def headline_scores(scores: pl.DataFrame) -> pl.DataFrame:
-    """Return the scores by which measures are ranked: of known tests, by their ranking metric, of no single model."""
+    """Return the scores that rank measures: of known tests, by their ranking metric, without those of single models."""
     by_test = pl.col("test").replace_strict({name: test.headline for name, test in SCORED.items()}, default=None)
     return without_nan(scores).filter(pl.col("seed").is_null() & (pl.col("metric") == by_test))
 
@@ -219,7 +219,7 @@ def _designs(keys: pl.DataFrame, scores: pl.DataFrame, number: Mapping[Key, int]
 
 
 def _compare(rows: Sequence[Row], columns: Sequence[RankedColumn]) -> None:
-    """Set how many measures have a rank, the interval of each one's place, and how often it is the best."""
+    """Set the number of ranked measures, the interval of each measure's place, and how often it is the best."""
     ranked = sum(bool(row.ranks) for row in rows)
     places = drawn_places(columns, len(rows))
     for row, interval, best in zip(rows, interval_of_places(places), chances_of_best(columns, places), strict=True):
@@ -229,14 +229,14 @@ def _compare(rows: Sequence[Row], columns: Sequence[RankedColumn]) -> None:
 
 
 def _ranked_column(names: Key, ranked: pl.DataFrame, number: Mapping[Key, int]) -> RankedColumn | None:
-    """Return the scores of a column that have a rank, None where none has."""
+    """Return the ranked scores of a column, or None if there are none."""
     if ranked.is_empty():
         return None
     return ranked_column(repr(names), ranked, [number[key] for key in ranked.select(ROW).iter_rows()])
 
 
 def _headings(keys: pl.DataFrame) -> list[list[str]]:
-    """Return a short label for each column: what is always shown, and what distinguishes it."""
+    """Return a short label for each column: the names always shown, and those that distinguish it."""
     shown = [name for name in COLUMN[:-1] if name in ALWAYS_SHOWN or keys[name].n_unique() > 1]
     # Other hyperparameters, or other seeds.
     alike = [*shown, "design"]

@@ -1,4 +1,4 @@
-"""The models behind the results, with their accuracies, which say whether they have learned anything."""
+"""The models behind the results, with their accuracies, which show whether they have learned anything."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     from resi.results.shards import Shard
 
 LEARNED = 0.1
-"""A model has learned something where its accuracy has come so much of the way from guessing to being always right."""
+"""A model has learned something if its accuracy is at least this share of the way from guessing to 1."""
 RANDOM = "label_randomization"
-"""How settings begin whose models are trained on random labels: on unseen data they can only guess."""
+"""The prefix of settings with random labels, whose models can only guess on unseen data."""
 PROBE = "probe"
 SPLITS = ("train", "validation", "test")
 MANY = 500
-"""From so many files on, reading them shows progress."""
+"""From this number of files on, progress is shown."""
 
 
 class Model(NamedTuple):
@@ -43,7 +43,7 @@ class Model(NamedTuple):
     probes : dict
         Accuracy on each input on which its representations were computed.
     classes : int or None
-        How many the network tells apart.
+        The number of classes of the network.
     """
 
     domain: str
@@ -65,7 +65,7 @@ class Model(NamedTuple):
 
     @property
     def has_learned(self) -> bool | None:
-        """Whether its accuracy, be it on training data, is well above that of guessing; None if unknown."""
+        """Whether any of its accuracies, including that on training data, is well above guessing; None if unknown."""
         best = max([*self.accuracies.values(), *self.probes.values()], default=None)
         if best is None or not self.classes:
             return None
@@ -74,7 +74,7 @@ class Model(NamedTuple):
 
 
 class Group(NamedTuple):
-    """Models that differ in their seed alone; the accuracies are the lowest, mean and highest of each column."""
+    """Models that differ only in their seed, with the lowest, mean and highest accuracy of each column."""
 
     domain: str
     dataset: str
@@ -87,7 +87,7 @@ class Group(NamedTuple):
 
 
 def read_models(root: Path | None, shard: Shard | None = None) -> list[Model]:
-    """Return the models of a data root; files that are damaged or of another form are left out.
+    """Return the models of a data root; damaged files and files of another format are left out.
 
     Parameters
     ----------
@@ -115,7 +115,7 @@ def read_models(root: Path | None, shard: Shard | None = None) -> list[Model]:
 
 
 def _noted(shard: Shard) -> list[Model]:
-    """Return the models that are noted beside tables, as they are for results that come with resi."""
+    """Return the models noted beside tables, as for results shipped with resi."""
     return [
         Model(
             **{name: row[name] for name in Model._fields if name not in ("accuracies", "probes")},
@@ -127,7 +127,7 @@ def _noted(shard: Shard) -> list[Model]:
 
 
 def _read_all(paths: Sequence[Path]) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """Yield the metadata of files, with progress where they are many."""
+    """Yield the metadata of files, with progress if there are many."""
     with progress("reading models", len(paths)) if len(paths) >= MANY else contextlib.nullcontext() as advance:
         for path in paths:
             with contextlib.suppress(ArtifactError):
@@ -137,7 +137,7 @@ def _read_all(paths: Sequence[Path]) -> Iterator[tuple[Path, dict[str, Any]]]:
 
 
 def _names_in(path: Path) -> dict[str, Any]:
-    """Return what the folders of stored outputs say of their model, where the model itself is no longer stored."""
+    """Return the model's names from the folders of its stored outputs, if the model itself is no longer stored."""
     *_, domain, dataset, architecture, model = path.parent.parts
     setting, _, seed = model.rpartition("-s")
     names = {"domain": domain, "dataset": dataset, "architecture": architecture, "setting": setting}
@@ -174,7 +174,7 @@ def _model(spec: Mapping[str, Any], about: Mapping[str, Any], probes: Mapping[st
 
 
 def groups(models: Sequence[Model]) -> list[Group]:
-    """Return models together that differ in their seed alone."""
+    """Return models grouped so that those of a group differ only in their seed."""
     together: dict[tuple[str, str, str, str], list[Model]] = defaultdict(list)
     for model in models:
         together[model[:4]].append(model)
@@ -195,24 +195,25 @@ def _group(names: tuple[str, str, str, str], models: list[Model]) -> Group:
 
 
 def columns(found: Sequence[Group], every: bool = False) -> list[str]:
-    """Return the columns of accuracies: training data, what models have not seen, and probes; or every split, too."""
+    """Return the columns of accuracies: training data, unseen data and probes; optionally every split."""
     names = {name for group in found for name in group.accuracies}
     known = [split for split in (*SPLITS, PROBE) if split in names]
     return known + sorted(names - set(known)) * every
 
 
 def doubts(models: Sequence[Model]) -> dict[str, str]:
-    """Say for each domain how many of its models have learned next to nothing, where there are any."""
+    """Return for each domain how many of its models learned next to nothing, if any did."""
     known = Counter(model.domain for model in models if model.has_learned is not None)
     doubtful = Counter(model.domain for model in models if model.has_learned is False)
     return {
-        domain: f"{number} of the {counted(known[domain], 'model')} learned next to nothing; these answers say little."
+        domain: f"{number} of the {counted(known[domain], 'model')} learned next to nothing: "
+        "these answers carry little weight."
         for domain, number in doubtful.items()
     }
 
 
 def verdict(models: Sequence[Model]) -> str:
-    """Say in a sentence whether the models have learned something; empty where there are none."""
+    """Return a sentence on whether the models have learned something; empty if there are none."""
     known = [model for model in models if model.accuracy is not None]
     if not known:
         return ""
@@ -222,4 +223,4 @@ def verdict(models: Sequence[Model]) -> str:
     if not doubtful:
         return f"{'All ' if len(known) > 1 else ''}{counted(len(known), 'model')} behind these results learned.{spread}"
     few = f"{doubtful} of {counted(len(known), 'model')} learned next to nothing"
-    return f"{few}, so scores that rest on them say little.{spread}"
+    return f"{few}, so scores based on them carry little weight.{spread}"

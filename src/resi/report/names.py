@@ -1,4 +1,4 @@
-"""What things are called on the page: anchors to link to, labels of measures with a mark where one is not built in."""
+"""Names on the page: anchors for links, and labels of measures, with a mark for those that are not built in."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from resi.measures.functional import FUNCTIONAL
 from resi.measures.guard import is_built_in
 from resi.registry.labels import measure_label
 
-# What looks like an absolute path: of it, only the last part is shown. URLs are not paths.
+# Matches absolute paths, of which only the last part is shown. URLs are not paths.
 PATH = re.compile(r"(?<![\w:/.<])(?:~|[A-Za-z]:)?[/\\](?:[^\s/\\:'\"<>|,;()]+[/\\])+(?=[^\s/\\])")
 
 TITLES = {
@@ -31,7 +31,7 @@ KINDS = {
     "seeds": "Agreeing with differences of outputs",
     "layers": "Ordering the layers of a network",
 }
-"""What a measure is asked to do, by the kind of test."""
+"""The task of a measure, by the kind of test."""
 
 
 class Named(NamedTuple):
@@ -40,7 +40,7 @@ class Named(NamedTuple):
     Attributes
     ----------
     anchor : str
-        Of its card.
+        Anchor of its card.
     mark : str
         ``plugin``, or ``own`` for a measure that is not installed here; empty for a built-in one.
     about : str
@@ -55,7 +55,7 @@ class Named(NamedTuple):
 
 
 def named(measure: str, parameters: str) -> Named:
-    """Return what a measure is called, and whether it is the reader's own."""
+    """Return the name of a measure, and whether it is the reader's own."""
     return _named(measure, parameters, id(registry.measures()))
 
 
@@ -66,7 +66,7 @@ def _named(measure: str, parameters: str, _: int) -> Named:
     if measure in FUNCTIONAL:
         return Named(label, link, "outputs")
     if measure not in registry.measures():
-        return Named(label, link, "unknown", "own", "not among the measures that are installed here")
+        return Named(label, link, "unknown", "own", "not among the measures installed here")
     entry = registry.measures().origin(measure)
     if is_built_in(entry.item):
         return Named(label, link, entry.item.family)
@@ -74,7 +74,7 @@ def _named(measure: str, parameters: str, _: int) -> Named:
 
 
 def anchor(*words: str | None) -> str:
-    """Return an id for an element: readable, and never the same for other words."""
+    """Return a readable id for an element, unique to these words."""
     text = " ".join(word for word in words if word)
     readable = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
     if readable == text.replace(" ", "-").replace("_", "-"):
@@ -83,12 +83,12 @@ def anchor(*words: str | None) -> str:
 
 
 def file_name(*words: str) -> str:
-    """Return the name of a file without its ending; what a table is about may hold commas."""
+    """Return the name of a file without its suffix; the words may hold commas."""
     return anchor(*(word.replace(",", "") for word in words))
 
 
 def breakable(text: str) -> Markup:
-    """Return a name, escaped, that may be continued on the next line after an underscore or an equals sign."""
+    """Return an escaped name that may break after an underscore or an equals sign."""
     return Markup("<wbr>").join(escape(part) for part in re.split(r"(?<=[_=])(?=.)", text))
 
 
@@ -98,7 +98,7 @@ def title(test: str) -> str:
 
 
 def without_paths(text: str) -> str:
-    """Return a text without secrets, and without the folders of absolute paths: a page is for others to read."""
+    """Return a text without secrets and without the folders of absolute paths, as pages are shared."""
     return PATH.sub("…/", redact(text))
 
 

@@ -1,4 +1,4 @@
-"""All measures in all tests and domains: mean ranks in a matrix, and every score in a table that can be filtered."""
+"""All measures in all tests and domains: a matrix of mean ranks, and a filterable table of all scores."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Place(NamedTuple):
 
     @property
     def shade(self) -> int | None:
-        """From 0, the last, to 10, the first."""
+        """The shade, from 0 (last) to 10 (first)."""
         return None if self.share is None else shade(1 - self.share)
 
 
@@ -79,7 +79,7 @@ class Line(NamedTuple):
 
 
 class ScoreMatrix(NamedTuple):
-    """Every score by which measures are ranked; ``tests`` are the columns."""
+    """All scores that rank measures; ``tests`` are the columns."""
 
     tests: list[str]
     lines: list[Line]
@@ -117,8 +117,8 @@ def score_matrix(scores: pl.DataFrame) -> ScoreMatrix:
         column=pl.when(pl.col("functional") == "").then("test").otherwise(pl.format("{} {}", "test", "functional")),
         own_setting=pl.when(pl.col("model_source") == OWN).then("setting").fill_null(""),
     )
-    # Settings of the reader's own models, and runs on other models, by which a cell has several scores, have lines of
-    # their own.
+    # Settings of the reader's own models and runs on other models, which give a cell several scores, have their own
+    # lines.
     found = with_designs(found)
     labels = [*LABELS, "own_setting", "design"]
     order = ["compared", "groups", "models", "setting", "key"]

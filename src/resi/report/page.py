@@ -1,6 +1,6 @@
-"""The page of ``resi report``: one HTML file that needs nothing beside it.
+"""The page of ``resi report``: one self-contained HTML file.
 
-Whatever came from a file is text on it: every string is escaped by the template engine, without exception.
+Everything read from files is shown as text: the template engine escapes every string, without exception.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 SHOWN_REASONS = 100
 MANY = 5000
-"""From so many scores on, progress is shown."""
+"""From this number of scores on, progress is shown."""
 
 
 def make_page(
@@ -55,9 +55,9 @@ def make_page(
     shard : Shard
         A folder of merged tables, or a finished run's.
     notes : sequence of str
-        What the reader is to know beforehand, a sentence each.
+        Notes for the top of the page, one sentence each.
     root : Path, optional
-        The data root, whose models and runs are described.
+        The data root whose models and runs are described.
     changes : Changes, optional
         What differs from other results.
     correct : str, optional
@@ -87,12 +87,12 @@ def make_page(
 
 
 def _progress(scores: int) -> contextlib.AbstractContextManager[Callable[[], None]]:
-    """Return progress over five steps, which is shown where there is much to do."""
+    """Return progress over five steps, shown only if there are many scores."""
     return progress("making the page", 5) if scores >= MANY else contextlib.nullcontext(lambda: None)
 
 
 def _helpers() -> dict[str, Any]:
-    """Return what the templates use besides the results."""
+    """Return the helpers that the templates use."""
     return {
         "level": LEVEL,
         "library": load_assets(),
@@ -104,7 +104,7 @@ def _helpers() -> dict[str, Any]:
 
 @functools.cache
 def _engine() -> Environment:
-    """Return the template engine, which keeps its templates."""
+    """Return the template engine, which caches its templates."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     engine = Environment(
@@ -125,7 +125,7 @@ def _order(board: Leaderboard) -> tuple[Any, ...]:
 def _head(
     manifest: Mapping[str, Any], scores: pl.DataFrame, boards: Sequence[Leaderboard], notes: Sequence[str]
 ) -> dict[str, Any]:
-    """Return the first screen, and what is to be known beforehand."""
+    """Return the first screen, and the notes above it."""
     first, others = answer.main_answers(answer.answers(boards))
     labels: dict[names.Named, set[bool]] = {}
     for board in boards:
@@ -175,16 +175,16 @@ def _of_models(root: Path | None, shard: Shard) -> dict[str, Any]:
 def _notes(manifest: Mapping[str, Any], scores: pl.DataFrame, boards: Sequence[Leaderboard]) -> Iterator[str]:
     for name, of in ((CONFLICTS_FILE, "Comparisons"), (SCORE_CONFLICTS_FILE, "Scores")):
         if name in manifest["files"]:
-            yield f"{of} of different shards contradict each other and have no value here; they are in {name}."
+            yield f"{of} from different shards contradict each other and have no value here; they are listed in {name}."
     if ambiguous := sum(board.ambiguous for board in boards):
         yield (
-            f"Cells with several scores, of runs that cannot be distinguished: {ambiguous}. They are not ranked; "
+            f"Cells with several scores from runs that cannot be distinguished: {ambiguous}. They are not ranked; "
             "report such runs separately (resi report shards/NAME)."
         )
     if scores.filter(pl.col("compared").is_null() & pl.col("seed").is_null()).height:
         yield (
-            "Some scores do not record their models: they are from tables of an earlier version, or scored by hand. "
-            "Scores in one column may be of different models."
+            "Some scores do not record their models: they come from an earlier version, or were scored by hand. "
+            "Scores in one column may be based on different models."
         )
     if unknown := sorted(set(scores["test"]) - set(SCORED)):
         yield f"Scores of unknown tests are left out: {', '.join(unknown)}."

@@ -1,4 +1,4 @@
-"""Where results come from: runs with their commands, machines, versions and dates; no absolute paths."""
+"""Where results come from: runs with their commands, machines, versions and dates, without absolute paths."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PRIVATE = ("root", "cache", "shards", "suite", "stage", "file")
-"""Last parts of keys whose values name places on somebody's machine, or do not change the numbers."""
+"""Last parts of keys whose values are paths on a machine, or do not change the numbers."""
 LEFT_OUT = ("hydra", "models.root", "workers", "compare.memory", "compare.threads", "compare.overwrite")
 SHOWN_RUNS = 400
 
@@ -38,7 +38,7 @@ class Run(NamedTuple):
 
 
 class Provenance(NamedTuple):
-    """The runs behind tables, the newest last; ``more`` of them are not listed."""
+    """The runs behind tables, the newest last; ``more`` counts those that are not listed."""
 
     runs: list[Run]
     more: int
@@ -50,7 +50,7 @@ class Provenance(NamedTuple):
 
 
 def read_provenance(tables: Shard, root: Path | None) -> Provenance:
-    """Return the runs whose shards are in some tables, as far as their manifests lie in the data root."""
+    """Return the runs whose shards are in the tables, if their manifests are in the data root."""
     manifest = tables.manifest()
     found = [_run(name, about) for name, about in runs_of(tables.folder)]
     unreadable = 0
@@ -99,7 +99,7 @@ def _run(name: str, manifest: Mapping[str, Any]) -> Run:
 
 
 def _date(text: str) -> str:
-    """Return a date as people read it, or a text of another form as it is."""
+    """Return a date in readable form; other text is returned unchanged."""
     try:
         return datetime.datetime.fromisoformat(text).strftime("%Y-%m-%d %H:%M %Z").strip()
     except ValueError:
@@ -124,7 +124,7 @@ def _versions(manifest: Mapping[str, Any]) -> str:
 
 
 def command(manifest: Mapping[str, Any]) -> str:
-    """Return the command of a run from its manifest; of an import, which file was imported."""
+    """Return the command of a run or an import from its manifest."""
     config = manifest.get("config")
     if not isinstance(config, dict):
         source = manifest.get("source")
@@ -153,7 +153,7 @@ def _group(group: str, content: Any) -> Iterator[str]:
         yield f"test={content.get('name', '')}"
         return
     names = [str(name) for name in content if isinstance(content[name], dict)]
-    given = [name.replace("--", ":") for name in names]  # as distribution:name stands in a key
+    given = [name.replace("--", ":") for name in names]  # the form of distribution:name in a key
     yield f"{group}={given[0]}" if len(names) == 1 else f"{group}=[{','.join(given)}]"
     if group == "measure" and content.get("file"):
         yield from _options("measure.file", content["file"])

@@ -1,4 +1,4 @@
-"""Whether models that were to be the same are: their weights, and if they are not, what shaped them differently."""
+"""Whether models made in the same way have the same weights, and what differs between other models."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ UNKNOWN = "in settings, seeds, hyperparameters, data or the version of their tra
 
 
 def same_weights(root: Path, models: pl.DataFrame, cells: pl.DataFrame) -> Iterator[str]:
-    """Say how many of the stored models have the weights of those with the same fingerprint in a table of models.
+    """Yield how many of the stored models have the same weights as those with the same fingerprint in a table.
 
     Parameters
     ----------
     models : DataFrame
         With the columns :data:`resi.results.embedded.MODELS`.
     cells : DataFrame
-        With the columns ``domain``, ``dataset`` and ``architecture``, whose models are meant.
+        With the columns ``domain``, ``dataset`` and ``architecture``: whose models to compare.
     """
     known = dict(models.join(cells, on=WHERE, how="semi").select("fingerprint", "weights").iter_rows())
     equal = other = 0
@@ -41,8 +41,8 @@ def same_weights(root: Path, models: pl.DataFrame, cells: pl.DataFrame) -> Itera
     if other:
         verbs = "was made in the same way and has" if other == 1 else "were made in the same way and have"
         yield (
-            f"{counted(other, 'model')} of {equal + other} {verbs} other weights: training rounds differently on other "
-            "machines or with other versions of torch, and scores vary with it."
+            f"{counted(other, 'model')} of {equal + other} {verbs} different weights: rounding in training differs "
+            "between machines and versions of torch, and scores vary with it."
         )
     elif equal:
         yield f"{_all(equal)} the same weights in both, to the last bit."
@@ -53,7 +53,7 @@ def _all(models: int) -> str:
 
 
 def what_differs(root: Path | None, models: pl.DataFrame, cell: Mapping[str, Any]) -> str:
-    """Return in words what shaped one's own models of a cell differently, as far as both sides note it."""
+    """Return how the models of a cell were made differently, as far as both sides record it."""
     there = models.filter(*(pl.col(name) == cell[name] for name in WHERE))
     if root is None or there.is_empty():
         return UNKNOWN
@@ -73,17 +73,17 @@ def what_differs(root: Path | None, models: pl.DataFrame, cell: Mapping[str, Any
 
 def _differences(own: Spec, other: Spec) -> Iterator[str]:
     if own.get("dataset_content") != other["dataset_content"]:
-        yield "other data under the same name"
+        yield "different data under the same name"
     values, others = own.get("hyperparameters", {}), json.loads(other["hyperparameters"])
     for name in sorted(values.keys() | others.keys()):
         if values.get(name) != others.get(name):
             yield f"{name}={values.get(name)} instead of {others.get(name)}"
     if own.get("training_version") != other["training_version"]:
-        yield f"version {own.get('training_version')} of their training instead of {other['training_version']}"
+        yield f"training version {own.get('training_version')} instead of {other['training_version']}"
 
 
 def _stored(root: Path, places: Any) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """Yield the models of a data root in some places with what is noted of them; damaged ones are left out."""
+    """Yield the models of a data root in some places with their metadata; damaged ones are left out."""
     for place in places:
         folder = root / "models"
         for name in WHERE:

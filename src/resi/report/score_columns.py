@@ -1,4 +1,4 @@
-"""Scores as columns of tables: by what measures are scored (test, metric), and on what (dataset, architecture)."""
+"""Scores as columns of tables: by task (test, metric) and site (dataset, architecture)."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ WORDS = {"auprc": "AUPRC", "spearman": "Spearman", "jsd": "JSD", "accuracy_diffe
 
 
 class Task(NamedTuple):
-    """What measures are scored by."""
+    """A test and metric by which measures are scored."""
 
     test: str
     functional: str
@@ -40,13 +40,13 @@ class Task(NamedTuple):
 
     @property
     def words(self) -> str:
-        """The metric, and what similarities are correlated with if there is a choice."""
+        """The metric, and what similarities are correlated with, if there is a choice."""
         parts = WORDS.get(self.functional, self.functional), WORDS.get(self.metric, self.metric)
         return ", ".join(part for part in parts if part)
 
 
 class Site(NamedTuple):
-    """What measures are scored on; ``setting`` is that of the reader's own models, else empty."""
+    """A dataset and architecture; ``setting`` is that of the reader's own models, otherwise empty."""
 
     domain: str
     dataset: str
@@ -56,7 +56,7 @@ class Site(NamedTuple):
 
     @property
     def network(self) -> str:
-        """The architecture with what else is known of it."""
+        """The architecture with further details."""
         parts = [self.architecture, self.setting, "" if self.pooling in NOTHING else f"{self.pooling} pooling"]
         return ", ".join(part for part in parts if part)
 
@@ -70,10 +70,10 @@ class Columns(NamedTuple):
     conditions : str
         What differs from trained models and the corrected protocol.
     scores : dict
-        By task and site, then by run (models that have nothing else to tell them apart; its first part is their
-        design, see :func:`resi.groundings.readable.with_designs`), then by measure.
+        By task and site, then by run (for models that nothing else distinguishes; its first part is their design, see
+        :func:`resi.groundings.readable.with_designs`), then by measure.
     correction : str
-        By which method p-values were corrected; empty if they were not.
+        The method by which p-values were corrected; empty if they were not.
     """
 
     protocol: str
@@ -83,7 +83,7 @@ class Columns(NamedTuple):
 
     @property
     def is_published(self) -> bool:
-        """Whether the table is to be as published."""
+        """Whether the table is in the published form."""
         return self.protocol == Protocol.published
 
     def sites(self, domain: str | None = None) -> list[Site]:
@@ -96,23 +96,23 @@ class Columns(NamedTuple):
         return list(dict.fromkeys(site.domain for site in self.sites()))
 
     def tests(self, domain: str) -> list[str]:
-        """Return the tests of which a domain has scores."""
+        """Return the tests for which a domain has scores."""
         return [test for test in GROUNDINGS if self.tasks(domain, test)]
 
     def tasks(self, domain: str, test: str) -> set[Task]:
-        """Return by what measures are scored in a test of a domain."""
+        """Return the tasks of a test in a domain."""
         return {task for task, site in self.scores if task.test == test and site.domain == domain}
 
     def measures(self, domains: Iterable[str]) -> set[Key]:
-        """Return the measures that have been scored in some domains, even if they have no value."""
+        """Return the measures with scores in some domains, including scores without a value."""
         chosen = set(domains)
         by_site = ((site, runs) for (_, site), runs in self.scores.items() if site.domain in chosen)
         return {key for _, runs in by_site for run in runs.values() for key in run}
 
     def having(self, tasks: Task | Iterable[Task], sites: Sequence[Site]) -> list[Site]:
-        """Return sites with scores by any of some tasks; of those that differ in their setting alone, one at least.
+        """Return the sites with scores by any of some tasks; at least one of those that differ only in their setting.
 
-        Settings of the reader's own models have scores in the tests that look at one setting, and none in the others.
+        Settings of the reader's own models have scores only in the tests that use a single setting.
         """
         chosen = [tasks] if isinstance(tasks, Task) else list(tasks)
         found: list[Site] = []
@@ -146,12 +146,12 @@ def read_columns(scores: pl.DataFrame) -> list[Columns]:
 
 
 def _metrics(test: str) -> list[str]:
-    """Return the metrics of a test that the tables show: the one that ranks, and the other one of groups and layers."""
+    """Return the metrics of a test shown in the tables: the ranking one, and the second one of groups and layers."""
     return [name for name in GROUNDINGS[test].metrics if name == GROUNDINGS[test].headline or name in LOSSES]
 
 
 def _place(score: Score) -> tuple[Task, Site, Key]:
-    """Return by what, on what and in which run a score is."""
+    """Return the task, site and run of a score."""
     task = Task(score["test"], score["functional"] or "", score["metric"])
     setting = (score["setting"] or "") if score["model_source"] == OWN else ""
     domain, dataset, architecture, pooling = (str(score[name] or "") for name in SITE)

@@ -1,4 +1,4 @@
-"""Tables of measures by columns of scores: which is the best, how sure each is, and what is missing."""
+"""Tables of measures by columns of scores: the best ones, their significance, and what is missing."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from resi.report.score_columns import Columns, Score, Site, Task
 
 STARS = {False: ((LEVEL / 5, "**"), (LEVEL, "*")), True: ((0.01, "**"), (0.05, "*"))}
-"""Largest p-values, by whether the protocol is the published one, whose p-values are two-sided."""
+"""The p-value thresholds, by whether the protocol is the published one, with two-sided p-values."""
 SHOWN_NAMES = 8
 
 
@@ -30,7 +30,7 @@ def make_grid(
     columns: Columns,
     sentences: Sequence[str] = (),
 ) -> Grid:
-    """Return the table of some tasks and sites; one without scores is a column of dashes."""
+    """Return the table of some tasks and sites; those without scores are columns of dashes."""
     heads: list[tuple[str, ...]] = []
     parts: list[Mapping[Key, Score]] = []
     domains = set()
@@ -55,7 +55,7 @@ def make_grid(
 
 
 def _run_names(runs: Iterable[Key]) -> dict[Key, list[str]]:
-    """Return by what the runs of a column are told apart, in order: by their design, or else by a number."""
+    """Return the names that distinguish the runs of a column, in order: their design, otherwise a number."""
     found: dict[Key, list[str]] = {}
     for design, group in groupby(sorted(runs), lambda run: str(run[0])):
         alike = list(group)
@@ -65,7 +65,7 @@ def _run_names(runs: Iterable[Key]) -> dict[Key, list[str]]:
 
 
 def _best(part: Mapping[Key, Score], is_published: bool) -> set[Key]:
-    """Return the best measures of a column: by rank, or if as published by what is printed."""
+    """Return the best measures of a column: by rank, or by the printed value in the published form."""
     name = "value" if is_published else "rank"
     known = {key: score[name] for key, score in part.items() if score["several"] == 1 and score[name] is not None}
     if not known:
@@ -89,7 +89,7 @@ def _cell(score: Score | None, is_best: bool, is_published: bool) -> GridCell:
 
 
 def _labels(keys: Iterable[Key]) -> tuple[dict[Key, str], list[str]]:
-    """Return what each measure is called in a table, as short as it can be, and what that leaves out."""
+    """Return the shortest label of each measure in a table, and a note on what it leaves out."""
     found = sorted(keys, key=lambda key: tuple(map(str, key)))
     several = {name for name, *_ in found if len({key[1] for key in found if key[0] == name}) > 1}
     mixed = len({key[2] for key in found}) > 1
@@ -105,7 +105,7 @@ def _labels(keys: Iterable[Key]) -> tuple[dict[Key, str], list[str]]:
 
 
 def _marks(parts: Sequence[Mapping[Key, Score]], columns: Columns) -> Iterator[str]:
-    """Yield what bold type and stars mean."""
+    """Yield the meaning of bold type and stars."""
     if any(_best(part, columns.is_published) for part in parts):
         yield f"Bold: the best of a column{', after rounding' if columns.is_published else ''}."
     if all(score["p_value"] is None for part in parts for score in part.values()):
@@ -121,7 +121,7 @@ def _marks(parts: Sequence[Mapping[Key, Score]], columns: Columns) -> Iterator[s
 
 
 def _without_scores(keys: Iterable[Key]) -> Iterator[str]:
-    """Yield a sentence on the measures of the benchmark of which there is no score at all."""
+    """Yield a sentence on the measures of the benchmark without any score."""
     known = {key[0] for key in keys}
     every = [measure.name for measure in registry.measures().in_order() if measure.benchmark]
     absent = [name for name in every if name not in known]

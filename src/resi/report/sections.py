@@ -1,4 +1,4 @@
-"""Each test as a section: its leaderboards with all scores behind them."""
+"""Each test as a section: its leaderboards with all their scores."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 # What a table of scores is about.
 TABLE = ["domain", "dataset", "origin", "pooling"]
 MOST_LINES = 2000
-"""So many lines of all metrics are on a page."""
+"""The most lines of all metrics on a page."""
 LEFT, WIDTH = -0.5, 1.5
 """Where the plots of scores begin, from chance (0) to the best value (1), and how much they show."""
 PLOT = 200
@@ -35,16 +35,16 @@ class Plot(NamedTuple):
 
 
 class Section(NamedTuple):
-    """A leaderboard and all scores behind it.
+    """A leaderboard with all its scores.
 
     Attributes
     ----------
     left_out : int
-        How many lines of all metrics there is no room for.
+        The number of lines of all metrics that are not shown.
     undefined : list of (str, list of str)
         The reasons for missing scores, with the measures of each.
     notes : list of (str, list of str)
-        Why scores say little, with the columns of each note.
+        Why scores carry little information, with the columns of each note.
     """
 
     board: Leaderboard
@@ -89,7 +89,7 @@ def sections(scores: pl.DataFrame, boards: Sequence[Leaderboard]) -> list[Sectio
 
 
 def _plot(cells: Sequence[Cell | None]) -> Plot:
-    """Return the scores of a measure as paths, each at its own height so that none hides another."""
+    """Return the scores of a measure as paths, each at its own height so that none covers another."""
     known = [cell for cell in cells if cell is not None and cell.normalised is not None]
     step = 20 / (len(known) + 1)
     intervals, scores = "", ""
@@ -122,7 +122,7 @@ def _notes(board: Leaderboard) -> list[tuple[str, list[str]]]:
 
 
 def _words(names: Sequence[Any]) -> list[str]:
-    """Return in words what a table of scores is about."""
+    """Return the heading of a table of scores."""
     domain, dataset, origin, pooling = names
     words = [f"{dataset} ({domain})"]
     if origin == PUBLISHED:

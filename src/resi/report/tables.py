@@ -38,7 +38,7 @@ class Line(NamedTuple):
 
 
 class ScoreTable(NamedTuple):
-    """Lines in the order of the scores they are of, and their headings."""
+    """Lines in the order of their scores, with headings."""
 
     labels: list[str]
     columns: list[Column]
@@ -47,9 +47,9 @@ class ScoreTable(NamedTuple):
 
 
 def score_lines(scores: pl.DataFrame) -> ScoreTable:
-    """Return one line for each measure on the same models, with a column for each metric; of single models nothing.
+    """Return one line for each measure on the same models, with a column per metric, without scores of single models.
 
-    Lines with the same labels differ in what the reader's table has in its heading, see ``TABLE`` in
+    Lines with the same labels differ in what the heading of the table states, see ``TABLE`` in
     :mod:`resi.report.sections`.
 
     Parameters
@@ -63,7 +63,7 @@ def score_lines(scores: pl.DataFrame) -> ScoreTable:
     has_settings = bool((scores["setting"].fill_null("") != "").any())
     labels = ["architecture", *["setting"] * has_settings, "measure", *["against"] * bool(test.functional)]
     lines = []
-    # Runs may differ in what has no column, and cannot be distinguished: each of their scores has its own line.
+    # Runs may differ in something without a column and then cannot be distinguished: each score has its own line.
     several = pl.when(pl.struct(*LINE, "metric").is_duplicated()).then("key").alias("alone")
     for names, rows in scores.group_by([*LINE, several], maintain_order=True):
         by_metric = {row["metric"]: row for row in rows.iter_rows(named=True)}
@@ -80,7 +80,7 @@ def score_lines(scores: pl.DataFrame) -> ScoreTable:
 
 
 def without_nan(scores: pl.DataFrame) -> pl.DataFrame:
-    """Return scores with null where a table from elsewhere holds NaN."""
+    """Return scores with null in place of NaN, which tables from elsewhere may hold."""
     return scores.with_columns(pl.col(pl.Float64).fill_nan(None))
 
 

@@ -1,6 +1,6 @@
-"""Results that come with resi: tables of runs on real data, read by their name.
+"""Results shipped with resi: tables of runs on real data, read by name.
 
-Each is a folder of merged tables with two more: the models behind the numbers, and the manifests of the runs.
+Each is a folder of merged tables with two more tables: the models behind the numbers, and the manifests of the runs.
 """
 
 from __future__ import annotations
@@ -44,17 +44,17 @@ RUNS = {"name": pl.String, "manifest": pl.String}
 
 
 def embedded_names() -> list[str]:
-    """Return the names of the results that come with resi."""
+    """Return the names of the results shipped with resi."""
     return sorted(path.parent.name for path in FOLDER.glob(f"*/{MANIFEST}"))
 
 
 def embedded_results(name: str) -> Shard:
-    """Return the tables of results that come with resi.
+    """Return the tables of results shipped with resi.
 
     Raises
     ------
     UsageError
-        If there are none of that name.
+        If there are none with that name.
     """
     if name not in embedded_names():
         raise unknown_name("results that come with resi", name, embedded_names())
@@ -62,28 +62,28 @@ def embedded_results(name: str) -> Shard:
 
 
 def named_root(root: Path) -> Path:
-    """Return the folder of results that a root names: a path, or results that come with resi where none is there."""
+    """Return the folder of results that a root names: a path, or results shipped with resi if there is no such path."""
     return FOLDER / root if str(root) in embedded_names() and not root.exists() else root
 
 
 def models_of(folder: Path) -> pl.DataFrame:
-    """Return the models that are noted beside tables, with the columns ``MODELS``; none where nothing is noted."""
+    """Return the models noted beside tables, with the columns ``MODELS``; empty if none are noted."""
     return _read(folder / MODELS_FILE, MODELS)
 
 
 def runs_of(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield the shard's name and the manifest of each run that is noted beside tables."""
+    """Yield the shard name and the manifest of each run noted beside tables."""
     for name, manifest in _read(folder / RUNS_FILE, RUNS).iter_rows():
         yield name, json.loads(manifest)
 
 
 def earlier_versions(tables: Shard, measures: Collection[str] | None = None) -> list[str]:
-    """Return why numbers in tables are of earlier versions than this one's, each reason once.
+    """Return why numbers in tables were computed by earlier versions, each reason once.
 
     Parameters
     ----------
     measures : collection of str, optional
-        Of which measures; by default of all.
+        Only for these measures; by default, for all.
     """
     rows = tables.comparisons(None if measures is None else pl.col("measure").is_in(measures))
     found = [find_outdated(tables.manifest(), rows)]

@@ -1,4 +1,4 @@
-"""Tables larger than memory: rows are spread over files by key, then put in order, a part at a time."""
+"""Tables larger than memory: rows are distributed to files by key, then sorted one part at a time."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ ROW_GROUP = 20_000  # small enough that a slice of a file is read without much b
 
 
 class Buckets:
-    """Rows with a column ``key``, given back so that all rows with one key come together.
+    """Rows with a column ``key``, returned in parts so that all rows with the same key are in one part.
 
-    Up to ``batch`` rows stay in memory; beyond, they are spread over files by a hash of their key.
+    Up to ``batch`` rows stay in memory; beyond that, they are distributed to files by a hash of their key.
 
     Parameters
     ----------
@@ -69,8 +69,8 @@ class Buckets:
 def write_sorted(path: Path, parts: Iterable[pl.DataFrame], order: Sequence[str], scratch: Path, batch: int) -> None:
     """Write the rows of all parts as one sorted table.
 
-    Each part is sorted by itself; then the parts are cut into ranges that follow each other in ``order``, of about
-    ``batch`` rows each, and one range at a time is put together.
+    Each part is sorted separately; then the parts are cut into consecutive ranges of ``order`` of about ``batch`` rows
+    each, and the ranges are combined one at a time.
 
     Parameters
     ----------
@@ -104,7 +104,7 @@ def write_sorted(path: Path, parts: Iterable[pl.DataFrame], order: Sequence[str]
 
 
 def _place(row: tuple[Any, ...]) -> SortKey:
-    """Return what compares as the row is sorted."""
+    """Return the sort key of a row."""
     return tuple((value is None, value) for value in row)
 
 

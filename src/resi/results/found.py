@@ -1,4 +1,4 @@
-"""All scores or comparisons of a data root, to be filtered before they are read: merged tables, else all shards."""
+"""All scores or comparisons of a data root, for lazy filtering: merged tables, otherwise all shards."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
 
 FILES = {"scores": (SCORES_FILE, SCORES), "comparisons": (COMPARISONS_FILE, COMPARISONS)}
 MOST_SHARDS = 2000
-"""Of more shards, merging first is faster than reading them all."""
+"""With more shards than this, merging first is faster than reading them all."""
 
 
 class Results(NamedTuple):
-    """Rows that are not read yet, and what a reader is to know of them.
+    """Rows that are not read yet, with notes about them.
 
     Attributes
     ----------
     rows : LazyFrame
         With the columns of scores or comparisons.
     notes : list of str
-        Shards that are not among them, and why.
+        Shards that are not included, and why.
     """
 
     rows: pl.LazyFrame
@@ -41,7 +41,7 @@ class Results(NamedTuple):
 def find_results(root: Path, kind: str) -> Results:
     """Return the scores or comparisons below a data root, or of one shard or folder of merged tables.
 
-    Files are not checked against their hashes, which would read them whole.
+    Files are not checked against their hashes, as that would read them completely.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ def find_results(root: Path, kind: str) -> Results:
     if not finished:
         raise UsageError(f"{root} holds no finished runs; finish a run there, or name another data root with --root")
     if len(finished) > MOST_SHARDS:
-        raise UsageError(f"{root} holds {len(finished)} shards that are not merged; run resi-merge {root} first")
+        raise UsageError(f"{root} holds {len(finished)} shards that are not merged; run `resi-merge {root}` first")
     frames, notes = [], []
     for shard in finished:
         try:
@@ -74,12 +74,12 @@ def find_results(root: Path, kind: str) -> Results:
         notes.append(f"{unfinished} unfinished runs are not shown; repeat them to finish them")
     if not frames:
         raise UsageError(f"{root}: {notes[0]}")
-    # The same comparison from two shards is one row; whether they contradict each other, merging says.
+    # The same comparison from two shards is one row; merging detects contradictions.
     return Results(pl.concat(frames).unique("key", keep="first", maintain_order=True), notes)
 
 
 def merged_folder(root: Path) -> Path:
-    """Return where the merged tables of a data root, or of a folder of shards, lie."""
+    """Return the folder of merged tables of a data root or of a folder of shards."""
     folder = shards_folder(root)
     return Store(folder.parent if folder.name == "shards" else folder).results
 
@@ -90,7 +90,7 @@ def _scan(shard: Shard, kind: str) -> pl.LazyFrame:
 
 
 def _notes(root: Path, merged: Shard) -> list[str]:
-    """Say which finished shards are missing from the merged tables, or were written after them."""
+    """Return which finished shards are missing from the merged tables, or were written after them."""
     known: Mapping[str, object] = dict.fromkeys(merged.manifest().get("shards", {}))
     when = merged.changed()
     new = [
@@ -104,7 +104,7 @@ def _notes(root: Path, merged: Shard) -> list[str]:
 
 
 def find_shard(root: Path, name: str) -> Shard:
-    """Return the shard of a data root by its path, its name, or the beginning of one name alone.
+    """Return the shard of a data root by its path, its name, or an unambiguous beginning of its name.
 
     Raises
     ------
@@ -123,7 +123,7 @@ def find_shard(root: Path, name: str) -> Shard:
         return names[begun[0]]
     if begun:
         some = ", ".join(begun[:3])
-        raise UsageError(f"{name} is in the names of {len(begun)} shards: {some}{', ...' * (len(begun) > 3)}; name one")
+        raise UsageError(f"{name} matches {len(begun)} shards: {some}{', ...' * (len(begun) > 3)}; name one")
     near = difflib.get_close_matches(name, names, n=1)
     guess = f"did you mean {near[0]}? " if near else ""
-    raise UsageError(f"{name} is neither a shard of {root} nor a folder of one; {guess}resi list shards names them")
+    raise UsageError(f"{name} is neither a shard of {root} nor a folder of one; {guess}see resi list shards")

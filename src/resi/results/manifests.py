@@ -1,6 +1,6 @@
 """The manifest of a shard or of merged tables: what is in the folder, and the hashes of its tables and of itself.
 
-Whatever a manifest holds, reading it ends in a checked mapping or in one ``ArtifactError`` that names the file.
+Reading a manifest either returns a checked mapping or raises one ``ArtifactError`` that names the file.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ HASHED_SINCE = 3
 """Schema version from which on manifests hold their own hash."""
 RUN, MERGED = "run", "merged"
 OWN_MEASURES = "own_measures"
-"""The entry that says where measures are from that are not built in, and which way they point."""
+"""The entry with the origin and direction of measures that are not built in."""
 REMEDIES = {
     RUN: "Its run recomputes it.",
     PUBLISHED: "Import the published results again.",
@@ -56,7 +56,7 @@ TYPES: dict[str, tuple[type, ...]] = {
     "shards": (dict, list),
     "files": (dict,),
 }
-"""Types of the entries that somebody reads; an entry that is missing was not written by the version of then."""
+"""Types of the entries that are read; a missing entry was not written by the version of that time."""
 NAMES: dict[type, str] = {dict: "a mapping", list: "a list", str: "a text"}
 TEXT_LISTS = ("architectures", "measures", "devices")
 
@@ -67,7 +67,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     Raises
     ------
     ArtifactError
-        If it is damaged, cannot be read, or is of a newer version of resi.
+        If it is damaged, cannot be read, or was written by a newer version of resi.
     """
     path = folder / MANIFEST
     with reading(path, UNKNOWN_REMEDY):
@@ -85,7 +85,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
 
 def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
-    """Write the manifest of a folder whose tables are complete: what is given, their hashes and the schema version."""
+    """Write the manifest of a folder with complete tables: the given entries, their hashes and the schema version."""
     files = {name: hash_file(folder / name) for name in TABLES if (folder / name).is_file()}
     content = {**manifest, "schema_version": SCHEMA_VERSION, "files": files}
     plain = json.loads(json.dumps(content, default=str))
@@ -94,7 +94,7 @@ def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
 
 
 def check_files(folder: Path, manifest: Mapping[str, Any]) -> None:
-    """Raise ``ArtifactError`` unless the tables of a folder are those of its manifest."""
+    """Raise ``ArtifactError`` unless the tables of a folder match its manifest."""
     advice = remedy(manifest)
     for name, expected in manifest["files"].items():
         path = folder / name
@@ -106,7 +106,7 @@ def check_files(folder: Path, manifest: Mapping[str, Any]) -> None:
 
 @contextlib.contextmanager
 def reading(path: Path, advice: str) -> Iterator[None]:
-    """Raise ``ArtifactError`` where a file is missing or the system refuses to read it, in this block."""
+    """Raise ``ArtifactError`` if a file is missing or cannot be read in this block."""
     try:
         yield
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
@@ -124,7 +124,7 @@ def remedy(manifest: Mapping[str, Any]) -> str:
 
 
 def directions(manifest: Mapping[str, Any]) -> dict[str, bool]:
-    """Return whether larger values mean more similar, by measure, of those that are not built in."""
+    """Return whether larger values mean more similar, for measures that are not built in."""
     stated = manifest.get(OWN_MEASURES, {}).items()
     found = {name: about.get("larger_is_more_similar") for name, about in stated if isinstance(about, dict)}
     return {name: larger for name, larger in found.items() if isinstance(larger, bool)}
@@ -138,9 +138,9 @@ def own_codes(manifest: Mapping[str, Any]) -> dict[str, str]:
 
 
 def known_columns(manifest: Mapping[str, Any]) -> dict[str, str]:
-    """Return what a manifest says of columns that its tables may lack: for a run or an import, where models are from.
+    """Return the manifest's values for columns that tables may lack: for a run or an import, the source of models.
 
-    Of merged tables it does not say it.
+    Manifests of merged tables do not state it.
     """
     if manifest.get("kind") == PUBLISHED:
         return {"model_source": PUBLISHED}
@@ -151,7 +151,7 @@ def known_columns(manifest: Mapping[str, Any]) -> dict[str, str]:
 
 
 def is_merged(folder: Path) -> bool:
-    """Return whether a folder holds merged tables, so that merging again does not take them for one more shard."""
+    """Return whether a folder holds merged tables, so that merging again does not treat them as another shard."""
     try:
         return bool(json.loads((folder / MANIFEST).read_bytes())["kind"] == MERGED)
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
@@ -168,7 +168,7 @@ def _version(content: Any) -> int:
 
 
 def _check(content: Mapping[str, Any]) -> None:
-    """Raise ``ValueError`` unless what is read from a manifest is of the form that this version writes."""
+    """Raise ``ValueError`` unless the content of a manifest has the form that this version writes."""
     if OWN_HASH in content or content["schema_version"] >= HASHED_SINCE:
         if content.get(OWN_HASH) != _hash_of(content):
             raise ValueError("its content does not match its hash")
@@ -205,6 +205,6 @@ def _shown(value: Any) -> str:
 
 
 def _hash_of(manifest: Mapping[str, Any]) -> str:
-    """Return the hash of a manifest's content, its own hash left out."""
+    """Return the hash of a manifest's content, without its own hash."""
     content = {key: value for key, value in manifest.items() if key != OWN_HASH}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -42,20 +42,20 @@ SHARD = {"shard": pl.String}
 
 @dataclass
 class Merged:
-    """What a merge made: counts of rows, and the problems it met, one line each.
+    """The result of a merge: counts of rows, and problems, one line each.
 
     Attributes
     ----------
     shards : int
-        How many were merged. If there were none, nothing was written.
+        Number of merged shards. If there were none, nothing was written.
     manifests : mapping from str to list of str
-        The hashes of the manifests of all shards of a name: of several roots there may be several.
+        The hashes of the manifests of all shards with a name; several roots may have a shard with the same name.
     directions : dict from str to set of bool
-        Whether larger values of a measure that is not built in mean more similar, as the manifests say.
+        Whether larger values mean more similar, for measures that are not built in, from the manifests.
     codes : dict from str to str
         The hash of its code in the run that ended last: what is by another is merged, with a note.
     outdated : Counter of str
-        How many comparisons and scores of shards are of earlier versions, by the reason. They are merged, with a note.
+        How many comparisons and scores were computed by earlier versions, by reason. They are merged with a note.
     """
 
     folder: Path
@@ -71,24 +71,24 @@ class Merged:
 
 
 def merge_shards(roots: Sequence[Path], folder: Path, batch: int = BATCH_ROWS) -> Merged:
-    """Combine all shards below ``roots`` into tables in ``folder``, in place of those that are there.
+    """Combine all shards below ``roots`` into tables in ``folder``, replacing those that are there.
 
-    One row is kept for each comparison and score, see :mod:`resi.results.resolve`; rows that contradict each other go
-    to ``conflicts.parquet`` and ``score_conflicts.parquet``, with the shard of each, and are reported. What is damaged,
-    unfinished or no shard is reported and left out; where nothing is left, an earlier merge is not changed. Shards are
-    read a part at a time, so that the tables may be larger than memory.
+    One row is kept for each comparison and score, see :mod:`resi.results.resolve`; contradictory rows are written to
+    ``conflicts.parquet`` and ``score_conflicts.parquet`` with their shards, and reported. Damaged and unfinished
+    shards, and files that are not shards, are reported and left out; if nothing is left, an earlier merge is not
+    changed. Shards are read one part at a time, so the tables may be larger than memory.
 
     Parameters
     ----------
     roots : sequence of Path
         Data roots, folders of shards, shards, or folders of merged tables.
     batch : int
-        About how many comparisons to have in memory at a time.
+        Approximate number of comparisons in memory at a time.
 
     Raises
     ------
     UsageError
-        If one of the roots does not exist, or ``folder`` holds something else than merged tables.
+        If one of the roots does not exist, or ``folder`` holds something other than merged tables.
     """
     check_text(folder)
     merged = Merged(folder)
@@ -114,7 +114,7 @@ def _merge(shards: Sequence[Shard], merged: Merged, batch: int) -> None:
                 merged.manifests.setdefault(shard.folder.name, []).append(manifest_hash)
         if not merged.shards:
             return
-        # An earlier merge stays whole until all of this one is written.
+        # An earlier merge stays intact until this one is completely written.
         written = Path(scratch) / "tables"
         _write_comparisons(comparisons, merged, written, Path(scratch), batch)
         _write_scores(pl.concat(scores), merged, written)
@@ -124,7 +124,7 @@ def _merge(shards: Sequence[Shard], merged: Merged, batch: int) -> None:
 
 
 def _own_measures(merged: Merged) -> dict[str, Any]:
-    """Return which way the measures point that are not built in; nothing of one of which two shards differ."""
+    """Return the directions of measures that are not built in, except those on which two shards disagree."""
     found = {name: next(iter(said)) for name, said in sorted(merged.directions.items()) if len(said) == 1}
     return {OWN_MEASURES: {name: {"larger_is_more_similar": larger} for name, larger in found.items()}} if found else {}
 
@@ -141,7 +141,7 @@ def _find(roots: Sequence[Path], merged: Merged) -> Iterator[Shard]:
         shards = list(find_shards(root))
         if not shards:
             merged.problems.append(f"{root} holds no shards; name a data root or a folder of shards")
-        merged.problems += [f"{stray} is not a shard of resi and is left out" for stray in find_strays(root)]
+        merged.problems += [f"{stray} is not a shard of resi; left out" for stray in find_strays(root)]
         for shard in shards:
             if shard.folder.resolve() in seen:
                 continue
@@ -161,7 +161,7 @@ def _reported(merged: Merged) -> Iterator[None]:
 
 
 def _read(shard: Shard, comparisons: Buckets, merged: Merged) -> pl.DataFrame:
-    """Pass a shard's comparisons on, and return its scores; those of earlier versions are marked."""
+    """Add a shard's comparisons to the buckets, and return its scores; those of earlier versions are marked."""
     manifest, (scores, batches) = shard.steadily(lambda: (shard.manifest(), shard.tables()))
     for name, larger in directions(manifest).items():
         merged.directions.setdefault(name, set()).add(larger)

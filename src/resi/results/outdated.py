@@ -1,7 +1,8 @@
-"""Stored numbers of earlier versions: which of them this version would compute differently, and why.
+"""Stored numbers computed by earlier versions: which of them this version would compute differently, and why.
 
-The versions of a measure, of the scores, of the extraction and of training are part of the keys, so no run uses such a
-number; a merge keeps it, with a note. Numbers by other versions of resi or torch keep their keys: runs use them.
+The versions of a measure, the scores, the extraction and the training are part of the keys, so no run uses such a
+number; a merge keeps it with a note. Numbers computed by other versions of resi or torch keep their keys: runs use
+them.
 """
 
 from __future__ import annotations
@@ -27,33 +28,33 @@ if TYPE_CHECKING:
     from resi.results.shards import Shard
 
 VERSIONS = "versions"
-"""The entry of a manifest that says by which versions of ``EARLIER`` its numbers are."""
+"""The entry of a manifest with the versions of ``EARLIER`` that computed its numbers."""
 NOTED_SINCE = 5
-"""Schema version from which on manifests note the versions."""
+"""First schema version whose manifests note the versions."""
 EARLIER: dict[str, Any] = {"scores": 2, "extraction": 1, "training": {"graph": 1, "vision": 1, "language": 2}}
-"""The versions before manifests noted them."""
+"""The versions assumed for manifests that do not note them."""
 USED = "runs use them as they are"
 
 
 def current_versions(training: int) -> dict[str, int]:
-    """Return what a manifest notes: the versions of scores, of the extraction, and of the training of its models."""
+    """Return the versions that a manifest notes: those of scores, extraction and training."""
     return {"scores": SCORE_VERSION, "extraction": EXTRACTION_VERSION, "training": training}
 
 
 @dataclass(frozen=True)
 class Outdated:
-    """Why the numbers of one shard are of earlier versions; empty where they are not.
+    """Why the numbers of one shard were computed by earlier versions; empty if they were not.
 
     Attributes
     ----------
     measures : mapping from (measure, version) to str
-        Of the comparisons.
+        Reasons for comparisons of a measure version.
     shard : str
-        Of all comparisons, as far as the manifest says it.
+        Reason for all comparisons, as far as the manifest states it.
     scores : str
-        Of all scores.
+        Reason for all scores.
     codes : mapping from measure to str
-        Of all that is by a measure that is not built in, where a later run had other code of it.
+        Reasons for measures that are not built in, if a later run used other code for them.
     """
 
     measures: Mapping[tuple[str, int], str] = field(default_factory=dict)
@@ -62,7 +63,7 @@ class Outdated:
     codes: Mapping[str, str] = field(default_factory=dict)
 
     def mark_comparisons(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """Return rows with the reasons in their notes."""
+        """Return rows with the reasons added to their notes."""
         for (measure, version), reason in self.measures.items():
             rows = _noted(rows, (pl.col("measure") == measure) & (pl.col("measure_version") == version), reason)
         for measure, reason in self.codes.items():
@@ -70,7 +71,7 @@ class Outdated:
         return _noted(rows, pl.lit(value=True), self.shard)
 
     def mark_scores(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """Return scores with the reasons in their notes; those of a measure with such comparisons have its reason."""
+        """Return scores with the reasons added to their notes, including reasons for their measure's comparisons."""
         for measure, reason in [*((name, reason) for (name, _), reason in self.measures.items()), *self.codes.items()]:
             rows = _noted(rows, pl.col("measure") == measure, reason)
         return _noted(_noted(rows, pl.lit(value=True), self.shard), pl.lit(value=True), self.scores)
@@ -86,7 +87,7 @@ def find_outdated(
     comparisons : DataFrame
         With the columns ``measure`` and ``measure_version``.
     latest : mapping from measure to str, optional
-        What :func:`latest_codes` returns for all shards that are looked at.
+        What :func:`latest_codes` returns for all considered shards.
     """
     codes = {
         name: f"computed by earlier code of {name}"
@@ -104,14 +105,14 @@ def find_outdated(
 
 
 def noted_versions(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """Return by which versions the numbers of a shard are, as far as it is known."""
+    """Return the versions that computed the numbers of a shard, as far as they are known."""
     is_earlier = manifest["schema_version"] < NOTED_SINCE and manifest.get("kind", RUN) in (RUN, PUBLISHED)
     return {**(EARLIER if is_earlier else {}), **manifest.get(VERSIONS, {})}
 
 
 def latest_codes(manifests: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     """Return the hash of the code of each measure that is not built in, from the run that ended last."""
-    # Manifests are large, and there may be thousands: no more than this is kept of each.
+    # Manifests are large, and there may be thousands: only this is kept of each.
     by_time = sorted(
         ((str(manifest.get("finished", "")), own_codes(manifest)) for manifest in manifests), key=itemgetter(0)
     )
@@ -119,14 +120,14 @@ def latest_codes(manifests: Iterable[Mapping[str, Any]]) -> dict[str, str]:
 
 
 def reasons(shard: Shard, with_used: bool = True, latest: Mapping[str, str] | None = None) -> list[str]:
-    """Describe which numbers of a finished shard are of earlier or other versions, and why.
+    """Return which numbers of a finished shard were computed by earlier or other versions, and why.
 
     Parameters
     ----------
     with_used : bool
-        Whether to name also those by other versions of resi and torch, which runs still use.
+        Whether to also name those computed by other versions of resi and torch, which runs still use.
     latest : mapping from measure to str, optional
-        What :func:`latest_codes` returns for the shards beside it.
+        What :func:`latest_codes` returns for all shards of the folder.
 
     Raises
     ------
@@ -148,7 +149,7 @@ def reasons(shard: Shard, with_used: bool = True, latest: Mapping[str, str] | No
 
 
 def _of_models(manifest: Mapping[str, Any], noted: Mapping[str, Any]) -> Iterator[str]:
-    """Yield why all that is about the models of a run is of an earlier version."""
+    """Yield why all numbers about the models of a run are from an earlier version."""
     if manifest.get("kind", RUN) != RUN:
         return
     if reason := _changed("computed from representations of", noted, "extraction", EXTRACTION_VERSION):
@@ -170,7 +171,7 @@ def _changed(what: str, noted: Mapping[str, Any], name: str, current: int) -> st
 
 
 def _other_programs(manifest: Mapping[str, Any], rows: pl.DataFrame) -> Iterator[str]:
-    """Yield which comparisons other versions of resi and torch have made; their keys do not say it."""
+    """Yield which comparisons were computed by other versions of resi and torch, which are not part of their keys."""
     by_resi = rows.filter(pl.col("resi_version") != __version__).group_by("resi_version").len().sort("resi_version")
     for version, count in by_resi.iter_rows():
         yield f"{count} comparisons computed by resi {version}, which is now {__version__}; {USED}"
@@ -180,7 +181,7 @@ def _other_programs(manifest: Mapping[str, Any], rows: pl.DataFrame) -> Iterator
 
 
 def _noted(rows: pl.DataFrame, where: pl.Expr, reason: str) -> pl.DataFrame:
-    """Return rows with a reason added to their notes, unless it is there."""
+    """Return rows with a reason added to their notes, unless it is already there."""
     if not reason or rows.is_empty():
         return rows
     note = pl.col("note").fill_null("")
@@ -195,14 +196,14 @@ def _measure_versions() -> dict[str, int]:
 
 
 def _are_published(manifest: Mapping[str, Any]) -> bool:
-    """Return whether a run has read published models."""
+    """Return whether a run used published models."""
     models = (manifest.get("config") or {}).get("models") or {}
     return bool(models.get("source") == ModelSource.published)
 
 
 @functools.cache
 def _model_versions() -> dict[str, tuple[int, int]]:
-    """Return by domain the version numbers of training models and of reading published ones."""
+    """Return, by domain, the versions of training models and of reading published ones."""
     found = {}
     for name in registry.domains():
         try:

@@ -1,4 +1,4 @@
-"""The folder of merged tables: only one written by a merge is overwritten, and atomically."""
+"""The folder of merged tables: only one written by a merge is overwritten, atomically."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SCRATCH = ".merge-"
 def check_output(folder: Path) -> None:
     """Raise ``UsageError`` unless merged tables may be written to a folder.
 
-    A data root, a folder of shards, a shard, and a folder with files of the same names that no merge has written are
+    A data root, a folder of shards, a shard, and a folder with files of the same names not written by a merge are
     refused.
     """
     if not folder.exists():
@@ -53,7 +53,7 @@ def check_output(folder: Path) -> None:
 
 
 def is_table_of_resi(source: Any) -> bool:
-    """Return whether a Parquet file, given by its path or opened, says that resi has written it."""
+    """Return whether a Parquet file, given by path or opened, is marked as written by resi."""
     try:
         return VERSION_KEY in pl.read_parquet_metadata(source)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError):
@@ -62,10 +62,10 @@ def is_table_of_resi(source: Any) -> bool:
 
 @contextlib.contextmanager
 def opened(folder: Path) -> Iterator[None]:
-    """Hold a folder for merged tables, which is made if it is not there, and wait until no other process merges there.
+    """Lock a folder for merged tables, creating it if needed; wait while another process merges there.
 
-    A folder that was made for this is removed if it ends up without tables. It is writable by everyone who can write
-    to the folder above it. What a killed merge has left is removed.
+    A created folder is removed if it ends up without tables. Everyone who can write to its parent folder can write to
+    it. Leftovers of a killed merge are removed.
     """
     is_new = not folder.exists()
     make_folder(folder)
@@ -85,7 +85,7 @@ def opened(folder: Path) -> Iterator[None]:
 
 
 def replace_tables(folder: Path, written: Path, write_manifest: Callable[[Path], None]) -> None:
-    """Put the tables in ``written`` in place of those in ``folder``; nothing but renaming happens in between."""
+    """Replace the tables in ``folder`` with those in ``written``, only by renaming."""
     write_manifest(written)
     (folder / MANIFEST).unlink(missing_ok=True)
     for name in TABLES:
@@ -97,23 +97,23 @@ def replace_tables(folder: Path, written: Path, write_manifest: Callable[[Path],
 
 
 def _share(path: Path, above: Path) -> None:
-    """Give a new file or folder the write permissions of the folder above it, which its owner may have denied."""
+    """Give a new file or folder the write permissions of its parent folder, regardless of the umask."""
     with contextlib.suppress(OSError):
         new, shared = path.stat(), above.stat()
-        if shared.st_mode & stat.S_ISVTX:  # as /tmp, in which everybody has own folders
+        if shared.st_mode & stat.S_ISVTX:  # such as /tmp, in which everybody has their own folders
             return
         group = stat.S_IWGRP if new.st_gid == shared.st_gid else 0
         path.chmod(stat.S_IMODE(new.st_mode) | shared.st_mode & (group | stat.S_IWOTH))
 
 
 def _is_own(folder: Path) -> bool:
-    """Return whether a merge has written the tables in a folder, or was killed while it did."""
+    """Return whether a merge has written the tables in a folder, or was killed while writing them."""
     manifest = folder / MANIFEST
     if not manifest.exists():
         return all(is_table_of_resi(folder / name) for name in TABLES if (folder / name).exists())
     if _kind(manifest) == MERGED:
         return True
-    # A damaged manifest is written again where only a merge writes.
+    # A damaged manifest is rewritten in folders that only a merge writes to.
     return folder.name == "results" and (folder.parent / "shards").is_dir() and _is_damaged(manifest)
 
 

@@ -1,4 +1,4 @@
-"""What the pairs of a table are of: one set, all of it with each other, or two, each of one with each of the other."""
+"""Whether the pairs of a table are within one set or between two sets."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ class Sides(NamedTuple):
 
 
 def sides_of(pairs: Sequence[Pair]) -> Sides:
-    """Return the sides of pairs, each of which stands there once.
+    """Return the sides of distinct pairs.
 
-    They are of two sets if nothing stands on both sides, or if each on the left is paired with each on the right, such
-    as the layers of two networks that have the same names. One pair alone is of one set.
+    They are between two sets if no name is on both sides, or if each on the left is paired with each on the right, such
+    as the layers of two networks with the same layer names. A single pair is within one set.
     """
     left = list(dict.fromkeys(source for source, _ in pairs))
     right = list(dict.fromkeys(target for _, target in pairs))
@@ -44,7 +44,7 @@ def sides_of(pairs: Sequence[Pair]) -> Sides:
 
 
 def is_mirrored(measure: str, pairs: Collection[Pair]) -> bool:
-    """Return whether a pair in one order holds for both: not if the measure, or the table, tells them apart."""
+    """Return whether a pair in one order holds for both: not if the measure or the table distinguishes the orders."""
     if measure in registry.measures():
         return registry.measures().get(measure).symmetric
     return not any((target, source) in pairs for source, target in pairs if source != target)

@@ -1,7 +1,7 @@
-"""Finished shards and merged tables at a URL that fsspec knows, such as ``s3://bucket/folder``.
+"""Finished shards and merged tables at a URL that fsspec supports, such as ``s3://bucket/folder``.
 
-Runs work below their local data root, where there are locks and renames. What is finished is copied: tables first, the
-manifest last, so that at the URL, too, a shard with a manifest is whole.
+Runs work in their local data root, which has locks and renames. Finished shards are copied, first the tables, then the
+manifest, so that a shard with a manifest is complete at the URL, too.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def is_url(text: str) -> bool:
-    """Return whether a text is a URL and no path of this machine."""
+    """Return whether a text is a URL and not a local path."""
     return "://" in text
 
 
@@ -33,7 +33,7 @@ class RemoteFolder:
     url: str
 
     def fetch(self, shard: Path) -> bool:
-        """Copy the finished shard of a folder's name here, if there is one; return whether there was."""
+        """Copy the finished shard with a folder's name here, if there is one; return whether there was."""
         with self._named() as (system, folder):
             source = f"{folder}/{shard.name}"
             if not system.exists(f"{source}/{MANIFEST}"):
@@ -42,7 +42,7 @@ class RemoteFolder:
             return True
 
     def fetch_all(self, folder: Path) -> None:
-        """Copy all finished shards into a folder; of a data root, those in its ``shards``."""
+        """Copy all finished shards into a folder; for a data root, those in its ``shards``."""
         with self._named() as (system, root):
             found = _manifests_in(system, f"{root}/shards") or _manifests_in(system, root)
             if not found:
@@ -59,11 +59,11 @@ class RemoteFolder:
             if system.exists(f"{target}/{MANIFEST}"):
                 if system.cat_file(f"{target}/{MANIFEST}") == manifest:
                     return
-                system.rm_file(f"{target}/{MANIFEST}")  # no shard while its tables are replaced
+                system.rm_file(f"{target}/{MANIFEST}")  # not a shard while its tables are replaced
             self._copy_there(system, shard, target)
 
     def store_tables(self, tables: Path) -> None:
-        """Copy merged tables to the URL, in place of those that are there."""
+        """Copy merged tables to the URL, replacing those that are there."""
         with self._named() as (system, folder):
             self._check_output(system, folder)
             for name in (MANIFEST, *TABLES):
@@ -72,7 +72,7 @@ class RemoteFolder:
             self._copy_there(system, tables, folder)
 
     def _check_output(self, system: Any, folder: str) -> None:
-        """Raise ``UsageError`` unless the folder is empty or holds merged tables: only those are written over."""
+        """Raise ``UsageError`` unless the folder is empty or holds merged tables: only those are overwritten."""
         manifest = f"{folder}/{MANIFEST}"
         if system.exists(manifest):
             try:
@@ -85,7 +85,7 @@ class RemoteFolder:
                 with system.open(f"{folder}/{name}", "rb") as file:
                     is_own = is_own and is_table_of_resi(file)
         if not is_own:
-            raise UsageError(f"{self.url} holds tables or a manifest that resi-merge has not written; name another URL")
+            raise UsageError(f"{self.url} holds tables or a manifest not written by resi-merge; name another URL")
 
     def _copy_here(self, system: Any, source: str, folder: Path) -> None:
         for name in (*TABLES, MANIFEST):
@@ -101,14 +101,14 @@ class RemoteFolder:
 
     @contextlib.contextmanager
     def _named(self) -> Iterator[tuple[Any, str]]:
-        """Yield the file system and the folder in it; errors of either name the URL.
+        """Yield the file system and the folder in it; errors name the URL.
 
         Raises
         ------
         UsageError
             If the URL's protocol is unknown, or its package is not installed.
         StoreError
-            If the store refuses something.
+            If the store reports an error.
         """
         from fsspec.core import url_to_fs
 
@@ -117,17 +117,17 @@ class RemoteFolder:
         except (ImportError, ValueError) as error:
             raise UsageError(f"{self.url}: {error}") from error
         try:
-            # What is listed may be old: another machine may have stored a shard since.
+            # A cached listing may be outdated: another machine may have stored a shard since.
             system.invalidate_cache()
             yield system, str(folder).rstrip("/")
         except (UsageError, StoreError):
             raise
-        except Exception as error:  # each store has its own errors
+        except Exception as error:  # every store has its own error classes
             raise StoreError(f"{self.url}: {type(error).__name__}: {error}") from error
 
 
 def _manifests_in(system: Any, folder: str) -> list[str]:
-    """Return the manifests of the folders in a folder, whose name may hold anything."""
+    """Return the manifests of the folders in a folder, whose name may hold special characters."""
     depth = folder.count("/") + 2
     found = map(str, system.find(folder, maxdepth=2))
     return sorted(path for path in found if path.endswith(f"/{MANIFEST}") and path.count("/") == depth)

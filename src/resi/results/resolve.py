@@ -8,18 +8,18 @@ import polars as pl
 
 from resi.choices import Status
 
-# The better one of two rows for one comparison comes first.
+# The better status comes first.
 _RANKS = {status.value: rank for rank, status in enumerate(Status)}
-# Two values for one comparison agree within this share of their size, or this distance where they are near zero, as a
-# distance between equal representations is; what is left is the order of additions and the square root of rounding.
+# Two values for one comparison agree within this share of their size, or within this distance near zero, such as for
+# the distance between equal representations; this covers the order of additions and the square root of rounding.
 RELATIVE_TOLERANCE = 1e-6
 ABSOLUTE_TOLERANCE = 1e-8
 CONTRADICTED = "different values, from "
-"""How the error of a comparison begins of which shards have different values."""
+"""The beginning of the error of a comparison for which shards have different values."""
 
 
 class Resolved(NamedTuple):
-    """One row for each key, and all rows of those keys whose rows contradict each other."""
+    """One row for each key, and all rows of keys with contradictory rows."""
 
     kept: pl.DataFrame
     conflicts: pl.DataFrame
@@ -28,19 +28,19 @@ class Resolved(NamedTuple):
 def resolve_comparisons(rows: pl.DataFrame) -> Resolved:
     """Keep one row for each comparison, in no particular order.
 
-    A row that is ok is kept before an undefined one, and that before a failed one. Where values differ by more than
-    rounding, none of them is chosen: the row that is kept has status ``failed`` and says so, and all rows with a value
-    are returned beside. Among rows that agree, the smallest value and the shortest time come first, so that the order
-    of ``rows`` makes no difference.
+    An ok row is preferred to an undefined one, and that to a failed one. If values differ by more than rounding, none
+    is chosen: the kept row has status ``failed`` and says so, and all rows with a value are returned as conflicts.
+    Among rows that agree, the smallest value and the shortest time are preferred, so the order of ``rows`` has no
+    effect.
 
     Parameters
     ----------
     rows : DataFrame
-        Of the columns ``COMPARISONS`` and ``shard``, where each row was found.
+        With the columns ``COMPARISONS`` and ``shard``, the origin of each row.
     """
     repeated = rows["key"].is_duplicated()
     single, several = rows.filter(~repeated).drop("shard"), rows.filter(repeated)
-    # Of an earlier version's row the pair may be missing; a note of any of the rows is kept.
+    # Rows of earlier versions may lack the pair; a note of any of the rows is kept.
     several = several.with_columns(pl.col("pair").max().over("key"), note=_note())
     several = several.sort(["key", _status_rank(), "value", "seconds", *_others(rows)], nulls_last=True)
     conflicts = several.filter(_differs(pl.when(status=Status.ok.value).then("value")))
@@ -57,16 +57,16 @@ def resolve_comparisons(rows: pl.DataFrame) -> Resolved:
 
 
 def resolve_scores(rows: pl.DataFrame) -> Resolved:
-    """Keep one row for each score: the one that lacks the fewest comparisons.
+    """Keep one row for each score: the one with the fewest missing comparisons.
 
-    Where several of those differ by more than rounding, none of their values is chosen.
+    If several of those differ by more than rounding, none of their values is chosen.
 
     Parameters
     ----------
     rows : DataFrame
-        Of the columns ``SCORES`` and ``shard``.
+        With the columns ``SCORES`` and ``shard``.
     """
-    # Earlier versions did not say how small a p-value can be.
+    # Earlier versions did not record the smallest possible p-value.
     rows = rows.with_columns(note=_note(), smallest_p=pl.col("smallest_p").max().over("key"))
     rows = rows.sort(["key", "failed_pairs", "value", *_others(rows)], nulls_last=True)
     fewest = rows.filter(pl.col("failed_pairs") == pl.col("failed_pairs").min().over("key"))
@@ -84,12 +84,12 @@ def resolve_scores(rows: pl.DataFrame) -> Resolved:
 
 
 def _note() -> pl.Expr:
-    """Return one of the notes on a row's key, the empty one only if there is no other."""
+    """Return one of the notes of a key's rows; empty only if all are empty."""
     return pl.col("note").fill_null("").max().over("key")
 
 
 def is_contradicted() -> pl.Expr:
-    """Return whether a row has no value because shards have different ones; such a row is not a comparison."""
+    """Return whether a row has no value because shards contradict each other; such a row is not a comparison."""
     has_failed = pl.col("status") == Status.failed.value
     return has_failed & pl.col("error").str.starts_with(CONTRADICTED).fill_null(value=False)
 
@@ -99,7 +99,7 @@ def _status_rank() -> pl.Expr:
 
 
 def status_rank(status: str) -> int:
-    """Return how far a status is from the best one; one that is not known is the worst."""
+    """Return the rank of a status, 0 the best; an unknown one is the worst."""
     return _RANKS.get(status, len(_RANKS))
 
 
@@ -108,7 +108,7 @@ def _others(rows: pl.DataFrame) -> list[str]:
 
 
 def _differs(value: pl.Expr) -> pl.Expr:
-    """Return whether a row has a value and those of its key differ by more than rounding."""
+    """Return whether a row has a value and the values of its key differ by more than rounding."""
     spread = value.max().over("key") - value.min().over("key")
     allowed = RELATIVE_TOLERANCE * value.abs().max().over("key") + ABSOLUTE_TOLERANCE
     return value.is_not_null() & (spread > allowed)

@@ -10,21 +10,21 @@ import polars as pl
 
 SCHEMA_VERSION = 7
 SCORE_VERSION = 4
-"""Raise it when scoring would give other numbers for the same comparisons: finished runs then score them again."""
+"""Raise it when scoring gives other numbers for the same comparisons: finished runs then score them again."""
 NAMED_BY = 3
-"""Part of the names of shards; that of scores when they last changed with it. Now it stays, and so do the names."""
+"""Part of the names of shards: the score version when names last changed with it. It is fixed now."""
 
 COMPUTED, PUBLISHED = "resi", "published"
 """Where a row comes from: computed by resi, or imported from the published benchmark's results.
 
-Of its models, ``PUBLISHED`` says that they are the published ones.
+As a source of models, ``PUBLISHED`` means the published models.
 """
 TRAINED = "trained"
 """Models that resi has trained."""
 OWN = "own"
-"""A user's own models, of which the representations were given."""
+"""A user's own models, given by their representations."""
 
-# Columns that tables of earlier versions lack, with what stands there when one is read.
+# Columns that tables of earlier versions lack, with the values filled in when such a table is read.
 LATER_COLUMNS: dict[str, str | None] = {
     "origin": COMPUTED,
     "probe": None,
@@ -49,11 +49,11 @@ LATER_COLUMNS: dict[str, str | None] = {
 }
 
 NULL = "null"
-"""Among the parameters of a row, the number of permutations: its value is the calibrated one."""
+"""The parameter of rows with calibrated values: the number of permutations."""
 
 
 def is_calibrated(parameters: pl.Expr) -> pl.Expr:
-    """Return whether values are calibrated ones, which grow with similarity, also those of distances."""
+    """Return whether values are calibrated, in which case larger means more similar, also for distances."""
     return parameters.fill_null("").str.contains(f'"{NULL}":', literal=True)
 
 
@@ -102,7 +102,7 @@ AGGREGATES = {
 INTERVALS: dict[str, pl.DataType | type[pl.DataType]] = {"low": pl.Float64, "high": pl.Float64}
 """The columns that ``bootstrap=`` adds: the 95 % interval over samples; null where there is none."""
 DRAWS: dict[str, pl.DataType | type[pl.DataType]] = {"samples": pl.Int64, "draws": pl.List(pl.Float64)}
-"""And with ``draws=True`` what differences take: how many samples are drawn from, and a value for each draw."""
+"""The columns added by ``draws=True``, for differences: the number of samples, and a value for each draw."""
 
 COMPARISONS = {
     "domain": pl.String,
@@ -175,7 +175,7 @@ SCORES = {
     "settings": pl.String,  # the groups, from unaltered to most altered; empty where an earlier version does not say
 }
 
-# Sorting by these makes tables independent of the order in which rows came.
+# Sorting by these makes tables independent of the order of incoming rows.
 COMPARISON_ORDER = [
     "domain", "dataset", "architecture", "measure", "parameters", "origin", "model_source", "pooling", "probe",
     "setting_a", "seed_a", "layer_a", "setting_b", "seed_b", "layer_b", "key",

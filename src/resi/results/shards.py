@@ -1,8 +1,8 @@
-"""Shards: what one run writes, a folder with two tables and a manifest.
+"""Shards: the output of one run, a folder with two tables and a manifest.
 
-The manifest is written last and holds the hashes of the tables and its own, so a shard with a manifest is whole. While
-a run goes on, finished comparisons are kept as parts that carry their hash in their name; a later run finds them there.
-A table without a manifest is never read: it may be incomplete.
+The manifest is written last and holds its own hash and those of the tables, so a shard with a manifest is complete.
+During a run, finished comparisons are kept as parts with their hash in their name, where a later run finds them.
+A table without a manifest is never read, as it may be incomplete.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Shard:
     Parameters
     ----------
     folder : Path
-        ``shards/<name>``; the name is a hash of what the run computes, so the same run has the same shard.
+        ``shards/<name>``; the name ends in a hash of what the run computes, so the same run has the same shard.
     """
 
     folder: Path
@@ -71,13 +71,13 @@ class Shard:
         return (self.folder / MANIFEST).is_file()
 
     def add(self, row: Mapping[str, Any]) -> None:
-        """Keep a finished comparison; written half a minute after the last write, or once there are many."""
+        """Add a finished comparison; it is written half a minute after the last write, or once there are many."""
         self._pending.append(row)
         if len(self._pending) >= FLUSH_ROWS or time.monotonic() - self._flushed > FLUSH_SECONDS:
             self.flush()
 
     def flush(self) -> None:
-        """Write what is pending as one more part; from then on the shard is unfinished."""
+        """Write pending comparisons as another part; from then on the shard is unfinished."""
         if self._pending:
             self._reopen()
             self._add_part(table(self._pending, COMPARISONS, COMPARISON_ORDER))
@@ -85,7 +85,7 @@ class Shard:
         self._flushed = time.monotonic()
 
     def finish(self, comparisons: pl.DataFrame, scores: pl.DataFrame, manifest: Mapping[str, Any]) -> None:
-        """Write the final tables and the manifest, and drop the parts."""
+        """Write the final tables and the manifest, and delete the parts."""
         self._reopen()
         write_table(self.folder / COMPARISONS_FILE, comparisons.sort(COMPARISON_ORDER, nulls_last=True))
         write_table(self.folder / SCORES_FILE, scores.sort(SCORE_ORDER, nulls_last=True))
@@ -94,12 +94,12 @@ class Shard:
         shutil.rmtree(self.folder / PARTS, ignore_errors=True)
 
     def _reopen(self) -> None:
-        """Make a finished shard an unfinished one that has the same comparisons; what is damaged is lost."""
+        """Turn a finished shard into an unfinished one with the same comparisons; damaged ones are dropped."""
         if not self.is_complete:
             return
         with contextlib.suppress(ArtifactError):
             known = known_columns(self.verify())
-            shutil.rmtree(self.folder / PARTS, ignore_errors=True)  # what a kill has left of an earlier run
+            shutil.rmtree(self.folder / PARTS, ignore_errors=True)  # leftovers of a killed run
             self._add_part(read_table(self.folder / COMPARISONS_FILE, COMPARISONS, known=known))
         for name in (MANIFEST, *TABLES):
             (self.folder / name).unlink(missing_ok=True)
@@ -131,7 +131,7 @@ class Shard:
         return manifest
 
     def whole_tables(self, on_damage: OnDamage) -> list[Path]:
-        """Return the files of comparisons that match their hashes: the table, or of an unfinished run the parts.
+        """Return the files of comparisons that match their hashes: the table, or the parts of an unfinished run.
 
         Parameters
         ----------
@@ -158,17 +158,17 @@ class Shard:
         return [self.folder / COMPARISONS_FILE] if self.is_complete else self._parts()
 
     def comparisons(self, where: pl.Expr | None = None, on_damage: OnDamage | None = None) -> pl.DataFrame:
-        """Return the comparisons, of an unfinished run those done so far, the newest first.
+        """Return the comparisons; for an unfinished run, those done so far, the newest first.
 
-        Another process may finish or begin the run meanwhile; then it is read again.
+        If another process finishes or restarts the run meanwhile, the shard is read again.
 
         Parameters
         ----------
         where : polars expression, optional
             Which rows to return.
         on_damage : callable, optional
-            Called with the error for each damaged table or part, which is left out; without it, the first such error
-            is raised.
+            Called with the error for each damaged table or part, which is left out; without it, the first error is
+            raised.
         """
         rows, damage = self._settled(lambda: self._read(where))
         for error in damage:
@@ -178,7 +178,7 @@ class Shard:
         return rows
 
     def _read(self, where: pl.Expr | None) -> tuple[pl.DataFrame, list[ArtifactError]]:
-        """Return the comparisons that can be read, and what is wrong with the others."""
+        """Return the readable comparisons, and the errors of the others."""
         frames, damage = [pl.DataFrame(schema=COMPARISONS)], []
         is_complete = self.is_complete
         for path in [self.folder / COMPARISONS_FILE] if is_complete else reversed(self._parts()):
@@ -190,14 +190,14 @@ class Shard:
         return pl.concat(frames), damage
 
     def _check(self, path: Path, is_complete: bool) -> dict[str, str]:
-        """Check the tables of a finished run, or a part of another; return what is known of columns they may lack."""
+        """Check the tables of a finished run, or a part of an unfinished one; return values of columns it may lack."""
         if is_complete:
             return known_columns(self.verify())
         _check_part(path)
         return {}
 
     def _settled(self, read: Callable[[], tuple[Found, list[ArtifactError]]]) -> tuple[Found, list[ArtifactError]]:
-        """Return what can be read and what is damaged; read again if another process has written meanwhile."""
+        """Return readable rows and errors; read again if another process has written meanwhile."""
         for _ in range(READ_TRIES):
             before = self._state()
             found, damage = read()
@@ -207,9 +207,9 @@ class Shard:
         return found, damage
 
     def tables(self) -> tuple[pl.DataFrame, Iterator[pl.DataFrame]]:
-        """Return the scores of a finished run, and its comparisons a part at a time.
+        """Return the scores of a finished run, and its comparisons one part at a time.
 
-        Of merged tables, the comparisons that contradict each other are among them.
+        For merged tables, this includes the contradictory comparisons.
         """
         manifest = self.verify()
         known = known_columns(manifest)
@@ -218,21 +218,21 @@ class Shard:
         return read_table(self.folder / SCORES_FILE, SCORES, known=known), batches
 
     def unfinished_table(self) -> Path | None:
-        """Return the table of comparisons that a run or merge left which was killed before it wrote the manifest."""
+        """Return the table left by a run or merge that was killed before it wrote the manifest."""
         path = self.folder / COMPARISONS_FILE
         return path if path.is_file() and not self.is_complete and not (self.folder / PARTS).is_dir() else None
 
     def changed(self) -> float:
-        """Return when a file of the shard was last written, in seconds since 1970."""
+        """Return the time of the last write to the shard, in seconds since 1970."""
         return max((changed for changed, _, _ in self._state().values()), default=0) / 1e9
 
     def steadily(self, read: Callable[[], Found]) -> Found:
-        """Return what ``read`` makes of the folder; it is called again if another process has written meanwhile.
+        """Return the result of ``read``; it is called again if another process has written meanwhile.
 
         Raises
         ------
         ResiError
-            Of ``read``, if nobody was writing, or if somebody writes again and again.
+            The error of ``read``, if nobody was writing, or if another process keeps writing.
         """
         for tries_left in reversed(range(READ_TRIES)):
             before = self._state()
@@ -245,10 +245,10 @@ class Shard:
                 continue
             if self._state() == before:
                 return found
-        raise ArtifactError(f"{self.folder} is being written again and again by another process.", advice="Try later.")
+        raise ArtifactError(f"{self.folder} is being written repeatedly by another process.", advice="Try later.")
 
     def _state(self) -> State:
-        """Return when each file was last written, its size and inode; equal states mean that nobody has written."""
+        """Return time, size and inode of each file; equal states mean that nobody has written."""
         state = {}
         for path in (*(self.folder / name for name in (MANIFEST, *TABLES)), *self._parts()):
             with contextlib.suppress(FileNotFoundError):
@@ -265,7 +265,7 @@ class Shard:
 
 
 def _check_part(path: Path) -> None:
-    """Raise ``ArtifactError`` unless a part's content is what its name says; a missing one is not damage."""
+    """Raise ``ArtifactError`` unless a part's content matches the hash in its name, or if it is missing."""
     try:
         with reading(path, ""):
             found = hash_file(path)
@@ -278,7 +278,7 @@ def _check_part(path: Path) -> None:
 
 
 def manifests_of(shards: Iterable[Shard]) -> Iterator[dict[str, Any]]:
-    """Yield the manifests of finished shards that can be read."""
+    """Yield the readable manifests of finished shards."""
     for shard in shards:
         with contextlib.suppress(ResiError):
             if shard.is_complete:
@@ -286,7 +286,7 @@ def manifests_of(shards: Iterable[Shard]) -> Iterator[dict[str, Any]]:
 
 
 def find_shards(root: Path) -> Iterator[Shard]:
-    """Yield the shards below a data root or a folder of shards, by name; or ``root`` itself, if it is one."""
+    """Yield the shards below a data root or a folder of shards, by name; or ``root`` itself, if it is a shard."""
     if is_single(root):
         yield Shard(root)
         return
@@ -294,14 +294,14 @@ def find_shards(root: Path) -> Iterator[Shard]:
 
 
 def find_strays(root: Path) -> Iterator[Path]:
-    """Yield what is in the folder of shards but is not a shard."""
+    """Yield files and folders in the folder of shards that are not shards."""
     if is_single(root):
         return
     yield from (path for path in folders_below(root) if not is_shard(path) and not path.name.startswith("."))
 
 
 def shards_folder(root: Path) -> Path:
-    """Return the folder of shards of a data root, or ``root`` itself where shards lie right in it."""
+    """Return the folder of shards of a data root, or ``root`` itself if it contains shards directly."""
     below = root / "shards"
     if not below.is_dir() and root.is_dir() and any(is_shard(folder) for folder in root.iterdir()):
         return root
@@ -315,7 +315,7 @@ def count_statuses(comparisons: pl.DataFrame) -> dict[str, int]:
 
 
 def folders_below(root: Path) -> list[Path]:
-    """Return what lies in the folder of shards of a data root, by name."""
+    """Return the contents of the folder of shards of a data root, by name."""
     folder = shards_folder(root)
     return sorted(folder.iterdir()) if folder.is_dir() else []
 
@@ -326,5 +326,5 @@ def is_shard(folder: Path) -> bool:
 
 
 def is_single(root: Path) -> bool:
-    """Return whether a folder is a shard or merged tables, and no data root."""
+    """Return whether a folder is a shard or merged tables, and not a data root."""
     return is_shard(root) and not (root / "shards").is_dir()

@@ -1,8 +1,8 @@
-"""Stored comparisons: the only reader of those below a data root, used by runs, plans and progress.
+"""Stored comparisons: the single reader of a data root's comparisons, used by runs, plans and progress.
 
-All three leave out the same: shards and merged tables that do not match their hashes, and merged tables that hold
-contradictions. Shards of other datasets are passed over by their name or manifest; of the others, a run looks at the
-keys alone, all files at once, and reads and verifies only those that hold what it needs.
+All three leave out the same: shards and merged tables that do not match their hashes, and merged tables with
+contradictions. Shards of other datasets are skipped by name or manifest; of the others, a run first scans only the
+keys of all files, and reads and verifies only the files that hold comparisons it needs.
 """
 
 from __future__ import annotations
@@ -36,20 +36,20 @@ KEYS = {name: COMPARISONS[name] for name in ("domain", "dataset", "key")}
 
 @dataclass(frozen=True)
 class Scope:
-    """Where comparisons can be: of one dataset. It spares reading other shards, and most of a merged table."""
+    """The dataset of the wanted comparisons, so that other shards and most of a merged table need not be read."""
 
     domain: str
     dataset: str
     also: tuple[str, ...] = ()
-    """What else stands in the column of datasets, where models were trained on others than they are represented on."""
+    """Further values in the dataset column, if models were trained on other datasets than they are represented on."""
 
     def filter(self) -> pl.Expr:
-        """Return which rows are in it."""
+        """Return the filter for its rows."""
         is_dataset = pl.any_horizontal(pl.col("dataset") == name for name in (self.dataset, *self.also))
         return (pl.col("domain") == self.domain) & is_dataset
 
     def is_in_name(self, name: str) -> bool:
-        """Return whether a shard is named as one of this dataset."""
+        """Return whether a shard's name is that of a run on this dataset."""
         return name.startswith(f"{self.domain}-{self.dataset}-")
 
     def covers(self, manifest: Mapping[str, Any]) -> bool:
@@ -69,15 +69,16 @@ def find_comparisons(
 ) -> dict[str, dict[str, Any]]:
     """Return the stored comparisons among ``keys``, from every shard and the merged table below a data root.
 
-    Where several rows have one key, one that is ok stands before an undefined one, and that before a failed one; of
-    equals, the one of the shard ``first``. What failed because shards contradict each other is not stored.
+    If several rows have the same key, an ok row is preferred to an undefined one, and that to a failed one; among
+    equals, that of the shard ``first``. Comparisons that failed because shards contradict each other count as not
+    stored.
 
     Parameters
     ----------
     on_damage : callable
-        Called with the error, once for each table that is needed and cannot be read; it is left out.
+        Called with the error, once for each needed table that cannot be read; the table is left out.
     scope : Scope, optional
-        Where comparisons with these keys can be.
+        The dataset of these comparisons.
     """
     search = _Search(set(keys), scope, on_damage)
     shards = list(_shards(root, None if scope is None else [scope], on_damage))
@@ -94,14 +95,14 @@ def find_comparisons(
 
 
 def read_stored(root: Path, on_damage: OnDamage, scopes: Collection[Scope] | None = None) -> Stored:
-    """Summarise what all shards and the merged table below a data root hold.
+    """Summarise the comparisons in all shards and the merged table below a data root.
 
     Parameters
     ----------
     on_damage : callable
-        Called with the error, once for each table that cannot be read; it is left out.
+        Called with the error, once for each table that cannot be read; the table is left out.
     scopes : collection of Scope, optional
-        Where comparisons are of interest; by default everywhere.
+        The datasets of interest; by default, all.
     """
     merged = Shard(Store(root).results)
     shards = [*_shards(root, scopes, on_damage), *([merged] if _is_usable(merged, on_damage) else [])]
@@ -117,13 +118,13 @@ def read_stored(root: Path, on_damage: OnDamage, scopes: Collection[Scope] | Non
     for some, piece in _in_bulk(sorted(map(str, paths)), read):
         if piece is not None:
             pieces.append(piece)
-        elif Path(some[0]).exists():  # else another process has finished the run
+        elif Path(some[0]).exists():  # otherwise another process has finished the run
             on_damage(ArtifactError(f"{some[0]} is damaged: it cannot be read as a table of resi."))
     return combine(pieces)
 
 
 class _Search:
-    """The comparisons found so far, and the keys for which a better row may still come."""
+    """The comparisons found so far, and the keys for which there may be a better row."""
 
     def __init__(self, keys: set[str], scope: Scope | None, on_damage: OnDamage) -> None:
         self.left = keys
@@ -145,7 +146,7 @@ class _Search:
         self.left = {key for key in self.left if key not in self.found or status_rank(self.found[key]["status"])}
 
     def holders(self, shards: Sequence[Shard]) -> Iterator[Shard]:
-        """Yield the shards that seem to hold one of the keys; of those that cannot be read nobody knows."""
+        """Yield the shards that may hold one of the keys, including those that cannot be read."""
         if not self.left:
             return
         shard_of = {str(path): shard.folder for shard in shards for path in shard.files_of_comparisons()}
@@ -170,7 +171,7 @@ class _Search:
 def _shards(root: Path, scopes: Collection[Scope] | None, on_damage: OnDamage) -> Iterator[Shard]:
     """Yield the shards of runs below a data root that may hold comparisons of a scope.
 
-    The name that a run gives its shard says it; only for those that somebody has renamed a manifest is read.
+    The name of a shard states its dataset; a manifest is read only for shards that were renamed.
     """
     from resi import registry
 
@@ -202,7 +203,7 @@ def _may_hold(manifest: Mapping[str, Any], scopes: Collection[Scope] | None) -> 
 
 
 def _is_usable(merged: Shard, on_damage: OnDamage) -> bool:
-    """Return whether there are merged tables that can be read, and nothing in them contradicts itself."""
+    """Return whether there are readable merged tables without contradictions."""
     try:
         return merged.steadily(lambda: _check_merged(merged))
     except ResiError as error:
@@ -211,14 +212,14 @@ def _is_usable(merged: Shard, on_damage: OnDamage) -> bool:
 
 
 def _check_merged(merged: Shard) -> bool:
-    """Return whether there are merged tables; raise ``ArtifactError`` where no run should take anything from them."""
+    """Return whether there are merged tables; raise ``ArtifactError`` if runs must not use them."""
     if table := merged.unfinished_table():
         raise ArtifactError(f"{table} has no manifest, so it may be incomplete. Merge again to replace it.")
     if not merged.is_complete:
         return False
     if CONFLICTS_FILE in merged.manifest()["files"]:
         raise ArtifactError(
-            f"{merged.folder / COMPARISONS_FILE} is made of shards that contradict each other, see {CONFLICTS_FILE}. "
+            f"{merged.folder / COMPARISONS_FILE} was merged from contradictory shards, see {CONFLICTS_FILE}. "
             "Delete the shard that is wrong, and merge again."
         )
     return True
@@ -231,7 +232,7 @@ def _scan(paths: Sequence[str], schema: Mapping[str, Any], **options: Any) -> pl
 def _in_bulk(
     paths: Sequence[str], read: Callable[[Sequence[str]], Found]
 ) -> Iterable[tuple[Sequence[str], Found | None]]:
-    """Yield groups of files with what was read of all at once; a file that cannot be read comes alone, with None."""
+    """Yield groups of files with their rows, read together; a file that cannot be read is yielded alone, with None."""
     if not paths:
         return
     try:

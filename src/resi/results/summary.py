@@ -1,4 +1,4 @@
-"""A summary of stored comparisons: their keys, measures and sizes, and how long they took."""
+"""A summary of stored comparisons: their keys, measures, sizes and times."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ COUNTS = pl.Schema(
 
 @dataclass(frozen=True)
 class KeySet:
-    """Keys as hashes of 64 bits, 8 bytes each: of millions, two are the same with a chance of one in a million."""
+    """Keys as 64-bit hashes: among millions, two collide with a probability of one in a million."""
 
     hashes: Hashes = field(default_factory=lambda: np.empty(0, np.uint64))
 
@@ -59,9 +59,9 @@ class Stored:
     Attributes
     ----------
     counts : DataFrame
-        Of the columns ``COUNTS``, one row for each combination of the columns ``KIND``.
+        With the columns ``COUNTS``, one row for each combination of the columns ``KIND``.
     made, failed : KeySet
-        Comparisons that are ok or undefined, and those that have failed; one may be in both.
+        Comparisons that are ok or undefined, and failed ones; a comparison may be in both.
     """
 
     counts: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=COUNTS))
@@ -69,11 +69,11 @@ class Stored:
     failed: KeySet = KeySet()
 
     def has(self, keys: Sequence[str]) -> np.ndarray[Any, np.dtype[np.bool_]]:
-        """Return for each key whether such a comparison is stored."""
+        """Return for each key whether its comparison is stored."""
         return np.asarray(self.made.has(keys) | self.failed.has(keys))
 
     def measures(self, place: tuple[str, str, str]) -> set[str]:
-        """Return the names of measures of which there are comparisons in a place."""
+        """Return the names of measures with comparisons in a place."""
         return self._measures.get(tuple(place), set())
 
     @cached_property
@@ -89,18 +89,18 @@ class Stored:
 
     @cached_property
     def _sizes(self) -> dict[tuple[str, ...], tuple[int, int]]:
-        # Outputs have a row as well, but no measure of representations.
+        # Outputs also have rows, but not a measure of representations.
         counted = self.counts.filter(pl.col("prepared") > 0).group_by(*PLACE, "shape_a").agg(pl.col("prepared").sum())
         ordered = counted.sort("prepared", "shape_a")
         return {tuple(place): size for *place, shape, _ in ordered.iter_rows() if (size := matrix_size(shape))}
 
     def without(self, failed: bool, others: bool) -> Stored:
-        """Return the same rates without the comparisons to be computed again: the failed ones, or all others."""
+        """Return the same rates without the comparisons to be recomputed: the failed ones, or all others."""
         return replace(self, failed=KeySet() if failed else self.failed, made=KeySet() if others else self.made)
 
 
 def summarize(rows: pl.LazyFrame) -> Stored:
-    """Return rows of the columns ``SUMMARIZED`` in short, without having them in memory at once."""
+    """Return a summary of rows with the columns ``SUMMARIZED``, without holding them all in memory."""
     # Calibrated comparisons take longer, so no rate follows from them.
     seconds = pl.when(~is_calibrated(pl.col("parameters"))).then(pl.col("seconds") + pl.col("prepare_seconds"))
     counts = rows.group_by(KIND).agg(
@@ -115,7 +115,7 @@ def summarize(rows: pl.LazyFrame) -> Stored:
 
 
 def combine(pieces: Sequence[Stored]) -> Stored:
-    """Return what several groups of files hold together."""
+    """Return the combined summary of several groups of files."""
     if len(pieces) == 1:
         return pieces[0]
     return Stored(

@@ -1,4 +1,4 @@
-"""Result tables as Parquet files: written atomically, read with their columns and version checked."""
+"""Result tables as Parquet files: written atomically, with columns and version checked on reading."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def table(rows: Iterable[Mapping[str, Any]], schema: Schema, order: Sequence[str
 
 
 class TableBuilder:
-    """A table made of rows as they come, which take a tenth of the memory they have as dictionaries."""
+    """A table built row by row, in a tenth of the memory of dictionaries."""
 
     def __init__(self, schema: Schema) -> None:
         self._schema = dict(schema)
@@ -76,7 +76,7 @@ def write_table(path: Path, frame: pl.DataFrame | pl.LazyFrame) -> None:
 
 @contextlib.contextmanager
 def polars_io(folder: Path) -> Iterator[None]:
-    """Raise as ``OSError`` what Polars calls an error of computation where the system refused to write to a folder."""
+    """Raise ``OSError`` in place of Polars' ``ComputeError`` if the system refused to write to a folder."""
     try:
         yield
     except pl.exceptions.PolarsError as error:
@@ -92,13 +92,13 @@ def read_table(
 ) -> pl.DataFrame:
     """Read the rows of a Parquet file that satisfy ``where``, with the columns of ``schema``.
 
-    Columns that came with a later version than the file's are filled with what is ``known`` of them, else as
-    ``LATER_COLUMNS`` says.
+    Columns added by a later version than the file's are filled with their ``known`` values, otherwise with those in
+    ``LATER_COLUMNS``.
 
     Raises
     ------
     ArtifactError
-        If the file is damaged, no table of resi, or of a later version; the message names it and says what to do.
+        If the file is damaged, not a table of resi, or of a later version; the message names it and says what to do.
     """
     with named_damage(path):
         frame = _scan(path, schema, known)
@@ -128,7 +128,7 @@ def scan_table(path: Path, schema: Schema, known: Mapping[str, str] | None = Non
     Raises
     ------
     ArtifactError
-        As :func:`read_table`, as far as the file's beginning and end show it.
+        As :func:`read_table`, as far as the file's header and footer show it.
     """
     with named_damage(path):
         return _scan(path, schema, known)
@@ -149,7 +149,7 @@ def _scan(path: Path, schema: Schema, known: Mapping[str, str] | None) -> pl.Laz
 
 
 def complete(frame: Frame, schema: Schema, known: Mapping[str, str] | None = None) -> Frame:
-    """Return the columns of ``schema``; those that came later than the table are filled as by :func:`read_table`."""
+    """Return the columns of ``schema``; those added after the table was written are filled as by :func:`read_table`."""
     fillings = {**LATER_COLUMNS, **(known or {})}
     found = frame.lazy().collect_schema()
     filled = [
@@ -162,7 +162,7 @@ def complete(frame: Frame, schema: Schema, known: Mapping[str, str] | None = Non
 
 @contextlib.contextmanager
 def named_damage(path: Path, advice: str = "Repeat the same run or merge to write it again.") -> Iterator[None]:
-    """Turn any error that Polars raises on a damaged file into an ``ArtifactError`` that names it."""
+    """Turn any error raised by Polars on a damaged file into an ``ArtifactError`` that names it."""
     try:
         yield
     except PermissionError as error:

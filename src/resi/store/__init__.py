@@ -1,1 +1,1 @@
-"""The data root: models, representations and downloads, written whole or not at all, locked, checked when read."""
+"""The data root: models, representations and downloads, written atomically, locked, and checked when read."""

@@ -1,7 +1,7 @@
 """Archives (zip, tar, tar.gz, tar.zst) unpacked so that they cannot write outside their folder or fill the disk.
 
-All names and sizes, and the space on the disk, are checked before anything is written, and of a tar, whose members
-have no checksums, the checksum of its compression as well. Links and devices are never made.
+All names, sizes and the disk space are checked before anything is written; for a tar, whose members have no checksums,
+also the checksum of its compression. Links and devices are never created.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 CHUNK_BYTES = 2**20
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.zst")
-# What extends a tar's header, such as a long name, is held in memory.
+# Extended tar headers, such as long names, are held in memory.
 LARGEST_HEADER = 2**20
 EXTENDED = (
     tarfile.XHDTYPE,
@@ -41,7 +41,7 @@ EXTENDED = (
     tarfile.GNUTYPE_LONGLINK,
 )
 PLAIN = (tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.CONTTYPE)
-# What the readers of the standard library and of pyarrow raise where an archive is damaged.
+# Errors raised by the standard library and pyarrow on damaged archives.
 DAMAGE = (
     EOFError,
     OSError,
@@ -64,7 +64,7 @@ class Member(NamedTuple):
     name : str
         Its name in the archive.
     size : int
-        Bytes, unpacked, as the archive states them.
+        Unpacked bytes, as stated in the archive.
     path : Path
         Where it goes.
     """
@@ -82,15 +82,15 @@ def is_archive(name: str) -> bool:
 def unpack(archive: Path, folder: Path, *, limit: int, place: Placement = lambda name: name) -> list[Path]:
     """Unpack an archive.
 
-    Of a zip, files that are there with the right size and checksum are not written again; a tar has no checksums of its
-    members, so that they are written again.
+    Existing files with the right size and checksum are not written again, if the archive is a zip; members of a tar
+    have no checksums, so they are always written.
 
     Parameters
     ----------
     limit : int
-        Bytes that may be unpacked in all: a small archive can hold endless zeros.
+        Maximum total of unpacked bytes, as a small archive can expand without bound.
     place : callable
-        Says where below ``folder`` a member goes, or None to leave it out.
+        Returns the path of a member below ``folder``, or None to leave it out.
 
     Returns
     -------
@@ -100,9 +100,9 @@ def unpack(archive: Path, folder: Path, *, limit: int, place: Placement = lambda
     Raises
     ------
     DownloadError
-        If a name leads outside the folder; if a member that is placed is not a regular file, has no name or the name of
-        another one, or is encrypted; or if there is too much, also for the disk: nothing is written then. If the
-        archive is damaged: of a zip, the files before the damage are written.
+        If a name leads outside the folder, a placed member is not a regular file, has no name, a duplicate name or is
+        encrypted, or the content exceeds ``limit`` or the disk space; nothing is written then. If the archive is
+        damaged; for a zip, the files before the damage are written.
     """
     with _damage(archive):
         opened: _Zip | _Tar = _Zip(archive) if archive.name.endswith(".zip") else _Tar(archive, limit)
@@ -141,7 +141,7 @@ class _Zip:
             yield Member(info.filename, info.file_size, folder / target)
 
     def write(self, members: Iterable[Member]) -> None:
-        """Write members that are not there."""
+        """Write members that do not exist yet."""
         for member in members:
             info = self._infos[member.name]
             if not _is_there(info, member.path):
@@ -203,7 +203,7 @@ class _Tar:
 
 
 class _Header(tarfile.TarInfo):
-    """A header, of which tarfile by itself takes a damaged or missing one for the end of the archive."""
+    """A header that raises if it is damaged or missing, which tarfile would treat as the end of the archive."""
 
     @classmethod
     def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
@@ -220,12 +220,12 @@ class _Header(tarfile.TarInfo):
 
 
 class _Bounded:
-    """A stream that ends with an error when it has given more bytes than a tar of that content has."""
+    """A stream that raises if it yields more bytes than a tar of the allowed content."""
 
     def __init__(self, stream: IO[bytes], archive: Path, limit: int) -> None:
         self._stream = stream
         self._archive = archive
-        # Headers and blanks: every member takes up to 1023 bytes more than its content.
+        # Headers and padding: every member takes up to 1023 bytes more than its content.
         self._limit = limit + max(limit, 2 * CHUNK_BYTES)
         self._count = 0
 
@@ -240,7 +240,7 @@ class _Bounded:
 
 @contextlib.contextmanager
 def _uncompressed(archive: Path) -> Iterator[IO[bytes]]:
-    """Open a tar as a stream of what it was before it was compressed."""
+    """Open a tar as a decompressed stream."""
     with archive.open("rb") as file:
         if archive.name.endswith(".zst"):
             import pyarrow
@@ -256,20 +256,20 @@ def _uncompressed(archive: Path) -> Iterator[IO[bytes]]:
 
 @contextlib.contextmanager
 def _damage(archive: Path) -> Iterator[None]:
-    """Turn what a reader raises into ``DownloadError``."""
+    """Turn errors of a reader into ``DownloadError``."""
     try:
         yield
-    except NotImplementedError as error:  # what zipfile raises for methods it does not know
-        raise DownloadError(f"{archive} is packed in a way that Python cannot unpack: {error}") from error
+    except NotImplementedError as error:  # raised by zipfile for unknown methods
+        raise DownloadError(f"{archive} uses a compression that Python cannot unpack: {error}") from error
     except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
         raise DownloadError(f"{archive} cannot be read: {error.strerror}") from error
     except DAMAGE as error:
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise DownloadError(f"{archive} is damaged: {reason}. Delete it and fetch it again.") from error
+        raise DownloadError(f"{archive} is damaged: {reason}. Delete it and download it again.") from error
 
 
 def _target(archive: Path, given: str, place: Placement) -> PurePosixPath | None:
-    """Return where a member goes, None for what is left out, after a look at its name."""
+    """Return the path of a member after checking its name, or None if it is left out."""
     name = PurePosixPath(given.replace("\\", "/"))
     if not name.parts:
         raise _refused(archive, given, "is not a file name")
@@ -296,20 +296,20 @@ def _check(archive: Path, folder: Path, members: list[Member], limit: int) -> li
     for member in members:
         if not paths.isdisjoint(member.path.parents):
             raise _refused(archive, member.name, "lies below another file")
-        # Links that lie there already.
+        # Existing links.
         if not member.path.resolve().is_relative_to(inside):
             raise DownloadError(f"{archive} would write {member.path}, which a link leads outside {folder}; refused")
     return members
 
 
 def _check_disk(archive: Path, folder: Path, members: Iterable[Member]) -> None:
-    """Check that the disk has space for members that are not there with their size."""
+    """Check that the disk has space for members that do not exist with their size."""
     content = sum(member.size for member in members if not _has_size(member))
     for need in needs([Step(folder, 0, folder, content)]):
         if need.free < need.needed:
             raise DownloadError(
-                f"{need.folder} has {format_bytes(need.free)} free, but what is wanted of {archive} takes "
-                f"{format_bytes(need.needed)}; nothing of it was unpacked"
+                f"{need.folder} has {format_bytes(need.free)} free, but unpacking {archive} needs "
+                f"{format_bytes(need.needed)}; nothing was unpacked"
             )
 
 
@@ -335,7 +335,7 @@ def _write(archive: Path, source: IO[bytes], path: Path) -> None:
 
 
 def _chunks(archive: Path, source: IO[bytes]) -> Iterator[Any]:
-    """Yield the content of a member; what is wrong with it is not taken for a disk that cannot be written."""
+    """Yield the content of a member; its read errors are distinguished from write errors of the disk."""
     while True:
         with _damage(archive):
             chunk = source.read(CHUNK_BYTES)

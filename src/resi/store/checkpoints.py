@@ -1,4 +1,4 @@
-"""Checkpoints that others wrote: dictionaries of weights, read without running any code in them."""
+"""Checkpoints from other sources: dictionaries of weights, read without executing code in them."""
 
 from __future__ import annotations
 
@@ -24,30 +24,30 @@ else:
 
 ZIP_START = b"PK\x03\x04"
 CHANGED = "differs from its hash: it has changed, or is damaged. Run again; if this happens again, get the file again"
-"""What is said of a published model's file that is not the one that was planned with."""
+"""The error for a published model's file that changed after planning."""
 
 
 def read_weights(file: IO[bytes]) -> dict[str, Tensor]:
     """Return the weights in a file that ``torch.save`` wrote, on the CPU.
 
-    Such a file is a zip archive, whose checksums ``torch.load`` does not look at; here they are. Files of torch before
-    version 1.6 have none.
+    Such a file is a zip archive whose checksums ``torch.load`` ignores; they are checked here. Files written by torch
+    before version 1.6 have no checksums.
 
     Raises
     ------
     ArtifactError
-        If it is damaged, or anything else than a dictionary of tensors.
+        If it is damaged, or is not a dictionary of tensors.
     """
     check_members(file)
     try:
         loaded = torch.load(file, weights_only=True, map_location="cpu")
     except Exception as error:  # any error on arbitrary bytes
         reason = (str(error) or type(error).__name__).splitlines()[0]
-        if "weights_only" in reason:  # whose advice is to let the file run code
-            reason = "it is not a file of torch.save, or holds other things than tensors"
+        if "weights_only" in reason:  # torch's advice would let the file execute code
+            reason = "it was not written by torch.save, or holds objects other than tensors"
         raise ArtifactError(f"cannot be read as a checkpoint: {reason}") from error
     if not isinstance(loaded, dict) or not all(_is_weight(*item) for item in loaded.items()):
-        raise ArtifactError("holds no dictionary of weights")
+        raise ArtifactError("does not hold a dictionary of weights")
     return loaded
 
 
@@ -58,7 +58,7 @@ def _is_weight(name: object, value: object) -> bool:
 
 
 def check_finite(state: Mapping[str, Tensor]) -> None:
-    """Check that weights are numbers.
+    """Check that weights are finite.
 
     Raises
     ------
@@ -72,7 +72,7 @@ def check_finite(state: Mapping[str, Tensor]) -> None:
 
 
 def check_members(file: IO[bytes]) -> None:
-    """Read every member of a checkpoint once, as zipfile compares it with its checksum at its end."""
+    """Read every member of a checkpoint once, so that zipfile compares it with its checksum."""
     start = file.read(len(ZIP_START))
     file.seek(0)
     if start != ZIP_START:
@@ -90,12 +90,12 @@ def check_members(file: IO[bytes]) -> None:
 
 
 def read_safetensors(path: Path) -> tuple[dict[str, Tensor], str]:
-    """Return all tensors of a safetensors file, and the hash of the file that they were read from.
+    """Return all tensors of a safetensors file, and the hash of the file.
 
     Raises
     ------
     ArtifactError
-        If it is missing, damaged, or written to meanwhile.
+        If it is missing, damaged, or written to while being read.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
@@ -108,12 +108,12 @@ def read_safetensors(path: Path) -> tuple[dict[str, Tensor], str]:
     except (SafetensorError, OSError) as error:
         raise ArtifactError(f"cannot be read: {str(error).splitlines()[0]}") from error
     if file_state(path) != state:
-        raise ArtifactError("changed while it was read; run again when it is whole")
+        raise ArtifactError("changed while it was read; run again when it is complete")
     return tensors, content
 
 
 def same_tensors(found: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> dict[str, str]:
-    """Return by the names of weights which tensor of a file they are; what was computed from tensors is left out.
+    """Return, by name of weight, the tensor of a file that it equals; weights computed from tensors are left out.
 
     Parameters
     ----------
@@ -127,7 +127,7 @@ def same_tensors(found: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> di
 
 
 def read_weight_file(file: WeightFile) -> dict[str, Tensor]:
-    """Return the weights that a model has in a file of others.
+    """Return the weights that a model has in an external file.
 
     Raises
     ------
@@ -144,7 +144,7 @@ def read_weight_file(file: WeightFile) -> dict[str, Tensor]:
 
 
 def _read_dictionary(path: Path, expected: str) -> tuple[dict[str, Tensor], str]:
-    """Return what :func:`read_weights` does, and the file's hash; of another file than expected, the hash alone."""
+    """Return the weights as :func:`read_weights` and the file's hash; only the hash if it is not the expected one."""
     try:
         content = path.read_bytes()
     except FileNotFoundError as error:

@@ -1,4 +1,4 @@
-"""Downloads that are resumed, checked, and limited to their expected size."""
+"""Downloads that are resumable, verified, and limited to their expected size."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ RANGE_NOT_SATISFIABLE = 416
 
 @contextlib.contextmanager
 def download_lock(folder: Path) -> Iterator[None]:
-    """Let one process at a time download into a folder, which is created; a process that waits says for whom.
+    """Let one process at a time download into a folder, which is created; a waiting process names the other one.
 
-    What another process has downloaded meanwhile is there when this block begins.
+    Files that another process downloads meanwhile are there when this block begins.
 
     Raises
     ------
@@ -46,27 +46,27 @@ def download(
     limit: int | None = None,
     advance: Callable[[int], None] = lambda _count: None,
 ) -> None:
-    """Fetch a file; nothing is fetched if it is there already.
+    """Download a file, unless it is already there.
 
-    What has arrived stays in ``path`` with ``.part`` added, and the next call asks for the rest only.
+    Partial downloads are kept in ``path`` with ``.part`` added, and the next call resumes them.
 
     Parameters
     ----------
     checksum : str, optional
         ``ALGORITHM:HEX`` of the whole file, such as ``md5:...`` or ``sha256:...``.
     limit : int, optional
-        Bytes beyond which the file is refused.
+        Maximum size in bytes; larger files are refused.
     advance : callable
-        Called with every number of bytes that is added to the file, those of earlier calls included.
+        Called with the number of bytes of each addition to the file, including those of earlier calls.
 
     Raises
     ------
     DownloadError
-        If the server cannot be reached, leads from https to http, sends too much or too little, or the file differs
-        from its checksum; what differs is deleted.
+        If the server cannot be reached, redirects from https to http, sends too much or too little, or the file does
+        not match its checksum; such a file is deleted.
     """
     if path.is_file():
-        _check(path, checksum, f"{path} is not the file at {url}; delete it to fetch it again")
+        _check(path, checksum, f"{path} is not the file at {url}; delete it to download it again")
         advance(path.stat().st_size)
         return
     make_folder(path.parent)
@@ -76,10 +76,10 @@ def download(
     except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", None) or error
         raise DownloadError(
-            f"{url} cannot be fetched: {reason}. What has arrived is kept; try again to resume."
+            f"{url} cannot be downloaded: {reason}. The partial download is kept; try again to resume."
         ) from error
     try:
-        _check(part, checksum, f"{url} is damaged on arrival and was deleted; try again")
+        _check(part, checksum, f"{url} was damaged in transfer and was deleted; try again")
     except DownloadError:
         part.unlink()
         raise
@@ -89,7 +89,7 @@ def download(
 def _fetch_rest(url: str, part: Path, limit: int | None, advance: Callable[[int], None]) -> None:
     done = part.stat().st_size if part.exists() else 0
     with _open(url, part, done) as response:
-        if response is None:  # all of it is there
+        if response is None:  # the file is already complete
             _check_size(url, done, limit)
             advance(done)
             return
@@ -109,11 +109,11 @@ def _fetch_rest(url: str, part: Path, limit: int | None, advance: Callable[[int]
 
 def _check_size(url: str, size: int, limit: int | None) -> None:
     if limit is not None and size > limit:
-        raise DownloadError(f"{url} is larger than the {limit} bytes it should have at most")
+        raise DownloadError(f"{url} is larger than the allowed {limit} bytes")
 
 
 def _is_rest(response: http.client.HTTPResponse, done: int) -> bool:
-    """Return whether an answer begins behind the bytes that are there; a whole file begins at 0."""
+    """Return whether a response begins after the existing bytes; a whole file begins at 0."""
     if response.status != PARTIAL_CONTENT:
         return False
     given = response.headers.get("Content-Range", "")
@@ -123,16 +123,16 @@ def _is_rest(response: http.client.HTTPResponse, done: int) -> bool:
 
 
 def _total(response: http.client.HTTPResponse, start: int) -> int | None:
-    """Return the size of the whole file as the server states it, None if it does not."""
+    """Return the size of the whole file as stated by the server, or None."""
     length = response.headers.get("Content-Length", "")
     return start + int(length) if length.isdecimal() else None
 
 
 @contextlib.contextmanager
 def _open(url: str, part: Path, done: int) -> Iterator[http.client.HTTPResponse | None]:
-    """Open a URL from behind the ``done`` bytes that a part has; None if there is nothing beyond them."""
+    """Open a URL after the ``done`` bytes of a partial download; None if there are no further bytes."""
     if not url.startswith(("https://", "http://")):
-        raise DownloadError(f"{url} is not an address of a file: expected one that begins with https:// or http://")
+        raise DownloadError(f"{url} is not the URL of a file: expected https://... or http://...")
     headers = {"Range": f"bytes={done}-"} if done else {}
     try:
         request = urllib.request.Request(url, headers=headers)  # noqa: S310 - the scheme is checked above
@@ -152,12 +152,12 @@ def _open(url: str, part: Path, done: int) -> Iterator[http.client.HTTPResponse 
 
 
 def refuse_insecure(asked: str, found: str) -> None:
-    """Raise ``DownloadError`` if a secure address has led to an insecure one.
+    """Raise ``DownloadError`` if a secure URL redirects to an insecure one.
 
-    The connection is what vouches for a file that has no checksum, and for the checksums themselves.
+    Files without a checksum, and the checksums themselves, are only trusted because of the secure connection.
     """
     if asked.startswith("https://") and not found.startswith("https://"):
-        raise DownloadError(f"{asked} leads to {found}, which anybody on the way can change; refused")
+        raise DownloadError(f"{asked} redirects to {found}, which is not secure; refused")
 
 
 def _check(path: Path, checksum: str | None, message: str) -> None:

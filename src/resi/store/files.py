@@ -1,4 +1,4 @@
-"""Files that are written completely or not at all.
+"""Files that are written atomically.
 
 A file is written under a temporary name, synced and renamed, so a file with its final name is complete.
 """
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-# A temporary file of another host is left over when nobody has written to it for a day.
+# A temporary file of another host counts as a leftover if nobody has written to it for a day.
 LEFTOVER_SECONDS = 86400.0
 SETTLED_SECONDS = 60.0
 TEMPORARY = re.compile(r"(?P<place>\..+)-(?P<process>\d+)-[0-9a-f]{32}\.tmp")
@@ -35,7 +35,7 @@ def make_folder(path: Path) -> None:
 
 
 def list_files(folder: Path, pattern: str) -> list[Path]:
-    """Return what in a folder fits a pattern, sorted; nothing if the folder does not exist or is removed meanwhile."""
+    """Return the sorted paths in a folder that match a pattern; none if the folder does not exist or is removed."""
     # Path.glob checks that the folder exists, and raises if it is removed right after that.
     with contextlib.suppress(FileNotFoundError):
         return sorted(folder.glob(pattern))
@@ -58,7 +58,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     Raises
     ------
     StoreError
-        If the file cannot be written: the data root is full, read-only or no folder. Nothing is left behind.
+        If the file cannot be written: the data root is full, read-only or not a folder. Nothing is left behind.
     """
     make_folder(path.parent)
     _remove_leftovers(path)
@@ -80,7 +80,7 @@ def _writer() -> str:
 
 
 def _remove_leftovers(path: Path) -> None:
-    """Remove what killed processes have left of the same file: on a full disk, it may be what fills it."""
+    """Remove leftovers of the same file from killed processes, which may be what fills the disk."""
     for leftover in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
         host, _, rest = leftover.name.removeprefix(f".{path.name}.").rpartition("-")[0].rpartition("-")
         is_own = host == (platform.node() or "host") and rest.isdigit()
@@ -90,15 +90,15 @@ def _remove_leftovers(path: Path) -> None:
 
 
 def is_temporary(name: str) -> bool:
-    """Return whether a file is named as one that is being written, or was when its writer was killed."""
+    """Return whether a file has the name of one being written, or left by a killed writer."""
     return TEMPORARY.fullmatch(name) is not None
 
 
 def is_left_over(path: Path) -> bool:
     """Return whether nobody is writing a temporary file any longer.
 
-    Where the name of the file it was to become is not known, that of a host may be the end of another's; so a file of
-    this host counts when its writer is dead and it has been silent for a minute.
+    If the final name is unknown, one host name may be the end of another, so a file of this host counts only if its
+    writer is dead and nobody has written to it for a minute.
 
     Raises
     ------

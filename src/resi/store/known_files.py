@@ -1,7 +1,7 @@
-"""What a data root records of the files its models come from, so that later stages do not need them.
+"""Hashes of source files recorded in the data root, so that later stages do not need the files.
 
-The identity of every artifact holds a hash of its dataset's files, and of a published model's. A machine that only
-compares has no other use for these files; it takes the hashes that the machine which read them has left here.
+The identity of every artifact includes a hash of its dataset's files, and of a published model's files. A machine that
+only compares does not need these files otherwise; it uses the hashes recorded by the machine that read them.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
 SHOWN_DIGITS = 12
 LARGE_BYTES = 2**20
-"""Smaller files are hashed in no time."""
+"""Smaller files are hashed quickly."""
 SLOW_BYTES = 2**31
-"""Larger ones take seconds, which is said."""
+"""Larger files take seconds, so hashing them is announced."""
 SETTLED_SECONDS = 2.0
 """A file that was written to more recently may be written to again within one tick of the clock of its file system."""
 
@@ -56,7 +56,7 @@ class KnownFiles:
     Attributes
     ----------
     unread : set of Path
-        Files that were asked for and are not known, where ``reads`` is False.
+        Files that were requested and are not known, if ``reads`` is False.
     """
 
     root: Path
@@ -67,44 +67,44 @@ class KnownFiles:
     unread: set[Path] = field(default_factory=set, compare=False)
 
     def remember_dataset(self, domain: str, dataset: DatasetSpec) -> None:
-        """Record the content of a dataset; that of a built-in one is known anyway."""
+        """Record the content hash of a dataset; that of a built-in one is always known."""
         if dataset.folder is not None:
             self._remember(self._folder(domain, dataset.name), "dataset", dataset.content)
 
     def dataset(self, domain: str, name: str, absent: DatasetError) -> DatasetSpec:
-        """Return a dataset that has been seen, without its files.
+        """Return a recorded dataset without its files.
 
         Raises
         ------
         DatasetError
-            The given one, of its files' absence, if none or several versions of it have been seen.
+            The given error about the missing files, if no version or several versions are recorded.
         """
         return DatasetSpec(name, None, self._recall(self._folder(domain, name), "dataset", absent))
 
     def remember_checkpoint(self, model: ModelSpec) -> None:
-        """Note the hash of a published model's file."""
+        """Record the hash of a published model's file."""
         self._remember(self._folder(model.domain, model.dataset), _label(model), model.checkpoint)
 
     def checkpoint(self, model: ModelSpec, absent: DatasetError) -> str:
-        """Return the hash of a published model's file that has been seen.
+        """Return the recorded hash of a published model's file.
 
         Raises
         ------
         DatasetError
-            As of datasets.
+            As for datasets.
         """
         return self._recall(self._folder(model.domain, model.dataset), _label(model), absent)
 
     def hash_file(self, path: Path) -> str:
-        """Return the sha256 of a file, which is read only if it is not the one that was read before.
+        """Return the sha256 of a file, which is read only if it has changed since it was last read.
 
-        It is known by its path, size, times of change and inode. Damage that does not change these is found when
-        the file is made use of.
+        A file is recognised by its path, size, modification times and inode. Damage that does not change these is
+        detected when the file is used.
 
         Raises
         ------
         DatasetError
-            If it is written to meanwhile.
+            If it is written to while being read.
         """
         state = file_state(path)
         if state is None or state[0] < self.smallest:
@@ -121,7 +121,7 @@ class KnownFiles:
 
     @contextlib.contextmanager
     def _alone(self, name: str, size: int) -> Iterator[None]:
-        """Hold the lock on hashing a large file: jobs that start at once need not all read it."""
+        """Hold the lock on hashing a large file, so that jobs starting at once do not all read it."""
         from resi.store.root import Store
 
         with contextlib.ExitStack() as stack:
@@ -133,10 +133,10 @@ class KnownFiles:
     def _hash_and_note(self, path: Path, note: Path, about: list[str | int]) -> str:
         state, start = file_state(path), time.time()
         if state is not None and state[0] >= SLOW_BYTES:
-            say(f"hashing {path}, {state[0] / 1e9:.1f} GB: once, as long as it does not change")
+            say(f"hashing {path}, {state[0] / 1e9:.1f} GB: only once, unless it changes")
         content = hash_file(path)
         if state is None or list(state) != about[1:] or file_state(path) != state:
-            raise DatasetError(f"{path} changed while it was read; run again when it is whole")
+            raise DatasetError(f"{path} changed while it was read; run again when it is complete")
         if self.writes and start - max(state[1], state[2]) / 1e9 > SETTLED_SECONDS:
             self._note_file(note, about, content)
         return content
@@ -149,7 +149,7 @@ class KnownFiles:
             write_text(note, text)
 
     def stale_notes(self) -> Iterator[Path]:
-        """Yield the notes on files that are gone or have changed since."""
+        """Yield the notes on files that are missing or have changed."""
         for note in list_files(_files(self.root), "*.json"):
             try:
                 path, *state = json.loads(note.read_text(encoding="utf-8"))["file"]
@@ -160,7 +160,7 @@ class KnownFiles:
                 yield note
 
     def remember_measure(self, name: str, code: str) -> bool:
-        """Note the hash of a measure's code; return whether it is new where another one has been noted before."""
+        """Record the hash of a measure's code; return whether it differs from the one recorded before."""
         name = name.replace(":", "--")  # of distribution:name; a file of some systems has no colon
         folder = self.root / "sources" / "measures"
         known = any(folder.glob(f"{name}-{'[0-9a-f]' * SHOWN_DIGITS}.json"))
@@ -188,7 +188,7 @@ class KnownFiles:
             raise absent
         if len(paths) > 1:
             raise DatasetError(
-                f"{absent} (The data root has used {len(paths)} versions of it, and it is unclear which is meant: "
+                f"{absent} (The data root has records of {len(paths)} versions, so the right one is unknown: "
                 f"{folder / label}-*.json)"
             ) from absent
         try:
@@ -200,7 +200,7 @@ class KnownFiles:
             raise ArtifactError(f"{paths[0]} is damaged: {error}. Delete it.") from error
         expected = ((None, None), (self._of(folder, label), _check(content)))
         if about not in expected or not paths[0].name.endswith(f"-{content[:SHOWN_DIGITS]}.json"):
-            raise ArtifactError(f"{paths[0]} is damaged, or another note under its name. Delete it.")
+            raise ArtifactError(f"{paths[0]} is damaged, or holds the record of another file. Delete it.")
         return content
 
 

@@ -1,9 +1,9 @@
-"""Locks between processes, on one machine or on several that share a disk: a dead owner blocks nobody.
+"""Locks between processes on one machine, or on several that share a disk; a dead owner blocks nobody.
 
-A lock is the kernel's (``flock``), which is released with its process, however that ends; a note beside it says who
-holds it. Where a file system has none, the lock is a lease of filelock's: a file that its owner touches from time to
-time. It is taken over at once if its owner was a process of this machine and is dead, and after minutes without a
-touch if the owner was on another.
+Locks are kernel locks (``flock``), released when their process ends in any way; a note beside the lock names its
+holder. On a file system without flock, the lock is a lease of filelock: a file that its owner touches regularly. It is
+taken over at once if its owner was a process of this machine and is dead, and after minutes without a touch if the
+owner was on another machine.
 """
 
 from __future__ import annotations
@@ -77,22 +77,22 @@ def is_held(path: Path) -> bool:
 
 
 def seems_held(path: Path) -> bool:
-    """Return whether a process holds a lock, as far as can be told without writing; a lease that is there is held."""
+    """Return whether a process seems to hold a lock, without writing; an existing lease counts as held."""
     return lease_of(path).exists() or is_held(path)
 
 
 def lease_of(path: Path) -> Path:
-    """Return the file that is a lock where the file system has no flock."""
+    """Return the file used as a lock on file systems without flock."""
     return path.with_suffix(".lease")
 
 
 def note_of(path: Path) -> Path:
-    """Return the file that says who holds a lock."""
+    """Return the note that names the holder of a lock."""
     return path.with_suffix(".owner.json")
 
 
 def holder(path: Path) -> str:
-    """Return the known holder of a lock: process, host and since when."""
+    """Return the known holder of a lock: process, host and start time."""
     try:
         note = json.loads(note_of(path).read_text(encoding="utf-8"))
         return f"process {note['pid']} on {note['host']} since {note['since']}"
@@ -133,7 +133,7 @@ def _is_acquired(lock: BaseFileLock) -> bool:
 
 @contextlib.contextmanager
 def _noted(note: Path) -> Iterator[None]:
-    """Leave a note on who holds a lock; on a full disk there is none."""
+    """Write a note on who holds a lock; skipped on a full disk."""
     since = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     with contextlib.suppress(OSError):
         note.write_text(json.dumps({"host": platform.node(), "pid": os.getpid(), "since": since}), encoding="utf-8")

@@ -25,7 +25,7 @@ class ModelStore:
     store: Store
 
     def path(self, spec: ModelSpec) -> Path:
-        """Return where a model lies: a readable name that ends in its fingerprint."""
+        """Return the path of a model: a readable name that ends in its fingerprint."""
         name = f"{spec.setting}-s{spec.seed}-{spec.fingerprint[:12]}.safetensors"
         return self.store.models / spec.folder / name
 
@@ -38,9 +38,9 @@ class ModelStore:
         return self.path(spec).is_file()
 
     def save(self, spec: ModelSpec, trained: Trained, seconds: float, device: str = "") -> None:
-        """Write a model's weights with everything that shaped them, its accuracies, and how long training took.
+        """Write a model's weights with its specification, accuracies and training time.
 
-        Weights that stay in files of others are noted instead, with the hashes of these files.
+        Weights that stay in external files are recorded instead, with the hashes of these files.
 
         Parameters
         ----------
@@ -61,8 +61,8 @@ class ModelStore:
         Raises
         ------
         ArtifactError
-            If the file is damaged, is another model's under this one's name, or if a file of others that holds weights
-            is missing or has changed.
+            If the file is damaged or holds another model, or if an external file with weights is missing or has
+            changed.
         """
         from resi.specs import WeightFile
         from resi.store.checkpoints import read_weight_file

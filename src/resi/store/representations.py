@@ -61,7 +61,7 @@ class RepresentationStore:
         return all(self.path(model, probe, layer).is_file() for layer in (*probe.layers, OUTPUTS))
 
     def save(self, model: ModelSpec, probe: ProbeSpec, pieces: Iterable[Extraction]) -> None:
-        """Write the rows of every layer as they arrive, and last the outputs; one piece is in memory at a time.
+        """Write the rows of every layer as they arrive, and the outputs last; only one piece is in memory at a time.
 
         Parameters
         ----------
@@ -104,7 +104,7 @@ class RepresentationStore:
         write_tensors(self.path(model, probe, OUTPUTS), outputs, about)
 
     def open(self, model: ModelSpec, probe: ProbeSpec, layer: str) -> Representation:
-        """Return a stored representation, its array to be read when it is needed.
+        """Return a stored representation, whose array is read when needed.
 
         Raises
         ------

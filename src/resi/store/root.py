@@ -1,4 +1,4 @@
-"""The data root: its folders, and locks on what lies in it."""
+"""The data root: its folders, and locks on its contents."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Store:
     Parameters
     ----------
     root : Path
-        ``$RESI_HOME``, else ``$REP_SIM``, else ``./experiments``, unless a config says otherwise.
+        By default ``$RESI_HOME``, otherwise ``$REP_SIM``, otherwise ``./experiments``.
     """
 
     root: Path
@@ -40,12 +40,12 @@ class Store:
 
     @property
     def datasets(self) -> Path:
-        """Where downloaded datasets lie."""
+        """The folder of downloaded datasets."""
         return self.root / "datasets"
 
     @property
     def cache(self) -> Path:
-        """Where decoded inputs are kept, which can be deleted at any time."""
+        """The folder of decoded inputs, which can be deleted at any time."""
         return self.root / "cache"
 
     @property
@@ -60,32 +60,32 @@ class Store:
 
     @property
     def models(self) -> Path:
-        """Where trained models lie, and published ones that were downloaded."""
+        """The folder of trained models and of downloaded published ones."""
         return self.root / "models"
 
     @property
     def representations(self) -> Path:
-        """Where representations and outputs of models lie."""
+        """The folder of representations and outputs of models."""
         return self.root / "representations"
 
     @property
     def unfinished(self) -> Path:
-        """Where trainings keep their state until they end."""
+        """The folder where trainings keep their state until they end."""
         return self.root / "unfinished"
 
     @property
     def sources(self) -> Path:
-        """Where hashes of files are noted, and names of shards."""
+        """The folder with recorded hashes of files and names of shards."""
         return self.root / "sources"
 
     @property
     def sweeps(self) -> Path:
-        """Where sweeps note how their jobs end."""
+        """The folder where sweeps record how their jobs ended."""
         return self.root / "sweeps"
 
     @property
     def downloads(self) -> Path:
-        """Where archives are downloaded to, and what has been unpacked of them is noted."""
+        """The folder of downloaded archives, with records of what was unpacked."""
         return self.root / "downloads"
 
     @property
@@ -95,11 +95,11 @@ class Store:
 
     @property
     def locks(self) -> Path:
-        """Where locks lie."""
+        """The folder of locks."""
         return self.root / "locks"
 
     def folders(self) -> tuple[Path, ...]:
-        """Return the folders that a data root has; what else lies in it is not of resi."""
+        """Return the folders of a data root; anything else in it was not created by resi."""
         made = self.models, self.representations, self.unfinished, self.shards, self.results, self.sweeps
         return (*made, self.datasets, self.downloads, self.published, self.cache, self.sources, self.locks)
 
@@ -114,7 +114,7 @@ class Store:
                 yield path.with_name(f"{path.name.removesuffix(suffix)}.lock")
 
     def makes(self, path: Path) -> bool:
-        """Return whether a file is one that resi makes, and can make again."""
+        """Return whether a file is one that resi creates and can recreate."""
         return any(path.is_relative_to(self.root / folder) for folder in MADE)
 
     def set_aside(self, path: Path, state: tuple[int, ...] | None) -> None:
@@ -151,7 +151,7 @@ class Store:
 
     @contextlib.contextmanager
     def lock(self, name: str, doing: str) -> Iterator[None]:
-        """Wait for the lock of an artifact and hold it; ``doing`` says what the other process does meanwhile."""
+        """Wait for the lock of an artifact and hold it; ``doing`` says what the other process is doing."""
         with wait_for_lock(self.lock_path(name), doing):
             yield
 
@@ -192,7 +192,7 @@ def try_lock(path: Path) -> Iterator[bool]:
 
 @contextlib.contextmanager
 def wait_for_lock(path: Path, doing: str) -> Iterator[None]:
-    """Wait until no other process holds a lock, and hold it; who holds it is said once.
+    """Wait until no other process holds a lock, and hold it; each holder is named once.
 
     Parameters
     ----------
@@ -222,7 +222,7 @@ class Waiting:
         self._named: set[str] = set()
 
     def wait_for(self, holder: str) -> None:
-        """Say for whom this process waits, if it has not been said, and pause."""
+        """Name the holder of the lock, if it has not been named yet, and pause."""
         if holder not in self._named:
             say(f"waiting for {holder}, which {self._doing}")
             self._named.add(holder)
@@ -230,7 +230,7 @@ class Waiting:
 
 
 def default_root() -> Path:
-    """Return the data root of this environment: ``$RESI_HOME``, else ``$REP_SIM``, else ``./experiments``."""
+    """Return the data root: ``$RESI_HOME``, otherwise ``$REP_SIM``, otherwise ``./experiments``."""
     return Path(os.environ.get("RESI_HOME") or os.environ.get("REP_SIM") or "experiments").absolute()
 
 

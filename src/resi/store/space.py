@@ -1,4 +1,4 @@
-"""Whether a disk has the space for what is about to be written."""
+"""Whether a disk has enough space for planned writes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Step(NamedTuple):
-    """A file that is fetched, its content that is written, and what of it is deleted again.
+    """A file that is downloaded and unpacked, and the bytes that are deleted afterwards.
 
     Attributes
     ----------
@@ -39,12 +39,12 @@ class Step(NamedTuple):
 
 
 class Need(NamedTuple):
-    """What some steps need at most at one time of the disk that a folder is on.
+    """The peak space that some steps need on the disk of a folder.
 
     Attributes
     ----------
     folder : Path
-        That exists.
+        An existing folder on the disk.
     """
 
     folder: Path
@@ -53,7 +53,7 @@ class Need(NamedTuple):
 
 
 def needs(steps: Iterable[Step]) -> list[Need]:
-    """Return what steps, one after another, need of each disk; nothing is written."""
+    """Return the peak space that consecutive steps need on each disk; nothing is written."""
     now: Counter[int] = Counter()
     most: dict[int, Need] = {}
     for step in steps:
@@ -69,18 +69,18 @@ def needs(steps: Iterable[Step]) -> list[Need]:
 
 
 def check_space(steps: Iterable[Step]) -> None:
-    """Check that disks have the space for some steps.
+    """Check that the disks have enough space for some steps.
 
     Raises
     ------
     DownloadError
-        If one has not: the message says how much is needed.
+        If a disk has too little space; the message says how much is needed.
     """
     for need in needs(steps):
         if need.free < need.needed:
             raise DownloadError(
                 f"{need.folder} has {format_bytes(need.free)} free, but {format_bytes(need.needed)} are needed for "
-                "what is to be fetched and its content; use --root"
+                "the download and its content; choose another data root with --root"
             )
 
 

@@ -1,4 +1,4 @@
-"""A tensor of any length written to a file of the store as its rows come, without holding it in memory."""
+"""A tensor of any length written to a file row by row, without holding it in memory."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-# As safetensors names types.
+# Names of types in safetensors.
 TYPES = {"float64": "F64", "float32": "F32", "float16": "F16", "bfloat16": "BF16"}
 BLOCK = 1 << 18
 """Bytes that are read back at once: few enough to stay in the processor's cache until they are hashed."""
@@ -28,8 +28,8 @@ BLOCK = 1 << 18
 class TensorStream:
     """A tensor that is written row by row; ``metadata`` is set before the stream ends.
 
-    A safetensors file begins with a header that says how long the tensor is. Room is left for it, and it is written
-    last, padded with the blanks that the format allows.
+    A safetensors file begins with a header that states the tensor's length. Space is reserved for it, and it is written
+    last, padded with blanks as the format allows.
 
     Parameters
     ----------

@@ -76,7 +76,7 @@ def read_metadata(path: Path) -> dict[str, Any]:
     Raises
     ------
     ArtifactError
-        If the file is missing, its header is damaged, or it has another length than that says.
+        If the file is missing, its header is damaged, or its length does not match the header.
     """
     try:
         with path.open("rb") as file:
@@ -104,7 +104,7 @@ def read_metadata(path: Path) -> dict[str, Any]:
 
 
 def hash_tensors(path: Path) -> str:
-    """Return the hash of the tensors in a file: the same for equal ones, whatever its metadata says.
+    """Return the hash of the tensors in a file, independent of its metadata.
 
     Raises
     ------
@@ -123,7 +123,7 @@ def hash_tensors(path: Path) -> str:
 
 
 def header_entries(metadata: str, content_hash: str, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, str]:
-    """Return what a file says about itself beside its tensors."""
+    """Return the header entries of a file besides its tensors."""
     header_hash = _header_hash(metadata, content_hash, shapes)
     return {METADATA: metadata, CONTENT_HASH: content_hash, HEADER_HASH: header_hash}
 

@@ -1,7 +1,7 @@
-"""Published models whose files turned out to be of no use when they were read: a note each in the data root.
+"""Published models whose files turned out to be unusable when read: one note each in the data root.
 
-Whether a file is damaged, another network's or not finite shows when a run reads it. The note spares later runs, plans
-and lists of progress to find it out again; it holds as long as the files are the same.
+A run detects that a file is damaged, not finite or from another network only when reading it. The note saves later
+runs, plans and progress lists from reading it again; it is valid as long as the files do not change.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class UnusableModels:
     root: Path
 
     def note(self, model: ModelSpec, path: Path | None, reason: str) -> None:
-        """Note that a model could not be read.
+        """Record that a model could not be read.
 
         Parameters
         ----------
@@ -47,11 +47,11 @@ class UnusableModels:
         write_text(self._path(model), json.dumps({**content, "check": _check(content)}))
 
     def forget(self, model: ModelSpec) -> None:
-        """Remove what was noted about a model, which has been read meanwhile."""
+        """Remove the note on a model that has been read meanwhile."""
         self._path(model).unlink(missing_ok=True)
 
     def find(self, model: ModelSpec, path: Path | None) -> str | None:
-        """Return why a model could not be read; None if nothing is noted, or its files are others by now.
+        """Return why a model could not be read; None if there is no note, or its files have changed.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""The conformance kit: checks of measures and domains for the tests of plugins, and of resi itself."""
+"""The conformance kit: checks of measures and domains for the tests of plugins and of resi itself."""
 
 from resi.testing.domains import check_domain
 from resi.testing.expectations import DomainCheckError

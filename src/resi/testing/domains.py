@@ -48,8 +48,8 @@ def check_domain(
     - ``extract``: layers, rows, samples and logits fit each other, the declared sizes and every other model; the same
       bits when repeated, and the same numbers with less memory.
 
-    Of a :class:`resi.domains.given.GivenDomain`, which trains and runs no models, the facts are checked, and that it
-    refuses to.
+    A :class:`resi.domains.given.GivenDomain` does not train or run models; its facts are checked, and that it refuses
+    to train and run.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def check_domain(
     Raises
     ------
     DomainCheckError
-        Naming the first thing that does not hold.
+        With the first expectation that does not hold.
     """
     expect = Expectations(str(getattr(domain, "name", domain.__qualname__)))
     if issubclass(domain, GivenDomain):

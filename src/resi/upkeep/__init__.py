@@ -1,1 +1,1 @@
-"""What works on a machine (``resi doctor``), and what lies in a data root and can go (``resi clean``)."""
+"""Checks of a machine (``resi doctor``), and the contents of a data root that can be removed (``resi clean``)."""

@@ -1,4 +1,4 @@
-"""What one look at something has found: a line of ``resi doctor``."""
+"""The result of one check: a line of ``resi doctor``."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
 
 class State(StrEnum):
-    """How it stands with something."""
+    """The state of a checked item."""
 
     ok = "ok"
     missing = "missing"
-    """It is not there, and not everybody needs it."""
+    """It is missing, and not everyone needs it."""
     failed = "FAILED"
-    """It is there and does not work, or nothing works without it."""
+    """It does not work, or it is required and missing."""
 
 
 @dataclass(frozen=True)
@@ -29,11 +29,11 @@ class Check:
     Attributes
     ----------
     group, name : str
-        What was looked at: of all groups together, names differ.
+        What was checked; names are unique over all groups.
     text : str
         What was found.
     advice : str
-        One thing to do; empty where nothing has to be done.
+        What to do; empty if there is nothing to do.
     """
 
     group: str
@@ -43,7 +43,7 @@ class Check:
     advice: str = ""
 
     def to_dict(self) -> dict[str, str]:
-        """Return it as JSON can hold it."""
+        """Return it as a JSON-compatible mapping."""
         return {
             "group": self.group,
             "name": self.name,
@@ -59,7 +59,7 @@ def ok(group: str, name: str, text: str) -> Check:
 
 
 def missing(group: str, name: str, text: str, advice: str = "") -> Check:
-    """Return the line for something that is not there, and need not be."""
+    """Return the line for something missing that is optional."""
     return Check(group, name, State.missing, text, advice)
 
 
@@ -69,7 +69,7 @@ def failed(group: str, name: str, text: str, advice: str) -> Check:
 
 
 def guarded(group: str, checks: Callable[[], Iterator[Check]]) -> Iterator[Check]:
-    """Yield what a function finds; an error in it, whatever it is, is a line that has failed."""
+    """Yield the checks of a function; any error in it becomes a failed line."""
     try:
         yield from checks()
     except (KeyboardInterrupt, GeneratorExit):

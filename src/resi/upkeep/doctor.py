@@ -1,4 +1,4 @@
-"""All that ``resi doctor`` looks at, in the order in which it is shown: what is known at once comes first."""
+"""The checks of ``resi doctor`` in the order shown: the fastest come first."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ LOOKS = {
     "plugins": "resi.upkeep.plugins",
     "datasets": "resi.upkeep.stored",
 }
-"""Functions that take the data root and yield lines, with their modules: one that cannot be imported is a line, too."""
+"""Functions that yield lines for a data root, with their modules; a module that cannot be imported is a failed line."""
 
 
 def examine(root: Path, seconds: float) -> Iterator[Check]:
-    """Yield lines as they are known; nothing that is wrong with a library raises.
+    """Yield lines as soon as they are known; a broken library never raises.
 
     Parameters
     ----------
     root : Path
         The data root.
     seconds : float
-        How long measures may be computed; 0: libraries are not loaded, and nothing is computed.
+        Time limit for computing measures; with 0, libraries are not loaded and nothing is computed.
     """
     for name in LOOKS:
         yield from guarded(name, functools.partial(_look, name, root))

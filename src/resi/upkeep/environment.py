@@ -1,4 +1,4 @@
-"""Which packages are installed, in which versions, and which are to be installed for what: nothing is imported."""
+"""Installed packages and versions, and what to install for each extra; nothing is imported."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 VERSIONS, EXTRAS = "versions", "extras"
 SHOWN = ("torch", "numpy", "scipy", "numba", "polars", "hydra-core")
-"""Packages with a line of their own; all others that resi needs share one."""
+"""Packages with their own line; all others that resi needs share one line."""
 ABOUT = {
     "graph": "domain=graph",
     "vision": "domain=vision; model=timm:NAME and torchvision:NAME",
@@ -29,18 +29,18 @@ ABOUT = {
 }
 """What an extra is for."""
 TOGETHER = "all"
-"""The extra that is several others."""
+"""The extra that combines several others."""
 
 
 class Needs(NamedTuple):
-    """What a distribution says that it needs: always, and for each of its extras."""
+    """The requirements of a distribution: always, and for each of its extras."""
 
     core: list[Requirement]
     extras: dict[str, list[Requirement]]
 
 
 def versions(_root: Path, needs: Needs | None = None) -> Iterator[Check]:
-    """Yield lines about Python, resi and what resi always needs."""
+    """Yield lines about Python, resi and its required packages."""
     from resi import __version__
 
     yield ok(VERSIONS, "python", f"{platform.python_version()}, {platform.platform()}, {sys.executable}")
@@ -58,7 +58,7 @@ def versions(_root: Path, needs: Needs | None = None) -> Iterator[Check]:
 
 
 def extras(_root: Path, needs: Needs | None = None) -> Iterator[Check]:
-    """Yield a line about each extra: what is installed of it, and what to install."""
+    """Yield a line about each extra: what is installed, and what to install."""
     for name, requirements in (needs or needed()).extras.items():
         if name == TOGETHER:
             continue
@@ -76,7 +76,7 @@ def extras(_root: Path, needs: Needs | None = None) -> Iterator[Check]:
 
 
 def needed() -> Needs:
-    """Return what the installed distribution says that it needs on this machine."""
+    """Return the requirements of the installed distribution on this machine."""
     from packaging.requirements import Requirement
 
     about = importlib.metadata.metadata("resi")
@@ -95,7 +95,7 @@ def _applies(requirement: Requirement, extra: str) -> bool:
 
 
 def _wrong(requirement: Requirement) -> Check | None:
-    """Return the line about a package that resi always needs, if it is absent or of another version."""
+    """Return the line about a required package, if it is missing or has an unsupported version."""
     name, install = requirement.name, f"python -m pip install '{requirement}'"
     if (version := _version(name)) is None:
         return failed(VERSIONS, name, "not installed; resi needs it", install)
@@ -116,7 +116,7 @@ def _version(name: str) -> str | None:
 
 
 def requirement_of(module: str, needs: Iterable[Requirement]) -> str:
-    """Return what to install for a module that resi always needs, such as ``numba>=0.61``."""
+    """Return what to install for a required module, such as ``numba>=0.61``."""
     called = {"sklearn": "scikit-learn", "yaml": "pyyaml"}.get(module, module)
     names = {re.sub(r"[-_.]+", "-", one.name).lower(): str(one) for one in needs}
     return names.get(called, called)

@@ -1,4 +1,4 @@
-"""What of each kind lies in a data root, found without changing or locking anything."""
+"""The items of each kind in a data root, found without changing or locking anything."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 STORED_NAME = re.compile(r".+-s\d+-[0-9a-f]{12}\.safetensors")
 SET_ASIDE = ".damaged"
 OF_LOCKS = (".lock", ".lease", ".owner.json")
-"""What locks leave beside what they are on, and change without changing it."""
+"""Lock files beside items; changes to them do not count as changes of the item."""
 
 
 def measured(kind: str, path: Path, without: Collection[Path] = (), **about: Any) -> Item | None:
-    """Return an item with its size; None if it is gone. Links are not followed, and hard links count in full."""
+    """Return an item with its size; None if it is gone. Symbolic links are not followed; hard links count in full."""
     files, size, changed = 0, 0, 0.0
     for found in files_of(path):
         if found in without:
@@ -50,7 +50,7 @@ def measured(kind: str, path: Path, without: Collection[Path] = (), **about: Any
 
 
 def files_of(path: Path) -> Iterator[Path]:
-    """Yield the files of an item: itself, or all below it."""
+    """Yield the files of an item: the file itself, or all files in the folder."""
     if path.is_symlink() or not path.is_dir():
         yield path
         return
@@ -70,7 +70,7 @@ def _files_below(folder: Path) -> Iterator[Path]:
 
 
 def _leftover(path: Path, locks: tuple[Path, ...] = ()) -> Iterator[Item]:
-    """Yield a file that is left over, by its name: it was being written, or it was set aside."""
+    """Yield a leftover file, recognised by its name: it was being written, or was set aside."""
     if path.name.endswith(SET_ASIDE):
         yield from _items(measured("leftovers", path, locks=locks, reason="damaged, and set aside"))
     elif is_temporary(path.name):
@@ -98,10 +98,10 @@ def _representations(store: Store) -> Iterator[Item]:
 
 
 def _stored(kind: str, store: Store, path: Path, domain: str) -> Iterator[Item]:
-    """Yield a model or representation with the lock of those who make it."""
+    """Yield a model or representation with the lock of the processes that compute it."""
     about = metadata(path)
     if about is None:
-        note = "damaged: its run sets it aside and makes it again" if path.exists() else ""
+        note = "damaged: its run sets it aside and recomputes it" if path.exists() else ""
         yield from _items(measured(kind, path, domain=domain, note=note))
         return
     made = about.get("fingerprint") or f"{about.get('model')}-{about.get('probe')}"
@@ -109,7 +109,7 @@ def _stored(kind: str, store: Store, path: Path, domain: str) -> Iterator[Item]:
 
 
 def metadata(path: Path) -> dict[str, Any] | None:
-    """Return what a file of the store says of itself; None if it cannot be read."""
+    """Return the metadata of a file of the store; None if it cannot be read."""
     try:
         return read_metadata(path)
     except (ArtifactError, OSError):
@@ -178,7 +178,7 @@ def _downloads(store: Store) -> Iterator[Item]:
 
 def _caches(store: Store) -> Iterator[Item]:
     for path in list_files(store.cache, "*"):
-        reason = "made again when it is needed"
+        reason = "recreated when needed"
         yield from _items(measured("cache", path, locks=_locks_in(path), domain="", reason=reason))
 
 
@@ -188,8 +188,8 @@ def _sweeps(store: Store) -> Iterator[Item]:
 
 
 def _sources(store: Store) -> Iterator[Item]:
-    stale = dict.fromkeys(KnownFiles(store.root).stale_notes(), "its file is gone or has changed")
-    stale |= dict.fromkeys(stale_notes(store), "its shard is not there")
+    stale = dict.fromkeys(KnownFiles(store.root).stale_notes(), "its file is missing or has changed")
+    stale |= dict.fromkeys(stale_notes(store), "its shard is missing")
     for path in _files_below(store.sources):
         if left := list(_leftover(path)):
             yield from left

@@ -1,4 +1,4 @@
-"""What lies in a data root, found without changing or locking anything."""
+"""The contents of a data root, found without changing or locking anything."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 
 class Inventory(NamedTuple):
-    """All of a data root.
+    """The contents of a data root.
 
     Attributes
     ----------
     problems : list of str
-        Why it is not known of some things whether something refers to them; these count as referred to.
+        Why it is unknown whether some items are referenced; these count as referenced.
     """
 
     root: Path
@@ -36,12 +36,12 @@ class Inventory(NamedTuple):
 
 
 def take_inventory(root: Path) -> Inventory:
-    """Return what lies in a data root.
+    """Return the contents of a data root.
 
     Raises
     ------
     UsageError
-        If the folder is no data root.
+        If the folder is not a data root.
     """
     check_root(root)
     store = Store(root)
@@ -51,14 +51,13 @@ def take_inventory(root: Path) -> Inventory:
 
 
 def check_root(root: Path) -> None:
-    """Raise ``UsageError`` unless a folder is a data root: runs have left locks, results or notes in it."""
+    """Raise ``UsageError`` unless a folder is a data root, with locks, results or notes of runs."""
     store = Store(root)
     if not root.is_dir():
-        raise UsageError(f"{root}: there is no such folder; name a data root with --root, or RESI_HOME")
+        raise UsageError(f"{root} does not exist; name a data root with --root or RESI_HOME")
     if not any(_traces(store)):
         raise UsageError(
-            f"{root} is not a data root: no run has left locks, shards or notes in it; name one with --root, or "
-            "RESI_HOME"
+            f"{root} is not a data root: it has no locks, shards or notes of runs; name one with --root or RESI_HOME"
         )
 
 
@@ -74,7 +73,7 @@ def _traces(store: Store) -> Iterator[bool]:
 
 
 def _with_references(store: Store, items: list[Item]) -> tuple[list[Item], list[str]]:
-    """Say of models, representations and trainings whether something refers to them."""
+    """Add to models, representations and trainings whether something refers to them."""
     of_kind = {kind: [item for item in items if item.kind == kind] for kind in ("models", "representations")}
     models = [model for item in of_kind["models"] if (model := _as_model(item)) is not None]
     representations = [

@@ -1,4 +1,4 @@
-"""What lies in a data root, by kind."""
+"""Kinds of items in a data root."""
 
 from __future__ import annotations
 
@@ -13,46 +13,45 @@ KINDS = {
     "models": "trained models",
     "published": "published models and results, as downloaded",
     "representations": "representations and outputs of models",
-    "trainings": "states of trainings that have not ended; the same command resumes them",
+    "trainings": "states of unfinished trainings; the same command resumes them",
     "shards": "results of finished runs",
-    "begun": "results of runs that have not ended; the same command resumes them",
+    "begun": "results of unfinished runs; the same command resumes them",
     "results": "merged tables and reports",
     "datasets": "datasets, as downloaded",
-    "downloads": "archives, and notes on what was unpacked",
-    "cache": "decoded images, which runs make again",
+    "downloads": "archives, and records of what was unpacked",
+    "cache": "decoded images, which runs recreate",
     "sweeps": "how the jobs of sweeps ended",
     "sources": "hashes of files, names of shards",
-    "locks": "files of locks",
-    "leftovers": "what killed runs have left, and damaged files that were set aside",
-    "other": "not of resi; never removed",
+    "locks": "lock files",
+    "leftovers": "leftovers of killed runs, and damaged files that were set aside",
+    "other": "not created by resi; never removed",
 }
-"""All kinds of things in a data root, and what each is."""
+"""The kinds of items in a data root, and what they are."""
 NEVER_REMOVED = "other"
 
 
 @dataclass(frozen=True)
 class Item:
-    """One thing in a data root: it stays or goes as a whole.
+    """One item in a data root: it is kept or removed as a whole.
 
     Attributes
     ----------
     path : Path
         A file, or a folder.
     files, size : int
-        How many files, and their bytes.
+        Number of files, and their bytes.
     changed : float
-        When the last of its files was written, in seconds since 1970.
+        Time of the last write to its files, in seconds since 1970.
     locks : tuple of Path
-        Of those who write it, or read it for long.
+        Locks of the processes that write it, or read it for long.
     domain : str or None
-        While runs of this domain are going on, they may read it, without a lock; empty: runs of any domain may. None:
-        no run reads it.
+        Running runs of this domain may read it without a lock; empty: runs of any domain may; None: no run reads it.
     reason : str
-        Why nothing refers to it; empty where something does.
+        Why it is not referenced; empty if it is.
     note : str
-        What else is to be said of it.
+        Further remarks.
     about : mapping
-        What a file of the store says of itself.
+        The metadata of a file of the store.
     """
 
     kind: str

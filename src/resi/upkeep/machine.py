@@ -1,4 +1,4 @@
-"""What a job has of this machine: cores and memory, as containers and launchers limit them, and processes."""
+"""The resources of a job on this machine: cores and memory, as limited by containers and launchers, and processes."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 MACHINE = "machine"
 LEAST_MEMORY = 2 * 10**9
-"""With less, torch and a few workers hardly fit."""
+"""With less memory, torch and a few workers hardly fit."""
 
 
 def machine(_root: Path) -> Iterator[Check]:
     """Yield lines about cores, threads, memory and processes."""
     total, usable = os.cpu_count() or 1, available_cores()
-    limited = "" if usable == total else f" of {total}; affinity or a container leaves no more"
+    limited = "" if usable == total else f" of {total}; limited by affinity or a container"
     yield ok(MACHINE, "cores", f"{usable}{limited}")
     given = [f"{name}={os.environ[name]}" for name in THREAD_VARIABLES if name in os.environ]
     why = f", by {', '.join(given)}" if given else ""
@@ -31,13 +31,13 @@ def machine(_root: Path) -> Iterator[Check]:
     if can_fork():
         yield ok(MACHINE, "processes", "can be forked: workers=N and compare.isolate=true work")
     else:
-        yield missing(MACHINE, "processes", "cannot be forked here: workers=1, and no compare.isolate=true")
+        yield missing(MACHINE, "processes", "cannot be forked here: use workers=1 and compare.isolate=false")
 
 
 def _memory() -> Check:
     all_of_it = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     usable = machine_memory()
-    limited = "" if usable == all_of_it else f" of {format_bytes(all_of_it)}; a container or launcher allows no more"
+    limited = "" if usable == all_of_it else f" of {format_bytes(all_of_it)}; limited by a container or launcher"
     text = f"{format_bytes(usable)}{limited}"
     if usable < LEAST_MEMORY:
         advice = f"allow the job at least {format_bytes(LEAST_MEMORY)}"

@@ -1,4 +1,4 @@
-"""Whether a folder can be a data root: writable, with space, and on a file system that keeps what resi relies on."""
+"""Whether a folder can be a data root: writable, with space, and on a file system with the properties resi needs."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 PLACE = "data root"
 LEAST_FREE = 200 * 10**6
-"""Bytes: a small run writes some ten millions."""
+"""Bytes; a small run writes tens of megabytes."""
 LEAST_FILES = 1000
 ELSEWHERE = "choose another folder: export RESI_HOME=FOLDER"
 
 
 def place(root: Path) -> Iterator[Check]:
-    """Yield lines about a data root, which need not exist: then the folder is tested in which it would be made."""
+    """Yield lines about a data root; if it does not exist, the folder is tested in which it would be created."""
     yield _where(root)
     folder = existing(root)
     yield _space(folder)
@@ -39,7 +39,7 @@ def place(root: Path) -> Iterator[Check]:
             for name, test in TESTS.items():
                 yield test(name, Path(scratch))
     except OSError as error:
-        text = f"{folder} cannot be written: {error.strerror or error}; stored results can be read"
+        text = f"{folder} is not writable: {error.strerror or error}; stored results can be read"
         yield failed(PLACE, "writing", text, ELSEWHERE)
 
 
@@ -48,10 +48,10 @@ def _where(root: Path) -> Check:
     is_default = root == default_root()
     by = f" ({names[0]})" if names and is_default else " (the default)" if is_default else ""
     if not root.exists():
-        return ok(PLACE, "folder", f"{root}{by}: not there yet; the first run makes it")
+        return ok(PLACE, "folder", f"{root}{by}: does not exist yet; the first run creates it")
     shards = list(find_shards(root)) if root.is_dir() else []
     begun = sum(not shard.is_complete for shard in shards)
-    return ok(PLACE, "folder", f"{root}{by}: {len(shards) - begun} finished runs, {begun} begun")
+    return ok(PLACE, "folder", f"{root}{by}: {len(shards) - begun} finished runs, {begun} unfinished")
 
 
 def _space(folder: Path) -> Check:
@@ -60,7 +60,7 @@ def _space(folder: Path) -> Check:
     files = about.f_favail if about is not None and about.f_files else None
     text = f"{format_bytes(free)} free" + ("" if files is None else f", room for {files} more files")
     if free < LEAST_FREE or (files is not None and files < LEAST_FILES):
-        return failed(PLACE, "disk", text, "resi clean shows what can go")
+        return failed(PLACE, "disk", text, "resi clean shows what can be removed")
     return ok(PLACE, "disk", text)
 
 
@@ -78,8 +78,8 @@ def _rename(name: str, scratch: Path) -> Check:
     finally:
         os.close(handle)
     if old.read_text() != "new" or new.exists():
-        return failed(PLACE, name, "a file that replaced another has the old content", ELSEWHERE)
-    return ok(PLACE, name, "a file replaces another at once")
+        return failed(PLACE, name, "a file that replaced another still has the old content", ELSEWHERE)
+    return ok(PLACE, name, "files are replaced atomically")
 
 
 def _locks(name: str, scratch: Path) -> Check:
@@ -89,12 +89,14 @@ def _locks(name: str, scratch: Path) -> Check:
             is_lease = locks.lease_of(path).exists()
             excludes = held and (is_lease or locks.is_held(path))
     except OSError as error:
-        return failed(PLACE, name, f"there are none: {error.strerror}; jobs would do the same work", ELSEWHERE)
+        return failed(PLACE, name, f"not supported: {error.strerror}; jobs would repeat each other's work", ELSEWHERE)
     if not excludes:
-        return failed(PLACE, name, "two processes get the same lock: jobs would do the same work", ELSEWHERE)
+        return failed(PLACE, name, "two processes get the same lock: jobs would repeat each other's work", ELSEWHERE)
     if is_lease:
-        return ok(PLACE, name, "by files, as there is no flock here: those of a dead host end after five minutes")
-    return ok(PLACE, name, "of the kernel (flock): they end with their process")
+        return ok(
+            PLACE, name, "lock files, as flock is not supported here: those of a dead host expire after five minutes"
+        )
+    return ok(PLACE, name, "kernel locks (flock): released when their process ends")
 
 
 def _links(name: str, scratch: Path) -> Check:
@@ -104,8 +106,8 @@ def _links(name: str, scratch: Path) -> Check:
         second.hardlink_to(first)
     except OSError as error:
         return missing(PLACE, name, f"no hard links ({error.strerror})", "resi prepare --how copy copies instead")
-    return ok(PLACE, name, "hard links work: resi prepare takes no space")
+    return ok(PLACE, name, "hard links work: resi prepare needs no space")
 
 
 TESTS: dict[str, Callable[[str, Path], Check]] = {"renaming": _rename, "locks": _locks, "links": _links}
-"""What is tried in a folder of its own, by the name of its line."""
+"""The tests made in a temporary folder, by the name of their line."""

@@ -1,4 +1,4 @@
-"""Which plugins were found, and why others could not be used."""
+"""The plugins that were found, and why others could not be used."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ PLUGINS = "plugins"
 
 
 def plugins(_root: Path) -> Iterator[Check]:
-    """Yield a line about the plugins that come with resi, and one about each other."""
-    registry.measures()  # these call every hook, so that failures in them show
+    """Yield a line about the plugins shipped with resi, and one about each other plugin."""
+    registry.measures()  # these call every hook, so that failures are recorded
     for domain in registry.domains():
         registry.datasets(domain), registry.networks(domain)
     infos = load_plugins().infos

@@ -1,8 +1,8 @@
-"""Which stored models and representations the comparisons of a data root are about.
+"""Which stored models and representations the comparisons of a data root refer to.
 
-A comparison records a hash of the identities of its two representations (``pair``). Those that are stored are tried
-against it, so that of two models of one name, such as of two versions of the training, the right one is found. Where a
-comparison fits none of what is stored, as one of its sides is gone, all that has its names counts.
+A comparison records a hash of the identities of its two representations (``pair``). Stored representations are matched
+against it, so that the right one of two models with the same name, such as from two training versions, is found. If a
+comparison matches nothing stored, because one of its sides is gone, everything with its names counts as referenced.
 """
 
 from __future__ import annotations
@@ -54,9 +54,9 @@ class StoredRepresentation(NamedTuple):
     model : str
         Fingerprint of the model.
     probe : str
-        The input. Layers and outputs of one model on one input are of use together alone.
+        The input. Layers and outputs of one model on one input are only useful together.
     layer : str
-        ``outputs`` for those.
+        The layer, or ``outputs``.
     """
 
     path: Path
@@ -72,7 +72,7 @@ class StoredRepresentation(NamedTuple):
 
 
 class Side(NamedTuple):
-    """One side of a comparison, as its row names it: of one of these datasets and architectures."""
+    """One side of a comparison as named in its row, with its possible datasets and architectures."""
 
     domain: str
     datasets: frozenset[str]
@@ -90,9 +90,9 @@ class Side(NamedTuple):
 def find_references(
     store: Store, models: Sequence[StoredModel], representations: Sequence[StoredRepresentation]
 ) -> tuple[set[Path], list[str]]:
-    """Return which of the files a comparison is about, and why that is not known of some shards.
+    """Return the files that comparisons refer to, and why that is unknown for some shards.
 
-    While it is not known of one shard, all files count as referred to.
+    If it is unknown for any shard, all files count as referenced.
     """
     problems: list[str] = []
     search = _Search(representations)
@@ -117,7 +117,7 @@ def find_references(
 
 
 def _rows(shard: Shard, problems: list[str]) -> Iterator[pl.DataFrame]:
-    """Yield what the comparisons of a shard are about, a part at a time."""
+    """Yield the models and representations of a shard's comparisons, one part at a time."""
     if shard.is_complete:
         _, tables = shard.steadily(shard.tables)
     else:
@@ -130,13 +130,13 @@ def _rows(shard: Shard, problems: list[str]) -> Iterator[pl.DataFrame]:
 
 @dataclass
 class _Search:
-    """What has been found so far.
+    """The references found so far.
 
     Attributes
     ----------
     found : set of StoredRepresentation
     unresolved : set of Side
-        Sides of comparisons that fit nothing stored.
+        Sides of comparisons that match nothing stored.
     """
 
     representations: Sequence[StoredRepresentation]
@@ -149,7 +149,7 @@ class _Search:
             self._by_name[one.domain, one.setting, one.seed, one.layer].append(one)
 
     def add(self, rows: pl.DataFrame) -> None:
-        """Take in what comparisons are about."""
+        """Add the references of comparisons."""
         for row in rows.iter_rows(named=True):
             sides = [_side(row, *names) for names in SIDES]
             first, second = (self._candidates(side) for side in sides)

@@ -1,8 +1,8 @@
-"""Things removed from a data root beside running processes: what one of them works on, or may read, is kept.
+"""Removing items from a data root while other processes run: items they use or may read are kept.
 
-A thing is removed while its locks are held, after a look at whether it is still what was listed. Files go one by one,
-each at once, and of a run the manifest first: whenever this process is killed, what is left is whole, or counts as left
-over. A run that begins at the very moment in which a file goes makes it again.
+An item is removed while its locks are held, after checking that it is unchanged since it was listed. Files are removed
+one by one, for a run the manifest first: whenever this process is killed, what remains is complete or counts as a
+leftover. A run that starts at the moment a file is removed recreates it.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ if TYPE_CHECKING:
 
 ANY = ""
 QUIET_SECONDS = 7 * 86400.0
-"""A sweep whose jobs have not all ended counts as dead when none has written for so long."""
+"""An unfinished sweep counts as dead if none of its jobs has written for this long."""
 LOOK_SECONDS = 1.0
 IN_USE = "a process is working on it"
 
 
 class Outcome(NamedTuple):
-    """What became of an item.
+    """The outcome for an item.
 
     Attributes
     ----------
     freed : int
-        Bytes; those of files that have another name elsewhere are not freed.
+        Bytes; files with another hard link elsewhere do not count.
     kept : str
-        Why it was not removed; empty where it was.
+        Why it was not removed; empty if it was.
     """
 
     item: Item
@@ -64,25 +64,25 @@ class Remover:
         self._busy: set[str] = set()
 
     def why_kept(self, item: Item) -> str:
-        """Return why an item must not be removed now; empty if it may."""
+        """Return why an item must not be removed now; empty if it may be."""
         if item.kind == NEVER_REMOVED:
-            return "it is not of resi"
+            return "it was not created by resi"
         if item.kind == "sweeps" and not _has_ended(item):
-            return "its jobs have not all ended"
+            return "some of its jobs have not ended"
         if item.kind == "leftovers" and not item.reason:
             return IN_USE
         if any(seems_held(lock) for lock in item.locks):
             return IN_USE
         busy = self._running()
         if item.domain is not None and busy and (ANY in (item.domain, *busy) or item.domain in busy):
-            return "a run is going on that may read it"
+            return "a running run may read it"
         return ""
 
     def _running(self) -> set[str]:
-        """Return the domains of which runs are going on.
+        """Return the domains of running runs.
 
-        All locks are looked at again when one that was not there has come, with the note on its holder, and every
-        second, as on a full disk there is no note.
+        All locks are checked again when a new lock or note on its holder appears, and every second, because on a full
+        disk there is no note.
         """
         names: set[str] = set()
         with contextlib.suppress(FileNotFoundError):
@@ -94,7 +94,7 @@ class Remover:
         return self._busy
 
     def remove(self, items: Iterable[Item]) -> Iterator[Outcome]:
-        """Remove items that no process works on; yield what became of each.
+        """Remove items that no process is working on; yield the outcome for each.
 
         Raises
         ------
@@ -121,7 +121,7 @@ class Remover:
         if now is None:
             return Outcome(item, kept="it is gone")
         if now.changed > item.changed:
-            return Outcome(item, kept="it has changed meanwhile")
+            return Outcome(item, kept="it has changed since it was listed")
         freed = _remove_all(item.path)
         for lock in item.locks:
             if lock.parent == self._store.locks:
@@ -130,7 +130,7 @@ class Remover:
 
 
 def _domain(lock: str) -> str:
-    """Return the domain of a run by its lock; of other locks any: who makes one model may read another."""
+    """Return the domain of a run from its lock; any domain for other locks, as making one model may read another."""
     found = SHARD_NAME.fullmatch(lock)
     return found["domain"] if found else ANY
 
@@ -146,7 +146,7 @@ def _has_ended(item: Item) -> bool:
 
 
 def _remove_all(path: Path) -> int:
-    """Remove a file, or a folder with all that is in it; return the bytes that are freed."""
+    """Remove a file, or a folder with its contents; return the freed bytes."""
     if path.is_symlink() or not path.is_dir():
         return _unlink(path)
     files = sorted(files_of(path), key=lambda file: (file.suffix == ".lock", file.name != MANIFEST, file))
@@ -165,6 +165,6 @@ def _unlink(path: Path) -> int:
         return 0
     except OSError as error:
         raise StoreError(
-            f"cannot remove {path}: {error.strerror or error}. Who may write to the data root can remove it."
+            f"cannot remove {path}: {error.strerror or error}. Run again as a user who may write to the data root."
         ) from error
     return state.st_size if state.st_nlink == 1 else 0

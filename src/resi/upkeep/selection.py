@@ -1,4 +1,4 @@
-"""Which things of a data root are meant: by kind, name, age, and whether something refers to them."""
+"""Selecting items of a data root: by kind, name, age, and whether something refers to them."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ if TYPE_CHECKING:
 UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 DAY = UNITS["d"]
 MAYBE_NEEDED = ("models", "representations")
-"""Kinds that a run of earlier stages makes before a shard refers to them."""
+"""Kinds made by runs of earlier stages before a shard refers to them."""
 
 
 @dataclass(frozen=True)
 class Selection:
-    """What is meant.
+    """The selection.
 
     Attributes
     ----------
     kinds : tuple of str
         Empty for all.
     pattern : str
-        Shell-style, of paths below the data root or their last parts.
+        Shell-style pattern for paths below the data root, or for their last part.
     unreferenced : bool
-        Only what nothing refers to.
+        Only items that nothing refers to.
     age : float or None
-        Seconds since the last change, at least. None: a day for models and representations to which nothing refers,
-        as their comparisons may still come; else 0.
+        Minimum number of seconds since the last change. None: a day for unreferenced models and representations, as
+        their comparisons may still follow; otherwise 0.
     """
 
     kinds: tuple[str, ...] = ()
@@ -45,11 +45,11 @@ class Selection:
     age: float | None = None
 
     def of(self, items: Iterable[Item], root: Path, now: float) -> list[Item]:
-        """Return the items that are meant."""
+        """Return the selected items."""
         return [item for item in items if self._has(item, root) and now - item.changed >= self._age(item)]
 
     def too_young(self, items: Iterable[Item], root: Path, now: float) -> list[Item]:
-        """Return the items that are left out as they are too young."""
+        """Return the items that are left out only because they are too young."""
         return [item for item in items if self._has(item, root) and now - item.changed < self._age(item)]
 
     def _has(self, item: Item, root: Path) -> bool:
@@ -75,7 +75,7 @@ def parse_kinds(texts: Iterable[str]) -> tuple[str, ...]:
     removable = [kind for kind in KINDS if kind != NEVER_REMOVED]
     for name in found:
         if name not in removable:
-            raise unknown_name("kind of things in a data root:", name, removable)
+            raise unknown_name("kind of items in a data root:", name, removable)
     return tuple(dict.fromkeys(found))
 
 
@@ -85,7 +85,7 @@ def parse_age(text: str) -> float:
     Raises
     ------
     UsageError
-        If it is no age.
+        If it is not an age.
     """
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhd]?)", text)
     if not found:

@@ -1,7 +1,7 @@
-"""Libraries loaded and measures computed in a process of their own, which a broken library may crash or hold up.
+"""Loading libraries and computing measures in a separate process, which a broken library may crash or block.
 
-The values are compared with exact ones, from the definitions with 50 digits. The process prints what it finds as lines
-of JSON; the one that started it passes them on, and ends it when its time is over.
+The values are compared with exact ones, computed from the definitions with 50 digits. The process prints its results
+as lines of JSON; the parent passes them on, and ends the process when its time is over.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ LIBRARIES, GPU, SELF_TEST = "libraries", "gpu", "self-test"
 LOADED = ("numpy", "scipy.linalg", "sklearn", "polars", "numba", "torch")
 GOLDEN = Path(__file__).with_name("golden.json")
 TOLERANCE = 1e-10
-"""Of a value, relative to the exact one: other processors and libraries change the last two or three of 16 digits."""
+"""Relative tolerance of values: other processors and libraries change the last two or three of 16 digits."""
 SECONDS = 10.0
-"""How long measures are computed, by default."""
+"""Default time limit for computing measures."""
 LOADING_SECONDS = 180.0
-"""How long a library may take to load: minutes from a disk of a cluster."""
+"""How long a library may take to load: minutes from a cluster's file system."""
 SLOW_FIRST = "rtd"
-"""The measure whose first call on a machine waits for half a minute, until numba has compiled it: it comes last."""
+"""The measure that numba compiles for half a minute on its first call: it comes last."""
 BEGIN = "begin"
 LOADING = "loading "
 
 
 def in_process(seconds: float = SECONDS) -> Iterator[Check]:
-    """Yield what a new process finds, as it finds it; its end, too, if that is not as it should be."""
+    """Yield the results of a new process as they arrive, and a failed line if it ends abnormally."""
     program = "from resi.upkeep.self_test import serve; serve(float(__import__('sys').argv[1]))"
     words = [sys.executable, "-P", "-c", program, str(seconds)]
     with tempfile.TemporaryFile() as errors:
@@ -74,14 +74,14 @@ def _passed_on(process: subprocess.Popen[str], seconds: float, errors: IO[bytes]
         doing = found[BEGIN]
         if not is_computing:
             is_computing = bool(found["computes"])
-            # A little more than the process allows itself: it stops between two measures.
+            # Slightly more than the process's own limit, as it stops between two measures.
             deadline = time.monotonic() + (seconds + 1 if is_computing else LOADING_SECONDS)
     if process.wait() != 0:
         yield failed(SELF_TEST, doing, f"the process ended: {_last_words(process.returncode, errors)}", _remedy(doing))
 
 
 def _read(stream: IO[str] | None, lines: queue.Queue[str | None]) -> None:
-    with contextlib.suppress(ValueError):  # closed, as nobody waits any longer
+    with contextlib.suppress(ValueError):  # closed, as nobody is waiting any longer
         for line in stream or ():
             lines.put(line)
     lines.put(None)
@@ -90,7 +90,7 @@ def _read(stream: IO[str] | None, lines: queue.Queue[str | None]) -> None:
 def _too_slow(doing: str, seconds: float, is_computing: bool) -> Check:
     if not is_computing:
         return failed(SELF_TEST, doing, f"not done after {LOADING_SECONDS:.0f} s", _remedy(doing))
-    text = f"not done within {seconds:.0f} s: at its first use it is compiled, which takes up to a minute"
+    text = f"not done within {seconds:.0f} s: it is compiled on first use, which takes up to a minute"
     return missing(SELF_TEST, doing, text, "resi doctor --seconds 120")
 
 
@@ -102,23 +102,23 @@ def _last_words(code: int, errors: IO[bytes]) -> str:
 
 
 def _remedy(doing: str) -> str:
-    """Return what to do about a library that does not load, or about those that compute a measure."""
+    """Return what to do about a library that does not load, or about the libraries that compute a measure."""
     modules = [doing.removeprefix(LOADING).partition(".")[0]] if doing.startswith(LOADING) else ["torch", "numba"]
     wanted = " ".join(f"'{requirement_of(module, needed().core)}'" for module in modules)
     return f"python -m pip install --force-reinstall {wanted}"
 
 
 def serve(seconds: float) -> None:
-    """Be the process: print what is found, one line of JSON each, and nothing else on standard output."""
+    """Run in the new process: print results as lines of JSON, and nothing else on standard output."""
     with os.fdopen(os.dup(1), "w") as out:
-        os.dup2(2, 1)  # for what libraries print
+        os.dup2(2, 1)  # redirects output of libraries
         for found in checks(seconds):
             out.write(json.dumps(found if isinstance(found, dict) else found.to_dict()) + "\n")
             out.flush()
 
 
 def checks(seconds: float = SECONDS) -> Iterator[Check | dict[str, Any]]:
-    """Yield what is found in this process; before each step that may crash, what it is."""
+    """Yield the results of this process, and before each step that may crash, its name."""
     for module in LOADED:
         yield {BEGIN: f"{LOADING}{module}", "computes": False}
         yield _load(module)
@@ -166,7 +166,7 @@ def _details(name: str) -> str:
 
 
 def gpus() -> Iterator[Check]:
-    """Yield a line for each CUDA device of torch, or one that says why there is none."""
+    """Yield a line for each CUDA device of torch, or a line with the reason why there is none."""
     import torch
 
     from resi.machine.memory import format_bytes
@@ -183,7 +183,7 @@ def gpus() -> Iterator[Check]:
         text = f"CUDA_VISIBLE_DEVICES={os.environ['CUDA_VISIBLE_DEVICES']} hides every GPU"
         yield missing(GPU, "cuda", text, "unset CUDA_VISIBLE_DEVICES, where there is a GPU")
     elif torch.version.cuda is None and torch.version.hip is None:
-        text = f"torch {torch.__version__} is built for CPUs alone; everything runs on the CPU"
+        text = f"torch {torch.__version__} is built for CPUs only; everything runs on the CPU"
         advice = "where there is a GPU, install torch for it: https://pytorch.org/get-started/locally"
         yield (failed if expected else missing)(GPU, "cuda", text, advice)
     elif not expected:
@@ -201,16 +201,16 @@ def _refusal() -> str:
         torch.cuda.init()  # type: ignore[no-untyped-call]
     except Exception as error:
         return described(error)
-    return "it does not say why"
+    return "no reason given"
 
 
 def computed(device: str, end: float) -> Iterator[Check | dict[str, Any]]:
-    """Yield how the measures do on a device: one line for those that are right, and one for each other.
+    """Yield the results of measures on a device: one line for all correct ones, and one for each other.
 
     Parameters
     ----------
     end : float
-        When to stop, by the monotonic clock.
+        When to stop, on the monotonic clock.
     """
     golden = json.loads(GOLDEN.read_text(encoding="utf-8"))
     start = time.monotonic()
@@ -234,9 +234,9 @@ def computed(device: str, end: float) -> Iterator[Check | dict[str, Any]]:
 
 
 def _compared(golden: dict[str, Any], name: str, device: str, end: float) -> float | Check:
-    """Return by how much a value is off, relatively; or a line if that is too much, or there is none."""
+    """Return the relative error of a value; or a line if it is too large, or there is no value."""
     if time.monotonic() > end:
-        return missing(SELF_TEST, f"{name}, {device}", "there was no time for it", "resi doctor --seconds 120")
+        return missing(SELF_TEST, f"{name}, {device}", "not computed: time limit reached", "resi doctor --seconds 120")
     expected = float(golden["measures"][name]["value"])
     try:
         off = abs(_value(golden, name, device) - expected) / abs(expected)
@@ -246,12 +246,12 @@ def _compared(golden: dict[str, Any], name: str, device: str, end: float) -> flo
         return failed(SELF_TEST, f"{name}, {device}", described(error), REPORT)
     if off <= TOLERANCE:
         return off
-    # Also where it is NaN.
-    text = f"differs from its exact value by {off:.0e}, relative to it: numbers of this machine are wrong"
+    # Also true for NaN.
+    text = f"relative error {off:.0e} against its exact value: this machine computes wrong numbers"
     return failed(SELF_TEST, f"{name}, {device}", text, REPORT)
 
 
-REPORT = "mend the libraries above, if one has failed; else report this with: resi doctor --json"
+REPORT = "repair the libraries above if one has failed; otherwise report this with: resi doctor --json"
 
 
 def _value(golden: dict[str, Any], name: str, device: str) -> float:

@@ -1,4 +1,4 @@
-"""What there is for runs to use: datasets in the data root, caches of other libraries; and who is using it."""
+"""Data available to runs: datasets in the data root, caches of other libraries; and the locks held on them."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 DATASETS, CACHES, LOCKS = "datasets", "caches", "locks"
 SHOWN_LOCKS = 5
 LARGEST_CHECKED = 10**9
-"""Bytes that are read to tell whether datasets are whole."""
+"""Bytes read to check whether datasets are complete."""
 
 
 def held_locks(root: Path) -> Iterator[Check]:
-    """Yield lines about the locks that processes hold, and about what ended ones have left."""
+    """Yield lines about the locks that processes hold, and about those left by ended processes."""
     held, free, stale = [], 0, 0
     for lock in Store(root).lock_files():
         if locks.seems_held(lock):
@@ -33,16 +33,16 @@ def held_locks(root: Path) -> Iterator[Check]:
         for number, text in enumerate(held[:SHOWN_LOCKS], 1):
             yield ok(LOCKS, f"held {number}", text)
         if len(held) > SHOWN_LOCKS:
-            yield ok(LOCKS, "held", f"{len(held)} locks in all: runs are going on")
+            yield ok(LOCKS, "held", f"{len(held)} locks: runs are in progress")
     if stale:
-        text = f"{stale} were held by processes that were killed; they stop nobody, and resi clean shows them"
+        text = f"{stale} were held by killed processes; they block nobody, and resi clean lists them"
         yield ok(LOCKS, "stale locks", text)
     elif not held:
-        yield ok(LOCKS, "held locks", f"none; {free} files of locks")
+        yield ok(LOCKS, "held locks", f"none; {free} free lock files")
 
 
 def datasets(root: Path) -> Iterator[Check]:
-    """Yield a line about the datasets that come with resi, and one about each domain's that are in the data root."""
+    """Yield a line about the datasets shipped with resi, and lines about the downloadable ones in the data root."""
     from resi import registry
     from resi.published.datasets import dataset_sources
 
@@ -55,17 +55,17 @@ def datasets(root: Path) -> Iterator[Check]:
         if not folder.is_dir():
             yield missing(DATASETS, name, "not in the data root", how)
         elif _size(folder, LARGEST_CHECKED) > LARGEST_CHECKED:
-            yield ok(DATASETS, name, f"not looked for among the many files of {folder}")
+            yield ok(DATASETS, name, f"not checked: {folder} has too many files")
         else:
             yield _dataset(name, source.is_here(root), how)
 
 
 def _dataset(name: str, is_here: bool, how: str) -> Check:
-    return ok(DATASETS, name, "here, whole") if is_here else missing(DATASETS, name, "not in the data root", how)
+    return ok(DATASETS, name, "complete") if is_here else missing(DATASETS, name, "not in the data root", how)
 
 
 def _size(folder: Path, enough: int) -> int:
-    """Return how many bytes files in a folder have; no further than what is enough."""
+    """Return the bytes of files in a folder, counting only until ``enough``."""
     total = 0
     for above, _, names in os.walk(folder):
         for name in names:
@@ -77,28 +77,28 @@ def _size(folder: Path, enough: int) -> int:
 
 
 def caches(_root: Path) -> Iterator[Check]:
-    """Yield lines about what other libraries have fetched, and whether they may fetch more."""
+    """Yield lines about the downloads of other libraries, and whether they may download more."""
     from resi.estimates.fetching import hub_cache
 
     hub = hub_cache()
     offline = [name for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE") if _is_on(name)]
-    may = f"; {' and '.join(offline)} forbid to fetch more" if offline else ""
+    may = f"; {' and '.join(offline)} forbid further downloads" if offline else ""
     models = len(list(hub.glob("models--*"))) if hub.is_dir() else 0
-    yield from _cache("hub", hub, f"{models} models of the hub", models, may)
+    yield from _cache("hub", hub, f"{models} models from the hub", models, may)
     home = os.environ.get("TORCH_HOME") or Path(os.environ.get("XDG_CACHE_HOME", "~/.cache"), "torch")
     weights = Path(home).expanduser() / "hub" / "checkpoints"
     count = sum(1 for path in weights.glob("*") if path.is_file()) if weights.is_dir() else 0
-    yield from _cache("torch", weights, f"{count} files of weights of torchvision", count, "")
+    yield from _cache("torch", weights, f"{count} weight files of torchvision", count, "")
 
 
 def _cache(name: str, folder: Path, text: str, count: int, may: str) -> Iterator[Check]:
     if count:
         yield ok(CACHES, name, f"{text} in {folder}{may}")
     elif may:
-        advice = f"fetch models where there is a network, and copy the folder to {folder}"
+        advice = f"download models on a machine with network access, and copy the folder to {folder}"
         yield missing(CACHES, name, f"nothing in {folder}{may}", advice)
     else:
-        yield missing(CACHES, name, f"nothing in {folder}: pretrained models are fetched at their first use")
+        yield missing(CACHES, name, f"nothing in {folder}: pretrained models are downloaded on first use")
 
 
 def _is_on(name: str) -> bool:

@@ -101,7 +101,7 @@ def test_a_missing_column_is_named_with_the_test_alone(planted: Planted, tmp_pat
          "layer_monotonicity", r"layers of architecture=own in different orders: b, a and a, b"),
         ([one(seed=0, setting="a"), one(seed=0, setting="a"), one(seed=0, setting="b")], "shortcut",
          r"models\[0\] and models\[1\] are both .*seed=0"),
-        ([], "shortcut", r"expected a list of resi.Model, a table with a row a representation, .* not a list"),
+        ([], "shortcut", r"expected a list of resi.Model, a table with one row per representation, .* not a list"),
         ([ARRAY], "shortcut", r"expected a list of resi.Model, .* not ndarray"),
         (7, "shortcut", r"expected a list of resi.Model, .* not a int"),
         ([one(seed=True, setting="a")], "shortcut", r"models\[0\]: seed=True: expected a whole number"),

@@ -122,7 +122,8 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[FileServer]:
 def test_cora_that_cannot_be_downloaded_says_where_to_put_it(server: FileServer, tmp_path: Path) -> None:
     with pytest.raises(
         DatasetError,
-        match=rf"cannot be downloaded \(.*allx cannot be fetched: Not Found.*ind\.cora\.allx.* into {tmp_path}/Cora/raw"
+        match=r"cannot be downloaded \(.*allx cannot be downloaded: Not Found.*"
+        rf"ind\.cora\.allx.* into {tmp_path}/Cora/raw"
         r".*dataset\.root",
     ):
         CORA.locate(None, tmp_path)

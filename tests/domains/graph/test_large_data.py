@@ -284,7 +284,7 @@ def test_flickr_is_fetched_and_an_error_page_or_an_endless_file_is_not_taken(
         assert not list((tmp_path / "again" / "raw").iterdir())
 
         monkeypatch.setattr(flickr, "LIMIT", 10)
-        with pytest.raises(DatasetError, match=r"is larger than the 10 bytes it should have at most"):
+        with pytest.raises(DatasetError, match=r"is larger than the allowed 10 bytes"):
             FLICKR.locate(None, tmp_path / "again")
 
 

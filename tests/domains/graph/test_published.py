@@ -84,9 +84,9 @@ class Payload:
     [
         (b"", "cannot be read as a checkpoint"),
         (b"not a checkpoint", "cannot be read as a checkpoint"),
-        (saved([1, 2]), "holds no dictionary of weights"),
-        (saved({1: torch.ones(3)}), "holds no dictionary of weights"),
-        (saved({"convs.0.bias": torch.ones(3).to_sparse()}), "holds no dictionary of weights"),
+        (saved([1, 2]), "does not hold a dictionary of weights"),
+        (saved({1: torch.ones(3)}), "does not hold a dictionary of weights"),
+        (saved({"convs.0.bias": torch.ones(3).to_sparse()}), "does not hold a dictionary of weights"),
         (saved({"convs.0.bias": torch.ones(3)}), "do not fit the architecture: convs.0.lin.weight is missing"),
         (saved({"convs.0.bias": Payload()}), "cannot be read as a checkpoint"),
     ],

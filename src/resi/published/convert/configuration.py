@@ -19,11 +19,13 @@ MERGED = "output_parquet"
 AS_PUBLISHED = (("models.source", "published"), ("protocol", "published"))
 """Words of a run that reads the published models, and computes the published numbers."""
 
-TRAINED = "different: they are trained here; with --published, runs read the published ones and compute their numbers"
+TRAINED = (
+    "different: models are trained here; with --published, runs use the published models and compute their numbers"
+)
 
 
 def convert(document: Mapping[str, Any], known: Sequence[PublishedModel], as_published: bool = False) -> Outcome:
-    """Return what becomes of a configuration.
+    """Convert a configuration.
 
     Parameters
     ----------
@@ -37,7 +39,7 @@ def convert(document: Mapping[str, Any], known: Sequence[PublishedModel], as_pub
     Raises
     ------
     UsageError
-        If it is no configuration, or its keys contradict each other.
+        If it is not a configuration, or its keys contradict each other.
     """
     if PARTS in document or MERGED in document:
         return _merge(document)
@@ -77,5 +79,5 @@ def _merge(document: Mapping[str, Any]) -> Outcome:
         )  # fmt: skip
     for key in document:
         if key not in (PARTS, MERGED):
-            outcome.remark(key, "no counterpart: the published code does not read it when it merges; left out")
+            outcome.remark(key, "no counterpart: the published code ignores it when merging; left out")
     return outcome

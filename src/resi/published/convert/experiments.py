@@ -72,7 +72,8 @@ def convert_experiment(given: Any, position: int, known: Sequence[PublishedModel
         outcome.remark(f"{where}.{attribute}", f"of the models that the other filters leave none is {_listed(values)}")
     for attribute, values in by_parts(selected, experiment.filters).items():
         outcome.remark(
-            f"{where}.{attribute}", f"as a text, not a list, it also selects what is part of it: {_listed(values)}"
+            f"{where}.{attribute}",
+            f"given as text instead of a list, it also selects names contained in it: {_listed(values)}",
         )
     for models in split(selected, experiment.separation).values():
         about = f"{where}, {', '.join(dict.fromkeys(model.own.architecture for model in models))}"
@@ -140,7 +141,7 @@ def _read(given: Any, where: str, outcome: Outcome) -> Experiment:
         raise UsageError(f"{where}.type: unknown {kind!r}, which the published code skips; it has {', '.join(KINDS)}")
     for key in given:
         if key not in KEYS:
-            outcome.remark(f"{where}.{key}", "no counterpart: it is no key of the published benchmark either; left out")
+            outcome.remark(f"{where}.{key}", "no counterpart: not a key of the published benchmark either; left out")
     filters = given.get("filter_key_vals") or {}
     if not isinstance(filters, dict) or any(isinstance(value, dict) or _is_nested(value) for value in filters.values()):
         raise UsageError(f"{where}.filter_key_vals: expected a mapping from attributes to values or lists of values")

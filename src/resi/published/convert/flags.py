@@ -55,9 +55,12 @@ def read_flags(document: Mapping[str, Any]) -> Flags:
         if key in REMARKS:
             _remark(outcome, key, value)
         elif key == "threads":
-            outcome.remark(key, f"{value} is not taken over: no number depends on it; compare.threads sets how many")
+            outcome.remark(
+                key,
+                f"{value} is not converted: it does not affect any number; compare.threads sets the number of threads",
+            )
         elif key not in READ and key != EXPERIMENTS:
-            outcome.remark(key, "no counterpart: it is no key of the published benchmark either; left out")
+            outcome.remark(key, "no counterpart: not a key of the published benchmark either; left out")
     return Flags(tuple(values), outcome)
 
 
@@ -68,7 +71,7 @@ def _remark(outcome: Outcome, key: str, value: Any) -> None:
             raise UsageError(f"{key}: expected a mapping, not {value!r}")
         for name in value:
             if name not in TABLE_KEYS:
-                outcome.remark(f"{key}.{name}", "no counterpart: it is no key of the published benchmark either")
+                outcome.remark(f"{key}.{name}", "no counterpart: not a key of the published benchmark either")
 
 
 def _flag(document: Mapping[str, Any], key: str) -> bool:
@@ -81,7 +84,7 @@ def _flag(document: Mapping[str, Any], key: str) -> bool:
 def _stage(document: Mapping[str, Any], outcome: Outcome) -> list[tuple[str, Value]]:
     extracts, scores = _flag(document, "only_extract_reps"), _flag(document, "only_eval")
     if extracts and scores:
-        raise UsageError("only_extract_reps and only_eval: both are true, which leaves nothing to do")
+        raise UsageError("only_extract_reps and only_eval are both true, so there is nothing to do")
     if extracts:
         return [("stage", "representations")]
     if scores:
@@ -107,7 +110,7 @@ def _measures(document: Mapping[str, Any], outcome: Outcome) -> list[tuple[str, 
     else:
         chosen = [known[published] for published in included if published in known]
     if not chosen:
-        raise UsageError("included_measures, excluded_measures: no measure is left that resi has")
+        raise UsageError("included_measures, excluded_measures: no measure of resi is left")
     standard = registry.measure_sets()[BENCHMARK]
     if set(chosen) == set(standard):
         return []
@@ -124,7 +127,7 @@ def _classes(document: Mapping[str, Any], key: str, outcome: Outcome) -> list[st
     if value is None:
         return None
     if isinstance(value, str):
-        outcome.remark(key, "different: the published code takes a list alone")
+        outcome.remark(key, "different: the published code accepts only a list")
         value = list(measure_names()) if value == "all" else [value]
     if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
         raise UsageError(f"{key}: expected a list of names of measures, not {value!r}")

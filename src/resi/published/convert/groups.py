@@ -187,7 +187,7 @@ def _seeds(bucket: Bucket, test: str) -> list[tuple[str, Value]]:
 
 
 def _tell_other_seeds(bucket: Bucket) -> None:
-    """Tell of models whose seed is another here."""
+    """Add a remark on models with another seed here."""
     for setting in _values(bucket.owns, "setting"):
         seeds = {model.own.seed: model.seed for model in bucket.models if model.own.setting == setting}
         if other := {own: published for own, published in seeds.items() if own != published}:
@@ -201,7 +201,7 @@ def _check_one(bucket: Bucket, *names: str) -> None:
 
 
 def _check_probe(bucket: Bucket, setting: str) -> None:
-    """Tell if the models are represented on another set than the one of our test.
+    """Add a remark if the models are represented on another set than in our test.
 
     Parameters
     ----------

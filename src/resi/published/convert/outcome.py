@@ -1,4 +1,4 @@
-"""What becomes of a configuration: runs, remarks on what differs, and what is not converted."""
+"""The result of converting a configuration: runs, remarks on differences, and what is not converted."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Job(NamedTuple):
 
 @dataclass
 class Outcome:
-    """What becomes of a configuration, or of a part of it.
+    """The result of converting a configuration, or a part of it.
 
     Attributes
     ----------
@@ -64,7 +64,7 @@ class Outcome:
     refused: list[Remark] = field(default_factory=list)
 
     def add(self, other: Outcome) -> None:
-        """Take over what became of a part."""
+        """Add the result of a part."""
         self.jobs += other.jobs
         self.merges += other.merges
         self.remarks += other.remarks

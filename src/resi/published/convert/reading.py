@@ -34,14 +34,14 @@ def read_configuration(path: Path) -> dict[str, Any]:
         with path.open("rb") as file:
             raw = file.read(LARGEST + 1)
         if len(raw) > LARGEST:
-            raise UsageError(f"{path} has more than {LARGEST} bytes, which no configuration needs; it is not read")
+            raise UsageError(f"{path} has more than {LARGEST} bytes, too many for a configuration; it is not read")
         content = _Loader(raw.decode("utf-8")).get_single_data()
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from None
     except (yaml.YAMLError, ValueError) as error:  # numbers of too many digits, and bytes that are not UTF-8
         raise UsageError(f"{path} cannot be read as YAML: {_reason(error)}") from None
     if not isinstance(content, dict):
-        raise UsageError(f"{path} is no configuration: expected a mapping with `experiments:`")
+        raise UsageError(f"{path} is not a configuration: expected a mapping with `experiments:`")
     _check_plain(path, content)
     return content
 

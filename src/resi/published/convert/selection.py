@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 ATTRIBUTES = ("domain", "architecture", "train_dataset", "identifier", "seed", "token_pos")
 """What models can be selected, grouped and separated by."""
 TOLD = ("domain", "architecture", "train_dataset", "identifier", "token_pos")
-"""Attributes of which values that select nothing are told; seeds often hold those of several architectures."""
+"""Attributes whose unused values are reported; lists of seeds often cover several architectures."""
 
 
 class Unused(NamedTuple):
@@ -25,7 +25,7 @@ class Unused(NamedTuple):
 
 
 def check_attributes(key: str, names: Iterable[str]) -> None:
-    """Raise ``UsageError`` for what is no attribute of a published model.
+    """Raise ``UsageError`` for names that are not attributes of published models.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ def check_attributes(key: str, names: Iterable[str]) -> None:
     """
     for name in names:
         if name not in ATTRIBUTES:
-            raise UsageError(f"{key}: published models have no {name!r}, but {', '.join(ATTRIBUTES)}")
+            raise UsageError(f"{key}: published models have no {name!r}; expected {', '.join(ATTRIBUTES)}")
 
 
 def select(models: Iterable[PublishedModel], filters: Mapping[str, Any]) -> list[PublishedModel]:

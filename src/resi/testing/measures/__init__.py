@@ -1,4 +1,4 @@
-"""Checks that a measure keeps its contract and the facts it states; all that does not hold is reported at once.
+"""Checks that a measure keeps its contract and its declared facts; all violations are reported at once.
 
 Examples
 --------
@@ -68,7 +68,7 @@ CHECKS: tuple[Callable[[Case], None], ...] = (
 
 
 class SlowMeasureWarning(UserWarning):
-    """A measure that takes long for very small representations; a run may make thousands of comparisons."""
+    """A measure that is slow on very small representations; a run may make thousands of comparisons."""
 
 
 def check_measure(
@@ -80,7 +80,7 @@ def check_measure(
     settings: Sequence[Mapping[str, Any]] | None = None,
     thorough: bool = False,
 ) -> None:
-    """Check a measure against its contract and its own facts; what is checked stands in docs/checking.md.
+    """Check a measure against its contract and its declared facts; docs/checking.md lists the checks.
 
     Parameters
     ----------
@@ -91,21 +91,21 @@ def check_measure(
     seed : int
         Key of the representations.
     settings : sequence of mappings, optional
-        Parameters by name, with each of which a class is checked, as in ``[{"k": 5}, {"k": 20}]``.
+        Parameters with which a class is checked, one mapping per check, such as ``[{"k": 5}, {"k": 20}]``.
     thorough : bool
-        Whether to draw more, which takes several times as long.
+        Whether to draw more samples, which takes several times as long.
 
     Raises
     ------
     MeasureCheckError
-        With a line for everything that does not hold.
+        With a line for every violation.
     UsageError
         If a parameter does not exist.
 
     Warns
     -----
     SlowMeasureWarning
-        With the seconds that the fastest call has taken.
+        With the seconds of the fastest call.
     """
     made: list[type[Measure] | Measure] = [measure]
     if settings is not None and isinstance(measure, type) and not list(fact_problems(measure)):
@@ -132,12 +132,12 @@ def measure_report(
     thorough: bool = False,
     cost: bool = True,
 ) -> MeasureReport:
-    """Check a measure and return all that was found: printed, it is a page of 80 columns.
+    """Check a measure and return a report, which prints as a page of 80 columns.
 
     Parameters
     ----------
     measure, relative, absolute, seed, thorough
-        As of :func:`check_measure`.
+        As for :func:`check_measure`.
     cost : bool
         Whether to measure how long comparisons take.
     """

@@ -1,4 +1,4 @@
-"""What a check of a measure has found, and how it is printed."""
+"""The report of a measure's checks, and its printed form."""
 
 from __future__ import annotations
 
@@ -70,18 +70,18 @@ class Remark(NamedTuple):
 
 @dataclass(frozen=True)
 class MeasureReport:
-    """What a check of one measure has found; printed, it is 80 columns wide.
+    """The report of checks on one measure; printed, it is 80 columns wide.
 
     Attributes
     ----------
     measure : str
         Its name, with those parameters that are not the defaults.
     failed : tuple of Violation
-        What is declared and false, or expected of every measure and does not hold.
+        Declared facts that are false, and expectations of every measure that do not hold.
     undeclared : tuple of Remark
-        Facts that held wherever they were tried and are not stated: the author knows whether they always do.
+        Facts that held in all trials but are not declared; the author knows whether they always hold.
     limits : tuple of Remark
-        What the measure cannot take, and how much precision the types of numbers cost.
+        Inputs that the measure cannot handle, and the precision lost with smaller number types.
     passed, skipped : tuple of str, tuple of Remark
         What was checked, and what was not, with the reason.
     cost : Cost or None
