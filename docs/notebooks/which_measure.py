@@ -17,8 +17,8 @@ import resi
 resi.plot.ranks("baseline")
 
 # %% [markdown]
-# Each dot is a measure's rank in one test on one architecture. Which measures cannot be distinguished from the best at telling
-# models apart that were trained with different shares of random labels?
+# Each dot is a measure's rank in one test on one architecture. Which measures cannot be distinguished from the best at
+# telling models apart that were trained with different shares of random labels?
 
 # %%
 ranked = resi.ranks("baseline", domain="vision", test="label_randomization")
