@@ -193,7 +193,7 @@ def chances_of_better(places: Array) -> Array:
 
 
 def best_measures(columns: Sequence[RankedColumn], measures: int) -> list[int] | None:
-    """Return the 95 % confidence set of the best measure: those not distinguishable from it by their mean places.
+    """Return the measures not distinguishable from the best one by mean place: a 95 % confidence set of the best.
 
     A measure is left out if another one has a better mean place in so many draws of other models that this happens to
     the best measure in at most one study of twenty, by the inequality of Bonferroni. Draws are joint, so what moves all
@@ -260,7 +260,7 @@ def read_influences(text: str | None) -> list[float] | None:
 
 
 def indistinct_from_best(goodness: Array, influences: Array | None) -> list[bool]:
-    """Return which scores of one column cannot be distinguished from the best, had the models been others.
+    """Return which scores of one column are not distinguishable from the best, over other models.
 
     All are scored on the same models, so that what counts is the uncertainty of the difference: the length of the
     difference of ``influences``. Normal at 5 %, for each score alone.

@@ -1,4 +1,4 @@
-"""Scores in readable form: one row for each measure, the best first, marking those not distinguishable from it."""
+"""Scores for readers: one row per measure, the best first, with those not distinguishable from the best marked."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ TITLES = {
     "pearson": "Pearson ↑",
     "kendall": "Kendall ↑",
 }
-"""What tables call the metrics, and which direction is better."""
+"""Headings of the metrics in tables, and which direction is better."""
 BEST = "better than chance, not distinguishable from the best on the same models (5 %)"
-"""What the mark of a measure means, in tables and figures."""
+"""Meaning of the mark of a measure, in tables and figures."""
 UNKNOWN = "the uncertainty of the scores is unknown, so none is marked"
 CHANCE = "no score can be distinguished from chance, so none is marked"
 BEST_BY_CHANCE = "no score that may be the best can be distinguished from chance, so none is marked"
@@ -62,10 +62,10 @@ class Block(NamedTuple):
 def read_scores(scores: pl.DataFrame) -> Iterator[Block]:
     """Yield the scores of each test and architecture, the best measure first, without scores of single models.
 
-    A measure is ``best`` if it is better than chance and not distinguishable from the one with the best score by the
-    test's first metric: their difference is within its uncertainty over other models, the same for both measures, at 5
-    % for each measure alone. It is None for all measures of a block where there are too few models to tell, where none
-    of these can be distinguished from chance, or where the uncertainty is unknown.
+    A measure is ``best`` if it is better than chance and not distinguishable from the best score by the test's
+    first metric: their difference is within its uncertainty over other models, the same for both measures, at 5 % for
+    each measure alone. It is None for all measures of a block where there are too few models to tell, where none of
+    these can be distinguished from chance, or where the uncertainty is unknown.
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ def _place(ranked: Mapping[str, Any] | None) -> tuple[bool, float]:
 
 
 def _mark(rows: Sequence[dict[str, Any]]) -> str:
-    """Mark the measures that cannot be distinguished from the best; return why none is."""
+    """Mark the measures that are not distinguishable from the best; return why none is marked."""
     ranked = [row for row in rows if row["rank"] is not None and row["rank"]["value"] is not None]
     marks, why_unmarked = best_marks([row["rank"] for row in ranked])
     for row, mark in zip(ranked, marks or [], strict=bool(marks)):
@@ -130,7 +130,7 @@ def _mark(rows: Sequence[dict[str, Any]]) -> str:
 
 
 def best_marks(scores: Sequence[Mapping[str, Any]]) -> tuple[list[bool] | None, str]:
-    """Return which scores are better than chance and cannot be distinguished from the best, see :func:`read_scores`.
+    """Return which scores are better than chance and not distinguishable from the best, see :func:`read_scores`.
 
     Parameters
     ----------
