@@ -292,7 +292,7 @@ def test_a_run_without_its_data_has_a_plan_that_says_what_is_missing(
 
 def test_a_measure_is_described_with_its_notes() -> None:
     notes = describe("distance_correlation")[1].partition("Notes: ")[2]
-    assert notes.startswith("No distance is held")
+    assert notes.startswith("Distances are not held")
     assert "Parameters" not in describe("jaccard")[1]
 
 

@@ -100,6 +100,7 @@ def assert_survives(tmp_path: Path, sweep: list[str], kills: list[Kill]) -> None
     assert set(ours[0]["status"]) == {"ok"}
 
 
+@LONG
 def test_a_kill_while_a_shard_is_written_loses_nothing(tmp_path: Path) -> None:
     assert_survives(tmp_path, ["-m", *TINY, "measure=cka", "workers=1"], [Kill("write", 0.001)])
 

@@ -234,7 +234,7 @@ def test_where_there_is_no_value():
         RTD()(R, np.ones((40, 4)))
     nearly = np.zeros((40, 4))
     nearly[0] = 1
-    with pytest.raises(DegenerateInputError, match="no scale"):
+    with pytest.raises(DegenerateInputError, match="are zero, so distances cannot be normalised"):
         RTD()(R, nearly)
     with pytest.raises(UsageError, match="trials=0"):
         RTD(trials=0)(R, R)

@@ -190,7 +190,7 @@ class Puzzling(type):
         (own_measure(metric=True), "measure Own: a metric is a symmetric distance"),
         *((own_measure(name=name), f"measure '{name}': the name is taken by a set of") for name in registry.SETS),
         *((own_measure(name=name), f"measure '{name}': the name means something else") for name in ("file", "nan")),
-        (own_measure(benchmark=True), "measure 'own': 'benchmark' marks the published ones alone"),
+        (own_measure(benchmark=True), "measure 'own': 'benchmark' is reserved for the published measures"),
         (Puzzling("Puzzle", (Measure,), {}), "measure 'Puzzle': LookupError: no name today"),
         (5, "5 is not a class derived from resi.Measure"),
     ],

@@ -145,8 +145,10 @@ class DistanceCorrelation(BuiltIn):
     ``sqrt(dCov² / sqrt(dVar_R dVar_S))`` of the double-centred Euclidean distances, means over all N² entries (the
     biased estimate); in [0, 1], 0 for independent representations in the limit of many samples.
 
-    Notes ----- Distances are not held in memory, unless there are as many features as samples: all representations are
-    compared tile by tile (:mod:`resi.measures.shared.distance_sums`).
+    Notes
+    -----
+    Distances are not held in memory, unless there are as many features as samples: all representations are compared
+    tile by tile (:mod:`resi.measures.shared.distance_sums`).
 
     References
     ----------

@@ -146,6 +146,6 @@ def test_cora_is_downloaded_file_by_file_and_only_what_is_missing(
 @pytest.mark.parametrize("content", [b"print('payload')", bytes(LIMIT + 1)])
 def test_a_download_that_differs_is_never_kept(server: FileServer, tmp_path: Path, content: bytes) -> None:
     server.files = dict.fromkeys((f"/{name}" for name in FILES), content)
-    with pytest.raises(DatasetError, match=r"cannot be downloaded \(.*(is damaged on arrival|is larger than the)"):
+    with pytest.raises(DatasetError, match=r"cannot be downloaded \(.*(was damaged in transfer|is larger than the)"):
         CORA.locate(None, tmp_path / "data")
     assert not [path for path in (tmp_path / "data" / "Cora" / "raw").iterdir() if path.suffix != ".part"]
