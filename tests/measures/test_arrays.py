@@ -116,7 +116,7 @@ def test_frames() -> None:
 def refused() -> dict[str, tuple[Any, str]]:
     masked = np.ma.masked_array(GOOD, mask=GOOD > 1.5)
     return {
-        "masked": (masked, rf"of shape \(20, 4\) is a masked array with {masked.mask.sum()} masked entries; first leave"),
+        "masked": (masked, rf"of shape \(20, 4\) is a masked array with {masked.mask.sum()} masked entries; first"),
         "objects": (GOOD.astype(object), r"is not a numeric array: it holds objects of any type; if all are numbers"),
         "ragged": ([[1.0, 2.0], [3.0]], "is not a numeric array"),
         "ragged arrays": ([np.ones(2), np.ones(3)], "is not a numeric array"),
