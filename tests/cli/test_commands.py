@@ -220,7 +220,7 @@ def test_the_keys_of_launchers_are_explained_in_the_docs() -> None:
 def test_list_prints_every_kind_as_table_and_json(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from resi.cli.list import KINDS, RESULTS
 
-    for kind in KINDS:
+    for kind in set(KINDS) - {"progress"}:  # of all jobs of all suites, see tests/sweeps/test_progress.py
         assert run_command(["list", kind]) == 0
         table = capsys.readouterr().out
         assert run_command(["list", kind, "--json"]) == 0

@@ -149,7 +149,7 @@ def test_a_job_that_overwrites_is_done_when_a_sweep_has_run_it(root: Path, stage
 @pytest.fixture
 def few_suites(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave out the largest suites, whose hundreds of jobs take seconds."""
-    left_out = ("paper", "paper_language", "paper_vision")
+    left_out = ("baseline", "paper", "paper_language", "paper_vision")
     monkeypatch.setattr(
         "resi.sweeps.progress.suite_names",
         lambda loader: [name for name in suite_names(loader) if name not in left_out],
