@@ -100,6 +100,7 @@ def waiting_sweep(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
         yield process
 
 
+@LONG
 def test_an_interrupt_reaches_each_job_once_and_the_report_is_made(
     waiting_sweep: subprocess.Popen[str], tmp_path: Path
 ) -> None:
