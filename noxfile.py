@@ -18,7 +18,7 @@ python -m nox -s screenshots   pictures of a report, wide and on a phone, light 
 python -m nox -s tutorial the tutorials at full size: their outputs, the time and the lines of the first
 python -m nox -s notebooks  the notebooks of docs/notebooks, run from the first cell to the last
 python -m nox -s newcomer what README says, typed from a clone to a report, own models and an own measure
-python -m nox -s baseline the results that come with resi, made anew: `-- ROOT --cora FOLDER --sst2 FOLDER`
+python -m nox -s baseline the results that come with resi, recomputed: `-- ROOT --cora FOLDER --sst2 FOLDER`
 python -m nox -s coverage how often intervals hold the expected score
 python -m nox -s sample_coverage how often intervals over samples hold the expected value
 """
@@ -251,7 +251,7 @@ def bench_merge(session: nox.Session) -> None:
 
 @nox.session
 def baseline(session: nox.Session) -> None:
-    """Make the results that come with resi anew and say what differs; more than an hour of a core, can be resumed."""
+    """Recompute the results that come with resi, and say what differs; more than an hour of a core, can be resumed."""
     session.install("-e", ".[graph,language,vision]")
     session.run("python", "scripts/baseline.py", "anew", *session.posargs)
 

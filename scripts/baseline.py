@@ -1,4 +1,4 @@
-"""Make the results that come with resi anew, and say what differs from those that it has.
+"""Recompute the results that come with resi, and say what differs from those that it has.
 
     python scripts/baseline.py anew ROOT --cora FOLDER --sst2 FOLDER     # all that follows; more than an hour of a core
     python scripts/baseline.py run ROOT --cora FOLDER --sst2 FOLDER      # what is stored is not computed again

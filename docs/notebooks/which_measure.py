@@ -38,7 +38,7 @@ resi.plot.scores("baseline", domain="vision", test="label_randomization", archit
 resi.plot.scores("baseline", domain="vision", test="augmentation", architecture="tiny_vgg")
 
 # %% [markdown]
-# Do two measures differ over architectures, too? A bar joins those that cannot be told apart.
+# Do two measures differ over architectures, too? A bar joins those that cannot be distinguished.
 
 # %%
 resi.plot.critical_difference("baseline", domain="graph")

@@ -31,7 +31,7 @@ def test_a_run_says_what_it_trains_and_for_how_long(root: Path, capsys: pytest.C
     line = capsys.readouterr().err
     assert line.startswith("30 models to train (about ")
     assert line.endswith(
-        f" on 2 workers), then 420 comparisons; kept in {root}. If stopped, the same command goes on\n"
+        f" on 2 workers), then 420 comparisons; kept in {root}. If stopped, the same command continues\n"
     )
     # Each of two workers takes a half, up to one model.
     seconds = [estimate.seconds for model in plan.missing_models() if (estimate := Rates().training(model))]
@@ -43,7 +43,7 @@ def test_of_short_trainings_and_other_stages_no_more_is_said_than_is_known(
     root: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     say_work(make_plan(compose([*TINY, "measure=cka", "stage=models"])))
-    assert capsys.readouterr().err == f"4 models to train; kept in {root}. If stopped, the same command goes on\n"
+    assert capsys.readouterr().err == f"4 models to train; kept in {root}. If stopped, the same command continues\n"
     say_work(make_plan(compose([*TINY, "measure=cka", "stage=score"])))
     assert capsys.readouterr().err == ""
 

@@ -213,7 +213,7 @@ BROKEN = [
     (Misjudging, r"layer 0 of layer_size \(1000, 9\), found \(1000, 8\)"),
     (
         AskingForTheSeed,
-        "the same training twice, whatever the global generators draw, found other weights convs",
+        "the same training twice, independently of the global generators, found other weights convs",
     ),
     (Drawing, "a training that leaves the process as it was, found that it changes the generator of Python"),
     (Breaking, "finite weights convs.0.bias of gcn on digits_knn, six_layers, seed 0, found NaN or infinity"),

@@ -177,7 +177,7 @@ def test_without_a_difference_one_bar_joins_all_and_says_so() -> None:
     rows = [(BEST_TO_WORST[place], f"arch{column}", (place + column) % 5 / 10) for place, column in rotated]
     table = frame([score(name, value, column, normalised=value) for name, column, value in rows])
     figure = resi.plot.critical_difference(table)
-    assert "cannot be told apart, so they are not ranked" in figure.axes[0].get_title(loc="left")
+    assert "cannot be distinguished, so they are not ranked" in figure.axes[0].get_title(loc="left")
 
 
 def test_a_diagram_draws_means_bars_and_the_critical_difference_where_they_are() -> None:

@@ -219,6 +219,8 @@ def config_keys(domain: Domain) -> list[str]:
 
 def network(domain: str, architecture: str, dataset: str, values: dict[str, Any]) -> nn.Module | None:
     """Return an untrained network without memory for its weights; None for one that needs the graph itself."""
+    import torch._dynamo  # which torch 2.6 cannot import within the context below
+
     with torch.device("meta"):
         if domain == "vision":
             from resi.domains.vision.lookup import image_network

@@ -120,7 +120,7 @@ def _show(inventory: Inventory, selection: Selection, arguments: argparse.Namesp
 
 
 def _remove(inventory: Inventory, selection: Selection, arguments: argparse.Namespace, asks: bool) -> int:
-    """Show what is meant, ask, remove it, and say what became of it."""
+    """Show what is meant, ask, remove it, and say whether it is gone."""
     from resi.upkeep.removal import Outcome, Remover
 
     remover, now = Remover(inventory.root), time.time()
@@ -151,7 +151,7 @@ def _agrees(items: Sequence[Item]) -> bool:
 
 
 def _removed(remover: Remover, items: Sequence[Item], is_quiet: bool) -> Iterator[Outcome]:
-    """Remove items; yield what became of each, which is printed."""
+    """Remove items; yield whether each is gone, which is printed."""
     with progress("removing", len(items), after=2.0) as advance:
         for outcome in remover.remove(items):
             if not (is_quiet or outcome.kept or outcome.item.kind in COUNTED):

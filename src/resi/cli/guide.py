@@ -38,7 +38,7 @@ def say_work(plan: Plan) -> None:
         first = f"{count_of(len(missing), 'published model')} to read"
     compares = config.stage is Stage.all
     then = f", then {count_of(len(plan.comparisons), 'comparison')}" if compares else ""
-    say(f"{first}{then}; kept in {config.root}. If stopped, the same command goes on")
+    say(f"{first}{then}; kept in {config.root}. If stopped, the same command continues")
 
 
 def _about(plan: Plan, missing: list[ModelSpec]) -> str:

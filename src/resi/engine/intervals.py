@@ -232,7 +232,7 @@ def is_settled(value: float, drawn: ArrayLike, best: float | None) -> bool:
     """Return whether halves of the samples are too small for their values to depend on which samples they hold.
 
     Where half of the samples are about as few as the features, many measures have their best value whatever the samples
-    are, and the scatter of halves is no measure of that of all.
+    are, and the scatter of halves does not measure that of all.
 
     Parameters
     ----------

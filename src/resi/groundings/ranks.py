@@ -197,7 +197,7 @@ def best_measures(columns: Sequence[RankedColumn], measures: int) -> list[int] |
 
     A measure is left out if another one has a better mean place in so many draws of other models that this happens to
     the best measure in at most one study of twenty, by the inequality of Bonferroni. Draws are joint, so what moves all
-    measures alike tells none from another.
+    measures alike distinguishes none from another.
 
     Returns
     -------
@@ -268,7 +268,7 @@ def indistinct_from_best(goodness: Array, influences: Array | None) -> list[bool
     Parameters
     ----------
     goodness : array of shape (n_scores,)
-        Larger is better; NaN where there is none, which cannot be told from nothing and is False.
+        Larger is better; NaN where there is none, which cannot be compared and is False.
     influences : array of shape (n_scores, n_models) or None
         What each model adds to a score's uncertainty; None if it is not known, and only equal scores are as good.
     """

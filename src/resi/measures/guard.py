@@ -45,7 +45,7 @@ def needs_of(measure: Measure, size: Size) -> Needs:
     Raises
     ------
     MeasureError
-        If it says what is no number of bytes.
+        If it is not a number of bytes.
     """
     return measure.memory_needs(size) if is_built_in(measure) else _needs_as_said(measure, size)
 
@@ -56,7 +56,7 @@ def needed_bytes(measure: Measure, first: Size, second: Size) -> int:
     Raises
     ------
     MeasureError
-        If it says what is no number of bytes.
+        If it is not a number of bytes.
     """
     return of_pair(needs_of(measure, first), needs_of(measure, second))
 

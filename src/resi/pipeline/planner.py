@@ -235,6 +235,6 @@ def _without_unknown(experiments: Iterable[Experiment]) -> Iterator[Experiment]:
     """Yield experiments without the published models of which nothing is known."""
     for experiment in experiments:
         items = tuple(item for item in experiment.items if item.model.checkpoint != UNKNOWN)
-        # Of architectures or datasets, one alone has none to be told from.
+        # A single architecture or dataset has no other to be compared with.
         if len({item.group for item in items}) > bool(experiment.by):
             yield replace(experiment, items=items)

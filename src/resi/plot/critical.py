@@ -1,4 +1,4 @@
-"""Critical-difference diagrams: which measures cannot be told apart by their mean ranks."""
+"""Critical-difference diagrams: which measures cannot be distinguished by their mean ranks."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ ROW = 0.42
 
 
 class Comparison(NamedTuple):
-    """Measures compared by mean ranks, with those that cannot be told apart.
+    """Measures compared by mean ranks, with those that cannot be distinguished.
 
     Attributes
     ----------
@@ -49,7 +49,7 @@ class Comparison(NamedTuple):
     critical : float
         Nemenyi's critical difference of mean ranks at 5 %.
     bars : list of (int, int)
-        First and last of the measures that cannot be told apart, as positions in ``names``.
+        First and last of the measures that cannot be distinguished, as positions in ``names``.
     left_out : list of str
         Measures that lack a rank in some column.
     """
@@ -66,9 +66,9 @@ class Comparison(NamedTuple):
 def compared(found: Ranks, posthoc: PostHoc = "nemenyi", function: str = "critical_difference") -> Comparison:
     """Compare measures by their ranks in several columns.
 
-    If the Friedman test finds no difference at 5 %, no two measures can be told apart. Otherwise, two measures can be
-    told apart if their mean ranks differ by more than Nemenyi's critical difference, or if Wilcoxon's signed-rank test
-    of their scores is significant after Holm's correction for all pairs.
+    If the Friedman test finds no difference at 5 %, no two measures are distinguished. Otherwise, two measures are
+    distinguished if their mean ranks differ by more than Nemenyi's critical difference, or if Wilcoxon's signed-rank
+    test of their scores is significant after Holm's correction for all pairs.
 
     Raises
     ------
@@ -136,7 +136,7 @@ def critical_difference(  # noqa: PLR0913 - all but the first are options
     model_source: str | None = None,
     ax: Where = None,
 ) -> Figure:
-    """Draw the mean ranks of measures, with a bar joining those that cannot be told apart.
+    """Draw the mean ranks of measures, with a bar joining those that cannot be distinguished.
 
     Parameters
     ----------
@@ -255,13 +255,13 @@ def _words(found: Comparison, posthoc: PostHoc, letters: int) -> str:
     chance = "p < 0.001" if found.p_value < 0.001 else f"p = {found.p_value:.3f}"
     lines = [f"{len(found.names)} measures ranked in {found.columns} columns; Friedman test: {chance}"]
     if found.p_value > SIGNIFICANCE:
-        lines.append("The measures cannot be told apart, so they are not ranked.")
+        lines.append("The measures cannot be distinguished, so they are not ranked.")
     elif posthoc == "nemenyi":
         lines.append(
-            f"A bar joins measures that cannot be told apart: mean ranks within {found.critical:.2f} (Nemenyi, 5 %)"
+            f"A bar joins measures that cannot be distinguished: mean ranks within {found.critical:.2f} (Nemenyi, 5 %)"
         )
     else:
-        lines.append("A bar joins measures that cannot be told apart (Wilcoxon signed-rank, Holm, 5 %)")
+        lines.append("A bar joins measures that cannot be distinguished (Wilcoxon signed-rank, Holm, 5 %)")
     if found.left_out:
         lines.append(f"Left out, not ranked in every column: {', '.join(found.left_out)}")
     lines += [words] if (words := own_words([*found.names, *found.left_out])) else []

@@ -55,7 +55,7 @@ STYLE = re.compile(r"([\w-]+)\s*:\s*([^;]+)")
 REFERENCE = re.compile(r"(url\(#|^#)([^)]*)")
 DRAWN = {
     "ranks": "How the ranks of measures are distributed over tests, datasets and architectures; 1 is the best.",
-    "critical_difference": "Mean ranks. A bar joins measures that cannot be told apart (Friedman, Nemenyi, 5 %).",
+    "critical_difference": "Mean ranks. A bar joins measures that cannot be distinguished (Friedman, Nemenyi, 5 %).",
 }
 
 

@@ -56,7 +56,7 @@ def check_training(
             again = _difference(whole, check_trained(expect, domain, spec, dataset))
             what = "a training that is stopped and continued to end as one that is not"
             if again:
-                what = "the same training twice, whatever the global generators draw"
+                what = "the same training twice, independently of the global generators"
             raise expect.failure(what, again or difference)
         other = check_trained(expect, domain, replace(spec, seed=spec.seed + 1), dataset)
         expect.that(

@@ -116,7 +116,7 @@ def candidates(cloud: Cloud, need: int) -> Candidates | None:
     Returns
     -------
     Candidates or None
-        None where single precision tells too few of the distances apart for this to be of use, or products do not have
+        None where single precision distinguishes too few of the distances for this to help, or products do not have
         it.
     """
     if not cloud.is_unit and cloud.vectors.missing is not None:

@@ -76,7 +76,7 @@ def _of_one_setting(bucket: Bucket, test: str) -> Job:
 
 
 def group_job(bucket: Bucket) -> Job:
-    """Return the run that tells the groups apart.
+    """Return the run that distinguishes the groups.
 
     Raises
     ------

@@ -81,7 +81,7 @@ def _judge_blind(case: Case, check: str, draws: int) -> None:
     """Tell a measure with one value for all pairs from one that sees too little in so few samples."""
     values = {case.of(pair) for pair in case.pairs} | {case.value(*pair) for pair in _unlike(case.seed)}
     if len(values) == 1:
-        case.violate(check, "a copy and independent noise told apart", f"one value for all, {shown(values.pop())}")
+        case.violate(check, "a copy and independent noise distinguished", f"one value for all, {shown(values.pop())}")
     else:
         case.skipped.append(Remark(check, f"copies and noise have one value in {draws} draws of so few samples"))
 
