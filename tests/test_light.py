@@ -46,7 +46,7 @@ def test_no_heavy_module_is_loaded(code: str) -> None:
     assert heavy_imports(code) == []
 
 
-@pytest.mark.parametrize("words", [["--help"], ["list", "measures"], ["list", "tests"]])
+@pytest.mark.parametrize("words", [["--help"], ["--version"], ["list", "measures"], ["list", "tests"]])
 def test_help_and_lists_do_without_numpy(words: list[str]) -> None:
     script = (
         f"import sys; from resi.cli.main import run_command; run_command({words!r}); assert 'numpy' not in sys.modules"
