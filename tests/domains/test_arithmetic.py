@@ -6,6 +6,7 @@ import contextlib
 import os
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -80,8 +81,13 @@ def products_in_half_precision() -> None:
     torch.set_float32_matmul_precision("medium")
 
 
+def convolutions() -> Any:
+    """Return the switch of convolutions, which older versions of torch lack."""
+    return getattr(torch.backends.mkldnn, "conv", SimpleNamespace(fp32_precision=""))
+
+
 def convolutions_in_half_precision() -> None:
-    torch.backends.mkldnn.conv.fp32_precision = "bf16"
+    convolutions().fp32_precision = "bf16"
 
 
 def everything_of_the_process() -> None:
@@ -113,7 +119,7 @@ def of_process(turn: Callable[[], None]) -> Iterator[None]:
         yield
     finally:
         torch.set_float32_matmul_precision("highest")
-        torch.backends.mkldnn.conv.fp32_precision = "none"
+        convolutions().fp32_precision = "none"
         for switch, value in zip(SWITCHES, before, strict=True):
             switch.turn(value)
 
@@ -127,7 +133,7 @@ def states() -> list[object]:
         torch.get_default_device(),
         torch.get_num_threads(),
         torch.get_float32_matmul_precision(),
-        torch.backends.mkldnn.conv.fp32_precision,
+        convolutions().fp32_precision,
         torch.default_generator.get_state().numpy().tobytes(),
         np.geterr(),
         np.random.get_state()[1].tobytes(),

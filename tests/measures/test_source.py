@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import linecache
 import os
 import subprocess
 import sys
@@ -105,15 +106,26 @@ def test_what_a_function_was_given_is_part_of_its_code() -> None:
     assert code_hash(scaled(np.arange(3.0)), "") == code_hash(made[4], "")
 
 
-def test_functions_without_a_file_have_their_bytecode() -> None:
-    def make(helper: str, body: str) -> str:
+HELPERS = {
+    "function": ("def helper(a):\n    return a", "def helper(a):\n    return -a"),
+    "array": ("from numpy import ones\nhelper = ones(3)", "from numpy import ones\nhelper = 2 * ones(3)"),
+    "options": ("helper = {'k': 1}", "helper = {'k': 2}"),
+}
+
+
+@pytest.mark.parametrize("used", ["helper", "[helper for _ in R]"])
+@pytest.mark.parametrize("kind", HELPERS)
+def test_functions_without_a_file_have_their_bytecode_and_what_they_use(kind: str, used: str, monkeypatch) -> None:
+    def make(helper: str, more: str = "") -> str:
         names: dict[str, object] = {"__name__": "typed_in"}
-        exec(f"def helper(a):\n    return {helper}\ndef own(R, S, shape):\n    return {body}\n", names)
+        exec(f"{helper}\ndef own(R, S, shape):\n    return {used}{more}\n", names)
         return code_hash(as_measure(names["own"], name="own", larger_is_more_similar=True), "")
 
-    found = [make(helper, body) for helper, body in (("a", "helper(R)"), ("a", "helper(S)"), ("-a", "helper(R)"))]
-    assert len(set(found)) == 3
-    assert make("a", "helper(R)") == found[0]
+    # What Python keeps for `python -c`, in which functions that are executed later are not.
+    monkeypatch.setitem(linecache.cache, "<string>", (99, None, ["def another(): pass\n"] * 9, "<string>"))
+    first, second = HELPERS[kind]
+    assert len({make(first), make(second), make(first, " and R")}) == 3
+    assert make(first) == make(first)
 
 
 def test_identities_of_built_in_measures_hold_no_code() -> None:

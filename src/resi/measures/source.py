@@ -9,6 +9,7 @@ from elsewhere, such as a file or another package, does not: raise ``version`` w
 from __future__ import annotations
 
 import ast
+import contextlib
 import functools
 import hashlib
 import inspect
@@ -203,13 +204,25 @@ class _Held:
         held = self.of((cells, function.__defaults__, function.__kwdefaults__))
         if function.__module__.split(".")[0] in self._known:
             return f"{function.__qualname__} {held}"
-        try:
-            return f"{inspect.getsource(function)} {held}"
-        except (OSError, TypeError, SyntaxError):
-            # Typed in or executed: there is no file, and other functions beside it are not seen otherwise.
-            used = [function.__globals__.get(name) for name in function.__code__.co_names]
-            beside = [other for other in used if isinstance(other, types.FunctionType | int | float | str)]
-            return f"{_of_code(function.__code__)} {held} {self.of(beside)}"
+        if Path(function.__code__.co_filename).is_file():
+            with contextlib.suppress(OSError, TypeError, SyntaxError):
+                return f"{inspect.getsource(function)} {held}"
+        # Typed in or executed: other functions beside it are not seen otherwise. Python may have a text under such a
+        # name, as "<string>" is what `python -c` runs, but it need not be this function's.
+        used = [function.__globals__.get(name) for name in _names(function.__code__)]
+        return f"{_of_code(function.__code__)} {held} {self.of([other for other in used if _is_beside(other)])}"
+
+
+def _names(code: types.CodeType) -> list[str]:
+    """Return the names that code uses, and the functions and comprehensions within it."""
+    inner = [name for item in code.co_consts if isinstance(item, types.CodeType) for name in _names(item)]
+    return [*code.co_names, *inner]
+
+
+def _is_beside(value: Any) -> bool:
+    """Return whether what a function finds by a global name is part of its code, and is no module or class."""
+    kinds = (types.FunctionType, functools.partial, int, float, str, tuple, list, dict)
+    return isinstance(value, kinds) or hasattr(value, "tobytes") or hasattr(value, "data_ptr")
 
 
 def _of_code(code: types.CodeType) -> str:
