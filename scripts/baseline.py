@@ -4,8 +4,10 @@
     python scripts/baseline.py run ROOT --cora FOLDER --sst2 FOLDER      # what is stored is not computed again
     python scripts/baseline.py keep ROOT --to FOLDER                     # merged, with their models and runs
     python scripts/baseline.py compare FOLDER                            # with those in the package
+    python scripts/baseline.py rescore                                   # those in the package, by a new SCORE_VERSION
 
-`keep ROOT` without `--to` replaces those in the package; `python scripts/real_results.py --write` then its page.
+`rescore` takes seconds: scores are computed from the stored comparisons, and nothing is run. `keep ROOT` without
+`--to` replaces those in the package; `python scripts/real_results.py --write` then its page.
 """
 
 from __future__ import annotations
@@ -23,12 +25,13 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from resi.groundings.scores import score_table
+from resi.pipeline.finished import with_new_scores
 from resi.report.changes import changes
 from resi.report.models import read_models
-from resi.results.embedded import FOLDER, MODELS, MODELS_FILE, RUNS, RUNS_FILE, models_of
+from resi.results.embedded import FOLDER, MODELS, MODELS_FILE, RUNS, RUNS_FILE, models_of, runs_of
 from resi.results.manifests import COMPARISONS_FILE, OWN_HASH, SCORES_FILE, write_manifest
 from resi.results.merge import merge_shards
-from resi.results.schema import SCORE_ORDER
+from resi.results.schema import SCORE_ORDER, SCORES
 from resi.results.shards import Shard, find_shards
 from resi.results.tables import write_table
 from resi.store.tensors import hash_tensors, read_metadata
@@ -39,6 +42,8 @@ if TYPE_CHECKING:
 SUITE = "baseline"
 DIGITS = 3
 """Seconds are rounded to so many digits: they take most of the space, and tell no more."""
+SAME_SCORE = [*(name for name in SCORE_ORDER if name not in ("resi_version", "key")), "compared"]
+"""Columns that tell which score a row has."""
 LEFT_OUT = ("host", "platform")
 """What manifests say of the machine that made them."""
 
@@ -51,6 +56,8 @@ def main(words: Sequence[str] | None = None) -> None:
     if arguments.task in ("anew", "keep"):
         folder = arguments.root / "kept" if arguments.task == "anew" else arguments.to
         keep(arguments.root, folder)
+    if arguments.task == "rescore":
+        rescore(arguments.folder)
     if arguments.task in ("anew", "compare"):
         new = arguments.root / "kept" if arguments.task == "anew" else arguments.folder
         sys.stdout.write("\n".join(differences(Shard(new), Shard(FOLDER / SUITE))) + "\n")
@@ -68,6 +75,8 @@ def _parser() -> argparse.ArgumentParser:
     keeping.add_argument("root", type=Path, help="data root")
     keeping.add_argument("--to", type=Path, default=FOLDER / SUITE, help="folder; default: that of the package")
     tasks.add_parser("compare", help="say what differs").add_argument("folder", type=Path)
+    rescoring = tasks.add_parser("rescore", help="compute the scores again from the stored comparisons")
+    rescoring.add_argument("--folder", type=Path, default=FOLDER / SUITE, help="default: that of the package")
     return parser
 
 
@@ -114,15 +123,42 @@ def _write(root: Path, tables: Shard, to: Path) -> None:
     write_manifest(to, about)
 
 
+def rescore(folder: Path) -> None:
+    """Compute the scores of results that were kept again from their comparisons, as runs do after a new version."""
+    tables = Shard(folder)
+    known, about = tables.scores(), tables.manifest()
+    scores = _scored(tables.comparisons(), known)
+    both = scores.join(known, on=SAME_SCORE, nulls_equal=True, suffix="_old", validate="1:1")
+    if not both.height == scores.height == known.height:
+        sys.exit(f"{both.height} of {known.height} scores are found again among {scores.height}")
+    changed = {
+        name: both.filter(~pl.col(name).eq_missing(pl.col(f"{name}_old"))).height
+        for name in SCORES
+        if name not in (*SAME_SCORE, "key", "resi_version")
+    }
+    write_table(folder / SCORES_FILE, scores)
+    runs = [(name, json.dumps(with_new_scores(run), sort_keys=True)) for name, run in runs_of(folder)]
+    write_table(folder / RUNS_FILE, pl.DataFrame(runs, schema=RUNS, orient="row"))
+    write_manifest(folder, {name: value for name, value in about.items() if name not in (OWN_HASH, "files")})
+    words = ", ".join(f"{name} of {count}" for name, count in changed.items() if count)
+    sys.stdout.write(f"{scores.height} scores; changed: {words or 'none'}\n")
+
+
 def scored_anew(comparisons: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
     """Return the scores of all tests by this version; the runs may be by an earlier one, with fewer columns."""
+    scores = _scored(comparisons, known)
+    if len(other := set(scores["key"]) ^ set(known["key"])):
+        sys.exit(f"{len(other)} scores are not those of the runs; run the suite again with this version")
+    return scores
+
+
+def _scored(comparisons: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
+    """Return the scores of all tests that are known."""
     parts = known.select("domain", "dataset", "test", "protocol").unique(maintain_order=True).iter_rows()
     scores = pl.concat(
         score_table(comparisons.filter(domain=domain, dataset=dataset), test, protocol)
         for domain, dataset, test, protocol in parts
     )
-    if len(other := set(scores["key"]) ^ set(known["key"])):
-        sys.exit(f"{len(other)} scores are not those of the runs; run the suite again with this version")
     return scores.sort(SCORE_ORDER, nulls_last=True)
 
 

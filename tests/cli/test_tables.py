@@ -145,8 +145,24 @@ def test_the_best_are_marked_and_what_that_means_is_said(capsys) -> None:
     lines = printed(rows, capsys)
     assert [line.split("  ")[0].strip() for line in lines if line.startswith("* ")][:2] == ["* jaccard", "* rsa"]
     assert [line for line in lines if line.startswith("  cka")]
-    assert lines[-2].startswith("* better than chance, not distinguishable from the best")
+    assert lines[-3].startswith("* better than chance, not distinguishable from the best")
+    assert lines[-2] == "better than chance: p <= 0.025 and the interval above chance"
     few = "with 2 groups of 3 models no p-value can be below 0.1"
     lines = printed([{**one, "note": few} for one in rows], capsys)
     assert not [line for line in lines if line.startswith("*")]
     assert f"{few}: too few models to tell which measure is best" in " ".join(lines)
+    # Readers expect 0.05.
+    lines = printed([{**one, "p_value": 0.026} for one in rows], capsys)
+    rule = "(p <= 0.025 and the interval above chance)"
+    assert f"no score can be distinguished from chance {rule}, so none is marked" in " ".join(lines)
+
+
+def test_why_a_score_is_undefined_is_said_below_the_table(capsys) -> None:
+    nothing = {"p_value": None, "low": None, "high": None}
+    rows = [row("auprc", 0.3, measure="cka"), row("auprc", None, measure="rsa", reason="all fail", **nothing)]
+    assert "undefined: all fail (rsa)" in printed(rows, capsys)
+    rows = [row("auprc", None, measure=name, reason="all fail", **nothing) for name in ("cka", "rsa")]
+    assert "undefined: all fail" in printed(rows, capsys)
+    rows += [row("auprc", None, measure=name, reason="too large", **nothing) for name in "abcd"]
+    lines = printed(rows, capsys)
+    assert {"undefined: all fail (cka, rsa)", "undefined: too large (a, b, c and 1 more)"} <= set(lines)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from itertools import permutations
+from collections.abc import Iterator
+from itertools import permutations, product
 
 import numpy as np
 import pytest
 
 from resi.groundings import group_resampling, output_correlation
 from resi.groundings.group_resampling import p_values, smallest_p_value, uncertainty
-from resi.groundings.resampling import relabellings, share_as_large
+from resi.groundings.resampling import distinct_deals, relabellings, share_as_large
 from resi.groundings.separation import Split, average_precision, pair_index, violation_rate
 
 
@@ -54,16 +55,59 @@ def test_p_values_are_shares_of_all_deals_of_models_to_groups() -> None:
     assert found["violation_rate"] == pytest.approx(reached / defined)
 
 
+@pytest.mark.parametrize("sizes", [(4, 4), (5, 5), (3, 3, 3), (2, 6), (2, 2, 4), (3, 2, 2, 2)])
+def test_where_few_deals_differ_p_values_are_shares_of_all_of_them(sizes: tuple[int, ...]) -> None:
+    """Even where the orders of the models are too many to be tried: the p-value does not depend on draws."""
+    count = sum(sizes)
+    groups = np.repeat(np.arange(len(sizes)), sizes)
+    signed = symmetric(3, count, seed=count, decimals=6)
+    signed[0] += 9 * (groups[:, None] == groups)  # perfect
+    signed[1] += groups[:, None] == groups
+    signed[2, 0, -1] = signed[2, -1, 0] = np.nan  # a deal that puts both in a group of two cannot be scored
+    shuffled = np.random.default_rng(0).permutation(count)  # the order of models makes no difference
+    groups, signed = groups[shuffled], signed[:, shuffled][:, :, shuffled]
+    observed = scores(signed, groups)
+    found = p_values(signed, groups, observed, seed=0)
+    deals = {}
+    for one in every_labelling(sizes):
+        deals.setdefault(frozenset(frozenset(np.flatnonzero(one == group).tolist()) for group in set(one)), one)
+    assert len(deals) == distinct_deals(sizes) == round(1 / smallest_p_value(groups))
+    null = [scores(signed, one) for one in deals.values()]
+    for metric, sign in (("auprc", 1), ("violation_rate", -1)):
+        others = sign * np.array([deal[metric] for deal in null])
+        reached = (others >= sign * observed[metric] - 1e-9).sum(axis=0)
+        assert found[metric] == pytest.approx(reached / (~np.isnan(others)).sum(axis=0), rel=1e-12)
+        assert found[metric][0] == smallest_p_value(groups)
+        assert (found[metric] == p_values(signed, groups, observed, seed=1)[metric]).all()
+
+
+def every_labelling(sizes: tuple[int, ...]) -> Iterator[np.ndarray]:
+    """Yield all ways to give labels to models so that so many have each label."""
+    for labels in product(range(len(sizes)), repeat=sum(sizes)):
+        if all(labels.count(label) == size for label, size in enumerate(sizes)):
+            yield np.array(labels)
+
+
+def test_p_values_of_more_deals_than_are_drawn_are_those_of_earlier_versions() -> None:
+    groups = np.repeat(["a", "b", "c"], 5)
+    signed = symmetric(3, 15, seed=5)
+    signed[1] += 0.7 * (groups[:, None] == groups)
+    found = p_values(signed, groups, scores(signed, groups), seed=0)
+    assert (found["auprc"] * 10000).round(9).tolist() == [9743, 1, 1768]
+    assert (found["violation_rate"] * 10000).round(9).tolist() == [9377, 1, 1020]
+
+
 def test_many_models_are_dealt_at_random_and_the_number_of_bits_makes_no_difference(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     signed = symmetric(2, 10, seed=1)
-    groups = np.array(list("aaaaabbbbb"))
+    groups = np.array(list("aaaabbbccc"))
     signed[0] += groups[:, None] == groups
     observed = scores(signed, groups)
+    monkeypatch.setattr(group_resampling, "PERMUTATIONS", 2099)
     found = p_values(signed, groups, observed, seed=0)
-    # 252 deals of ten models to two groups of five, of which two are the one observed.
-    assert found["auprc"][0] == pytest.approx(2 / 252, abs=0.004)
+    # 10!/(4! 3! 3! 2!) = 2100 deals of ten models.
+    assert found["auprc"][0] == pytest.approx(1 / 2100, abs=0.001)
     monkeypatch.setattr(group_resampling, "MOST_BITS", 5)
     monkeypatch.setattr(group_resampling, "BLOCK", 1000)
     again = p_values(signed, groups, observed, seed=0)

@@ -197,6 +197,26 @@ def test_random_orders_are_each_models_own_and_count_the_observed_one() -> None:
     assert not np.array_equal(layer_orders._orders(9, 0, 0)[0], layer_orders._orders(9, 0, 1)[0])
 
 
+def test_models_of_other_depths_make_no_difference_to_the_p_value_of_one() -> None:
+    """All orders of five layers are tried, though those of nine are drawn."""
+    noise = noisy(np.random.default_rng(0), 1, 5, noise=2.0)[0]
+    for few in (fading(5), noise):
+        alone, beside = by_model(score([few])), layer_orders.nulls([few[None], fading(9)[None]], seed=0)
+        assert beside.exact == [True, False]
+        values = np.array([[alone["spearman", 0].value, 1.0]])
+        p_values = layer_orders.p_values(values, beside.spearman, beside.exact)
+        assert p_values[0].tolist() == [alone["spearman", 0].p_value, 1e-3]
+    assert alone["spearman", 0].smallest_p == 2 / 120
+
+
+def test_the_mean_over_one_model_has_its_p_value() -> None:
+    """No combination of one order with itself is drawn again, which would give less than the smallest possible."""
+    for seed in range(3):
+        found = by_model(score([noisy(np.random.default_rng(seed), 1, 9, noise=3.0)[0]]))
+        for metric in ("spearman", "violation_rate"):
+            assert found[metric, None].p_value == found[metric, 0].p_value >= found[metric, None].smallest_p == 1e-3
+
+
 def test_a_missing_pair_leaves_no_p_value_and_published_scores_have_none() -> None:
     matrix = fading(4)
     matrix[0, 3] = matrix[3, 0] = np.nan
@@ -209,7 +229,7 @@ def test_a_missing_pair_leaves_no_p_value_and_published_scores_have_none() -> No
 
 def test_scores_say_where_so_few_layers_cannot_tell() -> None:
     found = by_model(score([fading(3)] * 5))
-    assert found["spearman", 0].note == "with so few layers no p-value can be below 0.33"
+    assert found["spearman", 0].note == "with so few layers no p-value can be below 0.3333"
     assert found["spearman", 0].p_value == pytest.approx(1 / 3)
     assert found["spearman", None].note == ""
     assert found["spearman", None].p_value == pytest.approx(3**-5)

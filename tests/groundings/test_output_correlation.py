@@ -78,7 +78,7 @@ def test_pairs_without_a_value_are_left_out_and_counted(protocol: str) -> None:
 
 def test_scores_say_what_so_few_models_cannot_tell() -> None:
     for models, has_interval, note in (
-        (4, False, "no interval: fewer than 5 models; with 4 models no p-value can be below 0.042"),
+        (4, False, "no interval: fewer than 5 models; with 4 models no p-value can be below 0.0417"),
         (5, True, ""),
     ):
         for entry in score(symmetric(models, 1), symmetric(models, 2)):

@@ -314,7 +314,7 @@ def test_values_within_a_measures_resolution_are_ties() -> None:
 
 
 def test_draws_depend_on_the_seed_alone() -> None:
-    of = models("standard", "augmentation_100", seeds=5)
+    of = models("standard", "augmentation_50", "augmentation_100", seeds=5)
     frame = pl.DataFrame(rows_between(of, lambda a, b: spread(a, b) + 0.1 * separated(a, b)))
     scores = score_table(frame, "augmentation")
     assert score_table(frame.sample(fraction=1, shuffle=True, seed=1), "augmentation").equals(scores)

@@ -13,8 +13,8 @@ import pytest
 from scripts.baseline import differences, main
 
 import resi
-from resi.results.embedded import models_of, runs_of
-from resi.results.manifests import COMPARISONS_FILE, write_manifest
+from resi.results.embedded import RUNS, RUNS_FILE, earlier_versions, models_of, runs_of
+from resi.results.manifests import COMPARISONS_FILE, SCORES_FILE, write_manifest
 from resi.results.shards import Shard
 from resi.results.tables import write_table
 from tests.conftest import TINY
@@ -78,3 +78,23 @@ def test_its_report_has_models_and_runs(kept: Path, tmp_path: Path, said: Callab
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert re.search(r"\b4 models (behind these results learned|learned next to nothing)", page)
     assert "resi domain=graph dataset=digits_knn model=gcn model.gcn.epochs=2 " in page
+
+
+def test_scores_of_an_earlier_version_are_computed_again_from_what_is_kept(
+    kept: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "earlier"
+    shutil.copytree(kept, folder)
+    known = Shard(kept).scores()
+    earlier = known.with_columns(key=pl.lit("of version 1 ") + pl.col("key"), p_value=pl.col("p_value") / 2)
+    write_table(folder / SCORES_FILE, earlier)
+    ((name, run),) = runs_of(folder)
+    run["versions"]["scores"] = 1
+    write_table(folder / RUNS_FILE, pl.DataFrame([(name, json.dumps(run))], schema=RUNS, orient="row"))
+    write_manifest(folder, {"kind": "merged", "shards": {}})
+    assert earlier_versions(Shard(folder))
+    main(["rescore", "--folder", str(folder)])
+    assert f"{known.height} scores; changed: p_value of {known['p_value'].count()}" in capsys.readouterr().out
+    assert Shard(folder).verify()["kind"] == "merged"
+    assert Shard(folder).scores().equals(known)
+    assert earlier_versions(Shard(folder)) == []

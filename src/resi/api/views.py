@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from resi.console.columns import Column, lay_out
 from resi.groundings.corrections import correct_on_request
-from resi.groundings.readable import BEST, read_scores, score_frame
+from resi.groundings.readable import legend, read_scores, score_frame, why_undefined
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -96,7 +96,7 @@ def score_lines(scores: pl.DataFrame) -> list[str]:
         for row in frame.head(MOST_LINES).iter_rows(named=True)
     ]
     found = lay_out(columns, rows, None)
-    remarks = [f"* {BEST}"] if frame["best"].any() else _why_unmarked(scores)
+    remarks = [*(legend("*") if frame["best"].any() else _why_unmarked(scores)), *_why_undefined(frame)]
     more = frame.height - MOST_LINES
     if more > 0:
         remarks.append(f"and {more} more lines in .table()")
@@ -106,6 +106,10 @@ def score_lines(scores: pl.DataFrame) -> list[str]:
 
 def _why_unmarked(scores: pl.DataFrame) -> list[str]:
     return sorted({block.why_unmarked for block in read_scores(scores)} - {""})
+
+
+def _why_undefined(frame: pl.DataFrame) -> list[str]:
+    return why_undefined([(row["measure"], row) for row in frame.iter_rows(named=True)])
 
 
 def _html(scores: pl.DataFrame, about: str, left_out: Sequence[str]) -> str:
@@ -118,9 +122,7 @@ def _html(scores: pl.DataFrame, about: str, left_out: Sequence[str]) -> str:
     names = [name for name in SHOWN if name != "best" and any(value not in (None, "") for value in frame[name])]
     head = "".join(f'<th style="{STYLE}">{html.escape(NAMES.get(name, name))}</th>' for name in names)
     rows = [_html_row(row, names) for row in frame.head(MOST_ROWS).iter_rows(named=True)]
-    remarks = _why_unmarked(scores)
-    if frame["best"].any():
-        remarks.insert(0, f"bold: {BEST}")
+    remarks = [*(legend("bold:") if frame["best"].any() else []), *_why_unmarked(scores), *_why_undefined(frame)]
     if frame.height > MOST_ROWS:
         remarks.append(f"and {frame.height - MOST_ROWS} more lines in .table()")
     below = "".join(f"<div>{html.escape(text)}</div>" for text in [*remarks, *left_out, about])

@@ -10,7 +10,8 @@ from resi.console.columns import Column
 from resi.console.tables import UNLIMITED, Section, paragraph, print_table
 from resi.groundings import SCORED
 from resi.groundings.corrections import p_title
-from resi.groundings.readable import BEST, TITLES, read_scores
+from resi.groundings.notes import short_p
+from resi.groundings.readable import TITLES, legend, read_scores, why_undefined
 from resi.results.schema import PUBLISHED
 
 if TYPE_CHECKING:
@@ -70,14 +71,17 @@ def print_blocks(blocks: Sequence[Block], title: str, wide: bool = False, more: 
     sections = []
     for block, heading in zip(blocks, _headings(blocks), strict=True):
         cells = [[_label(row, marked), *(_cell(row, number) for number in numbers)] for row in block.rows]
-        remarks = [block.why_unmarked] if block.why_unmarked and len(reasons) > 1 else []
-        sections.append(Section(cells, heading, remarks))
+        below = [block.why_unmarked] if block.why_unmarked and len(reasons) > 1 else []
+        sections.append(Section(cells, heading, below))
     columns = [Column("  measure" if marked else "measure", rank=0), *(number.column for number in numbers)]
     print_table(columns, sections, title=title, within=UNLIMITED if wide else width() or NARROW, more=more)
     facts = [*(_counted(count, name) for name, count in same.items()), *_least(rows, str(blocks[0].about["test"]))]
     common = [f"in all lines: {', '.join(facts)}"] if facts else []
     reason = next(iter(reasons)) if len(reasons) == 1 else ""
-    for remark in ([f"* {BEST}"] if marked else []) + ([reason] if reason else []) + common:
+    headline = SCORED[str(blocks[0].about["test"])].headline
+    scores = [(row["label"], row["metrics"][headline]) for row in rows if headline in row["metrics"]]
+    remarks = [*(legend("*") if marked else []), *([reason] if reason else []), *why_undefined(scores), *common]
+    for remark in remarks:
         for line in paragraph(shown(remark)):
             show(line, "dim")
 
@@ -87,7 +91,7 @@ def _least(rows: Sequence[Mapping[str, Any]], test: str) -> Iterator[str]:
     metric = SCORED[test].headline
     found = _smallest([row["metrics"][metric] for row in rows if metric in row["metrics"]])
     if len(found) == 1:
-        yield f"p at least {found.pop():.2g}"
+        yield f"p at least {short_p(found.pop())}"
 
 
 def _counted(count: int, name: str) -> str:

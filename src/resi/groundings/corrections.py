@@ -9,7 +9,7 @@ import polars as pl
 
 from resi.errors import UsageError, unknown_name
 from resi.groundings.base import LEVEL
-from resi.groundings.notes import TOO_FEW_TO_TELL, sentence
+from resi.groundings.notes import sentence, too_few_to_tell
 from resi.groundings.readable import ABOUT, TEST
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ def _with_smallest(scores: pl.DataFrame, method: str) -> pl.DataFrame:
     if "note" not in scores.columns:
         return found
     notes = [
-        sentence(note or "", TOO_FEW_TO_TELL.format(f"{count} measures to correct for", now))
+        sentence(note or "", too_few_to_tell(f"{count} measures to correct for", now))
         if before is not None and before <= LEVEL < now
         else note
         for note, count, before, now in zip(

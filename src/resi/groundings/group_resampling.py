@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from resi.groundings.jackknife import (
@@ -14,7 +13,7 @@ from resi.groundings.jackknife import (
     standard_errors,
     t_quantile,
 )
-from resi.groundings.resampling import relabellings, share_as_large
+from resi.groundings.resampling import PERMUTATIONS, distinct_deals, every_deal, relabellings, share_as_large
 from resi.groundings.separation import pair_index
 
 if TYPE_CHECKING:
@@ -100,10 +99,7 @@ def _scale(sizes: Array, metric: str) -> Scale:
 
 def smallest_p_value(groups: Array) -> float:
     """Return the p-value of the best assignment, given how many assignments give the same groups."""
-    sizes = np.unique(groups, return_counts=True)[1]
-    alike = np.unique(sizes, return_counts=True)[1]
-    same = math.prod(map(math.factorial, [*sizes.tolist(), *alike.tolist()]))
-    return same / math.factorial(int(sizes.sum()))
+    return 1 / distinct_deals(np.unique(groups, return_counts=True)[1].tolist())
 
 
 def _weighted_scores(signed: Values, index: PairIndex, counts: Values) -> Values:
@@ -131,9 +127,10 @@ def _weighted_scores(signed: Values, index: PairIndex, counts: Values) -> Values
 
 
 def p_values(signed: Values, groups: Array, observed: Mapping[str, Values], seed: int) -> dict[str, Values]:
-    """Return for each measure the share of random assignments of models to groups that score at least as well.
+    """Return for each measure the share of assignments of models to groups that score at least as well.
 
-    A group's scores depend only on which models are in it, and few sets of models are possible: each is scored once.
+    All different assignments are tried where they are at most 9999, else 9999 random ones. A group's scores depend only
+    on which models are in it, and few sets of models are possible: each is scored once.
 
     Parameters
     ----------
@@ -142,22 +139,29 @@ def p_values(signed: Values, groups: Array, observed: Mapping[str, Values], seed
     observed : mapping from metric to array of shape (n_measures,)
         ``auprc`` and ``violation_rate``.
     """
-    deals = relabellings(len(groups), seed, "deal models to groups")
-    names = np.unique(groups)
-    # Where in `sets` the members of each group of each deal are.
-    members = [np.sort(deals.orders[:, groups == name], axis=1) for name in names]
-    null = np.zeros((2, len(signed), len(deals.orders)))
+    members, exact = _dealt(groups, seed)
+    null = np.zeros((2, len(signed), len(members[0])))
     for size in {group.shape[1] for group in members}:
         of_size = [group for group in members if group.shape[1] == size]
         sets, where = _distinct(np.concatenate(of_size), len(groups))
         parts = [_score_sets(signed, sets[start : start + BLOCK]) for start in range(0, len(sets), BLOCK)]
         scores = np.concatenate(parts, axis=-1)
-        for positions in where.reshape(len(of_size), -1):
-            null += scores[:, :, positions] / len(names)
+        for positions in where.reshape(len(of_size), -1):  # where in `sets` the members of a group of each deal are
+            null += scores[:, :, positions] / len(members)
     return {
-        "auprc": share_as_large(observed["auprc"], null[0], deals.exact),
-        "violation_rate": share_as_large(-observed["violation_rate"], -null[1], deals.exact),
+        "auprc": share_as_large(observed["auprc"], null[0], exact),
+        "violation_rate": share_as_large(-observed["violation_rate"], -null[1], exact),
     }
+
+
+def _dealt(groups: Array, seed: int) -> tuple[list[Array], bool]:
+    """Return the members of each group for each assignment, and whether these are all assignments."""
+    names, counts = np.unique(groups, return_counts=True)
+    sizes = tuple(counts.tolist())
+    if distinct_deals(sizes) <= PERMUTATIONS:
+        return np.split(every_deal(sizes), np.cumsum(sizes)[:-1], axis=1), True
+    orders = relabellings(len(groups), seed, "deal models to groups").orders
+    return [np.sort(orders[:, groups == name], axis=1) for name in names], False
 
 
 def _distinct(sets: Array, models: int) -> tuple[Array, Array]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from resi.groundings.base import LEVEL, Experiment, Grounding, Item, Models, Score, Similarities
 from resi.groundings.group_resampling import p_values, smallest_p_value, uncertainty
 from resi.groundings.jackknife import FEWEST_MODELS
-from resi.groundings.notes import TOO_FEW_TO_TELL, one_number, sentence
+from resi.groundings.notes import one_number, sentence, too_few_to_tell
 from resi.groundings.resampling import SMALLEST_P
 from resi.groundings.separation import (
     average_precision,
@@ -45,8 +45,8 @@ class GroupSeparation(Grounding):
         "more similar, ties one half, mean over groups; 0 is best, chance is 0.5",
     }
     uncertainty = (
-        "intervals are based on the scores with one model left out at a time; p is the share of random assignments of "
-        "models to groups that score at least as well"
+        "intervals are based on the scores with one model left out at a time; p is the share of assignments of models "
+        "to groups that score at least as well"
     )
     headline = "auprc"
     kind = "settings"
@@ -113,7 +113,7 @@ def _with_uncertainty(score: Score, uncertain: Uncertainty, groups: np.ndarray[A
         score = score._replace(influences=tuple(influence.tolist()))
     if (smallest := smallest_p_value(groups)) > LEVEL:
         models = f"{len(sizes)} groups of {' and '.join(map(str, dict.fromkeys(sizes)))} models"
-        notes.append(TOO_FEW_TO_TELL.format(models, smallest))
+        notes.append(too_few_to_tell(models, smallest))
     return score._replace(note=sentence(score.note, *notes))
 
 

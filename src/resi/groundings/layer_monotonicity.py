@@ -10,7 +10,7 @@ from resi.groundings.base import LEVEL, Experiment, Grounding, Item, Models, Sco
 from resi.groundings.correlation import correlate
 from resi.groundings.jackknife import FEWEST_MODELS, Scale, limits, normal_quantile, t_quantile
 from resi.groundings.layer_orders import FEWEST_LAYERS, nulls, p_values, p_values_of_means, smallest_p_value
-from resi.groundings.notes import TOO_FEW_TO_TELL, one_number, sentence
+from resi.groundings.notes import one_number, sentence, too_few_to_tell
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -214,7 +214,7 @@ def _with_p_values(scores: Sequence[Score], shares: Values, layers: Sequence[int
             found.append(score._replace(note=sentence(score.note, "no p-value: some pairs of layers have no value")))
         else:
             smallest = smallest_p_value(of)
-            few = TOO_FEW_TO_TELL.format("so few layers", smallest) if smallest > LEVEL else ""
+            few = too_few_to_tell("so few layers", smallest) if smallest > LEVEL else ""
             note = sentence(score.note, few)
             found.append(score._replace(p_value=float(share), smallest_p=smallest, note=note))
     return found

@@ -31,11 +31,14 @@ BLOCK_ENTRIES = 2**21
 
 
 class Nulls(NamedTuple):
-    """The scores of each model with its layers in other orders, each of shape (n_measures, n_orders)."""
+    """The scores of each model with its layers in other orders, each of shape (n_measures, n_orders).
+
+    ``exact`` says of each model whether these are all orders.
+    """
 
     spearman: list[Values]
     violations: list[Values]
-    exact: bool
+    exact: list[bool]
 
 
 def nulls(matrices: Sequence[Values], seed: int) -> Nulls:
@@ -47,10 +50,10 @@ def nulls(matrices: Sequence[Values], seed: int) -> Nulls:
         Of each model, larger is more similar; measures with a missing value are NaN in what is returned.
     """
     found: list[Values] = []
-    exact = True
+    exact: list[bool] = []
     for place, matrix in enumerate(matrices):
         orders, whole = _orders(matrix.shape[-1], seed, place)
-        exact &= whole
+        exact.append(whole)
         step = max(1, BLOCK_ENTRIES // matrix.size)
         ranks = _ranks(matrix)
         parts = [score_orders(ranks, orders[start : start + step]) for start in range(0, len(orders), step)]
@@ -59,7 +62,7 @@ def nulls(matrices: Sequence[Values], seed: int) -> Nulls:
     return Nulls([scores[0] for scores in found], [scores[1] for scores in found], exact)
 
 
-def p_values(values: Values, scores: Sequence[Values], exact: bool) -> Values:
+def p_values(values: Values, scores: Sequence[Values], exact: Sequence[bool]) -> Values:
     """Return for each measure and model the share of orders that score at least as well; NaN where a value is missing.
 
     Parameters
@@ -67,24 +70,29 @@ def p_values(values: Values, scores: Sequence[Values], exact: bool) -> Values:
     values : array of shape (n_measures, n_models)
     scores : sequence of array of shape (n_measures, n_orders)
         Of each model.
+    exact : sequence of bool
+        Of each model, whether these are all orders.
     """
-    found = np.array([share_as_large(values[:, place], null, exact) for place, null in enumerate(scores)])
+    found = np.array([share_as_large(values[:, place], scores[place], whole) for place, whole in enumerate(exact)])
     missing = np.array([np.isnan(null).any(axis=1) for null in scores])
     return np.where(missing, np.nan, found).T
 
 
-def p_values_of_means(values: Values, scores: Sequence[Values], exact: bool, seed: int) -> Values:
+def p_values_of_means(values: Values, scores: Sequence[Values], exact: Sequence[bool], seed: int) -> Values:
     """Return for each measure the share of orders, one of each model, whose mean score is at least as good.
 
-    All combinations are tried where there are at most 9999, else 9999 random ones.
+    All combinations are tried where there are at most 9999, else 9999 random ones. The mean over one model has the
+    p-value of this model.
     """
+    if len(scores) == 1:
+        return p_values(values, scores, exact)[:, 0]
     counts = [null.shape[1] for null in scores]
     every = int(np.prod(counts, dtype=float))
-    exact = exact and every <= PERMUTATIONS
-    chosen = _combinations(tuple(counts), exact, seed)
+    is_whole = all(exact) and every <= PERMUTATIONS
+    chosen = _combinations(tuple(counts), is_whole, seed)
     null = np.mean([null[:, places] for null, places in zip(scores, chosen.T, strict=True)], axis=0)
     missing = np.array([np.isnan(null).any(axis=1) for null in scores]).any(axis=0)
-    return np.where(missing, np.nan, share_as_large(values.mean(axis=1), null, exact))
+    return np.where(missing, np.nan, share_as_large(values.mean(axis=1), null, is_whole))
 
 
 @functools.lru_cache(maxsize=16)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,19 @@ if TYPE_CHECKING:
 else:
     from resi.lazy import numpy as np
 
-TOO_FEW_TO_TELL = "with {} no p-value can be below {:.2g}"
+
+def short_p(p_value: float) -> str:
+    """Return a p-value in a sentence, with the digits that it has in a table: 0.0286, 0.1."""
+    return f"{p_value:.4f}".rstrip("0").rstrip(".")
+
+
+TOO_FEW_TO_TELL = re.compile(r"with ([^;]+?) no p-value can be below ([0-9.e-]+)")
+"""What :func:`too_few_to_tell` returns."""
+
+
+def too_few_to_tell(what: str, smallest: float) -> str:
+    """Return a note that no p-value can be small."""
+    return f"with {what} no p-value can be below {short_p(smallest)}"
 
 
 def sentence(*notes: str) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 from resi.groundings.base import LEVEL, Experiment, Grounding, Item, Models, Score, Similarities
 from resi.groundings.correlation import correlate, weighted_correlations
 from resi.groundings.jackknife import Scale, influences, limits, normal_quantile, standard_errors
-from resi.groundings.notes import TOO_FEW_TO_TELL, sentence
+from resi.groundings.notes import sentence, too_few_to_tell
 from resi.groundings.resampling import SMALLEST_P, relabellings, share_as_large
 from resi.groundings.ties import merge_ties
 
@@ -191,8 +191,8 @@ def _with_interval(score: Score, ends: Values, shares: Values) -> Score:
         score = score._replace(low=float(ends[0]), high=float(ends[1]))
     if score.p_value is None:
         notes.append(f"no p-value: some pairs of models have no {score.functional}")
-    elif (smallest := 1 / math.factorial(models)) > LEVEL:
-        notes.append(TOO_FEW_TO_TELL.format(f"{models} models", smallest))
+    elif (smallest := score.smallest_p) is not None and smallest > LEVEL:
+        notes.append(too_few_to_tell(f"{models} models", smallest))
     known = () if np.isnan(shares).any() else tuple(shares.tolist())
     return score._replace(note=sentence(score.note, *notes), influences=known)
 

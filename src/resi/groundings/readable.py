@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -18,7 +17,6 @@ from resi.results.schema import PUBLISHED
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-FEW = re.compile(TOO_FEW_TO_TELL.replace("{:.2g}", "[0-9.e-]+").replace("{}", "[^;]+"))
 # Columns in which the scores of a block agree, so that they can be compared with each other.
 TEST = ["test", "protocol", "model_source"]
 ABOUT = ["domain", "dataset", "architecture", "setting", "functional", "pooling", "groups", "models", "compared"]
@@ -34,10 +32,14 @@ TITLES = {
 """Headings of the metrics in tables, and which direction is better."""
 BEST = "better than chance, not distinguishable from the best on the same models (5 %)"
 """Meaning of the mark of a measure, in tables and figures."""
+RULE = f"p <= {LEVEL:g} and the interval above chance"
+"""When a score is better than chance, see :func:`differs_from_chance`."""
 UNKNOWN = "the uncertainty of the scores is unknown, so none is marked"
-CHANCE = "no score can be distinguished from chance, so none is marked"
-BEST_BY_CHANCE = "no score that may be the best can be distinguished from chance, so none is marked"
+CHANCE = f"no score can be distinguished from chance ({RULE}), so none is marked"
+BEST_BY_CHANCE = f"no score that may be the best can be distinguished from chance ({RULE}), so none is marked"
 ALONE = ""
+NAMED = 3
+"""The most measures that are named beside the reason why their scores are undefined."""
 
 
 class Block(NamedTuple):
@@ -146,7 +148,7 @@ def best_marks(scores: Sequence[Mapping[str, Any]]) -> tuple[list[bool] | None, 
     """
     if len(scores) < 2:
         return None, ALONE
-    if few := FEW.search(str(min(scores, key=_place)["note"] or "")):
+    if few := TOO_FEW_TO_TELL.search(str(min(scores, key=_place)["note"] or "")):
         return None, f"{few[0]}: too few models to tell which measure is best"
     # If that is unknown, the uncertainty is unknown too.
     may_differ = [differs_from_chance(score) is not False for score in scores]
@@ -173,6 +175,33 @@ def differs_from_chance(score: Mapping[str, Any]) -> bool | None:
     if score["low"] is not None and score["chance"] is not None:
         found.append(bool(score["low"] > score["chance"]))
     return all(found) if found else None
+
+
+def legend(mark: str) -> list[str]:
+    """Return what the mark of a measure means, and when a score is better than chance, one line each."""
+    return [f"{mark} {BEST}", f"better than chance: {RULE}"]
+
+
+def why_undefined(scores: Sequence[tuple[str, Mapping[str, Any]]]) -> list[str]:
+    """Return why scores are undefined, one line for each reason, with the measures unless it is that of all.
+
+    Parameters
+    ----------
+    scores : sequence of (str, mapping)
+        The label of each measure, and its score: ``value`` and ``reason``.
+    """
+    found: dict[str, list[str]] = {}
+    for label, score in scores:
+        if score["value"] is None:
+            labels = found.setdefault(score["reason"] or "unknown reason", [])
+            labels += [label] * (label not in labels)
+    if len(found) == 1 and all(score["value"] is None for _, score in scores):
+        return [f"undefined: {reason}" for reason in found]
+    lines = []
+    for reason, labels in found.items():
+        more = f" and {len(labels) - NAMED} more" if len(labels) > NAMED else ""
+        lines.append(f"undefined: {reason} ({', '.join(labels[:NAMED])}{more})")
+    return lines
 
 
 def score_frame(scores: pl.DataFrame) -> pl.DataFrame:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
+from resi.groundings.notes import TOO_FEW_TO_TELL
 from resi.groundings.ranks import best_measures, shares
 from resi.report.names import KINDS, anchor, counted, listed, named, title
 from resi.results.schema import PUBLISHED
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from resi.report.leaderboard import Design, Key, Leaderboard
     from resi.report.names import Named
 
-TOO_FEW = re.compile(r"(?:^|; )with ([^;]+?) no p-value can be below ([\d.e-]+)")
-"""The note of a score whose p-value cannot be small, see :data:`resi.groundings.notes.TOO_FEW_TO_TELL`."""
 SHOWN = 8
 """The most measures named in a sentence."""
 UNSURE = 4
@@ -152,7 +150,7 @@ def _why_not(able: Sequence[_Column], columns: Sequence[_Column]) -> str:
 
 def _too_few(design: Design) -> tuple[str, str] | None:
     """Return which models are too few, and their smallest possible p-value; None if they are enough."""
-    found = [match for note in design.notes if (match := TOO_FEW.search(note))]
+    found = [match for note in design.notes if (match := TOO_FEW_TO_TELL.search(note))]
     return (found[0][1], found[0][2]) if found else None
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import polars as pl
 
 SCHEMA_VERSION = 7
-SCORE_VERSION = 4
+SCORE_VERSION = 5
 """Raise it when scoring gives other numbers for the same comparisons: finished runs then score them again."""
 NAMED_BY = 3
 """Part of the names of shards: the score version when names last changed with it. It is fixed now."""
