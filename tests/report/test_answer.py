@@ -37,7 +37,7 @@ def test_measures_within_the_noise_of_the_best_are_named_with_it_and_others_are_
     found = answer_of(scores_of({"cka": 0.9, "rsa": 0.899, "gulp": 0.5, "imd": 0.4}))
     assert labels(found) == ["cka", "rsa"]
     assert found.sentence == "cannot be distinguished from the best of 4 measures."
-    assert found.basis == "Based on 3 settings (1 test, 3 architectures and 1 dataset) with 15 models each."
+    assert found.basis == "Based on 3 cases (1 test, 3 architectures and 1 dataset) with 15 models each."
     assert [link.anchor for link in found.evidence] == ["test-graph-augmentation"]
 
 
@@ -64,7 +64,7 @@ def test_settings_that_are_too_small_do_not_count_beside_larger_ones() -> None:
     rows += scores_of({"cka": 0.1, "rsa": 0.6, "gulp": 0.9}, dataset="small", note=f"no interval; {FEW}", models=6)
     found = answer_of(rows)
     assert labels(found) == ["cka"]
-    assert found.caveats == ["3 settings of 6 are left out: too few models to tell measures apart."]
+    assert found.caveats == ["3 cases of 6 are left out: too few models to tell measures apart."]
 
 
 def test_without_an_uncertainty_no_ranking_is_meant() -> None:
@@ -80,15 +80,15 @@ def test_measures_without_every_score_and_those_at_chance_are_told() -> None:
     found = answer_of(rows)
     assert labels(found) == ["cka", "rsa"]
     assert found.caveats == [
-        "1 measure that has no score in one or more of the settings is not compared.",
-        "Not distinguished from chance in at least one setting: cka and rsa.",
+        "1 measure that has no score in one or more of the cases is not compared.",
+        "Not distinguished from chance in one or more cases: cka and rsa.",
     ]
 
 
 def test_a_measure_that_failed_everywhere_is_counted() -> None:
     found = answer_of([*scores_of({"cka": 0.9, "rsa": 0.6}), score("gulp", None, reason="no pair has a value")])
     assert labels(found) == ["cka"]
-    assert found.caveats == ["1 measure that has no score in one or more of the settings is not compared."]
+    assert found.caveats == ["1 measure that has no score in one or more of the cases is not compared."]
 
 
 def test_the_lead_names_what_is_among_the_best_everywhere() -> None:
@@ -96,13 +96,12 @@ def test_the_lead_names_what_is_among_the_best_everywhere() -> None:
     rows = scores_of(alike) + scores_of({**alike, "rsa": 0.5}, domain="vision")
     found, _ = main_answers(answers(list(leaderboards(frame(rows)))))
     assert lead(found) == (
-        "In all 2 combinations of domain and kind of test, cka is better than chance and cannot be distinguished "
-        "from the best."
+        "In all 2 answers below, cka is better than chance and cannot be distinguished from the best."
     )
     rows = scores_of({**alike, "cka": 0.5}) + scores_of({**alike, "rsa": 0.5}, domain="vision")
     assert lead(answers(list(leaderboards(frame(rows))))) == (
-        "No measure is better than chance and among the best everywhere. rsa and cka come nearest, in 1 of 2 "
-        "combinations of domain and kind of test."
+        "No measure is better than chance and among the best in all answers below. rsa and cka come nearest, with 1 of "
+        "2."
     )
     assert lead([]).startswith("There are no scores to rank")
 
@@ -114,8 +113,8 @@ def test_the_lead_recommends_nothing_that_may_be_chance_and_says_where_runs_are_
         row["p_value"] = 0.5 if row["measure"] == "cka" else 0.001
     rows += scores_of(values, domain="vision", note=FEW)
     assert lead(answers(list(leaderboards(frame(rows))))) == (
-        "In the one combination of domain and kind of test that can tell, rsa is better than chance and cannot be "
-        "distinguished from the best. In 1 more, the results cannot tell."
+        "rsa is better than chance and cannot be distinguished from the best. 1 question below cannot be answered with "
+        "these results."
     )
 
 
@@ -128,7 +127,7 @@ def test_where_no_score_is_told_from_chance_nobody_is_crowned() -> None:
     assert lead([found]).startswith("These results cannot tell which measure is best")
     rows = scores_of({"cka": 0.9, "rsa": 0.9}, p_value=0.5) + scores_of({"gulp": 0.1})
     found = answer_of(rows)
-    assert lead([found]).startswith("None of the measures that may be the best is better")
+    assert lead([found]).startswith("No measure is recommended: each of those that may")
 
 
 def test_kinds_of_tests_and_other_conditions_have_answers_of_their_own() -> None:

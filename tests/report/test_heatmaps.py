@@ -42,20 +42,21 @@ def brightness(picture: np.ndarray, size: int, groups: int) -> np.ndarray:
 
 
 def test_similar_pairs_are_brighter_whatever_the_direction_of_the_measure(tmp_path: Path) -> None:
-    models = [(setting, seed, "last") for setting in ("standard", "augmentation_100") for seed in (0, 1)]
+    settings = ("standard", "augmentation_25", "augmentation_100")
+    models = [(setting, seed, "last") for setting in settings for seed in (0, 1)]
     pairs = list(itertools.combinations(models, 2))
     within = {pair: pair[0][0] == pair[1][0] for pair in pairs}
     rows = rows_of("cka", {pair: 0.9 if within[pair] else 0.2 for pair in pairs})
     rows += rows_of("procrustes", {pair: 1.0 if within[pair] else 7.0 for pair in pairs})
     (found,), left_out = experiments(finish(tmp_path, [], rows))
     assert left_out == []
-    assert found.groups == ["standard", "augmentation_100"]
+    assert found.groups == list(settings), "in the order of the levels"
     assert [picture.measure.label for picture in found.pictures] == ["cka", "procrustes"]
     for picture in found.pictures:
-        bright = brightness(pixels(picture.data), 4, 2)
+        bright = brightness(pixels(picture.data), 6, 3)
         assert np.isnan(np.diag(bright)).all()
-        assert bright[0, 1] == bright[2, 3] > bright[0, 2] == bright[3, 1]
-        assert len(pixels(picture.data)) == picture.width == 4 * CELL + GAP
+        assert bright[0, 1] == bright[2, 3] == bright[4, 5] > bright[0, 2] == bright[3, 1]
+        assert len(pixels(picture.data)) == picture.width == 6 * CELL + 2 * GAP
     assert found.pictures[0].text == "cka: mean value 0.9 within groups, 0.2 across groups"
 
 

@@ -57,9 +57,11 @@ def test_what_is_no_model_or_damaged_is_left_out(tmp_path: Path) -> None:
 
 
 def test_models_that_differ_in_their_seed_are_one_line() -> None:
-    found = groups([model("standard", 1, 0.9), model("standard", 0, 0.7), model("shortcut_0", 0, 0.8)])
-    assert [(group.setting, len(group.models)) for group in found] == [("shortcut_0", 1), ("standard", 2)]
-    assert found[1].accuracies["test"] == pytest.approx((0.7, 0.8, 0.9))
+    some = [model(f"augmentation_{level}", 0, 0.8) for level in (100, 25)]
+    found = groups([*some, model("standard", 1, 0.9), model("standard", 0, 0.7)])
+    named = [(group.setting, len(group.models)) for group in found]
+    assert named == [("standard", 2), ("augmentation_25", 1), ("augmentation_100", 1)]
+    assert found[0].accuracies["test"] == pytest.approx((0.7, 0.8, 0.9))
     assert columns(found) == ["train", "test", "probe"]
 
 

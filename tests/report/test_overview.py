@@ -27,6 +27,12 @@ def test_settings_of_the_readers_own_models_have_lines_of_their_own() -> None:
     assert by_values == {"gcn": ["0.90"], "gcn, plain": ["0.10", "0.50"], "gcn, mixup": ["0.20", "0.60"]}
 
 
+def test_the_metric_of_each_column_is_named() -> None:
+    about = {"metric": "spearman", "test": "layer_monotonicity"}
+    found = score_matrix(frame([score("cka", 0.9), score("cka", 0.9, **about)]))
+    assert (found.tests, found.metrics) == (["Augmentation", "Layer monotonicity"], ["AUPRC ↑", "Spearman ↑"])
+
+
 def test_scores_of_trained_models_share_a_line() -> None:
     assert {name: sorted(texts) for name, texts in _lines("trained", "standard").items()} == {
         "gcn": ["0.10", "0.50", "0.90"]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from resi.cli.arguments import CommandParser
-from resi.console import accept_all_text, say, write
+from resi.console import accept_all_text, counted, say, write
 from resi.errors import UsageError
 
 if TYPE_CHECKING:
@@ -49,8 +49,8 @@ def main(words: list[str]) -> int:
             f"from earlier versions, kept with a note: {count} {reason}; resi list shards --outdated names their shards"
         )
     if merged.shards:
-        counts = f"{merged.comparisons} comparisons ({merged.failed} failed) and {merged.scores} scores"
-        say(f"{merged.shards} shards: {counts} in {out}")
+        compared = f"{counted(merged.comparisons, 'comparison')} ({merged.failed} failed)"
+        say(f"{counted(merged.shards, 'shard')}: {compared} and {counted(merged.scores, 'score')} in {out}")
     else:
         say(f"nothing was merged; {out} was not changed")
     if arguments.json:

@@ -227,7 +227,8 @@ def _notes(root: Path, tables: Shard) -> list[str]:
             new.append(name)
     if not new:
         return []
-    return [
-        f"{len(new)} shards in {root} are missing from these tables or have changed (first: {new[0]}). "
-        f"Run `resi-merge {root}` to include them."
-    ]
+    if len(new) == 1:
+        found = f"The shard {new[0]} in {root} is missing from these tables or has changed."
+    else:
+        found = f"{len(new)} shards in {root} are missing from these tables or have changed (first: {new[0]})."
+    return [f"{found} Run `resi-merge {root}` to include {'it' if len(new) == 1 else 'them'}."]

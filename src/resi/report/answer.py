@@ -47,7 +47,7 @@ class Answer(NamedTuple):
     caveats : list of str
         Qualifications, one sentence each.
     basis : str
-        The number of settings and models it is based on.
+        The number of cases (a test on one architecture and dataset) and models it is based on.
     """
 
     domain: str
@@ -123,7 +123,7 @@ def _verdict(able: Sequence[_Column], columns: Sequence[_Column], keys: list[Key
     ranked = [column.design.ranked._replace(rows=column.rows) for column in able if column.design.ranked]
     found = best_measures(ranked, len(keys))
     if found is None:
-        return [], "No two measures have scores in all settings, so they cannot be ranked."
+        return [], "No two measures have scores in all cases, so they cannot be ranked."
     places: dict[int, list[float]] = {}
     for column in ranked:
         for row, place in zip(column.rows, shares(column.scores), strict=True):
@@ -169,18 +169,18 @@ def _caveats(able: Sequence[_Column], columns: Sequence[_Column], measures: int,
     caveats = []
     if left_out := len(columns) - len(able):
         caveats.append(
-            f"{counted(left_out, 'setting')} of {len(columns)} {'is' if left_out == 1 else 'are'} left out: "
+            f"{counted(left_out, 'case')} of {len(columns)} {'is' if left_out == 1 else 'are'} left out: "
             "too few models to tell measures apart."
         )
     here = Counter(row for column in able for row in column.rows)
     if missing := measures - sum(number == len(able) for number in here.values()):
         lacks = "has" if missing == 1 else "have"
-        which = "the setting" if len(able) == 1 else "one or more of the settings"
+        which = "the case" if len(able) == 1 else "one or more of the cases"
         caveats.append(f"{counted(missing, 'measure')} that {lacks} no score in {which} {_is(missing)} not compared.")
     if unsure:
-        of = "that" if len(able) == 1 else "at least one"
+        of = "this case" if len(able) == 1 else "one or more cases"
         names = listed(unsure) if len(unsure) <= UNSURE else f"{len(unsure)} of the measures named"
-        caveats.append(f"Not distinguished from chance in {of} setting: {names}.")
+        caveats.append(f"Not distinguished from chance in {of}: {names}.")
     return caveats
 
 
@@ -194,7 +194,7 @@ def _is(number: int) -> str:
 
 
 def _basis(columns: Sequence[_Column], measures: int) -> str:
-    """Return in words how many models and settings an answer is based on."""
+    """Return in words how many models and cases an answer is based on."""
     if not columns:
         return counted(measures, "measure")
     names = [column.design.names for column in columns]
@@ -204,7 +204,7 @@ def _basis(columns: Sequence[_Column], measures: int) -> str:
     each = f"{models[0]}" if len(models) == 1 else f"{models[0]} to {models[-1]}" if models else "an unknown number of"
     tests = len({column.test for column in columns})
     words = [counted(tests, "test"), counted(architectures, "architecture"), counted(datasets, "dataset")]
-    return f"Based on {counted(len(columns), 'setting')} ({listed(words)}) with {each} models each."
+    return f"Based on {counted(len(columns), 'case')} ({listed(words)}) with {each} models each."
 
 
 def board_anchor(board: Leaderboard) -> str:
@@ -241,21 +241,21 @@ def lead(found: Sequence[Answer]) -> str:
     counts = Counter(label.label for answer in able for label, _ in answer.best if label.label not in answer.unsure)
     if not counts:
         return (
-            "None of the measures that may be the best is better than chance in every setting, so none is recommended."
+            "No measure is recommended: each of those that may be the best has at least one score that chance alone "
+            "could give."
         )
     most = max(counts.values())
     top = [label for label, count in counts.items() if count == most]
     names = listed(top) if len(top) <= SHOWN else f"{len(top)} measures"
-    where = f"{counted(len(able), 'combination')} of domain and kind of test"
     silent = len(found) - len(able)
-    more = f" In {silent} more, the results cannot tell." if silent else ""
+    more = f" {counted(silent, 'question')} below cannot be answered with these results." if silent else ""
     if most < len(able):
         verb = "comes" if len(top) == 1 else "come"
-        nearest = f"{names} {verb} nearest, in {most} of {where}."
-        return f"No measure is better than chance and among the best everywhere. {nearest}{more}"
-    every = "In the one combination of domain and kind of test" if len(able) == 1 else f"In all {where}"
-    those = f"{every}{' that can tell' if silent else ''}"
-    return f"{those}, {names} {_is(len(top))} better than chance and cannot be distinguished from the best.{more}"
+        nearest = f"{names} {verb} nearest, with {most} of {len(able)}."
+        return f"No measure is better than chance and among the best in all answers below. {nearest}{more}"
+    where = f"In all {len(able)} answers below, " if len(able) > 1 else ""
+    those = f"{where}{names} {_is(len(top))}"
+    return f"{those} better than chance and cannot be distinguished from the best.{more}"
 
 
 def main_answers(found: Iterable[Answer]) -> tuple[list[Answer], list[Answer]]:

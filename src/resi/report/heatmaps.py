@@ -15,13 +15,13 @@ from resi.choices import Status
 from resi.groundings import GROUNDINGS
 from resi.groundings.scores import SCOPE, STANDARD, compared_across, own_settings
 from resi.measures.functional import FUNCTIONAL
-from resi.report.names import Named, anchor, named
+from resi.report.names import Named, anchor, named, natural_order
 from resi.results.manifests import COMPARISONS_FILE, directions
 from resi.results.schema import COMPARISONS, OWN, PUBLISHED, is_calibrated
 from resi.results.tables import complete, named_damage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
     from resi.results.shards import Shard
 
@@ -136,7 +136,7 @@ def _experiment(scope: Mapping[str, Any], about: str, rows: pl.DataFrame, by: li
     if rows.is_empty():
         return
     sides = pl.concat([rows.select(**{name: f"{name}_{side}" for name in by}) for side in "ab"]).unique()
-    members = sorted(sides.iter_rows(), key=_natural)
+    members = sorted(sides.iter_rows(), key=natural_order)
     if len(members) > MOST_MEMBERS:
         about += f"; the first {MOST_MEMBERS} of {len(members)}"
         members = members[:MOST_MEMBERS]
@@ -151,14 +151,6 @@ def _experiment(scope: Mapping[str, Any], about: str, rows: pl.DataFrame, by: li
             pictures.append(_picture(named(str(measure), str(parameters)), signed, groups, matrix))
     labels = list(dict.fromkeys(groups)) if len(by) > 1 else [f"layer {member[0]}" for member in members]
     yield Experiment(where, about, anchor("map", where, about), labels, pictures)
-
-
-def _natural(member: Sequence[Any]) -> tuple[Any, ...]:
-    """Return a sort key that puts layer 10 after layer 2, and unaltered models first."""
-    return tuple(
-        (part != STANDARD, 0, part, "") if not str(part).isdigit() else (True, 1, "", f"{int(part):09d}")
-        for part in member
-    )
 
 
 def _matrix(rows: pl.DataFrame, by: list[str], place: Mapping[Any, int]) -> Array:

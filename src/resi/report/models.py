@@ -11,7 +11,7 @@ import polars as pl
 
 from resi.console import progress
 from resi.errors import ArtifactError
-from resi.report.names import counted
+from resi.report.names import counted, natural_order
 from resi.results.embedded import models_of
 from resi.results.manifests import COMPARISONS_FILE
 from resi.results.tables import named_damage
@@ -178,7 +178,8 @@ def groups(models: Sequence[Model]) -> list[Group]:
     together: dict[tuple[str, str, str, str], list[Model]] = defaultdict(list)
     for model in models:
         together[model[:4]].append(model)
-    return [_group(names, sorted(together[names], key=lambda model: model.seed)) for names in sorted(together)]
+    ordered = sorted(together, key=natural_order)
+    return [_group(names, sorted(together[names], key=lambda model: model.seed)) for names in ordered]
 
 
 def _group(names: tuple[str, str, str, str], models: list[Model]) -> Group:

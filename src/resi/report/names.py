@@ -5,15 +5,20 @@ from __future__ import annotations
 import functools
 import hashlib
 import re
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from markupsafe import Markup, escape
 
 from resi import registry
 from resi.console.redaction import redact
+from resi.extraction.files.contents import natural
+from resi.groundings.scores import STANDARD
 from resi.measures.functional import FUNCTIONAL
 from resi.measures.guard import is_built_in
 from resi.registry.labels import measure_label
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 # Matches absolute paths, of which only the last part is shown. URLs are not paths.
 PATH = re.compile(r"(?<![\w:/.<])(?:~|[A-Za-z]:)?[/\\](?:[^\s/\\:'\"<>|,;()]+[/\\])+(?=[^\s/\\])")
@@ -100,6 +105,11 @@ def title(test: str) -> str:
 def without_paths(text: str) -> str:
     """Return a text without secrets and without the folders of absolute paths, as pages are shared."""
     return PATH.sub("…/", redact(text))
+
+
+def natural_order(names: Iterable[Any]) -> list[Any]:
+    """Return a sort key for names: unaltered models first, ``augmentation_25`` and layer 2 before ``_100`` and 10."""
+    return [(name != STANDARD, natural(str(name))) for name in names]
 
 
 def listed(words: list[str]) -> str:

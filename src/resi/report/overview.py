@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import polars as pl
 
 from resi.groundings import SCORED
-from resi.groundings.readable import differs_from_chance, with_designs
+from resi.groundings.readable import TITLES, differs_from_chance, with_designs
 from resi.report.answer import board_anchor
 from resi.report.cells import shade
 from resi.report.leaderboard import NOTHING, headline_scores
@@ -18,7 +18,7 @@ from resi.results.schema import OWN, PUBLISHED
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from resi.report.leaderboard import Key, Leaderboard
+    from resi.report.leaderboard import Key, Leaderboard, Row
     from resi.report.names import Named
 
 ABOUT = ["domain", "dataset", "architecture", "protocol"]
@@ -26,7 +26,7 @@ LABELS = ["measure", "parameters", "origin", *ABOUT, "pooling", "model_source"]
 
 
 class Place(NamedTuple):
-    """A measure's mean rank in one test of one domain."""
+    """A measure's mean rank in one test of one domain, and the same from 0 (first of all) to 1 (last)."""
 
     rank: float | None
     share: float | None
@@ -45,7 +45,7 @@ class Matrix(NamedTuple):
     heads : list of (str, str, str, int)
         Domain, test, anchor of the leaderboard, and how many measures it ranks.
     rows : list of (Named, bool, list of Place, float or None)
-        Each measure, whether its results are imported, its places, and their mean from 0 to 1; the best first.
+        Each measure, whether its results are imported, its places, and the mean of their shares; the best first.
     """
 
     conditions: str
@@ -79,9 +79,10 @@ class Line(NamedTuple):
 
 
 class ScoreMatrix(NamedTuple):
-    """All scores that rank measures; ``tests`` are the columns."""
+    """All scores that rank measures; ``tests`` are the columns, ``metrics`` the metric of each."""
 
     tests: list[str]
+    metrics: list[str]
     lines: list[Line]
 
 
@@ -97,7 +98,7 @@ def _matrix(conditions: str, boards: Sequence[Leaderboard]) -> Matrix:
     places: dict[Key, list[Place]] = {}
     for number, board in enumerate(boards):
         for row in board.rows:
-            places.setdefault(row.key, [Place(None, None)] * len(boards))[number] = Place(row.mean_rank, row.mean_share)
+            places.setdefault(row.key, [Place(None, None)] * len(boards))[number] = _place(row)
     means: dict[Key, float | None] = {}
     for key, found in places.items():
         shares = [place.share for place in found if place.share is not None]
@@ -109,6 +110,11 @@ def _matrix(conditions: str, boards: Sequence[Leaderboard]) -> Matrix:
     ]
     rows = [(named(key[0], key[1]), key[2] == PUBLISHED, places[key], means[key]) for key in ordered]
     return Matrix(conditions, heads, rows)
+
+
+def _place(row: Row) -> Place:
+    rank = row.mean_rank
+    return Place(rank, None if rank is None or row.measures < 2 else (rank - 1) / (row.measures - 1))
 
 
 def score_matrix(scores: pl.DataFrame) -> ScoreMatrix:
@@ -133,7 +139,8 @@ def score_matrix(scores: pl.DataFrame) -> ScoreMatrix:
         key = tuple(score[name] for name in (*labels, "run"))
         lines.setdefault(key, [Entry("")] * len(places))[places[score["column"]]] = _entry(score)
     heads = [f"{title(test)} ({what})" if _several(columns, test) else title(test) for test, what, _ in columns.rows()]
-    return ScoreMatrix(heads, [_line(dict(zip(labels, key, strict=False)), lines[key]) for key in lines])
+    metrics = [TITLES[SCORED[test].headline] for test in columns["test"]]
+    return ScoreMatrix(heads, metrics, [_line(dict(zip(labels, key, strict=False)), lines[key]) for key in lines])
 
 
 def _several(columns: pl.DataFrame, test: str) -> bool:

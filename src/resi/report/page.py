@@ -99,6 +99,7 @@ def _helpers() -> dict[str, Any]:
         "anchor": names.anchor,
         "title": names.title,
         "listed": names.listed,
+        "counted": names.counted,
     }
 
 

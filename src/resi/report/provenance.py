@@ -6,9 +6,10 @@ import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from resi import registry
+from resi.console import format_seconds
 from resi.console.redaction import redact_config
 from resi.errors import ResiError
-from resi.report.names import without_paths
+from resi.report.names import counted, without_paths
 from resi.results.embedded import runs_of
 from resi.results.manifests import MERGED
 from resi.results.shards import Shard, find_shards
@@ -38,7 +39,10 @@ class Run(NamedTuple):
 
 
 class Provenance(NamedTuple):
-    """The runs behind tables, the newest last; ``more`` counts those that are not listed."""
+    """The runs behind tables, the newest last; ``more`` counts those that are not listed.
+
+    ``taken`` says how long all of them took, empty if that is unknown.
+    """
 
     runs: list[Run]
     more: int
@@ -46,7 +50,17 @@ class Provenance(NamedTuple):
     versions: list[str]
     first: str
     last: str
+    taken: str
     unreadable: int
+
+    @property
+    def sentence(self) -> str:
+        """How many runs there are, when they finished, and how long they took."""
+        count = len(self.runs) + self.more
+        finished = f"finished {self.last}" if self.first == self.last else f"finished {self.first} to {self.last}"
+        taken = f"{self.taken}{' in all' if count > 1 else ''}"
+        words = [counted(count, "run"), *([finished] if self.first else []), *([taken] if self.taken else [])]
+        return f"{', '.join(words)}."
 
 
 def read_provenance(tables: Shard, root: Path | None) -> Provenance:
@@ -61,6 +75,7 @@ def read_provenance(tables: Shard, root: Path | None) -> Provenance:
         except ResiError:
             unreadable += 1
     found.sort(key=lambda run: (run.finished, run.name))
+    known = [run.seconds is not None for run in found]
     dates = [run.finished for run in found if run.finished]
     return Provenance(
         found[:SHOWN_RUNS],
@@ -69,6 +84,7 @@ def read_provenance(tables: Shard, root: Path | None) -> Provenance:
         sorted({run.versions for run in found if run.versions}),
         min(dates, default=""),
         max(dates, default=""),
+        format_seconds(sum(run.seconds for run in found if run.seconds is not None)) if any(known) else "",
         unreadable,
     )
 

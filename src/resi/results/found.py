@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 
+from resi.console import counted
 from resi.errors import ResiError, UsageError
 from resi.results.manifests import COMPARISONS_FILE, SCORES_FILE, known_columns
 from resi.results.schema import COMPARISONS, SCORES
@@ -71,7 +72,9 @@ def find_results(root: Path, kind: str) -> Results:
         except ResiError as error:
             notes.append(f"left out: {error}")
     if unfinished := len(shards) - len(finished):
-        notes.append(f"{unfinished} unfinished runs are not shown; repeat them to finish them")
+        one = unfinished == 1
+        shown = f"{counted(unfinished, 'unfinished run')} {'is' if one else 'are'} not shown"
+        notes.append(f"{shown}; repeat {'it to finish it' if one else 'them to finish them'}")
     if not frames:
         raise UsageError(f"{root}: {notes[0]}")
     # The same comparison from two shards is one row; merging detects contradictions.
@@ -100,6 +103,8 @@ def _notes(root: Path, merged: Shard) -> list[str]:
     ]
     if not new:
         return []
+    if len(new) == 1:
+        return [f"the shard {new[0]} is missing from the merged tables or newer; run resi-merge {root}"]
     return [f"{len(new)} shards are missing from the merged tables or newer (first: {new[0]}); run resi-merge {root}"]
 
 
