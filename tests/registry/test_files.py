@@ -253,6 +253,10 @@ def test_a_run_reuses_what_has_not_changed(tmp_path: Path, trained: Path, said) 
     status, _, errors = said(*words, f"measure.file={path}", "measure=gap")
     assert status == 0
     assert errors.count(f"gap: its code ({path}) has changed, so its earlier comparisons are computed again") == 1
+    other = write(tmp_path / "c", helpers_inner=INNER.replace("a.norm() - b.norm()", "2 * (a - b).norm()"))
+    status, _, errors = said(*words, f"measure.file={other}", "measure=gap")
+    told = f"gap is now another measure of this name, from {other}: comparisons by that from {path} are not used for it"
+    assert (status, errors.count(told), "has changed" in errors) == (0, 1, False)
 
 
 def test_another_process_makes_the_same_measure_or_says_that_its_file_has_changed(tmp_path: Path) -> None:

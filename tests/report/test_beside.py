@@ -40,8 +40,8 @@ def test_measures_are_ranked_as_if_all_had_been_run_at_once(tmp_path: Path) -> N
     assert resi.ranks(found.scores).table["measure"].to_list() == ["cka", "mine *", "rsa", "gulp"]
     assert sorted(found.added["measure"]) == ["cka", "gulp", "rsa"]
     assert found.notes == [
-        "Added from others: the scores of 3 measures (cka, gulp and rsa) on the same models in 1 test (gcn on cora: "
-        "augmentation)."
+        "Added from others: the scores of 3 measures (cka, gulp and rsa) on models trained alike in 1 test (gcn on "
+        "cora: augmentation)."
     ]
 
 
@@ -84,7 +84,7 @@ def test_scores_of_other_models_are_not_compared_and_it_is_said_why(tmp_path: Pa
     found = beside(own, others(tmp_path / "others"))
     assert found.scores.equals(own)
     assert found.notes == [
-        "No test here uses the same models as one in others; nothing is added.",
+        "No test here is on models trained as those of a test in others; nothing is added.",
         f"Not compared with others, {reason}",
     ]
 
@@ -132,8 +132,11 @@ def test_models_made_in_the_same_way_are_compared_by_their_weights(tmp_path: Pat
         beside(own, tables, tmp_path / "root").notes[1]
         == "The one model has the same weights in both, to the last bit."
     )
+    noted(tables, {"a": hash_tensors(other), "b": hash_tensors(same)})
+    told = "All 2 models have other weights than there, though trained alike: rounding differs between machines"
+    assert beside(own, tables, tmp_path / "root").notes[1].startswith(told)
     noted(tables, {"a": hash_tensors(same), "b": hash_tensors(same)})
-    assert beside(own, tables, tmp_path / "root").notes[1].startswith("1 model of 2 was made in the same way and has ")
+    assert beside(own, tables, tmp_path / "root").notes[1].startswith("Of 2 models 1 has other weights than there, ")
 
 
 @pytest.mark.parametrize(
@@ -157,7 +160,7 @@ def test_where_others_have_no_more_measures_it_is_said(tmp_path: Path) -> None:
     found = beside(own, others(tmp_path / "others", [score("cka", 0.9)]))
     assert found.scores.equals(own)
     assert found.notes[0] == (
-        "others has no more measures on the same models in 1 test (gcn on cora: augmentation); nothing is added."
+        "others has no more measures on models trained alike in 1 test (gcn on cora: augmentation); nothing is added."
     )
 
 
@@ -209,7 +212,7 @@ def baseline() -> pl.DataFrame:
 def test_scores_of_one_measure_and_those_of_the_baseline_are_the_whole(baseline: pl.DataFrame) -> None:
     found = with_baseline(baseline.filter(measure="procrustes"))
     assert found.scores.equals(baseline)
-    assert found.notes[0].startswith("Added from baseline: the scores of 23 measures on the same models in ")
+    assert found.notes[0].startswith("Added from baseline: the scores of 23 measures on models trained alike in ")
     assert not any(note.startswith("Not compared") for note in found.notes)
 
 

@@ -92,9 +92,18 @@ def _tell_of_changed_code(plan: Plan, missing: Sequence[Comparison]) -> None:
     known_files = KnownFiles(plan.config.root)
     for name in dict.fromkeys(comparison.measure for comparison in missing if not comparison.is_of_outputs):
         code = measure_code(plan.config.measures[name])
-        if code and known_files.remember_measure(name, code):
-            provider = provider_of(type(plan.config.measures[name]))
-            say(f"{name}: its code ({provider}) has changed, so its earlier comparisons are computed again")
+        if not code:
+            continue
+        provider = provider_of(type(plan.config.measures[name]))
+        if earlier := known_files.remember_measure(name, code, provider):
+            if earlier & {provider, ""}:
+                say(f"{name}: its code ({provider}) has changed, so its earlier comparisons are computed again")
+            else:
+                before = " and ".join(sorted(earlier))
+                say(
+                    f"{name} is now another measure of this name, from {provider}: comparisons by that from {before} "
+                    "are not used for it"
+                )
 
 
 def _check_ready(plan: Plan, comparisons: int) -> None:

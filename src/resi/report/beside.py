@@ -1,4 +1,4 @@
-"""Scores combined with others on the same models, so that measures are ranked together without rerunning them."""
+"""Scores combined with others on models trained alike, so that measures are ranked together without rerunning them."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 PLACE = ["domain", "dataset", "architecture", "test"]
 DESIGN = ["protocol", "model_source", "pooling", "groups"]
 CELL = [*PLACE, *DESIGN, "compared"]
-"""Scores with the same of these are by the same test on the same models: ``compared`` is the hash of all that shaped
-these, and of their layers and input."""
+"""Scores with the same of these are by the same test on models trained alike: ``compared`` is the hash of all that
+shaped these, and of their layers and input."""
 SCORE = ["measure", "parameters", "metric", "functional", "setting", "seed"]
 """What distinguishes the scores of a cell."""
 ABSENT = {"domain": "the domain", "dataset": "the dataset", "architecture": "the architecture", "test": "the test"}
@@ -41,12 +41,12 @@ SHOWN = 6
 
 
 class Beside(NamedTuple):
-    """Scores combined with others on the same models.
+    """Scores combined with others on models trained alike.
 
     Attributes
     ----------
     scores : polars.DataFrame
-        The given scores, and those of further measures from the other results on the same models.
+        The given scores, and those of further measures from the other results on models trained alike.
     added : polars.DataFrame
         Only the added scores.
     notes : list of str
@@ -59,10 +59,10 @@ class Beside(NamedTuple):
 
 
 def with_baseline(scores: Any, baseline: str | Path = "baseline", root: str | Path | None = None) -> Beside:
-    """Combine scores with others on the same models, so that all measures can be ranked together.
+    """Combine scores with others on models trained alike, so that all measures can be ranked together.
 
-    Scores count as on the same models if test, domain, dataset, architecture, protocol, pooling and groups are equal,
-    and also ``compared``, a hash of everything that determines the models (data, hyperparameters, settings, seeds,
+    Models count as trained alike if test, domain, dataset, architecture, protocol, pooling and groups are equal, and
+    also ``compared``, a hash of everything that determines the models (data, hyperparameters, settings, seeds,
     training version), the layers and the input. Such models trained on another machine have other weights, because
     rounding differs; scores then vary at most as they would with other seeds. If both tables have a score of a measure,
     the given one is kept. ``docs/real_results.md`` has examples.
@@ -174,15 +174,15 @@ def _said(own: pl.DataFrame, added: pl.DataFrame, matched: pl.DataFrame, name: s
     """Yield which scores were added and where."""
     total = _cells(own).height
     if matched.is_empty():
-        yield f"No test here uses the same models as one in {name}; nothing is added."
+        yield f"No test here is on models trained as those of a test in {name}; nothing is added."
         return
     labels = sorted({measure_label(*row) for row in added.select("measure", "parameters").unique().iter_rows()})
     of_all = "" if matched.height == total else f" of {total}"
     tests = f"{counted(matched.height, 'test')}{of_all} ({_places(matched.iter_rows(named=True))})"
     if labels:
-        yield f"Added from {name}: the scores of {_few(labels, 'measure')} on the same models in {tests}."
+        yield f"Added from {name}: the scores of {_few(labels, 'measure')} on models trained alike in {tests}."
     else:
-        yield f"{name} has no more measures on the same models in {tests}; nothing is added."
+        yield f"{name} has no more measures on models trained alike in {tests}; nothing is added."
 
 
 def _in_both(own: pl.DataFrame, others: pl.DataFrame, name: str) -> Iterator[str]:
@@ -204,7 +204,7 @@ def _in_both(own: pl.DataFrame, others: pl.DataFrame, name: str) -> Iterator[str
 def _not_compared(
     cells: pl.DataFrame, others: pl.DataFrame, name: str, models: tuple[Path | None, pl.DataFrame]
 ) -> Iterator[str]:
-    """Yield which tests are not on the same models, each reason once."""
+    """Yield which tests are not on models trained alike, each reason once."""
     reasons: dict[str, list[Cell]] = defaultdict(list)
     for cell in cells.iter_rows(named=True):
         reasons[_why_not(cell, others, models)].append(cell)

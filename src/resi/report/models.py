@@ -219,7 +219,8 @@ def verdict(models: Sequence[Model]) -> str:
     if not known:
         return ""
     usual = [model.accuracy or 0.0 for model in known if not model.setting.startswith(RANDOM)]
-    spread = f" Accuracy on unseen data, random labels aside: {min(usual):.2f} to {max(usual):.2f}." if usual else ""
+    ends = list(dict.fromkeys(f"{end:.2f}" for end in (min(usual), max(usual)))) if usual else []
+    spread = f" Accuracy on unseen data, random labels aside: {' to '.join(ends)}." if usual else ""
     doubtful = sum(model.has_learned is False for model in known)
     if not doubtful:
         return f"{'All ' if len(known) > 1 else ''}{counted(len(known), 'model')} behind these results learned.{spread}"

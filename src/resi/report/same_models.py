@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from resi.errors import ResiError
-from resi.report.names import counted, listed
+from resi.report.names import listed
 from resi.store.tensors import hash_tensors, read_metadata
 
 if TYPE_CHECKING:
@@ -39,17 +39,21 @@ def same_weights(root: Path, models: pl.DataFrame, cells: pl.DataFrame) -> Itera
             is_equal = hash_tensors(path) == known[about["fingerprint"]]
             equal, other = equal + is_equal, other + (not is_equal)
     if other:
-        verbs = "was made in the same way and has" if other == 1 else "were made in the same way and have"
+        they = f"Of {equal + other} models {other} {_has(other)}" if equal else _all(other)
         yield (
-            f"{counted(other, 'model')} of {equal + other} {verbs} different weights: rounding in training differs "
-            "between machines and versions of torch, and scores vary with it."
+            f"{they} other weights than there, though trained alike: rounding differs between machines and versions of "
+            "torch, and scores vary with it."
         )
     elif equal:
         yield f"{_all(equal)} the same weights in both, to the last bit."
 
 
+def _has(models: int) -> str:
+    return "has" if models == 1 else "have"
+
+
 def _all(models: int) -> str:
-    return "The one model has" if models == 1 else f"All {counted(models, 'model')} have"
+    return f"{'The one model' if models == 1 else f'All {models} models'} {_has(models)}"
 
 
 def what_differs(root: Path | None, models: pl.DataFrame, cell: Mapping[str, Any]) -> str:

@@ -159,24 +159,31 @@ class KnownFiles:
             if is_stale:
                 yield note
 
-    def remember_measure(self, name: str, code: str) -> bool:
-        """Record the hash of a measure's code; return whether it differs from the one recorded before."""
+    def remember_measure(self, name: str, code: str, provider: str) -> set[str]:
+        """Record the hash of a measure's code, and its distribution or file.
+
+        Returns
+        -------
+        set of str
+            The providers of other code that was recorded under this name, empty if there is none, or if this code was
+            recorded before; an empty text for code of which an earlier version has not recorded the provider.
+        """
         name = name.replace(":", "--")  # of distribution:name; a file of some systems has no colon
         folder = self.root / "sources" / "measures"
-        known = any(folder.glob(f"{name}-{'[0-9a-f]' * SHOWN_DIGITS}.json"))
-        is_new = not (folder / f"{name}-{code[:SHOWN_DIGITS]}.json").is_file()
-        self._remember(folder, name, code)
-        return known and is_new
+        known = set() if (folder / f"{name}-{code[:SHOWN_DIGITS]}.json").is_file() else set(_providers(folder, name))
+        self._remember(folder, name, code, provider)
+        return known
 
     def _folder(self, domain: str, dataset: str) -> Path:
         return self.root / "sources" / domain / dataset
 
-    def _remember(self, folder: Path, label: str, content: str) -> None:
+    def _remember(self, folder: Path, label: str, content: str, provider: str = "") -> None:
         from resi.store.files import write_text
 
         path = folder / f"{label}-{content[:SHOWN_DIGITS]}.json"
         if not path.is_file():
-            write_text(path, json.dumps({"sha256": content, "of": self._of(folder, label), "check": _check(content)}))
+            about = {"sha256": content, "of": self._of(folder, label), "check": _check(content)}
+            write_text(path, json.dumps({**about, **({"provider": provider} if provider else {})}))
 
     def _of(self, folder: Path, label: str) -> str:
         """Return what a note is about, which a note under another name is not."""
@@ -223,3 +230,12 @@ def _check(content: str) -> str:
 
 def _label(model: ModelSpec) -> str:
     return f"{model.architecture}-{model.setting}-s{model.seed}"
+
+
+def _providers(folder: Path, measure: str) -> Iterator[str]:
+    """Yield who provided each recorded code of a measure, an empty text where that is unknown."""
+    for path in folder.glob(f"{measure}-{'[0-9a-f]' * SHOWN_DIGITS}.json"):
+        try:
+            yield str(json.loads(path.read_text(encoding="utf-8")).get("provider", ""))
+        except (OSError, ValueError, AttributeError, RecursionError):  # damaged
+            yield ""
