@@ -284,6 +284,8 @@ def test_rows_by_earlier_code_of_a_measure_of_ones_own_are_merged_with_a_note(tm
         shard.finish(rows, scores, {**MANIFEST, **about})
     merged = merge_shards([tmp_path], tmp_path / "merged")
     noted = Shard(merged.folder).comparisons().filter(pl.col("note") != "")
-    assert noted.select("key", "note").rows() == [("earlier", "computed by earlier code of mine")]
-    assert merged.outdated == {"comparisons computed by earlier code of mine": 1}
-    assert Shard(merged.folder).scores()["note"].to_list().count("computed by earlier code of mine") == 1
+    assert noted.select("key", "note").rows() == [("earlier", "computed by other code of mine than its last run")]
+    assert merged.outdated == {"comparisons computed by other code of mine than its last run": 1}
+    assert (
+        Shard(merged.folder).scores()["note"].to_list().count("computed by other code of mine than its last run") == 1
+    )

@@ -90,7 +90,7 @@ def find_outdated(
         What :func:`latest_codes` returns for all considered shards.
     """
     codes = {
-        name: f"computed by earlier code of {name}"
+        name: f"computed by other code of {name} than its last run"
         for name, code in own_codes(manifest).items()
         if (latest or {}).get(name, code) != code
     }

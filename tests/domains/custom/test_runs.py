@@ -160,7 +160,7 @@ def test_jobs_about_several_tables_have_their_own(words, small, tmp_path: Path) 
     alone = [compose(job) for job in jobs[:2]]
     assert [config.domain.content for config in found[:2]] == [config.domain.content for config in alone]
     assert found[0].domain.content.settings != found[1].domain.content.settings
-    assert "needs several layers of a model; left out of test=layer_monotonicity: 4 representations of" in str(found[2])
+    assert str(found[2]).endswith("test=layer_monotonicity needs several layers of a model")
     assert found[3].groups is None
     assert found[3].domain.settings("augmentation", None) == found[3].domain.settings("augmentation", 3)
 

@@ -164,7 +164,8 @@ def test_what_is_left_out_is_counted_and_said(results, planted: Planted, capsys:
     assert found.left_out == (line,)
     assert line in capsys.readouterr().err
     last = results["shortcut"][1].left_out
-    assert last == (f"{line.removesuffix('1')}3, the last; layer=LAYER chooses another",)
+    choose = "the last; if that is an output, choose a hidden layer: layer=block2"
+    assert last == (f"{line.removesuffix('1')}3, {choose}",)
     assert results["layer_monotonicity"][1].left_out == ()
     first = planted.layers["plain", 0]["block1"], planted.layers["plain", 1]["block1"]
     (row,) = found.comparisons.filter(setting_a="plain", setting_b="plain", seed_a=0, seed_b=1).to_dicts()

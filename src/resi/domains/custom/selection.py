@@ -106,14 +106,18 @@ class _Selecting:
 
     def _notes(self) -> tuple[str, ...]:
         return tuple(
-            f"left out of test={self.chosen.test}: {count} {unit}{'s' * (count != 1)} {reason}"
+            f"left out of test={self.chosen.test}: {_counted(count, unit)} {reason}"
             for (unit, reason), count in self.left_out.items()
             if count
         )
 
     def _nothing(self, why: str) -> UsageError:
-        """Return the error for a test without remaining rows, with the rows left out before."""
-        return UsageError("; ".join([f"{self.table.label}: {why}", *self._notes()]))
+        """Return the error for a test without remaining rows, with the rows or models that it has left out."""
+        # Which layers are left out does not matter, and models without a counterpart are what the error is about.
+        whole = "row" if self.table.columns else "model"
+        out = [f"{_counted(n, unit)} {reason}" for (unit, reason), n in self.left_out.items() if n and unit == whole]
+        more = f"; left out: {', '.join(out)}" if out else ""
+        return UsageError(f"{self.table.label}: {why}{more}")
 
     def _take_dataset(self) -> str:
         known = list(dict.fromkeys(row.dataset for row in self.rows))
@@ -221,8 +225,13 @@ class _Selecting:
             self._keep(lambda row: row.layer == self.layer, f"of other layers than {self.layer}")
             return {name: (self.layer,) for name in models}
         last = {name: one_of(label, name, found, self._option) for name, found in models.items()}
-        which = f"{_listed(dict.fromkeys(last.values()))}, the last; {self._option}=LAYER chooses another"
-        self._keep(lambda row: row.layer == last[row.architecture], f"of other layers than {which}")
+        # A network's last layer is often its output, where tests of trained models use the last hidden one.
+        before = dict.fromkeys(found[0][-2] for found in models.values() if len(found[0]) > 1)
+        instead = next(iter(before)) if len(before) == 1 else "LAYER"
+        which = f"{_listed(dict.fromkeys(last.values()))}, the last; if that is an output, choose a hidden layer"
+        self._keep(
+            lambda row: row.layer == last[row.architecture], f"of other layers than {which}: {self._option}={instead}"
+        )
         return {name: (layer,) for name, layer in last.items()}
 
     def _take_comparable(self) -> None:
@@ -237,9 +246,11 @@ class _Selecting:
             self._keep(lambda row: alike[row.architecture, row.setting] > 1, "of models alone in their setting")
             why = f"test={test} compares models of one setting, but each setting has one model"
         else:
+            settings = list(dict.fromkeys(str(row.setting) for row in self.rows))
             groups = Counter(name for name, _ in dict.fromkeys((row.architecture, row.setting) for row in self.rows))
             self._keep(lambda row: groups[row.architecture] > 1, "of architectures with a single setting")
-            why = f"test={test} compares groups of models of different settings, but there is one setting"
+            one = f"all have the setting {settings[0]}" if len(settings) == 1 else "each architecture has one setting"
+            why = f"test={test} compares groups of models of different settings, but {one}"
         if not self.rows:
             raise self._nothing(why)
 
@@ -267,6 +278,10 @@ def _origins(row: Row, needs: Sequence[str]) -> Iterable[tuple[Row, Path]]:
 
     origins = [row.origin, row.logits if "logits" in needs else None]
     return [(row, origin.path) for origin in origins if isinstance(origin, FileOrigin)]
+
+
+def _counted(count: int, unit: str) -> str:
+    return f"{count} {unit}{'s' * (count != 1)}"
 
 
 def _listed(names: Iterable[str]) -> str:
