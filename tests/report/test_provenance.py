@@ -45,9 +45,8 @@ def test_runs_of_merged_tables_are_those_in_the_data_root(data: Path, tmp_path: 
     assert found.first <= found.last
     assert found.last.endswith("UTC")
     assert read_provenance(merged, None).runs == []
-    counts = f"{len(names) - 1} runs, finished {found.first} to {found.last}, "
-    assert found.sentence.startswith(counts)
-    assert found.sentence.endswith(" in all.")
+    assert found.sentence.startswith(f"{len(names) - 1} runs (")
+    assert found.sentence.endswith(f" in all), finished {found.first} to {found.last}.")
 
 
 def test_a_single_run_is_its_own_provenance(tmp_path: Path) -> None:
@@ -56,7 +55,7 @@ def test_a_single_run_is_its_own_provenance(tmp_path: Path) -> None:
     assert [(run.name, run.machine, run.finished) for run in found.runs] == [("one", "ada", "x")]
     assert found.sentence == "1 run, finished x."
     timed = finish(tmp_path / "two", [], [comparison("a")], finished="x", seconds={"compare": 30, "score": 6.5})
-    assert read_provenance(Shard(timed.folder), None).sentence == "1 run, finished x, 36.5 s."
+    assert read_provenance(Shard(timed.folder), None).sentence == "1 run (36.5 s), finished x."
 
 
 def test_folders_of_paths_are_left_out_and_nothing_else() -> None:

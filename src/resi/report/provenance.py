@@ -58,9 +58,8 @@ class Provenance(NamedTuple):
         """How many runs there are, when they finished, and how long they took."""
         count = len(self.runs) + self.more
         finished = f"finished {self.last}" if self.first == self.last else f"finished {self.first} to {self.last}"
-        taken = f"{self.taken}{' in all' if count > 1 else ''}"
-        words = [counted(count, "run"), *([finished] if self.first else []), *([taken] if self.taken else [])]
-        return f"{', '.join(words)}."
+        taken = f" ({self.taken}{' in all' if count > 1 else ''})" if self.taken else ""
+        return f"{counted(count, 'run')}{taken}{f', {finished}' if self.first else ''}."
 
 
 def read_provenance(tables: Shard, root: Path | None) -> Provenance:
