@@ -67,7 +67,6 @@ def demo(session: nox.Session) -> None:
     with session.chdir(session.create_tmp()):
         session.run("resi", *RUN, *session.posargs, env=root)
         session.run("resi", *RUN, *session.posargs, env=root)
-        session.run("resi-merge", env=root)
         session.run("resi", "report", env=root)
 
 
