@@ -196,7 +196,7 @@ def docs(session: nox.Session) -> None:
 @nox.session
 def tutorial(session: nox.Session) -> None:
     """Run the tutorials and explanations at full size; with `-- --write` outputs and pictures go into the pages."""
-    session.install("-e", ".[vision,slurm]")
+    session.install("-e", ".[all,slurm]")
     for module in ("tutorial", "shown"):
         session.run("python", "-m", f"tests.docs.{module}", *session.posargs, env={"OMP_NUM_THREADS": "1"})
 
