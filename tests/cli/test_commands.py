@@ -19,7 +19,7 @@ import pytest
 import resi
 from resi import registry
 from resi.cli.describe import describe
-from resi.cli.main import run_command
+from resi.cli.main import COMMANDS, run_command
 from resi.groundings import GROUNDINGS
 from resi.registry.discovery import load_plugins
 from tests.conftest import TINY
@@ -131,7 +131,7 @@ def process(*words: str) -> subprocess.CompletedProcess[str]:
         (["compare.subsample=1"], "compare.subsample=1: expected a number from 2 up"),
         (
             ["lists"],
-            "unknown command 'lists'; did you mean list? Known: check-measure, clean, compare, convert, describe, ",
+            f"unknown command 'lists'; did you mean list? Known: {', '.join(sorted(COMMANDS))}",
         ),
         (["list", "shards", "root=elsewhere"], "root=elsewhere is not a pattern of names: write --root elsewhere"),
         (["describe", "ckaa"], "unknown name 'ckaa'; did you mean cka or cora? Known: "),
