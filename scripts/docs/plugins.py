@@ -68,7 +68,10 @@ def exit_codes() -> str:
     known, errors = meanings("faults.md", "exit code"), list(error_types())
     codes = sorted({*OWN, *(kind.exit_code for kind in errors)})
     rows = [
-        [f"`{number}`", given(known.get(str(number)), f"exit code {number}", "the table of exit codes of docs/faults.md")]
+        [
+            f"`{number}`",
+            given(known.get(str(number)), f"exit code {number}", "the table of exit codes of docs/faults.md"),
+        ]
         for number in codes
     ]
     about = [

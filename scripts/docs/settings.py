@@ -73,7 +73,9 @@ def launchers() -> str:
     """Return a section for each launcher."""
     parts = []
     for name, options in LAUNCHERS.items():
-        about = given(docstrings.of(options).text, f"launcher {name}", LAUNCHER_PLACE.format("the docstring of its class"))
+        about = given(
+            docstrings.of(options).text, f"launcher {name}", LAUNCHER_PLACE.format("the docstring of its class")
+        )
         parts.append(f"### `hydra/launcher={name}` {{ #launcher-{name.replace('_', '-')} }}\n\n{about}\n")
         fields = [field for field in dataclasses.fields(options) if not field.name.startswith("_")]
         rows = [

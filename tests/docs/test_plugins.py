@@ -65,7 +65,8 @@ def write_weather(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("page", "dataset", "network"), [("graph", "karate", "gin"), ("language", "weather", ""), ("vision", "bars", "perceptron")]
+    ("page", "dataset", "network"),
+    [("graph", "karate", "gin"), ("language", "weather", ""), ("vision", "bars", "perceptron")],
 )
 def test_a_plugin_can_be_pasted(page: str, dataset: str, network: str, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr("resi.domains.vision.unfinished.SAVE_SECONDS", 0.0)  # so that a stop leaves something
