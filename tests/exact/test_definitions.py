@@ -15,7 +15,9 @@ def test_every_measure_of_the_benchmark_has_a_definition() -> None:
     lacking = sorted(name for name, measure in MEASURES.items() if measure.benchmark and name not in DEFINITIONS)
     assert not lacking, f"{', '.join(lacking)}: add the definition to DEFINITIONS of tests/exact/definitions.py"
     unknown = sorted(set(DEFINITIONS) - set(MEASURES))
-    assert not unknown, f"{', '.join(unknown)}: defined in tests/exact/definitions.py, but not in MEASURES of resi.measures"
+    assert not unknown, (
+        f"{', '.join(unknown)}: defined in tests/exact/definitions.py, but not in MEASURES of resi.measures"
+    )
 
 
 @pytest.mark.parametrize("name", sorted(set(DEFINITIONS) & set(ORACLES)))

@@ -11,7 +11,9 @@ from tests.exact.golden import GOLDEN, golden
 def test_the_file_in_the_package_is_what_the_definitions_give() -> None:
     stored, computed = json.loads(GOLDEN.read_text(encoding="utf-8")), json.loads(json.dumps(golden()))
     changed = [name for name in computed["measures"] if computed["measures"][name] != stored["measures"].get(name)]
-    assert not changed, f"{', '.join(changed)}: other values than in {GOLDEN.name}; python -m tests.exact.golden writes it"
+    assert not changed, (
+        f"{', '.join(changed)}: other values than in {GOLDEN.name}; python -m tests.exact.golden writes it"
+    )
     assert stored == computed
 
 
