@@ -20,7 +20,7 @@ LIST = re.compile(r"^(?![ ]*[-*] |\n)(.*\S.*)\n(?=- )", re.MULTILINE)
 
 
 def given(text: str | None, what: str, where: str) -> str:
-    """Return a text, or where there is none a mark that :func:`gaps` finds: what lacks one, and where it has to stand."""
+    """Return a text; where there is none, a mark that :func:`gaps` finds: what lacks it, and where it has to stand."""
     found = (text or "").strip()
     return found or f"{UNDOCUMENTED} {what}, in {where}"
 

@@ -102,6 +102,8 @@ def process(*words: str) -> subprocess.CompletedProcess[str]:
         (["--verson"], "unknown option --verson; did you mean --version? Or see resi --help"),
         (["--measure=cka"], "unknown option --measure=cka: keys of a run have no dashes; write measure=cka"),
         (["--cfg", "jobs"], "--cfg/-c: invalid choice: 'jobs'"),
+        (["suite=smoke", "--cfg", "job"], "--cfg prints one run; leave out suite="),
+        (["-m", "test=augmentation,shortcut", "--cfg=job"], "--cfg prints one run; leave out -m"),
         (["--config-dir", "nowhere"], "--config-dir "),
         (["run", "measure=cka"], "unknown command 'run': a run is started without a command; write resi measure=cka"),
         (["sweep", "measure=cka,rsa"], "unknown command 'sweep': a run is started without a command; write resi -m m"),

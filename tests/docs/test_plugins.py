@@ -1,4 +1,4 @@
-"""The plugins that the pages of domains show can be pasted: they are loaded as such, and pass the check shown with them."""
+"""The plugins that the pages of domains show can be pasted: they load, and pass the check that is shown with them."""
 
 from __future__ import annotations
 

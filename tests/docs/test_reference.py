@@ -116,7 +116,8 @@ def test_what_is_not_documented_is_found(monkeypatch: pytest.MonkeyPatch) -> Non
     try:
         monkeypatch.setattr(plugins, "error_types", lambda: [BareError])
         assert markdown.gaps(plugins.exit_codes()) == [
-            "exit code 3, in the table of exit codes of docs/faults.md", "error BareError, in the docstring of its class",
+            "exit code 3, in the table of exit codes of docs/faults.md",
+            "error BareError, in the docstring of its class",
         ]  # fmt: skip
     finally:
         monkeypatch.setattr(plugins, "error_types", lambda: [ResiError])

@@ -259,8 +259,8 @@ def test_shards_that_are_not_merged_and_contradictions_are_told(root: Path, caps
     finish(root / "shards" / "three", [], [comparison("b")])
     capsys.readouterr()
     assert run_command(["report"]) == 0
-    told = "are missing from these tables or have changed (first: three)."
-    assert f"1 shards in {root} {told}" in capsys.readouterr().err
+    told = "missing from these tables or changed since (first: three)."
+    assert f"1 shard in {root} is {told}" in capsys.readouterr().err
     page = (root / "results" / "report.html").read_text(encoding="utf-8")
     assert told in page
     assert str(root) not in page

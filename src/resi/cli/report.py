@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from resi.cli.arguments import CommandParser, add_correct
 from resi.console import say
-from resi.errors import UsageError
+from resi.errors import UsageError, count_of
 
 if TYPE_CHECKING:
     import argparse
@@ -228,6 +228,6 @@ def _notes(root: Path, tables: Shard) -> list[str]:
     if not new:
         return []
     return [
-        f"{len(new)} shards in {root} are missing from these tables or have changed (first: {new[0]}). "
-        f"Run `resi-merge {root}` to include them."
+        f"{count_of(len(new), f'shard in {root} is', f'shards in {root} are')} missing from these tables or changed "
+        f"since (first: {new[0]}). Run `resi-merge {root}` to include them."
     ]
