@@ -274,7 +274,7 @@ def test_shards_that_were_left_out_or_made_again_are_told_of(root: Path, capsys:
     assert run_command(["merge"]) == 1
     capsys.readouterr()
     assert run_command(["report"]) == 0
-    assert "have changed (first: two). Run `resi-merge" in capsys.readouterr().err
+    assert "changed since (first: two). Run `resi-merge" in capsys.readouterr().err
     finish(two.folder, [score("rsa", 0.9)], [comparison("b", 2.0)])
     assert run_command(["merge", str(root / "shards")]) == 0
     capsys.readouterr()

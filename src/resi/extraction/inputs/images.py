@@ -68,9 +68,8 @@ def images_of_folder(folder: Path) -> ImageFiles:
         held = f"it holds {len(others)} other files, such as {min(others)}" if others else "it holds no files"
         raise DatasetError(f"data={folder} is a folder without images ({' '.join(SUFFIXES)}): {held}")
     if others:
-        say(
-            f"left out: {count_of(len(others), 'file')} in {folder} that no suffix marks as an image, such as {min(others)}"
-        )
+        counted = count_of(len(others), "file")
+        say(f"left out: {counted} in {folder} that no suffix marks as an image, such as {min(others)}")
     found.sort(key=lambda path: path.parts)
     return ImageFiles([folder / path for path in found], [path.as_posix() for path in found])
 
