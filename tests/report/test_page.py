@@ -282,7 +282,7 @@ def test_shards_that_were_left_out_or_made_again_are_told_of(root: Path, capsys:
     assert capsys.readouterr().err == f"written to {root / 'report.html'}\n"
     finish(root / "shards" / "one", [score("cka", 0.8)], [comparison("a", 3.0)])
     assert run_command(["report"]) == 0
-    assert "have changed (first: one). Run `resi-merge" in capsys.readouterr().err
+    assert "changed since (first: one). Run `resi-merge" in capsys.readouterr().err
 
 
 def test_what_cannot_be_reported_is_one_line(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
