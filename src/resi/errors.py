@@ -109,6 +109,22 @@ def listed(names: Iterable[str], most: int = 8) -> str:
     return (", ".join(known[:most]) or "none") + more
 
 
+def count_of(number: int, noun: str, several: str = "") -> str:
+    """Return a number with its noun, such as ``1 comparison`` or ``3 comparisons``.
+
+    Parameters
+    ----------
+    several : str, optional
+        The noun, with what depends on it, where there are several; by default with an s.
+    """
+    return f"{number} {noun if number == 1 else several or f'{noun}s'}"
+
+
+def stopped(text: str) -> str:
+    """Return a text that ends as a sentence does, so that another may follow."""
+    return text if text.endswith((".", "!", "?")) else f"{text}."
+
+
 def first_line(error: BaseException) -> str:
     """Return the first line of another package's error, or its class if it has no message."""
     return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")

@@ -122,8 +122,7 @@ def test_shards_that_are_not_merged_are_named(filled: Path, capsys: pytest.Captu
     assert run_command(["list", "scores"]) == 0
     found = capsys.readouterr()
     assert (
-        "1 shards are missing from the merged tables or newer (first: graph-late-augmentation-0123456789ab)"
-        in found.err
+        "1 shard is missing from the merged tables or newer (first: graph-late-augmentation-0123456789ab)" in found.err
     )
     assert "late" not in found.out
 

@@ -76,12 +76,12 @@ def test_published_results_are_imported_scored_printed_and_merged(
     assert run_command(["merge", "--published", str(published)]) == 0
     shown = capsys.readouterr()
     assert "augmentation on cora (published results, published protocol)" in shown.out
-    assert "1 shards: 6 comparisons (1 failed) and 4 scores" in shown.err
+    assert "1 shard: 6 comparisons (1 failed) and 4 scores" in shown.err
     rows = pl.read_parquet(root / "results" / "comparisons.parquet")
     assert rows["origin"].unique().to_list() == ["published"]
     assert rows.filter(status="failed")["error"].to_list() == ["no value in results.parquet, which keeps no reasons"]
     assert run_command(["merge", "--published", str(published)]) == 0
-    assert "1 shards: 6 comparisons" in capsys.readouterr().err
+    assert "1 shard: 6 comparisons" in capsys.readouterr().err
 
 
 def test_a_file_that_is_no_published_result_is_named_and_the_rest_is_merged(
@@ -92,7 +92,7 @@ def test_a_file_that_is_no_published_result_is_named_and_the_rest_is_merged(
     assert run_command(["merge", "--published", str(other), "--published", str(published)]) == 1
     shown = capsys.readouterr().err
     assert f"left out: {other} is not a results file of the published benchmark: it has no column id of type" in shown
-    assert "1 shards: 6 comparisons" in shown
+    assert "1 shard: 6 comparisons" in shown
     assert run_command(["merge", "--published", str(published), "--pooling", "max"]) == 2
     assert "unknown pooling 'max'" in capsys.readouterr().err
 
@@ -103,6 +103,6 @@ def test_tables_go_to_the_data_root_also_where_a_folder_of_shards_or_a_shard_is_
     shard = finish(root, "one", [comparison("a")])
     for named in (root, root / "shards", shard.folder):
         assert run_command(["merge", str(named)]) == 0
-        assert f"1 shards: 1 comparisons (0 failed) and 0 scores in {root / 'results'}" in capsys.readouterr().err
+        assert f"1 shard: 1 comparison (0 failed) and 0 scores in {root / 'results'}" in capsys.readouterr().err
     assert run_command(["merge", str(root / "nothing")]) == 2
     assert "nothing does not exist" in capsys.readouterr().err

@@ -205,8 +205,13 @@ def test_the_table_of_what_there_is_agrees_with_the_registries() -> None:
 def test_it_counts_measures_right() -> None:
     measures = registry.measures()
     own = [measures.get(name) for name in measures if ours(measures, name)]
-    assert f"by {len(own)} measures" in " ".join(PAGE.split())
-    assert f"ranked among {sum(measure.benchmark for measure in own)} others" in " ".join(PAGE.split())
+    text = " ".join(PAGE.split())
+    for count, before, after in (
+        (len(own), "with ", " measures"),
+        (sum(measure.benchmark for measure in own), "ranked among ", " others"),
+    ):
+        found = re.findall(rf"{before}(\d+){after}", text)
+        assert found == [str(count)], f"README.md says '{before}{', '.join(found)}{after}': there are {count}"
 
 
 def ours(known: Registry[Any], name: str) -> bool:

@@ -83,7 +83,7 @@ def test_tables_in_a_data_root_by_an_earlier_version_do_not_hide_its_shards(
         shutil.copy(tmp_path / "out" / path, root / path)
     assert [shard.folder.name for shard in find_shards(root)] == ["one"]
     assert run_command(["merge", str(root)]) == 0
-    assert f"1 shards: 1 comparisons (0 failed) and 0 scores in {root / 'results'}" in capsys.readouterr().err
+    assert f"1 shard: 1 comparison (0 failed) and 0 scores in {root / 'results'}" in capsys.readouterr().err
     assert not (tmp_path / "results").exists()
 
 

@@ -201,7 +201,7 @@ def test_caches_of_other_libraries(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert "HF_HUB_OFFLINE forbid" in found["hub"].text
     assert found["hub"].advice.endswith(f"copy the folder to {tmp_path / 'hub'}")
     (tmp_path / "hub" / "models--a--b").mkdir(parents=True)
-    assert stored_hub(tmp_path).text.startswith("1 models from the hub in ")
+    assert stored_hub(tmp_path).text.startswith("1 model from the hub in ")
 
 
 def stored_hub(folder: Path) -> Check:

@@ -26,7 +26,7 @@ def say_work(plan: Plan) -> None:
 
     Nothing is said of a run whose models are there: it compares at once.
     """
-    from resi.cli.tables import count_of
+    from resi.errors import count_of
 
     config = plan.config
     missing = plan.missing_models() if config.stage in TRAINS else []

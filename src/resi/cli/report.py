@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from resi.cli.arguments import CommandParser, add_correct
 from resi.console import say
-from resi.errors import UsageError
+from resi.errors import UsageError, count_of
 
 if TYPE_CHECKING:
     import argparse

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 
-from resi.errors import ResiError, UsageError
+from resi.errors import ResiError, UsageError, count_of
 from resi.results.manifests import COMPARISONS_FILE, SCORES_FILE, known_columns
 from resi.results.schema import COMPARISONS, SCORES
 from resi.results.shards import Shard, find_shards, is_single, shards_folder
@@ -100,7 +100,8 @@ def _notes(root: Path, merged: Shard) -> list[str]:
     ]
     if not new:
         return []
-    return [f"{len(new)} shards are missing from the merged tables or newer (first: {new[0]}); run resi-merge {root}"]
+    shards = count_of(len(new), "shard is", "shards are")
+    return [f"{shards} missing from the merged tables or newer (first: {new[0]}); run resi-merge {root}"]
 
 
 def find_shard(root: Path, name: str) -> Shard:

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from resi.errors import count_of
 from resi.store import locks
 from resi.store.root import Store
 from resi.upkeep.checks import Check, missing, ok
@@ -84,7 +85,7 @@ def caches(_root: Path) -> Iterator[Check]:
     offline = [name for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE") if _is_on(name)]
     may = f"; {' and '.join(offline)} forbid further downloads" if offline else ""
     models = len(list(hub.glob("models--*"))) if hub.is_dir() else 0
-    yield from _cache("hub", hub, f"{models} models from the hub", models, may)
+    yield from _cache("hub", hub, f"{count_of(models, 'model')} from the hub", models, may)
     home = os.environ.get("TORCH_HOME") or Path(os.environ.get("XDG_CACHE_HOME", "~/.cache"), "torch")
     weights = Path(home).expanduser() / "hub" / "checkpoints"
     count = sum(1 for path in weights.glob("*") if path.is_file()) if weights.is_dir() else 0
