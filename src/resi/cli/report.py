@@ -125,7 +125,6 @@ def _merge_first(root: Path, tables: Shard) -> None:
     UsageError
         If there is nothing to merge, or the root is a run that has not finished.
     """
-    from resi.report.names import counted
     from resi.results.merge import merge_shards
 
     if tables.folder == root and not tables.is_complete:
@@ -142,7 +141,7 @@ def _merge_first(root: Path, tables: Shard) -> None:
             f"{root} holds no finished runs; finish a run there, such as resi measure=cka root={root}, or name another "
             "data root or results that come with resi: resi report baseline"
         )
-    say(f"merged {counted(merged.shards, 'shard')} into {tables.folder}")
+    say(f"merged {count_of(merged.shards, 'shard')} into {tables.folder}")
 
 
 def _not_merged(root: Path, tables: Shard) -> list[str]:
@@ -151,7 +150,7 @@ def _not_merged(root: Path, tables: Shard) -> list[str]:
 
     if tables.folder == root:
         return []
-    merged = _merged(tables)
+    merged = tables.steadily(lambda: _merged(tables))
     return [
         shard.folder.name
         for shard in find_shards(root)
@@ -164,7 +163,7 @@ def _has_others(root: Path, tables: Shard) -> bool:
     """Return whether merged tables hold shards that a data root does not have."""
     from resi.results.shards import find_shards
 
-    return bool({*_merged(tables)} - {shard.folder.name for shard in find_shards(root)})
+    return bool({*tables.steadily(lambda: _merged(tables))} - {shard.folder.name for shard in find_shards(root)})
 
 
 def _merged(tables: Shard) -> dict[str, list[str] | None]:
@@ -240,7 +239,6 @@ def _write_tables(tables: Shard, folder: Path, root: Path | None, correct: str |
 
 def _notes(root: Path, tables: Shard) -> list[str]:
     """Return warnings: shards missing from merged tables or changed since, or what a shard has of earlier versions."""
-    from resi.report.names import counted
     from resi.results.manifests import MERGED
     from resi.results.outdated import reasons
 
@@ -250,6 +248,6 @@ def _notes(root: Path, tables: Shard) -> list[str]:
     if not (new := _not_merged(root, tables)):
         return []
     return [
-        f"{counted(len(new), 'shard')} in {root} {'is' if len(new) == 1 else 'are'} missing from these tables or "
+        f"{count_of(len(new), f'shard in {root} is', f'shards in {root} are')} missing from these tables or "
         f"changed since (first: {new[0]}). `resi-merge` says why, and merges data roots together."
     ]
