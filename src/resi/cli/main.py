@@ -50,6 +50,8 @@ COMMANDS = {
     ),
 }
 
+WITHOUT_WORK = ("doctor", "clean", "check-measure")
+"""Commands that leave no work behind which they could resume."""
 ABOUT = ("-h", "--help", "help", "--version", "--install-completion", "--show-completion", "--complete")
 """Options that are about the command itself, and start no run."""
 
@@ -75,7 +77,8 @@ def run_command(words: list[str]) -> int:
     except KeyboardInterrupt as stop:
         is_term = isinstance(stop, Terminated)
         word = "terminated" if is_term else "interrupted"
-        say(f"{word}; finished work is kept, and the same command resumes it")
+        say(word if words[:1] and words[0] in WITHOUT_WORK else f"{word}; finished work is kept, and the same command "
+            "resumes it")  # fmt: skip
         return TERMINATED if is_term else INTERRUPTED
     except BrokenPipeError:
         # The reader, such as `head`, has seen enough.
