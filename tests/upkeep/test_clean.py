@@ -501,6 +501,17 @@ def test_shards_put_aside_or_copied_in_part_are_read(home: Path, clean: Said, ho
     assert unreferenced(take_inventory(home), "models", "representations") == before
 
 
+@pytest.mark.parametrize("is_all", [True, False])
+def test_while_a_disk_with_shards_is_not_mounted_nothing_counts_as_unreferenced(
+    home: Path, clean: Said, tmp_path: Path, is_all: bool
+) -> None:
+    place = home / "shards" if is_all else next(find_shards(home)).folder
+    shutil.move(place, tmp_path / "shards")
+    place.symlink_to(tmp_path / "not-mounted")
+    assert "is a link to what is not there" in clean()[2]
+    assert unreferenced(take_inventory(home), "models", "representations") == set()
+
+
 def test_the_lease_of_a_dead_host_blocks_nothing(home: Path, clean: Said) -> None:
     lease = home / "locks" / f"{next(find_shards(home)).folder.name}.lease"
     lease.write_text('{"pid":1,"hostname":"deadnode"}')

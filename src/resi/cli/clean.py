@@ -61,7 +61,7 @@ def main(words: list[str]) -> int:
     selection = Selection(kinds, arguments.pattern, arguments.unreferenced, age)
     removes = bool(kinds or arguments.unreferenced)
     asks = not (arguments.yes or arguments.dry_run)
-    if removes and asks and (arguments.json or not sys.stdin.isatty()):
+    if removes and asks and (arguments.json or sys.stdin is None or not sys.stdin.isatty()):
         raise UsageError("--dry-run shows what would be removed, and --yes removes it without asking")
     inventory = take_inventory(root)
     for problem in inventory.problems:

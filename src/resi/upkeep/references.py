@@ -99,6 +99,9 @@ def find_references(
     """
     problems: list[str] = []
     search = _Search(representations)
+    for path in (store.shards, store.results, *files_below(store.shards)):
+        if path.is_symlink() and not path.exists():
+            problems.append(f"{path} is a link to what is not there, such as a disk that is not mounted.")
     shards = [*_shards(store.shards), *([merged] if (merged := Shard(store.results)).is_complete else [])]
     with progress("reading what shards refer to", len(shards), after=2.0) as advance:
         for shard in shards:
