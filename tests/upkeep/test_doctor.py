@@ -142,7 +142,7 @@ def test_a_data_root_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.
     assert found.text == f"{tmp_path} is not writable: Read-only file system; stored results can be read"
     assert found.advice == "choose another folder: export RESI_HOME=FOLDER"
     (tmp_path / "file").write_text("")
-    assert by_name(place.place(tmp_path / "file"))["writing"].state is State.failed
+    assert by_name(place.place(tmp_path / "file"))["folder"].state is State.failed
 
 
 def lax(*_: object) -> None:
@@ -409,7 +409,7 @@ main()
 
 def command(*words: str, **options: Any) -> subprocess.CompletedProcess[str]:
     options = {"stdout": subprocess.PIPE, **options}
-    return subprocess.run(  # noqa: S603
+    return subprocess.run(
         [sys.executable, *words], stderr=subprocess.PIPE, text=True, env=of_a_process(), check=False, **options
     )
 
@@ -434,7 +434,7 @@ def test_output_that_is_closed_or_full(tmp_path: Path, words: list[str]) -> None
     assert (found.returncode, found.stderr) == (0, "")
     if not Path("/dev/full").exists():
         return
-    with open("/dev/full", "w") as full:
+    with Path("/dev/full").open("w") as full:
         found = command(*words, stdout=full)
     assert (found.returncode, found.stderr) == (1, "resi: cannot write the output: no space is left where it goes\n")
 
