@@ -360,6 +360,7 @@ FOREIGN = (
     "unfinished/mine",
     "sweeps/mine/notes",
     "sweeps/2026-01-02/mine",
+    "sweeps/2026-01-03/suite.json",
     "sources/mine/a",
     "results/mine.md",
     "results/report.html",
@@ -389,12 +390,16 @@ def put(*paths: Path) -> None:
 def test_files_of_users_are_others_and_stay(home: Path, clean: Said) -> None:
     put(*(home / path for path in FOREIGN), home / "sweeps/2026-01-02/planned.jsonl")
     put(home / "cache/pictures-0123456789ab/32x32-0123456789abcdef.pixels")
+    empty = home / "results" / "plots", home / "cache" / "pictures-0123456789ab" / "mine"
+    for folder in empty:
+        folder.mkdir()
     kinds = {item.name(home): item.kind for item in take_inventory(home).items}
     others = {path for path in FOREIGN if any(kinds.get(str(above)) == "other" for above in above_of(path))}
     assert others == {*FOREIGN}
     clean("--unreferenced", "--yes", "--older-than", "0")
     clean("--remove", EVERYTHING, "--yes")
     assert {path for path in FOREIGN if (home / path).exists()} == {*FOREIGN}
+    assert all(folder.is_dir() for folder in empty)
     assert not (home / "sweeps/2026-01-02/planned.jsonl").exists()
     assert not list((home / "cache").rglob("*.pixels"))
     assert not list((home / "models").rglob("*.safetensors"))

@@ -153,9 +153,8 @@ def _results(store: Store) -> Iterator[Item]:
 
 def _datasets(store: Store) -> Iterator[Item]:
     for folder in list_files(store.datasets, "*"):
-        paths = list_files(folder, "*") if folder.is_dir() else []
-        if paths and is_of("datasets", paths[0], store.root):
-            for path in paths:
+        if folder.is_dir() and is_of("datasets", folder / "any", store.root):
+            for path in list_files(folder, "*"):
                 yield from _items(measured("datasets", path, domain=folder.name, locks=_locks_in(path)))
         else:
             yield from list(_leftover(folder, store)) or list(_other(folder))

@@ -23,7 +23,7 @@ from resi.sweeps import records
 from resi.sweeps.jobs import SUITE_FILE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from resi.domains.releases import Release
 
@@ -51,7 +51,9 @@ NAMES = {kind: re.compile(pattern) for kind, pattern in _NAMES.items()}
 _JOB = rf"\d+/({re.escape(records.START_FILE)}|{re.escape(records.JOB_FILE)})"
 INSIDE = {
     "cache": re.compile(r"(decoded|\d+x\d+)-[0-9a-f]{16}\.(pixels|json|lock|lease|owner\.json)"),
-    "shards": re.compile(rf"{re.escape(MANIFEST)}|{'|'.join(map(re.escape, TABLES))}|{PARTS}/\d+-[0-9a-f]+\.parquet"),
+    "shards": re.compile(
+        rf"{re.escape(MANIFEST)}|{'|'.join(map(re.escape, TABLES))}|{PARTS}/(\d+-[0-9a-f]+|\..+)\.parquet"
+    ),
     "sweeps": re.compile(
         rf"{_JOB}|{'|'.join(map(re.escape, (records.PLANNED_FILE, records.LOST_FILE, SUITE_FILE)))}|multirun\.yaml"
         r"|\.submitit/.+"
@@ -117,9 +119,19 @@ def own_files(kind: str, path: Path) -> Iterator[Path]:
     if not path.is_dir():
         yield path
         return
-    for file in files_of(path):
+    for file in list_files(path, "*") if kind == "results" else files_of(path):
         if not file.is_symlink() and _is_inside(kind, path, file):
             yield file
+
+
+def own_folders(kind: str, path: Path, files: Iterable[Path]) -> list[Path]:
+    """Return the folders that an item's files leave empty, the innermost first: no other empty ones are removed."""
+    if not path.is_dir():
+        return []
+    if _inside(kind, path) is None and kind != "results":
+        return [Path(folder) for folder, _, _ in os.walk(path, topdown=False)]
+    above = {path, *(folder for file in files for folder in file.parents if path in folder.parents)}
+    return sorted(above, key=lambda folder: len(folder.parts), reverse=True)
 
 
 def foreign_files(kind: str, path: Path) -> Iterator[Path]:
@@ -130,14 +142,16 @@ def foreign_files(kind: str, path: Path) -> Iterator[Path]:
 
 def _is_inside(kind: str, folder: Path, file: Path) -> bool:
     if kind == "results":
-        return file.parent == folder and is_result(file)
-    if kind in ("begun", "leftovers") and folder.parent.name == "shards":
-        kind = "shards"
-    if kind not in INSIDE:
+        return file.is_file() and is_result(file)
+    pattern = _inside(kind, folder)
+    if pattern is None:
         return True  # of a training or a dataset: its library names them
-    name = relative(file, folder)
-    is_part = kind == "shards" and re.fullmatch(rf"{PARTS}/\..+\.parquet", name)
-    return bool(INSIDE[kind].fullmatch(name) or is_part or is_temporary(file.name))
+    return bool(pattern.fullmatch(relative(file, folder)) or is_temporary(file.name))
+
+
+def _inside(kind: str, folder: Path) -> re.Pattern[str] | None:
+    is_shard = kind == "begun" or (kind == "leftovers" and folder.parent.name == "shards")
+    return INSIDE.get("shards" if is_shard else kind)
 
 
 def is_of(kind: str, path: Path, root: Path) -> bool:
@@ -185,7 +199,7 @@ def is_result(path: Path) -> bool:
 
 def is_sweep(folder: Path) -> bool:
     """Return whether a folder is that of a sweep."""
-    return any((folder / name).is_file() for name in (records.PLANNED_FILE, SUITE_FILE)) or any(
+    return (folder / records.PLANNED_FILE).is_file() or any(
         path.parent.name.isdigit()
         for name in (records.START_FILE, records.JOB_FILE)
         for path in list_files(folder, f"*/{name}")

@@ -166,9 +166,9 @@ def _remove_all(kind: str, path: Path) -> int:
     """Remove a file, or what resi has created of a folder; return the freed bytes, without those of locks."""
     files = sorted(forms.own_files(kind, path), key=lambda file: (file.suffix == ".lock", file.name != MANIFEST, file))
     freed = {file: _unlink(file) for file in files}
-    for folder, _, _ in os.walk(path, topdown=False):
+    for folder in forms.own_folders(kind, path, files):
         with contextlib.suppress(OSError):  # a link, or not empty: it has files of others, or has just been written to
-            os.rmdir(folder)  # noqa: PTH106 - a text, as os.walk gives it
+            folder.rmdir()
     return sum(size for file, size in freed.items() if not file.name.endswith(forms.OF_LOCKS))
 
 
