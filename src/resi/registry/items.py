@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from resi.console import say
-from resi.errors import UsageError, stopped, unknown_name
-from resi.registry.discovery import described, load_plugins
+from resi.errors import UsageError, described, stopped, unknown_name
+from resi.registry.discovery import load_plugins
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
