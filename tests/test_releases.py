@@ -61,6 +61,22 @@ def test_actions_are_pinned_to_a_major_version_and_jobs_end() -> None:
     assert all(0 < job["timeout-minutes"] <= 90 for job in WORKFLOW["jobs"].values())
 
 
+def test_a_plugin_that_imports_private_modules_requires_this_minor_version() -> None:
+    path = REPOSITORY / "plugins" / "resi-more-measures" / "pyproject.toml"
+    needed = tomllib.loads(path.read_text(encoding="utf-8"))["project"]["dependencies"]
+    major, minor, *_ = map(int, PROJECT["version"].split("."))
+    assert f"resi>={major}.{minor},<{major}.{minor + 1}" in needed, f"raise resi in {path}, as docs/releasing.md says"
+
+
+def test_every_upper_bound_of_a_dependency_is_explained() -> None:
+    page = (REPOSITORY / "docs" / "releasing.md").read_text(encoding="utf-8")
+    bounded = [re.split(r"[\[<>=!~ ]", line)[0] for line in PROJECT["dependencies"] if "<" in line]
+    unexplained = [name for name in bounded if f"`{name}`" not in page]
+    assert not unexplained, (
+        f"{', '.join(unexplained)}: say in 'Dependencies' of docs/releasing.md why it has an upper bound"
+    )
+
+
 def test_the_changelog_and_the_citation_are_of_this_version() -> None:
     changelog = (REPOSITORY / "CHANGELOG.md").read_text(encoding="utf-8")
     newest = re.search(r"^## (\S+)", changelog, re.MULTILINE)

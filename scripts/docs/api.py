@@ -44,7 +44,9 @@ def overview(module_name: str) -> str:
         text = _text(getattr(module, name), name, module).text
         first = " ".join(text.split("\n\n")[0].split())
         what = from_docstring(first, link_from(MODULES[module_name]))
-        rows.append([f"[`{module_name}.{name}`](#{module_name}.{name})", given(what, f"{module_name}.{name}")])
+        rows.append(
+            [f"[`{module_name}.{name}`](#{module_name}.{name})", given(what, f"{module_name}.{name}", "its docstring")]
+        )
     return table(["name", "what it does"], rows)
 
 
@@ -84,7 +86,7 @@ class Page:
         short = name.rpartition(".")[2]
         about = _text(thing, short, module)
         head = f"{'#' * level} `{short if level > 2 else name}` {{ #{name} }}"
-        parts = [head, self.signature(name, thing), self.text(given(about.text, name))]
+        parts = [head, self.signature(name, thing), self.text(given(about.text, name, "its docstring"))]
         parts += list(self.sections(name, thing, about))
         if inspect.isclass(thing):
             parts += list(self.members(name, thing, about, level))
@@ -115,7 +117,8 @@ class Page:
             entries = list(about.entries(heading))
             if heading == "Parameters":
                 entries += [
-                    docstrings.Entry((item,), "", given("", f"{name}({item})")) for item in _missing(thing, about)
+                    docstrings.Entry((item,), "", given("", f"{name}({item})", "Parameters of its docstring"))
+                    for item in _missing(thing, about)
                 ]
             if entries:
                 yield f"**{heading}**\n\n" + "\n".join(self.entry(entry, heading) for entry in entries)
@@ -141,14 +144,20 @@ class Page:
         listed = about.about("Attributes") | about.about("Parameters")
         facts = [attribute for attribute in texts if not attribute.startswith("_") and attribute not in listed]
         if facts and texts:
-            rows = [definition(f"`{fact}`", self.text(given(texts[fact], f"{name}.{fact}"))) for fact in facts]
+            rows = [
+                definition(f"`{fact}`", self.text(given(texts[fact], f"{name}.{fact}", "the text below it")))
+                for fact in facts
+            ]
             yield "**Class attributes**\n\n" + "\n".join(rows)
         for method, function in _methods(kind):
             said = docstrings.of(function)
             parts = [f"{'#' * (level + 1)} `{method}` {{ #{name}.{method} }}"]
             if inspect.isroutine(function):
                 parts.append(self.signature(method, function))
-            parts += [self.text(given(said.text, f"{name}.{method}")), *self.sections(f"{name}.{method}", None, said)]
+            parts += [
+                self.text(given(said.text, f"{name}.{method}", "its docstring")),
+                *self.sections(f"{name}.{method}", None, said),
+            ]
             yield "\n\n".join(part for part in parts if part)
 
 

@@ -66,7 +66,7 @@ def _section(known: Known) -> str:
         said = {**{name: _moved(text) for name, text in meanings(page).items()}, **said}
     by_meaning: dict[str, list[str]] = {}  # columns of one line of a page stay together
     for name in known.columns:
-        what = given(said.get(name), f"column {name} of {known.title}, in docs/{known.pages[0]}")
+        what = given(said.get(name), f"column {name} of {known.title}", f"docs/{known.pages[0]}")
         by_meaning.setdefault(what, []).append(name)
     rows = [[ticked(*names), _types(known.columns[name] for name in names), what] for what, names in by_meaning.items()]
     pages = dict.fromkeys(page.partition("#")[0] for page in known.pages)

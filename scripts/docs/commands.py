@@ -23,12 +23,14 @@ if TYPE_CHECKING:
 WIDTH = "80"
 OPTION = re.compile(r"^ {2}(-[^ ]+|[A-Za-z{][^ ]*)(.*)$")
 """An argument in what ``--help`` prints; what it means stands behind it, or deeper below it."""
+PLACE = "its text in COMMANDS of src/resi/cli/main.py"
+"""Where it stands what a command does."""
 
 
 def overview() -> str:
     """Return a table of the commands."""
     rows = [
-        [f"[`resi {name}`](#{anchor('command', f'resi-{name}')})", given(text, f"command {name}")]
+        [f"[`resi {name}`](#{anchor('command', f'resi-{name}')})", given(text, f"command {name}", PLACE)]
         for name, (_, text) in COMMANDS.items()
     ]
     return table(["command", "what it does"], rows)
@@ -46,8 +48,9 @@ def commands() -> str:
 
 
 def _section(name: str, main: Callable[[list[str]], object], *words: str) -> str:
-    text = given(printed(main, [*words, "--help"]), f"help of {name}")
-    missing = "\n".join(given("", f"{argument} of {name}") for argument in unexplained(text))
+    text = given(printed(main, [*words, "--help"]), f"help of {name}", "make_parser() of its module")
+    place = "help= of the argument, in make_parser() of its module"
+    missing = "\n".join(given("", f"{argument} of {name}", place) for argument in unexplained(text))
     return f"## `{name}` {{ #{anchor('command', name.replace(' ', '-'))} }}\n\n{code(text, 'text')}{missing}"
 
 

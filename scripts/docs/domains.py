@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 PAGES = {"graph": "graph.md", "language": "language.md", "vision": "vision.md", "custom": "custom.md"}
 """Where each domain is described in full."""
+FAMILY = "architectures of its family"
+"""Where it stands what a model is."""
 SIZES = ((10**9, "GB"), (10**6, "MB"), (10**3, "kB"))
 
 
@@ -45,7 +47,7 @@ def all_domains() -> str:
         name = f"[`{domain.name}`](../{PAGES[domain.name]})" if domain.name in PAGES else f"`{domain.name}`"
         needs = f"`pip install 'resi[{domain.extra}]'`" if domain.extra else ""
         outputs = ticked(*domain.representations) if len(domain.representations) > 1 else ""
-        rows.append([name, given(domain.title, f"title of domain {domain.name}"), needs, outputs])
+        rows.append([name, given(domain.title, f"title of domain {domain.name}", "its class"), needs, outputs])
     return table(["domain", "what it is", "needs", "`representation=`"], rows)
 
 
@@ -56,8 +58,8 @@ def datasets() -> str:
         rows = []
         for item in _own(domain.datasets(), registry.datasets(domain.name)):
             where = "in the package" if item.embedded else item.by_hand or "downloaded by the run that needs it"
-            title = given(item.title, f"title of dataset {item.name}")
-            source = given(item.source, f"source of dataset {item.name}")
+            title = given(item.title, f"title of dataset {item.name}", "its object")
+            source = given(item.source, f"source of dataset {item.name}", "its object")
             size = _size(item.size) or ("" if item.embedded else "not stated")
             rows.append([f"`{item.name}`", title, source, where, size])
         if rows:
@@ -80,17 +82,17 @@ def models() -> str:
         infos = list(_own(domain.architectures(), registry.networks(domain.name)))
         if infos and dataclasses.fields(domain.model_config):  # of models that are given there is nothing to set
             parts.append(f"## {domain.name.capitalize()} {{ #{anchor('models', domain.name)} }}\n")
-            parts.append(table(["model", "network", "paper or source", "trained on"], _model_rows(domain, infos)))
+            parts.append(table(["model", "network", "paper or source", "trained on"], _model_rows(infos)))
             parts += [f"### Keys of {domain.name} models\n", _model_keys(domain)]
     return "\n".join(parts)
 
 
-def _model_rows(domain: Domain, infos: Iterable[Any]) -> Iterator[list[str]]:
+def _model_rows(infos: Iterable[Any]) -> Iterator[list[str]]:
     for item in infos:
         _, _, facts = describe(item.name)
         known = [label.removeprefix("on ") for label, value in facts if label.startswith("on ") and "=" in value]
-        reference = given(item.reference, f"reference of model {item.name}")
-        yield [f"`{item.name}`", given(item.title, f"title of model {item.name}"), reference, ticked(*known)]
+        reference = given(item.reference, f"reference of model {item.name}", FAMILY)
+        yield [f"`{item.name}`", given(item.title, f"title of model {item.name}", FAMILY), reference, ticked(*known)]
 
 
 def _model_keys(domain: Domain) -> str:
@@ -99,7 +101,9 @@ def _model_keys(domain: Domain) -> str:
     for field in dataclasses.fields(domain.model_config):
         text = about[field.name].text if field.name in about else ""
         what = given(
-            from_docstring(text, link_from("reference/models.md")), f"key model.NAME.{field.name} of {domain.name}"
+            from_docstring(text, link_from("reference/models.md")),
+            f"key model.NAME.{field.name} of {domain.name}",
+            f"Parameters of the docstring of {domain.model_config.__module__}.{domain.model_config.__qualname__}",
         )
         rows.append([f"`model.NAME.{field.name}`", from_docstring(about[field.name].kind) if text else "", what])
     return table(["key", "type", "meaning"], rows)
@@ -119,10 +123,10 @@ def tests() -> str:
     for name, test in SCORED.items():
         how = f"With `by={name}`." if name in AGAINST else ""
         _, text, facts = describe(name)
-        about = given(from_docstring(text), f"description of test {name}")
+        about = given(from_docstring(text), f"description of test {name}", "description of its class")
         rows = [[f"**{label}**", value] for label, value in facts if label != "in full"]
         empty = [label for label in test.metrics if not test.metrics[label]]
-        rows += [["", given("", f"metric {label} of test {name}")] for label in empty]
+        rows += [["", given("", f"metric {label} of test {name}", "metrics of its class")] for label in empty]
         parts += [
             f"## `{name}` {{ #{anchor('test', name)} }}\n",
             f"{how} {about}".strip() + "\n",

@@ -17,13 +17,12 @@ SHORTENED = re.compile(r":\w+:`~[^`]*\.")
 """What is left out of a name that is marked as to be shortened."""
 LITERAL = re.compile(r"::\n\n((?: {4,}.*\n?|\n)+)")
 LIST = re.compile(r"^(?![ ]*[-*] |\n)(.*\S.*)\n(?=- )", re.MULTILINE)
-NESTED = re.compile(r"^( +)(?=\S)", re.MULTILINE)
 
 
-def given(text: str | None, what: str) -> str:
-    """Return a text, or where there is none a mark that :func:`gaps` finds."""
+def given(text: str | None, what: str, where: str) -> str:
+    """Return a text; where there is none, a mark that :func:`gaps` finds: what lacks it, and where it has to stand."""
     found = (text or "").strip()
-    return found or f"{UNDOCUMENTED} {what}"
+    return found or f"{UNDOCUMENTED} {what}, in {where}"
 
 
 def gaps(page: str) -> list[str]:

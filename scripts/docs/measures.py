@@ -45,7 +45,7 @@ def overview() -> str:
                 *marks,
                 exact,
                 measure.family,
-                given(measure.cost, f"cost per pair of measure {name}"),
+                given(measure.cost, f"cost per pair of measure {name}", "cost of its class"),
             ]
         )
     changes = [change.replace("_", " ") for change in INVARIANCES]
@@ -55,7 +55,7 @@ def overview() -> str:
 def _exact(name: str, measure: type[Measure], digits: Mapping[str, Mapping[str, str]]) -> str:
     """Return the digits of ordinary data; of measures beside the benchmark's they need not have been counted."""
     found = digits.get(name, {}).get("ordinary", "" if measure.benchmark else "not counted")
-    return given(found, f"digits of measure {name}, in docs/numerics.md")
+    return given(found, f"digits of measure {name}", "docs/numerics.md, by nox -s numerics")
 
 
 def invariances() -> str:
@@ -72,11 +72,11 @@ def each() -> str:
 def _section(name: str, measure: type[Measure], digits: Mapping[str, str]) -> str:
     about = docstrings.of(measure)
     link = link_from(PAGE)
-    text = given(from_docstring(about.text, link), f"definition of measure {name}")
+    text = given(from_docstring(about.text, link), f"definition of measure {name}", "the docstring of its class")
     notes = from_docstring(about.sections.get("Notes", ""), link)
     facts = properties(measure)
-    for label, missing in (("paper", measure.reference), ("cost per pair", measure.cost)):
-        facts[label] = given(missing, f"{label} of measure {name}")
+    for label, fact in (("paper", "reference"), ("cost per pair", "cost")):
+        facts[label] = given(getattr(measure, fact), f"{label} of measure {name}", f"{fact} of its class")
     parts = [f"## `{name}` {{ #{anchor('measure', name)} }}", text, notes]
     parts.append(table(["", ""], [[f"**{label}**", value] for label, value in facts.items()]))
     parts.append(_parameters(name, measure, about))
@@ -97,7 +97,8 @@ def _parameters(name: str, measure: type[Measure], about: docstrings.Docstring) 
     rows = []
     for field in fields:
         what = known[field.name].text if field.name in known else ""
-        text = given(from_docstring(what, link_from(PAGE)), f"parameter {field.name} of measure {name}")
+        place = "Parameters of the docstring of its class"
+        text = given(from_docstring(what, link_from(PAGE)), f"parameter {field.name} of measure {name}", place)
         rows.append([f"`measure.{name}.{field.name}`", f"`{field.default}`", text])
     return table(["parameter", "default", "meaning"], rows)
 

@@ -36,7 +36,8 @@ def all_hooks() -> str:
     """Return a section for each hook."""
     parts = []
     for name, hook in hooks().items():
-        text = given(from_docstring(docstrings.of(hook).text, link_from("reference/hooks.md")), f"hook {name}")
+        said = from_docstring(docstrings.of(hook).text, link_from("reference/hooks.md"))
+        text = given(said, f"hook {name}", "its docstring in src/resi/registry/hookspecs.py")
         returned = inspect.signature(hook).return_annotation
         parts.append(f"## `{name}` {{ #hook-{name.replace('_', '-')} }}\n")
         parts.append(code(f"@resi.hookimpl\ndef {name}() -> {returned}: ...", "python"))
@@ -67,13 +68,17 @@ def exit_codes() -> str:
     known, errors = meanings("faults.md", "exit code"), list(error_types())
     codes = sorted({*OWN, *(kind.exit_code for kind in errors)})
     rows = [
-        [f"`{number}`", given(known.get(str(number)), f"exit code {number}, in docs/faults.md")] for number in codes
+        [
+            f"`{number}`",
+            given(known.get(str(number)), f"exit code {number}", "the table of exit codes of docs/faults.md"),
+        ]
+        for number in codes
     ]
     about = [
         [
             f"`{kind.__name__}`",
             f"`{kind.exit_code}`",
-            given(from_docstring(docstrings.of(kind).text), f"error {kind.__name__}"),
+            given(from_docstring(docstrings.of(kind).text), f"error {kind.__name__}", "the docstring of its class"),
         ]
         for kind in errors
     ]

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 SOURCES = ("src/resi", "src/hydra_plugins")
 OWN = ("RESI_", "REP_SIM")
 """How the names of the environment's variables begin that mean something to resi alone."""
+PLACE = "help= of its field in src/resi/config/schema.py"
+"""Where it stands what a key of a run means."""
+LAUNCHER_PLACE = "{} in src/resi/config/launchers.py"
 
 
 def run_keys() -> dict[str, dataclasses.Field[Any]]:
@@ -40,7 +43,7 @@ def keys() -> str:
     """Return a table of the keys of a run."""
     texts, chosen = key_texts(), chosen_in_config()
     rows = [
-        [f"`{key}`", chosen.get(key) or _default(field), given(texts.get(key), f"key {key}")]
+        [f"`{key}`", chosen.get(key) or _default(field), given(texts.get(key), f"key {key}", PLACE)]
         for key, field in run_keys().items()
     ]
     return table(["key", "default", "meaning"], rows)
@@ -70,14 +73,20 @@ def launchers() -> str:
     """Return a section for each launcher."""
     parts = []
     for name, options in LAUNCHERS.items():
-        about = given(docstrings.of(options).text, f"launcher {name}")
+        about = given(
+            docstrings.of(options).text, f"launcher {name}", LAUNCHER_PLACE.format("the docstring of its class")
+        )
         parts.append(f"### `hydra/launcher={name}` {{ #launcher-{name.replace('_', '-')} }}\n\n{about}\n")
         fields = [field for field in dataclasses.fields(options) if not field.name.startswith("_")]
         rows = [
             [
                 f"`hydra.launcher.{field.name}`",
                 _default(field),
-                given(field.metadata.get("help"), f"key hydra.launcher.{field.name} of {name}"),
+                given(
+                    field.metadata.get("help"),
+                    f"key hydra.launcher.{field.name} of {name}",
+                    LAUNCHER_PLACE.format("help= of its field"),
+                ),
             ]
             for field in fields
         ]

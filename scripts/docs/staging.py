@@ -70,7 +70,7 @@ def stage(into: Path) -> list[str]:
         elif path not in done:
             done[path] = site_path(path)
             text, linked = _copy(path, into / done[path])
-            problems += [f"{_named(path)}: {gap} is not documented" for gap in gaps(text)]
+            problems += [f"{_named(path)}: not documented: {gap}" for gap in gaps(text)]
             waiting += [(target, path) for target in linked]
     if problems:
         raise ValueError("\n".join(sorted(problems)))

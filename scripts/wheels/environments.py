@@ -12,8 +12,12 @@ from pathlib import Path
 PYTHONS = ("3.11", "3.12", "3.13")
 RESOLUTIONS = {"lowest": "lowest-direct", "newest": "highest"}
 """As users say it, and as uv does: the lowest versions that pyproject.toml allows, or the newest."""
-TESTS = ("tests/unchanged", "tests/test_fingerprints.py", "tests/test_light.py")
-"""Run from the sdist in every environment: stored work is found again, and what is public is there."""
+TESTS = {
+    "lowest": ("--numprocesses=2", "--dist=worksteal", "tests"),
+    "newest": ("tests/unchanged", "tests/test_fingerprints.py", "tests/test_light.py"),
+}
+"""Run from the sdist. All with the lowest versions, which nothing else runs; with the newest ones, which every install
+has, those that say whether stored work is found again, and what is public is there."""
 
 ARRAYS = """\
 import sys
@@ -100,8 +104,8 @@ class _Environment:
     def __init__(self, python: str, resolution: str, work: Path) -> None:
         self.bin = work / "environment" / ("Scripts" if os.name == "nt" else "bin")
         self.away = work / "away"
-        self.resolution = RESOLUTIONS[resolution]
-        _uv("venv", "--python", python, str(work / "environment"))
+        self.resolution = resolution
+        _uv("venv", "--seed", "--python", python, str(work / "environment"))  # pip, which tests install a plugin with
         kept = {
             name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "RESI_", "REP_SIM"))
         }
@@ -111,7 +115,7 @@ class _Environment:
     def install(self, source: Path, wheel: Path, extras: tuple[str, ...], group: str = "") -> None:
         """Install the wheel with what ``pyproject.toml`` of the sdist states for extras and a group."""
         stated = source / "pyproject.toml"
-        words = ["--python", str(self.bin / "python"), "--resolution", self.resolution, "-r", str(stated)]
+        words = ["--python", str(self.bin / "python"), "--resolution", RESOLUTIONS[self.resolution], "-r", str(stated)]
         words += [f"--extra={extra}" for extra in extras]
         words += [f"--group={stated}:{group}"] if group else []
         _uv("pip", "install", *words, str(wheel))
@@ -126,8 +130,9 @@ class _Environment:
 
     def test(self, source: Path) -> None:
         """Run tests from the sdist with the installed package."""
-        print(f"  pytest {' '.join(TESTS)}", flush=True)
-        words = [str(self.bin / "python"), "-m", "pytest", "-q", "-p", "no:cacheprovider", *TESTS]
+        tests = TESTS[self.resolution]
+        print(f"  pytest {' '.join(tests)}", flush=True)
+        words = [str(self.bin / "python"), "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests]
         _run(words, cwd=source, env={**self.variables, "OMP_NUM_THREADS": "1"})
 
 

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
     from pathlib import Path
 
+LONGEST = 500
+"""The most characters shown of another package's error."""
+
 
 class ResiError(Exception):
     """Base of every error that is shown as one line, without a traceback."""
@@ -109,6 +112,32 @@ def listed(names: Iterable[str], most: int = 8) -> str:
     return (", ".join(known[:most]) or "none") + more
 
 
+def count_of(number: int, noun: str, several: str = "") -> str:
+    """Return a number with its noun, such as ``1 comparison`` or ``3 comparisons``.
+
+    Parameters
+    ----------
+    several : str, optional
+        The noun, with what depends on it, where there are several; by default with an s.
+    """
+    return f"{number} {noun if number == 1 else several or f'{noun}s'}"
+
+
+def stopped(text: str) -> str:
+    """Return a text that ends as a sentence does, so that another may follow."""
+    return text if text.endswith((".", "!", "?")) else f"{text}."
+
+
 def first_line(error: BaseException) -> str:
     """Return the first line of another package's error, or its class if it has no message."""
     return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+
+
+def described(error: BaseException) -> str:
+    """Return the type and text of an error in one line; a ``SystemExit`` of a plugin does not end the process."""
+    try:
+        text = " ".join(str(error).split())
+    except Exception:
+        text = ""  # of an error that cannot say what it is
+    text = text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -19,7 +19,7 @@ import pytest
 import resi
 from resi import registry
 from resi.cli.describe import describe
-from resi.cli.main import run_command
+from resi.cli.main import COMMANDS, run_command
 from resi.groundings import GROUNDINGS
 from resi.registry.discovery import load_plugins
 from tests.conftest import TINY
@@ -102,6 +102,8 @@ def process(*words: str) -> subprocess.CompletedProcess[str]:
         (["--verson"], "unknown option --verson; did you mean --version? Or see resi --help"),
         (["--measure=cka"], "unknown option --measure=cka: keys of a run have no dashes; write measure=cka"),
         (["--cfg", "jobs"], "--cfg/-c: invalid choice: 'jobs'"),
+        (["suite=smoke", "--cfg", "job"], "--cfg prints one run; leave out suite="),
+        (["-m", "test=augmentation,shortcut", "--cfg=job"], "--cfg prints one run; leave out -m"),
         (["--config-dir", "nowhere"], "--config-dir "),
         (["run", "measure=cka"], "unknown command 'run': a run is started without a command; write resi measure=cka"),
         (["sweep", "measure=cka,rsa"], "unknown command 'sweep': a run is started without a command; write resi -m m"),
@@ -131,7 +133,7 @@ def process(*words: str) -> subprocess.CompletedProcess[str]:
         (["compare.subsample=1"], "compare.subsample=1: expected a number from 2 up"),
         (
             ["lists"],
-            "unknown command 'lists'; did you mean list? Known: check-measure, clean, compare, convert, describe, ",
+            f"unknown command 'lists'; did you mean list? Known: {', '.join(sorted(COMMANDS))}",
         ),
         (["list", "shards", "root=elsewhere"], "root=elsewhere is not a pattern of names: write --root elsewhere"),
         (["describe", "ckaa"], "unknown name 'ckaa'; did you mean cka or cora? Known: "),

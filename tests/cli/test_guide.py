@@ -57,23 +57,16 @@ def test_work_is_announced_once_and_not_of_a_finished_run(trained: Path, tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("place", "is_merged", "expected"),
+    ("place", "expected"),
     [
-        ("home", False, ["resi report", "resi show graph-x"]),
-        ("home", True, ["resi-merge && resi report", "resi show graph-x"]),
-        ("my runs", True, ["resi-merge {0} && resi report {0}", "resi show graph-x --root {0}"]),
+        ("home", ["resi report", "resi show graph-x"]),
+        ("my runs", ["resi report {0}", "resi show graph-x --root {0}"]),
     ],
 )
 def test_what_to_type_next_names_the_data_root_only_where_it_must(
-    place: str,
-    is_merged: bool,
-    expected: list[str],
-    root: Path,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
+    place: str, expected: list[str], root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     home = tmp_path / place
-    (home / ("results" if is_merged else "shards")).mkdir(parents=True)
     say_next(ended(home / "shards" / "graph-x"))
     page, whole = (command.format(shlex.quote(str(home))) for command in expected)
     assert capsys.readouterr().err == f"next: {page} makes a page of all runs; {whole} has all of this one\n"

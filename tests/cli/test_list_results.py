@@ -121,7 +121,9 @@ def test_shards_that_are_not_merged_are_named(filled: Path, capsys: pytest.Captu
     capsys.readouterr()
     assert run_command(["list", "scores"]) == 0
     found = capsys.readouterr()
-    assert "the shard graph-late-augmentation-0123456789ab is missing from the merged tables or newer" in found.err
+    assert (
+        "1 shard is missing from the merged tables or newer (first: graph-late-augmentation-0123456789ab)" in found.err
+    )
     assert "late" not in found.out
 
 

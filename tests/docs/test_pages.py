@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import re
 import shlex
-from functools import reduce
+from functools import partial, reduce
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +14,13 @@ import pytest
 
 import resi
 from resi import registry
+from resi.cli import list_results
+from resi.cli.list import RESULTS
 from resi.cli.main import COMMANDS, run_command
+from resi.config.many import open_configs
+from resi.errors import UsageError
+from resi.sweeps.suite_files import load_suite, suite_names
+from resi.sweeps.suites import expand
 from tests.conftest import REPOSITORY
 
 if TYPE_CHECKING:
@@ -22,6 +29,9 @@ if TYPE_CHECKING:
 README = REPOSITORY / "README.md"
 PAGES = [README, *sorted((REPOSITORY / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.DOTALL | re.MULTILINE)
+INLINE = re.compile(r"(?<!`)`(resi [^`]+)`(?!`)")
+TYPED = REPOSITORY / "docs" / "completion.md"
+"""A page with commands that are not typed to their end."""
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 
 
@@ -30,6 +40,32 @@ def commands(page: Path) -> list[list[str]]:
     blocks = [text for kind, text in BLOCK.findall(page.read_text(encoding="utf-8")) if kind != "python"]
     lines = [line for text in blocks for line in text.splitlines() if line.startswith("resi ")]
     return [shlex.split(line, comments=True)[1:] for line in lines]
+
+
+def inline(page: Path) -> list[list[str]]:
+    """Return the words of each ``resi`` command within a sentence."""
+    text = BLOCK.sub("", page.read_text(encoding="utf-8"))
+    return [
+        words for shown in INLINE.findall(text) if "..." not in (words := shlex.split(shown)[1:]) and "&&" not in words
+    ]
+
+
+def accepts(words: list[str]) -> bool:
+    """Whether a command has these words; of ``describe``, whether there is what they name, unless in capitals."""
+    command, *rest = words
+    if command not in COMMANDS:
+        return command.startswith("-") or "=" in command
+    if not rest:
+        return True
+    if command == "describe":
+        return rest[0].isupper() or run_command(words) == 0
+    module = importlib.import_module(COMMANDS[command][0])
+    make_parser = partial(list_results.make_parser, rest[0]) if rest[0] in RESULTS else module.make_parser
+    try:
+        make_parser().parse_args(rest[1:] if rest[0] in RESULTS else rest)
+    except UsageError:
+        return False
+    return True
 
 
 def dotted(node: ast.AST) -> list[str]:
@@ -48,6 +84,22 @@ def test_code_compiles_names_exist_and_links_lead_somewhere(page: Path) -> None:
                 reduce(getattr, dotted(node)[1:], resi)
     links = [link for link in LINK.findall(BLOCK.sub("", text)) if "://" not in link]
     assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page != TYPED], ids=lambda page: page.stem)
+def test_commands_within_sentences_exist(page: Path) -> None:
+    wrong = [shlex.join(["resi", *words]) for words in inline(page) if not accepts(words)]
+    assert not wrong, f"{page.name}: no such command: {'; '.join(wrong)}"
+
+
+def test_the_table_of_suites_counts_jobs_right() -> None:
+    page = (REPOSITORY / "docs" / "sweeps.md").read_text(encoding="utf-8")
+    said = {name: int(jobs) for name, jobs in re.findall(r"^\| `(\w+)` \| (\d+) \|", page, re.MULTILINE)}
+    loader = open_configs()
+    jobs = {name: len(expand((), load_suite(name, loader))) for name in suite_names(loader)}
+    wrong = [f"{name}: {said.get(name)}, now {count}" for name, count in jobs.items() if said.get(name) != count]
+    assert not wrong, f"jobs of suites in docs/sweeps.md: {'; '.join(wrong)}"
+    assert set(said) == set(jobs)
 
 
 @pytest.mark.parametrize("page", ["measures", "plugins"])

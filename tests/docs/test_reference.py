@@ -39,7 +39,9 @@ def pages() -> Mapping[str, str]:
 
 
 def test_nothing_lacks_a_text(pages: Mapping[str, str]) -> None:
-    assert {name: found for name, page in pages.items() if (found := markdown.gaps(page))} == {}
+    lacking = [f"docs/reference/{name}: {gap}" for name, page in pages.items() for gap in markdown.gaps(page)]
+    if lacking:
+        pytest.fail("\n".join(["not documented, and where the text has to stand:", *lacking]), pytrace=False)
 
 
 def test_every_part_of_the_reference_is_on_a_page() -> None:
@@ -68,8 +70,10 @@ def test_everything_is_there(pages: Mapping[str, str]) -> None:
 
 
 def test_every_variable_that_is_read_is_documented() -> None:
-    known = columns.meanings("reference/settings.md", "variable")
-    assert sorted(known) == settings.read()
+    known, read = set(columns.meanings("reference/settings.md", "variable")), set(settings.read())
+    lacking, unread = sorted(read - known), sorted(known - read)
+    assert not lacking, f"no row in 'Variables of the environment' of docs/reference/settings.md: {', '.join(lacking)}"
+    assert not unread, f"docs/reference/settings.md documents what nothing reads: {', '.join(unread)}"
 
 
 def test_what_is_not_documented_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,20 +89,22 @@ def test_what_is_not_documented_is_found(monkeypatch: pytest.MonkeyPatch) -> Non
     Bare.__doc__ = ""
     monkeypatch.setattr(measures, "measures", lambda: {"bare": dataclasses.dataclass(Bare)})
     assert markdown.gaps(measures.overview() + measures.each()) == [
-        "digits of measure bare, in docs/numerics.md", "cost per pair of measure bare", "definition of measure bare",
-        "cost per pair of measure bare", "paper of measure bare", "parameter strength of measure bare",
+        "digits of measure bare, in docs/numerics.md, by nox -s numerics",
+        "cost per pair of measure bare, in cost of its class",
+        "definition of measure bare, in the docstring of its class",
+        "cost per pair of measure bare, in cost of its class", "paper of measure bare, in reference of its class",
+        "parameter strength of measure bare, in Parameters of the docstring of its class",
     ]  # fmt: skip
 
-    known = columns.TABLES[0]._replace(columns={**schema.COMPARISONS, "bare": pl.String})
+    known = columns.TABLES[0]._replace(columns={"bare": pl.String})
     monkeypatch.setattr(columns, "TABLES", (known,))
     assert markdown.gaps(columns.columns()) == ["column bare of Comparisons, in docs/results.md#comparisons"]
 
-    keys = {**settings.run_keys(), "bare": dataclasses.field(default=None)}
-    monkeypatch.setattr(settings, "run_keys", lambda: keys)
-    assert markdown.gaps(settings.keys()) == ["key bare"]
+    monkeypatch.setattr(settings, "run_keys", lambda: {"bare": dataclasses.field(default=None)})
+    assert markdown.gaps(settings.keys()) == ["key bare, in help= of its field in src/resi/config/schema.py"]
 
-    monkeypatch.setitem(main.COMMANDS, "bare", ("resi.cli.describe", ""))
-    assert markdown.gaps(commands.overview()) == ["command bare"]
+    monkeypatch.setattr(commands, "COMMANDS", {"bare": ("resi.cli.describe", "")})
+    assert markdown.gaps(commands.overview()) == ["command bare, in its text in COMMANDS of src/resi/cli/main.py"]
     assert commands.unexplained(
         "options:\n  -h, --help  show this\n  --bare BARE\n  --out OUT\n              where\n"
     ) == ["--bare"]
@@ -108,14 +114,20 @@ def test_what_is_not_documented_is_found(monkeypatch: pytest.MonkeyPatch) -> Non
 
     BareError.__doc__ = ""
     try:
-        assert markdown.gaps(plugins.exit_codes()) == ["exit code 3, in docs/faults.md", "error BareError"]
+        monkeypatch.setattr(plugins, "error_types", lambda: [BareError])
+        assert markdown.gaps(plugins.exit_codes()) == [
+            "exit code 3, in the table of exit codes of docs/faults.md",
+            "error BareError, in the docstring of its class",
+        ]  # fmt: skip
     finally:
         monkeypatch.setattr(plugins, "error_types", lambda: [ResiError])
 
     def resi_bare() -> None: ...
 
     monkeypatch.setattr(plugins, "hooks", lambda: {"resi_measures": resi_bare})
-    assert markdown.gaps(plugins.all_hooks()) == ["hook resi_measures"]
+    assert markdown.gaps(plugins.all_hooks()) == [
+        "hook resi_measures, in its docstring in src/resi/registry/hookspecs.py"
+    ]
 
 
 def test_a_public_name_needs_a_text_for_each_parameter(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,7 +142,7 @@ def test_a_public_name_needs_a_text_for_each_parameter(monkeypatch: pytest.Monke
         return R, by
 
     page = api.Page("reference/api.md")
-    assert markdown.gaps(page.section("resi.scale", scale, resi)) == ["resi.scale(by)"]
+    assert markdown.gaps(page.section("resi.scale", scale, resi)) == ["resi.scale(by), in Parameters of its docstring"]
     text = "Scale an array.\n\nParameters\n----------\nR, by : array\n    Any.\n"
     monkeypatch.setattr(scale, "__doc__", text)
     assert markdown.gaps(page.section("resi.scale", scale, resi)) == []
@@ -138,7 +150,11 @@ def test_a_public_name_needs_a_text_for_each_parameter(monkeypatch: pytest.Monke
     with pytest.raises(ValueError, match="no parameter to"):
         page.section("resi.scale", scale, resi)
     monkeypatch.setattr(scale, "__doc__", "")
-    assert markdown.gaps(page.section("resi.scale", scale, resi)) == ["resi.scale", "resi.scale(R)", "resi.scale(by)"]
+    assert markdown.gaps(page.section("resi.scale", scale, resi)) == [
+        "resi.scale, in its docstring",
+        "resi.scale(R), in Parameters of its docstring",
+        "resi.scale(by), in Parameters of its docstring",
+    ]
 
 
 def test_docstrings_become_markdown() -> None:

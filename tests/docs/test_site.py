@@ -81,7 +81,7 @@ def test_a_page_that_links_to_nothing_is_named(tmp_path: Path, monkeypatch: pyte
         staging.stage(tmp_path / "out")
     lines = [
         "docs/page.md links to docs/missing.md, which does not exist",
-        "docs/page.md: this is not documented",
+        "docs/page.md: not documented: this",
     ]
     assert str(caught.value).splitlines() == lines
 

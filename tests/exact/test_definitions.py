@@ -12,7 +12,12 @@ from tests.measures.samples import MEASURES
 
 
 def test_every_measure_of_the_benchmark_has_a_definition() -> None:
-    assert set(DEFINITIONS) == {name for name, measure in MEASURES.items() if measure.benchmark}
+    lacking = sorted(name for name, measure in MEASURES.items() if measure.benchmark and name not in DEFINITIONS)
+    assert not lacking, f"{', '.join(lacking)}: add the definition to DEFINITIONS of tests/exact/definitions.py"
+    unknown = sorted(set(DEFINITIONS) - set(MEASURES))
+    assert not unknown, (
+        f"{', '.join(unknown)}: defined in tests/exact/definitions.py, but not in MEASURES of resi.measures"
+    )
 
 
 @pytest.mark.parametrize("name", sorted(set(DEFINITIONS) & set(ORACLES)))
@@ -36,7 +41,7 @@ def test_the_page_has_a_row_for_each_measure_and_a_column_for_each_circumstance(
     assert lines.count(f"| measure | {' | '.join(CIRCUMSTANCES)} |") == 2
     for name in DEFINITIONS:
         rows = [line for line in lines if line.startswith(f"| `{name}` |")]
-        assert len(rows) == 2, name
+        assert len(rows) == 2, f"{name} has {len(rows)} rows in docs/numerics.md; python -m nox -s numerics writes them"
         assert all(line.count("|") == len(CIRCUMSTANCES) + 2 for line in rows)
 
 

@@ -10,6 +10,7 @@ from types import ModuleType
 import pytest
 
 from resi.measures import MEASURES
+from resi.measures.base import BuiltIn
 from resi.measures.cca import SVCCA
 from resi.measures.guard import needs_of
 from resi.measures.kernel import CKA
@@ -84,8 +85,16 @@ def test_what_takes_memory_for_a_while_counts_for_each_thread_at_most() -> None:
     assert needs[1].of_one == 10 + (70 + 2 * 2) // 2
 
 
-def test_single_precision_takes_less_where_nothing_is_computed_of_all_numbers_at_once() -> None:
+def test_every_measure_states_its_memory_by_parts() -> None:
+    """As the engine counts once what several measures share, and of what is given only the numbers themselves."""
     for measure in MEASURES:
+        said = f"{measure.name}: derive it from BuiltIn of resi.measures.base, and let memory_needs return Needs"
+        assert issubclass(measure, BuiltIn), said
+        assert "given" in needs_of(measure(), Size(100, 10)).held, f"{said} that hold 'given', as size.given() does"
+
+
+def test_single_precision_takes_less_where_nothing_is_computed_of_all_numbers_at_once() -> None:
+    for measure in (measure for measure in MEASURES if issubclass(measure, BuiltIn)):
         double, single = (needs_of(measure(), Size(20_000, 512, itemsize)) for itemsize in (8, 4))
         assert double.held["given"] == 2 * single.held["given"]
         assert ("matrix" in single.held) == any(part in single.held for part in ("shifted", "unit", "uncentred"))

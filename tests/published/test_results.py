@@ -133,12 +133,12 @@ def test_the_two_rows_of_a_symmetric_measure_are_one_and_of_an_asymmetric_one_tw
 def test_mirrored_rows_that_differ_are_reported_kept_and_neither_is_chosen(tmp_path: Path) -> None:
     path = write(tmp_path / "r.parquet", [(layer(0), layer(1), "CKA", 0.5), (layer(1), layer(0), "CKA", 0.6)])
     imported = import_published(path, tmp_path / "shards")
-    assert imported.problems == [f"{path}: 1 comparisons have different values in it; none of them is chosen"]
+    assert imported.problems == [f"{path}: 1 comparison has different values in it; none of them is chosen"]
     (row,) = comparisons(imported.shard)
     assert (row["value"], row["status"]) == (None, "failed")
     assert "from 0.5 to 0.6" in row["error"]
     merged = merge_shards([tmp_path], tmp_path / "results")
-    assert "1 comparisons have different values" in merged.problems[0]
+    assert "1 comparison has different values" in merged.problems[0]
     assert pl.read_parquet(tmp_path / "results" / "conflicts.parquet")["value"].to_list() == [0.5, 0.6]
 
 
@@ -202,9 +202,9 @@ def test_rows_that_are_not_understood_are_counted_named_and_left_out(tmp_path: P
     imported = import_published(path, tmp_path)
     assert imported.comparisons == 1
     assert imported.problems == [
-        f"{path}: 2 rows with ids of an unknown form are left out: {rows[2][1]}: unknown architecture 'GIN'",
-        f"{path}: 1 rows that compare models of different data are left out: {rows[3][0]}___{rows[3][1]}___CKA",
-        f"{path}: 1 rows of Unheard are left out: no installed measure has this published_name",
+        f"{path}: left out: 2 rows with ids of an unknown form: {rows[2][1]}: unknown architecture 'GIN'",
+        f"{path}: left out: 1 row comparing models of different data: {rows[3][0]}___{rows[3][1]}___CKA",
+        f"{path}: left out: 1 row of Unheard: no installed measure has this published_name",
     ]
 
 
@@ -231,7 +231,7 @@ def test_without_a_pooling_the_other_models_of_a_file_are_imported(
     imported = import_published(path, tmp_path / "shards")
     assert [row["architecture"] for row in comparisons(imported.shard)] == ["gcn", "smollm2"]
     assert imported.problems == [
-        f"{path}: 1 rows of bert are left out, since the file does not say how their tokens were pooled: give "
+        f"{path}: left out: 1 row of bert, since the file does not say how their tokens were pooled: give "
         "--pooling cls or --pooling mean"
     ]
 

@@ -150,7 +150,7 @@ def test_a_run_of_which_nothing_is_left_ends_with_one_line(
     assert code == 1, err
     assert "2 of 4 published models left out" in err
     assert "no scores: none of the 1 comparisons belongs to test=augmentation" in err
-    assert "1 comparisons are in " in err
+    assert "1 comparison in " in err
     # One model is left, and nothing to compare it with.
     paths[1].unlink()
     assert said(*words, f"root={tmp_path / 'other'}")[0] == 1

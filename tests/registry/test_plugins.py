@@ -86,6 +86,7 @@ def test_a_plugin_that_fails_is_reported_and_the_rest_works(
     status, _, errors = said("measure=mine")
     assert status == 2
     assert "Plugin broken of broken failed to load: " in errors
+    assert ". See resi list measures." in errors
     monkeypatch.setenv("RESI_STRICT_PLUGINS", "1")
     forget_plugins()
     status, _, errors = said("list", "measures")

@@ -242,7 +242,7 @@ def test_the_command_writes_the_page_of_merged_tables_and_of_one_shard(
     shard = finish(root / "shards" / "one", [score("cka", 0.9)], [comparison("a")])
     assert run_command(["report"]) == 0
     results = root / "results"
-    said = f"merged 1 shard into {results}, as there were no merged tables\nwritten to {results / 'report.html'}\n"
+    said = f"merged 1 shard into {results}\nwritten to {results / 'report.html'}\n"
     assert capsys.readouterr().err == said
     assert run_command(["report"]) == 0
     assert capsys.readouterr().err == f"written to {results / 'report.html'}\n"
@@ -254,19 +254,41 @@ def test_the_command_writes_the_page_of_merged_tables_and_of_one_shard(
     assert run_command(["merge"]) == 0, "a report beside the tables is no stray"
 
 
-def test_shards_that_are_not_merged_and_contradictions_are_told(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_merged_tables_lack_is_merged_first_and_contradictions_are_told(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     finish(root / "shards" / "one", [score("cka", 0.9)], [comparison("a", 1.0)])
     finish(root / "shards" / "two", [score("cka", 0.9)], [comparison("a", 2.0)])
     assert run_command(["merge"]) == 1
     finish(root / "shards" / "three", [], [comparison("b")])
     capsys.readouterr()
     assert run_command(["report"]) == 0
-    told = "is missing from these tables or has changed."
-    assert f"The shard three in {root} {told}" in capsys.readouterr().err
+    assert f"merged 3 shards into {root / 'results'}\n" in capsys.readouterr().err
     page = (root / "results" / "report.html").read_text(encoding="utf-8")
-    assert told in page
+    assert "missing from these tables" not in page
     assert str(root) not in page
     assert "contradict each other and have no value here; they are listed in conflicts.parquet" in page
+    finish(root / "shards" / "one", [score("cka", 0.8)], [comparison("a", 2.0)])
+    assert run_command(["report"]) == 0
+    assert "contradict" not in (root / "results" / "report.html").read_text(encoding="utf-8")
+
+
+def test_tables_that_hold_more_than_a_data_root_are_left_and_what_they_lack_is_told(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    finish(root / "shards" / "one", [score("cka", 0.9)], [comparison("a", 1.0)])
+    finish(tmp_path / "other" / "shards" / "two", [score("rsa", 0.9)], [comparison("b", 2.0)])
+    assert run_command(["merge", str(root), str(tmp_path / "other")]) == 0
+    merged = (root / "results" / "comparisons.parquet").read_bytes()
+    finish(root / "shards" / "three", [], [comparison("c")])
+    capsys.readouterr()
+    assert run_command(["report"]) == 0
+    said = f"1 shard in {root} is missing from these tables or changed since (first: three)."
+    assert said in capsys.readouterr().err
+    page = (root / "results" / "report.html").read_text(encoding="utf-8")
+    assert "is missing from these tables or changed since (first: three)." in page
+    assert str(root) not in page
+    assert (root / "results" / "comparisons.parquet").read_bytes() == merged
 
 
 def test_shards_that_were_left_out_or_made_again_are_told_of(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -276,15 +298,14 @@ def test_shards_that_were_left_out_or_made_again_are_told_of(root: Path, capsys:
     assert run_command(["merge"]) == 1
     capsys.readouterr()
     assert run_command(["report"]) == 0
-    assert "or has changed. Run `resi-merge" in capsys.readouterr().err
+    errors = capsys.readouterr().err
+    assert "left out: " in errors
+    assert "changed since (first: two). `resi-merge` says why" in errors
     finish(two.folder, [score("rsa", 0.9)], [comparison("b", 2.0)])
-    assert run_command(["merge", str(root / "shards")]) == 0
-    capsys.readouterr()
     assert run_command(["report", str(root / "shards"), "--out", str(root)]) == 0
-    assert capsys.readouterr().err == f"written to {root / 'report.html'}\n"
-    finish(root / "shards" / "one", [score("cka", 0.8)], [comparison("a", 3.0)])
+    assert capsys.readouterr().err == f"merged 2 shards into {root / 'results'}\nwritten to {root / 'report.html'}\n"
     assert run_command(["report"]) == 0
-    assert "or has changed. Run `resi-merge" in capsys.readouterr().err
+    assert capsys.readouterr().err == f"written to {root / 'results' / 'report.html'}\n"
 
 
 def test_what_cannot_be_reported_is_one_line(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

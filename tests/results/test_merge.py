@@ -65,7 +65,7 @@ def test_of_two_values_for_one_comparison_none_is_chosen(tmp_path: Path) -> None
     out = tmp_path / "results"
     merged = merge_shards([tmp_path], out)
     assert (merged.comparisons, merged.failed, len(merged.problems)) == (2, 1, 1)
-    assert "1 comparisons have different values in different shards" in merged.problems[0]
+    assert "1 comparison has different values in different shards" in merged.problems[0]
     kept = {row["key"]: row for row in read_table(out / "comparisons.parquet", COMPARISONS).iter_rows(named=True)}
     assert (kept["a"]["value"], kept["a"]["status"], kept["a"]["error"]) == (1.0, "ok", "")
     assert (kept["b"]["value"], kept["b"]["status"]) == (None, "failed")
@@ -97,7 +97,7 @@ def test_the_score_that_lacks_the_fewest_comparisons_is_kept_and_contradictions_
     kept = {row["key"]: row["value"] for row in read_table(out / "scores.parquet", SCORES).iter_rows(named=True)}
     assert kept == {"s": 0.6, "t": None}
     assert merged.problems == [
-        f"1 scores have different values in different shards, see {out / 'score_conflicts.parquet'}; "
+        f"1 score has different values in different shards, see {out / 'score_conflicts.parquet'}; "
         "none of them is chosen"
     ]
     assert pl.read_parquet(out / "score_conflicts.parquet")["value"].to_list() == [0.5, 0.7]

@@ -71,17 +71,17 @@ def test_outdated_shards_are_listed_with_what_and_why(tmp_path: Path, capsys: py
     trained = f"computed from models of version 1 of their training, which is now at {training}"
     assert found == {
         "measure": [f"2 comparisons {OLD}"],
-        "scores": [f"1 scores computed by version 1 of the tests, which is now at {SCORE_VERSION}"],
-        "extraction": [f"1 comparisons {extraction}"],
-        "training": [f"1 comparisons computed from models of version 0 of their training, which is now at {training}"],
-        "torch": [f"1 comparisons computed with torch 1.0, which is now {torch}; runs use them as they are"],
-        "earlier": [f"1 comparisons {extraction}; {trained}"],
+        "scores": [f"1 score computed by version 1 of the tests, which is now at {SCORE_VERSION}"],
+        "extraction": [f"1 comparison {extraction}"],
+        "training": [f"1 comparison computed from models of version 0 of their training, which is now at {training}"],
+        "torch": [f"1 comparison computed with torch 1.0, which is now {torch}; runs use them as they are"],
+        "earlier": [f"1 comparison {extraction}; {trained}"],
     }
 
 
 def test_comparisons_of_another_resi_are_listed_as_used(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     finish(tmp_path, "one", [comparison("a", resi_version="0.0.1")])
-    words = f"1 comparisons computed by resi 0.0.1, which is now {resi.__version__}; runs use them as they are"
+    words = f"1 comparison computed by resi 0.0.1, which is now {resi.__version__}; runs use them as they are"
     assert listed(tmp_path, capsys) == {"one": [words]}
 
 

@@ -302,7 +302,7 @@ def test_a_suite_of_ones_own_runs_with_and_without_m_and_its_progress_is_told(
     own_suite(tmp_path / "conf")
     own = ["--config-dir", str(tmp_path / "conf")]
     assert run_command([*own, "suite=mine", "measure=cka", "test=shortcut"]) == 0
-    assert "suite=mine: 1 jobs" in capsys.readouterr().err
+    assert "suite=mine: 1 job;" in capsys.readouterr().err
     assert len(list((root / "shards").iterdir())) == 1
     path = f"hydra.searchpath=[file://{tmp_path / 'conf'}]"
     assert run_command([*own, "-m", path, "suite=mine", "measure=cka"]) == 0

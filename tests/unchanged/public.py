@@ -35,6 +35,7 @@ PARTS: dict[str, tuple[str, ...]] = {
     "resi.domains.overrides": ("changed_by_dataset", "put_over"),
     "resi.domains.scikit_learn": ("hash_scikit_learn",),
     "resi.domains.vision": ("ImageArchitecture", "ImageDataset", "ImageNetwork", "Statistics"),
+    "resi.domains.vision.images": ("Images", "InMemory", "OnDisk", "Split"),
     "resi.domains.vision.networks.base": ("common_recipe",),
     "resi.domains.weights": ("check_fit",),
     "resi.extraction.layers": ("HookPoint", "LayerRecorder"),

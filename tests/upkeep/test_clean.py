@@ -9,11 +9,13 @@ import os
 import platform
 import shutil
 import signal
+import subprocess
 import sys
 import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,7 @@ from resi.results.shards import find_shards
 from resi.store.root import Store
 from resi.upkeep import removal
 from resi.upkeep.inventory import Inventory, take_inventory
+from resi.upkeep.items import KINDS
 from tests.conftest import TINY
 from tests.faults.running import environment
 from tests.faults.test_locks import hold
@@ -119,7 +122,7 @@ def test_nothing_goes_without_being_asked_for(home: Path, clean: Said, monkeypat
     monkeypatch.setattr(sys, "stdin", Terminal("n\n"))
     code, out, _ = clean("--remove", "models")
     assert "remove 8 things" in out
-    assert "removed 0 things" in out
+    assert out.endswith("nothing was removed\n")
     assert files(home) == before
     monkeypatch.setattr(sys, "stdin", Terminal("y\n"))
     _, out, _ = clean("--remove", "models")
@@ -288,18 +291,18 @@ def left(home: Path) -> dict[str, bool]:
         f"models/.a.safetensors.{host}-{dead()}-{number}.tmp": True,
         f"models/.b.safetensors.{host}-{os.getpid()}-{number}.tmp": False,
         f"results/.{'merge'}-x/part.parquet": True,
-        "results/report.html": False,
-        "unfinished/0123.safetensors.trainer/checkpoint-5/model.bin": False,
+        "results/manifest.json": False,
+        f"unfinished/{number}.safetensors.trainer/checkpoint-5/model.bin": False,
         "shards/graph-cora-augmentation-0123456789ab/parts/.x.parquet": True,
         "shards/graph-cora-augmentation-0123456789ab/comparisons.parquet": False,
         "shards/notes.txt": False,
-        "sources/shards/0123-graph-cora-augmentation-1123456789ab": True,
+        f"sources/shards/{number}-graph-cora-augmentation-1123456789ab": True,
         "sources/graph/cora/dataset-0123456789ab.json": False,
-        "downloads/1234/models.zip": True,
-        "downloads/1234/models.zip.unpacked": False,
-        "downloads/1234/others.zip.part": False,
+        "downloads/11565486/graph_data.zip": True,
+        "downloads/11565486/graph_data.zip.unpacked": False,
+        "downloads/11565486/nlp_data.zip.part": False,
         "models/graphs/cora/published.pt": False,
-        "cache/pictures-0123/train.bin": True,
+        "cache/pictures-0123456789ab/32x32-0123456789abcdef.pixels": True,
         "datasets/graph/cora/x.bin": False,
         "sweeps/2026-01-01/planned.jsonl": False,
         "mine/model.safetensors": False,
@@ -307,7 +310,7 @@ def left(home: Path) -> dict[str, bool]:
     }
     for path in found:
         (home / path).parent.mkdir(parents=True, exist_ok=True)
-        (home / path).write_text('{"number": 0, "job": "a"}\n')
+        (home / path).write_text('{"number": 0, "job": "a", "kind": "merged"}\n')
         os.utime(home / path, (time.time() - 3600, time.time() - 3600))
     return found
 
@@ -334,14 +337,15 @@ def test_notes_on_files_that_have_changed(home: Path, tmp_path: Path) -> None:
     from resi.store.known_files import KnownFiles
 
     same, changed = tmp_path / "same.bin", tmp_path / "changed.bin"
+    names = {same: "0123456789ab", changed: "1123456789ab"}
     known = KnownFiles(home, smallest=0)
     for path in (same, changed):
         path.write_bytes(b"12345")
         os.utime(path, (time.time() - 60, time.time() - 60))
-        known._note_file(home / "sources" / "files" / f"{path.stem}.json", [str(path), *state(path)], "0")
+        known._note_file(home / "sources" / "files" / f"{names[path]}.json", [str(path), *state(path)], "0")
     changed.write_bytes(b"123456")
-    assert [path.stem for path in known.stale_notes()] == ["changed"]
-    assert "sources/files/changed.json" in unreferenced(take_inventory(home), "sources")
+    assert [path.stem for path in known.stale_notes()] == [names[changed]]
+    assert f"sources/files/{names[changed]}.json" in unreferenced(take_inventory(home), "sources")
 
 
 def state(path: Path) -> list[int]:
@@ -349,17 +353,202 @@ def state(path: Path) -> list[int]:
     return [found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino]
 
 
-def test_links_lead_a_clean_nowhere(home: Path, clean: Said, tmp_path: Path) -> None:
+FOREIGN = (
+    "models/notes.txt",
+    "models/graph/digits_knn/gcn/mine.pt",
+    "representations/graph/digits_knn/gcn/mine.npy",
+    "unfinished/mine",
+    "sweeps/mine/notes",
+    "sweeps/2026-01-02/mine",
+    "sweeps/2026-01-03/suite.json",
+    "sources/mine/a",
+    "results/mine.md",
+    "results/report.html",
+    "cache/mine/x",
+    "cache/mine.bin",
+    "cache/pictures-0123456789ab/mine.txt",
+    "datasets/mine/data.csv",
+    "downloads/mine/x.zip",
+    "downloads/mine/x.zip.unpacked",
+    "locks/requirements.lock",
+    "locks/poetry.lease",
+    "shards/mine/parts/000000-a.parquet",
+    "published/mine.parquet",
+    "models/graph/digits_knn/gcn/mine.damaged",
+)
+"""Files of users at all places of a data root."""
+EVERYTHING = ",".join(kind for kind in KINDS if kind != "other")
+
+
+def put(*paths: Path) -> None:
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("mine")
+        os.utime(path, (time.time() - 30 * 86400, time.time() - 30 * 86400))
+
+
+def test_files_of_users_are_others_and_stay(home: Path, clean: Said) -> None:
+    put(*(home / path for path in FOREIGN), home / "sweeps/2026-01-02/planned.jsonl")
+    put(home / "cache/pictures-0123456789ab/32x32-0123456789abcdef.pixels")
+    empty = home / "results" / "plots", home / "cache" / "pictures-0123456789ab" / "mine"
+    for folder in empty:
+        folder.mkdir()
+    kinds = {item.name(home): item.kind for item in take_inventory(home).items}
+    others = {path for path in FOREIGN if any(kinds.get(str(above)) == "other" for above in above_of(path))}
+    assert others == {*FOREIGN}
+    clean("--unreferenced", "--yes", "--older-than", "0")
+    clean("--remove", EVERYTHING, "--yes")
+    assert {path for path in FOREIGN if (home / path).exists()} == {*FOREIGN}
+    assert all(folder.is_dir() for folder in empty)
+    assert not (home / "sweeps/2026-01-02/planned.jsonl").exists()
+    assert not list((home / "cache").rglob("*.pixels"))
+    assert not list((home / "models").rglob("*.safetensors"))
+
+
+def above_of(path: str) -> list[Path]:
+    return [Path(path), *Path(path).parents]
+
+
+def test_the_remover_refuses_what_has_not_the_form_of_its_kind(home: Path) -> None:
+    put(home / "models" / "notes.txt")
+    (other,) = [item for item in take_inventory(home).items if item.path.name == "notes.txt"]
+    (outcome,) = removal.Remover(home).remove([replace(other, kind="models")])
+    assert outcome.kept == "it does not have the form of what resi creates"
+    assert other.path.exists()
+
+
+@pytest.mark.parametrize("place", ["cache", "datasets", "datasets/vision", "models", "results", "shards", "locks"])
+def test_files_behind_links_stay(home: Path, clean: Said, tmp_path: Path, place: str) -> None:
     outside = tmp_path / "outside"
-    outside.mkdir()
-    (outside / "mine.bin").write_text("mine")
-    (home / "cache").mkdir()
+    if (home / place).exists():
+        shutil.move(home / place, outside)
+    mine = outside / "mine" / "deep" / "mine.bin", outside / "mine" / "x", outside / "mine.txt"
+    put(*mine)
+    (home / place).parent.mkdir(exist_ok=True)
+    (home / place).symlink_to(outside)
+    clean("--unreferenced", "--yes", "--older-than", "0")
+    clean("--remove", EVERYTHING, "--yes")
+    assert all(path.read_text() == "mine" for path in mine)
+    assert (home / place).is_symlink()
+
+
+@pytest.mark.parametrize("place", ["models", "models/graph", "models/graph/digits_knn", "representations/graph"])
+def test_what_resi_has_made_behind_links_is_known(home: Path, clean: Said, tmp_path: Path, place: str) -> None:
+    place = place.replace("digits_knn", next((home / "models" / "graph").iterdir()).name)
+    before = json.loads(clean("--json")[1])["kinds"]
+    shutil.move(home / place, tmp_path / "disk")
+    (home / place).symlink_to(tmp_path / "disk")
+    (home / place / "circle").symlink_to(tmp_path / "disk")
+    after = json.loads(clean("--json")[1])["kinds"]
+    assert {kind: after[kind] for kind in KINDS if kind != "other"} == {
+        kind: before[kind] for kind in KINDS if kind != "other"
+    }
+    free = unreferenced(take_inventory(home), "models", "representations")
+    clean("--unreferenced", "--yes", "--older-than", "0")
+    assert not any((home / path).exists() for path in free)
+    assert (home / place).is_symlink()
+    assert resi.run([*RUN, f"root={home}"]).reused
+    assert resi.run([*TINY, "measure=rsa", f"root={home}"]).count("ok") == 6
+    assert files(home).keys() & free == set()
+
+
+def test_a_second_path_to_what_is_referred_to_does_not_make_it_unreferenced(home: Path, clean: Said) -> None:
+    free = unreferenced(take_inventory(home), "models", "representations")
+    before = files(home)
+    (home / "models" / "a").symlink_to(home / "models" / "graph")
+    (home / "representations" / "a").symlink_to(home / "representations" / "graph")
+    clean("--unreferenced", "--yes", "--older-than", "0")
+    gone = {path for path in before if not (home / path).exists()}
+    assert {path for path in gone if path.startswith(("models", "repr"))} == free
+
+
+def test_links_themselves_stay(home: Path, clean: Said, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    put(outside / "mine.bin")
+    folder = home / "cache" / "pictures-0123456789ab"
+    put(folder / "32x32-0123456789abcdef.pixels")
     (home / "cache" / "linked").symlink_to(outside)
-    (home / "cache" / "pictures").mkdir()
-    (home / "cache" / "pictures" / "inner").symlink_to(outside)
-    clean("--remove", "cache", "--yes")
-    assert list((home / "cache").iterdir()) == []
+    (folder / "inner").symlink_to(outside)
+    (folder / "decoded-0123456789abcdef.pixels").symlink_to(outside / "mine.bin")
+    model = next(item for item in take_inventory(home).items if item.kind == "models" and item.reason).path
+    shutil.move(model, tmp_path / "model")
+    model.symlink_to(tmp_path / "model")
+    _, out, _ = clean("--remove", "cache,models", "--yes")
+    assert "it is a link, and links are never removed" in out
+    assert sorted(path.name for path in folder.iterdir()) == ["decoded-0123456789abcdef.pixels", "inner"]
+    assert (home / "cache" / "linked").is_symlink()
+    assert model.is_symlink()
     assert (outside / "mine.bin").read_text() == "mine"
+
+
+def test_the_note_of_its_own_lock_does_not_count_as_freed(home: Path, clean: Said) -> None:
+    pictures = home / "cache" / "pictures-0123456789ab" / "32x32-0123456789abcdef.pixels"
+    put(pictures, home / "datasets" / "graph" / "Cora" / "raw")
+    for lock in (pictures.with_suffix(".lock"), home / "datasets" / "graph" / "Cora" / ".lock"):
+        lock.write_text("")
+    told = json.loads(clean("--remove", "cache,datasets", "--yes", "--json")[1])
+    assert (len(told["removed"]), told["freed"]) == (2, 2 * len("mine"))
+
+
+@pytest.mark.parametrize("how", ["without its manifest", "in another folder", "scores alone"])
+def test_shards_put_aside_or_copied_in_part_are_read(home: Path, clean: Said, how: str) -> None:
+    shard = next(find_shards(home)).folder
+    before = unreferenced(take_inventory(home), "models", "representations")
+    if how == "in another folder":
+        (home / "shards" / "old").mkdir()
+        shard.rename(home / "shards" / "old" / shard.name)
+    else:
+        (shard / "manifest.json").unlink()
+    if how == "scores alone":
+        (shard / "comparisons.parquet").unlink()
+        before = set()
+        assert "has neither a manifest nor comparisons" in clean()[2]
+    assert unreferenced(take_inventory(home), "models", "representations") == before
+
+
+@pytest.mark.parametrize("is_all", [True, False])
+def test_while_a_disk_with_shards_is_not_mounted_nothing_counts_as_unreferenced(
+    home: Path, clean: Said, tmp_path: Path, is_all: bool
+) -> None:
+    place = home / "shards" if is_all else next(find_shards(home)).folder
+    shutil.move(place, tmp_path / "shards")
+    place.symlink_to(tmp_path / "not-mounted")
+    assert "is a link to what is not there" in clean()[2]
+    assert unreferenced(take_inventory(home), "models", "representations") == set()
+
+
+def test_the_lease_of_a_dead_host_blocks_nothing(home: Path, clean: Said) -> None:
+    lease = home / "locks" / f"{next(find_shards(home)).folder.name}.lease"
+    lease.write_text('{"pid":1,"hostname":"deadnode"}')
+    clean("--remove", "shards,locks", "--yes")
+    assert lease.exists()
+    assert list(find_shards(home))
+    os.utime(lease, (time.time() - 10 * 86400, time.time() - 10 * 86400))
+    clean("--remove", "shards,locks", "--yes")
+    assert list((home / "locks").iterdir()) == []
+    assert not list(find_shards(home))
+
+
+def test_an_interrupt_ends_the_question_at_once(home: Path) -> None:
+    pty = pytest.importorskip("pty")
+    command = [sys.executable, "-m", "resi", "clean", "--root", str(home), "--remove", "models"]
+    main, side = pty.openpty()
+    process = subprocess.Popen(command, stdin=side, stdout=side, stderr=side, env=environment())
+    os.close(side)
+    said = b""
+    while b"[y/N]" not in said:
+        said += os.read(main, 1000)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    try:
+        assert process.wait(timeout=10) == 130
+    finally:
+        process.kill()
+        process.wait()
+    rest = os.read(main, 1000)
+    assert b"interrupted" in rest
+    assert b"resumes" not in rest
+    os.close(main)
 
 
 def test_a_data_root_that_cannot_be_written(home: Path, clean: Said, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -374,12 +563,24 @@ def test_a_data_root_that_cannot_be_written(home: Path, clean: Said, monkeypatch
     assert clean()[0] == 0
 
 
-@pytest.mark.parametrize("made_of", [[], ["models/x.safetensors", "datasets/mine/data.csv"], ["shards/a/notes.txt"]])
+@pytest.mark.parametrize(
+    "made_of",
+    [
+        [],
+        ["models/x.safetensors", "datasets/mine/data.csv"],
+        ["shards/a/notes.txt"],
+        ["locks/requirements.lock", "cache/keep/x"],
+        ["shards/a/manifest.json", "shards/a/parts/x"],
+        ["sources/a/b/c.json", "downloads/a/b.zip.unpacked"],
+    ],
+)
 def test_what_is_no_data_root_is_refused(tmp_path: Path, said: Said, made_of: list[str]) -> None:
+    (tmp_path / "locks").mkdir()
+    (tmp_path / "models").mkdir()
     for path in made_of:
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text("mine")
-    code, _, err = said("clean", "--root", str(tmp_path), "--remove", "models,datasets", "--yes")
+    code, _, err = said("clean", "--root", str(tmp_path), "--remove", EVERYTHING, "--yes")
     assert code == 2
     assert "is not a data root" in err
     assert all((tmp_path / path).exists() for path in made_of)
@@ -392,6 +593,7 @@ def test_what_is_no_data_root_is_refused(tmp_path: Path, said: Said, made_of: li
         (["--remove", "other", "--yes"], "unknown kind of items in a data root: 'other'"),
         (["--older-than", "soon"], "--older-than soon: expected an age such as 90m, 12h or 7d"),
         (["--root", "/nowhere/at/all"], "/nowhere/at/all does not exist"),
+        (["--root", __file__], f"{__file__} is not a folder"),
     ],
 )
 def test_mistakes_are_one_line(home: Path, said: Said, words: list[str], message: str) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import itertools
 import json
 import os
+import subprocess
 import sys
 import tempfile
 import time
@@ -140,7 +142,7 @@ def test_a_data_root_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.
     assert found.text == f"{tmp_path} is not writable: Read-only file system; stored results can be read"
     assert found.advice == "choose another folder: export RESI_HOME=FOLDER"
     (tmp_path / "file").write_text("")
-    assert by_name(place.place(tmp_path / "file"))["writing"].state is State.failed
+    assert by_name(place.place(tmp_path / "file"))["folder"].state is State.failed
 
 
 def lax(*_: object) -> None:
@@ -176,7 +178,7 @@ def test_file_systems_without_what_resi_relies_on(tmp_path: Path, monkeypatch: p
         assert by_name(place.place(tmp_path))["renaming"].state is State.failed
     with monkeypatch.context() as patched:
         patched.setattr(place, "LEAST_FREE", 2**62)
-        assert by_name(place.place(tmp_path))["disk"].advice == "resi clean shows what can be removed"
+        assert by_name(place.place(tmp_path))["disk"].state is State.failed
     assert list(tmp_path.iterdir()) == []
 
 
@@ -201,7 +203,7 @@ def test_caches_of_other_libraries(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert "HF_HUB_OFFLINE forbid" in found["hub"].text
     assert found["hub"].advice.endswith(f"copy the folder to {tmp_path / 'hub'}")
     (tmp_path / "hub" / "models--a--b").mkdir(parents=True)
-    assert stored_hub(tmp_path).text.startswith("1 models from the hub in ")
+    assert stored_hub(tmp_path).text.startswith("1 model from the hub in ")
 
 
 def stored_hub(folder: Path) -> Check:
@@ -227,9 +229,45 @@ def test_a_wrong_value_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert found["cka, cpu"].text.startswith("relative error 1e-09 against its exact value")
     assert found["gulp, cpu"].state is State.failed
     assert found["cpu"].text.startswith("1 measures have")
-    late = by_name(self_test.computed("cpu", time.monotonic() - 1))
-    assert {check.state for check in late.values()} == {State.missing}
-    assert late["rsa, cpu"].advice == "resi doctor --seconds 120"
+
+
+def test_measures_without_time_and_those_that_fail_alike_share_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    (late,) = by_name(self_test.computed("cpu", time.monotonic() - 1)).values()
+    assert late.state is State.missing
+    assert late.text.startswith("not computed: ")
+    assert late.text.endswith(" and 21 more: time limit reached")
+    assert late.advice == "resi doctor --seconds 120"
+
+    def broken(*_: object) -> float:
+        raise ImportError("no numba here")
+
+    monkeypatch.setattr(self_test, "_value", broken)
+    first, others = by_name(self_test.computed("cpu", time.monotonic() + 60)).values()
+    assert first.text == "ImportError: no numba here"
+    assert others.name == "23 more, cpu"
+
+
+def test_without_torch_no_measure_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    found = by_name(self_test.checks())
+    assert [check.name for check in found.values() if check.state is State.failed] == ["load torch"]
+    assert found["measures"].text == "not computed, as torch does not load"
+
+
+def test_extras_that_are_installed_and_broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert {"torchvision", "timm", "torch_geometric", "transformers"} <= {*itertools.chain(*self_test.EXTRA.values())}
+    (tmp_path / "broken_extra.py").write_text('raise RuntimeError("operator torchvision::nms does not exist")')
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(self_test, "EXTRA", {"vision": ("broken_extra", "not_installed")})
+    monkeypatch.setattr(self_test, "computed", lambda *_: iter(()))
+    found = by_name(self_test.checks())
+    assert found["load broken_extra"].text == "RuntimeError: operator torchvision::nms does not exist"
+    assert "load not_installed" not in found
+
+
+def test_advice_for_an_extra_names_its_version() -> None:
+    assert "; extra" not in self_test._remedy("loading torchvision")
+    assert self_test._remedy("loading torchvision").startswith("python -m pip install --force-reinstall 'torchvision>")
 
 
 @pytest.mark.parametrize(
@@ -294,6 +332,111 @@ def test_a_step_that_takes_too_long_is_stopped(tmp_path: Path, monkeypatch: pyte
     found = list(self_test.in_process())
     assert [check.text for check in found] == ["the process ended: exit code 3, so long"]
     assert found[0].advice.startswith("python -m pip install --force-reinstall 'torch>=")
+
+    program.write_text(program.read_text().replace("exit 3", "exit 0"))
+    assert [check.text for check in self_test.in_process()] == ["the process ended: exit code 0, so long"]
+
+
+def link(path: Path, to: str) -> None:
+    path.symlink_to(path.parent / to)
+
+
+@pytest.mark.parametrize("to", ["nowhere", "root"])
+def test_a_root_that_is_a_link_to_nothing(tmp_path: Path, to: str) -> None:
+    link(tmp_path / "root", to)
+    (found,) = place.place(tmp_path / "root")
+    assert (found.state, found.name) == (State.failed, "folder")
+    assert found.text == f"{tmp_path / 'root'} is a link to what does not exist, or to itself"
+
+
+def test_folders_of_a_root_in_which_every_run_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "shards").write_text("")
+    link(tmp_path / "models", "nowhere")
+    (tmp_path / "locks").mkdir()
+    (tmp_path / "results").mkdir()
+    allowed = os.access
+    monkeypatch.setattr(
+        os, "access", lambda path, mode: allowed(path, mode) and (Path(path).name, mode) != ("locks", os.W_OK)
+    )
+    found = by_name(place.place(tmp_path))
+    assert {name: found[name].text.removeprefix(f"{tmp_path}/") for name in found if name.endswith("/")} == {
+        "shards/": "shards is not a folder",
+        "models/": "models is a link to what does not exist, or to itself",
+        "locks/": "locks is not writable for this user",
+    }
+    assert {found[name].state for name in found if name.endswith("/")} == {State.failed}
+
+
+def test_a_root_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(store: Store) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(store.locks))
+
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    monkeypatch.setattr(Store, "lock_files", refused)
+    found = [check for check in doctor.examine(tmp_path, 0) if check.state is State.failed]
+    assert [(check.group, check.text) for check in found] == [
+        ("data root", f"{tmp_path} cannot be read: permission denied"),
+        ("locks", f"{tmp_path}/locks: Permission denied"),
+    ]
+
+
+def test_what_to_do_about_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(place, "LEAST_FREE", 2**62)
+    assert by_name(place.place(tmp_path))["disk"].advice.startswith("free space there, or choose another folder")
+    with Store(tmp_path).try_lock("0" * 32):
+        assert by_name(place.place(tmp_path))["disk"].advice == "resi clean shows what can be removed"
+
+
+def test_a_dataset_of_which_a_part_is_there(tmp_path: Path) -> None:
+    for path in ("cora/raw/ind.cora.x", "flickr/.lock"):
+        (tmp_path / "datasets" / "graph" / path).parent.mkdir(parents=True)
+        (tmp_path / "datasets" / "graph" / path).write_text("")
+    found = by_name(stored.datasets(tmp_path))
+    assert found["cora"].state is State.missing
+    assert found["cora"].text != "not in the data root"
+    assert f"{tmp_path / 'datasets' / 'graph' / 'cora'}" in found["cora"].text
+    assert found["flickr"].text == "not in the data root"
+
+
+BLOCKED = """
+import sys
+sys.modules[sys.argv[1]] = None
+sys.argv = ["resi", *sys.argv[2:]]
+from resi.cli.main import main
+main()
+"""
+
+
+def command(*words: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    options = {"stdout": subprocess.PIPE, **options}
+    return subprocess.run(
+        [sys.executable, *words], stderr=subprocess.PIPE, text=True, env=of_a_process(), check=False, **options
+    )
+
+
+@pytest.mark.parametrize("module", ["pluggy", "omegaconf"])
+def test_a_library_of_the_command_itself_that_does_not_import(root: Path, module: str) -> None:
+    found = command("-c", BLOCKED, module, "doctor", "--seconds", "0", "--root", str(root))
+    assert found.stderr == ""
+    assert found.stdout.count("FAILED   plugins") == (module == "pluggy")
+    assert found.returncode == (module == "pluggy")
+    found = command("-c", BLOCKED, module, "domain=graph", "measure=cka")
+    assert (found.returncode, len(found.stderr.splitlines())) == (1, 1)
+    assert module in found.stderr
+
+
+@pytest.mark.parametrize("words", [["doctor", "--seconds", "0"], ["clean"]])
+def test_output_that_is_closed_or_full(tmp_path: Path, words: list[str]) -> None:
+    (tmp_path / "locks").mkdir()
+    (tmp_path / "locks" / f"{'0' * 32}.lock").write_text("")
+    words = ["-m", "resi", *words, "--root", str(tmp_path)]
+    found = command(*words, stdout=None, preexec_fn=lambda: os.close(1))
+    assert (found.returncode, found.stderr) == (0, "")
+    if not Path("/dev/full").exists():
+        return
+    with Path("/dev/full").open("w") as full:
+        found = command(*words, stdout=full)
+    assert (found.returncode, found.stderr) == (1, "resi: cannot write the output: no space is left where it goes\n")
 
 
 @pytest.mark.parametrize("text", ["soon", "-1", "nan"])

@@ -6,6 +6,7 @@ import html
 from typing import TYPE_CHECKING, Any
 
 from resi.console.columns import Column, lay_out
+from resi.errors import count_of
 from resi.groundings.corrections import correct_on_request
 from resi.groundings.readable import legend, read_scores, score_frame, why_undefined
 
@@ -68,7 +69,7 @@ class ScoreViews:
 
     def __repr__(self) -> str:
         tests = ", ".join(self.scores["test"].unique())
-        about = f"{self.scores.height} scores of {self.comparisons.height} comparisons"
+        about = f"{count_of(self.scores.height, 'score')} of {count_of(self.comparisons.height, 'comparison')}"
         return "\n".join([f"{tests}: {about}" if tests else about, *score_lines(self.scores)])
 
     def _left_out(self) -> Sequence[str]:
@@ -77,7 +78,7 @@ class ScoreViews:
 
     def _repr_html_(self) -> str:
         where = f" in {self.shard.name}" if self.shard else ""
-        return _html(self.scores, f"{self.comparisons.height} comparisons{where}", self._left_out())
+        return _html(self.scores, f"{count_of(self.comparisons.height, 'comparison')}{where}", self._left_out())
 
 
 def score_lines(scores: pl.DataFrame) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 import time
 from collections import Counter
@@ -60,7 +61,7 @@ def main(words: list[str]) -> int:
     selection = Selection(kinds, arguments.pattern, arguments.unreferenced, age)
     removes = bool(kinds or arguments.unreferenced)
     asks = not (arguments.yes or arguments.dry_run)
-    if removes and asks and (arguments.json or not sys.stdin.isatty()):
+    if removes and asks and (arguments.json or sys.stdin is None or not sys.stdin.isatty()):
         raise UsageError("--dry-run shows what would be removed, and --yes removes it without asking")
     inventory = take_inventory(root)
     for problem in inventory.problems:
@@ -147,6 +148,8 @@ def _remove(inventory: Inventory, selection: Selection, arguments: argparse.Name
 def _agrees(items: Sequence[Item]) -> bool:
     write(f"remove {_count(items)}? [y/N] ")
     sys.stdout.flush()
+    if hasattr(signal, "siginterrupt"):  # Polars has an interrupt continue what it interrupts
+        signal.siginterrupt(signal.SIGINT, True)
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
@@ -180,6 +183,9 @@ def _report(
     else:
         count, counted = len(removed), sum(outcome.item.kind in COUNTED for outcome in removed)
         locks = f", {counted} of them locks" if counted else ""
+        if not removed and free:
+            _say_paragraph("nothing was removed")
+            return
         _say_paragraph(f"removed {count} thing{'' if count == 1 else 's'}{locks}; {format_bytes(freed)} freed")
 
 

@@ -214,7 +214,7 @@ def _print(table: pl.DataFrame, sides: Sides, arguments: argparse.Namespace) -> 
 
 
 def _say_grouped(rows: pl.DataFrame, column: str, what: str) -> None:
-    from resi.cli.tables import count_of
+    from resi.errors import count_of
 
     if not rows.height:
         return
@@ -228,7 +228,7 @@ def _say_grouped(rows: pl.DataFrame, column: str, what: str) -> None:
 
 def _keep(table: pl.DataFrame, sides: Sides, arguments: argparse.Namespace) -> None:
     """Write the table and the figure, and say where they are."""
-    from resi.cli.tables import count_of
+    from resi.errors import count_of
 
     if arguments.out:
         _write_table(arguments.out, table)

@@ -26,7 +26,7 @@ def say_work(plan: Plan) -> None:
 
     Nothing is said of a run whose models are there: it compares at once.
     """
-    from resi.cli.tables import count_of
+    from resi.errors import count_of
 
     config = plan.config
     missing = plan.missing_models() if config.stage in TRAINS else []
@@ -64,17 +64,13 @@ def _about(plan: Plan, missing: list[ModelSpec]) -> str:
 
 def say_next(result: RunResult) -> None:
     """Say which commands show more of a run that has scores."""
-    from resi.store.root import Store
-
     if not result.scores.height:
         return
     root = result.shard.parent.parent
     where = _words_for(root)
-    is_merged = Store(root).results.is_dir()  # then a report is of the merged tables, which may lack this run
-    merge = " ".join(["resi-merge", *where]) + " && " if is_merged else ""
     name = [result.shard.name, "--root", *where] if where else [result.shard.name]
     page = " ".join(["resi report", *where])
-    say(f"next: {merge}{page} makes a page of all runs; resi show {' '.join(name)} has all of this one")
+    say(f"next: {page} makes a page of all runs; resi show {' '.join(name)} has all of this one")
 
 
 def _words_for(root: Path) -> list[str]:

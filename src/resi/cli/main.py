@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import importlib
 import os
 import sys
@@ -50,6 +51,8 @@ COMMANDS = {
     ),
 }
 
+WITHOUT_WORK = ("doctor", "clean", "check-measure")
+"""Commands that leave no work behind which they could resume."""
 ABOUT = ("-h", "--help", "help", "--version", "--install-completion", "--show-completion", "--complete")
 """Options that are about the command itself, and start no run."""
 
@@ -57,8 +60,30 @@ ABOUT = ("-h", "--help", "help", "--version", "--install-completion", "--show-co
 def main() -> None:
     """Run the command line, and exit with its code: see docs/faults.md."""
     raise_on_term()
+    _open_closed()
     accept_all_text()
-    leave(run_command(sys.argv[1:]))
+    leave(_flushed(run_command(sys.argv[1:])))
+
+
+def _open_closed() -> None:
+    """Replace standard streams that were closed for this process, so that what is printed goes nowhere."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123 - until the end
+
+
+def _flushed(code: int) -> int:
+    """Write what is left of the output; return the exit code, which is 1 if it cannot be written."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not code:
+            say(f"resi: {explain(error)[0]}")
+        return code or 1
+    return code
 
 
 def run_command(words: list[str]) -> int:
@@ -75,7 +100,8 @@ def run_command(words: list[str]) -> int:
     except KeyboardInterrupt as stop:
         is_term = isinstance(stop, Terminated)
         word = "terminated" if is_term else "interrupted"
-        say(f"{word}; finished work is kept, and the same command resumes it")
+        say(word if words[:1] and words[0] in WITHOUT_WORK else f"{word}; finished work is kept, and the same command "
+            "resumes it")  # fmt: skip
         return TERMINATED if is_term else INTERRUPTED
     except BrokenPipeError:
         # The reader, such as `head`, has seen enough.
@@ -91,15 +117,21 @@ def run_command(words: list[str]) -> int:
 
 def explain(error: BaseException) -> tuple[str, int]:
     """Return the line and exit code for an error."""
-    from resi.config.explain import explain_hydra
-
     if isinstance(error, ResiError):
         return str(error), error.exit_code
-    if found := explain_hydra(error):
+    try:
+        from resi.config.explain import explain_hydra
+
+        found = explain_hydra(error)
+    except Exception:  # Hydra or what it needs does not import, which may be the error
+        found = None
+    if found:
         return found, 2
     if isinstance(error, OSError) and error.filename:
         reason = "it is not a folder" if isinstance(error, FileExistsError) else error.strerror
         return f"cannot use {error.filename}: {reason}. Check RESI_HOME, free space and permissions.", 1
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return "cannot write the output: no space is left where it goes", 1
     if type(error).__name__ == "TerminatedWorkerError":  # of joblib, which is not imported for this
         return "a process of the sweep was killed; finished work is kept, and the same command resumes it", 1
     return f"{type(error).__name__}: {' '.join(str(error).split())} (HYDRA_FULL_ERROR=1 shows where)", 1

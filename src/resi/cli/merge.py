@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from resi.cli.arguments import CommandParser
-from resi.console import accept_all_text, counted, say, write
-from resi.errors import UsageError
+from resi.console import accept_all_text, say, write
+from resi.errors import UsageError, count_of
 
 if TYPE_CHECKING:
     import argparse
@@ -49,8 +49,8 @@ def main(words: list[str]) -> int:
             f"from earlier versions, kept with a note: {count} {reason}; resi list shards --outdated names their shards"
         )
     if merged.shards:
-        compared = f"{counted(merged.comparisons, 'comparison')} ({merged.failed} failed)"
-        say(f"{counted(merged.shards, 'shard')}: {compared} and {counted(merged.scores, 'score')} in {out}")
+        counts = f"{count_of(merged.comparisons, 'comparison')} ({merged.failed} failed)"
+        say(f"{count_of(merged.shards, 'shard')}: {counts} and {count_of(merged.scores, 'score')} in {out}")
     else:
         say(f"nothing was merged; {out} was not changed")
     if arguments.json:
@@ -145,7 +145,7 @@ def _import(files: list[Path], root: Path, pooling: str | None, is_quiet: bool) 
             continue
         if not is_quiet:
             _print_scores(imported.scores)
-        say(f"{imported.comparisons} comparisons of {file}; written to {imported.shard.folder}")
+        say(f"{count_of(imported.comparisons, 'comparison')} of {file}; written to {imported.shard.folder}")
         problems += imported.problems
     return problems
 

@@ -38,8 +38,8 @@ def main(words: list[str]) -> int:
     folder = arguments.out or Path(names.distribution)
     write_files(folder.expanduser(), names, arguments.license)
     write(
-        f"{folder} has a measure to replace by yours, src/{names.module}/__init__.py, and its tests; next:\n"
-        f"  python -m pip install -e {folder}\n"
+        f"{folder} has an example measure to replace with yours, src/{names.module}/__init__.py, and its tests; next:\n"
+        f"  python -m pip install -e {folder} pytest\n"
         f"  python -m pytest {folder}\n"
         f"  resi domain=graph test=augmentation 'measure=[cka,{names.measure}]'\n"
     )

@@ -11,7 +11,7 @@ from resi.cli.plan_tables import print_details, print_places, print_steps
 from resi.config.words import label, suite_of
 from resi.console import PATIENCE_SECONDS, progress, say, show, shown, write
 from resi.console.tables import paragraph
-from resi.errors import ArtifactError, ResiError, UsageError
+from resi.errors import ArtifactError, ResiError, UsageError, count_of
 
 if TYPE_CHECKING:
     import argparse
@@ -129,7 +129,7 @@ def print_sweep(words: Sequence[str], config_dir: Path | None = None, as_json: b
     for job, error in list(problems.items())[:SHOWN_JOBS]:
         say(f"will fail: {label(job)}: {error}")
     if len(problems) > SHOWN_JOBS:
-        say(f"and {len(problems) - SHOWN_JOBS} more jobs will fail")
+        say(f"and {count_of(len(problems) - SHOWN_JOBS, 'more job')} will fail")
     labels = [label(job) for job in jobs if job not in problems]
     finished = _find_finished(plans)
     if as_json:
@@ -138,7 +138,7 @@ def print_sweep(words: Sequence[str], config_dir: Path | None = None, as_json: b
         _write_json(title, _summary(plans, finished) if plans else None, labels, counts)
     elif plans:
         summary = _summary(plans, finished)
-        print_steps(f"{title}: {len(jobs)} jobs, {sum(finished)} finished", summary)
+        print_steps(f"{title}: {count_of(len(jobs), 'job')}, {sum(finished)} finished", summary)
         if len(summary.total.works) > 1:
             print_places(summary)
         print_details(summary, labels)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from resi.console import format_seconds, show, shown, write
 from resi.console.columns import Column
 from resi.console.tables import Section, paragraph, print_table
+from resi.errors import count_of
 from resi.estimates.fetching import BY_HAND
 from resi.estimates.rates import CPU, GPU, shipped_machine
 from resi.estimates.summary import longest
@@ -144,7 +145,7 @@ def _disk(summary: Summary) -> Iterator[str]:
 def _size(amount: Amount) -> str:
     if not amount.known and amount.unknown:
         return "unknown"
-    return format_bytes(amount.known) + (f" and {amount.unknown} files unknown" if amount.unknown else "")
+    return format_bytes(amount.known) + (f" and {count_of(amount.unknown, 'file')} unknown" if amount.unknown else "")
 
 
 def _needed(summary: Summary) -> Iterator[str]:
@@ -152,7 +153,8 @@ def _needed(summary: Summary) -> Iterator[str]:
     known = sum(item.size or 0 for item in summary.needed)
     if len(summary.needed) > 1 and known:
         unknown = sum(item.size is None for item in summary.needed)
-        yield f"to be fetched: {_size(Amount(known))}" + (f", and {unknown} things of unknown size" if unknown else "")
+        others = f", and {count_of(unknown, 'item')} of unknown size" if unknown else ""
+        yield f"to be fetched: {_size(Amount(known))}{others}"
     alike: defaultdict[tuple[str, str, str], list[str]] = defaultdict(list)
     for item in summary.needed:
         kind, _, name = item.what.rpartition(" ")
@@ -164,8 +166,8 @@ def _needed(summary: Summary) -> Iterator[str]:
         yield f"to download yourself: {what}: {how}" if by == BY_HAND else f"to be fetched by {how}: {what}"
     if summary.unread:
         yield (
-            f"{len(summary.unread)} files have not been read by a run in this data root yet: what there may be of "
-            "them counts as to do"
+            f"{count_of(len(summary.unread), 'file')} not yet read by a run in this data root: what there may be of "
+            "the content counts as to do"
         )
 
 

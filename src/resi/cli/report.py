@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from resi.cli.arguments import CommandParser, add_correct
 from resi.console import say
-from resi.errors import UsageError
+from resi.errors import UsageError, count_of
 
 if TYPE_CHECKING:
     import argparse
@@ -53,7 +53,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser = CommandParser(
         prog="resi report",
         description="Write results as one HTML page that needs no network: which measures are not distinguishable from "
-        "the best, and the evidence. Shards that have not been merged yet are merged first.",
+        "the best, and the evidence. Finished runs that the merged tables lack are merged first.",
         epilog="examples: resi report; resi report experiments --tables paper/tables; resi report new --against old; "
         "resi report --with baseline",
     )
@@ -116,20 +116,22 @@ def _tables_of(root: Path) -> Shard:
 
 
 def _merge_first(root: Path, tables: Shard) -> None:
-    """Merge the shards of a data root that has no merged tables yet, and say so.
+    """Merge the shards of a data root if its merged tables lack some of them, and say so.
+
+    Tables that hold shards from elsewhere, too, are left as they are.
 
     Raises
     ------
     UsageError
         If there is nothing to merge, or the root is a run that has not finished.
     """
-    from resi.report.names import counted
     from resi.results.merge import merge_shards
 
-    if tables.is_complete:
-        return
-    if tables.folder == root:
+    if tables.folder == root and not tables.is_complete:
         raise UsageError(f"{root} is unfinished; repeat its run to finish it")
+    new = _not_merged(root, tables)
+    if tables.is_complete and (not new or _has_others(root, tables)):
+        return
     merged = merge_shards([root], tables.folder)
     for problem in merged.problems:
         if not problem.startswith(f"{root} holds no shards"):
@@ -139,7 +141,37 @@ def _merge_first(root: Path, tables: Shard) -> None:
             f"{root} holds no finished runs; finish a run there, such as resi measure=cka root={root}, or name another "
             "data root or results that come with resi: resi report baseline"
         )
-    say(f"merged {counted(merged.shards, 'shard')} into {tables.folder}, as there were no merged tables")
+    say(f"merged {count_of(merged.shards, 'shard')} into {tables.folder}")
+
+
+def _not_merged(root: Path, tables: Shard) -> list[str]:
+    """Return the finished shards of a data root that its merged tables lack, or have as they were before."""
+    from resi.results.shards import find_shards
+
+    if tables.folder == root:
+        return []
+    merged = tables.steadily(lambda: _merged(tables))
+    return [
+        shard.folder.name
+        for shard in find_shards(root)
+        if shard.is_complete
+        and ((hashes := merged.get(shard.folder.name, [])) is not None and shard.manifest_hash() not in hashes)
+    ]
+
+
+def _has_others(root: Path, tables: Shard) -> bool:
+    """Return whether merged tables hold shards that a data root does not have."""
+    from resi.results.shards import find_shards
+
+    return bool({*tables.steadily(lambda: _merged(tables))} - {shard.folder.name for shard in find_shards(root)})
+
+
+def _merged(tables: Shard) -> dict[str, list[str] | None]:
+    """Return the shards in merged tables, each with the hashes of its manifests; None where these were not noted."""
+    if not tables.is_complete:
+        return {}
+    merged = tables.manifest().get("shards", {})
+    return dict.fromkeys(merged) if isinstance(merged, list) else merged  # an earlier version noted names alone
 
 
 def _page(
@@ -209,26 +241,13 @@ def _notes(root: Path, tables: Shard) -> list[str]:
     """Return warnings: shards missing from merged tables or changed since, or what a shard has of earlier versions."""
     from resi.results.manifests import MERGED
     from resi.results.outdated import reasons
-    from resi.results.shards import find_shards
 
-    manifest = tables.manifest()
     if tables.folder == root:
-        is_merged = manifest.get("kind") == MERGED  # then the notes in the tables say it
+        is_merged = tables.manifest().get("kind") == MERGED  # then the notes in the tables say it
         return [] if is_merged else [f"Of earlier versions: {reason}." for reason in reasons(tables, with_used=False)]
-    merged = manifest.get("shards", {})
-    if isinstance(merged, list):  # an earlier version noted names alone
-        merged = dict.fromkeys(merged)
-    new = []
-    for shard in find_shards(root):
-        name = shard.folder.name
-        if shard.is_complete and (
-            name not in merged or (merged[name] is not None and shard.manifest_hash() not in merged[name])
-        ):
-            new.append(name)
-    if not new:
+    if not (new := _not_merged(root, tables)):
         return []
-    if len(new) == 1:
-        found = f"The shard {new[0]} in {root} is missing from these tables or has changed."
-    else:
-        found = f"{len(new)} shards in {root} are missing from these tables or have changed (first: {new[0]})."
-    return [f"{found} Run `resi-merge {root}` to include {'it' if len(new) == 1 else 'them'}."]
+    return [
+        f"{count_of(len(new), f'shard in {root} is', f'shards in {root} are')} missing from these tables or "
+        f"changed since (first: {new[0]}). `resi-merge` says why, and merges data roots together."
+    ]

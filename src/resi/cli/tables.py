@@ -9,7 +9,7 @@ import polars as pl
 from resi.choices import Status
 from resi.cli.score_tables import print_scores
 from resi.console import say
-from resi.errors import listed
+from resi.errors import count_of, listed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,11 +35,11 @@ def print_result(config: RunConfig, result: RunResult) -> None:
     if result.comparisons.height == 0:
         say(f"stage={config.stage.value} is done")
     elif not result.scores.height:
-        say(f"{result.comparisons.height} comparisons are in {result.shard}; stage=score finishes it")
+        say(f"{count_of(result.comparisons.height, 'comparison')} in {result.shard}; stage=score finishes it")
     elif result.reused:
         say(f"finished before; read from {result.shard}")
     else:
-        say(f"{result.count(Status.ok)} comparisons; written to {result.shard}")
+        say(f"{count_of(result.count(Status.ok), 'comparison')}; written to {result.shard}")
 
 
 def _shard_name(shard: Path) -> str:
@@ -80,22 +80,17 @@ def _names(measures: list[str]) -> str:
     return ", ".join(measures[:SHOWN_NAMES]) + more
 
 
-def count_of(number: int, noun: str) -> str:
-    """Return a number with its noun, such as ``1 comparison`` or ``3 comparisons``."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
 def _say_failures(result: RunResult) -> None:
     for status in (Status.failed, Status.undefined):
         reasons = result.comparisons.filter(status=status.value)
         if reasons.height == 0:
             continue
         grouped = reasons.group_by("measure", "error", maintain_order=True).len().sort("len", descending=True)
-        say(f"{reasons.height} comparisons {status}:")
+        say(f"{count_of(reasons.height, 'comparison')} {status}:")
         for measure, error, count in grouped.head(SHOWN_FAILURES).iter_rows():
             say(f"  {count} x {measure}: {error}")
         if grouped.height > SHOWN_FAILURES:
-            say(f"  and {grouped.height - SHOWN_FAILURES} more reasons, in {result.shard}")
+            say(f"  and {count_of(grouped.height - SHOWN_FAILURES, 'more reason')}, in {result.shard}")
     undefined = result.scores.filter((pl.col("reason") != "") & pl.col("seed").is_null())
     by_reason = undefined.group_by("reason", maintain_order=True).agg(pl.col("measure").unique(maintain_order=True))
     for reason, measures in by_reason.iter_rows():

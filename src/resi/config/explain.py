@@ -9,7 +9,7 @@ from dataclasses import fields
 from typing import Any
 
 from resi.config.words import SINGLE, how_to_quote, one_value
-from resi.errors import unknown_name
+from resi.errors import stopped, unknown_name
 from resi.registry.files import KEY
 
 LISTS = {"measure": True, "model": True, "seeds": False, "groups": False, "trained_on": False}
@@ -100,7 +100,7 @@ def _unknown_choice(error: BaseException) -> str:
     if several := _several(group, name):
         return f"{group} {name!r} is provided by several plugins; name one of them: {' or '.join(several)}"
     failed = load_plugins().failed if group in ("measure", "domain", "dataset", "model") else []
-    hint = "".join(f" Plugin {p.name} of {p.distribution} failed to load: {p.error}" for p in failed)
+    hint = "".join(f" Plugin {p.name} of {p.distribution} failed to load: {stopped(p.error)}" for p in failed)
     if group in ("measure", "domain", "dataset", "model", "test"):
         hint += f" See resi list {group}s."
     options = getattr(error, "options", None)

@@ -14,8 +14,8 @@ from resi.config.loading import private_store
 from resi.config.own_measures import key_of, parameters_of
 from resi.config.schema import DatasetConfig, RunSchema, TestConfig
 from resi.console import say
+from resi.errors import described
 from resi.groundings import GROUNDINGS
-from resi.registry.discovery import described
 
 if TYPE_CHECKING:
     from resi.domains.base import Domain

@@ -131,11 +131,6 @@ def _console_class() -> type[Console]:
     return VisibleConsole
 
 
-def counted(number: int, one: str) -> str:
-    """Return a number with its noun: ``1 shard``, ``2 shards``."""
-    return f"{number} {one if number == 1 else f'{one}s'}"
-
-
 def format_seconds(seconds: float) -> str:
     """Return a time as a person says it: ``12.3 s``, ``5 min``, ``2.5 h``, ``3 days``."""
     for limit, size, unit, digits in ((120, 1, "s", 1), (7200, 60, "min", 0), (172_800, 3600, "h", 1)):

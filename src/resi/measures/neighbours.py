@@ -216,7 +216,7 @@ class RankSimilarity(_NeighbourMeasure):
         common = torch.minimum(a[0], b[0])
         gains = (common * _gains(a[1], b[1]).nan_to_num_(posinf=0.0)).sum(1)
         count = common.sum(1)
-        largest = sum(_most_of_shares(*side, count, self.k) for side in (a, b)) / 2
+        largest = sum(_most_of_shares(*side, count) for side in (a, b)) / 2
         return _ratios(gains, torch.as_tensor(largest))
 
 
@@ -230,10 +230,10 @@ def _most(ranks: Tensor, counts: Tensor) -> Tensor:
     return sums.gather(1, counts.unsqueeze(1)).squeeze(1)
 
 
-def _most_of_shares(shares: Tensor, ranks: Tensor, count: Tensor, k: int) -> Tensor:
+def _most_of_shares(shares: Tensor, ranks: Tensor, count: Tensor) -> Tensor:
     """Return the sum of the reciprocals of the best ranks, those of shares in part, of ``count`` neighbours."""
     held = torch.where(shares > 0, ranks, torch.inf)
-    # Places 1 to k, each with the rank of those who share it.
+    # Places from 1 up, each with the rank of those who share it.
     best, order = held.sort(dim=1, stable=True)
     ends = shares.gather(1, order).cumsum(1)
     begins = torch.nn.functional.pad(ends[:, :-1], (1, 0))

@@ -14,7 +14,7 @@ from resi.engine.execution import Engine
 from resi.engine.isolation import IsolatedEngine
 from resi.engine.tiles import Task
 from resi.engine.workers import place
-from resi.errors import UsageError
+from resi.errors import UsageError, count_of
 from resi.machine.devices import plain_arithmetic, resolve_device
 from resi.pipeline.calibrated import calibrated_result
 from resi.pipeline.keys import measure_code, parameters
@@ -110,11 +110,12 @@ def _check_ready(plan: Plan, comparisons: int) -> None:
     """Raise ``UsageError`` if an earlier stage has to run first."""
     stage = plan.config.stage.value
     if plan.config.stage is Stage.score:
-        raise UsageError(f"stage={stage}: {comparisons} comparisons are missing; run stage=compare first")
+        which = count_of(comparisons, "comparison is", "comparisons are")
+        raise UsageError(f"stage={stage}: {which} missing; run stage=compare first")
     missing = plan.missing_representations()
     if missing:
         raise UsageError(
-            f"stage={stage}: the representations of {len(missing)} models are missing, the first of "
+            f"stage={stage}: the representations of {count_of(len(missing), 'model')} are missing, the first of "
             f"{missing[0][0].label}; run stage=representations first"
         )
 

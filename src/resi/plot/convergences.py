@@ -52,7 +52,7 @@ def convergence(  # noqa: PLR0913 - all but the first two are options
     ----------
     R : array or DataFrame
         Representations of some samples; or a table returned by :func:`resi.convergence`, or one with the columns
-        ``measure, samples, value`` and one row per draw, such as :func:`values_by_samples` returns.
+        ``measure, samples, value`` and one row per draw.
     S : array, optional
         Representations of the same samples, row by row.
     measures : str, sequence of str, or mapping from str to mapping

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from resi.console import byte_progress, say
-from resi.errors import DownloadError
+from resi.errors import DownloadError, count_of
 from resi.machine.memory import format_bytes
 from resi.published.choice import Choice, Selection, check_choice
 from resi.published.releases import domain_of, releases
@@ -244,7 +244,7 @@ def _unpack(wanted: Wanted, path: Path, root: Path) -> None:
     if not unpacked:
         what = f"folder {wanted.source.first}" if not wanted.id else "model of those that are asked for"
         raise DownloadError(f"{path} holds no {what} to put into {folder}")
-    say(f"{path.name}: {len(unpacked)} files in {folder}")
+    say(f"{path.name}: {count_of(len(unpacked), 'file')} in {folder}")
 
 
 def place(source: Release, member: PurePosixPath) -> PurePosixPath | None:

@@ -10,7 +10,7 @@ import polars as pl
 from resi import __version__, registry
 from resi.choices import Protocol, Status
 from resi.domains.groups import split_setting
-from resi.errors import UsageError, unknown_name
+from resi.errors import UsageError, count_of, unknown_name
 from resi.fingerprints import canonical, fingerprint, hash_file
 from resi.groundings import GROUNDINGS
 from resi.groundings.scores import score_table
@@ -68,7 +68,8 @@ def import_published(path: Path, folder: Path, pooling: str | None = None) -> Im
     kept, conflicts = resolve_comparisons(rows.with_columns(shard=pl.lit(str(path))))
     if conflicts.height:
         problems.append(
-            f"{conflicts['key'].n_unique()} comparisons have different values in it; none of them is chosen"
+            f"{count_of(conflicts['key'].n_unique(), 'comparison has', 'comparisons have')} different values in it; "
+            "none of them is chosen"
         )
     parts = [_score(part) for part in kept.partition_by(SCOPE)]
     scores = pl.concat([pl.DataFrame(schema=SCORES), *(found for found, _ in parts)])
@@ -108,12 +109,12 @@ def _read(path: Path, pooling: str | None) -> tuple[pl.DataFrame, list[str]]:
     mixed = ~no_side & pl.any_horizontal(pl.col(name) != pl.col(f"{name}_b") for name in (*SCOPE, "probe"))
     if lost := named.filter(no_side)["id"].to_list():
         reason = "; ".join(why_not[:1]) or f"{lost[0]} is not of the form SIDE___SIDE___MEASURE"
-        problems.append(f"{len(lost)} rows with ids of an unknown form are left out: {reason}")
+        problems.append(f"left out: {count_of(len(lost), 'row')} with ids of an unknown form: {reason}")
     if lost := named.filter(mixed)["id"].to_list():
-        problems.append(f"{len(lost)} rows that compare models of different data are left out: {lost[0]}")
+        problems.append(f"left out: {count_of(len(lost), 'row')} comparing models of different data: {lost[0]}")
     named = named.filter(~(no_side | mixed))
     for metric, count in named.filter(pl.col("measure").is_null()).group_by("metric").len().sort("metric").iter_rows():
-        problems.append(f"{count} rows of {metric} are left out: no installed measure has this published_name")
+        problems.append(f"left out: {count_of(count, 'row')} of {metric}: no installed measure has this published_name")
     return _comparisons(named.filter(pl.col("measure").is_not_null()), path.name, pooling), problems
 
 
@@ -135,7 +136,7 @@ def _without_pooled(named: pl.DataFrame, path: Path, problems: list[str]) -> pl.
     how = f"the file does not say how their tokens were pooled: give {choice}"
     if pooled.height == named.height:
         raise UsageError(f"{path} holds comparisons of {names}, and {how}")
-    problems.append(f"{pooled.height} rows of {names} are left out, since {how}")
+    problems.append(f"left out: {count_of(pooled.height, 'row')} of {names}, since {how}")
     return named.filter(~is_pooled)
 
 

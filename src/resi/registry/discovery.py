@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pluggy
 
-from resi.errors import UsageError
+from resi.errors import UsageError, described
 from resi.machine.sources import note_sources
 from resi.machine.unchanged import unchanged_process
 from resi.registry import hookspecs
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ENTRY_POINT_GROUP = "resi"
-LONGEST = 500
-"""The most characters shown of an error."""
 DOMAINS = ("resi.domains.graph", "resi.domains.language", "resi.domains.vision", "resi.domains.custom")
 BUILT_IN = {
     "resi.measures": "resi.registry.built_in",
@@ -139,16 +137,6 @@ def _load(plugins: Plugins, entry_point: importlib.metadata.EntryPoint) -> None:
         plugins.fail(info, described(error))
     else:
         plugins.add(info)
-
-
-def described(error: BaseException) -> str:
-    """Return the type and text of an error in one line; a ``SystemExit`` of a plugin does not end the process."""
-    try:
-        text = " ".join(str(error).split())
-    except Exception:
-        text = ""  # of an error that cannot say what it is
-    text = text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def _distribution(entry_point: importlib.metadata.EntryPoint) -> tuple[str, str]:

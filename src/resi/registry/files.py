@@ -15,12 +15,11 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from resi.errors import FactError, UsageError
+from resi.errors import FactError, UsageError, described
 from resi.machine.unchanged import unchanged_process
 from resi.measures.base import Measure, check_facts
 from resi.measures.functions import DIRECTION, from_function, stated_facts
 from resi.measures.source import SOURCES, STEM, beside
-from resi.registry.discovery import described
 from resi.registry.names import is_taken, measures
 
 if TYPE_CHECKING:

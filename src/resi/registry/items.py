@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from resi.console import say
-from resi.errors import UsageError, unknown_name
-from resi.registry.discovery import described, load_plugins
+from resi.errors import UsageError, described, stopped, unknown_name
+from resi.registry.discovery import load_plugins
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -131,7 +131,9 @@ class Registry(Generic[T]):
         if several := self.several(name):
             choice = " or ".join(several)
             raise UsageError(f"{self.kind} {name!r} is provided by several plugins; name one of them: {choice}")
-        failed = [f" Plugin {p.name} of {p.distribution} failed to load: {p.error}" for p in load_plugins().failed]
+        failed = [
+            f" Plugin {p.name} of {p.distribution} failed to load: {stopped(p.error)}" for p in load_plugins().failed
+        ]
         raise unknown_name(self.kind, name, list(self), "".join(failed))
 
     def several(self, name: str) -> list[str]:

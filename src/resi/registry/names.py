@@ -9,8 +9,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from resi.console import say
-from resi.errors import UsageError, unknown_name
-from resi.registry.discovery import described, load_plugins
+from resi.errors import UsageError, described, unknown_name
+from resi.registry.discovery import load_plugins
 from resi.registry.items import SEPARATOR, Registry, qualified
 
 if TYPE_CHECKING:

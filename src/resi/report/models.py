@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections import Counter, defaultdict
+from statistics import fmean  # the same in every version of Python, which the sum of floats is not
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
@@ -189,7 +190,7 @@ def _group(names: tuple[str, str, str, str], models: list[Model]) -> Group:
             columns[split].append(value)
         for value in model.probes.values():
             columns[PROBE].append(value)
-    spread = {name: (min(values), sum(values) / len(values), max(values)) for name, values in columns.items()}
+    spread = {name: (min(values), fmean(values), max(values)) for name, values in columns.items()}
     seconds = [model.seconds for model in models if model.seconds is not None]
     doubtful = sum(model.has_learned is False for model in models)
     return Group(*names, models, spread, sum(seconds) / len(seconds) if seconds else None, doubtful)

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 
-from resi.console import counted
-from resi.errors import ResiError, UsageError
+from resi.errors import ResiError, UsageError, count_of
 from resi.results.manifests import COMPARISONS_FILE, SCORES_FILE, known_columns
 from resi.results.schema import COMPARISONS, SCORES
 from resi.results.shards import Shard, find_shards, is_single, shards_folder
@@ -73,7 +72,7 @@ def find_results(root: Path, kind: str) -> Results:
             notes.append(f"left out: {error}")
     if unfinished := len(shards) - len(finished):
         one = unfinished == 1
-        shown = f"{counted(unfinished, 'unfinished run')} {'is' if one else 'are'} not shown"
+        shown = f"{count_of(unfinished, 'unfinished run')} {'is' if one else 'are'} not shown"
         notes.append(f"{shown}; repeat {'it to finish it' if one else 'them to finish them'}")
     if not frames:
         raise UsageError(f"{root}: {notes[0]}")
@@ -103,9 +102,8 @@ def _notes(root: Path, merged: Shard) -> list[str]:
     ]
     if not new:
         return []
-    if len(new) == 1:
-        return [f"the shard {new[0]} is missing from the merged tables or newer; run resi-merge {root}"]
-    return [f"{len(new)} shards are missing from the merged tables or newer (first: {new[0]}); run resi-merge {root}"]
+    shards = count_of(len(new), "shard is", "shards are")
+    return [f"{shards} missing from the merged tables or newer (first: {new[0]}); run resi-merge {root}"]
 
 
 def find_shard(root: Path, name: str) -> Shard:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from resi.choices import Status
-from resi.errors import ResiError, UsageError
+from resi.errors import ResiError, UsageError, count_of
 from resi.results.external import Buckets, write_sorted
 from resi.results.manifests import (
     COMPARISONS_FILE,
@@ -204,8 +204,9 @@ def _write_comparisons(rows: Buckets, merged: Merged, folder: Path, scratch: Pat
     if found.height:
         path = merged.folder / CONFLICTS_FILE
         write_table(folder / CONFLICTS_FILE, found.sort([*COMPARISON_ORDER, "value", "shard"], nulls_last=True))
+        which = count_of(found["key"].n_unique(), "comparison has", "comparisons have")
         merged.problems.append(
-            f"{found['key'].n_unique()} comparisons have different values in different shards, see {path}; "
+            f"{which} different values in different shards, see {path}; "
             "none of them is chosen: delete the shard that is wrong, and merge again"
         )
 
@@ -217,7 +218,5 @@ def _write_scores(rows: pl.DataFrame, merged: Merged, folder: Path) -> None:
     if conflicts.height:
         path = merged.folder / SCORE_CONFLICTS_FILE
         write_table(folder / SCORE_CONFLICTS_FILE, conflicts.sort([*SCORE_ORDER, "value", "shard"], nulls_last=True))
-        merged.problems.append(
-            f"{conflicts['key'].n_unique()} scores have different values in different shards, see {path}; "
-            "none of them is chosen"
-        )
+        which = count_of(conflicts["key"].n_unique(), "score has", "scores have")
+        merged.problems.append(f"{which} different values in different shards, see {path}; none of them is chosen")

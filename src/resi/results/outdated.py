@@ -17,6 +17,7 @@ import polars as pl
 
 from resi import __version__, registry
 from resi.choices import ModelSource
+from resi.errors import count_of
 from resi.measures.functional import FUNCTIONAL, FUNCTIONAL_VERSION
 from resi.results.manifests import RUN, own_codes
 from resi.results.schema import PUBLISHED, SCORE_VERSION
@@ -139,12 +140,14 @@ def reasons(shard: Shard, with_used: bool = True, latest: Mapping[str, str] | No
     counts = {
         (name, version): count for name, version, count in rows.group_by("measure", "measure_version").len().iter_rows()
     }
-    words = [f"{counts[which]} comparisons {reason}" for which, reason in found.measures.items()]
-    words += [f"{rows.filter(measure=name).height} comparisons {reason}" for name, reason in found.codes.items()]
+    words = [f"{count_of(counts[which], 'comparison')} {reason}" for which, reason in found.measures.items()]
+    words += [
+        f"{count_of(rows.filter(measure=name).height, 'comparison')} {reason}" for name, reason in found.codes.items()
+    ]
     if found.shard:
-        words.append(f"{rows.height} comparisons {found.shard}")
+        words.append(f"{count_of(rows.height, 'comparison')} {found.shard}")
     if found.scores and scores.height:
-        words.append(f"{scores.height} scores {found.scores}")
+        words.append(f"{count_of(scores.height, 'score')} {found.scores}")
     return [*words, *(_other_programs(manifest, rows) if with_used else ())]
 
 
@@ -174,10 +177,11 @@ def _other_programs(manifest: Mapping[str, Any], rows: pl.DataFrame) -> Iterator
     """Yield which comparisons were computed by other versions of resi and torch, which are not part of their keys."""
     by_resi = rows.filter(pl.col("resi_version") != __version__).group_by("resi_version").len().sort("resi_version")
     for version, count in by_resi.iter_rows():
-        yield f"{count} comparisons computed by resi {version}, which is now {__version__}; {USED}"
+        yield f"{count_of(count, 'comparison')} computed by resi {version}, which is now {__version__}; {USED}"
     torch = manifest.get("packages", {}).get("torch")
     if manifest.get("kind", RUN) == RUN and torch and torch != _torch_version():
-        yield f"{rows.height} comparisons computed with torch {torch}, which is now {_torch_version()}; {USED}"
+        count = count_of(rows.height, "comparison")
+        yield f"{count} computed with torch {torch}, which is now {_torch_version()}; {USED}"
 
 
 def _noted(rows: pl.DataFrame, where: pl.Expr, reason: str) -> pl.DataFrame:

@@ -14,6 +14,7 @@ import errno
 import json
 import os
 import platform
+import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 # All processes that share a data root have to agree on it.
 SILENT_SECONDS = 300.0
 TOUCHES = 10
+# Clocks of hosts differ, so one look at a lease tells that its owner is dead only long after its last touch.
+FORSAKEN_SECONDS = 12 * SILENT_SECONDS
 NO_FLOCK = (errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK)
 # Leases that this process has tried to get: each knows how long its owner has been silent by this process's clock, as
 # those of hosts may differ, and would begin to count from nothing in a new object.
@@ -77,8 +80,17 @@ def is_held(path: Path) -> bool:
 
 
 def seems_held(path: Path) -> bool:
-    """Return whether a process seems to hold a lock, without writing; an existing lease counts as held."""
-    return lease_of(path).exists() or is_held(path)
+    """Return whether a process seems to hold a lock, without writing; a lease counts unless it is forsaken."""
+    lease = lease_of(path)
+    return (lease.exists() and not is_forsaken(lease)) or is_held(path)
+
+
+def is_forsaken(lease: Path) -> bool:
+    """Return whether the owner of a lease has not touched it for an hour, and so is dead."""
+    try:
+        return time.time() - lease.stat().st_mtime > FORSAKEN_SECONDS
+    except OSError:
+        return False
 
 
 def lease_of(path: Path) -> Path:

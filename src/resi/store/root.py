@@ -170,7 +170,7 @@ class Store:
             return locks.is_held(self.lock_path(name))
 
     def seems_locked(self, name: str) -> bool:
-        """Return the same without writing anything; where leases stand for locks, one of a dead host counts, too."""
+        """Return the same without writing anything; of leases, that of a dead host counts for an hour."""
         return locks.seems_held(self.lock_path(name))
 
     def lock_path(self, name: str) -> Path:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from resi.config.words import SUITE, label, suite_of
 from resi.console import say
 from resi.console.redaction import redact_all
-from resi.errors import ResiError
+from resi.errors import ResiError, UsageError, count_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,10 +66,11 @@ def split_words(words: Sequence[str]) -> tuple[list[str], Asked | None]:
     Raises
     ------
     UsageError
-        If several suites are named.
+        If several suites are named, or the config of a sweep is to be printed.
     """
     suite = suite_of(words)
     is_sweep = bool({*MULTIRUN} & set(words))
+    _check_one_run(words, is_sweep, suite)
     if suite is None and (not is_sweep or any(map(OTHER_SWEEPER.match, words))):
         return list(words), None
     start: list[str] = [] if is_sweep else ["-m"]
@@ -86,6 +87,17 @@ def split_words(words: Sequence[str]) -> tuple[list[str], Asked | None]:
         if is_option or key in SWEEP_KEYS:
             start.append(word)
     return start, Asked(suite, tuple(further))
+
+
+def _check_one_run(words: Sequence[str], is_sweep: bool, suite: str | None) -> None:
+    """Raise ``UsageError`` if the config of one run is to be printed, and a sweep of many is asked for."""
+    if not is_sweep and suite is None:
+        return
+    from hydra._internal.utils import get_args_parser
+
+    if get_args_parser().parse_known_args(list(words))[0].cfg:
+        more = [*(["-m"] if is_sweep else []), *(["suite="] if suite is not None else [])]
+        raise UsageError(f"--cfg prints one run; leave out {' and '.join(more)}")
 
 
 def plan_jobs(config: DictConfig, loader: ConfigLoader, folder: Path, given: Asked) -> SweepJobs:
@@ -125,7 +137,7 @@ def plan_jobs(config: DictConfig, loader: ConfigLoader, folder: Path, given: Ask
         write_text(folder / SUITE_FILE, json.dumps(record, indent=1))
         if notice := left_alone(given.words, suite):
             say(notice)
-        say(f"suite={suite.name}: {len(jobs)} jobs; resi list progress {suite.name} shows how far they are")
+        say(f"suite={suite.name}: {count_of(len(jobs), 'job')}; resi list progress {suite.name} shows the progress")
     if config.hydra.launcher.get("dry_run"):
         return SweepJobs(jobs, {})
     blocked = check_jobs(jobs, composed, not ELSEWHERE.search(str(config.hydra.launcher.get("_target_", ""))))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from resi.choices import Stage, Status
 from resi.config.many import compose_all
 from resi.console.redaction import redact_all
-from resi.errors import ResiError
+from resi.errors import ResiError, count_of
 from resi.pipeline.begun import BegunShards
 from resi.pipeline.finished import check_shard
 from resi.pipeline.planner import Planner
@@ -138,7 +138,7 @@ class _StoredStatuses:
         if not (made | self._known[scope].failed.has(keys)).all():
             return None
         failed = len(keys) - int(made.sum())
-        return State(FAILED, f"{failed} comparisons failed") if failed else State(DONE)
+        return State(FAILED, f"{count_of(failed, 'comparison')} failed") if failed else State(DONE)
 
 
 def _state(
@@ -203,7 +203,7 @@ def _state_of_shard(plan: Plan, shard: Shard, failed: State | None) -> State:
         count = check_shard(plan, shard).get("counts", {}).get(Status.failed, 0)
     except ResiError as error:  # the same job makes it again
         return failed or State(STOPPED, str(error))
-    return State(FAILED, f"{count} comparisons failed, see {shard.folder}") if count else State(DONE)
+    return State(FAILED, f"{count_of(count, 'comparison')} failed, see {shard.folder}") if count else State(DONE)
 
 
 def _started(root: Path) -> Iterator[dict[str, Any]]:

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from resi.console import say
+from resi.errors import count_of
 from resi.sweeps.records import FAILED, NOT_RUN, STARTED
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def print_report(records: Sequence[Record]) -> None:
         shown = [record for record in records if record["exit_code"]]
     if shown:
         _print_table(shown, "sweep" if shown is records else "jobs that did not succeed")
-    say(f"{len(records)} jobs: {total}")
+    say(f"{count_of(len(records), 'job')}: {total}")
 
 
 def _print_table(records: Sequence[Record], title: str) -> None:

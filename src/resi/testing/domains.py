@@ -34,10 +34,12 @@ def check_domain(
     overrides: Mapping[str, Any] | None = None,
     models: Sequence[str] | None = None,
     relative: float = 1e-4,
+    dataset: str | None = None,
+    root: str | Path | None = None,
 ) -> None:
     """Check a domain class against the contract of :class:`resi.domains.base.Domain`.
 
-    Its default models are trained on its default dataset on the CPU. Checked are
+    Its default models, or others, are trained on its default dataset, or another, on the CPU. Checked are
 
     - names, titles and settings: complete, unique, and refused with ``UsageError`` where they do not exist;
     - hyperparameters: plain JSON, changed by overrides, wrong ones refused; the identity of a model;
@@ -63,6 +65,11 @@ def check_domain(
         The architectures to train; the domain's default models if not given. The first one is checked in most detail.
     relative : float
         How far outputs may be apart that were computed in batches of different size, relative to the largest.
+    dataset : str, optional
+        The dataset; the domain's default dataset if not given.
+    root : str or Path, optional
+        The folder of the dataset, as ``dataset.root`` of a run. Without it, the dataset has to be embedded: nothing is
+        downloaded.
 
     Raises
     ------
@@ -75,22 +82,23 @@ def check_domain(
         return
     check_facts(expect, domain)
     made = domain()
-    case = _Case(expect, made, tuple(domain.default_models if models is None else models), overrides or SHORT)
+    chosen = tuple(domain.default_models if models is None else models)
+    case = _Case(expect, made, chosen, overrides or SHORT, dataset or domain.default_dataset)
     with tempfile.TemporaryDirectory() as folder:
-        dataset = check_dataset(expect, made, Path(folder, "downloads"))
+        found = check_dataset(expect, made, case.dataset, root, Path(folder, "downloads"))
         values = [case.values(model, test) for model in case.models for test in domain.settings_by_test]
         for name in case.overrides if overrides else ():
-            known = sorted({key for found in values for key in found})
+            known = sorted({key for of_model in values for key in of_model})
             expect.that(
                 name in known, f"overrides={name} to be a hyperparameter of a model", f"only {', '.join(known)}"
             )
-        check_hyperparameters(expect, made, case.models)
-        check_probes(expect, made, case.models)
-        spec = case.spec(case.models[0], next(iter(domain.settings_by_test)), dataset)
+        check_hyperparameters(expect, made, case.models, case.dataset)
+        check_probes(expect, made, case.models, case.dataset)
+        spec = case.spec(case.models[0], next(iter(domain.settings_by_test)), found)
         check_fingerprint(expect, spec)
-        _check_workers(expect, made, spec, dataset)
+        _check_workers(expect, made, spec, found)
         check_nothing_published(expect, made, spec, Path(folder))
-        _check_models(case, dataset, Path(folder), relative)
+        _check_models(case, found, Path(folder), relative)
 
 
 @dataclass(frozen=True)
@@ -101,10 +109,11 @@ class _Case:
     domain: Domain
     models: tuple[str, ...]
     overrides: Mapping[str, Any]
+    dataset: str
 
     def values(self, model: str, test: str) -> dict[str, Any]:
         """Return the hyperparameters of a model of a test, with those overrides that it has."""
-        arguments = (model, self.domain.default_dataset, self.setting(test))
+        arguments = (model, self.dataset, self.setting(test))
         with self.expect.works(f"hyperparameters of {' '.join(arguments)}"):
             benchmark = self.domain.hyperparameters(*arguments, {})
             given = {name: value for name, value in self.overrides.items() if name in benchmark}
@@ -132,7 +141,7 @@ class _Case:
 
     def probe(self, model: str, test: str) -> ProbeSpec:
         """Return the probe of a model of a test."""
-        return self.domain.probe(model, self.domain.default_dataset, self.values(model, test), test)
+        return self.domain.probe(model, self.dataset, self.values(model, test), test)
 
     def pairs(self) -> Iterator[tuple[str, str]]:
         """Yield models with tests, until every model and every probe set is there; tests of all layers come first."""
@@ -145,11 +154,13 @@ class _Case:
             yield self.models[number % len(self.models)], chosen[number % len(chosen)]
 
 
-def check_dataset(expect: Expectations, domain: Domain, downloads: Path) -> DatasetSpec:
-    """Check that the default dataset is found without a download, with the same content twice; return it."""
-    name = domain.default_dataset
+def check_dataset(
+    expect: Expectations, domain: Domain, name: str, root: str | Path | None, downloads: Path
+) -> DatasetSpec:
+    """Check that a dataset is found without a download, with the same content twice; return it."""
+    folder = None if root is None else Path(root)
     with expect.works(f"locate to find dataset={name} without a download"):
-        found, again = (domain.locate(name, None, downloads, may_download=False) for _ in range(2))
+        found, again = (domain.locate(name, folder, downloads, may_download=False) for _ in range(2))
     expect.that(found.name == name, f"locate to name dataset={name}", repr(found.name))
     expect.that(isinstance(found.content, str) and found.content != "", "a content hash", repr(found.content))
     expect.that(found == again, f"locate to give dataset={name} with the same content twice", f"{found} and {again}")

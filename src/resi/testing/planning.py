@@ -24,15 +24,15 @@ if TYPE_CHECKING:
 LAYER_TEST = "layer_monotonicity"
 
 
-def check_hyperparameters(expect: Expectations, domain: Domain, models: Sequence[str]) -> None:
-    """Check the hyperparameters of every model in every setting, and what overrides do to them."""
+def check_hyperparameters(expect: Expectations, domain: Domain, models: Sequence[str], dataset: str) -> None:
+    """Check the hyperparameters of every model on a dataset in every setting, and what overrides do to them."""
     keys = [field.name for field in dataclasses.fields(domain.model_config)]
     for model in models:
         for test, by_groups in domain.settings_by_test.items():
             for setting in by_groups[max(by_groups)]:
-                _check_values(expect, domain, (model, domain.default_dataset, setting), keys, test)
+                _check_values(expect, domain, (model, dataset, setting), keys, test)
         test, by_groups = next(iter(domain.settings_by_test.items()))
-        _check_overrides(expect, domain, (model, domain.default_dataset, by_groups[max(by_groups)][0]), keys)
+        _check_overrides(expect, domain, (model, dataset, by_groups[max(by_groups)][0]), keys)
     everything = set().union(*(_known_keys(expect, domain, info.name) for info in domain.architectures()))
     unused = [key for key in keys if key not in everything]
     expect.that(
@@ -123,31 +123,34 @@ def _known_keys(expect: Expectations, domain: Domain, architecture: str) -> set[
     return found
 
 
-def check_probes(expect: Expectations, domain: Domain, models: Sequence[str]) -> None:
-    """Check the probe of every model for every test, and the sizes that are planned with."""
+def check_probes(expect: Expectations, domain: Domain, models: Sequence[str], dataset: str) -> None:
+    """Check the probe of every model on a dataset for every test, and the sizes that are planned with."""
     for model in models:
         for test, by_groups in domain.settings_by_test.items():
             setting = by_groups[max(by_groups)][-1]
-            values = domain.hyperparameters(model, domain.default_dataset, setting, {})
+            values = domain.hyperparameters(model, dataset, setting, {})
             label = f"the probe of {model} for test={test}"
             with expect.works(label):
-                probe, again = (domain.probe(model, domain.default_dataset, values, test) for _ in range(2))
+                probe, again = (domain.probe(model, dataset, values, test) for _ in range(2))
             expect.that(isinstance(probe, ProbeSpec) and probe.probe != "", f"{label} to be a ProbeSpec", repr(probe))
             expect.that(probe == again, f"{label} to be the same twice", f"{probe} and {again}")
             expect.that(isinstance(probe.layers, tuple), f"{label} with a tuple of layers", repr(probe.layers))
             expect.unique(f"{label} with unique layers", probe.layers)
             several = test != LAYER_TEST or len(probe.layers) > 1
             expect.that(several, f"{label} with several layers", ", ".join(probe.layers))
-            _check_sizes(expect, domain, model, values, probe)
+            _check_sizes(expect, domain, (model, dataset), values, probe)
 
 
-def _check_sizes(expect: Expectations, domain: Domain, model: str, values: Mapping[str, Any], probe: ProbeSpec) -> None:
-    """Check that the declared sizes of layers are sizes, all with the same number of samples."""
+def _check_sizes(
+    expect: Expectations, domain: Domain, trained: tuple[str, str], values: Mapping[str, Any], probe: ProbeSpec
+) -> None:
+    """Check that the declared sizes of a model's layers are sizes, all with the same number of samples."""
+    model, dataset = trained
     rows = set()
     for layer in probe.layers:
         label = f"layer_size of {model}, layer {layer}"
         with expect.works(label):
-            size = domain.layer_size(model, domain.default_dataset, values, layer)
+            size = domain.layer_size(model, dataset, values, layer)
         if size is None:
             continue
         whole = all(isinstance(length, int) and length > 0 for length in size)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from resi.registry.discovery import described
+from resi.errors import described
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -74,5 +74,8 @@ def guarded(group: str, checks: Callable[[], Iterator[Check]]) -> Iterator[Check
         yield from checks()
     except (KeyboardInterrupt, GeneratorExit):
         raise
+    except OSError as error:
+        text = f"{error.filename}: {error.strerror}" if error.filename and error.strerror else described(error)
+        yield failed(group, group, text, "fix what the error names, and run resi doctor again")
     except BaseException as error:
         yield failed(group, group, described(error), "fix what the error names, and run resi doctor again")

@@ -23,6 +23,8 @@ LOOKS = {
     "datasets": "resi.upkeep.stored",
 }
 """Functions that yield lines for a data root, with their modules; a module that cannot be imported is a failed line."""
+GROUPS = {"place": "data root", "held_locks": "locks"}
+"""The groups of their lines, where they have other names."""
 
 
 def examine(root: Path, seconds: float) -> Iterator[Check]:
@@ -36,7 +38,7 @@ def examine(root: Path, seconds: float) -> Iterator[Check]:
         Time limit for computing measures; with 0, libraries are not loaded and nothing is computed.
     """
     for name in LOOKS:
-        yield from guarded(name, functools.partial(_look, name, root))
+        yield from guarded(GROUPS.get(name, name), functools.partial(_look, name, root))
     if seconds:
         from resi.upkeep.self_test import in_process
 

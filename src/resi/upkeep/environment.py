@@ -118,5 +118,5 @@ def _version(name: str) -> str | None:
 def requirement_of(module: str, needs: Iterable[Requirement]) -> str:
     """Return what to install for a required module, such as ``numba>=0.61``."""
     called = {"sklearn": "scikit-learn", "yaml": "pyyaml"}.get(module, module)
-    names = {re.sub(r"[-_.]+", "-", one.name).lower(): str(one) for one in needs}
+    names = {re.sub(r"[-_.]+", "-", one.name).lower(): f"{one.name}{one.specifier}" for one in needs}
     return names.get(called, called)

@@ -3,38 +3,34 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import re
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resi.errors import ArtifactError
 from resi.pipeline.begun import stale_notes
 from resi.results.output import LOCK as MERGE_LOCK
 from resi.results.output import SCRATCH
-from resi.results.shards import PARTS, Shard, is_shard
+from resi.results.shards import PARTS, Shard
 from resi.store.files import is_left_over, is_temporary, list_files
 from resi.store.known_files import KnownFiles
 from resi.store.locks import lease_of, note_of, seems_held
 from resi.store.tensors import read_metadata
+from resi.upkeep import forms
+from resi.upkeep.forms import OF_LOCKS, files_below, foreign_files, is_of, own_files
 from resi.upkeep.items import Item
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    import os
+    from collections.abc import Callable, Collection, Iterator
+    from pathlib import Path
 
     from resi.store.root import Store
 
-STORED_NAME = re.compile(r".+-s\d+-[0-9a-f]{12}\.safetensors")
-SET_ASIDE = ".damaged"
-OF_LOCKS = (".lock", ".lease", ".owner.json")
-"""Lock files beside items; changes to them do not count as changes of the item."""
-
 
 def measured(kind: str, path: Path, without: Collection[Path] = (), **about: Any) -> Item | None:
-    """Return an item with its size; None if it is gone. Symbolic links are not followed; hard links count in full."""
+    """Return an item with its size; None if it is gone. Hard links count in full, and links as themselves."""
     files, size, changed = 0, 0, 0.0
-    for found in files_of(path):
+    for found in own_files(kind, path) if kind != "other" else forms.files_of(path):
         if found in without:
             continue
         with contextlib.suppress(OSError):
@@ -49,29 +45,20 @@ def measured(kind: str, path: Path, without: Collection[Path] = (), **about: Any
         return None
 
 
-def files_of(path: Path) -> Iterator[Path]:
-    """Yield the files of an item: the file itself, or all files in the folder."""
-    if path.is_symlink() or not path.is_dir():
-        yield path
-        return
-    for folder, below, names in os.walk(path):
-        for name in [*names, *(name for name in below if Path(folder, name).is_symlink())]:
-            yield Path(folder, name)
-
-
 def _items(*found: Item | None) -> Iterator[Item]:
     yield from (item for item in found if item is not None)
 
 
-def _files_below(folder: Path) -> Iterator[Path]:
-    """Yield the files below a folder, by name."""
-    if folder.is_dir():
-        yield from sorted(files_of(folder))
+def _other(*paths: Path) -> Iterator[Item]:
+    for path in paths:
+        yield from _items(measured("other", path))
 
 
-def _leftover(path: Path, locks: tuple[Path, ...] = ()) -> Iterator[Item]:
+def _leftover(path: Path, store: Store, locks: tuple[Path, ...] = ()) -> Iterator[Item]:
     """Yield a leftover file, recognised by its name: it was being written, or was set aside."""
-    if path.name.endswith(SET_ASIDE):
+    if not forms.is_leftover(path, store.root):
+        return
+    if path.name.endswith(forms.SET_ASIDE):
         yield from _items(measured("leftovers", path, locks=locks, reason="damaged, and set aside"))
     elif is_temporary(path.name):
         with contextlib.suppress(OSError):
@@ -81,20 +68,25 @@ def _leftover(path: Path, locks: tuple[Path, ...] = ()) -> Iterator[Item]:
 
 
 def _models(store: Store) -> Iterator[Item]:
-    for path in _files_below(store.models):
-        domain = path.relative_to(store.models).parts[0]
-        if left := list(_leftover(path)):
+    for path in files_below(store.models):
+        if left := list(_leftover(path, store)):
             yield from left
-        elif STORED_NAME.fullmatch(path.name) and path.parent.parent.parent.parent == store.models:
-            yield from _stored("models", store, path, domain)
-        else:
+        elif is_of("models", path, store.root):
+            yield from _stored("models", store, path, path.relative_to(store.models).parts[0])
+        elif is_of("published", path, store.root):
             yield from _items(measured("published", path, domain=""))
+        else:
+            yield from _other(path)
 
 
 def _representations(store: Store) -> Iterator[Item]:
-    for path in _files_below(store.representations):
-        domain = path.relative_to(store.representations).parts[0]
-        yield from list(_leftover(path)) or list(_stored("representations", store, path, domain))
+    for path in files_below(store.representations):
+        if left := list(_leftover(path, store)):
+            yield from left
+        elif is_of("representations", path, store.root):
+            yield from _stored("representations", store, path, path.relative_to(store.representations).parts[0])
+        else:
+            yield from _other(path)
 
 
 def _stored(kind: str, store: Store, path: Path, domain: str) -> Iterator[Item]:
@@ -119,87 +111,119 @@ def metadata(path: Path) -> dict[str, Any] | None:
 def _trainings(store: Store) -> Iterator[Item]:
     for path in list_files(store.unfinished, "*"):
         lock = (store.lock_path(path.name.partition(".")[0]),)
-        if left := list(_leftover(path, lock)):
+        if left := list(_leftover(path, store, lock)):
             yield from left
-            continue
-        found = measured("trainings", path, locks=lock)
-        yield from _items(replace(found, reason="it is empty") if found and not found.files else found)
+        elif is_of("trainings", path, store.root):
+            found = measured("trainings", path, locks=lock)
+            yield from _items(replace(found, reason="it is empty") if found and not found.files else found)
+        else:
+            yield from _other(path)
 
 
 def _shards(store: Store) -> Iterator[Item]:
     for path in list_files(store.shards, "*"):
         lock = (store.lock_path(path.name),)
-        shard = Shard(path)
-        if is_shard(path):
-            left = list_files(path / PARTS, ".*")
-            kind = "shards" if shard.is_complete else "begun"
+        if forms.is_own_shard(path):
+            left = [file for file in list_files(path / PARTS, ".*") if forms.is_leftover(file, store.root)]
+            kind = "shards" if Shard(path).is_complete else "begun"
             yield from _items(measured(kind, path, left, locks=lock))
             for file in left:
                 reason = "a part that a killed run was writing"
                 yield from _items(measured("leftovers", file, locks=lock, reason=reason))
-        elif shard.unfinished_table() is not None:
-            yield from _items(measured("leftovers", path, locks=lock, reason="tables of a run killed at its end"))
+            yield from _other(*foreign_files(kind, path))
+        elif forms.is_left_shard(path):
+            reason = "tables without a manifest, of a run killed at its end, or copied in part"
+            yield from _items(measured("leftovers", path, locks=lock, reason=reason))
+            yield from _other(*foreign_files("leftovers", path))
         else:
-            yield from _items(measured("other", path))
+            yield from list(_leftover(path, store)) or list(_other(path))
 
 
 def _results(store: Store) -> Iterator[Item]:
     lock = (store.results / MERGE_LOCK,)
-    if not store.results.is_dir():
-        return
-    left = list_files(store.results, f"{SCRATCH}*")
+    left = [path for path in list_files(store.results, f"{SCRATCH}*") if path.is_dir() and not path.is_symlink()]
     for path in left:
         yield from _items(measured("leftovers", path, locks=lock, reason="of a killed merge"))
-    inside = [file for path in left for file in files_of(path)]
-    yield from _items(measured("results", store.results, inside, locks=lock))
+    if store.results.is_dir():
+        found = measured("results", store.results, locks=lock)
+        yield from _items(found if found and found.files else None)
+        known = {*own_files("results", store.results), *left}
+        yield from _other(*(path for path in list_files(store.results, "*") if path not in known))
 
 
 def _datasets(store: Store) -> Iterator[Item]:
-    for path in list_files(store.datasets, "*/*"):
-        domain = path.parent.name
-        yield from _items(measured("datasets", path, domain=domain, locks=_locks_in(path)))
+    for folder in list_files(store.datasets, "*"):
+        if folder.is_dir() and is_of("datasets", folder / "any", store.root):
+            for path in list_files(folder, "*"):
+                yield from _items(measured("datasets", path, domain=folder.name, locks=_locks_in(path)))
+        else:
+            yield from list(_leftover(folder, store)) or list(_other(folder))
 
 
 def _locks_in(folder: Path) -> tuple[Path, ...]:
-    return tuple(path for path in files_of(folder) if path.name.endswith(".lock"))
+    return tuple(path for path in forms.files_of(folder) if path.name.endswith(".lock"))
 
 
 def _downloads(store: Store) -> Iterator[Item]:
-    for path in _files_below(store.downloads):
+    for path in files_below(store.downloads):
         lock = path.parent / ".lock"
-        if path == lock:
+        if path in (lock, note_of(lock), lease_of(lock)):
             continue
-        unpacked = any(list_files(path.parent, f"{path.name}*.unpacked")) and path.suffix != ".unpacked"
-        reason = "unpacked already" if unpacked else ""
-        yield from _items(measured("downloads", path, locks=(lock,), reason=reason))
-    for path in _files_below(store.published):
-        yield from _items(measured("published", path))
+        if left := list(_leftover(path, store)):
+            yield from left
+        elif is_of("downloads", path, store.root):
+            unpacked = any(list_files(path.parent, f"{path.name}*.unpacked")) and path.suffix != ".unpacked"
+            reason = "unpacked already" if unpacked else ""
+            yield from _items(measured("downloads", path, locks=(lock,), reason=reason))
+        else:
+            yield from _other(path)
+    for path in files_below(store.published):
+        if left := list(_leftover(path, store)):
+            yield from left
+        else:
+            yield from _items(measured("published" if is_of("published", path, store.root) else "other", path))
 
 
 def _caches(store: Store) -> Iterator[Item]:
     for path in list_files(store.cache, "*"):
-        reason = "recreated when needed"
-        yield from _items(measured("cache", path, locks=_locks_in(path), domain="", reason=reason))
+        if not path.is_dir() or not is_of("cache", path, store.root):
+            yield from _other(path)
+            continue
+        foreign = list(foreign_files("cache", path))
+        found = measured("cache", path, locks=_locks_in(path), domain="", reason="recreated when needed")
+        yield from _items(found if found and (found.files or not foreign) else None)
+        yield from _other(*foreign)
 
 
 def _sweeps(store: Store) -> Iterator[Item]:
     for path in list_files(store.sweeps, "*"):
-        yield from _items(measured("sweeps", path))
+        if is_of("sweeps", path, store.root):
+            yield from _items(measured("sweeps", path))
+            yield from _other(*foreign_files("sweeps", path))
+        else:
+            yield from _other(path)
 
 
 def _sources(store: Store) -> Iterator[Item]:
     stale = dict.fromkeys(KnownFiles(store.root).stale_notes(), "its file is missing or has changed")
     stale |= dict.fromkeys(stale_notes(store), "its shard is missing")
-    for path in _files_below(store.sources):
-        if left := list(_leftover(path)):
+    for path in files_below(store.sources):
+        if left := list(_leftover(path, store)):
             yield from left
-        else:
+        elif is_of("sources", path, store.root):
             yield from _items(measured("sources", path, domain="", reason=stale.get(path, "")))
+        else:
+            yield from _other(path)
 
 
 def _locks(store: Store) -> Iterator[Item]:
+    known = set()
     for lock in store.lock_files():
-        found = [state for path in (lock, note_of(lock), lease_of(lock)) if (state := _state(path)) is not None]
+        paths = lock, note_of(lock), lease_of(lock)
+        if not is_of("locks", lock, store.root):
+            continue
+        known |= {*paths}
+        found = [state for path in paths if (state := _state(path)) is not None]
         held = seems_held(lock)
         yield Item(
             "locks",
@@ -211,6 +235,7 @@ def _locks(store: Store) -> Iterator[Item]:
             reason="" if held else "no process holds it",
             note="held" if held else "",
         )
+    yield from _other(*(path for path in list_files(store.locks, "*") if path not in known))
 
 
 def _state(path: Path) -> os.stat_result | None:
@@ -222,12 +247,29 @@ def _state(path: Path) -> os.stat_result | None:
 def _others(store: Store) -> Iterator[Item]:
     known = {folder.name for folder in store.folders()}
     for path in list_files(store.root, "*"):
-        if path.name in known:
+        if path.name in known and path.is_dir():
             continue
-        if path.name.startswith(".resi-doctor-"):
+        if path.name.startswith(forms.OF_DOCTOR) and path.is_dir() and not path.is_symlink():
             yield from _items(measured("leftovers", path, reason="of a killed resi doctor"))
         else:
-            yield from list(_leftover(path)) or _items(measured("other", path))
+            yield from list(_leftover(path, store)) or list(_other(path))
+
+
+def _with_links(find: Callable[[Store], Iterator[Item]], store: Store) -> Iterator[Item]:
+    """Yield items; links among them are noted, and nothing suggests to remove them."""
+    for item in find(store):
+        if item.kind != "other" and forms.is_link(item.path):
+            yield replace(item, reason="", note="a link, which is never removed")
+        elif item.kind in forms.BESIDE_LINKS and forms.behind_link(item.path, store.root):
+            yield replace(item, reason="", note="behind a link, where it is never removed")
+        else:
+            yield item
+
+
+def find_items(store: Store) -> Iterator[Item]:
+    """Yield the items of a data root."""
+    for find in FINDERS:
+        yield from _with_links(find, store)
 
 
 FINDERS = (

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from resi.machine.memory import format_bytes
 from resi.results.shards import find_shards
 from resi.store import locks
-from resi.store.root import default_root
+from resi.store.root import Store, default_root
 from resi.store.space import existing
 from resi.upkeep.checks import Check, failed, missing, ok
 
@@ -27,9 +27,13 @@ ELSEWHERE = "choose another folder: export RESI_HOME=FOLDER"
 
 def place(root: Path) -> Iterator[Check]:
     """Yield lines about a data root; if it does not exist, the folder is tested in which it would be created."""
+    if problem := _unusable(root):
+        yield failed(PLACE, "folder", problem, ELSEWHERE)
+        return
     yield _where(root)
+    yield from _folders(root)
     folder = existing(root)
-    yield _space(folder)
+    yield _space(folder, root)
     if not folder.is_dir():
         yield failed(PLACE, "writing", f"{folder} is not a folder", ELSEWHERE)
         return
@@ -43,6 +47,32 @@ def place(root: Path) -> Iterator[Check]:
         yield failed(PLACE, "writing", text, ELSEWHERE)
 
 
+def _unusable(path: Path) -> str:
+    """Return why no run can use a folder that is there; empty if it can, or if it is not there yet."""
+    for folder in (*reversed(path.parents), path):
+        if folder.is_symlink() and not folder.exists():
+            return f"{folder} is a link to what does not exist, or to itself"
+    if not path.exists():
+        return ""
+    if not path.is_dir():
+        return f"{path} is not a folder"
+    if not os.access(path, os.R_OK | os.X_OK):
+        return f"{path} cannot be read: permission denied"
+    return ""
+
+
+def _folders(root: Path) -> Iterator[Check]:
+    """Yield a failed line for each folder of a data root that runs cannot use."""
+    if not os.access(root, os.W_OK):
+        return  # as for the root itself, which has its line
+    for folder in Store(root).folders():
+        problem = _unusable(folder)
+        if not problem and folder.exists() and not os.access(folder, os.W_OK):
+            problem = f"{folder} is not writable for this user"
+        if problem:
+            yield failed(PLACE, f"{folder.name}/", problem, "remove or rename it, or change its owner; or " + ELSEWHERE)
+
+
 def _where(root: Path) -> Check:
     names = [name for name in ("RESI_HOME", "REP_SIM") if os.environ.get(name)]
     is_default = root == default_root()
@@ -54,14 +84,24 @@ def _where(root: Path) -> Check:
     return ok(PLACE, "folder", f"{root}{by}: {len(shards) - begun} finished runs, {begun} unfinished")
 
 
-def _space(folder: Path) -> Check:
+def _space(folder: Path, root: Path) -> Check:
     free = shutil.disk_usage(folder).free
     about = os.statvfs(folder) if hasattr(os, "statvfs") else None
     files = about.f_favail if about is not None and about.f_files else None
     text = f"{format_bytes(free)} free" + ("" if files is None else f", room for {files} more files")
     if free < LEAST_FREE or (files is not None and files < LEAST_FILES):
-        return failed(PLACE, "disk", text, "resi clean shows what can be removed")
+        advice = "resi clean shows what can be removed"
+        return failed(PLACE, "disk", text, advice if _is_cleanable(root) else f"free space there, or {ELSEWHERE}")
     return ok(PLACE, "disk", text)
+
+
+def _is_cleanable(root: Path) -> bool:
+    try:
+        from resi.upkeep.inventory import is_data_root
+
+        return is_data_root(Store(root))
+    except Exception:  # it cannot be read, or a library does not load
+        return False
 
 
 def _rename(name: str, scratch: Path) -> Check:

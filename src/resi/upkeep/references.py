@@ -15,12 +15,15 @@ from typing import TYPE_CHECKING, NamedTuple
 import polars as pl
 
 from resi.console import progress
-from resi.errors import ResiError
+from resi.errors import ArtifactError, ResiError
 from resi.groundings.against import BETWEEN, OF, split_join
 from resi.pipeline.keys import pair_key
-from resi.results.schema import COMPUTED, OWN
-from resi.results.shards import Shard, find_shards
+from resi.results.manifests import MANIFEST, TABLES
+from resi.results.schema import COMPARISONS, COMPUTED, OWN
+from resi.results.shards import PARTS, Shard
+from resi.results.tables import read_table
 from resi.store.representations import OUTPUTS
+from resi.upkeep.forms import files_below
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -96,7 +99,10 @@ def find_references(
     """
     problems: list[str] = []
     search = _Search(representations)
-    shards = [*find_shards(store.root), *([merged] if (merged := Shard(store.results)).is_complete else [])]
+    for path in (store.shards, store.results, *files_below(store.shards)):
+        if path.is_symlink() and not path.exists():
+            problems.append(f"{path} is a link to what is not there, such as a disk that is not mounted.")
+    shards = [*_shards(store.shards), *([merged] if (merged := Shard(store.results)).is_complete else [])]
     with progress("reading what shards refer to", len(shards), after=2.0) as advance:
         for shard in shards:
             try:
@@ -116,10 +122,21 @@ def find_references(
     return paths, problems
 
 
+def _shards(folder: Path) -> Iterator[Shard]:
+    """Yield all shards below a folder, also those that were put into another folder, and those copied in part."""
+    found = {path.parent for path in files_below(folder) if path.name in (MANIFEST, *TABLES)}
+    found |= {path.parent.parent for path in files_below(folder) if path.parent.name == PARTS}
+    yield from map(Shard, sorted(found))
+
+
 def _rows(shard: Shard, problems: list[str]) -> Iterator[pl.DataFrame]:
     """Yield the models and representations of a shard's comparisons, one part at a time."""
     if shard.is_complete:
         _, tables = shard.steadily(shard.tables)
+    elif (left := shard.unfinished_table()) is not None:
+        tables = iter([read_table(left, COMPARISONS)])
+    elif not (shard.folder / PARTS).is_dir():
+        raise ArtifactError(f"{shard.folder} has neither a manifest nor comparisons.")
     else:
         tables = iter([shard.comparisons(on_damage=lambda error: problems.append(str(error)))])
     for table in tables:

@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from resi.errors import StoreError
 from resi.results.manifests import MANIFEST
 from resi.results.stored import SHARD_NAME
-from resi.store.locks import note_of, seems_held
+from resi.store.locks import is_forsaken, lease_of, note_of, seems_held
 from resi.store.root import Store, try_lock
 from resi.sweeps import records
-from resi.upkeep.finders import files_of, measured
+from resi.upkeep import forms
+from resi.upkeep.finders import measured
 from resi.upkeep.items import NEVER_REMOVED, Item
 
 if TYPE_CHECKING:
@@ -65,8 +67,8 @@ class Remover:
 
     def why_kept(self, item: Item) -> str:
         """Return why an item must not be removed now; empty if it may be."""
-        if item.kind == NEVER_REMOVED:
-            return "it was not created by resi"
+        if refused := self._why_refused(item):
+            return refused
         if item.kind == "sweeps" and not _has_ended(item):
             return "some of its jobs have not ended"
         if item.kind == "leftovers" and not item.reason:
@@ -76,6 +78,18 @@ class Remover:
         busy = self._running()
         if item.domain is not None and busy and (ANY in (item.domain, *busy) or item.domain in busy):
             return "a running run may read it"
+        return ""
+
+    def _why_refused(self, item: Item) -> str:
+        """Return why a path is not removed whatever asks for it; empty if it has the form of its kind."""
+        if item.kind == NEVER_REMOVED:
+            return "it was not created by resi"
+        if forms.is_link(item.path):
+            return "it is a link, and links are never removed"
+        if item.path.exists() and not forms.is_of(item.kind, item.path, self._store.root):
+            return "it does not have the form of what resi creates"
+        if item.kind in forms.BESIDE_LINKS and forms.behind_link(item.path, self._store.root):
+            return "it lies behind a link, where only what resi names is removed"
         return ""
 
     def _running(self) -> set[str]:
@@ -106,6 +120,9 @@ class Remover:
                 yield Outcome(item, kept=kept)
                 continue
             with contextlib.ExitStack() as stack:
+                for lock in item.locks:
+                    if is_forsaken(lease_of(lock)):
+                        _unlink(lease_of(lock))
                 if not all(stack.enter_context(try_lock(lock)) for lock in item.locks):
                     yield Outcome(item, kept=IN_USE)
                     continue
@@ -122,10 +139,10 @@ class Remover:
             return Outcome(item, kept="it is gone")
         if now.changed > item.changed:
             return Outcome(item, kept="it has changed since it was listed")
-        freed = _remove_all(item.path)
+        freed = _remove_all(item.kind, item.path)
         for lock in item.locks:
             if lock.parent == self._store.locks:
-                freed += _unlink(lock)
+                _unlink(lock)
         return Outcome(item, freed)
 
 
@@ -145,21 +162,21 @@ def _has_ended(item: Item) -> bool:
     return bool(jobs) and all(job["outcome"] not in (records.STARTED, records.NOT_RUN) for job in jobs)
 
 
-def _remove_all(path: Path) -> int:
-    """Remove a file, or a folder with its contents; return the freed bytes."""
-    if path.is_symlink() or not path.is_dir():
-        return _unlink(path)
-    files = sorted(files_of(path), key=lambda file: (file.suffix == ".lock", file.name != MANIFEST, file))
-    freed = sum(map(_unlink, files))
-    for folder, _, _ in os.walk(path, topdown=False):
-        with contextlib.suppress(OSError):  # something was written there meanwhile
-            os.rmdir(folder)  # noqa: PTH106 - a text, as os.walk gives it
-    return freed
+def _remove_all(kind: str, path: Path) -> int:
+    """Remove a file, or what resi has created of a folder; return the freed bytes, without those of locks."""
+    files = sorted(forms.own_files(kind, path), key=lambda file: (file.suffix == ".lock", file.name != MANIFEST, file))
+    freed = {file: _unlink(file) for file in files}
+    for folder in forms.own_folders(kind, path, files):
+        with contextlib.suppress(OSError):  # a link, or not empty: it has files of others, or has just been written to
+            folder.rmdir()
+    return sum(size for file, size in freed.items() if not file.name.endswith(forms.OF_LOCKS))
 
 
 def _unlink(path: Path) -> int:
     try:
         state = path.lstat()
+        if stat.S_ISLNK(state.st_mode):
+            return 0
         path.unlink()
     except FileNotFoundError:
         return 0

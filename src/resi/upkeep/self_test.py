@@ -7,6 +7,9 @@ as lines of JSON; the parent passes them on, and ends the process when its time 
 from __future__ import annotations
 
 import contextlib
+import importlib
+import importlib.util
+import itertools
 import json
 import os
 import platform
@@ -16,18 +19,26 @@ import sys
 import tempfile
 import threading
 import time
+import warnings
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from resi.registry.discovery import described
+from resi.errors import described
 from resi.upkeep.checks import Check, State, failed, missing, ok
 from resi.upkeep.environment import needed, requirement_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 LIBRARIES, GPU, SELF_TEST = "libraries", "gpu", "self-test"
 LOADED = ("numpy", "scipy.linalg", "sklearn", "polars", "numba", "torch")
+EXTRA = {
+    "graph": ("torch_geometric",),
+    "vision": ("torchvision", "timm"),
+    "language": ("transformers", "datasets"),
+    "files": ("h5py",),
+}
+"""Modules of extras, which are loaded where they are installed."""
 GOLDEN = Path(__file__).with_name("golden.json")
 TOLERANCE = 1e-10
 """Relative tolerance of values: other processors and libraries change the last two or three of 16 digits."""
@@ -38,6 +49,7 @@ LOADING_SECONDS = 180.0
 SLOW_FIRST = "rtd"
 """The measure that numba compiles for half a minute on its first call: it comes last."""
 BEGIN = "begin"
+END = "end"
 LOADING = "loading "
 
 
@@ -58,7 +70,7 @@ def _passed_on(process: subprocess.Popen[str], seconds: float, errors: IO[bytes]
     lines: queue.Queue[str | None] = queue.Queue()
     threading.Thread(target=_read, args=(process.stdout, lines), daemon=True).start()
     doing, deadline = f"{LOADING}numpy", time.monotonic() + LOADING_SECONDS
-    is_computing = False
+    is_computing = has_ended = False
     while True:
         try:
             line = lines.get(timeout=max(deadline - time.monotonic(), 0))
@@ -68,6 +80,9 @@ def _passed_on(process: subprocess.Popen[str], seconds: float, errors: IO[bytes]
         if line is None:
             break
         found = json.loads(line)
+        if END in found:
+            has_ended = True
+            continue
         if BEGIN not in found:
             yield Check(**{**found, "state": State(found["state"])})
             continue
@@ -76,8 +91,9 @@ def _passed_on(process: subprocess.Popen[str], seconds: float, errors: IO[bytes]
             is_computing = bool(found["computes"])
             # Slightly more than the process's own limit, as it stops between two measures.
             deadline = time.monotonic() + (seconds + 1 if is_computing else LOADING_SECONDS)
-    if process.wait() != 0:
-        yield failed(SELF_TEST, doing, f"the process ended: {_last_words(process.returncode, errors)}", _remedy(doing))
+    if process.wait() != 0 or not has_ended:
+        how = _last_words(process.returncode, errors)
+        yield failed(SELF_TEST, doing, f"the process ended: {how}", _remedy(doing))
 
 
 def _read(stream: IO[str] | None, lines: queue.Queue[str | None]) -> None:
@@ -104,7 +120,9 @@ def _last_words(code: int, errors: IO[bytes]) -> str:
 def _remedy(doing: str) -> str:
     """Return what to do about a library that does not load, or about the libraries that compute a measure."""
     modules = [doing.removeprefix(LOADING).partition(".")[0]] if doing.startswith(LOADING) else ["torch", "numba"]
-    wanted = " ".join(f"'{requirement_of(module, needed().core)}'" for module in modules)
+    needs = needed()
+    known = [*needs.core, *itertools.chain(*needs.extras.values())]
+    wanted = " ".join(f"'{requirement_of(module, known)}'" for module in modules)
     return f"python -m pip install --force-reinstall {wanted}"
 
 
@@ -115,31 +133,44 @@ def serve(seconds: float) -> None:
         for found in checks(seconds):
             out.write(json.dumps(found if isinstance(found, dict) else found.to_dict()) + "\n")
             out.flush()
+        out.write(json.dumps({END: True}) + "\n")
 
 
 def checks(seconds: float = SECONDS) -> Iterator[Check | dict[str, Any]]:
     """Yield the results of this process, and before each step that may crash, its name."""
-    for module in LOADED:
+    broken = set()
+    for module in (*LOADED, *filter(_is_installed, itertools.chain(*EXTRA.values()))):
+        if module not in LOADED and "torch" in broken:
+            break  # nearly all of them need torch
         yield {BEGIN: f"{LOADING}{module}", "computes": False}
-        yield _load(module)
+        found = _load(module)
+        yield found
+        if found.state is State.failed:
+            broken.add(module)
+    if "torch" in broken:
+        yield missing(SELF_TEST, "measures", "not computed, as torch does not load")
+        return
     devices = ["cpu"]
-    if "torch" in sys.modules:
-        yield {BEGIN: f"{LOADING}torch", "computes": False}
-        found = list(gpus())
-        yield from found
-        devices += ["cuda"] if any(check.state is State.ok for check in found) else []
+    yield {BEGIN: f"{LOADING}torch", "computes": False}
+    devices_found = list(gpus())
+    yield from devices_found
+    devices += ["cuda"] if any(check.state is State.ok for check in devices_found) else []
     end = time.monotonic() + seconds
     for device in devices:
         yield from computed(device, end)
 
 
-def _load(module: str) -> Check:
-    import importlib
+def _is_installed(module: str) -> bool:
+    return importlib.util.find_spec(module) is not None
 
+
+def _load(module: str) -> Check:
     name = module.partition(".")[0]
     start = time.perf_counter()
     try:
-        importlib.import_module(module)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            importlib.import_module(module)
         detail = _details(name)
     except KeyboardInterrupt:
         raise
@@ -207,6 +238,8 @@ def _refusal() -> str:
 def computed(device: str, end: float) -> Iterator[Check | dict[str, Any]]:
     """Yield the results of measures on a device: one line for all correct ones, and one for each other.
 
+    Measures that fail as an earlier one did share a line, and so do those for which there is no time.
+
     Parameters
     ----------
     end : float
@@ -214,29 +247,50 @@ def computed(device: str, end: float) -> Iterator[Check | dict[str, Any]]:
     """
     golden = json.loads(GOLDEN.read_text(encoding="utf-8"))
     start = time.monotonic()
-    right = []
-    for name in golden["measures"]:
-        if name != SLOW_FIRST:
-            yield {BEGIN: f"{name}, {device}", "computes": True}
-            found = _compared(golden, name, device, end)
-            if isinstance(found, Check):
-                yield found
-            else:
-                right.append(found)
-    if right:
-        took = f"in {time.monotonic() - start:.1f} s"
-        yield ok(SELF_TEST, device, f"{len(right)} measures have their exact values, within {max(right):.0e}, {took}")
-    if SLOW_FIRST in golden["measures"]:
-        line = f"{SLOW_FIRST}, {device}"
+    right: list[float] = []
+    late: list[str] = []
+    alike: dict[str, list[str]] = {}
+    for name in sorted(golden["measures"], key=lambda name: name == SLOW_FIRST):
+        line = f"{name}, {device}"
+        if name == SLOW_FIRST:
+            yield from _counted(device, right, time.monotonic() - start)
+        if time.monotonic() > end:
+            late.append(name)
+            continue
         yield {BEGIN: line, "computes": True}
-        found = _compared(golden, SLOW_FIRST, device, end)
-        yield found if isinstance(found, Check) else ok(SELF_TEST, line, f"its exact value, within {found:.0e}")
+        found = _compared(golden, name, device)
+        if isinstance(found, Check):
+            alike.setdefault(found.text, []).append(name)
+            if len(alike[found.text]) == 1:
+                yield found
+            continue
+        right.append(found)
+        if name == SLOW_FIRST:
+            yield ok(SELF_TEST, line, f"its exact value, within {found:.0e}")
+    if SLOW_FIRST not in golden["measures"]:
+        yield from _counted(device, right, time.monotonic() - start)
+    yield from _others(device, alike.values(), late)
 
 
-def _compared(golden: dict[str, Any], name: str, device: str, end: float) -> float | Check:
+def _others(device: str, alike: Iterable[list[str]], late: list[str]) -> Iterator[Check]:
+    """Yield the lines for measures that failed as others did, and for those there was no time for."""
+    for first, *others in alike:
+        if others:
+            text = f"fail as {first} does: {', '.join(others)}"
+            yield failed(SELF_TEST, f"{len(others)} more, {device}", text, REPORT)
+    if late:
+        text = f"{', '.join(late[:3])}{f' and {len(late) - 3} more' if len(late) > 3 else ''}: time limit reached"
+        yield missing(SELF_TEST, f"the rest, {device}", f"not computed: {text}", "resi doctor --seconds 120")
+
+
+def _counted(device: str, right: list[float], seconds: float) -> Iterator[Check]:
+    if right:
+        text = f"{len(right)} measures have their exact values, within {max(right):.0e}, in {seconds:.1f} s"
+        yield ok(SELF_TEST, device, text)
+
+
+def _compared(golden: dict[str, Any], name: str, device: str) -> float | Check:
     """Return the relative error of a value; or a line if it is too large, or there is no value."""
-    if time.monotonic() > end:
-        return missing(SELF_TEST, f"{name}, {device}", "not computed: time limit reached", "resi doctor --seconds 120")
     expected = float(golden["measures"][name]["value"])
     try:
         off = abs(_value(golden, name, device) - expected) / abs(expected)

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from resi.errors import DatasetError, count_of
 from resi.store import locks
+from resi.store.files import list_files
 from resi.store.root import Store
 from resi.upkeep.checks import Check, missing, ok
+from resi.upkeep.forms import files_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from resi.published.datasets import Source
 
 DATASETS, CACHES, LOCKS = "datasets", "caches", "locks"
 SHOWN_LOCKS = 5
@@ -57,11 +63,23 @@ def datasets(root: Path) -> Iterator[Check]:
         elif _size(folder, LARGEST_CHECKED) > LARGEST_CHECKED:
             yield ok(DATASETS, name, f"not checked: {folder} has too many files")
         else:
-            yield _dataset(name, source.is_here(root), how)
+            yield _dataset(name, source, root, how)
 
 
-def _dataset(name: str, is_here: bool, how: str) -> Check:
-    return ok(DATASETS, name, "complete") if is_here else missing(DATASETS, name, "not in the data root", how)
+def _dataset(name: str, source: Source, root: Path, how: str) -> Check:
+    """Return the line about a dataset; one of which a part is there is told by the folder that its error names."""
+    try:
+        source.locate(root)
+    except DatasetError as error:
+        for folder in list_files(Store(root).datasets / source.domain.name, "*"):
+            is_named = re.search(rf"{re.escape(str(folder))}(?![\w-])", str(error))
+            if is_named and any(not path.name.startswith(".") for path in files_of(folder)):
+                text = (
+                    f"incomplete: {folder} does not have all its files" if " is not in " in str(error) else str(error)
+                )
+                return missing(DATASETS, name, text, how)
+        return missing(DATASETS, name, "not in the data root", how)
+    return ok(DATASETS, name, "complete")
 
 
 def _size(folder: Path, enough: int) -> int:
@@ -84,7 +102,7 @@ def caches(_root: Path) -> Iterator[Check]:
     offline = [name for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE") if _is_on(name)]
     may = f"; {' and '.join(offline)} forbid further downloads" if offline else ""
     models = len(list(hub.glob("models--*"))) if hub.is_dir() else 0
-    yield from _cache("hub", hub, f"{models} models from the hub", models, may)
+    yield from _cache("hub", hub, f"{count_of(models, 'model')} from the hub", models, may)
     home = os.environ.get("TORCH_HOME") or Path(os.environ.get("XDG_CACHE_HOME", "~/.cache"), "torch")
     weights = Path(home).expanduser() / "hub" / "checkpoints"
     count = sum(1 for path in weights.glob("*") if path.is_file()) if weights.is_dir() else 0

@@ -55,7 +55,7 @@ def test_anchor_sets_have_the_sizes_of_the_paper_and_follow_from_the_seed() -> N
 
 def test_the_nearest_anchors_are_those_of_all_shortest_paths(edges: torch.Tensor) -> None:
     anchors = find_anchors(edges, NODES, 0)
-    graph = coo_array((np.ones(edges.shape[1]), edges.int().numpy()), shape=(NODES, NODES)).tocsr()
+    graph = coo_array((np.ones(edges.shape[1]), edges.numpy()), shape=(NODES, NODES)).tocsr()
     distance = shortest_path(graph, unweighted=True)
     nearness = anchors.values[anchors.steps].numpy()
     for column, members in enumerate(draw_sets(NODES, 0)):

@@ -34,7 +34,8 @@ def test_what_is_no_such_file(tmp_path: Path, suffix: str, content: bytes) -> No
     (tmp_path / f"x{suffix}").write_bytes(content)
     message = refused(tmp_path / f"x{suffix}")
     if suffix not in (".csv", ".tsv"):
-        assert f"is damaged, or not a {suffix} file" in message
+        # SciPy before 1.16 finds an array without numbers in zeros.
+        assert f"is damaged, or not a {suffix} file" in message or "of shape (0, 0) is empty" in message
         assert ("it is empty" in message) == (content == b"")
 
 

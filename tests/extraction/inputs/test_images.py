@@ -39,7 +39,9 @@ def test_a_folder_gives_its_images_by_their_paths(pictures: Path, capsys: pytest
     assert torch.equal(
         torch.cat([batch.args[0] for batch in found]), torch.stack([corner(one) for one in rgb(pictures)])
     )
-    assert capsys.readouterr().err == f"1 files in {pictures} are not images and are left out, such as labels.csv\n"
+    assert capsys.readouterr().err == (
+        f"left out: 1 file in {pictures} that no suffix marks as an image, such as labels.csv\n"
+    )
     assert batches.hash() == found[-1].running
     rest = list(batches_of(pictures, 2, NET).start(2, found[0].running))
     assert [batch.samples for batch in rest] == [NAMES[2:4], NAMES[4:]]

@@ -76,12 +76,12 @@ def test_a_folder_of_transformers_gives_its_model_with_its_tokenizer(
 
 
 def test_a_vision_model_of_transformers_comes_with_its_image_processor(pictures: Path, tmp_path: Path) -> None:
-    from transformers import ViTConfig, ViTImageProcessor, ViTModel
+    from transformers import AutoImageProcessor, ViTConfig, ViTImageProcessor, ViTModel
 
     sizes = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 8}
     ViTModel(ViTConfig(image_size=16, patch_size=8, **sizes)).save_pretrained(tmp_path / "vit")
-    processor = ViTImageProcessor(size={"height": 16, "width": 16})
-    processor.save_pretrained(tmp_path / "vit")
+    ViTImageProcessor(size={"height": 16, "width": 16}).save_pretrained(tmp_path / "vit")
+    processor = AutoImageProcessor.from_pretrained(tmp_path / "vit")
     network = resolve(f"hf:{tmp_path / 'vit'}")
     assert network.kind == "images"
     (batch,) = batches_of(pictures, 5, network).start()

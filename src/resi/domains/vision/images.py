@@ -132,7 +132,13 @@ class Images:
 
 
 class InMemory:
-    """Images of one size as an array of shape (n_images, height, width, 3)."""
+    """Images of one size as an array.
+
+    Parameters
+    ----------
+    pixels : array of shape (n_images, height, width, 3)
+        Red, green and blue, from 0 to 255.
+    """
 
     def __init__(self, pixels: Pixels) -> None:
         self.pixels = pixels
@@ -165,7 +171,14 @@ class Chosen:
 
 
 class OnDisk:
-    """Image files of any size."""
+    """Image files of any size.
+
+    Parameters
+    ----------
+    folder : Path
+    names : sequence of str
+        The path of each image below the folder.
+    """
 
     def __init__(self, folder: Path, names: Sequence[str]) -> None:
         self.folder = folder

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resi.console import say
-from resi.errors import DatasetError, UsageError
+from resi.errors import DatasetError, UsageError, count_of
 from resi.extraction.inputs.rows import Images
 from resi.lazy import torch
 
@@ -68,7 +68,8 @@ def images_of_folder(folder: Path) -> ImageFiles:
         held = f"it holds {len(others)} other files, such as {min(others)}" if others else "it holds no files"
         raise DatasetError(f"data={folder} is a folder without images ({' '.join(SUFFIXES)}): {held}")
     if others:
-        say(f"{len(others)} files in {folder} are not images and are left out, such as {min(others)}")
+        counted = count_of(len(others), "file")
+        say(f"left out: {counted} in {folder} that no suffix marks as an image, such as {min(others)}")
     found.sort(key=lambda path: path.parts)
     return ImageFiles([folder / path for path in found], [path.as_posix() for path in found])
 

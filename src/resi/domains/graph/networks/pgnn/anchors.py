@@ -58,8 +58,7 @@ def find_anchors(edges: Tensor, n_nodes: int, seed: int) -> Anchors:
     edges : Tensor of shape (2, n_edges)
         Both directions of each undirected edge.
     """
-    # Before version 1.15, the search takes 32-bit indices alone.
-    source, target = edges.numpy().astype(np.int32)
+    source, target = edges.numpy()
     graph = coo_array((np.ones(len(source)), (source, target)), shape=(n_nodes, n_nodes)).tocsr()
     sets = draw_sets(n_nodes, seed)
     distances = np.empty((n_nodes, len(sets)))
