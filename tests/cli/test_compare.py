@@ -11,6 +11,7 @@ import pytest
 import torch
 
 import resi
+from resi.cli.arguments import names_in
 from resi.cli.main import run_command
 
 IDS = [f"{row}.png" for row in range(30)]
@@ -85,6 +86,49 @@ def test_layers_of_many_are_chosen(folder: Path, capsys: pytest.CaptureFixture[s
     resi.save("bert", resi.Representations.from_tensors({"pooler": torch.from_numpy(array(9))}, IDS))
     assert run_command(["compare", "r18", "bert", "layers=[layer2,pool*]", "--csv"]) == 0
     assert pl.read_csv(capsys.readouterr().out.encode()).select("source", "target").rows() == [("layer2", "pooler")]
+
+
+@pytest.mark.parametrize(
+    "layers",
+    ["layer[02]", "[layer[02]]", "layer[0],layer2", "'layer[02]'", '["layer0",layer[2]]', "[layer[0], layer[1-2]]"],
+)
+def test_brackets_in_a_name_are_those_of_a_pattern(
+    folder: Path, capsys: pytest.CaptureFixture[str], layers: str
+) -> None:
+    assert run_command(["compare", "r18", f"layers={layers}", "--csv"]) == 0
+    rows = pl.read_csv(capsys.readouterr().out.encode()).select("source", "target").rows()
+    assert ("layer0", "layer2") in rows
+    assert len(rows) == (3 if "1-2" in layers else 1)
+
+
+def test_a_name_with_brackets_is_itself(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    known = {name: torch.from_numpy(array(seed)) for seed, name in enumerate(("lstm[1]", "lstm[0]", "head"))}
+    resi.save("rnn", resi.Representations.from_tensors(known, IDS))
+    assert run_command(["compare", "rnn", "layers=lstm[1],head", "--csv"]) == 0
+    assert pl.read_csv(capsys.readouterr().out.encode()).select("source", "target").rows() == [("lstm[1]", "head")]
+
+
+@pytest.mark.parametrize(
+    ("value", "names"),
+    [
+        ("cka", ["cka"]),
+        ("[cka,rsa]", ["cka", "rsa"]),
+        ('["cka","rsa"]', ["cka", "rsa"]),
+        ("blocks.[0-5]", ["blocks.[0-5]"]),
+        ("[0-5].conv", ["[0-5].conv"]),
+        ("[[0-5]]", ["[0-5]"]),
+        ("[blocks.[0,1],x]", ["blocks.[0,1]", "x"]),
+        ("a[0].[b]", ["a[0].[b]"]),
+        ("'a,b',c", ["a,b", "c"]),
+        ("it's", ["it's"]),
+        ("a,,b", ["a", "", "b"]),
+        ("[cka,rsa", None),
+        ("cka,rsa]", None),
+        ("a.[0-5", None),
+    ],
+)
+def test_names_of_a_value(value: str, names: list[str] | None) -> None:
+    assert names_in(value) == names
 
 
 def test_rows_in_another_order_are_an_error_or_aligned(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -117,7 +117,7 @@ class Representations(Mapping[str, "Tensor"]):
             If a pattern matches no layer.
         """
         for pattern in patterns:
-            if not fnmatch.filter(self.layers, pattern):
+            if not any(fits_any(layer, [pattern]) for layer in self.layers):
                 raise unknown_layer(self.name, pattern, list(self.layers))
         kept = [layer for layer in self.layers if fits_any(layer, patterns)]
         return Representations(
@@ -205,8 +205,8 @@ class Representations(Mapping[str, "Tensor"]):
 
 
 def fits_any(layer: str, patterns: Iterable[str]) -> bool:
-    """Return whether a name matches any of the shell-style patterns."""
-    return any(fnmatch.fnmatchcase(layer, pattern) for pattern in patterns)
+    """Return whether a name matches any of the shell-style patterns, or is one of them, as ``lstm[1]``."""
+    return any(layer == pattern or fnmatch.fnmatchcase(layer, pattern) for pattern in patterns)
 
 
 def unknown_layer(of: str, pattern: str, known: Sequence[str]) -> UsageError:
