@@ -170,6 +170,10 @@ FAULTS: dict[str, tuple[Any, str]] = {
         lambda: made(lambda R, S, _: 1.0),
         "direction: noisy copy: expected a copy and independent noise",
     ),
+    "the same for all, direction not known": (
+        lambda: resi.as_measure(lambda R, S, _: 1.0, name="made"),
+        "different values: expected a copy and independent noise distinguished, found one value for all, 1",
+    ),
     "not symmetric": (
         lambda: made(lambda R, S, _: similarity(R, S) + float(R.mean() - S.mean())),
         "symmetric: expected the value of the other order",
