@@ -17,6 +17,7 @@ import torch
 import resi
 from resi.cli.main import run_command
 from resi.errors import DegenerateInputError, ShapeError, UsageError
+from resi.measures.functions import from_function
 from resi.registry import measures
 from resi.testing import MeasureCheckError, check_measure, measure_report
 
@@ -171,7 +172,7 @@ FAULTS: dict[str, tuple[Any, str]] = {
         "direction: noisy copy: expected a copy and independent noise",
     ),
     "the same for all, direction not known": (
-        lambda: resi.as_measure(lambda R, S, _: 1.0, name="made"),
+        lambda: from_function(lambda R, S: 1.0, "made"),
         "different values: expected a copy and independent noise distinguished, found one value for all, 1",
     ),
     "not symmetric": (
