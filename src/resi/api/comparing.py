@@ -227,6 +227,7 @@ def pairwise(  # noqa: PLR0913 - all but the first are options
     from resi.api.pairs import How, compared, read_sets
     from resi.api.permutations import null_of
     from resi.machine.devices import plain_arithmetic
+    from resi.results.pairs import name_sets
     from resi.results.schema import CHANCE, DRAWS, INTERVALS, PAIRWISE
 
     for argument in unknown:
@@ -249,7 +250,15 @@ def pairwise(  # noqa: PLR0913 - all but the first are options
         rows = compared(sets, chosen, How(memory, threads, samples, diagonal, permuted, drawn))
     more = [CHANCE] * (permuted is not None) + [INTERVALS] * (drawn is not None)
     more += [DRAWS] * (drawn is not None and drawn.keep)
-    return pl.DataFrame(rows, schema=functools.reduce(operator.or_, more, PAIRWISE), orient="row")
+    table = pl.DataFrame(rows, schema=functools.reduce(operator.or_, more, PAIRWISE), orient="row")
+    if others is not None:
+        name_sets(table, _name_of(representations, "first"), _name_of(others, "second"))
+    return table
+
+
+def _name_of(given: Any, otherwise: str) -> str:
+    """Return what a set is called: a path, or the name of a collection; else what it is called otherwise."""
+    return os.fspath(given) if isinstance(given, str | os.PathLike) else str(getattr(given, "name", "")) or otherwise
 
 
 def _check_blocks(function: str, null: Any, bootstrap: Any, blocks: Any) -> None:
