@@ -31,7 +31,7 @@ def table(layers) -> pl.DataFrame:
 
 def test_other_columns_stay_as_they_are(layers, table):
     plain = resi.pairwise(layers, ["cka", "linear_regression"])
-    assert table.columns == [*plain.columns, "low", "high", "samples", "draws"]
+    assert table.columns == [*plain.columns, "samples", "draws", "low", "high"]
     assert table.select(plain.columns).drop("seconds").equals(plain.drop("seconds"))
     limits = resi.pairwise(layers, "cka", bootstrap=resi.Bootstrap(50))
     assert limits.columns == [*plain.columns, "low", "high"]

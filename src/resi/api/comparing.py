@@ -199,7 +199,8 @@ def pairwise(  # noqa: PLR0913 - all but the first are options
         it was computed; otherwise it is empty. ``larger_is_more_similar`` is null for plain functions, whose direction
         is unknown; those are compared in both orders.
         With ``null`` also ``null_mean, null_95, p_value, calibrated, exact_mean, exact_variance, exact_of``, see
-        :class:`resi.engine.chance.Chance` and docs/chance.md; unknown ones are null.
+        :class:`resi.engine.chance.Chance` and docs/chance.md; unknown ones are null. What is asked for is last: polars
+        prints the first and the last four columns.
         With ``bootstrap`` also ``low, high``: a 95 % interval of the expected value for the same number of other
         samples, see docs/intervals.md; null without a value or with too few samples, as ``note`` says. With ``draws``
         also ``samples``, the number of samples (or blocks) to draw from, and ``draws``, a list with the value of each
@@ -228,7 +229,7 @@ def pairwise(  # noqa: PLR0913 - all but the first are options
     from resi.api.permutations import null_of
     from resi.machine.devices import plain_arithmetic
     from resi.results.pairs import name_sets
-    from resi.results.schema import CHANCE, DRAWS, INTERVALS, PAIRWISE
+    from resi.results.schema import ASKED, CHANCE, DRAWS, INTERVALS, PAIRWISE
 
     for argument in unknown:
         raise UsageError(
@@ -251,6 +252,8 @@ def pairwise(  # noqa: PLR0913 - all but the first are options
     more = [CHANCE] * (permuted is not None) + [INTERVALS] * (drawn is not None)
     more += [DRAWS] * (drawn is not None and drawn.keep)
     table = pl.DataFrame(rows, schema=functools.reduce(operator.or_, more, PAIRWISE), orient="row")
+    asked = [name for name in ASKED if name in table.columns]
+    table = table.select(pl.exclude(asked), *asked)
     if others is not None:
         name_sets(table, _name_of(representations, "first"), _name_of(others, "second"))
     return table
