@@ -173,7 +173,7 @@ def test_a_value_is_a_float_that_knows_more(two) -> None:
     found = resi.compare(two["a"], two["b"], null=49)
     assert found == plain
     assert isinstance(found, float)
-    assert repr(found).startswith(f"Value({plain!r}, p_value=0.02, calibrated=0.")
+    assert repr(found).startswith(f"Value({plain:.6g}, p_value=0.02, calibrated=0.")
     for other in (copy.copy(found), pickle.loads(pickle.dumps(found))):
         assert (other, other.p_value, other.note) == (found, found.p_value, found.note)
     assert f"{found:.2f}" == f"{plain:.2f}"

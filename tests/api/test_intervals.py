@@ -46,6 +46,10 @@ def test_a_pair_has_the_same_interval_beside_others_and_alone(layers, table):
     alone = resi.compare(layers["one"], layers["two"], bootstrap=50)
     assert (alone, alone.low, alone.high) == pytest.approx((row["value"], row["low"], row["high"]), rel=1e-12)
     assert "low=" in repr(alone)
+    assert "note=" not in repr(alone)
+    few = resi.compare(layers["one"][:6], layers["two"][:6], bootstrap=40)
+    assert few.low is None
+    assert repr(few) == f"Value({float(few):.6g}, note={few.note!r})"
     both = resi.compare(layers["one"], layers["two"], bootstrap=50, null=9)
     assert (both.low, both.p_value) == (alone.low, 0.1)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -207,10 +208,11 @@ def test_what_chance_gives_is_shown_and_written(folder: Path, capsys: pytest.Cap
     Path("labels.txt").write_text("\n".join("xy"[row % 2] for row in range(30)), encoding="utf-8")
     assert run_command(["compare", "a.npy", "b.npy", "null=19"]) == 0
     found = resi.compare(array(0), array(1), null=19)
-    line = capsys.readouterr().out.splitlines()[1].split("  ")
-    assert [part.strip() for part in line if part] == [
-        *("cka", f"{found:.4f}", f"p {found.p_value:.4f}", f"calibrated {found.calibrated:.4f}"),
-        "larger is more similar",
+    lines = [re.split(r"\s{2,}", line.strip()) for line in capsys.readouterr().out.splitlines()]
+    assert lines == [
+        ["a and b"],
+        ["measure", "value", "p", "calibrated", "larger is"],
+        ["cka", f"{found:.4f}", f"{found.p_value:.4f}", f"{found.calibrated:.4f}", "more similar"],
     ]
     assert run_command(["compare", "r18", "null=19", "blocks=labels.txt", "--out", "table.csv"]) == 0
     table = pl.read_csv("table.csv")
@@ -221,3 +223,23 @@ def test_what_chance_gives_is_shown_and_written(folder: Path, capsys: pytest.Cap
     assert out[-1].startswith("  p above 0.05: ")
     assert run_command(["compare", "a.npy", "b.npy", "null=19", "blocks=nowhere.txt"]) == 2
     assert "blocks=nowhere.txt: expected a text file with one label a sample" in capsys.readouterr().err
+
+
+def test_a_pair_with_more_than_a_value_is_a_table_of_80_columns(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["compare", "a.npy", "b.npy", "null=19", "bootstrap=40"]
+    assert run_command([*words, "measure=[cka,procrustes]"]) == 0
+    pair, *lines = capsys.readouterr().out.splitlines()
+    assert pair == "a and b"
+    assert [line.index(title) for line in lines[:1] for title in ("measure", "95 % interval", "larger is")] == [
+        lines[1].index(text) for text in ("cka", lines[1].split()[2], "more similar")
+    ]
+    assert max(map(len, lines)) <= 80
+    assert lines[2].endswith("  more different")
+    found = resi.compare(array(0), array(1), null=19, bootstrap=40)
+    assert f"{found.low:.4f}..{found.high:.4f}" in lines[1]
+    assert run_command([*words, "measure=effective_rank_difference"]) == 0
+    *_, last = lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert last == "  effective_rank_difference: smaller is more similar"
