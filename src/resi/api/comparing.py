@@ -103,7 +103,14 @@ def compare(  # noqa: PLR0913 - all but the first two are options
     """
     from resi.api.measuring import choose_one
 
-    chosen = choose_one(measure, parameters, unnamed="function")
+    try:
+        chosen = choose_one(measure, parameters, unnamed="function")
+    except UsageError as error:
+        if "measures" not in parameters:
+            raise
+        raise UsageError(
+            "compare: unknown argument 'measures'; did you mean measure=? resi.pairwise takes several measures"
+        ) from error
     if samples is not None:
         samples = _checked_count("compare", "samples", samples, 2)
     _check_blocks("compare", null, bootstrap, blocks)
@@ -232,8 +239,9 @@ def pairwise(  # noqa: PLR0913 - all but the first are options
     from resi.results.schema import ASKED, CHANCE, DRAWS, INTERVALS, PAIRWISE
 
     for argument in unknown:
+        guess = "did you mean measures=? Otherwise, " if argument == "measure" else ""
         raise UsageError(
-            f"pairwise: unknown argument {argument!r}; parameters belong to a measure: "
+            f"pairwise: unknown argument {argument!r}; {guess}parameters belong to a measure: "
             f"measures={{'jaccard': {{'k': 20}}}}"
         )
     _check_blocks("pairwise", null, bootstrap, blocks)
