@@ -77,7 +77,9 @@ def _extract(model: str, data: str, values: dict[str, Any]) -> None:
     found = extract(model, data, **values)
     write(f"{found!r}\n")
     out = shlex.quote(values["out"])
-    say(f"{'already there, in' if is_there else 'written to'} {out}; compare its layers: resi compare {out} --plot layers.svg")
+    say(
+        f"{'already there, in' if is_there else 'written to'} {out}; compare its layers: resi compare {out} --plot layers.svg"
+    )
 
 
 def _print_layers(model: str, data: str, values: dict[str, Any], as_json: bool) -> None:
