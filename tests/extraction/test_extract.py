@@ -340,7 +340,7 @@ def test_nan_in_tokens_that_pad_does_no_harm() -> None:
         assert torch.equal(resi.extract(Masked(), data, "act", pooling)["act"], torch.ones(2, 3))  # type: ignore[arg-type]
 
 
-def test_sizes_are_in_kB_where_a_layer_is_small() -> None:
+def test_sizes_are_in_kilobytes_where_a_layer_is_small() -> None:
     def shown(rows: int) -> list[list[str]]:
         found = resi.Representations.from_tensors({"a": torch.zeros(rows, 5), "b": torch.zeros(rows, 1000)})
         return [line.split() for line in repr(found).splitlines()[1:]]

@@ -77,9 +77,8 @@ def _extract(model: str, data: str, values: dict[str, Any]) -> None:
     found = extract(model, data, **values)
     write(f"{found!r}\n")
     out = shlex.quote(values["out"])
-    say(
-        f"{'already there, in' if is_there else 'written to'} {out}; compare its layers: resi compare {out} --plot layers.svg"
-    )
+    where = f"already there, in {out}" if is_there else f"written to {out}"
+    say(f"{where}; compare its layers: resi compare {out} --plot layers.svg")
 
 
 def _print_layers(model: str, data: str, values: dict[str, Any], as_json: bool) -> None:
