@@ -369,3 +369,9 @@ def test_classes_of_two_modules_that_are_imported_are_not_the_same(tmp_path: Pat
     resi.extract(defined_in("one"), data, out=tmp_path / "net")
     with pytest.raises(UsageError, match=r"another class of the model \('one.Outer', now 'other.Outer'\)"):
         resi.extract(defined_in("other"), data, out=tmp_path / "net")
+
+
+def test_one_layer_is_a_list_of_one(tmp_path: Path) -> None:
+    data = torch.randn(9, 4)
+    for layers in ("0", ["0"], "0"):
+        assert list(resi.extract(defined_in("one"), data, layers, out=tmp_path / "net")) == ["0"]

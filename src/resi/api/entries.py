@@ -196,7 +196,7 @@ def _relabelled(function: str, name: str, item: Representation, shapes: Shapes) 
     if layout not in LAYOUTS:
         raise ShapeError(f"{function}: unknown shape {layout!r} of {name}; known: {', '.join(LAYOUTS)}")
     if len(item.size) not in (2, len(layout)):
-        advice = axes_advice(len(item.size))
+        advice = axes_advice(layout, len(item.size))
         raise ShapeError(f"{function}: {name} has shape {item.size}; shape={layout!r} needs {len(layout)} axes{advice}")
     if item.size[0] < 2:
         raise ShapeError(f"{function}: {name} has shape {item.size}; at least 2 samples are needed")

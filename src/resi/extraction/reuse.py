@@ -136,9 +136,14 @@ def _as_before(settings: Settings, before: Mapping[str, Any]) -> Mapping[str, An
 
 def _check_same(out: Path, before: Mapping[str, Any], now: Mapping[str, Any], kind: str) -> None:
     for key, value in now.items():
-        if before.get(key) != value:
+        if _as_list(key, before.get(key)) != _as_list(key, value):
             shown = "" if key in HASHES else f" ({before.get(key)!r}, now {value!r})"
             raise UsageError(f"out={out} holds {kind} with another {WORDS.get(key, key)}{shown}: {ADVICE}")
+
+
+def _as_list(key: str, value: Any) -> Any:
+    """Return one layer as a list of one, as which a command line gives it."""
+    return [value] if key == "layers" and isinstance(value, str) else value
 
 
 def _check_data(out: Path, batches: Batches, n_samples: int, digest: str) -> None:
