@@ -17,6 +17,7 @@ import torch
 import resi
 from resi.cli.main import run_command
 from resi.errors import DegenerateInputError, ShapeError, UsageError
+from resi.measures.functions import from_function
 from resi.registry import measures
 from resi.testing import MeasureCheckError, check_measure, measure_report
 
@@ -152,7 +153,7 @@ class Racing:
         return similarity(self.R, S) if len(self.R) == len(S) else 0.0
 
 
-NAN = "degenerate input: expected a finite number, or DegenerateInputError, found nan, on one side constant"
+NAN = "degenerate input: expected a finite number, or resi.errors.DegenerateInputError, found nan, on one side constant"
 FAULTS: dict[str, tuple[Any, str]] = {
     "similarity that is a distance": (
         lambda: variant(larger_is_more_similar=False),
@@ -169,6 +170,19 @@ FAULTS: dict[str, tuple[Any, str]] = {
     "the same for all": (
         lambda: made(lambda R, S, _: 1.0),
         "direction: noisy copy: expected a copy and independent noise",
+    ),
+    "the same for all, direction not known": (
+        lambda: from_function(lambda R, S: 1.0, "made"),
+        "different values: expected a copy and independent noise distinguished, found one value for all, 1",
+    ),
+    "a matrix": (
+        lambda: made(lambda R, S, _: R.T @ S),
+        "a finite number: expected one for two representations, found MeasureError: made returned a tensor of shape "
+        "(6, 5), expected a number",
+    ),
+    "nothing": (
+        lambda: made(lambda R, S, _: None),
+        "a finite number: expected one for two representations, found MeasureError: made returned None, expected a",
     ),
     "not symmetric": (
         lambda: made(lambda R, S, _: similarity(R, S) + float(R.mean() - S.mean())),
@@ -244,7 +258,7 @@ FAULTS: dict[str, tuple[Any, str]] = {
     ),
     "error for one feature": (
         lambda: made(lambda R, S, _: similarity(R, S) + 0 * float(R[:, 1].sum())),
-        "shapes: expected a value, or DegenerateInputError, found IndexError",
+        "shapes: expected a value, or resi.errors.DegenerateInputError, found IndexError",
     ),
     "NaN of what is constant": (lambda: made(lambda R, S, _: similarity(R, S)), NAN),
     "a constant beside the scale": (
@@ -381,6 +395,46 @@ def test_what_holds_and_is_not_declared_is_suggested() -> None:
     assert not measure_report(squared, cost=False).undeclared
 
 
+def test_what_is_suggested_can_be_pasted() -> None:
+    def cosine(R: Any, S: Any) -> float:
+        return similarity(R, S)
+
+    report = measure_report(from_function(cosine), cost=False)
+    lines = str(report).splitlines()
+    at = lines.index("to declare it, below the function")
+    pasted = [line.strip() for line in lines[at + 1 : lines.index("", at)]]
+    assert "cosine.symmetric = True" in pasted
+    exec("\n".join(pasted), {"cosine": cosine})
+    again = measure_report(from_function(cosine), cost=False)
+    assert not again.undeclared
+    assert not {"symmetric", "self_value"} - set(again.passed)
+    silent = variant(symmetric=False, self_value=None, invariances=frozenset({"permutation"}))
+    declared = measure_report(silent, cost=False).declarations
+    every = '{"orthogonal", "permutation", "isotropic_scaling", "translation"}'
+    assert declared == ("symmetric = True", "self_value = 1.0", f"invariances = {every}")
+
+
+def test_a_power_that_does_not_fit_is_not_shown() -> None:
+    from resi.testing.measures.cost import Cost, Times
+
+    def growth(*seconds: float) -> float | None:
+        times = [Times(64 * 2**place, 4, one, one) for place, one in enumerate(seconds)]
+        return Cost(times, times, "").exponent("compare", "samples")
+
+    assert growth(1.0, 2.0, 4.0) == pytest.approx(1)
+    assert growth(1.0, 1.0, 30.0) is None
+    assert growth(1.0, 1.0, 0.98) is None
+    assert growth(4.0, 1.0, 4.0) is None
+
+
+def test_a_function_has_no_time_of_preparing() -> None:
+    def shift(R: Any, S: Any) -> float:
+        return float((R.mean() - S.mean()).abs())
+
+    assert [line.split()[0] for line in measure_report(from_function(shift)).cost.lines()] == ["compare", "declared"]
+    assert "prepare (once" in "\n".join(measure_report(Honest).cost.lines())
+
+
 def test_a_measure_that_writes_to_its_input_is_checked_in_all_else() -> None:
     report = measure_report(made(lambda R, S, _: similarity(R.sub_(1), S), self_value=0.5), cost=False)
     assert {"input left as it is", "self_value"} <= {violation.check for violation in report.failed}
@@ -398,7 +452,7 @@ def test_widths_that_are_refused_are_said() -> None:
 
     report = measure_report(made(cosine, invariances={"isotropic_scaling"}, self_value=1.0), cost=False)
     assert not report.failed
-    assert ("different widths", "refused: ShapeError: made: both need the same width") in report.limits
+    assert ("different widths", "refused: ShapeError: made: both need the same width", "") in report.limits
 
 
 @dataclass
@@ -473,8 +527,11 @@ def test_the_command_checks_a_file(tmp_path: Path, capsys: pytest.CaptureFixture
     said = capsys.readouterr().out
     assert "shift: conforms" in said
     assert "other: conforms" in said
+    assert said.splitlines()[-1] == "2 measures: 2 conform"
     assert max(map(len, said.splitlines())) <= 80
     path.write_text(FILE.format(symmetric=True).replace("** 2)", "* 1)"))
+    assert run_command(["check-measure", str(path), "--no-cost"]) == 1
+    assert capsys.readouterr().out.splitlines()[-1] == "2 measures: 1 conform, 1 failed: shift"
     assert run_command(["check-measure", f"{path}:shift", "--no-cost", "--json"]) == 1
     (report,) = json.loads(capsys.readouterr().out)
     assert "symmetric" in {violation["check"] for violation in report["failed"]}

@@ -97,12 +97,23 @@ class MeasureError(ResiError):
     """A measure that was stopped, ended its process, or did something that would harm other comparisons."""
 
 
+NEARLY_AS_NEAR = 0.25
+"""By how much less another name may be near, to be suggested beside the nearest."""
+
+
 def unknown_name(kind: str, name: str, known: Collection[str], hint: str = "") -> UsageError:
     """Build the error for a name that does not exist: the nearest names, then all of them."""
-    near = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.5)
+    near = near_names(name.lower(), known)
     guess = f"; did you mean {' or '.join(near)}?" if near else "."
     listing = ", ".join(sorted(known)) or "none"
     return UsageError(f"unknown {kind} {name!r}{guess} Known: {listing}.{hint}")
+
+
+def near_names(name: str, known: Collection[str]) -> list[str]:
+    """Return up to three known names that are near to one: of a very near one, not those that are far less so."""
+    found = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    shares = [difflib.SequenceMatcher(None, each, name).ratio() for each in found]
+    return [each for each, share in zip(found, shares, strict=True) if share >= shares[0] - NEARLY_AS_NEAR]
 
 
 def listed(names: Iterable[str], most: int = 8) -> str:

@@ -121,7 +121,8 @@ def test_columns_and_what_does_not_change(two) -> None:
     plain = resi.pairwise(two, ["cka", "rsa"])
     table = resi.pairwise(two, ["cka", "rsa"], null=29)
     assert plain.columns == list(PAIRWISE)
-    assert table.columns == [*PAIRWISE, *CHANCE]
+    exact = [name for name in CHANCE if name.startswith("exact_")]
+    assert table.columns == [*PAIRWISE, *exact, "null_mean", "null_95", "p_value", "calibrated"]
     assert table.drop(*CHANCE, "seconds").equals(plain.drop("seconds"))
     assert table["p_value"].min() == 1 / 30
     again = resi.pairwise({"b": two["b"], "z": two["z"]}, "rsa", null=29, threads=2)
@@ -172,7 +173,7 @@ def test_a_value_is_a_float_that_knows_more(two) -> None:
     found = resi.compare(two["a"], two["b"], null=49)
     assert found == plain
     assert isinstance(found, float)
-    assert repr(found).startswith(f"Value({plain!r}, p_value=0.02, calibrated=0.")
+    assert repr(found).startswith(f"Value({plain:.6g}, p_value=0.02, calibrated=0.")
     for other in (copy.copy(found), pickle.loads(pickle.dumps(found))):
         assert (other, other.p_value, other.note) == (found, found.p_value, found.note)
     assert f"{found:.2f}" == f"{plain:.2f}"
@@ -271,3 +272,17 @@ def test_an_aggregate_without_all_values_has_none(two) -> None:
     assert "the most similar pair of layers is unknown" in row["error"]
     with pytest.raises(UsageError, match="expected 'max', 'mean' or a function"):
         resi.calibrate({"a": two["a"]}, {"b": two["b"]}, aggregate="median")
+
+
+def test_a_printed_table_shows_what_was_asked_for() -> None:
+    arrays = {name: np.random.default_rng(number).normal(size=(40, 4)) for number, name in enumerate("abc")}
+    for options, shown in (
+        ({"null": 19}, ["p_value", "calibrated"]),
+        ({"bootstrap": 40}, ["low", "high"]),
+        ({"bootstrap": 40, "draws": True}, ["low", "high"]),
+        ({"null": 19, "bootstrap": 40}, ["low", "high", "p_value", "calibrated"]),
+    ):
+        table = resi.pairwise(arrays, **options)
+        heading = str(table).splitlines()[2]
+        assert all(name in heading for name in ["source", "target", "measure", "value", *shown])
+        assert table.columns[-len(shown) :] == shown

@@ -31,7 +31,7 @@ def table(layers) -> pl.DataFrame:
 
 def test_other_columns_stay_as_they_are(layers, table):
     plain = resi.pairwise(layers, ["cka", "linear_regression"])
-    assert table.columns == [*plain.columns, "low", "high", "samples", "draws"]
+    assert table.columns == [*plain.columns, "samples", "draws", "low", "high"]
     assert table.select(plain.columns).drop("seconds").equals(plain.drop("seconds"))
     limits = resi.pairwise(layers, "cka", bootstrap=resi.Bootstrap(50))
     assert limits.columns == [*plain.columns, "low", "high"]
@@ -46,6 +46,10 @@ def test_a_pair_has_the_same_interval_beside_others_and_alone(layers, table):
     alone = resi.compare(layers["one"], layers["two"], bootstrap=50)
     assert (alone, alone.low, alone.high) == pytest.approx((row["value"], row["low"], row["high"]), rel=1e-12)
     assert "low=" in repr(alone)
+    assert "note=" not in repr(alone)
+    few = resi.compare(layers["one"][:6], layers["two"][:6], bootstrap=40)
+    assert few.low is None
+    assert repr(few) == f"Value({float(few):.6g}, note={few.note!r})"
     both = resi.compare(layers["one"], layers["two"], bootstrap=50, null=9)
     assert (both.low, both.p_value) == (alone.low, 0.1)
 

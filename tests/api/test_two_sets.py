@@ -17,7 +17,7 @@ import torch
 import resi
 from resi import registry
 from resi.engine.execution import Engine
-from resi.errors import FactError, ShapeError, UsageError
+from resi.errors import FactError, MeasureError, ShapeError, UsageError
 from resi.extraction.collection import Representations
 from resi.measures.base import Measure
 from resi.results.schema import PAIRWISE
@@ -314,7 +314,7 @@ def test_slow_calls_show_progress_and_quick_ones_do_not(monkeypatch: pytest.Monk
     with console.progress("pairwise", 5, after=2.0) as advance:
         for _ in range(5):
             advance()
-    assert capsys.readouterr().err.splitlines()[0].startswith("pairwise: 3/5, 12.0 s so far, about 8.0 s to go")
+    assert capsys.readouterr().err.splitlines()[0].startswith("pairwise: 3/5, 12 s so far, about 8 s to go")
 
 
 def test_the_first_of_many_steps_forecasts_nothing(monkeypatch: pytest.MonkeyPatch, capsys) -> None:
@@ -323,14 +323,45 @@ def test_the_first_of_many_steps_forecasts_nothing(monkeypatch: pytest.MonkeyPat
     clock = itertools.count(step=20.0)
     monkeypatch.setattr(console.time, "monotonic", lambda: next(clock))
     with console.progress("comparing", 200) as advance:
-        for _ in range(2):
+        for _ in range(3):
             advance()
-    first, second, _ = capsys.readouterr().err.splitlines()
-    assert first == "comparing: 1/200, 20.0 s so far"
-    assert second == "comparing: 2/200, 40.0 s so far, about 66 min to go"
+    first, second, third, _ = capsys.readouterr().err.splitlines()
+    assert first == "comparing: 1/200, 20 s so far"
+    assert second == "comparing: 2/200, 40 s so far"
+    assert third == "comparing: 3/200, 1 min 0 s so far, about 66 min to go"
 
 
 def test_the_table_is_an_ordinary_frame() -> None:
     frame = resi.pairwise(some("ab"), [total])
     assert isinstance(frame, pl.DataFrame)
     assert pickle.loads(pickle.dumps(frame)).equals(frame)
+
+
+def test_the_singular_and_the_plural_of_measures_are_told_apart() -> None:
+    R, S = ARRAYS["a"], ARRAYS["b"]
+    with pytest.raises(UsageError, match=r"compare: unknown argument 'measures'; did you mean measure=\?"):
+        resi.compare(R, S, measures="cka")
+    with pytest.raises(UsageError, match=r"pairwise: unknown argument 'measure'; did you mean measures=\?"):
+        resi.pairwise(some("ab"), measure="cka")
+    with pytest.raises(UsageError, match=r"evaluate: unknown argument 'measure'; did you mean measures=\?"):
+        resi.evaluate([], "shortcut", measure="cka")
+
+
+@pytest.mark.parametrize(("axes", "shape"), [((30, 12, 3), "ntd"), ((30, 3, 4, 4), "nchw")])
+def test_arrays_of_more_axes_are_told_what_to_pass(axes: tuple[int, ...], shape: str) -> None:
+    array = RNG.normal(size=axes)
+    advice = rf"needs 2 axes; pass shape='{shape}', or pooling='mean' to extract"
+    with pytest.raises(ShapeError, match=advice):
+        resi.compare(array, array)
+    with pytest.raises(ShapeError, match=advice):
+        resi.pairwise({"a": array, "b": array})
+
+
+def test_what_is_no_number_is_named() -> None:
+    def products(R, S):
+        return R.T @ S
+
+    with pytest.raises(MeasureError, match=r"^products returned a tensor of shape \(4, 5\), expected a number$"):
+        resi.compare(ARRAYS["a"], ARRAYS["b"], products)
+    (error,) = resi.pairwise(some("ab"), {"nothing": lambda R, S: None}).filter(status="failed")["error"].unique()
+    assert error.endswith("nothing returned None, expected a number")

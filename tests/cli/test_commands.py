@@ -60,7 +60,7 @@ def process(*words: str) -> subprocess.CompletedProcess[str]:
         (["model=gcnn"], "unknown model 'gcnn'; did you mean gcn or pgnn? Known: albert, "),
         (
             ["test=augmentations"],
-            "unknown test 'augmentations'; did you mean augmentation or label_randomization? Known: ",
+            "unknown test 'augmentations'; did you mean augmentation? Known: ",
         ),
         (["domain=graphs"], "unknown domain 'graphs'; did you mean graph? Known: custom, graph, language, vision."),
         (["groups=4"], "groups=4: test=augmentation of domain=graph has groups=2, 3, 5"),
@@ -135,8 +135,9 @@ def process(*words: str) -> subprocess.CompletedProcess[str]:
             ["lists"],
             f"unknown command 'lists'; did you mean list? Known: {', '.join(sorted(COMMANDS))}",
         ),
+        (["descrbe"], "unknown command 'descrbe'; did you mean describe? Known: check-measure, "),
         (["list", "shards", "root=elsewhere"], "root=elsewhere is not a pattern of names: write --root elsewhere"),
-        (["describe", "ckaa"], "unknown name 'ckaa'; did you mean cka or cora? Known: "),
+        (["describe", "ckaa"], "unknown name 'ckaa'; did you mean cka? Known: "),
         (["protocol=publishd"], "unknown protocol 'publishd'; did you mean published? Known: corrected, published."),
     ],
 )
@@ -199,6 +200,14 @@ def test_help_lists_commands_and_every_key_of_a_run(capsys: pytest.CaptureFixtur
     keys |= {f"{group}.{field.name}" for group, schema in SUBKEYS.items() for field in fields(schema)}
     assert sorted(shown) == sorted(keys - {"dataset.name"})  # a dataset is chosen by dataset=NAME
     assert "measure=[cka,rsa]" in text
+
+
+def test_help_of_a_run_is_that_of_resi(capsys: pytest.CaptureFixture[str]) -> None:
+    for words in (["measure=cka", "--help"], ["-m", "test=augmentation", "-h"]):
+        assert run_command(words) == 0
+        text = capsys.readouterr().out
+        assert "resi check-measure" in text
+        assert "Hydra" not in text.splitlines()[0]
 
 
 def test_the_keys_of_launchers_are_explained_in_the_docs() -> None:

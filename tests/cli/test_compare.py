@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 import torch
 
 import resi
+from resi.cli.arguments import names_in
 from resi.cli.main import run_command
 
 IDS = [f"{row}.png" for row in range(30)]
@@ -85,6 +87,49 @@ def test_layers_of_many_are_chosen(folder: Path, capsys: pytest.CaptureFixture[s
     resi.save("bert", resi.Representations.from_tensors({"pooler": torch.from_numpy(array(9))}, IDS))
     assert run_command(["compare", "r18", "bert", "layers=[layer2,pool*]", "--csv"]) == 0
     assert pl.read_csv(capsys.readouterr().out.encode()).select("source", "target").rows() == [("layer2", "pooler")]
+
+
+@pytest.mark.parametrize(
+    "layers",
+    ["layer[02]", "[layer[02]]", "layer[0],layer2", "'layer[02]'", '["layer0",layer[2]]', "[layer[0], layer[1-2]]"],
+)
+def test_brackets_in_a_name_are_those_of_a_pattern(
+    folder: Path, capsys: pytest.CaptureFixture[str], layers: str
+) -> None:
+    assert run_command(["compare", "r18", f"layers={layers}", "--csv"]) == 0
+    rows = pl.read_csv(capsys.readouterr().out.encode()).select("source", "target").rows()
+    assert ("layer0", "layer2") in rows
+    assert len(rows) == (3 if "1-2" in layers else 1)
+
+
+def test_a_name_with_brackets_is_itself(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    known = {name: torch.from_numpy(array(seed)) for seed, name in enumerate(("lstm[1]", "lstm[0]", "head"))}
+    resi.save("rnn", resi.Representations.from_tensors(known, IDS))
+    assert run_command(["compare", "rnn", "layers=lstm[1],head", "--csv"]) == 0
+    assert pl.read_csv(capsys.readouterr().out.encode()).select("source", "target").rows() == [("lstm[1]", "head")]
+
+
+@pytest.mark.parametrize(
+    ("value", "names"),
+    [
+        ("cka", ["cka"]),
+        ("[cka,rsa]", ["cka", "rsa"]),
+        ('["cka","rsa"]', ["cka", "rsa"]),
+        ("blocks.[0-5]", ["blocks.[0-5]"]),
+        ("[0-5].conv", ["[0-5].conv"]),
+        ("[[0-5]]", ["[0-5]"]),
+        ("[blocks.[0,1],x]", ["blocks.[0,1]", "x"]),
+        ("a[0].[b]", ["a[0].[b]"]),
+        ("'a,b',c", ["a,b", "c"]),
+        ("it's", ["it's"]),
+        ("a,,b", ["a", "", "b"]),
+        ("[cka,rsa", None),
+        ("cka,rsa]", None),
+        ("a.[0-5", None),
+    ],
+)
+def test_names_of_a_value(value: str, names: list[str] | None) -> None:
+    assert names_in(value) == names
 
 
 def test_rows_in_another_order_are_an_error_or_aligned(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -163,10 +208,11 @@ def test_what_chance_gives_is_shown_and_written(folder: Path, capsys: pytest.Cap
     Path("labels.txt").write_text("\n".join("xy"[row % 2] for row in range(30)), encoding="utf-8")
     assert run_command(["compare", "a.npy", "b.npy", "null=19"]) == 0
     found = resi.compare(array(0), array(1), null=19)
-    line = capsys.readouterr().out.splitlines()[1].split("  ")
-    assert [part.strip() for part in line if part] == [
-        *("cka", f"{found:.4f}", f"p {found.p_value:.4f}", f"calibrated {found.calibrated:.4f}"),
-        "larger is more similar",
+    lines = [re.split(r"\s{2,}", line.strip()) for line in capsys.readouterr().out.splitlines()]
+    assert lines == [
+        ["a and b"],
+        ["measure", "value", "p", "calibrated", "larger is"],
+        ["cka", f"{found:.4f}", f"{found.p_value:.4f}", f"{found.calibrated:.4f}", "more similar"],
     ]
     assert run_command(["compare", "r18", "null=19", "blocks=labels.txt", "--out", "table.csv"]) == 0
     table = pl.read_csv("table.csv")
@@ -177,3 +223,23 @@ def test_what_chance_gives_is_shown_and_written(folder: Path, capsys: pytest.Cap
     assert out[-1].startswith("  p above 0.05: ")
     assert run_command(["compare", "a.npy", "b.npy", "null=19", "blocks=nowhere.txt"]) == 2
     assert "blocks=nowhere.txt: expected a text file with one label a sample" in capsys.readouterr().err
+
+
+def test_a_pair_with_more_than_a_value_is_a_table_of_80_columns(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["compare", "a.npy", "b.npy", "null=19", "bootstrap=40"]
+    assert run_command([*words, "measure=[cka,procrustes]"]) == 0
+    pair, *lines = capsys.readouterr().out.splitlines()
+    assert pair == "a and b"
+    assert [line.index(title) for line in lines[:1] for title in ("measure", "95 % interval", "larger is")] == [
+        lines[1].index(text) for text in ("cka", lines[1].split()[2], "more similar")
+    ]
+    assert max(map(len, lines)) <= 80
+    assert lines[2].endswith("  more different")
+    found = resi.compare(array(0), array(1), null=19, bootstrap=40)
+    assert f"{found.low:.4f}..{found.high:.4f}" in lines[1]
+    assert run_command([*words, "measure=effective_rank_difference"]) == 0
+    *_, last = lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert last == "  effective_rank_difference: smaller is more similar"

@@ -60,6 +60,14 @@ def test_layers_are_written_and_compared(folder: Path, capsys: pytest.CaptureFix
     assert value == pytest.approx(resi.compare(expected["0"], expected["2"]), abs=1e-5)
 
 
+def test_a_finished_extraction_is_there_already(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said = []
+    for more in ([], [], ["overwrite=true"]):
+        assert run_command([*WORDS, "layers=0", "out=reps/net", *more]) == 0
+        said.append(capsys.readouterr().err.splitlines()[-1].partition(";")[0])
+    assert said == ["written to reps/net", "already there, in reps/net", "written to reps/net"]
+
+
 def test_layers_are_listed(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command([*WORDS, "--list"]) == 0
     lines = capsys.readouterr().out.splitlines()

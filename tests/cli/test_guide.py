@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,8 +36,11 @@ def test_a_run_says_what_it_trains_and_for_how_long(root: Path, capsys: pytest.C
     )
     # Each of two workers takes a half, up to one model.
     seconds = [estimate.seconds for model in plan.missing_models() if (estimate := Rates().training(model))]
-    said = float(line.split("about ")[1].split()[0]) * (60 if " min " in line else 1)
-    assert sum(seconds) / 2 - 0.06 <= said <= sum(seconds) / 2 + max(seconds) + 30 * (" min " in line)
+    found = re.search(r"about (?:(\d+) min ?)?(?:(\d+) s)?", line)
+    assert found is not None
+    said = 60 * int(found[1] or 0) + int(found[2] or 0)
+    rounded = 0.5 if found[2] else 30
+    assert sum(seconds) / 2 - rounded <= said <= sum(seconds) / 2 + max(seconds) + rounded
 
 
 def test_of_short_trainings_and_other_stages_no_more_is_said_than_is_known(

@@ -10,8 +10,11 @@ from typing import Any, cast
 import polars as pl
 import pytest
 
+from resi.cli.list import print_rows
 from resi.cli.score_tables import print_scores
 from resi.cli.tables import print_result
+from resi.console.columns import Column
+from resi.console.tables import Section, print_table
 from resi.pipeline.run import RunResult
 from resi.results.schema import COMPARISONS, SCORES
 
@@ -166,3 +169,43 @@ def test_why_a_score_is_undefined_is_said_below_the_table(capsys) -> None:
     rows += [row("auprc", None, measure=name, reason="too large", **nothing) for name in "abcd"]
     lines = printed(rows, capsys)
     assert {"undefined: all fail (cka, rsa)", "undefined: too large (a, b, c and 1 more)"} <= set(lines)
+
+
+def shard(**more: object) -> dict[str, object]:
+    about = {"name": "vision-digits-label_randomization-30507d225c00", "domain": "vision", "dataset": "digits"}
+    about |= {"test": "label_randomization", "measures": ["cka", "rsa"], "rows": 210, "failed": 0, "noted": 0}
+    return {**about, "when": "2026-01-02T03:04:05+00:00", "state": "finished", **more}
+
+
+def listed_shards(rows: list[dict[str, object]], capsys: pytest.CaptureFixture[str]) -> list[str]:
+    print_rows("shards", rows)
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    return lines
+
+
+def test_shards_in_80_columns_show_what_is_not_in_their_name(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    heading, _, row, *_ = listed_shards([shard()], capsys)
+    assert heading.split() == ["name", "measures", "when"]
+    assert row.endswith("cka, rsa  2026-01-02 03:04")
+    short = listed_shards([shard(name="mine", failed=3)], capsys)[0].split()
+    assert {"dataset", "test", "measures", "failed", "when"} <= set(short)
+    broken = listed_shards([shard(), shard(state="damaged: the hash of comparisons.parquet is another one")], capsys)
+    assert "state" in broken[0]
+
+
+def test_the_hint_to_show_more_is_a_command_to_copy(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    command = "resi show vision-digits-label_randomization-30507d225c00 --wide"
+    columns = [Column("name", rank=0), *(Column(f"column {number}") for number in range(9))]
+    print_table(
+        columns, [Section([["x" * 40] + ["cell of the table"] * 9])], more=f"{command}, or COLUMNS=160 shows them"
+    )
+    lines = capsys.readouterr().out.splitlines()
+    assert f"{command}," in lines
+    assert lines[-1] == "or COLUMNS=160 shows them"

@@ -9,7 +9,7 @@ import pytest
 from rich.table import Table
 
 from resi.cli.main import run_command
-from resi.console import cell, output, say, write
+from resi.console import cell, output, progress, say, time_left, time_taken, write
 from resi.console.plain_text import encodable, visible
 
 CLEAR = "\x1b[2J\x1b[1;1H"
@@ -91,3 +91,36 @@ def test_a_warning_is_shown_with_its_control_characters_written_out() -> None:
 
     text = _visible_warning(UserWarning(f"odd {FORGED}"), UserWarning, "plugin.py", 3)
     assert text == f"plugin.py:3: UserWarning: odd {WRITTEN_OUT}\n"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.4, "0 s"), (59.4, "59 s"), (59.6, "1 min 0 s"), (114.2, "1 min 54 s"), (600, "10 min"), (7200, "2 h 0 min")],
+)
+def test_times_along_a_run_are_said_by_one_rule(seconds: float, text: str) -> None:
+    assert time_taken(seconds) == text
+
+
+def test_what_is_left_is_estimated_without_the_start(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 0.0
+    monkeypatch.setattr("resi.console.time.monotonic", lambda: now)
+    with progress("training models", 45) as advance:
+        for seconds in (42, 11, 11, 11, 64):  # the first is mostly start-up
+            now += seconds
+            advance()
+    assert capsys.readouterr().err.splitlines()[:-1] == [
+        "training models: 1/45, 42 s so far",
+        "training models: 2/45, 53 s so far",
+        "training models: 3/45, 1 min 4 s so far, about 7 min 42 s to go",
+        "training models: 4/45, 1 min 15 s so far, about 7 min 31 s to go",
+        "training models: 5/45, 2 min 19 s so far, about 16 min to go",
+    ]
+
+
+def test_a_speed_of_less_than_some_seconds_is_not_known() -> None:
+    assert time_left(3, 45, 2.0) is None
+    assert time_left(2, 45, 60.0) is None
+    assert time_left(3, 1000, 60.0) is None  # the first of many may be over when most of the work for others is done
+    assert time_left(11, 45, 60.0) == 6 * 34

@@ -338,3 +338,14 @@ def test_nan_in_tokens_that_pad_does_no_harm() -> None:
     data = {"x": x, "attention_mask": torch.tensor([[1, 1], [1, 0]])}
     for pooling in ("mean", "max", "cls", "last"):
         assert torch.equal(resi.extract(Masked(), data, "act", pooling)["act"], torch.ones(2, 3))  # type: ignore[arg-type]
+
+
+def test_sizes_are_in_kilobytes_where_a_layer_is_small() -> None:
+    def shown(rows: int) -> list[list[str]]:
+        found = resi.Representations.from_tensors({"a": torch.zeros(rows, 5), "b": torch.zeros(rows, 1000)})
+        return [line.split() for line in repr(found).splitlines()[1:]]
+
+    heading, small, large = shown(50)
+    assert (heading[-1], small[-1], large[-1]) == ("kB", "1.0", "200.0")
+    heading, small, large = shown(10_000)
+    assert (heading[-1], small[-1], large[-1]) == ("MB", "0.2", "40.0")

@@ -339,3 +339,39 @@ def test_a_checksum_finds_what_disks_do_to_rows(damage: str) -> None:
     else:
         changed[:512], changed[2048:2560] = changed[2048:2560], changed[:512]
     assert writing.checksum(changed) != writing.checksum(content)
+
+
+def defined_in(module: str, **body: Any) -> nn.Module:
+    """Return a network whose classes are of a module of that name."""
+    inner = type("Inner", (nn.Linear,), {"__module__": module, **body})
+    outer = type("Outer", (nn.Sequential,), {"__module__": module})
+    torch.manual_seed(0)
+    return outer(inner(4, 3), nn.ReLU())
+
+
+@pytest.mark.parametrize(("first", "second"), [("__main__", "own.networks"), ("own.networks", "__main__")])
+def test_a_class_of_a_script_is_the_same_where_another_script_imports_it(
+    tmp_path: Path, first: str, second: str
+) -> None:
+    data = torch.randn(9, 4, generator=torch.Generator().manual_seed(1))
+    before = resi.extract(defined_in(first), data, out=tmp_path / "net")
+    assert torch.equal(resi.extract(defined_in(second), data, out=tmp_path / "net")["0"], before["0"])
+    with pytest.raises(UsageError, match="with another structure of the model"):
+        resi.extract(defined_in(second, extra_repr=lambda _: "other"), data, out=tmp_path / "net")
+    other = defined_in(second)
+    other[0].weight.data += 1
+    with pytest.raises(UsageError, match="with another weights of the model"):
+        resi.extract(other, data, out=tmp_path / "net")
+
+
+def test_classes_of_two_modules_that_are_imported_are_not_the_same(tmp_path: Path) -> None:
+    data = torch.randn(9, 4)
+    resi.extract(defined_in("one"), data, out=tmp_path / "net")
+    with pytest.raises(UsageError, match=r"another class of the model \('one.Outer', now 'other.Outer'\)"):
+        resi.extract(defined_in("other"), data, out=tmp_path / "net")
+
+
+def test_one_layer_is_a_list_of_one(tmp_path: Path) -> None:
+    data = torch.randn(9, 4)
+    for layers in ("0", ["0"], "0"):
+        assert list(resi.extract(defined_in("one"), data, layers, out=tmp_path / "net")) == ["0"]

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+import torch
 from matplotlib import colormaps
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -209,3 +210,38 @@ def test_colours_of_two_sets_with_the_same_names_reach_over_the_diagonal() -> No
     image = resi.plot.heatmap(table).axes[0].images[0]
     assert image.get_array().tolist() == [[0.9, 0.2], [0.3, 0.8]]
     assert image.get_clim() == (0.2, 0.9)
+
+
+def test_axes_of_two_sets_are_named() -> None:
+    relu, tanh = ({str(layer): np.random.default_rng(start + layer).normal(size=(20, 3)) for layer in range(3)}
+                  for start in (0, 9))  # fmt: skip
+
+    def axes(*sets: object) -> tuple[str, str]:
+        ax = resi.plot.heatmap(resi.pairwise(*sets)).axes[0]
+        return ax.get_ylabel(), ax.get_xlabel()
+
+    assert axes(relu, tanh) == ("first", "second")
+    named = [resi.Representations.from_tensors({k: torch.tensor(v) for k, v in each.items()}, name=name)
+             for name, each in (("reps/relu", relu), ("reps/tanh", tanh))]  # fmt: skip
+    assert axes(*named) == ("reps/relu", "reps/tanh")
+    assert axes(named[0], named[0].subset("1")) == ("reps/relu (first)", "reps/relu (second)")
+    assert axes(relu) == ("", "")
+    filtered = resi.plot.heatmap(resi.pairwise(relu, tanh, ["cka", "rsa"]).filter(measure="rsa"))
+    assert (filtered.axes[0].get_ylabel(), filtered.axes[0].get_xlabel()) == ("source", "target")
+
+
+def test_two_sets_of_one_layer_are_not_one_set() -> None:
+    R, S = (np.random.default_rng(number).normal(size=(20, 3)) for number in range(2))
+    figure = resi.plot.heatmap(resi.pairwise({"x": R}, {"y": S}))
+    assert (names(figure, "y"), names(figure, "x")) == (["x"], ["y"])
+
+
+def test_layers_of_several_networks_are_grouped_by_network() -> None:
+    items = [f"{network}:{layer}" for network in ("enc", "mlp") for layer in range(3)]
+    figure = resi.plot.heatmap(
+        pairwise({pair: 0.1 * number for number, pair in enumerate(itertools.combinations(items, 2))})
+    )
+    assert legend_words(figure) == ["enc", "mlp"]
+    alone = resi.plot.heatmap(pairwise({(f"enc:{a}", f"enc:{b}"): value for (a, b), value in TRIPLE.items()}))
+    assert not legend_words(alone)
+    assert not legend_words(resi.plot.heatmap(pairwise(TRIPLE)))

@@ -7,6 +7,7 @@ import itertools
 import numpy as np
 import polars as pl
 import pytest
+from matplotlib.figure import Figure
 from scipy import stats
 from scipy.spatial.distance import pdist, squareform
 from sklearn.metrics import average_precision_score
@@ -15,6 +16,7 @@ import resi
 from resi.errors import UsageError
 from resi.groundings.scores import score_table
 from resi.plot.model_map import scaled
+from resi.plot.names import name_dots
 from tests.plot.tables import comparisons, pairwise, scores
 
 
@@ -188,3 +190,36 @@ def test_a_map_is_of_one_set_also_where_two_have_the_same_names() -> None:
     table = pairwise({(a, b): 0.5 for a in "abc" for b in "abc"})
     with pytest.raises(UsageError, match="compares 3 items with 3 others"):
         resi.plot.map(table)
+
+
+def test_layers_of_several_networks_are_coloured_by_network() -> None:
+    items = [f"{network}:{layer}" for network in ("enc", "mlp") for layer in range(3)]
+    table = pairwise({pair: 0.1 * number for number, pair in enumerate(itertools.combinations(items, 2))})
+    figure = resi.plot.map(table)
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["enc", "mlp"]
+
+
+def test_a_line_to_a_name_strikes_through_no_name() -> None:
+    figure = Figure(figsize=(3, 3))
+    ax = figure.subplots()
+    x = np.linspace(0.45, 0.55, 10)
+    ax.plot(x, x, "o")
+    ax.set(xlim=(0, 1), ylim=(0, 1))
+    name_dots(ax, x, x, [f"name {number}" for number in range(len(x))], 7)
+    figure.draw_without_rendering()
+    texts = [text for text in ax.texts if text.get_text()]
+    lines = [text for text in ax.texts if text.arrow_patch is not None]
+    assert lines
+    boxes = [text.get_window_extent() for text in texts]
+    for line in lines:
+        ends = line.arrow_patch.get_path().vertices
+        inner = ends[0] + np.linspace(0.05, 0.95, 30)[:, None] * (ends[-1] - ends[0])
+        assert not any(box.contains(*point) for box in boxes for point in inner)
+
+
+def test_the_panel_of_a_flat_map_is_flat() -> None:
+    places = {"a": 0.0, "b": 1.0, "c": 2.0, "d": 3.0}
+    line = {pair: abs(places[pair[0]] - places[pair[1]]) for pair in itertools.combinations(places, 2)}
+    flat = resi.plot.map(pairwise(line, "procrustes"))
+    round_ = resi.plot.map(pairwise(dict.fromkeys(line, 1.0), "procrustes"))
+    assert flat.get_figheight() < 0.7 * round_.get_figheight()

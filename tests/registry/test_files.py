@@ -164,7 +164,7 @@ WRONG = {
     "def f(R, S): return 0\nf.knows_direction = True\n": "'knows_direction' does not state the direction: state",
     "def f(R, S): return 0\nf.metric = 'yes'\n": "class attribute 'metric' must be a bool, not 'yes'",
     "def f(R): return 0\nf.larger_is_more_similar = True\n": "expected a function of R and S",
-    "\ndef f(R): return 0\nf.larger_is_mor_similar = True\n": "line 2: measure f: class attribute 'larger_is_mor_s",
+    "\ndef f(R): return 0\nf.larger_is_mor_similar = True\n": "line 2: measure f: attribute of the function 'larger_is",
     "import resi\ndef f(R, S): return 0\na = resi.as_measure(f, name='f', larger_is_more_similar=True)\n": "twice",
 }
 

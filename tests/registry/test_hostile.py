@@ -128,7 +128,7 @@ def test_a_run_by_each_of_them_is_one_line_or_rows_that_say_why(hostile: Path, t
         "bytes_raise": "LookupError: how many?",
         "bytes_text": "prepared_bytes returned 'many'; expected a number of bytes",
         "leaves": "leaves tried to end the program (SystemExit: 0)",
-        "speaks": "ValueError: could not convert string to float: 'much'",
+        "speaks": "speaks returned 'much', expected a number",
     }
     for name in usable:
         row = by_measure[name]

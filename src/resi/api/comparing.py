@@ -103,7 +103,14 @@ def compare(  # noqa: PLR0913 - all but the first two are options
     """
     from resi.api.measuring import choose_one
 
-    chosen = choose_one(measure, parameters, unnamed="function")
+    try:
+        chosen = choose_one(measure, parameters, unnamed="function")
+    except UsageError as error:
+        if "measures" not in parameters:
+            raise
+        raise UsageError(
+            "compare: unknown argument 'measures'; did you mean measure=? resi.pairwise takes several measures"
+        ) from error
     if samples is not None:
         samples = _checked_count("compare", "samples", samples, 2)
     _check_blocks("compare", null, bootstrap, blocks)
@@ -199,7 +206,8 @@ def pairwise(  # noqa: PLR0913 - all but the first are options
         it was computed; otherwise it is empty. ``larger_is_more_similar`` is null for plain functions, whose direction
         is unknown; those are compared in both orders.
         With ``null`` also ``null_mean, null_95, p_value, calibrated, exact_mean, exact_variance, exact_of``, see
-        :class:`resi.engine.chance.Chance` and docs/chance.md; unknown ones are null.
+        :class:`resi.engine.chance.Chance` and docs/chance.md; unknown ones are null. What is asked for is last: polars
+        prints the first and the last four columns.
         With ``bootstrap`` also ``low, high``: a 95 % interval of the expected value for the same number of other
         samples, see docs/intervals.md; null without a value or with too few samples, as ``note`` says. With ``draws``
         also ``samples``, the number of samples (or blocks) to draw from, and ``draws``, a list with the value of each
@@ -227,11 +235,13 @@ def pairwise(  # noqa: PLR0913 - all but the first are options
     from resi.api.pairs import How, compared, read_sets
     from resi.api.permutations import null_of
     from resi.machine.devices import plain_arithmetic
-    from resi.results.schema import CHANCE, DRAWS, INTERVALS, PAIRWISE
+    from resi.results.pairs import name_sets
+    from resi.results.schema import ASKED, CHANCE, DRAWS, INTERVALS, PAIRWISE
 
     for argument in unknown:
+        guess = "did you mean measures=? Otherwise, " if argument == "measure" else ""
         raise UsageError(
-            f"pairwise: unknown argument {argument!r}; parameters belong to a measure: "
+            f"pairwise: unknown argument {argument!r}; {guess}parameters belong to a measure: "
             f"measures={{'jaccard': {{'k': 20}}}}"
         )
     _check_blocks("pairwise", null, bootstrap, blocks)
@@ -249,7 +259,17 @@ def pairwise(  # noqa: PLR0913 - all but the first are options
         rows = compared(sets, chosen, How(memory, threads, samples, diagonal, permuted, drawn))
     more = [CHANCE] * (permuted is not None) + [INTERVALS] * (drawn is not None)
     more += [DRAWS] * (drawn is not None and drawn.keep)
-    return pl.DataFrame(rows, schema=functools.reduce(operator.or_, more, PAIRWISE), orient="row")
+    table = pl.DataFrame(rows, schema=functools.reduce(operator.or_, more, PAIRWISE), orient="row")
+    asked = [name for name in ASKED if name in table.columns]
+    table = table.select(pl.exclude(asked), *asked)
+    if others is not None:
+        name_sets(table, _name_of(representations, "first"), _name_of(others, "second"))
+    return table
+
+
+def _name_of(given: Any, otherwise: str) -> str:
+    """Return what a set is called: a path, or the name of a collection; else what it is called otherwise."""
+    return os.fspath(given) if isinstance(given, str | os.PathLike) else str(getattr(given, "name", "")) or otherwise
 
 
 def _check_blocks(function: str, null: Any, bootstrap: Any, blocks: Any) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from resi.api.frames import Ids, numbers_and_ids
 from resi.errors import ShapeError, UsageError, unknown_name
 from resi.extraction.collection import Representations
-from resi.measures.shapes import LAYOUTS, as_tensor
+from resi.measures.shapes import LAYOUTS, as_tensor, axes_advice
 from resi.representation import Representation
 from resi.specs import layout_of
 
@@ -196,7 +196,8 @@ def _relabelled(function: str, name: str, item: Representation, shapes: Shapes) 
     if layout not in LAYOUTS:
         raise ShapeError(f"{function}: unknown shape {layout!r} of {name}; known: {', '.join(LAYOUTS)}")
     if len(item.size) not in (2, len(layout)):
-        raise ShapeError(f"{function}: {name} has shape {item.size}; shape={layout!r} needs {len(layout)} axes")
+        advice = axes_advice(layout, len(item.size))
+        raise ShapeError(f"{function}: {name} has shape {item.size}; shape={layout!r} needs {len(layout)} axes{advice}")
     if item.size[0] < 2:
         raise ShapeError(f"{function}: {name} has shape {item.size}; at least 2 samples are needed")
     return dataclasses.replace(item, key=name, layout=layout, label=name)

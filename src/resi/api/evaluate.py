@@ -77,6 +77,7 @@ def evaluate(  # noqa: PLR0913 - all but the first two are options
     samples: int | None = None,
     null: int | None = None,
     root: str | os.PathLike[str] | None = None,
+    **unknown: Any,
 ) -> Evaluation:
     """Evaluate measures on your own models with one of the tests.
 
@@ -145,6 +146,9 @@ def evaluate(  # noqa: PLR0913 - all but the first two are options
     from resi.console import PATIENCE_SECONDS, quiet_for
     from resi.pipeline.run import run_config
 
+    for argument in unknown:
+        guess = "; did you mean measures=?" if argument == "measure" else ""
+        raise UsageError(f"evaluate: unknown argument {argument!r}{guess}")
     chosen = _measures(measures)
     options = _Options(
         groups=groups,

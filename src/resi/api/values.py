@@ -68,11 +68,11 @@ class Value(float):
         return float(self), None
 
     def __repr__(self) -> str:
-        """Show the number with its attributes."""
+        """Show the number with its attributes, all rounded, and the note."""
         known = {"p_value": self.p_value, "calibrated": self.calibrated, "null_95": self.null_95}
         known |= {"low": self.low, "high": self.high}
-        shown = ", ".join(f"{name}={value:.4g}" for name, value in known.items() if value is not None)
-        return f"Value({float(self)!r}{', ' if shown else ''}{shown})"
+        shown = [f"{float(self):.6g}", *(f"{name}={value:.4g}" for name, value in known.items() if value is not None)]
+        return f"Value({', '.join([*shown, f'note={self.note!r}'] if self.note else shown)})"
 
 
 def with_chance(value: float, sides: Sequence[Entry], measure: Measure, how: How) -> Value:

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
     from resi.registry.files import MeasureFile
 
+LIST = re.compile(r"\[(?:[^\[\]]|\[[^\[\]]*\])*\]")
+"""A whole text in brackets, with patterns such as ``blocks.[0-5]`` inside."""
+NAME = re.compile(r"""\s*(?:"([^"]*)"|'([^']*)'|((?:[^,\[\]]|\[[^\[\]]*\])*))\s*(?:,|$)""")
+"""A name or pattern, in quotes or without, and the comma after it."""
 _WORDS = {"true": True, "false": False, "null": None, "none": None}
 
 
@@ -43,12 +47,30 @@ def text(_key: str, value: str) -> str:
 
 
 def texts(key: str, value: str) -> list[str]:
-    """Return a list of names: ``a``, ``a,b`` or ``[a,b]``."""
-    inner = value.removeprefix("[").removesuffix("]")
-    found = [part.strip() for part in inner.split(",") if part.strip()]
-    if value.startswith("[") != value.endswith("]") or not found:
+    """Return a list of names: ``a``, ``a,b`` or ``[a,b]``; brackets inside a name are those of a pattern."""
+    found = [part for part in names_in(value) or () if part]
+    if not found:
         raise UsageError(f"{key}={value}: expected a name or a list, in quotes: '{key}=[a,b]'")
     return found
+
+
+def names_in(value: str) -> list[str] | None:
+    """Return the names in a text, divided at commas outside brackets and quotes; None if either is not closed.
+
+    Examples
+    --------
+    >>> names_in("[blocks.[0-5], 'a,b']")
+    ['blocks.[0-5]', 'a,b']
+    """
+    inner = value[1:-1] if LIST.fullmatch(value) else value
+    found: list[str] = []
+    place = 0
+    while match := NAME.match(inner, place):
+        found.append(next(text for text in match.groups() if text is not None).strip())
+        place = match.end()
+        if not match[0].endswith(","):
+            return found
+    return None
 
 
 def count(key: str, value: str) -> int:

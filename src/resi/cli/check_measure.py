@@ -53,6 +53,8 @@ def main(words: list[str]) -> int:
         reports.append(report)
         if not arguments.json:
             write(f"{'' if number == 0 else chr(10)}{report}\n")
+    if len(reports) > 1 and not arguments.json:
+        write(f"\n{_summary(reports)}\n")
     if arguments.json:
         write(json.dumps([_as_json(report) for report in reports], indent=2) + "\n")
     return 0 if all(report.ok for report in reports) else 1
@@ -68,6 +70,13 @@ def make_parser() -> argparse.ArgumentParser:
     found.add_argument("--no-cost", action="store_true", help="do not measure times")
     found.add_argument("--json", action="store_true", help="print JSON")
     return found
+
+
+def _summary(reports: list[MeasureReport]) -> str:
+    """Return how many of several measures conform, and which do not."""
+    failed = [report.measure for report in reports if not report.ok]
+    conform = len(reports) - len(failed)
+    return f"{len(reports)} measures: {conform} conform{f', {len(failed)} failed: ' * bool(failed)}{', '.join(failed)}"
 
 
 def _report(kind: type[Measure], values: dict[str, Any], arguments: argparse.Namespace) -> MeasureReport:

@@ -243,12 +243,11 @@ def _keep(table: pl.DataFrame, sides: Sides, arguments: argparse.Namespace) -> N
 
 def _draw(path: Path, table: pl.DataFrame, sides: Sides) -> None:
     from resi import plot
+    from resi.results.pairs import name_sets
 
-    figure = plot.heatmap(table)
     if not sides.is_one:
-        for panel in figure.axes[: table["measure"].n_unique()]:
-            panel.set_xlabel(sides.columns, fontsize=8, parse_math=False)
-            panel.set_ylabel(sides.rows, fontsize=8, parse_math=False)
+        name_sets(table, *sides)
+    figure = plot.heatmap(table)
     plot.save(figure, path)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import shlex
+from pathlib import Path
 from typing import Any
 
 from resi.cli.arguments import Key, count, flag, parser, split, text, texts
@@ -70,11 +71,14 @@ def make_parser() -> argparse.ArgumentParser:
 
 def _extract(model: str, data: str, values: dict[str, Any]) -> None:
     from resi.extraction.extract import extract
+    from resi.extraction.writing import finished
 
+    is_there = not values.get("overwrite") and finished(Path(values["out"]).expanduser()) is not None
     found = extract(model, data, **values)
     write(f"{found!r}\n")
     out = shlex.quote(values["out"])
-    say(f"written to {out}; compare its layers: resi compare {out} --plot layers.svg")
+    where = f"already there, in {out}" if is_there else f"written to {out}"
+    say(f"{where}; compare its layers: resi compare {out} --plot layers.svg")
 
 
 def _print_layers(model: str, data: str, values: dict[str, Any], as_json: bool) -> None:

@@ -7,7 +7,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from resi.choices import Stage
-from resi.console import format_seconds, say
+from resi.console import say, time_taken
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,7 +59,7 @@ def _about(plan: Plan, missing: list[ModelSpec]) -> str:
     total = makespan(shared, workers) + sum(seconds.values()) - sum(shared)
     if total < SHORT_SECONDS:
         return ""
-    return f" (about {format_seconds(total)}{f' on {workers} workers' if workers > 1 else ''})"
+    return f" (about {time_taken(total)}{f' on {workers} workers' if workers > 1 else ''})"
 
 
 def say_next(result: RunResult) -> None:

@@ -44,10 +44,16 @@ TEXTS = {
 }
 # Which columns are left out last where there is no room for all; the name is always shown.
 FIRST = {
-    "shards": ("state", "failed", "when", "rows", "noted"),
+    "shards": ("state", "failed", "measures", "when", "test", "dataset", "noted"),
+    "datasets": ("about", "domain", "embedded"),
     "progress": ("jobs", "done", "running", "failed", "stopped", "missing"),
     "plugins": ("error", "version"),
 }
+
+
+LAST_RANK = 100
+# What most shards have; where all have it, a column says nothing.
+ORDINARY = {"state": "finished", "failed": 0, "noted": 0}
 
 
 def main(words: list[str]) -> int:
@@ -240,19 +246,29 @@ def print_rows(kind: str, rows: list[Row], is_wide: bool = False) -> None:
             name,
             is_number=all(isinstance(row[name], int | None) and not isinstance(row[name], bool) for row in rows),
             is_text=name in TEXTS,
-            rank=_rank(name, FIRST.get(kind, ())),
+            rank=_rank(name, () if _is_ordinary(name, rows) else FIRST.get(kind, ())),
         )
         for name in filled
     ]
-    cells = [[_text(row[name]) for name in filled] for row in rows]
+    cells = [[_time(row[name]) if name == "when" else _text(row[name]) for name in filled] for row in rows]
     more = "a wider terminal, --wide or --json shows them"
     print_table(columns, [Section(cells)], within=UNLIMITED if is_wide else None, more=more)
+
+
+def _is_ordinary(name: str, rows: list[Row]) -> bool:
+    """Return whether a column says of all rows what it ordinarily does, so that it is left out first."""
+    return name in ORDINARY and all(row[name] == ORDINARY[name] for row in rows)
 
 
 def _rank(name: str, first: tuple[str, ...]) -> int:
     if name == "name":
         return 0
-    return 1 + first.index(name) if name in first else 1 + len(first)
+    return 1 + first.index(name) if name in first else LAST_RANK
+
+
+def _time(value: str) -> str:
+    """Return a time to the minute; JSON and CSV have the whole of it."""
+    return value[:16].replace("T", " ")
 
 
 def _write_csv(rows: list[Row]) -> None:

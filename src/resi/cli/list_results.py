@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from resi.choices import Status
-from resi.cli.arguments import CommandParser, add_correct
+from resi.cli.arguments import CommandParser, add_correct, names_in
 from resi.console import say, write
 from resi.errors import UsageError, unknown_name
 
@@ -154,7 +154,7 @@ def _query(kind: str, arguments: argparse.Namespace, words: list[str], rows: pl.
         if column not in columns:
             hint = f" Write --root {value}." if column == "root" else ""
             raise unknown_name("column", column, columns, hint)
-        filters.setdefault(column, []).extend(value.split(","))
+        filters.setdefault(column, []).extend(names_in(value) or value.split(","))
     sort = getattr(arguments, "sort", None)
     if sort and sort.removeprefix("-") not in columns[: -len(SIDES)]:
         raise unknown_name("column", sort.removeprefix("-"), columns[: -len(SIDES)])

@@ -147,6 +147,8 @@ def _dispatch(words: list[str]) -> int:
         from resi.cli.unknown import unknown_command
 
         raise unknown_command(words, list(COMMANDS))
+    if {"-h", "--help"}.intersection(words):  # Hydra has a help of its own, which says nothing of resi
+        return _about("--help", [])
     return _run_hydra(words)
 
 

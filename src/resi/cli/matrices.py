@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import textwrap
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from resi.choices import Status
+from resi.console.columns import Column, lay_out
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,6 +25,7 @@ LEVEL = 0.05
 """p-values above this are counted as those of chance."""
 LONGEST = 32
 """Letters of a name that are shown."""
+LARGER_IS = {True: "more similar", False: "more different", None: "not stated"}
 SELF = "-"
 """A cell that nothing was computed for, such as a layer with itself."""
 
@@ -128,20 +130,50 @@ def _matrix(table: pl.DataFrame, measure: str, is_one: bool, column: str = "valu
 def _list_of_pairs(table: pl.DataFrame, larger: dict[str, bool | None]) -> Iterator[str]:
     """Yield a line a pair and measure: few pairs are read more easily so."""
     pairs = list(dict.fromkeys(table.select("source", "target").iter_rows()))
-    width = max(map(len, larger))
+    lines = _lines_with_headings if {"low", "p_value"}.intersection(table.columns) else _plain_lines
     for number, (source, target) in enumerate(pairs):
         if number:
             yield ""
         yield f"{source} and {target}"
-        for row in table.filter(source=source, target=target).iter_rows(named=True):
-            measure = row["measure"]
-            text = number_text(row["value"], 4) if row["status"] == Status.ok else row["status"]
-            chance = ""
-            if row.get("p_value") is not None:
-                chance = f"  p {number_text(row['p_value'], 4)}  calibrated {number_text(row['calibrated'], 4)}"
-            if row.get("low") is not None:
-                text += f"  [{number_text(row['low'], 4)}, {number_text(row['high'], 4)}]"
-            yield f"  {measure:<{width}}  {text:>10}{chance}  {direction(larger[measure])}"
+        rows = table.filter(source=source, target=target).iter_rows(named=True)
+        yield from (f"  {line}" for line in lines(list(rows), larger))
+
+
+def _plain_lines(rows: Sequence[dict[str, Any]], larger: dict[str, bool | None]) -> Iterator[str]:
+    width = max(map(len, larger))
+    for row in rows:
+        yield f"{row['measure']:<{width}}  {_value_text(row):>10}  {direction(larger[row['measure']])}"
+
+
+def _lines_with_headings(rows: Sequence[dict[str, Any]], larger: dict[str, bool | None]) -> Iterator[str]:
+    """Yield a table of values with their intervals and what chance gives."""
+    columns = [Column("measure", rank=0), Column("value", is_number=True, rank=0)]
+    cells = [[row["measure"], _value_text(row)] for row in rows]
+
+    def add(column: Column, texts: Sequence[str]) -> None:
+        columns.append(column)
+        for line, text in zip(cells, texts, strict=True):
+            line.append(text)
+
+    if "low" in rows[0]:
+        add(Column("95 % interval", rank=0), [_interval_text(row) for row in rows])
+    for name, title in (("p_value", "p"), ("calibrated", "calibrated")):
+        if name in rows[0]:
+            add(Column(title, is_number=True, rank=0), [number_text(row[name], 4) for row in rows])
+    add(Column("larger is"), [LARGER_IS[larger[row["measure"]]] for row in rows])
+    found = lay_out(columns, cells, WIDTH - 2)
+    yield found.header
+    yield from (line for lines in found.lines for line in lines)
+    if found.left_out:
+        yield from (f"{row['measure']}: {direction(larger[row['measure']])}" for row in rows)
+
+
+def _value_text(row: dict[str, Any]) -> str:
+    return number_text(row["value"], 4) if row["status"] == Status.ok else str(row["status"])
+
+
+def _interval_text(row: dict[str, Any]) -> str:
+    return SELF if row["low"] is None else f"{number_text(row['low'], 4)}..{number_text(row['high'], 4)}"
 
 
 def _shown(matrix: Matrix, sides: Sides, larger: bool | None) -> Iterator[str]:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 QUIET_SECONDS = 10.0
+LEAST_STEPS, LEAST_SECONDS = 3, 3.0
+"""After so many steps, and seconds since the first, the rest is estimated."""
 PATIENCE_SECONDS = 2.0
 """What takes less needs no progress, where it is called from Python."""
 DEFAULT_WIDTH = 80
@@ -139,6 +141,31 @@ def format_seconds(seconds: float) -> str:
     return f"{seconds / 86_400:.0f} days"
 
 
+def time_taken(seconds: float) -> str:
+    """Return how long something takes or took, to the second up to ten minutes: ``42 s``, ``1 min 54 s``, ``31 min``.
+
+    All lines about a run have these, so that times can be compared along it.
+    """
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 600:
+        return f"{whole // 60} min {whole % 60} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def time_left(done: int, total: int, since_first: float) -> float | None:
+    """Return the seconds that the rest takes at the speed since the first step was done; None where it is not known.
+
+    The first step takes longer, as what it needs is loaded then; and the first of many may be over only when most of
+    the work for others is done, too.
+    """
+    if done < LEAST_STEPS or 100 * done < total or since_first < LEAST_SECONDS:
+        return None
+    return since_first / (done - 1) * (total - done)
+
+
 @contextlib.contextmanager
 def quiet_for(seconds: float) -> Iterator[None]:
     """Show no progress of the code inside in its first seconds, as ``after`` of :func:`progress`."""
@@ -169,23 +196,24 @@ def progress(label: str, total: int, after: float = 0.0) -> Iterator[Callable[[]
         with _bar(label, total, after) as advance:
             yield advance
         return
-    start = shown = time.monotonic()
+    start = shown = first = time.monotonic()
     done = 0
 
     def advance_line() -> None:
-        nonlocal done, shown
+        nonlocal done, shown, first
         done += 1
         now = time.monotonic()
+        first = now if done == 1 else first
         if now - shown >= QUIET_SECONDS and done < total:
             shown = now
-            left = format_seconds((now - start) / done * (total - done))
-            # The first of many steps may be over only when most of the work for others is done, too.
-            forecast = f", about {left} to go" if 100 * done >= total else ""
-            say(f"{label}: {done}/{total}, {format_seconds(now - start)} so far{forecast}")
+            left = time_left(done, total, now - first)
+            forecast = "" if left is None else f", about {time_taken(left)} to go"
+            say(f"{label}: {done}/{total}, {time_taken(now - start)} so far{forecast}")
 
     yield advance_line
     if not after or shown > start:
-        say(f"{label}: {done}/{total} in {time.monotonic() - start:.1f} s")
+        took = time.monotonic() - start
+        say(f"{label}: {done}/{total} in {time_taken(took) if took >= 60 else f'{took:.1f} s'}")
 
 
 @contextlib.contextmanager

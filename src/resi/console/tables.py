@@ -68,7 +68,18 @@ def print_table(
         for remark in section.remarks:
             _show(shown(remark), "dim", limit)
     if table.left_out:
-        _show(f"left out: {', '.join(table.left_out)}; {more}", "dim", limit)
+        _show_left_out(f"left out: {', '.join(table.left_out)}; ", shown(more), limit)
+
+
+def _show_left_out(what: str, more: str, limit: int | None) -> None:
+    """Show what is left out, and how to see it on a line of its own where both do not fit: commands can be copied."""
+    if limit is None or size(what + more) <= limit:
+        show(what + more, "dim")
+        return
+    _show(what.rstrip(), "dim", limit)
+    first, comma, rest = more.partition(", ")
+    for line in [more] if size(more) <= limit else [first + comma.rstrip(), rest]:
+        show(line, "dim")
 
 
 def _show(text: str, style: str, limit: int | None) -> None:

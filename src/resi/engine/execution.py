@@ -23,7 +23,7 @@ from resi.engine.watch import Activity, unwatched
 from resi.engine.workers import beside, place, stream, workers, workers_beside
 from resi.errors import ArtifactError, BudgetError, DegenerateInputError, ShapeError
 from resi.measures.base import Measure
-from resi.measures.guard import as_failure
+from resi.measures.guard import as_failure, as_number
 from resi.measures.needs import working
 
 if TYPE_CHECKING:
@@ -337,7 +337,8 @@ class Engine:
             )
             start = time.perf_counter()
             with self.watch(Activity(task.measure, pairs=((task.source, task.target),))), hear() as warned:
-                result = noted(judged(measure.compare(a.state, b.state)), measure, a, b, warned)
+                value = as_number(measure.name, measure.compare(a.state, b.state))
+                result = noted(judged(value), measure, a, b, warned)
                 for side in (a, b):
                     if side.guard is not None:
                         side.guard.check(measure)

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from resi.specs import Layout
 
 
-HEADINGS = ("layer", "shape", "layout", "type", "MB")
+HEADINGS = ("layer", "shape", "layout", "type")
+# Below this many bytes a layer is shown in kB, and so are the others.
+SMALL = 1e5
 # Layers that are shown as text.
 MOST_ROWS = 40
 # And in messages.
@@ -117,7 +119,7 @@ class Representations(Mapping[str, "Tensor"]):
             If a pattern matches no layer.
         """
         for pattern in patterns:
-            if not fnmatch.filter(self.layers, pattern):
+            if not any(fits_any(layer, [pattern]) for layer in self.layers):
                 raise unknown_layer(self.name, pattern, list(self.layers))
         kept = [layer for layer in self.layers if fits_any(layer, patterns)]
         return Representations(
@@ -180,7 +182,7 @@ class Representations(Mapping[str, "Tensor"]):
         return layer in self.layers
 
     def __repr__(self) -> str:
-        rows = [HEADINGS, *self._rows()]
+        rows = [self._headings(), *self._rows()]
         left_out = len(rows) - 1 - MOST_ROWS
         if left_out > 0:
             rows[1 + MOST_ROWS // 2 : 1 + MOST_ROWS // 2 + left_out] = [(f"... {left_out} more", "", "", "", "")]
@@ -188,25 +190,36 @@ class Representations(Mapping[str, "Tensor"]):
 
     def _repr_html_(self) -> str:
         """Return the table of layers that notebooks show."""
-        return html_table(HEADINGS, self._rows(), self._title())
+        return html_table(self._headings(), self._rows(), self._title())
 
     def _title(self) -> str:
         counts = [f"{len(self)} layer{'s' * (len(self) != 1)}", f"{len(self.samples)} samples"]
         return f"Representations{f' of {self.name}' if self.name else ''}: {', '.join(counts)}"
 
+    def _headings(self) -> tuple[str, ...]:
+        return (*HEADINGS, "kB" if self._is_small() else "MB")
+
+    def _is_small(self) -> bool:
+        known = [count for count in map(self._bytes, self.layers) if count is not None]
+        return bool(known) and min(known) < SMALL
+
+    def _bytes(self, layer: str) -> int | None:
+        width = WIDTHS.get(self.dtypes.get(layer, ""))
+        return None if width is None else width * math.prod(self.layers[layer].size)
+
     def _rows(self) -> list[tuple[str, ...]]:
         rows: list[tuple[str, ...]] = []
+        unit = 1e3 if self._is_small() else 1e6
         for layer, found in self.layers.items():
             size, dtype = " x ".join(map(str, found.size)), self.dtypes.get(layer, "")
-            width = WIDTHS.get(dtype)
-            megabytes = "" if width is None else f"{width * math.prod(found.size) / 1e6:.1f}"
-            rows.append((layer, size, found.layout, dtype, megabytes))
+            count = self._bytes(layer)
+            rows.append((layer, size, found.layout, dtype, "" if count is None else f"{count / unit:.1f}"))
         return rows
 
 
 def fits_any(layer: str, patterns: Iterable[str]) -> bool:
-    """Return whether a name matches any of the shell-style patterns."""
-    return any(fnmatch.fnmatchcase(layer, pattern) for pattern in patterns)
+    """Return whether a name matches any of the shell-style patterns, or is one of them, as ``lstm[1]``."""
+    return any(layer == pattern or fnmatch.fnmatchcase(layer, pattern) for pattern in patterns)
 
 
 def unknown_layer(of: str, pattern: str, known: Sequence[str]) -> UsageError:

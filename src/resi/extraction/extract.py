@@ -17,7 +17,7 @@ from resi.extraction.outputs import AXES
 from resi.extraction.passes import Pass
 from resi.extraction.patterns import check_exist, wanted_layers
 from resi.extraction.pooling import check_pooling
-from resi.extraction.reuse import into_folder
+from resi.extraction.reuse import Settings, into_folder
 from resi.extraction.running import running
 from resi.extraction.structure import hash_processor, hash_structure
 from resi.extraction.weights import hash_weights
@@ -154,7 +154,8 @@ def extract(  # noqa: PLR0913, PLR0917 - each is said where it is called
             "layouts": axes,
         }
         how = {"batch_size": batches.batch_size, **_place(runner)}
-        return into_folder(Path(out).expanduser(), batches, (what, how), about, work.into, overwrite)
+        settings = Settings(what, how, lambda module, other: hash_structure(network.module, (module, other)))
+        return into_folder(Path(out).expanduser(), batches, settings, about, work.into, overwrite)
 
 
 def _checked(layouts: Mapping[str, Axes] | None) -> dict[str, Axes]:

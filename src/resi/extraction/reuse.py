@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from resi.errors import DatasetError, UsageError
 from resi.extraction import writing
@@ -27,13 +27,35 @@ WORDS = {
     "structure": "structure of the model (its modules and their settings)",
     "processor": "tokenizer or transform",
 }
+MAIN = "__main__"
+"""The module of classes that are defined in the script that runs."""
 HASHES = ("weights", "structure", "processor")
+
+
+class Settings(NamedTuple):
+    """The settings of an extraction.
+
+    Attributes
+    ----------
+    what : mapping
+        What is extracted, which must match a finished extraction.
+    how : mapping
+        How, which must also match an extraction that is continued, so that the result has the same bits as from a
+        single call.
+    structure : callable
+        Takes the name of a Python module and another one under which its classes count; returns the hash of the
+        model's structure.
+    """
+
+    what: Mapping[str, Any]
+    how: Mapping[str, Any]
+    structure: Callable[[str, str], str]
 
 
 def into_folder(
     out: Path,
     batches: Batches,
-    settings: tuple[Mapping[str, Any], Mapping[str, Any]],
+    settings: Settings,
     about: Mapping[str, Any],
     take: Callable[[Folder], None],
     overwrite: bool = False,
@@ -42,9 +64,7 @@ def into_folder(
 
     Parameters
     ----------
-    settings : pair of mappings
-        What is extracted, which must match a finished extraction; and how, which must also match an extraction that is
-        continued, so that the result has the same bits as from a single call.
+    settings : Settings
     about : mapping
         Metadata of each file.
     take : callable
@@ -56,17 +76,18 @@ def into_folder(
         If the folder holds something else, or another process is writing to it.
     """
     _make(out)
-    what, how = settings
+    what, how, _ = settings
     with _locked(out):
         manifest, before = (None, None) if overwrite else (writing.finished(out), writing.unfinished(out))
         if manifest is not None:
-            _check_same(out, manifest["what"], what, "an extraction")
+            _check_same(out, manifest["what"], _as_before(settings, manifest["what"]), "an extraction")
             _check_data(out, batches, int(manifest["samples"]), str(manifest.get("data")))
             return load(out)
         if before is None:
             with written_to(out):
                 writing.empty(out)
         else:
+            what = _as_before(settings, before)
             _check_same(out, before, {**what, **how}, "an unfinished extraction")
         with contextlib.closing(Folder(out, {**what, **how})) as folder:
             take(folder)
@@ -98,11 +119,31 @@ def _locked(out: Path) -> Iterator[None]:
         yield
 
 
+def _as_before(settings: Settings, before: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what is extracted, with the class of the model under its earlier name if one of both is of a script.
+
+    A class that a script defines is of another module once another script imports it; its weights, and its structure
+    under the earlier name, are compared as ever.
+    """
+    was, now = str(before.get("model")), str(settings.what["model"])
+    for script, imported in ((was, now), (now, was)):
+        name = script.removeprefix(f"{MAIN}.")
+        if name != script and imported.endswith(f".{name}") and was != now:
+            modules = (now.removesuffix(f".{name}"), was.removesuffix(f".{name}"))
+            return {**settings.what, "model": was, "structure": settings.structure(*modules)}
+    return settings.what
+
+
 def _check_same(out: Path, before: Mapping[str, Any], now: Mapping[str, Any], kind: str) -> None:
     for key, value in now.items():
-        if before.get(key) != value:
+        if _as_list(key, before.get(key)) != _as_list(key, value):
             shown = "" if key in HASHES else f" ({before.get(key)!r}, now {value!r})"
             raise UsageError(f"out={out} holds {kind} with another {WORDS.get(key, key)}{shown}: {ADVICE}")
+
+
+def _as_list(key: str, value: Any) -> Any:
+    """Return one layer as a list of one, as which a command line gives it."""
+    return [value] if key == "layers" and isinstance(value, str) else value
 
 
 def _check_data(out: Path, batches: Batches, n_samples: int, digest: str) -> None:

@@ -23,17 +23,22 @@ NO_SETTINGS = ("training", "forward", "name_or_path")
 _PLAIN = (bool, int, float, str, type(None))
 
 
-def hash_structure(module: nn.Module) -> str:
+def hash_structure(module: nn.Module, renamed: tuple[str, str] | None = None) -> str:
     """Return a hash of the classes of all modules and their settings, 64 hexadecimal digits.
 
     Settings are the public attributes that are numbers, texts, functions, or tuples and lists of these, what the module
     shows of itself, and the config of a model of transformers. Two networks with the same weights and another
     activation, or number of attention heads, have different hashes; ``torch.compile`` changes nothing, nor does the
     folder that a model was read from.
+
+    Parameters
+    ----------
+    renamed : (str, str), optional
+        The name of a Python module, and the one under which its classes count.
     """
     digest = hashlib.sha256()
     for name, each in named(plain_module(module)).items():
-        for line in _lines(plain_module(each)):
+        for line in _lines(plain_module(each), renamed):
             digest.update(f"{name} {line}\n".encode())
     return digest.hexdigest()
 
@@ -51,9 +56,10 @@ def hash_processor(processor: Any) -> str:
     return digest.hexdigest()
 
 
-def _lines(module: nn.Module) -> Iterator[str]:
+def _lines(module: nn.Module, renamed: tuple[str, str] | None) -> Iterator[str]:
     kind = type(module)
-    yield f"{kind.__module__}.{kind.__qualname__}({_without_origin(module.extra_repr())})"
+    own = renamed[1] if renamed is not None and kind.__module__ == renamed[0] else kind.__module__
+    yield f"{own}.{kind.__qualname__}({_without_origin(module.extra_repr())})"
     for key, value in sorted(vars(module).items()):
         if key.startswith("_") or key in NO_SETTINGS:
             continue

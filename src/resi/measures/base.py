@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeVar
 
 from resi.errors import DegenerateInputError, FactError, ShapeError
 from resi.measures.facts import stated_problems, take_published, translated
-from resi.measures.guard import Guarded, as_failure, features_for
+from resi.measures.guard import Guarded, as_failure, as_number, features_for
 from resi.measures.needs import Needs, Size
 from resi.measures.shapes import views
 
@@ -104,7 +104,7 @@ class Measure:
 
     def compare(self, a: Any, b: Any) -> float:
         """Return the value for two prepared states."""
-        return float(self(a, b))
+        return as_number(self.name, self(a, b))
 
     def compare_many(
         self, states: Sequence[Any], pairs: Sequence[tuple[int, int]], spread: Spread
@@ -252,7 +252,7 @@ class Measure:
                     features.mark(states[-1])
                     guarded.append(features)
             label = self.name
-            value = float(self.compare(*states))
+            value = as_number(self.name, self.compare(*states))
         except DegenerateInputError as reason:
             raise DegenerateInputError(f"{label}: {reason}") from None
         except ShapeError as reason:
@@ -327,7 +327,7 @@ def as_measure(
     """
 
     def compare(self: Measure, a: Tensor, b: Tensor) -> float:
-        return float(function(a, b, "nd"))
+        return as_number(name, function(a, b, "nd"))
 
     body = {
         "__doc__": function.__doc__ or f"{name}.",

@@ -152,13 +152,13 @@ def _attributes(measure: type) -> Iterator[str]:
     return (name for name in names if not name.startswith("_"))
 
 
-def misspelt(attribute: str) -> Iterator[str]:
-    """Yield suggestions for class attributes that look like misspelt facts."""
+def misspelt(attribute: str, kind: str = "class attribute") -> Iterator[str]:
+    """Yield suggestions for attributes of a class, or of another kind, that look like misspelt facts."""
     known = [*KINDS, *PUBLISHED, *PUBLISHED_INVARIANCES]
     if attribute in (*known, *METHODS):
         return
     if near := difflib.get_close_matches(attribute, known, n=1, cutoff=0.85):
-        yield f"class attribute {attribute!r} is not a fact; did you mean {near[0]!r}?"
+        yield f"{kind} {attribute!r} is not a fact; did you mean {near[0]!r}?"
     elif near := difflib.get_close_matches(attribute, METHODS, n=1, cutoff=0.9):
         yield f"nothing calls {attribute!r}; did you mean {near[0]!r}?"
 

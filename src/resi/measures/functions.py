@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from resi.errors import FactError, UsageError
 from resi.measures.base import Measure, check_facts
 from resi.measures.facts import KINDS, PUBLISHED, misspelt, translated
+from resi.measures.guard import as_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -57,7 +58,7 @@ def from_function(
 
     def compare(self: Measure, a: Any, b: Any) -> float:
         values = {field: getattr(self, field) for field in fields}
-        return float(bound(a, b, **values, **({"shape": "nd"} if takes_shape else {})))
+        return as_number(self.name, bound(a, b, **values, **({"shape": "nd"} if takes_shape else {})))
 
     if DIRECTION not in stated and stated.get("knows_direction"):
         raise FactError(f"measure {name}: 'knows_direction' does not state the direction: state {DIRECTION!r} instead")
@@ -72,6 +73,7 @@ def from_function(
     kind: type[Measure] = dataclasses.dataclass(type(name, bases, content))
     check_facts(kind)
     kind.name = name
+    kind._function = own_name(function)  # type: ignore[attr-defined]
     return kind
 
 
@@ -91,7 +93,10 @@ def stated_facts(function: Callable[..., Any]) -> dict[str, Any]:
         if attribute in KINDS or attribute in PUBLISHED or attribute.startswith("invariant_to_"):
             facts[attribute] = value
         else:
-            problems += [f"measure {own_name(function)}: {problem}" for problem in misspelt(attribute)]
+            problems += [
+                f"measure {own_name(function)}: {problem}"
+                for problem in misspelt(attribute, "attribute of the function")
+            ]
     if problems:
         raise FactError(*problems)
     return facts

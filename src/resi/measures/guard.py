@@ -73,6 +73,27 @@ def features_for(measure: Measure, given: Tensor, dtype: torch.dtype | None = No
     return (Features if is_built_in(measure) else Guarded)(given, dtype, position)
 
 
+def as_number(name: str, value: Any) -> float:
+    """Return what a measure has returned as a float.
+
+    Raises
+    ------
+    MeasureError
+        If it is not a number.
+    """
+    try:
+        return float(value)
+    except (TypeError, ValueError, RuntimeError):
+        raise MeasureError(f"{name} returned {_described(value)}, expected a number") from None
+
+
+def _described(value: Any) -> str:
+    if hasattr(value, "shape") and hasattr(value, "dtype"):
+        kind = "a tensor" if isinstance(value, torch.Tensor) else "an array"
+        return f"{kind} of shape {tuple(value.shape)}"
+    return repr(value) if value is None or isinstance(value, str | complex) else f"a {type(value).__name__}"
+
+
 def as_failure(measure: Measure, error: BaseException) -> Exception:
     """Return the error that a measure has raised, replacing errors that would end the program.
 

@@ -202,7 +202,8 @@ def as_tensor(measure: str, argument: str, array: ArrayLike, layout: Layout) -> 
             "convert it first"
         )
     if tensor.ndim != len(layout) and tensor.ndim != 2:
-        raise ShapeError(f"{measure}: {argument} has shape {size}; shape={layout!r} needs {len(layout)} axes")
+        advice = axes_advice(layout, len(size))
+        raise ShapeError(f"{measure}: {argument} has shape {size}; shape={layout!r} needs {len(layout)} axes{advice}")
     if tensor.numel() == 0 or size[0] < 2:
         raise ShapeError(f"{measure}: {argument} has shape {size}; at least 2 samples and 1 feature are needed")
     # The extremes of what holds a NaN are NaN.
@@ -210,6 +211,12 @@ def as_tensor(measure: str, argument: str, array: ArrayLike, layout: Layout) -> 
         bad = int((~torch.isfinite(tensor)).sum())
         raise ShapeError(f"{measure}: {argument} of shape {size} holds {bad} NaN or infinite values")
     return tensor
+
+
+def axes_advice(layout: str, axes: int) -> str:
+    """Return what to write where features were expected and there are more axes; nothing in other cases."""
+    known = {3: "ntd", 4: "nchw"} if layout == "nd" else {}
+    return f"; pass shape={known[axes]!r}, or pooling='mean' to extract" if axes in known else ""
 
 
 def _plain_tensor(label: str, array: Any) -> Tensor:

@@ -30,6 +30,8 @@ MOST_WRITTEN = 12
 MOST_LABELS = 48
 LETTER = 0.055
 """Width of a letter of a label, in inches."""
+AXIS_INCHES = 0.18
+"""Height of the name of an axis."""
 BAR_INCHES = 0.055
 """Width of the bars that mark groups."""
 LINE_POINTS = 11
@@ -65,7 +67,7 @@ def heatmap(  # noqa: PLR0913 - all but the first are options
         rows and columns to draw, and in which order.
     groups : mapping from str to str, or sequence of str, optional
         The group of each item, by name or in the order of rows; shown as bars, with lines between groups. By default,
-        the settings of a table of comparisons.
+        the settings of a table of comparisons, and of layers ``NETWORK:LAYER`` the networks.
     order : str
         ``given``, or ``clustered``: average linkage by the first measure, with similar items next to each other.
     larger_is_more_similar : bool, optional
@@ -102,17 +104,21 @@ def heatmap(  # noqa: PLR0913 - all but the first are options
         first = maps[0]
         rows, across = clustered("heatmap", first.found, first.up)
         maps = [panel._replace(found=reordered(panel, first, rows, across)) for panel in maps]
-    size = _size(maps[0].found)
+    size = _size(maps[0])
     figure, axes = panels("heatmap", ax, len(maps), size)
     for one, panel, member in zip(axes, maps, members, strict=True):
         _draw(one, panel, member, limits, write)
     return figure
 
 
-def _size(found: Square) -> tuple[float, float]:
+def _size(panel: Panel) -> tuple[float, float]:
     """Return the size of one panel in inches: a column of a paper, or wider if there is more to show."""
+    found = panel.found
     down, across = found.values.shape
-    below, beside = (min(max(map(len, names)), 40) * LETTER for names in (found.columns, found.rows))
+    below, beside = (
+        min(max(map(len, names)), 40) * LETTER + AXIS_INCHES * bool(name)
+        for names, name in zip((found.columns, found.rows), panel.sets[::-1], strict=True)
+    )
     cell = (2.4 + 0.12 * max(0, min(max(down, across), MOST_LABELS) - 12)) / max(down, across)
     return max(cell * across, 1.2) + 0.95 + beside, max(cell * down, 1.2) + 0.45 + below
 
@@ -123,7 +129,7 @@ def _draw(ax: Axes, panel: Panel, member: Mapping[str, str], limits: Any, write:
     low, high = limits if limits is not None else _limits(found)
     colours = colormaps["viridis" if panel.up else "viridis_r"].with_extremes(bad=_NOT_COMPARED["facecolor"])
     image = ax.imshow(shown, cmap=colours, vmin=low, vmax=high, aspect="equal", interpolation="nearest")
-    _name_cells(ax, found)
+    _name_cells(ax, panel)
     if write if write is not None else max(found.values.shape) <= MOST_WRITTEN:
         _write_values(ax, found.values, image)
     thick = BAR_INCHES * ax.figure.dpi / ax.bbox.height
@@ -160,8 +166,9 @@ def _limits(found: Square) -> tuple[float, float]:
     return float(known.min()), float(known.max())
 
 
-def _name_cells(ax: Axes, found: Square) -> None:
-    axis_names(ax)
+def _name_cells(ax: Axes, panel: Panel) -> None:
+    found = panel.found
+    axis_names(ax, *panel.sets[::-1])
     for names, set_ticks in ((found.columns, ax.set_xticks), (found.rows, ax.set_yticks)):
         places = range(0, len(names), every(len(names), MOST_LABELS))
         set_ticks(places, [names[place] for place in places], fontsize=_label_size(len(names)), parse_math=False)

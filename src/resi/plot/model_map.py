@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, np.dtype[np.float64]]
 
 MOST_NAMES = 40
+WIDTH, HEAD = 3.4, 0.5
+"""Width of a panel, and height of its title, in inches."""
+FLATTEST = 0.55
+"""The smallest share of the width that a panel is high."""
 
 
 def map(  # noqa: PLR0913 - named after what it draws; all but the first are options
@@ -51,7 +55,8 @@ def map(  # noqa: PLR0913 - named after what it draws; all but the first are opt
     labels : sequence of str, optional
         Names of an array's rows; with a table, which items to draw.
     groups : mapping from str to str, or sequence of str, optional
-        The group of each item, shown by colour and marker. By default, the settings of a table of comparisons.
+        The group of each item, shown by colour and marker. By default, the settings of a table of comparisons,
+        and of layers ``NETWORK:LAYER`` the networks.
     larger_is_more_similar : bool, optional
         The direction of the measure, if neither the table nor resi knows it.
     names : bool, optional
@@ -75,7 +80,7 @@ def map(  # noqa: PLR0913 - named after what it draws; all but the first are opt
     """
     maps, known = chosen_maps("map", table, measure, labels, None, larger_is_more_similar)
     places = [scaled(_distances(panel)) for panel in maps]
-    figure, axes = panels("map", ax, len(maps), (3.4, 3.3))
+    figure, axes = panels("map", ax, len(maps), (WIDTH, _height([dots for dots, _ in places])))
     looks: dict[str, int] = {}
     for one, panel, (dots, stress) in zip(axes, maps, places, strict=True):
         member = group_of("map", groups, panel.found, known)
@@ -89,6 +94,12 @@ def map(  # noqa: PLR0913 - named after what it draws; all but the first are opt
         if names if names is not None else len(dots) <= MOST_NAMES:
             name_dots(one, dots[:, 0], dots[:, 1], panel.found.rows, SMALL - 1)
     return figure
+
+
+def _height(maps: Sequence[Array]) -> float:
+    """Return the height of panels in inches: flat maps, which would leave a square half empty, have flat panels."""
+    spans = [np.ptp(dots, axis=0) for dots in maps]
+    return HEAD + (WIDTH - HEAD) * min(1.0, max(FLATTEST, *(tall / max(wide, 1e-300) + 0.15 for wide, tall in spans)))
 
 
 def _distances(panel: Panel) -> Array:

@@ -11,16 +11,18 @@ import numpy as np
 from resi.errors import UsageError, unknown_name
 from resi.plot.reading import LABEL, as_frame, chosen_labels, points_up
 from resi.plot.squares import Square, square, with_sides
+from resi.results.pairs import names_of_sets
 
 Groups = Mapping[str, str] | Sequence[str] | None
 
 
 class Panel(NamedTuple):
-    """The values of one measure, and whether larger ones mean more similar."""
+    """The values of one measure, whether larger ones mean more similar, and the names of two sets."""
 
     name: str
     up: bool
     found: Square
+    sets: tuple[str, str] = ("", "")
 
 
 def chosen_maps(
@@ -32,15 +34,19 @@ def chosen_maps(
     """
     if not isinstance(table, str | Path) and not hasattr(table, "columns") and not hasattr(table, "collect"):
         return [_of_array(function, table, measure, labels, columns, given)], {}
-    sides = with_sides(as_frame(function, table, ["measure", "value"]))
+    sets = names_of_sets(table)
+    given_table = as_frame(function, table, ["measure", "value"])
+    sides = with_sides(given_table)
+    named = sets or (("source", "target") if "source" in given_table.columns else ("", ""))
     frame = as_frame(function, sides.table, ["source", "target"])
     maps = []
     for label in chosen_labels(function, frame, measure):
         rows = frame.filter(frame[LABEL] == label)
-        found = square(function, frame, label, sides.order)
+        found = square(function, frame, label, sides.order, is_two_sets=sets is not None)
         if labels is not None or columns is not None:
             found = _chosen(function, found, labels, columns)
-        maps.append(Panel(label, points_up(function, rows["measure"][0], rows, given), found))
+        up = points_up(function, rows["measure"][0], rows, given)
+        maps.append(Panel(label, up, found, ("", "") if found.is_square else named))
     return maps, sides.groups
 
 

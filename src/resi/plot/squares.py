@@ -11,7 +11,7 @@ from resi import registry
 from resi.errors import UsageError
 from resi.extraction.files.contents import natural
 from resi.plot.reading import LABEL, has_calibrated, model_labels, model_names
-from resi.results.pairs import is_mirrored, sides_of
+from resi.results.pairs import groups_of, is_mirrored, sides_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,7 +49,7 @@ class Sides(NamedTuple):
     order : list of str
         All items in the order of settings, seeds and layers; empty to keep the order of the table.
     groups : dict from str to str
-        The setting of each item, or its architecture, if that varies.
+        The setting of each item, or its architecture, if that varies; of layers of several networks, the network.
     """
 
     table: pl.DataFrame
@@ -59,31 +59,38 @@ class Sides(NamedTuple):
 
 def with_sides(table: pl.DataFrame) -> Sides:
     """Return a table of pairs with named sides; those of a run's comparisons are named by what distinguishes them."""
-    if "source" in table.columns or "setting_a" not in table.columns:
+    if "source" in table.columns and "target" in table.columns:
+        names = pl.concat([table["source"].cast(pl.String), table["target"].cast(pl.String)]).unique(
+            maintain_order=True
+        )
+        return Sides(table, [], groups_of(names.drop_nulls().to_list()))
+    if "setting_a" not in table.columns:
         return Sides(table, [], {})
     varying, (a, b) = model_names(table)
-    names = [model_labels(frame, varying) for frame in (a, b)]
+    labels = [model_labels(frame, varying) for frame in (a, b)]
     by = next((name for name in ("setting", "architecture") if name in varying and len(varying) > 1), None)
-    groups = {} if by is None else dict(zip(names[0] + names[1], [*a[by], *b[by]], strict=True))
+    groups = {} if by is None else dict(zip(labels[0] + labels[1], [*a[by], *b[by]], strict=True))
     both = pl.concat([a, b]).select(varying)
     seen = {name: _places(both[name].unique(maintain_order=True).to_list()) for name in ("setting", "architecture")
             if name in varying}  # fmt: skip
-    items = dict(zip(names[0] + names[1], both.iter_rows(named=True), strict=True))
+    items = dict(zip(labels[0] + labels[1], both.iter_rows(named=True), strict=True))
 
     def key(name: str) -> list[Any]:
         return [seen[part][value] if part in seen else natural(str(value)) for part, value in items[name].items()]
 
     return Sides(
-        table.with_columns(source=pl.Series(names[0]), target=pl.Series(names[1])), sorted(items, key=key), groups
+        table.with_columns(source=pl.Series(labels[0]), target=pl.Series(labels[1])), sorted(items, key=key), groups
     )
 
 
-def square(function: str, table: pl.DataFrame, label: str, order: Sequence[str] = ()) -> Square:
+def square(
+    function: str, table: pl.DataFrame, label: str, order: Sequence[str] = (), is_two_sets: bool = False
+) -> Square:
     """Return the array of one measure in a table with the columns ``source``, ``target`` and ``value``.
 
     For a symmetric measure, a pair in one order fills both triangles. The diagonal holds the measure's known value of
     an item with itself, if it is not in the table. Rows and columns are in ``order``, otherwise in the order of the
-    table.
+    table. They are those of two sets if that is known, and otherwise if the pairs show it.
 
     Raises
     ------
@@ -95,6 +102,8 @@ def square(function: str, table: pl.DataFrame, label: str, order: Sequence[str] 
     targets = rows["target"].cast(pl.String).to_list()
     pairs = list(zip(sources, targets, strict=True))
     is_one_set, left, right = sides_of(list(dict.fromkeys(pairs)))
+    if is_two_sets and is_one_set:
+        is_one_set, left, right = False, list(dict.fromkeys(sources)), list(dict.fromkeys(targets))
     left, right = _ordered(left, order), _ordered(right, order)
     values = np.full((len(left), len(right)), np.nan)
     compared = np.zeros(values.shape, dtype=bool)

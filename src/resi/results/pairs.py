@@ -9,7 +9,14 @@ from resi import registry
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
+    import polars as pl
+
     Pair = tuple[str, str]
+
+SETS = "_resi_sets"
+"""The attribute of a table that holds the names of both sets; a table made from it, as by a filter, lacks it."""
+GROUP_MARK = ":"
+"""Between the name of a network and that of its layer."""
 
 
 class Sides(NamedTuple):
@@ -41,6 +48,24 @@ def sides_of(pairs: Sequence[Pair]) -> Sides:
         return Sides(False, left, right)
     every = list(dict.fromkeys(name for pair in pairs for name in pair))
     return Sides(True, every, every)
+
+
+def name_sets(table: pl.DataFrame, first: str, second: str) -> None:
+    """Keep the names of the two sets that a table compares, for the axes of figures."""
+    setattr(table, SETS, (first, second) if first != second else (f"{first} (first)", f"{second} (second)"))
+
+
+def names_of_sets(table: object) -> Pair | None:
+    """Return the names of the two sets that a table compares; None for one set, or if they are not known."""
+    found: Pair | None = getattr(table, SETS, None)
+    return found
+
+
+def groups_of(names: Sequence[str]) -> dict[str, str]:
+    """Return the network of each item called ``NETWORK:LAYER``, itself for another; empty unless layers share one."""
+    groups = {name: name.partition(GROUP_MARK)[0] for name in names}
+    several = len(set(groups.values()))
+    return groups if 1 < several < len(groups) else {}
 
 
 def is_mirrored(measure: str, pairs: Collection[Pair]) -> bool:

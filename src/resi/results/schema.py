@@ -104,6 +104,9 @@ INTERVALS: dict[str, pl.DataType | type[pl.DataType]] = {"low": pl.Float64, "hig
 DRAWS: dict[str, pl.DataType | type[pl.DataType]] = {"samples": pl.Int64, "draws": pl.List(pl.Float64)}
 """The columns added by ``draws=True``, for differences: the number of samples, and a value for each draw."""
 
+ASKED = ("null_mean", "null_95", "low", "high", "p_value", "calibrated")
+"""The last columns of a table of pairs: where there is no room for all, as in print, the first and last four show."""
+
 COMPARISONS = {
     "domain": pl.String,
     "dataset": pl.String,

@@ -98,9 +98,9 @@ def test_a_collection_shows_its_layers(tmp_path: Path) -> None:
     found = resi.load(tmp_path / "net.npz")
     assert repr(found).splitlines() == [
         "Representations of net: 2 layers, 1000 samples",
-        "  layer   shape       layout  type     MB",
-        "  <conv>  1000 x 250  nd      float64  2.0",
-        "  fc      1000 x 2    nd      float16  0.0",
+        "  layer   shape       layout  type     kB",
+        "  <conv>  1000 x 250  nd      float64  2000.0",
+        "  fc      1000 x 2    nd      float16  4.0",
     ]
     many = resi.Representations.from_tensors({f"layer{number}": torch.ones(2, 1) for number in range(100)})
     lines = repr(many).splitlines()

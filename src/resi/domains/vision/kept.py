@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from resi.console import format_seconds, say
+from resi.console import say, time_taken
 from resi.domains.vision.images import Decoded
 from resi.domains.vision.resampling import turned
 from resi.domains.vision.transforms import resize
@@ -262,14 +262,18 @@ class _Told:
 
     def __init__(self, total: int) -> None:
         self._total = total
-        self._start = self._last = time.monotonic()
+        self._last = time.monotonic()
+        self._first: tuple[float, int] | None = None
 
     def __call__(self, done: int) -> None:
         now = time.monotonic()
+        self._first = self._first or (now, done)  # before, the processes are started
         if now - self._last >= QUIET_SECONDS and done < self._total:
             self._last = now
-            left = format_seconds((now - self._start) / done * (self._total - done))
-            say(f"decoding images: {done}/{self._total}, about {left} to go")
+            began, before = self._first
+            left = (now - began) / max(done - before, 1) * (self._total - done)
+            forecast = f", about {time_taken(left)} to go" if done > before else ""
+            say(f"decoding images: {done}/{self._total}{forecast}")
 
 
 def _pixels(image: Image, side: int | None) -> Pixels:

@@ -70,9 +70,13 @@ def chosen_columns(path: Path, names: Sequence[str], patterns: Sequence[str] | N
         If a pattern matches no column, or there are no columns.
     """
     for pattern in patterns or ():
-        if not fnmatch.filter(names, pattern):
+        if pattern not in names and not fnmatch.filter(names, pattern):
             raise UsageError(f"{path}: no column matches columns={pattern!r}; it has {listed(names)}")
-    kept = [name for name in names if patterns is None or any(fnmatch.fnmatchcase(name, item) for item in patterns)]
+    kept = [
+        name
+        for name in names
+        if patterns is None or name in patterns or any(fnmatch.fnmatchcase(name, item) for item in patterns)
+    ]
     if not kept:
         raise UsageError(f"{path} has no columns of numbers")
     return kept

@@ -33,7 +33,7 @@ def check_metric(case: Case) -> None:
         return
     if count := _unbroken(case):
         text = f"distances are 0 or more, 0 of one with itself, and no detour was shorter in {count} triples"
-        case.undeclared.append(Remark("metric", text))
+        case.undeclared.append(Remark("metric", text, "metric = True"))
 
 
 class _Triple:

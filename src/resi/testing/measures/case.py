@@ -200,6 +200,7 @@ class Case:
             cost,
             self.fastest if math.isfinite(self.fastest) else None,
             seconds,
+            getattr(self.measure, "_function", ""),
         )
 
     def _unguarded(self, R: Any, S: Any) -> float:

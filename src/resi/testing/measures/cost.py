@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import time
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
+from resi.measures.base import Measure
 from resi.testing.measures.case import CallError
 from resi.testing.measures.samples import related
 
@@ -19,7 +21,13 @@ START = (64, 16)
 LONGEST, MANY_LONGEST = 0.02, 1.0
 """Sizes grow until one comparison takes so many seconds, or in a thorough check so many."""
 LARGEST, FACTOR = 2048, 2
-TIMES = 3
+TIMES, MOST_TIMES = 3, 20
+ENOUGH_SECONDS = 0.03
+"""Fast calls are repeated until they have taken so long together: other programs make single ones slow."""
+BEND = 1.0
+"""By how much the powers between neighbouring sizes may differ where they are one power."""
+LEAST_POWER = 0.05
+"""Below, the time does not grow."""
 POINTS = 3
 """Of a fit: the largest sizes, at which overheads weigh least."""
 
@@ -42,11 +50,14 @@ class Cost(NamedTuple):
         While the one number grows and the other stays.
     declared : str
         The fact ``cost``.
+    has_prepare : bool
+        Whether anything is prepared; a plain function takes both matrices as they are.
     """
 
     by_samples: list[Times]
     by_features: list[Times]
     declared: str
+    has_prepare: bool = True
 
     def exponent(self, part: str, by: str) -> float | None:
         """Return the power with which ``prepare`` or ``compare`` grows with ``samples`` or ``features``.
@@ -54,13 +65,17 @@ class Cost(NamedTuple):
         Returns
         -------
         float or None
-            The slope of a line through the logarithms of the three largest sizes; None of fewer sizes.
+            The slope of a line through the logarithms of the three largest sizes; None of fewer sizes, and where they
+            are on no line.
         """
         times = (self.by_samples if by == "samples" else self.by_features)[-POINTS:]
         if len(times) < POINTS:
             return None
         sizes = [math.log(item.n_samples if by == "samples" else item.n_features) for item in times]
         logs = [math.log(max(getattr(item, part), 1e-9)) for item in times]
+        slopes = [(y - x) / (b - a) for (a, b), (x, y) in zip(pairwise(sizes), pairwise(logs), strict=True)]
+        if max(slopes) - min(slopes) > BEND or max(slopes) < LEAST_POWER:
+            return None
         middle, height = sum(sizes) / len(sizes), sum(logs) / len(logs)
         return sum((x - middle) * (y - height) for x, y in zip(sizes, logs, strict=True)) / sum(
             (x - middle) ** 2 for x in sizes
@@ -69,6 +84,8 @@ class Cost(NamedTuple):
     def lines(self) -> Iterator[str]:
         """Yield it in words."""
         for part, once in (("prepare", "once per representation"), ("compare", "once per pair")):
+            if part == "prepare" and not self.has_prepare:
+                continue
             grows = [
                 f"{letter}^{exponent:.1f} up to {letter} = {_largest(times, by)}"
                 for letter, by, times in (("N", "samples", self.by_samples), ("D", "features", self.by_features))
@@ -88,7 +105,7 @@ def measured(case: Case) -> Cost | None:
         by_features = list(_growing(case, lambda factor: (4 * n_samples, n_features * factor)))
     except CallError:  # what has no value is said elsewhere
         return None
-    return Cost(by_samples, by_features, case.measure.cost)
+    return Cost(by_samples, by_features, case.measure.cost, type(case.measure).prepare is not Measure.prepare)
 
 
 def _growing(case: Case, size: Callable[[int], tuple[int, int]]) -> Iterator[Times]:
@@ -106,7 +123,10 @@ def _growing(case: Case, size: Callable[[int], tuple[int, int]]) -> Iterator[Tim
 def _timed(case: Case, n_samples: int, n_features: int) -> Times:
     arrays = [related(case.seed, number, n_features, n_samples) for number in (90, 91)]
     prepare = compare = math.inf
-    for _ in range(TIMES):
+    began = time.perf_counter()
+    for number in range(MOST_TIMES):
+        if number >= TIMES and time.perf_counter() - began > ENOUGH_SECONDS:
+            break
         features = [case.features(array, place) for place, array in enumerate(arrays)]
         with case.calling():
             start = time.perf_counter()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 from resi.randomness import generator
@@ -29,6 +30,7 @@ def check_direction(case: Case) -> None:
     """
     if not case.measure.knows_direction:
         case.skipped.append(Remark("direction", "the function does not say whether larger values are more similar"))
+        _check_varies(case)
         return
     _check_itself(case)
     _check_copies(case, "direction: noisy copy", ())
@@ -84,6 +86,17 @@ def _judge_blind(case: Case, check: str, draws: int) -> None:
         case.violate(check, "a copy and independent noise distinguished", f"one value for all, {shown(values.pop())}")
     else:
         case.skipped.append(Remark(check, f"copies and noise have one value in {draws} draws of so few samples"))
+
+
+def _check_varies(case: Case) -> None:
+    """Check that not all pairs have one value, which needs no direction."""
+    check, expected = "different values", "a copy and independent noise distinguished"
+    with case.expecting(check, expected):
+        first = case.of(case.pairs[0])
+        copies = [_copy(case.seed, number, ()) for number in range(DRAWS)]
+        inputs = itertools.chain(((pair.R, pair.S) for pair in (*case.pairs, *copies)), _unlike(case.seed))
+        holds = any(case.value(R, S) != first for R, S in inputs)
+        case.expect(holds, check, expected, f"one value for all, {shown(first)}")
 
 
 def _unlike(seed: int) -> list[tuple[Matrix, Matrix]]:

@@ -25,6 +25,8 @@ EXTREMES = (1e-12, 1e12, 1e-50, 1e50, 1e-150, 1e150)
 OFFSET, FAR = 1e3, 1e-5
 DIGITS = 15.9
 """Of a number in double precision."""
+UNDEFINED = "resi.errors.DegenerateInputError"
+"""What a measure raises where it has no value, as it can be imported."""
 ENOUGH_SAMPLES = 12
 """Of fewer, a measure may say that they do not suffice."""
 
@@ -82,7 +84,7 @@ def check_shapes(case: Case) -> None:
             if failure.is_undefined or (failure.is_refused and few):
                 case.limits.append(Remark(pair.kind, _reason(failure)))
                 continue
-            what = "a value, or DegenerateInputError" + (", or ShapeError for so few samples" if few else "")
+            what = f"a value, or {UNDEFINED}" + (", or ShapeError for so few samples" if few else "")
             case.violate(check, what, str(failure), pair)
         else:
             case.passed.setdefault(check)
@@ -101,7 +103,7 @@ def check_degenerate(case: Case) -> None:
             if failure.is_undefined:
                 undefined.setdefault(pair.kind, _reason(failure))
                 continue
-            case.violate(check, "a finite number, or DegenerateInputError", str(failure), pair)
+            case.violate(check, f"a finite number, or {UNDEFINED}", str(failure), pair)
         else:
             case.passed.setdefault(check)
     if undefined:

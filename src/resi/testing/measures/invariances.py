@@ -23,14 +23,18 @@ LEAST = 2
 def check_invariances(case: Case) -> None:
     """Check every invariance: one that is stated has to hold on either side; of others, whether they do."""
     telling = None
+    found: list[str] = []
     for name in INVARIANCES:
         if name in case.measure.invariances:
             _check_stated(case, name)
             continue
         telling = list(_telling(case)) if telling is None else telling
         if len(telling) >= LEAST and _seems_to_hold(case, name, telling):
-            text = f"{INVARIANCES[name]} changed nothing, on either side"
-            case.undeclared.append(Remark(f"invariances: {name}", text))
+            found.append(name)
+    every = ", ".join(f'"{name}"' for name in INVARIANCES if name in found or case.holds(name))
+    for name in found:
+        text = f"{INVARIANCES[name]} changed nothing, on either side"
+        case.undeclared.append(Remark(f"invariances: {name}", text, f"invariances = {{{every}}}"))
 
 
 def _telling(case: Case) -> Iterator[Pair]:

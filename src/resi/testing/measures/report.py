@@ -59,10 +59,13 @@ class Remark(NamedTuple):
     subject : str
         What it is about: a fact by its name, or words.
     text : str
+    states : str
+        The line that states the fact, such as ``symmetric = True``; empty if it is about none.
     """
 
     subject: str
     text: str
+    states: str = ""
 
     def __str__(self) -> str:
         return f"{self.subject}: {self.text}"
@@ -90,6 +93,8 @@ class MeasureReport:
         Seconds of the fastest call; None if there was none.
     seconds : float
         How long the check took.
+    function : str
+        The name of the plain function that the measure is; empty for a class.
     """
 
     measure: str
@@ -101,6 +106,7 @@ class MeasureReport:
     cost: Cost | None = None
     fastest: float | None = None
     seconds: float = 0.0
+    function: str = ""
 
     @property
     def ok(self) -> bool:
@@ -112,11 +118,22 @@ class MeasureReport:
         """The message of ``MeasureCheckError``: a line for each violation."""
         return "\n".join(f"{self.measure}: {violation}" for violation in self.failed)
 
+    @property
+    def declarations(self) -> tuple[str, ...]:
+        """Lines that state what holds and is not declared, as they can be pasted."""
+        before = f"{self.function}." if self.function else ""
+        return tuple(f"{before}{line}" for line in dict.fromkeys(item.states for item in self.undeclared) if line)
+
+    @property
+    def _place(self) -> str:
+        return "below the function" if self.function else "in the class, or as keywords of as_measure"
+
     def __str__(self) -> str:
         verdict = f"{len(self.failed)} failed" if self.failed else "conforms"
         lines = [f"{self.measure}: {verdict}, {len(self.passed)} passed, in {format_seconds(self.seconds)}"]
         lines += _section("failed", map(str, self.failed))
         lines += _section("holds, and is not declared", map(str, self.undeclared))
+        lines += _section(f"to declare it, {self._place}", self.declarations)
         lines += _section("limits and precision", map(str, self.limits))
         lines += _section("cost", self.cost.lines() if self.cost else ())
         lines += _section("passed", [", ".join(self.passed)] if self.passed else ())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import TYPE_CHECKING
 
 from resi.randomness import generator
@@ -109,7 +110,7 @@ def _judge_resolution(case: Case, largest: float) -> None:
         case.expect(largest <= stated, "resolution", what, f"{largest:.1e}")
     else:
         text = f"reordering samples changes values by a share of {largest:.0e}, more than the default of {stated:.0e}"
-        case.undeclared.append(Remark("resolution", text))
+        case.undeclared.append(Remark("resolution", text, f"resolution = {10.0 ** math.ceil(math.log10(largest))!r}"))
 
 
 def _note_unpaired(case: Case) -> None:
@@ -135,7 +136,8 @@ def check_symmetry(case: Case) -> None:
             if case.measure.symmetric:
                 case.expect_same("symmetric", case.of(pair), value, "the value of the other order", pair)
     if holds and all(holds) and not case.measure.symmetric:
-        case.undeclared.append(Remark("symmetric", f"both orders have one value in {len(holds)} of {len(holds)} pairs"))
+        text = f"both orders have one value in {len(holds)} of {len(holds)} pairs"
+        case.undeclared.append(Remark("symmetric", text, "symmetric = True"))
 
 
 def check_self_value(case: Case) -> None:
@@ -160,7 +162,7 @@ def check_self_value(case: Case) -> None:
         first, *others = values.values()
         if others and all(case.close(first, value) for value in others):
             text = f"{shown(first)} for each of {len(values)} representations with itself"
-            case.undeclared.append(Remark("self_value", text))
+            case.undeclared.append(Remark("self_value", text, f"self_value = {float(shown(first))!r}"))
 
 
 def check_note(case: Case) -> None:
