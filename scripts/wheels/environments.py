@@ -133,7 +133,8 @@ class _Environment:
         tests = TESTS[self.resolution]
         print(f"  pytest {' '.join(tests)}", flush=True)
         words = [str(self.bin / "python"), "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests]
-        _run(words, cwd=source, env={**self.variables, "OMP_NUM_THREADS": "1"})
+        own = {name: value for name, value in self.variables.items() if not name.startswith("RESI_")}
+        _run(words, cwd=source, env={**own, "OMP_NUM_THREADS": "1"})
 
 
 def _run(words: list[str], cwd: Path, env: dict[str, str]) -> str:
