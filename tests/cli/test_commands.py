@@ -126,7 +126,7 @@ def process(*words: str) -> subprocess.CompletedProcess[str]:
         (["model.gcn.activation=nothing", *TINY], "unknown activation of gcn 'nothing'"),
         ([*TINY, "model.gcn.heads=8"], "model.gcn.heads: unknown; gcn has layers, "),
         ([*TINY, "model.gcn.layers=1"], "model.gcn.layers=1: expected a number from 2"),
-        ([*TINY, "model.gcn.epochs=0"], "model.gcn.epochs=0: expected a number from 1"),
+        (["model=gcn", "model.gcn.epochs=0"], "model.gcn.epochs=0: expected a number from 1"),
         ([*TINY, "model.gcn.dropout=1.5"], "model.gcn.dropout=1.5: expected a number from 0 to below 1"),
         (["compare.subsample=1"], "compare.subsample=1: expected a number from 2 up"),
         (

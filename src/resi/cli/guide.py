@@ -27,11 +27,14 @@ def say_work(plan: Plan) -> None:
     Nothing is said of a run whose models are there: it compares at once.
     """
     from resi.cli.tables import count_of
+    from resi.machine.devices import resolve_device
 
     config = plan.config
     missing = plan.missing_models() if config.stage in TRAINS else []
     if not missing or plan.absent is not None:  # the dataset is not there, which ends the run
         return
+    if config.device.startswith("cuda"):
+        resolve_device(config.device)  # what this machine does not have is said instead
     if config.models.root is None:
         first = f"{count_of(len(missing), 'model')} to train{_about(plan, missing)}"
     else:

@@ -140,11 +140,12 @@ def _run_hydra(words: list[str]) -> int:
     from resi.config.loading import config_folder
     from resi.config.own_measures import with_files, without_files
     from resi.config.register import register
-    from resi.config.words import check_options, check_words, quoted
+    from resi.config.words import check_once, check_options, check_words, quoted
     from resi.sweeps.jobs import split_words
     from resi.sweeps.sweep import Sweep
 
     check_options(words)
+    check_once(words)
     register()
     words = with_files(quoted(words), without_files(ConfigStore.instance()))
     words, asked = split_words(words)
