@@ -21,6 +21,11 @@ SHORT_SECONDS = 10
 """Of less, most is loading libraries, which is not known."""
 
 
+def say_default() -> None:
+    """Say what ``resi`` alone does, which a newcomer may type to see what it is."""
+    say("no arguments: this is the default run, domain=graph test=augmentation; resi --help shows what else there is")
+
+
 def say_work(plan: Plan) -> None:
     """Say how many models a run is going to make and about how long that takes, before libraries are loaded for it.
 

@@ -138,6 +138,14 @@ def check_options(words: Sequence[str]) -> None:
     def fail(message: str) -> NoReturn:
         raise UsageError(f"{message.removeprefix('argument ')}; see resi --help")
 
+    for word in words:
+        if "=" in word and re.match("-[A-Za-z]{2}", word):
+            raise UsageError(f"unknown option {redact(word)}: keys of a run have no dashes; write {redact(word[1:])}")
+    is_sweep = {"-m", "--multirun"}.intersection(words) or suite_of(words)
+    if is_sweep and {"--cfg", "-c"}.intersection(word.partition("=")[0] for word in words):
+        raise UsageError(
+            "--cfg prints the config of one run, not of a sweep; resi plan --json shows the jobs of a sweep"
+        )
     parser = get_args_parser()
     parser.error = fail  # type: ignore[method-assign]
     known = [name for action in parser._actions for name in action.option_strings]
@@ -172,6 +180,8 @@ def one_value(key: str, given: str, values: Iterable[str] = ()) -> UsageError:
 def how_to_quote(word: str) -> str:
     """Return the message for a word that cannot be parsed."""
     key, _, value = word.partition("=")
+    if key != key.strip() and key.strip() and value.strip():
+        return f"{word}: no spaces may stand around =; write {shlex.quote(f'{key.strip()}={value.strip()}')}"
     if not value:
         return f"{word}: expected KEY=VALUE, such as measure=cka"
     if value.startswith("[") and not value.endswith("]"):
