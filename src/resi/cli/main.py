@@ -133,9 +133,8 @@ def _about(word: str, rest: list[str]) -> int:
     if rest and word != "--version" and rest[0] in COMMANDS:
         return _dispatch([rest[0], "--help"])
     if rest:
-        raise UsageError(
-            f"resi {word} {' '.join(rest)}: nothing can follow {word}" + " but a command" * (word != "--version")
-        )
+        but = "" if word == "--version" else " but a command"
+        raise UsageError(f"resi {word} {' '.join(rest)}: nothing can follow {word}{but}")
     return show_versions() if word == "--version" else show_help(COMMANDS)
 
 

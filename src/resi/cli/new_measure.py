@@ -104,7 +104,7 @@ def write_files(folder: Path, names: Names, spdx: str | None = None) -> None:
 
 
 def _is_spdx(given: str) -> bool:
-    """Return whether a text is an SPDX expression, which builds of packages demand; an early packaging knows no names."""
+    """Return whether a text is an SPDX expression, as a build demands; an early packaging does not know."""
     try:
         from packaging.licenses import canonicalize_license_expression
     except ImportError:

@@ -143,9 +143,7 @@ def check_options(words: Sequence[str]) -> None:
             raise UsageError(f"unknown option {redact(word)}: keys of a run have no dashes; write {redact(word[1:])}")
     is_sweep = {"-m", "--multirun"}.intersection(words) or suite_of(words)
     if is_sweep and {"--cfg", "-c"}.intersection(word.partition("=")[0] for word in words):
-        raise UsageError(
-            "--cfg prints the config of one run, not of a sweep; resi plan --json shows the jobs of a sweep"
-        )
+        raise UsageError("--cfg prints the config of one run, not of a sweep; resi plan --json shows its jobs")
     parser = get_args_parser()
     parser.error = fail  # type: ignore[method-assign]
     known = [name for action in parser._actions for name in action.option_strings]
