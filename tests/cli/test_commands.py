@@ -70,6 +70,19 @@ def process(*words: str) -> subprocess.CompletedProcess[str]:
             ["measure=jaccard", "measure.jaccard.kk=3"],
             "unknown key 'measure.jaccard.kk'; did you mean",
         ),
+        (["--version", "foo"], "resi --version foo: nothing can follow --version"),
+        (["--help", "foo"], "resi --help foo: nothing can follow --help but a command"),
+        (["-measure=cka"], "unknown option -measure=cka: keys of a run have no dashes; write measure=cka"),
+        (["measure = cka"], "measure = cka: no spaces may stand around =; write measure=cka"),
+        (["-m", "measure=cka", "--cfg", "job"], "--cfg prints the config of one run, not of a sweep"),
+        (["suite=smoke", "--cfg", "job"], "--cfg prints the config of one run, not of a sweep"),
+        (["list", "shards", "--root", "nope"], "--root nope: there is no such folder; name a data root"),
+        (["list", "progress", "--root", "nope"], "--root nope: there is no such folder; name a data root"),
+        (["list", "progress", "smokee"], "unknown name or pattern of progress: 'smokee'; did you mean smoke? Known: "),
+        (["list", "measures", "zzz"], "unknown name or pattern of measures: 'zzz'. Known: "),
+        (["list", "suites", "zzz", "--json"], "unknown name or pattern of suites: 'zzz'. Known: "),
+        (["list", "shards", "zzz"], "no shards match 'zzz'; there are 0, see resi list shards"),
+        (["new-measure", "mean-move", "--license", "NOPE"], "new-measure: --license NOPE: expected an SPDX expression"),
         (["sead=3"], "unknown key 'sead'; did you mean seeds or shards?"),
         (["model=gcn", "model.gat.epochs=5"], "model.gat.epochs is set, but gat is not chosen; add it to model=[...]"),
         (["seeds=3"], "seeds=3: expected a list such as [0,1], in quotes: 'seeds=[0,1]'"),
@@ -128,7 +141,7 @@ def process(*words: str) -> subprocess.CompletedProcess[str]:
         (["model.gcn.activation=nothing", *TINY], "unknown activation of gcn 'nothing'"),
         ([*TINY, "model.gcn.heads=8"], "model.gcn.heads: unknown; gcn has layers, "),
         ([*TINY, "model.gcn.layers=1"], "model.gcn.layers=1: expected a number from 2"),
-        ([*TINY, "model.gcn.epochs=0"], "model.gcn.epochs=0: expected a number from 1"),
+        (["model=gcn", "model.gcn.epochs=0"], "model.gcn.epochs=0: expected a number from 1"),
         ([*TINY, "model.gcn.dropout=1.5"], "model.gcn.dropout=1.5: expected a number from 0 to below 1"),
         (["compare.subsample=1"], "compare.subsample=1: expected a number from 2 up"),
         (
@@ -397,3 +410,11 @@ def test_failed_comparisons_give_exit_code_1_and_say_what_to_do(command: Callabl
     assert "compare.overwrite=failed computes them again" in found.stderr
     assert command(*TINY, "measure=cka").returncode == 1  # kept as it is
     assert command(*TINY, "measure=cka", "compare.overwrite=failed").returncode == 0
+
+
+@pytest.mark.parametrize("word", ["help", "--help", "-h"])
+def test_help_of_a_command_is_shown_after_help_as_well(word: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        run_command([word, "compare"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out.startswith("usage: resi compare PATH")

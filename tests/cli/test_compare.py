@@ -186,6 +186,11 @@ def test_a_comparison_that_failed_is_said_and_is_exit_code_1(folder: Path, capsy
         (["r18", "align=true", "align=true"], "align is given twice"),
         (["r18", "--out", "table.xlsx"], "expected a file .csv, .tsv, .parquet or .json"),
         (["r18", "--plot", "map.gif"], "expected a file .png, .svg or .pdf"),
+        (["a.npy", "b.npy", "id=zzz"], "id=zzz: .npy files have none; leave it out"),
+        (["r18", "columns=f*"], "columns=f*: .safetensors files have none"),
+        (["r18", "shape=abc"], "shape=abc: expected nd, ntd or nchw"),
+        (["r18", "null=19", "blocks=no"], "blocks=no: expected a text file with one label a sample: No such file"),
+        (["r18", "null=19", "blocks=a.npy"], "blocks=a.npy: expected a text file with one label a sample, not a"),
         (["r18", "layers=conv*"], "unknown layer of r18: 'conv*'. Known: layer0, layer1, layer2."),
     ],
 )
@@ -243,3 +248,65 @@ def test_a_pair_with_more_than_a_value_is_a_table_of_80_columns(
     *_, last = lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines)) <= 80
     assert last == "  effective_rank_difference: smaller is more similar"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["t.csv", "a.npy", "--out", "t.csv"], "--out t.csv is an input"),
+        (["t.csv", "a.npy", "--out", "./t.csv"], "--out t.csv is an input"),
+        (["t.csv", "a.npy", "--out", "link.csv"], "--out link.csv is an input"),
+        (["t.parquet", "a.npy", "--out", "t.parquet"], "--out t.parquet is an input"),
+        (["a.npy", "b.npy", "null=19", "blocks=t.csv", "--out", "t.csv"], "--out t.csv is an input"),
+        (["r18", "--out", "r18/ok.csv"], "--out r18/ok.csv lies in r18, which is an input"),
+        (["r18/", "--out", "../work/r18/ok.csv"], "--out ../work/r18/ok.csv lies in r18, which is an input"),
+        (["r18", "--out", "t.csv"], "--out t.csv: there is a file that is not a table of comparisons of resi"),
+        (["r18", "--out", "t.tsv"], "--out t.tsv: there is a file that is not a table of comparisons of resi"),
+        (["r18", "--out", "t.parquet"], "--out t.parquet: there is a file that is not a table of comparisons"),
+        (["r18", "--out", "t.json"], "--out t.json: there is a file that is not a table of comparisons of resi"),
+        (["r18", "--plot", "t.svg"], "--plot t.svg: there is a file that is not a figure of resi"),
+        (["r18", "--plot", "t.png"], "--plot t.png: there is a file that is not a figure of resi"),
+    ],
+)
+def test_files_that_resi_did_not_write_are_left_alone(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: list[str],
+    message: str,
+) -> None:
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    tensors = {f"layer{number}": torch.from_numpy(array(number)) for number in range(2)}
+    resi.save("r18", resi.Representations.from_tensors(tensors, IDS))
+    for name in "ab":
+        np.save(f"{name}.npy", array(0))
+    frame = pl.DataFrame(array(1), schema=list("vwxyz"))
+    frame.write_csv("t.csv")
+    frame.write_csv("t.tsv", separator="\t")
+    frame.write_parquet("t.parquet")
+    Path("t.json").write_text('[{"source": 1}]', encoding="utf-8")
+    Path("t.svg").write_text("<svg/>", encoding="utf-8")
+    Path("t.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    Path("link.csv").symlink_to("t.csv")
+    before = {path: path.read_bytes() for path in Path().rglob("*.*") if path.is_file()}
+    assert run_command(["compare", *words]) == 2
+    shown = capsys.readouterr()
+    assert message in shown.err
+    assert not shown.out
+    assert {path: path.read_bytes() for path in Path().rglob("*.*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.tsv", "t.parquet", "t.json"])
+def test_a_table_and_a_figure_of_resi_are_written_again(folder: Path, name: str) -> None:
+    Path(name).touch()
+    for words in (["r18"], ["r18", "null=19"], ["r34"]):
+        assert run_command(["compare", *words, "--out", name, "--plot", "r18/map.svg"]) == 0
+    if name.endswith(".json"):
+        assert len(json.loads(Path(name).read_text(encoding="utf-8"))) == 1
+
+
+def test_what_cannot_be_written_is_named_as_given(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command(["compare", "r34", "--out", "/proc/table.csv"]) == 1
+    assert "cannot write /proc/table.csv: No such file" in (shown := capsys.readouterr().err)
+    assert ".tmp" not in shown

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from resi import registry
+from resi.cli import merge
 from resi.cli.completion import collecting, names
 from resi.cli.completion.candidates import candidates
 from resi.cli.completion.installing import SHELLS
@@ -21,6 +22,7 @@ from resi.cli.main import COMMANDS, run_command
 from resi.config.explain import _keys
 from resi.config.words import PATHS
 from resi.groundings import GROUNDINGS
+from resi.machine import signals
 
 BREAKS = " \t\n\"'@><=;|&(:"
 SCRIPTS = Path(names.__file__).parent / "scripts"
@@ -96,6 +98,8 @@ def test_commands_and_keys_can_begin_a_line(words) -> None:
         ("resi check-measure jac", ["jaccard"]),
         ("resi --install-completion z", ["zsh"]),
         ("resi-merge --j", ["--json"]),
+        ("resi-merge --out exp", ["experiments/"]),
+        ("resi clean --remove sha", ["shards"]),
         ("/usr/bin/resi-merge exp", ["experiments/"]),
         ("resi nothing=", []),
         ("resi compare no-such-folder/", []),
@@ -219,17 +223,23 @@ TYPED = ["resi desc\tsmok\t", "resi domain=vi\tmodel=resnet3\t", "resi 'measure=
 GIVEN = ["<describe><smoke>", "<domain=vision><model=resnet34>", "<measure=[cka,jaccard]>"]
 
 
-def test_bash_completes_what_is_typed(shell_environment: dict[str, str]) -> None:
+def test_bash_completes_what_is_typed(shell_environment: dict[str, str], tmp_path_factory) -> None:
+    (folder := tmp_path_factory.mktemp("work")).joinpath("my data").mkdir()
+    (folder / "my data" / "layer.npy").touch()
     lines = [
         f". {SCRIPTS / 'resi.bash'}",
         *TYPED,
         "resi measure=[cka,ja\t,rs\ta]",
         "resi compare.is\ttr\t",
         "resi root=/usr/bi\t",
+        f"cd {folder}",
+        "resi compare 'my d\tlay\t",
+        "resi compare my\\ d\tlay\t",
     ]
     shown = typed_into(["bash", "--norc", "--noprofile", "-i"], lines, shell_environment)
     for given in [*GIVEN, "<measure=[cka,jaccard,rsa]>", "<compare.isolate=true>", "<root=/usr/bin/>"]:
         assert given in shown
+    assert shown.count("<compare><my data/layer.npy>") == 2
 
 
 @pytest.mark.skipif(shutil.which("zsh") is None, reason="zsh is not installed")
@@ -274,9 +284,48 @@ def test_installing_says_what_it_wrote_and_how_to_undo_it(shell, tmp_path, monke
         assert f"delete that line of {tmp_path / start}" in said
 
 
+def test_resi_merge_is_asked_by_its_own_name(tmp_path, monkeypatch, capsys) -> None:
+    (tmp_path / "experiments").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(signals, "leave", lambda code: None)
+    for text, expected in (("resi-merge --j", "--json"), ("resi-merge exp", "experiments/")):
+        monkeypatch.setattr(sys, "argv", ["resi-merge", "--complete", "bash", text, BREAKS])
+        merge.entry()
+        assert capsys.readouterr().out.split("\t")[0].strip() == expected
+
+
+def test_only_folders_with_a_whole_path_are_written_to(tmp_path, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(names, "load_names", lambda commands: {})
+    monkeypatch.setenv("HOME", "")
+    assert run_command(["--install-completion", "bash"]) == 2
+    assert "HOME is not the path of a folder" in capsys.readouterr().err
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for variable in ("XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "ZDOTDIR"):
+        monkeypatch.setenv(variable, "rel")
+    for shell in SHELLS:
+        assert run_command(["--install-completion", shell]) == 0
+    assert not (tmp_path / "rel").exists()
+    assert names.names_file().parent == tmp_path / ".cache/resi"
+    assert (tmp_path / ".bashrc").read_text().startswith(f"source {tmp_path}/.local/share/resi/completion.bash")
+
+
+def test_nothing_is_written_where_the_start_of_the_shell_cannot_be(tmp_path, monkeypatch, capsys) -> None:
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / ".bashrc").mkdir()
+    assert run_command(["--install-completion", "bash"]) == 1
+    said = capsys.readouterr().err
+    assert f"cannot write {tmp_path / '.bashrc'}: Is a directory. resi --show-completion bash prints the script" in said
+    assert [path.name for path in tmp_path.iterdir()] == [".bashrc"]
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
+        (["--complete"], "resi --complete SHELL LINE is what shells call at a TAB"),
+        (["--complete", "bash"], "resi --complete SHELL LINE is what shells call at a TAB"),
+        (["--complete", "bsh", "resi "], "unknown shell 'bsh'; did you mean bash"),
         (["--install-completion", "bsh"], "unknown shell 'bsh'; did you mean bash"),
         (["--show-completion"], "write resi --show-completion bash|zsh|fish"),
     ],

@@ -13,6 +13,8 @@ import pytest
 from resi.cli.guide import say_next, say_work
 from resi.cli.main import run_command
 from resi.config.compose import compose
+from resi.console import say
+from resi.errors import UsageError
 from resi.estimates.rates import Rates
 from resi.pipeline.planner import make_plan
 from resi.pipeline.run import RunResult, run_config
@@ -88,3 +90,24 @@ def test_what_is_said_can_be_typed(trained: Path, capsys: pytest.CaptureFixture[
     command = line.split("; ")[1].removesuffix(" has all of this one")
     assert run_command(shlex.split(command)[1:]) == 0
     assert "augmentation" in capsys.readouterr().out
+
+
+def test_without_arguments_a_run_says_first_that_it_is_the_default(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = compose([])
+    assert (config.domain.name, config.test.name) == ("graph", "augmentation")  # as the line says
+    monkeypatch.setattr("resi.cli.main.run_job", lambda composed: say("runs") or 0)
+    line = "no arguments: this is the default run, domain=graph test=augmentation; resi --help shows what else there is"
+    assert run_command([]) == 0
+    assert capsys.readouterr().err.splitlines() == [line, "runs"]
+    assert run_command(["measure=cka"]) == 0
+    assert capsys.readouterr().err.splitlines() == ["runs"]
+
+
+def test_a_device_that_is_not_there_is_said_before_work_is_announced(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(UsageError, match="this machine has"):
+        say_work(make_plan(compose([*TINY, "device=cuda:99"])))
+    assert not capsys.readouterr().err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,38 @@ def test_a_list_for_a_key_of_one_value_is_refused_everywhere(key: str, root: Pat
         expand([f"{key}={LISTS[key]},other"])  # one of the values of a sweep
 
 
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            ["measure=cka", "measure=rsa"],
+            r"measure=cka measure=rsa: measure is given twice; for both write '.*=\[cka,rsa\]'",
+        ),
+        (["domain=graph", "measure=cka", "domain=vision"], "domain=graph domain=vision: domain is given twice$"),
+        (["seeds=[0,1]", "seeds=[5,6]"], "seeds is given twice"),
+        (["root=a", "+root=b"], "root is given twice"),
+        (["model.gcn.epochs=1", "model.gcn.epochs=2"], "model.gcn.epochs is given twice"),
+        (["measure.file=a.py", "measure.file=b.py"], r"write 'measure.file=\[a.py,b.py\]'"),
+    ],
+)
+def test_a_key_that_is_given_twice_is_refused(
+    words: list[str], message: str, root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        compose(words)
+    for before in ([], ["-m"], ["plan"], ["plan", "-m"], ["plan", "suite=smoke"], ["suite=smoke"]):
+        assert run_command([*before, *words]) == 2
+        assert re.search(message, (shown := capsys.readouterr().err).strip())
+        assert shown.count("\n") == 1
+    assert not root.exists() or not any(root.rglob("*.*"))
+
+
+def test_a_suite_gives_a_key_of_its_grid_again() -> None:
+    assert expand(["test=augmentation", "seeds=[5,6]"], Suite("mine", "", {"one": {"seeds": "[0,1]"}})) == [
+        ("seeds=[5,6]", "test=augmentation")
+    ]
+
+
 @pytest.mark.parametrize("words", [["test=[augmentation,shortcut]"], ["-m", "test=[augmentation,shortcut]"]])
 def test_the_command_line_says_it_and_starts_nothing(
     words: list[str], root: Path, capsys: pytest.CaptureFixture[str]
@@ -55,6 +88,25 @@ def test_the_command_line_says_it_and_starts_nothing(
         ("suite=smoke,paper", "a sweep has one suite"),
         ("hydra/launcher=[basic,joblib]", "a sweep has one launcher"),
         ("test=augmentation,shortcut", "write -m test=augmentation,shortcut"),
+        ("model={a:1}", "unknown key 'model.a'"),
+        ("dataset={a:1}", "unknown key 'dataset.a'; did you mean dataset.name"),
+        ("compare={a:1}", "unknown key 'compare.a'; did you mean compare.threads"),
+        ("model.gcn=3", "model.gcn=3: expected a parameter, as model.gcn.PARAMETER=VALUE"),
+        ("model.gcn=null", "model.gcn=null: expected a parameter, as model.gcn.PARAMETER=VALUE"),
+        ("measure.cka=3", "measure.cka=3: expected a parameter, as measure.cka.PARAMETER=VALUE; measure=NAME chooses"),
+        ("measure={cka:1}", r"measure=\{cka:1\}: expected a parameter, as measure.NAME.PARAMETER=VALUE"),
+        ("compare=3", "compare=3: expected one of the keys below compare, as compare.KEY=VALUE"),
+        ("measure=[{a:1}]", r"expected names in the list, as measure=\[a,b\]"),
+        ("domain=[[graph]]", r"expected names in the list, as domain=\[a,b\]"),
+        ("domain={graph:1}", "expected one value, not a mapping"),
+        ("dataset.root=[a,b]", "expected one value, not a list"),
+        ("stage=[all]", "expected one value, not a list"),
+        ("device=gpu", "device=gpu: not a device; use auto, cpu, cuda or cuda:N"),
+        ("device=", "device=: not a device"),
+        ("root=", "root has no value; leave it out for the default"),
+        ("dataset.root=", "dataset.root has no value"),
+        ("measure.file=", "measure.file has no value"),
+        ("suite=", "suite= has no value; resi list suites"),
         ("test=null", "test=null: a run has one test; leave the argument out"),
         ("+comparee.threads=2", r"unknown key 'comparee'; did you mean compare\? resi --help"),
         ("+compare.thread=2", "unknown key 'compare.thread'; did you mean compare.threads"),
@@ -99,13 +151,12 @@ def test_one_choice_in_brackets_is_that_choice(root: Path) -> None:
         ("true", "{here}/true"),
         ("a:b@c", "{here}/a:b@c"),
         ("'data/a,b'", "{here}/data/a,b"),
-        ("", "{default}"),
     ],
 )
 def test_a_path_is_taken_as_it_is(given: str, expected: str, root: Path) -> None:
-    wanted = expected.format(home=Path.home(), here=Path.cwd(), default=root)
+    wanted = expected.format(home=Path.home(), here=Path.cwd())
     assert str(compose([f"root={given}", "measure=cka"]).root) == wanted
-    assert str(compose([f"dataset.root={given}", "measure=cka"]).dataset_root) == (wanted if given else "None")
+    assert str(compose([f"dataset.root={given}", "measure=cka"]).dataset_root) == wanted
 
 
 def test_an_empty_variable_is_no_data_root(monkeypatch: pytest.MonkeyPatch) -> None:

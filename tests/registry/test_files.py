@@ -336,3 +336,9 @@ def test_compare_list_and_describe_take_a_file(tmp_path: Path, said) -> None:
     assert "Distance of the means." in shown
     assert str(path) in shown
     assert "did you mean overlap" in said("describe", "overlp", f"measure.file={path}")[2]
+
+
+def test_a_binary_file_is_said_to_be_no_text(tmp_path: Path) -> None:
+    (tmp_path / "bin.py").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(UsageError, match=r"bin.py: it is not a text file in UTF-8$"):
+        load_files([tmp_path / "bin.py"])

@@ -39,6 +39,19 @@ def test_markdown_keeps_its_columns() -> None:
     assert lines[2] == r"| a\_b & c\|d | 0.5 \[0.4, 0.6\] |"
 
 
+def test_tables_of_somebody_else_are_left_as_they_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [score(measure, 0.5, architecture) for measure in ("cka", "rsa") for architecture in ("gcn", "gat")]
+    finish(tmp_path / "run", rows, [comparison("a", measure="cka", parameters="{}")])
+    (out := tmp_path / "mine").mkdir()
+    (out / "models.csv").write_text("mine", encoding="utf-8")
+    words = ["report", str(tmp_path / "run"), "--out", str(tmp_path / "page.html"), "--tables"]
+    assert run_command([*words, str(out)]) == 2
+    assert f"{out / 'models.csv'} is not of an earlier report and is left as it is" in capsys.readouterr().err
+    assert [path.read_text(encoding="utf-8") for path in out.iterdir()] == ["mine"]
+    assert run_command([*words, str(out / "models.csv")]) == 2
+    assert f"--tables {out / 'models.csv'} is a file; name a folder" in capsys.readouterr().err
+
+
 def test_the_command_writes_tables_and_figures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows = [
         score(measure, 0.9 - 0.2 * n + 0.01 * m, architecture, low=0.1, high=0.95)

@@ -210,7 +210,6 @@ WORDS = [
     ["++seeds=[0,3]", "measure=cka"],
     ["test=layer_monotonicity", "seeds=[7]"],
     ["stage=models", "seeds=[7]"],
-    ["seeds=[3,1]", "measure=cka", "seeds=[0,10]"],
     ["seeds=[007,1_0]"],
     ["seeds=[ 4, 2 ]"],
     ["seeds=null"],

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from resi.choices import Status
 from resi.cli.arguments import Key, count, flag, parameters, parser, split, text, texts
+from resi.cli.destinations import FIGURES, TABLES, check_destination
 from resi.console import say, write
 from resi.errors import UsageError
+from resi.specs import Layout
 
 if TYPE_CHECKING:
     import polars as pl
@@ -27,12 +29,19 @@ def alignment(key: str, value: str) -> bool | str:
     return value if value == "shared" else value.lower() == "true"
 
 
+def layout(key: str, value: str) -> str:
+    """Return what the axes of the arrays are."""
+    if value not in (*LAYOUTS, "auto"):
+        raise UsageError(f"{key}={value}: expected {', '.join(LAYOUTS[:-1])} or {LAYOUTS[-1]}")
+    return value
+
+
 KEYS = {
     "measure": Key("a name, a list as [cka,rsa], or benchmark, fast, all; default cka", texts),
     "measure.file": Key("a Python file with measures of yours, or a list; all of it unless measure names some", texts),
     "measure.NAME.P": Key("a parameter of a measure, as measure.jaccard.k=20", text),
     "layers": Key("patterns of the layers to compare, as 'layer3.*'; default all", texts),
-    "shape": Key("nd, ntd or nchw, if it is not what the number of axes says", text),
+    "shape": Key("nd, ntd or nchw, if it is not what the number of axes says", layout),
     "samples": Key("compare only that many samples, the same of all", count),
     "align": Key("true: bring rows into one order by ids; shared: also leave out samples that not all have", alignment),
     "null": Key("how often to permute the samples of the second side, as 200: p-values and calibrated values", count),
@@ -46,8 +55,7 @@ KEYS = {
     "memory": Key("memory for prepared layers, as 4GB; default half the machine's", text),
     "threads": Key("number of threads; default torch's", count),
 }
-TABLES = (".csv", ".tsv", ".parquet", ".json")
-FIGURES = (".png", ".svg", ".pdf")
+LAYOUTS = get_args(Layout)
 SHOWN_REASONS = 5
 ABOUT = """\
 Compare layers in files or folders: of one set all pairs, of two sets each layer of one with each of the other. \
@@ -67,12 +75,13 @@ EXAMPLES = """\
 def main(words: list[str]) -> int:
     """Compare, and print a table; return 1 if a comparison failed."""
     arguments = make_parser().parse_intermixed_args(words)
-    _check_suffix("--out", arguments.out, TABLES)
-    _check_suffix("--plot", arguments.plot, FIGURES)
     known = {key: about for key, about in KEYS.items() if key != "measure.NAME.P"}
     paths, values = split(arguments.words, known, "compare", parameters_of="measure")
     if not paths:
         raise UsageError("resi compare: name files or folders of representations, see resi compare --help")
+    inputs = [*paths, *([values["blocks"]] if "blocks" in values else [])]
+    check_destination("--out", arguments.out, TABLES, inputs)
+    check_destination("--plot", arguments.plot, FIGURES, inputs)
     files = values.pop("measure.file", [])
     measures = _measures(values.pop("measure", None), files, parameters(values, "measure"))
     reading: dict[str, Any] = {key: values.pop(key) for key in ("layers", "columns", "id") if key in values}
@@ -93,16 +102,6 @@ def make_parser() -> argparse.ArgumentParser:
     shown.add_argument("--json", action="store_true", help="print the table as JSON")
     shown.add_argument("--csv", action="store_true", help="print the table as CSV")
     return found
-
-
-def _check_suffix(option: str, path: Path | None, suffixes: tuple[str, ...]) -> None:
-    """Raise ``UsageError`` for a file that could not be written, before anything is computed."""
-    if path is None:
-        return
-    if path.suffix.lower() not in suffixes:
-        raise UsageError(f"{option} {path}: expected a file {', '.join(suffixes[:-1])} or {suffixes[-1]}")
-    if path.is_dir():
-        raise UsageError(f"{option} {path}: there is a folder of that name")
 
 
 def _measures(names: list[str] | None, files: list[str], given: dict[str, dict[str, Any]]) -> dict[Any, dict[str, Any]]:
@@ -130,6 +129,7 @@ def _sets(paths: list[str], reading: dict[str, Any]) -> tuple[Set, Representatio
     """Return one set, or two, and what they are called."""
     from resi.cli.matrices import Sides
 
+    _check_used(paths, reading)
     found = _loaded(paths, **reading)
     if len(found) < len(paths):
         raise UsageError(f"resi compare: {paths[0]} is named twice; one set alone is compared with itself")
@@ -150,6 +150,27 @@ def _sets(paths: list[str], reading: dict[str, Any]) -> tuple[Set, Representatio
     stems = [Path(path).stem for path in found]
     labels = stems if len(set(stems)) == len(stems) else list(found)
     return dict(zip(labels, found.values(), strict=True)), None, Sides("the files", "the files")
+
+
+def _check_used(paths: list[str], reading: dict[str, Any]) -> None:
+    """Raise ``UsageError`` for an id or columns where no file can have them."""
+    from resi.extraction.files.delimited import CSV, TSV
+    from resi.extraction.files.folders import layer_files
+    from resi.extraction.files.formats import BY_SUFFIX
+    from resi.extraction.files.parquet import PARQUET
+
+    places = [Path(path).expanduser() for path in paths]
+    files = [file for place in places for file in (layer_files(place) if place.is_dir() else [place])]
+    formats = {BY_SUFFIX.get(file.suffix.lower()) for file in files} - {None}  # of others, reading them says it
+    having = {
+        "columns": {CSV, TSV, PARQUET},
+        "id": {known for known in BY_SUFFIX.values() if known.holds_ids},
+    }
+    for key, known in having.items():
+        if key in reading and formats and not formats & known:
+            value = ",".join(reading[key]) if isinstance(reading[key], list) else reading[key]
+            suffixes = [suffix for each in BY_SUFFIX.values() if each in formats for suffix in each.suffixes]
+            raise UsageError(f"{key}={value}: {', '.join(dict.fromkeys(suffixes))} files have none; leave it out")
 
 
 def _loaded(paths: list[str], layers: list[str] | None = None, **options: Any) -> dict[str, Representations]:
@@ -192,8 +213,10 @@ def _labels(path: str) -> list[str]:
     """Return the labels of samples, one a line of a text file."""
     try:
         lines = Path(path).read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"blocks={path}: expected a text file with one label a sample: {error}") from None
+    except OSError as error:
+        raise UsageError(f"blocks={path}: expected a text file with one label a sample: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"blocks={path}: expected a text file with one label a sample, not a binary one") from None
     return [line.strip() for line in lines if line.strip()]
 
 

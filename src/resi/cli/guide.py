@@ -21,17 +21,25 @@ SHORT_SECONDS = 10
 """Of less, most is loading libraries, which is not known."""
 
 
+def say_default() -> None:
+    """Say what ``resi`` alone does, which a newcomer may type to see what it is."""
+    say("no arguments: this is the default run, domain=graph test=augmentation; resi --help shows what else there is")
+
+
 def say_work(plan: Plan) -> None:
     """Say how many models a run is going to make and about how long that takes, before libraries are loaded for it.
 
     Nothing is said of a run whose models are there: it compares at once.
     """
     from resi.errors import count_of
+    from resi.machine.devices import resolve_device
 
     config = plan.config
     missing = plan.missing_models() if config.stage in TRAINS else []
     if not missing or plan.absent is not None:  # the dataset is not there, which ends the run
         return
+    if config.device.startswith("cuda"):
+        resolve_device(config.device)  # what this machine does not have is said instead
     if config.models.root is None:
         first = f"{count_of(len(missing), 'model')} to train{_about(plan, missing)}"
     else:

@@ -10,7 +10,7 @@ from resi import registry
 from resi.cli.arguments import CommandParser, take_files
 from resi.cli.list_work import list_embedded, list_progress, list_shards, matches, print_failures
 from resi.console import write
-from resi.errors import ResiError, UsageError
+from resi.errors import ResiError, UsageError, unknown_name
 from resi.measures.cards import larger_is
 from resi.registry.discovery import load_plugins
 
@@ -73,7 +73,10 @@ def main(words: list[str]) -> int:
         raise UsageError(f"{arguments.pattern} is not a pattern of names: {hint}")
     kind = arguments.kind or "kinds"
     rows = _kinds(arguments) if kind == "kinds" else KINDS[kind](arguments)
+    names = [str(row["name"]) for row in rows]
     rows = [row for row in rows if matches(str(row["name"]), arguments)]
+    if not rows and arguments.pattern != "*" and not arguments.outdated:
+        raise _no_match(kind, arguments, names)
     if arguments.json:
         write(json.dumps(rows, indent=2) + "\n")
     elif arguments.csv:
@@ -83,6 +86,21 @@ def main(words: list[str]) -> int:
         if kind == "progress":
             print_failures(rows, arguments.details)
     return 0
+
+
+def _no_match(kind: str, arguments: argparse.Namespace, names: list[str]) -> UsageError:
+    """Build the error for a pattern that no name matches."""
+    from resi.cli.kinds import suite_names
+
+    if kind in ("progress", "suites"):  # whose names were chosen by the pattern
+        names = list(suite_names(arguments.config_dir))
+    elif kind == "results":
+        from resi.results.embedded import embedded_names
+
+        names = list(embedded_names())
+    if kind == "shards":
+        return UsageError(f"no shards match {arguments.pattern!r}; there are {len(names)}, see resi list shards")
+    return unknown_name(f"name or pattern of {kind}:", arguments.pattern, names)
 
 
 def make_parser() -> argparse.ArgumentParser:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from resi.choices import Status
 from resi.console import show, shown
-from resi.errors import ResiError
+from resi.errors import ResiError, UsageError
 
 if TYPE_CHECKING:
     import argparse
@@ -29,6 +29,7 @@ def list_shards(arguments: argparse.Namespace) -> list[Row]:
 
     root = (arguments.root or default_root()).expanduser()
     check_text(root)
+    check_given_root(arguments)
     shards = list(find_shards(root))
     if getattr(arguments, "outdated", False):
         latest = latest_codes(manifests_of(shards))
@@ -44,6 +45,7 @@ def list_progress(arguments: argparse.Namespace) -> list[Row]:
     from resi.sweeps.report import by_reason
 
     root = (arguments.root or default_root()).expanduser().absolute()
+    check_given_root(arguments)
     loader = open_configs(arguments.config_dir)
     suites = read_progress(loader, root, lambda name: matches(name, arguments))
     rows: list[Row] = []
@@ -67,6 +69,12 @@ def list_progress(arguments: argparse.Namespace) -> list[Row]:
             }
         )
     return rows
+
+
+def check_given_root(arguments: argparse.Namespace) -> None:
+    """Raise ``UsageError`` for a data root that is named and is not there; the usual one need not be there yet."""
+    if arguments.root and not arguments.root.expanduser().is_dir():
+        raise UsageError(f"--root {arguments.root}: there is no such folder; name a data root")
 
 
 def list_embedded(arguments: argparse.Namespace) -> list[Row]:

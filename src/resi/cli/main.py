@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from resi.choices import Status
 from resi.console import accept_all_text, say
 from resi.console.plain_text import visible
-from resi.errors import ResiError
+from resi.errors import ResiError, UsageError
 from resi.machine.signals import INTERRUPTED, TERMINATED, Terminated, leave, raise_on_term
 
 if TYPE_CHECKING:
@@ -164,6 +164,11 @@ def _about(word: str, rest: list[str]) -> int:
         return installing.install_completion(rest, COMMANDS)
     from resi.cli.help import show_help, show_versions  # not for --complete, which a TAB waits for
 
+    if rest and word != "--version" and rest[0] in COMMANDS:
+        return _dispatch([rest[0], "--help"])
+    if rest:
+        but = "" if word == "--version" else " but a command"
+        raise UsageError(f"resi {word} {' '.join(rest)}: nothing can follow {word}{but}")
     return show_versions() if word == "--version" else show_help(COMMANDS)
 
 
@@ -171,14 +176,18 @@ def _run_hydra(words: list[str]) -> int:
     import hydra
     from hydra.core.config_store import ConfigStore
 
+    from resi.cli.guide import say_default
     from resi.config.loading import config_folder
     from resi.config.own_measures import with_files, without_files
     from resi.config.register import register
-    from resi.config.words import check_options, check_words, quoted
+    from resi.config.words import check_once, check_options, check_words, quoted
     from resi.sweeps.jobs import split_words
     from resi.sweeps.sweep import Sweep
 
+    if not words:
+        say_default()
     check_options(words)
+    check_once(words)
     register()
     words = with_files(quoted(words), without_files(ConfigStore.instance()))
     words, asked = split_words(words)

@@ -126,7 +126,8 @@ def entry() -> None:
 
     raise_on_term()
     accept_all_text()
-    leave(run_command(["merge", *sys.argv[1:]]))
+    words = sys.argv[1:]
+    leave(run_command(words if words[:1] == ["--complete"] else ["merge", *words]))  # a shell asks this name, too
 
 
 def _import(files: list[Path], root: Path, pooling: str | None, is_quiet: bool) -> list[str]:

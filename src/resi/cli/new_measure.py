@@ -93,7 +93,7 @@ def write_files(folder: Path, names: Names, spdx: str | None = None) -> None:
     UsageError
         If the folder has something in it: nothing is overwritten; or if the license cannot be an SPDX expression.
     """
-    if spdx and not re.fullmatch(r"[A-Za-z0-9.+() -]+", spdx):
+    if spdx and not _is_spdx(spdx):
         raise UsageError(f"new-measure: --license {spdx}: expected an SPDX expression, such as MIT or Apache-2.0")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(f"new-measure: {folder} exists already; name another folder with --out DIR")
@@ -101,6 +101,18 @@ def write_files(folder: Path, names: Names, spdx: str | None = None) -> None:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
+
+
+def _is_spdx(given: str) -> bool:
+    """Return whether a text is an SPDX expression, as a build demands; an early packaging does not know."""
+    try:
+        from packaging.licenses import canonicalize_license_expression
+    except ImportError:
+        return re.fullmatch(r"[A-Za-z0-9.+() -]+", given) is not None
+    try:
+        return bool(canonicalize_license_expression(given))
+    except ValueError:
+        return False
 
 
 def rendered(names: Names, spdx: str | None = None, description: str = "") -> dict[str, str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from resi.cli.arguments import CommandParser
 from resi.cli.plan_tables import print_details, print_places, print_steps
-from resi.config.words import label, suite_of
+from resi.config.words import check_once, label, suite_of
 from resi.console import PATIENCE_SECONDS, progress, say, show, shown, write
 from resi.console.tables import paragraph
 from resi.errors import ArtifactError, ResiError, UsageError, count_of
@@ -163,6 +163,7 @@ def plan_sweep(
     from resi.sweeps.suites import expand, left_alone
 
     name = suite_of(words)
+    check_once(words)
     common = [word for word in words if word.startswith("hydra.searchpath=")]
     further = [word for word in words if not word.lstrip("+~").startswith(("suite=", "suite@", "hydra"))]
     loader = open_configs(config_dir)

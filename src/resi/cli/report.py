@@ -33,6 +33,8 @@ def main(words: list[str]) -> int:
     out = out or _default_out(tables)
     out = out / FILE if out.is_dir() or out == tables.folder else out
     _check_is_a_page(out)
+    if arguments.tables and arguments.tables.expanduser().is_file():
+        raise UsageError(f"--tables {arguments.tables} is a file; name a folder")
     _merge_first(root, tables)
     against = named_root(arguments.against.expanduser()) if arguments.against else None
     beside = arguments.beside

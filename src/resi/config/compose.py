@@ -13,7 +13,7 @@ from resi.config.loading import composing, config_folder, open_loader
 from resi.config.own_measures import copied, with_files
 from resi.config.register import own_store
 from resi.config.validate import NO_RUN, validate
-from resi.config.words import CHOSEN, check_single, check_words, one_value, quoted, suite_of
+from resi.config.words import CHOSEN, check_once, check_single, check_words, one_value, quoted, suite_of
 from resi.errors import ResiError, UsageError
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ def compose(overrides: Sequence[str], folder: Path | None = None) -> RunConfig:
         raise UsageError(f"expected a list of arguments such as ['measure=cka'], not {overrides!r}")
     if suite_of(overrides):
         raise UsageError(NO_RUN)
+    check_once(overrides)
     store = copied(own_store())
     words = with_files(quoted(overrides), store)
     with composing():

@@ -44,7 +44,8 @@ def _of_composing(error: BaseException) -> str:
     if lines[0].startswith("Could not override ''"):
         return "an argument begins with =; write KEY=VALUE, such as measure=cka"
     if unknown := re.match(r"Could not override '([^']+)'", lines[0]):
-        return unknown_key(unknown[1])
+        below = re.search(r"full_key: (\S+)", f"{error.__cause__}")  # of a mapping, the key in it
+        return unknown_key(below[1] if below and below[1].startswith(f"{unknown[1]}.") else unknown[1])
     if ambiguous := re.match(r"Ambiguous value for argument '(.+)'", lines[0]):
         return _ambiguous(ambiguous[1])
     cause = error.__cause__ or error.__context__
@@ -65,13 +66,27 @@ def _unfit(word: str, reason: str) -> str:
     key = word.partition("=")[0].lstrip("+")
     if "ListConfig" in reason:
         return f"{word}: expected a list such as [0,1], in quotes: '{key}=[0,1]'"
+    if "is not a valid bool" in reason:
+        reason = "could not be converted to Boolean"
     if kind := re.search(r"could not be converted to (\w+)$", reason):
         return f"{word}: expected {KINDS.get(kind[1], kind[1])}"
-    if "is not a valid bool" in reason:
-        return f"{word}: expected true or false"
     if choices := re.match(r"Invalid value '(.*)', expected one of \[(.*)\]$", reason):
         return str(unknown_name(key, choices[1], choices[2].split(", ")))
+    if found := re.match(r"Cannot convert '(list|dict)' to string|Value .* \((list|dict)\) is not a valid", reason):
+        return f"{word}: expected one value, not a {'list' if 'list' in found.groups() else 'mapping'}"
+    if "is not a subclass of" in reason:
+        return has_keys(word)
     return f"{word}: {reason} (resi --help lists the keys)"
+
+
+def has_keys(word: str) -> str:
+    """Return the line for a value where a key has others below it."""
+    key = word.partition("=")[0].lstrip("+")
+    group, point, name = key.partition(".")
+    if group in ("measure", "model"):
+        name = name if point else "NAME"
+        return f"{word}: expected a parameter, as {group}.{name}.PARAMETER=VALUE; {group}=NAME chooses a {group}"
+    return f"{word}: expected one of the keys below {key}, as {key}.KEY=VALUE; resi --help lists them"
 
 
 def _ambiguous(word: str) -> str:
@@ -134,7 +149,7 @@ def unknown_key(key: str) -> str:
     if key in known and key.startswith("hydra.launcher."):
         having = [name for name, options in LAUNCHERS.items() if key.rpartition(".")[2] in _names(options)]
         return f"{key} is set, but the launcher has no such key; choose hydra/launcher={' or '.join(having)}"
-    if key in known:
+    if key in known and key.count(".") > 1:
         group, name, _ = key.split(".", 2)
         return f"{key} is set, but {name} is not chosen; add it to {group}=[...]"
     near = difflib.get_close_matches(key, known, n=3, cutoff=0.6)

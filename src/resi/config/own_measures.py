@@ -102,6 +102,8 @@ def read_files(word: str) -> list[MeasureFile]:
     value = item.value()
     if value is None:
         return []
+    if value == "":
+        raise UsageError(f"{word}: {KEY} has no value; leave it out for the measures that are installed")
     return load_files([str(path) for path in (value if isinstance(value, list) else [value])])
 
 

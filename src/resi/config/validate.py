@@ -6,12 +6,12 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from omegaconf import ListConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict
 
 from resi import registry
 from resi.choices import ModelSource, OnError, Protocol, Stage
 from resi.config.designs import SETTING, take_design, test_against
-from resi.config.explain import unknown_key
+from resi.config.explain import has_keys, unknown_key
 from resi.config.own_measures import name_of
 from resi.config.schema import SUBKEYS, CompareConfig, ModelOrigin, RunConfig, RunSchema
 from resi.console.redaction import redact_config
@@ -19,14 +19,13 @@ from resi.domains.given import Chosen, GivenDomain
 from resi.errors import UsageError, unknown_name
 from resi.fingerprints import canonical
 from resi.groundings import GROUNDINGS
+from resi.machine.devices import check_device
 from resi.registry import configured, make_measure
 from resi.registry.files import load_files
 from resi.store.root import default_root
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-    from omegaconf import DictConfig
 
     from resi.domains.base import Domain
     from resi.groundings.base import Grounding
@@ -45,6 +44,8 @@ def validate(composed: DictConfig) -> RunConfig:
     """
     if composed.suite is not None:
         raise UsageError(NO_RUN)
+    _check_nodes(composed)
+    check_device(composed.device)
     protocol = Protocol.parse("protocol", composed.protocol)
     domain = registry.domains().get(composed.domain)(protocol, composed.representation)
     for architecture in composed.model or [None]:
@@ -98,6 +99,14 @@ def validate(composed: DictConfig) -> RunConfig:
         settings=settings,
         trained_on=design.trained_on,
     )
+
+
+def _check_nodes(composed: DictConfig) -> None:
+    """Raise ``UsageError`` for a value in place of the parameters of a measure or model."""
+    for group in ("measure", "model"):
+        for name, value in (composed[group] or {}).items():
+            if not isinstance(value, DictConfig) and name != "file":
+                raise UsageError(has_keys(f"{group}.{name}={'null' if value is None else value}"))
 
 
 def _check_keys(composed: DictConfig, domain: Domain) -> None:

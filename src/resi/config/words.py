@@ -38,7 +38,11 @@ PLAIN = re.compile(r"[A-Za-z_./\\-][A-Za-z0-9_./\\%@+:*-]*")
 OF_DISTRIBUTION = re.compile(r"([+~]*(?:measure|model)\.[A-Za-z0-9-]+):(?=[A-Za-z_])")
 CHOSEN = ("domain", "dataset", "test", "protocol")
 """Groups of which a run has one choice."""
+NAMES = (*CHOSEN, "measure", "model")
+"""Groups whose choices are names."""
 SUITE = re.compile(r"[+~]*suite(@[^=]*)?=(.*)", re.DOTALL)
+WITH_VALUE = ("--config-dir", "-cd", "--config-path", "-cp", "--config-name", "-cn", "--package", "-p", "--cfg", "-c")
+"""Options of Hydra that are followed by a value."""
 CONSTANTS = ("true", "false", "null", "inf", "nan", "-inf", "-nan")
 # Quoted, or with a meaning that a path has not: a sweep, a list, a call or an interpolation.
 MEANT = re.compile(r"""^['"]|[,\[\](){}$'"\\]|^null$""")
@@ -62,12 +66,16 @@ def _quoted(word: str) -> str:
 
 
 def check_single(overrides: Iterable[Override]) -> None:
-    """Raise ``UsageError`` for a list of values under a key that has one.
+    """Raise ``UsageError`` for a list of values under a key that has one, or for a list of names with something else.
 
     Of a group of which one config is chosen, Hydra takes a list as several configs and keeps the last of them.
     """
     for item in overrides:
         key = item.key_or_group
+        if key in NAMES:
+            _check_names(item)
+        if key in PATHS and not item.is_sweep_override() and item.value() == "":
+            raise UsageError(f"{item.input_line}: {key} has no value; leave it out for the default")
         if key not in SINGLE:
             continue
         for value in item.sweep_iterator() if item.is_discrete_sweep() else [item.value()]:
@@ -75,6 +83,15 @@ def check_single(overrides: Iterable[Override]) -> None:
                 raise one_value(key, str(item.input_line), [str(part) for part in value])
             if value is None and key in CHOSEN:
                 raise UsageError(f"{item.input_line}: a run has one {key}; leave the argument out for the default")
+
+
+def _check_names(item: Override) -> None:
+    """Raise ``UsageError`` for a list in which something is not a name."""
+    for value in item.sweep_iterator() if item.is_discrete_sweep() else [item.value()]:
+        if isinstance(value, list) and any(isinstance(part, list | dict) for part in value):
+            raise UsageError(
+                f"{redact(str(item.input_line))}: expected names in the list, as {item.key_or_group}=[a,b]"
+            )
 
 
 def check_words(words: Iterable[str]) -> None:
@@ -89,6 +106,31 @@ def check_words(words: Iterable[str]) -> None:
                 check_single(parser.parse_overrides([word]))
 
 
+def check_once(words: Iterable[str]) -> None:
+    """Raise ``UsageError`` for a key that is given twice, of which Hydra takes the last value and says nothing.
+
+    Parameters
+    ----------
+    words : iterable of str
+        As a person wrote them; a suite replaces values of its grids by giving them again.
+    """
+    given: dict[str, str] = {}
+    before = ""
+    for word in words:
+        key = word.partition("=")[0].lstrip("+")
+        is_value = before in WITH_VALUE
+        before = word
+        if is_value or "=" not in word or word.startswith(("-", "~", "=")) or SUITE.fullmatch(word):
+            continue
+        if key in given:
+            both = ""
+            if key in ("measure", "measure.file", "model") and not re.search(r"[{'\"]", given[key] + word):
+                items = [each.partition("=")[2].strip("[]") for each in (given[key], word)]
+                both = f"; for both write '{key}=[{','.join(items)}]'"
+            raise UsageError(f"{redact(given[key])} {redact(word)}: {key} is given twice{both}")
+        given[key] = word
+
+
 def check_options(words: Sequence[str]) -> None:
     """Raise ``UsageError`` for an option of a command line that a run does not have."""
     from hydra._internal.utils import get_args_parser
@@ -96,6 +138,12 @@ def check_options(words: Sequence[str]) -> None:
     def fail(message: str) -> NoReturn:
         raise UsageError(f"{message.removeprefix('argument ')}; see resi --help")
 
+    for word in words:
+        if "=" in word and re.match("-[A-Za-z]{2}", word):
+            raise UsageError(f"unknown option {redact(word)}: keys of a run have no dashes; write {redact(word[1:])}")
+    is_sweep = {"-m", "--multirun"}.intersection(words) or suite_of(words)
+    if is_sweep and {"--cfg", "-c"}.intersection(word.partition("=")[0] for word in words):
+        raise UsageError("--cfg prints the config of one run, not of a sweep; resi plan --json shows its jobs")
     parser = get_args_parser()
     parser.error = fail  # type: ignore[method-assign]
     known = [name for action in parser._actions for name in action.option_strings]
@@ -130,6 +178,8 @@ def one_value(key: str, given: str, values: Iterable[str] = ()) -> UsageError:
 def how_to_quote(word: str) -> str:
     """Return the message for a word that cannot be parsed."""
     key, _, value = word.partition("=")
+    if key != key.strip() and key.strip() and value.strip():
+        return f"{word}: no spaces may stand around =; write {shlex.quote(f'{key.strip()}={value.strip()}')}"
     if not value:
         return f"{word}: expected KEY=VALUE, such as measure=cka"
     if value.startswith("[") and not value.endswith("]"):
@@ -149,16 +199,18 @@ def suite_of(words: Sequence[str]) -> str | None:
     Raises
     ------
     UsageError
-        If they name several.
+        If they name several, or the name is empty.
     """
     named = [found for found in map(SUITE.fullmatch, words) if found]
     if not named:
         return None
     name = named[-1][2]
+    if not name:
+        raise UsageError("suite= has no value; resi list suites shows which there are")
     if len(named) > 1 or re.search(r"[,\[\]]", name):
         given = " ".join(found[0] for found in named)
         raise UsageError(f"{given}: a sweep has one suite; use one command for each")
-    return None if name in ("", "null") else name
+    return None if name == "null" else name
 
 
 def label(words: Sequence[str]) -> str:

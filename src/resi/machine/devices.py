@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import threading
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -20,6 +21,12 @@ else:
     from resi.lazy import torch
 
 
+def check_device(name: str) -> None:
+    """Raise ``UsageError`` for a name that is not a device, whether or not this machine has it."""
+    if not re.fullmatch(r"auto|cpu|cuda(:\d{1,3})?", name):
+        raise UsageError(f"device={name}: not a device; use auto, cpu, cuda or cuda:N")
+
+
 def resolve_device(name: str) -> torch.device:
     """Return the device for a config value: ``auto`` is CUDA where there is one, else the CPU.
 
@@ -31,20 +38,16 @@ def resolve_device(name: str) -> torch.device:
     UsageError
         If the name is not a device, or this machine does not have it; there is no silent fallback.
     """
+    check_device(name)
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name == "cuda" and (count := torch.cuda.device_count()) > 1:
         return torch.device("cuda", device_index(read_slot(os.environ)[0], count))
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise UsageError(f"device={name}: not a device; use auto, cpu, cuda or cuda:N") from error
+    device = torch.device(name)
     if device.type == "cuda":
         count = torch.cuda.device_count()
         if (device.index or 0) >= count:
             raise UsageError(f"device={name}: this machine has {count} CUDA devices; use device=cpu or device=auto")
-    elif device.type != "cpu":
-        raise UsageError(f"device={name}: only cpu and cuda are supported")
     return device
 
 

@@ -132,6 +132,8 @@ def _execute(path: Path, sources: tuple[tuple[str, str], ...]) -> MeasureFile:
     try:
         tree = ast.parse(sources[0][1], str(path))
         code = compile(tree, str(path), "exec")
+    except UnicodeError:
+        raise UsageError(f"{KEY}={path}: it is not a text file in UTF-8") from None
     except (SyntaxError, ValueError) as error:
         line = getattr(error, "lineno", None)
         raise UsageError(f"{_place(path, line)}: {type(error).__name__}: {getattr(error, 'msg', error)}") from None

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from resi.errors import UsageError
 from resi.groundings.corrections import correct_on_request
 from resi.report import answer, models, overview
 from resi.report.benchmark_tables import APPENDIX, benchmark_tables
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
     from resi.report.leaderboard import Leaderboard
     from resi.results.shards import Shard
+
+ALL_SCORES = "all_scores.csv"
 
 
 class Table(NamedTuple):
@@ -46,17 +49,24 @@ def write_tables(shard: Shard, folder: Path, root: Path | None = None, correct: 
     ----------
     correct : str, optional
         How p-values are corrected for the number of measures, see :func:`resi.groundings.corrections.correct`.
+
+    Raises
+    ------
+    UsageError
+        If the folder has files of the same names that are not of an earlier report.
     """
     scores = correct_on_request(shard.scores(), correct)
     make_folder(folder)
-    texts: dict[str, str] = {}
+    texts = {ALL_SCORES: as_csv(_all_scores(scores))}  # the first: it shows whose the folder is
     for table in tables(shard, scores, root):
         texts |= {f"{table.name}.csv": as_csv(table), f"{table.name}.tex": as_latex(table)}
         texts[f"{table.name}.md"] = as_markdown(table)
     for grid in benchmark_tables(scores):
         texts |= {f"{grid.name}.csv": grid_csv(grid), f"{grid.name}.tex": grid_latex(grid)}
         texts[f"{grid.name}.md"] = grid_markdown(grid)
-    texts["all_scores.csv"] = as_csv(_all_scores(scores))
+    found = next((name for name in texts if (folder / name).exists()), None)
+    if found and not (folder / ALL_SCORES).exists():
+        raise UsageError(f"{folder / found} is not of an earlier report and is left as it is; name another folder")
     make_folder(folder / APPENDIX)
     for name, text in texts.items():
         write_text(folder / name, text)

@@ -69,7 +69,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
         temporary.replace(path)
         _sync(path.parent)
     except OSError as error:
-        raise cannot_write(path, error) from error
+        raise cannot_write(path, error, temporary) from error
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
@@ -139,9 +139,9 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
-def cannot_write(path: Path, error: OSError) -> StoreError:
-    """Return the error that says which file cannot be written, why, and what to do."""
-    reason = error.strerror or str(error)
+def cannot_write(path: Path, error: OSError, temporary: Path | None = None) -> StoreError:
+    """Return the error that says which file cannot be written, why, and what to do; not under which temporary name."""
+    reason = error.strerror or str(error).removesuffix(f": {temporary}")
     return StoreError(
         f"cannot write {path}: {reason}. Free space there, or choose another folder (the data root: RESI_HOME)."
     )

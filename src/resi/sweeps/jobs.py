@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from resi.config.words import SUITE, label, suite_of
+from resi.config.words import SUITE, WITH_VALUE, label, suite_of
 from resi.console import say
 from resi.console.redaction import redact_all
 from resi.errors import ResiError, UsageError, count_of
@@ -29,8 +29,6 @@ MULTIRUN = ("-m", "--multirun")
 OTHER_SWEEPER = re.compile(r"\+*hydra/sweeper=(?!suite$)")
 # Launchers whose jobs may find other packages than this process.
 ELSEWHERE = re.compile("Slurm|Ray")
-# Options of Hydra that are followed by a value.
-WITH_VALUE = ("--config-dir", "-cd", "--config-path", "-cp", "--config-name", "-cn", "--package", "-p", "--cfg", "-c")
 
 
 @dataclass(frozen=True)

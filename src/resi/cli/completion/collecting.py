@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 
 from resi.choices import Choice, ModelSource, OnError, Protocol, Status
 from resi.cli.completion.candidates import REPEATED
+from resi.upkeep.items import KINDS
 
 if TYPE_CHECKING:
     import argparse
@@ -100,6 +101,8 @@ OPTIONS: dict[str, Source] = {
     "model": "models",
     "beside": "results or folders",
     "sort": "columns",
+    "out": "files",
+    "remove": list(KINDS),
 }
 """Sources of what follows an option, by its name; of others whose value is a path, files."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import sys
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from resi.console import say, write
 from resi.console.plain_text import visible
-from resi.errors import UsageError, unknown_name
+from resi.errors import StoreError, UsageError, unknown_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,7 +29,11 @@ def complete(words: list[str], commands: Mapping[str, tuple[str, str]]) -> int:
     from resi.cli.completion.line import read_line
     from resi.cli.completion.names import load_names
 
+    if len(words) < 2:
+        raise UsageError("resi --complete SHELL LINE is what shells call at a TAB; see resi --install-completion")
     shell, text, *breaks = words
+    if shell not in SHELLS:
+        raise unknown_name("shell", shell, SHELLS)
     line = read_line(text, "".join(breaks))
     for found in candidates(line.words, load_names(commands)):
         parts = [line.as_typed(found.word, shell), " ".join(found.about.split())]
@@ -48,16 +53,17 @@ def install_completion(words: list[str], commands: Mapping[str, tuple[str, str]]
 
     shell = _shell("--install-completion", words)
     file, start = _places(shell)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(_script(shell), encoding="utf-8")
+    line = f"source {shlex.quote(str(file))}  {MARK}"
+    try:
+        _write(file, _script(shell), start, line)
+    except OSError as error:
+        raise StoreError(
+            f"cannot write {error.filename or file}: {error.strerror or error}. resi --show-completion {shell} prints "
+            "the script, for a place of your choice"
+        ) from None
     say(f"written: {file}")
     undo = f"rm {shlex.quote(str(file))}"
     if start:
-        line = f"source {shlex.quote(str(file))}  {MARK}"
-        text = start.read_text(encoding="utf-8", errors="surrogateescape") if start.exists() else ""
-        if line not in text.splitlines():
-            with start.open("a", encoding="utf-8") as appended:
-                appended.write(f"{'' if text.endswith(chr(10)) or not text else chr(10)}{line}\n")
         say(f"read from {start}, by its line {line}")
         undo += f", and delete that line of {start}"
     load_names(commands)  # so that the first TAB finds them
@@ -65,13 +71,32 @@ def install_completion(words: list[str], commands: Mapping[str, tuple[str, str]]
     return 0
 
 
+def _write(file: Path, script: str, start: Path | None, line: str) -> None:
+    """Write a script, and the line by which the file with which a shell starts reads it; nothing if that cannot be."""
+    with contextlib.ExitStack() as stack:
+        appended = stack.enter_context(start.open("a", encoding="utf-8")) if start else None
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(script, encoding="utf-8")
+        text = start.read_text(encoding="utf-8", errors="surrogateescape") if start else ""
+        if appended and line not in text.splitlines():
+            appended.write(f"{'' if text.endswith(chr(10)) or not text else chr(10)}{line}\n")
+
+
 def _places(shell: str) -> tuple[Path, Path | None]:
     """Return where a script goes, and the file of the shell that has to name it."""
+    if not os.path.isabs(os.environ.get("HOME", "/")):  # noqa: PTH117 - which a Path of an empty text would hide
+        raise UsageError("HOME is not the path of a folder; set it to that of your home")
     home = Path.home()
     if shell == "fish":
-        return Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config") / "fish" / "completions" / "resi.fish", None
-    file = Path(os.environ.get("XDG_DATA_HOME") or home / ".local" / "share") / "resi" / f"completion.{shell}"
-    return file, Path(os.environ.get("ZDOTDIR") or home) / ".zshrc" if shell == "zsh" else home / ".bashrc"
+        return _folder("XDG_CONFIG_HOME", home / ".config") / "fish" / "completions" / "resi.fish", None
+    file = _folder("XDG_DATA_HOME", home / ".local" / "share") / "resi" / f"completion.{shell}"
+    return file, _folder("ZDOTDIR", home) / ".zshrc" if shell == "zsh" else home / ".bashrc"
+
+
+def _folder(variable: str, default: Path) -> Path:
+    """Return the folder that a variable names; a relative path, which would be another one elsewhere, is ignored."""
+    found = Path(os.environ.get(variable, ""))
+    return found if found.is_absolute() else default
 
 
 def _shell(option: str, words: list[str]) -> str:

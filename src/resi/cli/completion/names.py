@@ -54,7 +54,8 @@ def load_names(commands: Mapping[str, tuple[str, str]]) -> Names:
 
 def names_file() -> Path:
     """Return where the names of this environment are kept."""
-    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "resi"
+    given = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    folder = (given if given.is_absolute() else Path.home() / ".cache") / "resi"
     environment = repr((sys.prefix, sys.path, os.environ.get("RESI_LOAD_PLUGINS")))
     return folder / f"names-{hashlib.sha256(environment.encode(errors='surrogateescape')).hexdigest()[:16]}.json"
 

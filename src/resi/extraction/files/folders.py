@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 import uuid
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resi.errors import ArtifactError, UsageError, listed
@@ -20,8 +21,6 @@ from resi.store.files import make_folder, write_text, written_to
 from resi.store.tensors import write_tensors
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from resi.extraction.collection import Representations
     from resi.extraction.files.contents import StoredArray
 
@@ -66,12 +65,17 @@ def read_folder(folder: Path, options: Options) -> Contents:
 
 def layer_files(folder: Path) -> list[Path]:
     """Return the files in a folder that can hold layers, in the natural order of their names: 2 before 10."""
-    found = {
-        file.name: file
-        for file in folder.iterdir()
-        if file.suffix.lower() in BY_SUFFIX and not file.name.startswith(".") and file.name != SAMPLES
-    }
+    found = {file.name: file for file in folder.iterdir() if _is_of_layers(file)}
     return [found[name] for name in in_natural_order(found)]
+
+
+def reads(name: str) -> bool:
+    """Return whether a file of that name in a folder of representations is read with them."""
+    return name in (MANIFEST, SAMPLES) or _is_of_layers(Path(name))
+
+
+def _is_of_layers(file: Path) -> bool:
+    return file.suffix.lower() in BY_SUFFIX and not file.name.startswith(".") and file.name != SAMPLES
 
 
 def _manifest(folder: Path) -> dict[str, Any]:
