@@ -31,7 +31,7 @@ def main(words: list[str] | None = None) -> int:
     if unknown := {*arguments.which} - {*PYTHONS, *RESOLUTIONS}:
         parser.error(f"{' '.join(sorted(unknown))}: expected some of {', '.join((*PYTHONS, *RESOLUTIONS))}")
     sdist, wheel = build(arguments.out.absolute())
-    found = problems(sdist, wheel, arguments.out.absolute())
+    found = problems(sdist, wheel)
     for problem in found:
         print(f"packaging: {problem}", flush=True)
     if found:
@@ -61,7 +61,7 @@ def build(out: Path) -> tuple[Path, Path]:
     return sdist, wheel
 
 
-def problems(sdist: Path, wheel: Path, out: Path) -> list[str]:
+def problems(sdist: Path, wheel: Path) -> list[str]:
     """Return what is wrong with packages: with their files, and with what an index would show of them."""
     tracked = tracked_files(REPOSITORY)
     found = [*sdist_problems(sdist, tracked), *wheel_problems(wheel, tracked, REPOSITORY)]
