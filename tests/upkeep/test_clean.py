@@ -25,12 +25,12 @@ from resi.results.shards import find_shards
 from resi.store.root import Store
 from resi.upkeep import removal
 from resi.upkeep.inventory import Inventory, take_inventory
-from tests.conftest import TINY
+from tests.conftest import TINY, changed
 from tests.faults.running import environment
 from tests.faults.test_locks import hold
 
 RUN = [*TINY, "measure=cka"]
-OTHER = [*TINY, "model.gcn.epochs=1", "stage=representations"]
+OTHER = changed(TINY, "model.gcn.epochs=1", "stage=representations")
 """Models of the same names as those of the run, and of other weights: no shard is about them."""
 
 
