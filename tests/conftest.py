@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 os.environ.pop("COLUMNS", None)  # set by pytest-xdist in its workers: output to a file would be cut to that width
 
@@ -20,6 +20,12 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 DATA = REPOSITORY / "tests" / "data"
 # A run that takes a second or two: two settings, two seeds, one small architecture.
 TINY = ["model=gcn", "model.gcn.epochs=2", "model.gcn.hidden_channels=8", "seeds=[0,1]", "groups=2"]
+
+
+def changed(words: Iterable[str], *others: str) -> list[str]:
+    """Return the words of a run with other values of some keys: a key can be given once."""
+    keys = {word.partition("=")[0] for word in others}
+    return [*(word for word in words if word.partition("=")[0] not in keys), *others]
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -19,7 +19,7 @@ from resi.config.many import open_configs
 from resi.results.merge import merge_shards
 from resi.results.shards import Shard
 from resi.sweeps.progress import find_states
-from tests.conftest import TINY
+from tests.conftest import TINY, changed
 from tests.faults.running import TIMES
 
 if TYPE_CHECKING:
@@ -253,7 +253,7 @@ def test_a_damaged_header_of_a_representation_fails_no_comparison(finished, copy
 
 def test_a_shard_under_another_ones_name_is_not_taken_for_its_run(finished, loader, copy: Path, capsys) -> None:
     (mine,) = (copy / "shards").iterdir()
-    other = resi.run([*WORDS, "measure=cka", f"root={copy}"]).shard
+    other = resi.run(changed(WORDS, "measure=cka", f"root={copy}")).shard
     swap(mine, other)
     capsys.readouterr()
     assert run_command(["plan", *WORDS, f"root={copy}"]) == 0

@@ -10,6 +10,7 @@ import pytest
 from resi.config.compose import compose
 from resi.pipeline.begun import BegunShards, note_shard
 from resi.pipeline.planner import Planner
+from tests.conftest import changed
 
 if TYPE_CHECKING:
     from resi.pipeline.plan import Plan
@@ -19,7 +20,7 @@ WORDS = ("domain=graph", "dataset=digits_knn", "model=[gcn,gat]", "test=augmenta
 
 def plan(root: Path, *words: str) -> Plan:
     """Return the plan of a small run with further words, planned by itself."""
-    return Planner(may_download=False).plan(compose([*WORDS, f"root={root}", *words]))
+    return Planner(may_download=False).plan(compose(changed(WORDS, f"root={root}", *words)))
 
 
 def begin(begun: Plan) -> None:

@@ -25,7 +25,7 @@ from resi.results.merge import merge_shards
 from resi.results.schema import COMPARISONS, SCORES
 from resi.results.tables import write_table
 from resi.store.tensors import read_tensors
-from tests.conftest import REPOSITORY, TINY
+from tests.conftest import REPOSITORY, TINY, changed
 
 COMMAND = [sys.executable, "-c", "from resi.cli.main import main; main()"]
 
@@ -60,8 +60,8 @@ def test_rows_and_scores_say_what_was_compared_whatever_the_measure(finished, tm
     assert sorted(other.comparisons["pair"]) == sorted(2 * by_measure["cka"])
     (compared,) = set(result.scores["compared"])
     assert set(other.scores["compared"]) == {compared}
-    longer = resi.run([*TINY, "measure=cka", "model.gcn.epochs=3", f"root={root}"])
-    seeds = resi.run([*TINY, "measure=cka", "seeds=[1,2]", f"root={root}"])
+    longer = resi.run(changed(TINY, "measure=cka", "model.gcn.epochs=3", f"root={root}"))
+    seeds = resi.run(changed(TINY, "measure=cka", "seeds=[1,2]", f"root={root}"))
     assert len({compared, *longer.scores["compared"], *seeds.scores["compared"]}) == 3
 
 

@@ -15,6 +15,7 @@ from resi.domains.graph import GraphDomain
 from resi.errors import ArtifactError, ResiError
 from resi.results.shards import Shard
 from resi.store.checkpoints import check_finite
+from tests.conftest import changed
 from tests.published.zoo import graph_name, graph_state, not_finite, saved
 
 Write = Callable[..., Path]
@@ -57,7 +58,7 @@ def test_each_way_to_be_of_no_use_costs_its_pairs_and_is_counted(
     paths[2].write_bytes(paths[2].read_bytes()[:-1000])
     torch.save(not_finite(graph_state(data / "cora", "gcn", "standard", 3)), paths[3])
     torch.save(graph_state(data / "cora", "gat", "standard", 4), paths[4])
-    words = [*words, "seeds=[0,1,2,3,4,5]"]
+    words = changed(words, "seeds=[0,1,2,3,4,5]")
     # Hashes of files that have just been written are not kept, and a plan reads none.
     monkeypatch.setattr("resi.store.known_files.SETTLED_SECONDS", -1.0)
     code, _, err = said(*words)
@@ -92,7 +93,7 @@ def test_each_way_to_be_of_no_use_costs_its_pairs_and_is_counted(
     with monkeypatch.context() as patch:
         patch.setattr(GraphDomain, "read_published", lambda *_: pytest.fail("a checkpoint was read again"))
         assert said("plan", *words)[2].count("left out: ") == 4
-        assert resi.run([*words, "measure=rsa"]).count("ok") == 28
+        assert resi.run(changed(words, "measure=rsa")).count("ok") == 28
     # Elsewhere, without any of the files, too.
     (tmp_path / "zoo").rename(tmp_path / "hidden")
     assert (resi.run(words).reused, resi.run(words).missing) == (True, result.missing)
@@ -138,7 +139,7 @@ def test_a_run_of_which_nothing_is_left_ends_with_one_line(
     paths = [write(setting, seed) for setting in ("standard", "augmentation_100") for seed in range(2)]
     for path in paths:
         path.write_bytes(b"no checkpoint")
-    words = [*words, "seeds=[0,1]"]
+    words = changed(words, "seeds=[0,1]")
     for _ in range(2):
         code, out, err = said(*words)
         errors = [line for line in err.splitlines() if line.startswith("resi: ")]
@@ -153,7 +154,7 @@ def test_a_run_of_which_nothing_is_left_ends_with_one_line(
     assert "1 comparison in " in err
     # One model is left, and nothing to compare it with.
     paths[1].unlink()
-    assert said(*words, f"root={tmp_path / 'other'}")[0] == 1
+    assert said(*changed(words, f"root={tmp_path / 'other'}"))[0] == 1
 
 
 def test_a_model_that_vanishes_after_it_was_planned_is_left_out(
@@ -183,5 +184,5 @@ def test_weights_have_to_be_finite(value: float) -> None:
 
 def test_one_line_names_what_a_model_lacks(words: list[str]) -> None:
     with pytest.raises(ResiError, match=r"model_s0\.pt is missing: with models\.source=published it holds gcn on cora"):
-        resi.run([*words, "seeds=[0,1]"])
-    assert run_command([*words, "seeds=[0,1]"]) == 1
+        resi.run(changed(words, "seeds=[0,1]"))
+    assert run_command(changed(words, "seeds=[0,1]")) == 1

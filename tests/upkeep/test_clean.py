@@ -28,12 +28,12 @@ from resi.store.root import Store
 from resi.upkeep import removal
 from resi.upkeep.inventory import Inventory, take_inventory
 from resi.upkeep.items import KINDS
-from tests.conftest import TINY
+from tests.conftest import TINY, changed
 from tests.faults.running import environment
 from tests.faults.test_locks import hold
 
 RUN = [*TINY, "measure=cka"]
-OTHER = [*TINY, "model.gcn.epochs=1", "stage=representations"]
+OTHER = changed(TINY, "model.gcn.epochs=1", "stage=representations")
 """Models of the same names as those of the run, and of other weights: no shard is about them."""
 
 

@@ -125,7 +125,8 @@ def check_once(words: Iterable[str]) -> None:
         if key in given:
             both = ""
             if key in ("measure", "measure.file", "model") and not re.search(r"[{'\"]", given[key] + word):
-                items = [each.partition("=")[2].strip("[]") for each in (given[key], word)]
+                values = [each.partition("=")[2].strip("[]") for each in (given[key], word)]
+                items = dict.fromkeys(",".join(values).split(","))
                 both = f"; for both write '{key}=[{','.join(items)}]'"
             raise UsageError(f"{redact(given[key])} {redact(word)}: {key} is given twice{both}")
         given[key] = word

@@ -23,6 +23,7 @@ from resi.results.shards import Shard
 from resi.specs import ModelSpec
 from resi.store.models import ModelStore
 from resi.store.root import Store
+from tests.conftest import changed
 
 CPU = torch.device("cpu")
 DOMAIN = GraphDomain()
@@ -194,7 +195,7 @@ def test_published_models_are_planned_by_their_content_and_never_trained(
     with pytest.raises(
         DatasetError, match=r"model_s0.pt is missing: with models.source=published it holds gat on cora"
     ):
-        make_plan(compose([*words, "measure=cka", f"root={tmp_path / 'empty'}"]))
+        make_plan(compose(changed(words, "measure=cka", f"root={tmp_path / 'empty'}")))
 
 
 def test_a_missing_checkpoint_costs_its_pairs_and_not_the_job(

@@ -10,6 +10,7 @@ import resi
 from resi.config.compose import compose
 from resi.groundings import GROUNDINGS
 from resi.pipeline.planner import make_plan
+from tests.conftest import changed
 
 QUICK = [
     "domain=vision",
@@ -40,7 +41,7 @@ def test_a_run_trains_compares_and_scores(tmp_path: Path, test: str, metric: str
 
 
 def test_the_output_test_needs_three_models(tmp_path: Path) -> None:
-    words = [*QUICK, "seeds=[0,1,2]", "test=output_correlation", f"root={tmp_path}", "compare.threads=1"]
+    words = changed(QUICK, "seeds=[0,1,2]", "test=output_correlation", f"root={tmp_path}", "compare.threads=1")
     result = resi.run(words)
     assert set(result.comparisons["status"]) == {"ok"}
     assert {"cka", "jsd", "disagreement"} <= set(result.comparisons["measure"])
