@@ -93,7 +93,7 @@ def test_what_is_said_can_be_typed(trained: Path, capsys: pytest.CaptureFixture[
 
 
 def test_without_arguments_a_run_says_first_that_it_is_the_default(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config = compose([])
     assert (config.domain.name, config.test.name) == ("graph", "augmentation")  # as the line says

@@ -23,6 +23,7 @@ from resi.pipeline.keys import measure_code
 from resi.pipeline.planner import make_plan
 from resi.results.merge import merge_shards
 from resi.store import known_files
+from tests.conftest import changed
 from tests.domains.custom.conftest import write_csv
 from tests.results.rows import comparison, finish
 
@@ -49,7 +50,7 @@ def test_a_finished_run_is_read_from_its_shard(words, monkeypatch: pytest.Monkey
     assert (first.reused, again.reused) == (False, True)
     assert again.scores.equals(first.scores)
     assert made_by([*words, "measure=[cka,procrustes]"], monkeypatch) == 6
-    assert made_by([*words, "measure=cka", "test=augmentation"], monkeypatch) == 0
+    assert made_by(changed(words, "measure=cka", "test=augmentation"), monkeypatch) == 0
     root = first.shard.parents[1]
     assert not list(root.rglob("*.safetensors"))  # nothing is copied
 
@@ -73,7 +74,7 @@ def test_outputs_are_known_by_accuracy_and_logits(
     def made(test: str, **entries: object) -> int:
         """Return how many pairs are compared anew with something else in the first row: one a setting without that."""
         write_csv(tmp_path / "mine.csv", [{**small[0], **entries}, *small[1:]])
-        return made_by([*words, "measure=cka", f"test={test}"], monkeypatch)
+        return made_by(changed(words, "measure=cka", f"test={test}"), monkeypatch)
 
     assert made("accuracy_correlation") == 2 + 2
     assert made("accuracy_correlation", accuracy=0.25) == 1
@@ -145,7 +146,7 @@ def test_a_plan_tells_of_the_comparisons_alone(words, capsys: pytest.CaptureFixt
 
 
 def test_a_sweep_runs_several_tests(words, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    assert run_command(["-m", *words, "test=shortcut,output_correlation", "measure=cka"]) == 0
+    assert run_command(["-m", *changed(words, "test=shortcut,output_correlation", "measure=cka")]) == 0
     assert "2 jobs: 2 done" in capsys.readouterr().err
     folders = {path.name.rpartition("-")[0] for path in (tmp_path / "root" / "shards").iterdir()}
     assert folders == {"custom-mine-shortcut", "custom-mine-output_correlation"}

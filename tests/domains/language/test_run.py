@@ -9,6 +9,7 @@ import pytest
 
 import resi
 from resi.errors import UsageError
+from tests.conftest import changed
 
 if TYPE_CHECKING:
     from resi.specs import DatasetSpec
@@ -71,5 +72,5 @@ def test_wrong_words_are_refused_with_what_there_is(
     word: str, message: str, root: Path, small_sst2: DatasetSpec
 ) -> None:
     with pytest.raises(UsageError, match=message) as caught:
-        resi.run([*words(small_sst2, "shortcut"), word])
+        resi.run(changed(words(small_sst2, "shortcut"), word))
     assert "\n" not in str(caught.value)
