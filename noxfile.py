@@ -29,8 +29,12 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import nox
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 nox.options.default_venv_backend = "venv"
 nox.options.reuse_venv = "yes"
@@ -51,6 +55,12 @@ def group(name: str) -> list[str]:
     return list(nox.project.dependency_groups(PROJECT, name))
 
 
+def changed(words: Sequence[str], others: Sequence[str]) -> list[str]:
+    """Return words of a run with the values of others in place of their own; no key may be given twice."""
+    given = {word.partition("=")[0] for word in others}
+    return [*(word for word in words if word.partition("=")[0] not in given), *others]
+
+
 def install(session: nox.Session, *words: str) -> None:
     """Install packages as pip shows it: the first time takes minutes, of which most are torch's."""
     session.install(*words, silent=False)
@@ -66,8 +76,8 @@ def demo(session: nox.Session) -> None:
     root = {"RESI_HOME": str(Path(os.environ.get("RESI_HOME") or "experiments").absolute())}
     # Away from the checkout, so that the installed package is what runs.
     with session.chdir(session.create_tmp()):
-        session.run("resi", *RUN, *session.posargs, env=root)
-        session.run("resi", *RUN, *session.posargs, env=root)
+        session.run("resi", *changed(RUN, session.posargs), env=root)
+        session.run("resi", *changed(RUN, session.posargs), env=root)
         session.run("resi", "report", env=root)
 
 
@@ -104,7 +114,7 @@ def plugins(session: nox.Session) -> None:
         session.install("./resi-scaffolded")
         for folder in (*folders, work / "resi-scaffolded"):
             session.run("pytest", "-p", "no:cacheprovider", str(folder / "tests"), env={"OMP_NUM_THREADS": "1"})
-        words = ("domain=graph", "test=augmentation", "measure=[cka,mutual_knn,scaffolded]", *session.posargs)
+        words = changed(("domain=graph", "test=augmentation", "measure=[cka,mutual_knn,scaffolded]"), session.posargs)
         session.run("resi", *words, env={"RESI_HOME": str(work / "experiments")})
 
 

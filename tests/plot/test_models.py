@@ -202,7 +202,7 @@ def test_layers_of_several_networks_are_coloured_by_network() -> None:
 def test_a_line_to_a_name_strikes_through_no_name() -> None:
     figure = Figure(figsize=(3, 3))
     ax = figure.subplots()
-    x = np.linspace(0.45, 0.55, 10)
+    x = np.linspace(0.45, 0.55, 8)
     ax.plot(x, x, "o")
     ax.set(xlim=(0, 1), ylim=(0, 1))
     name_dots(ax, x, x, [f"name {number}" for number in range(len(x))], 7)

@@ -194,6 +194,7 @@ def test_a_suite_that_cannot_be_used_is_named_and_hides_no_other(
 ) -> None:
     folder = tmp_path / "suite"
     folder.mkdir()
+    root.mkdir(exist_ok=True)
     (folder / "mine.yaml").write_text("grids: {one: {test: augmentation, model: gcn}}")
     (folder / "wrong.yaml").write_text("grids: {one: {tset: augmentation}}")
     assert run_command(["list", "progress", "--config-dir", str(tmp_path), "--root", str(root), "--json"]) == 0

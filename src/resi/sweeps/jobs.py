@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from resi.config.words import SUITE, WITH_VALUE, label, suite_of
 from resi.console import say
 from resi.console.redaction import redact_all
-from resi.errors import ResiError, UsageError, count_of
+from resi.errors import ResiError, count_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -68,7 +68,6 @@ def split_words(words: Sequence[str]) -> tuple[list[str], Asked | None]:
     """
     suite = suite_of(words)
     is_sweep = bool({*MULTIRUN} & set(words))
-    _check_one_run(words, is_sweep, suite)
     if suite is None and (not is_sweep or any(map(OTHER_SWEEPER.match, words))):
         return list(words), None
     start: list[str] = [] if is_sweep else ["-m"]
@@ -85,17 +84,6 @@ def split_words(words: Sequence[str]) -> tuple[list[str], Asked | None]:
         if is_option or key in SWEEP_KEYS:
             start.append(word)
     return start, Asked(suite, tuple(further))
-
-
-def _check_one_run(words: Sequence[str], is_sweep: bool, suite: str | None) -> None:
-    """Raise ``UsageError`` if the config of one run is to be printed, and a sweep of many is asked for."""
-    if not is_sweep and suite is None:
-        return
-    from hydra._internal.utils import get_args_parser
-
-    if get_args_parser().parse_known_args(list(words))[0].cfg:
-        more = [*(["-m"] if is_sweep else []), *(["suite="] if suite is not None else [])]
-        raise UsageError(f"--cfg prints one run; leave out {' and '.join(more)}")
 
 
 def plan_jobs(config: DictConfig, loader: ConfigLoader, folder: Path, given: Asked) -> SweepJobs:
