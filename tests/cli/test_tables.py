@@ -77,7 +77,7 @@ def test_notes_are_counted_and_said_and_no_note_is_no_line(capsys) -> None:
         ("rsa", ""),
     ]
     rows = [{"measure": measure, "note": note, "status": "ok", "value": 1.0, "error": ""} for measure, note in noted]
-    comparisons = pl.DataFrame([{**dict.fromkeys(COMPARISONS), **row} for row in rows], schema=COMPARISONS)
+    comparisons = pl.DataFrame([{**dict.fromkeys(COMPARISONS), **each} for each in rows], schema=COMPARISONS)
     scores = [
         row("auprc", 0.5, measure=name, note="all values are equal", reason="")
         for name in ("a", "b", "c", "d", "e", "f")
