@@ -260,7 +260,7 @@ def test_a_pair_with_more_than_a_value_is_a_table_of_80_columns(
         (["t.parquet", "a.npy", "--out", "t.parquet"], "--out t.parquet is an input"),
         (["a.npy", "b.npy", "null=19", "blocks=t.csv", "--out", "t.csv"], "--out t.csv is an input"),
         (["r18", "--out", "r18/ok.csv"], "--out r18/ok.csv lies in r18, which is an input"),
-        (["r18/", "--out", "../work/r18/ok.csv"], "--out ../work/r18/ok.csv lies in r18, which is an input"),
+        (["r18/", "--out", "../here/r18/ok.csv"], "--out ../here/r18/ok.csv lies in r18, which is an input"),
         (["r18", "--out", "t.csv"], "--out t.csv: there is a file that is not a table of comparisons of resi"),
         (["r18", "--out", "t.tsv"], "--out t.tsv: there is a file that is not a table of comparisons of resi"),
         (["r18", "--out", "t.parquet"], "--out t.parquet: there is a file that is not a table of comparisons"),
@@ -276,8 +276,8 @@ def test_files_that_resi_did_not_write_are_left_alone(
     words: list[str],
     message: str,
 ) -> None:
-    (tmp_path / "work").mkdir()
-    monkeypatch.chdir(tmp_path / "work")
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
     tensors = {f"layer{number}": torch.from_numpy(array(number)) for number in range(2)}
     resi.save("r18", resi.Representations.from_tensors(tensors, IDS))
     for name in "ab":
