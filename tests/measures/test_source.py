@@ -128,6 +128,30 @@ def test_functions_without_a_file_have_their_bytecode_and_what_they_use(kind: st
     assert make(first) == make(first)
 
 
+IN_A_SET = """
+from resi.measures.base import as_measure
+from resi.measures.source import code_hash
+names = {"__name__": "typed_in"}
+exec("def own(R, S):\\n    return float(R.shape[0] in {'alpha', 'beta', 'gamma'})", names)
+print(code_hash(as_measure(names["own"], name="own", larger_is_more_similar=True)))
+"""
+
+
+def test_sets_in_the_code_of_a_function_are_the_same_in_every_process() -> None:
+    found = [
+        subprocess.run(
+            [sys.executable, "-c", IN_A_SET],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in "12"
+    ]
+    assert found[0]
+    assert found[0] == found[1]
+
+
 def test_identities_of_built_in_measures_hold_no_code() -> None:
     assert {registry.measures().origin(name).code for name in registry.measures().match("c*")} == {""}
     expected = {"measure": "cka", "version": CKA.version, "parameters": canonical(CKA().parameters())}

@@ -226,8 +226,16 @@ def _is_beside(value: Any) -> bool:
 
 
 def _of_code(code: types.CodeType) -> str:
-    constants = [_of_code(item) if isinstance(item, types.CodeType) else repr(item) for item in code.co_consts]
-    return f"{code.co_code.hex()} {code.co_names} {constants}"
+    return f"{code.co_code.hex()} {code.co_names} {[_of_constant(item) for item in code.co_consts]}"
+
+
+def _of_constant(value: Any) -> str:
+    if isinstance(value, types.CodeType):
+        return _of_code(value)
+    if isinstance(value, tuple):
+        return f"({','.join(map(_of_constant, value))})"
+    # The order of a set's items is another one in each process.
+    return f"{{{','.join(sorted(map(_of_constant, value)))}}}" if isinstance(value, frozenset) else repr(value)
 
 
 def _of_array(array: Any) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from statistics import fmean
 from typing import TYPE_CHECKING, NamedTuple
 
 from resi.groundings.notes import TOO_FEW_TO_TELL
@@ -128,7 +129,7 @@ def _verdict(able: Sequence[_Column], columns: Sequence[_Column], keys: list[Key
     for column in ranked:
         for row, place in zip(column.rows, shares(column.scores), strict=True):
             places.setdefault(row, []).append(place)
-    found.sort(key=lambda row: (sum(places[row]) / len(places[row]), keys[row]))
+    found.sort(key=lambda row: (fmean(places[row]), keys[row]))
     everywhere = sum(len(of) == len(ranked) for of in places.values())
     if len(found) == everywhere:
         return found, f"These are all {counted(everywhere, 'measure')}: none can be distinguished from the best."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from statistics import fmean
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -71,7 +72,7 @@ class Row:
     def mean_share(self) -> float | None:
         """Mean place over the columns in which it has a rank, from 0 (the best) to 1."""
         shares = [cell.share for cell in self.cells if cell is not None and cell.share is not None]
-        return sum(shares) / len(shares) if shares else None
+        return fmean(shares) if shares else None
 
     @property
     def mean_rank(self) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from statistics import fmean
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
@@ -102,7 +103,7 @@ def _matrix(conditions: str, boards: Sequence[Leaderboard]) -> Matrix:
     means: dict[Key, float | None] = {}
     for key, found in places.items():
         shares = [place.share for place in found if place.share is not None]
-        means[key] = sum(shares) / len(shares) if shares else None
+        means[key] = fmean(shares) if shares else None
     ordered = sorted(places, key=lambda key: (means[key] is None, means[key], key))
     heads = [
         (board.domain, title(board.test), board_anchor(board), sum(row.mean_rank is not None for row in board.rows))
